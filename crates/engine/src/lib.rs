@@ -1,0 +1,5 @@
+//! The engine: what happens to an object between a decoded request and the store.
+//!
+//! The engine never names a kind outside `kinds/`, and knows nothing of HTTP.
+
+pub mod kinds;

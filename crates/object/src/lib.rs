@@ -1,0 +1,17 @@
+//! The value tree that every Kubernetes object is decoded into, and the small facts around it:
+//! names of kinds and resources, field paths and errors, and the outward `Status`.
+//!
+//! This crate is pure: no I/O, no clock, no globals.
+
+pub mod field;
+pub mod json;
+pub mod map;
+pub mod names;
+pub mod status;
+pub mod value;
+
+pub use field::{ErrorKind, FieldError, FieldErrors, Path};
+pub use map::Map;
+pub use names::{GroupKind, GroupResource, GroupVersion, GroupVersionKind};
+pub use status::{Cause, Details, Reason, Status};
+pub use value::{RawJson, Text, Value};

@@ -1,0 +1,10 @@
+//! The Kubernetes API as data: compiled types and resources, from the packed `api/` tables or from a CRD,
+//! and everything driven by them: decode, prune, default, validate, encode.
+//!
+//! This crate is pure: no I/O, no clock, no globals.
+
+pub mod model;
+pub mod resource;
+
+pub use model::{Field, ListType, Presence, Schema, Shape, Str, Type, TypeId};
+pub use resource::{Column, Resource, Resources, Subresource, Verbs};

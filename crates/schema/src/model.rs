@@ -1,0 +1,173 @@
+//! The compiled form of API types: what a table of `api/` or a CRD's schema becomes in memory.
+
+use pintle_object::Value;
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// Text of a schema: borrowed from the packed tables for built-ins, owned for a CRD.
+pub type Str = Cow<'static, str>;
+
+/// A type of one `Schema`, by its place in `Schema::types`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TypeId(pub u32);
+
+/// A closed set of types that refer to each other by `TypeId`.
+#[derive(Clone, Debug, Default)]
+pub struct Schema {
+    pub types: Vec<Type>,
+    /// Types by full name: `k8s.io.api.core.v1.Pod`.
+    pub by_name: HashMap<Str, TypeId>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Type {
+    /// The full name (`k8s.io.api.core.v1.Pod`); empty for lists, maps and a CRD's inner types.
+    pub name: Str,
+    pub shape: Shape,
+}
+
+#[derive(Clone, Debug)]
+pub enum Shape {
+    Struct(Struct),
+    List(List),
+    Map(Map),
+    Text,
+    Bool,
+    Int32,
+    Int64,
+    Double,
+    /// Base64 text in JSON, bytes in protobuf.
+    Bytes,
+    Quantity,
+    IntOrString,
+    /// RFC 3339 in whole seconds.
+    Time,
+    /// RFC 3339 in microseconds.
+    MicroTime,
+    /// Go's duration text (`1h2m3s`).
+    Duration,
+    /// runtime.RawExtension: any object, kept as `Value::Raw`.
+    RawExtension,
+    /// apiextensions' JSON: any value, kept as `Value::Raw`.
+    Json,
+    /// metav1.FieldsV1: a JSON object, kept as `Value::Raw`.
+    FieldsV1,
+    /// apiextensions' JSONSchemaPropsOrArray, OrBool, OrStringArray: one of two shapes.
+    SchemaOrArray(TypeId),
+    SchemaOrBool(TypeId),
+    SchemaOrStrings(TypeId),
+    /// A CRD's subtree without a schema: any JSON value, kept as a tree.
+    Any,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Struct {
+    /// In declared order, which is the order of JSON output. Fields of inlined structs stand in place.
+    pub fields: Vec<Field>,
+    /// Indices into `fields`, sorted by field name.
+    pub by_name: Vec<u16>,
+    /// Indices into `fields`, sorted by (inline tag or tag, tag): the order of protobuf output.
+    pub by_tag: Vec<u16>,
+    /// `x-kubernetes-map-type: atomic`.
+    pub atomic: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Field {
+    pub name: Str,
+    /// The protobuf field number; 0 where there is none (a CRD's field).
+    pub tag: u32,
+    /// The protobuf number of the embedded message that holds this field (`Volume.volumeSource`).
+    pub inline_tag: Option<u32>,
+    pub ty: TypeId,
+    pub presence: Presence,
+    /// A Go pointer: protobuf writes it only when set. Other scalars are written even when zero.
+    pub pointer: bool,
+    /// Listed as required by OpenAPI.
+    pub required: bool,
+    /// What an absent field becomes. A `{}` that OpenAPI shows for a plain Go struct is not a default.
+    pub default: Option<Value>,
+    pub patch: Option<Box<PatchRule>>,
+    pub rules: Option<Box<Rules>>,
+}
+
+/// When Go's JSON encoder writes a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Always: no `omitempty`, or a plain struct (which `omitempty` never omits).
+    /// The zero value shows as `""`, `0`, `false`, `{}` of a struct, or `null` of a nil list, map or pointer.
+    Always,
+    /// Unless it is the zero value: `omitempty` on a plain scalar, list or map, or `omitzero`.
+    NonZero,
+    /// Whenever it is set, even to a zero value: a pointer with `omitempty`.
+    Set,
+}
+
+/// Strategic merge patch: `patchStrategy` and `patchMergeKey`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PatchRule {
+    pub merge: bool,
+    pub replace: bool,
+    pub retain_keys: bool,
+    pub merge_key: Str,
+}
+
+/// Simple constraints on one value, from OpenAPI or a CRD's schema.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rules {
+    /// Allowed texts, sorted.
+    pub one_of: Vec<Str>,
+    pub format: Str,
+    pub pattern: Str,
+    pub minimum: Option<f64>,
+    pub maximum: Option<f64>,
+    pub length_min: Option<u64>,
+    pub length_max: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub struct List {
+    pub item: TypeId,
+    pub list_type: ListType,
+    /// For `ListType::Map`: the fields that tell items apart.
+    pub keys: Vec<Str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListType {
+    Atomic,
+    Set,
+    Map,
+}
+
+#[derive(Clone, Debug)]
+pub struct Map {
+    pub value: TypeId,
+    /// `x-kubernetes-map-type: atomic`.
+    pub atomic: bool,
+}
+
+impl Schema {
+    pub fn ty(&self, id: TypeId) -> &Type {
+        self.types.get(id.0 as usize).expect("a TypeId is only made for a type of its own schema")
+    }
+
+    pub fn shape(&self, id: TypeId) -> &Shape {
+        &self.ty(id).shape
+    }
+
+    pub fn named(&self, name: &str) -> Option<TypeId> {
+        self.by_name.get(name).copied()
+    }
+}
+
+impl Struct {
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        let place = self.by_name.binary_search_by(|&index| self.at(index).name.as_ref().cmp(name)).ok()?;
+        self.by_name.get(place).map(|&index| self.at(index))
+    }
+
+    pub fn at(&self, index: u16) -> &Field {
+        self.fields.get(usize::from(index)).expect("by_name and by_tag hold indices of fields")
+    }
+}
