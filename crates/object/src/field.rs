@@ -192,8 +192,11 @@ impl FieldErrors {
     /// `path: Unsupported value: <bad>: supported values: "A", "B"`; the caller orders `supported`.
     pub fn not_supported(&mut self, path: &Path<'_>, bad: impl BadValue, supported: &[&str]) {
         let quoted: Vec<String> = supported.iter().map(|value| quote(value)).collect();
-        let detail =
-            if quoted.is_empty() { String::new() } else { format!("supported values: {}", quoted.join(", ")) };
+        let detail = if quoted.is_empty() {
+            String::new()
+        } else {
+            format!("supported values: {}", quoted.join(", "))
+        };
         self.add(ErrorKind::NotSupported, path, Some(bad.show()), &detail);
     }
 

@@ -160,7 +160,11 @@ impl Status {
         let causes = errors
             .into_vec()
             .into_iter()
-            .map(|error| Cause { reason: error.kind.reason().into(), message: error.message, field: error.field })
+            .map(|error| Cause {
+                reason: error.kind.reason().into(),
+                message: error.message,
+                field: error.field,
+            })
             .collect();
         let message = format!("{kind} {} is invalid: {joined}", crate::field::quote(name));
         Status::new(422, Reason::Invalid, message).with_details(Details {
@@ -180,7 +184,10 @@ impl Status {
     }
 
     pub fn method_not_supported(resource: &GroupResource, action: &str) -> Status {
-        let message = format!("{action} is not supported on resources of kind {}", crate::field::quote(&resource.to_string()));
+        let message = format!(
+            "{action} is not supported on resources of kind {}",
+            crate::field::quote(&resource.to_string())
+        );
         Status::new(405, Reason::MethodNotAllowed, message).with_details(Details {
             group: resource.group.to_string(),
             kind: resource.resource.to_string(),

@@ -1,1 +1,9 @@
-//! pintle-testkit
+//! What the tests share: a running pintle of their own, and a plain HTTP client for it.
+//!
+//! A test talks to loopback only, on a free port, and ends only the process that it started.
+
+mod client;
+mod server;
+
+pub use client::{Answer, Client};
+pub use server::{Server, free_port, kubectl, pintle_binary};

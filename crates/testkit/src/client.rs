@@ -1,0 +1,201 @@
+//! A small blocking HTTPS client: one connection per request, any certificate, JSON in and out.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{
+    CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
+};
+use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON; fails the test when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Speaks to one server as one user.
+pub struct Client {
+    port: u16,
+    token: Option<String>,
+    runtime: tokio::runtime::Runtime,
+    tls: TlsConnector,
+}
+
+impl Client {
+    pub fn new(port: u16, token: Option<&str>) -> Client {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime can be made");
+        Client { port, token: token.map(String::from), runtime, tls: connector() }
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], Bytes::new())
+    }
+
+    pub fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], Bytes::new())
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, &[("content-type", "application/json")], Bytes::from(body.to_string()))
+    }
+
+    pub fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send("PUT", path, &[("content-type", "application/json")], Bytes::from(body.to_string()))
+    }
+
+    /// `kind` is `merge`, `strategic-merge`, `json` or `apply`.
+    pub fn patch(&self, kind: &str, path: &str, body: &Value) -> Answer {
+        let suffix = if kind == "apply" { "yaml" } else { "json" };
+        let content_type = format!("application/{kind}-patch+{suffix}");
+        self.send("PATCH", path, &[("content-type", &content_type)], Bytes::from(body.to_string()))
+    }
+
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
+        self.try_send(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// A GET that may find nobody listening.
+    pub fn try_get(&self, path: &str) -> Option<Answer> {
+        self.try_send("GET", path, &[], Bytes::new()).ok()
+    }
+
+    /// The complete lines that a watch delivers within `within`.
+    pub fn watch_for(&self, path: &str, within: Duration) -> Vec<Value> {
+        let bytes = self.runtime.block_on(async {
+            let response = self.open("GET", path, &[], Bytes::new()).await.expect("a watch can be opened");
+            let mut body = response.into_body();
+            let mut bytes = Vec::new();
+            let read = async {
+                while let Some(Ok(frame)) = body.frame().await {
+                    bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+                }
+            };
+            let _ = tokio::time::timeout(within, read).await;
+            bytes
+        });
+        let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+
+    fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, Box<dyn std::error::Error>> {
+        self.runtime.block_on(async {
+            let response = self.open(method, path, headers, body).await?;
+            let status = response.status().as_u16();
+            let text =
+                |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let headers =
+                response.headers().iter().map(|(key, value)| (key.to_string(), text(value))).collect();
+            let body = response.into_body().collect().await?.to_bytes();
+            Ok(Answer { status, headers, body })
+        })
+    }
+
+    async fn open(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<hyper::Response<hyper::body::Incoming>, Box<dyn std::error::Error>> {
+        let tcp = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let tls = self.tls.connect(ServerName::try_from("localhost")?, tcp).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls)).await?;
+        tokio::spawn(connection);
+        let mut request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes())?)
+            .uri(path)
+            .header("host", "localhost");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (key, value) in headers {
+            request = request.header(*key, *value);
+        }
+        Ok(sender.send_request(request.body(Full::new(body))?).await?)
+    }
+}
+
+fn connector() -> TlsConnector {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("the provider supports the default protocol versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
+
+/// Accepts any server: the tests speak to a process that they started themselves.
+#[derive(Debug)]
+struct AnyServer(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyServer {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,151 @@
+//! A pintle process with a data directory of its own.
+
+use crate::client::Client;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long a start may take before a test gives up; generous, for loaded machines.
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// Users of the token file that every test server starts with: token, user, uid, groups.
+const TOKENS: &str = "admin-token,admin,u-admin,\"system:masters\"\nalice-token,alice,u-alice,\"dev\"\n";
+
+/// A running pintle; it is stopped when dropped.
+pub struct Server {
+    dir: TempDir,
+    port: u16,
+    flags: Vec<String>,
+    process: Option<Child>,
+}
+
+impl Server {
+    /// Starts with an empty data directory and waits until `/readyz` says ok.
+    pub fn start() -> Server {
+        Server::with_flags(&[])
+    }
+
+    pub fn with_flags(flags: &[&str]) -> Server {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        std::fs::write(dir.path().join("tokens.csv"), TOKENS).expect("the token file can be written");
+        let flags = flags.iter().map(ToString::to_string).collect();
+        let mut server = Server { dir, port: free_port(), flags, process: None };
+        server.spawn();
+        server
+    }
+
+    /// Starts again on the same data directory and port, after `stop` or `kill`.
+    pub fn spawn(&mut self) {
+        let log = std::fs::File::create(self.dir.path().join("log")).expect("the log can be written");
+        let child = Command::new(pintle_binary())
+            .arg(format!("--data-dir={}", self.data_dir().display()))
+            .arg(format!("--secure-port={}", self.port))
+            .arg("--bind-address=127.0.0.1")
+            .arg(format!("--token-auth-file={}", self.dir.path().join("tokens.csv").display()))
+            .args(&self.flags)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("the log handle can be shared"))
+            .stderr(log)
+            .spawn()
+            .expect("the pintle binary starts");
+        self.process = Some(child);
+        self.wait_ready();
+    }
+
+    /// Sends SIGTERM and waits for a clean end; returns whether the exit was successful.
+    pub fn stop(&mut self) -> bool {
+        let Some(mut child) = self.process.take() else { return true };
+        let _ = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+        child.wait().expect("a started child can be waited for").success()
+    }
+
+    /// Kills the process at once (SIGKILL).
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.process.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// The kubeconfig that the server made for its administrator.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.data_dir().join("admin.kubeconfig")
+    }
+
+    /// A client with an administrator's token.
+    pub fn admin(&self) -> Client {
+        Client::new(self.port, Some("admin-token"))
+    }
+
+    /// A client with the token of a user without rights.
+    pub fn alice(&self) -> Client {
+        Client::new(self.port, Some("alice-token"))
+    }
+
+    pub fn anonymous(&self) -> Client {
+        Client::new(self.port, None)
+    }
+
+    /// What the process has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    fn wait_ready(&mut self) {
+        let client = self.anonymous();
+        let end = Instant::now() + START_MAX;
+        while Instant::now() < end {
+            if client.try_get("/readyz").is_some_and(|answer| answer.status == 200) {
+                return;
+            }
+            let exited = self.process.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            assert!(exited.is_none(), "pintle ended at start:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("pintle is not ready after {START_MAX:?}:\n{}", self.log());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("a bound listener has an address").port()
+}
+
+/// The pintle binary: `PINTLE_BIN`, or the one that cargo built beside the test.
+pub fn pintle_binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("PINTLE_BIN") {
+        return PathBuf::from(path);
+    }
+    let test = std::env::current_exe().expect("a running test knows its path");
+    let binary = test.ancestors().skip(1).map(|dir| dir.join("pintle")).find(|path| path.is_file());
+    binary.expect("run `cargo build` first: there is no pintle binary beside this test")
+}
+
+/// The real kubectl, when the machine has one.
+pub fn kubectl() -> Option<PathBuf> {
+    let paths = std::env::var_os("PATH")?;
+    std::env::split_paths(&paths)
+        .map(|dir: PathBuf| dir.join("kubectl"))
+        .find(|path: &PathBuf| Path::is_file(path))
+}

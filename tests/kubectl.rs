@@ -1,0 +1,125 @@
+//! The real kubectl, unmodified, where the machine has one.
+
+use pintle_testkit::Server;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// kubectl against one server; `None` when the machine has no kubectl.
+struct Kubectl<'a> {
+    binary: std::path::PathBuf,
+    server: &'a Server,
+}
+
+impl<'a> Kubectl<'a> {
+    fn find(server: &'a Server) -> Option<Kubectl<'a>> {
+        let Some(binary) = pintle_testkit::kubectl() else {
+            eprintln!("no kubectl on this machine: nothing tested");
+            return None;
+        };
+        Some(Kubectl { binary, server })
+    }
+
+    /// Runs one command line and returns what it printed; fails the test when it fails.
+    fn run(&self, line: &str) -> String {
+        self.run_with(line, "")
+    }
+
+    fn run_with(&self, line: &str, stdin: &str) -> String {
+        let home = self.server.data_dir();
+        let mut child = Command::new(&self.binary)
+            .arg(format!("--kubeconfig={}", self.server.kubeconfig().display()))
+            .args(line.split_whitespace())
+            .env("HOME", home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("kubectl starts");
+        child.stdin.take().expect("a pipe").write_all(stdin.as_bytes()).expect("kubectl reads");
+        let output = child.wait_with_output().expect("kubectl ends");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "kubectl {line}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    }
+}
+
+const DEPLOYMENT: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: "nginx:1.29"}]}
+"#;
+
+#[test]
+fn kubectl_finds_its_way() {
+    let server = Server::start();
+    let Some(kubectl) = Kubectl::find(&server) else { return };
+    assert!(kubectl.run("version").contains("Server Version: v1.36"));
+    assert!(kubectl.run("api-resources").contains("deployments"));
+    assert!(kubectl.run("api-versions").contains("apps/v1"));
+    assert!(kubectl.run("explain pod.spec.containers.image").contains("Container image name"));
+    assert!(kubectl.run("get namespaces").contains("kube-system"));
+    assert_eq!(kubectl.run("get --raw /readyz"), "ok");
+}
+
+#[test]
+fn kubectl_works_on_objects() {
+    let server = Server::start();
+    let Some(kubectl) = Kubectl::find(&server) else { return };
+    kubectl.run("create configmap a --from-literal=k=v");
+    assert_eq!(kubectl.run("get configmap a -o jsonpath={.data.k}"), "v");
+    kubectl.run("label configmap a tier=one");
+    kubectl.run("annotate configmap a note=x");
+    assert!(kubectl.run("get configmaps -l tier=one").contains("\na "));
+    kubectl.run("patch configmap a --type=merge -p {\"data\":{\"k\":\"w\"}}");
+    assert!(kubectl.run("get configmap a -o yaml").contains("k: w"));
+    assert!(kubectl.run("describe configmap a").contains("Data"));
+    kubectl.run("delete configmap a --wait=true");
+    assert!(!kubectl.run("get configmaps -o name").contains("configmap/a"));
+}
+
+#[test]
+fn kubectl_applies_and_scales() {
+    let server = Server::start();
+    let Some(kubectl) = Kubectl::find(&server) else { return };
+    assert!(kubectl.run_with("apply -f -", DEPLOYMENT).contains("created"));
+    assert!(kubectl.run_with("apply -f -", DEPLOYMENT).contains("unchanged"));
+    let changed = DEPLOYMENT.replace("nginx:1.29", "nginx:1.30");
+    assert!(kubectl.run_with("apply -f -", &changed).contains("configured"));
+    kubectl.run("scale deployment web --replicas=5");
+    let wide = kubectl.run("get deployments -o wide");
+    assert!(wide.contains("0/5") && wide.contains("nginx:1.30"), "{wide}");
+    kubectl.run_with("replace -f -", &changed);
+    assert_eq!(kubectl.run("get deployment web -o jsonpath={.spec.replicas}"), "2");
+    kubectl.run("delete deployment web --cascade=orphan --wait=false");
+}
+
+#[test]
+fn kubectl_prints_pods_as_usual() {
+    let server = Server::start();
+    let Some(kubectl) = Kubectl::find(&server) else { return };
+    kubectl.run("run web --image=nginx:1.29");
+    let wide = kubectl.run("get pods -o wide");
+    let header: Vec<&str> = wide.lines().next().unwrap_or_default().split_whitespace().collect();
+    let expected = [
+        "NAME",
+        "READY",
+        "STATUS",
+        "RESTARTS",
+        "AGE",
+        "IP",
+        "NODE",
+        "NOMINATED",
+        "NODE",
+        "READINESS",
+        "GATES",
+    ];
+    assert_eq!(header, expected, "{wide}");
+    assert!(wide.contains("0/1") && wide.contains("Pending"), "{wide}");
+    kubectl.run("delete pod web --now");
+}

@@ -1,0 +1,8 @@
+//! Tests of the whole product: a real process, real TLS, plain HTTP and the real kubectl.
+
+mod bad_input;
+mod crud;
+mod kubectl;
+mod lists;
+mod start;
+mod watches;
