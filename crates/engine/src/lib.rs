@@ -2,4 +2,5 @@
 //!
 //! The engine never names a kind outside `kinds/`, and knows nothing of HTTP.
 
+pub mod allocate;
 pub mod kinds;

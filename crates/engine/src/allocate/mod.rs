@@ -1,0 +1,9 @@
+//! What the server hands out to Services: cluster IPs and node ports, each at most once.
+//!
+//! The pools hold no state of their own on disk: at start they are filled from the stored Services.
+
+pub mod ip;
+pub mod port;
+
+pub use ip::{IpError, IpPool};
+pub use port::{PortError, PortPool};

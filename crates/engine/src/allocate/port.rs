@@ -1,0 +1,130 @@
+//! A pool of node ports.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+/// The default of `--service-node-port-range`.
+pub const RANGE: RangeInclusive<u16> = 30000..=32767;
+
+/// Hands out node ports. A port may be shared by the ports of one Service that differ in protocol, so each is
+/// counted.
+#[derive(Clone, Debug)]
+pub struct PortPool {
+    range: RangeInclusive<u16>,
+    taken: HashMap<u16, u32>,
+}
+
+/// Why a port cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortError {
+    OutOfRange(RangeInclusive<u16>),
+    Taken,
+    Full,
+}
+
+impl PortPool {
+    pub fn new(range: RangeInclusive<u16>) -> PortPool {
+        PortPool { range, taken: HashMap::new() }
+    }
+
+    /// Takes the port that a user chose.
+    pub fn take(&mut self, port: i64) -> Result<(), PortError> {
+        let Some(port) = u16::try_from(port).ok().filter(|port| self.range.contains(port)) else {
+            return Err(PortError::OutOfRange(self.range.clone()));
+        };
+        if self.taken.contains_key(&port) {
+            return Err(PortError::Taken);
+        }
+        self.taken.insert(port, 1);
+        Ok(())
+    }
+
+    /// Counts one more use of a port that the same Service holds already.
+    pub fn share(&mut self, port: u16) {
+        *self.taken.entry(port).or_default() += 1;
+    }
+
+    /// Takes a free port, beginning the search where `random` says; the lower band comes last.
+    pub fn take_next(&mut self, random: u64) -> Result<u16, PortError> {
+        let (start, len) = (u64::from(*self.range.start()), self.range.len() as u64);
+        let reserved = reserved_len(len);
+        let port = self
+            .free_in(start + reserved, len - reserved, random)
+            .or_else(|| self.free_in(start, reserved, random))
+            .ok_or(PortError::Full)?;
+        self.taken.insert(port, 1);
+        Ok(port)
+    }
+
+    pub fn free(&mut self, port: u16) {
+        let Some(count) = self.taken.get_mut(&port) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.taken.remove(&port);
+        }
+    }
+
+    fn free_in(&self, start: u64, len: u64, random: u64) -> Option<u16> {
+        let first = random.checked_rem(len)?;
+        let ports = (0..len).map(|step| start + (first + step) % len);
+        ports.filter_map(|port| u16::try_from(port).ok()).find(|port| !self.taken.contains_key(port))
+    }
+}
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PortError::OutOfRange(range) => write!(
+                f,
+                "provided port is not in the valid range. The range of valid ports is {}-{}",
+                range.start(),
+                range.end()
+            ),
+            PortError::Taken => f.write_str("provided port is already allocated"),
+            PortError::Full => f.write_str("range is full"),
+        }
+    }
+}
+
+/// How many of the lowest ports free picks avoid: a thirty-second of the range, at least 16, at most 128.
+fn reserved_len(len: u64) -> u64 {
+    let reserved = (len / 32).clamp(16, 128);
+    if reserved >= len { 0 } else { reserved }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chosen_port_is_given_once() {
+        let mut pool = PortPool::new(RANGE);
+        assert_eq!(pool.take(30041), Ok(()));
+        assert_eq!(pool.take(30041), Err(PortError::Taken));
+        assert_eq!(pool.take(20000), Err(PortError::OutOfRange(RANGE)));
+        assert_eq!(
+            PortError::OutOfRange(RANGE).to_string(),
+            "provided port is not in the valid range. The range of valid ports is 30000-32767"
+        );
+    }
+
+    #[test]
+    fn a_shared_port_is_free_when_its_last_use_goes() {
+        let mut pool = PortPool::new(RANGE);
+        pool.take(30041).unwrap();
+        pool.share(30041);
+        pool.free(30041);
+        assert_eq!(pool.take(30041), Err(PortError::Taken));
+        pool.free(30041);
+        assert_eq!(pool.take(30041), Ok(()));
+    }
+
+    #[test]
+    fn free_picks_end_when_the_range_is_full() {
+        let mut pool = PortPool::new(30000..=30031);
+        let picks: Vec<u16> = (0..32).map(|random| pool.take_next(random).unwrap()).collect();
+        assert!(picks.iter().take(16).all(|port| *port >= 30016), "{picks:?}");
+        assert_eq!(pool.take_next(5), Err(PortError::Full));
+    }
+}
