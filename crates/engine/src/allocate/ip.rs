@@ -100,7 +100,9 @@ impl IpPool {
     /// A free address among `len` from offset `start`, beginning at a random one and going round.
     fn free_in(&self, start: u128, len: u128, random: u64) -> Option<u128> {
         let first = u128::from(random).checked_rem(len)?;
-        (0..len).map(|step| self.base + 1 + start + (first + step) % len).find(|number| !self.taken.contains(number))
+        (0..len)
+            .map(|step| self.base + 1 + start + (first + step) % len)
+            .find(|number| !self.taken.contains(number))
     }
 }
 
@@ -108,7 +110,10 @@ impl fmt::Display for IpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             IpError::OutOfRange { ip, cidr } => {
-                write!(f, "the provided IP ({ip}) is not in the valid range. The range of valid IPs is {cidr}")
+                write!(
+                    f,
+                    "the provided IP ({ip}) is not in the valid range. The range of valid IPs is {cidr}"
+                )
             }
             IpError::Taken => f.write_str("provided IP is already allocated"),
             IpError::Full => f.write_str("range is full"),
