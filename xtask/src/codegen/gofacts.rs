@@ -1,0 +1,133 @@
+//! Facts that only Go struct tags hold: JSON name, pointer, omitempty, inlining, top-level kinds.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+#[derive(Clone, Debug, Default)]
+pub struct GoField {
+    pub json: String,
+    pub pointer: bool,
+    pub collection: bool,
+    pub omit_empty: bool,
+    pub omit_zero: bool,
+    pub inline: bool,
+    pub patch_strategy: String,
+    pub patch_key: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct GoStruct {
+    /// Fields by protobuf name.
+    pub fields: HashMap<String, GoField>,
+    /// Embeds TypeMeta: a kind of its own.
+    pub is_kind: bool,
+}
+
+/// Structs by protobuf message name, group names by protobuf package.
+#[derive(Debug, Default)]
+pub struct GoFacts {
+    pub structs: HashMap<String, GoStruct>,
+    pub groups: HashMap<String, String>,
+}
+
+/// Repositories and the protobuf package prefix of their directories.
+const ROOTS: [(&str, &str); 5] = [
+    ("api", "k8s.io.api"),
+    ("apimachinery/pkg", "k8s.io.apimachinery.pkg"),
+    ("apiextensions-apiserver/pkg/apis", "k8s.io.apiextensions_apiserver.pkg.apis"),
+    ("kube-aggregator/pkg/apis", "k8s.io.kube_aggregator.pkg.apis"),
+    ("apiserver/pkg/apis", "k8s.io.apiserver.pkg.apis"),
+];
+
+impl GoFacts {
+    pub fn read(dir: &Path) -> Result<GoFacts, String> {
+        let mut facts = GoFacts::default();
+        for (root, package) in ROOTS {
+            facts.read_dir(&dir.join(root), package)?;
+        }
+        if facts.structs.is_empty() {
+            return Err(format!("no Go types under {}", dir.display()));
+        }
+        Ok(facts)
+    }
+
+    fn read_dir(&mut self, dir: &Path, package: &str) -> Result<(), String> {
+        let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
+        for entry in entries.filter_map(Result::ok) {
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if path.is_dir() {
+                self.read_dir(&path, &format!("{package}.{name}"))?;
+            } else if name.ends_with(".go") && !name.contains("generated") && !name.ends_with("_test.go") {
+                let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+                self.read_file(&text, package);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_file(&mut self, text: &str, package: &str) {
+        let mut open: Option<(String, GoStruct)> = None;
+        for line in text.lines() {
+            let line = line.trim();
+            if let Some(group) = group_name(line) {
+                self.groups.insert(String::from(package), group);
+            }
+            if let Some(name) = line.strip_prefix("type ").and_then(|rest| rest.strip_suffix(" struct {")) {
+                open = Some((format!("{package}.{name}"), GoStruct::default()));
+            } else if line == "}" {
+                if let Some((name, found)) = open.take() {
+                    self.structs.insert(name, found);
+                }
+            } else if let Some((_, found)) = &mut open {
+                read_field(line, found);
+            }
+        }
+    }
+}
+
+/// `const GroupName = "apps"` or `GroupName = "apps"`.
+fn group_name(line: &str) -> Option<String> {
+    let rest = line.strip_prefix("const ").unwrap_or(line).strip_prefix("GroupName")?;
+    let value = rest.trim_start().strip_prefix('=')?.trim();
+    Some(value.trim_matches('"').to_string())
+}
+
+/// ``Name Type `json:"name,omitempty" protobuf:"bytes,1,opt,name=name"` ``
+fn read_field(line: &str, found: &mut GoStruct) {
+    if line.starts_with("//") {
+        return;
+    }
+    let Some((declaration, tags)) = line.split_once('`') else { return };
+    let words: Vec<&str> = declaration.split_whitespace().collect();
+    let Some(json) = tag(tags, "json") else { return };
+    if declaration.contains("TypeMeta") && json.starts_with(",inline") {
+        found.is_kind = true;
+        return;
+    }
+    let Some(proto) = tag(tags, "protobuf").and_then(|tag| tag.split(',').find_map(|part| part.strip_prefix("name=")).map(String::from)) else {
+        return;
+    };
+    let ty = words.get(1).or(words.first()).copied().unwrap_or("");
+    let mut parts = json.split(',');
+    let name = parts.next().unwrap_or("");
+    let flags: Vec<&str> = parts.collect();
+    let field = GoField {
+        json: String::from(name),
+        pointer: ty.starts_with('*'),
+        collection: ty.starts_with("[]") || ty.starts_with("map["),
+        omit_empty: flags.contains(&"omitempty"),
+        omit_zero: flags.contains(&"omitzero"),
+        inline: flags.contains(&"inline") || name.is_empty(),
+        patch_strategy: tag(tags, "patchStrategy").unwrap_or_default(),
+        patch_key: tag(tags, "patchMergeKey").unwrap_or_default(),
+    };
+    found.fields.insert(proto, field);
+}
+
+fn tag(tags: &str, name: &str) -> Option<String> {
+    let start = tags.find(&format!("{name}:\""))? + name.len() + 2;
+    let rest = tags.get(start..)?;
+    rest.split('"').next().map(String::from)
+}

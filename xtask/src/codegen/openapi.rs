@@ -1,0 +1,46 @@
+//! Field facts of the reference's OpenAPI v3 documents.
+
+use serde_json::Value;
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+/// Component schemas by protobuf message name.
+#[derive(Debug, Default)]
+pub struct Schemas {
+    schemas: HashMap<String, Value>,
+}
+
+impl Schemas {
+    pub fn read(dir: &Path) -> Result<Schemas, String> {
+        let mut all = Schemas::default();
+        let entries = fs::read_dir(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        for entry in entries.filter_map(Result::ok) {
+            let document = super::read_json(&entry.path())?;
+            let Some(schemas) = document["components"]["schemas"].as_object() else { continue };
+            for (name, schema) in schemas {
+                all.schemas.insert(message_name(name), schema.clone());
+            }
+        }
+        Ok(all)
+    }
+
+    pub fn get(&self, message: &str) -> Option<&Value> {
+        self.schemas.get(message)
+    }
+
+    pub fn field(&self, message: &str, name: &str) -> Option<&Value> {
+        self.schemas.get(message)?.get("properties")?.get(name)
+    }
+
+    pub fn is_required(&self, message: &str, name: &str) -> bool {
+        let required = self.schemas.get(message).and_then(|schema| schema["required"].as_array());
+        required.is_some_and(|names| names.iter().any(|required| required == name))
+    }
+}
+
+/// `io.k8s.api.core.v1.Pod` is the message `k8s.io.api.core.v1.Pod`.
+fn message_name(schema: &str) -> String {
+    let rest = schema.strip_prefix("io.k8s.").unwrap_or(schema);
+    format!("k8s.io.{}", rest.replace("apiextensions-apiserver", "apiextensions_apiserver").replace("kube-aggregator", "kube_aggregator"))
+}
