@@ -3,8 +3,10 @@
 //!
 //! This crate is pure: no I/O, no clock, no globals.
 
+pub mod builtin;
 pub mod model;
 pub mod resource;
 
+pub use builtin::{Builtin, builtin};
 pub use model::{Field, ListType, Presence, Schema, Shape, Str, Type, TypeId};
 pub use resource::{Column, Resource, Resources, Subresource, Verbs};

@@ -131,6 +131,8 @@ pub struct List {
     pub list_type: ListType,
     /// For `ListType::Map`: the fields that tell items apart.
     pub keys: Vec<Str>,
+    /// A named Go list type (Verbs, ExtraValue): protobuf wraps it in a message with one repeated field.
+    pub wrapped: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +164,16 @@ impl Schema {
 }
 
 impl Struct {
+    /// A struct from its fields in declared order.
+    pub fn new(fields: Vec<Field>, atomic: bool) -> Struct {
+        let mut by_name: Vec<u16> = (0..fields.len() as u16).collect();
+        let mut by_tag = by_name.clone();
+        let at = |index: &u16| fields.get(usize::from(*index)).expect("indices of fields");
+        by_name.sort_by(|a, b| at(a).name.cmp(&at(b).name));
+        by_tag.sort_by_key(|index| (at(index).inline_tag.unwrap_or(at(index).tag), at(index).tag));
+        Struct { fields, by_name, by_tag, atomic }
+    }
+
     pub fn field(&self, name: &str) -> Option<&Field> {
         let place = self.by_name.binary_search_by(|&index| self.at(index).name.as_ref().cmp(name)).ok()?;
         self.by_name.get(place).map(|&index| self.at(index))

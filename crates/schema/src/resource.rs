@@ -1,11 +1,38 @@
 //! The resources that a server serves: one entry per (group, version, plural).
 
 use crate::model::{Str, TypeId};
+use pintle_object::GroupVersionKind;
+use std::collections::HashMap;
 
 /// Every served resource, in the order of discovery.
 #[derive(Clone, Debug, Default)]
 pub struct Resources {
     pub all: Vec<Resource>,
+}
+
+impl Resources {
+    pub fn get(&self, group: &str, version: &str, plural: &str) -> Option<&Resource> {
+        self.all.iter().find(|r| r.plural == plural && r.version == version && r.group == group)
+    }
+
+    /// Groups in the order of discovery, each with its versions, the preferred one first.
+    pub fn groups(&self) -> Vec<(&str, Vec<&str>)> {
+        let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+        for resource in &self.all {
+            match groups.iter_mut().find(|(group, _)| *group == resource.group) {
+                Some((_, versions)) if versions.contains(&resource.version.as_ref()) => {}
+                Some((_, versions)) => versions.push(&resource.version),
+                None => groups.push((&resource.group, vec![&resource.version])),
+            }
+        }
+        groups
+    }
+}
+
+impl Resource {
+    pub fn subresource(&self, name: &str) -> Option<&Subresource> {
+        self.subresources.iter().find(|sub| sub.name == name)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -24,9 +51,11 @@ pub struct Resource {
     pub categories: Vec<Str>,
     /// The object's type and its list's type in the built-in schema.
     pub ty: TypeId,
+    pub list_ty: Option<TypeId>,
     /// Where upstream keeps it under `/registry`: `pods`, `services/specs`, `minions`, `apps/...`.
     pub key_prefix: Str,
-    /// The version that objects of this kind are stored in.
+    /// The group and version that objects of this kind are stored in.
+    pub storage_group: Str,
     pub storage_version: Str,
     pub subresources: Vec<Subresource>,
     pub columns: Vec<Column>,
@@ -93,7 +122,177 @@ impl Verbs {
         self.0 & verb.0 == verb.0
     }
 
+    fn parse(names: &[&str]) -> Verbs {
+        let bits = Verbs::NAMES.iter().filter(|(name, _)| names.contains(name)).map(|(_, verb)| verb.0);
+        Verbs(bits.fold(0, |all, bit| all | bit))
+    }
+
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         Verbs::NAMES.into_iter().filter(move |(_, verb)| self.has(*verb)).map(|(name, _)| name)
+    }
+}
+
+/// The texts of the tables of `api/`, without comments and empty lines.
+pub(crate) struct Tables {
+    pub resources: &'static str,
+    pub columns: &'static str,
+    pub selectable: &'static str,
+    pub storage: &'static str,
+}
+
+/// Reads the tables of resources; `build.rs` checked that they are complete.
+pub(crate) fn read(tables: &Tables, kinds: &HashMap<GroupVersionKind, TypeId>) -> Resources {
+    let mut all: Vec<Resource> = Vec::new();
+    for line in tables.resources.lines() {
+        let mut words = line.split_whitespace();
+        let word = words.next().unwrap_or("");
+        if word == "resource" {
+            let (group, version) = group_version(words.next().unwrap_or(""));
+            let plural = words.next().unwrap_or("");
+            all.push(Resource::new(group, version, plural));
+        } else if let Some(resource) = all.last_mut() {
+            resource.read_line(word, &words.collect::<Vec<_>>(), kinds);
+        }
+    }
+    let mut resources = Resources { all };
+    read_columns(&mut resources, tables.columns);
+    read_selectable(&mut resources, tables.selectable);
+    read_storage(&mut resources, tables.storage);
+    resources
+}
+
+impl Resource {
+    fn new(group: &'static str, version: &'static str, plural: &'static str) -> Resource {
+        Resource {
+            group: group.into(),
+            version: version.into(),
+            plural: plural.into(),
+            singular: "".into(),
+            kind: "".into(),
+            list_kind: "".into(),
+            namespaced: false,
+            verbs: Verbs::default(),
+            short_names: Vec::new(),
+            categories: Vec::new(),
+            ty: TypeId(0),
+            list_ty: None,
+            key_prefix: plural.into(),
+            storage_group: group.into(),
+            storage_version: version.into(),
+            subresources: Vec::new(),
+            columns: Vec::new(),
+            selectable: Vec::new(),
+        }
+    }
+
+    fn read_line(&mut self, word: &str, rest: &[&'static str], kinds: &HashMap<GroupVersionKind, TypeId>) {
+        let first = rest.first().copied().unwrap_or("");
+        match word {
+            "kind" => {
+                let gvk = kind(first);
+                self.ty = *kinds.get(&gvk).expect("a served kind has a type");
+                self.kind = first.rsplit('/').next().unwrap_or("").into();
+                let list = GroupVersionKind::new(gvk.group, gvk.version, format!("{}List", self.kind));
+                self.list_ty = kinds.get(&list).copied();
+                self.list_kind = if self.list_ty.is_some() { list.kind.to_string().into() } else { "".into() };
+            }
+            "singular" => self.singular = first.into(),
+            "namespaced" => self.namespaced = true,
+            "verbs" => self.verbs = Verbs::parse(rest),
+            "short" => self.short_names = rest.iter().map(|name| Str::Borrowed(name)).collect(),
+            "categories" => self.categories = rest.iter().map(|name| Str::Borrowed(name)).collect(),
+            "sub" => self.subresources.push(subresource(rest, kinds)),
+            _ => unreachable!("xtask writes no such line"),
+        }
+    }
+}
+
+fn subresource(words: &[&'static str], kinds: &HashMap<GroupVersionKind, TypeId>) -> Subresource {
+    let mut words = words.iter().copied();
+    let name = words.next().unwrap_or("");
+    let path = words.next().unwrap_or("");
+    let (group_version_text, kind_name) = path.rsplit_once('/').unwrap_or(("", path));
+    let (group, version) = group_version(group_version_text);
+    Subresource {
+        name: name.into(),
+        group: group.into(),
+        version: version.into(),
+        kind: kind_name.into(),
+        verbs: Verbs::parse(&words.collect::<Vec<_>>()),
+        ty: kinds.get(&kind(path)).copied(),
+    }
+}
+
+/// `apps/v1/Deployment` or `v1/Pod`
+fn kind(path: &str) -> GroupVersionKind {
+    let (group_version_text, kind) = path.rsplit_once('/').unwrap_or(("", path));
+    let (group, version) = group_version_text.split_once('/').unwrap_or(("", group_version_text));
+    GroupVersionKind::new(group, version, kind)
+}
+
+fn group_version(text: &'static str) -> (&'static str, &'static str) {
+    text.split_once('/').unwrap_or(("", text))
+}
+
+impl Resources {
+    /// The resource that a line of another table is about: `apps/v1 deployments`.
+    fn named(&mut self, name: &'static str) -> Option<&mut Resource> {
+        let (group_version_text, plural) = name.split_once(' ')?;
+        let (group, version) = group_version(group_version_text);
+        self.all.iter_mut().find(|r| r.plural == plural && r.version == version && r.group == group)
+    }
+}
+
+fn read_columns(resources: &mut Resources, text: &'static str) {
+    let mut name = "";
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("table ") {
+            name = rest;
+            continue;
+        }
+        let mut parts = line.split('|').map(str::trim);
+        let mut next = || parts.next().unwrap_or("");
+        let (column, ty, format, priority) = (next(), next(), next(), next());
+        let column = Column { name: column.into(), ty: ty.into(), format: format.into(), priority: priority.parse().unwrap_or(0) };
+        if let Some(resource) = resources.named(name) {
+            resource.columns.push(column);
+        }
+    }
+    for resource in resources.all.iter_mut().filter(|resource| resource.columns.is_empty()) {
+        resource.columns = default_columns();
+    }
+}
+
+/// The columns of upstream's default table: the name and the time of creation.
+fn default_columns() -> Vec<Column> {
+    let column = |name: &'static str, ty: &'static str, format: &'static str| Column {
+        name: name.into(),
+        ty: ty.into(),
+        format: format.into(),
+        priority: 0,
+    };
+    vec![column("Name", "string", "name"), column("Created At", "date", "")]
+}
+
+fn read_selectable(resources: &mut Resources, text: &'static str) {
+    for line in text.lines() {
+        let Some((name, labels)) = line.split_once(": ") else { continue };
+        let Some(resource) = resources.named(name) else { continue };
+        let field = |label: &'static str| Selectable { label: label.into(), path: label.split('.').map(Str::Borrowed).collect() };
+        resource.selectable = labels.split_whitespace().map(field).collect();
+    }
+}
+
+fn read_storage(resources: &mut Resources, text: &'static str) {
+    for line in text.lines() {
+        let Some((name, storage)) = line.split_once(": ") else { continue };
+        let Some(resource) = resources.named(name) else { continue };
+        let (prefix, version) = storage.split_once(' ').unwrap_or((storage, ""));
+        resource.key_prefix = prefix.into();
+        if !version.is_empty() {
+            let (group, version) = group_version(version);
+            resource.storage_group = group.into();
+            resource.storage_version = version.into();
+        }
     }
 }

@@ -106,9 +106,9 @@ fn read_field(line: &str, found: &mut GoStruct) {
         found.is_kind = true;
         return;
     }
-    let Some(proto) = tag(tags, "protobuf").and_then(|tag| tag.split(',').find_map(|part| part.strip_prefix("name=")).map(String::from)) else {
-        return;
-    };
+    let Some(protobuf) = tag(tags, "protobuf") else { return };
+    let named = protobuf.split(',').find_map(|part| part.strip_prefix("name="));
+    let proto = named.map_or_else(|| lower_first(words.first().copied().unwrap_or("")), String::from);
     let ty = words.get(1).or(words.first()).copied().unwrap_or("");
     let mut parts = json.split(',');
     let name = parts.next().unwrap_or("");
@@ -124,6 +124,13 @@ fn read_field(line: &str, found: &mut GoStruct) {
         patch_key: tag(tags, "patchMergeKey").unwrap_or_default(),
     };
     found.fields.insert(proto, field);
+}
+
+/// An embedded struct without a protobuf name goes by its type's: `EphemeralContainerCommon`.
+fn lower_first(ty: &str) -> String {
+    let name = ty.rsplit('.').next().unwrap_or(ty);
+    let mut chars = name.chars();
+    chars.next().map(|first| first.to_lowercase().collect::<String>() + chars.as_str()).unwrap_or_default()
 }
 
 fn tag(tags: &str, name: &str) -> Option<String> {

@@ -78,6 +78,10 @@ impl Block<'_> {
             head.push_str(" atomic");
         }
         let _ = writeln!(out, "{head}");
+        if head.contains(" kind=") && fields.get("kind").is_none() {
+            // Go embeds TypeMeta first.
+            out.push_str("  kind 0 string nonzero\n  apiVersion 0 string nonzero\n");
+        }
         self.write_fields(out, self.name, fields, messages, None)
     }
 

@@ -1,0 +1,10 @@
+//! JSON by Go's rules: what encoding/json and sigs.k8s.io/json accept, and how they write it.
+
+pub mod read;
+pub mod write;
+
+pub use read::{Error, Kind, Reader, parse};
+pub use write::{compact, pretty, to_string, write_float, write_int, write_string, write_value};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,613 @@
+//! A pull reader of JSON, and the untyped tree made with it.
+
+use crate::map::Map;
+use crate::value::{Text, Value};
+use std::fmt;
+
+/// Go's encoding/json refuses deeper documents, and so a body cannot exhaust the stack.
+pub const DEPTH_MAX: usize = 10_000;
+
+/// An untyped or typed tree of this depth is refused: a recursive decoder of ours must stay within its stack.
+/// No Kubernetes type nests deeper, save schemas of schemas.
+pub const TREE_DEPTH_MAX: usize = 500;
+
+/// Why a document is not JSON, in the words of Go's encoding/json.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    pub message: String,
+    /// Bytes read before the error.
+    pub offset: usize,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// What the next value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Null,
+    Bool,
+    Number,
+    Text,
+    List,
+    Map,
+}
+
+impl Kind {
+    /// Go's word in `cannot unmarshal <word> into ...`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Null => "null",
+            Kind::Bool => "bool",
+            Kind::Number => "number",
+            Kind::Text => "string",
+            Kind::List => "array",
+            Kind::Map => "object",
+        }
+    }
+}
+
+/// Reads a document that `check` has found to be well formed, value by value.
+///
+/// ```text
+/// let mut reader = Reader::new(b"{\"a\": [1]}")?;   // checks the whole document
+/// reader.begin_map();
+/// while let Some(key) = reader.next_key() { reader.skip(); }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Checks the whole document, so that reading it cannot fail afterwards.
+    pub fn new(bytes: &'a [u8]) -> Result<Reader<'a>, Error> {
+        check(bytes)?;
+        let mut reader = Reader { bytes, at: 0 };
+        reader.space();
+        Ok(reader)
+    }
+
+    pub fn offset(&self) -> usize {
+        self.at
+    }
+
+    pub fn kind(&self) -> Kind {
+        match self.peek() {
+            b'n' => Kind::Null,
+            b't' | b'f' => Kind::Bool,
+            b'"' => Kind::Text,
+            b'[' => Kind::List,
+            b'{' => Kind::Map,
+            _ => Kind::Number,
+        }
+    }
+
+    pub fn begin_map(&mut self) {
+        self.bump();
+        self.space();
+    }
+
+    /// The next key of the map, with the reader at its value; `None` at the map's end.
+    pub fn next_key(&mut self) -> Option<Text> {
+        if self.peek() == b',' {
+            self.bump();
+            self.space();
+        }
+        if self.peek() == b'}' {
+            self.bump();
+            self.space();
+            return None;
+        }
+        let key = self.text();
+        self.bump(); // the colon
+        self.space();
+        Some(key)
+    }
+
+    pub fn begin_list(&mut self) {
+        self.bump();
+        self.space();
+    }
+
+    /// Whether the list has one more item, with the reader at it.
+    pub fn next_item(&mut self) -> bool {
+        if self.peek() == b',' {
+            self.bump();
+            self.space();
+        }
+        if self.peek() == b']' {
+            self.bump();
+            self.space();
+            return false;
+        }
+        true
+    }
+
+    pub fn null(&mut self) {
+        self.jump(4);
+    }
+
+    pub fn bool(&mut self) -> bool {
+        let value = self.peek() == b't';
+        self.jump(if value { 4 } else { 5 });
+        value
+    }
+
+    /// The number's text as it stands.
+    pub fn number(&mut self) -> &'a str {
+        let start = self.at;
+        while matches!(self.peek(), b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') {
+            self.at += 1;
+        }
+        let text = self.slice(start, self.at);
+        self.space();
+        std::str::from_utf8(text).unwrap_or("0")
+    }
+
+    /// A string, unescaped; what is not UTF-8 becomes U+FFFD.
+    pub fn text(&mut self) -> Text {
+        self.bump();
+        let start = self.at;
+        let rest = self.bytes.get(start..).unwrap_or(&[]);
+        let end = memchr::memchr2(b'"', b'\\', rest).map_or(self.bytes.len(), |place| start + place);
+        self.at = end;
+        let plain = self.slice(start, end);
+        if self.peek() == b'"' {
+            self.jump(1);
+            return match std::str::from_utf8(plain) {
+                Ok(text) => Text::from(text),
+                Err(_) => Text::from(utf8_as_go(plain)),
+            };
+        }
+        let mut out = plain.to_vec();
+        self.escaped(&mut out);
+        match String::from_utf8(out) {
+            Ok(text) => Text::from(text),
+            Err(error) => Text::from(utf8_as_go(error.as_bytes())),
+        }
+    }
+
+    /// Passes over the next value and returns its bytes.
+    pub fn skip(&mut self) -> &'a [u8] {
+        let start = self.at;
+        let mut depth = 0_usize;
+        loop {
+            match self.peek() {
+                b'"' => self.skip_text(),
+                b'[' | b'{' => {
+                    depth += 1;
+                    self.at += 1;
+                }
+                b']' | b'}' => {
+                    depth -= 1;
+                    self.at += 1;
+                }
+                b',' | b':' | b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
+                _ => self.skip_word(),
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        let bytes = self.slice(start, self.at);
+        self.space();
+        bytes
+    }
+
+    /// The next value as an untyped tree; `duplicate` hears of keys that a map has twice.
+    pub fn value(&mut self, duplicate: &mut dyn FnMut(&str)) -> Value {
+        match self.kind() {
+            Kind::Null => {
+                self.null();
+                Value::Null
+            }
+            Kind::Bool => Value::Bool(self.bool()),
+            Kind::Number => number(self.number()),
+            Kind::Text => Value::Text(self.text()),
+            Kind::List => {
+                self.begin_list();
+                let mut list = Vec::new();
+                while self.next_item() {
+                    list.push(self.value(duplicate));
+                }
+                Value::List(list)
+            }
+            Kind::Map => {
+                self.begin_map();
+                let mut map = Map::new();
+                while let Some(key) = self.next_key() {
+                    let value = self.value(duplicate);
+                    if map.contains(&key) {
+                        duplicate(&key);
+                    }
+                    map.insert(key, value);
+                }
+                Value::Map(map)
+            }
+        }
+    }
+
+    fn escaped(&mut self, out: &mut Vec<u8>) {
+        loop {
+            match self.peek() {
+                b'"' => {
+                    self.jump(1);
+                    return;
+                }
+                b'\\' => self.escape(out),
+                byte => {
+                    out.push(byte);
+                    self.at += 1;
+                }
+            }
+        }
+    }
+
+    fn escape(&mut self, out: &mut Vec<u8>) {
+        let letter = self.bytes.get(self.at + 1).copied().unwrap_or(b'"');
+        self.at += 2;
+        let byte = match letter {
+            b'b' => 8,
+            b'f' => 12,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'u' => {
+                let mut buffer = [0; 4];
+                let c = self.unicode();
+                out.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes());
+                return;
+            }
+            letter => letter,
+        };
+        out.push(byte);
+    }
+
+    /// The character of `\uXXXX`, or of a surrogate pair; a lone surrogate becomes U+FFFD.
+    fn unicode(&mut self) -> char {
+        let first = self.hex();
+        if !(0xd800..0xe000).contains(&first) {
+            return char::from_u32(first).unwrap_or('\u{fffd}');
+        }
+        if first < 0xdc00 && self.slice(self.at, self.at + 2) == b"\\u" {
+            let mark = self.at;
+            self.at += 2;
+            let second = self.hex();
+            if (0xdc00..0xe000).contains(&second) {
+                return char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)).unwrap_or('\u{fffd}');
+            }
+            self.at = mark;
+        }
+        '\u{fffd}'
+    }
+
+    fn hex(&mut self) -> u32 {
+        let digits = self.slice(self.at, self.at + 4);
+        self.at += 4;
+        std::str::from_utf8(digits).ok().and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0xfffd)
+    }
+
+    fn skip_text(&mut self) {
+        self.at += 1;
+        while self.peek() != b'"' {
+            self.at += if self.peek() == b'\\' { 2 } else { 1 };
+        }
+        self.at += 1;
+    }
+
+    fn skip_word(&mut self) {
+        while !matches!(self.peek(), b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n' | 0) {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> u8 {
+        self.bytes.get(self.at).copied().unwrap_or(0)
+    }
+
+    fn bump(&mut self) {
+        self.jump(1);
+    }
+
+    fn jump(&mut self, len: usize) {
+        self.at += len;
+        self.space();
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), b' ' | b'\t' | b'\r' | b'\n') {
+            self.at += 1;
+        }
+    }
+
+    fn slice(&self, start: usize, end: usize) -> &'a [u8] {
+        self.bytes.get(start..end.min(self.bytes.len())).unwrap_or(&[])
+    }
+}
+
+/// Reads a document into an untyped tree.
+pub fn parse(bytes: &[u8]) -> Result<Value, Error> {
+    let mut reader = Reader::new(bytes)?;
+    if depth(bytes) > TREE_DEPTH_MAX {
+        return Err(Error { message: String::from("exceeded max depth"), offset: bytes.len() });
+    }
+    Ok(reader.value(&mut |_| {}))
+}
+
+/// An integer that fits is exact, everything else is a float, as upstream's number conversion has it.
+pub fn number(text: &str) -> Value {
+    match text.parse::<i64>() {
+        Ok(int) => Value::Int(int),
+        Err(_) => Value::Float(text.parse().unwrap_or(0.0)),
+    }
+}
+
+/// How deep lists and maps nest.
+pub fn depth(bytes: &[u8]) -> usize {
+    let (mut depth, mut most, mut at) = (0_usize, 0_usize, 0_usize);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at += 1;
+                while let Some(byte) = bytes.get(at).filter(|byte| **byte != b'"') {
+                    at += if *byte == b'\\' { 2 } else { 1 };
+                }
+            }
+            b'[' | b'{' => {
+                depth += 1;
+                most = most.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    most
+}
+
+/// Each byte that is no UTF-8 becomes one U+FFFD, as Go's decoder has it.
+fn utf8_as_go(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        out.extend(chunk.invalid().iter().map(|_| '\u{fffd}'));
+    }
+    out
+}
+
+/// Finds the first place where a document is not JSON, with Go's message for it.
+pub fn check(bytes: &[u8]) -> Result<(), Error> {
+    let mut checker = Checker { bytes, at: 0, open: Vec::new() };
+    checker.run()
+}
+
+struct Checker<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// `{` or `[` of each open map or list.
+    open: Vec<u8>,
+}
+
+impl Checker<'_> {
+    fn run(&mut self) -> Result<(), Error> {
+        self.value("looking for beginning of value")?;
+        while let Some(open) = self.open.last().copied() {
+            self.after_value(open)?;
+        }
+        self.space();
+        match self.byte() {
+            None => Ok(()),
+            Some(_) => self.bad("after top-level value"),
+        }
+    }
+
+    /// After a value inside a list or map: the next one, or the end.
+    fn after_value(&mut self, open: u8) -> Result<(), Error> {
+        self.space();
+        match (self.byte(), open) {
+            (Some(b','), b'[') => {
+                self.at += 1;
+                self.value("looking for beginning of value")
+            }
+            (Some(b','), _) => {
+                self.at += 1;
+                self.space();
+                match self.byte() {
+                    Some(b'"') => self.entry(),
+                    _ => self.bad("looking for beginning of object key string"),
+                }
+            }
+            (Some(b']'), b'[') | (Some(b'}'), b'{') => {
+                self.at += 1;
+                self.open.pop();
+                Ok(())
+            }
+            (_, b'[') => self.bad("after array element"),
+            _ => self.bad("after object key:value pair"),
+        }
+    }
+
+    /// A key, its colon, and the beginning of its value.
+    fn entry(&mut self) -> Result<(), Error> {
+        self.text()?;
+        self.space();
+        if self.byte() != Some(b':') {
+            return self.bad("after object key");
+        }
+        self.at += 1;
+        self.value("looking for beginning of value")
+    }
+
+    fn value(&mut self, expected: &str) -> Result<(), Error> {
+        self.space();
+        match self.byte() {
+            Some(b'{') => self.begin(b'{'),
+            Some(b'[') => self.begin(b'['),
+            Some(b'"') => self.text(),
+            Some(b't') => self.word("true"),
+            Some(b'f') => self.word("false"),
+            Some(b'n') => self.word("null"),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            _ => self.bad(expected),
+        }
+    }
+
+    /// The beginning of a list or map, and of its first value.
+    fn begin(&mut self, open: u8) -> Result<(), Error> {
+        // Iterative for the nesting, so that a deep document costs memory of this vector alone.
+        let mut open = open;
+        loop {
+            self.at += 1;
+            self.open.push(open);
+            if self.open.len() > DEPTH_MAX {
+                return Err(Error { message: String::from("exceeded max depth"), offset: self.at });
+            }
+            self.space();
+            let close = if open == b'[' { b']' } else { b'}' };
+            if self.byte() == Some(close) {
+                self.at += 1;
+                self.open.pop();
+                return Ok(());
+            }
+            if open == b'{' {
+                if self.byte() != Some(b'"') {
+                    return self.bad("looking for beginning of object key string");
+                }
+                self.text()?;
+                self.space();
+                if self.byte() != Some(b':') {
+                    return self.bad("after object key");
+                }
+                self.at += 1;
+                self.space();
+            }
+            match self.byte() {
+                Some(next @ (b'{' | b'[')) => open = next,
+                _ => return self.value("looking for beginning of value"),
+            }
+        }
+    }
+
+    fn text(&mut self) -> Result<(), Error> {
+        self.at += 1;
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or(&[]);
+            let plain = rest.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20);
+            let Some(plain) = plain else {
+                self.at = self.bytes.len();
+                return self.bad("");
+            };
+            self.at += plain;
+            match self.byte() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => self.escape()?,
+                _ => return self.bad("in string literal"),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Error> {
+        self.at += 1;
+        match self.byte() {
+            Some(b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"') => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(b'u') => {
+                self.at += 1;
+                for _ in 0..4 {
+                    match self.byte() {
+                        Some(b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.at += 1,
+                        _ => return self.bad("in \\u hexadecimal character escape"),
+                    }
+                }
+                Ok(())
+            }
+            _ => self.bad("in string escape code"),
+        }
+    }
+
+    fn word(&mut self, word: &str) -> Result<(), Error> {
+        for (index, expected) in word.bytes().enumerate() {
+            if self.byte() != Some(expected) {
+                let head = word.get(index..=index).unwrap_or("");
+                return self.bad(&format!("in literal {word} (expecting '{head}')"));
+            }
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Error> {
+        if self.byte() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.byte() {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.digits(),
+            _ => return self.bad("in numeric literal"),
+        }
+        if self.byte() == Some(b'.') {
+            self.at += 1;
+            if !matches!(self.byte(), Some(b'0'..=b'9')) {
+                return self.bad("after decimal point in numeric literal");
+            }
+            self.digits();
+        }
+        if matches!(self.byte(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.byte(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            if !matches!(self.byte(), Some(b'0'..=b'9')) {
+                return self.bad("in exponent of numeric literal");
+            }
+            self.digits();
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) {
+        while matches!(self.byte(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+    }
+
+    fn space(&mut self) {
+        while matches!(self.byte(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.at += 1;
+        }
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn bad<T>(&self, context: &str) -> Result<T, Error> {
+        let Some(byte) = self.byte() else {
+            return Err(Error { message: String::from("unexpected end of JSON input"), offset: self.at });
+        };
+        let message = format!("invalid character {} {context}", quote_char(byte));
+        Err(Error { message, offset: self.at + 1 })
+    }
+}
+
+/// A byte as Go's scanner quotes it.
+fn quote_char(byte: u8) -> String {
+    match byte {
+        b'\'' => String::from(r"'\''"),
+        b'"' => String::from("'\"'"),
+        byte => {
+            let quoted = crate::field::quote(&char::from(byte).to_string());
+            format!("'{}'", quoted.trim_matches('"'))
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What Go accepts and how it complains; how Go writes.
+
+use super::*;
+use crate::value::Value;
+
+#[test]
+fn errors_read_as_gos() {
+    let cases: [(&[u8], &str); 14] = [
+        (b"", "unexpected end of JSON input"),
+        (b"{", "unexpected end of JSON input"),
+        (b"[1,", "unexpected end of JSON input"),
+        (b"\"a", "unexpected end of JSON input"),
+        (b"nonsense", "invalid character 'o' in literal null (expecting 'u')"),
+        (b"hello", "invalid character 'h' looking for beginning of value"),
+        (b"{a}", "invalid character 'a' looking for beginning of object key string"),
+        (b"{\"a\" 1}", "invalid character '1' after object key"),
+        (b"{\"a\":1 \"b\"}", "invalid character '\"' after object key:value pair"),
+        (b"[1 2]", "invalid character '2' after array element"),
+        (b"{} x", "invalid character 'x' after top-level value"),
+        (b"01", "invalid character '1' after top-level value"),
+        (b"\"\\x\"", "invalid character 'x' in string escape code"),
+        (b"1.a", "invalid character 'a' after decimal point in numeric literal"),
+    ];
+    for (document, expected) in cases {
+        let error = parse(document).unwrap_err();
+        assert_eq!(error.message, expected, "{}", String::from_utf8_lossy(document));
+    }
+}
+
+#[test]
+fn deep_documents_are_refused() {
+    for document in ["[".repeat(20_000), format!("{}{}", "[".repeat(600), "]".repeat(600))] {
+        assert!(parse(document.as_bytes()).is_err());
+    }
+}
+
+#[test]
+fn values_come_back_as_go_writes_them() {
+    let cases = [
+        (r#" { "b" : [ 1 , 2.50, -0.0 ] , "a" : "x" } "#, r#"{"a":"x","b":[1,2.5,-0]}"#),
+        (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
+        (r#""<a>&\u2028\ud83d\ude00\ud800""#, "\"\\u003ca\\u003e\\u0026\\u2028😀\u{fffd}\""),
+        ("1e21", "1e+21"),
+        ("123456789012345678901", "123456789012345680000"),
+        ("9223372036854775807", "9223372036854775807"),
+        ("1e-7", "1e-7"),
+        ("0.000001", "0.000001"),
+        ("true", "true"),
+        (r#""\b\f\n\r\t\u0001""#, r#""\b\f\n\r\t\u0001""#),
+    ];
+    for (document, expected) in cases {
+        assert_eq!(to_string(&parse(document.as_bytes()).unwrap()), expected);
+    }
+}
+
+#[test]
+fn invalid_utf8_is_replaced() {
+    assert_eq!(parse(b"\"a\xff\xfe\"").unwrap(), Value::from("a\u{fffd}\u{fffd}"));
+}
+
+#[test]
+fn documents_are_compacted_and_laid_out() {
+    assert_eq!(compact(br#"{ "b" : "<" , "a": [ ] }"#), r#"{"b":"\u003c","a":[]}"#);
+    let laid_out = String::from_utf8(pretty(br#"{"a":[],"b":{"c":[1,"x:,"]}}"#)).unwrap();
+    assert_eq!(laid_out, "{\n  \"a\": [],\n  \"b\": {\n    \"c\": [\n      1,\n      \"x:,\"\n    ]\n  }\n}");
+}
+
+#[test]
+fn a_value_can_be_skipped() {
+    let mut reader = Reader::new(br#"{"a": {"x": ["]", 1, true]}, "b": 2}"#).unwrap();
+    reader.begin_map();
+    assert_eq!(reader.next_key().unwrap(), "a");
+    assert_eq!(reader.skip(), br#"{"x": ["]", 1, true]}"#);
+    assert_eq!(reader.next_key().unwrap(), "b");
+    assert_eq!(reader.number(), "2");
+    assert_eq!(reader.next_key(), None);
+}

@@ -1,0 +1,208 @@
+//! Writes JSON as Go's encoding/json does.
+
+use crate::value::Value;
+
+/// The value as a compact document; maps in key order.
+pub fn to_string(value: &Value) -> String {
+    let mut out = Vec::new();
+    write_value(&mut out, value);
+    String::from_utf8(out).expect("the writer writes UTF-8")
+}
+
+pub fn write_value(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Int(int) => write_int(out, *int),
+        Value::Float(float) => write_float(out, *float),
+        Value::Text(text) => write_string(out, text),
+        Value::Raw(raw) => out.extend_from_slice(raw.0.as_bytes()),
+        Value::List(list) => {
+            out.push(b'[');
+            for (index, item) in list.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write_value(out, item);
+            }
+            out.push(b']');
+        }
+        Value::Map(map) => {
+            out.push(b'{');
+            for (index, (key, item)) in map.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write_string(out, key);
+                out.push(b':');
+                write_value(out, item);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+pub fn write_int(out: &mut Vec<u8>, int: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(int).as_bytes());
+}
+
+/// Go's shortest form: `1`, `0.5`, `1e+21`, `1e-7`.
+pub fn write_float(out: &mut Vec<u8>, float: f64) {
+    let size = float.abs();
+    if size != 0.0 && !(1e-6..1e21).contains(&size) {
+        let text = format!("{float:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let sign = if exponent.starts_with('-') { "" } else { "+" };
+        out.extend_from_slice(format!("{digits}e{sign}{exponent}").as_bytes());
+        return;
+    }
+    out.extend_from_slice(format!("{float}").as_bytes());
+}
+
+/// Which bytes a string cannot hold as they are: controls, quotes, backslashes, `<`, `>`, `&`, and 0xe2, which
+/// may begin U+2028 or U+2029.
+const SPECIAL: [bool; 256] = special();
+
+const fn special() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = true;
+        byte += 1;
+    }
+    table[b'"' as usize] = true;
+    table[b'\\' as usize] = true;
+    table[b'<' as usize] = true;
+    table[b'>' as usize] = true;
+    table[b'&' as usize] = true;
+    table[0xe2] = true;
+    table
+}
+
+/// A quoted string with Go's escapes, those for HTML included.
+pub fn write_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    for (index, byte) in bytes.iter().enumerate() {
+        if !SPECIAL[usize::from(*byte)] {
+            continue;
+        }
+        let rest = bytes.get(index..).unwrap_or(&[]);
+        let (escape, width) = escape(rest);
+        if width == 0 {
+            continue;
+        }
+        out.extend_from_slice(bytes.get(start..index).unwrap_or(&[]));
+        out.extend_from_slice(escape.as_bytes());
+        start = index + width;
+    }
+    out.extend_from_slice(bytes.get(start..).unwrap_or(&[]));
+    out.push(b'"');
+}
+
+/// The escape of the character that `rest` begins with, and its width in bytes; 0 when it needs none.
+fn escape(rest: &[u8]) -> (&'static str, usize) {
+    const CONTROLS: [&str; 32] = [
+        "\\u0000", "\\u0001", "\\u0002", "\\u0003", "\\u0004", "\\u0005", "\\u0006", "\\u0007", "\\b", "\\t",
+        "\\n", "\\u000b", "\\f", "\\r", "\\u000e", "\\u000f", "\\u0010", "\\u0011", "\\u0012", "\\u0013",
+        "\\u0014", "\\u0015", "\\u0016", "\\u0017", "\\u0018", "\\u0019", "\\u001a", "\\u001b", "\\u001c",
+        "\\u001d", "\\u001e", "\\u001f",
+    ];
+    match rest {
+        [b'"', ..] => ("\\\"", 1),
+        [b'\\', ..] => ("\\\\", 1),
+        [b'<', ..] => ("\\u003c", 1),
+        [b'>', ..] => ("\\u003e", 1),
+        [b'&', ..] => ("\\u0026", 1),
+        [0xe2, 0x80, 0xa8, ..] => ("\\u2028", 3),
+        [0xe2, 0x80, 0xa9, ..] => ("\\u2029", 3),
+        [control, ..] => (CONTROLS.get(usize::from(*control)).copied().unwrap_or(""), usize::from(*control < 0x20)),
+        [] => ("", 0),
+    }
+}
+
+/// A well-formed document without spaces outside strings, with HTML characters escaped, otherwise as it stands.
+pub fn compact(document: &[u8]) -> String {
+    let mut out = Vec::with_capacity(document.len());
+    let mut inside = false;
+    let mut at = 0;
+    while let Some(byte) = document.get(at) {
+        match byte {
+            b'\\' if inside => {
+                out.extend_from_slice(document.get(at..at + 2).unwrap_or(&[]));
+                at += 2;
+                continue;
+            }
+            b'"' => {
+                inside = !inside;
+                out.push(b'"');
+            }
+            b' ' | b'\t' | b'\r' | b'\n' if !inside => {}
+            b'<' | b'>' | b'&' | 0xe2 => {
+                let (text, width) = escape(document.get(at..).unwrap_or(&[]));
+                if width > 0 {
+                    out.extend_from_slice(text.as_bytes());
+                    at += width;
+                    continue;
+                }
+                out.push(*byte);
+            }
+            byte => out.push(*byte),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// A compact document laid out with two spaces per level, as Go's `json.Indent` does.
+pub fn pretty(document: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(document.len() * 2);
+    let mut depth = 0_usize;
+    let mut inside = false;
+    let mut escaped = false;
+    for (index, byte) in document.iter().enumerate() {
+        if inside {
+            out.push(*byte);
+            inside = escaped || *byte != b'"';
+            escaped = !escaped && *byte == b'\\';
+            continue;
+        }
+        match byte {
+            b'"' => {
+                inside = true;
+                out.push(b'"');
+            }
+            b'{' | b'[' => {
+                out.push(*byte);
+                let close = if *byte == b'{' { b'}' } else { b']' };
+                depth += 1;
+                if document.get(index + 1) != Some(&close) {
+                    new_line(&mut out, depth);
+                }
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                if !matches!(document.get(index.wrapping_sub(1)), Some(b'{' | b'[')) {
+                    new_line(&mut out, depth);
+                }
+                out.push(*byte);
+            }
+            b',' => {
+                out.push(b',');
+                new_line(&mut out, depth);
+            }
+            b':' => out.extend_from_slice(b": "),
+            byte => out.push(*byte),
+        }
+    }
+    out
+}
+
+fn new_line(out: &mut Vec<u8>, depth: usize) {
+    out.push(b'\n');
+    for _ in 0..depth {
+        out.extend_from_slice(b"  ");
+    }
+}
