@@ -66,7 +66,8 @@ impl Types {
                 Some("package") if !is_field => package = words.next().expect("a package has a name"),
                 Some("type") if !is_field => self.named.push(named(package, &words.collect::<Vec<_>>())),
                 Some(name) => {
-                    let mut next = || String::from(words.next().unwrap_or_else(|| panic!("short line: {line}")));
+                    let mut next =
+                        || String::from(words.next().unwrap_or_else(|| panic!("short line: {line}")));
                     let (tag, ty) = (next(), next());
                     let words = words.map(String::from).collect();
                     let field = Field { name: name.into(), tag, ty, words };
@@ -90,7 +91,8 @@ impl Types {
     }
 
     fn pack(&self) -> Vec<u8> {
-        let ids: HashMap<&str, usize> = self.named.iter().enumerate().map(|(id, ty)| (ty.name.as_str(), id)).collect();
+        let ids: HashMap<&str, usize> =
+            self.named.iter().enumerate().map(|(id, ty)| (ty.name.as_str(), id)).collect();
         let mut pool = Pool { ids, inner: Vec::new(), by_text: HashMap::new(), base: self.named.len() };
         let mut out = Out::default();
         for ty in &self.named {
@@ -189,7 +191,13 @@ impl Pool<'_> {
         out.text(kind);
         if !inner.is_empty() {
             out.number(inner_id as u64);
-            out.text(if kind == "list" { list } else if atomic { "atomic" } else { "" });
+            out.text(if kind == "list" {
+                list
+            } else if atomic {
+                "atomic"
+            } else {
+                ""
+            });
         }
         let id = self.base + self.inner.len();
         self.inner.push(out.0);
@@ -208,7 +216,8 @@ fn pack_resources(root: &Path) -> Vec<u8> {
     let mut out = Out::default();
     for file in ["resources.txt", "columns.txt", "selectable.txt", "storage.txt"] {
         let text = read(&root.join(file));
-        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let lines: Vec<&str> =
+            text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
         out.text(&lines.join("\n"));
     }
     out.0

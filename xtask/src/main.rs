@@ -35,6 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn ci() -> Result<(), String> {
-    let status = std::process::Command::new(".ci/run").status().map_err(|error| format!(".ci/run: {error}"))?;
+    let status =
+        std::process::Command::new(".ci/run").status().map_err(|error| format!(".ci/run: {error}"))?;
     if status.success() { Ok(()) } else { Err(String::from(".ci/run failed")) }
 }

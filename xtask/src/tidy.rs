@@ -56,8 +56,13 @@ fn check_file(path: &Path, complaints: &mut Vec<String>) -> Result<(), String> {
 
 /// Every dependency from outside has its line in docs/dependencies.md.
 fn check_dependencies(complaints: &mut Vec<String>) -> Result<(), String> {
-    let reasons = fs::read_to_string("docs/dependencies.md").map_err(|error| format!("docs/dependencies.md: {error}"))?;
-    let mut manifests = vec![PathBuf::from("xtask/Cargo.toml"), PathBuf::from("tests/kube/Cargo.toml"), PathBuf::from("bench/Cargo.toml")];
+    let reasons = fs::read_to_string("docs/dependencies.md")
+        .map_err(|error| format!("docs/dependencies.md: {error}"))?;
+    let mut manifests = vec![
+        PathBuf::from("xtask/Cargo.toml"),
+        PathBuf::from("tests/kube/Cargo.toml"),
+        PathBuf::from("bench/Cargo.toml"),
+    ];
     if let Ok(entries) = fs::read_dir("crates") {
         manifests.extend(entries.filter_map(Result::ok).map(|entry| entry.path().join("Cargo.toml")));
     }
@@ -65,7 +70,8 @@ fn check_dependencies(complaints: &mut Vec<String>) -> Result<(), String> {
         let Ok(text) = fs::read_to_string(&manifest) else { continue };
         for name in dependencies(&text) {
             if !name.starts_with("pintle") && !reasons.contains(&format!("| {name} |")) {
-                complaints.push(format!("{}: {name} has no line in docs/dependencies.md", manifest.display()));
+                complaints
+                    .push(format!("{}: {name} has no line in docs/dependencies.md", manifest.display()));
             }
         }
     }

@@ -9,7 +9,9 @@
 //! resources.txt columns.txt selectable.txt storage.txt, each one text
 //! ```
 
-use crate::model::{Field, List, ListType, Map, PatchRule, Presence, Rules, Schema, Shape, Str, Struct, Type, TypeId};
+use crate::model::{
+    Field, List, ListType, Map, PatchRule, Presence, Rules, Schema, Shape, Str, Struct, Type, TypeId,
+};
 use crate::resource::{self, Resources};
 use pintle_object::{GroupVersionKind, Value};
 use std::collections::HashMap;
@@ -42,7 +44,8 @@ pub fn builtin() -> Builtin {
     let mut reader = Reader { bytes: BLOB };
     let named = reader.number();
     let inner = reader.number();
-    let mut schema = Schema { types: Vec::with_capacity(named + inner), by_name: HashMap::with_capacity(named) };
+    let mut schema =
+        Schema { types: Vec::with_capacity(named + inner), by_name: HashMap::with_capacity(named) };
     let mut kinds = HashMap::new();
     for index in 0..named {
         let id = TypeId(index as u32);
@@ -109,7 +112,12 @@ impl Reader {
         match self.text() {
             "struct" => Shape::Struct(self.structure(false)),
             "atomic" => Shape::Struct(self.structure(true)),
-            "items" => Shape::List(List { item: self.id(), list_type: ListType::Atomic, keys: Vec::new(), wrapped: true }),
+            "items" => Shape::List(List {
+                item: self.id(),
+                list_type: ListType::Atomic,
+                keys: Vec::new(),
+                wrapped: true,
+            }),
             "list" => Shape::List(self.list()),
             "map" => Shape::Map(Map { value: self.id(), atomic: self.text() == "atomic" }),
             "string" => Shape::Text,

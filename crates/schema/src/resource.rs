@@ -194,7 +194,8 @@ impl Resource {
                 self.kind = first.rsplit('/').next().unwrap_or("").into();
                 let list = GroupVersionKind::new(gvk.group, gvk.version, format!("{}List", self.kind));
                 self.list_ty = kinds.get(&list).copied();
-                self.list_kind = if self.list_ty.is_some() { list.kind.to_string().into() } else { "".into() };
+                self.list_kind =
+                    if self.list_ty.is_some() { list.kind.to_string().into() } else { "".into() };
             }
             "singular" => self.singular = first.into(),
             "namespaced" => self.namespaced = true,
@@ -253,7 +254,12 @@ fn read_columns(resources: &mut Resources, text: &'static str) {
         let mut parts = line.split('|').map(str::trim);
         let mut next = || parts.next().unwrap_or("");
         let (column, ty, format, priority) = (next(), next(), next(), next());
-        let column = Column { name: column.into(), ty: ty.into(), format: format.into(), priority: priority.parse().unwrap_or(0) };
+        let column = Column {
+            name: column.into(),
+            ty: ty.into(),
+            format: format.into(),
+            priority: priority.parse().unwrap_or(0),
+        };
         if let Some(resource) = resources.named(name) {
             resource.columns.push(column);
         }
@@ -278,7 +284,10 @@ fn read_selectable(resources: &mut Resources, text: &'static str) {
     for line in text.lines() {
         let Some((name, labels)) = line.split_once(": ") else { continue };
         let Some(resource) = resources.named(name) else { continue };
-        let field = |label: &'static str| Selectable { label: label.into(), path: label.split('.').map(Str::Borrowed).collect() };
+        let field = |label: &'static str| Selectable {
+            label: label.into(),
+            path: label.split('.').map(Str::Borrowed).collect(),
+        };
         resource.selectable = labels.split_whitespace().map(field).collect();
     }
 }

@@ -60,7 +60,8 @@ impl GoFacts {
             if path.is_dir() {
                 self.read_dir(&path, &format!("{package}.{name}"))?;
             } else if name.ends_with(".go") && !name.contains("generated") && !name.ends_with("_test.go") {
-                let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+                let text =
+                    fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
                 self.read_file(&text, package);
             }
         }

@@ -42,5 +42,9 @@ impl Schemas {
 /// `io.k8s.api.core.v1.Pod` is the message `k8s.io.api.core.v1.Pod`.
 fn message_name(schema: &str) -> String {
     let rest = schema.strip_prefix("io.k8s.").unwrap_or(schema);
-    format!("k8s.io.{}", rest.replace("apiextensions-apiserver", "apiextensions_apiserver").replace("kube-aggregator", "kube_aggregator"))
+    format!(
+        "k8s.io.{}",
+        rest.replace("apiextensions-apiserver", "apiextensions_apiserver")
+            .replace("kube-aggregator", "kube_aggregator")
+    )
 }

@@ -51,7 +51,11 @@ fn write_resource(out: &mut String, group_version: &str, resource: &Value) {
 /// `apps/v1/Deployment`; a discovery document leaves out the group and version of the resource itself.
 fn kind(kind: &Value, group_version: &str) -> String {
     let text = |key: &str| kind[key].as_str().unwrap_or("");
-    let own = if text("version").is_empty() { String::from(group_version) } else { join(text("group"), text("version")) };
+    let own = if text("version").is_empty() {
+        String::from(group_version)
+    } else {
+        join(text("group"), text("version"))
+    };
     format!("{own}/{}", text("kind"))
 }
 

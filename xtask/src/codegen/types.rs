@@ -86,7 +86,9 @@ impl Block<'_> {
     }
 
     fn has_gvk(&self) -> bool {
-        self.schemas.get(self.name).is_some_and(|schema| schema.get("x-kubernetes-group-version-kind").is_some())
+        self.schemas
+            .get(self.name)
+            .is_some_and(|schema| schema.get("x-kubernetes-group-version-kind").is_some())
     }
 
     /// `apps/v1`, or `v1` in the core group and for the kinds of meta.
@@ -98,7 +100,14 @@ impl Block<'_> {
         }
     }
 
-    fn write_fields(&self, out: &mut String, message: &str, fields: &Messages, messages: &Messages, inline: Option<u64>) -> Result<(), String> {
+    fn write_fields(
+        &self,
+        out: &mut String,
+        message: &str,
+        fields: &Messages,
+        messages: &Messages,
+        inline: Option<u64>,
+    ) -> Result<(), String> {
         for (proto, fact) in fields {
             let tag = fact["n"].as_u64().ok_or_else(|| format!("{message}.{proto} has no number"))?;
             let ty = fact["t"].as_str().unwrap_or("");
@@ -116,7 +125,15 @@ impl Block<'_> {
         Ok(())
     }
 
-    fn field(&self, message: &str, proto: &str, tag: u64, inline: Option<u64>, fact: &Value, go: Option<&GoField>) -> String {
+    fn field(
+        &self,
+        message: &str,
+        proto: &str,
+        tag: u64,
+        inline: Option<u64>,
+        fact: &Value,
+        go: Option<&GoField>,
+    ) -> String {
         let name = go.map_or(proto, |go| go.json.as_str());
         let schema = self.schemas.field(self.name, name).or_else(|| self.schemas.field(message, name));
         let required = self.schemas.is_required(self.name, name) || self.schemas.is_required(message, name);
@@ -208,7 +225,12 @@ fn write_schema_facts(line: &mut String, schema: &Value) {
     }
     if let Some(kind) = schema["x-kubernetes-list-type"].as_str().filter(|kind| *kind != "atomic") {
         let _ = write!(line, " list={kind}");
-        let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         if !keys.is_empty() {
             let _ = write!(line, ":{}", keys.join(","));
         }

@@ -279,7 +279,8 @@ impl<'a> Reader<'a> {
             self.at += 2;
             let second = self.hex();
             if (0xdc00..0xe000).contains(&second) {
-                return char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)).unwrap_or('\u{fffd}');
+                return char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
+                    .unwrap_or('\u{fffd}');
             }
             self.at = mark;
         }
@@ -289,7 +290,10 @@ impl<'a> Reader<'a> {
     fn hex(&mut self) -> u32 {
         let digits = self.slice(self.at, self.at + 4);
         self.at += 4;
-        std::str::from_utf8(digits).ok().and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0xfffd)
+        std::str::from_utf8(digits)
+            .ok()
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .unwrap_or(0xfffd)
     }
 
     fn skip_text(&mut self) {

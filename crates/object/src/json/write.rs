@@ -118,7 +118,9 @@ fn escape(rest: &[u8]) -> (&'static str, usize) {
         [b'&', ..] => ("\\u0026", 1),
         [0xe2, 0x80, 0xa8, ..] => ("\\u2028", 3),
         [0xe2, 0x80, 0xa9, ..] => ("\\u2029", 3),
-        [control, ..] => (CONTROLS.get(usize::from(*control)).copied().unwrap_or(""), usize::from(*control < 0x20)),
+        [control, ..] => {
+            (CONTROLS.get(usize::from(*control)).copied().unwrap_or(""), usize::from(*control < 0x20))
+        }
         [] => ("", 0),
     }
 }
