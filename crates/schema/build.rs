@@ -135,11 +135,11 @@ impl Types {
         let value = |key: &str| {
             field.words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('=')).unwrap_or("")
         };
-        let (outer, tag) = field.tag.split_once('.').unwrap_or(("0", &field.tag));
+        let tags: Vec<u64> = field.tag.split('.').map(|tag| tag.parse().expect("a tag is a number")).collect();
         let presence = ["always", "nonzero", "set"].iter().position(|word| has(word));
         out.text(&field.name);
-        out.number(tag.parse().expect("a tag is a number"));
-        out.number(outer.parse().expect("a tag is a number"));
+        out.number(tags.len() as u64);
+        tags.iter().for_each(|tag| out.number(*tag));
         out.number(presence.unwrap_or_else(|| panic!("{}.{}: no presence", ty.name, field.name)) as u64);
         out.number(u64::from(has("pointer")));
         out.number(u64::from(has("required")));
@@ -149,6 +149,8 @@ impl Types {
         out.text(own.unwrap_or(value("default")));
         out.text(value("enum"));
         out.text(value("patch"));
+        out.text(value("go"));
+        out.text(value("in"));
     }
 }
 

@@ -3,12 +3,16 @@
 //!
 //! This crate is pure: no I/O, no clock, no globals.
 
+pub mod bytes;
 pub mod field;
 pub mod json;
 pub mod map;
 pub mod names;
+pub mod quantity;
 pub mod status;
+pub mod time;
 pub mod value;
+pub mod wire;
 
 pub use field::{ErrorKind, FieldError, FieldErrors, Path};
 pub use map::Map;

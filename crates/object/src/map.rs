@@ -11,8 +11,8 @@ pub struct Map {
 }
 
 impl Map {
-    pub fn new() -> Map {
-        Map::default()
+    pub const fn new() -> Map {
+        Map { entries: Vec::new() }
     }
 
     pub fn with_capacity(capacity: usize) -> Map {

@@ -161,8 +161,8 @@ impl Reader {
 
     fn field(&mut self) -> Field {
         let name = Str::Borrowed(self.text());
-        let tag = self.number() as u32;
-        let inline_tag = Some(self.number() as u32).filter(|tag| *tag != 0);
+        let count = self.number();
+        let tags = (0..count).map(|_| self.number() as u32).collect();
         let presence = match self.number() {
             0 => Presence::Always,
             1 => Presence::NonZero,
@@ -174,7 +174,9 @@ impl Reader {
         let default = default(self.text());
         let rules = rules(self.text());
         let patch = patch(self.text());
-        Field { name, tag, inline_tag, ty, presence, pointer, required, default, patch, rules }
+        let go_type = Str::Borrowed(self.text());
+        let embedded = Str::Borrowed(self.text());
+        Field { name, tags, ty, presence, pointer, required, default, patch, rules, go_type, embedded }
     }
 }
 

@@ -4,6 +4,8 @@
 //! This crate is pure: no I/O, no clock, no globals.
 
 pub mod builtin;
+pub mod decode;
+pub mod encode;
 pub mod model;
 pub mod resource;
 

@@ -66,8 +66,10 @@ pub struct Struct {
     pub fields: Vec<Field>,
     /// Indices into `fields`, sorted by field name.
     pub by_name: Vec<u16>,
-    /// Indices into `fields`, sorted by (inline tag or tag, tag): the order of protobuf output.
+    /// Indices into `fields` of those in protobuf, sorted by their numbers: the order of protobuf output.
     pub by_tag: Vec<u16>,
+    /// Indices into `fields` of those that output always shows.
+    pub always: Vec<u16>,
     /// `x-kubernetes-map-type: atomic`.
     pub atomic: bool,
 }
@@ -75,10 +77,9 @@ pub struct Struct {
 #[derive(Clone, Debug)]
 pub struct Field {
     pub name: Str,
-    /// The protobuf field number; 0 where there is none (a CRD's field).
-    pub tag: u32,
-    /// The protobuf number of the embedded message that holds this field (`Volume.volumeSource`).
-    pub inline_tag: Option<u32>,
+    /// The protobuf field number, after those of the embedded messages that hold the field
+    /// (`Volume.volumeSource`). A single 0 where protobuf has no such field (`kind`, a CRD's field).
+    pub tags: Box<[u32]>,
     pub ty: TypeId,
     pub presence: Presence,
     /// A Go pointer: protobuf writes it only when set. Other scalars are written even when zero.
@@ -89,6 +90,10 @@ pub struct Field {
     pub default: Option<Value>,
     pub patch: Option<Box<PatchRule>>,
     pub rules: Option<Box<Rules>>,
+    /// The named Go type, as decoding errors print it; empty where the schema says it all.
+    pub go_type: Str,
+    /// The embedded Go struct that holds this field, as paths of decoding errors show it; empty for most.
+    pub embedded: Str,
 }
 
 /// When Go's JSON encoder writes a field.
@@ -170,13 +175,19 @@ impl Struct {
         let mut by_tag = by_name.clone();
         let at = |index: &u16| fields.get(usize::from(*index)).expect("indices of fields");
         by_name.sort_by(|a, b| at(a).name.cmp(&at(b).name));
-        by_tag.sort_by_key(|index| (at(index).inline_tag.unwrap_or(at(index).tag), at(index).tag));
-        Struct { fields, by_name, by_tag, atomic }
+        by_tag.retain(|index| at(index).tags.first() != Some(&0));
+        by_tag.sort_by(|a, b| at(a).tags.cmp(&at(b).tags));
+        let always = (0..fields.len() as u16).filter(|index| at(index).presence == Presence::Always).collect();
+        Struct { fields, by_name, by_tag, always, atomic }
     }
 
     pub fn field(&self, name: &str) -> Option<&Field> {
+        self.index(name).map(|index| self.at(index))
+    }
+
+    pub fn index(&self, name: &str) -> Option<u16> {
         let place = self.by_name.binary_search_by(|&index| self.at(index).name.as_ref().cmp(name)).ok()?;
-        self.by_name.get(place).map(|&index| self.at(index))
+        self.by_name.get(place).copied()
     }
 
     pub fn at(&self, index: u16) -> &Field {

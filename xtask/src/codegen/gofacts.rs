@@ -14,6 +14,10 @@ pub struct GoField {
     pub inline: bool,
     pub patch_strategy: String,
     pub patch_key: String,
+    /// The Go type without its pointer, when it is a named one: `v1.SecretType`, `[]v1.FinalizerName`.
+    pub named: String,
+    /// The name of an embedded struct, as paths of decoding errors show it.
+    pub embedded: String,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -82,7 +86,7 @@ impl GoFacts {
                     self.structs.insert(name, found);
                 }
             } else if let Some((_, found)) = &mut open {
-                read_field(line, found);
+                read_field(line, package, found);
             }
         }
     }
@@ -96,7 +100,7 @@ fn group_name(line: &str) -> Option<String> {
 }
 
 /// ``Name Type `json:"name,omitempty" protobuf:"bytes,1,opt,name=name"` ``
-fn read_field(line: &str, found: &mut GoStruct) {
+fn read_field(line: &str, package: &str, found: &mut GoStruct) {
     if line.starts_with("//") {
         return;
     }
@@ -123,8 +127,26 @@ fn read_field(line: &str, found: &mut GoStruct) {
         inline: flags.contains(&"inline") || name.is_empty(),
         patch_strategy: tag(tags, "patchStrategy").unwrap_or_default(),
         patch_key: tag(tags, "patchMergeKey").unwrap_or_default(),
+        named: named_type(ty.trim_start_matches('*'), package),
+        embedded: words.first().and_then(|word| word.rsplit('.').next()).unwrap_or("").into(),
     };
     found.fields.insert(proto, field);
+}
+
+/// The type as Go's errors print it; empty when it has no named part.
+fn named_type(ty: &str, package: &str) -> String {
+    let start = ty.rfind([']', '*']).map_or(0, |place| place + 1);
+    let (prefix, name) = ty.split_at(start);
+    let is_local = name.starts_with(char::is_uppercase);
+    if is_local {
+        return format!("{prefix}{}.{name}", package.rsplit('.').next().unwrap_or(""));
+    }
+    let Some((alias, name)) = name.split_once('.') else { return String::new() };
+    let package = match alias {
+        "metav1" | "corev1" | "apiv1" => "v1",
+        alias => alias,
+    };
+    format!("{prefix}{package}.{name}")
 }
 
 /// An embedded struct without a protobuf name goes by its type's: `EphemeralContainerCommon`.

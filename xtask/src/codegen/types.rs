@@ -56,6 +56,12 @@ struct Block<'a> {
     go: &'a GoFacts,
 }
 
+/// The embedded structs around a field, outermost first: their protobuf numbers and Go names, joined by dots.
+struct Inline {
+    tags: String,
+    names: String,
+}
+
 type Messages = serde_json::Map<String, Value>;
 
 impl Block<'_> {
@@ -106,7 +112,7 @@ impl Block<'_> {
         message: &str,
         fields: &Messages,
         messages: &Messages,
-        inline: Option<u64>,
+        inline: Option<&Inline>,
     ) -> Result<(), String> {
         for (proto, fact) in fields {
             let tag = fact["n"].as_u64().ok_or_else(|| format!("{message}.{proto} has no number"))?;
@@ -116,7 +122,12 @@ impl Block<'_> {
                 let inner = self.full(ty, message);
                 let fields = messages.get(&inner).and_then(Value::as_object);
                 let fields = fields.ok_or_else(|| format!("{message}.{proto}: no message {inner}"))?;
-                self.write_fields(out, &inner, fields, messages, Some(tag))?;
+                let embedded = go.map_or("", |go| go.embedded.as_str());
+                let inline = Inline {
+                    tags: inline.map_or(tag.to_string(), |outer| format!("{}.{tag}", outer.tags)),
+                    names: inline.map_or(String::from(embedded), |outer| format!("{}.{embedded}", outer.names)),
+                };
+                self.write_fields(out, &inner, fields, messages, Some(&inline))?;
                 continue;
             }
             let line = self.field(message, proto, tag, inline, fact, go);
@@ -130,7 +141,7 @@ impl Block<'_> {
         message: &str,
         proto: &str,
         tag: u64,
-        inline: Option<u64>,
+        inline: Option<&Inline>,
         fact: &Value,
         go: Option<&GoField>,
     ) -> String {
@@ -140,7 +151,7 @@ impl Block<'_> {
         let repeated = fact["rep"].as_bool().unwrap_or(false);
         let ty = self.reference_from(fact["t"].as_str().unwrap_or(""), message);
         let ty = if repeated { format!("[]{ty}") } else { ty };
-        let tag = inline.map_or(tag.to_string(), |outer| format!("{outer}.{tag}"));
+        let tag = inline.map_or(tag.to_string(), |outer| format!("{}.{tag}", outer.tags));
         let mut line = format!("  {name} {tag} {ty}");
         for word in presence(&ty, go, required) {
             let _ = write!(line, " {word}");
@@ -150,6 +161,14 @@ impl Block<'_> {
         }
         if let Some(schema) = schema {
             write_schema_facts(&mut line, schema);
+        }
+        let is_scalar = matches!(fact["t"].as_str(), Some("string" | "bool" | "int32" | "int64" | "bytes"));
+        let is_map = ty.starts_with("map[");
+        if let Some(go) = go.filter(|go| !go.named.is_empty() && (is_scalar || (is_map && !go.named.starts_with("map[")))) {
+            let _ = write!(line, " go={}", go.named);
+        }
+        if let Some(inline) = inline {
+            let _ = write!(line, " in={}", inline.names);
         }
         if let Some(go) = go.filter(|go| !go.patch_strategy.is_empty()) {
             let _ = write!(line, " patch={}", go.patch_strategy);

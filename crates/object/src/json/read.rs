@@ -64,9 +64,13 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Checks the whole document, so that reading it cannot fail afterwards.
+    /// Checks the whole document, so that reading it cannot fail afterwards. One that nests deeper than
+    /// `TREE_DEPTH_MAX` is refused, so that recursive reading stays within the stack.
     pub fn new(bytes: &'a [u8]) -> Result<Reader<'a>, Error> {
-        check(bytes)?;
+        let depth = check(bytes)?;
+        if depth > TREE_DEPTH_MAX {
+            return Err(Error { message: String::from("exceeded max depth"), offset: bytes.len() });
+        }
         let mut reader = Reader { bytes, at: 0 };
         reader.space();
         Ok(reader)
@@ -337,9 +341,6 @@ impl<'a> Reader<'a> {
 /// Reads a document into an untyped tree.
 pub fn parse(bytes: &[u8]) -> Result<Value, Error> {
     let mut reader = Reader::new(bytes)?;
-    if depth(bytes) > TREE_DEPTH_MAX {
-        return Err(Error { message: String::from("exceeded max depth"), offset: bytes.len() });
-    }
     Ok(reader.value(&mut |_| {}))
 }
 
@@ -349,29 +350,6 @@ pub fn number(text: &str) -> Value {
         Ok(int) => Value::Int(int),
         Err(_) => Value::Float(text.parse().unwrap_or(0.0)),
     }
-}
-
-/// How deep lists and maps nest.
-pub fn depth(bytes: &[u8]) -> usize {
-    let (mut depth, mut most, mut at) = (0_usize, 0_usize, 0_usize);
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => {
-                at += 1;
-                while let Some(byte) = bytes.get(at).filter(|byte| **byte != b'"') {
-                    at += if *byte == b'\\' { 2 } else { 1 };
-                }
-            }
-            b'[' | b'{' => {
-                depth += 1;
-                most = most.max(depth);
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        at += 1;
-    }
-    most
 }
 
 /// Each byte that is no UTF-8 becomes one U+FFFD, as Go's decoder has it.
@@ -384,10 +362,12 @@ fn utf8_as_go(bytes: &[u8]) -> String {
     out
 }
 
-/// Finds the first place where a document is not JSON, with Go's message for it.
-pub fn check(bytes: &[u8]) -> Result<(), Error> {
-    let mut checker = Checker { bytes, at: 0, open: Vec::new() };
-    checker.run()
+/// Finds the first place where a document is not JSON, with Go's message for it; gives the depth to which lists
+/// and maps nest in one that is.
+pub fn check(bytes: &[u8]) -> Result<usize, Error> {
+    let mut checker = Checker { bytes, at: 0, open: Vec::new(), depth: 0 };
+    checker.run()?;
+    Ok(checker.depth)
 }
 
 struct Checker<'a> {
@@ -395,6 +375,8 @@ struct Checker<'a> {
     at: usize,
     /// `{` or `[` of each open map or list.
     open: Vec<u8>,
+    /// The most that were open at once.
+    depth: usize,
 }
 
 impl Checker<'_> {
@@ -468,6 +450,7 @@ impl Checker<'_> {
         loop {
             self.at += 1;
             self.open.push(open);
+            self.depth = self.depth.max(self.open.len());
             if self.open.len() > DEPTH_MAX {
                 return Err(Error { message: String::from("exceeded max depth"), offset: self.at });
             }

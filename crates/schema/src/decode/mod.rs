@@ -1,0 +1,27 @@
+//! Decodes objects into canonical form, driven by their type.
+
+pub mod json;
+pub mod protobuf;
+mod zero;
+
+pub use zero::{fill, is_zero, zero};
+
+use pintle_object::Value;
+
+/// An object in canonical form, and what strict decoding has to say about its document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    pub value: Value,
+    /// `unknown field "spec.foo"`, `duplicate field "metadata.name"`, in the order of the document.
+    pub strict: Vec<String>,
+}
+
+/// Why a document is not an object of its type; prints upstream's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError(pub String);
+
+impl std::fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,265 @@
+//! Protobuf to canonical form, and the envelope that upstream stores and sends objects in.
+
+use super::{DecodeError, fill, zero};
+use crate::model::{Field, Schema, Shape, Struct, TypeId};
+use pintle_object::time::{self, Time};
+use pintle_object::value::RawJson;
+use pintle_object::wire::{Error, Payload, Reader};
+use pintle_object::{Map, Text, Value, bytes};
+
+/// Every protobuf document of Kubernetes begins with this.
+pub const MAGIC: &[u8] = b"k8s\0";
+
+/// Messages may nest this deep; no type does, save schemas of schemas.
+const DEPTH_MAX: usize = 500;
+
+/// The envelope `runtime.Unknown`: what it holds and of which kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    pub api_version: &'a str,
+    pub kind: &'a str,
+    pub raw: &'a [u8],
+    pub content_type: &'a str,
+}
+
+/// Reads the magic number and the envelope.
+pub fn envelope(document: &[u8]) -> Result<Envelope<'_>, DecodeError> {
+    let message = document.strip_prefix(MAGIC).ok_or_else(|| {
+        DecodeError(String::from("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"))
+    })?;
+    read_envelope(message).map_err(|error| DecodeError(error.to_string()))
+}
+
+fn read_envelope(message: &[u8]) -> Result<Envelope<'_>, Error> {
+    let mut envelope = Envelope::default();
+    let mut reader = Reader::new(message);
+    while let Some((field, payload)) = reader.next_field()? {
+        match field {
+            1 => {
+                let mut inner = Reader::new(payload.bytes(field)?);
+                while let Some((field, payload)) = inner.next_field()? {
+                    match field {
+                        1 => envelope.api_version = text(payload.bytes(field)?)?,
+                        2 => envelope.kind = text(payload.bytes(field)?)?,
+                        _ => {}
+                    }
+                }
+            }
+            2 => envelope.raw = payload.bytes(field)?,
+            4 => envelope.content_type = text(payload.bytes(field)?)?,
+            _ => {}
+        }
+    }
+    Ok(envelope)
+}
+
+/// Decodes a message as an object of a type; kind and apiVersion are the caller's to set.
+pub fn decode(schema: &Schema, ty: TypeId, message: &[u8]) -> Result<Value, DecodeError> {
+    value(schema, ty, Payload::Bytes(message), 0, DEPTH_MAX).map_err(|error| DecodeError(error.to_string()))
+}
+
+fn value(schema: &Schema, ty: TypeId, payload: Payload<'_>, field: u32, depth: usize) -> Result<Value, Error> {
+    let depth = depth.checked_sub(1).ok_or(Error::Overflow)?;
+    Ok(match schema.shape(ty) {
+        Shape::Struct(inner) => {
+            let mut map = Map::with_capacity(8);
+            structure(schema, inner, &inner.by_tag, 0, payload.bytes(field)?, &mut map, depth)?;
+            finish(schema, inner, &mut map);
+            Value::Map(map)
+        }
+        Shape::Text => Value::from(text(payload.bytes(field)?)?),
+        Shape::Bool => Value::Bool(payload.varint(field)? != 0),
+        Shape::Int32 => Value::Int(i64::from(payload.varint(field)? as i32)),
+        Shape::Int64 => Value::Int(payload.varint(field)? as i64),
+        Shape::Double => double(f64::from_bits(payload.fixed64(field)?)),
+        Shape::Bytes => Value::from(bytes::encode(payload.bytes(field)?)),
+        Shape::Quantity => first_text(payload.bytes(field)?)?,
+        Shape::IntOrString => int_or_string(payload.bytes(field)?)?,
+        Shape::Time => moment(payload.bytes(field)?, Time::to_seconds_text)?,
+        Shape::MicroTime => moment(payload.bytes(field)?, Time::to_micro_text)?,
+        Shape::Duration => {
+            let mut reader = Reader::new(payload.bytes(field)?);
+            let nanos = reader.next_field()?.map_or(Ok(0), |(field, payload)| payload.varint(field))?;
+            Value::from(time::format_duration(nanos as i64))
+        }
+        Shape::RawExtension | Shape::Json | Shape::FieldsV1 => raw(payload.bytes(field)?)?,
+        Shape::SchemaOrArray(inner) | Shape::SchemaOrStrings(inner) => {
+            schema_or_list(schema, *inner, payload.bytes(field)?, depth)?
+        }
+        Shape::SchemaOrBool(inner) => schema_or_bool(schema, *inner, payload.bytes(field)?, depth)?,
+        Shape::List(list) => {
+            // A wrapped list: a message with one repeated field.
+            let mut items = Vec::new();
+            let mut reader = Reader::new(payload.bytes(field)?);
+            while let Some((field, payload)) = reader.next_field()? {
+                items.push(value(schema, list.item, payload, field, depth)?);
+            }
+            Value::List(items)
+        }
+        Shape::Map(_) | Shape::Any => Value::Null,
+    })
+}
+
+/// Reads the fields of one message; `order` are those of the struct that stand in it at this depth of embedding.
+fn structure(
+    schema: &Schema,
+    inner: &Struct,
+    order: &[u16],
+    level: usize,
+    message: &[u8],
+    map: &mut Map,
+    depth: usize,
+) -> Result<(), Error> {
+    let mut reader = Reader::new(message);
+    while let Some((number, payload)) = reader.next_field()? {
+        let tag_of = |index: &u16| inner.at(*index).tags.get(level).copied().unwrap_or(0);
+        let start = order.partition_point(|index| tag_of(index) < number);
+        let end = order.partition_point(|index| tag_of(index) <= number);
+        let Some(found) = order.get(start..end).filter(|found| !found.is_empty()) else { continue };
+        let field = found.first().map(|index| inner.at(*index)).expect("just found to be there");
+        if field.tags.len() > level + 1 {
+            structure(schema, inner, found, level + 1, payload.bytes(number)?, map, depth)?;
+        } else {
+            read_field(schema, field, number, payload, map, depth)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_field(schema: &Schema, field: &Field, number: u32, payload: Payload<'_>, map: &mut Map, depth: usize) -> Result<(), Error> {
+    match schema.shape(field.ty) {
+        Shape::List(list) if !list.wrapped => {
+            let item = value(schema, list.item, payload, number, depth)?;
+            match map.entry(&field.name) {
+                Value::List(items) => items.push(item),
+                slot => *slot = Value::List(vec![item]),
+            }
+        }
+        Shape::Map(inner) => {
+            let (key, item) = entry(schema, inner.value, payload.bytes(number)?, depth)?;
+            match map.entry(&field.name) {
+                Value::Map(entries) => drop(entries.insert(key, item)),
+                slot => *slot = Value::Map(Map::from_iter([(key, item)])),
+            }
+        }
+        _ => {
+            let value = value(schema, field.ty, payload, number, depth)?;
+            map.insert(field.name.as_ref(), value);
+        }
+    }
+    Ok(())
+}
+
+fn entry(schema: &Schema, ty: TypeId, message: &[u8], depth: usize) -> Result<(Text, Value), Error> {
+    let mut key = Text::const_new("");
+    let mut item = match schema.shape(ty) {
+        Shape::Bytes => Value::from(""),
+        _ => zero(schema, ty),
+    };
+    let mut reader = Reader::new(message);
+    while let Some((field, payload)) = reader.next_field()? {
+        match field {
+            1 => key = Text::from(text(payload.bytes(field)?)?),
+            2 => item = value(schema, ty, payload, field, depth)?,
+            _ => {}
+        }
+    }
+    Ok((key, item))
+}
+
+/// Drops the zero values that JSON would not show, and adds those that it always shows.
+fn finish(schema: &Schema, inner: &Struct, map: &mut Map) {
+    map.retain(|name, value| {
+        let field = inner.field(name).expect("only fields of the struct were read");
+        super::zero::shows(schema, field.presence, field.pointer, field.ty, value)
+    });
+    fill(schema, inner, map);
+}
+
+fn schema_or_list(schema: &Schema, inner: TypeId, message: &[u8], depth: usize) -> Result<Value, Error> {
+    let mut one = Value::Null;
+    let mut items = Vec::new();
+    let mut reader = Reader::new(message);
+    while let Some((field, payload)) = reader.next_field()? {
+        let bytes = payload.bytes(field)?;
+        match field {
+            1 => one = value(schema, inner, payload, field, depth)?,
+            2 => items.push(match std::str::from_utf8(bytes) {
+                // A required name is a text, a schema is a message; a schema's message never reads as its text.
+                Ok(text) if one.is_null() && !looks_like_message(bytes) => Value::from(text),
+                _ => value(schema, inner, payload, field, depth)?,
+            }),
+            _ => {}
+        }
+    }
+    Ok(if items.is_empty() { one } else { Value::List(items) })
+}
+
+/// JSONSchemaProps always writes its first field, the id: the message begins with its tag.
+fn looks_like_message(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&0x0a)
+}
+
+fn schema_or_bool(schema: &Schema, inner: TypeId, message: &[u8], depth: usize) -> Result<Value, Error> {
+    let mut found = Value::Bool(false);
+    let mut reader = Reader::new(message);
+    while let Some((field, payload)) = reader.next_field()? {
+        match field {
+            1 if !matches!(found, Value::Map(_)) => found = Value::Bool(payload.varint(field)? != 0),
+            2 => found = value(schema, inner, payload, field, depth)?,
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn first_text(message: &[u8]) -> Result<Value, Error> {
+    match Reader::new(message).next_field()? {
+        Some((field, payload)) => Ok(Value::from(text(payload.bytes(field)?)?)),
+        None => Ok(Value::from("0")),
+    }
+}
+
+fn raw(message: &[u8]) -> Result<Value, Error> {
+    let Some((field, payload)) = Reader::new(message).next_field()? else { return Ok(Value::Null) };
+    let document = String::from_utf8_lossy(payload.bytes(field)?).into_owned();
+    Ok(if document.is_empty() || document == "null" { Value::Null } else { Value::Raw(Box::new(RawJson(document))) })
+}
+
+fn int_or_string(message: &[u8]) -> Result<Value, Error> {
+    let (mut is_text, mut int, mut found) = (false, 0, "");
+    let mut reader = Reader::new(message);
+    while let Some((field, payload)) = reader.next_field()? {
+        match field {
+            1 => is_text = payload.varint(field)? == 1,
+            2 => int = payload.varint(field)? as i32,
+            3 => found = text(payload.bytes(field)?)?,
+            _ => {}
+        }
+    }
+    Ok(if is_text { Value::from(found) } else { Value::from(int) })
+}
+
+fn moment(message: &[u8], show: fn(Time) -> String) -> Result<Value, Error> {
+    if message.is_empty() {
+        return Ok(Value::Null);
+    }
+    let mut time = Time { seconds: 0, nanos: 0 };
+    let mut reader = Reader::new(message);
+    while let Some((field, payload)) = reader.next_field()? {
+        match field {
+            1 => time.seconds = payload.varint(field)? as i64,
+            2 => time.nanos = payload.varint(field)? as u32,
+            _ => {}
+        }
+    }
+    Ok(Value::from(show(time)))
+}
+
+fn double(number: f64) -> Value {
+    if number.fract() == 0.0 && number.abs() < 9e15 { Value::Int(number as i64) } else { Value::Float(number) }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(bytes).map_err(|_| Error::Utf8)
+}
