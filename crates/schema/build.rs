@@ -135,7 +135,8 @@ impl Types {
         let value = |key: &str| {
             field.words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('=')).unwrap_or("")
         };
-        let tags: Vec<u64> = field.tag.split('.').map(|tag| tag.parse().expect("a tag is a number")).collect();
+        let tags: Vec<u64> =
+            field.tag.split('.').map(|tag| tag.parse().expect("a tag is a number")).collect();
         let presence = ["always", "nonzero", "set"].iter().position(|word| has(word));
         out.text(&field.name);
         out.number(tags.len() as u64);

@@ -40,7 +40,13 @@ fn bad_byte(text: &[u8]) -> usize {
 fn padding(text: &[u8], index: usize, in_quantum: usize) -> usize {
     match in_quantum {
         0 | 1 => index,
-        2 if text.get(index + 1) != Some(&b'=') => if index + 1 == text.len() { text.len() } else { index + 1 },
+        2 if text.get(index + 1) != Some(&b'=') => {
+            if index + 1 == text.len() {
+                text.len()
+            } else {
+                index + 1
+            }
+        }
         2 => index + 2,
         _ => index + 1,
     }
@@ -61,7 +67,11 @@ mod tests {
     #[test]
     fn errors_read_as_gos() {
         for (text, at) in [("not base64!", 3), ("x", 0), ("abcde", 4), ("bogus", 4), ("10Gi!", 4)] {
-            assert_eq!(decode(text).unwrap_err(), format!("illegal base64 data at input byte {at}"), "{text}");
+            assert_eq!(
+                decode(text).unwrap_err(),
+                format!("illegal base64 data at input byte {at}"),
+                "{text}"
+            );
         }
     }
 }

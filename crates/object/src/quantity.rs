@@ -66,7 +66,8 @@ impl Quantity {
         }
         let (format, base2, base10) = suffix_of(suffix)?;
         let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
-        let mut quantity = Quantity { mantissa: digits(whole, fraction), exponent: base10 - fraction.len() as i32, format };
+        let mut quantity =
+            Quantity { mantissa: digits(whole, fraction), exponent: base10 - fraction.len() as i32, format };
         if fraction.len() > DIGITS_MAX {
             quantity.exponent = base10 - DIGITS_MAX as i32;
         }
@@ -74,7 +75,9 @@ impl Quantity {
             quantity.mantissa = quantity.mantissa.saturating_mul(1_i128 << base2);
         }
         let mut quantity = quantity.rounded_up();
-        if base2 > 0 && quantity.cmp(&Quantity { mantissa: BINARY_MAX, exponent: 0, format }) == Ordering::Greater {
+        if base2 > 0
+            && quantity.cmp(&Quantity { mantissa: BINARY_MAX, exponent: 0, format }) == Ordering::Greater
+        {
             quantity = Quantity { mantissa: BINARY_MAX, exponent: 0, format };
         }
         if negative {
@@ -113,7 +116,8 @@ impl Quantity {
 
     pub fn cmp(&self, other: &Quantity) -> Ordering {
         let exponent = self.exponent.min(other.exponent);
-        let at = |q: &Quantity| power(10, q.exponent - exponent).and_then(|factor| q.mantissa.checked_mul(factor));
+        let at =
+            |q: &Quantity| power(10, q.exponent - exponent).and_then(|factor| q.mantissa.checked_mul(factor));
         match (at(self), at(other)) {
             (Some(a), Some(b)) => a.cmp(&b),
             _ => self.approximate().total_cmp(&other.approximate()),
@@ -123,7 +127,8 @@ impl Quantity {
     /// The sum; keeps this quantity's family of suffixes, unless it is zero.
     pub fn add(&self, other: &Quantity) -> Quantity {
         let exponent = self.exponent.min(other.exponent);
-        let at = |q: &Quantity| q.mantissa.saturating_mul(power(10, q.exponent - exponent).unwrap_or(i128::MAX));
+        let at =
+            |q: &Quantity| q.mantissa.saturating_mul(power(10, q.exponent - exponent).unwrap_or(i128::MAX));
         let format = if self.is_zero() { other.format } else { self.format };
         Quantity { mantissa: at(self).saturating_add(at(other)), exponent, format }.trimmed()
     }
@@ -197,7 +202,8 @@ impl Quantity {
             amount /= 1024;
             place += 1;
         }
-        let suffix = place.checked_sub(1).and_then(|index| BINARY.get(index)).map_or("", |(suffix, _)| suffix);
+        let suffix =
+            place.checked_sub(1).and_then(|index| BINARY.get(index)).map_or("", |(suffix, _)| suffix);
         Some(format!("{amount}{suffix}"))
     }
 }
@@ -255,9 +261,10 @@ fn digits(whole: &str, fraction: &str) -> i128 {
         return BINARY_MAX;
     }
     let fraction = fraction.get(..fraction.len().min(DIGITS_MAX)).unwrap_or(fraction);
-    whole.bytes().chain(fraction.bytes()).fold(0_i128, |number, digit| {
-        number.saturating_mul(10).saturating_add(i128::from(digit - b'0'))
-    })
+    whole
+        .bytes()
+        .chain(fraction.bytes())
+        .fold(0_i128, |number, digit| number.saturating_mul(10).saturating_add(i128::from(digit - b'0')))
 }
 
 fn power(base: i128, exponent: i32) -> Option<i128> {
@@ -277,12 +284,39 @@ mod tests {
     #[test]
     fn quantities_become_canonical() {
         let cases = [
-            ("0", "0"), ("1", "1"), ("100m", "100m"), ("1000m", "1"), ("0.1", "100m"), ("1.5", "1500m"),
-            ("1Gi", "1Gi"), ("1024Mi", "1Gi"), ("1.5Gi", "1536Mi"), ("1023", "1023"), ("1024", "1024"),
-            ("0.5Ki", "512"), ("0.0001Ki", "102400u"), ("1e3", "1e3"), ("1E3", "1e3"), ("12e1", "120"), ("5k", "5k"),
-            ("5000", "5k"), ("-5000m", "-5"), ("+3", "3"), (".5", "500m"), ("5.", "5"), ("1n", "1n"),
-            ("0.1n", "1n"), ("-0.1n", "-1n"), ("100E", "100E"), ("1000000000000000000000", "1e21"), ("1Ki", "1Ki"),
-            ("100Ki", "100Ki"), ("00012", "12"), ("1e-3", "1e-3"), ("0Mi", "0"), ("16Ei", "9223372036854775807"),
+            ("0", "0"),
+            ("1", "1"),
+            ("100m", "100m"),
+            ("1000m", "1"),
+            ("0.1", "100m"),
+            ("1.5", "1500m"),
+            ("1Gi", "1Gi"),
+            ("1024Mi", "1Gi"),
+            ("1.5Gi", "1536Mi"),
+            ("1023", "1023"),
+            ("1024", "1024"),
+            ("0.5Ki", "512"),
+            ("0.0001Ki", "102400u"),
+            ("1e3", "1e3"),
+            ("1E3", "1e3"),
+            ("12e1", "120"),
+            ("5k", "5k"),
+            ("5000", "5k"),
+            ("-5000m", "-5"),
+            ("+3", "3"),
+            (".5", "500m"),
+            ("5.", "5"),
+            ("1n", "1n"),
+            ("0.1n", "1n"),
+            ("-0.1n", "-1n"),
+            ("100E", "100E"),
+            ("1000000000000000000000", "1e21"),
+            ("1Ki", "1Ki"),
+            ("100Ki", "100Ki"),
+            ("00012", "12"),
+            ("1e-3", "1e-3"),
+            ("0Mi", "0"),
+            ("16Ei", "9223372036854775807"),
         ];
         for (text, expected) in cases {
             assert_eq!(canonical(text).as_deref(), Ok(expected), "{text}");

@@ -36,7 +36,12 @@ impl Time {
     fn date_time(self) -> String {
         let (year, month, day) = civil(self.seconds.div_euclid(86_400));
         let second = self.seconds.rem_euclid(86_400);
-        format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+        format!(
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
+            second / 3600,
+            second / 60 % 60,
+            second % 60
+        )
     }
 }
 
@@ -137,7 +142,8 @@ fn zone(rest: &mut &str) -> Option<i64> {
     if rest.get(3..4)? != ":" {
         return None;
     }
-    let offset = hours.parse::<u8>().ok().filter(|h| *h <= 24)? as i64 * 3600 + minutes.parse::<u8>().ok().filter(|m| *m < 60)? as i64 * 60;
+    let offset = hours.parse::<u8>().ok().filter(|h| *h <= 24)? as i64 * 3600
+        + minutes.parse::<u8>().ok().filter(|m| *m < 60)? as i64 * 60;
     *rest = rest.get(6..)?;
     Some(sign * offset)
 }
@@ -146,9 +152,8 @@ fn quote(text: &str) -> String {
     crate::field::quote(text)
 }
 
-const UNITS: [(&str, f64); 8] = [
-    ("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("μs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9),
-];
+const UNITS: [(&str, f64); 8] =
+    [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("μs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9)];
 
 /// Reads Go's duration text (`1h30m`, `1.5s`) into nanoseconds; the error is Go's.
 pub fn parse_duration(text: &str) -> Result<i64, String> {
@@ -175,8 +180,8 @@ pub fn parse_duration(text: &str) -> Result<i64, String> {
             return Err(format!("time: missing unit in duration {}", quote(text)));
         }
         let known = UNITS.iter().find(|(name, _)| *name == unit);
-        let (_, size) = known
-            .ok_or_else(|| format!("time: unknown unit {} in duration {}", quote(unit), quote(text)))?;
+        let (_, size) =
+            known.ok_or_else(|| format!("time: unknown unit {} in duration {}", quote(unit), quote(text)))?;
         total += number * size;
         rest = rest.get(end..).unwrap_or("");
     }
@@ -248,9 +253,18 @@ mod tests {
         let cases = [
             ("", format!("parsing time \"\" as \"{layout}\": cannot parse \"\" as \"2006\"")),
             ("10Gi", format!("parsing time \"10Gi\" as \"{layout}\": cannot parse \"10Gi\" as \"2006\"")),
-            ("2024-01-02", format!("parsing time \"2024-01-02\" as \"{layout}\": cannot parse \"\" as \"T\"")),
-            ("2024-13-02T00:00:00Z", String::from("parsing time \"2024-13-02T00:00:00Z\": month out of range")),
-            ("2024-01-02T03:04:05Z-x", String::from("parsing time \"2024-01-02T03:04:05Z-x\": extra text: \"-x\"")),
+            (
+                "2024-01-02",
+                format!("parsing time \"2024-01-02\" as \"{layout}\": cannot parse \"\" as \"T\""),
+            ),
+            (
+                "2024-13-02T00:00:00Z",
+                String::from("parsing time \"2024-13-02T00:00:00Z\": month out of range"),
+            ),
+            (
+                "2024-01-02T03:04:05Z-x",
+                String::from("parsing time \"2024-01-02T03:04:05Z-x\": extra text: \"-x\""),
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(Time::parse(text).unwrap_err(), expected);
@@ -259,7 +273,14 @@ mod tests {
 
     #[test]
     fn durations_are_gos() {
-        let cases = [("1h30m", "1h30m0s"), ("90s", "1m30s"), ("1.5s", "1.5s"), ("100ms", "100ms"), ("0", "0s"), ("-2m", "-2m0s")];
+        let cases = [
+            ("1h30m", "1h30m0s"),
+            ("90s", "1m30s"),
+            ("1.5s", "1.5s"),
+            ("100ms", "100ms"),
+            ("0", "0s"),
+            ("-2m", "-2m0s"),
+        ];
         for (text, expected) in cases {
             assert_eq!(format_duration(parse_duration(text).unwrap()), expected, "{text}");
         }

@@ -177,7 +177,8 @@ impl Struct {
         by_name.sort_by(|a, b| at(a).name.cmp(&at(b).name));
         by_tag.retain(|index| at(index).tags.first() != Some(&0));
         by_tag.sort_by(|a, b| at(a).tags.cmp(&at(b).tags));
-        let always = (0..fields.len() as u16).filter(|index| at(index).presence == Presence::Always).collect();
+        let always =
+            (0..fields.len() as u16).filter(|index| at(index).presence == Presence::Always).collect();
         Struct { fields, by_name, by_tag, always, atomic }
     }
 

@@ -125,7 +125,8 @@ impl Block<'_> {
                 let embedded = go.map_or("", |go| go.embedded.as_str());
                 let inline = Inline {
                     tags: inline.map_or(tag.to_string(), |outer| format!("{}.{tag}", outer.tags)),
-                    names: inline.map_or(String::from(embedded), |outer| format!("{}.{embedded}", outer.names)),
+                    names: inline
+                        .map_or(String::from(embedded), |outer| format!("{}.{embedded}", outer.names)),
                 };
                 self.write_fields(out, &inner, fields, messages, Some(&inline))?;
                 continue;
@@ -164,7 +165,9 @@ impl Block<'_> {
         }
         let is_scalar = matches!(fact["t"].as_str(), Some("string" | "bool" | "int32" | "int64" | "bytes"));
         let is_map = ty.starts_with("map[");
-        if let Some(go) = go.filter(|go| !go.named.is_empty() && (is_scalar || (is_map && !go.named.starts_with("map[")))) {
+        if let Some(go) =
+            go.filter(|go| !go.named.is_empty() && (is_scalar || (is_map && !go.named.starts_with("map["))))
+        {
             let _ = write!(line, " go={}", go.named);
         }
         if let Some(inline) = inline {

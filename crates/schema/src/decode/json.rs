@@ -14,7 +14,8 @@ const STRICT_MAX: usize = 100;
 /// Decodes a document as an object of a type.
 pub fn decode(schema: &Schema, ty: TypeId, document: &[u8]) -> Result<Decoded, DecodeError> {
     let reader = Reader::new(document).map_err(|error| DecodeError(error.message))?;
-    let mut decoder = Decoder { schema, reader, path: Vec::new(), structs: Vec::new(), strict: Vec::new(), error: None };
+    let mut decoder =
+        Decoder { schema, reader, path: Vec::new(), structs: Vec::new(), strict: Vec::new(), error: None };
     let value = decoder.value(ty, None);
     match decoder.error {
         Some(error) => Err(DecodeError(error)),
@@ -66,7 +67,9 @@ impl<'a> Decoder<'a> {
             Shape::IntOrString => self.int_or_string(field),
             Shape::Time => self.checked_text(|text| Ok(Time::parse(text)?.to_seconds_text())),
             Shape::MicroTime => self.checked_text(|text| Ok(Time::parse_micro(text)?.to_micro_text())),
-            Shape::Duration => self.checked_text(|text| Ok(time::format_duration(time::parse_duration(text)?))),
+            Shape::Duration => {
+                self.checked_text(|text| Ok(time::format_duration(time::parse_duration(text)?)))
+            }
             Shape::RawExtension | Shape::Json | Shape::FieldsV1 => {
                 Value::Raw(Box::new(RawJson(json::compact(self.reader.skip()))))
             }

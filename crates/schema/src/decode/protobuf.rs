@@ -25,7 +25,9 @@ pub struct Envelope<'a> {
 /// Reads the magic number and the envelope.
 pub fn envelope(document: &[u8]) -> Result<Envelope<'_>, DecodeError> {
     let message = document.strip_prefix(MAGIC).ok_or_else(|| {
-        DecodeError(String::from("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"))
+        DecodeError(String::from(
+            "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]",
+        ))
     })?;
     read_envelope(message).map_err(|error| DecodeError(error.to_string()))
 }
@@ -58,7 +60,13 @@ pub fn decode(schema: &Schema, ty: TypeId, message: &[u8]) -> Result<Value, Deco
     value(schema, ty, Payload::Bytes(message), 0, DEPTH_MAX).map_err(|error| DecodeError(error.to_string()))
 }
 
-fn value(schema: &Schema, ty: TypeId, payload: Payload<'_>, field: u32, depth: usize) -> Result<Value, Error> {
+fn value(
+    schema: &Schema,
+    ty: TypeId,
+    payload: Payload<'_>,
+    field: u32,
+    depth: usize,
+) -> Result<Value, Error> {
     let depth = depth.checked_sub(1).ok_or(Error::Overflow)?;
     Ok(match schema.shape(ty) {
         Shape::Struct(inner) => {
@@ -126,7 +134,14 @@ fn structure(
     Ok(())
 }
 
-fn read_field(schema: &Schema, field: &Field, number: u32, payload: Payload<'_>, map: &mut Map, depth: usize) -> Result<(), Error> {
+fn read_field(
+    schema: &Schema,
+    field: &Field,
+    number: u32,
+    payload: Payload<'_>,
+    map: &mut Map,
+    depth: usize,
+) -> Result<(), Error> {
     match schema.shape(field.ty) {
         Shape::List(list) if !list.wrapped => {
             let item = value(schema, list.item, payload, number, depth)?;
@@ -223,7 +238,11 @@ fn first_text(message: &[u8]) -> Result<Value, Error> {
 fn raw(message: &[u8]) -> Result<Value, Error> {
     let Some((field, payload)) = Reader::new(message).next_field()? else { return Ok(Value::Null) };
     let document = String::from_utf8_lossy(payload.bytes(field)?).into_owned();
-    Ok(if document.is_empty() || document == "null" { Value::Null } else { Value::Raw(Box::new(RawJson(document))) })
+    Ok(if document.is_empty() || document == "null" {
+        Value::Null
+    } else {
+        Value::Raw(Box::new(RawJson(document)))
+    })
 }
 
 fn int_or_string(message: &[u8]) -> Result<Value, Error> {
@@ -257,7 +276,11 @@ fn moment(message: &[u8], show: fn(Time) -> String) -> Result<Value, Error> {
 }
 
 fn double(number: f64) -> Value {
-    if number.fract() == 0.0 && number.abs() < 9e15 { Value::Int(number as i64) } else { Value::Float(number) }
+    if number.fract() == 0.0 && number.abs() < 9e15 {
+        Value::Int(number as i64)
+    } else {
+        Value::Float(number)
+    }
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Error> {

@@ -40,7 +40,10 @@ pub fn encode(schema: &Schema, ty: TypeId, value: &Value, out: &mut Vec<u8>) {
             }
             out.push(b']');
         }
-        (Shape::SchemaOrArray(inner) | Shape::SchemaOrBool(inner) | Shape::SchemaOrStrings(inner), Value::Map(_)) => {
+        (
+            Shape::SchemaOrArray(inner) | Shape::SchemaOrBool(inner) | Shape::SchemaOrStrings(inner),
+            Value::Map(_),
+        ) => {
             encode(schema, *inner, value, out);
         }
         _ => write_value(out, value),

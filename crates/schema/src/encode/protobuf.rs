@@ -81,7 +81,9 @@ fn write(schema: &Schema, ty: TypeId, tag: u32, value: &Value, out: &mut Vec<u8>
         Shape::Bool => write_number(out, tag, u64::from(value.as_bool().unwrap_or(false))),
         Shape::Int32 | Shape::Int64 => write_number(out, tag, value.as_i64().unwrap_or(0) as u64),
         Shape::Double => write_fixed64(out, tag, double(value).to_bits()),
-        Shape::Bytes => write_bytes(out, tag, &bytes::decode(value.as_str().unwrap_or("")).unwrap_or_default()),
+        Shape::Bytes => {
+            write_bytes(out, tag, &bytes::decode(value.as_str().unwrap_or("")).unwrap_or_default())
+        }
         Shape::Quantity => {
             let text = value.as_str().unwrap_or("0");
             write_message(out, tag, |out| write_bytes(out, 1, text.as_bytes()));
