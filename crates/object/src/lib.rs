@@ -13,6 +13,7 @@ pub mod status;
 pub mod time;
 pub mod value;
 pub mod wire;
+pub mod yaml;
 
 pub use field::{ErrorKind, FieldError, FieldErrors, Path};
 pub use map::Map;

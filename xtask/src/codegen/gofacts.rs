@@ -107,7 +107,7 @@ fn read_field(line: &str, package: &str, found: &mut GoStruct) {
     let Some((declaration, tags)) = line.split_once('`') else { return };
     let words: Vec<&str> = declaration.split_whitespace().collect();
     let Some(json) = tag(tags, "json") else { return };
-    if declaration.contains("TypeMeta") && json.starts_with(",inline") {
+    if declaration.trim().ends_with("TypeMeta") && (json.is_empty() || json.starts_with(",inline")) {
         found.is_kind = true;
         return;
     }

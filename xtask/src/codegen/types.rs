@@ -73,18 +73,23 @@ impl Block<'_> {
             return Ok(());
         }
         let fields = fields.as_object().ok_or_else(|| format!("{} is no object", self.name))?;
-        if let Some(item) = fields.get("items").filter(|_| fields.len() == 1) {
+        if let Some(item) = fields.get("items").filter(|item| fields.len() == 1 && item["t"] == "string") {
             let _ = writeln!(out, "{head} as=[]{}", self.reference(item["t"].as_str().unwrap_or("")));
             return Ok(());
         }
-        if self.go.structs.get(self.name).is_some_and(|found| found.is_kind) || self.has_gvk() {
+        let has_type_meta = match self.go.structs.get(self.name) {
+            Some(found) => found.is_kind,
+            // A type that newer Go no longer has: what has metadata is a kind.
+            None => fields.contains_key("metadata") && !short.ends_with("TemplateSpec"),
+        };
+        if has_type_meta || self.has_gvk() {
             let _ = write!(head, " kind={}", self.group_version());
         }
         if self.schemas.get(self.name).is_some_and(|schema| schema["x-kubernetes-map-type"] == "atomic") {
             head.push_str(" atomic");
         }
         let _ = writeln!(out, "{head}");
-        if head.contains(" kind=") && fields.get("kind").is_none() {
+        if has_type_meta && !fields.contains_key("kind") {
             // Go embeds TypeMeta first.
             out.push_str("  kind 0 string nonzero\n  apiVersion 0 string nonzero\n");
         }
@@ -100,7 +105,11 @@ impl Block<'_> {
     /// `apps/v1`, or `v1` in the core group and for the kinds of meta.
     fn group_version(&self) -> String {
         let version = self.package.rsplit('.').next().unwrap_or("");
-        match self.go.groups.get(self.package).map(String::as_str) {
+        // A package that newer Go no longer has belongs to the group of its other versions.
+        let parent = self.package.rsplit_once('.').map_or("", |(parent, _)| parent);
+        let sibling = || self.go.groups.iter().find(|(package, _)| package.rsplit_once('.').is_some_and(|(p, _)| p == parent));
+        let group = self.go.groups.get(self.package).or_else(|| sibling().map(|(_, group)| group));
+        match group.map(String::as_str) {
             None | Some("" | "meta.k8s.io") => String::from(version),
             Some(group) => format!("{group}/{version}"),
         }

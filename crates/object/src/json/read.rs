@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
 
     /// A string, unescaped; what is not UTF-8 becomes U+FFFD.
     pub fn text(&mut self) -> Text {
-        self.bump();
+        self.at += 1;
         let start = self.at;
         let rest = self.bytes.get(start..).unwrap_or(&[]);
         let end = memchr::memchr2(b'"', b'\\', rest).map_or(self.bytes.len(), |place| start + place);

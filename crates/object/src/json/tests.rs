@@ -46,6 +46,7 @@ fn values_come_back_as_go_writes_them() {
         ("1e-7", "1e-7"),
         ("0.000001", "0.000001"),
         ("true", "true"),
+        (r#"" a ""#, r#"" a ""#),
         (r#""\b\f\n\r\t\u0001""#, r#""\b\f\n\r\t\u0001""#),
     ];
     for (document, expected) in cases {
