@@ -61,22 +61,38 @@ fn from_protobuf(api: &Builtin, ty: TypeId, document: &[u8]) -> Result<Value, de
     Ok(value)
 }
 
-fn compare(api: &Builtin, ty: TypeId, fixture: &Fixture, form: &str, value: &Value, failures: &mut Vec<String>) {
+fn compare(
+    api: &Builtin,
+    ty: TypeId,
+    fixture: &Fixture,
+    form: &str,
+    value: &Value,
+    failures: &mut Vec<String>,
+) {
     let mut bytes = Vec::new();
     encode::json::encode(&api.schema, ty, value, &mut bytes);
     let name = &fixture.name;
     if json::pretty(&bytes) != fixture.json.trim_ascii_end() {
-        failures.push(format!("{name} from {form} to json: {}", first_difference(&json::pretty(&bytes), &fixture.json)));
+        failures.push(format!(
+            "{name} from {form} to json: {}",
+            first_difference(&json::pretty(&bytes), &fixture.json)
+        ));
     }
     let tree = json::parse(&bytes).expect("the encoder writes JSON");
     let text = yaml::to_string(&tree);
     if text != fixture.yaml {
-        failures.push(format!("{name} from {form} to yaml: {}", first_difference(text.as_bytes(), fixture.yaml.as_bytes())));
+        failures.push(format!(
+            "{name} from {form} to yaml: {}",
+            first_difference(text.as_bytes(), fixture.yaml.as_bytes())
+        ));
     }
     let (api_version, kind) = (value.str_at(&["apiVersion"]), value.str_at(&["kind"]));
     let document = encode::protobuf::document(&api.schema, ty, api_version, kind, value);
     if document != fixture.protobuf {
-        failures.push(format!("{name} from {form} to protobuf: {}", first_difference(&document, &fixture.protobuf)));
+        failures.push(format!(
+            "{name} from {form} to protobuf: {}",
+            first_difference(&document, &fixture.protobuf)
+        ));
     }
 }
 

@@ -107,7 +107,12 @@ impl Block<'_> {
         let version = self.package.rsplit('.').next().unwrap_or("");
         // A package that newer Go no longer has belongs to the group of its other versions.
         let parent = self.package.rsplit_once('.').map_or("", |(parent, _)| parent);
-        let sibling = || self.go.groups.iter().find(|(package, _)| package.rsplit_once('.').is_some_and(|(p, _)| p == parent));
+        let sibling = || {
+            self.go
+                .groups
+                .iter()
+                .find(|(package, _)| package.rsplit_once('.').is_some_and(|(p, _)| p == parent))
+        };
         let group = self.go.groups.get(self.package).or_else(|| sibling().map(|(_, group)| group));
         match group.map(String::as_str) {
             None | Some("" | "meta.k8s.io") => String::from(version),

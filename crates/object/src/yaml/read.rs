@@ -33,7 +33,8 @@ impl fmt::Display for Error {
 }
 
 pub fn parse(bytes: &[u8]) -> Result<Document, Error> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Error(String::from("yaml: invalid leading UTF-8 octet")))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| Error(String::from("yaml: invalid leading UTF-8 octet")))?;
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
         anchors: HashMap::new(),
@@ -84,11 +85,17 @@ impl<'a> Reader<'a> {
             Event::MappingStart(_, anchor, _) => (anchor, self.map(depth)?),
             Event::Alias(id) => {
                 let value = self.anchors.get(&id).cloned();
-                let value = value.ok_or_else(|| Error(format!("yaml: line {}: unknown anchor", span.start.line())))?;
+                let value = value
+                    .ok_or_else(|| Error(format!("yaml: line {}: unknown anchor", span.start.line())))?;
                 self.nodes += size(&value);
                 (0, value)
             }
-            _ => return Err(Error(format!("yaml: line {}: did not find expected node content", span.start.line()))),
+            _ => {
+                return Err(Error(format!(
+                    "yaml: line {}: did not find expected node content",
+                    span.start.line()
+                )));
+            }
         };
         if anchor != 0 {
             self.anchors.insert(anchor, value.clone());
@@ -125,7 +132,8 @@ impl<'a> Reader<'a> {
             }
             let key = key_text(&key)?;
             if map.contains(&key) {
-                self.duplicates.push(format!("line {line}: key {} already set in map", crate::field::quote(&key)));
+                self.duplicates
+                    .push(format!("line {line}: key {} already set in map", crate::field::quote(&key)));
             }
             map.insert(key, value);
         }
@@ -158,7 +166,9 @@ fn scalar_value(text: &str, style: ScalarStyle, tag: Option<&Cow<'_, Tag>>) -> R
             Ok(Value::from(String::from_utf8_lossy(&bytes).into_owned()))
         }
         Some(tag) if tag.ends_with("float") => {
-            let number = text.parse().map_err(|_| Error(format!("yaml: cannot decode !!str `{text}` as a !!float")))?;
+            let number = text
+                .parse()
+                .map_err(|_| Error(format!("yaml: cannot decode !!str `{text}` as a !!float")))?;
             Ok(Value::Float(number))
         }
         Some(_) => Ok(scalar::resolve(text)),

@@ -6,7 +6,9 @@ use crate::value::{Text, Value};
 pub fn resolve(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Value::Bool(true),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            return Value::Bool(true);
+        }
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
             return Value::Bool(false);
         }
@@ -61,7 +63,11 @@ fn float(text: &str) -> Option<Value> {
         return None;
     }
     let number: f64 = text.replace('_', "").parse().ok()?;
-    Some(if number.fract() == 0.0 && number.abs() < 1e15 { Value::Int(number as i64) } else { Value::Float(number) })
+    Some(if number.fract() == 0.0 && number.abs() < 1e15 {
+        Value::Int(number as i64)
+    } else {
+        Value::Float(number)
+    })
 }
 
 /// `2001-12-14`, `2001-12-14t21:59:43.10-05:00` and their like, which other readers take for times.
@@ -71,7 +77,8 @@ fn is_timestamp(text: &str) -> bool {
     if year != 4 || bytes.get(4) != Some(&b'-') {
         return false;
     }
-    let (date, time) = text.split_once(['T', 't', ' ']).map_or((text, None), |(date, time)| (date, Some(time)));
+    let (date, time) =
+        text.split_once(['T', 't', ' ']).map_or((text, None), |(date, time)| (date, Some(time)));
     let parts: Vec<&str> = date.split('-').collect();
     let is_part = |part: &&str| matches!(part.len(), 1 | 2) && part.bytes().all(|byte| byte.is_ascii_digit());
     let [_, month, day] = parts.as_slice() else { return false };
@@ -96,5 +103,9 @@ fn is_base60(text: &str) -> bool {
         matches!(part.len(), 1 | 2) && part.parse::<u8>().is_ok_and(|number| number < 60)
     });
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
-    count > 0 && rest_fits && first.starts_with(|c: char| c.is_ascii_digit()) && digits(first) && digits(fraction)
+    count > 0
+        && rest_fits
+        && first.starts_with(|c: char| c.is_ascii_digit())
+        && digits(first)
+        && digits(fraction)
 }

@@ -40,15 +40,26 @@ fn what_is_no_yaml_is_refused() {
 #[test]
 fn json_becomes_documents() {
     let cases = [
-        (r#"{"b":{"c":[1,{"d":null,"e":"x"},[2,3]]},"a":{}}"#, "a: {}\nb:\n  c:\n  - 1\n  - d: null\n    e: x\n  - - 2\n    - 3\n"),
-        (r#"{"a":"","b":"yes","c":"1.0","d":"a: b","e":" lead","f":"a #b","g":"h\u00e9"}"#,
-            "a: \"\"\nb: \"yes\"\nc: \"1.0\"\nd: 'a: b'\ne: ' lead'\nf: 'a #b'\ng: hé\n"),
-        (r#"{"k":"line one\nline two\n","l":"a\nb","m":"a\n\n","n":"\n","o":" a\nb\n"}"#,
-            "k: |\n  line one\n  line two\nl: |-\n  a\n  b\nm: |+\n  a\n\n\"n\": |2+\n\no: |2\n   a\n  b\n"),
-        (r#"{"a10":1,"a2":2,"b":3,".":4,"k:{\"name\":\"c\"}":{}}"#,
-            ".: 4\na2: 2\na10: 1\nb: 3\nk:{\"name\":\"c\"}: {}\n"),
-        (r#"{"t":"a\tb","q":"it's","d":"2001-12-14","s":"12:30","u":"~","v":"0x1f","w":"=","z":"-"}"#,
-            "d: \"2001-12-14\"\nq: it's\ns: \"12:30\"\nt: \"a\\tb\"\nu: \"~\"\nv: \"0x1f\"\nw: =\nz: '-'\n"),
+        (
+            r#"{"b":{"c":[1,{"d":null,"e":"x"},[2,3]]},"a":{}}"#,
+            "a: {}\nb:\n  c:\n  - 1\n  - d: null\n    e: x\n  - - 2\n    - 3\n",
+        ),
+        (
+            r#"{"a":"","b":"yes","c":"1.0","d":"a: b","e":" lead","f":"a #b","g":"h\u00e9"}"#,
+            "a: \"\"\nb: \"yes\"\nc: \"1.0\"\nd: 'a: b'\ne: ' lead'\nf: 'a #b'\ng: hé\n",
+        ),
+        (
+            r#"{"k":"line one\nline two\n","l":"a\nb","m":"a\n\n","n":"\n","o":" a\nb\n"}"#,
+            "k: |\n  line one\n  line two\nl: |-\n  a\n  b\nm: |+\n  a\n\n\"n\": |2+\n\no: |2\n   a\n  b\n",
+        ),
+        (
+            r#"{"a10":1,"a2":2,"b":3,".":4,"k:{\"name\":\"c\"}":{}}"#,
+            ".: 4\na2: 2\na10: 1\nb: 3\nk:{\"name\":\"c\"}: {}\n",
+        ),
+        (
+            r#"{"t":"a\tb","q":"it's","d":"2001-12-14","s":"12:30","u":"~","v":"0x1f","w":"=","z":"-"}"#,
+            "d: \"2001-12-14\"\nq: it's\ns: \"12:30\"\nt: \"a\\tb\"\nu: \"~\"\nv: \"0x1f\"\nw: =\nz: '-'\n",
+        ),
     ];
     for (document, expected) in cases {
         assert_eq!(to_string(&json::parse(document.as_bytes()).unwrap()), expected);

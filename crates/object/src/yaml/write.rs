@@ -93,7 +93,9 @@ impl Writer {
         match value {
             Value::Map(_) => self.put("{}"),
             Value::List(_) => self.put("[]"),
-            Value::Text(text) if text.contains('\n') && Analysis::of(text).block_allowed => self.literal(text, indent),
+            Value::Text(text) if text.contains('\n') && Analysis::of(text).block_allowed => {
+                self.literal(text, indent)
+            }
             Value::Text(text) => self.text(text, indent, true),
             other => self.put(&json::to_string(other)),
         }
@@ -220,7 +222,9 @@ impl Analysis {
         if text.starts_with("---") || text.starts_with("...") {
             analysis.plain_allowed = false;
         }
-        let is_blank = |c: Option<&char>| c.is_none_or(|c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}'));
+        let is_blank = |c: Option<&char>| {
+            c.is_none_or(|c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}'))
+        };
         for (index, c) in chars.iter().enumerate() {
             let before = index.checked_sub(1).and_then(|before| chars.get(before));
             let after = chars.get(index + 1);
@@ -289,7 +293,8 @@ fn escape(c: char) -> Option<String> {
 /// What libyaml holds printable is written as it is.
 fn long_escape(c: char) -> Option<String> {
     let code = c as u32;
-    let is_printable = matches!(code, 0x20..=0x7e | 0xa0..=0xd7ff | 0xe000..=0xfffd | 0x10000..) && code != 0xfeff;
+    let is_printable =
+        matches!(code, 0x20..=0x7e | 0xa0..=0xd7ff | 0xe000..=0xfffd | 0x10000..) && code != 0xfeff;
     match code {
         _ if is_printable => None,
         0..=0xff => Some(format!("\\x{code:02X}")),
