@@ -78,6 +78,11 @@ impl<'a> Reader<'a> {
         Reader { bytes }
     }
 
+    /// The bytes not read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The next field's number and payload; `None` at the end.
     pub fn next_field(&mut self) -> Result<Option<(u32, Payload<'a>)>, Error> {
         if self.bytes.is_empty() {

@@ -3,7 +3,7 @@
 use crate::decode::protobuf::MAGIC;
 use crate::model::{Field, Schema, Shape, Struct, TypeId};
 use pintle_object::time::{self, Time};
-use pintle_object::wire::{write_bytes, write_fixed64, write_message, write_number};
+use pintle_object::wire::{write_bytes, write_fixed64, write_message, write_number, write_varint};
 use pintle_object::{Map, Value, bytes, json};
 
 /// The document of an object: the magic number, and the envelope with the object's message in it.
@@ -15,16 +15,29 @@ pub fn document(schema: &Schema, ty: TypeId, api_version: &str, kind: &str, valu
 
 /// The document around an encoded message.
 pub fn envelope(api_version: &str, kind: &str, raw: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(raw.len() + api_version.len() + kind.len() + 24);
+    let mut out = envelope_head(api_version, kind, raw.len());
+    out.extend_from_slice(raw);
+    envelope_tail(&mut out);
+    out
+}
+
+/// The document's beginning, up to a message of this length.
+pub(super) fn envelope_head(api_version: &str, kind: &str, len: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(len + api_version.len() + kind.len() + 24);
     out.extend_from_slice(MAGIC);
     write_message(&mut out, 1, |out| {
         write_bytes(out, 1, api_version.as_bytes());
         write_bytes(out, 2, kind.as_bytes());
     });
-    write_bytes(&mut out, 2, raw);
-    write_bytes(&mut out, 3, b"");
-    write_bytes(&mut out, 4, b"");
+    out.push(2 << 3 | 2);
+    write_varint(&mut out, len as u64);
     out
+}
+
+/// Content encoding and type, both empty.
+pub(super) fn envelope_tail(out: &mut Vec<u8>) {
+    write_bytes(out, 3, b"");
+    write_bytes(out, 4, b"");
 }
 
 /// Writes the message of an object of a type.

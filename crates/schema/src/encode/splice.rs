@@ -1,0 +1,125 @@
+//! Puts a resourceVersion into an encoded protobuf object, without decoding it.
+//!
+//! ```text
+//! stored:  k8s\0 Unknown{typeMeta, raw: Pod{metadata(1): ObjectMeta{name(1) … resourceVersion(6): ""} …}}
+//! served:  the same with resourceVersion(6): "42", and the three lengths around it corrected
+//! ```
+
+use super::protobuf::envelope_head;
+use crate::decode::DecodeError;
+use crate::decode::protobuf::{Envelope, envelope};
+use pintle_object::wire::{Error, Reader, write_bytes, write_varint};
+
+/// The number of `metadata` in every object, and of `resourceVersion` in ObjectMeta.
+const METADATA: u32 = 1;
+const RESOURCE_VERSION: u32 = 6;
+
+/// An object's message with another resourceVersion: four pieces that follow each other.
+#[derive(Clone, Debug)]
+pub struct Spliced<'a> {
+    /// The tag and the new length of metadata.
+    head: Vec<u8>,
+    /// ObjectMeta's fields before resourceVersion.
+    before: &'a [u8],
+    version: Vec<u8>,
+    /// The rest of ObjectMeta, and of the object.
+    after: [&'a [u8]; 2],
+}
+
+impl<'a> Spliced<'a> {
+    /// Finds the places in the message of an object; `version` is the resourceVersion's text.
+    pub fn new(message: &'a [u8], version: &str) -> Result<Spliced<'a>, DecodeError> {
+        Spliced::find(message, version).map_err(|error| DecodeError(error.to_string()))
+    }
+
+    fn find(message: &'a [u8], version: &str) -> Result<Spliced<'a>, Error> {
+        let mut reader = Reader::new(message);
+        let (metadata, rest) = match reader.next_field()? {
+            Some((METADATA, payload)) => (payload.bytes(METADATA)?, reader.rest()),
+            // An object without metadata gets one.
+            _ => (&[][..], message),
+        };
+        let (before, after) = around_version(metadata)?;
+        let mut field = Vec::with_capacity(version.len() + 2);
+        write_bytes(&mut field, RESOURCE_VERSION, version.as_bytes());
+        let mut head = Vec::with_capacity(5);
+        write_varint(&mut head, u64::from(METADATA) << 3 | 2);
+        write_varint(&mut head, (before.len() + field.len() + after.len()) as u64);
+        Ok(Spliced { head, before, version: field, after: [after, rest] })
+    }
+
+    pub fn len(&self) -> usize {
+        self.pieces().map(<[u8]>::len).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn write(&self, out: &mut Vec<u8>) {
+        self.pieces().for_each(|piece| out.extend_from_slice(piece));
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        [self.head.as_slice(), self.before, &self.version].into_iter().chain(self.after)
+    }
+}
+
+/// ObjectMeta's bytes before and after its resourceVersion; fields stand in the order of their numbers.
+fn around_version(metadata: &[u8]) -> Result<(&[u8], &[u8]), Error> {
+    let mut reader = Reader::new(metadata);
+    let mut rest = reader.rest();
+    while let Some((number, _)) = reader.next_field()? {
+        if number >= RESOURCE_VERSION {
+            let (before, _) = metadata.split_at(metadata.len() - rest.len());
+            return Ok((before, if number == RESOURCE_VERSION { reader.rest() } else { rest }));
+        }
+        rest = reader.rest();
+    }
+    Ok((metadata, rest))
+}
+
+/// The document of an object with the given resourceVersion, from the stored document.
+pub fn with_resource_version(document: &[u8], version: &str) -> Result<Vec<u8>, DecodeError> {
+    let Envelope { api_version, kind, raw, .. } = envelope(document)?;
+    let object = Spliced::new(raw, version)?;
+    let mut out = envelope_head(api_version, kind, object.len());
+    object.write(&mut out);
+    super::protobuf::envelope_tail(&mut out);
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builtin;
+    use crate::encode::protobuf;
+    use pintle_object::{GroupVersionKind, Value, json};
+
+    #[test]
+    fn a_spliced_object_is_one_encoded_with_the_version() {
+        let api = builtin();
+        let ty = api.kind(&GroupVersionKind::new("", "v1", "Secret")).unwrap();
+        for document in [
+            r#"{"metadata":{"name":"a","uid":"u"},"type":"Opaque"}"#,
+            r#"{"metadata":{"name":"a","labels":{"x":"y"}},"data":{"k":"AA=="}}"#,
+            r#"{"metadata":{}}"#,
+        ] {
+            let mut object = json::parse(document.as_bytes()).unwrap();
+            let encode = |object: &Value| protobuf::document(&api.schema, ty, "v1", "Secret", object);
+            for old in ["", "7", "123456789"] {
+                object.set(&["metadata", "resourceVersion"], old);
+                let stored = encode(&object);
+                object.set(&["metadata", "resourceVersion"], "98765");
+                assert_eq!(with_resource_version(&stored, "98765").unwrap(), encode(&object));
+            }
+        }
+    }
+
+    #[test]
+    fn garbage_is_refused() {
+        for document in [&b""[..], b"k8s", b"{}", b"k8s\0\x12\x05\x0a\x09", b"k8s\0\x12\x02\x0a\x7f"] {
+            assert!(with_resource_version(document, "1").is_err(), "{document:?}");
+        }
+    }
+}
