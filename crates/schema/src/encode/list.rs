@@ -4,7 +4,6 @@ use super::protobuf::{envelope_head, envelope_tail};
 use super::splice::Spliced;
 use pintle_object::json::{write_int, write_string};
 use pintle_object::wire::{write_bytes, write_number, write_varint};
-use super::splice::Spliced;
 
 /// metav1.ListMeta.
 #[derive(Clone, Copy, Debug, Default)]
@@ -125,7 +124,8 @@ mod tests {
         let items: Vec<Spliced<'_>> = messages.iter().map(|item| Spliced::new(item, "5").unwrap()).collect();
         let meta = ListMeta { resource_version: "9", continue_token: "c", remaining: Some(3) };
         let built = protobuf("v1", "ConfigMapList", &meta, &items);
-        let whole = encode::protobuf::document(&api.schema, ty("ConfigMapList"), "v1", "ConfigMapList", &list);
+        let whole =
+            encode::protobuf::document(&api.schema, ty("ConfigMapList"), "v1", "ConfigMapList", &list);
         assert_eq!(built, whole);
     }
 
@@ -142,8 +142,7 @@ mod tests {
         for (meta, expected) in cases {
             let mut out = Vec::new();
             json_head("v1", "PodList", &meta, &mut out);
-            let expected =
-                format!(r#"{{"kind":"PodList","apiVersion":"v1","metadata":{expected},"items":["#);
+            let expected = format!(r#"{{"kind":"PodList","apiVersion":"v1","metadata":{expected},"items":["#);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }
