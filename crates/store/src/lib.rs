@@ -1,1 +1,29 @@
-//! pintle-store
+//! The store: revisions, durable backends, and the watch cache that all reads come from.
+//!
+//! It sees keys, bytes and digests, and knows nothing of what they mean.
+
+pub mod backend;
+mod collection;
+mod object;
+mod snapshot;
+mod store;
+mod watch;
+mod writer;
+
+pub use collection::CollectionId;
+pub use object::{Digest, FORMS, Key, Object, Revision};
+pub use snapshot::Snapshot;
+pub use store::{Digester, Options, Store};
+pub use watch::{Event, EventKind, Interest, Step, WatchFrom, Watcher};
+pub use writer::{Change, CommitError, Expected, Write};
+
+/// A revision lies outside the window of recent events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// The oldest revision that can still be asked for.
+    pub oldest: Revision,
+    pub current: Revision,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! The narrow seam to what makes writes durable.
+
+pub mod sqlite;
+
+use crate::object::Revision;
+use bytes::Bytes;
+use std::fmt;
+
+/// One write as it stands in the durable log; no value means a deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub revision: Revision,
+    pub key: String,
+    pub created: Revision,
+    pub value: Option<Bytes>,
+    /// Seconds since 1970 after which the object is deleted.
+    pub expires: Option<u64>,
+}
+
+/// What was found at start, besides the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The last revision that was ever given out.
+    pub last: Revision,
+    /// Events at or before this revision are no longer complete.
+    pub floor: Revision,
+}
+
+/// A failure of the disk, the file or the lock on it.
+#[derive(Debug)]
+pub struct Error(pub String);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A durable log of writes.
+pub trait Backend: Send {
+    /// Hands over every row in the order of revisions.
+    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error>;
+
+    /// Appends a batch and drops rows that nobody needs any more, in one step that either holds whole or not at
+    /// all. When it returns, the batch survives any crash.
+    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), Error>;
+
+    fn close(&mut self) -> Result<(), Error>;
+}

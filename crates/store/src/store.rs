@@ -1,0 +1,226 @@
+//! The store as the engine sees it.
+
+use crate::Gone;
+use crate::backend::{Backend, Error, Row};
+use crate::collection::{self, Collection, CollectionId, Log};
+use crate::object::{Digest, Key, Object, Revision};
+use crate::snapshot::Snapshot;
+use crate::watch::{Interest, WatchFrom, Watcher};
+use crate::writer::{Answer, CommitError, Request, Write, Writer};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+
+/// Reads a stored value just enough to route and select it; asked once per object at start.
+pub trait Digester {
+    /// `collection` is the prefix of the collection that the key belongs to.
+    fn digest(&self, collection: &str, key: &str, value: &[u8]) -> Option<Digest>;
+}
+
+/// What may be chosen about a store.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {}
+
+/// Keys, bytes and revisions: durable writes, reads from memory.
+pub struct Store {
+    collections: Arc<RwLock<Vec<Arc<Collection>>>>,
+    published: Arc<AtomicU64>,
+    reached: watch::Receiver<u64>,
+    closing: watch::Sender<bool>,
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
+}
+
+impl Store {
+    /// Recovers everything that the backend holds, and begins to take writes. `prefixes` are the collections'
+    /// key prefixes, each with its slash: `/registry/pods/`.
+    pub fn open(
+        mut backend: Box<dyn Backend>,
+        prefixes: &[String],
+        digester: &dyn Digester,
+        options: Options,
+    ) -> Result<Store, Error> {
+        let Options {} = options;
+        let mut recovery = Recovery::new(prefixes);
+        let found = backend.load(&mut |row| recovery.add(row, digester))?;
+        let last = found.last.max(Revision(1));
+        let collections = Arc::new(RwLock::new(recovery.collections(found.floor, last)));
+        let published = Arc::new(AtomicU64::new(last.0));
+        let (reached, reached_receiver) = watch::channel(last.0);
+        let (sender, receiver) = mpsc::channel();
+        let writer = Writer {
+            backend,
+            collections: collections.clone(),
+            published: published.clone(),
+            reached,
+            last,
+            floor: found.floor,
+            superseded: recovery.superseded,
+            expiring: recovery.expiring,
+            failure: None,
+        };
+        std::thread::Builder::new()
+            .name(String::from("store-writer"))
+            .spawn(move || writer.run(&receiver))
+            .map_err(|error| Error(format!("the writer cannot start: {error}")))?;
+        let requests = Mutex::new(Some(sender));
+        Ok(Store { collections, published, reached: reached_receiver, closing: watch::Sender::new(false), requests })
+    }
+
+    /// The place of a collection, which is made when it is new.
+    pub fn add_collection(&self, prefix: &str) -> CollectionId {
+        let mut collections = self.collections.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = collections.iter().position(|collection| collection.prefix == prefix) {
+            return CollectionId(place);
+        }
+        let snapshot = Snapshot { revision: self.revision(), ..Snapshot::default() };
+        let log = Log { floor: self.revision(), ..Log::default() };
+        collections.push(Arc::new(Collection::new(prefix, snapshot, log)));
+        CollectionId(collections.len() - 1)
+    }
+
+    /// The latest revision whose writes are visible.
+    pub fn revision(&self) -> Revision {
+        Revision(self.published.load(Ordering::Acquire))
+    }
+
+    pub fn get(&self, collection: CollectionId, key: &str) -> Option<Arc<Object>> {
+        self.collection(collection).snapshot().get(key).cloned()
+    }
+
+    /// The collection as it is now. Its revision is the store's, also when other collections were written last.
+    pub fn snapshot(&self, collection: CollectionId) -> Snapshot {
+        // Read first: the snapshot then holds everything up to this revision.
+        let revision = self.revision();
+        let snapshot = self.collection(collection).snapshot();
+        Snapshot { revision: revision.max(snapshot.revision), ..Snapshot::clone(&snapshot) }
+    }
+
+    /// The collection as it was at a revision, while the window of events reaches back to it.
+    pub fn snapshot_at(&self, collection: CollectionId, revision: Revision) -> Result<Snapshot, Gone> {
+        self.collection(collection).snapshot_at(revision, self.revision())
+    }
+
+    /// Waits until a revision is visible; false when `timeout` passes first.
+    pub async fn reached(&self, revision: Revision, timeout: Duration) -> bool {
+        let mut reached = self.reached.clone();
+        let wait = reached.wait_for(|last| *last >= revision.0);
+        tokio::time::timeout(timeout, wait).await.is_ok_and(|result| result.is_ok())
+    }
+
+    /// Writes; when this returns, the write is durable and visible. Of a deletion the answer is the object as it
+    /// was, at the deletion's revision.
+    pub async fn commit(&self, write: Write) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        self.request(Request::Write(Box::new(write), sender))?;
+        receiver.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    pub fn watch(&self, collection: CollectionId, from: WatchFrom, interest: Interest) -> Result<Watcher, Gone> {
+        let closing = self.closing.subscribe();
+        Watcher::new(self.collection(collection), self.published.clone(), closing, from, interest)
+    }
+
+    /// Ends all watches, and the writer after what it has taken.
+    pub async fn close(&self) {
+        self.closing.send_replace(true);
+        let (sender, receiver) = oneshot::channel();
+        if self.request(Request::Close(sender)).is_ok() {
+            let _ = receiver.await;
+        }
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Prefixes and sizes of all collections.
+    pub fn collections(&self) -> Vec<(String, usize)> {
+        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
+        collections.iter().map(|collection| (collection.prefix.clone(), collection.snapshot().len())).collect()
+    }
+
+    fn request(&self, request: Request) -> Result<(), CommitError> {
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.as_ref().and_then(|requests| requests.send(request).ok()).ok_or_else(closed)
+    }
+
+    fn collection(&self, id: CollectionId) -> Arc<Collection> {
+        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
+        collections.get(id.0).cloned().expect("ids are only given out for collections, which never go")
+    }
+}
+
+fn closed() -> CommitError {
+    CommitError::ReadOnly(String::from("the store is closed"))
+}
+
+/// The state at start, built row by row.
+struct Recovery {
+    prefixes: Vec<String>,
+    snapshots: Vec<Snapshot>,
+    logs: Vec<Log>,
+    superseded: VecDeque<(Revision, Revision)>,
+    expiring: BTreeSet<(u64, usize, Key, Revision)>,
+}
+
+impl Recovery {
+    fn new(prefixes: &[String]) -> Recovery {
+        Recovery {
+            prefixes: prefixes.to_vec(),
+            snapshots: prefixes.iter().map(|_| Snapshot::default()).collect(),
+            logs: prefixes.iter().map(|_| Log::default()).collect(),
+            superseded: VecDeque::new(),
+            expiring: BTreeSet::new(),
+        }
+    }
+
+    fn add(&mut self, row: Row, digester: &dyn Digester) {
+        let place = self.place(&row.key);
+        let prefix = self.prefixes.get(place).cloned().unwrap_or_default();
+        let (Some(snapshot), Some(log)) = (self.snapshots.get_mut(place), self.logs.get_mut(place)) else { return };
+        let previous = snapshot.objects.get(row.key.as_str()).cloned();
+        if let Some(previous) = &previous {
+            self.superseded.push_back((previous.modified, row.revision));
+        }
+        let key = Key::new(&row.key);
+        let Some(value) = row.value else {
+            self.superseded.push_back((row.revision, row.revision));
+            if let Some(previous) = previous {
+                snapshot.objects.remove(row.key.as_str());
+                log.push(collection::event(Arc::new(previous.at(row.revision)), Some(previous), true));
+            }
+            return;
+        };
+        let digest = digester.digest(&prefix, &row.key, &value).unwrap_or_default();
+        let object = Arc::new(Object::new(key.clone(), row.created, row.revision, value, digest));
+        if let Some(at) = row.expires {
+            self.expiring.insert((at, place, key.clone(), row.revision));
+        }
+        snapshot.objects.insert(key, object.clone());
+        log.push(collection::event(object, previous, false));
+    }
+
+    /// The collection with the longest prefix of a key; keys of none get one of their own.
+    fn place(&mut self, key: &str) -> usize {
+        let fitting = self.prefixes.iter().enumerate().filter(|(_, prefix)| key.starts_with(prefix.as_str()));
+        if let Some((place, _)) = fitting.max_by_key(|(_, prefix)| prefix.len()) {
+            return place;
+        }
+        // Of a resource that is not served now: `/registry/<group>/<resource>/`.
+        let prefix: String = key.split_inclusive('/').take(4).collect();
+        self.prefixes.push(prefix);
+        self.snapshots.push(Snapshot::default());
+        self.logs.push(Log::default());
+        self.prefixes.len() - 1
+    }
+
+    fn collections(&mut self, floor: Revision, last: Revision) -> Vec<Arc<Collection>> {
+        let parts = self.prefixes.iter().zip(self.snapshots.drain(..)).zip(self.logs.drain(..));
+        parts
+            .map(|((prefix, snapshot), mut log)| {
+                log.floor = log.floor.max(floor);
+                Arc::new(Collection::new(prefix, Snapshot { revision: last, ..snapshot }, log))
+            })
+            .collect()
+    }
+}
