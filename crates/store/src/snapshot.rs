@@ -18,7 +18,11 @@ impl Snapshot {
     }
 
     /// Objects whose keys begin with `prefix`, in key order, those after `after` only.
-    pub fn range<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> impl Iterator<Item = &'a Arc<Object>> {
+    pub fn range<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Arc<Object>> {
         let start: Bound<&str> = match after {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),

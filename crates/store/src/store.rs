@@ -66,7 +66,13 @@ impl Store {
             .spawn(move || writer.run(&receiver))
             .map_err(|error| Error(format!("the writer cannot start: {error}")))?;
         let requests = Mutex::new(Some(sender));
-        Ok(Store { collections, published, reached: reached_receiver, closing: watch::Sender::new(false), requests })
+        Ok(Store {
+            collections,
+            published,
+            reached: reached_receiver,
+            closing: watch::Sender::new(false),
+            requests,
+        })
     }
 
     /// The place of a collection, which is made when it is new.
@@ -118,7 +124,12 @@ impl Store {
         receiver.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    pub fn watch(&self, collection: CollectionId, from: WatchFrom, interest: Interest) -> Result<Watcher, Gone> {
+    pub fn watch(
+        &self,
+        collection: CollectionId,
+        from: WatchFrom,
+        interest: Interest,
+    ) -> Result<Watcher, Gone> {
         let closing = self.closing.subscribe();
         Watcher::new(self.collection(collection), self.published.clone(), closing, from, interest)
     }
@@ -136,7 +147,10 @@ impl Store {
     /// Prefixes and sizes of all collections.
     pub fn collections(&self) -> Vec<(String, usize)> {
         let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
-        collections.iter().map(|collection| (collection.prefix.clone(), collection.snapshot().len())).collect()
+        collections
+            .iter()
+            .map(|collection| (collection.prefix.clone(), collection.snapshot().len()))
+            .collect()
     }
 
     fn request(&self, request: Request) -> Result<(), CommitError> {
@@ -177,7 +191,9 @@ impl Recovery {
     fn add(&mut self, row: Row, digester: &dyn Digester) {
         let place = self.place(&row.key);
         let prefix = self.prefixes.get(place).cloned().unwrap_or_default();
-        let (Some(snapshot), Some(log)) = (self.snapshots.get_mut(place), self.logs.get_mut(place)) else { return };
+        let (Some(snapshot), Some(log)) = (self.snapshots.get_mut(place), self.logs.get_mut(place)) else {
+            return;
+        };
         let previous = snapshot.objects.get(row.key.as_str()).cloned();
         if let Some(previous) = &previous {
             self.superseded.push_back((previous.modified, row.revision));

@@ -66,7 +66,8 @@ fn names(snapshot: &Snapshot) -> Vec<String> {
 async fn lines(watcher: &mut Watcher, count: usize) -> Vec<String> {
     let mut lines = Vec::new();
     while lines.len() < count {
-        let step = tokio::time::timeout(Duration::from_secs(10), watcher.next()).await.expect("a step in time");
+        let step =
+            tokio::time::timeout(Duration::from_secs(10), watcher.next()).await.expect("a step in time");
         lines.push(match step {
             Step::Event(event) => format!("{:?} {}", event.kind, event.object.digest.name),
             Step::InitialDone(_) => String::from("InitialDone"),
@@ -82,11 +83,20 @@ async fn writes_are_compared_and_swapped() {
     let dir = tempfile::tempdir().unwrap();
     let (store, things) = open(dir.path());
     let first = store.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
-    assert!(matches!(store.commit(put(things, "a", "2", Expected::Absent)).await, Err(CommitError::Exists(_))));
-    assert!(matches!(store.commit(put(things, "b", "2", Expected::At(Revision(1)))).await, Err(CommitError::Missing)));
+    assert!(matches!(
+        store.commit(put(things, "a", "2", Expected::Absent)).await,
+        Err(CommitError::Exists(_))
+    ));
+    assert!(matches!(
+        store.commit(put(things, "b", "2", Expected::At(Revision(1)))).await,
+        Err(CommitError::Missing)
+    ));
     let second = store.commit(put(things, "a", "2", Expected::At(first.modified))).await.unwrap();
     assert_eq!((second.created, second.modified), (first.created, Revision(first.modified.0 + 1)));
-    assert!(matches!(store.commit(put(things, "a", "3", Expected::At(first.modified))).await, Err(CommitError::Stale(_))));
+    assert!(matches!(
+        store.commit(put(things, "a", "3", Expected::At(first.modified))).await,
+        Err(CommitError::Stale(_))
+    ));
     let gone = store.commit(delete(things, "a", second.modified)).await.unwrap();
     assert_eq!(gone.modified, Revision(second.modified.0 + 1));
     assert!(store.get(things, &key("a")).is_none());
@@ -195,9 +205,15 @@ async fn after_a_failed_write_nothing_is_written_and_everything_can_be_read() {
     let (store, things) = open_on(Box::new(Failing { inner, fails: fails.clone() }));
     store.commit(put(things, "a", "x", Expected::Absent)).await.unwrap();
     fails.store(true, Ordering::SeqCst);
-    assert!(matches!(store.commit(put(things, "b", "x", Expected::Absent)).await, Err(CommitError::ReadOnly(_))));
+    assert!(matches!(
+        store.commit(put(things, "b", "x", Expected::Absent)).await,
+        Err(CommitError::ReadOnly(_))
+    ));
     fails.store(false, Ordering::SeqCst);
-    assert!(matches!(store.commit(put(things, "c", "x", Expected::Absent)).await, Err(CommitError::ReadOnly(_))));
+    assert!(matches!(
+        store.commit(put(things, "c", "x", Expected::Absent)).await,
+        Err(CommitError::ReadOnly(_))
+    ));
     assert_eq!(names(&store.snapshot(things)), ["a"]);
 }
 

@@ -221,7 +221,9 @@ impl Watcher {
         let log = collection.log();
         let snapshot = collection.snapshot();
         let after = match from {
-            WatchFrom::Now => log.events.back().map_or(snapshot.revision, |event| event.revision).max(current),
+            WatchFrom::Now => {
+                log.events.back().map_or(snapshot.revision, |event| event.revision).max(current)
+            }
             WatchFrom::InitialState => snapshot.revision.max(current),
             WatchFrom::After(revision) if revision < log.floor => {
                 return Err(crate::Gone { oldest: log.floor, current });
@@ -237,10 +239,15 @@ impl Watcher {
         let source = if interest.is_everything() {
             Source::Log { place, end: collection.end.subscribe(), ready: VecDeque::new() }
         } else {
-            let queue = Arc::new(Queue { interest: interest.clone(), waiting: Mutex::default(), notify: Notify::new() });
+            let queue = Arc::new(Queue {
+                interest: interest.clone(),
+                waiting: Mutex::default(),
+                notify: Notify::new(),
+            });
             collection.routes.lock().unwrap_or_else(PoisonError::into_inner).add(&queue);
             let skip = usize::try_from(place - log.start).unwrap_or(usize::MAX);
-            let backlog = log.events.iter().skip(skip).filter(|event| interest.wants(event)).cloned().collect();
+            let backlog =
+                log.events.iter().skip(skip).filter(|event| interest.wants(event)).cloned().collect();
             Source::Queue { queue, backlog }
         };
         drop(log);
@@ -311,7 +318,13 @@ impl Watcher {
                 if ready.is_empty() {
                     let log = self.collection.log();
                     let Some(skip) = place.checked_sub(log.start) else { return Taken::TooSlow };
-                    ready.extend(log.events.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).take(CHUNK).cloned());
+                    ready.extend(
+                        log.events
+                            .iter()
+                            .skip(usize::try_from(skip).unwrap_or(usize::MAX))
+                            .take(CHUNK)
+                            .cloned(),
+                    );
                     *place += ready.len() as u64;
                 }
                 ready.pop_front().map_or(Taken::Nothing, Taken::Event)
@@ -349,7 +362,8 @@ impl Watcher {
 
 impl Initial {
     fn new(snapshot: &Snapshot, revision: Revision, interest: &Interest) -> Initial {
-        let objects: Vec<Arc<Object>> = snapshot.objects.values().filter(|object| interest.fits(object)).cloned().collect();
+        let objects: Vec<Arc<Object>> =
+            snapshot.objects.values().filter(|object| interest.fits(object)).cloned().collect();
         let snapshot = Snapshot { revision, ..snapshot.clone() };
         Initial { snapshot, objects: objects.into_iter() }
     }

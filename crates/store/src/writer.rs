@@ -156,8 +156,10 @@ impl Writer {
     fn stage(&mut self, batch: &mut Batch, write: Write) -> Answer {
         let place = write.collection.0;
         let collection = self.collection(place).ok_or(CommitError::Missing)?;
-        let (snapshot, events) =
-            batch.states.entry(place).or_insert_with(|| (Snapshot::clone(&collection.snapshot()), Vec::new()));
+        let (snapshot, events) = batch
+            .states
+            .entry(place)
+            .or_insert_with(|| (Snapshot::clone(&collection.snapshot()), Vec::new()));
         let previous = snapshot.objects.get(write.key.as_str()).cloned();
         match (write.expected, &previous) {
             (Expected::Absent, Some(found)) => return Err(CommitError::Exists(found.clone())),
@@ -178,7 +180,8 @@ impl Writer {
             (Change::Delete, None) => return Err(CommitError::Missing),
         };
         let object = Arc::new(object);
-        let expires = write.ttl_seconds.filter(|_| value.is_some()).map(|ttl| now_seconds().saturating_add(ttl));
+        let expires =
+            write.ttl_seconds.filter(|_| value.is_some()).map(|ttl| now_seconds().saturating_add(ttl));
         batch.expiring.extend(expires.map(|at| (at, place, write.key.clone(), revision)));
         if let Some(previous) = &previous {
             batch.superseded.push((previous.modified, revision));
@@ -250,12 +253,17 @@ impl Writer {
         let now = now_seconds();
         let mut batch = Batch::default();
         while batch.rows.len() < BATCH_MAX
-            && let Some((_, place, key, revision)) = self.expiring.first().filter(|(at, ..)| *at <= now).cloned()
+            && let Some((_, place, key, revision)) =
+                self.expiring.first().filter(|(at, ..)| *at <= now).cloned()
         {
             self.expiring.pop_first();
             let collection = CollectionId(place);
             let expected = Expected::At(revision);
-            self.add(&mut batch, Write { collection, key, expected, change: Change::Delete, ttl_seconds: None }, None);
+            self.add(
+                &mut batch,
+                Write { collection, key, expected, change: Change::Delete, ttl_seconds: None },
+                None,
+            );
         }
         self.commit(batch);
     }

@@ -91,11 +91,13 @@ impl Backend for Sqlite {
 impl Sqlite {
     fn read(&self, each: &mut dyn FnMut(Row)) -> rusqlite::Result<Found> {
         let state = |name: &str| {
-            self.connection.query_row("SELECT number FROM state WHERE name = ?", [name], |row| row.get::<_, i64>(0))
+            self.connection
+                .query_row("SELECT number FROM state WHERE name = ?", [name], |row| row.get::<_, i64>(0))
         };
         let mut found = Found { last: revision(state("last")?), floor: revision(state("floor")?) };
-        let mut statement =
-            self.connection.prepare("SELECT revision, key, created, value, expires FROM log ORDER BY revision")?;
+        let mut statement = self
+            .connection
+            .prepare("SELECT revision, key, created, value, expires FROM log ORDER BY revision")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let value: Option<Vec<u8>> = row.get(3)?;
@@ -115,12 +117,19 @@ impl Sqlite {
     fn write(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         {
-            let mut insert = transaction
-                .prepare_cached("INSERT INTO log (revision, key, created, value, expires) VALUES (?, ?, ?, ?, ?)")?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO log (revision, key, created, value, expires) VALUES (?, ?, ?, ?, ?)",
+            )?;
             for row in rows {
                 let expires = row.expires.and_then(|seconds| i64::try_from(seconds).ok());
                 let value = row.value.as_deref();
-                insert.execute(params![number(row.revision), row.key, number(row.created), value, expires])?;
+                insert.execute(params![
+                    number(row.revision),
+                    row.key,
+                    number(row.created),
+                    value,
+                    expires
+                ])?;
             }
             if !dropped.is_empty() {
                 let mut delete = transaction.prepare_cached("DELETE FROM log WHERE revision = ?")?;
