@@ -14,8 +14,8 @@ pub struct GoField {
     pub inline: bool,
     pub patch_strategy: String,
     pub patch_key: String,
-    /// The Go type without its pointer, when it is a named one: `v1.SecretType`, `[]v1.FinalizerName`.
-    pub named: String,
+    /// The type as Go's errors print it, without the field's own pointer: `[]v1.Container`, `types.UID`.
+    pub ty: String,
     /// The name of an embedded struct, as paths of decoding errors show it.
     pub embedded: String,
 }
@@ -74,8 +74,11 @@ impl GoFacts {
 
     fn read_file(&mut self, text: &str, package: &str) {
         let mut open: Option<(String, GoStruct)> = None;
+        let own = package.rsplit('.').next().unwrap_or(package);
+        let mut packages = Packages { own, aliases: HashMap::new() };
         for line in text.lines() {
             let line = line.trim();
+            packages.read_import(line);
             if let Some(group) = group_name(line) {
                 self.groups.insert(String::from(package), group);
             }
@@ -86,7 +89,7 @@ impl GoFacts {
                     self.structs.insert(name, found);
                 }
             } else if let Some((_, found)) = &mut open {
-                read_field(line, package, found);
+                read_field(line, &packages, found);
             }
         }
     }
@@ -99,8 +102,48 @@ fn group_name(line: &str) -> Option<String> {
     Some(value.trim_matches('"').to_string())
 }
 
+/// The names by which a file refers to packages.
+struct Packages<'a> {
+    /// The name of the file's own package.
+    own: &'a str,
+    /// Package names by alias.
+    aliases: HashMap<String, String>,
+}
+
+impl Packages<'_> {
+    /// `metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"`
+    fn read_import(&mut self, line: &str) {
+        let Some((alias, path)) = line.strip_prefix("import ").unwrap_or(line).split_once('"') else { return };
+        let Some((path, "")) = path.split_once('"') else { return };
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let alias = Some(alias.trim()).filter(|alias| !alias.is_empty()).unwrap_or(name);
+        self.aliases.insert(String::from(alias), String::from(name));
+    }
+
+    /// `map[ResourceName]*metav1.Time` as `map[v1.ResourceName]*v1.Time`
+    fn reflected(&self, ty: &str) -> String {
+        if let Some(item) = ty.strip_prefix("[]") {
+            return format!("[]{}", self.reflected(item));
+        }
+        if let Some(item) = ty.strip_prefix('*') {
+            return format!("*{}", self.reflected(item));
+        }
+        if let Some((key, value)) = ty.strip_prefix("map[").and_then(|rest| rest.split_once(']')) {
+            return format!("map[{}]{}", self.reflected(key), self.reflected(value));
+        }
+        match (ty, ty.split_once('.')) {
+            ("string" | "bool" | "int32" | "int64" | "float64" | "uint8", _) => String::from(ty),
+            ("byte", _) => String::from("uint8"),
+            (_, None) => format!("{}.{ty}", self.own),
+            (_, Some((alias, name))) => {
+                format!("{}.{name}", self.aliases.get(alias).map_or(alias, String::as_str))
+            }
+        }
+    }
+}
+
 /// ``Name Type `json:"name,omitempty" protobuf:"bytes,1,opt,name=name"` ``
-fn read_field(line: &str, package: &str, found: &mut GoStruct) {
+fn read_field(line: &str, packages: &Packages<'_>, found: &mut GoStruct) {
     if line.starts_with("//") {
         return;
     }
@@ -127,26 +170,10 @@ fn read_field(line: &str, package: &str, found: &mut GoStruct) {
         inline: flags.contains(&"inline") || name.is_empty(),
         patch_strategy: tag(tags, "patchStrategy").unwrap_or_default(),
         patch_key: tag(tags, "patchMergeKey").unwrap_or_default(),
-        named: named_type(ty.trim_start_matches('*'), package),
+        ty: packages.reflected(ty.trim_start_matches('*')),
         embedded: words.first().and_then(|word| word.rsplit('.').next()).unwrap_or("").into(),
     };
     found.fields.insert(proto, field);
-}
-
-/// The type as Go's errors print it; empty when it has no named part.
-fn named_type(ty: &str, package: &str) -> String {
-    let start = ty.rfind([']', '*']).map_or(0, |place| place + 1);
-    let (prefix, name) = ty.split_at(start);
-    let is_local = name.starts_with(char::is_uppercase);
-    if is_local {
-        return format!("{prefix}{}.{name}", package.rsplit('.').next().unwrap_or(""));
-    }
-    let Some((alias, name)) = name.split_once('.') else { return String::new() };
-    let package = match alias {
-        "metav1" | "corev1" | "apiv1" => "v1",
-        alias => alias,
-    };
-    format!("{prefix}{package}.{name}")
 }
 
 /// An embedded struct without a protobuf name goes by its type's: `EphemeralContainerCommon`.

@@ -177,12 +177,8 @@ impl Block<'_> {
         if let Some(schema) = schema {
             write_schema_facts(&mut line, schema);
         }
-        let is_scalar = matches!(fact["t"].as_str(), Some("string" | "bool" | "int32" | "int64" | "bytes"));
-        let is_map = ty.starts_with("map[");
-        if let Some(go) =
-            go.filter(|go| !go.named.is_empty() && (is_scalar || (is_map && !go.named.starts_with("map["))))
-        {
-            let _ = write!(line, " go={}", go.named);
+        if let Some(go) = go.filter(|go| differ(&go.ty, &self.go_name(&ty))) {
+            let _ = write!(line, " go={}", go.ty);
         }
         if let Some(inline) = inline {
             let _ = write!(line, " in={}", inline.names);
@@ -194,6 +190,27 @@ impl Block<'_> {
             }
         }
         line
+    }
+
+    /// The Go type that a table's type stands for where the line does not say otherwise.
+    fn go_name(&self, ty: &str) -> String {
+        if let Some(item) = ty.strip_prefix("[]") {
+            return format!("[]{}", self.go_name(item));
+        }
+        if let Some(value) = ty.strip_prefix("map[").and_then(|rest| rest.strip_suffix(']')) {
+            return format!("map[string]{}", self.go_name(value));
+        }
+        match ty {
+            "string" | "bool" | "int32" | "int64" => String::from(ty),
+            "double" => String::from("float64"),
+            "bytes" => String::from("[]uint8"),
+            _ => {
+                let full = self.full(ty, self.name);
+                let mut parts = full.rsplit('.');
+                let (name, package) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+                format!("{package}.{name}")
+            }
+        }
     }
 
     fn reference(&self, ty: &str) -> String {
@@ -224,6 +241,16 @@ impl Block<'_> {
         let package = message.rsplit_once('.').map_or("", |(package, _)| package);
         format!("{package}.{ty}")
     }
+}
+
+/// Whether two Go types differ in more than the package of the innermost: an alias prints as what it stands for.
+fn differ(a: &str, b: &str) -> bool {
+    let parts = |ty: &str| {
+        let leaf = ty.rfind(']').map_or(0, |place| place + 1);
+        let (outer, inner) = ty.split_at(leaf);
+        (String::from(outer), String::from(inner.rsplit('.').next().unwrap_or(inner)))
+    };
+    parts(a) != parts(b)
 }
 
 /// When Go writes the field, and whether it is a pointer.
