@@ -1,24 +1,32 @@
 //! JSON to canonical form in one walk: unknown fields are pruned and reported, zero values follow Go's rules.
 
+use super::context::{At, Step};
 use super::{DecodeError, Decoded, zero};
 use crate::model::{Field, List, Schema, Shape, Struct, TypeId};
+use pintle_object::field::quote;
 use pintle_object::json::{self, Kind, Reader};
 use pintle_object::quantity;
 use pintle_object::time::{self, Time};
 use pintle_object::value::RawJson;
 use pintle_object::{Map, Text, Value, bytes};
+use std::ops::RangeInclusive;
 
 /// Strict decoding reports at most this many faults, as upstream's.
 const STRICT_MAX: usize = 100;
 
+/// Go's zero time, which JSON shows as null.
+const ZERO_TIME: &str = "0001-01-01T00:00:00";
+
+const INT32: RangeInclusive<i64> = i32::MIN as i64..=i32::MAX as i64;
+const INT64: RangeInclusive<i64> = i64::MIN..=i64::MAX;
+
 /// Decodes a document as an object of a type.
 pub fn decode(schema: &Schema, ty: TypeId, document: &[u8]) -> Result<Decoded, DecodeError> {
     let reader = Reader::new(document).map_err(|error| DecodeError(error.message))?;
-    let mut decoder =
-        Decoder { schema, reader, path: Vec::new(), structs: Vec::new(), strict: Vec::new(), error: None };
-    let value = decoder.value(ty, None);
+    let mut decoder = Decoder { schema, reader, strict: Vec::new(), error: None, nested: None };
+    let value = decoder.value(ty, &At::ROOT);
     match decoder.error {
-        Some(error) => Err(DecodeError(error)),
+        Some(fault) => Err(DecodeError(fault.message)),
         None => Ok(Decoded { value, strict: decoder.strict }),
     }
 }
@@ -31,346 +39,377 @@ pub fn normalise(schema: &Schema, ty: TypeId, tree: &Value) -> Result<Decoded, D
 struct Decoder<'a> {
     schema: &'a Schema,
     reader: Reader<'a>,
-    path: Vec<Step<'a>>,
-    /// Names of the structs around the value, innermost last.
-    structs: Vec<&'a str>,
     strict: Vec<String>,
-    /// The first type error; the walk goes on after it, as Go's does.
-    error: Option<String>,
+    /// What decoding will report; the walk goes on after it, as Go's does after a type error.
+    error: Option<Fault>,
+    /// Inside a type that decodes itself by a decoder of its own: the place that errors name, see `alone`.
+    nested: Option<String>,
 }
 
-enum Step<'a> {
-    Field(&'a Field),
-    Unknown(Text),
-    Key(Text),
-    Index(usize),
+struct Fault {
+    message: String,
+    /// Go stops at an error of a type that decodes itself, and reports it rather than an earlier type error.
+    is_final: bool,
 }
 
 impl<'a> Decoder<'a> {
-    fn value(&mut self, ty: TypeId, field: Option<&'a Field>) -> Value {
-        let schema = self.schema;
-        if self.reader.kind() == Kind::Null {
+    fn value(&mut self, ty: TypeId, at: &At<'_>) -> Value {
+        let kind = self.reader.kind();
+        if kind == Kind::Null {
             self.reader.null();
-            return if field.is_some_and(|field| field.pointer) { Value::Null } else { zero(schema, ty) };
+            return if at.is_pointer() { Value::Null } else { zero(self.schema, ty) };
         }
-        match schema.shape(ty) {
-            Shape::Struct(inner) => self.structure(ty, inner, field),
-            Shape::List(list) => self.list(ty, list, field),
-            Shape::Map(map) => self.map(ty, map.value, field),
-            Shape::Text => self.text(ty, field),
-            Shape::Bool => self.bool(ty, field),
-            Shape::Int32 => self.int(ty, field, i64::from(i32::MIN)..=i64::from(i32::MAX)),
-            Shape::Int64 => self.int(ty, field, i64::MIN..=i64::MAX),
-            Shape::Double => self.double(ty, field),
-            Shape::Bytes => self.bytes(ty, field),
-            Shape::Quantity => self.quantity(),
-            Shape::IntOrString => self.int_or_string(field),
-            Shape::Time => self.checked_text(|text| Ok(Time::parse(text)?.to_seconds_text())),
-            Shape::MicroTime => self.checked_text(|text| Ok(Time::parse_micro(text)?.to_micro_text())),
-            Shape::Duration => {
-                self.checked_text(|text| Ok(time::format_duration(time::parse_duration(text)?)))
+        match (self.schema.shape(ty), kind) {
+            (Shape::Struct(inner), Kind::Map) => self.structure(ty, inner, at),
+            (Shape::List(list), Kind::List) => self.list(list, at),
+            (Shape::Map(map), Kind::Map) => self.map(map.value, at),
+            (Shape::Text, Kind::Text) => Value::Text(self.reader.text()),
+            (Shape::Bool, Kind::Bool) => Value::Bool(self.reader.bool()),
+            (Shape::Int32, Kind::Number) => self.int(ty, at, INT32),
+            (Shape::Int64, Kind::Number) => self.int(ty, at, INT64),
+            (Shape::Double, Kind::Number) => self.double(ty, at),
+            (Shape::Bytes, Kind::Text) => self.bytes(),
+            (Shape::Quantity, _) => self.quantity(kind),
+            (Shape::IntOrString, _) => self.int_or_string(kind, at),
+            (Shape::Time, _) => self.checked(kind, at, |text| Ok(Time::parse(text)?.to_seconds_text())),
+            (Shape::MicroTime, _) => {
+                self.checked(kind, at, |text| Ok(Time::parse_micro(text)?.to_micro_text()))
             }
-            Shape::RawExtension | Shape::Json | Shape::FieldsV1 => {
+            (Shape::Duration, _) => {
+                self.checked(kind, at, |text| Ok(time::format_duration(time::parse_duration(text)?)))
+            }
+            (Shape::RawExtension | Shape::Json | Shape::FieldsV1, _) => {
                 Value::Raw(Box::new(RawJson(json::compact(self.reader.skip()))))
             }
-            Shape::SchemaOrArray(inner) => self.schema_or_list(*inner, field),
-            Shape::SchemaOrStrings(inner) => self.schema_or_list(*inner, field),
-            Shape::SchemaOrBool(inner) if self.reader.kind() == Kind::Bool => {
-                let _ = inner;
-                Value::Bool(self.reader.bool())
+            (Shape::SchemaOrArray(inner) | Shape::SchemaOrBool(inner) | Shape::SchemaOrStrings(inner), _) => {
+                self.alone(ty, *inner, kind, at)
             }
-            Shape::SchemaOrBool(inner) => self.value(*inner, field),
-            Shape::Any => self.reader.value(&mut |_| {}),
+            (Shape::Any, _) => self.any(kind, at),
+            (
+                Shape::Struct(_)
+                | Shape::List(_)
+                | Shape::Map(_)
+                | Shape::Text
+                | Shape::Bool
+                | Shape::Int32
+                | Shape::Int64
+                | Shape::Double
+                | Shape::Bytes,
+                _,
+            ) => self.mismatch(ty, at),
         }
     }
 
-    fn structure(&mut self, ty: TypeId, inner: &'a Struct, field: Option<&'a Field>) -> Value {
-        if self.reader.kind() != Kind::Map {
-            return self.mismatch(ty, field);
-        }
-        self.structs.push(self.schema.ty(ty).name.rsplit('.').next().unwrap_or(""));
+    fn structure(&mut self, ty: TypeId, inner: &'a Struct, at: &At<'_>) -> Value {
+        let of = self.schema.ty(ty).name.as_ref();
         let mut map = Map::with_capacity(inner.fields.len().min(8));
-        let mut seen: Vec<bool> = vec![false; inner.fields.len()];
+        let mut seen = Seen::default();
         self.reader.begin_map();
         while let Some(key) = self.reader.next_key() {
             let Some(index) = inner.index(&key) else {
-                self.unknown(key);
+                self.complain("unknown", &at.then(Step::Key(&key)));
+                self.reader.skip();
                 continue;
             };
-            let child = inner.at(index);
-            self.path.push(Step::Field(child));
-            if let Some(seen) = seen.get_mut(usize::from(index)) {
-                if *seen {
-                    self.complain("duplicate");
-                }
-                *seen = true;
+            let field = inner.at(index);
+            let here = at.then(Step::Field { of, field });
+            let is_again = seen.mark(index);
+            if is_again {
+                self.complain("duplicate", &here);
             }
-            let value = self.value(child.ty, Some(child));
-            self.path.pop();
-            if zero_shows(self.schema, child, &value) {
+            let mut value = self.value(field.ty, &here);
+            if is_again && let Some(earlier) = map.remove(&key) {
+                value = merged(earlier, value);
+            }
+            if shows(self.schema, field, &value) {
                 map.insert(key, value);
-            } else {
-                map.remove(&key);
             }
         }
-        self.structs.pop();
         super::fill(self.schema, inner, &mut map);
         Value::Map(map)
     }
 
-    fn unknown(&mut self, key: Text) {
-        self.path.push(Step::Unknown(key));
-        self.complain("unknown");
-        self.path.pop();
-        self.reader.skip();
-    }
-
-    fn list(&mut self, ty: TypeId, list: &'a List, field: Option<&'a Field>) -> Value {
-        if self.reader.kind() != Kind::List {
-            return self.mismatch(ty, field);
-        }
+    fn list(&mut self, list: &'a List, at: &At<'_>) -> Value {
         let mut items = Vec::new();
         self.reader.begin_list();
         while self.reader.next_item() {
-            self.path.push(Step::Index(items.len()));
-            let value = self.item(list.item, field);
+            let value = self.value(list.item, &at.then(Step::Index(items.len())));
             items.push(value);
-            self.path.pop();
         }
         Value::List(items)
     }
 
-    /// An item of a list or map: null is the zero value, and a pointer around the list does not count.
-    fn item(&mut self, ty: TypeId, field: Option<&'a Field>) -> Value {
-        if self.reader.kind() == Kind::Null {
-            self.reader.null();
-            return zero(self.schema, ty);
-        }
-        self.value(ty, field)
-    }
-
-    fn map(&mut self, ty: TypeId, value_ty: TypeId, field: Option<&'a Field>) -> Value {
-        if self.reader.kind() != Kind::Map {
-            return self.mismatch(ty, field);
-        }
+    fn map(&mut self, value_ty: TypeId, at: &At<'_>) -> Value {
         let mut map = Map::new();
         self.reader.begin_map();
         while let Some(key) = self.reader.next_key() {
-            self.path.push(Step::Key(key.clone()));
+            let here = at.then(Step::Key(&key));
             if map.contains(&key) {
-                self.complain("duplicate");
+                self.complain("duplicate", &here);
             }
-            let value = self.item(value_ty, field);
-            self.path.pop();
+            let value = self.value(value_ty, &here);
             map.insert(key, value);
         }
         Value::Map(map)
     }
 
-    fn schema_or_list(&mut self, inner: TypeId, field: Option<&'a Field>) -> Value {
-        if self.reader.kind() != Kind::List {
-            return self.value(inner, field);
+    /// A subtree without a schema.
+    fn any(&mut self, kind: Kind, at: &At<'_>) -> Value {
+        match kind {
+            Kind::List => {
+                let mut items = Vec::new();
+                self.reader.begin_list();
+                while self.reader.next_item() {
+                    let value = self.any_item(&at.then(Step::Index(items.len())));
+                    items.push(value);
+                }
+                Value::List(items)
+            }
+            Kind::Map => {
+                let mut map = Map::new();
+                self.reader.begin_map();
+                while let Some(key) = self.reader.next_key() {
+                    let here = at.then(Step::Key(&key));
+                    if map.contains(&key) {
+                        self.complain("duplicate", &here);
+                    }
+                    let value = self.any_item(&here);
+                    map.insert(key, value);
+                }
+                Value::Map(map)
+            }
+            Kind::Null | Kind::Bool | Kind::Number | Kind::Text => self.reader.value(&mut |_| {}),
         }
-        let mut items = Vec::new();
-        self.reader.begin_list();
-        while self.reader.next_item() {
-            let value = match self.reader.kind() {
-                Kind::Text => Value::Text(self.reader.text()),
-                _ => self.item(inner, field),
-            };
-            items.push(value);
-        }
-        Value::List(items)
     }
 
-    fn text(&mut self, ty: TypeId, field: Option<&'a Field>) -> Value {
-        match self.reader.kind() {
-            Kind::Text => Value::Text(self.reader.text()),
-            _ => self.mismatch(ty, field),
-        }
+    fn any_item(&mut self, at: &At<'_>) -> Value {
+        self.any(self.reader.kind(), at)
     }
 
-    fn bool(&mut self, ty: TypeId, field: Option<&'a Field>) -> Value {
-        match self.reader.kind() {
-            Kind::Bool => Value::Bool(self.reader.bool()),
-            _ => self.mismatch(ty, field),
-        }
-    }
-
-    fn int(&mut self, ty: TypeId, field: Option<&'a Field>, range: std::ops::RangeInclusive<i64>) -> Value {
-        if self.reader.kind() != Kind::Number {
-            return self.mismatch(ty, field);
-        }
+    fn int(&mut self, ty: TypeId, at: &At<'_>, range: RangeInclusive<i64>) -> Value {
         let text = self.reader.number();
         match text.parse::<i64>() {
             Ok(int) if range.contains(&int) => Value::Int(int),
             _ => {
-                let go = self.go_type(ty, field);
-                self.type_error(&format!("number {text}"), &go);
+                self.type_error(&format!("number {text}"), &at.go_type(self.schema, ty), at);
                 Value::Int(0)
             }
         }
     }
 
-    fn double(&mut self, ty: TypeId, field: Option<&'a Field>) -> Value {
-        match self.reader.kind() {
-            Kind::Number => json::read::number(self.reader.number()),
-            _ => self.mismatch(ty, field),
+    fn double(&mut self, ty: TypeId, at: &At<'_>) -> Value {
+        let text = self.reader.number();
+        match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => super::double(number),
+            _ => {
+                self.type_error(&format!("number {text}"), &at.go_type(self.schema, ty), at);
+                Value::Int(0)
+            }
         }
     }
 
-    fn bytes(&mut self, ty: TypeId, field: Option<&'a Field>) -> Value {
-        if self.reader.kind() != Kind::Text {
-            return self.mismatch(ty, field);
-        }
+    fn bytes(&mut self) -> Value {
         match bytes::decode(&self.reader.text()) {
             Ok(decoded) => Value::from(bytes::encode(&decoded)),
-            Err(message) => self.fail(message),
-        }
-    }
-
-    fn quantity(&mut self) -> Value {
-        let canonical = match self.reader.kind() {
-            Kind::Text => quantity::canonical(self.reader.text().trim()),
-            _ => quantity::canonical(String::from_utf8_lossy(self.reader.skip()).trim()),
-        };
-        match canonical {
-            Ok(text) => Value::from(text),
-            Err(error) => self.fail(error.to_string()),
-        }
-    }
-
-    fn int_or_string(&mut self, field: Option<&'a Field>) -> Value {
-        match self.reader.kind() {
-            Kind::Text => Value::Text(self.reader.text()),
-            Kind::Number => {
-                let text = self.reader.number();
-                match text.parse::<i32>() {
-                    Ok(int) => Value::Int(int.into()),
-                    Err(_) => {
-                        self.type_error(&format!("number {text}"), "int32");
-                        Value::Int(0)
-                    }
-                }
-            }
-            kind => {
-                let _ = field;
-                self.reader.skip();
-                self.type_error(kind.word(), "int32");
-                Value::Int(0)
-            }
-        }
-    }
-
-    fn checked_text(&mut self, canonical: impl FnOnce(&str) -> Result<String, String>) -> Value {
-        match self.reader.kind() {
-            Kind::Text => match canonical(&self.reader.text()) {
-                Ok(text) => Value::from(text),
-                Err(message) => self.fail(message),
-            },
-            kind => {
-                self.reader.skip();
-                self.type_error(kind.word(), "string");
+            Err(message) => {
+                self.fault(message, false);
                 Value::Null
             }
         }
     }
 
+    fn quantity(&mut self, kind: Kind) -> Value {
+        let canonical = match kind {
+            Kind::Text => quantity::canonical(self.reader.text().trim()),
+            _ => quantity::canonical(String::from_utf8_lossy(self.reader.skip()).trim()),
+        };
+        match canonical {
+            Ok(text) => Value::from(text),
+            Err(error) => {
+                self.fault(error.to_string(), true);
+                Value::Null
+            }
+        }
+    }
+
+    fn int_or_string(&mut self, kind: Kind, at: &At<'_>) -> Value {
+        let mut word = String::from(kind.word());
+        match kind {
+            Kind::Text => return Value::Text(self.reader.text()),
+            Kind::Number => {
+                let text = self.reader.number();
+                if let Ok(int) = text.parse::<i32>() {
+                    return Value::Int(int.into());
+                }
+                word = format!("number {text}");
+            }
+            Kind::Null | Kind::Bool | Kind::List | Kind::Map => drop(self.reader.skip()),
+        }
+        self.final_type_error(&word, "int32", at);
+        Value::Int(0)
+    }
+
+    /// A text that is brought into canonical form.
+    fn checked(&mut self, kind: Kind, at: &At<'_>, canonical: fn(&str) -> Result<String, String>) -> Value {
+        if kind != Kind::Text {
+            self.reader.skip();
+            self.final_type_error(kind.word(), "string", at);
+            return Value::Null;
+        }
+        match canonical(&self.reader.text()) {
+            Ok(text) if text.starts_with(ZERO_TIME) => Value::Null,
+            Ok(text) => Value::from(text),
+            Err(message) => {
+                self.fault(message, true);
+                Value::Null
+            }
+        }
+    }
+
+    /// One of two shapes. Upstream decodes it by a decoder of its own: without strictness, and with the place
+    /// of the whole value in the errors.
+    fn alone(&mut self, ty: TypeId, inner: TypeId, kind: Kind, at: &At<'_>) -> Value {
+        let (earlier, strict) = (self.error.take(), std::mem::take(&mut self.strict));
+        let outer = self.nested.clone();
+        self.nested = outer.clone().or_else(|| Some(at.target()));
+        let value = self.one_of_two(ty, inner, kind, at);
+        (self.nested, self.strict) = (outer, strict);
+        match &mut self.error {
+            Some(fault) => fault.is_final = true,
+            None => self.error = earlier,
+        }
+        value
+    }
+
+    fn one_of_two(&mut self, ty: TypeId, inner: TypeId, kind: Kind, at: &At<'_>) -> Value {
+        match (self.schema.shape(ty), kind) {
+            (Shape::SchemaOrBool(_), Kind::Bool) => Value::Bool(self.reader.bool()),
+            (Shape::SchemaOrBool(_), kind) if kind != Kind::Map => {
+                self.reader.skip();
+                self.fault(String::from("boolean or JSON schema expected"), true);
+                Value::Null
+            }
+            (_, Kind::Map) => self.value(inner, at),
+            (Shape::SchemaOrStrings(_), Kind::List) => self.texts(at),
+            (_, Kind::List) => {
+                let mut items = Vec::new();
+                self.reader.begin_list();
+                while self.reader.next_item() {
+                    let value = self.value(inner, &at.then(Step::Index(items.len())));
+                    items.push(value);
+                }
+                Value::List(items)
+            }
+            _ => {
+                self.reader.skip();
+                Value::Null
+            }
+        }
+    }
+
+    fn texts(&mut self, at: &At<'_>) -> Value {
+        let mut items = Vec::new();
+        self.reader.begin_list();
+        while self.reader.next_item() {
+            items.push(match self.reader.kind() {
+                Kind::Text => Value::Text(self.reader.text()),
+                kind => {
+                    self.reader.skip();
+                    if kind != Kind::Null {
+                        self.type_error(kind.word(), "string", at);
+                    }
+                    Value::Text(Text::const_new(""))
+                }
+            });
+        }
+        Value::List(items)
+    }
+
     /// A value of another kind than the type's: passed over and reported.
-    fn mismatch(&mut self, ty: TypeId, field: Option<&'a Field>) -> Value {
+    fn mismatch(&mut self, ty: TypeId, at: &At<'_>) -> Value {
         let word = self.reader.kind().word();
         self.reader.skip();
-        let go = self.go_type(ty, field);
-        self.type_error(word, &go);
+        self.type_error(word, &at.go_type(self.schema, ty), at);
         zero(self.schema, ty)
     }
 
+    fn type_error(&mut self, word: &str, go: &str, at: &At<'_>) {
+        let message = self.type_message(word, go, at);
+        self.fault(message, false);
+    }
+
+    fn final_type_error(&mut self, word: &str, go: &str, at: &At<'_>) {
+        let message = self.type_message(word, go, at);
+        self.fault(message, true);
+    }
+
     /// `json: cannot unmarshal number into Go struct field ObjectMeta.metadata.name of type string`
-    fn type_error(&mut self, word: &str, go: &str) {
-        let target = match self.structs.last() {
-            Some(inner) => format!("struct field {inner}.{}", self.go_path()),
-            None => String::from("value"),
-        };
-        self.fail(format!("json: cannot unmarshal {word} into Go {target} of type {go}"));
+    fn type_message(&self, word: &str, go: &str, at: &At<'_>) -> String {
+        let target = self.nested.clone().unwrap_or_else(|| at.target());
+        format!("json: cannot unmarshal {word} into Go {target} of type {go}")
     }
 
-    fn fail(&mut self, message: String) -> Value {
-        self.error.get_or_insert(message);
-        Value::Null
-    }
-
-    /// Field names from the root, with those of embedded structs and without keys and indices.
-    fn go_path(&self) -> String {
-        let mut parts: Vec<&str> = Vec::new();
-        for step in &self.path {
-            if let Step::Field(field) = step {
-                if !field.embedded.is_empty() {
-                    parts.push(&field.embedded);
-                }
-                parts.push(&field.name);
-            }
-        }
-        parts.join(".")
-    }
-
-    fn go_type(&self, ty: TypeId, field: Option<&Field>) -> String {
-        let named = field.map_or("", |field| field.go_type.as_ref());
-        let is_item = field.is_some_and(|field| field.ty != ty);
-        match (named.is_empty(), is_item) {
-            (false, false) => String::from(named),
-            (false, true) if named.starts_with("[]") => String::from(named.trim_start_matches("[]")),
-            _ => go_name(self.schema, ty),
+    fn fault(&mut self, message: String, is_final: bool) {
+        let stands = self.error.as_ref().is_some_and(|earlier| earlier.is_final || !is_final);
+        if !stands {
+            self.error = Some(Fault { message, is_final });
         }
     }
 
-    fn complain(&mut self, what: &str) {
-        if self.strict.len() < STRICT_MAX {
-            let complaint = format!("{what} field \"{}\"", self.full_path());
+    fn complain(&mut self, what: &str, at: &At<'_>) {
+        if self.strict.len() >= STRICT_MAX {
+            return;
+        }
+        let complaint = format!("{what} field {}", quote(&at.strict_path()));
+        if !self.strict.contains(&complaint) {
             self.strict.push(complaint);
         }
     }
-
-    /// `spec.containers[0].foo`
-    fn full_path(&self) -> String {
-        let mut path = String::new();
-        for step in &self.path {
-            let name: &str = match step {
-                Step::Field(field) => &field.name,
-                Step::Unknown(name) | Step::Key(name) => name,
-                Step::Index(index) => {
-                    path.push_str(&format!("[{index}]"));
-                    continue;
-                }
-            };
-            if !path.is_empty() {
-                path.push('.');
-            }
-            path.push_str(name);
-        }
-        path
-    }
 }
 
-fn zero_shows(schema: &Schema, field: &Field, value: &Value) -> bool {
+fn shows(schema: &Schema, field: &Field, value: &Value) -> bool {
     super::zero::shows(schema, field.presence, field.pointer, field.ty, value)
 }
 
-/// How Go's errors print a type: `v1.PodSpec`, `[]v1.Container`, `map[string]string`.
-fn go_name(schema: &Schema, ty: TypeId) -> String {
-    let named = |name: &str| {
-        let mut parts = name.rsplit('.');
-        let (short, package) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-        format!("{package}.{short}")
-    };
-    match schema.shape(ty) {
-        Shape::List(list) if schema.ty(ty).name.is_empty() => format!("[]{}", go_name(schema, list.item)),
-        Shape::Map(map) => format!("map[string]{}", go_name(schema, map.value)),
-        Shape::Text => String::from("string"),
-        Shape::Bool => String::from("bool"),
-        Shape::Int32 => String::from("int32"),
-        Shape::Int64 => String::from("int64"),
-        Shape::Double => String::from("float64"),
-        Shape::Bytes => String::from("[]uint8"),
-        _ => named(&schema.ty(ty).name),
+/// What a field holds that stands twice: Go decodes the second value over the first.
+fn merged(earlier: Value, later: Value) -> Value {
+    match (earlier, later) {
+        (Value::Map(mut earlier), Value::Map(later)) => {
+            for (key, value) in later {
+                let value = match earlier.remove(&key) {
+                    Some(below) => merged(below, value),
+                    None => value,
+                };
+                earlier.insert(key, value);
+            }
+            Value::Map(earlier)
+        }
+        (_, later) => later,
     }
 }
+
+/// The fields of one struct that a document has shown so far.
+#[derive(Default)]
+struct Seen {
+    low: u128,
+    /// Fields past the 128th; only a CRD has so many.
+    high: Vec<u16>,
+}
+
+impl Seen {
+    /// Marks a field, and tells whether it was marked before.
+    fn mark(&mut self, index: u16) -> bool {
+        let Some(bit) = 1_u128.checked_shl(index.into()) else {
+            let is_again = self.high.contains(&index);
+            self.high.push(index);
+            return is_again;
+        };
+        let is_again = self.low & bit != 0;
+        self.low |= bit;
+        is_again
+    }
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! Decodes objects into canonical form, driven by their type.
 
+mod context;
 pub mod json;
 pub mod protobuf;
 mod zero;
@@ -23,5 +24,15 @@ pub struct DecodeError(pub String);
 impl std::fmt::Display for DecodeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// A number in canonical form: whole ones that a float64 holds exactly are integers.
+fn double(number: f64) -> Value {
+    const EXACT_MAX: f64 = 9e15;
+    if number.fract() == 0.0 && number.abs() < EXACT_MAX {
+        Value::Int(number as i64)
+    } else {
+        Value::Float(number)
     }
 }

@@ -79,7 +79,7 @@ fn value(
         Shape::Bool => Value::Bool(payload.varint(field)? != 0),
         Shape::Int32 => Value::Int(i64::from(payload.varint(field)? as i32)),
         Shape::Int64 => Value::Int(payload.varint(field)? as i64),
-        Shape::Double => double(f64::from_bits(payload.fixed64(field)?)),
+        Shape::Double => super::double(f64::from_bits(payload.fixed64(field)?)),
         Shape::Bytes => Value::from(bytes::encode(payload.bytes(field)?)),
         Shape::Quantity => first_text(payload.bytes(field)?)?,
         Shape::IntOrString => int_or_string(payload.bytes(field)?)?,
@@ -273,14 +273,6 @@ fn moment(message: &[u8], show: fn(Time) -> String) -> Result<Value, Error> {
         }
     }
     Ok(Value::from(show(time)))
-}
-
-fn double(number: f64) -> Value {
-    if number.fract() == 0.0 && number.abs() < 9e15 {
-        Value::Int(number as i64)
-    } else {
-        Value::Float(number)
-    }
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Error> {

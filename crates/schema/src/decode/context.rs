@@ -1,0 +1,132 @@
+//! Where a decoder stands in a document: the places and types that Go's errors name.
+
+use crate::model::{Field, Schema, Shape, TypeId};
+use std::fmt::Write;
+
+/// A place, linked to the place around it on the decoder's stack.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At<'p> {
+    parent: Option<&'p At<'p>>,
+    step: Step<'p>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step<'p> {
+    Root,
+    /// A field, and the full name of the struct that has it.
+    Field {
+        of: &'p str,
+        field: &'p Field,
+    },
+    Key(&'p str),
+    Index(usize),
+}
+
+impl<'p> At<'p> {
+    pub(super) const ROOT: At<'static> = At { parent: None, step: Step::Root };
+
+    pub(super) fn then<'c>(&'c self, step: Step<'c>) -> At<'c>
+    where
+        'p: 'c,
+    {
+        At { parent: Some(self), step }
+    }
+
+    /// Whether Go holds the value by a pointer, which null unsets.
+    pub(super) fn is_pointer(&self) -> bool {
+        matches!(self.step, Step::Field { field, .. } if field.pointer)
+    }
+
+    /// `struct field ObjectMeta.metadata.name`, or `value` outside any struct.
+    ///
+    /// Names of embedded structs are part of the path; keys and indices are not.
+    pub(super) fn target(&self) -> String {
+        let mut parts: Vec<&str> = Vec::new();
+        let mut inner = None;
+        for at in self.outward() {
+            let Step::Field { of, field } = at.step else { continue };
+            inner = inner.or(Some(of));
+            parts.push(&field.name);
+            parts.extend(Some(field.embedded.as_ref()).filter(|embedded| !embedded.is_empty()));
+        }
+        let Some(inner) = inner else { return String::from("value") };
+        parts.reverse();
+        format!("struct field {}.{}", inner.rsplit('.').next().unwrap_or(inner), parts.join("."))
+    }
+
+    /// `spec.containers[0].foo`
+    pub(super) fn strict_path(&self) -> String {
+        let mut steps: Vec<&At<'_>> = self.outward().collect();
+        steps.reverse();
+        let mut path = String::new();
+        for at in steps {
+            let name = match at.step {
+                Step::Root => continue,
+                Step::Field { field, .. } => field.name.as_ref(),
+                Step::Key(key) => key,
+                Step::Index(index) => {
+                    let _ = write!(path, "[{index}]");
+                    continue;
+                }
+            };
+            if !path.is_empty() {
+                path.push('.');
+            }
+            path.push_str(name);
+        }
+        path
+    }
+
+    /// How Go prints the type of the value here: the field's own type, or what is left of it for an item.
+    pub(super) fn go_type(&self, schema: &Schema, ty: TypeId) -> String {
+        let mut items = 0_usize;
+        for at in self.outward() {
+            match at.step {
+                Step::Index(_) | Step::Key(_) => items += 1,
+                Step::Root => break,
+                Step::Field { field, .. } if field.go_type.is_empty() => break,
+                Step::Field { field, .. } => {
+                    return item_type(&field.go_type, items).unwrap_or_else(|| go_name(schema, ty));
+                }
+            }
+        }
+        go_name(schema, ty)
+    }
+
+    fn outward(&self) -> impl Iterator<Item = &At<'_>> {
+        std::iter::successors(Some(self), |at| at.parent)
+    }
+}
+
+/// `[]v1.Container` is `v1.Container` one item down; a named list does not tell its items.
+fn item_type(go: &str, depth: usize) -> Option<String> {
+    let mut go = go;
+    for _ in 0..depth {
+        go = match go.strip_prefix("[]") {
+            Some(item) => item,
+            None => go.strip_prefix("map[")?.split_once(']')?.1,
+        };
+        go = go.trim_start_matches('*');
+    }
+    Some(String::from(go))
+}
+
+/// How Go's errors print a type: `v1.PodSpec`, `[]v1.Container`, `map[string]string`.
+fn go_name(schema: &Schema, ty: TypeId) -> String {
+    let name = schema.ty(ty).name.as_ref();
+    match schema.shape(ty) {
+        Shape::List(list) if name.is_empty() => format!("[]{}", go_name(schema, list.item)),
+        Shape::Map(map) => format!("map[string]{}", go_name(schema, map.value)),
+        Shape::Text => String::from("string"),
+        Shape::Bool => String::from("bool"),
+        Shape::Int32 => String::from("int32"),
+        Shape::Int64 => String::from("int64"),
+        Shape::Double => String::from("float64"),
+        Shape::Bytes => String::from("[]uint8"),
+        _ => {
+            let mut parts = name.rsplit('.');
+            let (short, package) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+            format!("{package}.{short}")
+        }
+    }
+}
