@@ -113,7 +113,9 @@ struct Packages<'a> {
 impl Packages<'_> {
     /// `metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"`
     fn read_import(&mut self, line: &str) {
-        let Some((alias, path)) = line.strip_prefix("import ").unwrap_or(line).split_once('"') else { return };
+        let Some((alias, path)) = line.strip_prefix("import ").unwrap_or(line).split_once('"') else {
+            return;
+        };
         let Some((path, "")) = path.split_once('"') else { return };
         let name = path.rsplit('/').next().unwrap_or(path);
         let alias = Some(alias.trim()).filter(|alias| !alias.is_empty()).unwrap_or(name);
