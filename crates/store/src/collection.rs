@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 /// A collection of the store, by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CollectionId(pub(crate) usize);
+pub struct CollectionId(pub u32);
 
 /// Events kept per collection: enough for a client that reconnects after minutes of heavy traffic.
 const EVENTS_MAX: usize = 20_000;

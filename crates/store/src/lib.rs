@@ -10,6 +10,7 @@ mod store;
 mod watch;
 mod writer;
 
+pub use backend::{Backend, Error as OpenError};
 pub use collection::CollectionId;
 pub use object::{Digest, FORMS, Key, Object, Revision};
 pub use snapshot::Snapshot;

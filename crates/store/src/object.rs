@@ -54,7 +54,7 @@ pub struct Digest {
 }
 
 /// How many encoded forms of an object are kept.
-pub const FORMS: usize = 2;
+pub const FORMS: usize = 4;
 
 /// An immutable version of an object.
 #[derive(Debug)]

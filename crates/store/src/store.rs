@@ -1,7 +1,7 @@
 //! The store as the engine sees it.
 
 use crate::Gone;
-use crate::backend::{Backend, Error, Row};
+use crate::backend::{Backend, Error as OpenError, Row};
 use crate::collection::{self, Collection, CollectionId, Log};
 use crate::object::{Digest, Key, Object, Revision};
 use crate::snapshot::Snapshot;
@@ -16,8 +16,8 @@ use tokio::sync::{oneshot, watch};
 
 /// Reads a stored value just enough to route and select it; asked once per object at start.
 pub trait Digester {
-    /// `collection` is the prefix of the collection that the key belongs to.
-    fn digest(&self, collection: &str, key: &str, value: &[u8]) -> Option<Digest>;
+    /// `None` for a key of a resource that is not served.
+    fn digest(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Digest)>;
 }
 
 /// What may be chosen about a store.
@@ -38,10 +38,10 @@ impl Store {
     /// key prefixes, each with its slash: `/registry/pods/`.
     pub fn open(
         mut backend: Box<dyn Backend>,
-        prefixes: &[String],
+        prefixes: Vec<String>,
         digester: &dyn Digester,
         options: Options,
-    ) -> Result<Store, Error> {
+    ) -> Result<Store, OpenError> {
         let Options {} = options;
         let mut recovery = Recovery::new(prefixes);
         let found = backend.load(&mut |row| recovery.add(row, digester))?;
@@ -64,7 +64,7 @@ impl Store {
         std::thread::Builder::new()
             .name(String::from("store-writer"))
             .spawn(move || writer.run(&receiver))
-            .map_err(|error| Error(format!("the writer cannot start: {error}")))?;
+            .map_err(|error| OpenError(format!("the writer cannot start: {error}")))?;
         let requests = Mutex::new(Some(sender));
         Ok(Store {
             collections,
@@ -79,12 +79,12 @@ impl Store {
     pub fn add_collection(&self, prefix: &str) -> CollectionId {
         let mut collections = self.collections.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = collections.iter().position(|collection| collection.prefix == prefix) {
-            return CollectionId(place);
+            return CollectionId(place as u32);
         }
         let snapshot = Snapshot { revision: self.revision(), ..Snapshot::default() };
         let log = Log { floor: self.revision(), ..Log::default() };
         collections.push(Arc::new(Collection::new(prefix, snapshot, log)));
-        CollectionId(collections.len() - 1)
+        CollectionId(collections.len() as u32 - 1)
     }
 
     /// The latest revision whose writes are visible.
@@ -160,7 +160,7 @@ impl Store {
 
     fn collection(&self, id: CollectionId) -> Arc<Collection> {
         let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
-        collections.get(id.0).cloned().expect("ids are only given out for collections, which never go")
+        collections.get(id.0 as usize).cloned().expect("ids are only given out for collections, which never go")
     }
 }
 
@@ -178,11 +178,11 @@ struct Recovery {
 }
 
 impl Recovery {
-    fn new(prefixes: &[String]) -> Recovery {
+    fn new(prefixes: Vec<String>) -> Recovery {
         Recovery {
-            prefixes: prefixes.to_vec(),
             snapshots: prefixes.iter().map(|_| Snapshot::default()).collect(),
             logs: prefixes.iter().map(|_| Log::default()).collect(),
+            prefixes,
             superseded: VecDeque::new(),
             expiring: BTreeSet::new(),
         }
@@ -190,7 +190,6 @@ impl Recovery {
 
     fn add(&mut self, row: Row, digester: &dyn Digester) {
         let place = self.place(&row.key);
-        let prefix = self.prefixes.get(place).cloned().unwrap_or_default();
         let (Some(snapshot), Some(log)) = (self.snapshots.get_mut(place), self.logs.get_mut(place)) else {
             return;
         };
@@ -207,7 +206,7 @@ impl Recovery {
             }
             return;
         };
-        let digest = digester.digest(&prefix, &row.key, &value).unwrap_or_default();
+        let digest = digester.digest(&row.key, &value).map(|(_, digest)| digest).unwrap_or_default();
         let object = Arc::new(Object::new(key.clone(), row.created, row.revision, value, digest));
         if let Some(at) = row.expires {
             self.expiring.insert((at, place, key.clone(), row.revision));

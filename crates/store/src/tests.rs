@@ -14,8 +14,8 @@ use std::time::Duration;
 struct Plain;
 
 impl Digester for Plain {
-    fn digest(&self, _: &str, key: &str, value: &[u8]) -> Option<Digest> {
-        Some(digest(key, std::str::from_utf8(value).ok()?))
+    fn digest(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Digest)> {
+        Some((CollectionId(0), digest(key, std::str::from_utf8(value).ok()?)))
     }
 }
 
@@ -38,8 +38,8 @@ fn open(dir: &Path) -> (Store, CollectionId) {
 }
 
 fn open_on(backend: Box<dyn Backend>) -> (Store, CollectionId) {
-    let prefixes = [String::from("/registry/things/"), String::from("/registry/others/")];
-    let store = Store::open(backend, &prefixes, &Plain, Options::default()).unwrap();
+    let prefixes = vec![String::from("/registry/things/"), String::from("/registry/others/")];
+    let store = Store::open(backend, prefixes, &Plain, Options::default()).unwrap();
     let things = store.add_collection("/registry/things/");
     (store, things)
 }

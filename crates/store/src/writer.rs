@@ -154,7 +154,7 @@ impl Writer {
     }
 
     fn stage(&mut self, batch: &mut Batch, write: Write) -> Answer {
-        let place = write.collection.0;
+        let place = write.collection.0 as usize;
         let collection = self.collection(place).ok_or(CommitError::Missing)?;
         let (snapshot, events) = batch
             .states
@@ -257,7 +257,7 @@ impl Writer {
                 self.expiring.first().filter(|(at, ..)| *at <= now).cloned()
         {
             self.expiring.pop_first();
-            let collection = CollectionId(place);
+            let collection = CollectionId(place as u32);
             let expected = Expected::At(revision);
             self.add(
                 &mut batch,
