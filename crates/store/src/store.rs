@@ -160,7 +160,10 @@ impl Store {
 
     fn collection(&self, id: CollectionId) -> Arc<Collection> {
         let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
-        collections.get(id.0 as usize).cloned().expect("ids are only given out for collections, which never go")
+        collections
+            .get(id.0 as usize)
+            .cloned()
+            .expect("ids are only given out for collections, which never go")
     }
 }
 
