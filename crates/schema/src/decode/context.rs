@@ -37,21 +37,30 @@ impl<'p> At<'p> {
         matches!(self.step, Step::Field { field, .. } if field.pointer)
     }
 
-    /// `struct field ObjectMeta.metadata.name`, or `value` outside any struct.
+    /// `struct field ObjectMeta.metadata.name`, or `value` outside any struct; `outer` replaces the struct.
     ///
     /// Names of embedded structs are part of the path; keys and indices are not.
-    pub(super) fn target(&self) -> String {
+    pub(super) fn target(&self, outer: Option<&str>) -> String {
         let mut parts: Vec<&str> = Vec::new();
-        let mut inner = None;
         for at in self.outward() {
-            let Step::Field { of, field } = at.step else { continue };
-            inner = inner.or(Some(of));
+            let Step::Field { field, .. } = at.step else { continue };
             parts.push(&field.name);
             parts.extend(Some(field.embedded.as_ref()).filter(|embedded| !embedded.is_empty()));
         }
-        let Some(inner) = inner else { return String::from("value") };
+        if parts.is_empty() {
+            return String::from("value");
+        }
         parts.reverse();
-        format!("struct field {}.{}", inner.rsplit('.').next().unwrap_or(inner), parts.join("."))
+        format!("struct field {}.{}", outer.unwrap_or(self.struct_name()), parts.join("."))
+    }
+
+    /// The struct that has the innermost field; empty outside any.
+    pub(super) fn struct_name(&self) -> &str {
+        let full = self.outward().find_map(|at| match at.step {
+            Step::Field { of, .. } => Some(of),
+            Step::Root | Step::Key(_) | Step::Index(_) => None,
+        });
+        full.and_then(|full| full.rsplit('.').next()).unwrap_or("")
     }
 
     /// `spec.containers[0].foo`

@@ -42,7 +42,7 @@ struct Decoder<'a> {
     strict: Vec<String>,
     /// What decoding will report; the walk goes on after it, as Go's does after a type error.
     error: Option<Fault>,
-    /// Inside a type that decodes itself by a decoder of its own: the place that errors name, see `alone`.
+    /// Inside a type that decodes itself by a decoder of its own: the struct that errors name, see `alone`.
     nested: Option<String>,
 }
 
@@ -266,12 +266,12 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// One of two shapes. Upstream decodes it by a decoder of its own: without strictness, and with the place
-    /// of the whole value in the errors.
+    /// One of two shapes. Upstream decodes it by a decoder of its own: without strictness, and with the struct
+    /// around the whole value in the errors.
     fn alone(&mut self, ty: TypeId, inner: TypeId, kind: Kind, at: &At<'_>) -> Value {
         let (earlier, strict) = (self.error.take(), std::mem::take(&mut self.strict));
         let outer = self.nested.clone();
-        self.nested = outer.clone().or_else(|| Some(at.target()));
+        self.nested = outer.clone().or_else(|| Some(String::from(at.struct_name())));
         let value = self.one_of_two(ty, inner, kind, at);
         (self.nested, self.strict) = (outer, strict);
         match &mut self.error {
@@ -345,7 +345,7 @@ impl<'a> Decoder<'a> {
 
     /// `json: cannot unmarshal number into Go struct field ObjectMeta.metadata.name of type string`
     fn type_message(&self, word: &str, go: &str, at: &At<'_>) -> String {
-        let target = self.nested.clone().unwrap_or_else(|| at.target());
+        let target = at.target(self.nested.as_deref());
         format!("json: cannot unmarshal {word} into Go {target} of type {go}")
     }
 

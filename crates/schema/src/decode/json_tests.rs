@@ -74,7 +74,7 @@ fn type_errors_read_as_gos() {
             "apiextensions.k8s.io",
             "CustomResourceDefinition",
             r#"{"spec":{"versions":[{"schema":{"openAPIV3Schema":{"items":{"properties":{"a":5}}}}}]}}"#,
-            "number into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.items of type v1.JSONSchemaProps",
+            "number into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.items.properties of type v1.JSONSchemaProps",
         ),
     ];
     for (group, kind, document, expected) in cases {
