@@ -5,6 +5,7 @@
 
 pub mod builtin;
 pub mod decode;
+pub mod defaults;
 pub mod encode;
 pub mod model;
 pub mod resource;

@@ -70,6 +70,8 @@ pub struct Struct {
     pub by_tag: Vec<u16>,
     /// Indices into `fields` of those that output always shows.
     pub always: Vec<u16>,
+    /// Indices into `fields` of those with a default.
+    pub defaulted: Vec<u16>,
     /// `x-kubernetes-map-type: atomic`.
     pub atomic: bool,
 }
@@ -179,7 +181,8 @@ impl Struct {
         by_tag.sort_by(|a, b| at(a).tags.cmp(&at(b).tags));
         let always =
             (0..fields.len() as u16).filter(|index| at(index).presence == Presence::Always).collect();
-        Struct { fields, by_name, by_tag, always, atomic }
+        let defaulted = (0..fields.len() as u16).filter(|index| at(index).default.is_some()).collect();
+        Struct { fields, by_name, by_tag, always, defaulted, atomic }
     }
 
     pub fn field(&self, name: &str) -> Option<&Field> {
