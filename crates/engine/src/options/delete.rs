@@ -1,0 +1,119 @@
+//! Options of delete and deletecollection, from the query or from a body.
+
+use super::{Query, refuse, write::validate_dry_run};
+use pintle_object::{FieldErrors, Path, Status, Value};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    Background,
+    Foreground,
+    Orphan,
+}
+
+/// What must hold for the object that is deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preconditions {
+    pub uid: Option<String>,
+    pub resource_version: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct DeleteOptions {
+    pub grace_period_seconds: Option<i64>,
+    pub preconditions: Preconditions,
+    pub orphan_dependents: Option<bool>,
+    pub propagation: Option<Propagation>,
+    pub dry_run: bool,
+}
+
+/// The options as they came, before validation.
+#[derive(Default)]
+struct Raw<'a> {
+    grace_period_seconds: Option<i64>,
+    orphan_dependents: Option<bool>,
+    propagation: Option<&'a str>,
+    dry_run: Vec<String>,
+    preconditions: Preconditions,
+}
+
+impl DeleteOptions {
+    pub fn from_query(query: Query<'_>) -> Result<DeleteOptions, Status> {
+        Raw {
+            grace_period_seconds: query.int("gracePeriodSeconds")?,
+            orphan_dependents: query.flag("orphanDependents"),
+            propagation: query.first("propagationPolicy"),
+            dry_run: query.all("dryRun"),
+            preconditions: Preconditions::default(),
+        }
+        .check()
+    }
+
+    /// From a decoded `DeleteOptions`.
+    pub fn from_body(body: &Value) -> Result<DeleteOptions, Status> {
+        let text = |path: &[&str]| body.at(path).and_then(Value::as_str).map(ToString::to_string);
+        Raw {
+            grace_period_seconds: body.int_at(&["gracePeriodSeconds"]),
+            orphan_dependents: body.get("orphanDependents").and_then(Value::as_bool),
+            propagation: body.get("propagationPolicy").and_then(Value::as_str),
+            dry_run: body
+                .list_at(&["dryRun"])
+                .iter()
+                .filter_map(Value::as_str)
+                .map(ToString::to_string)
+                .collect(),
+            preconditions: Preconditions {
+                uid: text(&["preconditions", "uid"]),
+                resource_version: text(&["preconditions", "resourceVersion"]),
+            },
+        }
+        .check()
+    }
+}
+
+impl Raw<'_> {
+    fn check(self) -> Result<DeleteOptions, Status> {
+        let mut errors = FieldErrors::new();
+        let path = Path::root("propagationPolicy");
+        if let (Some(_), Some(policy)) = (self.orphan_dependents, self.propagation) {
+            let why = "orphanDependents and deletionPropagation cannot be both set";
+            errors.invalid(&path, policy, why);
+        }
+        let propagation = match self.propagation {
+            None => None,
+            Some("Foreground") => Some(Propagation::Foreground),
+            Some("Background") => Some(Propagation::Background),
+            Some("Orphan") => Some(Propagation::Orphan),
+            Some(other) => {
+                errors.not_supported(&path, other, &["Foreground", "Background", "Orphan", "nil"]);
+                None
+            }
+        };
+        validate_dry_run(&self.dry_run, &mut errors);
+        refuse("DeleteOptions", errors)?;
+        Ok(DeleteOptions {
+            grace_period_seconds: self.grace_period_seconds,
+            preconditions: self.preconditions,
+            orphan_dependents: self.orphan_dependents,
+            propagation,
+            dry_run: !self.dry_run.is_empty(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_that_exclude_each_other_are_refused() {
+        let mut body = Value::map();
+        body.set(&["propagationPolicy"], "Orphan");
+        assert_eq!(DeleteOptions::from_body(&body).unwrap().propagation, Some(Propagation::Orphan));
+        body.set(&["orphanDependents"], true);
+        assert_eq!(
+            DeleteOptions::from_body(&body).unwrap_err().message,
+            "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Invalid value: \"Orphan\": \
+             orphanDependents and deletionPropagation cannot be both set"
+        );
+    }
+}

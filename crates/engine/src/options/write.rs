@@ -1,0 +1,165 @@
+//! Options of create, update and patch.
+
+use super::{Query, refuse};
+use pintle_object::field::{BadValue, Shown};
+use pintle_object::{FieldErrors, Path, Status, Value, json};
+
+/// Longest name of a field manager, in bytes.
+const MANAGER_MAX: usize = 128;
+
+/// What happens to unknown and duplicate fields of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldValidation {
+    Ignore,
+    Warn,
+    Strict,
+}
+
+/// How the body of a PATCH is to be understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchKind {
+    Json,
+    Merge,
+    Strategic,
+    Apply,
+}
+
+/// `CreateOptions`, `UpdateOptions` and `PatchOptions` in one.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    pub dry_run: bool,
+    /// As given; empty means that the user agent names the manager.
+    pub field_manager: String,
+    pub field_validation: FieldValidation,
+    /// Of an apply patch: take fields over from other managers.
+    pub force: Option<bool>,
+}
+
+impl WriteOptions {
+    pub fn create(query: Query<'_>) -> Result<WriteOptions, Status> {
+        WriteOptions::read(query, "CreateOptions", FieldErrors::new())
+    }
+
+    pub fn update(query: Query<'_>) -> Result<WriteOptions, Status> {
+        WriteOptions::read(query, "UpdateOptions", FieldErrors::new())
+    }
+
+    pub fn patch(query: Query<'_>, kind: PatchKind) -> Result<WriteOptions, Status> {
+        let mut errors = FieldErrors::new();
+        if kind == PatchKind::Apply {
+            if query.text("fieldManager").is_empty() {
+                errors.required(&Path::root("fieldManager"), "is required for apply patch");
+            }
+        } else if query.first("force").is_some() {
+            errors.forbidden(&Path::root("force"), "may not be specified for non-apply patch");
+        }
+        WriteOptions::read(query, "PatchOptions", errors)
+    }
+
+    fn read(query: Query<'_>, kind: &str, mut errors: FieldErrors) -> Result<WriteOptions, Status> {
+        let manager = query.text("fieldManager");
+        validate_manager(manager, &Path::root("fieldManager"), &mut errors);
+        let dry_run = query.all("dryRun");
+        validate_dry_run(&dry_run, &mut errors);
+        let validation = query.text("fieldValidation");
+        let field_validation = match validation {
+            "Ignore" => FieldValidation::Ignore,
+            "Strict" => FieldValidation::Strict,
+            "" | "Warn" => FieldValidation::Warn,
+            other => {
+                let supported = ["", "Ignore", "Strict", "Warn"];
+                errors.not_supported(&Path::root("fieldValidation"), other, &supported);
+                FieldValidation::Warn
+            }
+        };
+        refuse(kind, errors)?;
+        Ok(WriteOptions {
+            dry_run: !dry_run.is_empty(),
+            field_manager: manager.to_string(),
+            field_validation,
+            force: query.flag("force"),
+        })
+    }
+}
+
+/// The name of a field manager is printable and not too long.
+pub fn validate_manager(manager: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    if manager.len() > MANAGER_MAX {
+        errors.too_long(path, MANAGER_MAX);
+    }
+    for (place, c) in manager.char_indices().filter(|(_, c)| !is_printable(*c)) {
+        let shown = format!("U+{:04X}", c as u32);
+        errors.invalid(path, manager, &format!("invalid character {shown} (at position {place})"));
+    }
+}
+
+pub(super) fn validate_dry_run(values: &[String], errors: &mut FieldErrors) {
+    if values.iter().any(|value| value != "All") {
+        let list: Vec<Value> = values.iter().map(|value| Value::from(value.as_str())).collect();
+        let shown = Shown(json::to_string(&Value::List(list)));
+        errors.not_supported(&Path::root("dryRun"), shown, &["All"]);
+    }
+}
+
+/// Go's `unicode.IsPrint`: what `%q` does not escape.
+fn is_printable(c: char) -> bool {
+    matches!(c, '"' | '\\') || {
+        let mut buffer = [0; 4];
+        let text: &str = c.encode_utf8(&mut buffer);
+        !text.show().contains('\\')
+    }
+}
+
+/// The manager that a write is accounted to: the given one, or the user agent up to its first slash.
+pub fn manager_or_agent(manager: &str, user_agent: &str) -> String {
+    if !manager.is_empty() {
+        return manager.to_string();
+    }
+    let name = user_agent.split('/').next().unwrap_or("");
+    let mut out = String::new();
+    for c in name.chars().filter(|c| is_printable(*c)) {
+        if out.len() + c.len_utf8() > MANAGER_MAX {
+            break;
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(query: &[(&str, &str)], expected: &str) {
+        let pairs: Vec<(String, String)> =
+            query.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let message = WriteOptions::create(Query(&pairs)).err().map(|status| status.message);
+        assert_eq!(message.as_deref().unwrap_or(""), expected);
+    }
+
+    #[test]
+    fn bad_options_are_refused_in_upstreams_words() {
+        check(&[("dryRun", "All"), ("fieldManager", "me"), ("fieldValidation", "Strict")], "");
+        check(
+            &[("dryRun", "All"), ("dryRun", "Bad")],
+            "CreateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: [\"All\",\"Bad\"]: \
+             supported values: \"All\"",
+        );
+        check(
+            &[("fieldManager", "tab\tx")],
+            "CreateOptions.meta.k8s.io \"\" is invalid: fieldManager: Invalid value: \"tab\\tx\": \
+             invalid character U+0009 (at position 3)",
+        );
+        check(
+            &[("fieldManager", &"m".repeat(129))],
+            "CreateOptions.meta.k8s.io \"\" is invalid: fieldManager: Too long: may not be more than 128 bytes",
+        );
+    }
+
+    #[test]
+    fn the_user_agent_names_the_manager() {
+        assert_eq!(manager_or_agent("", "kubectl/v1.36 (linux)"), "kubectl");
+        assert_eq!(manager_or_agent("me", "kubectl/v1.36"), "me");
+        assert_eq!(manager_or_agent("", "bad\nname/1"), "badname");
+    }
+}
