@@ -3,7 +3,7 @@
 use crate::options::FieldValidation;
 use pintle_object::field::quote;
 use pintle_object::json::{self, Kind, Reader};
-use pintle_object::{GroupVersion, GroupVersionKind, Status, Value};
+use pintle_object::{GroupVersion, GroupVersionKind, Status, Value, yaml};
 use pintle_schema::decode::{self, DecodeError, Decoded};
 use pintle_schema::{Builtin, TypeId};
 
@@ -60,7 +60,7 @@ pub fn decode(
         FieldValidation::Strict if !decoded.strict.is_empty() => {
             return Err(refuse(&format!("strict decoding error: {}", decoded.strict.join(", "))));
         }
-        FieldValidation::Warn => warnings.extend(decoded.strict),
+        FieldValidation::Warn => warnings.extend(decoded.strict.into_iter().flat_map(one_a_line)),
         FieldValidation::Strict | FieldValidation::Ignore => {}
     }
     let mut value = decoded.value;
@@ -168,8 +168,23 @@ fn sniff(bytes: &[u8]) -> Result<(String, String), String> {
 }
 
 fn yaml_to_json(bytes: &[u8]) -> Result<(Vec<u8>, Vec<String>), String> {
-    let _ = bytes;
-    Err(String::from("yaml: not yet"))
+    let document = yaml::parse(bytes).map_err(|error| error.to_string())?;
+    let mut strict = Vec::new();
+    if !document.duplicates.is_empty() {
+        strict.push(format!("{YAML_PREFIX}{}", document.duplicates.join("\n  ")));
+    }
+    Ok((json::to_string(&document.value).into_bytes(), strict))
+}
+
+/// What go-yaml puts before its errors; warnings leave it out.
+const YAML_PREFIX: &str = "yaml: unmarshal errors:\n  ";
+
+/// The errors of a YAML document come as one text, and are warned about one by one.
+fn one_a_line(strict: String) -> Vec<String> {
+    match strict.strip_prefix(YAML_PREFIX) {
+        Some(lines) => lines.lines().map(|line| line.trim().to_string()).collect(),
+        None => vec![strict],
+    }
 }
 
 /// Whether both kinds are versions of one object: the same kind in one group, or in a group it moved from.
@@ -279,7 +294,7 @@ mod tests {
         check(
             r#"{"apiVersion":"a/b/c","kind":"ConfigMap"}"#,
             "the object provided is unrecognized (must be of type ConfigMap): unexpected GroupVersion string: a/b/c \
-             ({\"apiVersion\":\"a/b/c\",\"kind\": ...)",
+             ({\"apiVersion\":\"a/b/c\",\"kind\":\" ...)",
         );
         check(
             "",

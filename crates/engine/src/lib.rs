@@ -4,3 +4,9 @@
 
 pub mod allocate;
 pub mod kinds;
+
+pub mod body;
+pub mod generate;
+pub mod meta;
+pub mod options;
+pub mod paging;

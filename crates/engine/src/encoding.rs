@@ -1,0 +1,194 @@
+//! Objects between the store's bytes, trees and the bytes that clients get.
+
+use crate::convert;
+use crate::engine::{Engine, Served};
+use crate::fields;
+use crate::meta;
+use bytes::Bytes;
+use pintle_object::wire::{Payload, Reader, write_bytes};
+use pintle_object::{GroupVersion, Status, Text, Value};
+use pintle_schema::{Builtin, TypeId, decode, encode};
+use pintle_store::{Digest, Object};
+
+/// Forms of an object that are encoded at most once: JSON and protobuf, both without kind and apiVersion.
+pub const FORMS_PER_VERSION: usize = 2;
+const JSON: usize = 0;
+const PROTOBUF: usize = 1;
+
+impl Engine {
+    /// The tree of a stored object in the version of `served`, with kind, apiVersion and resourceVersion.
+    pub fn tree(&self, served: &Served, object: &Object) -> Result<Value, Status> {
+        let mut tree = bare_tree(&self.api, served, object)?;
+        set_kind(served, &mut tree);
+        Ok(tree)
+    }
+
+    /// The tree of a stored object in the version it is stored in: what rules, admission and patches see.
+    pub fn storage_tree(&self, served: &Served, object: &Object) -> Result<Value, Status> {
+        let mut tree = storage_tree(&self.api, served, &object.value)?;
+        meta::set_resource_version(&mut tree, object.modified.0);
+        Ok(tree)
+    }
+
+    /// Compact JSON as it stands in a list: without kind and apiVersion.
+    pub fn json_item(&self, served: &Served, object: &Object) -> Bytes {
+        object.form(served.form_offset + JSON, |object| {
+            let mut out = Vec::with_capacity(object.value.len() * 2);
+            if let Ok(tree) = bare_tree(&self.api, served, object) {
+                encode::json::encode(&self.api.schema, served.resource.ty, &tree, &mut out);
+            }
+            Bytes::from(out)
+        })
+    }
+
+    /// The protobuf message of the object, without an envelope.
+    pub fn protobuf_item(&self, served: &Served, object: &Object) -> Bytes {
+        object.form(served.form_offset + PROTOBUF, |object| {
+            let mut out = Vec::with_capacity(object.value.len() + 16);
+            if let Ok(tree) = bare_tree(&self.api, served, object) {
+                encode::protobuf::encode(&self.api.schema, served.resource.ty, &tree, &mut out);
+            }
+            Bytes::from(out)
+        })
+    }
+
+    /// The JSON document of an object.
+    pub fn json_document(&self, served: &Served, object: &Object) -> Bytes {
+        let item = self.json_item(served, object);
+        let mut out = Vec::with_capacity(item.len() + 64);
+        write_json_head(served, &mut out);
+        out.extend_from_slice(item.get(1..).unwrap_or(b"}"));
+        Bytes::from(out)
+    }
+
+    pub fn protobuf_document(&self, served: &Served, object: &Object) -> Bytes {
+        let item = self.protobuf_item(served, object);
+        Bytes::from(encode::protobuf::envelope(&served.api_version(), &served.resource.kind, &item))
+    }
+
+    /// The bytes to store and the digest of an object in the version it is stored in.
+    pub(crate) fn to_stored(&self, served: &Served, tree: &Value) -> (Bytes, Digest) {
+        let digest = digest(&self.api, served, tree);
+        let mut stored = tree.clone();
+        stored.remove(&["metadata", "resourceVersion"]);
+        let api_version = storage_api_version(served);
+        let kind = &served.storage.kind;
+        let value = encode::protobuf::document(&self.api.schema, served.storage_ty, &api_version, kind, &stored);
+        (Bytes::from(value), digest)
+    }
+}
+
+/// `{"kind":"Pod","apiVersion":"v1",` up to where the item goes on.
+pub fn write_json_head(served: &Served, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"kind\":\"");
+    out.extend_from_slice(served.resource.kind.as_bytes());
+    out.extend_from_slice(b"\",\"apiVersion\":\"");
+    out.extend_from_slice(served.api_version().as_bytes());
+    out.extend_from_slice(b"\",");
+}
+
+pub(crate) fn set_kind(served: &Served, tree: &mut Value) {
+    tree.set(&["kind"], served.resource.kind.as_ref());
+    tree.set(&["apiVersion"], served.api_version());
+}
+
+fn storage_api_version(served: &Served) -> String {
+    GroupVersion::new(served.storage.group.clone(), served.storage.version.clone()).to_string()
+}
+
+/// The tree in the version of `served`, without kind and apiVersion.
+fn bare_tree(api: &Builtin, served: &Served, object: &Object) -> Result<Value, Status> {
+    let mut tree = storage_tree(api, served, &object.value)?;
+    if served.is_converted() {
+        tree = convert::from_storage(api, served, tree)?;
+        tree.remove(&["kind"]);
+        tree.remove(&["apiVersion"]);
+    }
+    meta::set_resource_version(&mut tree, object.modified.0);
+    Ok(tree)
+}
+
+fn storage_tree(api: &Builtin, served: &Served, value: &[u8]) -> Result<Value, Status> {
+    decode_stored(api, served.storage_ty, value).map_err(Status::internal)
+}
+
+fn decode_stored(api: &Builtin, ty: TypeId, value: &[u8]) -> Result<Value, decode::DecodeError> {
+    if value.starts_with(decode::protobuf::MAGIC) {
+        let envelope = decode::protobuf::envelope(value)?;
+        return decode::protobuf::decode(&api.schema, ty, envelope.raw);
+    }
+    let mut tree = decode::json::decode(&api.schema, ty, value)?.value;
+    tree.remove(&["kind"]);
+    tree.remove(&["apiVersion"]);
+    Ok(tree)
+}
+
+fn digest(api: &Builtin, served: &Served, tree: &Value) -> Digest {
+    let text = |field| Text::from(tree.str_at(&["metadata", field]));
+    let labels = tree.map_at(&["metadata", "labels"]).into_iter().flat_map(|labels| labels.iter());
+    Digest {
+        namespace: text("namespace"),
+        name: text("name"),
+        uid: text("uid"),
+        labels: labels.map(|(key, value)| (key.into(), value.as_str().unwrap_or("").into())).collect(),
+        fields: fields::values(&api.schema, served, tree).into(),
+    }
+}
+
+/// The digest of stored bytes. Kinds without selectable fields are not decoded beyond their metadata.
+pub(crate) fn digest_of_bytes(api: &Builtin, served: &Served, value: &[u8]) -> Option<Digest> {
+    if !fields::has_any(served) && value.starts_with(decode::protobuf::MAGIC) {
+        let envelope = decode::protobuf::envelope(value).ok()?;
+        return digest_of_message(envelope.raw);
+    }
+    let tree = decode_stored(api, served.storage_ty, value).ok()?;
+    Some(digest(api, served, &tree))
+}
+
+/// Field numbers of the metadata in every object, and of what the digest needs in the metadata.
+const METADATA: u32 = 1;
+const NAME: u32 = 1;
+const NAMESPACE: u32 = 3;
+const UID: u32 = 5;
+const LABELS: u32 = 11;
+
+fn digest_of_message(message: &[u8]) -> Option<Digest> {
+    let mut digest = Digest::default();
+    let mut labels: Vec<(Text, Text)> = Vec::new();
+    let text = |payload: Payload<'_>| payload.bytes(0).ok().and_then(|b| std::str::from_utf8(b).ok().map(Text::from));
+    let mut reader = Reader::new(message);
+    while let Some((field, payload)) = reader.next_field().ok()? {
+        if field != METADATA {
+            continue;
+        }
+        let mut inner = Reader::new(payload.bytes(field).ok()?);
+        while let Some((field, payload)) = inner.next_field().ok()? {
+            match field {
+                NAME => digest.name = text(payload)?,
+                NAMESPACE => digest.namespace = text(payload)?,
+                UID => digest.uid = text(payload)?,
+                LABELS => {
+                    let mut entry = Reader::new(payload.bytes(field).ok()?);
+                    let (mut key, mut value) = (Text::default(), Text::default());
+                    while let Some((field, payload)) = entry.next_field().ok()? {
+                        if field == 1 {
+                            key = text(payload)?;
+                        } else {
+                            value = text(payload)?;
+                        }
+                    }
+                    labels.push((key, value));
+                }
+                _ => {}
+            }
+        }
+    }
+    labels.sort();
+    digest.labels = labels.into();
+    Some(digest)
+}
+
+/// Writes one item of a protobuf list: field 2 of every list type.
+pub fn write_protobuf_item(item: &[u8], out: &mut Vec<u8>) {
+    write_bytes(out, 2, item);
+}
