@@ -1,0 +1,99 @@
+//! The seam to admission: what a plugin may see and change of a request, and when it is asked.
+
+use crate::engine::{Engine, Target};
+use crate::options::DeleteOptions;
+use pintle_object::time::Time;
+use pintle_object::{Status, Value};
+use std::future::Future;
+use std::pin::Pin;
+
+/// What a request is about to do to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Create,
+    Update,
+    Delete,
+    Connect,
+}
+
+impl Operation {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operation::Create => "CREATE",
+            Operation::Update => "UPDATE",
+            Operation::Delete => "DELETE",
+            Operation::Connect => "CONNECT",
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Default)]
+pub struct User {
+    pub name: String,
+    pub uid: String,
+    pub groups: Vec<String>,
+    pub extra: Vec<(String, Vec<String>)>,
+}
+
+/// A request that admission decides about; the object itself is passed beside it.
+#[derive(Clone, Copy)]
+pub struct Attributes<'a> {
+    pub operation: Operation,
+    pub target: Target<'a>,
+    /// The object before an update or delete, in the version it is stored in.
+    pub old: Option<&'a Value>,
+    pub options: Option<&'a DeleteOptions>,
+    pub dry_run: bool,
+    pub user: &'a User,
+    pub now: Time,
+}
+
+/// What a plugin answers, some time later.
+pub type Verdict<'a> = Pin<Box<dyn Future<Output = Result<(), Status>> + Send + 'a>>;
+
+/// Admission as the engine sees it; the `admission` crate makes one out of ordered plugins.
+pub trait Admission: Send + Sync {
+    /// Called before the object is prepared and validated; may change it.
+    fn mutate<'a>(
+        &'a self,
+        engine: &'a Engine,
+        attributes: Attributes<'a>,
+        object: &'a mut Value,
+        warnings: &'a mut Vec<String>,
+    ) -> Verdict<'a>;
+
+    /// Called with the object as it would be stored; null on delete.
+    fn validate<'a>(
+        &'a self,
+        engine: &'a Engine,
+        attributes: Attributes<'a>,
+        object: &'a Value,
+        warnings: &'a mut Vec<String>,
+    ) -> Verdict<'a>;
+}
+
+/// Admits everything.
+pub struct Open;
+
+impl Admission for Open {
+    fn mutate<'a>(
+        &'a self,
+        _: &'a Engine,
+        _: Attributes<'a>,
+        _: &'a mut Value,
+        _: &'a mut Vec<String>,
+    ) -> Verdict<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn validate<'a>(
+        &'a self,
+        _: &'a Engine,
+        _: Attributes<'a>,
+        _: &'a Value,
+        _: &'a mut Vec<String>,
+    ) -> Verdict<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

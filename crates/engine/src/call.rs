@@ -1,0 +1,64 @@
+//! One write request on its way through the engine.
+
+use crate::admission::{Admission, Attributes, Operation, User};
+use crate::engine::Target;
+use crate::kinds::Context;
+use crate::meta;
+use crate::options::DeleteOptions;
+use pintle_object::Value;
+use pintle_object::time::Time;
+
+/// Who writes, when and how; collects the warnings of the answer.
+pub struct Call<'a> {
+    pub user: &'a User,
+    pub now: Time,
+    /// The field manager that changes are accounted to.
+    pub manager: String,
+    pub dry_run: bool,
+    pub admission: &'a dyn Admission,
+    /// Texts of `Warning` headers, in order.
+    pub warnings: Vec<String>,
+}
+
+/// The answer to a write.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// In the version of the request, with kind and apiVersion.
+    pub object: Value,
+    pub created: bool,
+}
+
+const REPEATED: &str = "API server dedups owner references in 1.20+, and may reject such requests as early as \
+    1.24; please fix your requests; duplicate UID(s) observed: ";
+
+impl<'a> Call<'a> {
+    pub fn context<'b>(&'b self, target: &'b Target<'_>) -> Context<'b> {
+        Context {
+            now_seconds: self.now.seconds,
+            subresource: target.subresource,
+            user: &self.user.name,
+            groups: &self.user.groups,
+        }
+    }
+
+    pub(crate) fn attributes<'b>(
+        &self,
+        operation: Operation,
+        target: Target<'b>,
+        old: Option<&'b Value>,
+        options: Option<&'b DeleteOptions>,
+    ) -> Attributes<'b>
+    where
+        'a: 'b,
+    {
+        Attributes { operation, target, old, options, dry_run: self.dry_run, user: self.user, now: self.now }
+    }
+
+    /// Drops repeated owner references and says so.
+    pub(crate) fn dedup_owners(&mut self, object: &mut Value, is_after_admission: bool) {
+        let Some(uids) = meta::dedup_owners(object) else { return };
+        let when = if is_after_admission { " after mutating admission happens" } else { "" };
+        self.warnings
+            .push(format!(".metadata.ownerReferences contains duplicate entries{when}; {REPEATED}{uids}"));
+    }
+}

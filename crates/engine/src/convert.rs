@@ -1,0 +1,24 @@
+//! Conversion between a served version and the version that is stored, for the kinds that have two.
+
+use crate::engine::Served;
+use crate::kinds;
+use pintle_object::{Status, Value};
+use pintle_schema::Builtin;
+
+/// A tree of the served version becomes one of the stored version.
+pub(crate) fn to_storage(api: &Builtin, served: &Served, tree: Value) -> Result<Value, Status> {
+    if !served.is_converted() {
+        return Ok(tree);
+    }
+    let _ = api;
+    Ok(kinds::to_storage(&served.gvk(), tree))
+}
+
+/// A tree of the stored version becomes one of the served version.
+pub(crate) fn from_storage(api: &Builtin, served: &Served, tree: Value) -> Result<Value, Status> {
+    if !served.is_converted() {
+        return Ok(tree);
+    }
+    let _ = api;
+    Ok(kinds::from_storage(&served.gvk(), tree))
+}

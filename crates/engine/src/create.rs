@@ -1,0 +1,162 @@
+//! Create: from a decoded body to a durable object.
+
+use crate::admission::Operation;
+use crate::call::{Call, Written};
+use crate::engine::{Engine, Target};
+use crate::{convert, encoding, meta};
+use pintle_object::field::quote;
+use pintle_object::{Details, FieldErrors, Reason, Status, Value};
+use pintle_store::{Change, CommitError, Expected, Object, Write};
+use std::sync::Arc;
+
+/// A generated name that is taken is replaced this many times: a collision in eight random names means that the
+/// base has a million objects.
+const NAME_ATTEMPTS_MAX: usize = 8;
+
+impl Engine {
+    /// Creates the object of a decoded body; `target.name` may be empty.
+    pub async fn create(
+        &self,
+        target: Target<'_>,
+        mut object: Value,
+        call: &mut Call<'_>,
+    ) -> Result<Written, Status> {
+        let served = target.served;
+        meta::wipe_system_fields(&mut object);
+        meta::ensure_namespace(&mut object, target.namespace)?;
+        call.dedup_owners(&mut object, false);
+        self.track(&target, None, &mut object, call)?;
+        let mut draft = convert::to_storage(&self.api, served, object)?;
+        let name = meta::name(&draft).to_string();
+        let named = Target { name: if target.name.is_empty() { &name } else { target.name }, ..target };
+        let attributes = call.attributes(Operation::Create, named, None, None);
+        call.admission.mutate(self, attributes, &mut draft, &mut call.warnings).await?;
+        call.dedup_owners(&mut draft, true);
+
+        let is_generated =
+            meta::name(&draft).is_empty() && !draft.str_at(&["metadata", "generateName"]).is_empty();
+        for _ in 1..if is_generated { NAME_ATTEMPTS_MAX } else { 1 } {
+            match self.create_once(&named, draft.clone(), call).await {
+                Err(status) if status.reason == Reason::AlreadyExists => {}
+                result => return result,
+            }
+        }
+        self.create_once(&named, draft, call).await
+    }
+
+    /// One attempt: fills, prepares, validates and stores a draft.
+    pub(crate) async fn create_once(
+        &self,
+        target: &Target<'_>,
+        mut draft: Value,
+        call: &mut Call<'_>,
+    ) -> Result<Written, Status> {
+        let served = target.served;
+        self.prepare_create(target, &mut draft, call)?;
+        let attributes = call.attributes(Operation::Create, self.at_name(target, &draft), None, None);
+        call.admission.validate(self, attributes, &draft, &mut call.warnings).await?;
+
+        let key = served.key(meta::namespace(&draft), meta::name(&draft));
+        let Some(collection) = served.collection else { return self.written(served, draft, true) };
+        if call.dry_run {
+            return match self.store.get(collection, &key) {
+                Some(existing) => Err(self.exists(target, &draft, &existing)),
+                None => self.written(served, draft, true),
+            };
+        }
+        if !meta::resource_version(&draft).is_empty() {
+            let message = "resourceVersion should not be set on objects to be created";
+            return Err(Status::new(500, Reason::Unknown, message));
+        }
+        let (value, digest) = self.to_stored(served, &draft);
+        let write = Write {
+            collection,
+            key: key.as_str().into(),
+            expected: Expected::Absent,
+            change: Change::Put { value, digest },
+            ttl_seconds: self.ttl_seconds(served),
+        };
+        match self.store.commit(write).await {
+            Ok(stored) => {
+                meta::set_resource_version(&mut draft, stored.modified.0);
+                self.written(served, draft, true)
+            }
+            Err(CommitError::Exists(existing)) => Err(self.exists(target, &draft, &existing)),
+            Err(error) => Err(self.commit_failed(target, error)),
+        }
+    }
+
+    /// Everything between admission's two halves: names, uid, the kind's own rules, validation.
+    fn prepare_create(&self, target: &Target<'_>, draft: &mut Value, call: &mut Call<'_>) -> Result<(), Status> {
+        let served = target.served;
+        draft.set(&["metadata", "creationTimestamp"], call.now.to_seconds_text());
+        draft.set(&["metadata", "uid"], self.generator.uid());
+        let base = draft.str_at(&["metadata", "generateName"]);
+        if meta::name(draft).is_empty() && !base.is_empty() {
+            let name = self.generator.name(base);
+            draft.set(&["metadata", "name"], name);
+        }
+        let namespace = if served.resource.namespaced { target.namespace } else { "" };
+        meta::ensure_namespace(draft, namespace)?;
+        if served.rules.has_generation() {
+            meta::set_generation(draft, 1);
+        }
+        served.rules.prepare_create(draft, &call.context(target));
+
+        let mut errors = FieldErrors::new();
+        served.rules.validate(draft, &mut errors);
+        if !errors.is_empty() {
+            return Err(Status::invalid(&served.storage.group_kind(), meta::name(draft), errors));
+        }
+        served.rules.warnings(draft, None, &mut call.warnings);
+        Ok(())
+    }
+
+    fn at_name<'a>(&self, target: &Target<'a>, draft: &'a Value) -> Target<'a> {
+        Target { name: if target.name.is_empty() { meta::name(draft) } else { target.name }, ..*target }
+    }
+
+    /// The answer to a create of a name that is taken.
+    fn exists(&self, target: &Target<'_>, draft: &Value, existing: &Arc<Object>) -> Status {
+        let served = target.served;
+        let name = meta::name(draft);
+        let mut status = Status::already_exists(&served.group_resource(), name);
+        if !draft.str_at(&["metadata", "generateName"]).is_empty() {
+            let resource = served.group_resource();
+            let unable = "the server was not able to generate a unique name for the object";
+            status.message = format!("{resource} {} already exists, {unable}", quote(name));
+            let details = Details { retry_after_seconds: 1, ..status.details.map(|d| *d).unwrap_or_default() };
+            status.details = Some(Box::new(details));
+        }
+        let is_deleting =
+            self.storage_tree(served, existing).is_ok_and(|existing| meta::is_deleting(&existing));
+        if is_deleting {
+            status.message = format!("object is being deleted: {}", status.message);
+        }
+        status
+    }
+
+    /// A draft in the storage version as the answer to a write.
+    pub(crate) fn written(
+        &self,
+        served: &crate::engine::Served,
+        draft: Value,
+        created: bool,
+    ) -> Result<Written, Status> {
+        let mut object = convert::from_storage(&self.api, served, draft)?;
+        encoding::set_kind(served, &mut object);
+        Ok(Written { object, created })
+    }
+
+    pub(crate) fn commit_failed(&self, target: &Target<'_>, error: CommitError) -> Status {
+        let resource = target.served.group_resource();
+        match error {
+            CommitError::Exists(_) => Status::already_exists(&resource, target.name),
+            CommitError::Missing => Status::not_found(&resource, target.name),
+            CommitError::Stale(_) => Status::stale(&resource, target.name),
+            CommitError::ReadOnly(why) => {
+                Status::new(503, Reason::ServiceUnavailable, "the store does not take writes").with_internal(why)
+            }
+        }
+    }
+}

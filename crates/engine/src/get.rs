@@ -1,0 +1,59 @@
+//! Get: one object by name.
+
+use crate::engine::{Engine, Target};
+use crate::options::{Query, parse_uint};
+use pintle_object::field::quote;
+use pintle_object::{Cause, Details, Reason, Status};
+use pintle_store::{Object, Revision};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a read waits for a revision that has not been reached yet.
+const REACH_MAX: Duration = Duration::from_secs(3);
+
+impl Engine {
+    pub async fn get(&self, target: &Target<'_>, query: Query<'_>) -> Result<Arc<Object>, Status> {
+        let served = target.served;
+        let version = read_version(query.text("resourceVersion"))?;
+        if version > 0 {
+            self.reach(version).await?;
+        }
+        let missing = || Status::not_found(&served.group_resource(), target.name);
+        let collection = served.collection.ok_or_else(missing)?;
+        self.store.get(collection, &target.key()).ok_or_else(missing)
+    }
+
+    /// Waits until the store has reached a revision; 504 if it does not in time.
+    pub(crate) async fn reach(&self, version: u64) -> Result<(), Status> {
+        if self.store.reached(Revision(version), REACH_MAX).await {
+            return Ok(());
+        }
+        let current = self.store.revision().0;
+        Err(too_large(version, current))
+    }
+}
+
+/// A resource version of a read; the empty text is zero. The error is a plain 500, as upstream's.
+pub(crate) fn read_version(text: &str) -> Result<u64, Status> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    parse_uint(text).map_err(|why| {
+        let message = format!("resourceVersion: Invalid value: {}: {why}", quote(text));
+        Status::new(500, Reason::Unknown, message)
+    })
+}
+
+pub(crate) fn too_large(version: u64, current: u64) -> Status {
+    let message = format!("Timeout: Too large resource version: {version}, current: {current}");
+    let cause = Cause {
+        reason: "ResourceVersionTooLarge".into(),
+        message: "Too large resource version".into(),
+        ..Cause::default()
+    };
+    Status::new(504, Reason::Timeout, message).with_details(Details {
+        causes: vec![cause],
+        retry_after_seconds: 1,
+        ..Details::default()
+    })
+}
