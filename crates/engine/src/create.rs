@@ -6,7 +6,7 @@ use crate::engine::{Engine, Target};
 use crate::{convert, encoding, meta};
 use pintle_object::field::quote;
 use pintle_object::{Details, FieldErrors, Reason, Status, Value};
-use pintle_store::{Change, CommitError, Expected, Object, Write};
+use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
 use std::sync::Arc;
 
 /// A generated name that is taken is replaced this many times: a collision in eight random names means that the
@@ -71,7 +71,7 @@ impl Engine {
         let (value, digest) = self.to_stored(served, &draft);
         let write = Write {
             collection,
-            key: key.as_str().into(),
+            key: Key::new(&key),
             expected: Expected::Absent,
             change: Change::Put { value, digest },
             ttl_seconds: self.ttl_seconds(served),

@@ -5,15 +5,11 @@ use crate::engine::{Engine, Served};
 use crate::fields;
 use crate::meta;
 use bytes::Bytes;
-use pintle_object::wire::{Payload, Reader, write_bytes};
+use pintle_object::wire::{Payload, Reader};
 use pintle_object::{GroupVersion, Status, Text, Value};
+use pintle_schema::encode::splice::Spliced;
 use pintle_schema::{Builtin, TypeId, decode, encode};
 use pintle_store::{Digest, Object};
-
-/// Forms of an object that are encoded at most once: JSON and protobuf, both without kind and apiVersion.
-pub const FORMS_PER_VERSION: usize = 2;
-const JSON: usize = 0;
-const PROTOBUF: usize = 1;
 
 impl Engine {
     /// The tree of a stored object in the version of `served`, with kind, apiVersion and resourceVersion.
@@ -32,7 +28,7 @@ impl Engine {
 
     /// Compact JSON as it stands in a list: without kind and apiVersion.
     pub fn json_item(&self, served: &Served, object: &Object) -> Bytes {
-        object.form(served.form_offset + JSON, |object| {
+        object.form(served.form, |object| {
             let mut out = Vec::with_capacity(object.value.len() * 2);
             if let Ok(tree) = bare_tree(&self.api, served, object) {
                 encode::json::encode(&self.api.schema, served.resource.ty, &tree, &mut out);
@@ -41,14 +37,37 @@ impl Engine {
         })
     }
 
-    /// The protobuf message of the object, without an envelope.
-    pub fn protobuf_item(&self, served: &Served, object: &Object) -> Bytes {
-        object.form(served.form_offset + PROTOBUF, |object| {
-            let mut out = Vec::with_capacity(object.value.len() + 16);
-            if let Ok(tree) = bare_tree(&self.api, served, object) {
-                encode::protobuf::encode(&self.api.schema, served.resource.ty, &tree, &mut out);
-            }
-            Bytes::from(out)
+    /// The protobuf message of an object of a converted version, without an envelope. Objects of the stored
+    /// version need no encoding: their bytes are spliced.
+    fn converted_message(&self, served: &Served, object: &Object) -> Vec<u8> {
+        let mut out = Vec::with_capacity(object.value.len() + 16);
+        if let Ok(tree) = bare_tree(&self.api, served, object) {
+            encode::protobuf::encode(&self.api.schema, served.resource.ty, &tree, &mut out);
+        }
+        out
+    }
+
+    /// Calls `use_message` with the object's protobuf message at its resourceVersion.
+    fn with_message<T>(
+        &self,
+        served: &Served,
+        object: &Object,
+        use_message: impl FnOnce(&Spliced<'_>) -> T,
+    ) -> Result<T, Status> {
+        let version = object.modified.to_string();
+        if served.is_converted() || !object.value.starts_with(decode::protobuf::MAGIC) {
+            let message = self.converted_message(served, object);
+            return Ok(use_message(&Spliced::new(&message, &version).map_err(Status::internal)?));
+        }
+        let envelope = decode::protobuf::envelope(&object.value).map_err(Status::internal)?;
+        Ok(use_message(&Spliced::new(envelope.raw, &version).map_err(Status::internal)?))
+    }
+
+    pub fn protobuf_document(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
+        self.with_message(served, object, |message| {
+            let mut raw = Vec::with_capacity(message.len());
+            message.write(&mut raw);
+            Bytes::from(encode::protobuf::envelope(&served.api_version(), &served.resource.kind, &raw))
         })
     }
 
@@ -59,11 +78,6 @@ impl Engine {
         write_json_head(served, &mut out);
         out.extend_from_slice(item.get(1..).unwrap_or(b"}"));
         Bytes::from(out)
-    }
-
-    pub fn protobuf_document(&self, served: &Served, object: &Object) -> Bytes {
-        let item = self.protobuf_item(served, object);
-        Bytes::from(encode::protobuf::envelope(&served.api_version(), &served.resource.kind, &item))
     }
 
     /// The bytes to store and the digest of an object in the version it is stored in.
@@ -186,9 +200,4 @@ fn digest_of_message(message: &[u8]) -> Option<Digest> {
     labels.sort();
     digest.labels = labels.into();
     Some(digest)
-}
-
-/// Writes one item of a protobuf list: field 2 of every list type.
-pub fn write_protobuf_item(item: &[u8], out: &mut Vec<u8>) {
-    write_bytes(out, 2, item);
 }

@@ -3,6 +3,7 @@
 use crate::generate::Generator;
 use crate::kinds::{self, Rules};
 use pintle_object::{GroupKind, GroupResource, GroupVersionKind};
+use pintle_schema::resource::Selectable;
 use pintle_schema::{Builtin, Resource, TypeId, Verbs};
 use pintle_store::{CollectionId, Store};
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ pub struct Engine {
     served: Vec<Arc<Served>>,
     /// Positions in `served` by plural name: few resources share one.
     by_plural: HashMap<String, Vec<usize>>,
+    expiry_seconds: Option<u64>,
 }
 
 /// A resource as it is served: its table, where its objects are kept, and the rules of its kind.
@@ -29,8 +31,12 @@ pub struct Served {
     /// The kind that objects are stored as, and its type.
     pub storage: GroupVersionKind,
     pub storage_ty: TypeId,
-    /// Place of this resource's encoded forms in an object: resources that share a collection have their own.
-    pub(crate) form_offset: usize,
+    /// The fields that digests hold, in their order: those of the first resource of the collection.
+    pub fields: Vec<Selectable>,
+    pub(crate) is_stored: bool,
+    /// Place of this resource's JSON among an object's encoded forms: resources that share a collection have
+    /// their own.
+    pub(crate) form: usize,
 }
 
 /// What a request is about.
@@ -91,40 +97,28 @@ impl Target<'_> {
     }
 }
 
-/// The prefixes of all collections, in the order of their ids, and the resources on top of them.
-pub(crate) struct Layout {
-    pub prefixes: Vec<String>,
-    pub served: Vec<Served>,
-}
-
-impl Layout {
-    pub fn of(api: &Builtin) -> Layout {
-        let mut prefixes: Vec<String> = Vec::new();
-        let mut served: Vec<Served> = Vec::new();
-        for resource in &api.resources.all {
-            let storage = GroupVersionKind::new(
-                resource.storage_group.as_ref(),
-                resource.storage_version.as_ref(),
-                resource.kind.as_ref(),
-            );
-            let is_stored = resource.verbs.has(Verbs::UPDATE);
-            let prefix = format!("{REGISTRY}/{}/", resource.key_prefix);
-            let shares = prefixes.contains(&prefix);
-            if is_stored && !shares {
-                prefixes.push(prefix.clone());
-            }
-            let place = prefixes.iter().position(|known| *known == prefix);
-            served.push(Served {
-                resource: resource.clone(),
-                collection: place.filter(|_| is_stored).map(|place| CollectionId(place as u32)),
-                rules: kinds::rules(&storage.group, &storage.kind),
-                storage_ty: api.kind(&storage).unwrap_or(resource.ty),
-                storage,
-                form_offset: if shares { crate::encoding::FORMS_PER_VERSION } else { 0 },
-            });
-        }
-        Layout { prefixes, served }
+/// The resources of an API, before the store is there.
+pub(crate) fn layout(api: &Builtin) -> Vec<Served> {
+    let mut served: Vec<Served> = Vec::new();
+    for resource in &api.resources.all {
+        let storage = GroupVersionKind::new(
+            resource.storage_group.as_ref(),
+            resource.storage_version.as_ref(),
+            resource.kind.as_ref(),
+        );
+        let owner = served.iter().find(|known| known.resource.key_prefix == resource.key_prefix);
+        served.push(Served {
+            is_stored: resource.verbs.has(Verbs::UPDATE),
+            fields: owner.map_or(&resource.selectable, |owner| &owner.fields).clone(),
+            form: usize::from(owner.is_some()),
+            collection: None,
+            rules: kinds::rules(&storage.group, &storage.kind),
+            storage_ty: api.kind(&storage).unwrap_or(resource.ty),
+            storage,
+            resource: resource.clone(),
+        });
     }
+    served
 }
 
 impl Engine {
@@ -134,7 +128,16 @@ impl Engine {
         for (place, served) in served.iter().enumerate() {
             by_plural.entry(served.resource.plural.to_string()).or_default().push(place);
         }
-        Engine { api, store, generator: Generator::system(), served, by_plural }
+        Engine { api, store, generator: Generator::system(), served, by_plural, expiry_seconds: None }
+    }
+
+    /// Objects of kinds that expire (events) live this long.
+    pub fn set_expiry(&mut self, seconds: u64) {
+        self.expiry_seconds = (seconds > 0).then_some(seconds);
+    }
+
+    pub(crate) fn ttl_seconds(&self, served: &Served) -> Option<u64> {
+        self.expiry_seconds.filter(|_| served.rules.traits().expires)
     }
 
     pub fn served(&self) -> impl Iterator<Item = &Arc<Served>> {

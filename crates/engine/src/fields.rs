@@ -5,12 +5,12 @@ use pintle_object::{Text, Value};
 use pintle_schema::{Schema, Shape, TypeId};
 
 pub(crate) fn has_any(served: &Served) -> bool {
-    !served.resource.selectable.is_empty()
+    !served.fields.is_empty()
 }
 
 /// The values of a resource's selectable fields, in the order of its table, as Go prints them.
 pub(crate) fn values(schema: &Schema, served: &Served, storage_tree: &Value) -> Vec<Text> {
-    let labels = served.resource.selectable.iter();
+    let labels = served.fields.iter();
     labels.map(|field| served.rules.selectable(&field.label, storage_tree)
         .unwrap_or_else(|| plain(schema, served.storage_ty, storage_tree, &field.path))).collect()
 }

@@ -1,6 +1,26 @@
 //! What is not data about a kind: one file per kind, one `Rules` per file.
 
-use pintle_object::{FieldErrors, Value};
+mod plain;
+
+use pintle_object::{FieldErrors, GroupVersionKind, Text, Value};
+
+/// The rules of a kind, by the group and kind that it is stored as.
+pub fn rules(group: &str, kind: &str) -> &'static dyn Rules {
+    let _ = (group, kind);
+    &plain::Plain
+}
+
+/// A tree of a served version as one of the version that its kind is stored in.
+pub fn to_storage(served: &GroupVersionKind, tree: Value) -> Value {
+    let _ = served;
+    tree
+}
+
+/// A tree of the version that a kind is stored in as one of a served version.
+pub fn from_storage(served: &GroupVersionKind, tree: Value) -> Value {
+    let _ = served;
+    tree
+}
 
 /// What a rule may know of the request besides the object.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +67,12 @@ pub trait Rules: Send + Sync {
         keep(new, old, "spec");
     }
 
+    /// Keeps what an update through a subresource other than `status` may not change: `finalize`, `approval`,
+    /// `ephemeralcontainers`, `resize`. The context names it.
+    fn prepare_subresource(&self, new: &mut Value, old: &Value, context: &Context<'_>) {
+        self.prepare_status(new, old, context);
+    }
+
     /// Whether this update is one of those that raise `metadata.generation`; by default a change of `spec`.
     fn raises_generation(&self, new: &Value, old: &Value) -> bool {
         new.get("spec") != old.get("spec")
@@ -68,6 +94,12 @@ pub trait Rules: Send + Sync {
         let _ = (new, old, errors);
     }
 
+    /// All errors of an update through a subresource other than `status`.
+    fn validate_subresource(&self, new: &Value, old: &Value, subresource: &str, errors: &mut FieldErrors) {
+        let _ = subresource;
+        self.validate_status(new, old, errors);
+    }
+
     /// Texts of `Warning` headers for a create (`old` is `None`) or an update.
     fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
         let _ = (new, old, out);
@@ -75,6 +107,59 @@ pub trait Rules: Send + Sync {
 
     /// The cells of `kubectl get`, one per column of the kind's table.
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value>;
+
+    /// The value of a selectable field that is not simply the text, number or flag at its path.
+    fn selectable(&self, label: &str, object: &Value) -> Option<Text> {
+        let _ = (label, object);
+        None
+    }
+
+    /// Facts about how objects of this kind are created, replaced and deleted.
+    fn traits(&self) -> Traits {
+        Traits::default()
+    }
+
+    /// How many seconds an object lives on after it was deleted, of which `requested` is the client's wish;
+    /// `None` for the kinds that go at once.
+    fn grace_seconds(&self, object: &Value, requested: Option<i64>) -> Option<i64> {
+        let _ = (object, requested);
+        None
+    }
+
+    /// Whether a deleted object without finalizers may go; a namespace has finalizers of its own in its spec.
+    fn may_go(&self, object: &Value) -> bool {
+        let _ = object;
+        true
+    }
+
+    /// Changes an object at the moment its deletion begins: a namespace becomes Terminating.
+    fn begin_deletion(&self, object: &mut Value) {
+        let _ = object;
+    }
+}
+
+/// What becomes of dependents when a delete does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dependents {
+    #[default]
+    Delete,
+    Orphan,
+    /// The kind has no part in garbage collection: policies are ignored.
+    Unsupported,
+}
+
+/// Facts about how objects of a kind are created, replaced and deleted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traits {
+    /// An update of an object that does not exist creates it.
+    pub creates_on_update: bool,
+    /// An update must say which version of the object it is based on.
+    pub needs_version: bool,
+    pub dependents: Dependents,
+    /// A delete answers with the deleted object instead of a Status.
+    pub returns_deleted: bool,
+    /// Objects expire after the time that `--event-ttl` gives.
+    pub expires: bool,
 }
 
 /// Puts the old object's top-level field in the place of the new one's.
