@@ -3,37 +3,48 @@
 use crate::encoding;
 use crate::engine::{self, Engine, Served};
 use pintle_schema::Builtin;
-use pintle_store::backend::{Backend, Error};
-use pintle_store::{Digest, Digester, Options, Store};
+use pintle_store::{Backend, CollectionId, Digest, Digester, OpenError, Options, Store};
 use std::sync::Arc;
 
 impl Engine {
     /// Recovers what the backend holds; takes well under a second for a hundred thousand objects.
-    pub fn open(api: Arc<Builtin>, backend: Box<dyn Backend>, options: Options) -> Result<Engine, Error> {
+    pub fn open(
+        api: Arc<Builtin>,
+        backend: Box<dyn Backend>,
+        options: Options,
+    ) -> Result<Engine, OpenError> {
         let mut served = engine::layout(&api);
         let mut prefixes: Vec<String> = Vec::new();
-        for prefix in served.iter().filter(|served| served.is_stored).map(|served| served.prefix("")) {
-            if !prefixes.contains(&prefix) {
+        for served in served.iter_mut().filter(|served| served.is_stored) {
+            let prefix = served.prefix("");
+            let place = prefixes.iter().position(|known| *known == prefix).unwrap_or(prefixes.len());
+            if place == prefixes.len() {
                 prefixes.push(prefix);
             }
+            served.collection = Some(CollectionId(place as u32));
         }
-        let store = Store::open(backend, &prefixes, &Reader { api: &api, served: &served }, options)?;
-        for served in served.iter_mut().filter(|served| served.is_stored) {
-            served.collection = Some(store.add_collection(&served.prefix("")));
-        }
+        let owners = prefixes
+            .iter()
+            .filter_map(|prefix| served.iter().find(|served| served.is_stored && served.prefix("") == *prefix))
+            .collect();
+        let reader = Reader { api: &api, prefixes: &prefixes, owners };
+        let store = Store::open(backend, prefixes.clone(), &reader, options)?;
         Ok(Engine::new(api, served.into_iter().map(Arc::new).collect(), store))
     }
 }
 
-/// Reads digests from stored bytes at recovery.
+/// Reads digests from stored bytes at recovery. `prefixes` and `owners` are in the order of the collections.
 struct Reader<'a> {
     api: &'a Builtin,
-    served: &'a [Served],
+    prefixes: &'a [String],
+    owners: Vec<&'a Served>,
 }
 
 impl Digester for Reader<'_> {
-    fn digest(&self, collection: &str, _key: &str, value: &[u8]) -> Option<Digest> {
-        let owner = self.served.iter().find(|served| served.is_stored && served.prefix("") == collection)?;
-        encoding::digest_of_bytes(self.api, owner, value)
+    fn digest(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Digest)> {
+        // No prefix is the beginning of another: each ends in a slash.
+        let place = self.prefixes.iter().position(|prefix| key.starts_with(prefix.as_str()))?;
+        let digest = encoding::digest_of_bytes(self.api, self.owners.get(place)?, value)?;
+        Some((CollectionId(place as u32), digest))
     }
 }
