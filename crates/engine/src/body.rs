@@ -42,7 +42,9 @@ pub fn decode(
     };
     let Some(_) = api.kind(&own) else {
         let (kind, version) = (quote(&own.kind), quote(&own.group_version().to_string()));
-        return Err(refuse(&format!("no kind {kind} is registered for version {version} in scheme \"{SCHEME}\"")));
+        return Err(refuse(&format!(
+            "no kind {kind} is registered for version {version} in scheme \"{SCHEME}\""
+        )));
     };
     if !is_same_object(&own, expected) {
         let (kind, package) = (&expected.kind, internal_package(expected));
@@ -90,8 +92,8 @@ impl<'a> Document<'a> {
     }
 
     fn json(bytes: std::borrow::Cow<'a, [u8]>, strict: Vec<String>) -> Result<Document<'a>, String> {
-        let (api_version, kind) = sniff(&bytes)
-            .map_err(|why| format!("couldn't get version/kind; json parse error: {why}"))?;
+        let (api_version, kind) =
+            sniff(&bytes).map_err(|why| format!("couldn't get version/kind; json parse error: {why}"))?;
         Ok(Document::Json { bytes, api_version, kind, strict })
     }
 
@@ -155,7 +157,10 @@ fn sniff(bytes: &[u8]) -> Result<(String, String), String> {
             other => {
                 let field = if key.eq_ignore_ascii_case("kind") { "kind" } else { "apiVersion" };
                 wrong.get_or_insert_with(|| {
-                    format!("json: cannot unmarshal {} into Go struct field .{field} of type string", other.word())
+                    format!(
+                        "json: cannot unmarshal {} into Go struct field .{field} of type string",
+                        other.word()
+                    )
                 });
                 reader.skip();
             }

@@ -87,7 +87,12 @@ impl Engine {
     }
 
     /// Everything between admission's two halves: names, uid, the kind's own rules, validation.
-    fn prepare_create(&self, target: &Target<'_>, draft: &mut Value, call: &mut Call<'_>) -> Result<(), Status> {
+    fn prepare_create(
+        &self,
+        target: &Target<'_>,
+        draft: &mut Value,
+        call: &mut Call<'_>,
+    ) -> Result<(), Status> {
         let served = target.served;
         draft.set(&["metadata", "creationTimestamp"], call.now.to_seconds_text());
         draft.set(&["metadata", "uid"], self.generator.uid());
@@ -125,7 +130,8 @@ impl Engine {
             let resource = served.group_resource();
             let unable = "the server was not able to generate a unique name for the object";
             status.message = format!("{resource} {} already exists, {unable}", quote(name));
-            let details = Details { retry_after_seconds: 1, ..status.details.map(|d| *d).unwrap_or_default() };
+            let details =
+                Details { retry_after_seconds: 1, ..status.details.map(|d| *d).unwrap_or_default() };
             status.details = Some(Box::new(details));
         }
         let is_deleting =
@@ -155,7 +161,8 @@ impl Engine {
             CommitError::Missing => Status::not_found(&resource, target.name),
             CommitError::Stale(_) => Status::stale(&resource, target.name),
             CommitError::ReadOnly(why) => {
-                Status::new(503, Reason::ServiceUnavailable, "the store does not take writes").with_internal(why)
+                Status::new(503, Reason::ServiceUnavailable, "the store does not take writes")
+                    .with_internal(why)
             }
         }
     }

@@ -87,7 +87,8 @@ impl Engine {
         stored.remove(&["metadata", "resourceVersion"]);
         let api_version = storage_api_version(served);
         let kind = &served.storage.kind;
-        let value = encode::protobuf::document(&self.api.schema, served.storage_ty, &api_version, kind, &stored);
+        let value =
+            encode::protobuf::document(&self.api.schema, served.storage_ty, &api_version, kind, &stored);
         (Bytes::from(value), digest)
     }
 }
@@ -169,7 +170,9 @@ const LABELS: u32 = 11;
 fn digest_of_message(message: &[u8]) -> Option<Digest> {
     let mut digest = Digest::default();
     let mut labels: Vec<(Text, Text)> = Vec::new();
-    let text = |payload: Payload<'_>| payload.bytes(0).ok().and_then(|b| std::str::from_utf8(b).ok().map(Text::from));
+    let text = |payload: Payload<'_>| {
+        payload.bytes(0).ok().and_then(|b| std::str::from_utf8(b).ok().map(Text::from))
+    };
     let mut reader = Reader::new(message);
     while let Some((field, payload)) = reader.next_field().ok()? {
         if field != METADATA {

@@ -83,7 +83,8 @@ impl Served {
     }
 
     pub fn is_converted(&self) -> bool {
-        self.storage.group != self.resource.group.as_ref() || self.storage.version != self.resource.version.as_ref()
+        self.storage.group != self.resource.group.as_ref()
+            || self.storage.version != self.resource.version.as_ref()
     }
 
     pub fn has(&self, verb: Verbs) -> bool {
@@ -156,6 +157,9 @@ impl Engine {
     /// The resource of a group in whatever version is served.
     pub fn find_any(&self, group: &str, plural: &str) -> Option<&Arc<Served>> {
         let places = self.by_plural.get(plural)?;
-        places.iter().filter_map(|place| self.served.get(*place)).find(|served| served.resource.group == group)
+        places
+            .iter()
+            .filter_map(|place| self.served.get(*place))
+            .find(|served| served.resource.group == group)
     }
 }

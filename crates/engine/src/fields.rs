@@ -11,8 +11,14 @@ pub(crate) fn has_any(served: &Served) -> bool {
 /// The values of a resource's selectable fields, in the order of its table, as Go prints them.
 pub(crate) fn values(schema: &Schema, served: &Served, storage_tree: &Value) -> Vec<Text> {
     let labels = served.fields.iter();
-    labels.map(|field| served.rules.selectable(&field.label, storage_tree)
-        .unwrap_or_else(|| plain(schema, served.storage_ty, storage_tree, &field.path))).collect()
+    labels
+        .map(|field| {
+            served
+                .rules
+                .selectable(&field.label, storage_tree)
+                .unwrap_or_else(|| plain(schema, served.storage_ty, storage_tree, &field.path))
+        })
+        .collect()
 }
 
 /// The value at a path; what is absent reads as the zero value of its type.

@@ -8,11 +8,7 @@ use std::sync::Arc;
 
 impl Engine {
     /// Recovers what the backend holds; takes well under a second for a hundred thousand objects.
-    pub fn open(
-        api: Arc<Builtin>,
-        backend: Box<dyn Backend>,
-        options: Options,
-    ) -> Result<Engine, OpenError> {
+    pub fn open(api: Arc<Builtin>, backend: Box<dyn Backend>, options: Options) -> Result<Engine, OpenError> {
         let mut served = engine::layout(&api);
         let mut prefixes: Vec<String> = Vec::new();
         for served in served.iter_mut().filter(|served| served.is_stored) {
@@ -25,7 +21,9 @@ impl Engine {
         }
         let owners = prefixes
             .iter()
-            .filter_map(|prefix| served.iter().find(|served| served.is_stored && served.prefix("") == *prefix))
+            .filter_map(|prefix| {
+                served.iter().find(|served| served.is_stored && served.prefix("") == *prefix)
+            })
             .collect();
         let reader = Reader { api: &api, prefixes: &prefixes, owners };
         let store = Store::open(backend, prefixes.clone(), &reader, options)?;

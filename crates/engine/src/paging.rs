@@ -121,10 +121,7 @@ mod tests {
             r#"{"v":"meta.k8s.io/v1","rv":0,"start":"a"}"#,
             ": incorrect encoded start resourceVersion (version meta.k8s.io/v1)",
         );
-        check(
-            r#"{"v":"meta.k8s.io/v1","rv":1}"#,
-            ": encoded start key empty (version meta.k8s.io/v1)",
-        );
+        check(r#"{"v":"meta.k8s.io/v1","rv":1}"#, ": encoded start key empty (version meta.k8s.io/v1)");
         check(r#"{"v":"v2","rv":1,"start":"a"}"#, ": server does not recognize this encoded version v2");
         let message = Continue::decode("!", PREFIX).unwrap_err().message;
         assert_eq!(

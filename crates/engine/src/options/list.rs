@@ -139,7 +139,11 @@ mod tests {
             .collect();
         let message = ListOptions::read(Query(&pairs)).err().map(|status| status.message);
         let message = message.as_deref().unwrap_or("");
-        assert_eq!(message.trim_start_matches("ListOptions.meta.k8s.io \"\" is invalid: "), expected, "{query}");
+        assert_eq!(
+            message.trim_start_matches("ListOptions.meta.k8s.io \"\" is invalid: "),
+            expected,
+            "{query}"
+        );
     }
 
     #[test]
@@ -152,7 +156,10 @@ mod tests {
             "resourceVersion=0&resourceVersionMatch=Exact",
             "resourceVersionMatch: Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
         );
-        check("sendInitialEvents=true", "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list");
+        check(
+            "sendInitialEvents=true",
+            "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list",
+        );
         check("watch=true", "");
         check(
             "watch=true&sendInitialEvents=false",

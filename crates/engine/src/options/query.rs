@@ -67,7 +67,10 @@ mod tests {
         check("-1", Ok(-1));
         check("abc", Err("strconv.ParseInt: parsing \"abc\": invalid syntax"));
         check("", Err("strconv.ParseInt: parsing \"\": invalid syntax"));
-        check("99999999999999999999", Err("strconv.ParseInt: parsing \"99999999999999999999\": value out of range"));
+        check(
+            "99999999999999999999",
+            Err("strconv.ParseInt: parsing \"99999999999999999999\": value out of range"),
+        );
         assert_eq!(parse_uint("-1").unwrap_err(), "strconv.ParseUint: parsing \"-1\": invalid syntax");
         assert_eq!(parse_uint("7"), Ok(7));
     }
