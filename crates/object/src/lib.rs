@@ -4,11 +4,13 @@
 //! This crate is pure: no I/O, no clock, no globals.
 
 pub mod bytes;
+pub mod content;
 pub mod field;
 pub mod json;
 pub mod map;
 pub mod names;
 pub mod quantity;
+pub mod selector;
 pub mod status;
 pub mod time;
 pub mod value;
@@ -18,5 +20,6 @@ pub mod yaml;
 pub use field::{ErrorKind, FieldError, FieldErrors, Path};
 pub use map::Map;
 pub use names::{GroupKind, GroupResource, GroupVersion, GroupVersionKind};
+pub use selector::{FieldSelector, LabelSelector, SelectorError};
 pub use status::{Cause, Details, Reason, Status};
 pub use value::{RawJson, Text, Value};
