@@ -1,0 +1,27 @@
+//! Everything that a request needs, made once at start.
+
+use crate::discovery::Discovery;
+use crate::metrics::Metrics;
+use pintle_access::{Authenticators, Authorizer};
+use pintle_engine::Engine;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+pub struct App {
+    pub engine: Arc<Engine>,
+    pub authenticators: Authenticators,
+    pub authorizer: Box<dyn Authorizer>,
+    pub discovery: Discovery,
+    pub metrics: Metrics,
+    pub options: Options,
+    /// Set when the server begins to stop: `/readyz` fails from then on.
+    pub is_stopping: AtomicBool,
+}
+
+/// What the command line says and requests see.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `host:port` that clients outside reach the server at.
+    pub server_address: String,
+    pub service_account_issuer: String,
+}

@@ -1,0 +1,114 @@
+//! `/healthz`, `/livez`, `/readyz`: the server's own checks, each by its name.
+
+use crate::app::App;
+use crate::pipeline;
+use crate::request::Request;
+use crate::respond::Response;
+
+/// Checks that all three paths share, in the order in which upstream lists them. The store stands for etcd;
+/// what upstream does after its start is done before ours ends.
+const COMMON: [&str; 2] = ["ping", "log"];
+
+const HOOKS: [&str; 25] = [
+    "poststarthook/start-apiserver-admission-initializer",
+    "poststarthook/generic-apiserver-start-informers",
+    "poststarthook/priority-and-fairness-config-consumer",
+    "poststarthook/priority-and-fairness-filter",
+    "poststarthook/storage-object-count-tracker-hook",
+    "poststarthook/start-apiextensions-informers",
+    "poststarthook/start-apiextensions-controllers",
+    "poststarthook/crd-informer-synced",
+    "poststarthook/start-system-namespaces-controller",
+    "poststarthook/start-cluster-authentication-info-controller",
+    "poststarthook/start-kube-apiserver-identity-lease-controller",
+    "poststarthook/start-kube-apiserver-identity-lease-garbage-collector",
+    "poststarthook/start-legacy-token-tracking-controller",
+    "poststarthook/start-service-ip-repair-controllers",
+    "poststarthook/rbac/bootstrap-roles",
+    "poststarthook/scheduling/bootstrap-system-priority-classes",
+    "poststarthook/priority-and-fairness-config-producer",
+    "poststarthook/bootstrap-controller",
+    "poststarthook/start-kubernetes-service-cidr-controller",
+    "poststarthook/aggregator-reload-proxy-client-cert",
+    "poststarthook/start-kube-aggregator-informers",
+    "poststarthook/apiservice-status-local-available-controller",
+    "poststarthook/apiservice-status-remote-available-controller",
+    "poststarthook/apiservice-registration-controller",
+    "poststarthook/apiservice-discovery-controller",
+];
+
+const LAST: [&str; 3] =
+    ["poststarthook/kube-apiserver-autoregistration", "autoregister-completion", "poststarthook/apiservice-openapi-controller"];
+
+const OPENAPI_V3: &str = "poststarthook/apiservice-openapiv3-controller";
+
+/// The checks of a path in upstream's order.
+fn checks(root: &str) -> Vec<&'static str> {
+    let mut checks: Vec<&'static str> = COMMON.to_vec();
+    if root == "healthz" {
+        checks.push("loopback-serving-certificate");
+    }
+    if root == "livez" {
+        checks.push("loopback-serving-certificate");
+    }
+    checks.push("etcd");
+    if root == "readyz" {
+        checks.extend(["etcd-readiness", "informer-sync"]);
+    }
+    checks.extend(HOOKS);
+    checks.extend(LAST);
+    checks.push(OPENAPI_V3);
+    if root == "readyz" {
+        checks.push("shutdown");
+    }
+    checks
+}
+
+/// The answer, when the path is one of health.
+pub fn answer(app: &App, request: &Request) -> Option<Response> {
+    let path = request.path.strip_prefix('/')?;
+    let (root, check) = path.split_once('/').map_or((path, None), |(root, check)| (root, Some(check)));
+    if !matches!(root, "healthz" | "livez" | "readyz") {
+        return None;
+    }
+    let fails = |check: &str| root == "readyz" && check == "shutdown" && pipeline::is_stopping(app);
+    match check {
+        Some(check) if !checks(root).contains(&check) => Some(Response::not_found_page()),
+        Some(check) if fails(check) => Some(Response::text(500, "internal server error: process is shutting down\n")),
+        Some(_) => Some(ok("ok".into())),
+        None => Some(all(root, request, fails)),
+    }
+}
+
+fn all(root: &str, request: &Request, fails: impl Fn(&str) -> bool) -> Response {
+    let excluded: Vec<&str> = request.query.all("exclude").collect();
+    let mut failed = false;
+    let mut lines = String::new();
+    for check in checks(root) {
+        let is_excluded = excluded.contains(&check);
+        let is_failed = !is_excluded && fails(check);
+        failed |= is_failed;
+        lines.push_str(&match (is_excluded, is_failed) {
+            (true, _) => format!("[+]{check} excluded: ok\n"),
+            (_, true) => format!("[-]{check} failed: reason withheld\n"),
+            _ => format!("[+]{check} ok\n"),
+        });
+    }
+    let unknown: Vec<String> =
+        excluded.iter().filter(|name| !checks(root).contains(name)).map(|name| pintle_object::field::quote(name)).collect();
+    if !unknown.is_empty() {
+        lines.push_str(&format!("warn: some health checks cannot be excluded: no matches for {}\n", unknown.join(", ")));
+    }
+    if failed {
+        return Response::new(500, "text/plain; charset=utf-8", format!("{lines}{root} check failed\n"))
+            .with("x-content-type-options", "nosniff");
+    }
+    if !request.query.has("verbose") {
+        return ok("ok".into());
+    }
+    ok(format!("{lines}{root} check passed\n"))
+}
+
+fn ok(body: String) -> Response {
+    Response::new(200, "text/plain; charset=utf-8", body).with("x-content-type-options", "nosniff")
+}

@@ -1,0 +1,215 @@
+//! The way of a request, top to bottom: resolve, authenticate, authorize, read, act, answer.
+
+use crate::app::App;
+use crate::query::Query;
+use crate::request::Request;
+use crate::respond::{Body, Response};
+use crate::{discovery, health, metrics, negotiate, route, verbs};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use pintle_access::{Attributes, Credentials, Decision, User, denial};
+use pintle_object::{Details, GroupResource, Reason, Status, json, yaml};
+use pintle_schema::encode;
+use rustls_pki_types::{CertificateDer, UnixTime};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The most that a body may hold: upstream's limit for requests that write.
+pub const BODY_BYTES_MAX: usize = 3 << 20;
+
+/// Answers one request. Never fails: every error is an answer.
+pub async fn handle(app: &App, incoming: hyper::Request<Incoming>, certificates: &[CertificateDer<'static>]) -> Response {
+    let started = std::time::Instant::now();
+    let (parts, body) = incoming.into_parts();
+    let query = Query::parse(parts.uri.query().unwrap_or(""));
+    let info = route::parse(parts.method.as_str(), parts.uri.path(), &query);
+    let mut request = Request {
+        method: parts.method,
+        path: parts.uri.path().into(),
+        query,
+        headers: parts.headers,
+        body: Bytes::new(),
+        user: Arc::new(User::anonymous()),
+        info,
+        now_seconds: i64::try_from(UnixTime::now().as_secs()).unwrap_or(0),
+    };
+    let answer = run(app, &mut request, body, certificates).await;
+    let response = answer.unwrap_or_else(|status| refuse(app, &request, &status));
+    app.metrics.observe(&request, &response, started.elapsed());
+    finish(&request, response)
+}
+
+async fn run(
+    app: &App,
+    request: &mut Request,
+    body: Incoming,
+    certificates: &[CertificateDer<'static>],
+) -> Result<Response, Status> {
+    let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let credentials = Credentials { certificates, authorization };
+    request.user = Arc::new(app.authenticators.authenticate(&credentials, UnixTime::now())?);
+    authorize(app, request)?;
+    if request.info.is_resource {
+        if request.method == hyper::Method::HEAD {
+            return Err(method_not_allowed());
+        }
+        request.body = read(body).await?;
+        return verbs::dispatch(app, request).await;
+    }
+    other(app, request)
+}
+
+fn authorize(app: &App, request: &Request) -> Result<(), Status> {
+    let info = &request.info;
+    let attributes = Attributes {
+        verb: &info.verb,
+        is_resource: info.is_resource,
+        path: &request.path,
+        group: &info.group,
+        version: &info.version,
+        resource: &info.resource,
+        subresource: &info.subresource,
+        namespace: &info.namespace,
+        name: &info.name,
+    };
+    let Decision::Deny(reason) = app.authorizer.authorize(&request.user, &attributes) else { return Ok(()) };
+    let words = denial(&request.user, &attributes, &reason);
+    if !info.is_resource {
+        let status = Status::new(403, Reason::Forbidden, format!("forbidden: {words}"));
+        return Err(status.with_details(Details::default()));
+    }
+    let resource = GroupResource::new(info.group.as_str(), info.resource.as_str());
+    Err(Status::forbidden(&resource, &info.name, &words))
+}
+
+async fn read(body: Incoming) -> Result<Bytes, Status> {
+    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Status::too_large(format!("Request entity too large: limit is {BODY_BYTES_MAX}")))
+        }
+        Err(error) => Err(Status::bad_request(error.to_string())),
+    }
+}
+
+/// Paths that are no resources.
+fn other(app: &App, request: &Request) -> Result<Response, Status> {
+    let path = request.path.as_str();
+    if let Some(response) = health::answer(app, request) {
+        return Ok(response);
+    }
+    if let Some(response) = metrics::answer(app, request) {
+        return Ok(response);
+    }
+    match discovery::answer(app, request)? {
+        Some(response) => Ok(response),
+        None => {
+            tracing::debug!(path, "nothing is served here");
+            Ok(Response::not_found_page())
+        }
+    }
+}
+
+/// What the router says to a method that a path does not take.
+pub fn method_not_allowed() -> Status {
+    Status::new(405, Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
+        .with_details(Details::default())
+}
+
+/// What the router says to a path under a known group and version that is no resource.
+pub fn no_such_resource() -> Status {
+    Status::new(404, Reason::NotFound, "the server could not find the requested resource").with_details(Details::default())
+}
+
+/// A Status as the client asked to see it.
+pub fn refuse(app: &App, request: &Request, status: &Status) -> Response {
+    if let Some(internal) = &status.internal {
+        tracing::warn!(path = request.path, code = status.code, internal, "request failed");
+    }
+    let accept = negotiate::plain(request);
+    let mut response = object(app, accept, status.code, "v1", "Status", &status.to_value());
+    if let Some(details) = status.details.as_deref().filter(|details| details.retry_after_seconds > 0) {
+        response = response.with("retry-after", details.retry_after_seconds.to_string());
+    }
+    response
+}
+
+/// An object of a built-in kind of meta in the form asked for.
+pub fn object(
+    app: &App,
+    accept: negotiate::Accept,
+    status: u16,
+    api_version: &str,
+    kind: &str,
+    value: &pintle_object::Value,
+) -> Response {
+    let api = &app.engine.api;
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let Some(ty) = api.kind(&pintle_object::GroupVersionKind::new(group, version, kind)) else {
+        return Response::json(status, json::to_string(value));
+    };
+    let media_type = accept.format.media_type();
+    match accept.format {
+        negotiate::Format::Json => {
+            let mut out = Vec::with_capacity(512);
+            encode::json::encode(&api.schema, ty, value, &mut out);
+            let out = if accept.pretty { json::pretty(&out) } else { out };
+            Response::new(status, media_type, out)
+        }
+        negotiate::Format::Yaml => Response::new(status, media_type, yaml::to_string(value)),
+        negotiate::Format::Protobuf => {
+            Response::new(status, media_type, encode::protobuf::document(&api.schema, ty, api_version, kind, value))
+        }
+    }
+}
+
+/// Headers that every answer has, and gzip where it is worth it.
+fn finish(request: &Request, response: Response) -> Response {
+    let response = response.with("cache-control", "no-cache, private").with("audit-id", audit_id(request));
+    compressed(request, response)
+}
+
+/// The client's own id, when it gave a usable one.
+fn audit_id(request: &Request) -> String {
+    let given = request.header("audit-id");
+    if !given.is_empty() && given.len() <= 64 {
+        return given.into();
+    }
+    pintle_engine::generate::uid()
+}
+
+/// Bodies from this size on are compressed, at the level that costs least: upstream's choice.
+const GZIP_BYTES_MIN: usize = 128 << 10;
+
+fn compressed(request: &Request, response: Response) -> Response {
+    let accepts = request.header_list("accept-encoding").split(',').any(|part| part.trim().starts_with("gzip"));
+    if !accepts || response.len().is_none_or(|len| len < GZIP_BYTES_MIN) || response.header("content-encoding").is_some() {
+        return response;
+    }
+    let chunks = match &response.body {
+        Body::Bytes(bytes) => vec![bytes.clone()],
+        Body::Chunks(chunks) => chunks.clone(),
+        Body::Stream(_) => return response,
+    };
+    match gzip(&chunks) {
+        Ok(body) => {
+            let mut response = response.with("content-encoding", "gzip").with("vary", "Accept-Encoding");
+            response.body = Body::Bytes(body.into());
+            response
+        }
+        Err(_) => response,
+    }
+}
+
+fn gzip(chunks: &[Bytes]) -> std::io::Result<Vec<u8>> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(1));
+    chunks.iter().try_for_each(|chunk| encoder.write_all(chunk))?;
+    encoder.finish()
+}
+
+/// Whether the server still takes new work.
+pub fn is_stopping(app: &App) -> bool {
+    app.is_stopping.load(Ordering::Relaxed)
+}

@@ -1,0 +1,40 @@
+//! A request, read and resolved.
+
+use crate::query::Query;
+use crate::route::Info;
+use bytes::Bytes;
+use hyper::{HeaderMap, Method};
+use pintle_access::User;
+use std::sync::Arc;
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: Method,
+    /// As it came, with its escapes.
+    pub path: String,
+    pub query: Query,
+    pub headers: HeaderMap,
+    /// Read whole, and within the limit on bodies.
+    pub body: Bytes,
+    pub user: Arc<User>,
+    pub info: Info,
+    /// The time of the request, in seconds since 1970.
+    pub now_seconds: i64,
+}
+
+impl Request {
+    /// The first value of a header; empty when absent or not text.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
+    }
+
+    /// All values of a header, joined as one list.
+    pub fn header_list(&self, name: &str) -> String {
+        let values: Vec<&str> = self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        values.join(", ")
+    }
+
+    pub fn user_agent(&self) -> &str {
+        self.header("user-agent")
+    }
+}

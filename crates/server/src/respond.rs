@@ -1,0 +1,63 @@
+//! An answer, before it becomes HTTP.
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+/// Status, headers and body of an answer.
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Body,
+}
+
+#[derive(Debug)]
+pub enum Body {
+    Bytes(Bytes),
+    /// Parts that are sent one after the other without being joined.
+    Chunks(Vec<Bytes>),
+    /// A watch: parts as they come, until the sender is gone.
+    Stream(mpsc::Receiver<Bytes>),
+}
+
+impl Response {
+    pub fn new(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response {
+        Response { status, headers: vec![("content-type", content_type.into())], body: Body::Bytes(body.into()) }
+    }
+
+    pub fn json(status: u16, body: impl Into<Bytes>) -> Response {
+        Response::new(status, "application/json", body)
+    }
+
+    pub fn text(status: u16, body: &'static str) -> Response {
+        Response::new(status, "text/plain; charset=utf-8", body)
+    }
+
+    /// What Go's ServeMux answers for a path that nobody serves.
+    pub fn not_found_page() -> Response {
+        Response::text(404, "404 page not found\n").with("x-content-type-options", "nosniff")
+    }
+
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Response {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body's length, when it is known before it is sent.
+    pub fn len(&self) -> Option<usize> {
+        match &self.body {
+            Body::Bytes(bytes) => Some(bytes.len()),
+            Body::Chunks(chunks) => Some(chunks.iter().map(Bytes::len).sum()),
+            Body::Stream(_) => None,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+}
