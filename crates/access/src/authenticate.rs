@@ -67,7 +67,11 @@ mod tests {
         assert_eq!(user(Some("bearer  t1 ")), Ok(String::from("ann a,system:authenticated")));
         assert_eq!(user(Some("Bearer wrong")), Err(401));
         for header in [None, Some("Basic x"), Some("Bearer "), Some("")] {
-            assert_eq!(user(header), Ok(String::from("system:anonymous system:unauthenticated")), "{header:?}");
+            assert_eq!(
+                user(header),
+                Ok(String::from("system:anonymous system:unauthenticated")),
+                "{header:?}"
+            );
         }
     }
 

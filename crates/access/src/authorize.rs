@@ -38,7 +38,16 @@ const PUBLIC: [&str; 5] = ["/healthz", "/livez", "/readyz", "/version", "/versio
 
 /// Upstream's role `system:discovery`, for all who are authenticated. A star stands for any rest.
 const DISCOVERY: [&str; 10] = [
-    "/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version*",
+    "/api",
+    "/api/*",
+    "/apis",
+    "/apis/*",
+    "/healthz",
+    "/livez",
+    "/openapi",
+    "/openapi/*",
+    "/readyz",
+    "/version*",
 ];
 
 impl Authorizer for Masters {
@@ -84,7 +93,11 @@ pub fn denial(user: &User, attributes: &Attributes<'_>, reason: &str) -> String 
             "" => String::from("at the cluster scope"),
             namespace => format!("in the namespace {}", quote(namespace)),
         };
-        format!("User {name} cannot {verb} resource {} in API group {} {place}", quote(&resource), quote(attributes.group))
+        format!(
+            "User {name} cannot {verb} resource {} in API group {} {place}",
+            quote(&resource),
+            quote(attributes.group)
+        )
     } else {
         format!("User {name} cannot {verb} path {}", quote(attributes.path))
     };
@@ -100,7 +113,11 @@ mod tests {
     use super::*;
 
     fn decide(groups: &[&str], verb: &str, path: &str) -> bool {
-        let user = User { name: "u".into(), groups: groups.iter().map(ToString::to_string).collect(), ..User::default() };
+        let user = User {
+            name: "u".into(),
+            groups: groups.iter().map(ToString::to_string).collect(),
+            ..User::default()
+        };
         let attributes = Attributes { verb, path, ..Attributes::default() };
         Masters.authorize(&user, &attributes) == Decision::Allow
     }
@@ -127,8 +144,13 @@ mod tests {
     fn denials_read_as_upstream() {
         let user = User { name: "alice".into(), ..User::default() };
         let attributes = Attributes {
-            verb: "get", is_resource: true, resource: "deployments", subresource: "scale", group: "apps",
-            namespace: "ns", ..Attributes::default()
+            verb: "get",
+            is_resource: true,
+            resource: "deployments",
+            subresource: "scale",
+            group: "apps",
+            namespace: "ns",
+            ..Attributes::default()
         };
         assert_eq!(
             denial(&user, &attributes, ""),

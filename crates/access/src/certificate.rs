@@ -28,8 +28,16 @@ impl ClientAuthorities {
         let (leaf, intermediates) = chain.split_first().ok_or("no certificate")?;
         let end = EndEntityCert::try_from(leaf).map_err(|error| error.to_string())?;
         let algorithms = webpki::ALL_VERIFICATION_ALGS;
-        end.verify_for_usage(algorithms, &self.anchors, intermediates, now, KeyUsage::client_auth(), None, None)
-            .map_err(|error| error.to_string())?;
+        end.verify_for_usage(
+            algorithms,
+            &self.anchors,
+            intermediates,
+            now,
+            KeyUsage::client_auth(),
+            None,
+            None,
+        )
+        .map_err(|error| error.to_string())?;
         subject(leaf)
     }
 }

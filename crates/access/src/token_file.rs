@@ -23,7 +23,8 @@ impl TokenFile {
             }
             let groups = rest.first().map_or("", String::as_str);
             let groups = groups.split(',').map(str::trim).filter(|group| !group.is_empty()).map(String::from);
-            let user = User { name: name.clone(), uid: uid.clone(), groups: groups.collect(), ..User::default() };
+            let user =
+                User { name: name.clone(), uid: uid.clone(), groups: groups.collect(), ..User::default() };
             users.insert(token.clone(), user);
         }
         Ok(TokenFile { users })

@@ -104,7 +104,8 @@ struct Clause<'a> {
 
 /// The clauses of a header, best first; those of equal quality in their order.
 fn clauses(header: &str) -> Vec<Clause<'_>> {
-    let mut clauses: Vec<Clause<'_>> = header.split(',').filter(|text| !text.trim().is_empty()).map(clause).collect();
+    let mut clauses: Vec<Clause<'_>> =
+        header.split(',').filter(|text| !text.trim().is_empty()).map(clause).collect();
     clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
     clauses
 }
@@ -127,7 +128,8 @@ fn accept(clause: &Clause<'_>, allows_views: bool) -> Option<Accept> {
         "*/*" | "application/*" => Format::Json,
         media_type => Format::named(media_type)?,
     };
-    let parameter = |name: &str| clause.parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value);
+    let parameter =
+        |name: &str| clause.parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value);
     let pretty = parameter("pretty") == "1";
     let plain = Accept { pretty, ..Accept::plain(format) };
     if !allows_views || parameter("as").is_empty() {
@@ -175,7 +177,10 @@ mod tests {
         check("application/yaml;q=0.5,application/json;q=0.4", Some((Yaml, View::Object)));
         check("text/html, application/vnd.kubernetes.protobuf", Some((Protobuf, View::Object)));
         check("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Some((Json, View::Table)));
-        check("application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json", Some((Json, View::Object)));
+        check(
+            "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json",
+            Some((Json, View::Object)),
+        );
         check("application/json;as=Table;v=v2;g=meta.k8s.io", None);
         check("application/json;as=Nope;v=v1;g=meta.k8s.io", None);
         check("text/html", None);

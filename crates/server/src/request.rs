@@ -30,7 +30,8 @@ impl Request {
 
     /// All values of a header, joined as one list.
     pub fn header_list(&self, name: &str) -> String {
-        let values: Vec<&str> = self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        let values: Vec<&str> =
+            self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
         values.join(", ")
     }
 

@@ -23,7 +23,11 @@ pub enum Body {
 
 impl Response {
     pub fn new(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response {
-        Response { status, headers: vec![("content-type", content_type.into())], body: Body::Bytes(body.into()) }
+        Response {
+            status,
+            headers: vec![("content-type", content_type.into())],
+            body: Body::Bytes(body.into()),
+        }
     }
 
     pub fn json(status: u16, body: impl Into<Bytes>) -> Response {

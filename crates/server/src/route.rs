@@ -30,8 +30,11 @@ const NAMESPACE_SUBRESOURCES: [&str; 2] = ["status", "finalize"];
 /// ```
 pub fn parse(method: &str, path: &str, query: &Query) -> Info {
     let verb = method.to_ascii_lowercase();
-    let parts: Vec<String> =
-        path.trim_matches('/').split('/').map(|part| crate::query::decode(part, false).unwrap_or_else(|| part.into())).collect();
+    let parts: Vec<String> = path
+        .trim_matches('/')
+        .split('/')
+        .map(|part| crate::query::decode(part, false).unwrap_or_else(|| part.into()))
+        .collect();
     let mut rest = parts.as_slice();
     let (group, version) = match rest {
         [prefix, version, after @ ..] if prefix == "api" && !after.is_empty() => {
@@ -142,7 +145,12 @@ mod tests {
         check("PUT", "/api/v1/namespaces/ns/finalize", "", "update /v1 ns=ns namespaces/finalize ns");
         check("GET", "/api/v1/namespaces/ns", "", "get /v1 ns=ns namespaces/ ns");
         check("POST", "/apis/apps/v1/namespaces/ns/deployments", "", "create apps/v1 ns=ns deployments/ ");
-        check("DELETE", "/apis/apps/v1/namespaces/ns/deployments", "", "deletecollection apps/v1 ns=ns deployments/ ");
+        check(
+            "DELETE",
+            "/apis/apps/v1/namespaces/ns/deployments",
+            "",
+            "deletecollection apps/v1 ns=ns deployments/ ",
+        );
         check("GET", "/api/v1/pods", "fieldSelector=metadata.name%3Dx", "list /v1 ns= pods/ x");
         for path in ["/", "/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/version", "/x/y/z"] {
             assert!(!parse("GET", path, &Query::default()).is_resource, "{path}");
