@@ -37,38 +37,25 @@ impl Engine {
         })
     }
 
-    /// The protobuf message of an object of a converted version, without an envelope. Objects of the stored
-    /// version need no encoding: their bytes are spliced.
-    fn converted_message(&self, served: &Served, object: &Object) -> Vec<u8> {
-        let mut out = Vec::with_capacity(object.value.len() + 16);
-        if let Ok(tree) = bare_tree(&self.api, served, object) {
-            encode::protobuf::encode(&self.api.schema, served.resource.ty, &tree, &mut out);
-        }
-        out
-    }
-
-    /// Calls `use_message` with the object's protobuf message at its resourceVersion.
-    fn with_message<T>(
-        &self,
-        served: &Served,
-        object: &Object,
-        use_message: impl FnOnce(&Spliced<'_>) -> T,
-    ) -> Result<T, Status> {
-        let version = object.modified.to_string();
+    /// The protobuf message of the object, without an envelope; its resourceVersion is still to be spliced in.
+    /// Objects of the stored version need no encoding: the message is a part of the stored bytes.
+    pub(crate) fn protobuf_message(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
         if served.is_converted() || !object.value.starts_with(decode::protobuf::MAGIC) {
-            let message = self.converted_message(served, object);
-            return Ok(use_message(&Spliced::new(&message, &version).map_err(Status::internal)?));
+            let tree = bare_tree(&self.api, served, object)?;
+            let mut out = Vec::with_capacity(object.value.len() + 16);
+            encode::protobuf::encode(&self.api.schema, served.resource.ty, &tree, &mut out);
+            return Ok(Bytes::from(out));
         }
         let envelope = decode::protobuf::envelope(&object.value).map_err(Status::internal)?;
-        Ok(use_message(&Spliced::new(envelope.raw, &version).map_err(Status::internal)?))
+        Ok(object.value.slice_ref(envelope.raw))
     }
 
     pub fn protobuf_document(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
-        self.with_message(served, object, |message| {
-            let mut raw = Vec::with_capacity(message.len());
-            message.write(&mut raw);
-            Bytes::from(encode::protobuf::envelope(&served.api_version(), &served.resource.kind, &raw))
-        })
+        let message = self.protobuf_message(served, object)?;
+        let spliced = Spliced::new(&message, &object.modified.to_string()).map_err(Status::internal)?;
+        let mut raw = Vec::with_capacity(spliced.len());
+        spliced.write(&mut raw);
+        Ok(Bytes::from(encode::protobuf::envelope(&served.api_version(), &served.resource.kind, &raw)))
     }
 
     /// The JSON document of an object.

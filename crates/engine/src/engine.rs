@@ -1,7 +1,7 @@
 //! `Engine`: the served resources on top of the store.
 
 use crate::generate::Generator;
-use crate::kinds::{self, Rules};
+use crate::kinds::{self, Rules, Traits};
 use pintle_object::{GroupKind, GroupResource, GroupVersionKind};
 use pintle_schema::resource::Selectable;
 use pintle_schema::{Builtin, Resource, TypeId, Verbs};
@@ -28,6 +28,7 @@ pub struct Served {
     /// Absent for resources that are answered, not stored: reviews, bindings, componentstatuses.
     pub collection: Option<CollectionId>,
     pub rules: &'static dyn Rules,
+    pub traits: Traits,
     /// The kind that objects are stored as, and its type.
     pub storage: GroupVersionKind,
     pub storage_ty: TypeId,
@@ -114,6 +115,7 @@ pub(crate) fn layout(api: &Builtin) -> Vec<Served> {
             form: usize::from(owner.is_some()),
             collection: None,
             rules: kinds::rules(&storage.group, &storage.kind),
+            traits: kinds::traits(&storage.group, &storage.kind),
             storage_ty: api.kind(&storage).unwrap_or(resource.ty),
             storage,
             resource: resource.clone(),
@@ -138,7 +140,7 @@ impl Engine {
     }
 
     pub(crate) fn ttl_seconds(&self, served: &Served) -> Option<u64> {
-        self.expiry_seconds.filter(|_| served.rules.traits().expires)
+        self.expiry_seconds.filter(|_| served.traits.expires)
     }
 
     pub fn served(&self) -> impl Iterator<Item = &Arc<Served>> {

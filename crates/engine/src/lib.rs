@@ -4,21 +4,34 @@
 
 pub mod admission;
 pub mod allocate;
+mod answer;
 pub mod body;
 mod call;
 mod convert;
 mod create;
+pub mod delete;
+mod delete_collection;
 mod encoding;
 mod engine;
 mod fields;
 pub mod generate;
 mod get;
 pub mod kinds;
+mod list;
 pub mod meta;
 mod open;
 pub mod options;
 pub mod paging;
+mod selection;
+mod table;
 mod track;
+pub mod update;
+mod watch;
 
 pub use call::{Call, Written};
+pub use answer::META_VERSION;
 pub use engine::{Engine, Served, Target};
+pub use list::Listing;
+pub use selection::Selection;
+pub use table::{Include, TableStyle};
+pub use watch::{Heard, Watch};

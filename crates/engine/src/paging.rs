@@ -3,7 +3,7 @@
 //! A token is base64url of `{"v":"meta.k8s.io/v1","rv":<revision>,"start":"<key after the prefix>"}`; a revision
 //! of -1 asks for the rest of the list as it is now, whatever has changed since the first page.
 
-use pintle_object::{Map, Status, Value, bytes, json};
+use pintle_object::{Status, bytes, json};
 
 const VERSION: &str = "meta.k8s.io/v1";
 
@@ -67,14 +67,10 @@ fn read(token: &str, prefix: &str) -> Result<Continue, String> {
 }
 
 /// 410 for a token whose revision is gone, with a token for the inconsistent rest.
-pub fn expired(key: &str, prefix: &str) -> (Status, String) {
+pub fn expired(key: &str, prefix: &str) -> Status {
     let start = key.strip_suffix('\0').unwrap_or(key);
-    (Status::expired(EXPIRED), Continue::encode(start, prefix, -1))
-}
-
-/// The metadata of that 410.
-pub fn continue_metadata(token: &str) -> Value {
-    Value::Map([("continue", Value::from(token))].into_iter().collect::<Map>())
+    let token = Continue::encode(start, prefix, -1);
+    Status { continue_token: token, ..Status::expired(EXPIRED) }
 }
 
 fn to_url(text: &str) -> String {
@@ -103,9 +99,9 @@ mod tests {
         let token = Continue::encode("/registry/configmaps/ns/b", PREFIX, 42);
         let expected = Continue { key: "/registry/configmaps/ns/b\0".into(), revision: 42 };
         assert_eq!(Continue::decode(&token, PREFIX).unwrap(), expected);
-        let (status, token) = expired("/registry/configmaps/ns/b\0", PREFIX);
+        let status = expired("/registry/configmaps/ns/b\0", PREFIX);
         assert_eq!(status.code, 410);
-        assert_eq!(Continue::decode(&token, PREFIX).unwrap(), Continue { revision: -1, ..expected });
+        assert_eq!(Continue::decode(&status.continue_token, PREFIX).unwrap(), Continue { revision: -1, ..expected });
     }
 
     #[test]

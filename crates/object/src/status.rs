@@ -63,6 +63,8 @@ pub struct Status {
     pub message: String,
     pub details: Option<Box<Details>>,
     pub internal: Option<String>,
+    /// Of an expired list: a token that lists the rest, inconsistently. Empty otherwise.
+    pub continue_token: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,7 +87,14 @@ pub struct Cause {
 
 impl Status {
     pub fn new(code: u16, reason: Reason, message: impl Into<String>) -> Status {
-        Status { code, reason, message: message.into(), details: None, internal: None }
+        Status {
+            code,
+            reason,
+            message: message.into(),
+            details: None,
+            internal: None,
+            continue_token: String::new(),
+        }
     }
 
     pub fn with_details(mut self, details: Details) -> Status {
@@ -213,7 +222,9 @@ impl Status {
         let mut body = Map::with_capacity(8);
         body.insert("kind", "Status");
         body.insert("apiVersion", "v1");
-        body.insert("metadata", Map::new());
+        let mut metadata = Map::new();
+        insert_unless_empty(&mut metadata, "continue", &self.continue_token);
+        body.insert("metadata", metadata);
         body.insert("status", "Failure");
         insert_unless_empty(&mut body, "message", &self.message);
         insert_unless_empty(&mut body, "reason", self.reason.as_str());

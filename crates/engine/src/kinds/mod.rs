@@ -1,6 +1,9 @@
 //! What is not data about a kind: one file per kind, one `Rules` per file.
 
 mod plain;
+mod traits;
+
+pub use traits::{Dependents, Traits, stored_label, traits, unknown_label};
 
 use pintle_object::{FieldErrors, GroupVersionKind, Text, Value};
 
@@ -114,11 +117,6 @@ pub trait Rules: Send + Sync {
         None
     }
 
-    /// Facts about how objects of this kind are created, replaced and deleted.
-    fn traits(&self) -> Traits {
-        Traits::default()
-    }
-
     /// How many seconds an object lives on after it was deleted, of which `requested` is the client's wish;
     /// `None` for the kinds that go at once.
     fn grace_seconds(&self, object: &Value, requested: Option<i64>) -> Option<i64> {
@@ -136,30 +134,6 @@ pub trait Rules: Send + Sync {
     fn begin_deletion(&self, object: &mut Value) {
         let _ = object;
     }
-}
-
-/// What becomes of dependents when a delete does not say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dependents {
-    #[default]
-    Delete,
-    Orphan,
-    /// The kind has no part in garbage collection: policies are ignored.
-    Unsupported,
-}
-
-/// Facts about how objects of a kind are created, replaced and deleted.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Traits {
-    /// An update of an object that does not exist creates it.
-    pub creates_on_update: bool,
-    /// An update must say which version of the object it is based on.
-    pub needs_version: bool,
-    pub dependents: Dependents,
-    /// A delete answers with the deleted object instead of a Status.
-    pub returns_deleted: bool,
-    /// Objects expire after the time that `--event-ttl` gives.
-    pub expires: bool,
 }
 
 /// Puts the old object's top-level field in the place of the new one's.

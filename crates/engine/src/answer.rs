@@ -1,0 +1,138 @@
+//! Bodies of answers, built from encoded items where possible: objects, lists, partial metadata.
+
+use crate::encoding::{set_kind, write_json_head};
+use crate::engine::{Engine, Served};
+use crate::list::Listing;
+use bytes::Bytes;
+use pintle_object::{Map, Status, Value};
+use pintle_schema::encode::list::{self, ListMeta};
+use pintle_schema::encode::splice::Spliced;
+use pintle_schema::{TypeId, encode};
+use pintle_store::Object;
+
+/// Where PartialObjectMetadata, its list and Table belong.
+pub const META_VERSION: &str = "meta.k8s.io/v1";
+
+impl Engine {
+    pub fn list_json(&self, served: &Served, listing: &Listing) -> Bytes {
+        let items: Vec<Bytes> = listing.items.iter().map(|object| self.json_item(served, object)).collect();
+        let len: usize = items.iter().map(|item| item.len() + 1).sum();
+        let mut out = Vec::with_capacity(len + 256);
+        let version = listing.revision.to_string();
+        list::json_head(&served.api_version(), &served.resource.list_kind, &meta(listing, &version), &mut out);
+        for (place, item) in items.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(item);
+        }
+        out.extend_from_slice(b"]}");
+        Bytes::from(out)
+    }
+
+    pub fn list_protobuf(&self, served: &Served, listing: &Listing) -> Result<Bytes, Status> {
+        let mut messages: Vec<Bytes> = Vec::with_capacity(listing.items.len());
+        for object in &listing.items {
+            messages.push(self.protobuf_message(served, object)?);
+        }
+        let mut items = Vec::with_capacity(messages.len());
+        for (message, object) in messages.iter().zip(&listing.items) {
+            items.push(Spliced::new(message, &object.modified.to_string()).map_err(Status::internal)?);
+        }
+        let version = listing.revision.to_string();
+        let kind = &served.resource.list_kind;
+        Ok(Bytes::from(list::protobuf(&served.api_version(), kind, &meta(listing, &version), &items)))
+    }
+
+    /// A tree of a kind of the built-in schema, as JSON.
+    pub fn tree_json(&self, ty: TypeId, tree: &Value) -> Vec<u8> {
+        let mut out = Vec::with_capacity(1024);
+        encode::json::encode(&self.api.schema, ty, tree, &mut out);
+        out
+    }
+
+    /// A tree of a kind of the built-in schema, as a protobuf document.
+    pub fn tree_protobuf(&self, ty: TypeId, tree: &Value) -> Vec<u8> {
+        let (api_version, kind) = (tree.str_at(&["apiVersion"]), tree.str_at(&["kind"]));
+        encode::protobuf::document(&self.api.schema, ty, api_version, kind, tree)
+    }
+
+    /// A list as a tree, for the forms that are rendered from trees.
+    pub fn list_tree(&self, served: &Served, listing: &Listing) -> Result<Value, Status> {
+        let mut items = Vec::with_capacity(listing.items.len());
+        for object in &listing.items {
+            let mut item = self.tree(served, object)?;
+            item.remove(&["kind"]);
+            item.remove(&["apiVersion"]);
+            items.push(item);
+        }
+        let mut list = Value::map();
+        set_kind(served, &mut list);
+        list.set(&["kind"], served.resource.list_kind.as_ref());
+        list.set(&["metadata"], list_metadata(listing));
+        list.set(&["items"], items);
+        Ok(list)
+    }
+
+    /// The metadata of an object alone, as `PartialObjectMetadata`.
+    pub fn partial(&self, tree: &Value) -> Value {
+        let mut partial = Value::map();
+        partial.set(&["kind"], "PartialObjectMetadata");
+        partial.set(&["apiVersion"], META_VERSION);
+        partial.set(&["metadata"], tree.get("metadata").cloned().unwrap_or_else(Value::map));
+        partial
+    }
+
+    pub fn partial_list(&self, served: &Served, listing: &Listing) -> Result<Value, Status> {
+        let mut items = Vec::with_capacity(listing.items.len());
+        for object in &listing.items {
+            items.push(self.partial(&self.tree(served, object)?));
+        }
+        let mut list = Value::map();
+        list.set(&["kind"], "PartialObjectMetadataList");
+        list.set(&["apiVersion"], META_VERSION);
+        list.set(&["metadata"], list_metadata(listing));
+        list.set(&["items"], items);
+        Ok(list)
+    }
+
+    /// The type of `PartialObjectMetadata` (or its list), to encode it.
+    pub fn meta_type(&self, kind: &str) -> TypeId {
+        let name = format!("k8s.io.apimachinery.pkg.apis.meta.v1.{kind}");
+        self.api.schema.named(&name).expect("the tables hold the kinds of meta")
+    }
+
+    /// The JSON document of an object in a watch event, from shared bytes.
+    pub fn watch_json(&self, served: &Served, kind: &str, object: &Object) -> Bytes {
+        let item = self.json_item(served, object);
+        let mut out = Vec::with_capacity(item.len() + 96);
+        out.extend_from_slice(b"{\"type\":\"");
+        out.extend_from_slice(kind.as_bytes());
+        out.extend_from_slice(b"\",\"object\":");
+        write_json_head(served, &mut out);
+        out.extend_from_slice(item.get(1..).unwrap_or(b"}"));
+        out.extend_from_slice(b"}\n");
+        Bytes::from(out)
+    }
+}
+
+fn meta<'a>(listing: &'a Listing, version: &'a str) -> ListMeta<'a> {
+    ListMeta {
+        resource_version: version,
+        continue_token: &listing.continue_token,
+        remaining: listing.remaining,
+    }
+}
+
+/// ListMeta as a tree.
+pub fn list_metadata(listing: &Listing) -> Value {
+    let mut metadata = Map::new();
+    metadata.insert("resourceVersion", listing.revision.to_string());
+    if !listing.continue_token.is_empty() {
+        metadata.insert("continue", listing.continue_token.as_str());
+    }
+    if let Some(remaining) = listing.remaining {
+        metadata.insert("remainingItemCount", remaining);
+    }
+    Value::Map(metadata)
+}

@@ -1,0 +1,300 @@
+//! Delete: at once, or by steps when finalizers or a grace period hold the object.
+
+use crate::admission::Operation;
+use crate::call::Call;
+use crate::engine::{Engine, Served, Target};
+use crate::kinds::Dependents;
+use crate::meta::{self, FOREGROUND, ORPHAN};
+use crate::options::{DeleteOptions, Propagation};
+use pintle_object::time::Time;
+use pintle_object::{GroupResource, Map, Status, Value};
+use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
+use std::sync::Arc;
+
+/// What a delete answers.
+#[derive(Clone, Debug)]
+pub enum Deleted {
+    /// The object is gone; the answer is a Status about it.
+    Gone { uid: String },
+    /// The object as it is, or was: with kind and apiVersion of the request. `is_gone` when it has left the store.
+    Object { object: Value, is_gone: bool },
+}
+
+/// How far the deletion of an object has come.
+enum Step {
+    /// A new state is to be stored; the object goes after that when `then_go`.
+    Mark { object: Value, then_go: bool },
+    /// It was deleted before, and nothing changes.
+    Pending,
+    /// It goes now.
+    Go,
+}
+
+const ATTEMPTS_MAX: usize = 5;
+
+impl Engine {
+    pub async fn delete(
+        &self,
+        target: Target<'_>,
+        options: &DeleteOptions,
+        call: &mut Call<'_>,
+    ) -> Result<Deleted, Status> {
+        let served = target.served;
+        let missing = || Status::not_found(&served.group_resource(), target.name);
+        let collection = served.collection.ok_or_else(missing)?;
+        for _ in 0..ATTEMPTS_MAX {
+            let existing = self.store.get(collection, &target.key()).ok_or_else(missing)?;
+            if let Some(deleted) = self.delete_once(&target, &existing, options, call).await? {
+                return Ok(deleted);
+            }
+        }
+        Err(Status::stale(&served.group_resource(), target.name))
+    }
+
+    /// One attempt; `None` when another write came in between.
+    async fn delete_once(
+        &self,
+        target: &Target<'_>,
+        existing: &Arc<Object>,
+        options: &DeleteOptions,
+        call: &mut Call<'_>,
+    ) -> Result<Option<Deleted>, Status> {
+        let served = target.served;
+        let old = self.storage_tree(served, existing)?;
+        check_preconditions(served, &old, options)?;
+        let attributes = call.attributes(Operation::Delete, *target, Some(&old), Some(options));
+        let mut nothing = Value::Null;
+        call.admission.mutate(self, attributes, &mut nothing, &mut call.warnings).await?;
+        call.admission.validate(self, attributes, &nothing, &mut call.warnings).await?;
+
+        match step(served, &old, options, call.now) {
+            Step::Pending => {
+                let object = self.written(served, old, false)?.object;
+                Ok(Some(Deleted::Object { object, is_gone: false }))
+            }
+            Step::Go => self.go(target, existing, old, call).await,
+            Step::Mark { object, then_go } => self.mark(target, existing, object, then_go, call).await,
+        }
+    }
+
+    async fn go(
+        &self,
+        target: &Target<'_>,
+        existing: &Arc<Object>,
+        mut last: Value,
+        call: &mut Call<'_>,
+    ) -> Result<Option<Deleted>, Status> {
+        let served = target.served;
+        if !call.dry_run {
+            match self.store.commit(self.deletion(target, existing)?).await {
+                Ok(gone) => meta::set_resource_version(&mut last, gone.modified.0),
+                Err(CommitError::Stale(_)) => return Ok(None),
+                Err(error) => return Err(self.commit_failed(target, error)),
+            }
+        }
+        if !served.traits.returns_deleted {
+            return Ok(Some(Deleted::Gone { uid: existing.digest.uid.to_string() }));
+        }
+        let object = self.written(served, last, false)?.object;
+        Ok(Some(Deleted::Object { object, is_gone: true }))
+    }
+
+    /// Stores the state of an object whose deletion has begun.
+    async fn mark(
+        &self,
+        target: &Target<'_>,
+        existing: &Arc<Object>,
+        mut object: Value,
+        then_go: bool,
+        call: &mut Call<'_>,
+    ) -> Result<Option<Deleted>, Status> {
+        let served = target.served;
+        if call.dry_run {
+            let object = self.written(served, object, false)?.object;
+            return Ok(Some(Deleted::Object { object, is_gone: then_go }));
+        }
+        let mut stored = existing.clone();
+        let old = self.storage_tree(served, existing)?;
+        if object != old {
+            let (value, digest) = self.to_stored(served, &object);
+            let write = Write { change: Change::Put { value, digest }, ..self.deletion(target, existing)? };
+            match self.store.commit(write).await {
+                Ok(written) => stored = written,
+                Err(CommitError::Stale(_) | CommitError::Missing) => return Ok(None),
+                Err(error) => return Err(self.commit_failed(target, error)),
+            }
+        }
+        meta::set_resource_version(&mut object, stored.modified.0);
+        if then_go {
+            return self.go(target, &stored, object, call).await;
+        }
+        let object = self.written(served, object, false)?.object;
+        Ok(Some(Deleted::Object { object, is_gone: false }))
+    }
+
+    fn deletion(&self, target: &Target<'_>, existing: &Object) -> Result<Write, Status> {
+        let served = target.served;
+        let missing = || Status::not_found(&served.group_resource(), target.name);
+        Ok(Write {
+            collection: served.collection.ok_or_else(missing)?,
+            key: Key::new(existing.key.as_str()),
+            expected: Expected::At(existing.modified),
+            change: Change::Delete,
+            ttl_seconds: None,
+        })
+    }
+
+    /// Takes an object out of the store after an update let it go; one that is gone already is fine.
+    pub(crate) async fn delete_stored(
+        &self,
+        target: &Target<'_>,
+        existing: &Arc<Object>,
+        call: &Call<'_>,
+    ) -> Result<(), Status> {
+        if call.dry_run {
+            return Ok(());
+        }
+        match self.store.commit(self.deletion(target, existing)?).await {
+            Ok(_) | Err(CommitError::Missing) => Ok(()),
+            Err(error) => Err(self.commit_failed(target, error)),
+        }
+    }
+}
+
+/// The Status that answers the deletion of an object that is gone.
+pub fn success(resource: &GroupResource, name: &str, uid: &str) -> Value {
+    let mut details = Map::new();
+    let parts = [("name", name), ("group", &resource.group), ("kind", &resource.resource), ("uid", uid)];
+    for (key, text) in parts.into_iter().filter(|(_, text)| !text.is_empty()) {
+        details.insert(key, text);
+    }
+    let mut status = Value::map();
+    status.set(&["kind"], "Status");
+    status.set(&["apiVersion"], "v1");
+    status.set(&["metadata"], Map::new());
+    status.set(&["status"], "Success");
+    status.set(&["details"], details);
+    status
+}
+
+fn check_preconditions(served: &Served, old: &Value, options: &DeleteOptions) -> Result<(), Status> {
+    let wanted = &options.preconditions;
+    let refuse = |why: String| {
+        let kind = &served.storage.kind;
+        let about = GroupResource::new(served.storage.group.clone(), kind.clone());
+        Err(Status::conflict(&about, meta::name(old), &why))
+    };
+    if let Some(uid) = wanted.uid.as_deref().filter(|uid| *uid != meta::uid(old)) {
+        let found = meta::uid(old);
+        return refuse(format!(
+            "the UID in the precondition ({uid}) does not match the UID in record ({found}). The object might have \
+             been deleted and then recreated"
+        ));
+    }
+    let version = wanted.resource_version.as_deref();
+    if let Some(version) = version.filter(|version| *version != meta::resource_version(old)) {
+        let found = meta::resource_version(old);
+        return refuse(format!(
+            "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record \
+             ({found}). The object might have been modified"
+        ));
+    }
+    Ok(())
+}
+
+/// The next step in the life of an object that a delete is about.
+fn step(served: &Served, old: &Value, options: &DeleteOptions, now: Time) -> Step {
+    let mut object = old.clone();
+    let graceful = match begin_graceful(served, &mut object, options, now) {
+        Graceful::Pending => return Step::Pending,
+        Graceful::Yes(seconds) => Some(seconds),
+        Graceful::No => None,
+    };
+    let changes = finalizers_for(served, &object, options);
+    if let Some(finalizers) = &changes {
+        meta::set_finalizers(&mut object, finalizers);
+    }
+    let is_held = !meta::finalizers(&object).is_empty();
+    match graceful {
+        Some(seconds) => Step::Mark { then_go: !is_held && seconds == 0, object },
+        None if is_held || !served.rules.may_go(&object) => {
+            meta::mark_deleting(&mut object, now);
+            served.rules.begin_deletion(&mut object);
+            Step::Mark { object, then_go: false }
+        }
+        None => Step::Go,
+    }
+}
+
+enum Graceful {
+    No,
+    Pending,
+    Yes(i64),
+}
+
+/// The first phase of a graceful deletion: the kind decides whether there is one.
+fn begin_graceful(served: &Served, object: &mut Value, options: &DeleteOptions, now: Time) -> Graceful {
+    let rules = served.rules;
+    // A negative period means one second.
+    let requested = options.grace_period_seconds.map(|seconds| if seconds < 0 { 1 } else { seconds });
+    if meta::is_deleting(object) {
+        return shorten(served, object, requested, now);
+    }
+    let Some(seconds) = rules.grace_seconds(object, requested) else { return Graceful::No };
+    let end = Time { seconds: now.seconds.saturating_add(seconds), nanos: 0 };
+    object.set(&["metadata", "deletionTimestamp"], end.to_seconds_text());
+    object.set(&["metadata", "deletionGracePeriodSeconds"], seconds);
+    if meta::generation(object) > 0 {
+        let next = meta::generation(object) + 1;
+        meta::set_generation(object, next);
+    }
+    rules.begin_deletion(object);
+    Graceful::Yes(seconds)
+}
+
+/// A second delete can only bring the end nearer.
+fn shorten(served: &Served, object: &mut Value, requested: Option<i64>, now: Time) -> Graceful {
+    // Only kinds with graceful deletion look at the period of a deleted object.
+    let is_graceful = served.rules.grace_seconds(object, Some(1)).is_some();
+    let period = meta::grace_seconds(object).map(|seconds| if seconds < 0 { 1 } else { seconds });
+    let Some(period) = period.filter(|period| is_graceful && *period != 0) else { return Graceful::No };
+    let Some(requested) = requested.filter(|requested| *requested < period) else { return Graceful::Pending };
+    let end = Time::parse(object.str_at(&["metadata", "deletionTimestamp"])).unwrap_or(now);
+    let begin = end.seconds.saturating_sub(period);
+    let (mut end, mut requested) = (begin.saturating_add(requested), requested);
+    if requested != 0 && end < now.seconds {
+        // A graceful deletion that is late already stays one: whoever acts on it still has to see it.
+        requested = 1;
+    }
+    end = end.max(now.seconds);
+    let end = Time { seconds: end, nanos: 0 };
+    object.set(&["metadata", "deletionTimestamp"], end.to_seconds_text());
+    object.set(&["metadata", "deletionGracePeriodSeconds"], requested);
+    Graceful::Yes(requested)
+}
+
+/// The finalizers with those of the garbage collector added or taken away; `None` when they stay as they are.
+fn finalizers_for(served: &Served, object: &Value, options: &DeleteOptions) -> Option<Vec<String>> {
+    let own = meta::finalizers(object);
+    let has = |name: &str| own.contains(&name);
+    let policy = served.traits.dependents;
+    let (orphan, foreground) = match (policy, options.orphan_dependents, options.propagation) {
+        (Dependents::Unsupported, _, _) => (false, false),
+        (_, Some(orphan), _) => (orphan, false),
+        (_, None, Some(propagation)) => {
+            (propagation == Propagation::Orphan, propagation == Propagation::Foreground)
+        }
+        (_, None, None) if has(ORPHAN) || has(FOREGROUND) => {
+            let first = own.iter().find(|name| [ORPHAN, FOREGROUND].contains(name));
+            (first == Some(&ORPHAN), first == Some(&FOREGROUND))
+        }
+        (Dependents::Orphan, None, None) => (true, false),
+        (Dependents::Delete, None, None) => (false, false),
+    };
+    let others = own.iter().filter(|name| ![ORPHAN, FOREGROUND].contains(name));
+    let mut next: Vec<String> = others.map(ToString::to_string).collect();
+    next.extend(orphan.then(|| ORPHAN.to_string()));
+    next.extend(foreground.then(|| FOREGROUND.to_string()));
+    let is_same = has(ORPHAN) == orphan && has(FOREGROUND) == foreground;
+    (!is_same).then_some(next)
+}

@@ -1,0 +1,32 @@
+//! Deletecollection: deletes what a list of the same options shows.
+
+use crate::call::Call;
+use crate::engine::{Engine, Target};
+use crate::list::Listing;
+use crate::options::{DeleteOptions, ListOptions};
+use crate::selection::Selection;
+use pintle_object::{Reason, Status};
+
+impl Engine {
+    /// Returns what was listed, as it was before it was deleted.
+    pub async fn delete_collection(
+        &self,
+        target: Target<'_>,
+        options: &DeleteOptions,
+        list: &ListOptions,
+        selection: &Selection,
+        call: &mut Call<'_>,
+    ) -> Result<Listing, Status> {
+        let listing = self.list(target.served, target.namespace, list, selection).await?;
+        for object in &listing.items {
+            let digest = &object.digest;
+            let one = Target { namespace: &digest.namespace, name: &digest.name, ..target };
+            match self.delete(one, options, call).await {
+                // Somebody else was quicker: the object is gone, which is what was asked for.
+                Err(status) if status.reason != Reason::NotFound => return Err(status),
+                _ => {}
+            }
+        }
+        Ok(listing)
+    }
+}

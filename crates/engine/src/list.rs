@@ -1,0 +1,119 @@
+//! List: a page of one consistent snapshot.
+
+use crate::engine::{Engine, Served};
+use crate::get::{read_version, too_large};
+use crate::options::{ListOptions, VersionMatch};
+use crate::paging::{self, Continue};
+use crate::selection::Selection;
+use pintle_object::Status;
+use pintle_store::{Object, Revision, Snapshot};
+use std::sync::Arc;
+
+/// The objects of a page, and where the next one begins.
+#[derive(Debug, Default)]
+pub struct Listing {
+    pub items: Vec<Arc<Object>>,
+    /// The list's resourceVersion.
+    pub revision: u64,
+    /// Empty on the last page.
+    pub continue_token: String,
+    /// How many objects follow this page; unknown when selectors choose.
+    pub remaining: Option<i64>,
+}
+
+/// Which state a list shows, and from which key on.
+struct View {
+    snapshot: Snapshot,
+    revision: u64,
+    start: Option<String>,
+    is_limited: bool,
+}
+
+impl Engine {
+    pub async fn list(
+        &self,
+        served: &Served,
+        namespace: &str,
+        options: &ListOptions,
+        selection: &Selection,
+    ) -> Result<Listing, Status> {
+        let namespace = selection.namespace_or(namespace);
+        let prefix = served.prefix(namespace);
+        let view = self.view(served, &prefix, options).await?;
+        if let Some(name) = selection.name().filter(|_| !served.resource.namespaced || !namespace.is_empty()) {
+            let found = view.snapshot.get(&served.key(namespace, name)).cloned();
+            let items = found.into_iter().filter(|object| selection.matches(object)).collect();
+            return Ok(Listing { items, revision: view.revision, ..Listing::default() });
+        }
+        let limit = if view.is_limited { usize::try_from(options.limit).unwrap_or(0) } else { 0 };
+        Ok(page(&view, &prefix, limit, selection))
+    }
+
+    async fn view(&self, served: &Served, prefix: &str, options: &ListOptions) -> Result<View, Status> {
+        let missing = || Status::method_not_supported(&served.group_resource(), "list");
+        let collection = served.collection.ok_or_else(missing)?;
+        let now = || {
+            let snapshot = self.store.snapshot(collection);
+            (snapshot.revision.0, snapshot)
+        };
+        if !options.continue_token.is_empty() {
+            if !matches!(options.resource_version.as_str(), "" | "0") {
+                let why = "specifying resource version is not allowed when using continue";
+                return Err(Status::bad_request(why));
+            }
+            let next = Continue::decode(&options.continue_token, prefix)?;
+            let Ok(revision) = u64::try_from(next.revision) else {
+                let (revision, snapshot) = now();
+                return Ok(View { snapshot, revision, start: Some(next.key), is_limited: true });
+            };
+            let gone = || paging::expired(&next.key, prefix);
+            let snapshot = self.store.snapshot_at(collection, Revision(revision)).map_err(|_| gone())?;
+            return Ok(View { snapshot, revision, start: Some(next.key), is_limited: true });
+        }
+        let version = read_version(&options.resource_version)?;
+        let is_exact = match options.version_match {
+            VersionMatch::Exact => true,
+            VersionMatch::NotOlderThan => false,
+            // Before there was a match, a page at a revision meant exactly that revision.
+            VersionMatch::Unset => version > 0 && options.limit > 0,
+        };
+        if version > 0 {
+            self.reach(version).await?;
+        }
+        if is_exact {
+            let too_old = |_| Status::expired("The resourceVersion for the provided list is too old.");
+            let snapshot = self.store.snapshot_at(collection, Revision(version)).map_err(too_old)?;
+            return Ok(View { snapshot, revision: version, start: None, is_limited: true });
+        }
+        let (revision, snapshot) = now();
+        if revision < version {
+            return Err(too_large(version, revision));
+        }
+        let is_limited = options.resource_version != "0";
+        Ok(View { snapshot, revision, start: None, is_limited })
+    }
+}
+
+/// Takes the matching objects of a page. A limit of zero takes all.
+fn page(view: &View, prefix: &str, limit: usize, selection: &Selection) -> Listing {
+    let mut listing = Listing { revision: view.revision, ..Listing::default() };
+    // The token names the first key of the page, and the snapshot wants the one before: a key and its end differ
+    // by the zero byte that the token has at its end.
+    let after = view.start.as_deref().map(|start| start.strip_suffix('\0').unwrap_or(start));
+    let mut rest = view.snapshot.range(prefix, after);
+    let mut last: Option<&Arc<Object>> = None;
+    while let Some(object) = rest.next() {
+        if limit > 0 && listing.items.len() == limit {
+            let key = last.map_or(prefix, |last| last.key.as_str());
+            listing.continue_token = Continue::encode(key, prefix, view.revision as i64);
+            listing.remaining = selection.is_everything().then(|| rest.count() as i64 + 1);
+            break;
+        }
+        if selection.matches(object) {
+            listing.items.push(object.clone());
+        }
+        last = Some(object);
+    }
+    listing
+}
+

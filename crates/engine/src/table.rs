@@ -1,0 +1,128 @@
+//! Tables: what `kubectl get` prints, with a row per object.
+
+use crate::answer::META_VERSION;
+use crate::engine::{Engine, Served};
+use crate::list::Listing;
+use crate::options::Query;
+use pintle_object::json::{write_string, write_value};
+use pintle_object::{Status, Value};
+use pintle_schema::Column;
+use pintle_schema::encode;
+
+/// How much of each object a row carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Include {
+    Metadata,
+    Object,
+    None,
+}
+
+impl Include {
+    /// Reads the `includeObject` parameter.
+    pub fn read(query: Query<'_>) -> Result<Include, Status> {
+        match query.text("includeObject") {
+            "" | "Metadata" => Ok(Include::Metadata),
+            "Object" => Ok(Include::Object),
+            "None" => Ok(Include::None),
+            other => {
+                let quoted = pintle_object::field::quote(other);
+                Err(Status::bad_request(format!(
+                    "Unable to convert to Table as requested: includeObject: Invalid value: {quoted}: must be \
+                     'Metadata', 'Object', 'None', or empty"
+                )))
+            }
+        }
+    }
+}
+
+/// How a table is rendered.
+#[derive(Clone, Copy, Debug)]
+pub struct TableStyle {
+    pub include: Include,
+    /// Later events of a watch leave the columns out.
+    pub has_columns: bool,
+    pub now_seconds: i64,
+}
+
+impl Engine {
+    pub fn list_table(
+        &self,
+        served: &Served,
+        listing: &Listing,
+        style: TableStyle,
+    ) -> Result<Vec<u8>, Status> {
+        let metadata = crate::answer::list_metadata(listing);
+        let mut out = Vec::with_capacity(256 + 512 * listing.items.len());
+        self.begin_table(served, &metadata, style, &mut out);
+        for (place, object) in listing.items.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            self.write_row(served, &self.tree(served, object)?, style, &mut out);
+        }
+        out.extend_from_slice(b"]}");
+        Ok(out)
+    }
+
+    /// The table of one object, given as a tree in the served version.
+    pub fn object_table(&self, served: &Served, tree: &Value, style: TableStyle) -> Vec<u8> {
+        let mut metadata = Value::map();
+        if let Some(version) = tree.at(&["metadata", "resourceVersion"]) {
+            metadata.set(&["resourceVersion"], version.clone());
+        }
+        let mut out = Vec::with_capacity(1024);
+        self.begin_table(served, &metadata, style, &mut out);
+        self.write_row(served, tree, style, &mut out);
+        out.extend_from_slice(b"]}");
+        out
+    }
+
+    fn begin_table(&self, served: &Served, metadata: &Value, style: TableStyle, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"kind\":\"Table\",\"apiVersion\":\"");
+        out.extend_from_slice(META_VERSION.as_bytes());
+        out.extend_from_slice(b"\",\"metadata\":");
+        encode::json::encode(&self.api.schema, self.meta_type("ListMeta"), metadata, out);
+        out.extend_from_slice(b",\"columnDefinitions\":");
+        if style.has_columns {
+            write_columns(&served.resource.columns, out);
+        } else {
+            out.extend_from_slice(b"null");
+        }
+        out.extend_from_slice(b",\"rows\":[");
+    }
+
+    fn write_row(&self, served: &Served, tree: &Value, style: TableStyle, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"cells\":");
+        write_value(out, &Value::List(served.rules.cells(tree, style.now_seconds)));
+        out.extend_from_slice(b",\"object\":");
+        match style.include {
+            Include::Metadata => {
+                let ty = self.meta_type("PartialObjectMetadata");
+                encode::json::encode(&self.api.schema, ty, &self.partial(tree), out);
+            }
+            Include::Object => encode::json::encode(&self.api.schema, served.resource.ty, tree, out),
+            Include::None => out.extend_from_slice(b"null"),
+        }
+        out.push(b'}');
+    }
+}
+
+fn write_columns(columns: &[Column], out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (place, column) in columns.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        for (head, text) in [
+            ("{\"name\":", column.name.as_ref()),
+            (",\"type\":", column.ty.as_ref()),
+            (",\"format\":", column.format.as_ref()),
+            (",\"description\":", column.name.as_ref()),
+        ] {
+            out.extend_from_slice(head.as_bytes());
+            write_string(out, text);
+        }
+        out.extend_from_slice(format!(",\"priority\":{}}}", column.priority).as_bytes());
+    }
+    out.push(b']');
+}

@@ -1,0 +1,296 @@
+//! Update and patch: a new version of an object that is there, by compare-and-swap.
+
+use crate::admission::Operation;
+use crate::call::{Call, Written};
+use crate::engine::{Engine, Served, Target};
+use crate::options::parse_uint;
+use crate::{convert, meta};
+use pintle_object::{FieldErrors, GroupKind, Path, Reason, Status, Value};
+use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
+use std::sync::Arc;
+
+/// What the new version comes from.
+pub enum Source<'a> {
+    /// A whole object, in the version of the request.
+    Body(Value),
+    /// Computes the new version from the current one, both in the version of the request.
+    /// `None` in place of the current one: there is none, and the patch may create it.
+    Patch(&'a (dyn Fn(Option<&Value>) -> Result<Value, Status> + Sync)),
+}
+
+/// What one attempt came to.
+enum Attempt {
+    Done(Written),
+    /// Another write came in between.
+    Overtaken,
+}
+
+/// Attempts of a patch before it gives up; a body without a version is tried as often.
+const ATTEMPTS_MAX: usize = 5;
+
+impl Engine {
+    /// Replaces an object, or one of its subresources.
+    pub async fn update(
+        &self,
+        target: Target<'_>,
+        mut body: Value,
+        call: &mut Call<'_>,
+    ) -> Result<Written, Status> {
+        meta::ensure_namespace(&mut body, target.namespace)?;
+        check_name(&target, &body)?;
+        call.dedup_owners(&mut body, false);
+        self.write_over(target, Source::Body(body), false, call).await
+    }
+
+    /// Writes the next version of the target; `may_create` is for apply patches.
+    pub async fn write_over(
+        &self,
+        target: Target<'_>,
+        source: Source<'_>,
+        may_create: bool,
+        call: &mut Call<'_>,
+    ) -> Result<Written, Status> {
+        let served = target.served;
+        let missing = || Status::not_found(&served.group_resource(), target.name);
+        let collection = served.collection.ok_or_else(missing)?;
+        let warnings = call.warnings.len();
+        for _ in 0..ATTEMPTS_MAX {
+            // Warnings of an attempt that came to nothing are said again by the next.
+            call.warnings.truncate(warnings);
+            let attempt = match self.store.get(collection, &target.key()) {
+                Some(existing) => self.replace(&target, &source, &existing, call).await?,
+                None if may_create || self.creates_on_update(&target) => {
+                    self.create_by_update(&target, &source, call).await?
+                }
+                None => return Err(missing()),
+            };
+            if let Attempt::Done(written) = attempt {
+                return Ok(written);
+            }
+        }
+        Err(Status::stale(&served.group_resource(), target.name))
+    }
+
+    fn creates_on_update(&self, target: &Target<'_>) -> bool {
+        target.subresource.is_empty() && target.served.traits.creates_on_update
+    }
+
+    async fn replace(
+        &self,
+        target: &Target<'_>,
+        source: &Source<'_>,
+        existing: &Arc<Object>,
+        call: &mut Call<'_>,
+    ) -> Result<Attempt, Status> {
+        let served = target.served;
+        let current = self.tree(served, existing)?;
+        let mut proposed = match source {
+            Source::Body(body) => body.clone(),
+            Source::Patch(patch) => patch(Some(&current))?,
+        };
+        if let Source::Body(body) = source {
+            check_uid(target, body, existing)?;
+        }
+        self.track(target, Some(&current), &mut proposed, call)?;
+        let old = self.storage_tree(served, existing)?;
+        let mut new = convert::to_storage(&self.api, served, proposed)?;
+        let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
+        call.admission.mutate(self, attributes, &mut new, &mut call.warnings).await?;
+        call.dedup_owners(&mut new, true);
+        let is_unconditional = check_version(target, &mut new, existing)?;
+
+        self.prepare_update(target, &mut new, &old, call)?;
+        let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
+        call.admission.validate(self, attributes, &new, &mut call.warnings).await?;
+        if goes_with_update(served, &new, &old) {
+            self.delete_stored(target, existing, call).await?;
+            return self.written(served, new, false).map(Attempt::Done);
+        }
+        meta::keep(&mut new, &old, "resourceVersion");
+        if call.dry_run || new == old {
+            return self.written(served, new, false).map(Attempt::Done);
+        }
+        self.commit_update(target, new, existing, is_unconditional).await
+    }
+
+    async fn commit_update(
+        &self,
+        target: &Target<'_>,
+        mut new: Value,
+        existing: &Arc<Object>,
+        is_unconditional: bool,
+    ) -> Result<Attempt, Status> {
+        let served = target.served;
+        let missing = || Status::not_found(&served.group_resource(), target.name);
+        let (value, digest) = self.to_stored(served, &new);
+        let write = Write {
+            collection: served.collection.ok_or_else(missing)?,
+            key: Key::new(existing.key.as_str()),
+            expected: Expected::At(existing.modified),
+            change: Change::Put { value, digest },
+            ttl_seconds: self.ttl_seconds(served),
+        };
+        match self.store.commit(write).await {
+            Ok(stored) => {
+                meta::set_resource_version(&mut new, stored.modified.0);
+                self.written(served, new, false).map(Attempt::Done)
+            }
+            Err(CommitError::Stale(_) | CommitError::Missing) if is_unconditional => Ok(Attempt::Overtaken),
+            Err(error) => Err(self.commit_failed(target, error)),
+        }
+    }
+
+    /// Everything between admission's two halves: what an update may not change, the kind's own rules, validation.
+    fn prepare_update(
+        &self,
+        target: &Target<'_>,
+        new: &mut Value,
+        old: &Value,
+        call: &mut Call<'_>,
+    ) -> Result<(), Status> {
+        let served = target.served;
+        let namespace = if served.resource.namespaced { target.namespace } else { "" };
+        meta::ensure_namespace(new, namespace)?;
+        meta::set_generation(new, meta::generation(old));
+        let context = call.context(target);
+        match target.subresource {
+            "" => served.rules.prepare_update(new, old, &context),
+            "status" => served.rules.prepare_status(new, old, &context),
+            _ => served.rules.prepare_subresource(new, old, &context),
+        }
+        if served.rules.has_generation() && served.rules.raises_generation(new, old) {
+            meta::set_generation(new, meta::generation(old) + 1);
+        }
+        keep_system_fields(new, old);
+
+        let mut errors = FieldErrors::new();
+        match target.subresource {
+            "" => served.rules.validate_update(new, old, &mut errors),
+            "status" => served.rules.validate_status(new, old, &mut errors),
+            other => served.rules.validate_subresource(new, old, other, &mut errors),
+        }
+        if !errors.is_empty() {
+            return Err(Status::invalid(&served.storage.group_kind(), meta::name(new), errors));
+        }
+        served.rules.warnings(new, Some(old), &mut call.warnings);
+        Ok(())
+    }
+
+    async fn create_by_update(
+        &self,
+        target: &Target<'_>,
+        source: &Source<'_>,
+        call: &mut Call<'_>,
+    ) -> Result<Attempt, Status> {
+        let served = target.served;
+        let mut proposed = match source {
+            Source::Body(body) => body.clone(),
+            Source::Patch(patch) => patch(None)?,
+        };
+        let uid = meta::uid(&proposed).to_string();
+        if !uid.is_empty() {
+            return Err(uid_conflict(target, &uid, ""));
+        }
+        self.track(target, None, &mut proposed, call)?;
+        let mut draft = convert::to_storage(&self.api, served, proposed)?;
+        let attributes = call.attributes(Operation::Create, *target, None, None);
+        call.admission.mutate(self, attributes, &mut draft, &mut call.warnings).await?;
+        call.dedup_owners(&mut draft, true);
+        meta::wipe_system_fields(&mut draft);
+        match self.create_once(target, draft, call).await {
+            Err(status) if status.reason == Reason::AlreadyExists => Ok(Attempt::Overtaken),
+            Err(status) => Err(status),
+            Ok(written) => Ok(Attempt::Done(written)),
+        }
+    }
+}
+
+/// The name in the object is the name of the path.
+pub(crate) fn check_name(target: &Target<'_>, object: &Value) -> Result<(), Status> {
+    let (name, wanted) = (meta::name(object), target.name);
+    if name.is_empty() {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({wanted} based on URL) was undeterminable: name must be provided"
+        )));
+    }
+    if name != wanted {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({wanted})"
+        )));
+    }
+    let (namespace, wanted) = (meta::namespace(object), target.namespace);
+    if !wanted.is_empty() && !namespace.is_empty() && namespace != wanted {
+        return Err(Status::bad_request(format!(
+            "the namespace of the object ({namespace}) does not match the namespace on the request ({wanted})"
+        )));
+    }
+    Ok(())
+}
+
+/// A uid in the body says which object is meant; a later one of the same name is another.
+fn check_uid(target: &Target<'_>, body: &Value, existing: &Object) -> Result<(), Status> {
+    let uid = meta::uid(body);
+    if uid.is_empty() || uid == existing.digest.uid {
+        return Ok(());
+    }
+    Err(uid_conflict(target, uid, &existing.digest.uid))
+}
+
+fn uid_conflict(target: &Target<'_>, wanted: &str, found: &str) -> Status {
+    let key = target.key();
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
+         failed: UID in precondition: {wanted}, UID in object meta: {found}"
+    );
+    Status::conflict(&target.served.group_resource(), target.name, &why)
+}
+
+/// Optimistic concurrency: a version in the new object must be the current one. Returns whether there was none.
+fn check_version(target: &Target<'_>, new: &mut Value, existing: &Object) -> Result<bool, Status> {
+    let served = target.served;
+    let text = meta::resource_version(new);
+    let wanted = match text {
+        "" => 0,
+        text => parse_uint(text).map_err(|why| Status::new(500, Reason::Unknown, why))?,
+    };
+    if wanted == 0 {
+        if served.traits.needs_version {
+            let mut errors = FieldErrors::new();
+            let path = Path::root("metadata.resourceVersion");
+            errors.invalid(&path, 0_i64, "must be specified for an update");
+            let resource = served.group_resource();
+            let kind = GroupKind::new(resource.group, resource.resource);
+            return Err(Status::invalid(&kind, target.name, errors));
+        }
+        meta::set_resource_version(new, existing.modified.0);
+        return Ok(true);
+    }
+    if wanted != existing.modified.0 {
+        return Err(Status::stale(&served.group_resource(), target.name));
+    }
+    Ok(false)
+}
+
+/// What no update changes, whatever it says.
+fn keep_system_fields(new: &mut Value, old: &Value) {
+    if meta::uid(new).is_empty() {
+        meta::keep(new, old, "uid");
+    }
+    if old.at(&["metadata", "creationTimestamp"]).is_some() {
+        meta::keep(new, old, "creationTimestamp");
+    }
+    if meta::is_deleting(old) {
+        meta::keep(new, old, "deletionTimestamp");
+    }
+    if meta::grace_seconds(old).is_some() && meta::grace_seconds(new).is_none() {
+        meta::keep(new, old, "deletionGracePeriodSeconds");
+    }
+}
+
+/// An update that takes the last finalizer from a deleted object lets it go.
+fn goes_with_update(served: &Served, new: &Value, old: &Value) -> bool {
+    meta::finalizers(new).is_empty()
+        && meta::is_deleting(old)
+        && meta::grace_seconds(old).unwrap_or(0) == 0
+        && served.rules.may_go(new)
+}

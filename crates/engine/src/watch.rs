@@ -1,0 +1,134 @@
+//! Watch: what happened to the objects that a client selects, in order.
+
+use crate::engine::{Engine, Served};
+use crate::get::read_version;
+use crate::options::ListOptions;
+use crate::selection::Selection;
+use pintle_object::Status;
+use pintle_store::{Event, EventKind, Interest, Object, Revision, Step, WatchFrom, Watcher};
+use std::sync::Arc;
+
+/// What a watch tells its client next.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    Added(Arc<Object>),
+    Modified(Arc<Object>),
+    /// The last state, at the revision at which the object went or left the selection.
+    Deleted(Arc<Object>),
+    /// Everything up to this revision was told; the initial state ends with one of these.
+    InitialEnd(Revision),
+    /// The watch cannot go on; the client lists and begins anew.
+    Failed(Box<Status>),
+    /// The server is stopping.
+    Closed,
+}
+
+/// A running watch.
+pub struct Watch {
+    source: Source,
+    selection: Selection,
+    /// Whether the client asked to be told where the initial state ends.
+    tells_initial_end: bool,
+}
+
+enum Source {
+    Store(Watcher),
+    /// The one answer of a watch that could not begin.
+    Failed(Option<Box<Status>>),
+}
+
+impl Engine {
+    pub async fn watch(
+        &self,
+        served: &Served,
+        namespace: &str,
+        options: &ListOptions,
+        selection: Selection,
+    ) -> Result<Watch, Status> {
+        let missing = || Status::method_not_supported(&served.group_resource(), "watch");
+        let collection = served.collection.ok_or_else(missing)?;
+        let version = read_version(&options.resource_version)?;
+        let begins_with_state = options.send_initial_events == Some(true);
+        if version > 0 && begins_with_state {
+            self.reach(version).await?;
+        }
+        let from = match version {
+            _ if begins_with_state => WatchFrom::InitialState,
+            0 => WatchFrom::Now,
+            version => WatchFrom::After(Revision(version)),
+        };
+        let interest = selection.interest(namespace);
+        let source = match self.store.watch(collection, from, interest) {
+            Ok(watcher) => Source::Store(watcher),
+            Err(gone) => Source::Failed(Some(Box::new(Status::expired(format!(
+                "too old resource version: {version} ({})",
+                gone.oldest.0
+            ))))),
+        };
+        let tells_initial_end = begins_with_state && options.allow_watch_bookmarks;
+        Ok(Watch { source, selection, tells_initial_end })
+    }
+}
+
+impl Watch {
+    /// The next thing to tell; waits for it.
+    pub async fn next(&mut self) -> Heard {
+        let watcher = match &mut self.source {
+            Source::Store(watcher) => watcher,
+            Source::Failed(status) => return status.take().map_or(Heard::Closed, Heard::Failed),
+        };
+        loop {
+            match watcher.next().await {
+                Step::Event(event) => {
+                    if let Some(heard) = as_heard(&event, &self.selection) {
+                        return heard;
+                    }
+                }
+                Step::InitialDone(revision) if self.tells_initial_end => return Heard::InitialEnd(revision),
+                Step::InitialDone(_) => {}
+                Step::TooSlow => {
+                    let why = "too old resource version: the watch fell behind";
+                    self.source = Source::Failed(None);
+                    return Heard::Failed(Box::new(Status::expired(why)));
+                }
+                Step::Closed => return Heard::Closed,
+            }
+        }
+    }
+
+    /// The revision for a bookmark: everything up to it was told.
+    pub fn progress(&mut self) -> Option<Revision> {
+        match &mut self.source {
+            Source::Store(watcher) => Some(watcher.progress()),
+            Source::Failed(_) => None,
+        }
+    }
+}
+
+/// An event as this selection sees it: a change may bring an object in, or take it out.
+fn as_heard(event: &Event, selection: &Selection) -> Option<Heard> {
+    let object = &event.object;
+    let is_in = selection.matches(object);
+    let was_in = event.previous.as_ref().filter(|previous| selection.matches(previous));
+    match (event.kind, is_in, was_in) {
+        (EventKind::Deleted, true, _) => Some(Heard::Deleted(object.clone())),
+        (EventKind::Deleted, false, _) => None,
+        (EventKind::Added | EventKind::Modified, true, Some(_)) => Some(Heard::Modified(object.clone())),
+        (EventKind::Added | EventKind::Modified, true, None) => Some(Heard::Added(object.clone())),
+        (EventKind::Added | EventKind::Modified, false, Some(previous)) => {
+            Some(Heard::Deleted(Arc::new(at_revision(previous, event.revision))))
+        }
+        (EventKind::Added | EventKind::Modified, false, None) => None,
+    }
+}
+
+/// The state of an object as if it were of a later revision.
+fn at_revision(object: &Object, revision: Revision) -> Object {
+    Object::new(
+        object.key.clone(),
+        object.created,
+        revision,
+        object.value.clone(),
+        object.digest.clone(),
+    )
+}
