@@ -5,7 +5,7 @@ use crate::get::read_version;
 use crate::options::ListOptions;
 use crate::selection::Selection;
 use pintle_object::Status;
-use pintle_store::{Event, EventKind, Interest, Object, Revision, Step, WatchFrom, Watcher};
+use pintle_store::{Event, EventKind, Object, Revision, Step, WatchFrom, Watcher};
 use std::sync::Arc;
 
 /// What a watch tells its client next.
