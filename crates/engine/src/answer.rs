@@ -19,7 +19,12 @@ impl Engine {
         let len: usize = items.iter().map(|item| item.len() + 1).sum();
         let mut out = Vec::with_capacity(len + 256);
         let version = listing.revision.to_string();
-        list::json_head(&served.api_version(), &served.resource.list_kind, &meta(listing, &version), &mut out);
+        list::json_head(
+            &served.api_version(),
+            &served.resource.list_kind,
+            &meta(listing, &version),
+            &mut out,
+        );
         for (place, item) in items.iter().enumerate() {
             if place > 0 {
                 out.push(b',');

@@ -28,8 +28,8 @@ mod track;
 pub mod update;
 mod watch;
 
-pub use call::{Call, Written};
 pub use answer::META_VERSION;
+pub use call::{Call, Written};
 pub use engine::{Engine, Served, Target};
 pub use list::Listing;
 pub use selection::Selection;

@@ -40,7 +40,8 @@ impl Engine {
         let namespace = selection.namespace_or(namespace);
         let prefix = served.prefix(namespace);
         let view = self.view(served, &prefix, options).await?;
-        if let Some(name) = selection.name().filter(|_| !served.resource.namespaced || !namespace.is_empty()) {
+        if let Some(name) = selection.name().filter(|_| !served.resource.namespaced || !namespace.is_empty())
+        {
             let found = view.snapshot.get(&served.key(namespace, name)).cloned();
             let items = found.into_iter().filter(|object| selection.matches(object)).collect();
             return Ok(Listing { items, revision: view.revision, ..Listing::default() });
@@ -116,4 +117,3 @@ fn page(view: &View, prefix: &str, limit: usize, selection: &Selection) -> Listi
     }
     listing
 }
-

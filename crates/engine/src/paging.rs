@@ -101,7 +101,10 @@ mod tests {
         assert_eq!(Continue::decode(&token, PREFIX).unwrap(), expected);
         let status = expired("/registry/configmaps/ns/b\0", PREFIX);
         assert_eq!(status.code, 410);
-        assert_eq!(Continue::decode(&status.continue_token, PREFIX).unwrap(), Continue { revision: -1, ..expected });
+        assert_eq!(
+            Continue::decode(&status.continue_token, PREFIX).unwrap(),
+            Continue { revision: -1, ..expected }
+        );
     }
 
     #[test]

@@ -124,11 +124,5 @@ fn as_heard(event: &Event, selection: &Selection) -> Option<Heard> {
 
 /// The state of an object as if it were of a later revision.
 fn at_revision(object: &Object, revision: Revision) -> Object {
-    Object::new(
-        object.key.clone(),
-        object.created,
-        revision,
-        object.value.clone(),
-        object.digest.clone(),
-    )
+    Object::new(object.key.clone(), object.created, revision, object.value.clone(), object.digest.clone())
 }
