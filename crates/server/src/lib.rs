@@ -2,11 +2,20 @@
 //!
 //! Nothing below this crate knows HTTP.
 
+pub mod app;
+pub mod conn;
+pub mod discovery;
+pub mod health;
+pub mod metrics;
 pub mod negotiate;
+pub mod pipeline;
 pub mod query;
 pub mod request;
 pub mod respond;
 pub mod route;
+pub mod tls;
+pub mod verbs;
 
+pub use app::App;
 pub use request::Request;
 pub use respond::{Body, Response};

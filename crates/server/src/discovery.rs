@@ -1,0 +1,334 @@
+//! Discovery: which groups, versions and resources there are, in both of upstream's forms, and the small
+//! documents beside it (`/`, `/version`).
+
+use crate::app::App;
+use crate::negotiate;
+use crate::pipeline;
+use crate::request::Request;
+use crate::respond::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use pintle_object::{Map, Reason, Status, Value};
+use pintle_schema::{Builtin, Resource, Resources, Subresource, Verbs, encode};
+use sha2::{Digest as _, Sha256, Sha512};
+use std::collections::BTreeMap;
+
+/// The media type of aggregated discovery.
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+/// One document: its kind, and its tree.
+struct Document {
+    api_version: &'static str,
+    kind: &'static str,
+    value: Value,
+}
+
+/// An aggregated document, encoded, with the tag that names its content.
+struct Aggregated {
+    body: Bytes,
+    etag: String,
+}
+
+/// Every document of discovery, made once.
+pub struct Discovery {
+    documents: BTreeMap<String, Document>,
+    core: Aggregated,
+    groups: Aggregated,
+}
+
+impl Discovery {
+    /// `server_address` is `host:port`, as `/api` tells clients.
+    pub fn new(api: &Builtin, server_address: &str) -> Discovery {
+        let resources = &api.resources;
+        let mut documents = BTreeMap::new();
+        documents.insert(String::from("/api"), api_versions(server_address));
+        documents.insert(String::from("/apis"), group_list(resources));
+        for (group, versions) in resources.groups() {
+            for version in &versions {
+                documents.insert(path(group, version), resource_list(resources, group, version));
+            }
+            if !group.is_empty() {
+                let value = with_kind("APIGroup", Some("v1"), group_entry(group, &versions));
+                documents.insert(format!("/apis/{group}"), Document { api_version: "v1", kind: "APIGroup", value });
+            }
+        }
+        let core = aggregated(api, |group| group.is_empty());
+        let groups = aggregated(api, |group| !group.is_empty());
+        Discovery { documents, core, groups }
+    }
+
+    /// Whether any resource is served under a group and version.
+    pub fn serves(&self, group: &str, version: &str) -> bool {
+        self.documents.contains_key(&path(group, version))
+    }
+}
+
+/// The answer, when the path is one of discovery or a small document beside it.
+pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> {
+    let path = request.path.trim_end_matches('/');
+    let is_read = request.method == hyper::Method::GET;
+    match path {
+        "" | "/index.html" => return Ok(Some(root(app))),
+        "/version" if is_read => return Ok(Some(version())),
+        "/version" => return Err(pipeline::method_not_allowed()),
+        _ if path.starts_with("/version/") => return Err(pipeline::no_such_resource()),
+        _ => {}
+    }
+    let Some(document) = app.discovery.documents.get(path) else {
+        // An unknown version of the core group is the router's business, an unknown group is nobody's.
+        let is_core = path.starts_with("/api/");
+        return if is_core { Err(pipeline::no_such_resource()) } else { Ok(None) };
+    };
+    // The list of groups answers to every method.
+    if !is_read && path != "/apis" {
+        return Err(pipeline::method_not_allowed());
+    }
+    if let Some(response) = aggregated_answer(app, request, path) {
+        return Ok(Some(response));
+    }
+    if path == "/apis" && negotiate::check_route(request).is_err() {
+        let accepted = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+        let message = format!("only the following media types are accepted: {accepted}");
+        return Err(Status::new(406, Reason::NotAcceptable, message));
+    }
+    negotiate::check_route(request)?;
+    let accept = negotiate::plain(request);
+    Ok(Some(pipeline::object(app, accept, 200, document.api_version, document.kind, &document.value)))
+}
+
+fn aggregated_answer(app: &App, request: &Request, path: &str) -> Option<Response> {
+    let document = match path {
+        "/api" => &app.discovery.core,
+        "/apis" => &app.discovery.groups,
+        _ => return None,
+    };
+    let accept = request.header_list("accept");
+    let wants = |clause: &str| {
+        ["g=apidiscovery.k8s.io", "v=v2", "as=APIGroupDiscoveryList"]
+            .iter()
+            .all(|part| clause.split(';').any(|own| own.trim() == *part))
+    };
+    if !accept.split(',').any(wants) {
+        return None;
+    }
+    let known = request.header("if-none-match");
+    if known == document.etag {
+        return Some(Response::new(304, AGGREGATED, Bytes::new()).with("etag", document.etag.clone()).with("vary", "Accept"));
+    }
+    let response = Response::new(200, AGGREGATED, document.body.clone());
+    Some(response.with("etag", document.etag.clone()).with("vary", "Accept"))
+}
+
+fn root(app: &App) -> Response {
+    let mut paths: Vec<String> = app.discovery.documents.keys().cloned().collect();
+    let others = [
+        "/.well-known/openid-configuration", "/healthz", "/livez", "/metrics", "/metrics/slis", "/openapi/v2",
+        "/openapi/v3", "/openapi/v3/", "/openid/v1/jwks", "/readyz", "/version",
+    ];
+    paths.extend(others.iter().map(ToString::to_string));
+    paths.sort();
+    let paths: Vec<Value> = paths.into_iter().map(Value::from).collect();
+    let body = Map::from_iter([("paths", paths)]);
+    Response::json(200, pintle_object::json::pretty(pintle_object::json::to_string(&Value::Map(body)).as_bytes()))
+}
+
+/// The release of Kubernetes whose behaviour this server has.
+const KUBERNETES: &str = "v1.36.2";
+
+fn version() -> Response {
+    let parts = [
+        ("major", "1"),
+        ("minor", "36"),
+        ("emulationMajor", "1"),
+        ("emulationMinor", "36"),
+        ("minCompatibilityMajor", "1"),
+        ("minCompatibilityMinor", "35"),
+        ("gitVersion", KUBERNETES),
+        ("gitCommit", option_env!("PINTLE_COMMIT").unwrap_or("unknown")),
+        ("gitTreeState", "clean"),
+        ("buildDate", option_env!("PINTLE_BUILD_DATE").unwrap_or("1970-01-01T00:00:00Z")),
+        ("goVersion", "none"),
+        ("compiler", "rustc"),
+        ("platform", "linux/amd64"),
+    ];
+    let lines: Vec<String> = parts.iter().map(|(name, value)| format!("  \"{name}\": \"{value}\"")).collect();
+    Response::json(200, format!("{{\n{}\n}}", lines.join(",\n")))
+}
+
+fn path(group: &str, version: &str) -> String {
+    if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") }
+}
+
+fn group_version(group: &str, version: &str) -> String {
+    if group.is_empty() { version.into() } else { format!("{group}/{version}") }
+}
+
+fn with_kind(kind: &'static str, api_version: Option<&str>, mut map: Map) -> Value {
+    map.insert("kind", kind);
+    if let Some(api_version) = api_version {
+        map.insert("apiVersion", api_version);
+    }
+    Value::Map(map)
+}
+
+fn api_versions(server_address: &str) -> Document {
+    let address = Map::from_iter([("clientCIDR", "0.0.0.0/0"), ("serverAddress", server_address)]);
+    let map = Map::from_iter([
+        ("versions", Value::List(vec![Value::from("v1")])),
+        ("serverAddressByClientCIDRs", Value::List(vec![Value::Map(address)])),
+    ]);
+    // Upstream's handlers of the core group leave the version of these documents out.
+    Document { api_version: "v1", kind: "APIVersions", value: with_kind("APIVersions", None, map) }
+}
+
+fn group_list(resources: &Resources) -> Document {
+    let groups: Vec<Value> = resources
+        .groups()
+        .iter()
+        .filter(|(group, _)| !group.is_empty())
+        .map(|(group, versions)| Value::Map(group_entry(group, versions)))
+        .collect();
+    let map = Map::from_iter([("groups", groups)]);
+    Document { api_version: "v1", kind: "APIGroupList", value: with_kind("APIGroupList", Some("v1"), map) }
+}
+
+fn group_entry(group: &str, versions: &[&str]) -> Map {
+    let entry = |version: &&str| {
+        Value::Map(Map::from_iter([("groupVersion", group_version(group, version)), ("version", String::from(*version))]))
+    };
+    let entries: Vec<Value> = versions.iter().map(entry).collect();
+    let preferred = entries.first().cloned().unwrap_or_default();
+    Map::from_iter([("name", Value::from(group)), ("versions", Value::List(entries)), ("preferredVersion", preferred)])
+}
+
+fn resource_list(resources: &Resources, group: &str, version: &str) -> Document {
+    let own = resources.all.iter().filter(|r| r.group == group && r.version == version);
+    let mut entries: Vec<(String, Value)> = Vec::new();
+    for resource in own {
+        entries.push((resource.plural.to_string(), resource_entry(resource)));
+        for sub in &resource.subresources {
+            entries.push((format!("{}/{}", resource.plural, sub.name), subresource_entry(resource, sub)));
+        }
+    }
+    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let list: Vec<Value> = entries.into_iter().map(|(_, entry)| entry).collect();
+    let map = Map::from_iter([("groupVersion", Value::from(group_version(group, version))), ("resources", Value::List(list))]);
+    let api_version = if group.is_empty() { None } else { Some("v1") };
+    Document { api_version: "v1", kind: "APIResourceList", value: with_kind("APIResourceList", api_version, map) }
+}
+
+fn resource_entry(resource: &Resource) -> Value {
+    let mut map = Map::new();
+    map.insert("name", resource.plural.as_ref());
+    map.insert("singularName", resource.singular.as_ref());
+    map.insert("namespaced", resource.namespaced);
+    map.insert("kind", resource.kind.as_ref());
+    map.insert("verbs", texts(resource.verbs.names()));
+    if !resource.short_names.is_empty() {
+        map.insert("shortNames", texts(resource.short_names.iter().map(AsRef::as_ref)));
+    }
+    if !resource.categories.is_empty() {
+        map.insert("categories", texts(resource.categories.iter().map(AsRef::as_ref)));
+    }
+    if resource.verbs.has(Verbs::UPDATE) {
+        map.insert("storageVersionHash", storage_hash(resource));
+    }
+    Value::Map(map)
+}
+
+fn subresource_entry(resource: &Resource, sub: &Subresource) -> Value {
+    let mut map = Map::new();
+    map.insert("name", format!("{}/{}", resource.plural, sub.name));
+    map.insert("singularName", "");
+    map.insert("namespaced", resource.namespaced);
+    if sub.group != resource.group || sub.version != resource.version {
+        if !sub.group.is_empty() {
+            map.insert("group", sub.group.as_ref());
+        }
+        map.insert("version", sub.version.as_ref());
+    }
+    map.insert("kind", sub.kind.as_ref());
+    map.insert("verbs", texts(sub.verbs.names()));
+    Value::Map(map)
+}
+
+/// Names the encoding that objects are stored in: upstream's hash of group, version and kind.
+fn storage_hash(resource: &Resource) -> String {
+    let text = format!("{}/{}/{}", resource.storage_group, resource.storage_version, resource.kind);
+    let hash = Sha256::digest(text.as_bytes());
+    STANDARD.encode(hash.get(..8).unwrap_or(&[]))
+}
+
+fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Value> {
+    texts.map(Value::from).collect()
+}
+
+fn aggregated(api: &Builtin, wants: impl Fn(&str) -> bool) -> Aggregated {
+    let groups = api.resources.groups();
+    let items: Vec<Value> =
+        groups.iter().filter(|(group, _)| wants(group)).map(|(group, versions)| aggregated_group(api, group, versions)).collect();
+    let mut map = Map::from_iter([("metadata", Value::map()), ("items", Value::List(items))]);
+    map.insert("kind", "APIGroupDiscoveryList");
+    map.insert("apiVersion", "apidiscovery.k8s.io/v2");
+    let value = Value::Map(map);
+    let body = match api.schema.named("k8s.io.api.apidiscovery.v2.APIGroupDiscoveryList") {
+        Some(ty) => {
+            let mut out = Vec::new();
+            encode::json::encode(&api.schema, ty, &value, &mut out);
+            out
+        }
+        None => pintle_object::json::to_string(&value).into_bytes(),
+    };
+    let hash: String = Sha512::digest(&body).iter().map(|byte| format!("{byte:02X}")).collect();
+    Aggregated { body: body.into(), etag: format!("\"{hash}\"") }
+}
+
+fn aggregated_group(api: &Builtin, group: &str, versions: &[&str]) -> Value {
+    let entry = |version: &&str| {
+        let own = api.resources.all.iter().filter(|r| r.group == group && r.version == *version);
+        let list: Vec<Value> = own.map(aggregated_resource).collect();
+        Value::Map(Map::from_iter([
+            ("version", Value::from(*version)),
+            ("resources", Value::List(list)),
+            ("freshness", Value::from("Current")),
+        ]))
+    };
+    let metadata = if group.is_empty() { Map::new() } else { Map::from_iter([("name", group)]) };
+    let versions: Vec<Value> = versions.iter().map(entry).collect();
+    Value::Map(Map::from_iter([("metadata", Value::Map(metadata)), ("versions", Value::List(versions))]))
+}
+
+fn aggregated_resource(resource: &Resource) -> Value {
+    let mut map = Map::new();
+    map.insert("resource", resource.plural.as_ref());
+    map.insert("responseKind", response_kind("", "", &resource.kind));
+    map.insert("scope", if resource.namespaced { "Namespaced" } else { "Cluster" });
+    map.insert("singularResource", resource.singular.as_ref());
+    map.insert("verbs", texts(resource.verbs.names()));
+    if !resource.short_names.is_empty() {
+        map.insert("shortNames", texts(resource.short_names.iter().map(AsRef::as_ref)));
+    }
+    if !resource.categories.is_empty() {
+        map.insert("categories", texts(resource.categories.iter().map(AsRef::as_ref)));
+    }
+    if !resource.subresources.is_empty() {
+        let subs: Vec<Value> = resource.subresources.iter().map(|sub| aggregated_subresource(resource, sub)).collect();
+        map.insert("subresources", subs);
+    }
+    Value::Map(map)
+}
+
+fn aggregated_subresource(resource: &Resource, sub: &Subresource) -> Value {
+    let is_own = sub.group == resource.group && sub.version == resource.version;
+    let (group, version) = if is_own { ("", "") } else { (sub.group.as_ref(), sub.version.as_ref()) };
+    Value::Map(Map::from_iter([
+        ("subresource", Value::from(sub.name.as_ref())),
+        ("responseKind", response_kind(group, version, &sub.kind)),
+        ("verbs", Value::List(texts(sub.verbs.names()))),
+    ]))
+}
+
+fn response_kind(group: &str, version: &str, kind: &str) -> Value {
+    Value::Map(Map::from_iter([("group", group), ("version", version), ("kind", kind)]))
+}
