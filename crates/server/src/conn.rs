@@ -32,11 +32,12 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// Serves until `stop` turns true, then lets what is under way finish.
 pub async fn serve(app: Arc<App>, listener: TcpListener, acceptor: TlsAcceptor, mut stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
+    let for_connections = stop.clone();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(app.clone(), stream, acceptor.clone(), stop.clone()));
+                    connections.spawn(connection(app.clone(), stream, acceptor.clone(), for_connections.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");

@@ -37,7 +37,7 @@ pub async fn handle(app: &App, incoming: hyper::Request<Incoming>, certificates:
     let answer = run(app, &mut request, body, certificates).await;
     let response = answer.unwrap_or_else(|status| refuse(app, &request, &status));
     app.metrics.observe(&request, &response, started.elapsed());
-    finish(&request, response)
+    finish(app, &request, response)
 }
 
 async fn run(
@@ -165,18 +165,18 @@ pub fn object(
 }
 
 /// Headers that every answer has, and gzip where it is worth it.
-fn finish(request: &Request, response: Response) -> Response {
-    let response = response.with("cache-control", "no-cache, private").with("audit-id", audit_id(request));
+fn finish(app: &App, request: &Request, response: Response) -> Response {
+    let response = response.with("cache-control", "no-cache, private").with("audit-id", audit_id(app, request));
     compressed(request, response)
 }
 
 /// The client's own id, when it gave a usable one.
-fn audit_id(request: &Request) -> String {
+fn audit_id(app: &App, request: &Request) -> String {
     let given = request.header("audit-id");
     if !given.is_empty() && given.len() <= 64 {
         return given.into();
     }
-    pintle_engine::generate::uid()
+    app.engine.generator.uid()
 }
 
 /// Bodies from this size on are compressed, at the level that costs least: upstream's choice.
