@@ -30,7 +30,12 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` turns true, then lets what is under way finish.
-pub async fn serve(app: Arc<App>, listener: TcpListener, acceptor: TlsAcceptor, mut stop: watch::Receiver<bool>) {
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     let for_connections = stop.clone();
     loop {
@@ -56,7 +61,12 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, acceptor: TlsAcceptor, 
     }
 }
 
-async fn connection(app: Arc<App>, stream: TcpStream, acceptor: TlsAcceptor, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    app: Arc<App>,
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    mut stop: watch::Receiver<bool>,
+) {
     let _ = stream.set_nodelay(true);
     let stream = match tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
@@ -66,8 +76,14 @@ async fn connection(app: Arc<App>, stream: TcpStream, acceptor: TlsAcceptor, mut
         }
         Err(_) => return,
     };
-    let certificates: Arc<[CertificateDer<'static>]> =
-        stream.get_ref().1.peer_certificates().unwrap_or(&[]).iter().map(|c| c.clone().into_owned()).collect();
+    let certificates: Arc<[CertificateDer<'static>]> = stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .unwrap_or(&[])
+        .iter()
+        .map(|c| c.clone().into_owned())
+        .collect();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (app, certificates) = (app.clone(), certificates.clone());
         async move { Ok::<_, Infallible>(to_http(pipeline::handle(&app, request, &certificates).await)) }
@@ -132,7 +148,10 @@ impl hyper::body::Body for HttpBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if let Some(chunk) = self.chunks.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }

@@ -50,7 +50,10 @@ impl Discovery {
             }
             if !group.is_empty() {
                 let value = with_kind("APIGroup", Some("v1"), group_entry(group, &versions));
-                documents.insert(format!("/apis/{group}"), Document { api_version: "v1", kind: "APIGroup", value });
+                documents.insert(
+                    format!("/apis/{group}"),
+                    Document { api_version: "v1", kind: "APIGroup", value },
+                );
             }
         }
         let core = aggregated(api, |group| group.is_empty());
@@ -114,7 +117,11 @@ fn aggregated_answer(app: &App, request: &Request, path: &str) -> Option<Respons
     }
     let known = request.header("if-none-match");
     if known == document.etag {
-        return Some(Response::new(304, AGGREGATED, Bytes::new()).with("etag", document.etag.clone()).with("vary", "Accept"));
+        return Some(
+            Response::new(304, AGGREGATED, Bytes::new())
+                .with("etag", document.etag.clone())
+                .with("vary", "Accept"),
+        );
     }
     let response = Response::new(200, AGGREGATED, document.body.clone());
     Some(response.with("etag", document.etag.clone()).with("vary", "Accept"))
@@ -123,14 +130,26 @@ fn aggregated_answer(app: &App, request: &Request, path: &str) -> Option<Respons
 fn root(app: &App) -> Response {
     let mut paths: Vec<String> = app.discovery.documents.keys().cloned().collect();
     let others = [
-        "/.well-known/openid-configuration", "/healthz", "/livez", "/metrics", "/metrics/slis", "/openapi/v2",
-        "/openapi/v3", "/openapi/v3/", "/openid/v1/jwks", "/readyz", "/version",
+        "/.well-known/openid-configuration",
+        "/healthz",
+        "/livez",
+        "/metrics",
+        "/metrics/slis",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/openapi/v3/",
+        "/openid/v1/jwks",
+        "/readyz",
+        "/version",
     ];
     paths.extend(others.iter().map(ToString::to_string));
     paths.sort();
     let paths: Vec<Value> = paths.into_iter().map(Value::from).collect();
     let body = Map::from_iter([("paths", paths)]);
-    Response::json(200, pintle_object::json::pretty(pintle_object::json::to_string(&Value::Map(body)).as_bytes()))
+    Response::json(
+        200,
+        pintle_object::json::pretty(pintle_object::json::to_string(&Value::Map(body)).as_bytes()),
+    )
 }
 
 /// The release of Kubernetes whose behaviour this server has.
@@ -195,11 +214,18 @@ fn group_list(resources: &Resources) -> Document {
 
 fn group_entry(group: &str, versions: &[&str]) -> Map {
     let entry = |version: &&str| {
-        Value::Map(Map::from_iter([("groupVersion", group_version(group, version)), ("version", String::from(*version))]))
+        Value::Map(Map::from_iter([
+            ("groupVersion", group_version(group, version)),
+            ("version", String::from(*version)),
+        ]))
     };
     let entries: Vec<Value> = versions.iter().map(entry).collect();
     let preferred = entries.first().cloned().unwrap_or_default();
-    Map::from_iter([("name", Value::from(group)), ("versions", Value::List(entries)), ("preferredVersion", preferred)])
+    Map::from_iter([
+        ("name", Value::from(group)),
+        ("versions", Value::List(entries)),
+        ("preferredVersion", preferred),
+    ])
 }
 
 fn resource_list(resources: &Resources, group: &str, version: &str) -> Document {
@@ -213,9 +239,16 @@ fn resource_list(resources: &Resources, group: &str, version: &str) -> Document 
     }
     entries.sort_by(|(a, _), (b, _)| a.cmp(b));
     let list: Vec<Value> = entries.into_iter().map(|(_, entry)| entry).collect();
-    let map = Map::from_iter([("groupVersion", Value::from(group_version(group, version))), ("resources", Value::List(list))]);
+    let map = Map::from_iter([
+        ("groupVersion", Value::from(group_version(group, version))),
+        ("resources", Value::List(list)),
+    ]);
     let api_version = if group.is_empty() { None } else { Some("v1") };
-    Document { api_version: "v1", kind: "APIResourceList", value: with_kind("APIResourceList", api_version, map) }
+    Document {
+        api_version: "v1",
+        kind: "APIResourceList",
+        value: with_kind("APIResourceList", api_version, map),
+    }
 }
 
 fn resource_entry(resource: &Resource) -> Value {
@@ -266,8 +299,11 @@ fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Value> {
 
 fn aggregated(api: &Builtin, wants: impl Fn(&str) -> bool) -> Aggregated {
     let groups = api.resources.groups();
-    let items: Vec<Value> =
-        groups.iter().filter(|(group, _)| wants(group)).map(|(group, versions)| aggregated_group(api, group, versions)).collect();
+    let items: Vec<Value> = groups
+        .iter()
+        .filter(|(group, _)| wants(group))
+        .map(|(group, versions)| aggregated_group(api, group, versions))
+        .collect();
     let mut map = Map::from_iter([("metadata", Value::map()), ("items", Value::List(items))]);
     map.insert("kind", "APIGroupDiscoveryList");
     map.insert("apiVersion", "apidiscovery.k8s.io/v2");
@@ -313,7 +349,8 @@ fn aggregated_resource(resource: &Resource) -> Value {
         map.insert("categories", texts(resource.categories.iter().map(AsRef::as_ref)));
     }
     if !resource.subresources.is_empty() {
-        let subs: Vec<Value> = resource.subresources.iter().map(|sub| aggregated_subresource(resource, sub)).collect();
+        let subs: Vec<Value> =
+            resource.subresources.iter().map(|sub| aggregated_subresource(resource, sub)).collect();
         map.insert("subresources", subs);
     }
     Value::Map(map)

@@ -37,8 +37,11 @@ const HOOKS: [&str; 25] = [
     "poststarthook/apiservice-discovery-controller",
 ];
 
-const LAST: [&str; 3] =
-    ["poststarthook/kube-apiserver-autoregistration", "autoregister-completion", "poststarthook/apiservice-openapi-controller"];
+const LAST: [&str; 3] = [
+    "poststarthook/kube-apiserver-autoregistration",
+    "autoregister-completion",
+    "poststarthook/apiservice-openapi-controller",
+];
 
 const OPENAPI_V3: &str = "poststarthook/apiservice-openapiv3-controller";
 
@@ -74,7 +77,9 @@ pub fn answer(app: &App, request: &Request) -> Option<Response> {
     let fails = |check: &str| root == "readyz" && check == "shutdown" && pipeline::is_stopping(app);
     match check {
         Some(check) if !checks(root).contains(&check) => Some(Response::not_found_page()),
-        Some(check) if fails(check) => Some(Response::text(500, "internal server error: process is shutting down\n")),
+        Some(check) if fails(check) => {
+            Some(Response::text(500, "internal server error: process is shutting down\n"))
+        }
         Some(_) => Some(ok("ok".into())),
         None => Some(all(root, request, fails)),
     }
@@ -94,10 +99,16 @@ fn all(root: &str, request: &Request, fails: impl Fn(&str) -> bool) -> Response 
             _ => format!("[+]{check} ok\n"),
         });
     }
-    let unknown: Vec<String> =
-        excluded.iter().filter(|name| !checks(root).contains(name)).map(|name| pintle_object::field::quote(name)).collect();
+    let unknown: Vec<String> = excluded
+        .iter()
+        .filter(|name| !checks(root).contains(name))
+        .map(|name| pintle_object::field::quote(name))
+        .collect();
     if !unknown.is_empty() {
-        lines.push_str(&format!("warn: some health checks cannot be excluded: no matches for {}\n", unknown.join(", ")));
+        lines.push_str(&format!(
+            "warn: some health checks cannot be excluded: no matches for {}\n",
+            unknown.join(", ")
+        ));
     }
     if failed {
         return Response::new(500, "text/plain; charset=utf-8", format!("{lines}{root} check failed\n"))

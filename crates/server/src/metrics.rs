@@ -3,15 +3,17 @@
 use crate::app::App;
 use crate::request::Request;
 use crate::respond::{Body, Response};
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 use std::time::Duration;
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 
 /// Upstream's buckets of request latency, in seconds.
 const SECONDS: [f64; 24] = [
-    0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0,
-    45.0, 60.0, 90.0,
+    0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0,
+    20.0, 30.0, 45.0, 60.0, 90.0,
 ];
 
 /// The server's counters.
@@ -35,7 +37,8 @@ impl Metrics {
             &["code", "component", "dry_run", "group", "resource", "scope", "subresource", "verb", "version"],
         )?;
         let durations = HistogramVec::new(
-            HistogramOpts::new("apiserver_request_duration_seconds", "Seconds from request to answer.").buckets(SECONDS.to_vec()),
+            HistogramOpts::new("apiserver_request_duration_seconds", "Seconds from request to answer.")
+                .buckets(SECONDS.to_vec()),
             &["component", "dry_run", "group", "resource", "scope", "subresource", "verb", "version"],
         )?;
         let sizes = HistogramVec::new(
@@ -47,7 +50,10 @@ impl Metrics {
             Opts::new("apiserver_longrunning_requests", "Watches and other long requests that are open."),
             &["component", "group", "resource", "scope", "subresource", "verb", "version"],
         )?;
-        let objects = IntGaugeVec::new(Opts::new("apiserver_resource_objects", "Stored objects by resource."), &["group", "resource"])?;
+        let objects = IntGaugeVec::new(
+            Opts::new("apiserver_resource_objects", "Stored objects by resource."),
+            &["group", "resource"],
+        )?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(sizes.clone()))?;
@@ -71,7 +77,17 @@ impl Metrics {
         let (group, resource, sub, version) = (&info.group, &info.resource, &info.subresource, &info.version);
         let code = response.status.to_string();
         self.requests
-            .with_label_values(&[code.as_str(), "apiserver", dry_run, group, resource, scope, sub, &verb, version])
+            .with_label_values(&[
+                code.as_str(),
+                "apiserver",
+                dry_run,
+                group,
+                resource,
+                scope,
+                sub,
+                &verb,
+                version,
+            ])
             .inc();
         if matches!(response.body, Body::Stream(_)) {
             return;
@@ -80,7 +96,9 @@ impl Metrics {
             .with_label_values(&["apiserver", dry_run, group, resource, scope, sub, &verb, version])
             .observe(elapsed.as_secs_f64());
         if let Some(len) = response.len() {
-            self.sizes.with_label_values(&["apiserver", group, resource, scope, sub, &verb, version]).observe(len as f64);
+            self.sizes
+                .with_label_values(&["apiserver", group, resource, scope, sub, &verb, version])
+                .observe(len as f64);
         }
     }
 
@@ -102,7 +120,8 @@ impl Metrics {
     fn text(&self, app: &App) -> Vec<u8> {
         for (prefix, count) in app.engine.store.collections() {
             let resource = prefix.trim_start_matches("/registry/").trim_end_matches('/');
-            let (group, resource) = resource.split_once('/').filter(|(group, _)| group.contains('.')).unwrap_or(("", resource));
+            let (group, resource) =
+                resource.split_once('/').filter(|(group, _)| group.contains('.')).unwrap_or(("", resource));
             self.objects.with_label_values(&[group, resource]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         let mut out = Vec::new();

@@ -19,7 +19,11 @@ use std::sync::atomic::Ordering;
 pub const BODY_BYTES_MAX: usize = 3 << 20;
 
 /// Answers one request. Never fails: every error is an answer.
-pub async fn handle(app: &App, incoming: hyper::Request<Incoming>, certificates: &[CertificateDer<'static>]) -> Response {
+pub async fn handle(
+    app: &App,
+    incoming: hyper::Request<Incoming>,
+    certificates: &[CertificateDer<'static>],
+) -> Response {
     let started = std::time::Instant::now();
     let (parts, body) = incoming.into_parts();
     let query = Query::parse(parts.uri.query().unwrap_or(""));
@@ -113,13 +117,18 @@ fn other(app: &App, request: &Request) -> Result<Response, Status> {
 
 /// What the router says to a method that a path does not take.
 pub fn method_not_allowed() -> Status {
-    Status::new(405, Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
-        .with_details(Details::default())
+    Status::new(
+        405,
+        Reason::MethodNotAllowed,
+        "the server does not allow this method on the requested resource",
+    )
+    .with_details(Details::default())
 }
 
 /// What the router says to a path under a known group and version that is no resource.
 pub fn no_such_resource() -> Status {
-    Status::new(404, Reason::NotFound, "the server could not find the requested resource").with_details(Details::default())
+    Status::new(404, Reason::NotFound, "the server could not find the requested resource")
+        .with_details(Details::default())
 }
 
 /// A Status as the client asked to see it.
@@ -158,15 +167,18 @@ pub fn object(
             Response::new(status, media_type, out)
         }
         negotiate::Format::Yaml => Response::new(status, media_type, yaml::to_string(value)),
-        negotiate::Format::Protobuf => {
-            Response::new(status, media_type, encode::protobuf::document(&api.schema, ty, api_version, kind, value))
-        }
+        negotiate::Format::Protobuf => Response::new(
+            status,
+            media_type,
+            encode::protobuf::document(&api.schema, ty, api_version, kind, value),
+        ),
     }
 }
 
 /// Headers that every answer has, and gzip where it is worth it.
 fn finish(app: &App, request: &Request, response: Response) -> Response {
-    let response = response.with("cache-control", "no-cache, private").with("audit-id", audit_id(app, request));
+    let response =
+        response.with("cache-control", "no-cache, private").with("audit-id", audit_id(app, request));
     compressed(request, response)
 }
 
@@ -183,8 +195,12 @@ fn audit_id(app: &App, request: &Request) -> String {
 const GZIP_BYTES_MIN: usize = 128 << 10;
 
 fn compressed(request: &Request, response: Response) -> Response {
-    let accepts = request.header_list("accept-encoding").split(',').any(|part| part.trim().starts_with("gzip"));
-    if !accepts || response.len().is_none_or(|len| len < GZIP_BYTES_MIN) || response.header("content-encoding").is_some() {
+    let accepts =
+        request.header_list("accept-encoding").split(',').any(|part| part.trim().starts_with("gzip"));
+    if !accepts
+        || response.len().is_none_or(|len| len < GZIP_BYTES_MIN)
+        || response.header("content-encoding").is_some()
+    {
         return response;
     }
     let chunks = match &response.body {
