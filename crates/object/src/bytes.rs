@@ -1,7 +1,13 @@
 //! Standard base64, with Go's error.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+
+/// As Go's `StdEncoding`: padded, and lenient about the bits that the last digit leaves over.
+const STANDARD: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
 /// Decodes base64 text; line breaks are ignored, as Go ignores them.
 pub fn decode(text: &str) -> Result<Vec<u8>, String> {
@@ -62,6 +68,7 @@ mod tests {
             assert_eq!(encode(&decode(text).unwrap()), text);
         }
         assert_eq!(decode("YW\nJj").unwrap(), b"abc");
+        assert_eq!(decode("YR==").unwrap(), b"a");
     }
 
     #[test]

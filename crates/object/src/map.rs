@@ -19,6 +19,12 @@ impl Map {
         Map { entries: Vec::with_capacity(capacity) }
     }
 
+    /// A map from entries that are sorted by key already, each key once.
+    pub fn from_sorted(entries: Vec<(Text, Value)>) -> Map {
+        debug_assert!(entries.windows(2).all(|pair| matches!(pair, [(a, _), (b, _)] if a < b)), "not sorted");
+        Map { entries }
+    }
+
     pub fn len(&self) -> usize {
         self.entries.len()
     }

@@ -1,5 +1,7 @@
 //! Times and durations as Kubernetes writes them: RFC 3339 in UTC, and Go's duration text.
 
+use crate::value::Text;
+
 /// Seconds and nanoseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time {
@@ -24,24 +26,44 @@ impl Time {
     }
 
     /// `2024-01-02T03:04:05Z`
-    pub fn to_seconds_text(self) -> String {
-        format!("{}Z", self.date_time())
+    pub fn to_seconds_text(self) -> Text {
+        let mut text = self.date_time();
+        text.push('Z');
+        text
     }
 
     /// `2024-01-02T03:04:05.678900Z`
-    pub fn to_micro_text(self) -> String {
-        format!("{}.{:06}Z", self.date_time(), self.nanos / 1000)
+    pub fn to_micro_text(self) -> Text {
+        let mut text = self.date_time();
+        text.push('.');
+        push_digits(&mut text, i64::from(self.nanos / 1000), 6);
+        text.push('Z');
+        text
     }
 
-    fn date_time(self) -> String {
+    fn date_time(self) -> Text {
         let (year, month, day) = civil(self.seconds.div_euclid(86_400));
         let second = self.seconds.rem_euclid(86_400);
-        format!(
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
-            second / 3600,
-            second / 60 % 60,
-            second % 60
-        )
+        let mut text = Text::const_new("");
+        push_digits(&mut text, year, 4);
+        let parts =
+            [('-', month), ('-', day), ('T', second / 3600), (':', second / 60 % 60), (':', second % 60)];
+        for (before, number) in parts {
+            text.push(before);
+            push_digits(&mut text, number, 2);
+        }
+        text
+    }
+}
+
+/// Appends a number with leading zeros up to a width.
+fn push_digits(text: &mut Text, number: i64, width: u32) {
+    if number < 0 || number >= 10_i64.pow(width) {
+        text.push_str(&number.to_string());
+        return;
+    }
+    for place in (0..width).rev() {
+        text.push(char::from(b'0' + (number / 10_i64.pow(place) % 10) as u8));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The compiled form of API types: what a table of `api/` or a CRD's schema becomes in memory.
 
-use pintle_object::Value;
+use pintle_object::{Text, Value};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -66,6 +66,10 @@ pub struct Struct {
     pub fields: Vec<Field>,
     /// Indices into `fields`, sorted by field name.
     pub by_name: Vec<u16>,
+    /// For each field its place in `by_name`.
+    pub ranks: Vec<u16>,
+    /// For each field its name, ready to be a key of a tree.
+    pub keys: Vec<Text>,
     /// Indices into `fields` of those in protobuf, sorted by their numbers: the order of protobuf output.
     pub by_tag: Vec<u16>,
     /// Indices into `fields` of those that output always shows.
@@ -177,12 +181,19 @@ impl Struct {
         let mut by_tag = by_name.clone();
         let at = |index: &u16| fields.get(usize::from(*index)).expect("indices of fields");
         by_name.sort_by(|a, b| at(a).name.cmp(&at(b).name));
+        let mut ranks = vec![0; fields.len()];
+        for (rank, index) in by_name.iter().enumerate() {
+            if let Some(slot) = ranks.get_mut(usize::from(*index)) {
+                *slot = rank as u16;
+            }
+        }
+        let keys = fields.iter().map(|field| key(&field.name)).collect();
         by_tag.retain(|index| at(index).tags.first() != Some(&0));
         by_tag.sort_by(|a, b| at(a).tags.cmp(&at(b).tags));
         let always =
             (0..fields.len() as u16).filter(|index| at(index).presence == Presence::Always).collect();
         let defaulted = (0..fields.len() as u16).filter(|index| at(index).default.is_some()).collect();
-        Struct { fields, by_name, by_tag, always, defaulted, atomic }
+        Struct { fields, by_name, ranks, keys, by_tag, always, defaulted, atomic }
     }
 
     pub fn field(&self, name: &str) -> Option<&Field> {
@@ -196,5 +207,13 @@ impl Struct {
 
     pub fn at(&self, index: u16) -> &Field {
         self.fields.get(usize::from(index)).expect("by_name and by_tag hold indices of fields")
+    }
+}
+
+/// Built-in names are borrowed from the binary, so that a key costs no allocation however long it is.
+fn key(name: &Str) -> Text {
+    match name {
+        Str::Borrowed(name) => Text::const_new(name),
+        Str::Owned(name) => Text::from(name.as_str()),
     }
 }

@@ -1,8 +1,9 @@
 //! JSON to canonical form in one walk: unknown fields are pruned and reported, zero values follow Go's rules.
 
 use super::context::{At, Step};
+use super::draft::Draft;
 use super::{DecodeError, Decoded, zero};
-use crate::model::{Field, List, Schema, Shape, Struct, TypeId};
+use crate::model::{List, Schema, Shape, Struct, TypeId};
 use pintle_object::field::quote;
 use pintle_object::json::{self, Kind, Reader};
 use pintle_object::quantity;
@@ -75,9 +76,8 @@ impl<'a> Decoder<'a> {
             (Shape::MicroTime, _) => {
                 self.checked(kind, at, |text| Ok(Time::parse_micro(text)?.to_micro_text()))
             }
-            (Shape::Duration, _) => {
-                self.checked(kind, at, |text| Ok(time::format_duration(time::parse_duration(text)?)))
-            }
+            (Shape::Duration, _) => self
+                .checked(kind, at, |text| Ok(Text::from(time::format_duration(time::parse_duration(text)?)))),
             (Shape::RawExtension | Shape::Json | Shape::FieldsV1, _) => {
                 Value::Raw(Box::new(RawJson(json::compact(self.reader.skip()))))
             }
@@ -102,7 +102,7 @@ impl<'a> Decoder<'a> {
 
     fn structure(&mut self, ty: TypeId, inner: &'a Struct, at: &At<'_>) -> Value {
         let of = self.schema.ty(ty).name.as_ref();
-        let mut map = Map::with_capacity(inner.fields.len().min(8));
+        let mut draft = Draft::new(inner);
         let mut seen = Seen::default();
         self.reader.begin_map();
         while let Some(key) = self.reader.next_key() {
@@ -118,15 +118,12 @@ impl<'a> Decoder<'a> {
                 self.complain("duplicate", &here);
             }
             let mut value = self.value(field.ty, &here);
-            if is_again && let Some(earlier) = map.remove(&key) {
+            if is_again && let Some(earlier) = draft.take(index) {
                 value = merged(earlier, value);
             }
-            if shows(self.schema, field, &value) {
-                map.insert(key, value);
-            }
+            draft.set(self.schema, index, value);
         }
-        super::fill(self.schema, inner, &mut map);
-        Value::Map(map)
+        draft.finish(self.schema)
     }
 
     fn list(&mut self, list: &'a List, at: &At<'_>) -> Value {
@@ -250,7 +247,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// A text that is brought into canonical form.
-    fn checked(&mut self, kind: Kind, at: &At<'_>, canonical: fn(&str) -> Result<String, String>) -> Value {
+    fn checked(&mut self, kind: Kind, at: &At<'_>, canonical: fn(&str) -> Result<Text, String>) -> Value {
         if kind != Kind::Text {
             self.reader.skip();
             self.final_type_error(kind.word(), "string", at);
@@ -365,10 +362,6 @@ impl<'a> Decoder<'a> {
             self.strict.push(complaint);
         }
     }
-}
-
-fn shows(schema: &Schema, field: &Field, value: &Value) -> bool {
-    super::zero::shows(schema, field.presence, field.pointer, field.ty, value)
 }
 
 /// What a field holds that stands twice: Go decodes the second value over the first.

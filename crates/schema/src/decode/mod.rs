@@ -1,6 +1,7 @@
 //! Decodes objects into canonical form, driven by their type.
 
 mod context;
+mod draft;
 pub mod json;
 pub mod protobuf;
 mod zero;

@@ -1,7 +1,8 @@
 //! Protobuf to canonical form, and the envelope that upstream stores and sends objects in.
 
-use super::{DecodeError, fill, zero};
-use crate::model::{Field, Schema, Shape, Struct, TypeId};
+use super::draft::Draft;
+use super::{DecodeError, zero};
+use crate::model::{Schema, Shape, Struct, TypeId};
 use pintle_object::time::{self, Time};
 use pintle_object::value::RawJson;
 use pintle_object::wire::{Error, Payload, Reader};
@@ -70,12 +71,11 @@ fn value(
     let depth = depth.checked_sub(1).ok_or(Error::Overflow)?;
     Ok(match schema.shape(ty) {
         Shape::Struct(inner) => {
-            let mut map = Map::with_capacity(8);
-            structure(schema, inner, &inner.by_tag, 0, payload.bytes(field)?, &mut map, depth)?;
-            finish(schema, inner, &mut map);
-            Value::Map(map)
+            let mut draft = Draft::new(inner);
+            structure(schema, inner, &inner.by_tag, 0, payload.bytes(field)?, &mut draft, depth)?;
+            draft.finish(schema)
         }
-        Shape::Text => Value::from(text(payload.bytes(field)?)?),
+        Shape::Text => Value::Text(Text::from(text(payload.bytes(field)?)?)),
         Shape::Bool => Value::Bool(payload.varint(field)? != 0),
         Shape::Int32 => Value::Int(i64::from(payload.varint(field)? as i32)),
         Shape::Int64 => Value::Int(payload.varint(field)? as i64),
@@ -91,8 +91,14 @@ fn value(
             Value::from(time::format_duration(nanos as i64))
         }
         Shape::RawExtension | Shape::Json | Shape::FieldsV1 => raw(payload.bytes(field)?)?,
-        Shape::SchemaOrArray(inner) | Shape::SchemaOrStrings(inner) => {
-            schema_or_list(schema, *inner, payload.bytes(field)?, depth)?
+        Shape::SchemaOrArray(inner) => schema_or_list(payload.bytes(field)?, |number, payload| {
+            value(schema, *inner, payload, number, depth)
+        })?,
+        Shape::SchemaOrStrings(inner) => {
+            schema_or_list(payload.bytes(field)?, |number, payload| match number {
+                1 => value(schema, *inner, payload, number, depth),
+                _ => Ok(Value::from(text(payload.bytes(number)?)?)),
+            })?
         }
         Shape::SchemaOrBool(inner) => schema_or_bool(schema, *inner, payload.bytes(field)?, depth)?,
         Shape::List(list) => {
@@ -109,26 +115,33 @@ fn value(
 }
 
 /// Reads the fields of one message; `order` are those of the struct that stand in it at this depth of embedding.
-fn structure(
+fn structure<'a>(
     schema: &Schema,
-    inner: &Struct,
-    order: &[u16],
+    inner: &'a Struct,
+    order: &'a [u16],
     level: usize,
     message: &[u8],
-    map: &mut Map,
+    draft: &mut Draft<'a>,
     depth: usize,
 ) -> Result<(), Error> {
     let mut reader = Reader::new(message);
+    let tag_of = |index: &u16| inner.at(*index).tags.get(level).copied().unwrap_or(0);
+    let mut next = 0;
     while let Some((number, payload)) = reader.next_field()? {
-        let tag_of = |index: &u16| inner.at(*index).tags.get(level).copied().unwrap_or(0);
-        let start = order.partition_point(|index| tag_of(index) < number);
-        let end = order.partition_point(|index| tag_of(index) <= number);
-        let Some(found) = order.get(start..end).filter(|found| !found.is_empty()) else { continue };
-        let field = found.first().map(|index| inner.at(*index)).expect("just found to be there");
-        if field.tags.len() > level + 1 {
-            structure(schema, inner, found, level + 1, payload.bytes(number)?, map, depth)?;
+        // Encoders write fields in the order of their numbers: the next one is near the last one.
+        if order.get(next).is_none_or(|index| tag_of(index) > number) {
+            next = 0;
+        }
+        let ahead = order.get(next..).unwrap_or(&[]);
+        next += ahead.iter().take_while(|index| tag_of(index) < number).count();
+        let Some(index) = order.get(next).filter(|index| tag_of(index) == number) else { continue };
+        if inner.at(*index).tags.len() > level + 1 {
+            let ahead = order.get(next..).unwrap_or(&[]);
+            let count = ahead.iter().take_while(|index| tag_of(index) == number).count();
+            let embedded = ahead.get(..count).unwrap_or(&[]);
+            structure(schema, inner, embedded, level + 1, payload.bytes(number)?, draft, depth)?;
         } else {
-            read_field(schema, field, number, payload, map, depth)?;
+            read_field(schema, inner, *index, number, payload, draft, depth)?;
         }
     }
     Ok(())
@@ -136,30 +149,32 @@ fn structure(
 
 fn read_field(
     schema: &Schema,
-    field: &Field,
+    inner: &Struct,
+    index: u16,
     number: u32,
     payload: Payload<'_>,
-    map: &mut Map,
+    draft: &mut Draft<'_>,
     depth: usize,
 ) -> Result<(), Error> {
+    let field = inner.at(index);
     match schema.shape(field.ty) {
         Shape::List(list) if !list.wrapped => {
             let item = value(schema, list.item, payload, number, depth)?;
-            match map.entry(&field.name) {
-                Value::List(items) => items.push(item),
-                slot => *slot = Value::List(vec![item]),
+            match draft.get_mut(index) {
+                Some(Value::List(items)) => items.push(item),
+                _ => draft.set(schema, index, Value::List(vec![item])),
             }
         }
-        Shape::Map(inner) => {
-            let (key, item) = entry(schema, inner.value, payload.bytes(number)?, depth)?;
-            match map.entry(&field.name) {
-                Value::Map(entries) => drop(entries.insert(key, item)),
-                slot => *slot = Value::Map(Map::from_iter([(key, item)])),
+        Shape::Map(map) => {
+            let (key, item) = entry(schema, map.value, payload.bytes(number)?, depth)?;
+            match draft.get_mut(index) {
+                Some(Value::Map(entries)) => drop(entries.insert(key, item)),
+                _ => draft.set(schema, index, Value::Map(Map::from_iter([(key, item)]))),
             }
         }
         _ => {
             let value = value(schema, field.ty, payload, number, depth)?;
-            map.insert(field.name.as_ref(), value);
+            draft.set(schema, index, value);
         }
     }
     Ok(())
@@ -182,37 +197,22 @@ fn entry(schema: &Schema, ty: TypeId, message: &[u8], depth: usize) -> Result<(T
     Ok((key, item))
 }
 
-/// Drops the zero values that JSON would not show, and adds those that it always shows.
-fn finish(schema: &Schema, inner: &Struct, map: &mut Map) {
-    map.retain(|name, value| {
-        let field = inner.field(name).expect("only fields of the struct were read");
-        super::zero::shows(schema, field.presence, field.pointer, field.ty, value)
-    });
-    fill(schema, inner, map);
-}
-
-fn schema_or_list(schema: &Schema, inner: TypeId, message: &[u8], depth: usize) -> Result<Value, Error> {
+/// One schema (field 1), or items (field 2), each read by `read`.
+fn schema_or_list(
+    message: &[u8],
+    read: impl Fn(u32, Payload<'_>) -> Result<Value, Error>,
+) -> Result<Value, Error> {
     let mut one = Value::Null;
     let mut items = Vec::new();
     let mut reader = Reader::new(message);
-    while let Some((field, payload)) = reader.next_field()? {
-        let bytes = payload.bytes(field)?;
-        match field {
-            1 => one = value(schema, inner, payload, field, depth)?,
-            2 => items.push(match std::str::from_utf8(bytes) {
-                // A required name is a text, a schema is a message; a schema's message never reads as its text.
-                Ok(text) if one.is_null() && !looks_like_message(bytes) => Value::from(text),
-                _ => value(schema, inner, payload, field, depth)?,
-            }),
+    while let Some((number, payload)) = reader.next_field()? {
+        match number {
+            1 => one = read(number, payload)?,
+            2 => items.push(read(number, payload)?),
             _ => {}
         }
     }
     Ok(if items.is_empty() { one } else { Value::List(items) })
-}
-
-/// JSONSchemaProps always writes its first field, the id: the message begins with its tag.
-fn looks_like_message(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&0x0a)
 }
 
 fn schema_or_bool(schema: &Schema, inner: TypeId, message: &[u8], depth: usize) -> Result<Value, Error> {
@@ -259,7 +259,7 @@ fn int_or_string(message: &[u8]) -> Result<Value, Error> {
     Ok(if is_text { Value::from(found) } else { Value::from(int) })
 }
 
-fn moment(message: &[u8], show: fn(Time) -> String) -> Result<Value, Error> {
+fn moment(message: &[u8], show: fn(Time) -> Text) -> Result<Value, Error> {
     if message.is_empty() {
         return Ok(Value::Null);
     }

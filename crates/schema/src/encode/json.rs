@@ -1,5 +1,6 @@
 //! Canonical form to JSON in Go's field order.
 
+use super::fields::Fields;
 use crate::model::{Schema, Shape, Struct, TypeId};
 use pintle_object::json::{write_string, write_value};
 use pintle_object::{Map, Value};
@@ -53,8 +54,9 @@ pub fn encode(schema: &Schema, ty: TypeId, value: &Value, out: &mut Vec<u8>) {
 fn structure(schema: &Schema, inner: &Struct, map: &Map, out: &mut Vec<u8>) {
     out.push(b'{');
     let mut first = true;
-    for field in &inner.fields {
-        let Some(value) = map.get(&field.name) else { continue };
+    let fields = Fields::new(inner, map);
+    for (index, field) in inner.fields.iter().enumerate() {
+        let Some(value) = fields.get(inner, index as u16) else { continue };
         if !first {
             out.push(b',');
         }

@@ -1,5 +1,6 @@
 //! Encodes objects in canonical form, driven by their type.
 
+mod fields;
 pub mod json;
 pub mod list;
 pub mod protobuf;

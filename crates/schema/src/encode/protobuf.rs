@@ -1,5 +1,6 @@
 //! Canonical form to protobuf, byte for byte as upstream's generated code writes it.
 
+use super::fields::Fields;
 use crate::decode::protobuf::MAGIC;
 use crate::model::{Field, Schema, Shape, Struct, TypeId};
 use pintle_object::time::{self, Time};
@@ -44,24 +45,32 @@ pub(super) fn envelope_tail(out: &mut Vec<u8>) {
 pub fn encode(schema: &Schema, ty: TypeId, value: &Value, out: &mut Vec<u8>) {
     static EMPTY: Map = Map::new();
     if let Shape::Struct(inner) = schema.shape(ty) {
-        structure(schema, inner, &inner.by_tag, 0, value.as_map().unwrap_or(&EMPTY), out);
+        let fields = Fields::new(inner, value.as_map().unwrap_or(&EMPTY));
+        structure(schema, inner, &inner.by_tag, 0, &fields, out);
     }
 }
 
 /// Writes the fields of `order`, all of which stand in the same message at this level of embedding.
-fn structure(schema: &Schema, inner: &Struct, order: &[u16], level: usize, map: &Map, out: &mut Vec<u8>) {
+fn structure(
+    schema: &Schema,
+    inner: &Struct,
+    order: &[u16],
+    level: usize,
+    fields: &Fields<'_>,
+    out: &mut Vec<u8>,
+) {
     let mut rest = order;
     while let Some(first) = rest.first() {
         let field = inner.at(*first);
         let tag = field.tags.get(level).copied().unwrap_or(0);
         if field.tags.len() == level + 1 {
-            write_field(schema, field, tag, map.get(&field.name), out);
+            write_field(schema, field, tag, fields.get(inner, *first), out);
             rest = rest.get(1..).unwrap_or(&[]);
             continue;
         }
         let same = rest.iter().take_while(|index| inner.at(**index).tags.get(level) == Some(&tag)).count();
         let (embedded, after) = rest.split_at(same);
-        write_message(out, tag, |out| structure(schema, inner, embedded, level + 1, map, out));
+        write_message(out, tag, |out| structure(schema, inner, embedded, level + 1, fields, out));
         rest = after;
     }
 }
