@@ -26,8 +26,10 @@ fn managed_fields() -> Value {
         }
         entry
     };
-    let spec = ["affinity", "containers", "dnsPolicy", "enableServiceLinks", "restartPolicy", "schedulerName"];
-    let status = ["conditions", "containerStatuses", "hostIP", "hostIPs", "phase", "podIP", "podIPs", "startTime"];
+    let spec =
+        ["affinity", "containers", "dnsPolicy", "enableServiceLinks", "restartPolicy", "schedulerName"];
+    let status =
+        ["conditions", "containerStatuses", "hostIP", "hostIPs", "phase", "podIP", "podIPs", "startTime"];
     Value::from(vec![entry("kube-controller-manager", "", &spec), entry("kubelet", "status", &status)])
 }
 
