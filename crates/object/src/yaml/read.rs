@@ -1,5 +1,6 @@
 //! Reads the first document of a YAML stream into JSON's values.
 
+use super::error::Error;
 use super::scalar;
 use crate::json;
 use crate::map::Map;
@@ -7,7 +8,6 @@ use crate::value::{Text, Value};
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 
 /// Collections nest this deep at most, as JSON documents do.
 const DEPTH_MAX: usize = json::read::TREE_DEPTH_MAX;
@@ -22,20 +22,14 @@ pub struct Document {
     pub duplicates: Vec<String>,
 }
 
-/// Why a text is not YAML, in the words of go-yaml where they are known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error(pub String);
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 pub fn parse(bytes: &[u8]) -> Result<Document, Error> {
     let text =
         std::str::from_utf8(bytes).map_err(|_| Error(String::from("yaml: invalid leading UTF-8 octet")))?;
+    if text.strip_prefix('\u{feff}').unwrap_or(text).contains(is_control) {
+        return Err(Error(String::from("yaml: control characters are not allowed")));
+    }
     let mut reader = Reader {
+        text,
         parser: Parser::new_from_str(text),
         anchors: HashMap::new(),
         duplicates: Vec::new(),
@@ -45,7 +39,15 @@ pub fn parse(bytes: &[u8]) -> Result<Document, Error> {
     Ok(Document { value, duplicates: reader.duplicates })
 }
 
+/// What YAML 1.1 does not allow in a document.
+fn is_control(c: char) -> bool {
+    let is_allowed = matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}')
+        || matches!(c, '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    !is_allowed || c == '\u{feff}'
+}
+
 struct Reader<'a> {
+    text: &'a str,
     parser: Parser<'a, granit_parser::StrInput<'a>>,
     anchors: HashMap<usize, Value>,
     duplicates: Vec<String>,
@@ -58,7 +60,12 @@ impl<'a> Reader<'a> {
             match self.next()? {
                 (Event::StreamStart | Event::DocumentStart(..), _) => {}
                 (Event::StreamEnd | Event::DocumentEnd, _) => return Ok(Value::Null),
-                event => return self.node(event, 0),
+                event => {
+                    let value = self.node(event, 0)?;
+                    // What stands behind the root node may still be at fault.
+                    self.next()?;
+                    return Ok(value);
+                }
             }
         }
     }
@@ -66,10 +73,7 @@ impl<'a> Reader<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Span), Error> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => {
-                let line = error.marker().line();
-                Err(Error(format!("yaml: line {line}: {}", error.info())))
-            }
+            Some(Err(error)) => Err(Error::of(&error, self.text)),
             None => Ok((Event::StreamEnd, Span::default())),
         }
     }
@@ -122,6 +126,9 @@ impl<'a> Reader<'a> {
                 break;
             }
             let line = event.1.start.line();
+            if is_multi_line_key(&event) {
+                return Err(Error::multi_line_key(event.1.end.line()));
+            }
             let is_merge = matches!(&event.0, Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<");
             let key = self.node(event, depth + 1)?;
             let event = self.next()?;
@@ -140,6 +147,14 @@ impl<'a> Reader<'a> {
         merged.into_iter().for_each(|value| merge(&mut map, value));
         Ok(Value::Map(map))
     }
+}
+
+/// YAML 1.1 allows such a key only behind `?`, where nobody writes it plain or quoted.
+fn is_multi_line_key((event, span): &(Event<'_>, Span)) -> bool {
+    let is_line = |style: &ScalarStyle| {
+        matches!(style, ScalarStyle::Plain | ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted)
+    };
+    matches!(event, Event::Scalar(_, style, ..) if is_line(style)) && span.start.line() != span.end.line()
 }
 
 /// `<<: *base` or `<<: [*a, *b]`: adds the keys that the map does not have itself.

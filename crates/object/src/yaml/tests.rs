@@ -31,8 +31,29 @@ fn duplicates_are_reported_and_the_last_wins() {
 
 #[test]
 fn what_is_no_yaml_is_refused() {
-    for text in ["a: b: c", "a: [1", "a: 'x", "*none"] {
-        assert!(parse(text.as_bytes()).is_err(), "{text}");
+    let cases = [
+        ("a: b: c", "mapping values are not allowed in this context"),
+        ("x: 1\na: b: c", "line 2: mapping values are not allowed in this context"),
+        ("hello\na: b", "line 2: mapping values are not allowed in this context"),
+        ("kind: ConfigMap\n\tapiVersion: v1\n", "line 2: found a tab character that violates indentation"),
+        ("a:\n\tb: c", "line 2: found character that cannot start any token"),
+        ("a: @x", "found character that cannot start any token"),
+        ("a: [", "line 1: did not find expected node content"),
+        ("a: [1\n", "line 1: did not find expected ',' or ']'"),
+        ("{a: b", "line 1: did not find expected ',' or '}'"),
+        ("[a}", "did not find expected ',' or ']'"),
+        ("}", "did not find expected node content"),
+        ("a: 'x", "found unexpected end of stream"),
+        ("a: 'x' y", "did not find expected key"),
+        ("a: \"\\q\"", "found unknown escape character"),
+        ("a: b\nc\n", "line 3: could not find expected ':'"),
+        ("a: b\n- c", "line 1: did not find expected key"),
+        ("- a\nb: c", "line 1: did not find expected '-' indicator"),
+        ("a: *none", "unknown anchor 'none' referenced"),
+        ("a: \u{1}", "control characters are not allowed"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(parse(text.as_bytes()).unwrap_err().0, format!("yaml: {expected}"), "{text}");
     }
     assert!(parse("[".repeat(5000).as_bytes()).is_err());
 }
@@ -61,6 +82,11 @@ fn json_becomes_documents() {
             "d: \"2001-12-14\"\nq: it's\ns: \"12:30\"\nt: \"a\\tb\"\nu: \"~\"\nv: \"0x1f\"\nw: =\nz: '-'\n",
         ),
     ];
+    let floats = r#"[0.5,-1.25,1e6,1234567.5,0.00001,1e21]"#;
+    assert_eq!(
+        to_string(&json::parse(floats.as_bytes()).unwrap()),
+        "- 0.5\n- -1.25\n- 1000000\n- 1.2345675e+06\n- 1e-05\n- 1e+21\n"
+    );
     for (document, expected) in cases {
         assert_eq!(to_string(&json::parse(document.as_bytes()).unwrap()), expected);
     }

@@ -97,6 +97,7 @@ impl Writer {
                 self.literal(text, indent)
             }
             Value::Text(text) => self.text(text, indent, true),
+            Value::Float(float) => self.put(&float_text(*float)),
             other => self.put(&json::to_string(other)),
         }
     }
@@ -206,6 +207,20 @@ impl Writer {
         self.out.push(c);
         self.column = if c == '\n' { 0 } else { self.column + 1 };
     }
+}
+
+/// Go's shortest form in `%g`: with an exponent below 1e-4 and from 1e6 on, unless JSON shows an integer.
+fn float_text(float: f64) -> String {
+    let json = json::to_string(&Value::Float(float));
+    let told = format!("{float:e}");
+    let (digits, exponent) = told.split_once('e').unwrap_or((&told, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let is_integer = !json.contains(['.', 'e']);
+    if is_integer || (-4..6).contains(&exponent) {
+        return json;
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
 /// Which styles libyaml's emitter allows a text.
