@@ -2,8 +2,9 @@
 
 use crate::Gone;
 use crate::object::{Object, Revision};
+use crate::routes::Routes;
 use crate::snapshot::Snapshot;
-use crate::watch::{Event, EventKind, Routes};
+use crate::watch::{Event, EventKind};
 use arc_swap::ArcSwap;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,10 +14,26 @@ use tokio::sync::watch;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CollectionId(pub u32);
 
-/// Events kept per collection: enough for a client that reconnects after minutes of heavy traffic.
-const EVENTS_MAX: usize = 20_000;
-/// Bytes of superseded objects that the events of one collection may keep alive.
-const EVENT_BYTES_MAX: usize = 32 << 20;
+/// How far back the events of a collection reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Enough for a client that reconnects after minutes of moderate traffic.
+    pub events_max: usize,
+    /// What superseded objects may take that only events keep alive, whatever the size of the collection.
+    pub bytes_min: usize,
+    /// In large collections they may also take this part of what the current objects take: who writes to many
+    /// large objects needs a window in proportion, and memory per object stays bounded.
+    pub bytes_divisor: usize,
+}
+
+impl Default for Window {
+    fn default() -> Window {
+        Window { events_max: 20_000, bytes_min: 32 << 20, bytes_divisor: 8 }
+    }
+}
+
+/// Past snapshots that are kept for the next pages of paged lists.
+const PAST_MAX: usize = 8;
 
 pub(crate) struct Collection {
     pub prefix: String,
@@ -24,29 +41,35 @@ pub(crate) struct Collection {
     log: Mutex<Log>,
     /// Tells those who follow the whole log how far it reaches.
     pub end: watch::Sender<u64>,
-    pub routes: Mutex<Routes>,
+    routes: Mutex<Routes>,
+    past: Mutex<VecDeque<Snapshot>>,
 }
 
 /// The recent events of a collection. Places are counted from the collection's first event, so that a follower's
 /// position stays valid when old events leave.
 #[derive(Default)]
 pub(crate) struct Log {
-    pub start: u64,
-    pub events: VecDeque<Arc<Event>>,
-    pub bytes: usize,
+    start: u64,
+    events: VecDeque<Arc<Event>>,
+    /// Bytes that events keep alive.
+    bytes: usize,
+    /// Bytes of the collection's current objects.
+    live: usize,
     /// Events at or before this revision may be missing.
     pub floor: Revision,
+    window: Window,
 }
 
 impl Collection {
     pub fn new(prefix: &str, snapshot: Snapshot, log: Log) -> Collection {
-        let end = log.start + log.events.len() as u64;
+        let end = log.end();
         Collection {
             prefix: prefix.into(),
             current: ArcSwap::from_pointee(snapshot),
             log: Mutex::new(log),
             end: watch::Sender::new(end),
             routes: Mutex::default(),
+            past: Mutex::default(),
         }
     }
 
@@ -55,7 +78,11 @@ impl Collection {
     }
 
     pub fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.log)
+    }
+
+    pub fn routes(&self) -> MutexGuard<'_, Routes> {
+        lock(&self.routes)
     }
 
     /// Makes a committed batch visible: the snapshot first, so that who hears of an event finds it there. Who holds
@@ -64,23 +91,40 @@ impl Collection {
         let mut log = self.log();
         self.current.store(Arc::new(snapshot));
         {
-            let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-            events.iter().for_each(|event| routes.deliver(event));
+            let routes = self.routes();
+            for (event, place) in events.iter().zip(log.end()..) {
+                routes.deliver(event, place);
+            }
         }
         events.into_iter().for_each(|event| log.push(event));
-        let end = log.start + log.events.len() as u64;
+        let (end, floor) = (log.end(), log.floor);
         drop(log);
+        lock(&self.past).retain(|snapshot| snapshot.revision >= floor);
         self.end.send_replace(end);
+    }
+
+    /// Replaces the current objects by others of the same keys and revisions.
+    pub fn replace(&self, snapshot: Snapshot) {
+        let _log = self.log();
+        lock(&self.past).clear();
+        self.current.store(Arc::new(snapshot));
     }
 
     /// The collection as it was at a past revision: recent events are undone, latest first.
     pub fn snapshot_at(&self, revision: Revision, current: Revision) -> Result<Snapshot, Gone> {
         let log = self.log();
-        let mut snapshot = Snapshot::clone(&self.current.load());
         if revision < log.floor {
             return Err(Gone { oldest: log.floor, current });
         }
-        for event in log.events.iter().rev().take_while(|event| event.revision > revision) {
+        if let Some(kept) = lock(&self.past).iter().find(|snapshot| snapshot.revision == revision) {
+            return Ok(kept.clone());
+        }
+        let mut snapshot = Snapshot::clone(&self.current.load());
+        let later: Vec<_> =
+            log.events.iter().rev().take_while(|event| event.revision > revision).cloned().collect();
+        // Undone without the lock: the writer does not wait for readers of the past.
+        drop(log);
+        for event in later {
             let key = &event.object.key;
             match &event.previous {
                 Some(previous) => drop(snapshot.objects.insert(key.clone(), previous.clone())),
@@ -88,30 +132,80 @@ impl Collection {
             }
         }
         snapshot.revision = revision;
+        self.keep(&snapshot, current);
         Ok(snapshot)
+    }
+
+    fn keep(&self, snapshot: &Snapshot, current: Revision) {
+        if snapshot.revision > current {
+            return;
+        }
+        let mut past = lock(&self.past);
+        past.truncate(PAST_MAX - 1);
+        past.push_front(snapshot.clone());
     }
 }
 
 impl Log {
+    pub fn new(window: Window, floor: Revision) -> Log {
+        Log { window, floor, ..Log::default() }
+    }
+
     pub fn push(&mut self, event: Arc<Event>) {
-        self.bytes += event_size(&event);
+        self.bytes += kept_alive(&event);
+        let (grown, shrunk) = growth(&event);
+        self.live = (self.live + grown).saturating_sub(shrunk);
         self.events.push_back(event);
-        while self.events.len() > EVENTS_MAX || self.bytes > EVENT_BYTES_MAX {
-            let Some(oldest) = self.events.pop_front() else { break };
-            self.bytes -= event_size(&oldest);
-            self.floor = oldest.revision;
-            self.start += 1;
+        let bytes_max = self.window.bytes_min + self.live / self.window.bytes_divisor.max(1);
+        while self.events.len() > self.window.events_max || self.bytes > bytes_max {
+            if self.pop().is_none() {
+                break;
+            }
         }
+    }
+
+    /// Lets go of the events at or before a revision.
+    pub fn forget(&mut self, floor: Revision) {
+        while self.events.front().is_some_and(|event| event.revision <= floor) {
+            self.pop();
+        }
+        self.floor = self.floor.max(floor);
+    }
+
+    fn pop(&mut self) -> Option<()> {
+        let oldest = self.events.pop_front()?;
+        self.bytes -= kept_alive(&oldest);
+        self.floor = self.floor.max(oldest.revision);
+        self.start += 1;
+        Some(())
+    }
+
+    /// The place after the last event.
+    pub fn end(&self) -> u64 {
+        self.start + self.events.len() as u64
     }
 
     /// The place of the first event after a revision.
     pub fn place_after(&self, revision: Revision) -> u64 {
         self.start + self.events.partition_point(|event| event.revision <= revision) as u64
     }
+
+    /// The events from a place on; `None` when some of them have left.
+    pub fn from(&self, place: u64) -> Option<impl Iterator<Item = &Arc<Event>>> {
+        let skip = usize::try_from(place.checked_sub(self.start)?).ok()?;
+        Some(self.events.range(skip.min(self.events.len())..))
+    }
 }
 
-fn event_size(event: &Event) -> usize {
-    event.previous.as_ref().map_or(0, |object| object.size()) + 64
+/// Bytes that an event alone keeps alive: its own, and those of the state before it.
+fn kept_alive(event: &Event) -> usize {
+    size_of::<Event>() + event.previous.as_ref().map_or(0, |object| object.size())
+}
+
+/// By how much an event made the current objects grow, and shrink.
+pub(crate) fn growth(event: &Event) -> (usize, usize) {
+    let grown = if event.kind == EventKind::Deleted { 0 } else { event.object.size() };
+    (grown, event.previous.as_ref().map_or(0, |previous| previous.size()))
 }
 
 /// The event of a write.
@@ -122,4 +216,8 @@ pub(crate) fn event(object: Arc<Object>, previous: Option<Arc<Object>>, is_delet
         (false, Some(_)) => EventKind::Modified,
     };
     Arc::new(Event { kind, revision: object.modified, object, previous })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,19 +4,23 @@
 
 pub mod backend;
 mod collection;
+mod forms;
 mod object;
+mod recovery;
+mod routes;
 mod snapshot;
 mod store;
 mod watch;
 mod writer;
 
 pub use backend::{Backend, Error as OpenError};
-pub use collection::CollectionId;
-pub use object::{Digest, FORMS, Key, Object, Revision};
+pub use collection::{CollectionId, Window};
+pub use forms::FORMS;
+pub use object::{Digest, Key, Object, Revision};
 pub use snapshot::Snapshot;
 pub use store::{Digester, Options, Store};
 pub use watch::{Event, EventKind, Interest, Step, WatchFrom, Watcher};
-pub use writer::{Change, CommitError, Expected, Write};
+pub use writer::{Change, CommitError, Expected, History, Write};
 
 /// A revision lies outside the window of recent events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

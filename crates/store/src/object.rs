@@ -1,5 +1,6 @@
 //! One stored object: its key, revisions, bytes and digest.
 
+use crate::forms::{FormCache, Forms};
 use bytes::Bytes;
 use pintle_object::Text;
 use std::fmt;
@@ -53,9 +54,6 @@ pub struct Digest {
     pub fields: Box<[Text]>,
 }
 
-/// How many encoded forms of an object are kept.
-pub const FORMS: usize = 4;
-
 /// An immutable version of an object.
 #[derive(Debug)]
 pub struct Object {
@@ -65,29 +63,39 @@ pub struct Object {
     /// The storage encoding.
     pub value: Bytes,
     pub digest: Digest,
-    forms: [OnceLock<Bytes>; FORMS],
+    forms: OnceLock<Arc<Forms>>,
+    /// Where the forms are accounted; an object that no store holds has none.
+    cache: Option<Arc<FormCache>>,
 }
 
 impl Object {
     pub fn new(key: Key, created: Revision, modified: Revision, value: Bytes, digest: Digest) -> Object {
-        Object { key, created, modified, value, digest, forms: Default::default() }
+        Object { key, created, modified, value, digest, forms: OnceLock::new(), cache: None }
     }
 
-    /// An encoded form of the object, made by the first that asks for it.
+    pub(crate) fn cached(self, cache: &Arc<FormCache>) -> Object {
+        Object { cache: Some(cache.clone()), ..self }
+    }
+
+    /// An encoded form of the object, made by the first that asks for it and kept while memory allows.
     pub fn form(&self, index: usize, encode: impl FnOnce(&Object) -> Bytes) -> Bytes {
-        match self.forms.get(index) {
-            Some(form) => form.get_or_init(|| encode(self)).clone(),
-            None => encode(self),
-        }
+        let forms = self.forms.get_or_init(|| Arc::new(Forms::new(self.cache.clone())));
+        forms.form(index, || encode(self))
     }
 
     /// The same content at a later revision: what a deletion leaves behind.
     pub(crate) fn at(&self, modified: Revision) -> Object {
-        Object::new(self.key.clone(), self.created, modified, self.value.clone(), self.digest.clone())
+        Object { modified, ..self.with_digest(self.digest.clone()) }
     }
 
-    /// Bytes of content, for bounds on memory.
+    /// The same content, read anew.
+    pub(crate) fn with_digest(&self, digest: Digest) -> Object {
+        let object = Object::new(self.key.clone(), self.created, self.modified, self.value.clone(), digest);
+        Object { cache: self.cache.clone(), ..object }
+    }
+
+    /// Bytes that the object takes, about.
     pub fn size(&self) -> usize {
-        self.value.len() + self.key.as_str().len()
+        self.value.len() + self.key.as_str().len() + size_of::<Object>()
     }
 }

@@ -1,13 +1,14 @@
 //! The store as the engine sees it.
 
 use crate::Gone;
-use crate::backend::{Backend, Error as OpenError, Row};
-use crate::collection::{self, Collection, CollectionId, Log};
-use crate::object::{Digest, Key, Object, Revision};
+use crate::backend::{Backend, Error as OpenError};
+use crate::collection::{Collection, CollectionId, Log, Window};
+use crate::forms::FormCache;
+use crate::object::{Digest, Object, Revision};
+use crate::recovery::Recovery;
 use crate::snapshot::Snapshot;
 use crate::watch::{Interest, WatchFrom, Watcher};
-use crate::writer::{Answer, CommitError, Request, Write, Writer};
-use std::collections::{BTreeSet, VecDeque};
+use crate::writer::{Answer, CommitError, History, Request, Write, Writer};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -22,10 +23,16 @@ pub trait Digester {
 
 /// What may be chosen about a store.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {}
+pub struct Options {
+    /// The events that stay in memory.
+    pub window: Window,
+    /// The superseded rows that stay on disk.
+    pub history: History,
+}
 
 /// Keys, bytes and revisions: durable writes, reads from memory.
 pub struct Store {
+    window: Window,
     collections: Arc<RwLock<Vec<Arc<Collection>>>>,
     published: Arc<AtomicU64>,
     reached: watch::Receiver<u64>,
@@ -42,8 +49,8 @@ impl Store {
         digester: &dyn Digester,
         options: Options,
     ) -> Result<Store, OpenError> {
-        let Options {} = options;
-        let mut recovery = Recovery::new(prefixes);
+        let forms = Arc::new(FormCache::new());
+        let mut recovery = Recovery::new(prefixes, options.window, forms.clone());
         let found = backend.load(&mut |row| recovery.add(row, digester))?;
         let last = found.last.max(Revision(1));
         let collections = Arc::new(RwLock::new(recovery.collections(found.floor, last)));
@@ -57,6 +64,9 @@ impl Store {
             reached,
             last,
             floor: found.floor,
+            forms,
+            history: options.history,
+            superseded_bytes: recovery.superseded.iter().map(|row| row.bytes).sum(),
             superseded: recovery.superseded,
             expiring: recovery.expiring,
             failure: None,
@@ -67,6 +77,7 @@ impl Store {
             .map_err(|error| OpenError(format!("the writer cannot start: {error}")))?;
         let requests = Mutex::new(Some(sender));
         Ok(Store {
+            window: options.window,
             collections,
             published,
             reached: reached_receiver,
@@ -82,9 +93,22 @@ impl Store {
             return CollectionId(place as u32);
         }
         let snapshot = Snapshot { revision: self.revision(), ..Snapshot::default() };
-        let log = Log { floor: self.revision(), ..Log::default() };
+        let log = Log::new(self.window, self.revision());
         collections.push(Arc::new(Collection::new(prefix, snapshot, log)));
         CollectionId(collections.len() as u32 - 1)
+    }
+
+    /// Reads the digests of a collection's objects anew: when its resource begins to be served, or selects by other
+    /// fields than before. Objects that `digest` cannot read keep what they have.
+    pub async fn digest_again(
+        &self,
+        collection: CollectionId,
+        digest: impl Fn(&Object) -> Option<Digest> + Send + 'static,
+    ) {
+        let (sender, receiver) = oneshot::channel();
+        if self.request(Request::Digest(collection, Box::new(digest), sender)).is_ok() {
+            let _ = receiver.await;
+        }
     }
 
     /// The latest revision whose writes are visible.
@@ -169,76 +193,4 @@ impl Store {
 
 fn closed() -> CommitError {
     CommitError::ReadOnly(String::from("the store is closed"))
-}
-
-/// The state at start, built row by row.
-struct Recovery {
-    prefixes: Vec<String>,
-    snapshots: Vec<Snapshot>,
-    logs: Vec<Log>,
-    superseded: VecDeque<(Revision, Revision)>,
-    expiring: BTreeSet<(u64, usize, Key, Revision)>,
-}
-
-impl Recovery {
-    fn new(prefixes: Vec<String>) -> Recovery {
-        Recovery {
-            snapshots: prefixes.iter().map(|_| Snapshot::default()).collect(),
-            logs: prefixes.iter().map(|_| Log::default()).collect(),
-            prefixes,
-            superseded: VecDeque::new(),
-            expiring: BTreeSet::new(),
-        }
-    }
-
-    fn add(&mut self, row: Row, digester: &dyn Digester) {
-        let place = self.place(&row.key);
-        let (Some(snapshot), Some(log)) = (self.snapshots.get_mut(place), self.logs.get_mut(place)) else {
-            return;
-        };
-        let previous = snapshot.objects.get(row.key.as_str()).cloned();
-        if let Some(previous) = &previous {
-            self.superseded.push_back((previous.modified, row.revision));
-        }
-        let key = Key::new(&row.key);
-        let Some(value) = row.value else {
-            self.superseded.push_back((row.revision, row.revision));
-            if let Some(previous) = previous {
-                snapshot.objects.remove(row.key.as_str());
-                log.push(collection::event(Arc::new(previous.at(row.revision)), Some(previous), true));
-            }
-            return;
-        };
-        let digest = digester.digest(&row.key, &value).map(|(_, digest)| digest).unwrap_or_default();
-        let object = Arc::new(Object::new(key.clone(), row.created, row.revision, value, digest));
-        if let Some(at) = row.expires {
-            self.expiring.insert((at, place, key.clone(), row.revision));
-        }
-        snapshot.objects.insert(key, object.clone());
-        log.push(collection::event(object, previous, false));
-    }
-
-    /// The collection with the longest prefix of a key; keys of none get one of their own.
-    fn place(&mut self, key: &str) -> usize {
-        let fitting = self.prefixes.iter().enumerate().filter(|(_, prefix)| key.starts_with(prefix.as_str()));
-        if let Some((place, _)) = fitting.max_by_key(|(_, prefix)| prefix.len()) {
-            return place;
-        }
-        // Of a resource that is not served now: `/registry/<group>/<resource>/`.
-        let prefix: String = key.split_inclusive('/').take(4).collect();
-        self.prefixes.push(prefix);
-        self.snapshots.push(Snapshot::default());
-        self.logs.push(Log::default());
-        self.prefixes.len() - 1
-    }
-
-    fn collections(&mut self, floor: Revision, last: Revision) -> Vec<Arc<Collection>> {
-        let parts = self.prefixes.iter().zip(self.snapshots.drain(..)).zip(self.logs.drain(..));
-        parts
-            .map(|((prefix, snapshot), mut log)| {
-                log.floor = log.floor.max(floor);
-                Arc::new(Collection::new(prefix, Snapshot { revision: last, ..snapshot }, log))
-            })
-            .collect()
-    }
 }

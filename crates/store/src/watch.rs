@@ -1,19 +1,19 @@
 //! Watchers: each follows one collection, in order, without gaps and without repetitions.
 //!
 //! A watcher of everything follows the collection's log with a cursor. One that is interested in a single name,
-//! namespace or field value has a queue of its own, so that an event costs only those who want it.
+//! namespace or field value is told the places of its events, so that an event costs only those who want it. Neither
+//! keeps events: those stay in the log, and who is slower than the log's window must begin anew.
 
-use crate::collection::Collection;
+use crate::collection::{Collection, Log};
 use crate::object::{Object, Revision};
+use crate::routes::Queue;
 use crate::snapshot::Snapshot;
 use pintle_object::Text;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tokio::sync::{Notify, watch};
-
-/// Events that may wait for one selective watcher; one that is further behind is told to begin anew.
-const QUEUE_MAX: usize = 4096;
+use tokio::sync::watch;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
@@ -64,16 +64,6 @@ impl Interest {
     fn is_everything(&self) -> bool {
         *self == Interest::default()
     }
-
-    /// The most selective route: a name, then a field, then a namespace.
-    fn route(&self) -> Route {
-        match (&self.name, &self.field, &self.namespace) {
-            (Some(name), _, _) => Route::Name(name.clone()),
-            (None, Some((place, value)), _) => Route::Field(*place, value.clone()),
-            (None, None, Some(namespace)) => Route::Namespace(namespace.clone()),
-            (None, None, None) => Route::Namespace(Text::const_new("")),
-        }
-    }
 }
 
 /// What a watcher is told next.
@@ -88,100 +78,8 @@ pub enum Step {
     Closed,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Route {
-    Name(Text),
-    Field(usize, Text),
-    Namespace(Text),
-}
-
-/// Which selective watchers want what.
-#[derive(Default)]
-pub(crate) struct Routes {
-    watchers: HashMap<Route, Vec<Weak<Queue>>>,
-    /// How many watchers select by each field.
-    fields: HashMap<usize, usize>,
-}
-
-pub(crate) struct Queue {
-    interest: Interest,
-    waiting: Mutex<Waiting>,
-    notify: Notify,
-}
-
-#[derive(Default)]
-struct Waiting {
-    events: VecDeque<Arc<Event>>,
-    is_too_slow: bool,
-}
-
-impl Routes {
-    fn add(&mut self, queue: &Arc<Queue>) {
-        let route = queue.interest.route();
-        if let Route::Field(place, _) = route {
-            *self.fields.entry(place).or_default() += 1;
-        }
-        self.watchers.entry(route).or_default().push(Arc::downgrade(queue));
-    }
-
-    pub fn deliver(&mut self, event: &Arc<Event>) {
-        if self.watchers.is_empty() {
-            return;
-        }
-        let mut routes = Vec::with_capacity(4);
-        for object in [Some(&event.object), event.previous.as_ref()].into_iter().flatten() {
-            let digest = &object.digest;
-            routes.push(Route::Name(digest.name.clone()));
-            routes.push(Route::Namespace(digest.namespace.clone()));
-            for place in self.fields.keys() {
-                routes.extend(digest.fields.get(*place).map(|value| Route::Field(*place, value.clone())));
-            }
-        }
-        for index in 0..routes.len() {
-            let (before, rest) = routes.split_at(index);
-            if let Some(route) = rest.first().filter(|route| !before.contains(route)) {
-                self.deliver_to(route, event);
-            }
-        }
-    }
-
-    fn deliver_to(&mut self, route: &Route, event: &Arc<Event>) {
-        let Some(watchers) = self.watchers.get_mut(route) else { return };
-        watchers.retain(|watcher| match watcher.upgrade() {
-            Some(queue) => {
-                queue.push(event);
-                true
-            }
-            None => false,
-        });
-        if watchers.is_empty() {
-            self.watchers.remove(route);
-            if let Route::Field(place, _) = route
-                && let Some(count) = self.fields.get_mut(place)
-            {
-                *count = count.saturating_sub(1);
-            }
-        }
-    }
-}
-
-impl Queue {
-    fn push(&self, event: &Arc<Event>) {
-        if !self.interest.wants(event) {
-            return;
-        }
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.events.len() >= QUEUE_MAX {
-            waiting.is_too_slow = true;
-            waiting.events.clear();
-        }
-        if !waiting.is_too_slow {
-            waiting.events.push_back(event.clone());
-        }
-        drop(waiting);
-        self.notify.notify_one();
-    }
-}
+/// How many events a watcher takes from the log at a time.
+const CHUNK: usize = 128;
 
 /// Follows one collection from where the watch began.
 pub struct Watcher {
@@ -191,22 +89,36 @@ pub struct Watcher {
     closing: watch::Receiver<bool>,
     interest: Interest,
     initial: Option<Initial>,
+    /// Events at or before this revision are not the watcher's, whenever they come.
+    after: Revision,
     source: Source,
+    /// Taken from the log and not yet delivered.
+    ready: VecDeque<Arc<Event>>,
     progress: Revision,
 }
 
 struct Initial {
-    snapshot: Snapshot,
+    revision: Revision,
     objects: std::vec::IntoIter<Arc<Object>>,
 }
 
 enum Source {
-    Log { place: u64, end: watch::Receiver<u64>, ready: VecDeque<Arc<Event>> },
-    Queue { queue: Arc<Queue>, backlog: VecDeque<Arc<Event>> },
+    Log {
+        place: u64,
+        end: watch::Receiver<u64>,
+    },
+    /// `backlog`: places of the log that are still to be looked through, from before the queue was there.
+    Queue {
+        queue: Arc<Queue>,
+        backlog: Range<u64>,
+    },
 }
 
-/// How many events of the log a watcher takes at a time.
-const CHUNK: usize = 128;
+enum Taken {
+    Events,
+    TooSlow,
+    Nothing,
+}
 
 impl Watcher {
     pub(crate) fn new(
@@ -221,37 +133,25 @@ impl Watcher {
         let log = collection.log();
         let snapshot = collection.snapshot();
         let after = match from {
-            WatchFrom::Now => {
-                log.events.back().map_or(snapshot.revision, |event| event.revision).max(current)
-            }
-            WatchFrom::InitialState => snapshot.revision.max(current),
+            WatchFrom::Now | WatchFrom::InitialState => snapshot.revision.max(current),
             WatchFrom::After(revision) if revision < log.floor => {
                 return Err(crate::Gone { oldest: log.floor, current });
             }
             WatchFrom::After(revision) => revision,
         };
         let initial = (from == WatchFrom::InitialState).then(|| Initial::new(&snapshot, after, &interest));
-        // The initial state holds everything that the log held when it was taken.
-        let place = match from {
-            WatchFrom::After(revision) => log.place_after(revision),
-            WatchFrom::Now | WatchFrom::InitialState => log.start + log.events.len() as u64,
-        };
+        let places = log.place_after(after)..log.end();
         let source = if interest.is_everything() {
-            Source::Log { place, end: collection.end.subscribe(), ready: VecDeque::new() }
+            Source::Log { place: places.start, end: collection.end.subscribe() }
         } else {
-            let queue = Arc::new(Queue {
-                interest: interest.clone(),
-                waiting: Mutex::default(),
-                notify: Notify::new(),
-            });
-            collection.routes.lock().unwrap_or_else(PoisonError::into_inner).add(&queue);
-            let skip = usize::try_from(place - log.start).unwrap_or(usize::MAX);
-            let backlog =
-                log.events.iter().skip(skip).filter(|event| interest.wants(event)).cloned().collect();
-            Source::Queue { queue, backlog }
+            let queue = Arc::new(Queue::new(interest.clone()));
+            collection.routes().add(&queue);
+            Source::Queue { queue, backlog: places }
         };
         drop(log);
-        Ok(Watcher { collection, published, closing, interest, initial, source, progress: after })
+        let progress = if initial.is_some() { Revision(0) } else { after };
+        let ready = VecDeque::new();
+        Ok(Watcher { collection, published, closing, interest, initial, after, source, ready, progress })
     }
 
     /// The next step; waits for it.
@@ -260,15 +160,16 @@ impl Watcher {
             return step;
         }
         loop {
-            if *self.closing.borrow() {
+            // Without its sender the store is gone, closed or not.
+            if *self.closing.borrow() || self.closing.has_changed().is_err() {
                 return Step::Closed;
+            }
+            if let Some(event) = self.next_ready() {
+                return Step::Event(event);
             }
             let published = Revision(self.published.load(Ordering::Acquire));
             match self.take() {
-                Taken::Event(event) => {
-                    self.progress = self.progress.max(event.revision);
-                    return Step::Event(event);
-                }
+                Taken::Events => continue,
                 Taken::TooSlow => return Step::TooSlow,
                 // Nothing more up to what was published before looking.
                 Taken::Nothing => self.progress = self.progress.max(published),
@@ -277,15 +178,22 @@ impl Watcher {
         }
     }
 
-    /// The revision up to which the watcher has been told everything.
+    /// The revision up to which the watcher has been told everything; none before the initial state is complete.
     pub fn progress(&mut self) -> Revision {
-        if self.initial.is_none() {
-            let published = Revision(self.published.load(Ordering::Acquire));
-            if self.is_idle() {
-                self.progress = self.progress.max(published);
-            }
+        let published = Revision(self.published.load(Ordering::Acquire));
+        if self.initial.is_none() && self.is_idle() {
+            self.progress = self.progress.max(published);
         }
         self.progress
+    }
+
+    pub fn interest(&self) -> &Interest {
+        &self.interest
+    }
+
+    /// How many steps of the initial state are left, its end not counted.
+    pub fn initial_len(&self) -> usize {
+        self.initial.as_ref().map_or(0, |initial| initial.objects.len())
     }
 
     fn next_initial(&mut self) -> Option<Step> {
@@ -294,59 +202,61 @@ impl Watcher {
             let event = Event { kind: EventKind::Added, revision: object.modified, object, previous: None };
             return Some(Step::Event(Arc::new(event)));
         }
-        let revision = initial.snapshot.revision;
+        let revision = initial.revision;
+        self.progress = revision;
         self.initial = None;
         Some(Step::InitialDone(revision))
     }
 
-    fn is_idle(&self) -> bool {
-        match &self.source {
-            Source::Log { place, ready, .. } => {
-                let log = self.collection.log();
-                ready.is_empty() && *place == log.start + log.events.len() as u64
-            }
-            Source::Queue { queue, backlog } => {
-                let waiting = queue.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                backlog.is_empty() && waiting.events.is_empty() && !waiting.is_too_slow
+    fn next_ready(&mut self) -> Option<Arc<Event>> {
+        while let Some(event) = self.ready.pop_front() {
+            if event.revision > self.after {
+                self.progress = event.revision;
+                return Some(event);
             }
         }
+        None
     }
 
+    fn is_idle(&self) -> bool {
+        self.ready.is_empty()
+            && match &self.source {
+                Source::Log { place, .. } => *place == self.collection.log().end(),
+                Source::Queue { queue, backlog } => {
+                    let waiting = queue.waiting();
+                    backlog.is_empty() && waiting.places.is_empty() && !waiting.is_too_slow
+                }
+            }
+    }
+
+    /// Takes some events from the log, if there are any.
     fn take(&mut self) -> Taken {
         match &mut self.source {
-            Source::Log { place, ready, .. } => {
-                if ready.is_empty() {
-                    let log = self.collection.log();
-                    let Some(skip) = place.checked_sub(log.start) else { return Taken::TooSlow };
-                    ready.extend(
-                        log.events
-                            .iter()
-                            .skip(usize::try_from(skip).unwrap_or(usize::MAX))
-                            .take(CHUNK)
-                            .cloned(),
-                    );
-                    *place += ready.len() as u64;
-                }
-                ready.pop_front().map_or(Taken::Nothing, Taken::Event)
+            Source::Log { place, .. } => {
+                let log = self.collection.log();
+                let Some(events) = log.from(*place) else { return Taken::TooSlow };
+                self.ready.extend(events.take(CHUNK).cloned());
+                *place += self.ready.len() as u64;
             }
             Source::Queue { queue, backlog } => {
-                if let Some(event) = backlog.pop_front() {
-                    return Taken::Event(event);
+                while self.ready.is_empty() && !backlog.is_empty() {
+                    let log = self.collection.log();
+                    if !look_through(&log, backlog, &self.interest, &mut self.ready) {
+                        return Taken::TooSlow;
+                    }
                 }
-                let mut waiting = queue.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                match waiting.events.pop_front() {
-                    Some(event) => Taken::Event(event),
-                    None if waiting.is_too_slow => Taken::TooSlow,
-                    None => Taken::Nothing,
+                if self.ready.is_empty() && !take_waiting(&self.collection, queue, &mut self.ready) {
+                    return Taken::TooSlow;
                 }
             }
         }
+        if self.ready.is_empty() { Taken::Nothing } else { Taken::Events }
     }
 
     async fn wait(&mut self) {
         let closing = self.closing.changed();
         match &mut self.source {
-            Source::Log { place, end, .. } => {
+            Source::Log { place, end } => {
                 let place = *place;
                 let more = end.wait_for(|end| *end > place);
                 either(more, closing).await;
@@ -354,9 +264,13 @@ impl Watcher {
             Source::Queue { queue, .. } => either(queue.notify.notified(), closing).await,
         }
     }
+}
 
-    pub fn interest(&self) -> &Interest {
-        &self.interest
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        if let Source::Queue { queue, .. } = &self.source {
+            self.collection.routes().remove(queue);
+        }
     }
 }
 
@@ -364,15 +278,40 @@ impl Initial {
     fn new(snapshot: &Snapshot, revision: Revision, interest: &Interest) -> Initial {
         let objects: Vec<Arc<Object>> =
             snapshot.objects.values().filter(|object| interest.fits(object)).cloned().collect();
-        let snapshot = Snapshot { revision, ..snapshot.clone() };
-        Initial { snapshot, objects: objects.into_iter() }
+        Initial { revision, objects: objects.into_iter() }
     }
 }
 
-enum Taken {
-    Event(Arc<Event>),
-    TooSlow,
-    Nothing,
+/// Takes the wanted among the next events of a backlog; false when they have left the log.
+fn look_through(
+    log: &Log,
+    backlog: &mut Range<u64>,
+    interest: &Interest,
+    ready: &mut VecDeque<Arc<Event>>,
+) -> bool {
+    let Some(events) = log.from(backlog.start) else { return false };
+    let count = (backlog.end - backlog.start).min(CHUNK as u64);
+    ready.extend(events.take(CHUNK.min(count as usize)).filter(|event| interest.wants(event)).cloned());
+    backlog.start += count;
+    true
+}
+
+/// Takes some events whose places wait; false when they have left the log, or too many waited.
+fn take_waiting(collection: &Collection, queue: &Queue, ready: &mut VecDeque<Arc<Event>>) -> bool {
+    let mut waiting = queue.waiting();
+    let count = waiting.places.len().min(CHUNK);
+    let places: Vec<u64> = waiting.places.drain(..count).collect();
+    let is_too_slow = waiting.is_too_slow;
+    drop(waiting);
+    if places.is_empty() {
+        return !is_too_slow;
+    }
+    let log = collection.log();
+    for place in places {
+        let Some(event) = log.from(place).and_then(|mut events| events.next()) else { return false };
+        ready.push_back(event.clone());
+    }
+    true
 }
 
 /// Waits for whichever comes first.

@@ -3,6 +3,7 @@
 
 use crate::backend::{Backend, Row};
 use crate::collection::{self, Collection, CollectionId};
+use crate::forms::FormCache;
 use crate::object::{Digest, Key, Object, Revision};
 use crate::snapshot::Snapshot;
 use crate::watch::Event;
@@ -18,12 +19,26 @@ use tokio::sync::{oneshot, watch};
 const BATCH_MAX: usize = 1024;
 /// Bytes that share one sync at most.
 const BATCH_BYTES_MAX: usize = 16 << 20;
-/// Superseded rows that stay in the log, so that watches can go on after a restart.
-const HISTORY_MAX: usize = 10_000;
-/// Rows that one batch drops at most, so that no batch pays for many.
-const DROPPED_MAX: usize = 512;
+/// Rows that one batch drops at most beyond twice those it adds, so that no batch pays for many. A write supersedes
+/// two rows at most, so what waits to be dropped never grows.
+const DROPPED_EXTRA_MAX: usize = 256;
 /// How often objects with an end of life are looked at.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The superseded rows that stay in the log, so that watches can go on after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// As many as make up the events of a restart of the whole control plane.
+    pub rows_max: usize,
+    /// Large objects must not fill the disk with their past.
+    pub bytes_max: usize,
+}
+
+impl Default for History {
+    fn default() -> History {
+        History { rows_max: 10_000, bytes_max: 64 << 20 }
+    }
+}
 
 /// What must be so for a write to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +78,12 @@ pub enum CommitError {
 
 pub(crate) type Answer = Result<Arc<Object>, CommitError>;
 
+/// Reads the digest of an object anew.
+pub(crate) type Redigest = Box<dyn Fn(&Object) -> Option<Digest> + Send>;
+
 pub(crate) enum Request {
     Write(Box<Write>, oneshot::Sender<Answer>),
+    Digest(CollectionId, Redigest, oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -77,11 +96,33 @@ pub(crate) struct Writer {
     pub reached: watch::Sender<u64>,
     pub last: Revision,
     pub floor: Revision,
-    /// Rows that are no longer the latest of their key, with the revision that superseded them.
-    pub superseded: VecDeque<(Revision, Revision)>,
+    pub forms: Arc<FormCache>,
+    pub history: History,
+    /// Rows that nobody needs but for their past, oldest first.
+    pub superseded: VecDeque<Superseded>,
+    pub superseded_bytes: usize,
     /// Objects with an end of life: when, which collection, which key, and at which revision.
     pub expiring: BTreeSet<(u64, usize, Key, Revision)>,
     pub failure: Option<String>,
+}
+
+/// A row of the log that is not the latest of its key, or says that the key is gone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Superseded {
+    revision: Revision,
+    /// The revision from which on the row was superseded.
+    by: Revision,
+    pub bytes: usize,
+}
+
+impl Superseded {
+    pub fn by(object: &Object, by: Revision) -> Superseded {
+        Superseded { revision: object.modified, by, bytes: object.value.len() + object.key.as_str().len() }
+    }
+
+    pub fn deletion(key: &Key, revision: Revision) -> Superseded {
+        Superseded { revision, by: revision, bytes: key.as_str().len() }
+    }
 }
 
 /// A batch in the making.
@@ -90,7 +131,7 @@ struct Batch {
     rows: Vec<Row>,
     bytes: usize,
     states: HashMap<usize, (Snapshot, Vec<Arc<Event>>)>,
-    superseded: Vec<(Revision, Revision)>,
+    superseded: Vec<Superseded>,
     expiring: Vec<(u64, usize, Key, Revision)>,
     answers: Vec<(oneshot::Sender<Answer>, Answer)>,
 }
@@ -98,48 +139,58 @@ struct Batch {
 impl Writer {
     pub fn run(mut self, requests: &Receiver<Request>) {
         loop {
-            match requests.recv_timeout(EXPIRY_INTERVAL) {
-                Ok(Request::Write(write, answer)) => {
-                    if let Some(closed) = self.batch(requests, *write, answer) {
-                        return self.close(closed);
+            let mut next = match requests.recv_timeout(EXPIRY_INTERVAL) {
+                Ok(request) => Some(request),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return self.close(None),
+            };
+            while let Some(request) = next.take() {
+                match request {
+                    Request::Write(write, answer) => next = self.batch(requests, *write, answer),
+                    Request::Digest(collection, digest, done) => {
+                        self.digest_again(collection, &digest);
+                        let _ = done.send(());
                     }
+                    Request::Close(closed) => return self.close(Some(closed)),
                 }
-                Ok(Request::Close(closed)) => return self.close(closed),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
             }
             self.expire();
         }
-        let _ = self.backend.close();
     }
 
-    fn close(mut self, closed: oneshot::Sender<()>) {
-        let _ = self.backend.close();
-        let _ = closed.send(());
+    /// Lets go of the file before it says so: who waits for it may open it again.
+    fn close(self, closed: Option<oneshot::Sender<()>>) {
+        let mut backend = self.backend;
+        let _ = backend.close();
+        drop(backend);
+        if let Some(closed) = closed {
+            let _ = closed.send(());
+        }
     }
 
-    /// Collects what waits, up to a batch's bounds, and commits it.
+    /// Collects the writes that wait, up to a batch's bounds, and commits them. Gives back what came after them and
+    /// is no write.
     fn batch(
         &mut self,
         requests: &Receiver<Request>,
         first: Write,
         answer: oneshot::Sender<Answer>,
-    ) -> Option<oneshot::Sender<()>> {
+    ) -> Option<Request> {
         let mut batch = Batch::default();
-        let mut closed = None;
+        let mut next = None;
         self.add(&mut batch, first, Some(answer));
         while batch.rows.len() < BATCH_MAX && batch.bytes < BATCH_BYTES_MAX {
             match requests.try_recv() {
                 Ok(Request::Write(write, answer)) => self.add(&mut batch, *write, Some(answer)),
-                Ok(Request::Close(sender)) => {
-                    closed = Some(sender);
+                Ok(request) => {
+                    next = Some(request);
                     break;
                 }
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
         }
         self.commit(batch);
-        closed
+        next
     }
 
     /// Checks one write against the state that the writes before it in the batch leave.
@@ -169,41 +220,49 @@ impl Writer {
             }
             _ => {}
         }
-        self.last = Revision(self.last.0 + 1);
-        let revision = self.last;
-        let created = previous.as_ref().map_or(revision, |previous| previous.created);
-        let (object, value) = match (write.change, &previous) {
-            (Change::Put { value, digest }, _) => {
-                (Object::new(write.key.clone(), created, revision, value.clone(), digest), Some(value))
-            }
-            (Change::Delete, Some(previous)) => (previous.at(revision), None),
-            (Change::Delete, None) => return Err(CommitError::Missing),
-        };
-        let object = Arc::new(object);
-        let expires =
-            write.ttl_seconds.filter(|_| value.is_some()).map(|ttl| now_seconds().saturating_add(ttl));
-        batch.expiring.extend(expires.map(|at| (at, place, write.key.clone(), revision)));
-        if let Some(previous) = &previous {
-            batch.superseded.push((previous.modified, revision));
-        }
-        if value.is_none() {
+        let object = self.apply(&write, previous.as_ref())?;
+        let revision = object.modified;
+        let is_deletion = matches!(write.change, Change::Delete);
+        batch.superseded.extend(previous.as_ref().map(|previous| Superseded::by(previous, revision)));
+        if is_deletion {
             snapshot.objects.remove(write.key.as_str());
-            batch.superseded.push((revision, revision));
+            batch.superseded.push(Superseded::deletion(&write.key, revision));
         } else {
             snapshot.objects.insert(write.key.clone(), object.clone());
         }
         snapshot.revision = revision;
-        events.push(collection::event(object.clone(), previous, value.is_none()));
+        events.push(collection::event(object.clone(), previous, is_deletion));
+        let value = (!is_deletion).then(|| object.value.clone());
+        let ttl = write.ttl_seconds.filter(|_| !is_deletion);
+        let expires = ttl.map(|ttl| now_seconds().saturating_add(ttl));
+        batch.expiring.extend(expires.map(|at| (at, place, write.key.clone(), revision)));
         batch.bytes += value.as_ref().map_or(0, Bytes::len);
-        batch.rows.push(Row { revision, key: write.key.as_str().into(), created, value, expires });
+        let key = write.key.as_str().into();
+        batch.rows.push(Row { revision, key, created: object.created, value, expires });
         Ok(object)
+    }
+
+    /// The object that a write leaves, at the next revision.
+    fn apply(&mut self, write: &Write, previous: Option<&Arc<Object>>) -> Answer {
+        let revision = Revision(self.last.0 + 1);
+        let object = match &write.change {
+            Change::Put { value, digest } => {
+                let created = previous.map_or(revision, |previous| previous.created);
+                Object::new(write.key.clone(), created, revision, value.clone(), digest.clone())
+                    .cached(&self.forms)
+            }
+            Change::Delete => previous.ok_or(CommitError::Missing)?.at(revision),
+        };
+        self.last = revision;
+        Ok(Arc::new(object))
     }
 
     fn commit(&mut self, batch: Batch) {
         let Batch { rows, states, superseded, expiring, mut answers, .. } = batch;
         if !rows.is_empty() {
+            self.superseded_bytes += superseded.iter().map(|row| row.bytes).sum::<usize>();
             self.superseded.extend(superseded);
-            let dropped = self.droppable();
+            let dropped = self.droppable(rows.len() * 2 + DROPPED_EXTRA_MAX);
             match self.backend.append(&rows, &dropped, self.floor) {
                 Ok(()) => {
                     self.expiring.extend(expiring);
@@ -230,6 +289,9 @@ impl Writer {
             if events.is_empty() {
                 continue;
             }
+            for (grown, shrunk) in events.iter().map(|event| collection::growth(event)) {
+                self.forms.resize(grown, shrunk);
+            }
             if let Some(collection) = self.collection(place) {
                 collection.publish(snapshot, events);
             }
@@ -238,14 +300,30 @@ impl Writer {
         self.reached.send_replace(self.last.0);
     }
 
-    /// The oldest superseded rows beyond the history that is kept.
-    fn droppable(&mut self) -> Vec<Revision> {
-        let excess = self.superseded.len().saturating_sub(HISTORY_MAX).min(DROPPED_MAX);
-        let dropped: Vec<(Revision, Revision)> = self.superseded.drain(..excess).collect();
-        if let Some((_, superseding)) = dropped.last() {
-            self.floor = self.floor.max(*superseding);
+    /// The oldest superseded rows beyond the history that is kept, `count_max` at most.
+    fn droppable(&mut self, count_max: usize) -> Vec<Revision> {
+        let mut dropped = Vec::new();
+        while dropped.len() < count_max
+            && (self.superseded.len() > self.history.rows_max
+                || self.superseded_bytes > self.history.bytes_max)
+            && let Some(row) = self.superseded.pop_front()
+        {
+            self.superseded_bytes -= row.bytes;
+            self.floor = self.floor.max(row.by);
+            dropped.push(row.revision);
         }
-        dropped.into_iter().map(|(revision, _)| revision).collect()
+        dropped
+    }
+
+    fn digest_again(&mut self, collection: CollectionId, digest: &Redigest) {
+        let Some(collection) = self.collection(collection.0 as usize) else { return };
+        let mut snapshot = Snapshot::clone(&collection.snapshot());
+        let anew = |object: &Arc<Object>| Some(Arc::new(object.with_digest(digest(object)?)));
+        let objects: Vec<_> = snapshot.objects.values().filter_map(anew).collect();
+        for object in objects {
+            snapshot.objects.insert(object.key.clone(), object);
+        }
+        collection.replace(snapshot);
     }
 
     /// Deletes objects whose time has come, as ordinary deletions.

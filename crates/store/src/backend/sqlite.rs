@@ -56,6 +56,8 @@ impl Sqlite {
     /// Takes the lock, makes the layout where there is none, and tells its version.
     fn prepare(&self) -> rusqlite::Result<i64> {
         let db = &self.connection;
+        // Another process does not let go of the file while it runs: waiting for it is in vain.
+        db.busy_timeout(std::time::Duration::ZERO)?;
         // Exclusive before WAL: the log's index then lives in memory, and a second process finds the file locked.
         db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;")?;
         db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
