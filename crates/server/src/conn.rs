@@ -50,7 +50,7 @@ pub async fn serve(
                 }
             },
             Some(_) = connections.join_next() => {}
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
         }
     }
     drop(listener);
@@ -108,10 +108,16 @@ async fn connection(
             }
             return;
         }
-        _ = stop.wait_for(|stop| *stop) => {}
+        () = stopped(&mut stop) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;
+}
+
+/// Waits until the server is told to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // The guard on the value must not live across another wait.
+    let _ = stop.wait_for(|stop| *stop).await.map(|_| ());
 }
 
 fn to_http(response: Response) -> hyper::Response<HttpBody> {

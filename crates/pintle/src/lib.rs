@@ -1,0 +1,10 @@
+//! From flags to a running server: configuration, first-start bootstrap, run and stop.
+
+pub mod bootstrap;
+pub mod config;
+pub mod flags;
+pub mod kubeconfig;
+pub mod pki;
+pub mod run;
+
+pub use config::Config;

@@ -1,0 +1,211 @@
+//! The server's own certificates: made at the first start, kept, and made anew when they no longer fit.
+//!
+//! All keys are ECDSA P-256; every private file is for its owner alone.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, SanType,
+};
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use time::{Duration, OffsetDateTime};
+use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
+
+/// Upstream's defaults: ten years for an authority, one for what it signs.
+const CA_DAYS: i64 = 3650;
+const LEAF_DAYS: i64 = 365;
+/// What has less time left than this is made anew at start.
+const RENEW_DAYS: i64 = 30;
+
+/// A certificate and its key, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub certificate: String,
+    pub key: String,
+}
+
+/// Everything that the server needs to speak TLS and to let its administrator in.
+#[derive(Clone, Debug)]
+pub struct Pki {
+    pub ca: Pair,
+    pub serving: Pair,
+    pub admin: Pair,
+}
+
+/// Names and addresses that clients may reach the server by.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    pub dns: Vec<String>,
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Finds the certificates in `dir`, or makes them.
+pub fn open(dir: &Path, names: &Names) -> Result<Pki, String> {
+    fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let now = OffsetDateTime::now_utc();
+    let ca = match read_pair(dir, "ca")? {
+        Some(pair) => pair,
+        None => write_pair(dir, "ca", new_ca(now)?)?,
+    };
+    let serving = match read_pair(dir, "serving")? {
+        Some(pair) if is_usable(&pair, now) && covers(&pair, names) => pair,
+        _ => write_pair(dir, "serving", new_leaf(&ca, serving_params(names), now)?)?,
+    };
+    let admin = match read_pair(dir, "admin")? {
+        Some(pair) if is_usable(&pair, now) => pair,
+        _ => write_pair(dir, "admin", new_leaf(&ca, admin_params(), now)?)?,
+    };
+    Ok(Pki { ca, serving, admin })
+}
+
+fn new_ca(now: OffsetDateTime) -> Result<Pair, String> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "pintle-ca");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    valid_for(&mut params, now, CA_DAYS);
+    let issuer = CertifiedIssuer::self_signed(params, new_key()?).map_err(failed)?;
+    Ok(Pair { certificate: issuer.pem(), key: issuer.key().serialize_pem() })
+}
+
+fn new_leaf(ca: &Pair, mut params: CertificateParams, now: OffsetDateTime) -> Result<Pair, String> {
+    let ca_key = KeyPair::from_pem(&ca.key).map_err(failed)?;
+    let issuer = Issuer::from_ca_cert_pem(&ca.certificate, ca_key).map_err(failed)?;
+    valid_for(&mut params, now, LEAF_DAYS);
+    let key = new_key()?;
+    let certificate = params.signed_by(&key, &issuer).map_err(failed)?;
+    Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
+}
+
+fn serving_params(names: &Names) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "kube-apiserver");
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let dns = names.dns.iter().filter_map(|name| name.as_str().try_into().ok()).map(SanType::DnsName);
+    params.subject_alt_names = dns.chain(names.addresses.iter().copied().map(SanType::IpAddress)).collect();
+    params
+}
+
+fn admin_params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "kubernetes-admin");
+    params.distinguished_name.push(DnType::OrganizationName, "system:masters");
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
+fn new_key() -> Result<KeyPair, String> {
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)
+}
+
+/// A little into the past, for clocks that disagree.
+fn valid_for(params: &mut CertificateParams, now: OffsetDateTime, days: i64) {
+    params.not_before = now - Duration::minutes(5);
+    params.not_after = now + Duration::days(days);
+}
+
+fn is_usable(pair: &Pair, now: OffsetDateTime) -> bool {
+    let until = with_certificate(pair, |certificate| certificate.validity().not_after.timestamp());
+    until.is_some_and(|until| until > (now + Duration::days(RENEW_DAYS)).unix_timestamp())
+}
+
+/// Whether the certificate is good for every name, so that a change of flags makes a new one.
+fn covers(pair: &Pair, names: &Names) -> bool {
+    let found = with_certificate(pair, |certificate| {
+        let mut found = Names::default();
+        for extension in certificate.extensions() {
+            let ParsedExtension::SubjectAlternativeName(alternatives) = extension.parsed_extension() else { continue };
+            for name in &alternatives.general_names {
+                match name {
+                    GeneralName::DNSName(name) => found.dns.push(String::from(*name)),
+                    GeneralName::IPAddress(bytes) => found.addresses.extend(address(bytes)),
+                    _ => {}
+                }
+            }
+        }
+        found
+    });
+    found.is_some_and(|found| {
+        names.dns.iter().all(|name| found.dns.contains(name)) && names.addresses.iter().all(|ip| found.addresses.contains(ip))
+    })
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+        _ => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+    }
+}
+
+fn with_certificate<T>(pair: &Pair, read: impl FnOnce(&X509Certificate<'_>) -> T) -> Option<T> {
+    use rustls_pki_types::pem::PemObject;
+    let der = rustls_pki_types::CertificateDer::from_pem_slice(pair.certificate.as_bytes()).ok()?;
+    let (_, certificate) = X509Certificate::from_der(&der).ok()?;
+    Some(read(&certificate))
+}
+
+fn read_pair(dir: &Path, name: &str) -> Result<Option<Pair>, String> {
+    let read = |suffix: &str| {
+        let path = dir.join(format!("{name}.{suffix}"));
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        }
+    };
+    Ok(read("crt")?.zip(read("key")?).map(|(certificate, key)| Pair { certificate, key }))
+}
+
+fn write_pair(dir: &Path, name: &str, pair: Pair) -> Result<Pair, String> {
+    write(&dir.join(format!("{name}.key")), &pair.key, 0o600)?;
+    write(&dir.join(format!("{name}.crt")), &pair.certificate, 0o644)?;
+    Ok(pair)
+}
+
+/// Writes a file whole or not at all.
+pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), String> {
+    let shown = path.display();
+    let scratch = path.with_extension("new");
+    let _ = fs::remove_file(&scratch);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&scratch)
+        .map_err(|error| format!("{shown}: {error}"))?;
+    file.write_all(text.as_bytes()).map_err(|error| format!("{shown}: {error}"))?;
+    fs::rename(&scratch, path).map_err(|error| format!("{shown}: {error}"))
+}
+
+fn failed(error: rcgen::Error) -> String {
+    format!("a certificate could not be made: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn names(dns: &str) -> Names {
+        Names { dns: vec![dns.into()], addresses: vec![IpAddr::from([127, 0, 0, 1])] }
+    }
+
+    #[test]
+    fn certificates_are_kept_while_they_fit() {
+        let dir = std::env::temp_dir().join(format!("pintle-pki-{}", std::process::id()));
+        let first = open(&dir, &names("localhost")).unwrap();
+        let second = open(&dir, &names("localhost")).unwrap();
+        assert_eq!((&first.ca, &first.serving, &first.admin), (&second.ca, &second.serving, &second.admin));
+        let third = open(&dir, &names("elsewhere.example")).unwrap();
+        assert_eq!(third.ca, first.ca);
+        assert_ne!(third.serving, first.serving);
+        let mode = fs::metadata(dir.join("ca.key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}

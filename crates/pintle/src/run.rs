@@ -1,0 +1,173 @@
+//! Runs a server from its configuration until it is told to stop.
+
+use crate::config::Config;
+use crate::pki::{self, Names, Pki};
+use crate::{bootstrap, kubeconfig};
+use pintle_access::authenticate::Authenticators;
+use pintle_access::certificate::ClientAuthorities;
+use pintle_access::token_file::TokenFile;
+use pintle_access::Masters;
+use pintle_engine::Engine;
+use pintle_engine::allocate::IpPool;
+use pintle_object::time::Time;
+use pintle_server::app::{App, Options};
+use pintle_server::discovery::Discovery;
+use pintle_server::metrics::Metrics;
+use pintle_server::{conn, tls};
+use pintle_store::backend::sqlite::Sqlite;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+/// Starts, serves, and returns after a clean stop.
+pub fn run(config: &Config) -> Result<(), String> {
+    log(config);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("the runtime cannot start: {error}"))?;
+    runtime.block_on(serve(config))
+}
+
+fn log(config: &Config) {
+    let level = match config.verbosity {
+        0 | 1 => tracing::Level::INFO,
+        2..=4 => tracing::Level::DEBUG,
+        _ => tracing::Level::TRACE,
+    };
+    // A second start within one process, as in tests, keeps the first one's log.
+    let _ = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).try_init();
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+async fn serve(config: &Config) -> Result<(), String> {
+    make_private_dir(&config.data_dir)?;
+    let address = SocketAddr::new(config.bind_address, config.secure_port);
+    let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+    // Keys are made while the store is opened.
+    let for_pki = config.clone();
+    let certificates = tokio::task::spawn_blocking(move || own_certificates(&for_pki));
+    let engine = open_engine(config)?;
+    let pki = certificates.await.map_err(|error| error.to_string())??;
+    bootstrap::run(&engine, now()).await.map_err(|status| status.message)?;
+
+    let acceptor = acceptor(config, &pki)?;
+    let app = Arc::new(app(config, &pki, engine)?);
+    let kubeconfig = write_kubeconfig(config, &pki)?;
+    let (stopper, stop) = watch::channel(false);
+    let server = tokio::spawn(conn::serve(app.clone(), listener, acceptor, stop));
+    announce(config, &kubeconfig);
+    until_told_to_stop().await?;
+    tracing::info!("stopping");
+    app.is_stopping.store(true, std::sync::atomic::Ordering::Relaxed);
+    stopper.send_replace(true);
+    // Watches end with the store, so that their connections can drain.
+    app.engine.store.close().await;
+    server.await.map_err(|error| error.to_string())
+}
+
+fn make_private_dir(dir: &Path) -> Result<(), String> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| format!("{}: {error}", dir.display()))
+}
+
+fn open_engine(config: &Config) -> Result<Arc<Engine>, String> {
+    let api = Arc::new(pintle_schema::builtin());
+    let backend = Sqlite::open(&config.data_dir.join("store.db")).map_err(|error| error.to_string())?;
+    let engine = Engine::open(api, Box::new(backend), pintle_store::Options::default());
+    engine.map(Arc::new).map_err(|error| error.to_string())
+}
+
+fn own_certificates(config: &Config) -> Result<Pki, String> {
+    let range = config.service_cluster_ip_range.split(',').next().unwrap_or("");
+    let mut addresses = vec![[127, 0, 0, 1].into(), config.address()];
+    addresses.extend(IpPool::parse(range).map(|pool| pool.first()));
+    addresses.dedup();
+    let dns = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
+    pki::open(&config.pki_dir(), &Names { dns: dns.map(String::from).to_vec(), addresses })
+}
+
+fn acceptor(config: &Config, pki: &Pki) -> Result<TlsAcceptor, String> {
+    let (chain, key) = match (&config.tls_cert_file, &config.tls_private_key_file) {
+        (Some(chain), Some(key)) => (read(chain)?, read(key)?),
+        _ => (pki.serving.certificate.clone(), pki.serving.key.clone()),
+    };
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| format!("the serving key: {error}"))?;
+    let config = tls::config(certificates(&chain, "the serving certificate")?, key);
+    config.map(TlsAcceptor::from).map_err(|error| format!("the serving certificate: {error}"))
+}
+
+fn app(config: &Config, pki: &Pki, engine: Arc<Engine>) -> Result<App, String> {
+    let mut authorities = certificates(&pki.ca.certificate, "the certificate authority")?;
+    if let Some(path) = &config.client_ca_file {
+        authorities.extend(certificates(&read(path)?, "--client-ca-file")?);
+    }
+    let tokens = match &config.token_auth_file {
+        Some(path) => TokenFile::parse(&read(path)?).map_err(|error| format!("--token-auth-file: {error}"))?,
+        None => TokenFile::default(),
+    };
+    let authorities = ClientAuthorities::new(&authorities).map_err(|error| format!("--client-ca-file: {error}"))?;
+    let server_address = SocketAddr::new(config.address(), config.secure_port).to_string();
+    Ok(App {
+        discovery: Discovery::new(&engine.api, &server_address),
+        engine,
+        authenticators: Authenticators { authorities, tokens },
+        authorizer: Box::new(Masters),
+        metrics: Metrics::new().map_err(|error| error.to_string())?,
+        options: Options { server_address, service_account_issuer: config.service_account_issuer.clone() },
+        is_stopping: AtomicBool::new(false),
+    })
+}
+
+fn write_kubeconfig(config: &Config, pki: &Pki) -> Result<PathBuf, String> {
+    let server = format!("https://{}", SocketAddr::new(config.address(), config.secure_port));
+    let text = kubeconfig::text(&server, &pki.ca.certificate, &pki.admin.certificate, &pki.admin.key);
+    let path = config.data_dir.join("admin.kubeconfig");
+    if std::fs::read_to_string(&path).ok().as_deref() != Some(text.as_str()) {
+        pki::write(&path, &text, 0o600)?;
+    }
+    Ok(path)
+}
+
+fn announce(config: &Config, kubeconfig: &Path) {
+    let address = SocketAddr::new(config.address(), config.secure_port);
+    println!("pintle serves the Kubernetes API on https://{address}");
+    println!("kubeconfig: {}", kubeconfig.display());
+    println!("try: kubectl --kubeconfig {} get namespaces", kubeconfig.display());
+}
+
+async fn until_told_to_stop() -> Result<(), String> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn certificates(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    let found = found.map_err(|error| format!("{what}: {error}"))?;
+    if found.is_empty() { Err(format!("{what}: there is no certificate in it")) } else { Ok(found) }
+}
+
+fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanos: since.subsec_nanos() }
+}
