@@ -10,7 +10,8 @@ const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-no
 /// Makes what is missing.
 pub async fn run(engine: &Engine, now: Time) -> Result<(), Status> {
     let Some(served) = engine.find("", "v1", "namespaces") else { return Ok(()) };
-    let user = User { name: "system:apiserver".into(), groups: vec!["system:masters".into()], ..User::default() };
+    let user =
+        User { name: "system:apiserver".into(), groups: vec!["system:masters".into()], ..User::default() };
     for name in NAMESPACES {
         let target = Target { served, subresource: "", namespace: "", name };
         let mut namespace = Value::map();

@@ -43,32 +43,88 @@ const ADMISSION: &str = "Admission flags";
 const MISC: &str = "Misc flags";
 const LOGS: &str = "Logs flags";
 
-const fn flag(group: &'static str, name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Flag {
+const fn flag(
+    group: &'static str,
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    help: &'static str,
+) -> Flag {
     Flag { name, short: None, group, kind, default, support: Support::Full, help }
 }
 
 /// Every flag that there is so far; names and meaning are kube-apiserver's, save `data-dir`.
 const FLAGS: [Flag; 17] = [
-    flag(STORAGE, "data-dir", Kind::Text, "", "Directory of the embedded store, the PKI and the kubeconfig. Default: pintle in $XDG_DATA_HOME or ~/.local/share."),
+    flag(
+        STORAGE,
+        "data-dir",
+        Kind::Text,
+        "",
+        "Directory of the embedded store, the PKI and the kubeconfig. Default: pintle in $XDG_DATA_HOME or ~/.local/share.",
+    ),
     flag(STORAGE, "event-ttl", Kind::Text, "1h0m0s", "How long events are kept."),
     flag(SERVING, "bind-address", Kind::Text, "127.0.0.1", "Address to listen on."),
     flag(SERVING, "secure-port", Kind::Text, "6443", "Port to serve HTTPS on."),
-    flag(SERVING, "cert-dir", Kind::Text, "", "Directory of the certificates that the server makes itself. Default: pki in the data directory."),
-    flag(SERVING, "tls-cert-file", Kind::Text, "", "Serving certificate, followed by its intermediates, in PEM."),
+    flag(
+        SERVING,
+        "cert-dir",
+        Kind::Text,
+        "",
+        "Directory of the certificates that the server makes itself. Default: pki in the data directory.",
+    ),
+    flag(
+        SERVING,
+        "tls-cert-file",
+        Kind::Text,
+        "",
+        "Serving certificate, followed by its intermediates, in PEM.",
+    ),
     flag(SERVING, "tls-private-key-file", Kind::Text, "", "Private key of --tls-cert-file."),
-    flag(GENERIC, "advertise-address", Kind::Text, "", "Address that clients are told to use. Default: --bind-address."),
-    flag(AUTHENTICATION, "client-ca-file", Kind::Text, "", "Authorities, besides the server's own, whose client certificates are accepted."),
-    flag(AUTHENTICATION, "token-auth-file", Kind::Text, "", "CSV file of tokens: token,user,uid,\"group1,group2\"."),
-    flag(AUTHENTICATION, "service-account-issuer", Kind::Text, "https://kubernetes.default.svc.cluster.local", "Issuer of ServiceAccount tokens."),
+    flag(
+        GENERIC,
+        "advertise-address",
+        Kind::Text,
+        "",
+        "Address that clients are told to use. Default: --bind-address.",
+    ),
+    flag(
+        AUTHENTICATION,
+        "client-ca-file",
+        Kind::Text,
+        "",
+        "Authorities, besides the server's own, whose client certificates are accepted.",
+    ),
+    flag(
+        AUTHENTICATION,
+        "token-auth-file",
+        Kind::Text,
+        "",
+        "CSV file of tokens: token,user,uid,\"group1,group2\".",
+    ),
+    flag(
+        AUTHENTICATION,
+        "service-account-issuer",
+        Kind::Text,
+        "https://kubernetes.default.svc.cluster.local",
+        "Issuer of ServiceAccount tokens.",
+    ),
     Flag {
         support: Support::NotYet("bootstrap tokens are not accepted yet"),
         ..flag(AUTHENTICATION, "enable-bootstrap-token-auth", Kind::Bool, "false", "Accept bootstrap tokens.")
     },
     Flag {
-        support: Support::NotYet("only the group system:masters may act, everyone else may read health, version and discovery"),
+        support: Support::NotYet(
+            "only the group system:masters may act, everyone else may read health, version and discovery",
+        ),
         ..flag(AUTHORIZATION, "authorization-mode", Kind::List, "", "Authorizers, in order.")
     },
-    flag(ADMISSION, "enable-admission-plugins", Kind::List, "", "Admission plugins besides those that are on by default."),
+    flag(
+        ADMISSION,
+        "enable-admission-plugins",
+        Kind::List,
+        "",
+        "Admission plugins besides those that are on by default.",
+    ),
     flag(MISC, "allow-privileged", Kind::Bool, "true", "Allow privileged containers."),
     flag(MISC, "service-cluster-ip-range", Kind::List, "10.0.0.0/24", "Ranges of cluster IPs of Services."),
     Flag { short: Some('v'), ..flag(LOGS, "v", Kind::Text, "0", "Verbosity of the log, 0 to 10.") },
@@ -85,7 +141,9 @@ pub enum Stop {
 pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Config, Stop> {
     let args: Vec<String> = args.into_iter().map(|arg| normalised(&arg)).collect();
     let matches = command().try_get_matches_from(args).map_err(|error| match error.kind() {
-        clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion => Stop::Help(error.to_string()),
+        clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion => {
+            Stop::Help(error.to_string())
+        }
         _ => Stop::Refused(error.to_string()),
     })?;
     config(&matches).map_err(|message| Stop::Refused(format!("pintle: {message}")))
@@ -106,13 +164,20 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .args_override_self(true);
     for flag in &FLAGS {
-        let mut arg = Arg::new(flag.name).long(flag.name).help(flag.help).help_heading(flag.group).allow_hyphen_values(true);
+        let mut arg = Arg::new(flag.name)
+            .long(flag.name)
+            .help(flag.help)
+            .help_heading(flag.group)
+            .allow_hyphen_values(true);
         arg = match flag.kind {
             Kind::Text => arg.action(ArgAction::Set).value_name("value"),
             Kind::List => arg.action(ArgAction::Append).value_name("list"),
-            Kind::Bool => {
-                arg.action(ArgAction::Set).num_args(0..=1).require_equals(true).default_missing_value("true").value_name("bool")
-            }
+            Kind::Bool => arg
+                .action(ArgAction::Set)
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .value_name("bool"),
         };
         if let Some(short) = flag.short {
             arg = arg.short(short);
@@ -130,7 +195,12 @@ fn config(matches: &ArgMatches) -> Result<Config, String> {
     let path = |name: &str| Some(text(name)).filter(|text| !text.is_empty()).map(PathBuf::from);
     let list = |name: &str| -> Vec<String> {
         let given = matches.get_many::<String>(name).into_iter().flatten();
-        given.flat_map(|value| value.split(',')).map(str::trim).filter(|part| !part.is_empty()).map(String::from).collect()
+        given
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(String::from)
+            .collect()
     };
     let (tls_cert_file, tls_private_key_file) = (path("tls-cert-file"), path("tls-private-key-file"));
     if tls_cert_file.is_some() != tls_private_key_file.is_some() {
@@ -182,7 +252,8 @@ fn warnings(matches: &ArgMatches) -> Result<Vec<String>, String> {
 fn default_data_dir() -> Result<PathBuf, String> {
     let dir = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = dir("XDG_DATA_HOME").or_else(|| Some(dir("HOME")?.join(".local/share")));
-    base.map(|base| base.join("pintle")).ok_or_else(|| String::from("there is no home directory: give --data-dir"))
+    base.map(|base| base.join("pintle"))
+        .ok_or_else(|| String::from("there is no home directory: give --data-dir"))
 }
 
 fn address(text: &str, name: &str) -> Result<IpAddr, String> {
@@ -191,7 +262,10 @@ fn address(text: &str, name: &str) -> Result<IpAddr, String> {
 
 fn number(text: &str, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
     let bounds = format!("{} to {}", range.start(), range.end());
-    text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| format!("--{name}: {text:?} is no number from {bounds}"))
+    text.parse()
+        .ok()
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| format!("--{name}: {text:?} is no number from {bounds}"))
 }
 
 /// Go's spellings of true and false.
@@ -219,10 +293,15 @@ mod tests {
 
     #[test]
     fn flags_are_read_as_pflag_reads_them() {
-        let config = read("--secure_port=7443 --bind-address 0.0.0.0 --allow-privileged=false -v=3 --event-ttl=2h").unwrap();
+        let config =
+            read("--secure_port=7443 --bind-address 0.0.0.0 --allow-privileged=false -v=3 --event-ttl=2h")
+                .unwrap();
         assert_eq!((config.secure_port, config.verbosity, config.event_ttl_seconds), (7443, 3, 7200));
         assert!(config.bind_address.is_unspecified() && !config.allow_privileged);
-        let config = read("--enable-admission-plugins=A,B --enable-admission-plugins=C --secure-port=1 --secure-port=2").unwrap();
+        let config = read(
+            "--enable-admission-plugins=A,B --enable-admission-plugins=C --secure-port=1 --secure-port=2",
+        )
+        .unwrap();
         assert_eq!(config.enable_admission_plugins, ["A", "B", "C"]);
         assert_eq!(config.secure_port, 2);
         assert!(config.warnings.is_empty());
@@ -238,8 +317,16 @@ mod tests {
     #[test]
     fn bad_flags_are_refused() {
         for line in [
-            "--no-such-flag", "--secure-port=0", "--secure-port=x", "--bind-address=here", "--allow-privileged=maybe",
-            "--tls-cert-file=a", "--event-ttl=soon", "--service-cluster-ip-range=10", "-v=11", "stray",
+            "--no-such-flag",
+            "--secure-port=0",
+            "--secure-port=x",
+            "--bind-address=here",
+            "--allow-privileged=maybe",
+            "--tls-cert-file=a",
+            "--event-ttl=soon",
+            "--service-cluster-ip-range=10",
+            "-v=11",
+            "stray",
         ] {
             assert!(matches!(read(line), Err(Stop::Refused(_))), "{line}");
         }

@@ -3,8 +3,8 @@
 //! All keys are ECDSA P-256; every private file is for its owner alone.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, SanType,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
 };
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -65,7 +65,8 @@ fn new_ca(now: OffsetDateTime) -> Result<Pair, String> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "pintle-ca");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.key_usages =
+        vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     valid_for(&mut params, now, CA_DAYS);
     let issuer = CertifiedIssuer::self_signed(params, new_key()?).map_err(failed)?;
     Ok(Pair { certificate: issuer.pem(), key: issuer.key().serialize_pem() })
@@ -119,7 +120,9 @@ fn covers(pair: &Pair, names: &Names) -> bool {
     let found = with_certificate(pair, |certificate| {
         let mut found = Names::default();
         for extension in certificate.extensions() {
-            let ParsedExtension::SubjectAlternativeName(alternatives) = extension.parsed_extension() else { continue };
+            let ParsedExtension::SubjectAlternativeName(alternatives) = extension.parsed_extension() else {
+                continue;
+            };
             for name in &alternatives.general_names {
                 match name {
                     GeneralName::DNSName(name) => found.dns.push(String::from(*name)),
@@ -131,7 +134,8 @@ fn covers(pair: &Pair, names: &Names) -> bool {
         found
     });
     found.is_some_and(|found| {
-        names.dns.iter().all(|name| found.dns.contains(name)) && names.addresses.iter().all(|ip| found.addresses.contains(ip))
+        names.dns.iter().all(|name| found.dns.contains(name))
+            && names.addresses.iter().all(|ip| found.addresses.contains(ip))
     })
 }
 

@@ -3,10 +3,10 @@
 use crate::config::Config;
 use crate::pki::{self, Names, Pki};
 use crate::{bootstrap, kubeconfig};
+use pintle_access::Masters;
 use pintle_access::authenticate::Authenticators;
 use pintle_access::certificate::ClientAuthorities;
 use pintle_access::token_file::TokenFile;
-use pintle_access::Masters;
 use pintle_engine::Engine;
 use pintle_engine::allocate::IpPool;
 use pintle_object::time::Time;
@@ -44,7 +44,11 @@ fn log(config: &Config) {
         _ => tracing::Level::TRACE,
     };
     // A second start within one process, as in tests, keeps the first one's log.
-    let _ = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(false).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -94,7 +98,13 @@ fn own_certificates(config: &Config) -> Result<Pki, String> {
     let mut addresses = vec![[127, 0, 0, 1].into(), config.address()];
     addresses.extend(IpPool::parse(range).map(|pool| pool.first()));
     addresses.dedup();
-    let dns = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
+    let dns = [
+        "localhost",
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ];
     pki::open(&config.pki_dir(), &Names { dns: dns.map(String::from).to_vec(), addresses })
 }
 
@@ -103,7 +113,8 @@ fn acceptor(config: &Config, pki: &Pki) -> Result<TlsAcceptor, String> {
         (Some(chain), Some(key)) => (read(chain)?, read(key)?),
         _ => (pki.serving.certificate.clone(), pki.serving.key.clone()),
     };
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| format!("the serving key: {error}"))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| format!("the serving key: {error}"))?;
     let config = tls::config(certificates(&chain, "the serving certificate")?, key);
     config.map(TlsAcceptor::from).map_err(|error| format!("the serving certificate: {error}"))
 }
@@ -114,10 +125,13 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>) -> Result<App, String> {
         authorities.extend(certificates(&read(path)?, "--client-ca-file")?);
     }
     let tokens = match &config.token_auth_file {
-        Some(path) => TokenFile::parse(&read(path)?).map_err(|error| format!("--token-auth-file: {error}"))?,
+        Some(path) => {
+            TokenFile::parse(&read(path)?).map_err(|error| format!("--token-auth-file: {error}"))?
+        }
         None => TokenFile::default(),
     };
-    let authorities = ClientAuthorities::new(&authorities).map_err(|error| format!("--client-ca-file: {error}"))?;
+    let authorities =
+        ClientAuthorities::new(&authorities).map_err(|error| format!("--client-ca-file: {error}"))?;
     let server_address = SocketAddr::new(config.address(), config.secure_port).to_string();
     Ok(App {
         discovery: Discovery::new(&engine.api, &server_address),
