@@ -4,6 +4,7 @@ use crate::engine::{Engine, Target};
 use crate::options::DeleteOptions;
 use pintle_object::time::Time;
 use pintle_object::{Status, Value};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -33,7 +34,7 @@ pub struct User {
     pub name: String,
     pub uid: String,
     pub groups: Vec<String>,
-    pub extra: Vec<(String, Vec<String>)>,
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 /// A request that admission decides about; the object itself is passed beside it.

@@ -1,6 +1,6 @@
 //! One write request on its way through the engine.
 
-use crate::admission::{Admission, Attributes, Operation, User};
+use crate::admission::{Attributes, Operation, User};
 use crate::engine::Target;
 use crate::kinds::Context;
 use crate::meta;
@@ -15,7 +15,6 @@ pub struct Call<'a> {
     /// The field manager that changes are accounted to.
     pub manager: String,
     pub dry_run: bool,
-    pub admission: &'a dyn Admission,
     /// Texts of `Warning` headers, in order.
     pub warnings: Vec<String>,
 }

@@ -30,7 +30,7 @@ impl Engine {
         let name = meta::name(&draft).to_string();
         let named = Target { name: if target.name.is_empty() { &name } else { target.name }, ..target };
         let attributes = call.attributes(Operation::Create, named, None, None);
-        call.admission.mutate(self, attributes, &mut draft, &mut call.warnings).await?;
+        self.admission().mutate(self, attributes, &mut draft, &mut call.warnings).await?;
         call.dedup_owners(&mut draft, true);
 
         let is_generated =
@@ -54,7 +54,7 @@ impl Engine {
         let served = target.served;
         self.prepare_create(target, &mut draft, call)?;
         let attributes = call.attributes(Operation::Create, self.at_name(target, &draft), None, None);
-        call.admission.validate(self, attributes, &draft, &mut call.warnings).await?;
+        self.admission().validate(self, attributes, &draft, &mut call.warnings).await?;
 
         let key = served.key(meta::namespace(&draft), meta::name(&draft));
         let Some(collection) = served.collection else { return self.written(served, draft, true) };

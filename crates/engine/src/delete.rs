@@ -64,8 +64,8 @@ impl Engine {
         check_preconditions(served, &old, options)?;
         let attributes = call.attributes(Operation::Delete, *target, Some(&old), Some(options));
         let mut nothing = Value::Null;
-        call.admission.mutate(self, attributes, &mut nothing, &mut call.warnings).await?;
-        call.admission.validate(self, attributes, &nothing, &mut call.warnings).await?;
+        self.admission().mutate(self, attributes, &mut nothing, &mut call.warnings).await?;
+        self.admission().validate(self, attributes, &nothing, &mut call.warnings).await?;
 
         match step(served, &old, options, call.now) {
             Step::Pending => {

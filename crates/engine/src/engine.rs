@@ -1,5 +1,6 @@
 //! `Engine`: the served resources on top of the store.
 
+use crate::admission::{Admission, Open};
 use crate::generate::Generator;
 use crate::kinds::{self, Rules, Traits};
 use pintle_object::{GroupKind, GroupResource, GroupVersionKind};
@@ -16,6 +17,7 @@ pub struct Engine {
     pub api: Arc<Builtin>,
     pub store: Store,
     pub generator: Generator,
+    admission: Box<dyn Admission>,
     served: Vec<Arc<Served>>,
     /// Positions in `served` by plural name: few resources share one.
     by_plural: HashMap<String, Vec<usize>>,
@@ -131,7 +133,24 @@ impl Engine {
         for (place, served) in served.iter().enumerate() {
             by_plural.entry(served.resource.plural.to_string()).or_default().push(place);
         }
-        Engine { api, store, generator: Generator::system(), served, by_plural, expiry_seconds: None }
+        Engine {
+            api,
+            store,
+            generator: Generator::system(),
+            admission: Box::new(Open),
+            served,
+            by_plural,
+            expiry_seconds: None,
+        }
+    }
+
+    /// Puts admission before every write; until then, everything is admitted.
+    pub fn set_admission(&mut self, admission: Box<dyn Admission>) {
+        self.admission = admission;
+    }
+
+    pub(crate) fn admission(&self) -> &dyn Admission {
+        self.admission.as_ref()
     }
 
     /// Objects of kinds that expire (events) live this long.

@@ -95,13 +95,13 @@ impl Engine {
         let old = self.storage_tree(served, existing)?;
         let mut new = convert::to_storage(&self.api, served, proposed)?;
         let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
-        call.admission.mutate(self, attributes, &mut new, &mut call.warnings).await?;
+        self.admission().mutate(self, attributes, &mut new, &mut call.warnings).await?;
         call.dedup_owners(&mut new, true);
         let is_unconditional = check_version(target, &mut new, existing)?;
 
         self.prepare_update(target, &mut new, &old, call)?;
         let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
-        call.admission.validate(self, attributes, &new, &mut call.warnings).await?;
+        self.admission().validate(self, attributes, &new, &mut call.warnings).await?;
         if goes_with_update(served, &new, &old) {
             self.delete_stored(target, existing, call).await?;
             return self.written(served, new, false).map(Attempt::Done);
@@ -194,7 +194,7 @@ impl Engine {
         self.track(target, None, &mut proposed, call)?;
         let mut draft = convert::to_storage(&self.api, served, proposed)?;
         let attributes = call.attributes(Operation::Create, *target, None, None);
-        call.admission.mutate(self, attributes, &mut draft, &mut call.warnings).await?;
+        self.admission().mutate(self, attributes, &mut draft, &mut call.warnings).await?;
         call.dedup_owners(&mut draft, true);
         meta::wipe_system_fields(&mut draft);
         match self.create_once(target, draft, call).await {

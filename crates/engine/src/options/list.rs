@@ -28,12 +28,21 @@ pub struct ListOptions {
 
 impl ListOptions {
     pub fn read(query: Query<'_>) -> Result<ListOptions, Status> {
+        ListOptions::read_as(query, query.flag("watch").unwrap_or(false))
+    }
+
+    /// The options of a path that is a watch whatever its query says.
+    pub fn read_watch(query: Query<'_>) -> Result<ListOptions, Status> {
+        ListOptions::read_as(query, true)
+    }
+
+    fn read_as(query: Query<'_>, watch: bool) -> Result<ListOptions, Status> {
         let timeout_seconds = query.int("timeoutSeconds")?;
         let limit = query.int("limit")?.unwrap_or(0);
         let mut options = ListOptions {
             label_selector: query.text("labelSelector").to_string(),
             field_selector: query.text("fieldSelector").to_string(),
-            watch: query.flag("watch").unwrap_or(false),
+            watch,
             allow_watch_bookmarks: query.flag("allowWatchBookmarks").unwrap_or(false),
             resource_version: query.text("resourceVersion").to_string(),
             version_match: VersionMatch::Unset,

@@ -1,15 +1,129 @@
-//! From a resolved path to the verb that answers it.
+//! From a resolved path to the verb that answers it: one file per verb.
+
+mod call;
+mod create;
+mod delete;
+mod form;
+mod get;
+mod list;
+mod patch;
+mod update;
+mod watch;
 
 use crate::app::App;
 use crate::pipeline;
 use crate::request::Request;
 use crate::respond::Response;
+use hyper::Method;
+use pintle_engine::{Served, Target};
 use pintle_object::Status;
+use pintle_schema::Verbs;
 
 /// Answers a request about a resource.
 pub async fn dispatch(app: &App, request: &Request) -> Result<Response, Status> {
-    if !app.discovery.serves(&request.info.group, &request.info.version) {
+    let info = &request.info;
+    if !app.discovery.serves(&info.group, &info.version) {
         return Ok(Response::not_found_page());
     }
-    Err(pipeline::no_such_resource())
+    let served = app.engine.find(&info.group, &info.version, &info.resource);
+    let served = served.ok_or_else(pipeline::no_such_resource)?;
+    let path = Path::of(request, served).ok_or_else(pipeline::no_such_resource)?;
+    if path == Path::Subresource {
+        return subresource(app, request, served).await;
+    }
+    let target = target(request, served);
+    match (path, action(request)) {
+        (Path::Object, Action::Get) if served.has(Verbs::GET) => {
+            if info.verb == "watch" && served.has(Verbs::WATCH) {
+                return watch::watch(app, request, target).await;
+            }
+            get::get(app, request, target).await
+        }
+        (Path::Object, Action::Update) if served.has(Verbs::UPDATE) => {
+            update::update(app, request, target).await
+        }
+        (Path::Object, Action::Patch) if served.has(Verbs::PATCH) => patch::patch(app, request, target).await,
+        (Path::Object, Action::Delete) if served.has(Verbs::DELETE) => {
+            delete::delete(app, request, target).await
+        }
+        (Path::Collection | Path::Everywhere, Action::Get) if served.has(Verbs::LIST) => {
+            list::list(app, request, target).await
+        }
+        (Path::Collection, Action::Create) if served.has(Verbs::CREATE) => {
+            create::create(app, request, target).await
+        }
+        (Path::Collection, Action::Delete) if served.has(Verbs::DELETE_COLLECTION) => {
+            delete::delete_collection(app, request, target).await
+        }
+        _ => Err(pipeline::method_not_allowed()),
+    }
+}
+
+async fn subresource(app: &App, request: &Request, served: &Served) -> Result<Response, Status> {
+    let target = target(request, served);
+    let sub = served.resource.subresource(target.subresource).ok_or_else(pipeline::no_such_resource)?;
+    match action(request) {
+        Action::Get if sub.verbs.has(Verbs::GET) => get::get(app, request, target).await,
+        Action::Update if sub.verbs.has(Verbs::UPDATE) => update::update(app, request, target).await,
+        Action::Patch if sub.verbs.has(Verbs::PATCH) => patch::patch(app, request, target).await,
+        Action::Create if sub.verbs.has(Verbs::CREATE) => create::create(app, request, target).await,
+        _ => Err(pipeline::method_not_allowed()),
+    }
+}
+
+fn target<'a>(request: &'a Request, served: &'a Served) -> Target<'a> {
+    let info = &request.info;
+    let name = info.parts.get(1).map_or("", String::as_str);
+    // A namespace is not in itself.
+    let namespace = if served.resource.namespaced { info.namespace.as_str() } else { "" };
+    Target { served, subresource: &info.subresource, namespace, name }
+}
+
+/// What a path under a resource names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Path {
+    /// All objects of a cluster-wide resource, or those of one namespace.
+    Collection,
+    /// The objects of a namespaced resource in all namespaces.
+    Everywhere,
+    Object,
+    Subresource,
+}
+
+impl Path {
+    fn of(request: &Request, served: &Served) -> Option<Path> {
+        let info = &request.info;
+        let is_namespaced = served.resource.namespaced;
+        let in_namespace = !info.namespace.is_empty();
+        // `/api/v1/namespaces/ns/nodes` is nothing, and so is `/api/v1/pods/p`.
+        let is_root = info.resource == "namespaces" && info.group.is_empty();
+        match info.parts.len() {
+            1 if is_namespaced == in_namespace || is_root => Some(Path::Collection),
+            1 if is_namespaced => Some(Path::Everywhere),
+            2 if is_namespaced == in_namespace || is_root => Some(Path::Object),
+            3.. if is_namespaced == in_namespace || is_root => Some(Path::Subresource),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Get,
+    Create,
+    Update,
+    Patch,
+    Delete,
+    None,
+}
+
+fn action(request: &Request) -> Action {
+    match request.method {
+        Method::GET => Action::Get,
+        Method::POST => Action::Create,
+        Method::PUT => Action::Update,
+        Method::PATCH => Action::Patch,
+        Method::DELETE => Action::Delete,
+        _ => Action::None,
+    }
 }

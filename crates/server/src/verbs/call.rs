@@ -1,0 +1,103 @@
+//! What all writes have in common: who calls, in which encoding, and what was warned about.
+
+use crate::app::App;
+use crate::pipeline;
+use crate::request::Request;
+use crate::respond::Response;
+use pintle_engine::admission::User;
+use pintle_engine::body::{Body, Format};
+use pintle_engine::options::{Query, manager_or_agent};
+use pintle_engine::{Call, Served, Target};
+use pintle_object::time::Time;
+use pintle_object::{GroupVersionKind, Reason, Status};
+use pintle_schema::TypeId;
+
+pub fn query(request: &Request) -> Query<'_> {
+    Query(request.query.pairs())
+}
+
+pub fn user(request: &Request) -> User {
+    let user = &request.user;
+    User {
+        name: user.name.clone(),
+        uid: user.uid.clone(),
+        groups: user.groups.clone(),
+        extra: user.extra.clone(),
+    }
+}
+
+pub fn call<'a>(request: &Request, user: &'a User, manager: &str, dry_run: bool) -> Call<'a> {
+    Call {
+        user,
+        now: Time { seconds: request.now_seconds, nanos: 0 },
+        manager: manager_or_agent(manager, request.user_agent()),
+        dry_run,
+        warnings: Vec::new(),
+    }
+}
+
+/// The body of a request, in the encoding that its content type names.
+pub fn body(request: &Request) -> Result<Body<'_>, Status> {
+    let media_type = request.header("content-type").split(';').next().unwrap_or("").trim();
+    let format = match media_type {
+        "" | "application/json" => Format::Json,
+        "application/yaml" => Format::Yaml,
+        "application/vnd.kubernetes.protobuf" => Format::Protobuf,
+        _ => {
+            let message = "the body of the request was in an unknown format - accepted media types include: \
+                           application/json, application/yaml, application/vnd.kubernetes.protobuf";
+            return Err(Status::new(415, Reason::UnsupportedMediaType, message));
+        }
+    };
+    Ok(Body { bytes: &request.body, format })
+}
+
+/// The kind of the body that a write to the target takes.
+pub fn body_kind(served: &Served, target: &Target<'_>) -> (TypeId, GroupVersionKind) {
+    match served.resource.subresource(target.subresource) {
+        Some(sub) => {
+            let gvk = GroupVersionKind::new(sub.group.as_ref(), sub.version.as_ref(), sub.kind.as_ref());
+            (sub.ty.unwrap_or(served.resource.ty), gvk)
+        }
+        None => (served.resource.ty, served.gvk()),
+    }
+}
+
+/// The answer with the warnings that came up on the way, whether it is a success or not.
+pub fn with_warnings(
+    app: &App,
+    request: &Request,
+    warnings: Vec<String>,
+    result: Result<Response, Status>,
+) -> Result<Response, Status> {
+    if warnings.is_empty() {
+        return result;
+    }
+    let mut response = result.unwrap_or_else(|status| pipeline::refuse(app, request, &status));
+    let mut said: Vec<&String> = Vec::new();
+    for warning in &warnings {
+        if !said.contains(&warning) {
+            said.push(warning);
+            response = response.with("warning", format!("299 - {}", quoted(warning)));
+        }
+    }
+    Ok(response)
+}
+
+/// An HTTP quoted string; line ends cannot be in a header.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}

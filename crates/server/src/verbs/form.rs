@@ -1,0 +1,157 @@
+//! Answers in the form that the client asked for: objects, tables, partial metadata; JSON, YAML, protobuf.
+
+use super::call::query;
+use crate::app::App;
+use crate::negotiate::{Accept, Format, View};
+use crate::request::Request;
+use crate::respond::Response;
+use bytes::Bytes;
+use pintle_engine::{Include, Listing, Served, TableStyle};
+use pintle_object::{Reason, Status, Value, json, yaml};
+use pintle_schema::TypeId;
+use pintle_store::Object;
+
+/// A stored object, from shared bytes where the form allows it.
+pub fn stored(
+    app: &App,
+    request: &Request,
+    accept: Accept,
+    served: &Served,
+    object: &Object,
+) -> Result<Response, Status> {
+    let engine = &app.engine;
+    match (accept.view, accept.format) {
+        (View::Object, Format::Json) => Ok(json_response(200, accept, engine.json_document(served, object))),
+        (View::Object, Format::Protobuf) => {
+            let body = engine.protobuf_document(served, object)?;
+            Ok(Response::new(200, accept.format.media_type(), body))
+        }
+        _ => tree(app, request, accept, served, 200, &engine.tree(served, object)?),
+    }
+}
+
+/// An object as a tree in the served version, with kind and apiVersion.
+pub fn tree(
+    app: &App,
+    request: &Request,
+    accept: Accept,
+    served: &Served,
+    status: u16,
+    tree: &Value,
+) -> Result<Response, Status> {
+    let engine = &app.engine;
+    match accept.view {
+        View::Object => Ok(typed(app, accept, served.resource.ty, status, tree)),
+        View::Partial => {
+            let ty = engine.meta_type("PartialObjectMetadata");
+            Ok(typed(app, accept, ty, status, &in_version(accept, engine.partial(tree))))
+        }
+        View::Table => {
+            let table = engine.object_table(served, tree, style(request)?);
+            Ok(untyped(accept, status, in_version_text(accept, table)))
+        }
+        View::PartialList => {
+            let kind = internal_kind(served, &served.resource.kind);
+            let message =
+                format!("you requested PartialObjectMetadataList, but the requested object is not a list ({kind})");
+            Err(Status::new(406, Reason::NotAcceptable, message))
+        }
+    }
+}
+
+pub fn list(
+    app: &App,
+    request: &Request,
+    accept: Accept,
+    served: &Served,
+    listing: &Listing,
+) -> Result<Response, Status> {
+    let engine = &app.engine;
+    match (accept.view, accept.format) {
+        (View::Object, Format::Json) => Ok(json_response(200, accept, engine.list_json(served, listing))),
+        (View::Object, Format::Protobuf) => {
+            let body = engine.list_protobuf(served, listing)?;
+            Ok(Response::new(200, accept.format.media_type(), body))
+        }
+        (View::Object, Format::Yaml) => {
+            let tree = engine.list_tree(served, listing)?;
+            Ok(Response::new(200, accept.format.media_type(), yaml::to_string(&tree)))
+        }
+        (View::Table, _) => {
+            let table = engine.list_table(served, listing, style(request)?)?;
+            Ok(untyped(accept, 200, in_version_text(accept, table)))
+        }
+        (View::PartialList, _) => {
+            let ty = engine.meta_type("PartialObjectMetadataList");
+            let list = in_version(accept, engine.partial_list(served, listing)?);
+            Ok(typed(app, accept, ty, 200, &list))
+        }
+        (View::Partial, _) => {
+            let kind = internal_kind(served, &served.resource.list_kind);
+            let message =
+                format!("you requested PartialObjectMetadata, but the requested object is a list ({kind})");
+            Err(Status::new(406, Reason::NotAcceptable, message))
+        }
+    }
+}
+
+/// A tree of any built-in kind.
+pub fn typed(app: &App, accept: Accept, ty: TypeId, status: u16, tree: &Value) -> Response {
+    let media_type = accept.format.media_type();
+    match accept.format {
+        Format::Json => json_response(status, accept, app.engine.tree_json(ty, tree).into()),
+        Format::Yaml => Response::new(status, media_type, yaml::to_string(tree)),
+        Format::Protobuf => Response::new(status, media_type, app.engine.tree_protobuf(ty, tree)),
+    }
+}
+
+pub fn style(request: &Request) -> Result<TableStyle, Status> {
+    let include = Include::read(query(request))?;
+    Ok(TableStyle { include, has_columns: true, now_seconds: request.now_seconds })
+}
+
+/// JSON text of a kind that has no type in the tables.
+fn untyped(accept: Accept, status: u16, document: Vec<u8>) -> Response {
+    match accept.format {
+        Format::Yaml => {
+            let tree = json::parse(&document).unwrap_or_default();
+            Response::new(status, accept.format.media_type(), yaml::to_string(&tree))
+        }
+        Format::Json | Format::Protobuf => json_response(status, accept, document.into()),
+    }
+}
+
+fn json_response(status: u16, accept: Accept, document: Bytes) -> Response {
+    let document = if accept.pretty { Bytes::from(json::pretty(&document)) } else { document };
+    Response::new(status, Format::Json.media_type(), document)
+}
+
+/// Kinds of meta in the version that was asked for: `v1beta1` differs from `v1` in its name alone.
+fn in_version(accept: Accept, mut tree: Value) -> Value {
+    if accept.version != "v1" {
+        let version = format!("meta.k8s.io/{}", accept.version);
+        tree.set(&["apiVersion"], version.as_str());
+        if let Some(items) = tree.get_mut("items").and_then(Value::as_list_mut) {
+            items.iter_mut().for_each(|item| item.set(&["apiVersion"], version.as_str()));
+        }
+    }
+    tree
+}
+
+fn in_version_text(accept: Accept, document: Vec<u8>) -> Vec<u8> {
+    if accept.version == "v1" {
+        return document;
+    }
+    let text = String::from_utf8_lossy(&document);
+    let (from, to) = ("\"apiVersion\":\"meta.k8s.io/v1\"", format!("\"apiVersion\":\"meta.k8s.io/{}\"", accept.version));
+    text.replace(from, &to).into_bytes()
+}
+
+/// The Go type of the internal object: `*core.ConfigMap`.
+fn internal_kind(served: &Served, kind: &str) -> String {
+    let package = match served.resource.group.split('.').next() {
+        None | Some("") | Some("events") => "core",
+        Some(first) => first,
+    };
+    format!("*{package}.{kind}")
+}

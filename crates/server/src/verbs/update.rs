@@ -1,0 +1,37 @@
+//! PUT: the next version of an object.
+
+use super::{call, form};
+use crate::app::App;
+use crate::negotiate;
+use crate::request::Request;
+use crate::respond::Response;
+use pintle_engine::options::WriteOptions;
+use pintle_engine::{Call, Target, body};
+use pintle_object::Status;
+
+pub async fn update(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+    let accept = negotiate::resource(request)?;
+    let options = WriteOptions::update(call::query(request))?;
+    let user = call::user(request);
+    let mut call = call::call(request, &user, &options.field_manager, options.dry_run);
+    let result = run(app, request, target, accept, &options, &mut call).await;
+    call::with_warnings(app, request, call.warnings, result)
+}
+
+async fn run(
+    app: &App,
+    request: &Request,
+    target: Target<'_>,
+    accept: negotiate::Accept,
+    options: &WriteOptions,
+    call: &mut Call<'_>,
+) -> Result<Response, Status> {
+    let served = target.served;
+    let (ty, gvk) = call::body_kind(served, &target);
+    let body = call::body(request)?;
+    let validation = options.field_validation;
+    let object = body::decode(&app.engine.api, body, ty, &gvk, validation, &mut call.warnings)?;
+    let written = app.engine.update(target, object, call).await?;
+    let status = if written.created { 201 } else { 200 };
+    form::tree(app, request, accept, served, status, &written.object)
+}
