@@ -42,11 +42,7 @@ async fn run(
     }
 }
 
-pub async fn delete_collection(
-    app: &App,
-    request: &Request,
-    target: Target<'_>,
-) -> Result<Response, Status> {
+pub async fn delete_collection(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request)?;
     let served = target.served;
     let list = ListOptions::read(call::query(request))?;

@@ -52,8 +52,9 @@ pub fn tree(
         }
         View::PartialList => {
             let kind = internal_kind(served, &served.resource.kind);
-            let message =
-                format!("you requested PartialObjectMetadataList, but the requested object is not a list ({kind})");
+            let message = format!(
+                "you requested PartialObjectMetadataList, but the requested object is not a list ({kind})"
+            );
             Err(Status::new(406, Reason::NotAcceptable, message))
         }
     }
@@ -143,7 +144,8 @@ fn in_version_text(accept: Accept, document: Vec<u8>) -> Vec<u8> {
         return document;
     }
     let text = String::from_utf8_lossy(&document);
-    let (from, to) = ("\"apiVersion\":\"meta.k8s.io/v1\"", format!("\"apiVersion\":\"meta.k8s.io/{}\"", accept.version));
+    let (from, to) =
+        ("\"apiVersion\":\"meta.k8s.io/v1\"", format!("\"apiVersion\":\"meta.k8s.io/{}\"", accept.version));
     text.replace(from, &to).into_bytes()
 }
 
