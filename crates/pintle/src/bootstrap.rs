@@ -1,6 +1,6 @@
 //! What a cluster starts with: the namespaces that upstream's API server makes.
 
-use pintle_engine::admission::{Open, User};
+use pintle_engine::admission::User;
 use pintle_engine::{Call, Engine, Target};
 use pintle_object::time::Time;
 use pintle_object::{Reason, Status, Value};
@@ -26,7 +26,6 @@ pub async fn run(engine: &Engine, now: Time) -> Result<(), Status> {
             now,
             manager: String::from("kube-apiserver"),
             dry_run: false,
-            admission: &Open,
             warnings: Vec::new(),
         };
         match engine.create(target, namespace, &mut call).await {
