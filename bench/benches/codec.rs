@@ -48,6 +48,13 @@ fn codec(criterion: &mut Criterion) {
             encode::protobuf::encode(&api.schema, ty, black_box(&tree), &mut out);
         });
     });
+    group.bench_function("protobuf/to json", |b| {
+        let mut out = Vec::with_capacity(document.len() * 2);
+        b.iter(|| {
+            out.clear();
+            encode::transcode::json(&api.schema, ty, black_box(&message), "918273645", &mut out)
+        });
+    });
     group.bench_function("protobuf/splice", |b| {
         b.iter(|| encode::splice::with_resource_version(black_box(&stored), "918273645"));
     });

@@ -26,6 +26,18 @@ proptest! {
     }
 
     #[test]
+    fn transcoding_is_decoding_and_encoding(seed: u64) {
+        let (ty, mut tree) = object(seed);
+        let message = to_protobuf(ty, &tree);
+        let mut json = Vec::new();
+        encode::transcode::json(&API.schema, ty, &message, "42", &mut json).unwrap();
+        if tree.get("metadata").is_some() {
+            tree.set(&["metadata", "resourceVersion"], "42");
+        }
+        prop_assert_eq!(String::from_utf8(json).unwrap(), String::from_utf8(to_json(ty, &tree)).unwrap());
+    }
+
+    #[test]
     fn yaml_comes_back(seed: u64) {
         let (ty, tree) = object(seed);
         let untyped = json::parse(&to_json(ty, &tree)).unwrap();
@@ -65,6 +77,7 @@ fn decode_all(ty: TypeId, bytes: &[u8]) {
     let _ = decode::protobuf::decode(&API.schema, ty, bytes);
     let _ = decode::protobuf::envelope(bytes);
     let _ = encode::splice::with_resource_version(bytes, "1");
+    let _ = encode::transcode::json(&API.schema, ty, bytes, "1", &mut Vec::new());
     if let Ok(document) = yaml::parse(bytes) {
         let _ = decode::json::normalise(&API.schema, ty, &document.value);
     }

@@ -4,7 +4,9 @@ pub mod read;
 pub mod write;
 
 pub use read::{Error, Kind, Reader, parse};
-pub use write::{compact, pretty, to_string, write_float, write_int, write_string, write_value};
+pub use write::{
+    compact, pretty, to_string, write_compact, write_float, write_int, write_string, write_value,
+};
 
 #[cfg(test)]
 mod tests;

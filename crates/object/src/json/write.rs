@@ -127,35 +127,39 @@ fn escape(rest: &[u8]) -> (&'static str, usize) {
 
 /// A well-formed document without spaces outside strings, with HTML characters escaped, otherwise as it stands.
 pub fn compact(document: &[u8]) -> String {
-    let mut out = Vec::with_capacity(document.len());
-    let mut inside = false;
-    let mut at = 0;
-    while let Some(byte) = document.get(at) {
-        match byte {
-            b'\\' if inside => {
-                out.extend_from_slice(document.get(at..at + 2).unwrap_or(&[]));
+    let text = String::from_utf8_lossy(document);
+    let mut out = Vec::with_capacity(text.len());
+    write_compact(&mut out, &text);
+    String::from_utf8(out).expect("whole characters are copied or escaped")
+}
+
+/// Writes a well-formed document as `compact` has it.
+pub fn write_compact(out: &mut Vec<u8>, document: &str) {
+    let bytes = document.as_bytes();
+    let (mut start, mut at, mut inside) = (0, 0, false);
+    while let Some(byte) = bytes.get(at) {
+        let (replacement, width) = match byte {
+            b'\\' => {
                 at += 2;
                 continue;
             }
             b'"' => {
                 inside = !inside;
-                out.push(b'"');
+                at += 1;
+                continue;
             }
-            b' ' | b'\t' | b'\r' | b'\n' if !inside => {}
-            b'<' | b'>' | b'&' | 0xe2 => {
-                let (text, width) = escape(document.get(at..).unwrap_or(&[]));
-                if width > 0 {
-                    out.extend_from_slice(text.as_bytes());
-                    at += width;
-                    continue;
-                }
-                out.push(*byte);
-            }
-            byte => out.push(*byte),
+            b' ' | b'\t' | b'\r' | b'\n' if !inside => ("", 1),
+            b'<' | b'>' | b'&' | 0xe2 => escape(bytes.get(at..).unwrap_or(&[])),
+            _ => ("", 0),
+        };
+        if width > 0 {
+            out.extend_from_slice(bytes.get(start..at).unwrap_or(&[]));
+            out.extend_from_slice(replacement.as_bytes());
+            start = at + width;
         }
-        at += 1;
+        at += width.max(1);
     }
-    String::from_utf8_lossy(&out).into_owned()
+    out.extend_from_slice(bytes.get(start..).unwrap_or(&[]));
 }
 
 /// A compact document laid out with two spaces per level, as Go's `json.Indent` does.

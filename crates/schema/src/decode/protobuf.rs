@@ -6,13 +6,13 @@ use crate::model::{Schema, Shape, Struct, TypeId};
 use pintle_object::time::{self, Time};
 use pintle_object::value::RawJson;
 use pintle_object::wire::{Error, Payload, Reader};
-use pintle_object::{Map, Text, Value, bytes};
+use pintle_object::{Map, Text, Value, bytes, json};
 
 /// Every protobuf document of Kubernetes begins with this.
 pub const MAGIC: &[u8] = b"k8s\0";
 
 /// Messages may nest this deep; no type does, save schemas of schemas.
-const DEPTH_MAX: usize = 500;
+pub(crate) const DEPTH_MAX: usize = 500;
 
 /// The envelope `runtime.Unknown`: what it holds and of which kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -235,17 +235,17 @@ fn first_text(message: &[u8]) -> Result<Value, Error> {
     }
 }
 
+/// A JSON document; what is none, such as an object in protobuf, is passed over.
 fn raw(message: &[u8]) -> Result<Value, Error> {
     let Some((field, payload)) = Reader::new(message).next_field()? else { return Ok(Value::Null) };
-    let document = String::from_utf8_lossy(payload.bytes(field)?).into_owned();
-    Ok(if document.is_empty() || document == "null" {
-        Value::Null
-    } else {
-        Value::Raw(Box::new(RawJson(document)))
-    })
+    let document = payload.bytes(field)?;
+    if document == b"null" || json::read::check(document).is_err() {
+        return Ok(Value::Null);
+    }
+    Ok(Value::Raw(Box::new(RawJson(json::compact(document)))))
 }
 
-fn int_or_string(message: &[u8]) -> Result<Value, Error> {
+pub(crate) fn int_or_string(message: &[u8]) -> Result<Value, Error> {
     let (mut is_text, mut int, mut found) = (false, 0, "");
     let mut reader = Reader::new(message);
     while let Some((field, payload)) = reader.next_field()? {
@@ -259,7 +259,7 @@ fn int_or_string(message: &[u8]) -> Result<Value, Error> {
     Ok(if is_text { Value::from(found) } else { Value::from(int) })
 }
 
-fn moment(message: &[u8], show: fn(Time) -> Text) -> Result<Value, Error> {
+pub(crate) fn moment(message: &[u8], show: fn(Time) -> Text) -> Result<Value, Error> {
     if message.is_empty() {
         return Ok(Value::Null);
     }

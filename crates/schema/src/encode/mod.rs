@@ -5,3 +5,4 @@ pub mod json;
 pub mod list;
 pub mod protobuf;
 pub mod splice;
+pub mod transcode;
