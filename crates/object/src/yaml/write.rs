@@ -71,7 +71,7 @@ impl Writer {
                 if place == Place::MapValue {
                     self.put(" ");
                 }
-                let indent = if place == Place::MapValue { indent + 2 } else { indent };
+                let indent = if place == Place::Item { indent } else { indent + 2 };
                 self.scalar(scalar, indent);
             }
         }

@@ -1,0 +1,79 @@
+//! Quantities that upstream accepts and refuses, and what it writes for them.
+
+use super::*;
+
+#[test]
+fn quantities_become_canonical() {
+    let cases = [
+        ("0", "0"),
+        ("1", "1"),
+        ("100m", "100m"),
+        ("1000m", "1"),
+        ("0.1", "100m"),
+        ("1.5", "1500m"),
+        ("1Gi", "1Gi"),
+        ("1024Mi", "1Gi"),
+        ("1.5Gi", "1536Mi"),
+        ("1023", "1023"),
+        ("1024", "1024"),
+        ("0.5Ki", "512"),
+        ("0.0001Ki", "102400u"),
+        ("1e3", "1e3"),
+        ("1E3", "1E3"),
+        ("1.500", "1.500"),
+        ("1.500k", "1.500k"),
+        ("1.000", "1"),
+        ("1100m", "1100m"),
+        ("+1Gi", "+1Gi"),
+        ("8Gi", "8Gi"),
+        ("1.0001Ki", "1024102400u"),
+        (".", "0"),
+        ("-", "0"),
+        ("Gi", "0"),
+        ("1000000.0000001Ti", "1099511627776109951162777600n"),
+        ("1.00000000000000000000000000000000000000001", "1000000001n"),
+        ("12e1", "120"),
+        ("5k", "5k"),
+        ("5000", "5k"),
+        ("-5000m", "-5"),
+        ("+3", "+3"),
+        (".5", "500m"),
+        ("5.", "5."),
+        ("1n", "1n"),
+        ("0.1n", "1n"),
+        ("-0.1n", "-1n"),
+        ("100E", "100E"),
+        ("1000000000000000000000", "1"),
+        ("1Ki", "1Ki"),
+        ("100Ki", "100Ki"),
+        ("00012", "00012"),
+        ("1e-3", "1e-3"),
+        ("0Mi", "0"),
+        ("16Ei", "9223372036854775807"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(canonical(text).as_deref(), Ok(expected), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_quantity_is_refused() {
+    for text in ["", "x", "1x", "1 Gi", "1.2.3", "1Gi5x", "1e5x", "1KI", "bogus"] {
+        assert_eq!(Quantity::parse(text).unwrap_err(), Error::Format, "{text}");
+    }
+    for text in ["1i", "1mm", "1ee3", "1KM", "--1", "e", "1Gi5"] {
+        assert_eq!(Quantity::parse(text).unwrap_err(), Error::Suffix, "{text}");
+    }
+    assert_eq!(Quantity::parse("Pi").unwrap_err(), Error::Numeric);
+}
+
+#[test]
+fn quantities_compare_and_round_up() {
+    let q = |text: &str| Quantity::parse(text).unwrap();
+    assert_eq!(q("1Gi").cmp(&q("1G")), Ordering::Greater);
+    assert_eq!(q("1000m").cmp(&q("1")), Ordering::Equal);
+    assert_eq!(q("1500m").value(), 2);
+    assert_eq!(q("1.5").milli_value(), 1500);
+    assert_eq!(q("1Gi").add(&q("1Gi")).to_string(), "2Gi");
+    assert_eq!(q("100E").value(), i64::MAX);
+}
