@@ -272,7 +272,7 @@ impl<'a> Reader<'a> {
         out.push(byte);
     }
 
-    /// The character of `\uXXXX`, or of a surrogate pair; a lone surrogate becomes U+FFFD.
+    /// The character of a `\u` escape, or of a surrogate pair; a lone surrogate becomes U+FFFD.
     fn unicode(&mut self) -> char {
         let first = self.hex();
         if !(0xd800..0xe000).contains(&first) {
