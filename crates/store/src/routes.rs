@@ -122,6 +122,13 @@ fn remove_below<K: Borrow<Q> + Eq + Hash, Q: ?Sized + Eq + Hash>(
     }
 }
 
+impl Waiting {
+    /// From now on the watcher is told nothing but that it is too slow.
+    pub fn fail(&mut self) {
+        *self = Waiting { is_too_slow: true, ..Waiting::default() };
+    }
+}
+
 impl Queue {
     pub fn new(interest: Interest) -> Queue {
         Queue { interest, waiting: Mutex::default(), notify: Notify::new() }
@@ -134,7 +141,7 @@ impl Queue {
     fn push(&self, place: u64) {
         let mut waiting = self.waiting();
         if waiting.places.len() >= WAITING_MAX {
-            *waiting = Waiting { is_too_slow: true, ..Waiting::default() };
+            waiting.fail();
         }
         if !waiting.is_too_slow {
             waiting.places.push_back(place);

@@ -177,6 +177,11 @@ impl Store {
             .collect()
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_routing(&self, collection: CollectionId) -> bool {
+        !self.collection(collection).routes().is_empty()
+    }
+
     fn request(&self, request: Request) -> Result<(), CommitError> {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         requests.as_ref().and_then(|requests| requests.send(request).ok()).ok_or_else(closed)

@@ -181,7 +181,7 @@ impl Watcher {
     /// The revision up to which the watcher has been told everything; none before the initial state is complete.
     pub fn progress(&mut self) -> Revision {
         let published = Revision(self.published.load(Ordering::Acquire));
-        if self.initial.is_none() && self.is_idle() {
+        if self.initial.is_none() && self.ready.is_empty() && matches!(self.take(), Taken::Nothing) {
             self.progress = self.progress.max(published);
         }
         self.progress
@@ -216,17 +216,6 @@ impl Watcher {
             }
         }
         None
-    }
-
-    fn is_idle(&self) -> bool {
-        self.ready.is_empty()
-            && match &self.source {
-                Source::Log { place, .. } => *place == self.collection.log().end(),
-                Source::Queue { queue, backlog } => {
-                    let waiting = queue.waiting();
-                    backlog.is_empty() && waiting.places.is_empty() && !waiting.is_too_slow
-                }
-            }
     }
 
     /// Takes some events from the log, if there are any.
@@ -308,7 +297,11 @@ fn take_waiting(collection: &Collection, queue: &Queue, ready: &mut VecDeque<Arc
     }
     let log = collection.log();
     for place in places {
-        let Some(event) = log.from(place).and_then(|mut events| events.next()) else { return false };
+        let Some(event) = log.from(place).and_then(|mut events| events.next()) else {
+            queue.waiting().fail();
+            ready.clear();
+            return false;
+        };
         ready.push_back(event.clone());
     }
     true

@@ -1,0 +1,185 @@
+//! What the store promises of writes, reads and restarts, on the embedded backend.
+
+use super::*;
+
+#[tokio::test]
+async fn writes_are_compared_and_swapped() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, things) = open(dir.path());
+    let first = store.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
+    assert!(matches!(
+        store.commit(put(things, "a", "2", Expected::Absent)).await,
+        Err(CommitError::Exists(_))
+    ));
+    assert!(matches!(
+        store.commit(put(things, "b", "2", Expected::At(Revision(1)))).await,
+        Err(CommitError::Missing)
+    ));
+    let second = store.commit(put(things, "a", "2", Expected::At(first.modified))).await.unwrap();
+    assert_eq!((second.created, second.modified), (first.created, Revision(first.modified.0 + 1)));
+    assert!(matches!(
+        store.commit(put(things, "a", "3", Expected::At(first.modified))).await,
+        Err(CommitError::Stale(_))
+    ));
+    let gone = store.commit(delete(things, "a", second.modified)).await.unwrap();
+    assert_eq!(gone.modified, Revision(second.modified.0 + 1));
+    assert!(store.get(things, &key("a")).is_none());
+    assert_eq!(store.revision(), gone.modified);
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, things) = open(dir.path());
+    let a = store.commit(put(things, "a", "x", Expected::Absent)).await.unwrap();
+    store.commit(put(things, "b", "y", Expected::Absent)).await.unwrap();
+    let last = store.commit(delete(things, "a", a.modified)).await.unwrap().modified;
+    store.close().await;
+    let (store, things) = open(dir.path());
+    assert_eq!(store.revision(), last);
+    assert_eq!(names(&store.snapshot(things)), ["b"]);
+    let mut watcher = store.watch(things, WatchFrom::After(a.modified), Interest::default()).unwrap();
+    assert_eq!(lines(&mut watcher, 2).await, ["Added b", "Deleted a"]);
+    let next = store.commit(put(things, "c", "z", Expected::Absent)).await.unwrap();
+    assert_eq!(next.modified, Revision(last.0 + 1));
+}
+
+#[tokio::test]
+async fn a_second_process_is_kept_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_store, _) = open(dir.path());
+    let error = Sqlite::open(&dir.path().join("store.db")).err().map(|error| error.to_string());
+    assert!(error.as_deref().is_some_and(|error| error.contains("in use by another process")), "{error:?}");
+}
+
+#[tokio::test]
+async fn past_snapshots_are_exact() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, things) = open(dir.path());
+    let a = store.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
+    let b = store.commit(put(things, "b", "1", Expected::Absent)).await.unwrap();
+    store.commit(delete(things, "a", a.modified)).await.unwrap();
+    store.commit(put(things, "b", "2", Expected::At(b.modified))).await.unwrap();
+    let past = store.snapshot_at(things, b.modified).unwrap();
+    assert_eq!(names(&past), ["a", "b"]);
+    assert_eq!(past.get(&key("b")).unwrap().value, "1");
+    assert_eq!(names(&store.snapshot_at(things, a.modified).unwrap()), ["a"]);
+}
+
+#[tokio::test]
+async fn objects_expire() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, things) = open(dir.path());
+    let mut watcher = store.watch(things, WatchFrom::Now, Interest::default()).unwrap();
+    let write = Write { ttl_seconds: Some(0), ..put(things, "a", "x", Expected::Absent) };
+    store.commit(write).await.unwrap();
+    assert_eq!(lines(&mut watcher, 2).await, ["Added a", "Deleted a"]);
+    assert!(store.get(things, &key("a")).is_none());
+}
+
+#[tokio::test]
+async fn a_revision_is_reached_or_not_in_time() {
+    let (store, things) = open_on(Box::new(Memory::default()));
+    let at = store.commit(put(things, "a", "0", Expected::Absent)).await.unwrap().modified;
+    assert!(store.reached(at, Duration::from_secs(1)).await);
+    assert!(!store.reached(Revision(at.0 + 1), Duration::from_millis(1)).await);
+}
+
+#[tokio::test]
+async fn superseded_rows_leave_the_disk() {
+    let memory = Memory::default();
+    let history = History { rows_max: 10, ..History::default() };
+    let (store, things) = open_with(Box::new(memory.clone()), Options { history, ..Options::default() });
+    let mut at = store.commit(put(things, "a", "0", Expected::Absent)).await.unwrap().modified;
+    let first = at;
+    for index in 0..50 {
+        at = store.commit(put(things, "a", &index.to_string(), Expected::At(at))).await.unwrap().modified;
+    }
+    assert_eq!(memory.rows(), 11);
+    assert!(store.watch(things, WatchFrom::After(first), Interest::default()).is_ok());
+    store.close().await;
+
+    let (store, things) = open_on(Box::new(memory));
+    assert_eq!(store.get(things, &key("a")).unwrap().value, "49");
+    let gone = store.watch(things, WatchFrom::After(first), Interest::default()).err().unwrap();
+    assert_eq!(gone, Gone { oldest: Revision(at.0 - 10), current: at });
+    let mut watcher = store.watch(things, WatchFrom::After(gone.oldest), Interest::default()).unwrap();
+    assert_eq!(lines(&mut watcher, 10).await, ["Modified a"; 10]);
+}
+
+#[tokio::test]
+async fn the_history_on_disk_is_bounded_in_bytes() {
+    let memory = Memory::default();
+    let history = History { bytes_max: 1000, ..History::default() };
+    let (store, things) = open_with(Box::new(memory.clone()), Options { history, ..Options::default() });
+    let large = "x".repeat(600);
+    let mut at = store.commit(put(things, "a", &large, Expected::Absent)).await.unwrap().modified;
+    for _ in 0..5 {
+        at = store.commit(put(things, "a", &large, Expected::At(at))).await.unwrap().modified;
+    }
+    assert_eq!(memory.rows(), 2);
+}
+
+#[tokio::test]
+async fn what_a_new_resource_finds_can_be_read_again() {
+    struct Blind;
+    impl Digester for Blind {
+        fn digest(&self, _: &str, _: &[u8]) -> Option<(CollectionId, Digest)> {
+            None
+        }
+    }
+    let memory = Memory::default();
+    let (store, things) = open_on(Box::new(memory.clone()));
+    store.commit(put(things, "a", "l n1", Expected::Absent)).await.unwrap();
+    store.close().await;
+    let store = Store::open(Box::new(memory), Vec::new(), &Blind, Options::default()).unwrap();
+    let things = store.add_collection("/registry/things/ns/");
+    assert_eq!(store.get(things, &key("a")).unwrap().digest, Digest::default());
+    store.digest_again(things, |object| Some(digest(object.key.as_str(), "l n1"))).await;
+    assert_eq!(store.get(things, &key("a")).unwrap().digest, digest(&key("a"), "l n1"));
+}
+
+#[tokio::test]
+async fn pages_go_on_after_the_last_key() {
+    let (store, things) = open_on(Box::new(Memory::default()));
+    for name in ["a/x", "a/y", "ab/x", "b/x"] {
+        store.commit(put(things, name, "0", Expected::Absent)).await.unwrap();
+    }
+    let snapshot = store.snapshot(things);
+    let page = |prefix: &str, after: Option<&str>| -> Vec<String> {
+        snapshot
+            .range(prefix, after)
+            .map(|object| object.key.as_str().replace("/registry/things/", ""))
+            .collect()
+    };
+    assert_eq!(page("/registry/things/", None), ["a/x", "a/y", "ab/x", "b/x"]);
+    assert_eq!(page("/registry/things/a/", None), ["a/x", "a/y"]);
+    assert_eq!(page("/registry/things/a/", Some("/registry/things/a/x")), ["a/y"]);
+    assert_eq!(page("/registry/things/a/", Some("/registry/things/0")), ["a/x", "a/y"]);
+    assert_eq!(page("/registry/things/a/", Some("/registry/things/b/x")), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_writers_never_lose_an_update() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, things) = open(dir.path());
+    let store = Arc::new(store);
+    store.commit(put(things, "counter", "0", Expected::Absent)).await.unwrap();
+    let mut tasks = Vec::new();
+    for _ in 0..8 {
+        let store = store.clone();
+        tasks.push(tokio::spawn(async move {
+            let mut done = 0;
+            while done < 25 {
+                let found = store.get(things, &key("counter")).unwrap();
+                let number: u32 = std::str::from_utf8(&found.value).unwrap().parse().unwrap();
+                let write = put(things, "counter", &(number + 1).to_string(), Expected::At(found.modified));
+                done += u32::from(store.commit(write).await.is_ok());
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(store.get(things, &key("counter")).unwrap().value, "200");
+}
