@@ -1,1 +1,13 @@
-//! pintle-patch
+//! Changes of objects: JSON patch, merge patch, strategic merge patch, server-side apply, and the managed fields
+//! that account for them.
+//!
+//! Everything works on `pintle_object::Value` trees, driven by a `pintle_schema` type where the rules depend on it.
+//! A patch yields an untyped tree, which the caller brings into canonical form (`schema::decode`). This crate is
+//! pure: no I/O, no clock.
+
+pub mod fields;
+pub mod managed;
+pub mod typed;
+
+pub use fields::{Element, FieldSet};
+pub use managed::{Filter, Tracking, Versions, keep_times_of_noop, manager_name, reset_fields, track_update};

@@ -27,7 +27,8 @@ impl<'a> Draft<'a> {
     /// Sets a field, or removes it when its value is not one that output shows.
     pub(super) fn set(&mut self, schema: &Schema, index: u16, value: Value) {
         let field = self.inner.at(index);
-        if !shows(schema, field.presence, field.pointer, field.ty, &value) {
+        let is_shown = shows(schema, field.presence, field.pointer, field.ty, &value);
+        if !is_shown && !clears_managers(&field.name, &value) {
             self.take(index);
             return;
         }
@@ -137,4 +138,10 @@ mod tests {
             assert_eq!(json::to_string(&draft.finish(&schema)), expected);
         }
     }
+}
+
+/// An empty `metadata.managedFields` differs from an absent one: it asks for the managers to be forgotten. Tracking
+/// takes it out again.
+fn clears_managers(name: &str, value: &Value) -> bool {
+    name == "managedFields" && matches!(value, Value::List(list) if list.is_empty())
 }

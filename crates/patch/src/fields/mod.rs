@@ -1,0 +1,12 @@
+//! Sets of fields of an object: what `managedFields` records of each manager.
+
+mod element;
+mod set;
+mod text;
+
+pub use element::{Element, Path, compare_values};
+pub use set::{FieldSet, Node};
+pub use text::FieldsError;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! `FieldSet`: a set of paths into an object, as a trie.
+
+use super::element::{Element, Path};
+use std::cmp::Ordering;
+
+/// A set of paths into an object.
+///
+/// A trie: each node is one path element, is itself in the set or not, and has the set below it.
+/// `{"f:spec":{"f:ports":{".":{},"k:{\"port\":80}":{}}}}` is the set of `.spec.ports` and `.spec.ports[port=80]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FieldSet {
+    /// Sorted by element; a node that is neither a member nor has children is never kept.
+    nodes: Vec<Node>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    pub element: Element,
+    /// Whether the path that ends here is in the set.
+    pub is_member: bool,
+    pub children: FieldSet,
+}
+
+impl FieldSet {
+    pub const fn new() -> FieldSet {
+        FieldSet { nodes: Vec::new() }
+    }
+
+    /// The set of paths of field names: `["metadata.name", "status"]`.
+    pub fn of_fields<'a>(paths: impl IntoIterator<Item = &'a str>) -> FieldSet {
+        let mut set = FieldSet::new();
+        for path in paths {
+            let elements: Vec<Element> = path.split('.').map(Element::field).collect();
+            set.insert(&elements);
+        }
+        set
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The node of an element.
+    pub fn node(&self, element: &Element) -> Option<&Node> {
+        let place = self.place(element).ok()?;
+        self.nodes.get(place)
+    }
+
+    /// The node of a field, without making its element.
+    pub fn field(&self, name: &str) -> Option<&Node> {
+        let by_name = |node: &Node| match &node.element {
+            Element::Field(field) => field.as_str().cmp(name),
+            _ => Ordering::Greater,
+        };
+        let place = self.nodes.binary_search_by(by_name).ok()?;
+        self.nodes.get(place)
+    }
+
+    pub fn has(&self, path: &[Element]) -> bool {
+        match path {
+            [] => false,
+            [last] => self.node(last).is_some_and(|node| node.is_member),
+            [first, rest @ ..] => self.node(first).is_some_and(|node| node.children.has(rest)),
+        }
+    }
+
+    pub fn insert(&mut self, path: &[Element]) {
+        match path {
+            [] => {}
+            [last] => self.make(last.clone()).is_member = true,
+            [first, rest @ ..] => self.make(first.clone()).children.insert(rest),
+        }
+    }
+
+    /// Adds a node unless it says nothing; cheap when nodes come in order.
+    pub fn push(&mut self, element: Element, is_member: bool, children: FieldSet) {
+        if !is_member && children.is_empty() {
+            return;
+        }
+        if self.nodes.last().is_none_or(|last| last.element.order(&element) == Ordering::Less) {
+            self.nodes.push(Node { element, is_member, children });
+            return;
+        }
+        let node = self.make(element);
+        node.is_member |= is_member;
+        node.children.absorb(children);
+    }
+
+    fn absorb(&mut self, other: FieldSet) {
+        if self.is_empty() {
+            *self = other;
+        } else if !other.is_empty() {
+            *self = self.union(&other);
+        }
+    }
+
+    fn make(&mut self, element: Element) -> &mut Node {
+        let place = match self.place(&element) {
+            Ok(place) => place,
+            Err(place) => {
+                self.nodes.insert(place, Node { element, is_member: false, children: FieldSet::new() });
+                place
+            }
+        };
+        self.nodes.get_mut(place).expect("the place was found or filled")
+    }
+
+    fn place(&self, element: &Element) -> Result<usize, usize> {
+        self.nodes.binary_search_by(|node| node.element.order(element))
+    }
+
+    pub fn union(&self, other: &FieldSet) -> FieldSet {
+        self.merge(other, |left, right| match (left, right) {
+            (Some(a), Some(b)) => (a.is_member || b.is_member, a.children.union(&b.children)),
+            (Some(one), None) | (None, Some(one)) => (one.is_member, one.children.clone()),
+            (None, None) => (false, FieldSet::new()),
+        })
+    }
+
+    pub fn intersection(&self, other: &FieldSet) -> FieldSet {
+        self.merge(other, |left, right| match (left, right) {
+            (Some(a), Some(b)) => (a.is_member && b.is_member, a.children.intersection(&b.children)),
+            _ => (false, FieldSet::new()),
+        })
+    }
+
+    /// The paths of `self` that are not in `other`.
+    pub fn difference(&self, other: &FieldSet) -> FieldSet {
+        if other.is_empty() {
+            return self.clone();
+        }
+        self.merge(other, |left, right| match (left, right) {
+            (Some(a), Some(b)) => (a.is_member && !b.is_member, a.children.difference(&b.children)),
+            (Some(a), None) => (a.is_member, a.children.clone()),
+            (None, _) => (false, FieldSet::new()),
+        })
+    }
+
+    /// The paths of `self` that are neither in `other` nor below a path of it.
+    pub fn recursive_difference(&self, other: &FieldSet) -> FieldSet {
+        self.merge(other, |left, right| match (left, right) {
+            (Some(_), Some(b)) if b.is_member => (false, FieldSet::new()),
+            (Some(a), Some(b)) => (a.is_member, a.children.recursive_difference(&b.children)),
+            (Some(a), None) => (a.is_member, a.children.clone()),
+            (None, _) => (false, FieldSet::new()),
+        })
+    }
+
+    /// The paths of `self` that are on the way to a path of `other`, in it, or below it.
+    pub fn recursive_intersection(&self, other: &FieldSet) -> FieldSet {
+        self.merge(other, |left, right| match (left, right) {
+            (Some(a), Some(b)) if b.is_member => (a.is_member, a.children.clone()),
+            (Some(a), Some(b)) => (a.is_member, a.children.recursive_intersection(&b.children)),
+            _ => (false, FieldSet::new()),
+        })
+    }
+
+    /// Walks both sets in order; `rule` says what becomes of each element.
+    fn merge(
+        &self,
+        other: &FieldSet,
+        rule: impl Fn(Option<&Node>, Option<&Node>) -> (bool, FieldSet),
+    ) -> FieldSet {
+        let mut out = FieldSet { nodes: Vec::with_capacity(self.nodes.len()) };
+        let (mut left, mut right) = (self.nodes.iter().peekable(), other.nodes.iter().peekable());
+        loop {
+            let order = match (left.peek(), right.peek()) {
+                (Some(a), Some(b)) => a.element.order(&b.element),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => return out,
+            };
+            let a = if order.is_le() { left.next() } else { None };
+            let b = if order.is_ge() { right.next() } else { None };
+            let (is_member, children) = rule(a, b);
+            if (is_member || !children.is_empty())
+                && let Some(node) = a.or(b)
+            {
+                out.nodes.push(Node { element: node.element.clone(), is_member, children });
+            }
+        }
+    }
+
+    /// Every path of the set: the members of a level first, then what is below each, as upstream iterates.
+    pub fn paths(&self) -> Vec<Path> {
+        let mut out = Vec::new();
+        self.collect(&mut Vec::new(), &mut out);
+        out
+    }
+
+    fn collect(&self, prefix: &mut Vec<Element>, out: &mut Vec<Path>) {
+        for node in self.nodes.iter().filter(|node| node.is_member) {
+            let mut path = prefix.clone();
+            path.push(node.element.clone());
+            out.push(Path(path));
+        }
+        for node in self.nodes.iter().filter(|node| !node.children.is_empty()) {
+            prefix.push(node.element.clone());
+            node.children.collect(prefix, out);
+            prefix.pop();
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Managed fields: which manager last set which field of an object.
+
+mod cap;
+mod entries;
+mod filter;
+mod scale;
+mod track;
+
+pub use entries::{Entry, Managed, Operation};
+pub use filter::{Filter, reset_fields};
+pub use scale::{scale_managers_to_parent, scale_managers_to_scale};
+pub use track::{Tracking, Versions, keep_times_of_noop, manager_name, track_update};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,312 @@
+//! Accounts what a write that is not an apply changed to its manager.
+
+use super::cap::cap;
+use super::entries::{Entry, Managed, Operation};
+use super::filter::Filter;
+use crate::fields::FieldSet;
+use crate::typed::{Comparison, check, compare};
+use pintle_object::time::Time;
+use pintle_object::{Text, Value};
+use pintle_schema::decode::zero;
+use pintle_schema::model::{Schema, TypeId};
+use std::sync::LazyLock;
+
+/// A write, as far as managed fields are concerned.
+#[derive(Clone, Copy)]
+pub struct Tracking<'a> {
+    pub schema: &'a Schema,
+    /// The type of the object in the request's version.
+    pub ty: TypeId,
+    /// The request's version: `v1`, `apps/v1`.
+    pub api_version: &'a str,
+    /// Empty for the object itself.
+    pub subresource: &'a str,
+    /// See `manager_name`; empty becomes `unknown`.
+    pub manager: &'a str,
+    /// What this write resets anyway; see `reset_fields`.
+    pub filter: &'a Filter,
+    pub versions: &'a dyn Versions,
+    pub now: Time,
+}
+
+/// Shows an object in the versions that its managers wrote in.
+pub trait Versions {
+    /// The object in another version of its kind, and its type there; `None` when that version is not served.
+    fn convert(&self, object: &Value, api_version: &str) -> Option<(TypeId, Value)>;
+}
+
+/// For kinds with one version only.
+impl Versions for () {
+    fn convert(&self, _: &Value, _: &str) -> Option<(TypeId, Value)> {
+        None
+    }
+}
+
+/// The manager of a request: its `fieldManager`, or else the product that its User-Agent names first.
+///
+/// `kubectl/v1.36.0 (linux/amd64)` is `kubectl`; unprintable text counts as none, and 128 bytes is the most.
+pub fn manager_name(field_manager: &str, user_agent: &str) -> String {
+    const LEN_MAX: usize = 128;
+    if !field_manager.is_empty() {
+        return field_manager.into();
+    }
+    let product = user_agent.split('/').next().unwrap_or("");
+    let mut name = String::new();
+    for letter in product.chars().filter(|letter| !letter.is_control()) {
+        if name.len() + letter.len_utf8() > LEN_MAX {
+            break;
+        }
+        name.push(letter);
+    }
+    name
+}
+
+/// Sets `new`'s `metadata.managedFields` for a create, update or patch (other than apply) by a manager.
+///
+/// `old` is the live object (`None` on create) and `new` what is to become of it, both in canonical form, in the
+/// request's version, with defaults filled in. Upstream calls it after decoding, defaulting and patching, and
+/// *before* mutating admission and before the kind's own preparation: what a kind clears or allocates is not the
+/// manager's. `new`'s own managed fields, when they are given and sound, replace the live ones first; an empty
+/// list or one empty entry clears them. An object that has none and exists stays without.
+///
+/// It never fails: when the object cannot be merged (items of a list that have no key) the live managed fields
+/// stay.
+pub fn track_update(tracking: &Tracking<'_>, old: Option<&Value>, new: &mut Value) {
+    let managed = live_or_new(tracking, old, new);
+    new.remove(&["metadata", "managedFields"]);
+    let exists = old.is_some_and(|old| !old.str_at(&["metadata", "uid"]).is_empty());
+    if managed.is_empty() && exists {
+        return;
+    }
+    match update(tracking, old, new, managed) {
+        Ok(managed) => managed.write_to(new),
+        Err(_) => {
+            if let Some(kept) = old.and_then(|old| old.at(&["metadata", "managedFields"])) {
+                new.set(&["metadata", "managedFields"], kept.clone());
+            }
+        }
+    }
+}
+
+/// The managed fields to start from: those of the request where it may and does give them, else the live ones.
+fn live_or_new(tracking: &Tracking<'_>, old: Option<&Value>, new: &Value) -> Managed {
+    let live = || old.and_then(|old| Managed::of(old).ok()).unwrap_or_default();
+    if !tracking.subresource.is_empty() {
+        return live();
+    }
+    if is_reset(new) {
+        return Managed::default();
+    }
+    match Managed::of(new) {
+        Ok(managed) if !managed.is_empty() => managed,
+        _ => live(),
+    }
+}
+
+/// Whether the request clears the managed fields: `[]` or `[{}]`.
+fn is_reset(new: &Value) -> bool {
+    match new.at(&["metadata", "managedFields"]).and_then(Value::as_list) {
+        Some([]) => true,
+        Some([one]) => one.as_map().is_some_and(|map| map.values().all(is_empty_text)),
+        _ => false,
+    }
+}
+
+fn is_empty_text(value: &Value) -> bool {
+    value.is_null() || value.as_str() == Some("")
+}
+
+/// One update: everybody else loses what changed, and the manager gets it.
+pub(crate) fn update(
+    tracking: &Tracking<'_>,
+    old: Option<&Value>,
+    new: &Value,
+    managed: Managed,
+) -> Result<Managed, String> {
+    let empty;
+    let old = match old {
+        Some(old) => old,
+        None => {
+            empty = zero(tracking.schema, tracking.ty);
+            &empty
+        }
+    };
+    for object in [new, old] {
+        if let Some(why) = check(tracking.schema, tracking.ty, object, true) {
+            return Err(why);
+        }
+    }
+    let mut versions = Differences::new(tracking, old, new)?;
+    let mut managed = disown(&mut versions, managed)?;
+    let own = tracking.filter.apply(versions.own.removed_from_taken()).difference(&UNTRACKED);
+    if !own.is_empty() {
+        let entry = tracking.entry(own);
+        let fields = match managed.take(&entry) {
+            Some(previous) => previous.fields.union(&entry.fields),
+            None => entry.fields.clone(),
+        };
+        managed.put(Entry { fields, ..entry });
+    }
+    cap(&mut managed);
+    Ok(managed)
+}
+
+impl Tracking<'_> {
+    fn entry(&self, fields: FieldSet) -> Entry {
+        Entry {
+            manager: if self.manager.is_empty() { "unknown".into() } else { self.manager.into() },
+            operation: Operation::Update,
+            api_version: self.api_version.into(),
+            subresource: self.subresource.into(),
+            time: Some(Text::from(self.now.to_seconds_text())),
+            fields,
+        }
+    }
+}
+
+/// Takes from every manager the fields that changed or went.
+fn disown(versions: &mut Differences<'_>, managed: Managed) -> Result<Managed, String> {
+    let mut kept = Managed::default();
+    for mut entry in managed.entries {
+        let Some(difference) = versions.at(&entry.api_version)? else { continue };
+        if !difference.is_same() {
+            entry.fields = entry.fields.difference(&difference.taken()).difference(&difference.removed);
+        }
+        if !entry.fields.is_empty() {
+            kept.entries.push(entry);
+        }
+    }
+    Ok(kept)
+}
+
+impl Comparison {
+    /// The fields that an updater takes.
+    fn removed_from_taken(&self) -> FieldSet {
+        self.taken()
+    }
+}
+
+/// What differs between the old and the new object, in each version that a manager wrote in.
+pub(crate) struct Differences<'a> {
+    tracking: &'a Tracking<'a>,
+    old: &'a Value,
+    new: &'a Value,
+    pub own: Comparison,
+    others: Vec<(Text, Option<Comparison>)>,
+}
+
+impl<'a> Differences<'a> {
+    pub fn new(
+        tracking: &'a Tracking<'a>,
+        old: &'a Value,
+        new: &'a Value,
+    ) -> Result<Differences<'a>, String> {
+        let own = filtered(tracking, compare_objects(tracking, tracking.ty, old, new)?);
+        Ok(Differences { tracking, old, new, own, others: Vec::new() })
+    }
+
+    /// The difference in a version; `None` when that version is not served any more.
+    pub fn at(&mut self, api_version: &str) -> Result<Option<&Comparison>, String> {
+        if api_version == self.tracking.api_version {
+            return Ok(Some(&self.own));
+        }
+        let known = self.others.iter().position(|(version, _)| version == api_version);
+        let place = match known {
+            Some(place) => place,
+            None => {
+                let difference = self.convert(api_version)?;
+                self.others.push((api_version.into(), difference));
+                self.others.len() - 1
+            }
+        };
+        Ok(self.others.get(place).and_then(|(_, difference)| difference.as_ref()))
+    }
+
+    fn convert(&self, api_version: &str) -> Result<Option<Comparison>, String> {
+        let versions = self.tracking.versions;
+        let Some((ty, old)) = versions.convert(self.old, api_version) else { return Ok(None) };
+        let Some((_, new)) = versions.convert(self.new, api_version) else { return Ok(None) };
+        Ok(Some(filtered(self.tracking, compare_objects(self.tracking, ty, &old, &new)?)))
+    }
+}
+
+/// Compares two objects, not minding their managed fields.
+fn compare_objects(
+    tracking: &Tracking<'_>,
+    ty: TypeId,
+    old: &Value,
+    new: &Value,
+) -> Result<Comparison, String> {
+    let difference = compare(tracking.schema, ty, old, new)?;
+    let without = |set: FieldSet| match set.field("metadata") {
+        Some(node) if node.children.field("managedFields").is_some() => {
+            set.recursive_difference(&MANAGED_FIELDS)
+        }
+        _ => set,
+    };
+    Ok(Comparison {
+        added: without(difference.added),
+        modified: without(difference.modified),
+        removed: without(difference.removed),
+    })
+}
+
+fn filtered(tracking: &Tracking<'_>, difference: Comparison) -> Comparison {
+    Comparison {
+        added: tracking.filter.apply(difference.added),
+        modified: tracking.filter.apply(difference.modified),
+        removed: tracking.filter.apply(difference.removed),
+    }
+}
+
+static MANAGED_FIELDS: LazyLock<FieldSet> = LazyLock::new(|| FieldSet::of_fields(["metadata.managedFields"]));
+
+/// Fields that no manager ever owns: they are the server's, or name the object.
+pub(crate) static UNTRACKED: LazyLock<FieldSet> = LazyLock::new(|| {
+    FieldSet::of_fields([
+        "apiVersion",
+        "kind",
+        "metadata",
+        "metadata.name",
+        "metadata.namespace",
+        "metadata.creationTimestamp",
+        "metadata.selfLink",
+        "metadata.uid",
+        "metadata.clusterName",
+        "metadata.generation",
+        "metadata.managedFields",
+        "metadata.resourceVersion",
+    ])
+});
+
+/// Undoes a change of nothing but the times of managed fields, so that a write without effect stores nothing.
+///
+/// Upstream does it last of all, after admission and before the write is compared with the stored object.
+pub fn keep_times_of_noop(old: &Value, new: &mut Value) {
+    let path = ["metadata", "managedFields"];
+    let (before, after) = (old.list_at(&path), new.list_at(&path));
+    if before.len() != after.len() || after.is_empty() || before == after {
+        return;
+    }
+    if before.iter().zip(after).any(|(a, b)| !is_equal_without(a, b, "time")) {
+        return;
+    }
+    let is_same = match (old.as_map(), new.as_map()) {
+        (Some(old), Some(new)) => old.len() == new.len()
+            && old.iter().zip(new.iter()).all(|((key_a, a), (key_b, b))| {
+                let is_meta = key_a == "metadata";
+                key_a == key_b && if is_meta { is_equal_without(a, b, "managedFields") } else { a == b }
+            }),
+        _ => false,
+    };
+    if is_same {
+        let kept = before.to_vec();
+        new.set(&path, kept);
+    }
+}
+
+fn is_equal_without(a: &Value, b: &Value, key: &str) -> bool {
+    let (Some(a), Some(b)) = (a.as_map(), b.as_map()) else { return a == b };
+    let others = |pair: &(&str, &Value)| pair.0 != key;
+    a.iter().filter(others).eq(b.iter().filter(others))
+}

@@ -1,0 +1,176 @@
+//! How a type is merged: as one leaf, as a list with or without identity, or field by field.
+
+use crate::fields::Element;
+use pintle_object::{Map, Text, Value, json};
+use pintle_schema::model::{List, ListType, Schema, Shape, Struct, TypeId};
+use std::borrow::Cow;
+
+/// A type, or the absence of one: a subtree without a schema is judged by its values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Ty {
+    Of(TypeId),
+    Deduced,
+}
+
+/// How values of a type are merged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Atom<'a> {
+    Scalar,
+    List(ListAtom<'a>),
+    Map(MapAtom<'a>),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ListAtom<'a> {
+    pub item: Ty,
+    /// The list's identity rule; `None` is an atomic list.
+    pub identity: Option<&'a List>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MapAtom<'a> {
+    pub is_atomic: bool,
+    pub fields: Option<&'a Struct>,
+    /// The type of values whose key is no declared field; `None` refuses such keys.
+    pub values: Option<Ty>,
+}
+
+impl MapAtom<'_> {
+    /// The type of a key's value, and whether the key is a declared field.
+    pub fn child(&self, key: &str) -> (Ty, bool) {
+        match self.fields.and_then(|fields| fields.field(key)) {
+            Some(field) => (Ty::Of(field.ty), true),
+            None => (self.values.unwrap_or(Ty::Deduced), false),
+        }
+    }
+}
+
+/// The kinds of atoms, for telling whether two sides of a deduced type agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtomKind {
+    Scalar,
+    List,
+    Map,
+}
+
+impl Atom<'_> {
+    pub fn kind(&self) -> AtomKind {
+        match self {
+            Atom::Scalar => AtomKind::Scalar,
+            Atom::List(_) => AtomKind::List,
+            Atom::Map(_) => AtomKind::Map,
+        }
+    }
+}
+
+/// The atom of a type; a value decides where the type leaves it open.
+pub(crate) fn atom<'a>(schema: &'a Schema, ty: Ty, value: Option<&Value>) -> Atom<'a> {
+    let Ty::Of(id) = ty else { return deduced(value) };
+    match schema.shape(id) {
+        Shape::Struct(inner) => {
+            Atom::Map(MapAtom { is_atomic: inner.atomic, fields: Some(inner), values: None })
+        }
+        Shape::List(list) => Atom::List(ListAtom {
+            item: Ty::Of(list.item),
+            identity: (list.list_type != ListType::Atomic).then_some(list),
+        }),
+        Shape::Map(map) => {
+            Atom::Map(MapAtom { is_atomic: map.atomic, fields: None, values: Some(Ty::Of(map.value)) })
+        }
+        Shape::Text
+        | Shape::Bool
+        | Shape::Int32
+        | Shape::Int64
+        | Shape::Double
+        | Shape::Bytes
+        | Shape::Quantity
+        | Shape::IntOrString
+        | Shape::Time
+        | Shape::MicroTime
+        | Shape::Duration => Atom::Scalar,
+        Shape::RawExtension | Shape::FieldsV1 => Atom::Map(UNTYPED_MAP),
+        Shape::Json
+        | Shape::SchemaOrArray(_)
+        | Shape::SchemaOrBool(_)
+        | Shape::SchemaOrStrings(_)
+        | Shape::Any => deduced(value),
+    }
+}
+
+const UNTYPED_MAP: MapAtom<'static> =
+    MapAtom { is_atomic: false, fields: None, values: Some(Ty::Deduced) };
+
+/// Without a schema maps are merged key by key, and lists are atomic.
+fn deduced(value: Option<&Value>) -> Atom<'static> {
+    match value {
+        None | Some(Value::Null | Value::Map(_) | Value::Raw(_)) => Atom::Map(UNTYPED_MAP),
+        Some(Value::List(_)) => Atom::List(ListAtom { item: Ty::Deduced, identity: None }),
+        Some(Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_)) => Atom::Scalar,
+    }
+}
+
+/// A value as a tree: JSON kept as text is read.
+pub(crate) fn tree(value: &Value) -> Cow<'_, Value> {
+    match value {
+        Value::Raw(raw) => Cow::Owned(json::parse(raw.0.as_bytes()).unwrap_or_default()),
+        other => Cow::Borrowed(other),
+    }
+}
+
+/// The map of a value; `None` for null and for what is no map.
+pub(crate) fn map_of(value: Option<&Value>) -> Option<&Map> {
+    value.and_then(Value::as_map)
+}
+
+/// The items of a value; none for null and for what is no list.
+pub(crate) fn items_of(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_list).unwrap_or(&[])
+}
+
+/// The path element of an item of a list with identity.
+pub(crate) fn item_element(schema: &Schema, list: &List, item: &Value) -> Result<Element, String> {
+    if list.list_type == ListType::Map {
+        return keyed_element(schema, list, item);
+    }
+    let refuse = |why: &str| Err(String::from(why));
+    match item {
+        Value::Map(_) | Value::Raw(_) => {
+            refuse("associative list without keys has an element that's a map type")
+        }
+        Value::List(_) => refuse("not supported: associative list with lists as elements"),
+        Value::Null => refuse("associative list without keys has an element that's an explicit null"),
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) => {
+            Ok(Element::Value(item.clone()))
+        }
+    }
+}
+
+fn keyed_element(schema: &Schema, list: &List, item: &Value) -> Result<Element, String> {
+    if item.is_null() {
+        return Err("associative list with keys may not have a null element".into());
+    }
+    let Some(map) = item.as_map() else {
+        return Err("associative list with keys may not have non-map elements".into());
+    };
+    let inner = match schema.shape(list.item) {
+        Shape::Struct(inner) => Some(inner),
+        _ => None,
+    };
+    let mut keys: Vec<(Text, Value)> = Vec::with_capacity(list.keys.len());
+    for name in &list.keys {
+        let default = || inner?.field(name)?.default.as_ref();
+        if let Some(value) = map.get(name).or_else(default) {
+            keys.push((Text::from(name.as_ref()), value.clone()));
+        }
+    }
+    if keys.is_empty() {
+        let quoted: Vec<String> = list.keys.iter().map(|key| pintle_object::field::quote(key)).collect();
+        return Err(format!(
+            "associative list with keys has an element that omits all key fields [{}] (and doesn't have default \
+             values for any key fields)",
+            quoted.join(" ")
+        ));
+    }
+    keys.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(Element::Key(keys))
+}

@@ -1,0 +1,184 @@
+//! Whether an untyped tree fits its type well enough to be merged.
+
+use super::atom::{Atom, MapAtom, Ty, atom, item_element, tree};
+use crate::fields::{Element, FieldSet};
+use pintle_object::field::quote;
+use pintle_object::{Map, Value, json};
+use pintle_schema::model::{List, Schema, Shape, TypeId};
+
+/// What does not fit: unknown fields, wrong types, items that cannot be told apart, and (unless allowed)
+/// duplicate items. `None` when all fits; the text is upstream's.
+pub fn check(schema: &Schema, ty: TypeId, value: &Value, allow_duplicates: bool) -> Option<String> {
+    let mut walk = Walk { schema, allow_duplicates, path: Vec::new(), errors: Vec::new() };
+    walk.value(Ty::Of(ty), value);
+    match walk.errors.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        many => Some(format!("errors:\n  {}", many.join("\n  "))),
+    }
+}
+
+struct Walk<'a, 'v> {
+    schema: &'a Schema,
+    allow_duplicates: bool,
+    path: Vec<Step<'v>>,
+    errors: Vec<String>,
+}
+
+enum Step<'v> {
+    Key(&'v str),
+    Item(Element),
+    Index(usize),
+}
+
+impl<'a, 'v> Walk<'a, 'v> {
+    fn value(&mut self, ty: Ty, value: &'v Value) {
+        let Ty::Of(id) = ty else { return };
+        if value.is_null() {
+            return;
+        }
+        match (atom(self.schema, ty, Some(value)), value) {
+            (Atom::Scalar, _) => self.scalar(self.schema.shape(id), value),
+            (Atom::List(list), Value::List(items)) => self.items(list.identity, list.item, items),
+            (Atom::List(_), _) => self.complain(format!("expected list, got {}", shown(value))),
+            (Atom::Map(inner), Value::Map(map)) => self.entries(&inner, map),
+            (Atom::Map(_), Value::Raw(_)) if matches!(&*tree(value), Value::Map(_) | Value::Null) => {}
+            (Atom::Map(_), _) => self.complain(format!("expected map, got {}", shown(value))),
+        }
+    }
+
+    fn entries(&mut self, inner: &MapAtom<'a>, map: &'v Map) {
+        for (key, value) in map.iter() {
+            let (ty, is_declared) = inner.child(key);
+            self.path.push(Step::Key(key));
+            if is_declared || inner.values.is_some() {
+                self.value(ty, value);
+                self.path.pop();
+            } else {
+                self.complain("field not declared in schema".into());
+                self.path.pop();
+                return;
+            }
+        }
+    }
+
+    fn items(&mut self, identity: Option<&List>, ty: Ty, items: &'v [Value]) {
+        let mut seen = FieldSet::new();
+        for (place, item) in items.iter().enumerate() {
+            let step = match identity {
+                None => Step::Index(place),
+                Some(list) => match item_element(self.schema, list, item) {
+                    Ok(element) => Step::Item(element),
+                    Err(why) => return self.complain(format!("element {place}: {why}")),
+                },
+            };
+            if let Step::Item(element) = &step
+                && !self.allow_duplicates
+            {
+                if seen.node(element).is_some() {
+                    self.complain(format!("duplicate entries for key {element}"));
+                }
+                seen.push(element.clone(), true, FieldSet::new());
+            }
+            self.path.push(step);
+            self.value(ty, item);
+            self.path.pop();
+        }
+    }
+
+    fn scalar(&mut self, shape: &Shape, value: &Value) {
+        match shape {
+            Shape::Bool if !matches!(value, Value::Bool(_)) => {
+                self.complain(format!("expected boolean, got {}", shown(value)));
+            }
+            Shape::Int32 | Shape::Int64 | Shape::Double if !is_number(value) => {
+                self.complain(format!("expected numeric (int or float), got {}", go_type(value)));
+            }
+            Shape::IntOrString => {
+                if matches!(value, Value::List(_) | Value::Map(_) | Value::Raw(_)) {
+                    self.complain(format!("expected any scalar, got {}", shown(value)));
+                }
+            }
+            Shape::Text
+            | Shape::Bytes
+            | Shape::Quantity
+            | Shape::Time
+            | Shape::MicroTime
+            | Shape::Duration
+                if !matches!(value, Value::Text(_)) =>
+            {
+                let held = go_syntax(value);
+                self.complain(format!("expected string, got &value.valueUnstructured{{Value:{held}}}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn complain(&mut self, message: String) {
+        let mut path = String::new();
+        for step in &self.path {
+            match step {
+                Step::Key(key) => path.push_str(&format!(".{key}")),
+                Step::Item(element) => path.push_str(&element.to_string()),
+                Step::Index(place) => path.push_str(&format!("[{place}]")),
+            }
+        }
+        self.errors.push(if path.is_empty() { message } else { format!("{path}: {message}") });
+    }
+}
+
+fn is_number(value: &Value) -> bool {
+    matches!(value, Value::Int(_) | Value::Float(_))
+}
+
+/// Go's `%v` of upstream's wrapper of a value.
+fn shown(value: &Value) -> String {
+    format!("&{{{}}}", go_text(value))
+}
+
+/// Go's `%v`.
+fn go_text(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".into(),
+        Value::Text(text) => text.to_string(),
+        Value::List(items) => format!("[{}]", items.iter().map(go_text).collect::<Vec<_>>().join(" ")),
+        Value::Map(map) => {
+            let pairs: Vec<String> =
+                map.iter().map(|(key, value)| format!("{key}:{}", go_text(value))).collect();
+            format!("map[{}]", pairs.join(" "))
+        }
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) => json::to_string(value),
+        Value::Raw(_) => go_text(&tree(value)),
+    }
+}
+
+/// Go's `%#v`.
+fn go_syntax(value: &Value) -> String {
+    let join = |parts: Vec<String>| parts.join(", ");
+    match value {
+        Value::Null => "interface {}(nil)".into(),
+        Value::Text(text) => quote(text),
+        Value::List(items) => {
+            format!("[]interface {{}}{{{}}}", join(items.iter().map(go_syntax).collect()))
+        }
+        Value::Map(map) => {
+            let pairs = map.iter().map(|(key, value)| format!("{}:{}", quote(key), go_syntax(value)));
+            format!("map[string]interface {{}}{{{}}}", join(pairs.collect()))
+        }
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) => json::to_string(value),
+        Value::Raw(_) => go_syntax(&tree(value)),
+    }
+}
+
+/// Go's `%T` of a value decoded from JSON.
+fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int64",
+        Value::Float(_) => "float64",
+        Value::Text(_) => "string",
+        Value::List(_) => "[]interface {}",
+        Value::Map(_) | Value::Raw(_) => "map[string]interface {}",
+    }
+}

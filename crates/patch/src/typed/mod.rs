@@ -1,0 +1,14 @@
+//! Objects seen through their schema, as server-side apply sees them: what is a leaf, what is a list item with
+//! keys, and which fields differ between two objects.
+
+mod atom;
+mod check;
+mod collect;
+mod compare;
+
+pub use check::check;
+pub use collect::fields_of;
+pub use compare::{Comparison, compare};
+
+#[cfg(test)]
+mod tests;
