@@ -99,9 +99,7 @@ impl Element {
             },
             "i" => match rest.parse() {
                 Ok(index) => Ok(Element::Index(index)),
-                Err(_) => {
-                    Err(malformed(format!("strconv.Atoi: parsing {}: invalid syntax", quote(rest))))
-                }
+                Err(_) => Err(malformed(format!("strconv.Atoi: parsing {}: invalid syntax", quote(rest)))),
             },
             _ => Err(ElementError::Unknown),
         }

@@ -36,7 +36,18 @@ fn reading_sorts_and_normalises() {
 
 #[test]
 fn what_is_no_set_is_refused() {
-    for text in ["[]", "1", r#""text""#, r#"{"bad":{}}"#, r#"{"f":{}}"#, r#"{"v:":{}}"#, r#"{"k:1":{}}"#, r#"{"i:x":{}}"#, r#"{"f:a":1}"#, "{"] {
+    for text in [
+        "[]",
+        "1",
+        r#""text""#,
+        r#"{"bad":{}}"#,
+        r#"{"f":{}}"#,
+        r#"{"v:":{}}"#,
+        r#"{"k:1":{}}"#,
+        r#"{"i:x":{}}"#,
+        r#"{"f:a":1}"#,
+        "{",
+    ] {
         assert!(FieldSet::parse(text).is_err(), "{text}");
     }
 }
@@ -54,10 +65,8 @@ fn sets_are_combined() {
 
 #[test]
 fn paths_print_as_in_messages() {
-    let paths = set(r#"{"f:spec":{"f:a":{".":{},"k:{\"n\":\"x\",\"p\":80}":{"f:i":{}},"v:\"s\"":{},"i:3":{}}}}"#);
+    let paths =
+        set(r#"{"f:spec":{"f:a":{".":{},"k:{\"n\":\"x\",\"p\":80}":{"f:i":{}},"v:\"s\"":{},"i:3":{}}}}"#);
     let shown: Vec<String> = paths.paths().iter().map(ToString::to_string).collect();
-    assert_eq!(
-        shown,
-        [".spec.a", ".spec.a[=\"s\"]", ".spec.a[3]", ".spec.a[n=\"x\",p=80].i"]
-    );
+    assert_eq!(shown, [".spec.a", ".spec.a[=\"s\"]", ".spec.a[3]", ".spec.a[n=\"x\",p=80].i"]);
 }

@@ -24,8 +24,7 @@ impl FieldSet {
         if document.is_empty() {
             return Ok(FieldSet::new());
         }
-        let mut reader =
-            Reader::new(document.as_bytes()).map_err(|error| FieldsError(error.to_string()))?;
+        let mut reader = Reader::new(document.as_bytes()).map_err(|error| FieldsError(error.to_string()))?;
         Ok(read(&mut reader)?.0)
     }
 

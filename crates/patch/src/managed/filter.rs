@@ -18,9 +18,7 @@ impl Filter {
         match self {
             Filter::All => set,
             Filter::Exclude(excluded) => set.recursive_difference(excluded),
-            Filter::Include(paths) => {
-                include(&set, &paths.iter().map(Vec::as_slice).collect::<Vec<_>>())
-            }
+            Filter::Include(paths) => include(&set, &paths.iter().map(Vec::as_slice).collect::<Vec<_>>()),
         }
     }
 }
@@ -31,7 +29,8 @@ fn include(set: &FieldSet, paths: &[&[&str]]) -> FieldSet {
     }
     let mut out = FieldSet::new();
     for node in set.nodes() {
-        let matches = |step: &str| step == "*" || matches!(&node.element, Element::Field(name) if name == step);
+        let matches =
+            |step: &str| step == "*" || matches!(&node.element, Element::Field(name) if name == step);
         let below: Vec<&[&str]> = paths
             .iter()
             .filter_map(|path| path.split_first().filter(|(step, _)| matches(step)).map(|(_, rest)| rest))

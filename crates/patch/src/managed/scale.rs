@@ -16,11 +16,8 @@ pub fn scale_managers_to_scale(parent: &Managed, api_versions: &[&str], replicas
         .entries
         .iter()
         .filter(|entry| api_versions.contains(&entry.api_version.as_str()) && entry.fields.has(&path));
-    let shown = owners.map(|entry| Entry {
-        api_version: SCALE_VERSION.into(),
-        fields: in_scale(),
-        ..entry.clone()
-    });
+    let shown =
+        owners.map(|entry| Entry { api_version: SCALE_VERSION.into(), fields: in_scale(), ..entry.clone() });
     Managed { entries: shown.collect() }
 }
 

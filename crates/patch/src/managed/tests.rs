@@ -51,12 +51,26 @@ fn entries(object: &Value) -> Vec<String> {
 #[test]
 fn a_writer_owns_what_it_set_and_loses_what_others_change() {
     let world = World::new();
-    let first = world.write("ConfigMap", "u1", 0, None, r#"{"metadata":{"name":"c","labels":{"a":"b"}},"data":{"k1":"1","k2":"2","k3":"3"}}"#);
+    let first = world.write(
+        "ConfigMap",
+        "u1",
+        0,
+        None,
+        r#"{"metadata":{"name":"c","labels":{"a":"b"}},"data":{"k1":"1","k2":"2","k3":"3"}}"#,
+    );
     assert_eq!(
         entries(&first),
-        [r#"u1 {"f:data":{".":{},"f:k1":{},"f:k2":{},"f:k3":{}},"f:metadata":{"f:labels":{".":{},"f:a":{}}}}"#]
+        [
+            r#"u1 {"f:data":{".":{},"f:k1":{},"f:k2":{},"f:k3":{}},"f:metadata":{"f:labels":{".":{},"f:a":{}}}}"#
+        ]
     );
-    let second = world.write("ConfigMap", "u2", 1, Some(&first), r#"{"metadata":{"name":"c","labels":{"a":"b"}},"data":{"k1":"1","k2":"changed","k4":"4"}}"#);
+    let second = world.write(
+        "ConfigMap",
+        "u2",
+        1,
+        Some(&first),
+        r#"{"metadata":{"name":"c","labels":{"a":"b"}},"data":{"k1":"1","k2":"changed","k4":"4"}}"#,
+    );
     assert_eq!(
         entries(&second),
         [
@@ -64,7 +78,13 @@ fn a_writer_owns_what_it_set_and_loses_what_others_change() {
             r#"u2 {"f:data":{"f:k2":{},"f:k4":{}}}"#,
         ]
     );
-    let third = world.write("ConfigMap", "u1", 2, Some(&second), r#"{"metadata":{"name":"c","labels":{"a":"b"}},"data":{"k1":"1","k2":"again"}}"#);
+    let third = world.write(
+        "ConfigMap",
+        "u1",
+        2,
+        Some(&second),
+        r#"{"metadata":{"name":"c","labels":{"a":"b"}},"data":{"k1":"1","k2":"again"}}"#,
+    );
     assert_eq!(
         entries(&third),
         [r#"u1 {"f:data":{".":{},"f:k1":{},"f:k2":{}},"f:metadata":{"f:labels":{".":{},"f:a":{}}}}"#]
@@ -77,7 +97,9 @@ fn status_is_not_owned_through_the_object_itself() {
     let pod = world.write("Pod", "u", 0, None, r#"{"metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i"}]},"status":{"phase":"Running"}}"#);
     assert_eq!(
         entries(&pod),
-        [r#"u {"f:spec":{"f:containers":{"k:{\"name\":\"c\"}":{".":{},"f:image":{},"f:name":{},"f:resources":{}}}}}"#]
+        [
+            r#"u {"f:spec":{"f:containers":{"k:{\"name\":\"c\"}":{".":{},"f:image":{},"f:name":{},"f:resources":{}}}}}"#
+        ]
     );
 }
 
@@ -89,9 +111,18 @@ fn given_managed_fields_replace_the_live_ones() {
         (r#"[]"#, &[]),
         (r#"[{}]"#, &[]),
         (r#"[{"manager":"x","operation":"Bogus"}]"#, &[r#"u1 {"f:data":{".":{},"f:k":{}}}"#]),
-        (r#"[{"manager":"x","operation":"Update","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"bad":{}}}]"#, &[r#"u1 {"f:data":{".":{},"f:k":{}}}"#]),
-        (r#"[{"manager":"x","operation":"Update","apiVersion":"v99","fieldsType":"FieldsV1","fieldsV1":{"f:data":{}}}]"#, &[]),
-        (r#"[{"manager":"x","operation":"Update","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:data":{"f:k":{}}}}]"#, &[r#"x {"f:data":{"f:k":{}}}"#]),
+        (
+            r#"[{"manager":"x","operation":"Update","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"bad":{}}}]"#,
+            &[r#"u1 {"f:data":{".":{},"f:k":{}}}"#],
+        ),
+        (
+            r#"[{"manager":"x","operation":"Update","apiVersion":"v99","fieldsType":"FieldsV1","fieldsV1":{"f:data":{}}}]"#,
+            &[],
+        ),
+        (
+            r#"[{"manager":"x","operation":"Update","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:data":{"f:k":{}}}}]"#,
+            &[r#"x {"f:data":{"f:k":{}}}"#],
+        ),
     ];
     for (given, expected) in cases {
         let document = format!(r#"{{"metadata":{{"managedFields":{given}}},"data":{{"k":"v"}}}}"#);
@@ -126,7 +157,9 @@ fn a_write_without_effect_keeps_its_times() {
     let world = World::new();
     let live = world.write("ConfigMap", "u1", 0, None, r#"{"data":{"k":"v"}}"#);
     let mut new = live.clone();
-    if let Some([entry]) = new.at_mut(&["metadata", "managedFields"]).and_then(Value::as_list_mut).map(Vec::as_mut_slice) {
+    if let Some([entry]) =
+        new.at_mut(&["metadata", "managedFields"]).and_then(Value::as_list_mut).map(Vec::as_mut_slice)
+    {
         entry.set(&["time"], "2030-01-01T00:00:00Z");
     }
     keep_times_of_noop(&live, &mut new);

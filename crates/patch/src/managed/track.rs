@@ -292,11 +292,13 @@ pub fn keep_times_of_noop(old: &Value, new: &mut Value) {
         return;
     }
     let is_same = match (old.as_map(), new.as_map()) {
-        (Some(old), Some(new)) => old.len() == new.len()
-            && old.iter().zip(new.iter()).all(|((key_a, a), (key_b, b))| {
-                let is_meta = key_a == "metadata";
-                key_a == key_b && if is_meta { is_equal_without(a, b, "managedFields") } else { a == b }
-            }),
+        (Some(old), Some(new)) => {
+            old.len() == new.len()
+                && old.iter().zip(new.iter()).all(|((key_a, a), (key_b, b))| {
+                    let is_meta = key_a == "metadata";
+                    key_a == key_b && if is_meta { is_equal_without(a, b, "managedFields") } else { a == b }
+                })
+        }
         _ => false,
     };
     if is_same {

@@ -97,8 +97,7 @@ pub(crate) fn atom<'a>(schema: &'a Schema, ty: Ty, value: Option<&Value>) -> Ato
     }
 }
 
-const UNTYPED_MAP: MapAtom<'static> =
-    MapAtom { is_atomic: false, fields: None, values: Some(Ty::Deduced) };
+const UNTYPED_MAP: MapAtom<'static> = MapAtom { is_atomic: false, fields: None, values: Some(Ty::Deduced) };
 
 /// Without a schema maps are merged key by key, and lists are atomic.
 fn deduced(value: Option<&Value>) -> Atom<'static> {
@@ -139,9 +138,7 @@ pub(crate) fn item_element(schema: &Schema, list: &List, item: &Value) -> Result
         }
         Value::List(_) => refuse("not supported: associative list with lists as elements"),
         Value::Null => refuse("associative list without keys has an element that's an explicit null"),
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) => {
-            Ok(Element::Value(item.clone()))
-        }
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) => Ok(Element::Value(item.clone())),
     }
 }
 

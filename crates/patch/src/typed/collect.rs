@@ -56,8 +56,8 @@ impl<'a> Collect<'a> {
     fn items(&self, list: &List, item: Ty, items: &[Value], below: &mut FieldSet) -> Result<(), String> {
         let mut index = Vec::with_capacity(items.len());
         for (place, item) in items.iter().enumerate() {
-            let element = item_element(self.schema, list, item)
-                .map_err(|why| format!("element {place}: {why}"))?;
+            let element =
+                item_element(self.schema, list, item).map_err(|why| format!("element {place}: {why}"))?;
             index.push((element, item));
         }
         index.sort_by(|a, b| a.0.order(&b.0));

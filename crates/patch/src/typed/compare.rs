@@ -127,13 +127,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn entries(
-        &self,
-        inner: &MapAtom<'a>,
-        old: &Map,
-        new: &Map,
-        out: &mut Comparison,
-    ) -> Result<(), String> {
+    fn entries(&self, inner: &MapAtom<'a>, old: &Map, new: &Map, out: &mut Comparison) -> Result<(), String> {
         let (mut left, mut right) = (old.iter().peekable(), new.iter().peekable());
         loop {
             let key = match (left.peek(), right.peek()) {
@@ -170,7 +164,13 @@ impl<'a> Walk<'a> {
         let (mut left, mut right) = (groups(&old).peekable(), groups(&new).peekable());
         loop {
             let element = match (left.peek(), right.peek()) {
-                (Some(a), Some(b)) => if a.0.order(b.0).is_le() { a.0 } else { b.0 },
+                (Some(a), Some(b)) => {
+                    if a.0.order(b.0).is_le() {
+                        a.0
+                    } else {
+                        b.0
+                    }
+                }
                 (Some(a), None) => a.0,
                 (None, Some(b)) => b.0,
                 (None, None) => return Ok(()),
@@ -219,8 +219,8 @@ impl<'a> Walk<'a> {
     fn index<'v>(&self, list: &List, items: &'v [Value]) -> Result<Vec<(Element, &'v Value)>, String> {
         let mut index = Vec::with_capacity(items.len());
         for (place, item) in items.iter().enumerate() {
-            let element = item_element(self.schema, list, item)
-                .map_err(|why| format!("element {place}: {why}"))?;
+            let element =
+                item_element(self.schema, list, item).map_err(|why| format!("element {place}: {why}"))?;
             index.push((element, item));
         }
         index.sort_by(|a, b| a.0.order(&b.0));

@@ -17,7 +17,14 @@ fn object(schema: &Schema, ty: TypeId, text: &str) -> Value {
 fn differences_are_found_by_the_rules_of_the_type() {
     let cases = [
         ("ConfigMap", r#"{}"#, r#"{"data":{"k":"v"}}"#, r#"{"f:data":{".":{},"f:k":{}}}"#, "{}", "{}"),
-        ("ConfigMap", r#"{"data":{"k":"v","l":"1"}}"#, r#"{"data":{"k":"w"}}"#, "{}", r#"{"f:data":{"f:k":{}}}"#, r#"{"f:data":{"f:l":{}}}"#),
+        (
+            "ConfigMap",
+            r#"{"data":{"k":"v","l":"1"}}"#,
+            r#"{"data":{"k":"w"}}"#,
+            "{}",
+            r#"{"f:data":{"f:k":{}}}"#,
+            r#"{"f:data":{"f:l":{}}}"#,
+        ),
         (
             "Service",
             r#"{"spec":{"ports":[{"port":80,"protocol":"TCP"}],"selector":{"a":"b"}}}"#,
@@ -52,9 +59,19 @@ fn applied_fields_are_collected() {
         ("", "ConfigMap", r#"{"data":{}}"#, r#"{"f:data":{}}"#),
         ("", "ConfigMap", r#"{"data":null,"immutable":null}"#, r#"{"f:data":{},"f:immutable":{}}"#),
         ("", "ConfigMap", r#"{"data":{"a":"b"}}"#, r#"{"f:data":{"f:a":{}}}"#),
-        ("", "Service", r#"{"spec":{"ports":[{"port":80}],"selector":{}}}"#, r#"{"f:spec":{"f:ports":{"k:{\"port\":80,\"protocol\":\"TCP\"}":{".":{},"f:port":{}}},"f:selector":{}}}"#),
+        (
+            "",
+            "Service",
+            r#"{"spec":{"ports":[{"port":80}],"selector":{}}}"#,
+            r#"{"f:spec":{"f:ports":{"k:{\"port\":80,\"protocol\":\"TCP\"}":{".":{},"f:port":{}}},"f:selector":{}}}"#,
+        ),
         ("", "Pod", r#"{"spec":{"containers":[]}}"#, "{}"),
-        ("apps", "ControllerRevision", r#"{"data":{"a":{"b":[1]}}}"#, r#"{"f:data":{"f:a":{".":{},"f:b":{}}}}"#),
+        (
+            "apps",
+            "ControllerRevision",
+            r#"{"data":{"a":{"b":[1]}}}"#,
+            r#"{"f:data":{"f:a":{".":{},"f:b":{}}}}"#,
+        ),
     ];
     for (group, kind, document, expected) in cases {
         with(group, kind, |schema, ty| {
@@ -69,12 +86,29 @@ fn what_does_not_fit_is_said_in_upstreams_words() {
     let cases = [
         ("{}", None),
         (r#"{"spec":{"bogus":1}}"#, Some(".spec.bogus: field not declared in schema")),
-        (r#"{"spec":{"ports":[{"port":1},{"port":1}]}}"#, Some(".spec.ports: duplicate entries for key [port=1,protocol=\"TCP\"]")),
-        (r#"{"spec":{"ports":[null]}}"#, Some(".spec.ports: element 0: associative list with keys may not have a null element")),
-        (r#"{"spec":{"ports":[1]}}"#, Some(".spec.ports: element 0: associative list with keys may not have non-map elements")),
+        (
+            r#"{"spec":{"ports":[{"port":1},{"port":1}]}}"#,
+            Some(".spec.ports: duplicate entries for key [port=1,protocol=\"TCP\"]"),
+        ),
+        (
+            r#"{"spec":{"ports":[null]}}"#,
+            Some(".spec.ports: element 0: associative list with keys may not have a null element"),
+        ),
+        (
+            r#"{"spec":{"ports":[1]}}"#,
+            Some(".spec.ports: element 0: associative list with keys may not have non-map elements"),
+        ),
         (r#"{"spec":{"ports":{"name":"x"}}}"#, Some(".spec.ports: expected list, got &{map[name:x]}")),
-        (r#"{"spec":{"ports":[{"port":"x"}]}}"#, Some(".spec.ports[port=\"x\",protocol=\"TCP\"].port: expected numeric (int or float), got string")),
-        (r#"{"spec":{"type":5}}"#, Some(".spec.type: expected string, got &value.valueUnstructured{Value:5}")),
+        (
+            r#"{"spec":{"ports":[{"port":"x"}]}}"#,
+            Some(
+                ".spec.ports[port=\"x\",protocol=\"TCP\"].port: expected numeric (int or float), got string",
+            ),
+        ),
+        (
+            r#"{"spec":{"type":5}}"#,
+            Some(".spec.type: expected string, got &value.valueUnstructured{Value:5}"),
+        ),
     ];
     for (document, expected) in cases {
         with("", "Service", |schema, ty| {
