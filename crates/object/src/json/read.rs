@@ -534,6 +534,20 @@ impl Checker<'_> {
     }
 
     fn number(&mut self) -> Result<(), Error> {
+        let start = self.at;
+        self.number_form()?;
+        let text = self.bytes.get(start..self.at).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let text = text.unwrap_or("");
+        // Only an exponent or hundreds of digits can leave the range of a float.
+        let may_overflow = text.len() > 300 || text.contains(['e', 'E']);
+        if may_overflow && text.parse::<f64>().is_ok_and(f64::is_infinite) {
+            let message = format!("json: cannot unmarshal number {text} into Go value of type float64");
+            return Err(Error { message, offset: self.at });
+        }
+        Ok(())
+    }
+
+    fn number_form(&mut self) -> Result<(), Error> {
         if self.byte() == Some(b'-') {
             self.at += 1;
         }

@@ -5,7 +5,7 @@ use crate::value::Value;
 
 #[test]
 fn errors_read_as_gos() {
-    let cases: [(&[u8], &str); 14] = [
+    let cases: [(&[u8], &str); 15] = [
         (b"", "unexpected end of JSON input"),
         (b"{", "unexpected end of JSON input"),
         (b"[1,", "unexpected end of JSON input"),
@@ -19,6 +19,7 @@ fn errors_read_as_gos() {
         (b"{} x", "invalid character 'x' after top-level value"),
         (b"01", "invalid character '1' after top-level value"),
         (b"\"\\x\"", "invalid character 'x' in string escape code"),
+        (b"[1e999]", "json: cannot unmarshal number 1e999 into Go value of type float64"),
         (b"1.a", "invalid character 'a' after decimal point in numeric literal"),
     ];
     for (document, expected) in cases {
