@@ -1,17 +1,35 @@
 //! What is not data about a kind: one file per kind, one `Rules` per file.
 
+pub mod cells;
+mod component_status;
+mod config_map;
+mod controller_revision;
+mod daemon_set;
+mod deployment;
+mod endpoints;
+mod event;
+mod namespace;
+mod node;
+mod persistent_volume;
+mod persistent_volume_claim;
 mod plain;
+mod pod;
+mod pod_template;
+mod replica_set;
+mod replication_controller;
+mod resource_quota;
+mod secret;
+mod service;
+mod service_account;
+mod stateful_set;
+mod table;
 mod traits;
 
+pub use table::rules;
 pub use traits::{Dependents, Traits, stored_label, traits, unknown_label};
 
+use crate::validation::{NameRule, meta};
 use pintle_object::{FieldErrors, GroupVersionKind, Text, Value};
-
-/// The rules of a kind, by the group and kind that it is stored as.
-pub fn rules(group: &str, kind: &str) -> &'static dyn Rules {
-    let _ = (group, kind);
-    &plain::Plain
-}
 
 /// A tree of a served version as one of the version that its kind is stored in.
 pub fn to_storage(served: &GroupVersionKind, tree: Value) -> Value {
@@ -86,11 +104,21 @@ pub trait Rules: Send + Sync {
         false
     }
 
-    /// All errors of a new object, its metadata included, in upstream's order.
-    fn validate(&self, object: &Value, errors: &mut FieldErrors);
+    /// What names of this kind must look like.
+    fn name_rule(&self) -> NameRule {
+        NameRule::Subdomain
+    }
 
-    /// All errors of an update of the object itself, the new object's own included.
-    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors);
+    /// All errors of a new object, its metadata included, in upstream's order.
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate(object, self.name_rule(), errors);
+    }
+
+    /// All errors of an update of the object itself, the new object's own included. What every update of every
+    /// kind is checked for (`validation::meta::validate_update`) has run before, and most kinds repeat it.
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update(new, old, errors);
+    }
 
     /// All errors of an update through `status`.
     fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
@@ -109,7 +137,10 @@ pub trait Rules: Send + Sync {
     }
 
     /// The cells of `kubectl get`, one per column of the kind's table.
-    fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value>;
+    fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
+        let _ = now_seconds;
+        vec![cells::name(object), cells::text(object, &["metadata", "creationTimestamp"])]
+    }
 
     /// The value of a selectable field that is not simply the text, number or flag at its path.
     fn selectable(&self, label: &str, object: &Value) -> Option<Text> {
@@ -146,5 +177,33 @@ pub fn keep(new: &mut Value, old: &Value, field: &str) {
         None => {
             map.remove(field);
         }
+    }
+}
+
+/// Keeps all metadata that an update through `status` may not change in kinds that are strict about it.
+pub fn keep_metadata(new: &mut Value, old: &Value) {
+    for field in
+        ["deletionTimestamp", "generation", "labels", "annotations", "finalizers", "ownerReferences"]
+    {
+        keep_at(new, old, &["metadata", field]);
+    }
+}
+
+/// Puts the old object's value at a path in the place of the new one's.
+pub fn keep_at(new: &mut Value, old: &Value, path: &[&str]) {
+    match old.at(path) {
+        Some(value) => new.set(path, value.clone()),
+        None => {
+            new.remove(path);
+        }
+    }
+}
+
+/// Sets a value at a path of maps that exist, where there is none.
+pub fn set_default(object: &mut Value, parent: &[&str], field: &str, value: impl Into<Value>) {
+    if let Some(map) = object.at_mut(parent).and_then(Value::as_map_mut)
+        && map.get(field).is_none_or(Value::is_null)
+    {
+        map.insert(field, value.into());
     }
 }

@@ -1,0 +1,221 @@
+//! Service.
+
+use super::{Rules, cells};
+use crate::validation::NameRule;
+use pintle_object::{Map, Value};
+
+pub struct Service;
+
+const CLIENT_IP_SECONDS: i64 = 3 * 60 * 60;
+
+impl Rules for Service {
+    fn default(&self, object: &mut Value) {
+        let Some(spec) = object.at_mut(&["spec"]) else { return };
+        if spec.str_at(&["sessionAffinity"]) == "None" {
+            spec.remove(&["sessionAffinityConfig"]);
+        }
+        if spec.str_at(&["sessionAffinity"]) == "ClientIP"
+            && spec.at(&["sessionAffinityConfig", "clientIP", "timeoutSeconds"]).is_none_or(Value::is_null)
+        {
+            spec.set(&["sessionAffinityConfig"], client_ip());
+        }
+        ports(spec);
+        let kind = spec.str_at(&["type"]).to_string();
+        let is_external = matches!(kind.as_str(), "NodePort" | "LoadBalancer")
+            || (kind == "ClusterIP" && !spec.list_at(&["externalIPs"]).is_empty());
+        if is_external && spec.str_at(&["externalTrafficPolicy"]).is_empty() {
+            spec.set(&["externalTrafficPolicy"], "Cluster");
+        }
+        if matches!(kind.as_str(), "NodePort" | "LoadBalancer" | "ClusterIP") {
+            super::set_default(spec, &[], "internalTrafficPolicy", "Cluster");
+        }
+        if kind == "LoadBalancer" {
+            super::set_default(spec, &[], "allocateLoadBalancerNodePorts", true);
+            for ingress in
+                object.at_mut(&["status", "loadBalancer", "ingress"]).and_then(Value::as_list_mut).into_iter().flatten()
+            {
+                if !ingress.str_at(&["ip"]).is_empty() {
+                    super::set_default(ingress, &[], "ipMode", "VIP");
+                }
+            }
+        }
+    }
+
+    fn prepare_create(&self, object: &mut Value, _context: &super::Context<'_>) {
+        object.set(&["status"], [("loadBalancer", Map::new())].into_iter().collect::<Map>());
+        normalise_cluster_ips(object, None);
+    }
+
+    fn prepare_update(&self, new: &mut Value, old: &Value, _context: &super::Context<'_>) {
+        super::keep(new, old, "status");
+        normalise_cluster_ips(new, Some(old));
+        drop_type_dependent(new, old);
+    }
+
+    fn name_rule(&self) -> NameRule {
+        NameRule::Dns1035
+    }
+
+    fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
+        let cluster_ip = object
+            .list_at(&["spec", "clusterIPs"])
+            .first()
+            .and_then(Value::as_str)
+            .unwrap_or(match object.str_at(&["spec", "clusterIP"]) {
+                "" => cells::NONE,
+                ip => ip,
+            });
+        vec![
+            cells::name(object),
+            cells::text(object, &["spec", "type"]),
+            Value::from(cluster_ip),
+            Value::from(external_ips(object)),
+            Value::from(port_list(object)),
+            cells::age(object, now_seconds),
+            cells::labels(object, &["spec", "selector"]),
+        ]
+    }
+}
+
+fn client_ip() -> Map {
+    let timeout: Map = [("timeoutSeconds", CLIENT_IP_SECONDS)].into_iter().collect();
+    [("clientIP", timeout)].into_iter().collect()
+}
+
+/// A port's protocol is TCP, and its target is itself.
+fn ports(spec: &mut Value) {
+    for port in spec.at_mut(&["ports"]).and_then(Value::as_list_mut).into_iter().flatten() {
+        let number = port.int_at(&["port"]).unwrap_or(0);
+        let is_unset = |port: &Value, field: &str| match port.get(field) {
+            None | Some(Value::Null) | Some(Value::Int(0)) => true,
+            Some(Value::Text(text)) => text.is_empty(),
+            Some(_) => false,
+        };
+        if is_unset(port, "protocol") {
+            port.set(&["protocol"], "TCP");
+        }
+        if is_unset(port, "targetPort") {
+            port.set(&["targetPort"], number);
+        }
+    }
+}
+
+/// `clusterIP` and the first of `clusterIPs` say the same; a client that knows only one of them means both.
+fn normalise_cluster_ips(new: &mut Value, old: Option<&Value>) {
+    let ip = new.str_at(&["spec", "clusterIP"]).to_string();
+    let has_ips = !new.list_at(&["spec", "clusterIPs"]).is_empty();
+    let Some(old) = old else {
+        if !ip.is_empty() && !has_ips {
+            new.set(&["spec", "clusterIPs"], vec![Value::from(ip)]);
+        }
+        return;
+    };
+    let old_ip = old.str_at(&["spec", "clusterIP"]);
+    let same_ips = new.list_at(&["spec", "clusterIPs"]) == old.list_at(&["spec", "clusterIPs"]);
+    if !old_ip.is_empty() && ip.is_empty() && same_ips {
+        new.remove(&["spec", "clusterIPs"]);
+    } else if old_ip != ip && same_ips {
+        new.set(&["spec", "clusterIPs"], vec![Value::from(ip)]);
+    }
+}
+
+/// A client that changes the type and leaves what the old type needed does not mean it.
+fn drop_type_dependent(new: &mut Value, old: &Value) {
+    let kind = |service: &Value| service.str_at(&["spec", "type"]).to_string();
+    let (new_kind, old_kind) = (kind(new), kind(old));
+    if new_kind == old_kind {
+        return;
+    }
+    let needs_ip = |kind: &str| kind != "ExternalName";
+    if needs_ip(&old_kind) && !needs_ip(&new_kind) {
+        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+            if field_is_same(new, old, field) {
+                new.remove(&["spec", field]);
+            }
+        }
+    }
+    let needs_ports = |kind: &str| matches!(kind, "NodePort" | "LoadBalancer");
+    if needs_ports(&old_kind) && !needs_ports(&new_kind) && same_node_ports(new, old) {
+        for port in new.at_mut(&["spec", "ports"]).and_then(Value::as_list_mut).into_iter().flatten() {
+            port.remove(&["nodePort"]);
+        }
+    }
+    if !needs_ports(&new_kind)
+        && new.int_at(&["spec", "healthCheckNodePort"]) == old.int_at(&["spec", "healthCheckNodePort"])
+    {
+        new.remove(&["spec", "healthCheckNodePort"]);
+    }
+    if new_kind != "LoadBalancer" {
+        for field in ["allocateLoadBalancerNodePorts", "loadBalancerClass"] {
+            if field_is_same(new, old, field) {
+                new.remove(&["spec", field]);
+            }
+        }
+    }
+    let is_external = needs_ports(&new_kind) || !new.list_at(&["spec", "externalIPs"]).is_empty();
+    if !is_external && field_is_same(new, old, "externalTrafficPolicy") {
+        new.remove(&["spec", "externalTrafficPolicy"]);
+    }
+}
+
+fn field_is_same(new: &Value, old: &Value, field: &str) -> bool {
+    new.at(&["spec", field]) == old.at(&["spec", field])
+}
+
+fn same_node_ports(new: &Value, old: &Value) -> bool {
+    let node_ports = |service: &Value| -> Vec<i64> {
+        let mut ports: Vec<i64> = service
+            .list_at(&["spec", "ports"])
+            .iter()
+            .map(|port| port.int_at(&["nodePort"]).unwrap_or(0))
+            .collect();
+        ports.sort_unstable();
+        ports
+    };
+    node_ports(new) == node_ports(old)
+}
+
+fn external_ips(object: &Value) -> String {
+    let ips: Vec<&str> =
+        object.list_at(&["spec", "externalIPs"]).iter().filter_map(Value::as_str).collect();
+    match object.str_at(&["spec", "type"]) {
+        "LoadBalancer" => {
+            let mut shown = load_balancer(object);
+            shown.extend(ips.iter().map(ToString::to_string));
+            if shown.is_empty() { String::from("<pending>") } else { shown.join(",") }
+        }
+        "ExternalName" => object.str_at(&["spec", "externalName"]).to_string(),
+        "ClusterIP" | "NodePort" if ips.is_empty() => cells::NONE.to_string(),
+        "ClusterIP" | "NodePort" => ips.join(","),
+        _ => cells::UNKNOWN.to_string(),
+    }
+}
+
+/// Addresses of a load balancer, sorted.
+pub(super) fn load_balancer(object: &Value) -> Vec<String> {
+    let mut shown: Vec<String> = Vec::new();
+    for ingress in object.list_at(&["status", "loadBalancer", "ingress"]) {
+        let address = [ingress.str_at(&["ip"]), ingress.str_at(&["hostname"])];
+        if let Some(address) = address.iter().find(|address| !address.is_empty()) {
+            shown.push(address.to_string());
+        }
+    }
+    shown.sort();
+    shown.dedup();
+    shown
+}
+
+fn port_list(object: &Value) -> String {
+    let shown: Vec<String> = object
+        .list_at(&["spec", "ports"])
+        .iter()
+        .map(|port| {
+            let (number, protocol) = (port.int_at(&["port"]).unwrap_or(0), port.str_at(&["protocol"]));
+            match port.int_at(&["nodePort"]) {
+                Some(node_port) if node_port > 0 => format!("{number}:{node_port}/{protocol}"),
+                _ => format!("{number}/{protocol}"),
+            }
+        })
+        .collect();
+    if shown.is_empty() { cells::NONE.to_string() } else { shown.join(",") }
+}

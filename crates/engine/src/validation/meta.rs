@@ -1,0 +1,286 @@
+//! Object metadata: names, labels, annotations, owners, finalizers, and what an update may not change.
+
+use super::NameRule;
+use pintle_object::content::{self, Messages};
+use pintle_object::field::quote;
+use pintle_object::{FieldErrors, GroupVersion, Path, Value};
+
+/// Annotations of one object may take this many bytes: what fits beside the object in one etcd request.
+const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
+const SUBRESOURCE_LEN_MAX: usize = 256;
+const MANAGER_LEN_MAX: usize = 128;
+
+const IMMUTABLE: &str = "field is immutable";
+const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
+
+const METADATA: Path<'static> = Path::root("metadata");
+
+/// All errors of a new object's metadata.
+pub fn validate(object: &Value, rule: NameRule, errors: &mut FieldErrors) {
+    validate_at(object, rule, &METADATA, errors);
+}
+
+/// All errors of metadata at a path; `object` is what holds it.
+pub fn validate_at(object: &Value, rule: NameRule, path: &Path<'_>, errors: &mut FieldErrors) {
+    let generate_name = object.str_at(&["metadata", "generateName"]);
+    if !generate_name.is_empty() {
+        for message in name_messages(rule, &mask_trailing_dash(generate_name)) {
+            errors.invalid(&path.child("generateName"), generate_name, &message);
+        }
+    }
+    let name = object.str_at(&["metadata", "name"]);
+    if name.is_empty() {
+        errors.required(&path.child("name"), "name or generateName is required");
+    } else {
+        for message in name_messages(rule, name) {
+            errors.invalid(&path.child("name"), name, &message);
+        }
+    }
+    let namespace = object.str_at(&["metadata", "namespace"]);
+    if !namespace.is_empty() {
+        for message in content::dns1123_label(namespace) {
+            errors.invalid(&path.child("namespace"), namespace, &message);
+        }
+    }
+    generation(object, path, errors);
+    labels_and_owners(object, path, errors);
+    finalizers(object, path, errors);
+    managed_fields(object, path, errors);
+}
+
+/// What every update of every kind is checked for, and most kinds check again.
+pub fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
+    let path = &METADATA;
+    if old.at(&["metadata", "deletionTimestamp"]).is_some_and(|time| !time.is_null()) {
+        no_new_finalizers(new, old, path, errors);
+    }
+    if new.str_at(&["metadata", "resourceVersion"]).is_empty() {
+        errors.invalid(&path.child("resourceVersion"), "", "must be specified for an update");
+    }
+    generation(new, path, errors);
+    let raised = new.int_at(&["metadata", "generation"]).unwrap_or(0);
+    if raised < old.int_at(&["metadata", "generation"]).unwrap_or(0) {
+        errors.invalid(&path.child("generation"), raised, "must not be decremented");
+    }
+    for field in ["name", "namespace", "uid"] {
+        let value = new.str_at(&["metadata", field]);
+        if value != old.str_at(&["metadata", field]) {
+            errors.invalid(&path.child(field), value, IMMUTABLE);
+        }
+    }
+    for field in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+        let value = new.at(&["metadata", field]).unwrap_or(&Value::Null);
+        if value != old.at(&["metadata", field]).unwrap_or(&Value::Null) {
+            errors.invalid(&path.child(field), value, IMMUTABLE);
+        }
+    }
+    labels_and_owners(new, path, errors);
+    managed_fields(new, path, errors);
+}
+
+/// Errors of a name by a kind's rule.
+pub fn name_messages(rule: NameRule, name: &str) -> Messages {
+    match rule {
+        NameRule::Subdomain => content::dns1123_subdomain(name),
+        NameRule::Label => content::dns1123_label(name),
+        NameRule::Dns1035 => content::dns1035_label(name),
+        NameRule::PathSegment => content::path_segment_name(name),
+        NameRule::Any => Messages::new(),
+    }
+}
+
+/// Errors of labels and annotations at a path, for templates as for objects.
+pub fn labels(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    if let Some(labels) = object.map_at(&["metadata", "labels"]) {
+        content::labels(labels, &path.child("labels"), errors);
+    }
+}
+
+pub fn annotations(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let Some(annotations) = object.map_at(&["metadata", "annotations"]) else { return };
+    let path = path.child("annotations");
+    let mut bytes = 0;
+    for (key, value) in annotations.iter() {
+        for message in content::label_key(&key.to_lowercase()) {
+            errors.invalid(&path, key, &message);
+        }
+        bytes += key.len() + value.as_str().map_or(0, str::len);
+    }
+    if bytes > ANNOTATIONS_BYTES_MAX {
+        errors.too_long(&path, ANNOTATIONS_BYTES_MAX);
+    }
+}
+
+/// The part of a generated name before the random letters may end in a dash.
+fn mask_trailing_dash(name: &str) -> String {
+    match name.strip_suffix('-') {
+        Some(rest) if !rest.is_empty() => {
+            let mut chars = rest.chars();
+            chars.next_back();
+            format!("{}a", chars.as_str())
+        }
+        _ => name.to_string(),
+    }
+}
+
+fn generation(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let generation = object.int_at(&["metadata", "generation"]).unwrap_or(0);
+    if generation < 0 {
+        errors.invalid(&path.child("generation"), generation, NOT_NEGATIVE);
+    }
+}
+
+fn labels_and_owners(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    labels(object, path, errors);
+    annotations(object, path, errors);
+    owners(object, path, errors);
+}
+
+fn owners(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let owners = object.list_at(&["metadata", "ownerReferences"]);
+    let path = path.child("ownerReferences");
+    let mut controller: Option<String> = None;
+    for (index, owner) in owners.iter().enumerate() {
+        owner_reference(owner, &path.index(index), errors);
+        if !owner.bool_at(&["controller"]) {
+            continue;
+        }
+        let name = format!("{}/{}", owner.str_at(&["kind"]), owner.str_at(&["name"]));
+        match &controller {
+            None => controller = Some(name),
+            Some(first) => {
+                let why = format!(
+                    "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {name}"
+                );
+                errors.invalid(&path, &Value::List(owners.to_vec()), &why);
+            }
+        }
+    }
+}
+
+fn owner_reference(owner: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let api_version = owner.str_at(&["apiVersion"]);
+    let group_version = GroupVersion::parse(api_version).filter(|parsed| !parsed.version.is_empty());
+    if api_version.is_empty() {
+        errors.required(&path.child("apiVersion"), "must not be empty");
+    } else if group_version.is_none() {
+        let why = "must be <group>/<version> or <version>";
+        errors.invalid(&path.child("apiVersion"), api_version, why);
+    }
+    for field in ["kind", "name", "uid"] {
+        if owner.str_at(&[field]).is_empty() {
+            errors.required(&path.child(field), "must not be empty");
+        }
+    }
+    if api_version == "v1" && owner.str_at(&["kind"]) == "Event" {
+        errors.invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner");
+    }
+}
+
+fn finalizers(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let finalizers = object.list_at(&["metadata", "finalizers"]);
+    let path = path.child("finalizers");
+    for finalizer in finalizers.iter().filter_map(Value::as_str) {
+        for message in content::label_key(finalizer) {
+            errors.invalid(&path, finalizer, &message);
+        }
+    }
+    let has = |name: &str| finalizers.iter().any(|finalizer| finalizer.as_str() == Some(name));
+    if has("orphan") && has("foregroundDeletion") {
+        let why = "finalizer orphan and foregroundDeletion cannot be both set";
+        errors.invalid(&path, &Value::List(finalizers.to_vec()), why);
+    }
+}
+
+fn no_new_finalizers(new: &Value, old: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let before = old.list_at(&["metadata", "finalizers"]);
+    let mut extra: Vec<&str> = new
+        .list_at(&["metadata", "finalizers"])
+        .iter()
+        .filter(|finalizer| !before.contains(finalizer))
+        .filter_map(Value::as_str)
+        .collect();
+    extra.sort_unstable();
+    extra.dedup();
+    if !extra.is_empty() {
+        let shown: Vec<String> = extra.iter().map(|name| quote(name)).collect();
+        let why = format!(
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            shown.join(", ")
+        );
+        errors.forbidden(&path.child("finalizers"), &why);
+    }
+}
+
+fn managed_fields(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let list = path.child("managedFields");
+    for (index, entry) in object.list_at(&["metadata", "managedFields"]).iter().enumerate() {
+        let path = list.index(index);
+        match entry.str_at(&["operation"]) {
+            "" => errors.required(&path.child("operation"), "must not be empty"),
+            "Apply" | "Update" => {}
+            other => errors.not_supported(&path.child("operation"), other, &["Apply", "Update"]),
+        }
+        let fields_type = entry.str_at(&["fieldsType"]);
+        if !fields_type.is_empty() && fields_type != "FieldsV1" {
+            errors.invalid(&path.child("fieldsType"), fields_type, "must be `FieldsV1`");
+        }
+        if entry.str_at(&["manager"]).len() > MANAGER_LEN_MAX {
+            errors.too_long(&path.child("manager"), MANAGER_LEN_MAX);
+        }
+        if entry.str_at(&["subresource"]).len() > SUBRESOURCE_LEN_MAX {
+            errors.too_long(&path.child("subresource"), SUBRESOURCE_LEN_MAX);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(json: &str, rule: NameRule) -> Vec<String> {
+        let object = pintle_object::json::parse(json.as_bytes()).expect("test data is JSON");
+        let mut errors = FieldErrors::new();
+        validate(&object, rule, &mut errors);
+        errors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn metadata_is_checked_in_order() {
+        let cases: [(&str, &[&str]); 5] = [
+            (r#"{"metadata":{"name":"a"}}"#, &[]),
+            (r#"{"metadata":{}}"#, &["metadata.name: Required value: name or generateName is required"]),
+            (r#"{"metadata":{"generateName":"a--","name":"a--x"}}"#, &[]),
+            (
+                r#"{"metadata":{"name":"a","generation":-1,"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"p"}]}}"#,
+                &[
+                    "metadata.generation: Invalid value: -1: must be greater than or equal to 0",
+                    "metadata.ownerReferences[0].uid: Required value: must not be empty",
+                ],
+            ),
+            (
+                r#"{"metadata":{"name":"a","finalizers":["orphan","foregroundDeletion"]}}"#,
+                &[
+                    "metadata.finalizers: Invalid value: [\"orphan\",\"foregroundDeletion\"]: finalizer orphan and foregroundDeletion cannot be both set",
+                ],
+            ),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(messages(json, NameRule::Subdomain), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_deleted_object_takes_no_new_finalizers() {
+        let parse = |json: &str| pintle_object::json::parse(json.as_bytes()).expect("test data is JSON");
+        let old = parse(r#"{"metadata":{"name":"a","resourceVersion":"1","deletionTimestamp":"x"}}"#);
+        let new = parse(
+            r#"{"metadata":{"name":"a","resourceVersion":"1","deletionTimestamp":"x","finalizers":["b/c"]}}"#,
+        );
+        let mut errors = FieldErrors::new();
+        validate_update(&new, &old, &mut errors);
+        let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let why = "no new finalizers can be added if the object is being deleted, found new finalizers";
+        assert_eq!(shown, [format!("metadata.finalizers: Forbidden: {why} []string{{\"b/c\"}}")]);
+    }
+}
