@@ -107,6 +107,7 @@ impl Engine {
             meta::set_generation(draft, 1);
         }
         served.rules.prepare_create(draft, &call.context(target));
+        self.settle(served, draft);
 
         let mut errors = FieldErrors::new();
         served.rules.validate(draft, &mut errors);
@@ -115,6 +116,11 @@ impl Engine {
         }
         served.rules.warnings(draft, None, &mut call.warnings);
         Ok(())
+    }
+
+    /// Shows again what the JSON of the stored type always shows, and rules or patches took away.
+    pub(crate) fn settle(&self, served: &crate::engine::Served, draft: &mut Value) {
+        pintle_schema::decode::settle(&self.api.schema, served.storage_ty, draft);
     }
 
     fn at_name<'a>(&self, target: &Target<'a>, draft: &'a Value) -> Target<'a> {

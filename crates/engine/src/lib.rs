@@ -25,12 +25,9 @@ pub mod paging;
 mod selection;
 mod table;
 mod track;
-<<<<<<< HEAD
 pub mod update;
-mod watch;
-=======
 pub mod validation;
->>>>>>> 9f1f699 (Give the core and apps kinds their defaults, preparation and table cells; check metadata)
+mod watch;
 
 pub use answer::META_VERSION;
 pub use call::{Call, Written};

@@ -4,7 +4,7 @@ use crate::admission::Operation;
 use crate::call::{Call, Written};
 use crate::engine::{Engine, Served, Target};
 use crate::options::parse_uint;
-use crate::{convert, meta};
+use crate::{convert, meta, validation};
 use pintle_object::{FieldErrors, GroupKind, Path, Reason, Status, Value};
 use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
 use std::sync::Arc;
@@ -163,7 +163,9 @@ impl Engine {
         }
         keep_system_fields(new, old);
 
+        self.settle(served, new);
         let mut errors = FieldErrors::new();
+        validation::meta::validate_update(new, old, &mut errors);
         match target.subresource {
             "" => served.rules.validate_update(new, old, &mut errors),
             "status" => served.rules.validate_status(new, old, &mut errors),

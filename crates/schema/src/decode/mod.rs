@@ -6,7 +6,7 @@ pub mod json;
 pub mod protobuf;
 mod zero;
 
-pub use zero::{fill, is_zero, zero};
+pub use zero::{fill, is_zero, settle, zero};
 
 use pintle_object::Value;
 
