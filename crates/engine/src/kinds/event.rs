@@ -29,8 +29,7 @@ impl Rules for Event {
 
     fn selectable(&self, label: &str, object: &Value) -> Option<Text> {
         let component = object.str_at(&["source", "component"]);
-        let component =
-            if component.is_empty() { object.str_at(&["reportingComponent"]) } else { component };
+        let component = if component.is_empty() { object.str_at(&["reportingComponent"]) } else { component };
         (label == "source").then(|| Text::from(component))
     }
 }

@@ -182,8 +182,7 @@ pub fn keep(new: &mut Value, old: &Value, field: &str) {
 
 /// Keeps all metadata that an update through `status` may not change in kinds that are strict about it.
 pub fn keep_metadata(new: &mut Value, old: &Value) {
-    for field in
-        ["deletionTimestamp", "generation", "labels", "annotations", "finalizers", "ownerReferences"]
+    for field in ["deletionTimestamp", "generation", "labels", "annotations", "finalizers", "ownerReferences"]
     {
         keep_at(new, old, &["metadata", field]);
     }

@@ -37,11 +37,7 @@ impl Rules for Namespace {
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
-        vec![
-            cells::name(object),
-            cells::text(object, &["status", "phase"]),
-            cells::age(object, now_seconds),
-        ]
+        vec![cells::name(object), cells::text(object, &["status", "phase"]), cells::age(object, now_seconds)]
     }
 
     fn may_go(&self, object: &Value) -> bool {

@@ -22,8 +22,8 @@ impl Rules for PersistentVolume {
     fn prepare_status(&self, new: &mut Value, old: &Value, context: &Context<'_>) {
         keep(new, old, "spec");
         let has_moved = new.str_at(&["status", "phase"]) != old.str_at(&["status", "phase"]);
-        let is_untold = new.at(&["status", "lastPhaseTransitionTime"])
-            == old.at(&["status", "lastPhaseTransitionTime"]);
+        let is_untold =
+            new.at(&["status", "lastPhaseTransitionTime"]) == old.at(&["status", "lastPhaseTransitionTime"]);
         if has_moved && is_untold {
             new.set(&["status", "lastPhaseTransitionTime"], now(context));
         }
@@ -73,8 +73,7 @@ pub(super) fn access_modes(modes: &[Value]) -> String {
         ("ReadWriteOncePod", "RWOP"),
     ];
     let has = |long: &str| modes.iter().any(|mode| mode.as_str() == Some(long));
-    let shown: Vec<&str> =
-        SHORT.iter().filter(|(long, _)| has(long)).map(|(_, short)| *short).collect();
+    let shown: Vec<&str> = SHORT.iter().filter(|(long, _)| has(long)).map(|(_, short)| *short).collect();
     shown.join(",")
 }
 

@@ -31,8 +31,11 @@ impl Rules for Service {
         }
         if kind == "LoadBalancer" {
             super::set_default(spec, &[], "allocateLoadBalancerNodePorts", true);
-            for ingress in
-                object.at_mut(&["status", "loadBalancer", "ingress"]).and_then(Value::as_list_mut).into_iter().flatten()
+            for ingress in object
+                .at_mut(&["status", "loadBalancer", "ingress"])
+                .and_then(Value::as_list_mut)
+                .into_iter()
+                .flatten()
             {
                 if !ingress.str_at(&["ip"]).is_empty() {
                     super::set_default(ingress, &[], "ipMode", "VIP");
@@ -57,14 +60,12 @@ impl Rules for Service {
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
-        let cluster_ip = object
-            .list_at(&["spec", "clusterIPs"])
-            .first()
-            .and_then(Value::as_str)
-            .unwrap_or(match object.str_at(&["spec", "clusterIP"]) {
+        let cluster_ip = object.list_at(&["spec", "clusterIPs"]).first().and_then(Value::as_str).unwrap_or(
+            match object.str_at(&["spec", "clusterIP"]) {
                 "" => cells::NONE,
                 ip => ip,
-            });
+            },
+        );
         vec![
             cells::name(object),
             cells::text(object, &["spec", "type"]),
@@ -176,8 +177,7 @@ fn same_node_ports(new: &Value, old: &Value) -> bool {
 }
 
 fn external_ips(object: &Value) -> String {
-    let ips: Vec<&str> =
-        object.list_at(&["spec", "externalIPs"]).iter().filter_map(Value::as_str).collect();
+    let ips: Vec<&str> = object.list_at(&["spec", "externalIPs"]).iter().filter_map(Value::as_str).collect();
     match object.str_at(&["spec", "type"]) {
         "LoadBalancer" => {
             let mut shown = load_balancer(object);

@@ -12,8 +12,11 @@ impl Rules for StatefulSet {
             set_default(object, &["spec", "updateStrategy"], "rollingUpdate", Map::new());
             set_default(object, &["spec", "updateStrategy", "rollingUpdate"], "partition", 0);
         }
-        for claim in
-            object.at_mut(&["spec", "volumeClaimTemplates"]).and_then(Value::as_list_mut).into_iter().flatten()
+        for claim in object
+            .at_mut(&["spec", "volumeClaimTemplates"])
+            .and_then(Value::as_list_mut)
+            .into_iter()
+            .flatten()
         {
             claim.set(&["kind"], "PersistentVolumeClaim");
             claim.set(&["apiVersion"], "v1");

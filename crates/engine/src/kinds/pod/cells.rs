@@ -133,8 +133,7 @@ impl Restarts {
 
 fn phase_or_reason(pod: &Value) -> String {
     let is_gated = pod.list_at(&["status", "conditions"]).iter().any(|condition| {
-        condition.str_at(&["type"]) == "PodScheduled"
-            && condition.str_at(&["reason"]) == "SchedulingGated"
+        condition.str_at(&["type"]) == "PodScheduled" && condition.str_at(&["reason"]) == "SchedulingGated"
     });
     if is_gated {
         return String::from("SchedulingGated");

@@ -32,7 +32,9 @@ pub fn class(pod: &Value) -> &'static str {
 /// The pod's own resources where it has any, else those of its containers.
 fn pod_resources(pod: &Value) -> Vec<Value> {
     let own = pod.at(&["spec", "resources"]).filter(|resources| {
-        ["requests", "limits"].iter().any(|field| resources.map_at(&[field]).is_some_and(|map| !map.is_empty()))
+        ["requests", "limits"]
+            .iter()
+            .any(|field| resources.map_at(&[field]).is_some_and(|map| !map.is_empty()))
     });
     if let Some(own) = own {
         return vec![own.clone()];
@@ -58,7 +60,10 @@ mod tests {
         let cases = [
             (r#"{}"#, "BestEffort"),
             (r#"{"requests":{"cpu":"1"}}"#, "Burstable"),
-            (r#"{"limits":{"cpu":"1","memory":"1Gi"},"requests":{"cpu":"1000m","memory":"1Gi"}}"#, "Guaranteed"),
+            (
+                r#"{"limits":{"cpu":"1","memory":"1Gi"},"requests":{"cpu":"1000m","memory":"1Gi"}}"#,
+                "Guaranteed",
+            ),
             (r#"{"limits":{"cpu":"1","memory":"1Gi"},"requests":{"cpu":"1","memory":"1Mi"}}"#, "Burstable"),
             (r#"{"limits":{"example.com/gpu":"1"}}"#, "BestEffort"),
         ];
