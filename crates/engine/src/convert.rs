@@ -3,15 +3,25 @@
 use crate::engine::Served;
 use crate::kinds;
 use pintle_object::{Status, Value};
-use pintle_schema::Builtin;
+use pintle_schema::{Builtin, defaults};
 
 /// A tree of the served version becomes one of the stored version.
 pub(crate) fn to_storage(api: &Builtin, served: &Served, tree: Value) -> Result<Value, Status> {
     if !served.is_converted() {
         return Ok(tree);
     }
-    let _ = api;
-    Ok(kinds::to_storage(&served.gvk(), tree))
+    let mut stored = kinds::to_storage(&served.gvk(), tree);
+    defaults::apply(&api.schema, served.storage_ty, &mut stored);
+    served.rules.default(&mut stored);
+    Ok(stored)
+}
+
+/// Fills in the defaults of an object in the served version: those of its table, then those of its kind.
+pub(crate) fn default(api: &Builtin, served: &Served, tree: &mut Value) {
+    defaults::apply(&api.schema, served.resource.ty, tree);
+    if !served.is_converted() {
+        served.rules.default(tree);
+    }
 }
 
 /// A tree of the stored version becomes one of the served version.

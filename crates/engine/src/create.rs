@@ -22,6 +22,7 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
         let served = target.served;
+        convert::default(&self.api, served, &mut object);
         meta::wipe_system_fields(&mut object);
         meta::ensure_namespace(&mut object, target.namespace)?;
         call.dedup_owners(&mut object, false);

@@ -5,6 +5,7 @@
 pub mod admission;
 pub mod allocate;
 mod answer;
+mod bind;
 pub mod body;
 mod call;
 mod convert;
@@ -22,6 +23,7 @@ pub mod meta;
 mod open;
 pub mod options;
 pub mod paging;
+mod scale;
 mod selection;
 mod table;
 mod track;
@@ -30,9 +32,11 @@ pub mod validation;
 mod watch;
 
 pub use answer::META_VERSION;
+pub use bind::created;
 pub use call::{Call, Written};
 pub use engine::{Engine, Served, Target};
 pub use list::Listing;
+pub use scale::ScaleSource;
 pub use selection::Selection;
 pub use table::{Include, TableStyle};
 pub use watch::{Heard, Watch};

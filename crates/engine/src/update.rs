@@ -36,6 +36,7 @@ impl Engine {
         mut body: Value,
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
+        convert::default(&self.api, target.served, &mut body);
         meta::ensure_namespace(&mut body, target.namespace)?;
         check_name(&target, &body)?;
         call.dedup_owners(&mut body, false);
@@ -154,7 +155,8 @@ impl Engine {
         meta::set_generation(new, meta::generation(old));
         let context = call.context(target);
         match target.subresource {
-            "" => served.rules.prepare_update(new, old, &context),
+            // A scale changes the object itself, in one field.
+            "" | "scale" => served.rules.prepare_update(new, old, &context),
             "status" => served.rules.prepare_status(new, old, &context),
             _ => served.rules.prepare_subresource(new, old, &context),
         }
@@ -167,7 +169,7 @@ impl Engine {
         let mut errors = FieldErrors::new();
         validation::meta::validate_update(new, old, &mut errors);
         match target.subresource {
-            "" => served.rules.validate_update(new, old, &mut errors),
+            "" | "scale" => served.rules.validate_update(new, old, &mut errors),
             "status" => served.rules.validate_status(new, old, &mut errors),
             other => served.rules.validate_subresource(new, old, other, &mut errors),
         }
@@ -208,7 +210,7 @@ impl Engine {
 }
 
 /// The name in the object is the name of the path.
-pub(crate) fn check_name(target: &Target<'_>, object: &Value) -> Result<(), Status> {
+pub fn check_name(target: &Target<'_>, object: &Value) -> Result<(), Status> {
     let (name, wanted) = (meta::name(object), target.name);
     if name.is_empty() {
         return Err(Status::bad_request(format!(
@@ -230,7 +232,7 @@ pub(crate) fn check_name(target: &Target<'_>, object: &Value) -> Result<(), Stat
 }
 
 /// A uid in the body says which object is meant; a later one of the same name is another.
-fn check_uid(target: &Target<'_>, body: &Value, existing: &Object) -> Result<(), Status> {
+pub(crate) fn check_uid(target: &Target<'_>, body: &Value, existing: &Object) -> Result<(), Status> {
     let uid = meta::uid(body);
     if uid.is_empty() || uid == existing.digest.uid {
         return Ok(());

@@ -90,7 +90,9 @@ fn open_engine(config: &Config) -> Result<Arc<Engine>, String> {
     let api = Arc::new(pintle_schema::builtin());
     let backend = Sqlite::open(&config.data_dir.join("store.db")).map_err(|error| error.to_string())?;
     let engine = Engine::open(api, Box::new(backend), pintle_store::Options::default());
-    engine.map(Arc::new).map_err(|error| error.to_string())
+    let mut engine = engine.map_err(|error| error.to_string())?;
+    engine.set_admission(Box::new(pintle_admission::Chain::standard()));
+    Ok(Arc::new(engine))
 }
 
 fn own_certificates(config: &Config) -> Result<Pki, String> {

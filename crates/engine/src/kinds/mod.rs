@@ -1,5 +1,6 @@
 //! What is not data about a kind: one file per kind, one `Rules` per file.
 
+pub mod binding;
 pub mod cells;
 mod component_status;
 mod config_map;

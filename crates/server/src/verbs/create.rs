@@ -1,8 +1,9 @@
 //! POST on a collection: a new object.
 
-use super::{call, form};
+use super::{call, form, review};
 use crate::app::App;
 use crate::negotiate;
+use crate::pipeline;
 use crate::request::Request;
 use crate::respond::Response;
 use pintle_engine::options::WriteOptions;
@@ -31,6 +32,36 @@ async fn run(
     let body = call::body(request)?;
     let validation = options.field_validation;
     let object = body::decode(&app.engine.api, body, ty, &gvk, validation, &mut call.warnings)?;
+    if served.collection.is_none() || !target.subresource.is_empty() {
+        return virtual_create(app, request, target, accept, object, call).await;
+    }
     let written = app.engine.create(target, object, call).await?;
     form::tree(app, request, accept, served, 201, &written.object)
+}
+
+/// Objects that are answered, not stored.
+async fn virtual_create(
+    app: &App,
+    request: &Request,
+    target: Target<'_>,
+    accept: negotiate::Accept,
+    object: pintle_object::Value,
+    call: &mut Call<'_>,
+) -> Result<Response, Status> {
+    match (target.served.resource.plural.as_ref(), target.subresource) {
+        ("bindings", "") | ("pods", "binding") => {
+            let pods = app.engine.find("", "v1", "pods").ok_or_else(pipeline::no_such_resource)?;
+            let name = object.str_at(&["metadata", "name"]).to_string();
+            if name.is_empty() && target.name.is_empty() {
+                return Err(Status::bad_request("Name parameter required."));
+            }
+            let name = if target.name.is_empty() { &name } else { target.name };
+            let pod = Target { served: pods, subresource: "binding", namespace: target.namespace, name };
+            app.engine.bind(pod, object, call).await?;
+            let accept = negotiate::Accept { pretty: accept.pretty, ..negotiate::Accept::plain(accept.format) };
+            Ok(form::typed(app, accept, app.engine.meta_type("Status"), 201, &pintle_engine::created()))
+        }
+        (_, "") => review::review(app, request, target, accept, object),
+        _ => Err(pipeline::no_such_resource()),
+    }
 }

@@ -1,12 +1,12 @@
 //! Answers in the form that the client asked for: objects, tables, partial metadata; JSON, YAML, protobuf.
 
-use super::call::query;
+use super::call::{self, query};
 use crate::app::App;
 use crate::negotiate::{Accept, Format, View};
 use crate::request::Request;
 use crate::respond::Response;
 use bytes::Bytes;
-use pintle_engine::{Include, Listing, Served, TableStyle};
+use pintle_engine::{Include, Listing, Served, TableStyle, Target};
 use pintle_object::{Reason, Status, Value, json, yaml};
 use pintle_schema::TypeId;
 use pintle_store::Object;
@@ -56,6 +56,24 @@ pub fn tree(
                 "you requested PartialObjectMetadataList, but the requested object is not a list ({kind})"
             );
             Err(Status::new(406, Reason::NotAcceptable, message))
+        }
+    }
+}
+
+/// A scale, which has a type and columns of its own.
+pub fn scale(
+    app: &App,
+    request: &Request,
+    accept: Accept,
+    target: &Target<'_>,
+    status: u16,
+    scale: &Value,
+) -> Result<Response, Status> {
+    let (ty, _) = call::body_kind(target.served, target);
+    match accept.view {
+        View::Object => Ok(typed(app, accept, ty, status, scale)),
+        View::Partial | View::PartialList | View::Table => {
+            tree(app, request, accept, target.served, status, scale)
         }
     }
 }

@@ -7,6 +7,8 @@ mod form;
 mod get;
 mod list;
 mod patch;
+mod review;
+mod subresource;
 mod update;
 mod watch;
 
@@ -29,7 +31,7 @@ pub async fn dispatch(app: &App, request: &Request) -> Result<Response, Status> 
     let served = served.ok_or_else(pipeline::no_such_resource)?;
     let path = Path::of(request, served).ok_or_else(pipeline::no_such_resource)?;
     if path == Path::Subresource {
-        return subresource(app, request, served).await;
+        return subresource::answer(app, request, target(request, served), action(request)).await;
     }
     let target = target(request, served);
     match (path, action(request)) {
@@ -55,18 +57,6 @@ pub async fn dispatch(app: &App, request: &Request) -> Result<Response, Status> 
         (Path::Collection, Action::Delete) if served.has(Verbs::DELETE_COLLECTION) => {
             delete::delete_collection(app, request, target).await
         }
-        _ => Err(pipeline::method_not_allowed()),
-    }
-}
-
-async fn subresource(app: &App, request: &Request, served: &Served) -> Result<Response, Status> {
-    let target = target(request, served);
-    let sub = served.resource.subresource(target.subresource).ok_or_else(pipeline::no_such_resource)?;
-    match action(request) {
-        Action::Get if sub.verbs.has(Verbs::GET) => get::get(app, request, target).await,
-        Action::Update if sub.verbs.has(Verbs::UPDATE) => update::update(app, request, target).await,
-        Action::Patch if sub.verbs.has(Verbs::PATCH) => patch::patch(app, request, target).await,
-        Action::Create if sub.verbs.has(Verbs::CREATE) => create::create(app, request, target).await,
         _ => Err(pipeline::method_not_allowed()),
     }
 }

@@ -1,0 +1,107 @@
+//! The scale subresource: how many replicas an object wants and has, in one form for all kinds.
+
+use crate::call::{Call, Written};
+use crate::engine::{Engine, Served, Target};
+use crate::meta;
+use crate::options::parse_uint;
+use crate::update::{self, Source};
+use pintle_object::selector::LabelSelector;
+use pintle_object::{FieldErrors, GroupKind, Map, Path, Reason, Status, Value};
+
+const API_VERSION: &str = "autoscaling/v1";
+const REPLICAS: [&str; 2] = ["spec", "replicas"];
+
+/// Where the next scale comes from.
+pub enum ScaleSource<'a> {
+    Body(Value),
+    /// Computes the next scale from the current one.
+    Patch(&'a (dyn Fn(&Value) -> Result<Value, Status> + Sync)),
+}
+
+impl Engine {
+    /// The scale of an object, given as a tree in the served version.
+    pub fn scale(&self, served: &Served, object: &Value) -> Value {
+        let _ = served;
+        let mut scale = Value::map();
+        scale.set(&["kind"], "Scale");
+        scale.set(&["apiVersion"], API_VERSION);
+        scale.set(&["metadata"], Map::new());
+        for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+            meta::keep(&mut scale, object, field);
+        }
+        scale.set(&["spec"], Map::new());
+        set_replicas(&mut scale, object.int_at(&REPLICAS).unwrap_or(0));
+        let replicas = object.int_at(&["status", "replicas"]).unwrap_or(0);
+        scale.set(&["status", "replicas"], replicas);
+        let selector = selector_text(object.at(&["spec", "selector"]));
+        if !selector.is_empty() {
+            scale.set(&["status", "selector"], selector);
+        }
+        scale
+    }
+
+    /// Writes the replicas of a scale into its object; the answer is the scale that came of it.
+    pub async fn update_scale(
+        &self,
+        target: Target<'_>,
+        source: ScaleSource<'_>,
+        call: &mut Call<'_>,
+    ) -> Result<Written, Status> {
+        let served = target.served;
+        let rescale = |current: Option<&Value>| {
+            let missing = || Status::not_found(&served.group_resource(), target.name);
+            let current = current.ok_or_else(missing)?;
+            let next = match &source {
+                ScaleSource::Body(body) => body.clone(),
+                ScaleSource::Patch(patch) => patch(&self.scale(served, current))?,
+            };
+            apply(&target, &next, current)
+        };
+        let written = self.write_over(target, Source::Patch(&rescale), false, call).await?;
+        Ok(Written { object: self.scale(served, &written.object), created: false })
+    }
+}
+
+/// The object with the replicas of a scale, after the checks that a scale must pass.
+fn apply(target: &Target<'_>, scale: &Value, current: &Value) -> Result<Value, Status> {
+    update::check_name(target, scale)?;
+    let replicas = scale.int_at(&REPLICAS).unwrap_or(0);
+    if replicas < 0 {
+        let mut errors = FieldErrors::new();
+        let path = Path::root("spec.replicas");
+        errors.invalid(&path, replicas, "must be greater than or equal to 0");
+        return Err(Status::invalid(&GroupKind::new("autoscaling", "Scale"), target.name, errors));
+    }
+    let version = meta::resource_version(scale);
+    if !version.is_empty() {
+        let wanted = parse_uint(version).map_err(|why| Status::new(500, Reason::Unknown, why))?;
+        if wanted != 0 && version != meta::resource_version(current) {
+            return Err(Status::stale(&target.served.group_resource(), target.name));
+        }
+    }
+    let mut object = current.clone();
+    set_replicas_of(&mut object, replicas);
+    Ok(object)
+}
+
+/// `spec.replicas` of a Scale leaves zero out; that of the kinds themselves is a pointer and shows it.
+fn set_replicas(scale: &mut Value, replicas: i64) {
+    if replicas != 0 {
+        scale.set(&REPLICAS, replicas);
+    }
+}
+
+fn set_replicas_of(object: &mut Value, replicas: i64) {
+    object.set(&REPLICAS, replicas);
+}
+
+/// A selector as text; a plain map of labels is that of the oldest kind.
+fn selector_text(selector: Option<&Value>) -> String {
+    let Some(map) = selector.and_then(Value::as_map) else { return String::new() };
+    if map.contains("matchLabels") || map.contains("matchExpressions") {
+        return LabelSelector::format(selector);
+    }
+    let pairs: Vec<String> =
+        map.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or(""))).collect();
+    pairs.join(",")
+}

@@ -1,0 +1,67 @@
+//! Subresources: parts of an object with verbs of their own.
+
+use super::{Action, call, create, form, get, patch, update};
+use crate::app::App;
+use crate::negotiate;
+use crate::pipeline;
+use crate::request::Request;
+use crate::respond::Response;
+use pintle_engine::options::WriteOptions;
+use pintle_engine::{Call, ScaleSource, Target, body};
+use pintle_object::Status;
+use pintle_schema::Verbs;
+
+pub async fn answer(
+    app: &App,
+    request: &Request,
+    target: Target<'_>,
+    action: Action,
+) -> Result<Response, Status> {
+    let sub = target.served.resource.subresource(target.subresource);
+    let sub = sub.ok_or_else(pipeline::no_such_resource)?;
+    match action {
+        Action::Get if sub.verbs.has(Verbs::GET) && sub.name == "scale" => get_scale(app, request, target).await,
+        Action::Get if sub.verbs.has(Verbs::GET) => get::get(app, request, target).await,
+        Action::Update if sub.verbs.has(Verbs::UPDATE) && sub.name == "scale" => {
+            put_scale(app, request, target).await
+        }
+        Action::Update if sub.verbs.has(Verbs::UPDATE) => update::update(app, request, target).await,
+        Action::Patch if sub.verbs.has(Verbs::PATCH) => patch::patch(app, request, target).await,
+        Action::Create if sub.verbs.has(Verbs::CREATE) => create::create(app, request, target).await,
+        _ => Err(pipeline::method_not_allowed()),
+    }
+}
+
+async fn get_scale(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+    let accept = negotiate::resource(request)?;
+    let served = target.served;
+    let object = app.engine.get(&target, call::query(request)).await?;
+    let scale = app.engine.scale(served, &app.engine.tree(served, &object)?);
+    form::scale(app, request, accept, &target, 200, &scale)
+}
+
+async fn put_scale(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+    let accept = negotiate::resource(request)?;
+    let options = WriteOptions::update(call::query(request))?;
+    let user = call::user(request);
+    let mut call = call::call(request, &user, &options.field_manager, options.dry_run);
+    let result = write_scale(app, request, target, accept, &options, &mut call).await;
+    call::with_warnings(app, request, call.warnings, result)
+}
+
+async fn write_scale(
+    app: &App,
+    request: &Request,
+    target: Target<'_>,
+    accept: negotiate::Accept,
+    options: &WriteOptions,
+    call: &mut Call<'_>,
+) -> Result<Response, Status> {
+    let (ty, gvk) = call::body_kind(target.served, &target);
+    let body = call::body(request)?;
+    let validation = options.field_validation;
+    let scale = body::decode(&app.engine.api, body, ty, &gvk, validation, &mut call.warnings)?;
+    pintle_engine::update::check_name(&target, &scale)?;
+    let written = app.engine.update_scale(target, ScaleSource::Body(scale), call).await?;
+    form::scale(app, request, accept, &target, 200, &written.object)
+}
