@@ -42,8 +42,8 @@ fn decide(engine: &Engine, attributes: &Attributes<'_>) -> Result<(), Status> {
     if target.namespace.is_empty() || !concerns_namespace || is_access_review(&resource) {
         return Ok(());
     }
-    let phase = phase(engine, target.namespace)
-        .ok_or_else(|| Status::not_found(&namespaces(), target.namespace))?;
+    let phase =
+        phase(engine, target.namespace).ok_or_else(|| Status::not_found(&namespaces(), target.namespace))?;
     if attributes.operation == Operation::Create && phase == "Terminating" {
         return Err(terminating(&resource, target.name, target.namespace));
     }

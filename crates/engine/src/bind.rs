@@ -45,7 +45,10 @@ impl Engine {
         crate::update::check_uid(pod, body, &existing)?;
         let mut object = self.storage_tree(served, &existing)?;
         let conflict = |why: String| {
-            let resource = GroupResource::new(served.resource.group.as_ref(), format!("{}/binding", served.resource.plural));
+            let resource = GroupResource::new(
+                served.resource.group.as_ref(),
+                format!("{}/binding", served.resource.plural),
+            );
             Status::conflict(&resource, pod.name, &why)
         };
         binding::bind(&mut object, body, call.now).map_err(conflict)?;

@@ -20,7 +20,9 @@ pub async fn answer(
     let sub = target.served.resource.subresource(target.subresource);
     let sub = sub.ok_or_else(pipeline::no_such_resource)?;
     match action {
-        Action::Get if sub.verbs.has(Verbs::GET) && sub.name == "scale" => get_scale(app, request, target).await,
+        Action::Get if sub.verbs.has(Verbs::GET) && sub.name == "scale" => {
+            get_scale(app, request, target).await
+        }
         Action::Get if sub.verbs.has(Verbs::GET) => get::get(app, request, target).await,
         Action::Update if sub.verbs.has(Verbs::UPDATE) && sub.name == "scale" => {
             put_scale(app, request, target).await
