@@ -5,8 +5,10 @@ use crate::kinds;
 use pintle_object::{Status, Value};
 use pintle_schema::{Builtin, defaults};
 
-/// A tree of the served version becomes one of the stored version.
-pub(crate) fn to_storage(api: &Builtin, served: &Served, tree: Value) -> Result<Value, Status> {
+/// A tree of the served version becomes one of the stored version, without kind and apiVersion.
+pub(crate) fn to_storage(api: &Builtin, served: &Served, mut tree: Value) -> Result<Value, Status> {
+    tree.remove(&["kind"]);
+    tree.remove(&["apiVersion"]);
     if !served.is_converted() {
         return Ok(tree);
     }

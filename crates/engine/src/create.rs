@@ -26,7 +26,7 @@ impl Engine {
         meta::wipe_system_fields(&mut object);
         meta::ensure_namespace(&mut object, target.namespace)?;
         call.dedup_owners(&mut object, false);
-        self.track(&target, None, &mut object, call)?;
+        self.track(&target, None, &mut object, call);
         let mut draft = convert::to_storage(&self.api, served, object)?;
         let name = meta::name(&draft).to_string();
         let named = Target { name: if target.name.is_empty() { &name } else { target.name }, ..target };

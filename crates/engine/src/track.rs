@@ -1,54 +1,53 @@
 //! Managed fields: which manager last set which field.
 
 use crate::call::Call;
-use crate::convert;
-use crate::engine::{Engine, Served, Target};
-use pintle_object::{Status, Value};
-use pintle_patch::{Tracking, Versions, reset_fields, track_update};
+use crate::engine::{Engine, Target};
+use pintle_object::Value;
+use pintle_patch::{Filter, Tracking, Versions, reset_fields, track_update};
 use pintle_schema::TypeId;
 
 impl Engine {
-    /// Accounts the difference between `live` and `new`, both in the request's version, to the manager of the call.
-    pub(crate) fn track(
-        &self,
-        target: &Target<'_>,
-        live: Option<&Value>,
-        new: &mut Value,
-        call: &Call<'_>,
-    ) -> Result<(), Status> {
+    /// Accounts the difference between `live` and `new` to the manager of the call. Both are in the version of
+    /// the request, with kind and apiVersion.
+    pub(crate) fn track(&self, target: &Target<'_>, live: Option<&Value>, new: &mut Value, call: &Call<'_>) {
+        let filter = self.filter(target);
+        let api_version = target.served.api_version();
+        let tracking = self.tracking(target, &api_version, &filter, call);
+        track_update(&tracking, live, new);
+    }
+
+    /// What a write to the target resets whatever the client says, and no manager therefore owns.
+    pub(crate) fn filter(&self, target: &Target<'_>) -> Filter {
         let served = target.served;
-        let gvk = served.gvk();
         let has_status = served.resource.subresource("status").is_some();
-        let tracking = Tracking {
+        reset_fields(&served.storage.group, &served.storage.kind, target.subresource, has_status)
+    }
+
+    pub(crate) fn tracking<'a>(
+        &'a self,
+        target: &Target<'a>,
+        api_version: &'a str,
+        filter: &'a Filter,
+        call: &'a Call<'_>,
+    ) -> Tracking<'a> {
+        Tracking {
             schema: &self.api.schema,
-            ty: served.resource.ty,
-            api_version: &gvk.group_version().to_string(),
+            ty: target.served.resource.ty,
+            api_version,
             subresource: target.subresource,
             manager: &call.manager,
-            filter: &reset_fields(&gvk.group, &gvk.kind, target.subresource, has_status),
-            versions: &ServedVersions { engine: self, served },
+            filter,
+            versions: &OneVersion,
             now: call.now,
-        };
-        track_update(&tracking, live, new);
-        Ok(())
+        }
     }
 }
 
-/// The versions that a resource is served in.
-struct ServedVersions<'a> {
-    engine: &'a Engine,
-    served: &'a Served,
-}
+/// Managers of another version of the kind keep what they own, as if that version were not served.
+struct OneVersion;
 
-impl Versions for ServedVersions<'_> {
-    fn convert(&self, object: &Value, api_version: &str) -> Option<(TypeId, Value)> {
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let other = self.engine.find(group, version, &self.served.resource.plural)?;
-        if other.resource.key_prefix != self.served.resource.key_prefix {
-            return None;
-        }
-        let stored = convert::to_storage(&self.engine.api, self.served, object.clone()).ok()?;
-        let shown = convert::from_storage(&self.engine.api, other, stored).ok()?;
-        Some((other.resource.ty, shown))
+impl Versions for OneVersion {
+    fn convert(&self, _: &Value, _: &str) -> Option<(TypeId, Value)> {
+        None
     }
 }

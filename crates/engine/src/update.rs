@@ -92,7 +92,7 @@ impl Engine {
         if let Source::Body(body) = source {
             check_uid(target, body, existing)?;
         }
-        self.track(target, Some(&current), &mut proposed, call)?;
+        self.track(target, Some(&current), &mut proposed, call);
         let old = self.storage_tree(served, existing)?;
         let mut new = convert::to_storage(&self.api, served, proposed)?;
         let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
@@ -101,6 +101,7 @@ impl Engine {
         let is_unconditional = check_version(target, &mut new, existing)?;
 
         self.prepare_update(target, &mut new, &old, call)?;
+        pintle_patch::keep_times_of_noop(&old, &mut new);
         let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
         self.admission().validate(self, attributes, &new, &mut call.warnings).await?;
         if goes_with_update(served, &new, &old) {
@@ -195,7 +196,7 @@ impl Engine {
         if !uid.is_empty() {
             return Err(uid_conflict(target, &uid, ""));
         }
-        self.track(target, None, &mut proposed, call)?;
+        self.track(target, None, &mut proposed, call);
         let mut draft = convert::to_storage(&self.api, served, proposed)?;
         let attributes = call.attributes(Operation::Create, *target, None, None);
         self.admission().mutate(self, attributes, &mut draft, &mut call.warnings).await?;
