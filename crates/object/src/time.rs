@@ -27,43 +27,36 @@ impl Time {
 
     /// `2024-01-02T03:04:05Z`
     pub fn to_seconds_text(self) -> Text {
-        let mut text = self.date_time();
-        text.push('Z');
-        text
+        let mut digits = *b"0000-00-00T00:00:00Z";
+        self.write_date_time(&mut digits);
+        Text::from_utf8_lossy(&digits)
     }
 
     /// `2024-01-02T03:04:05.678900Z`
     pub fn to_micro_text(self) -> Text {
-        let mut text = self.date_time();
-        text.push('.');
-        push_digits(&mut text, i64::from(self.nanos / 1000), 6);
-        text.push('Z');
-        text
+        let mut digits = *b"0000-00-00T00:00:00.000000Z";
+        self.write_date_time(&mut digits);
+        write_digits(&mut digits, 20, 26, i64::from(self.nanos / 1000));
+        Text::from_utf8_lossy(&digits)
     }
 
-    fn date_time(self) -> Text {
+    fn write_date_time(self, digits: &mut [u8]) {
         let (year, month, day) = civil(self.seconds.div_euclid(86_400));
         let second = self.seconds.rem_euclid(86_400);
-        let mut text = Text::const_new("");
-        push_digits(&mut text, year, 4);
-        let parts =
-            [('-', month), ('-', day), ('T', second / 3600), (':', second / 60 % 60), (':', second % 60)];
-        for (before, number) in parts {
-            text.push(before);
-            push_digits(&mut text, number, 2);
+        write_digits(digits, 0, 4, year);
+        let parts = [month, day, second / 3600, second / 60 % 60, second % 60];
+        for (place, number) in (5..).step_by(3).zip(parts) {
+            write_digits(digits, place, place + 2, number);
         }
-        text
     }
 }
 
-/// Appends a number with leading zeros up to a width.
-fn push_digits(text: &mut Text, number: i64, width: u32) {
-    if number < 0 || number >= 10_i64.pow(width) {
-        text.push_str(&number.to_string());
-        return;
-    }
-    for place in (0..width).rev() {
-        text.push(char::from(b'0' + (number / 10_i64.pow(place) % 10) as u8));
+/// Writes a number with leading zeros; of years beyond 9999 the last four digits.
+fn write_digits(digits: &mut [u8], start: usize, end: usize, number: i64) {
+    let mut rest = number.unsigned_abs();
+    for digit in digits.get_mut(start..end).unwrap_or_default().iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
     }
 }
 

@@ -84,6 +84,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field's number and payload; `None` at the end.
+    #[inline]
     pub fn next_field(&mut self) -> Result<Option<(u32, Payload<'a>)>, Error> {
         if self.bytes.is_empty() {
             return Ok(None);
@@ -103,7 +104,18 @@ impl<'a> Reader<'a> {
         Ok(Some((field, payload)))
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Error> {
+        match self.bytes {
+            [byte @ 0..0x80, rest @ ..] => {
+                self.bytes = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Error> {
         let mut number = 0_u64;
         for shift in (0..70).step_by(7) {
             let (byte, rest) = self.bytes.split_first().ok_or(Error::UnexpectedEnd)?;

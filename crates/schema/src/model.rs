@@ -60,7 +60,7 @@ pub enum Shape {
     Any,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Struct {
     /// In declared order, which is the order of JSON output. Fields of inlined structs stand in place.
     pub fields: Vec<Field>,
@@ -72,12 +72,29 @@ pub struct Struct {
     pub keys: Vec<Text>,
     /// Indices into `fields` of those in protobuf, sorted by their numbers: the order of protobuf output.
     pub by_tag: Vec<u16>,
+    /// Where the fields of protobuf messages lead, by message and field number. The first message is the
+    /// struct's own, the others are those embedded in it.
+    pub routes: Vec<Box<[Route]>>,
+    /// Indices into `fields` by hash of the name.
+    by_hash: Box<[u16]>,
     /// Indices into `fields` of those that output always shows.
     pub always: Vec<u16>,
     /// Indices into `fields` of those with a default.
     pub defaulted: Vec<u16>,
     /// `x-kubernetes-map-type: atomic`.
     pub atomic: bool,
+}
+
+/// Where a field of a protobuf message leads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Route {
+    /// The schema has no such field.
+    #[default]
+    Nowhere,
+    /// An index into `Struct::fields`.
+    Field(u16),
+    /// An index into `Struct::routes`, of an embedded message.
+    Embedded(u16),
 }
 
 #[derive(Clone, Debug)]
@@ -187,13 +204,15 @@ impl Struct {
                 *slot = rank as u16;
             }
         }
-        let keys = fields.iter().map(|field| key(&field.name)).collect();
+        let keys: Vec<Text> = fields.iter().map(|field| key(&field.name)).collect();
         by_tag.retain(|index| at(index).tags.first() != Some(&0));
         by_tag.sort_by(|a, b| at(a).tags.cmp(&at(b).tags));
         let always =
             (0..fields.len() as u16).filter(|index| at(index).presence == Presence::Always).collect();
         let defaulted = (0..fields.len() as u16).filter(|index| at(index).default.is_some()).collect();
-        Struct { fields, by_name, ranks, keys, by_tag, always, defaulted, atomic }
+        let routes = routes(&fields);
+        let by_hash = by_hash(&keys);
+        Struct { fields, by_name, ranks, keys, by_tag, routes, by_hash, always, defaulted, atomic }
     }
 
     pub fn field(&self, name: &str) -> Option<&Field> {
@@ -201,8 +220,21 @@ impl Struct {
     }
 
     pub fn index(&self, name: &str) -> Option<u16> {
-        let place = self.by_name.binary_search_by(|&index| self.at(index).name.as_ref().cmp(name)).ok()?;
-        self.by_name.get(place).copied()
+        let mut place = hash(name);
+        loop {
+            let index = *self.by_hash.get(place & (self.by_hash.len() - 1))?;
+            let key = self.keys.get(usize::from(index))?;
+            if key.as_str() == name {
+                return Some(index);
+            }
+            place += 1;
+        }
+    }
+
+    /// Where a field number leads in one of the messages of `routes`.
+    pub fn route(&self, message: u16, number: u32) -> Route {
+        let routes = self.routes.get(usize::from(message)).and_then(|routes| routes.get(number as usize));
+        routes.copied().unwrap_or_default()
     }
 
     pub fn at(&self, index: u16) -> &Field {
@@ -216,4 +248,71 @@ fn key(name: &Str) -> Text {
         Str::Borrowed(name) => Text::const_new(name),
         Str::Owned(name) => Text::from(name.as_str()),
     }
+}
+
+/// An empty place in `by_hash`: no field has this index.
+const EMPTY: u16 = u16::MAX;
+
+/// A table of open addressing, at most half full: a search ends at an empty place.
+fn by_hash(keys: &[Text]) -> Box<[u16]> {
+    let len = (keys.len() * 2).max(2).next_power_of_two();
+    let mut table = vec![EMPTY; len];
+    for (index, key) in keys.iter().enumerate() {
+        let mut place = hash(key);
+        while table.get(place & (len - 1)).is_some_and(|taken| *taken != EMPTY) {
+            place += 1;
+        }
+        if let Some(slot) = table.get_mut(place & (len - 1)) {
+            *slot = index as u16;
+        }
+    }
+    table.into()
+}
+
+/// Three letters and the length tell the names of a struct well enough apart.
+fn hash(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let [first, middle, last] = match bytes {
+        [] => [0; 3],
+        [only] => [*only; 3],
+        [first, .., last] => [*first, bytes.get(bytes.len() / 2).copied().unwrap_or(0), *last],
+    };
+    let mixed = u32::from_le_bytes([first, middle, last, bytes.len() as u8]).wrapping_mul(0x9e37_79b1);
+    (mixed >> 16) as usize
+}
+
+/// Field numbers beyond this are not routed; the largest of the built-in types is far below.
+const NUMBER_MAX: u32 = 1023;
+
+fn routes(fields: &[Field]) -> Vec<Box<[Route]>> {
+    let mut messages: Vec<Vec<Route>> = vec![Vec::new()];
+    for (index, field) in fields.iter().enumerate() {
+        let mut message = 0;
+        let Some((last, embedded)) = field.tags.split_last() else { continue };
+        for number in embedded {
+            let next = messages.len();
+            message = match route_at(&mut messages, message, *number) {
+                Some(Route::Embedded(inner)) => usize::from(*inner),
+                Some(slot) => {
+                    *slot = Route::Embedded(next as u16);
+                    messages.push(Vec::new());
+                    next
+                }
+                None => continue,
+            };
+        }
+        if *last != 0
+            && let Some(slot) = route_at(&mut messages, message, *last)
+        {
+            *slot = Route::Field(index as u16);
+        }
+    }
+    messages.into_iter().map(Vec::into_boxed_slice).collect()
+}
+
+fn route_at(messages: &mut [Vec<Route>], message: usize, number: u32) -> Option<&mut Route> {
+    let routes = messages.get_mut(message).filter(|_| number <= NUMBER_MAX)?;
+    let len = routes.len().max(number as usize + 1);
+    routes.resize(len, Route::Nowhere);
+    routes.get_mut(number as usize)
 }

@@ -2,6 +2,7 @@
 
 use crate::map::Map;
 use crate::value::{Text, Value};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Go's encoding/json refuses deeper documents, and so a body cannot exhaust the stack.
@@ -111,6 +112,33 @@ impl<'a> Reader<'a> {
         self.bump(); // the colon
         self.space();
         Some(key)
+    }
+
+    /// As `next_key`, without a copy where the document has the key as it is.
+    pub fn next_name(&mut self) -> Option<Cow<'a, str>> {
+        if self.peek() == b',' {
+            self.bump();
+            self.space();
+        }
+        if self.peek() == b'}' {
+            self.bump();
+            self.space();
+            return None;
+        }
+        let start = self.at + 1;
+        let rest = self.bytes.get(start..).unwrap_or(&[]);
+        let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).map_or(start, |len| start + len);
+        let name = match (self.bytes.get(end), std::str::from_utf8(self.slice(start, end))) {
+            (Some(b'"'), Ok(name)) => {
+                self.at = end;
+                self.bump();
+                Cow::Borrowed(name)
+            }
+            _ => Cow::Owned(self.text().into()),
+        };
+        self.bump(); // the colon
+        self.space();
+        Some(name)
     }
 
     pub fn begin_list(&mut self) {

@@ -82,8 +82,36 @@ const fn special() -> [bool; 256] {
 
 /// A quoted string with Go's escapes, those for HTML included.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
     let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+    } else {
+        write_escaped(out, bytes);
+    }
+    out.push(b'"');
+}
+
+/// Whether no byte is special. Whole blocks are looked at without branches, so that the compiler uses SIMD.
+fn is_plain(bytes: &[u8]) -> bool {
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let block_is_plain = |block: &[u8; 16]| {
+        let special = block.iter().fold(0, |any, byte| {
+            any | u8::from(*byte < 0x20)
+                | u8::from(*byte == b'"')
+                | u8::from(*byte == b'\\')
+                | u8::from(*byte == b'<')
+                | u8::from(*byte == b'>')
+                | u8::from(*byte == b'&')
+                | u8::from(*byte == 0xe2)
+        });
+        special == 0
+    };
+    blocks.iter().all(block_is_plain) && !rest.iter().any(|byte| SPECIAL[usize::from(*byte)])
+}
+
+fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut start = 0;
     for (index, byte) in bytes.iter().enumerate() {
         if !SPECIAL[usize::from(*byte)] {
@@ -99,7 +127,6 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
         start = index + width;
     }
     out.extend_from_slice(bytes.get(start..).unwrap_or(&[]));
-    out.push(b'"');
 }
 
 /// The escape of the character that `rest` begins with, and its width in bytes; 0 when it needs none.

@@ -105,7 +105,7 @@ impl<'a> Decoder<'a> {
         let mut draft = Draft::new(inner);
         let mut seen = Seen::default();
         self.reader.begin_map();
-        while let Some(key) = self.reader.next_key() {
+        while let Some(key) = self.reader.next_name() {
             let Some(index) = inner.index(&key) else {
                 self.complain("unknown", &at.then(Step::Key(&key)));
                 self.reader.skip();

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::{DecodeError, zero};
-use crate::model::{Schema, Shape, Struct, TypeId};
+use crate::model::{Route, Schema, Shape, Struct, TypeId};
 use pintle_object::time::{self, Time};
 use pintle_object::value::RawJson;
 use pintle_object::wire::{Error, Payload, Reader};
@@ -72,7 +72,7 @@ fn value(
     Ok(match schema.shape(ty) {
         Shape::Struct(inner) => {
             let mut draft = Draft::new(inner);
-            structure(schema, inner, &inner.by_tag, 0, payload.bytes(field)?, &mut draft, depth)?;
+            structure(schema, inner, 0, payload.bytes(field)?, &mut draft, depth)?;
             draft.finish(schema)
         }
         Shape::Text => Value::Text(Text::from(text(payload.bytes(field)?)?)),
@@ -114,34 +114,23 @@ fn value(
     })
 }
 
-/// Reads the fields of one message; `order` are those of the struct that stand in it at this depth of embedding.
+/// Reads the fields of one message: the struct's own, or one embedded in it.
 fn structure<'a>(
     schema: &Schema,
     inner: &'a Struct,
-    order: &'a [u16],
-    level: usize,
+    routes: u16,
     message: &[u8],
     draft: &mut Draft<'a>,
     depth: usize,
 ) -> Result<(), Error> {
     let mut reader = Reader::new(message);
-    let tag_of = |index: &u16| inner.at(*index).tags.get(level).copied().unwrap_or(0);
-    let mut next = 0;
     while let Some((number, payload)) = reader.next_field()? {
-        // Encoders write fields in the order of their numbers: the next one is near the last one.
-        if order.get(next).is_none_or(|index| tag_of(index) > number) {
-            next = 0;
-        }
-        let ahead = order.get(next..).unwrap_or(&[]);
-        next += ahead.iter().take_while(|index| tag_of(index) < number).count();
-        let Some(index) = order.get(next).filter(|index| tag_of(index) == number) else { continue };
-        if inner.at(*index).tags.len() > level + 1 {
-            let ahead = order.get(next..).unwrap_or(&[]);
-            let count = ahead.iter().take_while(|index| tag_of(index) == number).count();
-            let embedded = ahead.get(..count).unwrap_or(&[]);
-            structure(schema, inner, embedded, level + 1, payload.bytes(number)?, draft, depth)?;
-        } else {
-            read_field(schema, inner, *index, number, payload, draft, depth)?;
+        match inner.route(routes, number) {
+            Route::Nowhere => {}
+            Route::Field(index) => read_field(schema, inner, index, number, payload, draft, depth)?,
+            Route::Embedded(routes) => {
+                structure(schema, inner, routes, payload.bytes(number)?, draft, depth)?;
+            }
         }
     }
     Ok(())

@@ -5,12 +5,11 @@
 
 use crate::decode::protobuf::{DEPTH_MAX, int_or_string, moment};
 use crate::decode::{self, DecodeError, zero};
-use crate::model::{Field, List, Presence, Schema, Shape, Struct, TypeId};
+use crate::model::{Field, List, Presence, Route, Schema, Shape, Struct, TypeId};
 use pintle_object::json::{write_compact, write_float, write_int, write_string, write_value};
 use pintle_object::time::{self, Time};
 use pintle_object::wire::{Error, Payload, Reader};
 use pintle_object::{Value, bytes};
-use std::ops::Range;
 
 /// Writes the JSON of an object's message; `version` becomes its resourceVersion.
 ///
@@ -80,8 +79,29 @@ enum Place {
     Below,
 }
 
-/// For each field the range from the first to the last of its occurrences in the struct's message; empty for none.
-type Slots = [Range<u32>; SLOTS];
+/// For each field the range from the first to the last of its occurrences in the struct's message.
+struct Slots {
+    /// A bit for each field that is there.
+    present: u64,
+    ranges: [(u32, u32); SLOTS],
+}
+
+impl Slots {
+    fn note(&mut self, index: u16, start: usize, end: usize) {
+        let Some(range) = self.ranges.get_mut(usize::from(index)) else { return };
+        let bit = 1 << index;
+        if self.present & bit == 0 {
+            range.0 = start as u32;
+        }
+        range.1 = end as u32;
+        self.present |= bit;
+    }
+
+    fn span<'a>(&self, index: u16, message: &'a [u8]) -> &'a [u8] {
+        let (start, end) = self.ranges.get(usize::from(index)).copied().unwrap_or_default();
+        message.get(start as usize..end as usize).unwrap_or(&[])
+    }
+}
 
 /// The message that a struct's fields stand in, or one embedded in it, and where in the former it ends.
 #[derive(Clone, Copy)]
@@ -152,20 +172,23 @@ impl<'a> Transcoder<'a> {
         if inner.fields.len() > SLOTS {
             return Err(Stop::Unusual);
         }
-        let mut slots: Slots = [const { 0..0 }; SLOTS];
-        let whole = Part { bytes: message, end: message.len() };
-        locate(inner, &inner.by_tag, 0, whole, &mut slots)?;
+        let mut slots = Slots { present: 0, ranges: [(0, 0); SLOTS] };
+        locate(inner, 0, Part { bytes: message, end: message.len() }, &mut slots)?;
+        let mut shown = slots.present | inner.always.iter().fold(0, |bits, index| bits | 1 << index);
+        let version = inner.index("resourceVersion").filter(|_| place == Place::Metadata);
+        shown |= version.map_or(0, |index| 1 << index);
         out.push(b'{');
-        for (field, range) in inner.fields.iter().zip(&slots) {
-            let span = span(message, range);
-            let is_version = place == Place::Metadata && field.name == "resourceVersion";
-            if !is_version && self.is_hidden(field, span) {
+        while shown != 0 {
+            let index = shown.trailing_zeros() as u16;
+            shown &= shown - 1;
+            let (field, span) = (inner.at(index), slots.span(index, message));
+            if self.is_hidden(field, span) && version != Some(index) {
                 continue;
             }
             let start = out.len();
             write_name(field, out);
             let value_start = out.len();
-            if is_version {
+            if version == Some(index) {
                 write_string(out, self.version);
             } else if span.is_empty() {
                 self.absent(field, out);
@@ -322,34 +345,19 @@ impl<'a> Transcoder<'a> {
 }
 
 /// Notes where the fields are; those of embedded messages count as the struct's own.
-fn locate(
-    inner: &Struct,
-    order: &[u16],
-    level: usize,
-    part: Part<'_>,
-    slots: &mut Slots,
-) -> Result<(), Stop> {
-    let tag_of = |index: &u16| inner.at(*index).tags.get(level).copied().unwrap_or(0);
+fn locate(inner: &Struct, routes: u16, part: Part<'_>, slots: &mut Slots) -> Result<(), Stop> {
     let mut reader = Reader::new(part.bytes);
-    let mut next = 0;
     loop {
         let start = part.offset(&reader);
         let Some((number, payload)) = reader.next_field()? else { return Ok(()) };
         let end = part.offset(&reader);
-        if order.get(next).is_none_or(|index| tag_of(index) > number) {
-            next = 0;
-        }
-        let ahead = order.get(next..).unwrap_or(&[]);
-        next += ahead.iter().take_while(|index| tag_of(index) < number).count();
-        let Some(index) = order.get(next).filter(|index| tag_of(index) == number) else { continue };
-        if inner.at(*index).tags.len() > level + 1 {
-            let ahead = order.get(next..).unwrap_or(&[]);
-            let count = ahead.iter().take_while(|index| tag_of(index) == number).count();
-            let embedded = Part { bytes: payload.bytes(number)?, end };
-            locate(inner, ahead.get(..count).unwrap_or(&[]), level + 1, embedded, slots)?;
-        } else if let Some(slot) = slots.get_mut(usize::from(*index)) {
-            slot.start = if slot.start == slot.end { start as u32 } else { slot.start };
-            slot.end = end as u32;
+        match inner.route(routes, number) {
+            Route::Nowhere => {}
+            Route::Field(index) => slots.note(index, start, end),
+            Route::Embedded(routes) => {
+                let embedded = Part { bytes: payload.bytes(number)?, end };
+                locate(inner, routes, embedded, slots)?;
+            }
         }
     }
 }
@@ -361,10 +369,6 @@ fn write_name(field: &Field, out: &mut Vec<u8>) {
     out.push(b'"');
     out.extend_from_slice(field.name.as_bytes());
     out.extend_from_slice(b"\":");
-}
-
-fn span<'a>(message: &'a [u8], range: &Range<u32>) -> &'a [u8] {
-    message.get(range.start as usize..range.end as usize).unwrap_or(&[])
 }
 
 fn entry(message: &[u8]) -> Result<(&str, Option<Payload<'_>>), Stop> {
