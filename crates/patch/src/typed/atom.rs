@@ -1,9 +1,8 @@
 //! How a type is merged: as one leaf, as a list with or without identity, or field by field.
 
 use crate::fields::Element;
-use pintle_object::{Map, Text, Value, json};
+use pintle_object::{Map, Text, Value};
 use pintle_schema::model::{List, ListType, Schema, Shape, Struct, TypeId};
-use std::borrow::Cow;
 
 /// A type, or the absence of one: a subtree without a schema is judged by its values.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -105,14 +104,6 @@ fn deduced(value: Option<&Value>) -> Atom<'static> {
         None | Some(Value::Null | Value::Map(_) | Value::Raw(_)) => Atom::Map(UNTYPED_MAP),
         Some(Value::List(_)) => Atom::List(ListAtom { item: Ty::Deduced, identity: None }),
         Some(Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_)) => Atom::Scalar,
-    }
-}
-
-/// A value as a tree: JSON kept as text is read.
-pub(crate) fn tree(value: &Value) -> Cow<'_, Value> {
-    match value {
-        Value::Raw(raw) => Cow::Owned(json::parse(raw.0.as_bytes()).unwrap_or_default()),
-        other => Cow::Borrowed(other),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Whether an untyped tree fits its type well enough to be merged.
 
-use super::atom::{Atom, MapAtom, Ty, atom, item_element, tree};
+use super::atom::{Atom, MapAtom, Ty, atom, item_element};
+use crate::tree;
 use crate::fields::{Element, FieldSet};
-use pintle_object::field::quote;
-use pintle_object::{Map, Value, json};
+use crate::go;
+use pintle_object::{Map, Value};
 use pintle_schema::model::{List, Schema, Shape, TypeId};
 
 /// What does not fit: unknown fields, wrong types, items that cannot be told apart, and (unless allowed)
@@ -92,7 +93,7 @@ impl<'a, 'v> Walk<'a, 'v> {
                 self.complain(format!("expected boolean, got {}", shown(value)));
             }
             Shape::Int32 | Shape::Int64 | Shape::Double if !is_number(value) => {
-                self.complain(format!("expected numeric (int or float), got {}", go_type(value)));
+                self.complain(format!("expected numeric (int or float), got {}", go::type_name(value)));
             }
             Shape::IntOrString => {
                 if matches!(value, Value::List(_) | Value::Map(_) | Value::Raw(_)) {
@@ -107,7 +108,7 @@ impl<'a, 'v> Walk<'a, 'v> {
             | Shape::Duration
                 if !matches!(value, Value::Text(_)) =>
             {
-                let held = go_syntax(value);
+                let held = go::syntax(value);
                 self.complain(format!("expected string, got &value.valueUnstructured{{Value:{held}}}"));
             }
             _ => {}
@@ -133,52 +134,5 @@ fn is_number(value: &Value) -> bool {
 
 /// Go's `%v` of upstream's wrapper of a value.
 fn shown(value: &Value) -> String {
-    format!("&{{{}}}", go_text(value))
-}
-
-/// Go's `%v`.
-fn go_text(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".into(),
-        Value::Text(text) => text.to_string(),
-        Value::List(items) => format!("[{}]", items.iter().map(go_text).collect::<Vec<_>>().join(" ")),
-        Value::Map(map) => {
-            let pairs: Vec<String> =
-                map.iter().map(|(key, value)| format!("{key}:{}", go_text(value))).collect();
-            format!("map[{}]", pairs.join(" "))
-        }
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) => json::to_string(value),
-        Value::Raw(_) => go_text(&tree(value)),
-    }
-}
-
-/// Go's `%#v`.
-fn go_syntax(value: &Value) -> String {
-    let join = |parts: Vec<String>| parts.join(", ");
-    match value {
-        Value::Null => "interface {}(nil)".into(),
-        Value::Text(text) => quote(text),
-        Value::List(items) => {
-            format!("[]interface {{}}{{{}}}", join(items.iter().map(go_syntax).collect()))
-        }
-        Value::Map(map) => {
-            let pairs = map.iter().map(|(key, value)| format!("{}:{}", quote(key), go_syntax(value)));
-            format!("map[string]interface {{}}{{{}}}", join(pairs.collect()))
-        }
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) => json::to_string(value),
-        Value::Raw(_) => go_syntax(&tree(value)),
-    }
-}
-
-/// Go's `%T` of a value decoded from JSON.
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Int(_) => "int64",
-        Value::Float(_) => "float64",
-        Value::Text(_) => "string",
-        Value::List(_) => "[]interface {}",
-        Value::Map(_) | Value::Raw(_) => "map[string]interface {}",
-    }
+    format!("&{{{}}}", go::text(value))
 }

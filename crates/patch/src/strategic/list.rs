@@ -1,0 +1,176 @@
+//! Merging lists: of maps by key, of scalars as sets.
+
+use super::error::{StrategicError, bad_patch_type, list_of_lists, no_merge_key};
+use super::lookup::Lookup;
+use super::order::normalise;
+use super::{DIRECTIVE, merge_map};
+use crate::go;
+use pintle_object::{Map, Value};
+
+/// Go's dynamic type of a value decoded from JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Null,
+    Bool,
+    Int,
+    Float,
+    Text,
+    List,
+    Map,
+}
+
+impl Kind {
+    pub fn go_name(self) -> &'static str {
+        match self {
+            Kind::List => "[]interface {}",
+            Kind::Map => "map[string]interface {}",
+            Kind::Null => "<nil>",
+            Kind::Bool => "bool",
+            Kind::Int => "int64",
+            Kind::Float => "float64",
+            Kind::Text => "string",
+        }
+    }
+}
+
+pub(super) fn kind_of(value: &Value) -> Kind {
+    match value {
+        Value::Null => Kind::Null,
+        Value::Bool(_) => Kind::Bool,
+        Value::Int(_) => Kind::Int,
+        Value::Float(_) => Kind::Float,
+        Value::Text(_) => Kind::Text,
+        Value::List(_) => Kind::List,
+        Value::Map(_) | Value::Raw(_) => Kind::Map,
+    }
+}
+
+/// The one kind that all items of the lists have.
+pub(super) fn item_kind(lists: &[&[Value]]) -> Result<Kind, StrategicError> {
+    let mut items = lists.iter().copied().flatten();
+    let Some(first) = items.next() else {
+        return Err(StrategicError::other("no elements in any of the given slices"));
+    };
+    match kind_of(first) {
+        Kind::List => Err(list_of_lists()),
+        kind if items.all(|item| kind_of(item) == kind) => Ok(kind),
+        _ => {
+            let shown: Vec<String> =
+                lists.iter().map(|list| go::text(&Value::List(list.to_vec()))).collect();
+            let shown = shown.join(" ");
+            Err(StrategicError::other(format!("list element types are not identical: [{shown}]")))
+        }
+    }
+}
+
+/// Merges a patch's list into a list; a deletion list takes its items out instead.
+pub(super) fn merge(
+    held: Vec<Value>,
+    patch: Vec<Value>,
+    merge_key: &str,
+    lookup: Lookup<'_>,
+    is_deletion: bool,
+) -> Result<Vec<Value>, StrategicError> {
+    if held.is_empty() && patch.is_empty() {
+        return Ok(held);
+    }
+    if item_kind(&[&held, &patch])? != Kind::Map {
+        if is_deletion {
+            return Ok(held.into_iter().filter(|item| !patch.contains(item)).collect());
+        }
+        return merge_scalars(held, patch);
+    }
+    if merge_key.is_empty() {
+        let kind = lookup.go_kind();
+        return Err(StrategicError::other(format!("cannot merge lists without merge key for {kind}")));
+    }
+    let (held, patch) = obey_directives(held, patch, merge_key)?;
+    let order = held.clone();
+    let merged = merge_maps(held, patch.clone(), merge_key, lookup)?;
+    let (from_patch, server_only) = partition(merged, &patch, merge_key)?;
+    normalise(from_patch, server_only, &patch, &order, merge_key)
+}
+
+fn merge_scalars(held: Vec<Value>, patch: Vec<Value>) -> Result<Vec<Value>, StrategicError> {
+    let order = held.clone();
+    let mut merged: Vec<Value> = Vec::with_capacity(held.len() + patch.len());
+    for item in held.into_iter().chain(patch.iter().cloned()) {
+        if !merged.contains(&item) {
+            merged.push(item);
+        }
+    }
+    let (from_patch, server_only) = partition(merged, &patch, "")?;
+    normalise(from_patch, server_only, &patch, &order, "")
+}
+
+/// `$patch` in items: removes what they name, or replaces the list. Gives what is held, and the rest of the patch.
+fn obey_directives(
+    mut held: Vec<Value>,
+    patch: Vec<Value>,
+    merge_key: &str,
+) -> Result<(Vec<Value>, Vec<Value>), StrategicError> {
+    let mut rest = Vec::with_capacity(patch.len());
+    let mut is_replaced = false;
+    for item in patch {
+        let Value::Map(map) = &item else { continue };
+        match map.get(DIRECTIVE).map(|directive| (directive, directive.as_str())) {
+            None => rest.push(item),
+            Some((_, Some("delete"))) => {
+                let name = map.get(merge_key).ok_or_else(|| no_merge_key(map, merge_key))?;
+                held.retain(|item| item.get(merge_key) != Some(name));
+            }
+            Some((_, Some("replace"))) => is_replaced = true,
+            Some((_, Some("merge"))) => {
+                return Err(StrategicError::other("merging lists cannot yet be specified in the patch"));
+            }
+            Some((directive, _)) => return Err(bad_patch_type(directive.clone(), map.clone())),
+        }
+    }
+    Ok(if is_replaced { (rest, Vec::new()) } else { (held, rest) })
+}
+
+/// Merges each item of the patch into the item with its key, or appends it.
+fn merge_maps(
+    mut held: Vec<Value>,
+    patch: Vec<Value>,
+    merge_key: &str,
+    lookup: Lookup<'_>,
+) -> Result<Vec<Value>, StrategicError> {
+    for item in patch {
+        let Value::Map(map) = item else { continue };
+        let name = map.get(merge_key).ok_or_else(|| no_merge_key(&map, merge_key))?;
+        let twin = held.iter_mut().find(|item| item.get(merge_key) == Some(name));
+        match twin {
+            Some(twin) => {
+                let inner = match std::mem::take(twin) {
+                    Value::Map(inner) => inner,
+                    _ => Map::new(),
+                };
+                *twin = Value::Map(merge_map(inner, map, lookup)?);
+            }
+            None => held.push(Value::Map(map)),
+        }
+    }
+    Ok(held)
+}
+
+/// Parts the items that the other list has from those that it has not; an empty merge key compares whole items.
+pub(super) fn partition(
+    items: Vec<Value>,
+    by: &[Value],
+    merge_key: &str,
+) -> Result<(Vec<Value>, Vec<Value>), StrategicError> {
+    let mut inside = Vec::with_capacity(items.len());
+    let mut outside = Vec::new();
+    for item in items {
+        let is_inside = if merge_key.is_empty() {
+            by.contains(&item)
+        } else {
+            let map = item.as_map().ok_or_else(|| super::bad_type(Kind::Map, &item))?;
+            let name = map.get(merge_key).ok_or_else(|| no_merge_key(map, merge_key))?;
+            by.iter().any(|other| other.get(merge_key) == Some(name))
+        };
+        if is_inside { inside.push(item) } else { outside.push(item) }
+    }
+    Ok((inside, outside))
+}

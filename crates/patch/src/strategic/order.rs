@@ -1,0 +1,115 @@
+//! The order of merged lists: that of the patch, with the server's own items in between as they were.
+
+use super::error::{self, StrategicError, bad_type, no_merge_key};
+use super::list::{self, Kind, item_kind, partition};
+use super::lookup::Lookup;
+use super::{DIRECTIVE, ORDER_PREFIX, expect_list, extract_key, without_directives};
+use pintle_object::{Map, Value};
+
+/// Obeys each `$setElementOrder/x` of the patch: merges the list `x` and orders it, and takes both out of the patch.
+pub(super) fn merge_ordered(
+    target: &mut Map,
+    patch: &mut Map,
+    lookup: Lookup<'_>,
+) -> Result<(), StrategicError> {
+    let directives: Vec<String> =
+        patch.keys().filter(|key| key.starts_with(ORDER_PREFIX)).map(String::from).collect();
+    for directive in directives {
+        let order = expect_list(patch.remove(&directive).unwrap_or_default())?;
+        let key = extract_key(&directive, ORDER_PREFIX)
+            .ok_or(StrategicError::bad_request(error::BAD_ELEMENT_ORDER))?;
+        let held = target.get(key).cloned().map(expect_list).transpose()?;
+        let given = patch.get(key).cloned().map(expect_list).transpose()?;
+        let (below, rule) = lookup.of_list(key)?;
+        let merge_key = rule.map_or("", |rule| rule.merge_key.as_ref());
+        check_order(given.as_deref().unwrap_or(&[]), &order, merge_key)?;
+        let is_merged = rule.is_some_and(|rule| rule.merge);
+        let all = [held.as_deref().unwrap_or(&[]), given.as_deref().unwrap_or(&[])];
+        let merged = match (held.clone(), given.clone()) {
+            (None, None) => continue,
+            (Some(held), None) => held,
+            (None, Some(given)) => given.into_iter().filter_map(without_directives).collect(),
+            (Some(held), Some(given)) if is_merged => list::merge(held, given, merge_key, below, false)?,
+            (Some(_), Some(given)) => given,
+        };
+        let (listed, server_only) = partition(merged, &order, merge_key)?;
+        item_kind(&all)?;
+        let ordered = normalise(listed, server_only, &order, all[0], merge_key)?;
+        target.insert(key, ordered);
+        patch.remove(key);
+    }
+    Ok(())
+}
+
+/// The items of a patch must stand in the order that the patch declares.
+fn check_order(patch: &[Value], order: &[Value], merge_key: &str) -> Result<(), StrategicError> {
+    if patch.is_empty() || order.is_empty() {
+        return Ok(());
+    }
+    let mut left = order.iter();
+    for item in patch.iter().filter(|item| item.get(DIRECTIVE).is_none()) {
+        let wanted = identity(item, merge_key)?;
+        let mut is_found = false;
+        for other in left.by_ref() {
+            if identity(other, merge_key)? == wanted {
+                is_found = true;
+                break;
+            }
+        }
+        if !is_found {
+            let shown = |list: &[Value]| crate::go::text(&Value::List(list.to_vec()));
+            return Err(StrategicError::other(format!(
+                "The order in patch list:\n{}\n doesn't match {ORDER_PREFIX} list:\n{}\n",
+                shown(patch),
+                shown(order)
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn identity<'v>(item: &'v Value, merge_key: &str) -> Result<&'v Value, StrategicError> {
+    if merge_key.is_empty() {
+        return Ok(item);
+    }
+    let map = item.as_map().ok_or_else(|| bad_type(Kind::Map, item))?;
+    map.get(merge_key).ok_or_else(|| no_merge_key(map, merge_key))
+}
+
+/// Orders the patch's items as the patch has them and the server's own as the server has them, and puts the two
+/// together: an own item comes before a patch's item that followed it on the server.
+pub(super) fn normalise(
+    mut patch: Vec<Value>,
+    mut server_only: Vec<Value>,
+    patch_order: &[Value],
+    server_order: &[Value],
+    merge_key: &str,
+) -> Result<Vec<Value>, StrategicError> {
+    if !merge_key.is_empty() {
+        for item in patch.iter().chain(patch_order).chain(&server_only).chain(server_order) {
+            identity(item, merge_key)?;
+        }
+    }
+    let place = |order: &[Value], item: &Value| {
+        let wanted = identity(item, merge_key).ok()?;
+        order.iter().position(|other| identity(other, merge_key).is_ok_and(|other| other == wanted))
+    };
+    patch.sort_by_key(|item| place(patch_order, item));
+    server_only.sort_by_key(|item| place(server_order, item));
+
+    let mut out = Vec::with_capacity(patch.len() + server_only.len());
+    let mut left = server_only.into_iter().peekable();
+    let mut right = patch.into_iter().peekable();
+    loop {
+        let is_left = match (left.peek(), right.peek()) {
+            (None, None) => return Ok(out),
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (Some(own), Some(other)) => {
+                let (own, other) = (place(server_order, own), place(server_order, other));
+                own.is_some() && other.is_some() && own < other
+            }
+        };
+        out.extend(if is_left { left.next() } else { right.next() });
+    }
+}
