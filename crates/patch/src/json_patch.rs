@@ -73,9 +73,11 @@ static NULL: Value = Value::Null;
 
 impl<'a> Place<'a> {
     fn find(target: &'a mut Value, path: &str, operation: &str) -> Result<Place<'a>, PatchError> {
-        let missing = || refused(&format!("{operation} operation does not apply: doc is missing path: {path}"));
+        let missing =
+            || refused(&format!("{operation} operation does not apply: doc is missing path: {path}"));
         let (_, steps) = path.split_once('/').ok_or_else(missing)?;
-        let (parents, last) = steps.rsplit_once('/').map_or((None, steps), |(parents, last)| (Some(parents), last));
+        let (parents, last) =
+            steps.rsplit_once('/').map_or((None, steps), |(parents, last)| (Some(parents), last));
         let mut container = target;
         for step in parents.into_iter().flat_map(|parents| parents.split('/')) {
             container = match container {
@@ -187,7 +189,11 @@ mod tests {
             (r#"{}"#, r#"[{"op":"add","path":"/a"}]"#, r#"{"a":null}"#),
             (r#"{"x/y":{"~":1}}"#, r#"[{"op":"replace","path":"/x~1y/~0","value":2}]"#, r#"{"x/y":{"~":2}}"#),
             (r#"{"a":1}"#, r#"[{"op":"move","from":"/a","path":"/b"}]"#, r#"{"b":1}"#),
-            (r#"{"a":{"b":1}}"#, r#"[{"op":"copy","from":"/a","path":"/c"}]"#, r#"{"a":{"b":1},"c":{"b":1}}"#),
+            (
+                r#"{"a":{"b":1}}"#,
+                r#"[{"op":"copy","from":"/a","path":"/c"}]"#,
+                r#"{"a":{"b":1},"c":{"b":1}}"#,
+            ),
             (r#"{"a":1}"#, r#"[{"op":"replace","path":"ignored/a","value":2}]"#, r#"{"a":2}"#),
             (r#"{"a":1}"#, r#"[]"#, r#"{"a":1}"#),
         ];

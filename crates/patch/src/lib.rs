@@ -31,9 +31,7 @@ pub(crate) fn tree(value: &Value) -> Cow<'_, Value> {
 pub fn untyped(value: &Value) -> Value {
     match value {
         Value::List(items) => Value::List(items.iter().map(untyped).collect()),
-        Value::Map(map) => {
-            Value::Map(map.iter().map(|(key, value)| (key, untyped(value))).collect::<Map>())
-        }
+        Value::Map(map) => Value::Map(map.iter().map(|(key, value)| (key, untyped(value))).collect::<Map>()),
         Value::Raw(_) => tree(value).into_owned(),
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) => value.clone(),
     }

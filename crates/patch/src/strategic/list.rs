@@ -55,8 +55,7 @@ pub(super) fn item_kind(lists: &[&[Value]]) -> Result<Kind, StrategicError> {
         Kind::List => Err(list_of_lists()),
         kind if items.all(|item| kind_of(item) == kind) => Ok(kind),
         _ => {
-            let shown: Vec<String> =
-                lists.iter().map(|list| go::text(&Value::List(list.to_vec()))).collect();
+            let shown: Vec<String> = lists.iter().map(|list| go::text(&Value::List(list.to_vec()))).collect();
             let shown = shown.join(" ");
             Err(StrategicError::other(format!("list element types are not identical: [{shown}]")))
         }

@@ -15,7 +15,7 @@ mod order;
 
 pub use error::{Fault, StrategicError};
 
-use error::{bad_type, bad_patch_type};
+use error::{bad_patch_type, bad_type};
 use list::{Kind, kind_of};
 use lookup::Lookup;
 use pintle_object::{Map, Value};

@@ -1,9 +1,9 @@
 //! Whether an untyped tree fits its type well enough to be merged.
 
 use super::atom::{Atom, MapAtom, Ty, atom, item_element};
-use crate::tree;
 use crate::fields::{Element, FieldSet};
 use crate::go;
+use crate::tree;
 use pintle_object::{Map, Value};
 use pintle_schema::model::{List, Schema, Shape, TypeId};
 

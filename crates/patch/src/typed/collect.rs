@@ -1,8 +1,8 @@
 //! The set of fields that an object sets.
 
 use super::atom::{Atom, MapAtom, Ty, atom, item_element};
-use crate::tree;
 use crate::fields::{Element, FieldSet};
+use crate::tree;
 use pintle_object::{Map, Value};
 use pintle_schema::model::{List, Schema, TypeId};
 

@@ -1,8 +1,8 @@
 //! Which fields differ between two objects of a type.
 
 use super::atom::{Atom, ListAtom, MapAtom, Ty, atom, item_element, items_of, map_of};
-use crate::tree;
 use crate::fields::{Element, FieldSet};
+use crate::tree;
 use pintle_object::{Map, Value};
 use pintle_schema::model::{List, Schema, TypeId};
 
