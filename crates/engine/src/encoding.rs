@@ -30,11 +30,21 @@ impl Engine {
     pub fn json_item(&self, served: &Served, object: &Object) -> Bytes {
         object.form(served.form, |object| {
             let mut out = Vec::with_capacity(object.value.len() * 2);
-            if let Ok(tree) = bare_tree(&self.api, served, object) {
-                encode::json::encode(&self.api.schema, served.resource.ty, &tree, &mut out);
-            }
+            let _ = self.write_json_item(served, object, &mut out);
             Bytes::from(out)
         })
+    }
+
+    /// Objects of the stored version go from protobuf to JSON directly, without a tree.
+    fn write_json_item(&self, served: &Served, object: &Object, out: &mut Vec<u8>) -> Result<(), Status> {
+        let (schema, ty) = (&self.api.schema, served.resource.ty);
+        if served.is_converted() || !object.value.starts_with(decode::protobuf::MAGIC) {
+            encode::json::encode(schema, ty, &bare_tree(&self.api, served, object)?, out);
+            return Ok(());
+        }
+        let envelope = decode::protobuf::envelope(&object.value).map_err(Status::internal)?;
+        let version = object.modified.to_string();
+        encode::transcode::json(schema, ty, envelope.raw, &version, out).map_err(Status::internal)
     }
 
     /// The protobuf message of the object, without an envelope; its resourceVersion is still to be spliced in.
