@@ -15,8 +15,11 @@ const REPLICAS: [&str; 2] = ["spec", "replicas"];
 pub enum ScaleSource<'a> {
     Body(Value),
     /// Computes the next scale from the current one.
-    Patch(&'a (dyn Fn(&Value) -> Result<Value, Status> + Sync)),
+    Patch(&'a ScaleProposal<'a>),
 }
+
+/// The next scale from the current one; texts of warnings go into the list.
+pub type ScaleProposal<'a> = dyn Fn(&Value, &mut Vec<String>) -> Result<Value, Status> + Sync + 'a;
 
 impl Engine {
     /// The scale of an object, given as a tree in the served version.
@@ -48,12 +51,12 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
         let served = target.served;
-        let rescale = |current: Option<&Value>| {
+        let rescale = |current: Option<&Value>, warnings: &mut Vec<String>| {
             let missing = || Status::not_found(&served.group_resource(), target.name);
             let current = current.ok_or_else(missing)?;
             let next = match &source {
                 ScaleSource::Body(body) => body.clone(),
-                ScaleSource::Patch(patch) => patch(&self.scale(served, current))?,
+                ScaleSource::Patch(patch) => patch(&self.scale(served, current), warnings)?,
             };
             apply(&target, &next, current)
         };

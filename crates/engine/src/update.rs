@@ -15,8 +15,12 @@ pub enum Source<'a> {
     Body(Value),
     /// Computes the new version from the current one, both in the version of the request.
     /// `None` in place of the current one: there is none, and the patch may create it.
-    Patch(&'a (dyn Fn(Option<&Value>) -> Result<Value, Status> + Sync)),
+    /// Texts of warnings go into the list.
+    Patch(&'a Proposal<'a>),
 }
+
+/// The next version of an object from the current one.
+pub type Proposal<'a> = dyn Fn(Option<&Value>, &mut Vec<String>) -> Result<Value, Status> + Sync + 'a;
 
 /// What one attempt came to.
 enum Attempt {
@@ -25,8 +29,8 @@ enum Attempt {
     Overtaken,
 }
 
-/// Attempts of a patch before it gives up; a body without a version is tried as often.
-const ATTEMPTS_MAX: usize = 5;
+/// Attempts before a write that is overtaken again and again gives up; each one lost means that another won.
+const ATTEMPTS_MAX: usize = 1000;
 
 impl Engine {
     /// Replaces an object, or one of its subresources.
@@ -87,18 +91,26 @@ impl Engine {
         let current = self.tree(served, existing)?;
         let mut proposed = match source {
             Source::Body(body) => body.clone(),
-            Source::Patch(patch) => patch(Some(&current))?,
+            Source::Patch(patch) => patch(Some(&current), &mut call.warnings)?,
         };
-        if let Source::Body(body) = source {
-            check_uid(target, body, existing)?;
+        match source {
+            Source::Body(body) => {
+                check_uid(target, body, existing)?;
+                self.track(target, Some(&current), &mut proposed, call);
+            }
+            Source::Patch(_) => {
+                convert::default(&self.api, served, &mut proposed);
+                self.track(target, Some(&current), &mut proposed, call);
+                meta::ensure_namespace(&mut proposed, target.namespace)?;
+                check_name(target, &proposed)?;
+            }
         }
-        self.track(target, Some(&current), &mut proposed, call);
         let old = self.storage_tree(served, existing)?;
         let mut new = convert::to_storage(&self.api, served, proposed)?;
         let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
         self.admission().mutate(self, attributes, &mut new, &mut call.warnings).await?;
         call.dedup_owners(&mut new, true);
-        let is_unconditional = check_version(target, &mut new, existing)?;
+        check_version(target, &mut new, existing)?;
 
         self.prepare_update(target, &mut new, &old, call)?;
         pintle_patch::keep_times_of_noop(&old, &mut new);
@@ -112,7 +124,7 @@ impl Engine {
         if call.dry_run || new == old {
             return self.written(served, new, false).map(Attempt::Done);
         }
-        self.commit_update(target, new, existing, is_unconditional).await
+        self.commit_update(target, new, existing).await
     }
 
     async fn commit_update(
@@ -120,7 +132,6 @@ impl Engine {
         target: &Target<'_>,
         mut new: Value,
         existing: &Arc<Object>,
-        is_unconditional: bool,
     ) -> Result<Attempt, Status> {
         let served = target.served;
         let missing = || Status::not_found(&served.group_resource(), target.name);
@@ -137,7 +148,8 @@ impl Engine {
                 meta::set_resource_version(&mut new, stored.modified.0);
                 self.written(served, new, false).map(Attempt::Done)
             }
-            Err(CommitError::Stale(_) | CommitError::Missing) if is_unconditional => Ok(Attempt::Overtaken),
+            // The next attempt sees the newer object, and refuses if the write was based on this one.
+            Err(CommitError::Stale(_) | CommitError::Missing) => Ok(Attempt::Overtaken),
             Err(error) => Err(self.commit_failed(target, error)),
         }
     }
@@ -190,7 +202,7 @@ impl Engine {
         let served = target.served;
         let mut proposed = match source {
             Source::Body(body) => body.clone(),
-            Source::Patch(patch) => patch(None)?,
+            Source::Patch(patch) => patch(None, &mut call.warnings)?,
         };
         let uid = meta::uid(&proposed).to_string();
         if !uid.is_empty() {
@@ -250,8 +262,8 @@ fn uid_conflict(target: &Target<'_>, wanted: &str, found: &str) -> Status {
     Status::conflict(&target.served.group_resource(), target.name, &why)
 }
 
-/// Optimistic concurrency: a version in the new object must be the current one. Returns whether there was none.
-fn check_version(target: &Target<'_>, new: &mut Value, existing: &Object) -> Result<bool, Status> {
+/// Optimistic concurrency: a version in the new object must be the current one.
+fn check_version(target: &Target<'_>, new: &mut Value, existing: &Object) -> Result<(), Status> {
     let served = target.served;
     let text = meta::resource_version(new);
     let wanted = match text {
@@ -268,12 +280,12 @@ fn check_version(target: &Target<'_>, new: &mut Value, existing: &Object) -> Res
             return Err(Status::invalid(&kind, target.name, errors));
         }
         meta::set_resource_version(new, existing.modified.0);
-        return Ok(true);
+        return Ok(());
     }
     if wanted != existing.modified.0 {
         return Err(Status::stale(&served.group_resource(), target.name));
     }
-    Ok(false)
+    Ok(())
 }
 
 /// What no update changes, whatever it says.

@@ -1,18 +1,44 @@
 //! PATCH: a change to whatever version of the object is current.
 
+use super::{call, form};
 use crate::app::App;
-use crate::negotiate;
+use crate::negotiate::{self, Accept};
 use crate::request::Request;
 use crate::respond::Response;
-use pintle_engine::Target;
-use pintle_engine::options::PatchKind;
+use pintle_engine::options::{PatchKind, WriteOptions};
+use pintle_engine::{Call, Patch, Target};
 use pintle_object::{Details, Reason, Status};
 
 pub async fn patch(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    let accept = negotiate::resource(request)?;
     let kind = kind(request)?;
-    let _ = (app, target, accept, kind);
-    Err(Status::internal("patches are not served yet"))
+    let accept = negotiate::resource(request)?;
+    let options = WriteOptions::patch(call::query(request), kind)?;
+    let user = call::user(request);
+    let mut call = call::call(request, &user, &options.field_manager, options.dry_run);
+    let patch = Patch {
+        kind,
+        bytes: &request.body,
+        validation: options.field_validation,
+        force: options.force.unwrap_or(false),
+    };
+    let result = run(app, request, target, accept, &patch, &mut call).await;
+    call::with_warnings(app, request, call.warnings, result)
+}
+
+async fn run(
+    app: &App,
+    request: &Request,
+    target: Target<'_>,
+    accept: Accept,
+    patch: &Patch<'_>,
+    call: &mut Call<'_>,
+) -> Result<Response, Status> {
+    let written = app.engine.patch(target, patch, call).await?;
+    let status = if written.created { 201 } else { 200 };
+    if target.subresource == "scale" {
+        return form::scale(app, request, accept, &target, status, &written.object);
+    }
+    form::tree(app, request, accept, target.served, status, &written.object)
 }
 
 /// What kind of patch the body is, by its content type; the router compares it as it is written.

@@ -1,0 +1,282 @@
+//! Patches: from the bytes of a patch and the current object to the next one.
+
+use crate::body;
+use crate::call::{Call, Written};
+use crate::engine::{Engine, Target};
+use crate::options::{FieldValidation, PatchKind};
+use crate::scale::ScaleSource;
+use crate::update::Source;
+use pintle_object::json::{self, Kind, Reader};
+use pintle_object::{Details, FieldErrors, GroupKind, Map, Path, Reason, Status, Value};
+use pintle_patch::json_patch::OPERATIONS_MAX;
+use pintle_patch::strategic::{Fault, StrategicError, strategic_merge};
+use pintle_patch::{go, json_patch, merge_patch, untyped};
+use pintle_schema::TypeId;
+
+/// A patch as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Patch<'a> {
+    pub kind: PatchKind,
+    pub bytes: &'a [u8],
+    pub validation: FieldValidation,
+    /// Of an apply: take over what other managers own.
+    pub force: bool,
+}
+
+impl Engine {
+    /// Patches an object or one of its subresources.
+    pub async fn patch(
+        &self,
+        target: Target<'_>,
+        patch: &Patch<'_>,
+        call: &mut Call<'_>,
+    ) -> Result<Written, Status> {
+        let served = target.served;
+        if target.subresource == "scale" {
+            return self.patch_scale(target, patch, call).await;
+        }
+        let next = |current: Option<&Value>, warnings: &mut Vec<String>| {
+            let missing = || Status::not_found(&served.group_resource(), target.name);
+            self.patched(served.resource.ty, current.ok_or_else(missing)?, patch, warnings)
+        };
+        self.write_over(target, Source::Patch(&next), false, call).await
+    }
+
+    async fn patch_scale(
+        &self,
+        target: Target<'_>,
+        patch: &Patch<'_>,
+        call: &mut Call<'_>,
+    ) -> Result<Written, Status> {
+        let ty = target.served.resource.subresource("scale").and_then(|sub| sub.ty);
+        let ty = ty.unwrap_or(target.served.resource.ty);
+        let next =
+            |scale: &Value, warnings: &mut Vec<String>| self.patched(ty, scale, patch, warnings);
+        self.update_scale(target, ScaleSource::Patch(&next), call).await
+    }
+
+    /// The next version of a tree of type `ty`, in canonical form.
+    fn patched(
+        &self,
+        ty: TypeId,
+        current: &Value,
+        patch: &Patch<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Value, Status> {
+        let mut strict = Vec::new();
+        let (next, shown) = match patch.kind {
+            PatchKind::Json => {
+                let next = patch_json(current, patch, &mut strict)?;
+                let shown = json::to_string(&next);
+                (next, shown)
+            }
+            PatchKind::Merge => {
+                let next = merge(current, patch, &mut strict)?;
+                let shown = json::to_string(&next);
+                (next, shown)
+            }
+            PatchKind::Strategic => self.merge_strategic(ty, current, patch, &mut strict)?,
+            PatchKind::Apply => return Err(Status::internal("apply is not served yet")),
+        };
+        let decoded = body::normalise(&self.api, ty, &next)
+            .map_err(|error| refuse(&shown, &refusal(patch.kind, &error.0)))?;
+        strict.extend(decoded.strict);
+        match patch.validation {
+            FieldValidation::Strict if !strict.is_empty() => {
+                return Err(refuse(&shown, &format!("strict decoding error: {}", strict.join(", "))));
+            }
+            FieldValidation::Warn => warnings.extend(strict),
+            FieldValidation::Strict | FieldValidation::Ignore => {}
+        }
+        Ok(decoded.value)
+    }
+
+    fn merge_strategic(
+        &self,
+        ty: TypeId,
+        current: &Value,
+        patch: &Patch<'_>,
+        strict: &mut Vec<String>,
+    ) -> Result<(Value, String), Status> {
+        let (tree, duplicates) = read(patch.bytes).map_err(Status::bad_request)?;
+        let map = match tree {
+            Value::Map(map) => map,
+            Value::Null => Map::new(),
+            other => return Err(Status::bad_request(not_a_map(&other))),
+        };
+        strict.extend(duplicates);
+        let shown = go::text(&Value::Map(map.clone()));
+        let next = strategic_merge(&self.api.schema, ty, untyped(current), map).map_err(strategic_status)?;
+        Ok((next, shown))
+    }
+}
+
+fn patch_json(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> Result<Value, Status> {
+    let decoding = |why: String| Status::bad_request(format!("error decoding patch: {why}"));
+    let (tree, duplicates) = read(patch.bytes).map_err(decoding)?;
+    let word = word(&tree);
+    let Value::List(operations) = tree else {
+        return Err(decoding(format!(
+            "json: cannot unmarshal {word} into Go value of type []handlers.jsonPatchOp"
+        )));
+    };
+    if operations.len() > OPERATIONS_MAX {
+        return Err(Status::too_large(format!(
+            "Request entity too large: The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {}",
+            operations.len()
+        )));
+    }
+    strict.extend(duplicates.into_iter().map(|text| format!("json patch {text}")));
+    for (place, operation) in operations.iter().enumerate() {
+        let keys = operation.as_map().into_iter().flat_map(|map| map.keys());
+        for key in keys.filter(|key| !["op", "path", "from", "value"].contains(key)) {
+            strict.push(format!("json patch unknown field \"[{place}].{key}\""));
+        }
+    }
+    let mut next = untyped(current);
+    json_patch::json_patch(&mut next, &operations).map_err(|error| rejected(&error.0))?;
+    Ok(next)
+}
+
+fn merge(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> Result<Value, Status> {
+    let decoding = |why: String| Status::bad_request(format!("error decoding patch: {why}"));
+    let (tree, duplicates) = read(patch.bytes).map_err(decoding)?;
+    if !matches!(tree, Value::Map(_) | Value::Null) {
+        return Err(decoding(not_a_map(&tree)));
+    }
+    strict.extend(duplicates);
+    let mut next = untyped(current);
+    merge_patch::merge_patch(&mut next, tree);
+    Ok(next)
+}
+
+/// A generic 422: the details of what did not apply stay in the log.
+fn rejected(why: &str) -> Status {
+    Status::new(422, Reason::Invalid, "the server rejected our request due to an error in our request")
+        .with_details(Details::default())
+        .with_internal(why)
+}
+
+fn strategic_status(error: StrategicError) -> Status {
+    match error.fault {
+        Fault::BadRequest => Status::bad_request(error.message),
+        Fault::Unprocessable => rejected(&error.message),
+        Fault::Unclassified => Status::new(500, Reason::Unknown, error.message),
+    }
+}
+
+/// A patch whose outcome is no object of the kind.
+fn refuse(shown: &str, why: &str) -> Status {
+    let mut errors = FieldErrors::new();
+    errors.invalid(&Path::root("patch"), shown, why);
+    Status::invalid(&GroupKind::default(), "", errors)
+}
+
+/// A strategic merge is not decoded from JSON upstream, and its type errors have words of their own.
+fn refusal(kind: PatchKind, why: &str) -> String {
+    let parts = why.strip_prefix("json: cannot unmarshal ").and_then(|rest| rest.split_once(" into Go "));
+    let (Some((from, rest)), PatchKind::Strategic) = (parts, kind) else { return why.to_string() };
+    let from = match from {
+        "number" => "int64",
+        "object" => "map",
+        "array" => "slice",
+        "bool" => "bool",
+        _ => "string",
+    };
+    let to = rest.rsplit(" of type ").next().unwrap_or("");
+    if to.starts_with("map[") || to.contains('.') && !to.starts_with("[]") && from == "string" {
+        return format!("cannot restore map from {from}");
+    }
+    if to.starts_with("[]") {
+        return format!("cannot restore slice from {from}");
+    }
+    format!("cannot convert {from} to {to}")
+}
+
+fn not_a_map(tree: &Value) -> String {
+    format!("json: cannot unmarshal {} into Go value of type map[string]interface {{}}", word(tree))
+}
+
+fn word(tree: &Value) -> &'static str {
+    match tree {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Int(_) | Value::Float(_) => "number",
+        Value::Text(_) => "string",
+        Value::List(_) => "array",
+        Value::Map(_) | Value::Raw(_) => "object",
+    }
+}
+
+/// An untyped document, and `duplicate field "data.k"` for every key that a map has twice.
+fn read(bytes: &[u8]) -> Result<(Value, Vec<String>), String> {
+    let mut reader = Reader::new(bytes).map_err(|error| error.message)?;
+    let mut duplicates = Vec::new();
+    let mut path = String::new();
+    let value = read_value(&mut reader, &mut path, &mut duplicates);
+    Ok((value, duplicates))
+}
+
+fn read_value(reader: &mut Reader<'_>, path: &mut String, duplicates: &mut Vec<String>) -> Value {
+    let len = path.len();
+    match reader.kind() {
+        Kind::Map => {
+            reader.begin_map();
+            let mut map = Map::new();
+            while let Some(key) = reader.next_key() {
+                if len > 0 {
+                    path.push('.');
+                }
+                path.push_str(&key);
+                if map.contains(&key) {
+                    duplicates.push(format!("duplicate field \"{path}\""));
+                }
+                let value = read_value(reader, path, duplicates);
+                path.truncate(len);
+                map.insert(key, value);
+            }
+            Value::Map(map)
+        }
+        Kind::List => {
+            reader.begin_list();
+            let mut list = Vec::new();
+            while reader.next_item() {
+                path.push_str(&format!("[{}]", list.len()));
+                list.push(read_value(reader, path, duplicates));
+                path.truncate(len);
+            }
+            Value::List(list)
+        }
+        Kind::Null | Kind::Bool | Kind::Number | Kind::Text => reader.value(&mut |_| {}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_keys_are_named_with_their_path() {
+        let (_, duplicates) = read(br#"{"data":{"k":"1","k":"2"},"l":[{"a":1,"a":2}]}"#).unwrap();
+        assert_eq!(duplicates, ["duplicate field \"data.k\"", "duplicate field \"l[0].a\""]);
+    }
+
+    #[test]
+    fn type_errors_of_strategic_merges_read_as_upstreams() {
+        let check = |why: &str, expected: &str| {
+            assert_eq!(refusal(PatchKind::Strategic, why), expected);
+        };
+        check(
+            "json: cannot unmarshal number into Go struct field ConfigMap.data of type string",
+            "cannot convert int64 to string",
+        );
+        check(
+            "json: cannot unmarshal string into Go struct field ConfigMap.data of type map[string]string",
+            "cannot restore map from string",
+        );
+        check(
+            "json: cannot unmarshal object into Go struct field PodSpec.containers of type []v1.Container",
+            "cannot restore slice from map",
+        );
+    }
+}
