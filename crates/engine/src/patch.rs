@@ -50,8 +50,7 @@ impl Engine {
     ) -> Result<Written, Status> {
         let ty = target.served.resource.subresource("scale").and_then(|sub| sub.ty);
         let ty = ty.unwrap_or(target.served.resource.ty);
-        let next =
-            |scale: &Value, warnings: &mut Vec<String>| self.patched(ty, scale, patch, warnings);
+        let next = |scale: &Value, warnings: &mut Vec<String>| self.patched(ty, scale, patch, warnings);
         self.update_scale(target, ScaleSource::Patch(&next), call).await
     }
 
