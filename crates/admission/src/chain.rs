@@ -1,57 +1,45 @@
-//! Plugins in order, as the one `Admission` that the engine asks.
+//! `Chain`: the enabled plugins, asked in order.
 
-use crate::NamespaceLifecycle;
+use crate::plugins::PLUGINS;
+use crate::plugins::quota::ResourceQuota;
+use crate::request::Request;
 use pintle_engine::Engine;
 use pintle_engine::admission::{Admission, Attributes, Verdict};
-use pintle_object::Value;
+use pintle_object::{Status, Value};
 
-/// One plugin. Both methods admit by default, so that a plugin says only what is its own.
+/// One admission plugin. A plugin implements the half that it takes part in.
 pub trait Plugin: Send + Sync {
-    /// The name that `--enable-admission-plugins` knows it by.
-    fn name(&self) -> &'static str;
-
-    /// Asked before validation; may change the object, which is null on delete.
-    fn mutate<'a>(
-        &'a self,
-        engine: &'a Engine,
-        attributes: Attributes<'a>,
-        object: &'a mut Value,
-        warnings: &'a mut Vec<String>,
-    ) -> Verdict<'a> {
-        let _ = (engine, attributes, object, warnings);
-        Box::pin(std::future::ready(Ok(())))
+    /// Completes or refuses an object before it is validated.
+    fn mutate(&self, request: &Request<'_>, object: &mut Value) -> Result<(), Status> {
+        let _ = (request, object);
+        Ok(())
     }
 
-    /// Asked with the object as it would be stored.
-    fn validate<'a>(
-        &'a self,
-        engine: &'a Engine,
-        attributes: Attributes<'a>,
-        object: &'a Value,
-        warnings: &'a mut Vec<String>,
-    ) -> Verdict<'a> {
-        let _ = (engine, attributes, object, warnings);
-        Box::pin(std::future::ready(Ok(())))
+    /// Judges an object as it would be stored; it is null on delete.
+    fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
+        let _ = (request, object);
+        Ok(())
     }
 }
 
-/// Plugins, asked one after the other until one refuses.
+/// The enabled plugins in upstream's order. The quota comes last and is no `Plugin`: it writes.
 pub struct Chain {
     plugins: Vec<Box<dyn Plugin>>,
+    quota: Option<ResourceQuota>,
 }
 
 impl Chain {
-    /// The plugins that upstream runs without being told to, as far as they are built.
-    pub fn standard() -> Chain {
-        Chain { plugins: vec![Box::new(NamespaceLifecycle)] }
-    }
-
-    pub fn of(plugins: Vec<Box<dyn Plugin>>) -> Chain {
-        Chain { plugins }
-    }
-
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.plugins.iter().map(|plugin| plugin.name())
+    /// The plugins that are on by default, with those of `enabled` and without those of `disabled`.
+    pub fn new(enabled: &[String], disabled: &[String]) -> Chain {
+        let named = |list: &[String], name: &str| list.iter().any(|entry| entry == name);
+        let is_on = |name: &str, by_default: bool| {
+            (by_default || named(enabled, name)) && !named(disabled, name)
+        };
+        let entries = PLUGINS.iter().filter(|entry| is_on(entry.name, entry.is_default));
+        Chain {
+            plugins: entries.filter_map(|entry| entry.make.map(|make| make())).collect(),
+            quota: is_on(ResourceQuota::NAME, true).then(ResourceQuota::default),
+        }
     }
 }
 
@@ -61,13 +49,11 @@ impl Admission for Chain {
         engine: &'a Engine,
         attributes: Attributes<'a>,
         object: &'a mut Value,
-        warnings: &'a mut Vec<String>,
+        _: &'a mut Vec<String>,
     ) -> Verdict<'a> {
         Box::pin(async move {
-            for plugin in &self.plugins {
-                plugin.mutate(engine, attributes, object, warnings).await?;
-            }
-            Ok(())
+            let request = Request { engine, attributes };
+            self.plugins.iter().try_for_each(|plugin| plugin.mutate(&request, object))
         })
     }
 
@@ -76,13 +62,15 @@ impl Admission for Chain {
         engine: &'a Engine,
         attributes: Attributes<'a>,
         object: &'a Value,
-        warnings: &'a mut Vec<String>,
+        _: &'a mut Vec<String>,
     ) -> Verdict<'a> {
         Box::pin(async move {
-            for plugin in &self.plugins {
-                plugin.validate(engine, attributes, object, warnings).await?;
+            let request = Request { engine, attributes };
+            self.plugins.iter().try_for_each(|plugin| plugin.validate(&request, object))?;
+            match &self.quota {
+                Some(quota) => quota.charge(&request, object).await,
+                None => Ok(()),
             }
-            Ok(())
         })
     }
 }

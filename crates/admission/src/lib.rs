@@ -1,7 +1,9 @@
-//! Admission: plugins in upstream's order, each of which may change or refuse a write.
+//! Admission: ordered plugins that complete and judge what is written, one file each.
 
 mod chain;
-mod namespace_lifecycle;
+pub mod plugins;
+mod request;
 
 pub use chain::{Chain, Plugin};
-pub use namespace_lifecycle::NamespaceLifecycle;
+pub use plugins::{Entry, PLUGINS};
+pub use request::Request;

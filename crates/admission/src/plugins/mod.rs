@@ -1,0 +1,73 @@
+//! The table of plugins, in the order in which they are asked.
+
+mod default_class;
+mod limit_ranger;
+mod namespace_lifecycle;
+mod pod_topology_labels;
+mod priority;
+mod pvc_resize;
+pub(crate) mod quota;
+mod runtime_class;
+mod service_account;
+mod storage_protection;
+mod taint_nodes;
+mod tolerations;
+
+use crate::chain::Plugin;
+
+/// A plugin's line in the table.
+pub struct Entry {
+    pub name: &'static str,
+    pub is_default: bool,
+    /// Absent for a plugin that is not built yet.
+    pub make: Option<fn() -> Box<dyn Plugin>>,
+}
+
+const fn on(name: &'static str, make: fn() -> Box<dyn Plugin>) -> Entry {
+    Entry { name, is_default: true, make: Some(make) }
+}
+
+const fn planned(name: &'static str, is_default: bool) -> Entry {
+    Entry { name, is_default, make: None }
+}
+
+/// All plugins of upstream by name. `ResourceQuota` is listed where it is asked, though the chain holds it apart.
+pub static PLUGINS: &[Entry] = &[
+    planned("AlwaysAdmit", false),
+    planned("NamespaceAutoProvision", false),
+    on("NamespaceLifecycle", || Box::new(namespace_lifecycle::NamespaceLifecycle)),
+    planned("NamespaceExists", false),
+    planned("LimitPodHardAntiAffinityTopology", false),
+    on("LimitRanger", || Box::new(limit_ranger::LimitRanger)),
+    on("ServiceAccount", || Box::new(service_account::ServiceAccount)),
+    planned("NodeRestriction", false),
+    on("TaintNodesByCondition", || Box::new(taint_nodes::TaintNodesByCondition)),
+    planned("AlwaysPullImages", false),
+    planned("ImagePolicyWebhook", false),
+    planned("PodSecurity", true),
+    planned("PodNodeSelector", false),
+    on("Priority", || Box::new(priority::Priority)),
+    on("DefaultTolerationSeconds", || Box::new(tolerations::DefaultTolerationSeconds)),
+    planned("PodTolerationRestriction", false),
+    planned("EventRateLimit", false),
+    planned("ExtendedResourceToleration", false),
+    on("DefaultStorageClass", || Box::new(default_class::DefaultStorageClass)),
+    on("StorageObjectInUseProtection", || Box::new(storage_protection::StorageObjectInUseProtection)),
+    planned("OwnerReferencesPermissionEnforcement", false),
+    on("PersistentVolumeClaimResize", || Box::new(pvc_resize::PersistentVolumeClaimResize)),
+    on("RuntimeClass", || Box::new(runtime_class::RuntimeClass)),
+    planned("CertificateApproval", true),
+    planned("CertificateSigning", true),
+    planned("ClusterTrustBundleAttest", true),
+    planned("CertificateSubjectRestriction", true),
+    on("DefaultIngressClass", || Box::new(default_class::DefaultIngressClass)),
+    planned("DenyServiceExternalIPs", false),
+    on("PodTopologyLabels", || Box::new(pod_topology_labels::PodTopologyLabels)),
+    planned("NodeDeclaredFeatureValidator", true),
+    planned("MutatingAdmissionPolicy", true),
+    planned("MutatingAdmissionWebhook", true),
+    planned("ValidatingAdmissionPolicy", true),
+    planned("ValidatingAdmissionWebhook", true),
+    planned("ResourceQuota", true),
+    planned("AlwaysDeny", false),
+];

@@ -1,0 +1,98 @@
+//! What a plugin sees of a request: the attributes, and the stored objects around it.
+
+use pintle_engine::admission::{Attributes, Operation};
+use pintle_engine::{Engine, meta};
+use pintle_object::{GroupResource, Reason, Status, Value};
+
+/// A request as the plugins see it; the object itself is passed beside it.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub engine: &'a Engine,
+    pub attributes: Attributes<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// Whether the request is about objects of a resource, not about one of their subresources.
+    pub fn is_object(&self, group: &str, plural: &str) -> bool {
+        self.subresource().is_empty() && self.is_resource(group, plural)
+    }
+
+    pub fn is_resource(&self, group: &str, plural: &str) -> bool {
+        let resource = &self.attributes.target.served.resource;
+        resource.plural == plural && resource.group == group
+    }
+
+    /// Whether the request creates an object of a resource.
+    pub fn creates(&self, group: &str, plural: &str) -> bool {
+        self.is_create() && self.is_object(group, plural)
+    }
+
+    pub fn is_create(&self) -> bool {
+        self.attributes.operation == Operation::Create
+    }
+
+    pub fn is_update(&self) -> bool {
+        self.attributes.operation == Operation::Update
+    }
+
+    pub fn subresource(&self) -> &'a str {
+        self.attributes.target.subresource
+    }
+
+    pub fn namespace(&self) -> &'a str {
+        self.attributes.target.namespace
+    }
+
+    pub fn resource(&self) -> GroupResource {
+        self.attributes.target.served.group_resource()
+    }
+
+    /// A stored object of a built-in resource, in the version that it is stored in.
+    pub fn stored(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Value> {
+        let served = self.engine.find_any(group, plural)?;
+        let object = self.engine.store.get(served.collection?, &served.key(namespace, name))?;
+        self.engine.storage_tree(served, &object).ok()
+    }
+
+    /// The stored objects of a built-in resource by name; those of one namespace when it is not empty.
+    pub fn all_stored(&self, group: &str, plural: &str, namespace: &str) -> Vec<Value> {
+        let Some(served) = self.engine.find_any(group, plural) else { return Vec::new() };
+        let Some(collection) = served.collection else { return Vec::new() };
+        let snapshot = self.engine.store.snapshot(collection);
+        let prefix = served.prefix(namespace);
+        snapshot
+            .range(&prefix, None)
+            .filter_map(|object| self.engine.storage_tree(served, object).ok())
+            .collect()
+    }
+
+    /// The refusal of the request; what is forbidden already stays as it is.
+    pub fn forbidden(&self, object: &Value, why: impl std::fmt::Display) -> Status {
+        Status::forbidden(&self.resource(), &self.name(object), &why.to_string())
+    }
+
+    /// The name that refusals show: a generated name is not there yet, so its base stands in.
+    fn name(&self, object: &Value) -> String {
+        let candidates = [
+            self.attributes.target.name,
+            meta::name(object),
+            object.str_at(&["metadata", "generateName"]),
+        ];
+        candidates.into_iter().find(|name| !name.is_empty()).unwrap_or("Unknown!").to_string()
+    }
+}
+
+/// The 404 of an object that a plugin looked for.
+pub fn not_found(group: &str, plural: &str, name: &str) -> Status {
+    Status::not_found(&GroupResource::new(group, plural), name)
+}
+
+/// Whether a text is one of Go's spellings of true.
+pub fn is_true(text: &str) -> bool {
+    matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True")
+}
+
+/// Whether a refusal must not be wrapped in another one.
+pub fn is_forbidden(status: &Status) -> bool {
+    status.reason == Reason::Forbidden
+}
