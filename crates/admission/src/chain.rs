@@ -32,9 +32,8 @@ impl Chain {
     /// The plugins that are on by default, with those of `enabled` and without those of `disabled`.
     pub fn new(enabled: &[String], disabled: &[String]) -> Chain {
         let named = |list: &[String], name: &str| list.iter().any(|entry| entry == name);
-        let is_on = |name: &str, by_default: bool| {
-            (by_default || named(enabled, name)) && !named(disabled, name)
-        };
+        let is_on =
+            |name: &str, by_default: bool| (by_default || named(enabled, name)) && !named(disabled, name);
         let entries = PLUGINS.iter().filter(|entry| is_on(entry.name, entry.is_default));
         Chain {
             plugins: entries.filter_map(|entry| entry.make.map(|make| make())).collect(),

@@ -2,7 +2,7 @@
 
 use pintle_engine::admission::{Attributes, Operation};
 use pintle_engine::{Engine, meta};
-use pintle_object::{GroupResource, Reason, Status, Value};
+use pintle_object::{GroupResource, Status, Value};
 
 /// A request as the plugins see it; the object itself is passed beside it.
 #[derive(Clone, Copy)]
@@ -66,18 +66,15 @@ impl<'a> Request<'a> {
             .collect()
     }
 
-    /// The refusal of the request; what is forbidden already stays as it is.
+    /// The refusal of the request.
     pub fn forbidden(&self, object: &Value, why: impl std::fmt::Display) -> Status {
         Status::forbidden(&self.resource(), &self.name(object), &why.to_string())
     }
 
     /// The name that refusals show: a generated name is not there yet, so its base stands in.
     fn name(&self, object: &Value) -> String {
-        let candidates = [
-            self.attributes.target.name,
-            meta::name(object),
-            object.str_at(&["metadata", "generateName"]),
-        ];
+        let candidates =
+            [self.attributes.target.name, meta::name(object), object.str_at(&["metadata", "generateName"])];
         candidates.into_iter().find(|name| !name.is_empty()).unwrap_or("Unknown!").to_string()
     }
 }
@@ -90,9 +87,4 @@ pub fn not_found(group: &str, plural: &str, name: &str) -> Status {
 /// Whether a text is one of Go's spellings of true.
 pub fn is_true(text: &str) -> bool {
     matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True")
-}
-
-/// Whether a refusal must not be wrapped in another one.
-pub fn is_forbidden(status: &Status) -> bool {
-    status.reason == Reason::Forbidden
 }

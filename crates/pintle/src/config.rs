@@ -19,6 +19,7 @@ pub struct Config {
     pub service_cluster_ip_range: String,
     pub service_account_issuer: String,
     pub enable_admission_plugins: Vec<String>,
+    pub disable_admission_plugins: Vec<String>,
     pub allow_privileged: bool,
     pub event_ttl_seconds: u64,
     pub verbosity: u8,

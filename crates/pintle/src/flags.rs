@@ -54,7 +54,7 @@ const fn flag(
 }
 
 /// Every flag that there is so far; names and meaning are kube-apiserver's, save `data-dir`.
-const FLAGS: [Flag; 17] = [
+const FLAGS: [Flag; 18] = [
     flag(
         STORAGE,
         "data-dir",
@@ -124,6 +124,13 @@ const FLAGS: [Flag; 17] = [
         Kind::List,
         "",
         "Admission plugins besides those that are on by default.",
+    ),
+    flag(
+        ADMISSION,
+        "disable-admission-plugins",
+        Kind::List,
+        "",
+        "Admission plugins that are off, though on by default.",
     ),
     flag(MISC, "allow-privileged", Kind::Bool, "true", "Allow privileged containers."),
     flag(MISC, "service-cluster-ip-range", Kind::List, "10.0.0.0/24", "Ranges of cluster IPs of Services."),
@@ -226,7 +233,8 @@ fn config(matches: &ArgMatches) -> Result<Config, String> {
         token_auth_file: path("token-auth-file"),
         service_cluster_ip_range: ranges,
         service_account_issuer: text("service-account-issuer"),
-        enable_admission_plugins: list("enable-admission-plugins"),
+        enable_admission_plugins: plugins(list("enable-admission-plugins"), "enable-admission-plugins")?,
+        disable_admission_plugins: plugins(list("disable-admission-plugins"), "disable-admission-plugins")?,
         allow_privileged: bool(&text("allow-privileged"), "allow-privileged")?,
         event_ttl_seconds: duration_seconds(&text("event-ttl"))?,
         verbosity: number(&text("v"), "v", 0..=10)? as u8,
@@ -246,7 +254,20 @@ fn warnings(matches: &ArgMatches) -> Result<Vec<String>, String> {
             warnings.push(format!("--{}: {why}", flag.name));
         }
     }
+    for name in matches.get_many::<String>("enable-admission-plugins").into_iter().flatten() {
+        for name in name.split(',').filter(|name| pintle_admission::is_planned(name)) {
+            warnings.push(format!("--enable-admission-plugins: {name} is not built yet"));
+        }
+    }
     Ok(warnings)
+}
+
+fn plugins(names: Vec<String>, flag: &str) -> Result<Vec<String>, String> {
+    let is_known = |name: &String| pintle_admission::PLUGINS.iter().any(|entry| entry.name == name);
+    match names.iter().find(|name| !is_known(name)) {
+        Some(unknown) => Err(format!("--{flag}: plugin {unknown:?} is unknown")),
+        None => Ok(names),
+    }
 }
 
 fn default_data_dir() -> Result<PathBuf, String> {

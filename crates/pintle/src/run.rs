@@ -7,6 +7,7 @@ use pintle_access::Masters;
 use pintle_access::authenticate::Authenticators;
 use pintle_access::certificate::ClientAuthorities;
 use pintle_access::token_file::TokenFile;
+use pintle_admission::Chain;
 use pintle_engine::Engine;
 use pintle_engine::allocate::IpPool;
 use pintle_object::time::Time;
@@ -91,7 +92,9 @@ fn open_engine(config: &Config) -> Result<Arc<Engine>, String> {
     let backend = Sqlite::open(&config.data_dir.join("store.db")).map_err(|error| error.to_string())?;
     let engine = Engine::open(api, Box::new(backend), pintle_store::Options::default());
     let mut engine = engine.map_err(|error| error.to_string())?;
-    engine.set_admission(Box::new(pintle_admission::Chain::standard()));
+    engine.set_expiry(config.event_ttl_seconds);
+    let admission = Chain::new(&config.enable_admission_plugins, &config.disable_admission_plugins);
+    engine.set_admission(Box::new(admission));
     Ok(Arc::new(engine))
 }
 

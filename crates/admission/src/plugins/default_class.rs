@@ -56,8 +56,7 @@ fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
 
 /// The newest of the classes that are marked; of several of one second, the first by name.
 fn default_class<'a>(classes: &'a [Value], marks: &[&str]) -> Option<&'a str> {
-    let is_marked =
-        |class: &&Value| marks.iter().any(|mark| annotation(class, mark) == Some("true"));
+    let is_marked = |class: &&Value| marks.iter().any(|mark| annotation(class, mark) == Some("true"));
     let age = |class: &&Value| {
         let created = class.str_at(&["metadata", "creationTimestamp"]).to_string();
         (Reverse(created), meta::name(class).to_string())

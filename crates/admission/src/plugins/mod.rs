@@ -71,3 +71,10 @@ pub static PLUGINS: &[Entry] = &[
     planned("ResourceQuota", true),
     planned("AlwaysDeny", false),
 ];
+
+/// Whether a plugin is upstream's, but not built yet.
+pub fn is_planned(name: &str) -> bool {
+    PLUGINS
+        .iter()
+        .any(|entry| entry.name == name && entry.make.is_none() && name != quota::ResourceQuota::NAME)
+}

@@ -2,6 +2,7 @@
 
 use crate::chain::Plugin;
 use crate::request::{Request, not_found};
+use pintle_engine::Engine;
 use pintle_engine::admission::Operation;
 use pintle_object::{Cause, Status, Value};
 
@@ -16,10 +17,10 @@ impl Plugin for NamespaceLifecycle {
             return Ok(());
         }
         let name = request.namespace();
-        let Some(namespace) = request.stored("", "namespaces", "", name) else {
+        let Some(phase) = phase(request.engine, name) else {
             return Err(not_found("", "namespaces", name));
         };
-        if request.is_create() && namespace.str_at(&["status", "phase"]) == "Terminating" {
+        if request.is_create() && phase == "Terminating" {
             return Err(terminating(request, object, name));
         }
         Ok(())
@@ -42,6 +43,14 @@ fn is_exempt(request: &Request<'_>) -> bool {
     request.namespace().is_empty()
         || request.is_resource("", "namespaces")
         || request.is_resource("authorization.k8s.io", "localsubjectaccessreviews")
+}
+
+/// `status.phase` of a namespace, without decoding it; `None` when there is no such namespace.
+fn phase(engine: &Engine, name: &str) -> Option<String> {
+    let served = engine.find("", "v1", "namespaces")?;
+    let object = engine.store.get(served.collection?, &served.key("", name))?;
+    let place = served.fields.iter().position(|field| field.label == "status.phase")?;
+    object.digest.fields.get(place).map(ToString::to_string)
 }
 
 fn terminating(request: &Request<'_>, object: &Value, name: &str) -> Status {

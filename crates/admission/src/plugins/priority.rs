@@ -46,14 +46,15 @@ impl Plugin for Priority {
 /// Sets what the class says; a pod that says something else itself is refused.
 fn resolve(request: &Request<'_>, pod: &mut Value) -> Result<(), Status> {
     let name = pod.str_at(&["spec", "priorityClassName"]);
-    let class = if name.is_empty() {
-        default_class(request)
-    } else {
-        let class = request.stored(GROUP, "priorityclasses", "", name);
-        Some(class.ok_or_else(|| {
-            request.forbidden(pod, format!("no PriorityClass with name {name} was found"))
-        })?)
-    };
+    let class =
+        if name.is_empty() {
+            default_class(request)
+        } else {
+            let class = request.stored(GROUP, "priorityclasses", "", name);
+            Some(class.ok_or_else(|| {
+                request.forbidden(pod, format!("no PriorityClass with name {name} was found"))
+            })?)
+        };
     let priority = class.as_ref().and_then(|class| class.int_at(&["value"])).unwrap_or(0);
     let policy = class.as_ref().map_or(PREEMPT, |class| class.str_at(&["preemptionPolicy"]));
 

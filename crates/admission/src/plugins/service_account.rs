@@ -76,7 +76,8 @@ fn mounts_token(account: &Value, pod: &Value) -> bool {
 
 fn mount_token(request: &Request<'_>, pod: &mut Value) {
     let volumes = pod.list_at(&["spec", "volumes"]);
-    let existing = volumes.iter().map(|volume| volume.str_at(&["name"])).find(|name| name.starts_with(VOLUME));
+    let existing =
+        volumes.iter().map(|volume| volume.str_at(&["name"])).find(|name| name.starts_with(VOLUME));
     let has_volume = existing.is_some();
     let name = existing.map_or_else(|| request.engine.generator.name(VOLUME), str::to_string);
     let mut is_mounted = false;

@@ -1,0 +1,194 @@
+//! ResourceQuota: what a namespace may use in all; a request that fits is charged before it is stored.
+
+mod scope;
+mod usage;
+
+use crate::request::Request;
+use pintle_engine::admission::User;
+use pintle_engine::update::Source;
+use pintle_engine::{Call, Target, meta};
+use pintle_object::quantity::Quantity;
+use pintle_object::{Status, Value};
+use std::collections::BTreeMap;
+use tokio::sync::Mutex;
+
+/// Amounts by the resource names of quotas: `pods`, `requests.cpu`, `count/deployments.apps`.
+type Amounts = BTreeMap<String, Quantity>;
+
+/// Charges quotas one request at a time, so that two requests never share the last free unit.
+#[derive(Default)]
+pub struct ResourceQuota {
+    turn: Mutex<()>,
+}
+
+/// A quota as it would stand after the request.
+struct Charge {
+    name: String,
+    used: Amounts,
+}
+
+impl ResourceQuota {
+    pub const NAME: &str = "ResourceQuota";
+
+    /// Refuses what exceeds a quota of the namespace; adds what does not to the quotas' `status.used`.
+    pub async fn charge(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
+        if request.namespace().is_empty() || !usage::is_counted(request) || quotas(request).is_empty() {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().await;
+        let charges = judge(request, object, &quotas(request))?;
+        if request.attributes.dry_run {
+            return Ok(());
+        }
+        for charge in charges {
+            store(request, charge).await?;
+        }
+        Ok(())
+    }
+}
+
+fn quotas(request: &Request<'_>) -> Vec<Value> {
+    request.all_stored("", "resourcequotas", request.namespace())
+}
+
+/// The charges of all quotas that apply, or the refusal of the first that is exceeded.
+fn judge(request: &Request<'_>, object: &Value, quotas: &[Value]) -> Result<Vec<Charge>, Status> {
+    let asked = usage::of(request, object);
+    let mut applicable = Vec::new();
+    for quota in quotas {
+        let hard = amounts(quota, &["status", "hard"]);
+        let names: Vec<&str> =
+            hard.keys().map(String::as_str).filter(|name| usage::counts(request, name)).collect();
+        if names.is_empty() || !scope::applies(request, quota, object) {
+            continue;
+        }
+        check_complete(request, object, quota, &names)?;
+        applicable.push((quota, hard));
+    }
+    let mut charges = Vec::new();
+    for (quota, hard) in applicable {
+        let added = added(request, quota, &asked);
+        charges.extend(charge(request, object, quota, &hard, &added)?);
+    }
+    Ok(charges)
+}
+
+/// What the request adds: all of a new object, the growth of an existing one.
+fn added(request: &Request<'_>, quota: &Value, asked: &Amounts) -> Amounts {
+    let before = match request.attributes.old {
+        Some(old) if scope::applies(request, quota, old) => usage::of(request, old),
+        _ => Amounts::new(),
+    };
+    let growth = asked.iter().filter_map(|(name, amount)| {
+        let growth = before.get(name).map_or(*amount, |before| amount.add(&before.neg()));
+        (growth.sign() > 0).then(|| (name.clone(), growth))
+    });
+    growth.collect()
+}
+
+/// A quota on CPU or memory wants every container to say what it needs; one whose use is unknown admits nothing.
+fn check_complete(
+    request: &Request<'_>,
+    object: &Value,
+    quota: &Value,
+    names: &[&str],
+) -> Result<(), Status> {
+    let missing = usage::missing(request, object, names);
+    if !missing.is_empty() {
+        let why = format!("failed quota: {}: must specify {}", meta::name(quota), missing.join("; "));
+        return Err(request.forbidden(object, why));
+    }
+    if names.iter().any(|name| quota.at(&["status", "used", name]).is_none()) {
+        let names = names.join(",");
+        let why = format!("status unknown for quota: {}, resources: {names}", meta::name(quota));
+        return Err(request.forbidden(object, why));
+    }
+    Ok(())
+}
+
+fn charge(
+    request: &Request<'_>,
+    object: &Value,
+    quota: &Value,
+    hard: &Amounts,
+    added: &Amounts,
+) -> Result<Option<Charge>, Status> {
+    let mut used = amounts(quota, &["status", "used"]);
+    let requested: Amounts =
+        added.iter().filter(|(name, _)| hard.contains_key(*name)).map(|(n, a)| (n.clone(), *a)).collect();
+    let before = used.clone();
+    for (name, amount) in &requested {
+        let sum = used.get(name).map_or(*amount, |known| known.add(amount));
+        used.insert(name.clone(), sum);
+    }
+    let exceeds = |name: &str| match (used.get(name), hard.get(name)) {
+        (Some(used), Some(hard)) => used.cmp(hard).is_gt(),
+        _ => false,
+    };
+    let exceeded: Vec<&str> = requested.keys().map(String::as_str).filter(|name| exceeds(name)).collect();
+    if !exceeded.is_empty() {
+        let show = |amounts: &Amounts| show(amounts, &exceeded);
+        let name = meta::name(quota);
+        let (requested, used, limited) = (show(&requested), show(&before), show(hard));
+        let why = format!("exceeded quota: {name}, requested: {requested}, used: {used}, limited: {limited}");
+        return Err(request.forbidden(object, why));
+    }
+    Ok((!requested.is_empty()).then(|| Charge { name: meta::name(quota).to_string(), used }))
+}
+
+/// `limits.cpu=2,requests.cpu=600m`
+fn show(amounts: &Amounts, names: &[&str]) -> String {
+    let shown = names.iter().filter_map(|name| Some(format!("{name}={}", amounts.get(*name)?)));
+    shown.collect::<Vec<_>>().join(",")
+}
+
+fn amounts(value: &Value, path: &[&str]) -> Amounts {
+    let entries = value.map_at(path).into_iter().flat_map(|map| map.iter());
+    entries
+        .filter_map(|(name, amount)| Some((name.to_string(), Quantity::parse(amount.as_str()?).ok()?)))
+        .collect()
+}
+
+/// Writes the new use into the quota's status, as the server itself.
+async fn store(request: &Request<'_>, charge: Charge) -> Result<(), Status> {
+    let engine = request.engine;
+    let Some(served) = engine.find_any("", "resourcequotas") else { return Ok(()) };
+    let target = Target { served, subresource: "status", namespace: request.namespace(), name: &charge.name };
+    let system = User { name: "system:apiserver".into(), ..User::default() };
+    let mut call = Call {
+        user: &system,
+        now: request.attributes.now,
+        manager: "kube-apiserver".into(),
+        dry_run: false,
+        warnings: Vec::new(),
+    };
+    let set_used = |current: Option<&Value>| {
+        let mut quota = current.cloned().unwrap_or_default();
+        for (name, amount) in &charge.used {
+            quota.set(&["status", "used", name], amount.to_string());
+        }
+        Ok(quota)
+    };
+    let written = engine.write_over(target, Source::Patch(&set_used), false, &mut call).await;
+    written.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_exceeded_amounts_are_shown() {
+        let quantity = |text: &str| Quantity::parse(text).unwrap();
+        let amounts: Amounts = [
+            ("pods".to_string(), quantity("1")),
+            ("requests.memory".to_string(), quantity("600Mi")),
+            ("requests.cpu".to_string(), quantity("600m")),
+        ]
+        .into();
+        assert_eq!(
+            show(&amounts, &["requests.cpu", "requests.memory"]),
+            "requests.cpu=600m,requests.memory=600Mi"
+        );
+    }
+}
