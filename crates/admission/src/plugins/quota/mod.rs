@@ -162,7 +162,7 @@ async fn store(request: &Request<'_>, charge: Charge) -> Result<(), Status> {
         dry_run: false,
         warnings: Vec::new(),
     };
-    let set_used = |current: Option<&Value>| {
+    let set_used = |current: Option<&Value>, _: &mut Vec<String>| {
         let mut quota = current.cloned().unwrap_or_default();
         for (name, amount) in &charge.used {
             quota.set(&["status", "used", name], amount.to_string());
