@@ -1,0 +1,121 @@
+//! CertificateSigningRequest.
+
+use super::{Context, Rules, cells, keep};
+use crate::validation::NameRule;
+use pintle_object::Value;
+use pintle_object::time::Time;
+
+pub struct CertificateSigningRequest;
+
+impl Rules for CertificateSigningRequest {
+    /// The request carries who asks, whatever the body says.
+    fn prepare_create(&self, object: &mut Value, context: &Context<'_>) {
+        object.remove(&["status"]);
+        for field in ["username", "uid", "groups", "extra"] {
+            object.remove(&["spec", field]);
+        }
+        object.set(&["spec", "username"], context.user);
+        let groups: Vec<Value> = context.groups.iter().map(|group| Value::from(group.as_str())).collect();
+        if !groups.is_empty() {
+            object.set(&["spec", "groups"], groups);
+        }
+    }
+
+    fn prepare_update(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
+        keep(new, old, "spec");
+        keep(new, old, "status");
+    }
+
+    fn prepare_status(&self, new: &mut Value, old: &Value, context: &Context<'_>) {
+        keep(new, old, "spec");
+        keep_decisions(new, old);
+        stamp_conditions(new, old, context);
+    }
+
+    fn prepare_subresource(&self, new: &mut Value, old: &Value, context: &Context<'_>) {
+        keep(new, old, "spec");
+        super::keep_at(new, old, &["status", "certificate"]);
+        stamp_conditions(new, old, context);
+    }
+
+    fn name_rule(&self) -> NameRule {
+        NameRule::Any
+    }
+
+    fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
+        let requested = match object.int_at(&["spec", "expirationSeconds"]) {
+            Some(seconds) => cells::human_duration(seconds),
+            None => cells::NONE.to_string(),
+        };
+        vec![
+            cells::name(object),
+            cells::age(object, now_seconds),
+            cells::text_or(object, &["spec", "signerName"], cells::NONE),
+            cells::text(object, &["spec", "username"]),
+            Value::from(requested),
+            Value::from(condition(object)),
+        ]
+    }
+}
+
+fn is_decision(condition: &Value) -> bool {
+    matches!(condition.str_at(&["type"]), "Approved" | "Denied")
+}
+
+/// Whether a request was approved or denied changes through `approval` only.
+fn keep_decisions(new: &mut Value, old: &Value) {
+    let mut conditions: Vec<Value> = old
+        .list_at(&["status", "conditions"])
+        .iter()
+        .filter(|condition| is_decision(condition))
+        .cloned()
+        .collect();
+    let others = new.list_at(&["status", "conditions"]).iter().filter(|condition| !is_decision(condition));
+    conditions.extend(others.cloned());
+    if conditions.is_empty() {
+        new.remove(&["status", "conditions"]);
+    } else {
+        new.set(&["status", "conditions"], conditions);
+    }
+}
+
+/// Conditions carry when they were set and when they last changed.
+fn stamp_conditions(new: &mut Value, old: &Value, context: &Context<'_>) {
+    let now = Time { seconds: context.now_seconds, nanos: 0 }.to_seconds_text();
+    let conditions = new.at_mut(&["status", "conditions"]).and_then(Value::as_list_mut);
+    for condition in conditions.into_iter().flatten() {
+        let before = old
+            .list_at(&["status", "conditions"])
+            .iter()
+            .find(|before| before.str_at(&["type"]) == condition.str_at(&["type"]));
+        if condition.str_at(&["lastUpdateTime"]).is_empty() {
+            condition.set(&["lastUpdateTime"], now.as_str());
+        }
+        if condition.str_at(&["lastTransitionTime"]).is_empty() {
+            let same = before.filter(|before| before.str_at(&["status"]) == condition.str_at(&["status"]));
+            let time = match same.map(|same| same.str_at(&["lastTransitionTime"])) {
+                Some(time) if !time.is_empty() => time,
+                _ => now.as_str(),
+            };
+            condition.set(&["lastTransitionTime"], time);
+        }
+    }
+}
+
+fn condition(object: &Value) -> String {
+    let has = |kind: &str| {
+        object.list_at(&["status", "conditions"]).iter().any(|condition| condition.str_at(&["type"]) == kind)
+    };
+    let mut shown = String::from(match (has("Denied"), has("Approved")) {
+        (true, _) => "Denied",
+        (false, true) => "Approved",
+        (false, false) => "Pending",
+    });
+    if has("Failed") {
+        shown.push_str(",Failed");
+    }
+    if !object.str_at(&["status", "certificate"]).is_empty() {
+        shown.push_str(",Issued");
+    }
+    shown
+}

@@ -1,0 +1,33 @@
+//! FlowSchema.
+
+use super::{Context, Rules, cells, keep, keep_metadata};
+use pintle_object::Value;
+
+pub struct FlowSchema;
+
+impl Rules for FlowSchema {
+    fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
+        keep(new, old, "spec");
+        keep_metadata(new, old);
+    }
+
+    fn has_generation(&self) -> bool {
+        true
+    }
+
+    fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
+        let missing = object
+            .list_at(&["status", "conditions"])
+            .iter()
+            .find(|condition| condition.str_at(&["type"]) == "Dangling")
+            .map_or("?", |condition| condition.str_at(&["status"]));
+        vec![
+            cells::name(object),
+            cells::text_or(object, &["spec", "priorityLevelConfiguration", "name"], cells::NONE),
+            cells::int(object, &["spec", "matchingPrecedence"]),
+            cells::text_or(object, &["spec", "distinguisherMethod", "type"], cells::NONE),
+            cells::age(object, now_seconds),
+            Value::from(missing),
+        ]
+    }
+}

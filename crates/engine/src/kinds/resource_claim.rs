@@ -1,0 +1,58 @@
+//! ResourceClaim.
+
+use super::{Context, Rules, cells, keep, keep_metadata};
+use crate::meta;
+use pintle_object::Value;
+
+pub struct ResourceClaim;
+
+impl Rules for ResourceClaim {
+    fn default(&self, object: &mut Value) {
+        default_requests(object, &["spec"]);
+    }
+
+    fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
+        keep(new, old, "spec");
+        keep_metadata(new, old);
+    }
+
+    fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
+        vec![cells::name(object), Value::from(state(object)), cells::age(object, now_seconds)]
+    }
+}
+
+/// Requests for an exact count ask for one device.
+pub(super) fn default_requests(object: &mut Value, spec: &[&str]) {
+    let path = [spec, &["devices", "requests"]].concat();
+    for request in object.at_mut(&path).and_then(Value::as_list_mut).into_iter().flatten() {
+        if let Some(exactly) = request.at_mut(&["exactly"]) {
+            default_count(exactly);
+        }
+        let alternatives = request.at_mut(&["firstAvailable"]).and_then(Value::as_list_mut);
+        alternatives.into_iter().flatten().for_each(default_count);
+    }
+}
+
+fn default_count(request: &mut Value) {
+    let is_exact = request.str_at(&["allocationMode"]) == "ExactCount";
+    if is_exact && request.int_at(&["count"]).unwrap_or(0) == 0 {
+        request.set(&["count"], 1);
+    }
+}
+
+fn state(object: &Value) -> String {
+    let mut states = Vec::new();
+    let is_deleted = meta::is_deleting(object);
+    if is_deleted {
+        states.push("deleted");
+    }
+    if object.map_at(&["status", "allocation"]).is_some() {
+        states.push("allocated");
+        if !object.list_at(&["status", "reservedFor"]).is_empty() {
+            states.push("reserved");
+        }
+    } else if !is_deleted {
+        states.push("pending");
+    }
+    states.join(",")
+}

@@ -1,0 +1,24 @@
+//! MutatingWebhookConfiguration and ValidatingWebhookConfiguration.
+
+use super::{Context, Rules, cells};
+use pintle_object::Value;
+
+pub struct WebhookConfiguration;
+
+impl Rules for WebhookConfiguration {
+    fn prepare_create(&self, _object: &mut Value, _context: &Context<'_>) {}
+
+    fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}
+
+    fn raises_generation(&self, new: &Value, old: &Value) -> bool {
+        new.get("webhooks") != old.get("webhooks")
+    }
+
+    fn has_generation(&self) -> bool {
+        true
+    }
+
+    fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
+        vec![cells::name(object), cells::len(object, &["webhooks"]), cells::age(object, now_seconds)]
+    }
+}
