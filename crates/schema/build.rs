@@ -19,6 +19,7 @@ fn main() {
     types.read_defaults(&read(&root.join("defaults.txt")));
     let mut blob = types.pack();
     blob.extend(pack_resources(&root));
+    blob.extend(pack_documents(&root, &types));
     fs::write(out, blob).expect("the build directory can be written");
 }
 
@@ -88,6 +89,14 @@ impl Types {
             let known = self.named.iter().any(|t| t.name == ty && t.fields.iter().any(|f| f.name == name));
             assert!(known, "defaults.txt names an unknown field: {field}");
         }
+    }
+
+    /// The default in the field's own line, or `-`.
+    fn documented_default(&self, ty: &str, field: &str) -> &str {
+        let named = self.named.iter().find(|named| named.name == ty);
+        let field = named.and_then(|named| named.fields.iter().find(|have| have.name == field));
+        let words = field.into_iter().flat_map(|field| &field.words);
+        words.filter_map(|word| word.strip_prefix("default=")).next().unwrap_or("-")
     }
 
     fn pack(&self) -> Vec<u8> {
@@ -218,12 +227,27 @@ impl Pool<'_> {
 fn pack_resources(root: &Path) -> Vec<u8> {
     let mut out = Out::default();
     for file in ["resources.txt", "columns.txt", "selectable.txt", "storage.txt"] {
-        let text = read(&root.join(file));
-        let lines: Vec<&str> =
-            text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-        out.text(&lines.join("\n"));
+        out.text(&table_lines(&read(&root.join(file))).join("\n"));
     }
     out.0
+}
+
+/// The facts of openapi.txt, and for every default that upstream's code sets what the documents show instead.
+fn pack_documents(root: &Path, types: &Types) -> Vec<u8> {
+    let mut lines: Vec<String> = table_lines(&read(&root.join("openapi.txt")));
+    let mut coded: Vec<&String> = types.defaults.keys().collect();
+    coded.sort();
+    for name in coded {
+        let (ty, field) = name.rsplit_once('.').expect("type.field");
+        lines.push(format!("{ty} {field} default {}", types.documented_default(ty, field)));
+    }
+    let mut out = Out::default();
+    out.text(&lines.join("\n"));
+    out.0
+}
+
+fn table_lines(text: &str) -> Vec<String> {
+    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from).collect()
 }
 
 #[derive(Default)]

@@ -6,7 +6,7 @@
 //! named-count inner-count
 //!   named: name kind shape …      shape: struct|atomic + fields, items + id, or a word (time, quantity, …)
 //!   inner: list id list-type | map id atomic | string | bool | int32 | int64 | double | bytes
-//! resources.txt columns.txt selectable.txt storage.txt, each one text
+//! resources.txt columns.txt selectable.txt storage.txt openapi.txt, each one text
 //! ```
 
 use crate::model::{
@@ -25,6 +25,8 @@ pub struct Builtin {
     pub resources: Resources,
     /// Types of top-level kinds, those of `meta` under the core group.
     pub kinds: HashMap<GroupVersionKind, TypeId>,
+    /// What OpenAPI documents say beyond the tables, one fact per line; `openapi` reads it when it is asked.
+    pub(crate) documents: &'static str,
 }
 
 impl Builtin {
@@ -76,7 +78,7 @@ pub fn builtin() -> Builtin {
         storage: reader.text(),
     };
     let resources = resource::read(&tables, &kinds);
-    Builtin { schema, resources, kinds }
+    Builtin { schema, resources, kinds, documents: reader.text() }
 }
 
 struct Reader {
@@ -191,7 +193,9 @@ fn rules(one_of: &'static str) -> Option<Box<Rules>> {
     if one_of.is_empty() {
         return None;
     }
-    Some(Box::new(Rules { one_of: split(one_of, '|'), ..Rules::default() }))
+    // An empty text may be one of the values.
+    let one_of = one_of.split('|').map(Str::Borrowed).collect();
+    Some(Box::new(Rules { one_of, ..Rules::default() }))
 }
 
 /// `merge:name`, `merge,retainKeys:name`, `replace`, ...

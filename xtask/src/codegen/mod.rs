@@ -1,5 +1,6 @@
 //! Makes the tables in `api/` from the reference's documents, protobuf facts and Go struct tags.
 
+mod documents;
 mod gofacts;
 mod openapi;
 mod resources;
@@ -17,6 +18,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
     let messages: serde_json::Value = read_json(&protobuf)?;
     let tables = types::tables(&messages, &schemas, &go)?;
     write_tables(&tables)?;
+    write("api/openapi.txt", &documents::table(&reference, &schemas, &tables)?)?;
     let resources = resources::table(&reference)?;
     write("api/resources.txt", &resources)
 }

@@ -25,6 +25,10 @@ impl Schemas {
         Ok(all)
     }
 
+    pub fn all(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.schemas.iter()
+    }
+
     pub fn get(&self, message: &str) -> Option<&Value> {
         self.schemas.get(message)
     }

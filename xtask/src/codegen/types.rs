@@ -183,7 +183,9 @@ impl Block<'_> {
         if let Some(inline) = inline {
             let _ = write!(line, " in={}", inline.names);
         }
-        if let Some(go) = go.filter(|go| !go.patch_strategy.is_empty()) {
+        // Where the documents know the field, newer Go has no say in whether it has a strategy.
+        let has_strategy = schema.is_none_or(|schema| schema.get("x-kubernetes-patch-strategy").is_some());
+        if let Some(go) = go.filter(|go| has_strategy && !go.patch_strategy.is_empty()) {
             let _ = write!(line, " patch={}", go.patch_strategy);
             if !go.patch_key.is_empty() {
                 let _ = write!(line, ":{}", go.patch_key);
@@ -304,7 +306,7 @@ fn write_schema_facts(line: &mut String, schema: &Value) {
 }
 
 /// OpenAPI shows the zero value of every plain Go field as its default; those are none.
-fn is_real_default(default: &Value) -> bool {
+pub(super) fn is_real_default(default: &Value) -> bool {
     match default {
         Value::Object(map) => !map.is_empty(),
         Value::String(text) => !text.is_empty(),
