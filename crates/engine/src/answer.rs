@@ -18,7 +18,7 @@ impl Engine {
         let items: Vec<Bytes> = listing.items.iter().map(|object| self.json_item(served, object)).collect();
         let len: usize = items.iter().map(|item| item.len() + 1).sum();
         let mut out = Vec::with_capacity(len + 256);
-        let version = listing.revision.to_string();
+        let version = version_text(listing.revision);
         list::json_head(
             &served.api_version(),
             &served.resource.list_kind,
@@ -44,7 +44,7 @@ impl Engine {
         for (message, object) in messages.iter().zip(&listing.items) {
             items.push(Spliced::new(message, &object.modified.to_string()).map_err(Status::internal)?);
         }
-        let version = listing.revision.to_string();
+        let version = version_text(listing.revision);
         let kind = &served.resource.list_kind;
         Ok(Bytes::from(list::protobuf(&served.api_version(), kind, &meta(listing, &version), &items)))
     }
@@ -129,10 +129,17 @@ fn meta<'a>(listing: &'a Listing, version: &'a str) -> ListMeta<'a> {
     }
 }
 
+/// Lists of what is not stored have no version.
+fn version_text(revision: u64) -> String {
+    if revision == 0 { String::new() } else { revision.to_string() }
+}
+
 /// ListMeta as a tree.
 pub fn list_metadata(listing: &Listing) -> Value {
     let mut metadata = Map::new();
-    metadata.insert("resourceVersion", listing.revision.to_string());
+    if listing.revision > 0 {
+        metadata.insert("resourceVersion", version_text(listing.revision));
+    }
     if !listing.continue_token.is_empty() {
         metadata.insert("continue", listing.continue_token.as_str());
     }

@@ -3,7 +3,7 @@
 use crate::engine::Served;
 use crate::kinds;
 use pintle_object::{Status, Value};
-use pintle_schema::{Builtin, defaults};
+use pintle_schema::{Builtin, TypeId, decode, defaults};
 
 /// A tree of the served version becomes one of the stored version, without kind and apiVersion.
 pub(crate) fn to_storage(api: &Builtin, served: &Served, mut tree: Value) -> Result<Value, Status> {
@@ -12,7 +12,8 @@ pub(crate) fn to_storage(api: &Builtin, served: &Served, mut tree: Value) -> Res
     if !served.is_converted() {
         return Ok(tree);
     }
-    let mut stored = kinds::to_storage(&served.gvk(), tree);
+    let stored = kinds::to_storage(&served.gvk(), tree);
+    let mut stored = canonical(api, served.storage_ty, &stored)?;
     defaults::apply(&api.schema, served.storage_ty, &mut stored);
     served.rules.default(&mut stored);
     Ok(stored)
@@ -31,6 +32,10 @@ pub(crate) fn from_storage(api: &Builtin, served: &Served, tree: Value) -> Resul
     if !served.is_converted() {
         return Ok(tree);
     }
-    let _ = api;
-    Ok(kinds::from_storage(&served.gvk(), tree))
+    canonical(api, served.resource.ty, &kinds::from_storage(&served.gvk(), tree))
+}
+
+fn canonical(api: &Builtin, ty: TypeId, tree: &Value) -> Result<Value, Status> {
+    let decoded = decode::json::normalise(&api.schema, ty, tree).map_err(Status::internal)?;
+    Ok(decoded.value)
 }

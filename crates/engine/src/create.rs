@@ -3,6 +3,7 @@
 use crate::admission::Operation;
 use crate::call::{Call, Written};
 use crate::engine::{Engine, Target};
+use crate::options::parse_uint;
 use crate::{convert, encoding, meta};
 use pintle_object::field::quote;
 use pintle_object::{Details, FieldErrors, Reason, Status, Value};
@@ -65,7 +66,8 @@ impl Engine {
                 None => self.written(served, draft, true),
             };
         }
-        if !meta::resource_version(&draft).is_empty() {
+        // A version that is no number, or zero, counts as none.
+        if parse_uint(meta::resource_version(&draft)).is_ok_and(|version| version != 0) {
             let message = "resourceVersion should not be set on objects to be created";
             return Err(Status::new(500, Reason::Unknown, message));
         }
@@ -78,10 +80,7 @@ impl Engine {
             ttl_seconds: self.ttl_seconds(served),
         };
         match self.store.commit(write).await {
-            Ok(stored) => {
-                meta::set_resource_version(&mut draft, stored.modified.0);
-                self.written(served, draft, true)
-            }
+            Ok(stored) => Ok(Written { object: self.tree(served, &stored)?, created: true }),
             Err(CommitError::Exists(existing)) => Err(self.exists(target, &draft, &existing)),
             Err(error) => Err(self.commit_failed(target, error)),
         }

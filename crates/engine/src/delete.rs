@@ -40,6 +40,7 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Deleted, Status> {
         let served = target.served;
+        target.check_name()?;
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let collection = served.collection.ok_or_else(missing)?;
         for _ in 0..ATTEMPTS_MAX {

@@ -9,7 +9,8 @@ use pintle_object::wire::{Payload, Reader};
 use pintle_object::{GroupVersion, Status, Text, Value};
 use pintle_schema::encode::splice::Spliced;
 use pintle_schema::{Builtin, TypeId, decode, encode};
-use pintle_store::{Digest, Object};
+use pintle_store::{Digest, Key, Object, Revision};
+use std::sync::Arc;
 
 impl Engine {
     /// The tree of a stored object in the version of `served`, with kind, apiVersion and resourceVersion.
@@ -75,6 +76,13 @@ impl Engine {
         write_json_head(served, &mut out);
         out.extend_from_slice(item.get(1..).unwrap_or(b"}"));
         Bytes::from(out)
+    }
+
+    /// An object that is answered but not stored, in the form of one that is.
+    pub fn unstored(&self, served: &Served, tree: &Value) -> Arc<Object> {
+        let (value, digest) = self.to_stored(served, tree);
+        let key = Key::new(&served.key(&digest.namespace, &digest.name));
+        Arc::new(Object::new(key, Revision(0), Revision(0), value, digest))
     }
 
     /// The bytes to store and the digest of an object in the version it is stored in.

@@ -3,7 +3,7 @@
 use crate::admission::{Admission, Open};
 use crate::generate::Generator;
 use crate::kinds::{self, Rules, Traits};
-use pintle_object::{GroupKind, GroupResource, GroupVersionKind};
+use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status};
 use pintle_schema::resource::Selectable;
 use pintle_schema::{Builtin, Resource, TypeId, Verbs};
 use pintle_store::{CollectionId, Store};
@@ -96,6 +96,19 @@ impl Served {
 }
 
 impl Target<'_> {
+    /// A name of a path must be one segment of a key.
+    pub fn check_name(&self) -> Result<(), Status> {
+        let why = match self.name {
+            "." => "may not be '.'",
+            ".." => "may not be '..'",
+            name if name.contains('/') => "may not contain '/'",
+            name if name.contains('%') => "may not contain '%'",
+            _ => return Ok(()),
+        };
+        let quoted = pintle_object::field::quote(self.name);
+        Err(Status::bad_request(format!("Name parameter invalid: {quoted}: {why}")))
+    }
+
     pub fn key(&self) -> String {
         self.served.key(self.namespace, self.name)
     }

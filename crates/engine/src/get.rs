@@ -18,6 +18,7 @@ impl Engine {
         if version > 0 {
             self.reach(version).await?;
         }
+        target.check_name()?;
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let collection = served.collection.ok_or_else(missing)?;
         self.store.get(collection, &target.key()).ok_or_else(missing)

@@ -49,7 +49,12 @@ pub fn set(object: &mut Value, field: &'static str, text: &str) {
     }
 }
 
+/// The zero revision is that of objects that are not stored, and is not shown.
 pub fn set_resource_version(object: &mut Value, revision: u64) {
+    if revision == 0 {
+        object.remove(&["metadata", "resourceVersion"]);
+        return;
+    }
     object.set(&["metadata", "resourceVersion"], revision.to_string());
 }
 

@@ -56,6 +56,7 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
         let served = target.served;
+        target.check_name()?;
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let collection = served.collection.ok_or_else(missing)?;
         let warnings = call.warnings.len();
@@ -121,21 +122,28 @@ impl Engine {
             return self.written(served, new, false).map(Attempt::Done);
         }
         meta::keep(&mut new, &old, "resourceVersion");
-        if call.dry_run || new == old {
+        if call.dry_run {
             return self.written(served, new, false).map(Attempt::Done);
         }
-        self.commit_update(target, new, existing).await
+        self.commit_update(target, &new, existing).await
     }
 
     async fn commit_update(
         &self,
         target: &Target<'_>,
-        mut new: Value,
+        new: &Value,
         existing: &Arc<Object>,
     ) -> Result<Attempt, Status> {
         let served = target.served;
         let missing = || Status::not_found(&served.group_resource(), target.name);
-        let (value, digest) = self.to_stored(served, &new);
+        let done = |stored: &Object| {
+            Ok(Attempt::Done(Written { object: self.tree(served, stored)?, created: false }))
+        };
+        let (value, digest) = self.to_stored(served, new);
+        // A write that changes nothing is none: no revision, no event.
+        if value == existing.value {
+            return done(existing);
+        }
         let write = Write {
             collection: served.collection.ok_or_else(missing)?,
             key: Key::new(existing.key.as_str()),
@@ -144,10 +152,7 @@ impl Engine {
             ttl_seconds: self.ttl_seconds(served),
         };
         match self.store.commit(write).await {
-            Ok(stored) => {
-                meta::set_resource_version(&mut new, stored.modified.0);
-                self.written(served, new, false).map(Attempt::Done)
-            }
+            Ok(stored) => done(&stored),
             // The next attempt sees the newer object, and refuses if the write was based on this one.
             Err(CommitError::Stale(_) | CommitError::Missing) => Ok(Attempt::Overtaken),
             Err(error) => Err(self.commit_failed(target, error)),
@@ -214,6 +219,7 @@ impl Engine {
         self.admission().mutate(self, attributes, &mut draft, &mut call.warnings).await?;
         call.dedup_owners(&mut draft, true);
         meta::wipe_system_fields(&mut draft);
+        meta::set(&mut draft, "resourceVersion", "");
         match self.create_once(target, draft, call).await {
             Err(status) if status.reason == Reason::AlreadyExists => Ok(Attempt::Overtaken),
             Err(status) => Err(status),

@@ -1,12 +1,14 @@
 //! What is not data about a kind: one file per kind, one `Rules` per file.
 
 mod api_service;
+mod autoscaler_v1;
 pub mod binding;
 pub mod cells;
 mod certificate_signing_request;
 mod component_status;
 mod config_map;
 mod controller_revision;
+mod convert;
 mod cron_job;
 mod custom_resource_definition;
 mod daemon_set;
@@ -51,23 +53,12 @@ mod traits;
 mod validating_admission_policy;
 mod webhook_configuration;
 
+pub use convert::{from_storage, to_storage};
 pub use table::rules;
-pub use traits::{Dependents, Traits, stored_label, traits, unknown_label};
+pub use traits::{Dependents, Traits, deprecation, stored_label, traits, unknown_label};
 
 use crate::validation::{NameRule, meta};
-use pintle_object::{FieldErrors, GroupVersionKind, Text, Value};
-
-/// A tree of a served version as one of the version that its kind is stored in.
-pub fn to_storage(served: &GroupVersionKind, tree: Value) -> Value {
-    let _ = served;
-    tree
-}
-
-/// A tree of the version that a kind is stored in as one of a served version.
-pub fn from_storage(served: &GroupVersionKind, tree: Value) -> Value {
-    let _ = served;
-    tree
-}
+use pintle_object::{FieldErrors, Text, Value};
 
 /// What a rule may know of the request besides the object.
 #[derive(Clone, Copy, Debug)]

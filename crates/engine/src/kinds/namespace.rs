@@ -9,7 +9,17 @@ pub struct Namespace;
 /// The finalizer that the namespace controller removes when a namespace is empty.
 const FINALIZER: &str = "kubernetes";
 
+/// The label by which namespaces are selected by name.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
 impl Rules for Namespace {
+    fn default(&self, object: &mut Value) {
+        let name = object.str_at(&["metadata", "name"]).to_string();
+        if !name.is_empty() {
+            object.set(&["metadata", "labels", NAME_LABEL], name);
+        }
+    }
+
     fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
         object.set(&["status"], [("phase", "Active")].into_iter().collect::<Map>());
         let finalizers = object.make_map(&["spec"]).entry("finalizers");

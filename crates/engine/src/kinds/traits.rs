@@ -86,6 +86,17 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("storage.k8s.io", "VolumeAttributesClass", "returns"),
 ];
 
+/// The warning that every answer about a deprecated kind carries.
+pub fn deprecation(gvk: &GroupVersionKind) -> Option<&'static str> {
+    match (gvk.group.as_str(), gvk.version.as_str(), gvk.kind.as_str()) {
+        ("", "v1", "ComponentStatus") => Some("v1 ComponentStatus is deprecated in v1.19+"),
+        ("", "v1", "Endpoints") => {
+            Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
+        }
+        _ => None,
+    }
+}
+
 /// Why a field label cannot be selected by, in the words of the kind's conversion upstream.
 pub fn unknown_label(gvk: &GroupVersionKind, has_labels: bool, label: &str) -> String {
     let quoted = pintle_object::field::quote(label);

@@ -1,6 +1,8 @@
 //! From a resolved path to the verb that answers it: one file per verb.
 
 mod call;
+mod component_status;
+mod connect;
 mod create;
 mod delete;
 mod form;
@@ -17,6 +19,7 @@ use crate::pipeline;
 use crate::request::Request;
 use crate::respond::Response;
 use hyper::Method;
+use pintle_engine::kinds::deprecation;
 use pintle_engine::{Served, Target};
 use pintle_object::Status;
 use pintle_schema::Verbs;
@@ -30,14 +33,31 @@ pub async fn dispatch(app: &App, request: &Request) -> Result<Response, Status> 
     let served = app.engine.find(&info.group, &info.version, &info.resource);
     let served = served.ok_or_else(pipeline::no_such_resource)?;
     let path = Path::of(request, served).ok_or_else(pipeline::no_such_resource)?;
-    if path == Path::Subresource {
-        return subresource::answer(app, request, target(request, served), action(request)).await;
-    }
+    let warnings = deprecation(&served.gvk()).map(String::from).into_iter().collect();
     let target = target(request, served);
-    match (path, action(request)) {
+    let result = act(app, request, target, path).await.ok_or_else(pipeline::method_not_allowed)?;
+    call::with_warnings(app, request, warnings, result)
+}
+
+/// Calls the verb of a method on a path; `None` when the path does not take the method.
+async fn act(
+    app: &App,
+    request: &Request,
+    target: Target<'_>,
+    path: Path,
+) -> Option<Result<Response, Status>> {
+    let served = target.served;
+    let result = match (path, action(request)) {
+        (Path::Subresource, action) => subresource::answer(app, request, target, action).await?,
+        (Path::Collection | Path::Everywhere, Action::Get) if !served.has(Verbs::WATCH) && served.has(Verbs::LIST) => {
+            component_status::list(app, request, target)
+        }
+        (Path::Object, Action::Get) if !served.has(Verbs::WATCH) && served.has(Verbs::GET) => {
+            component_status::get(app, request, target)
+        }
         (Path::Object, Action::Get) if served.has(Verbs::GET) => {
-            if info.verb == "watch" && served.has(Verbs::WATCH) {
-                return watch::watch(app, request, target).await;
+            if request.info.verb == "watch" && served.has(Verbs::WATCH) {
+                return Some(watch::watch(app, request, target).await);
             }
             get::get(app, request, target).await
         }
@@ -57,8 +77,9 @@ pub async fn dispatch(app: &App, request: &Request) -> Result<Response, Status> 
         (Path::Collection, Action::Delete) if served.has(Verbs::DELETE_COLLECTION) => {
             delete::delete_collection(app, request, target).await
         }
-        _ => Err(pipeline::method_not_allowed()),
-    }
+        _ => return None,
+    };
+    Some(result)
 }
 
 fn target<'a>(request: &'a Request, served: &'a Served) -> Target<'a> {

@@ -1,0 +1,46 @@
+//! ComponentStatus: an old way to ask how the parts of a control plane are; nothing of it is stored.
+
+use super::{call, form};
+use crate::app::App;
+use crate::negotiate;
+use crate::request::Request;
+use crate::respond::Response;
+use pintle_engine::options::ListOptions;
+use pintle_engine::{Listing, Selection, Target};
+use pintle_object::{GroupResource, Status, Value};
+use pintle_store::Object;
+use std::sync::Arc;
+
+/// Names of components, and whether this process answers for them.
+const COMPONENTS: [(&str, bool); 3] = [("controller-manager", false), ("etcd-0", true), ("scheduler", false)];
+
+pub fn list(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+    if request.info.verb == "watch" {
+        return Err(Status::method_not_supported(&target.served.group_resource(), "watch"));
+    }
+    let accept = negotiate::resource(request)?;
+    let options = ListOptions::read(call::query(request))?;
+    let selection = Selection::compile(target.served, &options, "")?;
+    let objects = COMPONENTS.iter().map(|(name, is_ours)| component(app, &target, name, *is_ours));
+    let items = objects.filter(|object| selection.matches(object)).collect();
+    form::list(app, request, accept, target.served, &Listing { items, ..Listing::default() })
+}
+
+pub fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+    let accept = negotiate::resource(request)?;
+    let known = COMPONENTS.iter().find(|(name, _)| *name == target.name);
+    let missing = || Status::not_found(&GroupResource::new("", "componentstatus"), target.name);
+    let (name, is_ours) = known.ok_or_else(missing)?;
+    form::stored(app, request, accept, target.served, &component(app, &target, name, *is_ours))
+}
+
+fn component(app: &App, target: &Target<'_>, name: &str, is_ours: bool) -> Arc<Object> {
+    let mut condition = Value::map();
+    condition.set(&["type"], "Healthy");
+    condition.set(&["status"], if is_ours { "True" } else { "Unknown" });
+    condition.set(&["message"], if is_ours { "ok" } else { "not a part of this process" });
+    let mut tree = Value::map();
+    tree.set(&["metadata", "name"], name);
+    tree.set(&["conditions"], vec![condition]);
+    app.engine.unstored(target.served, &tree)
+}
