@@ -9,7 +9,9 @@ pub fn to_storage(served: &GroupVersionKind, mut tree: Value) -> Value {
             rename(&mut tree, EVENT_FIELDS.iter().map(|(theirs, ours)| (*theirs, *ours)));
             tree
         }
-        ("autoscaling", "HorizontalPodAutoscaler") if served.version == "v1" => super::autoscaler_v1::to_v2(tree),
+        ("autoscaling", "HorizontalPodAutoscaler") if served.version == "v1" => {
+            super::autoscaler_v1::to_v2(tree)
+        }
         _ => tree,
     }
 }
@@ -21,7 +23,9 @@ pub fn from_storage(served: &GroupVersionKind, mut tree: Value) -> Value {
             rename(&mut tree, EVENT_FIELDS.iter().map(|(theirs, ours)| (*ours, *theirs)));
             tree
         }
-        ("autoscaling", "HorizontalPodAutoscaler") if served.version == "v1" => super::autoscaler_v1::from_v2(tree),
+        ("autoscaling", "HorizontalPodAutoscaler") if served.version == "v1" => {
+            super::autoscaler_v1::from_v2(tree)
+        }
         _ => tree,
     }
 }

@@ -63,7 +63,8 @@ fn container(pod: &Value, wanted: &str) -> Result<String, Status> {
     let name = pod.str_at(&["metadata", "name"]);
     let of = |field| pod.list_at(&["spec", field]).iter().map(|container| container.str_at(&["name"]));
     let main: Vec<&str> = of("containers").collect();
-    let all: Vec<&str> = of("initContainers").chain(of("containers")).chain(of("ephemeralContainers")).collect();
+    let all: Vec<&str> =
+        of("initContainers").chain(of("containers")).chain(of("ephemeralContainers")).collect();
     if !wanted.is_empty() {
         return match all.contains(&wanted) {
             true => Ok(wanted.into()),
@@ -137,6 +138,10 @@ async fn proxy(app: &App, _: &Request, target: Target<'_>) -> Result<Response, S
         "pod" if found.str_at(&["status", "podIP"]).is_empty() => {
             Err(Status::bad_request("address not allowed"))
         }
-        _ => Err(Status::new(503, Reason::ServiceUnavailable, format!("no endpoints available for {singular} \"{name}\""))),
+        _ => Err(Status::new(
+            503,
+            Reason::ServiceUnavailable,
+            format!("no endpoints available for {singular} \"{name}\""),
+        )),
     }
 }

@@ -49,7 +49,9 @@ async fn act(
     let served = target.served;
     let result = match (path, action(request)) {
         (Path::Subresource, action) => subresource::answer(app, request, target, action).await?,
-        (Path::Collection | Path::Everywhere, Action::Get) if !served.has(Verbs::WATCH) && served.has(Verbs::LIST) => {
+        (Path::Collection | Path::Everywhere, Action::Get)
+            if !served.has(Verbs::WATCH) && served.has(Verbs::LIST) =>
+        {
             component_status::list(app, request, target)
         }
         (Path::Object, Action::Get) if !served.has(Verbs::WATCH) && served.has(Verbs::GET) => {
