@@ -18,7 +18,6 @@ pub async fn run(engine: &Engine, now: Time) -> Result<(), Status> {
         namespace.set(&["apiVersion"], "v1");
         namespace.set(&["kind"], "Namespace");
         namespace.set(&["metadata", "name"], name);
-        namespace.set(&["metadata", "labels", "kubernetes.io/metadata.name"], name);
         namespace.set(&["spec", "finalizers"], vec![Value::from("kubernetes")]);
         namespace.set(&["status", "phase"], "Active");
         let mut call = Call {
