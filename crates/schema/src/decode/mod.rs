@@ -4,9 +4,11 @@ mod context;
 mod draft;
 pub mod json;
 pub mod protobuf;
+mod settle;
 mod zero;
 
-pub use zero::{fill, is_zero, settle, zero};
+pub use settle::settle;
+pub use zero::{fill, is_zero, zero};
 
 use pintle_object::Value;
 

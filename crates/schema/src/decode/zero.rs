@@ -42,29 +42,6 @@ pub fn fill(schema: &Schema, inner: &Struct, map: &mut Map) {
     }
 }
 
-/// Puts in the fields that output always shows, at every depth.
-pub fn settle(schema: &Schema, ty: TypeId, value: &mut Value) {
-    match (schema.shape(ty), value) {
-        (Shape::Struct(inner), Value::Map(map)) => {
-            fill(schema, inner, map);
-            for (name, value) in map.iter_mut() {
-                if matches!(value, Value::Map(_) | Value::List(_))
-                    && let Some(field) = inner.field(name)
-                {
-                    settle(schema, field.ty, value);
-                }
-            }
-        }
-        (Shape::List(list), Value::List(items)) => {
-            items.iter_mut().for_each(|item| settle(schema, list.item, item));
-        }
-        (Shape::Map(inner), Value::Map(map)) => {
-            map.iter_mut().for_each(|(_, item)| settle(schema, inner.value, item));
-        }
-        _ => {}
-    }
-}
-
 /// Whether a decoded value is the zero value of its type.
 pub fn is_zero(schema: &Schema, ty: TypeId, value: &Value) -> bool {
     match value {

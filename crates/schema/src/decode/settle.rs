@@ -1,0 +1,73 @@
+//! What becomes of a tree when it is stored and read again.
+
+use super::fill;
+use crate::model::{Schema, Shape, TypeId};
+use pintle_object::Value;
+
+/// Brings a tree that rules or patches have changed to what its protobuf decodes to, without encoding it.
+///
+/// Fields that output always shows are put in, at every depth. Protobuf tells no empty list or map from an
+/// absent one, so those that output always shows become null.
+pub fn settle(schema: &Schema, ty: TypeId, value: &mut Value) {
+    match (schema.shape(ty), value) {
+        (Shape::Struct(inner), Value::Map(map)) => {
+            fill(schema, inner, map);
+            for (name, value) in map.iter_mut() {
+                let Some(field) = inner.field(name) else { continue };
+                if is_lost(schema, field.ty, value) {
+                    *value = Value::Null;
+                } else if matches!(value, Value::Map(_) | Value::List(_)) {
+                    settle(schema, field.ty, value);
+                }
+            }
+        }
+        (Shape::List(list), Value::List(items)) => {
+            items.iter_mut().for_each(|item| settle(schema, list.item, item));
+        }
+        (Shape::Map(inner), Value::Map(map)) => {
+            map.iter_mut().for_each(|(_, item)| settle(schema, inner.value, item));
+        }
+        _ => {}
+    }
+}
+
+fn is_lost(schema: &Schema, ty: TypeId, value: &Value) -> bool {
+    match (schema.shape(ty), value) {
+        (Shape::List(list), Value::List(items)) => items.is_empty() && !list.wrapped,
+        (Shape::Map(_), Value::Map(map)) => map.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builtin::builtin;
+    use crate::{decode, encode};
+    use pintle_object::{GroupVersionKind, json};
+
+    #[test]
+    fn a_settled_tree_is_what_its_protobuf_decodes_to() {
+        let api = builtin();
+        let cases = [
+            ("discovery.k8s.io", "EndpointSlice", r#"{"addressType":"IPv4","endpoints":[],"ports":[]}"#),
+            (
+                "discovery.k8s.io",
+                "EndpointSlice",
+                r#"{"addressType":"IPv4","endpoints":[{"addresses":[]}],"ports":[]}"#,
+            ),
+            ("rbac.authorization.k8s.io", "Role", r#"{"rules":[]}"#),
+            ("rbac.authorization.k8s.io", "Role", r#"{"rules":[{"verbs":[],"apiGroups":[""]}]}"#),
+            ("", "LimitRange", r#"{"spec":{"limits":[{"type":"Pod","max":{}}]}}"#),
+        ];
+        for (group, kind, document) in cases {
+            let ty = api.kind(&GroupVersionKind::new(group, "v1", kind)).unwrap();
+            let mut tree = decode::json::decode(&api.schema, ty, document.as_bytes()).unwrap().value;
+            let mut message = Vec::new();
+            encode::protobuf::encode(&api.schema, ty, &tree, &mut message);
+            settle(&api.schema, ty, &mut tree);
+            let stored = decode::protobuf::decode(&api.schema, ty, &message).unwrap();
+            assert_eq!(json::to_string(&tree), json::to_string(&stored), "{document}");
+        }
+    }
+}
