@@ -9,7 +9,7 @@ use crate::update::Source;
 use pintle_object::json::{self, Kind, Reader};
 use pintle_object::{Details, FieldErrors, GroupKind, Map, Path, Reason, Status, Value};
 use pintle_patch::json_patch::OPERATIONS_MAX;
-use pintle_patch::strategic::{Fault, StrategicError, strategic_merge};
+use pintle_patch::strategic::{Fault, StrategicError, mismatch, strategic_merge};
 use pintle_patch::{go, json_patch, merge_patch, untyped};
 use pintle_schema::TypeId;
 
@@ -78,7 +78,7 @@ impl Engine {
             PatchKind::Apply => return Err(Status::internal("apply is not served yet")),
         };
         let decoded = body::normalise(&self.api, ty, &next)
-            .map_err(|error| refuse(&shown, &refusal(patch.kind, &error.0)))?;
+            .map_err(|error| refuse(&shown, &error.0))?;
         strict.extend(decoded.strict);
         match patch.validation {
             FieldValidation::Strict if !strict.is_empty() => {
@@ -106,7 +106,10 @@ impl Engine {
         strict.extend(duplicates);
         let shown = go::text(&Value::Map(map.clone()));
         let next = strategic_merge(&self.api.schema, ty, untyped(current), map).map_err(strategic_status)?;
-        Ok((next, shown))
+        match mismatch(&self.api.schema, ty, &next) {
+            Some(why) => Err(refuse(&shown, &why)),
+            None => Ok((next, shown)),
+        }
     }
 }
 
@@ -169,27 +172,6 @@ fn refuse(shown: &str, why: &str) -> Status {
     let mut errors = FieldErrors::new();
     errors.invalid(&Path::root("patch"), shown, why);
     Status::invalid(&GroupKind::default(), "", errors)
-}
-
-/// A strategic merge is not decoded from JSON upstream, and its type errors have words of their own.
-fn refusal(kind: PatchKind, why: &str) -> String {
-    let parts = why.strip_prefix("json: cannot unmarshal ").and_then(|rest| rest.split_once(" into Go "));
-    let (Some((from, rest)), PatchKind::Strategic) = (parts, kind) else { return why.to_string() };
-    let from = match from {
-        "number" => "int64",
-        "object" => "map",
-        "array" => "slice",
-        "bool" => "bool",
-        _ => "string",
-    };
-    let to = rest.rsplit(" of type ").next().unwrap_or("");
-    if to.starts_with("map[") || to.contains('.') && !to.starts_with("[]") && from == "string" {
-        return format!("cannot restore map from {from}");
-    }
-    if to.starts_with("[]") {
-        return format!("cannot restore slice from {from}");
-    }
-    format!("cannot convert {from} to {to}")
 }
 
 fn not_a_map(tree: &Value) -> String {
@@ -258,24 +240,5 @@ mod tests {
     fn repeated_keys_are_named_with_their_path() {
         let (_, duplicates) = read(br#"{"data":{"k":"1","k":"2"},"l":[{"a":1,"a":2}]}"#).unwrap();
         assert_eq!(duplicates, ["duplicate field \"data.k\"", "duplicate field \"l[0].a\""]);
-    }
-
-    #[test]
-    fn type_errors_of_strategic_merges_read_as_upstreams() {
-        let check = |why: &str, expected: &str| {
-            assert_eq!(refusal(PatchKind::Strategic, why), expected);
-        };
-        check(
-            "json: cannot unmarshal number into Go struct field ConfigMap.data of type string",
-            "cannot convert int64 to string",
-        );
-        check(
-            "json: cannot unmarshal string into Go struct field ConfigMap.data of type map[string]string",
-            "cannot restore map from string",
-        );
-        check(
-            "json: cannot unmarshal object into Go struct field PodSpec.containers of type []v1.Container",
-            "cannot restore slice from map",
-        );
     }
 }

@@ -12,8 +12,10 @@ mod error;
 mod list;
 mod lookup;
 mod order;
+mod restore;
 
 pub use error::{Fault, StrategicError};
+pub use restore::mismatch;
 
 use error::{bad_patch_type, bad_type};
 use list::{Kind, kind_of};
