@@ -77,8 +77,7 @@ impl Engine {
             PatchKind::Strategic => self.merge_strategic(ty, current, patch, &mut strict)?,
             PatchKind::Apply => return Err(Status::internal("apply is not served yet")),
         };
-        let decoded = body::normalise(&self.api, ty, &next)
-            .map_err(|error| refuse(&shown, &error.0))?;
+        let decoded = body::normalise(&self.api, ty, &next).map_err(|error| refuse(&shown, &error.0))?;
         strict.extend(decoded.strict);
         match patch.validation {
             FieldValidation::Strict if !strict.is_empty() => {
