@@ -1,47 +1,161 @@
 //! EndpointSlice.
 
 use super::{Context, Rules, cells};
-use pintle_object::Value;
+use crate::validation::{NameRule, check, meta};
+use pintle_object::{FieldErrors, Path, Value, content};
 
 pub struct EndpointSlice;
+
+const TYPES: [&str; 3] = ["FQDN", "IPv4", "IPv6"];
+const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
+const ENDPOINTS_MAX: usize = 1000;
+const ADDRESSES_MAX: usize = 100;
+const PORTS_MAX: usize = 20000;
+const TOPOLOGY_LABELS_MAX: usize = 16;
 
 impl Rules for EndpointSlice {
     fn prepare_create(&self, _object: &mut Value, _context: &Context<'_>) {}
 
     fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}
 
-    fn raises_generation(&self, new: &Value, old: &Value) -> bool {
-        ["addressType", "endpoints", "ports"].iter().any(|field| new.get(field) != old.get(field))
-            || new.at(&["metadata", "labels"]) != old.at(&["metadata", "labels"])
-    }
-
     fn has_generation(&self) -> bool {
         true
     }
 
+    /// Everything but the metadata, and the labels.
+    fn raises_generation(&self, new: &Value, old: &Value) -> bool {
+        let strip = |object: &Value| {
+            let mut object = object.clone();
+            object.remove(&["metadata"]);
+            object
+        };
+        strip(new) != strip(old) || new.at(&["metadata", "labels"]) != old.at(&["metadata", "labels"])
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, NameRule::Subdomain, errors);
+        address_type(object, errors);
+        endpoints(object, errors);
+        ports(object, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
+        let field = "addressType";
+        check::immutable(new.get(field), old.get(field), &Path::root(field), errors);
+    }
+
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
-        let endpoints: Vec<String> = object
-            .list_at(&["endpoints"])
-            .iter()
-            .flat_map(|endpoint| endpoint.list_at(&["addresses"]))
-            .filter_map(Value::as_str)
-            .map(String::from)
-            .collect();
-        let ports: Vec<String> = object.list_at(&["ports"]).iter().map(port).collect();
         vec![
             cells::name(object),
             cells::text(object, &["addressType"]),
-            Value::from(cells::shortened(&ports, cells::UNSET)),
-            Value::from(cells::shortened(&endpoints, cells::UNSET)),
+            Value::from(port_cell(object)),
+            Value::from(address_cell(object)),
             cells::age(object, now_seconds),
         ]
     }
 }
 
-fn port(port: &Value) -> String {
-    match (port.int_at(&["port"]), port.str_at(&["name"])) {
-        (Some(number), _) => number.to_string(),
-        (None, "") => String::from("*"),
-        (None, name) => name.to_string(),
+fn port_cell(object: &Value) -> String {
+    let list = object.list_at(&["ports"]);
+    let ports: Vec<String> = list
+        .iter()
+        .map(|port| match (port.str_at(&["name"]), port.int_at(&["port"])) {
+            (_, Some(number)) => number.to_string(),
+            ("", None) => String::from("*"),
+            (name, None) => name.to_string(),
+        })
+        .collect();
+    cells::shortened(&ports, cells::UNSET)
+}
+
+fn address_cell(object: &Value) -> String {
+    let addresses: Vec<String> = object
+        .list_at(&["endpoints"])
+        .iter()
+        .flat_map(|endpoint| endpoint.list_at(&["addresses"]))
+        .filter_map(Value::as_str)
+        .map(String::from)
+        .collect();
+    cells::shortened(&addresses, cells::UNSET)
+}
+
+fn address_type(object: &Value, errors: &mut FieldErrors) {
+    let path = Path::root("addressType");
+    match object.str_at(&["addressType"]) {
+        "" => errors.required(&path, ""),
+        known if TYPES.contains(&known) => {}
+        other => errors.not_supported(&path, other, &TYPES),
+    }
+}
+
+fn endpoints(object: &Value, errors: &mut FieldErrors) {
+    let list = object.list_at(&["endpoints"]);
+    let path = Path::root("endpoints");
+    if list.len() > ENDPOINTS_MAX {
+        errors.too_many(&path, list.len(), ENDPOINTS_MAX);
+        return;
+    }
+    for (index, one) in list.iter().enumerate() {
+        endpoint(one, object.str_at(&["addressType"]), &path.index(index), errors);
+    }
+}
+
+fn endpoint(endpoint: &Value, address_type: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    let addresses = endpoint.list_at(&["addresses"]);
+    let addresses_path = path.child("addresses");
+    if addresses.is_empty() {
+        errors.required(&addresses_path, "must contain at least 1 address");
+    } else if addresses.len() > ADDRESSES_MAX {
+        errors.too_many(&addresses_path, addresses.len(), ADDRESSES_MAX);
+    }
+    for (index, one) in addresses.iter().filter_map(Value::as_str).enumerate() {
+        let _ = (one, address_type, addresses_path.index(index));
+    }
+    if let Some(node) = check::present(endpoint, &["nodeName"]).and_then(Value::as_str) {
+        check::invalid_all(content::dns1123_subdomain(node), node, &path.child("nodeName"), errors);
+    }
+    if let Some(topology) = endpoint.map_at(&["deprecatedTopology"]) {
+        let path = path.child("deprecatedTopology");
+        if topology.len() > TOPOLOGY_LABELS_MAX {
+            errors.too_many(&path, topology.len(), TOPOLOGY_LABELS_MAX);
+        }
+        content::labels(topology, &path, errors);
+    }
+    if let Some(host) = check::present(endpoint, &["hostname"]).and_then(Value::as_str) {
+        check::invalid_all(content::dns1123_label(host), host, &path.child("hostname"), errors);
+    }
+}
+
+fn ports(object: &Value, errors: &mut FieldErrors) {
+    let list = object.list_at(&["ports"]);
+    let path = Path::root("ports");
+    if list.len() > PORTS_MAX {
+        errors.too_many(&path, list.len(), PORTS_MAX);
+        return;
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for (index, port) in list.iter().enumerate() {
+        let path = path.index(index);
+        let name = port.str_at(&["name"]);
+        if !name.is_empty() {
+            check::invalid_all(content::dns1123_label(name), name, &path.child("name"), errors);
+        }
+        if names.contains(&name) {
+            errors.duplicate(&path.child("name"), name);
+        }
+        names.push(name);
+        protocol(port, &path.child("protocol"), errors);
+        if let Some(protocol) = check::present(port, &["appProtocol"]).and_then(Value::as_str) {
+            check::invalid_all(content::label_key(protocol), protocol, &path.child("appProtocol"), errors);
+        }
+    }
+}
+
+fn protocol(port: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    match check::present(port, &["protocol"]).and_then(Value::as_str) {
+        None => errors.required(path, ""),
+        Some(known) if PROTOCOLS.contains(&known) => {}
+        Some(other) => errors.not_supported(path, other, &PROTOCOLS),
     }
 }

@@ -1,23 +1,49 @@
 //! Ingress.
 
-use super::service::load_balancer;
-use super::{Rules, cells};
-use pintle_object::Value;
+use super::{Context, Rules, cells, keep, service};
+use crate::validation::{NameRule, ingress, meta};
+use pintle_object::{FieldErrors, Map, Value};
 
 pub struct Ingress;
 
 impl Rules for Ingress {
+    fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
+        object.set(&["status"], [("loadBalancer", Map::new())].into_iter().collect::<Map>());
+    }
+
+    fn prepare_update(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
+        keep(new, old, "status");
+    }
+
     fn has_generation(&self) -> bool {
         true
     }
 
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, NameRule::Subdomain, errors);
+        ingress::spec(object, errors);
+        ingress::class_annotation(object, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        meta::validate_strict(new, NameRule::Subdomain, errors);
+        ingress::spec(new, errors);
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        ingress::load_balancer(new, errors);
+    }
+
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
+        let class = ["spec", "ingressClassName"];
         let has_tls = !object.list_at(&["spec", "tls"]).is_empty();
         vec![
             cells::name(object),
-            cells::text_or(object, &["spec", "ingressClassName"], cells::NONE),
+            cells::text_or(object, &class, cells::NONE),
             Value::from(hosts(object)),
-            Value::from(load_balancer(object).join(",")),
+            Value::from(service::load_balancer(object).join(",")),
             Value::from(if has_tls { "80, 443" } else { "80" }),
             cells::age(object, now_seconds),
         ]

@@ -1,27 +1,90 @@
 //! IPAddress.
 
-use super::{Rules, cells};
-use pintle_object::Value;
+use super::{Context, Rules, cells};
+use crate::validation::internal::{self, Form, Shape};
+use crate::validation::{NameRule, check, meta, net};
+use pintle_object::{FieldErrors, Path, Value, content};
 
 pub struct IPAddress;
 
+const PARENT: Path<'static> = Path::root("spec.parentRef");
+
+/// How upstream shows a parent in an error.
+const PARENT_SHAPE: Shape = &[
+    ("Group", "group", Form::Text),
+    ("Resource", "resource", Form::Text),
+    ("Namespace", "namespace", Form::Text),
+    ("Name", "name", Form::Text),
+];
+
 impl Rules for IPAddress {
+    fn prepare_create(&self, _object: &mut Value, _context: &Context<'_>) {}
+
+    fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}
+
+    fn name_rule(&self) -> NameRule {
+        NameRule::Any
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        let name = object.str_at(&["metadata", "name"]);
+        if !name.is_empty() {
+            net::ip(name, &Path::root("metadata.name"), errors);
+        }
+        meta::validate_strict(object, NameRule::Any, errors);
+        parent(object, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        let parent = |object: &Value| check::present(object, &["spec", "parentRef"]).cloned();
+        let (new, old) = (parent(new), parent(old));
+        if new != old {
+            match new {
+                Some(new) => errors.invalid(&PARENT, internal::shown(&new, PARENT_SHAPE), check::IMMUTABLE),
+                None => errors.invalid(&PARENT, &Value::Null, check::IMMUTABLE),
+            }
+        }
+    }
+
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
-        vec![cells::name(object), Value::from(parent(object)), cells::age(object, now_seconds)]
+        vec![cells::name(object), Value::from(parent_cell(object)), cells::age(object, now_seconds)]
     }
 }
 
-/// `services/namespace/name`
-fn parent(object: &Value) -> String {
-    if object.map_at(&["spec", "parentRef"]).is_none() {
+/// `resource.group/namespace/name`, without what is empty.
+fn parent_cell(object: &Value) -> String {
+    let Some(parent) = check::present(object, &["spec", "parentRef"]) else {
         return cells::NONE.to_string();
+    };
+    let field = |field: &str| parent.str_at(&[field]);
+    let mut shown = field("resource").to_string();
+    if !field("group").is_empty() {
+        shown.push('.');
+        shown.push_str(field("group"));
     }
-    let at = |field: &str| object.str_at(&["spec", "parentRef", field]);
-    let dot = if at("group").is_empty() { "" } else { "." };
-    let mut shown = format!("{}{dot}{}", at("resource"), at("group")).to_lowercase();
-    for part in [at("namespace"), at("name")].iter().filter(|part| !part.is_empty()) {
+    if !field("namespace").is_empty() {
         shown.push('/');
-        shown.push_str(part);
+        shown.push_str(field("namespace"));
     }
-    shown
+    format!("{shown}/{}", field("name"))
+}
+
+fn parent(object: &Value, errors: &mut FieldErrors) {
+    let Some(parent) = check::present(object, &["spec", "parentRef"]) else {
+        errors.required(&PARENT, "");
+        return;
+    };
+    let group = parent.str_at(&["group"]);
+    if !group.is_empty() {
+        check::invalid_all(content::dns1123_subdomain(group), group, &PARENT.child("group"), errors);
+    }
+    for (field, is_required) in [("resource", true), ("name", true), ("namespace", false)] {
+        let text = parent.str_at(&[field]);
+        if !text.is_empty() {
+            check::invalid_all(content::path_segment_name(text), text, &PARENT.child(field), errors);
+        } else if is_required {
+            errors.required(&PARENT.child(field), "");
+        }
+    }
 }

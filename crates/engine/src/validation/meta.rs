@@ -78,6 +78,31 @@ pub fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     managed_fields(new, path, errors);
 }
 
+/// All errors of a new object's metadata in the kinds that know Kubernetes' own finalizers: all but Lease, the
+/// kinds of admissionregistration, and those of extensions.
+pub fn validate_strict(object: &Value, rule: NameRule, errors: &mut FieldErrors) {
+    validate(object, rule, errors);
+    known_finalizers(object, errors);
+}
+
+/// `validate_update` for the kinds of `validate_strict`.
+pub fn validate_update_strict(new: &Value, old: &Value, errors: &mut FieldErrors) {
+    validate_update(new, old, errors);
+    known_finalizers(new, errors);
+}
+
+/// A finalizer without a domain is one of Kubernetes' own.
+fn known_finalizers(object: &Value, errors: &mut FieldErrors) {
+    let path = METADATA.child("finalizers");
+    for (index, finalizer) in object.list_at(&["metadata", "finalizers"]).iter().enumerate() {
+        let name = finalizer.as_str().unwrap_or("");
+        if !name.contains('/') && !matches!(name, "kubernetes" | "orphan" | "foregroundDeletion") {
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.invalid(&path.index(index), name, why);
+        }
+    }
+}
+
 /// Errors of a name by a kind's rule.
 pub fn name_messages(rule: NameRule, name: &str) -> Messages {
     match rule {

@@ -1,6 +1,12 @@
 //! Checks that many kinds share, each with upstream's messages.
 
+pub mod check;
+pub mod conditions;
+pub mod ingress;
+pub mod int_or_percent;
+pub mod internal;
 pub mod meta;
+pub mod net;
 
 /// How a kind's name is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,142 @@
+//! StorageClass.
+
+use super::{Context, Rules, cells};
+use crate::validation::{NameRule, check, meta};
+use pintle_object::{FieldErrors, Path, Value, content};
+
+pub struct StorageClass;
+
+pub(super) const PARAMETERS_MAX: usize = 512;
+const PARAMETERS_BYTES_MAX: usize = 256 * 1024;
+
+impl Rules for StorageClass {
+    fn prepare_create(&self, _object: &mut Value, _context: &Context<'_>) {}
+
+    fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, NameRule::Subdomain, errors);
+        provisioner(object.str_at(&["provisioner"]), &Path::root("provisioner"), errors);
+        parameters(object, false, &Path::root("parameters"), errors);
+        reclaim_policy(object, errors);
+        binding_mode(object, errors);
+        allowed_topologies(object, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
+            check::immutable(new.get(field), old.get(field), &Path::root(field), errors);
+        }
+    }
+
+    fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
+        let is_default = ["storageclass.kubernetes.io", "storageclass.beta.kubernetes.io"].iter().any(|group| {
+            object.str_at(&["metadata", "annotations", &format!("{group}/is-default-class")]) == "true"
+        });
+        let name = object.str_at(&["metadata", "name"]);
+        vec![
+            Value::from(if is_default { format!("{name} (default)") } else { name.to_string() }),
+            cells::text(object, &["provisioner"]),
+            cells::text_or(object, &["reclaimPolicy"], "Delete"),
+            cells::text_or(object, &["volumeBindingMode"], "Immediate"),
+            Value::from(object.bool_at(&["allowVolumeExpansion"])),
+            cells::age(object, now_seconds),
+        ]
+    }
+}
+
+fn provisioner(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    if name.is_empty() {
+        errors.required(path, "");
+        return;
+    }
+    check::invalid_all(content::label_key(&name.to_lowercase()), name, path, errors);
+}
+
+/// Parameters of a driver: not too many, not too large, none without a name.
+pub(super) fn parameters(object: &Value, is_required: bool, path: &Path<'_>, errors: &mut FieldErrors) {
+    let Some(parameters) = object.map_at(&["parameters"]).filter(|map| !map.is_empty()) else {
+        if is_required {
+            errors.required(path, "must contain at least one key/value pair");
+        }
+        return;
+    };
+    if parameters.len() > PARAMETERS_MAX {
+        errors.too_long(path, PARAMETERS_MAX);
+        return;
+    }
+    let mut bytes = 0;
+    for (key, value) in parameters.iter() {
+        if key.is_empty() {
+            errors.invalid(path, key, "field can not be empty.");
+        }
+        bytes += key.len() + value.as_str().map_or(0, str::len);
+    }
+    if bytes > PARAMETERS_BYTES_MAX {
+        errors.too_long(path, PARAMETERS_BYTES_MAX);
+    }
+}
+
+fn reclaim_policy(object: &Value, errors: &mut FieldErrors) {
+    let policy = object.str_at(&["reclaimPolicy"]);
+    if !matches!(policy, "" | "Delete" | "Retain") {
+        errors.not_supported(&Path::root("reclaimPolicy"), policy, &["Delete", "Retain"]);
+    }
+}
+
+fn binding_mode(object: &Value, errors: &mut FieldErrors) {
+    let path = Path::root("volumeBindingMode");
+    match check::present(object, &["volumeBindingMode"]).and_then(Value::as_str) {
+        None => errors.required(&path, ""),
+        Some("Immediate" | "WaitForFirstConsumer") => {}
+        Some(other) => errors.not_supported(&path, other, &["Immediate", "WaitForFirstConsumer"]),
+    }
+}
+
+/// Each term has keys that it names once, with values that it names once; no two terms are the same.
+fn allowed_topologies(object: &Value, errors: &mut FieldErrors) {
+    let path = Path::root("allowedTopologies");
+    let mut seen: Vec<Vec<(String, Vec<String>)>> = Vec::new();
+    for (index, term) in object.list_at(&["allowedTopologies"]).iter().enumerate() {
+        let path = path.index(index);
+        let term = topology_term(term, &path, errors);
+        if seen.contains(&term) {
+            errors.duplicate(&path.child("matchLabelExpressions"), "");
+        }
+        seen.push(term);
+    }
+}
+
+fn topology_term(term: &Value, path: &Path<'_>, errors: &mut FieldErrors) -> Vec<(String, Vec<String>)> {
+    let path = path.child("matchLabelExpressions");
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    for (index, expression) in term.list_at(&["matchLabelExpressions"]).iter().enumerate() {
+        let path = path.index(index);
+        let key = expression.str_at(&["key"]);
+        let values = topology_values(expression, &path, errors);
+        check::invalid_all(content::label_key(key), key, &path.child("key"), errors);
+        if found.iter().any(|(known, _)| known == key) {
+            errors.duplicate(&path.child("key"), key);
+        }
+        found.push((key.to_string(), values));
+    }
+    found.sort();
+    found
+}
+
+fn topology_values(expression: &Value, path: &Path<'_>, errors: &mut FieldErrors) -> Vec<String> {
+    let path = path.child("values");
+    let mut values: Vec<String> = Vec::new();
+    for (index, value) in expression.list_at(&["values"]).iter().filter_map(Value::as_str).enumerate() {
+        if values.iter().any(|known| known == value) {
+            errors.duplicate(&path.index(index), value);
+        }
+        values.push(value.to_string());
+    }
+    if values.is_empty() {
+        errors.required(&path, "");
+    }
+    values.sort();
+    values
+}

@@ -1,0 +1,39 @@
+//! Small checks that many kinds make.
+
+use pintle_object::{FieldErrors, Path, Value};
+
+pub const IMMUTABLE: &str = "field is immutable";
+const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
+
+/// The number in a field, where there is one, is not negative.
+pub fn non_negative_field(object: &Value, field: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    if let Some(number) = object.int_at(&[field]) {
+        non_negative(number, &path.child(field), errors);
+    }
+}
+
+pub fn non_negative(number: i64, path: &Path<'_>, errors: &mut FieldErrors) {
+    if number < 0 {
+        errors.invalid(path, number, NOT_NEGATIVE);
+    }
+}
+
+/// A field has the value it had; absent and null are the same.
+pub fn immutable(new: Option<&Value>, old: Option<&Value>, path: &Path<'_>, errors: &mut FieldErrors) {
+    let (new, old) = (new.unwrap_or(&Value::Null), old.unwrap_or(&Value::Null));
+    if new != old {
+        errors.invalid(path, new, IMMUTABLE);
+    }
+}
+
+/// All messages about one value, as invalid.
+pub fn invalid_all(messages: Vec<String>, bad: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    for message in messages {
+        errors.invalid(path, bad, &message);
+    }
+}
+
+/// The value at a path that is neither absent nor null.
+pub fn present<'a>(object: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    object.at(path).filter(|value| !value.is_null())
+}
