@@ -26,11 +26,7 @@ impl Rules for CsiNode {
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
-        vec![
-            cells::name(object),
-            cells::len(object, &["spec", "drivers"]),
-            cells::age(object, now_seconds),
-        ]
+        vec![cells::name(object), cells::len(object, &["spec", "drivers"]), cells::age(object, now_seconds)]
     }
 }
 

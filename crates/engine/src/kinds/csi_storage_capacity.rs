@@ -40,7 +40,12 @@ fn own_fields(object: &Value, errors: &mut FieldErrors) {
     let path = Path::root("storageClassName");
     check::invalid_all(content::dns1123_subdomain(class), class, &path, errors);
     if let Some(topology) = check::present(object, &["nodeTopology"]) {
-        pintle_object::selector::validate_label_selector(topology, &Path::root("nodeTopology"), false, errors);
+        pintle_object::selector::validate_label_selector(
+            topology,
+            &Path::root("nodeTopology"),
+            false,
+            errors,
+        );
     }
     for field in ["capacity", "maximumVolumeSize"] {
         let text = object.str_at(&[field]);

@@ -31,9 +31,10 @@ impl Rules for StorageClass {
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
-        let is_default = ["storageclass.kubernetes.io", "storageclass.beta.kubernetes.io"].iter().any(|group| {
-            object.str_at(&["metadata", "annotations", &format!("{group}/is-default-class")]) == "true"
-        });
+        let is_default =
+            ["storageclass.kubernetes.io", "storageclass.beta.kubernetes.io"].iter().any(|group| {
+                object.str_at(&["metadata", "annotations", &format!("{group}/is-default-class")]) == "true"
+            });
         let name = object.str_at(&["metadata", "name"]);
         vec![
             Value::from(if is_default { format!("{name} (default)") } else { name.to_string() }),

@@ -92,7 +92,10 @@ fn spec(object: &Value, errors: &mut FieldErrors) {
             errors.forbidden(&source, why);
         }
         (None, Some("")) => {
-            errors.required(&source.child("persistentVolumeName"), "must specify non empty persistentVolumeName");
+            errors.required(
+                &source.child("persistentVolumeName"),
+                "must specify non empty persistentVolumeName",
+            );
         }
         _ => {}
     }
