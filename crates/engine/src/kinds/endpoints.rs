@@ -1,7 +1,9 @@
 //! Endpoints.
 
 use super::{Rules, cells};
-use pintle_object::{Map, Value};
+use crate::validation::check::invalid_all;
+use crate::validation::{ip, meta};
+use pintle_object::{FieldErrors, Map, Path, Value, content};
 
 pub struct Endpoints;
 
@@ -19,6 +21,24 @@ impl Rules for Endpoints {
     }
 
     fn prepare_create(&self, _object: &mut Value, _context: &super::Context<'_>) {}
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, self.name_rule(), errors);
+        let path = Path::root("subsets");
+        for (index, subset) in object.list_at(&["subsets"]).iter().enumerate() {
+            validate_subset(subset, &path.index(index), errors);
+        }
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        self.validate(new, errors);
+    }
+
+    fn warnings(&self, _new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        let text = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+        out.push(String::from(text));
+    }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         let shown = cells::shortened(&addresses(object), cells::NONE);
@@ -45,4 +65,55 @@ fn addresses(object: &Value) -> Vec<String> {
 fn join_host_port(ip: &str, port: &Map) -> String {
     let port = port.get("port").and_then(Value::as_i64).unwrap_or(0);
     if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
+}
+
+fn validate_subset(subset: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let kinds = ["addresses", "notReadyAddresses"];
+    if kinds.iter().all(|kind| subset.list_at(&[kind]).is_empty()) {
+        errors.required(path, "must specify `addresses` or `notReadyAddresses`");
+    }
+    for kind in kinds {
+        let path = path.child(kind);
+        for (index, address) in subset.list_at(&[kind]).iter().enumerate() {
+            validate_address(address, &path.index(index), errors);
+        }
+    }
+    let ports = subset.list_at(&["ports"]);
+    let path = path.child("ports");
+    for (index, port) in ports.iter().enumerate() {
+        validate_port(port, ports.len() > 1, &path.index(index), errors);
+    }
+}
+
+fn validate_address(address: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let text = address.str_at(&["ip"]);
+    ip::legacy_ip(text, &path.child("ip"), errors);
+    let hostname = address.str_at(&["hostname"]);
+    if !hostname.is_empty() {
+        invalid_all(content::dns1123_label(hostname), hostname, &path.child("hostname"), errors);
+    }
+    if let Some(node) = address.at(&["nodeName"]).and_then(Value::as_str) {
+        invalid_all(content::dns1123_subdomain(node), node, &path.child("nodeName"), errors);
+    }
+    ip::non_special_ip(text, &path.child("ip"), errors);
+}
+
+fn validate_port(port: &Value, needs_name: bool, path: &Path<'_>, errors: &mut FieldErrors) {
+    match port.str_at(&["name"]) {
+        "" if needs_name => errors.required(&path.child("name"), ""),
+        "" => {}
+        name => invalid_all(content::dns1123_label(name), name, &path.child("name"), errors),
+    }
+    let number = port.int_at(&["port"]).unwrap_or(0);
+    for message in content::port_number(number) {
+        errors.invalid(&path.child("port"), number, &message);
+    }
+    match port.str_at(&["protocol"]) {
+        "" => errors.required(&path.child("protocol"), ""),
+        "TCP" | "UDP" | "SCTP" => {}
+        other => errors.not_supported(&path.child("protocol"), other, &["SCTP", "TCP", "UDP"]),
+    }
+    if let Some(protocol) = port.at(&["appProtocol"]).and_then(Value::as_str) {
+        invalid_all(content::label_key(protocol), protocol, &path.child("appProtocol"), errors);
+    }
 }

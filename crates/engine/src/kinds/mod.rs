@@ -27,6 +27,7 @@ mod ingress_class;
 mod ip_address;
 mod job;
 mod lease;
+mod limit_range;
 mod mutating_admission_policy;
 mod namespace;
 mod network_policy;

@@ -1,8 +1,8 @@
 //! Namespace: Active until deleted, and held by the finalizers of its spec.
 
 use super::{Context, Rules, cells, keep};
-use crate::validation::NameRule;
-use pintle_object::{Map, Value};
+use crate::validation::{NameRule, meta};
+use pintle_object::{FieldErrors, Map, Path, Value};
 
 pub struct Namespace;
 
@@ -11,6 +11,7 @@ const FINALIZER: &str = "kubernetes";
 
 /// The label by which namespaces are selected by name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+const SPEC_FINALIZERS: Path<'static> = Path::root("spec.finalizers");
 
 impl Rules for Namespace {
     fn default(&self, object: &mut Value) {
@@ -46,6 +47,40 @@ impl Rules for Namespace {
         NameRule::Label
     }
 
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, self.name_rule(), errors);
+        for finalizer in finalizers(object) {
+            meta::finalizer(finalizer, &SPEC_FINALIZERS, errors);
+        }
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
+        meta::validate_update_strict(new, old, errors);
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        let phase = new.str_at(&["status", "phase"]);
+        let path = Path::root("status.Phase");
+        match (crate::meta::is_deleting(new), phase) {
+            (false, "Active") | (true, "Terminating") => {}
+            (false, _) => {
+                errors.invalid(&path, phase, "may only be 'Active' if `deletionTimestamp` is empty");
+            }
+            (true, _) => {
+                errors.invalid(&path, phase, "may only be 'Terminating' if `deletionTimestamp` is not empty");
+            }
+        }
+    }
+
+    fn validate_subresource(&self, new: &Value, old: &Value, _subresource: &str, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        for (index, finalizer) in finalizers(new).enumerate() {
+            meta::finalizer(finalizer, &SPEC_FINALIZERS.index(index), errors);
+        }
+    }
+
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         vec![cells::name(object), cells::text(object, &["status", "phase"]), cells::age(object, now_seconds)]
     }
@@ -57,4 +92,8 @@ impl Rules for Namespace {
     fn begin_deletion(&self, object: &mut Value) {
         object.set(&["status", "phase"], "Terminating");
     }
+}
+
+fn finalizers(object: &Value) -> impl Iterator<Item = &str> {
+    object.list_at(&["spec", "finalizers"]).iter().map(|finalizer| finalizer.as_str().unwrap_or(""))
 }

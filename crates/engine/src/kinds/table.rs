@@ -14,6 +14,7 @@ const TABLE: &[(&str, &str, &dyn Rules)] = &[
     ("", "ConfigMap", &config_map::ConfigMap),
     ("", "Endpoints", &endpoints::Endpoints),
     ("", "Event", &event::Event),
+    ("", "LimitRange", &limit_range::LimitRange),
     ("", "Namespace", &namespace::Namespace),
     ("", "Node", &node::Node),
     ("", "PersistentVolume", &persistent_volume::PersistentVolume),

@@ -91,15 +91,26 @@ pub fn validate_update_strict(new: &Value, old: &Value, errors: &mut FieldErrors
     known_finalizers(new, errors);
 }
 
+/// A finalizer is a qualified name, and without a domain one of Kubernetes' own.
+pub fn finalizer(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    for message in content::label_key(name) {
+        errors.invalid(path, name, &message);
+    }
+    known_finalizer(name, path, errors);
+}
+
 /// A finalizer without a domain is one of Kubernetes' own.
 fn known_finalizers(object: &Value, errors: &mut FieldErrors) {
     let path = METADATA.child("finalizers");
     for (index, finalizer) in object.list_at(&["metadata", "finalizers"]).iter().enumerate() {
-        let name = finalizer.as_str().unwrap_or("");
-        if !name.contains('/') && !matches!(name, "kubernetes" | "orphan" | "foregroundDeletion") {
-            let why = "name is neither a standard finalizer name nor is it fully qualified";
-            errors.invalid(&path.index(index), name, why);
-        }
+        known_finalizer(finalizer.as_str().unwrap_or(""), &path.index(index), errors);
+    }
+}
+
+fn known_finalizer(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    if !name.contains('/') && !matches!(name, "kubernetes" | "orphan" | "foregroundDeletion") {
+        let why = "name is neither a standard finalizer name nor is it fully qualified";
+        errors.invalid(path, name, why);
     }
 }
 
@@ -165,8 +176,8 @@ fn owners(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let owners = object.list_at(&["metadata", "ownerReferences"]);
     let path = path.child("ownerReferences");
     let mut controller: Option<String> = None;
-    for (index, owner) in owners.iter().enumerate() {
-        owner_reference(owner, &path.index(index), errors);
+    for owner in owners {
+        owner_reference(owner, &path, errors);
         if !owner.bool_at(&["controller"]) {
             continue;
         }
@@ -183,18 +194,15 @@ fn owners(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
+/// Upstream names the list's path here, not the item's.
 fn owner_reference(owner: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let api_version = owner.str_at(&["apiVersion"]);
-    let group_version = GroupVersion::parse(api_version).filter(|parsed| !parsed.version.is_empty());
-    if api_version.is_empty() {
-        errors.required(&path.child("apiVersion"), "must not be empty");
-    } else if group_version.is_none() {
-        let why = "must be <group>/<version> or <version>";
-        errors.invalid(&path.child("apiVersion"), api_version, why);
+    if GroupVersion::parse(api_version).is_none_or(|parsed| parsed.version.is_empty()) {
+        errors.invalid(&path.child("apiVersion"), api_version, "version must not be empty");
     }
     for field in ["kind", "name", "uid"] {
         if owner.str_at(&[field]).is_empty() {
-            errors.required(&path.child(field), "must not be empty");
+            errors.invalid(&path.child(field), "", "must not be empty");
         }
     }
     if api_version == "v1" && owner.str_at(&["kind"]) == "Event" {
@@ -205,7 +213,7 @@ fn owner_reference(owner: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
 fn finalizers(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let finalizers = object.list_at(&["metadata", "finalizers"]);
     let path = path.child("finalizers");
-    for finalizer in finalizers.iter().filter_map(Value::as_str) {
+    for finalizer in finalizers.iter().map(|finalizer| finalizer.as_str().unwrap_or("")) {
         for message in content::label_key(finalizer) {
             errors.invalid(&path, finalizer, &message);
         }
@@ -280,7 +288,7 @@ mod tests {
                 r#"{"metadata":{"name":"a","generation":-1,"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"p"}]}}"#,
                 &[
                     "metadata.generation: Invalid value: -1: must be greater than or equal to 0",
-                    "metadata.ownerReferences[0].uid: Required value: must not be empty",
+                    "metadata.ownerReferences.uid: Invalid value: \"\": must not be empty",
                 ],
             ),
             (

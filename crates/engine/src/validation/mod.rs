@@ -5,8 +5,10 @@ pub mod conditions;
 pub mod ingress;
 pub mod int_or_percent;
 pub mod internal;
+pub mod ip;
 pub mod meta;
 pub mod net;
+pub mod resources;
 
 /// How a kind's name is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
