@@ -244,7 +244,8 @@ pub fn decode_delete_options(api: &Builtin, body: Body<'_>) -> Result<Value, Sta
     let own = document.kind(&meta).map_err(Status::bad_request)?;
     if own.kind != "DeleteOptions" {
         let from = format!("{}.{}", own.version, own.kind);
-        let why = match api.kind(&own) {
+        let is_meta = |id: &TypeId| api.schema.ty(*id).name.starts_with("k8s.io.apimachinery.");
+        let why = match api.kind(&own).filter(is_meta) {
             Some(_) => format!("converting ({from}) to (v1.DeleteOptions): unknown conversion"),
             None => {
                 let (kind, version) = (quote(&own.kind), quote(&own.group_version().to_string()));
@@ -257,7 +258,7 @@ pub fn decode_delete_options(api: &Builtin, body: Body<'_>) -> Result<Value, Sta
     document.decode(api, ty).map(|decoded| decoded.value).map_err(|error| Status::bad_request(error.0))
 }
 
-const META_SCHEME: &str = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:33";
+const META_SCHEME: &str = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27";
 
 /// Brings a tree that was patched or assembled into canonical form.
 pub fn normalise(api: &Builtin, ty: TypeId, tree: &Value) -> Result<Decoded, DecodeError> {

@@ -9,7 +9,7 @@ use pintle_schema::TypeId;
 impl Engine {
     /// Accounts the difference between `live` and `new` to the manager of the call. Both are in the version of
     /// the request, with kind and apiVersion.
-    pub(crate) fn track(&self, target: &Target<'_>, live: Option<&Value>, new: &mut Value, call: &Call<'_>) {
+    pub fn track(&self, target: &Target<'_>, live: Option<&Value>, new: &mut Value, call: &Call<'_>) {
         let filter = self.filter(target);
         let api_version = target.served.api_version();
         let tracking = self.tracking(target, &api_version, &filter, call);

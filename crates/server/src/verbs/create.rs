@@ -62,7 +62,7 @@ async fn virtual_create(
                 negotiate::Accept { pretty: accept.pretty, ..negotiate::Accept::plain(accept.format) };
             Ok(form::typed(app, accept, app.engine.meta_type("Status"), 201, &pintle_engine::created()))
         }
-        (_, "") => review::review(app, request, target, accept, object),
+        (_, "") => review::review(app, request, target, object, call),
         _ => Err(pipeline::no_such_resource()),
     }
 }

@@ -30,6 +30,12 @@ pub async fn dispatch(app: &App, request: &Request) -> Result<Response, Status> 
     if !app.discovery.serves(&info.group, &info.version) {
         return Ok(Response::not_found_page());
     }
+    if request.path.starts_with("//") {
+        return Ok(Response::not_found_page());
+    }
+    if request.path.contains("/namespaces//") {
+        return Err(Status::bad_request("Namespace parameter required."));
+    }
     let served = app.engine.find(&info.group, &info.version, &info.resource);
     let served = served.ok_or_else(pipeline::no_such_resource)?;
     let path = Path::of(request, served).ok_or_else(pipeline::no_such_resource)?;
@@ -106,15 +112,23 @@ enum Path {
 impl Path {
     fn of(request: &Request, served: &Served) -> Option<Path> {
         let info = &request.info;
+        // The router sees escaped slashes as slashes, and knows no such path.
+        if info.parts.iter().any(|part| part.contains('/')) {
+            return None;
+        }
         let is_namespaced = served.resource.namespaced;
         let in_namespace = !info.namespace.is_empty();
-        // `/api/v1/namespaces/ns/nodes` is nothing, and so is `/api/v1/pods/p`.
         let is_root = info.resource == "namespaces" && info.group.is_empty();
+        // `/api/v1/namespaces/ns/nodes` is nothing, and so is `/api/v1/pods/p`. Only a namespace's own path reads
+        // as one within it.
+        let fits = if is_root { in_namespace == (info.parts.len() > 1) } else { is_namespaced == in_namespace };
+        let of_object = [Verbs::GET, Verbs::UPDATE, Verbs::PATCH, Verbs::DELETE];
         match info.parts.len() {
-            1 if is_namespaced == in_namespace || is_root => Some(Path::Collection),
-            1 if is_namespaced => Some(Path::Everywhere),
-            2 if is_namespaced == in_namespace || is_root => Some(Path::Object),
-            3.. if is_namespaced == in_namespace || is_root => Some(Path::Subresource),
+            1 if fits => Some(Path::Collection),
+            1 if is_namespaced && served.has(Verbs::LIST) => Some(Path::Everywhere),
+            2 if fits && of_object.iter().any(|verb| served.has(*verb)) => Some(Path::Object),
+            3 if fits => Some(Path::Subresource),
+            4.. if fits && info.subresource == "proxy" => Some(Path::Subresource),
             _ => None,
         }
     }

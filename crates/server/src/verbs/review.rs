@@ -2,41 +2,50 @@
 
 use super::form;
 use crate::app::App;
-use crate::negotiate::{Accept, View};
+use crate::negotiate;
 use crate::request::Request;
 use crate::respond::Response;
-use pintle_access::{Attributes, Decision, User};
-use pintle_engine::Target;
+use pintle_access::{Attributes, Credentials, Decision, User};
+use pintle_engine::{Call, Target};
 use pintle_object::{Map, Status, Value};
+use rustls_pki_types::UnixTime;
 
 /// Answers a review: the body with its status filled in.
 pub fn review(
     app: &App,
     request: &Request,
     target: Target<'_>,
-    accept: Accept,
     mut object: Value,
+    call: &Call<'_>,
 ) -> Result<Response, Status> {
     let served = target.served;
+    app.engine.track(&target, None, &mut object, call);
     let status = match served.resource.plural.as_ref() {
-        "selfsubjectreviews" => user_info(&request.user),
+        "selfsubjectreviews" => {
+            object.set(&["metadata"], Map::new());
+            object.set(&["metadata", "creationTimestamp"], call.now.to_seconds_text());
+            user_info(&request.user)
+        }
         "selfsubjectaccessreviews" => access(app, &request.user, object.get("spec")),
         "subjectaccessreviews" | "localsubjectaccessreviews" => {
             access(app, &subject(&object), object.get("spec"))
         }
         "selfsubjectrulesreviews" => rules(app, &request.user),
-        _ => token(),
+        _ => token(app, &object)?,
     };
     object.set(&["status"], status);
-    match accept.view {
-        View::Object => Ok(form::typed(app, accept, served.resource.ty, 201, &object)),
-        View::Table | View::Partial | View::PartialList => {
-            form::tree(app, request, accept, served, 201, &object)
-        }
-    }
+    // Reviews have no tables: a client that asks for one gets what it accepts besides.
+    Ok(form::typed(app, negotiate::plain(request), served.resource.ty, 201, &object))
 }
 
 fn user_info(user: &User) -> Value {
+    let mut status = Value::map();
+    status.set(&["userInfo"], describe(user));
+    status
+}
+
+/// `authentication.k8s.io/v1` UserInfo.
+fn describe(user: &User) -> Map {
     let mut info = Map::new();
     info.insert("username", user.name.as_str());
     if !user.uid.is_empty() {
@@ -49,9 +58,7 @@ fn user_info(user: &User) -> Value {
         let extra = user.extra.iter().map(|(key, values)| (key.as_str(), texts(values)));
         info.insert("extra", extra.collect::<Map>());
     }
-    let mut status = Value::map();
-    status.set(&["userInfo"], info);
-    status
+    info
 }
 
 fn texts(values: &[String]) -> Vec<Value> {
@@ -127,9 +134,27 @@ fn rules(app: &App, user: &User) -> Value {
     status
 }
 
-/// Tokens that are not known are not authenticated.
-fn token() -> Value {
+/// Whose token it is, for one of the audiences that are asked for.
+fn token(app: &App, object: &Value) -> Result<Value, Status> {
+    let token = object.str_at(&["spec", "token"]);
+    if token.is_empty() {
+        return Err(Status::bad_request("token is required for TokenReview in authentication"));
+    }
+    let own = app.options.service_account_issuer.as_str();
+    let wanted = object.list_at(&["spec", "audiences"]);
+    let is_for_us = wanted.is_empty() || wanted.iter().any(|audience| audience.as_str() == Some(own));
+    let authorization = format!("Bearer {token}");
+    let credentials = Credentials { certificates: &[], authorization: Some(&authorization) };
+    let user = app.authenticators.authenticate(&credentials, UnixTime::now()).ok().filter(|_| is_for_us);
     let mut status = Value::map();
     status.set(&["user"], Map::new());
-    status
+    match user {
+        Some(user) => {
+            status.set(&["authenticated"], true);
+            status.set(&["user"], describe(&user));
+            status.set(&["audiences"], vec![Value::from(own)]);
+        }
+        None => status.set(&["error"], "invalid bearer token"),
+    }
+    Ok(status)
 }
