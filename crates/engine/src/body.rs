@@ -71,6 +71,15 @@ pub fn decode(
     Ok(value)
 }
 
+/// The apiVersion that a body gives; empty when it gives none or cannot be read.
+pub fn api_version(body: Body<'_>) -> String {
+    match Document::read(body) {
+        Ok(Document::Json { api_version, .. }) => api_version,
+        Ok(Document::Protobuf(envelope)) => envelope.api_version.to_string(),
+        Err(_) => String::new(),
+    }
+}
+
 /// A body whose kind and version can be seen.
 enum Document<'a> {
     Json { bytes: std::borrow::Cow<'a, [u8]>, api_version: String, kind: String, strict: Vec<String> },

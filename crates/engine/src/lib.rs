@@ -14,6 +14,7 @@ pub mod delete;
 mod delete_collection;
 mod encoding;
 mod engine;
+mod evict;
 mod fields;
 pub mod generate;
 mod get;

@@ -20,6 +20,7 @@ mod device_class;
 mod endpoint_slice;
 mod endpoints;
 mod event;
+pub mod eviction;
 mod flow_schema;
 mod horizontal_pod_autoscaler;
 mod ingress;

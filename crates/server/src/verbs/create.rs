@@ -28,8 +28,12 @@ async fn run(
     call: &mut Call<'_>,
 ) -> Result<Response, Status> {
     let served = target.served;
-    let (ty, gvk) = call::body_kind(served, &target);
+    let (ty, mut gvk) = call::body_kind(served, &target);
     let body = call::body(request)?;
+    // An eviction is taken in the version that clients older than policy/v1 send, too.
+    if target.subresource == "eviction" && body::api_version(body) == "policy/v1beta1" {
+        gvk.version = "v1beta1".into();
+    }
     let validation = options.field_validation;
     let object = body::decode(&app.engine.api, body, ty, &gvk, validation, &mut call.warnings)?;
     if served.collection.is_none() || !target.subresource.is_empty() {
@@ -60,6 +64,11 @@ async fn virtual_create(
             app.engine.bind(pod, object, call).await?;
             let accept =
                 negotiate::Accept { pretty: accept.pretty, ..negotiate::Accept::plain(accept.format) };
+            Ok(form::typed(app, accept, app.engine.meta_type("Status"), 201, &pintle_engine::created()))
+        }
+        ("pods", "eviction") => {
+            app.engine.evict(target, object, call).await?;
+            let accept = negotiate::Accept { pretty: accept.pretty, ..negotiate::Accept::plain(accept.format) };
             Ok(form::typed(app, accept, app.engine.meta_type("Status"), 201, &pintle_engine::created()))
         }
         (_, "") => review::review(app, request, target, object, call),
