@@ -178,7 +178,11 @@ pub fn success(resource: &GroupResource, name: &str, uid: &str) -> Value {
     status
 }
 
-pub(crate) fn check_preconditions(served: &Served, old: &Value, options: &DeleteOptions) -> Result<(), Status> {
+pub(crate) fn check_preconditions(
+    served: &Served,
+    old: &Value,
+    options: &DeleteOptions,
+) -> Result<(), Status> {
     let wanted = &options.preconditions;
     let refuse = |why: String| {
         let kind = &served.storage.kind;

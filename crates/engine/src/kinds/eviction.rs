@@ -50,15 +50,16 @@ pub fn spend(budget: &mut Value, pod: &str, now: Time) -> Result<(), Status> {
         let why = format!("The disruption budget {name} is still being processed by the server.");
         return Err(refuse(&why, 10));
     }
-    let forbidden = |why: &str| {
-        Status::forbidden(&GroupResource::new("policy", "poddisruptionbudget"), &name, why)
-    };
+    let forbidden =
+        |why: &str| Status::forbidden(&GroupResource::new("policy", "poddisruptionbudget"), &name, why);
     let allowed = status("disruptionsAllowed");
     if allowed < 0 {
         return Err(forbidden("pdb disruptions allowed is negative"));
     }
     if budget.map_at(&["status", "disruptedPods"]).is_some_and(|pods| pods.len() > DISRUPTED_MAX) {
-        return Err(forbidden("DisruptedPods map too big - too many evictions not confirmed by PDB controller"));
+        return Err(forbidden(
+            "DisruptedPods map too big - too many evictions not confirmed by PDB controller",
+        ));
     }
     if allowed == 0 {
         let (needed, has) = (status("desiredHealthy"), status("currentHealthy"));

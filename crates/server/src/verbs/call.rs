@@ -38,7 +38,8 @@ pub fn call<'a>(request: &Request, user: &'a User, manager: &str, dry_run: bool)
 
 /// The body of a request, in the encoding that its content type names.
 pub fn body(request: &Request) -> Result<Body<'_>, Status> {
-    let media_type = request.header("content-type").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let media_type =
+        request.header("content-type").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     let format = match media_type.as_str() {
         "" | "application/json" => Format::Json,
         "application/yaml" => Format::Yaml,

@@ -68,7 +68,8 @@ async fn virtual_create(
         }
         ("pods", "eviction") => {
             app.engine.evict(target, object, call).await?;
-            let accept = negotiate::Accept { pretty: accept.pretty, ..negotiate::Accept::plain(accept.format) };
+            let accept =
+                negotiate::Accept { pretty: accept.pretty, ..negotiate::Accept::plain(accept.format) };
             Ok(form::typed(app, accept, app.engine.meta_type("Status"), 201, &pintle_engine::created()))
         }
         (_, "") => review::review(app, request, target, object, call),

@@ -121,7 +121,8 @@ impl Path {
         let is_root = info.resource == "namespaces" && info.group.is_empty();
         // `/api/v1/namespaces/ns/nodes` is nothing, and so is `/api/v1/pods/p`. Only a namespace's own path reads
         // as one within it.
-        let fits = if is_root { in_namespace == (info.parts.len() > 1) } else { is_namespaced == in_namespace };
+        let fits =
+            if is_root { in_namespace == (info.parts.len() > 1) } else { is_namespaced == in_namespace };
         let of_object = [Verbs::GET, Verbs::UPDATE, Verbs::PATCH, Verbs::DELETE];
         match info.parts.len() {
             1 if fits => Some(Path::Collection),
