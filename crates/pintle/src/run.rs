@@ -14,6 +14,7 @@ use pintle_object::time::Time;
 use pintle_server::app::{App, Options};
 use pintle_server::discovery::Discovery;
 use pintle_server::metrics::Metrics;
+use pintle_server::openapi::OpenApi;
 use pintle_server::{conn, tls};
 use pintle_store::backend::sqlite::Sqlite;
 use rustls_pki_types::pem::PemObject;
@@ -143,6 +144,7 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>) -> Result<App, String> {
         engine,
         authenticators: Authenticators { authorities, tokens },
         authorizer: Box::new(Masters),
+        openapi: OpenApi::default(),
         metrics: Metrics::new().map_err(|error| error.to_string())?,
         options: Options { server_address, service_account_issuer: config.service_account_issuer.clone() },
         is_stopping: AtomicBool::new(false),

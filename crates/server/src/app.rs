@@ -2,6 +2,7 @@
 
 use crate::discovery::Discovery;
 use crate::metrics::Metrics;
+use crate::openapi::OpenApi;
 use pintle_access::{Authenticators, Authorizer};
 use pintle_engine::Engine;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ pub struct App {
     pub authenticators: Authenticators,
     pub authorizer: Box<dyn Authorizer>,
     pub discovery: Discovery,
+    pub openapi: OpenApi,
     pub metrics: Metrics,
     pub options: Options,
     /// Set when the server begins to stop: `/readyz` fails from then on.

@@ -95,6 +95,11 @@ fn not_accepted() -> Status {
     Status::new(406, Reason::NotAcceptable, message)
 }
 
+/// The media types of a header, best first.
+pub fn media_types(header: &str) -> Vec<&str> {
+    clauses(header).iter().map(|clause| clause.media_type).collect()
+}
+
 /// `application/json;as=Table;q=0.5`, taken apart.
 struct Clause<'a> {
     media_type: &'a str,

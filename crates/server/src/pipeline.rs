@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::query::Query;
 use crate::request::Request;
 use crate::respond::{Body, Response};
-use crate::{discovery, health, metrics, negotiate, route, verbs};
+use crate::{discovery, health, metrics, negotiate, openapi, route, verbs};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -106,6 +106,9 @@ fn other(app: &App, request: &Request) -> Result<Response, Status> {
     if let Some(response) = metrics::answer(app, request) {
         return Ok(response);
     }
+    if let Some(response) = openapi::answer(app, request) {
+        return Ok(response);
+    }
     match discovery::answer(app, request)? {
         Some(response) => Ok(response),
         None => {
@@ -176,9 +179,11 @@ pub fn object(
 }
 
 /// Headers that every answer has, and gzip where it is worth it.
-fn finish(app: &App, request: &Request, response: Response) -> Response {
-    let response =
-        response.with("cache-control", "no-cache, private").with("audit-id", audit_id(app, request));
+fn finish(app: &App, request: &Request, mut response: Response) -> Response {
+    if response.header("cache-control").is_none() {
+        response = response.with("cache-control", "no-cache, private");
+    }
+    let response = response.with("audit-id", audit_id(app, request));
     compressed(request, response)
 }
 
@@ -192,7 +197,7 @@ fn audit_id(app: &App, request: &Request) -> String {
 }
 
 /// Bodies from this size on are compressed, at the level that costs least: upstream's choice.
-const GZIP_BYTES_MIN: usize = 128 << 10;
+pub const GZIP_BYTES_MIN: usize = 128 << 10;
 
 fn compressed(request: &Request, response: Response) -> Response {
     let accepts =

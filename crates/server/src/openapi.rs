@@ -1,0 +1,208 @@
+//! `/openapi/v2` and `/openapi/v3`: documents that are made when they are first asked for, and kept compressed.
+
+use crate::app::App;
+use crate::negotiate;
+use crate::request::Request;
+use crate::respond::{Body, Response};
+use bytes::Bytes;
+use pintle_descriptions::Descriptions;
+use pintle_object::{Map, Value, json};
+use pintle_schema::Builtin;
+use pintle_schema::openapi::Documents;
+use sha2::{Digest as _, Sha512};
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+const V2: &str = "/openapi/v2";
+const V3: &str = "/openapi/v3";
+const JSON: &str = "application/json";
+/// A year: a document at a hash never changes.
+const MAX_AGE_SECONDS: i64 = 365 * 24 * 3600;
+
+/// The documents that were asked for so far.
+#[derive(Default)]
+pub struct OpenApi {
+    v2: OnceLock<Page>,
+    index: OnceLock<Page>,
+    groups: Mutex<HashMap<String, Option<Arc<Page>>>>,
+}
+
+/// A JSON document, compressed, and the hash of its content.
+struct Page {
+    gzip: Bytes,
+    len: usize,
+    hash: String,
+}
+
+/// The answer, when the path is one of OpenAPI.
+pub fn answer(app: &App, request: &Request) -> Option<Response> {
+    match request.path.as_str() {
+        V2 => Some(version_2(app, request)),
+        V3 => {
+            let page = app.openapi.index.get_or_init(|| index(app));
+            // Go's file server guesses the type, and guesses text.
+            Some(page.answer(request, "text/plain; charset=utf-8"))
+        }
+        path => Some(group(app, request, path.strip_prefix("/openapi/v3/")?)),
+    }
+}
+
+fn version_2(app: &App, request: &Request) -> Response {
+    if !takes_json(request) {
+        return empty(406).with("vary", "Accept");
+    }
+    let page = app
+        .openapi
+        .v2
+        .get_or_init(|| with_documents(&app.engine.api, |documents| Page::new(&documents.v2())));
+    page.answer(request, JSON).with("vary", "Accept")
+}
+
+fn group(app: &App, request: &Request, path: &str) -> Response {
+    if !takes_json(request) {
+        return empty(406).with("vary", "Accept");
+    }
+    let Some(page) = app.openapi.page(&app.engine.api, path) else {
+        return empty(404).with("vary", "Accept");
+    };
+    let wanted = request.query.text("hash");
+    if !wanted.is_empty() && wanted != page.hash {
+        return empty(301).with("location", page.location(path)).with("vary", "Accept");
+    }
+    let response = page.answer(request, JSON).with("vary", "Accept");
+    if wanted.is_empty() {
+        return response;
+    }
+    let expires = http_date(request.now_seconds + MAX_AGE_SECONDS);
+    response.with("cache-control", "public, immutable").with("expires", expires)
+}
+
+/// Every document by its path, each with the hash of its content.
+fn index(app: &App) -> Page {
+    let api = &app.engine.api;
+    let paths = with_documents(api, |documents| {
+        let paths = documents.paths();
+        for path in &paths {
+            app.openapi.keep(path, || documents.v3(path).map(|document| Page::new(&document)));
+        }
+        paths
+    });
+    let mut entries = Map::new();
+    for path in &paths {
+        if let Some(page) = app.openapi.page(api, path) {
+            let mut entry = Map::new();
+            entry.insert("serverRelativeURL", page.location(path));
+            entries.insert(path.as_str(), entry);
+        }
+    }
+    let mut index = Map::new();
+    index.insert("paths", entries);
+    Page::new(&Value::Map(index))
+}
+
+fn with_documents<T>(api: &Builtin, make: impl FnOnce(&Documents<'_>) -> T) -> T {
+    make(&Documents::new(api, &Descriptions::open()))
+}
+
+impl OpenApi {
+    /// The document at a path under `/openapi/v3/`.
+    fn page(&self, api: &Builtin, path: &str) -> Option<Arc<Page>> {
+        self.keep(path, || {
+            with_documents(api, |documents| documents.v3(path)).map(|document| Page::new(&document))
+        })
+    }
+
+    /// Paths that nothing is served at are forgotten, so that asking for them costs no memory.
+    fn keep(&self, path: &str, make: impl FnOnce() -> Option<Page>) -> Option<Arc<Page>> {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(page) = groups.get(path) {
+            return page.clone();
+        }
+        let page = make().map(Arc::new)?;
+        groups.insert(path.to_string(), Some(page.clone()));
+        Some(page)
+    }
+}
+
+impl Page {
+    fn new(document: &Value) -> Page {
+        let json = json::to_string(document).into_bytes();
+        let hash = Sha512::digest(&json).iter().map(|byte| format!("{byte:02X}")).collect();
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+        encoder.write_all(&json).expect("writing to memory does not fail");
+        let gzip = encoder.finish().expect("writing to memory does not fail");
+        Page { gzip: gzip.into(), len: json.len(), hash }
+    }
+
+    fn location(&self, path: &str) -> String {
+        format!("/openapi/v3/{path}?hash={}", self.hash)
+    }
+
+    fn answer(&self, request: &Request, content_type: &str) -> Response {
+        let etag = format!("\"{}\"", self.hash);
+        if request.header("if-none-match") == etag {
+            return empty(304).with("etag", etag);
+        }
+        let accepts_gzip =
+            request.header_list("accept-encoding").split(',').any(|part| part.trim().starts_with("gzip"));
+        let response = if accepts_gzip && self.len >= crate::pipeline::GZIP_BYTES_MIN {
+            Response::new(200, content_type, self.gzip.clone()).with("content-encoding", "gzip")
+        } else {
+            Response::new(200, content_type, self.json())
+        };
+        response.with("etag", etag)
+    }
+
+    fn json(&self) -> Vec<u8> {
+        let mut json = Vec::with_capacity(self.len);
+        let mut decoder = flate2::read::GzDecoder::new(&self.gzip[..]);
+        decoder.read_to_end(&mut json).expect("the page was compressed by us");
+        json
+    }
+}
+
+/// Whether JSON is among what a client accepts; the protobuf forms are not made yet.
+fn takes_json(request: &Request) -> bool {
+    let header = request.header_list("accept");
+    let types = negotiate::media_types(&header);
+    header.trim().is_empty() || types.iter().any(|t| matches!(*t, "*/*" | "application/*" | JSON))
+}
+
+/// An answer without a body, as Go's handlers here give it.
+fn empty(status: u16) -> Response {
+    Response { status, headers: Vec::new(), body: Body::Bytes(Bytes::new()) }
+}
+
+/// `Sat, 21 Nov 2026 07:21:37 GMT`
+fn http_date(seconds: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let text = pintle_object::time::Time { seconds, nanos: 0 }.to_seconds_text();
+    let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or("");
+    let day = usize::try_from(seconds.div_euclid(86_400).rem_euclid(7)).unwrap_or(0);
+    let month = part(5..7).parse::<usize>().unwrap_or(1).saturating_sub(1);
+    let (day, month) = (DAYS.get(day).unwrap_or(&""), MONTHS.get(month).unwrap_or(&""));
+    format!("{day}, {} {month} {} {} GMT", part(8..10), part(0..4), part(11..19))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_as_http_wants() {
+        assert_eq!(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(http_date(1_795_246_897), "Sat, 21 Nov 2026 07:41:37 GMT");
+    }
+
+    #[test]
+    fn a_page_is_what_was_put_in() {
+        let mut document = Value::map();
+        document.set(&["openapi"], "3.0.0");
+        let page = Page::new(&document);
+        assert_eq!(page.json(), br#"{"openapi":"3.0.0"}"#);
+        assert_eq!(page.hash.len(), 128);
+    }
+}
