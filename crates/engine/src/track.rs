@@ -51,3 +51,12 @@ impl Versions for OneVersion {
         None
     }
 }
+
+impl ServedVersions<'_> {
+    /// The same resource in another version.
+    fn version(&self, api_version: &str) -> Option<&Served> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let served = self.engine.find(group, version, &self.served.resource.plural)?;
+        (served.resource.key_prefix == self.served.resource.key_prefix).then_some(served.as_ref())
+    }
+}

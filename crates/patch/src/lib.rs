@@ -5,6 +5,7 @@
 //! A patch yields an untyped tree, which the caller brings into canonical form (`schema::decode::json::normalise`).
 //! This crate is pure: no I/O, no clock.
 
+pub mod apply;
 pub mod fields;
 pub mod go;
 pub mod json_patch;
@@ -13,6 +14,7 @@ pub mod merge_patch;
 pub mod strategic;
 pub mod typed;
 
+pub use apply::{ApplyError, Conflict, apply};
 pub use fields::{Element, FieldSet};
 pub use managed::{Filter, Tracking, Versions, keep_times_of_noop, manager_name, reset_fields, track_update};
 

@@ -31,13 +31,14 @@ pub struct Tracking<'a> {
 
 /// Shows an object in the versions that its managers wrote in.
 pub trait Versions {
-    /// The object in another version of its kind, and its type there; `None` when that version is not served.
-    fn convert(&self, object: &Value, api_version: &str) -> Option<(TypeId, Value)>;
+    /// An object of one version in another version of its kind, and its type there; `None` when that version is
+    /// not served.
+    fn convert(&self, object: &Value, from: &str, to: &str) -> Option<(TypeId, Value)>;
 }
 
 /// For kinds with one version only.
 impl Versions for () {
-    fn convert(&self, _: &Value, _: &str) -> Option<(TypeId, Value)> {
+    fn convert(&self, _: &Value, _: &str, _: &str) -> Option<(TypeId, Value)> {
         None
     }
 }
@@ -138,7 +139,7 @@ pub(crate) fn update(
     }
     let mut versions = Differences::new(tracking, old, new)?;
     let mut managed = disown(&mut versions, managed)?;
-    let own = tracking.filter.apply(versions.own.removed_from_taken()).difference(&UNTRACKED);
+    let own = versions.own.taken().difference(&UNTRACKED);
     if !own.is_empty() {
         let entry = tracking.entry(own);
         let fields = match managed.take(&entry) {
@@ -152,6 +153,14 @@ pub(crate) fn update(
 }
 
 impl Tracking<'_> {
+    /// An object of the request's version in another one.
+    pub(crate) fn convert(&self, object: &Value, to: &str) -> Option<(TypeId, Value)> {
+        if to == self.api_version {
+            return Some((self.ty, object.clone()));
+        }
+        self.versions.convert(object, self.api_version, to)
+    }
+
     fn entry(&self, fields: FieldSet) -> Entry {
         Entry {
             manager: if self.manager.is_empty() { "unknown".into() } else { self.manager.into() },
@@ -177,13 +186,6 @@ fn disown(versions: &mut Differences<'_>, managed: Managed) -> Result<Managed, S
         }
     }
     Ok(kept)
-}
-
-impl Comparison {
-    /// The fields that an updater takes.
-    fn removed_from_taken(&self) -> FieldSet {
-        self.taken()
-    }
 }
 
 /// What differs between the old and the new object, in each version that a manager wrote in.
@@ -223,9 +225,8 @@ impl<'a> Differences<'a> {
     }
 
     fn convert(&self, api_version: &str) -> Result<Option<Comparison>, String> {
-        let versions = self.tracking.versions;
-        let Some((ty, old)) = versions.convert(self.old, api_version) else { return Ok(None) };
-        let Some((_, new)) = versions.convert(self.new, api_version) else { return Ok(None) };
+        let Some((ty, old)) = self.tracking.convert(self.old, api_version) else { return Ok(None) };
+        let Some((_, new)) = self.tracking.convert(self.new, api_version) else { return Ok(None) };
         Ok(Some(filtered(self.tracking, compare_objects(self.tracking, ty, &old, &new)?)))
     }
 }

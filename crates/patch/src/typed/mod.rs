@@ -5,10 +5,14 @@ mod atom;
 mod check;
 mod collect;
 mod compare;
+mod merge;
+mod remove;
 
 pub use check::check;
 pub use collect::fields_of;
 pub use compare::{Comparison, compare};
+pub(crate) use merge::merge;
+pub(crate) use remove::{named_fields_as_members, remove};
 
 #[cfg(test)]
 mod tests;
