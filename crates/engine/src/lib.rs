@@ -5,6 +5,7 @@
 pub mod admission;
 pub mod allocate;
 mod answer;
+mod apply;
 mod bind;
 pub mod body;
 mod call;

@@ -32,6 +32,9 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
         let served = target.served;
+        if patch.kind == PatchKind::Apply {
+            return self.apply(target, patch, call).await;
+        }
         if target.subresource == "scale" {
             return self.patch_scale(target, patch, call).await;
         }
@@ -75,7 +78,7 @@ impl Engine {
                 (next, shown)
             }
             PatchKind::Strategic => self.merge_strategic(ty, current, patch, &mut strict)?,
-            PatchKind::Apply => return Err(Status::internal("apply is not served yet")),
+            PatchKind::Apply => return Err(Status::internal("an apply is no patch of a tree")),
         };
         let decoded = body::normalise(&self.api, ty, &next).map_err(|error| refuse(&shown, &error.0))?;
         strict.extend(decoded.strict);

@@ -1,54 +1,60 @@
 //! Managed fields: which manager last set which field.
 
 use crate::call::Call;
-use crate::engine::{Engine, Target};
+use crate::convert;
+use crate::engine::{Engine, Served, Target};
 use pintle_object::Value;
-use pintle_patch::{Filter, Tracking, Versions, reset_fields, track_update};
+use pintle_object::time::Time;
+use pintle_patch::{Tracking, Versions, reset_fields, track_update};
 use pintle_schema::TypeId;
 
 impl Engine {
     /// Accounts the difference between `live` and `new` to the manager of the call. Both are in the version of
     /// the request, with kind and apiVersion.
     pub fn track(&self, target: &Target<'_>, live: Option<&Value>, new: &mut Value, call: &Call<'_>) {
-        let filter = self.filter(target);
-        let api_version = target.served.api_version();
-        let tracking = self.tracking(target, &api_version, &filter, call);
-        track_update(&tracking, live, new);
+        self.tracked(target, &call.manager, call.now, |tracking| track_update(tracking, live, new));
     }
 
-    /// What a write to the target resets whatever the client says, and no manager therefore owns.
-    pub(crate) fn filter(&self, target: &Target<'_>) -> Filter {
+    /// Runs what needs to know how writes to the target are accounted for.
+    pub(crate) fn tracked<R>(
+        &self,
+        target: &Target<'_>,
+        manager: &str,
+        now: Time,
+        run: impl FnOnce(&Tracking<'_>) -> R,
+    ) -> R {
         let served = target.served;
         let has_status = served.resource.subresource("status").is_some();
-        reset_fields(&served.storage.group, &served.storage.kind, target.subresource, has_status)
-    }
-
-    pub(crate) fn tracking<'a>(
-        &'a self,
-        target: &Target<'a>,
-        api_version: &'a str,
-        filter: &'a Filter,
-        call: &'a Call<'_>,
-    ) -> Tracking<'a> {
-        Tracking {
+        run(&Tracking {
             schema: &self.api.schema,
-            ty: target.served.resource.ty,
-            api_version,
+            ty: served.resource.ty,
+            api_version: &served.api_version(),
             subresource: target.subresource,
-            manager: &call.manager,
-            filter,
-            versions: &OneVersion,
-            now: call.now,
-        }
+            manager,
+            filter: &reset_fields(
+                &served.storage.group,
+                &served.storage.kind,
+                target.subresource,
+                has_status,
+            ),
+            versions: &ServedVersions { engine: self, served },
+            now,
+        })
     }
 }
 
-/// Managers of another version of the kind keep what they own, as if that version were not served.
-struct OneVersion;
+/// The versions that a resource is served in.
+struct ServedVersions<'a> {
+    engine: &'a Engine,
+    served: &'a Served,
+}
 
-impl Versions for OneVersion {
-    fn convert(&self, _: &Value, _: &str) -> Option<(TypeId, Value)> {
-        None
+impl Versions for ServedVersions<'_> {
+    fn convert(&self, object: &Value, from: &str, to: &str) -> Option<(TypeId, Value)> {
+        let (from, to) = (self.version(from)?, self.version(to)?);
+        let stored = convert::to_storage(&self.engine.api, from, object.clone()).ok()?;
+        let shown = convert::from_storage(&self.engine.api, to, stored).ok()?;
+        Some((to.resource.ty, shown))
     }
 }
 

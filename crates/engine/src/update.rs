@@ -17,6 +17,8 @@ pub enum Source<'a> {
     /// `None` in place of the current one: there is none, and the patch may create it.
     /// Texts of warnings go into the list.
     Patch(&'a Proposal<'a>),
+    /// Like a patch, but its new version says who manages it.
+    Apply(&'a Proposal<'a>),
 }
 
 /// The next version of an object from the current one.
@@ -92,16 +94,18 @@ impl Engine {
         let current = self.tree(served, existing)?;
         let mut proposed = match source {
             Source::Body(body) => body.clone(),
-            Source::Patch(patch) => patch(Some(&current), &mut call.warnings)?,
+            Source::Patch(patch) | Source::Apply(patch) => patch(Some(&current), &mut call.warnings)?,
         };
         match source {
             Source::Body(body) => {
                 check_uid(target, body, existing)?;
                 self.track(target, Some(&current), &mut proposed, call);
             }
-            Source::Patch(_) => {
+            Source::Patch(_) | Source::Apply(_) => {
                 convert::default(&self.api, served, &mut proposed);
-                self.track(target, Some(&current), &mut proposed, call);
+                if matches!(source, Source::Patch(_)) {
+                    self.track(target, Some(&current), &mut proposed, call);
+                }
                 meta::ensure_namespace(&mut proposed, target.namespace)?;
                 check_name(target, &proposed)?;
             }
@@ -207,13 +211,19 @@ impl Engine {
         let served = target.served;
         let mut proposed = match source {
             Source::Body(body) => body.clone(),
-            Source::Patch(patch) => patch(None, &mut call.warnings)?,
+            Source::Patch(patch) | Source::Apply(patch) => patch(None, &mut call.warnings)?,
         };
         let uid = meta::uid(&proposed).to_string();
         if !uid.is_empty() {
             return Err(uid_conflict(target, &uid, ""));
         }
-        self.track(target, None, &mut proposed, call);
+        if matches!(source, Source::Apply(_)) {
+            convert::default(&self.api, served, &mut proposed);
+            meta::ensure_namespace(&mut proposed, target.namespace)?;
+            check_name(target, &proposed)?;
+        } else {
+            self.track(target, None, &mut proposed, call);
+        }
         let mut draft = convert::to_storage(&self.api, served, proposed)?;
         let attributes = call.attributes(Operation::Create, *target, None, None);
         self.admission().mutate(self, attributes, &mut draft, &mut call.warnings).await?;
