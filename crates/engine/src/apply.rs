@@ -1,11 +1,11 @@
 //! Server-side apply: the object as its managers together configure it.
 
+use crate::body;
 use crate::call::{Call, Written};
 use crate::engine::{Engine, Target};
 use crate::options::FieldValidation;
 use crate::patch::Patch;
 use crate::update::Source;
-use crate::body;
 use pintle_object::{Details, Reason, Status, Value, yaml};
 use pintle_patch::ApplyError;
 

@@ -89,8 +89,8 @@ pub fn apply(
 ) -> Result<Value, ApplyError> {
     check_config(tracking, config)?;
     let managed = live.map(Managed::of).unwrap_or_else(|| Ok(Managed::default()));
-    let managed = managed
-        .map_err(|why| ApplyError::Unmergeable(format!("failed to decode managed fields: {why}")))?;
+    let managed =
+        managed.map_err(|why| ApplyError::Unmergeable(format!("failed to decode managed fields: {why}")))?;
     let mut live = match live {
         Some(live) => untyped(live),
         None => zero(tracking.schema, tracking.ty),
@@ -126,8 +126,9 @@ fn check_config(tracking: &Tracking<'_>, config: &Value) -> Result<(), ApplyErro
 /// What is there already belongs to a manager of its own, so that an apply does not take it.
 fn before_first_apply(tracking: &Tracking<'_>, live: &Value) -> Result<Managed, ApplyError> {
     let tracking = Tracking { manager: BEFORE_FIRST_APPLY, ..*tracking };
-    update(&tracking, None, live, Managed::default())
-        .map_err(|why| ApplyError::Unmergeable(format!("failed to create manager for existing fields: {why}")))
+    update(&tracking, None, live, Managed::default()).map_err(|why| {
+        ApplyError::Unmergeable(format!("failed to create manager for existing fields: {why}"))
+    })
 }
 
 /// One apply to one live object, whose managed fields are kept apart from it.
@@ -315,7 +316,8 @@ impl Apply<'_> {
         }
         object.set(&path, format!("{}\n", json::to_string(&config)));
         let annotations = object.map_at(&["metadata", "annotations"]).into_iter().flat_map(|map| map.iter());
-        let bytes: usize = annotations.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
+        let bytes: usize =
+            annotations.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
         if bytes > ANNOTATIONS_BYTES_MAX {
             object.remove(&path);
         }
@@ -342,9 +344,7 @@ fn is_same(a: &Value, b: &Value) -> bool {
         (Value::Int(int), Value::Float(float)) | (Value::Float(float), Value::Int(int)) => {
             *int as f64 == *float
         }
-        (Value::List(a), Value::List(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
-        }
+        (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b)),
         (Value::Map(a), Value::Map(b)) => {
             a.len() == b.len()
                 && a.iter().zip(b.iter()).all(|((key_a, a), (key_b, b))| key_a == key_b && is_same(a, b))

@@ -73,7 +73,11 @@ fn fields_given_up_are_removed_unless_somebody_else_owns_them() {
         ),
         (&[("a", r#"{"data":{"k1":"1"}}"#), ("a", "{}")], "", &[]),
         (
-            &[("a", r#"{"data":{"k":"v","only":"a"}}"#), ("b", r#"{"data":{"k":"v"}}"#), ("a", r#"{"data":{"only":"a"}}"#)],
+            &[
+                ("a", r#"{"data":{"k":"v","only":"a"}}"#),
+                ("b", r#"{"data":{"k":"v"}}"#),
+                ("a", r#"{"data":{"only":"a"}}"#),
+            ],
             r#"{"k":"v","only":"a"}"#,
             &[r#"b {"f:data":{"f:k":{}}}"#, r#"a {"f:data":{"f:only":{}}}"#],
         ),
@@ -106,7 +110,10 @@ fn list_items_are_merged_by_their_keys() {
             ("a", r#"{"spec":{"ports":[{"port":81,"name":"y"}]}}"#),
         ],
     );
-    assert!(spec.contains(r#""port":81"#) && spec.contains(r#""port":82"#) && !spec.contains(r#""port":80"#), "{spec}");
+    assert!(
+        spec.contains(r#""port":81"#) && spec.contains(r#""port":82"#) && !spec.contains(r#""port":80"#),
+        "{spec}"
+    );
     assert_eq!(
         owners,
         [
@@ -135,7 +142,10 @@ fn what_was_there_before_has_a_manager() {
     let mut live = world.apply("a", false, None, r#"{"data":{"k":"v"}}"#).unwrap();
     live.remove(&["metadata", "managedFields"]);
     let next = world.apply("b", false, Some(&live), r#"{"data":{"k":"v"}}"#).unwrap();
-    assert_eq!(owners(&next), [r#"b {"f:data":{"f:k":{}}}"#, r#"before-first-apply {"f:data":{".":{},"f:k":{}}}"#]);
+    assert_eq!(
+        owners(&next),
+        [r#"b {"f:data":{"f:k":{}}}"#, r#"before-first-apply {"f:data":{".":{},"f:k":{}}}"#]
+    );
     let error = world.apply("b", false, Some(&live), r#"{"data":{"k":"w"}}"#).unwrap_err();
     assert_eq!(
         error.message(),
@@ -148,7 +158,10 @@ fn configurations_that_are_none_are_refused() {
     let world = World::new("", "ConfigMap");
     let cases = [
         (r#"{"metadata":{"managedFields":[]}}"#, "metadata.managedFields must be nil"),
-        (r#"{"metadata":{"name":"c"},"bogus":1}"#, "failed to create typed patch object (/c; /v1, Kind=ConfigMap): .bogus: field not declared in schema"),
+        (
+            r#"{"metadata":{"name":"c"},"bogus":1}"#,
+            "failed to create typed patch object (/c; /v1, Kind=ConfigMap): .bogus: field not declared in schema",
+        ),
     ];
     for (config, expected) in cases {
         assert_eq!(world.apply("a", false, None, config).unwrap_err().message(), expected, "{config}");

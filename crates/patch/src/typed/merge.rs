@@ -28,7 +28,9 @@ impl<'a> Walk<'a> {
             Atom::List(list) => {
                 let (a, b) = (items_of(live), items_of(config));
                 match list.identity {
-                    Some(identity) if !(a.is_empty() && b.is_empty()) => self.items(identity, list.item, a, b),
+                    Some(identity) if !(a.is_empty() && b.is_empty()) => {
+                        self.items(identity, list.item, a, b)
+                    }
                     _ => Ok(leaf(live, config)),
                 }
             }
