@@ -12,6 +12,10 @@ use std::path::Path;
 const APPLICATION_ID: i64 = 0x7069_6e74;
 const LAYOUT_VERSION: i64 = 1;
 
+/// Pages of the write-ahead log (of 4 KB) after which it is written back: few syncs of the database under load, and
+/// little to read again after a crash.
+const CHECKPOINT_PAGES: u32 = 4096;
+
 const LAYOUT: &str = "
     CREATE TABLE log (
         revision INTEGER PRIMARY KEY,
@@ -43,35 +47,54 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
         let sqlite = Sqlite { connection };
-        let version = sqlite.prepare().map_err(|error| match error.sqlite_error_code() {
+        let made_by = sqlite.prepare().map_err(|error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DatabaseBusy) => Error(format!("{shown} is in use by another process")),
             _ => Error(format!("{shown}: {error}")),
         })?;
-        if version != LAYOUT_VERSION {
-            return Err(Error(format!("{shown} was made by another version (layout {version})")));
+        match made_by {
+            MadeBy::Us => Ok(sqlite),
+            MadeBy::OtherVersion(version) => {
+                Err(Error(format!("{shown} was made by another version (layout {version})")))
+            }
+            MadeBy::OtherProgram => Err(Error(format!("{shown} is a database of another program"))),
         }
-        Ok(sqlite)
     }
 
-    /// Takes the lock, makes the layout where there is none, and tells its version.
-    fn prepare(&self) -> rusqlite::Result<i64> {
+    /// Takes the lock, and makes the layout where there is none.
+    fn prepare(&self) -> rusqlite::Result<MadeBy> {
         let db = &self.connection;
         // Another process does not let go of the file while it runs: waiting for it is in vain.
         db.busy_timeout(std::time::Duration::ZERO)?;
         // Exclusive before WAL: the log's index then lives in memory, and a second process finds the file locked.
         db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;")?;
-        db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if version != 0 {
-            db.execute_batch("BEGIN EXCLUSIVE; COMMIT;")?;
-            return Ok(version);
+        db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        let number = |query: &str| db.query_row(query, [], |row| row.get::<_, i64>(0));
+        let version = number("PRAGMA user_version")?;
+        let is_new = version == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0;
+        if !is_new && number("PRAGMA application_id")? != APPLICATION_ID {
+            return Ok(MadeBy::OtherProgram);
         }
-        db.execute_batch(&format!(
-            "BEGIN EXCLUSIVE; {LAYOUT} PRAGMA application_id = {APPLICATION_ID}; \
-             PRAGMA user_version = {LAYOUT_VERSION}; COMMIT;"
-        ))?;
-        Ok(LAYOUT_VERSION)
+        if !is_new && version != LAYOUT_VERSION {
+            return Ok(MadeBy::OtherVersion(version));
+        }
+        db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+        if is_new {
+            db.execute_batch(&format!(
+                "BEGIN EXCLUSIVE; {LAYOUT} PRAGMA application_id = {APPLICATION_ID}; \
+                 PRAGMA user_version = {LAYOUT_VERSION}; COMMIT;"
+            ))?;
+        } else {
+            db.execute_batch("BEGIN EXCLUSIVE; COMMIT;")?;
+        }
+        Ok(MadeBy::Us)
     }
+}
+
+/// Who laid out a file.
+enum MadeBy {
+    Us,
+    OtherVersion(i64),
+    OtherProgram,
 }
 
 impl Backend for Sqlite {
