@@ -4,7 +4,7 @@ use super::{Backend, Error, Found, Row};
 use crate::object::Revision;
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, params};
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -36,14 +36,7 @@ impl Sqlite {
     /// Opens or makes the file; it stays locked to this process.
     pub fn open(path: &Path) -> Result<Sqlite, Error> {
         let shown = path.display();
-        OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(path)
-            .and_then(|file| file.set_permissions(std::fs::Permissions::from_mode(0o600)))
-            .map_err(|error| Error(format!("{shown}: {error}")))?;
+        make(path).map_err(|error| Error(format!("{shown}: {error}")))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
         let sqlite = Sqlite { connection };
@@ -60,34 +53,67 @@ impl Sqlite {
         }
     }
 
-    /// Takes the lock, and makes the layout where there is none.
+    /// Takes the lock.
     fn prepare(&self) -> rusqlite::Result<MadeBy> {
         let db = &self.connection;
         // Another process does not let go of the file while it runs: waiting for it is in vain.
         db.busy_timeout(std::time::Duration::ZERO)?;
-        // Exclusive before WAL: the log's index then lives in memory, and a second process finds the file locked.
+        // Exclusive from the first access on: the log's index then lives in memory, and a second process finds the
+        // file locked.
         db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;")?;
         db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        let number = |query: &str| db.query_row(query, [], |row| row.get::<_, i64>(0));
-        let version = number("PRAGMA user_version")?;
-        let is_new = version == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0;
-        if !is_new && number("PRAGMA application_id")? != APPLICATION_ID {
+        let number = |pragma: &str| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        if number("application_id")? != APPLICATION_ID {
             return Ok(MadeBy::OtherProgram);
         }
-        if !is_new && version != LAYOUT_VERSION {
+        let version = number("user_version")?;
+        if version != LAYOUT_VERSION {
             return Ok(MadeBy::OtherVersion(version));
         }
         db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        if is_new {
-            db.execute_batch(&format!(
-                "BEGIN EXCLUSIVE; {LAYOUT} PRAGMA application_id = {APPLICATION_ID}; \
-                 PRAGMA user_version = {LAYOUT_VERSION}; COMMIT;"
-            ))?;
-        } else {
-            db.execute_batch("BEGIN EXCLUSIVE; COMMIT;")?;
-        }
+        db.execute_batch("BEGIN EXCLUSIVE; COMMIT;")?;
         Ok(MadeBy::Us)
     }
+}
+
+/// Makes the file, if there is none. It is laid out under another name and then linked to its own, so that it is
+/// there whole or not at all, for one sync; and of two processes at the same time one makes it and both find it.
+fn make(path: &Path) -> std::io::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|found| found.len() > 0) {
+        return std::fs::set_permissions(path, Permissions::from_mode(0o600));
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".new-{}", std::process::id()));
+    let made = Path::new(&name);
+    let _ = std::fs::remove_file(made);
+    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(made)?;
+    let result = lay_out(made).map_err(std::io::Error::other).and_then(|()| {
+        file.sync_all()?;
+        // An empty file holds nothing that could be lost.
+        if std::fs::metadata(path).is_ok_and(|found| found.len() == 0) {
+            std::fs::remove_file(path)?;
+        }
+        match std::fs::hard_link(made, path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            // Of file systems without links.
+            Err(_) => std::fs::rename(made, path),
+            Ok(()) => Ok(()),
+        }
+    });
+    let _ = std::fs::remove_file(made);
+    result
+}
+
+/// Writes the layout without any sync.
+fn lay_out(path: &Path) -> rusqlite::Result<()> {
+    let db = Connection::open(path)?;
+    db.execute_batch("PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;")?;
+    db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    db.execute_batch(&format!(
+        "BEGIN; {LAYOUT} PRAGMA application_id = {APPLICATION_ID}; \
+         PRAGMA user_version = {LAYOUT_VERSION}; COMMIT;"
+    ))?;
+    db.close().map_err(|(_, error)| error)
 }
 
 /// Who laid out a file.
