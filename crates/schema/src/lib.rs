@@ -4,6 +4,7 @@
 //! This crate is pure: no I/O, no clock, no globals.
 
 pub mod builtin;
+pub mod custom;
 pub mod decode;
 pub mod defaults;
 pub mod encode;

@@ -1,0 +1,334 @@
+//! A value against a schema, in the order and the words of upstream's validator of JSON schemas.
+
+use super::verdict::{Verdict, root};
+use super::{Additional, Node, format};
+use pintle_object::{Map, Value, json};
+
+pub(super) fn check(node: &Node, path: &str, value: &Value) -> Verdict {
+    let mut verdict = Verdict::default();
+    if value.is_null() {
+        verdict.merge(check_type(node, path, value));
+        verdict.merge(check_enum(node, path, value));
+        return verdict;
+    }
+    let mut run = |found: Verdict| {
+        verdict.merge(found);
+        verdict.count += 1;
+    };
+    if !node.types.is_empty() || !node.format.is_empty() {
+        run(check_type(node, path, value));
+    }
+    run(check_combinations(node, path, value));
+    match value {
+        Value::Text(text) => {
+            run(check_text(node, path, text, value));
+            if !node.format.is_empty() {
+                run(check_format(node, path, text));
+            }
+        }
+        Value::Int(_) | Value::Float(_) => run(check_number(node, path, value)),
+        Value::List(items) => run(check_items(node, path, items)),
+        Value::Null | Value::Bool(_) | Value::Map(_) | Value::Raw(_) => {}
+    }
+    run(check_enum(node, path, value));
+    if let Value::Map(map) = value {
+        run(check_object(node, path, map));
+    }
+    verdict.count += 1;
+    verdict
+}
+
+fn check_type(node: &Node, path: &str, value: &Value) -> Verdict {
+    let mut verdict = Verdict::default();
+    let (ty, own_format) = type_of(value);
+    let allows = |ty: &str| node.types.contains(&ty);
+    let expected = node.types.join(",");
+    if value.is_null() {
+        if node.types.is_empty() || node.nullable {
+            verdict.count = 1;
+        } else {
+            verdict.wrong_type(path, &expected, "null");
+        }
+        return verdict;
+    }
+    let is_whole = matches!(value, Value::Float(float) if float.fract() == 0.0) && allows("integer");
+    let is_number = ty == "integer" && allows("number");
+    let is_sequence = matches!(value, Value::Text(_) | Value::List(_));
+    if !node.format.is_empty() {
+        let fits = allows(ty) || own_format == node.format || is_whole || is_number;
+        if !is_sequence && !fits {
+            verdict.wrong_type(path, &node.format, own_format);
+            return verdict;
+        }
+        if is_sequence && !allows("number") && !allows("integer") {
+            verdict.count = 1;
+            return verdict;
+        }
+    }
+    if allows(ty) || is_whole || is_number {
+        verdict.count = 1;
+    } else {
+        verdict.wrong_type(path, &expected, ty);
+    }
+    verdict
+}
+
+/// The JSON type of a value, and the format of Go's type for it.
+fn type_of(value: &Value) -> (&'static str, &'static str) {
+    match value {
+        Value::Null => ("null", ""),
+        Value::Bool(_) => ("boolean", ""),
+        Value::Int(_) => ("integer", "int64"),
+        Value::Float(_) => ("number", "float64"),
+        Value::Text(_) => ("string", ""),
+        Value::List(_) => ("array", ""),
+        Value::Map(_) | Value::Raw(_) => ("object", ""),
+    }
+}
+
+/// `anyOf`, `oneOf`, `allOf` and `not`.
+fn check_combinations(node: &Node, path: &str, value: &Value) -> Verdict {
+    let mut verdict = Verdict { count: 1, ..Verdict::default() };
+    if !node.any_of.is_empty() {
+        let (valid, shown) = alternatives(&node.any_of, path, value, true);
+        if valid == 0 {
+            verdict.general(&format!("\"{path}\" must validate at least one schema (anyOf)"));
+        }
+        verdict.merge(shown);
+    }
+    if !node.one_of.is_empty() {
+        let (valid, shown) = alternatives(&node.one_of, path, value, false);
+        if valid != 1 {
+            let found = if valid == 0 {
+                String::from("Found none valid")
+            } else {
+                format!("Found {valid} valid alternatives")
+            };
+            verdict.general(&format!("\"{path}\" must validate one and only one schema (oneOf). {found}"));
+        }
+        if valid < 2 {
+            verdict.merge(shown);
+        }
+    }
+    check_all(node, path, value, &mut verdict);
+    if node.not.as_ref().is_some_and(|not| check(not, path, value).is_valid()) {
+        verdict.general(&format!("\"{path}\" must not validate the schema (not)"));
+    }
+    verdict
+}
+
+/// How many alternatives are valid, and the outcome to show: the first valid one, or the best of the failures.
+fn alternatives(nodes: &[Node], path: &str, value: &Value, stop_at_first: bool) -> (usize, Verdict) {
+    let (mut valid, mut shown): (usize, Option<Verdict>) = (0, None);
+    for node in nodes {
+        let verdict = check(node, path, value);
+        if verdict.is_valid() {
+            valid += 1;
+            if valid == 1 {
+                shown = Some(verdict);
+            }
+            if stop_at_first {
+                break;
+            }
+        } else if valid == 0 && shown.as_ref().is_none_or(|best| verdict.count > best.count) {
+            shown = Some(verdict);
+        }
+    }
+    (valid, shown.unwrap_or_default())
+}
+
+fn check_all(node: &Node, path: &str, value: &Value, verdict: &mut Verdict) {
+    let mut valid = 0;
+    for node in &node.all_of {
+        let found = check(node, path, value);
+        valid += usize::from(found.is_valid());
+        verdict.merge(found);
+    }
+    if valid < node.all_of.len() {
+        let none = if valid == 0 { ". None validated" } else { "" };
+        verdict.general(&format!("\"{path}\" must validate all the schemas (allOf){none}"));
+    }
+}
+
+fn check_text(node: &Node, path: &str, text: &str, value: &Value) -> Verdict {
+    let mut verdict = Verdict::default();
+    let len = text.chars().count() as i64;
+    if let Some(max) = node.length_max.filter(|max| len > *max) {
+        verdict.errors.too_long(&root(path), usize::try_from(max).unwrap_or(0));
+    } else if let Some(min) = node.length_min.filter(|min| len < *min) {
+        verdict.invalid(path, value, &format!("should be at least {min} chars long"));
+    } else if let Some(pattern) = node.pattern.as_ref().filter(|pattern| !pattern.matches(text)) {
+        verdict.invalid(path, value, &format!("should match '{}'", pattern.source()));
+    }
+    verdict
+}
+
+fn check_format(node: &Node, path: &str, text: &str) -> Verdict {
+    let mut verdict = Verdict::default();
+    if !format::matches(&node.format, text) {
+        verdict.wrong_type(path, &node.format, text);
+    }
+    verdict
+}
+
+fn check_number(node: &Node, path: &str, value: &Value) -> Verdict {
+    let mut verdict = Verdict { count: 1, ..Verdict::default() };
+    let number = as_f64(value);
+    if !fits(node, value) {
+        verdict.general(&range_message(node, "Checked", path));
+    }
+    if let Some(factor) = node.multiple_of {
+        check_multiple(node, path, value, factor, &mut verdict);
+    }
+    if let Some(min) = node.minimum {
+        let (bound, than) = (shown(min), if node.minimum_is_exclusive { "" } else { " or equal to" });
+        if !fits(node, &Value::Float(min)) {
+            verdict.general(&range_message(node, "Minimum boundary", path));
+        }
+        if number < min || (node.minimum_is_exclusive && number == min) {
+            verdict.invalid(path, value, &format!("should be greater than{than} {bound}"));
+        }
+    }
+    if let Some(max) = node.maximum {
+        let (bound, than) = (shown(max), if node.maximum_is_exclusive { "" } else { " or equal to" });
+        if !fits(node, &Value::Float(max)) {
+            verdict.general(&range_message(node, "Maximum boundary", path));
+        }
+        if number > max || (node.maximum_is_exclusive && number == max) {
+            verdict.invalid(path, value, &format!("should be less than{than} {bound}"));
+        }
+    }
+    verdict
+}
+
+fn check_multiple(node: &Node, path: &str, value: &Value, factor: f64, verdict: &mut Verdict) {
+    if !fits(node, &Value::Float(factor)) {
+        verdict.general(&range_message(node, "MultipleOf", path));
+    }
+    if factor <= 0.0 {
+        let detail = format!("factor MultipleOf declared for {path} must be positive: {}", shown(factor));
+        verdict.invalid_shown(path, shown(factor), &detail);
+        return;
+    }
+    let times = if factor < 1.0 { 1.0 / factor * as_f64(value) } else { as_f64(value) / factor };
+    if (times - times.round()).abs() > f64::EPSILON * times.abs().max(1.0) {
+        verdict.invalid(path, value, &format!("should be a multiple of {}", shown(factor)));
+    }
+}
+
+fn as_f64(value: &Value) -> f64 {
+    match value {
+        Value::Int(int) => *int as f64,
+        Value::Float(float) => *float,
+        _ => 0.0,
+    }
+}
+
+fn shown(number: f64) -> String {
+    let mut out = Vec::new();
+    json::write_float(&mut out, number);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Whether a number can be one of the schema's type and format at all.
+fn fits(node: &Node, value: &Value) -> bool {
+    let is_whole = match value {
+        Value::Float(float) => float.fract() == 0.0 && float.abs() < i64::MAX as f64,
+        _ => true,
+    };
+    match (node.types.as_slice(), node.format.as_str()) {
+        (["integer"], "int32") => is_whole && as_f64(value).abs() <= -f64::from(i32::MIN) && is_int32(value),
+        (["integer"], _) => is_whole,
+        (["number"], "float") => as_f64(value).abs() <= f64::from(f32::MAX),
+        _ => true,
+    }
+}
+
+fn is_int32(value: &Value) -> bool {
+    (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&as_f64(value))
+}
+
+fn range_message(node: &Node, what: &str, path: &str) -> String {
+    let ty = node.types.first().copied().unwrap_or("");
+    if node.format.is_empty() {
+        return format!("{what} value must be of type {ty} (default format) in {path}");
+    }
+    format!("{what} value must be of type {ty} with format {} in {path}", node.format)
+}
+
+fn check_items(node: &Node, path: &str, items: &[Value]) -> Verdict {
+    let mut verdict = Verdict { count: 1, ..Verdict::default() };
+    if let Some(below) = &node.items {
+        for (index, item) in items.iter().enumerate() {
+            verdict.merge(check(below, &format!("{path}[{index}]"), item));
+        }
+    }
+    let size = items.len() as i64;
+    if let Some(min) = node.items_min.filter(|min| size < *min) {
+        verdict.invalid(path, &Value::Int(size), &format!("should have at least {min} items"));
+    }
+    if let Some(max) = node.items_max.filter(|max| size > *max) {
+        verdict.errors.too_many(&root(path), items.len(), usize::try_from(max).unwrap_or(0));
+    }
+    let is_again = |(index, item): (usize, &Value)| items.get(..index).unwrap_or(&[]).contains(item);
+    if node.unique && items.iter().enumerate().any(is_again) {
+        verdict.invalid(path, &Value::from(""), "shouldn't contain duplicates");
+    }
+    verdict
+}
+
+fn check_enum(node: &Node, path: &str, value: &Value) -> Verdict {
+    let mut verdict = Verdict::default();
+    // A null among the values allows nothing: it has no type to compare by.
+    let is_equal = |allowed: &Value| match (allowed, value) {
+        (Value::Null, _) => false,
+        (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => {
+            as_f64(allowed) == as_f64(value)
+        }
+        _ => allowed == value,
+    };
+    if node.one_of_values.is_empty() || node.one_of_values.iter().any(is_equal) {
+        return verdict;
+    }
+    let texts: Vec<String> = node
+        .one_of_values
+        .iter()
+        .map(|allowed| allowed.as_str().map_or_else(|| json::to_string(allowed), String::from))
+        .collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    verdict.errors.not_supported(&root(path), value, &texts);
+    verdict
+}
+
+fn check_object(node: &Node, path: &str, map: &Map) -> Verdict {
+    let mut verdict = Verdict::default();
+    let size = map.len() as i64;
+    if let Some(min) = node.properties_min.filter(|min| size < *min) {
+        verdict.invalid(path, &Value::Int(size), &format!("should have at least {min} properties"));
+        return verdict;
+    }
+    if let Some(max) = node.properties_max.filter(|max| size > *max) {
+        verdict.errors.too_many(&root(path), map.len(), usize::try_from(max).unwrap_or(0));
+        return verdict;
+    }
+    for (key, value) in map.iter().filter(|(key, _)| node.property(key).is_none()) {
+        match &node.additional {
+            Additional::Schema(below) => verdict.merge(check(below, &format!("{path}.{key}"), value)),
+            Additional::Forbidden => {
+                let detail = format!("{path}.{key} in body is a forbidden property");
+                verdict.invalid_shown(&format!("{path}.{key}"), String::from("\"\""), &detail);
+            }
+            Additional::Unsaid | Additional::Allowed => {}
+        }
+    }
+    for (name, below) in &node.properties {
+        if let Some(value) = map.get(name) {
+            let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+            verdict.merge(check(below, &path, value));
+        }
+    }
+    for name in node.required.iter().filter(|name| !map.contains(name)) {
+        verdict.errors.required(&root(&format!("{path}.{name}")), "");
+    }
+    verdict
+}

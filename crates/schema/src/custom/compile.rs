@@ -1,0 +1,99 @@
+//! JSONSchemaProps to nodes.
+
+use super::pattern::Pattern;
+use super::{Additional, Node, format};
+use pintle_object::{Text, Value, json};
+
+impl Node {
+    pub(super) fn compile(props: &Value) -> Node {
+        let int = |name: &str| props.int_at(&[name]);
+        let types = types(props);
+        Node {
+            format: format::supported(&types, props.str_at(&["format"])),
+            nullable: props.bool_at(&["nullable"]),
+            default: props.get("default").map(untyped),
+            one_of_values: props.list_at(&["enum"]).iter().map(untyped).collect(),
+            properties: properties(props),
+            additional: additional(props),
+            required: texts(props, "required"),
+            properties_min: int("minProperties"),
+            properties_max: int("maxProperties"),
+            preserve_unknown: props.bool_at(&["x-kubernetes-preserve-unknown-fields"]),
+            embedded: props.bool_at(&["x-kubernetes-embedded-resource"]),
+            items: boxed(props, "items"),
+            items_min: int("minItems"),
+            items_max: int("maxItems"),
+            unique: props.bool_at(&["uniqueItems"]),
+            list_type: props.str_at(&["x-kubernetes-list-type"]).into(),
+            list_keys: texts(props, "x-kubernetes-list-map-keys"),
+            length_min: int("minLength"),
+            length_max: int("maxLength"),
+            pattern: Some(props.str_at(&["pattern"])).filter(|pattern| !pattern.is_empty()).map(Pattern::new),
+            minimum: number(props, "minimum"),
+            minimum_is_exclusive: props.bool_at(&["exclusiveMinimum"]),
+            maximum: number(props, "maximum"),
+            maximum_is_exclusive: props.bool_at(&["exclusiveMaximum"]),
+            multiple_of: number(props, "multipleOf"),
+            all_of: nodes(props, "allOf"),
+            any_of: nodes(props, "anyOf"),
+            one_of: nodes(props, "oneOf"),
+            not: boxed(props, "not"),
+            types,
+        }
+    }
+}
+
+const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
+
+fn types(props: &Value) -> Vec<&'static str> {
+    if props.bool_at(&["x-kubernetes-int-or-string"]) {
+        return vec!["integer", "string"];
+    }
+    let name = props.str_at(&["type"]);
+    TYPES.into_iter().filter(|known| *known == name).collect()
+}
+
+fn properties(props: &Value) -> Vec<(Text, Node)> {
+    let map = props.map_at(&["properties"]);
+    map.into_iter()
+        .flat_map(|map| map.iter())
+        .map(|(name, props)| (name.into(), Node::compile(props)))
+        .collect()
+}
+
+fn additional(props: &Value) -> Additional {
+    match props.get("additionalProperties") {
+        None | Some(Value::Null) => Additional::Unsaid,
+        Some(Value::Bool(false)) => Additional::Forbidden,
+        Some(Value::Map(map)) => Additional::Schema(Box::new(Node::compile(&Value::Map(map.clone())))),
+        Some(_) => Additional::Allowed,
+    }
+}
+
+fn boxed(props: &Value, name: &str) -> Option<Box<Node>> {
+    props.get(name).filter(|node| node.as_map().is_some()).map(|node| Box::new(Node::compile(node)))
+}
+
+fn nodes(props: &Value, name: &str) -> Vec<Node> {
+    props.list_at(&[name]).iter().map(Node::compile).collect()
+}
+
+fn texts(props: &Value, name: &str) -> Vec<Text> {
+    props.list_at(&[name]).iter().filter_map(|value| value.as_str().map(Text::from)).collect()
+}
+
+fn number(props: &Value, name: &str) -> Option<f64> {
+    match props.get(name)? {
+        Value::Int(int) => Some(*int as f64),
+        Value::Float(float) => Some(*float),
+        _ => None,
+    }
+}
+
+/// A value that JSONSchemaProps keeps as raw JSON.
+fn untyped(value: &Value) -> Value {
+    match value {
+        Value::Raw(raw) => json::parse(raw.0.as_bytes()).unwrap_or_default(),
+        other => other.clone(),
+    }
+}

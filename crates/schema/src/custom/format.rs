@@ -1,0 +1,214 @@
+//! The formats that CRD schemas may ask for.
+
+use pintle_object::{bytes, content, time};
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// The format that is checked for a type; formats that upstream does not support are ignored.
+pub(super) fn supported(types: &[&str], format: &str) -> String {
+    let is_supported = match types {
+        ["integer"] => matches!(format, "int32" | "int64"),
+        ["number"] => matches!(format, "float" | "double"),
+        [] | ["string"] => check_of(format).is_some(),
+        _ => false,
+    };
+    if is_supported { String::from(format) } else { String::new() }
+}
+
+pub(super) fn matches(format: &str, text: &str) -> bool {
+    check_of(format).is_none_or(|check| check(text))
+}
+
+fn check_of(format: &str) -> Option<fn(&str) -> bool> {
+    Some(match format.replace('-', "").as_str() {
+        "bsonobjectid" => |text| text.len() == 24 && is_hex(text),
+        "uri" => is_uri,
+        "email" => is_email,
+        "hostname" => is_hostname,
+        "ipv4" => |text| text.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => |text| text.parse::<std::net::Ipv6Addr>().is_ok(),
+        "cidr" => is_cidr,
+        "mac" => is_mac,
+        "uuid" => |text| is_uuid(text, None, false),
+        "uuid3" => |text| is_uuid(text, Some('3'), false),
+        "uuid4" => |text| is_uuid(text, Some('4'), true),
+        "uuid5" => |text| is_uuid(text, Some('5'), true),
+        "isbn" => |text| is_isbn10(text) || is_isbn13(text),
+        "isbn10" => is_isbn10,
+        "isbn13" => is_isbn13,
+        "creditcard" => is_credit_card,
+        "ssn" => |text| SSN.is_match(text),
+        "hexcolor" => is_hex_color,
+        "rgbcolor" => |text| RGB.is_match(text),
+        "byte" => |text| !text.is_empty() && !text.contains(['\r', '\n']) && bytes::decode(text).is_ok(),
+        "password" => |_| true,
+        "date" => is_date,
+        "duration" => is_duration,
+        "datetime" => is_date_time,
+        "k8sshortname" => |text| content::dns1123_label(text).is_empty(),
+        "k8slongname" => |text| content::dns1123_subdomain(text).is_empty(),
+        _ => return None,
+    })
+}
+
+fn pattern(source: &str) -> Regex {
+    Regex::new(source).expect("the patterns of this file are valid")
+}
+
+static SSN: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\d{3}[- ]?\d{2}[- ]?\d{4}$"));
+static RGB: LazyLock<Regex> = LazyLock::new(|| {
+    let part = r"\s*([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])\s*";
+    pattern(&format!(r"^rgb\({part},{part},{part}\)$"))
+});
+static TIME_OF_DAY: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$")
+});
+static HOSTNAME: LazyLock<Regex> = LazyLock::new(|| {
+    let letter = r"a-zA-Z0-9\p{S}\p{L}";
+    pattern(&format!(
+        r"^([{letter}]((-?[{letter}]{{0,62}})?)|([{letter}](([{letter}-]{{0,61}}[{letter}])?)(\.)){{1,}}([a-zA-Z\p{{L}}]){{2,63}})$"
+    ))
+});
+static SCALA_DURATION: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"^([+-]?\d+(\.\d+)?)\s*(ns|nano|nanosecond|us|µs|micro|microsecond|ms|milli|millisecond|s|sec|second|m|min|minute|h|hr|hour|d|day|w|wk|week)s?$",
+    )
+});
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What Go's `url.ParseRequestURI` takes: an absolute URI, or an absolute path.
+fn is_uri(text: &str) -> bool {
+    let is_clean = !text.bytes().any(|byte| byte <= b' ' || byte == 0x7f);
+    let has_scheme = text.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    });
+    is_clean && (text.starts_with('/') || has_scheme)
+}
+
+/// What Go's `mail.ParseAddress` takes, without its rarer quoting.
+fn is_email(text: &str) -> bool {
+    let address = match text.trim().split_once('<') {
+        Some((_, rest)) => match rest.strip_suffix('>') {
+            Some(address) => address,
+            None => return false,
+        },
+        None => text.trim(),
+    };
+    let is_atom = |part: &str| {
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || !c.is_ascii() || "!#$%&'*+-/=?^_`{|}~".contains(c))
+    };
+    address.rsplit_once('@').is_some_and(|(local, domain)| {
+        (local.split('.').all(is_atom) || (local.len() > 2 && local.starts_with('"') && local.ends_with('"')))
+            && domain.split('.').all(is_atom)
+    })
+}
+
+fn is_hostname(text: &str) -> bool {
+    text.len() <= 255
+        && HOSTNAME.is_match(text)
+        && text.split('.').all(|label| (1..=63).contains(&label.len()))
+}
+
+fn is_cidr(text: &str) -> bool {
+    let Some((address, bits)) = text.split_once('/') else { return false };
+    let is_number = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+    let bits = bits.parse::<u8>().unwrap_or(u8::MAX);
+    match address.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(_)) => is_number && bits <= 32,
+        Ok(std::net::IpAddr::V6(_)) => is_number && bits <= 128,
+        Err(_) => false,
+    }
+}
+
+/// Six, eight or twenty bytes, in pairs parted by `:` or `-`, or in fours parted by dots.
+fn is_mac(text: &str) -> bool {
+    let groups = |separator: char, width: usize, counts: [usize; 3]| {
+        let parts: Vec<&str> = text.split(separator).collect();
+        counts.contains(&parts.len()) && parts.iter().all(|part| part.len() == width && is_hex(part))
+    };
+    groups(':', 2, [6, 8, 20]) || groups('-', 2, [6, 8, 20]) || groups('.', 4, [3, 4, 10])
+}
+
+fn is_uuid(text: &str, version: Option<char>, has_variant: bool) -> bool {
+    let widths = [8, 4, 4, 4, 12];
+    let mut digits = String::with_capacity(32);
+    let mut rest = text;
+    for (index, width) in widths.into_iter().enumerate() {
+        let Some((part, after)) = rest.split_at_checked(width) else { return false };
+        digits.push_str(part);
+        rest = if index < 4 { after.strip_prefix('-').unwrap_or(after) } else { after };
+    }
+    let digit = |place: usize| digits.get(place..=place).unwrap_or("").to_ascii_lowercase();
+    rest.is_empty()
+        && is_hex(&digits)
+        && version.is_none_or(|version| digit(12) == version.to_string())
+        && (!has_variant || matches!(digit(16).as_str(), "8" | "9" | "a" | "b"))
+}
+
+fn plain_digits(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect()
+}
+
+fn is_isbn10(text: &str) -> bool {
+    let digits = plain_digits(text);
+    let is_formed = digits.len() == 10
+        && digits.char_indices().all(|(index, c)| c.is_ascii_digit() || (index == 9 && c == 'X'));
+    let value = |c: char| c.to_digit(10).unwrap_or(10);
+    let sum: u32 = digits.chars().zip(1..).map(|(c, place)| value(c) * place).sum();
+    is_formed && sum % 11 == 0
+}
+
+fn is_isbn13(text: &str) -> bool {
+    let digits = plain_digits(text);
+    let is_formed = digits.len() == 13 && digits.chars().all(|c| c.is_ascii_digit());
+    let weights = [1, 3].into_iter().cycle();
+    let sum: u32 = digits.chars().zip(weights).map(|(c, weight)| c.to_digit(10).unwrap_or(0) * weight).sum();
+    is_formed && sum % 10 == 0
+}
+
+/// A number of a known issuer's length and beginning that passes the Luhn check.
+fn is_credit_card(text: &str) -> bool {
+    static ISSUERS: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r"^(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:2131|1800|35\d{3})\d{11})$",
+        )
+    });
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let sum: u32 = digits
+        .chars()
+        .rev()
+        .filter_map(|c| c.to_digit(10))
+        .enumerate()
+        .map(|(index, digit)| match (index % 2, digit * 2) {
+            (0, _) => digit,
+            (_, double) => double / 10 + double % 10,
+        })
+        .sum();
+    ISSUERS.is_match(&digits) && sum % 10 == 0
+}
+
+fn is_hex_color(text: &str) -> bool {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    matches!(digits.len(), 3 | 6) && is_hex(digits)
+}
+
+fn is_date(text: &str) -> bool {
+    text.len() == 10 && time::Time::parse(&format!("{text}T00:00:00Z")).is_ok()
+}
+
+/// Go's durations, and those of Scala: `3 days`.
+fn is_duration(text: &str) -> bool {
+    time::parse_duration(text).is_ok() || SCALA_DURATION.is_match(text)
+}
+
+fn is_date_time(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    lower.split_once('t').is_some_and(|(date, time)| is_date(date) && TIME_OF_DAY.is_match(time))
+}

@@ -1,0 +1,184 @@
+//! What a CRD's schema does to objects.
+
+use super::*;
+use pintle_object::json;
+
+fn compile(schema: &str) -> Custom {
+    let schema = format!(
+        r#"{{"type":"object","properties":{{"spec":{{"type":"object","properties":{{"x":{schema}}}}}}}}}"#
+    );
+    Custom::compile(&json::parse(schema.as_bytes()).unwrap())
+}
+
+fn object(x: &str) -> Value {
+    json::parse(
+        format!(r#"{{"kind":"A","apiVersion":"a/v1","metadata":{{"name":"a"}},"spec":{{"x":{x}}}}}"#)
+            .as_bytes(),
+    )
+    .unwrap()
+}
+
+#[test]
+fn wrong_values_are_named_in_upstreams_words() {
+    let cases = [
+        (
+            r#"{"type":"integer"}"#,
+            r#""a""#,
+            r#"spec.x: Invalid value: "string": spec.x in body must be of type integer: "string""#,
+        ),
+        (r#"{"type":"integer"}"#, "1.0", ""),
+        (r#"{"type":"number"}"#, "1", ""),
+        (r#"{"type":"string","nullable":true}"#, "null", ""),
+        (
+            r#"{"type":"string"}"#,
+            "null",
+            r#"spec.x: Invalid value: "null": spec.x in body must be of type string: "null""#,
+        ),
+        (r#"{"type":"string","maxLength":2}"#, r#""abc""#, "spec.x: Too long: may not be more than 2 bytes"),
+        (
+            r#"{"type":"string","minLength":2}"#,
+            r#""a""#,
+            r#"spec.x: Invalid value: "a": spec.x in body should be at least 2 chars long"#,
+        ),
+        (
+            r#"{"type":"string","pattern":"^a"}"#,
+            r#""b""#,
+            r#"spec.x: Invalid value: "b": spec.x in body should match '^a'"#,
+        ),
+        (
+            r#"{"type":"string","enum":["a","b"]}"#,
+            r#""c""#,
+            r#"spec.x: Unsupported value: "c": supported values: "a", "b""#,
+        ),
+        (
+            r#"{"type":"integer","minimum":1}"#,
+            "0",
+            "spec.x: Invalid value: 0: spec.x in body should be greater than or equal to 1",
+        ),
+        (
+            r#"{"type":"integer","maximum":1,"exclusiveMaximum":true}"#,
+            "1",
+            "spec.x: Invalid value: 1: spec.x in body should be less than 1",
+        ),
+        (
+            r#"{"type":"integer","multipleOf":5}"#,
+            "3",
+            "spec.x: Invalid value: 3: spec.x in body should be a multiple of 5",
+        ),
+        (
+            r#"{"type":"integer","format":"int32"}"#,
+            "2147483648",
+            r#"<nil>: Invalid value: "": Checked value must be of type integer with format int32 in spec.x"#,
+        ),
+        (
+            r#"{"type":"array","maxItems":1,"items":{"type":"string"}}"#,
+            r#"["a","b"]"#,
+            "spec.x: Too many: 2: must have at most 1 item",
+        ),
+        (r#"{"type":"object","required":["a"]}"#, "{}", "spec.x.a: Required value"),
+        (
+            r#"{"x-kubernetes-int-or-string":true}"#,
+            "1.5",
+            r#"spec.x: Invalid value: "number": spec.x in body must be of type integer,string: "number""#,
+        ),
+        (
+            r#"{"type":"string","format":"date"}"#,
+            r#""2023-02-29""#,
+            r#"spec.x: Invalid value: "2023-02-29": spec.x in body must be of type date: "2023-02-29""#,
+        ),
+        (
+            r#"{"type":"object","not":{"required":["a"]}}"#,
+            r#"{"a":1}"#,
+            r#"<nil>: Invalid value: "": "spec.x" must not validate the schema (not)"#,
+        ),
+        (
+            r#"{"type":"array","x-kubernetes-list-type":"set","items":{"type":"string"}}"#,
+            r#"["a","b","a","a"]"#,
+            r#"spec.x[2]: Duplicate value: "a""#,
+        ),
+        (
+            r#"{"type":"array","x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":["k"],"items":{"type":"object"}}"#,
+            r#"[{"k":"1"},{"k":"1"}]"#,
+            r#"spec.x[1]: Duplicate value: {"k":"1"}"#,
+        ),
+    ];
+    for (schema, x, expected) in cases {
+        let mut errors = FieldErrors::new();
+        compile(schema).check(&object(x), &mut errors);
+        let got: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(got.join(", "), expected, "{schema} {x}");
+    }
+}
+
+#[test]
+fn of_failing_alternatives_the_best_is_shown() {
+    let any = r#"{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"}},
+        "anyOf":[{"required":["a"]},{"properties":{"b":{"pattern":"^x"}}}]}"#;
+    let mut errors = FieldErrors::new();
+    compile(any).check(&object(r#"{"b":"no"}"#), &mut errors);
+    let got: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        got,
+        [
+            r#"<nil>: Invalid value: "": "spec.x" must validate at least one schema (anyOf)"#,
+            r#"spec.x.b: Invalid value: "no": spec.x.b in body should match '^x'"#,
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_named_is_pruned() {
+    let cases = [
+        (
+            r#"{"type":"object","properties":{"a":{"type":"string"}}}"#,
+            r#"{"a":"1","b":2,"c":{"d":1}}"#,
+            r#"{"a":"1"}"#,
+            "spec.x.b spec.x.c",
+        ),
+        (
+            r#"{"type":"object","x-kubernetes-preserve-unknown-fields":true,"properties":{"a":{"type":"object"}}}"#,
+            r#"{"a":{"z":1},"b":2}"#,
+            r#"{"a":{},"b":2}"#,
+            "spec.x.a.z",
+        ),
+        (
+            r#"{"type":"object","additionalProperties":{"type":"object"}}"#,
+            r#"{"k":{"z":1}}"#,
+            r#"{"k":{}}"#,
+            "spec.x.k.z",
+        ),
+        (r#"{"type":"array","items":{"type":"object"}}"#, r#"[{"z":1}]"#, "[{}]", "spec.x[0].z"),
+        (
+            r#"{"type":"object","x-kubernetes-embedded-resource":true}"#,
+            r#"{"kind":"B","metadata":{},"z":1}"#,
+            r#"{"kind":"B","metadata":{}}"#,
+            "spec.x.z",
+        ),
+    ];
+    for (schema, x, expected, unknown) in cases {
+        let mut tree = object(x);
+        let expected_unknown: Vec<String> =
+            unknown.split(' ').map(|path| format!("unknown field \"{path}\"")).collect();
+        assert_eq!(compile(schema).prune(&mut tree), expected_unknown, "{schema}");
+        assert_eq!(json::to_string(tree.at(&["spec", "x"]).unwrap()), expected, "{schema}");
+        assert_eq!(tree.str_at(&["metadata", "name"]), "a");
+    }
+}
+
+#[test]
+fn defaults_fill_what_is_absent() {
+    let inner = r#""properties":{"a":{"type":"string","default":"d"},"n":{"type":"string","nullable":true,"default":"d"}}"#;
+    let cases = [
+        ("{}", r#"{"a":"d","n":"d"}"#),
+        (r#"{"a":null,"n":null}"#, r#"{"a":"d","n":null}"#),
+        (r#"{"a":""}"#, r#"{"a":"","n":"d"}"#),
+    ];
+    for (x, expected) in cases {
+        let mut tree = object(x);
+        compile(&format!(r#"{{"type":"object",{inner}}}"#)).default(&mut tree);
+        assert_eq!(json::to_string(tree.at(&["spec", "x"]).unwrap()), expected, "{x}");
+    }
+    let mut tree = object("null");
+    compile(r#"{"type":"string"}"#).default(&mut tree);
+    assert_eq!(tree.at(&["spec", "x"]), None);
+}

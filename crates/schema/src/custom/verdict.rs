@@ -1,0 +1,55 @@
+//! What a check finds: errors, and how much of the schema a value has passed.
+
+use pintle_object::field::{Shown, quote};
+use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Value};
+
+/// The outcome of checking one value against one schema.
+///
+/// Upstream counts the checks that ran: of several alternatives that all fail, the errors of the one with the
+/// highest count are shown.
+#[derive(Default)]
+pub(super) struct Verdict {
+    pub(super) errors: FieldErrors,
+    pub(super) count: usize,
+}
+
+impl Verdict {
+    pub(super) fn is_valid(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    pub(super) fn merge(&mut self, other: Verdict) {
+        self.errors.extend(other.errors);
+        self.count += other.count;
+    }
+
+    pub(super) fn report(self, errors: &mut FieldErrors) {
+        errors.extend(self.errors);
+    }
+
+    /// `spec.x in body must be of type integer: "string"`
+    pub(super) fn wrong_type(&mut self, path: &str, expected: &str, got: &str) {
+        let detail = format!("{path} in body must be of type {expected}: {}", quote(got));
+        self.errors.type_invalid(&root(path), got, &detail);
+    }
+
+    /// `spec.x in body <what>`
+    pub(super) fn invalid(&mut self, path: &str, bad: &Value, what: &str) {
+        self.errors.invalid(&root(path), bad, &format!("{path} in body {what}"));
+    }
+
+    pub(super) fn invalid_shown(&mut self, path: &str, bad: String, detail: &str) {
+        self.errors.invalid(&root(path), Shown(bad), detail);
+    }
+
+    /// An error of no field, whose text tells the place.
+    pub(super) fn general(&mut self, message: &str) {
+        let message = format!("Invalid value: \"\": {message}");
+        self.errors.push(FieldError { kind: ErrorKind::Invalid, field: String::from("<nil>"), message });
+    }
+}
+
+/// Paths begin with a dot below the object itself.
+pub(super) fn root(path: &str) -> Path<'_> {
+    Path::root(path.trim_start_matches('.'))
+}
