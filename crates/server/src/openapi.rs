@@ -8,7 +8,7 @@ use bytes::Bytes;
 use pintle_descriptions::Descriptions;
 use pintle_object::{Map, Value, json};
 use pintle_schema::Builtin;
-use pintle_schema::openapi::Documents;
+use pintle_schema::openapi::{Documents, wire};
 use sha2::{Digest as _, Sha512};
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -17,6 +17,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 const V2: &str = "/openapi/v2";
 const V3: &str = "/openapi/v3";
 const JSON: &str = "application/json";
+const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+const V3_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf";
 /// A year: a document at a hash never changes.
 const MAX_AGE_SECONDS: i64 = 365 * 24 * 3600;
 
@@ -33,6 +35,14 @@ struct Page {
     gzip: Bytes,
     len: usize,
     hash: String,
+    /// The same document in protobuf, once somebody asked for it.
+    protobuf: OnceLock<Bytes>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Json,
+    Protobuf,
 }
 
 /// The answer, when the path is one of OpenAPI.
@@ -49,28 +59,24 @@ pub fn answer(app: &App, request: &Request) -> Option<Response> {
 }
 
 fn version_2(app: &App, request: &Request) -> Response {
-    if !takes_json(request) {
-        return empty(406).with("vary", "Accept");
-    }
+    let Some(form) = form(request, V2_PROTOBUF) else { return empty(406).with("vary", "Accept") };
     let page = app
         .openapi
         .v2
         .get_or_init(|| with_documents(&app.engine.api, |documents| Page::new(&documents.v2())));
-    page.answer(request, JSON).with("vary", "Accept")
+    page.answer_in(form, request, V2_PROTOBUF, wire::v2).with("vary", "Accept")
 }
 
 fn group(app: &App, request: &Request, path: &str) -> Response {
-    if !takes_json(request) {
-        return empty(406).with("vary", "Accept");
-    }
     let Some(page) = app.openapi.page(&app.engine.api, path) else {
         return empty(404).with("vary", "Accept");
     };
+    let Some(form) = form(request, V3_PROTOBUF) else { return empty(406).with("vary", "Accept") };
     let wanted = request.query.text("hash");
     if !wanted.is_empty() && wanted != page.hash {
         return empty(301).with("location", page.location(path)).with("vary", "Accept");
     }
-    let response = page.answer(request, JSON).with("vary", "Accept");
+    let response = page.answer_in(form, request, V3_PROTOBUF, wire::v3).with("vary", "Accept");
     if wanted.is_empty() {
         return response;
     }
@@ -132,7 +138,7 @@ impl Page {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
         encoder.write_all(&json).expect("writing to memory does not fail");
         let gzip = encoder.finish().expect("writing to memory does not fail");
-        Page { gzip: gzip.into(), len: json.len(), hash }
+        Page { gzip: gzip.into(), len: json.len(), hash, protobuf: OnceLock::new() }
     }
 
     fn location(&self, path: &str) -> String {
@@ -154,6 +160,23 @@ impl Page {
         response.with("etag", etag)
     }
 
+    fn answer_in(
+        &self,
+        form: Form,
+        request: &Request,
+        protobuf: &str,
+        encode: impl FnOnce(&Value) -> Vec<u8>,
+    ) -> Response {
+        if form == Form::Json || request.header("if-none-match") == format!("\"{}\"", self.hash) {
+            return self.answer(request, JSON);
+        }
+        let body = self.protobuf.get_or_init(|| {
+            let document = json::parse(&self.json()).expect("the page was written by us");
+            encode(&document).into()
+        });
+        Response::new(200, protobuf, body.clone()).with("etag", format!("\"{}\"", self.hash))
+    }
+
     fn json(&self) -> Vec<u8> {
         let mut json = Vec::with_capacity(self.len);
         let mut decoder = flate2::read::GzDecoder::new(&self.gzip[..]);
@@ -162,11 +185,17 @@ impl Page {
     }
 }
 
-/// Whether JSON is among what a client accepts; the protobuf forms are not made yet.
-fn takes_json(request: &Request) -> bool {
+/// The first form of those that a client accepts, in its order; JSON when it says nothing.
+fn form(request: &Request, protobuf: &str) -> Option<Form> {
     let header = request.header_list("accept");
-    let types = negotiate::media_types(&header);
-    header.trim().is_empty() || types.iter().any(|t| matches!(*t, "*/*" | "application/*" | JSON))
+    if header.trim().is_empty() {
+        return Some(Form::Json);
+    }
+    negotiate::media_types(&header).iter().find_map(|media_type| match *media_type {
+        "*/*" | "application/*" | JSON => Some(Form::Json),
+        // Older clients ask with an `@`, which no media type may have.
+        other => (other.replace('@', ".") == protobuf).then_some(Form::Protobuf),
+    })
 }
 
 /// An answer without a body, as Go's handlers here give it.

@@ -6,6 +6,7 @@
 //! api, apis, version, .well-known/openid-configuration, openid/v1/jwks
 //! ```
 
+mod custom;
 mod facts;
 mod operation;
 mod parameter;
@@ -18,6 +19,7 @@ mod tests;
 pub mod wire;
 
 use crate::Builtin;
+pub use custom::Custom;
 use facts::Facts;
 use operation::Style;
 use pintle_object::{Map, Value};
@@ -68,6 +70,11 @@ impl<'a> Documents<'a> {
         paths
     }
 
+    /// Whether there is a document at a path under `/openapi/v3/`.
+    pub fn has(&self, path: &str) -> bool {
+        self.paths().iter().any(|have| have == path)
+    }
+
     /// The document at a path under `/openapi/v3/`; none where nothing is served.
     pub fn v3(&self, path: &str) -> Option<Value> {
         let (paths, components) = self.content(path)?;
@@ -88,6 +95,11 @@ impl<'a> Documents<'a> {
             }
         }
         swagger::document(paths, schemas, &self.group_versions())
+    }
+
+    /// The document of a group version of custom resources.
+    pub fn custom(&self, resources: &[Custom<'_>]) -> Value {
+        custom::document(self, resources)
     }
 
     fn content(&self, path: &str) -> Option<(Map, Components<'_>)> {

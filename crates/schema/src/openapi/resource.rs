@@ -357,9 +357,11 @@ impl Operations {
         let path = format!("{item}/{}", sub.name);
         let resource = of.resource;
         let is_own_kind = sub.kind == resource.kind;
-        let schema = match sub.ty.filter(|_| !is_own_kind) {
-            Some(id) if !is_options(sub) => components.refer(id),
-            _ => of.schema.clone(),
+        let scale = || components.documents.api.schema.named("k8s.io.api.autoscaling.v1.Scale");
+        let ty = if self.style.is_custom { scale().filter(|_| sub.name == "scale") } else { sub.ty };
+        let schema = match ty.filter(|_| !is_own_kind && !is_options(sub)) {
+            Some(id) => components.refer(id),
+            None => of.schema.clone(),
         };
         // A custom resource's scale goes by the kind of the resource.
         let kind = match self.style.is_custom {

@@ -266,12 +266,14 @@ impl<'a> Components<'a> {
         let item = list_of(&name)?;
         match field.name.as_ref() {
             "items" => Some(format!("items is the list of {item} objects.")),
-            "metadata" => Some(String::from("metadata is the list's own metadata.")),
-            known => {
-                let any = type_name("k8s.io.apimachinery.pkg.apis.meta.v1.Status");
-                self.documents.descriptions.of_field(&any, known).map(String::from)
-            }
+            known => self.field_of_status(known),
         }
+    }
+
+    /// What a field means that Status shares with every list.
+    pub(super) fn field_of_status(&self, field: &str) -> Option<String> {
+        let status = type_name("k8s.io.apimachinery.pkg.apis.meta.v1.Status");
+        self.documents.descriptions.of_field(&status, field).map(String::from)
     }
 }
 
