@@ -210,6 +210,16 @@ pub(crate) fn check_preconditions(
 /// The next step in the life of an object that a delete is about.
 fn step(served: &Served, old: &Value, options: &DeleteOptions, now: Time) -> Step {
     let mut object = old.clone();
+    if !meta::is_deleting(&object) && served.rules.begin_deletion(&mut object) {
+        object.set(&["metadata", "deletionTimestamp"], now.to_seconds_text());
+        if let Some(finalizers) = finalizers_for(served, &object, options) {
+            meta::set_finalizers(&mut object, &finalizers);
+        }
+        return Step::Mark { object, then_go: false };
+    }
+    if !served.rules.may_go(&object) {
+        return Step::Pending;
+    }
     let graceful = match begin_graceful(served, &mut object, options, now) {
         Graceful::Pending => return Step::Pending,
         Graceful::Yes(seconds) => Some(seconds),
@@ -222,9 +232,8 @@ fn step(served: &Served, old: &Value, options: &DeleteOptions, now: Time) -> Ste
     let is_held = !meta::finalizers(&object).is_empty();
     match graceful {
         Some(seconds) => Step::Mark { then_go: !is_held && seconds == 0, object },
-        None if is_held || !served.rules.may_go(&object) => {
+        None if is_held => {
             meta::mark_deleting(&mut object, now);
-            served.rules.begin_deletion(&mut object);
             Step::Mark { object, then_go: false }
         }
         None => Step::Go,
@@ -253,7 +262,6 @@ fn begin_graceful(served: &Served, object: &mut Value, options: &DeleteOptions, 
         let next = meta::generation(object) + 1;
         meta::set_generation(object, next);
     }
-    rules.begin_deletion(object);
     Graceful::Yes(seconds)
 }
 

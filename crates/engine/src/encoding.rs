@@ -39,7 +39,8 @@ impl Engine {
     /// Objects of the stored version go from protobuf to JSON directly, without a tree.
     fn write_json_item(&self, served: &Served, object: &Object, out: &mut Vec<u8>) -> Result<(), Status> {
         let (schema, ty) = (&self.api.schema, served.resource.ty);
-        if served.is_converted() || !object.value.starts_with(decode::protobuf::MAGIC) {
+        let needs_tree = served.is_converted() || served.rules.restore(&mut Value::Null);
+        if needs_tree || !object.value.starts_with(decode::protobuf::MAGIC) {
             encode::json::encode(schema, ty, &bare_tree(&self.api, served, object)?, out);
             return Ok(());
         }
@@ -129,7 +130,9 @@ fn bare_tree(api: &Builtin, served: &Served, object: &Object) -> Result<Value, S
 }
 
 fn storage_tree(api: &Builtin, served: &Served, value: &[u8]) -> Result<Value, Status> {
-    decode_stored(api, served.storage_ty, value).map_err(Status::internal)
+    let mut tree = decode_stored(api, served.storage_ty, value).map_err(Status::internal)?;
+    served.rules.restore(&mut tree);
+    Ok(tree)
 }
 
 fn decode_stored(api: &Builtin, ty: TypeId, value: &[u8]) -> Result<Value, decode::DecodeError> {

@@ -122,7 +122,7 @@ pub fn mark_deleting(object: &mut Value, now: Time) {
     object.set(&["metadata", "deletionGracePeriodSeconds"], 0_i64);
 }
 
-/// Removes repeated owner references; returns the uids that were repeated, in Go's `%v` of a list.
+/// Removes repeated owner references; returns the uids that were repeated, parted by commas.
 pub fn dedup_owners(object: &mut Value) -> Option<String> {
     let owners = object.at_mut(&["metadata", "ownerReferences"])?.as_list_mut()?;
     let mut kept: Vec<Value> = Vec::with_capacity(owners.len());
@@ -135,7 +135,7 @@ pub fn dedup_owners(object: &mut Value) -> Option<String> {
         }
     }
     *owners = kept;
-    (!repeated.is_empty()).then(|| format!("[{}]", repeated.join(" ")))
+    (!repeated.is_empty()).then(|| repeated.join(", "))
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
         owner.set(&["uid"], "u1");
         let mut value = Value::map();
         value.set(&["metadata", "ownerReferences"], vec![owner.clone(), owner]);
-        assert_eq!(dedup_owners(&mut value).as_deref(), Some("[u1]"));
+        assert_eq!(dedup_owners(&mut value).as_deref(), Some("u1"));
         assert_eq!(value.list_at(&["metadata", "ownerReferences"]).len(), 1);
     }
 }

@@ -1,6 +1,8 @@
 //! Tables: what `kubectl get` prints, with a row per object.
 
 use crate::answer::META_VERSION;
+use crate::convert;
+use crate::kinds::cells;
 use crate::engine::{Engine, Served};
 use crate::list::Listing;
 use crate::options::Query;
@@ -53,7 +55,7 @@ impl Engine {
     ) -> Result<Vec<u8>, Status> {
         let metadata = crate::answer::list_metadata(listing);
         let mut out = Vec::with_capacity(256 + 512 * listing.items.len());
-        self.begin_table(served, &metadata, style, &mut out);
+        self.begin_table(&served.resource.columns, &metadata, style, &mut out);
         for (place, object) in listing.items.iter().enumerate() {
             if place > 0 {
                 out.push(b',');
@@ -71,20 +73,56 @@ impl Engine {
             metadata.set(&["resourceVersion"], version.clone());
         }
         let mut out = Vec::with_capacity(1024);
-        self.begin_table(served, &metadata, style, &mut out);
+        self.begin_table(&served.resource.columns, &metadata, style, &mut out);
         self.write_row(served, tree, style, &mut out);
         out.extend_from_slice(b"]}");
         out
     }
 
-    fn begin_table(&self, served: &Served, metadata: &Value, style: TableStyle, out: &mut Vec<u8>) {
+    /// The table of a scale, whose columns are the same for all kinds.
+    pub fn scale_table(&self, scale: &Value, style: TableStyle) -> Vec<u8> {
+        let column = |name: &'static str, ty: &'static str| Column {
+            name: name.into(),
+            ty: ty.into(),
+            format: "".into(),
+            priority: 0,
+        };
+        let columns = [
+            column("Name", "string"),
+            column("Desired", "integer"),
+            column("Available", "integer"),
+            column("Age", "string"),
+        ];
+        let number = |path: &[&str]| Value::from(scale.int_at(path).unwrap_or(0));
+        let cells = vec![
+            cells::name(scale),
+            number(&["spec", "replicas"]),
+            number(&["status", "replicas"]),
+            cells::age(scale, style.now_seconds),
+        ];
+        let mut metadata = Value::map();
+        if let Some(version) = scale.at(&["metadata", "resourceVersion"]) {
+            metadata.set(&["resourceVersion"], version.clone());
+        }
+        let mut out = Vec::with_capacity(1024);
+        self.begin_table(&columns, &metadata, style, &mut out);
+        out.extend_from_slice(b"{\"cells\":");
+        write_value(&mut out, &Value::List(cells));
+        out.extend_from_slice(b",\"object\":");
+        let ty = self.meta_type("PartialObjectMetadata");
+        encode::json::encode(&self.api.schema, ty, &self.partial(scale), &mut out);
+        out.extend_from_slice(b"}]}");
+        out
+    }
+
+    fn begin_table(&self, columns: &[Column], metadata: &Value, style: TableStyle, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"kind\":\"Table\",\"apiVersion\":\"");
         out.extend_from_slice(META_VERSION.as_bytes());
         out.extend_from_slice(b"\",\"metadata\":");
         encode::json::encode(&self.api.schema, self.meta_type("ListMeta"), metadata, out);
         out.extend_from_slice(b",\"columnDefinitions\":");
         if style.has_columns {
-            write_columns(&served.resource.columns, out);
+            write_columns(columns, out);
         } else {
             out.extend_from_slice(b"null");
         }
@@ -93,7 +131,14 @@ impl Engine {
 
     fn write_row(&self, served: &Served, tree: &Value, style: TableStyle, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"cells\":");
-        write_value(out, &Value::List(served.rules.cells(tree, style.now_seconds)));
+        let cells = match served.is_converted() {
+            // Cells are those of the version that the kind is stored in.
+            true => convert::to_storage(&self.api, served, tree.clone())
+                .map(|stored| served.rules.cells(&stored, style.now_seconds))
+                .unwrap_or_default(),
+            false => served.rules.cells(tree, style.now_seconds),
+        };
+        write_value(out, &Value::List(cells));
         out.extend_from_slice(b",\"object\":");
         match style.include {
             Include::Metadata => {

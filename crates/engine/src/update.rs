@@ -4,7 +4,8 @@ use crate::admission::Operation;
 use crate::call::{Call, Written};
 use crate::engine::{Engine, Served, Target};
 use crate::options::parse_uint;
-use crate::{convert, meta, validation};
+use crate::validation::{self, NameRule};
+use crate::{convert, meta};
 use pintle_object::{FieldErrors, GroupKind, Path, Reason, Status, Value};
 use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
 use std::sync::Arc;
@@ -189,6 +190,8 @@ impl Engine {
 
         self.settle(served, new);
         let mut errors = FieldErrors::new();
+        // All kinds are checked for this first, and most check it again.
+        validation::meta::validate(new, NameRule::PathSegment, &mut errors);
         validation::meta::validate_update(new, old, &mut errors);
         match target.subresource {
             "" | "scale" => served.rules.validate_update(new, old, &mut errors),

@@ -189,9 +189,18 @@ pub trait Rules: Send + Sync {
         true
     }
 
-    /// Changes an object at the moment its deletion begins: a namespace becomes Terminating.
-    fn begin_deletion(&self, object: &mut Value) {
+    /// Changes an object at the moment its deletion begins, for the kinds whose first delete only marks: a
+    /// namespace becomes Terminating. False for the others.
+    fn begin_deletion(&self, object: &mut Value) -> bool {
         let _ = object;
+        false
+    }
+
+    /// Puts in what protobuf does not keep, whenever an object is read from the store. False for the kinds that
+    /// lose nothing.
+    fn restore(&self, object: &mut Value) -> bool {
+        let _ = object;
+        false
     }
 }
 

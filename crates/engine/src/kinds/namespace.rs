@@ -89,8 +89,9 @@ impl Rules for Namespace {
         object.list_at(&["spec", "finalizers"]).is_empty()
     }
 
-    fn begin_deletion(&self, object: &mut Value) {
+    fn begin_deletion(&self, object: &mut Value) -> bool {
         object.set(&["status", "phase"], "Terminating");
+        true
     }
 }
 

@@ -12,15 +12,17 @@ impl Rules for StatefulSet {
             set_default(object, &["spec", "updateStrategy"], "rollingUpdate", Map::new());
             set_default(object, &["spec", "updateStrategy", "rollingUpdate"], "partition", 0);
         }
-        for claim in object
-            .at_mut(&["spec", "volumeClaimTemplates"])
-            .and_then(Value::as_list_mut)
-            .into_iter()
-            .flatten()
-        {
+        self.restore(object);
+    }
+
+    /// Claims are whole objects within the spec; protobuf does not keep what kind they are.
+    fn restore(&self, object: &mut Value) -> bool {
+        let claims = object.at_mut(&["spec", "volumeClaimTemplates"]).and_then(Value::as_list_mut);
+        for claim in claims.into_iter().flatten() {
             claim.set(&["kind"], "PersistentVolumeClaim");
             claim.set(&["apiVersion"], "v1");
         }
+        true
     }
 
     fn has_generation(&self) -> bool {

@@ -50,6 +50,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("", "Endpoints", "creates"),
     ("", "Event", "creates expires ungarbaged"),
     ("", "LimitRange", "creates"),
+    ("", "Namespace", "returns"),
     ("", "PersistentVolume", "returns"),
     ("", "PersistentVolumeClaim", "returns"),
     ("", "Pod", "returns"),

@@ -72,9 +72,11 @@ pub fn scale(
     let (ty, _) = call::body_kind(target.served, target);
     match accept.view {
         View::Object => Ok(typed(app, accept, ty, status, scale)),
-        View::Partial | View::PartialList | View::Table => {
-            tree(app, request, accept, target.served, status, scale)
+        View::Table => {
+            let table = app.engine.scale_table(scale, style(request)?);
+            Ok(untyped(accept, status, in_version_text(accept, table)))
         }
+        View::Partial | View::PartialList => tree(app, request, accept, target.served, status, scale),
     }
 }
 
