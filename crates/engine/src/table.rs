@@ -2,8 +2,8 @@
 
 use crate::answer::META_VERSION;
 use crate::convert;
-use crate::kinds::cells;
 use crate::engine::{Engine, Served};
+use crate::kinds::cells;
 use crate::list::Listing;
 use crate::options::Query;
 use pintle_object::json::{write_string, write_value};
