@@ -95,17 +95,41 @@ struct Ack {
     revision: Revision,
 }
 
-fn acks(child: &mut Child) -> Vec<Ack> {
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let parse = |line: String| {
-        // The test harness may have begun the line.
-        let (_, line) = line.split_once("ack ")?;
-        let mut words = line.split(' ');
-        let name = words.next()?.to_string();
-        let mut number = || words.next()?.parse::<u64>().ok();
-        Some(Ack { name, number: number()?, revision: Revision(number()?) })
-    };
-    lines.map_while(Result::ok).filter_map(parse).collect()
+/// When a writer is killed.
+enum Kill {
+    Never,
+    /// After a time, in which it may not have begun to write.
+    After(Duration),
+    /// After so many acknowledgements.
+    Acknowledged(usize),
+}
+
+fn acks(mut child: Child, kill: &Kill) -> Vec<Ack> {
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut acks = Vec::new();
+    match kill {
+        Kill::Never => {
+            acks.extend(lines.filter_map(|line| ack(&line)));
+            assert!(child.wait().unwrap().success());
+            return acks;
+        }
+        Kill::After(delay) => std::thread::sleep(*delay),
+        Kill::Acknowledged(count) => acks.extend(lines.by_ref().filter_map(|line| ack(&line)).take(*count)),
+    }
+    // One that ended by itself cannot be killed.
+    let _ = child.kill();
+    child.wait().unwrap();
+    acks.extend(lines.filter_map(|line| ack(&line)));
+    acks
+}
+
+fn ack(line: &str) -> Option<Ack> {
+    // The test harness may have begun the line.
+    let (_, line) = line.split_once("ack ")?;
+    let mut words = line.split(' ');
+    let name = words.next()?.to_string();
+    let mut number = || words.next()?.parse::<u64>().ok();
+    Some(Ack { name, number: number()?, revision: Revision(number()?) })
 }
 
 /// Checks a store that was reopened: every key is as its last acknowledged write left it, or the one after that.
@@ -171,18 +195,18 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let deadline = Instant::now() + Duration::from_secs(20);
     for cycle in 0..CYCLES {
         let first = cycle * LIFE;
-        let mut child = writer(dir.path(), first, 100, None);
-        std::thread::sleep(Duration::from_millis(random(&mut seed) % 120));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let acks = acks(&mut child);
+        let kill = match cycle % 3 {
+            0 => Kill::After(Duration::from_millis(random(&mut seed) % 120)),
+            _ => Kill::Acknowledged(random(&mut seed) as usize % 300),
+        };
+        let acks = acks(writer(dir.path(), first, 100, None), &kill);
         acknowledged += acks.len();
         resume = check(dir.path(), first, resume, &mut last, &acks).await;
         if Instant::now() > deadline {
             break;
         }
     }
-    assert!(acknowledged > 100, "the writer hardly got to write: {acknowledged}");
+    assert!(acknowledged > 100, "{acknowledged}");
 }
 
 #[cfg(target_os = "linux")]
@@ -190,9 +214,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
 async fn a_full_disk_refuses_writes_and_keeps_what_was_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     // Files may grow to about a megabyte; beyond it writes fail as on a full disk.
-    let mut child = writer(dir.path(), 0, 5_000, Some("trap '' XFSZ; ulimit -f 2000"));
-    let acks = acks(&mut child);
-    assert!(child.wait().unwrap().success());
+    let acks = acks(writer(dir.path(), 0, 5_000, Some("trap '' XFSZ; ulimit -f 2000")), &Kill::Never);
     assert!(acks.len() > 50, "{}", acks.len());
     check(dir.path(), 0, Revision(1), &mut BTreeMap::new(), &acks).await;
 }
