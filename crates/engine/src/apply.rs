@@ -7,7 +7,8 @@ use crate::options::FieldValidation;
 use crate::patch::Patch;
 use crate::update::Source;
 use pintle_object::{Details, Reason, Status, Value, yaml};
-use pintle_patch::ApplyError;
+use pintle_patch::strategic::mismatch;
+use pintle_patch::{ApplyError, apply};
 
 /// A configuration as it was sent, and the keys that its maps have twice.
 struct Config {
@@ -32,9 +33,12 @@ impl Engine {
             });
             let tree = applied.map_err(refuse)?;
             check_duplicates(&config.duplicates, patch.validation, warnings)?;
-            let decoded = body::normalise(&self.api, target.served.resource.ty, &tree);
-            let failed = |why: &str| Status::new(500, Reason::Unknown, why);
-            Ok(decoded.map_err(|error| failed(&error.0))?.value)
+            let ty = target.served.resource.ty;
+            match (mismatch(&self.api.schema, ty, &tree), body::normalise(&self.api, ty, &tree)) {
+                (None, Ok(decoded)) => Ok(decoded.value),
+                (Some(why), _) => Err(unconvertible(&config.value, &why)),
+                (None, Err(error)) => Err(unconvertible(&config.value, &error.0)),
+            }
         };
         self.write_over(target, Source::Apply(&next), target.subresource.is_empty(), call).await
     }
@@ -85,6 +89,16 @@ fn check_duplicates(
         }
         FieldValidation::Strict | FieldValidation::Ignore => Ok(()),
     }
+}
+
+/// The configuration fits the schema well enough to be merged, but not its type.
+fn unconvertible(config: &Value, why: &str) -> Status {
+    let (about, gvk) = (apply::about(config), apply::gvk(config));
+    let message = format!(
+        "failed to convert new object ({about}) to proper version: unable to convert unstructured object to {gvk}: \
+         {why}"
+    );
+    Status::new(500, Reason::Unknown, message)
 }
 
 fn refuse(error: ApplyError) -> Status {

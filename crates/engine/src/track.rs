@@ -59,9 +59,12 @@ impl Versions for ServedVersions<'_> {
 }
 
 impl ServedVersions<'_> {
-    /// The same resource in another version.
+    /// The same resource in another version of its group: managers who wrote through another group are forgotten.
     fn version(&self, api_version: &str) -> Option<&Served> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        if group != self.served.resource.group {
+            return None;
+        }
         let served = self.engine.find(group, version, &self.served.resource.plural)?;
         (served.resource.key_prefix == self.served.resource.key_prefix).then_some(served.as_ref())
     }
