@@ -3,9 +3,10 @@
 use crate::call::Call;
 use crate::convert;
 use crate::engine::{Engine, Served, Target};
+use crate::scale;
 use pintle_object::Value;
 use pintle_object::time::Time;
-use pintle_patch::{Tracking, Versions, reset_fields, track_update};
+use pintle_patch::{Filter, Tracking, Versions, reset_fields, track_update};
 use pintle_schema::TypeId;
 
 impl Engine {
@@ -38,6 +39,27 @@ impl Engine {
                 has_status,
             ),
             versions: &ServedVersions { engine: self, served },
+            now,
+        })
+    }
+}
+
+impl Engine {
+    /// Like `tracked`, for the Scale of the target, which is served in one version.
+    pub(crate) fn tracked_scale<R>(
+        &self,
+        manager: &str,
+        now: Time,
+        run: impl FnOnce(&Tracking<'_>) -> R,
+    ) -> R {
+        run(&Tracking {
+            schema: &self.api.schema,
+            ty: self.scale_type(),
+            api_version: scale::API_VERSION,
+            subresource: "scale",
+            manager,
+            filter: &Filter::All,
+            versions: &(),
             now,
         })
     }

@@ -150,8 +150,8 @@ fn items_without_keys_stop_the_tracking() {
     let world = World::new();
     let account = world.write("ServiceAccount", "u", 0, None, r#"{"secrets":[{}]}"#);
     assert!(entries(&account).is_empty());
-    let account = world.write("ServiceAccount", "u", 0, None, r#"{"imagePullSecrets":[{}]}"#);
-    assert_eq!(entries(&account), [r#"u {"f:imagePullSecrets":{".":{},"k:{\"name\":\"\"}":{}}}"#]);
+    let pod = world.write("Pod", "u", 0, None, r#"{"spec":{"imagePullSecrets":[{}]}}"#);
+    assert_eq!(entries(&pod), [r#"u {"f:spec":{"f:imagePullSecrets":{".":{},"k:{\"name\":\"\"}":{}}}}"#]);
 }
 
 #[test]
