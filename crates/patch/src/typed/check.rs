@@ -100,11 +100,7 @@ impl<'a, 'v> Walk<'a, 'v> {
                     self.complain(format!("expected any scalar, got {}", shown(value)));
                 }
             }
-            Shape::Text
-            | Shape::Bytes
-            | Shape::Time
-            | Shape::MicroTime
-            | Shape::Duration
+            Shape::Text | Shape::Bytes | Shape::Time | Shape::MicroTime | Shape::Duration
                 if !matches!(value, Value::Text(_)) =>
             {
                 let held = go::syntax(value);
