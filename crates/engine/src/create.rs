@@ -54,6 +54,8 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
         let served = target.served;
+        let mut draw = self.draw(call.dry_run);
+        served.rules.allocate(&mut draft, None, &mut draw)?;
         self.prepare_create(target, &mut draft, call)?;
         let attributes = call.attributes(Operation::Create, self.at_name(target, &draft), None, None);
         self.admission().validate(self, attributes, &draft, &mut call.warnings).await?;
@@ -80,7 +82,10 @@ impl Engine {
             ttl_seconds: self.ttl_seconds(served),
         };
         match self.store.commit(write).await {
-            Ok(stored) => Ok(Written { object: self.tree(served, &stored)?, created: true }),
+            Ok(stored) => {
+                self.settle_holdings(served, None, Some(&draft), draw, call.now).await;
+                Ok(Written { object: self.tree(served, &stored)?, created: true })
+            }
             Err(CommitError::Exists(existing)) => Err(self.exists(target, &draft, &existing)),
             Err(error) => Err(self.commit_failed(target, error)),
         }

@@ -88,7 +88,10 @@ impl Engine {
         let served = target.served;
         if !call.dry_run {
             match self.store.commit(self.deletion(target, existing)?).await {
-                Ok(gone) => meta::set_resource_version(&mut last, gone.modified.0),
+                Ok(gone) => {
+                    self.settle_holdings(served, Some(&last), None, self.draw(false), call.now).await;
+                    meta::set_resource_version(&mut last, gone.modified.0);
+                }
                 Err(CommitError::Stale(_)) => return Ok(None),
                 Err(error) => return Err(self.commit_failed(target, error)),
             }
@@ -156,7 +159,12 @@ impl Engine {
             return Ok(());
         }
         match self.store.commit(self.deletion(target, existing)?).await {
-            Ok(_) | Err(CommitError::Missing) => Ok(()),
+            Ok(_) => {
+                let last = self.storage_tree(target.served, existing)?;
+                self.settle_holdings(target.served, Some(&last), None, self.draw(false), call.now).await;
+                Ok(())
+            }
+            Err(CommitError::Missing) => Ok(()),
             Err(error) => Err(self.commit_failed(target, error)),
         }
     }

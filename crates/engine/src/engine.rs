@@ -1,6 +1,7 @@
 //! `Engine`: the served resources on top of the store.
 
 use crate::admission::{Admission, Open};
+use crate::allocate::Pools;
 use crate::generate::Generator;
 use crate::kinds::{self, Rules, Traits};
 use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status};
@@ -18,6 +19,7 @@ pub struct Engine {
     pub store: Store,
     pub generator: Generator,
     admission: Box<dyn Admission>,
+    pub(crate) pools: Pools,
     served: Vec<Arc<Served>>,
     /// Positions in `served` by plural name: few resources share one.
     by_plural: HashMap<String, Vec<usize>>,
@@ -151,6 +153,7 @@ impl Engine {
             store,
             generator: Generator::system(),
             admission: Box::new(Open),
+            pools: Pools::new(Vec::new()),
             served,
             by_plural,
             expiry_seconds: None,

@@ -57,6 +57,11 @@ impl Generator {
         parts.map(|range| hex.get(range).expect("32 digits were written")).join("-")
     }
 
+    /// Any number.
+    pub fn number(&self) -> u64 {
+        u64::from_le_bytes(self.take())
+    }
+
     fn take<const N: usize>(&self) -> [u8; N] {
         let mut block = self.block.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if block.used + N > BLOCK_LEN {

@@ -9,6 +9,7 @@ mod apply;
 mod bind;
 pub mod body;
 mod call;
+pub mod companions;
 mod convert;
 mod create;
 pub mod delete;

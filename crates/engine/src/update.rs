@@ -118,6 +118,10 @@ impl Engine {
         call.dedup_owners(&mut new, true);
         check_version(target, &mut new, existing)?;
 
+        let mut draw = self.draw(call.dry_run);
+        if target.subresource.is_empty() {
+            served.rules.allocate(&mut new, Some(&old), &mut draw)?;
+        }
         self.prepare_update(target, &mut new, &old, call)?;
         pintle_patch::keep_times_of_noop(&old, &mut new);
         let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
@@ -130,7 +134,11 @@ impl Engine {
         if call.dry_run {
             return self.written(served, new, false).map(Attempt::Done);
         }
-        self.commit_update(target, &new, existing).await
+        let attempt = self.commit_update(target, &new, existing).await?;
+        if matches!(attempt, Attempt::Done(_)) {
+            self.settle_holdings(served, Some(&old), Some(&new), draw, call.now).await;
+        }
+        Ok(attempt)
     }
 
     async fn commit_update(

@@ -94,6 +94,8 @@ fn open_engine(config: &Config) -> Result<Arc<Engine>, String> {
     let engine = Engine::open(api, Box::new(backend), pintle_store::Options::default());
     let mut engine = engine.map_err(|error| error.to_string())?;
     engine.set_expiry(config.event_ttl_seconds);
+    let ranges = config.service_cluster_ip_range.split(',');
+    engine.set_pools(ranges.filter_map(IpPool::parse).collect());
     let admission = Chain::new(&config.enable_admission_plugins, &config.disable_admission_plugins);
     engine.set_admission(Box::new(admission));
     Ok(Arc::new(engine))

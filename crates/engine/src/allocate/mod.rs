@@ -3,7 +3,9 @@
 //! The pools hold no state of their own on disk: at start they are filled from the stored Services.
 
 pub mod ip;
+mod pools;
 pub mod port;
 
 pub use ip::{IpError, IpPool};
+pub use pools::{Draw, Held, Pools};
 pub use port::{PortError, PortPool};

@@ -1,9 +1,11 @@
 //! IPAddress.
 
 use super::{Context, Rules, cells};
+use crate::companions::Companion;
 use crate::validation::internal::{self, Form, Shape};
 use crate::validation::{NameRule, check, meta, net};
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, GroupResource, Path, Value, content};
+use std::net::IpAddr;
 
 pub struct IPAddress;
 
@@ -68,6 +70,21 @@ fn parent_cell(object: &Value) -> String {
         shown.push_str(field("namespace"));
     }
     format!("{shown}/{}", field("name"))
+}
+
+/// The record of an address that the server gave to an object of the core group.
+pub(super) fn record(ip: IpAddr, resource: &str, namespace: &str, name: &str) -> Companion {
+    let family = if ip.is_ipv6() { "IPv6" } else { "IPv4" };
+    let mut object = Value::map();
+    object.set(&["apiVersion"], "networking.k8s.io/v1");
+    object.set(&["kind"], "IPAddress");
+    object.set(&["metadata", "name"], ip.to_string());
+    object.set(&["metadata", "labels", "ipaddress.kubernetes.io/ip-family"], family);
+    object.set(&["metadata", "labels", "ipaddress.kubernetes.io/managed-by"], "ipallocator.k8s.io");
+    object.set(&["spec", "parentRef", "resource"], resource);
+    object.set(&["spec", "parentRef", "namespace"], namespace);
+    object.set(&["spec", "parentRef", "name"], name);
+    Companion { resource: GroupResource::new("networking.k8s.io", "ipaddresses"), object }
 }
 
 fn parent(object: &Value, errors: &mut FieldErrors) {

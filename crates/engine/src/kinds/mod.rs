@@ -68,8 +68,10 @@ pub use convert::{from_storage, to_storage};
 pub use table::rules;
 pub use traits::{Dependents, Traits, deprecation, stored_label, traits, unknown_label};
 
+use crate::allocate::{Draw, Held};
+use crate::companions::Companion;
 use crate::validation::{NameRule, meta};
-use pintle_object::{FieldErrors, Text, Value};
+use pintle_object::{FieldErrors, Status, Text, Value};
 
 /// What a rule may know of the request besides the object.
 #[derive(Clone, Copy, Debug)]
@@ -174,6 +176,29 @@ pub trait Rules: Send + Sync {
     fn selectable(&self, label: &str, object: &Value) -> Option<Text> {
         let _ = (label, object);
         None
+    }
+
+    /// Whether objects of this kind hold a share of the server's pools, or bring other objects with them.
+    fn allocates(&self) -> bool {
+        false
+    }
+
+    /// Takes from the pools what a new object (`old` is `None`) or a new version needs, before it is prepared.
+    fn allocate(&self, new: &mut Value, old: Option<&Value>, draw: &mut Draw<'_>) -> Result<(), Status> {
+        let _ = (new, old, draw);
+        Ok(())
+    }
+
+    /// What a stored object holds of the pools.
+    fn held(&self, object: &Value) -> Held {
+        let _ = object;
+        Held::default()
+    }
+
+    /// The objects that the server keeps beside a stored one.
+    fn companions(&self, object: &Value) -> Vec<Companion> {
+        let _ = object;
+        Vec::new()
     }
 
     /// How many seconds an object lives on after it was deleted, of which `requested` is the client's wish;

@@ -1,8 +1,13 @@
 //! Service.
 
-use super::{Rules, cells};
+mod allocate;
+mod families;
+
+use super::{Rules, cells, ip_address};
+use crate::allocate::{Draw, Held};
+use crate::companions::Companion;
 use crate::validation::NameRule;
-use pintle_object::{Map, Value};
+use pintle_object::{Map, Status, Value};
 
 pub struct Service;
 
@@ -46,17 +51,36 @@ impl Rules for Service {
 
     fn prepare_create(&self, object: &mut Value, _context: &super::Context<'_>) {
         object.set(&["status"], [("loadBalancer", Map::new())].into_iter().collect::<Map>());
-        normalise_cluster_ips(object, None);
     }
 
     fn prepare_update(&self, new: &mut Value, old: &Value, _context: &super::Context<'_>) {
         super::keep(new, old, "status");
-        normalise_cluster_ips(new, Some(old));
         drop_type_dependent(new, old);
     }
 
     fn name_rule(&self) -> NameRule {
         NameRule::Dns1035
+    }
+
+    fn allocates(&self) -> bool {
+        true
+    }
+
+    fn allocate(&self, new: &mut Value, old: Option<&Value>, draw: &mut Draw<'_>) -> Result<(), Status> {
+        match old {
+            Some(old) => allocate::update(new, old, draw),
+            None => allocate::create(new, draw),
+        }
+    }
+
+    fn held(&self, object: &Value) -> Held {
+        allocate::held(object)
+    }
+
+    fn companions(&self, object: &Value) -> Vec<Companion> {
+        let name = |field: &str| object.str_at(&["metadata", field]);
+        let ips = allocate::held(object).ips.into_iter();
+        ips.map(|ip| ip_address::record(ip, "services", name("namespace"), name("name"))).collect()
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
@@ -98,25 +122,6 @@ fn ports(spec: &mut Value) {
         if is_unset(port, "targetPort") {
             port.set(&["targetPort"], number);
         }
-    }
-}
-
-/// `clusterIP` and the first of `clusterIPs` say the same; a client that knows only one of them means both.
-fn normalise_cluster_ips(new: &mut Value, old: Option<&Value>) {
-    let ip = new.str_at(&["spec", "clusterIP"]).to_string();
-    let has_ips = !new.list_at(&["spec", "clusterIPs"]).is_empty();
-    let Some(old) = old else {
-        if !ip.is_empty() && !has_ips {
-            new.set(&["spec", "clusterIPs"], vec![Value::from(ip)]);
-        }
-        return;
-    };
-    let old_ip = old.str_at(&["spec", "clusterIP"]);
-    let same_ips = new.list_at(&["spec", "clusterIPs"]) == old.list_at(&["spec", "clusterIPs"]);
-    if !old_ip.is_empty() && ip.is_empty() && same_ips {
-        new.remove(&["spec", "clusterIPs"]);
-    } else if old_ip != ip && same_ips {
-        new.set(&["spec", "clusterIPs"], vec![Value::from(ip)]);
     }
 }
 
