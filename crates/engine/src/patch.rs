@@ -11,7 +11,7 @@ use pintle_object::{Details, FieldErrors, GroupKind, Map, Path, Reason, Status, 
 use pintle_patch::json_patch::OPERATIONS_MAX;
 use pintle_patch::strategic::{Fault, StrategicError, mismatch, strategic_merge};
 use pintle_patch::{go, json_patch, merge_patch, untyped};
-use pintle_schema::{TypeId, decode};
+use pintle_schema::TypeId;
 
 /// A patch as it came.
 #[derive(Clone, Copy, Debug)]
@@ -69,12 +69,12 @@ impl Engine {
         let (next, shown) = match patch.kind {
             PatchKind::Json => {
                 let next = patch_json(current, patch, &mut strict)?;
-                let shown = as_sent(&next);
+                let shown = json::to_string(&next);
                 (next, shown)
             }
             PatchKind::Merge => {
                 let next = merge(current, patch, &mut strict)?;
-                let shown = as_sent(&next);
+                let shown = json::to_string(&next);
                 (next, shown)
             }
             PatchKind::Strategic => self.merge_strategic(ty, current, patch, &mut strict)?,
@@ -152,24 +152,6 @@ fn merge(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> Result
     let mut next = untyped(current);
     merge_patch::merge_patch(&mut next, tree);
     Ok(next)
-}
-
-/// The JSON of a patched tree, with numbers as the patch spells them: upstream does not read them in between, so
-/// that `2.0` is no integer.
-fn as_sent(tree: &Value) -> String {
-    match tree {
-        Value::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => format!("{float:.1}"),
-        Value::List(items) => {
-            format!("[{}]", items.iter().map(as_sent).collect::<Vec<_>>().join(","))
-        }
-        Value::Map(map) => {
-            let pair = |(key, value): (&str, &Value)| {
-                format!("{}:{}", json::to_string(&Value::from(key)), as_sent(value))
-            };
-            format!("{{{}}}", map.iter().map(pair).collect::<Vec<_>>().join(","))
-        }
-        other => json::to_string(other),
-    }
 }
 
 /// A generic 422: the details of what did not apply stay in the log.

@@ -1,7 +1,7 @@
 //! EndpointSlice.
 
 use super::{Context, Rules, cells};
-use crate::validation::{NameRule, check, meta};
+use crate::validation::{NameRule, check, ip, meta, net};
 use pintle_object::{FieldErrors, Path, Value, content};
 
 pub struct EndpointSlice;
@@ -11,6 +11,7 @@ const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 const ENDPOINTS_MAX: usize = 1000;
 const ADDRESSES_MAX: usize = 100;
 const PORTS_MAX: usize = 20000;
+const HINTS_MAX: usize = 8;
 const TOPOLOGY_LABELS_MAX: usize = 16;
 
 impl Rules for EndpointSlice {
@@ -110,7 +111,7 @@ fn endpoint(endpoint: &Value, address_type: &str, path: &Path<'_>, errors: &mut 
         errors.too_many(&addresses_path, addresses.len(), ADDRESSES_MAX);
     }
     for (index, one) in addresses.iter().filter_map(Value::as_str).enumerate() {
-        let _ = (one, address_type, addresses_path.index(index));
+        address(one, address_type, index, &addresses_path, errors);
     }
     if let Some(node) = check::present(endpoint, &["nodeName"]).and_then(Value::as_str) {
         check::invalid_all(content::dns1123_subdomain(node), node, &path.child("nodeName"), errors);
@@ -124,6 +125,81 @@ fn endpoint(endpoint: &Value, address_type: &str, path: &Path<'_>, errors: &mut 
     }
     if let Some(host) = check::present(endpoint, &["hostname"]).and_then(Value::as_str) {
         check::invalid_all(content::dns1123_label(host), host, &path.child("hostname"), errors);
+    }
+    if let Some(hints) = check::present(endpoint, &["hints"]) {
+        let path = path.child("hints");
+        hinted(hints, "forZones", content::label_value, &path, errors);
+        hinted(hints, "forNodes", content::dns1123_subdomain, &path, errors);
+    }
+}
+
+/// Names of zones or nodes that an endpoint is for, each once.
+fn hinted(
+    hints: &Value,
+    field: &str,
+    messages: impl Fn(&str) -> Vec<String>,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
+    let path = path.child(field);
+    let list = hints.list_at(&[field]);
+    if list.len() > HINTS_MAX {
+        errors.too_many(&path, list.len(), HINTS_MAX);
+        return;
+    }
+    let mut seen: Vec<&str> = Vec::new();
+    for (index, hint) in list.iter().enumerate() {
+        let path = path.index(index);
+        let (name, path) = (hint.str_at(&["name"]), path.child("name"));
+        if seen.contains(&name) {
+            errors.duplicate(&path, name);
+        } else {
+            check::invalid_all(messages(name), name, &path, errors);
+        }
+        seen.push(name);
+    }
+}
+
+fn address(text: &str, address_type: &str, index: usize, list: &Path<'_>, errors: &mut FieldErrors) {
+    let path = list.index(index);
+    match address_type {
+        "IPv4" | "IPv6" => {
+            let messages = net::ip_messages(text);
+            let is_ipv4 = net::parse_ip_sloppy(text).map(|ip| ip.is_ipv4());
+            let is_wrong_family = is_ipv4.is_some_and(|is_ipv4| is_ipv4 != (address_type == "IPv4"));
+            if is_wrong_family {
+                let why = format!("must be an {address_type} address");
+                check::invalid_all(messages, text, &path, errors);
+                errors.invalid(list, text, &why);
+                return;
+            }
+            let is_ip = is_ipv4.is_some();
+            check::invalid_all(messages, text, &path, errors);
+            if is_ip {
+                ip::non_special_ip(text, &path, errors);
+            }
+        }
+        "FQDN" => full_name(text, &path, errors),
+        _ => {}
+    }
+}
+
+/// A domain of two or more labels; a final dot is fine.
+fn full_name(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    if text.is_empty() {
+        errors.required(path, "");
+        return;
+    }
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let messages = content::dns1123_subdomain(name);
+    if !messages.is_empty() {
+        errors.invalid(path, name, &messages.join(","));
+    } else if !name.contains('.') {
+        errors.invalid(path, name, "should be a domain with at least two segments separated by dots");
+    } else if let Some((label, messages)) =
+        name.split('.').map(|label| (label, content::dns1123_label(label))).find(|(_, found)| !found.is_empty())
+    {
+        errors.invalid(path, label, &messages.join(","));
     }
 }
 

@@ -1,9 +1,8 @@
 //! Event, of the core group and of events.k8s.io, which are one kind in the store.
 
 use super::{Context, Rules, cells};
-use crate::validation::check::invalid_all;
-use crate::validation::{NameRule, meta};
-use pintle_object::{FieldErrors, Path, Text, Value, content};
+use crate::validation::event;
+use pintle_object::{FieldErrors, Text, Value};
 
 pub struct Event;
 
@@ -12,16 +11,12 @@ impl Rules for Event {
 
     fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}
 
-    /// The core group's events are checked for little; a name needs only fit a URL.
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
-        validate_event(object, errors);
-        if errors.is_empty() {
-            meta::validate(object, NameRule::PathSegment, errors);
-        }
+        event::create(object, is_core(object), errors);
     }
 
-    fn validate_update(&self, new: &Value, _old: &Value, errors: &mut FieldErrors) {
-        validate_event(new, errors);
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        event::update(new, old, is_core(new), errors);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
@@ -46,6 +41,11 @@ impl Rules for Event {
         let component = if component.is_empty() { object.str_at(&["reportingComponent"]) } else { component };
         (label == "source").then(|| Text::from(component))
     }
+}
+
+/// Whether the event was written as one of the core group: a draft keeps the version that it came in.
+fn is_core(object: &Value) -> bool {
+    object.str_at(&["apiVersion"]) != "events.k8s.io/v1"
 }
 
 /// How long ago the event was seen first and last, and how often.
@@ -86,37 +86,3 @@ fn source(object: &Value) -> String {
     }
 }
 
-const FIELD_LEN_MAX: usize = 128;
-const MESSAGE_LEN_MAX: usize = 1024;
-
-/// Checks that hold for events of both groups; those with an `eventTime` say who saw what and did what.
-fn validate_event(event: &Value, errors: &mut FieldErrors) {
-    let namespace = event.str_at(&["metadata", "namespace"]);
-    let involved = event.str_at(&["involvedObject", "namespace"]);
-    let is_cluster_wide = involved.is_empty() && matches!(namespace, "" | "default");
-    if involved != namespace && !is_cluster_wide {
-        errors.invalid(&Path::root("involvedObject.namespace"), involved, "does not match event.namespace");
-    }
-    if event.str_at(&["eventTime"]).is_empty() {
-        return;
-    }
-    let controller = event.str_at(&["reportingComponent"]);
-    if controller.is_empty() {
-        errors.required(&Path::root("reportingComponent"), "");
-    }
-    invalid_all(content::label_key(controller), controller, &Path::root("reportingComponent"), errors);
-    for field in ["reportingInstance", "action", "reason"] {
-        match event.str_at(&[field]).len() {
-            0 => errors.required(&Path::root(field), ""),
-            len if len > FIELD_LEN_MAX => too_long(field, FIELD_LEN_MAX, errors),
-            _ => {}
-        }
-    }
-    if event.str_at(&["message"]).len() > MESSAGE_LEN_MAX {
-        too_long("message", MESSAGE_LEN_MAX, errors);
-    }
-}
-
-fn too_long(field: &str, len_max: usize, errors: &mut FieldErrors) {
-    errors.invalid(&Path::root(field), "", &format!("can have at most {len_max} characters"));
-}

@@ -1,7 +1,8 @@
 //! HorizontalPodAutoscaler, in its stored version autoscaling/v2.
 
 use super::{Rules, cells, set_default};
-use pintle_object::{Map, Value};
+use crate::validation::{NameRule, autoscaler, meta};
+use pintle_object::{FieldErrors, Map, Value};
 
 pub struct HorizontalPodAutoscaler;
 
@@ -11,6 +12,21 @@ impl Rules for HorizontalPodAutoscaler {
             object.set(&["spec", "metrics"], vec![cpu_at_80_percent()]);
         }
         default_behavior(object);
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, NameRule::Subdomain, errors);
+        autoscaler::spec(object, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        autoscaler::spec(new, errors);
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        autoscaler::status(new, errors);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

@@ -1,6 +1,6 @@
 //! NetworkPolicy.
 
-use super::{Context, Rules, cells};
+use super::{Rules, cells};
 use crate::validation::{NameRule, check, meta, net};
 use pintle_object::selector::validate_label_selector;
 use pintle_object::{FieldErrors, Path, Value, content};

@@ -1,7 +1,8 @@
 //! PriorityLevelConfiguration.
 
 use super::{Context, Rules, cells, keep, keep_metadata};
-use pintle_object::Value;
+use crate::validation::{NameRule, flow_control, meta};
+use pintle_object::{FieldErrors, Value};
 
 pub struct PriorityLevelConfiguration;
 
@@ -13,6 +14,20 @@ impl Rules for PriorityLevelConfiguration {
 
     fn has_generation(&self) -> bool {
         true
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, NameRule::Subdomain, errors);
+        flow_control::level(object, errors);
+        flow_control::status(object, errors);
+    }
+
+    fn validate_update(&self, new: &Value, _old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
+    }
+
+    fn validate_status(&self, new: &Value, _old: &Value, errors: &mut FieldErrors) {
+        flow_control::status(new, errors);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

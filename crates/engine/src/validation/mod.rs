@@ -1,7 +1,10 @@
 //! Checks that many kinds share, each with upstream's messages.
 
+pub mod autoscaler;
 pub mod check;
 pub mod conditions;
+pub mod event;
+pub mod flow_control;
 pub mod ingress;
 pub mod int_or_percent;
 pub mod internal;

@@ -5,7 +5,6 @@
 mod check;
 mod compile;
 mod default;
-mod embedded;
 mod format;
 mod lists;
 mod pattern;
@@ -16,7 +15,7 @@ mod verdict;
 mod tests;
 
 use pattern::Pattern;
-use pintle_object::{FieldErrors, Path, Text, Value};
+use pintle_object::{FieldErrors, Text, Value};
 
 /// The compiled schema of one version of a CRD.
 #[derive(Clone, Debug, Default)]
@@ -41,14 +40,12 @@ impl Custom {
         default::fill(&self.root, object);
     }
 
-    /// Checks an object against the schema, then its embedded resources, then the uniqueness of items in lists
-    /// that are sets or maps.
+    /// Checks an object against the schema, and then the uniqueness of items in lists that are sets or maps.
     ///
-    /// The object's own metadata and expressions (`x-kubernetes-validations`) are not checked here.
+    /// Expressions (`x-kubernetes-validations`) are not evaluated here.
     pub fn check(&self, object: &Value, errors: &mut FieldErrors) {
         check::check(&self.root, "", object).report(errors);
-        embedded::check(&self.root, &Path::EMPTY, object, errors);
-        lists::check(&self.root, &Path::EMPTY, object, errors);
+        lists::check(&self.root, &pintle_object::Path::EMPTY, object, errors);
     }
 }
 
