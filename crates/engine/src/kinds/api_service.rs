@@ -116,7 +116,8 @@ fn spec(object: &Value, errors: &mut FieldErrors) {
         errors.required(&SPEC.child("group"), why);
     }
     check::invalid_all(content::dns1035_label(version), version, &SPEC.child("version"), errors);
-    for (field, max) in [("groupPriorityMinimum", GROUP_PRIORITY_MAX), ("versionPriority", VERSION_PRIORITY_MAX)]
+    for (field, max) in
+        [("groupPriorityMinimum", GROUP_PRIORITY_MAX), ("versionPriority", VERSION_PRIORITY_MAX)]
     {
         let priority = spec.int_at(&[field]).unwrap_or(0);
         if priority <= 0 || priority > max {

@@ -196,8 +196,10 @@ fn full_name(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
         errors.invalid(path, name, &messages.join(","));
     } else if !name.contains('.') {
         errors.invalid(path, name, "should be a domain with at least two segments separated by dots");
-    } else if let Some((label, messages)) =
-        name.split('.').map(|label| (label, content::dns1123_label(label))).find(|(_, found)| !found.is_empty())
+    } else if let Some((label, messages)) = name
+        .split('.')
+        .map(|label| (label, content::dns1123_label(label)))
+        .find(|(_, found)| !found.is_empty())
     {
         errors.invalid(path, label, &messages.join(","));
     }

@@ -85,4 +85,3 @@ fn source(object: &Value) -> String {
         host => format!("{component}, {host}"),
     }
 }
-

@@ -13,7 +13,8 @@ const DISTINGUISHERS: [&str; 2] = ["ByNamespace", "ByUser"];
 const VERBS: [&str; 9] =
     ["create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch"];
 /// Kinds of subjects and the fields that hold them.
-const SUBJECTS: [(&str, &str); 3] = [("ServiceAccount", "serviceAccount"), ("User", "user"), ("Group", "group")];
+const SUBJECTS: [(&str, &str); 3] =
+    [("ServiceAccount", "serviceAccount"), ("User", "user"), ("Group", "group")];
 
 const MANDATORY_EXEMPT: &str = r#"{"priorityLevelConfiguration":{"name":"exempt"},"matchingPrecedence":1,"rules":[{"subjects":[{"kind":"Group","group":{"name":"system:masters"}}],"resourceRules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"],"clusterScope":true,"namespaces":["*"]}],"nonResourceRules":[{"verbs":["*"],"nonResourceURLs":["*"]}]}]}"#;
 const MANDATORY_CATCH_ALL: &str = r#"{"priorityLevelConfiguration":{"name":"catch-all"},"matchingPrecedence":10000,"distinguisherMethod":{"type":"ByUser"},"rules":[{"subjects":[{"kind":"Group","group":{"name":"system:unauthenticated"}},{"kind":"Group","group":{"name":"system:authenticated"}}],"resourceRules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"],"clusterScope":true,"namespaces":["*"]}],"nonResourceRules":[{"verbs":["*"],"nonResourceURLs":["*"]}]}]}"#;
@@ -46,7 +47,10 @@ const RULE: Shape = &[
     (
         "NonResourceRules",
         "nonResourceRules",
-        Form::List(&[("Verbs", "verbs", Form::Nullable), ("NonResourceURLs", "nonResourceURLs", Form::Nullable)]),
+        Form::List(&[
+            ("Verbs", "verbs", Form::Nullable),
+            ("NonResourceURLs", "nonResourceURLs", Form::Nullable),
+        ]),
     ),
 ];
 const METHOD: Shape = &[("Type", "type", Form::Text)];
