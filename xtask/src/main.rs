@@ -10,8 +10,8 @@ const USAGE: &str = "usage: cargo xtask codegen --reference DIR --protobuf FILE 
        cargo xtask tidy
        cargo xtask ci
 
-codegen  writes api/types/*.txt and api/resources.txt
-  --reference  the reference's documents: v3/*.json, aggregated-api.json, aggregated-apis.json
+codegen  writes api/types/*.txt, api/resources.txt and api/openapi.txt
+  --reference  the reference's documents: v3/*.json, openapi-v2.json, aggregated-api.json, aggregated-apis.json
   --protobuf   message -> field -> {n, t, rep}, in declared order
   --go         checkouts of upstream's API repositories, for the facts that only struct tags hold
 tidy     sizes of files, first lines, forbidden words, reasons of dependencies

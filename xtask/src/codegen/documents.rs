@@ -76,7 +76,7 @@ fn field_facts(
     let is_list = ty.starts_with("[]");
     let mut facts = Vec::new();
     if let Some(default) = property.get("default").filter(|default| is_zero_scalar(default))
-        && !(has("always") && !has("pointer"))
+        && (!has("always") || has("pointer"))
     {
         facts.push(format!("default {default}"));
     }
