@@ -86,16 +86,6 @@ impl Quantity {
         self.exponent >= -3
     }
 
-    pub fn cmp(&self, other: &Quantity) -> Ordering {
-        let exponent = self.exponent.min(other.exponent);
-        let at =
-            |q: &Quantity| power(10, q.exponent - exponent).and_then(|factor| q.mantissa.checked_mul(factor));
-        match (at(self), at(other)) {
-            (Some(a), Some(b)) => a.cmp(&b),
-            _ => self.approximate().total_cmp(&other.approximate()),
-        }
-    }
-
     /// The sum; keeps this quantity's family of suffixes, unless it is zero.
     pub fn add(&self, other: &Quantity) -> Quantity {
         let exponent = self.exponent.min(other.exponent);
@@ -192,6 +182,33 @@ impl Quantity {
         Some(format!("{amount}{suffix}"))
     }
 }
+
+impl Ord for Quantity {
+    fn cmp(&self, other: &Quantity) -> Ordering {
+        let exponent = self.exponent.min(other.exponent);
+        let at =
+            |q: &Quantity| power(10, q.exponent - exponent).and_then(|factor| q.mantissa.checked_mul(factor));
+        match (at(self), at(other)) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            _ => self.approximate().total_cmp(&other.approximate()),
+        }
+    }
+}
+
+impl PartialOrd for Quantity {
+    fn partial_cmp(&self, other: &Quantity) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Equal amounts are equal, however they are written.
+impl PartialEq for Quantity {
+    fn eq(&self, other: &Quantity) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Quantity {}
 
 /// The canonical form: no fraction, the largest suffix that fits.
 impl fmt::Display for Quantity {
