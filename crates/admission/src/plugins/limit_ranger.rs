@@ -156,7 +156,7 @@ fn claim_errors(claim: &Value, range: &Value) -> Vec<String> {
             }
         }
         for (name, most) in amounts(limit, &["max"]) {
-            if let Some(request) = requests.get(&name).filter(|request| request.cmp(&most).is_gt()) {
+            if let Some(request) = requests.get(&name).filter(|request| **request > most) {
                 let usage = format!("maximum {name} usage per PersistentVolumeClaim is {most}");
                 errors.push(format!("{usage}, but request is {request}"));
             }
