@@ -97,6 +97,8 @@ impl Engine {
         list.set(&["kind"], "PartialObjectMetadataList");
         list.set(&["apiVersion"], META_VERSION);
         list.set(&["metadata"], list_metadata(listing));
+        // Upstream leaves the list nil when there is nothing in it, and JSON shows that.
+        let items = if items.is_empty() { Value::Null } else { Value::from(items) };
         list.set(&["items"], items);
         Ok(list)
     }

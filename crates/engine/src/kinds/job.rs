@@ -9,6 +9,10 @@ pub struct Job;
 impl Rules for Job {
     fn default(&self, object: &mut Value) {
         default_spec(object, &["spec"]);
+        // Not in a cron job's template: there upstream leaves them to the job that is made of it.
+        set_default(object, &["spec"], "completionMode", "NonIndexed");
+        set_default(object, &["spec"], "suspend", false);
+        set_default(object, &["spec"], "manualSelector", false);
         let labels = object.at(&["spec", "template", "metadata", "labels"]).cloned();
         if let Some(labels) = labels.filter(|labels| labels.as_map().is_some_and(|map| !map.is_empty()))
             && object.map_at(&["metadata", "labels"]).is_none_or(Map::is_empty)
