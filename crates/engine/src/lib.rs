@@ -45,3 +45,6 @@ pub use scale::ScaleSource;
 pub use selection::Selection;
 pub use table::{Include, TableStyle};
 pub use watch::{Heard, Watch};
+
+#[cfg(test)]
+mod tests;

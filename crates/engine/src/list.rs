@@ -1,7 +1,7 @@
 //! List: a page of one consistent snapshot.
 
 use crate::engine::{Engine, Served};
-use crate::get::{read_version, too_large};
+use crate::get::too_large;
 use crate::options::{ListOptions, VersionMatch};
 use crate::paging::{self, Continue};
 use crate::selection::Selection;
@@ -58,11 +58,11 @@ impl Engine {
             (snapshot.revision.0, snapshot)
         };
         if !options.continue_token.is_empty() {
+            let next = Continue::decode(&options.continue_token, prefix)?;
             if !matches!(options.resource_version.as_str(), "" | "0") {
                 let why = "specifying resource version is not allowed when using continue";
                 return Err(Status::bad_request(why));
             }
-            let next = Continue::decode(&options.continue_token, prefix)?;
             let Ok(revision) = u64::try_from(next.revision) else {
                 let (revision, snapshot) = now();
                 return Ok(View { snapshot, revision, start: Some(next.key), is_limited: true });
@@ -71,7 +71,8 @@ impl Engine {
             let snapshot = self.store.snapshot_at(collection, Revision(revision)).map_err(|_| gone())?;
             return Ok(View { snapshot, revision, start: Some(next.key), is_limited: true });
         }
-        let version = read_version(&options.resource_version)?;
+        let invalid = |why| Status::bad_request(format!("invalid resource version: {why}"));
+        let version = options.version().map_err(invalid)?.unwrap_or(0);
         let is_exact = match options.version_match {
             VersionMatch::Exact => true,
             VersionMatch::NotOlderThan => false,

@@ -1,0 +1,264 @@
+//! The life of objects on an engine whose store forgets everything at the end.
+
+use crate::admission::User;
+use crate::body::{self, Body, Format};
+use crate::delete::Deleted;
+use crate::options::{DeleteOptions, FieldValidation, ListOptions, PatchKind, Query};
+use crate::{Call, Engine, Heard, Patch, Selection, Served, Target, Written, meta};
+use pintle_object::time::Time;
+use pintle_object::{Status, Value, json};
+use pintle_store::backend::{Error, Found, Row};
+use pintle_store::{Backend, Revision};
+use std::sync::Arc;
+
+/// A durable log that is neither.
+struct Nowhere;
+
+impl Backend for Nowhere {
+    fn load(&mut self, _: &mut dyn FnMut(Row)) -> Result<Found, Error> {
+        Ok(Found::default())
+    }
+
+    fn append(&mut self, _: &[Row], _: &[Revision], _: Revision) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+struct World {
+    engine: Engine,
+    user: User,
+}
+
+const MAPS: &str = "configmaps";
+
+impl World {
+    fn new() -> World {
+        let api = Arc::new(pintle_schema::builtin());
+        let engine = Engine::open(api, Box::new(Nowhere), pintle_store::Options::default()).unwrap();
+        World { engine, user: User::default() }
+    }
+
+    fn served(&self, plural: &str) -> &Served {
+        self.engine.find("", "v1", plural).unwrap()
+    }
+
+    fn target<'a>(&'a self, plural: &str, name: &'a str) -> Target<'a> {
+        let served = self.served(plural);
+        let namespace = if served.resource.namespaced { "ns" } else { "" };
+        Target { served, subresource: "", namespace, name }
+    }
+
+    fn call(&self, dry_run: bool) -> Call<'_> {
+        let now = Time { seconds: 1_000, nanos: 0 };
+        Call { user: &self.user, now, manager: "test".into(), dry_run, warnings: Vec::new() }
+    }
+
+    fn read(&self, plural: &str, document: &str) -> Result<Value, Status> {
+        let served = self.served(plural);
+        let body = Body { bytes: document.as_bytes(), format: Format::Json };
+        let validation = FieldValidation::Strict;
+        let ty = served.resource.ty;
+        body::decode(&self.engine.api, body, ty, &served.gvk(), validation, &mut Vec::new())
+    }
+
+    async fn create(&self, plural: &str, document: &str) -> Result<Written, Status> {
+        let body = self.read(plural, document)?;
+        self.engine.create(self.target(plural, ""), body, &mut self.call(false)).await
+    }
+
+    async fn update(&self, plural: &str, name: &str, document: &str) -> Result<Written, Status> {
+        let body = self.read(plural, document)?;
+        self.engine.update(self.target(plural, name), body, &mut self.call(false)).await
+    }
+
+    async fn merge(&self, plural: &str, name: &str, document: &str) -> Result<Written, Status> {
+        let patch = Patch {
+            kind: PatchKind::Merge,
+            bytes: document.as_bytes(),
+            validation: FieldValidation::Strict,
+            force: false,
+        };
+        self.engine.patch(self.target(plural, name), &patch, &mut self.call(false)).await
+    }
+
+    async fn delete(&self, plural: &str, name: &str, options: &str) -> Result<Deleted, Status> {
+        let options = DeleteOptions::from_body(&json::parse(options.as_bytes()).unwrap())?;
+        self.engine.delete(self.target(plural, name), &options, &mut self.call(options.dry_run)).await
+    }
+
+    /// The current state of an object as compact JSON of one of its parts; empty when there is no object.
+    async fn part(&self, plural: &str, name: &str, path: &[&str]) -> String {
+        match self.engine.get(&self.target(plural, name), Query(&[])).await {
+            Ok(object) => {
+                let tree = self.engine.tree(self.served(plural), &object).unwrap();
+                tree.at(path).map(json::to_string).unwrap_or_else(|| "none".into())
+            }
+            Err(_) => String::new(),
+        }
+    }
+}
+
+fn code<T>(result: Result<T, Status>) -> u16 {
+    result.err().map_or(0, |status| status.code)
+}
+
+#[tokio::test]
+async fn a_name_is_taken_once_and_generated_ones_differ() {
+    let world = World::new();
+    let named = r#"{"metadata":{"name":"a"}}"#;
+    assert_eq!(code(world.create(MAPS, named).await), 0);
+    assert_eq!(code(world.create(MAPS, named).await), 409);
+    let generated = r#"{"metadata":{"generateName":"g-"}}"#;
+    let first = world.create(MAPS, generated).await.unwrap().object;
+    let second = world.create(MAPS, generated).await.unwrap().object;
+    assert_ne!(meta::name(&first), meta::name(&second));
+    let versioned = world.create(MAPS, r#"{"metadata":{"name":"b","resourceVersion":"7"}}"#).await;
+    assert_eq!(code(versioned), 500);
+}
+
+#[tokio::test]
+async fn a_dry_run_leaves_nothing() {
+    let world = World::new();
+    let body = world.read(MAPS, r#"{"metadata":{"name":"a"}}"#).unwrap();
+    let target = world.target(MAPS, "");
+    let written = world.engine.create(target, body, &mut world.call(true)).await.unwrap();
+    assert_eq!(meta::resource_version(&written.object), "");
+    assert_eq!(world.part(MAPS, "a", &["kind"]).await, "");
+}
+
+#[tokio::test]
+async fn only_the_latest_version_can_be_updated() {
+    let world = World::new();
+    let first = world.create(MAPS, r#"{"metadata":{"name":"a"},"data":{"k":"1"}}"#).await.unwrap().object;
+    let version = meta::resource_version(&first).to_string();
+    let newer = format!(r#"{{"metadata":{{"name":"a","resourceVersion":"{version}"}},"data":{{"k":"2"}}}}"#);
+    assert_eq!(code(world.update(MAPS, "a", &newer).await), 0);
+    assert_eq!(code(world.update(MAPS, "a", &newer).await), 409);
+    let other = r#"{"metadata":{"name":"a","uid":"other"}}"#;
+    assert_eq!(code(world.update(MAPS, "a", other).await), 409);
+    assert_eq!(code(world.update(MAPS, "a", r#"{"metadata":{"name":"b"}}"#).await), 400);
+    assert_eq!(code(world.update(MAPS, "z", r#"{"metadata":{"name":"z"}}"#).await), 404);
+    // An update that changes nothing is no write.
+    let before = world.engine.store.revision();
+    assert_eq!(code(world.merge(MAPS, "a", r#"{"data":{"k":"2"}}"#).await), 0);
+    assert_eq!(world.engine.store.revision(), before);
+}
+
+#[tokio::test]
+async fn a_finalizer_holds_an_object_until_it_is_taken() {
+    let world = World::new();
+    world.create(MAPS, r#"{"metadata":{"name":"a","finalizers":["example.com/x"]}}"#).await.unwrap();
+    for _ in 0..2 {
+        let deleted = world.delete(MAPS, "a", "{}").await.unwrap();
+        assert!(matches!(deleted, Deleted::Object { is_gone: false, .. }));
+    }
+    assert_eq!(
+        world.part(MAPS, "a", &["metadata", "deletionTimestamp"]).await,
+        "\"1970-01-01T00:16:40Z\""
+    );
+    let again = world.create(MAPS, r#"{"metadata":{"name":"a"}}"#).await.unwrap_err();
+    assert!(again.message.starts_with("object is being deleted: "), "{}", again.message);
+    assert_eq!(code(world.merge(MAPS, "a", r#"{"metadata":{"finalizers":null}}"#).await), 0);
+    assert_eq!(world.part(MAPS, "a", &["kind"]).await, "");
+}
+
+#[tokio::test]
+async fn a_policy_becomes_a_finalizer() {
+    let world = World::new();
+    for (policy, expected) in [("Orphan", r#"["orphan"]"#), ("Foreground", r#"["foregroundDeletion"]"#)] {
+        let document = format!(r#"{{"metadata":{{"name":"{}"}}}}"#, policy.to_lowercase());
+        world.create(MAPS, &document).await.unwrap();
+        let options = format!(r#"{{"propagationPolicy":"{policy}"}}"#);
+        world.delete(MAPS, &policy.to_lowercase(), &options).await.unwrap();
+        let finalizers = world.part(MAPS, &policy.to_lowercase(), &["metadata", "finalizers"]).await;
+        assert_eq!(finalizers, expected);
+    }
+}
+
+#[tokio::test]
+async fn preconditions_guard_a_delete() {
+    let world = World::new();
+    world.create(MAPS, r#"{"metadata":{"name":"a"}}"#).await.unwrap();
+    for options in [r#"{"preconditions":{"uid":"x"}}"#, r#"{"preconditions":{"resourceVersion":"1"}}"#] {
+        assert_eq!(code(world.delete(MAPS, "a", options).await), 409);
+    }
+    assert_eq!(code(world.delete(MAPS, "a", r#"{"dryRun":["All"]}"#).await), 0);
+    assert!(matches!(world.delete(MAPS, "a", "{}").await, Ok(Deleted::Gone { .. })));
+    assert_eq!(code(world.delete(MAPS, "a", "{}").await), 404);
+}
+
+#[tokio::test]
+async fn a_pod_on_a_node_is_given_its_grace_period() {
+    let world = World::new();
+    let pod = r#"{"metadata":{"name":"p"},"spec":{"nodeName":"n","containers":[{"name":"c","image":"i"}]}}"#;
+    world.create("pods", pod).await.unwrap();
+    world.delete("pods", "p", "{}").await.unwrap();
+    let grace = ["metadata", "deletionGracePeriodSeconds"];
+    assert_eq!(world.part("pods", "p", &grace).await, "30");
+    world.delete("pods", "p", r#"{"gracePeriodSeconds":60}"#).await.unwrap();
+    assert_eq!(world.part("pods", "p", &grace).await, "30", "a period is only shortened");
+    world.delete("pods", "p", r#"{"gracePeriodSeconds":5}"#).await.unwrap();
+    assert_eq!(world.part("pods", "p", &grace).await, "5");
+    world.delete("pods", "p", r#"{"gracePeriodSeconds":0}"#).await.unwrap();
+    assert_eq!(world.part("pods", "p", &["kind"]).await, "");
+}
+
+#[tokio::test]
+async fn a_namespace_goes_when_it_is_finalized() {
+    let world = World::new();
+    world.create("namespaces", r#"{"metadata":{"name":"x"}}"#).await.unwrap();
+    world.delete("namespaces", "x", "{}").await.unwrap();
+    assert_eq!(world.part("namespaces", "x", &["status", "phase"]).await, "\"Terminating\"");
+    world.delete("namespaces", "x", "{}").await.unwrap();
+    assert_eq!(world.part("namespaces", "x", &["spec", "finalizers"]).await, "[\"kubernetes\"]");
+    let target = Target { subresource: "finalize", ..world.target("namespaces", "x") };
+    let body = world.read("namespaces", r#"{"metadata":{"name":"x"},"spec":{}}"#).unwrap();
+    world.engine.update(target, body, &mut world.call(false)).await.unwrap();
+    assert_eq!(world.part("namespaces", "x", &["kind"]).await, "");
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_in_one_snapshot() {
+    let world = World::new();
+    for name in ["a", "b", "c"] {
+        world.create(MAPS, &format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).await.unwrap();
+    }
+    let served = world.served(MAPS);
+    let mut query = vec![("limit".to_string(), "2".to_string())];
+    let options = ListOptions::read(Query(&query)).unwrap();
+    let selection = Selection::compile(served, &options, "").unwrap();
+    let first = world.engine.list(served, "ns", &options, &selection).await.unwrap();
+    assert_eq!((first.items.len(), first.remaining), (2, Some(1)));
+    world.delete(MAPS, "c", "{}").await.unwrap();
+    query.push(("continue".into(), first.continue_token.clone()));
+    let options = ListOptions::read(Query(&query)).unwrap();
+    let second = world.engine.list(served, "ns", &options, &selection).await.unwrap();
+    assert_eq!((second.items.len(), second.revision), (1, first.revision));
+    assert_eq!(second.continue_token, "");
+}
+
+#[tokio::test]
+async fn a_watch_tells_of_comings_and_goings_of_its_selection() {
+    let world = World::new();
+    world.create(MAPS, r#"{"metadata":{"name":"a"}}"#).await.unwrap();
+    let served = world.served(MAPS);
+    let pairs = [("watch", "1"), ("labelSelector", "l=x"), ("allowWatchBookmarks", "true")];
+    let pairs = pairs.map(|(key, value)| (key.to_string(), value.to_string()));
+    let options = ListOptions::read(Query(&pairs)).unwrap();
+    let selection = Selection::compile(served, &options, "").unwrap();
+    let mut watch = world.engine.watch(served, "ns", &options, selection).await.unwrap();
+    assert!(matches!(watch.next().await, Heard::InitialEnd(_)));
+    for label in ["x", "y"] {
+        let patch = format!(r#"{{"metadata":{{"labels":{{"l":"{label}"}}}}}}"#);
+        world.merge(MAPS, "a", &patch).await.unwrap();
+    }
+    let revision = world.engine.store.revision();
+    assert!(matches!(watch.next().await, Heard::Added(_)));
+    let Heard::Deleted(last) = watch.next().await else { panic!("the object left the selection") };
+    assert_eq!(last.modified, revision);
+    assert_eq!(last.digest.labels.first().map(|(_, value)| value.as_str()), Some("x"));
+}
