@@ -156,10 +156,7 @@ async fn a_finalizer_holds_an_object_until_it_is_taken() {
         let deleted = world.delete(MAPS, "a", "{}").await.unwrap();
         assert!(matches!(deleted, Deleted::Object { is_gone: false, .. }));
     }
-    assert_eq!(
-        world.part(MAPS, "a", &["metadata", "deletionTimestamp"]).await,
-        "\"1970-01-01T00:16:40Z\""
-    );
+    assert_eq!(world.part(MAPS, "a", &["metadata", "deletionTimestamp"]).await, "\"1970-01-01T00:16:40Z\"");
     let again = world.create(MAPS, r#"{"metadata":{"name":"a"}}"#).await.unwrap_err();
     assert!(again.message.starts_with("object is being deleted: "), "{}", again.message);
     assert_eq!(code(world.merge(MAPS, "a", r#"{"metadata":{"finalizers":null}}"#).await), 0);
