@@ -4,5 +4,6 @@ mod bad_input;
 mod crud;
 mod kubectl;
 mod lists;
+mod openapi;
 mod start;
 mod watches;
