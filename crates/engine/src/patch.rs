@@ -80,7 +80,13 @@ impl Engine {
             PatchKind::Strategic => self.merge_strategic(ty, current, patch, &mut strict)?,
             PatchKind::Apply => return Err(Status::internal("an apply is no patch of a tree")),
         };
-        let decoded = body::normalise(&self.api, ty, &next).map_err(|error| refuse(&shown, &error.0))?;
+        let decoded = match patch.kind {
+            PatchKind::Json | PatchKind::Merge => {
+                decode::json::decode(&self.api.schema, ty, shown.as_bytes())
+            }
+            PatchKind::Strategic | PatchKind::Apply => body::normalise(&self.api, ty, &next),
+        };
+        let decoded = decoded.map_err(|error| refuse(&shown, &error.0))?;
         strict.extend(decoded.strict);
         match patch.validation {
             FieldValidation::Strict if !strict.is_empty() => {
