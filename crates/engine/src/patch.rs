@@ -11,7 +11,7 @@ use pintle_object::{Details, FieldErrors, GroupKind, Map, Path, Reason, Status, 
 use pintle_patch::json_patch::OPERATIONS_MAX;
 use pintle_patch::strategic::{Fault, StrategicError, mismatch, strategic_merge};
 use pintle_patch::{go, json_patch, merge_patch, untyped};
-use pintle_schema::TypeId;
+use pintle_schema::{TypeId, decode};
 
 /// A patch as it came.
 #[derive(Clone, Copy, Debug)]
