@@ -1,5 +1,6 @@
 //! Runs a server from its configuration until it is told to stop.
 
+use crate::bootstrap::Cluster;
 use crate::config::Config;
 use crate::pki::{self, Names, Pki};
 use crate::{bootstrap, kubeconfig};
@@ -65,7 +66,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     let certificates = tokio::task::spawn_blocking(move || own_certificates(&for_pki));
     let engine = open_engine(config)?;
     let pki = certificates.await.map_err(|error| error.to_string())??;
-    bootstrap::run(&engine, now()).await.map_err(|status| status.message)?;
+    bootstrap::run(&engine, &cluster(config, &pki)?, now()).await.map_err(|status| status.message)?;
 
     let acceptor = acceptor(config, &pki)?;
     let app = Arc::new(app(config, &pki, engine)?);
@@ -99,6 +100,18 @@ fn open_engine(config: &Config) -> Result<Arc<Engine>, String> {
     let admission = Chain::new(&config.enable_admission_plugins, &config.disable_admission_plugins);
     engine.set_admission(Box::new(admission));
     Ok(Arc::new(engine))
+}
+
+fn cluster(config: &Config, pki: &Pki) -> Result<Cluster, String> {
+    let mut client_authorities = pki.ca.certificate.clone();
+    if let Some(path) = &config.client_ca_file {
+        client_authorities.push_str(&read(path)?);
+    }
+    Ok(Cluster {
+        service_cluster_ip_range: config.service_cluster_ip_range.clone(),
+        secure_port: config.secure_port,
+        client_authorities,
+    })
 }
 
 fn own_certificates(config: &Config) -> Result<Pki, String> {
