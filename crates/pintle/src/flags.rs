@@ -320,10 +320,10 @@ mod tests {
         assert_eq!((config.secure_port, config.verbosity, config.event_ttl_seconds), (7443, 3, 7200));
         assert!(config.bind_address.is_unspecified() && !config.allow_privileged);
         let config = read(
-            "--enable-admission-plugins=A,B --enable-admission-plugins=C --secure-port=1 --secure-port=2",
+            "--enable-admission-plugins=Priority,LimitRanger --enable-admission-plugins=RuntimeClass --secure-port=1 --secure-port=2",
         )
         .unwrap();
-        assert_eq!(config.enable_admission_plugins, ["A", "B", "C"]);
+        assert_eq!(config.enable_admission_plugins, ["Priority", "LimitRanger", "RuntimeClass"]);
         assert_eq!(config.secure_port, 2);
         assert!(config.warnings.is_empty());
     }
