@@ -5,9 +5,12 @@ use crate::call::{Call, Written};
 use crate::engine::{Engine, Target};
 use crate::options::FieldValidation;
 use crate::patch::Patch;
+use crate::scale::ScaleSource;
 use crate::update::Source;
-use pintle_object::{Details, Reason, Status, Value, yaml};
-use pintle_patch::ApplyError;
+use pintle_object::{Details, GroupVersionKind, Reason, Status, Value, yaml};
+use pintle_patch::strategic::mismatch;
+use pintle_patch::{ApplyError, apply};
+use pintle_schema::TypeId;
 
 /// A configuration as it was sent, and the keys that its maps have twice.
 struct Config {
@@ -23,20 +26,52 @@ impl Engine {
         patch: &Patch<'_>,
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
+        if target.subresource == "scale" {
+            return self.apply_scale(target, patch, call).await;
+        }
         let (manager, now) = (call.manager.clone(), call.now);
         let next = |current: Option<&Value>, warnings: &mut Vec<String>| {
             let config = read(patch.bytes)?;
-            check_kind(&target, &config.value)?;
+            check_kind(&target.served.gvk(), &config.value)?;
             let applied = self.tracked(&target, &manager, now, |tracking| {
                 pintle_patch::apply(tracking, current, &config.value, patch.force)
             });
-            let tree = applied.map_err(refuse)?;
+            let ty = target.served.resource.ty;
+            let object = self.canonical(ty, &config.value, &applied.map_err(refuse)?)?;
             check_duplicates(&config.duplicates, patch.validation, warnings)?;
-            let decoded = body::normalise(&self.api, target.served.resource.ty, &tree);
-            let failed = |why: &str| Status::new(500, Reason::Unknown, why);
-            Ok(decoded.map_err(|error| failed(&error.0))?.value)
+            Ok(object)
         };
         self.write_over(target, Source::Apply(&next), target.subresource.is_empty(), call).await
+    }
+
+    async fn apply_scale(
+        &self,
+        target: Target<'_>,
+        patch: &Patch<'_>,
+        call: &mut Call<'_>,
+    ) -> Result<Written, Status> {
+        let (manager, now) = (call.manager.clone(), call.now);
+        let gvk = GroupVersionKind::new("autoscaling", "v1", "Scale");
+        let next = |live: &Value, warnings: &mut Vec<String>| {
+            let config = read(patch.bytes)?;
+            check_kind(&gvk, &config.value)?;
+            let applied = self.tracked_scale(&manager, now, |tracking| {
+                pintle_patch::apply(tracking, Some(live), &config.value, patch.force)
+            });
+            let scale = self.canonical(self.scale_type(), &config.value, &applied.map_err(refuse)?)?;
+            check_duplicates(&config.duplicates, patch.validation, warnings)?;
+            Ok(scale)
+        };
+        self.update_scale(target, ScaleSource::Apply(&next), call).await
+    }
+
+    /// What an apply made of an object, as its type has it.
+    fn canonical(&self, ty: TypeId, config: &Value, tree: &Value) -> Result<Value, Status> {
+        match (mismatch(&self.api.schema, ty, tree), body::normalise(&self.api, ty, tree)) {
+            (None, Ok(decoded)) => Ok(decoded.value),
+            (Some(why), _) => Err(unconvertible(config, &why)),
+            (None, Err(error)) => Err(unconvertible(config, &error.0)),
+        }
     }
 }
 
@@ -58,8 +93,7 @@ fn read(bytes: &[u8]) -> Result<Config, Status> {
     )))
 }
 
-fn check_kind(target: &Target<'_>, config: &Value) -> Result<(), Status> {
-    let gvk = target.served.gvk();
+fn check_kind(gvk: &GroupVersionKind, config: &Value) -> Result<(), Status> {
     let (kind, version) = (config.str_at(&["kind"]), config.str_at(&["apiVersion"]));
     if kind == gvk.kind && version == gvk.group_version().to_string() {
         return Ok(());
@@ -85,6 +119,16 @@ fn check_duplicates(
         }
         FieldValidation::Strict | FieldValidation::Ignore => Ok(()),
     }
+}
+
+/// The configuration fits the schema well enough to be merged, but not its type.
+fn unconvertible(config: &Value, why: &str) -> Status {
+    let (about, gvk) = (apply::about(config), apply::gvk(config));
+    let message = format!(
+        "failed to convert new object ({about}) to proper version: unable to convert unstructured object to {gvk}: \
+         {why}"
+    );
+    Status::new(500, Reason::Unknown, message)
 }
 
 fn refuse(error: ApplyError) -> Status {

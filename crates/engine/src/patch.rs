@@ -69,12 +69,12 @@ impl Engine {
         let (next, shown) = match patch.kind {
             PatchKind::Json => {
                 let next = patch_json(current, patch, &mut strict)?;
-                let shown = json::to_string(&next);
+                let shown = as_sent(&next);
                 (next, shown)
             }
             PatchKind::Merge => {
                 let next = merge(current, patch, &mut strict)?;
-                let shown = json::to_string(&next);
+                let shown = as_sent(&next);
                 (next, shown)
             }
             PatchKind::Strategic => self.merge_strategic(ty, current, patch, &mut strict)?,
@@ -158,6 +158,24 @@ fn merge(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> Result
     let mut next = untyped(current);
     merge_patch::merge_patch(&mut next, tree);
     Ok(next)
+}
+
+/// The JSON of a patched tree, with numbers as the patch spells them: upstream does not read them in between, so
+/// that `2.0` is no integer.
+fn as_sent(tree: &Value) -> String {
+    match tree {
+        Value::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => format!("{float:.1}"),
+        Value::List(items) => {
+            format!("[{}]", items.iter().map(as_sent).collect::<Vec<_>>().join(","))
+        }
+        Value::Map(map) => {
+            let pair = |(key, value): (&str, &Value)| {
+                format!("{}:{}", json::to_string(&Value::from(key)), as_sent(value))
+            };
+            format!("{{{}}}", map.iter().map(pair).collect::<Vec<_>>().join(","))
+        }
+        other => json::to_string(other),
+    }
 }
 
 /// A generic 422: the details of what did not apply stay in the log.

@@ -6,9 +6,12 @@ use crate::meta;
 use crate::options::parse_uint;
 use crate::update::{self, Source};
 use pintle_object::selector::LabelSelector;
-use pintle_object::{FieldErrors, GroupKind, Map, Path, Reason, Status, Value};
+use pintle_object::{FieldErrors, GroupKind, GroupVersionKind, Map, Path, Reason, Status, Value};
+use pintle_patch::managed::{Managed, scale_managers_to_parent, scale_managers_to_scale};
+use pintle_patch::track_update;
+use pintle_schema::TypeId;
 
-const API_VERSION: &str = "autoscaling/v1";
+pub(crate) const API_VERSION: &str = "autoscaling/v1";
 const REPLICAS: [&str; 2] = ["spec", "replicas"];
 
 /// Where the next scale comes from.
@@ -16,6 +19,8 @@ pub enum ScaleSource<'a> {
     Body(Value),
     /// Computes the next scale from the current one.
     Patch(&'a ScaleProposal<'a>),
+    /// Like a patch, but its new scale says who manages it.
+    Apply(&'a ScaleProposal<'a>),
 }
 
 /// The next scale from the current one; texts of warnings go into the list.
@@ -43,6 +48,12 @@ impl Engine {
         scale
     }
 
+    /// The type of Scale.
+    pub(crate) fn scale_type(&self) -> TypeId {
+        let gvk = GroupVersionKind::new("autoscaling", "v1", "Scale");
+        self.api.kind(&gvk).expect("the tables hold Scale")
+    }
+
     /// Writes the replicas of a scale into its object; the answer is the scale that came of it.
     pub async fn update_scale(
         &self,
@@ -51,16 +62,28 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
         let served = target.served;
+        let (manager, now) = (call.manager.clone(), call.now);
         let rescale = |current: Option<&Value>, warnings: &mut Vec<String>| {
             let missing = || Status::not_found(&served.group_resource(), target.name);
             let current = current.ok_or_else(missing)?;
-            let next = match &source {
+            let managed = Managed::of(current).unwrap_or_default();
+            let api_version = served.api_version();
+            let mut live = self.scale(served, current);
+            scale_managers_to_scale(&managed, &[&api_version], &REPLICAS).write_to(&mut live);
+            let mut next = match &source {
                 ScaleSource::Body(body) => body.clone(),
-                ScaleSource::Patch(patch) => patch(&self.scale(served, current), warnings)?,
+                ScaleSource::Patch(patch) | ScaleSource::Apply(patch) => patch(&live, warnings)?,
             };
-            apply(&target, &next, current)
+            if !matches!(source, ScaleSource::Apply(_)) {
+                self.tracked_scale(&manager, now, |tracking| track_update(tracking, Some(&live), &mut next));
+            }
+            let mut object = apply(&target, &next, current)?;
+            let of_scale = Managed::of(&next).unwrap_or_default();
+            scale_managers_to_parent(&managed, of_scale, &[&api_version], &api_version, &REPLICAS)
+                .write_to(&mut object);
+            Ok(object)
         };
-        let written = self.write_over(target, Source::Patch(&rescale), false, call).await?;
+        let written = self.write_over(target, Source::Apply(&rescale), false, call).await?;
         Ok(Written { object: self.scale(served, &written.object), created: false })
     }
 }

@@ -3,9 +3,10 @@
 use crate::call::Call;
 use crate::convert;
 use crate::engine::{Engine, Served, Target};
+use crate::scale;
 use pintle_object::Value;
 use pintle_object::time::Time;
-use pintle_patch::{Tracking, Versions, reset_fields, track_update};
+use pintle_patch::{Filter, Tracking, Versions, reset_fields, track_update};
 use pintle_schema::TypeId;
 
 impl Engine {
@@ -43,6 +44,27 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Like `tracked`, for the Scale of the target, which is served in one version.
+    pub(crate) fn tracked_scale<R>(
+        &self,
+        manager: &str,
+        now: Time,
+        run: impl FnOnce(&Tracking<'_>) -> R,
+    ) -> R {
+        run(&Tracking {
+            schema: &self.api.schema,
+            ty: self.scale_type(),
+            api_version: scale::API_VERSION,
+            subresource: "scale",
+            manager,
+            filter: &Filter::All,
+            versions: &(),
+            now,
+        })
+    }
+}
+
 /// The versions that a resource is served in.
 struct ServedVersions<'a> {
     engine: &'a Engine,
@@ -59,9 +81,12 @@ impl Versions for ServedVersions<'_> {
 }
 
 impl ServedVersions<'_> {
-    /// The same resource in another version.
+    /// The same resource in another version of its group: managers who wrote through another group are forgotten.
     fn version(&self, api_version: &str) -> Option<&Served> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        if group != self.served.resource.group {
+            return None;
+        }
         let served = self.engine.find(group, version, &self.served.resource.plural)?;
         (served.resource.key_prefix == self.served.resource.key_prefix).then_some(served.as_ref())
     }

@@ -311,9 +311,6 @@ impl Apply<'_> {
         }
         let mut config = self.config.clone();
         config.remove(&path);
-        if config.map_at(&["metadata", "annotations"]).is_some_and(|map| map.is_empty()) {
-            config.remove(&["metadata", "annotations"]);
-        }
         object.set(&path, format!("{}\n", json::to_string(&config)));
         let annotations = object.map_at(&["metadata", "annotations"]).into_iter().flat_map(|map| map.iter());
         let bytes: usize =
@@ -353,14 +350,14 @@ fn is_same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// `namespace/name; apps/v1, Kind=Deployment`
-fn about(object: &Value) -> String {
+/// How messages name an object: `namespace/name; apps/v1, Kind=Deployment`.
+pub fn about(object: &Value) -> String {
     let (namespace, name) = (object.str_at(&["metadata", "namespace"]), object.str_at(&["metadata", "name"]));
     format!("{namespace}/{name}; {}", gvk(object))
 }
 
 /// `apps/v1, Kind=Deployment`, and `/v1, Kind=Pod` for the core group.
-fn gvk(object: &Value) -> String {
+pub fn gvk(object: &Value) -> String {
     let version = object.str_at(&["apiVersion"]);
     let slash = if version.contains('/') { "" } else { "/" };
     format!("{slash}{version}, Kind={}", object.str_at(&["kind"]))

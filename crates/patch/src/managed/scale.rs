@@ -24,7 +24,9 @@ pub fn scale_managers_to_scale(parent: &Managed, api_versions: &[&str], replicas
 /// Brings the managers of a written Scale back into those of its object.
 ///
 /// An owner of the replicas that is no manager of the Scale any more has lost them; a new manager of the Scale
-/// gets an entry in `api_version`, the version that the request addressed the object in.
+/// gets an entry in `api_version`, the version that the request addressed the object in. As upstream has it, an
+/// updater is never found again among the managers of the Scale, for its version tells it apart: its replicas move
+/// to an entry of their own.
 pub fn scale_managers_to_parent(
     parent: &Managed,
     scale: Managed,
@@ -33,27 +35,25 @@ pub fn scale_managers_to_parent(
     replicas: &[&str],
 ) -> Managed {
     let path = elements(replicas);
-    let mut lost = FieldSet::new();
-    lost.insert(&path);
+    let mut own = FieldSet::new();
+    own.insert(&path);
     let mut scale = scale.entries;
     let mut out = Managed::default();
     for entry in parent.entries.iter().filter(|entry| api_versions.contains(&entry.api_version.as_str())) {
         let mut entry = entry.clone();
         if entry.fields.has(&path) {
-            // Seen in the Scale, the manager has the Scale's version; updaters are told apart by their version.
-            let seen = Entry { api_version: SCALE_VERSION.into(), ..entry.clone() };
-            match scale.iter().position(|known| known.is_same_manager(&seen)) {
+            match scale.iter().position(|known| known.is_same_manager(&entry)) {
                 Some(place) => drop(scale.remove(place)),
-                None => entry.fields = entry.fields.difference(&lost),
+                None => entry.fields = entry.fields.difference(&own),
             }
         }
         if !entry.fields.is_empty() {
-            out.put(entry);
+            out.entries.push(entry);
         }
     }
     let replicas_of_scale = [Element::field("spec"), Element::field("replicas")];
     for entry in scale.into_iter().filter(|entry| entry.fields.has(&replicas_of_scale)) {
-        out.put(Entry { api_version: api_version.into(), fields: lost.clone(), time: None, ..entry });
+        out.entries.push(Entry { api_version: api_version.into(), fields: own.clone(), time: None, ..entry });
     }
     out
 }

@@ -148,8 +148,10 @@ fn the_oldest_of_many_managers_are_put_together() {
 #[test]
 fn items_without_keys_stop_the_tracking() {
     let world = World::new();
+    let account = world.write("ServiceAccount", "u", 0, None, r#"{"secrets":[{}]}"#);
+    assert!(entries(&account).is_empty());
     let pod = world.write("Pod", "u", 0, None, r#"{"spec":{"imagePullSecrets":[{}]}}"#);
-    assert!(entries(&pod).is_empty());
+    assert_eq!(entries(&pod), [r#"u {"f:spec":{"f:imagePullSecrets":{".":{},"k:{\"name\":\"\"}":{}}}}"#]);
 }
 
 #[test]

@@ -26,7 +26,9 @@ fn check(schema: &Schema, ty: TypeId, field: Option<&Field>, value: &Value) -> O
             entries.values().find_map(|item| check(schema, map.value, None, item))
         }
         (Shape::Map(_), _) => Some(format!("cannot restore map from {}", kind(value))),
-        (Shape::Bytes, Value::Text(text)) => bytes::decode(text).err(),
+        (Shape::Bytes, Value::Text(text)) => {
+            bytes::decode(text).err().map(|why| format!("error decoding from json: {why}"))
+        }
         (Shape::Bytes, _) => Some(format!("cannot restore slice from {}", kind(value))),
         (Shape::Text, _) => scalar("string", field, value),
         (Shape::Bool, _) => scalar("bool", field, value),

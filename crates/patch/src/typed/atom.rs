@@ -2,7 +2,8 @@
 
 use crate::fields::Element;
 use pintle_object::{Map, Text, Value};
-use pintle_schema::model::{List, ListType, Schema, Shape, Struct, TypeId};
+use pintle_schema::decode::zero;
+use pintle_schema::model::{List, ListType, Presence, Schema, Shape, Struct, TypeId};
 
 /// A type, or the absence of one: a subtree without a schema is judged by its values.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -133,6 +134,21 @@ pub(crate) fn item_element(schema: &Schema, list: &List, item: &Value) -> Result
     }
 }
 
+/// What an absent key counts as: the default that OpenAPI shows for the field, which for fields that Go always
+/// writes is their zero value.
+fn key_default(schema: &Schema, item: TypeId, inner: &Struct, name: &str) -> Option<Value> {
+    let field = inner.field(name)?;
+    if field.default.is_some() {
+        return field.default.clone();
+    }
+    let is_written = field.presence == Presence::Always && !field.pointer;
+    let is_marked = EMPTY_KEYS.contains(&(schema.ty(item).name.as_ref(), name));
+    (is_written || is_marked).then(|| zero(schema, field.ty)).filter(|value| !value.is_null())
+}
+
+/// Key fields that Go leaves out when empty and that OpenAPI nevertheless gives an empty default.
+const EMPTY_KEYS: [(&str, &str); 1] = [("k8s.io.api.core.v1.LocalObjectReference", "name")];
+
 fn keyed_element(schema: &Schema, list: &List, item: &Value) -> Result<Element, String> {
     if item.is_null() {
         return Err("associative list with keys may not have a null element".into());
@@ -146,9 +162,9 @@ fn keyed_element(schema: &Schema, list: &List, item: &Value) -> Result<Element, 
     };
     let mut keys: Vec<(Text, Value)> = Vec::with_capacity(list.keys.len());
     for name in &list.keys {
-        let default = || inner?.field(name)?.default.as_ref();
-        if let Some(value) = map.get(name).or_else(default) {
-            keys.push((Text::from(name.as_ref()), value.clone()));
+        let default = || key_default(schema, list.item, inner?, name);
+        if let Some(value) = map.get(name).cloned().or_else(default) {
+            keys.push((Text::from(name.as_ref()), value));
         }
     }
     if keys.is_empty() {

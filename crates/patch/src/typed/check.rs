@@ -95,17 +95,12 @@ impl<'a, 'v> Walk<'a, 'v> {
             Shape::Int32 | Shape::Int64 | Shape::Double if !is_number(value) => {
                 self.complain(format!("expected numeric (int or float), got {}", go::type_name(value)));
             }
-            Shape::IntOrString => {
+            Shape::IntOrString | Shape::Quantity => {
                 if matches!(value, Value::List(_) | Value::Map(_) | Value::Raw(_)) {
                     self.complain(format!("expected any scalar, got {}", shown(value)));
                 }
             }
-            Shape::Text
-            | Shape::Bytes
-            | Shape::Quantity
-            | Shape::Time
-            | Shape::MicroTime
-            | Shape::Duration
+            Shape::Text | Shape::Bytes | Shape::Time | Shape::MicroTime | Shape::Duration
                 if !matches!(value, Value::Text(_)) =>
             {
                 let held = go::syntax(value);
