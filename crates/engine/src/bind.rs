@@ -13,6 +13,7 @@ const ATTEMPTS_MAX: usize = 5;
 impl Engine {
     /// Assigns the pod of `pod` to the node that the binding names.
     pub async fn bind(&self, pod: Target<'_>, mut body: Value, call: &mut Call<'_>) -> Result<(), Status> {
+        pod.check_name()?;
         meta::ensure_namespace(&mut body, pod.namespace)?;
         if meta::name(&body) != pod.name {
             return Err(Status::bad_request("name in URL does not match name in Binding object"));
@@ -42,7 +43,7 @@ impl Engine {
         let missing = || Status::not_found(&served.group_resource(), pod.name);
         let collection = served.collection.ok_or_else(missing)?;
         let existing = self.store.get(collection, &pod.key()).ok_or_else(missing)?;
-        crate::update::check_uid(pod, body, &existing)?;
+        crate::preconditions::check_uid(pod, body, &existing)?;
         let mut object = self.storage_tree(served, &existing)?;
         let conflict = |why: String| {
             let resource = GroupResource::new(

@@ -6,7 +6,7 @@ use crate::engine::{Engine, Served, Target};
 use crate::kinds::eviction;
 use crate::meta;
 use crate::options::DeleteOptions;
-use pintle_object::{Status, Value};
+use pintle_object::{Reason, Status, Value};
 use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ impl Engine {
         if meta::name(&body) != pod.name {
             return Err(Status::bad_request("name in URL does not match name in Eviction object"));
         }
+        check_dry_run(&body, call.dry_run)?;
         let null = Value::map();
         let options = DeleteOptions::from_body(body.get("deleteOptions").unwrap_or(&null))?;
         call.dry_run |= options.dry_run;
@@ -110,4 +111,16 @@ impl Engine {
         }
         Err(Status::stale(&served.group_resource(), target.name))
     }
+}
+
+/// What the query and the content say about a dry run must agree when both say something.
+fn check_dry_run(body: &Value, is_dry_run: bool) -> Result<(), Status> {
+    let content = body.list_at(&["deleteOptions", "dryRun"]);
+    if !is_dry_run || content.is_empty() || content == [Value::from("All")] {
+        return Ok(());
+    }
+    let texts: Vec<&str> = content.iter().map(|value| value.as_str().unwrap_or("")).collect();
+    let message =
+        format!("Non-matching dry-run options in request and content: [All] and [{}]", texts.join(" "));
+    Err(Status::new(500, Reason::Unknown, message))
 }

@@ -82,7 +82,7 @@ fn from_url(token: &str) -> Result<Vec<u8>, String> {
         return Err(format!("illegal base64 data at input byte {place}"));
     }
     let mut text = token.replace('-', "+").replace('_', "/");
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     bytes::decode(&text)

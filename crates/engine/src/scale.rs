@@ -4,7 +4,8 @@ use crate::call::{Call, Written};
 use crate::engine::{Engine, Served, Target};
 use crate::meta;
 use crate::options::parse_uint;
-use crate::update::{self, Source};
+use crate::preconditions;
+use crate::update::Source;
 use pintle_object::selector::LabelSelector;
 use pintle_object::{FieldErrors, GroupKind, GroupVersionKind, Map, Path, Reason, Status, Value};
 use pintle_patch::managed::{Managed, scale_managers_to_parent, scale_managers_to_scale};
@@ -90,7 +91,7 @@ impl Engine {
 
 /// The object with the replicas of a scale, after the checks that a scale must pass.
 fn apply(target: &Target<'_>, scale: &Value, current: &Value) -> Result<Value, Status> {
-    update::check_name(target, scale)?;
+    preconditions::check_name(target, scale)?;
     let replicas = scale.int_at(&REPLICAS).unwrap_or(0);
     if replicas < 0 {
         let mut errors = FieldErrors::new();

@@ -32,7 +32,7 @@ pub struct Watch {
 }
 
 enum Source {
-    Store(Watcher),
+    Store(Box<Watcher>),
     /// The one answer of a watch that could not begin.
     Failed(Option<Box<Status>>),
 }
@@ -59,7 +59,7 @@ impl Engine {
         };
         let interest = selection.interest(namespace);
         let source = match self.store.watch(collection, from, interest) {
-            Ok(watcher) => Source::Store(watcher),
+            Ok(watcher) => Source::Store(Box::new(watcher)),
             Err(gone) => Source::Failed(Some(Box::new(Status::expired(format!(
                 "too old resource version: {version} ({})",
                 gone.oldest.0

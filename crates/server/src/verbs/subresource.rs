@@ -74,7 +74,7 @@ async fn write_scale(
     let body = call::body(request)?;
     let validation = options.field_validation;
     let scale = body::decode(&app.engine.api, body, ty, &gvk, validation, &mut call.warnings)?;
-    pintle_engine::update::check_name(&target, &scale)?;
+    pintle_engine::preconditions::check_name(&target, &scale)?;
     let written = app.engine.update_scale(target, ScaleSource::Body(scale), call).await?;
     form::scale(app, request, accept, &target, 200, &written.object)
 }
