@@ -3,7 +3,9 @@
 use crate::admission::Operation;
 use crate::call::{Call, Written};
 use crate::engine::{Engine, Target};
-use crate::preconditions::{check_name, check_uid, check_version, goes_with_update, keep_system_fields, uid_conflict};
+use crate::preconditions::{
+    check_name, check_uid, check_version, goes_with_update, keep_system_fields, uid_conflict,
+};
 use crate::validation::{self, NameRule};
 use crate::{convert, meta};
 use pintle_object::{FieldErrors, Reason, Status, Value};
