@@ -9,6 +9,11 @@ use std::io::Read;
 
 static BLOB: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptions.bin"));
 
+/// The packed descriptions, for hashes of what is made from them.
+pub fn blob() -> &'static [u8] {
+    BLOB
+}
+
 /// Descriptions by type and field, by OpenAPI names: `io.k8s.api.core.v1.Pod`, `spec`.
 pub struct Descriptions {
     types: HashMap<String, Described>,

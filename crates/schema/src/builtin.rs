@@ -41,6 +41,11 @@ impl Builtin {
     }
 }
 
+/// The packed tables, for hashes of what is made from them.
+pub fn blob() -> &'static [u8] {
+    BLOB
+}
+
 /// Opens the packed tables. Cheap enough for every start: names are borrowed from the binary.
 pub fn builtin() -> Builtin {
     let mut reader = Reader { bytes: BLOB };

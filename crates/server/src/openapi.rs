@@ -8,7 +8,7 @@ use bytes::Bytes;
 use pintle_descriptions::Descriptions;
 use pintle_object::{Map, Value, json};
 use pintle_schema::Builtin;
-use pintle_schema::openapi::{Documents, wire};
+use pintle_schema::openapi::{Documents, NoDescriptions, wire};
 use sha2::{Digest as _, Sha512};
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -25,12 +25,14 @@ const MAX_AGE_SECONDS: i64 = 365 * 24 * 3600;
 /// The documents that were asked for so far.
 #[derive(Default)]
 pub struct OpenApi {
+    /// The hash of what all documents are made of.
+    origin: OnceLock<[u8; 64]>,
     v2: OnceLock<Page>,
     index: OnceLock<Page>,
     groups: Mutex<HashMap<String, Option<Arc<Page>>>>,
 }
 
-/// A JSON document, compressed, and the hash of its content.
+/// A JSON document, compressed, and the hash that stands for its content.
 struct Page {
     gzip: Bytes,
     len: usize,
@@ -60,10 +62,9 @@ pub fn answer(app: &App, request: &Request) -> Option<Response> {
 
 fn version_2(app: &App, request: &Request) -> Response {
     let Some(form) = form(request, V2_PROTOBUF) else { return empty(406).with("vary", "Accept") };
-    let page = app
-        .openapi
-        .v2
-        .get_or_init(|| with_documents(&app.engine.api, |documents| Page::new(&documents.v2())));
+    let page = app.openapi.v2.get_or_init(|| {
+        with_documents(&app.engine.api, |documents| Page::new(&documents.v2(), app.openapi.hash(V2)))
+    });
     page.answer_in(form, request, V2_PROTOBUF, wire::v2).with("vary", "Accept")
 }
 
@@ -74,7 +75,7 @@ fn group(app: &App, request: &Request, path: &str) -> Response {
     let Some(form) = form(request, V3_PROTOBUF) else { return empty(406).with("vary", "Accept") };
     let wanted = request.query.text("hash");
     if !wanted.is_empty() && wanted != page.hash {
-        return empty(301).with("location", page.location(path)).with("vary", "Accept");
+        return empty(301).with("location", location(path, &page.hash)).with("vary", "Accept");
     }
     let response = page.answer_in(form, request, V3_PROTOBUF, wire::v3).with("vary", "Accept");
     if wanted.is_empty() {
@@ -84,27 +85,18 @@ fn group(app: &App, request: &Request, path: &str) -> Response {
     response.with("cache-control", "public, immutable").with("expires", expires)
 }
 
-/// Every document by its path, each with the hash of its content.
+/// Every document by its path, each with its hash: no document needs to be made for it.
 fn index(app: &App) -> Page {
-    let api = &app.engine.api;
-    let paths = with_documents(api, |documents| {
-        let paths = documents.paths();
-        for path in &paths {
-            app.openapi.keep(path, || documents.v3(path).map(|document| Page::new(&document)));
-        }
-        paths
-    });
+    let documents = Documents::new(&app.engine.api, &NoDescriptions);
     let mut entries = Map::new();
-    for path in &paths {
-        if let Some(page) = app.openapi.page(api, path) {
-            let mut entry = Map::new();
-            entry.insert("serverRelativeURL", page.location(path));
-            entries.insert(path.as_str(), entry);
-        }
+    for path in documents.paths() {
+        let mut entry = Map::new();
+        entry.insert("serverRelativeURL", location(&path, &app.openapi.hash(&path)));
+        entries.insert(path, entry);
     }
     let mut index = Map::new();
     index.insert("paths", entries);
-    Page::new(&Value::Map(index))
+    Page::new(&Value::Map(index), app.openapi.hash(V3))
 }
 
 fn with_documents<T>(api: &Builtin, make: impl FnOnce(&Documents<'_>) -> T) -> T {
@@ -115,8 +107,25 @@ impl OpenApi {
     /// The document at a path under `/openapi/v3/`.
     fn page(&self, api: &Builtin, path: &str) -> Option<Arc<Page>> {
         self.keep(path, || {
-            with_documents(api, |documents| documents.v3(path)).map(|document| Page::new(&document))
+            let document = with_documents(api, |documents| documents.v3(path))?;
+            Some(Page::new(&document, self.hash(path)))
         })
+    }
+
+    /// The hash of a document of the built-in API, from what it is made of: it changes when the tables, the
+    /// descriptions or the program do.
+    fn hash(&self, path: &str) -> String {
+        let origin = self.origin.get_or_init(|| {
+            let mut hash = Sha512::new();
+            hash.update(env!("CARGO_PKG_VERSION"));
+            hash.update(pintle_schema::builtin::blob());
+            hash.update(pintle_descriptions::blob());
+            hash.finalize().into()
+        });
+        let mut hash = Sha512::new();
+        hash.update(origin);
+        hash.update(path);
+        hash.finalize().iter().map(|byte| format!("{byte:02X}")).collect()
     }
 
     /// Paths that nothing is served at are forgotten, so that asking for them costs no memory.
@@ -132,17 +141,12 @@ impl OpenApi {
 }
 
 impl Page {
-    fn new(document: &Value) -> Page {
+    fn new(document: &Value, hash: String) -> Page {
         let json = json::to_string(document).into_bytes();
-        let hash = Sha512::digest(&json).iter().map(|byte| format!("{byte:02X}")).collect();
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
         encoder.write_all(&json).expect("writing to memory does not fail");
         let gzip = encoder.finish().expect("writing to memory does not fail");
         Page { gzip: gzip.into(), len: json.len(), hash, protobuf: OnceLock::new() }
-    }
-
-    fn location(&self, path: &str) -> String {
-        format!("/openapi/v3/{path}?hash={}", self.hash)
     }
 
     fn answer(&self, request: &Request, content_type: &str) -> Response {
@@ -183,6 +187,10 @@ impl Page {
         decoder.read_to_end(&mut json).expect("the page was compressed by us");
         json
     }
+}
+
+fn location(path: &str, hash: &str) -> String {
+    format!("/openapi/v3/{path}?hash={hash}")
 }
 
 /// The first form of those that a client accepts, in its order; JSON when it says nothing.
@@ -230,8 +238,14 @@ mod tests {
     fn a_page_is_what_was_put_in() {
         let mut document = Value::map();
         document.set(&["openapi"], "3.0.0");
-        let page = Page::new(&document);
+        let page = Page::new(&document, String::from("AB"));
         assert_eq!(page.json(), br#"{"openapi":"3.0.0"}"#);
-        assert_eq!(page.hash.len(), 128);
+    }
+
+    #[test]
+    fn documents_differ_in_their_hashes() {
+        let openapi = OpenApi::default();
+        assert_eq!(openapi.hash("api/v1").len(), 128);
+        assert_ne!(openapi.hash("api/v1"), openapi.hash("apis"));
     }
 }

@@ -181,30 +181,33 @@ fn check_number(node: &Node, path: &str, value: &Value) -> Verdict {
         check_multiple(node, path, value, factor, &mut verdict);
     }
     if let Some(min) = node.minimum {
-        let (bound, than) = (shown(min), if node.minimum_is_exclusive { "" } else { " or equal to" });
-        if !fits(node, &Value::Float(min)) {
-            verdict.general(&range_message(node, "Minimum boundary", path));
-        }
-        if number < min || (node.minimum_is_exclusive && number == min) {
-            verdict.invalid(path, value, &format!("should be greater than{than} {bound}"));
+        let bound = bound(node, value, min, "Minimum boundary", path, &mut verdict);
+        let than = if node.minimum_is_exclusive { "" } else { " or equal to" };
+        if number < bound || (node.minimum_is_exclusive && number == bound) {
+            verdict.invalid(path, value, &format!("should be greater than{than} {}", shown(bound)));
         }
     }
     if let Some(max) = node.maximum {
-        let (bound, than) = (shown(max), if node.maximum_is_exclusive { "" } else { " or equal to" });
-        if !fits(node, &Value::Float(max)) {
-            verdict.general(&range_message(node, "Maximum boundary", path));
-        }
-        if number > max || (node.maximum_is_exclusive && number == max) {
-            verdict.invalid(path, value, &format!("should be less than{than} {bound}"));
+        let bound = bound(node, value, max, "Maximum boundary", path, &mut verdict);
+        let than = if node.maximum_is_exclusive { "" } else { " or equal to" };
+        if number > bound || (node.maximum_is_exclusive && number == bound) {
+            verdict.invalid(path, value, &format!("should be less than{than} {}", shown(bound)));
         }
     }
     verdict
 }
 
-fn check_multiple(node: &Node, path: &str, value: &Value, factor: f64, verdict: &mut Verdict) {
-    if !fits(node, &Value::Float(factor)) {
-        verdict.general(&range_message(node, "MultipleOf", path));
+/// The number that a constraint stands for: integers are held against its whole part, if it fits the type.
+fn bound(node: &Node, value: &Value, limit: f64, what: &str, path: &str, verdict: &mut Verdict) -> f64 {
+    if !fits(node, &Value::Float(limit)) {
+        verdict.general(&range_message(node, what, path));
+        return limit;
     }
+    if matches!(value, Value::Int(_)) { limit.trunc() } else { limit }
+}
+
+fn check_multiple(node: &Node, path: &str, value: &Value, factor: f64, verdict: &mut Verdict) {
+    let factor = bound(node, value, factor, "MultipleOf", path, verdict);
     if factor <= 0.0 {
         let detail = format!("factor MultipleOf declared for {path} must be positive: {}", shown(factor));
         verdict.invalid_shown(path, shown(factor), &detail);

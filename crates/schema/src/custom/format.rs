@@ -1,5 +1,6 @@
 //! The formats that CRD schemas may ask for.
 
+use super::pattern::translate;
 use pintle_object::{bytes, content, time};
 use regex::Regex;
 use std::sync::LazyLock;
@@ -25,8 +26,8 @@ fn check_of(format: &str) -> Option<fn(&str) -> bool> {
         "uri" => is_uri,
         "email" => is_email,
         "hostname" => is_hostname,
-        "ipv4" => |text| text.parse::<std::net::Ipv4Addr>().is_ok(),
-        "ipv6" => |text| text.parse::<std::net::Ipv6Addr>().is_ok(),
+        "ipv4" => |text| text.contains('.') && is_ip(text),
+        "ipv6" => |text| text.contains(':') && is_ip(text),
         "cidr" => is_cidr,
         "mac" => is_mac,
         "uuid" => |text| is_uuid(text, None, false),
@@ -52,7 +53,7 @@ fn check_of(format: &str) -> Option<fn(&str) -> bool> {
 }
 
 fn pattern(source: &str) -> Regex {
-    Regex::new(source).expect("the patterns of this file are valid")
+    Regex::new(&translate(source)).expect("the patterns of this file are valid")
 }
 
 static SSN: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\d{3}[- ]?\d{2}[- ]?\d{4}$"));
@@ -69,12 +70,6 @@ static HOSTNAME: LazyLock<Regex> = LazyLock::new(|| {
         r"^([{letter}]((-?[{letter}]{{0,62}})?)|([{letter}](([{letter}-]{{0,61}}[{letter}])?)(\.)){{1,}}([a-zA-Z\p{{L}}]){{2,63}})$"
     ))
 });
-static SCALA_DURATION: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"^([+-]?\d+(\.\d+)?)\s*(ns|nano|nanosecond|us|µs|micro|microsecond|ms|milli|millisecond|s|sec|second|m|min|minute|h|hr|hour|d|day|w|wk|week)s?$",
-    )
-});
-
 fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -116,15 +111,23 @@ fn is_hostname(text: &str) -> bool {
         && text.split('.').all(|label| (1..=63).contains(&label.len()))
 }
 
+/// Go's `ParseIP` of old: leading zeros of an IPv4 address do not count.
+fn is_ip(text: &str) -> bool {
+    let is_part = |part: &str| {
+        let digits = part.trim_start_matches('0');
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && (digits.is_empty() || digits.parse::<u8>().is_ok())
+    };
+    let parts: Vec<&str> = text.split('.').collect();
+    (parts.len() == 4 && parts.into_iter().all(is_part)) || text.parse::<std::net::Ipv6Addr>().is_ok()
+}
+
 fn is_cidr(text: &str) -> bool {
     let Some((address, bits)) = text.split_once('/') else { return false };
     let is_number = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
-    let bits = bits.parse::<u8>().unwrap_or(u8::MAX);
-    match address.parse::<std::net::IpAddr>() {
-        Ok(std::net::IpAddr::V4(_)) => is_number && bits <= 32,
-        Ok(std::net::IpAddr::V6(_)) => is_number && bits <= 128,
-        Err(_) => false,
-    }
+    let bits_max = if address.contains(':') { 128 } else { 32 };
+    is_ip(address) && is_number && bits.parse::<u8>().is_ok_and(|bits| bits <= bits_max)
 }
 
 /// Six, eight or twenty bytes, in pairs parted by `:` or `-`, or in fours parted by dots.
@@ -203,12 +206,89 @@ fn is_date(text: &str) -> bool {
     text.len() == 10 && time::Time::parse(&format!("{text}T00:00:00Z")).is_ok()
 }
 
-/// Go's durations, and those of Scala: `3 days`.
+/// Units by their short names and the beginning of their long ones.
+const UNITS: [(&[&str], &str); 8] = [
+    (&["ns"], "nano"),
+    (&["us", "µs"], "micro"),
+    (&["ms"], "milli"),
+    (&["s"], "sec"),
+    (&["m"], "min"),
+    (&["h", "hr"], "hour"),
+    (&["d"], "day"),
+    (&["w", "wk"], "week"),
+];
+
+/// Go's durations, or a number with a unit anywhere: `3 days`, `P1D`.
 fn is_duration(text: &str) -> bool {
-    time::parse_duration(text).is_ok() || SCALA_DURATION.is_match(text)
+    static AMOUNT: LazyLock<Regex> = LazyLock::new(|| pattern(r"\d+\s*([A-Za-zµ]+)"));
+    let is_unit = |unit: &str| {
+        let unit = unit.to_lowercase();
+        UNITS.iter().any(|(short, long)| short.contains(&unit.as_str()) || unit.starts_with(long))
+    };
+    time::parse_duration(text).is_ok()
+        || AMOUNT.captures_iter(text).any(|found| found.get(1).is_some_and(|unit| is_unit(unit.as_str())))
 }
 
 fn is_date_time(text: &str) -> bool {
     let lower = text.to_lowercase();
     lower.split_once('t').is_some_and(|(date, time)| is_date(date) && TIME_OF_DAY.is_match(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_take_what_upstreams_take() {
+        let cases: [(&str, &[&str], &[&str]); 22] = [
+            ("bsonobjectid", &["507f1f77bcf86cd799439011"], &["507f", ""]),
+            ("uri", &["http://a/b?c", "/a", "urn:x"], &["", "a b", "a"]),
+            ("email", &["a@b.c", "A B <a@b>"], &["a", "@b", "a@"]),
+            ("hostname", &["example.com", "a"], &["a-b.c", "-a", "", "a..b"]),
+            ("ipv4", &["1.2.3.4", "01.2.3.4"], &["1.2.3", "::1", "", "1.2.3.256"]),
+            ("ipv6", &["::1", "fd00::1"], &["1.2.3.4", ":"]),
+            ("cidr", &["10.0.0.0/8", "fd00::/64"], &["10.0.0.0", "10.0.0.0/33", "10.0.0.0/+8"]),
+            ("mac", &["00:11:22:33:44:55", "0011.2233.4455"], &["00:11:22", "00:11:22:33:44:zz"]),
+            (
+                "uuid",
+                &["a8098c1a-f86e-11da-bd1a-00112444be1e", "A8098C1AF86E11DABD1A00112444BE1E"],
+                &["a8098c1a"],
+            ),
+            ("uuid4", &["25769c6c-d34d-4bfe-ba98-e0ee856f3e7a"], &["a8098c1a-f86e-11da-bd1a-00112444be1e"]),
+            ("isbn10", &["0321751043", "3-598-21508-8"], &["0321751044"]),
+            ("isbn13", &["978-0321751041"], &["978-0321751042"]),
+            ("creditcard", &["4111-1111-1111-1111"], &["4111-1111-1111-1112", "1"]),
+            ("ssn", &["111-11-1111"], &["111-1-1111"]),
+            ("hexcolor", &["#fff", "FFFFFF"], &["#ff", "#ggg"]),
+            ("rgbcolor", &["rgb(0, 255,1)"], &["rgb(256,0,0)"]),
+            ("byte", &["AAE="], &["", "A"]),
+            ("date", &["2024-02-29"], &["2023-02-29", "2024-1-1"]),
+            ("duration", &["1h", "3 days", "22 ns", "P1D"], &["1x", "", "h"]),
+            (
+                "date-time",
+                &["2024-01-02T03:04:05Z", "2024-01-02t03:04:05.5+01:00"],
+                &["2024-01-02", "2024-01-02T25:00:00Z"],
+            ),
+            ("k8s-short-name", &["a-1"], &["A", "a.b"]),
+            ("k8s-long-name", &["a.b-1"], &["A", "a..b"]),
+        ];
+        for (format, good, bad) in cases {
+            for text in good {
+                assert!(matches(format, text), "{format} {text}");
+            }
+            for text in bad {
+                assert!(!matches(format, text), "{format} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn formats_that_are_not_supported_are_ignored() {
+        for (types, format) in
+            [(&["string"], "int32"), (&["integer"], "date"), (&["object"], "uri"), (&["string"], "x")]
+        {
+            assert_eq!(supported(types, format), "");
+        }
+        assert_eq!(supported(&[], "date-time"), "date-time");
+    }
 }

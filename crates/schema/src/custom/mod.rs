@@ -5,6 +5,7 @@
 mod check;
 mod compile;
 mod default;
+mod embedded;
 mod format;
 mod lists;
 mod pattern;
@@ -15,7 +16,7 @@ mod verdict;
 mod tests;
 
 use pattern::Pattern;
-use pintle_object::{FieldErrors, Text, Value};
+use pintle_object::{FieldErrors, Path, Text, Value};
 
 /// The compiled schema of one version of a CRD.
 #[derive(Clone, Debug, Default)]
@@ -40,12 +41,14 @@ impl Custom {
         default::fill(&self.root, object);
     }
 
-    /// Checks an object against the schema, and then the uniqueness of items in lists that are sets or maps.
+    /// Checks an object against the schema, then its embedded resources, then the uniqueness of items in lists
+    /// that are sets or maps.
     ///
-    /// Expressions (`x-kubernetes-validations`) are not evaluated here.
+    /// The object's own metadata and expressions (`x-kubernetes-validations`) are not checked here.
     pub fn check(&self, object: &Value, errors: &mut FieldErrors) {
         check::check(&self.root, "", object).report(errors);
-        lists::check(&self.root, &pintle_object::Path::EMPTY, object, errors);
+        embedded::check(&self.root, &Path::EMPTY, object, errors);
+        lists::check(&self.root, &Path::EMPTY, object, errors);
     }
 }
 

@@ -31,7 +31,7 @@ impl Pattern {
 /// ^\d+$      ^[0-9]+$
 /// [\w[&&]   [[0-9A-Za-z_]\[\&\&]
 /// ```
-fn translate(source: &str) -> String {
+pub(super) fn translate(source: &str) -> String {
     let mut out = String::with_capacity(source.len() + 16);
     let mut chars = source.chars().peekable();
     // Counts the characters of the open class, to tell `]` as its first member from its end.

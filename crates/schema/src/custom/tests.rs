@@ -66,6 +66,17 @@ fn wrong_values_are_named_in_upstreams_words() {
             "spec.x: Invalid value: 3: spec.x in body should be a multiple of 5",
         ),
         (
+            r#"{"type":"number","multipleOf":0.5}"#,
+            "1",
+            "spec.x: Invalid value: 0: factor MultipleOf declared for spec.x must be positive: 0",
+        ),
+        (r#"{"type":"number","multipleOf":0.5}"#, "1.5", ""),
+        (
+            r#"{"type":"object","x-kubernetes-embedded-resource":true}"#,
+            r#"{"kind":"","apiVersion":"a/b/c"}"#,
+            r#"spec.x.apiVersion: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c, spec.x.kind: Invalid value: "": must not be empty"#,
+        ),
+        (
             r#"{"type":"integer","format":"int32"}"#,
             "2147483648",
             r#"<nil>: Invalid value: "": Checked value must be of type integer with format int32 in spec.x"#,
