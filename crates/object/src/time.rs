@@ -29,7 +29,7 @@ impl Time {
     pub fn to_seconds_text(self) -> Text {
         let mut digits = *b"0000-00-00T00:00:00Z";
         self.write_date_time(&mut digits);
-        Text::from_utf8_lossy(&digits)
+        Text::from(std::str::from_utf8(&digits).unwrap_or_default())
     }
 
     /// `2024-01-02T03:04:05.678900Z`
@@ -37,7 +37,7 @@ impl Time {
         let mut digits = *b"0000-00-00T00:00:00.000000Z";
         self.write_date_time(&mut digits);
         write_digits(&mut digits, 20, 26, i64::from(self.nanos / 1000));
-        Text::from_utf8_lossy(&digits)
+        Text::from(std::str::from_utf8(&digits).unwrap_or_default())
     }
 
     fn write_date_time(self, digits: &mut [u8]) {
