@@ -165,7 +165,7 @@ fn is_isbn10(text: &str) -> bool {
         && digits.char_indices().all(|(index, c)| c.is_ascii_digit() || (index == 9 && c == 'X'));
     let value = |c: char| c.to_digit(10).unwrap_or(10);
     let sum: u32 = digits.chars().zip(1..).map(|(c, place)| value(c) * place).sum();
-    is_formed && sum % 11 == 0
+    is_formed && sum.is_multiple_of(11)
 }
 
 fn is_isbn13(text: &str) -> bool {
@@ -173,7 +173,7 @@ fn is_isbn13(text: &str) -> bool {
     let is_formed = digits.len() == 13 && digits.chars().all(|c| c.is_ascii_digit());
     let weights = [1, 3].into_iter().cycle();
     let sum: u32 = digits.chars().zip(weights).map(|(c, weight)| c.to_digit(10).unwrap_or(0) * weight).sum();
-    is_formed && sum % 10 == 0
+    is_formed && sum.is_multiple_of(10)
 }
 
 /// A number of a known issuer's length and beginning that passes the Luhn check.
@@ -194,7 +194,7 @@ fn is_credit_card(text: &str) -> bool {
             (_, double) => double / 10 + double % 10,
         })
         .sum();
-    ISSUERS.is_match(&digits) && sum % 10 == 0
+    ISSUERS.is_match(&digits) && sum.is_multiple_of(10)
 }
 
 fn is_hex_color(text: &str) -> bool {
