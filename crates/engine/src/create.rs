@@ -4,6 +4,7 @@ use crate::admission::Operation;
 use crate::call::{Call, Written};
 use crate::engine::{Engine, Target};
 use crate::options::parse_uint;
+use crate::validation::{self, NameRule};
 use crate::{convert, encoding, meta};
 use pintle_object::field::quote;
 use pintle_object::{Details, FieldErrors, Reason, Status, Value};
@@ -115,7 +116,10 @@ impl Engine {
         self.settle(served, draft);
 
         let mut errors = FieldErrors::new();
-        served.rules.validate(draft, &mut errors);
+        served.rules.validate_as(&served.gvk(), draft, &mut errors);
+        if errors.is_empty() {
+            validation::meta::validate(draft, NameRule::PathSegment, &mut errors);
+        }
         if !errors.is_empty() {
             return Err(Status::invalid(&served.storage.group_kind(), meta::name(draft), errors));
         }

@@ -204,7 +204,7 @@ impl Engine {
         validation::meta::validate(new, NameRule::PathSegment, &mut errors);
         validation::meta::validate_update(new, old, &mut errors);
         match target.subresource {
-            "" | "scale" => served.rules.validate_update(new, old, &mut errors),
+            "" | "scale" => served.rules.validate_update_as(&served.gvk(), new, old, &mut errors),
             "status" => served.rules.validate_status(new, old, &mut errors),
             other => served.rules.validate_subresource(new, old, other, &mut errors),
         }

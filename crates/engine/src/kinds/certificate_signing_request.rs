@@ -1,9 +1,9 @@
 //! CertificateSigningRequest.
 
 use super::{Context, Rules, cells, keep};
-use crate::validation::NameRule;
-use pintle_object::Value;
+use crate::validation::{NameRule, meta, signing_request};
 use pintle_object::time::Time;
+use pintle_object::{FieldErrors, Value};
 
 pub struct CertificateSigningRequest;
 
@@ -42,6 +42,26 @@ impl Rules for CertificateSigningRequest {
         NameRule::Any
     }
 
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        signing_request::request(object, None, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        signing_request::update(new, old, errors);
+        meta::validate_update_strict(new, old, errors);
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        signing_request::update(new, old, errors);
+        meta::validate_update_strict(new, old, errors);
+        signing_request::issue(new, old, errors);
+    }
+
+    fn validate_subresource(&self, new: &Value, old: &Value, _subresource: &str, errors: &mut FieldErrors) {
+        signing_request::update(new, old, errors);
+        meta::validate_update_strict(new, old, errors);
+    }
+
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         let requested = match object.int_at(&["spec", "expirationSeconds"]) {
             Some(seconds) => cells::human_duration(seconds),
@@ -58,24 +78,20 @@ impl Rules for CertificateSigningRequest {
     }
 }
 
-fn is_decision(condition: &Value) -> bool {
-    matches!(condition.str_at(&["type"]), "Approved" | "Denied")
-}
-
-/// Whether a request was approved or denied changes through `approval` only.
+/// Whether a request was approved or denied changes through `approval` only. A decision that is added or taken
+/// away is left for validation to refuse.
 fn keep_decisions(new: &mut Value, old: &Value) {
-    let mut conditions: Vec<Value> = old
-        .list_at(&["status", "conditions"])
-        .iter()
-        .filter(|condition| is_decision(condition))
-        .cloned()
-        .collect();
-    let others = new.list_at(&["status", "conditions"]).iter().filter(|condition| !is_decision(condition));
-    conditions.extend(others.cloned());
-    if conditions.is_empty() {
-        new.remove(&["status", "conditions"]);
-    } else {
-        new.set(&["status", "conditions"], conditions);
+    for kind in ["Approved", "Denied"] {
+        let is_kind = |condition: &Value| condition.str_at(&["type"]) == kind;
+        let before: Vec<Value> =
+            old.list_at(&["status", "conditions"]).iter().filter(|one| is_kind(one)).cloned().collect();
+        let conditions = new.at_mut(&["status", "conditions"]).and_then(Value::as_list_mut);
+        let after: Vec<&mut Value> = conditions.into_iter().flatten().filter(|one| is_kind(one)).collect();
+        if before.len() == after.len() {
+            for (place, condition) in after.into_iter().zip(before) {
+                *place = condition;
+            }
+        }
     }
 }
 

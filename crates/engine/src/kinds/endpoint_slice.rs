@@ -15,22 +15,32 @@ const HINTS_MAX: usize = 8;
 const TOPOLOGY_LABELS_MAX: usize = 16;
 
 impl Rules for EndpointSlice {
-    fn prepare_create(&self, _object: &mut Value, _context: &Context<'_>) {}
-
-    fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}
-
-    fn has_generation(&self) -> bool {
-        true
+    fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
+        drop_topology(object);
     }
 
-    /// Everything but the metadata, and the labels.
-    fn raises_generation(&self, new: &Value, old: &Value) -> bool {
+    /// The generation is about what the client sent, before topology is dropped from it.
+    fn prepare_update(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
         let strip = |object: &Value| {
             let mut object = object.clone();
             object.remove(&["metadata"]);
             object
         };
-        strip(new) != strip(old) || new.at(&["metadata", "labels"]) != old.at(&["metadata", "labels"])
+        if strip(new) != strip(old) || new.at(&["metadata", "labels"]) != old.at(&["metadata", "labels"]) {
+            let generation = old.int_at(&["metadata", "generation"]).unwrap_or(0);
+            new.set(&["metadata", "generation"], generation + 1);
+        }
+        if new.get("endpoints") != old.get("endpoints") {
+            drop_topology(new);
+        }
+    }
+
+    fn has_generation(&self) -> bool {
+        true
+    }
+
+    fn raises_generation(&self, _new: &Value, _old: &Value) -> bool {
+        false
     }
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
@@ -54,6 +64,13 @@ impl Rules for EndpointSlice {
             Value::from(address_cell(object)),
             cells::age(object, now_seconds),
         ]
+    }
+}
+
+/// Topology is of a version that is gone: `nodeName` and `zone` hold what it held.
+fn drop_topology(object: &mut Value) {
+    for endpoint in object.at_mut(&["endpoints"]).and_then(Value::as_list_mut).into_iter().flatten() {
+        endpoint.remove(&["deprecatedTopology"]);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Context, Rules, cells};
 use crate::validation::event;
-use pintle_object::{FieldErrors, Text, Value};
+use pintle_object::{FieldErrors, GroupVersionKind, Text, Value};
 
 pub struct Event;
 
@@ -11,12 +11,18 @@ impl Rules for Event {
 
     fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}
 
-    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
-        event::create(object, is_core(object), errors);
+    fn validate_as(&self, served: &GroupVersionKind, object: &Value, errors: &mut FieldErrors) {
+        event::create(object, served.group.is_empty(), errors);
     }
 
-    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
-        event::update(new, old, is_core(new), errors);
+    fn validate_update_as(
+        &self,
+        served: &GroupVersionKind,
+        new: &Value,
+        old: &Value,
+        errors: &mut FieldErrors,
+    ) {
+        event::update(new, old, served.group.is_empty(), errors);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
@@ -41,11 +47,6 @@ impl Rules for Event {
         let component = if component.is_empty() { object.str_at(&["reportingComponent"]) } else { component };
         (label == "source").then(|| Text::from(component))
     }
-}
-
-/// Whether the event was written as one of the core group: a draft keeps the version that it came in.
-fn is_core(object: &Value) -> bool {
-    object.str_at(&["apiVersion"]) != "events.k8s.io/v1"
 }
 
 /// How long ago the event was seen first and last, and how often.

@@ -71,7 +71,7 @@ pub use traits::{Dependents, Traits, deprecation, stored_label, traits, unknown_
 use crate::allocate::{Draw, Held};
 use crate::companions::Companion;
 use crate::validation::{NameRule, meta};
-use pintle_object::{FieldErrors, Status, Text, Value};
+use pintle_object::{FieldErrors, GroupVersionKind, Status, Text, Value};
 
 /// What a rule may know of the request besides the object.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +142,24 @@ pub trait Rules: Send + Sync {
     /// All errors of a new object, its metadata included, in upstream's order.
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate(object, self.name_rule(), errors);
+    }
+
+    /// All errors of a new object by the version that it was written in, for the kind whose versions differ.
+    fn validate_as(&self, served: &GroupVersionKind, object: &Value, errors: &mut FieldErrors) {
+        let _ = served;
+        self.validate(object, errors);
+    }
+
+    /// `validate_update` by the version that the update was written in.
+    fn validate_update_as(
+        &self,
+        served: &GroupVersionKind,
+        new: &Value,
+        old: &Value,
+        errors: &mut FieldErrors,
+    ) {
+        let _ = served;
+        self.validate_update(new, old, errors);
     }
 
     /// All errors of an update of the object itself, the new object's own included. What every update of every

@@ -1,7 +1,7 @@
 //! PodDisruptionBudget.
 
 use super::{Context, Rules, cells, keep, keep_at};
-use crate::validation::{NameRule, check, conditions, int_or_percent, meta};
+use crate::validation::{check, conditions, int_or_percent};
 use pintle_object::{FieldErrors, Map, Path, Value};
 
 pub struct PodDisruptionBudget;
@@ -24,12 +24,11 @@ impl Rules for PodDisruptionBudget {
     }
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
-        meta::validate_strict(object, NameRule::Subdomain, errors);
         spec(object, errors);
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
-        meta::validate_update_strict(new, old, errors);
+        let _ = old;
         spec(new, errors);
     }
 

@@ -25,9 +25,6 @@ const SOURCE: Shape = &[("Component", "component", Form::Text), ("Host", "host",
 pub fn create(event: &Value, is_core: bool, errors: &mut FieldErrors) {
     common(event, is_core, errors);
     if is_core {
-        if errors.is_empty() {
-            meta::validate(event, NameRule::PathSegment, errors);
-        }
         return;
     }
     meta::validate_strict(event, NameRule::Subdomain, errors);

@@ -12,6 +12,7 @@ pub mod ip;
 pub mod meta;
 pub mod net;
 pub mod resources;
+pub mod signing_request;
 
 /// How a kind's name is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
