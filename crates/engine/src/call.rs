@@ -36,7 +36,9 @@ impl<'a> Call<'a> {
             now_seconds: self.now.seconds,
             subresource: target.subresource,
             user: &self.user.name,
+            user_uid: &self.user.uid,
             groups: &self.user.groups,
+            extra: &self.user.extra,
         }
     }
 

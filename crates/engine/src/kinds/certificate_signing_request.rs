@@ -16,6 +16,13 @@ impl Rules for CertificateSigningRequest {
         }
         object.set(&["spec", "username"], context.user);
         let groups: Vec<Value> = context.groups.iter().map(|group| Value::from(group.as_str())).collect();
+        if !context.user_uid.is_empty() {
+            object.set(&["spec", "uid"], context.user_uid);
+        }
+        for (key, values) in context.extra {
+            let values: Vec<Value> = values.iter().map(|value| Value::from(value.as_str())).collect();
+            object.set(&["spec", "extra", key.as_str()], values);
+        }
         if !groups.is_empty() {
             object.set(&["spec", "groups"], groups);
         }

@@ -71,6 +71,7 @@ pub use traits::{Dependents, Traits, deprecation, stored_label, traits, unknown_
 use crate::allocate::{Draw, Held};
 use crate::companions::Companion;
 use crate::validation::{NameRule, meta};
+use std::collections::BTreeMap;
 use pintle_object::{FieldErrors, GroupVersionKind, Status, Text, Value};
 
 /// What a rule may know of the request besides the object.
@@ -82,7 +83,10 @@ pub struct Context<'a> {
     pub subresource: &'a str,
     /// Name of the user who asks.
     pub user: &'a str,
+    pub user_uid: &'a str,
     pub groups: &'a [String],
+    /// What else the authenticator says about the user.
+    pub extra: &'a BTreeMap<String, Vec<String>>,
 }
 
 /// The rules of one kind, on objects in canonical form in the version that the kind is stored in.
