@@ -71,8 +71,8 @@ pub use traits::{Dependents, Traits, deprecation, stored_label, traits, unknown_
 use crate::allocate::{Draw, Held};
 use crate::companions::Companion;
 use crate::validation::{NameRule, meta};
-use std::collections::BTreeMap;
 use pintle_object::{FieldErrors, GroupVersionKind, Status, Text, Value};
+use std::collections::BTreeMap;
 
 /// What a rule may know of the request besides the object.
 #[derive(Clone, Copy, Debug)]

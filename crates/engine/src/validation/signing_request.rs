@@ -128,13 +128,13 @@ fn wrong_certificate(text: &str) -> Option<String> {
         blocks += 1;
         rest = after;
     }
-    (blocks == 0 && !text.is_empty())
-        .then(|| String::from("must contain at least one CERTIFICATE PEM block"))
+    (blocks == 0 && !text.is_empty()).then(|| String::from("must contain at least one CERTIFICATE PEM block"))
 }
 
 fn usages(spec: &Value, errors: &mut FieldErrors) {
     let path = SPEC.child("usages");
-    let usages: Vec<&str> = spec.list_at(&["usages"]).iter().map(|usage| usage.as_str().unwrap_or("")).collect();
+    let usages: Vec<&str> =
+        spec.list_at(&["usages"]).iter().map(|usage| usage.as_str().unwrap_or("")).collect();
     if usages.is_empty() {
         errors.required(&path, "");
     }
