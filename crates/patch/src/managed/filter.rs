@@ -87,4 +87,7 @@ const RESET: &[(&str, &str, &str, &[&str])] = &[
     ("", "Pod", "status", &["spec", "metadata.deletionTimestamp", "metadata.ownerReferences"]),
     ("", "Namespace", "finalize", &["status"]),
     ("apps", "Deployment", "status", &["spec", "metadata.labels"]),
+    ("certificates.k8s.io", "CertificateSigningRequest", "", &["spec", "status"]),
+    ("certificates.k8s.io", "CertificateSigningRequest", "approval", &["spec", "status"]),
+    ("certificates.k8s.io", "CertificateSigningRequest", "status", &["spec", "status"]),
 ];
