@@ -2,12 +2,13 @@
 
 mod allocate;
 mod families;
+mod validate;
 
 use super::{Rules, cells, ip_address};
 use crate::allocate::{Draw, Held};
 use crate::companions::Companion;
 use crate::validation::NameRule;
-use pintle_object::{Map, Status, Value};
+use pintle_object::{FieldErrors, Map, Status, Value};
 
 pub struct Service;
 
@@ -55,11 +56,30 @@ impl Rules for Service {
 
     fn prepare_update(&self, new: &mut Value, old: &Value, _context: &super::Context<'_>) {
         super::keep(new, old, "status");
+        if new.str_at(&["spec", "type"]) != "LoadBalancer" {
+            new.set(&["status", "loadBalancer"], Map::new());
+        }
         drop_type_dependent(new, old);
     }
 
     fn name_rule(&self) -> NameRule {
-        NameRule::Dns1035
+        NameRule::Label
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        validate::whole(object, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        validate::update(new, old, errors);
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        validate::status(new, old, errors);
+    }
+
+    fn warnings(&self, new: &Value, _: Option<&Value>, out: &mut Vec<String>) {
+        validate::warnings(new, out);
     }
 
     fn allocates(&self) -> bool {
@@ -125,20 +145,15 @@ fn ports(spec: &mut Value) {
     }
 }
 
-/// A client that changes the type and leaves what the old type needed does not mean it.
+/// A client that changes what a Service is, and leaves what only the old one needed, does not mean it.
 fn drop_type_dependent(new: &mut Value, old: &Value) {
     let kind = |service: &Value| service.str_at(&["spec", "type"]).to_string();
     let (new_kind, old_kind) = (kind(new), kind(old));
-    if new_kind == old_kind {
-        return;
-    }
-    let needs_ip = |kind: &str| kind != "ExternalName";
-    if needs_ip(&old_kind) && !needs_ip(&new_kind) {
-        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-            if field_is_same(new, old, field) {
-                new.remove(&["spec", field]);
-            }
+    if old_kind != "ExternalName" && new_kind == "ExternalName" {
+        if field_is_same(new, old, "clusterIPs") {
+            new.remove(&["spec", "clusterIP"]);
         }
+        drop_same(new, old, &["clusterIPs", "ipFamilies", "ipFamilyPolicy"]);
     }
     let needs_ports = |kind: &str| matches!(kind, "NodePort" | "LoadBalancer");
     if needs_ports(&old_kind) && !needs_ports(&new_kind) && same_node_ports(new, old) {
@@ -146,21 +161,23 @@ fn drop_type_dependent(new: &mut Value, old: &Value) {
             port.remove(&["nodePort"]);
         }
     }
-    if !needs_ports(&new_kind)
-        && new.int_at(&["spec", "healthCheckNodePort"]) == old.int_at(&["spec", "healthCheckNodePort"])
-    {
-        new.remove(&["spec", "healthCheckNodePort"]);
+    if validate::needs_health_check(old) && !validate::needs_health_check(new) {
+        drop_same(new, old, &["healthCheckNodePort"]);
     }
-    if new_kind != "LoadBalancer" {
-        for field in ["allocateLoadBalancerNodePorts", "loadBalancerClass"] {
-            if field_is_same(new, old, field) {
-                new.remove(&["spec", field]);
-            }
+    if old_kind == "LoadBalancer" && new_kind != "LoadBalancer" {
+        drop_same(new, old, &["allocateLoadBalancerNodePorts", "loadBalancerClass"]);
+    }
+    if validate::is_external(old) && !validate::is_external(new) {
+        drop_same(new, old, &["externalTrafficPolicy"]);
+    }
+}
+
+/// Drops the fields that the client did not change.
+fn drop_same(new: &mut Value, old: &Value, fields: &[&str]) {
+    for field in fields {
+        if field_is_same(new, old, field) {
+            new.remove(&["spec", field]);
         }
-    }
-    let is_external = needs_ports(&new_kind) || !new.list_at(&["spec", "externalIPs"]).is_empty();
-    if !is_external && field_is_same(new, old, "externalTrafficPolicy") {
-        new.remove(&["spec", "externalTrafficPolicy"]);
     }
 }
 
