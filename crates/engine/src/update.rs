@@ -193,7 +193,9 @@ impl Engine {
             "status" => served.rules.prepare_status(new, old, &context),
             _ => served.rules.prepare_subresource(new, old, &context),
         }
-        if served.rules.has_generation() && served.rules.raises_generation(new, old) {
+        // The generation counts what is wanted, which a status never is.
+        let is_wanted = target.subresource != "status";
+        if is_wanted && served.rules.has_generation() && served.rules.raises_generation(new, old) {
             meta::set_generation(new, meta::generation(old) + 1);
         }
         keep_system_fields(new, old);
