@@ -202,9 +202,7 @@ impl Engine {
 
         self.settle(served, new);
         let mut errors = FieldErrors::new();
-        // All kinds are checked for this first, and most check it again.
-        validation::meta::validate(new, NameRule::PathSegment, &mut errors);
-        validation::meta::validate_update(new, old, &mut errors);
+        validation::meta::validate_common_update(new, old, &mut errors);
         match target.subresource {
             "" | "scale" => served.rules.validate_update_as(&served.gvk(), new, old, &mut errors),
             "status" => served.rules.validate_status(new, old, &mut errors),

@@ -11,6 +11,10 @@ pub struct ConfigMap;
 pub(super) const SIZE_MAX: usize = 1024 * 1024;
 
 impl Rules for ConfigMap {
+    fn default(&self, object: &mut Value) {
+        empty_for_null(object, "binaryData");
+    }
+
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate_strict(object, self.name_rule(), errors);
         let mut size = 0;
@@ -45,6 +49,13 @@ impl Rules for ConfigMap {
         let data = count("data") + count("binaryData");
         let data = Value::Int(i64::try_from(data).unwrap_or(i64::MAX));
         vec![cells::name(object), data, cells::age(object, now_seconds)]
+    }
+}
+
+/// Data that is null is empty.
+pub(super) fn empty_for_null(object: &mut Value, field: &str) {
+    if let Some(map) = object.get_mut(field).and_then(Value::as_map_mut) {
+        map.iter_mut().filter(|(_, value)| value.is_null()).for_each(|(_, value)| *value = Value::from(""));
     }
 }
 

@@ -167,7 +167,7 @@ pub trait Rules: Send + Sync {
     }
 
     /// All errors of an update of the object itself, the new object's own included. What every update of every
-    /// kind is checked for (`validation::meta::validate_update`) has run before, and most kinds repeat it.
+    /// kind is checked for (`validation::meta::validate_common_update`) has run before, and most kinds repeat it.
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update(new, old, errors);
     }

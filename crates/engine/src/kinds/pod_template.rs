@@ -1,7 +1,8 @@
 //! PodTemplate.
 
 use super::{Context, Rules, cells, pod};
-use pintle_object::Value;
+use crate::validation::{meta, pod_spec};
+use pintle_object::{FieldErrors, Path, Value};
 
 pub struct PodTemplate;
 
@@ -18,6 +19,17 @@ impl Rules for PodTemplate {
 
     fn has_generation(&self) -> bool {
         true
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, self.name_rule(), errors);
+        let template = object.get("template").unwrap_or(&Value::Null);
+        pod_spec::template(template, &Path::root("template"), errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
+        meta::validate_update_strict(new, old, errors);
     }
 
     fn cells(&self, object: &Value, _now_seconds: i64) -> Vec<Value> {

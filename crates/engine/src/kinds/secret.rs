@@ -14,6 +14,7 @@ const ACCOUNT: &str = "kubernetes.io/service-account.name";
 impl Rules for Secret {
     /// `stringData` is written only: it ends up in `data`.
     fn default(&self, object: &mut Value) {
+        super::config_map::empty_for_null(object, "data");
         let Some(Value::Map(strings)) = object.remove(&["stringData"]) else { return };
         for (key, value) in strings.iter() {
             let data = bytes::encode(value.as_str().unwrap_or("").as_bytes());

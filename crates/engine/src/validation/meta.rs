@@ -48,7 +48,13 @@ pub fn validate_at(object: &Value, rule: NameRule, path: &Path<'_>, errors: &mut
     managed_fields(object, path, errors);
 }
 
-/// What every update of every kind is checked for, and most kinds check again.
+/// What every update of every kind is checked for before the kind's own rules, which repeat most of it.
+pub fn validate_common_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
+    validate(new, NameRule::PathSegment, errors);
+    validate_update(new, old, errors);
+}
+
+/// What an update of metadata may not change, and what changes must look like.
 pub fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let path = &METADATA;
     if old.at(&["metadata", "deletionTimestamp"]).is_some_and(|time| !time.is_null()) {
@@ -123,6 +129,12 @@ pub fn name_messages(rule: NameRule, name: &str) -> Messages {
         NameRule::PathSegment => content::path_segment_name(name),
         NameRule::Any => Messages::new(),
     }
+}
+
+/// Labels and annotations of a template's metadata at a path, and nothing else that a template may say.
+pub fn template_fields(template: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    annotations(template, path, errors);
+    labels(template, path, errors);
 }
 
 /// Errors of labels and annotations at a path, for templates as for objects.

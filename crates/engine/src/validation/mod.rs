@@ -2,6 +2,7 @@
 
 pub mod autoscaler;
 pub mod check;
+pub mod claim;
 pub mod conditions;
 pub mod event;
 pub mod flow_control;
@@ -11,8 +12,10 @@ pub mod internal;
 pub mod ip;
 pub mod meta;
 pub mod net;
+pub mod pod_spec;
 pub mod resources;
 pub mod signing_request;
+pub mod volume_source;
 
 /// How a kind's name is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -52,6 +52,10 @@ fn default_volume(volume: &mut Value) {
     if map.keys().all(|key| key == "name") {
         map.insert("emptyDir", Map::new());
     }
+    if let Some(image) = volume.get_mut("image").filter(|image| image.str_at(&["pullPolicy"]).is_empty()) {
+        let is_latest = is_latest(image.str_at(&["reference"]));
+        image.set(&["pullPolicy"], if is_latest { "Always" } else { "IfNotPresent" });
+    }
 }
 
 /// The deprecated `serviceAccount` says the same as `serviceAccountName`.
@@ -138,7 +142,9 @@ fn default_pod_requests(spec: &mut Value) {
                     .iter()
                     .any(|container| container.at(&["resources", "requests", resource]).is_some())
             });
-        if !is_requested {
+        let is_huge = resource.starts_with("hugepages-");
+        let is_own = spec.at(&["resources", "requests", resource]).is_some();
+        if !is_requested || (is_huge && !is_own) {
             spec.set(&["resources", "requests", resource], limit.clone());
         }
     }

@@ -2,13 +2,15 @@
 
 mod cells;
 mod defaults;
+mod labels;
 mod qos;
+mod validate;
 
 pub use defaults::default_template;
 
 use super::{Context, Rules, keep, keep_at};
 use pintle_object::time::Time;
-use pintle_object::{Map, Text, Value};
+use pintle_object::{FieldErrors, Map, Text, Value};
 
 pub struct Pod;
 
@@ -25,6 +27,7 @@ impl Rules for Pod {
             status.insert("conditions", vec![gated(context)]);
         }
         object.set(&["status"], status);
+        labels::merge_label_keys(object);
     }
 
     fn prepare_update(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
@@ -47,6 +50,15 @@ impl Rules for Pod {
 
     fn has_generation(&self) -> bool {
         true
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        validate::pod(object, errors);
+        validate::create(object, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        validate::update(new, old, errors);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

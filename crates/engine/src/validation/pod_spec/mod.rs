@@ -1,0 +1,174 @@
+//! Pod specs, of pods and of the templates of workloads.
+
+mod affinity;
+mod container;
+mod env;
+mod lifecycle;
+mod network;
+mod placement;
+mod resources;
+mod security;
+mod volumes;
+
+pub use affinity::node_selector;
+pub use container::only_for_pod;
+pub use resources::requirements;
+pub(super) use volumes::host_path;
+
+use super::check::{invalid_all, present};
+use super::{meta, resources as names};
+use pintle_object::{FieldErrors, Path, Value, content};
+
+/// Facts about what a spec is part of.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    /// The pod whose spec it is; absent in templates.
+    pub pod: Option<&'a Value>,
+}
+
+/// Checks the pod template at a path: labels and annotations, then the spec.
+pub fn template(template: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    meta::labels(template, path, errors);
+    meta::annotations(template, path, errors);
+    pod_annotations(template, &path.child("annotations"), errors);
+    let spec = template.get("spec").unwrap_or(&Value::Null);
+    pod_spec(spec, Owner { pod: None }, &path.child("spec"), errors);
+    if !spec.list_at(&["ephemeralContainers"]).is_empty() {
+        let path = path.child("spec");
+        errors.forbidden(
+            &path.child("ephemeralContainers"),
+            "ephemeral containers not allowed in pod template",
+        );
+    }
+}
+
+/// Checks annotations that mean something to pods.
+pub fn pod_annotations(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    const MIRROR: &str = "kubernetes.io/config.mirror";
+    const COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+    let annotation = |key: &str| object.at(&["metadata", "annotations", key]).and_then(Value::as_str);
+    if let Some(value) = annotation(MIRROR)
+        && object.str_at(&["spec", "nodeName"]).is_empty()
+    {
+        errors.invalid(&path.key(MIRROR), value, "must set spec.nodeName if mirror pod annotation is set");
+    }
+    if let Some(value) = annotation(COST) {
+        let is_padded = value.starts_with('+') || (value.starts_with('0') && value.len() > 1);
+        if is_padded || value.parse::<i32>().is_err() {
+            errors.invalid(&path.key(COST), value, "must be a 32bit integer");
+        }
+    }
+}
+
+/// Checks a spec in upstream's order.
+pub fn pod_spec(spec: &Value, owner: Owner<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
+    let volumes = volumes::validate(spec, owner, &path.child("volumes"), errors);
+    let claims = placement::resource_claims(spec, &path.child("resourceClaims"), errors);
+    let shared = container::Shared { spec, volumes: &volumes, claims: &claims };
+    container::containers(&shared, &path.child("containers"), errors);
+    container::init_containers(&shared, &path.child("initContainers"), errors);
+    container::ephemeral_containers(&shared, &path.child("ephemeralContainers"), errors);
+    resources::pod_level(spec, &claims, &path.child("resources"), errors);
+    network::host_ports(spec, owner, path, errors);
+    one_of(spec, "restartPolicy", &["Always", "OnFailure", "Never"], path, errors);
+    let dns = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+    one_of(spec, "dnsPolicy", &dns, path, errors);
+    if let Some(selector) = spec.map_at(&["nodeSelector"]) {
+        content::labels(selector, &path.child("nodeSelector"), errors);
+    }
+    security::pod(spec, path, errors);
+    affinity::validate(spec, &path.child("affinity"), errors);
+    network::dns_config(spec, &path.child("dnsConfig"), errors);
+    placement::readiness_gates(spec, &path.child("readinessGates"), errors);
+    placement::scheduling_gates(spec, &path.child("schedulingGates"), errors);
+    placement::spread(spec, &path.child("topologySpreadConstraints"), errors);
+    security::host_process(spec, path, errors);
+    security::host_users(spec, path, errors);
+    scalars(spec, path, errors);
+    if let Some(overhead) = spec.map_at(&["overhead"]) {
+        let as_limits: Value = Value::Map([("limits", overhead.clone())].into_iter().collect());
+        resources::container(&as_limits, &[], &path.child("overhead"), errors);
+    }
+    security::os(spec, &path.child("os"), path, errors);
+    network::hostname_override(spec, path, errors);
+}
+
+/// Fields of one value, between `hostUsers` and `overhead`.
+fn scalars(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    type Check = fn(&str) -> Vec<String>;
+    let text = |field: &str, check: Check, errors: &mut FieldErrors| {
+        let value = spec.str_at(&[field]);
+        if !value.is_empty() {
+            invalid_all(check(value), value, &path.child(field), errors);
+        }
+    };
+    text("serviceAccountName", content::dns1123_subdomain, errors);
+    text("nodeName", content::dns1123_subdomain, errors);
+    if let Some(seconds) = spec.int_at(&["activeDeadlineSeconds"])
+        && !(1..=i64::from(i32::MAX)).contains(&seconds)
+    {
+        let why = content::inclusive_range_error(1, i32::MAX.into());
+        errors.invalid(&path.child("activeDeadlineSeconds"), seconds, &why);
+    }
+    text("hostname", content::dns1123_label, errors);
+    text("subdomain", content::dns1123_label, errors);
+    placement::tolerations(spec.list_at(&["tolerations"]), &path.child("tolerations"), errors);
+    network::host_aliases(spec, &path.child("hostAliases"), errors);
+    text("priorityClassName", content::dns1123_subdomain, errors);
+    if let Some(class) = present(spec, &["runtimeClassName"]).and_then(Value::as_str) {
+        invalid_all(content::dns1123_subdomain(class), class, &path.child("runtimeClassName"), errors);
+    }
+    if let Some(policy) = present(spec, &["preemptionPolicy"]).and_then(Value::as_str) {
+        match policy {
+            "PreemptLowerPriority" | "Never" => {}
+            "" => errors.required(&path.child("preemptionPolicy"), ""),
+            other => {
+                errors.not_supported(
+                    &path.child("preemptionPolicy"),
+                    other,
+                    &["Never", "PreemptLowerPriority"],
+                );
+            }
+        }
+    }
+}
+
+/// A field that must be set, to one of a few words.
+pub(super) fn one_of(object: &Value, field: &str, words: &[&str], path: &Path<'_>, errors: &mut FieldErrors) {
+    match object.str_at(&[field]) {
+        "" => errors.required(&path.child(field), ""),
+        word if words.contains(&word) => {}
+        word => errors.not_supported(&path.child(field), word, words),
+    }
+}
+
+/// A field that may be absent, but if set must be one of a few words.
+pub(crate) fn optional_one_of(
+    object: &Value,
+    field: &str,
+    words: &[&str],
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
+    if let Some(word) = object.at(&[field]).and_then(Value::as_str)
+        && !words.contains(&word)
+    {
+        errors.not_supported(&path.child(field), word, words);
+    }
+}
+
+/// A relative path that never climbs.
+pub(crate) fn descending_path(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    if text.starts_with('/') {
+        errors.invalid(path, text, "must be a relative path");
+    }
+    no_backsteps(text, path, errors);
+}
+
+pub(super) fn no_backsteps(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    if text.split('/').any(|part| part == "..") {
+        errors.invalid(path, text, "must not contain '..'");
+    }
+}
+
+pub(super) use names::quantity;
