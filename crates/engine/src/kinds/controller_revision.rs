@@ -1,7 +1,8 @@
 //! ControllerRevision.
 
 use super::{Context, Rules, cells};
-use pintle_object::{GroupVersion, Value};
+use crate::validation::{check, meta};
+use pintle_object::{FieldErrors, GroupVersion, Path, Value};
 
 pub struct ControllerRevision;
 
@@ -9,6 +10,20 @@ impl Rules for ControllerRevision {
     fn prepare_create(&self, _object: &mut Value, _context: &Context<'_>) {}
 
     fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, self.name_rule(), errors);
+        if check::present(object, &["data"]).is_none() {
+            errors.required(&Path::root("data"), "data is mandatory");
+        }
+        check::non_negative_field(object, "revision", &Path::EMPTY, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        self.validate(new, errors);
+        check::immutable(new.get("data"), old.get("data"), &Path::root("data"), errors);
+    }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         vec![

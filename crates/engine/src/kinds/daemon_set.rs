@@ -1,7 +1,10 @@
 //! DaemonSet.
 
+use super::deployment::{amount, internal_strategy, keep_selector};
 use super::{Context, Rules, cells, keep, pod, set_default};
-use pintle_object::{Map, Value};
+use crate::validation::workload::{self, SPEC};
+use crate::validation::{check, int_or_percent, meta};
+use pintle_object::{FieldErrors, LabelSelector, Map, Path, Value};
 
 pub struct DaemonSet;
 
@@ -34,6 +37,35 @@ impl Rules for DaemonSet {
         true
     }
 
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, self.name_rule(), errors);
+        validate_spec(object.get("spec").unwrap_or(&Value::Null), errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
+        meta::validate_update_strict(new, old, errors);
+        validate_spec(new.get("spec").unwrap_or(&Value::Null), errors);
+        keep_selector(new, old, errors);
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        const FIELDS: [&str; 9] = [
+            "currentNumberScheduled",
+            "numberMisscheduled",
+            "desiredNumberScheduled",
+            "numberReady",
+            "observedGeneration",
+            "updatedNumberScheduled",
+            "numberAvailable",
+            "numberUnavailable",
+            "collisionCount",
+        ];
+        meta::validate_update_strict(new, old, errors);
+        workload::status(new, &FIELDS, &[], "", errors);
+        workload::collisions(new, old, errors);
+    }
+
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         let [names, images] = cells::containers(object, &["spec", "template", "spec"]);
         let count = |field: &str| cells::int(object, &["status", field]);
@@ -59,4 +91,51 @@ fn template_generation(object: &Value) -> i64 {
 
 fn set_template_generation(object: &mut Value, generation: i64) {
     object.set(&["metadata", "annotations", TEMPLATE_GENERATION], generation.to_string());
+}
+
+fn validate_spec(spec: &Value, errors: &mut FieldErrors) {
+    let path = SPEC.child("selector");
+    let given = check::present(spec, &["selector"]);
+    if let Some(selector) = given {
+        pintle_object::selector::validate_label_selector(selector, &path, false, errors);
+    }
+    let template = spec.get("template").unwrap_or(&Value::Null);
+    if let Ok(selector) = LabelSelector::from_value(given) {
+        workload::matches(&selector, template, errors);
+    }
+    if let Some(selector) = given.filter(|selector| workload::is_empty(selector)) {
+        errors.invalid(&path, selector, "empty selector is invalid for daemonset");
+    }
+    workload::template(template, "DaemonSet", errors);
+    check::non_negative_field(spec, "minReadySeconds", &SPEC, errors);
+    let strategy = spec.get("updateStrategy").unwrap_or(&Value::Null);
+    update_strategy(strategy, &SPEC.child("updateStrategy"), errors);
+    check::non_negative_field(spec, "revisionHistoryLimit", &SPEC, errors);
+}
+
+fn update_strategy(strategy: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let rolling_path = path.child("rollingUpdate");
+    match (strategy.str_at(&["type"]), check::present(strategy, &["rollingUpdate"])) {
+        ("OnDelete", _) => {}
+        ("RollingUpdate", None) => errors.required(&rolling_path, ""),
+        ("RollingUpdate", Some(rolling)) => rolling_update(rolling, &rolling_path, errors),
+        _ => errors.not_supported(path, internal_strategy(strategy), &["RollingUpdate", "OnDelete"]),
+    }
+}
+
+/// Old pods go before new ones come, or after: one of the two numbers is zero.
+fn rolling_update(rolling: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let zero = Value::Int(0);
+    let value = |field: &str| rolling.get(field).unwrap_or(&zero);
+    let (unavailable, surge) = (value("maxUnavailable"), value("maxSurge"));
+    let (unavailable_path, surge_path) = (path.child("maxUnavailable"), path.child("maxSurge"));
+    int_or_percent::non_negative(unavailable, &unavailable_path, errors);
+    int_or_percent::non_negative(surge, &surge_path, errors);
+    match (amount(unavailable) != 0, amount(surge) != 0) {
+        (true, true) => errors.invalid(&surge_path, surge, "may not be set when maxUnavailable is non-zero"),
+        (false, false) => errors.required(&unavailable_path, "cannot be 0 when maxSurge is 0"),
+        _ => {}
+    }
+    int_or_percent::at_most_all(unavailable, &unavailable_path, errors);
+    int_or_percent::at_most_all(surge, &surge_path, errors);
 }

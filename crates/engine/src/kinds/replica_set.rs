@@ -1,7 +1,9 @@
 //! ReplicaSet.
 
 use super::{Rules, cells, pod};
-use pintle_object::Value;
+use crate::validation::workload::{self, SPEC};
+use crate::validation::{check, meta};
+use pintle_object::{FieldErrors, Value};
 
 pub struct ReplicaSet;
 
@@ -12,6 +14,23 @@ impl Rules for ReplicaSet {
 
     fn has_generation(&self) -> bool {
         true
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, self.name_rule(), errors);
+        validate_spec(object.get("spec").unwrap_or(&Value::Null), errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
+        meta::validate_update_strict(new, old, errors);
+        validate_spec(new.get("spec").unwrap_or(&Value::Null), errors);
+        super::deployment::keep_selector(new, old, errors);
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        replica_status(new, errors);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
@@ -27,4 +46,31 @@ impl Rules for ReplicaSet {
             cells::selector(object, &["spec", "selector"]),
         ]
     }
+}
+
+fn validate_spec(spec: &Value, errors: &mut FieldErrors) {
+    check::non_negative_field(spec, "replicas", &SPEC, errors);
+    check::non_negative_field(spec, "minReadySeconds", &SPEC, errors);
+    let selector = workload::selector(spec, true, "deployment", "invalid label selector", errors);
+    if let Some(selector) = selector {
+        let template = spec.get("template").unwrap_or(&Value::Null);
+        if !selector.is_everything() {
+            workload::matches(&selector, template, errors);
+        }
+        workload::template(template, "ReplicaSet", errors);
+    }
+}
+
+/// Checks the counts of what replicates pods.
+pub(super) fn replica_status(object: &Value, errors: &mut FieldErrors) {
+    const FIELDS: [&str; 6] = [
+        "replicas",
+        "fullyLabeledReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "terminatingReplicas",
+        "observedGeneration",
+    ];
+    const PARTS: [&str; 3] = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"];
+    workload::status(object, &FIELDS, &PARTS, "readyReplicas", errors);
 }

@@ -1,7 +1,9 @@
 //! ReplicationController.
 
 use super::{Rules, cells};
-use pintle_object::Value;
+use crate::validation::workload::{self, SPEC};
+use crate::validation::{check, meta};
+use pintle_object::{FieldErrors, LabelSelector, Value};
 
 pub struct ReplicationController;
 
@@ -27,6 +29,22 @@ impl Rules for ReplicationController {
         true
     }
 
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, self.name_rule(), errors);
+        validate_spec(object.get("spec").unwrap_or(&Value::Null), errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
+        meta::validate_update_strict(new, old, errors);
+        validate_spec(new.get("spec").unwrap_or(&Value::Null), errors);
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        super::replica_set::replica_status(new, errors);
+    }
+
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         let [names, images] = cells::containers(object, &["spec", "template", "spec"]);
         vec![
@@ -40,4 +58,23 @@ impl Rules for ReplicationController {
             cells::labels(object, &["spec", "selector"]),
         ]
     }
+}
+
+fn validate_spec(spec: &Value, errors: &mut FieldErrors) {
+    check::non_negative_field(spec, "minReadySeconds", &SPEC, errors);
+    let selector = spec.map_at(&["selector"]).filter(|selector| !selector.is_empty());
+    if selector.is_none() {
+        errors.required(&SPEC.child("selector"), "");
+    }
+    match spec.int_at(&["replicas"]) {
+        None => errors.required(&SPEC.child("replicas"), ""),
+        Some(_) => check::non_negative_field(spec, "replicas", &SPEC, errors),
+    }
+    let Some(template) = check::present(spec, &["template"]) else {
+        return errors.required(&SPEC.child("template"), "");
+    };
+    if let Some(selector) = selector {
+        workload::matches(&LabelSelector::from_labels(selector), template, errors);
+    }
+    workload::template(template, "ReplicationController", errors);
 }

@@ -16,6 +16,7 @@ pub mod pod_spec;
 pub mod resources;
 pub mod signing_request;
 pub mod volume_source;
+pub mod workload;
 
 /// How a kind's name is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
