@@ -43,10 +43,9 @@ impl Rules for DaemonSet {
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
-        self.validate(new, errors);
         meta::validate_update_strict(new, old, errors);
-        validate_spec(new.get("spec").unwrap_or(&Value::Null), errors);
         keep_selector(new, old, errors);
+        validate_spec(new.get("spec").unwrap_or(&Value::Null), errors);
     }
 
     fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
@@ -104,7 +103,8 @@ fn validate_spec(spec: &Value, errors: &mut FieldErrors) {
         workload::matches(&selector, template, errors);
     }
     if let Some(selector) = given.filter(|selector| workload::is_empty(selector)) {
-        errors.invalid(&path, selector, "empty selector is invalid for daemonset");
+        let bad = workload::shown_selector(selector);
+        errors.invalid(&path, bad, "empty selector is invalid for daemonset");
     }
     workload::template(template, "DaemonSet", errors);
     check::non_negative_field(spec, "minReadySeconds", &SPEC, errors);

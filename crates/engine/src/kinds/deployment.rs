@@ -84,9 +84,12 @@ pub(super) fn ready(object: &Value) -> Value {
 
 /// Which pods belong to a workload never changes.
 pub(super) fn keep_selector(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    let selector = |object: &'_ Value| object.at(&["spec", "selector"]).cloned();
-    let (now, before) = (selector(new), selector(old));
-    check::immutable(now.as_ref(), before.as_ref(), &SPEC.child("selector"), errors);
+    let (now, before) =
+        (check::present(new, &["spec", "selector"]), check::present(old, &["spec", "selector"]));
+    if now != before {
+        let bad = workload::shown_selector(now.unwrap_or(&Value::Null));
+        errors.invalid(&SPEC.child("selector"), bad, check::IMMUTABLE);
+    }
 }
 
 fn validate_spec(spec: &Value, errors: &mut FieldErrors) {

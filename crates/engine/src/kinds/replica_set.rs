@@ -22,7 +22,6 @@ impl Rules for ReplicaSet {
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
-        self.validate(new, errors);
         meta::validate_update_strict(new, old, errors);
         validate_spec(new.get("spec").unwrap_or(&Value::Null), errors);
         super::deployment::keep_selector(new, old, errors);

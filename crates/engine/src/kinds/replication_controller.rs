@@ -35,7 +35,6 @@ impl Rules for ReplicationController {
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
-        self.validate(new, errors);
         meta::validate_update_strict(new, old, errors);
         validate_spec(new.get("spec").unwrap_or(&Value::Null), errors);
     }

@@ -1,6 +1,7 @@
 //! StatefulSet.
 
 use super::{Rules, cells, deployment, pod, set_default};
+use crate::validation::NameRule;
 use crate::validation::internal::{self, Form, Shape};
 use crate::validation::workload::{self, SPEC};
 use crate::validation::{check, claim, int_or_percent, meta, pod_spec};
@@ -8,11 +9,18 @@ use pintle_object::{FieldErrors, Map, Path, Value, content};
 
 pub struct StatefulSet;
 
+/// A field of a feature that is off.
+const MAX_UNAVAILABLE: [&str; 4] = ["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"];
+
 impl Rules for StatefulSet {
     fn default(&self, object: &mut Value) {
         pod::default_template(object, &["spec", "template"]);
-        if object.str_at(&["spec", "updateStrategy", "type"]) == "RollingUpdate" {
+        if object.map_at(&["spec"]).is_some() && object.str_at(&["spec", "updateStrategy", "type"]).is_empty()
+        {
+            object.set(&["spec", "updateStrategy", "type"], "RollingUpdate");
             set_default(object, &["spec", "updateStrategy"], "rollingUpdate", Map::new());
+        }
+        if object.str_at(&["spec", "updateStrategy", "type"]) == "RollingUpdate" {
             set_default(object, &["spec", "updateStrategy", "rollingUpdate"], "partition", 0);
         }
         self.restore(object);
@@ -28,18 +36,39 @@ impl Rules for StatefulSet {
         true
     }
 
+    fn prepare_create(&self, object: &mut Value, _context: &super::Context<'_>) {
+        object.remove(&["status"]);
+        object.remove(&MAX_UNAVAILABLE);
+    }
+
+    fn prepare_update(&self, new: &mut Value, old: &Value, _context: &super::Context<'_>) {
+        super::keep(new, old, "status");
+        if old.at(&MAX_UNAVAILABLE).is_none() {
+            new.remove(&MAX_UNAVAILABLE);
+        }
+    }
+
+    fn name_rule(&self) -> NameRule {
+        NameRule::Label
+    }
+
     fn has_generation(&self) -> bool {
         true
     }
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate_strict(object, self.name_rule(), errors);
-        validate_spec(object.get("spec").unwrap_or(&Value::Null), errors);
+        let spec = object.get("spec").unwrap_or(&Value::Null);
+        validate_spec(spec, true, errors);
+        let service = spec.str_at(&["serviceName"]);
+        if !service.is_empty() {
+            check::invalid_all(content::dns1123_label(service), service, &SPEC.child("serviceName"), errors);
+        }
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
-        self.validate(new, errors);
         meta::validate_update_strict(new, old, errors);
+        validate_spec(new.get("spec").unwrap_or(&Value::Null), false, errors);
         keep_spec(new, old, errors);
     }
 
@@ -90,7 +119,7 @@ fn keep_spec(new: &Value, old: &Value, errors: &mut FieldErrors) {
     }
 }
 
-fn validate_spec(spec: &Value, errors: &mut FieldErrors) {
+fn validate_spec(spec: &Value, is_new: bool, errors: &mut FieldErrors) {
     match spec.str_at(&["podManagementPolicy"]) {
         "" => errors.required(&SPEC.child("podManagementPolicy"), ""),
         "OrderedReady" | "Parallel" => {}
@@ -116,7 +145,8 @@ fn validate_spec(spec: &Value, errors: &mut FieldErrors) {
         check::non_negative_field(ordinals, "start", &SPEC.child("ordinals"), errors);
     }
     let claims = SPEC.child("volumeClaimTemplates");
-    for (index, template) in spec.list_at(&["volumeClaimTemplates"]).iter().enumerate() {
+    let templates = if is_new { spec.list_at(&["volumeClaimTemplates"]) } else { &[] };
+    for (index, template) in templates.iter().enumerate() {
         let path = claims.index(index);
         let inner = template.get("spec").unwrap_or(&Value::Null);
         claim::spec(inner, &path.child("spec"), true, errors);
@@ -126,13 +156,31 @@ fn validate_spec(spec: &Value, errors: &mut FieldErrors) {
         if !selector.is_everything() {
             workload::matches(&selector, template, errors);
         }
-        pod_spec::template(template, &SPEC.child("template"), errors);
+        let path = SPEC.child("template");
+        meta::labels(template, &path, errors);
+        meta::annotations(template, &path, errors);
+        pod_spec::pod_annotations(template, &path.child("annotations"), errors);
+        pod_spec::template(&with_claims(template, spec), &path, errors);
     }
     workload::always_restarts(template, "StatefulSet", errors);
-    let service = spec.str_at(&["serviceName"]);
-    if !service.is_empty() {
-        check::invalid_all(content::dns1123_label(service), service, &SPEC.child("serviceName"), errors);
+}
+
+/// The template with a volume for every claim that each pod gets.
+fn with_claims(template: &Value, spec: &Value) -> Value {
+    let mut template = template.clone();
+    let mut volumes = template.list_at(&["spec", "volumes"]).to_vec();
+    for claim in spec.list_at(&["volumeClaimTemplates"]) {
+        let name = claim.str_at(&["metadata", "name"]);
+        volumes.retain(|volume| volume.str_at(&["name"]) != name);
+        let mut volume = Value::map();
+        volume.set(&["name"], name);
+        volume.set(&["persistentVolumeClaim", "claimName"], name);
+        volumes.push(volume);
     }
+    if !volumes.is_empty() {
+        template.set(&["spec", "volumes"], volumes);
+    }
+    template
 }
 
 fn update_strategy(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) {

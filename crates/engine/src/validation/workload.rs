@@ -2,6 +2,7 @@
 
 use super::check::{non_negative_field, present};
 use super::pod_spec;
+use pintle_object::field::Shown;
 use pintle_object::selector::validate_label_selector;
 use pintle_object::{FieldErrors, LabelSelector, Path, Value};
 
@@ -25,17 +26,51 @@ pub fn selector(
         Some(selector) => {
             validate_label_selector(selector, &path, false, errors);
             if is_empty(selector) {
-                errors.invalid(&path, selector, &format!("empty selector is invalid for {kind}"));
+                errors.invalid(
+                    &path,
+                    shown_selector(selector),
+                    &format!("empty selector is invalid for {kind}"),
+                );
             }
         }
     }
     match LabelSelector::from_value(given) {
         Ok(selector) => Some(selector),
         Err(_) => {
-            errors.invalid(&path, given.unwrap_or(&Value::Null), why_unusable);
+            errors.invalid(&path, shown_selector(given.unwrap_or(&Value::Null)), why_unusable);
             None
         }
     }
+}
+
+/// A selector in the order of its fields in Go, without those that are empty.
+pub fn shown_selector(selector: &Value) -> Shown {
+    let json = |value: &Value| pintle_object::json::to_string(value);
+    if selector.is_null() {
+        return Shown(String::from("null"));
+    }
+    let mut fields = Vec::new();
+    if let Some(labels) =
+        selector.get("matchLabels").filter(|labels| labels.as_map().is_some_and(|map| !map.is_empty()))
+    {
+        fields.push(format!("\"matchLabels\":{}", json(labels)));
+    }
+    let expressions: Vec<String> = selector
+        .list_at(&["matchExpressions"])
+        .iter()
+        .map(|expression| {
+            let text = |field: &str| json(&Value::from(expression.str_at(&[field])));
+            let values = expression
+                .get("values")
+                .filter(|values| !expression.list_at(&["values"]).is_empty() && !values.is_null());
+            let values = values.map_or_else(String::new, |values| format!(",\"values\":{}", json(values)));
+            format!("{{\"key\":{},\"operator\":{}{values}}}", text("key"), text("operator"))
+        })
+        .collect();
+    if !expressions.is_empty() {
+        fields.push(format!("\"matchExpressions\":[{}]", expressions.join(",")));
+    }
+    Shown(format!("{{{}}}", fields.join(",")))
 }
 
 pub fn is_empty(selector: &Value) -> bool {

@@ -105,6 +105,10 @@ fn is_latest(image: &str) -> bool {
 
 /// Whether a text can be `registry/path/name`: lower-case parts, of which the first may be a host with a port.
 fn is_repository(text: &str) -> bool {
+    const NAME_LEN_MAX: usize = 255;
+    if text.len() > NAME_LEN_MAX {
+        return false;
+    }
     let parts: Vec<&str> = text.split('/').collect();
     let is_part = |part: &str| {
         let edge = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());

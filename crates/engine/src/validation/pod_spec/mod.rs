@@ -165,7 +165,7 @@ pub(crate) fn descending_path(text: &str, path: &Path<'_>, errors: &mut FieldErr
     no_backsteps(text, path, errors);
 }
 
-pub(super) fn no_backsteps(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+pub(crate) fn no_backsteps(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     if text.split('/').any(|part| part == "..") {
         errors.invalid(path, text, "must not contain '..'");
     }
