@@ -6,7 +6,7 @@ use crate::engine::{Engine, Target};
 use crate::preconditions::{
     check_name, check_uid, check_version, goes_with_update, keep_system_fields, uid_conflict,
 };
-use crate::validation::{self, NameRule};
+use crate::validation;
 use crate::{convert, meta};
 use pintle_object::{FieldErrors, Reason, Status, Value};
 use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
