@@ -25,7 +25,14 @@ pub fn settle(schema: &Schema, ty: TypeId, value: &mut Value) {
             items.iter_mut().for_each(|item| settle(schema, list.item, item));
         }
         (Shape::Map(inner), Value::Map(map)) => {
-            map.iter_mut().for_each(|(_, item)| settle(schema, inner.value, item));
+            for (_, item) in map.iter_mut() {
+                match schema.shape(inner.value) {
+                    // An entry is there even without its value.
+                    Shape::Bytes if item.is_null() => *item = Value::from(""),
+                    Shape::List(_) if item.is_null() => *item = Value::List(Vec::new()),
+                    _ => settle(schema, inner.value, item),
+                }
+            }
         }
         _ => {}
     }
@@ -58,6 +65,8 @@ mod tests {
             ),
             ("rbac.authorization.k8s.io", "Role", r#"{"rules":[]}"#),
             ("rbac.authorization.k8s.io", "Role", r#"{"rules":[{"verbs":[],"apiGroups":[""]}]}"#),
+            ("", "Secret", r#"{"data":{"a":null,"b":"AA=="}}"#),
+            ("certificates.k8s.io", "CertificateSigningRequest", r#"{"spec":{"extra":{"a":null}}}"#),
             ("", "LimitRange", r#"{"spec":{"limits":[{"type":"Pod","max":{}}]}}"#),
         ];
         for (group, kind, document) in cases {
