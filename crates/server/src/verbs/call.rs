@@ -75,11 +75,10 @@ pub fn with_warnings(
         return result;
     }
     let mut response = result.unwrap_or_else(|status| pipeline::refuse(app, request, &status));
-    let mut said: Vec<&String> = Vec::new();
-    for warning in &warnings {
-        if !said.contains(&warning) {
-            said.push(warning);
-            response = response.with("warning", format!("299 - {}", quoted(warning)));
+    for text in warnings.iter().map(|warning| format!("299 - {}", quoted(warning))) {
+        // What was said once, here or on the way, is not said again.
+        if !response.headers.iter().any(|(name, value)| *name == "warning" && *value == text) {
+            response = response.with("warning", text);
         }
     }
     Ok(response)
