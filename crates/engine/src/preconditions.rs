@@ -74,6 +74,7 @@ pub(crate) fn check_version(target: &Target<'_>, new: &mut Value, existing: &Obj
 
 /// What no update changes, whatever it says.
 pub(crate) fn keep_system_fields(new: &mut Value, old: &Value) {
+    new.remove(&["metadata", "selfLink"]);
     if meta::uid(new).is_empty() {
         meta::keep(new, old, "uid");
     }

@@ -6,5 +6,6 @@ pub mod flags;
 pub mod kubeconfig;
 pub mod pki;
 pub mod run;
+mod service_account;
 
 pub use config::Config;

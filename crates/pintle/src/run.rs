@@ -3,7 +3,7 @@
 use crate::bootstrap::Cluster;
 use crate::config::Config;
 use crate::pki::{self, Names, Pki};
-use crate::{bootstrap, kubeconfig};
+use crate::{bootstrap, kubeconfig, service_account};
 use pintle_access::Masters;
 use pintle_access::authenticate::Authenticators;
 use pintle_access::certificate::ClientAuthorities;
@@ -160,6 +160,7 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>) -> Result<App, String> {
         authenticators: Authenticators { authorities, tokens },
         authorizer: Box::new(Masters),
         openapi: OpenApi::default(),
+        public_keys: service_account::public_keys(config.pki_dir()),
         metrics: Metrics::new().map_err(|error| error.to_string())?,
         options: Options { server_address, service_account_issuer: config.service_account_issuer.clone() },
         is_stopping: AtomicBool::new(false),

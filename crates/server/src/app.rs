@@ -2,6 +2,7 @@
 
 use crate::discovery::Discovery;
 use crate::metrics::Metrics;
+use crate::oidc::PublicKeys;
 use crate::openapi::OpenApi;
 use pintle_access::{Authenticators, Authorizer};
 use pintle_engine::Engine;
@@ -15,6 +16,7 @@ pub struct App {
     pub discovery: Discovery,
     pub openapi: OpenApi,
     pub metrics: Metrics,
+    pub public_keys: PublicKeys,
     pub options: Options,
     /// Set when the server begins to stop: `/readyz` fails from then on.
     pub is_stopping: AtomicBool,

@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod health;
 pub mod metrics;
 pub mod negotiate;
+pub mod oidc;
 pub mod openapi;
 pub mod pipeline;
 pub mod query;

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::query::Query;
 use crate::request::Request;
 use crate::respond::{Body, Response};
-use crate::{discovery, health, metrics, negotiate, openapi, route, verbs};
+use crate::{discovery, health, metrics, negotiate, oidc, openapi, route, verbs};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -107,6 +107,9 @@ fn other(app: &App, request: &Request) -> Result<Response, Status> {
         return Ok(response);
     }
     if let Some(response) = openapi::answer(app, request) {
+        return Ok(response);
+    }
+    if let Some(response) = oidc::answer(app, request)? {
         return Ok(response);
     }
     match discovery::answer(app, request)? {

@@ -123,11 +123,14 @@ impl Draw<'_> {
         if self.taken.ports.iter().any(|taken| i64::from(*taken) == port) {
             return Err(PortError::Taken);
         }
-        ports.take(port)?;
-        let port = u16::try_from(port).unwrap_or(0);
-        if self.dry_run {
-            ports.free(port);
+        // A dry run asks only whether the port is taken: upstream leaves the range to real writes.
+        let number = u16::try_from(port).unwrap_or(0);
+        match self.dry_run {
+            true if ports.is_taken(number) => return Err(PortError::Taken),
+            true => {}
+            false => ports.take(port)?,
         }
+        let port = number;
         drop(ports);
         self.taken.ports.push(port);
         Ok(())

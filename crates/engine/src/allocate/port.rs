@@ -40,6 +40,10 @@ impl PortPool {
         Ok(())
     }
 
+    pub fn is_taken(&self, port: u16) -> bool {
+        self.taken.contains_key(&port)
+    }
+
     /// Counts one more use of a port that the same Service holds already.
     pub fn share(&mut self, port: u16) {
         *self.taken.entry(port).or_default() += 1;

@@ -67,7 +67,7 @@ impl Rules for Service {
     }
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
-        validate::whole(object, errors);
+        validate::whole(object, None, errors);
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
@@ -153,7 +153,7 @@ fn drop_type_dependent(new: &mut Value, old: &Value) {
         if field_is_same(new, old, "clusterIPs") {
             new.remove(&["spec", "clusterIP"]);
         }
-        drop_same(new, old, &["clusterIPs", "ipFamilies", "ipFamilyPolicy"]);
+        drop_same(new, old, &["clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]);
     }
     let needs_ports = |kind: &str| matches!(kind, "NodePort" | "LoadBalancer");
     if needs_ports(&old_kind) && !needs_ports(&new_kind) && same_node_ports(new, old) {

@@ -2,7 +2,7 @@
 
 use super::families;
 use crate::allocate::{Draw, Held, IpError};
-use pintle_object::{FieldErrors, GroupKind, Path, Status, Value};
+use pintle_object::{FieldErrors, GroupKind, Path, Reason, Status, Value};
 use std::net::IpAddr;
 
 const CLUSTER_IPS: Path<'static> = Path::root("spec.clusterIPs");
@@ -91,7 +91,7 @@ fn normalise_cluster_ips(new: &mut Value, old: Option<&Value>) {
     let same_ips = new.list_at(&["spec", "clusterIPs"]) == old.list_at(&["spec", "clusterIPs"]);
     if !old_ip.is_empty() && ip.is_empty() && same_ips {
         new.remove(&["spec", "clusterIPs"]);
-    } else if old_ip != ip && same_ips {
+    } else if old_ip != ip && (same_ips || !has_ips && !ip.is_empty()) {
         new.set(&["spec", "clusterIPs"], vec![Value::from(ip)]);
     }
 }
@@ -267,7 +267,8 @@ fn take_new_node_ports(new: &mut Value, old: &Value, draw: &mut Draw<'_>) -> Res
         }
         let pair = (port.str_at(&["protocol"]).to_string(), own);
         if seen.contains(&pair) {
-            return Err(Status::internal(format!("duplicate nodePort: {{{} {own}}}", pair.0)));
+            let why = format!("duplicate nodePort: {{{} {own}}}", pair.0);
+            return Err(Status::new(500, Reason::Unknown, why));
         }
         seen.push(pair);
     }

@@ -20,7 +20,7 @@ pub fn settle(service: &mut Value, old: Option<&Value>, cluster: &[bool]) -> Res
     }
     choose_policy(service, old);
     let mut errors = FieldErrors::new();
-    validate(service, &mut errors);
+    validate(service, old, &mut errors);
     bail(service, errors)?;
 
     let mut errors = FieldErrors::new();
@@ -96,8 +96,9 @@ fn choose_policy(service: &mut Value, old: Option<&Value>) {
     service.set(&["spec", "ipFamilyPolicy"], chosen);
 }
 
-/// The errors of the four fields together: cluster IP, cluster IPs, families and their policy.
-pub fn validate(service: &Value, errors: &mut FieldErrors) {
+/// The errors of the four fields together: cluster IP, cluster IPs, families and their policy. Addresses that the
+/// old version had are taken as they are.
+pub fn validate(service: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let (ip, ips) = (service.str_at(&["spec", "clusterIP"]), texts(service, "clusterIPs"));
     let shown = service.at(&["spec", "clusterIPs"]).cloned().unwrap_or_default();
     match ips.first() {
@@ -120,12 +121,16 @@ pub fn validate(service: &Value, errors: &mut FieldErrors) {
     if !policy(service).is_empty() && !POLICIES.contains(&policy(service)) {
         errors.not_supported(&POLICY, policy(service), &POLICIES);
     }
+    let known = old.map(|old| texts(old, "clusterIPs")).unwrap_or_default();
     let before = errors.len();
     for (place, ip) in ips.iter().enumerate() {
         if place == 0 && ip == "None" {
             if ips.len() > 1 {
                 errors.invalid(&IPS, &shown, "'None' must be the first and only value");
             }
+            continue;
+        }
+        if known.contains(ip) {
             continue;
         }
         for message in net::legacy_ip_messages(ip) {

@@ -18,8 +18,8 @@ const DISTRIBUTIONS: [&str; 3] = ["PreferClose", "PreferSameZone", "PreferSameNo
 const ONLY_BALANCED: &str = "may only be used when `type` is 'LoadBalancer'";
 const ONCE: &str = "may not change once set";
 
-/// All errors of a Service by itself.
-pub fn whole(service: &Value, errors: &mut FieldErrors) {
+/// All errors of a Service by itself; addresses that the old version had are taken as they are.
+pub fn whole(service: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     meta::validate_strict(service, NameRule::Label, errors);
     topology(service, errors);
     if service.list_at(&["spec", "ports"]).is_empty()
@@ -35,9 +35,9 @@ pub fn whole(service: &Value, errors: &mut FieldErrors) {
     }
     affinity(service, errors);
     if kind(service) != "ExternalName" {
-        families::validate(service, errors);
+        families::validate(service, old, errors);
     }
-    external_ips(service, errors);
+    external_ips(service, old, errors);
     let of_type = kind(service);
     if of_type.is_empty() {
         errors.required(&SPEC.child("type"), "");
@@ -58,7 +58,6 @@ pub fn whole(service: &Value, errors: &mut FieldErrors) {
 
 /// All errors of a new version.
 pub fn update(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    meta::validate_update_strict(new, old, errors);
     if kind(new) != "ExternalName" && kind(old) != "ExternalName" {
         let (was_headless, is_headless) = (is_headless(old), is_headless(new));
         if !(was_headless && is_headless) {
@@ -73,7 +72,7 @@ pub fn update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     if needs_health_check(old) && needs_health_check(new) && port(new) != port(old) {
         errors.forbidden(&SPEC.child("healthCheckNodePort"), check::IMMUTABLE);
     }
-    whole(new, errors);
+    whole(new, Some(old), errors);
 }
 
 /// All errors of a new status.
@@ -282,9 +281,13 @@ fn client_ip(config: Option<&Value>, errors: &mut FieldErrors) {
     }
 }
 
-fn external_ips(service: &Value, errors: &mut FieldErrors) {
+fn external_ips(service: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    let known = old.map_or(&[][..], |old| old.list_at(&["spec", "externalIPs"]));
     let path = SPEC.child("externalIPs");
     for (place, text) in service.list_at(&["spec", "externalIPs"]).iter().enumerate() {
+        if known.contains(text) {
+            continue;
+        }
         let (text, path) = (text.as_str().unwrap_or(""), path.index(place));
         let before = errors.len();
         ip::legacy_ip(text, &path, errors);
@@ -452,7 +455,7 @@ mod tests {
     fn check(json: &str, expected: &[&str]) {
         let service = pintle_object::json::parse(json.as_bytes()).unwrap();
         let mut errors = FieldErrors::new();
-        whole(&service, &mut errors);
+        whole(&service, None, &mut errors);
         let found: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(found, expected, "{json}");
     }
