@@ -1,7 +1,8 @@
 //! MutatingAdmissionPolicy.
 
 use super::{Context, Rules, cells};
-use pintle_object::Value;
+use crate::validation::{NameRule, admission_policy, meta};
+use pintle_object::{FieldErrors, Value};
 
 pub struct MutatingAdmissionPolicy;
 
@@ -12,6 +13,15 @@ impl Rules for MutatingAdmissionPolicy {
 
     fn has_generation(&self) -> bool {
         true
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate(object, NameRule::Subdomain, errors);
+        admission_policy::mutating(object, errors);
+    }
+
+    fn validate_update(&self, new: &Value, _old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

@@ -1,9 +1,13 @@
 //! ValidatingAdmissionPolicyBinding and MutatingAdmissionPolicyBinding.
 
 use super::{Context, Rules, cells};
-use pintle_object::Value;
+use crate::validation::{NameRule, admission_policy, meta};
+use pintle_object::{FieldErrors, Value};
 
-pub struct PolicyBinding;
+/// Only a validating binding says what is done about failures.
+pub struct PolicyBinding {
+    pub has_actions: bool,
+}
 
 impl Rules for PolicyBinding {
     fn prepare_create(&self, _object: &mut Value, _context: &Context<'_>) {}
@@ -12,6 +16,15 @@ impl Rules for PolicyBinding {
 
     fn has_generation(&self) -> bool {
         true
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate(object, NameRule::Subdomain, errors);
+        admission_policy::binding(object, self.has_actions, errors);
+    }
+
+    fn validate_update(&self, new: &Value, _old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

@@ -1,7 +1,8 @@
 //! ValidatingAdmissionPolicy.
 
 use super::{Context, Rules, cells, keep, keep_metadata};
-use pintle_object::Value;
+use crate::validation::{NameRule, admission_policy, conditions, meta};
+use pintle_object::{FieldErrors, Path, Value};
 
 pub struct ValidatingAdmissionPolicy;
 
@@ -13,6 +14,21 @@ impl Rules for ValidatingAdmissionPolicy {
 
     fn has_generation(&self) -> bool {
         true
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate(object, NameRule::Subdomain, errors);
+        admission_policy::validating(object, errors);
+    }
+
+    fn validate_update(&self, new: &Value, _old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update(new, old, errors);
+        let path = Path::root("status.conditions");
+        conditions::validate(new.list_at(&["status", "conditions"]), &path, errors);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

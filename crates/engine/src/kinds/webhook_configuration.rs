@@ -1,7 +1,8 @@
 //! MutatingWebhookConfiguration and ValidatingWebhookConfiguration.
 
 use super::{Context, Rules, cells};
-use pintle_object::Value;
+use crate::validation::{NameRule, meta, webhook};
+use pintle_object::{FieldErrors, Value};
 
 pub struct WebhookConfiguration;
 
@@ -16,6 +17,15 @@ impl Rules for WebhookConfiguration {
 
     fn has_generation(&self) -> bool {
         true
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate(object, NameRule::Subdomain, errors);
+        webhook::webhooks(object, errors);
+    }
+
+    fn validate_update(&self, new: &Value, _old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

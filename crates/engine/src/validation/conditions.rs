@@ -23,11 +23,7 @@ pub fn validate(conditions: &[Value], path: &Path<'_>, errors: &mut FieldErrors)
 
 fn condition(condition: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let kind = condition.str_at(&["type"]);
-    if kind.is_empty() {
-        errors.required(&path.child("type"), "is required");
-    } else {
-        check::invalid_all(content::label_key(kind), kind, &path.child("type"), errors);
-    }
+    check::invalid_all(content::label_key(kind), kind, &path.child("type"), errors);
     let status = condition.str_at(&["status"]);
     if !matches!(status, "True" | "False" | "Unknown") {
         errors.not_supported(&path.child("status"), status, &["False", "True", "Unknown"]);

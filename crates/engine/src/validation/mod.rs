@@ -1,5 +1,7 @@
 //! Checks that many kinds share, each with upstream's messages.
 
+pub mod admission_policy;
+pub mod admission_rules;
 pub mod autoscaler;
 pub mod check;
 pub mod claim;
@@ -17,6 +19,7 @@ pub mod resources;
 pub mod signing_request;
 pub mod volume_source;
 pub mod workload;
+pub mod webhook;
 
 /// How a kind's name is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

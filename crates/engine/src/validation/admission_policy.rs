@@ -1,0 +1,269 @@
+//! Admission policies and their bindings, but for the types of their expressions.
+
+use super::internal::{self, Form, Shape};
+use super::{admission_rules, check};
+use pintle_object::selector::validate_label_selector;
+use pintle_object::{FieldErrors, GroupVersion, Path, Value, content};
+
+const SPEC: Path<'static> = Path::root("spec");
+const NO_ITEMS: &str = "validations or auditAnnotations must contain at least one item";
+const ANNOTATIONS_MAX: usize = 20;
+const EXPRESSION_BYTES_MAX: usize = 5 * 1024;
+const ACTIONS: [&str; 3] = ["Audit", "Deny", "Warn"];
+const REASONS: [&str; 3] = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
+const PATCH_TYPES: [&str; 2] = ["ApplyConfiguration", "JSONPatch"];
+const BLANK: &str = "must be non-empty if specified";
+
+const ANNOTATION: Shape =
+    &[("Key", "key", Form::Text), ("ValueExpression", "valueExpression", Form::Text)];
+
+pub fn validating(object: &Value, errors: &mut FieldErrors) {
+    let spec = object.get("spec").unwrap_or(&Value::Null);
+    common(spec, errors);
+    let (validations, annotations) = (spec.list_at(&["validations"]), spec.list_at(&["auditAnnotations"]));
+    if validations.is_empty() && annotations.is_empty() {
+        errors.required(&SPEC.child("validations"), NO_ITEMS);
+        errors.required(&SPEC.child("auditAnnotations"), NO_ITEMS);
+        return;
+    }
+    let path = SPEC.child("validations");
+    for (index, one) in validations.iter().enumerate() {
+        validation(one, &path.index(index), errors);
+    }
+    audit_annotations(object, spec, errors);
+}
+
+pub fn mutating(object: &Value, errors: &mut FieldErrors) {
+    let spec = object.get("spec").unwrap_or(&Value::Null);
+    common(spec, errors);
+    let mutations = spec.list_at(&["mutations"]);
+    let path = SPEC.child("mutations");
+    if mutations.is_empty() {
+        errors.required(&path, "mutations must contain at least one item");
+    }
+    for (index, one) in mutations.iter().enumerate() {
+        mutation(one, &path.index(index), errors);
+    }
+    if spec.str_at(&["reinvocationPolicy"]).is_empty() {
+        errors.required(&SPEC.child("reinvocationPolicy"), "");
+    } else {
+        admission_rules::one_of(spec, "reinvocationPolicy", &["IfNeeded", "Never"], &SPEC, errors);
+    }
+}
+
+/// A binding, validating or mutating; only the former says what is done about failures.
+pub fn binding(object: &Value, has_actions: bool, errors: &mut FieldErrors) {
+    let spec = object.get("spec").unwrap_or(&Value::Null);
+    let policy = spec.str_at(&["policyName"]);
+    let path = SPEC.child("policyName");
+    if policy.is_empty() {
+        errors.required(&path, "");
+    } else {
+        check::invalid_all(content::dns1123_subdomain(policy), policy, &path, errors);
+    }
+    if let Some(reference) = check::present(spec, &["paramRef"]) {
+        parameters(reference, &SPEC.child("paramRef"), errors);
+    }
+    if let Some(resources) = check::present(spec, &["matchResources"]) {
+        admission_rules::match_resources(resources, &SPEC.child("matchResources"), errors);
+    }
+    if has_actions {
+        actions(spec, errors);
+    }
+}
+
+fn common(spec: &Value, errors: &mut FieldErrors) {
+    admission_rules::one_of(spec, "failurePolicy", &["Fail", "Ignore"], &SPEC, errors);
+    if let Some(kind) = check::present(spec, &["paramKind"]) {
+        param_kind(kind, &SPEC.child("paramKind"), errors);
+    }
+    let path = SPEC.child("matchConstraints");
+    match check::present(spec, &["matchConstraints"]) {
+        None => errors.required(&path, ""),
+        Some(constraints) => {
+            admission_rules::match_resources(constraints, &path, errors);
+            if constraints.list_at(&["resourceRules"]).is_empty() {
+                errors.required(&path.child("resourceRules"), "");
+            }
+        }
+    }
+    admission_rules::match_conditions(spec, &SPEC, errors);
+    let path = SPEC.child("variables");
+    for (index, one) in spec.list_at(&["variables"]).iter().enumerate() {
+        variable(one, &path.index(index), errors);
+    }
+}
+
+fn param_kind(param: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let version = param.str_at(&["apiVersion"]);
+    let version_path = path.child("apiVersion");
+    match GroupVersion::parse(version) {
+        _ if version.is_empty() => errors.required(&version_path, ""),
+        None => {
+            let why = format!("unexpected GroupVersion string: {version}");
+            errors.invalid(&version_path, version, &why);
+        }
+        Some(parsed) => {
+            let messages = content::dns1123_subdomain(&parsed.group);
+            if !parsed.group.is_empty() && !messages.is_empty() {
+                errors.invalid(&version_path, parsed.group.as_str(), &messages.join(","));
+            }
+            let messages = content::dns1035_label(&parsed.version);
+            if parsed.version.is_empty() {
+                errors.invalid(&version_path, version, "version must be specified");
+            } else if !messages.is_empty() {
+                errors.invalid(&version_path, parsed.version.as_str(), &messages.join(","));
+            }
+        }
+    }
+    let kind = param.str_at(&["kind"]);
+    let messages = content::dns1035_label(&kind.to_lowercase());
+    if kind.is_empty() {
+        errors.required(&path.child("kind"), "");
+    } else if !messages.is_empty() {
+        let why = format!("may have mixed case, but should otherwise match: {}", messages.join(","));
+        errors.invalid(&path.child("kind"), kind, &why);
+    }
+}
+
+fn variable(variable: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let name = variable.str_at(&["name"]);
+    if name.trim().is_empty() {
+        errors.required(&path.child("name"), "name is not specified");
+    } else if !is_identifier(name) {
+        errors.invalid(&path.child("name"), name, "must be a valid CEL identifier");
+    }
+    expression(variable, "expression", path, errors);
+}
+
+fn is_identifier(name: &str) -> bool {
+    const RESERVED: [&str; 21] = [
+        "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop",
+        "package", "namespace", "return", "var", "void", "while", "true", "false", "null",
+    ];
+    name.chars().enumerate().all(|(place, c)| c == '_' || c.is_ascii_alphabetic() || (place > 0 && c.is_ascii_digit()))
+        && !RESERVED.contains(&name)
+}
+
+fn expression(object: &Value, field: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    let text = object.str_at(&[field]);
+    if text.trim().is_empty() {
+        errors.required(&path.child(field), &format!("{field} is not specified"));
+    } else if field == "valueExpression" && text.len() > EXPRESSION_BYTES_MAX {
+        errors.required(&path.child(field), "must not exceed 5kB in length");
+    }
+}
+
+fn validation(validation: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    expression(validation, "expression", path, errors);
+    let (message, of) = (validation.str_at(&["message"]), validation.str_at(&["messageExpression"]));
+    if !of.is_empty() && of.trim().is_empty() {
+        errors.invalid(&path.child("messageExpression"), of, BLANK);
+    }
+    let has_breaks = |text: &str| text.trim().contains(['\n', '\r']);
+    if !message.is_empty() && message.trim().is_empty() {
+        errors.invalid(&path.child("message"), message, BLANK);
+    } else if has_breaks(message) {
+        errors.invalid(&path.child("message"), message, "must not contain line breaks");
+    } else if message.is_empty() && has_breaks(validation.str_at(&["expression"])) {
+        let why = "message must be specified if expression contains line breaks";
+        errors.required(&path.child("message"), why);
+    }
+    admission_rules::one_of(validation, "reason", &REASONS, path, errors);
+}
+
+/// Keys of annotations are qualified by the name of the policy.
+fn audit_annotations(object: &Value, spec: &Value, errors: &mut FieldErrors) {
+    let policy = object.str_at(&["metadata", "name"]);
+    let list = spec.list_at(&["auditAnnotations"]);
+    let path = SPEC.child("auditAnnotations");
+    if list.len() > ANNOTATIONS_MAX {
+        let shown = internal::shown_list(spec.get("auditAnnotations"), ANNOTATION);
+        let why = format!("must not have more than {ANNOTATIONS_MAX} auditAnnotations");
+        errors.invalid(&path, shown, &why);
+    }
+    let mut seen: Vec<&str> = Vec::new();
+    for (index, annotation) in list.iter().enumerate() {
+        let path = path.index(index);
+        let key = annotation.str_at(&["key"]);
+        if policy.is_empty() {
+            errors.invalid(&path.child("key"), key, "requires metadata.name be non-empty");
+        } else {
+            let full = format!("{policy}/{key}");
+            check::invalid_all(content::label_key(&full), &full, &path.child("key"), errors);
+        }
+        expression(annotation, "valueExpression", &path, errors);
+        if seen.contains(&key) {
+            errors.duplicate(&path.child("key"), key);
+        }
+        seen.push(key);
+    }
+}
+
+/// A mutation holds what its type names, and nothing else.
+fn mutation(mutation: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let kind = mutation.str_at(&["patchType"]);
+    let (own, other) = match kind {
+        "" => return errors.required(&path.child("patchType"), ""),
+        "ApplyConfiguration" => ("applyConfiguration", "jsonPatch"),
+        "JSONPatch" => ("jsonPatch", "applyConfiguration"),
+        _ => return errors.not_supported(&path.child("patchType"), kind, &PATCH_TYPES),
+    };
+    match check::present(mutation, &[own]) {
+        None => {
+            let why = format!("must be specified when patchType is {kind}");
+            errors.required(&path.child(own), &why);
+        }
+        Some(value) => {
+            if value.str_at(&["expression"]).trim().is_empty() {
+                errors.required(&path.child(own).child("expression"), "");
+            }
+        }
+    }
+    if let Some(value) = check::present(mutation, &[other]) {
+        let why = format!("{other} must not be specified when patchType is {kind}");
+        errors.invalid(&path.child(other), value, &why);
+    }
+}
+
+fn parameters(reference: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let name = reference.str_at(&["name"]);
+    let selector = check::present(reference, &["selector"]);
+    match selector {
+        Some(_) if !name.is_empty() => {
+            errors.forbidden(&path.child("name"), "name and selector are mutually exclusive");
+        }
+        Some(selector) => validate_label_selector(selector, &path.child("selector"), false, errors),
+        None if name.is_empty() => errors.required(path, "one of name or selector must be specified"),
+        None => check::invalid_all(content::path_segment_name(name), name, &path.child("name"), errors),
+    }
+    if reference.str_at(&["parameterNotFoundAction"]).is_empty() {
+        errors.required(&path.child("parameterNotFoundAction"), "");
+    } else {
+        admission_rules::one_of(reference, "parameterNotFoundAction", &["Deny", "Allow"], path, errors);
+    }
+}
+
+fn actions(spec: &Value, errors: &mut FieldErrors) {
+    let path = SPEC.child("validationActions");
+    let actions: Vec<&str> =
+        spec.list_at(&["validationActions"]).iter().map(|action| action.as_str().unwrap_or("")).collect();
+    if actions.is_empty() {
+        errors.required(&path, "at least one validation action is required");
+    }
+    for (index, action) in actions.iter().enumerate() {
+        let path = path.index(index);
+        if !ACTIONS.contains(action) {
+            errors.not_supported(&path, *action, &ACTIONS);
+        }
+        if actions.iter().take(index).any(|before| before == action) {
+            errors.duplicate(&path, *action);
+        }
+    }
+    if actions.contains(&"Deny") && actions.contains(&"Warn") {
+        let shown = spec.get("validationActions").unwrap_or(&Value::Null);
+        let why = "must not contain both Deny and Warn (repeating the same validation failure information in the \
+                   API response and headers serves no purpose)";
+        errors.invalid(&path, shown, why);
+    }
+}
