@@ -1,5 +1,6 @@
 //! What is not data about a kind: one file per kind, one `Rules` per file.
 
+pub mod access_review;
 mod api_service;
 mod autoscaler_v1;
 pub mod binding;

@@ -6,8 +6,9 @@ use crate::negotiate;
 use crate::request::Request;
 use crate::respond::Response;
 use pintle_access::{Attributes, Credentials, Decision, User};
-use pintle_engine::{Call, Target};
-use pintle_object::{Map, Status, Value};
+use pintle_engine::kinds::access_review;
+use pintle_engine::{Call, Target, meta};
+use pintle_object::{FieldErrors, GroupKind, Map, Status, Value};
 use rustls_pki_types::UnixTime;
 
 /// Answers a review: the body with its status filled in.
@@ -19,7 +20,9 @@ pub fn review(
     call: &Call<'_>,
 ) -> Result<Response, Status> {
     let served = target.served;
+    meta::ensure_namespace(&mut object, target.namespace)?;
     app.engine.track(&target, None, &mut object, call);
+    validate(app, &target, &object)?;
     let status = match served.resource.plural.as_ref() {
         "selfsubjectreviews" => {
             object.set(&["metadata"], Map::new());
@@ -36,6 +39,26 @@ pub fn review(
     object.set(&["status"], status);
     // Reviews have no tables: a client that asks for one gets what it accepts besides.
     Ok(form::typed(app, negotiate::plain(request), served.resource.ty, 201, &object))
+}
+
+/// Reviews of access are checked; their refusal names no kind, as upstream's does not.
+fn validate(app: &App, target: &Target<'_>, object: &Value) -> Result<(), Status> {
+    let (has_subject, namespace) = match target.served.resource.plural.as_ref() {
+        "selfsubjectaccessreviews" => (false, None),
+        "subjectaccessreviews" => (true, None),
+        "localsubjectaccessreviews" => (true, Some(target.namespace)),
+        _ => return Ok(()),
+    };
+    let engine = &app.engine;
+    let metadata = object.get("metadata").cloned().unwrap_or_default();
+    let shown = engine.tree_json(engine.meta_type("ObjectMeta"), &metadata);
+    let mut errors = FieldErrors::new();
+    let shown = String::from_utf8_lossy(&shown);
+    access_review::validate(object, has_subject, namespace, &shown, &mut errors);
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Status::invalid(&GroupKind::new("authorization.k8s.io", ""), "", errors))
 }
 
 fn user_info(user: &User) -> Value {
