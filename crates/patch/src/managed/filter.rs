@@ -84,10 +84,26 @@ const INCLUDED: &[(&str, &str, &str, &[&str])] = &[
 
 /// Group, kind, subresource, and the paths that a write there resets.
 const RESET: &[(&str, &str, &str, &[&str])] = &[
-    ("", "Pod", "status", &["spec", "metadata.deletionTimestamp", "metadata.ownerReferences"]),
     ("", "Namespace", "finalize", &["status"]),
+    ("", "Pod", "status", &["spec", "metadata.deletionTimestamp", "metadata.ownerReferences"]),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy", "status", SPEC_AND_METADATA),
     ("apps", "Deployment", "status", &["spec", "metadata.labels"]),
-    ("certificates.k8s.io", "CertificateSigningRequest", "", &["spec", "status"]),
-    ("certificates.k8s.io", "CertificateSigningRequest", "approval", &["spec", "status"]),
-    ("certificates.k8s.io", "CertificateSigningRequest", "status", &["spec", "status"]),
+    ("certificates.k8s.io", "CertificateSigningRequest", "approval", &["spec"]),
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema", "status", SPEC_AND_METADATA),
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration", "status", SPEC_AND_METADATA),
+    ("networking.k8s.io", "ServiceCIDR", "status", SPEC_AND_METADATA),
+    ("resource.k8s.io", "ResourceClaim", "status", SPEC_AND_METADATA),
+    ("storage.k8s.io", "VolumeAttachment", "status", SPEC_AND_METADATA),
+    ("storagemigration.k8s.io", "StorageVersionMigration", "status", SPEC_AND_METADATA),
 ];
+
+const SPEC_AND_METADATA: &[&str] = &["spec", "metadata"];
+
+/// The filter of a custom resource, or of one of its subresources.
+pub fn reset_fields_of_custom(subresource: &str, has_status: bool) -> Filter {
+    match subresource {
+        "status" => Filter::Exclude(FieldSet::of_fields(SPEC_AND_METADATA.iter().copied())),
+        "" if has_status => Filter::Exclude(FieldSet::of_fields(["status"])),
+        _ => Filter::All,
+    }
+}

@@ -7,7 +7,7 @@ mod scale;
 mod track;
 
 pub use entries::{Entry, Managed, Operation};
-pub use filter::{Filter, reset_fields};
+pub use filter::{Filter, reset_fields, reset_fields_of_custom};
 pub use scale::{scale_managers_to_parent, scale_managers_to_scale};
 pub(crate) use track::{Differences, UNTRACKED, update};
 pub use track::{Tracking, Versions, keep_times_of_noop, manager_name, track_update};

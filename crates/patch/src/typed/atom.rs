@@ -87,13 +87,14 @@ pub(crate) fn atom<'a>(schema: &'a Schema, ty: Ty, value: Option<&Value>) -> Ato
         | Shape::IntOrString
         | Shape::Time
         | Shape::MicroTime
-        | Shape::Duration => Atom::Scalar,
-        Shape::RawExtension | Shape::FieldsV1 => Atom::Map(UNTYPED_MAP),
-        Shape::Json
+        | Shape::Duration
+        | Shape::Json
         | Shape::SchemaOrArray(_)
         | Shape::SchemaOrBool(_)
-        | Shape::SchemaOrStrings(_)
-        | Shape::Any => deduced(value),
+        | Shape::SchemaOrStrings(_) => Atom::Scalar,
+        // Built-in types keep untyped values whole; only a CRD's subtree without a schema is looked into.
+        Shape::RawExtension | Shape::FieldsV1 => Atom::Map(MapAtom { is_atomic: true, ..UNTYPED_MAP }),
+        Shape::Any => deduced(value),
     }
 }
 
