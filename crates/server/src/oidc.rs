@@ -24,9 +24,12 @@ pub struct PublicKey {
 /// Fetches the keys; they may be made when they are first asked for.
 pub type PublicKeys = Box<dyn Fn() -> Result<Vec<PublicKey>, String> + Send + Sync>;
 
+/// Makes one of the two documents.
+type Body = fn(&App) -> Result<Value, Status>;
+
 /// The answer, when the path is one of these two.
 pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> {
-    let (media_type, body): (_, fn(&App) -> Result<Value, Status>) = match request.path.as_str() {
+    let (media_type, body): (_, Body) = match request.path.as_str() {
         CONFIGURATION => ("application/json", configuration),
         KEYS => ("application/jwk-set+json", keys),
         _ => return Ok(None),

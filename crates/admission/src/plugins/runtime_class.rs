@@ -111,10 +111,10 @@ fn includes(wide: &Value, narrow: &Value) -> bool {
         return false;
     }
     let seconds = |toleration: &Value| toleration.int_at(&["tolerationSeconds"]);
-    if let (true, Some(limit)) = (effect == "NoExecute", seconds(wide)) {
-        if seconds(narrow).is_none_or(|seconds| seconds > limit) {
-            return false;
-        }
+    if let (true, Some(limit)) = (effect == "NoExecute", seconds(wide))
+        && seconds(narrow).is_none_or(|seconds| seconds > limit)
+    {
+        return false;
     }
     match operator.as_str() {
         "Equal" | "" => text(narrow, "operator") == "Equal" && text(wide, "value") == text(narrow, "value"),

@@ -76,23 +76,19 @@ impl Rules for Secret {
 fn content_of_type(object: &Value, errors: &mut FieldErrors) {
     let has = |key: &str| object.at(&["data", key]).is_some();
     match object.str_at(&["type"]) {
-        "kubernetes.io/service-account-token" => {
-            if object.str_at(&["metadata", "annotations", ACCOUNT]).is_empty() {
-                errors.required(&Path::root("metadata.annotations").key(ACCOUNT), "");
-            }
+        "kubernetes.io/service-account-token"
+            if object.str_at(&["metadata", "annotations", ACCOUNT]).is_empty() =>
+        {
+            errors.required(&Path::root("metadata.annotations").key(ACCOUNT), "");
         }
         "kubernetes.io/dockercfg" => registry_logins(object, ".dockercfg", errors),
         "kubernetes.io/dockerconfigjson" => registry_logins(object, ".dockerconfigjson", errors),
-        "kubernetes.io/basic-auth" => {
-            if !has("username") && !has("password") {
-                errors.required(&DATA.key("username"), "");
-                errors.required(&DATA.key("password"), "");
-            }
+        "kubernetes.io/basic-auth" if !has("username") && !has("password") => {
+            errors.required(&DATA.key("username"), "");
+            errors.required(&DATA.key("password"), "");
         }
-        "kubernetes.io/ssh-auth" => {
-            if object.str_at(&["data", "ssh-privatekey"]).is_empty() {
-                errors.required(&DATA.key("ssh-privatekey"), "");
-            }
+        "kubernetes.io/ssh-auth" if object.str_at(&["data", "ssh-privatekey"]).is_empty() => {
+            errors.required(&DATA.key("ssh-privatekey"), "");
         }
         "kubernetes.io/tls" => {
             for key in ["tls.crt", "tls.key"].iter().filter(|key| !has(key)) {

@@ -36,7 +36,11 @@ const TABLE: &[(&str, &str, &dyn Rules)] = &[
         "MutatingAdmissionPolicy",
         &mutating_admission_policy::MutatingAdmissionPolicy,
     ),
-    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding", &policy_binding::PolicyBinding { has_actions: false }),
+    (
+        "admissionregistration.k8s.io",
+        "MutatingAdmissionPolicyBinding",
+        &policy_binding::PolicyBinding { has_actions: false },
+    ),
     (
         "admissionregistration.k8s.io",
         "MutatingWebhookConfiguration",
@@ -47,7 +51,11 @@ const TABLE: &[(&str, &str, &dyn Rules)] = &[
         "ValidatingAdmissionPolicy",
         &validating_admission_policy::ValidatingAdmissionPolicy,
     ),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding", &policy_binding::PolicyBinding { has_actions: true }),
+    (
+        "admissionregistration.k8s.io",
+        "ValidatingAdmissionPolicyBinding",
+        &policy_binding::PolicyBinding { has_actions: true },
+    ),
     (
         "admissionregistration.k8s.io",
         "ValidatingWebhookConfiguration",

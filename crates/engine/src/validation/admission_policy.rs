@@ -14,8 +14,7 @@ const REASONS: [&str; 3] = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
 const PATCH_TYPES: [&str; 2] = ["ApplyConfiguration", "JSONPatch"];
 const BLANK: &str = "must be non-empty if specified";
 
-const ANNOTATION: Shape =
-    &[("Key", "key", Form::Text), ("ValueExpression", "valueExpression", Form::Text)];
+const ANNOTATION: Shape = &[("Key", "key", Form::Text), ("ValueExpression", "valueExpression", Form::Text)];
 
 pub fn validating(object: &Value, errors: &mut FieldErrors) {
     let spec = object.get("spec").unwrap_or(&Value::Null);
@@ -138,10 +137,31 @@ fn variable(variable: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
 
 fn is_identifier(name: &str) -> bool {
     const RESERVED: [&str; 21] = [
-        "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop",
-        "package", "namespace", "return", "var", "void", "while", "true", "false", "null",
+        "in",
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+        "true",
+        "false",
+        "null",
     ];
-    name.chars().enumerate().all(|(place, c)| c == '_' || c.is_ascii_alphabetic() || (place > 0 && c.is_ascii_digit()))
+    name.chars()
+        .enumerate()
+        .all(|(place, c)| c == '_' || c.is_ascii_alphabetic() || (place > 0 && c.is_ascii_digit()))
         && !RESERVED.contains(&name)
 }
 

@@ -18,8 +18,8 @@ pub mod pod_spec;
 pub mod resources;
 pub mod signing_request;
 pub mod volume_source;
-pub mod workload;
 pub mod webhook;
+pub mod workload;
 
 /// How a kind's name is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,3 +1,5 @@
+//! Applying, conflicts and fields given up.
+
 use super::*;
 use crate::managed::Filter;
 use pintle_object::GroupVersionKind;
@@ -65,7 +67,9 @@ fn owners(object: &Value) -> Vec<String> {
 #[test]
 fn fields_given_up_are_removed_unless_somebody_else_owns_them() {
     let world = World::new("", "ConfigMap");
-    let cases: [(&[(&str, &str)], &str, &[&str]); 5] = [
+    /// Who applies what in turn, the data at the end, and who then owns what.
+    type Case = (&'static [(&'static str, &'static str)], &'static str, &'static [&'static str]);
+    let cases: [Case; 5] = [
         (
             &[("a", r#"{"data":{"k1":"1","k2":"2"}}"#), ("a", r#"{"data":{"k1":"1","k3":"3"}}"#)],
             r#"{"k1":"1","k3":"3"}"#,

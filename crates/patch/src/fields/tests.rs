@@ -1,3 +1,5 @@
+//! Field sets: their text form and their algebra.
+
 use super::*;
 
 fn set(text: &str) -> FieldSet {

@@ -1,3 +1,5 @@
+//! Entries of managed fields and how updates are tracked.
+
 use super::*;
 use pintle_object::time::Time;
 use pintle_object::{GroupVersionKind, Value, json};

@@ -1,3 +1,5 @@
+//! Strategic merge: keys, directives and order.
+
 use super::*;
 use pintle_object::{GroupVersionKind, json};
 

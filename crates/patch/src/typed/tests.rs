@@ -1,3 +1,5 @@
+//! Comparing and merging values by their types.
+
 use super::*;
 use pintle_object::{GroupVersionKind, Value, json};
 use pintle_schema::decode;

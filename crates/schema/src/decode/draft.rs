@@ -94,6 +94,12 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// An empty `metadata.managedFields` differs from an absent one: it asks for the managers to be forgotten. Tracking
+/// takes it out again.
+fn clears_managers(name: &str, value: &Value) -> bool {
+    name == "managedFields" && matches!(value, Value::List(list) if list.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,10 +144,4 @@ mod tests {
             assert_eq!(json::to_string(&draft.finish(&schema)), expected);
         }
     }
-}
-
-/// An empty `metadata.managedFields` differs from an absent one: it asks for the managers to be forgotten. Tracking
-/// takes it out again.
-fn clears_managers(name: &str, value: &Value) -> bool {
-    name == "managedFields" && matches!(value, Value::List(list) if list.is_empty())
 }

@@ -181,7 +181,7 @@ fn aggregate(spec: &Value, field: &str) -> BTreeMap<String, Quantity> {
 }
 
 fn add(map: &mut BTreeMap<String, Quantity>, name: String, amount: &Quantity) {
-    let sum = map.get(&name).map_or_else(|| amount.clone(), |before| before.add(amount));
+    let sum = map.get(&name).map_or_else(|| *amount, |before| before.add(amount));
     map.insert(name, sum);
 }
 
