@@ -25,6 +25,8 @@ pub struct Builtin {
     pub resources: Resources,
     /// Types of top-level kinds, those of `meta` under the core group.
     pub kinds: HashMap<GroupVersionKind, TypeId>,
+    /// Any JSON value: the type of custom resources, whose own schema stands elsewhere.
+    pub any: TypeId,
     /// What OpenAPI documents say beyond the tables, one fact per line; `openapi` reads it when it is asked.
     pub(crate) documents: &'static str,
 }
@@ -76,6 +78,8 @@ pub fn builtin() -> Builtin {
         let shape = reader.shape();
         schema.types.push(Type { name: Str::Borrowed(""), shape });
     }
+    let any = TypeId(schema.types.len() as u32);
+    schema.types.push(Type { name: Str::Borrowed(""), shape: Shape::Any });
     let tables = resource::Tables {
         resources: reader.text(),
         columns: reader.text(),
@@ -83,7 +87,7 @@ pub fn builtin() -> Builtin {
         storage: reader.text(),
     };
     let resources = resource::read(&tables, &kinds);
-    Builtin { schema, resources, kinds, documents: reader.text() }
+    Builtin { schema, resources, kinds, any, documents: reader.text() }
 }
 
 struct Reader {

@@ -83,6 +83,8 @@ pub struct Struct {
     pub defaulted: Vec<u16>,
     /// `x-kubernetes-map-type: atomic`.
     pub atomic: bool,
+    /// `x-kubernetes-preserve-unknown-fields`: fields that are not declared are any values.
+    pub open: bool,
 }
 
 /// Where a field of a protobuf message leads.
@@ -212,7 +214,19 @@ impl Struct {
         let defaulted = (0..fields.len() as u16).filter(|index| at(index).default.is_some()).collect();
         let routes = routes(&fields);
         let by_hash = by_hash(&keys);
-        Struct { fields, by_name, ranks, keys, by_tag, routes, by_hash, always, defaulted, atomic }
+        Struct {
+            fields,
+            by_name,
+            ranks,
+            keys,
+            by_tag,
+            routes,
+            by_hash,
+            always,
+            defaulted,
+            atomic,
+            open: false,
+        }
     }
 
     pub fn field(&self, name: &str) -> Option<&Field> {

@@ -68,7 +68,8 @@ pub(crate) fn atom<'a>(schema: &'a Schema, ty: Ty, value: Option<&Value>) -> Ato
     let Ty::Of(id) = ty else { return deduced(value) };
     match schema.shape(id) {
         Shape::Struct(inner) => {
-            Atom::Map(MapAtom { is_atomic: inner.atomic, fields: Some(inner), values: None })
+            let values = inner.open.then_some(Ty::Deduced);
+            Atom::Map(MapAtom { is_atomic: inner.atomic, fields: Some(inner), values })
         }
         Shape::List(list) => Atom::List(ListAtom {
             item: Ty::Of(list.item),

@@ -10,10 +10,13 @@ mod format;
 mod lists;
 mod pattern;
 mod prune;
+mod types;
 mod verdict;
 
 #[cfg(test)]
 mod tests;
+
+pub use types::types;
 
 use pattern::Pattern;
 use pintle_object::{FieldErrors, Path, Text, Value};
