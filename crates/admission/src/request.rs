@@ -51,7 +51,7 @@ impl<'a> Request<'a> {
     pub fn stored(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Value> {
         let served = self.engine.find_any(group, plural)?;
         let object = self.engine.store.get(served.collection?, &served.key(namespace, name))?;
-        self.engine.storage_tree(served, &object).ok()
+        self.engine.storage_tree(&served, &object).ok()
     }
 
     /// The stored objects of a built-in resource by name; those of one namespace when it is not empty.
@@ -62,7 +62,7 @@ impl<'a> Request<'a> {
         let prefix = served.prefix(namespace);
         snapshot
             .range(&prefix, None)
-            .filter_map(|object| self.engine.storage_tree(served, object).ok())
+            .filter_map(|object| self.engine.storage_tree(&served, object).ok())
             .collect()
     }
 

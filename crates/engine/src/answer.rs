@@ -1,10 +1,11 @@
 //! Bodies of answers, built from encoded items where possible: objects, lists, partial metadata.
 
+use crate::custom::object as custom_object;
 use crate::encoding::{set_kind, write_json_head};
 use crate::engine::{Engine, Served};
 use crate::list::Listing;
 use bytes::Bytes;
-use pintle_object::{Map, Status, Value};
+use pintle_object::{Map, Status, Value, json};
 use pintle_schema::encode::list::{self, ListMeta};
 use pintle_schema::encode::splice::Spliced;
 use pintle_schema::{TypeId, encode};
@@ -15,6 +16,9 @@ pub const META_VERSION: &str = "meta.k8s.io/v1";
 
 impl Engine {
     pub fn list_json(&self, served: &Served, listing: &Listing) -> Bytes {
+        if served.custom.is_some() {
+            return self.custom_list_json(served, listing);
+        }
         let items: Vec<Bytes> = listing.items.iter().map(|object| self.json_item(served, object)).collect();
         let len: usize = items.iter().map(|item| item.len() + 1).sum();
         let mut out = Vec::with_capacity(len + 256);
@@ -32,6 +36,26 @@ impl Engine {
             out.extend_from_slice(item);
         }
         out.extend_from_slice(b"]}");
+        Bytes::from(out)
+    }
+
+    /// Like the list of built-in objects, but with its keys sorted.
+    fn custom_list_json(&self, served: &Served, listing: &Listing) -> Bytes {
+        let mut out = Vec::with_capacity(256);
+        out.extend_from_slice(b"{\"apiVersion\":");
+        json::write_string(&mut out, &served.api_version());
+        out.extend_from_slice(b",\"items\":[");
+        for (place, object) in listing.items.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(&self.json_item(served, object));
+        }
+        out.extend_from_slice(b"],\"kind\":");
+        json::write_string(&mut out, &served.resource.list_kind);
+        out.extend_from_slice(b",\"metadata\":");
+        json::write_value(&mut out, &custom_metadata(listing));
+        out.push(b'}');
         Bytes::from(out)
     }
 
@@ -67,14 +91,17 @@ impl Engine {
         let mut items = Vec::with_capacity(listing.items.len());
         for object in &listing.items {
             let mut item = self.tree(served, object)?;
-            item.remove(&["kind"]);
-            item.remove(&["apiVersion"]);
+            if served.custom.is_none() {
+                item.remove(&["kind"]);
+                item.remove(&["apiVersion"]);
+            }
             items.push(item);
         }
         let mut list = Value::map();
         set_kind(served, &mut list);
         list.set(&["kind"], served.resource.list_kind.as_ref());
-        list.set(&["metadata"], list_metadata(listing));
+        let is_custom = served.custom.is_some();
+        list.set(&["metadata"], if is_custom { custom_metadata(listing) } else { list_metadata(listing) });
         list.set(&["items"], items);
         Ok(list)
     }
@@ -116,8 +143,12 @@ impl Engine {
         out.extend_from_slice(b"{\"type\":\"");
         out.extend_from_slice(kind.as_bytes());
         out.extend_from_slice(b"\",\"object\":");
-        write_json_head(served, &mut out);
-        out.extend_from_slice(item.get(1..).unwrap_or(b"}"));
+        if served.custom.is_some() {
+            out.extend_from_slice(&item);
+        } else {
+            write_json_head(served, &mut out);
+            out.extend_from_slice(item.get(1..).unwrap_or(b"}"));
+        }
         out.extend_from_slice(b"}\n");
         Bytes::from(out)
     }
@@ -134,6 +165,10 @@ fn meta<'a>(listing: &'a Listing, version: &'a str) -> ListMeta<'a> {
 /// Lists of what is not stored have no version.
 fn version_text(revision: u64) -> String {
     if revision == 0 { String::new() } else { revision.to_string() }
+}
+
+fn custom_metadata(listing: &Listing) -> Value {
+    custom_object::list_metadata(&version_text(listing.revision), &listing.continue_token, listing.remaining)
 }
 
 /// ListMeta as a tree.

@@ -2,6 +2,7 @@
 
 use crate::body;
 use crate::call::{Call, Written};
+use crate::custom::object as custom_object;
 use crate::engine::{Engine, Target};
 use crate::options::FieldValidation;
 use crate::patch::Patch;
@@ -36,8 +37,15 @@ impl Engine {
             let applied = self.tracked(&target, &manager, now, |tracking| {
                 pintle_patch::apply(tracking, current, &config.value, patch.force)
             });
-            let ty = target.served.resource.ty;
-            let object = self.canonical(ty, &config.value, &applied.map_err(refuse)?)?;
+            let applied = applied.map_err(refuse)?;
+            let object = match &target.served.custom {
+                Some(custom) => {
+                    let unfit =
+                        |error: pintle_schema::decode::DecodeError| unconvertible(&config.value, &error.0);
+                    custom_object::canonical(&self.api, custom, applied).map_err(unfit)?.0
+                }
+                None => self.canonical(target.served.resource.ty, &config.value, &applied)?,
+            };
             check_duplicates(&config.duplicates, patch.validation, warnings)?;
             Ok(object)
         };

@@ -81,13 +81,13 @@ pub fn api_version(body: Body<'_>) -> String {
 }
 
 /// A body whose kind and version can be seen.
-enum Document<'a> {
+pub(crate) enum Document<'a> {
     Json { bytes: std::borrow::Cow<'a, [u8]>, api_version: String, kind: String, strict: Vec<String> },
     Protobuf(decode::protobuf::Envelope<'a>),
 }
 
 impl<'a> Document<'a> {
-    fn read(body: Body<'a>) -> Result<Document<'a>, String> {
+    pub(crate) fn read(body: Body<'a>) -> Result<Document<'a>, String> {
         match body.format {
             Format::Json => Document::json(body.bytes.into(), Vec::new()),
             Format::Yaml => {
@@ -221,7 +221,7 @@ fn internal_package(gvk: &GroupVersionKind) -> &str {
     }
 }
 
-fn unrecognized(expected: &GroupVersionKind, why: &str, bytes: &[u8]) -> Status {
+pub(crate) fn unrecognized(expected: &GroupVersionKind, why: &str, bytes: &[u8]) -> Status {
     let (kind, summary) = (&expected.kind, summary(bytes));
     Status::bad_request(format!(
         "the object provided is unrecognized (must be of type {kind}): {why} ({summary})"

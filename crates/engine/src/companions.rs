@@ -29,7 +29,7 @@ impl Engine {
     /// Hands out addresses of these pools, the default family's first, and counts what stored objects hold.
     pub fn set_pools(&mut self, ips: Vec<IpPool>) {
         let pools = Pools::new(ips);
-        for served in self.served().filter(|served| served.rules.allocates()) {
+        for served in self.table().served().iter().filter(|served| served.rules.allocates()) {
             let Some(collection) = served.collection else { continue };
             let snapshot = self.store.snapshot(collection);
             for object in snapshot.range(&served.prefix(""), None) {
@@ -80,7 +80,7 @@ impl Engine {
         Box::pin(async move {
             let resource = &companion.resource;
             let Some(served) = self.find_any(&resource.group, &resource.resource) else { return };
-            let target = Target { served, subresource: "", namespace: "", name: "" };
+            let target = Target { served: &served, subresource: "", namespace: "", name: "" };
             let user = system();
             let _ = self.create(target, companion.object, &mut system_call(&user, now)).await;
         })
@@ -90,8 +90,12 @@ impl Engine {
         Box::pin(async move {
             let resource = &companion.resource;
             let Some(served) = self.find_any(&resource.group, &resource.resource) else { return };
-            let target =
-                Target { served, subresource: "", namespace: "", name: meta::name(&companion.object) };
+            let target = Target {
+                served: &served,
+                subresource: "",
+                namespace: "",
+                name: meta::name(&companion.object),
+            };
             let user = system();
             let _ = self.delete(target, &DeleteOptions::default(), &mut system_call(&user, now)).await;
         })

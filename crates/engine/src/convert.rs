@@ -9,7 +9,8 @@ use pintle_schema::{Builtin, TypeId, decode, defaults};
 pub(crate) fn to_storage(api: &Builtin, served: &Served, mut tree: Value) -> Result<Value, Status> {
     tree.remove(&["kind"]);
     tree.remove(&["apiVersion"]);
-    if !served.is_converted() {
+    // Versions of a custom resource differ in nothing but their names.
+    if !served.is_converted() || served.custom.is_some() {
         return Ok(tree);
     }
     let stored = kinds::to_storage(&served.gvk(), tree);
@@ -21,6 +22,10 @@ pub(crate) fn to_storage(api: &Builtin, served: &Served, mut tree: Value) -> Res
 
 /// Fills in the defaults of an object in the served version: those of its table, then those of its kind.
 pub(crate) fn default(api: &Builtin, served: &Served, tree: &mut Value) {
+    if let Some(custom) = &served.custom {
+        custom.schema.default(tree);
+        return;
+    }
     defaults::apply(&api.schema, served.resource.ty, tree);
     if !served.is_converted() {
         served.rules.default(tree);
@@ -29,7 +34,7 @@ pub(crate) fn default(api: &Builtin, served: &Served, tree: &mut Value) {
 
 /// A tree of the stored version becomes one of the served version.
 pub(crate) fn from_storage(api: &Builtin, served: &Served, tree: Value) -> Result<Value, Status> {
-    if !served.is_converted() {
+    if !served.is_converted() || served.custom.is_some() {
         return Ok(tree);
     }
     canonical(api, served.resource.ty, &kinds::from_storage(&served.gvk(), tree))

@@ -26,7 +26,7 @@ pub(crate) enum Step {
 /// The next step in the life of an object that a delete is about.
 pub(crate) fn step(served: &Served, old: &Value, options: &DeleteOptions, now: Time) -> Step {
     let mut object = old.clone();
-    if !meta::is_deleting(&object) && served.rules.begin_deletion(&mut object) {
+    if !meta::is_deleting(&object) && served.rules.begin_deletion(&mut object, now) {
         object.set(&["metadata", "deletionTimestamp"], now.to_seconds_text());
         if let Some(finalizers) = finalizers_for(served, &object, options) {
             meta::set_finalizers(&mut object, &finalizers);
@@ -64,7 +64,7 @@ enum Graceful {
 
 /// The first phase of a graceful deletion: the kind decides whether there is one.
 fn begin_graceful(served: &Served, object: &mut Value, options: &DeleteOptions, now: Time) -> Graceful {
-    let rules = served.rules;
+    let rules = &served.rules;
     // A negative period means one second.
     let requested = options.grace_period_seconds.map(|seconds| if seconds < 0 { 1 } else { seconds });
     if meta::is_deleting(object) {

@@ -1,12 +1,13 @@
 //! Objects between the store's bytes, trees and the bytes that clients get.
 
 use crate::convert;
+use crate::custom::object as custom_object;
 use crate::engine::{Engine, Served};
 use crate::fields;
 use crate::meta;
 use bytes::Bytes;
 use pintle_object::wire::{Payload, Reader};
-use pintle_object::{GroupVersion, Status, Text, Value};
+use pintle_object::{GroupVersion, Status, Text, Value, json};
 use pintle_schema::encode::splice::Spliced;
 use pintle_schema::{Builtin, TypeId, decode, encode};
 use pintle_store::{Digest, Key, Object, Revision};
@@ -27,8 +28,12 @@ impl Engine {
         Ok(tree)
     }
 
-    /// Compact JSON as it stands in a list: without kind and apiVersion.
+    /// Compact JSON as it stands in a list: without kind and apiVersion, but for custom resources.
     pub fn json_item(&self, served: &Served, object: &Object) -> Bytes {
+        if served.custom.is_some() {
+            // What is shown depends on the definition, which may change.
+            return self.tree(served, object).map_or(Bytes::new(), |tree| json::to_string(&tree).into());
+        }
         object.form(served.form, |object| {
             let mut out = Vec::with_capacity(object.value.len() * 2);
             let _ = self.write_json_item(served, object, &mut out);
@@ -73,6 +78,9 @@ impl Engine {
     /// The JSON document of an object.
     pub fn json_document(&self, served: &Served, object: &Object) -> Bytes {
         let item = self.json_item(served, object);
+        if served.custom.is_some() {
+            return item;
+        }
         let mut out = Vec::with_capacity(item.len() + 64);
         write_json_head(served, &mut out);
         out.extend_from_slice(item.get(1..).unwrap_or(b"}"));
@@ -91,6 +99,9 @@ impl Engine {
         let digest = digest(&self.api, served, tree);
         let mut stored = tree.clone();
         stored.remove(&["metadata", "resourceVersion"]);
+        if served.custom.is_some() {
+            return (Bytes::from(custom_object::to_stored(served, stored)), digest);
+        }
         let api_version = storage_api_version(served);
         let kind = &served.storage.kind;
         let value =
@@ -130,6 +141,9 @@ fn bare_tree(api: &Builtin, served: &Served, object: &Object) -> Result<Value, S
 }
 
 fn storage_tree(api: &Builtin, served: &Served, value: &[u8]) -> Result<Value, Status> {
+    if let Some(custom) = &served.custom {
+        return custom_object::from_stored(api, custom, value).map_err(Status::internal);
+    }
     let mut tree = decode_stored(api, served.storage_ty, value).map_err(Status::internal)?;
     served.rules.restore(&mut tree);
     Ok(tree)

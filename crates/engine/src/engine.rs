@@ -2,13 +2,16 @@
 
 use crate::admission::{Admission, Open};
 use crate::allocate::Pools;
+use crate::custom::Custom;
 use crate::generate::Generator;
 use crate::kinds::{self, Rules, Traits};
+use crate::serving::Table;
+use arc_swap::ArcSwap;
 use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status};
 use pintle_schema::resource::Selectable;
 use pintle_schema::{Builtin, Resource, TypeId, Verbs};
 use pintle_store::{CollectionId, Store};
-use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// Every key of upstream's store begins with this.
@@ -20,9 +23,7 @@ pub struct Engine {
     pub generator: Generator,
     admission: Box<dyn Admission>,
     pub(crate) pools: Pools,
-    served: Vec<Arc<Served>>,
-    /// Positions in `served` by plural name: few resources share one.
-    by_plural: HashMap<String, Vec<usize>>,
+    table: ArcSwap<Table>,
     expiry_seconds: Option<u64>,
 }
 
@@ -31,7 +32,7 @@ pub struct Served {
     pub resource: Resource,
     /// Absent for resources that are answered, not stored: reviews, bindings, componentstatuses.
     pub collection: Option<CollectionId>,
-    pub rules: &'static dyn Rules,
+    pub rules: OwnRules,
     pub traits: Traits,
     /// The kind that objects are stored as, and its type.
     pub storage: GroupVersionKind,
@@ -42,6 +43,25 @@ pub struct Served {
     /// Place of this resource's JSON among an object's encoded forms: resources that share a collection have
     /// their own.
     pub(crate) form: usize,
+    /// What a custom resource has besides; none for built-in kinds.
+    pub custom: Option<Custom>,
+}
+
+/// The rules of a kind: those of built-in kinds are part of the program.
+pub enum OwnRules {
+    Builtin(&'static dyn Rules),
+    Custom(Box<dyn Rules>),
+}
+
+impl Deref for OwnRules {
+    type Target = dyn Rules;
+
+    fn deref(&self) -> &(dyn Rules + 'static) {
+        match self {
+            OwnRules::Builtin(rules) => *rules,
+            OwnRules::Custom(rules) => rules.as_ref(),
+        }
+    }
 }
 
 /// What a request is about.
@@ -131,7 +151,8 @@ pub(crate) fn layout(api: &Builtin) -> Vec<Served> {
             fields: owner.map_or(&resource.selectable, |owner| &owner.fields).clone(),
             form: usize::from(owner.is_some()),
             collection: None,
-            rules: kinds::rules(&storage.group, &storage.kind),
+            rules: OwnRules::Builtin(kinds::rules(&storage.group, &storage.kind)),
+            custom: None,
             traits: kinds::traits(&storage.group, &storage.kind),
             storage_ty: api.kind(&storage).unwrap_or(resource.ty),
             storage,
@@ -144,18 +165,13 @@ pub(crate) fn layout(api: &Builtin) -> Vec<Served> {
 impl Engine {
     /// Puts the engine on an opened store, whose collections are those of the layout.
     pub(crate) fn new(api: Arc<Builtin>, served: Vec<Arc<Served>>, store: Store) -> Engine {
-        let mut by_plural: HashMap<String, Vec<usize>> = HashMap::new();
-        for (place, served) in served.iter().enumerate() {
-            by_plural.entry(served.resource.plural.to_string()).or_default().push(place);
-        }
         Engine {
             api,
             store,
             generator: Generator::system(),
             admission: Box::new(Open),
             pools: Pools::new(Vec::new()),
-            served,
-            by_plural,
+            table: ArcSwap::from_pointee(Table::new(served)),
             expiry_seconds: None,
         }
     }
@@ -178,25 +194,23 @@ impl Engine {
         self.expiry_seconds.filter(|_| served.traits.expires)
     }
 
-    pub fn served(&self) -> impl Iterator<Item = &Arc<Served>> {
-        self.served.iter()
+    /// Everything that is served now.
+    pub fn table(&self) -> Arc<Table> {
+        self.table.load_full()
+    }
+
+    /// Serves other custom resources than before; requests that have begun end with what they began with.
+    pub fn serve_custom(&self, custom: Vec<Arc<Served>>) {
+        self.table.rcu(|table| table.with_custom(custom.clone()));
     }
 
     /// The resource of a path, if it is served.
-    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Served>> {
-        let places = self.by_plural.get(plural)?;
-        places
-            .iter()
-            .filter_map(|place| self.served.get(*place))
-            .find(|served| served.resource.group == group && served.resource.version == version)
+    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Served>> {
+        self.table.load().find(group, version, plural).cloned()
     }
 
     /// The resource of a group in whatever version is served.
-    pub fn find_any(&self, group: &str, plural: &str) -> Option<&Arc<Served>> {
-        let places = self.by_plural.get(plural)?;
-        places
-            .iter()
-            .filter_map(|place| self.served.get(*place))
-            .find(|served| served.resource.group == group)
+    pub fn find_any(&self, group: &str, plural: &str) -> Option<Arc<Served>> {
+        self.table.load().find_any(group, plural).cloned()
     }
 }

@@ -52,19 +52,20 @@ impl Engine {
 
     async fn spend_budget(&self, pod: &Target<'_>, object: &Value, call: &Call<'_>) -> Result<(), Status> {
         let Some(budgets) = self.find("policy", "v1", "poddisruptionbudgets") else { return Ok(()) };
-        let covering = self.covering(budgets, pod.namespace, object)?;
+        let covering = self.covering(&budgets, pod.namespace, object)?;
         let budget = match covering.as_slice() {
             [] => return Ok(()),
             [only] => only,
             _ => return Err(eviction::too_many_budgets()),
         };
-        if eviction::lets_unhealthy_go(&self.storage_tree(budgets, budget)?, object) {
+        if eviction::lets_unhealthy_go(&self.storage_tree(&budgets, budget)?, object) {
             return Ok(());
         }
         let name = budget.digest.name.to_string();
-        let target = Target { served: budgets, subresource: "status", namespace: pod.namespace, name: &name };
+        let target =
+            Target { served: &budgets, subresource: "status", namespace: pod.namespace, name: &name };
         if call.dry_run {
-            return eviction::spend(&mut self.storage_tree(budgets, budget)?, pod.name, call.now);
+            return eviction::spend(&mut self.storage_tree(&budgets, budget)?, pod.name, call.now);
         }
         self.rewrite(&target, |budget| eviction::spend(budget, pod.name, call.now)).await
     }

@@ -2,7 +2,8 @@
 
 use crate::body;
 use crate::call::{Call, Written};
-use crate::engine::{Engine, Target};
+use crate::custom::object as custom_object;
+use crate::engine::{Engine, Served, Target};
 use crate::options::{FieldValidation, PatchKind};
 use crate::scale::ScaleSource;
 use crate::update::Source;
@@ -11,6 +12,7 @@ use pintle_object::{Details, FieldErrors, GroupKind, Map, Path, Reason, Status, 
 use pintle_patch::json_patch::OPERATIONS_MAX;
 use pintle_patch::strategic::{Fault, StrategicError, mismatch, strategic_merge};
 use pintle_patch::{go, json_patch, merge_patch, untyped};
+use pintle_schema::decode::Decoded;
 use pintle_schema::{TypeId, decode};
 
 /// A patch as it came.
@@ -40,7 +42,7 @@ impl Engine {
         }
         let next = |current: Option<&Value>, warnings: &mut Vec<String>| {
             let missing = || Status::not_found(&served.group_resource(), target.name);
-            self.patched(served.resource.ty, current.ok_or_else(missing)?, patch, warnings)
+            self.patched(Some(served), served.resource.ty, current.ok_or_else(missing)?, patch, warnings)
         };
         self.write_over(target, Source::Patch(&next), false, call).await
     }
@@ -53,13 +55,14 @@ impl Engine {
     ) -> Result<Written, Status> {
         let ty = target.served.resource.subresource("scale").and_then(|sub| sub.ty);
         let ty = ty.unwrap_or(target.served.resource.ty);
-        let next = |scale: &Value, warnings: &mut Vec<String>| self.patched(ty, scale, patch, warnings);
+        let next = |scale: &Value, warnings: &mut Vec<String>| self.patched(None, ty, scale, patch, warnings);
         self.update_scale(target, ScaleSource::Patch(&next), call).await
     }
 
     /// The next version of a tree of type `ty`, in canonical form.
     fn patched(
         &self,
+        served: Option<&Served>,
         ty: TypeId,
         current: &Value,
         patch: &Patch<'_>,
@@ -80,11 +83,14 @@ impl Engine {
             PatchKind::Strategic => self.merge_strategic(ty, current, patch, &mut strict)?,
             PatchKind::Apply => return Err(Status::internal("an apply is no patch of a tree")),
         };
-        let decoded = match patch.kind {
-            PatchKind::Json | PatchKind::Merge => {
+        let custom = served.and_then(|served| served.custom.as_ref());
+        let decoded = match (patch.kind, custom) {
+            (_, Some(custom)) => custom_object::canonical(&self.api, custom, next)
+                .map(|(value, strict)| Decoded { value, strict }),
+            (PatchKind::Json | PatchKind::Merge, None) => {
                 decode::json::decode(&self.api.schema, ty, shown.as_bytes())
             }
-            PatchKind::Strategic | PatchKind::Apply => body::normalise(&self.api, ty, &next),
+            (PatchKind::Strategic | PatchKind::Apply, None) => body::normalise(&self.api, ty, &next),
         };
         let decoded = decoded.map_err(|error| refuse(&shown, &error.0))?;
         strict.extend(decoded.strict);

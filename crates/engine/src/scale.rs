@@ -1,6 +1,7 @@
 //! The scale subresource: how many replicas an object wants and has, in one form for all kinds.
 
 use crate::call::{Call, Written};
+use crate::custom::{Scale, at};
 use crate::engine::{Engine, Served, Target};
 use crate::meta;
 use crate::options::parse_uint;
@@ -30,15 +31,10 @@ pub type ScaleProposal<'a> = dyn Fn(&Value, &mut Vec<String>) -> Result<Value, S
 impl Engine {
     /// The scale of an object, given as a tree in the served version.
     pub fn scale(&self, served: &Served, object: &Value) -> Value {
-        let _ = served;
-        let mut scale = Value::map();
-        scale.set(&["kind"], "Scale");
-        scale.set(&["apiVersion"], API_VERSION);
-        scale.set(&["metadata"], Map::new());
-        for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
-            meta::keep(&mut scale, object, field);
+        if let Some(custom) = served.custom.as_ref().and_then(|custom| custom.scale.as_ref()) {
+            return custom_scale(custom, object);
         }
-        scale.set(&["spec"], Map::new());
+        let mut scale = bare(object);
         set_replicas(&mut scale, object.int_at(&REPLICAS).unwrap_or(0));
         let replicas = object.int_at(&["status", "replicas"]).unwrap_or(0);
         scale.set(&["status", "replicas"], replicas);
@@ -47,6 +43,18 @@ impl Engine {
             scale.set(&["status", "selector"], selector);
         }
         scale
+    }
+
+    /// A custom resource that does not say how many replicas it wants has no scale to show.
+    pub fn check_scale(&self, served: &Served, object: &Value) -> Result<(), Status> {
+        let Some(place) = served.custom.as_ref().and_then(|custom| custom.scale.as_ref()) else {
+            return Ok(());
+        };
+        if at(object, &place.wanted).is_some() {
+            return Ok(());
+        }
+        let quoted = pintle_object::field::quote(&place.wanted_text);
+        Err(Status::internal(format!("the spec replicas field {quoted} does not exist")))
     }
 
     /// The type of Scale.
@@ -70,7 +78,12 @@ impl Engine {
             let managed = Managed::of(current).unwrap_or_default();
             let api_version = served.api_version();
             let mut live = self.scale(served, current);
-            scale_managers_to_scale(&managed, &[&api_version], &REPLICAS).write_to(&mut live);
+            let place = served.custom.as_ref().and_then(|custom| custom.scale.as_ref());
+            let replicas: Vec<&str> = match place {
+                Some(place) => place.wanted.iter().map(|step| step.as_str()).collect(),
+                None => REPLICAS.to_vec(),
+            };
+            scale_managers_to_scale(&managed, &[&api_version], &replicas).write_to(&mut live);
             let mut next = match &source {
                 ScaleSource::Body(body) => body.clone(),
                 ScaleSource::Patch(patch) | ScaleSource::Apply(patch) => patch(&live, warnings)?,
@@ -78,9 +91,9 @@ impl Engine {
             if !matches!(source, ScaleSource::Apply(_)) {
                 self.tracked_scale(&manager, now, |tracking| track_update(tracking, Some(&live), &mut next));
             }
-            let mut object = apply(&target, &next, current)?;
+            let mut object = apply(&target, &replicas, &next, current)?;
             let of_scale = Managed::of(&next).unwrap_or_default();
-            scale_managers_to_parent(&managed, of_scale, &[&api_version], &api_version, &REPLICAS)
+            scale_managers_to_parent(&managed, of_scale, &[&api_version], &api_version, &replicas)
                 .write_to(&mut object);
             Ok(object)
         };
@@ -90,10 +103,11 @@ impl Engine {
 }
 
 /// The object with the replicas of a scale, after the checks that a scale must pass.
-fn apply(target: &Target<'_>, scale: &Value, current: &Value) -> Result<Value, Status> {
+fn apply(target: &Target<'_>, path: &[&str], scale: &Value, current: &Value) -> Result<Value, Status> {
     preconditions::check_name(target, scale)?;
     let replicas = scale.int_at(&REPLICAS).unwrap_or(0);
-    if replicas < 0 {
+    // Those of a custom resource are checked with the object.
+    if replicas < 0 && target.served.custom.is_none() {
         let mut errors = FieldErrors::new();
         let path = Path::root("spec.replicas");
         errors.invalid(&path, replicas, "must be greater than or equal to 0");
@@ -107,7 +121,7 @@ fn apply(target: &Target<'_>, scale: &Value, current: &Value) -> Result<Value, S
         }
     }
     let mut object = current.clone();
-    set_replicas_of(&mut object, replicas);
+    object.set(path, replicas);
     Ok(object)
 }
 
@@ -118,8 +132,30 @@ fn set_replicas(scale: &mut Value, replicas: i64) {
     }
 }
 
-fn set_replicas_of(object: &mut Value, replicas: i64) {
-    object.set(&REPLICAS, replicas);
+/// The scale of a custom resource, whose definition says where it is.
+fn custom_scale(place: &Scale, object: &Value) -> Value {
+    let count = |path| at(object, path).and_then(Value::as_i64).unwrap_or(0);
+    let mut scale = bare(object);
+    set_replicas(&mut scale, count(&place.wanted));
+    scale.set(&["status", "replicas"], count(&place.current));
+    let selector = if place.selector.is_empty() { None } else { at(object, &place.selector) };
+    if let Some(selector) = selector.and_then(Value::as_str).filter(|text| !text.is_empty()) {
+        scale.set(&["status", "selector"], selector);
+    }
+    scale
+}
+
+/// A scale without numbers.
+fn bare(object: &Value) -> Value {
+    let mut scale = Value::map();
+    scale.set(&["kind"], "Scale");
+    scale.set(&["apiVersion"], API_VERSION);
+    scale.set(&["metadata"], Map::new());
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        meta::keep(&mut scale, object, field);
+    }
+    scale.set(&["spec"], Map::new());
+    scale
 }
 
 /// A selector as text; a plain map of labels is that of the oldest kind.

@@ -30,6 +30,7 @@ impl Backend for Nowhere {
 
 struct World {
     engine: Engine,
+    table: Arc<crate::serving::Table>,
     user: User,
 }
 
@@ -39,11 +40,11 @@ impl World {
     fn new() -> World {
         let api = Arc::new(pintle_schema::builtin());
         let engine = Engine::open(api, Box::new(Nowhere), pintle_store::Options::default()).unwrap();
-        World { engine, user: User::default() }
+        World { table: engine.table(), engine, user: User::default() }
     }
 
     fn served(&self, plural: &str) -> &Served {
-        self.engine.find("", "v1", plural).unwrap()
+        self.table.find("", "v1", plural).unwrap()
     }
 
     fn target<'a>(&'a self, plural: &str, name: &'a str) -> Target<'a> {

@@ -8,6 +8,7 @@ use pintle_object::Value;
 use pintle_object::time::Time;
 use pintle_patch::{Filter, Tracking, Versions, reset_fields, track_update};
 use pintle_schema::TypeId;
+use std::sync::Arc;
 
 impl Engine {
     /// Accounts the difference between `live` and `new` to the manager of the call. Both are in the version of
@@ -27,8 +28,8 @@ impl Engine {
         let served = target.served;
         let has_status = served.resource.subresource("status").is_some();
         run(&Tracking {
-            schema: &self.api.schema,
-            ty: served.resource.ty,
+            schema: served.custom.as_ref().map_or(&self.api.schema, |custom| &custom.types),
+            ty: served.custom.as_ref().map_or(served.resource.ty, |custom| custom.ty),
             api_version: &served.api_version(),
             subresource: target.subresource,
             manager,
@@ -74,20 +75,21 @@ struct ServedVersions<'a> {
 impl Versions for ServedVersions<'_> {
     fn convert(&self, object: &Value, from: &str, to: &str) -> Option<(TypeId, Value)> {
         let (from, to) = (self.version(from)?, self.version(to)?);
-        let stored = convert::to_storage(&self.engine.api, from, object.clone()).ok()?;
-        let shown = convert::from_storage(&self.engine.api, to, stored).ok()?;
-        Some((to.resource.ty, shown))
+        let stored = convert::to_storage(&self.engine.api, &from, object.clone()).ok()?;
+        let shown = convert::from_storage(&self.engine.api, &to, stored).ok()?;
+        let ty = to.custom.as_ref().map_or(to.resource.ty, |custom| custom.ty);
+        Some((ty, shown))
     }
 }
 
 impl ServedVersions<'_> {
     /// The same resource in another version of its group: managers who wrote through another group are forgotten.
-    fn version(&self, api_version: &str) -> Option<&Served> {
+    fn version(&self, api_version: &str) -> Option<Arc<Served>> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         if group != self.served.resource.group {
             return None;
         }
         let served = self.engine.find(group, version, &self.served.resource.plural)?;
-        (served.resource.key_prefix == self.served.resource.key_prefix).then_some(served.as_ref())
+        (served.resource.key_prefix == self.served.resource.key_prefix).then_some(served)
     }
 }

@@ -130,12 +130,17 @@ async fn make(engine: &Engine, manager: &str, object: Value, now: Time) -> Resul
     let (group, version) =
         object.str_at(&["apiVersion"]).split_once('/').unwrap_or(("", object.str_at(&["apiVersion"])));
     let kind = GroupVersionKind::new(group, version, object.str_at(&["kind"]));
-    let Some(served) = engine.served().find(|served| served.gvk() == kind && served.collection.is_some())
+    let Some(served) = engine
+        .table()
+        .served()
+        .iter()
+        .find(|served| served.gvk() == kind && served.collection.is_some())
+        .cloned()
     else {
         return Ok(());
     };
     let (namespace, name) = (meta::namespace(&object).to_string(), meta::name(&object).to_string());
-    let target = Target { served, subresource: "", namespace: &namespace, name: &name };
+    let target = Target { served: &served, subresource: "", namespace: &namespace, name: &name };
     let is_there = |collection| engine.store.get(collection, &target.key()).is_some();
     if served.collection.is_none_or(is_there) {
         return Ok(());

@@ -68,6 +68,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     let pki = certificates.await.map_err(|error| error.to_string())??;
     bootstrap::run(&engine, &cluster(config, &pki)?, now()).await.map_err(|status| status.message)?;
 
+    pintle_engine::custom::control(engine.clone()).await;
     let acceptor = acceptor(config, &pki)?;
     let app = Arc::new(app(config, &pki, engine)?);
     let kubeconfig = write_kubeconfig(config, &pki)?;
@@ -155,7 +156,7 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>) -> Result<App, String> {
         ClientAuthorities::new(&authorities).map_err(|error| format!("--client-ca-file: {error}"))?;
     let server_address = SocketAddr::new(config.address(), config.secure_port).to_string();
     Ok(App {
-        discovery: Discovery::new(&engine.api, &server_address),
+        discovery: Discovery::new(&server_address),
         engine,
         authenticators: Authenticators { authorities, tokens },
         authorizer: Box::new(Masters),

@@ -6,13 +6,17 @@ use crate::negotiate;
 use crate::pipeline;
 use crate::request::Request;
 use crate::respond::Response;
+use arc_swap::ArcSwapOption;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use pintle_engine::Engine;
+use pintle_engine::serving::Table;
 use pintle_object::{Map, Reason, Status, Value};
-use pintle_schema::{Builtin, Resource, Resources, Subresource, Verbs, encode};
+use pintle_schema::{Builtin, Resource, Resources, Subresource, TypeId, Verbs, encode};
 use sha2::{Digest as _, Sha256, Sha512};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The media type of aggregated discovery.
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -30,8 +34,15 @@ struct Aggregated {
     etag: String,
 }
 
-/// Every document of discovery, made once.
+/// Discovery of what is served now.
 pub struct Discovery {
+    server_address: String,
+    current: ArcSwapOption<Made>,
+}
+
+/// Every document, made once for a table of resources.
+struct Made {
+    table: Arc<Table>,
     documents: BTreeMap<String, Document>,
     core: Aggregated,
     groups: Aggregated,
@@ -39,14 +50,34 @@ pub struct Discovery {
 
 impl Discovery {
     /// `server_address` is `host:port`, as `/api` tells clients.
-    pub fn new(api: &Builtin, server_address: &str) -> Discovery {
-        let resources = &api.resources;
+    pub fn new(server_address: &str) -> Discovery {
+        Discovery { server_address: server_address.into(), current: ArcSwapOption::empty() }
+    }
+
+    fn current(&self, engine: &Engine) -> Arc<Made> {
+        let table = engine.table();
+        match self.current.load_full() {
+            Some(made) if Arc::ptr_eq(&made.table, &table) => made,
+            _ => {
+                let made = Arc::new(Made::new(&engine.api, table, &self.server_address));
+                self.current.store(Some(made.clone()));
+                made
+            }
+        }
+    }
+}
+
+impl Made {
+    fn new(api: &Builtin, table: Arc<Table>, server_address: &str) -> Made {
+        let resources =
+            &Resources { all: table.served().iter().map(|served| served.resource.clone()).collect() };
+        let any = api.any;
         let mut documents = BTreeMap::new();
         documents.insert(String::from("/api"), api_versions(server_address));
         documents.insert(String::from("/apis"), group_list(resources));
         for (group, versions) in resources.groups() {
             for version in &versions {
-                documents.insert(path(group, version), resource_list(resources, group, version));
+                documents.insert(path(group, version), resource_list(resources, any, group, version));
             }
             if !group.is_empty() {
                 let value = with_kind("APIGroup", Some("v1"), group_entry(group, &versions));
@@ -56,14 +87,9 @@ impl Discovery {
                 );
             }
         }
-        let core = aggregated(api, |group| group.is_empty());
-        let groups = aggregated(api, |group| !group.is_empty());
-        Discovery { documents, core, groups }
-    }
-
-    /// Whether any resource is served under a group and version.
-    pub fn serves(&self, group: &str, version: &str) -> bool {
-        self.documents.contains_key(&path(group, version))
+        let core = aggregated(api, resources, |group| group.is_empty());
+        let groups = aggregated(api, resources, |group| !group.is_empty());
+        Made { table, documents, core, groups }
     }
 }
 
@@ -78,7 +104,8 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
         _ if path.starts_with("/version/") => return Err(pipeline::no_such_resource()),
         _ => {}
     }
-    let Some(document) = app.discovery.documents.get(path) else {
+    let made = app.discovery.current(&app.engine);
+    let Some(document) = made.documents.get(path) else {
         // An unknown version of the core group is the router's business, an unknown group is nobody's.
         let is_core = path.starts_with("/api/");
         return if is_core { Err(pipeline::no_such_resource()) } else { Ok(None) };
@@ -87,7 +114,7 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
     if !is_read && path != "/apis" {
         return Err(pipeline::method_not_allowed());
     }
-    if let Some(response) = aggregated_answer(app, request, path) {
+    if let Some(response) = aggregated_answer(&made, request, path) {
         return Ok(Some(response));
     }
     if path == "/apis" && negotiate::check_route(request).is_err() {
@@ -100,10 +127,10 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
     Ok(Some(pipeline::object(app, accept, 200, document.api_version, document.kind, &document.value)))
 }
 
-fn aggregated_answer(app: &App, request: &Request, path: &str) -> Option<Response> {
+fn aggregated_answer(made: &Made, request: &Request, path: &str) -> Option<Response> {
     let document = match path {
-        "/api" => &app.discovery.core,
-        "/apis" => &app.discovery.groups,
+        "/api" => &made.core,
+        "/apis" => &made.groups,
         _ => return None,
     };
     let accept = request.header_list("accept");
@@ -128,7 +155,7 @@ fn aggregated_answer(app: &App, request: &Request, path: &str) -> Option<Respons
 }
 
 fn root(app: &App) -> Response {
-    let mut paths: Vec<String> = app.discovery.documents.keys().cloned().collect();
+    let mut paths: Vec<String> = app.discovery.current(&app.engine).documents.keys().cloned().collect();
     let others = [
         "/.well-known/openid-configuration",
         "/healthz",
@@ -228,11 +255,11 @@ fn group_entry(group: &str, versions: &[&str]) -> Map {
     ])
 }
 
-fn resource_list(resources: &Resources, group: &str, version: &str) -> Document {
+fn resource_list(resources: &Resources, any: TypeId, group: &str, version: &str) -> Document {
     let own = resources.all.iter().filter(|r| r.group == group && r.version == version);
     let mut entries: Vec<(String, Value)> = Vec::new();
     for resource in own {
-        entries.push((resource.plural.to_string(), resource_entry(resource)));
+        entries.push((resource.plural.to_string(), resource_entry(resource, any)));
         for sub in &resource.subresources {
             entries.push((format!("{}/{}", resource.plural, sub.name), subresource_entry(resource, sub)));
         }
@@ -251,13 +278,13 @@ fn resource_list(resources: &Resources, group: &str, version: &str) -> Document 
     }
 }
 
-fn resource_entry(resource: &Resource) -> Value {
+fn resource_entry(resource: &Resource, any: TypeId) -> Value {
     let mut map = Map::new();
     map.insert("name", resource.plural.as_ref());
     map.insert("singularName", resource.singular.as_ref());
     map.insert("namespaced", resource.namespaced);
     map.insert("kind", resource.kind.as_ref());
-    map.insert("verbs", texts(resource.verbs.names()));
+    map.insert("verbs", verbs(resource, any));
     if !resource.short_names.is_empty() {
         map.insert("shortNames", texts(resource.short_names.iter().map(AsRef::as_ref)));
     }
@@ -297,12 +324,19 @@ fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Value> {
     texts.map(Value::from).collect()
 }
 
-fn aggregated(api: &Builtin, wants: impl Fn(&str) -> bool) -> Aggregated {
-    let groups = api.resources.groups();
+/// Verbs as upstream lists them: by the alphabet, but for custom resources.
+fn verbs(resource: &Resource, any: TypeId) -> Vec<Value> {
+    const CUSTOM: [&str; 8] =
+        ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+    if resource.ty == any { texts(CUSTOM.into_iter()) } else { texts(resource.verbs.names()) }
+}
+
+fn aggregated(api: &Builtin, resources: &Resources, wants: impl Fn(&str) -> bool) -> Aggregated {
+    let groups = resources.groups();
     let items: Vec<Value> = groups
         .iter()
         .filter(|(group, _)| wants(group))
-        .map(|(group, versions)| aggregated_group(api, group, versions))
+        .map(|(group, versions)| aggregated_group(api.any, resources, group, versions))
         .collect();
     let mut map = Map::from_iter([("metadata", Value::map()), ("items", Value::List(items))]);
     map.insert("kind", "APIGroupDiscoveryList");
@@ -320,10 +354,10 @@ fn aggregated(api: &Builtin, wants: impl Fn(&str) -> bool) -> Aggregated {
     Aggregated { body: body.into(), etag: format!("\"{hash}\"") }
 }
 
-fn aggregated_group(api: &Builtin, group: &str, versions: &[&str]) -> Value {
+fn aggregated_group(any: TypeId, resources: &Resources, group: &str, versions: &[&str]) -> Value {
     let entry = |version: &&str| {
-        let own = api.resources.all.iter().filter(|r| r.group == group && r.version == *version);
-        let list: Vec<Value> = own.map(aggregated_resource).collect();
+        let own = resources.all.iter().filter(|r| r.group == group && r.version == *version);
+        let list: Vec<Value> = own.map(|resource| aggregated_resource(resource, any)).collect();
         Value::Map(Map::from_iter([
             ("version", Value::from(*version)),
             ("resources", Value::List(list)),
@@ -335,13 +369,16 @@ fn aggregated_group(api: &Builtin, group: &str, versions: &[&str]) -> Value {
     Value::Map(Map::from_iter([("metadata", Value::Map(metadata)), ("versions", Value::List(versions))]))
 }
 
-fn aggregated_resource(resource: &Resource) -> Value {
+fn aggregated_resource(resource: &Resource, any: TypeId) -> Value {
     let mut map = Map::new();
     map.insert("resource", resource.plural.as_ref());
-    map.insert("responseKind", response_kind("", "", &resource.kind));
+    let is_custom = resource.ty == any;
+    let (group, version) =
+        if is_custom { (resource.group.as_ref(), resource.version.as_ref()) } else { ("", "") };
+    map.insert("responseKind", response_kind(group, version, &resource.kind));
     map.insert("scope", if resource.namespaced { "Namespaced" } else { "Cluster" });
     map.insert("singularResource", resource.singular.as_ref());
-    map.insert("verbs", texts(resource.verbs.names()));
+    map.insert("verbs", verbs(resource, any));
     if !resource.short_names.is_empty() {
         map.insert("shortNames", texts(resource.short_names.iter().map(AsRef::as_ref)));
     }
@@ -349,15 +386,18 @@ fn aggregated_resource(resource: &Resource) -> Value {
         map.insert("categories", texts(resource.categories.iter().map(AsRef::as_ref)));
     }
     if !resource.subresources.is_empty() {
-        let subs: Vec<Value> =
-            resource.subresources.iter().map(|sub| aggregated_subresource(resource, sub)).collect();
+        let subs: Vec<Value> = resource
+            .subresources
+            .iter()
+            .map(|sub| aggregated_subresource(resource, sub, is_custom))
+            .collect();
         map.insert("subresources", subs);
     }
     Value::Map(map)
 }
 
-fn aggregated_subresource(resource: &Resource, sub: &Subresource) -> Value {
-    let is_own = sub.group == resource.group && sub.version == resource.version;
+fn aggregated_subresource(resource: &Resource, sub: &Subresource, is_custom: bool) -> Value {
+    let is_own = !is_custom && sub.group == resource.group && sub.version == resource.version;
     let (group, version) = if is_own { ("", "") } else { (sub.group.as_ref(), sub.version.as_ref()) };
     Value::Map(Map::from_iter([
         ("subresource", Value::from(sub.name.as_ref())),

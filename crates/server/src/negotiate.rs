@@ -90,7 +90,7 @@ pub fn unavailable(representations: &str) -> Status {
     Status::new(406, Reason::NotAcceptable, message).with_details(Details::default())
 }
 
-fn not_accepted() -> Status {
+pub fn not_accepted() -> Status {
     let message = format!("only the following media types are accepted: {REPRESENTATIONS}");
     Status::new(406, Reason::NotAcceptable, message)
 }

@@ -1,7 +1,10 @@
 //! CustomResourceDefinition.
 
 use super::{Context, Rules, keep, keep_metadata};
+use crate::custom::{CLEANUP, set_condition};
+use crate::meta;
 use pintle_object::Value;
+use pintle_object::time::Time;
 
 pub struct CustomResourceDefinition;
 
@@ -36,6 +39,17 @@ impl Rules for CustomResourceDefinition {
             Some(finalizers) => new.set(&["metadata", "finalizers"], finalizers),
             None => drop(new.remove(&["metadata", "finalizers"])),
         }
+    }
+
+    fn begin_deletion(&self, object: &mut Value, now: Time) -> bool {
+        let mut finalizers: Vec<String> = meta::finalizers(object).into_iter().map(String::from).collect();
+        if !finalizers.iter().any(|name| name == CLEANUP) {
+            finalizers.push(CLEANUP.into());
+        }
+        meta::set_finalizers(object, &finalizers);
+        let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+        set_condition(object, "Terminating", "True", "InstanceDeletionPending", message, now);
+        true
     }
 
     fn has_generation(&self) -> bool {

@@ -72,6 +72,7 @@ pub use traits::{Dependents, Traits, deprecation, stored_label, traits, unknown_
 use crate::allocate::{Draw, Held};
 use crate::companions::Companion;
 use crate::validation::{NameRule, meta};
+use pintle_object::time::Time;
 use pintle_object::{FieldErrors, GroupVersionKind, Status, Text, Value};
 use std::collections::BTreeMap;
 
@@ -239,8 +240,8 @@ pub trait Rules: Send + Sync {
 
     /// Changes an object at the moment its deletion begins, for the kinds whose first delete only marks: a
     /// namespace becomes Terminating. False for the others.
-    fn begin_deletion(&self, object: &mut Value) -> bool {
-        let _ = object;
+    fn begin_deletion(&self, object: &mut Value, now: Time) -> bool {
+        let _ = (object, now);
         false
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Context, Rules, cells, keep};
 use crate::validation::{NameRule, meta};
+use pintle_object::time::Time;
 use pintle_object::{FieldErrors, Map, Path, Value};
 
 pub struct Namespace;
@@ -89,7 +90,7 @@ impl Rules for Namespace {
         object.list_at(&["spec", "finalizers"]).is_empty()
     }
 
-    fn begin_deletion(&self, object: &mut Value) -> bool {
+    fn begin_deletion(&self, object: &mut Value, _now: Time) -> bool {
         object.set(&["status", "phase"], "Terminating");
         true
     }

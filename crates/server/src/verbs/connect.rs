@@ -44,7 +44,7 @@ async fn unreached(app: &App, served: &Served, pod: &Value) -> Status {
         return Status::bad_request(format!("pod {name} does not have a host assigned"));
     }
     let Some(nodes) = app.engine.find("", "v1", "nodes") else { return no_kubelet(served, name) };
-    let target = Target { served: nodes, subresource: "", namespace: "", name: node };
+    let target = Target { served: &nodes, subresource: "", namespace: "", name: node };
     match object(app, &target, node).await {
         Ok(_) => no_kubelet(served, name),
         // Upstream looks the node up and passes the failure on as one of pods.

@@ -7,7 +7,7 @@ use crate::pipeline;
 use crate::request::Request;
 use crate::respond::Response;
 use pintle_engine::options::WriteOptions;
-use pintle_engine::{Call, Target, body};
+use pintle_engine::{Call, Target, body, custom};
 use pintle_object::Status;
 
 pub async fn create(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
@@ -35,7 +35,10 @@ async fn run(
         gvk.version = "v1beta1".into();
     }
     let validation = options.field_validation;
-    let object = body::decode(&app.engine.api, body, ty, &gvk, validation, &mut call.warnings)?;
+    let object = match &served.custom {
+        Some(_) => custom::body::decode(&app.engine.api, body, served, validation, &mut call.warnings)?,
+        None => body::decode(&app.engine.api, body, ty, &gvk, validation, &mut call.warnings)?,
+    };
     if served.collection.is_none() || !target.subresource.is_empty() {
         return virtual_create(app, request, target, accept, object, call).await;
     }
@@ -60,7 +63,7 @@ async fn virtual_create(
                 return Err(Status::bad_request("Name parameter required."));
             }
             let name = if target.name.is_empty() { &name } else { target.name };
-            let pod = Target { served: pods, subresource: "binding", namespace: target.namespace, name };
+            let pod = Target { served: &pods, subresource: "binding", namespace: target.namespace, name };
             app.engine.bind(pod, object, call).await?;
             let accept =
                 negotiate::Accept { pretty: accept.pretty, ..negotiate::Accept::plain(accept.format) };

@@ -2,7 +2,7 @@
 
 use super::call::{self, query};
 use crate::app::App;
-use crate::negotiate::{Accept, Format, View};
+use crate::negotiate::{self, Accept, Format, View};
 use crate::request::Request;
 use crate::respond::Response;
 use bytes::Bytes;
@@ -22,6 +22,7 @@ pub fn stored(
     let engine = &app.engine;
     match (accept.view, accept.format) {
         (View::Object, Format::Json) => Ok(json_response(200, accept, engine.json_document(served, object))),
+        (View::Object, Format::Protobuf) if served.custom.is_some() => Err(negotiate::not_accepted()),
         (View::Object, Format::Protobuf) => {
             let body = engine.protobuf_document(served, object)?;
             Ok(Response::new(200, accept.format.media_type(), body))
@@ -41,6 +42,9 @@ pub fn tree(
 ) -> Result<Response, Status> {
     let engine = &app.engine;
     match accept.view {
+        View::Object if served.custom.is_some() && accept.format == Format::Protobuf => {
+            Err(negotiate::not_accepted())
+        }
         View::Object => Ok(typed(app, accept, served.resource.ty, status, tree)),
         View::Partial => {
             let ty = engine.meta_type("PartialObjectMetadata");
@@ -90,6 +94,7 @@ pub fn list(
     let engine = &app.engine;
     match (accept.view, accept.format) {
         (View::Object, Format::Json) => Ok(json_response(200, accept, engine.list_json(served, listing))),
+        (View::Object, Format::Protobuf) if served.custom.is_some() => Err(negotiate::not_accepted()),
         (View::Object, Format::Protobuf) => {
             let body = engine.list_protobuf(served, listing)?;
             Ok(Response::new(200, accept.format.media_type(), body))

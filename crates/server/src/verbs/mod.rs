@@ -15,6 +15,7 @@ mod update;
 mod watch;
 
 use crate::app::App;
+use crate::negotiate;
 use crate::pipeline;
 use crate::request::Request;
 use crate::respond::Response;
@@ -23,11 +24,13 @@ use pintle_engine::kinds::deprecation;
 use pintle_engine::{Served, Target};
 use pintle_object::Status;
 use pintle_schema::Verbs;
+use std::sync::Arc;
 
 /// Answers a request about a resource.
 pub async fn dispatch(app: &App, request: &Request) -> Result<Response, Status> {
     let info = &request.info;
-    if !app.discovery.serves(&info.group, &info.version) {
+    let table = app.engine.table();
+    if !table.serves(&info.group, &info.version) {
         return Ok(Response::not_found_page());
     }
     if request.path.starts_with("//") {
@@ -36,13 +39,43 @@ pub async fn dispatch(app: &App, request: &Request) -> Result<Response, Status> 
     if request.path.contains("/namespaces//") {
         return Err(Status::bad_request("Namespace parameter required."));
     }
-    let served = app.engine.find(&info.group, &info.version, &info.resource);
-    let served = served.ok_or_else(pipeline::no_such_resource)?;
+    let Some(served) = table.find(&info.group, &info.version, &info.resource) else {
+        // Only a group of built-in kinds has a router of its own.
+        let is_custom = |served: &Arc<Served>| served.custom.is_some() && served.resource.group == info.group;
+        if table.served().iter().any(is_custom) {
+            return Ok(Response::not_found_page());
+        }
+        return Err(pipeline::no_such_resource());
+    };
+    let served = served.as_ref();
+    if served.custom.is_some() {
+        return custom(app, request, served).await;
+    }
     let path = Path::of(request, served).ok_or_else(pipeline::no_such_resource)?;
     let warnings = deprecation(&served.gvk()).map(String::from).into_iter().collect();
     let target = target(request, served);
     let result = act(app, request, target, path).await.ok_or_else(pipeline::method_not_allowed)?;
     call::with_warnings(app, request, warnings, result)
+}
+
+/// Custom resources are not behind the router: what it would refuse is refused in other words.
+async fn custom(app: &App, request: &Request, served: &Served) -> Result<Response, Status> {
+    let Some(path) = Path::of(request, served) else { return Ok(Response::not_found_page()) };
+    let target = target(request, served);
+    if path == Path::Everywhere && action(request) != Action::Get {
+        return Ok(Response::not_found_page());
+    }
+    if path == Path::Subresource && served.resource.subresource(target.subresource).is_none() {
+        return Ok(Response::not_found_page());
+    }
+    if negotiate::check_route(request).is_err() {
+        return Err(negotiate::not_accepted());
+    }
+    if path == Path::Collection && matches!(action(request), Action::Update | Action::Patch) {
+        return Err(Status::bad_request("name must be provided"));
+    }
+    let refuse = || Status::method_not_supported(&served.group_resource(), &request.info.verb);
+    act(app, request, target, path).await.ok_or_else(refuse)?
 }
 
 /// Calls the verb of a method on a path; `None` when the path does not take the method.

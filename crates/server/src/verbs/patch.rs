@@ -10,7 +10,10 @@ use pintle_engine::{Call, Patch, Target};
 use pintle_object::{Details, Reason, Status};
 
 pub async fn patch(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    let kind = kind(request)?;
+    let kind = match (kind(request), &target.served.custom) {
+        (Ok(PatchKind::Strategic) | Err(_), Some(_)) => return Err(not_for_custom()),
+        (kind, _) => kind?,
+    };
     let accept = negotiate::resource(request)?;
     let options = WriteOptions::patch(call::query(request), kind)?;
     let user = call::user(request);
@@ -39,6 +42,13 @@ async fn run(
         return form::scale(app, request, accept, &target, status, &written.object);
     }
     form::tree(app, request, accept, target.served, status, &written.object)
+}
+
+/// Without a Go type there is no strategy.
+fn not_for_custom() -> Status {
+    let message = "the body of the request was in an unknown format - accepted media types include: \
+                   application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+    Status::new(415, Reason::UnsupportedMediaType, message)
 }
 
 /// What kind of patch the body is, by its content type; the router compares it as it is written.

@@ -49,7 +49,9 @@ async fn get_scale(app: &App, request: &Request, target: Target<'_>) -> Result<R
     let accept = negotiate::resource(request)?;
     let served = target.served;
     let object = app.engine.get(&target, call::query(request)).await?;
-    let scale = app.engine.scale(served, &app.engine.tree(served, &object)?);
+    let tree = app.engine.tree(served, &object)?;
+    app.engine.check_scale(served, &tree)?;
+    let scale = app.engine.scale(served, &tree);
     form::scale(app, request, accept, &target, 200, &scale)
 }
 

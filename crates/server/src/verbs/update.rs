@@ -6,7 +6,7 @@ use crate::negotiate;
 use crate::request::Request;
 use crate::respond::Response;
 use pintle_engine::options::WriteOptions;
-use pintle_engine::{Call, Target, body};
+use pintle_engine::{Call, Target, body, custom};
 use pintle_object::Status;
 
 pub async fn update(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
@@ -30,7 +30,10 @@ async fn run(
     let (ty, gvk) = call::body_kind(served, &target);
     let body = call::body(request)?;
     let validation = options.field_validation;
-    let object = body::decode(&app.engine.api, body, ty, &gvk, validation, &mut call.warnings)?;
+    let object = match &served.custom {
+        Some(_) => custom::body::decode(&app.engine.api, body, served, validation, &mut call.warnings)?,
+        None => body::decode(&app.engine.api, body, ty, &gvk, validation, &mut call.warnings)?,
+    };
     let written = app.engine.update(target, object, call).await?;
     let status = if written.created { 201 } else { 200 };
     form::tree(app, request, accept, served, status, &written.object)

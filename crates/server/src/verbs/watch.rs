@@ -67,7 +67,7 @@ pub async fn watch(app: &App, request: &Request, target: Target<'_>) -> Result<R
 fn find(engine: &Engine, served: &Served) -> Arc<Served> {
     let resource = &served.resource;
     let found = engine.find(&resource.group, &resource.version, &resource.plural);
-    found.cloned().expect("the request's resource was found there")
+    found.expect("the request's resource was found there")
 }
 
 fn timeout(options: &ListOptions, request: &Request) -> Duration {

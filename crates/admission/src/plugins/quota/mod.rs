@@ -153,7 +153,8 @@ fn amounts(value: &Value, path: &[&str]) -> Amounts {
 async fn store(request: &Request<'_>, charge: Charge) -> Result<(), Status> {
     let engine = request.engine;
     let Some(served) = engine.find_any("", "resourcequotas") else { return Ok(()) };
-    let target = Target { served, subresource: "status", namespace: request.namespace(), name: &charge.name };
+    let target =
+        Target { served: &served, subresource: "status", namespace: request.namespace(), name: &charge.name };
     let system = User { name: "system:apiserver".into(), ..User::default() };
     let mut call = Call {
         user: &system,

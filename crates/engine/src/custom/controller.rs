@@ -1,0 +1,307 @@
+//! Serves what the stored CustomResourceDefinitions say: accepts their names, installs and removes their
+//! resources, and removes the objects of those that are deleted.
+
+use super::names::{self, Taken};
+use crate::admission::User;
+use crate::call::Call;
+use crate::encoding;
+use crate::engine::{Engine, Served, Target};
+use crate::meta;
+use crate::options::DeleteOptions;
+use crate::update::Source;
+use pintle_object::time::Time;
+use pintle_object::{Status, Value};
+use pintle_store::{CollectionId, EventKind, Interest, Step, WatchFrom};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A definition that is deleted is held by this finalizer until its objects are gone.
+pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+/// How long objects with finalizers of their own are given before they are looked at again.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Installs the resources of all stored definitions, and begins to follow their changes until the store closes.
+pub async fn control(engine: Arc<Engine>) {
+    let Some(definitions) = engine.find_any("apiextensions.k8s.io", "customresourcedefinitions") else {
+        return;
+    };
+    let Some(collection) = definitions.collection else { return };
+    let mut controller = Controller {
+        engine: engine.clone(),
+        definitions,
+        collection,
+        installed: BTreeMap::new(),
+        cleaning: BTreeSet::new(),
+    };
+    let snapshot = engine.store.snapshot(collection);
+    let all: Vec<String> = snapshot.range("", None).map(|object| object.digest.name.to_string()).collect();
+    for name in all {
+        controller.install(&name).await;
+    }
+    controller.publish();
+    tokio::spawn(async move { controller.run().await });
+}
+
+struct Controller {
+    engine: Arc<Engine>,
+    definitions: Arc<Served>,
+    collection: CollectionId,
+    installed: BTreeMap<String, Installed>,
+    /// Deleted definitions whose objects are not all gone.
+    cleaning: BTreeSet<String>,
+}
+
+struct Installed {
+    group: String,
+    /// What the resources were made of.
+    spec: Value,
+    accepted: Value,
+    served: Vec<Arc<Served>>,
+}
+
+impl Controller {
+    async fn run(&mut self) {
+        let from = WatchFrom::InitialState;
+        let Ok(mut watcher) = self.engine.store.watch(self.collection, from, Interest::default()) else {
+            return;
+        };
+        loop {
+            let retry = tokio::time::sleep(RETRY);
+            let step = tokio::select! {
+                step = watcher.next() => step,
+                () = retry, if !self.cleaning.is_empty() => {
+                    for name in std::mem::take(&mut self.cleaning) {
+                        self.sync(&name).await;
+                    }
+                    continue;
+                }
+            };
+            match step {
+                Step::Event(event) if event.kind == EventKind::Deleted => {
+                    self.forget(&event.object.digest.name).await;
+                }
+                Step::Event(event) => self.sync(&event.object.digest.name).await,
+                Step::InitialDone(_) => {}
+                Step::TooSlow | Step::Closed => return,
+            }
+        }
+    }
+
+    fn read(&self, name: &str) -> Option<Value> {
+        let object = self.engine.store.get(self.collection, &self.definitions.key("", name))?;
+        self.engine.storage_tree(&self.definitions, &object).ok()
+    }
+
+    async fn sync(&mut self, name: &str) {
+        let Some(definition) = self.read(name) else { return };
+        if meta::is_deleting(&definition) {
+            if meta::finalizers(&definition).contains(&CLEANUP) {
+                self.clean(name, &definition).await;
+            }
+            return;
+        }
+        let mut settled = definition.clone();
+        let taken = self.taken(name, definition.str_at(&["spec", "group"]));
+        let is_new = names::settle(&mut settled, &taken, now());
+        // Whoever sees that it is established finds it served.
+        if names::is_true(&settled, "Established") {
+            self.install_as(name, &settled).await;
+            self.publish();
+        }
+        if is_new {
+            let status = settled.get("status").cloned().unwrap_or_default();
+            let set = |current: &mut Value| current.set(&["status"], status.clone());
+            if let Err(status) = self.write(name, &set).await {
+                tracing::debug!(name, status.message, "the status of a definition was not written");
+            }
+        }
+    }
+
+    /// What other definitions of a group have taken.
+    fn taken(&self, name: &str, group: &str) -> Taken {
+        let mut taken = Taken::default();
+        let snapshot = self.engine.store.snapshot(self.collection);
+        for object in snapshot.range("", None).filter(|object| object.digest.name != name) {
+            if let Ok(other) = self.engine.storage_tree(&self.definitions, object)
+                && other.str_at(&["spec", "group"]) == group
+            {
+                taken.add(&other);
+            }
+        }
+        taken
+    }
+
+    async fn install(&mut self, name: &str) {
+        if let Some(definition) = self.read(name).filter(|tree| names::is_true(tree, "Established")) {
+            self.install_as(name, &definition).await;
+        }
+    }
+
+    async fn install_as(&mut self, name: &str, definition: &Value) {
+        let spec = definition.get("spec").cloned().unwrap_or_default();
+        let accepted = definition.at(&["status", "acceptedNames"]).cloned().unwrap_or_default();
+        if self.installed.get(name).is_some_and(|known| known.spec == spec && known.accepted == accepted) {
+            return;
+        }
+        let served = self.engine.versions_of(definition);
+        if let Some(first) = served.first().cloned()
+            && let Some(collection) = first.collection
+        {
+            let api = self.engine.api.clone();
+            let digest =
+                move |object: &pintle_store::Object| encoding::digest_of_bytes(&api, &first, &object.value);
+            self.engine.store.digest_again(collection, digest).await;
+        }
+        let group = spec.str_at(&["group"]).to_string();
+        self.installed.insert(name.into(), Installed { group, spec, accepted, served });
+    }
+
+    async fn forget(&mut self, name: &str) {
+        self.cleaning.remove(name);
+        let Some(gone) = self.installed.remove(name) else { return };
+        self.publish();
+        // Its names are free now.
+        let snapshot = self.engine.store.snapshot(self.collection);
+        let suffix = format!(".{}", gone.group);
+        let others = snapshot.range("", None).map(|object| object.digest.name.to_string());
+        for other in others.filter(|name| name.ends_with(&suffix)).collect::<Vec<_>>() {
+            self.sync(&other).await;
+        }
+    }
+
+    /// Groups by name, their versions with the stablest first.
+    fn publish(&self) {
+        let mut all: Vec<Arc<Served>> =
+            self.installed.values().flat_map(|installed| installed.served.iter().cloned()).collect();
+        all.sort_by(|a, b| {
+            let (a, b) = (&a.resource, &b.resource);
+            let versions = || by_stability(&a.version, &b.version);
+            a.group.cmp(&b.group).then_with(versions).then_with(|| a.plural.cmp(&b.plural))
+        });
+        self.engine.serve_custom(all);
+    }
+
+    /// Deletes the objects of a definition, and lets the definition go when there are none.
+    async fn clean(&mut self, name: &str, definition: &Value) {
+        let mut message = ("NeverEstablished", "resource was never established");
+        if names::is_true(definition, "Established") {
+            let in_progress = |current: &mut Value| {
+                let message = "CustomResource deletion is in progress";
+                names::set_condition(
+                    current,
+                    "Terminating",
+                    "True",
+                    "InstanceDeletionInProgress",
+                    message,
+                    now(),
+                );
+            };
+            if !self.cleaning.contains(name) && self.write(name, &in_progress).await.is_err() {
+                return;
+            }
+            if self.delete_objects(name).await > 0 {
+                self.cleaning.insert(name.into());
+                return;
+            }
+            message = ("InstanceDeletionCompleted", "removed all instances");
+        }
+        let done = |current: &mut Value| {
+            names::set_condition(current, "Terminating", "False", message.0, message.1, now());
+            let finalizers = meta::finalizers(current).into_iter().filter(|name| *name != CLEANUP);
+            let finalizers: Vec<String> = finalizers.map(String::from).collect();
+            meta::set_finalizers(current, &finalizers);
+        };
+        if self.write(name, &done).await.is_err() {
+            self.cleaning.insert(name.into());
+        }
+    }
+
+    /// How many objects are left: those that finalizers hold.
+    async fn delete_objects(&self, name: &str) -> usize {
+        let Some(served) = self.installed.get(name).and_then(|installed| installed.served.first()) else {
+            return 0;
+        };
+        let Some(collection) = served.collection else { return 0 };
+        let user = system();
+        for object in self.engine.store.snapshot(collection).range("", None) {
+            let digest = &object.digest;
+            let target = Target { served, subresource: "", namespace: &digest.namespace, name: &digest.name };
+            let mut call = call(&user);
+            if let Err(status) = self.engine.delete(target, &DeleteOptions::default(), &mut call).await {
+                tracing::debug!(name, status.message, "an object of a deleted definition was not deleted");
+            }
+        }
+        self.engine.store.snapshot(collection).len()
+    }
+
+    /// Changes the status (and finalizers) of a definition, as the server itself.
+    async fn write(&self, name: &str, change: &(dyn Fn(&mut Value) + Sync)) -> Result<(), Status> {
+        let target = Target { served: &self.definitions, subresource: "status", namespace: "", name };
+        let next = |current: Option<&Value>, _: &mut Vec<String>| {
+            let missing = || Status::not_found(&self.definitions.group_resource(), name);
+            let mut next = current.cloned().ok_or_else(missing)?;
+            change(&mut next);
+            Ok(next)
+        };
+        let user = system();
+        let written = self.engine.write_over(target, Source::Patch(&next), false, &mut call(&user)).await;
+        written.map(drop)
+    }
+}
+
+fn system() -> User {
+    User { name: "system:apiserver".into(), groups: vec!["system:masters".into()], ..User::default() }
+}
+
+fn call(user: &User) -> Call<'_> {
+    Call { user, now: now(), manager: "kube-apiserver".into(), dry_run: false, warnings: Vec::new() }
+}
+
+fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanos: 0 }
+}
+
+/// `v2`, `v1`, `v1beta2`, `v1beta1`, `v1alpha1`, and then other texts by the alphabet.
+fn by_stability(a: &str, b: &str) -> Ordering {
+    match (stability(a), stability(b)) {
+        (Some(a), Some(b)) => b.cmp(&a),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => a.cmp(b),
+    }
+}
+
+/// Stage (2 is stable), major and minor of a version that is named as Kubernetes names them.
+fn stability(version: &str) -> Option<(u8, u64, u64)> {
+    let rest = version.strip_prefix('v')?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (major, rest) = rest.split_at_checked(digits)?;
+    let major = major.parse().ok()?;
+    if rest.is_empty() {
+        return Some((2, major, 0));
+    }
+    let (stage, minor) = match (rest.strip_prefix("beta"), rest.strip_prefix("alpha")) {
+        (Some(minor), _) => (1, minor),
+        (None, Some(minor)) => (0, minor),
+        (None, None) => return None,
+    };
+    Some((stage, major, minor.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stable_versions_come_first() {
+        let mut versions =
+            ["foo10", "v1", "v11alpha2", "v10", "v3beta1", "v2", "foo1", "v12alpha1", "v11beta2"];
+        versions.sort_by(|a, b| by_stability(a, b));
+        let expected = ["v10", "v2", "v1", "v11beta2", "v3beta1", "v12alpha1", "v11alpha2", "foo1", "foo10"];
+        assert_eq!(versions, expected);
+    }
+}

@@ -1,0 +1,213 @@
+//! From a CustomResourceDefinition to the resources that are served for it.
+
+use super::path::Path;
+use super::rules::{Column, CustomRules};
+use super::{Custom, Scale};
+use crate::engine::{Engine, OwnRules, Served};
+use crate::kinds::Traits;
+use pintle_object::{GroupVersionKind, Value};
+use pintle_schema::custom::{Custom as Schema, types};
+use pintle_schema::resource::Selectable;
+use pintle_schema::{Column as Heading, Resource, Str, Subresource, Verbs};
+use pintle_store::CollectionId;
+use std::sync::Arc;
+
+/// What all versions of a definition have in common.
+struct Shared<'a> {
+    engine: &'a Engine,
+    definition: &'a Value,
+    collection: CollectionId,
+    storage: GroupVersionKind,
+    stored_schema: Arc<Schema>,
+    fields: Vec<Selectable>,
+}
+
+impl Engine {
+    /// The served versions of a definition in canonical form, as they are in its accepted names.
+    pub(crate) fn versions_of(&self, definition: &Value) -> Vec<Arc<Served>> {
+        let versions = definition.list_at(&["spec", "versions"]);
+        let Some(stored) = versions.iter().find(|version| version.bool_at(&["storage"])) else {
+            return Vec::new();
+        };
+        let group = definition.str_at(&["spec", "group"]);
+        let kind = definition.str_at(&["status", "acceptedNames", "kind"]);
+        let plural = definition.str_at(&["spec", "names", "plural"]);
+        let shared = Shared {
+            engine: self,
+            definition,
+            collection: self.store.add_collection(&format!("/registry/{group}/{plural}/")),
+            storage: GroupVersionKind::new(group, stored.str_at(&["name"]), kind),
+            stored_schema: schema(stored),
+            fields: selectable(versions),
+        };
+        let documents: Vec<Option<&Value>> = versions.iter().map(document).collect();
+        let (all, ids) = types(&self.api.schema, &documents);
+        let all = Arc::new(all);
+        let served = versions.iter().zip(ids).filter(|(version, _)| version.bool_at(&["served"]));
+        served
+            .map(|(version, ty)| {
+                let custom = Custom {
+                    schema: schema(version),
+                    stored_schema: shared.stored_schema.clone(),
+                    types: all.clone(),
+                    ty,
+                    scale: Scale::of(version),
+                    document: document(version).cloned(),
+                };
+                Arc::new(shared.serve(version, custom))
+            })
+            .collect()
+    }
+}
+
+impl Shared<'_> {
+    fn serve(&self, version: &Value, custom: Custom) -> Served {
+        let resource = self.resource(version);
+        let has_status = version.at(&["subresources", "status"]).is_some();
+        let rules = CustomRules {
+            gvk: GroupVersionKind::new(
+                resource.group.as_ref(),
+                resource.version.as_ref(),
+                resource.kind.as_ref(),
+            ),
+            has_status,
+            schema: custom.schema.clone(),
+            columns: columns(version),
+            scale: custom.scale.clone(),
+        };
+        Served {
+            is_stored: true,
+            fields: self.fields.clone(),
+            form: 0,
+            collection: Some(self.collection),
+            rules: OwnRules::Custom(Box::new(rules)),
+            traits: Traits { needs_version: true, ..Traits::default() },
+            storage_ty: self.engine.api.any,
+            storage: self.storage.clone(),
+            custom: Some(custom),
+            resource,
+        }
+    }
+
+    fn resource(&self, version: &Value) -> Resource {
+        let definition = self.definition;
+        let spec = |path: &[&str]| text(definition.get("spec").map_or("", |spec| spec.str_at(path)));
+        let name = |field: &str| text(definition.str_at(&["status", "acceptedNames", field]));
+        let names = |field: &str| {
+            let list = definition.list_at(&["status", "acceptedNames", field]);
+            list.iter().filter_map(|name| name.as_str().map(text)).collect::<Vec<Str>>()
+        };
+        let plural = spec(&["names", "plural"]);
+        let group = spec(&["group"]);
+        Resource {
+            key_prefix: Str::Owned(format!("{group}/{plural}")),
+            version: text(version.str_at(&["name"])),
+            singular: name("singular"),
+            kind: name("kind"),
+            list_kind: name("listKind"),
+            namespaced: spec(&["scope"]) == "Namespaced",
+            verbs: Verbs(0xff),
+            short_names: names("shortNames"),
+            categories: names("categories"),
+            ty: self.engine.api.any,
+            list_ty: None,
+            storage_group: group.clone(),
+            storage_version: text(&self.storage.version),
+            subresources: subresources(self.engine, definition, version),
+            columns: headings(version),
+            selectable: selectable(std::slice::from_ref(version)),
+            plural,
+            group,
+        }
+    }
+}
+
+fn text(text: &str) -> Str {
+    Str::Owned(text.into())
+}
+
+fn document(version: &Value) -> Option<&Value> {
+    version.at(&["schema", "openAPIV3Schema"])
+}
+
+fn schema(version: &Value) -> Arc<Schema> {
+    let open = || {
+        let mut props = Value::map();
+        props.set(&["type"], "object");
+        props.set(&["x-kubernetes-preserve-unknown-fields"], true);
+        props
+    };
+    Arc::new(Schema::compile(&document(version).cloned().unwrap_or_else(open)))
+}
+
+fn subresources(engine: &Engine, definition: &Value, version: &Value) -> Vec<Subresource> {
+    let verbs = Verbs(Verbs::GET.0 | Verbs::PATCH.0 | Verbs::UPDATE.0);
+    let mut subresources = Vec::new();
+    if version.at(&["subresources", "status"]).is_some() {
+        subresources.push(Subresource {
+            name: "status".into(),
+            group: text(definition.str_at(&["spec", "group"])),
+            version: text(version.str_at(&["name"])),
+            kind: text(definition.str_at(&["status", "acceptedNames", "kind"])),
+            verbs,
+            ty: Some(engine.api.any),
+        });
+    }
+    if version.at(&["subresources", "scale"]).is_some() {
+        subresources.push(Subresource {
+            name: "scale".into(),
+            group: "autoscaling".into(),
+            version: "v1".into(),
+            kind: "Scale".into(),
+            verbs,
+            ty: engine.api.kind(&GroupVersionKind::new("autoscaling", "v1", "Scale")),
+        });
+    }
+    subresources
+}
+
+/// The selectable fields of versions, each once.
+fn selectable(versions: &[Value]) -> Vec<Selectable> {
+    let mut fields: Vec<Selectable> = Vec::new();
+    for field in versions.iter().flat_map(|version| version.list_at(&["selectableFields"])) {
+        let path = field.str_at(&["jsonPath"]);
+        let label = path.trim_start_matches('.');
+        let Some(steps) = Path::parse(path).and_then(|path| path.fields()) else { continue };
+        if !fields.iter().any(|known| known.label == label) {
+            let path = steps.iter().map(|step| text(step)).collect();
+            fields.push(Selectable { label: text(label), path });
+        }
+    }
+    fields
+}
+
+fn headings(version: &Value) -> Vec<Heading> {
+    let heading = |name: &str, ty: &str, format: &str, priority: i64| Heading {
+        name: text(name),
+        ty: text(ty),
+        format: text(format),
+        priority: u8::try_from(priority).unwrap_or(u8::MAX),
+    };
+    let mut headings = vec![heading("Name", "string", "name", 0)];
+    let own = version.list_at(&["additionalPrinterColumns"]);
+    headings.extend(own.iter().map(|column| {
+        let part = |name: &str| column.str_at(&[name]);
+        heading(part("name"), part("type"), part("format"), column.int_at(&["priority"]).unwrap_or(0))
+    }));
+    if own.is_empty() {
+        headings.push(heading("Age", "date", "", 0));
+    }
+    headings
+}
+
+fn columns(version: &Value) -> Vec<Column> {
+    let own = version.list_at(&["additionalPrinterColumns"]);
+    if own.is_empty() {
+        return vec![Column { path: Path::parse(".metadata.creationTimestamp"), ty: String::from("date") }];
+    }
+    let column = |column: &Value| Column {
+        path: Path::parse(column.str_at(&["jsonPath"])),
+        ty: column.str_at(&["type"]).into(),
+    };
+    own.iter().map(column).collect()
+}

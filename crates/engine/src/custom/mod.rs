@@ -1,0 +1,63 @@
+//! Custom resources: what is served for a CustomResourceDefinition, and how its objects differ from built-in ones.
+//!
+//! Objects are trees of JSON in which only the metadata has a type; they are stored as JSON, and shown with their
+//! keys sorted.
+
+pub mod body;
+mod controller;
+mod install;
+mod names;
+pub(crate) mod object;
+mod path;
+mod rules;
+
+pub(crate) use controller::CLEANUP;
+pub use controller::control;
+pub(crate) use names::set_condition;
+
+use path::Path;
+use pintle_object::{Text, Value};
+use pintle_schema::{Schema, TypeId, custom};
+use std::sync::Arc;
+
+/// What one served version of a custom resource has besides what every resource has.
+pub struct Custom {
+    pub(crate) schema: Arc<custom::Custom>,
+    /// The schema of the version that objects are stored in: what is read is pruned and defaulted by it.
+    pub(crate) stored_schema: Arc<custom::Custom>,
+    /// Types of all versions, for managed fields, and that of this version.
+    pub(crate) types: Arc<Schema>,
+    pub(crate) ty: TypeId,
+    pub(crate) scale: Option<Scale>,
+    /// `openAPIV3Schema`, for documents.
+    pub document: Option<Value>,
+}
+
+/// Where a scale is in an object.
+#[derive(Clone, Debug)]
+pub(crate) struct Scale {
+    pub wanted: Vec<Text>,
+    pub current: Vec<Text>,
+    /// Empty when there is none.
+    pub selector: Vec<Text>,
+    /// `.spec.replicas`, as it is written in the definition.
+    pub wanted_text: String,
+}
+
+impl Scale {
+    pub(crate) fn of(version: &Value) -> Option<Scale> {
+        let scale = version.at(&["subresources", "scale"])?;
+        let steps = |name: &str| Path::parse(scale.str_at(&[name])).and_then(|path| path.fields());
+        Some(Scale {
+            wanted: steps("specReplicasPath")?,
+            current: steps("statusReplicasPath")?,
+            selector: steps("labelSelectorPath").unwrap_or_default(),
+            wanted_text: scale.str_at(&["specReplicasPath"]).into(),
+        })
+    }
+}
+
+/// The value at a path of fields.
+pub(crate) fn at<'a>(object: &'a Value, path: &[Text]) -> Option<&'a Value> {
+    path.iter().try_fold(object, |value, step| value.get(step))
+}

@@ -1,0 +1,132 @@
+//! Which names of a CustomResourceDefinition are accepted: those that no other one of its group has taken.
+
+use pintle_object::field::quote;
+use pintle_object::time::Time;
+use pintle_object::{Map, Value};
+use std::collections::HashSet;
+
+/// Names that the other definitions of a group have taken.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    resources: HashSet<String>,
+    kinds: HashSet<String>,
+}
+
+impl Taken {
+    pub fn add(&mut self, definition: &Value) {
+        let name = |field: &str| definition.str_at(&["status", "acceptedNames", field]).to_string();
+        self.resources.extend([name("plural"), name("singular")]);
+        let short = definition.list_at(&["status", "acceptedNames", "shortNames"]);
+        self.resources.extend(short.iter().filter_map(Value::as_str).map(String::from));
+        self.kinds.extend([name("kind"), name("listKind")]);
+    }
+}
+
+/// Settles the accepted names and the conditions of a definition; true when its status is another one now.
+pub(crate) fn settle(definition: &mut Value, taken: &Taken, now: Time) -> bool {
+    let before = definition.get("status").cloned();
+    let wanted = definition.at(&["spec", "names"]).cloned().unwrap_or_default();
+    let accepted = definition.at(&["status", "acceptedNames"]).cloned().unwrap_or_default();
+    if wanted == accepted && is_true(definition, "NamesAccepted") {
+        establish(definition, now);
+        return definition.get("status") != before.as_ref();
+    }
+    let (names, conflict) = accept(&wanted, accepted, taken);
+    definition.set(&["status", "acceptedNames"], names);
+    let (status, reason, message) = match &conflict {
+        Some((reason, message)) => ("False", *reason, message.as_str()),
+        None => ("True", "NoConflicts", "no conflicts found"),
+    };
+    set_condition(definition, "NamesAccepted", status, reason, message, now);
+    if conflict.is_none() {
+        establish(definition, now);
+    } else if condition(definition, "Established").is_none() {
+        set_condition(definition, "Established", "False", "NotAccepted", "not all names are accepted", now);
+    }
+    definition.get("status") != before.as_ref()
+}
+
+fn establish(definition: &mut Value, now: Time) {
+    if !is_true(definition, "Established") {
+        let message = "the initial names have been accepted";
+        set_condition(definition, "Established", "True", "InitialNamesAccepted", message, now);
+    }
+}
+
+/// The names that may be had, and the last of the conflicts.
+fn accept(wanted: &Value, accepted: Value, taken: &Taken) -> (Value, Option<(&'static str, String)>) {
+    let mut names = accepted.clone();
+    let mut conflict = None;
+    let steps = [
+        ("plural", "PluralConflict", &taken.resources),
+        ("singular", "SingularConflict", &taken.resources),
+        ("shortNames", "ShortNamesConflict", &taken.resources),
+        ("kind", "KindConflict", &taken.kinds),
+        ("listKind", "ListKindConflict", &taken.kinds),
+    ];
+    for (field, reason, used) in steps {
+        let own = accepted.list_at(&[field]);
+        let mut used_names: Vec<String> = Vec::new();
+        match wanted.get(field) {
+            Some(Value::List(list)) => {
+                let new = list.iter().filter(|name| !own.contains(name)).filter_map(Value::as_str);
+                used_names.extend(new.filter(|name| used.contains(*name)).map(String::from));
+            }
+            value => {
+                let name = value.and_then(Value::as_str).unwrap_or("");
+                let is_own = accepted.str_at(&[field]) == name;
+                used_names.extend((!is_own && used.contains(name)).then(|| name.to_string()));
+            }
+        }
+        if used_names.is_empty() {
+            crate::kinds::keep(&mut names, wanted, field);
+        } else {
+            conflict = Some((reason, in_use(&used_names)));
+        }
+    }
+    crate::kinds::keep(&mut names, wanted, "categories");
+    (names, conflict)
+}
+
+fn in_use(names: &[String]) -> String {
+    let messages: Vec<String> =
+        names.iter().map(|name| format!("{} is already in use", quote(name))).collect();
+    match messages.as_slice() {
+        [one] => one.clone(),
+        many => format!("[{}]", many.join(", ")),
+    }
+}
+
+fn condition<'a>(definition: &'a Value, ty: &str) -> Option<&'a Value> {
+    let conditions = definition.list_at(&["status", "conditions"]);
+    conditions.iter().find(|condition| condition.str_at(&["type"]) == ty)
+}
+
+pub(crate) fn is_true(definition: &Value, ty: &str) -> bool {
+    condition(definition, ty).is_some_and(|condition| condition.str_at(&["status"]) == "True")
+}
+
+/// Sets a condition in its place, or adds it; the time of the last transition stays while the status does.
+pub(crate) fn set_condition(
+    definition: &mut Value,
+    ty: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    now: Time,
+) {
+    let old = condition(definition, ty).filter(|condition| condition.str_at(&["status"]) == status);
+    let since = old.map_or(now.to_seconds_text(), |old| old.str_at(&["lastTransitionTime"]).into());
+    let mut next = Map::new();
+    next.insert("type", ty);
+    next.insert("status", status);
+    next.insert("lastTransitionTime", since);
+    next.insert("reason", reason);
+    next.insert("message", message);
+    let mut conditions = definition.list_at(&["status", "conditions"]).to_vec();
+    match conditions.iter_mut().find(|condition| condition.str_at(&["type"]) == ty) {
+        Some(slot) => *slot = Value::Map(next),
+        None => conditions.push(Value::Map(next)),
+    }
+    definition.set(&["status", "conditions"], conditions);
+}

@@ -1,0 +1,154 @@
+//! The rules of a custom resource, from its definition.
+
+use super::path::Path;
+use super::{Scale, at};
+use crate::kinds::{Context, Rules, cells, keep};
+use crate::validation::{NameRule, meta};
+use pintle_object::time::Time;
+use pintle_object::{FieldErrors, GroupVersionKind, Value, json};
+use pintle_schema::custom::Custom as Schema;
+use std::sync::Arc;
+
+pub(crate) struct CustomRules {
+    pub gvk: GroupVersionKind,
+    pub has_status: bool,
+    pub schema: Arc<Schema>,
+    pub columns: Vec<Column>,
+    pub scale: Option<Scale>,
+}
+
+/// A column besides the name.
+pub(crate) struct Column {
+    /// None for a path that cannot be followed.
+    pub path: Option<Path>,
+    pub ty: String,
+}
+
+impl Rules for CustomRules {
+    fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
+        if self.has_status {
+            object.remove(&["status"]);
+        }
+    }
+
+    fn prepare_update(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
+        if self.has_status {
+            keep(new, old, "status");
+        }
+    }
+
+    /// Nothing but the status changes, and who manages it.
+    fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
+        let mut next = old.clone();
+        keep(&mut next, new, "status");
+        for field in ["managedFields", "resourceVersion"] {
+            crate::kinds::keep_at(&mut next, new, &["metadata", field]);
+        }
+        *new = next;
+    }
+
+    /// All fields but the metadata are part of what the generation counts.
+    fn raises_generation(&self, new: &Value, old: &Value) -> bool {
+        let (Some(new), Some(old)) = (new.as_map(), old.as_map()) else { return false };
+        let counts =
+            |entry: &(&str, &Value)| entry.0 != "metadata" && !(self.has_status && entry.0 == "status");
+        !new.iter().filter(counts).eq(old.iter().filter(counts))
+    }
+
+    fn has_generation(&self) -> bool {
+        true
+    }
+
+    fn name_rule(&self) -> NameRule {
+        NameRule::Subdomain
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate(object, self.name_rule(), errors);
+        self.schema.check(&self.shown(object), errors);
+        self.check_scale(object, true, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update(new, old, errors);
+        self.schema.check(&self.shown(new), errors);
+        self.check_scale(new, true, errors);
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update(new, old, errors);
+        self.schema.check(&self.shown(new), errors);
+        self.check_scale(new, false, errors);
+    }
+
+    fn warnings(&self, new: &Value, old: Option<&Value>, warnings: &mut Vec<String>) {
+        let path = ["metadata", "finalizers"];
+        let before = old.map_or(&[][..], |old| old.list_at(&path));
+        let added = new.list_at(&path).iter().filter(|finalizer| !before.contains(finalizer));
+        for name in added.filter_map(Value::as_str).filter(|name| !is_qualified(name)) {
+            warnings.push(format!(
+                "metadata.finalizers: {}: prefer a domain-qualified finalizer name to avoid accidental conflicts with \
+                 other finalizer writers",
+                pintle_object::field::quote(name)
+            ));
+        }
+    }
+
+    fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
+        let columns = self.columns.iter().map(|column| column.cell(object, now_seconds));
+        std::iter::once(cells::name(object)).chain(columns).collect()
+    }
+}
+
+impl CustomRules {
+    /// The object as clients see it, with its kind.
+    fn shown(&self, object: &Value) -> Value {
+        let mut shown = object.clone();
+        shown.set(&["apiVersion"], self.gvk.group_version().to_string());
+        shown.set(&["kind"], self.gvk.kind.clone());
+        shown
+    }
+
+    fn check_scale(&self, object: &Value, with_wanted: bool, errors: &mut FieldErrors) {
+        let Some(scale) = &self.scale else { return };
+        let mut check = |steps: &[pintle_object::Text]| {
+            let Some(Value::Int(count)) = at(object, steps) else { return };
+            if *count < 0 || *count > i64::from(i32::MAX) {
+                let path = format!(".{}", steps.join("."));
+                let why = if *count < 0 {
+                    String::from("should be a non-negative integer")
+                } else {
+                    format!("should be less than or equal to {}", i32::MAX)
+                };
+                errors.invalid(&pintle_object::Path::root(&path), *count, &why);
+            }
+        };
+        if with_wanted {
+            check(&scale.wanted);
+        }
+        check(&scale.current);
+    }
+}
+
+fn is_qualified(finalizer: &str) -> bool {
+    finalizer.contains('/') || matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes")
+}
+
+impl Column {
+    fn cell(&self, object: &Value, now_seconds: i64) -> Value {
+        let found = self.path.as_ref().and_then(|path| path.first(object));
+        let Some(value) = found.filter(|value| !value.is_null()) else { return Value::Null };
+        match (self.ty.as_str(), value) {
+            ("string", Value::Text(_)) => value.clone(),
+            ("string", other) => Value::from(json::to_string(other)),
+            ("integer", Value::Int(_)) | ("number", Value::Int(_) | Value::Float(_)) => value.clone(),
+            ("integer", Value::Float(float)) => Value::Int(*float as i64),
+            ("boolean", Value::Bool(_)) => value.clone(),
+            ("date", Value::Text(text)) => match Time::parse(text) {
+                Ok(time) => Value::from(cells::human_duration(now_seconds - time.seconds)),
+                Err(_) => Value::from("<invalid>"),
+            },
+            _ => Value::Null,
+        }
+    }
+}

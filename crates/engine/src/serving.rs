@@ -1,0 +1,51 @@
+//! The table of served resources: never changed, replaced as a whole when custom resources come and go.
+
+use crate::engine::Served;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub struct Table {
+    served: Vec<Arc<Served>>,
+    /// Positions in `served` by plural name: few resources share one.
+    by_plural: HashMap<String, Vec<usize>>,
+}
+
+impl Table {
+    pub(crate) fn new(served: Vec<Arc<Served>>) -> Table {
+        let mut by_plural: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, served) in served.iter().enumerate() {
+            by_plural.entry(served.resource.plural.to_string()).or_default().push(place);
+        }
+        Table { served, by_plural }
+    }
+
+    /// The built-in resources of this table, and these custom ones.
+    pub(crate) fn with_custom(&self, custom: Vec<Arc<Served>>) -> Table {
+        let builtin = self.served.iter().filter(|served| served.custom.is_none()).cloned();
+        Table::new(builtin.chain(custom).collect())
+    }
+
+    /// In the order of discovery, custom resources last.
+    pub fn served(&self) -> &[Arc<Served>] {
+        &self.served
+    }
+
+    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Served>> {
+        self.of_plural(plural)
+            .find(|served| served.resource.group == group && served.resource.version == version)
+    }
+
+    pub fn find_any(&self, group: &str, plural: &str) -> Option<&Arc<Served>> {
+        self.of_plural(plural).find(|served| served.resource.group == group)
+    }
+
+    /// Whether any resource is served under a group and version.
+    pub fn serves(&self, group: &str, version: &str) -> bool {
+        self.served.iter().any(|served| served.resource.group == group && served.resource.version == version)
+    }
+
+    fn of_plural(&self, plural: &str) -> impl Iterator<Item = &Arc<Served>> {
+        let places = self.by_plural.get(plural).map_or(&[][..], Vec::as_slice);
+        places.iter().filter_map(|place| self.served.get(*place))
+    }
+}
