@@ -22,8 +22,14 @@ pub struct Body<'a> {
     pub format: Format,
 }
 
-/// Upstream names the place of its scheme in this message; clients and tests compare it.
-const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
+/// Upstream names the place of its scheme in this message; clients and tests compare it. Some groups have their own.
+fn scheme(group: &str) -> &'static str {
+    match group {
+        "apiextensions.k8s.io" => "k8s.io/apiextensions-apiserver/pkg/apiserver/apiserver.go:55",
+        "apiregistration.k8s.io" => "k8s.io/kube-aggregator/pkg/apiserver/scheme/scheme.go:28",
+        _ => "pkg/api/legacyscheme/scheme.go:30",
+    }
+}
 
 /// Decodes a body that must be of kind `expected`; what strict decoding finds becomes a warning or a refusal.
 pub fn decode(
@@ -43,7 +49,8 @@ pub fn decode(
     let Some(_) = api.kind(&own) else {
         let (kind, version) = (quote(&own.kind), quote(&own.group_version().to_string()));
         return Err(refuse(&format!(
-            "no kind {kind} is registered for version {version} in scheme \"{SCHEME}\""
+            "no kind {kind} is registered for version {version} in scheme \"{}\"",
+            scheme(&expected.group)
         )));
     };
     if !is_same_object(&own, expected) {

@@ -13,7 +13,7 @@ mod rules;
 
 pub(crate) use controller::CLEANUP;
 pub use controller::control;
-pub(crate) use names::set_condition;
+pub(crate) use names::{is_true, set_condition};
 
 use path::Path;
 use pintle_object::{Text, Value};

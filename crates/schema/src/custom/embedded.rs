@@ -24,6 +24,11 @@ pub(super) fn check(node: &Node, path: &Path<'_>, value: &Value, errors: &mut Fi
     }
 }
 
+/// Checks a value that may be such a resource itself, and those below it.
+pub(super) fn check_resource(node: &Node, path: &Path<'_>, value: &Value, errors: &mut FieldErrors) {
+    check_one(node, path, value, errors);
+}
+
 fn check_one(node: &Node, path: &Path<'_>, value: &Value, errors: &mut FieldErrors) {
     if let Value::Map(map) = value
         && node.embedded

@@ -5,6 +5,7 @@
 mod check;
 mod compile;
 mod default;
+pub mod definition;
 mod embedded;
 mod format;
 mod lists;

@@ -22,6 +22,11 @@ pub(super) fn prune(root: &Node, object: &mut Value) -> Vec<String> {
     pruner.unknown.iter().map(|path| format!("unknown field {}", quote(path))).collect()
 }
 
+/// Prunes a part of an object, which is a resource only where its schema says so.
+pub(super) fn prune_value(node: &Node, value: &mut Value) {
+    Pruner { path: String::new(), unknown: Vec::new() }.prune(Some(node), value, false);
+}
+
 struct Pruner {
     path: String,
     unknown: Vec<String>,

@@ -1,0 +1,146 @@
+//! Defaults of a schema must themselves be valid, and name no unknown fields.
+
+use super::super::{Custom, Node, check, embedded, prune};
+use pintle_object::{FieldError, FieldErrors, Map, Path, Value, json};
+
+const META_FIELDS: [&str; 3] = ["metadata", "apiVersion", "kind"];
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Child(&'a str),
+    Index,
+}
+
+struct Walk<'a> {
+    needs_pruned: bool,
+    /// The nearest resource that holds the place, and the way from it to there.
+    resource: &'a Value,
+    steps: Vec<Step<'a>>,
+    in_meta: bool,
+}
+
+pub(super) fn check(props: &Value, needs_pruned: bool, path: &Path<'_>, errors: &mut FieldErrors) {
+    let mut root = props.clone();
+    root.set(&["x-kubernetes-embedded-resource"], true);
+    let mut walk = Walk { needs_pruned, resource: &root, steps: Vec::new(), in_meta: false };
+    walk.visit(&root, path, errors);
+}
+
+/// Whether a default has fields that the schema does not name.
+pub(super) fn is_unpruned(props: &Value) -> bool {
+    let Some(default) = default_of(props) else { return false };
+    let mut pruned = default.clone();
+    prune::prune_value(&Node::compile(props), &mut pruned);
+    pruned != default
+}
+
+impl<'a> Walk<'a> {
+    /// Defaults below `additionalProperties` are never used, and not looked at.
+    fn visit(&mut self, props: &'a Value, path: &Path<'_>, errors: &mut FieldErrors) {
+        let is_embedded = props.bool_at(&["x-kubernetes-embedded-resource"]);
+        if is_embedded {
+            let mut below =
+                Walk { needs_pruned: self.needs_pruned, resource: props, steps: Vec::new(), in_meta: false };
+            below.descend(props, path, errors);
+            return;
+        }
+        self.descend(props, path, errors);
+    }
+
+    fn descend(&mut self, props: &'a Value, path: &Path<'_>, errors: &mut FieldErrors) {
+        if let Some(default) = default_of(props) {
+            self.check_one(props, &default, &path.child("default"), errors);
+        }
+        if let Some(items) = props.get("items").filter(|items| items.as_map().is_some()) {
+            self.steps.push(Step::Index);
+            self.visit(items, &path.child("items"), errors);
+            self.steps.pop();
+        }
+        let is_resource = props.bool_at(&["x-kubernetes-embedded-resource"]);
+        let path = path.child("properties");
+        for (name, below) in props.map_at(&["properties"]).into_iter().flat_map(|map| map.iter()) {
+            let was_in_meta = self.in_meta;
+            self.in_meta |= is_resource && META_FIELDS.contains(&name);
+            self.steps.push(Step::Child(name));
+            self.visit(below, &path.key(name), errors);
+            self.steps.pop();
+            self.in_meta = was_in_meta;
+        }
+    }
+
+    fn check_one(&self, props: &Value, default: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+        let node = Node::compile(&without_int_or_string(props));
+        let mut found = FieldErrors::new();
+        if self.in_meta {
+            let resource = Custom::compile(self.resource);
+            embedded::check_resource(&resource.root, &Path::EMPTY, &self.surround(default), &mut found);
+            if let Some(first) = found.iter().next() {
+                errors.invalid(path, default, &format!("must result in valid metadata: {first}"));
+                return;
+            }
+        } else {
+            let mut pruned = default.clone();
+            prune::prune_value(&node, &mut pruned);
+            if self.needs_pruned && pruned != *default {
+                errors.invalid(path, default, "must not have unknown fields");
+            }
+            embedded::check_resource(&node, path, default, &mut found);
+            if !found.is_empty() {
+                errors.extend(found);
+                return;
+            }
+        }
+        for error in check::check(&node, "", default).errors.into_vec() {
+            errors.push(below(path, error));
+        }
+    }
+
+    /// A resource that has nothing but this default.
+    fn surround(&self, default: &Value) -> Value {
+        let mut value = default.clone();
+        for step in self.steps.iter().rev() {
+            value = match step {
+                Step::Child(name) => Value::Map(Map::from_iter([(*name, value)])),
+                Step::Index => Value::List(vec![value]),
+            };
+        }
+        if let Some(map) = value.as_map_mut() {
+            for (name, text) in [("apiVersion", "validation/v1"), ("kind", "Validation")] {
+                if !map.contains(name) {
+                    map.insert(name, text);
+                }
+            }
+        }
+        value
+    }
+}
+
+/// An error of a place inside a default as one of the definition.
+fn below(path: &Path<'_>, error: FieldError) -> FieldError {
+    let field = match error.field.as_str() {
+        "" | "<nil>" => path.to_string(),
+        field if field.starts_with('[') => format!("{path}{field}"),
+        field => path.child(field).to_string(),
+    };
+    FieldError { field, ..error }
+}
+
+/// Defaults may be of any type where a number or text belongs: upstream does not check them there.
+fn without_int_or_string(props: &Value) -> Value {
+    match props {
+        Value::Map(map) => {
+            let kept = map.iter().filter(|(name, _)| *name != "x-kubernetes-int-or-string");
+            Value::Map(Map::from_iter(kept.map(|(name, below)| (name, without_int_or_string(below)))))
+        }
+        Value::List(list) => Value::List(list.iter().map(without_int_or_string).collect()),
+        other => other.clone(),
+    }
+}
+
+fn default_of(props: &Value) -> Option<Value> {
+    match props.get("default")? {
+        Value::Null => None,
+        Value::Raw(raw) => json::parse(raw.0.as_bytes()).ok(),
+        other => Some(other.clone()),
+    }
+}

@@ -1,0 +1,92 @@
+//! Whether a schema may stand in a CustomResourceDefinition: upstream's refusals, in upstream's order and words.
+//!
+//! Expressions (`x-kubernetes-validations`) are checked for their form only, not compiled.
+
+mod defaults;
+pub mod field_path;
+pub mod internal;
+mod lists;
+mod openapi;
+mod regexp;
+mod root;
+mod rules;
+mod strictness;
+mod structural;
+mod structure;
+
+#[cfg(test)]
+mod tests;
+
+pub use strictness::Strictness;
+
+use pintle_object::{FieldErrors, Path, Value};
+
+/// All errors of an `openAPIV3Schema`; `path` leads to what holds it.
+pub fn validate(
+    props: &Value,
+    has_status: bool,
+    strictness: Strictness,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
+    let before = errors.len();
+    if has_status {
+        root::check(props, path, errors);
+    }
+    if props.bool_at(&["nullable"]) {
+        errors.forbidden(&path.child("openAPIV3Schema.nullable"), "nullable cannot be true at the root");
+    }
+    let path = path.child("openAPIV3Schema");
+    let unfit = strictness.structural.then(|| structure::unfit(props)).flatten();
+    if strictness.structural && unfit.is_none() {
+        let found = errors.len();
+        structural::check(props, &path, errors);
+        if errors.len() == found {
+            defaults::check(props, strictness.pruned_defaults, &path, errors);
+        }
+    }
+    openapi::check(props, strictness, &path, errors);
+    // What has no structure at all is mostly named by the checks above already.
+    if let Some(why) = unfit.filter(|_| errors.len() == before) {
+        errors.invalid(&path, "", &why);
+    }
+}
+
+/// Calls `visit` for a schema and all schemas inside it, until it says true.
+pub fn any(props: &Value, visit: &mut dyn FnMut(&Value) -> bool) -> bool {
+    if visit(props) {
+        return true;
+    }
+    let one = ["not", "items", "additionalProperties", "additionalItems"];
+    let lists = ["items", "allOf", "anyOf", "oneOf"];
+    let maps = ["properties", "patternProperties", "definitions", "dependencies"];
+    let single = one.iter().filter_map(|name| props.get(name)).filter(|below| below.as_map().is_some());
+    let listed = lists.iter().flat_map(|name| props.list_at(&[name]));
+    let mapped = maps.iter().filter_map(|name| props.map_at(&[name])).flat_map(|map| map.iter());
+    let mapped = mapped.map(|(_, below)| below).filter(|below| below.as_list().is_none());
+    single.chain(listed).chain(mapped).any(|below| any(below, visit))
+}
+
+/// Formats in a schema that are not checked, in no particular order.
+pub fn unrecognized_formats(props: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    any(props, &mut |props| {
+        let (ty, format) = (props.str_at(&["type"]), props.str_at(&["format"]));
+        let types: &[&str] = if ty.is_empty() { &[] } else { &[ty] };
+        if !format.is_empty() && super::format::supported(types, format).is_empty() {
+            found.push(format.to_string());
+        }
+        false
+    });
+    found
+}
+
+/// Whether a schema has expressions anywhere.
+pub fn has_expressions(props: &Value) -> bool {
+    any(props, &mut |props| !props.list_at(&["x-kubernetes-validations"]).is_empty())
+}
+
+/// Whether a schema has defaults anywhere.
+pub fn has_defaults(props: &Value) -> bool {
+    any(props, &mut |props| props.get("default").is_some_and(|value| !value.is_null()))
+}

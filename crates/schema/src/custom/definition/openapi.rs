@@ -1,0 +1,173 @@
+//! What every schema inside a definition is checked for, whether it is structural or not.
+
+use super::{Strictness, lists, rules};
+use pintle_object::{FieldErrors, Path, Value};
+
+const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
+const META_FIELDS: [(&str, &str); 3] = [
+    ("metadata", "must not be set in top-level metadata"),
+    ("kind", "must not be set in top-level kind"),
+    ("apiVersion", "must not be set in top-level apiVersion"),
+];
+
+/// Where in a schema a check stands.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    is_root: bool,
+    /// Inside the metadata (or kind, or apiVersion) of a resource.
+    in_meta: bool,
+    /// Why there must be no default.
+    no_default: Option<&'static str>,
+}
+
+impl Place {
+    fn below(self) -> Place {
+        Place { is_root: false, ..self }
+    }
+}
+
+pub(super) fn check(props: &Value, strictness: Strictness, path: &Path<'_>, errors: &mut FieldErrors) {
+    let place = Place { is_root: true, ..Place::default() };
+    visit(props, place, strictness, path, errors);
+}
+
+/// Whether a type is none that schemas know.
+pub(super) fn has_unknown_type(props: &Value) -> bool {
+    let ty = props.str_at(&["type"]);
+    !ty.is_empty() && !TYPES.contains(&ty)
+}
+
+fn visit(props: &Value, place: Place, strictness: Strictness, path: &Path<'_>, errors: &mut FieldErrors) {
+    unsupported(props, place, strictness, path, errors);
+    if props.bool_at(&["uniqueItems"]) {
+        let why = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
+        errors.forbidden(&path.child("uniqueItems"), why);
+    }
+    additional(props, place, strictness, path, errors);
+    properties(props, place, strictness, path, errors);
+    let next = place.below();
+    if let Some(not) = map_below(props, "not") {
+        visit(not, next, strictness, &path.child("not"), errors);
+    }
+    for name in ["allOf", "oneOf", "anyOf"] {
+        let path = path.child(name);
+        for (index, branch) in props.list_at(&[name]).iter().enumerate() {
+            visit(branch, next, strictness, &path.index(index), errors);
+        }
+    }
+    entries(props, "definitions", next, strictness, path, errors);
+    let items = path.child("items");
+    if let Some(below) = map_below(props, "items") {
+        visit(below, next, strictness, &items, errors);
+    }
+    for (index, below) in props.list_at(&["items"]).iter().enumerate() {
+        visit(below, next, strictness, &items.index(index), errors);
+    }
+    entries(props, "dependencies", next, strictness, path, errors);
+    if props.get("x-kubernetes-preserve-unknown-fields").and_then(Value::as_bool) == Some(false) {
+        let path = path.child("x-kubernetes-preserve-unknown-fields");
+        errors.invalid(&path, &Value::Bool(false), "must be true or undefined");
+    }
+    lists::check(props, strictness, path, errors);
+    rules::check(props, path, errors);
+}
+
+/// What schemas of other dialects have.
+fn unsupported(
+    props: &Value,
+    place: Place,
+    strictness: Strictness,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
+    let ty = props.str_at(&["type"]);
+    if strictness.types && has_unknown_type(props) {
+        errors.not_supported(&path.child("type"), ty, &TYPES);
+    }
+    if let Some(why) = place.no_default.filter(|_| is_set(props, "default")) {
+        errors.forbidden(&path.child("default"), why);
+    }
+    for name in ["id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref"] {
+        if is_set(props, name) && props.get(name).and_then(Value::as_str) != Some("") {
+            errors.forbidden(&path.child(name), &format!("{name} is not supported"));
+        }
+    }
+    if ty == "null" {
+        let why = "type cannot be set to null, use nullable as an alternative";
+        errors.forbidden(&path.child("type"), why);
+    }
+    if !props.list_at(&["items"]).is_empty() {
+        errors.forbidden(&path.child("items"), "items must be a schema object and not an array");
+    }
+    if place.in_meta && props.bool_at(&["x-kubernetes-embedded-resource"]) {
+        errors.forbidden(
+            &path.child("x-kubernetes-embedded-resource"),
+            "must not be used inside of resource meta",
+        );
+    }
+}
+
+fn additional(
+    props: &Value,
+    place: Place,
+    strictness: Strictness,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
+    let Some(additional) = props.get("additionalProperties").filter(|value| !value.is_null()) else { return };
+    let path = path.child("additionalProperties");
+    let has_properties = props.map_at(&["properties"]).is_some_and(|map| !map.is_empty());
+    if has_properties && *additional != Value::Bool(true) {
+        errors.forbidden(&path, "additionalProperties and properties are mutual exclusive");
+    }
+    if additional.as_map().is_some() {
+        let mut next = place.below();
+        if place.in_meta {
+            next.no_default = Some("must not be set inside additionalProperties applying to object metadata");
+        }
+        visit(additional, next, strictness, &path, errors);
+    }
+}
+
+fn properties(
+    props: &Value,
+    place: Place,
+    strictness: Strictness,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
+    let is_resource = place.is_root || props.bool_at(&["x-kubernetes-embedded-resource"]);
+    let path = path.child("properties");
+    for (name, below) in props.map_at(&["properties"]).into_iter().flat_map(|map| map.iter()) {
+        let mut next = place.below();
+        if let Some((_, why)) = META_FIELDS.iter().find(|(meta, _)| is_resource && *meta == name) {
+            next.in_meta = true;
+            next.no_default = if place.is_root { Some(why) } else { next.no_default };
+        }
+        visit(below, next, strictness, &path.key(name), errors);
+    }
+}
+
+fn entries(
+    props: &Value,
+    name: &str,
+    place: Place,
+    strictness: Strictness,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
+    let path = path.child(name);
+    for (key, below) in props.map_at(&[name]).into_iter().flat_map(|map| map.iter()) {
+        if below.as_map().is_some() {
+            visit(below, place, strictness, &path.key(key), errors);
+        }
+    }
+}
+
+fn is_set(props: &Value, name: &str) -> bool {
+    props.get(name).is_some_and(|value| !value.is_null())
+}
+
+fn map_below<'a>(props: &'a Value, name: &str) -> Option<&'a Value> {
+    props.get(name).filter(|below| below.as_map().is_some())
+}

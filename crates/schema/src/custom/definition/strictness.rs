@@ -1,0 +1,48 @@
+//! Which checks of schemas apply: those that a stored definition fails already are not held against its update.
+
+use super::{any, defaults, lists, openapi, structural, structure};
+use pintle_object::{FieldErrors, Path, Value};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strictness {
+    pub structural: bool,
+    pub pruned_defaults: bool,
+    pub types: bool,
+    pub atomic_sets: bool,
+    pub map_keys: bool,
+}
+
+impl Strictness {
+    pub const FULL: Strictness = Strictness {
+        structural: true,
+        pruned_defaults: true,
+        types: true,
+        atomic_sets: true,
+        map_keys: true,
+    };
+
+    /// What the schemas of a stored definition allow to ask of its next version.
+    pub fn since(stored: &[&Value]) -> Strictness {
+        let none = |test: fn(&Value) -> bool| !stored.iter().any(|props| test(props));
+        Strictness {
+            structural: none(is_not_structural),
+            pruned_defaults: none(has_unpruned_defaults),
+            types: none(|props| any(props, &mut openapi::has_unknown_type)),
+            atomic_sets: none(|props| any(props, &mut lists::is_set_of_parts)),
+            map_keys: none(|props| any(props, &mut lists::has_unfit_keys)),
+        }
+    }
+}
+
+fn is_not_structural(props: &Value) -> bool {
+    if structure::unfit(props).is_some() {
+        return true;
+    }
+    let mut errors = FieldErrors::new();
+    structural::check(props, &Path::EMPTY, &mut errors);
+    !errors.is_empty()
+}
+
+fn has_unpruned_defaults(props: &Value) -> bool {
+    !is_not_structural(props) && any(props, &mut defaults::is_unpruned)
+}
