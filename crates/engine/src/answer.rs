@@ -15,11 +15,12 @@ use pintle_store::Object;
 pub const META_VERSION: &str = "meta.k8s.io/v1";
 
 impl Engine {
-    pub fn list_json(&self, served: &Served, listing: &Listing) -> Bytes {
+    pub fn list_json(&self, served: &Served, listing: &Listing) -> Result<Bytes, Status> {
         if served.custom.is_some() {
             return self.custom_list_json(served, listing);
         }
-        let items: Vec<Bytes> = listing.items.iter().map(|object| self.json_item(served, object)).collect();
+        let items = listing.items.iter().map(|object| self.json_item(served, object));
+        let items: Vec<Bytes> = items.collect::<Result<_, Status>>()?;
         let len: usize = items.iter().map(|item| item.len() + 1).sum();
         let mut out = Vec::with_capacity(len + 256);
         let version = version_text(listing.revision);
@@ -36,11 +37,11 @@ impl Engine {
             out.extend_from_slice(item);
         }
         out.extend_from_slice(b"]}");
-        Bytes::from(out)
+        Ok(Bytes::from(out))
     }
 
     /// Like the list of built-in objects, but with its keys sorted.
-    fn custom_list_json(&self, served: &Served, listing: &Listing) -> Bytes {
+    fn custom_list_json(&self, served: &Served, listing: &Listing) -> Result<Bytes, Status> {
         let mut out = Vec::with_capacity(256);
         out.extend_from_slice(b"{\"apiVersion\":");
         json::write_string(&mut out, &served.api_version());
@@ -49,14 +50,14 @@ impl Engine {
             if place > 0 {
                 out.push(b',');
             }
-            out.extend_from_slice(&self.json_item(served, object));
+            out.extend_from_slice(&self.json_item(served, object)?);
         }
         out.extend_from_slice(b"],\"kind\":");
         json::write_string(&mut out, &served.resource.list_kind);
         out.extend_from_slice(b",\"metadata\":");
         json::write_value(&mut out, &custom_metadata(listing));
         out.push(b'}');
-        Bytes::from(out)
+        Ok(Bytes::from(out))
     }
 
     pub fn list_protobuf(&self, served: &Served, listing: &Listing) -> Result<Bytes, Status> {
@@ -136,9 +137,18 @@ impl Engine {
         self.api.schema.named(&name).expect("the tables hold the kinds of meta")
     }
 
-    /// The JSON document of an object in a watch event, from shared bytes.
+    /// The JSON document of an object in a watch event, from shared bytes. An object that cannot be shown makes
+    /// the event an error.
     pub fn watch_json(&self, served: &Served, kind: &str, object: &Object) -> Bytes {
-        let item = self.json_item(served, object);
+        let item = match self.json_item(served, object) {
+            Ok(item) => item,
+            Err(status) => {
+                let mut event = Value::map();
+                event.set(&["object"], status.to_value());
+                event.set(&["type"], "ERROR");
+                return Bytes::from(json::to_string(&event) + "\n");
+            }
+        };
         let mut out = Vec::with_capacity(item.len() + 96);
         out.extend_from_slice(b"{\"type\":\"");
         out.extend_from_slice(kind.as_bytes());

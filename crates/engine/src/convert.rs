@@ -1,5 +1,6 @@
 //! Conversion between a served version and the version that is stored, for the kinds that have two.
 
+use crate::custom::object as custom_object;
 use crate::engine::Served;
 use crate::kinds;
 use pintle_object::{Status, Value};
@@ -9,9 +10,12 @@ use pintle_schema::{Builtin, TypeId, decode, defaults};
 pub(crate) fn to_storage(api: &Builtin, served: &Served, mut tree: Value) -> Result<Value, Status> {
     tree.remove(&["kind"]);
     tree.remove(&["apiVersion"]);
-    // Versions of a custom resource differ in nothing but their names.
-    if !served.is_converted() || served.custom.is_some() {
+    if !served.is_converted() {
         return Ok(tree);
+    }
+    // Custom resources stay in the version of the request until they are stored.
+    if let Some(custom) = &served.custom {
+        return custom_object::convertible(served, custom, &served.api_version()).map(|()| tree);
     }
     let stored = kinds::to_storage(&served.gvk(), tree);
     let mut stored = canonical(api, served.storage_ty, &stored)?;
@@ -34,7 +38,12 @@ pub(crate) fn default(api: &Builtin, served: &Served, tree: &mut Value) {
 
 /// A tree of the stored version becomes one of the served version.
 pub(crate) fn from_storage(api: &Builtin, served: &Served, tree: Value) -> Result<Value, Status> {
-    if !served.is_converted() || served.custom.is_some() {
+    if let Some(custom) = &served.custom {
+        let mut tree = tree;
+        custom.schema.prune(&mut tree);
+        return Ok(tree);
+    }
+    if !served.is_converted() {
         return Ok(tree);
     }
     canonical(api, served.resource.ty, &kinds::from_storage(&served.gvk(), tree))

@@ -29,16 +29,16 @@ impl Engine {
     }
 
     /// Compact JSON as it stands in a list: without kind and apiVersion, but for custom resources.
-    pub fn json_item(&self, served: &Served, object: &Object) -> Bytes {
+    pub fn json_item(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
         if served.custom.is_some() {
             // What is shown depends on the definition, which may change.
-            return self.tree(served, object).map_or(Bytes::new(), |tree| json::to_string(&tree).into());
+            return self.tree(served, object).map(|tree| json::to_string(&tree).into());
         }
-        object.form(served.form, |object| {
+        Ok(object.form(served.form, |object| {
             let mut out = Vec::with_capacity(object.value.len() * 2);
             let _ = self.write_json_item(served, object, &mut out);
             Bytes::from(out)
-        })
+        }))
     }
 
     /// Objects of the stored version go from protobuf to JSON directly, without a tree.
@@ -76,15 +76,15 @@ impl Engine {
     }
 
     /// The JSON document of an object.
-    pub fn json_document(&self, served: &Served, object: &Object) -> Bytes {
-        let item = self.json_item(served, object);
+    pub fn json_document(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
+        let item = self.json_item(served, object)?;
         if served.custom.is_some() {
-            return item;
+            return Ok(item);
         }
         let mut out = Vec::with_capacity(item.len() + 64);
         write_json_head(served, &mut out);
         out.extend_from_slice(item.get(1..).unwrap_or(b"}"));
-        Bytes::from(out)
+        Ok(Bytes::from(out))
     }
 
     /// An object that is answered but not stored, in the form of one that is.
@@ -96,12 +96,13 @@ impl Engine {
 
     /// The bytes to store and the digest of an object in the version it is stored in.
     pub(crate) fn to_stored(&self, served: &Served, tree: &Value) -> (Bytes, Digest) {
-        let digest = digest(&self.api, served, tree);
         let mut stored = tree.clone();
         stored.remove(&["metadata", "resourceVersion"]);
-        if served.custom.is_some() {
-            return (Bytes::from(custom_object::to_stored(served, stored)), digest);
+        if let Some(custom) = &served.custom {
+            let stored = custom_object::to_stored(served, custom, stored);
+            return (Bytes::from(json::to_string(&stored)), digest(&self.api, served, &stored));
         }
+        let digest = digest(&self.api, served, tree);
         let api_version = storage_api_version(served);
         let kind = &served.storage.kind;
         let value =
@@ -131,7 +132,7 @@ fn storage_api_version(served: &Served) -> String {
 /// The tree in the version of `served`, without kind and apiVersion.
 fn bare_tree(api: &Builtin, served: &Served, object: &Object) -> Result<Value, Status> {
     let mut tree = storage_tree(api, served, &object.value)?;
-    if served.is_converted() {
+    if served.is_converted() && served.custom.is_none() {
         tree = convert::from_storage(api, served, tree)?;
         tree.remove(&["kind"]);
         tree.remove(&["apiVersion"]);
@@ -142,7 +143,7 @@ fn bare_tree(api: &Builtin, served: &Served, object: &Object) -> Result<Value, S
 
 fn storage_tree(api: &Builtin, served: &Served, value: &[u8]) -> Result<Value, Status> {
     if let Some(custom) = &served.custom {
-        return custom_object::from_stored(api, custom, value).map_err(Status::internal);
+        return custom_object::from_stored(api, served, custom, value);
     }
     let mut tree = decode_stored(api, served.storage_ty, value).map_err(Status::internal)?;
     served.rules.restore(&mut tree);

@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::convert;
+use crate::custom::Custom;
 use crate::engine::{Engine, Served, Target};
 use crate::scale;
 use pintle_object::Value;
@@ -74,15 +75,34 @@ struct ServedVersions<'a> {
 
 impl Versions for ServedVersions<'_> {
     fn convert(&self, object: &Value, from: &str, to: &str) -> Option<(TypeId, Value)> {
+        if let Some(custom) = &self.served.custom {
+            return self.convert_custom(custom, object, from, to);
+        }
         let (from, to) = (self.version(from)?, self.version(to)?);
         let stored = convert::to_storage(&self.engine.api, &from, object.clone()).ok()?;
         let shown = convert::from_storage(&self.engine.api, &to, stored).ok()?;
-        let ty = to.custom.as_ref().map_or(to.resource.ty, |custom| custom.ty);
-        Some((ty, shown))
+        Some((to.resource.ty, shown))
     }
 }
 
 impl ServedVersions<'_> {
+    /// Managers stay known in versions of a definition that are not served any more.
+    fn convert_custom(
+        &self,
+        custom: &Custom,
+        object: &Value,
+        from: &str,
+        to: &str,
+    ) -> Option<(TypeId, Value)> {
+        let prefix = format!("{}/", self.served.resource.group);
+        let (from, to) = (from.strip_prefix(&prefix)?, to.strip_prefix(&prefix)?);
+        let is_known = custom.versions.contains_key(from) && (from == to || custom.webhook.is_none());
+        let schema = custom.versions.get(to).filter(|_| is_known)?;
+        let mut shown = object.clone();
+        schema.prune(&mut shown);
+        Some((custom.version_types.get(to).copied()?, shown))
+    }
+
     /// The same resource in another version of its group: managers who wrote through another group are forgotten.
     fn version(&self, api_version: &str) -> Option<Arc<Served>> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));

@@ -266,7 +266,7 @@ fn now() -> Time {
 }
 
 /// `v2`, `v1`, `v1beta2`, `v1beta1`, `v1alpha1`, and then other texts by the alphabet.
-fn by_stability(a: &str, b: &str) -> Ordering {
+pub(super) fn by_stability(a: &str, b: &str) -> Ordering {
     match (stability(a), stability(b)) {
         (Some(a), Some(b)) => b.cmp(&a),
         (Some(_), None) => Ordering::Less,

@@ -1,5 +1,6 @@
 //! From a CustomResourceDefinition to the resources that are served for it.
 
+use super::controller::by_stability;
 use super::path::Path;
 use super::rules::{Column, CustomRules};
 use super::{Custom, Scale};
@@ -10,6 +11,7 @@ use pintle_schema::custom::{Custom as Schema, types};
 use pintle_schema::resource::Selectable;
 use pintle_schema::{Column as Heading, Resource, Str, Subresource, Verbs};
 use pintle_store::CollectionId;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What all versions of a definition have in common.
@@ -18,7 +20,7 @@ struct Shared<'a> {
     definition: &'a Value,
     collection: CollectionId,
     storage: GroupVersionKind,
-    stored_schema: Arc<Schema>,
+    schemas: Arc<BTreeMap<String, Arc<Schema>>>,
     fields: Vec<Selectable>,
 }
 
@@ -37,19 +39,27 @@ impl Engine {
             definition,
             collection: self.store.add_collection(&format!("/registry/{group}/{plural}/")),
             storage: GroupVersionKind::new(group, stored.str_at(&["name"]), kind),
-            stored_schema: schema(stored),
+            schemas: Arc::new(
+                versions.iter().map(|one| (one.str_at(&["name"]).into(), schema(one))).collect(),
+            ),
             fields: selectable(versions),
         };
         let documents: Vec<Option<&Value>> = versions.iter().map(document).collect();
         let (all, ids) = types(&self.api.schema, &documents);
         let all = Arc::new(all);
+        let names = versions.iter().map(|version| version.str_at(&["name"]).to_string());
+        let version_types = Arc::new(names.zip(ids.iter().copied()).collect::<BTreeMap<_, _>>());
         let served = versions.iter().zip(ids).filter(|(version, _)| version.bool_at(&["served"]));
         served
             .map(|(version, ty)| {
+                let name = version.str_at(&["name"]);
                 let custom = Custom {
-                    schema: schema(version),
-                    stored_schema: shared.stored_schema.clone(),
+                    schema: shared.schemas.get(name).cloned().unwrap_or_default(),
+                    versions: shared.schemas.clone(),
+                    webhook: webhook(definition),
+                    deprecation: deprecation(definition, version),
                     types: all.clone(),
+                    version_types: version_types.clone(),
                     ty,
                     scale: Scale::of(version),
                     document: document(version).cloned(),
@@ -138,6 +148,41 @@ fn schema(version: &Value) -> Arc<Schema> {
         props
     };
     Arc::new(Schema::compile(&document(version).cloned().unwrap_or_else(open)))
+}
+
+/// Where the webhook of a definition is, if it has one.
+fn webhook(definition: &Value) -> Option<String> {
+    let conversion = definition.at(&["spec", "conversion"])?;
+    if conversion.str_at(&["strategy"]) != "Webhook" {
+        return None;
+    }
+    let client = conversion.at(&["webhook", "clientConfig"])?;
+    let service = |field: &str| client.str_at(&["service", field]);
+    Some(match client.str_at(&["url"]) {
+        "" => {
+            let port = client.int_at(&["service", "port"]).unwrap_or(443);
+            format!("https://{}.{}.svc:{port}{}", service("name"), service("namespace"), service("path"))
+        }
+        url => url.into(),
+    })
+}
+
+/// What a deprecated version is announced with: its own words, or the stablest of the versions to use instead.
+fn deprecation(definition: &Value, version: &Value) -> Option<String> {
+    if !version.bool_at(&["deprecated"]) {
+        return None;
+    }
+    if let Some(Value::Text(own)) = version.get("deprecationWarning") {
+        return Some(own.to_string());
+    }
+    let (group, name) = (definition.str_at(&["spec", "group"]), version.str_at(&["name"]));
+    let kind = definition.str_at(&["spec", "names", "kind"]);
+    let others = definition.list_at(&["spec", "versions"]).iter();
+    let others = others.filter(|other| other.bool_at(&["served"]) && !other.bool_at(&["deprecated"]));
+    let others = others.map(|other| other.str_at(&["name"]));
+    let best = others.filter(|other| by_stability(other, name).is_lt()).min_by(|a, b| by_stability(a, b));
+    let instead = best.map(|best| format!("; use {group}/{best} {kind}")).unwrap_or_default();
+    Some(format!("{group}/{name} {kind} is deprecated{instead}"))
 }
 
 fn subresources(engine: &Engine, definition: &Value, version: &Value) -> Vec<Subresource> {

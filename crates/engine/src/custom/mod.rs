@@ -3,6 +3,7 @@
 //! Objects are trees of JSON in which only the metadata has a type; they are stored as JSON, and shown with their
 //! keys sorted.
 
+pub(crate) mod approval;
 pub mod body;
 mod controller;
 mod install;
@@ -18,15 +19,21 @@ pub(crate) use names::{is_true, set_condition};
 use path::Path;
 use pintle_object::{Text, Value};
 use pintle_schema::{Schema, TypeId, custom};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What one served version of a custom resource has besides what every resource has.
 pub struct Custom {
     pub(crate) schema: Arc<custom::Custom>,
-    /// The schema of the version that objects are stored in: what is read is pruned and defaulted by it.
-    pub(crate) stored_schema: Arc<custom::Custom>,
-    /// Types of all versions, for managed fields, and that of this version.
+    /// The schemas of all versions by name: what is read is pruned and defaulted by that which it was stored in.
+    pub(crate) versions: Arc<BTreeMap<String, Arc<custom::Custom>>>,
+    /// Where the webhook is that converts between versions, if one must.
+    pub(crate) webhook: Option<String>,
+    /// What clients of a deprecated version are warned with.
+    pub deprecation: Option<String>,
+    /// Types of all versions, for managed fields, those of each version's objects, and that of this version.
     pub(crate) types: Arc<Schema>,
+    pub(crate) version_types: Arc<BTreeMap<String, TypeId>>,
     pub(crate) ty: TypeId,
     pub(crate) scale: Option<Scale>,
     /// `openAPIV3Schema`, for documents.

@@ -5,6 +5,8 @@ use pintle_object::time::Time;
 use pintle_object::{Map, Value};
 use std::collections::HashSet;
 
+use super::approval::{self, Approval};
+
 /// Names that the other definitions of a group have taken.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
@@ -28,6 +30,7 @@ pub(crate) fn settle(definition: &mut Value, taken: &Taken, now: Time) -> bool {
     let wanted = definition.at(&["spec", "names"]).cloned().unwrap_or_default();
     let accepted = definition.at(&["status", "acceptedNames"]).cloned().unwrap_or_default();
     if wanted == accepted && is_true(definition, "NamesAccepted") {
+        approve(definition, now);
         establish(definition, now);
         return definition.get("status") != before.as_ref();
     }
@@ -39,11 +42,31 @@ pub(crate) fn settle(definition: &mut Value, taken: &Taken, now: Time) -> bool {
     };
     set_condition(definition, "NamesAccepted", status, reason, message, now);
     if conflict.is_none() {
-        establish(definition, now);
+        // It is established when others may have seen that its names are taken.
+        if !is_true(definition, "Established") {
+            let message = "the initial names have been accepted";
+            set_condition(definition, "Established", "False", "Installing", message, now);
+        }
     } else if condition(definition, "Established").is_none() {
         set_condition(definition, "Established", "False", "NotAccepted", "not all names are accepted", now);
     }
     definition.get("status") != before.as_ref()
+}
+
+/// Says what the approval of a group of the Kubernetes community is.
+fn approve(definition: &mut Value, now: Time) {
+    if !approval::is_protected(definition.str_at(&["spec", "group"])) {
+        return;
+    }
+    let annotation = definition.str_at(&["metadata", "annotations", approval::ANNOTATION]).to_string();
+    let (status, reason) = match Approval::of(&annotation) {
+        Approval::Given => ("True", "ApprovedAnnotation"),
+        Approval::Bypassed => ("False", "UnapprovedAnnotation"),
+        Approval::Missing => ("False", "MissingAnnotation"),
+        Approval::Invalid => ("False", "InvalidAnnotation"),
+    };
+    let message = Approval::of(&annotation).message(&annotation);
+    set_condition(definition, "KubernetesAPIApprovalPolicyConformant", status, reason, &message, now);
 }
 
 fn establish(definition: &mut Value, now: Time) {

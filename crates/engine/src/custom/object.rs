@@ -1,12 +1,20 @@
-//! Objects of custom resources between JSON and trees.
+//! Objects of custom resources between JSON and trees, and between versions.
 
 use super::Custom;
 use crate::engine::Served;
-use pintle_object::{Map, Value, json};
+use pintle_object::{Map, Reason, Status, Value, json};
 use pintle_schema::decode::{self, DecodeError};
-use pintle_schema::{Builtin, TypeId};
+use pintle_schema::{Builtin, TypeId, custom};
 
 const OBJECT_META: &str = "k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
+/// What becomes of metadata that is not what metadata can be.
+#[derive(Clone, Copy, PartialEq)]
+enum Malformed {
+    Refused,
+    /// Field by field: old objects must stay readable.
+    Dropped,
+}
 
 /// A tree with its metadata in canonical form and without what its version's schema does not name, and the names
 /// of what was dropped.
@@ -17,25 +25,62 @@ pub(crate) fn canonical(
 ) -> Result<(Value, Vec<String>), DecodeError> {
     let mut strict = settle_metadata(api, &mut tree)?;
     strict.extend(custom.schema.prune(&mut tree));
+    let mut embedded = settle_embedded(api, &custom.schema, &mut tree, Malformed::Refused)?;
+    embedded.sort();
+    strict.extend(embedded);
     Ok((tree, strict))
 }
 
-/// A stored object as its schema now sees it, without kind and apiVersion.
-pub(crate) fn from_stored(api: &Builtin, custom: &Custom, value: &[u8]) -> Result<Value, DecodeError> {
-    let mut tree = decode::json::decode(&api.schema, api.any, value)?.value;
-    settle_metadata(api, &mut tree)?;
-    custom.stored_schema.prune(&mut tree);
-    custom.stored_schema.default(&mut tree);
+/// A stored object in the version of `served`, without kind and apiVersion: as the schema of its own version sees it,
+/// and then that of the version asked for.
+pub(crate) fn from_stored(
+    api: &Builtin,
+    served: &Served,
+    custom: &Custom,
+    value: &[u8],
+) -> Result<Value, Status> {
+    let decoded = decode::json::decode(&api.schema, api.any, value).map_err(Status::internal)?;
+    let mut tree = decoded.value;
+    let api_version = tree.str_at(&["apiVersion"]).to_string();
+    let version = api_version.rsplit('/').next().unwrap_or("");
+    let Some(schema) = custom.versions.get(version) else {
+        let message = format!("request to convert CR from an invalid group/version: {api_version}");
+        return Err(Status::new(500, Reason::Unknown, message));
+    };
+    settle_metadata(api, &mut tree).map_err(Status::internal)?;
+    schema.prune(&mut tree);
+    settle_embedded(api, schema, &mut tree, Malformed::Dropped).map_err(Status::internal)?;
+    schema.default(&mut tree);
+    if version != served.resource.version {
+        convertible(served, custom, &api_version)?;
+        custom.schema.prune(&mut tree);
+    }
     tree.remove(&["kind"]);
     tree.remove(&["apiVersion"]);
     Ok(tree)
 }
 
-/// The bytes to store: JSON of the stored version. `tree` has no resourceVersion.
-pub(crate) fn to_stored(served: &Served, mut tree: Value) -> Vec<u8> {
+/// Versions differ in nothing but their names and fields, unless a webhook must tell how.
+pub(crate) fn convertible(served: &Served, custom: &Custom, from: &str) -> Result<(), Status> {
+    let Some(webhook) = &custom.webhook else { return Ok(()) };
+    let kind = &served.resource.kind;
+    let message = format!(
+        "conversion webhook for {from}, Kind={kind} failed: Post \"{webhook}?timeout=30s\": conversion webhooks are \
+         not called by this server"
+    );
+    Err(Status::new(500, Reason::Unknown, message))
+}
+
+/// The object in the version that is stored, with its kind and without a resourceVersion.
+pub(crate) fn to_stored(served: &Served, custom: &Custom, mut tree: Value) -> Value {
+    if served.is_converted()
+        && let Some(schema) = custom.versions.get(served.storage.version.as_str())
+    {
+        schema.prune(&mut tree);
+    }
     tree.set(&["apiVersion"], served.storage.group_version().to_string());
     tree.set(&["kind"], served.storage.kind.clone());
-    json::to_string(&tree).into_bytes()
+    tree
 }
 
 /// The items of a list in the order that Go's maps are written in.
@@ -55,14 +100,70 @@ fn settle_metadata(api: &Builtin, tree: &mut Value) -> Result<Vec<String>, Decod
     if let Some(map) = tree.as_map_mut() {
         map.insert("metadata", decoded.value);
     }
-    Ok(decoded.strict.iter().map(|fault| below_metadata(fault)).collect())
+    Ok(decoded.strict.iter().map(|fault| below_metadata(fault, "")).collect())
+}
+
+/// Types the kinds and metadata of resources inside the object; the result names what was dropped.
+fn settle_embedded(
+    api: &Builtin,
+    schema: &custom::Custom,
+    tree: &mut Value,
+    malformed: Malformed,
+) -> Result<Vec<String>, DecodeError> {
+    let mut unknown = Vec::new();
+    schema.each_embedded(tree, &mut |path, resource| {
+        let Some(map) = resource.as_map_mut() else { return Ok(()) };
+        for name in ["apiVersion", "kind"] {
+            match map.get(name) {
+                None | Some(Value::Text(_)) => {}
+                Some(_) if malformed == Malformed::Dropped => drop(map.remove(name)),
+                Some(other) => return Err(refused(path, name, other, "must be a string")),
+            }
+        }
+        let Some(metadata) = map.get("metadata") else { return Ok(()) };
+        let mut settled = match (typed_metadata(api, metadata), malformed) {
+            (Ok(decoded), _) => {
+                unknown.extend(decoded.strict.iter().map(|fault| below_metadata(fault, path)));
+                decoded.value
+            }
+            (Err(error), Malformed::Refused) => return Err(refused(path, "metadata", metadata, &error.0)),
+            (Err(_), Malformed::Dropped) => well_formed(api, metadata),
+        };
+        if settled.get("creationTimestamp").is_some_and(Value::is_null) {
+            settled.remove(&["creationTimestamp"]);
+        }
+        map.insert("metadata", settled);
+        Ok(())
+    })?;
+    Ok(unknown)
+}
+
+fn typed_metadata(api: &Builtin, metadata: &Value) -> Result<decode::Decoded, DecodeError> {
+    decode::json::decode(&api.schema, metadata_type(api), json::to_string(metadata).as_bytes())
+}
+
+/// The fields of metadata that can be read.
+fn well_formed(api: &Builtin, metadata: &Value) -> Value {
+    let fields = metadata.as_map().into_iter().flat_map(|map| map.iter());
+    let is_good = |name: &str, value: &Value| {
+        let one = Value::Map(Map::from_iter([(name, value.clone())]));
+        typed_metadata(api, &one).is_ok()
+    };
+    let good = fields.filter(|(name, value)| is_good(name, value));
+    let good = Value::Map(Map::from_iter(good.map(|(name, value)| (name, value.clone()))));
+    typed_metadata(api, &good).map_or(Value::map(), |decoded| decoded.value)
+}
+
+fn refused(path: &str, name: &str, value: &Value, why: &str) -> DecodeError {
+    DecodeError(format!("{path}.{name}: Invalid value: {}: {why}", json::to_string(value)))
 }
 
 fn metadata_type(api: &Builtin) -> TypeId {
     api.schema.named(OBJECT_META).expect("the tables hold ObjectMeta")
 }
 
-/// `unknown field "bogus"` is about `metadata.bogus`.
-fn below_metadata(fault: &str) -> String {
-    fault.replacen("field \"", "field \"metadata.", 1)
+/// `unknown field "bogus"` is about `metadata.bogus`, of the object or of a resource inside it.
+fn below_metadata(fault: &str, path: &str) -> String {
+    let dot = if path.is_empty() { "" } else { "." };
+    fault.replacen("field \"", &format!("field \"{path}{dot}metadata."), 1)
 }

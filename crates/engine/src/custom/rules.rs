@@ -1,11 +1,11 @@
 //! The rules of a custom resource, from its definition.
 
-use super::path::Path;
+use super::path::Path as JsonPath;
 use super::{Scale, at};
 use crate::kinds::{Context, Rules, cells, keep};
 use crate::validation::{NameRule, meta};
 use pintle_object::time::Time;
-use pintle_object::{FieldErrors, GroupVersionKind, Value, json};
+use pintle_object::{FieldErrors, GroupVersionKind, Path, Value, json};
 use pintle_schema::custom::Custom as Schema;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(crate) struct CustomRules {
 /// A column besides the name.
 pub(crate) struct Column {
     /// None for a path that cannot be followed.
-    pub path: Option<Path>,
+    pub path: Option<JsonPath>,
     pub ty: String,
 }
 
@@ -65,19 +65,23 @@ impl Rules for CustomRules {
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate(object, self.name_rule(), errors);
-        self.schema.check(&self.shown(object), errors);
+        let mut shown = self.shown(object);
+        self.schema.check(&shown, errors);
+        self.check_embedded(&mut shown, errors);
         self.check_scale(object, true, errors);
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update(new, old, errors);
-        self.schema.check(&self.shown(new), errors);
+        let mut shown = self.shown(new);
+        self.schema.check_update(&shown, &self.shown(old), errors);
+        self.check_embedded(&mut shown, errors);
         self.check_scale(new, true, errors);
     }
 
     fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update(new, old, errors);
-        self.schema.check(&self.shown(new), errors);
+        self.schema.check_status(&self.shown(new), &self.shown(old), errors);
         self.check_scale(new, false, errors);
     }
 
@@ -107,6 +111,21 @@ impl CustomRules {
         shown.set(&["apiVersion"], self.gvk.group_version().to_string());
         shown.set(&["kind"], self.gvk.kind.clone());
         shown
+    }
+
+    /// Metadata of resources inside the object; a name may be absent.
+    fn check_embedded(&self, object: &mut Value, errors: &mut FieldErrors) {
+        let checked = self.schema.each_embedded::<()>(object, &mut |path, resource| {
+            if resource.get("metadata").is_some() {
+                if resource.str_at(&["metadata", "name"]).is_empty() {
+                    resource.set(&["metadata", "name"], "fakename");
+                }
+                let path = Path::root(path);
+                meta::validate_at(resource, NameRule::PathSegment, &path.child("metadata"), errors);
+            }
+            Ok(())
+        });
+        debug_assert!(checked.is_ok(), "nothing here fails");
     }
 
     fn check_scale(&self, object: &Value, with_wanted: bool, errors: &mut FieldErrors) {

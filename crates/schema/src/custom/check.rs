@@ -5,6 +5,19 @@ use super::{Additional, Node, format};
 use pintle_object::{Map, Value, json};
 
 pub(super) fn check(node: &Node, path: &str, value: &Value) -> Verdict {
+    check_value(node, path, value, None)
+}
+
+/// Like `check`, but parts that are what they were in `old` are not held against an update.
+pub(super) fn check_update(node: &Node, path: &str, value: &Value, old: Option<&Value>) -> Verdict {
+    let verdict = check_value(node, path, value, old);
+    if !verdict.is_valid() && old == Some(value) {
+        return Verdict { count: verdict.count, ..Verdict::default() };
+    }
+    verdict
+}
+
+fn check_value(node: &Node, path: &str, value: &Value, old: Option<&Value>) -> Verdict {
     let mut verdict = Verdict::default();
     if value.is_null() {
         verdict.merge(check_type(node, path, value));
@@ -18,7 +31,7 @@ pub(super) fn check(node: &Node, path: &str, value: &Value) -> Verdict {
     if !node.types.is_empty() || !node.format.is_empty() {
         run(check_type(node, path, value));
     }
-    run(check_combinations(node, path, value));
+    run(check_combinations(node, path, value, old));
     match value {
         Value::Text(text) => {
             run(check_text(node, path, text, value));
@@ -27,12 +40,12 @@ pub(super) fn check(node: &Node, path: &str, value: &Value) -> Verdict {
             }
         }
         Value::Int(_) | Value::Float(_) => run(check_number(node, path, value)),
-        Value::List(items) => run(check_items(node, path, items)),
+        Value::List(items) => run(check_items(node, path, items, old)),
         Value::Null | Value::Bool(_) | Value::Map(_) | Value::Raw(_) => {}
     }
     run(check_enum(node, path, value));
     if let Value::Map(map) = value {
-        run(check_object(node, path, map));
+        run(check_object(node, path, map, old));
     }
     verdict.count += 1;
     verdict
@@ -87,17 +100,17 @@ fn type_of(value: &Value) -> (&'static str, &'static str) {
 }
 
 /// `anyOf`, `oneOf`, `allOf` and `not`.
-fn check_combinations(node: &Node, path: &str, value: &Value) -> Verdict {
+fn check_combinations(node: &Node, path: &str, value: &Value, old: Option<&Value>) -> Verdict {
     let mut verdict = Verdict { count: 1, ..Verdict::default() };
     if !node.any_of.is_empty() {
-        let (valid, shown) = alternatives(&node.any_of, path, value, true);
+        let (valid, shown) = alternatives(&node.any_of, path, value, old, true);
         if valid == 0 {
             verdict.general(&format!("\"{path}\" must validate at least one schema (anyOf)"));
         }
         verdict.merge(shown);
     }
     if !node.one_of.is_empty() {
-        let (valid, shown) = alternatives(&node.one_of, path, value, false);
+        let (valid, shown) = alternatives(&node.one_of, path, value, old, false);
         if valid != 1 {
             let found = if valid == 0 {
                 String::from("Found none valid")
@@ -110,18 +123,24 @@ fn check_combinations(node: &Node, path: &str, value: &Value) -> Verdict {
             verdict.merge(shown);
         }
     }
-    check_all(node, path, value, &mut verdict);
-    if node.not.as_ref().is_some_and(|not| check(not, path, value).is_valid()) {
+    check_all(node, path, value, old, &mut verdict);
+    if node.not.as_ref().is_some_and(|not| check_value(not, path, value, old).is_valid()) {
         verdict.general(&format!("\"{path}\" must not validate the schema (not)"));
     }
     verdict
 }
 
 /// How many alternatives are valid, and the outcome to show: the first valid one, or the best of the failures.
-fn alternatives(nodes: &[Node], path: &str, value: &Value, stop_at_first: bool) -> (usize, Verdict) {
+fn alternatives(
+    nodes: &[Node],
+    path: &str,
+    value: &Value,
+    old: Option<&Value>,
+    stop_at_first: bool,
+) -> (usize, Verdict) {
     let (mut valid, mut shown): (usize, Option<Verdict>) = (0, None);
     for node in nodes {
-        let verdict = check(node, path, value);
+        let verdict = check_value(node, path, value, old);
         if verdict.is_valid() {
             valid += 1;
             if valid == 1 {
@@ -137,10 +156,10 @@ fn alternatives(nodes: &[Node], path: &str, value: &Value, stop_at_first: bool) 
     (valid, shown.unwrap_or_default())
 }
 
-fn check_all(node: &Node, path: &str, value: &Value, verdict: &mut Verdict) {
+fn check_all(node: &Node, path: &str, value: &Value, old: Option<&Value>, verdict: &mut Verdict) {
     let mut valid = 0;
     for node in &node.all_of {
-        let found = check(node, path, value);
+        let found = check_value(node, path, value, old);
         valid += usize::from(found.is_valid());
         verdict.merge(found);
     }
@@ -259,11 +278,11 @@ fn range_message(node: &Node, what: &str, path: &str) -> String {
     format!("{what} value must be of type {ty} with format {} in {path}", node.format)
 }
 
-fn check_items(node: &Node, path: &str, items: &[Value]) -> Verdict {
+fn check_items(node: &Node, path: &str, items: &[Value], old: Option<&Value>) -> Verdict {
     let mut verdict = Verdict { count: 1, ..Verdict::default() };
     if let Some(below) = &node.items {
         for (index, item) in items.iter().enumerate() {
-            verdict.merge(check(below, &format!("{path}[{index}]"), item));
+            verdict.merge(check_update(below, &format!("{path}[{index}]"), item, node.old_item(item, old)));
         }
     }
     let size = items.len() as i64;
@@ -303,8 +322,9 @@ fn check_enum(node: &Node, path: &str, value: &Value) -> Verdict {
     verdict
 }
 
-fn check_object(node: &Node, path: &str, map: &Map) -> Verdict {
+fn check_object(node: &Node, path: &str, map: &Map, old: Option<&Value>) -> Verdict {
     let mut verdict = Verdict::default();
+    let old = old.filter(|_| !node.map_is_atomic);
     let size = map.len() as i64;
     if let Some(min) = node.properties_min.filter(|min| size < *min) {
         verdict.invalid(path, &Value::Int(size), &format!("should have at least {min} properties"));
@@ -316,7 +336,10 @@ fn check_object(node: &Node, path: &str, map: &Map) -> Verdict {
     }
     for (key, value) in map.iter().filter(|(key, _)| node.property(key).is_none()) {
         match &node.additional {
-            Additional::Schema(below) => verdict.merge(check(below, &format!("{path}.{key}"), value)),
+            Additional::Schema(below) => {
+                let old = old.and_then(|old| old.get(key));
+                verdict.merge(check_update(below, &format!("{path}.{key}"), value, old));
+            }
             Additional::Forbidden => {
                 let detail = format!("{path}.{key} in body is a forbidden property");
                 verdict.invalid_shown(&format!("{path}.{key}"), String::from("\"\""), &detail);
@@ -326,8 +349,10 @@ fn check_object(node: &Node, path: &str, map: &Map) -> Verdict {
     }
     for (name, below) in &node.properties {
         if let Some(value) = map.get(name) {
+            let is_type = path.is_empty() && matches!(name.as_str(), "kind" | "apiVersion");
+            let old = old.filter(|_| !is_type).and_then(|old| old.get(name));
             let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-            verdict.merge(check(below, &path, value));
+            verdict.merge(check_update(below, &path, value, old));
         }
     }
     for name in node.required.iter().filter(|name| !map.contains(name)) {

@@ -20,6 +20,7 @@ impl Node {
             properties_max: int("maxProperties"),
             preserve_unknown: props.bool_at(&["x-kubernetes-preserve-unknown-fields"]),
             embedded: props.bool_at(&["x-kubernetes-embedded-resource"]),
+            map_is_atomic: props.str_at(&["x-kubernetes-map-type"]) == "atomic",
             items: boxed(props, "items"),
             items_min: int("minItems"),
             items_max: int("maxItems"),

@@ -38,6 +38,44 @@ fn check_one(node: &Node, path: &Path<'_>, value: &Value, errors: &mut FieldErro
     check(node, path, value, errors);
 }
 
+/// Calls `visit` for the resources below a value, outermost first.
+pub(super) fn each<E>(
+    node: &Node,
+    path: &str,
+    value: &mut Value,
+    visit: &mut dyn FnMut(&str, &mut Value) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut one = |node: &Node, path: String, value: &mut Value| {
+        if node.embedded && value.as_map().is_some() {
+            visit(&path, value)?;
+        }
+        each(node, &path, value, visit)
+    };
+    match value {
+        Value::Map(map) => {
+            for (key, value) in map.iter_mut() {
+                let dot = if path.is_empty() { "" } else { "." };
+                let named = if node.property(key).is_some() {
+                    format!("{path}{dot}{key}")
+                } else {
+                    format!("{path}[{key}]")
+                };
+                if let Some(below) = node.field(key) {
+                    one(below, named, value)?;
+                }
+            }
+        }
+        Value::List(items) => {
+            let Some(below) = node.items.as_deref() else { return Ok(()) };
+            for (index, item) in items.iter_mut().enumerate() {
+                one(below, format!("{path}[{index}]"), item)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
 fn resource(path: &Path<'_>, map: &Map, errors: &mut FieldErrors) {
     for name in ["apiVersion", "kind"] {
         let path = path.child(name);

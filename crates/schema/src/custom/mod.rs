@@ -26,12 +26,16 @@ use pintle_object::{FieldErrors, Path, Text, Value};
 #[derive(Clone, Debug, Default)]
 pub struct Custom {
     root: Node,
+    /// Whether there may be resources inside of objects.
+    has_embedded: bool,
 }
 
 impl Custom {
     /// Compiles `openAPIV3Schema`, a JSONSchemaProps in canonical form that validation has found structural.
     pub fn compile(props: &Value) -> Custom {
-        Custom { root: Node::compile(props) }
+        let is_embedded = |props: &Value| props.bool_at(&["x-kubernetes-embedded-resource"]);
+        let has_embedded = definition::any(props, &mut |props| is_embedded(props));
+        Custom { root: Node::compile(props), has_embedded }
     }
 
     /// Removes the fields that the schema does not name, and reports them: `unknown field "spec.foo"`.
@@ -54,6 +58,45 @@ impl Custom {
         embedded::check(&self.root, &Path::EMPTY, object, errors);
         lists::check(&self.root, &Path::EMPTY, object, errors);
     }
+
+    /// `check` of a new version: what was wrong already, and is still the same, is let through.
+    pub fn check_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        check::check_update(&self.root, "", new, Some(old)).report(errors);
+        embedded::check(&self.root, &Path::EMPTY, new, errors);
+        self.check_lists_of_update(new, old, errors);
+    }
+
+    /// `check_update` of the status alone, whose schema stands by itself.
+    pub fn check_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        if let (Some(node), Some(status)) = (self.root.property("status"), new.get("status")) {
+            let verdict = check::check_update(node, "", status, old.get("status"));
+            let path = Path::root("status");
+            for error in verdict.errors.into_vec() {
+                errors.push(verdict::below(&path, error));
+            }
+        }
+        self.check_lists_of_update(new, old, errors);
+    }
+
+    fn check_lists_of_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        let mut before = FieldErrors::new();
+        lists::check(&self.root, &Path::EMPTY, old, &mut before);
+        if before.is_empty() {
+            lists::check(&self.root, &Path::EMPTY, new, errors);
+        }
+    }
+
+    /// Calls `visit` for every resource inside an object, with the path to it.
+    pub fn each_embedded<E>(
+        &self,
+        object: &mut Value,
+        visit: &mut dyn FnMut(&str, &mut Value) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self.has_embedded {
+            true => embedded::each(&self.root, "", object, visit),
+            false => Ok(()),
+        }
+    }
 }
 
 /// One schema: of the object, of a field, of an item, or of a branch of `anyOf` and its like.
@@ -75,6 +118,7 @@ pub(crate) struct Node {
     properties_max: Option<i64>,
     preserve_unknown: bool,
     embedded: bool,
+    map_is_atomic: bool,
 
     items: Option<Box<Node>>,
     items_min: Option<i64>,
@@ -100,6 +144,13 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// The item that was there before in the place of this one; only lists of maps tell.
+    fn old_item<'a>(&self, item: &Value, old: Option<&'a Value>) -> Option<&'a Value> {
+        let old = old?.as_list().filter(|_| self.list_type == "map")?;
+        let is_same = |other: &&Value| self.list_keys.iter().all(|key| other.get(key) == item.get(key));
+        old.iter().find(is_same)
+    }
+
     fn property(&self, name: &str) -> Option<&Node> {
         let place = self.properties.binary_search_by(|(probe, _)| probe.as_str().cmp(name)).ok()?;
         self.properties.get(place).map(|(_, node)| node)

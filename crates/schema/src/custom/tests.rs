@@ -193,3 +193,25 @@ fn defaults_fill_what_is_absent() {
     compile(r#"{"type":"string"}"#).default(&mut tree);
     assert_eq!(tree.at(&["spec", "x"]), None);
 }
+
+#[test]
+fn what_was_wrong_before_is_let_through_by_updates() {
+    let schema = r#"{"type":"object","properties":{"a":{"type":"string","maxLength":1},"b":{"type":"string","maxLength":1},
+        "l":{"type":"array","items":{"type":"string","maxLength":1}},
+        "m":{"type":"array","x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":["k"],
+            "items":{"type":"object","properties":{"k":{"type":"string"},"v":{"type":"integer","maximum":1}}}}}}"#;
+    let cases = [
+        (r#"{"a":"aa"}"#, r#"{"a":"aa","b":"b"}"#, ""),
+        (r#"{"a":"aa"}"#, r#"{"a":"aaa"}"#, "spec.x.a"),
+        (r#"{"l":["aa"]}"#, r#"{"l":["aa"],"b":"b"}"#, ""),
+        (r#"{"l":["aa"]}"#, r#"{"l":["aa","b"]}"#, "spec.x.l[0]"),
+        (r#"{"m":[{"k":"a","v":2}]}"#, r#"{"m":[{"k":"b","v":1},{"k":"a","v":2}]}"#, ""),
+        (r#"{"m":[{"k":"a","v":2}]}"#, r#"{"m":[{"k":"a","v":3}]}"#, "spec.x.m[0].v"),
+    ];
+    for (old, new, expected) in cases {
+        let mut errors = FieldErrors::new();
+        compile(schema).check_update(&object(new), &object(old), &mut errors);
+        let got: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(got.join(","), expected, "{old} {new}");
+    }
+}

@@ -53,3 +53,13 @@ impl Verdict {
 pub(super) fn root(path: &str) -> Path<'_> {
     Path::root(path.trim_start_matches('.'))
 }
+
+/// An error of a part as one of the whole; `path` leads to the part.
+pub(super) fn below(path: &Path<'_>, error: FieldError) -> FieldError {
+    let field = match error.field.as_str() {
+        "" | "<nil>" => path.to_string(),
+        field if field.starts_with('[') => format!("{path}{field}"),
+        field => path.child(field).to_string(),
+    };
+    FieldError { field, ..error }
+}

@@ -21,7 +21,7 @@ pub fn stored(
 ) -> Result<Response, Status> {
     let engine = &app.engine;
     match (accept.view, accept.format) {
-        (View::Object, Format::Json) => Ok(json_response(200, accept, engine.json_document(served, object))),
+        (View::Object, Format::Json) => Ok(json_response(200, accept, engine.json_document(served, object)?)),
         (View::Object, Format::Protobuf) if served.custom.is_some() => Err(negotiate::not_accepted()),
         (View::Object, Format::Protobuf) => {
             let body = engine.protobuf_document(served, object)?;
@@ -93,7 +93,7 @@ pub fn list(
 ) -> Result<Response, Status> {
     let engine = &app.engine;
     match (accept.view, accept.format) {
-        (View::Object, Format::Json) => Ok(json_response(200, accept, engine.list_json(served, listing))),
+        (View::Object, Format::Json) => Ok(json_response(200, accept, engine.list_json(served, listing)?)),
         (View::Object, Format::Protobuf) if served.custom.is_some() => Err(negotiate::not_accepted()),
         (View::Object, Format::Protobuf) => {
             let body = engine.list_protobuf(served, listing)?;

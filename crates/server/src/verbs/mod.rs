@@ -66,7 +66,7 @@ async fn custom(app: &App, request: &Request, served: &Served) -> Result<Respons
         return Ok(Response::not_found_page());
     }
     if path == Path::Subresource && served.resource.subresource(target.subresource).is_none() {
-        return Ok(Response::not_found_page());
+        return Err(Status::not_found(&served.group_resource(), target.name));
     }
     if negotiate::check_route(request).is_err() {
         return Err(negotiate::not_accepted());
@@ -74,8 +74,13 @@ async fn custom(app: &App, request: &Request, served: &Served) -> Result<Respons
     if path == Path::Collection && matches!(action(request), Action::Update | Action::Patch) {
         return Err(Status::bad_request("name must be provided"));
     }
+    // A name does not keep a create from being one.
+    let path =
+        if path == Path::Object && action(request) == Action::Create { Path::Collection } else { path };
     let refuse = || Status::method_not_supported(&served.group_resource(), &request.info.verb);
-    act(app, request, target, path).await.ok_or_else(refuse)?
+    let result = act(app, request, target, path).await.ok_or_else(refuse)?;
+    let deprecation = served.custom.as_ref().and_then(|custom| custom.deprecation.clone());
+    call::with_warnings(app, request, deprecation.into_iter().collect(), result)
 }
 
 /// Calls the verb of a method on a path; `None` when the path does not take the method.

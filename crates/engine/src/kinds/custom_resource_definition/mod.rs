@@ -111,10 +111,8 @@ impl Rules for CustomResourceDefinition {
             out.push("x-kubernetes-validations: rules are stored, but not evaluated by this server".into());
         }
         if new.str_at(&["spec", "conversion", "strategy"]) == "Webhook" {
-            let name = "spec.conversion.strategy";
-            out.push(format!(
-                "{name}: the webhook is not called by this server; only apiVersion is converted"
-            ));
+            let why = "objects can be read and written only in the version that they are stored in";
+            out.push(format!("spec.conversion.strategy: webhooks are not called by this server: {why}"));
         }
     }
 }
@@ -143,7 +141,7 @@ fn respell(value: &mut Value) {
     match value {
         Value::Raw(raw) => {
             if let Ok(tree) = json::parse(raw.0.as_bytes()) {
-                raw.0 = json::to_string(&tree).into();
+                raw.0 = json::to_string(&tree);
             }
         }
         Value::List(items) => items.iter_mut().for_each(respell),

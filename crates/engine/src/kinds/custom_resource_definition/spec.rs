@@ -2,13 +2,13 @@
 
 use super::parts::{self, Limits};
 use super::view::{COLUMNS, FIELDS, SCHEMA, SUBRESOURCES, View, document, set};
+use crate::custom::approval::{ANNOTATION, Approval, is_protected};
 use pintle_object::field::Shown;
 use pintle_object::{FieldErrors, Path, Value, content};
 use pintle_schema::custom::definition::{self, Strictness, internal};
 
 const SPEC: Path<'static> = Path::root("spec");
 const DEPRECATION_BYTES_MAX: usize = 256;
-const APPROVAL: &str = "api-approved.kubernetes.io";
 
 /// What an update is held against.
 #[derive(Clone, Copy)]
@@ -294,56 +294,19 @@ pub(super) fn check_stored_versions(object: &Value, errors: &mut FieldErrors) {
 
 /// Groups of the Kubernetes community need an approval; one that an update leaves as it was is not judged again.
 pub(super) fn check_approval(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
-    let group = new.str_at(&["spec", "group"]);
-    let is_protected = ["k8s.io", "kubernetes.io"]
-        .iter()
-        .any(|domain| group.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
-    let approval = |object: &Value| Approval::of(object.str_at(&["metadata", "annotations", APPROVAL]));
-    let state = approval(new);
-    if !is_protected || old.is_some_and(|old| approval(old) == state) {
+    let annotation = |object: &Value| object.str_at(&["metadata", "annotations", ANNOTATION]).to_string();
+    let own = annotation(new);
+    let approval = Approval::of(&own);
+    let is_kept = old.is_some_and(|old| Approval::of(&annotation(old)) == approval);
+    if !is_protected(new.str_at(&["spec", "group"])) || is_kept {
         return;
     }
     let annotations = Path::root("metadata.annotations");
-    let path = annotations.key(APPROVAL);
-    let see = "see https://github.com/kubernetes/enhancements/pull/1111";
-    match state {
-        Approval::Given => {}
-        Approval::Missing => {
-            errors.required(
-                &path,
-                &format!("protected groups must have approval annotation \"{APPROVAL}\", {see}"),
-            );
-        }
-        Approval::Invalid => {
-            let why = format!(
-                "protected groups must have approval annotation \"{APPROVAL}\" with either a URL or a reason starting \
-                 with \"unapproved\", {see}"
-            );
-            errors.invalid(&path, new.str_at(&["metadata", "annotations", APPROVAL]), &why);
-        }
-    }
-}
-
-#[derive(PartialEq)]
-enum Approval {
-    Given,
-    Missing,
-    Invalid,
-}
-
-impl Approval {
-    fn of(annotation: &str) -> Approval {
-        let is_url = annotation.split_once("://").is_some_and(|(scheme, rest)| {
-            let host = rest.split(['/', '?', '#']).next().unwrap_or("");
-            let is_word = scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-            is_word && scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && !host.is_empty()
-        });
-        match annotation {
-            "" => Approval::Missing,
-            text if text.starts_with("unapproved") => Approval::Given,
-            text if is_url && !text.contains([' ', '\n', '\t']) => Approval::Given,
-            _ => Approval::Invalid,
-        }
+    let path = annotations.key(ANNOTATION);
+    match approval {
+        Approval::Given | Approval::Bypassed => {}
+        Approval::Missing => errors.required(&path, &approval.message(&own)),
+        Approval::Invalid => errors.invalid(&path, &own, &approval.message(&own)),
     }
 }
 

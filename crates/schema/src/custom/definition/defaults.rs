@@ -1,7 +1,7 @@
 //! Defaults of a schema must themselves be valid, and name no unknown fields.
 
-use super::super::{Custom, Node, check, embedded, prune};
-use pintle_object::{FieldError, FieldErrors, Map, Path, Value, json};
+use super::super::{Custom, Node, check, embedded, prune, verdict};
+use pintle_object::{FieldErrors, Map, Path, Value, json};
 
 const META_FIELDS: [&str; 3] = ["metadata", "apiVersion", "kind"];
 
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
             }
         }
         for error in check::check(&node, "", default).errors.into_vec() {
-            errors.push(below(path, error));
+            errors.push(verdict::below(path, error));
         }
     }
 
@@ -113,16 +113,6 @@ impl<'a> Walk<'a> {
         }
         value
     }
-}
-
-/// An error of a place inside a default as one of the definition.
-fn below(path: &Path<'_>, error: FieldError) -> FieldError {
-    let field = match error.field.as_str() {
-        "" | "<nil>" => path.to_string(),
-        field if field.starts_with('[') => format!("{path}{field}"),
-        field => path.child(field).to_string(),
-    };
-    FieldError { field, ..error }
 }
 
 /// Defaults may be of any type where a number or text belongs: upstream does not check them there.
