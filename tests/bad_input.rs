@@ -71,7 +71,7 @@ fn a_bad_request_line_is_refused() {
         ("GET", "/api/v1/configmaps?fieldSelector=a%3D%3D%3Db", 400),
         ("GET", "/api/v1/configmaps?fieldSelector=spec.nothing%3Db", 400),
         ("GET", "/api/v1/configmaps?limit=many", 400),
-        ("GET", "/api/v1/configmaps?resourceVersion=abc", 500),
+        ("GET", "/api/v1/configmaps?resourceVersion=abc", 400),
         ("GET", "/api/v1/configmaps?continue=abc", 400),
         ("POST", "/api/v1/namespaces/default/configmaps/a", 405),
         ("PUT", "/api/v1/namespaces/default/configmaps", 405),

@@ -36,8 +36,15 @@ pub struct Cluster {
 
 /// Makes what is missing: first the namespaces, then everything else at once, so that its writes share fsyncs.
 pub async fn run(engine: &Arc<Engine>, cluster: &Cluster, now: Time) -> Result<(), Status> {
+    let is_first = engine.find("", "v1", "namespaces").is_some_and(|served| {
+        served.collection.is_some_and(|collection| engine.store.snapshot(collection).len() == 0)
+    });
     make_all(engine, namespaces(), now).await?;
     let mut objects = of_cluster(cluster);
+    if is_first {
+        // What pods need where no controller manager runs. Later starts leave it deleted if it is.
+        objects.push((SERVER, object("v1", "ServiceAccount", "default", "default")));
+    }
     for (manager, lines) in OBJECTS {
         for line in lines.lines() {
             let object = pintle_object::json::parse(line.as_bytes())

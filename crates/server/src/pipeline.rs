@@ -6,7 +6,7 @@ use crate::request::Request;
 use crate::respond::{Body, Response};
 use crate::{discovery, health, metrics, negotiate, oidc, openapi, route, verbs};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pintle_access::{Attributes, Credentials, Decision, User, denial};
 use pintle_object::{Details, GroupResource, Reason, Status, json, yaml};
@@ -17,6 +17,8 @@ use std::sync::atomic::Ordering;
 
 /// The most that a body may hold: upstream's limit for requests that write.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
+/// How far a body that is too large is read before its connection is given up.
+const DRAINED_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
 
 /// Answers one request. Never fails: every error is an answer.
 pub async fn handle(
@@ -87,14 +89,33 @@ fn authorize(app: &App, request: &Request) -> Result<(), Status> {
     Err(Status::forbidden(&resource, &info.name, &words))
 }
 
-async fn read(body: Incoming) -> Result<Bytes, Status> {
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Status::too_large(format!("Request entity too large: limit is {BODY_BYTES_MAX}")))
+/// Reads a body whole. One that is too large is still read on for a while, and dropped: a client that is cut off
+/// in the middle of sending may never see the answer.
+async fn read(mut body: Incoming) -> Result<Bytes, Status> {
+    let too_large = || Status::too_large(format!("Request entity too large: limit is {BODY_BYTES_MAX}"));
+    let mut first = Bytes::new();
+    let mut joined = Vec::new();
+    let mut len = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Status::bad_request(error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        len += data.len();
+        if len > DRAINED_BYTES_MAX {
+            return Err(too_large());
         }
-        Err(error) => Err(Status::bad_request(error.to_string())),
+        if len > BODY_BYTES_MAX {
+            (first, joined) = (Bytes::new(), Vec::new());
+        } else if len == data.len() {
+            first = data;
+        } else {
+            joined.extend_from_slice(&std::mem::take(&mut first));
+            joined.extend_from_slice(&data);
+        }
     }
+    if len > BODY_BYTES_MAX {
+        return Err(too_large());
+    }
+    Ok(if joined.is_empty() { first } else { Bytes::from(joined) })
 }
 
 /// Paths that are no resources.
