@@ -71,6 +71,24 @@ pub fn ip_messages(text: &str) -> Vec<String> {
     messages
 }
 
+/// Warns about an address that is valid, but that some programs read as another.
+pub fn warn_ip(text: &str, path: &Path<'_>, out: &mut Vec<String>) {
+    let Some(ip) = parse_ip_sloppy(text) else { return };
+    let shown = quote(text);
+    let canonical = quote(&ip.to_string());
+    match text.parse::<IpAddr>() {
+        Ok(IpAddr::V6(strict)) if strict.to_ipv4_mapped().is_none() => {
+            if strict.to_string() != text {
+                out.push(format!(
+                    "{path}: IPv6 address {shown} should be in RFC 5952 canonical format ({canonical})"
+                ));
+            }
+        }
+        Ok(IpAddr::V4(_)) => {}
+        _ => out.push(format!("{path}: non-standard IP address {shown} is invalid: use {canonical}")),
+    }
+}
+
 /// What is wrong with an address in a field that takes any spelling without ambiguity.
 pub fn legacy_ip_messages(text: &str) -> Vec<String> {
     let Some(ip) = parse_ip_sloppy(text) else { return vec![NOT_IP.to_string()] };

@@ -5,9 +5,11 @@ use pintle_object::{Map, Value};
 
 /// Defaults of a pod of its own: besides those of its spec, requests that follow limits.
 pub fn default_pod(pod: &mut Value) {
-    mirror_ips(pod, "podIP", "podIPs");
-    mirror_ips(pod, "hostIP", "hostIPs");
+    mirror_ips(pod);
     let Some(spec) = pod.at_mut(&["spec"]) else { return };
+    if spec.int_at(&["terminationGracePeriodSeconds"]).is_some_and(|seconds| seconds < 0) {
+        spec.set(&["terminationGracePeriodSeconds"], 1);
+    }
     default_spec(spec);
     for list in ["containers", "initContainers"] {
         for container in items(spec, &[list]) {
@@ -164,16 +166,17 @@ fn host_ports(container: &mut Value) {
     }
 }
 
-/// The first of `podIPs` is `podIP`.
-fn mirror_ips(pod: &mut Value, one: &str, many: &str) {
-    let ip = pod.str_at(&["status", one]).to_string();
-    let first = pod.list_at(&["status", many]).first().map(|first| first.str_at(&["ip"]).to_string());
+/// The first of `podIPs` is `podIP`; where they differ, `podIP` counts.
+fn mirror_ips(pod: &mut Value) {
+    let ip = pod.str_at(&["status", "podIP"]).to_string();
+    let first = pod.list_at(&["status", "podIPs"]).first().map(|first| first.str_at(&["ip"]).to_string());
     match first {
-        _ if ip.is_empty() => {}
+        Some(first) if ip.is_empty() => pod.set(&["status", "podIP"], first),
         Some(first) if first == ip => {}
+        None if ip.is_empty() => {}
         _ => {
             let entry: Map = [("ip", ip)].into_iter().collect();
-            pod.set(&["status", many], vec![Value::Map(entry)]);
+            pod.set(&["status", "podIPs"], vec![Value::Map(entry)]);
         }
     }
 }

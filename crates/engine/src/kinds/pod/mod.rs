@@ -4,13 +4,17 @@ mod cells;
 mod defaults;
 mod labels;
 mod qos;
+mod status;
+mod subresource;
+mod update;
 mod validate;
 
 pub use defaults::default_template;
 
-use super::{Context, Rules, keep, keep_at};
+use super::{Context, Rules, keep};
+use crate::validation::pod_spec;
 use pintle_object::time::Time;
-use pintle_object::{FieldErrors, Map, Text, Value};
+use pintle_object::{FieldErrors, Map, Path, Text, Value, content};
 
 pub struct Pod;
 
@@ -35,15 +39,13 @@ impl Rules for Pod {
     }
 
     fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
-        keep(new, old, "spec");
-        keep_at(new, old, &["metadata", "deletionTimestamp"]);
-        keep_at(new, old, &["metadata", "ownerReferences"]);
+        status::prepare(new, old);
     }
 
     fn prepare_subresource(&self, new: &mut Value, old: &Value, context: &Context<'_>) {
         match context.subresource {
-            "ephemeralcontainers" => keep_but_ephemeral_containers(new, old),
-            "resize" => keep_but_resources(new, old),
+            "ephemeralcontainers" => subresource::keep_but_ephemeral_containers(new, old),
+            "resize" => subresource::keep_but_resources(new, old),
             _ => self.prepare_status(new, old, context),
         }
     }
@@ -58,7 +60,34 @@ impl Rules for Pod {
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
-        validate::update(new, old, errors);
+        update::update(new, old, errors);
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        status::validate(new, old, errors);
+    }
+
+    fn validate_subresource(&self, new: &Value, old: &Value, subresource: &str, errors: &mut FieldErrors) {
+        match subresource {
+            "ephemeralcontainers" => subresource::ephemeral_containers(new, old, errors),
+            "resize" => subresource::resize(new, old, errors),
+            _ => self.validate_status(new, old, errors),
+        }
+    }
+
+    fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+        if old.is_some() {
+            return status::warnings(new, out);
+        }
+        let messages = content::dns1123_label(new.str_at(&["metadata", "name"]));
+        if !messages.is_empty() {
+            out.push(format!(
+                "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; \
+                 a DNS label is recommended: [{}]",
+                messages.join(" ")
+            ));
+        }
+        pod_spec::warnings(new, &Path::EMPTY, out);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
@@ -103,42 +132,4 @@ fn gated(context: &Context<'_>) -> Value {
         ("message", Value::from("Scheduling is blocked due to non-empty scheduling gates")),
     ];
     Value::Map(fields.into_iter().collect())
-}
-
-/// Through `ephemeralcontainers` nothing changes but these.
-fn keep_but_ephemeral_containers(new: &mut Value, old: &Value) {
-    let containers = new.remove(&["spec", "ephemeralContainers"]);
-    keep(new, old, "spec");
-    keep(new, old, "status");
-    match containers {
-        Some(containers) => new.set(&["spec", "ephemeralContainers"], containers),
-        None => drop(new.remove(&["spec", "ephemeralContainers"])),
-    }
-}
-
-/// Through `resize` nothing changes but the resources and resize policies of containers.
-fn keep_but_resources(new: &mut Value, old: &Value) {
-    let wished = new.get("spec").cloned().unwrap_or_default();
-    keep(new, old, "status");
-    for field in ["labels", "annotations", "finalizers", "ownerReferences"] {
-        keep_at(new, old, &["metadata", field]);
-    }
-    let mut spec = old.get("spec").cloned().unwrap_or_default();
-    for list in ["containers", "initContainers"] {
-        let Some(containers) = spec.at_mut(&[list]).and_then(Value::as_list_mut) else { continue };
-        for container in containers {
-            let name = container.str_at(&["name"]).to_string();
-            let same =
-                wished.list_at(&[list]).iter().find(|wished| wished.str_at(&["name"]) == name.as_str());
-            for field in ["resources", "resizePolicy"] {
-                if let Some(same) = same {
-                    keep(container, same, field);
-                }
-            }
-        }
-    }
-    if wished.get("resources").is_some() || spec.get("resources").is_some() {
-        keep(&mut spec, &wished, "resources");
-    }
-    new.set(&["spec"], spec);
 }

@@ -8,6 +8,10 @@ use pintle_object::{FieldErrors, Path, Value};
 const SPEC: Path<'static> = Path::root("spec");
 const ANNOTATIONS: Path<'static> = Path::root("metadata.annotations");
 
+/// Marks the image of a pod that a node runs by itself.
+pub const MIRROR: &str = "kubernetes.io/config.mirror";
+const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
+
 /// All errors of a pod that hold on create and on update.
 pub fn pod(pod: &Value, errors: &mut FieldErrors) {
     meta::validate_strict(pod, NameRule::Subdomain, errors);
@@ -32,13 +36,6 @@ pub fn create(pod: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// All errors of an update of a pod.
-pub fn update(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    meta::validate_update_strict(new, old, errors);
-    annotation_update(new, old, errors);
-    pod(new, errors);
-}
-
 /// Tokens are those of a service account.
 fn token_volumes(spec: &Value, errors: &mut FieldErrors) {
     if !spec.str_at(&["serviceAccountName"]).is_empty() {
@@ -58,15 +55,28 @@ fn token_volumes(spec: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// The annotation of mirror pods never changes.
-fn annotation_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    const MIRROR: &str = "kubernetes.io/config.mirror";
-    let mirror = |pod: &Value| pod.at(&["metadata", "annotations", MIRROR]).cloned();
-    match (mirror(old), mirror(new)) {
-        (None, Some(_)) => errors.forbidden(&ANNOTATIONS.key(MIRROR), "may not add mirror pod annotation"),
-        (Some(before), after) if after.as_ref() != Some(&before) => {
-            errors.forbidden(&ANNOTATIONS.key(MIRROR), "may not remove or update mirror pod annotation");
+/// Annotations that mean something to pods are checked, and those that mark what a pod is never change.
+pub fn annotation_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
+    let annotations = |pod: &Value| pod.map_at(&["metadata", "annotations"]).cloned().unwrap_or_default();
+    let (after, before) = (annotations(new), annotations(old));
+    for (key, _) in before.iter().filter(|(key, value)| after.get(key) != Some(*value)) {
+        if let Some(what) = fixed_annotation(key) {
+            errors.forbidden(&ANNOTATIONS.key(key), &format!("may not remove or update {what}"));
         }
-        _ => {}
+    }
+    for key in after.keys().filter(|key| !before.contains(key)) {
+        if let Some(what) = fixed_annotation(key) {
+            errors.forbidden(&ANNOTATIONS.key(key), &format!("may not add {what}"));
+        }
+    }
+    pod_spec::pod_annotations(new, &ANNOTATIONS, errors);
+}
+
+/// What an annotation marks that is decided at creation.
+fn fixed_annotation(key: &str) -> Option<&'static str> {
+    match key {
+        MIRROR => Some("mirror pod annotation"),
+        _ if key.starts_with(APP_ARMOR) => Some("AppArmor annotations"),
+        _ => None,
     }
 }

@@ -5,15 +5,19 @@ mod container;
 mod env;
 mod lifecycle;
 mod network;
+mod overlap;
 mod placement;
 mod resources;
 mod security;
 mod volumes;
+mod warnings;
 
 pub use affinity::node_selector;
 pub use container::only_for_pod;
+pub use placement::tolerations;
 pub use resources::requirements;
 pub(super) use volumes::host_path;
+pub use warnings::{APP_ARMOR, APP_ARMOR_DEPRECATED, warnings};
 
 use super::check::{invalid_all, present};
 use super::{meta, resources as names};
