@@ -8,15 +8,23 @@ pub struct Table {
     served: Vec<Arc<Served>>,
     /// Positions in `served` by plural name: few resources share one.
     by_plural: HashMap<String, Vec<usize>>,
+    /// The versions of each group.
+    versions: HashMap<String, Vec<String>>,
 }
 
 impl Table {
     pub(crate) fn new(served: Vec<Arc<Served>>) -> Table {
         let mut by_plural: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut versions: HashMap<String, Vec<String>> = HashMap::new();
         for (place, served) in served.iter().enumerate() {
-            by_plural.entry(served.resource.plural.to_string()).or_default().push(place);
+            let resource = &served.resource;
+            by_plural.entry(resource.plural.to_string()).or_default().push(place);
+            let versions = versions.entry(resource.group.to_string()).or_default();
+            if !versions.iter().any(|version| resource.version == *version) {
+                versions.push(resource.version.to_string());
+            }
         }
-        Table { served, by_plural }
+        Table { served, by_plural, versions }
     }
 
     /// The built-in resources of this table, and these custom ones.
@@ -41,7 +49,7 @@ impl Table {
 
     /// Whether any resource is served under a group and version.
     pub fn serves(&self, group: &str, version: &str) -> bool {
-        self.served.iter().any(|served| served.resource.group == group && served.resource.version == version)
+        self.versions.get(group).is_some_and(|versions| versions.iter().any(|own| own == version))
     }
 
     fn of_plural(&self, plural: &str) -> impl Iterator<Item = &Arc<Served>> {

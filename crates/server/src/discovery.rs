@@ -257,6 +257,7 @@ fn group_entry(group: &str, versions: &[&str]) -> Map {
 
 fn resource_list(resources: &Resources, any: TypeId, group: &str, version: &str) -> Document {
     let own = resources.all.iter().filter(|r| r.group == group && r.version == version);
+    let is_custom = own.clone().all(|resource| resource.ty == any);
     let mut entries: Vec<(String, Value)> = Vec::new();
     for resource in own {
         entries.push((resource.plural.to_string(), resource_entry(resource, any)));
@@ -264,7 +265,10 @@ fn resource_list(resources: &Resources, any: TypeId, group: &str, version: &str)
             entries.push((format!("{}/{}", resource.plural, sub.name), subresource_entry(resource, sub)));
         }
     }
-    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    // Those of custom resources stay in the order that they are in: a status before a scale.
+    if !is_custom {
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    }
     let list: Vec<Value> = entries.into_iter().map(|(_, entry)| entry).collect();
     let map = Map::from_iter([
         ("groupVersion", Value::from(group_version(group, version))),

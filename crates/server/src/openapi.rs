@@ -4,13 +4,16 @@ use crate::app::App;
 use crate::negotiate;
 use crate::request::Request;
 use crate::respond::{Body, Response};
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use pintle_descriptions::Descriptions;
+use pintle_engine::Served;
+use pintle_engine::serving::Table;
 use pintle_object::{Map, Value, json};
 use pintle_schema::Builtin;
-use pintle_schema::openapi::{Documents, NoDescriptions, wire};
+use pintle_schema::openapi::{Custom, Documents, NoDescriptions, wire};
 use sha2::{Digest as _, Sha512};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -28,8 +31,22 @@ pub struct OpenApi {
     /// The hash of what all documents are made of.
     origin: OnceLock<[u8; 64]>,
     v2: OnceLock<Page>,
-    index: OnceLock<Page>,
+    index: ArcSwapOption<Index>,
     groups: Mutex<HashMap<String, Option<Arc<Page>>>>,
+    custom: Mutex<HashMap<String, Arc<CustomGroup>>>,
+}
+
+/// The index of what a table serves.
+struct Index {
+    table: Arc<Table>,
+    page: Page,
+}
+
+/// A group version of custom resources; its document is made when it is asked for.
+struct CustomGroup {
+    served: Vec<Arc<Served>>,
+    hash: String,
+    page: OnceLock<Arc<Page>>,
 }
 
 /// A JSON document, compressed, and the hash that stands for its content.
@@ -52,9 +69,8 @@ pub fn answer(app: &App, request: &Request) -> Option<Response> {
     match request.path.as_str() {
         V2 => Some(version_2(app, request)),
         V3 => {
-            let page = app.openapi.index.get_or_init(|| index(app));
             // Go's file server guesses the type, and guesses text.
-            Some(page.answer(request, "text/plain; charset=utf-8"))
+            Some(app.openapi.index(app).page.answer(request, "text/plain; charset=utf-8"))
         }
         path => Some(group(app, request, path.strip_prefix("/openapi/v3/")?)),
     }
@@ -69,7 +85,8 @@ fn version_2(app: &App, request: &Request) -> Response {
 }
 
 fn group(app: &App, request: &Request, path: &str) -> Response {
-    let Some(page) = app.openapi.page(&app.engine.api, path) else {
+    let Some(page) = app.openapi.custom_page(app, path).or_else(|| app.openapi.page(&app.engine.api, path))
+    else {
         return empty(404).with("vary", "Accept");
     };
     let Some(form) = form(request, V3_PROTOBUF) else { return empty(406).with("vary", "Accept") };
@@ -85,18 +102,14 @@ fn group(app: &App, request: &Request, path: &str) -> Response {
     response.with("cache-control", "public, immutable").with("expires", expires)
 }
 
-/// Every document by its path, each with its hash: no document needs to be made for it.
-fn index(app: &App) -> Page {
-    let documents = Documents::new(&app.engine.api, &NoDescriptions);
-    let mut entries = Map::new();
-    for path in documents.paths() {
-        let mut entry = Map::new();
-        entry.insert("serverRelativeURL", location(&path, &app.openapi.hash(&path)));
-        entries.insert(path, entry);
+/// The custom resources of a table by the paths of their documents.
+fn custom_groups(table: &Table) -> BTreeMap<String, Vec<Arc<Served>>> {
+    let mut groups: BTreeMap<String, Vec<Arc<Served>>> = BTreeMap::new();
+    for served in table.served().iter().filter(|served| served.custom.is_some()) {
+        let path = format!("apis/{}/{}", served.resource.group, served.resource.version);
+        groups.entry(path).or_default().push(served.clone());
     }
-    let mut index = Map::new();
-    index.insert("paths", entries);
-    Page::new(&Value::Map(index), app.openapi.hash(V3))
+    groups
 }
 
 fn with_documents<T>(api: &Builtin, make: impl FnOnce(&Documents<'_>) -> T) -> T {
@@ -104,6 +117,77 @@ fn with_documents<T>(api: &Builtin, make: impl FnOnce(&Documents<'_>) -> T) -> T
 }
 
 impl OpenApi {
+    /// Every document by its path, each with its hash: no document needs to be made for it.
+    fn index(&self, app: &App) -> Arc<Index> {
+        let table = app.engine.table();
+        if let Some(index) = self.index.load_full().filter(|index| Arc::ptr_eq(&index.table, &table)) {
+            return index;
+        }
+        let documents = Documents::new(&app.engine.api, &NoDescriptions);
+        let builtin = documents.paths().into_iter().map(|path| (self.hash(&path), path));
+        let custom = self.custom_groups(&table);
+        let mut entries = Map::new();
+        let mut hash = Sha512::new();
+        for (own, path) in
+            builtin.chain(custom.iter().map(|(path, group)| (group.hash.clone(), path.clone())))
+        {
+            hash.update(&own);
+            let mut entry = Map::new();
+            entry.insert("serverRelativeURL", location(&path, &own));
+            entries.insert(path, entry);
+        }
+        let mut index = Map::new();
+        index.insert("paths", entries);
+        let index = Arc::new(Index { table, page: Page::new(&Value::Map(index), hex(hash)) });
+        self.index.store(Some(index.clone()));
+        index
+    }
+
+    /// The document of a group version of custom resources.
+    fn custom_page(&self, app: &App, path: &str) -> Option<Arc<Page>> {
+        let group = self.custom_groups(&app.engine.table()).remove(path)?;
+        let page = group.page.get_or_init(|| {
+            let customs: Vec<Custom<'_>> = group.served.iter().map(|served| custom(served)).collect();
+            let document = with_documents(&app.engine.api, |documents| documents.custom(&customs));
+            Arc::new(Page::new(&document, group.hash.clone()))
+        });
+        Some(page.clone())
+    }
+
+    /// The groups of a table; those whose resources are what they were keep their documents.
+    fn custom_groups(&self, table: &Table) -> HashMap<String, Arc<CustomGroup>> {
+        let mut known = self.custom.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |group: &CustomGroup, served: &[Arc<Served>]| {
+            group.served.len() == served.len()
+                && group.served.iter().zip(served).all(|(old, new)| Arc::ptr_eq(old, new))
+        };
+        let groups = custom_groups(table).into_iter().map(|(path, served)| {
+            let group = match known.get(&path).filter(|group| is_same(group, &served)) {
+                Some(group) => group.clone(),
+                None => {
+                    let hash = self.custom_hash(&path, &served);
+                    Arc::new(CustomGroup { served, hash, page: OnceLock::new() })
+                }
+            };
+            (path, group)
+        });
+        let groups: HashMap<String, Arc<CustomGroup>> = groups.collect();
+        known.clone_from(&groups);
+        groups
+    }
+
+    fn custom_hash(&self, path: &str, served: &[Arc<Served>]) -> String {
+        let mut hash = Sha512::new();
+        hash.update(self.origin());
+        hash.update(path);
+        for served in served {
+            let resource = &served.resource;
+            let document = custom(served).schema.map(json::to_string);
+            hash.update(format!("{resource:?} {document:?}"));
+        }
+        hex(hash)
+    }
+
     /// The document at a path under `/openapi/v3/`.
     fn page(&self, api: &Builtin, path: &str) -> Option<Arc<Page>> {
         self.keep(path, || {
@@ -115,17 +199,20 @@ impl OpenApi {
     /// The hash of a document of the built-in API, from what it is made of: it changes when the tables, the
     /// descriptions or the program do.
     fn hash(&self, path: &str) -> String {
-        let origin = self.origin.get_or_init(|| {
+        let mut hash = Sha512::new();
+        hash.update(self.origin());
+        hash.update(path);
+        hex(hash)
+    }
+
+    fn origin(&self) -> &[u8; 64] {
+        self.origin.get_or_init(|| {
             let mut hash = Sha512::new();
             hash.update(env!("CARGO_PKG_VERSION"));
             hash.update(pintle_schema::builtin::blob());
             hash.update(pintle_descriptions::blob());
             hash.finalize().into()
-        });
-        let mut hash = Sha512::new();
-        hash.update(origin);
-        hash.update(path);
-        hash.finalize().iter().map(|byte| format!("{byte:02X}")).collect()
+        })
     }
 
     /// Paths that nothing is served at are forgotten, so that asking for them costs no memory.
@@ -187,6 +274,15 @@ impl Page {
         decoder.read_to_end(&mut json).expect("the page was compressed by us");
         json
     }
+}
+
+fn custom(served: &Served) -> Custom<'_> {
+    let schema = served.custom.as_ref().and_then(|custom| custom.document.as_ref());
+    Custom { resource: &served.resource, schema }
+}
+
+fn hex(hash: Sha512) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 fn location(path: &str, hash: &str) -> String {

@@ -2,6 +2,7 @@
 //! resources, and removes the objects of those that are deleted.
 
 use super::names::{self, Taken};
+use super::registration;
 use crate::admission::User;
 use crate::call::Call;
 use crate::encoding;
@@ -34,6 +35,7 @@ pub async fn control(engine: Arc<Engine>) {
         definitions,
         collection,
         installed: BTreeMap::new(),
+        names: BTreeMap::new(),
         cleaning: BTreeSet::new(),
     };
     let snapshot = engine.store.snapshot(collection);
@@ -41,7 +43,7 @@ pub async fn control(engine: Arc<Engine>) {
     for name in all {
         controller.install(&name).await;
     }
-    controller.publish();
+    controller.publish().await;
     tokio::spawn(async move { controller.run().await });
 }
 
@@ -50,12 +52,13 @@ struct Controller {
     definitions: Arc<Served>,
     collection: CollectionId,
     installed: BTreeMap<String, Installed>,
+    /// The names that definitions have, by their groups and by the definitions.
+    names: BTreeMap<String, BTreeMap<String, Taken>>,
     /// Deleted definitions whose objects are not all gone.
     cleaning: BTreeSet<String>,
 }
 
 struct Installed {
-    group: String,
     /// What the resources were made of.
     spec: Value,
     accepted: Value,
@@ -106,10 +109,10 @@ impl Controller {
         let mut settled = definition.clone();
         let taken = self.taken(name, definition.str_at(&["spec", "group"]));
         let is_new = names::settle(&mut settled, &taken, now());
+        self.note_names(name, &settled);
         // Whoever sees that it is established finds it served.
-        if names::is_true(&settled, "Established") {
-            self.install_as(name, &settled).await;
-            self.publish();
+        if names::is_true(&settled, "Established") && self.install_as(name, &settled).await {
+            self.publish().await;
         }
         if is_new {
             let status = settled.get("status").cloned().unwrap_or_default();
@@ -123,28 +126,30 @@ impl Controller {
     /// What other definitions of a group have taken.
     fn taken(&self, name: &str, group: &str) -> Taken {
         let mut taken = Taken::default();
-        let snapshot = self.engine.store.snapshot(self.collection);
-        for object in snapshot.range("", None).filter(|object| object.digest.name != name) {
-            if let Ok(other) = self.engine.storage_tree(&self.definitions, object)
-                && other.str_at(&["spec", "group"]) == group
-            {
-                taken.add(&other);
-            }
-        }
+        let others = self.names.get(group).into_iter().flatten().filter(|(other, _)| *other != name);
+        others.for_each(|(_, own)| taken.add_all(own));
         taken
     }
 
+    fn note_names(&mut self, name: &str, definition: &Value) {
+        let group = self.names.entry(definition.str_at(&["spec", "group"]).into()).or_default();
+        group.insert(name.into(), Taken::by(definition));
+    }
+
     async fn install(&mut self, name: &str) {
-        if let Some(definition) = self.read(name).filter(|tree| names::is_true(tree, "Established")) {
+        let Some(definition) = self.read(name) else { return };
+        self.note_names(name, &definition);
+        if names::is_true(&definition, "Established") {
             self.install_as(name, &definition).await;
         }
     }
 
-    async fn install_as(&mut self, name: &str, definition: &Value) {
+    /// Whether another thing is served than before.
+    async fn install_as(&mut self, name: &str, definition: &Value) -> bool {
         let spec = definition.get("spec").cloned().unwrap_or_default();
         let accepted = definition.at(&["status", "acceptedNames"]).cloned().unwrap_or_default();
         if self.installed.get(name).is_some_and(|known| known.spec == spec && known.accepted == accepted) {
-            return;
+            return false;
         }
         let served = self.engine.versions_of(definition);
         if let Some(first) = served.first().cloned()
@@ -155,25 +160,29 @@ impl Controller {
                 move |object: &pintle_store::Object| encoding::digest_of_bytes(&api, &first, &object.value);
             self.engine.store.digest_again(collection, digest).await;
         }
-        let group = spec.str_at(&["group"]).to_string();
-        self.installed.insert(name.into(), Installed { group, spec, accepted, served });
+        self.installed.insert(name.into(), Installed { spec, accepted, served });
+        true
     }
 
     async fn forget(&mut self, name: &str) {
         self.cleaning.remove(name);
-        let Some(gone) = self.installed.remove(name) else { return };
-        self.publish();
+        let Some((_, group)) = name.split_once('.') else { return };
+        let Some(names) = self.names.get_mut(group) else { return };
+        if names.remove(name).is_none() {
+            return;
+        }
         // Its names are free now.
-        let snapshot = self.engine.store.snapshot(self.collection);
-        let suffix = format!(".{}", gone.group);
-        let others = snapshot.range("", None).map(|object| object.digest.name.to_string());
-        for other in others.filter(|name| name.ends_with(&suffix)).collect::<Vec<_>>() {
+        let others: Vec<String> = names.keys().cloned().collect();
+        if self.installed.remove(name).is_some() {
+            self.publish().await;
+        }
+        for other in others {
             self.sync(&other).await;
         }
     }
 
     /// Groups by name, their versions with the stablest first.
-    fn publish(&self) {
+    async fn publish(&self) {
         let mut all: Vec<Arc<Served>> =
             self.installed.values().flat_map(|installed| installed.served.iter().cloned()).collect();
         all.sort_by(|a, b| {
@@ -181,7 +190,13 @@ impl Controller {
             let versions = || by_stability(&a.version, &b.version);
             a.group.cmp(&b.group).then_with(versions).then_with(|| a.plural.cmp(&b.plural))
         });
+        let versions = all.iter().map(|served| {
+            let resource = &served.resource;
+            (resource.group.to_string(), resource.version.to_string())
+        });
+        let versions = versions.collect();
         self.engine.serve_custom(all);
+        registration::register(&self.engine, &versions).await;
     }
 
     /// Deletes the objects of a definition, and lets the definition go when there are none.
@@ -252,11 +267,11 @@ impl Controller {
     }
 }
 
-fn system() -> User {
+pub(super) fn system() -> User {
     User { name: "system:apiserver".into(), groups: vec!["system:masters".into()], ..User::default() }
 }
 
-fn call(user: &User) -> Call<'_> {
+pub(super) fn call(user: &User) -> Call<'_> {
     Call { user, now: now(), manager: "kube-apiserver".into(), dry_run: false, warnings: Vec::new() }
 }
 

@@ -10,6 +10,7 @@ mod install;
 mod names;
 pub(crate) mod object;
 mod path;
+mod registration;
 mod rules;
 
 pub(crate) use controller::CLEANUP;

@@ -15,12 +15,24 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    pub fn add(&mut self, definition: &Value) {
+    /// What one definition has.
+    pub fn by(definition: &Value) -> Taken {
         let name = |field: &str| definition.str_at(&["status", "acceptedNames", field]).to_string();
-        self.resources.extend([name("plural"), name("singular")]);
         let short = definition.list_at(&["status", "acceptedNames", "shortNames"]);
-        self.resources.extend(short.iter().filter_map(Value::as_str).map(String::from));
-        self.kinds.extend([name("kind"), name("listKind")]);
+        let short = short.iter().filter_map(Value::as_str).map(String::from);
+        let mut taken = Taken {
+            resources: [name("plural"), name("singular")].into_iter().chain(short).collect(),
+            kinds: HashSet::from([name("kind"), name("listKind")]),
+        };
+        // What was not accepted takes nothing.
+        taken.resources.remove("");
+        taken.kinds.remove("");
+        taken
+    }
+
+    pub fn add_all(&mut self, other: &Taken) {
+        self.resources.extend(other.resources.iter().cloned());
+        self.kinds.extend(other.kinds.iter().cloned());
     }
 }
 
