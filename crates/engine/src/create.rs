@@ -175,10 +175,25 @@ impl Engine {
             CommitError::Exists(_) => Status::already_exists(&resource, target.name),
             CommitError::Missing => Status::not_found(&resource, target.name),
             CommitError::Stale(_) => Status::stale(&resource, target.name),
-            CommitError::ReadOnly(why) => {
-                Status::new(503, Reason::ServiceUnavailable, "the store does not take writes")
-                    .with_internal(why)
+            CommitError::ReadOnly(_) | CommitError::Refused(_) | CommitError::Unavailable(_) => {
+                store_failed(error)
             }
+        }
+    }
+}
+
+/// A failure of the store itself, whatever was asked of it.
+pub(crate) fn store_failed(error: CommitError) -> Status {
+    let unavailable = |message: &str, why| {
+        Status::new(503, Reason::ServiceUnavailable, message).with_internal(why)
+    };
+    match error {
+        // As kube-apiserver does: etcd's words, which operators know.
+        CommitError::Refused(why) => Status::new(500, Reason::Unknown, why),
+        CommitError::ReadOnly(why) => unavailable("the store does not take writes", why),
+        CommitError::Unavailable(why) => unavailable("the store cannot be reached", why),
+        CommitError::Exists(_) | CommitError::Missing | CommitError::Stale(_) => {
+            Status::internal("a write did not find what it expected")
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::admission::Operation;
 use crate::call::Call;
+use crate::create::store_failed;
 use crate::deletion::{self, Step};
 use crate::engine::{Engine, Served, Target};
 use crate::meta;
@@ -32,10 +33,21 @@ impl Engine {
         target.check_name()?;
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let collection = served.collection.ok_or_else(missing)?;
+        let mut is_current = !self.store.is_shared();
         for _ in 0..ATTEMPTS_MAX {
-            let existing = self.store.get(collection, &target.key()).ok_or_else(missing)?;
-            if let Some(deleted) = self.delete_once(&target, &existing, options, call).await? {
-                return Ok(deleted);
+            let attempt = match self.store.get(collection, &target.key()) {
+                Some(existing) => self.delete_once(&target, &existing, options, call).await,
+                None => Err(missing()),
+            };
+            match attempt {
+                Ok(Some(deleted)) => return Ok(deleted),
+                Ok(None) => {}
+                Err(status) if is_current => return Err(status),
+                // What was refused may have been judged by a state that another server has changed.
+                Err(_) => {
+                    self.store.catch_up().await.map_err(store_failed)?;
+                    is_current = true;
+                }
             }
         }
         Err(Status::stale(&served.group_resource(), target.name))

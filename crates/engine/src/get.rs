@@ -1,5 +1,6 @@
 //! Get: one object by name.
 
+use crate::create::store_failed;
 use crate::engine::{Engine, Target};
 use crate::options::{Query, parse_uint};
 use pintle_object::field::quote;
@@ -14,14 +15,21 @@ const REACH_MAX: Duration = Duration::from_secs(3);
 impl Engine {
     pub async fn get(&self, target: &Target<'_>, query: Query<'_>) -> Result<Arc<Object>, Status> {
         let served = target.served;
-        let version = read_version(query.text("resourceVersion"))?;
-        if version > 0 {
-            self.reach(version).await?;
-        }
+        let version = query.text("resourceVersion");
+        self.reach_for(version, read_version(version)?).await?;
         target.check_name()?;
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let collection = served.collection.ok_or_else(missing)?;
         self.store.get(collection, &target.key()).ok_or_else(missing)
+    }
+
+    /// Waits until what is visible is as recent as a read wants it: of now, when it names no version.
+    pub(crate) async fn reach_for(&self, text: &str, version: u64) -> Result<(), Status> {
+        match version {
+            0 if text.is_empty() => self.store.catch_up().await.map_err(store_failed),
+            0 => Ok(()),
+            version => self.reach(version).await,
+        }
     }
 
     /// Waits until the store has reached a revision; 504 if it does not in time.

@@ -1,12 +1,13 @@
 //! List: a page of one consistent snapshot.
 
+use crate::create::store_failed;
 use crate::engine::{Engine, Served};
 use crate::get::too_large;
 use crate::options::{ListOptions, VersionMatch};
 use crate::paging::{self, Continue};
 use crate::selection::Selection;
 use pintle_object::Status;
-use pintle_store::{Object, Revision, Snapshot};
+use pintle_store::{CollectionId, Object, Past, Revision, Snapshot};
 use std::sync::Arc;
 
 /// The objects of a page, and where the next one begins.
@@ -64,11 +65,12 @@ impl Engine {
                 return Err(Status::bad_request(why));
             }
             let Ok(revision) = u64::try_from(next.revision) else {
+                self.reach_for("", 0).await?;
                 let (revision, snapshot) = now();
                 return Ok(View { snapshot, revision, start: Some(next.key), is_limited: true });
             };
             let gone = || paging::expired(&next.key, prefix);
-            let snapshot = self.store.snapshot_at(collection, Revision(revision)).map_err(|_| gone())?;
+            let snapshot = self.past(collection, revision, gone).await?;
             return Ok(View { snapshot, revision, start: Some(next.key), is_limited: true });
         }
         let invalid = |why| Status::bad_request(format!("invalid resource version: {why}"));
@@ -79,12 +81,10 @@ impl Engine {
             // Before there was a match, a page at a revision meant exactly that revision.
             VersionMatch::Unset => version > 0 && options.limit > 0,
         };
-        if version > 0 {
-            self.reach(version).await?;
-        }
+        self.reach_for(&options.resource_version, version).await?;
         if is_exact {
-            let too_old = |_| Status::expired("The resourceVersion for the provided list is too old.");
-            let snapshot = self.store.snapshot_at(collection, Revision(version)).map_err(too_old)?;
+            let too_old = || Status::expired("The resourceVersion for the provided list is too old.");
+            let snapshot = self.past(collection, version, too_old).await?;
             return Ok(View { snapshot, revision: version, start: None, is_limited: true });
         }
         let (revision, snapshot) = now();
@@ -93,6 +93,19 @@ impl Engine {
         }
         let is_limited = options.resource_version != "0";
         Ok(View { snapshot, revision, start: None, is_limited })
+    }
+
+    async fn past(
+        &self,
+        collection: CollectionId,
+        revision: u64,
+        gone: impl Fn() -> Status,
+    ) -> Result<Snapshot, Status> {
+        let past = self.store.past(collection, Revision(revision)).await;
+        past.map_err(|error| match error {
+            Past::Gone(_) => gone(),
+            Past::Failed(error) => store_failed(error),
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::admission::Operation;
 use crate::call::{Call, Written};
+use crate::create::store_failed;
 use crate::engine::{Engine, Target};
 use crate::preconditions::{
     check_name, check_uid, check_version, goes_with_update, keep_system_fields, uid_conflict,
@@ -65,18 +66,26 @@ impl Engine {
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let collection = served.collection.ok_or_else(missing)?;
         let warnings = call.warnings.len();
+        let mut is_current = !self.store.is_shared();
         for _ in 0..ATTEMPTS_MAX {
             // Warnings of an attempt that came to nothing are said again by the next.
             call.warnings.truncate(warnings);
             let attempt = match self.store.get(collection, &target.key()) {
-                Some(existing) => self.replace(&target, &source, &existing, call).await?,
+                Some(existing) => self.replace(&target, &source, &existing, call).await,
                 None if may_create || self.creates_on_update(&target) => {
-                    self.create_by_update(&target, &source, call).await?
+                    self.create_by_update(&target, &source, call).await
                 }
-                None => return Err(missing()),
+                None => Err(missing()),
             };
-            if let Attempt::Done(written) = attempt {
-                return Ok(written);
+            match attempt {
+                Ok(Attempt::Done(written)) => return Ok(written),
+                Ok(Attempt::Overtaken) => {}
+                Err(status) if is_current => return Err(status),
+                // What was refused may have been judged by a state that another server has changed.
+                Err(_) => {
+                    self.store.catch_up().await.map_err(store_failed)?;
+                    is_current = true;
+                }
             }
         }
         Err(Status::stale(&served.group_resource(), target.name))

@@ -49,8 +49,8 @@ impl Engine {
         let collection = served.collection.ok_or_else(missing)?;
         let version = read_version(&options.resource_version)?;
         let begins_with_state = options.send_initial_events == Some(true);
-        if version > 0 && begins_with_state {
-            self.reach(version).await?;
+        if begins_with_state {
+            self.reach_for(&options.resource_version, version).await?;
         }
         let from = match version {
             _ if begins_with_state => WatchFrom::InitialState,

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The configuration of one server; flags are its only source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +23,20 @@ pub struct Config {
     pub disable_admission_plugins: Vec<String>,
     pub allow_privileged: bool,
     pub event_ttl_seconds: u64,
+    /// None: objects are kept in the data directory.
+    pub etcd: Option<Etcd>,
     pub verbosity: u8,
     /// What was asked for and is not built yet, in words for the log.
     pub warnings: Vec<String>,
+}
+
+/// An etcd to keep objects in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Etcd {
+    pub store: pintle_store::etcd::Options,
+    /// How long it may take to answer checks of health, and of readiness.
+    pub health_max: Duration,
+    pub ready_max: Duration,
 }
 
 impl Config {

@@ -1,10 +1,11 @@
 //! The flag table: from it come parsing, help and warnings.
 
-use crate::config::Config;
+use crate::config::{Config, Etcd};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use pintle_object::time::parse_duration;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How a flag's value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ const fn flag(
 }
 
 /// Every flag that there is so far; names and meaning are kube-apiserver's, save `data-dir`.
-const FLAGS: [Flag; 18] = [
+const FLAGS: &[Flag] = &[
     flag(
         STORAGE,
         "data-dir",
@@ -63,6 +64,50 @@ const FLAGS: [Flag; 18] = [
         "Directory of the embedded store, the PKI and the kubeconfig. Default: pintle in $XDG_DATA_HOME or ~/.local/share.",
     ),
     flag(STORAGE, "event-ttl", Kind::Text, "1h0m0s", "How long events are kept."),
+    flag(
+        STORAGE,
+        "etcd-servers",
+        Kind::List,
+        "",
+        "URLs of the etcd servers to keep objects in. Default: none, objects are kept in the data directory.",
+    ),
+    flag(STORAGE, "etcd-prefix", Kind::Text, "/registry", "What stands before all keys in etcd."),
+    flag(STORAGE, "etcd-cafile", Kind::Text, "", "Authorities that certificates of etcd servers are checked by."),
+    flag(STORAGE, "etcd-certfile", Kind::Text, "", "Certificate to show to etcd servers."),
+    flag(STORAGE, "etcd-keyfile", Kind::Text, "", "Private key of --etcd-certfile."),
+    flag(
+        STORAGE,
+        "etcd-compaction-interval",
+        Kind::Text,
+        "5m0s",
+        "How often the past in etcd is compacted. 0 leaves it to others.",
+    ),
+    flag(
+        STORAGE,
+        "etcd-healthcheck-timeout",
+        Kind::Text,
+        "2s",
+        "How long etcd may take to answer a check of health.",
+    ),
+    flag(
+        STORAGE,
+        "etcd-readycheck-timeout",
+        Kind::Text,
+        "2s",
+        "How long etcd may take to answer a check of readiness.",
+    ),
+    flag(
+        STORAGE,
+        "lease-reuse-duration-seconds",
+        Kind::Text,
+        "60",
+        "For how long a lease of etcd is given to further events.",
+    ),
+    flag(STORAGE, "storage-backend", Kind::Text, "", "Must be etcd3, if anything."),
+    Flag {
+        support: Support::NotYet("all resources are kept in the servers of --etcd-servers"),
+        ..flag(STORAGE, "etcd-servers-overrides", Kind::List, "", "Other etcd servers for some resources.")
+    },
     flag(SERVING, "bind-address", Kind::Text, "127.0.0.1", "Address to listen on."),
     flag(SERVING, "secure-port", Kind::Text, "6443", "Port to serve HTTPS on."),
     flag(
@@ -170,7 +215,7 @@ fn command() -> Command {
         .about("The Kubernetes API server, in Rust. Without flags it serves on an embedded store.")
         .version(env!("CARGO_PKG_VERSION"))
         .args_override_self(true);
-    for flag in &FLAGS {
+    for flag in FLAGS {
         let mut arg = Arg::new(flag.name)
             .long(flag.name)
             .help(flag.help)
@@ -236,7 +281,8 @@ fn config(matches: &ArgMatches) -> Result<Config, String> {
         enable_admission_plugins: plugins(list("enable-admission-plugins"), "enable-admission-plugins")?,
         disable_admission_plugins: plugins(list("disable-admission-plugins"), "disable-admission-plugins")?,
         allow_privileged: bool(&text("allow-privileged"), "allow-privileged")?,
-        event_ttl_seconds: duration_seconds(&text("event-ttl"))?,
+        event_ttl_seconds: duration("event-ttl", &text("event-ttl"))?.as_secs(),
+        etcd: etcd(matches)?,
         verbosity: number(&text("v"), "v", 0..=10)? as u8,
         warnings: warnings(matches)?,
     })
@@ -245,7 +291,7 @@ fn config(matches: &ArgMatches) -> Result<Config, String> {
 /// What was given on the command line and is not built yet.
 fn warnings(matches: &ArgMatches) -> Result<Vec<String>, String> {
     let mut warnings = Vec::new();
-    for flag in &FLAGS {
+    for flag in FLAGS {
         let Support::NotYet(why) = flag.support else { continue };
         let is_given = matches.value_source(flag.name) == Some(clap::parser::ValueSource::CommandLine);
         let is_off = flag.kind == Kind::Bool
@@ -298,9 +344,45 @@ fn bool(text: &str, name: &str) -> Result<bool, String> {
     }
 }
 
-fn duration_seconds(text: &str) -> Result<u64, String> {
-    let nanos = parse_duration(text).map_err(|error| format!("--event-ttl: {error}"))?;
-    u64::try_from(nanos / 1_000_000_000).map_err(|_| String::from("--event-ttl: must not be negative"))
+fn duration(name: &str, text: &str) -> Result<Duration, String> {
+    let nanos = parse_duration(text).map_err(|error| format!("--{name}: {error}"))?;
+    u64::try_from(nanos).map(Duration::from_nanos).map_err(|_| format!("--{name}: must not be negative"))
+}
+
+/// Where etcd is; nothing when it is not asked for.
+fn etcd(matches: &ArgMatches) -> Result<Option<Etcd>, String> {
+    let text = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
+    let path = |name: &str| Some(text(name)).filter(|text| !text.is_empty()).map(PathBuf::from);
+    if !matches!(text("storage-backend"), "" | "etcd3") {
+        return Err(format!("--storage-backend: {:?} is not known, only etcd3 is", text("storage-backend")));
+    }
+    let servers: Vec<String> = matches
+        .get_many::<String>("etcd-servers")
+        .into_iter()
+        .flatten()
+        .flat_map(|value| value.split(','))
+        .map(|server| String::from(server.trim()))
+        .filter(|server| !server.is_empty())
+        .collect();
+    let (cert_file, key_file) = (path("etcd-certfile"), path("etcd-keyfile"));
+    if cert_file.is_some() != key_file.is_some() {
+        return Err(String::from("--etcd-certfile and --etcd-keyfile must be given together"));
+    }
+    let reuse = number(text("lease-reuse-duration-seconds"), "lease-reuse-duration-seconds", 0..=86_400)?;
+    let etcd = Etcd {
+        store: pintle_store::etcd::Options {
+            servers,
+            prefix: String::from(text("etcd-prefix")),
+            ca_file: path("etcd-cafile"),
+            cert_file,
+            key_file,
+            compaction_interval: duration("etcd-compaction-interval", text("etcd-compaction-interval"))?,
+            lease_reuse: Duration::from_secs(reuse),
+        },
+        health_max: duration("etcd-healthcheck-timeout", text("etcd-healthcheck-timeout"))?,
+        ready_max: duration("etcd-readycheck-timeout", text("etcd-readycheck-timeout"))?,
+    };
+    Ok(Some(etcd).filter(|etcd| !etcd.store.servers.is_empty()))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use pintle_server::discovery::Discovery;
 use pintle_server::metrics::Metrics;
 use pintle_server::openapi::OpenApi;
 use pintle_server::{conn, tls};
+use pintle_store::OpenError;
 use pintle_store::backend::sqlite::Sqlite;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -64,7 +65,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     // Keys are made while the store is opened.
     let for_pki = config.clone();
     let certificates = tokio::task::spawn_blocking(move || own_certificates(&for_pki));
-    let engine = open_engine(config)?;
+    let engine = open_engine(config).await?;
     let pki = certificates.await.map_err(|error| error.to_string())??;
     bootstrap::run(&engine, &cluster(config, &pki)?, now()).await.map_err(|status| status.message)?;
 
@@ -90,17 +91,26 @@ fn make_private_dir(dir: &Path) -> Result<(), String> {
     made.map_err(|error| format!("{}: {error}", dir.display()))
 }
 
-fn open_engine(config: &Config) -> Result<Arc<Engine>, String> {
-    let api = Arc::new(pintle_schema::builtin());
-    let backend = Sqlite::open(&config.data_dir.join("store.db")).map_err(|error| error.to_string())?;
-    let engine = Engine::open(api, Box::new(backend), pintle_store::Options::default());
-    let mut engine = engine.map_err(|error| error.to_string())?;
+async fn open_engine(config: &Config) -> Result<Arc<Engine>, String> {
+    let mut engine = open_store(config).await.map_err(|error| error.to_string())?;
     engine.set_expiry(config.event_ttl_seconds);
     let ranges = config.service_cluster_ip_range.split(',');
     engine.set_pools(ranges.filter_map(IpPool::parse).collect());
     let admission = Chain::new(&config.enable_admission_plugins, &config.disable_admission_plugins);
     engine.set_admission(Box::new(admission));
     Ok(Arc::new(engine))
+}
+
+async fn open_store(config: &Config) -> Result<Engine, OpenError> {
+    let api = Arc::new(pintle_schema::builtin());
+    let options = pintle_store::Options::default();
+    match &config.etcd {
+        Some(etcd) => Engine::connect(api, &etcd.store, options).await,
+        None => {
+            let backend = Sqlite::open(&config.data_dir.join("store.db"))?;
+            Engine::open(api, Box::new(backend), options)
+        }
+    }
 }
 
 fn cluster(config: &Config, pki: &Pki) -> Result<Cluster, String> {

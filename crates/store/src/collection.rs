@@ -7,7 +7,7 @@ use crate::snapshot::Snapshot;
 use crate::watch::{Event, EventKind};
 use arc_swap::ArcSwap;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::watch;
 
 /// A collection of the store, by its place.
@@ -110,6 +110,29 @@ impl Collection {
         self.current.store(Arc::new(snapshot));
     }
 
+    /// Begins again with other objects: what happened in between is not known, so all watchers must begin anew.
+    /// Tells by how much the objects grew and shrank.
+    pub fn begin_anew(&self, snapshot: Snapshot) -> (usize, usize) {
+        let mut log = self.log();
+        lock(&self.past).clear();
+        let live = snapshot.objects.values().map(|object| object.size()).sum();
+        let before = log.begin_anew(snapshot.revision, live);
+        self.current.store(Arc::new(snapshot));
+        self.routes().fail();
+        let end = log.end();
+        drop(log);
+        self.end.send_replace(end);
+        (live, before)
+    }
+
+    /// What a write at a revision left, or took away.
+    pub fn written(&self, key: &str, revision: Revision) -> Option<Arc<Object>> {
+        let log = self.log();
+        let place = log.place_after(Revision(revision.0.saturating_sub(1)));
+        let mut events = log.from(place)?.take_while(|event| event.revision == revision);
+        events.find(|event| event.object.key.as_str() == key).map(|event| event.object.clone())
+    }
+
     /// The collection as it was at a past revision: recent events are undone, latest first.
     pub fn snapshot_at(&self, revision: Revision, current: Revision) -> Result<Snapshot, Gone> {
         let log = self.log();
@@ -172,6 +195,16 @@ impl Log {
         self.floor = self.floor.max(floor);
     }
 
+    /// Forgets everything, so that even who had heard all of it finds that something is missing. Tells what the
+    /// objects took before.
+    fn begin_anew(&mut self, floor: Revision, live: usize) -> usize {
+        self.start = self.end() + 1;
+        self.events.clear();
+        self.bytes = 0;
+        self.floor = floor;
+        std::mem::replace(&mut self.live, live)
+    }
+
     fn pop(&mut self) -> Option<()> {
         let oldest = self.events.pop_front()?;
         self.bytes -= kept_alive(&oldest);
@@ -195,6 +228,22 @@ impl Log {
         let skip = usize::try_from(place.checked_sub(self.start)?).ok()?;
         Some(self.events.range(skip.min(self.events.len())..))
     }
+}
+
+/// The place of the collection of a prefix, which is made when it is new.
+pub(crate) fn place(
+    collections: &RwLock<Vec<Arc<Collection>>>,
+    prefix: &str,
+    window: Window,
+    now: Revision,
+) -> usize {
+    let mut collections = collections.write().unwrap_or_else(PoisonError::into_inner);
+    if let Some(place) = collections.iter().position(|collection| collection.prefix == prefix) {
+        return place;
+    }
+    let snapshot = Snapshot { revision: now, ..Snapshot::default() };
+    collections.push(Arc::new(Collection::new(prefix, snapshot, Log::new(window, now))));
+    collections.len() - 1
 }
 
 /// Bytes that an event alone keeps alive: its own, and those of the state before it.

@@ -3,9 +3,12 @@
 //! It sees keys, bytes and digests, and knows nothing of what they mean.
 
 pub mod backend;
+mod cache;
 mod collection;
+pub mod etcd;
 mod forms;
 mod object;
+mod prefixes;
 mod recovery;
 mod routes;
 mod snapshot;
@@ -18,7 +21,7 @@ pub use collection::{CollectionId, Window};
 pub use forms::FORMS;
 pub use object::{Digest, Key, Object, Revision};
 pub use snapshot::Snapshot;
-pub use store::{Digester, Options, Store};
+pub use store::{Digester, Options, Past, Store};
 pub use watch::{Event, EventKind, Interest, Step, WatchFrom, Watcher};
 pub use writer::{Change, CommitError, Expected, History, Write};
 

@@ -4,6 +4,7 @@ use crate::backend::Row;
 use crate::collection::{self, Collection, Log, Window};
 use crate::forms::FormCache;
 use crate::object::{Key, Object, Revision};
+use crate::prefixes::{self, Prefixes};
 use crate::snapshot::Snapshot;
 use crate::store::Digester;
 use crate::writer::Superseded;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 /// The state at start, built row by row.
 pub(crate) struct Recovery {
     prefixes: Vec<String>,
+    places: Prefixes,
     snapshots: Vec<Snapshot>,
     logs: Vec<Log>,
     window: Window,
@@ -26,6 +28,7 @@ impl Recovery {
         Recovery {
             snapshots: prefixes.iter().map(|_| Snapshot::default()).collect(),
             logs: prefixes.iter().map(|_| Log::new(window, Revision(0))).collect(),
+            places: Prefixes::new(prefixes.iter().map(String::as_str)),
             prefixes,
             window,
             forms,
@@ -67,16 +70,15 @@ impl Recovery {
 
     /// The collection with the longest prefix of a key; keys of none get one of their own.
     fn place(&mut self, key: &str) -> usize {
-        let fitting = self.prefixes.iter().enumerate().filter(|(_, prefix)| key.starts_with(prefix.as_str()));
-        if let Some((place, _)) = fitting.max_by_key(|(_, prefix)| prefix.len()) {
+        if let Some(place) = self.places.place(key) {
             return place;
         }
-        // Of a resource that is not served now: `/registry/<group>/<resource>/`.
-        let prefix: String = key.split_inclusive('/').take(4).collect();
+        let (prefix, place) = (prefixes::unserved(key), self.prefixes.len());
+        self.places.add(&prefix, place);
         self.prefixes.push(prefix);
         self.snapshots.push(Snapshot::default());
         self.logs.push(Log::new(self.window, Revision(0)));
-        self.prefixes.len() - 1
+        place
     }
 
     pub fn collections(&mut self, floor: Revision, last: Revision) -> Vec<Arc<Collection>> {

@@ -87,6 +87,16 @@ impl Routes {
         }
     }
 
+    /// Tells everybody to begin anew.
+    pub fn fail(&self) {
+        let named = self.names.values().flat_map(HashMap::values);
+        let by_field = self.fields.values().flat_map(HashMap::values);
+        for queue in named.chain(by_field).chain(self.namespaces.values()).flatten() {
+            queue.waiting().fail();
+            queue.notify.notify_one();
+        }
+    }
+
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.names.is_empty() && self.fields.is_empty() && self.namespaces.is_empty()

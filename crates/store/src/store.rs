@@ -2,7 +2,9 @@
 
 use crate::Gone;
 use crate::backend::{Backend, Error as OpenError};
-use crate::collection::{Collection, CollectionId, Log, Window};
+use crate::cache::Cache;
+use crate::collection::{self, Collection, CollectionId, Window};
+use crate::etcd::{self, PastError, Remote};
 use crate::forms::FormCache;
 use crate::object::{Digest, Object, Revision};
 use crate::recovery::Recovery;
@@ -15,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
-/// Reads a stored value just enough to route and select it; asked once per object at start.
+/// Reads a stored value just enough to route and select it: once per object at start, and of what others write.
 pub trait Digester {
     /// `None` for a key of a resource that is not served.
     fn digest(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Digest)>;
@@ -30,6 +32,14 @@ pub struct Options {
     pub history: History,
 }
 
+/// Why there is no past state.
+#[derive(Clone, Debug)]
+pub enum Past {
+    Gone(Gone),
+    /// etcd could not be asked.
+    Failed(CommitError),
+}
+
 /// Keys, bytes and revisions: durable writes, reads from memory.
 pub struct Store {
     window: Window,
@@ -37,7 +47,14 @@ pub struct Store {
     published: Arc<AtomicU64>,
     reached: watch::Receiver<u64>,
     closing: watch::Sender<bool>,
-    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    front: Front,
+}
+
+/// Who takes writes.
+enum Front {
+    /// The writer of the embedded store, until it is closed.
+    Embedded(Mutex<Option<mpsc::Sender<Request>>>),
+    Etcd(Box<Remote>),
 }
 
 impl Store {
@@ -57,14 +74,13 @@ impl Store {
         let published = Arc::new(AtomicU64::new(last.0));
         let (reached, reached_receiver) = watch::channel(last.0);
         let (sender, receiver) = mpsc::channel();
+        let cache =
+            Cache { collections: collections.clone(), published: published.clone(), reached, forms };
         let writer = Writer {
             backend,
-            collections: collections.clone(),
-            published: published.clone(),
-            reached,
+            cache,
             last,
             floor: found.floor,
-            forms,
             history: options.history,
             superseded_bytes: recovery.superseded.iter().map(|row| row.bytes).sum(),
             superseded: recovery.superseded,
@@ -75,27 +91,38 @@ impl Store {
             .name(String::from("store-writer"))
             .spawn(move || writer.run(&receiver))
             .map_err(|error| OpenError(format!("the writer cannot start: {error}")))?;
-        let requests = Mutex::new(Some(sender));
         Ok(Store {
             window: options.window,
             collections,
             published,
             reached: reached_receiver,
             closing: watch::Sender::new(false),
-            requests,
+            front: Front::Embedded(Mutex::new(Some(sender))),
+        })
+    }
+
+    /// Reads everything that etcd holds, and begins to follow it. Others may write to it as well.
+    pub async fn connect(
+        etcd: &etcd::Options,
+        prefixes: Vec<String>,
+        digester: Arc<dyn Digester + Send + Sync>,
+        options: Options,
+    ) -> Result<Store, OpenError> {
+        let started = etcd::start(etcd, prefixes, digester, options).await?;
+        Ok(Store {
+            window: options.window,
+            collections: started.collections,
+            published: started.published,
+            reached: started.reached,
+            closing: watch::Sender::new(false),
+            front: Front::Etcd(Box::new(started.remote)),
         })
     }
 
     /// The place of a collection, which is made when it is new.
     pub fn add_collection(&self, prefix: &str) -> CollectionId {
-        let mut collections = self.collections.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = collections.iter().position(|collection| collection.prefix == prefix) {
-            return CollectionId(place as u32);
-        }
-        let snapshot = Snapshot { revision: self.revision(), ..Snapshot::default() };
-        let log = Log::new(self.window, self.revision());
-        collections.push(Arc::new(Collection::new(prefix, snapshot, log)));
-        CollectionId(collections.len() as u32 - 1)
+        let place = collection::place(&self.collections, prefix, self.window, self.revision());
+        CollectionId(place as u32)
     }
 
     /// Reads the digests of a collection's objects anew: when its resource begins to be served, or selects by other
@@ -103,11 +130,38 @@ impl Store {
     pub async fn digest_again(
         &self,
         collection: CollectionId,
-        digest: impl Fn(&Object) -> Option<Digest> + Send + 'static,
+        digest: impl Fn(&Object) -> Option<Digest> + Send + Sync + 'static,
     ) {
-        let (sender, receiver) = oneshot::channel();
-        if self.request(Request::Digest(collection, Box::new(digest), sender)).is_ok() {
-            let _ = receiver.await;
+        match &self.front {
+            Front::Embedded(requests) => {
+                let (sender, receiver) = oneshot::channel();
+                if request(requests, Request::Digest(collection, Arc::new(digest), sender)).is_ok() {
+                    let _ = receiver.await;
+                }
+            }
+            Front::Etcd(remote) => remote.digest_again(collection, Arc::new(digest)).await,
+        }
+    }
+
+    /// Waits until everything is visible that was written before the call, by whomever. The embedded store has no
+    /// other writers and is always current.
+    pub async fn catch_up(&self) -> Result<(), CommitError> {
+        match &self.front {
+            Front::Embedded(_) => Ok(()),
+            Front::Etcd(remote) => remote.catch_up().await,
+        }
+    }
+
+    /// Whether others may write to the same store, so that what is visible may be of the past.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.front, Front::Etcd(_))
+    }
+
+    /// Whether the store can be asked at all, and why not.
+    pub async fn check(&self, timeout: Duration) -> Result<(), String> {
+        match &self.front {
+            Front::Embedded(_) => Ok(()),
+            Front::Etcd(remote) => remote.check(timeout).await,
         }
     }
 
@@ -133,8 +187,27 @@ impl Store {
         self.collection(collection).snapshot_at(revision, self.revision())
     }
 
+    /// The collection as it was at a revision, also when only etcd still knows it.
+    pub async fn past(&self, id: CollectionId, revision: Revision) -> Result<Snapshot, Past> {
+        let gone = match (self.snapshot_at(id, revision), &self.front) {
+            (Ok(snapshot), _) => return Ok(snapshot),
+            (Err(gone), Front::Etcd(remote)) if revision > Revision(0) => {
+                match remote.past(id, &self.collection(id), revision).await {
+                    Ok(snapshot) => return Ok(snapshot),
+                    Err(PastError::Failed(error)) => return Err(Past::Failed(error)),
+                    Err(PastError::Gone) => gone,
+                }
+            }
+            (Err(gone), _) => gone,
+        };
+        Err(Past::Gone(gone))
+    }
+
     /// Waits until a revision is visible; false when `timeout` passes first.
     pub async fn reached(&self, revision: Revision, timeout: Duration) -> bool {
+        if let Front::Etcd(remote) = &self.front {
+            return remote.reach(revision, timeout).await;
+        }
         let mut reached = self.reached.clone();
         let wait = reached.wait_for(|last| *last >= revision.0);
         tokio::time::timeout(timeout, wait).await.is_ok_and(|result| result.is_ok())
@@ -143,8 +216,13 @@ impl Store {
     /// Writes; when this returns, the write is durable and visible. Of a deletion the answer is the object as it
     /// was, at the deletion's revision.
     pub async fn commit(&self, write: Write) -> Answer {
+        let requests = match &self.front {
+            Front::Embedded(requests) => requests,
+            Front::Etcd(_) if *self.closing.borrow() => return Err(closed()),
+            Front::Etcd(remote) => return remote.commit(&self.collection(write.collection), &write).await,
+        };
         let (sender, receiver) = oneshot::channel();
-        self.request(Request::Write(Box::new(write), sender))?;
+        request(requests, Request::Write(Box::new(write), sender))?;
         receiver.await.unwrap_or_else(|_| Err(closed()))
     }
 
@@ -161,11 +239,15 @@ impl Store {
     /// Ends all watches, and the writer after what it has taken.
     pub async fn close(&self) {
         self.closing.send_replace(true);
+        let requests = match &self.front {
+            Front::Embedded(requests) => requests,
+            Front::Etcd(remote) => return remote.close(),
+        };
         let (sender, receiver) = oneshot::channel();
-        if self.request(Request::Close(sender)).is_ok() {
+        if request(requests, Request::Close(sender)).is_ok() {
             let _ = receiver.await;
         }
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).take();
+        requests.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Prefixes and sizes of all collections.
@@ -182,11 +264,6 @@ impl Store {
         !self.collection(collection).routes().is_empty()
     }
 
-    fn request(&self, request: Request) -> Result<(), CommitError> {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.as_ref().and_then(|requests| requests.send(request).ok()).ok_or_else(closed)
-    }
-
     fn collection(&self, id: CollectionId) -> Arc<Collection> {
         let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
         collections
@@ -194,6 +271,11 @@ impl Store {
             .cloned()
             .expect("ids are only given out for collections, which never go")
     }
+}
+
+fn request(requests: &Mutex<Option<mpsc::Sender<Request>>>, request: Request) -> Result<(), CommitError> {
+    let requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
+    requests.as_ref().and_then(|requests| requests.send(request).ok()).ok_or_else(closed)
 }
 
 fn closed() -> CommitError {

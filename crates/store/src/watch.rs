@@ -184,6 +184,10 @@ impl Watcher {
         if self.initial.is_none() && self.ready.is_empty() && matches!(self.take(), Taken::Nothing) {
             self.progress = self.progress.max(published);
         }
+        if let Some(next) = self.ready.front() {
+            // Several events may share a revision, so that one that was delivered says little.
+            self.progress = self.progress.max(Revision(next.revision.0.saturating_sub(1)));
+        }
         self.progress
     }
 
@@ -211,7 +215,7 @@ impl Watcher {
     fn next_ready(&mut self) -> Option<Arc<Event>> {
         while let Some(event) = self.ready.pop_front() {
             if event.revision > self.after {
-                self.progress = event.revision;
+                self.progress = self.progress.max(Revision(event.revision.0.saturating_sub(1)));
                 return Some(event);
             }
         }

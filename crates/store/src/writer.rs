@@ -2,18 +2,16 @@
 //! publishes it in the order of revisions, and only then answers.
 
 use crate::backend::{Backend, Row};
-use crate::collection::{self, Collection, CollectionId};
-use crate::forms::FormCache;
+use crate::cache::{Cache, Redigest, States};
+use crate::collection::{self, CollectionId};
 use crate::object::{Digest, Key, Object, Revision};
 use crate::snapshot::Snapshot;
-use crate::watch::Event;
 use bytes::Bytes;
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 /// Writes that share one sync at most; more wait for the next.
 const BATCH_MAX: usize = 1024;
@@ -74,12 +72,13 @@ pub enum CommitError {
     Stale(Arc<Object>),
     /// The disk failed, and nothing is written any more.
     ReadOnly(String),
+    /// etcd refused the write, in its own words.
+    Refused(String),
+    /// etcd could not be asked, or did not answer; in the latter case the write may have happened.
+    Unavailable(String),
 }
 
 pub(crate) type Answer = Result<Arc<Object>, CommitError>;
-
-/// Reads the digest of an object anew.
-pub(crate) type Redigest = Box<dyn Fn(&Object) -> Option<Digest> + Send>;
 
 pub(crate) enum Request {
     Write(Box<Write>, oneshot::Sender<Answer>),
@@ -87,16 +86,11 @@ pub(crate) enum Request {
     Close(oneshot::Sender<()>),
 }
 
-pub(crate) type Collections = Arc<RwLock<Vec<Arc<Collection>>>>;
-
 pub(crate) struct Writer {
     pub backend: Box<dyn Backend>,
-    pub collections: Collections,
-    pub published: Arc<AtomicU64>,
-    pub reached: watch::Sender<u64>,
+    pub cache: Cache,
     pub last: Revision,
     pub floor: Revision,
-    pub forms: Arc<FormCache>,
     pub history: History,
     /// Rows that nobody needs but for their past, oldest first.
     pub superseded: VecDeque<Superseded>,
@@ -130,7 +124,7 @@ impl Superseded {
 struct Batch {
     rows: Vec<Row>,
     bytes: usize,
-    states: HashMap<usize, (Snapshot, Vec<Arc<Event>>)>,
+    states: States,
     superseded: Vec<Superseded>,
     expiring: Vec<(u64, usize, Key, Revision)>,
     answers: Vec<(oneshot::Sender<Answer>, Answer)>,
@@ -148,7 +142,7 @@ impl Writer {
                 match request {
                     Request::Write(write, answer) => next = self.batch(requests, *write, answer),
                     Request::Digest(collection, digest, done) => {
-                        self.digest_again(collection, &digest);
+                        self.cache.digest_again(collection, &digest);
                         let _ = done.send(());
                     }
                     Request::Close(closed) => return self.close(Some(closed)),
@@ -206,7 +200,7 @@ impl Writer {
 
     fn stage(&mut self, batch: &mut Batch, write: Write) -> Answer {
         let place = write.collection.0 as usize;
-        let collection = self.collection(place).ok_or(CommitError::Missing)?;
+        let collection = self.cache.collection(place).ok_or(CommitError::Missing)?;
         let (snapshot, events) = batch
             .states
             .entry(place)
@@ -249,7 +243,7 @@ impl Writer {
             Change::Put { value, digest } => {
                 let created = previous.map_or(revision, |previous| previous.created);
                 Object::new(write.key.clone(), created, revision, value.clone(), digest.clone())
-                    .cached(&self.forms)
+                    .cached(&self.cache.forms)
             }
             Change::Delete => previous.ok_or(CommitError::Missing)?.at(revision),
         };
@@ -266,7 +260,7 @@ impl Writer {
             match self.backend.append(&rows, &dropped, self.floor) {
                 Ok(()) => {
                     self.expiring.extend(expiring);
-                    self.publish(states);
+                    self.cache.publish(states, self.last);
                 }
                 Err(error) => {
                     // What the disk holds is unknown now: nothing may be acknowledged, nothing more written.
@@ -284,22 +278,6 @@ impl Writer {
         }
     }
 
-    fn publish(&mut self, states: HashMap<usize, (Snapshot, Vec<Arc<Event>>)>) {
-        for (place, (snapshot, events)) in states {
-            if events.is_empty() {
-                continue;
-            }
-            for (grown, shrunk) in events.iter().map(|event| collection::growth(event)) {
-                self.forms.resize(grown, shrunk);
-            }
-            if let Some(collection) = self.collection(place) {
-                collection.publish(snapshot, events);
-            }
-        }
-        self.published.store(self.last.0, Ordering::Release);
-        self.reached.send_replace(self.last.0);
-    }
-
     /// The oldest superseded rows beyond the history that is kept, `count_max` at most.
     fn droppable(&mut self, count_max: usize) -> Vec<Revision> {
         let mut dropped = Vec::new();
@@ -313,17 +291,6 @@ impl Writer {
             dropped.push(row.revision);
         }
         dropped
-    }
-
-    fn digest_again(&mut self, collection: CollectionId, digest: &Redigest) {
-        let Some(collection) = self.collection(collection.0 as usize) else { return };
-        let mut snapshot = Snapshot::clone(&collection.snapshot());
-        let anew = |object: &Arc<Object>| Some(Arc::new(object.with_digest(digest(object)?)));
-        let objects: Vec<_> = snapshot.objects.values().filter_map(anew).collect();
-        for object in objects {
-            snapshot.objects.insert(object.key.clone(), object);
-        }
-        collection.replace(snapshot);
     }
 
     /// Deletes objects whose time has come, as ordinary deletions.
@@ -344,10 +311,6 @@ impl Writer {
             );
         }
         self.commit(batch);
-    }
-
-    fn collection(&self, place: usize) -> Option<Arc<Collection>> {
-        self.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(place).cloned()
     }
 }
 

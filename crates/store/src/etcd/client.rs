@@ -1,0 +1,268 @@
+//! Calls to etcd: several endpoints, of which one is asked until it fails.
+
+use crate::backend::Error as OpenError;
+use crate::etcd::Options;
+use crate::etcd::wire::{self, WatchRequest, WatchResponse};
+use http::uri::PathAndQuery;
+use prost::Message;
+use std::error::Error;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio_stream::Stream;
+use tonic::client::Grpc;
+use tonic::metadata::MetadataValue;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Code, ConnectError, Request, Streaming};
+use tonic_prost::ProstCodec;
+
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// After which an unanswered call is given up; etcd itself gives up earlier.
+const CALL_MAX: Duration = Duration::from_secs(20);
+/// A broken connection is noticed by an unanswered ping.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_MAX: Duration = Duration::from_secs(10);
+/// How often the endpoints are gone through before a call fails.
+const ROUNDS_MAX: usize = 2;
+const ROUND_PAUSE: Duration = Duration::from_millis(100);
+/// What may be on the way: a page of a list, and all of several.
+const STREAM_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
+/// The authorities that the system trusts, where its packages put them.
+const SYSTEM_AUTHORITIES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/// Connections to all endpoints, made when they are needed.
+#[derive(Clone)]
+pub(crate) struct Client {
+    endpoints: Arc<[(String, Channel)]>,
+    current: Arc<AtomicUsize>,
+}
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No endpoint could be reached.
+    Unreachable(String),
+    /// There was no answer in time; what was asked may have happened.
+    TimedOut,
+    /// The revision that was asked for is no longer there.
+    Compacted,
+    /// etcd's own words: no space, no leader, not allowed.
+    Refused(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Unreachable(why) => write!(f, "etcd cannot be reached: {why}"),
+            Failure::TimedOut => f.write_str("etcd did not answer in time"),
+            Failure::Compacted => f.write_str("etcd has compacted the revision"),
+            Failure::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Whether a call may be sent again when it is not known what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    Always,
+    /// Only when it was never sent.
+    Unsent,
+}
+
+impl Client {
+    pub fn new(options: &Options) -> Result<Client, OpenError> {
+        let tls = tls(options)?;
+        let endpoints: Result<Vec<_>, OpenError> =
+            options.servers.iter().map(|server| Ok((server.clone(), channel(server, &tls)?))).collect();
+        let endpoints = endpoints?;
+        if endpoints.is_empty() {
+            return Err(OpenError(String::from("there is no etcd endpoint")));
+        }
+        Ok(Client { endpoints: endpoints.into(), current: Arc::default() })
+    }
+
+    /// One call with one answer, sent to the current endpoint, and to the others while that one fails.
+    pub async fn call<A, B>(&self, path: &'static str, ask: A, repeat: Repeat) -> Result<B, Failure>
+    where
+        A: Message + Clone + 'static,
+        B: Message + Default + 'static,
+    {
+        let attempts = self.endpoints.len() * ROUNDS_MAX;
+        let mut failure = Failure::TimedOut;
+        for attempt in 0..attempts {
+            if attempt > 0 && attempt % self.endpoints.len() == 0 {
+                tokio::time::sleep(ROUND_PAUSE).await;
+            }
+            let place = self.current.load(Ordering::Relaxed);
+            let status = match tokio::time::timeout(CALL_MAX, self.once(place, path, ask.clone())).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(status)) => status,
+                Err(_) => {
+                    self.leave(place);
+                    return Err(Failure::TimedOut);
+                }
+            };
+            let is_lost = is_lost(&status);
+            failure = self.failure(place, &status);
+            if is_lost {
+                self.leave(place);
+            }
+            if !is_lost || (repeat == Repeat::Unsent && !is_unsent(&status)) {
+                break;
+            }
+        }
+        Err(failure)
+    }
+
+    async fn once<A, B>(&self, place: usize, path: &'static str, ask: A) -> Result<B, tonic::Status>
+    where
+        A: Message + 'static,
+        B: Message + Default + 'static,
+    {
+        let mut grpc = self.grpc(place);
+        ready(&mut grpc).await?;
+        let path = http_path(path);
+        let answer = grpc.unary(with_leader(Request::new(ask)), path, ProstCodec::<A, B>::default()).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// Opens a stream of watches at the current endpoint.
+    pub async fn watch(
+        &self,
+        asks: impl Stream<Item = WatchRequest> + Send + 'static,
+    ) -> Result<Streaming<WatchResponse>, Failure> {
+        let place = self.current.load(Ordering::Relaxed);
+        let open = async {
+            let mut grpc = self.grpc(place);
+            ready(&mut grpc).await?;
+            let codec = ProstCodec::<WatchRequest, WatchResponse>::default();
+            grpc.streaming(with_leader(Request::new(asks)), http_path(wire::WATCH), codec).await
+        };
+        match tokio::time::timeout(CALL_MAX, open).await {
+            Ok(Ok(answer)) => Ok(answer.into_inner()),
+            Ok(Err(status)) => Err(self.failure(place, &status)),
+            Err(_) => Err(Failure::TimedOut),
+        }
+    }
+
+    /// Goes on with the next endpoint, as the current one fails.
+    pub fn leave_current(&self) {
+        self.leave(self.current.load(Ordering::Relaxed));
+    }
+
+    /// Of many calls that failed at one endpoint, one goes on to the next.
+    fn leave(&self, place: usize) {
+        let next = (place + 1) % self.endpoints.len();
+        let _ = self.current.compare_exchange(place, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn grpc(&self, place: usize) -> Grpc<Channel> {
+        let (_, channel) =
+            self.endpoints.get(place).expect("places are counted modulo the number of endpoints");
+        // Pages and events are as large as what others have stored.
+        Grpc::new(channel.clone()).max_decoding_message_size(usize::MAX)
+    }
+
+    fn failure(&self, place: usize, status: &tonic::Status) -> Failure {
+        match status.code() {
+            Code::OutOfRange if status.message().contains("compacted") => Failure::Compacted,
+            // etcd's own refusals are named; the rest is of the connection.
+            _ if is_lost(status) && !status.message().starts_with("etcdserver: ") => {
+                let server = self.endpoints.get(place).map_or("", |(server, _)| server);
+                Failure::Unreachable(format!("{server}: {}", innermost(status)))
+            }
+            Code::DeadlineExceeded => Failure::TimedOut,
+            _ => Failure::Refused(String::from(status.message())),
+        }
+    }
+}
+
+async fn ready(grpc: &mut Grpc<Channel>) -> Result<(), tonic::Status> {
+    grpc.ready().await.map_err(|error| tonic::Status::from_error(Box::new(error)))
+}
+
+/// An endpoint that is cut off from its cluster says so instead of answering from its past.
+fn with_leader<T>(mut request: Request<T>) -> Request<T> {
+    request.metadata_mut().insert("hasleader", MetadataValue::from_static("true"));
+    request
+}
+
+fn http_path(path: &'static str) -> PathAndQuery {
+    PathAndQuery::from_static(path)
+}
+
+/// Whether a call failed for the endpoint or the way to it, and not for what it asks.
+fn is_lost(status: &tonic::Status) -> bool {
+    match status.code() {
+        Code::Unavailable => true,
+        Code::Unknown | Code::Cancelled | Code::Internal => status.source().is_some(),
+        _ => false,
+    }
+}
+
+/// Whether a call failed before it was sent.
+fn is_unsent(status: &tonic::Status) -> bool {
+    causes(status).any(|cause| cause.is::<ConnectError>())
+}
+
+fn innermost(status: &tonic::Status) -> String {
+    causes(status).last().map_or_else(|| String::from(status.message()), ToString::to_string)
+}
+
+fn causes(status: &tonic::Status) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(status.source(), |cause| (*cause).source())
+}
+
+fn channel(server: &str, tls: &Option<ClientTlsConfig>) -> Result<Channel, OpenError> {
+    let invalid = |error: &dyn fmt::Display| OpenError(format!("the etcd server {server}: {error}"));
+    let url = if server.contains("://") { server.to_string() } else { format!("http://{server}") };
+    let mut endpoint = Endpoint::from_shared(url.clone())
+        .map_err(|error| invalid(&error))?
+        .connect_timeout(CONNECT_MAX)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_MAX)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .tcp_nodelay(true);
+    if url.starts_with("https://") {
+        let tls = tls.clone().ok_or_else(|| invalid(&"there is no authority to trust"))?;
+        endpoint = endpoint.tls_config(tls).map_err(|error| invalid(&innermost_of(&error)))?;
+    }
+    Ok(endpoint.connect_lazy())
+}
+
+fn innermost_of(error: &(dyn Error + 'static)) -> String {
+    let last = std::iter::successors(Some(error), |cause| (*cause).source()).last();
+    last.map_or_else(String::new, ToString::to_string)
+}
+
+/// What encrypted connections trust and show; none when every server is asked in the clear.
+fn tls(options: &Options) -> Result<Option<ClientTlsConfig>, OpenError> {
+    if !options.servers.iter().any(|server| server.starts_with("https://")) {
+        return Ok(None);
+    }
+    let authorities = match &options.ca_file {
+        Some(path) => read(path)?,
+        None => system_authorities()?,
+    };
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authorities));
+    Ok(Some(match (&options.cert_file, &options.key_file) {
+        (Some(certificate), Some(key)) => tls.identity(Identity::from_pem(read(certificate)?, read(key)?)),
+        _ => tls,
+    }))
+}
+
+fn system_authorities() -> Result<Vec<u8>, OpenError> {
+    let found = SYSTEM_AUTHORITIES.iter().find_map(|path| std::fs::read(path).ok());
+    found.ok_or_else(|| OpenError(String::from("--etcd-cafile is needed: the system trusts no authorities")))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, OpenError> {
+    std::fs::read(path).map_err(|error| OpenError(format!("{}: {error}", path.display())))
+}

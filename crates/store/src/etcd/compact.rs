@@ -1,0 +1,71 @@
+//! Compaction of etcd's past, by one of all the API servers that share an etcd.
+//!
+//! They agree through one key, as kube-apiserver does: whoever finds it at the version that it left it at moves it on
+//! and compacts what was the present one interval ago. The others find that it was moved, and learn its new version.
+
+use crate::etcd::client::{Client, Failure, Repeat};
+use crate::etcd::wire::{
+    self, Compare, CompactRequest, Number, Op, Operation, PutRequest, RangeRequest, Target, TxnRequest,
+    TxnResponse,
+};
+use std::time::Duration;
+
+/// Shared with kube-apiserver.
+const KEY: &[u8] = b"compact_rev_key";
+
+/// Compacts at every interval; ends only with the task that it runs in.
+pub(crate) async fn run(client: Client, interval: Duration) {
+    let mut turn = Turn::default();
+    loop {
+        tokio::time::sleep(interval).await;
+        match turn.take(&client).await {
+            Ok(()) | Err(Failure::Compacted) => {}
+            Err(failure) => tracing::warn!("etcd's past was not compacted: {failure}"),
+        }
+    }
+}
+
+/// What one of the servers knows of the shared key.
+#[derive(Debug, Default)]
+struct Turn {
+    /// The key's version when it was last seen.
+    version: i64,
+    /// etcd's revision at that time: what the next turn compacts.
+    revision: i64,
+}
+
+impl Turn {
+    async fn take(&mut self, client: &Client) -> Result<(), Failure> {
+        let past = self.revision;
+        let answer: TxnResponse = client.call(wire::TXN, self.ask(), Repeat::Unsent).await?;
+        self.revision = answer.header.as_ref().map_or(0, |header| header.revision);
+        if !answer.succeeded {
+            let found = answer.responses.into_iter().find_map(|answer| answer.range?.kvs.into_iter().next());
+            self.version = found.map_or(0, |found| found.version);
+            return Ok(());
+        }
+        self.version += 1;
+        // Nothing is known of the past at the first turn.
+        if past == 0 {
+            return Ok(());
+        }
+        let ask = CompactRequest { revision: past };
+        client.call::<_, wire::Nothing>(wire::COMPACT, ask, Repeat::Always).await.map(|_| ())
+    }
+
+    fn ask(&self) -> TxnRequest {
+        let compare = Compare {
+            target: Target::Version.into(),
+            key: KEY.to_vec(),
+            number: Some(Number::Version(self.version)),
+        };
+        let value = self.revision.to_string().into();
+        let put = Operation::Put(PutRequest { key: KEY.to_vec(), value, lease: 0 });
+        let get = Operation::Range(RangeRequest { key: KEY.to_vec(), ..RangeRequest::default() });
+        TxnRequest {
+            compare: vec![compare],
+            success: vec![Op { operation: Some(put) }],
+            failure: vec![Op { operation: Some(get) }],
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Everything that etcd holds at one revision, in pages.
+
+use crate::backend::Row;
+use crate::etcd::Keys;
+use crate::etcd::client::{Client, Failure, Repeat};
+use crate::etcd::wire::{self, KeyValue, RangeRequest, RangeResponse};
+use crate::object::Revision;
+use bytes::Bytes;
+
+/// Keys of a page: the first, before the size of objects is known, and the most.
+const KEYS_FIRST: usize = 500;
+const KEYS_MAX: usize = 10_000;
+/// Bytes that a page should have, about.
+const PAGE_BYTES: usize = 8 << 20;
+
+/// Reads ranges of keys.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    pub client: Client,
+    pub keys: Keys,
+}
+
+/// Reads everything below a prefix, page by page, at the revision of the first page.
+pub(crate) struct Loader<'a> {
+    reader: &'a Reader,
+    next: Vec<u8>,
+    end: Vec<u8>,
+    limit: usize,
+    /// Zero until it is known.
+    pub revision: Revision,
+    /// How many keys there are, as of the first page.
+    pub count: i64,
+    is_done: bool,
+}
+
+impl Reader {
+    /// `prefix` is one of the store: `/registry/` is everything. `revision` zero is now.
+    pub fn load(&self, prefix: &str, revision: Revision) -> Loader<'_> {
+        let next = self.keys.outer(prefix);
+        let end = wire::prefix_end(&next);
+        Loader { reader: self, next, end, limit: KEYS_FIRST, revision, count: 0, is_done: false }
+    }
+
+    /// All keys of the store, as etcd wants them.
+    pub fn range(&self) -> (Vec<u8>, Vec<u8>) {
+        let key = self.keys.outer("/registry/");
+        let end = wire::prefix_end(&key);
+        (key, end)
+    }
+
+    /// `None` for keys of others.
+    pub fn row(&self, kv: KeyValue) -> Option<(Row, i64)> {
+        let row = Row {
+            revision: wire::revision(kv.mod_revision),
+            key: self.keys.inner(&kv.key)?,
+            created: wire::revision(kv.create_revision),
+            value: Some(Bytes::from(kv.value)),
+            expires: None,
+        };
+        Some((row, kv.lease))
+    }
+}
+
+impl Loader<'_> {
+    /// The next page's rows with their leases; `None` after the last.
+    pub async fn page(&mut self) -> Result<Option<Vec<(Row, i64)>>, Failure> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let ask = RangeRequest {
+            key: self.next.clone(),
+            range_end: self.end.clone(),
+            limit: i64::try_from(self.limit).unwrap_or(i64::MAX),
+            revision: wire::number(self.revision),
+            count_only: false,
+        };
+        let page: RangeResponse = self.reader.client.call(wire::RANGE, ask, Repeat::Always).await?;
+        if self.revision == Revision(0) {
+            self.revision = wire::of_header(page.header.as_ref());
+        }
+        self.count = self.count.max(page.count);
+        self.is_done = !page.more;
+        if let Some(last) = page.kvs.last() {
+            self.next = [last.key.as_slice(), &[0]].concat();
+        }
+        self.limit = limit_after(&page.kvs);
+        Ok(Some(page.kvs.into_iter().filter_map(|kv| self.reader.row(kv)).collect()))
+    }
+}
+
+/// How many keys the next page should have, from the size of those in this one.
+fn limit_after(kvs: &[KeyValue]) -> usize {
+    let bytes: usize = kvs.iter().map(|kv| kv.key.len() + kv.value.len()).sum();
+    let average = bytes / kvs.len().max(1);
+    (PAGE_BYTES / average.max(1)).clamp(1, KEYS_MAX)
+}

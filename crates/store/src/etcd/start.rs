@@ -1,0 +1,90 @@
+//! The start on etcd: everything is read at one revision, and then followed.
+
+use crate::backend::Error as OpenError;
+use crate::cache::Cache;
+use crate::etcd::client::{Client, Failure};
+use crate::etcd::commit::Remote;
+use crate::etcd::digests::Digests;
+use crate::etcd::feed::Feed;
+use crate::etcd::load::Reader;
+use crate::etcd::{Keys, Options, compact};
+use crate::forms::FormCache;
+use crate::object::Revision;
+use crate::prefixes::Prefixes;
+use crate::recovery::Recovery;
+use crate::store::Digester;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// An etcd that starts at the same time as we do gets this long, as kube-apiserver gives it.
+const START_MAX: Duration = Duration::from_secs(20);
+const START_PAUSE: Duration = Duration::from_millis(250);
+
+/// What the store needs of it.
+pub(crate) struct Started {
+    pub remote: Remote,
+    pub collections: crate::cache::Collections,
+    pub published: Arc<AtomicU64>,
+    pub reached: watch::Receiver<u64>,
+}
+
+/// Fills the cache and sets about to follow etcd, in a task of the current runtime.
+pub(crate) async fn start(
+    etcd: &Options,
+    prefixes: Vec<String>,
+    digester: Arc<dyn Digester + Send + Sync>,
+    options: crate::Options,
+) -> Result<Started, OpenError> {
+    let reader = Reader { client: Client::new(etcd)?, keys: Keys::new(etcd) };
+    let digests = Arc::new(Digests::new(digester));
+    let forms = Arc::new(FormCache::new());
+    let mut recovery = Recovery::new(prefixes.clone(), options.window, forms.clone());
+    let began = tokio::time::Instant::now();
+    let revision = loop {
+        match fill(&reader, &mut recovery, &*digests).await {
+            Ok(revision) => break revision,
+            Err(failure) if began.elapsed() > START_MAX => return Err(OpenError(failure.to_string())),
+            Err(Failure::Refused(why)) if !why.starts_with("etcdserver: no leader") => {
+                return Err(OpenError(why));
+            }
+            Err(failure) => tracing::warn!("{failure}; trying again"),
+        }
+        recovery = Recovery::new(prefixes.clone(), options.window, forms.clone());
+        tokio::time::sleep(START_PAUSE).await;
+    };
+    let collections = Arc::new(RwLock::new(recovery.collections(revision, revision)));
+    let published = Arc::new(AtomicU64::new(revision.0));
+    let (sender, reached) = watch::channel(revision.0);
+    let cache =
+        Cache { collections: collections.clone(), published: published.clone(), reached: sender, forms };
+    let (wanted, wanted_receiver) = watch::channel(0);
+    let (orders, orders_receiver) = mpsc::unbounded_channel();
+    let feed = Feed {
+        reader: reader.clone(),
+        cache,
+        digests: digests.clone(),
+        prefixes: Prefixes::default(),
+        known: 0,
+        window: options.window,
+        applied: revision,
+        wanted: wanted_receiver,
+        orders: orders_receiver,
+    };
+    tokio::spawn(feed.run());
+    let compaction = (!etcd.compaction_interval.is_zero())
+        .then(|| tokio::spawn(compact::run(reader.client.clone(), etcd.compaction_interval)).abort_handle());
+    let remote =
+        Remote::new(reader, digests, etcd.lease_reuse, wanted, reached.clone(), orders, compaction);
+    Ok(Started { remote, collections, published, reached })
+}
+
+/// Hands everything that etcd holds to the recovery, and tells at which revision.
+async fn fill(reader: &Reader, recovery: &mut Recovery, digester: &dyn Digester) -> Result<Revision, Failure> {
+    let mut loader = reader.load("/registry/", Revision(0));
+    while let Some(page) = loader.page().await? {
+        page.into_iter().for_each(|(row, _)| recovery.add(row, digester));
+    }
+    Ok(loader.revision)
+}
