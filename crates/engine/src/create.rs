@@ -184,9 +184,8 @@ impl Engine {
 
 /// A failure of the store itself, whatever was asked of it.
 pub(crate) fn store_failed(error: CommitError) -> Status {
-    let unavailable = |message: &str, why| {
-        Status::new(503, Reason::ServiceUnavailable, message).with_internal(why)
-    };
+    let unavailable =
+        |message: &str, why| Status::new(503, Reason::ServiceUnavailable, message).with_internal(why);
     match error {
         // As kube-apiserver does: etcd's words, which operators know.
         CommitError::Refused(why) => Status::new(500, Reason::Unknown, why),

@@ -72,7 +72,13 @@ const FLAGS: &[Flag] = &[
         "URLs of the etcd servers to keep objects in. Default: none, objects are kept in the data directory.",
     ),
     flag(STORAGE, "etcd-prefix", Kind::Text, "/registry", "What stands before all keys in etcd."),
-    flag(STORAGE, "etcd-cafile", Kind::Text, "", "Authorities that certificates of etcd servers are checked by."),
+    flag(
+        STORAGE,
+        "etcd-cafile",
+        Kind::Text,
+        "",
+        "Authorities that certificates of etcd servers are checked by.",
+    ),
     flag(STORAGE, "etcd-certfile", Kind::Text, "", "Certificate to show to etcd servers."),
     flag(STORAGE, "etcd-keyfile", Kind::Text, "", "Private key of --etcd-certfile."),
     flag(

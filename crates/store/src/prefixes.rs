@@ -42,8 +42,7 @@ mod tests {
 
     #[test]
     fn the_longest_prefix_decides() {
-        let prefixes =
-            Prefixes::new(["/registry/services/specs/", "/registry/pods/", "/registry/services/"]);
+        let prefixes = Prefixes::new(["/registry/services/specs/", "/registry/pods/", "/registry/services/"]);
         for (key, expected) in [
             ("/registry/pods/ns/a", Some(1)),
             ("/registry/podsy/ns/a", None),

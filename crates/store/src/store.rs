@@ -74,8 +74,7 @@ impl Store {
         let published = Arc::new(AtomicU64::new(last.0));
         let (reached, reached_receiver) = watch::channel(last.0);
         let (sender, receiver) = mpsc::channel();
-        let cache =
-            Cache { collections: collections.clone(), published: published.clone(), reached, forms };
+        let cache = Cache { collections: collections.clone(), published: published.clone(), reached, forms };
         let writer = Writer {
             backend,
             cache,

@@ -8,8 +8,8 @@ use crate::object::{Digest, Key, Object, Revision};
 use crate::snapshot::Snapshot;
 use bytes::Bytes;
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 

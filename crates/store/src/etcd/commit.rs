@@ -58,12 +58,13 @@ impl Remote {
             None => 0,
         };
         let ask = self.transaction(write, lease);
-        let answer: TxnResponse =
-            self.client().call(wire::TXN, ask, Repeat::Unsent).await.map_err(failed)?;
+        let answer: TxnResponse = self.client().call(wire::TXN, ask, Repeat::Unsent).await.map_err(failed)?;
         let revision = wire::of_header(answer.header.as_ref());
         if answer.succeeded {
             self.seen(revision).await;
-            return Ok(collection.written(write.key.as_str(), revision).unwrap_or_else(|| made(write, revision)));
+            return Ok(collection
+                .written(write.key.as_str(), revision)
+                .unwrap_or_else(|| made(write, revision)));
         }
         let found = answer.responses.into_iter().find_map(|answer| answer.range?.kvs.into_iter().next());
         // Whoever tries again must find what stood in the way.

@@ -5,7 +5,7 @@
 
 use crate::etcd::client::{Client, Failure, Repeat};
 use crate::etcd::wire::{
-    self, Compare, CompactRequest, Number, Op, Operation, PutRequest, RangeRequest, Target, TxnRequest,
+    self, CompactRequest, Compare, Number, Op, Operation, PutRequest, RangeRequest, Target, TxnRequest,
     TxnResponse,
 };
 use std::time::Duration;

@@ -226,9 +226,8 @@ impl Feed {
         let Some((row, _)) = self.reader.row(kv) else { return };
         let place = self.place(&row.key);
         let Some(collection) = self.cache.collection(place) else { return };
-        let (snapshot, events) = states
-            .entry(place)
-            .or_insert_with(|| (Snapshot::clone(&collection.snapshot()), Vec::new()));
+        let (snapshot, events) =
+            states.entry(place).or_insert_with(|| (Snapshot::clone(&collection.snapshot()), Vec::new()));
         let previous = snapshot.objects.get(row.key.as_str()).cloned();
         snapshot.revision = revision;
         if kind == i32::from(EventType::Delete) {
@@ -261,8 +260,7 @@ impl Feed {
 
     /// Collections are added as custom resources come.
     fn learn_prefixes(&mut self) {
-        let collections =
-            self.cache.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let collections = self.cache.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (place, collection) in collections.iter().enumerate().skip(self.known) {
             self.prefixes.add(&collection.prefix, place);
         }

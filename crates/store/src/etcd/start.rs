@@ -75,13 +75,16 @@ pub(crate) async fn start(
     tokio::spawn(feed.run());
     let compaction = (!etcd.compaction_interval.is_zero())
         .then(|| tokio::spawn(compact::run(reader.client.clone(), etcd.compaction_interval)).abort_handle());
-    let remote =
-        Remote::new(reader, digests, etcd.lease_reuse, wanted, reached.clone(), orders, compaction);
+    let remote = Remote::new(reader, digests, etcd.lease_reuse, wanted, reached.clone(), orders, compaction);
     Ok(Started { remote, collections, published, reached })
 }
 
 /// Hands everything that etcd holds to the recovery, and tells at which revision.
-async fn fill(reader: &Reader, recovery: &mut Recovery, digester: &dyn Digester) -> Result<Revision, Failure> {
+async fn fill(
+    reader: &Reader,
+    recovery: &mut Recovery,
+    digester: &dyn Digester,
+) -> Result<Revision, Failure> {
     let mut loader = reader.load("/registry/", Revision(0));
     while let Some(page) = loader.page().await? {
         page.into_iter().for_each(|(row, _)| recovery.add(row, digester));
