@@ -1,6 +1,10 @@
-//! May this user do this? For now: masters may do all, and everyone may read what upstream lets everyone read.
+//! May this user do this? The question, the answer, and the chain of those who are asked.
 
-use crate::user::{AUTHENTICATED, MASTERS, User};
+use crate::rbac::Rule;
+use crate::user::{MASTERS, User};
+use pintle_object::field::quote;
+use pintle_object::{Details, GroupResource, Reason, Status, Value};
+use std::sync::Arc;
 
 /// What a request wants to do.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,76 +19,148 @@ pub struct Attributes<'a> {
     pub subresource: &'a str,
     pub namespace: &'a str,
     pub name: &'a str,
+    /// As it was asked; empty when absent.
+    pub field_selector: &'a str,
 }
 
+/// An answer and its reason, which may be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    Allow,
-    /// The reason may be empty.
+    Allow(String),
+    /// Nobody else is asked.
     Deny(String),
+    /// The next authorizer is asked; when none is left, the request is refused.
+    NoOpinion(String),
+}
+
+/// What a user may do in a namespace, as far as it can be listed.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    pub rules: Vec<Rule>,
+    pub is_incomplete: bool,
+    pub errors: Vec<String>,
 }
 
 /// Decides what users may do.
 pub trait Authorizer: Send + Sync {
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision;
+
+    /// Adds what the user may do in a namespace and outside of all.
+    fn list_rules(&self, user: &User, namespace: &str, found: &mut Rules) {
+        let _ = (user, namespace, found);
+    }
 }
 
-/// The group `system:masters` may do all; everyone else may read health, version and discovery.
+/// Knows who holds which rights, so that nobody hands out others.
+pub trait Grants: Send + Sync {
+    /// Whether a user may write a role or binding as it is; `old` is null on create.
+    fn confirm(
+        &self,
+        authorizer: &dyn Authorizer,
+        user: &User,
+        attributes: &Attributes<'_>,
+        new: &Value,
+        old: &Value,
+    ) -> Result<(), Status>;
+}
+
+/// What admission asks about the rights of users.
+#[derive(Clone)]
+pub struct Permissions {
+    pub authorizer: Arc<dyn Authorizer>,
+    pub grants: Arc<dyn Grants>,
+}
+
+/// The group `system:masters` may do all, whatever the modes are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Masters;
 
-/// Upstream's role `system:public-info-viewer`.
-const PUBLIC: [&str; 5] = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
-
-/// Upstream's role `system:discovery`, for all who are authenticated. A star stands for any rest.
-const DISCOVERY: [&str; 10] = [
-    "/api",
-    "/api/*",
-    "/apis",
-    "/apis/*",
-    "/healthz",
-    "/livez",
-    "/openapi",
-    "/openapi/*",
-    "/readyz",
-    "/version*",
-];
-
 impl Authorizer for Masters {
+    fn authorize(&self, user: &User, _: &Attributes<'_>) -> Decision {
+        if user.is_in(MASTERS) { Decision::Allow(String::new()) } else { Decision::NoOpinion(String::new()) }
+    }
+}
+
+/// `AlwaysAllow`: for tests of what is not authorization.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AlwaysAllow;
+
+impl Authorizer for AlwaysAllow {
+    fn authorize(&self, _: &User, _: &Attributes<'_>) -> Decision {
+        Decision::Allow(String::new())
+    }
+
+    fn list_rules(&self, _: &User, _: &str, found: &mut Rules) {
+        found.rules.extend(Rule::everything());
+    }
+}
+
+/// `AlwaysDeny`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AlwaysDeny;
+
+impl Authorizer for AlwaysDeny {
+    fn authorize(&self, _: &User, _: &Attributes<'_>) -> Decision {
+        Decision::NoOpinion(String::from("Everything is forbidden."))
+    }
+}
+
+/// Authorizers in the order of `--authorization-mode`: the first with an opinion decides. Empty, it refuses all.
+#[derive(Default)]
+pub struct Union(Vec<Arc<dyn Authorizer>>);
+
+impl Union {
+    pub fn new(authorizers: Vec<Arc<dyn Authorizer>>) -> Union {
+        Union(authorizers)
+    }
+}
+
+impl Authorizer for Union {
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        let reads = matches!(attributes.verb, "get") && !attributes.is_resource;
-        let path = attributes.path;
-        let allowed = user.is_in(MASTERS)
-            || (reads && PUBLIC.contains(&path))
-            || (reads && user.is_in(AUTHENTICATED) && DISCOVERY.iter().any(|pattern| fits(pattern, path)))
-            || (user.is_in(AUTHENTICATED) && asks_about_self(attributes));
-        if allowed { Decision::Allow } else { Decision::Deny(String::new()) }
+        let mut reasons = Vec::new();
+        for authorizer in &self.0 {
+            match authorizer.authorize(user, attributes) {
+                Decision::NoOpinion(reason) if reason.is_empty() => {}
+                Decision::NoOpinion(reason) => reasons.push(reason),
+                decided => return decided,
+            }
+        }
+        Decision::NoOpinion(reasons.join("\n"))
+    }
+
+    fn list_rules(&self, user: &User, namespace: &str, found: &mut Rules) {
+        self.0.iter().for_each(|authorizer| authorizer.list_rules(user, namespace, found));
     }
 }
 
-/// Upstream's role `system:basic-user`: everyone may ask what they themselves may do, and who they are.
-fn asks_about_self(attributes: &Attributes<'_>) -> bool {
-    attributes.verb == "create"
-        && matches!(
-            (attributes.group, attributes.resource),
-            ("authorization.k8s.io", "selfsubjectaccessreviews" | "selfsubjectrulesreviews")
-                | ("authentication.k8s.io", "selfsubjectreviews")
-        )
+/// Allows, or is the refusal that the client gets.
+pub fn check(authorizer: &dyn Authorizer, user: &User, attributes: &Attributes<'_>) -> Result<(), Status> {
+    match authorizer.authorize(user, attributes) {
+        Decision::Allow(_) => Ok(()),
+        Decision::Deny(reason) | Decision::NoOpinion(reason) => Err(refusal(user, attributes, &reason)),
+    }
 }
 
-fn fits(pattern: &str, path: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(prefix) => path.starts_with(prefix),
-        None => path == pattern,
+/// The 403 of a denial.
+pub fn refusal(user: &User, attributes: &Attributes<'_>, reason: &str) -> Status {
+    let mut words = denial(user, attributes);
+    if !reason.is_empty() {
+        words.push_str(": ");
+        words.push_str(reason);
     }
+    if !attributes.is_resource {
+        let status = Status::new(403, Reason::Forbidden, format!("forbidden: {words}"));
+        return status.with_details(Details::default());
+    }
+    let resource = GroupResource::new(attributes.group, attributes.resource);
+    Status::forbidden(&resource, attributes.name, &words)
 }
 
 /// Upstream's words for a denial: `User "alice" cannot list resource "pods" in API group "" at the cluster scope`.
-pub fn denial(user: &User, attributes: &Attributes<'_>, reason: &str) -> String {
-    let quote = pintle_object::field::quote;
-    let name = quote(&user.name);
-    let verb = attributes.verb;
-    let mut text = if attributes.is_resource {
+/// Nothing in them reads as HTML.
+fn denial(user: &User, attributes: &Attributes<'_>) -> String {
+    let (name, verb) = (quote(&user.name), attributes.verb);
+    let words = if attributes.is_resource {
         let resource = match attributes.subresource {
             "" => String::from(attributes.resource),
             subresource => format!("{}/{subresource}", attributes.resource),
@@ -93,56 +169,42 @@ pub fn denial(user: &User, attributes: &Attributes<'_>, reason: &str) -> String 
             "" => String::from("at the cluster scope"),
             namespace => format!("in the namespace {}", quote(namespace)),
         };
-        format!(
-            "User {name} cannot {verb} resource {} in API group {} {place}",
-            quote(&resource),
-            quote(attributes.group)
-        )
+        let (resource, group) = (quote(&resource), quote(attributes.group));
+        format!("User {name} cannot {verb} resource {resource} in API group {group} {place}")
     } else {
         format!("User {name} cannot {verb} path {}", quote(attributes.path))
     };
-    if !reason.is_empty() {
-        text.push_str(": ");
-        text.push_str(reason);
-    }
-    text
+    words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn decide(groups: &[&str], verb: &str, path: &str) -> bool {
-        let user = User {
-            name: "u".into(),
-            groups: groups.iter().map(ToString::to_string).collect(),
-            ..User::default()
-        };
-        let attributes = Attributes { verb, path, ..Attributes::default() };
-        Masters.authorize(&user, &attributes) == Decision::Allow
+    fn user(name: &str, groups: &[&str]) -> User {
+        let groups = groups.iter().map(ToString::to_string).collect();
+        User { name: name.into(), groups, ..User::default() }
     }
 
     #[test]
-    fn only_masters_do_all() {
-        assert!(decide(&[MASTERS], "delete", "/anything"));
-        for (group, path, allowed) in [
-            ("system:unauthenticated", "/readyz", true),
-            ("system:unauthenticated", "/version/", true),
-            ("system:unauthenticated", "/api", false),
-            ("system:unauthenticated", "/readyz/ping", false),
-            (AUTHENTICATED, "/apis/apps/v1", true),
-            (AUTHENTICATED, "/openapi/v3", true),
-            (AUTHENTICATED, "/metrics", false),
-            (AUTHENTICATED, "/", false),
-        ] {
-            assert_eq!(decide(&[group], "get", path), allowed, "{group} {path}");
-            assert!(!decide(&[group], "post", path), "{group} {path}");
-        }
+    fn the_first_opinion_decides_and_none_is_a_refusal() {
+        let check = |modes: Vec<Arc<dyn Authorizer>>, groups: &[&str], expected: &str| {
+            let decision = Union::new(modes).authorize(&user("u", groups), &Attributes::default());
+            assert_eq!(format!("{decision:?}"), expected);
+        };
+        check(vec![], &[MASTERS], "NoOpinion(\"\")");
+        check(vec![Arc::new(Masters)], &["dev"], "NoOpinion(\"\")");
+        check(vec![Arc::new(Masters), Arc::new(AlwaysDeny)], &[MASTERS], "Allow(\"\")");
+        check(
+            vec![Arc::new(Masters), Arc::new(AlwaysDeny)],
+            &["dev"],
+            "NoOpinion(\"Everything is forbidden.\")",
+        );
+        check(vec![Arc::new(AlwaysDeny), Arc::new(AlwaysAllow)], &[], "Allow(\"\")");
     }
 
     #[test]
     fn denials_read_as_upstream() {
-        let user = User { name: "alice".into(), ..User::default() };
         let attributes = Attributes {
             verb: "get",
             is_resource: true,
@@ -150,11 +212,18 @@ mod tests {
             subresource: "scale",
             group: "apps",
             namespace: "ns",
+            name: "d",
             ..Attributes::default()
         };
         assert_eq!(
-            denial(&user, &attributes, ""),
-            "User \"alice\" cannot get resource \"deployments/scale\" in API group \"apps\" in the namespace \"ns\""
+            refusal(&user("alice", &[]), &attributes, "because").message,
+            "deployments.apps \"d\" is forbidden: User \"alice\" cannot get resource \"deployments/scale\" in API \
+             group \"apps\" in the namespace \"ns\": because"
+        );
+        let attributes = Attributes { verb: "get", path: "/<b>", ..Attributes::default() };
+        assert_eq!(
+            refusal(&user("a&b", &[]), &attributes, "").message,
+            "forbidden: User \"a&amp;b\" cannot get path \"/&lt;b&gt;\""
         );
     }
 }

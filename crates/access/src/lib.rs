@@ -3,9 +3,12 @@
 pub mod authenticate;
 pub mod authorize;
 pub mod certificate;
+pub mod impersonate;
+pub mod rbac;
 pub mod token_file;
 pub mod user;
 
 pub use authenticate::{Authenticators, Credentials};
-pub use authorize::{Attributes, Authorizer, Decision, Masters, denial};
+pub use authorize::{Attributes, Authorizer, Decision, Grants, Masters, Permissions, Rules, check, refusal};
+pub use impersonate::Impersonation;
 pub use user::User;

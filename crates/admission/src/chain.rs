@@ -1,8 +1,10 @@
 //! `Chain`: the enabled plugins, asked in order.
 
+use crate::grants;
 use crate::plugins::PLUGINS;
 use crate::plugins::quota::ResourceQuota;
 use crate::request::Request;
+use pintle_access::Permissions;
 use pintle_engine::Engine;
 use pintle_engine::admission::{Admission, Attributes, Verdict};
 use pintle_object::{Status, Value};
@@ -26,11 +28,12 @@ pub trait Plugin: Send + Sync {
 pub struct Chain {
     plugins: Vec<Box<dyn Plugin>>,
     quota: Option<ResourceQuota>,
+    permissions: Permissions,
 }
 
 impl Chain {
     /// The plugins that are on by default, with those of `enabled` and without those of `disabled`.
-    pub fn new(enabled: &[String], disabled: &[String]) -> Chain {
+    pub fn new(enabled: &[String], disabled: &[String], permissions: Permissions) -> Chain {
         let named = |list: &[String], name: &str| list.iter().any(|entry| entry == name);
         let is_on =
             |name: &str, by_default: bool| (by_default || named(enabled, name)) && !named(disabled, name);
@@ -38,6 +41,7 @@ impl Chain {
         Chain {
             plugins: entries.filter_map(|entry| entry.make.map(|make| make())).collect(),
             quota: is_on(ResourceQuota::NAME, true).then(ResourceQuota::default),
+            permissions,
         }
     }
 }
@@ -51,8 +55,10 @@ impl Admission for Chain {
         _: &'a mut Vec<String>,
     ) -> Verdict<'a> {
         Box::pin(async move {
-            let request = Request { engine, attributes };
-            self.plugins.iter().try_for_each(|plugin| plugin.mutate(&request, object))
+            let request = Request { engine, attributes, permissions: &self.permissions };
+            self.plugins.iter().try_for_each(|plugin| plugin.mutate(&request, object))?;
+            // Not a plugin, so that nothing turns it off.
+            grants::confirm(&request, object)
         })
     }
 
@@ -64,7 +70,7 @@ impl Admission for Chain {
         _: &'a mut Vec<String>,
     ) -> Verdict<'a> {
         Box::pin(async move {
-            let request = Request { engine, attributes };
+            let request = Request { engine, attributes, permissions: &self.permissions };
             self.plugins.iter().try_for_each(|plugin| plugin.validate(&request, object))?;
             match &self.quota {
                 Some(quota) => quota.charge(&request, object).await,

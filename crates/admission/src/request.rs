@@ -1,5 +1,6 @@
 //! What a plugin sees of a request: the attributes, and the stored objects around it.
 
+use pintle_access::{Permissions, User};
 use pintle_engine::admission::{Attributes, Operation};
 use pintle_engine::{Engine, meta};
 use pintle_object::{GroupResource, Status, Value};
@@ -9,9 +10,21 @@ use pintle_object::{GroupResource, Status, Value};
 pub struct Request<'a> {
     pub engine: &'a Engine,
     pub attributes: Attributes<'a>,
+    pub permissions: &'a Permissions,
 }
 
 impl<'a> Request<'a> {
+    /// Who asks, as authorization knows users.
+    pub fn user(&self) -> User {
+        let user = self.attributes.user;
+        User {
+            name: user.name.clone(),
+            uid: user.uid.clone(),
+            groups: user.groups.clone(),
+            extra: user.extra.clone(),
+        }
+    }
+
     /// Whether the request is about objects of a resource, not about one of their subresources.
     pub fn is_object(&self, group: &str, plural: &str) -> bool {
         self.subresource().is_empty() && self.is_resource(group, plural)

@@ -1,5 +1,6 @@
 //! What the command line says, as values.
 
+use pintle_server::access::Mode;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub struct Config {
     /// The first range is the one that Services get their addresses from by default.
     pub service_cluster_ip_range: String,
     pub service_account_issuer: String,
+    /// Asked in this order; the group `system:masters` is asked for before all.
+    pub authorization_modes: Vec<Mode>,
     pub enable_admission_plugins: Vec<String>,
     pub disable_admission_plugins: Vec<String>,
     pub allow_privileged: bool,

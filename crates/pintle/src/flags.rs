@@ -3,6 +3,7 @@
 use crate::config::{Config, Etcd};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use pintle_object::time::parse_duration;
+use pintle_server::access::Mode;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -163,12 +164,13 @@ const FLAGS: &[Flag] = &[
         support: Support::NotYet("bootstrap tokens are not accepted yet"),
         ..flag(AUTHENTICATION, "enable-bootstrap-token-auth", Kind::Bool, "false", "Accept bootstrap tokens.")
     },
-    Flag {
-        support: Support::NotYet(
-            "only the group system:masters may act, everyone else may read health, version and discovery",
-        ),
-        ..flag(AUTHORIZATION, "authorization-mode", Kind::List, "", "Authorizers, in order.")
-    },
+    flag(
+        AUTHORIZATION,
+        "authorization-mode",
+        Kind::List,
+        "Node,RBAC",
+        "Authorizers, in order: AlwaysAllow, AlwaysDeny, Node, RBAC.",
+    ),
     flag(
         ADMISSION,
         "enable-admission-plugins",
@@ -284,6 +286,7 @@ fn config(matches: &ArgMatches) -> Result<Config, String> {
         token_auth_file: path("token-auth-file"),
         service_cluster_ip_range: ranges,
         service_account_issuer: text("service-account-issuer"),
+        authorization_modes: modes(&list("authorization-mode"))?,
         enable_admission_plugins: plugins(list("enable-admission-plugins"), "enable-admission-plugins")?,
         disable_admission_plugins: plugins(list("disable-admission-plugins"), "disable-admission-plugins")?,
         allow_privileged: bool(&text("allow-privileged"), "allow-privileged")?,
@@ -312,6 +315,17 @@ fn warnings(matches: &ArgMatches) -> Result<Vec<String>, String> {
         }
     }
     Ok(warnings)
+}
+
+fn modes(names: &[String]) -> Result<Vec<Mode>, String> {
+    let refuse = |name: &String, why: &str| format!("--authorization-mode: {name:?} {why}");
+    for (place, name) in names.iter().enumerate() {
+        if names.iter().take(place).any(|earlier| earlier == name) {
+            return Err(refuse(name, "is named twice"));
+        }
+    }
+    let mode = |name: &String| Mode::parse(name).ok_or_else(|| refuse(name, "is not a mode that there is"));
+    names.iter().map(mode).collect()
 }
 
 fn plugins(names: Vec<String>, flag: &str) -> Result<Vec<String>, String> {
@@ -418,8 +432,8 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_warned_about() {
-        let config = read("--authorization-mode=Node,RBAC --enable-bootstrap-token-auth").unwrap();
-        assert_eq!(config.warnings.len(), 2);
+        let config = read("--enable-bootstrap-token-auth").unwrap();
+        assert_eq!(config.warnings.len(), 1);
         assert!(read("--enable-bootstrap-token-auth=false").unwrap().warnings.is_empty());
     }
 
@@ -434,6 +448,8 @@ mod tests {
             "--tls-cert-file=a",
             "--event-ttl=soon",
             "--service-cluster-ip-range=10",
+            "--authorization-mode=RBAC,RBAC",
+            "--authorization-mode=Everyone",
             "-v=11",
             "stray",
         ] {

@@ -4,7 +4,7 @@ use crate::bootstrap::Cluster;
 use crate::config::Config;
 use crate::pki::{self, Names, Pki};
 use crate::{bootstrap, kubeconfig, service_account};
-use pintle_access::Masters;
+use pintle_access::Permissions;
 use pintle_access::authenticate::Authenticators;
 use pintle_access::certificate::ClientAuthorities;
 use pintle_access::token_file::TokenFile;
@@ -12,6 +12,7 @@ use pintle_admission::Chain;
 use pintle_engine::Engine;
 use pintle_engine::allocate::IpPool;
 use pintle_object::time::Time;
+use pintle_server::access::Access;
 use pintle_server::app::{App, Options};
 use pintle_server::discovery::Discovery;
 use pintle_server::metrics::Metrics;
@@ -65,13 +66,15 @@ async fn serve(config: &Config) -> Result<(), String> {
     // Keys are made while the store is opened.
     let for_pki = config.clone();
     let certificates = tokio::task::spawn_blocking(move || own_certificates(&for_pki));
-    let engine = open_engine(config).await?;
+    let access = Access::new(&config.authorization_modes);
+    let engine = open_engine(config, access.permissions()).await?;
+    access.follow(&engine);
     let pki = certificates.await.map_err(|error| error.to_string())??;
     bootstrap::run(&engine, &cluster(config, &pki)?, now()).await.map_err(|status| status.message)?;
 
     pintle_engine::custom::control(engine.clone()).await;
     let acceptor = acceptor(config, &pki)?;
-    let app = Arc::new(app(config, &pki, engine)?);
+    let app = Arc::new(app(config, &pki, engine, access)?);
     let kubeconfig = write_kubeconfig(config, &pki)?;
     let (stopper, stop) = watch::channel(false);
     let server = tokio::spawn(conn::serve(app.clone(), listener, acceptor, stop));
@@ -91,12 +94,13 @@ fn make_private_dir(dir: &Path) -> Result<(), String> {
     made.map_err(|error| format!("{}: {error}", dir.display()))
 }
 
-async fn open_engine(config: &Config) -> Result<Arc<Engine>, String> {
+async fn open_engine(config: &Config, permissions: Permissions) -> Result<Arc<Engine>, String> {
     let mut engine = open_store(config).await.map_err(|error| error.to_string())?;
     engine.set_expiry(config.event_ttl_seconds);
     let ranges = config.service_cluster_ip_range.split(',');
     engine.set_pools(ranges.filter_map(IpPool::parse).collect());
-    let admission = Chain::new(&config.enable_admission_plugins, &config.disable_admission_plugins);
+    let (enabled, disabled) = (&config.enable_admission_plugins, &config.disable_admission_plugins);
+    let admission = Chain::new(enabled, disabled, permissions);
     engine.set_admission(Box::new(admission));
     Ok(Arc::new(engine))
 }
@@ -151,7 +155,7 @@ fn acceptor(config: &Config, pki: &Pki) -> Result<TlsAcceptor, String> {
     config.map(TlsAcceptor::from).map_err(|error| format!("the serving certificate: {error}"))
 }
 
-fn app(config: &Config, pki: &Pki, engine: Arc<Engine>) -> Result<App, String> {
+fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Result<App, String> {
     let mut authorities = certificates(&pki.ca.certificate, "the certificate authority")?;
     if let Some(path) = &config.client_ca_file {
         authorities.extend(certificates(&read(path)?, "--client-ca-file")?);
@@ -169,7 +173,7 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>) -> Result<App, String> {
         discovery: Discovery::new(&server_address),
         engine,
         authenticators: Authenticators { authorities, tokens },
-        authorizer: Box::new(Masters),
+        access,
         openapi: OpenApi::default(),
         public_keys: service_account::public_keys(config.pki_dir()),
         metrics: Metrics::new().map_err(|error| error.to_string())?,

@@ -1,10 +1,11 @@
 //! Everything that a request needs, made once at start.
 
+use crate::access::Access;
 use crate::discovery::Discovery;
 use crate::metrics::Metrics;
 use crate::oidc::PublicKeys;
 use crate::openapi::OpenApi;
-use pintle_access::{Authenticators, Authorizer};
+use pintle_access::Authenticators;
 use pintle_engine::Engine;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -12,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 pub struct App {
     pub engine: Arc<Engine>,
     pub authenticators: Authenticators,
-    pub authorizer: Box<dyn Authorizer>,
+    pub access: Access,
     pub discovery: Discovery,
     pub openapi: OpenApi,
     pub metrics: Metrics,

@@ -2,6 +2,7 @@
 //!
 //! Nothing below this crate knows HTTP.
 
+pub mod access;
 pub mod app;
 pub mod conn;
 pub mod discovery;

@@ -8,8 +8,8 @@ use crate::{discovery, health, metrics, negotiate, oidc, openapi, route, verbs};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use pintle_access::{Attributes, Credentials, Decision, User, denial};
-use pintle_object::{Details, GroupResource, Reason, Status, json, yaml};
+use pintle_access::{Credentials, User, check};
+use pintle_object::{Details, Reason, Status, json, yaml};
 use pintle_schema::encode;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::sync::Arc;
@@ -54,8 +54,9 @@ async fn run(
 ) -> Result<Response, Status> {
     let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
     let credentials = Credentials { certificates, authorization };
-    request.user = Arc::new(app.authenticators.authenticate(&credentials, UnixTime::now())?);
-    authorize(app, request)?;
+    let user = app.authenticators.authenticate(&credentials, UnixTime::now())?;
+    request.user = Arc::new(app.access.act_as(&user, request)?.unwrap_or(user));
+    check(app.access.authorizer(), &request.user, &request.attributes())?;
     if request.info.is_resource {
         if request.method == hyper::Method::HEAD {
             return Err(method_not_allowed());
@@ -64,29 +65,6 @@ async fn run(
         return verbs::dispatch(app, request).await;
     }
     other(app, request)
-}
-
-fn authorize(app: &App, request: &Request) -> Result<(), Status> {
-    let info = &request.info;
-    let attributes = Attributes {
-        verb: &info.verb,
-        is_resource: info.is_resource,
-        path: &request.path,
-        group: &info.group,
-        version: &info.version,
-        resource: &info.resource,
-        subresource: &info.subresource,
-        namespace: &info.namespace,
-        name: &info.name,
-    };
-    let Decision::Deny(reason) = app.authorizer.authorize(&request.user, &attributes) else { return Ok(()) };
-    let words = denial(&request.user, &attributes, &reason);
-    if !info.is_resource {
-        let status = Status::new(403, Reason::Forbidden, format!("forbidden: {words}"));
-        return Err(status.with_details(Details::default()));
-    }
-    let resource = GroupResource::new(info.group.as_str(), info.resource.as_str());
-    Err(Status::forbidden(&resource, &info.name, &words))
 }
 
 /// Reads a body whole. One that is too large is still read on for a while, and dropped: a client that is cut off

@@ -4,7 +4,7 @@ use crate::query::Query;
 use crate::route::Info;
 use bytes::Bytes;
 use hyper::{HeaderMap, Method};
-use pintle_access::User;
+use pintle_access::{Attributes, User};
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -23,6 +23,23 @@ pub struct Request {
 }
 
 impl Request {
+    /// What authorization is asked about the request.
+    pub fn attributes(&self) -> Attributes<'_> {
+        let info = &self.info;
+        Attributes {
+            verb: &info.verb,
+            is_resource: info.is_resource,
+            path: &self.path,
+            group: &info.group,
+            version: &info.version,
+            resource: &info.resource,
+            subresource: &info.subresource,
+            namespace: &info.namespace,
+            name: &info.name,
+            field_selector: self.query.text("fieldSelector"),
+        }
+    }
+
     /// The first value of a header; empty when absent or not text.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")

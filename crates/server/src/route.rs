@@ -106,7 +106,7 @@ fn refine_verb(info: &mut Info, query: &Query) {
         "delete" => info.verb = String::from("deletecollection"),
         _ => {}
     }
-    if matches!(info.verb.as_str(), "list" | "watch" | "deletecollection") {
+    if matches!(info.verb.as_str(), "list" | "watch") {
         info.name = name_selected(query.text("fieldSelector"));
     }
 }

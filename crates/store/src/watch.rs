@@ -178,6 +178,32 @@ impl Watcher {
         }
     }
 
+    /// The next step, when there is one already.
+    pub fn try_next(&mut self) -> Option<Step> {
+        if let Some(step) = self.next_initial() {
+            return Some(step);
+        }
+        loop {
+            if let Some(event) = self.next_ready() {
+                return Some(Step::Event(event));
+            }
+            match self.take() {
+                Taken::Events => {}
+                Taken::TooSlow => return Some(Step::TooSlow),
+                Taken::Nothing => return None,
+            }
+        }
+    }
+
+    /// Whether there may be a next step already; cheap. Only who follows a whole collection learns it this way.
+    pub fn is_behind(&self) -> bool {
+        let has_more = match &self.source {
+            Source::Log { place, end } => *end.borrow() > *place,
+            Source::Queue { .. } => true,
+        };
+        self.initial.is_some() || !self.ready.is_empty() || has_more
+    }
+
     /// The revision up to which the watcher has been told everything; none before the initial state is complete.
     pub fn progress(&mut self) -> Revision {
         let published = Revision(self.published.load(Ordering::Acquire));

@@ -1,9 +1,11 @@
 //! SubjectAccessReview and its relatives: what a question about access must look like.
 
+use crate::validation::internal::{self, Form, Shape};
 use pintle_object::content;
 use pintle_object::{FieldErrors, Path, Value};
 
 const SPEC: Path<'static> = Path::root("spec");
+const NON_RESOURCE: Shape = &[("Path", "path", Form::Text), ("Verb", "verb", Form::Text)];
 const RESOURCE: Path<'static> = SPEC.child("resourceAttributes");
 
 /// Errors of a review. `has_subject` for the kinds that ask about a user, `namespace` for the kind that asks within
@@ -19,7 +21,8 @@ pub fn validate(
     let path = review.at(&["spec", "nonResourceAttributes"]);
     if resource.is_some() && path.is_some() {
         let why = "cannot be specified in combination with resourceAttributes";
-        errors.invalid(&SPEC.child("nonResourceAttributes"), path.unwrap_or(&Value::Null), why);
+        let shown = internal::shown(path.unwrap_or(&Value::Null), NON_RESOURCE);
+        errors.invalid(&SPEC.child("nonResourceAttributes"), shown, why);
     }
     if resource.is_none() && path.is_none() {
         let why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
@@ -41,7 +44,8 @@ pub fn validate(
         errors.invalid(&RESOURCE.child("namespace"), own, "must match metadata.namespace");
     }
     if let Some(path) = path {
-        errors.invalid(&SPEC.child("nonResourceAttributes"), path, "disallowed on this kind of request");
+        let shown = internal::shown(path, NON_RESOURCE);
+        errors.invalid(&SPEC.child("nonResourceAttributes"), shown, "disallowed on this kind of request");
     }
 }
 

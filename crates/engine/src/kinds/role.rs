@@ -68,6 +68,10 @@ fn aggregation(object: &Value, errors: &mut FieldErrors) {
     }
     for (index, selector) in selectors.iter().enumerate() {
         let path = path.index(index);
+        let before = errors.len();
         pintle_object::selector::validate_label_selector(selector, &path, false, errors);
+        if errors.len() > before {
+            errors.invalid(&path, &Value::Null, "invalid label selector.");
+        }
     }
 }

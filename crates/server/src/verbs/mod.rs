@@ -10,6 +10,7 @@ mod get;
 mod list;
 mod patch;
 mod review;
+mod review_selector;
 mod subresource;
 mod update;
 mod watch;

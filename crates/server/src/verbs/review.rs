@@ -1,14 +1,15 @@
 //! Reviews: questions about who one is and what one may do, answered from authentication and authorization.
 
-use super::form;
+use super::{form, review_selector};
 use crate::app::App;
 use crate::negotiate;
 use crate::request::Request;
 use crate::respond::Response;
-use pintle_access::{Attributes, Credentials, Decision, User};
+use pintle_access::rbac::Rule;
+use pintle_access::{Attributes, Credentials, Decision, Rules, User};
 use pintle_engine::kinds::access_review;
 use pintle_engine::{Call, Target, meta};
-use pintle_object::{FieldErrors, GroupKind, Map, Status, Value};
+use pintle_object::{FieldErrors, GroupKind, Map, Status, Text, Value};
 use rustls_pki_types::UnixTime;
 
 /// Answers a review: the body with its status filled in.
@@ -33,10 +34,19 @@ pub fn review(
         "subjectaccessreviews" | "localsubjectaccessreviews" => {
             access(app, &subject(&object), object.get("spec"))
         }
-        "selfsubjectrulesreviews" => rules(app, &request.user),
+        "selfsubjectrulesreviews" => {
+            let status = rules(app, &request.user, object.str_at(&["spec", "namespace"]))?;
+            object.set(&["metadata"], Map::new());
+            object.set(&["spec"], Map::new());
+            status
+        }
         _ => token(app, &object)?,
     };
     object.set(&["status"], status);
+    let accept = negotiate::resource(request)?;
+    if accept.view == negotiate::View::Partial {
+        return form::tree(app, request, accept, served, 201, &object);
+    }
     // Reviews have no tables: a client that asks for one gets what it accepts besides.
     Ok(form::typed(app, negotiate::plain(request), served.resource.ty, 201, &object))
 }
@@ -91,11 +101,16 @@ fn texts(values: &[String]) -> Vec<Value> {
 /// The user that a SubjectAccessReview asks about.
 fn subject(object: &Value) -> User {
     let groups = object.list_at(&["spec", "groups"]).iter().filter_map(Value::as_str);
+    let extra = object.map_at(&["spec", "extra"]).into_iter().flat_map(Map::iter);
+    let strings = |values: &Value| {
+        let values = values.as_list().unwrap_or_default().iter().filter_map(Value::as_str);
+        values.map(ToString::to_string).collect()
+    };
     User {
         name: object.str_at(&["spec", "user"]).into(),
         uid: object.str_at(&["spec", "uid"]).into(),
         groups: groups.map(ToString::to_string).collect(),
-        ..User::default()
+        extra: extra.map(|(key, values)| (key.to_string(), strings(values))).collect(),
     }
 }
 
@@ -103,6 +118,7 @@ fn access(app: &App, user: &User, spec: Option<&Value>) -> Value {
     let text = |path: &[&str]| spec.map_or("", |spec| spec.str_at(path));
     let is_resource = spec.is_some_and(|spec| spec.get("resourceAttributes").is_some());
     let part = |field| text(&["resourceAttributes", field]);
+    let (fields, ignored) = review_selector::read(spec.and_then(|spec| spec.get("resourceAttributes")));
     let attributes = Attributes {
         verb: if is_resource { part("verb") } else { text(&["nonResourceAttributes", "verb"]) },
         is_resource,
@@ -113,48 +129,59 @@ fn access(app: &App, user: &User, spec: Option<&Value>) -> Value {
         subresource: part("subresource"),
         namespace: part("namespace"),
         name: part("name"),
+        field_selector: &fields,
     };
+    let decision = app.access.authorizer().authorize(user, &attributes);
     let mut status = Value::map();
-    match app.authorizer.authorize(user, &attributes) {
-        Decision::Allow => status.set(&["allowed"], true),
-        Decision::Deny(reason) => {
-            status.set(&["allowed"], false);
-            if !reason.is_empty() {
-                status.set(&["reason"], reason);
-            }
-        }
+    status.set(&["allowed"], matches!(decision, Decision::Allow(_)));
+    if matches!(decision, Decision::Deny(_)) {
+        status.set(&["denied"], true);
+    }
+    let (Decision::Allow(reason) | Decision::Deny(reason) | Decision::NoOpinion(reason)) = decision;
+    if !reason.is_empty() {
+        status.set(&["reason"], reason);
+    }
+    if !ignored.is_empty() {
+        status.set(&["evaluationError"], ignored);
     }
     status
 }
 
-/// What a user may do, as far as it can be listed: everything or nothing.
-fn rules(app: &App, user: &User) -> Value {
-    let everything = Attributes {
-        verb: "*",
-        is_resource: true,
-        path: "",
-        group: "*",
-        version: "*",
-        resource: "*",
-        subresource: "",
-        namespace: "",
-        name: "",
-    };
-    let may = matches!(app.authorizer.authorize(user, &everything), Decision::Allow);
-    let all = || vec![Value::from("*")];
-    let mut resource = Value::map();
-    let mut path = Value::map();
-    for field in ["verbs", "apiGroups", "resources"] {
-        resource.set(&[field], all());
+/// What a user may do in a namespace, as far as it can be listed.
+fn rules(app: &App, user: &User, namespace: &str) -> Result<Value, Status> {
+    if namespace.is_empty() {
+        return Err(Status::bad_request("no namespace on request"));
     }
-    for field in ["verbs", "nonResourceURLs"] {
-        path.set(&[field], all());
+    let mut found = Rules::default();
+    app.access.authorizer().list_rules(user, namespace, &mut found);
+    let (mut resources, mut paths) = (Vec::new(), Vec::new());
+    for rule in &found.rules {
+        let Rule { verbs, groups, resources: of, names, urls } = rule;
+        if !of.is_empty() {
+            let fields: [(_, &[Text]); 4] =
+                [("verbs", verbs), ("apiGroups", groups), ("resources", of), ("resourceNames", names)];
+            resources.push(shown(&fields));
+        }
+        if !urls.is_empty() {
+            paths.push(shown(&[("verbs", verbs), ("nonResourceURLs", urls)]));
+        }
     }
     let mut status = Value::map();
-    status.set(&["resourceRules"], if may { vec![resource] } else { Vec::new() });
-    status.set(&["nonResourceRules"], if may { vec![path] } else { Vec::new() });
-    status.set(&["incomplete"], false);
-    status
+    status.set(&["resourceRules"], resources);
+    status.set(&["nonResourceRules"], paths);
+    status.set(&["incomplete"], found.is_incomplete);
+    if !found.errors.is_empty() {
+        status.set(&["evaluationError"], found.errors.join(", "));
+    }
+    Ok(status)
+}
+
+fn shown(fields: &[(&'static str, &[Text])]) -> Value {
+    let mut rule = Value::map();
+    for (field, texts) in fields.iter().filter(|(_, texts)| !texts.is_empty()) {
+        rule.set(&[field], texts.iter().map(|text| Value::from(text.as_str())).collect::<Vec<_>>());
+    }
+    rule
 }
 
 /// Whose token it is, for one of the audiences that are asked for.

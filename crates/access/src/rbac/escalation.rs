@@ -1,0 +1,159 @@
+//! Nobody grants what they do not have, unless they may `escalate` roles or `bind` this one.
+
+use super::binding::RoleRef;
+use super::index::{GROUP, Index, joined};
+use super::rule::{Rule, quoted};
+use crate::authorize::{Attributes, Authorizer, Decision};
+use crate::user::{MASTERS, User};
+use pintle_object::field::quote;
+use pintle_object::{GroupResource, Status, Text, Value};
+use std::collections::BTreeSet;
+
+/// Whether a user may write any role, or bind this one, whatever it grants; `old` is null on create.
+pub fn is_exempt(
+    authorizer: &dyn Authorizer,
+    user: &User,
+    attributes: &Attributes<'_>,
+    new: &Value,
+    old: &Value,
+) -> bool {
+    let may = |attributes: &Attributes<'_>| {
+        matches!(authorizer.authorize(user, attributes), Decision::Allow(_))
+    };
+    if user.is_in(MASTERS) || changes_only_for_collection(new, old) {
+        return true;
+    }
+    match attributes.resource {
+        "roles" | "clusterroles" => may(&Attributes { verb: "escalate", version: "*", ..*attributes }),
+        "rolebindings" | "clusterrolebindings" => may_bind(may, attributes.namespace, new),
+        _ => attributes.group != GROUP,
+    }
+}
+
+/// Whether a user who is not exempt may write a role or binding as it is.
+pub fn confirm(
+    index: &Index,
+    user: &User,
+    attributes: &Attributes<'_>,
+    new: &Value,
+    old: &Value,
+) -> Result<(), Status> {
+    match attributes.resource {
+        "roles" | "clusterroles" => confirm_role(index, user, attributes, new, old),
+        _ => confirm_binding(index, user, attributes, new),
+    }
+}
+
+/// The garbage collector may let go of an object that its user could not make.
+fn changes_only_for_collection(new: &Value, old: &Value) -> bool {
+    let bare = |object: &Value| {
+        let mut object = object.clone();
+        for field in ["ownerReferences", "finalizers", "managedFields", "selfLink"] {
+            object.remove(&["metadata", field]);
+        }
+        object
+    };
+    !old.is_null() && bare(new) == bare(old)
+}
+
+fn confirm_role(
+    index: &Index,
+    user: &User,
+    attributes: &Attributes<'_>,
+    new: &Value,
+    old: &Value,
+) -> Result<(), Status> {
+    let refuse = |why: String| Err(refusal(attributes, new, &why));
+    if let Some(why) = missing(index, user, attributes.namespace, &Rule::read_all(new)) {
+        return refuse(why);
+    }
+    // An aggregated role gathers whatever others are labeled with.
+    let aggregates = |role: &Value| role.get("aggregationRule").is_some_and(|rule| !rule.is_null());
+    let is_aggregated = attributes.resource == "clusterroles" && (aggregates(new) || aggregates(old));
+    if is_aggregated && missing(index, user, attributes.namespace, &Rule::everything()).is_some() {
+        return refuse(String::from("must have cluster-admin privileges to use the aggregationRule"));
+    }
+    Ok(())
+}
+
+fn may_bind(may: impl Fn(&Attributes<'_>) -> bool, namespace: &str, binding: &Value) -> bool {
+    let role = RoleRef::read(binding);
+    let resource = match role.kind.as_str() {
+        "Role" => "roles",
+        "ClusterRole" => "clusterroles",
+        _ => return false,
+    };
+    may(&Attributes {
+        verb: "bind",
+        is_resource: true,
+        group: binding.str_at(&["roleRef", "apiGroup"]),
+        version: "*",
+        resource,
+        namespace,
+        name: &role.name,
+        ..Attributes::default()
+    })
+}
+
+fn confirm_binding(
+    index: &Index,
+    user: &User,
+    attributes: &Attributes<'_>,
+    new: &Value,
+) -> Result<(), Status> {
+    let role = RoleRef::read(new);
+    let rules = index.rules_of(&role, attributes.namespace).map_err(|missing| missing.status(attributes.resource))?;
+    match missing(index, user, attributes.namespace, rules) {
+        Some(why) => Err(refusal(attributes, new, &why)),
+        None => Ok(()),
+    }
+}
+
+fn refusal(attributes: &Attributes<'_>, new: &Value, why: &str) -> Status {
+    let resource = GroupResource::new(attributes.group, attributes.resource);
+    Status::forbidden(&resource, new.str_at(&["metadata", "name"]), why)
+}
+
+/// What of the wanted rules a user does not hold, as the text of a refusal.
+fn missing(index: &Index, user: &User, namespace: &str, wanted: &[Rule]) -> Option<String> {
+    let (held, errors) = index.held(user, namespace);
+    let atoms = wanted.iter().flat_map(Rule::atoms);
+    let uncovered: Vec<Rule> = atoms.filter(|atom| !held.iter().any(|own| own.covers(atom))).collect();
+    if uncovered.is_empty() {
+        return None;
+    }
+    let shown: BTreeSet<String> = compact(uncovered).iter().map(Rule::describe).collect();
+    let shown: Vec<String> = shown.into_iter().collect();
+    let mut text = format!(
+        "user {} (groups={}) is attempting to grant RBAC permissions not currently held:\n{}",
+        quote(&user.name),
+        quoted(&user.groups),
+        shown.join("\n")
+    );
+    if !errors.is_empty() {
+        text.push_str(&format!("; resolution errors: [{}]", joined(&errors)));
+    }
+    Some(text)
+}
+
+/// Atoms on one resource of any name become one rule with all their verbs.
+fn compact(atoms: Vec<Rule>) -> Vec<Rule> {
+    let mut compacted: Vec<Rule> = Vec::new();
+    for atom in atoms {
+        let is_simple = |rule: &Rule| rule.names.is_empty() && rule.urls.is_empty();
+        let same = compacted.iter_mut().find(|rule| {
+            is_simple(rule)
+                && is_simple(&atom)
+                && rule.groups == atom.groups
+                && rule.resources == atom.resources
+        });
+        match same {
+            Some(rule) => {
+                let verbs: Vec<Text> = rule.verbs.iter().chain(&atom.verbs).cloned().collect();
+                rule.verbs = verbs.into();
+            }
+            None => compacted.push(atom),
+        }
+    }
+    compacted
+}

@@ -1,0 +1,14 @@
+//! Role based access control: rules of roles, who they are bound to, and what may not be granted.
+
+mod binding;
+mod escalation;
+mod index;
+mod rule;
+
+pub use binding::{Binding, RoleRef};
+pub use escalation::{confirm, is_exempt};
+pub use index::{Index, MissingRole};
+pub use rule::Rule;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! Roles and bindings are written only by those who hold what they grant.
+
+use crate::request::Request;
+use pintle_access::Attributes;
+use pintle_engine::admission::Operation;
+use pintle_object::{Status, Value};
+
+/// The refusal of a role or binding that grants more than its writer has.
+pub fn confirm(request: &Request<'_>, object: &Value) -> Result<(), Status> {
+    let target = request.attributes.target;
+    let resource = &target.served.resource;
+    let is_write = matches!(request.attributes.operation, Operation::Create | Operation::Update);
+    if resource.group != "rbac.authorization.k8s.io" || !is_write {
+        return Ok(());
+    }
+    let attributes = Attributes {
+        is_resource: true,
+        group: &resource.group,
+        version: &resource.version,
+        resource: &resource.plural,
+        subresource: target.subresource,
+        namespace: target.namespace,
+        // A name that only the body has was not part of the request.
+        name: if request.is_create() { "" } else { target.name },
+        ..Attributes::default()
+    };
+    let old = request.attributes.old.unwrap_or(&Value::Null);
+    let permissions = request.permissions;
+    permissions.grants.confirm(permissions.authorizer.as_ref(), &request.user(), &attributes, object, old)
+}

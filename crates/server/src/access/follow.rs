@@ -1,0 +1,51 @@
+//! `Follower`: hears of every change of one resource when it is asked, not before.
+//!
+//! Whoever decides from stored objects catches up first. So a decision is never older than the last answered write,
+//! and nothing runs in between.
+
+use pintle_engine::{Engine, Served};
+use pintle_object::Value;
+use pintle_store::{CollectionId, EventKind, Interest, Object, Step, WatchFrom, Watcher};
+use std::sync::Arc;
+
+pub struct Follower {
+    served: Arc<Served>,
+    watcher: Watcher,
+}
+
+/// The follower has to begin anew: what it knows may be wrong.
+pub struct Lost;
+
+impl Follower {
+    /// Begins with everything that is stored; none when the resource is not served.
+    pub fn new(engine: &Engine, group: &str, plural: &str) -> Option<Follower> {
+        let served = engine.find_any(group, plural)?;
+        let collection: CollectionId = served.collection?;
+        let watcher = engine.store.watch(collection, WatchFrom::InitialState, Interest::default()).ok()?;
+        Some(Follower { served, watcher })
+    }
+
+    pub fn is_behind(&self) -> bool {
+        self.watcher.is_behind()
+    }
+
+    /// Tells what is there now of every object that changed: its tree, or none when it is gone.
+    pub fn catch_up(
+        &mut self,
+        engine: &Engine,
+        mut tell: impl FnMut(&Object, Option<Value>),
+    ) -> Result<(), Lost> {
+        while let Some(step) = self.watcher.try_next() {
+            match step {
+                Step::Event(event) if event.kind == EventKind::Deleted => tell(&event.object, None),
+                Step::Event(event) => {
+                    // An object that cannot be read grants nothing.
+                    tell(&event.object, engine.storage_tree(&self.served, &event.object).ok());
+                }
+                Step::InitialDone(_) => {}
+                Step::TooSlow | Step::Closed => return Err(Lost),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! Authorization: whoever has no rights gets nothing and changes nothing; rights take effect at once.
+
+use bytes::Bytes;
+use pintle_testkit::{Client, Server};
+use serde_json::{Value, json};
+
+const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
+
+/// What everyone who is authenticated may create.
+const ABOUT_SELF: [&str; 3] = ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"];
+
+/// Every path of every resource and subresource that discovery tells, with its verbs.
+fn resources(admin: &Client) -> Vec<(String, Vec<String>)> {
+    let groups = admin.get("/apis").json();
+    let versions = groups["groups"].as_array().expect("groups").iter().flat_map(|group| {
+        let versions = group["versions"].as_array().expect("versions").iter();
+        versions.map(|version| format!("/apis/{}", version["groupVersion"].as_str().expect("text")))
+    });
+    let mut found = Vec::new();
+    for root in std::iter::once(String::from("/api/v1")).chain(versions) {
+        for resource in admin.get(&root).json()["resources"].as_array().expect("resources") {
+            let name = resource["name"].as_str().expect("a name");
+            let (plural, sub) = name.split_once('/').unwrap_or((name, ""));
+            let place = if resource["namespaced"] == true { "namespaces/default/" } else { "" };
+            let path = match sub {
+                "" => format!("{root}/{place}{plural}"),
+                sub => format!("{root}/{place}{plural}/x/{sub}"),
+            };
+            let verbs = resource["verbs"].as_array().expect("verbs").iter();
+            found.push((path, verbs.map(|verb| verb.as_str().expect("text").into()).collect()));
+        }
+    }
+    found
+}
+
+/// The request of a verb; `path` is a collection's, or a subresource's.
+fn request(path: &str, verb: &str) -> (&'static str, String) {
+    let is_sub = path.ends_with("/x") || path.contains("/x/");
+    let object = if is_sub { path.to_string() } else { format!("{path}/x") };
+    match verb {
+        "get" => ("GET", object),
+        "update" => ("PUT", object),
+        "patch" => ("PATCH", object),
+        "delete" => ("DELETE", object),
+        "create" => ("POST", path.into()),
+        "deletecollection" => ("DELETE", path.into()),
+        "watch" => ("GET", format!("{path}?watch=1")),
+        _ => ("GET", path.into()),
+    }
+}
+
+#[test]
+fn a_user_without_rights_gets_and_changes_nothing() {
+    let server = Server::with_flags(&["--authorization-mode=Node,RBAC"]);
+    let (admin, alice) = (server.admin(), server.alice());
+    let revision = |admin: &Client| admin.get("/api/v1/configmaps").json()["metadata"]["resourceVersion"].clone();
+    let before = revision(&admin);
+    let mut count = 0;
+    for (path, verbs) in resources(&admin) {
+        for verb in verbs {
+            if verb == "create" && ABOUT_SELF.iter().any(|plural| path.ends_with(plural)) {
+                continue;
+            }
+            let (method, path) = request(&path, &verb);
+            let answer = alice.send(method, &path, &[("content-type", "application/json")], Bytes::from("{}"));
+            assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text());
+            assert_eq!(answer.json()["reason"], "Forbidden", "{method} {path}");
+            count += 1;
+        }
+    }
+    assert!(count > 500, "only {count} requests were tried");
+    assert_eq!(revision(&admin), before);
+}
+
+#[test]
+fn paths_that_are_no_resources_are_guarded() {
+    let server = Server::start();
+    let (alice, nobody) = (server.alice(), server.anonymous());
+    for (path, for_alice, for_nobody) in [
+        ("/", 403, 403),
+        ("/api", 200, 403),
+        ("/apis/apps/v1", 200, 403),
+        ("/openapi/v3", 200, 403),
+        ("/version", 200, 200),
+        ("/readyz", 200, 200),
+        ("/readyz/ping", 403, 403),
+        ("/metrics", 403, 403),
+        ("/openid/v1/jwks", 403, 403),
+        ("/no/such/path", 403, 403),
+    ] {
+        assert_eq!(alice.get(path).status, for_alice, "alice {path}");
+        assert_eq!(nobody.get(path).status, for_nobody, "nobody {path}");
+    }
+}
+
+#[test]
+fn rights_come_and_go_with_their_bindings() {
+    let server = Server::start();
+    let (admin, alice) = (server.admin(), server.alice());
+    let path = "/api/v1/namespaces/default/configmaps";
+    let roles = format!("{RBAC}/namespaces/default/roles");
+    let bindings = format!("{RBAC}/namespaces/default/rolebindings");
+    let rule = json!({"verbs": ["list"], "apiGroups": [""], "resources": ["configmaps"]});
+    assert_eq!(alice.get(path).status, 403);
+    assert_eq!(admin.post(&bindings, &binding("alice")).status, 201);
+    let refused = alice.get(path);
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().contains(r#"RBAC: role.rbac.authorization.k8s.io \"r\" not found"#));
+    assert_eq!(admin.post(&roles, &json!({"metadata": {"name": "r"}, "rules": [rule]})).status, 201);
+    assert_eq!(alice.get(path).status, 200);
+    assert_eq!(alice.get("/api/v1/configmaps").status, 403);
+    assert_eq!(admin.delete(&format!("{bindings}/b")).status, 200);
+    assert_eq!(alice.get(path).status, 403);
+}
+
+fn binding(user: &str) -> Value {
+    let group = "rbac.authorization.k8s.io";
+    json!({
+        "metadata": {"name": "b"}, "roleRef": {"apiGroup": group, "kind": "Role", "name": "r"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+    })
+}
+
+#[test]
+fn rights_are_asked_again_for_whom_one_acts_as() {
+    let server = Server::start();
+    let path = "/api/v1/namespaces/default/configmaps";
+    let as_user = |client: &Client, headers: &[(&str, &str)]| {
+        client.send("GET", path, headers, Bytes::new()).status
+    };
+    let user = ("impersonate-user", "bob");
+    assert_eq!(as_user(&server.admin(), &[user]), 403);
+    assert_eq!(as_user(&server.admin(), &[user, ("impersonate-group", "system:masters")]), 200);
+    assert_eq!(as_user(&server.admin(), &[("impersonate-group", "system:masters")]), 400);
+    assert_eq!(as_user(&server.alice(), &[user, ("impersonate-group", "system:masters")]), 403);
+    assert_eq!(as_user(&server.anonymous(), &[("impersonate-user", "admin")]), 403);
+}
