@@ -53,7 +53,8 @@ fn request(path: &str, verb: &str) -> (&'static str, String) {
 fn a_user_without_rights_gets_and_changes_nothing() {
     let server = Server::with_flags(&["--authorization-mode=Node,RBAC"]);
     let (admin, alice) = (server.admin(), server.alice());
-    let revision = |admin: &Client| admin.get("/api/v1/configmaps").json()["metadata"]["resourceVersion"].clone();
+    let revision =
+        |admin: &Client| admin.get("/api/v1/configmaps").json()["metadata"]["resourceVersion"].clone();
     let before = revision(&admin);
     let mut count = 0;
     for (path, verbs) in resources(&admin) {
@@ -62,7 +63,8 @@ fn a_user_without_rights_gets_and_changes_nothing() {
                 continue;
             }
             let (method, path) = request(&path, &verb);
-            let answer = alice.send(method, &path, &[("content-type", "application/json")], Bytes::from("{}"));
+            let answer =
+                alice.send(method, &path, &[("content-type", "application/json")], Bytes::from("{}"));
             assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text());
             assert_eq!(answer.json()["reason"], "Forbidden", "{method} {path}");
             count += 1;
@@ -125,9 +127,8 @@ fn binding(user: &str) -> Value {
 fn rights_are_asked_again_for_whom_one_acts_as() {
     let server = Server::start();
     let path = "/api/v1/namespaces/default/configmaps";
-    let as_user = |client: &Client, headers: &[(&str, &str)]| {
-        client.send("GET", path, headers, Bytes::new()).status
-    };
+    let as_user =
+        |client: &Client, headers: &[(&str, &str)]| client.send("GET", path, headers, Bytes::new()).status;
     let user = ("impersonate-user", "bob");
     assert_eq!(as_user(&server.admin(), &[user]), 403);
     assert_eq!(as_user(&server.admin(), &[user, ("impersonate-group", "system:masters")]), 200);

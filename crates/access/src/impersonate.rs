@@ -321,7 +321,8 @@ fn bad_extra(key: &str, values: &[String]) -> Option<String> {
 
 /// Keys are paths under a domain: `example.com/key`.
 fn bad_path(key: &str) -> Option<String> {
-    let Some((host, path)) = key.split_once('/').filter(|(host, path)| !host.is_empty() && !path.is_empty()) else {
+    let Some((host, path)) = key.split_once('/').filter(|(host, path)| !host.is_empty() && !path.is_empty())
+    else {
         return Some("must be a domain-prefixed path (such as \"acme.io/foo\")".into());
     };
     if let Some(why) = content::dns1123_subdomain(host).into_iter().next() {
@@ -339,7 +340,8 @@ pub fn node_name(user: &str) -> Option<&str> {
 /// Namespace and name of `system:serviceaccount:<namespace>:<name>`.
 pub fn service_account(user: &str) -> Option<(&str, &str)> {
     let (namespace, name) = user.strip_prefix("system:serviceaccount:")?.split_once(':')?;
-    let is_valid = content::dns1123_label(namespace).is_empty() && content::dns1123_subdomain(name).is_empty();
+    let is_valid =
+        content::dns1123_label(namespace).is_empty() && content::dns1123_subdomain(name).is_empty();
     is_valid.then_some((namespace, name))
 }
 
@@ -370,8 +372,13 @@ mod tests {
 
     fn act(allowed: &'static [&'static str], headers: &[(&str, &str)]) -> Result<String, String> {
         let requestor = User { name: "alice".into(), ..User::default() };
-        let attributes =
-            Attributes { verb: "get", is_resource: true, resource: "pods", name: "p", ..Attributes::default() };
+        let attributes = Attributes {
+            verb: "get",
+            is_resource: true,
+            resource: "pods",
+            name: "p",
+            ..Attributes::default()
+        };
         let wanted = wanted(headers.iter().copied()).map_err(|status| status.message)?.unwrap();
         let user = Impersonation::default()
             .act_as(&Listed(allowed), &requestor, &wanted, &attributes)
@@ -426,7 +433,9 @@ mod tests {
         check(
             &["impersonate users system:node:n"],
             &[("impersonate-user", "system:node:n"), ("impersonate-group", "g")],
-            &format!("groups \"g\" is forbidden: User \"alice\" cannot impersonate resource \"groups\" {place}"),
+            &format!(
+                "groups \"g\" is forbidden: User \"alice\" cannot impersonate resource \"groups\" {place}"
+            ),
         );
         check(
             &[],

@@ -17,9 +17,8 @@ pub fn is_exempt(
     new: &Value,
     old: &Value,
 ) -> bool {
-    let may = |attributes: &Attributes<'_>| {
-        matches!(authorizer.authorize(user, attributes), Decision::Allow(_))
-    };
+    let may =
+        |attributes: &Attributes<'_>| matches!(authorizer.authorize(user, attributes), Decision::Allow(_));
     if user.is_in(MASTERS) || changes_only_for_collection(new, old) {
         return true;
     }
@@ -102,7 +101,8 @@ fn confirm_binding(
     new: &Value,
 ) -> Result<(), Status> {
     let role = RoleRef::read(new);
-    let rules = index.rules_of(&role, attributes.namespace).map_err(|missing| missing.status(attributes.resource))?;
+    let rules =
+        index.rules_of(&role, attributes.namespace).map_err(|missing| missing.status(attributes.resource))?;
     match missing(index, user, attributes.namespace, rules) {
         Some(why) => Err(refusal(attributes, new, &why)),
         None => Ok(()),

@@ -128,11 +128,7 @@ impl Index {
     }
 
     /// The rules of a role as a binding in a namespace sees it.
-    pub fn rules_of<'a>(
-        &self,
-        role: &'a RoleRef,
-        namespace: &str,
-    ) -> Result<&Arc<[Rule]>, MissingRole<'a>> {
+    pub fn rules_of<'a>(&self, role: &'a RoleRef, namespace: &str) -> Result<&Arc<[Rule]>, MissingRole<'a>> {
         let found = match role.kind.as_str() {
             "ClusterRole" => self.cluster_roles.get(&role.name),
             "Role" => self.roles.get(namespace).and_then(|roles| roles.get(&role.name)),

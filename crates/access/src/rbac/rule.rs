@@ -20,7 +20,8 @@ pub struct Rule {
 impl Rule {
     /// Reads an entry of `rules`.
     pub fn read(value: &Value) -> Rule {
-        let texts = |field| value.list_at(&[field]).iter().filter_map(Value::as_str).map(Text::from).collect();
+        let texts =
+            |field| value.list_at(&[field]).iter().filter_map(Value::as_str).map(Text::from).collect();
         Rule {
             verbs: texts("verbs"),
             groups: texts("apiGroups"),
@@ -87,9 +88,8 @@ impl Rule {
 
     /// Whether this rule allows all that an atom does.
     pub(super) fn covers(&self, atom: &Rule) -> bool {
-        let all_of = |own: &[Text], wanted: &[Text]| {
-            has(own, ALL) || wanted.iter().all(|wanted| own.contains(wanted))
-        };
+        let all_of =
+            |own: &[Text], wanted: &[Text]| has(own, ALL) || wanted.iter().all(|wanted| own.contains(wanted));
         all_of(&self.verbs, &atom.verbs)
             && all_of(&self.groups, &atom.groups)
             && (has(&self.resources, ALL)
@@ -139,11 +139,9 @@ fn resource_matches(pattern: &str, attributes: &Attributes<'_>) -> bool {
     if attributes.subresource.is_empty() {
         return pattern == attributes.resource;
     }
-    pattern
-        .split_once('/')
-        .is_some_and(|(resource, sub)| {
-            sub == attributes.subresource && (resource == ALL || resource == attributes.resource)
-        })
+    pattern.split_once('/').is_some_and(|(resource, sub)| {
+        sub == attributes.subresource && (resource == ALL || resource == attributes.resource)
+    })
 }
 
 fn resource_covered(own: &[Text], wanted: &str) -> bool {

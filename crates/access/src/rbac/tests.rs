@@ -109,12 +109,7 @@ fn reasons_name_the_binding() {
         assert_eq!(index.authorize(&user(name, groups), &attributes(wanted)), expected);
     };
     let allow = |why: &str| Decision::Allow(format!("RBAC: allowed by {why}"));
-    check(
-        "alice",
-        &[],
-        "get /pods ns/p",
-        allow(r#"RoleBinding "b/ns" of Role "reader" to User "alice""#),
-    );
+    check("alice", &[], "get /pods ns/p", allow(r#"RoleBinding "b/ns" of Role "reader" to User "alice""#));
     check(
         "x",
         &["ops"],
@@ -220,11 +215,7 @@ fn nobody_grants_more_than_they_have() {
     let of = |kind: &str, name: &str| format!(r#"{{"roleRef":{{{group},"kind":"{kind}","name":"{name}"}}}}"#);
     check("rolebindings", &of("Role", "reader"), "");
     check("rolebindings", &of("Role", "strong"), "");
-    check(
-        "rolebindings",
-        &of("Role", "other"),
-        r#"{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}"#,
-    );
+    check("rolebindings", &of("Role", "other"), r#"{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}"#);
     let missing = write(&alice, "rolebindings", &of("Role", "none"), &Value::Null);
     assert_eq!(missing, Err("rolebindings.rbac.authorization.k8s.io \"none\" not found".into()));
 }
