@@ -3,8 +3,10 @@
 mod authorization;
 mod bad_input;
 mod crud;
+mod custom;
 mod kubectl;
 mod lists;
+mod one_engine;
 mod openapi;
 mod start;
 mod watches;

@@ -13,9 +13,10 @@ use crate::update::Source;
 use pintle_object::time::Time;
 use pintle_object::{Status, Value};
 use pintle_store::{CollectionId, EventKind, Interest, Step, WatchFrom};
-use std::cmp::Ordering;
+use std::cmp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A definition that is deleted is held by this finalizer until its objects are gone.
@@ -101,6 +102,7 @@ impl Controller {
     async fn sync(&mut self, name: &str) {
         let Some(definition) = self.read(name) else { return };
         if meta::is_deleting(&definition) {
+            self.terminate(name);
             if meta::finalizers(&definition).contains(&CLEANUP) {
                 self.clean(name, &definition).await;
             }
@@ -120,6 +122,14 @@ impl Controller {
             if let Err(status) = self.write(name, &set).await {
                 tracing::debug!(name, status.message, "the status of a definition was not written");
             }
+        }
+    }
+
+    /// Lets nothing new be created.
+    fn terminate(&self, name: &str) {
+        let served = self.installed.get(name).into_iter().flat_map(|installed| &installed.served);
+        for custom in served.filter_map(|served| served.custom.as_ref()) {
+            custom.terminating.store(true, Ordering::Relaxed);
         }
     }
 
@@ -281,11 +291,11 @@ fn now() -> Time {
 }
 
 /// `v2`, `v1`, `v1beta2`, `v1beta1`, `v1alpha1`, and then other texts by the alphabet.
-pub(super) fn by_stability(a: &str, b: &str) -> Ordering {
+pub(super) fn by_stability(a: &str, b: &str) -> cmp::Ordering {
     match (stability(a), stability(b)) {
         (Some(a), Some(b)) => b.cmp(&a),
-        (Some(_), None) => Ordering::Less,
-        (None, Some(_)) => Ordering::Greater,
+        (Some(_), None) => cmp::Ordering::Less,
+        (None, Some(_)) => cmp::Ordering::Greater,
         (None, None) => a.cmp(b),
     }
 }

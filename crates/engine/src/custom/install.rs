@@ -6,6 +6,7 @@ use super::rules::{Column, CustomRules};
 use super::{Custom, Scale};
 use crate::engine::{Engine, OwnRules, Served};
 use crate::kinds::Traits;
+use crate::meta;
 use pintle_object::{GroupVersionKind, Value};
 use pintle_schema::custom::{Custom as Schema, types};
 use pintle_schema::resource::Selectable;
@@ -13,6 +14,7 @@ use pintle_schema::{Column as Heading, Resource, Str, Subresource, Verbs};
 use pintle_store::CollectionId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// What all versions of a definition have in common.
 struct Shared<'a> {
@@ -58,6 +60,7 @@ impl Engine {
                     versions: shared.schemas.clone(),
                     webhook: webhook(definition),
                     deprecation: deprecation(definition, version),
+                    terminating: AtomicBool::new(meta::is_deleting(definition)),
                     types: all.clone(),
                     version_types: version_types.clone(),
                     ty,

@@ -22,6 +22,7 @@ use pintle_object::{Text, Value};
 use pintle_schema::{Schema, TypeId, custom};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What one served version of a custom resource has besides what every resource has.
 pub struct Custom {
@@ -32,6 +33,8 @@ pub struct Custom {
     pub(crate) webhook: Option<String>,
     /// What clients of a deprecated version are warned with.
     pub deprecation: Option<String>,
+    /// Set when the definition is deleted: nothing new is created then.
+    pub(crate) terminating: AtomicBool,
     /// Types of all versions, for managed fields, those of each version's objects, and that of this version.
     pub(crate) types: Arc<Schema>,
     pub(crate) version_types: Arc<BTreeMap<String, TypeId>>,
@@ -39,6 +42,12 @@ pub struct Custom {
     pub(crate) scale: Option<Scale>,
     /// `openAPIV3Schema`, for documents.
     pub document: Option<Value>,
+}
+
+impl Custom {
+    pub fn is_terminating(&self) -> bool {
+        self.terminating.load(Ordering::Relaxed)
+    }
 }
 
 /// Where a scale is in an object.

@@ -79,6 +79,12 @@ async fn custom(app: &App, request: &Request, served: &Served) -> Result<Respons
     let path =
         if path == Path::Object && action(request) == Action::Create { Path::Collection } else { path };
     let refuse = || Status::method_not_supported(&served.group_resource(), &request.info.verb);
+    if action(request) == Action::Create
+        && served.custom.as_ref().is_some_and(|custom| custom.is_terminating())
+    {
+        let message = "create not allowed while custom resource definition is terminating";
+        return Err(Status { message: message.into(), ..refuse() });
+    }
     let result = act(app, request, target, path).await.ok_or_else(refuse)?;
     let deprecation = served.custom.as_ref().and_then(|custom| custom.deprecation.clone());
     call::with_warnings(app, request, deprecation.into_iter().collect(), result)
