@@ -28,9 +28,10 @@ pub fn bind(pod: &mut Value, binding: &Value, now: Time) -> Result<(), String> {
         return Err(format!("pod {name} has non-empty .spec.schedulingGates"));
     }
     pod.set(&["spec", "nodeName"], binding.str_at(&["target", "name"]));
-    let annotations = binding.map_at(&["metadata", "annotations"]).into_iter().flat_map(|map| map.iter());
-    for (key, value) in annotations {
-        pod.set(&["metadata", "annotations", key], value.clone());
+    for field in ["annotations", "labels"] {
+        for (key, value) in binding.map_at(&["metadata", field]).into_iter().flat_map(|map| map.iter()) {
+            pod.set(&["metadata", field, key], value.clone());
+        }
     }
     set_scheduled(pod, now);
     Ok(())
@@ -64,11 +65,13 @@ mod tests {
     fn a_pod_is_bound_once() {
         let mut binding = Value::map();
         binding.set(&["target", "name"], "n1");
+        binding.set(&["metadata", "labels", "zone"], "a");
         let mut pod = Value::map();
         pod.set(&["metadata", "name"], "p");
         let now = Time { seconds: 0, nanos: 0 };
         bind(&mut pod, &binding, now).unwrap();
         assert_eq!(pod.str_at(&["spec", "nodeName"]), "n1");
+        assert_eq!(pod.str_at(&["metadata", "labels", "zone"]), "a");
         assert_eq!(pod.list_at(&["status", "conditions"]).len(), 1);
         let again = bind(&mut pod, &binding, now).unwrap_err();
         assert_eq!(again, "pod p is already assigned to node \"n1\"");

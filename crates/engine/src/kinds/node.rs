@@ -1,19 +1,87 @@
 //! Node.
 
 use super::{Context, Rules, cells, keep};
-use pintle_object::{Text, Value};
+use crate::validation::check::{invalid_all, present};
+use crate::validation::{internal_type, ip, meta, net, resources};
+use pintle_object::{ErrorKind, FieldError, FieldErrors, Map, Path, Text, Value, content};
 
 pub struct Node;
+
+const SPEC: Path<'static> = Path::root("spec");
+const STATUS: Path<'static> = Path::root("status");
 
 const ROLE_PREFIX: &str = "node-role.kubernetes.io/";
 const ROLE_LABEL: &str = "kubernetes.io/role";
 
 impl Rules for Node {
-    /// A kubelet registers with its status.
-    fn prepare_create(&self, _object: &mut Value, _context: &Context<'_>) {}
+    /// The first of `podCIDRs` is `podCIDR`; where they differ, `podCIDR` counts.
+    fn default(&self, object: &mut Value) {
+        let one = object.str_at(&["spec", "podCIDR"]).to_string();
+        let first = object.list_at(&["spec", "podCIDRs"]).first().and_then(Value::as_str).map(String::from);
+        match first {
+            Some(first) if one.is_empty() && !first.is_empty() => object.set(&["spec", "podCIDR"], first),
+            Some(first) if first == one => {}
+            _ if one.is_empty() => {}
+            _ => object.set(&["spec", "podCIDRs"], vec![Value::from(one)]),
+        }
+    }
+
+    /// A kubelet registers with its status, but nobody configures kubelets through their nodes any more.
+    fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
+        object.remove(&["spec", "configSource"]);
+        object.remove(&["status", "config"]);
+    }
 
     fn prepare_update(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
         keep(new, old, "status");
+        if present(old, &["spec", "configSource"]).is_none() {
+            new.remove(&["spec", "configSource"]);
+        }
+    }
+
+    fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
+        keep(new, old, "spec");
+        if present(old, &["status", "config"]).is_none() {
+            new.remove(&["status", "config"]);
+        }
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, self.name_rule(), errors);
+        taints(object, errors);
+        amounts(object, errors);
+        pod_networks(object, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
+        self.validate_status(new, old, errors);
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        amounts(new, errors);
+        addresses(new, errors);
+        kept(new, old, errors);
+        declared_features(new, errors);
+        taints(new, errors);
+        if new.str_at(&["spec", "externalID"]) != old.str_at(&["spec", "externalID"]) {
+            errors.forbidden(&SPEC.child("externalID"), "may not be updated");
+        }
+    }
+
+    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        if present(new, &["spec", "configSource"]).is_some() {
+            let why = "the feature is no longer supported since v1.24";
+            out.push(format!("spec.configSource: {why}"));
+        }
+        if !new.str_at(&["spec", "externalID"]).is_empty() {
+            out.push(String::from("spec.externalID: this field is deprecated, and is unused by Kubernetes"));
+        }
+        let path = SPEC.child("podCIDRs");
+        for (index, cidr) in new.list_at(&["spec", "podCIDRs"]).iter().enumerate() {
+            net::warn_cidr(cidr.as_str().unwrap_or(""), &path.index(index), out);
+        }
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
@@ -41,6 +109,134 @@ impl Rules for Node {
     fn selectable(&self, label: &str, object: &Value) -> Option<Text> {
         let flag = object.bool_at(&["spec", "unschedulable"]);
         (label == "spec.unschedulable").then(|| Text::from(if flag { "true" } else { "false" }))
+    }
+}
+
+/// Upstream reports taints as if they stood in the metadata.
+fn taints(node: &Value, errors: &mut FieldErrors) {
+    const TAINTS: Path<'static> = Path::root("metadata.taints");
+    let list = node.list_at(&["spec", "taints"]);
+    for (index, taint) in list.iter().enumerate() {
+        let path = TAINTS.index(index);
+        let (key, value, effect) =
+            (taint.str_at(&["key"]), taint.str_at(&["value"]), taint.str_at(&["effect"]));
+        invalid_all(content::label_key(key), key, &path.child("key"), errors);
+        let messages = content::label_value(value);
+        if !messages.is_empty() {
+            errors.invalid(&path.child("value"), value, &messages.join(";"));
+        }
+        match effect {
+            "" => errors.required(&path.child("effect"), ""),
+            "NoSchedule" | "PreferNoSchedule" | "NoExecute" => {}
+            other => {
+                let words = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+                errors.not_supported(&path.child("effect"), other, &words);
+            }
+        }
+        let is_same = |before: &Value| before.str_at(&["key"]) == key && before.str_at(&["effect"]) == effect;
+        if list.iter().take(index).any(is_same) {
+            let shown = internal_type::shown(taint, "Taint").0;
+            errors.push(FieldError {
+                kind: ErrorKind::Duplicate,
+                field: path.to_string(),
+                message: format!("Duplicate value: {shown}: taints must be unique by key and effect pair"),
+            });
+        }
+    }
+}
+
+fn amounts(node: &Value, errors: &mut FieldErrors) {
+    for field in ["capacity", "allocatable"] {
+        let path = STATUS.child(field);
+        for (name, value) in node.map_at(&["status", field]).into_iter().flat_map(Map::iter) {
+            resources::resource_amount(name, value, &path.child(name), errors);
+        }
+    }
+}
+
+fn pod_networks(node: &Value, errors: &mut FieldErrors) {
+    let path = SPEC.child("podCIDRs");
+    let list = node.list_at(&["spec", "podCIDRs"]);
+    let texts: Vec<&str> = list.iter().map(|cidr| cidr.as_str().unwrap_or("")).collect();
+    for (index, text) in texts.iter().enumerate() {
+        ip::legacy_cidr(text, &path.index(index), errors);
+    }
+    if texts.len() < 2 {
+        return;
+    }
+    let parsed: Vec<_> = texts.iter().map(|text| ip::parse_cidr(text)).collect();
+    let broken = parsed.iter().position(Option::is_none);
+    if let Some(place) = broken {
+        let bad = texts.get(place).copied().unwrap_or_default();
+        errors.internal(
+            &path,
+            &format!(
+                "invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR[{place}]: <nil> \
+                 (invalid CIDR address: {bad})"
+            ),
+        );
+    }
+    let has = |is_ipv6: bool| parsed.iter().flatten().any(|(address, _)| address.is_ipv6() == is_ipv6);
+    if broken.is_some() || !has(true) || !has(false) || texts.len() > 2 {
+        let why = "may specify no more than one CIDR for each IP family";
+        errors.invalid(&path, &Value::List(list.to_vec()), why);
+    }
+    for (index, text) in texts.iter().enumerate() {
+        if texts.iter().take(index).any(|before| before == text) {
+            errors.duplicate(&path.index(index), *text);
+        }
+    }
+}
+
+fn addresses(node: &Value, errors: &mut FieldErrors) {
+    let path = STATUS.child("addresses");
+    let list = node.list_at(&["status", "addresses"]);
+    for (index, address) in list.iter().enumerate() {
+        let is_same = |before: &Value| {
+            ["type", "address"].iter().all(|field| before.str_at(&[field]) == address.str_at(&[field]))
+        };
+        if list.iter().take(index).any(is_same) {
+            errors.duplicate(&path.index(index), internal_type::shown(address, "NodeAddress"));
+        }
+    }
+}
+
+/// What a node was given once stays.
+fn kept(new: &Value, old: &Value, errors: &mut FieldErrors) {
+    let path = SPEC.child("podCIDRs");
+    let networks = |node: &Value| node.list_at(&["spec", "podCIDRs"]).to_vec();
+    let (new_networks, old_networks) = (networks(new), networks(old));
+    let why = "node updates may not change podCIDR except from \"\" to valid";
+    if new_networks.len() != old_networks.len() && !old_networks.is_empty() {
+        errors.forbidden(&path, why);
+    } else {
+        for _ in old_networks.iter().zip(&new_networks).filter(|(old, new)| old != new) {
+            errors.forbidden(&path, why);
+        }
+    }
+    let provider = |node: &Value| node.str_at(&["spec", "providerID"]).to_string();
+    if !provider(old).is_empty() && provider(new) != provider(old) {
+        let why = "node updates may not change providerID except from \"\" to valid";
+        errors.forbidden(&SPEC.child("providerID"), why);
+    }
+}
+
+fn declared_features(node: &Value, errors: &mut FieldErrors) {
+    let path = STATUS.child("declaredFeatures");
+    let mut before = "";
+    for (index, feature) in node.list_at(&["status", "declaredFeatures"]).iter().enumerate() {
+        let name = feature.as_str().unwrap_or("");
+        let path = path.index(index);
+        for why in content::dns1123_subdomain(&name.to_lowercase()) {
+            let shown = pintle_object::field::quote(name);
+            errors.invalid(&path, name, &format!("invalid feature name {shown}: {why}"));
+        }
+        if index > 0 && name == before {
+            errors.duplicate(&path, name);
+        } else if name < before {
+            errors.invalid(&path, name, "list must be sorted alphabetically");
+        }
+        before = name;
     }
 }
 
@@ -82,4 +278,53 @@ fn address(object: &Value, kind: &str) -> Value {
         .find(|address| address.str_at(&["type"]) == kind)
         .map_or(cells::NONE, |address| address.str_at(&["address"]));
     Value::from(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(rest: &str) -> Value {
+        let json = format!(r#"{{"metadata":{{"name":"n","resourceVersion":"1"}},{rest}}}"#);
+        pintle_object::json::parse(json.as_bytes()).expect("test data is JSON")
+    }
+
+    fn check(new: &str, old: &str, expected: &[&str]) {
+        let mut errors = FieldErrors::new();
+        Node.validate_status(&parse(new), &parse(old), &mut errors);
+        let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, expected, "{old} -> {new}");
+    }
+
+    #[test]
+    fn what_a_node_was_given_stays() {
+        check(r#""spec":{"podCIDRs":["10.0.0.0/24"],"providerID":"p"}"#, r#""spec":{}"#, &[]);
+        check(
+            r#""spec":{}"#,
+            r#""spec":{"podCIDRs":["10.0.0.0/24"],"providerID":"p"}"#,
+            &[
+                "spec.podCIDRs: Forbidden: node updates may not change podCIDR except from \"\" to valid",
+                "spec.providerID: Forbidden: node updates may not change providerID except from \"\" to valid",
+            ],
+        );
+        check(
+            r#""status":{"addresses":[{"type":"A","address":"a"},{"type":"A","address":"a"}]}"#,
+            r#""spec":{}"#,
+            &["status.addresses[1]: Duplicate value: {\"Type\":\"A\",\"Address\":\"a\"}"],
+        );
+    }
+
+    #[test]
+    fn the_one_network_counts() {
+        let cases = [
+            (r#"{"podCIDR":"a"}"#, r#"{"podCIDR":"a","podCIDRs":["a"]}"#),
+            (r#"{"podCIDRs":["a","b"]}"#, r#"{"podCIDR":"a","podCIDRs":["a","b"]}"#),
+            (r#"{"podCIDR":"b","podCIDRs":["a"]}"#, r#"{"podCIDR":"b","podCIDRs":["b"]}"#),
+        ];
+        for (spec, expected) in cases {
+            let mut node = parse(&format!(r#""spec":{spec}"#));
+            Node.default(&mut node);
+            assert_eq!(node, parse(&format!(r#""spec":{expected}"#)), "{spec}");
+        }
+    }
 }

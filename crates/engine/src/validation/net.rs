@@ -89,6 +89,35 @@ pub fn warn_ip(text: &str, path: &Path<'_>, out: &mut Vec<String>) {
     }
 }
 
+/// Warns about a network that is valid, but that some programs read as another.
+pub fn warn_cidr(text: &str, path: &Path<'_>, out: &mut Vec<String>) {
+    let Some(cidr) = parse_cidr_sloppy(text) else { return };
+    let before = out.len();
+    let (shown, canonical) = (quote(text), quote(&cidr.to_string()));
+    let (address, prefix) = text.split_once('/').unwrap_or((text, ""));
+    if let Some(address) = parse_ip_sloppy(address)
+        && address != cidr.address
+    {
+        let single = format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 });
+        let single = quote(&single);
+        out.push(format!(
+            "{path}: CIDR value {shown} is ambiguous in this context (should be {canonical} or {single}?)"
+        ));
+    }
+    let strict = address.parse::<IpAddr>().ok().filter(|_| prefix.len() == 1 || !prefix.starts_with('0'));
+    match strict {
+        Some(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
+            if out.len() == before && cidr.to_string() != text {
+                out.push(format!(
+                    "{path}: IPv6 CIDR value {shown} should be in RFC 5952 canonical format ({canonical})"
+                ));
+            }
+        }
+        Some(IpAddr::V4(_)) => {}
+        _ => out.push(format!("{path}: non-standard CIDR value {shown} is invalid: use {canonical}")),
+    }
+}
+
 /// What is wrong with an address in a field that takes any spelling without ambiguity.
 pub fn legacy_ip_messages(text: &str) -> Vec<String> {
     let Some(ip) = parse_ip_sloppy(text) else { return vec![NOT_IP.to_string()] };
