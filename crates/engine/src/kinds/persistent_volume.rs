@@ -3,7 +3,9 @@
 use super::{Context, Rules, cells, keep};
 use crate::meta;
 use crate::validation::check::{self, invalid_all, present};
-use crate::validation::{claim, meta as metadata, pod_spec, resources, volume_source};
+use crate::validation::{
+    claim, internal_type, meta as metadata, node_labels, pod_spec, resources, volume_source,
+};
 use pintle_object::time::Time;
 use pintle_object::{FieldErrors, Map, Path, Value, content};
 
@@ -23,11 +25,15 @@ impl Rules for PersistentVolume {
 
     fn prepare_status(&self, new: &mut Value, old: &Value, context: &Context<'_>) {
         keep(new, old, "spec");
+        let time = |object: &Value| object.at(&["status", "lastPhaseTransitionTime"]).cloned();
         let has_moved = new.str_at(&["status", "phase"]) != old.str_at(&["status", "phase"]);
-        let is_untold =
-            new.at(&["status", "lastPhaseTransitionTime"]) == old.at(&["status", "lastPhaseTransitionTime"]);
-        if has_moved && is_untold {
+        let (told, before) = (time(new).filter(|time| !time.is_null()), time(old));
+        if has_moved && (told.is_none() || told == before) {
             new.set(&["status", "lastPhaseTransitionTime"], now(context));
+        } else if told.is_none()
+            && let Some(before) = before
+        {
+            new.set(&["status", "lastPhaseTransitionTime"], before);
         }
     }
 
@@ -37,6 +43,8 @@ impl Rules for PersistentVolume {
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        // Upstream's strategy and its check of updates both check the new volume.
+        self.validate(new, errors);
         self.validate(new, errors);
         keep_spec(new, old, errors);
     }
@@ -49,6 +57,11 @@ impl Rules for PersistentVolume {
     }
 
     fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        for (key, why) in OLD_ANNOTATIONS {
+            if new.at(&["metadata", "annotations", key]).is_some() {
+                out.push(format!("metadata.annotations[{key}]: {why}"));
+            }
+        }
         for (field, shown, since) in DEPRECATED {
             if present(new, &["spec", field]).is_some() {
                 out.push(format!("spec.{shown}: {since}"));
@@ -59,13 +72,12 @@ impl Rules for PersistentVolume {
                 "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.",
             ));
         }
-        if let Some(amount) =
-            new.at(&["spec", "capacity", "storage"]).filter(|amount| !resources::quantity(amount).is_whole())
-        {
-            let amount = amount.as_str().unwrap_or("");
-            out.push(format!(
-                "spec.capacity[storage]: fractional byte value \"{amount}\" is invalid, must be an integer"
-            ));
+        let path = SPEC.child("nodeAffinity");
+        let path = path.child("required");
+        let path = path.child("nodeSelectorTerms");
+        let terms = new.list_at(&["spec", "nodeAffinity", "required", "nodeSelectorTerms"]);
+        for (index, term) in terms.iter().enumerate() {
+            node_labels::warn_term(term, false, &path.index(index), out);
         }
     }
 
@@ -126,15 +138,25 @@ pub(super) fn storage_class(object: &Value) -> &str {
 }
 
 /// Sources of drivers that are no more: field, name in warnings, since when.
-pub(super) const DEPRECATED: [(&str, &str, &str); 8] = [
+const DEPRECATED: [(&str, &str, &str); 6] = [
     ("photonPersistentDisk", "photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"),
     ("scaleIO", "scaleIO", "deprecated in v1.16, non-functional in v1.22+"),
     ("storageos", "storageOS", "deprecated in v1.22, non-functional in v1.25+"),
     ("glusterfs", "glusterfs", "deprecated in v1.25, non-functional in v1.26+"),
     ("rbd", "rbd", "deprecated in v1.28, non-functional in v1.31+"),
     ("cephfs", "cephfs", "deprecated in v1.28, non-functional in v1.31+"),
-    ("flocker", "flocker", "deprecated in v1.22, non-functional in v1.25+"),
-    ("quobyte", "quobyte", "deprecated in v1.22, non-functional in v1.25+"),
+];
+
+/// Annotations that are fields now.
+pub(super) const OLD_ANNOTATIONS: [(&str, &str); 2] = [
+    (
+        "volume.beta.kubernetes.io/storage-class",
+        "deprecated since v1.8; use \"storageClassName\" attribute instead",
+    ),
+    (
+        "volume.beta.kubernetes.io/mount-options",
+        "deprecated since v1.31; use \"mountOptions\" attribute instead",
+    ),
 ];
 
 const SPEC: Path<'static> = Path::root("spec");
@@ -176,20 +198,29 @@ fn validate_spec(object: &Value, errors: &mut FieldErrors) {
     }
     let has_affinity = node_affinity(spec, errors);
     sources(object, spec, has_affinity, errors);
-    if spec.str_at(&["hostPath", "path"]) == "/" && policy == "Recycle" {
+    let is_root = |path: &str| !path.is_empty() && path.split('/').all(|part| matches!(part, "" | "."));
+    if is_root(spec.str_at(&["hostPath", "path"])) && policy == "Recycle" {
         let path = SPEC.child("persistentVolumeReclaimPolicy");
         errors.forbidden(&path, "may not be 'recycle' for a hostPath mount of '/'");
     }
-    for field in ["storageClassName", "volumeAttributesClassName"] {
-        let class = spec.str_at(&[field]);
-        if !class.is_empty() && field == "storageClassName" {
-            invalid_all(content::dns1123_subdomain(class), class, &SPEC.child(field), errors);
-        }
-        if field == "storageClassName" {
-            pod_spec::optional_one_of(spec, "volumeMode", &claim::VOLUME_MODES, &SPEC, errors);
-        } else if !class.is_empty() {
-            invalid_all(content::dns1123_subdomain(class), class, &SPEC.child(field), errors);
-        }
+    let class = spec.str_at(&["storageClassName"]);
+    if !class.is_empty() {
+        invalid_all(content::dns1123_subdomain(class), class, &SPEC.child("storageClassName"), errors);
+    }
+    pod_spec::optional_one_of(spec, "volumeMode", &claim::VOLUME_MODES, &SPEC, errors);
+    attributes_class(spec, errors);
+}
+
+fn attributes_class(spec: &Value, errors: &mut FieldErrors) {
+    let Some(class) = present(spec, &["volumeAttributesClassName"]).and_then(Value::as_str) else { return };
+    let path = SPEC.child("volumeAttributesClassName");
+    if class.is_empty() {
+        errors.required(&path, "an empty string is disallowed");
+    } else {
+        invalid_all(content::dns1123_subdomain(class), class, &path, errors);
+    }
+    if present(spec, &["csi"]).is_none() {
+        errors.required(&SPEC.child("csi"), "has to be specified when using volumeAttributesClassName");
     }
 }
 
@@ -224,8 +255,9 @@ fn sources(object: &Value, spec: &Value, has_affinity: bool, errors: &mut FieldE
     for field in SOURCES {
         let Some(source) = present(spec, &[field]) else { continue };
         let path = SPEC.child(field);
-        if count > 0 {
-            errors.forbidden(&path, "may not specify more than 1 volume type");
+        if count > 0 && field != "flexVolume" {
+            let shown = if field == "cephfs" { "cephFS" } else { field };
+            errors.forbidden(&SPEC.child(shown), "may not specify more than 1 volume type");
             continue;
         }
         count += 1;
@@ -237,19 +269,13 @@ fn sources(object: &Value, spec: &Value, has_affinity: bool, errors: &mut FieldE
                     place => pod_spec::no_backsteps(place, &path.child("path"), errors),
                 }
                 if !has_affinity {
-                    errors
-                        .required(&Path::root("metadata.annotations"), "Local volume requires node affinity");
+                    errors.required(&SPEC.child("nodeAffinity"), "Local volume requires node affinity");
                 }
             }
             _ => volume_source::validate(field, source, true, &path, errors),
         }
         if field == "iscsi" {
-            let with_name = Value::Map(
-                [("iscsi", source.clone()), ("name", Value::from(object.str_at(&["metadata", "name"])))]
-                    .into_iter()
-                    .collect(),
-            );
-            volume_source::name_limits(field, &with_name, &SPEC, errors);
+            volume_source::iscsi_name(source, object.str_at(&["metadata", "name"]), &path, errors);
         }
     }
     if count == 0 {
@@ -274,12 +300,17 @@ fn csi(source: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
 
 /// The source, mode and nodes of a volume do not change once they are set.
 fn keep_spec(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    let source = |object: &Value| -> Vec<Option<Value>> {
-        SOURCES.iter().map(|field| present(object, &["spec", field]).cloned()).collect()
-    };
-    if source(new) != source(old) {
-        let path = SPEC.child("persistentvolumesource");
-        errors.forbidden(&path, "spec.persistentvolumesource is immutable after creation");
+    const SECRET: [&str; 2] = ["csi", "controllerExpandSecretRef"];
+    let spec = |object: &Value| object.get("spec").cloned().unwrap_or_else(Value::map);
+    let (mut new_source, old_source) = (spec(new), spec(old));
+    if present(&old_source, &["csi"]).is_some() && present(&old_source, &SECRET).is_none() {
+        new_source.remove(&SECRET);
+    }
+    let is_same = |field: &&str| present(&new_source, &[field]) == present(&old_source, &[field]);
+    if !SOURCES.iter().all(is_same) {
+        let difference = internal_type::difference(&old_source, &new_source, "PersistentVolumeSource");
+        let why = format!("spec.persistentvolumesource is immutable after creation\n{difference}");
+        errors.forbidden(&SPEC.child("persistentvolumesource"), &why);
     }
     check::immutable(
         present(new, &["spec", "volumeMode"]),
@@ -288,8 +319,77 @@ fn keep_spec(new: &Value, old: &Value, errors: &mut FieldErrors) {
         errors,
     );
     let (now, before) = (present(new, &["spec", "nodeAffinity"]), present(old, &["spec", "nodeAffinity"]));
-    if before.is_some() && now != before {
+    if let Some(before) = before
+        && now.is_none_or(|now| !same_nodes(now, before))
+    {
         let why = "field is immutable, except for updating from beta label to GA";
-        errors.invalid(&Path::root("nodeAffinity"), now.unwrap_or(&Value::Null), why);
+        let shown = internal_type::shown(now.unwrap_or(&Value::Null), "VolumeNodeAffinity");
+        errors.invalid(&Path::root("nodeAffinity"), shown, why);
+    }
+    let class = |object: &Value| present(object, &["spec", "volumeAttributesClassName"]).is_some();
+    if class(old) && !class(new) {
+        let path = SPEC.child("volumeAttributesClassName");
+        errors.forbidden(&path, "update from non-nil value to nil is forbidden");
+    }
+}
+
+/// Whether two affinities are the same, but for labels that have their newer names in the new one.
+fn same_nodes(new: &Value, old: &Value) -> bool {
+    const TERMS: [&str; 2] = ["required", "nodeSelectorTerms"];
+    let mut renamed = old.clone();
+    let terms = renamed.at_mut(&TERMS).and_then(Value::as_list_mut).into_iter().flatten();
+    for (term, new) in terms.zip(new.list_at(&TERMS)) {
+        for list in ["matchExpressions", "matchFields"] {
+            let requirements = term.at_mut(&[list]).and_then(Value::as_list_mut).into_iter().flatten();
+            for (requirement, new) in requirements.zip(new.list_at(&[list])) {
+                let key = new.str_at(&["key"]);
+                if node_labels::newer(requirement.str_at(&["key"])) == Some(key) {
+                    requirement.set(&["key"], key);
+                }
+            }
+        }
+    }
+    renamed == *new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(new: &str, old: &str, expected: &[&str]) {
+        let parse = |spec: &str| {
+            let json = format!(r#"{{"spec":{spec}}}"#);
+            pintle_object::json::parse(json.as_bytes()).expect("test data is JSON")
+        };
+        let mut errors = FieldErrors::new();
+        keep_spec(&parse(new), &parse(old), &mut errors);
+        let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, expected, "{old} -> {new}");
+    }
+
+    #[test]
+    fn labels_of_nodes_may_get_their_newer_names() {
+        let affinity = |key: &str| {
+            format!(
+                r#"{{"nodeAffinity":{{"required":{{"nodeSelectorTerms":[{{"matchExpressions":[{{"key":"{key}","operator":"Exists"}}]}}]}}}}}}"#
+            )
+        };
+        check(&affinity("kubernetes.io/os"), &affinity("beta.kubernetes.io/os"), &[]);
+        check(
+            &affinity("a"),
+            &affinity("beta.kubernetes.io/os"),
+            &[
+                "nodeAffinity: Invalid value: {\"Required\":{\"NodeSelectorTerms\":[{\"MatchExpressions\":[{\"Key\":\"a\",\"Operator\":\"Exists\",\"Values\":null}],\"MatchFields\":null}]}}: field is immutable, except for updating from beta label to GA",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_secret_for_expansion_may_be_added() {
+        check(
+            r#"{"csi":{"driver":"d","controllerExpandSecretRef":{"name":"s","namespace":"n"}}}"#,
+            r#"{"csi":{"driver":"d"}}"#,
+            &[],
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! PersistentVolumeClaim.
 
-use super::persistent_volume::{access_modes, phase, storage_class};
-use super::{Context, Rules, cells, keep};
+use super::persistent_volume::{OLD_ANNOTATIONS, access_modes, phase, storage_class};
+use super::{Context, Rules, cells, keep, keep_at};
 use crate::validation::check::{self, present};
-use crate::validation::{claim, meta, resources};
+use crate::validation::{claim, internal_type, meta, resources};
 use pintle_object::{FieldErrors, Map, Path, Value, content};
 use std::cmp::Ordering;
 
@@ -12,11 +12,18 @@ pub struct PersistentVolumeClaim;
 impl Rules for PersistentVolumeClaim {
     fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
         object.set(&["status"], [("phase", "Pending")].into_iter().collect::<Map>());
+        drop_data_sources(object, &Value::Null);
         align_data_source(object);
     }
 
     fn prepare_update(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
         keep(new, old, "status");
+        drop_data_sources(new, old);
+        align_data_source(new);
+    }
+
+    fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
+        keep(new, old, "spec");
     }
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
@@ -25,17 +32,24 @@ impl Rules for PersistentVolumeClaim {
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
-        self.validate(new, errors);
         meta::validate_update_strict(new, old, errors);
+        self.validate(new, errors);
         keep_spec(new, old, errors);
     }
 
     fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update_strict(new, old, errors);
+        if new.list_at(&["spec", "accessModes"]).is_empty() {
+            errors.required(&Path::root("Spec.accessModes"), "");
+        }
         status(new, errors);
     }
 
     fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        let (key, why) = OLD_ANNOTATIONS[0];
+        if new.at(&["metadata", "annotations", key]).is_some() {
+            out.push(format!("metadata.annotations[{key}]: {why}"));
+        }
         for list in ["requests", "limits"] {
             if let Some(amount) = new.at(&["spec", "resources", list, "storage"])
                 && !resources::quantity(amount).is_whole()
@@ -72,15 +86,42 @@ impl Rules for PersistentVolumeClaim {
 
 /// `dataSource` and `dataSourceRef` mirror each other while neither reaches into another namespace.
 fn align_data_source(object: &mut Value) {
-    let source = object.at(&["spec", "dataSource"]).filter(|source| !source.is_null()).cloned();
-    let reference = object.at(&["spec", "dataSourceRef"]).filter(|source| !source.is_null()).cloned();
+    if let Some(spec) = object.get_mut("spec") {
+        align_data_source_of(spec);
+    }
+}
+
+fn align_data_source_of(spec: &mut Value) {
+    let source = present(spec, &["dataSource"]).cloned();
+    let reference = present(spec, &["dataSourceRef"]).cloned();
     match (source, reference) {
-        (Some(source), None) => object.set(&["spec", "dataSourceRef"], source),
+        (Some(source), None) => spec.set(&["dataSourceRef"], source),
         (None, Some(mut reference)) if reference.str_at(&["namespace"]).is_empty() => {
             reference.remove(&["namespace"]);
-            object.set(&["spec", "dataSource"], reference);
+            spec.set(&["dataSource"], reference);
         }
         _ => {}
+    }
+}
+
+/// Sources that claims could not name when they were made stay unnamed: those in other namespaces, and in the older
+/// field all but claims and snapshots.
+fn drop_data_sources(new: &mut Value, old: &Value) {
+    let had = |field: &str| present(old, &["spec", field]).is_some();
+    let is_foreign = !new.str_at(&["spec", "dataSourceRef", "namespace"]).is_empty();
+    if is_foreign && !had("dataSourceRef") {
+        new.remove(&["spec", "dataSourceRef"]);
+    }
+    if had("dataSource") || had("dataSourceRef") || present(new, &["spec", "dataSourceRef"]).is_some() {
+        return;
+    }
+    let at = |field: &str| new.str_at(&["spec", "dataSource", field]);
+    let is_known = matches!(
+        (at("kind"), at("apiGroup")),
+        ("PersistentVolumeClaim", "") | ("VolumeSnapshot", "snapshot.storage.k8s.io")
+    );
+    if !is_known {
+        new.remove(&["spec", "dataSource"]);
     }
 }
 
@@ -88,37 +129,34 @@ const SPEC: Path<'static> = Path::root("spec");
 
 /// A claim keeps its spec; a bound one may ask for more storage and another class of attributes.
 fn keep_spec(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    let is_bound = old.str_at(&["status", "phase"]) == "Bound";
-    let kept = |object: &Value| {
-        let mut spec = object.get("spec").cloned().unwrap_or_default();
-        if old.str_at(&["spec", "volumeName"]).is_empty() {
-            spec.remove(&["volumeName"]);
-        }
-        if is_bound {
-            spec.remove(&["resources", "requests"]);
-        }
-        let had_class = present(old, &["spec", "volumeAttributesClassName"]).is_some();
-        let has_class = present(new, &["spec", "volumeAttributesClassName"]).is_some();
-        if is_bound && (!had_class || has_class) {
-            spec.remove(&["volumeAttributesClassName"]);
-        }
-        spec
-    };
-    if kept(new) != kept(old) {
-        let why = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
-        errors.forbidden(&SPEC, why);
+    const STORAGE: [&str; 3] = ["resources", "requests", "storage"];
+    let spec = |object: &Value| object.get("spec").cloned().unwrap_or_else(Value::map);
+    let (mut kept, mut before) = (spec(new), spec(old));
+    align_data_source_of(&mut before);
+    if before.str_at(&["volumeName"]).is_empty() {
+        keep(&mut before, &kept, "volumeName");
     }
-    let storage = |object: &Value, path: &[&str]| {
-        object.at(path).map_or_else(|| resources::quantity(&Value::Null), resources::quantity)
-    };
-    let request = ["spec", "resources", "requests", "storage"];
-    let (now, before) = (storage(new, &request), storage(old, &request));
-    let has_shrunk = now.cmp(&before) == Ordering::Less
-        && now.cmp(&storage(old, &["status", "capacity", "storage"])) != Ordering::Greater;
-    if is_bound && has_shrunk {
-        let path = SPEC.child("resources");
-        let path = path.child("requests");
-        errors.forbidden(&path.child("storage"), "field can not be less than status.capacity");
+    storage_class_update(new, old, &mut kept, errors);
+    if new.str_at(&["status", "phase"]) == "Bound" {
+        if kept.map_at(&["resources", "requests"]).is_some() {
+            keep_at(&mut kept, &before, &STORAGE);
+        }
+        if present(&kept, &["volumeAttributesClassName"]).is_some() {
+            keep(&mut kept, &before, "volumeAttributesClassName");
+        }
+    }
+    if kept != before {
+        let why = "spec is immutable after creation except resources.requests and volumeAttributesClassName \
+                   for bound claims";
+        let difference = internal_type::difference(&before, &kept, "PersistentVolumeClaimSpec");
+        errors.forbidden(&SPEC, &format!("{why}\n{difference}"));
+    }
+    let amount = |value: Option<&Value>| resources::quantity(value.unwrap_or(&Value::Null));
+    let (wanted, had) = (amount(spec(new).at(&STORAGE)), amount(spec(old).at(&STORAGE)));
+    let given = amount(old.at(&["status", "capacity", "storage"]));
+    if wanted.cmp(&had) == Ordering::Less && wanted.cmp(&given) != Ordering::Greater {
+        let path = Path::root("spec.resources.requests.storage");
+        errors.forbidden(&path, "field can not be less than status.capacity");
     }
     check::immutable(
         present(new, &["spec", "volumeMode"]),
@@ -126,6 +164,31 @@ fn keep_spec(new: &Value, old: &Value, errors: &mut FieldErrors) {
         &Path::root("volumeMode"),
         errors,
     );
+}
+
+/// The class moves from the annotation of old to its field, and may be set where there was none.
+fn storage_class_update(new: &Value, old: &Value, kept: &mut Value, errors: &mut FieldErrors) {
+    let (key, _) = OLD_ANNOTATIONS[0];
+    let annotation = |object: &Value| {
+        object.at(&["metadata", "annotations", key]).and_then(Value::as_str).map(String::from)
+    };
+    let field = |object: &Value| {
+        present(object, &["spec", "storageClassName"]).and_then(Value::as_str).map(String::from)
+    };
+    let (class, annotated, was_annotated) = (field(new), annotation(new), annotation(old));
+    let is_unset = field(old).is_none();
+    let moves = is_unset && was_annotated.is_some() && class == was_annotated;
+    if moves && (annotated.is_none() || annotated == was_annotated) {
+        kept.remove(&["storageClassName"]);
+        return;
+    }
+    if annotated != was_annotated {
+        let path = Path::root("metadata.annotations");
+        errors.invalid(&path.child(key), annotated.as_deref().unwrap_or(""), check::IMMUTABLE);
+    }
+    if is_unset && class.is_some() && (was_annotated.is_none() || was_annotated == class) {
+        kept.remove(&["storageClassName"]);
+    }
 }
 
 fn status(object: &Value, errors: &mut FieldErrors) {
@@ -136,27 +199,89 @@ fn status(object: &Value, errors: &mut FieldErrors) {
         "NodeResizeInfeasible",
         "NodeResizePending",
     ];
+    let entries =
+        |field: &str| object.map_at(&["status", field]).into_iter().flat_map(Map::iter).collect::<Vec<_>>();
     let path = Path::root("status.capacity");
-    for (name, amount) in object.map_at(&["status", "capacity"]).into_iter().flat_map(|map| map.iter()) {
-        resources::resource_name(name, &path.key(name), errors);
-        resources::resource_amount(name, amount, &path.key(name), errors);
+    for (name, amount) in entries("capacity") {
+        not_negative(amount, &path.key(name), errors);
     }
     let path = Path::root("status.allocatedResourceStatuses");
-    let statuses = object.map_at(&["status", "allocatedResourceStatuses"]);
-    for (name, word) in statuses.into_iter().flat_map(|map| map.iter()) {
-        check::invalid_all(content::label_key(name), name, &path, errors);
-        let word = word.as_str().unwrap_or("");
-        if !WORDS.contains(&word) {
-            errors.not_supported(&path, word, &WORDS);
+    for (name, word) in entries("allocatedResourceStatuses") {
+        resource_key(name, &path, errors);
+        if !WORDS.contains(&word.as_str().unwrap_or("")) {
+            errors.not_supported(&path, name, &WORDS);
         }
     }
     let path = Path::root("status.allocatedResources");
-    let amounts = object.map_at(&["status", "allocatedResources"]);
-    for (name, amount) in amounts.into_iter().flat_map(|map| map.iter()) {
-        check::invalid_all(content::label_key(name), name, &path, errors);
-        let quantity = resources::quantity(amount);
-        if quantity.sign() < 0 || !quantity.is_whole() {
-            errors.invalid(&path.key(name), amount, "must be a valid resource quantity");
+    for (name, amount) in entries("allocatedResources") {
+        let before = errors.len();
+        resource_key(name, &path, errors);
+        if errors.len() == before {
+            not_negative(amount, &path.key(name), errors);
+        }
+    }
+}
+
+fn not_negative(amount: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let amount = resources::quantity(amount);
+    if amount.sign() < 0 {
+        errors.invalid(path, amount.value(), "must be a valid resource quantity");
+    }
+}
+
+/// Of Kubernetes' own resources, claims know storage.
+fn resource_key(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    let messages = content::label_key(name);
+    if !messages.is_empty() {
+        check::invalid_all(messages, name, path, errors);
+    } else if resources::is_native(name) && name != "storage" {
+        errors.not_supported(path, name, &["storage"]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Value {
+        pintle_object::json::parse(json.as_bytes()).expect("test data is JSON")
+    }
+
+    fn check(new: &str, old: &str, expected: &[&str]) {
+        let mut errors = FieldErrors::new();
+        keep_spec(&parse(new), &parse(old), &mut errors);
+        let shown: Vec<String> =
+            errors.iter().map(|error| error.to_string().lines().next().unwrap_or("").to_string()).collect();
+        assert_eq!(shown, expected, "{old} -> {new}");
+    }
+
+    #[test]
+    fn bound_claims_grow() {
+        let claim = |phase: &str, storage: &str| {
+            format!(
+                r#"{{"spec":{{"resources":{{"requests":{{"storage":"{storage}"}}}}}},"status":{{"phase":"{phase}"}}}}"#
+            )
+        };
+        const KEPT: &str = "spec: Forbidden: spec is immutable after creation except resources.requests and \
+                            volumeAttributesClassName for bound claims";
+        check(&claim("Bound", "2Gi"), &claim("Bound", "1Gi"), &[]);
+        check(&claim("Pending", "2Gi"), &claim("Pending", "1Gi"), &[KEPT]);
+    }
+
+    #[test]
+    fn sources_in_other_namespaces_are_dropped() {
+        let cases = [
+            (r#"{"dataSource":{"kind":"Weird","name":"w"}}"#, "{}"),
+            (r#"{"dataSourceRef":{"kind":"A","name":"w","namespace":"n"}}"#, "{}"),
+            (
+                r#"{"dataSourceRef":{"apiGroup":"g","kind":"A","name":"w"}}"#,
+                r#"{"dataSourceRef":{"apiGroup":"g","kind":"A","name":"w"}}"#,
+            ),
+        ];
+        for (spec, expected) in cases {
+            let mut claim = parse(&format!(r#"{{"spec":{spec}}}"#));
+            drop_data_sources(&mut claim, &Value::Null);
+            assert_eq!(claim, parse(&format!(r#"{{"spec":{expected}}}"#)), "{spec}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::check::{invalid_all, present};
 use super::resources;
+use pintle_object::field::Shown;
 use pintle_object::selector::validate_label_selector;
 use pintle_object::{FieldErrors, Path, Value, content};
 
@@ -19,10 +20,7 @@ pub fn spec(spec: &Value, path: &Path<'_>, is_template: bool, errors: &mut Field
     let storage = amounts.key("storage");
     match spec.at(&["resources", "requests", "storage"]) {
         None => errors.required(&storage, ""),
-        Some(amount) => {
-            resources::resource_name("storage", &storage, errors);
-            resources::positive(amount, &storage, errors);
-        }
+        Some(amount) => resources::positive(amount, &storage, errors),
     }
     class(spec, path, errors);
     if let Some(mode) = present(spec, &["volumeMode"]).and_then(Value::as_str)
@@ -104,16 +102,21 @@ fn both_sources(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let (source, reference) = (present(spec, &["dataSource"]), present(spec, &["dataSourceRef"]));
     let is_foreign = reference.is_some_and(|reference| !reference.str_at(&["namespace"]).is_empty());
     if is_foreign {
-        if let Some(source) = source {
+        if source.is_some() {
             let why = "may not be specified when dataSourceRef.namespace is specified";
-            errors.invalid(&path.child("dataSource"), source, why);
+            errors.invalid(path, path_object(), why);
         }
         return;
     }
     if let (Some(source), Some(reference)) = (source, reference) {
         let same = |field: &str| source.str_at(&[field]) == reference.str_at(&[field]);
         if !["apiGroup", "kind", "name"].into_iter().all(same) {
-            errors.invalid(path, source, "must match dataSourceRef");
+            errors.invalid(path, path_object(), "must match dataSourceRef");
         }
     }
+}
+
+/// Upstream shows the path of the field instead of its value, as an object without fields.
+fn path_object() -> Shown {
+    Shown(String::from("{}"))
 }

@@ -31,6 +31,18 @@ pub fn deprecated(key: &str) -> Option<&'static str> {
     DEPRECATED.iter().find(|(old, _)| *old == key).map(|(_, why)| *why)
 }
 
+/// The newer name of a label that volumes may be moved to.
+pub fn newer(key: &str) -> Option<&'static str> {
+    const NEWER: [(&str, &str); 5] = [
+        ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"),
+        ("failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region"),
+        ("beta.kubernetes.io/os", "kubernetes.io/os"),
+        ("beta.kubernetes.io/arch", "kubernetes.io/arch"),
+        ("beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type"),
+    ];
+    NEWER.iter().find(|(old, _)| *old == key).map(|(_, newer)| *newer)
+}
+
 /// Warnings about a term of a node selector; where its values are only wishes, about those too.
 pub fn warn_term(term: &Value, checks_values: bool, path: &Path<'_>, out: &mut Vec<String>) {
     if present(term, &["matchExpressions"]).is_none() {

@@ -48,6 +48,17 @@ pub fn name_limits(field: &str, volume: &Value, path: &Path<'_>, errors: &mut Fi
     }
 }
 
+/// The name of a persistent volume stays short where its initiator has a name.
+pub fn iscsi_name(source: &Value, volume: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    let portal = source.str_at(&["targetPortal"]);
+    if present(source, &["initiatorName"]).is_some() && volume.len() + 1 + portal.len() > 64 {
+        errors.invalid(&path.child("targetportal"), portal, ISCSI_NAME);
+    }
+}
+
+const ISCSI_NAME: &str = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters \
+                          if iscsi.initiatorName is specified.";
+
 /// The name of a CSI driver.
 pub fn csi_driver(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     const NAME_LEN_MAX: usize = 63;
