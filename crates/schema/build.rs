@@ -161,6 +161,7 @@ impl Types {
         out.text(value("patch"));
         out.text(value("go"));
         out.text(value("in"));
+        out.number(u64::from(has("granular")));
     }
 }
 

@@ -187,7 +187,21 @@ impl Reader {
         let patch = patch(self.text());
         let go_type = Str::Borrowed(self.text());
         let embedded = Str::Borrowed(self.text());
-        Field { name, tags, ty, presence, pointer, required, default, patch, rules, go_type, embedded }
+        let granular = self.number() == 1;
+        Field {
+            name,
+            tags,
+            ty,
+            presence,
+            pointer,
+            required,
+            default,
+            patch,
+            rules,
+            go_type,
+            embedded,
+            granular,
+        }
     }
 }
 

@@ -119,6 +119,8 @@ pub struct Field {
     pub go_type: Str,
     /// The embedded Go struct that holds this field, as paths of decoding errors show it; empty for most.
     pub embedded: Str,
+    /// Server-side apply looks into this field, even where its type is one value elsewhere.
+    pub granular: bool,
 }
 
 /// When Go's JSON encoder writes a field.

@@ -300,8 +300,8 @@ fn write_schema_facts(line: &mut String, schema: &Value) {
             let _ = write!(line, ":{}", keys.join(","));
         }
     }
-    if schema["x-kubernetes-map-type"] == "atomic" {
-        line.push_str(" atomic");
+    if let Some(kind) = schema["x-kubernetes-map-type"].as_str() {
+        let _ = write!(line, " {kind}");
     }
 }
 

@@ -14,8 +14,13 @@ const ROLE_PREFIX: &str = "node-role.kubernetes.io/";
 const ROLE_LABEL: &str = "kubernetes.io/role";
 
 impl Rules for Node {
-    /// The first of `podCIDRs` is `podCIDR`; where they differ, `podCIDR` counts.
+    /// The first of `podCIDRs` is `podCIDR`; where they differ, `podCIDR` counts. What a node has can be allocated.
     fn default(&self, object: &mut Value) {
+        if let Some(capacity) = present(object, &["status", "capacity"]).cloned()
+            && present(object, &["status", "allocatable"]).is_none()
+        {
+            object.set(&["status", "allocatable"], capacity);
+        }
         let one = object.str_at(&["spec", "podCIDR"]).to_string();
         let first = object.list_at(&["spec", "podCIDRs"]).first().and_then(Value::as_str).map(String::from);
         match first {

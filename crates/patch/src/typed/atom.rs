@@ -9,6 +9,8 @@ use pintle_schema::model::{List, ListType, Presence, Schema, Shape, Struct, Type
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Ty {
     Of(TypeId),
+    /// A type that is merged field by field here, although elsewhere it is one value.
+    Granular(TypeId),
     Deduced,
 }
 
@@ -39,6 +41,7 @@ impl MapAtom<'_> {
     /// The type of a key's value, and whether the key is a declared field.
     pub fn child(&self, key: &str) -> (Ty, bool) {
         match self.fields.and_then(|fields| fields.field(key)) {
+            Some(field) if field.granular => (Ty::Granular(field.ty), true),
             Some(field) => (Ty::Of(field.ty), true),
             None => (self.values.unwrap_or(Ty::Deduced), false),
         }
@@ -65,11 +68,12 @@ impl Atom<'_> {
 
 /// The atom of a type; a value decides where the type leaves it open.
 pub(crate) fn atom<'a>(schema: &'a Schema, ty: Ty, value: Option<&Value>) -> Atom<'a> {
-    let Ty::Of(id) = ty else { return deduced(value) };
+    let (Ty::Of(id) | Ty::Granular(id)) = ty else { return deduced(value) };
     match schema.shape(id) {
         Shape::Struct(inner) => {
             let values = inner.open.then_some(Ty::Deduced);
-            Atom::Map(MapAtom { is_atomic: inner.atomic, fields: Some(inner), values })
+            let is_atomic = inner.atomic && !matches!(ty, Ty::Granular(_));
+            Atom::Map(MapAtom { is_atomic, fields: Some(inner), values })
         }
         Shape::List(list) => Atom::List(ListAtom {
             item: Ty::Of(list.item),

@@ -34,7 +34,7 @@ enum Step<'v> {
 
 impl<'a, 'v> Walk<'a, 'v> {
     fn value(&mut self, ty: Ty, value: &'v Value) {
-        let Ty::Of(id) = ty else { return };
+        let (Ty::Of(id) | Ty::Granular(id)) = ty else { return };
         if value.is_null() {
             return;
         }

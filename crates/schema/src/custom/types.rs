@@ -135,6 +135,7 @@ fn field(name: &str, ty: TypeId) -> Field {
         rules: None,
         go_type: Str::Borrowed(""),
         embedded: Str::Borrowed(""),
+        granular: false,
     }
 }
 

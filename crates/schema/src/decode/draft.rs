@@ -120,6 +120,7 @@ mod tests {
             rules: None,
             go_type: "".into(),
             embedded: "".into(),
+            granular: false,
         };
         let inner = Struct::new((0..count).map(field).collect(), false);
         let ty = |shape| Type { name: "".into(), shape };
