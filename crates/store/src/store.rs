@@ -258,6 +258,15 @@ impl Store {
             .collect()
     }
 
+    /// Lets etcd forget what was before a revision.
+    #[cfg(test)]
+    pub(crate) async fn compact(&self, revision: Revision) -> Result<(), CommitError> {
+        match &self.front {
+            Front::Embedded(_) => Ok(()),
+            Front::Etcd(remote) => remote.compact(revision).await,
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn is_routing(&self, collection: CollectionId) -> bool {
         !self.collection(collection).routes().is_empty()

@@ -3,7 +3,9 @@
 //! A test talks to loopback only, on a free port, and ends only the process that it started.
 
 mod client;
+mod etcd;
 mod server;
 
 pub use client::{Answer, Client};
+pub use etcd::{Etcd, etcd_binary};
 pub use server::{Server, free_port, kubectl, pintle_binary};

@@ -176,6 +176,13 @@ impl Remote {
         }
     }
 
+    #[cfg(test)]
+    pub async fn compact(&self, revision: Revision) -> Result<(), CommitError> {
+        let ask = wire::CompactRequest { revision: wire::number(revision) };
+        let call = self.client().call::<_, wire::Nothing>(wire::COMPACT, ask, Repeat::Always);
+        call.await.map(|_| ()).map_err(failed)
+    }
+
     /// Whether etcd answers at all.
     pub async fn check(&self, timeout: Duration) -> Result<(), String> {
         let key = self.reader.keys.outer("/registry/health");

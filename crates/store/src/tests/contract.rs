@@ -1,11 +1,23 @@
-//! What the store promises of writes, reads and restarts, on the embedded backend.
+//! What the store promises of writes, reads and restarts.
 
+use super::place::{Place, everywhere};
 use super::*;
 
-#[tokio::test]
-async fn writes_are_compared_and_swapped() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, things) = open(dir.path());
+everywhere!(
+    writes_are_compared_and_swapped,
+    deletions_are_compared_too,
+    everything_is_there_after_a_restart,
+    past_snapshots_are_exact,
+    pages_are_of_one_state,
+    objects_expire,
+    a_revision_is_reached_or_not_in_time,
+    concurrent_writers_never_lose_an_update,
+    what_a_new_resource_finds_is_read_again,
+    a_closed_store_takes_no_writes,
+);
+
+async fn writes_are_compared_and_swapped(place: &Place) {
+    let (store, things) = place.open().await;
     let first = store.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
     assert!(matches!(
         store.commit(put(things, "a", "2", Expected::Absent)).await,
@@ -27,21 +39,79 @@ async fn writes_are_compared_and_swapped() {
     assert_eq!(store.revision(), gone.modified);
 }
 
+async fn deletions_are_compared_too(place: &Place) {
+    let (store, things) = place.open().await;
+    let first = store.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
+    let second = store.commit(put(things, "a", "2", Expected::At(first.modified))).await.unwrap();
+    match store.commit(delete(things, "a", first.modified)).await {
+        Err(CommitError::Stale(found)) => assert_eq!(found.modified, second.modified),
+        other => panic!("{other:?}"),
+    }
+    let gone = store.commit(delete(things, "a", second.modified)).await.unwrap();
+    assert_eq!((gone.value.as_ref(), gone.created), (b"2".as_ref(), first.modified));
+    let again = store.commit(delete(things, "a", second.modified)).await;
+    assert!(matches!(again, Err(CommitError::Missing)), "{again:?}");
+    let anew = store.commit(put(things, "a", "3", Expected::Absent)).await.unwrap();
+    assert_eq!(anew.created, anew.modified);
+}
+
+async fn everything_is_there_after_a_restart(place: &Place) {
+    let (store, things) = place.open().await;
+    let a = store.commit(put(things, "a", "x", Expected::Absent)).await.unwrap();
+    let b = store.commit(put(things, "b", "y", Expected::Absent)).await.unwrap();
+    let last = store.commit(delete(things, "a", a.modified)).await.unwrap().modified;
+    store.close().await;
+    let (store, things) = place.open().await;
+    assert_eq!(store.revision(), last);
+    assert_eq!(names(&store.snapshot(things)), ["b"]);
+    let found = store.get(things, &key("b")).unwrap();
+    assert_eq!((found.created, found.modified, &found.digest), (b.created, b.modified, &b.digest));
+    let next = store.commit(put(things, "c", "z", Expected::Absent)).await.unwrap();
+    assert_eq!(next.modified, Revision(last.0 + 1));
+}
+
 #[tokio::test]
-async fn everything_is_there_after_a_restart() {
+async fn a_watch_goes_on_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let (store, things) = open(dir.path());
     let a = store.commit(put(things, "a", "x", Expected::Absent)).await.unwrap();
     store.commit(put(things, "b", "y", Expected::Absent)).await.unwrap();
-    let last = store.commit(delete(things, "a", a.modified)).await.unwrap().modified;
+    store.commit(delete(things, "a", a.modified)).await.unwrap();
     store.close().await;
     let (store, things) = open(dir.path());
-    assert_eq!(store.revision(), last);
-    assert_eq!(names(&store.snapshot(things)), ["b"]);
     let mut watcher = store.watch(things, WatchFrom::After(a.modified), Interest::default()).unwrap();
     assert_eq!(lines(&mut watcher, 2).await, ["Added b", "Deleted a"]);
-    let next = store.commit(put(things, "c", "z", Expected::Absent)).await.unwrap();
-    assert_eq!(next.modified, Revision(last.0 + 1));
+}
+
+async fn a_closed_store_takes_no_writes(place: &Place) {
+    let (store, things) = place.open().await;
+    store.commit(put(things, "a", "x", Expected::Absent)).await.unwrap();
+    store.close().await;
+    let refused = store.commit(put(things, "b", "x", Expected::Absent)).await;
+    assert!(matches!(refused, Err(CommitError::ReadOnly(_))), "{refused:?}");
+    assert!(store.get(things, &key("a")).is_some());
+}
+
+/// A list in pages shows the state of its first page, whatever is written meanwhile.
+async fn pages_are_of_one_state(place: &Place) {
+    let (store, things) = place.open().await;
+    let mut at = Vec::new();
+    for name in ["a", "b", "c", "d"] {
+        at.push(store.commit(put(things, name, "0", Expected::Absent)).await.unwrap().modified);
+    }
+    store.catch_up().await.unwrap();
+    let first = store.snapshot(things);
+    let page: Vec<String> =
+        first.range("/registry/things/", None).take(2).map(|object| object.key.to_string()).collect();
+    store.commit(delete(things, "c", at[2])).await.unwrap();
+    store.commit(put(things, "d", "1", Expected::At(at[3]))).await.unwrap();
+    store.commit(put(things, "bb", "1", Expected::Absent)).await.unwrap();
+    let later = store.past(things, first.revision).await.unwrap();
+    let rest: Vec<_> = later
+        .range("/registry/things/", Some(&page[1]))
+        .map(|object| (object.digest.name.to_string(), object.modified))
+        .collect();
+    assert_eq!(rest, [(String::from("c"), at[2]), (String::from("d"), at[3])]);
 }
 
 #[tokio::test]
@@ -52,10 +122,8 @@ async fn a_second_process_is_kept_out() {
     assert!(error.as_deref().is_some_and(|error| error.contains("in use by another process")), "{error:?}");
 }
 
-#[tokio::test]
-async fn past_snapshots_are_exact() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, things) = open(dir.path());
+async fn past_snapshots_are_exact(place: &Place) {
+    let (store, things) = place.open().await;
     let a = store.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
     let b = store.commit(put(things, "b", "1", Expected::Absent)).await.unwrap();
     store.commit(delete(things, "a", a.modified)).await.unwrap();
@@ -66,20 +134,17 @@ async fn past_snapshots_are_exact() {
     assert_eq!(names(&store.snapshot_at(things, a.modified).unwrap()), ["a"]);
 }
 
-#[tokio::test]
-async fn objects_expire() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, things) = open(dir.path());
+async fn objects_expire(place: &Place) {
+    let (store, things) = place.open().await;
     let mut watcher = store.watch(things, WatchFrom::Now, Interest::default()).unwrap();
-    let write = Write { ttl_seconds: Some(0), ..put(things, "a", "x", Expected::Absent) };
+    let write = Write { ttl_seconds: Some(1), ..put(things, "a", "x", Expected::Absent) };
     store.commit(write).await.unwrap();
     assert_eq!(lines(&mut watcher, 2).await, ["Added a", "Deleted a"]);
     assert!(store.get(things, &key("a")).is_none());
 }
 
-#[tokio::test]
-async fn a_revision_is_reached_or_not_in_time() {
-    let (store, things) = open_on(Box::new(Memory::default()));
+async fn a_revision_is_reached_or_not_in_time(place: &Place) {
+    let (store, things) = place.open().await;
     let at = store.commit(put(things, "a", "0", Expected::Absent)).await.unwrap().modified;
     assert!(store.reached(at, Duration::from_secs(1)).await);
     assert!(!store.reached(Revision(at.0 + 1), Duration::from_millis(1)).await);
@@ -120,23 +185,31 @@ async fn the_history_on_disk_is_bounded_in_bytes() {
     assert_eq!(memory.rows(), 2);
 }
 
-#[tokio::test]
-async fn what_a_new_resource_finds_can_be_read_again() {
-    struct Blind;
-    impl Digester for Blind {
-        fn digest(&self, _: &str, _: &[u8]) -> Option<(CollectionId, Digest)> {
-            None
-        }
-    }
-    let memory = Memory::default();
-    let (store, things) = open_on(Box::new(memory.clone()));
-    store.commit(put(things, "a", "l n1", Expected::Absent)).await.unwrap();
+/// Objects of a resource that comes to be served later, and what is written to it from then on.
+async fn what_a_new_resource_finds_is_read_again(place: &Place) {
+    let (store, things) = place.open().await;
+    let late = Key::new("/registry/late/ns/a");
+    let digest_of = |value: &str| Digest { name: Text::from(value), ..Digest::default() };
+    let write = |collection, expected, value: &'static str| Write {
+        collection,
+        key: late.clone(),
+        expected,
+        change: Change::Put { value: Bytes::from(value), digest: digest_of(value) },
+        ttl_seconds: None,
+    };
+    let collection = store.add_collection("/registry/late/ns/");
+    assert_ne!(collection, things);
+    let first = store.commit(write(collection, Expected::Absent, "1")).await.unwrap();
     store.close().await;
-    let store = Store::open(Box::new(memory), Vec::new(), &Blind, Options::default()).unwrap();
-    let things = store.add_collection("/registry/things/ns/");
-    assert_eq!(store.get(things, &key("a")).unwrap().digest, Digest::default());
-    store.digest_again(things, |object| Some(digest(object.key.as_str(), "l n1"))).await;
-    assert_eq!(store.get(things, &key("a")).unwrap().digest, digest(&key("a"), "l n1"));
+
+    let (store, _) = place.open().await;
+    let collection = store.add_collection("/registry/late/ns/");
+    assert_eq!(store.get(collection, late.as_str()).unwrap().modified, first.modified);
+    let read = move |object: &Object| Some(digest_of(std::str::from_utf8(&object.value).ok()?));
+    store.digest_again(collection, read).await;
+    assert_eq!(store.get(collection, late.as_str()).unwrap().digest, digest_of("1"));
+    store.commit(write(collection, Expected::At(first.modified), "2")).await.unwrap();
+    assert_eq!(store.get(collection, late.as_str()).unwrap().digest, digest_of("2"));
 }
 
 #[tokio::test]
@@ -159,10 +232,8 @@ async fn pages_go_on_after_the_last_key() {
     assert_eq!(page("/registry/things/a/", Some("/registry/things/b/x")), [""; 0]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn concurrent_writers_never_lose_an_update() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, things) = open(dir.path());
+async fn concurrent_writers_never_lose_an_update(place: &Place) {
+    let (store, things) = place.open().await;
     let store = Arc::new(store);
     store.commit(put(things, "counter", "0", Expected::Absent)).await.unwrap();
     let mut tasks = Vec::new();

@@ -4,6 +4,8 @@ mod contract;
 mod crash;
 mod disk;
 mod model;
+mod on_etcd;
+mod place;
 mod watches;
 
 use crate::backend::sqlite::Sqlite;

@@ -1,17 +1,29 @@
 //! What the store promises of watches.
 
+use super::place::{Place, everywhere};
 use super::*;
 
-#[tokio::test]
-async fn watches_deliver_in_order_to_the_interested() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, things) = open(dir.path());
+everywhere!(
+    watches_deliver_in_order_to_the_interested,
+    an_interest_gets_its_own_events_only,
+    an_object_enters_and_leaves_an_interest,
+    a_deletion_shows_the_last_state_at_its_revision,
+    watches_begin_where_they_are_asked_to,
+    progress_never_runs_ahead_of_what_was_delivered,
+    writes_elsewhere_are_progress_too,
+    a_watch_from_the_future_waits_for_it,
+    who_is_slower_than_the_window_must_begin_anew,
+    watches_end_with_the_store,
+);
+
+async fn watches_deliver_in_order_to_the_interested(place: &Place) {
+    let (store, things) = place.open().await;
     let a = store.commit(put(things, "a", "l n1", Expected::Absent)).await.unwrap();
     let mut all = store.watch(things, WatchFrom::InitialState, Interest::default()).unwrap();
     let on_n2 = Interest { field: Some((0, Text::from("n2"))), ..Interest::default() };
     let mut n2 = store.watch(things, WatchFrom::Now, on_n2).unwrap();
     let named = Interest { name: Some(Text::from("b")), ..Interest::default() };
-    let mut only_b = store.watch(things, WatchFrom::After(Revision(1)), named).unwrap();
+    let mut only_b = store.watch(things, WatchFrom::After(a.modified), named).unwrap();
     let moved = store.commit(put(things, "a", "l n2", Expected::At(a.modified))).await.unwrap();
     store.commit(put(things, "b", "l n1", Expected::Absent)).await.unwrap();
     store.commit(put(things, "a", "l n3", Expected::At(moved.modified))).await.unwrap();
@@ -23,9 +35,8 @@ async fn watches_deliver_in_order_to_the_interested() {
     assert_eq!(lines(&mut all, 1).await, ["Closed"]);
 }
 
-#[tokio::test]
-async fn an_interest_gets_its_own_events_only() {
-    let (store, things) = open_on(Box::new(Memory::default()));
+async fn an_interest_gets_its_own_events_only(place: &Place) {
+    let (store, things) = place.open().await;
     let mut watchers: Vec<Watcher> =
         [("a", "", ""), ("", "x", ""), ("b", "x", ""), ("", "", "n1"), ("a", "", "n1")]
             .into_iter()
@@ -46,9 +57,67 @@ async fn an_interest_gets_its_own_events_only() {
     }
 }
 
-#[tokio::test]
-async fn progress_never_runs_ahead_of_what_was_delivered() {
-    let (store, things) = open_on(Box::new(Memory::default()));
+async fn an_object_enters_and_leaves_an_interest(place: &Place) {
+    let (store, things) = place.open().await;
+    let mut watcher = store.watch(things, WatchFrom::Now, interest("", "", "n2")).unwrap();
+    let mut at = store.commit(put(things, "a", "l n1", Expected::Absent)).await.unwrap().modified;
+    for value in ["l n2", "m n2", "l n3", "l n4", "l n2"] {
+        at = store.commit(put(things, "a", value, Expected::At(at))).await.unwrap().modified;
+    }
+    store.commit(delete(things, "a", at)).await.unwrap();
+    let mut fits = Vec::new();
+    for _ in 0..5 {
+        let Step::Event(event) = step(&mut watcher).await else { panic!("an event was due") };
+        let is_in = watcher.interest().fits(&event.object);
+        let was_in = watcher.interest().fits(event.previous.as_ref().unwrap());
+        fits.push((event.kind, was_in, is_in));
+    }
+    use EventKind::{Deleted, Modified};
+    let expected = [
+        (Modified, false, true),
+        (Modified, true, true),
+        (Modified, true, false),
+        (Modified, false, true),
+        (Deleted, true, true),
+    ];
+    assert_eq!(fits, expected);
+    assert_eq!(watcher.progress(), store.revision());
+}
+
+async fn a_deletion_shows_the_last_state_at_its_revision(place: &Place) {
+    let (store, things) = place.open().await;
+    let a = store.commit(put(things, "a", "last", Expected::Absent)).await.unwrap();
+    let mut watcher = store.watch(things, WatchFrom::Now, Interest::default()).unwrap();
+    let gone = store.commit(delete(things, "a", a.modified)).await.unwrap();
+    let Step::Event(event) = step(&mut watcher).await else { panic!("an event was due") };
+    assert_eq!((event.kind, event.revision), (EventKind::Deleted, gone.modified));
+    assert_eq!((event.object.modified, event.object.created), (gone.modified, a.created));
+    assert_eq!((event.object.value.as_ref(), &event.object.digest), (b"last".as_ref(), &a.digest));
+    assert_eq!(event.previous.as_ref().unwrap().modified, a.modified);
+}
+
+async fn watches_begin_where_they_are_asked_to(place: &Place) {
+    let (store, things) = place.open().await;
+    let a = store.commit(put(things, "a", "0", Expected::Absent)).await.unwrap().modified;
+    let b = store.commit(put(things, "b", "0", Expected::Absent)).await.unwrap().modified;
+    store.commit(put(things, "a", "1", Expected::At(a))).await.unwrap();
+    let watch = |from| store.watch(things, from, Interest::default()).unwrap();
+    let mut watchers = [
+        (watch(WatchFrom::Now), vec![]),
+        (watch(WatchFrom::After(a)), vec!["Added b", "Modified a"]),
+        (watch(WatchFrom::After(b)), vec!["Modified a"]),
+        (watch(WatchFrom::InitialState), vec!["Added a", "Added b", "InitialDone"]),
+    ];
+    store.commit(put(things, "c", "0", Expected::Absent)).await.unwrap();
+    for (watcher, expected) in &mut watchers {
+        expected.push("Added c");
+        assert_eq!(lines(watcher, expected.len()).await, *expected);
+        assert_eq!(watcher.progress(), store.revision());
+    }
+}
+
+async fn progress_never_runs_ahead_of_what_was_delivered(place: &Place) {
+    let (store, things) = place.open().await;
     let a = store.commit(put(things, "a", "0", Expected::Absent)).await.unwrap().modified;
     let mut watchers = [
         store.watch(things, WatchFrom::InitialState, Interest::default()).unwrap(),
@@ -64,18 +133,17 @@ async fn progress_never_runs_ahead_of_what_was_delivered() {
     }
 }
 
-#[tokio::test]
-async fn writes_elsewhere_are_progress_too() {
-    let (store, things) = open_on(Box::new(Memory::default()));
+async fn writes_elsewhere_are_progress_too(place: &Place) {
+    let (store, things) = place.open().await;
     let others = store.add_collection("/registry/others/");
     let mut watcher = store.watch(things, WatchFrom::Now, Interest::default()).unwrap();
-    let at = store.commit(put(others, "a", "0", Expected::Absent)).await.unwrap().modified;
+    let elsewhere = Write { key: Key::new("/registry/others/a"), ..put(others, "a", "0", Expected::Absent) };
+    let at = store.commit(elsewhere).await.unwrap().modified;
     assert_eq!(watcher.progress(), at);
 }
 
-#[tokio::test]
-async fn a_watch_from_the_future_waits_for_it() {
-    let (store, things) = open_on(Box::new(Memory::default()));
+async fn a_watch_from_the_future_waits_for_it(place: &Place) {
+    let (store, things) = place.open().await;
     let now = store.revision();
     let ahead = WatchFrom::After(Revision(now.0 + 2));
     let mut all = store.watch(things, ahead, Interest::default()).unwrap();
@@ -87,11 +155,10 @@ async fn a_watch_from_the_future_waits_for_it() {
     assert_eq!(lines(&mut some, 1).await, ["Added c"]);
 }
 
-#[tokio::test]
-async fn who_is_slower_than_the_window_must_begin_anew() {
+async fn who_is_slower_than_the_window_must_begin_anew(place: &Place) {
     let window = Window { events_max: 5, ..Window::default() };
     let options = Options { window, ..Options::default() };
-    let (store, things) = open_with(Box::new(Memory::default()), options);
+    let (store, things) = place.open_with(options).await;
     let mut all = store.watch(things, WatchFrom::Now, Interest::default()).unwrap();
     let mut some = store.watch(things, WatchFrom::Now, interest("ns", "", "")).unwrap();
     let start = store.revision();
@@ -131,9 +198,8 @@ async fn a_watcher_that_left_costs_nothing() {
     assert!(!store.is_routing(things));
 }
 
-#[tokio::test]
-async fn watches_end_with_the_store() {
-    let (store, things) = open_on(Box::new(Memory::default()));
+async fn watches_end_with_the_store(place: &Place) {
+    let (store, things) = place.open().await;
     let mut all = store.watch(things, WatchFrom::Now, Interest::default()).unwrap();
     let mut some = store.watch(things, WatchFrom::Now, interest("ns", "", "")).unwrap();
     drop(store);

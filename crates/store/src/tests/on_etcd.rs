@@ -1,0 +1,228 @@
+//! What only etcd brings: others that write beside us, lost connections, a past that is compacted, leases.
+
+use super::place::{connect, etcd_options};
+use super::*;
+use pintle_testkit::Etcd;
+
+/// An etcd of its own; the test is left out where there is none.
+macro_rules! etcd {
+    () => {
+        match Etcd::start() {
+            Some(etcd) => etcd,
+            None => return,
+        }
+    };
+}
+
+async fn open_at(etcd: &Etcd) -> (Store, CollectionId) {
+    connect(&etcd_options(&[etcd.url()]), Options::default()).await
+}
+
+#[tokio::test]
+async fn what_others_write_shows_up() {
+    let etcd = etcd!();
+    let (ours, things) = open_at(&etcd).await;
+    let (theirs, _) = open_at(&etcd).await;
+    let mut watcher = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
+    let a = theirs.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
+    ours.catch_up().await.unwrap();
+    let found = ours.get(things, &key("a")).unwrap();
+    assert_eq!((found.modified, &found.digest), (a.modified, &a.digest));
+    assert!(matches!(
+        ours.commit(put(things, "a", "2", Expected::Absent)).await,
+        Err(CommitError::Exists(found)) if found.modified == a.modified
+    ));
+    let b = ours.commit(put(things, "a", "2", Expected::At(a.modified))).await.unwrap();
+    // What was overtaken sees by what.
+    match theirs.commit(put(things, "a", "3", Expected::At(a.modified))).await {
+        Err(CommitError::Stale(found)) => assert_eq!(found.modified, b.modified),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(theirs.get(things, &key("a")).unwrap().modified, b.modified);
+    theirs.commit(delete(things, "a", b.modified)).await.unwrap();
+    assert!(matches!(
+        ours.commit(put(things, "a", "4", Expected::At(b.modified))).await,
+        Err(CommitError::Missing)
+    ));
+    assert_eq!(lines(&mut watcher, 3).await, ["Added a", "Modified a", "Deleted a"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_of_now_see_every_write_before_them() {
+    let etcd = etcd!();
+    let (ours, things) = open_at(&etcd).await;
+    let (theirs, _) = open_at(&etcd).await;
+    let ours = Arc::new(ours);
+    let mut at = theirs.commit(put(things, "a", "0", Expected::Absent)).await.unwrap().modified;
+    for index in 0..50 {
+        at = theirs.commit(put(things, "a", &index.to_string(), Expected::At(at))).await.unwrap().modified;
+        let readers: Vec<_> = (0..8)
+            .map(|_| {
+                let ours = ours.clone();
+                tokio::spawn(async move {
+                    ours.catch_up().await.unwrap();
+                    ours.get(things, &key("a")).unwrap().modified
+                })
+            })
+            .collect();
+        for reader in readers {
+            assert!(reader.await.unwrap() >= at);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_etcd_is_followed_again_without_a_gap() {
+    let mut etcd = etcd!();
+    let (ours, things) = open_at(&etcd).await;
+    let mut watcher = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
+    let a = ours.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
+    etcd.kill();
+    assert!(matches!(
+        ours.commit(put(things, "b", "1", Expected::Absent)).await,
+        Err(CommitError::Unavailable(_))
+    ));
+    assert!(ours.check(Duration::from_secs(2)).await.is_err());
+    // What is in memory can be read all the same.
+    assert_eq!(ours.get(things, &key("a")).unwrap().modified, a.modified);
+    etcd.spawn();
+    let (theirs, _) = open_at(&etcd).await;
+    theirs.commit(put(things, "b", "1", Expected::Absent)).await.unwrap();
+    ours.commit(put(things, "c", "1", Expected::Absent)).await.unwrap();
+    assert_eq!(lines(&mut watcher, 3).await, ["Added a", "Added b", "Added c"]);
+    assert!(ours.check(Duration::from_secs(2)).await.is_ok());
+}
+
+#[tokio::test]
+async fn another_endpoint_is_asked_when_one_is_down() {
+    let etcd = etcd!();
+    let nobody = format!("http://127.0.0.1:{}", pintle_testkit::free_port());
+    let (ours, things) = connect(&etcd_options(&[nobody, etcd.url()]), Options::default()).await;
+    let mut watcher = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
+    ours.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
+    assert_eq!(lines(&mut watcher, 1).await, ["Added a"]);
+}
+
+#[tokio::test]
+async fn what_was_compacted_while_etcd_was_away_is_read_anew() {
+    let mut etcd = etcd!();
+    let (ours, things) = open_at(&etcd).await;
+    let kept = ours.commit(put(things, "kept", "1", Expected::Absent)).await.unwrap();
+    let gone = ours.commit(put(things, "gone", "1", Expected::Absent)).await.unwrap();
+    let mut all = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
+    let mut some = ours.watch(things, WatchFrom::Now, interest("ns", "", "")).unwrap();
+    etcd.kill();
+    // A second store writes and compacts while the first still waits before it asks again.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    etcd.spawn();
+    let (theirs, _) = open_at(&etcd).await;
+    theirs.commit(delete(things, "gone", gone.modified)).await.unwrap();
+    let new = theirs.commit(put(things, "new", "1", Expected::Absent)).await.unwrap();
+    theirs.compact(new.modified).await.unwrap();
+    ours.catch_up().await.unwrap();
+    assert_eq!(names(&ours.snapshot(things)), ["kept", "new"]);
+    let found = ours.get(things, &key("kept")).unwrap();
+    assert_eq!(found.modified, kept.modified);
+    // Had it asked before the compaction, it has missed nothing.
+    match lines(&mut all, 1).await[0].as_str() {
+        "TooSlow" => {
+            assert!(Arc::ptr_eq(&found, &kept), "what is unchanged stays as it is");
+            assert_eq!(lines(&mut some, 1).await, ["TooSlow"]);
+            let early = ours.watch(things, WatchFrom::After(gone.modified), Interest::default());
+            assert!(early.is_err_and(|gone| gone.oldest >= new.modified));
+        }
+        line => assert_eq!(line, "Deleted gone"),
+    }
+}
+
+#[tokio::test]
+async fn the_past_before_the_start_is_read_from_etcd() {
+    let etcd = etcd!();
+    let (theirs, things) = open_at(&etcd).await;
+    let a = theirs.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
+    let b = theirs.commit(put(things, "b", "1", Expected::Absent)).await.unwrap();
+    let last = theirs.commit(delete(things, "a", a.modified)).await.unwrap();
+    let (ours, _) = open_at(&etcd).await;
+    assert!(ours.snapshot_at(things, b.modified).is_err());
+    let past = ours.past(things, b.modified).await.unwrap();
+    assert_eq!((names(&past), past.revision), (vec![String::from("a"), String::from("b")], b.modified));
+    ours.compact(last.modified).await.unwrap();
+    assert!(matches!(ours.past(things, b.modified).await, Err(Past::Gone(_))));
+}
+
+#[tokio::test]
+async fn a_large_collection_comes_in_pages() {
+    let etcd = etcd!();
+    let (theirs, things) = open_at(&etcd).await;
+    let theirs = Arc::new(theirs);
+    let large = "x".repeat(20_000);
+    let tasks: Vec<_> = (0..1200)
+        .map(|index| {
+            let (theirs, value) = (theirs.clone(), if index % 2 == 0 { large.clone() } else { "1".into() });
+            tokio::spawn(async move {
+                theirs.commit(put(things, &format!("{index:04}"), &value, Expected::Absent)).await.unwrap()
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let (ours, _) = open_at(&etcd).await;
+    let (ours, theirs) = (ours.snapshot(things), theirs.snapshot(things));
+    assert_eq!(names(&ours), names(&theirs));
+    assert!(ours.range("", None).zip(theirs.range("", None)).all(|(a, b)| a.value == b.value));
+}
+
+#[tokio::test]
+async fn a_full_etcd_says_so_in_its_own_words() {
+    let Some(etcd) = Etcd::with_flags(&["--quota-backend-bytes=1000000"]) else { return };
+    let (ours, things) = open_at(&etcd).await;
+    let large = "x".repeat(100_000);
+    for index in 0..50 {
+        match ours.commit(put(things, &index.to_string(), &large, Expected::Absent)).await {
+            Ok(_) => {}
+            Err(CommitError::Refused(why)) => {
+                assert_eq!(why, "etcdserver: mvcc: database space exceeded");
+                return;
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    panic!("etcd is not full");
+}
+
+#[tokio::test]
+async fn a_value_that_is_too_large_is_refused() {
+    let etcd = etcd!();
+    let (ours, things) = open_at(&etcd).await;
+    let refused = ours.commit(put(things, "a", &"x".repeat(1_800_000), Expected::Absent)).await;
+    assert!(
+        matches!(&refused, Err(CommitError::Refused(why)) if why.contains("request is too large")),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn servers_take_turns_in_compacting() {
+    let etcd = etcd!();
+    let compacting = etcd::Options {
+        compaction_interval: Duration::from_millis(300),
+        ..etcd_options(&[etcd.url()])
+    };
+    let (ours, things) = connect(&compacting, Options::default()).await;
+    let (_theirs, _) = connect(&compacting, Options::default()).await;
+    let first = ours.commit(put(things, "a", "1", Expected::Absent)).await.unwrap().modified;
+    let mut at = first;
+    for index in 0..200 {
+        at = ours.commit(put(things, "a", &index.to_string(), Expected::At(at))).await.unwrap().modified;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        // A third one, which knows nothing of the past, asks etcd for it.
+        if index % 20 == 0 {
+            let (asking, _) = open_at(&etcd).await;
+            if matches!(asking.past(things, first).await, Err(Past::Gone(_))) {
+                return;
+            }
+        }
+    }
+    panic!("nothing was compacted");
+}

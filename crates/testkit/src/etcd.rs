@@ -1,0 +1,112 @@
+//! An etcd process with a data directory of its own.
+
+use crate::server::free_port;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// Ends etcd with the test, however that ends: the shell waits for the end of its input, which the test holds open.
+const KEEPER: &str = r#""$@" & etcd=$!; cat >/dev/null; kill -9 $etcd 2>/dev/null"#;
+
+/// A running etcd of one member; it is stopped when dropped.
+pub struct Etcd {
+    dir: TempDir,
+    binary: PathBuf,
+    port: u16,
+    flags: Vec<String>,
+    keeper: Option<Child>,
+}
+
+impl Etcd {
+    /// Starts with an empty data directory; nothing where no etcd is installed.
+    pub fn start() -> Option<Etcd> {
+        Etcd::with_flags(&[])
+    }
+
+    pub fn with_flags(flags: &[&str]) -> Option<Etcd> {
+        let Some(binary) = etcd_binary() else {
+            eprintln!("there is no etcd on this machine: what needs it is not tested");
+            return None;
+        };
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let flags = flags.iter().map(ToString::to_string).collect();
+        let mut etcd = Etcd { dir, binary, port: free_port(), flags, keeper: None };
+        etcd.spawn();
+        Some(etcd)
+    }
+
+    /// Starts again on the same data directory and port, after `kill`.
+    pub fn spawn(&mut self) {
+        let url = self.url();
+        let peer = format!("http://127.0.0.1:{}", free_port());
+        let log = std::fs::File::create(self.dir.path().join("log")).expect("the log can be written");
+        let child = Command::new("sh")
+            .args(["-c", KEEPER, "sh"])
+            .arg(&self.binary)
+            .arg("--data-dir")
+            .arg(self.dir.path().join("data"))
+            .args(["--listen-client-urls", &url, "--advertise-client-urls", &url])
+            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+            .args(["--initial-cluster", &format!("default={peer}"), "--log-level", "error"])
+            .args(&self.flags)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().expect("the log handle can be shared"))
+            .stderr(log)
+            .spawn()
+            .expect("a shell starts");
+        self.keeper = Some(child);
+        let end = Instant::now() + START_MAX;
+        while !self.is_healthy() {
+            let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+            assert!(Instant::now() < end, "etcd is not ready after {START_MAX:?}:\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Kills the process at once.
+    pub fn kill(&mut self) {
+        if let Some(mut keeper) = self.keeper.take() {
+            drop(keeper.stdin.take());
+            let _ = keeper.wait();
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn is_healthy(&self) -> bool {
+        let ask = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+            stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+            stream.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        ask().is_ok_and(|answer| answer.contains(r#""health":"true""#))
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The etcd binary: `ETCD_BIN`, one on the path, or the one that `.ci/etcd` put into the target directory.
+pub fn etcd_binary() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("ETCD_BIN") {
+        return Some(PathBuf::from(path));
+    }
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&paths).map(|dir| dir.join("etcd"));
+    let test = std::env::current_exe().unwrap_or_default();
+    let beside: Vec<PathBuf> = test.ancestors().skip(1).map(|dir| dir.join("etcd/etcd")).collect();
+    on_path.chain(beside).find(|path: &PathBuf| Path::is_file(path))
+}
