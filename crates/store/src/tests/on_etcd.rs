@@ -205,10 +205,8 @@ async fn a_value_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn servers_take_turns_in_compacting() {
     let etcd = etcd!();
-    let compacting = etcd::Options {
-        compaction_interval: Duration::from_millis(300),
-        ..etcd_options(&[etcd.url()])
-    };
+    let compacting =
+        etcd::Options { compaction_interval: Duration::from_millis(300), ..etcd_options(&[etcd.url()]) };
     let (ours, things) = connect(&compacting, Options::default()).await;
     let (_theirs, _) = connect(&compacting, Options::default()).await;
     let first = ours.commit(put(things, "a", "1", Expected::Absent)).await.unwrap().modified;

@@ -60,7 +60,11 @@ impl Shared {
 }
 
 pub(super) fn etcd_options(servers: &[String]) -> etcd::Options {
-    etcd::Options { servers: servers.to_vec(), compaction_interval: Duration::ZERO, ..etcd::Options::default() }
+    etcd::Options {
+        servers: servers.to_vec(),
+        compaction_interval: Duration::ZERO,
+        ..etcd::Options::default()
+    }
 }
 
 pub(super) async fn connect(etcd: &etcd::Options, options: Options) -> (Store, CollectionId) {
