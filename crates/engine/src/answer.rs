@@ -108,18 +108,19 @@ impl Engine {
     }
 
     /// The metadata of an object alone, as `PartialObjectMetadata`.
-    pub fn partial(&self, tree: &Value) -> Value {
+    pub fn partial(&self, served: &Served, tree: &Value) -> Value {
         let mut partial = Value::map();
         partial.set(&["kind"], "PartialObjectMetadata");
         partial.set(&["apiVersion"], META_VERSION);
         partial.set(&["metadata"], tree.get("metadata").cloned().unwrap_or_else(Value::map));
+        hide_annotations(served, &mut partial);
         partial
     }
 
     pub fn partial_list(&self, served: &Served, listing: &Listing) -> Result<Value, Status> {
         let mut items = Vec::with_capacity(listing.items.len());
         for object in &listing.items {
-            items.push(self.partial(&self.tree(served, object)?));
+            items.push(self.partial(served, &self.tree(served, object)?));
         }
         let mut list = Value::map();
         list.set(&["kind"], "PartialObjectMetadataList");
@@ -161,6 +162,16 @@ impl Engine {
         }
         out.extend_from_slice(b"}\n");
         Bytes::from(out)
+    }
+}
+
+/// Upstream takes metadata from its internal form, in which some annotations are fields.
+fn hide_annotations(served: &Served, partial: &mut Value) {
+    for annotation in served.rules.field_annotations() {
+        partial.remove(&["metadata", "annotations", annotation]);
+    }
+    if partial.map_at(&["metadata", "annotations"]).is_some_and(Map::is_empty) {
+        partial.remove(&["metadata", "annotations"]);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::admission::Operation;
 use crate::call::{Call, Written};
-use crate::engine::{Engine, Target};
+use crate::engine::{Engine, Served, Target};
 use crate::options::parse_uint;
 use crate::validation::{self, NameRule};
 use crate::{convert, encoding, meta};
@@ -24,6 +24,7 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
         let served = target.served;
+        refuse(served, &object)?;
         convert::default(&self.api, served, &mut object);
         meta::wipe_system_fields(&mut object);
         meta::ensure_namespace(&mut object, target.namespace)?;
@@ -124,11 +125,12 @@ impl Engine {
             return Err(Status::invalid(&served.storage.group_kind(), meta::name(draft), errors));
         }
         served.rules.warnings(draft, None, &mut call.warnings);
+        served.rules.complete(draft);
         Ok(())
     }
 
     /// Shows again what the JSON of the stored type always shows, and rules or patches took away.
-    pub(crate) fn settle(&self, served: &crate::engine::Served, draft: &mut Value) {
+    pub(crate) fn settle(&self, served: &Served, draft: &mut Value) {
         pintle_schema::decode::settle(&self.api.schema, served.storage_ty, draft);
     }
 
@@ -158,12 +160,7 @@ impl Engine {
     }
 
     /// A draft in the storage version as the answer to a write.
-    pub(crate) fn written(
-        &self,
-        served: &crate::engine::Served,
-        draft: Value,
-        created: bool,
-    ) -> Result<Written, Status> {
+    pub(crate) fn written(&self, served: &Served, draft: Value, created: bool) -> Result<Written, Status> {
         let mut object = convert::from_storage(&self.api, served, draft)?;
         encoding::set_kind(served, &mut object);
         Ok(Written { object, created })
@@ -195,4 +192,12 @@ pub(crate) fn store_failed(error: CommitError) -> Status {
             Status::internal("a write did not find what it expected")
         }
     }
+}
+
+/// Refuses a body that its type allows and its kind does not.
+pub(crate) fn refuse(served: &Served, body: &Value) -> Result<(), Status> {
+    served.rules.refuse(body).map_err(|why| {
+        let (kind, version) = (&served.resource.kind, quote(&served.resource.version));
+        Status::bad_request(format!("{kind} in version {version} cannot be handled as a {kind}: {why}"))
+    })
 }

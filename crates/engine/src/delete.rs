@@ -22,6 +22,8 @@ pub enum Deleted {
 
 const ATTEMPTS_MAX: usize = 5;
 
+const ORPHANS: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
+
 impl Engine {
     pub async fn delete(
         &self,
@@ -31,6 +33,7 @@ impl Engine {
     ) -> Result<Deleted, Status> {
         let served = target.served;
         target.check_name()?;
+        warn_of_orphans(served, options, call);
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let collection = served.collection.ok_or_else(missing)?;
         let mut is_current = !self.store.is_shared();
@@ -214,4 +217,12 @@ pub(crate) fn check_preconditions(
         ));
     }
     Ok(())
+}
+
+/// Says once that dependents stay, where upstream says it.
+pub(crate) fn warn_of_orphans(served: &Served, options: &DeleteOptions, call: &mut Call<'_>) {
+    let is_said = options.propagation.is_some() || options.orphan_dependents.is_some();
+    if served.traits.warns_of_orphans && !is_said && !call.warnings.iter().any(|text| text == ORPHANS) {
+        call.warnings.push(String::from(ORPHANS));
+    }
 }

@@ -17,6 +17,7 @@ impl Engine {
         selection: &Selection,
         call: &mut Call<'_>,
     ) -> Result<Listing, Status> {
+        crate::delete::warn_of_orphans(target.served, options, call);
         let listing = self.list(target.served, target.namespace, list, selection).await?;
         for object in &listing.items {
             let digest = &object.digest;

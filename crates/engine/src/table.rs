@@ -110,7 +110,11 @@ impl Engine {
         write_value(&mut out, &Value::List(cells));
         out.extend_from_slice(b",\"object\":");
         let ty = self.meta_type("PartialObjectMetadata");
-        encode::json::encode(&self.api.schema, ty, &self.partial(scale), &mut out);
+        let mut partial = Value::map();
+        partial.set(&["kind"], "PartialObjectMetadata");
+        partial.set(&["apiVersion"], META_VERSION);
+        partial.set(&["metadata"], scale.get("metadata").cloned().unwrap_or_else(Value::map));
+        encode::json::encode(&self.api.schema, ty, &partial, &mut out);
         out.extend_from_slice(b"}]}");
         out
     }
@@ -143,7 +147,7 @@ impl Engine {
         match style.include {
             Include::Metadata => {
                 let ty = self.meta_type("PartialObjectMetadata");
-                encode::json::encode(&self.api.schema, ty, &self.partial(tree), out);
+                encode::json::encode(&self.api.schema, ty, &self.partial(served, tree), out);
             }
             Include::Object => encode::json::encode(&self.api.schema, served.resource.ty, tree, out),
             Include::None => out.extend_from_slice(b"null"),

@@ -2,7 +2,7 @@
 
 use crate::admission::Operation;
 use crate::call::{Call, Written};
-use crate::create::store_failed;
+use crate::create::{refuse, store_failed};
 use crate::engine::{Engine, Target};
 use crate::preconditions::{
     check_name, check_uid, check_version, goes_with_update, keep_system_fields, uid_conflict,
@@ -46,6 +46,7 @@ impl Engine {
         mut body: Value,
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
+        refuse(target.served, &body)?;
         convert::default(&self.api, target.served, &mut body);
         meta::ensure_namespace(&mut body, target.namespace)?;
         check_name(&target, &body)?;
@@ -221,6 +222,7 @@ impl Engine {
             return Err(Status::invalid(&served.storage.group_kind(), meta::name(new), errors));
         }
         served.rules.warnings(new, Some(old), &mut call.warnings);
+        served.rules.complete(new);
         Ok(())
     }
 

@@ -113,11 +113,18 @@ fn other(app: &App, request: &Request) -> Result<Response, Status> {
     }
     match discovery::answer(app, request)? {
         Some(response) => Ok(response),
+        None if is_built_in(app, path) => Err(no_such_resource()),
         None => {
             tracing::debug!(path, "nothing is served here");
             Ok(Response::not_found_page())
         }
     }
+}
+
+/// Whether a path is under a group that is compiled in, be it of a version that is not served.
+fn is_built_in(app: &App, path: &str) -> bool {
+    let group = path.strip_prefix("/apis/").and_then(|rest| rest.split_once('/')).map(|(group, _)| group);
+    group.is_some_and(|group| app.engine.api.resources.all.iter().any(|resource| resource.group == group))
 }
 
 /// What the router says to a method that a path does not take.

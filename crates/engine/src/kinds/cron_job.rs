@@ -1,9 +1,13 @@
 //! CronJob.
 
-use super::{Rules, cells, pod};
-use pintle_object::Value;
+use super::{Rules, cells, job, pod};
+use crate::validation::{cron, meta};
+use pintle_object::{FieldErrors, Value};
 
 pub struct CronJob;
+
+/// Upstream names the field so.
+const ZONE_IN_SCHEDULE: &str = "CRON_TZ or TZ used in spec.spec.schedule is not officially supported, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details";
 
 impl Rules for CronJob {
     fn default(&self, object: &mut Value) {
@@ -12,6 +16,27 @@ impl Rules for CronJob {
 
     fn has_generation(&self) -> bool {
         true
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, self.name_rule(), errors);
+        cron::spec(object, None, errors);
+        cron::name(object, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        cron::spec(new, Some(old), errors);
+    }
+
+    fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+        if old.is_none() {
+            job::name_warning(new, out);
+        }
+        let is_changed = old.is_none_or(|old| old.get("spec") != new.get("spec"));
+        if is_changed && new.str_at(&["spec", "schedule"]).contains("TZ") {
+            out.push(String::from(ZONE_IN_SCHEDULE));
+        }
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

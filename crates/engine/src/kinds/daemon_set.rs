@@ -12,7 +12,18 @@ pub struct DaemonSet;
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 impl Rules for DaemonSet {
+    fn refuse(&self, object: &Value) -> Result<(), String> {
+        match object.at(&["metadata", "annotations", TEMPLATE_GENERATION]).and_then(Value::as_str) {
+            Some(text) => int64(text).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// A body without the annotation counts from zero, which is what its manager then owns.
     fn default(&self, object: &mut Value) {
+        if template_generation(object) == 0 {
+            set_template_generation(object, 0);
+        }
         pod::default_template(object, &["spec", "template"]);
         if object.str_at(&["spec", "updateStrategy", "type"]) == "RollingUpdate" {
             let rolling: [&str; 3] = ["spec", "updateStrategy", "rollingUpdate"];
@@ -20,6 +31,10 @@ impl Rules for DaemonSet {
             set_default(object, &rolling, "maxUnavailable", 1);
             set_default(object, &rolling, "maxSurge", 0);
         }
+    }
+
+    fn field_annotations(&self) -> &'static [&'static str] {
+        &[TEMPLATE_GENERATION]
     }
 
     fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
@@ -31,6 +46,11 @@ impl Rules for DaemonSet {
         keep(new, old, "status");
         let changed = new.at(&["spec", "template"]) != old.at(&["spec", "template"]);
         set_template_generation(new, template_generation(old) + i64::from(changed));
+    }
+
+    fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
+        keep(new, old, "spec");
+        set_template_generation(new, template_generation(old));
     }
 
     fn has_generation(&self) -> bool {
@@ -82,6 +102,15 @@ impl Rules for DaemonSet {
             cells::selector(object, &["spec", "selector"]),
         ]
     }
+}
+
+/// A number as Go reads it, or Go's words for why it is none.
+fn int64(text: &str) -> Result<i64, String> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let why = if is_number { "value out of range" } else { "invalid syntax" };
+    let error = || format!("strconv.ParseInt: parsing {}: {why}", pintle_object::field::quote(text));
+    text.parse().map_err(|_| error())
 }
 
 fn template_generation(object: &Value) -> i64 {

@@ -1,6 +1,6 @@
 //! HorizontalPodAutoscaler, in its stored version autoscaling/v2.
 
-use super::{Rules, cells, set_default};
+use super::{Rules, autoscaler_v1, cells, set_default};
 use crate::validation::{NameRule, autoscaler, meta};
 use pintle_object::{FieldErrors, Map, Value};
 
@@ -27,6 +27,10 @@ impl Rules for HorizontalPodAutoscaler {
     fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update_strict(new, old, errors);
         autoscaler::status(new, errors);
+    }
+
+    fn field_annotations(&self) -> &'static [&'static str] {
+        &autoscaler_v1::ANNOTATIONS
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

@@ -63,7 +63,7 @@ fn spec(object: &Value, errors: &mut FieldErrors) {
         if controller.len() > CONTROLLER_LEN_MAX {
             errors.too_long(&path, CONTROLLER_LEN_MAX);
         }
-        domain_prefixed_path(controller, &path, errors);
+        check::domain_prefixed_path(controller, &path, errors);
     }
     if let Some(parameters) = check::present(object, &["spec", "parameters"]) {
         parameters_reference(parameters, &SPEC.child("parameters"), errors);
@@ -99,20 +99,5 @@ fn parameters_reference(parameters: &Value, path: &Path<'_>, errors: &mut FieldE
             }
         },
         Some(other) => errors.not_supported(&path.child("scope"), other, &["Cluster", "Namespace"]),
-    }
-}
-
-/// `example.com/a/b`
-fn domain_prefixed_path(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
-    let (domain, rest) = text.split_once('/').unwrap_or((text, ""));
-    if domain.is_empty() || rest.is_empty() {
-        errors.invalid(path, text, "must be a domain-prefixed path (such as \"acme.io/foo\")");
-        return;
-    }
-    check::invalid_all(content::dns1123_subdomain(domain), domain, path, errors);
-    let is_segment = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte);
-    if !rest.bytes().all(is_segment) {
-        let why = content::regex_error("Invalid path", "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+", &[]);
-        errors.invalid(path, rest, &why);
     }
 }

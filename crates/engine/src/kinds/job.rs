@@ -2,7 +2,8 @@
 
 use super::{Context, Rules, cells, pod, set_default};
 use crate::meta;
-use pintle_object::{Map, Text, Value};
+use crate::validation::job;
+use pintle_object::{FieldErrors, Map, Text, Value, content};
 
 pub struct Job;
 
@@ -13,12 +14,7 @@ impl Rules for Job {
         set_default(object, &["spec"], "completionMode", "NonIndexed");
         set_default(object, &["spec"], "suspend", false);
         set_default(object, &["spec"], "manualSelector", false);
-        let labels = object.at(&["spec", "template", "metadata", "labels"]).cloned();
-        if let Some(labels) = labels.filter(|labels| labels.as_map().is_some_and(|map| !map.is_empty()))
-            && object.map_at(&["metadata", "labels"]).is_none_or(Map::is_empty)
-        {
-            object.set(&["metadata", "labels"], labels);
-        }
+        default_labels(object);
     }
 
     fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
@@ -28,12 +24,30 @@ impl Rules for Job {
         }
     }
 
-    fn raises_generation(&self, new: &Value, old: &Value) -> bool {
-        new.get("spec") != old.get("spec")
-    }
-
     fn has_generation(&self) -> bool {
         true
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        job::job(object, true, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        job::update::update(new, old, errors);
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        job::status::update(new, old, errors);
+    }
+
+    fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+        if old.is_none() {
+            name_warning(new, out);
+        }
+    }
+
+    fn complete(&self, object: &mut Value) {
+        default_labels(object);
     }
 
     fn selectable(&self, label: &str, object: &Value) -> Option<Text> {
@@ -53,6 +67,27 @@ impl Rules for Job {
             images,
             cells::selector(object, &["spec", "selector"]),
         ]
+    }
+}
+
+/// A job without labels has those of its pods.
+fn default_labels(object: &mut Value) {
+    let labels = object.at(&["spec", "template", "metadata", "labels"]).cloned();
+    if let Some(labels) = labels.filter(|labels| labels.as_map().is_some_and(|map| !map.is_empty()))
+        && object.map_at(&["metadata", "labels"]).is_none_or(Map::is_empty)
+    {
+        object.set(&["metadata", "labels"], labels);
+    }
+}
+
+/// Names end up in hostnames of pods, which are labels.
+pub(super) fn name_warning(object: &Value, out: &mut Vec<String>) {
+    let messages = content::dns1123_label(object.str_at(&["metadata", "name"]));
+    if !messages.is_empty() {
+        let why = messages.join(" ");
+        out.push(format!(
+            "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [{why}]"
+        ));
     }
 }
 

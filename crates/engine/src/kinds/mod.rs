@@ -185,6 +185,12 @@ pub trait Rules: Send + Sync {
         self.validate_status(new, old, errors);
     }
 
+    /// Defaults that upstream adds when it reads the stored object back: they see what preparation and admission
+    /// have set, and are not validated.
+    fn complete(&self, object: &mut Value) {
+        let _ = object;
+    }
+
     /// Texts of `Warning` headers for a create (`old` is `None`) or an update.
     fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
         let _ = (new, old, out);
@@ -200,6 +206,17 @@ pub trait Rules: Send + Sync {
     fn selectable(&self, label: &str, object: &Value) -> Option<Text> {
         let _ = (label, object);
         None
+    }
+
+    /// Annotations that stand for fields which the kind has in upstream's internal form only.
+    fn field_annotations(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Why a decoded body is no object of this kind, though its type allows it.
+    fn refuse(&self, object: &Value) -> Result<(), String> {
+        let _ = object;
+        Ok(())
     }
 
     /// Whether objects of this kind hold a share of the server's pools, or bring other objects with them.

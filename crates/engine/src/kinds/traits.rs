@@ -23,6 +23,8 @@ pub struct Traits {
     pub dependents: Dependents,
     /// A delete answers with the deleted object instead of a Status.
     pub returns_deleted: bool,
+    /// A delete that does not say what becomes of dependents is warned that they stay.
+    pub warns_of_orphans: bool,
     /// Objects expire after the time that `--event-ttl` gives.
     pub expires: bool,
 }
@@ -36,6 +38,7 @@ pub fn traits(group: &str, kind: &str) -> Traits {
             "creates" => traits.creates_on_update = true,
             "versioned" => traits.needs_version = true,
             "returns" => traits.returns_deleted = true,
+            "warned" => traits.warns_of_orphans = true,
             "expires" => traits.expires = true,
             "orphans" => traits.dependents = Dependents::Orphan,
             "ungarbaged" => traits.dependents = Dependents::Unsupported,
@@ -67,7 +70,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", "versioned"),
     ("apiextensions.k8s.io", "CustomResourceDefinition", "versioned"),
     ("apiregistration.k8s.io", "APIService", "versioned"),
-    ("batch", "Job", "orphans"),
+    ("batch", "Job", "orphans warned"),
     ("coordination.k8s.io", "Lease", "creates versioned"),
     ("node.k8s.io", "RuntimeClass", "versioned"),
     ("policy", "PodDisruptionBudget", "versioned"),

@@ -1,6 +1,6 @@
 //! Small checks that many kinds make.
 
-use pintle_object::{FieldErrors, Path, Value};
+use pintle_object::{FieldErrors, Path, Value, content};
 
 pub const IMMUTABLE: &str = "field is immutable";
 const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
@@ -30,6 +30,21 @@ pub fn immutable(new: Option<&Value>, old: Option<&Value>, path: &Path<'_>, erro
 pub fn invalid_all(messages: Vec<String>, bad: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     for message in messages {
         errors.invalid(path, bad, &message);
+    }
+}
+
+/// `example.com/a/b`
+pub fn domain_prefixed_path(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    let (domain, rest) = text.split_once('/').unwrap_or((text, ""));
+    if domain.is_empty() || rest.is_empty() {
+        errors.invalid(path, text, "must be a domain-prefixed path (such as \"acme.io/foo\")");
+        return;
+    }
+    invalid_all(content::dns1123_subdomain(domain), domain, path, errors);
+    let is_segment = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte);
+    if !rest.bytes().all(is_segment) {
+        let why = content::regex_error("Invalid path", "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+", &[]);
+        errors.invalid(path, rest, &why);
     }
 }
 

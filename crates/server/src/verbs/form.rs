@@ -48,7 +48,7 @@ pub fn tree(
         View::Object => Ok(typed(app, accept, served.resource.ty, status, tree)),
         View::Partial => {
             let ty = engine.meta_type("PartialObjectMetadata");
-            Ok(typed(app, accept, ty, status, &in_version(accept, engine.partial(tree))))
+            Ok(typed(app, accept, ty, status, &in_version(accept, engine.partial(served, tree))))
         }
         View::Table => {
             let table = engine.object_table(served, tree, style(request)?);

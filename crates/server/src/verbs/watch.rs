@@ -160,7 +160,7 @@ impl Pump {
         }
         let (ty, tree) = match self.accept.view {
             View::Partial | View::PartialList => {
-                (engine.meta_type("PartialObjectMetadata"), engine.partial(tree))
+                (engine.meta_type("PartialObjectMetadata"), engine.partial(&self.served, tree))
             }
             View::Object | View::Table => (self.served.resource.ty, tree.clone()),
         };
