@@ -7,7 +7,7 @@ use crate::options::parse_uint;
 use crate::validation::{self, NameRule};
 use crate::{convert, encoding, meta};
 use pintle_object::field::quote;
-use pintle_object::{Details, FieldErrors, Reason, Status, Value};
+use pintle_object::{Details, FieldErrors, Map, Reason, Status, Value};
 use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
 use std::sync::Arc;
 
@@ -117,6 +117,8 @@ impl Engine {
         self.settle(served, draft);
 
         let mut errors = FieldErrors::new();
+        let labels = || self.labels_of_namespace(target.namespace);
+        served.rules.validate_in_namespace(draft, &labels, &mut errors);
         served.rules.validate_as(&served.gvk(), draft, &mut errors);
         if errors.is_empty() {
             validation::meta::validate(draft, NameRule::PathSegment, &mut errors);
@@ -132,6 +134,13 @@ impl Engine {
     /// Shows again what the JSON of the stored type always shows, and rules or patches took away.
     pub(crate) fn settle(&self, served: &Served, draft: &mut Value) {
         pintle_schema::decode::settle(&self.api.schema, served.storage_ty, draft);
+    }
+
+    fn labels_of_namespace(&self, name: &str) -> Option<Map> {
+        let namespaces = self.find("", "v1", "namespaces")?;
+        let stored = self.store.get(namespaces.collection?, &namespaces.key("", name))?;
+        let namespace = self.storage_tree(&namespaces, &stored).ok()?;
+        namespace.map_at(&["metadata", "labels"]).cloned()
     }
 
     fn at_name<'a>(&self, target: &Target<'a>, draft: &'a Value) -> Target<'a> {

@@ -73,7 +73,7 @@ use crate::allocate::{Draw, Held};
 use crate::companions::Companion;
 use crate::validation::{NameRule, meta};
 use pintle_object::time::Time;
-use pintle_object::{FieldErrors, GroupVersionKind, Status, Text, Value};
+use pintle_object::{FieldErrors, GroupVersionKind, Map, Status, Text, Value};
 use std::collections::BTreeMap;
 
 /// What a rule may know of the request besides the object.
@@ -148,6 +148,16 @@ pub trait Rules: Send + Sync {
     /// All errors of a new object, its metadata included, in upstream's order.
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate(object, self.name_rule(), errors);
+    }
+
+    /// Errors of a new object that depend on the namespace it is in, whose labels `labels` reads.
+    fn validate_in_namespace(
+        &self,
+        object: &Value,
+        labels: &dyn Fn() -> Option<Map>,
+        errors: &mut FieldErrors,
+    ) {
+        let _ = (object, labels, errors);
     }
 
     /// All errors of a new object by the version that it was written in, for the kind whose versions differ.

@@ -2,13 +2,43 @@
 
 use super::{Context, Rules, cells, keep, keep_metadata};
 use crate::meta;
-use pintle_object::Value;
+use crate::validation::check::IMMUTABLE;
+use crate::validation::device::{allocation, claim, shape};
+use crate::validation::{self, internal};
+use pintle_object::{FieldErrors, Map, Path, Value};
 
 pub struct ResourceClaim;
 
 impl Rules for ResourceClaim {
     fn default(&self, object: &mut Value) {
         default_requests(object, &["spec"]);
+    }
+
+    fn validate_in_namespace(
+        &self,
+        object: &Value,
+        labels: &dyn Fn() -> Option<Map>,
+        errors: &mut FieldErrors,
+    ) {
+        claim::admin_access(object.get("spec").unwrap_or(&Value::Null), labels, errors);
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        validation::meta::validate_strict(object, self.name_rule(), errors);
+        claim::spec(object.get("spec").unwrap_or(&Value::Null), &Path::root("spec"), errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        validation::meta::validate_strict(new, self.name_rule(), errors);
+        validation::meta::validate_update_strict(new, old, errors);
+        if new.get("spec") != old.get("spec") {
+            let shown = internal::shown(new.get("spec").unwrap_or(&Value::Null), shape::CLAIM_SPEC);
+            errors.invalid(&Path::root("spec"), shown, IMMUTABLE);
+        }
+    }
+
+    fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        allocation::update(new, old, errors);
     }
 
     fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {

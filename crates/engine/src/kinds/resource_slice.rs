@@ -1,14 +1,31 @@
 //! ResourceSlice.
 
 use super::{Context, Rules, cells};
-use pintle_object::Value;
+use crate::validation::device::slice;
+use crate::validation::meta;
+use pintle_object::time::Time;
+use pintle_object::{FieldErrors, Value};
 
 pub struct ResourceSlice;
 
 impl Rules for ResourceSlice {
-    fn prepare_create(&self, _object: &mut Value, _context: &Context<'_>) {}
+    fn prepare_create(&self, object: &mut Value, context: &Context<'_>) {
+        stamp_taints(object, context);
+    }
 
-    fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}
+    fn prepare_update(&self, new: &mut Value, _old: &Value, context: &Context<'_>) {
+        stamp_taints(new, context);
+    }
+
+    fn validate(&self, object: &Value, errors: &mut FieldErrors) {
+        meta::validate_strict(object, self.name_rule(), errors);
+        slice::spec(object, None, errors);
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        meta::validate_update_strict(new, old, errors);
+        slice::spec(new, Some(old), errors);
+    }
 
     fn has_generation(&self) -> bool {
         true
@@ -22,5 +39,19 @@ impl Rules for ResourceSlice {
             cells::text(object, &["spec", "pool", "name"]),
             cells::age(object, now_seconds),
         ]
+    }
+}
+
+/// A taint says since when it is there.
+fn stamp_taints(object: &mut Value, context: &Context<'_>) {
+    let now = Time { seconds: context.now_seconds, nanos: 0 }.to_seconds_text();
+    let devices = object.at_mut(&["spec", "devices"]).and_then(Value::as_list_mut);
+    for device in devices.into_iter().flatten() {
+        let taints = device.at_mut(&["taints"]).and_then(Value::as_list_mut);
+        for taint in taints.into_iter().flatten() {
+            if taint.str_at(&["timeAdded"]).is_empty() {
+                taint.set(&["timeAdded"], now.as_str());
+            }
+        }
     }
 }

@@ -137,6 +137,17 @@ pub fn template_fields(template: &Value, path: &Path<'_>, errors: &mut FieldErro
     labels(template, path, errors);
 }
 
+/// Metadata of a template at a path, which says labels and annotations and nothing else.
+pub fn template(template: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    const OTHERS: [&str; 5] = ["name", "generateName", "namespace", "ownerReferences", "finalizers"];
+    template_fields(template, path, errors);
+    for field in OTHERS {
+        if template.at(&["metadata", field]).is_some_and(|value| !value.is_null()) {
+            errors.forbidden(&path.child(field), "cannot be set");
+        }
+    }
+}
+
 /// Errors of labels and annotations at a path, for templates as for objects.
 pub fn labels(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     if let Some(labels) = object.map_at(&["metadata", "labels"]) {

@@ -7,6 +7,7 @@ pub mod check;
 pub mod claim;
 pub mod conditions;
 pub mod cron;
+pub mod device;
 pub mod event;
 pub mod flow_control;
 pub mod ingress;

@@ -10,8 +10,13 @@ use Form::{Bool, Int, List, Nullable, Pointer, Struct, Text};
 /// Fields of metadata in the order of Go's type; those that are empty are left out.
 const METADATA: [&str; 6] = ["name", "generateName", "namespace", "labels", "annotations", "finalizers"];
 
-/// A template: the fields of its metadata, then its spec.
+/// A template of pods.
 pub fn shown_template(template: &Value) -> Shown {
+    with_metadata(template, &shown_spec(template.get("spec").unwrap_or(&Value::Null)))
+}
+
+/// A template: the fields of its metadata, then its spec.
+pub fn with_metadata(template: &Value, spec: &Shown) -> Shown {
     let mut fields: Vec<String> = Vec::new();
     for field in METADATA {
         let Some(value) = template.at(&["metadata", field]) else { continue };
@@ -25,8 +30,7 @@ pub fn shown_template(template: &Value) -> Shown {
             fields.push(format!("\"{field}\":{}", json::to_string(value)));
         }
     }
-    let spec = template.get("spec").unwrap_or(&Value::Null);
-    fields.push(format!("\"Spec\":{}", shown_spec(spec).0));
+    fields.push(format!("\"Spec\":{}", spec.0));
     Shown(format!("{{{}}}", fields.join(",")))
 }
 
@@ -245,7 +249,8 @@ const POD_SECURITY: Shape = &[
 
 const REQUIREMENT: Shape =
     &[("Key", "key", Text), ("Operator", "operator", Text), ("Values", "values", Nullable)];
-const NODE_TERM: Shape = &[
+pub const NODE_SELECTOR: Shape = &[("NodeSelectorTerms", "nodeSelectorTerms", List(NODE_TERM))];
+pub const NODE_TERM: Shape = &[
     ("MatchExpressions", "matchExpressions", List(REQUIREMENT)),
     ("MatchFields", "matchFields", List(REQUIREMENT)),
 ];
@@ -253,7 +258,7 @@ const NODE_AFFINITY: Shape = &[
     (
         "RequiredDuringSchedulingIgnoredDuringExecution",
         "requiredDuringSchedulingIgnoredDuringExecution",
-        Pointer(&[("NodeSelectorTerms", "nodeSelectorTerms", List(NODE_TERM))]),
+        Pointer(NODE_SELECTOR),
     ),
     (
         "PreferredDuringSchedulingIgnoredDuringExecution",

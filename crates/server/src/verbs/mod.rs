@@ -32,6 +32,9 @@ pub async fn dispatch(app: &App, request: &Request) -> Result<Response, Status> 
     let info = &request.info;
     let table = app.engine.table();
     if !table.serves(&info.group, &info.version) {
+        if pipeline::is_built_in(app, &request.path) {
+            return Err(pipeline::no_such_resource());
+        }
         return Ok(Response::not_found_page());
     }
     if request.path.starts_with("//") {
