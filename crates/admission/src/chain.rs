@@ -24,6 +24,28 @@ pub trait Plugin: Send + Sync {
     }
 }
 
+/// What the command line says of admission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Names of plugins that are on though off by default, and the other way round.
+    pub enabled: Vec<String>,
+    pub disabled: Vec<String>,
+    /// How long pods stay on nodes that are not ready, or unreachable.
+    pub not_ready_seconds: i64,
+    pub unreachable_seconds: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            enabled: Vec::new(),
+            disabled: Vec::new(),
+            not_ready_seconds: 300,
+            unreachable_seconds: 300,
+        }
+    }
+}
+
 /// The enabled plugins in upstream's order. The quota comes last and is no `Plugin`: it writes.
 pub struct Chain {
     plugins: Vec<Box<dyn Plugin>>,
@@ -32,14 +54,15 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// The plugins that are on by default, with those of `enabled` and without those of `disabled`.
-    pub fn new(enabled: &[String], disabled: &[String], permissions: Permissions) -> Chain {
+    /// The plugins that are on by default, with those enabled and without those disabled.
+    pub fn new(settings: &Settings, permissions: Permissions) -> Chain {
+        let (enabled, disabled) = (&settings.enabled, &settings.disabled);
         let named = |list: &[String], name: &str| list.iter().any(|entry| entry == name);
         let is_on =
             |name: &str, by_default: bool| (by_default || named(enabled, name)) && !named(disabled, name);
         let entries = PLUGINS.iter().filter(|entry| is_on(entry.name, entry.is_default));
         Chain {
-            plugins: entries.filter_map(|entry| entry.make.map(|make| make())).collect(),
+            plugins: entries.filter_map(|entry| entry.make.map(|make| make(settings))).collect(),
             quota: is_on(ResourceQuota::NAME, true).then(ResourceQuota::default),
             permissions,
         }

@@ -5,6 +5,6 @@ mod grants;
 mod plugins;
 mod request;
 
-pub use chain::{Chain, Plugin};
+pub use chain::{Chain, Plugin, Settings};
 pub use plugins::{Entry, PLUGINS, is_planned};
 pub use request::Request;

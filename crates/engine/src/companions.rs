@@ -9,6 +9,7 @@ use crate::options::DeleteOptions;
 use pintle_object::time::Time;
 use pintle_object::{GroupResource, Value};
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 
 /// An object that the server keeps beside another, under its name in its resource.
@@ -26,9 +27,10 @@ impl Companion {
 }
 
 impl Engine {
-    /// Hands out addresses of these pools, the default family's first, and counts what stored objects hold.
-    pub fn set_pools(&mut self, ips: Vec<IpPool>) {
-        let pools = Pools::new(ips);
+    /// Hands out addresses of these pools, the default family's first, and node ports of this range, and counts what
+    /// stored objects hold.
+    pub fn set_pools(&mut self, ips: Vec<IpPool>, ports: RangeInclusive<u16>) {
+        let pools = Pools::new(ips, ports);
         for served in self.table().served().iter().filter(|served| served.rules.allocates()) {
             let Some(collection) = served.collection else { continue };
             let snapshot = self.store.snapshot(collection);

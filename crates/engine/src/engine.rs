@@ -1,7 +1,7 @@
 //! `Engine`: the served resources on top of the store.
 
 use crate::admission::{Admission, Open};
-use crate::allocate::Pools;
+use crate::allocate::{Pools, port};
 use crate::custom::Custom;
 use crate::generate::Generator;
 use crate::kinds::{self, Rules, Traits};
@@ -170,7 +170,7 @@ impl Engine {
             store,
             generator: Generator::system(),
             admission: Box::new(Open),
-            pools: Pools::new(Vec::new()),
+            pools: Pools::new(Vec::new(), port::RANGE),
             table: ArcSwap::from_pointee(Table::new(served)),
             expiry_seconds: None,
         }

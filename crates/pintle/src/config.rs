@@ -1,7 +1,12 @@
-//! What the command line says, as values.
+//! What the command line says, as values that fit together.
 
+use crate::flags::Given;
+use pintle_admission::Settings as Admission;
+use pintle_engine::allocate::IpPool;
 use pintle_server::access::Mode;
-use std::net::IpAddr;
+use pintle_server::tls::Settings as Tls;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,25 +17,37 @@ pub struct Config {
     pub secure_port: u16,
     pub bind_address: IpAddr,
     pub advertise_address: Option<IpAddr>,
+    pub external_hostname: String,
     pub cert_dir: Option<PathBuf>,
-    pub tls_cert_file: Option<PathBuf>,
-    pub tls_private_key_file: Option<PathBuf>,
+    pub tls: Tls,
+    /// Serving certificate and key; the server's own when there are none.
+    pub serving: Option<Pair>,
+    pub sni: Vec<Pair>,
     pub client_ca_file: Option<PathBuf>,
     pub token_auth_file: Option<PathBuf>,
     /// The first range is the one that Services get their addresses from by default.
     pub service_cluster_ip_range: String,
+    pub service_node_port_range: RangeInclusive<u16>,
     pub service_account_issuer: String,
+    pub service_account_jwks_uri: String,
     /// Asked in this order; the group `system:masters` is asked for before all.
     pub authorization_modes: Vec<Mode>,
-    pub enable_admission_plugins: Vec<String>,
-    pub disable_admission_plugins: Vec<String>,
+    pub admission: Admission,
     pub allow_privileged: bool,
-    pub event_ttl_seconds: u64,
+    pub event_ttl: Duration,
     /// None: objects are kept in the data directory.
     pub etcd: Option<Etcd>,
     pub verbosity: u8,
-    /// What was asked for and is not built yet, in words for the log.
+    /// What was asked for and has no effect, in words for the log.
     pub warnings: Vec<String>,
+}
+
+/// Files of a certificate and its key, and the names that it is for when they are not those that it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub names: Vec<String>,
 }
 
 /// An etcd to keep objects in.
@@ -43,6 +60,39 @@ pub struct Etcd {
 }
 
 impl Config {
+    pub fn read(given: Given) -> Result<Config, String> {
+        let ranges = given.list("service-cluster-ip-range");
+        if let Some(range) = ranges.iter().find(|range| IpPool::parse(range).is_none()) {
+            return Err(format!("--service-cluster-ip-range: {range:?} is no range of addresses"));
+        }
+        storage(&given)?;
+        let issuers = given.array("service-account-issuer");
+        Ok(Config {
+            data_dir: given.path("data-dir").map_or_else(default_data_dir, Ok)?,
+            secure_port: u16::try_from(given.number("secure-port", 1..=65535)?).unwrap_or(0),
+            bind_address: given.ip("bind-address").unwrap_or_else(|| default_bind_address(&given)),
+            advertise_address: given.ip("advertise-address"),
+            external_hostname: given.text("external-hostname").into(),
+            cert_dir: given.path("cert-dir"),
+            tls: tls(&given)?,
+            serving: serving(&given)?,
+            sni: given.array("tls-sni-cert-key").iter().map(|text| sni(text)).collect::<Result<_, _>>()?,
+            client_ca_file: given.path("client-ca-file"),
+            token_auth_file: given.path("token-auth-file"),
+            service_cluster_ip_range: ranges.join(","),
+            service_node_port_range: given.ports("service-node-port-range")?,
+            service_account_issuer: issuers.into_iter().next().unwrap_or_default(),
+            service_account_jwks_uri: given.text("service-account-jwks-uri").into(),
+            authorization_modes: modes(&given.list("authorization-mode"))?,
+            admission: admission(&given)?,
+            allow_privileged: given.bool("allow-privileged"),
+            event_ttl: given.duration("event-ttl")?,
+            etcd: etcd(&given)?,
+            verbosity: u8::try_from(given.number("v", 0..=10)?).unwrap_or(0),
+            warnings: warnings(given),
+        })
+    }
+
     /// The address that clients are told to use.
     pub fn address(&self) -> IpAddr {
         self.advertise_address.unwrap_or(if self.bind_address.is_unspecified() {
@@ -56,4 +106,125 @@ impl Config {
     pub fn pki_dir(&self) -> PathBuf {
         self.cert_dir.clone().unwrap_or_else(|| self.data_dir.join("pki"))
     }
+}
+
+/// A server that is part of a cluster listens everywhere, as upstream's; one that was started by hand does not.
+fn default_bind_address(given: &Given) -> IpAddr {
+    let is_in_cluster = given.is_given("advertise-address") || given.is_given("etcd-servers");
+    IpAddr::V4(if is_in_cluster { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST })
+}
+
+fn storage(given: &Given) -> Result<(), String> {
+    const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+    if !matches!(given.text("storage-backend"), "" | "etcd3") {
+        return Err(String::from("--storage-backend: must be etcd3, or nothing"));
+    }
+    if given.text("storage-media-type") != PROTOBUF {
+        return Err(format!("--storage-media-type: must be {PROTOBUF}"));
+    }
+    Ok(())
+}
+
+/// Where etcd is; nothing when it is not asked for.
+fn etcd(given: &Given) -> Result<Option<Etcd>, String> {
+    let (cert_file, key_file) = (given.path("etcd-certfile"), given.path("etcd-keyfile"));
+    if cert_file.is_some() != key_file.is_some() {
+        return Err(String::from("--etcd-certfile and --etcd-keyfile must be given together"));
+    }
+    let reuse = given.number("lease-reuse-duration-seconds", 0..=86_400)?;
+    let etcd = Etcd {
+        store: pintle_store::etcd::Options {
+            servers: given.list("etcd-servers"),
+            prefix: given.text("etcd-prefix").into(),
+            ca_file: given.path("etcd-cafile"),
+            cert_file,
+            key_file,
+            compaction_interval: given.duration("etcd-compaction-interval")?,
+            lease_reuse: Duration::from_secs(reuse.unsigned_abs()),
+        },
+        health_max: given.duration("etcd-healthcheck-timeout")?,
+        ready_max: given.duration("etcd-readycheck-timeout")?,
+    };
+    Ok(Some(etcd).filter(|etcd| !etcd.store.servers.is_empty()))
+}
+
+fn modes(names: &[String]) -> Result<Vec<Mode>, String> {
+    let refuse = |name: &String, why: &str| format!("--authorization-mode: {name:?} {why}");
+    for (place, name) in names.iter().enumerate() {
+        if names.iter().take(place).any(|earlier| earlier == name) {
+            return Err(refuse(name, "is named twice"));
+        }
+    }
+    let mode = |name: &String| Mode::parse(name).ok_or_else(|| refuse(name, "is not a mode that there is"));
+    names.iter().map(mode).collect()
+}
+
+fn tls(given: &Given) -> Result<Tls, String> {
+    let is_tls13_only = match given.text("tls-min-version") {
+        "" | "VersionTLS10" | "VersionTLS11" | "VersionTLS12" => false,
+        "VersionTLS13" => true,
+        other => return Err(format!("--tls-min-version: unknown tls version {other:?}")),
+    };
+    Ok(Tls {
+        cipher_suites: given.list("tls-cipher-suites"),
+        is_tls13_only,
+        is_http2: !given.bool("disable-http2-serving"),
+        streams_max: u32::try_from(
+            given.number("http2-max-streams-per-connection", 0..=i64::from(u32::MAX))?,
+        )
+        .unwrap_or(0),
+    })
+}
+
+fn serving(given: &Given) -> Result<Option<Pair>, String> {
+    match (given.path("tls-cert-file"), given.path("tls-private-key-file")) {
+        (Some(certificate), Some(key)) => Ok(Some(Pair { certificate, key, names: Vec::new() })),
+        (None, None) => Ok(None),
+        _ => Err(String::from("--tls-cert-file and --tls-private-key-file must be given together")),
+    }
+}
+
+/// `certificate,key` or `certificate,key:name,name`.
+fn sni(text: &str) -> Result<Pair, String> {
+    let (files, names) = text.split_once(':').unwrap_or((text, ""));
+    let names = names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(String::from).collect();
+    match files.split(',').map(str::trim).collect::<Vec<_>>().as_slice() {
+        [certificate, key] => Ok(Pair { certificate: certificate.into(), key: key.into(), names }),
+        _ => Err(format!(
+            "--tls-sni-cert-key: {text:?}: expected comma separated certificate and key file paths"
+        )),
+    }
+}
+
+fn admission(given: &Given) -> Result<Admission, String> {
+    let plugins = |flag: &str| {
+        let names = given.list(flag);
+        let is_known = |name: &String| pintle_admission::PLUGINS.iter().any(|entry| entry.name == name);
+        match names.iter().find(|name| !is_known(name)) {
+            Some(unknown) => Err(format!("--{flag}: plugin {unknown:?} is unknown")),
+            None => Ok(names),
+        }
+    };
+    Ok(Admission {
+        enabled: plugins("enable-admission-plugins")?,
+        disabled: plugins("disable-admission-plugins")?,
+        not_ready_seconds: given.number("default-not-ready-toleration-seconds", 0..=i64::MAX)?,
+        unreachable_seconds: given.number("default-unreachable-toleration-seconds", 0..=i64::MAX)?,
+    })
+}
+
+fn warnings(given: Given) -> Vec<String> {
+    let enabled = given.list("enable-admission-plugins");
+    let mut warnings = given.warnings;
+    for name in enabled.iter().filter(|name| pintle_admission::is_planned(name)) {
+        warnings.push(format!("--enable-admission-plugins: {name} is not built yet"));
+    }
+    warnings
+}
+
+fn default_data_dir() -> Result<PathBuf, String> {
+    let dir = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = dir("XDG_DATA_HOME").or_else(|| Some(dir("HOME")?.join(".local/share")));
+    base.map(|base| base.join("pintle"))
+        .ok_or_else(|| String::from("there is no home directory: give --data-dir"))
 }

@@ -7,5 +7,6 @@ pub mod kubeconfig;
 pub mod pki;
 pub mod run;
 mod service_account;
+mod serving;
 
 pub use config::Config;

@@ -117,26 +117,32 @@ fn is_usable(pair: &Pair, now: OffsetDateTime) -> bool {
 
 /// Whether the certificate is good for every name, so that a change of flags makes a new one.
 fn covers(pair: &Pair, names: &Names) -> bool {
-    let found = with_certificate(pair, |certificate| {
-        let mut found = Names::default();
-        for extension in certificate.extensions() {
-            let ParsedExtension::SubjectAlternativeName(alternatives) = extension.parsed_extension() else {
-                continue;
-            };
-            for name in &alternatives.general_names {
-                match name {
-                    GeneralName::DNSName(name) => found.dns.push(String::from(*name)),
-                    GeneralName::IPAddress(bytes) => found.addresses.extend(address(bytes)),
-                    _ => {}
-                }
-            }
-        }
-        found
-    });
-    found.is_some_and(|found| {
+    with_certificate(pair, alternative_names).is_some_and(|found| {
         names.dns.iter().all(|name| found.dns.contains(name))
             && names.addresses.iter().all(|ip| found.addresses.contains(ip))
     })
+}
+
+/// The names that a certificate in DER is for.
+pub fn names_of(der: &[u8]) -> Names {
+    X509Certificate::from_der(der).map(|(_, certificate)| alternative_names(&certificate)).unwrap_or_default()
+}
+
+fn alternative_names(certificate: &X509Certificate<'_>) -> Names {
+    let mut found = Names::default();
+    for extension in certificate.extensions() {
+        let ParsedExtension::SubjectAlternativeName(alternatives) = extension.parsed_extension() else {
+            continue;
+        };
+        for name in &alternatives.general_names {
+            match name {
+                GeneralName::DNSName(name) => found.dns.push(String::from(*name)),
+                GeneralName::IPAddress(bytes) => found.addresses.extend(address(bytes)),
+                _ => {}
+            }
+        }
+    }
+    found
 }
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {

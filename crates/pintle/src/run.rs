@@ -3,6 +3,7 @@
 use crate::bootstrap::Cluster;
 use crate::config::Config;
 use crate::pki::{self, Names, Pki};
+use crate::serving::{self, parse_certificates, read};
 use crate::{bootstrap, kubeconfig, service_account};
 use pintle_access::Permissions;
 use pintle_access::authenticate::Authenticators;
@@ -17,11 +18,10 @@ use pintle_server::app::{App, Options};
 use pintle_server::discovery::Discovery;
 use pintle_server::metrics::Metrics;
 use pintle_server::openapi::OpenApi;
-use pintle_server::{conn, tls};
+use pintle_server::tls::{self, Certificates};
+use pintle_server::{conn, oidc};
 use pintle_store::OpenError;
 use pintle_store::backend::sqlite::Sqlite;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,14 +73,17 @@ async fn serve(config: &Config) -> Result<(), String> {
     bootstrap::run(&engine, &cluster(config, &pki)?, now()).await.map_err(|status| status.message)?;
 
     pintle_engine::custom::control(engine.clone()).await;
-    let acceptor = acceptor(config, &pki)?;
+    let certificates = Certificates::new(serving::certificates(config, &pki)?);
+    let acceptor = TlsAcceptor::from(tls::config(&config.tls, certificates.clone())?);
     let app = Arc::new(app(config, &pki, engine, access)?);
     let kubeconfig = write_kubeconfig(config, &pki)?;
+    let fresh = tokio::spawn(serving::keep_fresh(config.clone(), pki, certificates));
     let (stopper, stop) = watch::channel(false);
     let server = tokio::spawn(conn::serve(app.clone(), listener, acceptor, stop));
     announce(config, &kubeconfig);
     until_told_to_stop().await?;
     tracing::info!("stopping");
+    fresh.abort();
     app.is_stopping.store(true, std::sync::atomic::Ordering::Relaxed);
     stopper.send_replace(true);
     // Watches end with the store, so that their connections can drain.
@@ -96,12 +99,10 @@ fn make_private_dir(dir: &Path) -> Result<(), String> {
 
 async fn open_engine(config: &Config, permissions: Permissions) -> Result<Arc<Engine>, String> {
     let mut engine = open_store(config).await.map_err(|error| error.to_string())?;
-    engine.set_expiry(config.event_ttl_seconds);
+    engine.set_expiry(config.event_ttl.as_secs());
     let ranges = config.service_cluster_ip_range.split(',');
-    engine.set_pools(ranges.filter_map(IpPool::parse).collect());
-    let (enabled, disabled) = (&config.enable_admission_plugins, &config.disable_admission_plugins);
-    let admission = Chain::new(enabled, disabled, permissions);
-    engine.set_admission(Box::new(admission));
+    engine.set_pools(ranges.filter_map(IpPool::parse).collect(), config.service_node_port_range.clone());
+    engine.set_admission(Box::new(Chain::new(&config.admission, permissions)));
     Ok(Arc::new(engine))
 }
 
@@ -144,21 +145,11 @@ fn own_certificates(config: &Config) -> Result<Pki, String> {
     pki::open(&config.pki_dir(), &Names { dns: dns.map(String::from).to_vec(), addresses })
 }
 
-fn acceptor(config: &Config, pki: &Pki) -> Result<TlsAcceptor, String> {
-    let (chain, key) = match (&config.tls_cert_file, &config.tls_private_key_file) {
-        (Some(chain), Some(key)) => (read(chain)?, read(key)?),
-        _ => (pki.serving.certificate.clone(), pki.serving.key.clone()),
-    };
-    let key =
-        PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| format!("the serving key: {error}"))?;
-    let config = tls::config(certificates(&chain, "the serving certificate")?, key);
-    config.map(TlsAcceptor::from).map_err(|error| format!("the serving certificate: {error}"))
-}
-
 fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Result<App, String> {
-    let mut authorities = certificates(&pki.ca.certificate, "the certificate authority")?;
+    let mut authorities = parse_certificates(&pki.ca.certificate)?;
     if let Some(path) = &config.client_ca_file {
-        authorities.extend(certificates(&read(path)?, "--client-ca-file")?);
+        let own = parse_certificates(&read(path)?);
+        authorities.extend(own.map_err(|error| format!("--client-ca-file: {error}"))?);
     }
     let tokens = match &config.token_auth_file {
         Some(path) => {
@@ -169,6 +160,14 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
     let authorities =
         ClientAuthorities::new(&authorities).map_err(|error| format!("--client-ca-file: {error}"))?;
     let server_address = SocketAddr::new(config.address(), config.secure_port).to_string();
+    let external_address = match config.external_hostname.as_str() {
+        "" => server_address.clone(),
+        name => format!("{name}:{}", config.secure_port),
+    };
+    let service_account_jwks_uri = match config.service_account_jwks_uri.as_str() {
+        "" => format!("https://{external_address}{}", oidc::KEYS),
+        uri => uri.into(),
+    };
     Ok(App {
         discovery: Discovery::new(&server_address),
         engine,
@@ -177,7 +176,12 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
         openapi: OpenApi::default(),
         public_keys: service_account::public_keys(config.pki_dir()),
         metrics: Metrics::new().map_err(|error| error.to_string())?,
-        options: Options { server_address, service_account_issuer: config.service_account_issuer.clone() },
+        options: Options {
+            server_address,
+            service_account_issuer: config.service_account_issuer.clone(),
+            service_account_jwks_uri,
+            streams_max: config.tls.streams_max,
+        },
         is_stopping: AtomicBool::new(false),
     })
 }
@@ -207,16 +211,6 @@ async fn until_told_to_stop() -> Result<(), String> {
         _ = interrupt.recv() => {}
     }
     Ok(())
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn certificates(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-    let found = found.map_err(|error| format!("{what}: {error}"))?;
-    if found.is_empty() { Err(format!("{what}: there is no certificate in it")) } else { Ok(found) }
 }
 
 fn now() -> Time {

@@ -29,4 +29,8 @@ pub struct Options {
     /// `host:port` that clients outside reach the server at.
     pub server_address: String,
     pub service_account_issuer: String,
+    /// Where the issuer's keys are published.
+    pub service_account_jwks_uri: String,
+    /// Most requests at a time on one HTTP/2 connection; 0 for the default.
+    pub streams_max: u32,
 }

@@ -84,6 +84,7 @@ async fn connection(
         .iter()
         .map(|c| c.clone().into_owned())
         .collect();
+    let streams_max = if app.options.streams_max == 0 { STREAMS_MAX } else { app.options.streams_max };
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (app, certificates) = (app.clone(), certificates.clone());
         async move { Ok::<_, Infallible>(to_http(pipeline::handle(&app, request, &certificates).await)) }
@@ -93,9 +94,11 @@ async fn connection(
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
+        .max_concurrent_streams(streams_max)
         .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES * STREAMS_MAX)
+        .initial_connection_window_size(
+            WINDOW_BYTES.saturating_mul(streams_max).min(WINDOW_BYTES * STREAMS_MAX),
+        )
         .max_frame_size(WINDOW_BYTES)
         .max_send_buf_size(WINDOW_BYTES as usize * 4)
         .keep_alive_interval(Some(Duration::from_secs(30)));

@@ -180,7 +180,7 @@ fn root(app: &App) -> Response {
 }
 
 /// The release of Kubernetes whose behaviour this server has.
-const KUBERNETES: &str = "v1.36.2";
+pub const KUBERNETES: &str = "v1.36.2";
 
 fn version() -> Response {
     let parts = [

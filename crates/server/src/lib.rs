@@ -20,5 +20,6 @@ pub mod tls;
 pub mod verbs;
 
 pub use app::App;
+pub use discovery::KUBERNETES;
 pub use request::Request;
 pub use respond::{Body, Response};

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pintle_object::{Map, Status, Value, json};
 
 const CONFIGURATION: &str = "/.well-known/openid-configuration";
-const KEYS: &str = "/openid/v1/jwks";
+pub const KEYS: &str = "/openid/v1/jwks";
 const CACHE: &str = "public, max-age=3600";
 
 /// An RSA key that tokens are checked with; the numbers are big-endian without leading zeros.
@@ -52,7 +52,7 @@ fn configuration(app: &App) -> Result<Value, Status> {
     let list = |text: &str| Value::from(vec![Value::from(text)]);
     let mut map = Map::new();
     map.insert("issuer", app.options.service_account_issuer.as_str());
-    map.insert("jwks_uri", format!("https://{}{KEYS}", app.options.server_address));
+    map.insert("jwks_uri", app.options.service_account_jwks_uri.as_str());
     map.insert("response_types_supported", list("id_token"));
     map.insert("subject_types_supported", list("public"));
     map.insert("id_token_signing_alg_values_supported", list("RS256"));

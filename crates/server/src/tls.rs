@@ -1,6 +1,7 @@
 //! TLS: our certificate, and clients' certificates taken unverified. Whether a client's certificate is good is
 //! decided with the request, so that a bad one is answered with 401 and not with a broken connection.
 
+use arc_swap::ArcSwap;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use std::sync::Arc;
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
@@ -8,20 +9,119 @@ use tokio_rustls::rustls::crypto::{
     CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
 };
 use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use tokio_rustls::rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{
+    DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme, SupportedCipherSuite,
+};
+
+/// What the command line says of TLS and HTTP/2.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Names of suites of TLS 1.2, the preferred first; all that are safe when there are none.
+    pub cipher_suites: Vec<String>,
+    pub is_tls13_only: bool,
+    pub is_http2: bool,
+    /// Most requests at a time on one connection; 0 for the default.
+    pub streams_max: u32,
+}
 
 /// The configuration of a listener.
-pub fn config(
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Result<Arc<ServerConfig>, Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+pub fn config(settings: &Settings, certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, String> {
+    let provider = Arc::new(provider(&settings.cipher_suites)?);
+    let versions: &[_] = if settings.is_tls13_only { &[&TLS13] } else { &[&TLS13, &TLS12] };
     let mut config = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(versions)
+        .map_err(|error| error.to_string())?
         .with_client_cert_verifier(Arc::new(AnyClient { provider }))
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        .with_cert_resolver(certificates);
+    config.alpn_protocols = match settings.is_http2 {
+        true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        false => vec![b"http/1.1".to_vec()],
+    };
     Ok(Arc::new(config))
+}
+
+/// The suites of TLS 1.3 cannot be chosen; those of TLS 1.2 are those named, in that order.
+fn provider(names: &[String]) -> Result<CryptoProvider, String> {
+    let mut provider = aws_lc_rs::default_provider();
+    if names.is_empty() {
+        return Ok(provider);
+    }
+    let (newer, older): (Vec<_>, Vec<_>) =
+        provider.cipher_suites.into_iter().partition(|suite| suite.tls13().is_some());
+    provider.cipher_suites = newer;
+    for name in names {
+        // IANA's old name of the suite has no digest at its end.
+        let full = if name.ends_with("_CHACHA20_POLY1305") { format!("{name}_SHA256") } else { name.clone() };
+        match older.iter().find(|suite| iana(suite) == full) {
+            Some(suite) => provider.cipher_suites.push(*suite),
+            None if provider.cipher_suites.iter().any(|suite| iana(suite) == full) => {}
+            None => return Err(format!("Cipher suite {name} not supported or doesn't exist")),
+        }
+    }
+    Ok(provider)
+}
+
+/// A suite's registered name: rustls names those of TLS 1.3 after the version.
+fn iana(suite: &SupportedCipherSuite) -> String {
+    format!("{:?}", suite.suite()).replacen("TLS13_", "TLS_", 1)
+}
+
+/// Serving certificates, which may be changed while the server runs.
+#[derive(Debug)]
+pub struct Certificates(ArcSwap<Vec<Named>>);
+
+/// A certificate and the names that clients ask for it by.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub key: Arc<CertifiedKey>,
+    /// Host names; `*.` stands for one label. Empty for the certificate of everyone else.
+    pub names: Vec<String>,
+}
+
+impl Named {
+    pub fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        names: Vec<String>,
+    ) -> Result<Named, Error> {
+        let key = aws_lc_rs::sign::any_supported_type(&key)?;
+        let certified = CertifiedKey::new(chain, key);
+        match certified.keys_match() {
+            Ok(()) | Err(Error::InconsistentKeys(tokio_rustls::rustls::InconsistentKeys::Unknown)) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Named { key: Arc::new(certified), names })
+    }
+}
+
+impl Certificates {
+    /// The first one is for clients that ask for none of the names.
+    pub fn new(all: Vec<Named>) -> Arc<Certificates> {
+        Arc::new(Certificates(ArcSwap::from_pointee(all)))
+    }
+
+    pub fn replace(&self, all: Vec<Named>) {
+        self.0.store(Arc::new(all));
+    }
+
+    /// The certificate for a name: one of that very name, or else one of a wildcard, or else the first.
+    fn choose(&self, asked: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let all = self.0.load();
+        let asked = asked.map(str::to_ascii_lowercase).unwrap_or_default();
+        let wildcard = asked.split_once('.').map(|(_, rest)| format!("*.{rest}"));
+        let by = |wanted: &str| all.iter().find(|named| named.names.iter().any(|name| name == wanted));
+        let found = by(&asked).or_else(|| wildcard.and_then(|wildcard| by(&wildcard)));
+        found.or_else(|| all.first()).map(|named| named.key.clone())
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.choose(hello.server_name())
+    }
 }
 
 /// Asks for a certificate, requires none, and takes any whose key the client proves to hold.
@@ -72,5 +172,23 @@ impl ClientCertVerifier for AnyClient {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suites_are_chosen_by_their_registered_names() {
+        let names = |list: &[&str]| {
+            let list: Vec<String> = list.iter().map(ToString::to_string).collect();
+            provider(&list)
+                .map(|provider| provider.cipher_suites.iter().filter(|s| s.tls13().is_none()).count())
+        };
+        assert_eq!(names(&["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]), Ok(1));
+        assert_eq!(names(&["TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305", "TLS_AES_128_GCM_SHA256"]), Ok(1));
+        assert!(names(&["TLS_RSA_WITH_RC4_128_SHA"]).is_err());
+        assert!(names(&[]).is_ok_and(|count| count > 3));
     }
 }

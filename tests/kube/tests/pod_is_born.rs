@@ -1,7 +1,7 @@
 //! The main job, end to end: a user posts a pod, a scheduler binds it, a kubelet runs it, and every watch
 //! sees each step in order. The `kube` crate plays all three.
 
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, future};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -92,15 +92,18 @@ async fn first(pods: Api<Pod>, params: WatchParams) -> Pod {
     panic!("the watch ended without a pod");
 }
 
-/// The first `count` events of a watch, each as one line.
+/// The first `count` changes that a watch tells, each as one line.
 async fn steps(pods: Api<Pod>, params: WatchParams, count: usize) -> Vec<String> {
     let events = pods.watch(&params, "0").await.expect("the watch opens");
-    let lines = events.map(|event| match event.expect("the watch goes on") {
-        WatchEvent::Added(pod) => line("ADDED", &pod),
-        WatchEvent::Modified(pod) => line("MODIFIED", &pod),
-        WatchEvent::Deleted(pod) => line("DELETED", &pod),
-        WatchEvent::Bookmark(_) => String::from("BOOKMARK"),
-        WatchEvent::Error(error) => format!("ERROR {error:?}"),
+    let lines = events.filter_map(|event| {
+        future::ready(match event.expect("the watch goes on") {
+            WatchEvent::Added(pod) => Some(line("ADDED", &pod)),
+            WatchEvent::Modified(pod) => Some(line("MODIFIED", &pod)),
+            WatchEvent::Deleted(pod) => Some(line("DELETED", &pod)),
+            // It tells that the initial state is complete.
+            WatchEvent::Bookmark(_) => None,
+            WatchEvent::Error(error) => Some(format!("ERROR {error:?}")),
+        })
     });
     lines.take(count).collect().await
 }

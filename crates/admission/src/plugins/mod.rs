@@ -13,17 +13,19 @@ mod storage_protection;
 mod taint_nodes;
 mod tolerations;
 
-use crate::chain::Plugin;
+use crate::chain::{Plugin, Settings};
+
+pub type Make = fn(&Settings) -> Box<dyn Plugin>;
 
 /// A plugin's line in the table.
 pub struct Entry {
     pub name: &'static str,
     pub is_default: bool,
     /// Absent for a plugin that is not built yet.
-    pub make: Option<fn() -> Box<dyn Plugin>>,
+    pub make: Option<Make>,
 }
 
-const fn on(name: &'static str, make: fn() -> Box<dyn Plugin>) -> Entry {
+const fn on(name: &'static str, make: Make) -> Entry {
     Entry { name, is_default: true, make: Some(make) }
 }
 
@@ -35,34 +37,34 @@ const fn planned(name: &'static str, is_default: bool) -> Entry {
 pub static PLUGINS: &[Entry] = &[
     planned("AlwaysAdmit", false),
     planned("NamespaceAutoProvision", false),
-    on("NamespaceLifecycle", || Box::new(namespace_lifecycle::NamespaceLifecycle)),
+    on("NamespaceLifecycle", |_| Box::new(namespace_lifecycle::NamespaceLifecycle)),
     planned("NamespaceExists", false),
     planned("LimitPodHardAntiAffinityTopology", false),
-    on("LimitRanger", || Box::new(limit_ranger::LimitRanger)),
-    on("ServiceAccount", || Box::new(service_account::ServiceAccount)),
+    on("LimitRanger", |_| Box::new(limit_ranger::LimitRanger)),
+    on("ServiceAccount", |_| Box::new(service_account::ServiceAccount)),
     planned("NodeRestriction", false),
-    on("TaintNodesByCondition", || Box::new(taint_nodes::TaintNodesByCondition)),
+    on("TaintNodesByCondition", |_| Box::new(taint_nodes::TaintNodesByCondition)),
     planned("AlwaysPullImages", false),
     planned("ImagePolicyWebhook", false),
     planned("PodSecurity", true),
     planned("PodNodeSelector", false),
-    on("Priority", || Box::new(priority::Priority)),
-    on("DefaultTolerationSeconds", || Box::new(tolerations::DefaultTolerationSeconds)),
+    on("Priority", |_| Box::new(priority::Priority)),
+    on("DefaultTolerationSeconds", |settings| Box::new(tolerations::DefaultTolerationSeconds::new(settings))),
     planned("PodTolerationRestriction", false),
     planned("EventRateLimit", false),
     planned("ExtendedResourceToleration", false),
-    on("DefaultStorageClass", || Box::new(default_class::DefaultStorageClass)),
-    on("StorageObjectInUseProtection", || Box::new(storage_protection::StorageObjectInUseProtection)),
+    on("DefaultStorageClass", |_| Box::new(default_class::DefaultStorageClass)),
+    on("StorageObjectInUseProtection", |_| Box::new(storage_protection::StorageObjectInUseProtection)),
     planned("OwnerReferencesPermissionEnforcement", false),
-    on("PersistentVolumeClaimResize", || Box::new(pvc_resize::PersistentVolumeClaimResize)),
-    on("RuntimeClass", || Box::new(runtime_class::RuntimeClass)),
+    on("PersistentVolumeClaimResize", |_| Box::new(pvc_resize::PersistentVolumeClaimResize)),
+    on("RuntimeClass", |_| Box::new(runtime_class::RuntimeClass)),
     planned("CertificateApproval", true),
     planned("CertificateSigning", true),
     planned("ClusterTrustBundleAttest", true),
     planned("CertificateSubjectRestriction", true),
-    on("DefaultIngressClass", || Box::new(default_class::DefaultIngressClass)),
+    on("DefaultIngressClass", |_| Box::new(default_class::DefaultIngressClass)),
     planned("DenyServiceExternalIPs", false),
-    on("PodTopologyLabels", || Box::new(pod_topology_labels::PodTopologyLabels)),
+    on("PodTopologyLabels", |_| Box::new(pod_topology_labels::PodTopologyLabels)),
     planned("NodeDeclaredFeatureValidator", true),
     planned("MutatingAdmissionPolicy", true),
     planned("MutatingAdmissionWebhook", true),

@@ -1,24 +1,35 @@
-//! DefaultTolerationSeconds: pods stay for five minutes on a node that is not ready or unreachable.
+//! DefaultTolerationSeconds: pods stay for a while, by default five minutes, on a node that is not ready or unreachable.
 
-use crate::chain::Plugin;
+use crate::chain::{Plugin, Settings};
 use crate::request::Request;
 use pintle_object::{Status, Value};
 
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
 const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
-const SECONDS: i64 = 300;
 
-pub struct DefaultTolerationSeconds;
+pub struct DefaultTolerationSeconds {
+    not_ready: i64,
+    unreachable: i64,
+}
+
+impl DefaultTolerationSeconds {
+    pub fn new(settings: &Settings) -> DefaultTolerationSeconds {
+        DefaultTolerationSeconds {
+            not_ready: settings.not_ready_seconds,
+            unreachable: settings.unreachable_seconds,
+        }
+    }
+}
 
 impl Plugin for DefaultTolerationSeconds {
     fn mutate(&self, request: &Request<'_>, object: &mut Value) -> Result<(), Status> {
         if !request.is_object("", "pods") || !(request.is_create() || request.is_update()) {
             return Ok(());
         }
-        for taint in [NOT_READY, UNREACHABLE] {
+        for (taint, seconds) in [(NOT_READY, self.not_ready), (UNREACHABLE, self.unreachable)] {
             let tolerations = object.list_at(&["spec", "tolerations"]);
             if !tolerations.iter().any(|toleration| tolerates_eviction(toleration, taint)) {
-                push(object, &["spec", "tolerations"], toleration(taint));
+                push(object, &["spec", "tolerations"], toleration(taint, seconds));
             }
         }
         Ok(())
@@ -30,12 +41,12 @@ fn tolerates_eviction(toleration: &Value, taint: &str) -> bool {
     (key.is_empty() || key == taint) && (effect.is_empty() || effect == "NoExecute")
 }
 
-fn toleration(taint: &str) -> Value {
+fn toleration(taint: &str, seconds: i64) -> Value {
     let mut toleration = Value::map();
     toleration.set(&["key"], taint);
     toleration.set(&["operator"], "Exists");
     toleration.set(&["effect"], "NoExecute");
-    toleration.set(&["tolerationSeconds"], SECONDS);
+    toleration.set(&["tolerationSeconds"], seconds);
     toleration
 }
 

@@ -1,8 +1,9 @@
 //! The pools of a server, and what one write takes from them.
 
-use super::{IpError, IpPool, PortError, PortPool, port};
+use super::{IpError, IpPool, PortError, PortPool};
 use crate::generate::Generator;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The first dummy port of a dry run: beyond the range of real ones.
@@ -33,8 +34,8 @@ impl Held {
 }
 
 impl Pools {
-    pub fn new(ips: Vec<IpPool>) -> Pools {
-        Pools { ips: Mutex::new(ips), ports: Mutex::new(PortPool::new(port::RANGE)) }
+    pub fn new(ips: Vec<IpPool>, ports: RangeInclusive<u16>) -> Pools {
+        Pools { ips: Mutex::new(ips), ports: Mutex::new(PortPool::new(ports)) }
     }
 
     /// Counts what a stored object holds; what lies outside the pools is left alone.
@@ -174,7 +175,7 @@ mod tests {
     use super::*;
 
     fn pools() -> Pools {
-        Pools::new(IpPool::parse("10.0.0.0/24").into_iter().collect())
+        Pools::new(IpPool::parse("10.0.0.0/24").into_iter().collect(), super::super::port::RANGE)
     }
 
     #[test]

@@ -1,0 +1,155 @@
+//! The command line, in pflag's syntax: from the flag table come parsing, help and warnings.
+
+mod given;
+mod table;
+
+pub use given::Given;
+
+use crate::config::Config;
+use clap::{Arg, ArgAction, Command};
+use std::collections::BTreeMap;
+use table::{Flag, Kind, table};
+
+/// Why there is no configuration.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stop {
+    Help(String),
+    Refused(String),
+}
+
+/// Reads a command line, the program's name first.
+pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Config, Stop> {
+    let args: Vec<String> = args.into_iter().map(|arg| normalised(&arg)).collect();
+    let mut matches = command().try_get_matches_from(args).map_err(|error| match error.kind() {
+        clap::error::ErrorKind::DisplayHelp => Stop::Help(error.to_string()),
+        clap::error::ErrorKind::DisplayVersion => Stop::Help(version()),
+        _ => Stop::Refused(error.to_string()),
+    })?;
+    let mut values = BTreeMap::new();
+    for flag in table() {
+        if let Some(given) = matches.remove_many::<String>(flag.name) {
+            values.insert(flag.name, given.collect());
+        }
+    }
+    let refused = |message| Stop::Refused(format!("pintle: {message}"));
+    Given::new(values).and_then(Config::read).map_err(refused)
+}
+
+fn version() -> String {
+    format!("Kubernetes {}\npintle {}\n", pintle_server::KUBERNETES, env!("CARGO_PKG_VERSION"))
+}
+
+/// Underscores stand for dashes.
+fn normalised(arg: &str) -> String {
+    let Some(rest) = arg.strip_prefix("--") else { return arg.into() };
+    match rest.split_once('=') {
+        Some((name, value)) => format!("--{}={value}", name.replace('_', "-")),
+        None => format!("--{}", rest.replace('_', "-")),
+    }
+}
+
+fn command() -> Command {
+    let command = Command::new("pintle")
+        .about("The Kubernetes API server, in Rust. Without flags it serves on an embedded store.")
+        .version(env!("CARGO_PKG_VERSION"));
+    table().fold(command, |command, flag| command.arg(arg(&flag)))
+}
+
+fn arg(flag: &Flag) -> Arg {
+    let default = match (flag.default, flag.kind) {
+        ("" | "0" | "0s" | "false", _) => String::new(),
+        (default, Kind::Text) => format!(" (default {default:?})"),
+        (default, _) => format!(" (default {default})"),
+    };
+    let arg = Arg::new(flag.name)
+        .long(flag.name)
+        .help(format!("{}{default}", flag.help))
+        .help_heading(flag.group)
+        .allow_hyphen_values(true)
+        .action(ArgAction::Append);
+    let arg = match flag.kind {
+        Kind::Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        _ => arg,
+    };
+    let arg = if flag.name.len() == 1 { arg.short(flag.name.chars().next()) } else { arg };
+    arg.value_name(match flag.kind {
+        Kind::Text | Kind::Path => "string",
+        Kind::Ip => "ip",
+        Kind::Int => "int",
+        Kind::Float => "float",
+        Kind::Bool => "bool",
+        Kind::Duration => "duration",
+        Kind::Ports => "portRange",
+        Kind::List => "strings",
+        Kind::Array => "stringArray",
+        Kind::Map => "mapStringString",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Config, Stop> {
+        let args = std::iter::once("pintle --data-dir=/d").chain(std::iter::once(line));
+        parse(args.flat_map(str::split_whitespace).map(String::from))
+    }
+
+    #[test]
+    fn flags_are_read_as_pflag_reads_them() {
+        let config =
+            read("--secure_port=7443 --bind-address 0.0.0.0 --allow-privileged=false -v=3 --event-ttl=2h")
+                .unwrap();
+        assert_eq!((config.secure_port, config.verbosity, config.event_ttl.as_secs()), (7443, 3, 7200));
+        assert!(config.bind_address.is_unspecified() && !config.allow_privileged);
+        let config = read(
+            "--enable-admission-plugins=Priority,LimitRanger --enable-admission-plugins=RuntimeClass --secure-port=1 --secure-port=2",
+        )
+        .unwrap();
+        assert_eq!(config.admission.enabled, ["Priority", "LimitRanger", "RuntimeClass"]);
+        assert_eq!(config.secure_port, 2);
+        assert!(config.warnings.is_empty());
+    }
+
+    #[test]
+    fn the_server_is_seen_from_outside_only_when_it_is_part_of_a_cluster() {
+        assert!(read("").unwrap().bind_address.is_loopback());
+        assert!(read("--advertise-address=10.0.0.1").unwrap().bind_address.is_unspecified());
+        assert!(read("--advertise-address=10.0.0.1 --bind-address=10.0.0.1").unwrap().bind_address.is_ipv4());
+    }
+
+    #[test]
+    fn what_has_no_effect_is_warned_about() {
+        let warnings = |line: &str| read(line).unwrap().warnings.len();
+        assert_eq!(warnings("--goaway-chance=0.001 --kubelet-client-key=/k"), 2);
+        assert_eq!(warnings("--goaway-chance=0 --watch-cache=true --kubelet-timeout=5000ms"), 0);
+        assert_eq!(warnings("--profiling=false --emulated-version=1.36"), 0);
+    }
+
+    #[test]
+    fn bad_flags_are_refused() {
+        for line in [
+            "--no-such-flag",
+            "--secure-port=0",
+            "--secure-port=x",
+            "--bind-address=here",
+            "--allow-privileged=maybe",
+            "--allow-privileged false",
+            "--tls-cert-file=a",
+            "--event-ttl=soon",
+            "--service-cluster-ip-range=10",
+            "--service-node-port-range=9-1",
+            "--feature-gates=A",
+            "--audit-policy-file=/p",
+            "--storage-media-type=application/json",
+            "--authorization-mode=RBAC,RBAC",
+            "--authorization-mode=Everyone",
+            "-v=11",
+            "stray",
+        ] {
+            assert!(matches!(read(line), Err(Stop::Refused(_))), "{line}");
+        }
+        assert!(matches!(read("--help"), Err(Stop::Help(_))));
+        assert_eq!(read("--version"), Err(Stop::Help(version())));
+    }
+}

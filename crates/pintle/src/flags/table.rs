@@ -1,0 +1,108 @@
+//! The flag table: every flag of kube-apiserver 1.36 and the server's own, read from `table.txt`.
+
+const TEXT: &str = include_str!("table.txt");
+
+/// How a flag's value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Path,
+    Ip,
+    Int,
+    Float,
+    /// May stand without a value, and then is true.
+    Bool,
+    Duration,
+    /// Two ports with a dash between them.
+    Ports,
+    /// Repeated, or separated by commas.
+    List,
+    /// Repeated only.
+    Array,
+    /// `name=value`, repeated or separated by commas.
+    Map,
+}
+
+/// What the server does with a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    Full,
+    /// Accepted, since what it asks for has no meaning here.
+    Moot,
+    /// Accepted, but without effect: said at start.
+    Warned(&'static str),
+    /// Refused when it asks for anything but the default.
+    Refused(&'static str),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Flag {
+    pub group: &'static str,
+    pub name: &'static str,
+    pub kind: Kind,
+    pub default: &'static str,
+    pub support: Support,
+    pub help: &'static str,
+}
+
+/// All flags, by group. The text is part of the program and checked by a test: a line that cannot be read is left out.
+pub fn table() -> impl Iterator<Item = Flag> {
+    let mut group = "";
+    TEXT.lines().filter_map(move |line| {
+        if let Some(heading) = line.strip_prefix("# ") {
+            group = heading;
+        }
+        flag(group, line)
+    })
+}
+
+fn flag(group: &'static str, line: &'static str) -> Option<Flag> {
+    let mut parts = line.split('|').map(str::trim);
+    let (name, kind, default) = (parts.next()?, kind(parts.next()?)?, parts.next()?);
+    let support = support(parts.next()?)?;
+    let help = parts.next()?;
+    Some(Flag { group, name, kind, default, support, help })
+}
+
+fn kind(text: &str) -> Option<Kind> {
+    Some(match text {
+        "text" => Kind::Text,
+        "path" => Kind::Path,
+        "ip" => Kind::Ip,
+        "int" => Kind::Int,
+        "float" => Kind::Float,
+        "bool" => Kind::Bool,
+        "duration" => Kind::Duration,
+        "ports" => Kind::Ports,
+        "list" => Kind::List,
+        "array" => Kind::Array,
+        "map" => Kind::Map,
+        _ => return None,
+    })
+}
+
+fn support(text: &'static str) -> Option<Support> {
+    Some(match text.split_once(": ") {
+        None if text == "yes" => Support::Full,
+        Some(("moot", _)) => Support::Moot,
+        Some(("warn", why)) => Support::Warned(why),
+        Some(("no", why)) => Support::Refused(why),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_a_heading_or_a_flag() {
+        let lines = TEXT.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
+        let mut names: Vec<&str> = table().map(|flag| flag.name).collect();
+        assert_eq!(names.len(), lines);
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), lines);
+        assert!(table().all(|flag| !flag.group.is_empty() && !flag.help.is_empty()));
+    }
+}

@@ -1,0 +1,88 @@
+//! Serving certificates: loaded at start, and again when their files change.
+
+use crate::config::{Config, Pair};
+use crate::pki::{self, Pki};
+use pintle_server::tls::{Certificates, Named};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// How often files are looked at; a renewed certificate is served this soon.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// The certificates of a configuration: the one for everybody, then those for names.
+pub fn certificates(config: &Config, pki: &Pki) -> Result<Vec<Named>, String> {
+    let first = match &config.serving {
+        Some(pair) => load(pair)?,
+        None => named(&pki.serving.certificate, &pki.serving.key, Vec::new())
+            .map_err(|error| format!("the serving certificate: {error}"))?,
+    };
+    let mut all = vec![first];
+    for pair in &config.sni {
+        let mut named = load(pair)?;
+        if named.names.is_empty() {
+            let own = named.key.cert.first().map(|der| pki::names_of(der)).unwrap_or_default();
+            named.names = own.dns.iter().map(|name| name.to_ascii_lowercase()).collect();
+        }
+        all.push(named);
+    }
+    Ok(all)
+}
+
+/// Takes changed files over while the server runs. Files that cannot be used leave what is served as it is.
+pub async fn keep_fresh(config: Config, pki: Pki, served: Arc<Certificates>) {
+    let files: Vec<PathBuf> = config
+        .serving
+        .iter()
+        .chain(&config.sni)
+        .flat_map(|pair| [pair.certificate.clone(), pair.key.clone()])
+        .collect();
+    if files.is_empty() {
+        return;
+    }
+    let mut seen = times(&files);
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = times(&files);
+        if now == seen {
+            continue;
+        }
+        match certificates(&config, &pki) {
+            Ok(all) => {
+                served.replace(all);
+                tracing::info!("serving certificates were read again");
+            }
+            Err(error) => tracing::warn!("changed serving certificates are not used: {error}"),
+        }
+        seen = now;
+    }
+}
+
+fn times(files: &[PathBuf]) -> Vec<Option<SystemTime>> {
+    files.iter().map(|file| std::fs::metadata(file).and_then(|meta| meta.modified()).ok()).collect()
+}
+
+fn load(pair: &Pair) -> Result<Named, String> {
+    let (chain, key) = (read(&pair.certificate)?, read(&pair.key)?);
+    named(&chain, &key, pair.names.clone())
+        .map_err(|error| format!("{}: {error}", pair.certificate.display()))
+}
+
+fn named(chain: &str, key: &str, names: Vec<String>) -> Result<Named, String> {
+    let chain = parse_certificates(chain)?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| format!("its key: {error}"))?;
+    Named::new(chain, key, names).map_err(|error| error.to_string())
+}
+
+pub fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// All certificates of a PEM text, of which there must be one.
+pub fn parse_certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    let found = found.map_err(|error| error.to_string())?;
+    if found.is_empty() { Err(String::from("there is no certificate in it")) } else { Ok(found) }
+}
