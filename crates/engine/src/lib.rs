@@ -29,6 +29,7 @@ mod open;
 pub mod options;
 pub mod paging;
 mod patch;
+mod patch_document;
 pub mod preconditions;
 mod scale;
 mod selection;

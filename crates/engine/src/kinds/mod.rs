@@ -83,6 +83,8 @@ pub struct Context<'a> {
     pub now_seconds: i64,
     /// `status`, `scale`, `resize`, ...; empty on the object itself.
     pub subresource: &'a str,
+    /// Whether the body of a create came with labels, before defaults.
+    pub has_labels: bool,
     /// Name of the user who asks.
     pub user: &'a str,
     pub user_uid: &'a str,
