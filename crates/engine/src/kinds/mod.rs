@@ -214,6 +214,12 @@ pub trait Rules: Send + Sync {
         vec![cells::name(object), cells::text(object, &["metadata", "creationTimestamp"])]
     }
 
+    /// What a row of the table says of its object besides the cells.
+    fn row_condition(&self, object: &Value) -> Option<Value> {
+        let _ = object;
+        None
+    }
+
     /// The value of a selectable field that is not simply the text, number or flag at its path.
     fn selectable(&self, label: &str, object: &Value) -> Option<Text> {
         let _ = (label, object);

@@ -124,6 +124,7 @@ fn known_finalizer(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
 pub fn name_messages(rule: NameRule, name: &str) -> Messages {
     match rule {
         NameRule::Subdomain => content::dns1123_subdomain(name),
+        NameRule::LongName => content::long_name(name),
         NameRule::Label => content::dns1123_label(name),
         NameRule::Dns1035 => content::dns1035_label(name),
         NameRule::PathSegment => content::path_segment_name(name),

@@ -61,6 +61,7 @@ pub fn whole(service: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
 
 /// All errors of a new version.
 pub fn update(new: &Value, old: &Value, errors: &mut FieldErrors) {
+    meta::validate_update_strict(new, old, errors);
     if kind(new) != "ExternalName" && kind(old) != "ExternalName" {
         let (was_headless, is_headless) = (is_headless(old), is_headless(new));
         if !(was_headless && is_headless) {
