@@ -30,7 +30,8 @@ fn tokens_go_with_what_they_are_bound_to() {
     assert_eq!(admin.post("/api/v1/namespaces/default/secrets", &secret).status, 201);
     let plain = token(&admin, &json!({}));
     let other = token(&admin, &json!({"audiences": ["other"]}));
-    let bound = token(&admin, &json!({"boundObjectRef": {"kind": "Secret", "apiVersion": "v1", "name": "s"}}));
+    let bound =
+        token(&admin, &json!({"boundObjectRef": {"kind": "Secret", "apiVersion": "v1", "name": "s"}}));
     assert_eq!(whoami(&server, &plain), account);
     assert_eq!(whoami(&server, &bound), account);
     assert_eq!(whoami(&server, &other), Err(401));

@@ -107,7 +107,8 @@ mod tests {
 
     fn user(header: Option<&str>, allows_anonymous: bool) -> Result<String, u16> {
         let tokens = TokenFile::parse("t1,ann,u1,\"a\"").unwrap();
-        let all = Authenticators { tokens: vec![Box::new(tokens)], allows_anonymous, ..Authenticators::default() };
+        let all =
+            Authenticators { tokens: vec![Box::new(tokens)], allows_anonymous, ..Authenticators::default() };
         let credentials = Credentials { authorization: header, ..Credentials::default() };
         let found = all.authenticate(&credentials, UnixTime::now());
         found.map(|user| format!("{} {}", user.name, user.groups.join(","))).map_err(|status| status.code)

@@ -47,8 +47,8 @@ fn groups(stored: &Value, id: &str, secret: &str, now_seconds: i64) -> Option<Ve
     let data = |key: &str| STANDARD.decode(stored.str_at(&["data", key])).ok();
     let text = |key: &str| data(key).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
     let expiration = text("expiration");
-    let is_fresh = expiration.is_empty()
-        || Time::parse(&expiration).is_ok_and(|time| time.seconds > now_seconds);
+    let is_fresh =
+        expiration.is_empty() || Time::parse(&expiration).is_ok_and(|time| time.seconds > now_seconds);
     let is_usable = stored.str_at(&["type"]) == "bootstrap.kubernetes.io/token"
         && stored.str_at(&["metadata", "deletionTimestamp"]).is_empty()
         && is_same(&data("token-secret")?, secret.as_bytes())
@@ -63,8 +63,7 @@ fn groups(stored: &Value, id: &str, secret: &str, now_seconds: i64) -> Option<Ve
     if !extra.iter().all(|group| is_group(group)) {
         return None;
     }
-    let mut groups: Vec<String> =
-        std::iter::once(GROUP).chain(extra).map(String::from).collect();
+    let mut groups: Vec<String> = std::iter::once(GROUP).chain(extra).map(String::from).collect();
     groups.sort();
     groups.dedup();
     Some(groups)
@@ -74,7 +73,8 @@ fn groups(stored: &Value, id: &str, secret: &str, now_seconds: i64) -> Option<Ve
 fn is_group(group: &str) -> bool {
     let Some(name) = group.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix(':')) else { return false };
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b":-".contains(&byte);
-    let ends_well = name.bytes().next_back().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let ends_well =
+        name.bytes().next_back().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     name.len() <= GROUP_LEN_MAX && ends_well && name.bytes().all(is_inner)
 }
 
@@ -107,14 +107,19 @@ mod tests {
             };
             assert_eq!(found, expected, "{data} {token}");
         };
-        const GOOD: &str = "token-id=abcdef token-secret=0123456789abcdef usage-bootstrap-authentication=true";
+        const GOOD: &str =
+            "token-id=abcdef token-secret=0123456789abcdef usage-bootstrap-authentication=true";
         let token = "abcdef.0123456789abcdef";
         check(GOOD, token, "system:bootstrap:abcdef system:bootstrappers");
         for bad in ["abcdef.0123456789abcdee", "abcdeg.0123456789abcdef", "abcdef.short", "x", "a.b.c"] {
             check(GOOD, bad, "Unknown");
         }
         check("token-id=abcdef token-secret=0123456789abcdef", token, "Unknown");
-        check("token-id=other1 token-secret=0123456789abcdef usage-bootstrap-authentication=true", token, "Unknown");
+        check(
+            "token-id=other1 token-secret=0123456789abcdef usage-bootstrap-authentication=true",
+            token,
+            "Unknown",
+        );
         let expired = "token-id=abcdef token-secret=0123456789abcdef usage-bootstrap-authentication=true \
                        expiration=1970-01-01T00:00:01Z";
         check(expired, token, "Unknown");

@@ -96,15 +96,16 @@ fn a_token_has_upstreams_shape() {
 #[test]
 fn a_token_is_believed_as_long_as_it_stands() {
     let key = key();
-    let check = |grant: Grant, objects: &[&'static str], now: i64, wanted: Option<&[String]>, expected: &str| {
-        let token = sign(&key, &grant).unwrap();
-        let found = match tokens(&key, objects).authenticate(&token, wanted, now) {
-            Verdict::Known(known) => format!("{} for {}", known.user.name, known.audiences.join(",")),
-            Verdict::Unknown => "unknown".into(),
-            Verdict::Refused(why) => why,
+    let check =
+        |grant: Grant, objects: &[&'static str], now: i64, wanted: Option<&[String]>, expected: &str| {
+            let token = sign(&key, &grant).unwrap();
+            let found = match tokens(&key, objects).authenticate(&token, wanted, now) {
+                Verdict::Known(known) => format!("{} for {}", known.user.name, known.audiences.join(",")),
+                Verdict::Unknown => "unknown".into(),
+                Verdict::Refused(why) => why,
+            };
+            assert_eq!(found, expected);
         };
-        assert_eq!(found, expected);
-    };
     const SA: &str = "serviceaccounts/ns/sa";
     let good = "system:serviceaccount:ns:sa for api";
     let invalidated = "service account token has been invalidated";
@@ -113,7 +114,13 @@ fn a_token_is_believed_as_long_as_it_stands() {
     check(grant(), &[SA], NOW + 661, None, "service account token has expired");
     check(grant(), &[SA], NOW - 61, None, "service account token is not valid yet");
     check(grant(), &[], NOW, None, "serviceaccounts \"sa\" not found");
-    check(grant(), &["serviceaccounts/ns/sa@2000-01-01T00:00:00Z"], NOW, None, "service account ns/sa has been deleted");
+    check(
+        grant(),
+        &["serviceaccounts/ns/sa@2000-01-01T00:00:00Z"],
+        NOW,
+        None,
+        "service account ns/sa has been deleted",
+    );
     let recreated = Grant { account: Bound { name: "sa".into(), uid: "old".into() }, ..grant() };
     check(recreated, &[SA], NOW, None, "service account UID (u-sa) does not match claim (old)");
     let of_pod = || Grant { pod: bound("p"), node: bound("n"), ..grant() };

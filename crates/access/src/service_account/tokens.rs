@@ -188,7 +188,8 @@ fn check_bound(
     }
     let uid = stored.str_at(&["metadata", "uid"]);
     if uid != bound.uid {
-        return Err(format!("{kind} UID ({uid}) does not match service account {kind} ref claim ({})",
+        return Err(format!(
+            "{kind} UID ({uid}) does not match service account {kind} ref claim ({})",
             bound.uid
         ));
     }
@@ -202,5 +203,7 @@ pub(super) fn is_gone(object: &Value, now_seconds: i64) -> bool {
         return false;
     }
     // A time that cannot be read is no reason to believe a token.
-    pintle_object::time::Time::parse(deleted).ok().is_none_or(|time| time.seconds < now_seconds - LEEWAY_SECONDS)
+    pintle_object::time::Time::parse(deleted)
+        .ok()
+        .is_none_or(|time| time.seconds < now_seconds - LEEWAY_SECONDS)
 }

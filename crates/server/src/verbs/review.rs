@@ -5,8 +5,8 @@ use crate::app::App;
 use crate::negotiate;
 use crate::request::Request;
 use crate::respond::Response;
-use pintle_access::rbac::Rule;
 use pintle_access::authenticate::Bearer;
+use pintle_access::rbac::Rule;
 use pintle_access::{Attributes, Decision, Rules, User};
 use pintle_engine::kinds::access_review;
 use pintle_engine::{Call, Target, meta};
@@ -191,7 +191,8 @@ fn token(app: &App, object: &Value) -> Result<Value, Status> {
     if token.is_empty() {
         return Err(Status::bad_request("token is required for TokenReview in authentication"));
     }
-    let wanted = object.list_at(&["spec", "audiences"]).iter().map(|audience| audience.as_str().unwrap_or(""));
+    let wanted =
+        object.list_at(&["spec", "audiences"]).iter().map(|audience| audience.as_str().unwrap_or(""));
     let wanted: Vec<String> = wanted.map(String::from).collect();
     let wanted = if wanted.is_empty() { &app.options.api_audiences } else { &wanted };
     // As if the token had come in a header: what is none there is none here.
