@@ -237,7 +237,7 @@ impl Apply<'_> {
         last: Option<&Entry>,
     ) -> Result<Value, String> {
         let Some(last) = last.filter(|last| !last.fields.is_empty()) else { return Ok(merged.clone()) };
-        let Some((ty, at_last)) = self.tracking.convert(merged, &last.api_version) else {
+        let Some((ty, at_last)) = self.tracking.convert(merged, &last.api_version)? else {
             return Ok(merged.clone());
         };
         let named = self.named(ty, &last.fields);
@@ -261,7 +261,7 @@ impl Apply<'_> {
         version: &str,
         owned: &FieldSet,
     ) -> Result<Value, String> {
-        let Some((ty, merged)) = self.tracking.convert(merged, version) else { return Ok(pruned) };
+        let Some((ty, merged)) = self.tracking.convert(merged, version)? else { return Ok(pruned) };
         let shown = self.between(&pruned, at, version);
         let Some(shown) = shown else { return Ok(pruned) };
         let schema = self.tracking.schema;
@@ -280,7 +280,8 @@ impl Apply<'_> {
         if from == to {
             return Some(object.clone());
         }
-        self.tracking.versions.convert(object, from, to).map(|(_, object)| object)
+        let converted = self.tracking.versions.convert(object, from, to).ok()?;
+        converted.map(|(_, object)| object)
     }
 
     fn back(&self, object: Value, from: &str) -> Value {

@@ -38,6 +38,13 @@ fn apply(target: &mut Value, operation: &Map, copied_bytes: &mut usize) -> Resul
     match text("op").unwrap_or("unknown") {
         "add" => Place::find(target, path()?, "add")?.add(value.clone()),
         "remove" => Place::find(target, path()?, "remove")?.remove().map(drop),
+        "replace" if path()?.is_empty() => {
+            // Only another map or list takes the place of the whole.
+            if matches!(value, Value::Map(_) | Value::List(_)) {
+                *target = value.clone();
+            }
+            Ok(())
+        }
         "replace" => Place::find(target, path()?, "replace")?.replace(value.clone()),
         "test" => test(&mut Place::find(target, path()?, "test")?, value),
         "move" => {
@@ -196,6 +203,8 @@ mod tests {
             ),
             (r#"{"a":1}"#, r#"[{"op":"replace","path":"ignored/a","value":2}]"#, r#"{"a":2}"#),
             (r#"{"a":1}"#, r#"[]"#, r#"{"a":1}"#),
+            (r#"{"a":1}"#, r#"[{"op":"replace","path":"","value":{"b":2}}]"#, r#"{"b":2}"#),
+            (r#"{"a":1}"#, r#"[{"op":"replace","path":"","value":1}]"#, r#"{"a":1}"#),
         ];
         for (target, patch, expected) in cases {
             assert_eq!(patched(target, patch).as_deref(), Some(expected), "{patch}");

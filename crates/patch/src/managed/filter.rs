@@ -87,7 +87,6 @@ const RESET: &[(&str, &str, &str, &[&str])] = &[
     ("", "Namespace", "finalize", &["status"]),
     ("", "Pod", "status", &["spec", "metadata.deletionTimestamp", "metadata.ownerReferences"]),
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy", "status", SPEC_AND_METADATA),
-    ("apiregistration.k8s.io", "APIService", "status", SPEC_AND_METADATA),
     ("apps", "Deployment", "status", &["spec", "metadata.labels"]),
     ("certificates.k8s.io", "CertificateSigningRequest", "", &["spec", "status"]),
     ("certificates.k8s.io", "CertificateSigningRequest", "approval", &["spec", "status.certificate"]),

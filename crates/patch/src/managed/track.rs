@@ -32,14 +32,14 @@ pub struct Tracking<'a> {
 /// Shows an object in the versions that its managers wrote in.
 pub trait Versions {
     /// An object of one version in another version of its kind, and its type there; `None` when that version is
-    /// not served.
-    fn convert(&self, object: &Value, from: &str, to: &str) -> Option<(TypeId, Value)>;
+    /// not served. An error makes the fields of all managers uncertain.
+    fn convert(&self, object: &Value, from: &str, to: &str) -> Result<Option<(TypeId, Value)>, String>;
 }
 
 /// For kinds with one version only.
 impl Versions for () {
-    fn convert(&self, _: &Value, _: &str, _: &str) -> Option<(TypeId, Value)> {
-        None
+    fn convert(&self, _: &Value, _: &str, _: &str) -> Result<Option<(TypeId, Value)>, String> {
+        Ok(None)
     }
 }
 
@@ -70,8 +70,8 @@ pub fn manager_name(field_manager: &str, user_agent: &str) -> String {
 /// manager's. `new`'s own managed fields, when they are given and sound, replace the live ones first; an empty
 /// list or one empty entry clears them. An object that has none and exists stays without.
 ///
-/// It never fails: when the object cannot be merged (items of a list that have no key) the live managed fields
-/// stay.
+/// It never fails: when the object cannot be compared (items of a list that have no key) it has no managed fields
+/// any more, so that none of them are wrong.
 pub fn track_update(tracking: &Tracking<'_>, old: Option<&Value>, new: &mut Value) {
     let managed = live_or_new(tracking, old, new);
     new.remove(&["metadata", "managedFields"]);
@@ -79,13 +79,8 @@ pub fn track_update(tracking: &Tracking<'_>, old: Option<&Value>, new: &mut Valu
     if managed.is_empty() && exists {
         return;
     }
-    match update(tracking, old, new, managed) {
-        Ok(managed) => managed.write_to(new),
-        Err(_) => {
-            if let Some(kept) = old.and_then(|old| old.at(&["metadata", "managedFields"])) {
-                new.set(&["metadata", "managedFields"], kept.clone());
-            }
-        }
+    if let Ok(managed) = update(tracking, old, new, managed) {
+        managed.write_to(new);
     }
 }
 
@@ -154,9 +149,9 @@ pub(crate) fn update(
 
 impl Tracking<'_> {
     /// An object of the request's version in another one.
-    pub(crate) fn convert(&self, object: &Value, to: &str) -> Option<(TypeId, Value)> {
+    pub(crate) fn convert(&self, object: &Value, to: &str) -> Result<Option<(TypeId, Value)>, String> {
         if to == self.api_version {
-            return Some((self.ty, object.clone()));
+            return Ok(Some((self.ty, object.clone())));
         }
         self.versions.convert(object, self.api_version, to)
     }
@@ -225,8 +220,13 @@ impl<'a> Differences<'a> {
     }
 
     fn convert(&self, api_version: &str) -> Result<Option<Comparison>, String> {
-        let Some((ty, old)) = self.tracking.convert(self.old, api_version) else { return Ok(None) };
-        let Some((_, new)) = self.tracking.convert(self.new, api_version) else { return Ok(None) };
+        let Some((ty, old)) = self.tracking.convert(self.old, api_version)? else { return Ok(None) };
+        let Some((_, new)) = self.tracking.convert(self.new, api_version)? else { return Ok(None) };
+        for object in [&old, &new] {
+            if let Some(why) = check(self.tracking.schema, ty, object, true) {
+                return Err(why);
+            }
+        }
         Ok(Some(filtered(self.tracking, compare_objects(self.tracking, ty, &old, &new)?)))
     }
 }

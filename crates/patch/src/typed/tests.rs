@@ -67,13 +67,6 @@ fn applied_fields_are_collected() {
             r#"{"spec":{"ports":[{"port":80}],"selector":{}}}"#,
             r#"{"f:spec":{"f:ports":{"k:{\"port\":80,\"protocol\":\"TCP\"}":{".":{},"f:port":{}}},"f:selector":{}}}"#,
         ),
-        (
-            "",
-            "PersistentVolume",
-            r#"{"spec":{"claimRef":{"name":"c"},"glusterfs":{"path":"/"}}}"#,
-            r#"{"f:spec":{"f:claimRef":{"f:name":{}},"f:glusterfs":{"f:path":{}}}}"#,
-        ),
-        ("", "Event", r#"{"involvedObject":{"name":"c"}}"#, r#"{"f:involvedObject":{}}"#),
         ("", "Pod", r#"{"spec":{"containers":[]}}"#, "{}"),
         ("apps", "ControllerRevision", r#"{"data":{"a":{"b":[1]}}}"#, r#"{"f:data":{}}"#),
     ];
