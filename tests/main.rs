@@ -1,6 +1,5 @@
 //! Tests of the whole product: a real process, real TLS, plain HTTP and the real kubectl.
 
-mod authentication;
 mod authorization;
 mod bad_input;
 mod crud;

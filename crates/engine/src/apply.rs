@@ -42,7 +42,7 @@ impl Engine {
                 Some(custom) => {
                     let unfit =
                         |error: pintle_schema::decode::DecodeError| unconvertible(&config.value, &error.0);
-                    custom_object::canonical(&self.api, custom, applied).map_err(unfit)?.0
+                    custom_object::canonical_applied(&self.api, custom, applied).map_err(unfit)?.0
                 }
                 None => self.canonical(target.served.resource.ty, &config.value, &applied)?,
             };
@@ -58,6 +58,13 @@ impl Engine {
         patch: &Patch<'_>,
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
+        if target.served.custom.is_some() {
+            // Upstream fails here too: it knows no way from a Scale to a version of the custom resource.
+            let message = "failed to create manager for existing fields: failed to convert live object (/; \
+                           autoscaling/v1, Kind=Scale) to proper version: request to convert CR to an invalid \
+                           group/version: autoscaling/v1";
+            return Err(Status::new(500, Reason::Unknown, message));
+        }
         let (manager, now) = (call.manager.clone(), call.now);
         let gvk = GroupVersionKind::new("autoscaling", "v1", "Scale");
         let next = |live: &Value, warnings: &mut Vec<String>| {

@@ -1,7 +1,7 @@
 //! Objects between the store's bytes, trees and the bytes that clients get.
 
 use crate::convert;
-use crate::custom::object as custom_object;
+use crate::custom::{Custom, object as custom_object};
 use crate::engine::{Engine, Served};
 use crate::fields;
 use crate::meta;
@@ -30,15 +30,27 @@ impl Engine {
 
     /// Compact JSON as it stands in a list: without kind and apiVersion, but for custom resources.
     pub fn json_item(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
-        if served.custom.is_some() {
-            // What is shown depends on the definition, which may change.
-            return self.tree(served, object).map(|tree| json::to_string(&tree).into());
+        if let Some(custom) = &served.custom {
+            return self.custom_json(served, custom, object);
         }
         Ok(object.form(served.form, |object| {
             let mut out = Vec::with_capacity(object.value.len() * 2);
             let _ = self.write_json_item(served, object, &mut out);
             Bytes::from(out)
         }))
+    }
+
+    /// What is shown depends on the definition: the kept form begins with the generation that it was made by.
+    fn custom_json(&self, served: &Served, custom: &Custom, object: &Object) -> Result<Bytes, Status> {
+        let tag = custom.generation.to_be_bytes();
+        let encode =
+            || self.tree(served, object).map(|tree| [&tag, json::to_string(&tree).as_bytes()].concat());
+        // An object that cannot be shown keeps an empty form.
+        let kept = object.form(served.form, |_| encode().map_or(Bytes::new(), Bytes::from));
+        if kept.starts_with(&tag) {
+            return Ok(kept.slice(tag.len()..));
+        }
+        encode().map(|fresh| Bytes::from(fresh).slice(tag.len()..))
     }
 
     /// Objects of the stored version go from protobuf to JSON directly, without a tree.

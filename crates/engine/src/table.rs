@@ -79,21 +79,26 @@ impl Engine {
         out
     }
 
-    /// The table of a scale, whose columns are the same for all kinds.
-    pub fn scale_table(&self, scale: &Value, style: TableStyle) -> Vec<u8> {
-        let column = |name: &'static str, ty: &'static str| Column {
+    /// The table of a scale, whose columns are the same for all kinds, but told otherwise for custom resources.
+    pub fn scale_table(&self, served: &Served, scale: &Value, style: TableStyle) -> Vec<u8> {
+        let is_custom = served.custom.is_some();
+        let column = |name: &'static str, ty: &'static str, format: &'static str| Column {
             name: name.into(),
             ty: ty.into(),
-            format: "".into(),
+            format: format.into(),
             priority: 0,
         };
         let columns = [
-            column("Name", "string"),
-            column("Desired", "integer"),
-            column("Available", "integer"),
-            column("Age", "string"),
+            column("Name", "string", if is_custom { "name" } else { "" }),
+            column("Desired", "integer", ""),
+            column("Available", "integer", ""),
+            column("Age", if is_custom { "date" } else { "string" }, ""),
         ];
-        let number = |path: &[&str]| Value::from(scale.int_at(path).unwrap_or(0));
+        let number = |path: &[&str]| match scale.int_at(path).unwrap_or(0) {
+            // Found by its path, a zero that is left out is nothing.
+            0 if is_custom && path.first() == Some(&"spec") => Value::Null,
+            number => Value::from(number),
+        };
         let cells = vec![
             cells::name(scale),
             number(&["spec", "replicas"]),
@@ -143,10 +148,6 @@ impl Engine {
             false => served.rules.cells(tree, style.now_seconds),
         };
         write_value(out, &Value::List(cells));
-        if let Some(condition) = served.rules.row_condition(tree) {
-            out.extend_from_slice(b",\"conditions\":");
-            write_value(out, &Value::List(vec![condition]));
-        }
         out.extend_from_slice(b",\"object\":");
         match style.include {
             Include::Metadata => {

@@ -2,12 +2,12 @@
 
 use crate::call::Call;
 use crate::convert;
-use crate::custom::Custom;
+use crate::custom::{Custom, object as custom_object};
 use crate::engine::{Engine, Served, Target};
 use crate::scale;
 use pintle_object::Value;
 use pintle_object::time::Time;
-use pintle_patch::{Filter, Tracking, Versions, reset_fields, reset_fields_of_custom, track_update};
+use pintle_patch::{Filter, Tracking, Versions, reset_fields, track_update};
 use pintle_schema::TypeId;
 use std::sync::Arc;
 
@@ -28,20 +28,18 @@ impl Engine {
     ) -> R {
         let served = target.served;
         let has_status = served.resource.subresource("status").is_some();
-        let filter = match &served.custom {
-            Some(_) => reset_fields_of_custom(target.subresource, has_status),
-            None => {
-                let storage = &served.storage;
-                reset_fields(&storage.group, &storage.kind, target.subresource, has_status)
-            }
-        };
         run(&Tracking {
             schema: served.custom.as_ref().map_or(&self.api.schema, |custom| &custom.types),
             ty: served.custom.as_ref().map_or(served.resource.ty, |custom| custom.ty),
             api_version: &served.api_version(),
             subresource: target.subresource,
             manager,
-            filter: &filter,
+            filter: &reset_fields(
+                &served.storage.group,
+                &served.storage.kind,
+                target.subresource,
+                has_status,
+            ),
             versions: &ServedVersions { engine: self, served },
             now,
         })
@@ -76,33 +74,36 @@ struct ServedVersions<'a> {
 }
 
 impl Versions for ServedVersions<'_> {
-    fn convert(&self, object: &Value, from: &str, to: &str) -> Option<(TypeId, Value)> {
+    fn convert(&self, object: &Value, from: &str, to: &str) -> Result<Option<(TypeId, Value)>, String> {
         if let Some(custom) = &self.served.custom {
-            return self.convert_custom(custom, object, from, to);
+            return self.convert_custom(custom, object, from, to).map(Some);
         }
-        let (from, to) = (self.version(from)?, self.version(to)?);
-        let stored = convert::to_storage(&self.engine.api, &from, object.clone()).ok()?;
-        let shown = convert::from_storage(&self.engine.api, &to, stored).ok()?;
-        Some((to.resource.ty, shown))
+        let (Some(from), Some(to)) = (self.version(from), self.version(to)) else { return Ok(None) };
+        let shown = convert::to_storage(&self.engine.api, &from, object.clone())
+            .and_then(|stored| convert::from_storage(&self.engine.api, &to, stored));
+        Ok(shown.ok().map(|shown| (to.resource.ty, shown)))
     }
 }
 
 impl ServedVersions<'_> {
-    /// Managers stay known in versions of a definition that are not served any more.
+    /// Nothing is dropped: a field that another version does not know makes managers uncertain.
     fn convert_custom(
         &self,
         custom: &Custom,
         object: &Value,
         from: &str,
         to: &str,
-    ) -> Option<(TypeId, Value)> {
+    ) -> Result<(TypeId, Value), String> {
         let prefix = format!("{}/", self.served.resource.group);
-        let (from, to) = (from.strip_prefix(&prefix)?, to.strip_prefix(&prefix)?);
-        let is_known = custom.versions.contains_key(from) && (from == to || custom.webhook.is_none());
-        let schema = custom.versions.get(to).filter(|_| is_known)?;
+        let version = to.strip_prefix(&prefix).and_then(|version| custom.version_types.get(version));
+        let ty =
+            *version.ok_or_else(|| format!("request to convert CR to an invalid group/version: {to}"))?;
+        if from != to {
+            custom_object::convertible(self.served, custom, from).map_err(|status| status.message)?;
+        }
         let mut shown = object.clone();
-        schema.prune(&mut shown);
-        Some((custom.version_types.get(to).copied()?, shown))
+        shown.set(&["apiVersion"], to);
+        Ok((ty, shown))
     }
 
     /// The same resource in another version of its group: managers who wrote through another group are forgotten.

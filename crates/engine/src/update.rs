@@ -238,11 +238,17 @@ impl Engine {
             Source::Patch(patch) | Source::Apply(patch) => patch(None, &mut call.warnings)?,
         };
         let uid = meta::uid(&proposed).to_string();
+        let is_apply = matches!(source, Source::Apply(_));
+        if !uid.is_empty() && is_apply {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            );
+            return Err(Status::conflict(&served.group_resource(), target.name, &why));
+        }
         if !uid.is_empty() {
             return Err(uid_conflict(target, &uid, ""));
         }
-        let has_labels = meta::has_labels(&proposed);
-        if matches!(source, Source::Apply(_)) {
+        if is_apply {
             convert::default(&self.api, served, &mut proposed);
             meta::ensure_namespace(&mut proposed, target.namespace)?;
             check_name(target, &proposed)?;
@@ -255,7 +261,7 @@ impl Engine {
         call.dedup_owners(&mut draft, true);
         meta::wipe_system_fields(&mut draft);
         meta::set(&mut draft, "resourceVersion", "");
-        match self.create_once(target, draft, has_labels, call).await {
+        match self.create_once(target, draft, call).await {
             Err(status) if status.reason == Reason::AlreadyExists => Ok(Attempt::Overtaken),
             Err(status) => Err(status),
             Ok(written) => Ok(Attempt::Done(written)),

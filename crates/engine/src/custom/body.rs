@@ -45,7 +45,7 @@ pub fn decode(
         FieldValidation::Strict if !strict.is_empty() => {
             return Err(refuse(&format!("strict decoding error: {}", strict.join(", "))));
         }
-        FieldValidation::Warn => warnings.append(&mut strict),
+        FieldValidation::Warn => warnings.extend(strict.iter().flat_map(|text| duplicate_lines(text))),
         FieldValidation::Strict | FieldValidation::Ignore => {}
     }
     if kind != expected.kind {
@@ -55,4 +55,10 @@ pub fn decode(
         return Err(Status::invalid(&own, tree.str_at(&["metadata", "name"]), errors));
     }
     Ok(tree)
+}
+
+/// What YAML says of keys that stand twice, each by itself.
+fn duplicate_lines(text: &str) -> Vec<String> {
+    let rest = text.strip_prefix("yaml: unmarshal errors:").unwrap_or(text);
+    rest.split('\n').map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect()
 }

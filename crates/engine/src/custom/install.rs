@@ -53,7 +53,8 @@ impl Engine {
         let version_types = Arc::new(names.zip(ids.iter().copied()).collect::<BTreeMap<_, _>>());
         let served = versions.iter().zip(ids).filter(|(version, _)| version.bool_at(&["served"]));
         served
-            .map(|(version, ty)| {
+            .enumerate()
+            .map(|(form, (version, ty))| {
                 let name = version.str_at(&["name"]);
                 let custom = Custom {
                     schema: shared.schemas.get(name).cloned().unwrap_or_default(),
@@ -65,16 +66,17 @@ impl Engine {
                     version_types: version_types.clone(),
                     ty,
                     scale: Scale::of(version),
+                    generation: definition.int_at(&["metadata", "generation"]).unwrap_or(0),
                     document: document(version).cloned(),
                 };
-                Arc::new(shared.serve(version, custom))
+                Arc::new(shared.serve(version, custom, form))
             })
             .collect()
     }
 }
 
 impl Shared<'_> {
-    fn serve(&self, version: &Value, custom: Custom) -> Served {
+    fn serve(&self, version: &Value, custom: Custom, form: usize) -> Served {
         let resource = self.resource(version);
         let has_status = version.at(&["subresources", "status"]).is_some();
         let rules = CustomRules {
@@ -91,7 +93,7 @@ impl Shared<'_> {
         Served {
             is_stored: true,
             fields: self.fields.clone(),
-            form: 0,
+            form,
             collection: Some(self.collection),
             rules: OwnRules::Custom(Box::new(rules)),
             traits: Traits { needs_version: true, ..Traits::default() },

@@ -40,6 +40,8 @@ pub struct Custom {
     pub(crate) version_types: Arc<BTreeMap<String, TypeId>>,
     pub(crate) ty: TypeId,
     pub(crate) scale: Option<Scale>,
+    /// Of the definition: encoded forms of objects are good for one generation.
+    pub(crate) generation: i64,
     /// `openAPIV3Schema`, for documents.
     pub document: Option<Value>,
 }

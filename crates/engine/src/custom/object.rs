@@ -23,6 +23,16 @@ pub(crate) fn canonical(
     custom: &Custom,
     mut tree: Value,
 ) -> Result<(Value, Vec<String>), DecodeError> {
+    custom.schema.drop_nulls(&mut tree);
+    canonical_applied(api, custom, tree)
+}
+
+/// `canonical` of what an apply made, which keeps all nulls.
+pub(crate) fn canonical_applied(
+    api: &Builtin,
+    custom: &Custom,
+    mut tree: Value,
+) -> Result<(Value, Vec<String>), DecodeError> {
     let mut strict = settle_metadata(api, &mut tree)?;
     strict.extend(custom.schema.prune(&mut tree));
     let mut embedded = settle_embedded(api, &custom.schema, &mut tree, Malformed::Refused)?;
@@ -49,6 +59,7 @@ pub(crate) fn from_stored(
     };
     settle_metadata(api, &mut tree).map_err(Status::internal)?;
     schema.prune(&mut tree);
+    schema.drop_nulls(&mut tree);
     settle_embedded(api, schema, &mut tree, Malformed::Dropped).map_err(Status::internal)?;
     schema.default(&mut tree);
     if version != served.resource.version {
@@ -97,8 +108,13 @@ pub(crate) fn list_metadata(version: &str, continue_token: &str, remaining: Opti
 fn settle_metadata(api: &Builtin, tree: &mut Value) -> Result<Vec<String>, DecodeError> {
     let document = tree.get("metadata").map_or(String::from("{}"), json::to_string);
     let decoded = decode::json::decode(&api.schema, metadata_type(api), document.as_bytes())?;
+    let mut metadata = decoded.value;
+    // Written and read again, an empty list is none: it clears no managed fields.
+    if metadata.list_at(&["managedFields"]).is_empty() {
+        metadata.remove(&["managedFields"]);
+    }
     if let Some(map) = tree.as_map_mut() {
-        map.insert("metadata", decoded.value);
+        map.insert("metadata", metadata);
     }
     Ok(decoded.strict.iter().map(|fault| below_metadata(fault, "")).collect())
 }

@@ -2,8 +2,8 @@
 
 use super::NameRule;
 use pintle_object::content::{self, Messages};
-use pintle_object::field::quote;
-use pintle_object::{FieldErrors, GroupVersion, Path, Value};
+use pintle_object::field::{Shown, quote};
+use pintle_object::{FieldErrors, GroupVersion, Path, Value, json};
 
 /// Annotations of one object may take this many bytes: what fits beside the object in one etcd request.
 const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
@@ -120,11 +120,22 @@ fn known_finalizer(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
+/// JSON of owners with their fields in Go's order.
+fn shown_owners(owners: &[Value]) -> String {
+    const FIELDS: [&str; 6] = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+    let owner = |owner: &Value| {
+        let fields = FIELDS.iter().filter_map(|name| Some((name, owner.get(name)?)));
+        let fields: Vec<String> =
+            fields.map(|(name, value)| format!("\"{name}\":{}", json::to_string(value))).collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    format!("[{}]", owners.iter().map(owner).collect::<Vec<_>>().join(","))
+}
+
 /// Errors of a name by a kind's rule.
 pub fn name_messages(rule: NameRule, name: &str) -> Messages {
     match rule {
         NameRule::Subdomain => content::dns1123_subdomain(name),
-        NameRule::LongName => content::long_name(name),
         NameRule::Label => content::dns1123_label(name),
         NameRule::Dns1035 => content::dns1035_label(name),
         NameRule::PathSegment => content::path_segment_name(name),
@@ -212,7 +223,7 @@ fn owners(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
                 let why = format!(
                     "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {name}"
                 );
-                errors.invalid(&path, &Value::List(owners.to_vec()), &why);
+                errors.invalid(&path, Shown(shown_owners(owners)), &why);
             }
         }
     }

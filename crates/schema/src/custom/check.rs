@@ -4,6 +4,9 @@ use super::verdict::{Verdict, root};
 use super::{Additional, Node, format};
 use pintle_object::{Map, Value, json};
 
+/// The largest whole number that JSON readers agree about: 2^53 - 1.
+const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
+
 pub(super) fn check(node: &Node, path: &str, value: &Value) -> Verdict {
     check_value(node, path, value, None)
 }
@@ -64,7 +67,8 @@ fn check_type(node: &Node, path: &str, value: &Value) -> Verdict {
         }
         return verdict;
     }
-    let is_whole = matches!(value, Value::Float(float) if float.fract() == 0.0) && allows("integer");
+    let is_whole = matches!(value, Value::Float(float) if float.fract() == 0.0 && float.abs() <= WHOLE_MAX)
+        && allows("integer");
     let is_number = ty == "integer" && allows("number");
     let is_sequence = matches!(value, Value::Text(_) | Value::List(_));
     if !node.format.is_empty() {

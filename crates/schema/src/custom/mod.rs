@@ -43,9 +43,13 @@ impl Custom {
         prune::prune(&self.root, object)
     }
 
-    /// Fills in defaults; drops nulls that are neither allowed nor have a default.
-    pub fn default(&self, object: &mut Value) {
+    /// Drops nulls that are neither allowed nor have a default.
+    pub fn drop_nulls(&self, object: &mut Value) {
         default::drop_nulls(Some(&self.root), object);
+    }
+
+    /// Fills in defaults, also in the place of nulls that are not allowed.
+    pub fn default(&self, object: &mut Value) {
         default::fill(&self.root, object);
     }
 

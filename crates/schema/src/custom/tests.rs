@@ -190,7 +190,7 @@ fn defaults_fill_what_is_absent() {
         assert_eq!(json::to_string(tree.at(&["spec", "x"]).unwrap()), expected, "{x}");
     }
     let mut tree = object("null");
-    compile(r#"{"type":"string"}"#).default(&mut tree);
+    compile(r#"{"type":"string"}"#).drop_nulls(&mut tree);
     assert_eq!(tree.at(&["spec", "x"]), None);
 }
 

@@ -77,7 +77,7 @@ pub fn scale(
     match accept.view {
         View::Object => Ok(typed(app, accept, ty, status, scale)),
         View::Table => {
-            let table = app.engine.scale_table(scale, style(request)?);
+            let table = app.engine.scale_table(target.served, scale, style(request)?);
             Ok(untyped(accept, status, in_version_text(accept, table)))
         }
         View::Partial | View::PartialList => tree(app, request, accept, target.served, status, scale),

@@ -12,7 +12,6 @@ mod patch;
 mod review;
 mod review_selector;
 mod subresource;
-mod token;
 mod update;
 mod watch;
 
