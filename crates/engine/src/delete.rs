@@ -33,6 +33,9 @@ impl Engine {
     ) -> Result<Deleted, Status> {
         let served = target.served;
         target.check_name()?;
+        if let Some(why) = served.rules.undeletable(target.name) {
+            return Err(Status::forbidden(&served.group_resource(), target.name, why));
+        }
         warn_of_orphans(served, options, call);
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let collection = served.collection.ok_or_else(missing)?;

@@ -2,15 +2,20 @@
 
 use crate::admission::Operation;
 use crate::call::Call;
+use crate::encoding::set_kind;
 use crate::engine::{Engine, Served, Target};
 use crate::kinds::eviction;
 use crate::meta;
 use crate::options::DeleteOptions;
 use pintle_object::{Reason, Status, Value};
+use pintle_patch::track_update;
 use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
 use std::sync::Arc;
 
 const ATTEMPTS_MAX: usize = 1000;
+
+/// Budgets are spent in the server's own name.
+const MANAGER: &str = "kube-apiserver";
 
 impl Engine {
     /// Evicts the pod of `pod`, by the body of an Eviction.
@@ -67,7 +72,17 @@ impl Engine {
         if call.dry_run {
             return eviction::spend(&mut self.storage_tree(&budgets, budget)?, pod.name, call.now);
         }
-        self.rewrite(&target, |budget| eviction::spend(budget, pod.name, call.now)).await
+        self.rewrite(&target, |budget| {
+            let mut old = budget.clone();
+            eviction::spend(budget, pod.name, call.now)?;
+            set_kind(&budgets, &mut old);
+            set_kind(&budgets, budget);
+            self.tracked(&target, MANAGER, call.now, |tracking| track_update(tracking, Some(&old), budget));
+            budget.remove(&["kind"]);
+            budget.remove(&["apiVersion"]);
+            Ok(())
+        })
+        .await
     }
 
     fn covering(&self, budgets: &Served, namespace: &str, pod: &Value) -> Result<Vec<Arc<Object>>, Status> {

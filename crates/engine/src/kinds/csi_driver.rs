@@ -8,12 +8,25 @@ pub struct CsiDriver;
 
 const SPEC: Path<'static> = Path::root("spec");
 
+/// A field of a feature that is off.
+const SCALING: [&str; 2] = ["spec", "preventPodSchedulingIfMissing"];
+const UPDATE_PERIOD_SECONDS_MIN: i64 = 10;
+const TOKEN_SECONDS_MIN: i64 = 600;
+const TOKEN_SECONDS_MAX: i64 = 1 << 32;
+
+const TOKEN_IN_ATTRIBUTES: &str = "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in volume attributes";
+
 impl Rules for CsiDriver {
     fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
         object.remove(&["metadata", "generation"]);
+        object.remove(&SCALING);
     }
 
-    fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}
+    fn prepare_update(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
+        if old.at(&SCALING).is_none() {
+            new.remove(&SCALING);
+        }
+    }
 
     fn has_generation(&self) -> bool {
         true
@@ -25,8 +38,7 @@ impl Rules for CsiDriver {
     }
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
-        meta::validate_strict(object, NameRule::Any, errors);
-        driver_name(object.str_at(&["metadata", "name"]), &Path::root("name"), errors);
+        meta::validate_strict(object, NameRule::Subdomain, errors);
         spec(object, errors);
     }
 
@@ -35,6 +47,13 @@ impl Rules for CsiDriver {
         spec(new, errors);
         for field in ["attachRequired", "volumeLifecycleModes"] {
             check::immutable(new.at(&["spec", field]), old.at(&["spec", field]), &SPEC.child(field), errors);
+        }
+    }
+
+    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        let has_tokens = !new.list_at(&["spec", "tokenRequests"]).is_empty();
+        if has_tokens && check::present(new, &["spec", "serviceAccountTokenInSecrets"]).is_none() {
+            out.push(String::from(TOKEN_IN_ATTRIBUTES));
         }
     }
 
@@ -64,6 +83,49 @@ fn spec(object: &Value, errors: &mut FieldErrors) {
     for field in ["attachRequired", "podInfoOnMount", "storageCapacity"] {
         if check::present(object, &["spec", field]).is_none() {
             errors.required(&SPEC.child(field), "");
+        }
+    }
+    let path = SPEC.child("fsGroupPolicy");
+    match object.str_at(&["spec", "fsGroupPolicy"]) {
+        "" => errors.required(&path, ""),
+        "File" | "None" | "ReadWriteOnceWithFSType" => {}
+        other => errors.not_supported(&path, other, &["File", "None", "ReadWriteOnceWithFSType"]),
+    }
+    token_requests(object.list_at(&["spec", "tokenRequests"]), &SPEC.child("tokenRequests"), errors);
+    for mode in object.list_at(&["spec", "volumeLifecycleModes"]) {
+        let mode = mode.as_str().unwrap_or("");
+        if !matches!(mode, "Persistent" | "Ephemeral") {
+            let path = SPEC.child("volumeLifecycleModes");
+            errors.not_supported(&path, mode, &["Persistent", "Ephemeral"]);
+        }
+    }
+    let period = object.int_at(&["spec", "nodeAllocatableUpdatePeriodSeconds"]);
+    if let Some(seconds) = period.filter(|seconds| *seconds < UPDATE_PERIOD_SECONDS_MIN) {
+        let path = SPEC.child("nodeAllocatableUpdatePeriodSeconds");
+        errors.invalid(&path, seconds, "must be greater than or equal to 10 seconds");
+    }
+}
+
+/// Tokens for volumes: one for an audience, and none that expires at once.
+fn token_requests(requests: &[Value], path: &Path<'_>, errors: &mut FieldErrors) {
+    let mut seen: Vec<&str> = Vec::new();
+    for (index, request) in requests.iter().enumerate() {
+        let path = path.index(index);
+        let audience = request.str_at(&["audience"]);
+        if seen.contains(&audience) {
+            errors.duplicate(&path.child("audience"), audience);
+            continue;
+        }
+        seen.push(audience);
+        let path = path.child("expirationSeconds");
+        match request.int_at(&["expirationSeconds"]) {
+            Some(seconds) if seconds < TOKEN_SECONDS_MIN => {
+                errors.invalid(&path, seconds, "may not specify a duration less than 10 minutes");
+            }
+            Some(seconds) if seconds > TOKEN_SECONDS_MAX => {
+                errors.invalid(&path, seconds, "may not specify a duration larger than 2^32 seconds");
+            }
+            _ => {}
         }
     }
 }

@@ -21,8 +21,8 @@ impl Rules for CsiNode {
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
-        drivers_are_kept(new, old, errors);
         drivers(new, errors);
+        drivers_are_kept(new, old, errors);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
@@ -91,7 +91,7 @@ fn drivers_are_kept(new: &Value, old: &Value, errors: &mut FieldErrors) {
             if old_driver.str_at(&["name"]) == new_driver.str_at(&["name"])
                 && strip(old_driver) != strip(new_driver)
             {
-                errors.invalid(&DRIVERS, internal::shown(new_driver, DRIVER), check::IMMUTABLE);
+                errors.invalid(&DRIVERS, internal::shown(&strip(new_driver), DRIVER), check::IMMUTABLE);
             }
         }
     }

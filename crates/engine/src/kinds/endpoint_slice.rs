@@ -24,6 +24,9 @@ impl Rules for EndpointSlice {
         let strip = |object: &Value| {
             let mut object = object.clone();
             object.remove(&["metadata"]);
+            if object.list_at(&["ports"]).is_empty() {
+                object.remove(&["ports"]);
+            }
             object
         };
         if strip(new) != strip(old) || new.at(&["metadata", "labels"]) != old.at(&["metadata", "labels"]) {
@@ -46,14 +49,26 @@ impl Rules for EndpointSlice {
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate_strict(object, NameRule::Subdomain, errors);
         address_type(object, errors);
-        endpoints(object, errors);
+        endpoints(object, &[], errors);
         ports(object, errors);
     }
 
+    /// Addresses that were there before are not judged again.
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
-        self.validate(new, errors);
+        meta::validate_strict(new, NameRule::Subdomain, errors);
+        address_type(new, errors);
+        let known: Vec<&Value> =
+            old.list_at(&["endpoints"]).iter().flat_map(|one| one.list_at(&["addresses"])).collect();
+        endpoints(new, &known, errors);
+        ports(new, errors);
         let field = "addressType";
         check::immutable(new.get(field), old.get(field), &Path::root(field), errors);
+    }
+
+    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        if new.str_at(&["addressType"]) == "FQDN" {
+            out.push(String::from("spec.addressType: FQDN endpoints are deprecated"));
+        }
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
@@ -107,7 +122,7 @@ fn address_type(object: &Value, errors: &mut FieldErrors) {
     }
 }
 
-fn endpoints(object: &Value, errors: &mut FieldErrors) {
+fn endpoints(object: &Value, known: &[&Value], errors: &mut FieldErrors) {
     let list = object.list_at(&["endpoints"]);
     let path = Path::root("endpoints");
     if list.len() > ENDPOINTS_MAX {
@@ -115,11 +130,17 @@ fn endpoints(object: &Value, errors: &mut FieldErrors) {
         return;
     }
     for (index, one) in list.iter().enumerate() {
-        endpoint(one, object.str_at(&["addressType"]), &path.index(index), errors);
+        endpoint(one, object.str_at(&["addressType"]), known, &path.index(index), errors);
     }
 }
 
-fn endpoint(endpoint: &Value, address_type: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+fn endpoint(
+    endpoint: &Value,
+    address_type: &str,
+    known: &[&Value],
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     let addresses = endpoint.list_at(&["addresses"]);
     let addresses_path = path.child("addresses");
     if addresses.is_empty() {
@@ -127,8 +148,8 @@ fn endpoint(endpoint: &Value, address_type: &str, path: &Path<'_>, errors: &mut 
     } else if addresses.len() > ADDRESSES_MAX {
         errors.too_many(&addresses_path, addresses.len(), ADDRESSES_MAX);
     }
-    for (index, one) in addresses.iter().filter_map(Value::as_str).enumerate() {
-        address(one, address_type, index, &addresses_path, errors);
+    for (index, one) in addresses.iter().enumerate().filter(|(_, one)| !known.contains(one)) {
+        address(one.as_str().unwrap_or(""), address_type, index, &addresses_path, errors);
     }
     if let Some(node) = check::present(endpoint, &["nodeName"]).and_then(Value::as_str) {
         check::invalid_all(content::dns1123_subdomain(node), node, &path.child("nodeName"), errors);
@@ -145,24 +166,25 @@ fn endpoint(endpoint: &Value, address_type: &str, path: &Path<'_>, errors: &mut 
     }
     if let Some(hints) = check::present(endpoint, &["hints"]) {
         let path = path.child("hints");
-        hinted(hints, "forZones", content::label_value, &path, errors);
-        hinted(hints, "forNodes", content::dns1123_subdomain, &path, errors);
+        if hinted(hints, "forZones", content::label_value, &path, errors) {
+            hinted(hints, "forNodes", content::dns1123_subdomain, &path, errors);
+        }
     }
 }
 
-/// Names of zones or nodes that an endpoint is for, each once.
+/// Names of zones or nodes that an endpoint is for, each once. False when there are too many to look at.
 fn hinted(
     hints: &Value,
     field: &str,
     messages: impl Fn(&str) -> Vec<String>,
     path: &Path<'_>,
     errors: &mut FieldErrors,
-) {
+) -> bool {
     let path = path.child(field);
     let list = hints.list_at(&[field]);
     if list.len() > HINTS_MAX {
         errors.too_many(&path, list.len(), HINTS_MAX);
-        return;
+        return false;
     }
     let mut seen: Vec<&str> = Vec::new();
     for (index, hint) in list.iter().enumerate() {
@@ -175,6 +197,7 @@ fn hinted(
         }
         seen.push(name);
     }
+    true
 }
 
 fn address(text: &str, address_type: &str, index: usize, list: &Path<'_>, errors: &mut FieldErrors) {
@@ -182,17 +205,12 @@ fn address(text: &str, address_type: &str, index: usize, list: &Path<'_>, errors
     match address_type {
         "IPv4" | "IPv6" => {
             let messages = net::ip_messages(text);
-            let is_ipv4 = net::parse_ip_sloppy(text).map(|ip| ip.is_ipv4());
-            let is_wrong_family = is_ipv4.is_some_and(|is_ipv4| is_ipv4 != (address_type == "IPv4"));
-            if is_wrong_family {
-                let why = format!("must be an {address_type} address");
+            let is_ipv4 = net::parse_ip_sloppy(text).is_some_and(|ip| ip.is_ipv4());
+            if !messages.is_empty() {
                 check::invalid_all(messages, text, &path, errors);
-                errors.invalid(list, text, &why);
-                return;
-            }
-            let is_ip = is_ipv4.is_some();
-            check::invalid_all(messages, text, &path, errors);
-            if is_ip {
+            } else if is_ipv4 != (address_type == "IPv4") {
+                errors.invalid(list, text, &format!("must be an {address_type} address"));
+            } else {
                 ip::non_special_ip(text, &path, errors);
             }
         }

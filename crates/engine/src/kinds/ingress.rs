@@ -1,7 +1,7 @@
 //! Ingress.
 
 use super::{Context, Rules, cells, keep, service};
-use crate::validation::{NameRule, ingress, meta};
+use crate::validation::{NameRule, check, ingress, meta};
 use pintle_object::{FieldErrors, Map, Value};
 
 pub struct Ingress;
@@ -34,6 +34,17 @@ impl Rules for Ingress {
     fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update_strict(new, old, errors);
         ingress::load_balancer(new, errors);
+    }
+
+    fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+        let has_annotation = new.at(&["metadata", "annotations", ingress::CLASS_ANNOTATION]).is_some();
+        let has_class = check::present(new, &["spec", "ingressClassName"]).is_some();
+        if old.is_none() && has_annotation && !has_class {
+            out.push(format!(
+                "annotation \"{}\" is deprecated, please use 'spec.ingressClassName' instead",
+                ingress::CLASS_ANNOTATION
+            ));
+        }
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

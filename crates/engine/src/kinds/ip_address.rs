@@ -39,6 +39,7 @@ impl Rules for IPAddress {
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update_strict(new, old, errors);
+        parent(new, errors);
         let parent = |object: &Value| check::present(object, &["spec", "parentRef"]).cloned();
         let (new, old) = (parent(new), parent(old));
         if new != old {

@@ -259,6 +259,12 @@ pub trait Rules: Send + Sync {
         None
     }
 
+    /// Why the object of this name cannot be deleted.
+    fn undeletable(&self, name: &str) -> Option<&'static str> {
+        let _ = name;
+        None
+    }
+
     /// Whether a deleted object without finalizers may go; a namespace has finalizers of its own in its spec.
     fn may_go(&self, object: &Value) -> bool {
         let _ = object;

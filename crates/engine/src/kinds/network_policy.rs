@@ -101,7 +101,7 @@ fn port(port: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
             }
             let Some(end) = end else { return };
             if end < *number {
-                errors.invalid(&end_path, end, "must be greater than or equal to `port`");
+                errors.invalid(&end_path, *number, "must be greater than or equal to `port`");
             }
             for message in content::port_number(end) {
                 errors.invalid(&end_path, end, &message);

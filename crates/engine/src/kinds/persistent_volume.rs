@@ -1,6 +1,6 @@
 //! PersistentVolume.
 
-use super::{Context, Rules, cells, keep};
+use super::{Context, Rules, cells, keep, set_default};
 use crate::meta;
 use crate::validation::check::{self, invalid_all, present};
 use crate::validation::{
@@ -12,6 +12,14 @@ use pintle_object::{FieldErrors, Map, Path, Value, content};
 pub struct PersistentVolume;
 
 impl Rules for PersistentVolume {
+    /// These are defaults of the kind and not of the type of its spec, which attachments hold too.
+    fn default(&self, object: &mut Value) {
+        if object.map_at(&["spec"]).is_some() {
+            set_default(object, &["spec"], "persistentVolumeReclaimPolicy", "Retain");
+            set_default(object, &["spec"], "volumeMode", "Filesystem");
+        }
+    }
+
     fn prepare_create(&self, object: &mut Value, context: &Context<'_>) {
         let mut status = Map::new();
         status.insert("phase", "Pending");
@@ -280,6 +288,31 @@ fn sources(object: &Value, spec: &Value, has_affinity: bool, errors: &mut FieldE
     }
     if count == 0 {
         errors.required(&SPEC, "must specify a volume type");
+    }
+}
+
+/// A volume that an attachment holds itself, which is one of a CSI driver.
+pub(super) fn inline_spec(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    const INLINE: &str = "may not be specified in the context of inline volumes";
+    if present(spec, &["claimRef"]).is_some() {
+        errors.forbidden(&path.child("claimRef"), INLINE);
+    }
+    if spec.map_at(&["capacity"]).is_some_and(|capacity| !capacity.is_empty()) {
+        errors.forbidden(&path.child("capacity"), INLINE);
+    }
+    let source = present(spec, &["csi"]);
+    if source.is_none() {
+        errors.required(&path.child("csi"), "has to be specified in the context of inline volumes");
+    }
+    claim::access_modes(spec, "", path, errors);
+    if let Some(source) = source {
+        csi(source, &path.child("csi"), errors);
+    }
+    if !SOURCES.iter().any(|field| present(spec, &[field]).is_some()) {
+        errors.required(path, "must specify a volume type");
+    }
+    if !spec.str_at(&["storageClassName"]).is_empty() {
+        errors.forbidden(&path.child("storageClassName"), INLINE);
     }
 }
 

@@ -1,12 +1,19 @@
 //! PodDisruptionBudget.
 
 use super::{Context, Rules, cells, keep, keep_at};
+use crate::validation::internal::{self, Form, Shape};
 use crate::validation::{check, conditions, int_or_percent};
 use pintle_object::{FieldErrors, Map, Path, Value};
 
 pub struct PodDisruptionBudget;
 
 const SPEC: Path<'static> = Path::root("spec");
+const SPEC_SHAPE: Shape = &[
+    ("MinAvailable", "minAvailable", Form::Nullable),
+    ("Selector", "selector", Form::Nullable),
+    ("MaxUnavailable", "maxUnavailable", Form::Nullable),
+    ("UnhealthyPodEvictionPolicy", "unhealthyPodEvictionPolicy", Form::Nullable),
+];
 const POLICIES: [&str; 2] = ["AlwaysAllow", "IfHealthyBudget"];
 
 impl Rules for PodDisruptionBudget {
@@ -62,7 +69,11 @@ fn spec(object: &Value, errors: &mut FieldErrors) {
     let Some(spec) = object.get("spec") else { return };
     let bound = |field: &str| check::present(spec, &[field]);
     if bound("minAvailable").is_some() && bound("maxUnavailable").is_some() {
-        errors.invalid(&SPEC, spec, "minAvailable and maxUnavailable cannot be both set");
+        errors.invalid(
+            &SPEC,
+            internal::shown(spec, SPEC_SHAPE),
+            "minAvailable and maxUnavailable cannot be both set",
+        );
     }
     for field in ["minAvailable", "maxUnavailable"] {
         if let Some(value) = check::present(spec, &[field]) {

@@ -14,6 +14,11 @@ const SYSTEM: [(&str, i64); 2] =
     [("system-node-critical", 2 * USER_VALUE_MAX + 1000), ("system-cluster-critical", 2 * USER_VALUE_MAX)];
 
 impl Rules for PriorityClass {
+    fn undeletable(&self, name: &str) -> Option<&'static str> {
+        let is_system = SYSTEM.iter().any(|(known, _)| *known == name);
+        is_system.then_some("this is a system priority class and cannot be deleted")
+    }
+
     fn prepare_create(&self, _object: &mut Value, _context: &Context<'_>) {}
 
     fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}

@@ -37,6 +37,8 @@ impl Rules for ResourceClaimTemplate {
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update_strict(new, old, errors);
+        let spec = new.at(&["spec", "spec"]).unwrap_or(&Value::Null);
+        claim::spec(spec, &Path::root("spec.spec"), errors);
         if new.get("spec") != old.get("spec") {
             let template = new.get("spec").unwrap_or(&Value::Null);
             let spec = internal::shown(template.get("spec").unwrap_or(&Value::Null), shape::CLAIM_SPEC);

@@ -1,7 +1,7 @@
 //! RuntimeClass.
 
 use super::{Context, Rules, cells};
-use crate::validation::{NameRule, check, meta};
+use crate::validation::{NameRule, check, internal_type, meta, pod_spec, resources};
 use pintle_object::{FieldErrors, Path, Value, content};
 
 pub struct RuntimeClass;
@@ -13,19 +13,50 @@ impl Rules for RuntimeClass {
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate(object, NameRule::Subdomain, errors);
-        let handler = object.str_at(&["handler"]);
-        check::invalid_all(content::dns1123_label(handler), handler, &Path::root("handler"), errors);
-        if let Some(selector) = object.map_at(&["scheduling", "nodeSelector"]) {
-            content::labels(selector, &Path::root("scheduling.nodeSelector"), errors);
-        }
+        handler(object, errors);
+        overhead(object, errors);
+        scheduling(object, errors);
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
         meta::validate_update(new, old, errors);
         check::immutable(new.get("handler"), old.get("handler"), &Path::root("handler"), errors);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         vec![cells::name(object), cells::text(object, &["handler"]), cells::age(object, now_seconds)]
+    }
+}
+
+fn handler(object: &Value, errors: &mut FieldErrors) {
+    let path = Path::root("handler");
+    match object.str_at(&["handler"]) {
+        "" => errors.required(&path, ""),
+        handler => check::invalid_all(content::dns1123_label(handler), handler, &path, errors),
+    }
+}
+
+/// What a pod of the class costs is checked like the limits of a container.
+fn overhead(object: &Value, errors: &mut FieldErrors) {
+    let Some(fixed) = object.at(&["overhead", "podFixed"]) else { return };
+    let mut requirements = Value::map();
+    requirements.set(&["limits"], fixed.clone());
+    let path = Path::root("overhead");
+    pod_spec::requirements(&requirements, resources::container_resource_name, &[], &path, errors);
+}
+
+/// Where pods of the class go: a toleration is said once.
+fn scheduling(object: &Value, errors: &mut FieldErrors) {
+    if let Some(selector) = object.map_at(&["scheduling", "nodeSelector"]) {
+        content::labels(selector, &Path::root("scheduling.nodeSelector"), errors);
+    }
+    let path = Path::root("scheduling.tolerations");
+    let tolerations = object.list_at(&["scheduling", "tolerations"]);
+    pod_spec::tolerations(tolerations, &path, errors);
+    for (index, one) in tolerations.iter().enumerate() {
+        if tolerations.iter().take(index).any(|before| before == one) {
+            errors.duplicate(&path.index(index), internal_type::shown(one, "Toleration"));
+        }
     }
 }

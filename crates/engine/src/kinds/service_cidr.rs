@@ -1,6 +1,6 @@
 //! ServiceCIDR.
 
-use super::{Context, Rules, cells};
+use super::{Context, Rules, cells, keep, keep_metadata};
 use crate::validation::internal::{self, Form, Shape};
 use crate::validation::{NameRule, check, meta, net};
 use pintle_object::{FieldErrors, Map, Path, Value};
@@ -14,6 +14,11 @@ const SPEC_SHAPE: Shape = &[("CIDRs", "cidrs", Form::Nullable)];
 impl Rules for ServiceCIDR {
     fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
         object.set(&["status"], Map::new());
+    }
+
+    fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
+        keep(new, old, "spec");
+        keep_metadata(new, old);
     }
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {

@@ -24,6 +24,7 @@ impl Rules for StorageClass {
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
         meta::validate_update_strict(new, old, errors);
         for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
             check::immutable(new.get(field), old.get(field), &Path::root(field), errors);
@@ -52,7 +53,9 @@ fn provisioner(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
         errors.required(path, "");
         return;
     }
-    check::invalid_all(content::label_key(&name.to_lowercase()), name, path, errors);
+    // Upstream shows the name as it compares it.
+    let name = name.to_lowercase();
+    check::invalid_all(content::label_key(&name), &name, path, errors);
 }
 
 /// Parameters of a driver: not too many, not too large, none without a name.

@@ -72,7 +72,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("apiregistration.k8s.io", "APIService", "versioned"),
     ("batch", "Job", "orphans warned"),
     ("coordination.k8s.io", "Lease", "creates versioned"),
-    ("node.k8s.io", "RuntimeClass", "versioned"),
+    ("node.k8s.io", "RuntimeClass", "creates versioned"),
     ("policy", "PodDisruptionBudget", "versioned"),
     ("rbac.authorization.k8s.io", "ClusterRole", "creates"),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding", "creates"),

@@ -1,6 +1,6 @@
 //! VolumeAttachment.
 
-use super::{Context, Rules, cells, csi_driver, keep, keep_at};
+use super::{Context, Rules, cells, csi_driver, keep, keep_metadata, persistent_volume};
 use crate::validation::internal::{self, Form, Shape};
 use crate::validation::{NameRule, check, meta};
 use pintle_object::{FieldErrors, Map, Path, Value, content};
@@ -35,24 +35,25 @@ impl Rules for VolumeAttachment {
 
     fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
         keep(new, old, "spec");
-        keep_at(new, old, &["metadata"]);
-        if let Some(version) = old.at(&["metadata", "resourceVersion"]) {
-            new.set(&["metadata", "resourceVersion"], version.clone());
-        }
+        keep_metadata(new, old);
     }
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate_strict(object, NameRule::Subdomain, errors);
         spec(object, errors);
         status(object, errors);
-        csi_driver::driver_name(object.str_at(&["spec", "attacher"]), &SPEC.child("attacher"), errors);
-        persistent_volume(object, errors);
+        let attacher = object.str_at(&["spec", "attacher"]);
+        if !attacher.is_empty() {
+            csi_driver::driver_name(attacher, &SPEC.child("attacher"), errors);
+        }
+        volume_name(object, errors);
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_strict(new, NameRule::Subdomain, errors);
         spec(new, errors);
         status(new, errors);
+        volume_name(new, errors);
         if let (Some(new), Some(old)) = (new.get("spec"), old.get("spec"))
             && new != old
         {
@@ -97,6 +98,9 @@ fn spec(object: &Value, errors: &mut FieldErrors) {
                 "must specify non empty persistentVolumeName",
             );
         }
+        (Some(inline), None) => {
+            persistent_volume::inline_spec(inline, &source.child("inlineVolumeSpec"), errors);
+        }
         _ => {}
     }
     let node = object.str_at(&["spec", "nodeName"]);
@@ -132,7 +136,7 @@ fn volume_error(error: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     check::non_negative_field(error, "errorCode", path, errors);
 }
 
-fn persistent_volume(object: &Value, errors: &mut FieldErrors) {
+fn volume_name(object: &Value, errors: &mut FieldErrors) {
     let path = ["spec", "source", "persistentVolumeName"];
     if let Some(name) = check::present(object, &path).and_then(Value::as_str) {
         let path = SPEC.child("source");

@@ -25,6 +25,7 @@ impl Rules for VolumeAttributesClass {
         if new.get("parameters") != old.get("parameters") {
             errors.forbidden(&Path::root("parameters"), "updates to parameters are forbidden.");
         }
+        self.validate(new, errors);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

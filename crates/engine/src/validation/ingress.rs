@@ -4,7 +4,7 @@ use super::{check, net};
 use pintle_object::{FieldErrors, Path, Value, content};
 
 const SPEC: Path<'static> = Path::root("spec");
-const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+pub const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 const PATH_TYPES: [&str; 3] = ["Exact", "ImplementationSpecific", "Prefix"];
 
 /// The annotation that came before `ingressClassName` must not say otherwise.

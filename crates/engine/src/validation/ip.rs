@@ -94,7 +94,7 @@ pub fn non_special_ip(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
         return errors.invalid(path, text, "must be a valid IP address");
     };
     if address.is_unspecified() {
-        errors.invalid(path, text, "may not be unspecified (0.0.0.0 or ::)");
+        errors.invalid(path, text, "may not be unspecified (0.0.0.0)");
     }
     if address.is_loopback() {
         errors.invalid(path, text, "may not be in the loopback range (127.0.0.0/8, ::1/128)");

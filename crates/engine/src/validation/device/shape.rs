@@ -1,7 +1,6 @@
 //! Claims and what belongs to them, as upstream's errors show them.
 
 use crate::validation::internal::{Form, Shape};
-use crate::validation::pod_shape::NODE_SELECTOR;
 
 use Form::{Int, List, Nullable, Pointer, Struct, Text};
 
@@ -34,6 +33,15 @@ pub const ATTRIBUTE: Shape = &[
     ("StringValues", "strings", Nullable),
     ("VersionValues", "versions", Nullable),
 ];
+
+/// A selector of nodes; its terms are all that it holds.
+const NODE_SELECTOR: Shape = &[("NodeSelectorTerms", "nodeSelectorTerms", List(NODE_TERM))];
+const NODE_TERM: Shape = &[
+    ("MatchExpressions", "matchExpressions", List(NODE_REQUIREMENT)),
+    ("MatchFields", "matchFields", List(NODE_REQUIREMENT)),
+];
+const NODE_REQUIREMENT: Shape =
+    &[("Key", "key", Text), ("Operator", "operator", Text), ("Values", "values", Nullable)];
 
 const DEVICES: Shape = &[
     ("Requests", "requests", List(REQUEST)),

@@ -5,9 +5,8 @@ use super::{
     label_value, list, pool_name, qualified_label, qualified_name, shape,
 };
 use crate::validation::check::{self, IMMUTABLE, present};
-use crate::validation::internal;
-use crate::validation::pod_shape::NODE_TERM;
 use crate::validation::pod_spec::node_selector;
+use crate::validation::{internal, internal_type};
 use pintle_object::{FieldErrors, Map, Path, Value, content};
 
 const SPEC: Path<'static> = Path::root("spec");
@@ -91,7 +90,8 @@ fn nodes(spec: &Value, errors: &mut FieldErrors) {
         let path = SPEC.child("nodeSelector");
         node_selector(selector, &path, errors);
         if selector.list_at(&["nodeSelectorTerms"]).len() != 1 {
-            let shown = internal::shown_list(selector.get("nodeSelectorTerms"), NODE_TERM);
+            let shown =
+                internal_type::shown_list(selector.list_at(&["nodeSelectorTerms"]), "NodeSelectorTerm");
             let path = path.child("nodeSelectorTerms");
             errors.invalid(&path, shown, "must have exactly one node selector term");
         }
