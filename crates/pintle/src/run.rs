@@ -12,6 +12,7 @@ use pintle_access::token_file::TokenFile;
 use pintle_admission::Chain;
 use pintle_engine::Engine;
 use pintle_engine::allocate::IpPool;
+use pintle_engine::kinds::flow_schema_status;
 use pintle_object::time::Time;
 use pintle_server::access::Access;
 use pintle_server::app::{App, Options};
@@ -73,6 +74,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     bootstrap::run(&engine, &cluster(config, &pki)?, now()).await.map_err(|status| status.message)?;
 
     pintle_engine::custom::control(engine.clone()).await;
+    flow_schema_status::control(engine.clone());
     let certificates = Certificates::new(serving::certificates(config, &pki)?);
     let acceptor = TlsAcceptor::from(tls::config(&config.tls, certificates.clone())?);
     let app = Arc::new(app(config, &pki, engine, access)?);

@@ -1,5 +1,6 @@
 //! The table of plugins, in the order in which they are asked.
 
+mod certificates;
 mod default_class;
 mod limit_ranger;
 mod namespace_lifecycle;
@@ -58,10 +59,10 @@ pub static PLUGINS: &[Entry] = &[
     planned("OwnerReferencesPermissionEnforcement", false),
     on("PersistentVolumeClaimResize", |_| Box::new(pvc_resize::PersistentVolumeClaimResize)),
     on("RuntimeClass", |_| Box::new(runtime_class::RuntimeClass)),
-    planned("CertificateApproval", true),
-    planned("CertificateSigning", true),
+    on("CertificateApproval", |_| Box::new(certificates::CertificateApproval)),
+    on("CertificateSigning", |_| Box::new(certificates::CertificateSigning)),
     planned("ClusterTrustBundleAttest", true),
-    planned("CertificateSubjectRestriction", true),
+    on("CertificateSubjectRestriction", |_| Box::new(certificates::CertificateSubjectRestriction)),
     on("DefaultIngressClass", |_| Box::new(default_class::DefaultIngressClass)),
     planned("DenyServiceExternalIPs", false),
     on("PodTopologyLabels", |_| Box::new(pod_topology_labels::PodTopologyLabels)),

@@ -23,6 +23,7 @@ mod endpoints;
 mod event;
 pub mod eviction;
 mod flow_schema;
+pub mod flow_schema_status;
 mod horizontal_pod_autoscaler;
 mod ingress;
 mod ingress_class;
