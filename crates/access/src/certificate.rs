@@ -1,9 +1,16 @@
 //! Client certificates: signed by a known authority, for a user named by the subject.
 
 use crate::user::User;
+use aws_lc_rs::digest;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use std::collections::BTreeMap;
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Tells which credential a user showed.
+const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
+/// The attribute of a subject that is the user's uid.
+const UID_OID: &str = "1.3.6.1.4.1.57683.2";
 
 /// The authorities whose certificates say who a client is.
 #[derive(Clone, Debug, Default)]
@@ -47,5 +54,17 @@ fn subject(leaf: &CertificateDer<'_>) -> Result<User, String> {
     let subject = certificate.subject();
     let name = subject.iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or("");
     let groups = subject.iter_organization().filter_map(|group| group.as_str().ok()).map(String::from);
-    Ok(User { name: name.into(), groups: groups.collect(), ..User::default() })
+    let fingerprint: String = digest::digest(&digest::SHA256, leaf.as_ref())
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let id = (String::from(CREDENTIAL_ID), vec![format!("X509SHA256={fingerprint}")]);
+    let uid = subject
+        .iter_attributes()
+        .find(|attribute| attribute.attr_type().to_id_string() == UID_OID)
+        .and_then(|attribute| attribute.as_str().ok())
+        .unwrap_or("");
+    let extra = BTreeMap::from([id]);
+    Ok(User { name: name.into(), uid: uid.into(), groups: groups.collect(), extra })
 }

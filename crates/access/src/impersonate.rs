@@ -111,7 +111,7 @@ pub fn wanted<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Result<O
 }
 
 /// Keys of extra values are escaped to be header names.
-fn unescape(key: &str) -> String {
+pub(crate) fn unescape(key: &str) -> String {
     let mut out = Vec::with_capacity(key.len());
     let mut bytes = key.bytes();
     while let Some(byte) = bytes.next() {

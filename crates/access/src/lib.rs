@@ -2,9 +2,13 @@
 
 pub mod authenticate;
 pub mod authorize;
+pub mod bootstrap_token;
 pub mod certificate;
+pub mod front_proxy;
 pub mod impersonate;
 pub mod rbac;
+pub mod service_account;
+pub mod token;
 pub mod token_file;
 pub mod user;
 

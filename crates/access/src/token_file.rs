@@ -1,5 +1,6 @@
 //! `--token-auth-file`: lines of token, user, uid and, optionally, quoted groups.
 
+use crate::token::{TokenAuthenticator, Verdict, for_server};
 use crate::user::User;
 use std::collections::HashMap;
 
@@ -7,6 +8,17 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, Default)]
 pub struct TokenFile {
     users: HashMap<String, User>,
+    /// The server's own, for which these tokens are.
+    pub api_audiences: Vec<String>,
+}
+
+impl TokenAuthenticator for TokenFile {
+    fn authenticate(&self, token: &str, wanted: Option<&[String]>, _: i64) -> Verdict {
+        match self.users.get(token) {
+            Some(user) => for_server(user.clone(), &self.api_audiences, wanted),
+            None => Verdict::Unknown,
+        }
+    }
 }
 
 impl TokenFile {
@@ -27,7 +39,7 @@ impl TokenFile {
                 User { name: name.clone(), uid: uid.clone(), groups: groups.collect(), ..User::default() };
             users.insert(token.clone(), user);
         }
-        Ok(TokenFile { users })
+        Ok(TokenFile { users, ..TokenFile::default() })
     }
 
     pub fn user(&self, token: &str) -> Option<&User> {

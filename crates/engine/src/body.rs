@@ -46,18 +46,7 @@ pub fn decode(
         let (kind, version, wanted) = (&own.kind, quote(&own.version), &expected.kind);
         Status::bad_request(format!("{kind} in version {version} cannot be handled as a {wanted}: {why}"))
     };
-    let Some(_) = api.kind(&own) else {
-        let (kind, version) = (quote(&own.kind), quote(&own.group_version().to_string()));
-        return Err(refuse(&format!(
-            "no kind {kind} is registered for version {version} in scheme \"{}\"",
-            scheme(&expected.group)
-        )));
-    };
-    if !is_same_object(&own, expected) {
-        let (kind, package) = (&expected.kind, internal_package(expected));
-        let from = format!("{}.{}", own.version, own.kind);
-        return Err(refuse(&format!("converting ({from}) to ({package}.{kind}): unknown conversion")));
-    }
+    check_convertible(api, &own, expected).map_err(|why| refuse(&why))?;
     if own.group_version() != expected.group_version() {
         let (data, wanted) = (own.group_version(), expected.group_version());
         return Err(Status::bad_request(format!(
@@ -76,6 +65,34 @@ pub fn decode(
     value.set(&["apiVersion"], expected.group_version().to_string());
     value.set(&["kind"], expected.kind.clone());
     Ok(value)
+}
+
+/// Why a kind is not one that the expected kind's objects can be read from.
+fn check_convertible(
+    api: &Builtin,
+    own: &GroupVersionKind,
+    expected: &GroupVersionKind,
+) -> Result<(), String> {
+    if api.kind(own).is_none() {
+        let (kind, version) = (quote(&own.kind), quote(&own.group_version().to_string()));
+        let scheme = scheme(&expected.group);
+        return Err(format!("no kind {kind} is registered for version {version} in scheme \"{scheme}\""));
+    }
+    if !is_same_object(own, expected) {
+        let (kind, package) = (&expected.kind, internal_package(expected));
+        let from = format!("{}.{}", own.version, own.kind);
+        return Err(format!("converting ({from}) to ({package}.{kind}): unknown conversion"));
+    }
+    Ok(())
+}
+
+/// Whether the JSON of a patched object still is of the expected kind; false when it says no version, so that
+/// upstream finds none of the kind's fields in it.
+pub(crate) fn is_still(api: &Builtin, json: &str, expected: &GroupVersionKind) -> Result<bool, String> {
+    let document = Document::read(Body { bytes: json.as_bytes(), format: Format::Json })?;
+    let own = document.kind(expected)?;
+    check_convertible(api, &own, expected)?;
+    Ok(!matches!(document, Document::Json { api_version, .. } if api_version.is_empty()))
 }
 
 /// The apiVersion that a body gives; empty when it gives none or cannot be read.

@@ -35,6 +35,7 @@ impl<'a> Call<'a> {
         Context {
             now_seconds: self.now.seconds,
             subresource: target.subresource,
+            has_labels: true,
             user: &self.user.name,
             user_uid: &self.user.uid,
             groups: &self.user.groups,

@@ -3,6 +3,7 @@
 use crate::admission::Operation;
 use crate::call::{Call, Written};
 use crate::engine::{Engine, Served, Target};
+use crate::kinds::Context;
 use crate::options::parse_uint;
 use crate::validation::{self, NameRule};
 use crate::{convert, encoding, meta};
@@ -25,6 +26,7 @@ impl Engine {
     ) -> Result<Written, Status> {
         let served = target.served;
         refuse(served, &object)?;
+        let has_labels = meta::has_labels(&object);
         convert::default(&self.api, served, &mut object);
         meta::wipe_system_fields(&mut object);
         meta::ensure_namespace(&mut object, target.namespace)?;
@@ -40,12 +42,12 @@ impl Engine {
         let is_generated =
             meta::name(&draft).is_empty() && !draft.str_at(&["metadata", "generateName"]).is_empty();
         for _ in 1..if is_generated { NAME_ATTEMPTS_MAX } else { 1 } {
-            match self.create_once(&named, draft.clone(), call).await {
+            match self.create_once(&named, draft.clone(), has_labels, call).await {
                 Err(status) if status.reason == Reason::AlreadyExists => {}
                 result => return result,
             }
         }
-        self.create_once(&named, draft, call).await
+        self.create_once(&named, draft, has_labels, call).await
     }
 
     /// One attempt: fills, prepares, validates and stores a draft.
@@ -53,12 +55,13 @@ impl Engine {
         &self,
         target: &Target<'_>,
         mut draft: Value,
+        has_labels: bool,
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
         let served = target.served;
         let mut draw = self.draw(call.dry_run);
         served.rules.allocate(&mut draft, None, &mut draw)?;
-        self.prepare_create(target, &mut draft, call)?;
+        self.prepare_create(target, &mut draft, has_labels, call)?;
         let attributes = call.attributes(Operation::Create, self.at_name(target, &draft), None, None);
         self.admission().validate(self, attributes, &draft, &mut call.warnings).await?;
 
@@ -98,6 +101,7 @@ impl Engine {
         &self,
         target: &Target<'_>,
         draft: &mut Value,
+        has_labels: bool,
         call: &mut Call<'_>,
     ) -> Result<(), Status> {
         let served = target.served;
@@ -113,7 +117,7 @@ impl Engine {
         if served.rules.has_generation() {
             meta::set_generation(draft, 1);
         }
-        served.rules.prepare_create(draft, &call.context(target));
+        served.rules.prepare_create(draft, &Context { has_labels, ..call.context(target) });
         self.settle(served, draft);
 
         let mut errors = FieldErrors::new();

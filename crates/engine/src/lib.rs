@@ -29,11 +29,13 @@ mod open;
 pub mod options;
 pub mod paging;
 mod patch;
+mod patch_document;
 pub mod preconditions;
 mod scale;
 mod selection;
 pub mod serving;
 mod table;
+mod token_request;
 mod track;
 pub mod update;
 pub mod validation;
@@ -48,6 +50,7 @@ pub use patch::Patch;
 pub use scale::ScaleSource;
 pub use selection::Selection;
 pub use table::{Include, TableStyle};
+pub use token_request::{TokenGrant, TokenTerms};
 pub use watch::{Heard, Watch};
 
 #[cfg(test)]

@@ -23,6 +23,11 @@ pub fn resource_version(object: &Value) -> &str {
     object.str_at(&["metadata", "resourceVersion"])
 }
 
+/// Whether an object has any labels.
+pub fn has_labels(object: &Value) -> bool {
+    object.map_at(&["metadata", "labels"]).is_some_and(|labels| !labels.is_empty())
+}
+
 pub fn finalizers(object: &Value) -> Vec<&str> {
     object.list_at(&["metadata", "finalizers"]).iter().filter_map(Value::as_str).collect()
 }

@@ -5,14 +5,15 @@ use crate::call::{Call, Written};
 use crate::custom::object as custom_object;
 use crate::engine::{Engine, Served, Target};
 use crate::options::{FieldValidation, PatchKind};
+use crate::patch_document;
 use crate::scale::ScaleSource;
 use crate::update::Source;
-use pintle_object::json::{self, Kind, Reader};
-use pintle_object::{Details, FieldErrors, GroupKind, Map, Path, Reason, Status, Value};
-use pintle_patch::json_patch::OPERATIONS_MAX;
+use pintle_object::field::quote;
+use pintle_object::json;
+use pintle_object::{Details, FieldErrors, GroupKind, GroupVersionKind, Map, Path, Reason, Status, Value};
 use pintle_patch::strategic::{Fault, StrategicError, mismatch, strategic_merge};
 use pintle_patch::{go, json_patch, merge_patch, untyped};
-use pintle_schema::decode::Decoded;
+use pintle_schema::decode::{DecodeError, Decoded};
 use pintle_schema::{TypeId, decode};
 
 /// A patch as it came.
@@ -23,6 +24,14 @@ pub struct Patch<'a> {
     pub validation: FieldValidation,
     /// Of an apply: take over what other managers own.
     pub force: bool,
+}
+
+/// What a patched tree must be again.
+struct Goal<'a> {
+    ty: TypeId,
+    kind: GroupVersionKind,
+    /// Absent for built-in kinds.
+    custom: Option<&'a Served>,
 }
 
 impl Engine {
@@ -42,7 +51,9 @@ impl Engine {
         }
         let next = |current: Option<&Value>, warnings: &mut Vec<String>| {
             let missing = || Status::not_found(&served.group_resource(), target.name);
-            self.patched(Some(served), served.resource.ty, current.ok_or_else(missing)?, patch, warnings)
+            let custom = served.custom.is_some().then_some(served);
+            let goal = Goal { ty: served.resource.ty, kind: served.gvk(), custom };
+            self.patched(&goal, current.ok_or_else(missing)?, patch, warnings)
         };
         self.write_over(target, Source::Patch(&next), false, call).await
     }
@@ -55,15 +66,15 @@ impl Engine {
     ) -> Result<Written, Status> {
         let ty = target.served.resource.subresource("scale").and_then(|sub| sub.ty);
         let ty = ty.unwrap_or(target.served.resource.ty);
-        let next = |scale: &Value, warnings: &mut Vec<String>| self.patched(None, ty, scale, patch, warnings);
+        let goal = Goal { ty, kind: GroupVersionKind::new("autoscaling", "v1", "Scale"), custom: None };
+        let next = |scale: &Value, warnings: &mut Vec<String>| self.patched(&goal, scale, patch, warnings);
         self.update_scale(target, ScaleSource::Patch(&next), call).await
     }
 
-    /// The next version of a tree of type `ty`, in canonical form.
+    /// The next version of a tree, in canonical form.
     fn patched(
         &self,
-        served: Option<&Served>,
-        ty: TypeId,
+        goal: &Goal<'_>,
         current: &Value,
         patch: &Patch<'_>,
         warnings: &mut Vec<String>,
@@ -80,20 +91,18 @@ impl Engine {
                 let shown = as_sent(&next);
                 (next, shown)
             }
-            PatchKind::Strategic => self.merge_strategic(ty, current, patch, &mut strict)?,
+            PatchKind::Strategic => self.merge_strategic(goal.ty, current, patch, &mut strict)?,
             PatchKind::Apply => return Err(Status::internal("an apply is no patch of a tree")),
         };
-        if let Some(served) = served.filter(|served| served.custom.is_some()) {
+        if let Some(served) = goal.custom {
             check_type(served, &next, &shown, warnings)?;
         }
-        let custom = served.and_then(|served| served.custom.as_ref());
+        let custom = goal.custom.and_then(|served| served.custom.as_ref());
         let decoded = match (patch.kind, custom) {
             (_, Some(custom)) => custom_object::canonical(&self.api, custom, next)
                 .map(|(value, strict)| Decoded { value, strict }),
-            (PatchKind::Json | PatchKind::Merge, None) => {
-                decode::json::decode(&self.api.schema, ty, shown.as_bytes())
-            }
-            (PatchKind::Strategic | PatchKind::Apply, None) => body::normalise(&self.api, ty, &next),
+            (PatchKind::Json | PatchKind::Merge, None) => self.read_patched(goal, &next, &shown),
+            (PatchKind::Strategic | PatchKind::Apply, None) => body::normalise(&self.api, goal.ty, &next),
         };
         let decoded = decoded.map_err(|error| refuse(&shown, &error.0))?;
         strict.extend(decoded.strict);
@@ -107,6 +116,16 @@ impl Engine {
         Ok(decoded.value)
     }
 
+    /// Reads what a patch of the JSON made of an object, kind and version included.
+    fn read_patched(&self, goal: &Goal<'_>, next: &Value, shown: &str) -> Result<Decoded, DecodeError> {
+        if body::is_still(&self.api, shown, &goal.kind).map_err(DecodeError)? {
+            return decode::json::decode(&self.api.schema, goal.ty, shown.as_bytes());
+        }
+        let fields = next.as_map().into_iter().flat_map(Map::keys).filter(|key| *key != "kind");
+        let strict = fields.map(|key| format!("unknown field {}", quote(key))).collect();
+        Ok(Decoded { value: Value::map(), strict })
+    }
+
     fn merge_strategic(
         &self,
         ty: TypeId,
@@ -114,13 +133,9 @@ impl Engine {
         patch: &Patch<'_>,
         strict: &mut Vec<String>,
     ) -> Result<(Value, String), Status> {
-        let (tree, duplicates) = read(patch.bytes).map_err(Status::bad_request)?;
-        let map = match tree {
-            Value::Map(map) => map,
-            Value::Null => Map::new(),
-            other => return Err(Status::bad_request(not_a_map(&other))),
-        };
-        strict.extend(duplicates);
+        let read = patch_document::strategic_merge_patch(patch.bytes)?;
+        strict.extend(read.strict);
+        let map = read.document;
         let shown = go::text(&Value::Map(map.clone()));
         let next = strategic_merge(&self.api.schema, ty, untyped(current), map).map_err(strategic_status)?;
         match mismatch(&self.api.schema, ty, &next) {
@@ -131,29 +146,10 @@ impl Engine {
 }
 
 fn patch_json(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> Result<Value, Status> {
-    let decoding = |why: String| Status::bad_request(format!("error decoding patch: {why}"));
-    let (tree, duplicates) = read(patch.bytes).map_err(decoding)?;
-    let word = word(&tree);
-    let Value::List(operations) = tree else {
-        return Err(decoding(format!(
-            "json: cannot unmarshal {word} into Go value of type []handlers.jsonPatchOp"
-        )));
-    };
-    if operations.len() > OPERATIONS_MAX {
-        return Err(Status::too_large(format!(
-            "Request entity too large: The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {}",
-            operations.len()
-        )));
-    }
-    strict.extend(duplicates.into_iter().map(|text| format!("json patch {text}")));
-    for (place, operation) in operations.iter().enumerate() {
-        let keys = operation.as_map().into_iter().flat_map(|map| map.keys());
-        for key in keys.filter(|key| !["op", "path", "from", "value"].contains(key)) {
-            strict.push(format!("json patch unknown field \"[{place}].{key}\""));
-        }
-    }
+    let read = patch_document::operations(patch.bytes, patch.validation)?;
+    strict.extend(read.strict);
     let mut next = untyped(current);
-    json_patch::json_patch(&mut next, &operations).map_err(|error| rejected(&error.0))?;
+    json_patch::json_patch(&mut next, &read.document).map_err(|error| rejected(&error.0))?;
     Ok(next)
 }
 
@@ -185,14 +181,10 @@ fn check_type(served: &Served, next: &Value, shown: &str, warnings: &mut Vec<Str
 }
 
 fn merge(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> Result<Value, Status> {
-    let decoding = |why: String| Status::bad_request(format!("error decoding patch: {why}"));
-    let (tree, duplicates) = read(patch.bytes).map_err(decoding)?;
-    if !matches!(tree, Value::Map(_) | Value::Null) {
-        return Err(decoding(not_a_map(&tree)));
-    }
-    strict.extend(duplicates);
+    let read = patch_document::merge_patch(patch.bytes, patch.validation)?;
+    strict.extend(read.strict);
     let mut next = untyped(current);
-    merge_patch::merge_patch(&mut next, tree);
+    merge_patch::merge_patch(&mut next, read.document);
     Ok(next)
 }
 
@@ -234,73 +226,4 @@ fn refuse(shown: &str, why: &str) -> Status {
     let mut errors = FieldErrors::new();
     errors.invalid(&Path::root("patch"), shown, why);
     Status::invalid(&GroupKind::default(), "", errors)
-}
-
-fn not_a_map(tree: &Value) -> String {
-    format!("json: cannot unmarshal {} into Go value of type map[string]interface {{}}", word(tree))
-}
-
-fn word(tree: &Value) -> &'static str {
-    match tree {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Int(_) | Value::Float(_) => "number",
-        Value::Text(_) => "string",
-        Value::List(_) => "array",
-        Value::Map(_) | Value::Raw(_) => "object",
-    }
-}
-
-/// An untyped document, and `duplicate field "data.k"` for every key that a map has twice.
-fn read(bytes: &[u8]) -> Result<(Value, Vec<String>), String> {
-    let mut reader = Reader::new(bytes).map_err(|error| error.message)?;
-    let mut duplicates = Vec::new();
-    let mut path = String::new();
-    let value = read_value(&mut reader, &mut path, &mut duplicates);
-    Ok((value, duplicates))
-}
-
-fn read_value(reader: &mut Reader<'_>, path: &mut String, duplicates: &mut Vec<String>) -> Value {
-    let len = path.len();
-    match reader.kind() {
-        Kind::Map => {
-            reader.begin_map();
-            let mut map = Map::new();
-            while let Some(key) = reader.next_key() {
-                if len > 0 {
-                    path.push('.');
-                }
-                path.push_str(&key);
-                if map.contains(&key) {
-                    duplicates.push(format!("duplicate field \"{path}\""));
-                }
-                let value = read_value(reader, path, duplicates);
-                path.truncate(len);
-                map.insert(key, value);
-            }
-            Value::Map(map)
-        }
-        Kind::List => {
-            reader.begin_list();
-            let mut list = Vec::new();
-            while reader.next_item() {
-                path.push_str(&format!("[{}]", list.len()));
-                list.push(read_value(reader, path, duplicates));
-                path.truncate(len);
-            }
-            Value::List(list)
-        }
-        Kind::Null | Kind::Bool | Kind::Number | Kind::Text => reader.value(&mut |_| {}),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn repeated_keys_are_named_with_their_path() {
-        let (_, duplicates) = read(br#"{"data":{"k":"1","k":"2"},"l":[{"a":1,"a":2}]}"#).unwrap();
-        assert_eq!(duplicates, ["duplicate field \"data.k\"", "duplicate field \"l[0].a\""]);
-    }
 }

@@ -7,6 +7,7 @@ use crate::meta;
 use crate::options::parse_uint;
 use crate::preconditions;
 use crate::update::Source;
+use crate::validation::{self, NameRule, check};
 use pintle_object::selector::LabelSelector;
 use pintle_object::{FieldErrors, GroupKind, GroupVersionKind, Map, Path, Reason, Status, Value};
 use pintle_patch::managed::{Managed, scale_managers_to_parent, scale_managers_to_scale};
@@ -106,11 +107,13 @@ impl Engine {
 fn apply(target: &Target<'_>, path: &[&str], scale: &Value, current: &Value) -> Result<Value, Status> {
     preconditions::check_name(target, scale)?;
     let replicas = scale.int_at(&REPLICAS).unwrap_or(0);
-    // Those of a custom resource are checked with the object.
-    if replicas < 0 && target.served.custom.is_none() {
-        let mut errors = FieldErrors::new();
-        let path = Path::root("spec.replicas");
-        errors.invalid(&path, replicas, "must be greater than or equal to 0");
+    let mut errors = FieldErrors::new();
+    // That of a custom resource is checked with the object.
+    if target.served.custom.is_none() {
+        validation::meta::validate_strict(scale, NameRule::Subdomain, &mut errors);
+        check::non_negative(replicas, &Path::root("spec.replicas"), &mut errors);
+    }
+    if !errors.is_empty() {
         return Err(Status::invalid(&GroupKind::new("autoscaling", "Scale"), target.name, errors));
     }
     let version = meta::resource_version(scale);

@@ -148,6 +148,10 @@ impl Engine {
             false => served.rules.cells(tree, style.now_seconds),
         };
         write_value(out, &Value::List(cells));
+        if let Some(condition) = served.rules.row_condition(tree) {
+            out.extend_from_slice(b",\"conditions\":");
+            write_value(out, &Value::List(vec![condition]));
+        }
         out.extend_from_slice(b",\"object\":");
         match style.include {
             Include::Metadata => {

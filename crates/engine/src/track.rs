@@ -7,7 +7,7 @@ use crate::engine::{Engine, Served, Target};
 use crate::scale;
 use pintle_object::Value;
 use pintle_object::time::Time;
-use pintle_patch::{Filter, Tracking, Versions, reset_fields, track_update};
+use pintle_patch::{Filter, Tracking, Versions, reset_fields, reset_fields_of_custom, track_update};
 use pintle_schema::TypeId;
 use std::sync::Arc;
 
@@ -28,18 +28,20 @@ impl Engine {
     ) -> R {
         let served = target.served;
         let has_status = served.resource.subresource("status").is_some();
+        let filter = match &served.custom {
+            Some(_) => reset_fields_of_custom(target.subresource, has_status),
+            None => {
+                let storage = &served.storage;
+                reset_fields(&storage.group, &storage.kind, target.subresource, has_status)
+            }
+        };
         run(&Tracking {
             schema: served.custom.as_ref().map_or(&self.api.schema, |custom| &custom.types),
             ty: served.custom.as_ref().map_or(served.resource.ty, |custom| custom.ty),
             api_version: &served.api_version(),
             subresource: target.subresource,
             manager,
-            filter: &reset_fields(
-                &served.storage.group,
-                &served.storage.kind,
-                target.subresource,
-                has_status,
-            ),
+            filter: &filter,
             versions: &ServedVersions { engine: self, served },
             now,
         })

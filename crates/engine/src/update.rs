@@ -248,6 +248,7 @@ impl Engine {
         if !uid.is_empty() {
             return Err(uid_conflict(target, &uid, ""));
         }
+        let has_labels = meta::has_labels(&proposed);
         if is_apply {
             convert::default(&self.api, served, &mut proposed);
             meta::ensure_namespace(&mut proposed, target.namespace)?;
@@ -261,7 +262,7 @@ impl Engine {
         call.dedup_owners(&mut draft, true);
         meta::wipe_system_fields(&mut draft);
         meta::set(&mut draft, "resourceVersion", "");
-        match self.create_once(target, draft, call).await {
+        match self.create_once(target, draft, has_labels, call).await {
             Err(status) if status.reason == Reason::AlreadyExists => Ok(Attempt::Overtaken),
             Err(status) => Err(status),
             Ok(written) => Ok(Attempt::Done(written)),

@@ -1,5 +1,6 @@
 //! What the command line says, as values that fit together.
 
+use crate::authentication::Authentication;
 use crate::flags::Given;
 use pintle_admission::Settings as Admission;
 use pintle_engine::allocate::IpPool;
@@ -28,7 +29,7 @@ pub struct Config {
     /// The first range is the one that Services get their addresses from by default.
     pub service_cluster_ip_range: String,
     pub service_node_port_range: RangeInclusive<u16>,
-    pub service_account_issuer: String,
+    pub authentication: Authentication,
     pub service_account_jwks_uri: String,
     /// Asked in this order; the group `system:masters` is asked for before all.
     pub authorization_modes: Vec<Mode>,
@@ -66,7 +67,6 @@ impl Config {
             return Err(format!("--service-cluster-ip-range: {range:?} is no range of addresses"));
         }
         storage(&given)?;
-        let issuers = given.array("service-account-issuer");
         Ok(Config {
             data_dir: given.path("data-dir").map_or_else(default_data_dir, Ok)?,
             secure_port: u16::try_from(given.number("secure-port", 1..=65535)?).unwrap_or(0),
@@ -81,7 +81,7 @@ impl Config {
             token_auth_file: given.path("token-auth-file"),
             service_cluster_ip_range: ranges.join(","),
             service_node_port_range: given.ports("service-node-port-range")?,
-            service_account_issuer: issuers.into_iter().next().unwrap_or_default(),
+            authentication: Authentication::read(&given)?,
             service_account_jwks_uri: given.text("service-account-jwks-uri").into(),
             authorization_modes: modes(&given.list("authorization-mode"))?,
             admission: admission(&given)?,

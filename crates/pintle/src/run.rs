@@ -3,18 +3,15 @@
 use crate::bootstrap::Cluster;
 use crate::config::Config;
 use crate::pki::{self, Names, Pki};
-use crate::serving::{self, parse_certificates, read};
-use crate::{bootstrap, kubeconfig, service_account};
+use crate::serving::{self, read};
+use crate::{authentication, bootstrap, kubeconfig};
 use pintle_access::Permissions;
-use pintle_access::authenticate::Authenticators;
-use pintle_access::certificate::ClientAuthorities;
-use pintle_access::token_file::TokenFile;
 use pintle_admission::Chain;
 use pintle_engine::Engine;
 use pintle_engine::allocate::IpPool;
 use pintle_engine::kinds::flow_schema_status;
 use pintle_object::time::Time;
-use pintle_server::access::Access;
+use pintle_server::access::{Access, Mode, StoredObjects};
 use pintle_server::app::{App, Options};
 use pintle_server::discovery::Discovery;
 use pintle_server::metrics::Metrics;
@@ -148,19 +145,13 @@ fn own_certificates(config: &Config) -> Result<Pki, String> {
 }
 
 fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Result<App, String> {
-    let mut authorities = parse_certificates(&pki.ca.certificate)?;
-    if let Some(path) = &config.client_ca_file {
-        let own = parse_certificates(&read(path)?);
-        authorities.extend(own.map_err(|error| format!("--client-ca-file: {error}"))?);
-    }
-    let tokens = match &config.token_auth_file {
-        Some(path) => {
-            TokenFile::parse(&read(path)?).map_err(|error| format!("--token-auth-file: {error}"))?
-        }
-        None => TokenFile::default(),
-    };
-    let authorities =
-        ClientAuthorities::new(&authorities).map_err(|error| format!("--client-ca-file: {error}"))?;
+    let flags = &config.authentication;
+    let keys = Arc::new(flags.keys(config.pki_dir().join("sa.key"))?);
+    let objects = Arc::new(StoredObjects::default());
+    objects.follow(&engine);
+    let mut authenticators = authentication::authenticators(config, pki, keys.clone(), objects)?;
+    // Where everyone may do all, everyone is asked for a name.
+    authenticators.allows_anonymous &= !config.authorization_modes.contains(&Mode::AlwaysAllow);
     let server_address = SocketAddr::new(config.address(), config.secure_port).to_string();
     let external_address = match config.external_hostname.as_str() {
         "" => server_address.clone(),
@@ -173,15 +164,18 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
     Ok(App {
         discovery: Discovery::new(&server_address),
         engine,
-        authenticators: Authenticators { authorities, tokens },
+        authenticators,
         access,
         openapi: OpenApi::default(),
-        public_keys: service_account::public_keys(config.pki_dir()),
+        service_account_keys: keys,
         metrics: Metrics::new().map_err(|error| error.to_string())?,
         options: Options {
             server_address,
-            service_account_issuer: config.service_account_issuer.clone(),
+            service_account_issuers: flags.service_account_issuers.clone(),
             service_account_jwks_uri,
+            api_audiences: flags.api_audiences(),
+            token_expiration_seconds_max: flags.service_account_max_token_expiration_seconds,
+            extends_token_expiration: flags.service_account_extend_token_expiration,
             streams_max: config.tls.streams_max,
         },
         is_stopping: AtomicBool::new(false),

@@ -1,75 +1,84 @@
-//! The key that service account tokens are signed with: made when it is first needed, and kept.
+//! The keys of service account tokens: read from files, or made when the first is needed, and kept.
 
 use crate::pki;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use pintle_server::oidc::{PublicKey, PublicKeys};
-use rcgen::{KeyPair, PKCS_RSA_SHA256, PublicKeyData};
-use sha2::{Digest as _, Sha256};
+use pintle_access::service_account::{KeySource, SigningKey, VerifyingKey};
+use rcgen::{KeyPair, PKCS_RSA_SHA256};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The public half of the key in a directory. An RSA key takes a moment to make, which no start should wait for.
-pub fn public_keys(dir: PathBuf) -> PublicKeys {
-    let known: Mutex<Option<PublicKey>> = Mutex::new(None);
-    Box::new(move || {
-        let mut known = known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if known.is_none() {
-            *known = Some(public_key(&open(&dir.join("sa.key"))?)?);
-        }
-        Ok(known.iter().cloned().collect())
-    })
+/// The server's own key lies in its PKI directory, unless files are given.
+pub struct Keys {
+    /// Where the signing key is, and whether it may be made.
+    signing_path: PathBuf,
+    is_own: bool,
+    /// Keys that tokens are checked with besides the signing key's.
+    verifying: Vec<Arc<VerifyingKey>>,
+    /// An RSA key takes a moment to make, which no start should wait for.
+    signing: Mutex<Option<Arc<SigningKey>>>,
 }
 
-fn open(path: &Path) -> Result<KeyPair, String> {
-    let failed = |error: rcgen::Error| format!("{}: {error}", path.display());
-    match std::fs::read_to_string(path) {
-        Ok(pem) => KeyPair::from_pem(&pem).map_err(failed),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key = KeyPair::generate_for(&PKCS_RSA_SHA256).map_err(failed)?;
-            pki::write(path, &key.serialize_pem(), 0o600)?;
-            Ok(key)
+impl Keys {
+    /// `key_files` hold public keys; without any, tokens are checked with the signing key.
+    pub fn open(own: PathBuf, signing_file: Option<&Path>, key_files: &[PathBuf]) -> Result<Keys, String> {
+        let mut verifying = Vec::new();
+        for path in key_files {
+            let pem = std::fs::read_to_string(path).map_err(|error| failed(path, error))?;
+            let found = VerifyingKey::all_from_pem(&pem).map_err(|error| failed(path, error))?;
+            verifying.extend(found.into_iter().map(Arc::new));
         }
-        Err(error) => Err(format!("{}: {error}", path.display())),
+        let keys = Keys {
+            signing_path: signing_file.map_or(own, Path::to_path_buf),
+            is_own: signing_file.is_none(),
+            verifying,
+            signing: Mutex::default(),
+        };
+        // A file that was given must be good; the own key is looked at when it is needed.
+        if !keys.is_own {
+            keys.signing()?;
+        }
+        Ok(keys)
+    }
+
+    fn read(&self) -> Result<SigningKey, String> {
+        let path = &self.signing_path;
+        let pem = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.is_own => {
+                let key = KeyPair::generate_for(&PKCS_RSA_SHA256).map_err(|error| failed(path, error))?;
+                pki::write(path, &key.serialize_pem(), 0o600)?;
+                key.serialize_pem()
+            }
+            read => read.map_err(|error| failed(path, error))?,
+        };
+        SigningKey::from_pem(&pem).map_err(|error| failed(path, error))
     }
 }
 
-/// The key's id is the hash of its public half, as upstream's.
-fn public_key(key: &KeyPair) -> Result<PublicKey, String> {
-    let id = URL_SAFE_NO_PAD.encode(Sha256::digest(key.subject_public_key_info()));
-    let (modulus, exponent) = rsa_numbers(key.public_key_raw()).ok_or("the key is no RSA key")?;
-    Ok(PublicKey { id, modulus: modulus.to_vec(), exponent: exponent.to_vec() })
+fn failed(path: &Path, error: impl std::fmt::Display) -> String {
+    format!("{}: {error}", path.display())
 }
 
-/// The two integers of a DER `RSAPublicKey`: a sequence of modulus and exponent.
-fn rsa_numbers(der: &[u8]) -> Option<(&[u8], &[u8])> {
-    const SEQUENCE: u8 = 0x30;
-    const INTEGER: u8 = 0x02;
-    let (content, _) = element(der, SEQUENCE)?;
-    let (modulus, rest) = element(content, INTEGER)?;
-    let (exponent, _) = element(rest, INTEGER)?;
-    Some((trimmed(modulus), trimmed(exponent)))
-}
+impl KeySource for Keys {
+    fn signing(&self) -> Result<Arc<SigningKey>, String> {
+        let mut known = self.signing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = known.as_ref() {
+            return Ok(key.clone());
+        }
+        let key = Arc::new(self.read()?);
+        *known = Some(key.clone());
+        Ok(key)
+    }
 
-/// The content of an element of one type, and what comes after it.
-fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (&found, rest) = der.split_first()?;
-    let (&first, rest) = rest.split_first().filter(|_| found == tag)?;
-    let (len, rest) = if first < 0x80 {
-        (usize::from(first), rest)
-    } else {
-        let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        let len = digits
-            .iter()
-            .try_fold(0_usize, |len, byte| len.checked_mul(256)?.checked_add(usize::from(*byte)));
-        (len?, rest)
-    };
-    rest.split_at_checked(len)
-}
-
-/// Positive integers begin with a zero when their first bit is set.
-fn trimmed(integer: &[u8]) -> &[u8] {
-    integer.strip_prefix(&[0]).unwrap_or(integer)
+    fn verifying(&self) -> Vec<Arc<VerifyingKey>> {
+        if !self.verifying.is_empty() {
+            return self.verifying.clone();
+        }
+        // No token can be signed with a key that is still to be made.
+        if self.is_own && !self.signing_path.exists() {
+            return Vec::new();
+        }
+        let key = self.signing().map(|key| Arc::new(key.public().clone()));
+        key.into_iter().collect()
+    }
 }
 
 #[cfg(test)]
@@ -77,12 +86,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_numbers_of_a_key_are_read() {
-        let check = |der: &[u8], expected: Option<(&[u8], &[u8])>| assert_eq!(rsa_numbers(der), expected);
-        check(&[0x30, 7, 2, 2, 0, 0x80, 2, 1, 3], Some((&[0x80], &[3])));
-        check(&[0x30, 0x81, 7, 2, 2, 0, 0x80, 2, 1, 3], Some((&[0x80], &[3])));
-        for broken in [&[][..], &[0x30], &[0x30, 9, 2, 1, 1], &[0x31, 3, 2, 1, 1], &[0x30, 0x89, 1]] {
-            check(broken, None);
-        }
+    fn a_key_is_made_once_and_only_when_needed() {
+        let dir = std::env::temp_dir().join(format!("pintle-keys-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("sa.key");
+        let open = || Keys::open(path.clone(), None, &[]).unwrap();
+        let keys = open();
+        assert!(keys.verifying().is_empty() && !path.exists());
+        let id = keys.signing().unwrap().public().id.clone();
+        assert_eq!(keys.verifying()[0].id, id);
+        assert_eq!(open().verifying()[0].id, id);
+        let by_file = Keys::open(dir.join("none"), Some(&path), std::slice::from_ref(&path)).unwrap();
+        assert_eq!(by_file.verifying()[0].id, id);
+        assert!(Keys::open(path.clone(), Some(&dir.join("none")), &[]).is_err());
+        std::fs::write(&path, "no key").unwrap();
+        assert!(Keys::open(path.clone(), Some(&path), &[]).is_err());
+        assert!(open().verifying().is_empty());
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

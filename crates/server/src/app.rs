@@ -3,9 +3,9 @@
 use crate::access::Access;
 use crate::discovery::Discovery;
 use crate::metrics::Metrics;
-use crate::oidc::PublicKeys;
 use crate::openapi::OpenApi;
 use pintle_access::Authenticators;
+use pintle_access::service_account::KeySource;
 use pintle_engine::Engine;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,7 +17,7 @@ pub struct App {
     pub discovery: Discovery,
     pub openapi: OpenApi,
     pub metrics: Metrics,
-    pub public_keys: PublicKeys,
+    pub service_account_keys: Arc<dyn KeySource>,
     pub options: Options,
     /// Set when the server begins to stop: `/readyz` fails from then on.
     pub is_stopping: AtomicBool,
@@ -28,9 +28,16 @@ pub struct App {
 pub struct Options {
     /// `host:port` that clients outside reach the server at.
     pub server_address: String,
-    pub service_account_issuer: String,
+    /// The first is the issuer of new tokens.
+    pub service_account_issuers: Vec<String>,
     /// Where the issuer's keys are published.
     pub service_account_jwks_uri: String,
+    /// What tokens are for when they are for this server.
+    pub api_audiences: Vec<String>,
+    /// The longest that a token may be asked for; zero for any time.
+    pub token_expiration_seconds_max: i64,
+    /// Whether tokens in pods outlive what was asked for, so that old clients need not read them anew.
+    pub extends_token_expiration: bool,
     /// Most requests at a time on one HTTP/2 connection; 0 for the default.
     pub streams_max: u32,
 }

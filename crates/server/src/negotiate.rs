@@ -65,12 +65,13 @@ pub fn resource(request: &Request) -> Result<Accept, Status> {
     Ok(chosen)
 }
 
-/// The form of an answer about anything else: JSON when nothing that is asked for fits.
+/// The form of an answer about anything else: indented JSON when nothing that is asked for fits.
 pub fn plain(request: &Request) -> Accept {
     let header = request.header_list("accept");
     let chosen = clauses(&header).iter().find_map(|clause| accept(clause, false));
+    let is_refused = chosen.is_none() && !header.trim().is_empty();
     let mut chosen = chosen.unwrap_or(Accept::plain(Format::Json));
-    chosen.pretty |= wants_pretty(request);
+    chosen.pretty |= is_refused || wants_pretty(request);
     chosen
 }
 
@@ -137,8 +138,11 @@ fn accept(clause: &Clause<'_>, allows_views: bool) -> Option<Accept> {
         |name: &str| clause.parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value);
     let pretty = parameter("pretty") == "1";
     let plain = Accept { pretty, ..Accept::plain(format) };
-    if !allows_views || parameter("as").is_empty() {
+    if parameter("as").is_empty() {
         return Some(plain);
+    }
+    if !allows_views {
+        return None;
     }
     let version = match (parameter("g"), parameter("v")) {
         ("meta.k8s.io", "v1") => "v1",

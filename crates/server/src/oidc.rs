@@ -7,22 +7,13 @@ use crate::request::Request;
 use crate::respond::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pintle_access::service_account::{Jwk, VerifyingKey};
 use pintle_object::{Map, Status, Value, json};
+use std::sync::Arc;
 
 const CONFIGURATION: &str = "/.well-known/openid-configuration";
 pub const KEYS: &str = "/openid/v1/jwks";
 const CACHE: &str = "public, max-age=3600";
-
-/// An RSA key that tokens are checked with; the numbers are big-endian without leading zeros.
-#[derive(Clone, Debug)]
-pub struct PublicKey {
-    pub id: String,
-    pub modulus: Vec<u8>,
-    pub exponent: Vec<u8>,
-}
-
-/// Fetches the keys; they may be made when they are first asked for.
-pub type PublicKeys = Box<dyn Fn() -> Result<Vec<PublicKey>, String> + Send + Sync>;
 
 /// Makes one of the two documents.
 type Body = fn(&App) -> Result<Value, Status>;
@@ -51,27 +42,50 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
 fn configuration(app: &App) -> Result<Value, Status> {
     let list = |text: &str| Value::from(vec![Value::from(text)]);
     let mut map = Map::new();
-    map.insert("issuer", app.options.service_account_issuer.as_str());
+    map.insert("issuer", app.options.service_account_issuers.first().map_or("", String::as_str));
     map.insert("jwks_uri", app.options.service_account_jwks_uri.as_str());
     map.insert("response_types_supported", list("id_token"));
     map.insert("subject_types_supported", list("public"));
-    map.insert("id_token_signing_alg_values_supported", list("RS256"));
+    let keys = verifying(app)?;
+    let mut algorithms: Vec<&str> = keys.iter().map(|key| key.algorithm.name()).collect();
+    algorithms.sort_unstable();
+    algorithms.dedup();
+    let algorithms = algorithms.into_iter().map(Value::from).collect::<Vec<_>>();
+    map.insert("id_token_signing_alg_values_supported", algorithms);
     Ok(Value::Map(map))
 }
 
+/// The keys of tokens; one is made when there is none yet.
+fn verifying(app: &App) -> Result<Vec<Arc<VerifyingKey>>, Status> {
+    app.service_account_keys.signing().map_err(Status::internal)?;
+    Ok(app.service_account_keys.verifying())
+}
+
 fn keys(app: &App) -> Result<Value, Status> {
-    let keys = (app.public_keys)().map_err(Status::internal)?;
-    let shown = keys.iter().map(|key| {
-        let mut map = Map::new();
-        map.insert("use", "sig");
-        map.insert("kty", "RSA");
-        map.insert("kid", key.id.as_str());
-        map.insert("alg", "RS256");
-        map.insert("n", URL_SAFE_NO_PAD.encode(&key.modulus));
-        map.insert("e", URL_SAFE_NO_PAD.encode(&key.exponent));
-        Value::Map(map)
-    });
     let mut set = Map::new();
-    set.insert("keys", shown.collect::<Vec<_>>());
+    set.insert("keys", verifying(app)?.iter().map(|key| shown(key)).collect::<Vec<_>>());
     Ok(Value::Map(set))
+}
+
+/// A key as RFC 7517 has it.
+fn shown(key: &VerifyingKey) -> Value {
+    let mut map = Map::new();
+    map.insert("use", "sig");
+    map.insert("kid", key.id.as_str());
+    map.insert("alg", key.algorithm.name());
+    let mut number = |name: &str, bytes: &[u8]| drop(map.insert(name, URL_SAFE_NO_PAD.encode(bytes)));
+    match &key.jwk {
+        Jwk::Rsa { modulus, exponent } => {
+            number("n", modulus);
+            number("e", exponent);
+            map.insert("kty", "RSA");
+        }
+        Jwk::Ec { curve, x, y } => {
+            number("x", x);
+            number("y", y);
+            map.insert("crv", *curve);
+            map.insert("kty", "EC");
+        }
+    }
+    Value::Map(map)
 }

@@ -8,6 +8,7 @@ use crate::{discovery, health, metrics, negotiate, oidc, openapi, route, verbs};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use pintle_access::authenticate::Bearer;
 use pintle_access::{Credentials, User, check};
 use pintle_object::{Details, Reason, Status, json, yaml};
 use pintle_schema::encode;
@@ -19,6 +20,10 @@ use std::sync::atomic::Ordering;
 pub const BODY_BYTES_MAX: usize = 3 << 20;
 /// How far a body that is too large is read before its connection is given up.
 const DRAINED_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
+
+/// What a client hears whose token does not count.
+const EXTRA_SPACE: &str = "299 - \"the provided Authorization header contains extra space before the bearer token, \
+                           and is ignored\"";
 
 /// Answers one request. Never fails: every error is an answer.
 pub async fn handle(
@@ -41,7 +46,10 @@ pub async fn handle(
         now_seconds: i64::try_from(UnixTime::now().as_secs()).unwrap_or(0),
     };
     let answer = run(app, &mut request, body, certificates).await;
-    let response = answer.unwrap_or_else(|status| refuse(app, &request, &status));
+    let mut response = answer.unwrap_or_else(|status| refuse(app, &request, &status));
+    if Bearer::parse(request.header("authorization")) == Bearer::ExtraSpace {
+        response = response.with("warning", EXTRA_SPACE);
+    }
     app.metrics.observe(&request, &response, started.elapsed());
     finish(app, &request, response)
 }
@@ -53,7 +61,11 @@ async fn run(
     certificates: &[CertificateDer<'static>],
 ) -> Result<Response, Status> {
     let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
-    let credentials = Credentials { certificates, authorization };
+    let headers: Vec<(&str, &str)> = match app.authenticators.front_proxy {
+        Some(_) => request.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect(),
+        None => Vec::new(),
+    };
+    let credentials = Credentials { certificates, authorization, headers: &headers };
     let user = app.authenticators.authenticate(&credentials, UnixTime::now())?;
     request.user = Arc::new(app.access.act_as(&user, request)?.unwrap_or(user));
     check(app.access.authorizer(), &request.user, &request.attributes())?;
@@ -125,6 +137,11 @@ fn other(app: &App, request: &Request) -> Result<Response, Status> {
 pub fn is_built_in(app: &App, path: &str) -> bool {
     let group = path.strip_prefix("/apis/").and_then(|rest| rest.split_once('/')).map(|(group, _)| group);
     group.is_some_and(|group| app.engine.api.resources.all.iter().any(|resource| resource.group == group))
+}
+
+/// A header that is no text says nothing.
+fn text(value: &hyper::header::HeaderValue) -> &str {
+    value.to_str().unwrap_or("")
 }
 
 /// What the router says to a method that a path does not take.

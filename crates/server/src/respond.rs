@@ -30,6 +30,11 @@ impl Response {
         }
     }
 
+    /// An answer that says nothing, not even of what form.
+    pub fn empty(status: u16) -> Response {
+        Response { status, headers: Vec::new(), body: Body::Bytes(Bytes::new()) }
+    }
+
     pub fn json(status: u16, body: impl Into<Bytes>) -> Response {
         Response::new(status, "application/json", body)
     }

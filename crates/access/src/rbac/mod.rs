@@ -9,6 +9,7 @@ pub use binding::{Binding, RoleRef};
 pub use escalation::{confirm, is_exempt};
 pub use index::{Index, MissingRole};
 pub use rule::Rule;
+pub(crate) use rule::quoted;
 
 #[cfg(test)]
 mod tests;

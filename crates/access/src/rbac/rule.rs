@@ -118,7 +118,7 @@ impl Rule {
 }
 
 /// Go's `%q` of a list: `["a" "b"]`.
-pub(super) fn quoted<T: AsRef<str>>(texts: &[T]) -> String {
+pub(crate) fn quoted<T: AsRef<str>>(texts: &[T]) -> String {
     let quoted: Vec<String> = texts.iter().map(|text| quote(text.as_ref())).collect();
     format!("[{}]", quoted.join(" "))
 }

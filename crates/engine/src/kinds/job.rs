@@ -17,10 +17,16 @@ impl Rules for Job {
         default_labels(object);
     }
 
-    fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
+    fn prepare_create(&self, object: &mut Value, context: &Context<'_>) {
         object.remove(&["status"]);
         if !object.bool_at(&["spec", "manualSelector"]) {
             generate_selector(object);
+        }
+        // A job without labels has those of its template, the generated ones among them.
+        if !context.has_labels
+            && let Some(labels) = object.at(&["spec", "template", "metadata", "labels"]).cloned()
+        {
+            object.set(&["metadata", "labels"], labels);
         }
     }
 

@@ -84,6 +84,8 @@ pub struct Context<'a> {
     pub now_seconds: i64,
     /// `status`, `scale`, `resize`, ...; empty on the object itself.
     pub subresource: &'a str,
+    /// Whether the body of a create came with labels, before defaults.
+    pub has_labels: bool,
     /// Name of the user who asks.
     pub user: &'a str,
     pub user_uid: &'a str,
@@ -211,6 +213,12 @@ pub trait Rules: Send + Sync {
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         let _ = now_seconds;
         vec![cells::name(object), cells::text(object, &["metadata", "creationTimestamp"])]
+    }
+
+    /// What a row of the table says of its object besides the cells.
+    fn row_condition(&self, object: &Value) -> Option<Value> {
+        let _ = object;
+        None
     }
 
     /// The value of a selectable field that is not simply the text, number or flag at its path.

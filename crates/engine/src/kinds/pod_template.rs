@@ -6,6 +6,13 @@ use pintle_object::{FieldErrors, Path, Value};
 
 pub struct PodTemplate;
 
+const TEMPLATE: Path<'static> = Path::root("template");
+
+fn validate_template(object: &Value, errors: &mut FieldErrors) {
+    let template = object.get("template").unwrap_or(&Value::Null);
+    pod_spec::template(template, &TEMPLATE, errors);
+}
+
 impl Rules for PodTemplate {
     fn default(&self, object: &mut Value) {
         pod::default_template(object, &["template"]);
@@ -23,13 +30,19 @@ impl Rules for PodTemplate {
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate_strict(object, self.name_rule(), errors);
-        let template = object.get("template").unwrap_or(&Value::Null);
-        pod_spec::template(template, &Path::root("template"), errors);
+        validate_template(object, errors);
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
-        self.validate(new, errors);
         meta::validate_update_strict(new, old, errors);
+        validate_template(new, errors);
+    }
+
+    fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+        if old.is_none_or(|old| self.raises_generation(new, old)) {
+            let template = new.get("template").unwrap_or(&Value::Null);
+            pod_spec::warnings(template, &TEMPLATE, out);
+        }
     }
 
     fn cells(&self, object: &Value, _now_seconds: i64) -> Vec<Value> {

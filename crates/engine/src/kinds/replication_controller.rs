@@ -1,8 +1,8 @@
 //! ReplicationController.
 
-use super::{Rules, cells};
+use super::{Context, Rules, cells, keep};
 use crate::validation::workload::{self, SPEC};
-use crate::validation::{check, meta};
+use crate::validation::{NameRule, check, meta, pod_spec};
 use pintle_object::{FieldErrors, LabelSelector, Value};
 
 pub struct ReplicationController;
@@ -29,6 +29,16 @@ impl Rules for ReplicationController {
         true
     }
 
+    /// What a status write says of labels is completed from the template that stays.
+    fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
+        keep(new, old, "spec");
+        self.default(new);
+    }
+
+    fn name_rule(&self) -> NameRule {
+        NameRule::LongName
+    }
+
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate_strict(object, self.name_rule(), errors);
         validate_spec(object.get("spec").unwrap_or(&Value::Null), errors);
@@ -42,6 +52,13 @@ impl Rules for ReplicationController {
     fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update_strict(new, old, errors);
         super::replica_set::replica_status(new, errors);
+    }
+
+    fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+        if old.is_none_or(|old| self.raises_generation(new, old)) {
+            let template = new.at(&["spec", "template"]).unwrap_or(&Value::Null);
+            pod_spec::warnings(template, &SPEC.child("template"), out);
+        }
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

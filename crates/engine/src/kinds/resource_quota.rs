@@ -28,7 +28,10 @@ impl Rules for ResourceQuota {
         validate_status(new, errors);
     }
 
-    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+    fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+        if old.is_some() {
+            return;
+        }
         for resource in ["cpu", "memory", "ephemeral-storage"] {
             let (request, limit) = (format!("requests.{resource}"), format!("limits.{resource}"));
             let hard = |name: &str| new.at(&["spec", "hard", name]);

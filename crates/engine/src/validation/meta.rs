@@ -136,6 +136,7 @@ fn shown_owners(owners: &[Value]) -> String {
 pub fn name_messages(rule: NameRule, name: &str) -> Messages {
     match rule {
         NameRule::Subdomain => content::dns1123_subdomain(name),
+        NameRule::LongName => content::long_name(name),
         NameRule::Label => content::dns1123_label(name),
         NameRule::Dns1035 => content::dns1035_label(name),
         NameRule::PathSegment => content::path_segment_name(name),

@@ -32,6 +32,8 @@ pub mod workload;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameRule {
     Subdomain,
+    /// A subdomain whose rule is declared with the type: its length counts in bytes.
+    LongName,
     Label,
     /// A label that starts with a letter.
     Dns1035,

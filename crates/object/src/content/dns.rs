@@ -31,8 +31,8 @@ pub fn dns1123_subdomain(text: &str) -> Messages {
     messages
 }
 
-/// As `dns1123_subdomain`, where the length is told in bytes: the prefix of a label key.
-pub(super) fn prefix(text: &str) -> Messages {
+/// As `dns1123_subdomain`, where the length is told in bytes.
+pub fn long_name(text: &str) -> Messages {
     let mut messages = Messages::new();
     if text.len() > SUBDOMAIN_LEN_MAX {
         messages.push(max_bytes_error(SUBDOMAIN_LEN_MAX));

@@ -15,7 +15,7 @@ pub fn label_key(text: &str) -> Messages {
         None => text,
         Some((_, rest)) if rest.contains('/') => return vec![too_many_parts()],
         Some((prefix, name)) => {
-            let wrong = if prefix.is_empty() { vec![must_not_be_empty()] } else { dns::prefix(prefix) };
+            let wrong = if prefix.is_empty() { vec![must_not_be_empty()] } else { dns::long_name(prefix) };
             messages.extend(wrong.into_iter().map(|message| format!("prefix part {message}")));
             name
         }

@@ -14,7 +14,7 @@ mod tests;
 
 pub use dns::{
     dns1035_label, dns1123_label, dns1123_subdomain, dns1123_subdomain_caseless,
-    dns1123_subdomain_with_underscore, wildcard_dns1123_subdomain,
+    dns1123_subdomain_with_underscore, long_name, wildcard_dns1123_subdomain,
 };
 pub use identifier::{
     c_identifier, condition_reason, config_map_key, env_var_name, http_header_name, path_segment_name,

@@ -11,6 +11,8 @@ fn check_read(text: &str, expected: &str) {
 #[test]
 fn documents_become_json() {
     check_read("", "null");
+    check_read("# nothing but words\n", "null");
+    check_read("# head\na: 1 # one\n# between\nb:\n  # below\n  - x\n# end\n", r#"{"a":1,"b":["x"]}"#);
     check_read("a: 1\nb: [x, 'y', \"z\"]\n", r#"{"a":1,"b":["x","y","z"]}"#);
     check_read("a: yes\nb: 'yes'\nc: off\nd: ~\ne:\n", r#"{"a":true,"b":"yes","c":false,"d":null,"e":null}"#);
     check_read("a: 010\nb: 0x1f\nc: 1_000\nd: 1.50\ne: 1e3\n", r#"{"a":8,"b":31,"c":1000,"d":1.5,"e":1000}"#);

@@ -1,7 +1,10 @@
 //! Access, wired to the store: the authorizers of the command line, and what they follow.
 
 mod follow;
+mod objects;
 mod rbac;
+
+pub use objects::StoredObjects;
 
 use crate::request::Request;
 use pintle_access::authorize::{AlwaysAllow, AlwaysDeny, Union};

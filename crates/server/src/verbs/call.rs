@@ -38,10 +38,12 @@ pub fn call<'a>(request: &Request, user: &'a User, manager: &str, dry_run: bool)
 
 /// The body of a request, in the encoding that its content type names.
 pub fn body(request: &Request) -> Result<Body<'_>, Status> {
-    let media_type =
-        request.header("content-type").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let header = request.header("content-type");
+    // Without a header it is JSON, but a header that names no type names none that is known.
+    let media_type = if header.is_empty() { "application/json" } else { header };
+    let media_type = media_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     let format = match media_type.as_str() {
-        "" | "application/json" => Format::Json,
+        "application/json" => Format::Json,
         "application/yaml" => Format::Yaml,
         "application/vnd.kubernetes.protobuf" => Format::Protobuf,
         _ => {

@@ -108,7 +108,7 @@ async fn log(app: &App, request: &Request, target: Target<'_>) -> Result<Respons
     container(&pod, query.text("container"))?;
     if pod.str_at(&["spec", "nodeName"]).is_empty() {
         // A pod that runs nowhere has said nothing.
-        return Ok(Response::new(204, "text/plain", ""));
+        return Ok(Response::empty(204));
     }
     Err(unreached(app, target.served, &pod).await)
 }

@@ -1,6 +1,6 @@
 //! POST on a collection: a new object.
 
-use super::{call, form, review};
+use super::{call, form, review, token};
 use crate::app::App;
 use crate::negotiate;
 use crate::pipeline;
@@ -75,6 +75,7 @@ async fn virtual_create(
                 negotiate::Accept { pretty: accept.pretty, ..negotiate::Accept::plain(accept.format) };
             Ok(form::typed(app, accept, app.engine.meta_type("Status"), 201, &pintle_engine::created()))
         }
+        ("serviceaccounts", "token") => token::request(app, request, target, object, call).await,
         (_, "") => review::review(app, request, target, object, call),
         _ => Err(pipeline::no_such_resource()),
     }

@@ -12,6 +12,7 @@ mod patch;
 mod review;
 mod review_selector;
 mod subresource;
+mod token;
 mod update;
 mod watch;
 

@@ -28,6 +28,22 @@ pub fn row(pod: &Value, now_seconds: i64) -> Vec<Value> {
     ]
 }
 
+/// What the row says of a pod that has ended.
+pub fn completed(pod: &Value) -> Option<Value> {
+    let phase = pod.str_at(&["status", "phase"]);
+    let message = match phase {
+        "Succeeded" => "The pod has completed successfully.",
+        "Failed" => "The pod failed.",
+        _ => return None,
+    };
+    let mut condition = Value::map();
+    for (field, text) in [("type", "Completed"), ("status", "True"), ("reason", phase), ("message", message)]
+    {
+        condition.set(&[field], text);
+    }
+    Some(condition)
+}
+
 /// What the statuses of a pod's containers add up to.
 struct State {
     reason: String,

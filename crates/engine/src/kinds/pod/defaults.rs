@@ -5,6 +5,7 @@ use pintle_object::{Map, Value};
 
 /// Defaults of a pod of its own: besides those of its spec, requests that follow limits.
 pub fn default_pod(pod: &mut Value) {
+    drop_init_annotations(pod.get_mut("metadata"));
     mirror_ips(pod);
     let Some(spec) = pod.at_mut(&["spec"]) else { return };
     if spec.int_at(&["terminationGracePeriodSeconds"]).is_some_and(|seconds| seconds < 0) {
@@ -29,8 +30,9 @@ pub fn default_pod(pod: &mut Value) {
 
 /// Defaults of the pod template at a path.
 pub fn default_template(object: &mut Value, path: &[&str]) {
-    let path = [path, &["spec"]].concat();
-    if let Some(spec) = object.at_mut(&path) {
+    let Some(template) = object.at_mut(path) else { return };
+    drop_init_annotations(template.get_mut("metadata"));
+    if let Some(spec) = template.get_mut("spec") {
         default_spec(spec);
     }
 }
@@ -181,6 +183,23 @@ fn mirror_ips(pod: &mut Value) {
     }
 }
 
+/// What init containers were before they were fields; upstream forgets it wherever it sees it.
+fn drop_init_annotations(metadata: Option<&mut Value>) {
+    const INIT: [&str; 4] = [
+        "pod.beta.kubernetes.io/init-containers",
+        "pod.alpha.kubernetes.io/init-containers",
+        "pod.beta.kubernetes.io/init-container-statuses",
+        "pod.alpha.kubernetes.io/init-container-statuses",
+    ];
+    let Some(metadata) = metadata.and_then(Value::as_map_mut) else { return };
+    let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_map_mut) else { return };
+    let len = annotations.len();
+    annotations.retain(|name, _| !INIT.contains(&name));
+    if annotations.is_empty() && len > 0 {
+        metadata.remove("annotations");
+    }
+}
+
 fn items<'a>(value: &'a mut Value, path: &[&str]) -> impl Iterator<Item = &'a mut Value> {
     value.at_mut(path).and_then(Value::as_list_mut).into_iter().flatten()
 }
@@ -214,5 +233,26 @@ mod tests {
         assert_eq!(container.str_at(&["resources", "requests", "cpu"]), "1");
         assert_eq!(container.str_at(&["imagePullPolicy"]), "IfNotPresent");
         assert!(pod.bool_at(&["spec", "enableServiceLinks"]));
+    }
+
+    #[test]
+    fn what_old_clients_know_follows_what_new_ones_know() {
+        let cases = [
+            (r#"{"status":{"podIP":"1"}}"#, r#"{"status":{"podIP":"1","podIPs":[{"ip":"1"}]}}"#),
+            (r#"{"status":{"podIPs":[{"ip":"1"}]}}"#, r#"{"status":{"podIP":"1","podIPs":[{"ip":"1"}]}}"#),
+            (
+                r#"{"status":{"podIP":"2","podIPs":[{"ip":"1"},{"ip":"3"}]}}"#,
+                r#"{"status":{"podIP":"2","podIPs":[{"ip":"2"}]}}"#,
+            ),
+            (
+                r#"{"metadata":{"annotations":{"pod.beta.kubernetes.io/init-containers":"[]"}}}"#,
+                r#"{"metadata":{}}"#,
+            ),
+        ];
+        for (pod, expected) in cases {
+            let mut tree = pintle_object::json::parse(pod.as_bytes()).expect("test data is JSON");
+            default_pod(&mut tree);
+            assert_eq!(pintle_object::json::to_string(&tree), expected, "{pod}");
+        }
     }
 }

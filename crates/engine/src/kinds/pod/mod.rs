@@ -94,6 +94,10 @@ impl Rules for Pod {
         cells::row(object, now_seconds)
     }
 
+    fn row_condition(&self, object: &Value) -> Option<Value> {
+        cells::completed(object)
+    }
+
     fn selectable(&self, label: &str, object: &Value) -> Option<Text> {
         match label {
             "spec.hostNetwork" => {

@@ -20,7 +20,10 @@ const ONCE: &str = "may not change once set";
 
 /// All errors of a Service by itself; addresses that the old version had are taken as they are.
 pub fn whole(service: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
-    meta::validate_strict(service, NameRule::Label, errors);
+    match old {
+        Some(old) => meta::validate_update_strict(service, old, errors),
+        None => meta::validate_strict(service, NameRule::Label, errors),
+    }
     topology(service, errors);
     if service.list_at(&["spec", "ports"]).is_empty()
         && !is_headless(service)
@@ -58,6 +61,7 @@ pub fn whole(service: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
 
 /// All errors of a new version.
 pub fn update(new: &Value, old: &Value, errors: &mut FieldErrors) {
+    meta::validate_update_strict(new, old, errors);
     if kind(new) != "ExternalName" && kind(old) != "ExternalName" {
         let (was_headless, is_headless) = (is_headless(old), is_headless(new));
         if !(was_headless && is_headless) {
@@ -125,15 +129,16 @@ pub fn warnings(service: &Value, out: &mut Vec<String>) {
     if annotation(TOPOLOGY_HINTS).is_some() {
         out.push(format!("annotation {TOPOLOGY_HINTS} is deprecated, please use {TOPOLOGY_MODE} instead"));
     }
-    if is_headless(service) {
+    let is_headless = kind(service) == "ClusterIP" && is_headless(service);
+    if is_headless {
         for field in ["loadBalancerIP", "externalIPs"].into_iter().filter(|field| has(field)) {
-            out.push(format!("spec.{field} is ignored when spec.clusterIP is \"None\""));
+            out.push(format!("spec.{field} is ignored for headless services"));
         }
         if service.str_at(&["spec", "sessionAffinity"]) != "None" {
             out.push(String::from("spec.SessionAffinity is ignored for headless services"));
         }
     }
-    if has("externalIPs") {
+    if has("externalIPs") && !is_headless && kind(service) != "ExternalName" {
         out.push("spec.externalIPs is deprecated and may no longer be implemented in some clusters".into());
     }
     if kind(service) == "ExternalName" && has("externalIPs") {

@@ -1,0 +1,209 @@
+//! `ServiceAccountTokens`: from a signed token to its user, if all that it rests on still stands.
+
+use super::claims::{Bound, Grant, audiences};
+use super::keys::{SigningKey, VerifyingKey};
+use super::legacy;
+use crate::token::{Known, Objects, TokenAuthenticator, Verdict, intersect};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pintle_object::{Value, json};
+use std::sync::Arc;
+
+/// Clocks may differ by this much, and objects may be gone for as long.
+pub(super) const LEEWAY_SECONDS: i64 = 60;
+
+/// Where keys come from; they may be made when they are first needed.
+pub trait KeySource: Send + Sync {
+    fn signing(&self) -> Result<Arc<SigningKey>, String>;
+
+    /// The keys that tokens may be signed with; none that would have to be made first.
+    fn verifying(&self) -> Vec<Arc<VerifyingKey>>;
+}
+
+/// Checks tokens of service accounts.
+pub struct ServiceAccountTokens {
+    /// Tokens of any of these are believed; new ones are of the first.
+    pub issuers: Vec<String>,
+    pub api_audiences: Vec<String>,
+    pub keys: Arc<dyn KeySource>,
+    pub objects: Arc<dyn Objects>,
+}
+
+/// A token before anything of it is believed.
+pub(super) struct Unproven<'a> {
+    message: &'a str,
+    signature: Vec<u8>,
+    key_id: String,
+    algorithm: String,
+    pub claims: Value,
+}
+
+impl<'a> Unproven<'a> {
+    fn parse(token: &'a str) -> Option<Unproven<'a>> {
+        let (message, signature) = token.rsplit_once('.')?;
+        let (header, claims) = message.split_once('.')?;
+        let object = |part: &str| json::parse(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
+        let header = object(header)?;
+        let text = |field| header.str_at(&[field]).to_string();
+        Some(Unproven {
+            message,
+            signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
+            key_id: text("kid"),
+            algorithm: text("alg"),
+            claims: object(claims)?,
+        })
+    }
+
+    fn is_signed_by(&self, key: &VerifyingKey) -> bool {
+        key.algorithm.name() == self.algorithm && key.verifies(self.message.as_bytes(), &self.signature)
+    }
+}
+
+/// The token of a grant, signed.
+pub fn sign(key: &SigningKey, grant: &Grant) -> Result<String, String> {
+    let public = key.public();
+    let header = format!("{{\"alg\":\"{}\",\"kid\":\"{}\"}}", public.algorithm.name(), public.id);
+    let mut token = URL_SAFE_NO_PAD.encode(header);
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(grant.to_json(), &mut token);
+    let signature = key.sign(token.as_bytes())?;
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    Ok(token)
+}
+
+impl TokenAuthenticator for ServiceAccountTokens {
+    fn authenticate(&self, token: &str, wanted: Option<&[String]>, now_seconds: i64) -> Verdict {
+        let Some(unproven) = Unproven::parse(token) else { return Verdict::Unknown };
+        let issuer = unproven.claims.str_at(&["iss"]);
+        let is_legacy = issuer == legacy::ISSUER;
+        if !is_legacy && !self.issuers.iter().any(|own| own == issuer) {
+            return Verdict::Unknown;
+        }
+        match self.check(token, &unproven, is_legacy, wanted, now_seconds) {
+            Ok(known) => Verdict::Known(Box::new(known)),
+            Err(why) => Verdict::Refused(why),
+        }
+    }
+}
+
+impl ServiceAccountTokens {
+    fn check(
+        &self,
+        token: &str,
+        unproven: &Unproven<'_>,
+        is_legacy: bool,
+        wanted: Option<&[String]>,
+        now_seconds: i64,
+    ) -> Result<Known, String> {
+        self.check_signature(unproven)?;
+        let wanted = wanted.unwrap_or(&self.api_audiences);
+        let mut own = audiences(&unproven.claims);
+        if own.is_empty() && is_legacy {
+            own.clone_from(&self.api_audiences);
+        }
+        let shared = intersect(&own, wanted);
+        if shared.is_empty() && !self.api_audiences.is_empty() {
+            let shown = crate::rbac::quoted;
+            return Err(format!(
+                "token audiences {} is invalid for the target audiences {}",
+                shown(&own),
+                shown(wanted)
+            ));
+        }
+        let user = if is_legacy {
+            legacy::user(self.objects.as_ref(), token, &unproven.claims, now_seconds)?
+        } else {
+            let grant = Grant::read(&unproven.claims);
+            check_times(&grant, now_seconds)?;
+            check_standing(self.objects.as_ref(), &grant, now_seconds)?;
+            grant.user()
+        };
+        Ok(Known { user, audiences: shared })
+    }
+
+    /// The key that the token names; without such a key, any.
+    fn check_signature(&self, unproven: &Unproven<'_>) -> Result<(), String> {
+        let keys = self.keys.verifying();
+        if keys.is_empty() {
+            return Err("invalid signature, no keys found".into());
+        }
+        let is_named = keys.iter().any(|key| key.id == unproven.key_id);
+        let mut candidates = keys.iter().filter(|key| !is_named || key.id == unproven.key_id);
+        if candidates.any(|key| unproven.is_signed_by(key)) {
+            return Ok(());
+        }
+        Err("go-jose/go-jose: error in cryptographic primitive".into())
+    }
+}
+
+fn check_times(grant: &Grant, now_seconds: i64) -> Result<(), String> {
+    if grant.not_before != 0 && now_seconds + LEEWAY_SECONDS < grant.not_before {
+        return Err("service account token is not valid yet".into());
+    }
+    if now_seconds - LEEWAY_SECONDS > grant.expires {
+        return Err("service account token has expired".into());
+    }
+    Ok(())
+}
+
+/// The account and what else the token is bound to must be there, and be the same objects.
+fn check_standing(objects: &dyn Objects, grant: &Grant, now_seconds: i64) -> Result<(), String> {
+    let (namespace, account) = (&grant.namespace, &grant.account);
+    let stored = objects
+        .stored("serviceaccounts", namespace, &account.name)
+        .ok_or_else(|| format!("serviceaccounts {} not found", pintle_object::field::quote(&account.name)))?;
+    if is_gone(&stored, now_seconds) {
+        return Err(format!("service account {namespace}/{} has been deleted", account.name));
+    }
+    let uid = stored.str_at(&["metadata", "uid"]);
+    if uid != account.uid {
+        return Err(format!("service account UID ({uid}) does not match claim ({})", account.uid));
+    }
+    let check = |plural, namespace: &str, kind: &str, bound: &Option<Bound>| match bound {
+        Some(bound) => check_bound(objects, plural, namespace, kind, bound, now_seconds),
+        None => Ok(()),
+    };
+    check("secrets", namespace, "secret", &grant.secret)?;
+    check("pods", namespace, "pod", &grant.pod)?;
+    // Where a pod is is only told; a token may be bound to a node, too.
+    if grant.pod.is_none() {
+        check("nodes", "", "node", &grant.node)?;
+    }
+    Ok(())
+}
+
+fn check_bound(
+    objects: &dyn Objects,
+    plural: &str,
+    namespace: &str,
+    kind: &str,
+    bound: &Bound,
+    now_seconds: i64,
+) -> Result<(), String> {
+    let invalidated = || String::from("service account token has been invalidated");
+    let stored = objects.stored(plural, namespace, &bound.name).ok_or_else(invalidated)?;
+    if is_gone(&stored, now_seconds) {
+        return Err(invalidated());
+    }
+    let uid = stored.str_at(&["metadata", "uid"]);
+    if uid != bound.uid {
+        return Err(format!(
+            "{kind} UID ({uid}) does not match service account {kind} ref claim ({})",
+            bound.uid
+        ));
+    }
+    Ok(())
+}
+
+/// Whether an object was deleted a while ago, and only waits for its finalizers.
+pub(super) fn is_gone(object: &Value, now_seconds: i64) -> bool {
+    let deleted = object.str_at(&["metadata", "deletionTimestamp"]);
+    if deleted.is_empty() {
+        return false;
+    }
+    // A time that cannot be read is no reason to believe a token.
+    pintle_object::time::Time::parse(deleted)
+        .ok()
+        .is_none_or(|time| time.seconds < now_seconds - LEEWAY_SECONDS)
+}

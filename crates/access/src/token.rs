@@ -1,0 +1,54 @@
+//! Bearer tokens: who may know whose a token is.
+
+use crate::user::User;
+use pintle_object::Value;
+
+/// The user of a token, and for whom the token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub user: User,
+    /// Of the wanted audiences, those that the token is for.
+    pub audiences: Vec<String>,
+}
+
+/// What one authenticator says of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Known(Box<Known>),
+    /// The token is of another sort; others are asked.
+    Unknown,
+    /// The token is of this sort and not to be believed.
+    Refused(String),
+}
+
+pub trait TokenAuthenticator: Send + Sync {
+    /// `wanted`: the audiences that the token must be for one of; the server's own when absent.
+    fn authenticate(&self, token: &str, wanted: Option<&[String]>, now_seconds: i64) -> Verdict;
+}
+
+/// Stored objects of the core group that tokens rest on.
+pub trait Objects: Send + Sync {
+    fn stored(&self, plural: &str, namespace: &str, name: &str) -> Option<Value>;
+}
+
+/// Those of the wanted audiences that are among the own, in the order wanted.
+pub fn intersect(own: &[String], wanted: &[String]) -> Vec<String> {
+    wanted.iter().filter(|audience| own.contains(audience)).cloned().collect()
+}
+
+/// A verdict of an authenticator whose tokens name no audience: they are for the server alone.
+pub fn for_server(user: User, own: &[String], wanted: Option<&[String]>) -> Verdict {
+    let audiences = match wanted {
+        Some(wanted) => intersect(own, wanted),
+        None => own.to_vec(),
+    };
+    if wanted.is_some() && audiences.is_empty() {
+        return Verdict::Unknown;
+    }
+    Verdict::Known(Box::new(Known { user, audiences }))
+}
+
+/// Whether two texts are the same, in a time that does not tell where they differ.
+pub(crate) fn is_same(a: &[u8], b: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
+}

@@ -1,0 +1,143 @@
+//! From the authentication flags to the ways in which a client can prove who it is.
+
+use crate::config::Config;
+use crate::flags::Given;
+use crate::pki::Pki;
+use crate::service_account::Keys;
+use crate::serving::{parse_certificates, read};
+use pintle_access::authenticate::Authenticators;
+use pintle_access::bootstrap_token::BootstrapTokens;
+use pintle_access::certificate::ClientAuthorities;
+use pintle_access::front_proxy::FrontProxy;
+use pintle_access::service_account::{KeySource, ServiceAccountTokens};
+use pintle_access::token::{Objects, TokenAuthenticator};
+use pintle_access::token_file::TokenFile;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Who is believed to be whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authentication {
+    pub anonymous: bool,
+    pub bootstrap_tokens: bool,
+    /// New tokens are of the first.
+    pub service_account_issuers: Vec<String>,
+    pub service_account_signing_key_file: Option<PathBuf>,
+    pub service_account_key_files: Vec<PathBuf>,
+    /// Zero: tokens may be asked for for any time.
+    pub service_account_max_token_expiration_seconds: i64,
+    pub service_account_extend_token_expiration: bool,
+    /// As given; see `api_audiences`.
+    api_audiences: Vec<String>,
+    requestheader_client_ca_file: Option<PathBuf>,
+    requestheader_allowed_names: Vec<String>,
+    requestheader_username_headers: Vec<String>,
+    requestheader_uid_headers: Vec<String>,
+    requestheader_group_headers: Vec<String>,
+    requestheader_extra_headers_prefix: Vec<String>,
+}
+
+/// What upstream allows as the longest life of tokens.
+const HOUR_SECONDS: u64 = 60 * 60;
+const TOKEN_SECONDS_MAX: u64 = 1 << 32;
+
+impl Authentication {
+    pub fn read(given: &Given) -> Result<Authentication, String> {
+        let max = given.duration("service-account-max-token-expiration")?.as_secs();
+        if max != 0 && !(HOUR_SECONDS..=TOKEN_SECONDS_MAX).contains(&max) {
+            let why = "must be from 1h to 2^32 seconds";
+            return Err(format!("--service-account-max-token-expiration: {why}"));
+        }
+        let issuers = given.array("service-account-issuer");
+        if issuers.is_empty() || issuers.iter().any(String::is_empty) {
+            return Err(String::from("--service-account-issuer: an issuer must not be empty"));
+        }
+        let username_headers = given.list("requestheader-username-headers");
+        let proxies = given.path("requestheader-client-ca-file");
+        if proxies.is_some() && username_headers.is_empty() {
+            let why = "is required with --requestheader-client-ca-file";
+            return Err(format!("--requestheader-username-headers: {why}"));
+        }
+        let key_files = given.array("service-account-key-file");
+        Ok(Authentication {
+            anonymous: given.bool("anonymous-auth"),
+            bootstrap_tokens: given.bool("enable-bootstrap-token-auth"),
+            service_account_issuers: issuers,
+            service_account_signing_key_file: given.path("service-account-signing-key-file"),
+            service_account_key_files: key_files.into_iter().map(PathBuf::from).collect(),
+            service_account_max_token_expiration_seconds: i64::try_from(max).unwrap_or(i64::MAX),
+            service_account_extend_token_expiration: given.bool("service-account-extend-token-expiration"),
+            api_audiences: given.list("api-audiences"),
+            requestheader_client_ca_file: proxies,
+            requestheader_allowed_names: given.list("requestheader-allowed-names"),
+            requestheader_username_headers: username_headers,
+            requestheader_uid_headers: given.list("requestheader-uid-headers"),
+            requestheader_group_headers: given.list("requestheader-group-headers"),
+            requestheader_extra_headers_prefix: given.list("requestheader-extra-headers-prefix"),
+        })
+    }
+
+    /// What tokens are for when they are for this server: the issuers, if nothing else is said.
+    pub fn api_audiences(&self) -> Vec<String> {
+        let given = &self.api_audiences;
+        if given.is_empty() { self.service_account_issuers.clone() } else { given.clone() }
+    }
+
+    /// The keys of service account tokens; the server's own lies at `own`.
+    pub fn keys(&self, own: PathBuf) -> Result<Keys, String> {
+        Keys::open(own, self.service_account_signing_key_file.as_deref(), &self.service_account_key_files)
+    }
+}
+
+pub fn authenticators(
+    config: &Config,
+    pki: &Pki,
+    keys: Arc<dyn KeySource>,
+    objects: Arc<dyn Objects>,
+) -> Result<Authenticators, String> {
+    let flags = &config.authentication;
+    let mut authorities = parse_certificates(&pki.ca.certificate)?;
+    if let Some(path) = &config.client_ca_file {
+        let own = parse_certificates(&read(path)?);
+        authorities.extend(own.map_err(|error| format!("--client-ca-file: {error}"))?);
+    }
+    let api_audiences = flags.api_audiences();
+    let mut tokens: Vec<Box<dyn TokenAuthenticator>> = Vec::new();
+    if let Some(path) = &config.token_auth_file {
+        let mut file =
+            TokenFile::parse(&read(path)?).map_err(|error| format!("--token-auth-file: {error}"))?;
+        file.api_audiences.clone_from(&api_audiences);
+        tokens.push(Box::new(file));
+    }
+    tokens.push(Box::new(ServiceAccountTokens {
+        issuers: flags.service_account_issuers.clone(),
+        api_audiences: api_audiences.clone(),
+        keys,
+        objects: objects.clone(),
+    }));
+    if flags.bootstrap_tokens {
+        tokens.push(Box::new(BootstrapTokens { api_audiences, objects }));
+    }
+    Ok(Authenticators {
+        front_proxy: front_proxy(flags)?,
+        authorities: ClientAuthorities::new(&authorities)
+            .map_err(|error| format!("--client-ca-file: {error}"))?,
+        tokens,
+        allows_anonymous: flags.anonymous,
+    })
+}
+
+fn front_proxy(flags: &Authentication) -> Result<Option<FrontProxy>, String> {
+    const FLAG: &str = "--requestheader-client-ca-file";
+    let Some(path) = &flags.requestheader_client_ca_file else { return Ok(None) };
+    let authorities = parse_certificates(&read(path)?).map_err(|error| format!("{FLAG}: {error}"))?;
+    let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    Ok(Some(FrontProxy {
+        authorities: ClientAuthorities::new(&authorities).map_err(|error| format!("{FLAG}: {error}"))?,
+        allowed_names: flags.requestheader_allowed_names.clone(),
+        username_headers: lower(&flags.requestheader_username_headers),
+        uid_headers: lower(&flags.requestheader_uid_headers),
+        group_headers: lower(&flags.requestheader_group_headers),
+        extra_prefixes: lower(&flags.requestheader_extra_headers_prefix),
+    }))
+}
