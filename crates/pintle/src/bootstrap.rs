@@ -1,15 +1,13 @@
 //! What a cluster starts with: namespaces, roles, classes and services that upstream's API server makes.
 //!
 //! `bootstrap/*.jsonl` holds those that are the same in every cluster, one object a line. What is missing is made
-//! at every start; what is there already is left as it is.
+//! at every start, roles and bindings get back what they lack, and all else that is there is left as it is.
 
-use pintle_engine::admission::User;
+use crate::own;
+use pintle_engine::Engine;
 use pintle_engine::allocate::IpPool;
-use pintle_engine::update::Source;
-use pintle_engine::{Call, Engine, Target, meta};
 use pintle_object::time::Time;
-use pintle_object::{GroupVersionKind, Reason, Status, Value};
-use pintle_schema::decode;
+use pintle_object::{Status, Value};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -40,7 +38,7 @@ pub async fn run(engine: &Arc<Engine>, cluster: &Cluster, now: Time) -> Result<(
         served.collection.is_some_and(|collection| engine.store.snapshot(collection).is_empty())
     });
     make_all(engine, namespaces(), now).await?;
-    let mut objects = of_cluster(cluster);
+    let mut objects = of_cluster(cluster, now);
     if is_first {
         // What pods need where no controller manager runs. Later starts leave it deleted if it is.
         objects.push((SERVER, object("v1", "ServiceAccount", "default", "default")));
@@ -59,16 +57,18 @@ fn namespaces() -> Vec<(&'static str, Value)> {
     let one = |name: &&str| {
         let mut namespace = object("v1", "Namespace", "", name);
         namespace.set(&["metadata", "labels", "kubernetes.io/metadata.name"], *name);
-        namespace.set(&["spec", "finalizers"], vec![Value::from("kubernetes")]);
         (SERVER, namespace)
     };
     NAMESPACES.iter().map(one).collect()
 }
 
-fn of_cluster(cluster: &Cluster) -> Vec<(&'static str, Value)> {
+fn of_cluster(cluster: &Cluster, now: Time) -> Vec<(&'static str, Value)> {
     let mut authentication = object("v1", "ConfigMap", "kube-system", "extension-apiserver-authentication");
     authentication.set(&["data", "client-ca-file"], cluster.client_authorities.as_str());
-    let mut objects = vec![(SERVER, authentication), (SERVER, service_cidr(cluster))];
+    let mut tracking =
+        object("v1", "ConfigMap", "kube-system", "kube-apiserver-legacy-service-account-token-tracking");
+    tracking.set(&["data", "since"], now.to_seconds_text().split('T').next().unwrap_or_default());
+    let mut objects = vec![(SERVER, authentication), (SERVER, service_cidr(cluster)), (SERVER, tracking)];
     let first = cluster.service_cluster_ip_range.split(',').next().and_then(IpPool::parse);
     if let Some(pool) = first {
         objects.push((SERVER, kubernetes_service(&pool.first().to_string(), cluster.secure_port)));
@@ -101,12 +101,13 @@ fn kubernetes_service(ip: &str, secure_port: u16) -> Value {
     service.set(&["metadata", "labels", "provider"], "kubernetes");
     service.set(&["spec", "clusterIP"], ip);
     service.set(&["spec", "ports"], vec![port]);
+    service.set(&["spec", "ipFamilyPolicy"], "SingleStack");
     service.set(&["spec", "sessionAffinity"], "None");
     service.set(&["spec", "type"], "ClusterIP");
     service
 }
 
-fn object(api_version: &str, kind: &str, namespace: &str, name: &str) -> Value {
+pub fn object(api_version: &str, kind: &str, namespace: &str, name: &str) -> Value {
     let mut object = Value::map();
     object.set(&["apiVersion"], api_version);
     object.set(&["kind"], kind);
@@ -117,6 +118,27 @@ fn object(api_version: &str, kind: &str, namespace: &str, name: &str) -> Value {
     object
 }
 
+/// A role or binding of the server's own that lacks what this release gives it; the annotation keeps hands off.
+fn reconciled(current: &Value, wanted: &Value) -> Option<Value> {
+    const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
+    let is_own = wanted.str_at(&["apiVersion"]).starts_with("rbac.authorization.k8s.io/");
+    if !is_own || current.str_at(&["metadata", "annotations", AUTOUPDATE]) == "false" {
+        return None;
+    }
+    let mut next = current.clone();
+    // The rules of an aggregated role are its controller's.
+    let fields: &[&str] = if wanted.get("aggregationRule").is_some() { &[] } else { &["rules", "subjects"] };
+    for field in fields {
+        let has = current.list_at(&[field]);
+        let lacks: Vec<Value> =
+            wanted.list_at(&[field]).iter().filter(|item| !has.contains(item)).cloned().collect();
+        if !lacks.is_empty() {
+            next.set(&[field], [has, lacks.as_slice()].concat());
+        }
+    }
+    Some(next).filter(|next| next != current)
+}
+
 async fn make_all(
     engine: &Arc<Engine>,
     objects: Vec<(&'static str, Value)>,
@@ -125,7 +147,10 @@ async fn make_all(
     let mut tasks = JoinSet::new();
     for (manager, object) in objects {
         let engine = engine.clone();
-        tasks.spawn(async move { make(&engine, manager, object, now).await });
+        tasks.spawn(async move {
+            let reconciled = |current: &Value| reconciled(current, &object);
+            own::keep(&engine, manager, &object, reconciled, now).await
+        });
     }
     while let Some(made) = tasks.join_next().await {
         made.map_err(Status::internal)??;
@@ -133,65 +158,11 @@ async fn make_all(
     Ok(())
 }
 
-async fn make(engine: &Engine, manager: &str, object: Value, now: Time) -> Result<(), Status> {
-    let (group, version) =
-        object.str_at(&["apiVersion"]).split_once('/').unwrap_or(("", object.str_at(&["apiVersion"])));
-    let kind = GroupVersionKind::new(group, version, object.str_at(&["kind"]));
-    let Some(served) = engine
-        .table()
-        .served()
-        .iter()
-        .find(|served| served.gvk() == kind && served.collection.is_some())
-        .cloned()
-    else {
-        return Ok(());
-    };
-    let (namespace, name) = (meta::namespace(&object).to_string(), meta::name(&object).to_string());
-    let target = Target { served: &served, subresource: "", namespace: &namespace, name: &name };
-    let is_there = |collection| engine.store.get(collection, &target.key()).is_some();
-    if served.collection.is_none_or(is_there) {
-        return Ok(());
-    }
-    let schema = &engine.api.schema;
-    let json = pintle_object::json::to_string(&object);
-    let decoded = decode::json::decode(schema, served.resource.ty, json.as_bytes());
-    let decoded = decoded.map_err(Status::internal)?.value;
-    let user =
-        User { name: "system:apiserver".into(), groups: vec!["system:masters".into()], ..User::default() };
-    let mut call = Call { user: &user, now, manager: manager.into(), dry_run: false, warnings: Vec::new() };
-    match engine.create(target, decoded, &mut call).await {
-        Err(status) if status.reason != Reason::AlreadyExists => return Err(status),
-        _ => {}
-    }
-    match object.get("status") {
-        Some(status) => set_status(engine, target, status, &mut call).await,
-        None => Ok(()),
-    }
-}
-
-/// Conditions hold from now on.
-async fn set_status(
-    engine: &Engine,
-    target: Target<'_>,
-    status: &Value,
-    call: &mut Call<'_>,
-) -> Result<(), Status> {
-    let mut status = status.clone();
-    for condition in status.at_mut(&["conditions"]).and_then(Value::as_list_mut).into_iter().flatten() {
-        condition.set(&["lastTransitionTime"], call.now.to_seconds_text());
-    }
-    let set = |current: Option<&Value>, _: &mut Vec<String>| {
-        let mut object = current.cloned().unwrap_or_default();
-        object.set(&["status"], status.clone());
-        Ok(object)
-    };
-    let target = Target { subresource: "status", ..target };
-    engine.write_over(target, Source::Patch(&set), false, call).await.map(|_| ())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pintle_object::GroupVersionKind;
+    use pintle_schema::decode;
 
     #[test]
     fn every_line_is_an_object_of_a_served_kind() {

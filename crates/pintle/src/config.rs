@@ -36,6 +36,8 @@ pub struct Config {
     pub admission: Admission,
     pub allow_privileged: bool,
     pub event_ttl: Duration,
+    /// Whether the server's address is among the endpoints of the Service `kubernetes`.
+    pub keeps_endpoints: bool,
     /// None: objects are kept in the data directory.
     pub etcd: Option<Etcd>,
     pub verbosity: u8,
@@ -87,6 +89,11 @@ impl Config {
             admission: admission(&given)?,
             allow_privileged: given.bool("allow-privileged"),
             event_ttl: given.duration("event-ttl")?,
+            keeps_endpoints: match given.text("endpoint-reconciler-type") {
+                "lease" => true,
+                "none" => false,
+                other => return Err(format!("--endpoint-reconciler-type: {other:?} is not supported")),
+            },
             etcd: etcd(&given)?,
             verbosity: u8::try_from(given.number("v", 0..=10)?).unwrap_or(0),
             warnings: warnings(given),

@@ -5,9 +5,11 @@ pub mod bootstrap;
 pub mod config;
 pub mod flags;
 pub mod kubeconfig;
+mod own;
 pub mod pki;
 pub mod run;
 mod service_account;
 mod serving;
+mod upkeep;
 
 pub use config::Config;

@@ -4,6 +4,7 @@ use crate::bootstrap::Cluster;
 use crate::config::Config;
 use crate::pki::{self, Names, Pki};
 use crate::serving::{self, read};
+use crate::upkeep::Upkeep;
 use crate::{authentication, bootstrap, kubeconfig};
 use pintle_access::Permissions;
 use pintle_admission::Chain;
@@ -79,10 +80,17 @@ async fn serve(config: &Config) -> Result<(), String> {
     let fresh = tokio::spawn(serving::keep_fresh(config.clone(), pki, certificates));
     let (stopper, stop) = watch::channel(false);
     let server = tokio::spawn(conn::serve(app.clone(), listener, acceptor, stop));
+    let upkeep = Arc::new(Upkeep::new(app.engine.clone(), config));
+    let kept = tokio::spawn({
+        let upkeep = upkeep.clone();
+        async move { upkeep.run().await }
+    });
     announce(config, &kubeconfig);
     until_told_to_stop().await?;
     tracing::info!("stopping");
     fresh.abort();
+    kept.abort();
+    upkeep.leave().await;
     app.is_stopping.store(true, std::sync::atomic::Ordering::Relaxed);
     stopper.send_replace(true);
     // Watches end with the store, so that their connections can drain.

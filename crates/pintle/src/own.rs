@@ -1,0 +1,91 @@
+//! Objects that the server itself writes: through the engine, as everybody's, under its own name.
+
+use pintle_engine::admission::User;
+use pintle_engine::update::Source;
+use pintle_engine::{Call, Engine, Served, Target, meta};
+use pintle_object::time::Time;
+use pintle_object::{GroupVersionKind, Reason, Status, Value};
+use pintle_schema::decode;
+use std::sync::Arc;
+
+/// Makes an object that is missing, and its status. One that is there becomes what `change` makes of it.
+pub async fn keep(
+    engine: &Engine,
+    manager: &str,
+    object: &Value,
+    change: impl Fn(&Value) -> Option<Value> + Sync,
+    now: Time,
+) -> Result<(), Status> {
+    let Some(served) = served(engine, object) else { return Ok(()) };
+    let target = target(&served, object);
+    let user = user();
+    let mut call = Call { user: &user, now, manager: manager.into(), dry_run: false, warnings: Vec::new() };
+    let stored = served.collection.and_then(|collection| engine.store.get(collection, &target.key()));
+    if let Some(stored) = stored {
+        let current = engine.tree(&served, &stored)?;
+        return match change(&current) {
+            Some(_) => overwrite(engine, target, &|current| change(current), &mut call).await,
+            None => Ok(()),
+        };
+    }
+    let json = pintle_object::json::to_string(object);
+    let decoded = decode::json::decode(&engine.api.schema, served.resource.ty, json.as_bytes());
+    let decoded = decoded.map_err(Status::internal)?.value;
+    match engine.create(target, decoded, &mut call).await {
+        Err(status) if status.reason != Reason::AlreadyExists => return Err(status),
+        _ => {}
+    }
+    match object.get("status") {
+        Some(status) => set_status(engine, target, status, &mut call).await,
+        None => Ok(()),
+    }
+}
+
+fn user() -> User {
+    User { name: "system:apiserver".into(), groups: vec!["system:masters".into()], ..User::default() }
+}
+
+/// The resource of a kind that is stored.
+fn served(engine: &Engine, object: &Value) -> Option<Arc<Served>> {
+    let api_version = object.str_at(&["apiVersion"]);
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let kind = GroupVersionKind::new(group, version, object.str_at(&["kind"]));
+    let table = engine.table();
+    table.served().iter().find(|served| served.gvk() == kind && served.collection.is_some()).cloned()
+}
+
+fn target<'a>(served: &'a Served, object: &'a Value) -> Target<'a> {
+    Target { served, subresource: "", namespace: meta::namespace(object), name: meta::name(object) }
+}
+
+async fn overwrite(
+    engine: &Engine,
+    target: Target<'_>,
+    change: &(dyn Fn(&Value) -> Option<Value> + Sync),
+    call: &mut Call<'_>,
+) -> Result<(), Status> {
+    let next = |current: Option<&Value>, _: &mut Vec<String>| {
+        let current = current.cloned().unwrap_or_default();
+        Ok(change(&current).unwrap_or(current))
+    };
+    engine.write_over(target, Source::Patch(&next), false, call).await.map(|_| ())
+}
+
+/// Conditions hold from now on.
+async fn set_status(
+    engine: &Engine,
+    target: Target<'_>,
+    status: &Value,
+    call: &mut Call<'_>,
+) -> Result<(), Status> {
+    let mut status = status.clone();
+    for condition in status.at_mut(&["conditions"]).and_then(Value::as_list_mut).into_iter().flatten() {
+        condition.set(&["lastTransitionTime"], call.now.to_seconds_text());
+    }
+    let change = |current: &Value| {
+        let mut object = current.clone();
+        object.set(&["status"], status.clone());
+        Some(object)
+    };
+    overwrite(engine, Target { subresource: "status", ..target }, &change, call).await
+}
