@@ -147,7 +147,12 @@ impl OpenApi {
     fn custom_page(&self, app: &App, path: &str) -> Option<Arc<Page>> {
         let group = self.custom_groups(&app.engine.table()).remove(path)?;
         let page = group.page.get_or_init(|| {
-            let customs: Vec<Custom<'_>> = group.served.iter().map(|served| custom(served)).collect();
+            let schemas: Vec<Option<Value>> =
+                group.served.iter().map(|served| app.engine.custom_schema(served)).collect();
+            let parts = group.served.iter().zip(&schemas);
+            let customs: Vec<Custom<'_>> = parts
+                .map(|(served, schema)| Custom { resource: &served.resource, schema: schema.as_ref() })
+                .collect();
             let document = with_documents(&app.engine.api, |documents| documents.custom(&customs));
             Arc::new(Page::new(&document, group.hash.clone()))
         });
@@ -182,8 +187,8 @@ impl OpenApi {
         hash.update(path);
         for served in served {
             let resource = &served.resource;
-            let document = custom(served).schema.map(json::to_string);
-            hash.update(format!("{resource:?} {document:?}"));
+            let identity = served.custom.as_ref().map(|custom| custom.identity.as_str());
+            hash.update(format!("{resource:?} {identity:?}"));
         }
         hex(hash)
     }
@@ -274,11 +279,6 @@ impl Page {
         decoder.read_to_end(&mut json).expect("the page was compressed by us");
         json
     }
-}
-
-fn custom(served: &Served) -> Custom<'_> {
-    let schema = served.custom.as_ref().and_then(|custom| custom.document.as_ref());
-    Custom { resource: &served.resource, schema }
 }
 
 fn hex(hash: Sha512) -> String {

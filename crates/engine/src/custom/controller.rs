@@ -1,6 +1,7 @@
 //! Serves what the stored CustomResourceDefinitions say: accepts their names, installs and removes their
 //! resources, and removes the objects of those that are deleted.
 
+use super::install;
 use super::names::{self, Taken};
 use super::registration;
 use crate::admission::User;
@@ -61,7 +62,7 @@ struct Controller {
 
 struct Installed {
     /// What the resources were made of.
-    spec: Value,
+    identity: String,
     accepted: Value,
     served: Vec<Arc<Served>>,
 }
@@ -156,9 +157,10 @@ impl Controller {
 
     /// Whether another thing is served than before.
     async fn install_as(&mut self, name: &str, definition: &Value) -> bool {
-        let spec = definition.get("spec").cloned().unwrap_or_default();
+        let identity = install::identity(definition);
         let accepted = definition.at(&["status", "acceptedNames"]).cloned().unwrap_or_default();
-        if self.installed.get(name).is_some_and(|known| known.spec == spec && known.accepted == accepted) {
+        let is_known = |known: &Installed| known.identity == identity && known.accepted == accepted;
+        if self.installed.get(name).is_some_and(is_known) {
             return false;
         }
         let served = self.engine.versions_of(definition);
@@ -170,7 +172,7 @@ impl Controller {
                 move |object: &pintle_store::Object| encoding::digest_of_bytes(&api, &first, &object.value);
             self.engine.store.digest_again(collection, digest).await;
         }
-        self.installed.insert(name.into(), Installed { spec, accepted, served });
+        self.installed.insert(name.into(), Installed { identity, accepted, served });
         true
     }
 

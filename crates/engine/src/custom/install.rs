@@ -67,11 +67,24 @@ impl Engine {
                     ty,
                     scale: Scale::of(version),
                     generation: definition.int_at(&["metadata", "generation"]).unwrap_or(0),
-                    document: document(version).cloned(),
+                    identity: identity(definition),
                 };
                 Arc::new(shared.serve(version, custom, form))
             })
             .collect()
+    }
+}
+
+impl Engine {
+    /// The `openAPIV3Schema` of a served version, from its stored definition: it is not kept in memory.
+    pub fn custom_schema(&self, served: &Served) -> Option<Value> {
+        let definitions = self.find_any("apiextensions.k8s.io", "customresourcedefinitions")?;
+        let name = format!("{}.{}", served.resource.plural, served.resource.group);
+        let object = self.store.get(definitions.collection?, &definitions.key("", &name))?;
+        let definition = self.storage_tree(&definitions, &object).ok()?;
+        let versions = definition.list_at(&["spec", "versions"]);
+        let own = versions.iter().find(|version| served.resource.version == version.str_at(&["name"]))?;
+        document(own).cloned()
     }
 }
 
@@ -135,6 +148,12 @@ impl Shared<'_> {
             group,
         }
     }
+}
+
+/// Changes whenever the definition's specification does.
+pub(super) fn identity(definition: &Value) -> String {
+    let generation = definition.int_at(&["metadata", "generation"]).unwrap_or(0);
+    format!("{}/{generation}", definition.str_at(&["metadata", "uid"]))
 }
 
 fn text(text: &str) -> Str {

@@ -42,8 +42,8 @@ pub struct Custom {
     pub(crate) scale: Option<Scale>,
     /// Of the definition: encoded forms of objects are good for one generation.
     pub(crate) generation: i64,
-    /// `openAPIV3Schema`, for documents.
-    pub document: Option<Value>,
+    /// Which definition this is of, and which generation of it: its uid and generation.
+    pub identity: String,
 }
 
 impl Custom {

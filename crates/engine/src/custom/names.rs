@@ -2,7 +2,8 @@
 
 use pintle_object::field::quote;
 use pintle_object::time::Time;
-use pintle_object::{Map, Value};
+use pintle_object::{FieldErrors, Map, Path, Value};
+use pintle_schema::custom::definition::structural_errors;
 use std::collections::HashSet;
 
 use super::approval::{self, Approval};
@@ -42,6 +43,7 @@ pub(crate) fn settle(definition: &mut Value, taken: &Taken, now: Time) -> bool {
     let wanted = definition.at(&["spec", "names"]).cloned().unwrap_or_default();
     let accepted = definition.at(&["status", "acceptedNames"]).cloned().unwrap_or_default();
     if wanted == accepted && is_true(definition, "NamesAccepted") {
+        judge_schemas(definition, now);
         approve(definition, now);
         establish(definition, now);
         return definition.get("status") != before.as_ref();
@@ -63,6 +65,38 @@ pub(crate) fn settle(definition: &mut Value, taken: &Taken, now: Time) -> bool {
         set_condition(definition, "Established", "False", "NotAccepted", "not all names are accepted", now);
     }
     definition.get("status") != before.as_ref()
+}
+
+/// Says what is not structural: a definition of the time before structural schemas may still be stored.
+fn judge_schemas(definition: &mut Value, now: Time) {
+    const TYPE: &str = "NonStructuralSchema";
+    let mut errors = FieldErrors::new();
+    if definition.bool_at(&["spec", "preserveUnknownFields"]) {
+        errors.invalid(&Path::root("spec.preserveUnknownFields"), &Value::Bool(true), "must be false");
+    }
+    let versions = Path::root("spec.versions");
+    for (index, version) in definition.list_at(&["spec", "versions"]).iter().enumerate() {
+        if let Some(schema) = version.at(&["schema", "openAPIV3Schema"]) {
+            structural_errors(schema, &versions.index(index).child("schema.openAPIV3Schema"), &mut errors);
+        }
+    }
+    let messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    match messages.as_slice() {
+        [] => remove_condition(definition, TYPE),
+        [one] => set_condition(definition, TYPE, "True", "Violations", one, now),
+        many => {
+            let message = format!("[{}]", many.join(", "));
+            set_condition(definition, TYPE, "True", "Violations", &message, now);
+        }
+    }
+}
+
+fn remove_condition(definition: &mut Value, ty: &str) {
+    if condition(definition, ty).is_some() {
+        let mut conditions = definition.list_at(&["status", "conditions"]).to_vec();
+        conditions.retain(|condition| condition.str_at(&["type"]) != ty);
+        definition.set(&["status", "conditions"], conditions);
+    }
 }
 
 /// Says what the approval of a group of the Kubernetes community is.
@@ -164,4 +198,63 @@ pub(crate) fn set_condition(
         None => conditions.push(Value::Map(next)),
     }
     definition.set(&["status", "conditions"], conditions);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pintle_object::json;
+
+    const NOW: Time = Time { seconds: 0, nanos: 0 };
+
+    fn definition(plural: &str, kind: &str, group: &str, schema: &str) -> Value {
+        let text = format!(
+            r#"{{"spec":{{"group":"{group}","names":{{"plural":"{plural}","singular":"s{plural}","kind":"{kind}","listKind":"{kind}List"}},
+            "versions":[{{"name":"v1","schema":{{"openAPIV3Schema":{schema}}}}}]}},"status":{{"acceptedNames":{{}}}}}}"#
+        );
+        json::parse(text.as_bytes()).unwrap()
+    }
+
+    /// `NamesAccepted=True Established=False(Installing)`, after settling until nothing changes.
+    fn settled(definition: &mut Value, taken: &Taken) -> String {
+        while settle(definition, taken, NOW) {}
+        let conditions = definition.list_at(&["status", "conditions"]).iter();
+        let shown = conditions.map(|one| {
+            let part = |field: &str| one.str_at(&[field]);
+            format!("{}={}({})", part("type"), part("status"), part("reason"))
+        });
+        shown.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn free_names_are_accepted() {
+        let mut widgets = definition("widgets", "Widget", "a.b", r#"{"type":"object"}"#);
+        assert!(settle(&mut widgets, &Taken::default(), NOW));
+        assert!(is_true(&widgets, "NamesAccepted") && !is_true(&widgets, "Established"));
+        let expected = "NamesAccepted=True(NoConflicts) Established=True(InitialNamesAccepted)";
+        assert_eq!(settled(&mut widgets, &Taken::default()), expected);
+    }
+
+    #[test]
+    fn taken_names_are_not_and_free_ones_are() {
+        let mut first = definition("widgets", "Widget", "a.b", r#"{"type":"object"}"#);
+        settled(&mut first, &Taken::default());
+        let taken = Taken::by(&first);
+        let mut second = definition("others", "Widget", "a.b", r#"{"type":"object"}"#);
+        let expected = "NamesAccepted=False(ListKindConflict) Established=False(NotAccepted)";
+        assert_eq!(settled(&mut second, &taken), expected);
+        assert_eq!(second.str_at(&["status", "acceptedNames", "plural"]), "others");
+        assert_eq!(second.str_at(&["status", "acceptedNames", "kind"]), "");
+        let expected = "NamesAccepted=True(NoConflicts) Established=True(InitialNamesAccepted)";
+        assert_eq!(settled(&mut second, &Taken::default()), expected);
+    }
+
+    #[test]
+    fn groups_of_the_community_and_loose_schemas_are_told() {
+        let mut loose = definition("widgets", "Widget", "a.k8s.io", "{}");
+        let expected = "NamesAccepted=True(NoConflicts) Established=True(InitialNamesAccepted) \
+                        NonStructuralSchema=True(Violations) \
+                        KubernetesAPIApprovalPolicyConformant=False(MissingAnnotation)";
+        assert_eq!(settled(&mut loose, &Taken::default()), expected);
+    }
 }

@@ -52,6 +52,14 @@ pub fn validate(
     }
 }
 
+/// Why a schema is not structural, sorted; `path` leads to the schema.
+pub fn structural_errors(props: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    match structure::unfit(props) {
+        Some(why) => errors.invalid(path, "", &why),
+        None => structural::check(props, path, errors),
+    }
+}
+
 /// Calls `visit` for a schema and all schemas inside it, until it says true.
 pub fn any(props: &Value, visit: &mut dyn FnMut(&Value) -> bool) -> bool {
     if visit(props) {
