@@ -5,6 +5,7 @@ mod authorization;
 mod bad_input;
 mod crud;
 mod custom;
+mod etcd;
 mod kubectl;
 mod lists;
 mod one_engine;

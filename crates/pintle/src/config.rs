@@ -148,6 +148,7 @@ fn etcd(given: &Given) -> Result<Option<Etcd>, String> {
             key_file,
             compaction_interval: given.duration("etcd-compaction-interval")?,
             lease_reuse: Duration::from_secs(reuse.unsigned_abs()),
+            tells_progress: None,
         },
         health_max: given.duration("etcd-healthcheck-timeout")?,
         ready_max: given.duration("etcd-readycheck-timeout")?,

@@ -1,7 +1,7 @@
 //! Runs a server from its configuration until it is told to stop.
 
 use crate::bootstrap::Cluster;
-use crate::config::Config;
+use crate::config::{Config, Etcd};
 use crate::pki::{self, Names, Pki};
 use crate::serving::{self, read};
 use crate::upkeep::Upkeep;
@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -169,6 +169,7 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
         "" => format!("https://{external_address}{}", oidc::KEYS),
         uri => uri.into(),
     };
+    let waits = |of: fn(&Etcd) -> Duration| config.etcd.as_ref().map(of).unwrap_or_default();
     Ok(App {
         discovery: Discovery::new(&server_address),
         engine,
@@ -185,6 +186,8 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
             token_expiration_seconds_max: flags.service_account_max_token_expiration_seconds,
             extends_token_expiration: flags.service_account_extend_token_expiration,
             streams_max: config.tls.streams_max,
+            health_max: waits(|etcd| etcd.health_max),
+            ready_max: waits(|etcd| etcd.ready_max),
         },
         is_stopping: AtomicBool::new(false),
     })

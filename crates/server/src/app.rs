@@ -9,6 +9,7 @@ use pintle_access::service_account::KeySource;
 use pintle_engine::Engine;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 pub struct App {
     pub engine: Arc<Engine>,
@@ -40,4 +41,7 @@ pub struct Options {
     pub extends_token_expiration: bool,
     /// Most requests at a time on one HTTP/2 connection; 0 for the default.
     pub streams_max: u32,
+    /// How long the store may take to answer checks of health, and of readiness.
+    pub health_max: Duration,
+    pub ready_max: Duration,
 }

@@ -1,6 +1,6 @@
 //! `/healthz`, `/livez`, `/readyz`: the server's own checks, each by its name.
 
-use crate::app::App;
+use crate::app::{App, Options};
 use crate::pipeline;
 use crate::request::Request;
 use crate::respond::Response;
@@ -71,21 +71,37 @@ fn checks(root: &str) -> Vec<&'static str> {
 }
 
 /// The answer, when the path is one of health.
-pub fn answer(app: &App, request: &Request) -> Option<Response> {
+pub async fn answer(app: &App, request: &Request) -> Option<Response> {
     let path = request.path.strip_prefix('/')?;
     let (root, check) = path.split_once('/').map_or((path, None), |(root, check)| (root, Some(check)));
     if !matches!(root, "healthz" | "livez" | "readyz") {
         return None;
     }
-    let fails = |check: &str| root == "readyz" && check == "shutdown" && pipeline::is_stopping(app);
-    match check {
-        Some(check) if !checks(root).contains(&check) => Some(Response::not_found_page()),
-        Some(check) if fails(check) => {
-            Some(Response::text(500, "internal server error: process is shutting down\n"))
-        }
-        Some(_) => Some(ok("ok".into())),
-        None => Some(all(root, request, fails)),
-    }
+    let outage = match check {
+        None | Some("etcd" | "etcd-readiness") => outage(app, root).await,
+        Some(_) => None,
+    };
+    let failure = |check: &str| match check {
+        "etcd" | "etcd-readiness" => outage.clone(),
+        "shutdown" if pipeline::is_stopping(app) => Some(String::from("process is shutting down")),
+        _ => None,
+    };
+    Some(match check {
+        Some(check) if !checks(root).contains(&check) => Response::not_found_page(),
+        Some(check) => match failure(check) {
+            Some(why) => {
+                Response::new(500, "text/plain; charset=utf-8", format!("internal server error: {why}\n"))
+            }
+            None => ok("ok".into()),
+        },
+        None => all(root, request, |check| failure(check).is_some()),
+    })
+}
+
+/// Why the store cannot be asked, when it cannot.
+async fn outage(app: &App, root: &str) -> Option<String> {
+    let Options { health_max, ready_max, .. } = app.options;
+    app.engine.store.check(if root == "readyz" { ready_max } else { health_max }).await.err()
 }
 
 fn all(root: &str, request: &Request, fails: impl Fn(&str) -> bool) -> Response {

@@ -76,7 +76,7 @@ async fn run(
         request.body = read(body).await?;
         return verbs::dispatch(app, request).await;
     }
-    other(app, request)
+    other(app, request).await
 }
 
 /// Reads a body whole. One that is too large is still read on for a while, and dropped: a client that is cut off
@@ -109,9 +109,9 @@ async fn read(mut body: Incoming) -> Result<Bytes, Status> {
 }
 
 /// Paths that are no resources.
-fn other(app: &App, request: &Request) -> Result<Response, Status> {
+async fn other(app: &App, request: &Request) -> Result<Response, Status> {
     let path = request.path.as_str();
-    if let Some(response) = health::answer(app, request) {
+    if let Some(response) = health::answer(app, request).await {
         return Ok(response);
     }
     if let Some(response) = metrics::answer(app, request) {

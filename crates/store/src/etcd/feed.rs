@@ -45,6 +45,8 @@ pub(crate) struct Feed {
     /// How many collections `prefixes` knows.
     pub known: usize,
     pub window: Window,
+    /// Whether etcd tells progress, when it is not for its version to say.
+    pub tells_progress: Option<bool>,
     /// Everything up to this revision is in the cache.
     pub applied: Revision,
     /// The revision that somebody waits for.
@@ -146,7 +148,7 @@ impl Feed {
     async fn open(&mut self) -> Result<Source, Failure> {
         let client = &self.reader.client;
         let status: StatusResponse = client.call(wire::STATUS, Nothing {}, Repeat::Always).await?;
-        let tells_progress = tells_progress(&status.version);
+        let tells_progress = self.tells_progress.unwrap_or_else(|| tells_progress(&status.version));
         let (key, range_end) = if tells_progress { self.reader.range() } else { (vec![0], vec![0]) };
         let create = WatchCreate {
             key,

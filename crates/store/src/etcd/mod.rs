@@ -35,6 +35,8 @@ pub struct Options {
     pub compaction_interval: Duration,
     /// For how long a lease is given to further objects with the same time to live.
     pub lease_reuse: Duration,
+    /// Whether etcd's word on progress is relied on; as its version allows, if nothing is said.
+    pub tells_progress: Option<bool>,
 }
 
 impl Default for Options {
@@ -47,6 +49,7 @@ impl Default for Options {
             key_file: None,
             compaction_interval: Duration::from_secs(300),
             lease_reuse: Duration::from_secs(60),
+            tells_progress: None,
         }
     }
 }

@@ -68,6 +68,7 @@ pub(crate) async fn start(
         prefixes: Prefixes::default(),
         known: 0,
         window: options.window,
+        tells_progress: etcd.tells_progress,
         applied: revision,
         wanted: wanted_receiver,
         orders: orders_receiver,

@@ -72,6 +72,27 @@ async fn reads_of_now_see_every_write_before_them() {
 }
 
 #[tokio::test]
+async fn keys_of_others_count_as_progress() {
+    let etcd = etcd!();
+    for tells_progress in [None, Some(true)] {
+        let options = etcd::Options { tells_progress, ..etcd_options(&[etcd.url()]) };
+        let (ours, things) = connect(&options, Options::default()).await;
+        let elsewhere = etcd::Options { prefix: "/elsewhere".into(), ..options };
+        let (theirs, _) = connect(&elsewhere, Options::default()).await;
+        let mut watcher = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
+        let name = format!("a-{tells_progress:?}");
+        for _ in 0..5 {
+            let a = theirs.commit(put(things, &name, "1", Expected::Absent)).await.unwrap();
+            let gone = theirs.commit(delete(things, &name, a.modified)).await.unwrap().modified;
+            assert!(ours.reached(gone, Duration::from_secs(5)).await);
+            ours.catch_up().await.unwrap();
+            assert_eq!((ours.revision(), watcher.progress()), (gone, gone));
+        }
+        assert!(!ours.reached(Revision(ours.revision().0 + 1), Duration::from_millis(250)).await);
+    }
+}
+
+#[tokio::test]
 async fn a_lost_etcd_is_followed_again_without_a_gap() {
     let mut etcd = etcd!();
     let (ours, things) = open_at(&etcd).await;
@@ -178,7 +199,8 @@ async fn a_full_etcd_says_so_in_its_own_words() {
     let Some(etcd) = Etcd::with_flags(&["--quota-backend-bytes=1000000"]) else { return };
     let (ours, things) = open_at(&etcd).await;
     let large = "x".repeat(100_000);
-    for index in 0..50 {
+    // etcd looks at its size every now and then.
+    for index in 0..1000 {
         match ours.commit(put(things, &index.to_string(), &large, Expected::Absent)).await {
             Ok(_) => {}
             Err(CommitError::Refused(why)) => {

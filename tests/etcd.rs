@@ -1,0 +1,67 @@
+//! On etcd: what the server answers is the same, and others may serve from it too.
+
+use pintle_testkit::{Etcd, Server};
+use serde_json::json;
+
+fn on(etcd: &Etcd) -> Server {
+    Server::with_flags(&[&format!("--etcd-servers={}", etcd.url())])
+}
+
+#[test]
+fn two_servers_on_one_etcd_see_each_others_writes_at_once() {
+    let Some(etcd) = Etcd::start() else { return };
+    let (one, other) = (on(&etcd), on(&etcd));
+    let (one, other) = (one.admin(), other.admin());
+    let path = "/api/v1/namespaces/default/configmaps";
+    for round in 0..10 {
+        let name = format!("c{round}");
+        let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+        assert_eq!(one.post(path, &body).status, 201);
+        let found = other.get(&format!("{path}/{name}"));
+        assert_eq!(found.status, 200, "{found:?}");
+        let mut next = found.json();
+        next["data"] = json!({"round": round.to_string()});
+        assert_eq!(one.put(&format!("{path}/{name}"), &next).status, 200);
+        // The version that the other has read is no longer the latest.
+        let late = other.put(&format!("{path}/{name}"), &next);
+        assert_eq!(late.status, 409, "{late:?}");
+        assert_eq!(other.delete(&format!("{path}/{name}")).status, 200);
+        assert_eq!(one.get(&format!("{path}/{name}")).status, 404);
+    }
+}
+
+#[test]
+fn everything_is_there_for_the_next_server() {
+    let Some(etcd) = Etcd::start() else { return };
+    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kept"}});
+    let first = on(&etcd);
+    let made = first.admin().post("/api/v1/namespaces", &body);
+    assert_eq!(made.status, 201);
+    drop(first);
+    let found = on(&etcd).admin().get("/api/v1/namespaces/kept");
+    assert_eq!(found.json(), made.json());
+}
+
+#[test]
+fn health_tells_of_an_etcd_that_is_gone() {
+    let Some(mut etcd) = Etcd::start() else { return };
+    let server = on(&etcd);
+    let client = server.admin();
+    assert_eq!(client.get("/healthz").status, 200);
+    etcd.kill();
+    for (path, expected) in
+        [("/healthz", 500), ("/readyz", 500), ("/livez/etcd", 500), ("/livez?exclude=etcd", 200)]
+    {
+        let answer = client.get(path);
+        assert_eq!(answer.status, expected, "{path}: {answer:?}");
+    }
+    // Reads that any state will do for are answered all the same; those of now and writes are not.
+    let path = "/api/v1/namespaces";
+    assert_eq!(client.get(&format!("{path}?resourceVersion=0")).status, 200);
+    assert_eq!(client.get(path).status, 503);
+    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lost"}});
+    assert_eq!(client.post(path, &body).status, 503);
+    etcd.spawn();
+    assert_eq!(client.post(path, &body).status, 201);
+    assert_eq!(client.get("/readyz").status, 200);
+}
