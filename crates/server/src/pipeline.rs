@@ -135,6 +135,9 @@ async fn other(app: &App, request: &Request) -> Result<Response, Status> {
 
 /// Whether a path is under a group that is compiled in, be it of a version that is not served.
 pub fn is_built_in(app: &App, path: &str) -> bool {
+    if path.starts_with("/api/") {
+        return true;
+    }
     let group = path.strip_prefix("/apis/").and_then(|rest| rest.split_once('/')).map(|(group, _)| group);
     group.is_some_and(|group| app.engine.api.resources.all.iter().any(|resource| resource.group == group))
 }

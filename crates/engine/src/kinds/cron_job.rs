@@ -1,8 +1,8 @@
 //! CronJob.
 
-use super::{Rules, cells, job, pod};
+use super::{Rules, cells, pod, template_warnings};
 use crate::validation::{cron, meta};
-use pintle_object::{FieldErrors, Value};
+use pintle_object::{FieldErrors, Path, Value};
 
 pub struct CronJob;
 
@@ -31,9 +31,13 @@ impl Rules for CronJob {
 
     fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
         if old.is_none() {
-            job::name_warning(new, out);
+            template_warnings::name(new, out);
         }
-        let is_changed = old.is_none_or(|old| old.get("spec") != new.get("spec"));
+        let is_changed = old.is_none_or(|old| self.raises_generation(new, old));
+        if is_changed {
+            let spec = new.at(&["spec", "jobTemplate", "spec"]).unwrap_or(&Value::Null);
+            template_warnings::of_job(spec, &Path::root("spec.jobTemplate.spec"), out);
+        }
         if is_changed && new.str_at(&["spec", "schedule"]).contains("TZ") {
             out.push(String::from(ZONE_IN_SCHEDULE));
         }

@@ -1,7 +1,7 @@
 //! DaemonSet.
 
 use super::deployment::{amount, internal_strategy, keep_selector};
-use super::{Context, Rules, cells, keep, pod, set_default};
+use super::{Context, Rules, cells, keep, pod, set_default, template_warnings};
 use crate::validation::workload::{self, SPEC};
 use crate::validation::{check, int_or_percent, meta};
 use pintle_object::{FieldErrors, LabelSelector, Map, Path, Value};
@@ -83,6 +83,13 @@ impl Rules for DaemonSet {
         meta::validate_update_strict(new, old, errors);
         workload::status(new, &FIELDS, &[], "", errors);
         workload::collisions(new, old, errors);
+    }
+
+    fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+        let path = ["spec", "template"];
+        if old.is_none_or(|old| new.at(&path) != old.at(&path)) {
+            template_warnings::of_spec(new, out);
+        }
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

@@ -1,6 +1,6 @@
 //! Deployment.
 
-use super::{Context, Rules, cells, keep, keep_at, pod, set_default};
+use super::{Context, Rules, cells, keep, keep_at, pod, set_default, template_warnings};
 use crate::validation::internal::{self, Form, Shape};
 use crate::validation::workload::{self, SPEC};
 use crate::validation::{check, int_or_percent, meta};
@@ -59,6 +59,10 @@ impl Rules for Deployment {
         meta::validate_update_strict(new, old, errors);
         workload::status(new, &FIELDS, &PARTS, "readyReplicas", errors);
         workload::collisions(new, old, errors);
+    }
+
+    fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+        template_warnings::named(self, new, old, out);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

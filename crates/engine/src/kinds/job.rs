@@ -1,9 +1,9 @@
 //! Job.
 
-use super::{Context, Rules, cells, pod, set_default};
+use super::{Context, Rules, cells, pod, set_default, template_warnings};
 use crate::meta;
 use crate::validation::job;
-use pintle_object::{FieldErrors, Map, Text, Value, content};
+use pintle_object::{FieldErrors, Map, Path, Text, Value};
 
 pub struct Job;
 
@@ -48,7 +48,11 @@ impl Rules for Job {
 
     fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
         if old.is_none() {
-            name_warning(new, out);
+            template_warnings::name(new, out);
+        }
+        if old.is_none_or(|old| self.raises_generation(new, old)) {
+            let spec = new.get("spec").unwrap_or(&Value::Null);
+            template_warnings::of_job(spec, &Path::root("spec"), out);
         }
     }
 
@@ -83,17 +87,6 @@ fn default_labels(object: &mut Value) {
         && object.map_at(&["metadata", "labels"]).is_none_or(Map::is_empty)
     {
         object.set(&["metadata", "labels"], labels);
-    }
-}
-
-/// Names end up in hostnames of pods, which are labels.
-pub(super) fn name_warning(object: &Value, out: &mut Vec<String>) {
-    let messages = content::dns1123_label(object.str_at(&["metadata", "name"]));
-    if !messages.is_empty() {
-        let why = messages.join(" ");
-        out.push(format!(
-            "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [{why}]"
-        ));
     }
 }
 

@@ -60,6 +60,7 @@ mod service_cidr;
 mod stateful_set;
 mod storage_class;
 mod table;
+mod template_warnings;
 mod traits;
 mod validating_admission_policy;
 mod volume_attachment;

@@ -1,7 +1,7 @@
 //! PersistentVolumeClaim.
 
 use super::persistent_volume::{OLD_ANNOTATIONS, access_modes, phase, storage_class};
-use super::{Context, Rules, cells, keep, keep_at};
+use super::{Context, Rules, cells, keep, keep_at, template_warnings};
 use crate::validation::check::{self, present};
 use crate::validation::{claim, internal_type, meta, resources};
 use pintle_object::{FieldErrors, Map, Path, Value, content};
@@ -50,15 +50,8 @@ impl Rules for PersistentVolumeClaim {
         if new.at(&["metadata", "annotations", key]).is_some() {
             out.push(format!("metadata.annotations[{key}]: {why}"));
         }
-        for list in ["requests", "limits"] {
-            if let Some(amount) = new.at(&["spec", "resources", list, "storage"])
-                && !resources::quantity(amount).is_whole()
-            {
-                let amount = amount.as_str().unwrap_or("");
-                out.push(format!(
-                    "spec.resources.{list}[storage]: fractional byte value \"{amount}\" is invalid, must be an integer"
-                ));
-            }
+        if let Some(spec) = new.get("spec") {
+            template_warnings::of_claim(spec, &Path::root("spec"), out);
         }
     }
 

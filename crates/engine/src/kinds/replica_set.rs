@@ -1,6 +1,6 @@
 //! ReplicaSet.
 
-use super::{Rules, cells, pod};
+use super::{Rules, cells, pod, template_warnings};
 use crate::validation::workload::{self, SPEC};
 use crate::validation::{check, meta};
 use pintle_object::{FieldErrors, Value};
@@ -30,6 +30,10 @@ impl Rules for ReplicaSet {
     fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update_strict(new, old, errors);
         replica_status(new, errors);
+    }
+
+    fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+        template_warnings::named(self, new, old, out);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

@@ -1,8 +1,8 @@
 //! ReplicationController.
 
-use super::{Context, Rules, cells, keep};
+use super::{Context, Rules, cells, keep, template_warnings};
 use crate::validation::workload::{self, SPEC};
-use crate::validation::{NameRule, check, meta, pod_spec};
+use crate::validation::{NameRule, check, meta};
 use pintle_object::{FieldErrors, LabelSelector, Value};
 
 pub struct ReplicationController;
@@ -55,9 +55,13 @@ impl Rules for ReplicationController {
     }
 
     fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
-        if old.is_none_or(|old| self.raises_generation(new, old)) {
-            let template = new.at(&["spec", "template"]).unwrap_or(&Value::Null);
-            pod_spec::warnings(template, &SPEC.child("template"), out);
+        let Some(old) = old else {
+            template_warnings::name(new, out);
+            return template_warnings::of_spec(new, out);
+        };
+        if self.raises_generation(new, old) {
+            // Upstream looks at the template that is replaced.
+            template_warnings::of_spec(old, out);
         }
     }
 

@@ -1,6 +1,6 @@
 //! StatefulSet.
 
-use super::{Rules, cells, deployment, pod, set_default};
+use super::{Rules, cells, deployment, pod, set_default, template_warnings};
 use crate::validation::NameRule;
 use crate::validation::internal::{self, Form, Shape};
 use crate::validation::workload::{self, SPEC};
@@ -86,6 +86,23 @@ impl Rules for StatefulSet {
         meta::validate_update_strict(new, old, errors);
         workload::status(new, &FIELDS, &PARTS, "status.readyReplicas", errors);
         workload::collisions(new, old, errors);
+    }
+
+    fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+        template_warnings::raised(self, new, old, out);
+        for (place, claim) in new.list_at(&["spec", "volumeClaimTemplates"]).iter().enumerate() {
+            let path = SPEC.child("volumeClaimTemplates");
+            let path = path.index(place);
+            // Upstream shows a field of Go here.
+            let spec = path.child("Spec");
+            let path = if old.is_some() { &spec } else { &path };
+            template_warnings::of_claim(claim.get("spec").unwrap_or(&Value::Null), path, out);
+        }
+        if new.int_at(&["spec", "revisionHistoryLimit"]).is_some_and(|limit| limit < 0) {
+            out.push(String::from(
+                "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended",
+            ));
+        }
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

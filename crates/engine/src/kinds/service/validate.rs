@@ -20,9 +20,8 @@ const ONCE: &str = "may not change once set";
 
 /// All errors of a Service by itself; addresses that the old version had are taken as they are.
 pub fn whole(service: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
-    match old {
-        Some(old) => meta::validate_update_strict(service, old, errors),
-        None => meta::validate_strict(service, NameRule::Label, errors),
+    if old.is_none() {
+        meta::validate_strict(service, NameRule::Label, errors);
     }
     topology(service, errors);
     if service.list_at(&["spec", "ports"]).is_empty()
