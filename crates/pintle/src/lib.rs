@@ -10,6 +10,7 @@ pub mod pki;
 pub mod run;
 mod service_account;
 mod serving;
+pub mod snapshot;
 mod upkeep;
 
 pub use config::Config;

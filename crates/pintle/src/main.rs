@@ -1,27 +1,28 @@
 //! The pintle binary: flags, then the server.
 
-use pintle::{flags, run};
+use pintle::flags::{self, Stop};
+use pintle::{run, snapshot};
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let config = match flags::parse(std::env::args()) {
-        Ok(config) => config,
-        Err(flags::Stop::Help(text)) => {
-            print!("{text}");
-            return ExitCode::SUCCESS;
-        }
-        Err(flags::Stop::Refused(message)) => {
-            eprintln!("{message}");
-            return ExitCode::FAILURE;
-        }
+    let args: Vec<String> = std::env::args().collect();
+    let done = match args.get(1..) {
+        Some([command, rest @ ..]) if command == "snapshot" => snapshot::run(rest),
+        _ => flags::parse(args).and_then(|config| {
+            run::run(&config).map_err(|error| Stop::Refused(format!("pintle: {error}")))
+        }),
     };
-    match run::run(&config) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("pintle: {error}");
+        Err(Stop::Help(text)) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(Stop::Refused(message)) => {
+            eprintln!("{}", message.trim_end());
             ExitCode::FAILURE
         }
     }

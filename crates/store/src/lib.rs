@@ -13,6 +13,7 @@ mod recovery;
 mod routes;
 mod snapshot;
 mod store;
+pub mod transfer;
 mod watch;
 mod writer;
 

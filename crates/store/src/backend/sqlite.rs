@@ -123,6 +123,41 @@ enum MadeBy {
     OtherProgram,
 }
 
+impl Sqlite {
+    /// The last revision that was given out.
+    pub fn last(&self) -> Result<Revision, Error> {
+        let sql = "SELECT MAX((SELECT number FROM state WHERE name = 'last'), \
+                   COALESCE((SELECT MAX(revision) FROM log), 0))";
+        let last = self.connection.query_row(sql, [], |row| row.get(0));
+        last.map(revision).map_err(|error| failed(&error))
+    }
+
+    /// Hands over the objects as they are now, in the order of revisions, until `each` wants no more.
+    pub fn live(&self, each: &mut dyn FnMut(Row) -> bool) -> Result<(), Error> {
+        let sql = "SELECT revision, key, created, value, expires FROM log \
+                   WHERE revision IN (SELECT MAX(revision) FROM log GROUP BY key) AND value IS NOT NULL \
+                   ORDER BY revision";
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(found) = rows.next()? {
+                if !each(row(found)?) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        read().map_err(|error| failed(&error))
+    }
+
+    /// From now on revisions go on after this one, and nothing is known of what was before.
+    pub fn begin_at(&mut self, last: Revision) -> Result<(), Error> {
+        let update = "UPDATE state SET number = ? WHERE name IN ('last', 'floor')";
+        let done = self.connection.execute(update, [number(last)]);
+        done.map(|_| ()).map_err(|error| failed(&error))
+    }
+}
+
 impl Backend for Sqlite {
     fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error> {
         self.read(each).map_err(|error| failed(&error))
@@ -150,15 +185,8 @@ impl Sqlite {
             .connection
             .prepare("SELECT revision, key, created, value, expires FROM log ORDER BY revision")?;
         let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let value: Option<Vec<u8>> = row.get(3)?;
-            let row = Row {
-                revision: revision(row.get(0)?),
-                key: row.get(1)?,
-                created: revision(row.get(2)?),
-                value: value.map(Bytes::from),
-                expires: row.get::<_, Option<i64>>(4)?.and_then(|seconds| u64::try_from(seconds).ok()),
-            };
+        while let Some(next) = rows.next()? {
+            let row = row(next)?;
             found.last = found.last.max(row.revision);
             each(row);
         }
@@ -197,6 +225,18 @@ impl Sqlite {
         }
         transaction.commit()
     }
+}
+
+/// A row of the log: revision, key, created, value, expires.
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let value: Option<Vec<u8>> = row.get(3)?;
+    Ok(Row {
+        revision: revision(row.get(0)?),
+        key: row.get(1)?,
+        created: revision(row.get(2)?),
+        value: value.map(Bytes::from),
+        expires: row.get::<_, Option<i64>>(4)?.and_then(|seconds| u64::try_from(seconds).ok()),
+    })
 }
 
 fn failed(error: &rusqlite::Error) -> Error {

@@ -7,6 +7,7 @@
 mod client;
 mod commit;
 mod compact;
+mod copy;
 mod digests;
 mod feed;
 mod heads;
@@ -16,6 +17,7 @@ mod start;
 mod wire;
 
 pub(crate) use commit::{PastError, Remote};
+pub(crate) use copy::{Import, export};
 pub(crate) use start::start;
 
 use std::path::PathBuf;

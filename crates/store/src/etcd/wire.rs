@@ -7,6 +7,7 @@ pub const TXN: &str = "/etcdserverpb.KV/Txn";
 pub const COMPACT: &str = "/etcdserverpb.KV/Compact";
 pub const WATCH: &str = "/etcdserverpb.Watch/Watch";
 pub const LEASE_GRANT: &str = "/etcdserverpb.Lease/LeaseGrant";
+pub const LEASE_TTL: &str = "/etcdserverpb.Lease/LeaseTimeToLive";
 pub const STATUS: &str = "/etcdserverpb.Maintenance/Status";
 
 #[derive(Clone, PartialEq, Message)]
@@ -226,6 +227,18 @@ pub struct LeaseGrantRequest {
 pub struct LeaseGrantResponse {
     #[prost(int64, tag = "2")]
     pub id: i64,
+    #[prost(int64, tag = "3")]
+    pub ttl: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct LeaseTtlRequest {
+    #[prost(int64, tag = "1")]
+    pub id: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct LeaseTtlResponse {
     #[prost(int64, tag = "3")]
     pub ttl: i64,
 }

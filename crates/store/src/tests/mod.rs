@@ -5,7 +5,7 @@ mod crash;
 mod disk;
 mod model;
 mod on_etcd;
-mod place;
+pub(crate) mod place;
 mod watches;
 
 use crate::backend::sqlite::Sqlite;
@@ -56,18 +56,18 @@ fn open_with(backend: Box<dyn Backend>, options: Options) -> (Store, CollectionI
 }
 
 /// The key of `name` in the namespace `ns`, or of `namespace/name`.
-fn key(name: &str) -> String {
+pub(crate) fn key(name: &str) -> String {
     let namespace = if name.contains('/') { "" } else { "ns/" };
     format!("/registry/things/{namespace}{name}")
 }
 
-fn put(collection: CollectionId, name: &str, value: &str, expected: Expected) -> Write {
+pub(crate) fn put(collection: CollectionId, name: &str, value: &str, expected: Expected) -> Write {
     let key = Key::new(&key(name));
     let change = Change::Put { value: Bytes::from(String::from(value)), digest: digest(key.as_str(), value) };
     Write { collection, key, expected, change, ttl_seconds: None }
 }
 
-fn delete(collection: CollectionId, name: &str, at: Revision) -> Write {
+pub(crate) fn delete(collection: CollectionId, name: &str, at: Revision) -> Write {
     let key = Key::new(&key(name));
     Write { collection, key, expected: Expected::At(at), change: Change::Delete, ttl_seconds: None }
 }
@@ -100,7 +100,7 @@ async fn lines(watcher: &mut Watcher, count: usize) -> Vec<String> {
 
 /// A backend in memory, whose rows outlive the store that is opened on it.
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<(Vec<Row>, Found)>>);
+pub(crate) struct Memory(Arc<Mutex<(Vec<Row>, Found)>>);
 
 impl Memory {
     fn rows(&self) -> usize {

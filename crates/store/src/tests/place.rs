@@ -9,14 +9,14 @@ use std::sync::{MutexGuard, OnceLock, PoisonError};
 static ETCD: OnceLock<Option<Mutex<Etcd>>> = OnceLock::new();
 static PREFIXES: AtomicU32 = AtomicU32::new(0);
 
-pub(super) enum Place {
+pub(crate) enum Place {
     Embedded(tempfile::TempDir),
     Memory(Memory),
     Etcd(Shared),
 }
 
 /// A prefix of its own in the etcd of all tests. One test at a time, so that revisions count its writes alone.
-pub(super) struct Shared {
+pub(crate) struct Shared {
     etcd: MutexGuard<'static, Etcd>,
     prefix: String,
 }
@@ -59,7 +59,7 @@ impl Shared {
     }
 }
 
-pub(super) fn etcd_options(servers: &[String]) -> etcd::Options {
+pub(crate) fn etcd_options(servers: &[String]) -> etcd::Options {
     etcd::Options {
         servers: servers.to_vec(),
         compaction_interval: Duration::ZERO,
@@ -67,7 +67,7 @@ pub(super) fn etcd_options(servers: &[String]) -> etcd::Options {
     }
 }
 
-pub(super) async fn connect(etcd: &etcd::Options, options: Options) -> (Store, CollectionId) {
+pub(crate) async fn connect(etcd: &etcd::Options, options: Options) -> (Store, CollectionId) {
     let prefixes = vec![String::from("/registry/things/"), String::from("/registry/others/")];
     let store = Store::connect(etcd, prefixes, Arc::new(Plain), options).await.unwrap();
     let things = store.add_collection("/registry/things/");

@@ -1,0 +1,107 @@
+//! `pintle snapshot`: saves, restores and moves all objects, between the embedded store and etcd.
+
+use crate::config::Config;
+use crate::flags::{self, Stop};
+use pintle_store::transfer::{self, Place, Stage};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+const USAGE: &str = "\
+Usage: pintle snapshot save FILE [flags]
+       pintle snapshot restore FILE [flags]
+       pintle snapshot migrate etcd|embedded [flags]
+
+save writes all objects to a new file, restore fills an empty store from it, migrate fills the empty etcd or embedded
+store from the other. Flags are the server's: objects are in etcd if --etcd-servers is given, else in --data-dir.
+An embedded store must not be in use by a server. Everything that was written is read again and compared.
+";
+
+/// Says on stderr how far it is, no more often than this.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What to copy, and from where to where.
+#[derive(Debug)]
+struct Copy {
+    from: Place,
+    to: Place,
+}
+
+/// Runs the command of a command line whose first word is `snapshot`.
+pub fn run(args: &[String]) -> Result<(), Stop> {
+    let copy = read(args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Stop::Refused(format!("pintle: {error}")))?;
+    let mut last = Instant::now();
+    let report = |stage: Stage| {
+        if last.elapsed() >= REPORT_INTERVAL {
+            eprintln!("{stage}");
+            last = Instant::now();
+        }
+    };
+    let copied = runtime.block_on(transfer::copy(&copy.from, &copy.to, report));
+    let (tally, revision) = copied.map_err(|error| Stop::Refused(format!("pintle: {error}")))?;
+    eprintln!("copied and verified {tally}, at revision {revision}");
+    Ok(())
+}
+
+fn read(args: &[String]) -> Result<Copy, Stop> {
+    let usage = || Stop::Refused(String::from(USAGE));
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return Err(Stop::Help(String::from(USAGE)));
+    }
+    let [action, what, rest @ ..] = args else { return Err(usage()) };
+    let config = flags::parse(std::iter::once(String::from("pintle")).chain(rest.iter().cloned()))?;
+    let file = || Place::File(PathBuf::from(what));
+    Ok(match (action.as_str(), what.as_str()) {
+        ("save", _) => Copy { from: place(&config), to: file() },
+        ("restore", _) => Copy { from: file(), to: place(&config) },
+        ("migrate", "etcd") => Copy { from: embedded(&config), to: etcd(&config)? },
+        ("migrate", "embedded") => Copy { from: etcd(&config)?, to: embedded(&config) },
+        _ => return Err(usage()),
+    })
+}
+
+/// Where a server with these flags keeps its objects.
+fn place(config: &Config) -> Place {
+    etcd(config).unwrap_or_else(|_| embedded(config))
+}
+
+fn embedded(config: &Config) -> Place {
+    Place::Embedded(config.data_dir.join("store.db"))
+}
+
+fn etcd(config: &Config) -> Result<Place, Stop> {
+    let missing = || Stop::Refused(String::from("pintle: --etcd-servers says which etcd, and is missing"));
+    config.etcd.as_ref().map(|etcd| Place::Etcd(etcd.store.clone())).ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, expected: &str) {
+        let args: Vec<String> = line.split_whitespace().map(String::from).collect();
+        let name = |place: &Place| match place {
+            Place::Embedded(path) | Place::File(path) => path.display().to_string(),
+            Place::Etcd(options) => options.servers.join(","),
+        };
+        let found = match read(&args) {
+            Ok(copy) => format!("{} to {}", name(&copy.from), name(&copy.to)),
+            Err(Stop::Help(text) | Stop::Refused(text)) => text,
+        };
+        assert!(found.starts_with(expected), "{line}: {found}");
+    }
+
+    #[test]
+    fn the_flags_say_where_objects_are() {
+        check("save f --data-dir=/d", "/d/store.db to f");
+        check("save f --data-dir=/d --etcd-servers=http://e:1", "http://e:1 to f");
+        check("restore f --data-dir=/d", "f to /d/store.db");
+        check("migrate etcd --data-dir=/d --etcd-servers=http://e:1", "/d/store.db to http://e:1");
+        check("migrate embedded --data-dir=/d --etcd-servers=http://e:1", "http://e:1 to /d/store.db");
+        check("migrate embedded --data-dir=/d", "pintle: --etcd-servers");
+        check("migrate nowhere --data-dir=/d", "Usage");
+        check("save", "Usage");
+        check("save --help", "Usage");
+    }
+}

@@ -1,0 +1,142 @@
+//! Where a copy goes to. Files are made under another name, and get their own when they were verified.
+
+use super::{Place, Stage, file};
+use crate::backend::sqlite::Sqlite;
+use crate::backend::{Backend, Error, Row};
+use crate::etcd;
+use crate::object::Revision;
+use std::path::{Path, PathBuf};
+
+pub(super) struct Sink {
+    to: Place,
+    /// Files: where the copy is until it is verified.
+    made: PathBuf,
+    revision: Revision,
+    kind: Kind,
+}
+
+enum Kind {
+    Embedded(Option<Sqlite>),
+    Etcd(Box<etcd::Import>),
+    File(file::Writer),
+}
+
+impl Sink {
+    pub async fn open(to: &Place, revision: Revision) -> Result<Sink, Error> {
+        let mut made = PathBuf::new();
+        let kind = match to {
+            Place::Embedded(path) => {
+                is_empty(path)?;
+                made = beside(path);
+                remove(&made);
+                Kind::Embedded(Some(Sqlite::open(&made)?))
+            }
+            Place::Etcd(options) => Kind::Etcd(Box::new(etcd::Import::begin(options).await?)),
+            Place::File(path) => {
+                if path.exists() {
+                    return Err(Error(format!("{}: is there already", path.display())));
+                }
+                made = beside(path);
+                remove(&made);
+                Kind::File(file::Writer::create(&made, revision)?)
+            }
+        };
+        Ok(Sink { to: to.clone(), made, revision, kind })
+    }
+
+    pub async fn write(&mut self, rows: Vec<Row>) -> Result<(), Error> {
+        match &mut self.kind {
+            Kind::Embedded(Some(sqlite)) => sqlite.append(&rows, &[], Revision(0)),
+            Kind::Embedded(None) => Err(Error(String::from("the copy is finished"))),
+            Kind::Etcd(import) => import.write(rows).await,
+            Kind::File(writer) => rows.iter().try_for_each(|row| writer.add(row)),
+        }
+    }
+
+    /// Everything is written, and durable.
+    pub async fn finish(&mut self, report: &mut impl FnMut(Stage)) -> Result<(), Error> {
+        match &mut self.kind {
+            Kind::Embedded(sqlite) => match sqlite.take() {
+                Some(mut sqlite) => {
+                    sqlite.begin_at(self.revision)?;
+                    sqlite.close()
+                }
+                None => Ok(()),
+            },
+            Kind::Etcd(import) => {
+                import.raise(self.revision, &mut |revision| report(Stage::Raising(revision))).await
+            }
+            Kind::File(writer) => writer.finish(),
+        }
+    }
+
+    /// Where the copy can be read.
+    pub fn written(&self) -> Place {
+        match &self.to {
+            Place::Embedded(_) => Place::Embedded(self.made.clone()),
+            Place::File(_) => Place::File(self.made.clone()),
+            Place::Etcd(options) => Place::Etcd(options.clone()),
+        }
+    }
+
+    /// The copy is good: it gets its name.
+    pub fn keep(self) -> Result<(), Error> {
+        let path = match &self.to {
+            Place::Embedded(path) | Place::File(path) => path,
+            Place::Etcd(_) => return Ok(()),
+        };
+        // Whoever held the copy open to read it is done; what is left of an empty store must not be read as its log.
+        remove_beside(path);
+        remove_beside(&self.made);
+        let rename = std::fs::rename(&self.made, path).and_then(|()| sync_dir(path));
+        rename.map_err(|error| Error(format!("{}: {error}", path.display())))
+    }
+
+    /// The copy is bad. In etcd it stays: what is there shows what went wrong.
+    pub fn discard(self) {
+        if !matches!(self.to, Place::Etcd(_)) {
+            remove(&self.made);
+        }
+    }
+}
+
+/// A store may be replaced only if it holds nothing.
+fn is_empty(path: &Path) -> Result<(), Error> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let mut objects = 0u64;
+    Sqlite::open(path)?.live(&mut |_| {
+        objects += 1;
+        false
+    })?;
+    if objects > 0 {
+        return Err(Error(format!("{}: holds objects, and is not replaced", path.display())));
+    }
+    Ok(())
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".copy");
+    PathBuf::from(name)
+}
+
+fn remove(path: &Path) {
+    let _ = std::fs::remove_file(path);
+    remove_beside(path);
+}
+
+/// SQLite's files beside a database.
+fn remove_beside(path: &Path) {
+    for end in ["-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        let _ = std::fs::remove_file(name);
+    }
+}
+
+fn sync_dir(path: &Path) -> std::io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(dir)?.sync_all()
+}

@@ -1,0 +1,95 @@
+//! Where a copy comes from: rows in batches, a few of them ahead of who takes them.
+
+use super::{Place, file};
+use crate::backend::sqlite::Sqlite;
+use crate::backend::{Error, Row};
+use crate::etcd;
+use crate::object::Revision;
+use std::path::Path;
+use tokio::sync::mpsc;
+
+const BATCH_MAX: usize = 500;
+const BATCH_BYTES_MAX: usize = 4 << 20;
+const BATCHES_AHEAD: usize = 2;
+
+type Batches = mpsc::Sender<Result<Vec<Row>, Error>>;
+
+pub(super) struct Source {
+    pub revision: Revision,
+    batches: mpsc::Receiver<Result<Vec<Row>, Error>>,
+}
+
+impl Source {
+    pub async fn open(place: &Place) -> Result<Source, Error> {
+        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        let revision = match place {
+            Place::Embedded(path) => embedded(path, sender)?,
+            Place::File(path) => snapshot(path, sender)?,
+            Place::Etcd(options) => etcd::export(options, sender).await?,
+        };
+        Ok(Source { revision, batches })
+    }
+
+    /// The next rows; `None` when there are no more.
+    pub async fn next(&mut self) -> Result<Option<Vec<Row>>, Error> {
+        self.batches.recv().await.transpose()
+    }
+}
+
+fn embedded(path: &Path, batches: Batches) -> Result<Revision, Error> {
+    if !path.exists() {
+        return Err(Error(format!("{}: there is no such store", path.display())));
+    }
+    let sqlite = Sqlite::open(path)?;
+    let revision = sqlite.last()?;
+    std::thread::spawn(move || {
+        let mut batch = Batch { rows: Vec::new(), bytes: 0, batches };
+        let result = sqlite.live(&mut |row| batch.add(row));
+        batch.end(result);
+    });
+    Ok(revision)
+}
+
+fn snapshot(path: &Path, batches: Batches) -> Result<Revision, Error> {
+    let mut reader = file::Reader::open(path)?;
+    let revision = reader.revision;
+    std::thread::spawn(move || {
+        let mut batch = Batch { rows: Vec::new(), bytes: 0, batches };
+        let result = loop {
+            let is_wanted = match reader.next() {
+                Ok(row) => row.is_some_and(|row| batch.add(row)),
+                Err(error) => break Err(error),
+            };
+            if !is_wanted {
+                break Ok(());
+            }
+        };
+        batch.end(result);
+    });
+    Ok(revision)
+}
+
+/// Rows that go together.
+struct Batch {
+    rows: Vec<Row>,
+    bytes: usize,
+    batches: Batches,
+}
+
+impl Batch {
+    /// False when nobody wants more.
+    fn add(&mut self, row: Row) -> bool {
+        self.bytes += row.key.len() + row.value.as_ref().map_or(0, bytes::Bytes::len);
+        self.rows.push(row);
+        if self.rows.len() < BATCH_MAX && self.bytes < BATCH_BYTES_MAX {
+            return true;
+        }
+        self.bytes = 0;
+        self.batches.blocking_send(Ok(std::mem::take(&mut self.rows))).is_ok()
+    }
+
+    fn end(self, result: Result<(), Error>) {
+        // Who copies may have given up.
+        let _ = self.batches.blocking_send(result.map(|()| self.rows));
+    }
+}

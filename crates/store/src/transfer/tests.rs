@@ -1,0 +1,121 @@
+//! Copies are whole or refused.
+
+use super::*;
+use crate::tests::place::Place as Made;
+use crate::tests::{delete, key, put};
+use crate::{Expected, Store, Write};
+use std::collections::BTreeMap;
+
+/// A store with a past, a deleted key, and an object that will end.
+async fn filled(place: &Made) -> (BTreeMap<String, Vec<u8>>, Revision) {
+    let (store, things) = place.open().await;
+    for index in 0..40 {
+        let name = format!("{index:02}");
+        let at = store.commit(put(things, &name, "1", Expected::Absent)).await.unwrap().modified;
+        match index % 4 {
+            0 => drop(store.commit(delete(things, &name, at)).await.unwrap()),
+            1 => drop(store.commit(put(things, &name, "2", Expected::At(at))).await.unwrap()),
+            _ => {}
+        }
+    }
+    let ends = Write { ttl_seconds: Some(3600), ..put(things, "ends", "3", Expected::Absent) };
+    store.commit(ends).await.unwrap();
+    let found = (objects(&store), store.revision());
+    store.close().await;
+    found
+}
+
+fn objects(store: &Store) -> BTreeMap<String, Vec<u8>> {
+    let things = store.add_collection("/registry/things/");
+    let snapshot = store.snapshot(things);
+    snapshot.range("", None).map(|object| (object.key.to_string(), object.value.to_vec())).collect()
+}
+
+fn place_of(made: &Made) -> Place {
+    match made {
+        Made::Embedded(dir) => Place::Embedded(dir.path().join("store.db")),
+        Made::Etcd(shared) => Place::Etcd(shared.options()),
+        Made::Memory(_) => unreachable!("copies are of what lasts"),
+    }
+}
+
+/// From one place to another, by way of a file or directly.
+async fn check(from: &Made, to: &Made, by_file: bool) {
+    let (expected, revision) = filled(from).await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = Place::File(dir.path().join("snapshot"));
+    let mut stages = Vec::new();
+    let report = |stage| stages.push(stage);
+    let (tally, at) = if by_file {
+        let saved = copy(&place_of(from), &file, report).await.unwrap();
+        let restored = copy(&file, &place_of(to), |_| {}).await.unwrap();
+        assert_eq!(saved, restored);
+        restored
+    } else {
+        copy(&place_of(from), &place_of(to), report).await.unwrap()
+    };
+    assert_eq!((tally.objects, at), (31, revision));
+    assert!(matches!(stages.last(), Some(Stage::Verifying(last)) if *last == tally), "{stages:?}");
+    let (store, things) = to.open().await;
+    assert_eq!(objects(&store), expected);
+    assert!(store.revision() >= revision);
+    store.commit(put(things, "next", "1", Expected::Absent)).await.unwrap();
+    store.close().await;
+    // What holds something is not written over.
+    let again = copy(&place_of(from), &place_of(to), |_| {}).await;
+    assert!(again.is_err_and(|error| error.0.contains("holds")));
+}
+
+#[tokio::test]
+async fn an_embedded_store_is_saved_and_restored() {
+    check(&Made::embedded(), &Made::embedded(), true).await;
+}
+
+#[tokio::test]
+async fn a_copy_keeps_versions_and_times_of_life() {
+    let (from, to) = (Made::embedded(), Made::embedded());
+    filled(&from).await;
+    copy(&place_of(&from), &place_of(&to), |_| {}).await.unwrap();
+    let ((from, things), (to, _)) = (from.open().await, to.open().await);
+    let (before, after) = (from.snapshot(things), to.snapshot(things));
+    for (before, after) in before.range("", None).zip(after.range("", None)) {
+        assert_eq!((&before.key, before.created, before.modified), (&after.key, after.created, after.modified));
+    }
+    let ends = to.get(things, &key("ends")).unwrap();
+    assert!(to.watch(things, crate::WatchFrom::After(ends.modified), crate::Interest::default()).is_ok());
+}
+
+#[tokio::test]
+async fn objects_move_to_etcd_and_back() {
+    for by_file in [false, true] {
+        let Some(etcd) = Made::etcd() else { return };
+        check(&Made::embedded(), &etcd, by_file).await;
+        drop(etcd);
+        let Some(etcd) = Made::etcd() else { return };
+        check(&etcd, &Made::embedded(), by_file).await;
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_snapshot_is_refused() {
+    let from = Made::embedded();
+    filled(&from).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("snapshot");
+    copy(&place_of(&from), &Place::File(path.clone()), |_| {}).await.unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let target = Place::Embedded(dir.path().join("store.db"));
+    for place in (0..whole.len()).step_by(7) {
+        let mut damaged = whole.clone();
+        match place % 2 {
+            0 => damaged.truncate(place),
+            _ => damaged[place] ^= 0x10,
+        }
+        std::fs::write(&path, &damaged).unwrap();
+        let refused = copy(&Place::File(path.clone()), &target, |_| {}).await;
+        assert!(refused.is_err(), "damaged at {place} of {}", whole.len());
+        assert!(!dir.path().join("store.db").exists());
+    }
+    std::fs::write(&path, [whole.as_slice(), b"x"].concat()).unwrap();
+    assert!(copy(&Place::File(path), &target, |_| {}).await.is_err());
+}
