@@ -11,9 +11,8 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     let done = match args.get(1..) {
         Some([command, rest @ ..]) if command == "snapshot" => snapshot::run(rest),
-        _ => flags::parse(args).and_then(|config| {
-            run::run(&config).map_err(|error| Stop::Refused(format!("pintle: {error}")))
-        }),
+        _ => flags::parse(args)
+            .and_then(|config| run::run(&config).map_err(|error| Stop::Refused(format!("pintle: {error}")))),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

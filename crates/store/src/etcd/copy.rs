@@ -79,7 +79,10 @@ impl Import {
         let reader = reader(options)?;
         let found = reader.head().await.map_err(failed)?.count;
         if found > 0 {
-            return Err(Error(format!("etcd holds {found} objects below {}: it must be empty", options.prefix)));
+            return Err(Error(format!(
+                "etcd holds {found} objects below {}: it must be empty",
+                options.prefix
+            )));
         }
         Ok(Import { reader, leases: HashMap::new() })
     }
@@ -94,7 +97,8 @@ impl Import {
             if writes.len() >= WRITES_MAX {
                 next(&mut writes).await?;
             }
-            let (client, ask) = (self.reader.client.clone(), create(self.reader.keys.outer(&row.key), row, lease));
+            let (client, ask) =
+                (self.reader.client.clone(), create(self.reader.keys.outer(&row.key), row, lease));
             writes.spawn(async move {
                 let answer: TxnResponse = client.call(wire::TXN, ask, Repeat::Unsent).await?;
                 if answer.succeeded {
@@ -117,7 +121,8 @@ impl Import {
         }
         let left = slot.saturating_sub(now_seconds()).max(1);
         let ask = LeaseGrantRequest { ttl: i64::try_from(left).unwrap_or(i64::MAX) };
-        let granted: LeaseGrantResponse = self.reader.client.call(wire::LEASE_GRANT, ask, Repeat::Always).await?;
+        let granted: LeaseGrantResponse =
+            self.reader.client.call(wire::LEASE_GRANT, ask, Repeat::Always).await?;
         self.leases.insert(slot, granted.id);
         Ok(granted.id)
     }

@@ -79,7 +79,10 @@ async fn a_copy_keeps_versions_and_times_of_life() {
     let ((from, things), (to, _)) = (from.open().await, to.open().await);
     let (before, after) = (from.snapshot(things), to.snapshot(things));
     for (before, after) in before.range("", None).zip(after.range("", None)) {
-        assert_eq!((&before.key, before.created, before.modified), (&after.key, after.created, after.modified));
+        assert_eq!(
+            (&before.key, before.created, before.modified),
+            (&after.key, after.created, after.modified)
+        );
     }
     let ends = to.get(things, &key("ends")).unwrap();
     assert!(to.watch(things, crate::WatchFrom::After(ends.modified), crate::Interest::default()).is_ok());
