@@ -244,6 +244,26 @@ fn a_deleted_definition_takes_its_objects_with_it() {
 }
 
 #[test]
+fn objects_go_though_no_version_is_served() {
+    let server = Server::start();
+    let admin = server.admin();
+    let definition = widgets();
+    install(&admin, &definition);
+    for name in ["a", "b", "c"] {
+        assert_eq!(admin.post(WIDGETS, &widget(name, json!({"size": 1}))).status, 201);
+    }
+    let path = format!("{DEFINITIONS}/widgets.example.org");
+    let unserved = json!([{"op": "replace", "path": "/spec/versions/0/served", "value": false}]);
+    assert_eq!(admin.patch("json", &path, &unserved).status, 200);
+    wait(|| (admin.get(WIDGETS).status == 404).then_some(()));
+    admin.delete(&path);
+    wait(|| (admin.get(&path).status == 404).then_some(()));
+    install(&admin, &definition);
+    let list = wait(|| Some(admin.get(WIDGETS)).filter(|answer| answer.status == 200)).json();
+    assert_eq!(list["items"], json!([]));
+}
+
+#[test]
 fn what_is_not_evaluated_is_said() {
     let server = Server::start();
     let admin = server.admin();

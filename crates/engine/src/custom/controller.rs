@@ -1,7 +1,7 @@
 //! Serves what the stored CustomResourceDefinitions say: accepts their names, installs and removes their
 //! resources, and removes the objects of those that are deleted.
 
-use super::install;
+use super::install::{self, Versions};
 use super::names::{self, Taken};
 use super::registration;
 use crate::admission::User;
@@ -13,12 +13,13 @@ use crate::options::DeleteOptions;
 use crate::update::Source;
 use pintle_object::time::Time;
 use pintle_object::{Status, Value};
-use pintle_store::{CollectionId, EventKind, Interest, Step, WatchFrom};
+use pintle_store::{CollectionId, EventKind, Interest, Object, Step, WatchFrom, Watcher};
 use std::cmp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::task::JoinSet;
 
 /// A definition that is deleted is held by this finalizer until its objects are gone.
 pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
@@ -38,7 +39,7 @@ pub async fn control(engine: Arc<Engine>) {
         collection,
         installed: BTreeMap::new(),
         names: BTreeMap::new(),
-        cleaning: BTreeSet::new(),
+        cleaning: BTreeMap::new(),
     };
     let snapshot = engine.store.snapshot(collection);
     let all: Vec<String> = snapshot.range("", None).map(|object| object.digest.name.to_string()).collect();
@@ -49,6 +50,9 @@ pub async fn control(engine: Arc<Engine>) {
     tokio::spawn(async move { controller.run().await });
 }
 
+/// Objects of a deleted definition that are deleted at once, so that others do not wait long.
+const ROUND_MAX: usize = 1024;
+
 struct Controller {
     engine: Arc<Engine>,
     definitions: Arc<Served>,
@@ -56,29 +60,41 @@ struct Controller {
     installed: BTreeMap<String, Installed>,
     /// The names that definitions have, by their groups and by the definitions.
     names: BTreeMap<String, BTreeMap<String, Taken>>,
-    /// Deleted definitions whose objects are not all gone.
-    cleaning: BTreeSet<String>,
+    /// Deleted definitions whose objects are not all gone, and the keys of those that are held.
+    cleaning: BTreeMap<String, HashSet<String>>,
 }
 
 struct Installed {
     /// What the resources were made of.
     identity: String,
     accepted: Value,
-    served: Vec<Arc<Served>>,
+    versions: Versions,
 }
 
 impl Controller {
+    /// Follows the definitions, and begins anew when it could not keep up.
     async fn run(&mut self) {
-        let from = WatchFrom::InitialState;
-        let Ok(mut watcher) = self.engine.store.watch(self.collection, from, Interest::default()) else {
-            return;
-        };
+        while let Ok(watcher) =
+            self.engine.store.watch(self.collection, WatchFrom::InitialState, Interest::default())
+        {
+            if matches!(self.follow(watcher).await, Step::Closed) {
+                return;
+            }
+            let gone: Vec<String> = self.known().filter(|name| self.read(name).is_none()).collect();
+            for name in gone {
+                self.forget(&name).await;
+            }
+        }
+    }
+
+    /// Follows until the watch ends; how it ended.
+    async fn follow(&mut self, mut watcher: Watcher) -> Step {
         loop {
             let retry = tokio::time::sleep(RETRY);
             let step = tokio::select! {
                 step = watcher.next() => step,
                 () = retry, if !self.cleaning.is_empty() => {
-                    for name in std::mem::take(&mut self.cleaning) {
+                    for name in self.cleaning.keys().cloned().collect::<Vec<_>>() {
                         self.sync(&name).await;
                     }
                     continue;
@@ -90,9 +106,14 @@ impl Controller {
                 }
                 Step::Event(event) => self.sync(&event.object.digest.name).await,
                 Step::InitialDone(_) => {}
-                Step::TooSlow | Step::Closed => return,
+                end @ (Step::TooSlow | Step::Closed) => return end,
             }
         }
+    }
+
+    /// The definitions that there were when they were last looked at.
+    fn known(&self) -> impl Iterator<Item = String> {
+        self.names.values().flat_map(|names| names.keys().cloned())
     }
 
     fn read(&self, name: &str) -> Option<Value> {
@@ -128,7 +149,7 @@ impl Controller {
 
     /// Lets nothing new be created.
     fn terminate(&self, name: &str) {
-        let served = self.installed.get(name).into_iter().flat_map(|installed| &installed.served);
+        let served = self.installed.get(name).into_iter().flat_map(|installed| &installed.versions.served);
         for custom in served.filter_map(|served| served.custom.as_ref()) {
             custom.terminating.store(true, Ordering::Relaxed);
         }
@@ -163,16 +184,14 @@ impl Controller {
         if self.installed.get(name).is_some_and(is_known) {
             return false;
         }
-        let served = self.engine.versions_of(definition);
-        if let Some(first) = served.first().cloned()
-            && let Some(collection) = first.collection
-        {
+        let Some(versions) = self.engine.versions_of(definition) else { return false };
+        let stored = versions.stored.clone();
+        if let Some(collection) = stored.collection {
             let api = self.engine.api.clone();
-            let digest =
-                move |object: &pintle_store::Object| encoding::digest_of_bytes(&api, &first, &object.value);
+            let digest = move |object: &Object| encoding::digest_of_bytes(&api, &stored, &object.value);
             self.engine.store.digest_again(collection, digest).await;
         }
-        self.installed.insert(name.into(), Installed { identity, accepted, served });
+        self.installed.insert(name.into(), Installed { identity, accepted, versions });
         true
     }
 
@@ -196,7 +215,7 @@ impl Controller {
     /// Groups by name, their versions with the stablest first.
     async fn publish(&self) {
         let mut all: Vec<Arc<Served>> =
-            self.installed.values().flat_map(|installed| installed.served.iter().cloned()).collect();
+            self.installed.values().flat_map(|installed| installed.versions.served.iter().cloned()).collect();
         all.sort_by(|a, b| {
             let (a, b) = (&a.resource, &b.resource);
             let versions = || by_stability(&a.version, &b.version);
@@ -226,11 +245,12 @@ impl Controller {
                     now(),
                 );
             };
-            if !self.cleaning.contains(name) && self.write(name, &in_progress).await.is_err() {
+            let is_first = !self.cleaning.contains_key(name);
+            self.cleaning.entry(name.into()).or_default();
+            if is_first && self.write(name, &in_progress).await.is_err() {
                 return;
             }
             if self.delete_objects(name).await > 0 {
-                self.cleaning.insert(name.into());
                 return;
             }
             message = ("InstanceDeletionCompleted", "removed all instances");
@@ -241,27 +261,36 @@ impl Controller {
             let finalizers: Vec<String> = finalizers.map(String::from).collect();
             meta::set_finalizers(current, &finalizers);
         };
-        if self.write(name, &done).await.is_err() {
-            self.cleaning.insert(name.into());
+        match self.write(name, &done).await {
+            Ok(()) => drop(self.cleaning.remove(name)),
+            Err(_) => drop(self.cleaning.entry(name.into()).or_default()),
         }
     }
 
-    /// How many objects are left: those that finalizers hold.
-    async fn delete_objects(&self, name: &str) -> usize {
-        let Some(served) = self.installed.get(name).and_then(|installed| installed.served.first()) else {
+    /// How many objects are left: those that finalizers hold, and those of the next round. Deletions of one round
+    /// run at once, so that they share syncs.
+    async fn delete_objects(&mut self, name: &str) -> usize {
+        let Some(stored) = self.installed.get(name).map(|installed| &installed.versions.stored) else {
             return 0;
         };
-        let Some(collection) = served.collection else { return 0 };
-        let user = system();
-        for object in self.engine.store.snapshot(collection).range("", None) {
-            let digest = &object.digest;
-            let target = Target { served, subresource: "", namespace: &digest.namespace, name: &digest.name };
-            let mut call = call(&user);
-            if let Err(status) = self.engine.delete(target, &DeleteOptions::default(), &mut call).await {
-                tracing::debug!(name, status.message, "an object of a deleted definition was not deleted");
-            }
+        let Some(collection) = stored.collection else { return 0 };
+        let held = self.cleaning.entry(name.into()).or_default();
+        let mut round = JoinSet::new();
+        let snapshot = self.engine.store.snapshot(collection);
+        let rest = snapshot.range("", None).filter(|object| !held.contains(object.key.as_str()));
+        for object in rest.take(ROUND_MAX) {
+            let (engine, stored, object) = (self.engine.clone(), stored.clone(), object.clone());
+            round.spawn(async move {
+                let is_asked = delete_object(&engine, &stored, &object).await;
+                is_asked.then(|| object.key.as_str().to_string())
+            });
         }
-        self.engine.store.snapshot(collection).len()
+        while let Some(asked) = round.join_next().await {
+            held.extend(asked.ok().flatten());
+        }
+        let left = self.engine.store.snapshot(collection);
+        held.retain(|key| left.get(key).is_some());
+        left.len()
     }
 
     /// Changes the status (and finalizers) of a definition, as the server itself.
@@ -277,6 +306,19 @@ impl Controller {
         let written = self.engine.write_over(target, Source::Patch(&next), false, &mut call(&user)).await;
         written.map(drop)
     }
+}
+
+/// Whether the deletion was accepted; the object may still be held by finalizers.
+async fn delete_object(engine: &Engine, stored: &Served, object: &Object) -> bool {
+    let digest = &object.digest;
+    let target = Target { served: stored, subresource: "", namespace: &digest.namespace, name: &digest.name };
+    let user = system();
+    let deleted = engine.delete(target, &DeleteOptions::default(), &mut call(&user)).await;
+    if let Err(status) = &deleted {
+        let key = object.key.as_str();
+        tracing::debug!(key, status.message, "an object of a deleted definition was not deleted");
+    }
+    deleted.is_ok()
 }
 
 pub(super) fn system() -> User {

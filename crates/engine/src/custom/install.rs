@@ -26,13 +26,18 @@ struct Shared<'a> {
     fields: Vec<Selectable>,
 }
 
+/// What a definition becomes.
+pub(crate) struct Versions {
+    pub served: Vec<Arc<Served>>,
+    /// The version that objects are stored in, served or not.
+    pub stored: Arc<Served>,
+}
+
 impl Engine {
-    /// The served versions of a definition in canonical form, as they are in its accepted names.
-    pub(crate) fn versions_of(&self, definition: &Value) -> Vec<Arc<Served>> {
+    /// The versions of a definition in canonical form, as they are in its accepted names.
+    pub(crate) fn versions_of(&self, definition: &Value) -> Option<Versions> {
         let versions = definition.list_at(&["spec", "versions"]);
-        let Some(stored) = versions.iter().find(|version| version.bool_at(&["storage"])) else {
-            return Vec::new();
-        };
+        let stored = versions.iter().find(|version| version.bool_at(&["storage"]))?;
         let group = definition.str_at(&["spec", "group"]);
         let kind = definition.str_at(&["status", "acceptedNames", "kind"]);
         let plural = definition.str_at(&["spec", "names", "plural"]);
@@ -51,9 +56,8 @@ impl Engine {
         let all = Arc::new(all);
         let names = versions.iter().map(|version| version.str_at(&["name"]).to_string());
         let version_types = Arc::new(names.zip(ids.iter().copied()).collect::<BTreeMap<_, _>>());
-        let served = versions.iter().zip(ids).filter(|(version, _)| version.bool_at(&["served"]));
-        served
-            .enumerate()
+        let all_versions = versions.iter().zip(ids).enumerate();
+        let all_versions: Vec<Arc<Served>> = all_versions
             .map(|(form, (version, ty))| {
                 let name = version.str_at(&["name"]);
                 let custom = Custom {
@@ -71,7 +75,13 @@ impl Engine {
                 };
                 Arc::new(shared.serve(version, custom, form))
             })
-            .collect()
+            .collect();
+        let is = |flag: &str| {
+            let flags: Vec<bool> = versions.iter().map(|version| version.bool_at(&[flag])).collect();
+            let chosen = all_versions.iter().zip(flags).filter(|(_, flag)| *flag);
+            chosen.map(|(version, _)| version.clone()).collect::<Vec<_>>()
+        };
+        Some(Versions { served: is("served"), stored: is("storage").into_iter().next()? })
     }
 }
 
