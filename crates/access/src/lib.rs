@@ -6,6 +6,7 @@ pub mod bootstrap_token;
 pub mod certificate;
 pub mod front_proxy;
 pub mod impersonate;
+pub mod node;
 pub mod rbac;
 pub mod service_account;
 pub mod token;

@@ -5,6 +5,7 @@
 
 use crate::own;
 use pintle_engine::Engine;
+use pintle_access::rbac::Rule;
 use pintle_engine::allocate::IpPool;
 use pintle_object::time::Time;
 use pintle_object::{Status, Value};
@@ -51,6 +52,17 @@ pub async fn run(engine: &Arc<Engine>, cluster: &Cluster, now: Time) -> Result<(
         }
     }
     make_all(engine, objects, now).await
+}
+
+/// What every node may do: the rules of the role `system:node`, whatever becomes of the stored one.
+pub fn node_rules() -> Vec<Rule> {
+    let is_role = |object: &Value| {
+        object.str_at(&["kind"]) == "ClusterRole" && object.str_at(&["metadata", "name"]) == "system:node"
+    };
+    let lines = OBJECTS.iter().flat_map(|(_, lines)| lines.lines());
+    let objects = lines.filter(|line| line.contains("\"system:node\""));
+    let objects = objects.filter_map(|line| pintle_object::json::parse(line.as_bytes()).ok());
+    objects.filter(is_role).flat_map(|role| Rule::read_all(&role)).collect()
 }
 
 fn namespaces() -> Vec<(&'static str, Value)> {

@@ -4,6 +4,7 @@ mod certificates;
 mod default_class;
 mod limit_ranger;
 mod namespace_lifecycle;
+mod node_restriction;
 mod pod_topology_labels;
 mod priority;
 mod pvc_resize;
@@ -30,6 +31,10 @@ const fn on(name: &'static str, make: Make) -> Entry {
     Entry { name, is_default: true, make: Some(make) }
 }
 
+const fn off(name: &'static str, make: Make) -> Entry {
+    Entry { name, is_default: false, make: Some(make) }
+}
+
 const fn planned(name: &'static str, is_default: bool) -> Entry {
     Entry { name, is_default, make: None }
 }
@@ -43,7 +48,7 @@ pub static PLUGINS: &[Entry] = &[
     planned("LimitPodHardAntiAffinityTopology", false),
     on("LimitRanger", |_| Box::new(limit_ranger::LimitRanger)),
     on("ServiceAccount", |_| Box::new(service_account::ServiceAccount)),
-    planned("NodeRestriction", false),
+    off("NodeRestriction", |_| Box::new(node_restriction::NodeRestriction)),
     on("TaintNodesByCondition", |_| Box::new(taint_nodes::TaintNodesByCondition)),
     planned("AlwaysPullImages", false),
     planned("ImagePolicyWebhook", false),

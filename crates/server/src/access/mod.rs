@@ -1,6 +1,7 @@
 //! Access, wired to the store: the authorizers of the command line, and what they follow.
 
 mod follow;
+mod node;
 mod objects;
 mod rbac;
 
@@ -11,6 +12,8 @@ use pintle_access::authorize::{AlwaysAllow, AlwaysDeny, Union};
 use pintle_access::{Authorizer, Impersonation, Masters, Permissions, User, impersonate};
 use pintle_engine::Engine;
 use pintle_object::Status;
+use node::Node;
+use pintle_access::rbac::Rule;
 use rbac::Rbac;
 use std::sync::Arc;
 
@@ -40,29 +43,33 @@ impl Mode {
 pub struct Access {
     authorizer: Arc<Union>,
     rbac: Arc<Rbac>,
+    node: Arc<Node>,
     impersonation: Impersonation,
 }
 
 impl Access {
     /// Made before the engine, whose admission asks it; until it follows one, only masters may act.
-    pub fn new(modes: &[Mode]) -> Access {
+    /// `node_rules`: what every node may do.
+    pub fn new(modes: &[Mode], node_rules: Vec<Rule>) -> Access {
         let rbac = Arc::new(Rbac::default());
+        let node = Arc::new(Node::new(node_rules));
         let mut authorizers: Vec<Arc<dyn Authorizer>> = vec![Arc::new(Masters)];
         for mode in modes {
             match mode {
                 Mode::AlwaysAllow => authorizers.push(Arc::new(AlwaysAllow)),
                 Mode::AlwaysDeny => authorizers.push(Arc::new(AlwaysDeny)),
-                Mode::Node => {}
+                Mode::Node => authorizers.push(node.clone()),
                 Mode::Rbac => authorizers.push(rbac.clone()),
             }
         }
         let authorizer = Arc::new(Union::new(authorizers));
-        Access { authorizer, rbac, impersonation: Impersonation::default() }
+        Access { authorizer, rbac, node, impersonation: Impersonation::default() }
     }
 
     /// Follows the roles and bindings of an engine's store from now on.
     pub fn follow(&self, engine: &Arc<Engine>) {
         self.rbac.follow(engine);
+        self.node.follow(engine);
     }
 
     pub fn authorizer(&self) -> &dyn Authorizer {

@@ -1,0 +1,193 @@
+//! What a node may do.
+
+use super::graph::{Graph, What};
+use super::identity;
+use crate::authorize::{Attributes, Decision};
+use crate::rbac::Rule;
+use crate::user::User;
+use pintle_object::field::quote;
+use pintle_object::selector::FieldSelector;
+
+const LEASES: &str = "kube-node-lease";
+
+/// Whether a node may do something. `rules` is what every node may do with resources that are not told apart.
+pub fn decide(graph: &Graph, rules: &[Rule], user: &User, asked: &Attributes<'_>) -> Decision {
+    let Some(node) = identity(user) else { return no("") };
+    if node.is_empty() {
+        return Decision::NoOpinion(format!("unknown node for user {}", quote(&user.name)));
+    }
+    let request = Request { graph, node, asked };
+    if asked.is_resource {
+        match (asked.group, asked.resource) {
+            ("", "secrets") => return request.read_in_namespace(What::Secret),
+            ("", "configmaps") => return request.read_in_namespace(What::ConfigMap),
+            ("", "persistentvolumeclaims") if asked.subresource == "status" => {
+                return request.write_status(What::Claim);
+            }
+            ("", "persistentvolumeclaims") => return request.get(What::Claim),
+            ("", "persistentvolumes") => return request.get(What::Volume),
+            ("resource.k8s.io", "resourceclaims") => return request.get(What::ResourceClaim),
+            ("resource.k8s.io", "resourceslices") => return request.slice(),
+            ("storage.k8s.io", "volumeattachments") => return request.get(What::Attachment),
+            ("storage.k8s.io", "csinodes") => return request.csi_node(),
+            ("coordination.k8s.io", "leases") => return request.lease(),
+            ("", "serviceaccounts") => return request.service_account(),
+            ("", "nodes") => return request.node(),
+            ("", "pods") => return request.pod(),
+            _ => {}
+        }
+    }
+    if rules.iter().any(|rule| rule.allows(asked)) { yes() } else { no("") }
+}
+
+fn yes() -> Decision {
+    Decision::Allow(String::new())
+}
+
+fn no(why: &str) -> Decision {
+    Decision::NoOpinion(why.into())
+}
+
+struct Request<'a> {
+    graph: &'a Graph,
+    node: &'a str,
+    asked: &'a Attributes<'a>,
+}
+
+impl Request<'_> {
+    /// Whether the object that is asked for has to do with the node.
+    fn related(&self, what: What) -> Decision {
+        if self.asked.name.is_empty() {
+            return no("No Object name found");
+        }
+        if self.graph.relates(self.node, what, self.asked.namespace, self.asked.name) {
+            return yes();
+        }
+        no(&format!("no relationship found between node '{}' and this object", self.node))
+    }
+
+    fn read_in_namespace(&self, what: What) -> Decision {
+        if !matches!(self.asked.verb, "get" | "list" | "watch") {
+            return no("can only read resources of this type");
+        }
+        if !self.asked.subresource.is_empty() {
+            return no("cannot read subresource");
+        }
+        if self.asked.namespace.is_empty() {
+            return no("can only read namespaced object of this type");
+        }
+        self.related(what)
+    }
+
+    fn get(&self, what: What) -> Decision {
+        if self.asked.verb != "get" {
+            return no("can only get individual resources of this type");
+        }
+        if !self.asked.subresource.is_empty() {
+            return no("cannot get subresource");
+        }
+        self.related(what)
+    }
+
+    fn write_status(&self, what: What) -> Decision {
+        match self.asked.verb {
+            "update" | "patch" => self.related(what),
+            _ => no("can only get/update/patch this type"),
+        }
+    }
+
+    fn service_account(&self) -> Decision {
+        let asked = self.asked;
+        if asked.verb == "get" && asked.subresource.is_empty() {
+            return self.related(What::ServiceAccount);
+        }
+        if asked.verb != "create" || asked.name.is_empty() {
+            return no("can only create tokens for individual service accounts");
+        }
+        if asked.subresource != "token" {
+            return no("can only create token subresource of serviceaccount");
+        }
+        self.related(What::ServiceAccount)
+    }
+
+    fn lease(&self) -> Decision {
+        if !is_single(self.asked.verb) {
+            return no("can only get, create, update, patch, or delete a node lease");
+        }
+        if self.asked.namespace != LEASES {
+            return no(&format!("can only access leases in the {} system namespace", quote(LEASES)));
+        }
+        // The name of what is created is only known to admission.
+        if self.asked.verb != "create" && self.asked.name != self.node {
+            return no("can only access node lease with the same name as the requesting node");
+        }
+        yes()
+    }
+
+    fn csi_node(&self) -> Decision {
+        if !is_single(self.asked.verb) {
+            return no("can only get, create, update, patch, or delete a CSINode");
+        }
+        if !self.asked.subresource.is_empty() {
+            return no("cannot authorize CSINode subresources");
+        }
+        if self.asked.verb != "create" && self.asked.name != self.node {
+            return no("can only access CSINode with the same name as the requesting node");
+        }
+        yes()
+    }
+
+    fn slice(&self) -> Decision {
+        if !self.asked.subresource.is_empty() {
+            return no("cannot authorize ResourceSlice subresources");
+        }
+        match self.asked.verb {
+            // Admission checks whose it is.
+            "create" => yes(),
+            "get" | "update" | "patch" | "delete" => self.related(What::ResourceSlice),
+            "watch" | "list" | "deletecollection" if self.selects("spec.nodeName") => yes(),
+            "watch" | "list" | "deletecollection" => no(
+                "can only list/watch/deletecollection resourceslices with spec.nodeName field selector",
+            ),
+            _ => no("only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, \
+                 patch, delete, deletecollection"),
+        }
+    }
+
+    /// Its own object, by name, so that it can be looked for before it is there.
+    fn node(&self) -> Decision {
+        match (self.asked.subresource, self.asked.verb) {
+            ("", "create" | "update" | "patch") | ("status", "update" | "patch") => yes(),
+            ("", "get" | "list" | "watch") => match self.asked.name {
+                name if name == self.node => yes(),
+                "" => no(&format!("node '{}' cannot read all nodes, only its own Node object", self.node)),
+                name => {
+                    no(&format!("node '{}' cannot read '{name}', only its own Node object", self.node))
+                }
+            },
+            _ => no(""),
+        }
+    }
+
+    /// Pods on it; admission checks what is written.
+    fn pod(&self) -> Decision {
+        match (self.asked.subresource, self.asked.verb) {
+            ("", "get") => self.related(What::Pod),
+            ("", "list" | "watch") if self.selects("spec.nodeName") => yes(),
+            ("", "list" | "watch") if !self.asked.name.is_empty() => self.related(What::Pod),
+            ("", "list" | "watch") => no("can only list/watch pods with spec.nodeName field selector"),
+            ("", "create" | "delete") | ("status", "update" | "patch") | ("eviction", "create") => yes(),
+            _ => no(""),
+        }
+    }
+
+    /// Whether the field selector leaves only objects of the node.
+    fn selects(&self, field: &str) -> bool {
+        let selector = FieldSelector::parse(self.asked.field_selector);
+        selector.is_ok_and(|selector| selector.exact(field) == Some(self.node))
+    }
+}
+
+fn is_single(verb: &str) -> bool {
+    matches!(verb, "get" | "create" | "update" | "patch" | "delete")
+}

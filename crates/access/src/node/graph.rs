@@ -1,0 +1,141 @@
+//! `Graph`: which objects which nodes have to do with, kept up to date object by object.
+
+use super::references::{self, References};
+use pintle_object::{Text, Value};
+use std::collections::{HashMap, HashSet};
+
+/// Kinds of objects that nodes can have to do with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    Secret,
+    ConfigMap,
+    Claim,
+    Volume,
+    Pod,
+    ServiceAccount,
+    ResourceClaim,
+    ResourceSlice,
+    Attachment,
+}
+
+/// Namespace and name.
+type Key = (Text, Text);
+
+/// ```text
+/// node <- pod <- secret, configmap, claim, service account, resource claim
+/// node <- pod <- claim <- volume <- secret
+/// node <- volume attachment, resource slice
+/// ```
+#[derive(Debug, Default)]
+pub struct Graph {
+    pods: HashMap<Key, Pod>,
+    /// How many pods of a node refer to an object.
+    users: HashMap<(What, Key), HashMap<Text, usize>>,
+    volumes: HashMap<Text, Volume>,
+    volumes_of_secrets: HashMap<Key, HashSet<Text>>,
+    /// The node that an object is of.
+    owners: HashMap<(What, Text), Text>,
+}
+
+#[derive(Debug)]
+struct Pod {
+    node: Text,
+    references: References,
+}
+
+#[derive(Debug)]
+struct Volume {
+    claim: Key,
+    secrets: Vec<Key>,
+}
+
+impl Graph {
+    /// What is there now of a pod.
+    pub fn set_pod(&mut self, namespace: &str, name: &str, pod: Option<&Value>) {
+        let key = (Text::from(namespace), Text::from(name));
+        if let Some(old) = self.pods.remove(&key) {
+            old.references.iter().for_each(|(what, name)| self.drop_user(what, namespace, name, &old.node));
+        }
+        let Some(pod) = pod else { return };
+        let node = Text::from(pod.str_at(&["spec", "nodeName"]));
+        if node.is_empty() {
+            return;
+        }
+        let references = references::opened_by_pod(pod);
+        for (what, name) in references.iter() {
+            let users = self.users.entry((what, (namespace.into(), name.clone()))).or_default();
+            *users.entry(node.clone()).or_default() += 1;
+        }
+        self.pods.insert(key, Pod { node, references });
+    }
+
+    pub fn set_volume(&mut self, name: &str, volume: Option<&Value>) {
+        if let Some(old) = self.volumes.remove(name) {
+            for secret in old.secrets {
+                if let Some(volumes) = self.volumes_of_secrets.get_mut(&secret) {
+                    volumes.remove(name);
+                    if volumes.is_empty() {
+                        self.volumes_of_secrets.remove(&secret);
+                    }
+                }
+            }
+        }
+        let Some(claim) = volume.and_then(|volume| volume.at(&["spec", "claimRef"])) else { return };
+        let claim = (Text::from(claim.str_at(&["namespace"])), Text::from(claim.str_at(&["name"])));
+        let secrets = volume.map(|volume| references::of_volume(volume, &claim.0)).unwrap_or_default();
+        for secret in &secrets {
+            self.volumes_of_secrets.entry(secret.clone()).or_default().insert(name.into());
+        }
+        self.volumes.insert(name.into(), Volume { claim, secrets });
+    }
+
+    /// The node of an object that is of one; empty for none.
+    pub fn set_owner(&mut self, what: What, name: &str, node: &str) {
+        if node.is_empty() {
+            self.owners.remove(&(what, name.into()));
+        } else {
+            self.owners.insert((what, name.into()), node.into());
+        }
+    }
+
+    /// Whether a node has to do with an object.
+    pub fn relates(&self, node: &str, what: What, namespace: &str, name: &str) -> bool {
+        let key = (Text::from(namespace), Text::from(name));
+        match what {
+            What::Pod => self.pods.get(&key).is_some_and(|pod| pod.node == node),
+            What::Volume => self.volume_relates(node, name),
+            What::Attachment | What::ResourceSlice => {
+                self.owners.get(&(what, name.into())).is_some_and(|owner| owner == node)
+            }
+            What::Secret => {
+                let mut volumes = self.volumes_of_secrets.get(&key).into_iter().flatten();
+                self.is_used(node, what, &key) || volumes.any(|volume| self.volume_relates(node, volume))
+            }
+            What::ConfigMap | What::Claim | What::ServiceAccount | What::ResourceClaim => {
+                self.is_used(node, what, &key)
+            }
+        }
+    }
+
+    fn volume_relates(&self, node: &str, name: &str) -> bool {
+        self.volumes.get(name).is_some_and(|volume| self.is_used(node, What::Claim, &volume.claim))
+    }
+
+    fn is_used(&self, node: &str, what: What, key: &Key) -> bool {
+        self.users.get(&(what, key.clone())).is_some_and(|users| users.contains_key(node))
+    }
+
+    fn drop_user(&mut self, what: What, namespace: &str, name: &Text, node: &Text) {
+        let key = (what, (Text::from(namespace), name.clone()));
+        let Some(users) = self.users.get_mut(&key) else { return };
+        if let Some(count) = users.get_mut(node) {
+            *count -= 1;
+            if *count == 0 {
+                users.remove(node);
+            }
+        }
+        if users.is_empty() {
+            self.users.remove(&key);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The Node authorizer: a kubelet reaches what its pods refer to, its own objects, and little else.
+
+mod authorize;
+mod graph;
+mod references;
+
+pub use authorize::decide;
+pub use graph::{Graph, What};
+pub use references::{References, pod_references};
+
+use crate::user::User;
+
+
+const NODES: &str = "system:nodes";
+
+/// The name of the node that a user is.
+pub fn identity(user: &User) -> Option<&str> {
+    user.name.strip_prefix("system:node:").filter(|_| user.is_in(NODES))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! What nodes reach through pods, claims and volumes written as JSON.
+
+use super::*;
+use crate::rbac::Rule;
+use crate::authorize::{Attributes, Decision};
+use pintle_object::Value;
+
+fn parse(json: &str) -> Value {
+    pintle_object::json::parse(json.as_bytes()).unwrap()
+}
+
+fn graph() -> Graph {
+    let mut graph = Graph::default();
+    let pod = parse(
+        r#"{"metadata":{"name":"p"},"spec":{"nodeName":"n","serviceAccountName":"sa",
+            "imagePullSecrets":[{"name":"pull"}],
+            "volumes":[{"name":"s","secret":{"secretName":"mounted"}},
+                {"name":"e","ephemeral":{}},{"name":"c","persistentVolumeClaim":{"claimName":"claim"}},
+                {"name":"p","projected":{"sources":[{"configMap":{"name":"projected"}}]}}],
+            "containers":[{"env":[{"valueFrom":{"secretKeyRef":{"name":"env"}}}],
+                "envFrom":[{"configMapRef":{"name":"from"}}]}]}}"#,
+    );
+    graph.set_pod("ns", "p", Some(&pod));
+    graph.set_pod("ns", "q", Some(&parse(r#"{"spec":{"nodeName":"o","imagePullSecrets":[{"name":"pull"}]}}"#)));
+    graph.set_pod("ns", "unbound", Some(&parse(r#"{"spec":{"serviceAccountName":"other"}}"#)));
+    let mirror = r#"{"metadata":{"annotations":{"kubernetes.io/config.mirror":"x"}},
+        "spec":{"nodeName":"n","volumes":[{"secret":{"secretName":"stolen"}}]}}"#;
+    graph.set_pod("ns", "mirror", Some(&parse(mirror)));
+    let volume = r#"{"spec":{"claimRef":{"namespace":"ns","name":"claim"},
+        "csi":{"nodeStageSecretRef":{"namespace":"vault","name":"stage"},
+               "controllerPublishSecretRef":{"namespace":"vault","name":"controller"}}}}"#;
+    graph.set_volume("pv", Some(&parse(volume)));
+    graph.set_owner(What::Attachment, "va", "n");
+    graph
+}
+
+#[test]
+fn a_node_relates_to_what_its_pods_refer_to() {
+    let graph = graph();
+    let check = |node: &str, what: What, namespace: &str, name: &str, expected: bool| {
+        assert_eq!(graph.relates(node, what, namespace, name), expected, "{node} {what:?} {namespace}/{name}");
+    };
+    for secret in ["mounted", "env", "pull"] {
+        check("n", What::Secret, "ns", secret, true);
+        check("n", What::Secret, "other", secret, false);
+        check("o", What::Secret, "ns", secret, secret == "pull");
+    }
+    check("n", What::Secret, "ns", "stolen", false);
+    check("n", What::Secret, "vault", "stage", true);
+    check("o", What::Secret, "vault", "stage", false);
+    check("n", What::Secret, "vault", "controller", false);
+    check("n", What::ConfigMap, "ns", "projected", true);
+    check("n", What::ConfigMap, "ns", "from", true);
+    check("n", What::Claim, "ns", "claim", true);
+    check("n", What::Claim, "ns", "p-e", true);
+    check("n", What::Volume, "", "pv", true);
+    check("o", What::Volume, "", "pv", false);
+    check("n", What::ServiceAccount, "ns", "sa", true);
+    check("n", What::ServiceAccount, "ns", "other", false);
+    check("n", What::Pod, "ns", "p", true);
+    check("n", What::Pod, "ns", "q", false);
+    check("n", What::Attachment, "", "va", true);
+    check("o", What::Attachment, "", "va", false);
+}
+
+#[test]
+fn what_goes_is_forgotten() {
+    let mut graph = graph();
+    graph.set_volume("pv", None);
+    assert!(!graph.relates("n", What::Secret, "vault", "stage"));
+    graph.set_pod("ns", "p", None);
+    for (what, name) in [(What::Secret, "mounted"), (What::Claim, "claim"), (What::ServiceAccount, "sa")] {
+        assert!(!graph.relates("n", what, "ns", name));
+    }
+    assert!(graph.relates("o", What::Secret, "ns", "pull"));
+    graph.set_owner(What::Attachment, "va", "");
+    assert!(!graph.relates("n", What::Attachment, "", "va"));
+}
+
+#[test]
+fn nodes_do_what_nodes_may() {
+    let graph = graph();
+    let rules = [Rule::read(&parse(r#"{"verbs":["list"],"apiGroups":[""],"resources":["services"]}"#))];
+    let check = |wanted: &str, selector: &str, expected: Result<(), &str>| {
+        let parts: Vec<&str> = wanted.split(' ').collect();
+        let [verb, resource, namespace, name] = parts[..] else { panic!("{wanted}") };
+        let (group, resource) = resource.split_once(':').unwrap_or(("", resource));
+        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+        let dash = |text| if text == "-" { "" } else { text };
+        let asked = Attributes {
+            verb,
+            is_resource: true,
+            group,
+            resource,
+            subresource,
+            namespace: dash(namespace),
+            name: dash(name),
+            field_selector: selector,
+            ..Attributes::default()
+        };
+        let user =
+            User { name: "system:node:n".into(), groups: vec!["system:nodes".into()], ..User::default() };
+        let found = match decide(&graph, &rules, &user, &asked) {
+            Decision::Allow(_) => Ok(()),
+            Decision::NoOpinion(why) | Decision::Deny(why) => Err(why),
+        };
+        assert_eq!(found, expected.map_err(String::from), "{wanted}");
+        let outsider = User { name: "system:node:n".into(), ..User::default() };
+        assert_eq!(decide(&graph, &rules, &outsider, &asked), Decision::NoOpinion(String::new()));
+    };
+    let unrelated = Err("no relationship found between node 'n' and this object");
+    check("get secrets ns mounted", "", Ok(()));
+    check("get secrets ns free", "", unrelated);
+    check("list secrets ns -", "", Err("No Object name found"));
+    check("list secrets - -", "", Err("can only read namespaced object of this type"));
+    check("delete secrets ns mounted", "", Err("can only read resources of this type"));
+    check("get pods ns q", "", unrelated);
+    check("list pods - -", "spec.nodeName=n", Ok(()));
+    check("list pods - -", "spec.nodeName=o", Err("can only list/watch pods with spec.nodeName field selector"));
+    check("delete pods ns q", "", Ok(()));
+    check("deletecollection pods ns -", "", Err(""));
+    check("get nodes - n", "", Ok(()));
+    check("get nodes - o", "", Err("node 'n' cannot read 'o', only its own Node object"));
+    check("delete nodes - n", "", Err(""));
+    check("create serviceaccounts/token ns sa", "", Ok(()));
+    check("create serviceaccounts/token ns other", "", unrelated);
+    check("list serviceaccounts ns -", "", Err("can only create tokens for individual service accounts"));
+    check("get coordination.k8s.io:leases kube-node-lease n", "", Ok(()));
+    check(
+        "get coordination.k8s.io:leases ns n",
+        "",
+        Err("can only access leases in the \"kube-node-lease\" system namespace"),
+    );
+    check("list services - -", "", Ok(()));
+    check("delete services ns s", "", Err(""));
+}
