@@ -4,8 +4,8 @@
 //! at every start, roles and bindings get back what they lack, and all else that is there is left as it is.
 
 use crate::own;
-use pintle_engine::Engine;
 use pintle_access::rbac::Rule;
+use pintle_engine::Engine;
 use pintle_engine::allocate::IpPool;
 use pintle_object::time::Time;
 use pintle_object::{Status, Value};

@@ -146,11 +146,13 @@ impl Request<'_> {
             "create" => yes(),
             "get" | "update" | "patch" | "delete" => self.related(What::ResourceSlice),
             "watch" | "list" | "deletecollection" if self.selects("spec.nodeName") => yes(),
-            "watch" | "list" | "deletecollection" => no(
-                "can only list/watch/deletecollection resourceslices with spec.nodeName field selector",
+            "watch" | "list" | "deletecollection" => {
+                no("can only list/watch/deletecollection resourceslices with spec.nodeName field selector")
+            }
+            _ => no(
+                "only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, \
+                 patch, delete, deletecollection",
             ),
-            _ => no("only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, \
-                 patch, delete, deletecollection"),
         }
     }
 
@@ -161,9 +163,7 @@ impl Request<'_> {
             ("", "get" | "list" | "watch") => match self.asked.name {
                 name if name == self.node => yes(),
                 "" => no(&format!("node '{}' cannot read all nodes, only its own Node object", self.node)),
-                name => {
-                    no(&format!("node '{}' cannot read '{name}', only its own Node object", self.node))
-                }
+                name => no(&format!("node '{}' cannot read '{name}', only its own Node object", self.node)),
             },
             _ => no(""),
         }

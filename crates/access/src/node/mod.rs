@@ -10,7 +10,6 @@ pub use references::{References, pod_references};
 
 use crate::user::User;
 
-
 const NODES: &str = "system:nodes";
 
 /// The name of the node that a user is.

@@ -1,8 +1,8 @@
 //! What nodes reach through pods, claims and volumes written as JSON.
 
 use super::*;
-use crate::rbac::Rule;
 use crate::authorize::{Attributes, Decision};
+use crate::rbac::Rule;
 use pintle_object::Value;
 
 fn parse(json: &str) -> Value {
@@ -21,7 +21,11 @@ fn graph() -> Graph {
                 "envFrom":[{"configMapRef":{"name":"from"}}]}]}}"#,
     );
     graph.set_pod("ns", "p", Some(&pod));
-    graph.set_pod("ns", "q", Some(&parse(r#"{"spec":{"nodeName":"o","imagePullSecrets":[{"name":"pull"}]}}"#)));
+    graph.set_pod(
+        "ns",
+        "q",
+        Some(&parse(r#"{"spec":{"nodeName":"o","imagePullSecrets":[{"name":"pull"}]}}"#)),
+    );
     graph.set_pod("ns", "unbound", Some(&parse(r#"{"spec":{"serviceAccountName":"other"}}"#)));
     let mirror = r#"{"metadata":{"annotations":{"kubernetes.io/config.mirror":"x"}},
         "spec":{"nodeName":"n","volumes":[{"secret":{"secretName":"stolen"}}]}}"#;
@@ -38,7 +42,11 @@ fn graph() -> Graph {
 fn a_node_relates_to_what_its_pods_refer_to() {
     let graph = graph();
     let check = |node: &str, what: What, namespace: &str, name: &str, expected: bool| {
-        assert_eq!(graph.relates(node, what, namespace, name), expected, "{node} {what:?} {namespace}/{name}");
+        assert_eq!(
+            graph.relates(node, what, namespace, name),
+            expected,
+            "{node} {what:?} {namespace}/{name}"
+        );
     };
     for secret in ["mounted", "env", "pull"] {
         check("n", What::Secret, "ns", secret, true);
@@ -116,7 +124,11 @@ fn nodes_do_what_nodes_may() {
     check("delete secrets ns mounted", "", Err("can only read resources of this type"));
     check("get pods ns q", "", unrelated);
     check("list pods - -", "spec.nodeName=n", Ok(()));
-    check("list pods - -", "spec.nodeName=o", Err("can only list/watch pods with spec.nodeName field selector"));
+    check(
+        "list pods - -",
+        "spec.nodeName=o",
+        Err("can only list/watch pods with spec.nodeName field selector"),
+    );
     check("delete pods ns q", "", Ok(()));
     check("deletecollection pods ns -", "", Err(""));
     check("get nodes - n", "", Ok(()));

@@ -136,16 +136,15 @@ impl Write<'_> {
         }
         self.mirror_owner()?;
         match referred(pod) {
-            Some(what) => {
-                self.refuse(format!("node {node} can not create pods that reference {what}"))
-            }
+            Some(what) => self.refuse(format!("node {node} can not create pods that reference {what}")),
             None => Ok(()),
         }
     }
 
     fn mirror_owner(&self) -> Result<(), Status> {
         let node = quote(self.node);
-        let only = |what: &str| self.refuse(format!("node {node} can only create pods with {what} set to itself"));
+        let only =
+            |what: &str| self.refuse(format!("node {node} can only create pods with {what} set to itself"));
         let owner = match self.object.list_at(&["metadata", "ownerReferences"]) {
             [owner] => owner,
             [] => return only("an owner reference"),
@@ -427,7 +426,8 @@ fn labels(object: &Value) -> Option<&Map> {
 fn forbidden_labels(new: Option<&Map>, old: Option<&Map>) -> String {
     let keys = |labels: Option<&Map>, others: Option<&Map>| -> Vec<String> {
         let differing = labels.into_iter().flat_map(Map::iter);
-        let differing = differing.filter(|(key, value)| others.and_then(|others| others.get(key)) != Some(*value));
+        let differing =
+            differing.filter(|(key, value)| others.and_then(|others| others.get(key)) != Some(*value));
         differing.map(|(key, _)| key.to_string()).collect()
     };
     let changed: BTreeSet<String> = keys(new, old).into_iter().chain(keys(old, new)).collect();
@@ -452,10 +452,14 @@ mod tests {
     #[test]
     fn nodes_set_labels_of_their_own_and_no_others_of_kubernetes() {
         let check = |label: &str, expected: bool| assert_eq!(is_forbidden(label), expected, "{label}");
-        for label in ["x", "example.com/x", "kubernetes.io/os", "node.kubernetes.io/x", "a.kubelet.kubernetes.io/x"] {
+        for label in
+            ["x", "example.com/x", "kubernetes.io/os", "node.kubernetes.io/x", "a.kubelet.kubernetes.io/x"]
+        {
             check(label, false);
         }
-        for label in ["foo.kubernetes.io/x", "kubernetes.io/x", "k8s.io/x", "a.node-restriction.kubernetes.io/x"] {
+        for label in
+            ["foo.kubernetes.io/x", "kubernetes.io/x", "k8s.io/x", "a.node-restriction.kubernetes.io/x"]
+        {
             check(label, true);
         }
     }
@@ -479,9 +483,6 @@ mod tests {
         check(r#"{"containers":[{"name":"c"}]}"#, None);
         check(r#"{"volumes":[{"secret":{"secretName":"s"}}]}"#, Some("secrets"));
         check(r#"{"containers":[{"envFrom":[{"configMapRef":{"name":"c"}}]}]}"#, Some("configmaps"));
-        check(
-            r#"{"volumes":[{"persistentVolumeClaim":{"claimName":"c"}}]}"#,
-            Some("persistentvolumeclaims"),
-        );
+        check(r#"{"volumes":[{"persistentVolumeClaim":{"claimName":"c"}}]}"#, Some("persistentvolumeclaims"));
     }
 }

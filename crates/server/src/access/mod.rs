@@ -8,12 +8,12 @@ mod rbac;
 pub use objects::StoredObjects;
 
 use crate::request::Request;
+use node::Node;
 use pintle_access::authorize::{AlwaysAllow, AlwaysDeny, Union};
+use pintle_access::rbac::Rule;
 use pintle_access::{Authorizer, Impersonation, Masters, Permissions, User, impersonate};
 use pintle_engine::Engine;
 use pintle_object::Status;
-use node::Node;
-use pintle_access::rbac::Rule;
 use rbac::Rbac;
 use std::sync::Arc;
 
