@@ -5,6 +5,7 @@
 mod client;
 mod etcd;
 mod server;
+pub mod tls;
 
 pub use client::{Answer, Client};
 pub use etcd::{Etcd, etcd_binary};

@@ -1,0 +1,131 @@
+//! Figures of one piece of work: rates, latencies, and what the server's process spent.
+
+use super::client::{Ask, Client};
+use super::options::Target;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How many requests are under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub connections: usize,
+    pub streams: usize,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    pub seconds: f64,
+    pub requests: u64,
+    pub bytes: u64,
+    /// Sorted, in microseconds.
+    pub latencies: Vec<u32>,
+    /// CPU seconds of the server's process, when it is known.
+    pub cpu: Option<f64>,
+    /// Its largest resident memory so far, in bytes.
+    pub memory: Option<u64>,
+    pub note: String,
+}
+
+impl Figures {
+    pub fn rate(&self) -> f64 {
+        self.requests as f64 / self.seconds.max(1e-9)
+    }
+
+    /// The latency in milliseconds that a share of requests stayed below.
+    pub fn percentile(&self, share: f64) -> f64 {
+        let last = self.latencies.len().saturating_sub(1);
+        let place = (last as f64 * share).round() as usize;
+        self.latencies.get(place).map_or(0.0, |micros| f64::from(*micros) / 1000.0)
+    }
+}
+
+/// Sends what `ask` gives, by number, over and over until the time is over. Every answer must be a success.
+pub async fn hammer<F>(target: &Target, shape: Shape, length: Duration, ask: F) -> Result<Figures, String>
+where
+    F: Fn(u64) -> Ask + Send + Sync + 'static,
+{
+    let ask = Arc::new(ask);
+    let next = Arc::new(AtomicU64::new(0));
+    let mut clients = Vec::new();
+    for _ in 0..shape.connections {
+        clients.push(Client::connect(target).await?);
+    }
+    let spent = Spent::begin(target);
+    let begin = Instant::now();
+    let mut workers = tokio::task::JoinSet::new();
+    for client in clients {
+        for _ in 0..shape.streams {
+            workers.spawn(worker(client.clone(), ask.clone(), next.clone(), begin + length));
+        }
+    }
+    let mut figures = Figures::default();
+    while let Some(done) = workers.join_next().await {
+        let (latencies, bytes) = done.map_err(|error| error.to_string())??;
+        figures.requests += latencies.len() as u64;
+        figures.bytes += bytes;
+        figures.latencies.extend(latencies);
+    }
+    figures.seconds = begin.elapsed().as_secs_f64();
+    figures.latencies.sort_unstable();
+    spent.end(&mut figures);
+    Ok(figures)
+}
+
+async fn worker<F>(
+    mut client: Client,
+    ask: Arc<F>,
+    next: Arc<AtomicU64>,
+    end: Instant,
+) -> Result<(Vec<u32>, u64), String>
+where
+    F: Fn(u64) -> Ask,
+{
+    let (mut latencies, mut bytes) = (Vec::new(), 0);
+    while Instant::now() < end {
+        let ask = ask(next.fetch_add(1, Ordering::Relaxed));
+        let begin = Instant::now();
+        let (status, len) = client.drain(&ask).await?;
+        if !(200..300).contains(&status) {
+            return Err(format!("{} {}: status {status}", ask.method, ask.path));
+        }
+        latencies.push(u32::try_from(begin.elapsed().as_micros()).unwrap_or(u32::MAX));
+        bytes += len;
+    }
+    Ok((latencies, bytes))
+}
+
+/// What a process had spent when the work began.
+pub struct Spent {
+    pid: Option<u32>,
+    cpu: Option<f64>,
+}
+
+impl Spent {
+    pub fn begin(target: &Target) -> Spent {
+        Spent { pid: target.pid, cpu: target.pid.and_then(cpu_seconds) }
+    }
+
+    pub fn end(&self, figures: &mut Figures) {
+        let now = self.pid.and_then(cpu_seconds);
+        figures.cpu = now.zip(self.cpu).map(|(now, then)| now - then);
+        figures.memory = self.pid.and_then(peak_memory);
+    }
+}
+
+/// User and system time of a process, from `/proc`.
+fn cpu_seconds(pid: u32) -> Option<f64> {
+    const TICKS: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold spaces; it ends with the last parenthesis.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some((user + system) / TICKS)
+}
+
+fn peak_memory(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}

@@ -1,0 +1,133 @@
+//! The command line of the load generator.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub const HELP: &str = "\
+usage: pintle-bench [WORK...] --server URL [options]
+
+Work, all but start and watch when none is named:
+  create          ConfigMaps, 100 in flight
+  update          whole ConfigMaps, 100 in flight
+  apply           server-side apply of ConfigMaps, 100 in flight
+  get             one small ConfigMap, 20 connections of 5 requests each
+  list-json       3,000 ConfigMaps, 4 connections
+  list-protobuf   the same in protobuf
+  list-paged      the same in pages of 500
+  watch           --watchers watch ConfigMaps while they are updated; every event is checked for order and loss
+  start           starts of --binary on an empty directory and again on the same one
+
+Options:
+  --server URL       such as https://127.0.0.1:6443
+  --token TOKEN      bearer token
+  --pid PID          the server's process, on this host: its CPU time and memory are shown
+  --than URL         a second server to compare with; --than-token and --than-pid go with it
+  --seconds N        length of each work (default 5)
+  --watchers N       watches at a time (default 1000)
+  --updates N        updates a second under the watches (default 1000)
+  --binary FILE      the server to start
+  --json FILE        writes the figures there too
+
+Certificates of servers are not checked.";
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    pub url: String,
+    pub token: String,
+    pub pid: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub work: Vec<String>,
+    pub targets: Vec<Target>,
+    pub length: Duration,
+    pub watchers: usize,
+    pub updates: u64,
+    pub binary: Option<PathBuf>,
+    pub json: Option<PathBuf>,
+}
+
+pub const BY_DEFAULT: [&str; 7] =
+    ["create", "update", "apply", "get", "list-json", "list-protobuf", "list-paged"];
+
+pub fn read(args: impl Iterator<Item = String>) -> Result<Options, String> {
+    let (mut first, mut second) = (Target::default(), Target::default());
+    let mut options = Options {
+        work: Vec::new(),
+        targets: Vec::new(),
+        length: Duration::from_secs(5),
+        watchers: 1000,
+        updates: 1000,
+        binary: None,
+        json: None,
+    };
+    let mut args = args;
+    while let Some(arg) = args.next() {
+        let Some(name) = arg.strip_prefix("--") else {
+            options.work.push(arg);
+            continue;
+        };
+        if name == "help" {
+            return Err(HELP.into());
+        }
+        let (name, value) = match name.split_once('=') {
+            Some((name, value)) => (name.to_string(), value.to_string()),
+            None => (name.to_string(), args.next().ok_or_else(|| format!("--{name} takes a value"))?),
+        };
+        let number = || value.parse::<u64>().map_err(|_| format!("--{name}: {value:?} is no number"));
+        match name.as_str() {
+            "server" => first.url = value,
+            "token" => first.token = value,
+            "pid" => first.pid = Some(u32::try_from(number()?).map_err(|_| "--pid is too large")?),
+            "than" => second.url = value,
+            "than-token" => second.token = value,
+            "than-pid" => second.pid = Some(u32::try_from(number()?).map_err(|_| "--than-pid is too large")?),
+            "seconds" => options.length = Duration::from_secs(number()?.max(1)),
+            "watchers" => options.watchers = usize::try_from(number()?).unwrap_or(1).max(1),
+            "updates" => options.updates = number()?.max(1),
+            "binary" => options.binary = Some(value.into()),
+            "json" => options.json = Some(value.into()),
+            _ => return Err(format!("--{name} is not known\n\n{HELP}")),
+        }
+    }
+    let known = |work: &String| BY_DEFAULT.contains(&work.as_str()) || work == "watch" || work == "start";
+    if let Some(unknown) = options.work.iter().find(|work| !known(work)) {
+        return Err(format!("{unknown:?} is no work\n\n{HELP}"));
+    }
+    if options.work.is_empty() {
+        options.work = BY_DEFAULT.map(String::from).to_vec();
+    }
+    options.targets = [first, second].into_iter().filter(|target| !target.url.is_empty()).collect();
+    let needs_server = options.work.iter().any(|work| work != "start");
+    if needs_server && options.targets.is_empty() {
+        return Err(format!("--server is missing\n\n{HELP}"));
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str) -> Result<Options, String> {
+        read(line.split_whitespace().map(String::from))
+    }
+
+    #[test]
+    fn servers_and_work_are_read() {
+        let options =
+            check("get create --server https://a:1 --pid=7 --than https://b:2 --seconds 2").unwrap();
+        assert_eq!(options.work, ["get", "create"]);
+        assert_eq!(options.targets.len(), 2);
+        assert_eq!(options.targets.first().and_then(|target| target.pid), Some(7));
+        assert_eq!(check("--server https://a:1").unwrap().work.len(), BY_DEFAULT.len());
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_refused() {
+        for line in ["", "dance --server https://a:1", "--server", "--speed 9", "get --server u --pid x"] {
+            assert!(check(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The pieces of work, and the objects that they need.
+
+use super::client::{Ask, Client};
+use super::measure::{Figures, Shape, hammer};
+use super::options::{Options, Target};
+use super::report::Row;
+use super::{start, watches};
+use bytes::Bytes;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub const JSON: &str = "application/json";
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+const APPLY: &str = "application/apply-patch+yaml";
+const LISTED: u64 = 3_000;
+/// Objects that updates and applies go round.
+const WRITTEN: u64 = 1_000;
+
+const WRITES: Shape = Shape { connections: 10, streams: 10 };
+const GETS: Shape = Shape { connections: 20, streams: 5 };
+const LISTS: Shape = Shape { connections: 4, streams: 1 };
+
+/// Does all the work on all servers, one after the other.
+pub async fn run(options: &Options) -> Result<Vec<Row>, String> {
+    let mut rows = Vec::new();
+    for work in &options.work {
+        if work == "start" {
+            let binary = options.binary.as_ref().ok_or("start needs --binary")?;
+            for (work, figures) in start::run(binary).await? {
+                rows.push(Row { work, figures: vec![figures] });
+            }
+            continue;
+        }
+        let mut figures = Vec::new();
+        for target in &options.targets {
+            eprintln!("{work} on {} for {} s", target.url, options.length.as_secs());
+            figures.push(one(options, work, target).await?);
+        }
+        rows.push(Row { work: work.clone(), figures });
+    }
+    Ok(rows)
+}
+
+/// One piece of work on one server, in a namespace of its own that is deleted afterwards.
+async fn one(options: &Options, work: &str, target: &Target) -> Result<Figures, String> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let namespace = format!("bench-{}", since.as_millis());
+    let mut client = Client::connect(target).await?;
+    let body = format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"{namespace}"}}}}"#);
+    client.fetch(&post("/api/v1/namespaces", body)).await?;
+    let figures = in_namespace(options, work, target, &namespace).await;
+    let path = format!("/api/v1/namespaces/{namespace}/configmaps");
+    client.fetch(&Ask { method: "DELETE", path, ..Ask::default() }).await?;
+    let path = format!("/api/v1/namespaces/{namespace}");
+    client.fetch(&Ask { method: "DELETE", path, ..Ask::default() }).await?;
+    figures
+}
+
+async fn in_namespace(
+    options: &Options,
+    work: &str,
+    target: &Target,
+    namespace: &str,
+) -> Result<Figures, String> {
+    let all = format!("/api/v1/namespaces/{namespace}/configmaps");
+    let length = options.length;
+    match work {
+        "create" => hammer(target, WRITES, length, move |n| post(&all, config_map(n, "v"))).await,
+        "update" => {
+            fill(target, &all, WRITTEN).await?;
+            let ask = move |n: u64| Ask {
+                method: "PUT",
+                path: format!("{all}/{}", name(n % WRITTEN)),
+                content_type: JSON,
+                body: config_map(n % WRITTEN, &n.to_string()).into(),
+                ..Ask::default()
+            };
+            hammer(target, WRITES, length, ask).await
+        }
+        "apply" => {
+            fill(target, &all, WRITTEN).await?;
+            let ask = move |n: u64| Ask {
+                method: "PATCH",
+                path: format!("{all}/{}?fieldManager=bench&force=true", name(n % WRITTEN)),
+                content_type: APPLY,
+                body: config_map(n % WRITTEN, &n.to_string()).into(),
+                ..Ask::default()
+            };
+            hammer(target, WRITES, length, ask).await
+        }
+        "get" => {
+            fill(target, &all, 1).await?;
+            hammer(target, GETS, length, move |_| Ask::get(format!("{all}/{}", name(0)), JSON)).await
+        }
+        "list-json" => list(target, all, "", JSON, length).await,
+        "list-protobuf" => list(target, all, "", PROTOBUF, length).await,
+        "list-paged" => list(target, all, "?limit=500", JSON, length).await,
+        "watch" => watches::run(options, target, &all).await,
+        _ => Err(format!("{work:?} is no work")),
+    }
+}
+
+async fn list(
+    target: &Target,
+    all: String,
+    query: &'static str,
+    accept: &'static str,
+    length: Duration,
+) -> Result<Figures, String> {
+    fill(target, &all, LISTED).await?;
+    hammer(target, LISTS, length, move |_| Ask::get(format!("{all}{query}"), accept)).await
+}
+
+/// Makes ConfigMaps number 0 to `count`.
+pub async fn fill(target: &Target, all: &str, count: u64) -> Result<(), String> {
+    let mut workers = tokio::task::JoinSet::new();
+    for first in 0..32_u64.min(count) {
+        let (target, all) = (target.clone(), all.to_string());
+        workers.spawn(async move {
+            let mut client = Client::connect(&target).await?;
+            for n in (first..count).step_by(32) {
+                client.fetch(&post(&all, config_map(n, "v"))).await?;
+            }
+            Ok::<_, String>(())
+        });
+    }
+    while let Some(done) = workers.join_next().await {
+        done.map_err(|error| error.to_string())??;
+    }
+    Ok(())
+}
+
+pub fn name(n: u64) -> String {
+    format!("c-{n:08}")
+}
+
+/// A ConfigMap of about 300 bytes.
+pub fn config_map(n: u64, value: &str) -> String {
+    let (name, padding) = (name(n), "x".repeat(160));
+    format!(
+        r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}","labels":{{"app":"bench"}}}},"data":{{"key":"{value}","padding":"{padding}"}}}}"#
+    )
+}
+
+pub fn post(path: &str, body: impl Into<Bytes>) -> Ask {
+    Ask { method: "POST", path: path.into(), content_type: JSON, body: body.into(), ..Ask::default() }
+}
