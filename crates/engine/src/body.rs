@@ -4,7 +4,7 @@ use crate::options::FieldValidation;
 use pintle_object::field::quote;
 use pintle_object::json::{self, Kind, Reader};
 use pintle_object::{GroupVersion, GroupVersionKind, Status, Value, yaml};
-use pintle_schema::decode::{self, DecodeError, Decoded};
+use pintle_schema::decode::{self, DecodeError, Decoded, Empty};
 use pintle_schema::{Builtin, TypeId};
 
 /// The encodings that bodies may have.
@@ -39,6 +39,7 @@ pub fn decode(
     expected: &GroupVersionKind,
     validation: FieldValidation,
     warnings: &mut Vec<String>,
+    empties: &mut Vec<Empty>,
 ) -> Result<Value, Status> {
     let document = Document::read(body).map_err(|why| unrecognized(expected, &why, body.bytes))?;
     let own = document.kind(expected).map_err(|why| unrecognized(expected, &why, body.bytes))?;
@@ -61,6 +62,7 @@ pub fn decode(
         FieldValidation::Warn => warnings.extend(decoded.strict.into_iter().flat_map(one_a_line)),
         FieldValidation::Strict | FieldValidation::Ignore => {}
     }
+    *empties = decoded.empties;
     let mut value = decoded.value;
     value.set(&["apiVersion"], expected.group_version().to_string());
     value.set(&["kind"], expected.kind.clone());
@@ -149,11 +151,11 @@ impl<'a> Document<'a> {
             Document::Json { bytes, mut strict, .. } => {
                 let mut decoded = decode::json::decode(&api.schema, ty, &bytes)?;
                 strict.append(&mut decoded.strict);
-                Ok(Decoded { value: decoded.value, strict })
+                Ok(Decoded { strict, ..decoded })
             }
             Document::Protobuf(envelope) => {
                 let value = decode::protobuf::decode(&api.schema, ty, envelope.raw)?;
-                Ok(Decoded { value, strict: Vec::new() })
+                Ok(Decoded { value, strict: Vec::new(), empties: Vec::new() })
             }
         }
     }
@@ -308,7 +310,7 @@ mod tests {
         let ty = api.kind(&gvk).unwrap();
         let body = Body { bytes: document.as_bytes(), format: Format::Json };
         let mut warnings = Vec::new();
-        let got = decode(&api, body, ty, &gvk, FieldValidation::Warn, &mut warnings)
+        let got = decode(&api, body, ty, &gvk, FieldValidation::Warn, &mut warnings, &mut Vec::new())
             .map(|value| json::to_string(&value))
             .unwrap_or_else(|status| status.message);
         assert_eq!(got, expected, "{document}");

@@ -5,8 +5,9 @@ use crate::engine::Target;
 use crate::kinds::Context;
 use crate::meta;
 use crate::options::DeleteOptions;
-use pintle_object::Value;
 use pintle_object::time::Time;
+use pintle_object::{FieldErrors, Value};
+use pintle_schema::decode::Empty;
 
 /// Who writes, when and how; collects the warnings of the answer.
 pub struct Call<'a> {
@@ -17,6 +18,8 @@ pub struct Call<'a> {
     pub dry_run: bool,
     /// Texts of `Warning` headers, in order.
     pub warnings: Vec<String>,
+    /// What the body gives without anything in it, which messages show.
+    pub empties: Vec<Empty>,
 }
 
 /// The answer to a write.
@@ -41,6 +44,20 @@ impl<'a> Call<'a> {
             groups: &self.user.groups,
             extra: &self.user.extra,
         }
+    }
+
+    /// The errors of a new version, in which what was given empty shows as such.
+    pub(crate) fn errors(&self, new: &Value, check: impl Fn(&Value, &mut FieldErrors)) -> FieldErrors {
+        let mut errors = FieldErrors::new();
+        check(new, &mut errors);
+        if errors.is_empty() || self.empties.is_empty() {
+            return errors;
+        }
+        let mut given = new.clone();
+        self.empties.iter().for_each(|empty| empty.put_back(&mut given));
+        let mut shown = FieldErrors::new();
+        check(&given, &mut shown);
+        if shown.len() == errors.len() { shown } else { errors }
     }
 
     pub(crate) fn attributes<'b>(

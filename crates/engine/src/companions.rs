@@ -113,5 +113,12 @@ fn system() -> User {
 }
 
 fn system_call(user: &User, now: Time) -> Call<'_> {
-    Call { user, now, manager: String::from("kube-apiserver"), dry_run: false, warnings: Vec::new() }
+    Call {
+        user,
+        now,
+        manager: String::from("kube-apiserver"),
+        dry_run: false,
+        warnings: Vec::new(),
+        empties: Vec::new(),
+    }
 }

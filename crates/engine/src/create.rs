@@ -8,7 +8,7 @@ use crate::options::parse_uint;
 use crate::validation::{self, NameRule};
 use crate::{convert, encoding, meta};
 use pintle_object::field::quote;
-use pintle_object::{Details, FieldErrors, Map, Reason, Status, Value};
+use pintle_object::{Details, Map, Reason, Status, Value};
 use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
 use std::sync::Arc;
 
@@ -120,10 +120,11 @@ impl Engine {
         served.rules.prepare_create(draft, &Context { has_labels, ..call.context(target) });
         self.settle(served, draft);
 
-        let mut errors = FieldErrors::new();
         let labels = || self.labels_of_namespace(target.namespace);
-        served.rules.validate_in_namespace(draft, &labels, &mut errors);
-        served.rules.validate_as(&served.gvk(), draft, &mut errors);
+        let mut errors = call.errors(draft, |draft, errors| {
+            served.rules.validate_in_namespace(draft, &labels, errors);
+            served.rules.validate_as(&served.gvk(), draft, errors);
+        });
         if errors.is_empty() {
             validation::meta::validate(draft, NameRule::PathSegment, &mut errors);
         }

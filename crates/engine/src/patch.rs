@@ -100,7 +100,7 @@ impl Engine {
         let custom = goal.custom.and_then(|served| served.custom.as_ref());
         let decoded = match (patch.kind, custom) {
             (_, Some(custom)) => custom_object::canonical(&self.api, custom, next)
-                .map(|(value, strict)| Decoded { value, strict }),
+                .map(|(value, strict)| Decoded { value, strict, empties: Vec::new() }),
             (PatchKind::Json | PatchKind::Merge, None) => self.read_patched(goal, &next, &shown),
             (PatchKind::Strategic | PatchKind::Apply, None) => body::normalise(&self.api, goal.ty, &next),
         };
@@ -123,7 +123,7 @@ impl Engine {
         }
         let fields = next.as_map().into_iter().flat_map(Map::keys).filter(|key| *key != "kind");
         let strict = fields.map(|key| format!("unknown field {}", quote(key))).collect();
-        Ok(Decoded { value: Value::map(), strict })
+        Ok(Decoded { value: Value::map(), strict, empties: Vec::new() })
     }
 
     fn merge_strategic(

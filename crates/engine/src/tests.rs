@@ -55,7 +55,14 @@ impl World {
 
     fn call(&self, dry_run: bool) -> Call<'_> {
         let now = Time { seconds: 1_000, nanos: 0 };
-        Call { user: &self.user, now, manager: "test".into(), dry_run, warnings: Vec::new() }
+        Call {
+            user: &self.user,
+            now,
+            manager: "test".into(),
+            dry_run,
+            warnings: Vec::new(),
+            empties: Vec::new(),
+        }
     }
 
     fn read(&self, plural: &str, document: &str) -> Result<Value, Status> {
@@ -63,7 +70,7 @@ impl World {
         let body = Body { bytes: document.as_bytes(), format: Format::Json };
         let validation = FieldValidation::Strict;
         let ty = served.resource.ty;
-        body::decode(&self.engine.api, body, ty, &served.gvk(), validation, &mut Vec::new())
+        body::decode(&self.engine.api, body, ty, &served.gvk(), validation, &mut Vec::new(), &mut Vec::new())
     }
 
     async fn create(&self, plural: &str, document: &str) -> Result<Written, Status> {

@@ -9,7 +9,7 @@ use crate::preconditions::{
 };
 use crate::validation;
 use crate::{convert, meta};
-use pintle_object::{FieldErrors, Reason, Status, Value};
+use pintle_object::{Reason, Status, Value};
 use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
 use std::sync::Arc;
 
@@ -211,13 +211,14 @@ impl Engine {
         keep_system_fields(new, old);
 
         self.settle(served, new);
-        let mut errors = FieldErrors::new();
-        validation::meta::validate_common_update(new, old, &mut errors);
-        match target.subresource {
-            "" | "scale" => served.rules.validate_update_as(&served.gvk(), new, old, &mut errors),
-            "status" => served.rules.validate_status(new, old, &mut errors),
-            other => served.rules.validate_subresource(new, old, other, &mut errors),
-        }
+        let errors = call.errors(new, |new, errors| {
+            validation::meta::validate_common_update(new, old, errors);
+            match target.subresource {
+                "" | "scale" => served.rules.validate_update_as(&served.gvk(), new, old, errors),
+                "status" => served.rules.validate_status(new, old, errors),
+                other => served.rules.validate_subresource(new, old, other, errors),
+            }
+        });
         if !errors.is_empty() {
             return Err(Status::invalid(&served.storage.group_kind(), meta::name(new), errors));
         }

@@ -19,7 +19,14 @@ pub async fn keep(
     let Some(served) = served(engine, object) else { return Ok(()) };
     let target = target(&served, object);
     let user = user();
-    let mut call = Call { user: &user, now, manager: manager.into(), dry_run: false, warnings: Vec::new() };
+    let mut call = Call {
+        user: &user,
+        now,
+        manager: manager.into(),
+        dry_run: false,
+        warnings: Vec::new(),
+        empties: Vec::new(),
+    };
     let stored = served.collection.and_then(|collection| engine.store.get(collection, &target.key()));
     if let Some(stored) = stored {
         let current = engine.tree(&served, &stored)?;

@@ -326,7 +326,14 @@ pub(super) fn system() -> User {
 }
 
 pub(super) fn call(user: &User) -> Call<'_> {
-    Call { user, now: now(), manager: "kube-apiserver".into(), dry_run: false, warnings: Vec::new() }
+    Call {
+        user,
+        now: now(),
+        manager: "kube-apiserver".into(),
+        dry_run: false,
+        warnings: Vec::new(),
+        empties: Vec::new(),
+    }
 }
 
 fn now() -> Time {

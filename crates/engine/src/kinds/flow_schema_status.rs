@@ -108,8 +108,14 @@ impl Controller {
             groups: vec!["system:masters".into()],
             ..User::default()
         };
-        let mut call =
-            Call { user: &user, now, manager: MANAGER.into(), dry_run: false, warnings: Vec::new() };
+        let mut call = Call {
+            user: &user,
+            now,
+            manager: MANAGER.into(),
+            dry_run: false,
+            warnings: Vec::new(),
+            empties: Vec::new(),
+        };
         let target = Target { served: &self.schemas, subresource: "status", namespace: "", name };
         self.engine.apply(target, &patch, &mut call).await.map(drop)
     }

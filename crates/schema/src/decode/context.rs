@@ -1,6 +1,7 @@
 //! Where a decoder stands in a document: the places and types that Go's errors name.
 
 use crate::model::{Field, Schema, Shape, TypeId};
+use pintle_object::Text;
 use std::fmt::Write;
 
 /// A place, linked to the place around it on the decoder's stack.
@@ -84,6 +85,19 @@ impl<'p> At<'p> {
             path.push_str(name);
         }
         path
+    }
+
+    /// The names, keys and indices that lead here from the root.
+    pub(super) fn steps(&self) -> Vec<Text> {
+        let name = |at: &At<'_>| match at.step {
+            Step::Root => None,
+            Step::Field { field, .. } => Some(Text::from(field.name.as_ref())),
+            Step::Key(key) => Some(Text::from(key)),
+            Step::Index(index) => Some(Text::from(index.to_string())),
+        };
+        let mut steps: Vec<Text> = self.outward().filter_map(name).collect();
+        steps.reverse();
+        steps
     }
 
     /// How Go prints the type of the value here: the field's own type, or what is left of it for an item.

@@ -2,7 +2,7 @@
 
 use super::context::{At, Step};
 use super::draft::Draft;
-use super::{DecodeError, Decoded, zero};
+use super::{DecodeError, Decoded, Empty, zero};
 use crate::model::{List, Schema, Shape, Struct, TypeId};
 use pintle_object::field::quote;
 use pintle_object::json::{self, Kind, Reader};
@@ -24,11 +24,12 @@ const INT64: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 /// Decodes a document as an object of a type.
 pub fn decode(schema: &Schema, ty: TypeId, document: &[u8]) -> Result<Decoded, DecodeError> {
     let reader = Reader::new(document).map_err(|error| DecodeError(error.message))?;
-    let mut decoder = Decoder { schema, reader, strict: Vec::new(), error: None, nested: None };
+    let mut decoder =
+        Decoder { schema, reader, strict: Vec::new(), empties: Vec::new(), error: None, nested: None };
     let value = decoder.value(ty, &At::ROOT);
     match decoder.error {
         Some(fault) => Err(DecodeError(fault.message)),
-        None => Ok(Decoded { value, strict: decoder.strict }),
+        None => Ok(Decoded { value, strict: decoder.strict, empties: decoder.empties }),
     }
 }
 
@@ -41,6 +42,7 @@ struct Decoder<'a> {
     schema: &'a Schema,
     reader: Reader<'a>,
     strict: Vec<String>,
+    empties: Vec<Empty>,
     /// What decoding will report; the walk goes on after it, as Go's does after a type error.
     error: Option<Fault>,
     /// Inside a type that decodes itself by a decoder of its own: the struct that errors name, see `alone`.
@@ -133,6 +135,9 @@ impl<'a> Decoder<'a> {
             let value = self.value(list.item, &at.then(Step::Index(items.len())));
             items.push(value);
         }
+        if items.is_empty() {
+            self.empties.push(Empty::list(at));
+        }
         Value::List(items)
     }
 
@@ -146,6 +151,9 @@ impl<'a> Decoder<'a> {
             }
             let value = self.value(value_ty, &here);
             map.insert(key, value);
+        }
+        if map.is_empty() {
+            self.empties.push(Empty::map(at));
         }
         Value::Map(map)
     }

@@ -2,11 +2,13 @@
 
 mod context;
 mod draft;
+mod empties;
 pub mod json;
 pub mod protobuf;
 mod settle;
 mod zero;
 
+pub use empties::Empty;
 pub use settle::settle;
 pub use zero::{fill, is_zero, zero};
 
@@ -18,6 +20,8 @@ pub struct Decoded {
     pub value: Value,
     /// `unknown field "spec.foo"`, `duplicate field "metadata.name"`, in the order of the document.
     pub strict: Vec<String>,
+    /// What the document gives without anything in it.
+    pub empties: Vec<Empty>,
 }
 
 /// Why a document is not an object of its type; prints upstream's words.

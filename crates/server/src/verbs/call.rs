@@ -33,6 +33,7 @@ pub fn call<'a>(request: &Request, user: &'a User, manager: &str, dry_run: bool)
         manager: manager_or_agent(manager, request.user_agent()),
         dry_run,
         warnings: Vec::new(),
+        empties: Vec::new(),
     }
 }
 

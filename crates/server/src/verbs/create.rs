@@ -35,9 +35,10 @@ async fn run(
         gvk.version = "v1beta1".into();
     }
     let validation = options.field_validation;
+    let (api, warnings) = (&app.engine.api, &mut call.warnings);
     let object = match &served.custom {
-        Some(_) => custom::body::decode(&app.engine.api, body, served, validation, &mut call.warnings)?,
-        None => body::decode(&app.engine.api, body, ty, &gvk, validation, &mut call.warnings)?,
+        Some(_) => custom::body::decode(api, body, served, validation, warnings)?,
+        None => body::decode(api, body, ty, &gvk, validation, warnings, &mut call.empties)?,
     };
     if served.collection.is_none() || !target.subresource.is_empty() {
         return virtual_create(app, request, target, accept, object, call).await;

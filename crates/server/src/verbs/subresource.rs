@@ -75,7 +75,8 @@ async fn write_scale(
     let (ty, gvk) = call::body_kind(target.served, &target);
     let body = call::body(request)?;
     let validation = options.field_validation;
-    let scale = body::decode(&app.engine.api, body, ty, &gvk, validation, &mut call.warnings)?;
+    let (api, warnings) = (&app.engine.api, &mut call.warnings);
+    let scale = body::decode(api, body, ty, &gvk, validation, warnings, &mut Vec::new())?;
     pintle_engine::preconditions::check_name(&target, &scale)?;
     let written = app.engine.update_scale(target, ScaleSource::Body(scale), call).await?;
     form::scale(app, request, accept, &target, 200, &written.object)

@@ -30,9 +30,10 @@ async fn run(
     let (ty, gvk) = call::body_kind(served, &target);
     let body = call::body(request)?;
     let validation = options.field_validation;
+    let (api, warnings) = (&app.engine.api, &mut call.warnings);
     let object = match &served.custom {
-        Some(_) => custom::body::decode(&app.engine.api, body, served, validation, &mut call.warnings)?,
-        None => body::decode(&app.engine.api, body, ty, &gvk, validation, &mut call.warnings)?,
+        Some(_) => custom::body::decode(api, body, served, validation, warnings)?,
+        None => body::decode(api, body, ty, &gvk, validation, warnings, &mut call.empties)?,
     };
     let written = app.engine.update(target, object, call).await?;
     let status = if written.created { 201 } else { 200 };

@@ -162,6 +162,7 @@ async fn store(request: &Request<'_>, charge: Charge) -> Result<(), Status> {
         manager: "kube-apiserver".into(),
         dry_run: false,
         warnings: Vec::new(),
+        empties: Vec::new(),
     };
     let set_used = |current: Option<&Value>, _: &mut Vec<String>| {
         let mut quota = current.cloned().unwrap_or_default();

@@ -1,0 +1,64 @@
+//! Lists and maps that a document gives without anything in them. The tree leaves most of them out, as output does,
+//! but messages about them tell `[]` and `{}` from what was not given at all.
+
+use super::context::At;
+use pintle_object::{Map, Text, Value};
+
+/// A list or a map that was given empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Empty {
+    is_list: bool,
+    /// Names of fields, keys, and indices in digits, from the root.
+    steps: Vec<Text>,
+}
+
+impl Empty {
+    pub(super) fn list(at: &At<'_>) -> Empty {
+        Empty { is_list: true, steps: at.steps() }
+    }
+
+    pub(super) fn map(at: &At<'_>) -> Empty {
+        Empty { is_list: false, steps: at.steps() }
+    }
+
+    /// Puts it where it was in a tree, unless something is there or what was around it is gone.
+    pub fn put_back(&self, tree: &mut Value) {
+        let Some((last, outer)) = self.steps.split_last() else { return };
+        let mut place = tree;
+        for step in outer {
+            let next = match place {
+                Value::Map(map) => map.get_mut(step),
+                Value::List(items) => step.parse::<usize>().ok().and_then(|index| items.get_mut(index)),
+                _ => None,
+            };
+            let Some(next) = next else { return };
+            place = next;
+        }
+        let Value::Map(map) = place else { return };
+        if map.get(last).is_none_or(Value::is_null) {
+            let empty = if self.is_list { Value::List(Vec::new()) } else { Value::Map(Map::new()) };
+            map.insert(last.clone(), empty);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::builtin::builtin;
+    use crate::decode;
+    use pintle_object::{GroupVersionKind, json};
+
+    #[test]
+    fn what_was_given_empty_can_be_told_from_what_was_not() {
+        let api = builtin();
+        let ty = api.kind(&GroupVersionKind::new("", "v1", "LimitRange")).unwrap();
+        let document = r#"{"spec":{"limits":[{"type":"Pod"},{"type":"Container","max":{},"min":null}]}}"#;
+        let decoded = decode::json::decode(&api.schema, ty, document.as_bytes()).unwrap();
+        let mut tree = decoded.value;
+        assert!(!json::to_string(&tree).contains("max"));
+        assert_eq!(decoded.empties.len(), 1);
+        decoded.empties.iter().for_each(|empty| empty.put_back(&mut tree));
+        let spec = json::to_string(tree.get("spec").unwrap());
+        assert_eq!(spec, r#"{"limits":[{"type":"Pod"},{"max":{},"type":"Container"}]}"#);
+    }
+}
