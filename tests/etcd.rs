@@ -65,3 +65,30 @@ fn health_tells_of_an_etcd_that_is_gone() {
     assert_eq!(client.post(path, &body).status, 201);
     assert_eq!(client.get("/readyz").status, 200);
 }
+
+#[test]
+fn events_end_after_their_time_here_and_there() {
+    let etcd = Etcd::start();
+    let mut servers = vec![Server::with_flags(&["--event-ttl=1s"])];
+    if let Some(etcd) = &etcd {
+        let flag = format!("--etcd-servers={}", etcd.url());
+        servers.push(Server::with_flags(&["--event-ttl=1s", &flag]));
+    }
+    let path = "/api/v1/namespaces/default/events";
+    let body = json!({
+        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "default"},
+        "involvedObject": {"kind": "Pod", "namespace": "default", "name": "p"},
+    });
+    for server in &servers {
+        let made = server.admin().post(path, &body);
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+    for server in servers {
+        // A lease of etcd's lives a few seconds at least.
+        let is_gone = (0..150).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            server.admin().get(&format!("{path}/e")).status == 404
+        });
+        assert!(is_gone);
+    }
+}

@@ -7,7 +7,7 @@ use crate::object::{Key, Object, Revision};
 use crate::prefixes::{self, Prefixes};
 use crate::snapshot::Snapshot;
 use crate::store::Digester;
-use crate::writer::Superseded;
+use crate::writer::{Superseded, now_seconds};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -19,6 +19,8 @@ pub(crate) struct Recovery {
     logs: Vec<Log>,
     window: Window,
     forms: Arc<FormCache>,
+    /// Seconds since 1970.
+    now: u64,
     pub superseded: VecDeque<Superseded>,
     pub expiring: BTreeSet<(u64, usize, Key, Revision)>,
 }
@@ -32,6 +34,7 @@ impl Recovery {
             prefixes,
             window,
             forms,
+            now: now_seconds(),
             superseded: VecDeque::new(),
             expiring: BTreeSet::new(),
         }
@@ -44,7 +47,7 @@ impl Recovery {
         };
         let previous = snapshot.objects.get(row.key.as_str()).cloned();
         if let Some(previous) = &previous {
-            self.superseded.push_back(Superseded::by(previous, row.revision));
+            self.superseded.push_back(Superseded::by(previous, row.revision, self.now));
         }
         let key = Key::new(&row.key);
         let event = match row.value {
@@ -57,7 +60,7 @@ impl Recovery {
                 collection::event(object, previous, false)
             }
             None => {
-                self.superseded.push_back(Superseded::deletion(&key, row.revision));
+                self.superseded.push_back(Superseded::deletion(&key, row.revision, self.now));
                 let Some(previous) = previous else { return };
                 snapshot.objects.remove(row.key.as_str());
                 collection::event(Arc::new(previous.at(row.revision)), Some(previous), true)

@@ -30,11 +30,13 @@ pub struct History {
     pub rows_max: usize,
     /// Large objects must not fill the disk with their past.
     pub bytes_max: usize,
+    /// What was deleted or replaced must leave the disk at some time, also where little is written.
+    pub age_max: Duration,
 }
 
 impl Default for History {
     fn default() -> History {
-        History { rows_max: 10_000, bytes_max: 64 << 20 }
+        History { rows_max: 10_000, bytes_max: 64 << 20, age_max: Duration::from_secs(3600) }
     }
 }
 
@@ -106,16 +108,19 @@ pub(crate) struct Superseded {
     revision: Revision,
     /// The revision from which on the row was superseded.
     by: Revision,
+    /// When it was superseded, in seconds since 1970; or later, when that was before the start.
+    at: u64,
     pub bytes: usize,
 }
 
 impl Superseded {
-    pub fn by(object: &Object, by: Revision) -> Superseded {
-        Superseded { revision: object.modified, by, bytes: object.value.len() + object.key.as_str().len() }
+    pub fn by(object: &Object, by: Revision, at: u64) -> Superseded {
+        let bytes = object.value.len() + object.key.as_str().len();
+        Superseded { revision: object.modified, by, at, bytes }
     }
 
-    pub fn deletion(key: &Key, revision: Revision) -> Superseded {
-        Superseded { revision, by: revision, bytes: key.as_str().len() }
+    pub fn deletion(key: &Key, revision: Revision, at: u64) -> Superseded {
+        Superseded { revision, by: revision, at, bytes: key.as_str().len() }
     }
 }
 
@@ -149,6 +154,7 @@ impl Writer {
                 }
             }
             self.expire();
+            self.forget();
         }
     }
 
@@ -217,10 +223,11 @@ impl Writer {
         let object = self.apply(&write, previous.as_ref())?;
         let revision = object.modified;
         let is_deletion = matches!(write.change, Change::Delete);
-        batch.superseded.extend(previous.as_ref().map(|previous| Superseded::by(previous, revision)));
+        let now = now_seconds();
+        batch.superseded.extend(previous.as_ref().map(|previous| Superseded::by(previous, revision, now)));
         if is_deletion {
             snapshot.objects.remove(write.key.as_str());
-            batch.superseded.push(Superseded::deletion(&write.key, revision));
+            batch.superseded.push(Superseded::deletion(&write.key, revision, now));
         } else {
             snapshot.objects.insert(write.key.clone(), object.clone());
         }
@@ -228,7 +235,7 @@ impl Writer {
         events.push(collection::event(object.clone(), previous, is_deletion));
         let value = (!is_deletion).then(|| object.value.clone());
         let ttl = write.ttl_seconds.filter(|_| !is_deletion);
-        let expires = ttl.map(|ttl| now_seconds().saturating_add(ttl));
+        let expires = ttl.map(|ttl| now.saturating_add(ttl));
         batch.expiring.extend(expires.map(|at| (at, place, write.key.clone(), revision)));
         batch.bytes += value.as_ref().map_or(0, Bytes::len);
         let key = write.key.as_str().into();
@@ -257,15 +264,12 @@ impl Writer {
             self.superseded_bytes += superseded.iter().map(|row| row.bytes).sum::<usize>();
             self.superseded.extend(superseded);
             let dropped = self.droppable(rows.len() * 2 + DROPPED_EXTRA_MAX);
-            match self.backend.append(&rows, &dropped, self.floor) {
+            match self.append(&rows, &dropped) {
                 Ok(()) => {
                     self.expiring.extend(expiring);
                     self.cache.publish(states, self.last);
                 }
-                Err(error) => {
-                    // What the disk holds is unknown now: nothing may be acknowledged, nothing more written.
-                    let failure = format!("the store failed and takes no more writes: {error}");
-                    self.failure = Some(failure.clone());
+                Err(failure) => {
                     for (_, answer) in answers.iter_mut().filter(|(_, answer)| answer.is_ok()) {
                         *answer = Err(CommitError::ReadOnly(failure.clone()));
                     }
@@ -278,14 +282,38 @@ impl Writer {
         }
     }
 
+    fn append(&mut self, rows: &[Row], dropped: &[Revision]) -> Result<(), String> {
+        self.backend.append(rows, dropped, self.floor).map_err(|error| {
+            // What the disk holds is unknown now: nothing may be acknowledged, nothing more written.
+            let failure = format!("the store failed and takes no more writes: {error}");
+            self.failure = Some(failure.clone());
+            failure
+        })
+    }
+
+    /// Drops rows that have become too old while nothing was written.
+    fn forget(&mut self) {
+        if self.failure.is_some() {
+            return;
+        }
+        let dropped = self.droppable(DROPPED_EXTRA_MAX);
+        if !dropped.is_empty() {
+            // A failure is kept for the next write.
+            let _ = self.append(&[], &dropped);
+        }
+    }
+
     /// The oldest superseded rows beyond the history that is kept, `count_max` at most.
     fn droppable(&mut self, count_max: usize) -> Vec<Revision> {
         let mut dropped = Vec::new();
+        let young = now_seconds().saturating_sub(self.history.age_max.as_secs());
         while dropped.len() < count_max
+            && let Some(row) = self.superseded.front().copied()
             && (self.superseded.len() > self.history.rows_max
-                || self.superseded_bytes > self.history.bytes_max)
-            && let Some(row) = self.superseded.pop_front()
+                || self.superseded_bytes > self.history.bytes_max
+                || row.at < young)
         {
+            self.superseded.pop_front();
             self.superseded_bytes -= row.bytes;
             self.floor = self.floor.max(row.by);
             dropped.push(row.revision);

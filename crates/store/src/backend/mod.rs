@@ -44,7 +44,7 @@ pub trait Backend: Send {
     fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error>;
 
     /// Appends a batch and drops rows that nobody needs any more, in one step that either holds whole or not at
-    /// all. When it returns, the batch survives any crash.
+    /// all. When it returns, the batch survives any crash. Either may be empty.
     fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), Error>;
 
     fn close(&mut self) -> Result<(), Error>;

@@ -28,6 +28,10 @@ const LAYOUT: &str = "
     INSERT INTO state VALUES ('floor', 0), ('last', 1);
 ";
 
+const KEEP_LAST: &str = "
+    UPDATE state SET number = MAX(number, COALESCE((SELECT MAX(revision) FROM log), 0)) WHERE name = 'last'
+";
+
 pub struct Sqlite {
     connection: Connection,
 }
@@ -211,16 +215,14 @@ impl Sqlite {
                 ])?;
             }
             if !dropped.is_empty() {
+                // The last revision may be among the dropped rows, so it is kept beside them.
+                transaction.prepare_cached(KEEP_LAST)?.execute([])?;
                 let mut delete = transaction.prepare_cached("DELETE FROM log WHERE revision = ?")?;
                 for revision in dropped {
                     delete.execute([number(*revision)])?;
                 }
-                // The last revision may be among the dropped rows, so it is kept beside them.
-                let mut state = transaction.prepare_cached("UPDATE state SET number = ? WHERE name = ?")?;
-                state.execute(params![number(floor), "floor"])?;
-                if let Some(last) = rows.last() {
-                    state.execute(params![number(last.revision), "last"])?;
-                }
+                let mut state = transaction.prepare_cached("UPDATE state SET number = ? WHERE name = 'floor'")?;
+                state.execute([number(floor)])?;
             }
         }
         transaction.commit()

@@ -213,6 +213,44 @@ async fn what_a_new_resource_finds_is_read_again(place: &Place) {
 }
 
 #[tokio::test]
+async fn superseded_rows_leave_the_disk_with_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = History { age_max: Duration::ZERO, ..History::default() };
+    let path = dir.path().join("store.db");
+    let open = || open_with(Box::new(Sqlite::open(&path).unwrap()), Options { history, ..Options::default() });
+    let (store, things) = open();
+    let a = store.commit(put(things, "a", "0", Expected::Absent)).await.unwrap().modified;
+    store.commit(put(things, "b", "0", Expected::Absent)).await.unwrap();
+    let last = store.commit(delete(things, "a", a)).await.unwrap().modified;
+    // Nothing is written while the time passes; the writer looks once a second.
+    tokio::time::sleep(Duration::from_millis(3200)).await;
+    store.close().await;
+    let rows: u32 = rusqlite::Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT COUNT(*) FROM log", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 1);
+    let (store, things) = open();
+    assert_eq!((store.revision(), names(&store.snapshot(things))), (last, vec![String::from("b")]));
+    assert!(store.watch(things, WatchFrom::After(a), Interest::default()).is_err());
+}
+
+#[tokio::test]
+async fn objects_expire_after_a_restart_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, things) = open(dir.path());
+    for (name, ttl_seconds) in [("a", Some(2)), ("b", Some(3600)), ("c", None)] {
+        let write = Write { ttl_seconds, ..put(things, name, "x", Expected::Absent) };
+        store.commit(write).await.unwrap();
+    }
+    store.close().await;
+    let (store, things) = open(dir.path());
+    let mut watcher = store.watch(things, WatchFrom::Now, Interest::default()).unwrap();
+    assert_eq!(lines(&mut watcher, 1).await, ["Deleted a"]);
+    assert_eq!(names(&store.snapshot(things)), ["b", "c"]);
+}
+
+#[tokio::test]
 async fn pages_go_on_after_the_last_key() {
     let (store, things) = open_on(Box::new(Memory::default()));
     for name in ["a/x", "a/y", "ab/x", "b/x"] {
