@@ -221,7 +221,8 @@ impl Sqlite {
                 for revision in dropped {
                     delete.execute([number(*revision)])?;
                 }
-                let mut state = transaction.prepare_cached("UPDATE state SET number = ? WHERE name = 'floor'")?;
+                let mut state =
+                    transaction.prepare_cached("UPDATE state SET number = ? WHERE name = 'floor'")?;
                 state.execute([number(floor)])?;
             }
         }

@@ -217,7 +217,8 @@ async fn superseded_rows_leave_the_disk_with_time() {
     let dir = tempfile::tempdir().unwrap();
     let history = History { age_max: Duration::ZERO, ..History::default() };
     let path = dir.path().join("store.db");
-    let open = || open_with(Box::new(Sqlite::open(&path).unwrap()), Options { history, ..Options::default() });
+    let open =
+        || open_with(Box::new(Sqlite::open(&path).unwrap()), Options { history, ..Options::default() });
     let (store, things) = open();
     let a = store.commit(put(things, "a", "0", Expected::Absent)).await.unwrap().modified;
     store.commit(put(things, "b", "0", Expected::Absent)).await.unwrap();
