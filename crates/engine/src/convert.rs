@@ -33,7 +33,21 @@ pub(crate) fn default(api: &Builtin, served: &Served, tree: &mut Value) {
     defaults::apply(&api.schema, served.resource.ty, tree);
     if !served.is_converted() {
         served.rules.default(tree);
+    } else if !served.rules.field_annotations().is_empty() {
+        default_by_storage(api, served, tree);
     }
+}
+
+/// Shows what the stored version makes of an object: its defaults, and the annotations that stand for its fields.
+fn default_by_storage(api: &Builtin, served: &Served, tree: &mut Value) {
+    let shown = to_storage(api, served, tree.clone()).and_then(|stored| from_storage(api, served, stored));
+    let Ok(mut shown) = shown else { return };
+    for field in ["kind", "apiVersion"] {
+        if let Some(value) = tree.get(field) {
+            shown.set(&[field], value.clone());
+        }
+    }
+    *tree = shown;
 }
 
 /// A tree of the stored version becomes one of the served version.

@@ -109,7 +109,10 @@ impl Engine {
         draft.set(&["metadata", "uid"], self.generator.uid());
         let base = draft.str_at(&["metadata", "generateName"]);
         if meta::name(draft).is_empty() && !base.is_empty() {
-            let name = self.generator.name(base);
+            let name = match served.rules.name_rule() {
+                NameRule::Ip => base.to_string(),
+                _ => self.generator.name(base),
+            };
             draft.set(&["metadata", "name"], name);
         }
         let namespace = if served.resource.namespaced { target.namespace } else { "" };

@@ -10,6 +10,8 @@ use pintle_object::json::{write_string, write_value};
 use pintle_object::{Status, Value};
 use pintle_schema::Column;
 use pintle_schema::encode;
+use pintle_store::Object;
+use std::sync::Arc;
 
 /// How much of each object a row carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +58,7 @@ impl Engine {
         let metadata = crate::answer::list_metadata(listing);
         let mut out = Vec::with_capacity(256 + 512 * listing.items.len());
         self.begin_table(&served.resource.columns, &metadata, style, &mut out);
-        for (place, object) in listing.items.iter().enumerate() {
+        for (place, object) in self.in_row_order(served, listing)?.into_iter().enumerate() {
             if place > 0 {
                 out.push(b',');
             }
@@ -64,6 +66,23 @@ impl Engine {
         }
         out.extend_from_slice(b"]}");
         Ok(out)
+    }
+
+    fn in_row_order<'a>(
+        &self,
+        served: &Served,
+        listing: &'a Listing,
+    ) -> Result<Vec<&'a Arc<Object>>, Status> {
+        let mut items: Vec<&Arc<Object>> = listing.items.iter().collect();
+        if served.rules.row_order(&Value::Null).is_some() {
+            let mut keyed = Vec::with_capacity(items.len());
+            for object in items {
+                keyed.push((served.rules.row_order(&self.storage_tree(served, object)?), object));
+            }
+            keyed.sort_by_key(|(order, _)| *order);
+            items = keyed.into_iter().map(|(_, object)| object).collect();
+        }
+        Ok(items)
     }
 
     /// The table of one object, given as a tree in the served version.

@@ -1,5 +1,6 @@
 //! HorizontalPodAutoscaler in `autoscaling/v1`: one CPU target, and the rest of `v2` in annotations.
 
+use crate::validation::internal::{self, Form, Shape};
 use pintle_object::{Map, Value, json};
 
 const BEHAVIOR: &str = "autoscaling.alpha.kubernetes.io/behavior";
@@ -11,26 +12,30 @@ pub const ANNOTATIONS: [&str; 4] = [BEHAVIOR, METRICS, CURRENT, CONDITIONS];
 const CPU: &str = "targetCPUUtilizationPercentage";
 const CURRENT_CPU: &str = "currentCPUUtilizationPercentage";
 
-/// The v1 form of a v2 object: the first CPU utilization becomes a field, everything else an annotation.
+/// The v1 form of a v2 object: the first CPU utilization becomes a field, everything else an annotation. Current
+/// metrics are all annotated: the field says less about CPU than they do.
 pub fn from_v2(mut tree: Value) -> Value {
     let metrics = tree.remove(&["spec", "metrics"]);
     let behavior = tree.remove(&["spec", "behavior"]);
     let current = tree.remove(&["status", "currentMetrics"]);
     let conditions = tree.remove(&["status", "conditions"]);
-    let (cpu, others) = take_cpu(metrics, "target");
+    let (cpu, others) = take_cpu(metrics.as_ref(), "target");
     if let Some(percent) = cpu {
         tree.set(&["spec", CPU], percent);
     }
-    let (current_cpu, others_current) = take_cpu(current, "current");
+    let (current_cpu, _) = take_cpu(current.as_ref(), "current");
     if let Some(percent) = current_cpu {
         tree.set(&["status", CURRENT_CPU], percent);
     }
+    let all_current = current.as_ref().and_then(Value::as_list).unwrap_or(&[]);
     let others = others.iter().map(|metric| flatten(metric, "target")).collect::<Vec<_>>();
-    let others_current = others_current.iter().map(|metric| flatten(metric, "current")).collect::<Vec<_>>();
+    let all_current = all_current.iter().map(|metric| flatten(metric, "current")).collect::<Vec<_>>();
     annotate(&mut tree, METRICS, Value::List(others));
-    annotate(&mut tree, CURRENT, Value::List(others_current));
+    annotate(&mut tree, CURRENT, Value::List(all_current));
     annotate(&mut tree, CONDITIONS, conditions.unwrap_or_default());
-    annotate(&mut tree, BEHAVIOR, behavior.unwrap_or_default());
+    if let Some(behavior) = behavior.filter(|behavior| !behavior.is_null()) {
+        tree.set(&["metadata", "annotations", BEHAVIOR], internal::shown(&behavior, SCALING).0);
+    }
     tree
 }
 
@@ -41,7 +46,7 @@ pub fn to_v2(mut tree: Value) -> Value {
     let others = unannotate(&mut tree, METRICS);
     metrics.extend(others.as_list().unwrap_or(&[]).iter().map(|metric| unflatten(metric, "target")));
     if let Some(percent) = cpu {
-        metrics.insert(0, cpu_metric("target", percent));
+        metrics.push(cpu_metric("target", percent));
     }
     if !metrics.is_empty() {
         tree.set(&["spec", "metrics"], metrics);
@@ -50,32 +55,32 @@ pub fn to_v2(mut tree: Value) -> Value {
     let others = unannotate(&mut tree, CURRENT);
     let mut current: Vec<Value> =
         others.as_list().unwrap_or(&[]).iter().map(|metric| unflatten(metric, "current")).collect();
-    if let Some(percent) = current_cpu {
-        current.insert(0, cpu_metric("current", percent));
+    if let Some(percent) = current_cpu.filter(|_| current.is_empty()) {
+        current.push(cpu_metric("current", percent));
     }
     if !current.is_empty() {
         tree.set(&["status", "currentMetrics"], current);
     }
-    for (annotation, path) in [(CONDITIONS, ["status", "conditions"]), (BEHAVIOR, ["spec", "behavior"])] {
-        let value = unannotate(&mut tree, annotation);
-        if !value.is_null() {
-            tree.set(&path, value);
-        }
+    let conditions = unannotate(&mut tree, CONDITIONS);
+    if !conditions.is_null() {
+        tree.set(&["status", "conditions"], conditions);
+    }
+    let behavior = unannotate(&mut tree, BEHAVIOR);
+    if !behavior.is_null() {
+        tree.set(&["spec", "behavior"], with_json_names(behavior));
     }
     tree
 }
 
-/// Splits off the first metric that is the utilization of CPU.
-fn take_cpu(metrics: Option<Value>, side: &str) -> (Option<i64>, Vec<Value>) {
-    let Some(Value::List(mut list)) = metrics else { return (None, Vec::new()) };
-    let place = list.iter().position(|metric| {
-        metric.str_at(&["type"]) == "Resource"
-            && metric.str_at(&["resource", "name"]) == "cpu"
-            && metric.at(&["resource", side, "averageUtilization"]).is_some()
-    });
-    let percent =
-        place.and_then(|place| list.remove(place).int_at(&["resource", side, "averageUtilization"]));
-    (percent, list)
+/// The first metric that is the utilization of CPU, and the metrics that are not.
+fn take_cpu(metrics: Option<&Value>, side: &str) -> (Option<i64>, Vec<Value>) {
+    let percent = |metric: &Value| {
+        let is_cpu = metric.str_at(&["type"]) == "Resource" && metric.str_at(&["resource", "name"]) == "cpu";
+        metric.int_at(&["resource", side, "averageUtilization"]).filter(|_| is_cpu)
+    };
+    let list = metrics.and_then(Value::as_list).unwrap_or(&[]);
+    let others = list.iter().filter(|metric| percent(metric).is_none()).cloned().collect();
+    (list.iter().find_map(percent), others)
 }
 
 fn cpu_metric(side: &str, percent: i64) -> Value {
@@ -117,6 +122,17 @@ fn names(source: &str, side: &str) -> [(&'static str, &'static str); 3] {
     }
 }
 
+/// Amounts that v1 shows where v2 has none.
+const ALWAYS_SHOWN: [(&str, &str, &str); 7] = [
+    ("resource", "current", "currentAverageValue"),
+    ("containerResource", "current", "currentAverageValue"),
+    ("pods", "target", "targetAverageValue"),
+    ("pods", "current", "currentAverageValue"),
+    ("object", "target", "targetValue"),
+    ("object", "current", "currentValue"),
+    ("external", "current", "currentValue"),
+];
+
 const SOURCES: [&str; 5] = ["resource", "containerResource", "pods", "object", "external"];
 
 /// v2's nested form of a metric as v1's flat one.
@@ -143,6 +159,8 @@ fn flatten(metric: &Value, side: &str) -> Value {
         for (nested, name) in names(source, side).into_iter().filter(|(_, name)| !name.is_empty()) {
             if let Some(value) = inner.at(&[side, nested]) {
                 out.set(&[name], value.clone());
+            } else if ALWAYS_SHOWN.contains(&(source, side, name)) {
+                out.set(&[name], "0");
             }
         }
         flat.set(&[source], out);
@@ -200,7 +218,110 @@ fn annotate(tree: &mut Value, annotation: &str, value: Value) {
         _ => false,
     };
     if !is_empty {
-        tree.set(&["metadata", "annotations", annotation], json::to_string(&value));
+        let mut text = Vec::new();
+        write_in_order(&value, &mut text);
+        tree.set(&["metadata", "annotations", annotation], String::from_utf8_lossy(&text).into_owned());
+    }
+}
+
+/// Fields of v1's metrics and conditions in an order that fits the order of each Go type.
+const ORDER: [&str; 29] = [
+    "kind",
+    "type",
+    "object",
+    "pods",
+    "resource",
+    "containerResource",
+    "external",
+    "target",
+    "name",
+    "apiVersion",
+    "metricName",
+    "metricSelector",
+    "targetAverageUtilization",
+    "currentAverageUtilization",
+    "targetValue",
+    "currentValue",
+    "targetAverageValue",
+    "currentAverageValue",
+    "selector",
+    "averageValue",
+    "container",
+    "status",
+    "lastTransitionTime",
+    "reason",
+    "message",
+    "matchLabels",
+    "matchExpressions",
+    "operator",
+    "values",
+];
+
+/// Upstream writes its annotations in the order of Go's fields; labels are a map, which is sorted.
+fn write_in_order(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::List(list) => {
+            out.push(b'[');
+            for (place, item) in list.iter().enumerate() {
+                if place > 0 {
+                    out.push(b',');
+                }
+                write_in_order(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Map(map) => {
+            let place = |key: &str| ORDER.iter().position(|known| *known == key);
+            let mut fields: Vec<(&str, &Value)> = map.iter().collect();
+            fields.sort_by_key(|(key, _)| place(key));
+            out.push(b'{');
+            for (index, (key, value)) in fields.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                json::write_string(out, key);
+                out.push(b':');
+                match key {
+                    "matchLabels" => json::write_value(out, value),
+                    _ => write_in_order(value, out),
+                }
+            }
+            out.push(b'}');
+        }
+        other => json::write_value(out, other),
+    }
+}
+
+/// Scaling rules in the annotation, which has the names of Go's fields.
+const SCALING: Shape =
+    &[("ScaleUp", "scaleUp", Form::Pointer(RULES)), ("ScaleDown", "scaleDown", Form::Pointer(RULES))];
+const RULES: Shape = &[
+    ("StabilizationWindowSeconds", "stabilizationWindowSeconds", Form::Nullable),
+    ("SelectPolicy", "selectPolicy", Form::Nullable),
+    ("Policies", "policies", Form::List(POLICY)),
+    ("Tolerance", "tolerance", Form::Nullable),
+];
+const POLICY: Shape = &[
+    ("Type", "type", Form::Text),
+    ("Value", "value", Form::Int),
+    ("PeriodSeconds", "periodSeconds", Form::Int),
+];
+
+/// Fields by the names of the API instead of Go's, without those that are null.
+fn with_json_names(value: Value) -> Value {
+    match value {
+        Value::Map(map) => {
+            let mut out = Map::new();
+            for (key, value) in map.iter().filter(|(_, value)| !value.is_null()) {
+                let mut chars = key.chars();
+                let first = chars.next().map(|first| first.to_ascii_lowercase());
+                let name: String = first.into_iter().chain(chars).collect();
+                out.insert(name, with_json_names(value.clone()));
+            }
+            Value::Map(out)
+        }
+        Value::List(list) => Value::List(list.into_iter().map(with_json_names).collect()),
+        other => other,
     }
 }
 

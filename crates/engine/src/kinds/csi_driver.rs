@@ -50,9 +50,12 @@ impl Rules for CsiDriver {
         }
     }
 
-    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
-        let has_tokens = !new.list_at(&["spec", "tokenRequests"]).is_empty();
-        if has_tokens && check::present(new, &["spec", "serviceAccountTokenInSecrets"]).is_none() {
+    fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+        let shows_tokens = |driver: &Value| {
+            !driver.list_at(&["spec", "tokenRequests"]).is_empty()
+                && check::present(driver, &["spec", "serviceAccountTokenInSecrets"]).is_none()
+        };
+        if shows_tokens(new) && !old.is_some_and(shows_tokens) {
             out.push(String::from(TOKEN_IN_ATTRIBUTES));
         }
     }

@@ -18,8 +18,8 @@ impl Rules for CsiStorageCapacity {
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
+        self.validate(new, errors);
         meta::validate_update_strict(new, old, errors);
-        own_fields(new, errors);
         for field in ["nodeTopology", "storageClassName"] {
             check::immutable(new.get(field), old.get(field), &Path::root(field), errors);
         }

@@ -30,6 +30,10 @@ impl Rules for DaemonSet {
             set_default(object, &["spec", "updateStrategy"], "rollingUpdate", Map::new());
             set_default(object, &rolling, "maxUnavailable", 1);
             set_default(object, &rolling, "maxSurge", 0);
+        } else if object.map_at(&["spec", "updateStrategy", "rollingUpdate"]).is_some() {
+            // Upstream's internal form has no way to leave them out.
+            set_default(object, &["spec", "updateStrategy", "rollingUpdate"], "maxUnavailable", 0);
+            set_default(object, &["spec", "updateStrategy", "rollingUpdate"], "maxSurge", 0);
         }
     }
 

@@ -65,8 +65,8 @@ impl Rules for EndpointSlice {
         check::immutable(new.get(field), old.get(field), &Path::root(field), errors);
     }
 
-    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
-        if new.str_at(&["addressType"]) == "FQDN" {
+    fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
+        if old.is_none() && new.str_at(&["addressType"]) == "FQDN" {
             out.push(String::from("spec.addressType: FQDN endpoints are deprecated"));
         }
     }

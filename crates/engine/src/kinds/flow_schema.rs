@@ -30,6 +30,10 @@ impl Rules for FlowSchema {
         flow_control::status(new, errors);
     }
 
+    fn row_order(&self, object: &Value) -> Option<i64> {
+        Some(object.int_at(&["spec", "matchingPrecedence"]).unwrap_or(0))
+    }
+
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         let missing = object
             .list_at(&["status", "conditions"])

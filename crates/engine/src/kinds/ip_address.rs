@@ -3,7 +3,7 @@
 use super::{Context, Rules, cells};
 use crate::companions::Companion;
 use crate::validation::internal::{self, Form, Shape};
-use crate::validation::{NameRule, check, meta, net};
+use crate::validation::{NameRule, check, meta};
 use pintle_object::{FieldErrors, GroupResource, Path, Value, content};
 use std::net::IpAddr;
 
@@ -25,15 +25,11 @@ impl Rules for IPAddress {
     fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}
 
     fn name_rule(&self) -> NameRule {
-        NameRule::Any
+        NameRule::Ip
     }
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
-        let name = object.str_at(&["metadata", "name"]);
-        if !name.is_empty() {
-            net::ip(name, &Path::root("metadata.name"), errors);
-        }
-        meta::validate_strict(object, NameRule::Any, errors);
+        meta::validate_strict(object, NameRule::Ip, errors);
         parent(object, errors);
     }
 

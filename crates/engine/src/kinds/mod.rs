@@ -222,6 +222,13 @@ pub trait Rules: Send + Sync {
         None
     }
 
+    /// Where rows of a list's table stand: by this number, and then by their names. `None` for the kinds whose
+    /// tables are in the order of their lists.
+    fn row_order(&self, object: &Value) -> Option<i64> {
+        let _ = object;
+        None
+    }
+
     /// The value of a selectable field that is not simply the text, number or flag at its path.
     fn selectable(&self, label: &str, object: &Value) -> Option<Text> {
         let _ = (label, object);

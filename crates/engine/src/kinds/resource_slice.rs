@@ -18,6 +18,11 @@ impl Rules for ResourceSlice {
     }
 
     fn prepare_update(&self, new: &mut Value, old: &Value, context: &Context<'_>) {
+        // The generation counts what the client sent, before it loses what is off.
+        if new.get("spec") != old.get("spec") {
+            let generation = old.int_at(&["metadata", "generation"]).unwrap_or(0);
+            new.set(&["metadata", "generation"], generation + 1);
+        }
         let is_used = |field: &str| {
             old.list_at(&["spec", "devices"]).iter().any(|device| device.at(&[field]).is_some())
         };
@@ -35,6 +40,10 @@ impl Rules for ResourceSlice {
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update_strict(new, old, errors);
         slice::spec(new, Some(old), errors);
+    }
+
+    fn raises_generation(&self, _new: &Value, _old: &Value) -> bool {
+        false
     }
 
     fn has_generation(&self) -> bool {

@@ -101,11 +101,13 @@ fn binding_mode(object: &Value, errors: &mut FieldErrors) {
 /// Each term has keys that it names once, with values that it names once; no two terms are the same.
 fn allowed_topologies(object: &Value, errors: &mut FieldErrors) {
     let path = Path::root("allowedTopologies");
-    let mut seen: Vec<Vec<(String, Vec<String>)>> = Vec::new();
-    for (index, term) in object.list_at(&["allowedTopologies"]).iter().enumerate() {
+    let terms = object.list_at(&["allowedTopologies"]);
+    // Upstream starts with as many empty terms as there are terms, so that an empty one repeats each of them.
+    let mut seen: Vec<Vec<(String, Vec<String>)>> = vec![Vec::new(); terms.len()];
+    for (index, term) in terms.iter().enumerate() {
         let path = path.index(index);
         let term = topology_term(term, &path, errors);
-        if seen.contains(&term) {
+        for _ in seen.iter().filter(|known| **known == term) {
             errors.duplicate(&path.child("matchLabelExpressions"), "");
         }
         seen.push(term);

@@ -35,6 +35,9 @@ pub fn validating(object: &Value, errors: &mut FieldErrors) {
 pub fn mutating(object: &Value, errors: &mut FieldErrors) {
     let spec = object.get("spec").unwrap_or(&Value::Null);
     common(spec, errors);
+    if let Some(constraints) = check::present(spec, &["matchConstraints"]) {
+        admission_rules::mutable_operations(constraints, &SPEC.child("matchConstraints"), errors);
+    }
     let mutations = spec.list_at(&["mutations"]);
     let path = SPEC.child("mutations");
     if mutations.is_empty() {
@@ -65,6 +68,9 @@ pub fn binding(object: &Value, has_actions: bool, errors: &mut FieldErrors) {
     }
     if let Some(resources) = check::present(spec, &["matchResources"]) {
         admission_rules::match_resources(resources, &SPEC.child("matchResources"), errors);
+        if !has_actions {
+            admission_rules::mutable_operations(resources, &SPEC.child("matchResources"), errors);
+        }
     }
     if has_actions {
         actions(spec, errors);

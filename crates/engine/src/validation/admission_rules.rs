@@ -67,6 +67,21 @@ pub fn match_resources(resources: &Value, path: &Path<'_>, errors: &mut FieldErr
     }
 }
 
+/// What is deleted cannot be mutated.
+pub fn mutable_operations(resources: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    const MUTABLE: [&str; 4] = ["*", "CONNECT", "CREATE", "UPDATE"];
+    let path = path.child("resourceRules");
+    let path = path.child("operations");
+    for rule in resources.list_at(&["resourceRules"]) {
+        for operation in rule.list_at(&["operations"]) {
+            let operation = operation.as_str().unwrap_or("");
+            if !MUTABLE.contains(&operation) {
+                errors.not_supported(&path, operation, &MUTABLE);
+            }
+        }
+    }
+}
+
 pub fn selectors(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     for field in ["namespaceSelector", "objectSelector"] {
         if let Some(selector) = check::present(object, &[field]) {

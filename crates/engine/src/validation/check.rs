@@ -35,6 +35,9 @@ pub fn invalid_all(messages: Vec<String>, bad: &str, path: &Path<'_>, errors: &m
 
 /// `example.com/a/b`
 pub fn domain_prefixed_path(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    if text.is_empty() {
+        return errors.required(path, "");
+    }
     let (domain, rest) = text.split_once('/').unwrap_or((text, ""));
     if domain.is_empty() || rest.is_empty() {
         errors.invalid(path, text, "must be a domain-prefixed path (such as \"acme.io/foo\")");

@@ -54,7 +54,6 @@ pub fn update(new: &Value, old: &Value, is_core: bool, errors: &mut FieldErrors)
     if is_core {
         return;
     }
-    meta::validate_strict(new, NameRule::Subdomain, errors);
     meta::validate_update_strict(new, old, errors);
     if new.get("series") != old.get("series") {
         series(new, errors);

@@ -1,6 +1,6 @@
 //! Object metadata: names, labels, annotations, owners, finalizers, and what an update may not change.
 
-use super::NameRule;
+use super::{NameRule, net};
 use pintle_object::content::{self, Messages};
 use pintle_object::field::{Shown, quote};
 use pintle_object::{FieldErrors, GroupVersion, Path, Value, json};
@@ -24,7 +24,11 @@ pub fn validate(object: &Value, rule: NameRule, errors: &mut FieldErrors) {
 pub fn validate_at(object: &Value, rule: NameRule, path: &Path<'_>, errors: &mut FieldErrors) {
     let generate_name = object.str_at(&["metadata", "generateName"]);
     if !generate_name.is_empty() {
-        for message in name_messages(rule, &mask_trailing_dash(generate_name)) {
+        let base = match rule {
+            NameRule::Ip => generate_name.to_string(),
+            _ => mask_trailing_dash(generate_name),
+        };
+        for message in name_messages(rule, &base) {
             errors.invalid(&path.child("generateName"), generate_name, &message);
         }
     }
@@ -141,6 +145,7 @@ pub fn name_messages(rule: NameRule, name: &str) -> Messages {
         NameRule::Dns1035 => content::dns1035_label(name),
         NameRule::PathSegment => content::path_segment_name(name),
         NameRule::Any => Messages::new(),
+        NameRule::Ip => net::ip_messages(name),
     }
 }
 

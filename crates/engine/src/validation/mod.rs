@@ -41,4 +41,6 @@ pub enum NameRule {
     PathSegment,
     /// Anything but the empty text.
     Any,
+    /// An IP address in its one spelling; such names are not generated.
+    Ip,
 }

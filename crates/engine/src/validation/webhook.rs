@@ -122,9 +122,10 @@ fn url(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
 }
 
 fn service(service: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    for field in ["name", "namespace"] {
+    // Upstream confuses the two in what it says.
+    for (field, said) in [("namespace", "name"), ("name", "namespace")] {
         if service.str_at(&[field]).is_empty() {
-            errors.required(&path.child(field), "");
+            errors.required(&path.child(said), "");
         }
     }
     let port = service.int_at(&["port"]).unwrap_or(0);

@@ -3,7 +3,7 @@
 use super::claim::{Names, request_reference, request_references};
 use super::{
     Bounds, CONFIGS_MAX, binding_conditions, by_field, by_itself, configuration, driver_name, label_name,
-    list, pool_name, raw, shape, tolerations, uid,
+    list, pool_name, raw, shape, uid,
 };
 use crate::meta as object_meta;
 use crate::validation::check::{IMMUTABLE, present};
@@ -97,7 +97,6 @@ fn result(result: &Value, names: &Names<'_>, path: &Path<'_>, errors: &mut Field
     pool_name(result.str_at(&["pool"]), &path.child("pool"), errors);
     label_name(result.str_at(&["device"]), &path.child("device"), errors);
     binding_conditions(result, path, errors);
-    tolerations(result, path, errors);
     if let Some(share) = present(result, &["shareID"]).and_then(Value::as_str) {
         uid(share, &path.child("shareID"), errors);
     }

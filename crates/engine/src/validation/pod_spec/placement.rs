@@ -117,7 +117,7 @@ fn validate_toleration(toleration: &Value, path: &Path<'_>, errors: &mut FieldEr
             }
         }
         "Exists" if !at("value").is_empty() => {
-            errors.invalid(&operator_path, toleration, "value must be empty when `operator` is 'Exists'");
+            errors.invalid(&operator_path, at("value"), "value must be empty when `operator` is 'Exists'");
         }
         "Exists" => {}
         other => errors.not_supported(&operator_path, other, &["Equal", "Exists"]),
