@@ -19,13 +19,13 @@ impl Rules for Job {
 
     fn prepare_create(&self, object: &mut Value, context: &Context<'_>) {
         object.remove(&["status"]);
+        // Labels that a job has from its template are one map with them: it gets the generated ones too.
+        let template = ["spec", "template", "metadata", "labels"];
+        let is_shared = !context.has_labels && object.at(&template).is_some();
         if !object.bool_at(&["spec", "manualSelector"]) {
             generate_selector(object);
         }
-        // A job without labels has those of its template, the generated ones among them.
-        if !context.has_labels
-            && let Some(labels) = object.at(&["spec", "template", "metadata", "labels"]).cloned()
-        {
+        if is_shared && let Some(labels) = object.at(&template).cloned() {
             object.set(&["metadata", "labels"], labels);
         }
     }

@@ -44,6 +44,7 @@ impl Rules for ResourceClaim {
     fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
         keep(new, old, "spec");
         keep_metadata(new, old);
+        drop_deallocated(new, old);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
@@ -85,4 +86,22 @@ fn state(object: &Value) -> String {
         states.push("pending");
     }
     states.join(",")
+}
+
+/// A device that is no longer allocated has no status either.
+fn drop_deallocated(new: &mut Value, old: &Value) {
+    let allocated = |claim: &Value| -> Vec<Value> {
+        let results = claim.list_at(&["status", "allocation", "devices", "results"]);
+        results.iter().map(allocation::device_id).collect()
+    };
+    let (before, after) = (allocated(old), allocated(new));
+    let devices = new.at_mut(&["status", "devices"]).and_then(Value::as_list_mut);
+    let Some(devices) = devices else { return };
+    devices.retain(|device| {
+        let id = allocation::device_id(device);
+        !before.contains(&id) || after.contains(&id)
+    });
+    if devices.is_empty() {
+        new.remove(&["status", "devices"]);
+    }
 }

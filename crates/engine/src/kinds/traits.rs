@@ -107,11 +107,14 @@ pub fn unknown_label(gvk: &GroupVersionKind, has_labels: bool, label: &str) -> S
     match (gvk.group.as_str(), gvk.kind.as_str()) {
         ("batch", "Job") => format!("field label {quoted} not supported for Job"),
         ("resource.k8s.io", "ResourceSlice") => format!("field label not supported for {gvk}: {label}"),
+        ("apps", "ReplicaSet") => default_label_error(&quoted),
         _ if has_labels => format!("field label not supported: {label}"),
-        _ => {
-            format!("{quoted} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
-        }
+        _ => default_label_error(&quoted),
     }
+}
+
+fn default_label_error(quoted: &str) -> String {
+    format!("{quoted} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
 }
 
 /// The label under which the stored version knows a field label of a served version.

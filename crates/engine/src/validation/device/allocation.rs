@@ -103,7 +103,7 @@ fn result(result: &Value, names: &Names<'_>, path: &Path<'_>, errors: &mut Field
 }
 
 /// Which device, or which share of one, is meant.
-fn device_id(object: &Value) -> Value {
+pub fn device_id(object: &Value) -> Value {
     let mut id = Value::map();
     for field in ["driver", "pool", "device", "shareID"] {
         id.set(&[field], object.str_at(&[field]));
