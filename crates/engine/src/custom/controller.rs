@@ -4,6 +4,7 @@
 use super::install::{self, Versions};
 use super::names::{self, Taken};
 use super::registration;
+use super::stability::by_stability;
 use crate::admission::User;
 use crate::call::Call;
 use crate::encoding;
@@ -14,11 +15,11 @@ use crate::update::Source;
 use pintle_object::time::Time;
 use pintle_object::{Status, Value};
 use pintle_store::{CollectionId, EventKind, Interest, Object, Step, WatchFrom, Watcher};
-use std::cmp;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// A definition that is deleted is held by this finalizer until its objects are gone.
@@ -40,15 +41,20 @@ pub async fn control(engine: Arc<Engine>) {
         installed: BTreeMap::new(),
         names: BTreeMap::new(),
         cleaning: BTreeMap::new(),
+        writes: JoinSet::new(),
+        registered: registration::keep(engine.clone()),
     };
     let snapshot = engine.store.snapshot(collection);
     let all: Vec<String> = snapshot.range("", None).map(|object| object.digest.name.to_string()).collect();
     for name in all {
         controller.install(&name).await;
     }
-    controller.publish().await;
+    controller.publish();
     tokio::spawn(async move { controller.run().await });
 }
+
+/// Writes of statuses that are under way at once.
+const WRITES_MAX: usize = 64;
 
 /// Objects of a deleted definition that are deleted at once, so that others do not wait long.
 const ROUND_MAX: usize = 1024;
@@ -62,6 +68,10 @@ struct Controller {
     names: BTreeMap<String, BTreeMap<String, Taken>>,
     /// Deleted definitions whose objects are not all gone, and the keys of those that are held.
     cleaning: BTreeMap<String, HashSet<String>>,
+    /// Writes of statuses that are under way.
+    writes: JoinSet<()>,
+    /// The groups and versions that are served.
+    registered: watch::Sender<BTreeSet<(String, String)>>,
 }
 
 struct Installed {
@@ -136,15 +146,27 @@ impl Controller {
         self.note_names(name, &settled);
         // Whoever sees that it is established finds it served.
         if names::is_true(&settled, "Established") && self.install_as(name, &settled).await {
-            self.publish().await;
+            self.publish();
         }
         if is_new {
-            let status = settled.get("status").cloned().unwrap_or_default();
-            let set = |current: &mut Value| current.set(&["status"], status.clone());
-            if let Err(status) = self.write(name, &set).await {
+            self.write_settled(name, taken).await;
+        }
+    }
+
+    /// Writes what was settled, without waiting for it: the writes of many definitions share syncs.
+    async fn write_settled(&mut self, name: &str, taken: Taken) {
+        while self.writes.len() >= WRITES_MAX {
+            self.writes.join_next().await;
+        }
+        let (engine, definitions, name) = (self.engine.clone(), self.definitions.clone(), name.to_string());
+        self.writes.spawn(async move {
+            let settle = |current: &mut Value| {
+                names::settle(current, &taken, now());
+            };
+            if let Err(status) = write(&engine, &definitions, &name, &settle).await {
                 tracing::debug!(name, status.message, "the status of a definition was not written");
             }
-        }
+        });
     }
 
     /// Lets nothing new be created.
@@ -205,7 +227,7 @@ impl Controller {
         // Its names are free now.
         let others: Vec<String> = names.keys().cloned().collect();
         if self.installed.remove(name).is_some() {
-            self.publish().await;
+            self.publish();
         }
         for other in others {
             self.sync(&other).await;
@@ -213,7 +235,7 @@ impl Controller {
     }
 
     /// Groups by name, their versions with the stablest first.
-    async fn publish(&self) {
+    fn publish(&self) {
         let mut all: Vec<Arc<Served>> =
             self.installed.values().flat_map(|installed| installed.versions.served.iter().cloned()).collect();
         all.sort_by(|a, b| {
@@ -227,7 +249,7 @@ impl Controller {
         });
         let versions = versions.collect();
         self.engine.serve_custom(all);
-        registration::register(&self.engine, &versions).await;
+        self.registered.send_replace(versions);
     }
 
     /// Deletes the objects of a definition, and lets the definition go when there are none.
@@ -247,7 +269,7 @@ impl Controller {
             };
             let is_first = !self.cleaning.contains_key(name);
             self.cleaning.entry(name.into()).or_default();
-            if is_first && self.write(name, &in_progress).await.is_err() {
+            if is_first && write(&self.engine, &self.definitions, name, &in_progress).await.is_err() {
                 return;
             }
             if self.delete_objects(name).await > 0 {
@@ -261,7 +283,7 @@ impl Controller {
             let finalizers: Vec<String> = finalizers.map(String::from).collect();
             meta::set_finalizers(current, &finalizers);
         };
-        match self.write(name, &done).await {
+        match write(&self.engine, &self.definitions, name, &done).await {
             Ok(()) => drop(self.cleaning.remove(name)),
             Err(_) => drop(self.cleaning.entry(name.into()).or_default()),
         }
@@ -292,20 +314,25 @@ impl Controller {
         held.retain(|key| left.get(key).is_some());
         left.len()
     }
+}
 
-    /// Changes the status (and finalizers) of a definition, as the server itself.
-    async fn write(&self, name: &str, change: &(dyn Fn(&mut Value) + Sync)) -> Result<(), Status> {
-        let target = Target { served: &self.definitions, subresource: "status", namespace: "", name };
-        let next = |current: Option<&Value>, _: &mut Vec<String>| {
-            let missing = || Status::not_found(&self.definitions.group_resource(), name);
-            let mut next = current.cloned().ok_or_else(missing)?;
-            change(&mut next);
-            Ok(next)
-        };
-        let user = system();
-        let written = self.engine.write_over(target, Source::Patch(&next), false, &mut call(&user)).await;
-        written.map(drop)
-    }
+/// Changes the status (and finalizers) of a definition, as the server itself.
+async fn write(
+    engine: &Engine,
+    definitions: &Served,
+    name: &str,
+    change: &(dyn Fn(&mut Value) + Sync),
+) -> Result<(), Status> {
+    let target = Target { served: definitions, subresource: "status", namespace: "", name };
+    let next = |current: Option<&Value>, _: &mut Vec<String>| {
+        let missing = || Status::not_found(&definitions.group_resource(), name);
+        let mut next = current.cloned().ok_or_else(missing)?;
+        change(&mut next);
+        Ok(next)
+    };
+    let user = system();
+    let written = engine.write_over(target, Source::Patch(&next), false, &mut call(&user)).await;
+    written.map(drop)
 }
 
 /// Whether the deletion was accepted; the object may still be held by finalizers.
@@ -339,45 +366,4 @@ pub(super) fn call(user: &User) -> Call<'_> {
 fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanos: 0 }
-}
-
-/// `v2`, `v1`, `v1beta2`, `v1beta1`, `v1alpha1`, and then other texts by the alphabet.
-pub(super) fn by_stability(a: &str, b: &str) -> cmp::Ordering {
-    match (stability(a), stability(b)) {
-        (Some(a), Some(b)) => b.cmp(&a),
-        (Some(_), None) => cmp::Ordering::Less,
-        (None, Some(_)) => cmp::Ordering::Greater,
-        (None, None) => a.cmp(b),
-    }
-}
-
-/// Stage (2 is stable), major and minor of a version that is named as Kubernetes names them.
-fn stability(version: &str) -> Option<(u8, u64, u64)> {
-    let rest = version.strip_prefix('v')?;
-    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    let (major, rest) = rest.split_at_checked(digits)?;
-    let major = major.parse().ok()?;
-    if rest.is_empty() {
-        return Some((2, major, 0));
-    }
-    let (stage, minor) = match (rest.strip_prefix("beta"), rest.strip_prefix("alpha")) {
-        (Some(minor), _) => (1, minor),
-        (None, Some(minor)) => (0, minor),
-        (None, None) => return None,
-    };
-    Some((stage, major, minor.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stable_versions_come_first() {
-        let mut versions =
-            ["foo10", "v1", "v11alpha2", "v10", "v3beta1", "v2", "foo1", "v12alpha1", "v11beta2"];
-        versions.sort_by(|a, b| by_stability(a, b));
-        let expected = ["v10", "v2", "v1", "v11beta2", "v3beta1", "v12alpha1", "v11alpha2", "foo1", "foo10"];
-        assert_eq!(versions, expected);
-    }
 }

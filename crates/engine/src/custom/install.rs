@@ -1,8 +1,8 @@
 //! From a CustomResourceDefinition to the resources that are served for it.
 
-use super::controller::by_stability;
 use super::path::Path;
 use super::rules::{Column, CustomRules};
+use super::stability::by_stability;
 use super::{Custom, Scale};
 use crate::engine::{Engine, OwnRules, Served};
 use crate::kinds::Traits;

@@ -12,6 +12,7 @@ pub(crate) mod object;
 mod path;
 mod registration;
 mod rules;
+mod stability;
 
 pub(crate) use controller::CLEANUP;
 pub use controller::control;

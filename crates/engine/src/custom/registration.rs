@@ -5,15 +5,29 @@ use crate::engine::{Engine, Target};
 use crate::options::DeleteOptions;
 use pintle_object::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::watch;
 
 const GROUP_PRIORITY: i64 = 1000;
 const VERSION_PRIORITY: i64 = 100;
 /// Those with the value `true` come and go with what is served.
 const AUTOMANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
 
+/// Keeps the APIServices as the groups and versions are that were sent last, until the sender is gone.
+pub(super) fn keep(engine: Arc<Engine>) -> watch::Sender<BTreeSet<(String, String)>> {
+    let (sender, mut receiver) = watch::channel(BTreeSet::new());
+    tokio::spawn(async move {
+        while receiver.changed().await.is_ok() {
+            let versions = receiver.borrow_and_update().clone();
+            register(&engine, &versions).await;
+        }
+    });
+    sender
+}
+
 /// Makes those that are missing among the groups and versions, and deletes those that are too many. What fails is
 /// done the next time.
-pub(super) async fn register(engine: &Engine, versions: &BTreeSet<(String, String)>) {
+async fn register(engine: &Engine, versions: &BTreeSet<(String, String)>) {
     let Some(services) = engine.find_any("apiregistration.k8s.io", "apiservices") else { return };
     let Some(collection) = services.collection else { return };
     let mut missing: BTreeSet<String> =
