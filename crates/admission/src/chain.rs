@@ -22,6 +22,12 @@ pub trait Plugin: Send + Sync {
         let _ = (request, object);
         Ok(())
     }
+
+    /// What to tell the client about an object that the plugin did not refuse.
+    fn warnings(&self, request: &Request<'_>, object: &Value) -> Vec<String> {
+        let _ = (request, object);
+        Vec::new()
+    }
 }
 
 /// What the command line says of admission.
@@ -90,11 +96,14 @@ impl Admission for Chain {
         engine: &'a Engine,
         attributes: Attributes<'a>,
         object: &'a Value,
-        _: &'a mut Vec<String>,
+        warnings: &'a mut Vec<String>,
     ) -> Verdict<'a> {
         Box::pin(async move {
             let request = Request { engine, attributes, permissions: &self.permissions };
-            self.plugins.iter().try_for_each(|plugin| plugin.validate(&request, object))?;
+            for plugin in &self.plugins {
+                plugin.validate(&request, object)?;
+                warnings.extend(plugin.warnings(&request, object));
+            }
             match &self.quota {
                 Some(quota) => quota.charge(&request, object).await,
                 None => Ok(()),

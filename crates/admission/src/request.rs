@@ -84,6 +84,12 @@ impl<'a> Request<'a> {
         Status::forbidden(&self.resource(), &self.name(object), &why.to_string())
     }
 
+    /// The name of the object, as far as it is known: a generated name is not, yet.
+    pub fn known_name(&self, object: &'a Value) -> &'a str {
+        let name = self.attributes.target.name;
+        if name.is_empty() { meta::name(object) } else { name }
+    }
+
     /// The name that refusals show: a generated name is not there yet, so its base stands in.
     fn name(&self, object: &Value) -> String {
         let candidates =

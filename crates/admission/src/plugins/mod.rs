@@ -5,6 +5,7 @@ mod default_class;
 mod limit_ranger;
 mod namespace_lifecycle;
 mod node_restriction;
+mod pod_security;
 mod pod_topology_labels;
 mod priority;
 mod pvc_resize;
@@ -52,7 +53,7 @@ pub static PLUGINS: &[Entry] = &[
     on("TaintNodesByCondition", |_| Box::new(taint_nodes::TaintNodesByCondition)),
     planned("AlwaysPullImages", false),
     planned("ImagePolicyWebhook", false),
-    planned("PodSecurity", true),
+    on("PodSecurity", |_| Box::new(pod_security::PodSecurity)),
     planned("PodNodeSelector", false),
     on("Priority", |_| Box::new(priority::Priority)),
     on("DefaultTolerationSeconds", |settings| Box::new(tolerations::DefaultTolerationSeconds::new(settings))),

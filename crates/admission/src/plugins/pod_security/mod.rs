@@ -1,0 +1,238 @@
+//! PodSecurity: pods keep to the level that the labels of their namespace ask for.
+
+mod checks;
+mod policy;
+
+use crate::chain::Plugin;
+use crate::request::Request;
+use checks::{Pod, details, reasons, violations};
+use pintle_engine::admission::Operation;
+use pintle_engine::meta;
+use pintle_object::field::quote;
+use pintle_object::{FieldErrors, Map, Status, Value};
+use policy::{Level, LevelVersion, Policy};
+use std::collections::BTreeMap;
+
+/// Pods of a namespace that are looked at when its labels change: upstream's bound.
+const EXISTING_PODS_MAX: usize = 3000;
+
+/// Subresources of pods that say nothing about how a pod runs.
+const IGNORED: [&str; 8] =
+    ["exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status"];
+
+/// What pods are made from, and where the template of the pod stands in it.
+const TEMPLATES: [(&str, &str, &[&str]); 8] = [
+    ("", "podtemplates", &["template"]),
+    ("", "replicationcontrollers", &["spec", "template"]),
+    ("apps", "replicasets", &["spec", "template"]),
+    ("apps", "deployments", &["spec", "template"]),
+    ("apps", "statefulsets", &["spec", "template"]),
+    ("apps", "daemonsets", &["spec", "template"]),
+    ("batch", "jobs", &["spec", "template"]),
+    ("batch", "cronjobs", &["spec", "jobTemplate", "spec", "template"]),
+];
+
+pub struct PodSecurity;
+
+impl Plugin for PodSecurity {
+    fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
+        if !writes(request) {
+            return Ok(());
+        }
+        if request.is_object("", "namespaces") {
+            return check_labels(request, object);
+        }
+        if !is_judged_pod(request, object) {
+            return Ok(());
+        }
+        let enforce = policy_of(request)?.enforce;
+        let found = violations(enforce, &of_pod(object));
+        if found.is_empty() {
+            return Ok(());
+        }
+        let enforced = quote(&enforce.to_string());
+        let why = format!("violates PodSecurity {enforced}: {}", details(&found));
+        Err(Status::forbidden(&request.resource(), request.known_name(object), &why))
+    }
+
+    fn warnings(&self, request: &Request<'_>, object: &Value) -> Vec<String> {
+        if !writes(request) {
+            return Vec::new();
+        }
+        if request.is_object("", "namespaces") {
+            return warn_of_existing(request, object);
+        }
+        let pod = if request.is_resource("", "pods") {
+            is_judged_pod(request, object).then(|| of_pod(object))
+        } else {
+            template(request, object)
+        };
+        let (Some(pod), Ok(policy)) = (pod, policy_of(request)) else { return Vec::new() };
+        let found = violations(policy.warn, &pod);
+        if found.is_empty() {
+            return Vec::new();
+        }
+        let asked = quote(&policy.warn.to_string());
+        vec![format!("would violate PodSecurity {asked}: {}", details(&found))]
+    }
+}
+
+fn writes(request: &Request<'_>) -> bool {
+    matches!(request.attributes.operation, Operation::Create | Operation::Update)
+}
+
+fn labels(object: &Value) -> Option<&Map> {
+    object.map_at(&["metadata", "labels"])
+}
+
+fn of_pod(pod: &Value) -> Pod<'_> {
+    Pod { annotations: pod.map_at(&["metadata", "annotations"]), spec: pod.get("spec").unwrap_or(&Value::Null) }
+}
+
+/// Whether a request says how a pod runs, and says anything new.
+fn is_judged_pod(request: &Request<'_>, pod: &Value) -> bool {
+    let old = request.attributes.old.filter(|_| request.is_update());
+    request.is_resource("", "pods")
+        && !IGNORED.contains(&request.subresource())
+        && old.is_none_or(|old| is_significant(pod, old))
+}
+
+/// A pod's containers may get other images, and new ones may join for debugging.
+fn is_significant(new: &Value, old: &Value) -> bool {
+    let list = |pod: &Value, field: &str| -> Vec<(String, String)> {
+        let containers = pod.list_at(&["spec", field]).iter();
+        containers
+            .map(|container| (container.str_at(&["name"]).into(), container.str_at(&["image"]).into()))
+            .collect()
+    };
+    let images = |pod, field| list(pod, field).into_iter().map(|(_, image)| image).collect::<Vec<_>>();
+    let is_changed = |field| images(new, field) != images(old, field);
+    let debugging = list(old, "ephemeralContainers");
+    is_changed("containers")
+        || is_changed("initContainers")
+        || list(new, "ephemeralContainers").iter().any(|container| !debugging.contains(container))
+}
+
+fn template<'a>(request: &Request<'_>, object: &'a Value) -> Option<Pod<'a>> {
+    let is_it = |(group, plural, _): &&(&str, &str, &[&str])| request.is_object(group, plural);
+    let (_, _, path) = TEMPLATES.iter().find(is_it)?;
+    object.at(path).filter(|template| !template.is_null()).map(of_pod)
+}
+
+/// The policy of the request's namespace; labels that cannot be read restrict.
+fn policy_of(request: &Request<'_>) -> Result<Policy, Status> {
+    let name = request.namespace();
+    let namespace = request.stored("", "namespaces", "", name).ok_or_else(|| {
+        Status::internal(format!("failed to lookup namespace {}", quote(name)))
+    })?;
+    Ok(Policy::read(labels(&namespace), &mut FieldErrors::new()))
+}
+
+/// New labels must be readable; old ones may stay as they are.
+fn check_labels(request: &Request<'_>, namespace: &Value) -> Result<(), Status> {
+    let read = |object: &Value| {
+        let mut errors = FieldErrors::new();
+        Policy::read(labels(object), &mut errors);
+        errors
+    };
+    let texts = |errors: &FieldErrors| errors.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let errors = read(namespace);
+    let old = request.attributes.old.map(read);
+    if errors.is_empty() || old.is_some_and(|old| texts(&old) == texts(&errors)) {
+        return Ok(());
+    }
+    let kind = request.attributes.target.served.group_kind();
+    Err(Status::invalid(&kind, meta::name(namespace), errors))
+}
+
+/// What pods of a namespace would not be let in any more under its new labels.
+fn warn_of_existing(request: &Request<'_>, namespace: &Value) -> Vec<String> {
+    let Some(old) = request.attributes.old.filter(|_| request.is_update()) else { return Vec::new() };
+    let enforce = |object| Policy::read(labels(object), &mut FieldErrors::new()).enforce;
+    let (new, old) = (enforce(namespace), enforce(old));
+    let is_relaxed = new.version == old.version && new.level <= old.level;
+    if new == old || new.level == Level::Privileged || is_relaxed {
+        return Vec::new();
+    }
+    existing(&request.all_stored("", "pods", meta::name(namespace)), meta::name(namespace), new)
+}
+
+fn existing(pods: &[Value], namespace: &str, enforce: LevelVersion) -> Vec<String> {
+    // The first pod by name, and how many there are, by what they violate.
+    let mut found: BTreeMap<String, (&str, usize)> = BTreeMap::new();
+    for pod in pods.iter().take(EXISTING_PODS_MAX) {
+        let violated = violations(enforce, &of_pod(pod));
+        if violated.is_empty() {
+            continue;
+        }
+        let (first, count) = found.entry(reasons(&violated)).or_insert((meta::name(pod), 0));
+        *first = meta::name(pod).min(first);
+        *count += 1;
+    }
+    let mut warnings = Vec::new();
+    if pods.len() > EXISTING_PODS_MAX {
+        let (checked, all) = (EXISTING_PODS_MAX, pods.len());
+        warnings.push(format!(
+            "new PodSecurity enforce level only checked against the first {checked} of {all} existing pods"
+        ));
+    }
+    if !found.is_empty() {
+        let (namespace, enforced) = (quote(namespace), quote(&enforce.to_string()));
+        warnings.push(format!(
+            "existing pods in namespace {namespace} violate the new PodSecurity enforce level {enforced}"
+        ));
+    }
+    let mut shown: Vec<String> = found
+        .into_iter()
+        .map(|(violated, (first, count))| match count {
+            1 => format!("{first}: {violated}"),
+            2 => format!("{first} (and 1 other pod): {violated}"),
+            count => format!("{first} (and {} other pods): {violated}", count - 1),
+        })
+        .collect();
+    shown.sort();
+    warnings.extend(shown);
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use policy::Version;
+
+    fn parse(json: &str) -> Value {
+        pintle_object::json::parse(json.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn only_what_a_pod_runs_is_judged_again() {
+        let check = |new: &str, expected: bool| {
+            let old = parse(r#"{"spec":{"containers":[{"name":"c","image":"i"}]}}"#);
+            assert_eq!(is_significant(&parse(new), &old), expected, "{new}");
+        };
+        check(r#"{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}"#, false);
+        check(r#"{"spec":{"containers":[{"name":"c","image":"j"}]}}"#, true);
+        check(
+            r#"{"spec":{"containers":[{"name":"c","image":"i"}],"ephemeralContainers":[{"name":"d"}]}}"#,
+            true,
+        );
+    }
+
+    #[test]
+    fn existing_pods_are_told_by_what_they_violate() {
+        let pod = |name: &str, field: &str| {
+            let text = format!(r#"{{"metadata":{{"name":"{name}"}},"spec":{{"{field}":true}}}}"#);
+            parse(&text)
+        };
+        let pods = [pod("b", "hostPID"), pod("a", "hostIPC"), pod("c", "fine"), pod("d", "hostPID")];
+        let enforce = LevelVersion { level: Level::Baseline, version: Version::Latest };
+        assert_eq!(
+            existing(&pods, "ns", enforce),
+            [
+                "existing pods in namespace \"ns\" violate the new PodSecurity enforce level \"baseline:latest\"",
+                "a (and 2 other pods): host namespaces",
+            ]
+        );
+        assert!(existing(&pods[2..3], "ns", enforce).is_empty());
+    }
+}

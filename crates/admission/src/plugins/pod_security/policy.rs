@@ -1,0 +1,163 @@
+//! Policies: what the labels of a namespace ask for, by mode, level and version.
+
+use pintle_object::{FieldErrors, Map, Path};
+use std::fmt;
+
+const PREFIX: &str = "pod-security.kubernetes.io/";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Privileged,
+    Baseline,
+    Restricted,
+}
+
+/// The rules of a minor version of Kubernetes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    Minor(u32),
+    Latest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LevelVersion {
+    pub level: Level,
+    pub version: Version,
+}
+
+/// What is refused, noted in the audit log, and warned about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub enforce: LevelVersion,
+    pub audit: LevelVersion,
+    pub warn: LevelVersion,
+}
+
+const OPEN: LevelVersion = LevelVersion { level: Level::Privileged, version: Version::Latest };
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy { enforce: OPEN, audit: OPEN, warn: OPEN }
+    }
+}
+
+impl fmt::Display for LevelVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            Level::Privileged => "privileged",
+            Level::Baseline => "baseline",
+            Level::Restricted => "restricted",
+        };
+        match self.version {
+            Version::Minor(minor) => write!(f, "{level}:v1.{minor}"),
+            Version::Latest => write!(f, "{level}:latest"),
+        }
+    }
+}
+
+impl Policy {
+    /// Reads labels. What cannot be read is an error, and restricts as much as there is to restrict; it is no
+    /// reason to warn.
+    pub fn read(labels: Option<&Map>, errors: &mut FieldErrors) -> Policy {
+        let mut policy = Policy::default();
+        let label = |name: &str| labels.and_then(|labels| labels.get(&format!("{PREFIX}{name}"))?.as_str());
+        let enforced = read_level(label("enforce"), "enforce", Level::Restricted, errors);
+        policy.enforce.level = enforced.unwrap_or(policy.enforce.level);
+        let version = read_version(label("enforce-version"), "enforce-version", errors);
+        policy.enforce.version = version.unwrap_or(policy.enforce.version);
+        let audit = read_level(label("audit"), "audit", Level::Privileged, errors);
+        policy.audit.level = audit.unwrap_or(policy.audit.level);
+        let version = read_version(label("audit-version"), "audit-version", errors);
+        policy.audit.version = version.unwrap_or(policy.audit.version);
+        let warn = read_level(label("warn"), "warn", Level::Privileged, errors);
+        policy.warn.level = warn.unwrap_or(policy.warn.level);
+        let version = read_version(label("warn-version"), "warn-version", errors);
+        policy.warn.version = version.unwrap_or(policy.warn.version);
+        // What is refused in pods is warned about in what makes pods.
+        let is_level = label("enforce").and_then(level).is_some();
+        if warn.is_none() && is_level && policy.enforce.level > policy.warn.level {
+            policy.warn.level = policy.enforce.level;
+            if version.is_none() {
+                policy.warn.version = policy.enforce.version;
+            }
+        }
+        policy
+    }
+}
+
+fn level(text: &str) -> Option<Level> {
+    match text {
+        "privileged" => Some(Level::Privileged),
+        "baseline" => Some(Level::Baseline),
+        "restricted" => Some(Level::Restricted),
+        _ => None,
+    }
+}
+
+fn read_level(text: Option<&str>, label: &str, otherwise: Level, errors: &mut FieldErrors) -> Option<Level> {
+    let text = text?;
+    let found = level(text);
+    if found.is_none() {
+        invalid(label, text, "must be one of privileged, baseline, restricted", errors);
+    }
+    Some(found.unwrap_or(otherwise))
+}
+
+fn read_version(text: Option<&str>, label: &str, errors: &mut FieldErrors) -> Option<Version> {
+    let text = text?;
+    if text == "latest" {
+        return Some(Version::Latest);
+    }
+    let digits = text.strip_prefix("v1.").filter(|digits| {
+        digits.bytes().all(|byte| byte.is_ascii_digit()) && (*digits == "0" || !digits.starts_with('0'))
+    });
+    match digits.and_then(|digits| digits.parse().ok()) {
+        Some(minor) => Some(Version::Minor(minor)),
+        None => {
+            invalid(label, text, "must be \"latest\" or \"v1.x\"", errors);
+            Some(Version::Latest)
+        }
+    }
+}
+
+fn invalid(label: &str, text: &str, why: &str, errors: &mut FieldErrors) {
+    let path = Path::root("metadata");
+    let path = path.child("labels");
+    let key = format!("{PREFIX}{label}");
+    errors.invalid(&path.key(&key), text, why);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_make_a_policy() {
+        let check = |labels: &[(&str, &str)], expected: &str, error_count: usize| {
+            let labels: Map = labels.iter().map(|(key, value)| (format!("{PREFIX}{key}"), *value)).collect();
+            let mut errors = FieldErrors::new();
+            let policy = Policy::read(Some(&labels), &mut errors);
+            let Policy { enforce, audit, warn } = policy;
+            assert_eq!(format!("{enforce} {audit} {warn}"), expected);
+            assert_eq!(errors.len(), error_count, "{expected}");
+        };
+        check(&[], "privileged:latest privileged:latest privileged:latest", 0);
+        check(&[("enforce", "baseline")], "baseline:latest privileged:latest baseline:latest", 0);
+        check(
+            &[("enforce", "restricted"), ("enforce-version", "v1.20")],
+            "restricted:v1.20 privileged:latest restricted:v1.20",
+            0,
+        );
+        check(
+            &[("enforce", "baseline"), ("warn", "privileged"), ("audit", "restricted")],
+            "baseline:latest restricted:latest privileged:latest",
+            0,
+        );
+        check(&[("enforce", "x")], "restricted:latest privileged:latest privileged:latest", 1);
+        check(
+            &[("enforce-version", "v1.08"), ("warn", "x"), ("warn-version", "1.8")],
+            "privileged:latest privileged:latest privileged:latest",
+            3,
+        );
+    }
+}
