@@ -332,7 +332,8 @@ fn volume_types(pod: &Pod<'_>) -> Option<Violation> {
     let kind = |volume: &Value| {
         VOLUME_TYPES.iter().position(|field| volume.get(field).is_some_and(|source| !source.is_null()))
     };
-    let bad = volumes(pod).iter().filter(|volume| kind(volume).is_none_or(|place| place >= ALLOWED_VOLUME_TYPES));
+    let bad =
+        volumes(pod).iter().filter(|volume| kind(volume).is_none_or(|place| place >= ALLOWED_VOLUME_TYPES));
     let bad: Vec<&Value> = bad.collect();
     if bad.is_empty() {
         return None;

@@ -17,8 +17,7 @@ use std::collections::BTreeMap;
 const EXISTING_PODS_MAX: usize = 3000;
 
 /// Subresources of pods that say nothing about how a pod runs.
-const IGNORED: [&str; 8] =
-    ["exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status"];
+const IGNORED: [&str; 8] = ["exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status"];
 
 /// What pods are made from, and where the template of the pod stands in it.
 const TEMPLATES: [(&str, &str, &[&str]); 8] = [
@@ -86,7 +85,10 @@ fn labels(object: &Value) -> Option<&Map> {
 }
 
 fn of_pod(pod: &Value) -> Pod<'_> {
-    Pod { annotations: pod.map_at(&["metadata", "annotations"]), spec: pod.get("spec").unwrap_or(&Value::Null) }
+    Pod {
+        annotations: pod.map_at(&["metadata", "annotations"]),
+        spec: pod.get("spec").unwrap_or(&Value::Null),
+    }
 }
 
 /// Whether a request says how a pod runs, and says anything new.
@@ -122,9 +124,9 @@ fn template<'a>(request: &Request<'_>, object: &'a Value) -> Option<Pod<'a>> {
 /// The policy of the request's namespace; labels that cannot be read restrict.
 fn policy_of(request: &Request<'_>) -> Result<Policy, Status> {
     let name = request.namespace();
-    let namespace = request.stored("", "namespaces", "", name).ok_or_else(|| {
-        Status::internal(format!("failed to lookup namespace {}", quote(name)))
-    })?;
+    let namespace = request
+        .stored("", "namespaces", "", name)
+        .ok_or_else(|| Status::internal(format!("failed to lookup namespace {}", quote(name))))?;
     Ok(Policy::read(labels(&namespace), &mut FieldErrors::new()))
 }
 
