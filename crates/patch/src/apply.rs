@@ -7,7 +7,7 @@
 //! ```
 
 use crate::fields::{FieldSet, Path};
-use crate::managed::{Differences, Entry, Managed, Operation, Tracking, UNTRACKED, update};
+use crate::managed::{Differences, Entry, Managed, Operation, Tracking, UNTRACKED, misfit, update};
 use crate::typed::{check, compare, fields_of, merge, named_fields_as_members, remove};
 use crate::{tree, untyped};
 use pintle_object::{Cause, Text, Value, json};
@@ -41,6 +41,12 @@ pub struct Conflict {
     /// `"kubectl" with subresource "status" using apps/v1`
     pub manager: String,
     pub path: Path,
+}
+
+impl Conflict {
+    fn with(entry: &Entry, path: Path) -> Conflict {
+        Conflict { identifier: entry.identifier(), manager: entry.describe(), path }
+    }
 }
 
 impl ApplyError {
@@ -126,7 +132,12 @@ fn check_config(tracking: &Tracking<'_>, config: &Value) -> Result<(), ApplyErro
 /// What is there already belongs to a manager of its own, so that an apply does not take it.
 fn before_first_apply(tracking: &Tracking<'_>, live: &Value) -> Result<Managed, ApplyError> {
     let tracking = Tracking { manager: BEFORE_FIRST_APPLY, ..*tracking };
-    update(&tracking, None, live, Managed::default()).map_err(|why| {
+    let nothing = zero(tracking.schema, tracking.ty);
+    let owned = match misfit(&tracking, &nothing, live) {
+        Some(why) => Err(why),
+        None => update(&tracking, &nothing, live, Managed::default()),
+    };
+    owned.map_err(|why| {
         ApplyError::Unmergeable(format!("failed to create manager for existing fields: {why}"))
     })
 }
@@ -173,7 +184,7 @@ impl Apply<'_> {
             .prune(&merged, &managed, &own, last.as_ref())
             .map_err(|why| unmergeable("failed to prune fields", why))?;
         let mut managed = self.disown(&pruned, managed, force)?;
-        own.fields = own.fields.difference(&UNTRACKED);
+        own.fields.subtract(&UNTRACKED);
         let is_changed = !is_same(self.live, &pruned);
         own.time = match (is_changed, last) {
             (true, _) => Some(Text::from(tracking.now.to_seconds_text())),
@@ -209,14 +220,11 @@ impl Apply<'_> {
         let mut kept = Managed::default();
         for mut entry in managed.entries {
             let Some(difference) = differences.at(&entry.api_version).map_err(unmergeable)? else { continue };
-            let taken = entry.fields.intersection(&difference.taken());
-            let (identifier, manager) = (entry.identifier(), entry.describe());
-            conflicts.extend(taken.paths().into_iter().map(|path| Conflict {
-                identifier: identifier.clone(),
-                manager: manager.clone(),
-                path,
-            }));
-            entry.fields = entry.fields.difference(&taken).difference(&difference.removed);
+            if !difference.is_same() {
+                let taken = entry.fields.intersection(&difference.taken());
+                conflicts.extend(taken.paths().into_iter().map(|path| Conflict::with(&entry, path)));
+                difference.take_from(&mut entry.fields);
+            }
             if !entry.fields.is_empty() {
                 kept.entries.push(entry);
             }
@@ -237,6 +245,10 @@ impl Apply<'_> {
         last: Option<&Entry>,
     ) -> Result<Value, String> {
         let Some(last) = last.filter(|last| !last.fields.is_empty()) else { return Ok(merged.clone()) };
+        // Where nothing is given up, nothing goes.
+        if last.api_version == own.api_version && last.fields.difference(&own.fields).is_empty() {
+            return Ok(merged.clone());
+        }
         let Some((ty, at_last)) = self.tracking.convert(merged, &last.api_version)? else {
             return Ok(merged.clone());
         };
@@ -300,8 +312,9 @@ impl Apply<'_> {
             return None;
         }
         let difference = compare(schema, ty, &last, self.live).ok()?;
-        let fields = fields_of(schema, ty, &last).ok()?;
-        Some(fields.difference(&difference.taken()).difference(&difference.removed))
+        let mut fields = fields_of(schema, ty, &last).ok()?;
+        difference.take_from(&mut fields);
+        Some(fields)
     }
 
     /// The annotation of client-side apply follows what kubectl applies, so that kubectl may go back.
@@ -327,7 +340,7 @@ fn owned_by_version(others: &Managed, own: &Entry, first: &str) -> Vec<(Text, Fi
     let mut owned: Vec<(Text, FieldSet)> = Vec::new();
     for entry in others.entries.iter().chain([own]) {
         match owned.iter_mut().find(|(version, _)| *version == entry.api_version) {
-            Some((_, set)) => *set = set.union(&entry.fields),
+            Some((_, set)) => set.absorb(entry.fields.clone()),
             None => owned.push((entry.api_version.clone(), entry.fields.clone())),
         }
     }

@@ -1,6 +1,7 @@
 //! Sets of fields of an object: what `managedFields` records of each manager.
 
 mod element;
+mod quick;
 mod set;
 mod text;
 

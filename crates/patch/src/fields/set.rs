@@ -90,14 +90,6 @@ impl FieldSet {
         node.children.absorb(children);
     }
 
-    fn absorb(&mut self, other: FieldSet) {
-        if self.is_empty() {
-            *self = other;
-        } else if !other.is_empty() {
-            *self = self.union(&other);
-        }
-    }
-
     fn make(&mut self, element: Element) -> &mut Node {
         let place = match self.place(&element) {
             Ok(place) => place,
@@ -114,11 +106,34 @@ impl FieldSet {
     }
 
     pub fn union(&self, other: &FieldSet) -> FieldSet {
-        self.merge(other, |left, right| match (left, right) {
-            (Some(a), Some(b)) => (a.is_member || b.is_member, a.children.union(&b.children)),
-            (Some(one), None) | (None, Some(one)) => (one.is_member, one.children.clone()),
-            (None, None) => (false, FieldSet::new()),
-        })
+        let mut out = self.clone();
+        out.absorb(other.clone());
+        out
+    }
+
+    /// Adds the paths of `other`.
+    pub fn absorb(&mut self, other: FieldSet) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        let mut right = other.nodes.into_iter().peekable();
+        if right.peek().is_none() {
+            return;
+        }
+        let left = std::mem::take(&mut self.nodes);
+        self.nodes.reserve(left.len() + right.len());
+        for mut node in left {
+            while let Some(smaller) = right.next_if(|other| other.element.order(&node.element).is_lt()) {
+                self.nodes.push(smaller);
+            }
+            if let Some(same) = right.next_if(|other| other.element.order(&node.element).is_eq()) {
+                node.is_member |= same.is_member;
+                node.children.absorb(same.children);
+            }
+            self.nodes.push(node);
+        }
+        self.nodes.extend(right);
     }
 
     pub fn intersection(&self, other: &FieldSet) -> FieldSet {
@@ -130,33 +145,43 @@ impl FieldSet {
 
     /// The paths of `self` that are not in `other`.
     pub fn difference(&self, other: &FieldSet) -> FieldSet {
-        if other.is_empty() {
-            return self.clone();
+        let mut out = self.clone();
+        out.subtract(other);
+        out
+    }
+
+    /// Takes out the paths of `other`.
+    pub fn subtract(&mut self, other: &FieldSet) {
+        self.thin(other, |node, same| {
+            node.is_member &= !same.is_member;
+            node.children.subtract(&same.children);
+        });
+    }
+
+    /// Takes out the paths of `other` and all that is below them.
+    pub fn subtract_below(&mut self, other: &FieldSet) {
+        self.thin(other, |node, same| {
+            if same.is_member {
+                (node.is_member, node.children) = (false, FieldSet::new());
+            } else {
+                node.children.subtract_below(&same.children);
+            }
+        });
+    }
+
+    /// Walks both sets in order; `rule` changes the nodes that both have, and those that say nothing then go.
+    fn thin(&mut self, other: &FieldSet, rule: impl Fn(&mut Node, &Node)) {
+        let mut right = other.nodes.iter().peekable();
+        if right.peek().is_none() {
+            return;
         }
-        self.merge(other, |left, right| match (left, right) {
-            (Some(a), Some(b)) => (a.is_member && !b.is_member, a.children.difference(&b.children)),
-            (Some(a), None) => (a.is_member, a.children.clone()),
-            (None, _) => (false, FieldSet::new()),
-        })
-    }
-
-    /// The paths of `self` that are neither in `other` nor below a path of it.
-    pub fn recursive_difference(&self, other: &FieldSet) -> FieldSet {
-        self.merge(other, |left, right| match (left, right) {
-            (Some(_), Some(b)) if b.is_member => (false, FieldSet::new()),
-            (Some(a), Some(b)) => (a.is_member, a.children.recursive_difference(&b.children)),
-            (Some(a), None) => (a.is_member, a.children.clone()),
-            (None, _) => (false, FieldSet::new()),
-        })
-    }
-
-    /// The paths of `self` that are on the way to a path of `other`, in it, or below it.
-    pub fn recursive_intersection(&self, other: &FieldSet) -> FieldSet {
-        self.merge(other, |left, right| match (left, right) {
-            (Some(a), Some(b)) if b.is_member => (a.is_member, a.children.clone()),
-            (Some(a), Some(b)) => (a.is_member, a.children.recursive_intersection(&b.children)),
-            _ => (false, FieldSet::new()),
-        })
+        self.nodes.retain_mut(|node| {
+            while right.next_if(|other| other.element.order(&node.element).is_lt()).is_some() {}
+            if let Some(same) = right.next_if(|other| other.element.order(&node.element).is_eq()) {
+                rule(node, same);
+            }
+            node.is_member || !node.children.is_empty()
+        });
     }
 
     /// Walks both sets in order; `rule` says what becomes of each element.

@@ -4,6 +4,7 @@
 //! is below it: `{"f:metadata":{"f:labels":{".":{},"f:a":{}}}}`.
 
 use super::element::{Element, ElementError};
+use super::quick;
 use super::set::FieldSet;
 use pintle_object::json::{self, Kind, Reader};
 use std::fmt;
@@ -23,6 +24,9 @@ impl FieldSet {
     pub fn parse(document: &str) -> Result<FieldSet, FieldsError> {
         if document.is_empty() {
             return Ok(FieldSet::new());
+        }
+        if let Some(set) = quick::parse(document) {
+            return Ok(set);
         }
         let mut reader = Reader::new(document.as_bytes()).map_err(|error| FieldsError(error.to_string()))?;
         Ok(read(&mut reader)?.0)

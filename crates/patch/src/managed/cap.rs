@@ -35,8 +35,9 @@ pub(super) fn cap(managed: &mut Managed) {
             fields: Default::default(),
         };
         let held = managed.take(&bucket).or_else(|| managed.take(first));
-        let fields = held.map(|held| held.fields).unwrap_or_default().union(&entry.fields);
+        let mut fields = held.map(|held| held.fields).unwrap_or_default();
         managed.take(&entry);
+        fields.absorb(entry.fields);
         managed.put(Entry { fields, ..bucket });
         count -= 1;
     }

@@ -14,10 +14,13 @@ pub enum Filter {
 }
 
 impl Filter {
-    pub fn apply(&self, set: FieldSet) -> FieldSet {
+    pub fn apply(&self, mut set: FieldSet) -> FieldSet {
         match self {
             Filter::All => set,
-            Filter::Exclude(excluded) => set.recursive_difference(excluded),
+            Filter::Exclude(excluded) => {
+                set.subtract_below(excluded);
+                set
+            }
             Filter::Include(paths) => include(&set, &paths.iter().map(Vec::as_slice).collect::<Vec<_>>()),
         }
     }

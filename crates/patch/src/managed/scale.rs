@@ -44,7 +44,7 @@ pub fn scale_managers_to_parent(
         if entry.fields.has(&path) {
             match scale.iter().position(|known| known.is_same_manager(&entry)) {
                 Some(place) => drop(scale.remove(place)),
-                None => entry.fields = entry.fields.difference(&own),
+                None => entry.fields.subtract(&own),
             }
         }
         if !entry.fields.is_empty() {

@@ -4,7 +4,7 @@ use super::cap::cap;
 use super::entries::{Entry, Managed, Operation};
 use super::filter::Filter;
 use crate::fields::FieldSet;
-use crate::typed::{Comparison, check, compare};
+use crate::typed::{Comparison, check, check_unlike, compare};
 use pintle_object::time::Time;
 use pintle_object::{Text, Value};
 use pintle_schema::decode::zero;
@@ -70,18 +70,39 @@ pub fn manager_name(field_manager: &str, user_agent: &str) -> String {
 /// manager's. `new`'s own managed fields, when they are given and sound, replace the live ones first; an empty
 /// list or one empty entry clears them. An object that has none and exists stays without.
 ///
-/// It never fails: when the object cannot be compared (items of a list that have no key) it has no managed fields
-/// any more, so that none of them are wrong.
+/// It never fails. When fields of an object cannot be told apart (items of a list that have no key) its managers
+/// stay as they are; when versions cannot be compared it has none any more, so that none of them are wrong.
 pub fn track_update(tracking: &Tracking<'_>, old: Option<&Value>, new: &mut Value) {
+    if old.is_some_and(|old| is_settled(tracking, old, new)) {
+        return;
+    }
     let managed = live_or_new(tracking, old, new);
     new.remove(&["metadata", "managedFields"]);
     let exists = old.is_some_and(|old| !old.str_at(&["metadata", "uid"]).is_empty());
     if managed.is_empty() && exists {
         return;
     }
-    if let Ok(managed) = update(tracking, old, new, managed) {
-        managed.write_to(new);
-    }
+    let nothing = if old.is_none() { zero(tracking.schema, tracking.ty) } else { Value::Null };
+    let old = old.unwrap_or(&nothing);
+    let managed = match misfit(tracking, old, new) {
+        Some(_) => managed,
+        None => update(tracking, old, new, managed).unwrap_or_default(),
+    };
+    managed.write_to(new);
+}
+
+/// Whether nothing changes, so that managers stay as they are: most writes of controllers are so, and need no set
+/// of fields to be read.
+fn is_settled(tracking: &Tracking<'_>, old: &Value, new: &Value) -> bool {
+    let entries = old.list_at(&["metadata", "managedFields"]);
+    let is_own_version = |entry: &Value| entry.str_at(&["apiVersion"]) == tracking.api_version;
+    !entries.is_empty() && entries.iter().all(is_own_version) && old == new
+}
+
+/// Why fields of two objects cannot be told apart.
+pub(crate) fn misfit(tracking: &Tracking<'_>, old: &Value, new: &Value) -> Option<String> {
+    let (schema, ty) = (tracking.schema, tracking.ty);
+    check(schema, ty, new, true).or_else(|| check_unlike(schema, ty, old, new))
 }
 
 /// The managed fields to start from: those of the request where it may and does give them, else the live ones.
@@ -112,36 +133,24 @@ fn is_empty_text(value: &Value) -> bool {
     value.is_null() || value.as_str() == Some("")
 }
 
-/// One update: everybody else loses what changed, and the manager gets it.
+/// One update of objects that fit their type: everybody else loses what changed, and the manager gets it.
 pub(crate) fn update(
     tracking: &Tracking<'_>,
-    old: Option<&Value>,
+    old: &Value,
     new: &Value,
     managed: Managed,
 ) -> Result<Managed, String> {
-    let empty;
-    let old = match old {
-        Some(old) => old,
-        None => {
-            empty = zero(tracking.schema, tracking.ty);
-            &empty
-        }
-    };
-    for object in [new, old] {
-        if let Some(why) = check(tracking.schema, tracking.ty, object, true) {
-            return Err(why);
-        }
-    }
     let mut versions = Differences::new(tracking, old, new)?;
     let mut managed = disown(&mut versions, managed)?;
-    let own = versions.own.taken().difference(&UNTRACKED);
+    let mut own = versions.own.added;
+    own.absorb(versions.own.modified);
+    own.subtract(&UNTRACKED);
     if !own.is_empty() {
-        let entry = tracking.entry(own);
-        let fields = match managed.take(&entry) {
-            Some(previous) => previous.fields.union(&entry.fields),
-            None => entry.fields.clone(),
-        };
-        managed.put(Entry { fields, ..entry });
+        let mut entry = tracking.entry(own);
+        if let Some(previous) = managed.take(&entry) {
+            entry.fields.absorb(previous.fields);
+        }
+        managed.put(entry);
     }
     cap(&mut managed);
     Ok(managed)
@@ -173,9 +182,7 @@ fn disown(versions: &mut Differences<'_>, managed: Managed) -> Result<Managed, S
     let mut kept = Managed::default();
     for mut entry in managed.entries {
         let Some(difference) = versions.at(&entry.api_version)? else { continue };
-        if !difference.is_same() {
-            entry.fields = entry.fields.difference(&difference.taken()).difference(&difference.removed);
-        }
+        difference.take_from(&mut entry.fields);
         if !entry.fields.is_empty() {
             kept.entries.push(entry);
         }
@@ -239,11 +246,9 @@ fn compare_objects(
     new: &Value,
 ) -> Result<Comparison, String> {
     let difference = compare(tracking.schema, ty, old, new)?;
-    let without = |set: FieldSet| match set.field("metadata") {
-        Some(node) if node.children.field("managedFields").is_some() => {
-            set.recursive_difference(&MANAGED_FIELDS)
-        }
-        _ => set,
+    let without = |mut set: FieldSet| {
+        set.subtract_below(&MANAGED_FIELDS);
+        set
     };
     Ok(Comparison {
         added: without(difference.added),

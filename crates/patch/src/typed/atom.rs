@@ -126,17 +126,49 @@ pub(crate) fn items_of(value: Option<&Value>) -> &[Value] {
 
 /// The path element of an item of a list with identity.
 pub(crate) fn item_element(schema: &Schema, list: &List, item: &Value) -> Result<Element, String> {
-    if list.list_type == ListType::Map {
-        return keyed_element(schema, list, item);
+    check_item(schema, list, item)?;
+    match list.list_type {
+        ListType::Map => Ok(keyed_element(schema, list, item)),
+        ListType::Set | ListType::Atomic => Ok(Element::Value(item.clone())),
     }
+}
+
+/// Whether an item of a list with identity can be told from others.
+pub(crate) fn check_item(schema: &Schema, list: &List, item: &Value) -> Result<(), String> {
     let refuse = |why: &str| Err(String::from(why));
-    match item {
-        Value::Map(_) | Value::Raw(_) => {
+    match (list.list_type, item) {
+        (ListType::Map, Value::Null) => refuse("associative list with keys may not have a null element"),
+        (ListType::Map, Value::Map(map)) => check_keys(schema, list, map),
+        (ListType::Map, _) => refuse("associative list with keys may not have non-map elements"),
+        (_, Value::Map(_) | Value::Raw(_)) => {
             refuse("associative list without keys has an element that's a map type")
         }
-        Value::List(_) => refuse("not supported: associative list with lists as elements"),
-        Value::Null => refuse("associative list without keys has an element that's an explicit null"),
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) => Ok(Element::Value(item.clone())),
+        (_, Value::List(_)) => refuse("not supported: associative list with lists as elements"),
+        (_, Value::Null) => refuse("associative list without keys has an element that's an explicit null"),
+        (_, Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_)) => Ok(()),
+    }
+}
+
+fn check_keys(schema: &Schema, list: &List, item: &Map) -> Result<(), String> {
+    if list.keys.iter().any(|name| item.contains(name)) {
+        return Ok(());
+    }
+    let has_default = |name: &str| key_default(schema, list.item, struct_of(schema, list)?, name);
+    if list.keys.iter().any(|name| has_default(name).is_some()) {
+        return Ok(());
+    }
+    let quoted: Vec<String> = list.keys.iter().map(|key| pintle_object::field::quote(key)).collect();
+    Err(format!(
+        "associative list with keys has an element that omits all key fields [{}] (and doesn't have default \
+         values for any key fields)",
+        quoted.join(" ")
+    ))
+}
+
+fn struct_of<'a>(schema: &'a Schema, list: &List) -> Option<&'a Struct> {
+    match schema.shape(list.item) {
+        Shape::Struct(inner) => Some(inner),
+        _ => None,
     }
 }
 
@@ -155,32 +187,15 @@ fn key_default(schema: &Schema, item: TypeId, inner: &Struct, name: &str) -> Opt
 /// Key fields that Go leaves out when empty and that OpenAPI nevertheless gives an empty default.
 const EMPTY_KEYS: [(&str, &str); 1] = [("k8s.io.api.core.v1.LocalObjectReference", "name")];
 
-fn keyed_element(schema: &Schema, list: &List, item: &Value) -> Result<Element, String> {
-    if item.is_null() {
-        return Err("associative list with keys may not have a null element".into());
-    }
-    let Some(map) = item.as_map() else {
-        return Err("associative list with keys may not have non-map elements".into());
-    };
-    let inner = match schema.shape(list.item) {
-        Shape::Struct(inner) => Some(inner),
-        _ => None,
-    };
+/// The element of an item that was checked.
+fn keyed_element(schema: &Schema, list: &List, item: &Value) -> Element {
     let mut keys: Vec<(Text, Value)> = Vec::with_capacity(list.keys.len());
     for name in &list.keys {
-        let default = || key_default(schema, list.item, inner?, name);
-        if let Some(value) = map.get(name).cloned().or_else(default) {
+        let default = || key_default(schema, list.item, struct_of(schema, list)?, name);
+        if let Some(value) = item.get(name).cloned().or_else(default) {
             keys.push((Text::from(name.as_ref()), value));
         }
     }
-    if keys.is_empty() {
-        let quoted: Vec<String> = list.keys.iter().map(|key| pintle_object::field::quote(key)).collect();
-        return Err(format!(
-            "associative list with keys has an element that omits all key fields [{}] (and doesn't have default \
-             values for any key fields)",
-            quoted.join(" ")
-        ));
-    }
     keys.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(Element::Key(keys))
+    Element::Key(keys)
 }

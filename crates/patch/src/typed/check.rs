@@ -1,7 +1,7 @@
 //! Whether an untyped tree fits its type well enough to be merged.
 
-use super::atom::{Atom, MapAtom, Ty, atom, item_element};
-use crate::fields::{Element, FieldSet};
+use super::atom::{Atom, MapAtom, Ty, atom, check_item, item_element};
+use crate::fields::FieldSet;
 use crate::go;
 use crate::tree;
 use pintle_object::{Map, Value};
@@ -11,49 +11,63 @@ use pintle_schema::model::{List, Schema, Shape, TypeId};
 /// duplicate items. `None` when all fits; the text is upstream's.
 pub fn check(schema: &Schema, ty: TypeId, value: &Value, allow_duplicates: bool) -> Option<String> {
     let mut walk = Walk { schema, allow_duplicates, path: Vec::new(), errors: Vec::new() };
-    walk.value(Ty::Of(ty), value);
-    match walk.errors.as_slice() {
-        [] => None,
-        [one] => Some(one.clone()),
-        many => Some(format!("errors:\n  {}", many.join("\n  "))),
-    }
+    walk.value(Ty::Of(ty), value, None);
+    walk.verdict()
+}
+
+/// Like `check` with duplicates allowed, of a value whose like was checked before: what they share is not looked
+/// at again.
+pub(crate) fn check_unlike(schema: &Schema, ty: TypeId, value: &Value, like: &Value) -> Option<String> {
+    let mut walk = Walk { schema, allow_duplicates: true, path: Vec::new(), errors: Vec::new() };
+    walk.value(Ty::Of(ty), value, Some(like));
+    walk.verdict()
 }
 
 struct Walk<'a, 'v> {
     schema: &'a Schema,
     allow_duplicates: bool,
-    path: Vec<Step<'v>>,
+    path: Vec<Step<'a, 'v>>,
     errors: Vec<String>,
 }
 
-enum Step<'v> {
+enum Step<'a, 'v> {
     Key(&'v str),
-    Item(Element),
+    /// An item of a list with identity.
+    Item(&'a List, &'v Value),
     Index(usize),
 }
 
 impl<'a, 'v> Walk<'a, 'v> {
-    fn value(&mut self, ty: Ty, value: &'v Value) {
+    fn verdict(self) -> Option<String> {
+        match self.errors.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            many => Some(format!("errors:\n  {}", many.join("\n  "))),
+        }
+    }
+
+    /// `like` is a value that needs no look where this one is the same.
+    fn value(&mut self, ty: Ty, value: &'v Value, like: Option<&Value>) {
         let (Ty::Of(id) | Ty::Granular(id)) = ty else { return };
-        if value.is_null() {
+        if value.is_null() || like == Some(value) {
             return;
         }
         match (atom(self.schema, ty, Some(value)), value) {
             (Atom::Scalar, _) => self.scalar(self.schema.shape(id), value),
             (Atom::List(list), Value::List(items)) => self.items(list.identity, list.item, items),
             (Atom::List(_), _) => self.complain(format!("expected list, got {}", shown(value))),
-            (Atom::Map(inner), Value::Map(map)) => self.entries(&inner, map),
+            (Atom::Map(inner), Value::Map(map)) => self.entries(&inner, map, like),
             (Atom::Map(_), Value::Raw(_)) if matches!(&*tree(value), Value::Map(_) | Value::Null) => {}
             (Atom::Map(_), _) => self.complain(format!("expected map, got {}", shown(value))),
         }
     }
 
-    fn entries(&mut self, inner: &MapAtom<'a>, map: &'v Map) {
+    fn entries(&mut self, inner: &MapAtom<'a>, map: &'v Map, like: Option<&Value>) {
         for (key, value) in map.iter() {
             let (ty, is_declared) = inner.child(key);
             self.path.push(Step::Key(key));
             if is_declared || inner.values.is_some() {
-                self.value(ty, value);
+                self.value(ty, value, like.and_then(|like| like.get(key)));
                 self.path.pop();
             } else {
                 self.complain("field not declared in schema".into());
@@ -63,26 +77,27 @@ impl<'a, 'v> Walk<'a, 'v> {
         }
     }
 
-    fn items(&mut self, identity: Option<&List>, ty: Ty, items: &'v [Value]) {
+    fn items(&mut self, identity: Option<&'a List>, ty: Ty, items: &'v [Value]) {
         let mut seen = FieldSet::new();
         for (place, item) in items.iter().enumerate() {
             let step = match identity {
                 None => Step::Index(place),
-                Some(list) => match item_element(self.schema, list, item) {
-                    Ok(element) => Step::Item(element),
+                Some(list) => match check_item(self.schema, list, item) {
+                    Ok(()) => Step::Item(list, item),
                     Err(why) => return self.complain(format!("element {place}: {why}")),
                 },
             };
-            if let Step::Item(element) = &step
+            if let Some(list) = identity
                 && !self.allow_duplicates
+                && let Ok(element) = item_element(self.schema, list, item)
             {
-                if seen.node(element).is_some() {
+                if seen.node(&element).is_some() {
                     self.complain(format!("duplicate entries for key {element}"));
                 }
-                seen.push(element.clone(), true, FieldSet::new());
+                seen.push(element, true, FieldSet::new());
             }
             self.path.push(step);
-            self.value(ty, item);
+            self.value(ty, item, None);
             self.path.pop();
         }
     }
@@ -115,7 +130,10 @@ impl<'a, 'v> Walk<'a, 'v> {
         for step in &self.path {
             match step {
                 Step::Key(key) => path.push_str(&format!(".{key}")),
-                Step::Item(element) => path.push_str(&element.to_string()),
+                Step::Item(list, item) => {
+                    let element = item_element(self.schema, list, item).expect("the item was checked");
+                    path.push_str(&element.to_string());
+                }
                 Step::Index(place) => path.push_str(&format!("[{place}]")),
             }
         }

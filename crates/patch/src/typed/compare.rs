@@ -27,6 +27,13 @@ impl Comparison {
         self.modified.union(&self.added)
     }
 
+    /// Takes from a set what the writer of the new object takes, and what is gone.
+    pub fn take_from(&self, set: &mut FieldSet) {
+        set.subtract(&self.added);
+        set.subtract(&self.modified);
+        set.subtract(&self.removed);
+    }
+
     fn push(&mut self, element: Element, mark: Mark, below: Comparison) {
         if !below.removed.is_empty() || mark.removed {
             self.removed.push(element.clone(), mark.removed, below.removed);
@@ -139,7 +146,8 @@ impl<'a> Walk<'a> {
             };
             let a = left.next_if(|(name, _)| *name == key).map(|(_, value)| value);
             let b = right.next_if(|(name, _)| *name == key).map(|(_, value)| value);
-            if is_equal_scalar(a, b) {
+            // Most fields are equal, and need no look at their type.
+            if a == b {
                 continue;
             }
             let mut below = Comparison::default();
@@ -237,16 +245,6 @@ fn leaf(old: Option<&Value>, new: Option<&Value>) -> Mark {
         removed: old.is_some() && new.is_none(),
         modified: old.is_some() && new.is_some() && old != new,
         is_leaf: true,
-    }
-}
-
-/// Most fields are equal scalars: they need no look at their type.
-fn is_equal_scalar(old: Option<&Value>, new: Option<&Value>) -> bool {
-    match (old, new) {
-        (Some(Value::Text(a)), Some(Value::Text(b))) => a == b,
-        (Some(Value::Int(a)), Some(Value::Int(b))) => a == b,
-        (Some(Value::Bool(a)), Some(Value::Bool(b))) => a == b,
-        _ => false,
     }
 }
 

@@ -9,6 +9,7 @@ mod merge;
 mod remove;
 
 pub use check::check;
+pub(crate) use check::check_unlike;
 pub use collect::fields_of;
 pub use compare::{Comparison, compare};
 pub(crate) use merge::merge;

@@ -1,0 +1,124 @@
+//! A quick reader of FieldsV1 in the form that servers write: compact, sorted, nothing but maps. Whatever looks
+//! otherwise is left to the reader that knows all of JSON and says what is wrong.
+//!
+//! Every update of an object reads what all of its managers own, so this is the hot path of managed fields.
+
+use super::element::Element;
+use super::set::FieldSet;
+use pintle_object::{Value, json};
+
+/// Sets nest this deep at most here; deeper ones take the other way.
+const DEPTH_MAX: usize = 64;
+
+pub(super) fn parse(document: &str) -> Option<FieldSet> {
+    let mut cursor = Cursor { text: document, place: 0 };
+    let (set, _) = cursor.set(0)?;
+    (cursor.place == document.len()).then_some(set)
+}
+
+struct Cursor<'a> {
+    text: &'a str,
+    place: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// The set below a key, and whether the key's own path is in the set.
+    fn set(&mut self, depth: usize) -> Option<(FieldSet, bool)> {
+        self.expect(b'{')?;
+        if self.take(b'}') {
+            return Some((FieldSet::new(), true));
+        }
+        if depth > DEPTH_MAX {
+            return None;
+        }
+        let mut set = FieldSet::new();
+        let mut is_member = false;
+        loop {
+            let (key, is_escaped) = self.key()?;
+            self.expect(b':')?;
+            if key == "." {
+                self.expect(b'{')?;
+                self.expect(b'}')?;
+                is_member = true;
+            } else {
+                let element = if is_escaped { escaped(key)? } else { Element::parse(key).ok()? };
+                let (children, is_child_member) = self.set(depth + 1)?;
+                set.push(element, is_child_member, children);
+            }
+            if !self.take(b',') {
+                self.expect(b'}')?;
+                return Some((set, is_member));
+            }
+        }
+    }
+
+    /// What stands between two quotes, and whether there are escapes in it.
+    fn key(&mut self) -> Option<(&'a str, bool)> {
+        self.expect(b'"')?;
+        let rest = self.text.get(self.place..)?;
+        let mut is_escaped = false;
+        let mut bytes = rest.bytes().enumerate();
+        loop {
+            match bytes.next()? {
+                (len, b'"') => {
+                    self.place += len + 1;
+                    return Some((rest.get(..len)?, is_escaped));
+                }
+                (_, b'\\') => {
+                    is_escaped = true;
+                    bytes.next()?;
+                }
+                (_, byte) if byte < b' ' => return None,
+                _ => {}
+            }
+        }
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let is_next = self.text.as_bytes().get(self.place) == Some(&byte);
+        self.place += usize::from(is_next);
+        is_next
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        self.take(byte).then_some(())
+    }
+}
+
+/// Keys of list items hold quotes, as `k:{\"name\":\"a\"}`.
+fn escaped(key: &str) -> Option<Element> {
+    match json::parse(format!("\"{key}\"").as_bytes()).ok()? {
+        Value::Text(text) => Element::parse(&text).ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_servers_write_is_read_and_the_rest_is_not() {
+        let cases = [
+            ("{}", true),
+            (r#"{"f:a":{}}"#, true),
+            (
+                r#"{"f:a":{".":{},"k:{\"name\":\"x\",\"port\":1}":{".":{},"f:b":{}},"v:\"y\"":{},"i:3":{}}}"#,
+                true,
+            ),
+            (r#"{"f:é\u0041":{}}"#, true),
+            (r#"{"f:a":null}"#, false),
+            (r#"{"f:a": {}}"#, false),
+            (r#"{"f:a":{}"#, false),
+            (r#"{"f:a":{}}}"#, false),
+            (r#"{"x:a":{}}"#, false),
+            (r#"{"f:a":{".":1}}"#, false),
+            ("", false),
+        ];
+        for (document, expected) in cases {
+            assert_eq!(parse(document).is_some(), expected, "{document}");
+        }
+        let document = r#"{"f:a":{".":{},"k:{\"name\":\"x\"}":{".":{},"f:b":{}}},"f:c":{"v:1":{}}}"#;
+        assert_eq!(parse(document).map(|set| set.to_json()).as_deref(), Some(document));
+    }
+}
