@@ -31,6 +31,59 @@ fn two_servers_on_one_etcd_see_each_others_writes_at_once() {
 }
 
 #[test]
+fn a_namespace_of_one_server_is_known_to_the_other_at_once() {
+    let Some(etcd) = Etcd::start() else { return };
+    let (one, other) = (on(&etcd), on(&etcd));
+    let (one, other) = (one.admin(), other.admin());
+    for round in 0..10 {
+        let name = format!("n{round}");
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        assert_eq!(one.post("/api/v1/namespaces", &namespace).status, 201);
+        let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}});
+        let made = other.post(&format!("/api/v1/namespaces/{name}/configmaps"), &body);
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+}
+
+/// Writes an authority, and certificates that it signed for a server and a client.
+fn certificates(dir: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+    let (authority_key, mut authority) = (rcgen::KeyPair::generate()?, rcgen::CertificateParams::default());
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    std::fs::write(dir.join("ca.crt"), authority.self_signed(&authority_key)?.pem())?;
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    for name in ["server", "client"] {
+        let key = rcgen::KeyPair::generate()?;
+        let certificate =
+            rcgen::CertificateParams::new(vec!["127.0.0.1".into()])?.signed_by(&key, &issuer)?;
+        std::fs::write(dir.join(format!("{name}.crt")), certificate.pem())?;
+        std::fs::write(dir.join(format!("{name}.key")), key.serialize_pem())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn etcd_is_spoken_to_with_certificates() {
+    let dir = tempfile::tempdir().unwrap();
+    certificates(dir.path()).unwrap();
+    let flag = |name: &str, file: &str| format!("--{name}={}", dir.path().join(file).display());
+    let its_flags = [
+        flag("cert-file", "server.crt"),
+        flag("key-file", "server.key"),
+        flag("trusted-ca-file", "ca.crt"),
+        String::from("--client-cert-auth"),
+    ];
+    let Some(etcd) = Etcd::with_tls(&its_flags.each_ref().map(String::as_str)) else { return };
+    let our_flags = [
+        format!("--etcd-servers={}", etcd.url()),
+        flag("etcd-cafile", "ca.crt"),
+        flag("etcd-certfile", "client.crt"),
+        flag("etcd-keyfile", "client.key"),
+    ];
+    let server = Server::with_flags(&our_flags.each_ref().map(String::as_str));
+    assert_eq!(server.admin().get("/api/v1/namespaces/default").status, 200);
+}
+
+#[test]
 fn everything_is_there_for_the_next_server() {
     let Some(etcd) = Etcd::start() else { return };
     let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kept"}});

@@ -9,7 +9,7 @@ use pintle_object::Text;
 use pintle_store::backend::sqlite::Sqlite;
 use pintle_store::{
     Change, CollectionId, Digest, Digester, Expected, Interest, Key, Object, Options, Step, Store, WatchFrom,
-    Watcher, Write,
+    Watcher, Write, etcd,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let objects = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(RECOVERED);
     let parent = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime starts");
     if let Ok(path) = std::env::var(RECOVER) {
         return runtime.block_on(recover(Path::new(&path), objects));
@@ -43,6 +43,7 @@ fn main() {
         writes(&directory.path().join("writes")).await;
         fan_out(&directory.path().join("fan-out")).await;
         recovery(&directory.path().join("recovery"), objects).await;
+        on_etcd().await;
     });
 }
 
@@ -79,6 +80,28 @@ async fn writes(path: &Path) {
     updates(&store, 20_000).await;
     rate("durable updates of 1 KB, 100 in flight", 20_000, start.elapsed());
     store.close().await;
+}
+
+/// Writes and a start on etcd, where there is one.
+async fn on_etcd() {
+    let Some(etcd) = pintle_testkit::Etcd::with_flags(&["--quota-backend-bytes=4000000000"]) else { return };
+    let store = Arc::new(connect(&etcd.url()).await);
+    let (elapsed, mut latencies) = burst(&store, "burst", 20_000, 1_000).await;
+    rate("etcd: creates of 1 KB, 100 in flight", 20_000, elapsed);
+    report("  p99", percentile(&mut latencies, 99));
+    burst(&store, "large", 20_000, RECOVERED_SIZE).await;
+    store.close().await;
+    let (start, cpu) = (Instant::now(), cpu_time());
+    let store = connect(&etcd.url()).await;
+    report("etcd: start with 20,000 objects of 1 KB and of 10 KB", start.elapsed());
+    report("  CPU", cpu_time().saturating_sub(cpu));
+    store.close().await;
+}
+
+async fn connect(url: &str) -> Store {
+    let etcd = etcd::Options { servers: vec![url.into()], ..etcd::Options::default() };
+    let store = Store::connect(&etcd, vec![PREFIX.into()], Arc::new(Plain), Options::default()).await;
+    store.expect("etcd answers")
 }
 
 async fn burst(store: &Arc<Store>, namespace: &str, count: usize, size: usize) -> (Duration, Vec<Duration>) {

@@ -1,6 +1,6 @@
 //! Create: from a decoded body to a durable object.
 
-use crate::admission::Operation;
+use crate::admission::{Attributes, Operation};
 use crate::call::{Call, Written};
 use crate::engine::{Engine, Served, Target};
 use crate::kinds::Context;
@@ -36,7 +36,7 @@ impl Engine {
         let name = meta::name(&draft).to_string();
         let named = Target { name: if target.name.is_empty() { &name } else { target.name }, ..target };
         let attributes = call.attributes(Operation::Create, named, None, None);
-        self.admission().mutate(self, attributes, &mut draft, &mut call.warnings).await?;
+        self.complete(attributes, &mut draft, &mut call.warnings).await?;
         call.dedup_owners(&mut draft, true);
 
         let is_generated =
@@ -48,6 +48,28 @@ impl Engine {
             }
         }
         self.create_once(&named, draft, has_labels, call).await
+    }
+
+    /// Lets plugins complete a draft. What one of them misses, another server may just have made.
+    async fn complete(
+        &self,
+        attributes: Attributes<'_>,
+        draft: &mut Value,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Status> {
+        if !self.store.is_shared() {
+            return self.admission().mutate(self, attributes, draft, warnings).await;
+        }
+        let (before, warned) = (draft.clone(), warnings.len());
+        match self.admission().mutate(self, attributes, draft, warnings).await {
+            Err(status) if status.reason == Reason::NotFound => {
+                self.store.catch_up().await.map_err(store_failed)?;
+                *draft = before;
+                warnings.truncate(warned);
+                self.admission().mutate(self, attributes, draft, warnings).await
+            }
+            result => result,
+        }
     }
 
     /// One attempt: fills, prepares, validates and stores a draft.

@@ -18,6 +18,9 @@ pub struct Etcd {
     dir: TempDir,
     binary: PathBuf,
     port: u16,
+    /// Answers checks of health in the clear.
+    health_port: u16,
+    scheme: &'static str,
     flags: Vec<String>,
     keeper: Option<Child>,
 }
@@ -29,13 +32,30 @@ impl Etcd {
     }
 
     pub fn with_flags(flags: &[&str]) -> Option<Etcd> {
+        Etcd::serving("http", flags)
+    }
+
+    /// Speaks TLS, with the certificates that the flags name.
+    pub fn with_tls(flags: &[&str]) -> Option<Etcd> {
+        Etcd::serving("https", flags)
+    }
+
+    fn serving(scheme: &'static str, flags: &[&str]) -> Option<Etcd> {
         let Some(binary) = etcd_binary() else {
             eprintln!("there is no etcd on this machine: what needs it is not tested");
             return None;
         };
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let flags = flags.iter().map(ToString::to_string).collect();
-        let mut etcd = Etcd { dir, binary, port: free_port(), flags, keeper: None };
+        let mut etcd = Etcd {
+            dir,
+            binary,
+            port: free_port(),
+            health_port: free_port(),
+            scheme,
+            flags,
+            keeper: None,
+        };
         etcd.spawn();
         Some(etcd)
     }
@@ -51,6 +71,7 @@ impl Etcd {
             .arg("--data-dir")
             .arg(self.dir.path().join("data"))
             .args(["--listen-client-urls", &url, "--advertise-client-urls", &url])
+            .args(["--listen-metrics-urls", &format!("http://127.0.0.1:{}", self.health_port)])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
             .args(["--initial-cluster", &format!("default={peer}"), "--log-level", "error"])
             .args(&self.flags)
@@ -77,12 +98,12 @@ impl Etcd {
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 
     fn is_healthy(&self) -> bool {
         let ask = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+            let mut stream = TcpStream::connect(("127.0.0.1", self.health_port))?;
             stream.set_read_timeout(Some(Duration::from_secs(2)))?;
             stream.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
             let mut answer = String::new();

@@ -2,10 +2,10 @@
 
 use crate::backend::{Error, Row};
 use crate::etcd::client::{Client, Failure, Repeat};
-use crate::etcd::load::Reader;
+use crate::etcd::load::{Page, Reader};
 use crate::etcd::wire::{
     self, Compare, DeleteRequest, LeaseGrantRequest, LeaseGrantResponse, LeaseTtlRequest, LeaseTtlResponse,
-    Number, Op, Operation, PutRequest, RangeRequest, RangeResponse, Target, TxnRequest, TxnResponse,
+    Number, Op, Operation, PutRequest, Target, TxnRequest, TxnResponse,
 };
 use crate::etcd::{Keys, Options};
 use crate::object::Revision;
@@ -26,24 +26,26 @@ type Batches = mpsc::Sender<Result<Vec<Row>, Error>>;
 /// Sends everything that etcd holds at one revision, which it tells.
 pub(crate) async fn export(options: &Options, batches: Batches) -> Result<Revision, Error> {
     let reader = reader(options)?;
-    let head = reader.head().await.map_err(failed)?;
-    let revision = wire::of_header(head.header.as_ref());
+    let (revision, pages) = reader.read_ahead("/registry/").await.map_err(failed)?;
     tokio::spawn(async move {
-        if let Err(failure) = send(&reader, revision, &batches).await {
+        if let Err(failure) = send(&reader.client, pages, &batches).await {
             let _ = batches.send(Err(failed(failure))).await;
         }
     });
     Ok(revision)
 }
 
-async fn send(reader: &Reader, revision: Revision, batches: &Batches) -> Result<(), Failure> {
-    let mut loader = reader.load("/registry/", revision);
+async fn send(
+    client: &Client,
+    mut pages: mpsc::Receiver<Result<Page, Failure>>,
+    batches: &Batches,
+) -> Result<(), Failure> {
     let mut ends = HashMap::new();
-    while let Some(page) = loader.page().await? {
+    while let Some(page) = pages.recv().await.transpose()? {
         let mut rows = Vec::with_capacity(page.len());
         for (mut row, lease) in page {
             if lease != 0 {
-                row.expires = Some(end_of(&reader.client, lease, &mut ends).await?);
+                row.expires = Some(end_of(client, lease, &mut ends).await?);
             }
             rows.push(row);
         }
@@ -154,15 +156,6 @@ impl Import {
         let delete = single(Operation::Delete(DeleteRequest { key }));
         let call = self.reader.client.call::<_, TxnResponse>(wire::TXN, delete, Repeat::Always);
         call.await.map(|_| ()).map_err(failed)
-    }
-}
-
-impl Reader {
-    /// etcd's revision, and how many keys are below the prefix.
-    async fn head(&self) -> Result<RangeResponse, Failure> {
-        let (key, range_end) = self.range();
-        let ask = RangeRequest { key, range_end, count_only: true, ..RangeRequest::default() };
-        self.client.call(wire::RANGE, ask, Repeat::Always).await
     }
 }
 

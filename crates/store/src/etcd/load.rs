@@ -6,12 +6,18 @@ use crate::etcd::client::{Client, Failure, Repeat};
 use crate::etcd::wire::{self, KeyValue, RangeRequest, RangeResponse};
 use crate::object::Revision;
 use bytes::Bytes;
+use tokio::sync::mpsc;
 
 /// Keys of a page: the first, before the size of objects is known, and the most.
 const KEYS_FIRST: usize = 500;
 const KEYS_MAX: usize = 10_000;
 /// Bytes that a page should have, about.
 const PAGE_BYTES: usize = 8 << 20;
+/// Pages that wait to be used.
+const PAGES_AHEAD: usize = 1;
+
+/// Rows with their leases.
+pub(crate) type Page = Vec<(Row, i64)>;
 
 /// Reads ranges of keys.
 #[derive(Clone)]
@@ -28,8 +34,6 @@ pub(crate) struct Loader<'a> {
     limit: usize,
     /// Zero until it is known.
     pub revision: Revision,
-    /// How many keys there are, as of the first page.
-    pub count: i64,
     is_done: bool,
 }
 
@@ -38,7 +42,34 @@ impl Reader {
     pub fn load(&self, prefix: &str, revision: Revision) -> Loader<'_> {
         let next = self.keys.outer(prefix);
         let end = wire::prefix_end(&next);
-        Loader { reader: self, next, end, limit: KEYS_FIRST, revision, count: 0, is_done: false }
+        Loader { reader: self, next, end, limit: KEYS_FIRST, revision, is_done: false }
+    }
+
+    /// Everything below a prefix at one revision, which it tells: a page is read while the one before is used.
+    pub async fn read_ahead(
+        &self,
+        prefix: &'static str,
+    ) -> Result<(Revision, mpsc::Receiver<Result<Page, Failure>>), Failure> {
+        let revision = wire::of_header(self.head().await?.header.as_ref());
+        let (sender, pages) = mpsc::channel(PAGES_AHEAD);
+        let reader = self.clone();
+        tokio::spawn(async move {
+            let mut loader = reader.load(prefix, revision);
+            while let Some(page) = loader.page().await.transpose() {
+                let is_last = page.is_err();
+                if sender.send(page).await.is_err() || is_last {
+                    break;
+                }
+            }
+        });
+        Ok((revision, pages))
+    }
+
+    /// etcd's revision, and how many keys are below the prefix.
+    pub async fn head(&self) -> Result<RangeResponse, Failure> {
+        let (key, range_end) = self.range();
+        let ask = RangeRequest { key, range_end, count_only: true, ..RangeRequest::default() };
+        self.client.call(wire::RANGE, ask, Repeat::Always).await
     }
 
     /// All keys of the store, as etcd wants them.
@@ -63,7 +94,7 @@ impl Reader {
 
 impl Loader<'_> {
     /// The next page's rows with their leases; `None` after the last.
-    pub async fn page(&mut self) -> Result<Option<Vec<(Row, i64)>>, Failure> {
+    pub async fn page(&mut self) -> Result<Option<Page>, Failure> {
         if self.is_done {
             return Ok(None);
         }
@@ -78,7 +109,6 @@ impl Loader<'_> {
         if self.revision == Revision(0) {
             self.revision = wire::of_header(page.header.as_ref());
         }
-        self.count = self.count.max(page.count);
         self.is_done = !page.more;
         if let Some(last) = page.kvs.last() {
             self.next = [last.key.as_slice(), &[0]].concat();

@@ -86,9 +86,9 @@ async fn fill(
     recovery: &mut Recovery,
     digester: &dyn Digester,
 ) -> Result<Revision, Failure> {
-    let mut loader = reader.load("/registry/", Revision(0));
-    while let Some(page) = loader.page().await? {
+    let (revision, mut pages) = reader.read_ahead("/registry/").await?;
+    while let Some(page) = pages.recv().await.transpose()? {
         page.into_iter().for_each(|(row, _)| recovery.add(row, digester));
     }
-    Ok(loader.revision)
+    Ok(revision)
 }
