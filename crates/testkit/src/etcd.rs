@@ -47,15 +47,8 @@ impl Etcd {
         };
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let flags = flags.iter().map(ToString::to_string).collect();
-        let mut etcd = Etcd {
-            dir,
-            binary,
-            port: free_port(),
-            health_port: free_port(),
-            scheme,
-            flags,
-            keeper: None,
-        };
+        let mut etcd =
+            Etcd { dir, binary, port: free_port(), health_port: free_port(), scheme, flags, keeper: None };
         etcd.spawn();
         Some(etcd)
     }
