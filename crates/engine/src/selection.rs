@@ -114,7 +114,8 @@ fn field(served: &Served, label: &str) -> Result<Field, Status> {
         "metadata.namespace" if has_namespace => return Ok(Field::Namespace),
         _ => {}
     }
-    let refuse = || Status::bad_request(kinds::unknown_label(&served.gvk(), !labels.is_empty(), label));
+    let is_plain = !labels.is_empty() || served.custom.is_some();
+    let refuse = || Status::bad_request(kinds::unknown_label(&served.gvk(), is_plain, label));
     labels.iter().find(|field| field.label == label).ok_or_else(refuse)?;
     let stored = kinds::stored_label(&served.gvk(), label);
     served.fields.iter().position(|field| field.label == stored.as_ref()).map(Field::Value).ok_or_else(refuse)

@@ -4,9 +4,11 @@ use super::path::Path as JsonPath;
 use super::{Scale, at};
 use crate::kinds::{Context, Rules, cells, keep};
 use crate::validation::{NameRule, meta};
+use pintle_object::field::quote;
 use pintle_object::time::Time;
-use pintle_object::{FieldErrors, GroupVersionKind, Path, Value, json};
+use pintle_object::{FieldErrors, GroupVersionKind, Path, Value, content, json};
 use pintle_schema::custom::Custom as Schema;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(crate) struct CustomRules {
@@ -89,12 +91,17 @@ impl Rules for CustomRules {
         let path = ["metadata", "finalizers"];
         let before = old.map_or(&[][..], |old| old.list_at(&path));
         let added = new.list_at(&path).iter().filter(|finalizer| !before.contains(finalizer));
-        for name in added.filter_map(Value::as_str).filter(|name| !is_qualified(name)) {
-            warnings.push(format!(
-                "metadata.finalizers: {}: prefer a domain-qualified finalizer name to avoid accidental conflicts with \
-                 other finalizer writers",
-                pintle_object::field::quote(name)
-            ));
+        let added: BTreeSet<&str> = added.filter_map(Value::as_str).collect();
+        for name in added {
+            let mut warn = |why: &str| warnings.push(format!("metadata.finalizers: {}: {why}", quote(name)));
+            content::label_key(name).iter().for_each(|message| warn(message));
+            if !is_qualified(name) {
+                let path = if name.contains('.') { " including a path (/)" } else { "" };
+                warn(&format!(
+                    "prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other \
+                     finalizer writers"
+                ));
+            }
         }
     }
 

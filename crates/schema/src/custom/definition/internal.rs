@@ -119,6 +119,11 @@ pub fn props(props: &Value) -> String {
     object(&PROPS, props)
 }
 
+/// The value of `items`.
+pub fn items(value: &Value) -> String {
+    Form::OrArray.show(Some(value))
+}
+
 /// `spec.versions` without what all versions have in common.
 pub fn versions(list: Option<&Value>) -> String {
     match list.and_then(Value::as_list) {

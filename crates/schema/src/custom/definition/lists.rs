@@ -1,6 +1,7 @@
 //! Kinds of lists and maps: `x-kubernetes-list-type`, its keys, and `x-kubernetes-map-type`.
 
-use super::Strictness;
+use super::{Strictness, internal};
+use pintle_object::field::Shown;
 use pintle_object::{FieldErrors, Path, Value};
 
 const LIST: &str = "x-kubernetes-list-type";
@@ -80,11 +81,8 @@ fn map_list(props: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
         return;
     };
     if items.as_map().is_none() {
-        errors.invalid(
-            &path_of_items,
-            items,
-            "must only have a single schema if x-kubernetes-list-type is map",
-        );
+        let why = "must only have a single schema if x-kubernetes-list-type is map";
+        errors.invalid(&path_of_items, Shown(internal::items(items)), why);
         return;
     }
     let ty = items.str_at(&["type"]);
