@@ -28,12 +28,13 @@ impl Rules for PersistentVolumeClaim {
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate_strict(object, self.name_rule(), errors);
-        claim::spec(object.get("spec").unwrap_or(&Value::Null), &SPEC, false, errors);
+        claim::spec(object.get("spec").unwrap_or(&Value::Null), None, &SPEC, errors);
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update_strict(new, old, errors);
-        self.validate(new, errors);
+        meta::validate_strict(new, self.name_rule(), errors);
+        claim::spec(new.get("spec").unwrap_or(&Value::Null), old.get("spec"), &SPEC, errors);
         keep_spec(new, old, errors);
     }
 

@@ -166,7 +166,7 @@ fn validate_spec(spec: &Value, is_new: bool, errors: &mut FieldErrors) {
     for (index, template) in templates.iter().enumerate() {
         let path = claims.index(index);
         let inner = template.get("spec").unwrap_or(&Value::Null);
-        claim::spec(inner, &path.child("spec"), true, errors);
+        claim::spec(inner, None, &path.child("spec"), errors);
     }
     let template = spec.get("template").unwrap_or(&Value::Null);
     if let Some(selector) = workload::selector(spec, true, "statefulset", "", errors) {

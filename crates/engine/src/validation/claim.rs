@@ -9,9 +9,12 @@ use pintle_object::{FieldErrors, Path, Value, content};
 pub const ACCESS_MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
 pub const VOLUME_MODES: [&str; 2] = ["Block", "Filesystem"];
 
-/// Checks a claim's spec.
-pub fn spec(spec: &Value, path: &Path<'_>, is_template: bool, errors: &mut FieldErrors) {
-    let _ = is_template;
+/// Checks a claim's spec; groups of data sources go unchecked where the old spec has any.
+pub fn spec(spec: &Value, old: Option<&Value>, path: &Path<'_>, errors: &mut FieldErrors) {
+    let has_group = |spec: &Value| {
+        ["dataSource", "dataSourceRef"].into_iter().any(|field| present(spec, &[field, "apiGroup"]).is_some())
+    };
+    let checks_group = !old.is_some_and(has_group);
     access_modes(spec, "at least 1 access mode is required", path, errors);
     if let Some(selector) = present(spec, &["selector"]) {
         validate_label_selector(selector, &path.child("selector"), false, errors);
@@ -30,7 +33,7 @@ pub fn spec(spec: &Value, path: &Path<'_>, is_template: bool, errors: &mut Field
     }
     for field in ["dataSource", "dataSourceRef"] {
         if let Some(source) = present(spec, &[field]) {
-            data_source(source, field, &path.child(field), errors);
+            data_source(source, field, checks_group, &path.child(field), errors);
         }
     }
     both_sources(spec, path, errors);
@@ -74,7 +77,7 @@ fn class(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-fn data_source(source: &Value, field: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+fn data_source(source: &Value, field: &str, checks_group: bool, path: &Path<'_>, errors: &mut FieldErrors) {
     for part in ["name", "kind"] {
         if source.str_at(&[part]).is_empty() {
             errors.required(&path.child(part), "");
@@ -88,7 +91,7 @@ fn data_source(source: &Value, field: &str, path: &Path<'_>, errors: &mut FieldE
             "must be 'PersistentVolumeClaim' when referencing the default apiGroup",
         );
     }
-    if !group.is_empty() {
+    if checks_group && !group.is_empty() {
         invalid_all(content::dns1123_subdomain(group), group, &path.child("apiGroup"), errors);
     }
     let namespace = source.str_at(&["namespace"]);

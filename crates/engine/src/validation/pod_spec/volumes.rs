@@ -294,7 +294,7 @@ fn ephemeral(
         None => errors.required(&path, ""),
         Some(template) => {
             crate::validation::meta::template_fields(template, &path.child("metadata"), errors);
-            claim::spec(template.get("spec").unwrap_or(&Value::Null), &path.child("spec"), true, errors);
+            claim::spec(template.get("spec").unwrap_or(&Value::Null), None, &path.child("spec"), errors);
         }
     }
     let pod_name = owner.pod.map_or("", |pod| pod.str_at(&["metadata", "name"]));
