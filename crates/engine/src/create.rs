@@ -142,6 +142,7 @@ impl Engine {
         if served.rules.has_generation() {
             meta::set_generation(draft, 1);
         }
+        served.rules.prepare_warnings(draft, &mut call.warnings);
         served.rules.prepare_create(draft, &Context { has_labels, ..call.context(target) });
         self.settle(served, draft);
 

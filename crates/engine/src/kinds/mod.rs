@@ -106,6 +106,11 @@ pub trait Rules: Send + Sync {
         let _ = object;
     }
 
+    /// Texts of warnings about what the preparation of a new object makes up for.
+    fn prepare_warnings(&self, object: &Value, out: &mut Vec<String>) {
+        let _ = (object, out);
+    }
+
     /// Clears and sets what a create may not choose: most kinds drop `status`.
     /// `metadata.generation` is 1 already where the kind has generations.
     fn prepare_create(&self, object: &mut Value, context: &Context<'_>) {

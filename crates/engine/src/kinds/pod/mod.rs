@@ -3,6 +3,7 @@
 mod cells;
 mod defaults;
 mod labels;
+mod profiles;
 mod qos;
 mod status;
 mod subresource;
@@ -23,6 +24,10 @@ impl Rules for Pod {
         defaults::default_pod(object);
     }
 
+    fn prepare_warnings(&self, object: &Value, out: &mut Vec<String>) {
+        profiles::warnings(object, out);
+    }
+
     fn prepare_create(&self, object: &mut Value, context: &Context<'_>) {
         let mut status = Map::new();
         status.insert("phase", "Pending");
@@ -32,6 +37,7 @@ impl Rules for Pod {
         }
         object.set(&["status"], status);
         labels::merge_label_keys(object);
+        profiles::fill(object);
     }
 
     fn prepare_update(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {

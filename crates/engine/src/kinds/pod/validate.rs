@@ -34,6 +34,7 @@ pub fn create(pod: &Value, errors: &mut FieldErrors) {
         let why = "cannot be set until all schedulingGates have been cleared";
         errors.forbidden(&SPEC.child("nodeName"), why);
     }
+    pod_spec::same_profiles(pod, &SPEC, errors);
 }
 
 /// Tokens are those of a service account.

@@ -1,6 +1,7 @@
 //! Pod specs, of pods and of the templates of workloads.
 
 mod affinity;
+mod annotations;
 mod container;
 mod env;
 mod lifecycle;
@@ -13,11 +14,12 @@ mod volumes;
 mod warnings;
 
 pub use affinity::node_selector;
+pub use annotations::{Unsaid, pod_annotations, same_profiles, unsaid};
 pub use container::only_for_pod;
 pub use placement::tolerations;
 pub use resources::requirements;
 pub(super) use volumes::host_path;
-pub use warnings::{APP_ARMOR, APP_ARMOR_DEPRECATED, warnings};
+pub use warnings::{APP_ARMOR_DEPRECATED, warnings};
 
 use super::check::{invalid_all, present};
 use super::{meta, resources as names};
@@ -37,30 +39,13 @@ pub fn template(template: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     pod_annotations(template, &path.child("annotations"), errors);
     let spec = template.get("spec").unwrap_or(&Value::Null);
     pod_spec(spec, Owner { pod: None }, &path.child("spec"), errors);
+    same_profiles(template, &path.child("spec"), errors);
     if !spec.list_at(&["ephemeralContainers"]).is_empty() {
         let path = path.child("spec");
         errors.forbidden(
             &path.child("ephemeralContainers"),
             "ephemeral containers not allowed in pod template",
         );
-    }
-}
-
-/// Checks annotations that mean something to pods.
-pub fn pod_annotations(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    const MIRROR: &str = "kubernetes.io/config.mirror";
-    const COST: &str = "controller.kubernetes.io/pod-deletion-cost";
-    let annotation = |key: &str| object.at(&["metadata", "annotations", key]).and_then(Value::as_str);
-    if let Some(value) = annotation(MIRROR)
-        && object.str_at(&["spec", "nodeName"]).is_empty()
-    {
-        errors.invalid(&path.key(MIRROR), value, "must set spec.nodeName if mirror pod annotation is set");
-    }
-    if let Some(value) = annotation(COST) {
-        let is_padded = value.starts_with('+') || (value.starts_with('0') && value.len() > 1);
-        if is_padded || value.parse::<i32>().is_err() {
-            errors.invalid(&path.key(COST), value, "must be a 32bit integer");
-        }
     }
 }
 

@@ -7,8 +7,8 @@ use pintle_object::field::quote;
 use pintle_object::{Path, Value};
 
 const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
-const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
-const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
+pub const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
+pub const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
 pub const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 
 /// Warnings about a pod, or about the template at a path.
@@ -35,7 +35,7 @@ pub fn warnings(owner: &Value, path: &Path<'_>, out: &mut Vec<String>) {
     null_selectors(spec, &spec_path.child("affinity"), out);
 }
 
-fn each_container(spec: &Value, path: &Path<'_>, visit: &mut dyn FnMut(&Value, &Path<'_>)) {
+pub fn each_container(spec: &Value, path: &Path<'_>, visit: &mut dyn FnMut(&Value, &Path<'_>)) {
     for list in CONTAINER_LISTS {
         let path = path.child(list);
         for (index, container) in spec.list_at(&[list]).iter().enumerate() {
