@@ -50,8 +50,7 @@ impl Plugin for CertificateSubjectRestriction {
         if !is_asked || object.str_at(&["spec", "signerName"]) != CLIENT_SIGNER {
             return Ok(());
         }
-        let der = pem_content(object.str_at(&["spec", "request"])).unwrap_or_default();
-        let Some(organizations) = organizations(&der) else { return Ok(()) };
+        let Some(organizations) = subject(object, ORGANIZATION) else { return Ok(()) };
         if !organizations.iter().any(|organization| organization == MASTERS.as_bytes()) {
             return Ok(());
         }
@@ -98,15 +97,23 @@ fn pem_content(text: &str) -> Option<Vec<u8>> {
     bytes::decode(&content).ok()
 }
 
-/// The organizations in the subject of a certificate request: an attribute of this identifier each.
+/// Identifiers of attributes of a subject, in DER.
+const ORGANIZATION: &[u8] = &[0x55, 0x04, 0x0a];
+pub const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+
+/// The values of an attribute in the subject of a request; `None` when it is no request.
+pub fn subject(object: &Value, identifier: &[u8]) -> Option<Vec<Vec<u8>>> {
+    attributes(&pem_content(object.str_at(&["spec", "request"]))?, identifier)
+}
+
+/// Of a certificate request:
 ///
 /// ```text
 /// SEQUENCE { SEQUENCE { version, SEQUENCE { SET { SEQUENCE { 2.5.4.10, "system:masters" } } ... } ... } ... }
 /// ```
-fn organizations(der: &[u8]) -> Option<Vec<Vec<u8>>> {
+fn attributes(der: &[u8], wanted: &[u8]) -> Option<Vec<Vec<u8>>> {
     const SEQUENCE: u8 = 0x30;
     const SET: u8 = 0x31;
-    const ORGANIZATION: [u8; 3] = [0x55, 0x04, 0x0a];
     let (request, _) = element(der, SEQUENCE)?;
     let (info, _) = element(request, SEQUENCE)?;
     let (_, after_version) = element(info, 0x02)?;
@@ -120,7 +127,7 @@ fn organizations(der: &[u8]) -> Option<Vec<Vec<u8>>> {
             names = rest;
             let (identifier, value) = element(name, 0x06)?;
             let (_, content, _) = any_element(value)?;
-            if identifier == ORGANIZATION {
+            if identifier == wanted {
                 found.push(content.to_vec());
             }
         }
@@ -163,9 +170,9 @@ mod tests {
         let subject = wrap(0x30, &[name(0x03, b"me"), name(0x0a, b"dev")].concat());
         let info = wrap(0x30, &[wrap(0x02, &[0]), subject].concat());
         let request = wrap(0x30, &info);
-        assert_eq!(organizations(&request), Some(vec![b"dev".to_vec()]));
-        assert_eq!(organizations(b"no request"), None);
-        assert_eq!(organizations(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]), None);
+        assert_eq!(attributes(&request, ORGANIZATION), Some(vec![b"dev".to_vec()]));
+        assert_eq!(attributes(b"no request", ORGANIZATION), None);
+        assert_eq!(attributes(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], ORGANIZATION), None);
     }
 
     fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! NodeRestriction: a kubelet writes its own node, the pods on it, and what belongs to those.
 
+use super::certificates;
 use crate::chain::Plugin;
 use crate::request::{Request, not_found};
 use pintle_access::{Attributes, Decision, node};
@@ -59,6 +60,7 @@ impl Plugin for NodeRestriction {
             ("storage.k8s.io", "csinodes") => {
                 write.own_name("can only access CSINode with the same name as the requesting node")
             }
+            ("certificates.k8s.io", "certificatesigningrequests") => write.signing_request(),
             ("resource.k8s.io", "resourceslices") => write.slice(),
             _ => Ok(()),
         }
@@ -75,6 +77,24 @@ struct Write<'a> {
 impl Write<'_> {
     fn refuse(&self, why: impl std::fmt::Display) -> Result<(), Status> {
         Err(self.request.forbidden(self.object, why))
+    }
+
+    /// A node has certificates for itself.
+    fn signing_request(&self) -> Result<(), Status> {
+        const SIGNERS: [&str; 2] =
+            ["kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet"];
+        let is_for_kubelets = SIGNERS.contains(&self.object.str_at(&["spec", "signerName"]));
+        if self.operation() != Operation::Create || !self.request.subresource().is_empty() || !is_for_kubelets
+        {
+            return Ok(());
+        }
+        let names = certificates::subject(self.object, certificates::COMMON_NAME);
+        let wanted = format!("system:node:{}", self.node);
+        match names {
+            None => self.refuse("unable to parse csr"),
+            Some(names) if names.last().map(Vec::as_slice) == Some(wanted.as_bytes()) => Ok(()),
+            Some(_) => self.refuse(format!("can only create a node CSR with CN={wanted}")),
+        }
     }
 
     fn operation(&self) -> Operation {

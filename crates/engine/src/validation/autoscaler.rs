@@ -158,7 +158,7 @@ fn source(field: &str, source: &Value, path: &Path<'_>, errors: &mut FieldErrors
         "pods" => {
             metric_name(source, path, errors);
             metric_target(target, &target_path, errors);
-            if sign(target, "averageValue") != Some(1) {
+            if !has("averageValue") {
                 let why = "must specify a positive target averageValue";
                 errors.required(&target_path.child("averageValue"), why);
             }
