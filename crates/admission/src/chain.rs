@@ -100,6 +100,7 @@ impl Admission for Chain {
     ) -> Verdict<'a> {
         Box::pin(async move {
             let request = Request { engine, attributes, permissions: &self.permissions };
+            grants::may_create(&request)?;
             for plugin in &self.plugins {
                 plugin.validate(&request, object)?;
                 warnings.extend(plugin.warnings(&request, object));

@@ -1,9 +1,32 @@
-//! Roles and bindings are written only by those who hold what they grant.
+//! What a write needs permission for besides itself: roles and bindings are written only by those who hold what
+//! they grant, and an update creates only for those who may create.
 
 use crate::request::Request;
 use pintle_access::Attributes;
+use pintle_access::authorize::check;
 use pintle_engine::admission::Operation;
 use pintle_object::{Status, Value};
+
+/// The refusal of an update that would create, by someone who may not.
+pub fn may_create(request: &Request<'_>) -> Result<(), Status> {
+    if !request.attributes.is_by_update {
+        return Ok(());
+    }
+    let target = request.attributes.target;
+    let resource = &target.served.resource;
+    let attributes = Attributes {
+        verb: "create",
+        is_resource: true,
+        group: &resource.group,
+        version: &resource.version,
+        resource: &resource.plural,
+        subresource: target.subresource,
+        namespace: target.namespace,
+        name: target.name,
+        ..Attributes::default()
+    };
+    check(request.permissions.authorizer.as_ref(), &request.user(), &attributes)
+}
 
 /// The refusal of a role or binding that grants more than its writer has.
 pub fn confirm(request: &Request<'_>, object: &Value) -> Result<(), Status> {

@@ -45,6 +45,8 @@ pub struct Attributes<'a> {
     /// The object before an update or delete, in the version it is stored in.
     pub old: Option<&'a Value>,
     pub options: Option<&'a DeleteOptions>,
+    /// Whether a create comes from an update or a patch, so that nobody asked yet who may create.
+    pub is_by_update: bool,
     pub dry_run: bool,
     pub user: &'a User,
     pub now: Time,

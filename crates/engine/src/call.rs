@@ -70,7 +70,16 @@ impl<'a> Call<'a> {
     where
         'a: 'b,
     {
-        Attributes { operation, target, old, options, dry_run: self.dry_run, user: self.user, now: self.now }
+        Attributes {
+            operation,
+            target,
+            old,
+            options,
+            is_by_update: false,
+            dry_run: self.dry_run,
+            user: self.user,
+            now: self.now,
+        }
     }
 
     /// Drops repeated owner references and says so.

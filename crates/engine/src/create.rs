@@ -16,6 +16,15 @@ use std::sync::Arc;
 /// base has a million objects.
 const NAME_ATTEMPTS_MAX: usize = 8;
 
+/// What an object that is to be created comes from.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin {
+    /// Whether the body had labels, before defaults.
+    pub has_labels: bool,
+    /// Whether it was an update or a patch, of an object that is not there.
+    pub is_update: bool,
+}
+
 impl Engine {
     /// Creates the object of a decoded body; `target.name` may be empty.
     pub async fn create(
@@ -26,7 +35,7 @@ impl Engine {
     ) -> Result<Written, Status> {
         let served = target.served;
         refuse(served, &object)?;
-        let has_labels = meta::has_labels(&object);
+        let origin = Origin { has_labels: meta::has_labels(&object), is_update: false };
         convert::default(&self.api, served, &mut object);
         meta::wipe_system_fields(&mut object);
         meta::ensure_namespace(&mut object, target.namespace)?;
@@ -42,12 +51,12 @@ impl Engine {
         let is_generated =
             meta::name(&draft).is_empty() && !draft.str_at(&["metadata", "generateName"]).is_empty();
         for _ in 1..if is_generated { NAME_ATTEMPTS_MAX } else { 1 } {
-            match self.create_once(&named, draft.clone(), has_labels, call).await {
+            match self.create_once(&named, draft.clone(), origin, call).await {
                 Err(status) if status.reason == Reason::AlreadyExists => {}
                 result => return result,
             }
         }
-        self.create_once(&named, draft, has_labels, call).await
+        self.create_once(&named, draft, origin, call).await
     }
 
     /// Lets plugins complete a draft. What one of them misses, another server may just have made.
@@ -77,14 +86,15 @@ impl Engine {
         &self,
         target: &Target<'_>,
         mut draft: Value,
-        has_labels: bool,
+        origin: Origin,
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
         let served = target.served;
         let mut draw = self.draw(call.dry_run);
         served.rules.allocate(&mut draft, None, &mut draw)?;
-        self.prepare_create(target, &mut draft, has_labels, call)?;
+        self.prepare_create(target, &mut draft, origin.has_labels, call)?;
         let attributes = call.attributes(Operation::Create, self.at_name(target, &draft), None, None);
+        let attributes = Attributes { is_by_update: origin.is_update, ..attributes };
         self.admission().validate(self, attributes, &draft, &mut call.warnings).await?;
 
         let key = served.key(meta::namespace(&draft), meta::name(&draft));

@@ -2,6 +2,7 @@
 
 use crate::admission::Operation;
 use crate::call::{Call, Written};
+use crate::create::Origin;
 use crate::create::{refuse, store_failed};
 use crate::engine::{Engine, Target};
 use crate::preconditions::{
@@ -249,7 +250,7 @@ impl Engine {
         if !uid.is_empty() {
             return Err(uid_conflict(target, &uid, ""));
         }
-        let has_labels = meta::has_labels(&proposed);
+        let origin = Origin { has_labels: meta::has_labels(&proposed), is_update: true };
         if is_apply {
             convert::default(&self.api, served, &mut proposed);
             meta::ensure_namespace(&mut proposed, target.namespace)?;
@@ -263,7 +264,7 @@ impl Engine {
         call.dedup_owners(&mut draft, true);
         meta::wipe_system_fields(&mut draft);
         meta::set(&mut draft, "resourceVersion", "");
-        match self.create_once(target, draft, has_labels, call).await {
+        match self.create_once(target, draft, origin, call).await {
             Err(status) if status.reason == Reason::AlreadyExists => Ok(Attempt::Overtaken),
             Err(status) => Err(status),
             Ok(written) => Ok(Attempt::Done(written)),
