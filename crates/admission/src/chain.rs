@@ -1,7 +1,7 @@
 //! `Chain`: the enabled plugins, asked in order.
 
 use crate::grants;
-use crate::plugins::PLUGINS;
+use crate::plugins::{PLUGINS, pod_security};
 use crate::plugins::quota::ResourceQuota;
 use crate::request::Request;
 use pintle_access::Permissions;
@@ -39,6 +39,7 @@ pub struct Settings {
     /// How long pods stay on nodes that are not ready, or unreachable.
     pub not_ready_seconds: i64,
     pub unreachable_seconds: i64,
+    pub pod_security: pod_security::Configuration,
 }
 
 impl Default for Settings {
@@ -48,6 +49,7 @@ impl Default for Settings {
             disabled: Vec::new(),
             not_ready_seconds: 300,
             unreachable_seconds: 300,
+            pod_security: pod_security::Configuration::default(),
         }
     }
 }

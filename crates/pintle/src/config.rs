@@ -2,6 +2,7 @@
 
 use crate::authentication::Authentication;
 use crate::flags::Given;
+
 use pintle_admission::Settings as Admission;
 use pintle_engine::allocate::IpPool;
 use pintle_server::access::Mode;
@@ -213,12 +214,21 @@ fn admission(given: &Given) -> Result<Admission, String> {
             None => Ok(names),
         }
     };
-    Ok(Admission {
+    let mut admission = Admission {
         enabled: plugins("enable-admission-plugins")?,
         disabled: plugins("disable-admission-plugins")?,
         not_ready_seconds: given.number("default-not-ready-toleration-seconds", 0..=i64::MAX)?,
         unreachable_seconds: given.number("default-unreachable-toleration-seconds", 0..=i64::MAX)?,
-    })
+        ..Admission::default()
+    };
+    if let Some(path) = given.path("admission-control-config-file") {
+        // Files that it names are beside it.
+        let dir = path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
+        let beside = |name: &str| crate::serving::read(&dir.join(name));
+        let configured = crate::serving::read(&path).and_then(|text| admission.configure(&text, &beside));
+        configured.map_err(|error| format!("--admission-control-config-file: {error}"))?;
+    }
+    Ok(admission)
 }
 
 fn warnings(given: Given) -> Vec<String> {

@@ -5,7 +5,7 @@ mod default_class;
 mod limit_ranger;
 mod namespace_lifecycle;
 mod node_restriction;
-mod pod_security;
+pub(crate) mod pod_security;
 mod pod_topology_labels;
 mod priority;
 mod pvc_resize;
@@ -53,7 +53,7 @@ pub static PLUGINS: &[Entry] = &[
     on("TaintNodesByCondition", |_| Box::new(taint_nodes::TaintNodesByCondition)),
     planned("AlwaysPullImages", false),
     planned("ImagePolicyWebhook", false),
-    on("PodSecurity", |_| Box::new(pod_security::PodSecurity)),
+    on("PodSecurity", |settings| Box::new(pod_security::PodSecurity(settings.pod_security.clone()))),
     planned("PodNodeSelector", false),
     on("Priority", |_| Box::new(priority::Priority)),
     on("DefaultTolerationSeconds", |settings| Box::new(tolerations::DefaultTolerationSeconds::new(settings))),

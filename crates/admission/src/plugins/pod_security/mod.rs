@@ -1,7 +1,10 @@
 //! PodSecurity: pods keep to the level that the labels of their namespace ask for.
 
 mod checks;
+mod configuration;
 mod policy;
+
+pub use configuration::Configuration;
 
 use crate::chain::Plugin;
 use crate::request::Request;
@@ -31,7 +34,7 @@ const TEMPLATES: [(&str, &str, &[&str]); 8] = [
     ("batch", "cronjobs", &["spec", "jobTemplate", "spec", "template"]),
 ];
 
-pub struct PodSecurity;
+pub struct PodSecurity(pub Configuration);
 
 impl Plugin for PodSecurity {
     fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
@@ -39,12 +42,12 @@ impl Plugin for PodSecurity {
             return Ok(());
         }
         if request.is_object("", "namespaces") {
-            return check_labels(request, object);
+            return self.check_labels(request, object);
         }
-        if !is_judged_pod(request, object) {
+        if !is_judged_pod(request, object) || self.is_exempt(request, &of_pod(object)) {
             return Ok(());
         }
-        let enforce = policy_of(request)?.enforce;
+        let enforce = self.policy_of(request)?.enforce;
         let found = violations(enforce, &of_pod(object));
         if found.is_empty() {
             return Ok(());
@@ -59,14 +62,15 @@ impl Plugin for PodSecurity {
             return Vec::new();
         }
         if request.is_object("", "namespaces") {
-            return warn_of_existing(request, object);
+            return self.warn_of_labels(request, object);
         }
         let pod = if request.is_resource("", "pods") {
             is_judged_pod(request, object).then(|| of_pod(object))
         } else {
             template(request, object)
         };
-        let (Some(pod), Ok(policy)) = (pod, policy_of(request)) else { return Vec::new() };
+        let Some(pod) = pod.filter(|pod| !self.is_exempt(request, pod)) else { return Vec::new() };
+        let Ok(policy) = self.policy_of(request) else { return Vec::new() };
         let found = violations(policy.warn, &pod);
         if found.is_empty() {
             return Vec::new();
@@ -74,6 +78,101 @@ impl Plugin for PodSecurity {
         let asked = quote(&policy.warn.to_string());
         vec![format!("would violate PodSecurity {asked}: {}", details(&found))]
     }
+}
+
+impl PodSecurity {
+    fn is_exempt(&self, request: &Request<'_>, pod: &Pod<'_>) -> bool {
+        let exemptions = &self.0.exemptions;
+        let has = |list: &[String], text: &str| !text.is_empty() && list.iter().any(|entry| entry == text);
+        has(&exemptions.namespaces, request.namespace())
+            || has(&exemptions.users, &request.attributes.user.name)
+            || has(&exemptions.runtime_classes, pod.spec.str_at(&["runtimeClassName"]))
+    }
+
+    fn policy(&self, object: &Value, errors: &mut FieldErrors) -> Policy {
+        Policy::read(labels(object), &self.0.defaults, errors)
+    }
+
+    /// The policy of the request's namespace; labels that cannot be read restrict.
+    fn policy_of(&self, request: &Request<'_>) -> Result<Policy, Status> {
+        let name = request.namespace();
+        let namespace = request.stored("", "namespaces", "", name);
+        let missing = || Status::internal(format!("failed to lookup namespace {}", quote(name)));
+        Ok(self.policy(&namespace.ok_or_else(missing)?, &mut FieldErrors::new()))
+    }
+
+    /// New labels must be readable; old ones may stay as they are.
+    fn check_labels(&self, request: &Request<'_>, namespace: &Value) -> Result<(), Status> {
+        let read = |object: &Value| {
+            let mut errors = FieldErrors::new();
+            self.policy(object, &mut errors);
+            errors
+        };
+        let texts = |errors: &FieldErrors| errors.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let errors = read(namespace);
+        let old = request.attributes.old.map(read);
+        if errors.is_empty() || old.is_some_and(|old| texts(&old) == texts(&errors)) {
+            return Ok(());
+        }
+        let kind = request.attributes.target.served.group_kind();
+        Err(Status::invalid(&kind, meta::name(namespace), errors))
+    }
+
+    /// What pods of a namespace would not be let in any more under its new labels, or that those have no effect.
+    fn warn_of_labels(&self, request: &Request<'_>, namespace: &Value) -> Vec<String> {
+        let name = meta::name(namespace);
+        let policy = self.policy(namespace, &mut FieldErrors::new());
+        let new = policy.enforce;
+        if let Some(old) = request.attributes.old.filter(|_| request.is_update()) {
+            let old = self.policy(old, &mut FieldErrors::new()).enforce;
+            let is_relaxed = new.version == old.version && new.level <= old.level;
+            if new == old || new.level == Level::Privileged || is_relaxed {
+                return Vec::new();
+            }
+        }
+        if self.0.exemptions.namespaces.iter().any(|exempt| exempt == name) {
+            return ignored(name, &policy, &self.0.defaults, labels(namespace)).into_iter().collect();
+        }
+        if request.is_create() {
+            return Vec::new();
+        }
+        let pods = request.all_stored("", "pods", name).into_iter();
+        let pods: Vec<Value> = pods.filter(|pod| !self.has_exempt_class(pod)).collect();
+        existing(&pods, name, new)
+    }
+
+    fn has_exempt_class(&self, pod: &Value) -> bool {
+        let class = pod.str_at(&["spec", "runtimeClassName"]);
+        self.0.exemptions.runtime_classes.iter().any(|exempt| exempt == class)
+    }
+}
+
+/// What to say about labels of a namespace that is left alone.
+fn ignored(name: &str, policy: &Policy, defaults: &Policy, labels: Option<&Map>) -> Option<String> {
+    let is_same = |a: &LevelVersion, b: &LevelVersion| {
+        a == b || (a.level == Level::Privileged && b.level == Level::Privileged)
+    };
+    let modes = [
+        ("enforce", policy.enforce, defaults.enforce),
+        ("audit", policy.audit, defaults.audit),
+        ("warn", policy.warn, defaults.warn),
+    ];
+    if modes.iter().all(|(_, mode, _)| mode.level == Level::Privileged)
+        || modes.iter().all(|(_, mode, default)| is_same(mode, default))
+    {
+        return None;
+    }
+    let is_set = |mode: &str| {
+        let has = |label: String| labels.is_some_and(|labels| labels.contains(&label));
+        has(format!("{}{mode}", policy::PREFIX)) || has(format!("{}{mode}-version", policy::PREFIX))
+    };
+    let shown: Vec<String> = modes
+        .iter()
+        .filter(|(name, mode, _)| mode.level != Level::Privileged && is_set(name))
+        .map(|(name, mode, _)| format!("{name}={mode}"))
+        .collect();
+    let (name, shown) = (quote(name), shown.join(", "));
+    Some(format!("namespace {name} is exempt from Pod Security, and the policy ({shown}) will be ignored"))
 }
 
 fn writes(request: &Request<'_>) -> bool {
@@ -119,44 +218,6 @@ fn template<'a>(request: &Request<'_>, object: &'a Value) -> Option<Pod<'a>> {
     let is_it = |(group, plural, _): &&(&str, &str, &[&str])| request.is_object(group, plural);
     let (_, _, path) = TEMPLATES.iter().find(is_it)?;
     object.at(path).filter(|template| !template.is_null()).map(of_pod)
-}
-
-/// The policy of the request's namespace; labels that cannot be read restrict.
-fn policy_of(request: &Request<'_>) -> Result<Policy, Status> {
-    let name = request.namespace();
-    let namespace = request
-        .stored("", "namespaces", "", name)
-        .ok_or_else(|| Status::internal(format!("failed to lookup namespace {}", quote(name))))?;
-    Ok(Policy::read(labels(&namespace), &mut FieldErrors::new()))
-}
-
-/// New labels must be readable; old ones may stay as they are.
-fn check_labels(request: &Request<'_>, namespace: &Value) -> Result<(), Status> {
-    let read = |object: &Value| {
-        let mut errors = FieldErrors::new();
-        Policy::read(labels(object), &mut errors);
-        errors
-    };
-    let texts = |errors: &FieldErrors| errors.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let errors = read(namespace);
-    let old = request.attributes.old.map(read);
-    if errors.is_empty() || old.is_some_and(|old| texts(&old) == texts(&errors)) {
-        return Ok(());
-    }
-    let kind = request.attributes.target.served.group_kind();
-    Err(Status::invalid(&kind, meta::name(namespace), errors))
-}
-
-/// What pods of a namespace would not be let in any more under its new labels.
-fn warn_of_existing(request: &Request<'_>, namespace: &Value) -> Vec<String> {
-    let Some(old) = request.attributes.old.filter(|_| request.is_update()) else { return Vec::new() };
-    let enforce = |object| Policy::read(labels(object), &mut FieldErrors::new()).enforce;
-    let (new, old) = (enforce(namespace), enforce(old));
-    let is_relaxed = new.version == old.version && new.level <= old.level;
-    if new == old || new.level == Level::Privileged || is_relaxed {
-        return Vec::new();
-    }
-    existing(&request.all_stored("", "pods", meta::name(namespace)), meta::name(namespace), new)
 }
 
 fn existing(pods: &[Value], namespace: &str, enforce: LevelVersion) -> Vec<String> {

@@ -3,7 +3,7 @@
 use pintle_object::{FieldErrors, Map, Path};
 use std::fmt;
 
-const PREFIX: &str = "pod-security.kubernetes.io/";
+pub const PREFIX: &str = "pod-security.kubernetes.io/";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -56,10 +56,10 @@ impl fmt::Display for LevelVersion {
 }
 
 impl Policy {
-    /// Reads labels. What cannot be read is an error, and restricts as much as there is to restrict; it is no
-    /// reason to warn.
-    pub fn read(labels: Option<&Map>, errors: &mut FieldErrors) -> Policy {
-        let mut policy = Policy::default();
+    /// Reads labels, over what holds without any. What cannot be read is an error, and restricts as much as there
+    /// is to restrict; it is no reason to warn.
+    pub fn read(labels: Option<&Map>, defaults: &Policy, errors: &mut FieldErrors) -> Policy {
+        let mut policy = *defaults;
         let label = |name: &str| labels.and_then(|labels| labels.get(&format!("{PREFIX}{name}"))?.as_str());
         let enforced = read_level(label("enforce"), "enforce", Level::Restricted, errors);
         policy.enforce.level = enforced.unwrap_or(policy.enforce.level);
@@ -74,7 +74,7 @@ impl Policy {
         let version = read_version(label("warn-version"), "warn-version", errors);
         policy.warn.version = version.unwrap_or(policy.warn.version);
         // What is refused in pods is warned about in what makes pods.
-        let is_level = label("enforce").and_then(level).is_some();
+        let is_level = label("enforce").is_some_and(|text| read_level_text(text).is_ok());
         if warn.is_none() && is_level && policy.enforce.level > policy.warn.level {
             policy.warn.level = policy.enforce.level;
             if version.is_none() {
@@ -85,39 +85,41 @@ impl Policy {
     }
 }
 
-fn level(text: &str) -> Option<Level> {
+pub fn read_level_text(text: &str) -> Result<Level, &'static str> {
     match text {
-        "privileged" => Some(Level::Privileged),
-        "baseline" => Some(Level::Baseline),
-        "restricted" => Some(Level::Restricted),
-        _ => None,
+        "privileged" => Ok(Level::Privileged),
+        "baseline" => Ok(Level::Baseline),
+        "restricted" => Ok(Level::Restricted),
+        _ => Err("must be one of privileged, baseline, restricted"),
     }
 }
 
-fn read_level(text: Option<&str>, label: &str, otherwise: Level, errors: &mut FieldErrors) -> Option<Level> {
-    let text = text?;
-    let found = level(text);
-    if found.is_none() {
-        invalid(label, text, "must be one of privileged, baseline, restricted", errors);
-    }
-    Some(found.unwrap_or(otherwise))
-}
-
-fn read_version(text: Option<&str>, label: &str, errors: &mut FieldErrors) -> Option<Version> {
-    let text = text?;
+/// `latest`, or `v1.` and a number as it is usually written.
+pub fn read_version_text(text: &str) -> Result<Version, &'static str> {
     if text == "latest" {
-        return Some(Version::Latest);
+        return Ok(Version::Latest);
     }
     let digits = text.strip_prefix("v1.").filter(|digits| {
         digits.bytes().all(|byte| byte.is_ascii_digit()) && (*digits == "0" || !digits.starts_with('0'))
     });
-    match digits.and_then(|digits| digits.parse().ok()) {
-        Some(minor) => Some(Version::Minor(minor)),
-        None => {
-            invalid(label, text, "must be \"latest\" or \"v1.x\"", errors);
-            Some(Version::Latest)
-        }
-    }
+    let minor = digits.and_then(|digits| digits.parse().ok());
+    minor.map(Version::Minor).ok_or("must be \"latest\" or \"v1.x\"")
+}
+
+fn read_level(text: Option<&str>, label: &str, otherwise: Level, errors: &mut FieldErrors) -> Option<Level> {
+    let text = text?;
+    Some(read_level_text(text).unwrap_or_else(|why| {
+        invalid(label, text, why, errors);
+        otherwise
+    }))
+}
+
+fn read_version(text: Option<&str>, label: &str, errors: &mut FieldErrors) -> Option<Version> {
+    let text = text?;
+    Some(read_version_text(text).unwrap_or_else(|why| {
+        invalid(label, text, why, errors);
+        Version::Latest
+    }))
 }
 
 fn invalid(label: &str, text: &str, why: &str, errors: &mut FieldErrors) {
@@ -136,7 +138,7 @@ mod tests {
         let check = |labels: &[(&str, &str)], expected: &str, error_count: usize| {
             let labels: Map = labels.iter().map(|(key, value)| (format!("{PREFIX}{key}"), *value)).collect();
             let mut errors = FieldErrors::new();
-            let policy = Policy::read(Some(&labels), &mut errors);
+            let policy = Policy::read(Some(&labels), &Policy::default(), &mut errors);
             let Policy { enforce, audit, warn } = policy;
             assert_eq!(format!("{enforce} {audit} {warn}"), expected);
             assert_eq!(errors.len(), error_count, "{expected}");
