@@ -1,8 +1,8 @@
 //! `Chain`: the enabled plugins, asked in order.
 
 use crate::grants;
-use crate::plugins::{PLUGINS, pod_security};
 use crate::plugins::quota::ResourceQuota;
+use crate::plugins::{PLUGINS, pod_security};
 use crate::request::Request;
 use pintle_access::Permissions;
 use pintle_engine::Engine;

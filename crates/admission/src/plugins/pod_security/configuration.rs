@@ -40,8 +40,7 @@ impl Configuration {
 
 fn defaults(value: &Value) -> Result<Policy, String> {
     let mut policy = Policy::default();
-    let modes =
-        [("enforce", &mut policy.enforce), ("audit", &mut policy.audit), ("warn", &mut policy.warn)];
+    let modes = [("enforce", &mut policy.enforce), ("audit", &mut policy.audit), ("warn", &mut policy.warn)];
     for (name, mode) in modes {
         let level = value.str_at(&["defaults", name]);
         if !level.is_empty() {
