@@ -10,16 +10,23 @@ use tempfile::TempDir;
 
 const START_MAX: Duration = Duration::from_secs(30);
 
+/// Members on one machine hear from each other at once: whoever is silent is gone.
+const QUICK: [&str; 2] = ["--heartbeat-interval=30", "--election-timeout=300"];
+
 /// Ends etcd with the test, however that ends: the shell waits for the end of its input, which the test holds open.
 const KEEPER: &str = r#""$@" & etcd=$!; cat >/dev/null; kill -9 $etcd 2>/dev/null"#;
 
-/// A running etcd of one member; it is stopped when dropped.
+/// A running member of an etcd, of one member if nothing else is said; it is stopped when dropped.
 pub struct Etcd {
     dir: TempDir,
     binary: PathBuf,
+    name: String,
     port: u16,
     /// Answers checks of health in the clear.
     health_port: u16,
+    peer: String,
+    /// Names and peers of all members.
+    cluster: String,
     scheme: &'static str,
     flags: Vec<String>,
     keeper: Option<Child>,
@@ -41,32 +48,64 @@ impl Etcd {
     }
 
     fn serving(scheme: &'static str, flags: &[&str]) -> Option<Etcd> {
-        let Some(binary) = etcd_binary() else {
-            eprintln!("there is no etcd on this machine: what needs it is not tested");
-            return None;
-        };
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let flags = flags.iter().map(ToString::to_string).collect();
-        let mut etcd =
-            Etcd { dir, binary, port: free_port(), health_port: free_port(), scheme, flags, keeper: None };
+        let mut etcd = Etcd::member("default", scheme, flags)?;
+        etcd.cluster = format!("default={}", etcd.peer);
         etcd.spawn();
         Some(etcd)
     }
 
-    /// Starts again on the same data directory and port, after `kill`.
+    /// Starts several members of one cluster.
+    pub fn cluster(count: usize) -> Option<Vec<Etcd>> {
+        let members: Option<Vec<Etcd>> =
+            (0..count).map(|place| Etcd::member(&format!("m{place}"), "http", &QUICK)).collect();
+        let mut members = members?;
+        let names = members.iter().map(|member| format!("{}={}", member.name, member.peer));
+        let cluster = names.collect::<Vec<_>>().join(",");
+        for member in &mut members {
+            member.cluster.clone_from(&cluster);
+            member.launch();
+        }
+        members.iter().for_each(Etcd::wait);
+        Some(members)
+    }
+
+    fn member(name: &str, scheme: &'static str, flags: &[&str]) -> Option<Etcd> {
+        let Some(binary) = etcd_binary() else {
+            eprintln!("there is no etcd on this machine: what needs it is not tested");
+            return None;
+        };
+        Some(Etcd {
+            dir: tempfile::tempdir().expect("a temporary directory can be made"),
+            binary,
+            name: name.into(),
+            port: free_port(),
+            health_port: free_port(),
+            peer: format!("http://127.0.0.1:{}", free_port()),
+            cluster: String::new(),
+            scheme,
+            flags: flags.iter().map(ToString::to_string).collect(),
+            keeper: None,
+        })
+    }
+
+    /// Starts again on the same data directory and ports, after `kill`.
     pub fn spawn(&mut self) {
+        self.launch();
+        self.wait();
+    }
+
+    fn launch(&mut self) {
         let url = self.url();
-        let peer = format!("http://127.0.0.1:{}", free_port());
         let log = std::fs::File::create(self.dir.path().join("log")).expect("the log can be written");
         let child = Command::new("sh")
             .args(["-c", KEEPER, "sh"])
             .arg(&self.binary)
-            .arg("--data-dir")
+            .args(["--name", &self.name, "--data-dir"])
             .arg(self.dir.path().join("data"))
             .args(["--listen-client-urls", &url, "--advertise-client-urls", &url])
             .args(["--listen-metrics-urls", &format!("http://127.0.0.1:{}", self.health_port)])
-            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-            .args(["--initial-cluster", &format!("default={peer}"), "--log-level", "error"])
+            .args(["--listen-peer-urls", &self.peer, "--initial-advertise-peer-urls", &self.peer])
+            .args(["--initial-cluster", &self.cluster, "--log-level", "error"])
             .args(&self.flags)
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("the log handle can be shared"))
@@ -74,6 +113,9 @@ impl Etcd {
             .spawn()
             .expect("a shell starts");
         self.keeper = Some(child);
+    }
+
+    fn wait(&self) {
         let end = Instant::now() + START_MAX;
         while !self.is_healthy() {
             let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();

@@ -124,6 +124,49 @@ async fn another_endpoint_is_asked_when_one_is_down() {
     assert_eq!(lines(&mut watcher, 1).await, ["Added a"]);
 }
 
+/// Members of a cluster go one after the other, and come back. Writes go on, but for those that were on the way to a
+/// member that went; a watch sees every write once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_of_a_cluster_come_and_go() {
+    let Some(mut members) = Etcd::cluster(3) else { return };
+    let servers: Vec<String> = members.iter().map(Etcd::url).collect();
+    let (ours, things) = connect(&etcd_options(&servers), Options::default()).await;
+    let mut watcher = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
+    let mut written = Vec::new();
+    for (round, place) in [0, 1, 2].into_iter().enumerate() {
+        members[place].kill();
+        let mut done = 0;
+        for index in 0..200 {
+            let name = format!("{round}-{index:03}");
+            match ours.commit(put(things, &name, "1", Expected::Absent)).await {
+                Ok(object) => {
+                    written.push((name, object.modified));
+                    done += 1;
+                }
+                Err(CommitError::Unavailable(_) | CommitError::Refused(_)) => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+            if done == 20 {
+                break;
+            }
+        }
+        assert_eq!(done, 20);
+        members[place].spawn();
+    }
+    ours.catch_up().await.unwrap();
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|(_, at)| *at < ours.revision()) {
+        let Step::Event(event) = step(&mut watcher).await else { panic!("an event was due") };
+        seen.push((event.object.digest.name.to_string(), event.revision));
+    }
+    assert!(seen.is_sorted_by_key(|(_, at)| *at));
+    // Those that were never answered may be there too.
+    assert!(written.iter().all(|write| seen.contains(write)));
+    assert_eq!(names(&ours.snapshot(things)).len(), seen.len());
+}
+
 #[tokio::test]
 async fn what_was_compacted_while_etcd_was_away_is_read_anew() {
     let mut etcd = etcd!();
