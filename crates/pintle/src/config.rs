@@ -3,6 +3,7 @@
 use crate::authentication::Authentication;
 use crate::flags::Given;
 
+use pintle_access::abac::Abac;
 use pintle_admission::Settings as Admission;
 use pintle_engine::allocate::IpPool;
 use pintle_server::access::Mode;
@@ -34,6 +35,8 @@ pub struct Config {
     pub service_account_jwks_uri: String,
     /// Asked in this order; the group `system:masters` is asked for before all.
     pub authorization_modes: Vec<Mode>,
+    /// The policies of the mode ABAC.
+    pub abac: Abac,
     pub admission: Admission,
     pub allow_privileged: bool,
     pub event_ttl: Duration,
@@ -70,6 +73,7 @@ impl Config {
             return Err(format!("--service-cluster-ip-range: {range:?} is no range of addresses"));
         }
         storage(&given)?;
+        let authorization_modes = modes(&given.list("authorization-mode"))?;
         Ok(Config {
             data_dir: given.path("data-dir").map_or_else(default_data_dir, Ok)?,
             secure_port: u16::try_from(given.number("secure-port", 1..=65535)?).unwrap_or(0),
@@ -86,7 +90,8 @@ impl Config {
             service_node_port_range: given.ports("service-node-port-range")?,
             authentication: Authentication::read(&given)?,
             service_account_jwks_uri: given.text("service-account-jwks-uri").into(),
-            authorization_modes: modes(&given.list("authorization-mode"))?,
+            abac: abac(&given, &authorization_modes)?,
+            authorization_modes,
             admission: admission(&given)?,
             allow_privileged: given.bool("allow-privileged"),
             event_ttl: given.duration("event-ttl")?,
@@ -155,6 +160,20 @@ fn etcd(given: &Given) -> Result<Option<Etcd>, String> {
         ready_max: given.duration("etcd-readycheck-timeout")?,
     };
     Ok(Some(etcd).filter(|etcd| !etcd.store.servers.is_empty()))
+}
+
+/// The file is there when the mode is, and only then.
+fn abac(given: &Given, modes: &[Mode]) -> Result<Abac, String> {
+    const FLAG: &str = "--authorization-policy-file";
+    match (given.path("authorization-policy-file"), modes.contains(&Mode::Abac)) {
+        (Some(path), true) => {
+            let text = crate::serving::read(&path)?;
+            Abac::parse(&text).map_err(|error| format!("{FLAG}: {}: {error}", path.display()))
+        }
+        (None, false) => Ok(Abac::default()),
+        (Some(_), false) => Err(format!("{FLAG} is for the mode ABAC, which --authorization-mode lacks")),
+        (None, true) => Err(format!("--authorization-mode: ABAC needs {FLAG}")),
+    }
 }
 
 fn modes(names: &[String]) -> Result<Vec<Mode>, String> {

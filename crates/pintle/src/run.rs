@@ -65,7 +65,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     // Keys are made while the store is opened.
     let for_pki = config.clone();
     let certificates = tokio::task::spawn_blocking(move || own_certificates(&for_pki));
-    let access = Access::new(&config.authorization_modes, bootstrap::node_rules());
+    let access = Access::new(&config.authorization_modes, bootstrap::node_rules(), config.abac.clone());
     let engine = open_engine(config, access.permissions()).await?;
     access.follow(&engine);
     let pki = certificates.await.map_err(|error| error.to_string())??;

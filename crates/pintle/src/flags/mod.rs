@@ -144,6 +144,8 @@ mod tests {
             "--storage-media-type=application/json",
             "--authorization-mode=RBAC,RBAC",
             "--authorization-mode=Everyone",
+            "--authorization-mode=ABAC",
+            "--authorization-policy-file=/p",
             "-v=11",
             "stray",
         ] {

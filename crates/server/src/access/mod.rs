@@ -9,6 +9,7 @@ pub use objects::StoredObjects;
 
 use crate::request::Request;
 use node::Node;
+use pintle_access::abac::Abac;
 use pintle_access::authorize::{AlwaysAllow, AlwaysDeny, Union};
 use pintle_access::rbac::Rule;
 use pintle_access::{Authorizer, Impersonation, Masters, Permissions, User, impersonate};
@@ -20,6 +21,7 @@ use std::sync::Arc;
 /// One of `--authorization-mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
+    Abac,
     AlwaysAllow,
     AlwaysDeny,
     Node,
@@ -30,6 +32,7 @@ impl Mode {
     /// The mode of a name, if it is built.
     pub fn parse(name: &str) -> Option<Mode> {
         match name {
+            "ABAC" => Some(Mode::Abac),
             "AlwaysAllow" => Some(Mode::AlwaysAllow),
             "AlwaysDeny" => Some(Mode::AlwaysDeny),
             "Node" => Some(Mode::Node),
@@ -50,12 +53,13 @@ pub struct Access {
 impl Access {
     /// Made before the engine, whose admission asks it; until it follows one, only masters may act.
     /// `node_rules`: what every node may do.
-    pub fn new(modes: &[Mode], node_rules: Vec<Rule>) -> Access {
+    pub fn new(modes: &[Mode], node_rules: Vec<Rule>, abac: Abac) -> Access {
         let rbac = Arc::new(Rbac::default());
-        let node = Arc::new(Node::new(node_rules));
+        let (node, abac) = (Arc::new(Node::new(node_rules)), Arc::new(abac));
         let mut authorizers: Vec<Arc<dyn Authorizer>> = vec![Arc::new(Masters)];
         for mode in modes {
             match mode {
+                Mode::Abac => authorizers.push(abac.clone()),
                 Mode::AlwaysAllow => authorizers.push(Arc::new(AlwaysAllow)),
                 Mode::AlwaysDeny => authorizers.push(Arc::new(AlwaysDeny)),
                 Mode::Node => authorizers.push(node.clone()),
