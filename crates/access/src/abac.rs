@@ -31,7 +31,8 @@ impl Abac {
         let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
         let policies = lines.map(|(number, line)| {
-            let value = json::parse(line.as_bytes()).map_err(|error| format!("line {number}: {}", error.message))?;
+            let value =
+                json::parse(line.as_bytes()).map_err(|error| format!("line {number}: {}", error.message))?;
             Policy::read(&value).map_err(|why| format!("line {number}: {why}"))
         });
         policies.collect::<Result<_, _>>().map(Abac)
@@ -82,8 +83,7 @@ impl Policy {
 
     fn rules(&self, namespace: &str) -> Vec<Rule> {
         let one = |text: &str| Box::from([Text::from(text)]);
-        let verbs: Box<[Text]> =
-            if self.is_read_only { READING.map(Text::from).into() } else { one(ALL) };
+        let verbs: Box<[Text]> = if self.is_read_only { READING.map(Text::from).into() } else { one(ALL) };
         let mut rules = Vec::new();
         if !self.resource.is_empty() && fits(&self.namespace, namespace) {
             let (groups, resources) = (one(&self.api_group), one(&self.resource));
@@ -119,9 +119,8 @@ mod tests {
     use super::*;
 
     fn policies(specs: &[&str]) -> Abac {
-        let lines = specs.iter().map(|spec| {
-            format!(r#"{{"apiVersion":"{VERSION}","kind":"Policy","spec":{spec}}}"#)
-        });
+        let lines =
+            specs.iter().map(|spec| format!(r#"{{"apiVersion":"{VERSION}","kind":"Policy","spec":{spec}}}"#));
         Abac::parse(&format!("# first\n\n{}\n", lines.collect::<Vec<_>>().join("\n"))).unwrap()
     }
 
