@@ -118,7 +118,11 @@ impl Remote {
     /// Waits until the cache has everything that was written before the call.
     pub async fn catch_up(&self) -> Result<(), CommitError> {
         let key = self.reader.keys.outer("/registry/");
+        let before = *self.reached.borrow();
         let revision = self.heads.revision(self.client(), &key).await.map_err(failed)?;
+        if let Some(why) = went_back(before, revision) {
+            return Err(CommitError::Unavailable(why));
+        }
         if self.reach(revision, CURRENT_MAX).await {
             return Ok(());
         }
@@ -183,13 +187,14 @@ impl Remote {
         call.await.map(|_| ()).map_err(failed)
     }
 
-    /// Whether etcd answers at all.
+    /// Whether etcd answers, and is the one that the cache is of.
     pub async fn check(&self, timeout: Duration) -> Result<(), String> {
         let key = self.reader.keys.outer("/registry/health");
         let ask = RangeRequest { key, ..RangeRequest::default() };
+        let before = *self.reached.borrow();
         let call = self.client().call::<_, wire::RangeResponse>(wire::RANGE, ask, Repeat::Always);
         match tokio::time::timeout(timeout, call).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(answer)) => went_back(before, wire::of_header(answer.header.as_ref())).map_or(Ok(()), Err),
             Ok(Err(failure)) => Err(failure.to_string()),
             Err(_) => Err(Failure::TimedOut.to_string()),
         }
@@ -218,6 +223,14 @@ impl Drop for Remote {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// That etcd lost what it had acknowledged. What is in memory is then of another history; a new start reads what is
+/// left, and health asks for one.
+fn went_back(before: u64, now: Revision) -> Option<String> {
+    (now.0 < before).then(|| {
+        format!("etcd went back from revision {before} to {now}, as after a restore; the server must be started anew")
+    })
 }
 
 /// Why there is no past state.

@@ -176,10 +176,14 @@ struct Gate {
 
 impl Gate {
     async fn new(etcd: &Etcd) -> Gate {
-        let port = etcd.url().rsplit(':').next().unwrap().parse().unwrap();
-        let mut gate = Gate { port: pintle_testkit::free_port(), etcd: port, open: None };
+        let etcd = Gate::port_of(etcd);
+        let mut gate = Gate { port: pintle_testkit::free_port(), etcd, open: None };
         gate.open().await;
         gate
+    }
+
+    fn port_of(etcd: &Etcd) -> u16 {
+        etcd.url().rsplit(':').next().unwrap().parse().unwrap()
     }
 
     async fn open(&mut self) {
@@ -254,6 +258,24 @@ async fn what_was_missed_is_made_up_for() {
         gate.open().await;
         assert_eq!(lines(&mut all, 2).await, [format!("Added {name}"), format!("Deleted {name}")]);
     }
+}
+
+#[tokio::test]
+async fn an_etcd_that_lost_its_past_is_not_taken_for_the_same() {
+    let (before, after) = (etcd!(), etcd!());
+    let mut gate = Gate::new(&before).await;
+    let through = format!("http://127.0.0.1:{}", gate.port);
+    let (ours, things) = connect(&etcd_options(&[through]), Options::default()).await;
+    for name in ["a", "b", "c"] {
+        ours.commit(put(things, name, "1", Expected::Absent)).await.unwrap();
+    }
+    assert_eq!(ours.check(Duration::from_secs(5)).await, Ok(()));
+    gate.close().await;
+    gate.etcd = Gate::port_of(&after);
+    gate.open().await;
+    let why = ours.check(Duration::from_secs(5)).await.unwrap_err();
+    assert!(why.starts_with("etcd went back from revision 4 to 1"), "{why}");
+    assert!(matches!(ours.catch_up().await, Err(CommitError::Unavailable(_))));
 }
 
 #[tokio::test]
