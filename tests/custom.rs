@@ -264,6 +264,36 @@ fn objects_go_though_no_version_is_served() {
 }
 
 #[test]
+fn what_is_stored_can_be_read_again_however_deep() {
+    let server = Server::start();
+    let admin = server.admin();
+    let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    install(&admin, &definition("widgets", "Widget", "example.org", &open));
+    let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!({"a": inner}));
+    for levels in [100, 400, 470, 480, 490, 497, 499, 505, 600] {
+        let name = format!("a{levels}");
+        let answer = admin.post(WIDGETS, &widget(&name, nested(levels)));
+        assert!([201, 400].contains(&answer.status), "{levels}: {}", answer.text());
+        let found = admin.get(&format!("{WIDGETS}/{name}")).status;
+        assert_eq!(found, if answer.status == 201 { 200 } else { 404 }, "{levels}");
+    }
+    // A patch of little depth can make an object of much.
+    let place = format!("/spec{}/b", "/a".repeat(399));
+    let deepened = admin.patch(
+        "json",
+        &format!("{WIDGETS}/a400"),
+        &json!([{"op": "add", "path": place, "value": nested(300)}]),
+    );
+    assert_eq!(deepened.status, 422, "{}", deepened.text());
+    assert_eq!(admin.get(WIDGETS).status, 200);
+    let deep = (0..300).fold(json!({"type": "string"}), |items, _| json!({"type": "array", "items": items}));
+    let schema = json!({"type": "object", "properties": {"spec": deep}});
+    let path = format!("{DEFINITIONS}/deeps.example.org");
+    assert_eq!(admin.post(DEFINITIONS, &definition("deeps", "Deep", "example.org", &schema)).status, 201);
+    assert_eq!(admin.get(&path).text().matches("\"items\":").count(), 300);
+}
+
+#[test]
 fn what_is_not_evaluated_is_said() {
     let server = Server::start();
     let admin = server.admin();

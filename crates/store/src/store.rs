@@ -23,6 +23,9 @@ pub trait Digester {
     fn digest(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Digest)>;
 }
 
+/// The writer reads digests anew, and digesters walk values as deep as any that are stored.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+
 /// What may be chosen about a store.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -88,6 +91,7 @@ impl Store {
         };
         std::thread::Builder::new()
             .name(String::from("store-writer"))
+            .stack_size(STACK_BYTES)
             .spawn(move || writer.run(&receiver))
             .map_err(|error| OpenError(format!("the writer cannot start: {error}")))?;
         Ok(Store {

@@ -8,6 +8,9 @@ use pintle_schema::{Builtin, TypeId, custom};
 
 const OBJECT_META: &str = "k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
+/// An object is stored with its managed fields, which nest a little deeper than itself, and must be read again.
+const DEPTH_MAX: usize = json::read::TREE_DEPTH_MAX - 20;
+
 /// What becomes of metadata that is not what metadata can be.
 #[derive(Clone, Copy, PartialEq)]
 enum Malformed {
@@ -33,6 +36,9 @@ pub(crate) fn canonical_applied(
     custom: &Custom,
     mut tree: Value,
 ) -> Result<(Value, Vec<String>), DecodeError> {
+    if is_deeper(&tree, DEPTH_MAX) {
+        return Err(DecodeError("exceeded max depth".into()));
+    }
     let mut strict = settle_metadata(api, &mut tree)?;
     strict.extend(custom.schema.prune(&mut tree));
     let mut embedded = settle_embedded(api, &custom.schema, &mut tree, Malformed::Refused)?;
@@ -152,6 +158,15 @@ fn settle_embedded(
         Ok(())
     })?;
     Ok(unknown)
+}
+
+fn is_deeper(tree: &Value, levels: usize) -> bool {
+    let Some(levels) = levels.checked_sub(1) else { return true };
+    match tree {
+        Value::Map(map) => map.values().any(|value| is_deeper(value, levels)),
+        Value::List(items) => items.iter().any(|item| is_deeper(item, levels)),
+        _ => false,
+    }
 }
 
 fn typed_metadata(api: &Builtin, metadata: &Value) -> Result<decode::Decoded, DecodeError> {

@@ -11,8 +11,8 @@ use pintle_object::{Map, Text, Value, bytes, json};
 /// Every protobuf document of Kubernetes begins with this.
 pub const MAGIC: &[u8] = b"k8s\0";
 
-/// Messages may nest this deep; no type does, save schemas of schemas.
-pub(crate) const DEPTH_MAX: usize = 500;
+/// Messages may nest this deep: whatever JSON of the greatest depth becomes. A level of it is up to two messages.
+pub(crate) const DEPTH_MAX: usize = 2 * json::read::TREE_DEPTH_MAX + 100;
 
 /// The envelope `runtime.Unknown`: what it holds and of which kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
