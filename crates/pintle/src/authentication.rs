@@ -12,6 +12,7 @@ use pintle_access::front_proxy::FrontProxy;
 use pintle_access::service_account::{KeySource, ServiceAccountTokens};
 use pintle_access::token::{Objects, TokenAuthenticator};
 use pintle_access::token_file::TokenFile;
+use pintle_object::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -81,6 +82,23 @@ impl Authentication {
     pub fn api_audiences(&self) -> Vec<String> {
         let given = &self.api_audiences;
         if given.is_empty() { self.service_account_issuers.clone() } else { given.clone() }
+    }
+
+    /// What aggregated servers need to trust the same front proxies; nothing without any.
+    pub fn front_proxy_data(&self) -> Result<Vec<(&'static str, String)>, String> {
+        let Some(path) = &self.requestheader_client_ca_file else { return Ok(Vec::new()) };
+        let list = |texts: &[String]| {
+            let texts: Vec<Value> = texts.iter().map(|text| Value::from(text.as_str())).collect();
+            json::to_string(&Value::from(texts))
+        };
+        Ok(vec![
+            ("requestheader-allowed-names", list(&self.requestheader_allowed_names)),
+            ("requestheader-client-ca-file", read(path)?),
+            ("requestheader-extra-headers-prefix", list(&self.requestheader_extra_headers_prefix)),
+            ("requestheader-group-headers", list(&self.requestheader_group_headers)),
+            ("requestheader-uid-headers", list(&self.requestheader_uid_headers)),
+            ("requestheader-username-headers", list(&self.requestheader_username_headers)),
+        ])
     }
 
     /// The keys of service account tokens; the server's own lies at `own`.

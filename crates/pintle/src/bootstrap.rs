@@ -31,6 +31,8 @@ pub struct Cluster {
     pub secure_port: u16,
     /// The authorities of client certificates, in PEM.
     pub client_authorities: String,
+    /// How other servers tell front proxies, by keys of the ConfigMap that they read it from.
+    pub front_proxy: Vec<(&'static str, String)>,
 }
 
 /// Makes what is missing: first the namespaces, then everything else at once, so that its writes share fsyncs.
@@ -77,6 +79,9 @@ fn namespaces() -> Vec<(&'static str, Value)> {
 fn of_cluster(cluster: &Cluster, now: Time) -> Vec<(&'static str, Value)> {
     let mut authentication = object("v1", "ConfigMap", "kube-system", "extension-apiserver-authentication");
     authentication.set(&["data", "client-ca-file"], cluster.client_authorities.as_str());
+    for (key, value) in &cluster.front_proxy {
+        authentication.set(&["data", key], value.as_str());
+    }
     let mut tracking =
         object("v1", "ConfigMap", "kube-system", "kube-apiserver-legacy-service-account-token-tracking");
     tracking.set(&["data", "since"], now.to_seconds_text().split('T').next().unwrap_or_default());

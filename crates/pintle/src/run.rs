@@ -138,6 +138,7 @@ fn cluster(config: &Config, pki: &Pki) -> Result<Cluster, String> {
         service_cluster_ip_range: config.service_cluster_ip_range.clone(),
         secure_port: config.secure_port,
         client_authorities,
+        front_proxy: config.authentication.front_proxy_data()?,
     })
 }
 
