@@ -8,6 +8,12 @@ use pintle_store::Object;
 
 /// The name in the object is the name of the path.
 pub fn check_name(target: &Target<'_>, object: &Value) -> Result<(), Status> {
+    let (namespace, wanted) = (meta::namespace(object), target.namespace);
+    if !wanted.is_empty() && !namespace.is_empty() && namespace != wanted {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
     let (name, wanted) = (meta::name(object), target.name);
     if name.is_empty() {
         return Err(Status::bad_request(format!(
@@ -17,12 +23,6 @@ pub fn check_name(target: &Target<'_>, object: &Value) -> Result<(), Status> {
     if name != wanted {
         return Err(Status::bad_request(format!(
             "the name of the object ({name}) does not match the name on the URL ({wanted})"
-        )));
-    }
-    let (namespace, wanted) = (meta::namespace(object), target.namespace);
-    if !wanted.is_empty() && !namespace.is_empty() && namespace != wanted {
-        return Err(Status::bad_request(format!(
-            "the namespace of the object ({namespace}) does not match the namespace on the request ({wanted})"
         )));
     }
     Ok(())
