@@ -7,7 +7,9 @@
 //! ```
 
 use crate::fields::{FieldSet, Path};
-use crate::managed::{Differences, Entry, Managed, Operation, Tracking, UNTRACKED, misfit, update};
+use crate::managed::{
+    Differences, Entry, Managed, Operation, Tracking, UNTRACKED, misfit, reconcile_managers, update,
+};
 use crate::typed::{check, compare, fields_of, merge, named_fields_as_members, remove};
 use crate::{tree, untyped};
 use pintle_object::{Cause, Text, Value, json};
@@ -102,7 +104,7 @@ pub fn apply(
         None => zero(tracking.schema, tracking.ty),
     };
     live.remove(&["metadata", "managedFields"]);
-    let managed = if managed.is_empty() { before_first_apply(tracking, &live)? } else { managed };
+    let mut managed = if managed.is_empty() { before_first_apply(tracking, &live)? } else { managed };
     if let Some(why) = check(tracking.schema, tracking.ty, config, false) {
         let about = about(config);
         return Err(ApplyError::Unmergeable(format!("failed to create typed patch object ({about}): {why}")));
@@ -111,6 +113,7 @@ pub fn apply(
         let about = about(&live);
         return Err(ApplyError::Unmergeable(format!("failed to create typed live object ({about}): {why}")));
     }
+    reconcile_managers(tracking, &live, &mut managed).map_err(ApplyError::Unmergeable)?;
     let write = Apply { tracking, live: &live, config };
     let mut applied = write.run_as_kubectl(managed, force)?;
     write.keep_last_applied(&mut applied.object);

@@ -44,6 +44,11 @@ impl FieldSet {
         &self.nodes
     }
 
+    /// For changes that leave no node saying nothing.
+    pub(crate) fn nodes_mut(&mut self) -> &mut [Node] {
+        &mut self.nodes
+    }
+
     /// The node of an element.
     pub fn node(&self, element: &Element) -> Option<&Node> {
         let place = self.place(element).ok()?;

@@ -4,7 +4,7 @@ use super::cap::cap;
 use super::entries::{Entry, Managed, Operation};
 use super::filter::Filter;
 use crate::fields::FieldSet;
-use crate::typed::{Comparison, check, check_unlike, compare};
+use crate::typed::{Comparison, check, check_unlike, compare, reconcile};
 use pintle_object::time::Time;
 use pintle_object::{Text, Value};
 use pintle_schema::decode::zero;
@@ -138,8 +138,9 @@ pub(crate) fn update(
     tracking: &Tracking<'_>,
     old: &Value,
     new: &Value,
-    managed: Managed,
+    mut managed: Managed,
 ) -> Result<Managed, String> {
+    reconcile_managers(tracking, old, &mut managed)?;
     let mut versions = Differences::new(tracking, old, new)?;
     let mut managed = disown(&mut versions, managed)?;
     let mut own = versions.own.added;
@@ -154,6 +155,24 @@ pub(crate) fn update(
     }
     cap(&mut managed);
     Ok(managed)
+}
+
+/// Brings what managers own in line with types that changed since, each in its own version.
+pub(crate) fn reconcile_managers(
+    tracking: &Tracking<'_>,
+    live: &Value,
+    managed: &mut Managed,
+) -> Result<(), String> {
+    for entry in &mut managed.entries {
+        let ty = match entry.api_version.as_str() {
+            version if version == tracking.api_version => Some(tracking.ty),
+            version => tracking.convert(live, version)?.map(|(ty, _)| ty),
+        };
+        if let Some(ty) = ty {
+            reconcile(tracking.schema, ty, &mut entry.fields);
+        }
+    }
+    Ok(())
 }
 
 impl Tracking<'_> {

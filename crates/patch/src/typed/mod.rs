@@ -6,6 +6,7 @@ mod check;
 mod collect;
 mod compare;
 mod merge;
+mod reconcile;
 mod remove;
 
 pub use check::check;
@@ -13,6 +14,7 @@ pub(crate) use check::check_unlike;
 pub use collect::fields_of;
 pub use compare::{Comparison, compare};
 pub(crate) use merge::merge;
+pub(crate) use reconcile::reconcile;
 pub(crate) use remove::{named_fields_as_members, remove};
 
 #[cfg(test)]

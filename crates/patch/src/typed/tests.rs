@@ -1,6 +1,7 @@
 //! Comparing and merging values by their types.
 
 use super::*;
+use crate::fields::FieldSet;
 use pintle_object::{GroupVersionKind, Value, json};
 use pintle_schema::decode;
 use pintle_schema::model::{Schema, TypeId};
@@ -111,6 +112,27 @@ fn what_does_not_fit_is_said_in_upstreams_words() {
         with("", "Service", |schema, ty| {
             let value = json::parse(document.as_bytes()).unwrap();
             assert_eq!(check(schema, ty, &value, false).as_deref(), expected, "{document}");
+        });
+    }
+}
+
+#[test]
+fn owners_below_what_became_one_value_own_the_value() {
+    let cases = [
+        (r#"{"f:spec":{"f:selector":{".":{},"f:app":{}}}}"#, r#"{"f:spec":{"f:selector":{}}}"#),
+        (r#"{"f:spec":{"f:selector":{"f:app":{}}}}"#, r#"{"f:spec":{"f:selector":{}}}"#),
+        (r#"{"f:spec":{"f:externalIPs":{"v:\"1\"":{}}}}"#, r#"{"f:spec":{"f:externalIPs":{}}}"#),
+        (
+            r#"{"f:metadata":{"f:labels":{".":{},"f:a":{}}}}"#,
+            r#"{"f:metadata":{"f:labels":{".":{},"f:a":{}}}}"#,
+        ),
+        (r#"{"f:bogus":{"f:a":{}}}"#, r#"{"f:bogus":{"f:a":{}}}"#),
+    ];
+    for (before, expected) in cases {
+        with("", "Service", |schema, ty| {
+            let mut set = FieldSet::parse(before).unwrap();
+            reconcile(schema, ty, &mut set);
+            assert_eq!(set.to_json(), expected, "{before}");
         });
     }
 }
