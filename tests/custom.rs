@@ -179,6 +179,28 @@ fn status_scale_table_and_selectors_work() {
 }
 
 #[test]
+fn a_changed_definition_changes_what_is_seen_and_selected() {
+    let server = Server::start();
+    let admin = server.admin();
+    install(&admin, &widgets());
+    admin.post(WIDGETS, &widget("a", json!({"size": 1})));
+    let path = format!("{DEFINITIONS}/widgets.example.org");
+    let base = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
+    let shape = json!({"type": "string", "default": "round"});
+    let changes = json!([
+        {"op": "add", "path": format!("{base}/shape"), "value": shape},
+        {"op": "remove", "path": format!("{base}/replicas")},
+        {"op": "add", "path": "/spec/versions/0/selectableFields/-", "value": {"jsonPath": ".spec.shape"}},
+    ]);
+    let changed = admin.patch("json", &path, &changes);
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let selected = format!("{WIDGETS}?fieldSelector=spec.shape%3Dround");
+    let list = wait(|| Some(admin.get(&selected)).filter(|answer| answer.status == 200)).json();
+    assert_eq!(list["items"][0]["spec"], json!({"size": 1, "color": "red", "shape": "round"}));
+    assert_eq!(admin.get(&format!("{WIDGETS}/a")).json()["spec"], list["items"][0]["spec"]);
+}
+
+#[test]
 fn versions_show_what_they_know() {
     let server = Server::start();
     let admin = server.admin();
