@@ -53,16 +53,15 @@ fn request(path: &str, verb: &str) -> (&'static str, String) {
 fn a_user_without_rights_gets_and_changes_nothing() {
     let server = Server::with_flags(&["--authorization-mode=Node,RBAC"]);
     let (admin, alice) = (server.admin(), server.alice());
-    let revision =
-        |admin: &Client| admin.get("/api/v1/configmaps").json()["metadata"]["resourceVersion"].clone();
-    let before = revision(&admin);
+    let all = resources(&admin);
+    let before = state(&admin, &all);
     let mut count = 0;
-    for (path, verbs) in resources(&admin) {
+    for (path, verbs) in &all {
         for verb in verbs {
             if verb == "create" && ABOUT_SELF.iter().any(|plural| path.ends_with(plural)) {
                 continue;
             }
-            let (method, path) = request(&path, &verb);
+            let (method, path) = request(path, verb);
             let answer =
                 alice.send(method, &path, &[("content-type", "application/json")], Bytes::from("{}"));
             assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text());
@@ -71,7 +70,29 @@ fn a_user_without_rights_gets_and_changes_nothing() {
         }
     }
     assert!(count > 500, "only {count} requests were tried");
-    assert_eq!(revision(&admin), before);
+    let after = state(&admin, &all);
+    for object in &before {
+        assert!(after.contains(object), "{object} has changed");
+    }
+}
+
+/// Every stored object, but for what the server itself keeps up to date: statuses, and its own leases.
+fn state(admin: &Client, resources: &[(String, Vec<String>)]) -> Vec<Value> {
+    let listed = resources.iter().filter(|(path, verbs)| {
+        verbs.iter().any(|verb| verb == "list") && verbs.iter().any(|verb| verb == "create")
+            && !path.ends_with("/leases")
+    });
+    let mut objects = Vec::new();
+    for (path, _) in listed {
+        for mut item in admin.get(path).json()["items"].as_array().expect("items").clone() {
+            item.as_object_mut().expect("an object").remove("status");
+            let metadata = item["metadata"].as_object_mut().expect("metadata");
+            metadata.remove("resourceVersion");
+            metadata.remove("managedFields");
+            objects.push(item);
+        }
+    }
+    objects
 }
 
 #[test]
@@ -135,4 +156,60 @@ fn rights_are_asked_again_for_whom_one_acts_as() {
     assert_eq!(as_user(&server.admin(), &[("impersonate-group", "system:masters")]), 400);
     assert_eq!(as_user(&server.alice(), &[user, ("impersonate-group", "system:masters")]), 403);
     assert_eq!(as_user(&server.anonymous(), &[("impersonate-user", "admin")]), 403);
+}
+
+#[test]
+fn a_kubelet_reaches_what_its_pods_refer_to() {
+    let server = Server::with_flags(&["--enable-admission-plugins=NodeRestriction"]);
+    let admin = server.admin();
+    let node = [("impersonate-user", "system:node:n1"), ("impersonate-group", "system:nodes")];
+    let secrets = "/api/v1/namespaces/default/secrets";
+    let pods = "/api/v1/namespaces/default/pods";
+    let read = |name: &str| admin.send("GET", &format!("{secrets}/{name}"), &node, Bytes::new());
+    for name in ["used", "free"] {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}});
+        assert_eq!(admin.post(secrets, &secret).status, 201);
+        assert_eq!(read(name).status, 403);
+    }
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
+        "spec": {
+            "nodeName": "n1", "containers": [{"name": "c", "image": "i"}],
+            "volumes": [{"name": "v", "secret": {"secretName": "used"}}],
+        },
+    });
+    assert_eq!(admin.post(pods, &pod).status, 201);
+    assert_eq!((read("used").status, read("free").status), (200, 403));
+    assert!(read("free").text().contains("no relationship found between node 'n1' and this object"));
+    // A kubelet cannot give itself a pod that refers to more.
+    let headers = [node[0], node[1], ("content-type", "application/json")];
+    let own = pod.to_string().replace("used", "free").replace("\"p\"", "\"q\"");
+    assert_eq!(admin.send("POST", pods, &headers, Bytes::from(own)).status, 403);
+    assert_eq!(read("free").status, 403);
+    assert_eq!(admin.delete(&format!("{pods}/p?gracePeriodSeconds=0")).status, 200);
+    assert_eq!(read("used").status, 403);
+}
+
+#[test]
+fn pods_keep_to_the_level_of_their_namespace() {
+    let server = Server::start();
+    let admin = server.admin();
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": "strict", "labels": {"pod-security.kubernetes.io/enforce": "baseline"}},
+    });
+    assert_eq!(admin.post("/api/v1/namespaces", &namespace).status, 201);
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+    assert_eq!(admin.post("/api/v1/namespaces/strict/serviceaccounts", &account).status, 201);
+    let pod = |host: bool| {
+        json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
+            "spec": {"hostPID": host, "containers": [{"name": "c", "image": "i"}]},
+        })
+    };
+    let refused = admin.post("/api/v1/namespaces/strict/pods", &pod(true));
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().contains("host namespaces (hostPID=true)"));
+    assert_eq!(admin.post("/api/v1/namespaces/strict/pods", &pod(false)).status, 201);
+    assert_eq!(admin.post("/api/v1/namespaces/default/pods", &pod(true)).status, 201);
 }

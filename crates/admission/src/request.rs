@@ -3,7 +3,7 @@
 use pintle_access::{Permissions, User};
 use pintle_engine::admission::{Attributes, Operation};
 use pintle_engine::{Engine, meta};
-use pintle_object::{GroupResource, Status, Value};
+use pintle_object::{GroupResource, Map, Status, Value};
 
 /// A request as the plugins see it; the object itself is passed beside it.
 #[derive(Clone, Copy)]
@@ -65,6 +65,14 @@ impl<'a> Request<'a> {
         let served = self.engine.find_any(group, plural)?;
         let object = self.engine.store.get(served.collection?, &served.key(namespace, name))?;
         self.engine.storage_tree(&served, &object).ok()
+    }
+
+    /// The labels of a stored object, without reading the object itself.
+    pub fn stored_labels(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Map> {
+        let served = self.engine.find_any(group, plural)?;
+        let object = self.engine.store.get(served.collection?, &served.key(namespace, name))?;
+        let labels = object.digest.labels.iter();
+        Some(labels.map(|(key, value)| (key.clone(), Value::Text(value.clone()))).collect())
     }
 
     /// The stored objects of a built-in resource by name; those of one namespace when it is not empty.

@@ -10,11 +10,13 @@ pub use references::{References, pod_references};
 
 use crate::user::User;
 
+/// User names of nodes begin with this.
+pub const PREFIX: &str = "system:node:";
 const NODES: &str = "system:nodes";
 
 /// The name of the node that a user is.
 pub fn identity(user: &User) -> Option<&str> {
-    user.name.strip_prefix("system:node:").filter(|_| user.is_in(NODES))
+    user.name.strip_prefix(PREFIX).filter(|_| user.is_in(NODES))
 }
 
 #[cfg(test)]

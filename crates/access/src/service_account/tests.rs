@@ -171,3 +171,41 @@ fn nobody_else_can_sign() {
         assert_eq!(tokens.authenticate(junk, None, NOW), Verdict::Unknown, "{junk}");
     }
 }
+
+/// A Secret that holds a legacy token, and its account.
+struct Legacy(String, bool);
+
+impl Objects for Legacy {
+    fn stored(&self, plural: &str, _: &str, name: &str) -> Option<Value> {
+        use base64::Engine as _;
+        let mut object = Value::map();
+        object.set(&["metadata", "uid"], format!("u-{name}"));
+        if plural == "secrets" && self.1 {
+            object.set(&["metadata", "labels", "kubernetes.io/legacy-token-invalid-since"], "2024-01-01");
+        }
+        object.set(&["data", "token"], base64::engine::general_purpose::STANDARD.encode(&self.0));
+        Some(object)
+    }
+}
+
+#[test]
+fn legacy_tokens_go_with_their_secret() {
+    let claims = |uid: &str| {
+        let json = format!(
+            r#"{{"sub":"system:serviceaccount:ns:sa","kubernetes.io/serviceaccount/namespace":"ns",
+                "kubernetes.io/serviceaccount/secret.name":"s","kubernetes.io/serviceaccount/service-account.uid":"{uid}",
+                "kubernetes.io/serviceaccount/service-account.name":"sa"}}"#
+        );
+        pintle_object::json::parse(json.as_bytes()).unwrap()
+    };
+    let check = |held: &str, is_invalid: bool, uid: &str, expected: Result<&str, &str>| {
+        let found = super::legacy::user(&Legacy(held.into(), is_invalid), "token", &claims(uid), NOW);
+        assert_eq!(found.as_ref().map(|user| user.name.as_str()).map_err(String::as_str), expected);
+    };
+    let invalidated = Err("service account token has been invalidated");
+    check("token", false, "u-sa", Ok("system:serviceaccount:ns:sa"));
+    check("another", false, "u-sa", invalidated);
+    check("token", true, "u-sa", invalidated);
+    check("token", false, "old", Err("ServiceAccount UID (u-sa) does not match claim (old)"));
+    check("token", false, "", Err("serviceAccountUID claim is missing"));
+}

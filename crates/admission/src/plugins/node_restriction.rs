@@ -36,6 +36,9 @@ pub struct NodeRestriction;
 
 impl Plugin for NodeRestriction {
     fn mutate(&self, request: &Request<'_>, object: &mut Value) -> Result<(), Status> {
+        if !request.attributes.user.name.starts_with(node::PREFIX) {
+            return Ok(());
+        }
         let user = request.user();
         let Some(node) = node::identity(&user) else { return Ok(()) };
         let write = Write { request, object, node };

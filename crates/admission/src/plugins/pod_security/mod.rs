@@ -96,9 +96,9 @@ impl PodSecurity {
     /// The policy of the request's namespace; labels that cannot be read restrict.
     fn policy_of(&self, request: &Request<'_>) -> Result<Policy, Status> {
         let name = request.namespace();
-        let namespace = request.stored("", "namespaces", "", name);
+        let labels = request.stored_labels("", "namespaces", "", name);
         let missing = || Status::internal(format!("failed to lookup namespace {}", quote(name)));
-        Ok(self.policy(&namespace.ok_or_else(missing)?, &mut FieldErrors::new()))
+        Ok(Policy::read(Some(&labels.ok_or_else(missing)?), &self.0.defaults, &mut FieldErrors::new()))
     }
 
     /// New labels must be readable; old ones may stay as they are.
