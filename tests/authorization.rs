@@ -79,7 +79,8 @@ fn a_user_without_rights_gets_and_changes_nothing() {
 /// Every stored object, but for what the server itself keeps up to date: statuses, and its own leases.
 fn state(admin: &Client, resources: &[(String, Vec<String>)]) -> Vec<Value> {
     let listed = resources.iter().filter(|(path, verbs)| {
-        verbs.iter().any(|verb| verb == "list") && verbs.iter().any(|verb| verb == "create")
+        verbs.iter().any(|verb| verb == "list")
+            && verbs.iter().any(|verb| verb == "create")
             && !path.ends_with("/leases")
     });
     let mut objects = Vec::new();
