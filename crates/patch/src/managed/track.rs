@@ -70,8 +70,8 @@ pub fn manager_name(field_manager: &str, user_agent: &str) -> String {
 /// manager's. `new`'s own managed fields, when they are given and sound, replace the live ones first; an empty
 /// list or one empty entry clears them. An object that has none and exists stays without.
 ///
-/// It never fails. When fields of an object cannot be told apart (items of a list that have no key) its managers
-/// stay as they are; when versions cannot be compared it has none any more, so that none of them are wrong.
+/// It never fails: when the object does not fit its type (items of a list that have no key) or its versions cannot
+/// be compared, it has no managed fields any more, so that none of them are wrong.
 pub fn track_update(tracking: &Tracking<'_>, old: Option<&Value>, new: &mut Value) {
     if old.is_some_and(|old| is_settled(tracking, old, new)) {
         return;
@@ -85,7 +85,7 @@ pub fn track_update(tracking: &Tracking<'_>, old: Option<&Value>, new: &mut Valu
     let nothing = if old.is_none() { zero(tracking.schema, tracking.ty) } else { Value::Null };
     let old = old.unwrap_or(&nothing);
     let managed = match misfit(tracking, old, new) {
-        Some(_) => managed,
+        Some(_) => Managed::default(),
         None => update(tracking, old, new, managed).unwrap_or_default(),
     };
     managed.write_to(new);
