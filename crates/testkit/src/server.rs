@@ -44,6 +44,7 @@ impl Server {
             .arg(format!("--secure-port={}", self.port))
             .arg("--bind-address=127.0.0.1")
             .arg(format!("--token-auth-file={}", self.dir.path().join("tokens.csv").display()))
+            .args(self.etcd_flags())
             .args(&self.flags)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the log handle can be shared"))
@@ -52,6 +53,17 @@ impl Server {
             .expect("the pintle binary starts");
         self.process = Some(child);
         self.wait_ready();
+    }
+
+    /// With `PINTLE_ETCD_SERVERS` every server keeps its objects in that etcd, below a prefix of its own.
+    fn etcd_flags(&self) -> Vec<String> {
+        let servers = std::env::var("PINTLE_ETCD_SERVERS").unwrap_or_default();
+        let is_chosen = self.flags.iter().any(|flag| flag.starts_with("--etcd-servers"));
+        if servers.is_empty() || is_chosen {
+            return Vec::new();
+        }
+        let prefix = self.dir.path().file_name().unwrap_or_default().to_string_lossy();
+        vec![format!("--etcd-servers={servers}"), format!("--etcd-prefix=/{prefix}")]
     }
 
     /// Sends SIGTERM and waits for a clean end; returns whether the exit was successful.

@@ -5,13 +5,22 @@
 
 use crate::etcd::client::{Client, Failure, Repeat};
 use crate::etcd::wire::{
-    self, CompactRequest, Compare, Number, Op, Operation, PutRequest, RangeRequest, Target, TxnRequest,
-    TxnResponse,
+    self, CompactRequest, Compare, Number, Op, Operation, PutRequest, RangeRequest, RangeResponse, Target,
+    TxnRequest, TxnResponse,
 };
+use crate::object::Revision;
 use std::time::Duration;
 
 /// Shared with kube-apiserver.
 const KEY: &[u8] = b"compact_rev_key";
+
+/// The revision up to which the past was compacted last, by whomever; zero when nobody says.
+pub(crate) async fn latest(client: &Client) -> Result<Revision, Failure> {
+    let ask = RangeRequest { key: KEY.to_vec(), ..RangeRequest::default() };
+    let answer: RangeResponse = client.call(wire::RANGE, ask, Repeat::Always).await?;
+    let text = answer.kvs.first().and_then(|found| std::str::from_utf8(&found.value).ok());
+    Ok(Revision(text.and_then(|text| text.parse().ok()).unwrap_or(0)))
+}
 
 /// Compacts at every interval; ends only with the task that it runs in.
 pub(crate) async fn run(client: Client, interval: Duration) {

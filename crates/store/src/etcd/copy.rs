@@ -26,7 +26,8 @@ type Batches = mpsc::Sender<Result<Vec<Row>, Error>>;
 /// Sends everything that etcd holds at one revision, which it tells.
 pub(crate) async fn export(options: &Options, batches: Batches) -> Result<Revision, Error> {
     let reader = reader(options)?;
-    let (revision, pages) = reader.read_ahead("/registry/").await.map_err(failed)?;
+    let revision = wire::of_header(reader.head().await.map_err(failed)?.header.as_ref());
+    let pages = reader.read_ahead(revision);
     tokio::spawn(async move {
         if let Err(failure) = send(&reader.client, pages, &batches).await {
             let _ = batches.send(Err(failed(failure))).await;

@@ -45,16 +45,12 @@ impl Reader {
         Loader { reader: self, next, end, limit: KEYS_FIRST, revision, is_done: false }
     }
 
-    /// Everything below a prefix at one revision, which it tells: a page is read while the one before is used.
-    pub async fn read_ahead(
-        &self,
-        prefix: &'static str,
-    ) -> Result<(Revision, mpsc::Receiver<Result<Page, Failure>>), Failure> {
-        let revision = wire::of_header(self.head().await?.header.as_ref());
+    /// Everything at one revision: a page is read while the one before is used.
+    pub fn read_ahead(&self, revision: Revision) -> mpsc::Receiver<Result<Page, Failure>> {
         let (sender, pages) = mpsc::channel(PAGES_AHEAD);
         let reader = self.clone();
         tokio::spawn(async move {
-            let mut loader = reader.load(prefix, revision);
+            let mut loader = reader.load("/registry/", revision);
             while let Some(page) = loader.page().await.transpose() {
                 let is_last = page.is_err();
                 if sender.send(page).await.is_err() || is_last {
@@ -62,7 +58,7 @@ impl Reader {
                 }
             }
         });
-        Ok((revision, pages))
+        pages
     }
 
     /// etcd's revision, and how many keys are below the prefix.

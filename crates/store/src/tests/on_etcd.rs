@@ -279,13 +279,36 @@ async fn an_etcd_that_lost_its_past_is_not_taken_for_the_same() {
 }
 
 #[tokio::test]
+async fn a_start_takes_the_recent_past_along() {
+    let etcd = etcd!();
+    let (first, things) = open_at(&etcd).await;
+    let a = first.commit(put(things, "a", "1", Expected::Absent)).await.unwrap().modified;
+    first.commit(put(things, "b", "1", Expected::Absent)).await.unwrap();
+    let gone = first.commit(delete(things, "a", a)).await.unwrap().modified;
+    first.close().await;
+    let (next, _) = open_at(&etcd).await;
+    assert_eq!((next.revision(), names(&next.snapshot(things))), (gone, vec![String::from("b")]));
+    let mut watcher = next.watch(things, WatchFrom::After(a), Interest::default()).unwrap();
+    assert_eq!(lines(&mut watcher, 2).await, ["Added b", "Deleted a"]);
+    // What was compacted is not: others say so in their key, or nobody does.
+    next.compact(gone).await.unwrap();
+    let (last, _) = open_at(&etcd).await;
+    assert!(last.watch(things, WatchFrom::After(a), Interest::default()).is_err());
+    assert_eq!((last.revision(), names(&last.snapshot(things))), (gone, vec![String::from("b")]));
+}
+
+#[tokio::test]
 async fn the_past_before_the_start_is_read_from_etcd() {
     let etcd = etcd!();
     let (theirs, things) = open_at(&etcd).await;
     let a = theirs.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
     let b = theirs.commit(put(things, "b", "1", Expected::Absent)).await.unwrap();
     let last = theirs.commit(delete(things, "a", a.modified)).await.unwrap();
-    let (ours, _) = open_at(&etcd).await;
+    let window = Window { events_max: 1, ..Window::default() };
+    let options = Options { window, ..Options::default() };
+    let (ours, _) = connect(&etcd_options(&[etcd.url()]), options).await;
+    assert!(ours.snapshot_at(things, a.modified).is_err());
+    ours.commit(put(things, "c", "1", Expected::Absent)).await.unwrap();
     assert!(ours.snapshot_at(things, b.modified).is_err());
     let past = ours.past(things, b.modified).await.unwrap();
     assert_eq!((names(&past), past.revision), (vec![String::from("a"), String::from("b")], b.modified));
