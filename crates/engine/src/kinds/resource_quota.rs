@@ -54,7 +54,7 @@ impl Rules for ResourceQuota {
                 used => used,
             };
             let shown = format!("{resource}: {used}/{}", hard.as_str().unwrap_or("0"));
-            let list = if resource.starts_with("limits.") { &mut limits } else { &mut requests };
+            let list = if resource.starts_with("limits") { &mut limits } else { &mut requests };
             list.push(shown);
         }
         vec![
