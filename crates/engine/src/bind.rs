@@ -11,14 +11,21 @@ use pintle_store::{Change, CommitError, Expected, Key, Write};
 const ATTEMPTS_MAX: usize = 5;
 
 impl Engine {
-    /// Assigns the pod of `pod` to the node that the binding names.
-    pub async fn bind(&self, pod: Target<'_>, mut body: Value, call: &mut Call<'_>) -> Result<(), Status> {
+    /// Assigns the pod of `pod` to the node that the binding names. `asked` is what the request is about: the pod's
+    /// subresource, or the bindings of old.
+    pub async fn bind(
+        &self,
+        pod: Target<'_>,
+        asked: Target<'_>,
+        mut body: Value,
+        call: &mut Call<'_>,
+    ) -> Result<(), Status> {
         pod.check_name()?;
         meta::ensure_namespace(&mut body, pod.namespace)?;
         if meta::name(&body) != pod.name {
             return Err(Status::bad_request("name in URL does not match name in Binding object"));
         }
-        let attributes = call.attributes(Operation::Create, pod, None, None);
+        let attributes = call.attributes(Operation::Create, asked, None, None);
         self.admission().mutate(self, attributes, &mut body, &mut call.warnings).await?;
         let mut errors = FieldErrors::new();
         binding::validate(&body, &mut errors);
@@ -27,7 +34,7 @@ impl Engine {
             let text = if texts.len() == 1 { texts.concat() } else { format!("[{}]", texts.join(", ")) };
             return Err(Status::new(500, Reason::Unknown, text));
         }
-        let attributes = call.attributes(Operation::Create, pod, None, None);
+        let attributes = call.attributes(Operation::Create, asked, None, None);
         self.admission().validate(self, attributes, &body, &mut call.warnings).await?;
         for _ in 0..ATTEMPTS_MAX {
             if self.bind_once(&pod, &body, call).await? {

@@ -65,7 +65,7 @@ async fn virtual_create(
             }
             let name = if target.name.is_empty() { &name } else { target.name };
             let pod = Target { served: &pods, subresource: "binding", namespace: target.namespace, name };
-            app.engine.bind(pod, object, call).await?;
+            app.engine.bind(pod, target, object, call).await?;
             let accept =
                 negotiate::Accept { pretty: accept.pretty, ..negotiate::Accept::plain(accept.format) };
             Ok(form::typed(app, accept, app.engine.meta_type("Status"), 201, &pintle_engine::created()))
