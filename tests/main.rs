@@ -10,5 +10,6 @@ mod kubectl;
 mod lists;
 mod one_engine;
 mod openapi;
+mod snapshot;
 mod start;
 mod watches;
