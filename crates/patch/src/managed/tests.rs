@@ -171,6 +171,17 @@ fn a_write_without_effect_keeps_its_times() {
 }
 
 #[test]
+fn an_object_that_is_not_of_its_type_has_no_managers() {
+    let world = World::new();
+    // Once stored, the type of the field became another one.
+    let mut live = world.write("ConfigMap", "u1", 0, None, r#"{"data":{"k":"v"}}"#);
+    live.set(&["metadata", "uid"], "u");
+    live.set(&["data"], "text");
+    let changed = world.write("ConfigMap", "u2", 1, Some(&live), r#"{"data":{"k":"w"}}"#);
+    assert_eq!(changed.list_at(&["metadata", "managedFields"]), &[]);
+}
+
+#[test]
 fn managers_are_named_by_the_request() {
     let cases = [
         ("m", "kubectl/v1", "m"),
