@@ -84,11 +84,15 @@ pub fn track_update(tracking: &Tracking<'_>, old: Option<&Value>, new: &mut Valu
     }
     let nothing = if old.is_none() { zero(tracking.schema, tracking.ty) } else { Value::Null };
     let old = old.unwrap_or(&nothing);
-    let managed = match misfit(tracking, old, new) {
-        Some(_) => Managed::default(),
-        None => update(tracking, old, new, managed).unwrap_or_default(),
-    };
-    managed.write_to(new);
+    let fits = is_decoded_by_type(tracking) || misfit(tracking, old, new).is_none();
+    let managed = if fits { update(tracking, old, new, managed) } else { Ok(Managed::default()) };
+    managed.unwrap_or_default().write_to(new);
+}
+
+/// Whether objects of the type are decoded by it, so that they need no other check: built-in types are, and have a
+/// name; objects of custom resources are whatever their schema once let in.
+fn is_decoded_by_type(tracking: &Tracking<'_>) -> bool {
+    !tracking.schema.ty(tracking.ty).name.is_empty()
 }
 
 /// Whether nothing changes, so that managers stay as they are: most writes of controllers are so, and need no set
