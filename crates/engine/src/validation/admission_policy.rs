@@ -1,7 +1,8 @@
-//! Admission policies and their bindings, but for the types of their expressions.
+//! Admission policies and their bindings, with the types of their expressions.
 
 use super::internal::{self, Form, Shape};
 use super::{admission_rules, check};
+use pintle_cel::{Scope, Type};
 use pintle_object::selector::validate_label_selector;
 use pintle_object::{FieldErrors, GroupVersion, Path, Value, content};
 
@@ -18,7 +19,7 @@ const ANNOTATION: Shape = &[("Key", "key", Form::Text), ("ValueExpression", "val
 
 pub fn validating(object: &Value, errors: &mut FieldErrors) {
     let spec = object.get("spec").unwrap_or(&Value::Null);
-    common(spec, errors);
+    let scope = common(spec, scope(spec), errors);
     let (validations, annotations) = (spec.list_at(&["validations"]), spec.list_at(&["auditAnnotations"]));
     if validations.is_empty() && annotations.is_empty() {
         errors.required(&SPEC.child("validations"), NO_ITEMS);
@@ -27,14 +28,15 @@ pub fn validating(object: &Value, errors: &mut FieldErrors) {
     }
     let path = SPEC.child("validations");
     for (index, one) in validations.iter().enumerate() {
-        validation(one, &path.index(index), errors);
+        validation(one, &scope, &path.index(index), errors);
     }
-    audit_annotations(object, spec, errors);
+    audit_annotations(object, spec, &scope, errors);
 }
 
 pub fn mutating(object: &Value, errors: &mut FieldErrors) {
     let spec = object.get("spec").unwrap_or(&Value::Null);
-    common(spec, errors);
+    let mut scope = common(spec, scope(spec), errors);
+    scope.with_objects();
     if let Some(constraints) = check::present(spec, &["matchConstraints"]) {
         admission_rules::mutable_operations(constraints, &SPEC.child("matchConstraints"), errors);
     }
@@ -44,7 +46,7 @@ pub fn mutating(object: &Value, errors: &mut FieldErrors) {
         errors.required(&path, "mutations must contain at least one item");
     }
     for (index, one) in mutations.iter().enumerate() {
-        mutation(one, &path.index(index), errors);
+        mutation(one, &scope, &path.index(index), errors);
     }
     if spec.str_at(&["reinvocationPolicy"]).is_empty() {
         errors.required(&SPEC.child("reinvocationPolicy"), "");
@@ -77,7 +79,18 @@ pub fn binding(object: &Value, has_actions: bool, errors: &mut FieldErrors) {
     }
 }
 
-fn common(spec: &Value, errors: &mut FieldErrors) {
+/// What the expressions of a policy may name, but for its own variables.
+fn scope(spec: &Value) -> Scope {
+    let mut scope = Scope::admission();
+    scope.with_variables();
+    if check::present(spec, &["paramKind"]).is_some() {
+        scope.declare("params", Type::Dyn);
+    }
+    scope
+}
+
+/// What all policies have; the scope is given back with their variables.
+fn common(spec: &Value, mut scope: Scope, errors: &mut FieldErrors) -> Scope {
     admission_rules::one_of(spec, "failurePolicy", &["Fail", "Ignore"], &SPEC, errors);
     if let Some(kind) = check::present(spec, &["paramKind"]) {
         param_kind(kind, &SPEC.child("paramKind"), errors);
@@ -95,8 +108,9 @@ fn common(spec: &Value, errors: &mut FieldErrors) {
     admission_rules::match_conditions(spec, &SPEC, errors);
     let path = SPEC.child("variables");
     for (index, one) in spec.list_at(&["variables"]).iter().enumerate() {
-        variable(one, &path.index(index), errors);
+        variable(one, &mut scope, &path.index(index), errors);
     }
+    scope
 }
 
 fn param_kind(param: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
@@ -131,14 +145,18 @@ fn param_kind(param: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-fn variable(variable: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+fn variable(variable: &Value, scope: &mut Scope, path: &Path<'_>, errors: &mut FieldErrors) {
     let name = variable.str_at(&["name"]);
     if name.trim().is_empty() {
         errors.required(&path.child("name"), "name is not specified");
     } else if !is_identifier(name) {
         errors.invalid(&path.child("name"), name, "must be a valid CEL identifier");
     }
-    expression(variable, "expression", path, errors);
+    let is_named = !name.trim().is_empty() && is_identifier(name);
+    let found = expression(variable, "expression", (is_named.then_some(&*scope), &[]), path, errors);
+    if let Some(found) = found.filter(|_| is_named) {
+        scope.compose(name, found);
+    }
 }
 
 fn is_identifier(name: &str) -> bool {
@@ -171,35 +189,45 @@ fn is_identifier(name: &str) -> bool {
         && !RESERVED.contains(&name)
 }
 
-fn expression(object: &Value, field: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+/// The type of an expression that is there; it is compiled if there is a scope.
+fn expression(
+    object: &Value,
+    field: &str,
+    (scope, wanted): (Option<&Scope>, &[Type]),
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) -> Option<Type> {
     let text = object.str_at(&[field]);
     if text.trim().is_empty() {
         errors.required(&path.child(field), &format!("{field} is not specified"));
     } else if field == "valueExpression" && text.len() > EXPRESSION_BYTES_MAX {
         errors.required(&path.child(field), "must not exceed 5kB in length");
+    } else if let Some(scope) = scope {
+        return Some(admission_rules::compiled(text, scope, wanted, &path.child(field), errors));
     }
+    None
 }
 
-fn validation(validation: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    expression(validation, "expression", path, errors);
+fn validation(validation: &Value, scope: &Scope, path: &Path<'_>, errors: &mut FieldErrors) {
+    expression(validation, "expression", (Some(scope), &[Type::Bool]), path, errors);
     let (message, of) = (validation.str_at(&["message"]), validation.str_at(&["messageExpression"]));
     if !of.is_empty() && of.trim().is_empty() {
         errors.invalid(&path.child("messageExpression"), of, BLANK);
+    } else if !of.is_empty() {
+        let path = path.child("messageExpression");
+        admission_rules::compiled(of, &scope.without_authorizer(), &[Type::Text], &path, errors);
     }
     let has_breaks = |text: &str| text.trim().contains(['\n', '\r']);
     if !message.is_empty() && message.trim().is_empty() {
         errors.invalid(&path.child("message"), message, BLANK);
     } else if has_breaks(message) {
         errors.invalid(&path.child("message"), message, "must not contain line breaks");
-    } else if message.is_empty() && has_breaks(validation.str_at(&["expression"])) {
-        let why = "message must be specified if expression contains line breaks";
-        errors.required(&path.child("message"), why);
     }
     admission_rules::one_of(validation, "reason", &REASONS, path, errors);
 }
 
 /// Keys of annotations are qualified by the name of the policy.
-fn audit_annotations(object: &Value, spec: &Value, errors: &mut FieldErrors) {
+fn audit_annotations(object: &Value, spec: &Value, scope: &Scope, errors: &mut FieldErrors) {
     let policy = object.str_at(&["metadata", "name"]);
     let list = spec.list_at(&["auditAnnotations"]);
     let path = SPEC.child("auditAnnotations");
@@ -218,7 +246,8 @@ fn audit_annotations(object: &Value, spec: &Value, errors: &mut FieldErrors) {
             let full = format!("{policy}/{key}");
             check::invalid_all(content::label_key(&full), &full, &path.child("key"), errors);
         }
-        expression(annotation, "valueExpression", &path, errors);
+        let wanted = [Type::Text, Type::Null];
+        expression(annotation, "valueExpression", (Some(scope), &wanted), &path, errors);
         if seen.contains(&key) {
             errors.duplicate(&path.child("key"), key);
         }
@@ -227,7 +256,7 @@ fn audit_annotations(object: &Value, spec: &Value, errors: &mut FieldErrors) {
 }
 
 /// A mutation holds what its type names, and nothing else.
-fn mutation(mutation: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+fn mutation(mutation: &Value, scope: &Scope, path: &Path<'_>, errors: &mut FieldErrors) {
     let kind = mutation.str_at(&["patchType"]);
     let (own, other) = match kind {
         "" => return errors.required(&path.child("patchType"), ""),
@@ -241,14 +270,20 @@ fn mutation(mutation: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
             errors.required(&path.child(own), &why);
         }
         Some(value) => {
-            if value.str_at(&["expression"]).trim().is_empty() {
-                errors.required(&path.child(own).child("expression"), "");
+            let (text, path) = (value.str_at(&["expression"]), path.child(own));
+            let path = path.child("expression");
+            if text.trim().is_empty() {
+                errors.required(&path, "");
+            } else {
+                let object = Type::message(if own == "jsonPatch" { "JSONPatch" } else { "Object" });
+                let wanted = if own == "jsonPatch" { Type::list(object) } else { object };
+                admission_rules::compiled(text, scope, &[wanted], &path, errors);
             }
         }
     }
-    if let Some(value) = check::present(mutation, &[other]) {
-        let why = format!("{other} must not be specified when patchType is {kind}");
-        errors.invalid(&path.child(other), value, &why);
+    if check::present(mutation, &[other]).is_some() {
+        let why = format!("must not be specified when patchType is {kind}");
+        errors.invalid(&path.child(other), &format!("{{{other}}}"), &why);
     }
 }
 
@@ -257,7 +292,9 @@ fn parameters(reference: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let selector = check::present(reference, &["selector"]);
     match selector {
         Some(_) if !name.is_empty() => {
-            errors.forbidden(&path.child("name"), "name and selector are mutually exclusive");
+            for field in ["name", "selector"] {
+                errors.forbidden(&path.child(field), "name and selector are mutually exclusive");
+            }
         }
         Some(selector) => validate_label_selector(selector, &path.child("selector"), false, errors),
         None if name.is_empty() => errors.required(path, "one of name or selector must be specified"),

@@ -1,6 +1,7 @@
 //! What webhook configurations and admission policies have in common: rules, selectors, conditions.
 
 use super::check;
+use pintle_cel::{Scope, Type};
 use pintle_object::selector::validate_label_selector;
 use pintle_object::{FieldErrors, Path, Value, content};
 
@@ -90,6 +91,21 @@ pub fn selectors(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
+/// The type of what an expression gives, which is to be one of these.
+pub fn compiled(
+    text: &str,
+    scope: &Scope,
+    wanted: &[Type],
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) -> Type {
+    let (found, why) = pintle_cel::refusal(text, scope, wanted);
+    if let Some(why) = why {
+        errors.invalid(path, text, &why);
+    }
+    found
+}
+
 /// Conditions have names of their own, and expressions.
 pub fn match_conditions(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let path = path.child("matchConditions");
@@ -101,8 +117,11 @@ pub fn match_conditions(object: &Value, path: &Path<'_>, errors: &mut FieldError
     let mut seen: Vec<&str> = Vec::new();
     for (index, condition) in list.iter().enumerate() {
         let path = path.index(index);
-        if condition.str_at(&["expression"]).trim().is_empty() {
+        let text = condition.str_at(&["expression"]);
+        if text.trim().is_empty() {
             errors.required(&path.child("expression"), "");
+        } else {
+            compiled(text, &Scope::admission(), &[Type::Bool], &path.child("expression"), errors);
         }
         let name = condition.str_at(&["name"]);
         let path = path.child("name");

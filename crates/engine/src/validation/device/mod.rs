@@ -8,6 +8,7 @@ pub mod slice;
 
 use super::check::{self, present};
 use super::volume_source::csi_driver;
+use pintle_cel::{Scope, Type};
 use pintle_object::{FieldErrors, Path, Value, content, json};
 
 /// Bounds of upstream's API, which keep objects within what etcd takes.
@@ -164,6 +165,15 @@ fn expression(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
         errors.too_long(path, EXPRESSION_LEN_MAX);
     } else if text.trim().is_empty() {
         errors.invalid(path, text, EMPTY_EXPRESSION);
+    } else {
+        match pintle_cel::compile(text, &Scope::device()) {
+            Err(why) => errors.invalid(path, text, &format!("compilation failed: {why}")),
+            Ok(Type::Bool | Type::Unknown) => {}
+            Ok(other) => {
+                let why = format!("must evaluate to bool or the unknown type, not {}", other.runtime_name());
+                errors.invalid(path, text, &why);
+            }
+        }
     }
 }
 

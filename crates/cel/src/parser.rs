@@ -1,0 +1,443 @@
+//! From tokens to trees, with the messages of upstream's generated parser.
+
+use crate::lexer::{self, Kind, Token};
+use crate::problem::Problem;
+use crate::syntax::{Expr, Node};
+
+const FIRSTS: &str = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, \
+                      BYTES, IDENTIFIER}";
+const ARGUMENTS: &str = "{'[', '{', '(', ')', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, \
+                         STRING, BYTES, IDENTIFIER}";
+const FIELDS: &str = "{'}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}";
+const RESERVED: [&str; 18] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+    "in",
+];
+const DEPTH_MAX: usize = 250;
+const LINKS_MAX: usize = 2000;
+
+/// Operators of two sides, the loosest first, with the names of their functions.
+const LEVELS: [&[(&str, &str)]; 5] = [
+    &[("||", "_||_")],
+    &[("&&", "_&&_")],
+    &[
+        ("<", "_<_"),
+        ("<=", "_<=_"),
+        (">=", "_>=_"),
+        (">", "_>_"),
+        ("==", "_==_"),
+        ("!=", "_!=_"),
+        ("in", "@in"),
+    ],
+    &[("+", "_+_"), ("-", "_-_")],
+    &[("*", "_*_"), ("/", "_/_"), ("%", "_%_")],
+];
+
+struct Parser {
+    tokens: Vec<Token>,
+    place: usize,
+    depth: usize,
+    /// Operators and fields so far: no tree is deeper by more than these.
+    links: usize,
+    problems: Vec<Problem>,
+    /// Whether nothing fitted since the last problem: then there is no further message.
+    is_lost: bool,
+}
+
+/// The tree of an expression, unless it is longer than anyone writes them.
+pub fn parse(source: &[char]) -> Result<Option<Expr>, Vec<Problem>> {
+    let (tokens, problems) = lexer::tokens(source);
+    let mut parser = Parser { tokens, place: 0, depth: 0, links: 0, problems, is_lost: false };
+    let tree = parser.expression();
+    if parser.links > LINKS_MAX {
+        return Ok(None);
+    }
+    let token = parser.token();
+    if token.kind != Kind::End {
+        let is_last = parser.tokens.get(parser.place + 1).is_some_and(|next| next.kind == Kind::End);
+        let what = if is_last { "extraneous" } else { "mismatched" };
+        parser.report(&token, format!("{what} input '{}' expecting <EOF>", token.text));
+    }
+    if parser.problems.is_empty() { Ok(Some(tree)) } else { Err(parser.problems) }
+}
+
+impl Parser {
+    fn token(&self) -> Token {
+        let last = self.tokens.len() - 1;
+        self.tokens[self.place.min(last)].clone()
+    }
+
+    fn next(&self) -> Option<&Token> {
+        self.tokens.get(self.place + 1)
+    }
+
+    fn is(&self, sign: &str) -> bool {
+        self.tokens.get(self.place).is_some_and(|token| token.kind == Kind::Sign && token.text == sign)
+    }
+
+    fn advance(&mut self) -> Token {
+        let token = self.token();
+        self.is_lost = false;
+        if token.kind != Kind::End {
+            self.place += 1;
+        }
+        token
+    }
+
+    /// Whether the expression has become too long; then its rest is left out.
+    fn gives_up(&mut self) -> bool {
+        self.links += 1;
+        let is_over = self.links > LINKS_MAX;
+        if is_over {
+            self.place = self.tokens.len() - 1;
+        }
+        is_over
+    }
+
+    fn takes(&mut self, sign: &str) -> bool {
+        let is = self.is(sign);
+        if is {
+            self.advance();
+        }
+        is
+    }
+
+    fn report(&mut self, token: &Token, message: String) {
+        if !self.is_lost {
+            self.problems.push(Problem { at: token.at, message: format!("Syntax error: {message}") });
+        }
+        self.is_lost = true;
+    }
+
+    /// A mistake in what can be read.
+    fn mistake(&mut self, at: usize, message: String) -> Expr {
+        self.problems.push(Problem { at, message });
+        Expr { at, node: Node::Broken }
+    }
+
+    /// On to what may follow an expression.
+    fn skip(&mut self) {
+        let follows = |token: &Token| match token.kind {
+            Kind::End => true,
+            Kind::Sign => !["!", "(", "{"].contains(&token.text.as_str()),
+            _ => false,
+        };
+        while !follows(&self.token()) {
+            self.place += 1;
+        }
+    }
+
+    fn closes(&mut self, sign: &str) {
+        if self.takes(sign) {
+            return;
+        }
+        let token = self.token();
+        let is_next = self.next().is_some_and(|next| next.kind == Kind::Sign && next.text == sign);
+        if is_next {
+            self.report(&token, format!("extraneous input '{}' expecting '{sign}'", token.text));
+            self.place += 1;
+            self.advance();
+        } else if token.kind == Kind::End || token.kind == Kind::Sign {
+            self.report(&token, format!("missing '{sign}' at '{}'", token.text));
+        } else {
+            self.report(&token, format!("mismatched input '{}' expecting '{sign}'", token.text));
+            self.skip();
+        }
+    }
+
+    fn expression(&mut self) -> Expr {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            let token = self.token();
+            self.place = self.tokens.len() - 1;
+            self.is_lost = true;
+            self.depth -= 1;
+            let message = format!("expression recursion limit exceeded: {DEPTH_MAX}");
+            return self.mistake(token.at, message);
+        }
+        let condition = self.level(0);
+        let tree = if self.is("?") {
+            let at = self.advance().at;
+            let then = self.level(0);
+            self.closes(":");
+            let otherwise = self.expression();
+            call(at, "_?_:_", vec![condition, then, otherwise])
+        } else {
+            condition
+        };
+        self.depth -= 1;
+        tree
+    }
+
+    fn level(&mut self, level: usize) -> Expr {
+        let Some(operators) = LEVELS.get(level) else { return self.unary() };
+        let mut left = self.level(level + 1);
+        loop {
+            let token = self.token();
+            let found = operators.iter().find(|(sign, _)| token.kind == Kind::Sign && *sign == token.text);
+            let Some((_, function)) = found else { return left };
+            if self.gives_up() {
+                return left;
+            }
+            self.advance();
+            let right = self.level(level + 1);
+            left = call(token.at, function, vec![left, right]);
+        }
+    }
+
+    fn is_first(token: &Token) -> bool {
+        match token.kind {
+            Kind::Sign => ["[", "{", "(", ".", "-", "!"].contains(&token.text.as_str()),
+            Kind::Escaped | Kind::End => false,
+            _ => true,
+        }
+    }
+
+    fn unary(&mut self) -> Expr {
+        let token = self.token();
+        if !Self::is_first(&token) {
+            if !self.next().is_some_and(Self::is_first) {
+                self.report(&token, format!("mismatched input '{}' expecting {FIRSTS}", token.text));
+                self.skip();
+                return Expr { at: token.at, node: Node::Broken };
+            }
+            self.report(&token, format!("extraneous input '{}' expecting {FIRSTS}", token.text));
+            self.place += 1;
+        }
+        let is_number = self.next().is_some_and(|next| matches!(next.kind, Kind::Int | Kind::Float));
+        let sign = ["!", "-"].into_iter().find(|sign| self.is(sign) && !(*sign == "-" && is_number));
+        let Some(sign) = sign else { return self.member() };
+        let at = self.token().at;
+        let mut times = 0;
+        while self.takes(sign) {
+            times += 1;
+        }
+        let operand = self.member();
+        let function = if sign == "!" { "!_" } else { "-_" };
+        if times % 2 == 0 { operand } else { call(at, function, vec![operand]) }
+    }
+
+    fn member(&mut self) -> Expr {
+        let mut of = self.primary();
+        loop {
+            if self.gives_up() {
+                return of;
+            }
+            if self.is(".") {
+                let dot = self.advance();
+                let is_optional = self.takes("?");
+                let name = self.token();
+                if !matches!(name.kind, Kind::Ident | Kind::Escaped) {
+                    let end = if name.kind == Kind::End { "" } else { name.text.as_str() };
+                    self.report(&name, format!("no viable alternative at input '.{end}'"));
+                    self.skip();
+                    return Expr { at: dot.at, node: Node::Broken };
+                }
+                self.advance();
+                let field = name.text.trim_matches('`').to_owned();
+                if self.is("(") && name.kind == Kind::Ident && !is_optional {
+                    let at = self.advance().at;
+                    let arguments = self.list(")", ARGUMENTS);
+                    of = self.called(at, field, Some(of), arguments);
+                } else {
+                    let node = Node::Select { of: Box::new(of), field, is_test: false, is_optional };
+                    of = Expr { at: dot.at, node };
+                }
+            } else if self.is("[") {
+                let at = self.advance().at;
+                let function = if self.takes("?") { "_[?_]" } else { "_[_]" };
+                let index = self.expression();
+                self.closes("]");
+                of = call(at, function, vec![of, index]);
+            } else {
+                return of;
+            }
+        }
+    }
+
+    /// Expressions up to a sign, each perhaps optional in literals.
+    fn list(&mut self, end: &str, expected: &str) -> Vec<Expr> {
+        let mut found = Vec::new();
+        if self.token().kind == Kind::End {
+            let token = self.token();
+            self.report(&token, format!("mismatched input '<EOF>' expecting {expected}"));
+            return found;
+        }
+        while !self.is(end) && self.token().kind != Kind::End {
+            if end == "]" {
+                self.takes("?");
+            }
+            found.push(self.expression());
+            if !self.takes(",") {
+                break;
+            }
+        }
+        self.closes(end);
+        found
+    }
+
+    fn primary(&mut self) -> Expr {
+        let token = self.advance();
+        let at = token.at;
+        let literal = |node| Expr { at, node };
+        match (token.kind, token.text.as_str()) {
+            (Kind::Int, _) => literal(Node::Int),
+            (Kind::Uint, _) => literal(Node::Uint),
+            (Kind::Float, _) => literal(Node::Double),
+            (Kind::Text, _) => literal(Node::Text),
+            (Kind::Bytes, _) => literal(Node::Bytes),
+            (Kind::Ident, "true" | "false") => literal(Node::Bool),
+            (Kind::Ident, "null") => literal(Node::Null),
+            (Kind::Ident, _) => self.named(token.text, at),
+            (Kind::Sign, "-") => {
+                let number = self.advance();
+                literal(if number.kind == Kind::Float { Node::Double } else { Node::Int })
+            }
+            (Kind::Sign, ".") if self.token().kind == Kind::Ident => {
+                let name = self.advance();
+                self.named(name.text, name.at)
+            }
+            (Kind::Sign, "(") => {
+                let inner = self.expression();
+                self.closes(")");
+                inner
+            }
+            (Kind::Sign, "[") => {
+                let items = self.list("]", FIRSTS);
+                literal(Node::List(items))
+            }
+            (Kind::Sign, "{") => self.map(at),
+            _ => {
+                self.report(&token, format!("no viable alternative at input '{}'", token.text));
+                self.skip();
+                literal(Node::Broken)
+            }
+        }
+    }
+
+    /// A variable, a function or a message.
+    fn named(&mut self, name: String, at: usize) -> Expr {
+        if self.is("(") {
+            let at = self.advance().at;
+            let arguments = self.list(")", ARGUMENTS);
+            return self.called(at, name, None, arguments);
+        }
+        let rest: Vec<&Token> = self.tokens.iter().skip(self.place).collect();
+        let parts = rest.chunks(2).take_while(|pair| match pair {
+            [dot, part] => dot.kind == Kind::Sign && dot.text == "." && part.kind == Kind::Ident,
+            _ => false,
+        });
+        let names: Vec<String> = parts.map(|pair| pair[1].text.clone()).collect();
+        let brace = rest.get(names.len() * 2).filter(|token| token.kind == Kind::Sign && token.text == "{");
+        if let Some(brace) = brace.map(|brace| brace.at) {
+            self.place += names.len() * 2 + 1;
+            let full = std::iter::once(name).chain(names).collect::<Vec<_>>().join(".");
+            return self.message(full, brace);
+        }
+        if RESERVED.contains(&name.as_str()) {
+            return self.mistake(at, format!("reserved identifier: {name}"));
+        }
+        Expr { at, node: Node::Ident(name) }
+    }
+
+    fn message(&mut self, name: String, at: usize) -> Expr {
+        let mut fields = Vec::new();
+        while !self.is("}") {
+            self.takes("?");
+            let field = self.token();
+            if !matches!(field.kind, Kind::Ident | Kind::Escaped) {
+                self.report(&field, format!("mismatched input '{}' expecting {FIELDS}", field.text));
+                self.skip();
+                return Expr { at, node: Node::Broken };
+            }
+            self.advance();
+            let colon = self.token().at;
+            self.closes(":");
+            let value = self.expression();
+            fields.push((colon, field.text.trim_matches('`').to_owned(), value));
+            if !self.takes(",") {
+                break;
+            }
+        }
+        self.closes("}");
+        Expr { at, node: Node::Message { name, fields } }
+    }
+
+    fn map(&mut self, at: usize) -> Expr {
+        let mut entries = Vec::new();
+        while !self.is("}") && self.token().kind != Kind::End {
+            self.takes("?");
+            let key = self.expression();
+            self.closes(":");
+            entries.push((key, self.expression()));
+            if !self.takes(",") {
+                break;
+            }
+        }
+        self.closes("}");
+        Expr { at, node: Node::Map(entries) }
+    }
+
+    /// A call; macros become what they stand for.
+    fn called(
+        &mut self,
+        at: usize,
+        function: String,
+        target: Option<Expr>,
+        mut arguments: Vec<Expr>,
+    ) -> Expr {
+        let Some(target) = target else {
+            if function == "has" && arguments.len() == 1 {
+                let of = arguments.remove(0);
+                let place = of.at;
+                return match of.node {
+                    Node::Select { of, field, is_optional, .. } => {
+                        Expr { at, node: Node::Select { of, field, is_test: true, is_optional } }
+                    }
+                    Node::Broken => Expr { at, node: Node::Broken },
+                    _ => self.mistake(place, "invalid argument to has() macro".to_owned()),
+                };
+            }
+            return Expr { at, node: Node::Call { function, target: None, arguments } };
+        };
+        let count = match (function.as_str(), arguments.len()) {
+            ("all" | "exists" | "exists_one" | "existsOne" | "map" | "filter", 2) | ("map", 3) => 1,
+            ("optMap" | "optFlatMap" | "sortBy", 2) => 1,
+            ("all" | "exists" | "existsOne" | "exists_one" | "transformList" | "transformMap", 3) => 2,
+            ("transformMapEntry", 3 | 4) | ("transformList" | "transformMap", 4) => 2,
+            _ => 0,
+        };
+        if count == 0 {
+            return Expr { at, node: Node::Call { function, target: Some(Box::new(target)), arguments } };
+        }
+        let mut variables = Vec::new();
+        for argument in arguments.drain(..count).collect::<Vec<_>>() {
+            match argument.node {
+                Node::Ident(name) => variables.push(name),
+                Node::Broken => return Expr { at, node: Node::Broken },
+                _ => return self.mistake(argument.at, "argument must be a simple name".to_owned()),
+            }
+        }
+        Expr { at, node: Node::Loop { name: function, target: Box::new(target), variables, arguments } }
+    }
+}
+
+fn call(at: usize, function: &str, arguments: Vec<Expr>) -> Expr {
+    Expr { at, node: Node::Call { function: function.to_owned(), target: None, arguments } }
+}

@@ -1,0 +1,131 @@
+//! What expressions may name.
+
+use crate::types::{Struct, Type};
+use std::sync::Arc;
+
+use Type::{Bool, Text};
+
+/// The variables of an expression, and its messages.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    pub(crate) variables: Vec<(String, Type)>,
+    composed: Option<Vec<(String, Type)>>,
+    /// Whether objects and patches may be written.
+    pub(crate) has_objects: bool,
+}
+
+impl Scope {
+    /// Of conditions of admission.
+    #[must_use]
+    pub fn admission() -> Self {
+        let mut scope = Self::default();
+        scope.declare("object", Type::Dyn);
+        scope.declare("oldObject", Type::Dyn);
+        scope.declare("request", request());
+        scope.declare("namespaceObject", namespace());
+        scope.declare("authorizer", Type::Unknown);
+        scope
+    }
+
+    /// Of selectors of devices.
+    #[must_use]
+    pub fn device() -> Self {
+        let mut scope = Self::default();
+        let quantities = Type::map(Type::map(Type::Opaque("kubernetes.Quantity")));
+        let fields = [
+            ("driver", Text),
+            ("attributes", Type::map(Type::map(Type::Unknown))),
+            ("capacity", quantities),
+            ("allowMultipleAllocations", Bool),
+        ];
+        scope.declare("device", Type::object("kubernetes.DRADevice", &fields));
+        scope
+    }
+
+    pub fn declare(&mut self, name: &str, of: Type) {
+        self.variables.push((name.to_owned(), of));
+    }
+
+    /// From now on there are variables of the policy.
+    pub fn with_variables(&mut self) {
+        self.composed.get_or_insert_default();
+    }
+
+    /// Messages are told without leave to ask what a user may do.
+    #[must_use]
+    pub fn without_authorizer(&self) -> Self {
+        let mut scope = self.clone();
+        scope.variables.retain(|(name, _)| name != "authorizer");
+        scope
+    }
+
+    pub fn with_objects(&mut self) {
+        self.has_objects = true;
+    }
+
+    /// A variable of the policy.
+    pub fn compose(&mut self, name: &str, of: Type) {
+        self.composed.get_or_insert_default().push((name.to_owned(), of));
+    }
+
+    pub(crate) fn lookup(&self, name: &str) -> Option<Type> {
+        if name == "variables" {
+            let fields = self.composed.clone()?;
+            let name = "kubernetes.variables".to_owned();
+            return Some(Type::Struct(Arc::new(Struct { name, fields, is_open: false })));
+        }
+        self.variables.iter().rev().find(|(known, _)| known == name).map(|(_, of)| of.clone())
+    }
+}
+
+fn request() -> Type {
+    let kind = [("group", Text), ("version", Text), ("kind", Text)];
+    let resource = [("group", Text), ("version", Text), ("resource", Text)];
+    let (kind, resource) = (
+        Type::object("kubernetes.GroupVersionKind", &kind),
+        Type::object("kubernetes.GroupVersionResource", &resource),
+    );
+    let strings = Type::list(Text);
+    let user =
+        [("username", Text), ("uid", Text), ("groups", strings.clone()), ("extra", Type::map(strings))];
+    Type::object(
+        "kubernetes.AdmissionRequest",
+        &[
+            ("kind", kind.clone()),
+            ("resource", resource.clone()),
+            ("subResource", Text),
+            ("requestKind", kind),
+            ("requestResource", resource),
+            ("requestSubResource", Text),
+            ("name", Text),
+            ("namespace", Text),
+            ("operation", Text),
+            ("userInfo", Type::object("kubernetes.UserInfo", &user)),
+            ("dryRun", Bool),
+            ("options", Type::Dyn),
+        ],
+    )
+}
+
+fn namespace() -> Type {
+    let metadata = Struct {
+        name: "kubernetes.NamespaceMetadata".to_owned(),
+        fields: vec![
+            ("name".to_owned(), Text),
+            ("labels".to_owned(), Type::map(Text)),
+            ("annotations".to_owned(), Type::map(Text)),
+            ("finalizers".to_owned(), Type::list(Text)),
+        ],
+        is_open: true,
+    };
+    let spec = Type::object("kubernetes.NamespaceSpec", &[("finalizers", Type::list(Text))]);
+    let status = [("conditions", Type::Unknown), ("phase", Text)];
+    Type::object(
+        "kubernetes.Namespace",
+        &[
+            ("metadata", Type::Struct(Arc::new(metadata))),
+            ("spec", spec),
+            ("status", Type::object("kubernetes.NamespaceStatus", &status)),
+        ],
+    )
+}
