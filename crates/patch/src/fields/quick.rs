@@ -41,7 +41,11 @@ impl<'a> Cursor<'a> {
                 self.expect(b'}')?;
                 is_member = true;
             } else {
-                let element = if is_escaped { escaped(key)? } else { Element::parse(key).ok()? };
+                let element = match key.strip_prefix("f:") {
+                    Some(name) if !is_escaped => Element::field(name),
+                    _ if is_escaped => escaped(key)?,
+                    _ => Element::parse(key).ok()?,
+                };
                 let (children, is_child_member) = self.set(depth + 1)?;
                 set.push(element, is_child_member, children);
             }
@@ -57,21 +61,20 @@ impl<'a> Cursor<'a> {
         self.expect(b'"')?;
         let rest = self.text.get(self.place..)?;
         let mut is_escaped = false;
-        let mut bytes = rest.bytes().enumerate();
+        let mut len = 0;
         loop {
-            match bytes.next()? {
-                (len, b'"') => {
-                    self.place += len + 1;
-                    return Some((rest.get(..len)?, is_escaped));
-                }
-                (_, b'\\') => {
+            match rest.as_bytes().get(len)? {
+                b'"' => break,
+                b'\\' => {
                     is_escaped = true;
-                    bytes.next()?;
+                    len += 2;
                 }
-                (_, byte) if byte < b' ' => return None,
-                _ => {}
+                byte if *byte < b' ' => return None,
+                _ => len += 1,
             }
         }
+        self.place += len + 1;
+        Some((rest.get(..len)?, is_escaped))
     }
 
     fn take(&mut self, byte: u8) -> bool {
@@ -87,6 +90,10 @@ impl<'a> Cursor<'a> {
 
 /// Keys of list items hold quotes, as `k:{\"name\":\"a\"}`.
 fn escaped(key: &str) -> Option<Element> {
+    let only_quotes = key.replace("\\\"", "\"");
+    if !only_quotes.contains('\\') {
+        return Element::parse(&only_quotes).ok();
+    }
     match json::parse(format!("\"{key}\"").as_bytes()).ok()? {
         Value::Text(text) => Element::parse(&text).ok(),
         _ => None,

@@ -82,17 +82,26 @@ pub fn track_update(tracking: &Tracking<'_>, old: Option<&Value>, new: &mut Valu
     if managed.is_empty() && exists {
         return;
     }
+    let fits = fits(tracking, old, new);
     let nothing = if old.is_none() { zero(tracking.schema, tracking.ty) } else { Value::Null };
     let old = old.unwrap_or(&nothing);
-    let fits = is_decoded_by_type(tracking) || misfit(tracking, old, new).is_none();
     let managed = if fits { update(tracking, old, new, managed) } else { Ok(Managed::default()) };
     managed.unwrap_or_default().write_to(new);
 }
 
-/// Whether objects of the type are decoded by it, so that they need no other check: built-in types are, and have a
-/// name; objects of custom resources are whatever their schema once let in.
-fn is_decoded_by_type(tracking: &Tracking<'_>) -> bool {
-    !tracking.schema.ty(tracking.ty).name.is_empty()
+/// Whether fields of both objects can be told apart.
+///
+/// Objects of built-in types, which have a name, were decoded by them: a new one fits, and an update is looked at
+/// where it changes something. Objects of custom resources are whatever their schema once let in.
+fn fits(tracking: &Tracking<'_>, old: Option<&Value>, new: &Value) -> bool {
+    let (schema, ty) = (tracking.schema, tracking.ty);
+    let is_built_in = !schema.ty(ty).name.is_empty();
+    let is_sound_unlike = |a, b| check_unlike(schema, ty, a, b).is_none();
+    match old {
+        None if is_built_in => true,
+        Some(old) if is_built_in => is_sound_unlike(new, old) && is_sound_unlike(old, new),
+        old => misfit(tracking, old.unwrap_or(&Value::Null), new).is_none(),
+    }
 }
 
 /// Whether nothing changes, so that managers stay as they are: most writes of controllers are so, and need no set

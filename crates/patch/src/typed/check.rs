@@ -3,7 +3,6 @@
 use super::atom::{Atom, MapAtom, Ty, atom, check_item, item_element};
 use crate::fields::FieldSet;
 use crate::go;
-use crate::tree;
 use pintle_object::{Map, Value};
 use pintle_schema::model::{List, Schema, Shape, TypeId};
 
@@ -57,7 +56,7 @@ impl<'a, 'v> Walk<'a, 'v> {
             (Atom::List(list), Value::List(items)) => self.items(list.identity, list.item, items),
             (Atom::List(_), _) => self.complain(format!("expected list, got {}", shown(value))),
             (Atom::Map(inner), Value::Map(map)) => self.entries(&inner, map, like),
-            (Atom::Map(_), Value::Raw(_)) if matches!(&*tree(value), Value::Map(_) | Value::Null) => {}
+            (Atom::Map(_), Value::Raw(raw)) if raw.0.starts_with('{') || &*raw.0 == "null" => {}
             (Atom::Map(_), _) => self.complain(format!("expected map, got {}", shown(value))),
         }
     }
