@@ -161,6 +161,9 @@ impl Checker<'_> {
 
     fn looped(&mut self, name: &str, target: &Expr, variables: &[String], arguments: &[Expr]) -> Type {
         let range = self.of(target);
+        if let ("bind", [variable], [body]) = (name, variables, arguments) {
+            return self.within(vec![(variable.clone(), range)], body);
+        }
         let first = match &range {
             Type::List(of) => (**of).clone(),
             Type::Map(key, _) => (**key).clone(),

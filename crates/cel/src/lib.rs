@@ -44,7 +44,8 @@ const SHORT_MAX: usize = 60;
 const STACK: usize = 64 << 20;
 
 fn compiled(source: &[char], scope: &Scope) -> Result<Type, String> {
-    let expression = parser::parse(source).map_err(|problems| problem::shown(problems, source))?;
+    let expression =
+        parser::parse(source, scope.has_bind).map_err(|problems| problem::shown(problems, source))?;
     let Some(expression) = expression else { return Ok(Type::Unknown) };
     let (found, problems) = checker::check(&expression, scope);
     if problems.is_empty() { Ok(found) } else { Err(problem::shown(problems, source)) }
@@ -126,6 +127,14 @@ mod tests {
         ] {
             assert_eq!(refusal(text, &Scope::admission(), std::slice::from_ref(&wanted)).1, None, "{text}");
         }
+    }
+
+    #[test]
+    fn only_selectors_of_devices_bind_names() {
+        let text = "cel.bind(d, device.attributes['x'], d.a == 1)";
+        assert_eq!(compile(text, &Scope::device()), Ok(Type::Bool));
+        assert!(problem(text).contains("undeclared reference to 'cel'"));
+        assert!(compile("cel.bind(x, 1, x == '')", &Scope::device()).is_err());
     }
 
     #[test]

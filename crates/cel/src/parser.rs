@@ -55,15 +55,17 @@ struct Parser {
     depth: usize,
     /// Operators and fields so far: no tree is deeper by more than these.
     links: usize,
+    /// Whether `cel.bind` is a macro.
+    has_bind: bool,
     problems: Vec<Problem>,
     /// Whether nothing fitted since the last problem: then there is no further message.
     is_lost: bool,
 }
 
 /// The tree of an expression, unless it is longer than anyone writes them.
-pub fn parse(source: &[char]) -> Result<Option<Expr>, Vec<Problem>> {
+pub fn parse(source: &[char], has_bind: bool) -> Result<Option<Expr>, Vec<Problem>> {
     let (tokens, problems) = lexer::tokens(source);
-    let mut parser = Parser { tokens, place: 0, depth: 0, links: 0, problems, is_lost: false };
+    let mut parser = Parser { tokens, place: 0, depth: 0, links: 0, has_bind, problems, is_lost: false };
     let tree = parser.expression();
     if parser.links > LINKS_MAX {
         return Ok(None);
@@ -416,7 +418,9 @@ impl Parser {
             }
             return Expr { at, node: Node::Call { function, target: None, arguments } };
         };
+        let is_bind = self.has_bind && matches!(&target.node, Node::Ident(name) if name == "cel");
         let count = match (function.as_str(), arguments.len()) {
+            ("bind", 3) if is_bind => 1,
             ("all" | "exists" | "exists_one" | "existsOne" | "map" | "filter", 2) | ("map", 3) => 1,
             ("optMap" | "optFlatMap" | "sortBy", 2) => 1,
             ("all" | "exists" | "existsOne" | "exists_one" | "transformList" | "transformMap", 3) => 2,
@@ -426,6 +430,10 @@ impl Parser {
         if count == 0 {
             return Expr { at, node: Node::Call { function, target: Some(Box::new(target)), arguments } };
         }
+        let (function, target) = match (function.as_str(), is_bind) {
+            ("bind", true) => ("bind".to_owned(), arguments.remove(1)),
+            _ => (function, target),
+        };
         let mut variables = Vec::new();
         for argument in arguments.drain(..count).collect::<Vec<_>>() {
             match argument.node {

@@ -12,6 +12,7 @@ pub struct Scope {
     composed: Option<Vec<(String, Type)>>,
     /// Whether objects and patches may be written.
     pub(crate) has_objects: bool,
+    pub(crate) has_bind: bool,
 }
 
 impl Scope {
@@ -30,7 +31,7 @@ impl Scope {
     /// Of selectors of devices.
     #[must_use]
     pub fn device() -> Self {
-        let mut scope = Self::default();
+        let mut scope = Self { has_bind: true, ..Self::default() };
         let quantities = Type::map(Type::map(Type::Opaque("kubernetes.Quantity")));
         let fields = [
             ("driver", Text),

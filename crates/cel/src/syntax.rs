@@ -36,7 +36,7 @@ pub enum Node {
         name: String,
         fields: Vec<(usize, String, Expr)>,
     },
-    /// A loop over a target: the macro, its variables, and the rest of its arguments.
+    /// A loop over a target, or a name for it (`bind`): the macro, its variables, and the rest of its arguments.
     Loop {
         name: String,
         target: Box<Expr>,
