@@ -70,11 +70,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The next event that is no comment. Any dependency can switch events of comments on for the whole build: so
+    /// they are on, always, and passed over.
     fn next(&mut self) -> Result<(Event<'a>, Span), Error> {
-        match self.parser.next_event() {
-            Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(Error::of(&error, self.text)),
-            None => Ok((Event::StreamEnd, Span::default())),
+        loop {
+            match self.parser.next_event() {
+                Some(Ok((Event::Comment(..), _))) => {}
+                Some(Ok(event)) => return Ok(event),
+                Some(Err(error)) => return Err(Error::of(&error, self.text)),
+                None => return Ok((Event::StreamEnd, Span::default())),
+            }
         }
     }
 
