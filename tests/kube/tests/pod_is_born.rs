@@ -22,7 +22,7 @@ async fn a_pod_is_stored_bound_and_run() {
     nodes.create(&PostParams::default(), &node).await.expect("the node is stored");
 
     let pods: Api<Pod> = Api::default_namespaced(client.clone());
-    let user = tokio::spawn(steps(pods.clone(), WatchParams::default(), 4));
+    let user = tokio::spawn(steps(pods.clone(), WatchParams::default(), 5));
     let scheduler = tokio::spawn(schedule(client.clone()));
     let kubelet = tokio::spawn(run(client.clone()));
     let posted = pods.create(&PostParams::default(), &pod()).await.expect("the pod is stored");
@@ -37,6 +37,8 @@ async fn a_pod_is_stored_bound_and_run() {
         [
             "ADDED Pending on ''",
             "MODIFIED Pending on 'node-1'",
+            "MODIFIED Running on 'node-1'",
+            // A deletion without grace still marks the pod first.
             "MODIFIED Running on 'node-1'",
             "DELETED Running on 'node-1'",
         ]
