@@ -1,0 +1,139 @@
+//! `Kubeconfig`: from a kubeconfig file's current context to a server and how to be known to it.
+
+use crate::client::Credential;
+use crate::tls::{Pem, Tls};
+use crate::url::Url;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pintle_object::{Value, yaml};
+use std::path::Path;
+
+/// The server of a context, with the cluster's and the user's side of TLS.
+#[derive(Clone, Debug)]
+pub struct Kubeconfig {
+    pub server: Url,
+    pub tls: Tls,
+    pub credential: Credential,
+}
+
+/// What users of kubeconfig files may say and this program does not do.
+const UNSUPPORTED: [&str; 4] = ["exec", "auth-provider", "as", "as-groups"];
+
+impl Kubeconfig {
+    pub fn read(path: &Path) -> Result<Kubeconfig, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
+        let dir = path.parent().unwrap_or(Path::new(""));
+        Kubeconfig::parse(&bytes, dir).map_err(|error| failed(&error))
+    }
+
+    /// Reads the text of a file; files that it names are looked for from its directory.
+    pub fn parse(text: &[u8], dir: &Path) -> Result<Kubeconfig, String> {
+        let document = yaml::parse(text).map_err(|error| error.0)?.value;
+        let invalid = |why: String| format!("invalid configuration: {why}");
+        let current = document.str_at(&["current-context"]);
+        if current.is_empty() {
+            return Err(invalid("no current-context is set".into()));
+        }
+        let context = named(&document, "contexts", "context", current)
+            .ok_or_else(|| invalid(format!("context was not found for specified context: {current}")))?;
+        let wanted = context.str_at(&["cluster"]);
+        let cluster = named(&document, "clusters", "cluster", wanted)
+            .ok_or_else(|| invalid(format!("cluster {wanted:?} was not found for context {current:?}")))?;
+        let nobody = Value::map();
+        let user = match context.str_at(&["user"]) {
+            "" => &nobody,
+            wanted => named(&document, "users", "user", wanted)
+                .ok_or_else(|| invalid(format!("user {wanted:?} was not found for context {current:?}")))?,
+        };
+        let files = Files { dir };
+        Ok(Kubeconfig {
+            server: server(cluster).map_err(|why| invalid(format!("cluster {wanted:?}: {why}")))?,
+            tls: tls(cluster, user, &files).map_err(invalid)?,
+            credential: credential(user, &files).map_err(invalid)?,
+        })
+    }
+}
+
+/// The entry of a named list: `clusters: [{name, cluster: {...}}]`.
+fn named<'a>(document: &'a Value, list: &str, field: &str, name: &str) -> Option<&'a Value> {
+    document.list_at(&[list]).iter().find(|entry| entry.str_at(&["name"]) == name)?.get(field)
+}
+
+fn server(cluster: &Value) -> Result<Url, String> {
+    if !cluster.str_at(&["proxy-url"]).is_empty() {
+        return Err("proxy-url is not supported".into());
+    }
+    match cluster.str_at(&["server"]) {
+        "" => Err("no server found".into()),
+        text if !text.contains("://") => {
+            // Who gives no scheme means HTTPS where there is something to trust.
+            let has = |field: &str| cluster.get(field).is_some_and(|value| !value.is_null());
+            let is_tls = has("certificate-authority") || has("certificate-authority-data");
+            let is_tls = is_tls || cluster.bool_at(&["insecure-skip-tls-verify"]);
+            Url::parse(&format!("{}://{text}", if is_tls { "https" } else { "http" }))
+        }
+        text => Url::parse(text),
+    }
+}
+
+fn tls(cluster: &Value, user: &Value, files: &Files<'_>) -> Result<Tls, String> {
+    let is_insecure = cluster.bool_at(&["insecure-skip-tls-verify"]);
+    let authorities = files.pem(cluster, "certificate-authority")?;
+    if is_insecure && authorities.is_some() {
+        return Err("specifying a root certificates file with the insecure flag is not allowed".into());
+    }
+    let (certificate, key) = (files.pem(user, "client-certificate")?, files.pem(user, "client-key")?);
+    let identity = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        (Some(_), None) => {
+            return Err(
+                "client-key-data or client-key must be specified to use the clientCert authentication method"
+                    .into(),
+            );
+        }
+        (None, Some(_)) => return Err(
+            "client-cert-data or client-cert must be specified to use the clientCert authentication method"
+                .into(),
+        ),
+    };
+    let server_name = Some(cluster.str_at(&["tls-server-name"])).filter(|name| !name.is_empty());
+    Ok(Tls { authorities, is_insecure, server_name: server_name.map(String::from), identity })
+}
+
+fn credential(user: &Value, files: &Files<'_>) -> Result<Credential, String> {
+    if let Some(field) =
+        UNSUPPORTED.iter().find(|field| user.get(field).is_some_and(|value| !value.is_null()))
+    {
+        return Err(format!("{field} is not supported for webhooks"));
+    }
+    let text = |field: &str| user.str_at(&[field]);
+    // A file is read anew while it lasts, and so counts for more than what stands here.
+    Ok(match (text("tokenFile"), text("token"), text("username")) {
+        ("", "", "") => Credential::None,
+        ("", "", name) => Credential::Basic(STANDARD.encode(format!("{name}:{}", text("password")))),
+        ("", token, _) => Credential::Token(token.into()),
+        (file, ..) => Credential::TokenFile(files.dir.join(file)),
+    })
+}
+
+/// Where relative names of files begin.
+struct Files<'a> {
+    dir: &'a Path,
+}
+
+impl Files<'_> {
+    /// `<field>-data` holds base64, and goes before the file that `<field>` names.
+    fn pem(&self, of: &Value, field: &str) -> Result<Option<Pem>, String> {
+        let inline = format!("{field}-data");
+        match (of.str_at(&[&inline]), of.str_at(&[field])) {
+            ("", "") => Ok(None),
+            ("", file) => Ok(Some(Pem::File(self.dir.join(file)))),
+            (data, _) => {
+                let bytes = STANDARD.decode(data.split_whitespace().collect::<String>());
+                bytes.map(|bytes| Some(Pem::Inline(bytes))).map_err(|_| format!("{inline} is no base64"))
+            }
+        }
+    }
+}
