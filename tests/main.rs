@@ -10,6 +10,7 @@ mod kubectl;
 mod lists;
 mod one_engine;
 mod openapi;
+mod quota;
 mod snapshot;
 mod start;
 mod watches;

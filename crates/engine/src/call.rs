@@ -34,6 +34,12 @@ const REPEATED: &str = "API server dedups owner references in 1.20+, and may rej
     1.24; please fix your requests; duplicate UID(s) observed: ";
 
 impl<'a> Call<'a> {
+    /// A write that is not a rehearsal.
+    pub fn new(user: &'a User, now: Time, manager: &str) -> Call<'a> {
+        let manager = manager.to_string();
+        Call { user, now, manager, dry_run: false, warnings: Vec::new(), empties: Vec::new() }
+    }
+
     pub fn context<'b>(&'b self, target: &'b Target<'_>) -> Context<'b> {
         Context {
             now_seconds: self.now.seconds,

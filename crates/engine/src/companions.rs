@@ -2,7 +2,6 @@
 
 use crate::admission::User;
 use crate::allocate::{Draw, Held, IpPool, Pools};
-use crate::call::Call;
 use crate::engine::{Engine, Served, Target};
 use crate::meta;
 use crate::options::DeleteOptions;
@@ -84,7 +83,7 @@ impl Engine {
             let Some(served) = self.find_any(&resource.group, &resource.resource) else { return };
             let target = Target { served: &served, subresource: "", namespace: "", name: "" };
             let user = system();
-            let _ = self.create(target, companion.object, &mut system_call(&user, now)).await;
+            let _ = self.create(target, companion.object, &mut self.own_call(&user, now)).await;
         })
     }
 
@@ -99,7 +98,7 @@ impl Engine {
                 name: meta::name(&companion.object),
             };
             let user = system();
-            let _ = self.delete(target, &DeleteOptions::default(), &mut system_call(&user, now)).await;
+            let _ = self.delete(target, &DeleteOptions::default(), &mut self.own_call(&user, now)).await;
         })
     }
 }
@@ -109,16 +108,5 @@ fn system() -> User {
         name: String::from("system:apiserver"),
         groups: vec![String::from("system:masters")],
         ..User::default()
-    }
-}
-
-fn system_call(user: &User, now: Time) -> Call<'_> {
-    Call {
-        user,
-        now,
-        manager: String::from("kube-apiserver"),
-        dry_run: false,
-        warnings: Vec::new(),
-        empties: Vec::new(),
     }
 }

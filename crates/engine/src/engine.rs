@@ -1,12 +1,14 @@
 //! `Engine`: the served resources on top of the store.
 
-use crate::admission::{Admission, Open};
+use crate::admission::{Admission, Open, User};
 use crate::allocate::{Pools, port};
+use crate::call::Call;
 use crate::custom::Custom;
 use crate::generate::Generator;
 use crate::kinds::{self, Rules, Traits};
 use crate::serving::Table;
 use arc_swap::ArcSwap;
+use pintle_object::time::Time;
 use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status};
 use pintle_schema::resource::Selectable;
 use pintle_schema::{Builtin, Resource, TypeId, Verbs};
@@ -21,6 +23,8 @@ pub struct Engine {
     pub api: Arc<Builtin>,
     pub store: Store,
     pub generator: Generator,
+    /// The field manager that the server's own writes are accounted to.
+    pub manager: String,
     admission: Box<dyn Admission>,
     pub(crate) pools: Pools,
     table: ArcSwap<Table>,
@@ -169,6 +173,7 @@ impl Engine {
             api,
             store,
             generator: Generator::system(),
+            manager: String::from("kube-apiserver"),
             admission: Box::new(Open),
             pools: Pools::new(Vec::new(), port::RANGE),
             table: ArcSwap::from_pointee(Table::new(served)),
@@ -183,6 +188,16 @@ impl Engine {
 
     pub(crate) fn admission(&self) -> &dyn Admission {
         self.admission.as_ref()
+    }
+
+    /// The name that the server writes under.
+    pub fn set_manager(&mut self, manager: &str) {
+        self.manager = manager.into();
+    }
+
+    /// A write of the server's own.
+    pub fn own_call<'a>(&self, user: &'a User, now: Time) -> Call<'a> {
+        Call::new(user, now, &self.manager)
     }
 
     /// Objects of kinds that expire (events) live this long.

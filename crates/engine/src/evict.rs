@@ -14,9 +14,6 @@ use std::sync::Arc;
 
 const ATTEMPTS_MAX: usize = 1000;
 
-/// Budgets are spent in the server's own name.
-const MANAGER: &str = "kube-apiserver";
-
 impl Engine {
     /// Evicts the pod of `pod`, by the body of an Eviction.
     pub async fn evict(&self, pod: Target<'_>, mut body: Value, call: &mut Call<'_>) -> Result<(), Status> {
@@ -77,7 +74,8 @@ impl Engine {
             eviction::spend(budget, pod.name, call.now)?;
             set_kind(&budgets, &mut old);
             set_kind(&budgets, budget);
-            self.tracked(&target, MANAGER, call.now, |tracking| track_update(tracking, Some(&old), budget));
+            // Budgets are spent in the server's own name.
+            self.tracked(&target, &self.manager, call.now, |tracking| track_update(tracking, Some(&old), budget));
             budget.remove(&["kind"]);
             budget.remove(&["apiVersion"]);
             Ok(())

@@ -13,15 +13,17 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
-const SERVER: &str = "kube-apiserver";
 const FLOW_CONTROL: &str = "api-priority-and-fairness-config-producer-v1";
 
-/// Objects by the manager that their fields are accounted to.
-static OBJECTS: [(&str, &str); 4] = [
-    (SERVER, include_str!("../bootstrap/rbac.jsonl")),
-    (SERVER, include_str!("../bootstrap/scheduling.jsonl")),
-    (SERVER, include_str!("../bootstrap/apiservices.jsonl")),
-    (FLOW_CONTROL, include_str!("../bootstrap/flowcontrol.jsonl")),
+/// The field manager that something is accounted to; the server itself when there is none.
+type Manager = Option<&'static str>;
+
+/// Objects by their manager.
+static OBJECTS: [(Manager, &str); 4] = [
+    (None, include_str!("../bootstrap/rbac.jsonl")),
+    (None, include_str!("../bootstrap/scheduling.jsonl")),
+    (None, include_str!("../bootstrap/apiservices.jsonl")),
+    (Some(FLOW_CONTROL), include_str!("../bootstrap/flowcontrol.jsonl")),
 ];
 
 /// What differs from cluster to cluster.
@@ -44,7 +46,7 @@ pub async fn run(engine: &Arc<Engine>, cluster: &Cluster, now: Time) -> Result<(
     let mut objects = of_cluster(cluster, now);
     if is_first {
         // What pods need where no controller manager runs. Later starts leave it deleted if it is.
-        objects.push((SERVER, object("v1", "ServiceAccount", "default", "default")));
+        objects.push((None, object("v1", "ServiceAccount", "default", "default")));
     }
     for (manager, lines) in OBJECTS {
         for line in lines.lines() {
@@ -67,16 +69,16 @@ pub fn node_rules() -> Vec<Rule> {
     objects.filter(is_role).flat_map(|role| Rule::read_all(&role)).collect()
 }
 
-fn namespaces() -> Vec<(&'static str, Value)> {
+fn namespaces() -> Vec<(Manager, Value)> {
     let one = |name: &&str| {
         let mut namespace = object("v1", "Namespace", "", name);
         namespace.set(&["metadata", "labels", "kubernetes.io/metadata.name"], *name);
-        (SERVER, namespace)
+        (None, namespace)
     };
     NAMESPACES.iter().map(one).collect()
 }
 
-fn of_cluster(cluster: &Cluster, now: Time) -> Vec<(&'static str, Value)> {
+fn of_cluster(cluster: &Cluster, now: Time) -> Vec<(Manager, Value)> {
     let mut authentication = object("v1", "ConfigMap", "kube-system", "extension-apiserver-authentication");
     authentication.set(&["data", "client-ca-file"], cluster.client_authorities.as_str());
     for (key, value) in &cluster.front_proxy {
@@ -85,10 +87,10 @@ fn of_cluster(cluster: &Cluster, now: Time) -> Vec<(&'static str, Value)> {
     let mut tracking =
         object("v1", "ConfigMap", "kube-system", "kube-apiserver-legacy-service-account-token-tracking");
     tracking.set(&["data", "since"], now.to_seconds_text().split('T').next().unwrap_or_default());
-    let mut objects = vec![(SERVER, authentication), (SERVER, service_cidr(cluster)), (SERVER, tracking)];
+    let mut objects = vec![(None, authentication), (None, service_cidr(cluster)), (None, tracking)];
     let first = cluster.service_cluster_ip_range.split(',').next().and_then(IpPool::parse);
     if let Some(pool) = first {
-        objects.push((SERVER, kubernetes_service(&pool.first().to_string(), cluster.secure_port)));
+        objects.push((None, kubernetes_service(&pool.first().to_string(), cluster.secure_port)));
     }
     objects
 }
@@ -158,7 +160,7 @@ fn reconciled(current: &Value, wanted: &Value) -> Option<Value> {
 
 async fn make_all(
     engine: &Arc<Engine>,
-    objects: Vec<(&'static str, Value)>,
+    objects: Vec<(Manager, Value)>,
     now: Time,
 ) -> Result<(), Status> {
     let mut tasks = JoinSet::new();

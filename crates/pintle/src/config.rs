@@ -10,12 +10,14 @@ use pintle_server::access::Mode;
 use pintle_server::tls::Settings as Tls;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The configuration of one server; flags are its only source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// The name that the server writes under.
+    pub manager: String,
     pub data_dir: PathBuf,
     pub secure_port: u16,
     pub bind_address: IpAddr,
@@ -75,6 +77,7 @@ impl Config {
         storage(&given)?;
         let authorization_modes = modes(&given.list("authorization-mode"))?;
         Ok(Config {
+            manager: manager(&given.program),
             data_dir: given.path("data-dir").map_or_else(default_data_dir, Ok)?,
             secure_port: u16::try_from(given.number("secure-port", 1..=65535)?).unwrap_or(0),
             bind_address: given.ip("bind-address").unwrap_or_else(|| default_bind_address(&given)),
@@ -118,6 +121,16 @@ impl Config {
     /// Where certificates that the server makes itself are kept.
     pub fn pki_dir(&self) -> PathBuf {
         self.cert_dir.clone().unwrap_or_else(|| self.data_dir.join("pki"))
+    }
+}
+
+/// As upstream: a server is known by the name that its binary was started under. Under our own name it is the one
+/// whose place it takes.
+fn manager(program: &str) -> String {
+    let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
+    match name.as_ref() {
+        "" | "pintle" => String::from("kube-apiserver"),
+        name => name.into(),
     }
 }
 

@@ -8,10 +8,10 @@ use pintle_object::{GroupVersionKind, Reason, Status, Value};
 use pintle_schema::decode;
 use std::sync::Arc;
 
-/// Makes an object that is missing, and its status. One that is there becomes what `change` makes of it.
+/// Makes an object that is missing, and its status, in the name of a manager or of the server itself. One that is there becomes what `change` makes of it.
 pub async fn keep(
     engine: &Engine,
-    manager: &str,
+    manager: Option<&str>,
     object: &Value,
     change: impl Fn(&Value) -> Option<Value> + Sync,
     now: Time,
@@ -19,14 +19,7 @@ pub async fn keep(
     let Some(served) = served(engine, object) else { return Ok(()) };
     let target = target(&served, object);
     let user = user();
-    let mut call = Call {
-        user: &user,
-        now,
-        manager: manager.into(),
-        dry_run: false,
-        warnings: Vec::new(),
-        empties: Vec::new(),
-    };
+    let mut call = Call::new(&user, now, manager.unwrap_or(&engine.manager));
     let stored = served.collection.and_then(|collection| engine.store.get(collection, &target.key()));
     if let Some(stored) = stored {
         let current = engine.tree(&served, &stored)?;

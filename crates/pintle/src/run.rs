@@ -110,6 +110,7 @@ fn make_private_dir(dir: &Path) -> Result<(), String> {
 
 async fn open_engine(config: &Config, permissions: Permissions) -> Result<Arc<Engine>, String> {
     let mut engine = open_store(config).await.map_err(|error| error.to_string())?;
+    engine.set_manager(&config.manager);
     engine.set_expiry(config.event_ttl.as_secs());
     let ranges = config.service_cluster_ip_range.split(',');
     engine.set_pools(ranges.filter_map(IpPool::parse).collect(), config.service_node_port_range.clone());

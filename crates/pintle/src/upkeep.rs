@@ -12,7 +12,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const MANAGER: &str = "kube-apiserver";
+/// What this kind of server is called in leases, whatever its binary is called.
+const SERVER: &str = "kube-apiserver";
 const LEASE_SECONDS: i64 = 3600;
 /// Upstream's interval, for servers that share an etcd.
 const SHARED_EVERY: Duration = Duration::from_secs(10);
@@ -75,7 +76,7 @@ impl Upkeep {
             next.set(&["spec", "renewTime"], now.to_micro_text());
             Some(next)
         };
-        own::keep(&self.engine, MANAGER, &lease, renewed, now).await
+        own::keep(&self.engine, None, &lease, renewed, now).await
     }
 
     async fn join_endpoints(&self) -> Result<(), Status> {
@@ -86,13 +87,13 @@ impl Upkeep {
         let now = now();
         own::keep(
             &self.engine,
-            MANAGER,
+            None,
             &endpoints,
             |current| joined(current, &endpoints, &["subsets"]),
             now,
         )
         .await?;
-        own::keep(&self.engine, MANAGER, &slice, |current| joined(current, &slice, &["endpoints"]), now).await
+        own::keep(&self.engine, None, &slice, |current| joined(current, &slice, &["endpoints"]), now).await
     }
 
     /// Takes the address back when the server stops.
@@ -103,7 +104,7 @@ impl Upkeep {
         let (endpoints, slice) = (endpoints(self.address, self.port), slice(self.address, self.port));
         for (object, list) in [(endpoints, "subsets"), (slice, "endpoints")] {
             let left = |current: &Value| left(current, &object, list);
-            if let Err(status) = own::keep(&self.engine, MANAGER, &object, left, now()).await {
+            if let Err(status) = own::keep(&self.engine, None, &object, left, now()).await {
                 tracing::warn!(
                     "the endpoints of the Service kubernetes still name this server: {}",
                     status.message
@@ -117,7 +118,7 @@ impl Identity {
     /// As upstream: a hash of the names of host and server in lower-case base 32, and a UID of this very process.
     fn of_host(hostname: &str) -> Identity {
         let mut names = Vec::new();
-        for name in [hostname, MANAGER] {
+        for name in [hostname, SERVER] {
             names.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
             names.extend(name.as_bytes());
         }
@@ -130,7 +131,7 @@ impl Identity {
     fn lease(&self, address: &str, now: Time) -> Value {
         let mut lease = object("coordination.k8s.io/v1", "Lease", "kube-system", &self.name);
         lease.set(&["metadata", "annotations", "kubernetes.io/peer-advertise-address"], address);
-        lease.set(&["metadata", "labels", "apiserver.kubernetes.io/identity"], MANAGER);
+        lease.set(&["metadata", "labels", "apiserver.kubernetes.io/identity"], SERVER);
         lease.set(&["metadata", "labels", "kubernetes.io/hostname"], self.hostname.as_str());
         lease.set(&["spec", "holderIdentity"], self.holder.as_str());
         lease.set(&["spec", "leaseDurationSeconds"], LEASE_SECONDS);

@@ -6,7 +6,6 @@ use super::names::{self, Taken};
 use super::registration;
 use super::stability::by_stability;
 use crate::admission::User;
-use crate::call::Call;
 use crate::encoding;
 use crate::engine::{Engine, Served, Target};
 use crate::meta;
@@ -331,7 +330,7 @@ async fn write(
         Ok(next)
     };
     let user = system();
-    let written = engine.write_over(target, Source::Patch(&next), false, &mut call(&user)).await;
+    let written = engine.write_over(target, Source::Patch(&next), false, &mut engine.own_call(&user, now())).await;
     written.map(drop)
 }
 
@@ -340,7 +339,7 @@ async fn delete_object(engine: &Engine, stored: &Served, object: &Object) -> boo
     let digest = &object.digest;
     let target = Target { served: stored, subresource: "", namespace: &digest.namespace, name: &digest.name };
     let user = system();
-    let deleted = engine.delete(target, &DeleteOptions::default(), &mut call(&user)).await;
+    let deleted = engine.delete(target, &DeleteOptions::default(), &mut engine.own_call(&user, now())).await;
     if let Err(status) = &deleted {
         let key = object.key.as_str();
         tracing::debug!(key, status.message, "an object of a deleted definition was not deleted");
@@ -352,18 +351,7 @@ pub(super) fn system() -> User {
     User { name: "system:apiserver".into(), groups: vec!["system:masters".into()], ..User::default() }
 }
 
-pub(super) fn call(user: &User) -> Call<'_> {
-    Call {
-        user,
-        now: now(),
-        manager: "kube-apiserver".into(),
-        dry_run: false,
-        warnings: Vec::new(),
-        empties: Vec::new(),
-    }
-}
-
-fn now() -> Time {
+pub(super) fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanos: 0 }
 }

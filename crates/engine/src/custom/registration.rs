@@ -1,6 +1,6 @@
 //! APIServices for the groups and versions of custom resources: they tell that this server serves them.
 
-use super::controller::{call, system};
+use super::controller::{now, system};
 use crate::engine::{Engine, Target};
 use crate::options::DeleteOptions;
 use pintle_object::Value;
@@ -43,11 +43,11 @@ async fn register(engine: &Engine, versions: &BTreeSet<(String, String)>) {
     let user = system();
     for name in extra {
         let target = Target { served: &services, subresource: "", namespace: "", name: &name };
-        let _ = engine.delete(target, &DeleteOptions::default(), &mut call(&user)).await;
+        let _ = engine.delete(target, &DeleteOptions::default(), &mut engine.own_call(&user, now())).await;
     }
     for name in missing {
         let target = Target { served: &services, subresource: "", namespace: "", name: "" };
-        let _ = engine.create(target, service(&name), &mut call(&user)).await;
+        let _ = engine.create(target, service(&name), &mut engine.own_call(&user, now())).await;
     }
 }
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// What a command line says. Names that the table lacks are mistakes in this program and read as nothing.
 pub struct Given {
+    /// The program as it was called.
+    pub program: String,
     values: BTreeMap<&'static str, Vec<String>>,
     defaults: BTreeMap<&'static str, &'static str>,
     /// What was asked for and has no effect, in words for the log.
@@ -18,9 +20,9 @@ pub struct Given {
 
 impl Given {
     /// Checks what was given for each flag.
-    pub fn new(values: BTreeMap<&'static str, Vec<String>>) -> Result<Given, String> {
+    pub fn new(program: String, values: BTreeMap<&'static str, Vec<String>>) -> Result<Given, String> {
         let defaults = table().map(|flag| (flag.name, flag.default)).collect();
-        let mut given = Given { values, defaults, warnings: Vec::new() };
+        let mut given = Given { program, values, defaults, warnings: Vec::new() };
         for flag in table() {
             if given.is_given(flag.name) {
                 given.check(&flag).map_err(|error| format!("--{}: {error}", flag.name))?;

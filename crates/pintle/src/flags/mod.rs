@@ -20,6 +20,7 @@ pub enum Stop {
 /// Reads a command line, the program's name first.
 pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Config, Stop> {
     let args: Vec<String> = args.into_iter().map(|arg| normalised(&arg)).collect();
+    let program = args.first().cloned().unwrap_or_default();
     let mut matches = command().try_get_matches_from(args).map_err(|error| match error.kind() {
         clap::error::ErrorKind::DisplayHelp => Stop::Help(error.to_string()),
         clap::error::ErrorKind::DisplayVersion => Stop::Help(version()),
@@ -32,7 +33,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Config, Stop> {
         }
     }
     let refused = |message| Stop::Refused(format!("pintle: {message}"));
-    Given::new(values).and_then(Config::read).map_err(refused)
+    Given::new(program, values).and_then(Config::read).map_err(refused)
 }
 
 fn version() -> String {
@@ -109,6 +110,16 @@ mod tests {
         assert_eq!(config.admission.enabled, ["Priority", "LimitRanger", "RuntimeClass"]);
         assert_eq!(config.secure_port, 2);
         assert!(config.warnings.is_empty());
+    }
+
+    #[test]
+    fn the_server_writes_under_the_name_that_it_was_started_by() {
+        let cases =
+            [("/usr/bin/kube-apiserver", "kube-apiserver"), ("./pintle", "kube-apiserver"), ("api-1", "api-1")];
+        for (program, manager) in cases {
+            let config = parse([program, "--data-dir=/d"].map(String::from)).unwrap();
+            assert_eq!(config.manager, manager);
+        }
     }
 
     #[test]

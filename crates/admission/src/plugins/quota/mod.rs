@@ -6,25 +6,40 @@ mod usage;
 use crate::request::Request;
 use pintle_engine::admission::User;
 use pintle_engine::update::Source;
-use pintle_engine::{Call, Target, meta};
+use pintle_engine::{Target, meta};
 use pintle_object::quantity::Quantity;
-use pintle_object::{Status, Value};
-use std::collections::BTreeMap;
+use pintle_object::{GroupResource, Reason, Status, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use tokio::sync::Mutex;
 
 /// Amounts by the resource names of quotas: `pods`, `requests.cpu`, `count/deployments.apps`.
 type Amounts = BTreeMap<String, Quantity>;
 
-/// Charges quotas one request at a time, so that two requests never share the last free unit.
-#[derive(Default)]
+/// Namespaces share so many turns.
+const TURNS: usize = 64;
+/// How often a charge is tried again after somebody else wrote the quota; upstream's number.
+const RETRIES_MAX: usize = 3;
+
+/// Charges the quotas of a namespace one request at a time, so that requests do not get into each other's way. That
+/// two never share the last free unit, on other servers too, is the store's doing: a charge is for the quota as it
+/// was judged.
 pub struct ResourceQuota {
-    turn: Mutex<()>,
+    turns: [Mutex<()>; TURNS],
 }
 
 /// A quota as it would stand after the request.
 struct Charge {
     name: String,
+    /// The version that was judged.
+    resource_version: String,
     used: Amounts,
+}
+
+impl Default for ResourceQuota {
+    fn default() -> ResourceQuota {
+        ResourceQuota { turns: std::array::from_fn(|_| Mutex::default()) }
+    }
 }
 
 impl ResourceQuota {
@@ -35,16 +50,48 @@ impl ResourceQuota {
         if request.namespace().is_empty() || !usage::is_counted(request) || quotas(request).is_empty() {
             return Ok(());
         }
-        let _turn = self.turn.lock().await;
-        let charges = judge(request, object, &quotas(request))?;
+        let _turn = self.turn(request.namespace()).lock().await;
+        let mut charges = judge(request, object, &quotas(request))?;
         if request.attributes.dry_run {
             return Ok(());
         }
-        for charge in charges {
-            store(request, charge).await?;
+        for _ in 0..RETRIES_MAX {
+            let changed = store_all(request, charges).await?;
+            if changed.is_empty() {
+                return Ok(());
+            }
+            let quotas: Vec<Value> =
+                quotas(request).into_iter().filter(|quota| changed.contains(meta::name(quota))).collect();
+            charges = judge(request, object, &quotas)?;
         }
-        Ok(())
+        match store_all(request, charges).await?.pop_first() {
+            Some(name) => Err(stale(&name)),
+            None => Ok(()),
+        }
     }
+
+    fn turn(&self, namespace: &str) -> &Mutex<()> {
+        let mut hasher = DefaultHasher::new();
+        namespace.hash(&mut hasher);
+        let place = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or(0);
+        self.turns.get(place).expect("a remainder is less than its divisor")
+    }
+}
+
+/// The names of quotas that somebody else changed meanwhile: nothing was added to those.
+async fn store_all(request: &Request<'_>, charges: Vec<Charge>) -> Result<BTreeSet<String>, Status> {
+    let mut changed = BTreeSet::new();
+    for charge in charges {
+        match store(request, &charge).await {
+            Err(status) if status.reason == Reason::Conflict => drop(changed.insert(charge.name)),
+            stored => stored?,
+        }
+    }
+    Ok(changed)
+}
+
+fn stale(name: &str) -> Status {
+    Status::stale(&GroupResource::new("", "resourcequotas"), name)
 }
 
 fn quotas(request: &Request<'_>) -> Vec<Value> {
@@ -133,7 +180,11 @@ fn charge(
         let why = format!("exceeded quota: {name}, requested: {requested}, used: {used}, limited: {limited}");
         return Err(request.forbidden(object, why));
     }
-    Ok((!requested.is_empty()).then(|| Charge { name: meta::name(quota).to_string(), used }))
+    Ok((!requested.is_empty()).then(|| Charge {
+        name: meta::name(quota).to_string(),
+        resource_version: meta::resource_version(quota).to_string(),
+        used,
+    }))
 }
 
 /// `limits.cpu=2,requests.cpu=600m`
@@ -150,22 +201,18 @@ fn amounts(value: &Value, path: &[&str]) -> Amounts {
 }
 
 /// Writes the new use into the quota's status, as the server itself.
-async fn store(request: &Request<'_>, charge: Charge) -> Result<(), Status> {
+async fn store(request: &Request<'_>, charge: &Charge) -> Result<(), Status> {
     let engine = request.engine;
     let Some(served) = engine.find_any("", "resourcequotas") else { return Ok(()) };
     let target =
         Target { served: &served, subresource: "status", namespace: request.namespace(), name: &charge.name };
     let system = User { name: "system:apiserver".into(), ..User::default() };
-    let mut call = Call {
-        user: &system,
-        now: request.attributes.now,
-        manager: "kube-apiserver".into(),
-        dry_run: false,
-        warnings: Vec::new(),
-        empties: Vec::new(),
-    };
+    let mut call = engine.own_call(&system, request.attributes.now);
     let set_used = |current: Option<&Value>, _: &mut Vec<String>| {
         let mut quota = current.cloned().unwrap_or_default();
+        if meta::resource_version(&quota) != charge.resource_version {
+            return Err(stale(&charge.name));
+        }
         for (name, amount) in &charge.used {
             quota.set(&["status", "used", name], amount.to_string());
         }
