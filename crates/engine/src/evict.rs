@@ -75,7 +75,9 @@ impl Engine {
             set_kind(&budgets, &mut old);
             set_kind(&budgets, budget);
             // Budgets are spent in the server's own name.
-            self.tracked(&target, &self.manager, call.now, |tracking| track_update(tracking, Some(&old), budget));
+            self.tracked(&target, &self.manager, call.now, |tracking| {
+                track_update(tracking, Some(&old), budget)
+            });
             budget.remove(&["kind"]);
             budget.remove(&["apiVersion"]);
             Ok(())

@@ -158,11 +158,7 @@ fn reconciled(current: &Value, wanted: &Value) -> Option<Value> {
     Some(next).filter(|next| next != current)
 }
 
-async fn make_all(
-    engine: &Arc<Engine>,
-    objects: Vec<(Manager, Value)>,
-    now: Time,
-) -> Result<(), Status> {
+async fn make_all(engine: &Arc<Engine>, objects: Vec<(Manager, Value)>, now: Time) -> Result<(), Status> {
     let mut tasks = JoinSet::new();
     for (manager, object) in objects {
         let engine = engine.clone();

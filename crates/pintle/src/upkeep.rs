@@ -85,14 +85,8 @@ impl Upkeep {
         }
         let (endpoints, slice) = (endpoints(self.address, self.port), slice(self.address, self.port));
         let now = now();
-        own::keep(
-            &self.engine,
-            None,
-            &endpoints,
-            |current| joined(current, &endpoints, &["subsets"]),
-            now,
-        )
-        .await?;
+        own::keep(&self.engine, None, &endpoints, |current| joined(current, &endpoints, &["subsets"]), now)
+            .await?;
         own::keep(&self.engine, None, &slice, |current| joined(current, &slice, &["endpoints"]), now).await
     }
 

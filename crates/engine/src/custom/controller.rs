@@ -330,7 +330,8 @@ async fn write(
         Ok(next)
     };
     let user = system();
-    let written = engine.write_over(target, Source::Patch(&next), false, &mut engine.own_call(&user, now())).await;
+    let written =
+        engine.write_over(target, Source::Patch(&next), false, &mut engine.own_call(&user, now())).await;
     written.map(drop)
 }
 

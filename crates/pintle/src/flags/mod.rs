@@ -114,8 +114,11 @@ mod tests {
 
     #[test]
     fn the_server_writes_under_the_name_that_it_was_started_by() {
-        let cases =
-            [("/usr/bin/kube-apiserver", "kube-apiserver"), ("./pintle", "kube-apiserver"), ("api-1", "api-1")];
+        let cases = [
+            ("/usr/bin/kube-apiserver", "kube-apiserver"),
+            ("./pintle", "kube-apiserver"),
+            ("api-1", "api-1"),
+        ];
         for (program, manager) in cases {
             let config = parse([program, "--data-dir=/d"].map(String::from)).unwrap();
             assert_eq!(config.manager, manager);
