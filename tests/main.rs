@@ -3,9 +3,11 @@
 mod authentication;
 mod authorization;
 mod bad_input;
+mod crashes;
 mod crud;
 mod custom;
 mod etcd;
+mod histories;
 mod kubectl;
 mod lists;
 mod one_engine;

@@ -14,7 +14,7 @@ const START_MAX: Duration = Duration::from_secs(30);
 const QUICK: [&str; 2] = ["--heartbeat-interval=30", "--election-timeout=300"];
 
 /// Ends etcd with the test, however that ends: the shell waits for the end of its input, which the test holds open.
-const KEEPER: &str = r#""$@" & etcd=$!; cat >/dev/null; kill -9 $etcd 2>/dev/null"#;
+const KEEPER: &str = r#""$@" & etcd=$!; cat >/dev/null; kill -9 $etcd 2>/dev/null; wait $etcd"#;
 
 /// A running member of an etcd, of one member if nothing else is said; it is stopped when dropped.
 pub struct Etcd {

@@ -1,12 +1,19 @@
-//! What the tests share: a running pintle of their own, and a plain HTTP client for it.
+//! What the tests share: a running pintle of their own, clients for it, and a judge of what clients were told.
 //!
 //! A test talks to loopback only, on a free port, and ends only the process that it started.
 
 mod client;
 mod etcd;
+mod follower;
+pub mod history;
+mod random;
 mod server;
+mod session;
 pub mod tls;
 
 pub use client::{Answer, Client};
 pub use etcd::{Etcd, etcd_binary};
+pub use follower::{Follower, Seen};
+pub use random::{Random, number_from_env};
 pub use server::{Server, free_port, kubectl, pintle_binary};
+pub use session::Session;

@@ -38,6 +38,12 @@ impl Server {
 
     /// Starts again on the same data directory and port, after `stop` or `kill`.
     pub fn spawn(&mut self) {
+        self.launch();
+        self.wait_ready();
+    }
+
+    /// Starts, and does not wait until it serves.
+    pub fn launch(&mut self) {
         let log = std::fs::File::create(self.dir.path().join("log")).expect("the log can be written");
         let child = Command::new(pintle_binary())
             .arg(format!("--data-dir={}", self.data_dir().display()))
@@ -52,7 +58,6 @@ impl Server {
             .spawn()
             .expect("the pintle binary starts");
         self.process = Some(child);
-        self.wait_ready();
     }
 
     /// With `PINTLE_ETCD_SERVERS` every server keeps its objects in that etcd, below a prefix of its own.
@@ -117,7 +122,15 @@ impl Server {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
+    /// In a thread of its own: the client has a runtime, and the test may run in another.
     fn wait_ready(&mut self) {
+        let waited = std::thread::scope(|scope| scope.spawn(|| self.wait()).join());
+        if let Err(why) = waited {
+            std::panic::resume_unwind(why);
+        }
+    }
+
+    fn wait(&mut self) {
         let client = self.anonymous();
         let end = Instant::now() + START_MAX;
         while Instant::now() < end {

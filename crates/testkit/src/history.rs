@@ -1,0 +1,318 @@
+//! Histories of concurrent clients, and whether a store that does one thing at a time could have given their answers.
+//!
+//! Wing and Gong's search with Lowe's memory: calls that overlap may have happened in either order, others only in the
+//! order of their times. Revisions must rise in the order found, which leaves few orders to try. For example:
+//!
+//! ```text
+//! one:    |--- create a=1 -> revision 7 ---|
+//! other:      |- get a -> missing -|  |- list -> a=1 at 7, of revision 9 -|
+//! ```
+//! The get happened before the create; were it to begin after the create's answer, there would be no such order.
+
+use std::collections::{BTreeMap, HashSet};
+
+/// What a client asks of a map from keys to values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    Create {
+        key: u8,
+        value: u64,
+    },
+    Update {
+        key: u8,
+        at: u64,
+        value: u64,
+    },
+    /// A write of whatever is there.
+    Patch {
+        key: u8,
+        value: u64,
+    },
+    Delete {
+        key: u8,
+        at: Option<u64>,
+    },
+    Get {
+        key: u8,
+    },
+    List,
+}
+
+/// What it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The revision of a write.
+    Written(u64),
+    /// A deletion, and its revision where it is told.
+    Deleted(Option<u64>),
+    Exists,
+    Missing,
+    Stale,
+    /// Value and revision.
+    Found(u64, u64),
+    Listed {
+        revision: u64,
+        items: BTreeMap<u8, (u64, u64)>,
+    },
+    /// Nothing: it may have happened, at any time, or never.
+    Nothing,
+}
+
+/// A call with the times of its beginning and end; no two times are the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub begin: u64,
+    pub end: u64,
+    pub ask: Ask,
+    pub told: Told,
+}
+
+/// Whether there is an order in which the calls can have happened; else the calls around which there is none.
+pub fn check(calls: &[Call]) -> Result<(), String> {
+    Search::new(calls).run()
+}
+
+/// The revision of a key's last change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Changed {
+    At(u64),
+    /// By a call of which nothing is known but that.
+    After(u64),
+}
+
+impl Changed {
+    fn may_be(self, revision: u64) -> bool {
+        match self {
+            Changed::At(known) => known == revision,
+            Changed::After(known) => revision > known,
+        }
+    }
+}
+
+/// The map, and the latest revision that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct State {
+    revision: u64,
+    keys: BTreeMap<u8, (u64, Changed)>,
+}
+
+impl State {
+    /// What a call leaves, if it can have been answered so.
+    fn after(&self, call: &Call) -> Option<State> {
+        match (&call.ask, &call.told) {
+            (Ask::Get { .. } | Ask::List, Told::Nothing) => Some(self.clone()),
+            (Ask::Get { key }, Told::Missing) => (!self.keys.contains_key(key)).then(|| self.clone()),
+            (Ask::Get { key }, Told::Found(value, revision)) => self.showing(*key, *value, *revision),
+            (Ask::List, Told::Listed { revision, items }) => self.listed(*revision, items),
+            (Ask::Create { key, .. }, Told::Exists) => self.keys.contains_key(key).then(|| self.clone()),
+            (Ask::Create { key, value }, told) if !self.keys.contains_key(key) => {
+                self.written(*key, *value, told)
+            }
+            (Ask::Patch { key, value }, told) if self.keys.contains_key(key) && *told != Told::Missing => {
+                self.written(*key, *value, told)
+            }
+            (Ask::Update { key, at, value }, told) if self.is_at(*key, *at) && *told != Told::Stale => {
+                self.written(*key, *value, told)
+            }
+            (Ask::Delete { key, at }, Told::Deleted(_) | Told::Nothing)
+                if self.keys.contains_key(key) && at.is_none_or(|at| self.is_at(*key, at)) =>
+            {
+                self.deleted(*key, &call.told)
+            }
+            (Ask::Update { key, .. } | Ask::Patch { key, .. } | Ask::Delete { key, .. }, Told::Missing) => {
+                (!self.keys.contains_key(key)).then(|| self.clone())
+            }
+            (Ask::Update { key, at, .. } | Ask::Delete { key, at: Some(at) }, Told::Stale) => {
+                let found = self.keys.get(key)?;
+                (found.1 != Changed::At(*at)).then(|| self.clone())
+            }
+            _ => None,
+        }
+    }
+
+    fn is_at(&self, key: u8, revision: u64) -> bool {
+        self.keys.get(&key).is_some_and(|(_, changed)| changed.may_be(revision))
+    }
+
+    fn showing(&self, key: u8, value: u64, revision: u64) -> Option<State> {
+        let (held, changed) = self.keys.get(&key)?;
+        if *held != value || !changed.may_be(revision) {
+            return None;
+        }
+        let mut next = self.clone();
+        next.revision = next.revision.max(revision);
+        next.keys.insert(key, (value, Changed::At(revision)));
+        Some(next)
+    }
+
+    /// A list is of the present: nothing was written between its revision and it.
+    fn listed(&self, revision: u64, items: &BTreeMap<u8, (u64, u64)>) -> Option<State> {
+        if revision < self.revision || items.len() != self.keys.len() {
+            return None;
+        }
+        let mut next = self.clone();
+        for (key, (value, changed)) in items {
+            next = next.showing(*key, *value, *changed)?;
+        }
+        if next.revision > revision {
+            return None;
+        }
+        next.revision = revision;
+        Some(next)
+    }
+
+    fn written(&self, key: u8, value: u64, told: &Told) -> Option<State> {
+        let changed = match told {
+            Told::Written(revision) if *revision > self.revision => Changed::At(*revision),
+            Told::Nothing => Changed::After(self.revision),
+            _ => return None,
+        };
+        let mut next = self.clone();
+        if let Changed::At(revision) = changed {
+            next.revision = revision;
+        }
+        next.keys.insert(key, (value, changed));
+        Some(next)
+    }
+
+    fn deleted(&self, key: u8, told: &Told) -> Option<State> {
+        let mut next = self.clone();
+        next.keys.remove(&key);
+        match told {
+            Told::Deleted(Some(revision)) if *revision > self.revision => next.revision = *revision,
+            Told::Deleted(Some(_)) => return None,
+            _ => {}
+        }
+        Some(next)
+    }
+}
+
+/// A place in the list of beginnings and ends that are still to be explained.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    call: usize,
+    is_end: bool,
+    previous: usize,
+    next: usize,
+}
+
+/// The list's first and last node, and so neither.
+const HEAD: usize = 0;
+
+struct Search<'a> {
+    calls: &'a [Call],
+    nodes: Vec<Node>,
+    /// Of each call, the node of its end.
+    ends: Vec<Option<usize>>,
+    done: Vec<u64>,
+    /// Ends that are still to be explained.
+    left: usize,
+    state: State,
+    seen: HashSet<(Vec<u64>, State)>,
+    stack: Vec<(usize, State)>,
+}
+
+impl<'a> Search<'a> {
+    fn new(calls: &'a [Call]) -> Search<'a> {
+        let mut times = Vec::new();
+        for (place, call) in calls.iter().enumerate() {
+            times.push((call.begin, place, false));
+            // Who was told nothing waits to this day.
+            if call.told != Told::Nothing {
+                times.push((call.end, place, true));
+            }
+        }
+        times.sort_unstable();
+        let mut nodes = vec![Node { call: usize::MAX, is_end: false, previous: times.len(), next: 1 }];
+        let mut ends = vec![None; calls.len()];
+        for (place, (_, call, is_end)) in times.iter().enumerate() {
+            let next = (place + 2) % (times.len() + 1);
+            nodes.push(Node { call: *call, is_end: *is_end, previous: place, next });
+            if *is_end {
+                ends[*call] = Some(place + 1);
+            }
+        }
+        if times.is_empty() {
+            nodes[HEAD].next = HEAD;
+        }
+        let left = ends.iter().flatten().count();
+        let done = vec![0; calls.len().div_ceil(64)];
+        let (state, seen, stack) = (State::default(), HashSet::new(), Vec::new());
+        Search { calls, nodes, ends, done, left, state, seen, stack }
+    }
+
+    fn run(mut self) -> Result<(), String> {
+        let mut at = self.nodes[HEAD].next;
+        let (mut longest, mut stuck) = (0, String::new());
+        while self.left > 0 {
+            let node = self.nodes[at];
+            if at != HEAD && !node.is_end {
+                at = if self.take(at) { self.nodes[HEAD].next } else { node.next };
+                continue;
+            }
+            // A call ended and could not have happened: what was taken last was not what happened.
+            if self.stack.len() >= longest {
+                (longest, stuck) = (self.stack.len(), self.describe(node));
+            }
+            let Some((taken, before)) = self.stack.pop() else {
+                return Err(format!("no order explains the history of {} calls; {stuck}", self.calls.len()));
+            };
+            self.put_back(taken, before);
+            at = self.nodes[taken].next;
+        }
+        Ok(())
+    }
+
+    /// Lets the call of a node be the next that happened, if it can be and that was not tried before.
+    fn take(&mut self, at: usize) -> bool {
+        let call = self.nodes[at].call;
+        let Some(next) = self.state.after(&self.calls[call]) else { return false };
+        self.done[call / 64] ^= 1 << (call % 64);
+        if !self.seen.insert((self.done.clone(), next.clone())) {
+            self.done[call / 64] ^= 1 << (call % 64);
+            return false;
+        }
+        self.stack.push((at, std::mem::replace(&mut self.state, next)));
+        self.lift(at);
+        if let Some(end) = self.ends[call] {
+            self.lift(end);
+            self.left -= 1;
+        }
+        true
+    }
+
+    fn put_back(&mut self, at: usize, before: State) {
+        let call = self.nodes[at].call;
+        self.state = before;
+        self.done[call / 64] ^= 1 << (call % 64);
+        if let Some(end) = self.ends[call] {
+            self.drop_in(end);
+            self.left += 1;
+        }
+        self.drop_in(at);
+    }
+
+    fn lift(&mut self, at: usize) {
+        let Node { previous, next, .. } = self.nodes[at];
+        self.nodes[previous].next = next;
+        self.nodes[next].previous = previous;
+    }
+
+    fn drop_in(&mut self, at: usize) {
+        let Node { previous, next, .. } = self.nodes[at];
+        self.nodes[previous].next = at;
+        self.nodes[next].previous = at;
+    }
+
+    fn describe(&self, node: Node) -> String {
+        let call = self.calls.get(node.call).map(|call| format!("{call:?}")).unwrap_or_default();
+        format!(
+            "after {} of them the state is {:?}, which cannot explain {call}",
+            self.stack.len(),
+            self.state
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;
