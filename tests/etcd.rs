@@ -145,3 +145,65 @@ fn events_end_after_their_time_here_and_there() {
         assert!(is_gone);
     }
 }
+
+/// Several threads on both servers make Services at once: no address and no port is given away twice.
+#[test]
+fn two_servers_on_one_etcd_never_hand_out_the_same() {
+    let Some(etcd) = Etcd::start() else { return };
+    // So few that the two must meet: 13 addresses are left beside the one of the Service kubernetes.
+    let flags = [
+        format!("--etcd-servers={}", etcd.url()),
+        String::from("--service-cluster-ip-range=10.0.0.0/28"),
+        String::from("--service-node-port-range=30000-30011"),
+    ];
+    let flags = flags.each_ref().map(String::as_str);
+    let servers = [Server::with_flags(&flags), Server::with_flags(&flags)];
+    let path = "/api/v1/namespaces/default/services";
+    let body = |name: &str| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+               "spec": {"type": "NodePort", "ports": [{"port": 80}], "selector": {"a": "b"}}})
+    };
+    let made = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for thread in 0..6 {
+            let (server, made) = (&servers[thread % 2], &made);
+            scope.spawn(move || {
+                let client = server.admin();
+                for index in 0..4 {
+                    let answer = client.post(path, &body(&format!("s-{thread}-{index}")));
+                    match answer.status {
+                        201 => made.lock().unwrap().push(answer.json()),
+                        // All are taken.
+                        500 => assert!(answer.text().contains("range is full"), "{answer:?}"),
+                        _ => panic!("{answer:?}"),
+                    }
+                }
+            });
+        }
+    });
+    let made = made.into_inner().unwrap();
+    let distinct = |field: fn(&serde_json::Value) -> &serde_json::Value| {
+        made.iter().map(|service| field(service).to_string()).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert_eq!(made.len(), 12, "there are 12 ports");
+    assert_eq!(distinct(|service| &service["spec"]["clusterIP"]), 12);
+    assert_eq!(distinct(|service| &service["spec"]["ports"][0]["nodePort"]), 12);
+
+    // What one server gives back, the other can give away; what is asked for and taken is refused by both.
+    let (one, other) = (servers[0].admin(), servers[1].admin());
+    let (ip, port) = (&made[3]["spec"]["clusterIP"], &made[3]["spec"]["ports"][0]["nodePort"]);
+    let mut wanted = body("wanted");
+    wanted["spec"]["clusterIP"] = ip.clone();
+    wanted["spec"]["ports"][0]["nodePort"] = port.clone();
+    for client in [&one, &other] {
+        let refused = client.post(path, &wanted);
+        assert_eq!(refused.status, 422);
+        assert!(refused.text().contains("provided IP is already allocated"), "{refused:?}");
+    }
+    let name = made[3]["metadata"]["name"].as_str().unwrap();
+    assert_eq!(one.delete(&format!("{path}/{name}")).status, 200);
+    let taken = other.post(path, &wanted);
+    assert_eq!(taken.status, 201, "{taken:?}");
+    let records = one.get("/apis/networking.k8s.io/v1/ipaddresses").json();
+    assert_eq!(records["items"].as_array().map(Vec::len), Some(13));
+}

@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// base has a million objects.
 const NAME_ATTEMPTS_MAX: usize = 8;
 
+/// Drafts of one create whose share of the pools another server takes; each one lost means that another won.
+const DRAWS_MAX: usize = 100;
+
 /// What an object that is to be created comes from.
 #[derive(Clone, Copy)]
 pub(crate) struct Origin {
@@ -81,16 +84,38 @@ impl Engine {
         }
     }
 
-    /// One attempt: fills, prepares, validates and stores a draft.
+    /// Creates a draft, once more whenever another server has taken what was drawn for it.
     pub(crate) async fn create_once(
+        &self,
+        target: &Target<'_>,
+        draft: Value,
+        origin: Origin,
+        call: &mut Call<'_>,
+    ) -> Result<Written, Status> {
+        let taken = || Status::internal("what was drawn from the pools was taken by others again and again");
+        if !target.served.rules.allocates() {
+            return self.create_attempt(target, draft, origin, call).await?.ok_or_else(taken);
+        }
+        let warnings = call.warnings.len();
+        for _ in 0..DRAWS_MAX {
+            call.warnings.truncate(warnings);
+            if let Some(written) = self.create_attempt(target, draft.clone(), origin, call).await? {
+                return Ok(written);
+            }
+        }
+        Err(taken())
+    }
+
+    /// One attempt: fills, prepares, validates and stores a draft. `None` when what was drawn is taken.
+    async fn create_attempt(
         &self,
         target: &Target<'_>,
         mut draft: Value,
         origin: Origin,
         call: &mut Call<'_>,
-    ) -> Result<Written, Status> {
+    ) -> Result<Option<Written>, Status> {
         let served = target.served;
-        let mut draw = self.draw(call.dry_run);
+        let mut draw = self.draw(served, call.dry_run);
         served.rules.allocate(&mut draft, None, &mut draw)?;
         self.prepare_create(target, &mut draft, origin.has_labels, call)?;
         let attributes = call.attributes(Operation::Create, self.at_name(target, &draft), None, None);
@@ -98,11 +123,13 @@ impl Engine {
         self.admission().validate(self, attributes, &draft, &mut call.warnings).await?;
 
         let key = served.key(meta::namespace(&draft), meta::name(&draft));
-        let Some(collection) = served.collection else { return self.written(served, draft, true) };
+        let Some(collection) = served.collection else {
+            return self.written(served, draft, true).map(Some);
+        };
         if call.dry_run {
             return match self.store.get(collection, &key) {
                 Some(existing) => Err(self.exists(target, &draft, &existing)),
-                None => self.written(served, draft, true),
+                None => self.written(served, draft, true).map(Some),
             };
         }
         // A version that is no number, or zero, counts as none.
@@ -110,6 +137,12 @@ impl Engine {
             let message = "resourceVersion should not be set on objects to be created";
             return Err(Status::new(500, Reason::Unknown, message));
         }
+        let Some(reserved) = self.reserve(served, &draw, &draft, call.now).await? else {
+            return match self.store.get(collection, &key) {
+                Some(existing) => Err(self.exists(target, &draft, &existing)),
+                None => Ok(None),
+            };
+        };
         let (value, digest) = self.to_stored(served, &draft);
         let write = Write {
             collection,
@@ -119,11 +152,12 @@ impl Engine {
             ttl_seconds: self.ttl_seconds(served),
         };
         match self.store.commit(write).await {
-            Ok(stored) => {
-                self.settle_holdings(served, None, Some(&draft), draw, call.now).await;
-                Ok(Written { object: self.tree(served, &stored)?, created: true })
+            Ok(stored) => Ok(Some(Written { object: self.tree(served, &stored)?, created: true })),
+            Err(CommitError::Exists(existing)) => {
+                self.release(reserved, call.now).await;
+                Err(self.exists(target, &draft, &existing))
             }
-            Err(CommitError::Exists(existing)) => Err(self.exists(target, &draft, &existing)),
+            // It may have happened: what was recorded for it stays, and is looked after later.
             Err(error) => Err(self.commit_failed(target, error)),
         }
     }

@@ -96,7 +96,7 @@ impl Engine {
         if !call.dry_run {
             match self.store.commit(self.deletion(target, existing)?).await {
                 Ok(gone) => {
-                    self.settle_holdings(served, Some(&last), None, self.draw(false), call.now).await;
+                    self.settle_holdings(served, Some(&last), None, call.now).await;
                     meta::set_resource_version(&mut last, gone.modified.0);
                 }
                 Err(CommitError::Stale(_)) => return Ok(None),
@@ -168,7 +168,7 @@ impl Engine {
         match self.store.commit(self.deletion(target, existing)?).await {
             Ok(_) => {
                 let last = self.storage_tree(target.served, existing)?;
-                self.settle_holdings(target.served, Some(&last), None, self.draw(false), call.now).await;
+                self.settle_holdings(target.served, Some(&last), None, call.now).await;
                 Ok(())
             }
             Err(CommitError::Missing) => Ok(()),

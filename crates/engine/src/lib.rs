@@ -31,6 +31,7 @@ pub mod paging;
 mod patch;
 mod patch_document;
 pub mod preconditions;
+mod records;
 mod scale;
 mod selection;
 pub mod serving;

@@ -131,7 +131,7 @@ impl Engine {
         call.dedup_owners(&mut new, true);
         check_version(target, &mut new, existing)?;
 
-        let mut draw = self.draw(call.dry_run);
+        let mut draw = self.draw(served, call.dry_run);
         if target.subresource.is_empty() {
             served.rules.allocate(&mut new, Some(&old), &mut draw)?;
         }
@@ -147,9 +147,13 @@ impl Engine {
         if call.dry_run {
             return self.written(served, new, false).map(Attempt::Done);
         }
+        let Some(reserved) = self.reserve(served, &draw, &new, call.now).await? else {
+            return Ok(Attempt::Overtaken);
+        };
         let attempt = self.commit_update(target, &new, existing).await?;
-        if matches!(attempt, Attempt::Done(_)) {
-            self.settle_holdings(served, Some(&old), Some(&new), draw, call.now).await;
+        match attempt {
+            Attempt::Done(_) => self.settle_holdings(served, Some(&old), Some(&new), call.now).await,
+            Attempt::Overtaken => self.release(reserved, call.now).await,
         }
         Ok(attempt)
     }

@@ -19,6 +19,8 @@ const LEASE_SECONDS: i64 = 3600;
 const SHARED_EVERY: Duration = Duration::from_secs(10);
 /// A server alone on its store has nobody to tell in a hurry, and disks wear out.
 const ALONE_EVERY: Duration = Duration::from_secs(600);
+/// How often the records of addresses and ports are looked through, as upstream does it.
+const MEND_EVERY: Duration = Duration::from_secs(180);
 
 /// What is kept up, and how.
 pub struct Upkeep {
@@ -52,6 +54,17 @@ impl Upkeep {
 
     /// Runs until it is dropped.
     pub async fn run(&self) {
+        tokio::join!(self.keep_up(), self.mend());
+    }
+
+    async fn mend(&self) {
+        loop {
+            tokio::time::sleep(MEND_EVERY).await;
+            self.engine.mend_records(now()).await;
+        }
+    }
+
+    async fn keep_up(&self) {
         loop {
             if let Err(status) = self.renew().await {
                 tracing::warn!("the lease of this server could not be renewed: {}", status.message);

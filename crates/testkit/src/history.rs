@@ -304,12 +304,15 @@ impl<'a> Search<'a> {
         self.nodes[next].previous = at;
     }
 
+    /// What could not be explained, and what went on at the time.
     fn describe(&self, node: Node) -> String {
-        let call = self.calls.get(node.call).map(|call| format!("{call:?}")).unwrap_or_default();
+        let Some(stuck) = self.calls.get(node.call) else { return String::new() };
+        let near = self.calls.iter().filter(|call| call.begin < stuck.end && call.end + 20 > stuck.begin);
+        let near: Vec<String> = near.map(|call| format!("{call:?}")).collect();
+        let (state, count) = (&self.state, self.stack.len());
         format!(
-            "after {} of them the state is {:?}, which cannot explain {call}",
-            self.stack.len(),
-            self.state
+            "after {count} of them the state is {state:?}, which cannot explain {stuck:?} among\n{}",
+            near.join("\n")
         )
     }
 }

@@ -82,12 +82,13 @@ impl IpPool {
         if self.taken.insert(to_number(ip)) { Ok(()) } else { Err(IpError::Taken) }
     }
 
-    /// Takes a free address, beginning the search where `random` says, in the upper band first.
-    pub fn take_next(&mut self, random: u64) -> Result<IpAddr, IpError> {
+    /// Takes a free address, beginning the search where `random` says, in the upper band first; none of which
+    /// `is_taken` says that another has it.
+    pub fn take_next(&mut self, random: u64, is_taken: impl Fn(IpAddr) -> bool) -> Result<IpAddr, IpError> {
         let reserved = reserved_len(self.size);
         let number = self
-            .free_in(reserved, self.size - reserved, random)
-            .or_else(|| self.free_in(0, reserved, random))
+            .free_in(reserved, self.size - reserved, random, &is_taken)
+            .or_else(|| self.free_in(0, reserved, random, &is_taken))
             .ok_or(IpError::Full)?;
         self.taken.insert(number);
         Ok(from_number(number, self.is_v6))
@@ -98,11 +99,17 @@ impl IpPool {
     }
 
     /// A free address among `len` from offset `start`, beginning at a random one and going round.
-    fn free_in(&self, start: u128, len: u128, random: u64) -> Option<u128> {
+    fn free_in(
+        &self,
+        start: u128,
+        len: u128,
+        random: u64,
+        is_taken: &impl Fn(IpAddr) -> bool,
+    ) -> Option<u128> {
         let first = u128::from(random).checked_rem(len)?;
         (0..len)
             .map(|step| self.base + 1 + start + (first + step) % len)
-            .find(|number| !self.taken.contains(number))
+            .find(|number| !self.taken.contains(number) && !is_taken(from_number(*number, self.is_v6)))
     }
 }
 
@@ -165,10 +172,15 @@ mod tests {
     #[test]
     fn free_picks_leave_the_lower_band_for_last() {
         let mut pool = IpPool::parse("10.0.0.0/27").unwrap();
-        let picks: Vec<IpAddr> = (0..30).map(|random| pool.take_next(random * 7).unwrap()).collect();
+        let picks: Vec<IpAddr> =
+            (0..30).map(|random| pool.take_next(random * 7, |_| false).unwrap()).collect();
         assert!(picks.iter().take(14).all(|pick| *pick > ip("10.0.0.16")), "{picks:?}");
         assert!(picks.iter().skip(14).all(|pick| *pick <= ip("10.0.0.16")), "{picks:?}");
-        assert_eq!(pool.take_next(0), Err(IpError::Full));
+        assert_eq!(pool.take_next(0, |_| false), Err(IpError::Full));
+        picks.iter().for_each(|pick| pool.free(*pick));
+        let only = |ip: IpAddr| ip != picks[3];
+        assert_eq!(pool.take_next(0, only), Ok(picks[3]));
+        assert_eq!(pool.take_next(0, only), Err(IpError::Full));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The pools of a server, and what one write takes from them.
 
-use super::{IpError, IpPool, PortError, PortPool};
+use super::{IpError, IpPool, PortError, PortMap, PortPool};
 use crate::generate::Generator;
+use pintle_store::Snapshot;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,9 +13,14 @@ const DRY_RUN_PORT: u16 = 32769;
 
 /// Addresses and ports that are handed out to objects.
 pub struct Pools {
+    range: RangeInclusive<u16>,
     /// At most one pool a family; the first is that of the default family.
     ips: Mutex<Vec<IpPool>>,
     ports: Mutex<PortPool>,
+    /// Ports that were taken and held by nobody when they were looked at last.
+    pub(crate) leaked: Mutex<BTreeSet<u16>>,
+    /// One change of the map of ports at a time: the writes of one server need not overtake each other.
+    pub(crate) recording: tokio::sync::Mutex<()>,
 }
 
 /// What one object holds of the pools.
@@ -33,38 +40,50 @@ impl Held {
     }
 }
 
+/// What the store says is taken.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The IPAddresses, and what their keys begin with.
+    pub addresses: Snapshot,
+    pub prefix: String,
+    pub ports: PortMap,
+}
+
+impl Recorded {
+    pub fn has_ip(&self, ip: IpAddr) -> bool {
+        self.addresses.get(&format!("{}{ip}", self.prefix)).is_some()
+    }
+}
+
 impl Pools {
-    pub fn new(ips: Vec<IpPool>, ports: RangeInclusive<u16>) -> Pools {
-        Pools { ips: Mutex::new(ips), ports: Mutex::new(PortPool::new(ports)) }
-    }
-
-    /// Counts what a stored object holds; what lies outside the pools is left alone.
-    pub fn fill(&self, held: &Held) {
-        let mut ips = self.ips();
-        for ip in &held.ips {
-            if let Some(pool) = ips.iter_mut().find(|pool| pool.contains(*ip)) {
-                // Taken twice or once is the same to a pool that is being filled.
-                let _ = pool.take(*ip);
-            }
-        }
-        let mut ports = self.ports();
-        for port in &held.ports {
-            let _ = ports.take(i64::from(*port));
+    pub fn new(ips: Vec<IpPool>, range: RangeInclusive<u16>) -> Pools {
+        Pools {
+            ips: Mutex::new(ips),
+            ports: Mutex::new(PortPool::new(range.clone())),
+            range,
+            leaked: Mutex::default(),
+            recording: tokio::sync::Mutex::default(),
         }
     }
 
-    pub fn give_back(&self, held: &Held) {
-        let mut ips = self.ips();
-        for ip in &held.ips {
-            ips.iter_mut().filter(|pool| pool.contains(*ip)).for_each(|pool| pool.free(*ip));
-        }
-        let mut ports = self.ports();
-        held.ports.iter().for_each(|port| ports.free(*port));
+    /// A map of the ports that may be handed out, none of them taken.
+    pub fn port_map(&self) -> PortMap {
+        PortMap::new(self.range.clone())
     }
 
-    /// Begins to take things for one write.
-    pub fn draw<'a>(&'a self, generator: &'a Generator, dry_run: bool) -> Draw<'a> {
-        Draw { pools: self, generator, dry_run, taken: Held::default(), is_kept: false }
+    /// Whether a write that is under way has drawn a port.
+    pub fn is_drawn(&self, port: u16) -> bool {
+        self.ports().is_taken(port)
+    }
+
+    /// Begins to take things for one write. What is `recorded` is taken; `None` where nothing will be.
+    pub fn draw<'a>(
+        &'a self,
+        generator: &'a Generator,
+        recorded: Option<Recorded>,
+        dry_run: bool,
+    ) -> Draw<'a> {
+        Draw { pools: self, generator, recorded, dry_run, taken: Held::default() }
     }
 
     fn ips(&self) -> MutexGuard<'_, Vec<IpPool>> {
@@ -76,19 +95,25 @@ impl Pools {
     }
 }
 
-/// What one write has taken so far; all of it goes back unless the write is stored.
+/// What one write has taken so far; other writes of this server take it only after this one is stored and recorded,
+/// or has come to nothing.
 pub struct Draw<'a> {
     pools: &'a Pools,
     generator: &'a Generator,
+    recorded: Option<Recorded>,
     dry_run: bool,
     taken: Held,
-    is_kept: bool,
 }
 
 impl Draw<'_> {
     /// Whether each pool is one of IPv6, the default family first.
     pub fn families(&self) -> Vec<bool> {
         self.pools.ips().iter().map(IpPool::is_v6).collect()
+    }
+
+    /// What was taken, and is to be recorded.
+    pub fn taken(&self) -> &Held {
+        &self.taken
     }
 
     pub fn take_ip(&mut self, ip: IpAddr) -> Result<(), IpError> {
@@ -98,6 +123,9 @@ impl Draw<'_> {
         if self.dry_run {
             let cidr = pool.cidr().to_string();
             return if pool.contains(ip) { Ok(()) } else { Err(IpError::OutOfRange { ip, cidr }) };
+        }
+        if pool.contains(ip) && self.recorded.as_ref().is_some_and(|recorded| recorded.has_ip(ip)) {
+            return Err(IpError::Taken);
         }
         pool.take(ip)?;
         drop(pools);
@@ -109,7 +137,8 @@ impl Draw<'_> {
         let random = self.random();
         let mut pools = self.pools.ips();
         let pool = pools.iter_mut().find(|pool| pool.is_v6() == is_v6).ok_or(IpError::Full)?;
-        let ip = pool.take_next(random)?;
+        let is_taken = |ip| self.recorded.as_ref().is_some_and(|recorded| recorded.has_ip(ip));
+        let ip = pool.take_next(random, is_taken)?;
         if self.dry_run {
             pool.free(ip);
             return Ok(ip);
@@ -126,14 +155,14 @@ impl Draw<'_> {
         }
         // A dry run asks only whether the port is taken: upstream leaves the range to real writes.
         let number = u16::try_from(port).unwrap_or(0);
-        match self.dry_run {
-            true if ports.is_taken(number) => return Err(PortError::Taken),
-            true => {}
-            false => ports.take(port)?,
+        if self.is_recorded(number) || (self.dry_run && ports.is_taken(number)) {
+            return Err(PortError::Taken);
         }
-        let port = number;
+        if !self.dry_run {
+            ports.take(port)?;
+        }
         drop(ports);
-        self.taken.ports.push(port);
+        self.taken.ports.push(number);
         Ok(())
     }
 
@@ -143,18 +172,14 @@ impl Draw<'_> {
             self.taken.ports.iter().max().map_or(DRY_RUN_PORT, |port| port.saturating_add(1))
         } else {
             let random = self.random();
-            self.pools.ports().take_next(random)?
+            self.pools.ports().take_next(random, |port| self.is_recorded(port))?
         };
         self.taken.ports.push(port);
         Ok(port)
     }
 
-    /// The write is stored: what was taken stays taken, and what the old object held besides goes back.
-    pub fn keep(mut self, old: &Held, new: &Held) {
-        self.is_kept = true;
-        if !self.dry_run {
-            self.pools.give_back(&old.without(new));
-        }
+    fn is_recorded(&self, port: u16) -> bool {
+        self.recorded.as_ref().is_some_and(|recorded| recorded.ports.is_taken(port))
     }
 
     fn random(&self) -> u64 {
@@ -164,9 +189,15 @@ impl Draw<'_> {
 
 impl Drop for Draw<'_> {
     fn drop(&mut self) {
-        if !self.is_kept && !self.dry_run {
-            self.pools.give_back(&self.taken);
+        if self.dry_run {
+            return;
         }
+        let mut ips = self.pools.ips();
+        for ip in &self.taken.ips {
+            ips.iter_mut().filter(|pool| pool.contains(*ip)).for_each(|pool| pool.free(*ip));
+        }
+        let mut ports = self.pools.ports();
+        self.taken.ports.iter().for_each(|port| ports.free(*port));
     }
 }
 
@@ -179,31 +210,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_kept_goes_back() {
+    fn what_a_write_has_drawn_is_for_no_other() {
         let (pools, generator) = (pools(), Generator::system());
         let ip: IpAddr = "10.0.0.5".parse().unwrap();
-        let mut draw = pools.draw(&generator, false);
+        let mut draw = pools.draw(&generator, None, false);
         draw.take_ip(ip).unwrap();
         draw.take_port(30001).unwrap();
         assert_eq!(draw.take_port(30001), Err(PortError::Taken));
-        assert_eq!(pools.draw(&generator, false).take_ip(ip), Err(IpError::Taken));
+        assert_eq!(pools.draw(&generator, None, false).take_ip(ip), Err(IpError::Taken));
+        assert!(pools.is_drawn(30001));
         drop(draw);
-        let mut draw = pools.draw(&generator, false);
-        draw.take_ip(ip).unwrap();
-        let held = Held { ips: vec![ip], ports: Vec::new() };
-        draw.keep(&Held::default(), &held);
-        assert_eq!(pools.draw(&generator, false).take_ip(ip), Err(IpError::Taken));
-        pools.draw(&generator, false).keep(&held, &Held::default());
-        assert_eq!(pools.draw(&generator, false).take_ip(ip), Ok(()));
+        assert!(!pools.is_drawn(30001));
+        assert_eq!(pools.draw(&generator, None, false).take_ip(ip), Ok(()));
+    }
+
+    #[test]
+    fn what_the_store_says_is_taken_is_not_drawn() {
+        let (pools, generator) = (pools(), Generator::system());
+        let mut ports = pools.port_map();
+        (30000..=32766).for_each(|port| ports.set(port, true));
+        let recorded = Recorded { addresses: Snapshot::default(), prefix: String::new(), ports };
+        let mut draw = pools.draw(&generator, Some(recorded), false);
+        assert_eq!(draw.take_port(30001), Err(PortError::Taken));
+        assert_eq!(draw.next_port(), Ok(32767));
+        assert_eq!(draw.next_port(), Err(PortError::Full));
     }
 
     #[test]
     fn a_dry_run_takes_nothing() {
         let (pools, generator) = (pools(), Generator::system());
-        let mut draw = pools.draw(&generator, true);
+        let mut draw = pools.draw(&generator, None, true);
         assert_eq!((draw.next_port(), draw.next_port()), (Ok(32769), Ok(32770)));
         draw.take_ip("10.0.0.5".parse().unwrap()).unwrap();
-        draw.keep(&Held::default(), &Held::default());
-        assert_eq!(pools.draw(&generator, false).take_ip("10.0.0.5".parse().unwrap()), Ok(()));
+        drop(draw);
+        assert_eq!(pools.draw(&generator, None, false).take_ip("10.0.0.5".parse().unwrap()), Ok(()));
     }
 }

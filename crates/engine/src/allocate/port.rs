@@ -1,18 +1,17 @@
 //! A pool of node ports.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 
 /// The default of `--service-node-port-range`.
 pub const RANGE: RangeInclusive<u16> = 30000..=32767;
 
-/// Hands out node ports. A port may be shared by the ports of one Service that differ in protocol, so each is
-/// counted.
+/// Hands out node ports.
 #[derive(Clone, Debug)]
 pub struct PortPool {
     range: RangeInclusive<u16>,
-    taken: HashMap<u16, u32>,
+    taken: HashSet<u16>,
 }
 
 /// Why a port cannot be had.
@@ -25,7 +24,7 @@ pub enum PortError {
 
 impl PortPool {
     pub fn new(range: RangeInclusive<u16>) -> PortPool {
-        PortPool { range, taken: HashMap::new() }
+        PortPool { range, taken: HashSet::new() }
     }
 
     /// Takes the port that a user chose.
@@ -33,46 +32,40 @@ impl PortPool {
         let Some(port) = u16::try_from(port).ok().filter(|port| self.range.contains(port)) else {
             return Err(PortError::OutOfRange(self.range.clone()));
         };
-        if self.taken.contains_key(&port) {
+        if self.taken.contains(&port) {
             return Err(PortError::Taken);
         }
-        self.taken.insert(port, 1);
+        self.taken.insert(port);
         Ok(())
     }
 
     pub fn is_taken(&self, port: u16) -> bool {
-        self.taken.contains_key(&port)
+        self.taken.contains(&port)
     }
 
-    /// Counts one more use of a port that the same Service holds already.
-    pub fn share(&mut self, port: u16) {
-        *self.taken.entry(port).or_default() += 1;
-    }
-
-    /// Takes a free port, beginning the search where `random` says; the lower band comes last.
-    pub fn take_next(&mut self, random: u64) -> Result<u16, PortError> {
+    /// Takes a free port, beginning the search where `random` says; the lower band comes last. None of which
+    /// `is_taken` says that another has it.
+    pub fn take_next(&mut self, random: u64, is_taken: impl Fn(u16) -> bool) -> Result<u16, PortError> {
         let (start, len) = (u64::from(*self.range.start()), self.range.len() as u64);
         let reserved = reserved_len(len);
         let port = self
-            .free_in(start + reserved, len - reserved, random)
-            .or_else(|| self.free_in(start, reserved, random))
+            .free_in(start + reserved, len - reserved, random, &is_taken)
+            .or_else(|| self.free_in(start, reserved, random, &is_taken))
             .ok_or(PortError::Full)?;
-        self.taken.insert(port, 1);
+        self.taken.insert(port);
         Ok(port)
     }
 
     pub fn free(&mut self, port: u16) {
-        let Some(count) = self.taken.get_mut(&port) else { return };
-        *count -= 1;
-        if *count == 0 {
-            self.taken.remove(&port);
-        }
+        self.taken.remove(&port);
     }
 
-    fn free_in(&self, start: u64, len: u64, random: u64) -> Option<u16> {
+    fn free_in(&self, start: u64, len: u64, random: u64, is_taken: &impl Fn(u16) -> bool) -> Option<u16> {
         let first = random.checked_rem(len)?;
         let ports = (0..len).map(|step| start + (first + step) % len);
-        ports.filter_map(|port| u16::try_from(port).ok()).find(|port| !self.taken.contains_key(port))
+        ports
+            .filter_map(|port| u16::try_from(port).ok())
+            .find(|port| !self.taken.contains(port) && !is_taken(*port))
     }
 }
 
@@ -114,21 +107,11 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_port_is_free_when_its_last_use_goes() {
-        let mut pool = PortPool::new(RANGE);
-        pool.take(30041).unwrap();
-        pool.share(30041);
-        pool.free(30041);
-        assert_eq!(pool.take(30041), Err(PortError::Taken));
-        pool.free(30041);
-        assert_eq!(pool.take(30041), Ok(()));
-    }
-
-    #[test]
     fn free_picks_end_when_the_range_is_full() {
         let mut pool = PortPool::new(30000..=30031);
-        let picks: Vec<u16> = (0..32).map(|random| pool.take_next(random).unwrap()).collect();
+        assert_eq!(PortPool::new(30000..=30031).take_next(0, |port| port != 30004), Ok(30004));
+        let picks: Vec<u16> = (0..32).map(|random| pool.take_next(random, |_| false).unwrap()).collect();
         assert!(picks.iter().take(16).all(|port| *port >= 30016), "{picks:?}");
-        assert_eq!(pool.take_next(5), Err(PortError::Full));
+        assert_eq!(pool.take_next(5, |_| false), Err(PortError::Full));
     }
 }
