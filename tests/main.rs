@@ -6,6 +6,7 @@ mod bad_input;
 mod crashes;
 mod crud;
 mod custom;
+mod deploy;
 mod etcd;
 mod histories;
 mod kubectl;

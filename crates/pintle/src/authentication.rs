@@ -114,11 +114,8 @@ pub fn authenticators(
     objects: Arc<dyn Objects>,
 ) -> Result<Authenticators, String> {
     let flags = &config.authentication;
-    let mut authorities = parse_certificates(&pki.ca.certificate)?;
-    if let Some(path) = &config.client_ca_file {
-        let own = parse_certificates(&read(path)?);
-        authorities.extend(own.map_err(|error| format!("--client-ca-file: {error}"))?);
-    }
+    let authorities = parse_certificates(&client_authorities(config, pki)?)
+        .map_err(|error| format!("--client-ca-file: {error}"))?;
     let api_audiences = flags.api_audiences();
     let mut tokens: Vec<Box<dyn TokenAuthenticator>> = Vec::new();
     if let Some(path) = &config.token_auth_file {
@@ -143,6 +140,14 @@ pub fn authenticators(
         tokens,
         allows_anonymous: flags.anonymous,
     })
+}
+
+/// In PEM, the authorities whose client certificates are believed: those given, or else the server's own.
+pub fn client_authorities(config: &Config, pki: &Pki) -> Result<String, String> {
+    match &config.client_ca_file {
+        Some(path) => read(path),
+        None => Ok(pki.administrator.as_ref().map(|own| own.ca.clone()).unwrap_or_default()),
+    }
 }
 
 fn front_proxy(flags: &Authentication) -> Result<Option<FrontProxy>, String> {

@@ -78,7 +78,7 @@ impl Config {
         let authorization_modes = modes(&given.list("authorization-mode"))?;
         Ok(Config {
             manager: manager(&given.program),
-            data_dir: given.path("data-dir").map_or_else(default_data_dir, Ok)?,
+            data_dir: given.path("data-dir").unwrap_or_else(default_data_dir),
             secure_port: u16::try_from(given.number("secure-port", 1..=65535)?).unwrap_or(0),
             bind_address: given.ip("bind-address").unwrap_or_else(|| default_bind_address(&given)),
             advertise_address: given.ip("advertise-address"),
@@ -272,9 +272,9 @@ fn warnings(given: Given) -> Vec<String> {
     warnings
 }
 
-fn default_data_dir() -> Result<PathBuf, String> {
+/// A service without a home keeps its data where services do.
+fn default_data_dir() -> PathBuf {
     let dir = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = dir("XDG_DATA_HOME").or_else(|| Some(dir("HOME")?.join(".local/share")));
-    base.map(|base| base.join("pintle"))
-        .ok_or_else(|| String::from("there is no home directory: give --data-dir"))
+    base.unwrap_or_else(|| PathBuf::from("/var/lib")).join("pintle")
 }

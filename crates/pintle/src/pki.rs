@@ -1,4 +1,5 @@
 //! The server's own certificates: made at the first start, kept, and made anew when they no longer fit.
+//! Nothing is made that the command line or the directory already has.
 //!
 //! All keys are ECDSA P-256; every private file is for its owner alone.
 
@@ -9,7 +10,7 @@ use rcgen::{
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
@@ -27,12 +28,22 @@ pub struct Pair {
     pub key: String,
 }
 
-/// Everything that the server needs to speak TLS and to let its administrator in.
-#[derive(Clone, Debug)]
+/// Upstream's name of the serving certificate in `--cert-dir`.
+const SERVING: &str = "apiserver";
+const AUTHORITY: &str = "pintle-ca";
+
+/// What the server has to speak TLS and to let its administrator in, where others do not see to that.
+#[derive(Clone, Debug, Default)]
 pub struct Pki {
-    pub ca: Pair,
-    pub serving: Pair,
-    pub admin: Pair,
+    pub serving: Option<Pair>,
+    pub administrator: Option<Administrator>,
+}
+
+/// The authority that the administrator's certificate is of, and that certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Administrator {
+    pub ca: String,
+    pub pair: Pair,
 }
 
 /// Names and addresses that clients may reach the server by.
@@ -42,28 +53,42 @@ pub struct Names {
     pub addresses: Vec<IpAddr>,
 }
 
-/// Finds the certificates in `dir`, or makes them.
-pub fn open(dir: &Path, names: &Names) -> Result<Pki, String> {
-    fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+/// Finds certificates in `dir`, or makes them: for serving under `names`, and for an administrator.
+pub fn open(dir: &Path, names: Option<&Names>, has_administrator: bool) -> Result<Pki, String> {
     let now = OffsetDateTime::now_utc();
-    let ca = match read_pair(dir, "ca")? {
-        Some(pair) => pair,
-        None => write_pair(dir, "ca", new_ca(now)?)?,
-    };
-    let serving = match read_pair(dir, "serving")? {
-        Some(pair) if is_usable(&pair, now) && covers(&pair, names) => pair,
-        _ => write_pair(dir, "serving", new_leaf(&ca, serving_params(names), now)?)?,
-    };
-    let admin = match read_pair(dir, "admin")? {
+    let serving = names.map(|names| serving(dir, names, now)).transpose()?;
+    let administrator = has_administrator.then(|| administrator(dir, now)).transpose()?;
+    Ok(Pki { serving, administrator })
+}
+
+fn serving(dir: &Path, names: &Names, now: OffsetDateTime) -> Result<Pair, String> {
+    match read_pair(dir, SERVING)? {
+        // Who put a certificate here knows what it is for.
+        Some(pair) if !is_own(&pair) => Ok(pair),
+        Some(pair) if is_usable(&pair, now) && covers(&pair, names) => Ok(pair),
+        _ => write_pair(dir, SERVING, new_leaf(&authority(dir, now)?, serving_params(names), now)?),
+    }
+}
+
+fn administrator(dir: &Path, now: OffsetDateTime) -> Result<Administrator, String> {
+    let ca = authority(dir, now)?;
+    let pair = match read_pair(dir, "admin")? {
         Some(pair) if is_usable(&pair, now) => pair,
         _ => write_pair(dir, "admin", new_leaf(&ca, admin_params(), now)?)?,
     };
-    Ok(Pki { ca, serving, admin })
+    Ok(Administrator { ca: ca.certificate, pair })
+}
+
+fn authority(dir: &Path, now: OffsetDateTime) -> Result<Pair, String> {
+    match read_pair(dir, "ca")? {
+        Some(pair) => Ok(pair),
+        None => write_pair(dir, "ca", new_ca(now)?),
+    }
 }
 
 fn new_ca(now: OffsetDateTime) -> Result<Pair, String> {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "pintle-ca");
+    params.distinguished_name.push(DnType::CommonName, AUTHORITY);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages =
         vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -108,6 +133,14 @@ fn new_key() -> Result<KeyPair, String> {
 fn valid_for(params: &mut CertificateParams, now: OffsetDateTime, days: i64) {
     params.not_before = now - Duration::minutes(5);
     params.not_after = now + Duration::days(days);
+}
+
+fn is_own(pair: &Pair) -> bool {
+    let issuer = with_certificate(pair, |certificate| {
+        let mut names = certificate.issuer().iter_common_name();
+        names.any(|name| name.as_str() == Ok(AUTHORITY))
+    });
+    issuer == Some(true)
 }
 
 fn is_usable(pair: &Pair, now: OffsetDateTime) -> bool {
@@ -177,9 +210,16 @@ fn write_pair(dir: &Path, name: &str, pair: Pair) -> Result<Pair, String> {
     Ok(pair)
 }
 
-/// Writes a file whole or not at all.
+/// Makes a directory that only its owner may look into; one that is there stays as it is.
+pub fn make_private_dir(dir: &Path) -> Result<(), String> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| format!("{}: {error}", dir.display()))
+}
+
+/// Writes a file whole or not at all, into a directory that is made where it is missing.
 pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), String> {
     let shown = path.display();
+    path.parent().map_or(Ok(()), make_private_dir)?;
     let scratch = path.with_extension("new");
     let _ = fs::remove_file(&scratch);
     let mut file = OpenOptions::new()
@@ -205,17 +245,38 @@ mod tests {
         Names { dns: vec![dns.into()], addresses: vec![IpAddr::from([127, 0, 0, 1])] }
     }
 
+    fn scratch(name: &str) -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("pintle-pki-{name}-{}", std::process::id()))
+    }
+
     #[test]
     fn certificates_are_kept_while_they_fit() {
-        let dir = std::env::temp_dir().join(format!("pintle-pki-{}", std::process::id()));
-        let first = open(&dir, &names("localhost")).unwrap();
-        let second = open(&dir, &names("localhost")).unwrap();
-        assert_eq!((&first.ca, &first.serving, &first.admin), (&second.ca, &second.serving, &second.admin));
-        let third = open(&dir, &names("elsewhere.example")).unwrap();
-        assert_eq!(third.ca, first.ca);
+        let dir = scratch("kept");
+        let open = |name: &str| open(&dir, Some(&names(name)), true).unwrap();
+        let (first, second, third) = (open("localhost"), open("localhost"), open("elsewhere.example"));
+        assert_eq!((&first.serving, &first.administrator), (&second.serving, &second.administrator));
+        assert_eq!(third.administrator, first.administrator);
         assert_ne!(third.serving, first.serving);
         let mode = fs::metadata(dir.join("ca.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn what_others_see_to_is_not_made() {
+        let dir = scratch("others");
+        open(&dir, None, false).unwrap();
+        assert!(!dir.exists());
+        let mut theirs = CertificateParams::new(vec![String::from("theirs.example")]).unwrap();
+        theirs.distinguished_name.push(DnType::CommonName, "theirs");
+        let key = new_key().unwrap();
+        let pair = Pair {
+            certificate: theirs.self_signed(&key).unwrap().pem(),
+            key: key.serialize_pem(),
+        };
+        write_pair(&dir, SERVING, pair.clone()).unwrap();
+        assert_eq!(open(&dir, Some(&names("localhost")), false).unwrap().serving, Some(pair));
+        assert!(!dir.join("ca.key").exists());
         fs::remove_dir_all(&dir).unwrap();
     }
 }

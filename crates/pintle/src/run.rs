@@ -2,8 +2,8 @@
 
 use crate::bootstrap::Cluster;
 use crate::config::{Config, Etcd};
-use crate::pki::{self, Names, Pki};
-use crate::serving::{self, read};
+use crate::pki::{self, Administrator, Names, Pki};
+use crate::serving;
 use crate::upkeep::Upkeep;
 use crate::{authentication, bootstrap, kubeconfig};
 use pintle_access::Permissions;
@@ -63,7 +63,6 @@ fn log(config: &Config) {
 }
 
 async fn serve(config: &Config) -> Result<(), String> {
-    make_private_dir(&config.data_dir)?;
     let address = SocketAddr::new(config.bind_address, config.secure_port);
     let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
     // Keys are made while the store is opened.
@@ -89,7 +88,7 @@ async fn serve(config: &Config) -> Result<(), String> {
         let upkeep = upkeep.clone();
         async move { upkeep.run().await }
     });
-    announce(config, &kubeconfig);
+    announce(config, kubeconfig.as_deref());
     until_told_to_stop().await?;
     tracing::info!("stopping");
     fresh.abort();
@@ -100,12 +99,6 @@ async fn serve(config: &Config) -> Result<(), String> {
     // Watches end with the store, so that their connections can drain.
     app.engine.store.close().await;
     server.await.map_err(|error| error.to_string())
-}
-
-fn make_private_dir(dir: &Path) -> Result<(), String> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|error| format!("{}: {error}", dir.display()))
 }
 
 async fn open_engine(config: &Config, permissions: Permissions) -> Result<Arc<Engine>, String> {
@@ -125,6 +118,7 @@ async fn open_store(config: &Config) -> Result<Engine, OpenError> {
     match &config.etcd {
         Some(etcd) => Engine::connect(api, &etcd.store, options).await,
         None => {
+            pki::make_private_dir(&config.data_dir).map_err(OpenError)?;
             let backend = Sqlite::open(&config.data_dir.join("store.db"))?;
             Engine::open(api, Box::new(backend), options)
         }
@@ -132,14 +126,10 @@ async fn open_store(config: &Config) -> Result<Engine, OpenError> {
 }
 
 fn cluster(config: &Config, pki: &Pki) -> Result<Cluster, String> {
-    let mut client_authorities = pki.ca.certificate.clone();
-    if let Some(path) = &config.client_ca_file {
-        client_authorities.push_str(&read(path)?);
-    }
     Ok(Cluster {
         service_cluster_ip_range: config.service_cluster_ip_range.clone(),
         secure_port: config.secure_port,
-        client_authorities,
+        client_authorities: authentication::client_authorities(config, pki)?,
         front_proxy: config.authentication.front_proxy_data()?,
     })
 }
@@ -156,7 +146,9 @@ fn own_certificates(config: &Config) -> Result<Pki, String> {
         "kubernetes.default.svc",
         "kubernetes.default.svc.cluster.local",
     ];
-    pki::open(&config.pki_dir(), &Names { dns: dns.map(String::from).to_vec(), addresses })
+    let names = Names { dns: dns.map(String::from).to_vec(), addresses };
+    let names = Some(&names).filter(|_| config.serving.is_none());
+    pki::open(&config.pki_dir(), names, config.client_ca_file.is_none())
 }
 
 fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Result<App, String> {
@@ -200,21 +192,25 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
     })
 }
 
-fn write_kubeconfig(config: &Config, pki: &Pki) -> Result<PathBuf, String> {
+/// Lets the administrator of a server that stands alone in; where clients have an authority, it sees to that.
+fn write_kubeconfig(config: &Config, pki: &Pki) -> Result<Option<PathBuf>, String> {
+    let Some(Administrator { ca, pair }) = &pki.administrator else { return Ok(None) };
     let server = format!("https://{}", SocketAddr::new(config.address(), config.secure_port));
-    let text = kubeconfig::text(&server, &pki.ca.certificate, &pki.admin.certificate, &pki.admin.key);
+    let text = kubeconfig::text(&server, ca, &pair.certificate, &pair.key);
     let path = config.data_dir.join("admin.kubeconfig");
     if std::fs::read_to_string(&path).ok().as_deref() != Some(text.as_str()) {
         pki::write(&path, &text, 0o600)?;
     }
-    Ok(path)
+    Ok(Some(path))
 }
 
-fn announce(config: &Config, kubeconfig: &Path) {
+fn announce(config: &Config, kubeconfig: Option<&Path>) {
     let address = SocketAddr::new(config.address(), config.secure_port);
     println!("pintle serves the Kubernetes API on https://{address}");
-    println!("kubeconfig: {}", kubeconfig.display());
-    println!("try: kubectl --kubeconfig {} get namespaces", kubeconfig.display());
+    if let Some(path) = kubeconfig {
+        println!("kubeconfig: {}", path.display());
+        println!("try: kubectl --kubeconfig {} get namespaces", path.display());
+    }
 }
 
 async fn until_told_to_stop() -> Result<(), String> {

@@ -14,12 +14,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// The certificates of a configuration: the one for everybody, then those for names.
 pub fn certificates(config: &Config, pki: &Pki) -> Result<Vec<Named>, String> {
-    let first = match &config.serving {
-        Some(pair) => load(pair)?,
-        None => named(&pki.serving.certificate, &pki.serving.key, Vec::new())
-            .map_err(|error| format!("the serving certificate: {error}"))?,
-    };
-    let mut all = vec![first];
+    let mut all = Vec::new();
+    if let Some(pair) = &config.serving {
+        all.push(load(pair)?);
+    }
+    if let Some(own) = &pki.serving {
+        let named = named(&own.certificate, &own.key, Vec::new());
+        all.push(named.map_err(|error| format!("the serving certificate: {error}"))?);
+    }
     for pair in &config.sni {
         let mut named = load(pair)?;
         if named.names.is_empty() {

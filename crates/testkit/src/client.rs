@@ -51,6 +51,20 @@ impl Client {
         Client { port, token: token.map(String::from), runtime, tls: tls::connector(&[]) }
     }
 
+    /// Shows a certificate to a server whose own must be of `authority`; all in PEM.
+    pub fn with_certificate(port: u16, authority: &str, chain: &str, key: &str) -> Client {
+        let mut client = Client::new(port, None);
+        client.tls = tls::trusting(authority, Some((chain, key)));
+        client
+    }
+
+    /// Shows a token to a server whose certificate must be of `authority`.
+    pub fn with_token(port: u16, authority: &str, token: &str) -> Client {
+        let mut client = Client::new(port, Some(token));
+        client.tls = tls::trusting(authority, None);
+        client
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], Bytes::new())
     }

@@ -3,6 +3,7 @@
 //! A test talks to loopback only, on a free port, and ends only the process that it started.
 
 mod client;
+mod deployed;
 mod etcd;
 mod follower;
 pub mod history;
@@ -12,6 +13,7 @@ mod session;
 pub mod tls;
 
 pub use client::{Answer, Client};
+pub use deployed::Deployed;
 pub use etcd::{Etcd, etcd_binary};
 pub use follower::{Follower, Seen};
 pub use random::{Random, number_from_env};

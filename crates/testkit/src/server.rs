@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a start may take before a test gives up; generous, for loaded machines.
-const START_MAX: Duration = Duration::from_secs(30);
+pub(crate) const START_MAX: Duration = Duration::from_secs(30);
 
 /// Users of the token file that every test server starts with: token, user, uid, groups.
 const TOKENS: &str = "admin-token,admin,u-admin,\"system:masters\"\nalice-token,alice,u-alice,\"dev\"\n";
