@@ -270,10 +270,7 @@ mod tests {
         let mut theirs = CertificateParams::new(vec![String::from("theirs.example")]).unwrap();
         theirs.distinguished_name.push(DnType::CommonName, "theirs");
         let key = new_key().unwrap();
-        let pair = Pair {
-            certificate: theirs.self_signed(&key).unwrap().pem(),
-            key: key.serialize_pem(),
-        };
+        let pair = Pair { certificate: theirs.self_signed(&key).unwrap().pem(), key: key.serialize_pem() };
         write_pair(&dir, SERVING, pair.clone()).unwrap();
         assert_eq!(open(&dir, Some(&names("localhost")), false).unwrap().serving, Some(pair));
         assert!(!dir.join("ca.key").exists());
