@@ -227,7 +227,9 @@ impl Pool<'_> {
 /// Resources as lines of words: the library splits them when it opens the blob.
 fn pack_resources(root: &Path) -> Vec<u8> {
     let mut out = Out::default();
-    for file in ["resources.txt", "columns.txt", "selectable.txt", "storage.txt"] {
+    for file in
+        ["resources.txt", "optional.txt", "lifecycle.txt", "columns.txt", "selectable.txt", "storage.txt"]
+    {
         out.text(&table_lines(&read(&root.join(file))).join("\n"));
     }
     out.0

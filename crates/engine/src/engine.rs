@@ -149,11 +149,12 @@ pub(crate) fn layout(api: &Builtin) -> Vec<Served> {
             resource.storage_version.as_ref(),
             resource.kind.as_ref(),
         );
-        let owner = served.iter().find(|known| known.resource.key_prefix == resource.key_prefix);
+        let mut sharing = served.iter().filter(|known| known.resource.key_prefix == resource.key_prefix);
+        let owner = sharing.next();
         served.push(Served {
             is_stored: resource.verbs.has(Verbs::UPDATE),
             fields: owner.map_or(&resource.selectable, |owner| &owner.fields).clone(),
-            form: usize::from(owner.is_some()),
+            form: owner.map_or(0, |_| 1 + sharing.count()),
             collection: None,
             rules: OwnRules::Builtin(kinds::rules(&storage.group, &storage.kind)),
             custom: None,

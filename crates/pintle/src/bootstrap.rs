@@ -8,11 +8,13 @@ use pintle_access::rbac::Rule;
 use pintle_engine::Engine;
 use pintle_engine::allocate::IpPool;
 use pintle_object::time::Time;
-use pintle_object::{Status, Value};
+use pintle_object::{Status, Text, Value};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+/// What comes and goes with what is served at a start.
+const AUTOMANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
 const FLOW_CONTROL: &str = "api-priority-and-fairness-config-producer-v1";
 
 /// The field manager that something is accounted to; the server itself when there is none.
@@ -55,7 +57,23 @@ pub async fn run(engine: &Arc<Engine>, cluster: &Cluster, now: Time) -> Result<(
             objects.push((manager, object));
         }
     }
+    objects.retain(|(_, object)| is_served_service(engine, object));
+    own::delete(engine, ("apiregistration.k8s.io", "apiservices"), now, |digest| {
+        let is_ours = |(key, value): &(Text, Text)| key == AUTOMANAGED && value == "onstart";
+        digest.labels.iter().any(is_ours) && !serves(engine, &digest.name)
+    })
+    .await?;
     make_all(engine, objects, now).await
+}
+
+/// APIServices are for what is served; everything else is for every cluster.
+fn is_served_service(engine: &Engine, object: &Value) -> bool {
+    object.str_at(&["kind"]) != "APIService" || serves(engine, object.str_at(&["metadata", "name"]))
+}
+
+/// Whether anything is served under the version and group of an APIService's name: `v1.apps`.
+fn serves(engine: &Engine, name: &str) -> bool {
+    name.split_once('.').is_some_and(|(version, group)| engine.table().serves(group, version))
 }
 
 /// What every node may do: the rules of the role `system:node`, whatever becomes of the stored one.
@@ -192,6 +210,6 @@ mod tests {
             assert!(decode::json::decode(&api.schema, ty, line.as_bytes()).is_ok(), "{line}");
             count += 1;
         }
-        assert_eq!(count, 175);
+        assert_eq!(count, 189);
     }
 }

@@ -1,6 +1,7 @@
 //! What the command line says, as values that fit together.
 
 use crate::authentication::Authentication;
+use crate::compatibility::Compatibility;
 use crate::flags::Given;
 
 use pintle_access::abac::Abac;
@@ -40,6 +41,8 @@ pub struct Config {
     /// The policies of the mode ABAC.
     pub abac: Abac,
     pub admission: Admission,
+    /// The version that the server behaves as, and the APIs that it serves.
+    pub compatibility: Compatibility,
     pub allow_privileged: bool,
     pub event_ttl: Duration,
     /// Whether the server's address is among the endpoints of the Service `kubernetes`.
@@ -96,6 +99,7 @@ impl Config {
             abac: abac(&given, &authorization_modes)?,
             authorization_modes,
             admission: admission(&given)?,
+            compatibility: Compatibility::read(&given)?,
             allow_privileged: given.bool("allow-privileged"),
             event_ttl: given.duration("event-ttl")?,
             keeps_endpoints: match given.text("endpoint-reconciler-type") {

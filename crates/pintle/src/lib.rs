@@ -2,6 +2,7 @@
 
 pub mod authentication;
 pub mod bootstrap;
+pub mod compatibility;
 pub mod config;
 pub mod flags;
 pub mod kubeconfig;

@@ -1,11 +1,13 @@
 //! Objects that the server itself writes: through the engine, as everybody's, under its own name.
 
 use pintle_engine::admission::User;
+use pintle_engine::options::DeleteOptions;
 use pintle_engine::update::Source;
 use pintle_engine::{Call, Engine, Served, Target, meta};
 use pintle_object::time::Time;
 use pintle_object::{GroupVersionKind, Reason, Status, Value};
 use pintle_schema::decode;
+use pintle_store::Digest;
 use std::sync::Arc;
 
 /// Makes an object that is missing, and its status, in the name of a manager or of the server itself. One that is there becomes what `change` makes of it.
@@ -39,6 +41,28 @@ pub async fn keep(
         Some(status) => set_status(engine, target, status, &mut call).await,
         None => Ok(()),
     }
+}
+
+/// Deletes those objects of a group's resource that are not to be there.
+pub async fn delete(
+    engine: &Engine,
+    (group, plural): (&str, &str),
+    now: Time,
+    is_wrong: impl Fn(&Digest) -> bool,
+) -> Result<(), Status> {
+    let Some(served) = engine.find_any(group, plural) else { return Ok(()) };
+    let Some(collection) = served.collection else { return Ok(()) };
+    let user = user();
+    for object in engine.store.snapshot(collection).range("", None) {
+        let Digest { namespace, name, .. } = &object.digest;
+        if is_wrong(&object.digest) {
+            let target = Target { served: &served, subresource: "", namespace, name };
+            engine
+                .delete(target, &DeleteOptions::default(), &mut Call::new(&user, now, &engine.manager))
+                .await?;
+        }
+    }
+    Ok(())
 }
 
 fn user() -> User {

@@ -12,6 +12,7 @@ use pintle_engine::Engine;
 use pintle_engine::allocate::IpPool;
 use pintle_engine::kinds::flow_schema_status;
 use pintle_object::time::Time;
+use pintle_schema::Builtin;
 use pintle_server::access::{Access, Mode, StoredObjects};
 use pintle_server::app::{App, Options};
 use pintle_server::discovery::Discovery;
@@ -57,7 +58,7 @@ fn log(config: &Config) {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .try_init();
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().chain(&config.compatibility.warnings) {
         tracing::warn!("{warning}");
     }
 }
@@ -102,7 +103,9 @@ async fn serve(config: &Config) -> Result<(), String> {
 }
 
 async fn open_engine(config: &Config, permissions: Permissions) -> Result<Arc<Engine>, String> {
-    let mut engine = open_store(config).await.map_err(|error| error.to_string())?;
+    let mut api = pintle_schema::known();
+    api.resources = config.compatibility.served(api.resources)?;
+    let mut engine = open_store(config, Arc::new(api)).await.map_err(|error| error.to_string())?;
     engine.set_manager(&config.manager);
     engine.set_expiry(config.event_ttl.as_secs());
     let ranges = config.service_cluster_ip_range.split(',');
@@ -112,8 +115,7 @@ async fn open_engine(config: &Config, permissions: Permissions) -> Result<Arc<En
     Ok(Arc::new(engine))
 }
 
-async fn open_store(config: &Config) -> Result<Engine, OpenError> {
-    let api = Arc::new(pintle_schema::builtin());
+async fn open_store(config: &Config, api: Arc<Builtin>) -> Result<Engine, OpenError> {
     let options = pintle_store::Options::default();
     match &config.etcd {
         Some(etcd) => Engine::connect(api, &etcd.store, options).await,
@@ -171,10 +173,10 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
     let waits = |of: fn(&Etcd) -> Duration| config.etcd.as_ref().map(of).unwrap_or_default();
     Ok(App {
         discovery: Discovery::new(&server_address),
+        openapi: OpenApi::new(&engine.api.resources),
         engine,
         authenticators,
         access,
-        openapi: OpenApi::default(),
         service_account_keys: keys,
         metrics: Metrics::new().map_err(|error| error.to_string())?,
         options: Options {
@@ -185,6 +187,8 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
             token_expiration_seconds_max: flags.service_account_max_token_expiration_seconds,
             extends_token_expiration: flags.service_account_extend_token_expiration,
             streams_max: config.tls.streams_max,
+            emulated_minor: config.compatibility.emulated,
+            oldest_minor: config.compatibility.oldest,
             health_max: waits(|etcd| etcd.health_max),
             ready_max: waits(|etcd| etcd.ready_max),
         },

@@ -6,13 +6,13 @@
 //! named-count inner-count
 //!   named: name kind shape …      shape: struct|atomic + fields, items + id, or a word (time, quantity, …)
 //!   inner: list id list-type | map id atomic | string | bool | int32 | int64 | double | bytes
-//! resources.txt columns.txt selectable.txt storage.txt openapi.txt, each one text
+//! resources.txt optional.txt lifecycle.txt columns.txt selectable.txt storage.txt openapi.txt, each one text
 //! ```
 
 use crate::model::{
     Field, List, ListType, Map, PatchRule, Presence, Rules, Schema, Shape, Str, Struct, Type, TypeId,
 };
-use crate::resource::{self, Resources};
+use crate::resource::{self, Resources, Stage};
 use pintle_object::{GroupVersionKind, Value};
 use std::collections::HashMap;
 
@@ -48,8 +48,16 @@ pub fn blob() -> &'static [u8] {
     BLOB
 }
 
-/// Opens the packed tables. Cheap enough for every start: names are borrowed from the binary.
+/// Opens the packed tables, with the resources that are served by default.
 pub fn builtin() -> Builtin {
+    let mut api = known();
+    api.resources.all.retain(|resource| Stage::of(&resource.version) == Some(Stage::Stable));
+    api
+}
+
+/// Opens the packed tables with every resource that can be served. Cheap enough for every start: names are borrowed
+/// from the binary.
+pub fn known() -> Builtin {
     let mut reader = Reader { bytes: BLOB };
     let named = reader.number();
     let inner = reader.number();
@@ -82,6 +90,8 @@ pub fn builtin() -> Builtin {
     schema.types.push(Type { name: Str::Borrowed(""), shape: Shape::Any });
     let tables = resource::Tables {
         resources: reader.text(),
+        optional: reader.text(),
+        lifecycle: reader.text(),
         columns: reader.text(),
         selectable: reader.text(),
         storage: reader.text(),
@@ -266,5 +276,22 @@ mod tests {
         assert_eq!(deployments.subresources.len(), 2);
         assert_eq!(deployments.columns.first().unwrap().name, "Name");
         assert_eq!(api.resources.get("", "v1", "services").unwrap().key_prefix, "services/specs");
+    }
+
+    #[test]
+    fn versions_that_are_off_by_default_are_known() {
+        let api = known();
+        assert_eq!(api.resources.all.len(), 68 + 27);
+        let versions: Vec<&str> =
+            api.resources.groups().into_iter().find(|g| g.0 == "resource.k8s.io").unwrap().1;
+        assert_eq!(versions, ["v1", "v1beta2", "v1beta1", "v1alpha3"]);
+        let class = api.resources.get("storage.k8s.io", "v1beta1", "volumeattributesclasses").unwrap();
+        assert_eq!((class.life.since, class.life.removed, class.storage_version.as_ref()), (31, 37, "v1"));
+        assert!(
+            api.resources
+                .all
+                .iter()
+                .all(|resource| resource.list_ty.is_some() || resource.list_kind.is_empty())
+        );
     }
 }

@@ -12,6 +12,6 @@ pub mod model;
 pub mod openapi;
 pub mod resource;
 
-pub use builtin::{Builtin, builtin};
+pub use builtin::{Builtin, builtin, known};
 pub use model::{Field, ListType, Presence, Schema, Shape, Str, Type, TypeId};
-pub use resource::{Column, Resource, Resources, Subresource, Verbs};
+pub use resource::{Column, Life, Resource, Resources, Stage, Subresource, Verbs};

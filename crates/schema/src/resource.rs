@@ -61,6 +61,41 @@ pub struct Resource {
     pub columns: Vec<Column>,
     /// Field labels that selectors may use besides metadata.name and metadata.namespace.
     pub selectable: Vec<Selectable>,
+    pub life: Life,
+}
+
+/// When a resource came and when it goes, by minor versions of Kubernetes 1; zero where that is not known.
+#[derive(Clone, Debug, Default)]
+pub struct Life {
+    pub since: u16,
+    pub deprecated: u16,
+    pub removed: u16,
+    /// The kind to use instead: `storage.k8s.io/v1/VolumeAttributesClass`.
+    pub instead: Str,
+    /// The feature gate without which it is not served.
+    pub gate: Str,
+}
+
+/// How far a version has come, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Alpha,
+    Beta,
+    Stable,
+}
+
+impl Stage {
+    /// `v1`, `v1beta2`, `v2alpha1`; none for names that are none of these.
+    pub fn of(version: &str) -> Option<Stage> {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let rest = version.strip_prefix('v')?;
+        let (stage, parts) = match (rest.split_once("alpha"), rest.split_once("beta")) {
+            (Some(parts), _) => (Stage::Alpha, parts),
+            (_, Some(parts)) => (Stage::Beta, parts),
+            _ => (Stage::Stable, (rest, "0")),
+        };
+        (is_number(parts.0) && is_number(parts.1)).then_some(stage)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -135,6 +170,8 @@ impl Verbs {
 /// The texts of the tables of `api/`, without comments and empty lines.
 pub(crate) struct Tables {
     pub resources: &'static str,
+    pub optional: &'static str,
+    pub lifecycle: &'static str,
     pub columns: &'static str,
     pub selectable: &'static str,
     pub storage: &'static str,
@@ -142,8 +179,18 @@ pub(crate) struct Tables {
 
 /// Reads the tables of resources; `build.rs` checked that they are complete.
 pub(crate) fn read(tables: &Tables, kinds: &HashMap<GroupVersionKind, TypeId>) -> Resources {
+    let mut resources = Resources { all: blocks(tables.resources, kinds) };
+    blocks(tables.optional, kinds).into_iter().for_each(|resource| resources.insert(resource));
+    read_columns(&mut resources, tables.columns);
+    read_selectable(&mut resources, tables.selectable);
+    read_storage(&mut resources, tables.storage);
+    read_lifecycle(&mut resources, tables.lifecycle);
+    resources
+}
+
+fn blocks(text: &'static str, kinds: &HashMap<GroupVersionKind, TypeId>) -> Vec<Resource> {
     let mut all: Vec<Resource> = Vec::new();
-    for line in tables.resources.lines() {
+    for line in text.lines() {
         let mut words = line.split_whitespace();
         let word = words.next().unwrap_or("");
         if word == "resource" {
@@ -154,11 +201,7 @@ pub(crate) fn read(tables: &Tables, kinds: &HashMap<GroupVersionKind, TypeId>) -
             resource.read_line(word, &words.collect::<Vec<_>>(), kinds);
         }
     }
-    let mut resources = Resources { all };
-    read_columns(&mut resources, tables.columns);
-    read_selectable(&mut resources, tables.selectable);
-    read_storage(&mut resources, tables.storage);
-    resources
+    all
 }
 
 impl Resource {
@@ -182,6 +225,7 @@ impl Resource {
             subresources: Vec::new(),
             columns: Vec::new(),
             selectable: Vec::new(),
+            life: Life::default(),
         }
     }
 
@@ -236,6 +280,12 @@ fn group_version(text: &'static str) -> (&'static str, &'static str) {
 }
 
 impl Resources {
+    /// Puts a resource after those of its group, or after all.
+    fn insert(&mut self, resource: Resource) {
+        let last = self.all.iter().rposition(|known| known.group == resource.group);
+        self.all.insert(last.map_or(self.all.len(), |last| last + 1), resource);
+    }
+
     /// The resource that a line of another table is about: `apps/v1 deployments`.
     fn named(&mut self, name: &'static str) -> Option<&mut Resource> {
         let (group_version_text, plural) = name.split_once(' ')?;
@@ -264,8 +314,15 @@ fn read_columns(resources: &mut Resources, text: &'static str) {
             resource.columns.push(column);
         }
     }
-    for resource in resources.all.iter_mut().filter(|resource| resource.columns.is_empty()) {
-        resource.columns = default_columns();
+    // Versions without columns of their own have those of the first version that has some.
+    for place in 0..resources.all.len() {
+        let Some(resource) = resources.all.get(place).filter(|own| own.columns.is_empty()) else { continue };
+        let is_same = |other: &&Resource| other.group == resource.group && other.plural == resource.plural;
+        let found = resources.all.iter().filter(is_same).find(|other| !other.columns.is_empty());
+        let columns = found.map_or_else(default_columns, |other| other.columns.clone());
+        if let Some(resource) = resources.all.get_mut(place) {
+            resource.columns = columns;
+        }
     }
 }
 
@@ -303,5 +360,25 @@ fn read_storage(resources: &mut Resources, text: &'static str) {
             resource.storage_group = group.into();
             resource.storage_version = version.into();
         }
+    }
+}
+
+/// `storage.k8s.io/v1beta1 volumeattributesclasses: since=31 deprecated=34`
+fn read_lifecycle(resources: &mut Resources, text: &'static str) {
+    for line in text.lines() {
+        let Some((name, facts)) = line.split_once(": ") else { continue };
+        let Some(resource) = resources.named(name) else { continue };
+        let fact = |key: &str| {
+            let mut facts = facts.split(' ').filter_map(|fact| fact.split_once('='));
+            facts.find(|(name, _)| *name == key).map_or("", |(_, value)| value)
+        };
+        let minor = |key: &str| fact(key).parse().unwrap_or(0);
+        resource.life = Life {
+            since: minor("since"),
+            deprecated: minor("deprecated"),
+            removed: minor("removed"),
+            instead: fact("instead").into(),
+            gate: fact("gate").into(),
+        };
     }
 }

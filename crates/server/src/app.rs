@@ -41,6 +41,9 @@ pub struct Options {
     pub extends_token_expiration: bool,
     /// Most requests at a time on one HTTP/2 connection; 0 for the default.
     pub streams_max: u32,
+    /// The minor version of Kubernetes 1 that the server behaves as, and that of the oldest servers beside it.
+    pub emulated_minor: u16,
+    pub oldest_minor: u16,
     /// How long the store may take to answer checks of health, and of readiness.
     pub health_max: Duration,
     pub ready_max: Duration,

@@ -1,7 +1,7 @@
 //! Discovery: which groups, versions and resources there are, in both of upstream's forms, and the small
 //! documents beside it (`/`, `/version`).
 
-use crate::app::App;
+use crate::app::{App, Options};
 use crate::negotiate;
 use crate::pipeline;
 use crate::request::Request;
@@ -99,7 +99,7 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
     let is_read = request.method == hyper::Method::GET;
     match path {
         "" | "/index.html" => return Ok(Some(root(app))),
-        "/version" if is_read => return Ok(Some(version())),
+        "/version" if is_read => return Ok(Some(version(&app.options))),
         "/version" => return Err(pipeline::method_not_allowed()),
         _ if path.starts_with("/version/") => return Err(pipeline::no_such_resource()),
         _ => {}
@@ -182,14 +182,15 @@ fn root(app: &App) -> Response {
 /// The release of Kubernetes whose behaviour this server has.
 pub const KUBERNETES: &str = "v1.36.2";
 
-fn version() -> Response {
+fn version(options: &Options) -> Response {
+    let (emulated, oldest) = (options.emulated_minor.to_string(), options.oldest_minor.to_string());
     let parts = [
         ("major", "1"),
         ("minor", "36"),
         ("emulationMajor", "1"),
-        ("emulationMinor", "36"),
+        ("emulationMinor", &emulated),
         ("minCompatibilityMajor", "1"),
-        ("minCompatibilityMinor", "35"),
+        ("minCompatibilityMinor", &oldest),
         ("gitVersion", KUBERNETES),
         ("gitCommit", option_env!("PINTLE_COMMIT").unwrap_or("unknown")),
         ("gitTreeState", "clean"),

@@ -10,8 +10,8 @@ use pintle_descriptions::Descriptions;
 use pintle_engine::Served;
 use pintle_engine::serving::Table;
 use pintle_object::{Map, Value, json};
-use pintle_schema::Builtin;
 use pintle_schema::openapi::{Custom, Documents, NoDescriptions, wire};
+use pintle_schema::{Builtin, Resource, Resources};
 use sha2::{Digest as _, Sha512};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
@@ -28,6 +28,8 @@ const MAX_AGE_SECONDS: i64 = 365 * 24 * 3600;
 /// The documents that were asked for so far.
 #[derive(Default)]
 pub struct OpenApi {
+    /// The built-in resources that are served, for the hash.
+    served: String,
     /// The hash of what all documents are made of.
     origin: OnceLock<[u8; 64]>,
     v2: OnceLock<Page>,
@@ -117,6 +119,13 @@ fn with_documents<T>(api: &Builtin, make: impl FnOnce(&Documents<'_>) -> T) -> T
 }
 
 impl OpenApi {
+    /// Documents of these built-in resources, and of custom ones as they come.
+    pub fn new(resources: &Resources) -> OpenApi {
+        let name =
+            |resource: &Resource| format!("{}/{}/{} ", resource.group, resource.version, resource.plural);
+        OpenApi { served: resources.all.iter().map(name).collect(), ..OpenApi::default() }
+    }
+
     /// Every document by its path, each with its hash: no document needs to be made for it.
     fn index(&self, app: &App) -> Arc<Index> {
         let table = app.engine.table();
@@ -216,6 +225,7 @@ impl OpenApi {
             hash.update(env!("CARGO_PKG_VERSION"));
             hash.update(pintle_schema::builtin::blob());
             hash.update(pintle_descriptions::blob());
+            hash.update(&self.served);
             hash.finalize().into()
         })
     }

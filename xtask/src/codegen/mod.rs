@@ -2,6 +2,7 @@
 
 mod documents;
 mod gofacts;
+mod markers;
 mod openapi;
 mod resources;
 mod types;
@@ -13,10 +14,11 @@ use std::path::{Path, PathBuf};
 pub fn run(args: &[String]) -> Result<(), String> {
     let reference = PathBuf::from(option(args, "--reference")?);
     let protobuf = PathBuf::from(option(args, "--protobuf")?);
-    let go = gofacts::GoFacts::read(Path::new(&option(args, "--go")?))?;
+    let checkouts = PathBuf::from(option(args, "--go")?);
+    let go = gofacts::GoFacts::read(&checkouts)?;
     let schemas = openapi::Schemas::read(&reference.join("v3"))?;
     let messages: serde_json::Value = read_json(&protobuf)?;
-    let tables = types::tables(&messages, &schemas, &go)?;
+    let tables = types::tables(&messages, &schemas.with_optional(&checkouts)?, &go)?;
     write_tables(&tables)?;
     write("api/openapi.txt", &documents::table(&reference, &schemas, &tables)?)?;
     let resources = resources::table(&reference)?;

@@ -5,8 +5,25 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+/// Versions that are off by default: no reference document shows them.
+const OPTIONAL: [&str; 13] = [
+    "admissionregistration/v1alpha1",
+    "admissionregistration/v1beta1",
+    "apiserverinternal/v1alpha1",
+    "certificates/v1alpha1",
+    "certificates/v1beta1",
+    "coordination/v1alpha2",
+    "coordination/v1beta1",
+    "networking/v1beta1",
+    "resource/v1alpha3",
+    "resource/v1beta1",
+    "resource/v1beta2",
+    "storage/v1beta1",
+    "storagemigration/v1beta1",
+];
+
 /// Component schemas by protobuf message name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Schemas {
     schemas: HashMap<String, Value>,
 }
@@ -20,6 +37,18 @@ impl Schemas {
             let Some(schemas) = document["components"]["schemas"].as_object() else { continue };
             for (name, schema) in schemas {
                 all.schemas.insert(message_name(name), schema.clone());
+            }
+        }
+        Ok(all)
+    }
+
+    /// These, and what Go's markers say of the versions that are off by default.
+    pub fn with_optional(&self, checkouts: &Path) -> Result<Schemas, String> {
+        let mut all = self.clone();
+        for package in OPTIONAL {
+            for (name, schema) in super::markers::schemas(&checkouts.join("api").join(package))? {
+                let message = format!("k8s.io.api.{}.{name}", package.replace('/', "."));
+                all.schemas.entry(message).or_insert(schema);
             }
         }
         Ok(all)

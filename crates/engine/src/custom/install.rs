@@ -10,7 +10,7 @@ use crate::meta;
 use pintle_object::{GroupVersionKind, Value};
 use pintle_schema::custom::{Custom as Schema, types};
 use pintle_schema::resource::Selectable;
-use pintle_schema::{Column as Heading, Resource, Str, Subresource, Verbs};
+use pintle_schema::{Column as Heading, Life, Resource, Str, Subresource, Verbs};
 use pintle_store::CollectionId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -154,6 +154,7 @@ impl Shared<'_> {
             subresources: subresources(self.engine, definition, version),
             columns: headings(version),
             selectable: selectable(std::slice::from_ref(version)),
+            life: Life::default(),
             plural,
             group,
         }

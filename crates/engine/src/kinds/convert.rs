@@ -1,5 +1,6 @@
 //! Kinds that are served in two versions: the other version as the stored one, and back, without loss.
 
+use super::device_v1beta1;
 use pintle_object::{GroupVersionKind, Value};
 
 /// A tree of a served version as one of the version that its kind is stored in. The caller makes it canonical.
@@ -12,6 +13,7 @@ pub fn to_storage(served: &GroupVersionKind, mut tree: Value) -> Value {
         ("autoscaling", "HorizontalPodAutoscaler") if served.version == "v1" => {
             super::autoscaler_v1::to_v2(tree)
         }
+        ("resource.k8s.io", kind) if served.version == "v1beta1" => device_v1beta1::to_v1(kind, tree),
         _ => tree,
     }
 }
@@ -26,6 +28,7 @@ pub fn from_storage(served: &GroupVersionKind, mut tree: Value) -> Value {
         ("autoscaling", "HorizontalPodAutoscaler") if served.version == "v1" => {
             super::autoscaler_v1::from_v2(tree)
         }
+        ("resource.k8s.io", kind) if served.version == "v1beta1" => device_v1beta1::from_v1(kind, tree),
         _ => tree,
     }
 }

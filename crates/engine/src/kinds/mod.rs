@@ -18,6 +18,7 @@ mod custom_resource_definition;
 mod daemon_set;
 mod deployment;
 mod device_class;
+mod device_v1beta1;
 mod endpoint_slice;
 mod endpoints;
 mod event;

@@ -1,6 +1,7 @@
 //! Facts about how objects of each kind are created, replaced and deleted, one row a kind.
 
 use pintle_object::GroupVersionKind;
+use pintle_schema::Resource;
 use std::borrow::Cow;
 
 /// What becomes of dependents when a delete does not say.
@@ -90,12 +91,26 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("storage.k8s.io", "VolumeAttributesClass", "returns"),
 ];
 
+/// The minor version of Kubernetes 1 whose behaviour this is.
+const MINOR: u16 = 36;
+
 /// The warning that every answer about a deprecated kind carries.
-pub fn deprecation(gvk: &GroupVersionKind) -> Option<&'static str> {
-    match (gvk.group.as_str(), gvk.version.as_str(), gvk.kind.as_str()) {
-        ("", "v1", "ComponentStatus") => Some("v1 ComponentStatus is deprecated in v1.19+"),
+pub fn deprecation(resource: &Resource) -> Option<Cow<'static, str>> {
+    match (resource.group.as_ref(), resource.version.as_ref(), resource.kind.as_ref()) {
+        ("", "v1", "ComponentStatus") => Some(Cow::Borrowed("v1 ComponentStatus is deprecated in v1.19+")),
         ("", "v1", "Endpoints") => {
-            Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
+            Some(Cow::Borrowed("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"))
+        }
+        (group, version, kind) if (1..=MINOR).contains(&resource.life.deprecated) => {
+            let life = &resource.life;
+            let mut words = format!("{group}/{version} {kind} is deprecated in v1.{}+", life.deprecated);
+            if life.removed > 0 {
+                words.push_str(&format!(", unavailable in v1.{}+", life.removed));
+            }
+            if let Some((instead, kind)) = life.instead.rsplit_once('/') {
+                words.push_str(&format!("; use {instead} {kind}"));
+            }
+            Some(Cow::Owned(words))
         }
         _ => None,
     }

@@ -5,6 +5,7 @@ mod table;
 
 pub use given::Given;
 
+use crate::compatibility;
 use crate::config::Config;
 use clap::{Arg, ArgAction, Command};
 use std::collections::BTreeMap;
@@ -62,9 +63,13 @@ fn arg(flag: &Flag) -> Arg {
         (default, Kind::Text) => format!(" (default {default:?})"),
         (default, _) => format!(" (default {default})"),
     };
+    let options: String = match flag.kind {
+        Kind::Gates => compatibility::help().map(|line| format!("\n{line}")).collect(),
+        _ => String::new(),
+    };
     let arg = Arg::new(flag.name)
         .long(flag.name)
-        .help(format!("{}{default}", flag.help))
+        .help(format!("{}{default}{options}", flag.help))
         .help_heading(flag.group)
         .allow_hyphen_values(true)
         .action(ArgAction::Append);
@@ -83,7 +88,8 @@ fn arg(flag: &Flag) -> Arg {
         Kind::Ports => "portRange",
         Kind::List => "strings",
         Kind::Array => "stringArray",
-        Kind::Map => "mapStringString",
+        Kind::Map | Kind::Switches => "mapStringString",
+        Kind::Gates => "colonSeparatedMultimapStringString",
     })
 }
 
@@ -135,7 +141,7 @@ mod tests {
     #[test]
     fn what_has_no_effect_is_warned_about() {
         let warnings = |line: &str| read(line).unwrap().warnings.len();
-        assert_eq!(warnings("--goaway-chance=0.001 --kubelet-client-key=/k"), 1);
+        assert_eq!(warnings("--vmodule=a=1 --kubelet-client-key=/k"), 1);
         assert_eq!(warnings("--goaway-chance=0 --watch-cache=true --kubelet-timeout=5000ms"), 0);
         assert_eq!(warnings("--profiling=false --emulated-version=1.36"), 0);
     }

@@ -21,6 +21,10 @@ pub enum Kind {
     Array,
     /// `name=value`, repeated or separated by commas.
     Map,
+    /// The same, where a name may stand alone.
+    Switches,
+    /// The same, with the component that it is for before a colon.
+    Gates,
 }
 
 /// What the server does with a flag.
@@ -77,6 +81,8 @@ fn kind(text: &str) -> Option<Kind> {
         "list" => Kind::List,
         "array" => Kind::Array,
         "map" => Kind::Map,
+        "switches" => Kind::Switches,
+        "gates" => Kind::Gates,
         _ => return None,
     })
 }

@@ -57,7 +57,7 @@ pub async fn dispatch(app: &App, request: &Request) -> Result<Response, Status> 
         return custom(app, request, served).await;
     }
     let path = Path::of(request, served).ok_or_else(pipeline::no_such_resource)?;
-    let warnings = deprecation(&served.gvk()).map(String::from).into_iter().collect();
+    let warnings = deprecation(&served.resource).map(String::from).into_iter().collect();
     let target = target(request, served);
     let result = act(app, request, target, path).await.ok_or_else(pipeline::method_not_allowed)?;
     call::with_warnings(app, request, warnings, result)
