@@ -20,7 +20,8 @@ pub enum Deleted {
     Object { object: Value, is_gone: bool },
 }
 
-const ATTEMPTS_MAX: usize = 5;
+/// Attempts before a deletion that is overtaken again and again gives up; each one lost means that another won.
+const ATTEMPTS_MAX: usize = 1000;
 
 const ORPHANS: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
 
@@ -48,7 +49,8 @@ impl Engine {
             match attempt {
                 Ok(Some(deleted)) => return Ok(deleted),
                 Ok(None) => {}
-                Err(status) if is_current => return Err(status),
+                // A write that was not answered may have happened: tried again, it would stand in its own way.
+                Err(status) if is_current || status.code >= 500 => return Err(status),
                 // What was refused may have been judged by a state that another server has changed.
                 Err(_) => {
                     self.store.catch_up().await.map_err(store_failed)?;

@@ -82,7 +82,8 @@ impl Engine {
             match attempt {
                 Ok(Attempt::Done(written)) => return Ok(written),
                 Ok(Attempt::Overtaken) => {}
-                Err(status) if is_current => return Err(status),
+                // A write that was not answered may have happened: tried again, it would stand in its own way.
+                Err(status) if is_current || status.code >= 500 => return Err(status),
                 // What was refused may have been judged by a state that another server has changed.
                 Err(_) => {
                     self.store.catch_up().await.map_err(store_failed)?;
