@@ -13,7 +13,8 @@ Usage: pintle snapshot save FILE [flags]
 
 save writes all objects to a new file, restore fills an empty store from it, migrate fills the empty etcd or embedded
 store from the other. Flags are the server's: objects are in etcd if --etcd-servers is given, else in --data-dir.
-An embedded store must not be in use by a server. Everything that was written is read again and compared.
+A server may go on while save or migrate read its store; what they fill must not be in use. Everything that was
+written is read again and compared.
 ";
 
 /// Says on stderr how far it is, no more often than this.

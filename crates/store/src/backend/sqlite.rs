@@ -1,12 +1,16 @@
 //! The embedded backend: one SQLite file with a write-ahead log, synced before a write is acknowledged.
+//!
+//! One process at a time writes, and holds the lock on a file beside the database for as long. Others may read what
+//! the database holds at a moment, which is how snapshots are taken of a running server.
 
 use super::{Backend, Error, Found, Row};
 use crate::object::Revision;
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, params};
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Tells our files from others, and their layout's version from later ones.
 const APPLICATION_ID: i64 = 0x7069_6e74;
@@ -32,20 +36,46 @@ const KEEP_LAST: &str = "
     UPDATE state SET number = MAX(number, COALESCE((SELECT MAX(revision) FROM log), 0)) WHERE name = 'last'
 ";
 
+/// How long a reader waits for the writer, who may be about to start a new write-ahead log.
+const READ_WAIT: Duration = Duration::from_secs(10);
+
 pub struct Sqlite {
     connection: Connection,
+    /// Held by who writes; let go of after the connection.
+    _lock: Option<Lock>,
 }
 
 impl Sqlite {
     /// Opens or makes the file; it stays locked to this process.
     pub fn open(path: &Path) -> Result<Sqlite, Error> {
         let shown = path.display();
+        let lock = lock(path)?;
         make(path).map_err(|error| Error(format!("{shown}: {error}")))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let sqlite = Sqlite::connect(path, flags, Some(lock))?;
+        sqlite.prepare().map_err(|error| Error(format!("{shown}: {error}")))?;
+        Ok(sqlite)
+    }
+
+    /// Opens what the file holds now; a server may have it open, and write on.
+    pub fn open_to_read(path: &Path) -> Result<Sqlite, Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let sqlite = Sqlite::connect(path, flags, None)?;
+        // The first read decides which moment is read, and all later ones are of the same.
+        let begin = sqlite
+            .connection
+            .busy_timeout(READ_WAIT)
+            .and_then(|()| sqlite.connection.execute_batch("BEGIN; SELECT COUNT(*) FROM state;"));
+        begin.map_err(|error| Error(format!("{}: {error}", path.display())))?;
+        Ok(sqlite)
+    }
+
+    fn connect(path: &Path, flags: OpenFlags, lock: Option<Lock>) -> Result<Sqlite, Error> {
+        let shown = path.display();
         let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
-        let sqlite = Sqlite { connection };
-        let made_by = sqlite.prepare().map_err(|error| match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseBusy) => Error(format!("{shown} is in use by another process")),
+        let sqlite = Sqlite { connection, _lock: lock };
+        let made_by = sqlite.made_by().map_err(|error| match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy) => in_use(path),
             _ => Error(format!("{shown}: {error}")),
         })?;
         match made_by {
@@ -57,27 +87,57 @@ impl Sqlite {
         }
     }
 
-    /// Takes the lock.
-    fn prepare(&self) -> rusqlite::Result<MadeBy> {
-        let db = &self.connection;
-        // Another process does not let go of the file while it runs: waiting for it is in vain.
-        db.busy_timeout(std::time::Duration::ZERO)?;
-        // Exclusive from the first access on: the log's index then lives in memory, and a second process finds the
-        // file locked.
-        db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;")?;
-        db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        let number = |pragma: &str| db.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    fn made_by(&self) -> rusqlite::Result<MadeBy> {
+        let number =
+            |pragma: &str| self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         if number("application_id")? != APPLICATION_ID {
             return Ok(MadeBy::OtherProgram);
         }
         let version = number("user_version")?;
-        if version != LAYOUT_VERSION {
-            return Ok(MadeBy::OtherVersion(version));
-        }
-        db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        db.execute_batch("BEGIN EXCLUSIVE; COMMIT;")?;
-        Ok(MadeBy::Us)
+        Ok(if version == LAYOUT_VERSION { MadeBy::Us } else { MadeBy::OtherVersion(version) })
     }
+
+    fn prepare(&self) -> rusqlite::Result<()> {
+        let db = &self.connection;
+        // Readers are in the way for a moment only, when the write-ahead log begins anew.
+        db.busy_timeout(READ_WAIT)?;
+        db.execute_batch("PRAGMA synchronous = FULL;")?;
+        db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))
+    }
+}
+
+/// The lock of who writes: on a file of its own, which stays.
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Said aloud: a process that is just being started may hold the file for a moment more.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(path: &Path) -> Result<Lock, Error> {
+    let place = lock_path(path);
+    let failed = |error: std::io::Error| Error(format!("{}: {error}", place.display()));
+    let mut options = OpenOptions::new();
+    let file = options.create(true).truncate(false).write(true).mode(0o600).open(&place).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(TryLockError::WouldBlock) => Err(in_use(path)),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// `store.db.lock`
+pub(crate) fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+fn in_use(path: &Path) -> Error {
+    Error(format!("{} is in use by another process", path.display()))
 }
 
 /// Makes the file, if there is none. It is laid out under another name and then linked to its own, so that it is
@@ -172,9 +232,12 @@ impl Backend for Sqlite {
     }
 
     fn close(&mut self) -> Result<(), Error> {
-        self.connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            .map_err(|error| failed(&error))
+        // A reader at work keeps the log; the next start reads it.
+        let db = &self.connection;
+        let closed = db
+            .busy_timeout(Duration::ZERO)
+            .and_then(|()| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+        closed.map_err(|error| failed(&error))
     }
 }
 

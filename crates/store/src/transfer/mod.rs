@@ -22,7 +22,7 @@ use std::path::PathBuf;
 /// Where a copy comes from, or goes to.
 #[derive(Clone, Debug)]
 pub enum Place {
-    /// The file of an embedded store, which no server may have open.
+    /// The file of an embedded store; a server may have it open where it is only read.
     Embedded(PathBuf),
     Etcd(etcd::Options),
     /// A snapshot.

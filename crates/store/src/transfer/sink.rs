@@ -1,7 +1,7 @@
 //! Where a copy goes to. Files are made under another name, and get their own when they were verified.
 
 use super::{Place, Stage, file};
-use crate::backend::sqlite::Sqlite;
+use crate::backend::sqlite::{self, Sqlite};
 use crate::backend::{Backend, Error, Row};
 use crate::etcd;
 use crate::object::Revision;
@@ -88,6 +88,7 @@ impl Sink {
         // Whoever held the copy open to read it is done; what is left of an empty store must not be read as its log.
         remove_beside(path);
         remove_beside(&self.made);
+        remove_lock(&self.made);
         let rename = std::fs::rename(&self.made, path).and_then(|()| sync_dir(path));
         rename.map_err(|error| Error(format!("{}: {error}", path.display())))
     }
@@ -125,6 +126,12 @@ fn beside(path: &Path) -> PathBuf {
 fn remove(path: &Path) {
     let _ = std::fs::remove_file(path);
     remove_beside(path);
+    remove_lock(path);
+}
+
+/// The lock of a copy, which nobody else opens.
+fn remove_lock(path: &Path) {
+    let _ = std::fs::remove_file(sqlite::lock_path(path));
 }
 
 /// SQLite's files beside a database.

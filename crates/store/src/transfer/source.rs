@@ -40,7 +40,7 @@ fn embedded(path: &Path, batches: Batches) -> Result<Revision, Error> {
     if !path.exists() {
         return Err(Error(format!("{}: there is no such store", path.display())));
     }
-    let sqlite = Sqlite::open(path)?;
+    let sqlite = Sqlite::open_to_read(path)?;
     let revision = sqlite.last()?;
     std::thread::spawn(move || {
         let mut batch = Batch { rows: Vec::new(), bytes: 0, batches };
