@@ -1,6 +1,7 @@
 //! Tests of the whole product: a real process, real TLS, plain HTTP and the real kubectl.
 
 mod authentication;
+mod authentication_remote;
 mod authorization;
 mod bad_input;
 mod crashes;

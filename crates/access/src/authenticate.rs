@@ -1,11 +1,20 @@
 //! From credentials to a user: a front proxy's word, a certificate, a bearer token, then nobody in particular.
 
+use crate::cache::Cache;
 use crate::certificate::ClientAuthorities;
 use crate::front_proxy::FrontProxy;
-use crate::token::{Known, TokenAuthenticator, Verdict};
+use crate::jwt::{Anonymous, JwtAuthenticator};
+use crate::token::{Known, RemoteAuthenticator, TokenAuthenticator, Verdict};
 use crate::user::User;
+use crate::websocket;
+use arc_swap::ArcSwap;
 use pintle_object::Status;
 use rustls_pki_types::{CertificateDer, UnixTime};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a token that somebody else knows is not asked about again: upstream's time.
+const REMOTE_HOLDS: Duration = Duration::from_secs(10);
 
 /// What a request brings to prove who sends it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,8 +23,11 @@ pub struct Credentials<'a> {
     pub certificates: &'a [CertificateDer<'static>],
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
-    /// All headers, names in lower case.
+    /// All headers, names in lower case; read by front proxies' rules alone.
     pub headers: &'a [(&'a str, &'a str)],
+    /// The `Sec-WebSocket-Protocol` headers of a request that opens a web socket.
+    pub protocols: &'a [&'a str],
+    pub path: &'a str,
 }
 
 /// Every way to prove who one is that this server was started with.
@@ -25,13 +37,15 @@ pub struct Authenticators {
     pub authorities: ClientAuthorities,
     /// Asked in order.
     pub tokens: Vec<Box<dyn TokenAuthenticator>>,
-    /// Whether who proves nothing may still ask, as `system:anonymous`.
-    pub allows_anonymous: bool,
+    /// Asked in order after those, and kept in mind for a while.
+    pub remote: Remote,
+    /// Where who proves nothing may still ask, as `system:anonymous`.
+    pub anonymous: Anonymous,
 }
 
 impl Authenticators {
     /// The user of a request; wrong credentials are a refusal, missing ones are the anonymous user.
-    pub fn authenticate(&self, credentials: &Credentials<'_>, now: UnixTime) -> Result<User, Status> {
+    pub async fn authenticate(&self, credentials: &Credentials<'_>, now: UnixTime) -> Result<User, Status> {
         let certificates = credentials.certificates;
         let proxied =
             self.front_proxy.as_ref().and_then(|proxy| proxy.user(certificates, credentials.headers, now));
@@ -46,32 +60,95 @@ impl Authenticators {
             }
         }
         if let Bearer::Token(token) = Bearer::parse(credentials.authorization.unwrap_or("")) {
-            match self.token(token, None, now) {
+            match self.token(token, None, now).await {
                 Ok(known) => return Ok(known.user),
                 Err(_) => is_refused = true,
             }
         }
-        let is_nobody = !is_refused && self.allows_anonymous;
+        if !credentials.protocols.is_empty() {
+            match websocket::token(credentials.protocols) {
+                Ok(None) => {}
+                Ok(Some(token)) => match self.token(&token, None, now).await {
+                    Ok(known) => return Ok(known.user),
+                    Err(_) => is_refused = true,
+                },
+                Err(_) => is_refused = true,
+            }
+        }
+        let is_nobody = !is_refused && self.anonymous.allows(credentials.path);
         if is_nobody { Ok(User::anonymous()) } else { Err(Status::unauthorized()) }
     }
 
     /// Whose a token is; the error is for the eyes of those who may review tokens.
-    pub fn token(&self, token: &str, wanted: Option<&[String]>, now: UnixTime) -> Result<Known, String> {
+    pub async fn token(
+        &self,
+        token: &str,
+        wanted: Option<&[String]>,
+        now: UnixTime,
+    ) -> Result<Known, String> {
         let now_seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         let mut errors = vec![String::from("invalid bearer token")];
         for authenticator in &self.tokens {
             match authenticator.authenticate(token, wanted, now_seconds) {
-                Verdict::Known(known) => {
-                    return Ok(Known { user: known.user.authenticated(), audiences: known.audiences });
-                }
+                Verdict::Known(known) => return Ok(known.authenticated()),
                 Verdict::Unknown => {}
                 Verdict::Refused(why) => errors.push(why),
             }
+        }
+        if let Some(known) = self.remote.ask(token, wanted, now_seconds, &mut errors).await {
+            return Ok(known.authenticated());
         }
         match errors.as_slice() {
             [only] => Err(only.clone()),
             errors => Err(format!("[{}]", errors.join(", "))),
         }
+    }
+}
+
+/// Those who may have to ask somebody else, and what they said lately.
+#[derive(Default)]
+pub struct Remote {
+    /// Issuers of JSON web tokens, which a changed file may replace, and then others.
+    issuers: ArcSwap<Vec<Arc<JwtAuthenticator>>>,
+    pub others: Vec<Box<dyn RemoteAuthenticator>>,
+    known: Cache<Arc<Known>>,
+}
+
+impl Remote {
+    /// Replaces the issuers; what former ones said no longer counts.
+    pub fn replace_issuers(&self, issuers: Vec<Arc<JwtAuthenticator>>) {
+        self.issuers.store(Arc::new(issuers));
+        self.known.clear();
+    }
+
+    async fn ask(
+        &self,
+        token: &str,
+        wanted: Option<&[String]>,
+        now_seconds: i64,
+        errors: &mut Vec<String>,
+    ) -> Option<Known> {
+        let issuers = self.issuers.load_full();
+        if issuers.is_empty() && self.others.is_empty() {
+            return None;
+        }
+        let audiences = wanted.unwrap_or_default().iter().map(String::as_bytes);
+        let fingerprint = self.known.fingerprint(std::iter::once(token.as_bytes()).chain(audiences));
+        if let Some(known) = self.known.get(&fingerprint) {
+            return Some(Known::clone(&known));
+        }
+        let issuers = issuers.iter().map(|issuer| issuer.as_ref() as &dyn RemoteAuthenticator);
+        for authenticator in issuers.chain(self.others.iter().map(AsRef::as_ref)) {
+            match authenticator.ask(token, wanted, now_seconds).await {
+                Verdict::Known(known) => {
+                    self.known.set(fingerprint, Arc::new(Known::clone(&known)), REMOTE_HOLDS);
+                    return Some(*known);
+                }
+                Verdict::Unknown => {}
+                Verdict::Refused(why) => errors.push(why),
+            }
+        }
+        None
     }
 }
 
@@ -105,12 +182,24 @@ mod tests {
     use super::*;
     use crate::token_file::TokenFile;
 
+    /// What does not wait is answered at once.
+    fn now<T>(answer: impl Future<Output = T>) -> T {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::pin!(answer).poll(&mut context) {
+            std::task::Poll::Ready(value) => value,
+            std::task::Poll::Pending => panic!("an answer that is at hand must not wait"),
+        }
+    }
+
     fn user(header: Option<&str>, allows_anonymous: bool) -> Result<String, u16> {
         let tokens = TokenFile::parse("t1,ann,u1,\"a\"").unwrap();
-        let all =
-            Authenticators { tokens: vec![Box::new(tokens)], allows_anonymous, ..Authenticators::default() };
+        let all = Authenticators {
+            tokens: vec![Box::new(tokens)],
+            anonymous: Anonymous { enabled: allows_anonymous, paths: Vec::new() },
+            ..Authenticators::default()
+        };
         let credentials = Credentials { authorization: header, ..Credentials::default() };
-        let found = all.authenticate(&credentials, UnixTime::now());
+        let found = now(all.authenticate(&credentials, UnixTime::now()));
         found.map(|user| format!("{} {}", user.name, user.groups.join(","))).map_err(|status| status.code)
     }
 
@@ -143,7 +232,33 @@ mod tests {
     fn a_certificate_of_nobody_known_is_refused() {
         let chain = [CertificateDer::from(vec![1, 2, 3])];
         let credentials = Credentials { certificates: &chain, ..Credentials::default() };
-        let all = Authenticators { allows_anonymous: true, ..Authenticators::default() };
-        assert_eq!(all.authenticate(&credentials, UnixTime::now()).unwrap_err().code, 401);
+        let anonymous = Anonymous { enabled: true, paths: Vec::new() };
+        let all = Authenticators { anonymous, ..Authenticators::default() };
+        assert_eq!(now(all.authenticate(&credentials, UnixTime::now())).unwrap_err().code, 401);
+    }
+
+    #[test]
+    fn nobody_may_ask_on_some_paths_only() {
+        let anonymous = Anonymous { enabled: true, paths: vec!["/livez".into()] };
+        let all = Authenticators { anonymous, ..Authenticators::default() };
+        for (path, expected) in [("/livez", true), ("/livez/x", false), ("/", false)] {
+            let credentials = Credentials { path, ..Credentials::default() };
+            assert_eq!(now(all.authenticate(&credentials, UnixTime::now())).is_ok(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn web_sockets_bring_tokens_as_protocols() {
+        let tokens = TokenFile::parse("t1,ann,u1").unwrap();
+        let all = Authenticators { tokens: vec![Box::new(tokens)], ..Authenticators::default() };
+        for (protocol, expected) in [
+            ("base64url.bearer.authorization.k8s.io.dDE, v4.channel.k8s.io", true),
+            ("base64url.bearer.authorization.k8s.io.dDI, v4.channel.k8s.io", false),
+            ("base64url.bearer.authorization.k8s.io.dDE", false),
+            ("v4.channel.k8s.io", false),
+        ] {
+            let credentials = Credentials { protocols: &[protocol], ..Credentials::default() };
+            assert_eq!(now(all.authenticate(&credentials, UnixTime::now())).is_ok(), expected, "{protocol}");
+        }
     }
 }

@@ -1,9 +1,13 @@
 //! Client certificates: signed by a known authority, for a user named by the subject.
 
+use crate::cache::Cache;
 use crate::user::User;
+use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -11,42 +15,75 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 /// The attribute of a subject that is the user's uid.
 const UID_OID: &str = "1.3.6.1.4.1.57683.2";
+/// How long a chain that was verified is kept in mind.
+const KNOWN_HOLDS: Duration = Duration::from_secs(300);
 
-/// The authorities whose certificates say who a client is.
-#[derive(Clone, Debug, Default)]
+/// The authorities whose certificates say who a client is. Copies are the same authorities, also when they change.
+#[derive(Clone, Default)]
 pub struct ClientAuthorities {
+    current: Arc<ArcSwap<Anchors>>,
+}
+
+#[derive(Default)]
+struct Anchors {
     anchors: Vec<TrustAnchor<'static>>,
+    /// Users of chains that were verified, each until its first certificate expires, in seconds since 1970.
+    known: Cache<Arc<(User, i64)>>,
 }
 
 impl ClientAuthorities {
     /// Takes CA certificates; one that is none is an error that says which.
     pub fn new(certificates: &[CertificateDer<'static>]) -> Result<ClientAuthorities, String> {
+        let all = ClientAuthorities::default();
+        all.replace(certificates)?;
+        Ok(all)
+    }
+
+    /// Takes others in their place, or leaves them when one of the others is no certificate of an authority.
+    pub fn replace(&self, certificates: &[CertificateDer<'static>]) -> Result<(), String> {
         let mut anchors = Vec::with_capacity(certificates.len());
         for (index, certificate) in certificates.iter().enumerate() {
             let anchor = webpki::anchor_from_trusted_cert(certificate)
                 .map_err(|error| format!("certificate {}: {error}", index + 1))?;
             anchors.push(anchor.to_owned());
         }
-        Ok(ClientAuthorities { anchors })
+        self.current.store(Arc::new(Anchors { anchors, known: Cache::default() }));
+        Ok(())
     }
 
     /// The user of a verified chain: the common name, in the groups of the organizations.
     pub fn user(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<User, String> {
         let (leaf, intermediates) = chain.split_first().ok_or("no certificate")?;
-        let end = EndEntityCert::try_from(leaf).map_err(|error| error.to_string())?;
-        let algorithms = webpki::ALL_VERIFICATION_ALGS;
-        end.verify_for_usage(
-            algorithms,
-            &self.anchors,
-            intermediates,
-            now,
-            KeyUsage::client_auth(),
-            None,
-            None,
-        )
-        .map_err(|error| error.to_string())?;
-        subject(leaf)
+        let now_seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let current = self.current.load();
+        let fingerprint = current.known.fingerprint(chain.iter().map(AsRef::as_ref));
+        if let Some(known) = current.known.get(&fingerprint).filter(|known| now_seconds <= known.1) {
+            return Ok(known.0.clone());
+        }
+        verify(leaf, intermediates, &current.anchors, now)?;
+        let user = subject(leaf)?;
+        let ends = chain.iter().map(|certificate| expiry(certificate).unwrap_or(i64::MIN)).min();
+        let known = Arc::new((user.clone(), ends.unwrap_or(i64::MIN)));
+        current.known.set(fingerprint, known, KNOWN_HOLDS);
+        Ok(user)
     }
+}
+
+fn verify(
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    anchors: &[TrustAnchor<'static>],
+    now: UnixTime,
+) -> Result<(), String> {
+    let end = EndEntityCert::try_from(leaf).map_err(|error| error.to_string())?;
+    let (algorithms, usage) = (webpki::ALL_VERIFICATION_ALGS, KeyUsage::client_auth());
+    let verified = end.verify_for_usage(algorithms, anchors, intermediates, now, usage, None, None);
+    verified.map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn expiry(certificate: &CertificateDer<'_>) -> Option<i64> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    Some(certificate.validity().not_after.timestamp())
 }
 
 fn subject(leaf: &CertificateDer<'_>) -> Result<User, String> {
@@ -67,4 +104,50 @@ fn subject(leaf: &CertificateDer<'_>) -> Result<User, String> {
         .unwrap_or("");
     let extra = BTreeMap::from([id]);
     Ok(User { name: name.into(), uid: uid.into(), groups: groups.collect(), extra })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+    fn authority() -> (CertificateDer<'static>, Issuer<'static, KeyPair>) {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let der = params.self_signed(&key).unwrap().der().clone();
+        (der, Issuer::new(params, key))
+    }
+
+    fn client(issuer: &Issuer<'static, KeyPair>, name: &str) -> CertificateDer<'static> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.distinguished_name.push(DnType::OrganizationName, "dev");
+        params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+        params.signed_by(&KeyPair::generate().unwrap(), issuer).unwrap().der().clone()
+    }
+
+    #[test]
+    fn certificates_are_believed_while_their_authorities_are() {
+        let ((old, old_issuer), (new, new_issuer)) = (authority(), authority());
+        let (ann, bob) = (client(&old_issuer, "ann"), client(&new_issuer, "bob"));
+        let all = ClientAuthorities::new(&[old]).unwrap();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+        let name = |of: &CertificateDer<'static>, now| {
+            all.user(std::slice::from_ref(of), now)
+                .map(|user| format!("{} {}", user.name, user.groups.join(",")))
+        };
+        // Twice: a chain that is known is no other than one that is not.
+        for _ in 0..2 {
+            assert_eq!(name(&ann, now), Ok("ann dev".into()));
+            assert!(name(&bob, now).is_err());
+        }
+        let later = UnixTime::since_unix_epoch(Duration::from_secs(2_000_000_000));
+        assert!(name(&ann, later).is_err());
+        assert!(all.replace(&[CertificateDer::from(vec![1])]).is_err());
+        assert_eq!(name(&ann, now), Ok("ann dev".into()));
+        all.clone().replace(&[new]).unwrap();
+        assert_eq!(name(&bob, now), Ok("bob dev".into()));
+        assert!(name(&ann, now).is_err());
+    }
 }

@@ -5,7 +5,7 @@ use crate::user::User;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 /// The flags `--requestheader-*`. Header names are in lower case.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct FrontProxy {
     pub authorities: ClientAuthorities,
     /// Common names of proxies; empty for any.

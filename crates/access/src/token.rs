@@ -2,6 +2,7 @@
 
 use crate::user::User;
 use pintle_object::Value;
+use std::pin::Pin;
 
 /// The user of a token, and for whom the token is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +10,13 @@ pub struct Known {
     pub user: User,
     /// Of the wanted audiences, those that the token is for.
     pub audiences: Vec<String>,
+}
+
+impl Known {
+    /// The user as one among those who proved who they are.
+    pub fn authenticated(self) -> Known {
+        Known { user: self.user.authenticated(), audiences: self.audiences }
+    }
 }
 
 /// What one authenticator says of a token.
@@ -24,6 +32,15 @@ pub enum Verdict {
 pub trait TokenAuthenticator: Send + Sync {
     /// `wanted`: the audiences that the token must be for one of; the server's own when absent.
     fn authenticate(&self, token: &str, wanted: Option<&[String]>, now_seconds: i64) -> Verdict;
+}
+
+/// A verdict that may take its time.
+pub type Asked<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
+
+/// Who may have to ask somebody else whose a token is.
+pub trait RemoteAuthenticator: Send + Sync {
+    /// As `TokenAuthenticator::authenticate`.
+    fn ask<'a>(&'a self, token: &'a str, wanted: Option<&'a [String]>, now_seconds: i64) -> Asked<'a>;
 }
 
 /// Stored objects of the core group that tokens rest on.

@@ -6,6 +6,7 @@ use crate::url::Url;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::HeaderMap;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
@@ -42,14 +43,22 @@ pub enum Credential {
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub code: u16,
-    /// Whether it said when to ask again.
-    pub asks_for_delay: bool,
-    /// Where else to ask.
-    pub location: Option<String>,
+    pub headers: HeaderMap,
     pub body: Bytes,
 }
 
 impl Answer {
+    /// A header that is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether it says when to ask again.
+    fn asks_for_delay(&self) -> bool {
+        let after = self.header("retry-after").and_then(|value| value.trim().parse::<u32>().ok());
+        after.is_some() && (self.code == 429 || self.code >= 500)
+    }
+
     /// The answer, unless its code is one of failure.
     pub fn success(self) -> Result<Answer, Failure> {
         if (200..=206).contains(&self.code) {
@@ -68,7 +77,7 @@ impl Answer {
             503 => String::from("the server is currently unable to handle the request"),
             code => format!("the server responded with the status code {code}: {text}"),
         };
-        Err(Failure::Status { code: self.code, message, asks_for_delay: self.asks_for_delay })
+        Err(Failure::Status { code: self.code, message, asks_for_delay: self.asks_for_delay() })
     }
 }
 
@@ -202,15 +211,10 @@ impl Client {
         response: hyper::Response<hyper::body::Incoming>,
     ) -> Result<Answer, Failure> {
         let (parts, body) = response.into_parts();
-        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let code = parts.status.as_u16();
-        let asks_for_delay = (code == 429 || code >= 500)
-            && header("retry-after").is_some_and(|value| value.trim().parse::<u32>().is_ok());
-        let location = header("location").map(String::from);
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|error| Failure::Reset(error.to_string()))?.to_bytes();
         self.keep(sender);
-        Ok(Answer { code, asks_for_delay, location, body })
+        Ok(Answer { code: parts.status.as_u16(), headers: parts.headers, body })
     }
 
     fn take_idle(&self) -> Option<Sender> {

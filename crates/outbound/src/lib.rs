@@ -4,6 +4,7 @@
 mod backoff;
 mod client;
 mod failure;
+mod fetch;
 mod kubeconfig;
 mod tls;
 mod url;
@@ -12,6 +13,7 @@ mod webhook;
 pub use backoff::Backoff;
 pub use client::{Answer, Client, Credential};
 pub use failure::Failure;
+pub use fetch::fetch;
 pub use kubeconfig::Kubeconfig;
 pub use tls::{Pem, Tls};
 pub use url::Url;

@@ -226,3 +226,20 @@ fn kubeconfigs_say_where_to_call_and_as_whom() {
     assert!(Kubeconfig::parse(b"current-context: x", Path::new("")).is_err());
     assert!(Kubeconfig::parse(b"{}", Path::new("")).is_err());
 }
+
+#[tokio::test]
+async fn documents_are_followed_to_where_they_are() {
+    let fake = Fake::start(&["200 there"], None).await;
+    let there = fake.url("http").with_path("/new?x=1").to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let old = format!("http://{}/old", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        let answer = format!("HTTP/1.1 302 x\r\nlocation: {there}\r\ncontent-length: 0\r\n\r\n");
+        let _ = tcp.read(&mut [0; 1024]).await;
+        tcp.write_all(answer.as_bytes()).await.unwrap();
+    });
+    let answer = crate::fetch(&old, &Tls::default(), SECOND).await.unwrap();
+    assert_eq!(answer.body.as_ref(), b"there");
+    assert!(fake.requests.lock().unwrap()[0].starts_with("GET /new?x=1 "));
+}

@@ -2,24 +2,39 @@
 
 use crate::config::Config;
 use crate::flags::Given;
+use crate::jwt;
 use crate::pki::Pki;
 use crate::service_account::Keys;
 use crate::serving::{parse_certificates, read};
-use pintle_access::authenticate::Authenticators;
+use pintle_access::authenticate::{Authenticators, Remote};
 use pintle_access::bootstrap_token::BootstrapTokens;
+use pintle_access::cache::Cache;
 use pintle_access::certificate::ClientAuthorities;
 use pintle_access::front_proxy::FrontProxy;
+use pintle_access::jwt::{Anonymous, Configuration, Jwt, JwtAuthenticator};
 use pintle_access::service_account::{KeySource, ServiceAccountTokens};
 use pintle_access::token::{Objects, TokenAuthenticator};
 use pintle_access::token_file::TokenFile;
+use pintle_access::token_webhook::{self, TokenWebhook};
 use pintle_object::{Value, json};
+use pintle_outbound::{Backoff, Webhook};
+use pintle_server::access::Mode;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Who is believed to be whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authentication {
-    pub anonymous: bool,
+    /// What the flag says; a configuration file may say more.
+    anonymous: bool,
+    /// Issuers of JSON web tokens, and anonymous paths.
+    pub configuration: Configuration,
+    /// Where that was read from, if from a file.
+    pub configuration_file: Option<PathBuf>,
+    /// Algorithms that JSON web tokens may be signed with.
+    jwt_algorithms: Vec<String>,
+    webhook: Option<WebhookFlags>,
     pub bootstrap_tokens: bool,
     /// New tokens are of the first.
     pub service_account_issuers: Vec<String>,
@@ -30,12 +45,20 @@ pub struct Authentication {
     pub service_account_extend_token_expiration: bool,
     /// As given; see `api_audiences`.
     api_audiences: Vec<String>,
-    requestheader_client_ca_file: Option<PathBuf>,
+    pub requestheader_client_ca_file: Option<PathBuf>,
     requestheader_allowed_names: Vec<String>,
     requestheader_username_headers: Vec<String>,
     requestheader_uid_headers: Vec<String>,
     requestheader_group_headers: Vec<String>,
     requestheader_extra_headers_prefix: Vec<String>,
+}
+
+/// The flags `--authentication-token-webhook-*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct WebhookFlags {
+    kubeconfig: PathBuf,
+    version: String,
+    holds: Duration,
 }
 
 /// What upstream allows as the longest life of tokens.
@@ -60,8 +83,14 @@ impl Authentication {
             return Err(format!("--requestheader-username-headers: {why}"));
         }
         let key_files = given.array("service-account-key-file");
+        let configuration_file = given.path("authentication-config");
+        let configuration = jwt::configuration(given, configuration_file.as_deref(), &issuers)?;
         Ok(Authentication {
             anonymous: given.bool("anonymous-auth"),
+            configuration,
+            jwt_algorithms: jwt::algorithms(given, configuration_file.is_some())?,
+            configuration_file,
+            webhook: webhook(given)?,
             bootstrap_tokens: given.bool("enable-bootstrap-token-auth"),
             service_account_issuers: issuers,
             service_account_signing_key_file: given.path("service-account-signing-key-file"),
@@ -82,6 +111,21 @@ impl Authentication {
     pub fn api_audiences(&self) -> Vec<String> {
         let given = &self.api_audiences;
         if given.is_empty() { self.service_account_issuers.clone() } else { given.clone() }
+    }
+
+    /// Where who proves nothing may ask. Where everyone may do all, a flag does not let them in.
+    pub fn anonymous(&self, is_all_allowed: bool) -> Anonymous {
+        let by_flag = Anonymous { enabled: self.anonymous && !is_all_allowed, paths: Vec::new() };
+        self.configuration.anonymous.clone().unwrap_or(by_flag)
+    }
+
+    /// Begins to ask the issuers of JSON web tokens for their keys.
+    pub fn start_issuers(&self, issuers: &[Jwt]) -> Vec<Arc<JwtAuthenticator>> {
+        let start = |jwt: &Jwt| {
+            let (algorithms, audiences) = (self.jwt_algorithms.clone(), self.api_audiences());
+            Arc::new(JwtAuthenticator::start(jwt.clone(), algorithms, audiences))
+        };
+        issuers.iter().map(start).collect()
     }
 
     /// What aggregated servers need to trust the same front proxies; nothing without any.
@@ -129,17 +173,40 @@ pub fn authenticators(
         api_audiences: api_audiences.clone(),
         keys,
         objects: objects.clone(),
+        proven: Cache::default(),
     }));
     if flags.bootstrap_tokens {
-        tokens.push(Box::new(BootstrapTokens { api_audiences, objects }));
+        tokens.push(Box::new(BootstrapTokens { api_audiences: api_audiences.clone(), objects }));
+    }
+    let mut remote = Remote::default();
+    remote.replace_issuers(flags.start_issuers(&flags.configuration.jwt));
+    if let Some(flags) = &flags.webhook {
+        let webhook = Webhook::open(&flags.kubeconfig, Backoff::WEBHOOK)
+            .map_err(|error| format!("--authentication-token-webhook-config-file: {error}"))?;
+        let webhook = TokenWebhook::new(webhook, &flags.version, api_audiences, flags.holds);
+        remote.others.push(Box::new(webhook));
     }
     Ok(Authenticators {
         front_proxy: front_proxy(flags)?,
         authorities: ClientAuthorities::new(&authorities)
             .map_err(|error| format!("--client-ca-file: {error}"))?,
         tokens,
-        allows_anonymous: flags.anonymous,
+        remote,
+        anonymous: flags.anonymous(config.authorization_modes.contains(&Mode::AlwaysAllow)),
     })
+}
+
+fn webhook(given: &Given) -> Result<Option<WebhookFlags>, String> {
+    let Some(kubeconfig) = given.path("authentication-token-webhook-config-file") else { return Ok(None) };
+    let version = given.text("authentication-token-webhook-version");
+    if !token_webhook::VERSIONS.contains(&version) {
+        let [first, second] = token_webhook::VERSIONS;
+        return Err(format!(
+            "unsupported authentication webhook version {version:?}, supported versions are {first:?}, {second:?}"
+        ));
+    }
+    let holds = given.duration("authentication-token-webhook-cache-ttl")?;
+    Ok(Some(WebhookFlags { kubeconfig, version: version.into(), holds }))
 }
 
 /// In PEM, the authorities whose client certificates are believed: those given, or else the server's own.

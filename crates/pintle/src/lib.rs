@@ -4,14 +4,18 @@ pub mod authentication;
 pub mod bootstrap;
 pub mod compatibility;
 pub mod config;
+mod files;
 pub mod flags;
+mod jwt;
 pub mod kubeconfig;
 mod own;
 pub mod pki;
+mod reload;
 pub mod run;
 mod service_account;
 mod serving;
 pub mod snapshot;
+mod trust;
 mod upkeep;
 
 pub use config::Config;

@@ -5,7 +5,7 @@ use crate::config::{Config, Etcd};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::serving;
 use crate::upkeep::Upkeep;
-use crate::{authentication, bootstrap, kubeconfig};
+use crate::{authentication, bootstrap, kubeconfig, reload, trust};
 use pintle_access::Permissions;
 use pintle_admission::Chain;
 use pintle_engine::Engine;
@@ -13,7 +13,7 @@ use pintle_engine::allocate::IpPool;
 use pintle_engine::kinds::flow_schema_status;
 use pintle_object::time::Time;
 use pintle_schema::Builtin;
-use pintle_server::access::{Access, Mode, StoredObjects};
+use pintle_server::access::{Access, StoredObjects};
 use pintle_server::app::{App, Options};
 use pintle_server::discovery::Discovery;
 use pintle_server::metrics::Metrics;
@@ -74,6 +74,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     access.follow(&engine);
     let pki = certificates.await.map_err(|error| error.to_string())??;
     bootstrap::run(&engine, &cluster(config, &pki)?, now()).await.map_err(|status| status.message)?;
+    trust::publish(&engine, config).await?;
 
     pintle_engine::custom::control(engine.clone()).await;
     flow_schema_status::control(engine.clone());
@@ -81,6 +82,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     let acceptor = TlsAcceptor::from(tls::config(&config.tls, certificates.clone())?);
     let app = Arc::new(app(config, &pki, engine, access)?);
     let kubeconfig = write_kubeconfig(config, &pki)?;
+    let trust = tokio::spawn(reload::keep_fresh(config.clone(), app.clone()));
     let fresh = tokio::spawn(serving::keep_fresh(config.clone(), pki, certificates));
     let (stopper, stop) = watch::channel(false);
     let server = tokio::spawn(conn::serve(app.clone(), listener, acceptor, stop));
@@ -93,6 +95,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     until_told_to_stop().await?;
     tracing::info!("stopping");
     fresh.abort();
+    trust.abort();
     kept.abort();
     upkeep.leave().await;
     app.is_stopping.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -158,9 +161,7 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
     let keys = Arc::new(flags.keys(config.pki_dir().join("sa.key"))?);
     let objects = Arc::new(StoredObjects::default());
     objects.follow(&engine);
-    let mut authenticators = authentication::authenticators(config, pki, keys.clone(), objects)?;
-    // Where everyone may do all, everyone is asked for a name.
-    authenticators.allows_anonymous &= !config.authorization_modes.contains(&Mode::AlwaysAllow);
+    let authenticators = authentication::authenticators(config, pki, keys.clone(), objects)?;
     let server_address = SocketAddr::new(config.address(), config.secure_port).to_string();
     let external_address = match config.external_hostname.as_str() {
         "" => server_address.clone(),

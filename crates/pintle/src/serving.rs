@@ -1,16 +1,13 @@
 //! Serving certificates: loaded at start, and again when their files change.
 
 use crate::config::{Config, Pair};
+use crate::files::Watched;
 use crate::pki::{self, Pki};
 use pintle_server::tls::{Certificates, Named};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-
-/// How often files are looked at; a renewed certificate is served this soon.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// The certificates of a configuration: the one for everybody, then those for names.
 pub fn certificates(config: &Config, pki: &Pki) -> Result<Vec<Named>, String> {
@@ -41,16 +38,9 @@ pub async fn keep_fresh(config: Config, pki: Pki, served: Arc<Certificates>) {
         .chain(&config.sni)
         .flat_map(|pair| [pair.certificate.clone(), pair.key.clone()])
         .collect();
-    if files.is_empty() {
-        return;
-    }
-    let mut seen = times(&files);
+    let mut watched = Watched::new(files);
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let now = times(&files);
-        if now == seen {
-            continue;
-        }
+        watched.changed().await;
         match certificates(&config, &pki) {
             Ok(all) => {
                 served.replace(all);
@@ -58,12 +48,7 @@ pub async fn keep_fresh(config: Config, pki: Pki, served: Arc<Certificates>) {
             }
             Err(error) => tracing::warn!("changed serving certificates are not used: {error}"),
         }
-        seen = now;
     }
-}
-
-fn times(files: &[PathBuf]) -> Vec<Option<SystemTime>> {
-    files.iter().map(|file| std::fs::metadata(file).and_then(|meta| meta.modified()).ok()).collect()
 }
 
 fn load(pair: &Pair) -> Result<Named, String> {

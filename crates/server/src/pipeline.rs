@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pintle_access::authenticate::Bearer;
-use pintle_access::{Credentials, User, check};
+use pintle_access::{Credentials, User, check, websocket};
 use pintle_object::{Details, Reason, Status, json, yaml};
 use pintle_schema::encode;
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -20,6 +20,8 @@ use std::sync::atomic::Ordering;
 pub const BODY_BYTES_MAX: usize = 3 << 20;
 /// How far a body that is too large is read before its connection is given up.
 const DRAINED_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
+
+const PROTOCOLS: &str = "sec-websocket-protocol";
 
 /// What a client hears whose token does not count.
 const EXTRA_SPACE: &str = "299 - \"the provided Authorization header contains extra space before the bearer token, \
@@ -60,13 +62,7 @@ async fn run(
     body: Incoming,
     certificates: &[CertificateDer<'static>],
 ) -> Result<Response, Status> {
-    let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
-    let headers: Vec<(&str, &str)> = match app.authenticators.front_proxy {
-        Some(_) => request.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect(),
-        None => Vec::new(),
-    };
-    let credentials = Credentials { certificates, authorization, headers: &headers };
-    let user = app.authenticators.authenticate(&credentials, UnixTime::now())?;
+    let user = authenticate(app, request, certificates).await?;
     request.user = Arc::new(app.access.act_as(&user, request)?.unwrap_or(user));
     check(app.access.authorizer(), &request.user, &request.attributes())?;
     if request.info.is_resource {
@@ -77,6 +73,39 @@ async fn run(
         return verbs::dispatch(app, request).await;
     }
     other(app, request).await
+}
+
+async fn authenticate(
+    app: &App,
+    request: &mut Request,
+    certificates: &[CertificateDer<'static>],
+) -> Result<User, Status> {
+    let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let headers: Vec<(&str, &str)> = match app.authenticators.front_proxy {
+        Some(_) => request.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect(),
+        None => Vec::new(),
+    };
+    let protocols: Vec<&str> = match is_websocket(request) {
+        true => request.headers.get_all(PROTOCOLS).iter().map(text).collect(),
+        false => Vec::new(),
+    };
+    let path = request.path.as_str();
+    let credentials =
+        Credentials { certificates, authorization, headers: &headers, protocols: &protocols, path };
+    let user = app.authenticators.authenticate(&credentials, UnixTime::now()).await?;
+    // Nobody further on should see, or answer with, the token of a web socket.
+    if let Ok(others) = websocket::others(&protocols).parse()
+        && !protocols.is_empty()
+    {
+        request.headers.insert(PROTOCOLS, others);
+    }
+    Ok(user)
+}
+
+/// Whether a request opens a web socket.
+fn is_websocket(request: &Request) -> bool {
+    request.header("upgrade").eq_ignore_ascii_case("websocket")
+        && request.header_list("connection").to_ascii_lowercase().contains("upgrade")
 }
 
 /// Reads a body whole. One that is too large is still read on for a while, and dropped: a client that is cut off

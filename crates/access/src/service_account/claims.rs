@@ -1,5 +1,6 @@
 //! What a token says: whose it is, for whom, how long, and what it is bound to.
 
+use crate::jwt::{audiences, number};
 use crate::user::User;
 use pintle_object::{Map, Value};
 
@@ -101,23 +102,6 @@ impl Grant {
             add(&format!("{kind}-uid"), bound.uid.clone());
         }
         user
-    }
-}
-
-/// One audience may stand without a list.
-pub(super) fn audiences(claims: &Value) -> Vec<String> {
-    match claims.get("aud") {
-        Some(Value::Text(one)) => vec![one.to_string()],
-        _ => claims.list_at(&["aud"]).iter().filter_map(Value::as_str).map(String::from).collect(),
-    }
-}
-
-/// Times may have fractions, which do not count.
-pub(super) fn number(value: Option<&Value>) -> Option<i64> {
-    match value? {
-        Value::Int(number) => Some(*number),
-        Value::Float(number) => Some(*number as i64),
-        _ => None,
     }
 }
 

@@ -70,6 +70,7 @@ fn tokens(key: &Arc<SigningKey>, objects: &[&'static str]) -> ServiceAccountToke
         api_audiences: vec!["api".into()],
         keys: Arc::new(Keys(vec![key.clone()])),
         objects: Arc::new(Stored(objects.to_vec())),
+        proven: Default::default(),
     }
 }
 

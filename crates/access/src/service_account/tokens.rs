@@ -1,16 +1,23 @@
 //! `ServiceAccountTokens`: from a signed token to its user, if all that it rests on still stands.
 
-use super::claims::{Bound, Grant, audiences};
+use super::claims::{Bound, Grant};
 use super::keys::{SigningKey, VerifyingKey};
 use super::legacy;
+use crate::cache::Cache;
+use crate::jwt::Unproven;
+use crate::jwt::audiences;
 use crate::token::{Known, Objects, TokenAuthenticator, Verdict, intersect};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use pintle_object::{Value, json};
+use pintle_object::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Clocks may differ by this much, and objects may be gone for as long.
 pub(super) const LEEWAY_SECONDS: i64 = 60;
+
+/// How long a token whose signature was found good is kept in mind. What it rests on is looked at each time.
+const PROVEN_HOLDS: Duration = Duration::from_secs(600);
 
 /// Where keys come from; they may be made when they are first needed.
 pub trait KeySource: Send + Sync {
@@ -27,36 +34,8 @@ pub struct ServiceAccountTokens {
     pub api_audiences: Vec<String>,
     pub keys: Arc<dyn KeySource>,
     pub objects: Arc<dyn Objects>,
-}
-
-/// A token before anything of it is believed.
-pub(super) struct Unproven<'a> {
-    message: &'a str,
-    signature: Vec<u8>,
-    key_id: String,
-    algorithm: String,
-    pub claims: Value,
-}
-
-impl<'a> Unproven<'a> {
-    fn parse(token: &'a str) -> Option<Unproven<'a>> {
-        let (message, signature) = token.rsplit_once('.')?;
-        let (header, claims) = message.split_once('.')?;
-        let object = |part: &str| json::parse(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
-        let header = object(header)?;
-        let text = |field| header.str_at(&[field]).to_string();
-        Some(Unproven {
-            message,
-            signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
-            key_id: text("kid"),
-            algorithm: text("alg"),
-            claims: object(claims)?,
-        })
-    }
-
-    fn is_signed_by(&self, key: &VerifyingKey) -> bool {
-        key.algorithm.name() == self.algorithm && key.verifies(self.message.as_bytes(), &self.signature)
-    }
+    /// Claims of tokens that one of the keys has signed.
+    pub proven: Cache<Arc<Value>>,
 }
 
 /// The token of a grant, signed.
@@ -74,13 +53,22 @@ pub fn sign(key: &SigningKey, grant: &Grant) -> Result<String, String> {
 
 impl TokenAuthenticator for ServiceAccountTokens {
     fn authenticate(&self, token: &str, wanted: Option<&[String]>, now_seconds: i64) -> Verdict {
-        let Some(unproven) = Unproven::parse(token) else { return Verdict::Unknown };
-        let issuer = unproven.claims.str_at(&["iss"]);
-        let is_legacy = issuer == legacy::ISSUER;
-        if !is_legacy && !self.issuers.iter().any(|own| own == issuer) {
-            return Verdict::Unknown;
-        }
-        match self.check(token, &unproven, is_legacy, wanted, now_seconds) {
+        let fingerprint = self.proven.fingerprint([token.as_bytes()]);
+        let checked = match self.proven.get(&fingerprint) {
+            Some(claims) => self.check(token, &claims, wanted, now_seconds),
+            None => {
+                let Some(unproven) = Unproven::parse(token) else { return Verdict::Unknown };
+                if !self.is_of_ours(&unproven.claims) {
+                    return Verdict::Unknown;
+                }
+                self.check_signature(&unproven).and_then(|()| {
+                    let claims = Arc::new(unproven.claims);
+                    self.proven.set(fingerprint, claims.clone(), PROVEN_HOLDS);
+                    self.check(token, &claims, wanted, now_seconds)
+                })
+            }
+        };
+        match checked {
             Ok(known) => Verdict::Known(Box::new(known)),
             Err(why) => Verdict::Refused(why),
         }
@@ -88,17 +76,22 @@ impl TokenAuthenticator for ServiceAccountTokens {
 }
 
 impl ServiceAccountTokens {
+    fn is_of_ours(&self, claims: &Value) -> bool {
+        let issuer = claims.str_at(&["iss"]);
+        issuer == legacy::ISSUER || self.issuers.iter().any(|own| own == issuer)
+    }
+
+    /// The signature is good: is the token for whom it is shown to, and does what it rests on stand?
     fn check(
         &self,
         token: &str,
-        unproven: &Unproven<'_>,
-        is_legacy: bool,
+        claims: &Value,
         wanted: Option<&[String]>,
         now_seconds: i64,
     ) -> Result<Known, String> {
-        self.check_signature(unproven)?;
+        let is_legacy = claims.str_at(&["iss"]) == legacy::ISSUER;
         let wanted = wanted.unwrap_or(&self.api_audiences);
-        let mut own = audiences(&unproven.claims);
+        let mut own = audiences(claims);
         if own.is_empty() && is_legacy {
             own.clone_from(&self.api_audiences);
         }
@@ -112,9 +105,9 @@ impl ServiceAccountTokens {
             ));
         }
         let user = if is_legacy {
-            legacy::user(self.objects.as_ref(), token, &unproven.claims, now_seconds)?
+            legacy::user(self.objects.as_ref(), token, claims, now_seconds)?
         } else {
-            let grant = Grant::read(&unproven.claims);
+            let grant = Grant::read(claims);
             check_times(&grant, now_seconds)?;
             check_standing(self.objects.as_ref(), &grant, now_seconds)?;
             grant.user()
@@ -130,11 +123,15 @@ impl ServiceAccountTokens {
         }
         let is_named = keys.iter().any(|key| key.id == unproven.key_id);
         let mut candidates = keys.iter().filter(|key| !is_named || key.id == unproven.key_id);
-        if candidates.any(|key| unproven.is_signed_by(key)) {
+        if candidates.any(|key| is_signed_by(unproven, key)) {
             return Ok(());
         }
         Err("go-jose/go-jose: error in cryptographic primitive".into())
     }
+}
+
+fn is_signed_by(token: &Unproven<'_>, key: &VerifyingKey) -> bool {
+    key.algorithm.name() == token.algorithm && key.verifies(token.message.as_bytes(), &token.signature)
 }
 
 fn check_times(grant: &Grant, now_seconds: i64) -> Result<(), String> {

@@ -43,6 +43,7 @@ impl Given {
             Kind::Duration => duration(value).map(|_| ()),
             Kind::Ports => ports(value).map(|_| ()),
             Kind::Map => pairs(&self.list(flag.name)),
+            Kind::Pairs => pairs(&self.array(flag.name)),
             Kind::Text | Kind::Path | Kind::List | Kind::Array | Kind::Switches | Kind::Gates => Ok(()),
         }?;
         let is_default = match flag.kind {

@@ -88,7 +88,7 @@ fn arg(flag: &Flag) -> Arg {
         Kind::Ports => "portRange",
         Kind::List => "strings",
         Kind::Array => "stringArray",
-        Kind::Map | Kind::Switches => "mapStringString",
+        Kind::Map | Kind::Pairs | Kind::Switches => "mapStringString",
         Kind::Gates => "colonSeparatedMultimapStringString",
     })
 }

@@ -25,6 +25,8 @@ pub enum Kind {
     Switches,
     /// The same, with the component that it is for before a colon.
     Gates,
+    /// The first, repeated only.
+    Pairs,
 }
 
 /// What the server does with a flag.
@@ -83,6 +85,7 @@ fn kind(text: &str) -> Option<Kind> {
         "map" => Kind::Map,
         "switches" => Kind::Switches,
         "gates" => Kind::Gates,
+        "pairs" => Kind::Pairs,
         _ => return None,
     })
 }

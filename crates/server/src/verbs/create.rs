@@ -77,7 +77,7 @@ async fn virtual_create(
             Ok(form::typed(app, accept, app.engine.meta_type("Status"), 201, &pintle_engine::created()))
         }
         ("serviceaccounts", "token") => token::request(app, request, target, object, call).await,
-        (_, "") => review::review(app, request, target, object, call),
+        (_, "") => review::review(app, request, target, object, call).await,
         _ => Err(pipeline::no_such_resource()),
     }
 }

@@ -14,7 +14,7 @@ use pintle_object::{FieldErrors, GroupKind, Map, Status, Text, Value};
 use rustls_pki_types::UnixTime;
 
 /// Answers a review: the body with its status filled in.
-pub fn review(
+pub async fn review(
     app: &App,
     request: &Request,
     target: Target<'_>,
@@ -41,7 +41,7 @@ pub fn review(
             object.set(&["spec"], Map::new());
             status
         }
-        _ => token(app, &object)?,
+        _ => token(app, &object).await?,
     };
     object.set(&["status"], status);
     let accept = negotiate::resource(request)?;
@@ -186,7 +186,7 @@ fn shown(fields: &[(&'static str, &[Text])]) -> Value {
 }
 
 /// Whose token it is, for one of the audiences that are asked for.
-fn token(app: &App, object: &Value) -> Result<Value, Status> {
+async fn token(app: &App, object: &Value) -> Result<Value, Status> {
     let token = object.str_at(&["spec", "token"]);
     if token.is_empty() {
         return Err(Status::bad_request("token is required for TokenReview in authentication"));
@@ -198,7 +198,9 @@ fn token(app: &App, object: &Value) -> Result<Value, Status> {
     // As if the token had come in a header: what is none there is none here.
     let authorization = format!("Bearer {token}");
     let found = match Bearer::parse(&authorization) {
-        Bearer::Token(token) => app.authenticators.token(token, Some(wanted), UnixTime::now()).map(Some),
+        Bearer::Token(token) => {
+            app.authenticators.token(token, Some(wanted), UnixTime::now()).await.map(Some)
+        }
         Bearer::ExtraSpace | Bearer::None => Ok(None),
     };
     let mut status = Value::map();

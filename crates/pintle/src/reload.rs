@@ -1,0 +1,92 @@
+//! Takes changed files of authorities and issuers over while the server runs. Files that cannot be used leave
+//! everything as it was.
+
+use crate::config::Config;
+use crate::files::Watched;
+use crate::serving::{parse_certificates, read};
+use crate::{jwt, trust};
+use pintle_access::certificate::ClientAuthorities;
+use pintle_access::jwt::{Configuration, validate};
+use pintle_server::app::App;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long new issuers have to say where their keys are before the change is put off.
+const READY_MAX: Duration = Duration::from_secs(60);
+const READY_EVERY: Duration = Duration::from_millis(100);
+
+/// Runs until it is dropped.
+pub async fn keep_fresh(config: Config, app: Arc<App>) {
+    let flags = &config.authentication;
+    let clients =
+        authorities(&app, &config, config.client_ca_file.as_deref(), &app.authenticators.authorities);
+    let proxies = app.authenticators.front_proxy.as_ref().map(|proxy| proxy.authorities.clone());
+    let proxies = proxies.unwrap_or_default();
+    let proxies = authorities(&app, &config, flags.requestheader_client_ca_file.as_deref(), &proxies);
+    tokio::join!(clients, proxies, issuers(&app, &config));
+}
+
+async fn authorities(app: &App, config: &Config, file: Option<&Path>, authorities: &ClientAuthorities) {
+    let Some(file) = file else { return };
+    let mut watched = Watched::new(vec![PathBuf::from(file)]);
+    loop {
+        watched.changed().await;
+        let name = file.display();
+        let replaced = read(file)
+            .and_then(|pem| parse_certificates(&pem))
+            .and_then(|certificates| authorities.replace(&certificates));
+        if let Err(error) = replaced {
+            tracing::warn!("changed authorities of {name} are not used: {error}");
+            continue;
+        }
+        tracing::info!("the authorities of {name} were read again");
+        if let Err(error) = trust::publish(&app.engine, config).await {
+            tracing::warn!("changed authorities could not be published: {error}");
+        }
+    }
+}
+
+async fn issuers(app: &App, config: &Config) {
+    let flags = &config.authentication;
+    let Some(file) = &flags.configuration_file else { return };
+    let mut watched = Watched::new(vec![file.clone()]);
+    let mut current = flags.configuration.clone();
+    loop {
+        watched.changed().await;
+        let new = match jwt::load(file).and_then(|new| checked(new, config)) {
+            Ok(new) if new == current => continue,
+            Ok(new) => new,
+            Err(error) => {
+                tracing::error!("failed to load authentication config: {error}");
+                continue;
+            }
+        };
+        let started = flags.start_issuers(&new.jwt);
+        let ready = async {
+            while !started.iter().all(|issuer| issuer.is_ready()) {
+                tokio::time::sleep(READY_EVERY).await;
+            }
+        };
+        if tokio::time::timeout(READY_MAX, ready).await.is_err() {
+            tracing::error!(
+                "failed to update authentication config: not every issuer could be asked for its keys"
+            );
+            watched.forget();
+            continue;
+        }
+        app.authenticators.remote.replace_issuers(started);
+        current = new;
+        tracing::info!("reloaded authentication config");
+    }
+}
+
+/// Who may ask without a name cannot be changed while the server runs.
+fn checked(new: Configuration, config: &Config) -> Result<Configuration, String> {
+    let flags = &config.authentication;
+    validate(&new, &flags.service_account_issuers)?;
+    if new.anonymous != flags.configuration.anonymous {
+        return Err("anonymous: Forbidden: changed from initial configuration file".into());
+    }
+    Ok(new)
+}
