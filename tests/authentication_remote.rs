@@ -76,7 +76,8 @@ fn whoami(server: &Server, token: &str) -> Result<String, u16> {
         return Err(answer.status);
     }
     let info = answer.json()["status"]["userInfo"].clone();
-    let groups: Vec<&str> = info["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let groups: Vec<&str> =
+        info["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     Ok(format!("{} {}", info["username"].as_str().unwrap_or_default(), groups.join(",")))
 }
 
