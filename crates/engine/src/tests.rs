@@ -7,7 +7,7 @@ use crate::options::{DeleteOptions, FieldValidation, ListOptions, PatchKind, Que
 use crate::{Call, Engine, Heard, Patch, Selection, Served, Target, Written, meta};
 use pintle_object::time::Time;
 use pintle_object::{Status, Value, json};
-use pintle_store::backend::{Error, Found, Row};
+use pintle_store::backend::{AppendError, Error, Found, Row};
 use pintle_store::{Backend, Revision};
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ impl Backend for Nowhere {
         Ok(Found::default())
     }
 
-    fn append(&mut self, _: &[Row], _: &[Revision], _: Revision) -> Result<(), Error> {
+    fn append(&mut self, _: &[Row], _: &[Revision], _: Revision) -> Result<(), AppendError> {
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use crate::watch::{Interest, WatchFrom, Watcher};
 use crate::writer::{Answer, CommitError, History, Request, Write, Writer};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
@@ -55,9 +55,16 @@ pub struct Store {
 
 /// Who takes writes.
 enum Front {
-    /// The writer of the embedded store, until it is closed.
-    Embedded(Mutex<Option<mpsc::Sender<Request>>>),
+    Embedded(Embedded),
     Etcd(Box<Remote>),
+}
+
+/// The writer of the embedded store.
+struct Embedded {
+    /// Until it is closed.
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    /// Why nothing is written any more.
+    failure: Arc<OnceLock<String>>,
 }
 
 impl Store {
@@ -78,6 +85,7 @@ impl Store {
         let (reached, reached_receiver) = watch::channel(last.0);
         let (sender, receiver) = mpsc::channel();
         let cache = Cache { collections: collections.clone(), published: published.clone(), reached, forms };
+        let failure = Arc::new(OnceLock::new());
         let writer = Writer {
             backend,
             cache,
@@ -87,7 +95,7 @@ impl Store {
             superseded_bytes: recovery.superseded.iter().map(|row| row.bytes).sum(),
             superseded: recovery.superseded,
             expiring: recovery.expiring,
-            failure: None,
+            failure: failure.clone(),
         };
         std::thread::Builder::new()
             .name(String::from("store-writer"))
@@ -100,7 +108,7 @@ impl Store {
             published,
             reached: reached_receiver,
             closing: watch::Sender::new(false),
-            front: Front::Embedded(Mutex::new(Some(sender))),
+            front: Front::Embedded(Embedded { requests: Mutex::new(Some(sender)), failure }),
         })
     }
 
@@ -136,7 +144,7 @@ impl Store {
         digest: impl Fn(&Object) -> Option<Digest> + Send + Sync + 'static,
     ) {
         match &self.front {
-            Front::Embedded(requests) => {
+            Front::Embedded(Embedded { requests, .. }) => {
                 let (sender, receiver) = oneshot::channel();
                 if request(requests, Request::Digest(collection, Arc::new(digest), sender)).is_ok() {
                     let _ = receiver.await;
@@ -163,7 +171,7 @@ impl Store {
     /// Whether the store can be asked at all, and why not.
     pub async fn check(&self, timeout: Duration) -> Result<(), String> {
         match &self.front {
-            Front::Embedded(_) => Ok(()),
+            Front::Embedded(Embedded { failure, .. }) => failure.get().cloned().map_or(Ok(()), Err),
             Front::Etcd(remote) => remote.check(timeout).await,
         }
     }
@@ -220,7 +228,7 @@ impl Store {
     /// was, at the deletion's revision.
     pub async fn commit(&self, write: Write) -> Answer {
         let requests = match &self.front {
-            Front::Embedded(requests) => requests,
+            Front::Embedded(Embedded { requests, .. }) => requests,
             Front::Etcd(_) if *self.closing.borrow() => return Err(closed()),
             Front::Etcd(remote) => return remote.commit(&self.collection(write.collection), &write).await,
         };
@@ -243,7 +251,7 @@ impl Store {
     pub async fn close(&self) {
         self.closing.send_replace(true);
         let requests = match &self.front {
-            Front::Embedded(requests) => requests,
+            Front::Embedded(Embedded { requests, .. }) => requests,
             Front::Etcd(remote) => return remote.close(),
         };
         let (sender, receiver) = oneshot::channel();

@@ -1,15 +1,15 @@
 //! The one thread that writes: it takes all waiting writes, checks each, makes the batch durable with one sync,
 //! publishes it in the order of revisions, and only then answers.
 
-use crate::backend::{Backend, Row};
+use crate::backend::{AppendError, Backend, Row};
 use crate::cache::{Cache, Redigest, States};
 use crate::collection::{self, CollectionId};
 use crate::object::{Digest, Key, Object, Revision};
 use crate::snapshot::Snapshot;
 use bytes::Bytes;
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
@@ -99,7 +99,8 @@ pub(crate) struct Writer {
     pub superseded_bytes: usize,
     /// Objects with an end of life: when, which collection, which key, and at which revision.
     pub expiring: BTreeSet<(u64, usize, Key, Revision)>,
-    pub failure: Option<String>,
+    /// Why nothing is written any more, once it is so.
+    pub failure: Arc<OnceLock<String>>,
 }
 
 /// A row of the log that is not the latest of its key, or says that the key is gone.
@@ -195,7 +196,7 @@ impl Writer {
 
     /// Checks one write against the state that the writes before it in the batch leave.
     fn add(&mut self, batch: &mut Batch, write: Write, answer: Option<oneshot::Sender<Answer>>) {
-        let result = match &self.failure {
+        let result = match self.failure.get() {
             Some(failure) => Err(CommitError::ReadOnly(failure.clone())),
             None => self.stage(batch, write),
         };
@@ -261,17 +262,14 @@ impl Writer {
     fn commit(&mut self, batch: Batch) {
         let Batch { rows, states, superseded, expiring, mut answers, .. } = batch;
         if !rows.is_empty() {
-            self.superseded_bytes += superseded.iter().map(|row| row.bytes).sum::<usize>();
-            self.superseded.extend(superseded);
-            let dropped = self.droppable(rows.len() * 2 + DROPPED_EXTRA_MAX);
-            match self.append(&rows, &dropped) {
+            match self.append(&rows, superseded) {
                 Ok(()) => {
                     self.expiring.extend(expiring);
                     self.cache.publish(states, self.last);
                 }
                 Err(failure) => {
                     for (_, answer) in answers.iter_mut().filter(|(_, answer)| answer.is_ok()) {
-                        *answer = Err(CommitError::ReadOnly(failure.clone()));
+                        *answer = Err(failure.clone());
                     }
                 }
             }
@@ -282,29 +280,47 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, rows: &[Row], dropped: &[Revision]) -> Result<(), String> {
-        self.backend.append(rows, dropped, self.floor).map_err(|error| {
-            // What the disk holds is unknown now: nothing may be acknowledged, nothing more written.
-            let failure = format!("the store failed and takes no more writes: {error}");
-            self.failure = Some(failure.clone());
-            failure
-        })
+    /// Appends rows, and drops old ones. Where there is no space everything is as it was before.
+    fn append(&mut self, rows: &[Row], superseded: Vec<Superseded>) -> Result<(), CommitError> {
+        let (floor, added) = (self.floor, superseded.len());
+        self.superseded_bytes += superseded.iter().map(|row| row.bytes).sum::<usize>();
+        self.superseded.extend(superseded);
+        let dropped = self.droppable(rows.len() * 2 + DROPPED_EXTRA_MAX);
+        if rows.is_empty() && dropped.is_empty() {
+            return Ok(());
+        }
+        let revisions: Vec<Revision> = dropped.iter().map(|row| row.revision).collect();
+        let why = match self.backend.append(rows, &revisions, self.floor) {
+            Ok(()) => return Ok(()),
+            Err(AppendError::Full(why)) => why,
+            Err(AppendError::Broken(why)) => {
+                // What the disk holds is unknown now: nothing may be acknowledged, nothing more written.
+                let failure = format!("the store failed and takes no more writes: {why}");
+                tracing::error!("{failure}");
+                return Err(CommitError::ReadOnly(self.failure.get_or_init(|| failure).clone()));
+            }
+        };
+        self.floor = floor;
+        self.superseded_bytes += dropped.iter().map(|row| row.bytes).sum::<usize>();
+        dropped.into_iter().rev().for_each(|row| self.superseded.push_front(row));
+        for row in self.superseded.drain(self.superseded.len().saturating_sub(added)..) {
+            self.superseded_bytes -= row.bytes;
+        }
+        // Nobody has seen the revisions of the batch.
+        self.last = rows.first().map_or(self.last, |row| Revision(row.revision.0 - 1));
+        Err(CommitError::Refused(format!("the store has no space left for writes: {why}")))
     }
 
     /// Drops rows that have become too old while nothing was written.
     fn forget(&mut self) {
-        if self.failure.is_some() {
-            return;
-        }
-        let dropped = self.droppable(DROPPED_EXTRA_MAX);
-        if !dropped.is_empty() {
-            // A failure is kept for the next write.
-            let _ = self.append(&[], &dropped);
+        if self.failure.get().is_none() {
+            // A failure is kept for the next write; what found no space is dropped later.
+            let _ = self.append(&[], Vec::new());
         }
     }
 
     /// The oldest superseded rows beyond the history that is kept, `count_max` at most.
-    fn droppable(&mut self, count_max: usize) -> Vec<Revision> {
+    fn droppable(&mut self, count_max: usize) -> Vec<Superseded> {
         let mut dropped = Vec::new();
         let young = now_seconds().saturating_sub(self.history.age_max.as_secs());
         while dropped.len() < count_max
@@ -316,7 +332,7 @@ impl Writer {
             self.superseded.pop_front();
             self.superseded_bytes -= row.bytes;
             self.floor = self.floor.max(row.by);
-            dropped.push(row.revision);
+            dropped.push(row);
         }
         dropped
     }
@@ -325,11 +341,13 @@ impl Writer {
     fn expire(&mut self) {
         let now = now_seconds();
         let mut batch = Batch::default();
+        let mut due = Vec::new();
         while batch.rows.len() < BATCH_MAX
-            && let Some((_, place, key, revision)) =
-                self.expiring.first().filter(|(at, ..)| *at <= now).cloned()
+            && let Some(first) = self.expiring.first().filter(|(at, ..)| *at <= now).cloned()
         {
             self.expiring.pop_first();
+            due.push(first.clone());
+            let (_, place, key, revision) = first;
             let collection = CollectionId(place as u32);
             let expected = Expected::At(revision);
             self.add(
@@ -338,7 +356,12 @@ impl Writer {
                 None,
             );
         }
+        let (last, has_rows) = (self.last, !batch.rows.is_empty());
         self.commit(batch);
+        if has_rows && self.last < last {
+            // There was no space; their time comes again.
+            self.expiring.extend(due);
+        }
     }
 }
 

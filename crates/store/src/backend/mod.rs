@@ -38,6 +38,29 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Why a batch was not appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppendError {
+    /// There is no space for it. The log is as it was before, and smaller batches or later ones may fit.
+    Full(String),
+    /// What the log holds is unknown.
+    Broken(String),
+}
+
+impl From<Error> for AppendError {
+    fn from(error: Error) -> AppendError {
+        AppendError::Broken(error.0)
+    }
+}
+
+impl From<AppendError> for Error {
+    fn from(error: AppendError) -> Error {
+        match error {
+            AppendError::Full(why) | AppendError::Broken(why) => Error(why),
+        }
+    }
+}
+
 /// A durable log of writes.
 pub trait Backend: Send {
     /// Hands over every row in the order of revisions.
@@ -45,7 +68,7 @@ pub trait Backend: Send {
 
     /// Appends a batch and drops rows that nobody needs any more, in one step that either holds whole or not at
     /// all. When it returns, the batch survives any crash. Either may be empty.
-    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), Error>;
+    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), AppendError>;
 
     fn close(&mut self) -> Result<(), Error>;
 }

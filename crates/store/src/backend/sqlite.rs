@@ -3,7 +3,7 @@
 //! One process at a time writes, and holds the lock on a file beside the database for as long. Others may read what
 //! the database holds at a moment, which is how snapshots are taken of a running server.
 
-use super::{Backend, Error, Found, Row};
+use super::{AppendError, Backend, Error, Found, Row};
 use crate::object::Revision;
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, params};
@@ -227,8 +227,12 @@ impl Backend for Sqlite {
         self.read(each).map_err(|error| failed(&error))
     }
 
-    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), Error> {
-        self.write(rows, dropped, floor).map_err(|error| failed(&error))
+    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), AppendError> {
+        self.write(rows, dropped, floor).map_err(|error| match error.sqlite_error_code() {
+            // SQLite has taken the whole transaction back; of a failed sync it says otherwise.
+            Some(rusqlite::ErrorCode::DiskFull) => AppendError::Full(error.to_string()),
+            _ => AppendError::Broken(error.to_string()),
+        })
     }
 
     fn close(&mut self) -> Result<(), Error> {

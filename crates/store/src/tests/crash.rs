@@ -2,6 +2,7 @@
 //! is found, in order and whole.
 
 use super::*;
+use pintle_testkit::Random;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -191,13 +192,14 @@ fn number_of(object: &Object) -> u64 {
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut last, mut resume, mut seed, mut acknowledged) = (BTreeMap::new(), Revision(1), 7, 0);
+    let (mut last, mut resume, mut acknowledged) = (BTreeMap::new(), Revision(1), 0);
+    let mut random = Random::new(7);
     let deadline = Instant::now() + Duration::from_secs(20);
     for cycle in 0..CYCLES {
         let first = cycle * LIFE;
         let kill = match cycle % 3 {
-            0 => Kill::After(Duration::from_millis(random(&mut seed) % 120)),
-            _ => Kill::Acknowledged(random(&mut seed) as usize % 300),
+            0 => Kill::After(Duration::from_millis(random.below(120))),
+            _ => Kill::Acknowledged(random.below(300) as usize),
         };
         let acks = acks(writer(dir.path(), first, 100, None), &kill);
         acknowledged += acks.len();
@@ -219,6 +221,28 @@ async fn a_full_disk_refuses_writes_and_keeps_what_was_acknowledged() {
     check(dir.path(), 0, Revision(1), &mut BTreeMap::new(), &acks).await;
 }
 
+/// A disk that takes no more syncs, as far as the system calls go: what was acknowledged before is there, and after
+/// the first failure nothing is.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_failed_sync_is_the_end_of_writing() {
+    let works = Command::new("strace").args(["-o", "/dev/null", "true"]).status();
+    if !works.is_ok_and(|status| status.success()) {
+        eprintln!("there is no strace on this machine: failing syncs are not tested");
+        return;
+    }
+    for first in [3, 10, 40] {
+        let dir = tempfile::tempdir().unwrap();
+        let fail = format!(
+            "set -- strace -f -qq -o /dev/null -e trace=fsync,fdatasync \
+             -e inject=fsync,fdatasync:error=EIO:when={first}+ \"$@\""
+        );
+        let acks = acks(writer(dir.path(), 0, 100, Some(&fail)), &Kill::Never);
+        assert!(acks.len() < 64 * first, "{} writes were acknowledged without a sync", acks.len());
+        check(dir.path(), 0, Revision(1), &mut BTreeMap::new(), &acks).await;
+    }
+}
+
 #[tokio::test]
 async fn a_damaged_end_of_the_log_costs_only_what_stands_behind_the_damage() {
     let dir = tempfile::tempdir().unwrap();
@@ -235,10 +259,10 @@ async fn a_damaged_end_of_the_log_costs_only_what_stands_behind_the_damage() {
     }
     let wal = std::fs::read(dir.path().join("store.db-wal")).unwrap();
     let database = std::fs::read(dir.path().join("store.db")).unwrap();
-    let mut seed = 11;
+    let mut random = Random::new(11);
     for round in 0..60 {
         let mut damaged = wal.clone();
-        let place = random(&mut seed) as usize % damaged.len();
+        let place = random.below(damaged.len() as u64) as usize;
         match round % 2 {
             0 => damaged.truncate(place),
             _ => damaged[place] ^= 1 << (place % 8),
@@ -255,10 +279,4 @@ async fn a_damaged_end_of_the_log_costs_only_what_stands_behind_the_damage() {
         assert_eq!(states.get(&store.revision()), Some(&found), "damaged at {place} of {}", wal.len());
         store.close().await;
     }
-}
-
-/// A small generator of numbers, the same in every run.
-fn random(seed: &mut u64) -> u64 {
-    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    *seed >> 33
 }

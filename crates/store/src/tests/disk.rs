@@ -1,7 +1,10 @@
 //! Disks that fail.
 
 use super::*;
-use crate::backend::{Error, Found, Row};
+use crate::backend::{AppendError, Error, Found, Row};
+use pintle_testkit::Random;
+use std::collections::BTreeMap;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A backend whose disk fails when told to.
@@ -15,9 +18,9 @@ impl Backend for Failing {
         self.inner.load(each)
     }
 
-    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), Error> {
+    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), AppendError> {
         if self.fails.load(Ordering::SeqCst) {
-            return Err(Error(String::from("no space left on device")));
+            return Err(AppendError::Broken(String::from("the sync failed")));
         }
         self.inner.append(rows, dropped, floor)
     }
@@ -45,6 +48,143 @@ async fn after_a_failed_write_nothing_is_written_and_everything_can_be_read() {
         Err(CommitError::ReadOnly(_))
     ));
     assert_eq!(names(&store.snapshot(things)), ["a"]);
+    // Health tells of it: only a restart finds out what the disk holds.
+    assert!(store.check(Duration::from_secs(1)).await.unwrap_err().contains("takes no more writes"));
+}
+
+/// A backend whose disk is full at times, as a seed says.
+struct Filling {
+    inner: Sqlite,
+    random: Random,
+}
+
+impl Backend for Filling {
+    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error> {
+        self.inner.load(each)
+    }
+
+    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), AppendError> {
+        if self.random.below(3) == 0 {
+            return Err(AppendError::Full(String::from("database or disk is full")));
+        }
+        self.inner.append(rows, dropped, floor)
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        self.inner.close()
+    }
+}
+
+/// Writes for which there is no space never happened: those after them go on from the state before, on disk too, also
+/// where old rows are dropped at the same time.
+#[tokio::test]
+async fn a_full_disk_takes_writes_again_when_there_is_space() {
+    for seed in 0..30 {
+        let mut random = Random::new(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let inner = Sqlite::open(&dir.path().join("store.db")).unwrap();
+        let history = History { rows_max: random.below(40) as usize, ..History::default() };
+        let options = Options { history, ..Options::default() };
+        let (store, things) = open_with(Box::new(Filling { inner, random: Random::new(seed) }), options);
+        let (mut state, mut refused, mut last) = (BTreeMap::new(), 0, Revision(1));
+        for number in 0..150 {
+            let name = random.below(6).to_string();
+            let held = state.get(&name).map(|(_, at)| *at);
+            let write = match held {
+                Some(at) if random.below(4) == 0 => delete(things, &name, at),
+                held => put(things, &name, &number.to_string(), held.map_or(Expected::Absent, Expected::At)),
+            };
+            let is_deletion = matches!(write.change, Change::Delete);
+            match store.commit(write).await {
+                Ok(object) => {
+                    last = Revision(last.0 + 1);
+                    assert_eq!(object.modified, last);
+                    match is_deletion {
+                        true => drop(state.remove(&name)),
+                        false => drop(state.insert(name, (number.to_string(), last))),
+                    }
+                }
+                Err(CommitError::Refused(why)) => {
+                    assert!(why.contains("no space left"), "{why}");
+                    refused += 1;
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert!(refused > 10 && store.check(Duration::from_secs(1)).await.is_ok());
+        assert_eq!(held(&store, things), state, "seed {seed}");
+        store.close().await;
+        let (store, things) = open(dir.path());
+        assert_eq!((held(&store, things), store.revision()), (state, last), "seed {seed}");
+        store.close().await;
+    }
+}
+
+fn held(store: &Store, things: CollectionId) -> BTreeMap<String, (String, Revision)> {
+    let text = |object: &Object| String::from_utf8(object.value.to_vec()).unwrap();
+    let snapshot = store.snapshot(things);
+    let objects = snapshot.range("", None);
+    objects.map(|object| (object.digest.name.to_string(), (text(object), object.modified))).collect()
+}
+
+/// Tells the test binary that it runs where a small disk of its own is mounted.
+const SMALL_DISK: &str = "STORE_SMALL_DISK";
+
+/// The process of the test below.
+#[tokio::test]
+async fn fills_a_small_disk() {
+    let Ok(dir) = std::env::var(SMALL_DISK) else { return };
+    let dir = Path::new(&dir);
+    let ballast = dir.join("ballast");
+    std::fs::write(&ballast, vec![1; 1 << 20]).unwrap();
+    let (store, things) = open(dir);
+    let mut acknowledged = Vec::new();
+    let value = "x".repeat(10_000);
+    let mut is_full = false;
+    for number in 0..400_u32 {
+        let name = format!("{number:03}");
+        match store.commit(put(things, &name, &value, Expected::Absent)).await {
+            Ok(_) => acknowledged.push(name),
+            Err(CommitError::Refused(why)) => {
+                assert!(!is_full && why.contains("no space left"), "{why}");
+                is_full = true;
+                assert_eq!(names(&store.snapshot(things)), acknowledged);
+                std::fs::remove_file(&ballast).unwrap();
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+        if is_full && number.is_multiple_of(50) {
+            break;
+        }
+    }
+    assert!(is_full);
+    store.close().await;
+    let (store, things) = open(dir);
+    assert_eq!(names(&store.snapshot(things)), acknowledged);
+    store.close().await;
+    println!("{SMALL_DISK} done");
+}
+
+/// A disk that is really full, where a process may mount one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_was_full_is_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mount = r#"mount -t tmpfs -o size=3m none "$0" && echo mounted && exec "$@""#;
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", mount])
+        .arg(dir.path())
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "tests::disk::fills_a_small_disk", "--nocapture"])
+        .env(SMALL_DISK, dir.path())
+        .output();
+    let said = output.map(|output| {
+        [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat()
+    });
+    match said {
+        Ok(said) if said.contains("mounted") => assert!(said.contains("STORE_SMALL_DISK done"), "{said}"),
+        _ => eprintln!("no disk can be mounted here: a full one is not tested"),
+    }
 }
 
 /// A disk that took a batch and then said that it did not, or took it not: what was acknowledged is there after a
@@ -99,8 +239,8 @@ impl Backend for Unsure {
         self.inner.load(each)
     }
 
-    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), Error> {
-        let failed = || Error(String::from("the sync failed"));
+    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), AppendError> {
+        let failed = || AppendError::Broken(String::from("the sync failed"));
         if self.left > 0 || self.takes {
             self.inner.append(rows, dropped, floor)?;
         }
@@ -173,4 +313,50 @@ fn files_are_for_the_owner_only() {
         let mode = std::fs::metadata(dir.path().join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
+}
+
+/// A crash in the middle of a checkpoint: some pages of the log stand in the database, one of them by half. The log is
+/// still there, and says what holds.
+#[tokio::test]
+async fn a_torn_checkpoint_is_made_up_for_by_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, things) = open(dir.path());
+    let mut random = Random::new(5);
+    for number in 0..400 {
+        let name = random.below(40).to_string();
+        let found = store.get(things, &key(&name)).map(|object| object.modified);
+        let value = format!("{number} {}", "x".repeat(random.below(3_000) as usize));
+        store.commit(put(things, &name, &value, found.map_or(Expected::Absent, Expected::At))).await.unwrap();
+    }
+    let expected = held(&store, things);
+    let wal = std::fs::read(dir.path().join("store.db-wal")).unwrap();
+    let database = std::fs::read(dir.path().join("store.db")).unwrap();
+    let pages = pages(&wal);
+    assert!(pages.len() > 50, "{} pages", pages.len());
+    for round in 0..30 {
+        let mut torn = database.clone();
+        for (place, page) in &pages {
+            if random.below(3) == 0 {
+                continue;
+            }
+            let end = place + page.len();
+            torn.resize(torn.len().max(end), 0);
+            let len = if random.below(10) == 0 { page.len() / 2 } else { page.len() };
+            torn[*place..place + len].copy_from_slice(&page[..len]);
+        }
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::write(copy.path().join("store.db"), &torn).unwrap();
+        std::fs::write(copy.path().join("store.db-wal"), &wal).unwrap();
+        let (store, things) = open(copy.path());
+        assert_eq!(held(&store, things), expected, "round {round}");
+        store.close().await;
+    }
+}
+
+/// The pages of a write-ahead log with their places in the database, the last of each.
+fn pages(wal: &[u8]) -> BTreeMap<usize, &[u8]> {
+    let number = |place: usize| u32::from_be_bytes(wal[place..place + 4].try_into().unwrap()) as usize;
+    let size = number(8);
+    let frames = (32..).step_by(24 + size).take_while(|frame| frame + 24 + size <= wal.len());
+    frames.map(|frame| ((number(frame) - 1) * size, &wal[frame + 24..frame + 24 + size])).collect()
 }

@@ -9,7 +9,7 @@ pub(crate) mod place;
 mod watches;
 
 use crate::backend::sqlite::Sqlite;
-use crate::backend::{Backend, Error, Found, Row};
+use crate::backend::{AppendError, Backend, Error, Found, Row};
 use crate::*;
 use bytes::Bytes;
 use pintle_object::Text;
@@ -115,7 +115,7 @@ impl Backend for Memory {
         Ok(held.1)
     }
 
-    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), Error> {
+    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), AppendError> {
         let mut held = self.0.lock().unwrap();
         held.0.extend_from_slice(rows);
         held.0.retain(|row| !dropped.contains(&row.revision));

@@ -46,7 +46,7 @@ impl Sink {
 
     pub async fn write(&mut self, rows: Vec<Row>) -> Result<(), Error> {
         match &mut self.kind {
-            Kind::Embedded(Some(sqlite)) => sqlite.append(&rows, &[], Revision(0)),
+            Kind::Embedded(Some(sqlite)) => Ok(sqlite.append(&rows, &[], Revision(0))?),
             Kind::Embedded(None) => Err(Error(String::from("the copy is finished"))),
             Kind::Etcd(import) => import.write(rows).await,
             Kind::File(writer) => rows.iter().try_for_each(|row| writer.add(row)),
