@@ -1,8 +1,10 @@
 //! Load on a server over HTTP/2 and TLS: what is asked for, how it is sent, measured and shown.
 
 pub mod client;
+pub mod follow;
 pub mod measure;
 pub mod options;
+pub mod progress;
 pub mod report;
 pub mod start;
 pub mod watches;

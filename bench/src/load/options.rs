@@ -6,7 +6,7 @@ use std::time::Duration;
 pub const HELP: &str = "\
 usage: pintle-bench [WORK...] --server URL [options]
 
-Work, all but start and watch when none is named:
+Work, all down to list-paged when none is named:
   create          ConfigMaps, 100 in flight
   update          whole ConfigMaps, 100 in flight
   apply           server-side apply of ConfigMaps, 100 in flight
@@ -14,7 +14,10 @@ Work, all but start and watch when none is named:
   list-json       3,000 ConfigMaps, 4 connections
   list-protobuf   the same in protobuf
   list-paged      the same in pages of 500
-  watch           --watchers watch ConfigMaps while they are updated; every event is checked for order and loss
+  watch           --watchers watch all ConfigMaps while they are updated; every watcher is checked to be told of
+                  every update, in order and once; rate and latency are those of deliveries
+  watch-namespace the same with each watcher in one of 100 namespaces
+  watch-node      each watches the pods of a node of its own, as kubelets do, while status is written
   start           starts of --binary on an empty directory and again on the same one
 
 Options:
@@ -23,7 +26,8 @@ Options:
   --pid PID          the server's process, on this host: its CPU time and memory are shown
   --than URL         a second server to compare with; --than-token and --than-pid go with it
   --seconds N        length of each work (default 5)
-  --watchers N       watches at a time (default 1000)
+  --watchers N       watches at a time, up to 10000 (default 1000); 0 shows what the updates alone cost
+  --per-connection N watches that share a connection (default 50)
   --updates N        updates a second under the watches (default 1000)
   --binary FILE      the server to start
   --json FILE        writes the figures there too
@@ -43,6 +47,7 @@ pub struct Options {
     pub targets: Vec<Target>,
     pub length: Duration,
     pub watchers: usize,
+    pub per_connection: usize,
     pub updates: u64,
     pub binary: Option<PathBuf>,
     pub json: Option<PathBuf>,
@@ -51,6 +56,9 @@ pub struct Options {
 pub const BY_DEFAULT: [&str; 7] =
     ["create", "update", "apply", "get", "list-json", "list-protobuf", "list-paged"];
 
+/// Work that is done when it is asked for by name.
+const BY_NAME: [&str; 4] = ["watch", "watch-namespace", "watch-node", "start"];
+
 pub fn read(args: impl Iterator<Item = String>) -> Result<Options, String> {
     let (mut first, mut second) = (Target::default(), Target::default());
     let mut options = Options {
@@ -58,6 +66,7 @@ pub fn read(args: impl Iterator<Item = String>) -> Result<Options, String> {
         targets: Vec::new(),
         length: Duration::from_secs(5),
         watchers: 1000,
+        per_connection: 50,
         updates: 1000,
         binary: None,
         json: None,
@@ -84,14 +93,15 @@ pub fn read(args: impl Iterator<Item = String>) -> Result<Options, String> {
             "than-token" => second.token = value,
             "than-pid" => second.pid = Some(u32::try_from(number()?).map_err(|_| "--than-pid is too large")?),
             "seconds" => options.length = Duration::from_secs(number()?.max(1)),
-            "watchers" => options.watchers = usize::try_from(number()?).unwrap_or(1).max(1),
+            "watchers" => options.watchers = usize::try_from(number()?).unwrap_or(1),
+            "per-connection" => options.per_connection = usize::try_from(number()?).unwrap_or(1).max(1),
             "updates" => options.updates = number()?.max(1),
             "binary" => options.binary = Some(value.into()),
             "json" => options.json = Some(value.into()),
             _ => return Err(format!("--{name} is not known\n\n{HELP}")),
         }
     }
-    let known = |work: &String| BY_DEFAULT.contains(&work.as_str()) || work == "watch" || work == "start";
+    let known = |work: &String| BY_DEFAULT.contains(&work.as_str()) || BY_NAME.contains(&work.as_str());
     if let Some(unknown) = options.work.iter().find(|work| !known(work)) {
         return Err(format!("{unknown:?} is no work\n\n{HELP}"));
     }

@@ -1,130 +1,292 @@
-//! Watches under updates: every watcher must see every update, in order.
+//! Watches under updates: every watcher must be told of every update that it asked for, in order, none twice.
 
 use super::client::{Ask, Client};
+use super::follow::{self, Follower, Sent};
 use super::measure::{Figures, Spent};
 use super::options::{Options, Target};
-use super::work::{JSON, config_map, fill, name};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use super::progress::Progress;
+use super::work::{JSON, post};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Watches that share a connection.
-const PER_CONNECTION: usize = 50;
-const OBJECTS: u64 = 100;
+/// What is updated, one after the other, over and over.
+const OBJECTS: u64 = 1_000;
+/// Namespaces that objects and watchers are spread over.
+const NAMESPACES: u64 = 100;
+/// Updates that are under way at most.
+const WRITERS: usize = 40;
+const WRITERS_PER_CONNECTION: usize = 10;
 /// How long deliveries may lag behind the last update.
-const LAG_MAX: Duration = Duration::from_secs(30);
+const LAG_MAX: Duration = Duration::from_secs(60);
 
-pub async fn run(options: &Options, target: &Target, all: &str) -> Result<Figures, String> {
-    fill(target, all, OBJECTS).await?;
-    let expected = options.updates * options.length.as_secs();
-    let delivered = Arc::new(AtomicU64::new(0));
-    let bytes = Arc::new(AtomicU64::new(0));
-    let mut watchers = tokio::task::JoinSet::new();
-    let path = format!("{all}?watch=true&resourceVersion={}", version(target, all).await?);
+/// What each watcher asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All ConfigMaps.
+    Everything,
+    /// The ConfigMaps of one namespace of many.
+    Namespace,
+    /// The pods of a node of its own, as kubelets do; there is a pod on every node.
+    Node,
+}
+
+/// Where the objects are, and who watches them.
+struct Field {
+    scope: Scope,
+    /// Begins the names of namespaces and nodes.
+    name: String,
+    watchers: u64,
+}
+
+impl Scope {
+    pub fn of(work: &str) -> Option<Scope> {
+        match work {
+            "watch" => Some(Scope::Everything),
+            "watch-namespace" => Some(Scope::Namespace),
+            "watch-node" => Some(Scope::Node),
+            _ => None,
+        }
+    }
+}
+
+pub async fn run(options: &Options, target: &Target, scope: Scope, name: &str) -> Result<Figures, String> {
+    let field = Arc::new(Field { scope, name: name.into(), watchers: options.watchers as u64 });
+    field.make(target).await?;
+    let figures = measure(options, target, &field).await;
+    field.remove(target).await?;
+    figures
+}
+
+async fn measure(options: &Options, target: &Target, field: &Arc<Field>) -> Result<Figures, String> {
+    let updates = options.updates * options.length.as_secs();
+    let version = version(target, field).await?;
+    let expected: Vec<u64> = (0..field.watchers).map(|watcher| field.expected(watcher, updates)).collect();
+    let deliveries: u64 = expected.iter().sum();
+    let sent = Arc::new(Sent::new(&field.name, updates));
+    let progress = Arc::new(Progress::new("deliveries", deliveries));
+    let mut followers = tokio::task::JoinSet::new();
     let mut client = Client::connect(target).await?;
-    for n in 0..options.watchers {
-        if n % PER_CONNECTION == 0 {
+    for (watcher, expected) in expected.into_iter().enumerate() {
+        if watcher % options.per_connection == 0 {
             client = Client::connect(target).await?;
         }
-        let body = client.open(&Ask::get(path.as_str(), JSON)).await?.into_body();
-        watchers.spawn(follow(body, expected, delivered.clone(), bytes.clone()));
+        let path = format!("{}watch=true&resourceVersion={version}", field.watched(watcher as u64));
+        let body = client.open(&Ask::get(path, JSON)).await?.into_body();
+        let is_timed = follow::is_timed(watcher);
+        let follower = Follower { expected, sent: sent.clone(), progress: progress.clone(), is_timed };
+        followers.spawn(follower.run(body));
     }
     let spent = Spent::begin(target);
     let begin = Instant::now();
-    update(options, target, all, expected).await?;
-    let mut latencies = Vec::new();
-    let all_seen = async {
-        while let Some(done) = watchers.join_next().await {
-            done.map_err(|error| error.to_string())??;
-            latencies.push(u32::try_from(begin.elapsed().as_micros()).unwrap_or(u32::MAX));
+    update(options.updates as f64, target, field, &sent).await?;
+    let updated = begin.elapsed();
+    let mut figures = Figures::default();
+    let all_told = async {
+        while let Some(done) = followers.join_next().await {
+            let told = done.map_err(|error| error.to_string())??;
+            figures.requests += told.events;
+            figures.bytes += told.bytes;
+            figures.latencies.extend(told.latencies);
         }
         Ok::<_, String>(())
     };
-    tokio::time::timeout(LAG_MAX, all_seen).await.map_err(|_| "watches lag behind or lost events")??;
-    let mut figures = Figures {
-        seconds: begin.elapsed().as_secs_f64(),
-        requests: delivered.load(Ordering::Relaxed),
-        bytes: bytes.load(Ordering::Relaxed),
-        note: format!("(deliveries of {expected} updates to {} watchers)", options.watchers),
-        ..Figures::default()
-    };
+    let result = tokio::time::timeout(LAG_MAX, all_told).await;
+    result.map_err(|_| format!("{} of {deliveries} deliveries came", progress.done()))??;
+    figures.seconds = begin.elapsed().as_secs_f64();
+    figures.latencies.sort_unstable();
     spent.end(&mut figures);
+    let rate = updates as f64 / updated.as_secs_f64();
+    figures.note = format!("({} watchers, {rate:.0} updates/s, all told in order)", field.watchers);
     Ok(figures)
 }
 
-async fn version(target: &Target, all: &str) -> Result<String, String> {
-    let body = Client::connect(target).await?.fetch(&Ask::get(format!("{all}?limit=1"), JSON)).await?;
+impl Field {
+    /// The namespaces, then the objects.
+    async fn make(&self, target: &Target) -> Result<(), String> {
+        let mut client = Client::connect(target).await?;
+        for n in 0..self.namespaces() {
+            let namespace = self.namespace(n);
+            let body = named("Namespace", &namespace);
+            client.fetch(&post("/api/v1/namespaces", body)).await?;
+            if self.scope == Scope::Node {
+                let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
+                // Where controllers run they have made it already.
+                client.drain(&post(&path, named("ServiceAccount", "default"))).await?;
+            }
+        }
+        let mut workers = tokio::task::JoinSet::new();
+        let asks: Vec<Ask> = (0..self.objects()).map(|n| self.create(n)).collect();
+        for asks in asks.chunks(asks.len().div_ceil(WRITERS).max(1)) {
+            let (asks, mut client) = (asks.to_vec(), Client::connect(target).await?);
+            workers.spawn(async move {
+                for ask in asks {
+                    client.fetch(&ask).await?;
+                }
+                Ok::<_, String>(())
+            });
+        }
+        finish(workers).await
+    }
+
+    async fn remove(&self, target: &Target) -> Result<(), String> {
+        let mut client = Client::connect(target).await?;
+        for n in 0..self.namespaces() {
+            for path in [
+                format!("{}?gracePeriodSeconds=0", self.collection(n)),
+                format!("/api/v1/namespaces/{}", self.namespace(n)),
+            ] {
+                client.fetch(&Ask { method: "DELETE", path, ..Ask::default() }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn namespaces(&self) -> u64 {
+        if self.scope == Scope::Namespace { NAMESPACES } else { 1 }
+    }
+
+    fn objects(&self) -> u64 {
+        if self.scope == Scope::Node { self.watchers.max(1) } else { OBJECTS }
+    }
+
+    fn namespace(&self, n: u64) -> String {
+        format!("{}-{}", self.name, n % self.namespaces())
+    }
+
+    /// Where object number n is.
+    fn collection(&self, n: u64) -> String {
+        let plural = if self.scope == Scope::Node { "pods" } else { "configmaps" };
+        format!("/api/v1/namespaces/{}/{plural}", self.namespace(n))
+    }
+
+    fn watched(&self, watcher: u64) -> String {
+        match self.scope {
+            Scope::Everything => String::from("/api/v1/configmaps?"),
+            Scope::Namespace => format!("{}?", self.collection(watcher)),
+            Scope::Node => {
+                format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{}-{watcher}&", self.name)
+            }
+        }
+    }
+
+    /// How many of so many updates, which go to the objects by turns, a watcher is told of.
+    fn expected(&self, watcher: u64, updates: u64) -> u64 {
+        let parts = match self.scope {
+            Scope::Everything => return updates,
+            Scope::Namespace => NAMESPACES,
+            Scope::Node => self.objects(),
+        };
+        let part = watcher % parts;
+        updates / parts + u64::from(part < updates % parts)
+    }
+
+    fn create(&self, n: u64) -> Ask {
+        let body = match self.scope {
+            Scope::Node => format!(
+                r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"o-{n}"}},"spec":{{"nodeName":"{}-{n}","containers":[{{"name":"c","image":"i"}}]}}}}"#,
+                self.name
+            ),
+            Scope::Everything | Scope::Namespace => config_map(n, "new"),
+        };
+        post(&self.collection(n), body)
+    }
+
+    /// Update number `update`, which can be told from all others by `mark`.
+    fn update(&self, update: u64, mark: &str) -> Ask {
+        let n = update % self.objects();
+        let path = format!("{}/o-{n}", self.collection(n));
+        match self.scope {
+            Scope::Node => Ask {
+                method: "PATCH",
+                path: path + "/status",
+                content_type: "application/merge-patch+json",
+                body: format!(r#"{{"status":{{"message":"{mark}"}}}}"#).into(),
+                ..Ask::default()
+            },
+            Scope::Everything | Scope::Namespace => Ask {
+                method: "PUT",
+                path,
+                content_type: JSON,
+                body: config_map(n, mark).into(),
+                ..Ask::default()
+            },
+        }
+    }
+}
+
+fn named(kind: &str, name: &str) -> String {
+    format!(r#"{{"apiVersion":"v1","kind":"{kind}","metadata":{{"name":"{name}"}}}}"#)
+}
+
+/// A ConfigMap of about 300 bytes.
+fn config_map(n: u64, mark: &str) -> String {
+    let padding = "x".repeat(160);
+    format!(
+        r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"o-{n}","labels":{{"app":"bench"}}}},"data":{{"mark":"{mark}","padding":"{padding}"}}}}"#
+    )
+}
+
+async fn version(target: &Target, field: &Field) -> Result<String, String> {
+    let ask = Ask::get(format!("{}?limit=1", field.collection(0)), JSON);
+    let body = Client::connect(target).await?.fetch(&ask).await?;
     let list = pintle_object::json::parse(&body).map_err(|error| error.message.to_string())?;
     Ok(list.str_at(&["metadata", "resourceVersion"]).to_string())
 }
 
 /// Updates at the wanted rate, as evenly as the server lets us.
-async fn update(options: &Options, target: &Target, all: &str, count: u64) -> Result<(), String> {
+async fn update(rate: f64, target: &Target, field: &Arc<Field>, sent: &Arc<Sent>) -> Result<(), String> {
     let begin = Instant::now();
     let mut workers = tokio::task::JoinSet::new();
-    let shared = Arc::new(AtomicU64::new(0));
-    for _ in 0..20 {
-        let (all, next, rate) = (all.to_string(), shared.clone(), options.updates as f64);
-        let mut client = Client::connect(target).await?;
+    let next = Arc::new(AtomicU64::new(0));
+    let mut connection = Client::connect(target).await?;
+    for worker in 0..WRITERS {
+        if worker % WRITERS_PER_CONNECTION == 0 {
+            connection = Client::connect(target).await?;
+        }
+        let (field, sent, next, mut client) = (field.clone(), sent.clone(), next.clone(), connection.clone());
         workers.spawn(async move {
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
-                if n >= count {
+                if n >= sent.count() {
                     return Ok::<_, String>(());
                 }
                 tokio::time::sleep_until((begin + Duration::from_secs_f64(n as f64 / rate)).into()).await;
-                let path = format!("{all}/{}", name(n % OBJECTS));
-                let body = config_map(n % OBJECTS, &n.to_string()).into();
-                client
-                    .fetch(&Ask { method: "PUT", path, content_type: JSON, body, ..Ask::default() })
-                    .await?;
+                client.fetch(&field.update(n, &sent.mark(n))).await?;
             }
         });
     }
+    finish(workers).await
+}
+
+async fn finish(mut workers: tokio::task::JoinSet<Result<(), String>>) -> Result<(), String> {
     while let Some(done) = workers.join_next().await {
         done.map_err(|error| error.to_string())??;
     }
     Ok(())
 }
 
-/// Reads a watch until it has told of all updates; their versions must rise.
-async fn follow(
-    mut body: Incoming,
-    expected: u64,
-    delivered: Arc<AtomicU64>,
-    bytes: Arc<AtomicU64>,
-) -> Result<(), String> {
-    let (mut seen, mut last) = (0, 0);
-    let mut rest: Vec<u8> = Vec::new();
-    while seen < expected {
-        let frame = body.frame().await.ok_or("a watch ended early")?.map_err(|error| error.to_string())?;
-        let Some(data) = frame.data_ref() else { continue };
-        bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
-        rest.extend_from_slice(data);
-        let mut begin = 0;
-        while let Some(len) = rest.iter().skip(begin).position(|byte| *byte == b'\n') {
-            let version = event_version(rest.get(begin..begin + len).unwrap_or_default())?;
-            if version <= last {
-                return Err(format!("a watch told of version {version} after {last}"));
-            }
-            last = version;
-            seen += 1;
-            delivered.fetch_add(1, Ordering::Relaxed);
-            begin += len + 1;
-        }
-        rest.drain(..begin);
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The version in a line, found without reading the whole object.
-fn event_version(line: &[u8]) -> Result<u64, String> {
-    const KEY: &[u8] = b"\"resourceVersion\":\"";
-    let place = line.windows(KEY.len()).position(|window| window == KEY).map(|place| place + KEY.len());
-    let digits = place.and_then(|place| line.get(place..)).unwrap_or_default();
-    let digits: String =
-        digits.iter().take_while(|byte| byte.is_ascii_digit()).map(|b| char::from(*b)).collect();
-    digits.parse().map_err(|_| format!("an event without a version: {}", String::from_utf8_lossy(line)))
+    #[test]
+    fn all_updates_are_expected_by_somebody() {
+        for (scope, watchers, updates) in
+            [(Scope::Node, 7, 1000), (Scope::Node, 50, 49), (Scope::Namespace, 100, 1234)]
+        {
+            let field = Field { scope, name: String::from("b"), watchers };
+            let mut expected = vec![0; watchers as usize];
+            for update in 0..updates {
+                let object = update % field.objects();
+                let watched = |watcher: &u64| match scope {
+                    Scope::Node => object == *watcher,
+                    _ => field.namespace(object) == field.namespace(*watcher),
+                };
+                (0..watchers).filter(watched).for_each(|watcher| expected[watcher as usize] += 1);
+            }
+            let told: Vec<u64> = (0..watchers).map(|watcher| field.expected(watcher, updates)).collect();
+            assert_eq!(told, expected);
+        }
+    }
 }

@@ -4,6 +4,7 @@ use super::client::{Ask, Client};
 use super::measure::{Figures, Shape, hammer};
 use super::options::{Options, Target};
 use super::report::Row;
+use super::watches::Scope;
 use super::{start, watches};
 use bytes::Bytes;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -44,6 +45,9 @@ pub async fn run(options: &Options) -> Result<Vec<Row>, String> {
 async fn one(options: &Options, work: &str, target: &Target) -> Result<Figures, String> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let namespace = format!("bench-{}", since.as_millis());
+    if let Some(scope) = Scope::of(work) {
+        return watches::run(options, target, scope, &namespace).await;
+    }
     let mut client = Client::connect(target).await?;
     let body = format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"{namespace}"}}}}"#);
     client.fetch(&post("/api/v1/namespaces", body)).await?;
@@ -94,7 +98,6 @@ async fn in_namespace(
         "list-json" => list(target, all, "", JSON, length).await,
         "list-protobuf" => list(target, all, "", PROTOBUF, length).await,
         "list-paged" => list(target, all, "?limit=500", JSON, length).await,
-        "watch" => watches::run(options, target, &all).await,
         _ => Err(format!("{work:?} is no work")),
     }
 }

@@ -138,30 +138,29 @@ impl Engine {
         self.api.schema.named(&name).expect("the tables hold the kinds of meta")
     }
 
-    /// The JSON document of an object in a watch event, from shared bytes. An object that cannot be shown makes
-    /// the event an error.
-    pub fn watch_json(&self, served: &Served, kind: &str, object: &Object) -> Bytes {
+    /// Writes the JSON of a watch event, from shared bytes. An object that cannot be shown makes the event an error.
+    pub fn write_watch_json(&self, served: &Served, kind: &str, object: &Object, out: &mut Vec<u8>) {
         let item = match self.json_item(served, object) {
             Ok(item) => item,
             Err(status) => {
                 let mut event = Value::map();
                 event.set(&["object"], status.to_value());
                 event.set(&["type"], "ERROR");
-                return Bytes::from(json::to_string(&event) + "\n");
+                json::write_value(out, &event);
+                out.push(b'\n');
+                return;
             }
         };
-        let mut out = Vec::with_capacity(item.len() + 96);
         out.extend_from_slice(b"{\"type\":\"");
         out.extend_from_slice(kind.as_bytes());
         out.extend_from_slice(b"\",\"object\":");
         if served.custom.is_some() {
             out.extend_from_slice(&item);
         } else {
-            write_json_head(served, &mut out);
+            write_json_head(served, out);
             out.extend_from_slice(item.get(1..).unwrap_or(b"}"));
         }
         out.extend_from_slice(b"}\n");
-        Bytes::from(out)
     }
 }
 

@@ -52,7 +52,7 @@ pub use scale::ScaleSource;
 pub use selection::Selection;
 pub use table::{Include, TableStyle};
 pub use token_request::{TokenGrant, TokenTerms};
-pub use watch::{Heard, Watch};
+pub use watch::{Heard, Told, Watch};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,8 @@ use crate::kinds;
 use crate::options::ListOptions;
 use pintle_object::selector::{FieldSelector, LabelSelector};
 use pintle_object::{Status, Text};
-use pintle_store::{Interest, Object};
+use pintle_store::{Filter, Interest, Object};
+use std::sync::Arc;
 
 #[derive(Clone, Debug)]
 pub struct Selection {
@@ -91,11 +92,35 @@ impl Selection {
             Field::Value(place) if condition.equals => Some((place, condition.value.clone())),
             _ => None,
         });
-        Interest {
+        let mut interest = Interest {
             namespace: (!namespace.is_empty()).then(|| namespace.into()),
             name: self.name().map(Text::from),
             field: by_field,
+            filter: None,
+        };
+        if !self.is_within(&interest) {
+            let (text, own) = (format!("{:?} {:?}", self.labels, self.conditions), self.clone());
+            let fits = move |object: &Object| own.matches(object);
+            interest.filter = Some(Filter { text: text.into(), fits: Arc::new(fits) });
         }
+        interest
+    }
+
+    /// Whether an interest selects nothing that this selection does not.
+    fn is_within(&self, interest: &Interest) -> bool {
+        let is_routed = |condition: &Condition| {
+            let value = Some(&condition.value);
+            condition.equals
+                && match condition.field {
+                    Field::Name => interest.name.as_ref() == value,
+                    Field::Namespace => interest.namespace.as_ref() == value,
+                    Field::Value(place) => interest
+                        .field
+                        .as_ref()
+                        .is_some_and(|(routed, by)| *routed == place && Some(by) == value),
+                }
+        };
+        self.labels.is_everything() && self.conditions.iter().all(is_routed)
     }
 
     fn exact(&self, field: Field) -> Option<&str> {

@@ -4,7 +4,7 @@ use crate::admission::User;
 use crate::body::{self, Body, Format};
 use crate::delete::Deleted;
 use crate::options::{DeleteOptions, FieldValidation, ListOptions, PatchKind, Query};
-use crate::{Call, Engine, Heard, Patch, Selection, Served, Target, Written, meta};
+use crate::{Call, Engine, Heard, Patch, Selection, Served, Target, Told, Watch, Written, meta};
 use pintle_object::time::Time;
 use pintle_object::{Status, Value, json};
 use pintle_store::backend::{AppendError, Error, Found, Row};
@@ -255,15 +255,32 @@ async fn a_watch_tells_of_comings_and_goings_of_its_selection() {
     let pairs = pairs.map(|(key, value)| (key.to_string(), value.to_string()));
     let options = ListOptions::read(Query(&pairs)).unwrap();
     let selection = Selection::compile(served, &options, "").unwrap();
-    let mut watch = world.engine.watch(served, "ns", &options, selection).await.unwrap();
-    assert!(matches!(watch.next().await, Heard::InitialEnd(_)));
+    let mut watch = world.engine.watch(served, "ns", &options, selection, None).await.unwrap();
+    let (_, told) = heard(&mut watch).await;
+    assert!(matches!(told, Told::InitialEnd(_)));
     for label in ["x", "y"] {
         let patch = format!(r#"{{"metadata":{{"labels":{{"l":"{label}"}}}}}}"#);
         world.merge(MAPS, "a", &patch).await.unwrap();
     }
     let revision = world.engine.store.revision();
-    assert!(matches!(watch.next().await, Heard::Added(_)));
-    let Heard::Deleted(last) = watch.next().await else { panic!("the object left the selection") };
+    let mut events = Vec::new();
+    while events.len() < 2 {
+        events.extend(heard(&mut watch).await.0);
+    }
+    let [Heard::Added(_), Heard::Deleted(last)] = events.as_slice() else {
+        panic!("the object came and left: {events:?}")
+    };
     assert_eq!(last.modified, revision);
     assert_eq!(last.digest.labels.first().map(|(_, value)| value.as_str()), Some("x"));
+}
+
+/// What a watch tells next, and the events in it.
+async fn heard(watch: &mut Watch) -> (Vec<Heard>, Told) {
+    let mut events = Vec::new();
+    let mut note = |heard: &Heard, out: &mut Vec<u8>| {
+        events.push(heard.clone());
+        out.push(b' ');
+    };
+    let told = std::future::poll_fn(|context| watch.poll_told(context, &mut note)).await;
+    (events, told)
 }

@@ -4,17 +4,26 @@ use crate::engine::{Engine, Served};
 use crate::get::read_version;
 use crate::options::ListOptions;
 use crate::selection::Selection;
-use pintle_object::Status;
-use pintle_store::{Event, EventKind, Object, Revision, Step, WatchFrom, Watcher};
+use bytes::Bytes;
+use pintle_object::{Status, Text};
+use pintle_store::{self as store, Event, EventKind, Object, Revision, WatchFrom, Watcher};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-/// What a watch tells its client next.
+/// What happened to an object, as a watch sees it.
 #[derive(Clone, Debug)]
 pub enum Heard {
     Added(Arc<Object>),
     Modified(Arc<Object>),
     /// The last state, at the revision at which the object went or left the selection.
     Deleted(Arc<Object>),
+}
+
+/// What a watch tells its client next.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// What was written of some events.
+    Events(Bytes),
     /// Everything up to this revision was told; the initial state ends with one of these.
     InitialEnd(Revision),
     /// The watch cannot go on; the client lists and begins anew.
@@ -22,6 +31,9 @@ pub enum Heard {
     /// The server is stopping.
     Closed,
 }
+
+/// Bytes that an event takes besides its object, about.
+const EVENT_BYTES: usize = 128;
 
 /// A running watch.
 pub struct Watch {
@@ -38,12 +50,15 @@ enum Source {
 }
 
 impl Engine {
+    /// Begins a watch. `rendering` names the way in which its events are written: watches of the same selection that
+    /// write them in the same way share what was written.
     pub async fn watch(
         &self,
         served: &Served,
         namespace: &str,
         options: &ListOptions,
         selection: Selection,
+        rendering: Option<Text>,
     ) -> Result<Watch, Status> {
         let missing = || Status::method_not_supported(&served.group_resource(), "watch");
         let collection = served.collection.ok_or_else(missing)?;
@@ -58,7 +73,7 @@ impl Engine {
             version => WatchFrom::After(Revision(version)),
         };
         let interest = selection.interest(namespace);
-        let source = match self.store.watch(collection, from, interest) {
+        let source = match self.store.watch_as(collection, from, interest, rendering) {
             Ok(watcher) => Source::Store(Box::new(watcher)),
             Err(gone) => Source::Failed(Some(Box::new(Status::expired(format!(
                 "too old resource version: {version} ({})",
@@ -71,27 +86,31 @@ impl Engine {
 }
 
 impl Watch {
-    /// The next thing to tell; waits for it.
-    pub async fn next(&mut self) -> Heard {
+    /// What to tell next, with events as `write` writes them one after the other.
+    pub fn poll_told(
+        &mut self,
+        context: &mut Context<'_>,
+        write: &mut dyn FnMut(&Heard, &mut Vec<u8>),
+    ) -> Poll<Told> {
+        let selection = &self.selection;
+        let mut encode = |events: &[Arc<Event>]| written(events, selection, write);
         let watcher = match &mut self.source {
             Source::Store(watcher) => watcher,
-            Source::Failed(status) => return status.take().map_or(Heard::Closed, Heard::Failed),
+            Source::Failed(status) => return Poll::Ready(status.take().map_or(Told::Closed, Told::Failed)),
         };
         loop {
-            match watcher.next().await {
-                Step::Event(event) => {
-                    if let Some(heard) = as_heard(&event, &self.selection) {
-                        return heard;
-                    }
+            match std::task::ready!(watcher.poll_told(context, &mut encode)) {
+                store::Told::Events(bytes) => return Poll::Ready(Told::Events(bytes)),
+                store::Told::InitialDone(revision) if self.tells_initial_end => {
+                    return Poll::Ready(Told::InitialEnd(revision));
                 }
-                Step::InitialDone(revision) if self.tells_initial_end => return Heard::InitialEnd(revision),
-                Step::InitialDone(_) => {}
-                Step::TooSlow => {
+                store::Told::InitialDone(_) => {}
+                store::Told::TooSlow => {
                     let why = "too old resource version: the watch fell behind";
                     self.source = Source::Failed(None);
-                    return Heard::Failed(Box::new(Status::expired(why)));
+                    return Poll::Ready(Told::Failed(Box::new(Status::expired(why))));
                 }
-                Step::Closed => return Heard::Closed,
+                store::Told::Closed => return Poll::Ready(Told::Closed),
             }
         }
     }
@@ -103,6 +122,19 @@ impl Watch {
             Source::Failed(_) => None,
         }
     }
+}
+
+fn written(
+    events: &[Arc<Event>],
+    selection: &Selection,
+    write: &mut dyn FnMut(&Heard, &mut Vec<u8>),
+) -> Bytes {
+    let bytes: usize = events.iter().map(|event| event.object.value.len() * 2 + EVENT_BYTES).sum();
+    let mut out = Vec::with_capacity(bytes);
+    for heard in events.iter().filter_map(|event| as_heard(event, selection)) {
+        write(&heard, &mut out);
+    }
+    Bytes::from(out)
 }
 
 /// An event as this selection sees it: a change may bring an object in, or take it out.

@@ -1,8 +1,9 @@
 //! Listeners and connections: TLS, HTTP/1.1 and HTTP/2, and a stop that finishes what is under way.
 
 use crate::app::App;
+use crate::held::Held;
 use crate::pipeline;
-use crate::respond::{Body, Response};
+use crate::respond::{Body, Parts, Response};
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
@@ -10,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls_pki_types::CertificateDer;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -102,10 +104,11 @@ async fn connection(
         .max_frame_size(WINDOW_BYTES)
         .max_send_buf_size(WINDOW_BYTES as usize * 4)
         .keep_alive_interval(Some(Duration::from_secs(30)));
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let held = Held::new(stream);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(held.clone()), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
-        result = connection.as_mut() => {
+        result = poll_fn(|context| held.poll_driven(context, connection.as_mut())) => {
             if let Err(error) = result {
                 tracing::debug!(error, "a connection broke");
             }
@@ -114,7 +117,7 @@ async fn connection(
         () = stopped(&mut stop) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+    let _ = poll_fn(|context| held.poll_driven(context, connection.as_mut())).await;
 }
 
 /// Waits until the server is told to stop.
@@ -139,7 +142,7 @@ fn to_http(response: Response) -> hyper::Response<HttpBody> {
 /// The body of an answer, as hyper takes it.
 pub struct HttpBody {
     chunks: std::collections::VecDeque<Bytes>,
-    stream: Option<tokio::sync::mpsc::Receiver<Bytes>>,
+    stream: Option<Box<dyn Parts>>,
 }
 
 impl HttpBody {
@@ -165,7 +168,7 @@ impl hyper::body::Body for HttpBody {
             return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }
         match &mut self.stream {
-            Some(stream) => stream.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk)))),
+            Some(stream) => stream.poll_part(context).map(|part| part.map(|part| Ok(Frame::data(part)))),
             None => Poll::Ready(None),
         }
     }

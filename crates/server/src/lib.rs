@@ -7,6 +7,7 @@ pub mod app;
 pub mod conn;
 pub mod discovery;
 pub mod health;
+mod held;
 pub mod metrics;
 pub mod negotiate;
 pub mod oidc;

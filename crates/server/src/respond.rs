@@ -1,7 +1,8 @@
 //! An answer, before it becomes HTTP.
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use std::fmt;
+use std::task::{Context, Poll};
 
 /// Status, headers and body of an answer.
 #[derive(Debug)]
@@ -12,13 +13,28 @@ pub struct Response {
     pub body: Body,
 }
 
-#[derive(Debug)]
 pub enum Body {
     Bytes(Bytes),
     /// Parts that are sent one after the other without being joined.
     Chunks(Vec<Bytes>),
-    /// A watch: parts as they come, until the sender is gone.
-    Stream(mpsc::Receiver<Bytes>),
+    /// A watch: parts as they come.
+    Stream(Box<dyn Parts>),
+}
+
+/// Parts of a body that are made as the client takes them.
+pub trait Parts: Send {
+    /// The next part; none at the end.
+    fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>>;
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::Bytes(bytes) => bytes.fmt(f),
+            Body::Chunks(chunks) => chunks.fmt(f),
+            Body::Stream(_) => f.write_str("a stream"),
+        }
+    }
 }
 
 impl Response {

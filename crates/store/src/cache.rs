@@ -2,6 +2,7 @@
 
 use crate::collection::{self, Collection, CollectionId};
 use crate::forms::FormCache;
+use crate::herald::Herald;
 use crate::object::{Digest, Object, Revision};
 use crate::snapshot::Snapshot;
 use crate::watch::Event;
@@ -24,6 +25,7 @@ pub(crate) struct Cache {
     pub published: Arc<AtomicU64>,
     pub reached: watch::Sender<u64>,
     pub forms: Arc<FormCache>,
+    pub herald: Herald,
 }
 
 impl Cache {
@@ -41,7 +43,7 @@ impl Cache {
                 self.forms.resize(grown, shrunk);
             }
             if let Some(collection) = self.collection(place) {
-                collection.publish(snapshot, events);
+                collection.publish(snapshot, events, &self.herald);
             }
         }
         self.reach(last);

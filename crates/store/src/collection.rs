@@ -1,6 +1,7 @@
 //! One collection: the current snapshot, and the log of recent events that watchers follow.
 
 use crate::Gone;
+use crate::herald::Herald;
 use crate::object::{Object, Revision};
 use crate::routes::Routes;
 use crate::snapshot::Snapshot;
@@ -8,7 +9,7 @@ use crate::watch::{Event, EventKind};
 use arc_swap::ArcSwap;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use tokio::sync::watch;
+use std::time::Instant;
 
 /// A collection of the store, by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,8 +40,6 @@ pub(crate) struct Collection {
     pub prefix: String,
     current: ArcSwap<Snapshot>,
     log: Mutex<Log>,
-    /// Tells those who follow the whole log how far it reaches.
-    pub end: watch::Sender<u64>,
     routes: Mutex<Routes>,
     past: Mutex<VecDeque<Snapshot>>,
 }
@@ -49,7 +48,7 @@ pub(crate) struct Collection {
 /// position stays valid when old events leave.
 #[derive(Default)]
 pub(crate) struct Log {
-    start: u64,
+    pub start: u64,
     events: VecDeque<Arc<Event>>,
     /// Bytes that events keep alive.
     bytes: usize,
@@ -62,12 +61,10 @@ pub(crate) struct Log {
 
 impl Collection {
     pub fn new(prefix: &str, snapshot: Snapshot, log: Log) -> Collection {
-        let end = log.end();
         Collection {
             prefix: prefix.into(),
             current: ArcSwap::from_pointee(snapshot),
             log: Mutex::new(log),
-            end: watch::Sender::new(end),
             routes: Mutex::default(),
             past: Mutex::default(),
         }
@@ -87,20 +84,21 @@ impl Collection {
 
     /// Makes a committed batch visible: the snapshot first, so that who hears of an event finds it there. Who holds
     /// the log's lock sees snapshot and log agree.
-    pub fn publish(&self, snapshot: Snapshot, events: Vec<Arc<Event>>) {
+    pub fn publish(&self, snapshot: Snapshot, events: Vec<Arc<Event>>, herald: &Herald) {
+        let mut silent = Vec::new();
         let mut log = self.log();
         self.current.store(Arc::new(snapshot));
         {
             let routes = self.routes();
             for (event, place) in events.iter().zip(log.end()..) {
-                routes.deliver(event, place);
+                routes.deliver(event, place, log.start, &mut silent);
             }
         }
         events.into_iter().for_each(|event| log.push(event));
-        let (end, floor) = (log.end(), log.floor);
+        let floor = log.floor;
         drop(log);
         lock(&self.past).retain(|snapshot| snapshot.revision >= floor);
-        self.end.send_replace(end);
+        herald.announce(silent);
     }
 
     /// Replaces the current objects by others of the same keys and revisions.
@@ -118,11 +116,16 @@ impl Collection {
         let live = snapshot.objects.values().map(|object| object.size()).sum();
         let before = log.begin_anew(snapshot.revision, live);
         self.current.store(Arc::new(snapshot));
-        self.routes().fail();
-        let end = log.end();
+        let routes = std::mem::take(&mut *self.routes());
         drop(log);
-        self.end.send_replace(end);
+        routes.lanes().for_each(|lane| lane.end_all());
         (live, before)
+    }
+
+    /// Tells all watchers to look at what became of the store.
+    pub fn wake_all(&self) {
+        let now = Instant::now();
+        self.routes().lanes().for_each(|lane| lane.tell(now));
     }
 
     /// What a write at a revision left, or took away.
@@ -221,6 +224,11 @@ impl Log {
     /// The place of the first event after a revision.
     pub fn place_after(&self, revision: Revision) -> u64 {
         self.start + self.events.partition_point(|event| event.revision <= revision) as u64
+    }
+
+    /// The event at a place, unless it has left.
+    pub fn at(&self, place: u64) -> Option<&Arc<Event>> {
+        self.events.get(usize::try_from(place.checked_sub(self.start)?).ok()?)
     }
 
     /// The events from a place on; `None` when some of them have left.

@@ -7,6 +7,8 @@ mod cache;
 mod collection;
 pub mod etcd;
 mod forms;
+mod herald;
+mod lane;
 mod object;
 mod prefixes;
 mod recovery;
@@ -23,7 +25,7 @@ pub use forms::FORMS;
 pub use object::{Digest, Key, Object, Revision};
 pub use snapshot::Snapshot;
 pub use store::{Digester, Options, Past, Store};
-pub use watch::{Event, EventKind, Interest, Step, WatchFrom, Watcher};
+pub use watch::{Event, EventKind, Filter, Interest, Step, Told, WatchFrom, Watcher};
 pub use writer::{Change, CommitError, Expected, History, Write};
 
 /// A revision lies outside the window of recent events.

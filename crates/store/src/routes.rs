@@ -1,82 +1,77 @@
 //! Which watchers want what: an event is looked up by what it is, so that it costs only those who want it.
 
+use crate::lane::Lane;
 use crate::object::Object;
 use crate::watch::{Event, Interest};
 use pintle_object::Text;
 use std::borrow::Borrow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use std::sync::Arc;
 
-/// Events that may wait for one selective watcher; one that is further behind is told to begin anew.
-const WAITING_MAX: usize = 4096;
+type Lanes = Vec<Arc<Lane>>;
 
-type Queues = Vec<Arc<Queue>>;
-
-/// Selective watchers by the most selective thing that they ask for: a name, then a field, then a namespace.
+/// Lanes by the most selective thing that they ask for: a name, then a field, then a namespace.
 #[derive(Default)]
 pub(crate) struct Routes {
     /// By name, then by namespace, which is empty for all namespaces.
-    names: HashMap<Text, HashMap<Text, Queues>>,
+    names: HashMap<Text, HashMap<Text, Lanes>>,
     /// By the field's place, then by its value.
-    fields: HashMap<usize, HashMap<Text, Queues>>,
-    namespaces: HashMap<Text, Queues>,
-}
-
-/// What waits for one selective watcher: places in the log, so that a slow watcher keeps no objects alive.
-pub(crate) struct Queue {
-    pub interest: Interest,
-    waiting: Mutex<Waiting>,
-    pub notify: Notify,
-}
-
-#[derive(Default)]
-pub(crate) struct Waiting {
-    pub places: VecDeque<u64>,
-    pub is_too_slow: bool,
+    fields: HashMap<usize, HashMap<Text, Lanes>>,
+    /// By namespace, which is empty for all namespaces.
+    namespaces: HashMap<Text, Lanes>,
 }
 
 impl Routes {
-    pub fn add(&mut self, queue: &Arc<Queue>) {
-        let Interest { namespace, name, field } = queue.interest.clone();
-        let namespace = namespace.unwrap_or_default();
-        let queues = match (name, field) {
-            (Some(name), _) => self.names.entry(name).or_default().entry(namespace).or_default(),
-            (None, Some((place, value))) => self.fields.entry(place).or_default().entry(value).or_default(),
+    /// The lane of an interest: that of others who show events in the same way, when there is one.
+    pub fn lane(&mut self, interest: &Interest, rendering: Option<Text>) -> Arc<Lane> {
+        let namespace = interest.namespace.clone().unwrap_or_default();
+        let lanes = match (&interest.name, &interest.field) {
+            (Some(name), _) => self.names.entry(name.clone()).or_default().entry(namespace).or_default(),
+            (None, Some((place, value))) => {
+                self.fields.entry(*place).or_default().entry(value.clone()).or_default()
+            }
             (None, None) => self.namespaces.entry(namespace).or_default(),
         };
-        queues.push(queue.clone());
+        let is_same = |lane: &&Arc<Lane>| lane.rendering == rendering && lane.interest == *interest;
+        if rendering.is_some()
+            && let Some(lane) = lanes.iter().find(is_same)
+        {
+            return lane.clone();
+        }
+        let lane = Arc::new(Lane::new(interest.clone(), rendering));
+        lanes.push(lane.clone());
+        lane
     }
 
-    pub fn remove(&mut self, queue: &Arc<Queue>) {
-        let Interest { namespace, name, field } = &queue.interest;
+    pub fn remove(&mut self, lane: &Arc<Lane>) {
+        let Interest { namespace, name, field, .. } = &lane.interest;
         let namespace = namespace.as_deref().unwrap_or_default();
         match (name, field) {
-            (Some(name), _) => remove_below(&mut self.names, name.as_str(), namespace, queue),
-            (None, Some((place, value))) => remove_below(&mut self.fields, place, value, queue),
-            (None, None) => remove(&mut self.namespaces, namespace, queue),
+            (Some(name), _) => remove_below(&mut self.names, name.as_str(), namespace, lane),
+            (None, Some((place, value))) => remove_below(&mut self.fields, place, value, lane),
+            (None, None) => remove(&mut self.namespaces, namespace, lane),
         }
     }
 
-    /// Tells those who want an event where in the log it stands.
-    pub fn deliver(&self, event: &Event, place: u64) {
-        let push = |queues: Option<&Queues>| {
-            queues
-                .into_iter()
-                .flatten()
-                .filter(|queue| queue.interest.wants(event))
-                .for_each(|queue| queue.push(place));
+    /// Puts an event, by its place in the log, on the lanes of those who want it. `silent` are the lanes whose
+    /// watchers have to be told.
+    pub fn deliver(&self, event: &Event, place: u64, log_start: u64, silent: &mut Lanes) {
+        let mut push = |lanes: Option<&Lanes>| {
+            for lane in lanes.into_iter().flatten().filter(|lane| lane.interest.wants(event)) {
+                if lane.push(place, log_start) {
+                    silent.push(lane.clone());
+                }
+            }
         };
         let digest = &event.object.digest;
         // The previous state has the same key, hence the same name and namespace.
-        if let Some(named) = self.names.get(&digest.name) {
-            push(named.get(&digest.namespace));
-            if !digest.namespace.is_empty() {
-                push(named.get(""));
-            }
+        for namespace in spellings(&digest.namespace) {
+            push(self.namespaces.get(namespace));
         }
-        push(self.namespaces.get(&digest.namespace));
+        if let Some(named) = self.names.get(&digest.name) {
+            spellings(&digest.namespace).for_each(|namespace| push(named.get(namespace)));
+        }
         for (field, values) in &self.fields {
             let value = field_of(&event.object, *field);
             let previous = event.previous.as_deref().and_then(|previous| field_of(previous, *field));
@@ -87,14 +82,10 @@ impl Routes {
         }
     }
 
-    /// Tells everybody to begin anew.
-    pub fn fail(&self) {
+    pub fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
         let named = self.names.values().flat_map(HashMap::values);
         let by_field = self.fields.values().flat_map(HashMap::values);
-        for queue in named.chain(by_field).chain(self.namespaces.values()).flatten() {
-            queue.waiting().fail();
-            queue.notify.notify_one();
-        }
+        named.chain(by_field).chain(self.namespaces.values()).flatten()
     }
 
     #[cfg(test)]
@@ -103,60 +94,36 @@ impl Routes {
     }
 }
 
+/// A namespace, and all of them.
+fn spellings(namespace: &str) -> impl Iterator<Item = &str> {
+    std::iter::once(namespace).filter(|namespace| !namespace.is_empty()).chain([""])
+}
+
 fn field_of(object: &Object, place: usize) -> Option<&Text> {
     object.digest.fields.get(place)
 }
 
 fn remove<K: Borrow<Q> + Eq + Hash, Q: ?Sized + Eq + Hash>(
-    map: &mut HashMap<K, Queues>,
+    map: &mut HashMap<K, Lanes>,
     key: &Q,
-    queue: &Arc<Queue>,
+    lane: &Arc<Lane>,
 ) {
-    let Some(queues) = map.get_mut(key) else { return };
-    queues.retain(|other| !Arc::ptr_eq(other, queue));
-    if queues.is_empty() {
+    let Some(lanes) = map.get_mut(key) else { return };
+    lanes.retain(|other| !Arc::ptr_eq(other, lane));
+    if lanes.is_empty() {
         map.remove(key);
     }
 }
 
 fn remove_below<K: Borrow<Q> + Eq + Hash, Q: ?Sized + Eq + Hash>(
-    map: &mut HashMap<K, HashMap<Text, Queues>>,
+    map: &mut HashMap<K, HashMap<Text, Lanes>>,
     key: &Q,
     below: &str,
-    queue: &Arc<Queue>,
+    lane: &Arc<Lane>,
 ) {
     let Some(inner) = map.get_mut(key) else { return };
-    remove(inner, below, queue);
+    remove(inner, below, lane);
     if inner.is_empty() {
         map.remove(key);
-    }
-}
-
-impl Waiting {
-    /// From now on the watcher is told nothing but that it is too slow.
-    pub fn fail(&mut self) {
-        *self = Waiting { is_too_slow: true, ..Waiting::default() };
-    }
-}
-
-impl Queue {
-    pub fn new(interest: Interest) -> Queue {
-        Queue { interest, waiting: Mutex::default(), notify: Notify::new() }
-    }
-
-    pub fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn push(&self, place: u64) {
-        let mut waiting = self.waiting();
-        if waiting.places.len() >= WAITING_MAX {
-            waiting.fail();
-        }
-        if !waiting.is_too_slow {
-            waiting.places.push_back(place);
-        }
-        drop(waiting);
-        self.notify.notify_one();
     }
 }

@@ -6,12 +6,14 @@ use crate::cache::Cache;
 use crate::collection::{self, Collection, CollectionId, Window};
 use crate::etcd::{self, PastError, Remote};
 use crate::forms::FormCache;
+use crate::herald::Herald;
 use crate::object::{Digest, Object, Revision};
 use crate::recovery::Recovery;
 use crate::snapshot::Snapshot;
-use crate::watch::{Interest, WatchFrom, Watcher};
+use crate::watch::{Home, Interest, WatchFrom, Watcher};
 use crate::writer::{Answer, CommitError, History, Request, Write, Writer};
-use std::sync::atomic::{AtomicU64, Ordering};
+use pintle_object::Text;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -49,7 +51,7 @@ pub struct Store {
     collections: Arc<RwLock<Vec<Arc<Collection>>>>,
     published: Arc<AtomicU64>,
     reached: watch::Receiver<u64>,
-    closing: watch::Sender<bool>,
+    is_closed: Arc<AtomicBool>,
     front: Front,
 }
 
@@ -84,7 +86,10 @@ impl Store {
         let published = Arc::new(AtomicU64::new(last.0));
         let (reached, reached_receiver) = watch::channel(last.0);
         let (sender, receiver) = mpsc::channel();
-        let cache = Cache { collections: collections.clone(), published: published.clone(), reached, forms };
+        let herald =
+            Herald::start().map_err(|error| OpenError(format!("the herald cannot start: {error}")))?;
+        let cache =
+            Cache { collections: collections.clone(), published: published.clone(), reached, forms, herald };
         let failure = Arc::new(OnceLock::new());
         let writer = Writer {
             backend,
@@ -107,7 +112,7 @@ impl Store {
             collections,
             published,
             reached: reached_receiver,
-            closing: watch::Sender::new(false),
+            is_closed: Arc::default(),
             front: Front::Embedded(Embedded { requests: Mutex::new(Some(sender)), failure }),
         })
     }
@@ -125,7 +130,7 @@ impl Store {
             collections: started.collections,
             published: started.published,
             reached: started.reached,
-            closing: watch::Sender::new(false),
+            is_closed: Arc::default(),
             front: Front::Etcd(Box::new(started.remote)),
         })
     }
@@ -229,7 +234,7 @@ impl Store {
     pub async fn commit(&self, write: Write) -> Answer {
         let requests = match &self.front {
             Front::Embedded(Embedded { requests, .. }) => requests,
-            Front::Etcd(_) if *self.closing.borrow() => return Err(closed()),
+            Front::Etcd(_) if self.is_closed.load(Ordering::Acquire) => return Err(closed()),
             Front::Etcd(remote) => return remote.commit(&self.collection(write.collection), &write).await,
         };
         let (sender, receiver) = oneshot::channel();
@@ -243,13 +248,34 @@ impl Store {
         from: WatchFrom,
         interest: Interest,
     ) -> Result<Watcher, Gone> {
-        let closing = self.closing.subscribe();
-        Watcher::new(self.collection(collection), self.published.clone(), closing, from, interest)
+        self.watch_as(collection, from, interest, None)
+    }
+
+    /// A watch whose events are shown in some way: watches of the same interest and rendering share what was encoded.
+    pub fn watch_as(
+        &self,
+        collection: CollectionId,
+        from: WatchFrom,
+        interest: Interest,
+        rendering: Option<Text>,
+    ) -> Result<Watcher, Gone> {
+        let home = Home {
+            collection: self.collection(collection),
+            published: self.published.clone(),
+            is_closed: self.is_closed.clone(),
+        };
+        Watcher::new(home, from, interest, rendering)
+    }
+
+    fn end_watches(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
+        collections.iter().for_each(|collection| collection.wake_all());
     }
 
     /// Ends all watches, and the writer after what it has taken.
     pub async fn close(&self) {
-        self.closing.send_replace(true);
+        self.end_watches();
         let requests = match &self.front {
             Front::Embedded(Embedded { requests, .. }) => requests,
             Front::Etcd(remote) => return remote.close(),
@@ -290,6 +316,12 @@ impl Store {
             .get(id.0 as usize)
             .cloned()
             .expect("ids are only given out for collections, which never go")
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.end_watches();
     }
 }
 

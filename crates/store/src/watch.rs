@@ -1,19 +1,21 @@
 //! Watchers: each follows one collection, in order, without gaps and without repetitions.
 //!
-//! A watcher of everything follows the collection's log with a cursor. One that is interested in a single name,
-//! namespace or field value is told the places of its events, so that an event costs only those who want it. Neither
-//! keeps events: those stay in the log, and who is slower than the log's window must begin anew.
+//! A watcher shares a lane with all that are interested in the same, and has a cursor there, so that an event costs
+//! only those who want it. It keeps no events: those stay in the log, and who is slower than the log's window must
+//! begin anew.
 
 use crate::collection::{Collection, Log};
+use crate::lane::{Lane, Missed, Segment};
 use crate::object::{Object, Revision};
-use crate::routes::Queue;
 use crate::snapshot::Snapshot;
+use bytes::Bytes;
 use pintle_object::Text;
 use std::collections::VecDeque;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::watch;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
@@ -47,7 +49,30 @@ pub struct Interest {
     pub name: Option<Text>,
     /// A selectable field, by its place in `Digest::fields`, and the value it must have.
     pub field: Option<(usize, Text)>,
+    /// What else must hold.
+    pub filter: Option<Filter>,
 }
+
+/// A condition on an object. Two with the same text are the same: it is judged once for all who ask for it.
+#[derive(Clone)]
+pub struct Filter {
+    pub text: Text,
+    pub fits: Arc<dyn Fn(&Object) -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text.fmt(f)
+    }
+}
+
+impl PartialEq for Filter {
+    fn eq(&self, other: &Filter) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Filter {}
 
 impl Interest {
     pub fn fits(&self, object: &Object) -> bool {
@@ -55,14 +80,11 @@ impl Interest {
         self.namespace.as_ref().is_none_or(|namespace| *namespace == digest.namespace)
             && self.name.as_ref().is_none_or(|name| *name == digest.name)
             && self.field.as_ref().is_none_or(|(place, value)| digest.fields.get(*place) == Some(value))
+            && self.filter.as_ref().is_none_or(|filter| (filter.fits)(object))
     }
 
     pub fn wants(&self, event: &Event) -> bool {
         self.fits(&event.object) || event.previous.as_ref().is_some_and(|previous| self.fits(previous))
-    }
-
-    fn is_everything(&self) -> bool {
-        *self == Interest::default()
     }
 }
 
@@ -78,20 +100,36 @@ pub enum Step {
     Closed,
 }
 
+/// What a watcher is told next, with its events encoded.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// What was made of some events.
+    Events(Bytes),
+    InitialDone(Revision),
+    TooSlow,
+    Closed,
+}
+
 /// How many events a watcher takes from the log at a time.
 const CHUNK: usize = 128;
+/// Stored bytes of events that are encoded together, beyond which no further event is added.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// Follows one collection from where the watch began.
 pub struct Watcher {
     collection: Arc<Collection>,
     /// The store's revision, up to which everything is published.
     published: Arc<AtomicU64>,
-    closing: watch::Receiver<bool>,
-    interest: Interest,
+    is_closed: Arc<AtomicBool>,
+    lane: Arc<Lane>,
+    seat: usize,
     initial: Option<Initial>,
     /// Events at or before this revision are not the watcher's, whenever they come.
     after: Revision,
-    source: Source,
+    /// Places of the log that are still to be looked through, from before the watcher was on its lane.
+    backlog: Range<u64>,
+    /// The number on the lane of the event to take next.
+    cursor: u64,
     /// Taken from the log and not yet delivered.
     ready: VecDeque<Arc<Event>>,
     progress: Revision,
@@ -102,34 +140,23 @@ struct Initial {
     objects: std::vec::IntoIter<Arc<Object>>,
 }
 
-enum Source {
-    Log {
-        place: u64,
-        end: watch::Receiver<u64>,
-    },
-    /// `backlog`: places of the log that are still to be looked through, from before the queue was there.
-    Queue {
-        queue: Arc<Queue>,
-        backlog: Range<u64>,
-    },
-}
-
-enum Taken {
-    Events,
-    TooSlow,
-    Nothing,
+/// Where a watcher belongs.
+pub(crate) struct Home {
+    pub collection: Arc<Collection>,
+    pub published: Arc<AtomicU64>,
+    pub is_closed: Arc<AtomicBool>,
 }
 
 impl Watcher {
     pub(crate) fn new(
-        collection: Arc<Collection>,
-        published: Arc<AtomicU64>,
-        closing: watch::Receiver<bool>,
+        home: Home,
         from: WatchFrom,
         interest: Interest,
+        rendering: Option<Text>,
     ) -> Result<Watcher, crate::Gone> {
+        let Home { collection, published, is_closed } = home;
         let current = Revision(published.load(Ordering::Acquire));
-        // The log is locked while the queue is registered, so that no event falls between backlog and queue.
+        // The log is locked until the watcher is on its lane, so that no event falls between backlog and lane.
         let log = collection.log();
         let snapshot = collection.snapshot();
         let after = match from {
@@ -140,85 +167,107 @@ impl Watcher {
             WatchFrom::After(revision) => revision,
         };
         let initial = (from == WatchFrom::InitialState).then(|| Initial::new(&snapshot, after, &interest));
-        let places = log.place_after(after)..log.end();
-        let source = if interest.is_everything() {
-            Source::Log { place: places.start, end: collection.end.subscribe() }
-        } else {
-            let queue = Arc::new(Queue::new(interest.clone()));
-            collection.routes().add(&queue);
-            Source::Queue { queue, backlog: places }
-        };
+        let backlog = log.place_after(after)..log.end();
+        // Who watches from the future passes over events that others are told of.
+        let rendering = rendering.filter(|_| after <= snapshot.revision.max(current));
+        let mut routes = collection.routes();
+        let lane = routes.lane(&interest, rendering);
+        let (seat, cursor) = (lane.join(), lane.end());
+        drop(routes);
         drop(log);
         let progress = if initial.is_some() { Revision(0) } else { after };
         let ready = VecDeque::new();
-        Ok(Watcher { collection, published, closing, interest, initial, after, source, ready, progress })
+        Ok(Watcher {
+            collection,
+            published,
+            is_closed,
+            lane,
+            seat,
+            initial,
+            after,
+            backlog,
+            cursor,
+            ready,
+            progress,
+        })
     }
 
     /// The next step; waits for it.
     pub async fn next(&mut self) -> Step {
-        if let Some(step) = self.next_initial() {
-            return step;
-        }
+        std::future::poll_fn(|context| self.poll_next(context)).await
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Step> {
         loop {
-            // Without its sender the store is gone, closed or not.
-            if *self.closing.borrow() || self.closing.has_changed().is_err() {
-                return Step::Closed;
+            if self.is_closed() && self.initial.is_none() {
+                return Poll::Ready(Step::Closed);
             }
-            if let Some(event) = self.next_ready() {
-                return Step::Event(event);
+            if let Some(step) = self.try_next() {
+                return Poll::Ready(step);
             }
-            let published = Revision(self.published.load(Ordering::Acquire));
-            match self.take() {
-                Taken::Events => continue,
-                Taken::TooSlow => return Step::TooSlow,
-                // Nothing more up to what was published before looking.
-                Taken::Nothing => self.progress = self.progress.max(published),
-            }
-            self.wait().await;
+            std::task::ready!(self.poll_more(context));
         }
     }
 
     /// The next step, when there is one already.
     pub fn try_next(&mut self) -> Option<Step> {
-        if let Some(step) = self.next_initial() {
-            return Some(step);
+        if let Some(initial) = &mut self.initial {
+            let Some(event) = initial.next() else { return Some(Step::InitialDone(self.end_initial())) };
+            return Some(Step::Event(event));
         }
+        match self.take(self.lane.end()) {
+            Ok(()) => self.ready.pop_front().map(|event| Step::Event(self.told_of(event))),
+            Err(Missed) => Some(Step::TooSlow),
+        }
+    }
+
+    /// Some of what comes next, with `encode` made of events; watchers of the same interest and rendering share it.
+    /// While events keep coming, they come several at a time.
+    pub fn poll_told(
+        &mut self,
+        context: &mut Context<'_>,
+        encode: &mut dyn FnMut(&[Arc<Event>]) -> Bytes,
+    ) -> Poll<Told> {
         loop {
-            if let Some(event) = self.next_ready() {
-                return Some(Step::Event(event));
+            if self.initial.is_some() {
+                return Poll::Ready(self.initial_told(encode));
             }
-            match self.take() {
-                Taken::Events => {}
-                Taken::TooSlow => return Some(Step::TooSlow),
-                Taken::Nothing => return None,
+            if self.is_closed() {
+                return Poll::Ready(Told::Closed);
+            }
+            match self.next_bytes(encode) {
+                Ok(Some(bytes)) if bytes.is_empty() => {}
+                Ok(Some(bytes)) => return Poll::Ready(Told::Events(bytes)),
+                Ok(None) => std::task::ready!(self.poll_more(context)),
+                Err(Missed) => return Poll::Ready(Told::TooSlow),
             }
         }
     }
 
-    /// Whether there may be a next step already; cheap. Only who follows a whole collection learns it this way.
+    /// Whether there may be a next step already; cheap.
     pub fn is_behind(&self) -> bool {
-        let has_more = match &self.source {
-            Source::Log { place, end } => *end.borrow() > *place,
-            Source::Queue { .. } => true,
-        };
-        self.initial.is_some() || !self.ready.is_empty() || has_more
+        self.lane.end() > self.cursor
+            || self.lane.is_over()
+            || !self.ready.is_empty()
+            || !self.backlog.is_empty()
+            || self.initial.is_some()
     }
 
     /// The revision up to which the watcher has been told everything; none before the initial state is complete.
     pub fn progress(&mut self) -> Revision {
         let published = Revision(self.published.load(Ordering::Acquire));
-        if self.initial.is_none() && self.ready.is_empty() && matches!(self.take(), Taken::Nothing) {
-            self.progress = self.progress.max(published);
-        }
-        if let Some(next) = self.ready.front() {
-            // Several events may share a revision, so that one that was delivered says little.
-            self.progress = self.progress.max(Revision(next.revision.0.saturating_sub(1)));
+        if self.initial.is_none() && self.take(self.lane.end()).is_ok() {
+            self.progress = match self.ready.front() {
+                // Several events may share a revision, so that one that was delivered says little.
+                Some(next) => self.progress.max(before(next.revision)),
+                None => self.progress.max(published),
+            }
         }
         self.progress
     }
 
     pub fn interest(&self) -> &Interest {
-        &self.interest
+        &self.lane.interest
     }
 
     /// How many steps of the initial state are left, its end not counted.
@@ -226,69 +275,94 @@ impl Watcher {
         self.initial.as_ref().map_or(0, |initial| initial.objects.len())
     }
 
-    fn next_initial(&mut self) -> Option<Step> {
-        let initial = self.initial.as_mut()?;
-        if let Some(object) = initial.objects.next() {
-            let event = Event { kind: EventKind::Added, revision: object.modified, object, previous: None };
-            return Some(Step::Event(Arc::new(event)));
-        }
-        let revision = initial.revision;
+    fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    /// Ready when there may be more to take.
+    fn poll_more(&mut self, context: &Context<'_>) -> Poll<()> {
+        // Who closes the store says so first and then wakes those who wait.
+        let has_more = self.lane.wait(self.seat, self.cursor, context.waker()) || self.is_closed();
+        if has_more { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn end_initial(&mut self) -> Revision {
+        let revision = self.initial.take().map_or(self.progress, |initial| initial.revision);
         self.progress = revision;
-        self.initial = None;
-        Some(Step::InitialDone(revision))
+        revision
     }
 
-    fn next_ready(&mut self) -> Option<Arc<Event>> {
-        while let Some(event) = self.ready.pop_front() {
-            if event.revision > self.after {
-                self.progress = self.progress.max(Revision(event.revision.0.saturating_sub(1)));
-                return Some(event);
-            }
+    fn initial_told(&mut self, encode: &mut dyn FnMut(&[Arc<Event>]) -> Bytes) -> Told {
+        let events = self.initial.as_mut().map(|initial| bounded(std::iter::from_fn(|| initial.next())));
+        match events.filter(|events| !events.is_empty()) {
+            Some(events) => Told::Events(encode(&events)),
+            None => Told::InitialDone(self.end_initial()),
         }
-        None
     }
 
-    /// Takes some events from the log, if there are any.
-    fn take(&mut self) -> Taken {
-        match &mut self.source {
-            Source::Log { place, .. } => {
-                let log = self.collection.log();
-                let Some(events) = log.from(*place) else { return Taken::TooSlow };
-                self.ready.extend(events.take(CHUNK).cloned());
-                *place += self.ready.len() as u64;
+    /// The next events that the watcher has been told of, encoded; none when it has taken them all.
+    fn next_bytes(
+        &mut self,
+        encode: &mut dyn FnMut(&[Arc<Event>]) -> Bytes,
+    ) -> Result<Option<Bytes>, Missed> {
+        let told = self.lane.told();
+        if self.ready.is_empty() && self.backlog.is_empty() && self.lane.rendering.is_some() {
+            if told <= self.cursor && !self.lane.is_over() {
+                return Ok(None);
             }
-            Source::Queue { queue, backlog } => {
-                while self.ready.is_empty() && !backlog.is_empty() {
-                    let log = self.collection.log();
-                    if !look_through(&log, backlog, &self.interest, &mut self.ready) {
-                        return Taken::TooSlow;
-                    }
-                }
-                if self.ready.is_empty() && !take_waiting(&self.collection, queue, &mut self.ready) {
-                    return Taken::TooSlow;
-                }
-            }
+            let segment = self.lane.segment(self.cursor, || self.make_segment(told, encode))?;
+            self.cursor = segment.end;
+            return Ok(Some(segment.bytes));
         }
-        if self.ready.is_empty() { Taken::Nothing } else { Taken::Events }
+        self.take(told)?;
+        let events = bounded(std::iter::from_fn(|| self.ready.pop_front()));
+        let Some(last) = events.last() else { return Ok(None) };
+        self.progress = self.progress.max(before(last.revision));
+        Ok(Some(encode(&events)))
     }
 
-    async fn wait(&mut self) {
-        let closing = self.closing.changed();
-        match &mut self.source {
-            Source::Log { place, end } => {
-                let place = *place;
-                let more = end.wait_for(|end| *end > place);
-                either(more, closing).await;
-            }
-            Source::Queue { queue, .. } => either(queue.notify.notified(), closing).await,
+    fn make_segment(
+        &self,
+        end: u64,
+        encode: &mut dyn FnMut(&[Arc<Event>]) -> Bytes,
+    ) -> Result<Segment, Missed> {
+        let events = bounded(self.on_lane(end)?.into_iter());
+        let end = self.cursor + events.len() as u64;
+        Ok(Segment { start: self.cursor, end, bytes: encode(&events) })
+    }
+
+    fn told_of(&mut self, event: Arc<Event>) -> Arc<Event> {
+        self.progress = self.progress.max(before(event.revision));
+        event
+    }
+
+    /// Sees to it that some events are ready, when there are any up to a number on the lane.
+    fn take(&mut self, end: u64) -> Result<(), Missed> {
+        while self.ready.is_empty() && !self.backlog.is_empty() {
+            let log = self.collection.log();
+            look_through(&log, &mut self.backlog, &self.lane.interest, &mut self.ready)?;
         }
+        while self.ready.is_empty() && (end > self.cursor || self.lane.is_over()) {
+            let events = self.on_lane(end)?;
+            self.cursor += events.len() as u64;
+            self.ready.extend(events.into_iter().filter(|event| event.revision > self.after));
+        }
+        Ok(())
+    }
+
+    /// The next events on the lane, before a number.
+    fn on_lane(&self, end: u64) -> Result<Vec<Arc<Event>>, Missed> {
+        let places = self.lane.places(self.cursor, end, CHUNK)?;
+        let log = self.collection.log();
+        places.into_iter().map(|place| log.at(place).cloned().ok_or(Missed)).collect()
     }
 }
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        if let Source::Queue { queue, .. } = &self.source {
-            self.collection.routes().remove(queue);
+        let mut routes = self.collection.routes();
+        if self.lane.leave(self.seat) {
+            routes.remove(&self.lane);
         }
     }
 }
@@ -299,52 +373,41 @@ impl Initial {
             snapshot.objects.values().filter(|object| interest.fits(object)).cloned().collect();
         Initial { revision, objects: objects.into_iter() }
     }
+
+    fn next(&mut self) -> Option<Arc<Event>> {
+        let object = self.objects.next()?;
+        Some(Arc::new(Event { kind: EventKind::Added, revision: object.modified, object, previous: None }))
+    }
 }
 
-/// Takes the wanted among the next events of a backlog; false when they have left the log.
+/// As many events as are encoded together.
+fn bounded(events: impl Iterator<Item = Arc<Event>>) -> Vec<Arc<Event>> {
+    let mut bytes = 0;
+    let mut taken = Vec::new();
+    for event in events {
+        bytes += event.object.value.len();
+        taken.push(event);
+        if bytes >= CHUNK_BYTES || taken.len() == CHUNK {
+            break;
+        }
+    }
+    taken
+}
+
+fn before(revision: Revision) -> Revision {
+    Revision(revision.0.saturating_sub(1))
+}
+
+/// Takes the wanted among the next events of a backlog.
 fn look_through(
     log: &Log,
     backlog: &mut Range<u64>,
     interest: &Interest,
     ready: &mut VecDeque<Arc<Event>>,
-) -> bool {
-    let Some(events) = log.from(backlog.start) else { return false };
+) -> Result<(), Missed> {
+    let events = log.from(backlog.start).ok_or(Missed)?;
     let count = (backlog.end - backlog.start).min(CHUNK as u64);
     ready.extend(events.take(CHUNK.min(count as usize)).filter(|event| interest.wants(event)).cloned());
     backlog.start += count;
-    true
-}
-
-/// Takes some events whose places wait; false when they have left the log, or too many waited.
-fn take_waiting(collection: &Collection, queue: &Queue, ready: &mut VecDeque<Arc<Event>>) -> bool {
-    let mut waiting = queue.waiting();
-    let count = waiting.places.len().min(CHUNK);
-    let places: Vec<u64> = waiting.places.drain(..count).collect();
-    let is_too_slow = waiting.is_too_slow;
-    drop(waiting);
-    if places.is_empty() {
-        return !is_too_slow;
-    }
-    let log = collection.log();
-    for place in places {
-        let Some(event) = log.from(place).and_then(|mut events| events.next()) else {
-            queue.waiting().fail();
-            ready.clear();
-            return false;
-        };
-        ready.push_back(event.clone());
-    }
-    true
-}
-
-/// Waits for whichever comes first.
-async fn either<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) {
-    let (mut a, mut b) = (std::pin::pin!(a), std::pin::pin!(b));
-    std::future::poll_fn(|context| {
-        if a.as_mut().poll(context).is_ready() || b.as_mut().poll(context).is_ready() {
-            return std::task::Poll::Ready(());
-        }
-        std::task::Poll::Pending
-    })
-    .await;
+    Ok(())
 }

@@ -4,18 +4,20 @@ use super::{call, form};
 use crate::app::App;
 use crate::negotiate::{self, Accept, Format, View};
 use crate::request::Request;
-use crate::respond::{Body, Response};
+use crate::respond::{Body, Parts, Response};
 use bytes::Bytes;
 use pintle_engine::options::ListOptions;
-use pintle_engine::{Engine, Heard, Selection, Served, TableStyle, Target, Watch};
-use pintle_object::{Reason, Status, Value, json};
+use pintle_engine::{Engine, Heard, Selection, Served, TableStyle, Target, Told, Watch};
+use pintle_object::{Reason, Status, Text, Value, json};
 use pintle_schema::decode;
 use pintle_schema::encode::list::watch_frame;
-use pintle_store::{Object, Revision};
+use pintle_store::Revision;
+use prometheus::IntGauge;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 /// How often a watch that asked for bookmarks gets one.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
@@ -24,8 +26,6 @@ const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 /// A watch without a timeout of its own ends after this time, and at most half as much again later, so that not
 /// all clients come back at once.
 const TIMEOUT_MIN: Duration = Duration::from_secs(1800);
-/// Events that may wait for a slow connection; the store holds the rest.
-const WAITING_MAX: usize = 64;
 
 pub async fn watch(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request)?;
@@ -37,30 +37,42 @@ pub async fn watch(app: &App, request: &Request, target: Target<'_>) -> Result<R
                        application/vnd.kubernetes.protobuf;stream=watch";
         return Err(Status::new(406, Reason::NotAcceptable, message));
     }
-    let watch = app.engine.watch(served, target.namespace, &options, selection).await?;
     let style = match accept.view {
         View::Table => Some(form::style(request)?),
         _ => None,
     };
+    let served = find(&app.engine, served);
+    let rendering = rendering(&served, accept);
+    let watch = app.engine.watch(&served, target.namespace, &options, selection, rendering).await?;
     let now = Instant::now();
-    let mut pump = Pump {
-        engine: app.engine.clone(),
-        served: find(&app.engine, served),
-        accept,
-        style,
+    let end = now + timeout(&options, request);
+    let bookmark = next_bookmark(now, end);
+    let frames = Frames {
         watch,
+        writer: Writer { engine: app.engine.clone(), served, accept, style },
         bookmarks: options.allow_watch_bookmarks,
-        end: now + timeout(&options, request),
+        alarm: Box::pin(tokio::time::sleep_until(bookmark.min(end))),
+        bookmark,
+        end,
+        is_over: false,
+        _open: Open::new(app.metrics.watches(request)),
     };
-    let (sender, receiver) = mpsc::channel(WAITING_MAX);
-    tokio::spawn(async move { pump.run(sender).await });
     let media_type = match accept.format {
         Format::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
         Format::Json | Format::Yaml => "application/json",
     };
     let mut response = Response::new(200, media_type, Bytes::new());
-    response.body = Body::Stream(receiver);
+    response.body = Body::Stream(Box::new(frames));
     Ok(response)
+}
+
+/// The way in which events are written, for all who write them in the same way to share what was written. Rows of
+/// tables show ages as of the request, so that they are everyone's own. As long as somebody shows events of a
+/// resource, its entry stays where it is.
+fn rendering(served: &Arc<Served>, accept: Accept) -> Option<Text> {
+    let Accept { view, format, version, .. } = accept;
+    let text = || Text::from(format!("{:p} {format:?} {view:?} {version}", Arc::as_ptr(served)));
+    (view != View::Table).then(text)
 }
 
 /// The shared entry of a resource, which outlives the request.
@@ -81,72 +93,108 @@ fn timeout(options: &ListOptions, request: &Request) -> Duration {
     }
 }
 
-/// Carries events from the store to the connection.
-struct Pump {
+/// Every minute, and shortly before the end.
+fn next_bookmark(now: Instant, end: Instant) -> Instant {
+    let last = end.checked_sub(BOOKMARK_BEFORE_END).filter(|last| *last > now);
+    let next = now + BOOKMARK_INTERVAL;
+    last.map_or(next, |last| last.min(next))
+}
+
+/// The frames of a watch, made when the connection has room for them.
+struct Frames {
+    /// Dropped before the writer: what is shared with others goes by the address of the resource's entry.
+    watch: Watch,
+    writer: Writer,
+    bookmarks: bool,
+    /// Goes off at the next bookmark, or at the end.
+    alarm: Pin<Box<Sleep>>,
+    bookmark: Instant,
+    end: Instant,
+    is_over: bool,
+    _open: Open,
+}
+
+/// Counts a watch while it is open.
+struct Open(IntGauge);
+
+impl Open {
+    fn new(gauge: IntGauge) -> Open {
+        gauge.inc();
+        Open(gauge)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Parts for Frames {
+    fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        while self.alarm.as_mut().poll(context).is_ready() {
+            if let Some(part) = self.on_alarm() {
+                return Poll::Ready(part);
+            }
+        }
+        let writer = &mut self.writer;
+        let told = self.watch.poll_told(context, &mut |heard, out| writer.event(heard, out));
+        Poll::Ready(match ready!(told) {
+            Told::Events(bytes) => Some(bytes),
+            Told::InitialEnd(revision) => Some(self.writer.bookmark(revision, true)),
+            Told::Failed(status) => {
+                self.is_over = true;
+                Some(self.writer.failure(&status))
+            }
+            Told::Closed => None,
+        })
+    }
+}
+
+impl Frames {
+    /// The end, or a bookmark if one is wanted.
+    fn on_alarm(&mut self) -> Option<Option<Bytes>> {
+        let now = Instant::now();
+        if now >= self.end {
+            self.is_over = true;
+            return Some(None);
+        }
+        self.bookmark = next_bookmark(now, self.end);
+        self.alarm.as_mut().reset(self.bookmark.min(self.end));
+        let progress = self.watch.progress().filter(|revision| self.bookmarks && revision.0 > 0);
+        progress.map(|revision| Some(self.writer.bookmark(revision, false)))
+    }
+}
+
+/// Writes events in the form that the client asked for.
+struct Writer {
     engine: Arc<Engine>,
     served: Arc<Served>,
     accept: Accept,
     /// For tables; the first event carries the columns.
     style: Option<TableStyle>,
-    watch: Watch,
-    bookmarks: bool,
-    end: Instant,
 }
 
-impl Pump {
-    async fn run(&mut self, sender: mpsc::Sender<Bytes>) {
-        let mut bookmark = self.next_bookmark(Instant::now());
-        loop {
-            let heard = tokio::select! {
-                heard = self.watch.next() => heard,
-                () = sender.closed() => return,
-                () = tokio::time::sleep_until(self.end) => return,
-                () = tokio::time::sleep_until(bookmark) => {
-                    bookmark = self.next_bookmark(Instant::now());
-                    match self.watch.progress() {
-                        Some(revision) if self.bookmarks => {
-                            let frame = self.bookmark(revision, false);
-                            if sender.send(frame).await.is_err() {
-                                return;
-                            }
-                        }
-                        _ => {}
-                    }
-                    continue;
-                }
-            };
-            let (frame, is_last) = match heard {
-                Heard::Added(object) => (self.event("ADDED", &object), false),
-                Heard::Modified(object) => (self.event("MODIFIED", &object), false),
-                Heard::Deleted(object) => (self.event("DELETED", &object), false),
-                Heard::InitialEnd(revision) => (self.bookmark(revision, true), false),
-                Heard::Failed(status) => (self.failure(&status), true),
-                Heard::Closed => return,
-            };
-            if sender.send(frame).await.is_err() || is_last {
-                return;
-            }
-        }
-    }
-
-    /// Every minute, and shortly before the end.
-    fn next_bookmark(&self, now: Instant) -> Instant {
-        let last = self.end.checked_sub(BOOKMARK_BEFORE_END).filter(|last| *last > now);
-        let next = now + BOOKMARK_INTERVAL;
-        last.map_or(next, |last| last.min(next))
-    }
-
-    fn event(&mut self, kind: &str, object: &Object) -> Bytes {
+impl Writer {
+    fn event(&mut self, heard: &Heard, out: &mut Vec<u8>) {
+        let (kind, object) = match heard {
+            Heard::Added(object) => ("ADDED", object),
+            Heard::Modified(object) => ("MODIFIED", object),
+            Heard::Deleted(object) => ("DELETED", object),
+        };
         let (engine, served) = (&self.engine, &self.served);
         match (self.accept.view, self.accept.format) {
             (View::Object, Format::Protobuf) => match engine.protobuf_document(served, object) {
-                Ok(document) => Bytes::from(watch_frame(kind, &document)),
-                Err(status) => self.failure(&status),
+                Ok(document) => out.extend_from_slice(&watch_frame(kind, &document)),
+                Err(status) => out.extend_from_slice(&self.failure(&status)),
             },
-            (View::Object, _) => engine.watch_json(served, kind, object),
+            (View::Object, _) => engine.write_watch_json(served, kind, object, out),
             _ => match engine.tree(served, object) {
-                Ok(tree) => self.tree_event(kind, &tree),
-                Err(status) => self.failure(&status),
+                Ok(tree) => out.extend_from_slice(&self.tree_event(kind, &tree)),
+                Err(status) => out.extend_from_slice(&self.failure(&status)),
             },
         }
     }

@@ -9,6 +9,7 @@ use crate::etcd::feed::Feed;
 use crate::etcd::load::Reader;
 use crate::etcd::{Keys, Options, compact, wire};
 use crate::forms::FormCache;
+use crate::herald::Herald;
 use crate::object::Revision;
 use crate::prefixes::Prefixes;
 use crate::recovery::Recovery;
@@ -58,8 +59,14 @@ pub(crate) async fn start(
     let collections = Arc::new(RwLock::new(recovery.collections(revision, revision)));
     let published = Arc::new(AtomicU64::new(revision.0));
     let (sender, reached) = watch::channel(revision.0);
-    let cache =
-        Cache { collections: collections.clone(), published: published.clone(), reached: sender, forms };
+    let herald = Herald::start().map_err(|error| OpenError(format!("the herald cannot start: {error}")))?;
+    let cache = Cache {
+        collections: collections.clone(),
+        published: published.clone(),
+        reached: sender,
+        forms,
+        herald,
+    };
     let (wanted, wanted_receiver) = watch::channel(0);
     let (orders, orders_receiver) = mpsc::unbounded_channel();
     let feed = Feed {

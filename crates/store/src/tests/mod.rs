@@ -3,6 +3,7 @@
 mod contract;
 mod crash;
 mod disk;
+mod fan_out;
 mod model;
 mod on_etcd;
 pub(crate) mod place;
@@ -78,7 +79,8 @@ fn names(snapshot: &Snapshot) -> Vec<String> {
 
 fn interest(namespace: &str, name: &str, field: &str) -> Interest {
     let given = |text: &str| (!text.is_empty()).then(|| Text::from(text));
-    Interest { namespace: given(namespace), name: given(name), field: given(field).map(|value| (0, value)) }
+    let field = given(field).map(|value| (0, value));
+    Interest { namespace: given(namespace), name: given(name), field, filter: None }
 }
 
 async fn step(watcher: &mut Watcher) -> Step {

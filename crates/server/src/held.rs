@@ -1,0 +1,230 @@
+//! Writes of a connection are held until it has nothing more to write at the moment, and then go out together.
+//!
+//! HTTP/2 flushes after every frame of data. With hundreds of watches on a connection each event would be a TLS record
+//! and a system call of its own; so a flush is only noted while the connection is worked on, and done when it rests.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What is held at most; more is written at once. Four TLS records.
+const HELD_MAX: usize = 64 << 10;
+/// Bytes are copied, by us and by TLS, in pieces: many processors copy large misaligned ones with an instruction that
+/// takes several times as long.
+const PIECE: usize = 4 << 10;
+/// What most answers fit into.
+const HELD_MIN: usize = 4 << 10;
+
+/// A stream and what is to be written to it. Clones are the same.
+pub struct Held<S>(Arc<Mutex<State<S>>>);
+
+struct State<S> {
+    stream: S,
+    bytes: Vec<u8>,
+    /// How much of `bytes` is written.
+    written: usize,
+    /// While a connection is worked on, flushes wait.
+    is_driven: bool,
+    needs_flush: bool,
+    has_yielded: bool,
+}
+
+impl<S> Clone for Held<S> {
+    fn clone(&self) -> Held<S> {
+        Held(self.0.clone())
+    }
+}
+
+impl<S> Held<S> {
+    pub fn new(stream: S) -> Held<S> {
+        let (bytes, written) = (Vec::new(), 0);
+        let (is_driven, needs_flush, has_yielded) = (false, false, false);
+        let state = State { stream, bytes, written, is_driven, needs_flush, has_yielded };
+        Held(Arc::new(Mutex::new(state)))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<S>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Held<S> {
+    /// Works on the connection that uses the stream, and writes what it left there whenever it rests.
+    pub fn poll_driven<F: Future + ?Sized>(
+        &self,
+        context: &mut Context<'_>,
+        connection: Pin<&mut F>,
+    ) -> Poll<F::Output> {
+        self.state().is_driven = true;
+        let result = connection.poll(context);
+        let mut state = self.state();
+        state.is_driven = false;
+        if !state.needs_flush {
+            return result;
+        }
+        state.has_yielded = result.is_pending() && !state.has_yielded;
+        if state.has_yielded {
+            // Others that are ready to run may have more for the same connection.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        // An error shows again with the connection's next write; who waits for room is woken to write the rest.
+        let _ = state.poll_flush_all(context);
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> State<S> {
+    /// Whether `len` more bytes can be held. Makes room if they cannot.
+    fn poll_room(&mut self, context: &mut Context<'_>, len: usize) -> Poll<io::Result<bool>> {
+        if self.bytes.len() + len > HELD_MAX {
+            ready!(self.poll_write_held(context))?;
+        }
+        if len > HELD_MAX {
+            return Poll::Ready(Ok(false));
+        }
+        if self.bytes.capacity() < self.bytes.len() + len {
+            let wanted = if self.bytes.is_empty() && len <= HELD_MIN { HELD_MIN } else { HELD_MAX };
+            self.bytes.reserve_exact(wanted - self.bytes.len());
+        }
+        self.needs_flush = true;
+        Poll::Ready(Ok(true))
+    }
+
+    fn poll_write_held(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.bytes.get(self.written..).filter(|rest| !rest.is_empty()) {
+            let mut pieces = [IoSlice::new(&[]); HELD_MAX / PIECE];
+            pieces.iter_mut().zip(rest.chunks(PIECE)).for_each(|(slice, piece)| *slice = IoSlice::new(piece));
+            let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, &pieces))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += written;
+        }
+        self.bytes.clear();
+        self.written = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush_all(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_write_held(context))?;
+        // A connection at rest holds no memory.
+        self.bytes = Vec::new();
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.needs_flush = false;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Held<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.state().stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Held<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[IoSlice::new(data)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.state();
+        let len = slices.iter().map(|slice| slice.len()).sum();
+        if !ready!(state.poll_room(context, len))? {
+            return Pin::new(&mut state.stream).poll_write_vectored(context, slices);
+        }
+        let pieces = slices.iter().flat_map(|slice| slice.chunks(PIECE));
+        pieces.for_each(|piece| state.bytes.extend_from_slice(piece));
+        Poll::Ready(Ok(len))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state();
+        if state.is_driven {
+            state.needs_flush = true;
+            return Poll::Ready(Ok(()));
+        }
+        state.poll_flush_all(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state();
+        ready!(state.poll_flush_all(context))?;
+        Pin::new(&mut state.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn what_a_connection_writes_goes_out_when_it_rests() {
+        let (near, mut far) = tokio::io::duplex(1 << 20);
+        let held = Held::new(near);
+        let mut own = held.clone();
+        let mut connection = std::pin::pin!(async move {
+            for _ in 0..3 {
+                own.write_all(b"frame").await.unwrap();
+                own.flush().await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        });
+        let mut heard = vec![0; 15];
+        tokio::select! {
+            () = std::future::poll_fn(|context| held.poll_driven(context, connection.as_mut())) => {
+                panic!("it never ends")
+            }
+            result = far.read_exact(&mut heard) => assert_eq!(result.unwrap(), 15),
+        }
+        assert_eq!(heard, b"frameframeframe");
+        assert_eq!(held.state().bytes.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_a_slow_reader_leaves_is_bounded() {
+        let (near, mut far) = tokio::io::duplex(1000);
+        let held = Held::new(near);
+        let mut own = held.clone();
+        let sent: Vec<u8> = (0..1_000_000_u32).map(|n| (n % 251) as u8).collect();
+        let expected = sent.clone();
+        let mut connection = std::pin::pin!(async move {
+            for chunk in sent.chunks(7_000) {
+                own.write_all(chunk).await.unwrap();
+                own.flush().await.unwrap();
+            }
+            own.write_all(&[7; HELD_MAX + 1]).await.unwrap();
+            own.shutdown().await.unwrap();
+        });
+        let mut heard = Vec::new();
+        let read = async {
+            let mut part = vec![0; 3_000];
+            loop {
+                assert!(held.state().bytes.capacity() <= HELD_MAX);
+                match far.read(&mut part).await.unwrap() {
+                    0 => return,
+                    len => heard.extend_from_slice(&part[..len]),
+                }
+            }
+        };
+        let drive = std::future::poll_fn(|context| held.poll_driven(context, connection.as_mut()));
+        tokio::join!(drive, read);
+        assert_eq!(heard.len(), expected.len() + HELD_MAX + 1);
+        assert!(heard.starts_with(&expected));
+    }
+}
