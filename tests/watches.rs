@@ -88,3 +88,72 @@ fn a_watch_ends_after_its_time() {
     server.admin().watch_for(&path, Duration::from_secs(20));
     assert!(begin.elapsed() < Duration::from_secs(15));
 }
+
+/// Watchers of different selectors, several of each, while objects come, change and go.
+#[test]
+fn watchers_of_all_sorts_hear_their_share_in_order() {
+    let server = Server::start();
+    let admin = server.admin();
+    let first = admin.post(CONFIGMAPS, &object("start")).json();
+    let revision = first["metadata"]["resourceVersion"].as_str().expect("a revision");
+    let of_default = "metadata.namespace%3Ddefault";
+    let sorts = [
+        (format!("{CONFIGMAPS}?"), vec!["a", "b"]),
+        (format!("/api/v1/configmaps?fieldSelector={of_default}&"), vec!["a", "b"]),
+        (format!("/api/v1/configmaps?labelSelector=of%3Da&fieldSelector={of_default}&"), vec!["a"]),
+        (format!("{CONFIGMAPS}?fieldSelector=metadata.name%3Db&"), vec!["b"]),
+        (format!("{CONFIGMAPS}?fieldSelector=metadata.name!%3Db&"), vec!["a"]),
+    ];
+    let changes = 40;
+    std::thread::scope(|scope| {
+        let mut watches = Vec::new();
+        for (path, names) in sorts.iter().flat_map(|sort| [sort, sort, sort]) {
+            let path = format!("{path}watch=1&timeoutSeconds=4&resourceVersion={revision}");
+            let client = server.admin();
+            watches.push((names, scope.spawn(move || client.watch_for(&path, Duration::from_secs(30)))));
+        }
+        for name in ["a", "b"] {
+            let labels = json!({"of": name});
+            admin.post(CONFIGMAPS, &json!({"metadata": {"name": name, "labels": labels}}));
+        }
+        for n in 0..changes {
+            for name in ["a", "b"] {
+                let body = json!({"data": {"n": n.to_string()}});
+                admin.patch("merge", &format!("{CONFIGMAPS}/{name}"), &body);
+            }
+        }
+        ["a", "b"].iter().for_each(|name| drop(admin.delete(&format!("{CONFIGMAPS}/{name}"))));
+        for (names, watch) in watches {
+            let heard = lines(&watch.join().expect("a watch that ended"));
+            let of_each =
+                |kind: &str| names.iter().map(move |name| format!("{kind} {name}")).collect::<Vec<_>>();
+            let mut expected = of_each("ADDED");
+            (0..changes).for_each(|_| expected.extend(of_each("MODIFIED")));
+            expected.extend(of_each("DELETED"));
+            assert_eq!(heard, expected);
+        }
+    });
+}
+
+#[test]
+fn tables_and_objects_are_told_apart_on_one_resource() {
+    let server = Server::start();
+    let admin = server.admin();
+    let first = admin.post(CONFIGMAPS, &object("start")).json();
+    let revision = first["metadata"]["resourceVersion"].as_str().expect("a revision");
+    let path = format!("{CONFIGMAPS}?watch=1&resourceVersion={revision}");
+    admin.post(CONFIGMAPS, &object("a"));
+    let kinds = |accept: &'static str| {
+        let events = admin.watch_as(&path, accept, SHORT);
+        events
+            .iter()
+            .map(|event| event["object"]["kind"].as_str().unwrap_or("?").to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kinds("application/json"), ["ConfigMap"]);
+    assert_eq!(kinds("application/json;as=Table;v=v1;g=meta.k8s.io"), ["Table"]);
+    assert_eq!(
+        kinds("application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"),
+        ["PartialObjectMetadata"]
+    );
+}

@@ -99,8 +99,15 @@ impl Client {
 
     /// The complete lines that a watch delivers within `within`.
     pub fn watch_for(&self, path: &str, within: Duration) -> Vec<Value> {
+        self.watch_as(path, "application/json", within)
+    }
+
+    /// The same in a form of choice.
+    pub fn watch_as(&self, path: &str, accept: &str, within: Duration) -> Vec<Value> {
         let bytes = self.runtime.block_on(async {
-            let response = self.open("GET", path, &[], Bytes::new()).await.expect("a watch can be opened");
+            let headers = [("accept", accept)];
+            let response =
+                self.open("GET", path, &headers, Bytes::new()).await.expect("a watch can be opened");
             let mut body = response.into_body();
             let mut bytes = Vec::new();
             let read = async {
