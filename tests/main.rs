@@ -1,5 +1,6 @@
 //! Tests of the whole product: a real process, real TLS, plain HTTP and the real kubectl.
 
+mod admission;
 mod authentication;
 mod authentication_remote;
 mod authorization;

@@ -2,7 +2,10 @@
 
 use crate::grants;
 use crate::plugins::quota::ResourceQuota;
-use crate::plugins::{PLUGINS, pod_security};
+use crate::plugins::{
+    Entry, How, PLUGINS, event_rate_limit, namespace_auto_provision, pod_node_selector, pod_security,
+    pod_toleration_restriction,
+};
 use crate::request::Request;
 use pintle_access::Permissions;
 use pintle_engine::Engine;
@@ -40,7 +43,53 @@ pub struct Settings {
     pub not_ready_seconds: i64,
     pub unreachable_seconds: i64,
     pub pod_security: pod_security::Configuration,
+    pub pod_node_selector: pod_node_selector::Configuration,
+    pub pod_tolerations: pod_toleration_restriction::Configuration,
+    pub event_rate: event_rate_limit::Configuration,
 }
+
+impl Settings {
+    /// Disabling a plugin goes before enabling it.
+    fn is_on(&self, entry: &Entry) -> bool {
+        let named = |list: &[String]| list.iter().any(|name| name == entry.name);
+        (entry.is_default || named(&self.enabled)) && !named(&self.disabled)
+    }
+
+    fn is_on_by_name(&self, name: &str) -> bool {
+        PLUGINS.iter().any(|entry| entry.name == name && self.is_on(entry))
+    }
+
+    /// The refusal of settings that no chain can be made of.
+    pub fn check(&self) -> Result<(), String> {
+        let is_known = |name: &&String| PLUGINS.iter().any(|entry| entry.name == name.as_str());
+        for (flag, names) in
+            [("enable-admission-plugins", &self.enabled), ("disable-admission-plugins", &self.disabled)]
+        {
+            if let Some(name) = names.iter().find(|name| !is_known(name)) {
+                return Err(format!("{flag} plugin {name:?} is unknown"));
+            }
+        }
+        let both: Vec<&str> =
+            self.enabled.iter().filter(|name| self.disabled.contains(name)).map(String::as_str).collect();
+        if !both.is_empty() {
+            let both = both.join(" ");
+            return Err(format!(
+                "[{both}] in enable-admission-plugins and disable-admission-plugins overlapped"
+            ));
+        }
+        let failed = |name: &str, why: &str| Err(format!("couldn't init admission plugin {name:?}: {why}"));
+        if self.is_on_by_name(IMAGE_POLICY) {
+            return failed(IMAGE_POLICY, "it is not built yet");
+        }
+        match self.event_rate.check() {
+            Err(why) if self.is_on_by_name(event_rate_limit::NAME) => failed(event_rate_limit::NAME, &why),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Who relies on it relies on refusals, so that it is not left out in silence.
+const IMAGE_POLICY: &str = "ImagePolicyWebhook";
 
 impl Default for Settings {
     fn default() -> Settings {
@@ -50,28 +99,33 @@ impl Default for Settings {
             not_ready_seconds: 300,
             unreachable_seconds: 300,
             pod_security: pod_security::Configuration::default(),
+            pod_node_selector: pod_node_selector::Configuration::default(),
+            pod_tolerations: pod_toleration_restriction::Configuration::default(),
+            event_rate: event_rate_limit::Configuration::default(),
         }
     }
 }
 
-/// The enabled plugins in upstream's order. The quota comes last and is no `Plugin`: it writes.
+/// The enabled plugins in upstream's order. Those that write are no `Plugin`: namespaces are made first of all, and
+/// the quota comes last.
 pub struct Chain {
     plugins: Vec<Box<dyn Plugin>>,
     quota: Option<ResourceQuota>,
+    provides_namespaces: bool,
     permissions: Permissions,
 }
 
 impl Chain {
     /// The plugins that are on by default, with those enabled and without those disabled.
     pub fn new(settings: &Settings, permissions: Permissions) -> Chain {
-        let (enabled, disabled) = (&settings.enabled, &settings.disabled);
-        let named = |list: &[String], name: &str| list.iter().any(|entry| entry == name);
-        let is_on =
-            |name: &str, by_default: bool| (by_default || named(enabled, name)) && !named(disabled, name);
-        let entries = PLUGINS.iter().filter(|entry| is_on(entry.name, entry.is_default));
+        let made = |entry: &Entry| match entry.how {
+            How::Made(make) => Some(make(settings)),
+            How::Apart | How::Idle | How::Planned => None,
+        };
         Chain {
-            plugins: entries.filter_map(|entry| entry.make.map(|make| make(settings))).collect(),
-            quota: is_on(ResourceQuota::NAME, true).then(ResourceQuota::default),
+            plugins: PLUGINS.iter().filter(|entry| settings.is_on(entry)).filter_map(made).collect(),
+            quota: settings.is_on_by_name(ResourceQuota::NAME).then(ResourceQuota::default),
+            provides_namespaces: settings.is_on_by_name(namespace_auto_provision::NAME),
             permissions,
         }
     }
@@ -87,6 +141,9 @@ impl Admission for Chain {
     ) -> Verdict<'a> {
         Box::pin(async move {
             let request = Request { engine, attributes, permissions: &self.permissions };
+            if self.provides_namespaces {
+                namespace_auto_provision::provide(&request, object).await?;
+            }
             self.plugins.iter().try_for_each(|plugin| plugin.mutate(&request, object))?;
             // Not a plugin, so that nothing turns it off.
             grants::confirm(&request, object)

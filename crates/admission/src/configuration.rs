@@ -1,7 +1,7 @@
 //! `--admission-control-config-file`: what plugins are told besides being on or off.
 
 use crate::chain::Settings;
-use crate::plugins::pod_security::Configuration;
+use crate::plugins::{event_rate_limit, pod_node_selector, pod_security, pod_toleration_restriction};
 use pintle_object::{Value, yaml};
 
 const GROUP: &str = "apiserver.config.k8s.io/";
@@ -26,7 +26,14 @@ impl Settings {
                 path => parse(&read(path)?)?,
             };
             match name {
-                "PodSecurity" => self.pod_security = Configuration::read(&configuration)?,
+                "EventRateLimit" => self.event_rate = event_rate_limit::Configuration::read(&configuration)?,
+                "PodNodeSelector" => {
+                    self.pod_node_selector = pod_node_selector::Configuration::read(&configuration);
+                }
+                "PodSecurity" => self.pod_security = pod_security::Configuration::read(&configuration)?,
+                "PodTolerationRestriction" => {
+                    self.pod_tolerations = pod_toleration_restriction::Configuration::read(&configuration)?;
+                }
                 _ => return Err(format!("plugin {name:?} takes no configuration")),
             }
         }

@@ -3,7 +3,7 @@
 use pintle_access::{Permissions, User};
 use pintle_engine::admission::{Attributes, Operation};
 use pintle_engine::{Engine, meta};
-use pintle_object::{GroupResource, Map, Status, Value};
+use pintle_object::{GroupResource, Map, Reason, Status, Value};
 
 /// A request as the plugins see it; the object itself is passed beside it.
 #[derive(Clone, Copy)]
@@ -109,6 +109,11 @@ impl<'a> Request<'a> {
 /// The 404 of an object that a plugin looked for.
 pub fn not_found(group: &str, plural: &str, name: &str) -> Status {
     Status::not_found(&GroupResource::new(group, plural), name)
+}
+
+/// An error without a reason, which clients see as it is: upstream's for what it has no better word for.
+pub fn plain(message: impl Into<String>) -> Status {
+    Status::new(500, Reason::Unknown, message)
 }
 
 /// Whether a text is one of Go's spellings of true.

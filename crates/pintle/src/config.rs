@@ -242,17 +242,9 @@ fn sni(text: &str) -> Result<Pair, String> {
 }
 
 fn admission(given: &Given) -> Result<Admission, String> {
-    let plugins = |flag: &str| {
-        let names = given.list(flag);
-        let is_known = |name: &String| pintle_admission::PLUGINS.iter().any(|entry| entry.name == name);
-        match names.iter().find(|name| !is_known(name)) {
-            Some(unknown) => Err(format!("--{flag}: plugin {unknown:?} is unknown")),
-            None => Ok(names),
-        }
-    };
     let mut admission = Admission {
-        enabled: plugins("enable-admission-plugins")?,
-        disabled: plugins("disable-admission-plugins")?,
+        enabled: given.list("enable-admission-plugins"),
+        disabled: given.list("disable-admission-plugins"),
         not_ready_seconds: given.number("default-not-ready-toleration-seconds", 0..=i64::MAX)?,
         unreachable_seconds: given.number("default-unreachable-toleration-seconds", 0..=i64::MAX)?,
         ..Admission::default()
@@ -264,6 +256,7 @@ fn admission(given: &Given) -> Result<Admission, String> {
         let configured = crate::serving::read(&path).and_then(|text| admission.configure(&text, &beside));
         configured.map_err(|error| format!("--admission-control-config-file: {error}"))?;
     }
+    admission.check()?;
     Ok(admission)
 }
 

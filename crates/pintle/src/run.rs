@@ -10,7 +10,7 @@ use pintle_access::Permissions;
 use pintle_admission::Chain;
 use pintle_engine::Engine;
 use pintle_engine::allocate::IpPool;
-use pintle_engine::kinds::flow_schema_status;
+use pintle_engine::kinds::{api_service_status, flow_schema_status};
 use pintle_object::time::Time;
 use pintle_schema::Builtin;
 use pintle_server::access::{Access, StoredObjects};
@@ -78,6 +78,7 @@ async fn serve(config: &Config) -> Result<(), String> {
 
     pintle_engine::custom::control(engine.clone()).await;
     flow_schema_status::control(engine.clone());
+    api_service_status::control(engine.clone());
     let certificates = Certificates::new(serving::certificates(config, &pki)?);
     let acceptor = TlsAcceptor::from(tls::config(&config.tls, certificates.clone())?);
     let app = Arc::new(app(config, &pki, engine, access)?);

@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pintle_access::authenticate::Bearer;
 use pintle_access::{Credentials, User, check, websocket};
+use pintle_engine::kinds::api_service_status;
 use pintle_object::{Details, Reason, Status, json, yaml};
 use pintle_schema::encode;
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -157,9 +158,16 @@ async fn other(app: &App, request: &Request) -> Result<Response, Status> {
         None if is_built_in(app, path) => Err(no_such_resource()),
         None => {
             tracing::debug!(path, "nothing is served here");
-            Ok(Response::not_found_page())
+            Ok(served_elsewhere(app, request).unwrap_or_else(Response::not_found_page))
         }
     }
+}
+
+/// The answer to a path under a group and version that an APIService gives to another server.
+pub fn served_elsewhere(app: &App, request: &Request) -> Option<Response> {
+    let mut parts = request.path.strip_prefix("/apis/")?.split('/');
+    let (group, version) = (parts.next()?, parts.next()?);
+    api_service_status::is_remote(&app.engine, group, version).then(Response::unavailable)
 }
 
 /// Whether a path is under a group that is compiled in, be it of a version that is not served.

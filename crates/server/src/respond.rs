@@ -64,6 +64,11 @@ impl Response {
         Response::text(404, "404 page not found\n").with("x-content-type-options", "nosniff")
     }
 
+    /// What is said for a server behind this one that cannot be reached.
+    pub fn unavailable() -> Response {
+        Response::text(503, "service unavailable\n").with("x-content-type-options", "nosniff")
+    }
+
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Response {
         self.headers.push((name, value.into()));
         self

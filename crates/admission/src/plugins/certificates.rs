@@ -63,13 +63,21 @@ fn is_subresource(request: &Request<'_>, subresource: &str) -> bool {
     request.is_resource(GROUP, REQUESTS) && request.subresource() == subresource
 }
 
-/// Permission is for a signer by name, or for all signers of a domain.
 fn permit(request: &Request<'_>, object: &Value, verb: &'static str) -> Result<(), Status> {
     let signer = object.str_at(&["spec", "signerName"]);
+    if is_permitted(request, signer, verb) {
+        return Ok(());
+    }
+    let why = format!("user not permitted to {verb} requests with signerName {}", quote(signer));
+    Err(request.forbidden(object, &why))
+}
+
+/// Permission is for a signer by name, or for all signers of a domain.
+pub(super) fn is_permitted(request: &Request<'_>, signer: &str, verb: &'static str) -> bool {
     let domain = signer.split('/').next().unwrap_or(signer);
     let all = format!("{domain}/*");
     let user = request.user();
-    let is_allowed = [signer, &all].into_iter().any(|name| {
+    [signer, &all].into_iter().any(|name| {
         let attributes = Attributes {
             verb,
             is_resource: true,
@@ -80,12 +88,7 @@ fn permit(request: &Request<'_>, object: &Value, verb: &'static str) -> Result<(
             ..Attributes::default()
         };
         pintle_access::authorize::check(request.permissions.authorizer.as_ref(), &user, &attributes).is_ok()
-    });
-    if is_allowed {
-        return Ok(());
-    }
-    let why = format!("user not permitted to {verb} requests with signerName {}", quote(signer));
-    Err(request.forbidden(object, &why))
+    })
 }
 
 /// What is between the first two lines of a PEM text that is itself base64.

@@ -1,11 +1,24 @@
 //! The table of plugins, in the order in which they are asked.
 
+mod always;
+mod always_pull_images;
+mod anti_affinity;
 mod certificates;
+mod cluster_trust_bundle;
 mod default_class;
+mod deny_external_ips;
+pub(crate) mod event_rate_limit;
+mod extended_resource_toleration;
 mod limit_ranger;
+pub(crate) mod namespace_auto_provision;
+mod namespace_exists;
 mod namespace_lifecycle;
 mod node_restriction;
+mod owner_permission;
+pub(crate) mod pod_node_selector;
+mod pod_resize;
 pub(crate) mod pod_security;
+pub(crate) mod pod_toleration_restriction;
 mod pod_topology_labels;
 mod priority;
 mod pvc_resize;
@@ -24,66 +37,85 @@ pub type Make = fn(&Settings) -> Box<dyn Plugin>;
 pub struct Entry {
     pub name: &'static str,
     pub is_default: bool,
-    /// Absent for a plugin that is not built yet.
-    pub make: Option<Make>,
+    pub how: How,
+}
+
+/// How a plugin comes to be.
+pub enum How {
+    Made(Make),
+    /// It writes, which a `Plugin` does not: the chain knows it by its name.
+    Apart,
+    /// Its feature is alpha in this release, and off.
+    Idle,
+    Planned,
 }
 
 const fn on(name: &'static str, make: Make) -> Entry {
-    Entry { name, is_default: true, make: Some(make) }
+    Entry { name, is_default: true, how: How::Made(make) }
 }
 
 const fn off(name: &'static str, make: Make) -> Entry {
-    Entry { name, is_default: false, make: Some(make) }
+    Entry { name, is_default: false, how: How::Made(make) }
 }
 
-const fn planned(name: &'static str, is_default: bool) -> Entry {
-    Entry { name, is_default, make: None }
+const fn entry(name: &'static str, is_default: bool, how: How) -> Entry {
+    Entry { name, is_default, how }
 }
 
-/// All plugins of upstream by name. `ResourceQuota` is listed where it is asked, though the chain holds it apart.
+/// All plugins of upstream, in its order.
 pub static PLUGINS: &[Entry] = &[
-    planned("AlwaysAdmit", false),
-    planned("NamespaceAutoProvision", false),
+    off("AlwaysAdmit", |_| Box::new(always::AlwaysAdmit)),
+    entry(namespace_auto_provision::NAME, false, How::Apart),
     on("NamespaceLifecycle", |_| Box::new(namespace_lifecycle::NamespaceLifecycle)),
-    planned("NamespaceExists", false),
-    planned("LimitPodHardAntiAffinityTopology", false),
+    off("NamespaceExists", |_| Box::new(namespace_exists::NamespaceExists)),
+    off("LimitPodHardAntiAffinityTopology", |_| Box::new(anti_affinity::LimitPodHardAntiAffinityTopology)),
     on("LimitRanger", |_| Box::new(limit_ranger::LimitRanger)),
     on("ServiceAccount", |_| Box::new(service_account::ServiceAccount)),
     off("NodeRestriction", |_| Box::new(node_restriction::NodeRestriction)),
     on("TaintNodesByCondition", |_| Box::new(taint_nodes::TaintNodesByCondition)),
-    planned("AlwaysPullImages", false),
-    planned("ImagePolicyWebhook", false),
+    off("AlwaysPullImages", |_| Box::new(always_pull_images::AlwaysPullImages)),
+    entry("ImagePolicyWebhook", false, How::Planned),
     on("PodSecurity", |settings| Box::new(pod_security::PodSecurity(settings.pod_security.clone()))),
-    planned("PodNodeSelector", false),
+    off("PodNodeSelector", |settings| {
+        Box::new(pod_node_selector::PodNodeSelector(settings.pod_node_selector.clone()))
+    }),
     on("Priority", |_| Box::new(priority::Priority)),
     on("DefaultTolerationSeconds", |settings| Box::new(tolerations::DefaultTolerationSeconds::new(settings))),
-    planned("PodTolerationRestriction", false),
-    planned("EventRateLimit", false),
-    planned("ExtendedResourceToleration", false),
+    off("PodTolerationRestriction", |settings| {
+        Box::new(pod_toleration_restriction::PodTolerationRestriction(settings.pod_tolerations.clone()))
+    }),
+    off(event_rate_limit::NAME, |settings| {
+        Box::new(event_rate_limit::EventRateLimit::new(&settings.event_rate))
+    }),
+    off("ExtendedResourceToleration", |_| Box::new(extended_resource_toleration::ExtendedResourceToleration)),
     on("DefaultStorageClass", |_| Box::new(default_class::DefaultStorageClass)),
     on("StorageObjectInUseProtection", |_| Box::new(storage_protection::StorageObjectInUseProtection)),
-    planned("OwnerReferencesPermissionEnforcement", false),
+    entry("PodGroupProtection", true, How::Idle),
+    off("OwnerReferencesPermissionEnforcement", |_| {
+        Box::new(owner_permission::OwnerReferencesPermissionEnforcement)
+    }),
     on("PersistentVolumeClaimResize", |_| Box::new(pvc_resize::PersistentVolumeClaimResize)),
     on("RuntimeClass", |_| Box::new(runtime_class::RuntimeClass)),
     on("CertificateApproval", |_| Box::new(certificates::CertificateApproval)),
     on("CertificateSigning", |_| Box::new(certificates::CertificateSigning)),
-    planned("ClusterTrustBundleAttest", true),
+    on("ClusterTrustBundleAttest", |_| Box::new(cluster_trust_bundle::ClusterTrustBundleAttest)),
     on("CertificateSubjectRestriction", |_| Box::new(certificates::CertificateSubjectRestriction)),
     on("DefaultIngressClass", |_| Box::new(default_class::DefaultIngressClass)),
-    planned("DenyServiceExternalIPs", false),
+    off("DenyServiceExternalIPs", |_| Box::new(deny_external_ips::DenyServiceExternalIPs)),
     on("PodTopologyLabels", |_| Box::new(pod_topology_labels::PodTopologyLabels)),
-    planned("NodeDeclaredFeatureValidator", true),
-    planned("MutatingAdmissionPolicy", true),
-    planned("MutatingAdmissionWebhook", true),
-    planned("ValidatingAdmissionPolicy", true),
-    planned("ValidatingAdmissionWebhook", true),
-    planned("ResourceQuota", true),
-    planned("AlwaysDeny", false),
+    entry("PodGroupWorkloadExists", true, How::Idle),
+    on("NodeDeclaredFeatureValidator", |_| Box::new(pod_resize::NodeDeclaredFeatureValidator)),
+    entry("JobValidation", true, How::Idle),
+    on("PodResizeValidator", |_| Box::new(pod_resize::PodResizeValidator)),
+    entry("MutatingAdmissionPolicy", true, How::Planned),
+    entry("MutatingAdmissionWebhook", true, How::Planned),
+    entry("ValidatingAdmissionPolicy", true, How::Planned),
+    entry("ValidatingAdmissionWebhook", true, How::Planned),
+    entry(quota::ResourceQuota::NAME, true, How::Apart),
+    off("AlwaysDeny", |_| Box::new(always::AlwaysDeny)),
 ];
 
 /// Whether a plugin is upstream's, but not built yet.
 pub fn is_planned(name: &str) -> bool {
-    PLUGINS
-        .iter()
-        .any(|entry| entry.name == name && entry.make.is_none() && name != quota::ResourceQuota::NAME)
+    PLUGINS.iter().any(|entry| entry.name == name && matches!(entry.how, How::Planned))
 }

@@ -2,6 +2,7 @@
 
 pub mod access_review;
 mod api_service;
+pub mod api_service_status;
 mod autoscaler_v1;
 pub mod binding;
 pub mod cells;

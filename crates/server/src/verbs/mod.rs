@@ -36,7 +36,7 @@ pub async fn dispatch(app: &App, request: &Request) -> Result<Response, Status> 
         if pipeline::is_built_in(app, &request.path) {
             return Err(pipeline::no_such_resource());
         }
-        return Ok(Response::not_found_page());
+        return Ok(pipeline::served_elsewhere(app, request).unwrap_or_else(Response::not_found_page));
     }
     if request.path.starts_with("//") {
         return Ok(Response::not_found_page());

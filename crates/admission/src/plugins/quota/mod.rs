@@ -3,6 +3,8 @@
 mod scope;
 mod usage;
 
+pub use usage::{is_best_effort, pod_requests};
+
 use crate::request::Request;
 use pintle_engine::admission::User;
 use pintle_engine::update::Source;

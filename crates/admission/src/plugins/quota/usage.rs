@@ -143,6 +143,11 @@ fn is_domain_name(name: &str) -> bool {
         .is_some_and(|(domain, _)| domain != "kubernetes.io" && !domain.ends_with(".kubernetes.io"))
 }
 
+/// The requests of a whole pod.
+pub fn pod_requests(pod: &Value) -> Amounts {
+    pod_total(pod, "requests")
+}
+
 /// What a whole pod asks for. Containers add up, with the init containers that stay; an init container that ends
 /// counts where it needs more than that, with those that stay and were started before it; overhead comes on top.
 fn pod_total(pod: &Value, field: &str) -> Amounts {

@@ -1,0 +1,25 @@
+//! ClusterTrustBundleAttest: who says what to trust a signer by needs permission for that signer.
+
+use super::certificates::is_permitted;
+use crate::chain::Plugin;
+use crate::request::Request;
+use pintle_object::field::quote;
+use pintle_object::{Status, Value};
+
+pub struct ClusterTrustBundleAttest;
+
+impl Plugin for ClusterTrustBundleAttest {
+    fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
+        let is_write = request.is_create() || request.is_update();
+        let signer = object.str_at(&["spec", "signerName"]);
+        if !is_write || !request.is_resource("certificates.k8s.io", "clustertrustbundles") || signer.is_empty() {
+            return Ok(());
+        }
+        // Garbage collectors and migrations of storage change nothing that is trusted.
+        let is_same = request.attributes.old.is_some_and(|old| old.get("spec") == object.get("spec"));
+        if is_same || is_permitted(request, signer, "attest") {
+            return Ok(());
+        }
+        Err(request.forbidden(object, format!("user not permitted to attest for signerName {}", quote(signer))))
+    }
+}

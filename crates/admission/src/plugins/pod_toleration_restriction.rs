@@ -1,0 +1,175 @@
+//! PodTolerationRestriction: pods get the tolerations of their namespace, and none that it does not allow.
+
+use super::quota::is_best_effort;
+use crate::chain::Plugin;
+use crate::request::{Request, not_found, plain};
+use pintle_object::{Status, Value, json};
+
+const GROUP: &str = "podtolerationrestriction.admission.k8s.io/";
+const DEFAULTS: &str = "scheduler.alpha.kubernetes.io/defaultTolerations";
+const ALLOWED: &str = "scheduler.alpha.kubernetes.io/tolerationsWhitelist";
+const TOLERATIONS: [&str; 2] = ["spec", "tolerations"];
+
+/// What holds for namespaces that say nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Configuration {
+    defaults: Vec<Value>,
+    allowed: Vec<Value>,
+}
+
+impl Eq for Configuration {}
+
+impl Configuration {
+    pub fn read(value: &Value) -> Result<Configuration, String> {
+        let (version, kind) = (value.str_at(&["apiVersion"]), value.str_at(&["kind"]));
+        if !version.starts_with(GROUP) || kind != "Configuration" {
+            return Err(format!("{version:?}, kind {kind:?}, is no configuration of PodTolerationRestriction"));
+        }
+        let (defaults, allowed) = (value.list_at(&["default"]), value.list_at(&["whitelist"]));
+        Ok(Configuration { defaults: defaults.to_vec(), allowed: allowed.to_vec() })
+    }
+}
+
+pub struct PodTolerationRestriction(pub Configuration);
+
+impl Plugin for PodTolerationRestriction {
+    fn mutate(&self, request: &Request<'_>, object: &mut Value) -> Result<(), Status> {
+        if !is_meant(request) {
+            return Ok(());
+        }
+        let mut added = Vec::new();
+        if request.is_create() {
+            added = of_namespace(request, DEFAULTS)?.unwrap_or_else(|| self.0.defaults.clone());
+        }
+        if !is_best_effort(object) {
+            added.push(memory_pressure());
+        }
+        if !added.is_empty() {
+            let merged = merge([added.as_slice(), object.list_at(&TOLERATIONS)].concat());
+            object.set(&TOLERATIONS, merged);
+        }
+        self.validate(request, object)
+    }
+
+    fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
+        let own = object.list_at(&TOLERATIONS);
+        if !is_meant(request) || own.is_empty() {
+            return Ok(());
+        }
+        let of_namespace = of_namespace(request, ALLOWED)?;
+        let whose = if of_namespace.is_some() { "namespace" } else { "cluster" };
+        let allowed = of_namespace.as_ref().unwrap_or(&self.0.allowed);
+        let is_allowed = |toleration: &Value| allowed.iter().any(|wider| covers(wider, toleration));
+        if allowed.is_empty() || own.iter().all(is_allowed) {
+            return Ok(());
+        }
+        Err(plain(format!(
+            "pod tolerations (possibly merged with namespace default tolerations) conflict with its {whose} \
+             whitelist"
+        )))
+    }
+}
+
+fn is_meant(request: &Request<'_>) -> bool {
+    request.is_object("", "pods") && (request.is_create() || request.is_update())
+}
+
+/// What an annotation of the namespace says; `None` when there is no such annotation.
+fn of_namespace(request: &Request<'_>, annotation: &str) -> Result<Option<Vec<Value>>, Status> {
+    let name = request.namespace();
+    let namespace = request.stored("", "namespaces", "", name);
+    let namespace = namespace.ok_or_else(|| not_found("", "namespaces", name))?;
+    match namespace.at(&["metadata", "annotations", annotation]).and_then(Value::as_str) {
+        None => Ok(None),
+        Some("") => Ok(Some(Vec::new())),
+        Some(text) => {
+            let list = json::parse(text.as_bytes()).map_err(|error| plain(error.to_string()))?;
+            Ok(Some(list.as_list().unwrap_or_default().to_vec()))
+        }
+    }
+}
+
+fn memory_pressure() -> Value {
+    let mut toleration = Value::map();
+    toleration.set(&["effect"], "NoSchedule");
+    toleration.set(&["key"], "node.kubernetes.io/memory-pressure");
+    toleration.set(&["operator"], "Exists");
+    toleration
+}
+
+/// The tolerations without those that another one covers; of equal ones the first stays.
+fn merge(all: Vec<Value>) -> Vec<Value> {
+    let mut merged: Vec<Value> = Vec::new();
+    for (place, one) in all.iter().enumerate() {
+        let is_covered = merged.iter().any(|wider| covers(wider, one));
+        let mut later = all.iter().skip(place + 1);
+        if !is_covered && !later.any(|wider| wider != one && covers(wider, one)) {
+            merged.push(one.clone());
+        }
+    }
+    merged
+}
+
+/// Whether whatever one toleration tolerates is tolerated by a wider one.
+fn covers(wider: &Value, one: &Value) -> bool {
+    if wider == one {
+        return true;
+    }
+    let text = |value: &Value, field: &str| value.str_at(&[field]).to_string();
+    let operator = text(wider, "operator");
+    let is_any_key = text(wider, "key").is_empty() && operator == "Exists";
+    if text(one, "key") != text(wider, "key") && !is_any_key {
+        return false;
+    }
+    let effect = text(wider, "effect");
+    if !effect.is_empty() && text(one, "effect") != effect {
+        return false;
+    }
+    if effect == "NoExecute" && !lasts(wider, one) {
+        return false;
+    }
+    match operator.as_str() {
+        "" | "Equal" => text(one, "operator") == "Equal" && text(one, "value") == text(wider, "value"),
+        operator => operator == "Exists",
+    }
+}
+
+/// Whether the wider toleration holds as long as the other; one without seconds holds for ever.
+fn lasts(wider: &Value, one: &Value) -> bool {
+    let seconds = |value: &Value| value.int_at(&["tolerationSeconds"]);
+    seconds(wider).is_none_or(|most| seconds(one).is_some_and(|asked| asked <= most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Value {
+        json::parse(json.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_toleration_covers_what_it_tolerates_besides() {
+        let check = |wider: &str, one: &str, expected: bool| {
+            assert_eq!(covers(&parse(wider), &parse(one)), expected, "{wider} {one}");
+        };
+        let equal = r#"{"key":"a","operator":"Equal","value":"v","effect":"NoSchedule"}"#;
+        check(r#"{"operator":"Exists"}"#, equal, true);
+        check(r#"{"key":"a","operator":"Exists"}"#, equal, true);
+        check(r#"{"key":"b","operator":"Exists"}"#, equal, false);
+        check(r#"{"key":"a","operator":"Exists","effect":"NoExecute"}"#, equal, false);
+        check(equal, r#"{"key":"a","operator":"Exists","effect":"NoSchedule"}"#, false);
+        let some_time = r#"{"operator":"Exists","effect":"NoExecute","tolerationSeconds":30}"#;
+        check(some_time, r#"{"key":"a","operator":"Exists","effect":"NoExecute","tolerationSeconds":20}"#, true);
+        check(some_time, r#"{"key":"a","operator":"Exists","effect":"NoExecute"}"#, false);
+    }
+
+    #[test]
+    fn the_wider_toleration_stays() {
+        let narrow = parse(r#"{"key":"a","operator":"Equal","value":"v"}"#);
+        let (wide, other) = (parse(r#"{"key":"a","operator":"Exists"}"#), parse(r#"{"key":"b","operator":"Exists"}"#));
+        let merged = merge(vec![narrow.clone(), other.clone(), wide.clone(), other.clone()]);
+        assert_eq!(merged, [other, wide.clone()]);
+        assert_eq!(merge(vec![wide.clone(), narrow]), [wide]);
+    }
+}
