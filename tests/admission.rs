@@ -79,8 +79,7 @@ fn services_get_no_external_addresses() {
     let patch = json!({"spec": {"externalIPs": ["192.0.2.1"]}});
     assert_eq!(admin.patch("merge", &format!("{path}/s"), &patch).status, 403);
     let term = json!({"topologyKey": "zone", "labelSelector": {"matchLabels": {"a": "b"}}});
-    let affinity =
-        json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+    let affinity = json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
     let why = "pods \"p\" is forbidden: affinity.PodAntiAffinity.RequiredDuringScheduling has TopologyKey zone \
                but only key kubernetes.io/hostname is allowed";
     check_refused(&admin, PODS, &pod("p", &json!({"affinity": affinity})), 403, why);
@@ -142,7 +141,8 @@ fn pods_go_where_their_namespace_says() {
     let admin = server.admin();
     let made = admin.post(PODS, &pod("a", &json!({"nodeSelector": {"disk": "ssd"}})));
     assert_eq!(made.json()["spec"]["nodeSelector"], json!({"pool": "shared", "disk": "ssd"}), "{made:?}");
-    let why = "pods \"b\" is forbidden: pod node label selector conflicts with its namespace node label selector";
+    let why =
+        "pods \"b\" is forbidden: pod node label selector conflicts with its namespace node label selector";
     check_refused(&admin, PODS, &pod("b", &json!({"nodeSelector": {"pool": "mine"}})), 403, why);
     let why = "pods \"b\" is forbidden: pod node label selector labels conflict with its namespace whitelist";
     check_refused(&admin, PODS, &pod("b", &json!({"nodeSelector": {"zone": "a"}})), 403, why);

@@ -75,7 +75,9 @@ mod tests {
     #[test]
     fn an_image_is_new_when_no_container_had_it() {
         let pod = |image: &str| {
-            let pod = format!(r#"{{"spec":{{"containers":[{{"image":"{image}"}}],"initContainers":[{{"image":"b"}}]}}}}"#);
+            let pod = format!(
+                r#"{{"spec":{{"containers":[{{"image":"{image}"}}],"initContainers":[{{"image":"b"}}]}}}}"#
+            );
             pintle_object::json::parse(pod.as_bytes()).unwrap()
         };
         let check = |new: &str, expected: bool| {

@@ -12,7 +12,10 @@ impl Plugin for ClusterTrustBundleAttest {
     fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
         let is_write = request.is_create() || request.is_update();
         let signer = object.str_at(&["spec", "signerName"]);
-        if !is_write || !request.is_resource("certificates.k8s.io", "clustertrustbundles") || signer.is_empty() {
+        if !is_write
+            || !request.is_resource("certificates.k8s.io", "clustertrustbundles")
+            || signer.is_empty()
+        {
             return Ok(());
         }
         // Garbage collectors and migrations of storage change nothing that is trusted.
@@ -20,6 +23,7 @@ impl Plugin for ClusterTrustBundleAttest {
         if is_same || is_permitted(request, signer, "attest") {
             return Ok(());
         }
-        Err(request.forbidden(object, format!("user not permitted to attest for signerName {}", quote(signer))))
+        Err(request
+            .forbidden(object, format!("user not permitted to attest for signerName {}", quote(signer))))
     }
 }

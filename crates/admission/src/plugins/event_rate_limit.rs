@@ -48,7 +48,11 @@ impl Configuration {
 
     /// The plugin cannot be on without a limit.
     pub fn check(&self) -> Result<(), String> {
-        if self.0.is_empty() { Err(String::from("limits: Invalid value: null: must not be empty")) } else { Ok(()) }
+        if self.0.is_empty() {
+            Err(String::from("limits: Invalid value: null: must not be empty"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -77,7 +81,9 @@ impl Limit {
             Ok(size) => size,
             Err(_) => {
                 let size = number("cacheSize");
-                return Err(format!("limits[{index}].cacheSize: Invalid value: {size}: must not be negative"));
+                return Err(format!(
+                    "limits[{index}].cacheSize: Invalid value: {size}: must not be negative"
+                ));
             }
         };
         Ok(Limit { kind, qps, burst, cache_max })
@@ -205,10 +211,7 @@ mod tests {
         let check = |json: &str, expected: &str| assert_eq!(read(json), Err(expected.into()));
         assert_eq!(read(r#"[{"type":"User","qps":1,"burst":2}]"#).unwrap().0[0].cache_max, CACHE_MAX);
         check("[]", "limits: Invalid value: null: must not be empty");
-        check(
-            r#"[{"type":"User","qps":1}]"#,
-            "limits[0].burst: Invalid value: 0: must be positive",
-        );
+        check(r#"[{"type":"User","qps":1}]"#, "limits[0].burst: Invalid value: 0: must be positive");
         check(
             r#"[{"type":"User","qps":1,"burst":1,"cacheSize":-1}]"#,
             "limits[0].cacheSize: Invalid value: -1: must not be negative",

@@ -60,7 +60,8 @@ fn blocking<'a>(new: &'a [Value], old: &'a [Value]) -> impl Iterator<Item = &'a 
 fn may_block(request: &Request<'_>, object: &Value, owner: &Value) -> Result<(), Status> {
     let (api_version, kind) = (owner.str_at(&["apiVersion"]), owner.str_at(&["kind"]));
     let table = request.engine.table();
-    let found = table.served().iter().find(|one| one.api_version() == api_version && &*one.resource.kind == kind);
+    let found =
+        table.served().iter().find(|one| one.api_version() == api_version && &*one.resource.kind == kind);
     let Some(served) = found else {
         let (kind_shown, version_shown) = (quote(kind), quote(api_version));
         return Err(request.forbidden(

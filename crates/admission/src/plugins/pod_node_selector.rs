@@ -52,7 +52,8 @@ impl Plugin for PodNodeSelector {
         check_conflicts(request, object, &self.of_namespace(request)?)?;
         let allowed = self.0.of(request.namespace())?;
         let own = object.map_at(&SELECTOR).into_iter().flat_map(Map::iter);
-        let is_allowed = |(key, value): (&str, &Value)| allowed.get(key).map(String::as_str) == value.as_str();
+        let is_allowed =
+            |(key, value): (&str, &Value)| allowed.get(key).map(String::as_str) == value.as_str();
         if allowed.is_empty() || own.into_iter().all(is_allowed) {
             return Ok(());
         }

@@ -96,8 +96,7 @@ fn excess(pod: &Value, node: &Value) -> Option<String> {
         format!("{name}, requested: {requested}, allocatable: {allocatable}")
     });
     let over: Vec<String> = over.collect();
-    (!over.is_empty())
-        .then(|| format!("node didn't have enough allocatable resources: {}", over.join("; ")))
+    (!over.is_empty()).then(|| format!("node didn't have enough allocatable resources: {}", over.join("; ")))
 }
 
 /// What a node must declare for an update, by name.

@@ -23,7 +23,9 @@ impl Configuration {
     pub fn read(value: &Value) -> Result<Configuration, String> {
         let (version, kind) = (value.str_at(&["apiVersion"]), value.str_at(&["kind"]));
         if !version.starts_with(GROUP) || kind != "Configuration" {
-            return Err(format!("{version:?}, kind {kind:?}, is no configuration of PodTolerationRestriction"));
+            return Err(format!(
+                "{version:?}, kind {kind:?}, is no configuration of PodTolerationRestriction"
+            ));
         }
         let (defaults, allowed) = (value.list_at(&["default"]), value.list_at(&["whitelist"]));
         Ok(Configuration { defaults: defaults.to_vec(), allowed: allowed.to_vec() })
@@ -160,14 +162,19 @@ mod tests {
         check(r#"{"key":"a","operator":"Exists","effect":"NoExecute"}"#, equal, false);
         check(equal, r#"{"key":"a","operator":"Exists","effect":"NoSchedule"}"#, false);
         let some_time = r#"{"operator":"Exists","effect":"NoExecute","tolerationSeconds":30}"#;
-        check(some_time, r#"{"key":"a","operator":"Exists","effect":"NoExecute","tolerationSeconds":20}"#, true);
+        check(
+            some_time,
+            r#"{"key":"a","operator":"Exists","effect":"NoExecute","tolerationSeconds":20}"#,
+            true,
+        );
         check(some_time, r#"{"key":"a","operator":"Exists","effect":"NoExecute"}"#, false);
     }
 
     #[test]
     fn the_wider_toleration_stays() {
         let narrow = parse(r#"{"key":"a","operator":"Equal","value":"v"}"#);
-        let (wide, other) = (parse(r#"{"key":"a","operator":"Exists"}"#), parse(r#"{"key":"b","operator":"Exists"}"#));
+        let (wide, other) =
+            (parse(r#"{"key":"a","operator":"Exists"}"#), parse(r#"{"key":"b","operator":"Exists"}"#));
         let merged = merge(vec![narrow.clone(), other.clone(), wide.clone(), other.clone()]);
         assert_eq!(merged, [other, wide.clone()]);
         assert_eq!(merge(vec![wide.clone(), narrow]), [wide]);

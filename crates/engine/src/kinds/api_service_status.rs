@@ -19,7 +19,8 @@ const SERVICE: &str = "kubernetes.io/service-name";
 /// Begins to follow APIServices, Services and EndpointSlices until the store closes.
 pub fn control(engine: Arc<Engine>) {
     let find = |group: &str, plural: &str| Some(Kept::of(engine.find_any(group, plural)?)).flatten();
-    let found = (find(GROUP, "apiservices"), find("", "services"), find("discovery.k8s.io", "endpointslices"));
+    let found =
+        (find(GROUP, "apiservices"), find("", "services"), find("discovery.k8s.io", "endpointslices"));
     let (Some(apis), Some(services), Some(slices)) = found else { return };
     let controller = Controller { engine: engine.clone(), apis, services, slices };
     tokio::spawn(async move { controller.run().await });
@@ -62,8 +63,9 @@ struct Said(&'static str, &'static str, String);
 
 impl Controller {
     async fn run(&self) {
-        let watch =
-            |kept: &Kept| self.engine.store.watch(kept.collection, WatchFrom::InitialState, Interest::default());
+        let watch = |kept: &Kept| {
+            self.engine.store.watch(kept.collection, WatchFrom::InitialState, Interest::default())
+        };
         let (Ok(mut apis), Ok(mut services), Ok(mut slices)) =
             (watch(&self.apis), watch(&self.services), watch(&self.slices))
         else {
@@ -126,7 +128,11 @@ impl Controller {
         {
             return said;
         }
-        Said("False", "FailedDiscoveryCheck", String::from("other API servers are not called by this one yet"))
+        Said(
+            "False",
+            "FailedDiscoveryCheck",
+            String::from("other API servers are not called by this one yet"),
+        )
     }
 
     fn slices_of(&self, namespace: &str, service: &str) -> Vec<Value> {
@@ -261,7 +267,9 @@ mod tests {
         set(&mut api, &said, "1");
         assert!(is_said(&api, &said));
         set(&mut api, &Said("False", "B", String::from("b")), "2");
-        let time = |api: &Value| api.list_at(&["status", "conditions"])[0].str_at(&["lastTransitionTime"]).to_string();
+        let time = |api: &Value| {
+            api.list_at(&["status", "conditions"])[0].str_at(&["lastTransitionTime"]).to_string()
+        };
         assert_eq!(time(&api), "1");
         set(&mut api, &Said("True", "B", String::from("b")), "3");
         assert_eq!(time(&api), "3");
