@@ -2,6 +2,7 @@
 
 mod admission;
 mod authentication;
+mod authentication_kubectl;
 mod authentication_remote;
 mod authorization;
 mod bad_input;

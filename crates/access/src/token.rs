@@ -46,6 +46,11 @@ pub trait RemoteAuthenticator: Send + Sync {
 /// Stored objects of the core group that tokens rest on.
 pub trait Objects: Send + Sync {
     fn stored(&self, plural: &str, namespace: &str, name: &str) -> Option<Value>;
+
+    /// Notes at a Secret the day on which the token that it holds was last used. Nobody waits for it.
+    fn note_use(&self, namespace: &str, secret: &str, day: &str) {
+        let _ = (namespace, secret, day);
+    }
 }
 
 /// Those of the wanted audiences that are among the own, in the order wanted.

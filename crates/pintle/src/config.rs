@@ -210,8 +210,12 @@ fn tls(given: &Given) -> Result<Tls, String> {
         "VersionTLS13" => true,
         other => return Err(format!("--tls-min-version: unknown tls version {other:?}")),
     };
+    let curve = |text: &String| {
+        text.parse::<u16>().map_err(|_| format!("--tls-curve-preferences: {text:?} is no number of a curve"))
+    };
     Ok(Tls {
         cipher_suites: given.list("tls-cipher-suites"),
+        curves: given.list("tls-curve-preferences").iter().map(curve).collect::<Result<_, _>>()?,
         is_tls13_only,
         is_http2: !given.bool("disable-http2-serving"),
         streams_max: u32::try_from(

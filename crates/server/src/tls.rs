@@ -22,14 +22,39 @@ pub struct Settings {
     /// Names of suites of TLS 1.2, the preferred first; all that are safe when there are none.
     pub cipher_suites: Vec<String>,
     pub is_tls13_only: bool,
+    /// Numbers of groups for the exchange of keys, the preferred first; the usual ones when there are none.
+    pub curves: Vec<u16>,
     pub is_http2: bool,
     /// Most requests at a time on one connection; 0 for the default.
     pub streams_max: u32,
 }
 
+/// Suites of TLS 1.2 that upstream knows, and that nobody should still need: without forward secrecy, or with
+/// ciphers that are broken or hard to get right. Who names them is told so, and gets the others.
+const UNSAFE_SUITES: [&str; 16] = [
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
+    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
+    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_RSA_WITH_RC4_128_SHA",
+];
+
 /// The configuration of a listener.
 pub fn config(settings: &Settings, certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, String> {
-    let provider = Arc::new(provider(&settings.cipher_suites)?);
+    let mut provider = provider(&settings.cipher_suites)?;
+    choose_curves(&mut provider, &settings.curves)?;
+    let provider = Arc::new(provider);
     let versions: &[_] = if settings.is_tls13_only { &[&TLS13] } else { &[&TLS13, &TLS12] };
     let mut config = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(versions)
@@ -58,10 +83,27 @@ fn provider(names: &[String]) -> Result<CryptoProvider, String> {
         match older.iter().find(|suite| iana(suite) == full) {
             Some(suite) => provider.cipher_suites.push(*suite),
             None if provider.cipher_suites.iter().any(|suite| iana(suite) == full) => {}
+            None if UNSAFE_SUITES.contains(&name.as_str()) => {
+                tracing::warn!("--tls-cipher-suites: {name} is not safe any more, and not offered");
+            }
             None => return Err(format!("Cipher suite {name} not supported or doesn't exist")),
         }
     }
     Ok(provider)
+}
+
+/// Groups by their registered numbers, in the order of preference.
+fn choose_curves(provider: &mut CryptoProvider, numbers: &[u16]) -> Result<(), String> {
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let all = aws_lc_rs::ALL_KX_GROUPS;
+    let group = |number: &u16| {
+        let found = all.iter().find(|group| u16::from(group.name()) == *number).copied();
+        found.ok_or_else(|| format!("--tls-curve-preferences: curve {number} is not supported"))
+    };
+    provider.kx_groups = numbers.iter().map(group).collect::<Result<_, _>>()?;
+    Ok(())
 }
 
 /// A suite's registered name: rustls names those of TLS 1.3 after the version.
@@ -188,7 +230,23 @@ mod tests {
         };
         assert_eq!(names(&["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]), Ok(1));
         assert_eq!(names(&["TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305", "TLS_AES_128_GCM_SHA256"]), Ok(1));
-        assert!(names(&["TLS_RSA_WITH_RC4_128_SHA"]).is_err());
+        let safe = "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384";
+        assert_eq!(names(&["TLS_RSA_WITH_RC4_128_SHA", safe]), Ok(1));
+        let refused = "Cipher suite TLS_NO_SUCH not supported or doesn't exist";
+        assert_eq!(names(&[safe, "TLS_NO_SUCH"]), Err(refused.into()));
         assert!(names(&[]).is_ok_and(|count| count > 3));
+    }
+
+    #[test]
+    fn curves_are_chosen_by_their_registered_numbers() {
+        let chosen = |numbers: &[u16]| {
+            let mut provider = aws_lc_rs::default_provider();
+            choose_curves(&mut provider, numbers)?;
+            Ok(provider.kx_groups.iter().map(|group| u16::from(group.name())).collect::<Vec<_>>())
+        };
+        assert_eq!(chosen(&[24, 23]), Ok(vec![24, 23]));
+        assert_eq!(chosen(&[4588, 29]), Ok(vec![4588, 29]));
+        assert_eq!(chosen(&[1]), Err(String::from("--tls-curve-preferences: curve 1 is not supported")));
+        assert!(chosen(&[]).is_ok_and(|all| all.len() > 2));
     }
 }

@@ -7,9 +7,12 @@ use crate::user::User;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pintle_object::Value;
+use pintle_object::time::Time;
 
 pub const ISSUER: &str = "kubernetes/serviceaccount";
 const INVALID_SINCE: &str = "kubernetes.io/legacy-token-invalid-since";
+pub const LAST_USED: &str = "kubernetes.io/legacy-token-last-used";
+const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// The user of a token whose signature holds.
 pub fn user(objects: &dyn Objects, token: &str, claims: &Value, now_seconds: i64) -> Result<User, String> {
@@ -29,8 +32,7 @@ pub fn user(objects: &dyn Objects, token: &str, claims: &Value, now_seconds: i64
     let invalidated = || String::from("service account token has been invalidated");
     let secret = objects.stored("secrets", &namespace, &secret_name).ok_or_else(invalidated)?;
     let held = STANDARD.decode(secret.str_at(&["data", "token"])).unwrap_or_default();
-    let is_invalid = secret.at(&["metadata", "labels", INVALID_SINCE]).is_some();
-    if is_gone(&secret, now_seconds) || held != token.as_bytes() || is_invalid {
+    if is_gone(&secret, now_seconds) || held != token.as_bytes() {
         return Err(invalidated());
     }
     let account = objects.stored("serviceaccounts", &namespace, &name);
@@ -43,5 +45,27 @@ pub fn user(objects: &dyn Objects, token: &str, claims: &Value, now_seconds: i64
     if stored != uid {
         return Err(format!("ServiceAccount UID ({stored}) does not match claim ({uid})"));
     }
+    note_use(objects, &secret, &namespace, &secret_name, now_seconds);
+    if !secret.str_at(&["metadata", "labels", INVALID_SINCE]).is_empty() {
+        return Err(format!(
+            "the token in secret {namespace}/{secret_name} for service account {namespace}/{name} has been marked \
+             invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the \
+             '{INVALID_SINCE}' label from the secret to temporarily allow use of this token"
+        ));
+    }
     Ok(User { name: subject, uid, groups: service_account_groups(&namespace).to_vec(), ..User::default() })
+}
+
+/// Once a day; another server's clock may be in the next one already.
+fn note_use(objects: &dyn Objects, secret: &Value, namespace: &str, name: &str, now_seconds: i64) {
+    let noted = secret.str_at(&["metadata", "labels", LAST_USED]);
+    let today = day(now_seconds);
+    if noted != today && noted != day(now_seconds + DAY_SECONDS) {
+        objects.note_use(namespace, name, &today);
+    }
+}
+
+fn day(seconds: i64) -> String {
+    let text = Time { seconds, nanos: 0 }.to_seconds_text();
+    text.split('T').next().unwrap_or_default().into()
 }

@@ -7,6 +7,7 @@ mod tokens;
 
 pub use claims::{Bound, Grant};
 pub use keys::{Algorithm, Jwk, SigningKey, VerifyingKey};
+pub use legacy::LAST_USED;
 pub use tokens::{KeySource, ServiceAccountTokens, sign};
 
 #[cfg(test)]

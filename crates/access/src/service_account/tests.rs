@@ -206,7 +206,11 @@ fn legacy_tokens_go_with_their_secret() {
     let invalidated = Err("service account token has been invalidated");
     check("token", false, "u-sa", Ok("system:serviceaccount:ns:sa"));
     check("another", false, "u-sa", invalidated);
-    check("token", true, "u-sa", invalidated);
+    let marked = "the token in secret ns/s for service account ns/sa has been marked invalid. Use tokens from the \
+                  TokenRequest API or manually created secret-based tokens, or remove the \
+                  'kubernetes.io/legacy-token-invalid-since' label from the secret to temporarily allow use of this \
+                  token";
+    check("token", true, "u-sa", Err(marked));
     check("token", false, "old", Err("ServiceAccount UID (u-sa) does not match claim (old)"));
     check("token", false, "", Err("serviceAccountUID claim is missing"));
 }

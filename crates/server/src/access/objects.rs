@@ -1,9 +1,14 @@
 //! Stored objects that tokens rest on.
 
+use pintle_access::service_account::LAST_USED;
 use pintle_access::token::Objects;
-use pintle_engine::Engine;
-use pintle_object::Value;
+use pintle_engine::admission::User;
+use pintle_engine::update::Source;
+use pintle_engine::{Call, Engine, Target};
+use pintle_object::time::Time;
+use pintle_object::{Status, Value};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Looks into an engine's store; before there is one, nothing is there.
 #[derive(Default)]
@@ -29,4 +34,35 @@ impl Objects for StoredObjects {
         let object = engine.store.get(served.collection?, &served.key(namespace, name))?;
         engine.storage_tree(&served, &object).ok()
     }
+
+    fn note_use(&self, namespace: &str, secret: &str, day: &str) {
+        let Some(engine) = self.0.get().and_then(Weak::upgrade) else { return };
+        let (namespace, secret, day) = (namespace.to_string(), secret.to_string(), day.to_string());
+        tokio::spawn(async move {
+            if let Err(status) = label(&engine, &namespace, &secret, &day).await {
+                tracing::warn!(
+                    "the use of the token in {namespace}/{secret} was not noted: {}",
+                    status.message
+                );
+            }
+        });
+    }
+}
+
+/// Labels a Secret with the day of its token's last use.
+async fn label(engine: &Engine, namespace: &str, name: &str, day: &str) -> Result<(), Status> {
+    let Some(secrets) = engine.find("", "v1", "secrets") else { return Ok(()) };
+    let target = Target { served: &secrets, subresource: "", namespace, name };
+    let groups = vec![String::from("system:masters")];
+    let user = User { name: "system:apiserver".into(), groups, ..User::default() };
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = Time { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanos: since.subsec_nanos() };
+    let labelled = |current: Option<&Value>, _: &mut Vec<String>| {
+        let missing = || Status::not_found(&secrets.group_resource(), name);
+        let mut next = current.ok_or_else(missing)?.clone();
+        next.set(&["metadata", "labels", LAST_USED], day);
+        Ok(next)
+    };
+    let mut call = Call::new(&user, now, &engine.manager);
+    engine.write_over(target, Source::Patch(&labelled), false, &mut call).await.map(|_| ())
 }
