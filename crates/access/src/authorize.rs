@@ -4,6 +4,7 @@ use crate::rbac::Rule;
 use crate::user::{MASTERS, User};
 use pintle_object::field::quote;
 use pintle_object::{Details, GroupResource, Reason, Status, Value};
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// What a request wants to do.
@@ -19,8 +20,9 @@ pub struct Attributes<'a> {
     pub subresource: &'a str,
     pub namespace: &'a str,
     pub name: &'a str,
-    /// As it was asked; empty when absent.
+    /// As they were asked; empty when absent.
     pub field_selector: &'a str,
+    pub label_selector: &'a str,
 }
 
 /// An answer and its reason, which may be empty.
@@ -31,7 +33,16 @@ pub enum Decision {
     Deny(String),
     /// The next authorizer is asked; when none is left, the request is refused.
     NoOpinion(String),
+    /// Whoever was to decide could not: with a denial nobody else is asked, without one the next is.
+    Error {
+        is_denial: bool,
+        reason: String,
+        why: String,
+    },
 }
+
+/// A decision that takes its time.
+pub type Waiting<'a> = Pin<Box<dyn Future<Output = Decision> + Send + 'a>>;
 
 /// What a user may do in a namespace, as far as it can be listed.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +55,17 @@ pub struct Rules {
 /// Decides what users may do.
 pub trait Authorizer: Send + Sync {
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision;
+
+    /// Whether decisions may take their time.
+    fn waits(&self) -> bool {
+        false
+    }
+
+    /// The same for callers that can wait, of authorizers that have to; none of those that decide at once.
+    fn wait<'a>(&'a self, user: &'a User, attributes: &'a Attributes<'a>) -> Option<Waiting<'a>> {
+        let _ = (user, attributes);
+        None
+    }
 
     /// Adds what the user may do in a namespace and outside of all.
     fn list_rules(&self, user: &User, namespace: &str, found: &mut Rules) {
@@ -107,29 +129,100 @@ impl Authorizer for AlwaysDeny {
 
 /// Authorizers in the order of `--authorization-mode`: the first with an opinion decides. Empty, it refuses all.
 #[derive(Default)]
-pub struct Union(Vec<Arc<dyn Authorizer>>);
+pub struct Union {
+    authorizers: Vec<Arc<dyn Authorizer>>,
+    waits: bool,
+}
 
 impl Union {
     pub fn new(authorizers: Vec<Arc<dyn Authorizer>>) -> Union {
-        Union(authorizers)
+        let waits = authorizers.iter().any(|authorizer| authorizer.waits());
+        Union { authorizers, waits }
+    }
+
+    /// Asks one after the other, those that need time with time.
+    async fn ask(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+        let mut undecided = Undecided::default();
+        for authorizer in &self.authorizers {
+            let decision = match authorizer.wait(user, attributes) {
+                Some(waiting) => waiting.await,
+                None => authorizer.authorize(user, attributes),
+            };
+            if let Some(decided) = undecided.after(decision) {
+                return decided;
+            }
+        }
+        undecided.decision()
     }
 }
 
 impl Authorizer for Union {
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        let mut reasons = Vec::new();
-        for authorizer in &self.0 {
-            match authorizer.authorize(user, attributes) {
-                Decision::NoOpinion(reason) if reason.is_empty() => {}
-                Decision::NoOpinion(reason) => reasons.push(reason),
-                decided => return decided,
+        let mut undecided = Undecided::default();
+        for authorizer in &self.authorizers {
+            if let Some(decided) = undecided.after(authorizer.authorize(user, attributes)) {
+                return decided;
             }
         }
-        Decision::NoOpinion(reasons.join("\n"))
+        undecided.decision()
+    }
+
+    fn waits(&self) -> bool {
+        self.waits
+    }
+
+    fn wait<'a>(&'a self, user: &'a User, attributes: &'a Attributes<'a>) -> Option<Waiting<'a>> {
+        self.waits.then(|| -> Waiting<'a> { Box::pin(self.ask(user, attributes)) })
     }
 
     fn list_rules(&self, user: &User, namespace: &str, found: &mut Rules) {
-        self.0.iter().for_each(|authorizer| authorizer.list_rules(user, namespace, found));
+        self.authorizers.iter().for_each(|authorizer| authorizer.list_rules(user, namespace, found));
+    }
+}
+
+/// What those said who were asked and did not decide.
+#[derive(Default)]
+struct Undecided {
+    reasons: Vec<String>,
+    errors: Vec<String>,
+}
+
+impl Undecided {
+    /// Takes note of a decision that leaves it to the next, or hands it back.
+    fn after(&mut self, decision: Decision) -> Option<Decision> {
+        let reason = match decision {
+            Decision::NoOpinion(reason) => reason,
+            Decision::Error { is_denial: false, reason, why } => {
+                self.errors.push(why);
+                reason
+            }
+            decided => return Some(decided),
+        };
+        self.reasons.extend(Some(reason).filter(|reason| !reason.is_empty()));
+        None
+    }
+
+    fn decision(self) -> Decision {
+        let reason = self.reasons.join("\n");
+        if self.errors.is_empty() {
+            return Decision::NoOpinion(reason);
+        }
+        Decision::Error { is_denial: false, reason, why: aggregated(self.errors) }
+    }
+}
+
+/// Errors as upstream shows several of them.
+pub fn aggregated(mut errors: Vec<String>) -> String {
+    let mut seen = Vec::new();
+    errors.retain(|error| {
+        !seen.contains(error) && {
+            seen.push(error.clone());
+            true
+        }
+    });
+    match errors.as_slice() {
+        [one] => one.clone(),
+        _ => format!("[{}]", errors.join(", ")),
     }
 }
 
@@ -137,7 +230,9 @@ impl Authorizer for Union {
 pub fn check(authorizer: &dyn Authorizer, user: &User, attributes: &Attributes<'_>) -> Result<(), Status> {
     match authorizer.authorize(user, attributes) {
         Decision::Allow(_) => Ok(()),
-        Decision::Deny(reason) | Decision::NoOpinion(reason) => Err(refusal(user, attributes, &reason)),
+        Decision::Deny(reason) | Decision::NoOpinion(reason) | Decision::Error { reason, .. } => {
+            Err(refusal(user, attributes, &reason))
+        }
     }
 }
 

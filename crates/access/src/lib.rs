@@ -1,7 +1,9 @@
 //! Who asks, and what they may do.
 
 pub mod abac;
+pub mod answers;
 pub mod authenticate;
+pub mod authorization_webhook;
 pub mod authorize;
 pub mod bootstrap_token;
 pub mod cache;

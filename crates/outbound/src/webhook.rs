@@ -10,15 +10,15 @@ use pintle_object::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
-/// The longest that one try takes, and the query that tells the other side so.
+/// The longest that one try takes, unless its caller says otherwise.
 const TRY_MAX: Duration = Duration::from_secs(30);
-const TRY_MAX_QUERY: &str = "timeout=30s";
 
 /// Reviews are posted to the path of the server's address, and to no other.
 pub struct Webhook {
     client: Client,
     target: String,
     backoff: Backoff,
+    try_max: Duration,
 }
 
 impl Webhook {
@@ -30,9 +30,18 @@ impl Webhook {
 
     pub fn new(kubeconfig: Kubeconfig, backoff: Backoff) -> Result<Webhook, String> {
         let path = kubeconfig.server.path.trim_end_matches('/');
-        let target = format!("{}?{TRY_MAX_QUERY}", if path.is_empty() { "/" } else { path });
+        let path = String::from(if path.is_empty() { "/" } else { path });
         let client = Client::new(kubeconfig.server, kubeconfig.tls, kubeconfig.credential)?;
-        Ok(Webhook { client, target, backoff })
+        Ok(Webhook { client, target: path, backoff, try_max: TRY_MAX }.within(TRY_MAX))
+    }
+
+    /// Gives each try this long, and tells the other side so.
+    pub fn within(mut self, try_max: Duration) -> Webhook {
+        let path = self.target.split('?').next().unwrap_or("/");
+        let time = pintle_object::time::format_duration(i64::try_from(try_max.as_nanos()).unwrap_or(0));
+        self.target = format!("{path}?timeout={time}");
+        self.try_max = try_max;
+        self
     }
 
     /// Posts a document and reads the one that answers it. What may pass is tried again, up to the time of the caller.
@@ -53,7 +62,8 @@ impl Webhook {
     }
 
     async fn attempt(&self, body: Bytes) -> Result<Value, Failure> {
-        let answer = self.client.send(Method::POST, &self.target, Some(body), TRY_MAX).await?.success()?;
+        let answer =
+            self.client.send(Method::POST, &self.target, Some(body), self.try_max).await?.success()?;
         json::parse(&answer.body)
             .ok()
             .filter(|value| value.as_map().is_some())

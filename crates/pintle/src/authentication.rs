@@ -192,7 +192,7 @@ pub fn authenticators(
             .map_err(|error| format!("--client-ca-file: {error}"))?,
         tokens,
         remote,
-        anonymous: flags.anonymous(config.authorization_modes.contains(&Mode::AlwaysAllow)),
+        anonymous: flags.anonymous(config.authorization.has(Mode::AlwaysAllow)),
     })
 }
 

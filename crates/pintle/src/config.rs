@@ -1,13 +1,12 @@
 //! What the command line says, as values that fit together.
 
 use crate::authentication::Authentication;
+use crate::authorization::Authorization;
 use crate::compatibility::Compatibility;
 use crate::flags::Given;
 
-use pintle_access::abac::Abac;
 use pintle_admission::Settings as Admission;
 use pintle_engine::allocate::IpPool;
-use pintle_server::access::Mode;
 use pintle_server::tls::Settings as Tls;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
@@ -36,10 +35,7 @@ pub struct Config {
     pub service_node_port_range: RangeInclusive<u16>,
     pub authentication: Authentication,
     pub service_account_jwks_uri: String,
-    /// Asked in this order; the group `system:masters` is asked for before all.
-    pub authorization_modes: Vec<Mode>,
-    /// The policies of the mode ABAC.
-    pub abac: Abac,
+    pub authorization: Authorization,
     pub admission: Admission,
     /// The version that the server behaves as, and the APIs that it serves.
     pub compatibility: Compatibility,
@@ -78,7 +74,6 @@ impl Config {
             return Err(format!("--service-cluster-ip-range: {range:?} is no range of addresses"));
         }
         storage(&given)?;
-        let authorization_modes = modes(&given.list("authorization-mode"))?;
         Ok(Config {
             manager: manager(&given.program),
             data_dir: given.path("data-dir").unwrap_or_else(default_data_dir),
@@ -96,8 +91,7 @@ impl Config {
             service_node_port_range: given.ports("service-node-port-range")?,
             authentication: Authentication::read(&given)?,
             service_account_jwks_uri: given.text("service-account-jwks-uri").into(),
-            abac: abac(&given, &authorization_modes)?,
-            authorization_modes,
+            authorization: Authorization::read(&given)?,
             admission: admission(&given)?,
             compatibility: Compatibility::read(&given)?,
             allow_privileged: given.bool("allow-privileged"),
@@ -177,31 +171,6 @@ fn etcd(given: &Given) -> Result<Option<Etcd>, String> {
         ready_max: given.duration("etcd-readycheck-timeout")?,
     };
     Ok(Some(etcd).filter(|etcd| !etcd.store.servers.is_empty()))
-}
-
-/// The file is there when the mode is, and only then.
-fn abac(given: &Given, modes: &[Mode]) -> Result<Abac, String> {
-    const FLAG: &str = "--authorization-policy-file";
-    match (given.path("authorization-policy-file"), modes.contains(&Mode::Abac)) {
-        (Some(path), true) => {
-            let text = crate::serving::read(&path)?;
-            Abac::parse(&text).map_err(|error| format!("{FLAG}: {}: {error}", path.display()))
-        }
-        (None, false) => Ok(Abac::default()),
-        (Some(_), false) => Err(format!("{FLAG} is for the mode ABAC, which --authorization-mode lacks")),
-        (None, true) => Err(format!("--authorization-mode: ABAC needs {FLAG}")),
-    }
-}
-
-fn modes(names: &[String]) -> Result<Vec<Mode>, String> {
-    let refuse = |name: &String, why: &str| format!("--authorization-mode: {name:?} {why}");
-    for (place, name) in names.iter().enumerate() {
-        if names.iter().take(place).any(|earlier| earlier == name) {
-            return Err(refuse(name, "is named twice"));
-        }
-    }
-    let mode = |name: &String| Mode::parse(name).ok_or_else(|| refuse(name, "is not a mode that there is"));
-    names.iter().map(mode).collect()
 }
 
 fn tls(given: &Given) -> Result<Tls, String> {

@@ -1,6 +1,7 @@
 //! From flags to a running server: configuration, first-start bootstrap, run and stop.
 
 pub mod authentication;
+pub mod authorization;
 pub mod bootstrap;
 pub mod compatibility;
 pub mod config;

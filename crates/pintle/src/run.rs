@@ -69,7 +69,8 @@ async fn serve(config: &Config) -> Result<(), String> {
     // Keys are made while the store is opened.
     let for_pki = config.clone();
     let certificates = tokio::task::spawn_blocking(move || own_certificates(&for_pki));
-    let access = Access::new(&config.authorization_modes, bootstrap::node_rules(), config.abac.clone());
+    let authorization = config.authorization.clone();
+    let access = Access::new(authorization.asked()?, bootstrap::node_rules(), authorization.abac.clone());
     let engine = open_engine(config, access.permissions()).await?;
     access.follow(&engine);
     let pki = certificates.await.map_err(|error| error.to_string())??;
@@ -85,6 +86,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     let kubeconfig = write_kubeconfig(config, &pki)?;
     let trust = tokio::spawn(reload::keep_fresh(config.clone(), app.clone()));
     let fresh = tokio::spawn(serving::keep_fresh(config.clone(), pki, certificates));
+    let authorized = tokio::spawn(authorization.keep_fresh(app.clone()));
     let (stopper, stop) = watch::channel(false);
     let server = tokio::spawn(conn::serve(app.clone(), listener, acceptor, stop));
     let upkeep = Arc::new(Upkeep::new(app.engine.clone(), config));
@@ -97,6 +99,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     tracing::info!("stopping");
     fresh.abort();
     trust.abort();
+    authorized.abort();
     kept.abort();
     upkeep.leave().await;
     app.is_stopping.store(true, std::sync::atomic::Ordering::Relaxed);

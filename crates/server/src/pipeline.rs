@@ -9,8 +9,9 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pintle_access::authenticate::Bearer;
-use pintle_access::{Credentials, User, check, websocket};
+use pintle_access::{Credentials, Decision, User, refusal, websocket};
 use pintle_engine::kinds::api_service_status;
+use pintle_object::field::quote;
 use pintle_object::{Details, Reason, Status, json, yaml};
 use pintle_schema::encode;
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -41,6 +42,7 @@ pub async fn handle(
     let mut request = Request {
         method: parts.method,
         path: parts.uri.path().into(),
+        raw_query: parts.uri.query().map(String::from),
         query,
         headers: parts.headers,
         body: Bytes::new(),
@@ -65,7 +67,13 @@ async fn run(
 ) -> Result<Response, Status> {
     let user = authenticate(app, request, certificates).await?;
     request.user = Arc::new(app.access.act_as(&user, request)?.unwrap_or(user));
-    check(app.access.authorizer(), &request.user, &request.attributes())?;
+    match app.access.decide(&request.user, &request.attributes()).await {
+        Decision::Allow(_) => {}
+        Decision::Deny(reason) | Decision::NoOpinion(reason) => {
+            return Err(refusal(&request.user, &request.attributes(), &reason));
+        }
+        Decision::Error { why, .. } => return Ok(internal_error(request, &why)),
+    }
     if request.info.is_resource {
         if request.method == hyper::Method::HEAD {
             return Err(method_not_allowed());
@@ -107,6 +115,15 @@ async fn authenticate(
 fn is_websocket(request: &Request) -> bool {
     request.header("upgrade").eq_ignore_ascii_case("websocket")
         && request.header_list("connection").to_ascii_lowercase().contains("upgrade")
+}
+
+/// What upstream says when it could not find out whether a request is allowed.
+fn internal_error(request: &Request, why: &str) -> Response {
+    let words = format!("Internal Server Error: {}: {why}", quote(&request.uri()));
+    // Nothing in it reads as HTML.
+    let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    Response::new(500, "text/plain; charset=utf-8", format!("{words}\n"))
+        .with("x-content-type-options", "nosniff")
 }
 
 /// Reads a body whole. One that is too large is still read on for a while, and dropped: a client that is cut off

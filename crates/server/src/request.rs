@@ -12,6 +12,8 @@ pub struct Request {
     pub method: Method,
     /// As it came, with its escapes.
     pub path: String,
+    /// As it came, if there is one.
+    pub raw_query: Option<String>,
     pub query: Query,
     pub headers: HeaderMap,
     /// Read whole, and within the limit on bodies.
@@ -37,6 +39,15 @@ impl Request {
             namespace: &info.namespace,
             name: &info.name,
             field_selector: self.query.text("fieldSelector"),
+            label_selector: self.query.text("labelSelector"),
+        }
+    }
+
+    /// The path with its query.
+    pub fn uri(&self) -> String {
+        match &self.raw_query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.clone(),
         }
     }
 

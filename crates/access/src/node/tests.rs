@@ -110,7 +110,7 @@ fn nodes_do_what_nodes_may() {
             User { name: "system:node:n".into(), groups: vec!["system:nodes".into()], ..User::default() };
         let found = match decide(&graph, &rules, &user, &asked) {
             Decision::Allow(_) => Ok(()),
-            Decision::NoOpinion(why) | Decision::Deny(why) => Err(why),
+            Decision::NoOpinion(why) | Decision::Deny(why) | Decision::Error { why, .. } => Err(why),
         };
         assert_eq!(found, expected.map_err(String::from), "{wanted}");
         let outsider = User { name: "system:node:n".into(), ..User::default() };

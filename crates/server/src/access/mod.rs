@@ -8,24 +8,36 @@ mod rbac;
 pub use objects::StoredObjects;
 
 use crate::request::Request;
+use arc_swap::ArcSwap;
 use node::Node;
 use pintle_access::abac::Abac;
-use pintle_access::authorize::{AlwaysAllow, AlwaysDeny, Union};
+use pintle_access::authorization_webhook::AuthorizationWebhook;
+use pintle_access::authorize::{AlwaysAllow, AlwaysDeny, Union, Waiting};
 use pintle_access::rbac::Rule;
-use pintle_access::{Authorizer, Impersonation, Masters, Permissions, User, impersonate};
+use pintle_access::{
+    Attributes, Authorizer, Decision, Impersonation, Masters, Permissions, Rules, User, impersonate,
+};
 use pintle_engine::Engine;
 use pintle_object::Status;
 use rbac::Rbac;
 use std::sync::Arc;
 
 /// One of `--authorization-mode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
     Abac,
     AlwaysAllow,
     AlwaysDeny,
     Node,
     Rbac,
+    Webhook,
+}
+
+/// One of those that are asked, in their order.
+pub enum Asked {
+    /// Of another mode than Webhook.
+    Own(Mode),
+    Webhook(Arc<AuthorizationWebhook>),
 }
 
 impl Mode {
@@ -37,37 +49,100 @@ impl Mode {
             "AlwaysDeny" => Some(Mode::AlwaysDeny),
             "Node" => Some(Mode::Node),
             "RBAC" => Some(Mode::Rbac),
+            "Webhook" => Some(Mode::Webhook),
             _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Abac => "ABAC",
+            Mode::AlwaysAllow => "AlwaysAllow",
+            Mode::AlwaysDeny => "AlwaysDeny",
+            Mode::Node => "Node",
+            Mode::Rbac => "RBAC",
+            Mode::Webhook => "Webhook",
         }
     }
 }
 
 /// Who may do what, as far as it is not asked of a single request.
 pub struct Access {
-    authorizer: Arc<Union>,
+    authorizer: Arc<Current>,
     rbac: Arc<Rbac>,
     node: Arc<Node>,
+    abac: Arc<Abac>,
     impersonation: Impersonation,
+}
+
+/// The authorizers of now: they may be replaced while the server runs.
+struct Current(ArcSwap<Union>);
+
+impl Authorizer for Current {
+    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+        self.0.load().authorize(user, attributes)
+    }
+
+    fn waits(&self) -> bool {
+        self.0.load().waits()
+    }
+
+    fn wait<'a>(&'a self, user: &'a User, attributes: &'a Attributes<'a>) -> Option<Waiting<'a>> {
+        let union = self.0.load_full();
+        union.waits().then(|| -> Waiting<'a> {
+            Box::pin(async move {
+                match union.wait(user, attributes) {
+                    Some(waiting) => waiting.await,
+                    None => union.authorize(user, attributes),
+                }
+            })
+        })
+    }
+
+    fn list_rules(&self, user: &User, namespace: &str, found: &mut Rules) {
+        self.0.load().list_rules(user, namespace, found);
+    }
 }
 
 impl Access {
     /// Made before the engine, whose admission asks it; until it follows one, only masters may act.
     /// `node_rules`: what every node may do.
-    pub fn new(modes: &[Mode], node_rules: Vec<Rule>, abac: Abac) -> Access {
-        let rbac = Arc::new(Rbac::default());
-        let (node, abac) = (Arc::new(Node::new(node_rules)), Arc::new(abac));
+    pub fn new(asked: Vec<Asked>, node_rules: Vec<Rule>, abac: Abac) -> Access {
+        let access = Access {
+            authorizer: Arc::new(Current(ArcSwap::from_pointee(Union::default()))),
+            rbac: Arc::new(Rbac::default()),
+            node: Arc::new(Node::new(node_rules)),
+            abac: Arc::new(abac),
+            impersonation: Impersonation::default(),
+        };
+        access.replace(asked);
+        access
+    }
+
+    /// Asks others from now on.
+    pub fn replace(&self, asked: Vec<Asked>) {
         let mut authorizers: Vec<Arc<dyn Authorizer>> = vec![Arc::new(Masters)];
-        for mode in modes {
-            match mode {
-                Mode::Abac => authorizers.push(abac.clone()),
-                Mode::AlwaysAllow => authorizers.push(Arc::new(AlwaysAllow)),
-                Mode::AlwaysDeny => authorizers.push(Arc::new(AlwaysDeny)),
-                Mode::Node => authorizers.push(node.clone()),
-                Mode::Rbac => authorizers.push(rbac.clone()),
+        for asked in asked {
+            match asked {
+                Asked::Own(Mode::Abac) => authorizers.push(self.abac.clone()),
+                Asked::Own(Mode::AlwaysAllow) => authorizers.push(Arc::new(AlwaysAllow)),
+                Asked::Own(Mode::AlwaysDeny) => authorizers.push(Arc::new(AlwaysDeny)),
+                Asked::Own(Mode::Node) => authorizers.push(self.node.clone()),
+                Asked::Own(Mode::Rbac) => authorizers.push(self.rbac.clone()),
+                // Nobody is there to ask.
+                Asked::Own(Mode::Webhook) => {}
+                Asked::Webhook(webhook) => authorizers.push(webhook),
             }
         }
-        let authorizer = Arc::new(Union::new(authorizers));
-        Access { authorizer, rbac, node, impersonation: Impersonation::default() }
+        self.authorizer.0.store(Arc::new(Union::new(authorizers)));
+    }
+
+    /// What is decided about a request.
+    pub async fn decide(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+        match self.authorizer.wait(user, attributes) {
+            Some(waiting) => waiting.await,
+            None => self.authorizer.authorize(user, attributes),
+        }
     }
 
     /// Follows the roles and bindings of an engine's store from now on.

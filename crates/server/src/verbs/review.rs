@@ -6,6 +6,7 @@ use crate::negotiate;
 use crate::request::Request;
 use crate::respond::Response;
 use pintle_access::authenticate::Bearer;
+use pintle_access::authorize::aggregated;
 use pintle_access::rbac::Rule;
 use pintle_access::{Attributes, Decision, Rules, User};
 use pintle_engine::kinds::access_review;
@@ -31,9 +32,9 @@ pub async fn review(
             object.set(&["metadata", "creationTimestamp"], call.now.to_seconds_text());
             user_info(&request.user)
         }
-        "selfsubjectaccessreviews" => access(app, &request.user, object.get("spec")),
+        "selfsubjectaccessreviews" => access(app, &request.user, object.get("spec")).await,
         "subjectaccessreviews" | "localsubjectaccessreviews" => {
-            access(app, &subject(&object), object.get("spec"))
+            access(app, &subject(&object), object.get("spec")).await
         }
         "selfsubjectrulesreviews" => {
             let status = rules(app, &request.user, object.str_at(&["spec", "namespace"]))?;
@@ -115,11 +116,12 @@ fn subject(object: &Value) -> User {
     }
 }
 
-fn access(app: &App, user: &User, spec: Option<&Value>) -> Value {
+async fn access(app: &App, user: &User, spec: Option<&Value>) -> Value {
     let text = |path: &[&str]| spec.map_or("", |spec| spec.str_at(path));
     let is_resource = spec.is_some_and(|spec| spec.get("resourceAttributes").is_some());
     let part = |field| text(&["resourceAttributes", field]);
-    let (fields, ignored) = review_selector::read(spec.and_then(|spec| spec.get("resourceAttributes")));
+    let (fields, labels, ignored) =
+        review_selector::read(spec.and_then(|spec| spec.get("resourceAttributes")));
     let attributes = Attributes {
         verb: if is_resource { part("verb") } else { text(&["nonResourceAttributes", "verb"]) },
         is_resource,
@@ -131,19 +133,26 @@ fn access(app: &App, user: &User, spec: Option<&Value>) -> Value {
         namespace: part("namespace"),
         name: part("name"),
         field_selector: &fields,
+        label_selector: &labels,
     };
-    let decision = app.access.authorizer().authorize(user, &attributes);
+    let decision = app.access.decide(user, &attributes).await;
     let mut status = Value::map();
     status.set(&["allowed"], matches!(decision, Decision::Allow(_)));
-    if matches!(decision, Decision::Deny(_)) {
+    if matches!(decision, Decision::Deny(_) | Decision::Error { is_denial: true, .. }) {
         status.set(&["denied"], true);
     }
-    let (Decision::Allow(reason) | Decision::Deny(reason) | Decision::NoOpinion(reason)) = decision;
+    let (reason, why) = match decision {
+        Decision::Allow(reason) | Decision::Deny(reason) | Decision::NoOpinion(reason) => {
+            (reason, String::new())
+        }
+        Decision::Error { reason, why, .. } => (reason, why),
+    };
     if !reason.is_empty() {
         status.set(&["reason"], reason);
     }
-    if !ignored.is_empty() {
-        status.set(&["evaluationError"], ignored);
+    let errors: Vec<String> = [why, ignored].into_iter().filter(|error| !error.is_empty()).collect();
+    if !errors.is_empty() {
+        status.set(&["evaluationError"], errors.join(". "));
     }
     status
 }
@@ -172,7 +181,7 @@ fn rules(app: &App, user: &User, namespace: &str) -> Result<Value, Status> {
     status.set(&["nonResourceRules"], paths);
     status.set(&["incomplete"], found.is_incomplete);
     if !found.errors.is_empty() {
-        status.set(&["evaluationError"], found.errors.join(", "));
+        status.set(&["evaluationError"], aggregated(found.errors));
     }
     Ok(status)
 }

@@ -11,10 +11,11 @@ enum Read {
     None,
 }
 
-/// The field selector as a query would have it, and what to say about the parts that were ignored.
-pub fn read(resource: Option<&Value>) -> (String, String) {
+/// The field selector and the label selector as a query would have them, and what to say about the parts that were
+/// ignored.
+pub fn read(resource: Option<&Value>) -> (String, String, String) {
     let (fields, of_fields) = fields(resource.and_then(|resource| resource.get("fieldSelector")));
-    let of_labels = labels(resource.and_then(|resource| resource.get("labelSelector")));
+    let (labels, of_labels) = labels(resource.and_then(|resource| resource.get("labelSelector")));
     let notes: Vec<String> = [("fieldSelector", of_fields), ("labelSelector", of_labels)]
         .into_iter()
         .filter_map(|(field, read)| {
@@ -26,7 +27,7 @@ pub fn read(resource: Option<&Value>) -> (String, String) {
             Some(format!("spec.resourceAttributes.{field} {ignored} due to parse error"))
         })
         .collect();
-    (fields, notes.join("; "))
+    (fields, labels, notes.join("; "))
 }
 
 fn fields(selector: Option<&Value>) -> (String, Read) {
@@ -55,26 +56,34 @@ fn term(requirement: &Value) -> Option<String> {
     Some(format!("{}{operator}{}", requirement.str_at(&["key"]), value.as_str()?))
 }
 
-fn labels(selector: Option<&Value>) -> Read {
-    let Some(selector) = selector else { return Read::All };
+fn labels(selector: Option<&Value>) -> (String, Read) {
+    let Some(selector) = selector else { return (String::new(), Read::All) };
     let raw = selector.str_at(&["rawSelector"]);
     if !raw.is_empty() {
-        return if LabelSelector::parse(raw).is_ok() { Read::All } else { Read::None };
+        return match LabelSelector::parse(raw) {
+            Ok(_) => (raw.into(), Read::All),
+            Err(_) => (String::new(), Read::None),
+        };
     }
     let requirements = selector.list_at(&["requirements"]);
-    how_much(requirements.iter().filter(|requirement| is_label_term(requirement)).count(), requirements.len())
+    let terms: Vec<String> = requirements.iter().filter_map(label_term).collect();
+    let read = how_much(terms.len(), requirements.len());
+    (terms.join(","), read)
 }
 
-fn is_label_term(requirement: &Value) -> bool {
-    let operator = match requirement.str_at(&["operator"]) {
-        "In" => Operator::In,
-        "NotIn" => Operator::NotIn,
-        "Exists" => Operator::Exists,
-        "DoesNotExist" => Operator::DoesNotExist,
-        _ => return false,
+/// `key in (a,b)`, `key notin (a,b)`, `key` or `!key`.
+fn label_term(requirement: &Value) -> Option<String> {
+    let key = requirement.str_at(&["key"]);
+    let texts: Vec<&str> = requirement.list_at(&["values"]).iter().filter_map(Value::as_str).collect();
+    let (operator, term) = match requirement.str_at(&["operator"]) {
+        "In" => (Operator::In, format!("{key} in ({})", texts.join(","))),
+        "NotIn" => (Operator::NotIn, format!("{key} notin ({})", texts.join(","))),
+        "Exists" => (Operator::Exists, key.into()),
+        "DoesNotExist" => (Operator::DoesNotExist, format!("!{key}")),
+        _ => return None,
     };
-    let values = requirement.list_at(&["values"]).iter().filter_map(Value::as_str).map(Into::into);
-    Requirement::new(requirement.str_at(&["key"]).into(), operator, values.collect()).is_ok()
+    let values = texts.into_iter().map(Into::into).collect();
+    Requirement::new(key.into(), operator, values).ok().map(|_| term)
 }
 
 fn how_much(read: usize, all: usize) -> Read {
@@ -91,15 +100,22 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_ignored_and_said() {
-        let check = |json: &str, fields: &str, note: &str| {
+        let check = |json: &str, selectors: &str, note: &str| {
             let resource = pintle_object::json::parse(json.as_bytes()).unwrap();
-            assert_eq!(read(Some(&resource)), (fields.to_string(), note.to_string()), "{json}");
+            let (fields, labels) = selectors.split_once(" ; ").unwrap_or((selectors, ""));
+            assert_eq!(read(Some(&resource)), (fields.into(), labels.into(), note.into()), "{json}");
         };
         check("{}", "", "");
         check(r#"{"fieldSelector":{"rawSelector":"a=b"}}"#, "a=b", "");
         check(
-            r#"{"fieldSelector":{"rawSelector":"a in b!!"},"labelSelector":{"rawSelector":"a in (b)"}}"#,
+            r#"{"labelSelector":{"requirements":[{"key":"a","operator":"In","values":["b","c"]},
+                {"key":"d","operator":"DoesNotExist"}]}}"#,
+            " ; a in (b,c),!d",
             "",
+        );
+        check(
+            r#"{"fieldSelector":{"rawSelector":"a in b!!"},"labelSelector":{"rawSelector":"a in (b)"}}"#,
+            " ; a in (b)",
             "spec.resourceAttributes.fieldSelector ignored due to parse error",
         );
         check(

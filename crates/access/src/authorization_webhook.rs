@@ -1,0 +1,287 @@
+//! A server elsewhere that is asked what users may do, with SubjectAccessReviews.
+
+use crate::answers::Answers;
+use crate::authorize::{Attributes, Authorizer, Decision, Rules, Waiting};
+use crate::user::User;
+use pintle_object::selector::{FieldSelector, LabelSelector, Operator};
+use pintle_object::{Map, Value, json};
+use pintle_outbound::Webhook;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+
+/// How many answers are remembered, and how large a question may be whose answer is: upstream's numbers.
+const ANSWERS_MAX: usize = 8192;
+const CACHED_BYTES_MAX: usize = 10_000;
+/// The verbs whose selectors narrow what is asked for.
+const SELECTING: [&str; 3] = ["list", "watch", "deletecollection"];
+
+/// What is known of the server, besides where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `v1` or `v1beta1`.
+    pub version: String,
+    /// How long its answers hold; zero for those that are not kept.
+    pub authorized_ttl: Duration,
+    pub unauthorized_ttl: Duration,
+    /// Whether nobody may do anything while it does not answer; if not, the next authorizer is asked.
+    pub denies_on_error: bool,
+}
+
+/// Asks the server, unless it has answered the same before.
+pub struct AuthorizationWebhook {
+    server: Webhook,
+    settings: Settings,
+    answers: Answers<Status>,
+    runtime: Handle,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Status {
+    is_allowed: bool,
+    is_denied: bool,
+    reason: String,
+}
+
+impl AuthorizationWebhook {
+    /// Within the runtime in which the server is to be asked.
+    pub fn new(server: Webhook, settings: Settings) -> AuthorizationWebhook {
+        AuthorizationWebhook {
+            server,
+            settings,
+            answers: Answers::new(ANSWERS_MAX),
+            runtime: Handle::current(),
+        }
+    }
+
+    async fn ask(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+        let spec = spec(&self.settings.version, user, attributes);
+        let key = json::to_string(&spec);
+        if let Some(status) = self.answers.get(&key, Instant::now()) {
+            return status.decision();
+        }
+        let mut review = Value::map();
+        review.set(&["kind"], "SubjectAccessReview");
+        review.set(&["apiVersion"], format!("authorization.k8s.io/{}", self.settings.version));
+        review.set(&["metadata"], Map::new());
+        review.set(&["spec"], spec);
+        review.set(&["status", "allowed"], false);
+        let status = match self.server.call(&review).await {
+            Ok(answer) => Status::read(&answer),
+            Err(failure) => {
+                tracing::error!(%failure, "the authorization webhook could not be asked");
+                let is_denial = self.settings.denies_on_error;
+                return Decision::Error { is_denial, reason: String::new(), why: failure.to_string() };
+            }
+        };
+        let holds =
+            if status.is_allowed { self.settings.authorized_ttl } else { self.settings.unauthorized_ttl };
+        if !holds.is_zero() && controlled_bytes(attributes) < CACHED_BYTES_MAX {
+            self.answers.put(&key, status.clone(), holds, Instant::now());
+        }
+        status.decision()
+    }
+}
+
+impl Authorizer for AuthorizationWebhook {
+    /// For those who cannot wait: the thread does.
+    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+        match Handle::try_current() {
+            Ok(_) => tokio::task::block_in_place(|| self.runtime.block_on(self.ask(user, attributes))),
+            Err(_) => self.runtime.block_on(self.ask(user, attributes)),
+        }
+    }
+
+    fn waits(&self) -> bool {
+        true
+    }
+
+    fn wait<'a>(&'a self, user: &'a User, attributes: &'a Attributes<'a>) -> Option<Waiting<'a>> {
+        Some(Box::pin(self.ask(user, attributes)))
+    }
+
+    fn list_rules(&self, _: &User, _: &str, found: &mut Rules) {
+        found.is_incomplete = true;
+        found.errors.push("webhook authorizer does not support user rule resolution".into());
+    }
+}
+
+impl Status {
+    fn read(review: &Value) -> Status {
+        Status {
+            is_allowed: review.bool_at(&["status", "allowed"]),
+            is_denied: review.bool_at(&["status", "denied"]),
+            reason: review.str_at(&["status", "reason"]).into(),
+        }
+    }
+
+    fn decision(self) -> Decision {
+        match (self.is_denied, self.is_allowed) {
+            (true, true) => Decision::Error {
+                is_denial: true,
+                reason: self.reason,
+                why: "webhook subject access review returned both allow and deny response".into(),
+            },
+            (true, false) => Decision::Deny(self.reason),
+            (false, true) => Decision::Allow(self.reason),
+            (false, false) => Decision::NoOpinion(self.reason),
+        }
+    }
+}
+
+/// What the client decides of a question's size.
+fn controlled_bytes(attributes: &Attributes<'_>) -> usize {
+    let Attributes { verb, path, group, version, resource, subresource, namespace, name, .. } = *attributes;
+    [verb, path, group, version, resource, subresource, namespace, name].iter().map(|part| part.len()).sum()
+}
+
+fn spec(version: &str, user: &User, attributes: &Attributes<'_>) -> Value {
+    let mut spec = Value::map();
+    if attributes.is_resource {
+        spec.set(&["resourceAttributes"], resource(attributes));
+    } else {
+        let parts = [("path", attributes.path), ("verb", attributes.verb)];
+        spec.set(&["nonResourceAttributes"], present(&parts));
+    }
+    if !user.name.is_empty() {
+        spec.set(&["user"], user.name.as_str());
+    }
+    if !user.groups.is_empty() {
+        // The first version of the kind had a field of another name.
+        spec.set(&[if version == "v1beta1" { "group" } else { "groups" }], texts(&user.groups));
+    }
+    if !user.extra.is_empty() {
+        let extra = user.extra.iter().map(|(key, values)| (key.as_str(), texts(values)));
+        spec.set(&["extra"], extra.collect::<Map>());
+    }
+    if !user.uid.is_empty() {
+        spec.set(&["uid"], user.uid.as_str());
+    }
+    spec
+}
+
+fn resource(attributes: &Attributes<'_>) -> Map {
+    let mut map = present(&[
+        ("namespace", attributes.namespace),
+        ("verb", attributes.verb),
+        ("group", attributes.group),
+        ("version", attributes.version),
+        ("resource", attributes.resource),
+        ("subresource", attributes.subresource),
+        ("name", attributes.name),
+    ]);
+    if !SELECTING.contains(&attributes.verb) {
+        return map;
+    }
+    // Selectors only narrow: what cannot be read of them is left out.
+    for (field, requirements) in [
+        ("fieldSelector", field_requirements(attributes.field_selector)),
+        ("labelSelector", label_requirements(attributes.label_selector)),
+    ] {
+        if !requirements.is_empty() {
+            map.insert(field, Map::from_iter([("requirements", requirements)]));
+        }
+    }
+    map
+}
+
+fn field_requirements(selector: &str) -> Vec<Value> {
+    let Ok(selector) = FieldSelector::parse(selector) else { return Vec::new() };
+    let one = |term: &pintle_object::selector::FieldTerm| {
+        let operator = if term.equals { "In" } else { "NotIn" };
+        requirement(&term.field, operator, &[term.value.as_str()])
+    };
+    selector.terms().iter().map(one).collect()
+}
+
+fn label_requirements(selector: &str) -> Vec<Value> {
+    let Ok(selector) = LabelSelector::parse(selector) else { return Vec::new() };
+    let one = |own: &pintle_object::selector::Requirement| {
+        let operator = match own.operator {
+            Operator::In | Operator::Equals | Operator::DoubleEquals => "In",
+            Operator::NotIn | Operator::NotEquals => "NotIn",
+            Operator::Exists => "Exists",
+            Operator::DoesNotExist => "DoesNotExist",
+            Operator::GreaterThan | Operator::LessThan => return None,
+        };
+        let values: Vec<&str> = own.values.iter().map(|value| value.as_str()).collect();
+        Some(requirement(&own.key, operator, &values))
+    };
+    selector.requirements().iter().filter_map(one).collect()
+}
+
+fn requirement(key: &str, operator: &str, values: &[&str]) -> Value {
+    let mut map = Map::from_iter([("key", Value::from(key)), ("operator", Value::from(operator))]);
+    if !values.is_empty() {
+        map.insert("values", values.iter().map(|value| Value::from(*value)).collect::<Vec<_>>());
+    }
+    Value::Map(map)
+}
+
+fn present(fields: &[(&'static str, &str)]) -> Map {
+    fields
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| (*key, Value::from(*value)))
+        .collect()
+}
+
+fn texts(values: &[String]) -> Vec<Value> {
+    values.iter().map(|value| Value::from(value.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_say_what_is_known() {
+        let check = |version: &str, attributes: Attributes<'_>, expected: &str| {
+            let groups = vec![String::from("dev")];
+            let user = User { name: "ann".into(), groups, ..User::default() };
+            assert_eq!(json::to_string(&spec(version, &user, &attributes)), expected);
+        };
+        let pods = Attributes {
+            verb: "list",
+            is_resource: true,
+            version: "v1",
+            resource: "pods",
+            namespace: "ns",
+            field_selector: "spec.nodeName=n,metadata.name!=x",
+            label_selector: "a in (b,c),!d,e>1",
+            ..Attributes::default()
+        };
+        check(
+            "v1",
+            pods,
+            r#"{"groups":["dev"],"resourceAttributes":{"fieldSelector":{"requirements":[{"key":"metadata.name","operator":"NotIn","values":["x"]},{"key":"spec.nodeName","operator":"In","values":["n"]}]},"labelSelector":{"requirements":[{"key":"a","operator":"In","values":["b","c"]},{"key":"d","operator":"DoesNotExist"}]},"namespace":"ns","resource":"pods","verb":"list","version":"v1"},"user":"ann"}"#,
+        );
+        let get = Attributes { verb: "get", name: "p", ..pods };
+        check(
+            "v1beta1",
+            get,
+            r#"{"group":["dev"],"resourceAttributes":{"name":"p","namespace":"ns","resource":"pods","verb":"get","version":"v1"},"user":"ann"}"#,
+        );
+        let path = Attributes { verb: "get", path: "/metrics", ..Attributes::default() };
+        check(
+            "v1",
+            path,
+            r#"{"groups":["dev"],"nonResourceAttributes":{"path":"/metrics","verb":"get"},"user":"ann"}"#,
+        );
+    }
+
+    #[test]
+    fn answers_decide() {
+        let check = |status: &str, expected: Decision| {
+            let review = json::parse(format!(r#"{{"status":{status}}}"#).as_bytes()).unwrap();
+            assert_eq!(Status::read(&review).decision(), expected, "{status}");
+        };
+        check("{}", Decision::NoOpinion(String::new()));
+        check(r#"{"allowed":true,"reason":"why"}"#, Decision::Allow("why".into()));
+        check(r#"{"denied":true}"#, Decision::Deny(String::new()));
+        let both = "webhook subject access review returned both allow and deny response".into();
+        check(
+            r#"{"allowed":true,"denied":true}"#,
+            Decision::Error { is_denial: true, reason: String::new(), why: both },
+        );
+    }
+}

@@ -1,0 +1,218 @@
+//! Who is asked what users may do: `--authorization-mode` with its flags, or the file of `--authorization-config`.
+
+mod file;
+
+use crate::flags::Given;
+use crate::serving::read;
+use pintle_access::abac::Abac;
+use pintle_access::authorization_webhook::{AuthorizationWebhook, Settings};
+use pintle_outbound::{Backoff, Webhook};
+use pintle_server::App;
+use pintle_server::access::{Asked, Mode};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the file is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Flags that say what the file says.
+const REPLACED: [&str; 5] = [
+    "authorization-mode",
+    "authorization-webhook-config-file",
+    "authorization-webhook-version",
+    "authorization-webhook-cache-authorized-ttl",
+    "authorization-webhook-cache-unauthorized-ttl",
+];
+
+/// Who is asked, in this order; the group `system:masters` is asked for before all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorization {
+    pub authorizers: Vec<Authorizer>,
+    /// The policies of the mode ABAC.
+    pub abac: Abac,
+    /// Where `authorizers` were read, if not from flags.
+    file: Option<(PathBuf, String)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorizer {
+    pub mode: Mode,
+    /// Of the mode Webhook.
+    webhook: Option<Remote>,
+}
+
+/// A server that is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Remote {
+    kubeconfig: PathBuf,
+    timeout: Duration,
+    settings: Settings,
+}
+
+impl Authorization {
+    pub fn read(given: &Given) -> Result<Authorization, String> {
+        let modes = modes(given)?;
+        let policies = given.path("authorization-policy-file");
+        let Some(path) = given.path("authorization-config") else {
+            let authorizers: Result<_, _> =
+                modes.iter().map(|mode| Authorizer::of_flags(*mode, given)).collect();
+            return Ok(Authorization {
+                authorizers: authorizers?,
+                abac: abac(policies, &modes)?,
+                file: None,
+            });
+        };
+        if REPLACED.iter().any(|flag| given.is_given(flag)) {
+            return Err(String::from(
+                "--authorization-config can not be specified when --authorization-mode or \
+                 --authorization-webhook-* flags are defined",
+            ));
+        }
+        let text = read(&path)?;
+        let authorizers = file::parse(&text)?;
+        let modes: Vec<Mode> = authorizers.iter().map(|authorizer| authorizer.mode).collect();
+        Ok(Authorization { abac: abac(policies, &modes)?, authorizers, file: Some((path, text)) })
+    }
+
+    pub fn has(&self, mode: Mode) -> bool {
+        self.authorizers.iter().any(|authorizer| authorizer.mode == mode)
+    }
+
+    /// Opens what asking takes.
+    pub fn asked(&self) -> Result<Vec<Asked>, String> {
+        asked(&self.authorizers)
+    }
+
+    /// Takes a changed file over while the server runs. One that cannot be used leaves what is there as it is.
+    pub async fn keep_fresh(self, app: Arc<App>) {
+        let Some((path, mut seen)) = self.file else { return };
+        let own = |authorizers: &[Authorizer]| -> BTreeSet<Mode> {
+            authorizers
+                .iter()
+                .map(|authorizer| authorizer.mode)
+                .filter(|mode| *mode != Mode::Webhook)
+                .collect()
+        };
+        let (required, mut current) = (own(&self.authorizers), self.authorizers);
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let Ok(text) = read(&path) else { continue };
+            if text == seen {
+                continue;
+            }
+            let renewed = file::parse(&text).and_then(|authorizers| {
+                may_follow(&required, &own(&authorizers))?;
+                if authorizers != current {
+                    app.access.replace(asked(&authorizers)?);
+                }
+                Ok(authorizers)
+            });
+            match renewed {
+                Ok(authorizers) => {
+                    current = authorizers;
+                    tracing::info!("the authorization configuration was read again");
+                }
+                Err(error) => tracing::error!("a changed authorization configuration is not used: {error}"),
+            }
+            seen = text;
+        }
+    }
+}
+
+/// Only webhooks may come and go: the others are there from the start or not at all.
+fn may_follow(required: &BTreeSet<Mode>, own: &BTreeSet<Mode>) -> Result<(), String> {
+    let mut missing: Vec<&str> = required.difference(own).map(|mode| mode.name()).collect();
+    missing.sort_unstable();
+    if !missing.is_empty() {
+        return Err(format!("missing required types: [{}]", missing.join(" ")));
+    }
+    let needs_start = [Mode::Abac, Mode::Node, Mode::Rbac];
+    match own.difference(required).find(|mode| needs_start.contains(mode)) {
+        Some(mode) => Err(format!(
+            "authorizer type {} is not allowed if it was not enabled at initial server startup",
+            mode.name()
+        )),
+        None => Ok(()),
+    }
+}
+
+fn asked(authorizers: &[Authorizer]) -> Result<Vec<Asked>, String> {
+    let one = |authorizer: &Authorizer| match &authorizer.webhook {
+        None => Ok(Asked::Own(authorizer.mode)),
+        Some(remote) => {
+            let server = Webhook::open(&remote.kubeconfig, Backoff::WEBHOOK)?.within(remote.timeout);
+            Ok(Asked::Webhook(Arc::new(AuthorizationWebhook::new(server, remote.settings.clone()))))
+        }
+    };
+    authorizers.iter().map(one).collect()
+}
+
+impl Authorizer {
+    fn of_flags(mode: Mode, given: &Given) -> Result<Authorizer, String> {
+        let Some(kubeconfig) =
+            given.path("authorization-webhook-config-file").filter(|_| mode == Mode::Webhook)
+        else {
+            return Ok(Authorizer { mode, webhook: None });
+        };
+        let version = match given.text("authorization-webhook-version") {
+            version @ ("v1" | "v1beta1") => version.into(),
+            other => {
+                return Err(format!(
+                    "unsupported webhook authorizer version {other:?}, supported versions are \"v1\", \"v1beta1\""
+                ));
+            }
+        };
+        let settings = Settings {
+            version,
+            authorized_ttl: given.duration("authorization-webhook-cache-authorized-ttl")?,
+            unauthorized_ttl: given.duration("authorization-webhook-cache-unauthorized-ttl")?,
+            denies_on_error: false,
+        };
+        let webhook = Some(Remote { kubeconfig, timeout: Duration::from_secs(30), settings });
+        Ok(Authorizer { mode, webhook })
+    }
+}
+
+fn modes(given: &Given) -> Result<Vec<Mode>, String> {
+    let names = given.list("authorization-mode");
+    if names.is_empty() {
+        return Err(String::from("at least one authorization-mode must be passed"));
+    }
+    let mode = |name: &String| {
+        Mode::parse(name).ok_or_else(|| format!("authorization-mode {name:?} is not a valid mode"))
+    };
+    let modes: Vec<Mode> = names.iter().map(mode).collect::<Result<_, _>>()?;
+    let has_kubeconfig = given.path("authorization-webhook-config-file").is_some();
+    match modes.contains(&Mode::Webhook) {
+        true if !has_kubeconfig => {
+            return Err(String::from("authorization-mode Webhook's authorization config file not passed"));
+        }
+        false if has_kubeconfig => {
+            return Err(String::from(
+                "cannot specify --authorization-webhook-config-file without mode Webhook",
+            ));
+        }
+        _ => {}
+    }
+    if modes.iter().collect::<BTreeSet<_>>().len() != modes.len() {
+        let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+        return Err(format!("authorization-mode [{}] has mode specified more than once", quoted.join(" ")));
+    }
+    Ok(modes)
+}
+
+/// The file is there when the mode is, and only then.
+fn abac(path: Option<PathBuf>, modes: &[Mode]) -> Result<Abac, String> {
+    match (path, modes.contains(&Mode::Abac)) {
+        (Some(path), true) => {
+            Abac::parse(&read(&path)?).map_err(|error| format!("{}: {error}", path.display()))
+        }
+        (None, false) => Ok(Abac::default()),
+        (Some(_), false) => Err(String::from("cannot specify --authorization-policy-file without mode ABAC")),
+        (None, true) => Err(String::from("authorization-mode ABAC's authorization policy file not passed")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
