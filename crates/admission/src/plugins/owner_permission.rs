@@ -97,7 +97,7 @@ fn may_block(request: &Request<'_>, object: &Value, owner: &Value) -> Result<(),
 fn refusal(request: &Request<'_>, asked: &Attributes<'_>) -> Option<String> {
     match request.permissions.authorizer.authorize(&request.user(), asked) {
         Decision::Allow(_) => None,
-        Decision::Deny(reason) | Decision::NoOpinion(reason) => Some(reason),
+        Decision::Deny(reason) | Decision::NoOpinion(reason) | Decision::Error { reason, .. } => Some(reason),
     }
 }
 
