@@ -46,6 +46,20 @@ pub async fn hammer<F>(target: &Target, shape: Shape, length: Duration, ask: F) 
 where
     F: Fn(u64) -> Ask + Send + Sync + 'static,
 {
+    hammer_kinds(target, shape, length, &[], move |n| (0, ask(n))).await
+}
+
+/// The same with requests of several kinds, by their places; latencies of each go into the note.
+pub async fn hammer_kinds<F>(
+    target: &Target,
+    shape: Shape,
+    length: Duration,
+    kinds: &[&str],
+    ask: F,
+) -> Result<Figures, String>
+where
+    F: Fn(u64) -> (usize, Ask) + Send + Sync + 'static,
+{
     let ask = Arc::new(ask);
     let next = Arc::new(AtomicU64::new(0));
     let mut clients = Vec::new();
@@ -60,17 +74,28 @@ where
             workers.spawn(worker(client.clone(), ask.clone(), next.clone(), begin + length));
         }
     }
-    let mut figures = Figures::default();
+    let (mut figures, mut all) = (Figures::default(), Vec::new());
     while let Some(done) = workers.join_next().await {
         let (latencies, bytes) = done.map_err(|error| error.to_string())??;
         figures.requests += latencies.len() as u64;
         figures.bytes += bytes;
-        figures.latencies.extend(latencies);
+        all.extend(latencies);
     }
+    figures.latencies = all.iter().map(|(_, latency)| *latency).collect();
     figures.seconds = begin.elapsed().as_secs_f64();
     figures.latencies.sort_unstable();
     spent.end(&mut figures);
+    figures.note = kinds.iter().enumerate().map(|(kind, name)| of_kind(&all, kind, name)).collect();
     Ok(figures)
+}
+
+fn of_kind(all: &[(usize, u32)], kind: usize, name: &str) -> String {
+    let mut latencies: Vec<u32> =
+        all.iter().filter(|(of, _)| *of == kind).map(|(_, latency)| *latency).collect();
+    latencies.sort_unstable();
+    let figures = Figures { latencies, ..Figures::default() };
+    let (half, most) = (figures.percentile(0.5), figures.percentile(0.99));
+    format!("\n  {name:<12} {:>10} requests, p50 {half:.2} ms, p99 {most:.2} ms", figures.latencies.len())
 }
 
 async fn worker<F>(
@@ -78,19 +103,19 @@ async fn worker<F>(
     ask: Arc<F>,
     next: Arc<AtomicU64>,
     end: Instant,
-) -> Result<(Vec<u32>, u64), String>
+) -> Result<(Vec<(usize, u32)>, u64), String>
 where
-    F: Fn(u64) -> Ask,
+    F: Fn(u64) -> (usize, Ask),
 {
     let (mut latencies, mut bytes) = (Vec::new(), 0);
     while Instant::now() < end {
-        let ask = ask(next.fetch_add(1, Ordering::Relaxed));
+        let (kind, ask) = ask(next.fetch_add(1, Ordering::Relaxed));
         let begin = Instant::now();
         let (status, len) = client.drain(&ask).await?;
         if !(200..300).contains(&status) {
             return Err(format!("{} {}: status {status}", ask.method, ask.path));
         }
-        latencies.push(u32::try_from(begin.elapsed().as_micros()).unwrap_or(u32::MAX));
+        latencies.push((kind, u32::try_from(begin.elapsed().as_micros()).unwrap_or(u32::MAX)));
         bytes += len;
     }
     Ok((latencies, bytes))

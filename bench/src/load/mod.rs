@@ -3,6 +3,7 @@
 pub mod client;
 pub mod follow;
 pub mod measure;
+mod mixed;
 pub mod options;
 pub mod progress;
 pub mod report;

@@ -14,6 +14,7 @@ Work, all down to list-paged when none is named:
   list-json       3,000 ConfigMaps, 4 connections
   list-protobuf   the same in protobuf
   list-paged      the same in pages of 500
+  mixed           a cluster's day: leases, statuses of pods, events, reads and lists, under 105 watches
   watch           --watchers watch all ConfigMaps while they are updated; every watcher is checked to be told of
                   every update, in order and once; rate and latency are those of deliveries
   watch-namespace the same with each watcher in one of 100 namespaces
@@ -57,7 +58,7 @@ pub const BY_DEFAULT: [&str; 7] =
     ["create", "update", "apply", "get", "list-json", "list-protobuf", "list-paged"];
 
 /// Work that is done when it is asked for by name.
-const BY_NAME: [&str; 4] = ["watch", "watch-namespace", "watch-node", "start"];
+const BY_NAME: [&str; 5] = ["mixed", "watch", "watch-namespace", "watch-node", "start"];
 
 pub fn read(args: impl Iterator<Item = String>) -> Result<Options, String> {
     let (mut first, mut second) = (Target::default(), Target::default());

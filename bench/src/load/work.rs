@@ -5,7 +5,7 @@ use super::measure::{Figures, Shape, hammer};
 use super::options::{Options, Target};
 use super::report::Row;
 use super::watches::Scope;
-use super::{start, watches};
+use super::{mixed, start, watches};
 use bytes::Bytes;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -98,6 +98,7 @@ async fn in_namespace(
         "list-json" => list(target, all, "", JSON, length).await,
         "list-protobuf" => list(target, all, "", PROTOBUF, length).await,
         "list-paged" => list(target, all, "?limit=500", JSON, length).await,
+        "mixed" => mixed::run(target, namespace, length).await,
         _ => Err(format!("{work:?} is no work")),
     }
 }

@@ -65,6 +65,8 @@ pub struct Etcd {
     /// How long it may take to answer checks of health, and of readiness.
     pub health_max: Duration,
     pub ready_max: Duration,
+    /// How often its size is asked for; zero for never.
+    pub size_interval: Duration,
 }
 
 impl Config {
@@ -169,6 +171,7 @@ fn etcd(given: &Given) -> Result<Option<Etcd>, String> {
         },
         health_max: given.duration("etcd-healthcheck-timeout")?,
         ready_max: given.duration("etcd-readycheck-timeout")?,
+        size_interval: given.duration("etcd-db-metric-poll-interval")?,
     };
     Ok(Some(etcd).filter(|etcd| !etcd.store.servers.is_empty()))
 }

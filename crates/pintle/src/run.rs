@@ -94,6 +94,8 @@ async fn serve(config: &Config) -> Result<(), String> {
         let upkeep = upkeep.clone();
         async move { upkeep.run().await }
     });
+    let sizes = config.etcd.as_ref().map(|etcd| etcd.size_interval).filter(|every| !every.is_zero());
+    let sized = sizes.map(|every| tokio::spawn(keep_sizes(app.clone(), every)));
     announce(config, kubeconfig.as_deref());
     until_told_to_stop().await?;
     tracing::info!("stopping");
@@ -101,6 +103,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     trust.abort();
     authorized.abort();
     kept.abort();
+    sized.inspect(|sized| sized.abort());
     upkeep.leave().await;
     app.is_stopping.store(true, std::sync::atomic::Ordering::Relaxed);
     stopper.send_replace(true);

@@ -24,6 +24,7 @@ pub struct Metrics {
     sizes: HistogramVec,
     long_running: IntGaugeVec,
     objects: IntGaugeVec,
+    storage: IntGaugeVec,
 }
 
 impl Metrics {
@@ -54,12 +55,17 @@ impl Metrics {
             Opts::new("apiserver_resource_objects", "Stored objects by resource."),
             &["group", "resource"],
         )?;
+        let storage = IntGaugeVec::new(
+            Opts::new("apiserver_storage_size_bytes", "Bytes of the database of each etcd."),
+            &["storage_cluster_id"],
+        )?;
+        registry.register(Box::new(storage.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(sizes.clone()))?;
         registry.register(Box::new(long_running.clone()))?;
         registry.register(Box::new(objects.clone()))?;
-        Ok(Metrics { registry, requests, durations, sizes, long_running, objects })
+        Ok(Metrics { registry, requests, durations, sizes, long_running, objects, storage })
     }
 
     pub fn observe(&self, request: &Request, response: &Response, elapsed: Duration) {
@@ -99,6 +105,17 @@ impl Metrics {
             self.sizes
                 .with_label_values(&["apiserver", group, resource, scope, sub, &verb, version])
                 .observe(len as f64);
+        }
+    }
+
+    /// Keeps the sizes of etcd's databases, for as long as it is polled.
+    pub async fn follow_sizes(&self, store: &pintle_store::Store, every: Duration) {
+        loop {
+            for (place, bytes) in store.sizes().await {
+                let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+                self.storage.with_label_values(&[format!("etcd-{place}").as_str()]).set(bytes);
+            }
+            tokio::time::sleep(every).await;
         }
     }
 

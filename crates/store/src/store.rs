@@ -181,6 +181,14 @@ impl Store {
         }
     }
 
+    /// The bytes that each etcd takes, by the places of the endpoints.
+    pub async fn sizes(&self) -> Vec<(usize, u64)> {
+        match &self.front {
+            Front::Embedded(_) => Vec::new(),
+            Front::Etcd(remote) => remote.sizes().await,
+        }
+    }
+
     /// The latest revision whose writes are visible.
     pub fn revision(&self) -> Revision {
         Revision(self.published.load(Ordering::Acquire))

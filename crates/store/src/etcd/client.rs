@@ -2,7 +2,7 @@
 
 use crate::backend::Error as OpenError;
 use crate::etcd::Options;
-use crate::etcd::wire::{self, WatchRequest, WatchResponse};
+use crate::etcd::wire::{self, Nothing, StatusResponse, WatchRequest, WatchResponse};
 use http::uri::PathAndQuery;
 use prost::Message;
 use std::error::Error;
@@ -148,6 +148,18 @@ impl Client {
             Ok(Err(status)) => Err(self.failure(place, &status)),
             Err(_) => Err(Failure::TimedOut),
         }
+    }
+
+    /// The bytes of each endpoint's database, of those that tell.
+    pub async fn sizes(&self) -> Vec<(usize, u64)> {
+        let mut sizes = Vec::new();
+        for place in 0..self.endpoints.len() {
+            let ask = self.once::<_, StatusResponse>(place, wire::STATUS, Nothing {});
+            if let Ok(Ok(status)) = tokio::time::timeout(CONNECT_MAX, ask).await {
+                sizes.push((place, u64::try_from(status.db_size).unwrap_or(0)));
+            }
+        }
+        sizes
     }
 
     /// Goes on with the next endpoint, as the current one fails.

@@ -200,6 +200,10 @@ impl Remote {
         }
     }
 
+    pub async fn sizes(&self) -> Vec<(usize, u64)> {
+        self.client().sizes().await
+    }
+
     pub async fn digest_again(&self, collection: CollectionId, digest: Redigest) {
         let (sender, receiver) = oneshot::channel();
         if self.orders.send(Order::Digest(collection, digest, sender)).is_ok() {
