@@ -2,6 +2,11 @@
 
 use pintle_testkit::{Etcd, Server};
 use serde_json::json;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 fn on(etcd: &Etcd) -> Server {
     Server::with_flags(&[&format!("--etcd-servers={}", etcd.url())])
@@ -206,4 +211,129 @@ fn two_servers_on_one_etcd_never_hand_out_the_same() {
     assert_eq!(taken.status, 201, "{taken:?}");
     let records = one.get("/apis/networking.k8s.io/v1/ipaddresses").json();
     assert_eq!(records["items"].as_array().map(Vec::len), Some(13));
+}
+
+/// The way to an etcd, which can be closed and opened.
+struct Gate {
+    port: u16,
+    etcd: u16,
+    is_open: Arc<AtomicBool>,
+}
+
+impl Gate {
+    fn new(etcd: &Etcd) -> Gate {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let port = listener.local_addr().expect("a bound listener has an address").port();
+        let etcd = etcd.url().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+        let gate = Gate { port, etcd, is_open: Arc::new(AtomicBool::new(true)) };
+        let (is_open, etcd) = (gate.is_open.clone(), gate.etcd);
+        std::thread::spawn(move || {
+            for ours in listener.incoming().flatten().filter(|_| is_open.load(Ordering::SeqCst)) {
+                let Ok(theirs) = TcpStream::connect(("127.0.0.1", etcd)) else { continue };
+                for (from, to) in [(&ours, &theirs), (&theirs, &ours)] {
+                    let pair = (from.try_clone(), to.try_clone());
+                    let is_open = is_open.clone();
+                    std::thread::spawn(move || pass(pair.0, pair.1, &is_open));
+                }
+            }
+        });
+        gate
+    }
+}
+
+/// Carries bytes until one side ends, or the gate is closed.
+fn pass(from: io::Result<TcpStream>, to: io::Result<TcpStream>, is_open: &AtomicBool) {
+    let (Ok(mut from), Ok(mut to)) = (from, to) else { return };
+    let _ = from.set_read_timeout(Some(Duration::from_millis(20)));
+    let mut buffer = [0; 16 << 10];
+    while is_open.load(Ordering::SeqCst) {
+        match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(len) if to.write_all(&buffer[..len]).is_err() => break,
+            Err(error) if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                break;
+            }
+            _ => {}
+        }
+    }
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+/// What etcd has compacted in the meantime nobody can be told: a watch ends with 410, as upstream's, and a new list
+/// shows how things are.
+#[test]
+fn a_watch_that_missed_what_was_compacted_is_gone() {
+    let Some(etcd) = Etcd::start() else { return };
+    let gate = Gate::new(&etcd);
+    let cut_off = Server::with_flags(&[
+        &format!("--etcd-servers=http://127.0.0.1:{}", gate.port),
+        "--etcd-compaction-interval=0",
+    ]);
+    let flag = format!("--etcd-servers={}", etcd.url());
+    let compacting = Server::with_flags(&[&flag, "--etcd-compaction-interval=300ms"]);
+    let (client, other) = (cut_off.admin(), compacting.admin());
+    let path = "/api/v1/namespaces/default/configmaps";
+    let body = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+    let first = client.post(path, &body("first")).json();
+    let from = first["metadata"]["resourceVersion"].as_str().unwrap();
+    let watched = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let client = cut_off.admin();
+            client.watch_for(&format!("{path}?watch=1&resourceVersion={from}"), Duration::from_secs(20))
+        });
+        // Writes go on while the first server is cut off, until etcd has compacted them.
+        std::thread::sleep(Duration::from_millis(200));
+        gate.is_open.store(false, Ordering::SeqCst);
+        for round in 0..12 {
+            assert_eq!(other.post(path, &body(&format!("missed-{round}"))).status, 201);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        gate.is_open.store(true, Ordering::SeqCst);
+        watch.join().unwrap()
+    });
+    let last = watched.last().expect("an event");
+    assert_eq!((&last["type"], &last["object"]["code"]), (&json!("ERROR"), &json!(410)), "{last}");
+    assert_eq!(last["object"]["reason"], "Expired", "{last}");
+    let list = client.get(path).json();
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(13));
+    // From the old version nothing can be followed, from the new one everything.
+    let old = client.watch_for(&format!("{path}?watch=1&resourceVersion={from}"), Duration::from_millis(500));
+    assert_eq!(old.last().map(|event| &event["object"]["code"]), Some(&json!(410)), "{old:?}");
+    let from = list["metadata"]["resourceVersion"].as_str().unwrap();
+    assert_eq!(other.post(path, &body("next")).status, 201);
+    let new = client.watch_for(&format!("{path}?watch=1&resourceVersion={from}"), Duration::from_millis(500));
+    assert_eq!(
+        new.first().map(|event| &event["object"]["metadata"]["name"]),
+        Some(&json!("next")),
+        "{new:?}"
+    );
+}
+
+#[test]
+fn a_full_etcd_is_told_of_in_its_own_words_and_its_size_is_shown() {
+    let Some(etcd) = Etcd::with_flags(&["--quota-backend-bytes=2500000"]) else { return };
+    let flag = format!("--etcd-servers={}", etcd.url());
+    let server = Server::with_flags(&[&flag, "--etcd-db-metric-poll-interval=100ms"]);
+    let client = server.admin();
+    let path = "/api/v1/namespaces/default/configmaps";
+    let refused = (0..200).map(|index| {
+        let data = json!({"k": "x".repeat(100_000)});
+        let name = format!("c{index}");
+        client.post(
+            path,
+            &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}),
+        )
+    });
+    let refused = refused.into_iter().find(|answer| answer.status != 201).expect("etcd is full at last");
+    assert_eq!(refused.status, 500);
+    assert_eq!(refused.json()["message"], "etcdserver: mvcc: database space exceeded");
+    // What is there can be read, and the server is as well as upstream's would be.
+    assert_eq!(client.get(&format!("{path}/c0")).status, 200);
+    assert_eq!(client.get("/readyz").status, 200);
+    let metrics = client.get("/metrics").text();
+    let line = metrics.lines().find(|line| line.starts_with("apiserver_storage_size_bytes{")).unwrap();
+    let (labels, bytes) = line.split_once(' ').unwrap();
+    assert_eq!(labels, r#"apiserver_storage_size_bytes{storage_cluster_id="etcd-0"}"#);
+    assert!(bytes.parse::<u64>().is_ok_and(|bytes| bytes > 100_000), "{line}");
 }

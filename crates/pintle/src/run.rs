@@ -112,6 +112,10 @@ async fn serve(config: &Config) -> Result<(), String> {
     server.await.map_err(|error| error.to_string())
 }
 
+async fn keep_sizes(app: Arc<App>, every: Duration) {
+    app.metrics.follow_sizes(&app.engine.store, every).await;
+}
+
 async fn open_engine(config: &Config, permissions: Permissions) -> Result<Arc<Engine>, String> {
     let mut api = pintle_schema::known();
     api.resources = config.compatibility.served(api.resources)?;
