@@ -5,6 +5,7 @@ mod authentication;
 mod authentication_kubectl;
 mod authentication_remote;
 mod authorization;
+mod authorization_matrix;
 mod bad_input;
 mod crashes;
 mod crud;

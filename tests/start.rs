@@ -21,6 +21,39 @@ fn a_second_start_finds_everything() {
 }
 
 #[test]
+fn a_start_repairs_what_is_the_servers_own() {
+    const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    const FLOWS: &str = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas";
+    const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
+    let mut server = Server::start();
+    let admin = server.admin();
+    let paths = ["view", "system:basic-user", "system:discovery"].map(|name| format!("{RBAC}/{name}"));
+    let [aggregated, repaired, kept] = &paths;
+    let before = admin.get(repaired).json()["rules"].clone();
+    let nothing = json!({"rules": []});
+    assert_eq!(admin.patch("merge", repaired, &nothing).status, 200);
+    let hands_off = json!({"metadata": {"annotations": {AUTOUPDATE: "false"}}, "rules": []});
+    assert_eq!(admin.patch("merge", kept, &hands_off).status, 200);
+    let own = json!({"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}});
+    assert_eq!(admin.patch("merge", aggregated, &own).status, 200);
+    let flow = format!("{FLOWS}/global-default");
+    let precedence = admin.get(&flow).json()["spec"]["matchingPrecedence"].clone();
+    let changed = json!({"spec": {"matchingPrecedence": 4000}});
+    assert_eq!(admin.patch("merge", &flow, &changed).status, 200);
+    assert_eq!(admin.delete("/apis/scheduling.k8s.io/v1/priorityclasses/system-node-critical").status, 403);
+    assert_eq!(admin.delete("/apis/apiregistration.k8s.io/v1/apiservices/v1.apps").status, 200);
+    assert!(server.stop(), "{}", server.log());
+    server.spawn();
+    let admin = server.admin();
+    assert_eq!(admin.get(repaired).json()["rules"], before);
+    assert_eq!(admin.get(kept).json()["rules"].as_array().map_or(0, Vec::len), 0);
+    let selectors = admin.get(aggregated).json()["aggregationRule"]["clusterRoleSelectors"].clone();
+    assert_eq!(selectors.as_array().map(Vec::len), Some(2), "{selectors}");
+    assert_eq!(admin.get(&flow).json()["spec"]["matchingPrecedence"], precedence);
+    assert_eq!(admin.get("/apis/apiregistration.k8s.io/v1/apiservices/v1.apps").status, 200);
+}
+
+#[test]
 fn a_killed_server_loses_nothing_acknowledged() {
     let mut server = Server::start();
     for index in 0..50 {

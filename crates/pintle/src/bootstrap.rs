@@ -1,9 +1,9 @@
 //! What a cluster starts with: namespaces, roles, classes and services that upstream's API server makes.
 //!
 //! `bootstrap/*.jsonl` holds those that are the same in every cluster, one object a line. What is missing is made
-//! at every start, roles and bindings get back what they lack, and all else that is there is left as it is.
+//! at every start; what is there is left as it is, but for what `reconcile` repairs.
 
-use crate::own;
+use crate::{own, reconcile};
 use pintle_access::rbac::Rule;
 use pintle_engine::Engine;
 use pintle_engine::allocate::IpPool;
@@ -155,33 +155,12 @@ pub fn object(api_version: &str, kind: &str, namespace: &str, name: &str) -> Val
     object
 }
 
-/// A role or binding of the server's own that lacks what this release gives it; the annotation keeps hands off.
-fn reconciled(current: &Value, wanted: &Value) -> Option<Value> {
-    const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
-    let is_own = wanted.str_at(&["apiVersion"]).starts_with("rbac.authorization.k8s.io/");
-    if !is_own || current.str_at(&["metadata", "annotations", AUTOUPDATE]) == "false" {
-        return None;
-    }
-    let mut next = current.clone();
-    // The rules of an aggregated role are its controller's.
-    let fields: &[&str] = if wanted.get("aggregationRule").is_some() { &[] } else { &["rules", "subjects"] };
-    for field in fields {
-        let has = current.list_at(&[field]);
-        let lacks: Vec<Value> =
-            wanted.list_at(&[field]).iter().filter(|item| !has.contains(item)).cloned().collect();
-        if !lacks.is_empty() {
-            next.set(&[field], [has, lacks.as_slice()].concat());
-        }
-    }
-    Some(next).filter(|next| next != current)
-}
-
 async fn make_all(engine: &Arc<Engine>, objects: Vec<(Manager, Value)>, now: Time) -> Result<(), Status> {
     let mut tasks = JoinSet::new();
     for (manager, object) in objects {
         let engine = engine.clone();
         tasks.spawn(async move {
-            let reconciled = |current: &Value| reconciled(current, &object);
+            let reconciled = |current: &Value| reconcile::reconciled(current, &object);
             own::keep(&engine, manager, &object, reconciled, now).await
         });
     }

@@ -11,6 +11,7 @@ mod jwt;
 pub mod kubeconfig;
 mod own;
 pub mod pki;
+mod reconcile;
 mod reload;
 pub mod run;
 mod service_account;

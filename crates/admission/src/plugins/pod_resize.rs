@@ -89,13 +89,16 @@ fn excess(pod: &Value, node: &Value) -> Option<String> {
     let requests = pod_requests(pod);
     let of_pod = |name: &str| requests.get(name).copied().unwrap_or(Quantity::ZERO);
     let of_node = |name: &str| quantity(node.at(&["status", "allocatable", name]));
-    let shown: [(&str, fn(&Quantity) -> i64); 2] =
-        [("cpu", Quantity::milli_value), ("memory", Quantity::value)];
-    let over = shown.iter().filter(|(name, _)| of_pod(name) > of_node(name)).map(|(name, amount)| {
-        let (requested, allocatable) = (amount(&of_pod(name)), amount(&of_node(name)));
-        format!("{name}, requested: {requested}, allocatable: {allocatable}")
-    });
-    let over: Vec<String> = over.collect();
+    let mut over = Vec::new();
+    for name in ["cpu", "memory"] {
+        let (requested, allocatable) = (of_pod(name), of_node(name));
+        if requested > allocatable {
+            let shown =
+                |amount: Quantity| if name == "cpu" { amount.milli_value() } else { amount.value() };
+            let (requested, allocatable) = (shown(requested), shown(allocatable));
+            over.push(format!("{name}, requested: {requested}, allocatable: {allocatable}"));
+        }
+    }
     (!over.is_empty()).then(|| format!("node didn't have enough allocatable resources: {}", over.join("; ")))
 }
 
