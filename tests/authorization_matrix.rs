@@ -28,7 +28,8 @@ impl Entry {
     /// The object `x`, or its subresource.
     fn object(&self) -> String {
         let collection = self.collection();
-        let below = if self.subresource.is_empty() { String::new() } else { format!("/{}", self.subresource) };
+        let below =
+            if self.subresource.is_empty() { String::new() } else { format!("/{}", self.subresource) };
         format!("{collection}/x{below}")
     }
 
@@ -106,7 +107,8 @@ fn fill(admin: &Client) {
         };
         assert!((0..200).any(is_served), "{plural}");
     }
-    let object = |kind: &str, version: &str| json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}});
+    let object =
+        |kind: &str, version: &str| json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}});
     let namespace = "namespaces/default";
     for (path, object) in [
         (format!("/api/v1/{namespace}/configmaps"), object("ConfigMap", "v1")),
@@ -233,7 +235,10 @@ fn nobody_acts_as_others_without_being_allowed_to() {
         let answer = alice.send("GET", path, &headers, Bytes::new());
         assert_eq!(answer.status, 403, "{headers:?}");
         let message = answer.json()["message"].to_string();
-        assert!(message.contains("alice") && message.contains("cannot impersonate"), "{headers:?}: {message}");
+        assert!(
+            message.contains("alice") && message.contains("cannot impersonate"),
+            "{headers:?}: {message}"
+        );
     }
 }
 

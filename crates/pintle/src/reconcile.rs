@@ -169,11 +169,7 @@ mod tests {
         check(&current("false", 1, "Other"), &wanted_one, None);
         check(&current("?", 2, "Other"), &wanted_one, None);
         check(&current("?", 1, "Other"), &wanted_one, Some(&current("?", 1, "Limited")));
-        check(
-            &current("false", 2, "Other"),
-            &wanted("catch-all"),
-            Some(&current("true", 2, "Limited")),
-        );
+        check(&current("false", 2, "Other"), &wanted("catch-all"), Some(&current("true", 2, "Limited")));
         check(&current("true", 2, "Limited"), &wanted_one, None);
     }
 

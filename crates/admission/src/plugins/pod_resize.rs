@@ -93,8 +93,7 @@ fn excess(pod: &Value, node: &Value) -> Option<String> {
     for name in ["cpu", "memory"] {
         let (requested, allocatable) = (of_pod(name), of_node(name));
         if requested > allocatable {
-            let shown =
-                |amount: Quantity| if name == "cpu" { amount.milli_value() } else { amount.value() };
+            let shown = |amount: Quantity| if name == "cpu" { amount.milli_value() } else { amount.value() };
             let (requested, allocatable) = (shown(requested), shown(allocatable));
             over.push(format!("{name}, requested: {requested}, allocatable: {allocatable}"));
         }
