@@ -4,6 +4,7 @@ use crate::authentication::Authentication;
 use crate::authorization::Authorization;
 use crate::compatibility::Compatibility;
 use crate::flags::Given;
+use crate::limits::Limits;
 
 use pintle_admission::Settings as Admission;
 use pintle_engine::allocate::IpPool;
@@ -39,6 +40,7 @@ pub struct Config {
     pub admission: Admission,
     /// The version that the server behaves as, and the APIs that it serves.
     pub compatibility: Compatibility,
+    pub limits: Limits,
     pub allow_privileged: bool,
     pub event_ttl: Duration,
     /// Whether the server's address is among the endpoints of the Service `kubernetes`.
@@ -96,6 +98,7 @@ impl Config {
             authorization: Authorization::read(&given)?,
             admission: admission(&given)?,
             compatibility: Compatibility::read(&given)?,
+            limits: Limits::read(&given)?,
             allow_privileged: given.bool("allow-privileged"),
             event_ttl: given.duration("event-ttl")?,
             keeps_endpoints: match given.text("endpoint-reconciler-type") {

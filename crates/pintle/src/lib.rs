@@ -9,6 +9,7 @@ mod files;
 pub mod flags;
 mod jwt;
 pub mod kubeconfig;
+pub mod limits;
 mod own;
 pub mod pki;
 mod reconcile;

@@ -104,8 +104,10 @@ async fn serve(config: &Config) -> Result<(), String> {
     authorized.abort();
     kept.abort();
     sized.inspect(|sized| sized.abort());
-    upkeep.leave().await;
+    // Those who look at its health or its endpoints turn away while it still serves.
     app.is_stopping.store(true, std::sync::atomic::Ordering::Relaxed);
+    upkeep.leave().await;
+    tokio::time::sleep(config.limits.stop_delay).await;
     stopper.send_replace(true);
     // Watches end with the store, so that their connections can drain.
     app.engine.store.close().await;
@@ -190,6 +192,7 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
         authenticators,
         access,
         service_account_keys: keys,
+        limits: config.limits.enforced(),
         metrics: Metrics::new().map_err(|error| error.to_string())?,
         options: Options {
             server_address,
@@ -199,6 +202,9 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
             token_expiration_seconds_max: flags.service_account_max_token_expiration_seconds,
             extends_token_expiration: flags.service_account_extend_token_expiration,
             streams_max: config.tls.streams_max,
+            watch_min: config.limits.watch_min,
+            goaway_per_million: config.limits.goaway_per_million,
+            strict_transport_security: config.limits.strict_transport_security.clone(),
             emulated_minor: config.compatibility.emulated,
             oldest_minor: config.compatibility.oldest,
             health_max: waits(|etcd| etcd.health_max),

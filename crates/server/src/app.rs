@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::discovery::Discovery;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
 use pintle_access::Authenticators;
@@ -18,6 +19,7 @@ pub struct App {
     pub discovery: Discovery,
     pub openapi: OpenApi,
     pub metrics: Metrics,
+    pub limits: Limits,
     pub service_account_keys: Arc<dyn KeySource>,
     pub options: Options,
     /// Set when the server begins to stop: `/readyz` fails from then on.
@@ -47,4 +49,10 @@ pub struct Options {
     /// How long the store may take to answer checks of health, and of readiness.
     pub health_max: Duration,
     pub ready_max: Duration,
+    /// A watch without a timeout of its own lasts at least this long, and less than twice as long; zero for ever.
+    pub watch_min: Duration,
+    /// Of so many in a million requests over HTTP/2 the client is told to connect anew.
+    pub goaway_per_million: u32,
+    /// The value of the header `Strict-Transport-Security`; empty for none.
+    pub strict_transport_security: String,
 }

@@ -12,13 +12,14 @@ use hyper_util::server::conn::auto;
 use rustls_pki_types::CertificateDer;
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -87,8 +88,13 @@ async fn connection(
         .map(|c| c.clone().into_owned())
         .collect();
     let streams_max = if app.options.streams_max == 0 { STREAMS_MAX } else { app.options.streams_max };
+    let goaway = Arc::new(Notify::new());
+    let leave = goaway.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (app, certificates) = (app.clone(), certificates.clone());
+        if request.version() == hyper::Version::HTTP_2 && is_chosen(app.options.goaway_per_million) {
+            leave.notify_one();
+        }
         async move { Ok::<_, Infallible>(to_http(pipeline::handle(&app, request, &certificates).await)) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -115,9 +121,15 @@ async fn connection(
             return;
         }
         () = stopped(&mut stop) => {}
+        () = goaway.notified() => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = poll_fn(|context| held.poll_driven(context, connection.as_mut())).await;
+}
+
+/// Whether chance has it that a client is to connect anew. Each state hashes the same to something else.
+fn is_chosen(per_million: u32) -> bool {
+    per_million > 0 && RandomState::new().hash_one(()) % 1_000_000 < u64::from(per_million)
 }
 
 /// Waits until the server is told to stop.

@@ -8,6 +8,7 @@ pub mod conn;
 pub mod discovery;
 pub mod health;
 mod held;
+pub mod limits;
 pub mod metrics;
 pub mod negotiate;
 pub mod oidc;

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::query::Query;
 use crate::request::Request;
 use crate::respond::{Body, Response};
-use crate::{discovery, health, metrics, negotiate, oidc, openapi, route, verbs};
+use crate::{discovery, health, limits, metrics, negotiate, oidc, openapi, route, verbs};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -50,7 +50,14 @@ pub async fn handle(
         info,
         now_seconds: i64::try_from(UnixTime::now().as_secs()).unwrap_or(0),
     };
-    let answer = run(app, &mut request, body, certificates).await;
+    let answer = match app.limits.time(&request) {
+        Err(status) => Err(status),
+        Ok(None) => run(app, &mut request, body, certificates).await,
+        Ok(Some(time)) => {
+            let run = run(app, &mut request, body, certificates);
+            tokio::time::timeout(time, run).await.unwrap_or_else(|_| Ok(limits::timed_out()))
+        }
+    };
     let mut response = answer.unwrap_or_else(|status| refuse(app, &request, &status));
     if Bearer::parse(request.header("authorization")) == Bearer::ExtraSpace {
         response = response.with("warning", EXTRA_SPACE);
@@ -67,6 +74,7 @@ async fn run(
 ) -> Result<Response, Status> {
     let user = authenticate(app, request, certificates).await?;
     request.user = Arc::new(app.access.act_as(&user, request)?.unwrap_or(user));
+    let Some(_seat) = app.limits.seat(request).await else { return Ok(limits::too_many()) };
     match app.access.decide(&request.user, &request.attributes()).await {
         Decision::Allow(_) => {}
         Decision::Deny(reason) | Decision::NoOpinion(reason) => {
@@ -265,6 +273,10 @@ pub fn object(
 fn finish(app: &App, request: &Request, mut response: Response) -> Response {
     if response.header("cache-control").is_none() {
         response = response.with("cache-control", "no-cache, private");
+    }
+    let security = &app.options.strict_transport_security;
+    if !security.is_empty() {
+        response = response.with("strict-transport-security", security.as_str());
     }
     let response = response.with("audit-id", audit_id(app, request));
     compressed(request, response)

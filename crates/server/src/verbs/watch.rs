@@ -23,9 +23,8 @@ use tokio::time::{Instant, Sleep};
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
 /// The last bookmark comes this long before the end of a watch.
 const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
-/// A watch without a timeout of its own ends after this time, and at most half as much again later, so that not
-/// all clients come back at once.
-const TIMEOUT_MIN: Duration = Duration::from_secs(1800);
+/// How long a watch lasts that has no end.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub async fn watch(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request)?;
@@ -45,7 +44,7 @@ pub async fn watch(app: &App, request: &Request, target: Target<'_>) -> Result<R
     let rendering = rendering(&served, accept);
     let watch = app.engine.watch(&served, target.namespace, &options, selection, rendering).await?;
     let now = Instant::now();
-    let end = now + timeout(&options, request);
+    let end = now + timeout(&options, request, app.options.watch_min);
     let bookmark = next_bookmark(now, end);
     let frames = Frames {
         watch,
@@ -82,13 +81,15 @@ fn find(engine: &Engine, served: &Served) -> Arc<Served> {
     found.expect("the request's resource was found there")
 }
 
-fn timeout(options: &ListOptions, request: &Request) -> Duration {
+/// Watches that do not say when they end do so at different times, so that not all clients come back at once.
+fn timeout(options: &ListOptions, request: &Request, min: Duration) -> Duration {
     match options.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok()) {
         Some(seconds) if seconds > 0 => Duration::from_secs(seconds),
+        _ if min.is_zero() => FOREVER,
         _ => {
             // Spread by what differs between clients; it need not be unpredictable.
             let spread = request.path.len() as u64 * 37 + request.now_seconds.unsigned_abs();
-            TIMEOUT_MIN + Duration::from_secs(spread % TIMEOUT_MIN.as_secs())
+            min + Duration::from_secs(spread % min.as_secs().max(1))
         }
     }
 }

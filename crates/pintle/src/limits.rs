@@ -1,0 +1,88 @@
+//! What the command line says about how many requests are served at a time, for how long, and how the server stops.
+
+use crate::flags::Given;
+use pintle_server::limits::{Limits as Enforced, Seats};
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    reads_max: usize,
+    writes_max: usize,
+    /// Whether all requests share their places and wait for them.
+    is_shared: bool,
+    request_max: Duration,
+    /// How long a watch lasts at least that does not say when it ends.
+    pub watch_min: Duration,
+    /// How long a stopping server still serves.
+    pub stop_delay: Duration,
+    /// Of so many in a million requests the client is told to connect anew.
+    pub goaway_per_million: u32,
+    /// The value of `Strict-Transport-Security`.
+    pub strict_transport_security: String,
+}
+
+impl Limits {
+    pub fn read(given: &Given) -> Result<Limits, String> {
+        let limits = Limits {
+            reads_max: count(given, "max-requests-inflight")?,
+            writes_max: count(given, "max-mutating-requests-inflight")?,
+            is_shared: given.bool("enable-priority-and-fairness"),
+            request_max: positive(given, "request-timeout")?,
+            watch_min: Duration::from_secs(count(given, "min-request-timeout")? as u64),
+            stop_delay: positive(given, "shutdown-delay-duration")?,
+            goaway_per_million: goaway(given.text("goaway-chance"))?,
+            strict_transport_security: security(&given.list("strict-transport-security-directives"))?,
+        };
+        if limits.is_shared && limits.reads_max + limits.writes_max == 0 {
+            return Err(String::from(
+                "invalid configuration: MaxRequestsInFlight=0 and MaxMutatingRequestsInFlight=0; they must add up to \
+                 something positive",
+            ));
+        }
+        Ok(limits)
+    }
+
+    pub fn enforced(&self) -> Enforced {
+        let seats = match self.is_shared {
+            true => Seats::together(self.reads_max + self.writes_max),
+            false => Seats::apart(self.reads_max, self.writes_max),
+        };
+        Enforced::new(seats, self.request_max)
+    }
+}
+
+fn count(given: &Given, flag: &str) -> Result<usize, String> {
+    let number: i64 = given.text(flag).parse().unwrap_or(0);
+    usize::try_from(number)
+        .ok()
+        .filter(|number| *number <= u32::MAX as usize)
+        .ok_or_else(|| format!("--{flag} can not be negative value"))
+}
+
+fn positive(given: &Given, flag: &str) -> Result<Duration, String> {
+    given.duration(flag).map_err(|_| format!("--{flag} can not be negative value"))
+}
+
+fn goaway(text: &str) -> Result<u32, String> {
+    let chance: f64 = text.parse().unwrap_or(-1.0);
+    if !(0.0..=0.02).contains(&chance) {
+        return Err(String::from("--goaway-chance can not be less than 0 or greater than 0.02"));
+    }
+    // At most 20,000.
+    Ok((chance * 1e6).round() as u32)
+}
+
+fn security(directives: &[String]) -> Result<String, String> {
+    let is_valid = |directive: &&String| {
+        let age = directive.strip_prefix("max-age=");
+        matches!(directive.as_str(), "includeSubDomains" | "preload")
+            || age.is_some_and(|age| !age.contains('='))
+    };
+    if !directives.iter().all(|directive| is_valid(&directive)) {
+        return Err(String::from(
+            "--strict-transport-security-directives invalid, allowed values: max-age=expireTime, includeSubDomains, \
+             preload. see https://tools.ietf.org/html/rfc6797#section-6.1 for more information",
+        ));
+    }
+    Ok(directives.join("; "))
+}

@@ -1,0 +1,218 @@
+//! Limits on requests: how many are under way at a time, and how long one may take. Requests that last, as watches do,
+//! are outside of both.
+
+use crate::request::Request;
+use crate::respond::Response;
+use crate::route::Info;
+use pintle_access::user::MASTERS;
+use pintle_object::Status;
+use pintle_object::time::parse_duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Subresources whose requests last, whatever their verb.
+const LASTING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
+const READING: [&str; 3] = ["get", "list", "watch"];
+/// How many requests may wait for their turn, and for which part of a request's time: as upstream's queues allow.
+const WAITING_MAX: usize = 6400;
+const WAITING_PART: u32 = 4;
+
+/// How many requests may be under way.
+pub enum Seats {
+    /// Reads and writes apart, and who finds no seat is sent away; none for no limit.
+    Apart { reads: Option<Semaphore>, writes: Option<Semaphore> },
+    /// All together, and who finds no seat waits for a while.
+    Together { seats: Semaphore, waiting: AtomicUsize },
+}
+
+pub struct Limits {
+    seats: Seats,
+    /// The longest that a request may take.
+    request_max: Duration,
+}
+
+/// A request may go on, in the seat that it was given.
+pub struct Seat<'a>(
+    #[expect(dead_code, reason = "held until the request is answered")] Option<SemaphorePermit<'a>>,
+);
+
+impl Seats {
+    pub fn apart(reads: usize, writes: usize) -> Seats {
+        let limit = |count: usize| (count > 0).then(|| semaphore(count));
+        Seats::Apart { reads: limit(reads), writes: limit(writes) }
+    }
+
+    pub fn together(count: usize) -> Seats {
+        Seats::Together { seats: semaphore(count), waiting: AtomicUsize::new(0) }
+    }
+}
+
+fn semaphore(count: usize) -> Semaphore {
+    Semaphore::new(count.min(Semaphore::MAX_PERMITS))
+}
+
+impl Limits {
+    pub fn new(seats: Seats, request_max: Duration) -> Limits {
+        Limits { seats, request_max }
+    }
+
+    /// How long a request may take: what its query asks for, up to the limit. None for those that last.
+    pub fn time(&self, request: &Request) -> Result<Option<Duration>, Status> {
+        if lasts(&request.info) {
+            return Ok(None);
+        }
+        let asked = match request.query.text("timeout") {
+            "" => 0,
+            text => parse_duration(text).map_err(|error| {
+                Status::bad_request(format!("invalid timeout specified in the request URL - {error}"))
+            })?,
+        };
+        let asked = u64::try_from(asked).ok().filter(|nanos| *nanos > 0).map(Duration::from_nanos);
+        Ok(Some(asked.map_or(self.request_max, |asked| asked.min(self.request_max))))
+    }
+
+    /// A seat for a request; none when there are too many already.
+    pub async fn seat(&self, request: &Request) -> Option<Seat<'_>> {
+        if lasts(&request.info) {
+            return Some(Seat(None));
+        }
+        match &self.seats {
+            Seats::Apart { reads, writes } => {
+                let is_read = READING.contains(&request.info.verb.as_str());
+                let Some(seats) = (if is_read { reads } else { writes }) else { return Some(Seat(None)) };
+                match seats.try_acquire() {
+                    Ok(permit) => Some(Seat(Some(permit))),
+                    Err(_) => request.user.is_in(MASTERS).then_some(Seat(None)),
+                }
+            }
+            Seats::Together { .. } if is_exempt(request) => Some(Seat(None)),
+            Seats::Together { seats, waiting } => match seats.try_acquire() {
+                Ok(permit) => Some(Seat(Some(permit))),
+                Err(_) => self.wait(seats, waiting).await,
+            },
+        }
+    }
+
+    async fn wait<'a>(&self, seats: &'a Semaphore, waiting: &AtomicUsize) -> Option<Seat<'a>> {
+        let _place = Place::take(waiting)?;
+        let permit = tokio::time::timeout(self.request_max / WAITING_PART, seats.acquire()).await;
+        permit.ok()?.ok().map(|permit| Seat(Some(permit)))
+    }
+}
+
+/// One of those who wait, however the waiting ends.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Place<'_> {
+    fn take(waiting: &AtomicUsize) -> Option<Place<'_>> {
+        let place = Place(waiting);
+        (waiting.fetch_add(1, Ordering::Relaxed) < WAITING_MAX).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Masters and probes are never made to wait.
+fn is_exempt(request: &Request) -> bool {
+    let first = request.path.split('/').nth(1).unwrap_or("");
+    request.user.is_in(MASTERS)
+        || (!request.info.is_resource && matches!(first, "healthz" | "livez" | "readyz"))
+}
+
+fn lasts(info: &Info) -> bool {
+    matches!(info.verb.as_str(), "watch" | "proxy")
+        || (info.is_resource && LASTING.contains(&info.subresource.as_str()))
+}
+
+/// What a client hears that is to come back later.
+pub fn too_many() -> Response {
+    Response::text(429, "Too many requests, please try again later.\n")
+        .with("x-content-type-options", "nosniff")
+        .with("retry-after", "1")
+}
+
+/// What a client hears whose request took too long.
+pub fn timed_out() -> Response {
+    let words = "Timeout: request did not complete within the allotted timeout";
+    Response::new(
+        504,
+        "text/plain; charset=utf-8",
+        format!(
+            "{{\"metadata\":{{}},\"status\":\"Failure\",\"message\":\"{words}\",\"reason\":\"Timeout\",\"details\":{{}},\
+             \"code\":504}}\n"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Query;
+    use crate::route;
+    use bytes::Bytes;
+    use hyper::{HeaderMap, Method};
+    use pintle_access::User;
+    use std::sync::Arc;
+
+    fn request(method: Method, uri: &str, group: &str) -> Request {
+        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+        let parsed = Query::parse(query);
+        let info = route::parse(method.as_str(), path, &parsed);
+        let user = Arc::new(User { groups: vec![group.into()], ..User::anonymous() });
+        Request {
+            method,
+            path: path.into(),
+            raw_query: Some(query.into()),
+            query: parsed,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            user,
+            info,
+            now_seconds: 0,
+        }
+    }
+
+    #[test]
+    fn requests_end_in_time_unless_they_last() {
+        let limits = Limits::new(Seats::apart(0, 0), Duration::from_secs(60));
+        let check = |uri: &str, expected: Result<Option<u64>, &str>| {
+            let found = limits.time(&request(Method::GET, uri, ""));
+            let found = found.map(|time| time.map(|time| time.as_secs())).map_err(|status| status.message);
+            assert_eq!(found, expected.map_err(String::from), "{uri}");
+        };
+        check("/api/v1/pods", Ok(Some(60)));
+        check("/api/v1/pods?timeout=5s", Ok(Some(5)));
+        check("/api/v1/pods?timeout=0s", Ok(Some(60)));
+        check("/api/v1/pods?timeout=5m", Ok(Some(60)));
+        check("/api/v1/pods?watch=1&timeout=x", Ok(None));
+        check("/api/v1/namespaces/a/pods/b/log", Ok(None));
+        check(
+            "/version?timeout=x",
+            Err("invalid timeout specified in the request URL - time: invalid duration \"x\""),
+        );
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_seat_is_sent_away_unless_a_master() {
+        let limits = Limits::new(Seats::apart(1, 0), Duration::from_millis(4));
+        let read = request(Method::GET, "/api/v1/pods", "dev");
+        let held = limits.seat(&read).await;
+        assert!(held.is_some() && limits.seat(&read).await.is_none());
+        assert!(limits.seat(&request(Method::GET, "/api/v1/pods", MASTERS)).await.is_some());
+        assert!(limits.seat(&request(Method::GET, "/api/v1/pods?watch=1", "dev")).await.is_some());
+        assert!(limits.seat(&request(Method::POST, "/api/v1/pods", "dev")).await.is_some());
+        drop(held);
+        assert!(limits.seat(&read).await.is_some());
+        let limits = Limits::new(Seats::together(1), Duration::from_millis(4));
+        let held = limits.seat(&read).await;
+        assert!(limits.seat(&request(Method::POST, "/api/v1/pods", "dev")).await.is_none());
+        assert!(limits.seat(&request(Method::GET, "/readyz/ping", "dev")).await.is_some());
+        drop(held);
+        assert!(limits.seat(&read).await.is_some());
+    }
+}
