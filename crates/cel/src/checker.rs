@@ -1,30 +1,92 @@
-//! The types of expressions.
+//! The types of expressions, and which overloads of functions are meant.
 
-use crate::library;
+use crate::cost::Cost;
+use crate::library::{self, Function};
 use crate::problem::Problem;
 use crate::scope::Scope;
-use crate::syntax::{Expr, Node};
+use crate::syntax::{Expr, Fold, Literal, Node};
 use crate::types::Type;
+use crate::unify::Known;
 
 const PATCH_FIELDS: [(&str, Type); 4] =
     [("op", Type::Text), ("path", Type::Text), ("from", Type::Text), ("value", Type::Dyn)];
+const TIME_FIELDS: [(&str, Type); 2] = [("seconds", Type::Int), ("nanos", Type::Int)];
+
+/// What is known of expressions, by their numbers.
+pub struct Checked {
+    pub types: Vec<Type>,
+    pub calls: Vec<Option<Resolved>>,
+    pub root: Type,
+    pub problems: Vec<Problem>,
+    pub uses: Vec<String>,
+}
+
+/// A call: the function, whether its target is an argument, and what the overloads cost that fit.
+#[derive(Clone)]
+pub struct Resolved {
+    pub function: &'static Function,
+    pub has_target: bool,
+    pub costs: Vec<Cost>,
+}
 
 struct Checker<'a> {
     scope: &'a Scope,
     locals: Vec<(String, Type)>,
-    problems: Vec<Problem>,
+    known: Known,
+    found: Checked,
 }
 
-/// The type of an expression, and what is wrong in it.
-pub fn check(expression: &Expr, scope: &Scope) -> (Type, Vec<Problem>) {
-    let mut checker = Checker { scope, locals: Vec::new(), problems: Vec::new() };
-    let found = checker.of(expression);
-    (found, checker.problems)
+/// The types of an expression of `count` parts, and what is wrong in it.
+pub fn check(expression: &Expr, count: usize, scope: &Scope) -> Checked {
+    let found = Checked {
+        types: vec![Type::Dyn; count],
+        calls: vec![None; count],
+        root: Type::Error,
+        problems: Vec::new(),
+        uses: Vec::new(),
+    };
+    let mut checker = Checker { scope, locals: Vec::new(), known: Known::default(), found };
+    let root = checker.of(expression);
+    let mut found = checker.found;
+    found.root = checker.known.resolve(&root, true);
+    for of in &mut found.types {
+        *of = checker.known.resolve(of, true);
+    }
+    found
+}
+
+/// What a chain of fields spells.
+pub fn dotted(expression: &Expr) -> Option<String> {
+    match &expression.node {
+        Node::Ident(name) => Some(name.clone()),
+        Node::Select { of, field, is_test: false } => Some(format!("{}.{field}", dotted(of)?)),
+        _ => None,
+    }
+}
+
+/// The type that a name stands for.
+pub fn type_named(name: &str) -> Option<Type> {
+    const NAMES: [&str; 12] = [
+        "bool",
+        "int",
+        "uint",
+        "double",
+        "string",
+        "bytes",
+        "list",
+        "map",
+        "null_type",
+        "type",
+        "google.protobuf.Timestamp",
+        "google.protobuf.Duration",
+    ];
+    let is_known = NAMES.contains(&name) || library::OPAQUE.contains(&name);
+    is_known.then(|| library::named(name))
 }
 
 impl Checker<'_> {
     fn problem(&mut self, at: usize, message: String) -> Type {
-        self.problems.push(Problem { at, message });
+        self.found.problems.push(Problem { at, message });
         Type::Error
     }
 
@@ -32,184 +94,315 @@ impl Checker<'_> {
         self.problem(at, format!("undeclared reference to '{name}' (in container '')"))
     }
 
-    fn lookup(&self, name: &str) -> Option<Type> {
-        let local = self.locals.iter().rev().find(|(known, _)| known == name);
-        local.map(|(_, of)| of.clone()).or_else(|| self.scope.lookup(name))
+    fn mismatch(&mut self, at: usize, expected: &Type, found: &Type) -> Type {
+        let (expected, found) = (self.known.resolve(expected, true), self.known.resolve(found, true));
+        let message = format!("expected type '{}' but found '{}'", expected.name(), found.name());
+        self.problem(at, message)
+    }
+
+    fn lookup(&mut self, name: &str) -> Option<Type> {
+        if let Some((_, of)) = self.locals.iter().rev().find(|(known, _)| known == name) {
+            return Some(of.clone());
+        }
+        let found = self.scope.lookup(name)?;
+        if !self.found.uses.iter().any(|used| used == name) {
+            self.found.uses.push(name.to_owned());
+        }
+        Some(found)
     }
 
     fn of(&mut self, expression: &Expr) -> Type {
-        let at = expression.at;
-        match &expression.node {
-            Node::Null => Type::Null,
-            Node::Bool => Type::Bool,
-            Node::Int => Type::Int,
-            Node::Uint => Type::Uint,
-            Node::Double => Type::Double,
-            Node::Text => Type::Text,
-            Node::Bytes => Type::Bytes,
-            Node::Broken => Type::Error,
-            Node::Ident(name) => match self.lookup(name) {
-                Some(found) => found,
-                None if is_type_name(name) => Type::Unknown,
-                None => self.undeclared(at, name),
-            },
-            Node::Select { of, field, is_test, is_optional } => {
-                let of = self.of(of);
-                let found = self.field(at, &of, field);
-                match (is_test, is_optional) {
-                    (true, _) => Type::Bool,
-                    (_, true) => Type::Unknown,
-                    _ => found,
-                }
-            }
-            Node::Call { function, target, arguments } => {
-                self.call(at, function, target.as_deref(), arguments)
-            }
-            Node::List(items) => {
-                let types: Vec<Type> = items.iter().map(|item| self.of(item)).collect();
-                Type::list(types.into_iter().reduce(|a, b| a.joined(&b)).unwrap_or(Type::Free))
-            }
-            Node::Map(entries) => {
-                let types: Vec<(Type, Type)> =
-                    entries.iter().map(|(key, of)| (self.of(key), self.of(of))).collect();
-                let joined = types.into_iter().reduce(|a, b| (a.0.joined(&b.0), a.1.joined(&b.1)));
-                let (key, of) = joined.unwrap_or((Type::Free, Type::Free));
-                Type::Map(Box::new(key), Box::new(of))
-            }
-            Node::Message { name, fields } => self.message(at, name, fields),
-            Node::Loop { name, target, variables, arguments } => {
-                self.looped(name, target, variables, arguments)
-            }
+        let found = self.looked_at(expression);
+        if let Some(place) = self.found.types.get_mut(expression.id) {
+            *place = found.clone();
         }
-    }
-
-    fn within(&mut self, locals: Vec<(String, Type)>, body: &Expr) -> Type {
-        let count = self.locals.len();
-        self.locals.extend(locals);
-        let found = self.of(body);
-        self.locals.truncate(count);
         found
     }
 
-    fn field(&mut self, at: usize, of: &Type, field: &str) -> Type {
-        match of {
+    fn looked_at(&mut self, expression: &Expr) -> Type {
+        let at = expression.at;
+        match &expression.node {
+            Node::Literal(literal) => type_of(literal),
+            Node::Broken => Type::Error,
+            Node::Ident(name) => match self.lookup(name) {
+                Some(found) => found,
+                None => match type_named(name) {
+                    Some(named) => Type::Type(Box::new(named)),
+                    None => self.undeclared(at, name),
+                },
+            },
+            Node::Select { of, field, is_test } => {
+                if let Some(named) =
+                    dotted(expression).filter(|_| !is_test).and_then(|name| type_named(&name))
+                {
+                    return Type::Type(Box::new(named));
+                }
+                let found = self.field(at, of, field, false);
+                if *is_test { Type::Bool } else { found }
+            }
+            Node::Call { function, target, arguments } => match (function.as_str(), arguments.as_slice()) {
+                ("_?._", [of, field]) => {
+                    let name = match field.as_literal() {
+                        Some(Literal::Text(name)) => name.as_str(),
+                        _ => "",
+                    };
+                    self.of(field);
+                    self.resolved(expression, library::find("_?._"), false, vec![Cost::One]);
+                    self.field(at, of, name, true)
+                }
+                _ => self.call(expression, function, target.as_deref(), arguments),
+            },
+            Node::List(items) => {
+                let mut joined: Option<Type> = None;
+                for (item, is_optional) in items {
+                    let of = self.of(item);
+                    let of = self.item(item.at, of, *is_optional);
+                    joined = Some(self.joined(joined, of));
+                }
+                Type::list(joined.unwrap_or_else(|| self.known.fresh()))
+            }
+            Node::Map(entries) => self.map(entries),
+            Node::Message { name, fields } => self.message(at, name, fields),
+            Node::Fold(fold) => self.fold(fold),
+        }
+    }
+
+    /// The type of an item, which may be missing if it is optional.
+    fn item(&mut self, at: usize, of: Type, is_optional: bool) -> Type {
+        if !is_optional {
+            return of;
+        }
+        match self.known.resolve(&of, false) {
+            Type::Optional(of) => *of,
+            found if found.is_loose() => Type::Dyn,
+            found => self.mismatch(at, &Type::optional(Type::Dyn), &found),
+        }
+    }
+
+    /// What both have in common; `dyn` if that is not one type.
+    fn joined(&mut self, before: Option<Type>, of: Type) -> Type {
+        match before {
+            None => of,
+            Some(before) if before.is_loose() => before,
+            Some(before) if self.known.assign(&before, &of) => {
+                if of.is_loose() || matches!(before, Type::Null) { of } else { before }
+            }
+            Some(_) => Type::Dyn,
+        }
+    }
+
+    fn map(&mut self, entries: &[(Expr, Expr, bool)]) -> Type {
+        let (mut keys, mut values): (Option<Type>, Option<Type>) = (None, None);
+        for (key, value, is_optional) in entries {
+            let of = self.of(key);
+            keys = Some(self.joined(keys, of));
+            let of = self.of(value);
+            let of = self.item(value.at, of, *is_optional);
+            values = Some(self.joined(values, of));
+        }
+        let key = keys.unwrap_or_else(|| self.known.fresh());
+        let value = values.unwrap_or_else(|| self.known.fresh());
+        Type::Map(Box::new(key), Box::new(value))
+    }
+
+    fn field(&mut self, at: usize, of: &Expr, field: &str, is_optional: bool) -> Type {
+        let of = self.of(of);
+        let of = self.known.resolve(&of, false);
+        let (of, was_optional) = match of {
+            Type::Optional(of) => (*of, true),
+            of => (of, false),
+        };
+        let found = match &of {
             Type::Map(_, of) => (**of).clone(),
             Type::Struct(of) => match of.fields.iter().rev().find(|(name, _)| name == field) {
                 Some((_, found)) => found.clone(),
                 None if of.is_open => Type::Unknown,
                 None => self.problem(at, format!("undefined field '{field}'")),
             },
+            Type::Param(_) => {
+                self.known.assign(&Type::Dyn, &of);
+                Type::Dyn
+            }
             Type::Unknown => Type::Unknown,
-            Type::Dyn | Type::Free | Type::Error => Type::Dyn,
+            Type::Dyn | Type::Error => Type::Dyn,
             other => {
                 self.problem(at, format!("type '{}' does not support field selection", other.name()));
                 Type::Dyn
             }
+        };
+        if is_optional || was_optional { Type::optional(found) } else { found }
+    }
+
+    fn resolved(
+        &mut self,
+        call: &Expr,
+        function: Option<&'static Function>,
+        has_target: bool,
+        costs: Vec<Cost>,
+    ) {
+        if let (Some(place), Some(function)) = (self.found.calls.get_mut(call.id), function) {
+            *place = Some(Resolved { function, has_target, costs });
         }
     }
 
-    fn call(&mut self, at: usize, function: &str, target: Option<&Expr>, arguments: &[Expr]) -> Type {
-        let qualified = target.and_then(dotted).map(|prefix| format!("{prefix}.{function}"));
-        let has_patches = self.scope.has_objects;
-        let qualified = qualified
-            .filter(|name| library::is_known(name) && (has_patches || !name.starts_with("jsonpatch.")));
+    fn function(&self, name: &str) -> Option<&'static Function> {
+        let is_there = self.scope.has_objects || name != "jsonpatch.escapeKey";
+        library::find(name).filter(|_| is_there)
+    }
+
+    fn call(&mut self, call: &Expr, name: &str, target: Option<&Expr>, arguments: &[Expr]) -> Type {
+        let mut given: Vec<(usize, Type)> =
+            arguments.iter().map(|argument| (argument.at, self.of(argument))).collect();
+        let qualified = target.and_then(dotted).and_then(|prefix| self.function(&format!("{prefix}.{name}")));
         let target = target.filter(|_| qualified.is_none());
-        let name = qualified.as_deref().unwrap_or(function);
-        let mut types: Vec<Type> = target.map(|target| self.of(target)).into_iter().collect();
-        types.extend(arguments.iter().map(|argument| self.of(argument)));
-        let is_operator =
-            function.starts_with(['_', '@', '!', '-']) && target.is_none() && !is_word(function);
-        let found = if is_operator {
-            library::operator(function, &types)
-        } else if library::is_known(name) {
-            (!library::is_refused(name, &types)).then(|| library::result(name, &types))
-        } else {
-            return self.undeclared(at, function);
+        if let Some(target) = target {
+            given.insert(0, (target.at, self.of(target)));
+        }
+        let Some(function) = qualified.or_else(|| self.function(name)) else {
+            return self.undeclared(call.at, name);
         };
-        found.unwrap_or_else(|| {
-            let names: Vec<String> = types.iter().map(Type::name).collect();
-            let applied = match (target, names.split_first()) {
-                (Some(_), Some((of, rest))) => format!("{of}.({})", rest.join(", ")),
-                _ => format!("({})", names.join(", ")),
-            };
-            self.problem(at, format!("found no matching overload for '{function}' applied to '{applied}'"))
-        })
+        if matches!(name, "_&&_" | "_||_") {
+            return self.logic(call, function, &given);
+        }
+        let found = self.overload(call, function, target.is_some(), &given);
+        found.unwrap_or_else(|| self.no_overload(call.at, function.name, target.is_some(), &given))
+    }
+
+    fn logic(&mut self, call: &Expr, function: &'static Function, given: &[(usize, Type)]) -> Type {
+        self.resolved(call, Some(function), false, vec![Cost::Logic]);
+        let mut found = Type::Bool;
+        for (at, of) in given {
+            if !self.known.assign(of, &Type::Bool) {
+                found = self.mismatch(*at, &Type::Bool, of);
+            }
+        }
+        found
+    }
+
+    fn overload(
+        &mut self,
+        call: &Expr,
+        function: &'static Function,
+        has_target: bool,
+        given: &[(usize, Type)],
+    ) -> Option<Type> {
+        let mut found: Option<Type> = None;
+        let mut costs = Vec::new();
+        for overload in function.overloads() {
+            if overload.is_member != has_target || overload.takes.len() != given.len() {
+                continue;
+            }
+            let fresh: Vec<Type> = (0..overload.params).map(|_| self.known.fresh()).collect();
+            let takes: Vec<Type> = overload.takes.iter().map(|of| instance(of, &fresh)).collect();
+            let pairs: Vec<(&Type, &Type)> = given.iter().map(|(_, of)| of).zip(&takes).collect();
+            if !self.known.all(&pairs) {
+                continue;
+            }
+            costs.push(overload.cost);
+            let gives = self.known.resolve(&instance(&overload.gives, &fresh), false);
+            found = Some(match found {
+                None => gives,
+                Some(before) if before.is_loose() || before.is_same(&gives) => before,
+                Some(_) if given.iter().any(|(_, of)| of.is_unknown()) => Type::Unknown,
+                Some(_) => Type::Dyn,
+            });
+        }
+        self.resolved(call, Some(function), has_target, costs);
+        found
+    }
+
+    fn no_overload(&mut self, at: usize, name: &str, has_target: bool, given: &[(usize, Type)]) -> Type {
+        let names: Vec<String> = given.iter().map(|(_, of)| self.known.resolve(of, true).name()).collect();
+        let applied = match names.split_first() {
+            Some((of, rest)) if has_target => format!("{of}.({})", rest.join(", ")),
+            _ => format!("({})", names.join(", ")),
+        };
+        self.problem(at, format!("found no matching overload for '{name}' applied to '{applied}'"))
     }
 
     fn message(&mut self, at: usize, name: &str, fields: &[(usize, String, Expr)]) -> Type {
-        let is_patch = name == "JSONPatch";
-        let is_object = name == "Object" || name.starts_with("Object.");
-        let is_known = self.scope.has_objects && (is_patch || is_object);
+        let known: Option<(&[(&str, Type)], Type)> = match name {
+            "google.protobuf.Timestamp" => Some((&TIME_FIELDS, Type::Timestamp)),
+            "google.protobuf.Duration" => Some((&TIME_FIELDS, Type::Duration)),
+            "JSONPatch" if self.scope.has_objects => Some((&PATCH_FIELDS, Type::message(name))),
+            _ => None,
+        };
         for (colon, field, value) in fields {
             let found = self.of(value);
-            if !is_known || !is_patch {
+            let Some((listed, _)) = &known else { continue };
+            let Some((_, wanted)) = listed.iter().find(|(name, _)| name == field) else {
+                self.problem(*colon, format!("undefined field '{field}'"));
                 continue;
-            }
-            let wanted = PATCH_FIELDS.iter().find(|(name, _)| name == field).map(|(_, of)| of);
-            if wanted.is_none_or(|wanted| !wanted.goes_with(&found)) {
-                let (wanted, found) = (wanted.map(Type::name).unwrap_or_default(), found.name());
+            };
+            if !self.known.assign(&found, wanted) {
+                let (wanted, found) = (wanted.name(), self.known.resolve(&found, true).name());
                 let message =
                     format!("expected type of field '{field}' is '{wanted}' but provided type is '{found}'");
                 self.problem(*colon, message);
             }
         }
-        if !is_known {
-            return self.undeclared(at, name);
+        let is_object = self.scope.has_objects && (name == "Object" || name.starts_with("Object."));
+        match known {
+            Some((_, of)) => of,
+            None if is_object => Type::message(name),
+            None => self.undeclared(at, name),
         }
-        Type::message(name)
     }
 
-    fn looped(&mut self, name: &str, target: &Expr, variables: &[String], arguments: &[Expr]) -> Type {
-        let range = self.of(target);
-        if let ("bind", [variable], [body]) = (name, variables, arguments) {
-            return self.within(vec![(variable.clone(), range)], body);
-        }
-        let first = match &range {
-            Type::List(of) => (**of).clone(),
-            Type::Map(key, _) => (**key).clone(),
-            Type::Dyn | Type::Free | Type::Error => Type::Dyn,
-            Type::Unknown => Type::Unknown,
-            _ if name.starts_with("opt") => Type::Unknown,
+    fn fold(&mut self, fold: &Fold) -> Type {
+        let range = self.of(&fold.range);
+        let accu = self.of(&fold.init);
+        let range = self.known.resolve(&range, false);
+        let (first, second) = match &range {
+            Type::List(of) if fold.second.is_some() => (Type::Int, (**of).clone()),
+            Type::List(of) => ((**of).clone(), Type::Dyn),
+            Type::Map(key, of) => ((**key).clone(), (**of).clone()),
+            Type::Unknown => (Type::Unknown, Type::Unknown),
+            Type::Dyn | Type::Error | Type::Param(_) => {
+                self.known.assign(&Type::Dyn, &range);
+                (Type::Dyn, Type::Dyn)
+            }
             other => {
-                let of = other.name();
+                let of = self.known.resolve(other, true).name();
                 let message = format!(
                     "expression of type '{of}' cannot be range of a comprehension (must be list, map, or dynamic)"
                 );
-                self.problem(target.at, message)
+                self.problem(fold.range.at, message);
+                (Type::Error, Type::Error)
             }
         };
-        let types: Vec<Type> = match (&range, variables.len()) {
-            _ if name.starts_with("opt") => vec![Type::Unknown],
-            (Type::List(of), 2) => vec![Type::Int, (**of).clone()],
-            (Type::Map(key, of), 2) => vec![(**key).clone(), (**of).clone()],
-            (_, 2) => vec![Type::Unknown, Type::Unknown],
-            _ => vec![first.clone()],
-        };
-        let locals: Vec<(String, Type)> = variables.iter().cloned().zip(types).collect();
-        let bodies: Vec<Type> = arguments.iter().map(|body| self.within(locals.clone(), body)).collect();
-        match (name, bodies.last()) {
-            ("all" | "exists" | "exists_one" | "existsOne", _) => Type::Bool,
-            ("map", Some(of)) => Type::list(of.clone()),
-            ("filter", _) => Type::list(first),
-            _ => Type::Unknown,
+        let count = self.locals.len();
+        self.locals.push((fold.accu.clone(), accu.clone()));
+        self.locals.push((fold.var.clone(), first));
+        self.locals.extend(fold.second.clone().map(|name| (name, second)));
+        self.of(&fold.condition);
+        let step = self.of(&fold.step);
+        if !self.known.assign(&step, &accu) {
+            self.mismatch(fold.step.at, &accu, &step);
         }
+        self.locals.truncate(count + 1);
+        let result = self.of(&fold.result);
+        self.locals.truncate(count);
+        self.known.resolve(&result, false)
     }
 }
 
-fn is_word(function: &str) -> bool {
-    function.chars().skip(1).any(|c| c.is_ascii_alphabetic()) && function != "@in"
+const fn type_of(literal: &Literal) -> Type {
+    match literal {
+        Literal::Null => Type::Null,
+        Literal::Bool(_) => Type::Bool,
+        Literal::Int(_) => Type::Int,
+        Literal::Uint(_) => Type::Uint,
+        Literal::Double(_) => Type::Double,
+        Literal::Text(_) => Type::Text,
+        Literal::Bytes(_) => Type::Bytes,
+    }
 }
 
-fn is_type_name(name: &str) -> bool {
-    ["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type", "dyn"]
-        .contains(&name)
-}
-
-/// The name that a chain of fields spells.
-fn dotted(expression: &Expr) -> Option<String> {
-    match &expression.node {
-        Node::Ident(name) => Some(name.clone()),
-        Node::Select { of, field, .. } => Some(format!("{}.{field}", dotted(of)?)),
-        _ => None,
+/// A type of a table with its own parameters.
+fn instance(of: &Type, fresh: &[Type]) -> Type {
+    match of {
+        Type::Param(number) => fresh.get(*number).cloned().unwrap_or(Type::Dyn),
+        _ => of.with_parts(&mut |part| instance(part, fresh)),
     }
 }

@@ -1,8 +1,10 @@
 //! From tokens to trees, with the messages of upstream's generated parser.
 
 use crate::lexer::{self, Kind, Token};
+use crate::literal;
+use crate::macros::{self, Maker};
 use crate::problem::Problem;
-use crate::syntax::{Expr, Node};
+use crate::syntax::{Expr, Literal, Node};
 
 const FIRSTS: &str = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, \
                       BYTES, IDENTIFIER}";
@@ -53,6 +55,8 @@ struct Parser {
     tokens: Vec<Token>,
     place: usize,
     depth: usize,
+    /// Expressions so far; each has its number.
+    count: usize,
     /// Operators and fields so far: no tree is deeper by more than these.
     links: usize,
     /// Whether `cel.bind` is a macro.
@@ -63,9 +67,10 @@ struct Parser {
 }
 
 /// The tree of an expression, unless it is longer than anyone writes them.
-pub fn parse(source: &[char], has_bind: bool) -> Result<Option<Expr>, Vec<Problem>> {
+pub fn parse(source: &[char], has_bind: bool) -> Result<Option<Tree>, Vec<Problem>> {
     let (tokens, problems) = lexer::tokens(source);
-    let mut parser = Parser { tokens, place: 0, depth: 0, links: 0, has_bind, problems, is_lost: false };
+    let mut parser =
+        Parser { tokens, place: 0, depth: 0, count: 0, links: 0, has_bind, problems, is_lost: false };
     let tree = parser.expression();
     if parser.links > LINKS_MAX {
         return Ok(None);
@@ -76,7 +81,27 @@ pub fn parse(source: &[char], has_bind: bool) -> Result<Option<Expr>, Vec<Proble
         let what = if is_last { "extraneous" } else { "mismatched" };
         parser.report(&token, format!("{what} input '{}' expecting <EOF>", token.text));
     }
-    if parser.problems.is_empty() { Ok(Some(tree)) } else { Err(parser.problems) }
+    let count = parser.count;
+    if parser.problems.is_empty() { Ok(Some(Tree { root: tree, count })) } else { Err(parser.problems) }
+}
+
+/// An expression and how many there are in it; their numbers are below that.
+pub struct Tree {
+    pub root: Expr,
+    pub count: usize,
+}
+
+impl Maker for Parser {
+    fn make(&mut self, at: usize, node: Node) -> Expr {
+        self.count += 1;
+        Expr { id: self.count - 1, at, node }
+    }
+
+    /// A mistake in what can be read.
+    fn mistake(&mut self, at: usize, message: String) -> Expr {
+        self.problems.push(Problem { at, message });
+        self.make(at, Node::Broken)
+    }
 }
 
 impl Parser {
@@ -127,10 +152,8 @@ impl Parser {
         self.is_lost = true;
     }
 
-    /// A mistake in what can be read.
-    fn mistake(&mut self, at: usize, message: String) -> Expr {
-        self.problems.push(Problem { at, message });
-        Expr { at, node: Node::Broken }
+    fn call(&mut self, at: usize, function: &str, arguments: Vec<Expr>) -> Expr {
+        self.make(at, Node::Call { function: function.to_owned(), target: None, arguments })
     }
 
     /// On to what may follow an expression.
@@ -179,7 +202,7 @@ impl Parser {
             let then = self.level(0);
             self.closes(":");
             let otherwise = self.expression();
-            call(at, "_?_:_", vec![condition, then, otherwise])
+            self.call(at, "_?_:_", vec![condition, then, otherwise])
         } else {
             condition
         };
@@ -199,7 +222,7 @@ impl Parser {
             }
             self.advance();
             let right = self.level(level + 1);
-            left = call(token.at, function, vec![left, right]);
+            left = self.call(token.at, function, vec![left, right]);
         }
     }
 
@@ -217,7 +240,7 @@ impl Parser {
             if !self.next().is_some_and(Self::is_first) {
                 self.report(&token, format!("mismatched input '{}' expecting {FIRSTS}", token.text));
                 self.skip();
-                return Expr { at: token.at, node: Node::Broken };
+                return self.make(token.at, Node::Broken);
             }
             self.report(&token, format!("extraneous input '{}' expecting {FIRSTS}", token.text));
             self.place += 1;
@@ -232,7 +255,7 @@ impl Parser {
         }
         let operand = self.member();
         let function = if sign == "!" { "!_" } else { "-_" };
-        if times % 2 == 0 { operand } else { call(at, function, vec![operand]) }
+        if times % 2 == 0 { operand } else { self.call(at, function, vec![operand]) }
     }
 
     fn member(&mut self) -> Expr {
@@ -249,7 +272,7 @@ impl Parser {
                     let end = if name.kind == Kind::End { "" } else { name.text.as_str() };
                     self.report(&name, format!("no viable alternative at input '.{end}'"));
                     self.skip();
-                    return Expr { at: dot.at, node: Node::Broken };
+                    return self.make(dot.at, Node::Broken);
                 }
                 self.advance();
                 let field = name.text.trim_matches('`').to_owned();
@@ -258,23 +281,30 @@ impl Parser {
                     let arguments = self.list(")", ARGUMENTS);
                     of = self.called(at, field, Some(of), arguments);
                 } else {
-                    let node = Node::Select { of: Box::new(of), field, is_test: false, is_optional };
-                    of = Expr { at: dot.at, node };
+                    of = self.select(dot.at, of, field, is_optional);
                 }
             } else if self.is("[") {
                 let at = self.advance().at;
                 let function = if self.takes("?") { "_[?_]" } else { "_[_]" };
                 let index = self.expression();
                 self.closes("]");
-                of = call(at, function, vec![of, index]);
+                of = self.call(at, function, vec![of, index]);
             } else {
                 return of;
             }
         }
     }
 
+    fn select(&mut self, at: usize, of: Expr, field: String, is_optional: bool) -> Expr {
+        if is_optional {
+            let field = self.make(at, Node::Literal(Literal::Text(field)));
+            return self.call(at, "_?._", vec![of, field]);
+        }
+        self.make(at, Node::Select { of: Box::new(of), field, is_test: false })
+    }
+
     /// Expressions up to a sign, each perhaps optional in literals.
-    fn list(&mut self, end: &str, expected: &str) -> Vec<Expr> {
+    fn list(&mut self, end: &str, expected: &str) -> Vec<(Expr, bool)> {
         let mut found = Vec::new();
         if self.token().kind == Kind::End {
             let token = self.token();
@@ -282,10 +312,8 @@ impl Parser {
             return found;
         }
         while !self.is(end) && self.token().kind != Kind::End {
-            if end == "]" {
-                self.takes("?");
-            }
-            found.push(self.expression());
+            let is_optional = end == "]" && self.takes("?");
+            found.push((self.expression(), is_optional));
             if !self.takes(",") {
                 break;
             }
@@ -297,19 +325,17 @@ impl Parser {
     fn primary(&mut self) -> Expr {
         let token = self.advance();
         let at = token.at;
-        let literal = |node| Expr { at, node };
         match (token.kind, token.text.as_str()) {
-            (Kind::Int, _) => literal(Node::Int),
-            (Kind::Uint, _) => literal(Node::Uint),
-            (Kind::Float, _) => literal(Node::Double),
-            (Kind::Text, _) => literal(Node::Text),
-            (Kind::Bytes, _) => literal(Node::Bytes),
-            (Kind::Ident, "true" | "false") => literal(Node::Bool),
-            (Kind::Ident, "null") => literal(Node::Null),
+            (Kind::Ident, "true") => self.make(at, Node::Literal(Literal::Bool(true))),
+            (Kind::Ident, "false") => self.make(at, Node::Literal(Literal::Bool(false))),
+            (Kind::Ident, "null") => self.make(at, Node::Literal(Literal::Null)),
             (Kind::Ident, _) => self.named(token.text, at),
+            (Kind::Int | Kind::Uint | Kind::Float | Kind::Text | Kind::Bytes, _) => {
+                self.literal(at, &token, false)
+            }
             (Kind::Sign, "-") => {
                 let number = self.advance();
-                literal(if number.kind == Kind::Float { Node::Double } else { Node::Int })
+                self.literal(at, &number, true)
             }
             (Kind::Sign, ".") if self.token().kind == Kind::Ident => {
                 let name = self.advance();
@@ -322,14 +348,21 @@ impl Parser {
             }
             (Kind::Sign, "[") => {
                 let items = self.list("]", FIRSTS);
-                literal(Node::List(items))
+                self.make(at, Node::List(items))
             }
             (Kind::Sign, "{") => self.map(at),
             _ => {
                 self.report(&token, format!("no viable alternative at input '{}'", token.text));
                 self.skip();
-                literal(Node::Broken)
+                self.make(at, Node::Broken)
             }
+        }
+    }
+
+    fn literal(&mut self, at: usize, token: &Token, is_negative: bool) -> Expr {
+        match literal::read(token.kind, &token.text, is_negative) {
+            Ok(literal) => self.make(at, Node::Literal(literal)),
+            Err(why) => self.mistake(at, why.to_owned()),
         }
     }
 
@@ -355,7 +388,7 @@ impl Parser {
         if RESERVED.contains(&name.as_str()) {
             return self.mistake(at, format!("reserved identifier: {name}"));
         }
-        Expr { at, node: Node::Ident(name) }
+        self.make(at, Node::Ident(name))
     }
 
     fn message(&mut self, name: String, at: usize) -> Expr {
@@ -366,7 +399,7 @@ impl Parser {
             if !matches!(field.kind, Kind::Ident | Kind::Escaped) {
                 self.report(&field, format!("mismatched input '{}' expecting {FIELDS}", field.text));
                 self.skip();
-                return Expr { at, node: Node::Broken };
+                return self.make(at, Node::Broken);
             }
             self.advance();
             let colon = self.token().at;
@@ -378,22 +411,22 @@ impl Parser {
             }
         }
         self.closes("}");
-        Expr { at, node: Node::Message { name, fields } }
+        self.make(at, Node::Message { name, fields })
     }
 
     fn map(&mut self, at: usize) -> Expr {
         let mut entries = Vec::new();
         while !self.is("}") && self.token().kind != Kind::End {
-            self.takes("?");
+            let is_optional = self.takes("?");
             let key = self.expression();
             self.closes(":");
-            entries.push((key, self.expression()));
+            entries.push((key, self.expression(), is_optional));
             if !self.takes(",") {
                 break;
             }
         }
         self.closes("}");
-        Expr { at, node: Node::Map(entries) }
+        self.make(at, Node::Map(entries))
     }
 
     /// A call; macros become what they stand for.
@@ -402,50 +435,22 @@ impl Parser {
         at: usize,
         function: String,
         target: Option<Expr>,
-        mut arguments: Vec<Expr>,
+        arguments: Vec<(Expr, bool)>,
     ) -> Expr {
-        let Some(target) = target else {
-            if function == "has" && arguments.len() == 1 {
-                let of = arguments.remove(0);
-                let place = of.at;
-                return match of.node {
-                    Node::Select { of, field, is_optional, .. } => {
-                        Expr { at, node: Node::Select { of, field, is_test: true, is_optional } }
-                    }
-                    Node::Broken => Expr { at, node: Node::Broken },
-                    _ => self.mistake(place, "invalid argument to has() macro".to_owned()),
-                };
-            }
-            return Expr { at, node: Node::Call { function, target: None, arguments } };
-        };
-        let is_bind = self.has_bind && matches!(&target.node, Node::Ident(name) if name == "cel");
-        let count = match (function.as_str(), arguments.len()) {
-            ("bind", 3) if is_bind => 1,
-            ("all" | "exists" | "exists_one" | "existsOne" | "map" | "filter", 2) | ("map", 3) => 1,
-            ("optMap" | "optFlatMap" | "sortBy", 2) => 1,
-            ("all" | "exists" | "existsOne" | "exists_one" | "transformList" | "transformMap", 3) => 2,
-            ("transformMapEntry", 3 | 4) | ("transformList" | "transformMap", 4) => 2,
-            _ => 0,
-        };
-        if count == 0 {
-            return Expr { at, node: Node::Call { function, target: Some(Box::new(target)), arguments } };
+        let mut arguments: Vec<Expr> = arguments.into_iter().map(|(argument, _)| argument).collect();
+        if let Some(target) = target {
+            let has_bind = self.has_bind;
+            return macros::expanded(self, at, function, target, arguments, has_bind);
         }
-        let (function, target) = match (function.as_str(), is_bind) {
-            ("bind", true) => ("bind".to_owned(), arguments.remove(1)),
-            _ => (function, target),
-        };
-        let mut variables = Vec::new();
-        for argument in arguments.drain(..count).collect::<Vec<_>>() {
-            match argument.node {
-                Node::Ident(name) => variables.push(name),
-                Node::Broken => return Expr { at, node: Node::Broken },
-                _ => return self.mistake(argument.at, "argument must be a simple name".to_owned()),
-            }
+        if function != "has" || arguments.len() != 1 {
+            return self.make(at, Node::Call { function, target: None, arguments });
         }
-        Expr { at, node: Node::Loop { name: function, target: Box::new(target), variables, arguments } }
+        let of = arguments.remove(0);
+        let place = of.at;
+        match of.node {
+            Node::Select { of, field, .. } => self.make(at, Node::Select { of, field, is_test: true }),
+            Node::Broken => self.make(at, Node::Broken),
+            _ => self.mistake(place, "invalid argument to has() macro".to_owned()),
+        }
     }
-}
-
-fn call(at: usize, function: &str, arguments: Vec<Expr>) -> Expr {
-    Expr { at, node: Node::Call { function: function.to_owned(), target: None, arguments } }
 }

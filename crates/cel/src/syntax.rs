@@ -1,48 +1,117 @@
-//! Expressions as trees.
+//! Expressions as trees: what macros stand for is written out.
 
-/// An expression and where its characteristic sign is.
+/// An expression, its number (the place of what is known of it), and where its characteristic sign is.
 #[derive(Debug)]
 pub struct Expr {
+    pub id: usize,
     pub at: usize,
     pub node: Node,
 }
 
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Uint(u64),
+    Double(f64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
 #[derive(Debug)]
 pub enum Node {
-    Null,
-    Bool,
-    Int,
-    Uint,
-    Double,
-    Text,
-    Bytes,
+    Literal(Literal),
     Ident(String),
-    /// A field; whether it is only asked for; whether it may be missing.
+    /// A field; whether it is only asked for.
     Select {
         of: Box<Expr>,
         field: String,
         is_test: bool,
-        is_optional: bool,
     },
     Call {
         function: String,
         target: Option<Box<Expr>>,
         arguments: Vec<Expr>,
     },
-    List(Vec<Expr>),
-    Map(Vec<(Expr, Expr)>),
+    /// Items, each with whether it may be missing.
+    List(Vec<(Expr, bool)>),
+    /// Keys and values, and whether the value may be missing.
+    Map(Vec<(Expr, Expr, bool)>),
     /// A message: its name, and its fields with the places of their colons.
     Message {
         name: String,
         fields: Vec<(usize, String, Expr)>,
     },
-    /// A loop over a target, or a name for it (`bind`): the macro, its variables, and the rest of its arguments.
-    Loop {
-        name: String,
-        target: Box<Expr>,
-        variables: Vec<String>,
-        arguments: Vec<Expr>,
-    },
+    Fold(Box<Fold>),
     /// Something that could not be read.
     Broken,
+}
+
+/// A loop: `accu` begins as `init`, becomes `step` for each item while `condition` holds, and gives `result`.
+///
+/// ```text
+/// l.all(x, p)   ->   range l, var x, accu @result, init true, step @result && p, result @result
+/// ```
+#[derive(Debug)]
+pub struct Fold {
+    pub range: Expr,
+    pub var: String,
+    pub second: Option<String>,
+    pub accu: String,
+    pub init: Expr,
+    pub condition: Expr,
+    pub step: Expr,
+    pub result: Expr,
+}
+
+/// The accumulator of macros; no name that can be written.
+pub const ACCU: &str = "@result";
+/// The variable of a loop over nothing, which gives a name to a value.
+pub const UNUSED: &str = "#unused";
+
+impl Fold {
+    /// Whether this only gives a name to a value.
+    pub fn is_bind(&self) -> bool {
+        matches!(&self.range.node, Node::List(items) if items.is_empty())
+            && matches!(self.condition.node, Node::Literal(Literal::Bool(false)))
+            && self.accu != ACCU
+    }
+}
+
+impl Expr {
+    pub const fn as_literal(&self) -> Option<&Literal> {
+        match &self.node {
+            Node::Literal(literal) => Some(literal),
+            _ => None,
+        }
+    }
+
+    /// All parts of this, the outermost first; `format` tells whether they stand in arguments of `format`.
+    pub fn each<'a>(&'a self, in_format: bool, visit: &mut dyn FnMut(&'a Expr, bool)) {
+        visit(self, in_format);
+        let mut below = |part: &'a Expr, in_format: bool| part.each(in_format, visit);
+        match &self.node {
+            Node::Literal(_) | Node::Ident(_) | Node::Broken => {}
+            Node::Select { of, .. } => below(of, in_format),
+            Node::Call { function, target, arguments } => {
+                let in_format = in_format || function == "format";
+                target.iter().for_each(|part| below(part, in_format));
+                arguments.iter().for_each(|part| below(part, in_format));
+            }
+            Node::List(items) => items.iter().for_each(|(part, _)| below(part, in_format)),
+            Node::Map(entries) => {
+                for (key, value, _) in entries {
+                    below(key, in_format);
+                    below(value, in_format);
+                }
+            }
+            Node::Message { fields, .. } => fields.iter().for_each(|(_, _, part)| below(part, in_format)),
+            Node::Fold(fold) => {
+                for part in [&fold.range, &fold.init, &fold.condition, &fold.step, &fold.result] {
+                    below(part, in_format);
+                }
+            }
+        }
+    }
 }

@@ -17,8 +17,6 @@ pub enum Type {
     Dyn,
     /// Not modelled: goes with everything.
     Unknown,
-    /// Of the items of an empty list: whatever is needed.
-    Free,
     /// Of what is wrong.
     Error,
     Null,
@@ -32,8 +30,13 @@ pub enum Type {
     Duration,
     List(Box<Type>),
     Map(Box<Type>, Box<Type>),
+    Optional(Box<Type>),
+    /// Of types themselves.
+    Type(Box<Type>),
     Opaque(&'static str),
     Struct(Arc<Struct>),
+    /// Whatever is needed, the same in all places of its number.
+    Param(usize),
 }
 
 impl Type {
@@ -45,6 +48,11 @@ impl Type {
     #[must_use]
     pub fn map(of: Self) -> Self {
         Self::Map(Box::new(Self::Text), Box::new(of))
+    }
+
+    #[must_use]
+    pub fn optional(of: Self) -> Self {
+        Self::Optional(Box::new(of))
     }
 
     /// A type whose fields are all listed.
@@ -68,71 +76,92 @@ impl Type {
         }
     }
 
+    /// Whether nothing is known of it before it is evaluated.
     pub(crate) const fn is_loose(&self) -> bool {
-        matches!(self, Self::Dyn | Self::Unknown | Self::Free | Self::Error)
+        matches!(self, Self::Dyn | Self::Unknown | Self::Error)
+    }
+
+    /// The types that this is made of.
+    pub(crate) fn parts(&self) -> [Option<&Self>; 2] {
+        match self {
+            Self::List(of) | Self::Optional(of) | Self::Type(of) => [Some(of), None],
+            Self::Map(key, of) => [Some(key), Some(of)],
+            _ => [None, None],
+        }
+    }
+
+    /// The same with other parts.
+    pub(crate) fn with_parts(&self, change: &mut dyn FnMut(&Self) -> Self) -> Self {
+        match self {
+            Self::List(of) => Self::List(Box::new(change(of))),
+            Self::Optional(of) => Self::Optional(Box::new(change(of))),
+            Self::Type(of) => Self::Type(Box::new(change(of))),
+            Self::Map(key, of) => Self::Map(Box::new(change(key)), Box::new(change(of))),
+            other => other.clone(),
+        }
+    }
+
+    /// Whether both are the same but for their parts.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Struct(a), Self::Struct(b)) => a.name == b.name,
+            (Self::Opaque(a), Self::Opaque(b)) => a == b,
+            (Self::Param(a), Self::Param(b)) => a == b,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+
+    /// Whether both are the same; structs are told by their names.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let parts = self.parts().into_iter().zip(other.parts());
+        self.is_alike(other)
+            && parts.into_iter().all(|(a, b)| match (a, b) {
+                (Some(a), Some(b)) => a.is_same(b),
+                (a, b) => a.is_none() && b.is_none(),
+            })
     }
 
     /// As messages about overloads name it.
     #[must_use]
     pub fn name(&self) -> String {
-        match self {
-            Self::Dyn | Self::Unknown | Self::Free => "dyn".to_owned(),
-            Self::Error => "!error!".to_owned(),
-            Self::Null => "null".to_owned(),
-            Self::Bool => "bool".to_owned(),
-            Self::Int => "int".to_owned(),
-            Self::Uint => "uint".to_owned(),
-            Self::Double => "double".to_owned(),
-            Self::Text => "string".to_owned(),
-            Self::Bytes => "bytes".to_owned(),
-            Self::Timestamp => "timestamp".to_owned(),
-            Self::Duration => "duration".to_owned(),
-            Self::List(of) => format!("list({})", of.name()),
-            Self::Map(key, of) => format!("map({}, {})", key.name(), of.name()),
-            Self::Opaque(name) => (*name).to_owned(),
-            Self::Struct(of) => of.name.clone(),
-        }
+        self.named(false)
     }
 
     /// As messages about results name it.
     #[must_use]
     pub fn runtime_name(&self) -> String {
-        match self {
-            Self::Null => "null_type".to_owned(),
-            Self::Timestamp => "google.protobuf.Timestamp".to_owned(),
-            Self::Duration => "google.protobuf.Duration".to_owned(),
-            Self::List(of) => format!("list({})", of.runtime_name()),
-            Self::Map(key, of) => format!("map({}, {})", key.runtime_name(), of.runtime_name()),
-            other => other.name(),
-        }
+        self.named(true)
     }
 
-    /// Whether values of both types may stand in one place.
-    pub(crate) fn goes_with(&self, other: &Self) -> bool {
-        match (self, other) {
-            _ if self.is_loose() || other.is_loose() => true,
-            (Self::List(a), Self::List(b)) => a.goes_with(b),
-            (Self::Map(k, a), Self::Map(l, b)) => k.goes_with(l) && a.goes_with(b),
-            (Self::Null, of) | (of, Self::Null) => matches!(
-                of,
-                Self::Null | Self::Opaque(_) | Self::Struct(_) | Self::Timestamp | Self::Duration
-            ),
-            (Self::Struct(a), Self::Struct(b)) => a.name == b.name,
-            _ => self == other,
-        }
-    }
-
-    /// What both have in common; `Dyn` if that is not one type.
-    pub(crate) fn joined(&self, other: &Self) -> Self {
-        match (self, other) {
-            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
-            (Self::Free, of) | (of, Self::Free) => of.clone(),
-            (Self::Null, of) | (of, Self::Null) if self.goes_with(other) => of.clone(),
-            (Self::Error, of) | (of, Self::Error) => of.clone(),
-            (Self::List(a), Self::List(b)) => Self::list(a.joined(b)),
-            (Self::Map(k, a), Self::Map(l, b)) => Self::Map(Box::new(k.joined(l)), Box::new(a.joined(b))),
-            _ if self == other => self.clone(),
-            _ => Self::Dyn,
+    fn named(&self, at_runtime: bool) -> String {
+        let plain = match self {
+            Self::Dyn | Self::Unknown | Self::Param(_) => "dyn",
+            Self::Error => "!error!",
+            Self::Null if at_runtime => "null_type",
+            Self::Null => "null",
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Uint => "uint",
+            Self::Double => "double",
+            Self::Text => "string",
+            Self::Bytes => "bytes",
+            Self::Timestamp if at_runtime => "google.protobuf.Timestamp",
+            Self::Timestamp => "timestamp",
+            Self::Duration if at_runtime => "google.protobuf.Duration",
+            Self::Duration => "duration",
+            Self::List(_) => "list",
+            Self::Map(..) => "map",
+            Self::Optional(_) => "optional_type",
+            Self::Type(_) => "type",
+            Self::Opaque(name) => name,
+            Self::Struct(of) => &of.name,
+        };
+        match self.parts() {
+            [Some(one), None] => format!("{plain}({})", one.named(at_runtime)),
+            [Some(one), Some(two)] => {
+                format!("{plain}({}, {})", one.named(at_runtime), two.named(at_runtime))
+            }
+            _ => plain.to_owned(),
         }
     }
 }

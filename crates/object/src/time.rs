@@ -61,7 +61,7 @@ fn write_digits(digits: &mut [u8], start: usize, end: usize, number: i64) {
 }
 
 /// The date of a day counted from 1970-01-01 (Hinnant's algorithm: years begin in March).
-fn civil(days: i64) -> (i64, i64, i64) {
+pub fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
@@ -74,7 +74,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
 }
 
 /// Days from 1970-01-01 to a date.
-fn days(year: i64, month: i64, day: i64) -> i64 {
+pub fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);

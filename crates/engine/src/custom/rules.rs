@@ -71,20 +71,24 @@ impl Rules for CustomRules {
         self.schema.check(&shown, errors);
         self.check_embedded(&mut shown, errors);
         self.check_scale(object, true, errors);
+        self.schema.check_rules(&shown, None, errors);
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update(new, old, errors);
-        let mut shown = self.shown(new);
-        self.schema.check_update(&shown, &self.shown(old), errors);
+        let (mut shown, old) = (self.shown(new), self.shown(old));
+        self.schema.check_update(&shown, &old, errors);
         self.check_embedded(&mut shown, errors);
         self.check_scale(new, true, errors);
+        self.schema.check_rules(&shown, Some(&old), errors);
     }
 
     fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update(new, old, errors);
-        self.schema.check_status(&self.shown(new), &self.shown(old), errors);
+        let (shown, old) = (self.shown(new), self.shown(old));
+        self.schema.check_status(&shown, &old, errors);
         self.check_scale(new, false, errors);
+        self.schema.check_rules(&shown, Some(&old), errors);
     }
 
     fn warnings(&self, new: &Value, old: Option<&Value>, warnings: &mut Vec<String>) {
@@ -124,11 +128,13 @@ impl CustomRules {
     fn check_embedded(&self, object: &mut Value, errors: &mut FieldErrors) {
         let checked = self.schema.each_embedded::<()>(object, &mut |path, resource| {
             if resource.get("metadata").is_some() {
+                let before = resource.get("metadata").cloned().unwrap_or_default();
                 if resource.str_at(&["metadata", "name"]).is_empty() {
                     resource.set(&["metadata", "name"], "fakename");
                 }
                 let path = Path::root(path);
                 meta::validate_at(resource, NameRule::PathSegment, &path.child("metadata"), errors);
+                resource.set(&["metadata"], before);
             }
             Ok(())
         });

@@ -1,6 +1,6 @@
 //! The formats that CRD schemas may ask for.
 
-use super::pattern::translate;
+use pintle_cel::translate_pattern as translate;
 use pintle_object::{bytes, content, time};
 use regex::Regex;
 use std::sync::LazyLock;

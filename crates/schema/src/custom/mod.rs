@@ -11,6 +11,7 @@ mod format;
 mod lists;
 mod pattern;
 mod prune;
+mod rules;
 mod types;
 mod verdict;
 
@@ -20,7 +21,9 @@ mod tests;
 pub use types::types;
 
 use pattern::Pattern;
-use pintle_object::{FieldErrors, Path, Text, Value};
+use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Text, Value};
+use rules::Rules;
+use std::sync::Arc;
 
 /// The compiled schema of one version of a CRD.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +31,7 @@ pub struct Custom {
     root: Node,
     /// Whether there may be resources inside of objects.
     has_embedded: bool,
+    rules: Option<Arc<Rules>>,
 }
 
 impl Custom {
@@ -35,7 +39,8 @@ impl Custom {
     pub fn compile(props: &Value) -> Custom {
         let is_embedded = |props: &Value| props.bool_at(&["x-kubernetes-embedded-resource"]);
         let has_embedded = definition::any(props, &mut |props| is_embedded(props));
-        Custom { root: Node::compile(props), has_embedded }
+        let rules = Rules::compile(props, true).map(Arc::new);
+        Custom { root: Node::compile(props), has_embedded, rules }
     }
 
     /// Removes the fields that the schema does not name, and reports them: `unknown field "spec.foo"`.
@@ -56,7 +61,7 @@ impl Custom {
     /// Checks an object against the schema, then its embedded resources, then the uniqueness of items in lists
     /// that are sets or maps.
     ///
-    /// The object's own metadata and expressions (`x-kubernetes-validations`) are not checked here.
+    /// The object's own metadata is not checked here, nor are expressions: [`Custom::check_rules`] comes last.
     pub fn check(&self, object: &Value, errors: &mut FieldErrors) {
         check::check(&self.root, "", object).report(errors);
         embedded::check(&self.root, &Path::EMPTY, object, errors);
@@ -90,6 +95,26 @@ impl Custom {
         }
     }
 
+    /// Checks the rules (`x-kubernetes-validations`), unless what was found before makes that useless. What is
+    /// wrong in parts of an update that stay as they are is let through, and given back.
+    pub fn check_rules(&self, new: &Value, old: Option<&Value>, errors: &mut FieldErrors) -> FieldErrors {
+        let Some(rules) = &self.rules else { return FieldErrors::new() };
+        if errors.iter().any(blocks_rules) {
+            let message = "Invalid value: null: some validation rules were not checked because the object was \
+                           invalid; correct the existing errors to complete validation";
+            let (field, message) = ("<nil>".to_owned(), message.to_owned());
+            errors.push(FieldError { kind: ErrorKind::Invalid, field, message });
+            return FieldErrors::new();
+        }
+        match old {
+            Some(old) => rules.check_update(new, old, errors),
+            None => {
+                rules.check(new, errors);
+                FieldErrors::new()
+            }
+        }
+    }
+
     /// Calls `visit` for every resource inside an object, with the path to it.
     pub fn each_embedded<E>(
         &self,
@@ -100,6 +125,22 @@ impl Custom {
             true => embedded::each(&self.root, "", object, visit),
             false => Ok(()),
         }
+    }
+}
+
+/// Rules count on types, sizes and what is required.
+fn blocks_rules(error: &FieldError) -> bool {
+    match error.kind {
+        ErrorKind::NotSupported
+        | ErrorKind::Required
+        | ErrorKind::TooLong
+        | ErrorKind::TooMany
+        | ErrorKind::TypeInvalid => true,
+        ErrorKind::NotFound
+        | ErrorKind::Duplicate
+        | ErrorKind::Invalid
+        | ErrorKind::Forbidden
+        | ErrorKind::Internal => false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Patterns of schemas: Go's regular expressions, run by ours.
 
+use pintle_cel::translate_pattern as translate;
 use regex::Regex;
 use std::sync::OnceLock;
 
@@ -23,60 +24,6 @@ impl Pattern {
         let compiled = self.compiled.get_or_init(|| Regex::new(&translate(&self.source)).ok());
         compiled.as_ref().is_some_and(|regex| regex.is_match(text))
     }
-}
-
-/// Go's classes are of ASCII, and a bracket or a doubled sign inside a class stands for itself.
-///
-/// ```text
-/// ^\d+$      ^[0-9]+$
-/// [\w[&&]   [[0-9A-Za-z_]\[\&\&]
-/// ```
-pub(super) fn translate(source: &str) -> String {
-    let mut out = String::with_capacity(source.len() + 16);
-    let mut chars = source.chars().peekable();
-    // Counts the characters of the open class, to tell `]` as its first member from its end.
-    let mut class: Option<usize> = None;
-    while let Some(c) = chars.next() {
-        let members = class;
-        class = class.map(|count| count + 1);
-        match (c, members) {
-            ('\\', _) => match chars.next() {
-                Some('d') => out.push_str("[0-9]"),
-                Some('D') => out.push_str("[^0-9]"),
-                Some('w') => out.push_str("[0-9A-Za-z_]"),
-                Some('W') => out.push_str("[^0-9A-Za-z_]"),
-                Some('s') => out.push_str("[\\t\\n\\f\\r ]"),
-                Some('S') => out.push_str("[^\\t\\n\\f\\r ]"),
-                Some('b') if members.is_none() => out.push_str("(?-u:\\b)"),
-                Some(letter) => out.extend(['\\', letter]),
-                None => out.push('\\'),
-            },
-            ('[', None) => {
-                out.push('[');
-                if chars.next_if_eq(&'^').is_some() {
-                    out.push('^');
-                }
-                class = Some(0);
-            }
-            ('[', Some(_)) if chars.peek() == Some(&':') => {
-                // A POSIX class: `[:alpha:]`.
-                out.push('[');
-                for c in chars.by_ref() {
-                    out.push(c);
-                    if c == ']' {
-                        break;
-                    }
-                }
-            }
-            (']', Some(1..)) => {
-                out.push(']');
-                class = None;
-            }
-            ('[' | ']' | '&' | '~', Some(_)) => out.extend(['\\', c]),
-            (c, _) => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

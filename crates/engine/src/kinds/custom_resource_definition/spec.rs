@@ -17,18 +17,34 @@ pub(super) struct Rigor<'a> {
     /// Whether every version must have a schema.
     pub needs_schemas: bool,
     pub limits: Limits<'a>,
+    /// The definition as it was.
+    old: Option<&'a Value>,
 }
 
 impl<'a> Rigor<'a> {
     pub fn new() -> Rigor<'a> {
-        Rigor { schemas: Strictness::FULL, needs_schemas: true, limits: Limits::default() }
+        Rigor { schemas: Strictness::FULL, needs_schemas: true, limits: Limits::default(), old: None }
     }
 
     pub fn since(old: &'a Value) -> Rigor<'a> {
         let view = View::of(old);
         let schemas = view.schemas();
         let needs_schemas = schemas.len() == view.versions.len();
-        Rigor { schemas: Strictness::since(&schemas), needs_schemas, limits: Limits::since(old) }
+        Rigor {
+            schemas: Strictness::since(&schemas),
+            needs_schemas,
+            limits: Limits::since(old),
+            old: Some(old),
+        }
+    }
+}
+
+impl Rigor<'_> {
+    /// Whether a version has had this schema before.
+    fn has_had(&self, version: &str, schema: &Value) -> bool {
+        let Some(view) = self.old.map(View::of) else { return false };
+        let old = view.versions.iter().find(|old| old.str_at(&["name"]) == version);
+        old.and_then(|old| view.effective(old, SCHEMA)).and_then(document) == Some(schema)
     }
 }
 
@@ -131,7 +147,9 @@ fn version(view: &View<'_>, version: &Value, rigor: Rigor<'_>, path: &Path<'_>, 
     let schema = view.own(version, SCHEMA);
     if let Some(schema) = schema.and_then(document) {
         let has_status = view.effective(version, SUBRESOURCES).is_some_and(has_status);
-        definition::validate(schema, has_status, rigor.schemas, &path.child("schema"), errors);
+        let mut schemas = rigor.schemas;
+        schemas.expression_costs = !rigor.has_had(name, schema);
+        definition::validate(schema, has_status, schemas, &path.child("schema"), errors);
     }
     if let Some(subresources) = view.own(version, SUBRESOURCES) {
         parts::subresources(subresources, &path.child(SUBRESOURCES), errors);

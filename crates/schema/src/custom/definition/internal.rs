@@ -119,6 +119,11 @@ pub fn props(props: &Value) -> String {
     object(&PROPS, props)
 }
 
+/// A rule of `x-kubernetes-validations`.
+pub fn rule(rule: &Value) -> String {
+    object(&RULE, rule)
+}
+
 /// The value of `items`.
 pub fn items(value: &Value) -> String {
     Form::OrArray.show(Some(value))

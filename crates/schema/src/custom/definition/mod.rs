@@ -1,8 +1,7 @@
 //! Whether a schema may stand in a CustomResourceDefinition: upstream's refusals, in upstream's order and words.
-//!
-//! Expressions (`x-kubernetes-validations`) are checked for their form only, not compiled.
 
 mod defaults;
+pub(super) mod expressions;
 pub mod field_path;
 pub mod internal;
 mod lists;
@@ -38,14 +37,16 @@ pub fn validate(
     }
     let path = path.child("openAPIV3Schema");
     let unfit = strictness.structural.then(|| structure::unfit(props)).flatten();
-    if strictness.structural && unfit.is_none() {
+    let mut is_structural = strictness.structural && unfit.is_none();
+    if is_structural {
         let found = errors.len();
         structural::check(props, &path, errors);
         if errors.len() == found {
             defaults::check(props, strictness.pruned_defaults, &path, errors);
         }
+        is_structural = errors.len() == found;
     }
-    openapi::check(props, strictness, &path, errors);
+    openapi::check(props, strictness, is_structural, &path, errors);
     // What has no structure at all is mostly named by the checks above already.
     if let Some(why) = unfit.filter(|_| errors.len() == before) {
         errors.invalid(&path, "", &why);
@@ -87,11 +88,6 @@ pub fn unrecognized_formats(props: &Value) -> Vec<String> {
         false
     });
     found
-}
-
-/// Whether a schema has expressions anywhere.
-pub fn has_expressions(props: &Value) -> bool {
-    any(props, &mut |props| !props.list_at(&["x-kubernetes-validations"]).is_empty())
 }
 
 /// Whether a schema has defaults anywhere.

@@ -1,5 +1,6 @@
 //! What every schema inside a definition is checked for, whether it is structural or not.
 
+use super::expressions::{Expressions, Site};
 use super::{Strictness, lists, rules};
 use pintle_object::{FieldErrors, Path, Value};
 
@@ -11,24 +12,46 @@ const META_FIELDS: [(&str, &str); 3] = [
 ];
 
 /// Where in a schema a check stands.
-#[derive(Clone, Copy, Default)]
-struct Place {
+#[derive(Clone, Copy)]
+struct Place<'a> {
     is_root: bool,
     /// Inside the metadata (or kind, or apiVersion) of a resource.
     in_meta: bool,
     /// Why there must be no default.
     no_default: Option<&'static str>,
+    /// Where expressions stand; None where there are none to be compiled.
+    site: Option<Site<'a>>,
 }
 
-impl Place {
-    fn below(self) -> Place {
+impl Place<'_> {
+    fn below(self) -> Self {
         Place { is_root: false, ..self }
     }
 }
 
-pub(super) fn check(props: &Value, strictness: Strictness, path: &Path<'_>, errors: &mut FieldErrors) {
-    let place = Place { is_root: true, ..Place::default() };
-    visit(props, place, strictness, path, errors);
+/// What is found on the way.
+struct Found<'a> {
+    strictness: Strictness,
+    errors: &'a mut FieldErrors,
+    expressions: Expressions,
+}
+
+/// Expressions are compiled if the schema is structural.
+pub(super) fn check(
+    props: &Value,
+    strictness: Strictness,
+    is_structural: bool,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
+    let site = is_structural.then_some(Site::ROOT);
+    let place = Place { is_root: true, in_meta: false, no_default: None, site };
+    let expressions = Expressions::new(strictness.expression_costs);
+    let mut found = Found { strictness, errors, expressions };
+    visit(props, place, path, &mut found);
+    let Found { errors, mut expressions, .. } = found;
+    errors.extend(std::mem::take(&mut expressions.errors));
+    expressions.report(path, errors);
 }
 
 /// Whether a type is none that schemas know.
@@ -37,45 +60,64 @@ pub(super) fn has_unknown_type(props: &Value) -> bool {
     !ty.is_empty() && !TYPES.contains(&ty)
 }
 
-fn visit(props: &Value, place: Place, strictness: Strictness, path: &Path<'_>, errors: &mut FieldErrors) {
-    unsupported(props, place, strictness, path, errors);
+fn visit(props: &Value, place: Place<'_>, path: &Path<'_>, found: &mut Found<'_>) {
+    let before = found.errors.len();
+    unsupported(props, place, found.strictness, path, found.errors);
     if props.bool_at(&["uniqueItems"]) {
         let why = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
-        errors.forbidden(&path.child("uniqueItems"), why);
+        found.errors.forbidden(&path.child("uniqueItems"), why);
     }
-    additional(props, place, strictness, path, errors);
-    properties(props, place, strictness, path, errors);
-    let next = place.below();
+    let site = place.site.map(|site| Site { cardinality: site.cardinality_below(props), ..site });
+    let inside = Place { site, ..place };
+    additional(props, inside, path, found);
+    properties(props, inside, path, found);
+    branches(props, Place { site: None, ..place.below() }, path, found);
+    items(props, inside.below(), path, found);
+    entries(props, "dependencies", Place { site: None, ..place.below() }, path, found);
+    if props.get("x-kubernetes-preserve-unknown-fields").and_then(Value::as_bool) == Some(false) {
+        let path = path.child("x-kubernetes-preserve-unknown-fields");
+        found.errors.invalid(&path, &Value::Bool(false), "must be true or undefined");
+    }
+    lists::check(props, found.strictness, path, found.errors);
+    rules::check(props, path, found.errors);
+    if let Some(site) = place.site.filter(|_| found.errors.len() == before) {
+        found.expressions.check(props, place.is_root, site, path);
+    }
+}
+
+fn branches(props: &Value, next: Place<'_>, path: &Path<'_>, found: &mut Found<'_>) {
     if let Some(not) = map_below(props, "not") {
-        visit(not, next, strictness, &path.child("not"), errors);
+        visit(not, next, &path.child("not"), found);
     }
     for name in ["allOf", "oneOf", "anyOf"] {
         let path = path.child(name);
         for (index, branch) in props.list_at(&[name]).iter().enumerate() {
-            visit(branch, next, strictness, &path.index(index), errors);
+            visit(branch, next, &path.index(index), found);
         }
     }
-    entries(props, "definitions", next, strictness, path, errors);
-    let items = path.child("items");
+    entries(props, "definitions", next, path, found);
+}
+
+fn items(props: &Value, next: Place<'_>, path: &Path<'_>, found: &mut Found<'_>) {
+    let is_told = props.str_at(&["x-kubernetes-list-type"]) == "map";
+    let site = next.site.map(|site| match is_told {
+        true => site,
+        false => Site { uncorrelated: site.uncorrelated.or(Some(path)), ..site },
+    });
+    let next = Place { site, ..next };
+    let path = path.child("items");
     if let Some(below) = map_below(props, "items") {
-        visit(below, next, strictness, &items, errors);
+        visit(below, next, &path, found);
     }
     for (index, below) in props.list_at(&["items"]).iter().enumerate() {
-        visit(below, next, strictness, &items.index(index), errors);
+        visit(below, next, &path.index(index), found);
     }
-    entries(props, "dependencies", next, strictness, path, errors);
-    if props.get("x-kubernetes-preserve-unknown-fields").and_then(Value::as_bool) == Some(false) {
-        let path = path.child("x-kubernetes-preserve-unknown-fields");
-        errors.invalid(&path, &Value::Bool(false), "must be true or undefined");
-    }
-    lists::check(props, strictness, path, errors);
-    rules::check(props, path, errors);
 }
 
 /// What schemas of other dialects have.
 fn unsupported(
     props: &Value,
-    place: Place,
+    place: Place<'_>,
     strictness: Strictness,
     path: &Path<'_>,
     errors: &mut FieldErrors,
@@ -107,35 +149,23 @@ fn unsupported(
     }
 }
 
-fn additional(
-    props: &Value,
-    place: Place,
-    strictness: Strictness,
-    path: &Path<'_>,
-    errors: &mut FieldErrors,
-) {
+fn additional(props: &Value, place: Place<'_>, path: &Path<'_>, found: &mut Found<'_>) {
     let Some(additional) = props.get("additionalProperties").filter(|value| !value.is_null()) else { return };
     let path = path.child("additionalProperties");
     let has_properties = props.map_at(&["properties"]).is_some_and(|map| !map.is_empty());
     if has_properties && *additional != Value::Bool(true) {
-        errors.forbidden(&path, "additionalProperties and properties are mutual exclusive");
+        found.errors.forbidden(&path, "additionalProperties and properties are mutual exclusive");
     }
     if additional.as_map().is_some() {
         let mut next = place.below();
         if place.in_meta {
             next.no_default = Some("must not be set inside additionalProperties applying to object metadata");
         }
-        visit(additional, next, strictness, &path, errors);
+        visit(additional, next, &path, found);
     }
 }
 
-fn properties(
-    props: &Value,
-    place: Place,
-    strictness: Strictness,
-    path: &Path<'_>,
-    errors: &mut FieldErrors,
-) {
+fn properties(props: &Value, place: Place<'_>, path: &Path<'_>, found: &mut Found<'_>) {
     let is_resource = place.is_root || props.bool_at(&["x-kubernetes-embedded-resource"]);
     let path = path.child("properties");
     for (name, below) in props.map_at(&["properties"]).into_iter().flat_map(|map| map.iter()) {
@@ -144,22 +174,15 @@ fn properties(
             next.in_meta = true;
             next.no_default = if place.is_root { Some(why) } else { next.no_default };
         }
-        visit(below, next, strictness, &path.key(name), errors);
+        visit(below, next, &path.key(name), found);
     }
 }
 
-fn entries(
-    props: &Value,
-    name: &str,
-    place: Place,
-    strictness: Strictness,
-    path: &Path<'_>,
-    errors: &mut FieldErrors,
-) {
+fn entries(props: &Value, name: &str, place: Place<'_>, path: &Path<'_>, found: &mut Found<'_>) {
     let path = path.child(name);
     for (key, below) in props.map_at(&[name]).into_iter().flat_map(|map| map.iter()) {
         if below.as_map().is_some() {
-            visit(below, place, strictness, &path.key(key), errors);
+            visit(below, place, &path.key(key), found);
         }
     }
 }

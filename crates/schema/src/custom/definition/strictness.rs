@@ -10,6 +10,8 @@ pub struct Strictness {
     pub types: bool,
     pub atomic_sets: bool,
     pub map_keys: bool,
+    /// Whether each expression may cost only so much; not where a schema stays as it is.
+    pub expression_costs: bool,
 }
 
 impl Strictness {
@@ -19,6 +21,7 @@ impl Strictness {
         types: true,
         atomic_sets: true,
         map_keys: true,
+        expression_costs: true,
     };
 
     /// What the schemas of a stored definition allow to ask of its next version.
@@ -30,6 +33,7 @@ impl Strictness {
             types: none(|props| any(props, &mut openapi::has_unknown_type)),
             atomic_sets: none(|props| any(props, &mut lists::is_set_of_parts)),
             map_keys: none(|props| any(props, &mut lists::has_unfit_keys)),
+            expression_costs: true,
         }
     }
 }

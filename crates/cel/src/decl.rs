@@ -1,0 +1,312 @@
+//! What is declared of the data that expressions look at: its shape, and how large it may be.
+
+use crate::types::{Struct, Type};
+use pintle_object::Value as Tree;
+use std::sync::Arc;
+
+/// A schema as expressions see it.
+#[derive(Debug)]
+pub struct Decl {
+    pub shape: Shape,
+    /// The most characters, items or entries; what has no size has 0.
+    pub elements_max: u64,
+    /// The fewest bytes of it as JSON.
+    pub size_min: u64,
+    pub nullable: bool,
+}
+
+#[derive(Debug)]
+pub enum Shape {
+    /// Anything as it comes.
+    Any,
+    IntOrText,
+    Bool,
+    Int,
+    Double,
+    Text,
+    Bytes,
+    Date,
+    DateTime,
+    Duration,
+    List(ListKind, Box<Decl>),
+    Map(Box<Decl>),
+    Object(Vec<Property>),
+}
+
+#[derive(Debug)]
+pub enum ListKind {
+    Atomic,
+    Set,
+    /// Items are told by the values of these fields.
+    Map(Vec<String>),
+}
+
+/// A field of an object, under the name that expressions use and its own.
+#[derive(Debug)]
+pub struct Property {
+    /// None for what expressions cannot name.
+    pub escaped: Option<String>,
+    pub name: String,
+    pub decl: Decl,
+    /// Whether expressions may see it; what has no type in its schema only counts for equality.
+    pub is_exposed: bool,
+}
+
+/// What nothing is declared of.
+pub static ANY: Decl = Decl { shape: Shape::Any, elements_max: 0, size_min: 0, nullable: true };
+
+const REQUEST_BYTES_MAX: u64 = 3 << 20;
+
+impl Decl {
+    /// The declaration of a structural schema; None if expressions cannot see such data.
+    #[must_use]
+    pub fn of_schema(props: &Tree, is_resource: bool) -> Option<Decl> {
+        let nullable = props.bool_at(&["nullable"]);
+        let simple = |shape, elements_max, size_min| Some(Decl { shape, elements_max, size_min, nullable });
+        let is_resource = is_resource || props.bool_at(&["x-kubernetes-embedded-resource"]);
+        if props.bool_at(&["x-kubernetes-int-or-string"]) {
+            return simple(Shape::IntOrText, text_max(props, REQUEST_BYTES_MAX - 2), 1);
+        }
+        match props.str_at(&["type"]) {
+            "array" => {
+                let items =
+                    Decl::of_schema(props.get("items").filter(|items| items.as_map().is_some())?, false)?;
+                let max = count(props, "maxItems").unwrap_or((REQUEST_BYTES_MAX - 2) / (items.size_min + 1));
+                simple(Shape::List(list_kind(props), Box::new(items)), max, 2)
+            }
+            "object" => object(props, is_resource, nullable),
+            "string" => text(props, nullable),
+            "boolean" => simple(Shape::Bool, 0, 4),
+            "number" => simple(Shape::Double, 0, 1),
+            "integer" => simple(Shape::Int, 0, 1),
+            _ => None,
+        }
+    }
+
+    /// How often such data can stand in one request at most.
+    #[must_use]
+    pub fn cardinality_max(&self) -> u64 {
+        REQUEST_BYTES_MAX / (self.size_min + 1)
+    }
+
+    /// What an item or a value is.
+    #[must_use]
+    pub fn element(&self) -> Option<&Decl> {
+        match &self.shape {
+            Shape::List(_, of) | Shape::Map(of) => Some(of),
+            _ => None,
+        }
+    }
+
+    /// The field that expressions name so.
+    #[must_use]
+    pub fn field(&self, escaped: &str) -> Option<&Property> {
+        let Shape::Object(properties) = &self.shape else { return None };
+        properties.iter().find(|one| one.is_exposed && one.escaped.as_deref() == Some(escaped))
+    }
+
+    /// The field of the data that is named so.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<&Decl> {
+        let Shape::Object(properties) = &self.shape else { return None };
+        properties.iter().find(|one| one.name == name).map(|one| &one.decl)
+    }
+
+    /// The type of such values; objects are named by where they stand.
+    #[must_use]
+    pub fn ty(&self, name: &str) -> Type {
+        match &self.shape {
+            Shape::Any | Shape::IntOrText => Type::Dyn,
+            Shape::Bool => Type::Bool,
+            Shape::Int => Type::Int,
+            Shape::Double => Type::Double,
+            Shape::Text => Type::Text,
+            Shape::Bytes => Type::Bytes,
+            Shape::Date | Shape::DateTime => Type::Timestamp,
+            Shape::Duration => Type::Duration,
+            Shape::List(_, of) => Type::list(of.ty(&format!("{name}.@idx"))),
+            Shape::Map(of) => Type::map(of.ty(&format!("{name}.@elem"))),
+            Shape::Object(properties) => {
+                let exposed = properties.iter().filter(|one| one.is_exposed);
+                let fields = exposed.filter_map(|one| {
+                    let escaped = one.escaped.clone()?;
+                    let of = one.decl.ty(&format!("{name}.{escaped}"));
+                    Some((escaped, of))
+                });
+                let fields = fields.collect();
+                Type::Struct(Arc::new(Struct { name: name.to_owned(), fields, is_open: false }))
+            }
+        }
+    }
+}
+
+fn count(props: &Tree, name: &str) -> Option<u64> {
+    props.int_at(&[name]).map(|count| u64::try_from(count).unwrap_or(0))
+}
+
+/// A character may take four bytes.
+fn text_max(props: &Tree, otherwise: u64) -> u64 {
+    count(props, "maxLength").map_or(otherwise, |max| max.saturating_mul(4))
+}
+
+fn list_kind(props: &Tree) -> ListKind {
+    match props.str_at(&["x-kubernetes-list-type"]) {
+        "set" => ListKind::Set,
+        "map" => {
+            let keys = props.list_at(&["x-kubernetes-list-map-keys"]).iter();
+            ListKind::Map(keys.filter_map(Tree::as_str).map(str::to_owned).collect())
+        }
+        _ => ListKind::Atomic,
+    }
+}
+
+fn text(props: &Tree, nullable: bool) -> Option<Decl> {
+    let (shape, elements_max, size_min) = match props.str_at(&["format"]) {
+        "byte" => {
+            let max = count(props, "maxLength").unwrap_or(REQUEST_BYTES_MAX - 2);
+            (Shape::Bytes, max, 2)
+        }
+        "duration" => (Shape::Duration, 32, 3),
+        "date" => (Shape::Date, 12, 12),
+        "date-time" => (Shape::DateTime, 32, 21),
+        _ => {
+            let values = props.list_at(&["enum"]);
+            let longest = values.iter().filter_map(enum_len).max();
+            let otherwise = match values.is_empty() {
+                true => REQUEST_BYTES_MAX - 2,
+                false => longest.unwrap_or(0),
+            };
+            (Shape::Text, text_max(props, otherwise), 2)
+        }
+    };
+    Some(Decl { shape, elements_max, size_min, nullable })
+}
+
+/// The length of a text among the values of an enum, which are kept as JSON.
+fn enum_len(value: &Tree) -> Option<u64> {
+    let parsed;
+    let value = match value {
+        Tree::Raw(raw) => {
+            parsed = pintle_object::json::parse(raw.0.as_bytes()).ok()?;
+            &parsed
+        }
+        other => other,
+    };
+    value.as_str().map(|text| text.len() as u64)
+}
+
+fn object(props: &Tree, is_resource: bool, nullable: bool) -> Option<Decl> {
+    if let Some(of) = props.get("additionalProperties").filter(|of| of.as_map().is_some() && !is_resource) {
+        let of = Decl::of_schema(of, false)?;
+        let max = count(props, "maxProperties").unwrap_or((REQUEST_BYTES_MAX - 2) / (of.size_min + 6));
+        return Some(Decl { shape: Shape::Map(Box::new(of)), elements_max: max, size_min: 2, nullable });
+    }
+    let required: Vec<&str> = props.list_at(&["required"]).iter().filter_map(Tree::as_str).collect();
+    let mut properties = Vec::new();
+    let mut size_min = 2;
+    let named = props.map_at(&["properties"]).into_iter().flat_map(|map| map.iter());
+    for (name, below) in named.filter(|(name, _)| !is_resource || !is_meta(name)) {
+        let decl = Decl::of_schema(below, false);
+        let is_exposed = decl.is_some();
+        let decl = decl.unwrap_or(Decl { shape: Shape::Any, elements_max: 0, size_min: 0, nullable: true });
+        let has_default = below.get("default").is_some_and(|default| !default.is_null());
+        if is_exposed && required.contains(&name) && !has_default {
+            size_min += name.len() as u64 + decl.size_min + 4;
+        }
+        properties.push(Property { escaped: escape(name), name: name.to_owned(), decl, is_exposed });
+    }
+    if is_resource {
+        properties.extend(meta(&required, &mut size_min));
+    }
+    Some(Decl { shape: Shape::Object(properties), elements_max: 0, size_min, nullable })
+}
+
+fn is_meta(name: &str) -> bool {
+    matches!(name, "kind" | "apiVersion" | "metadata")
+}
+
+/// What expressions may see of every resource.
+fn meta(required: &[&str], size_min: &mut u64) -> Vec<Property> {
+    let simple = |name: &str, decl| {
+        let name = name.to_owned();
+        Property { escaped: Some(name.clone()), name, decl, is_exposed: true }
+    };
+    let text =
+        || Decl { shape: Shape::Text, elements_max: REQUEST_BYTES_MAX - 2, size_min: 2, nullable: false };
+    let fields = ["name", "generateName"].into_iter().map(|name| simple(name, text())).collect();
+    let metadata = Decl { shape: Shape::Object(fields), elements_max: 0, size_min: 2, nullable: false };
+    let all = vec![simple("kind", text()), simple("apiVersion", text()), simple("metadata", metadata)];
+    for one in all.iter().filter(|one| required.contains(&one.name.as_str())) {
+        *size_min += one.name.len() as u64 + one.decl.size_min + 4;
+    }
+    all
+}
+
+const KEYWORDS: [&str; 21] = [
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+];
+
+/// The name that expressions use for a field; none for what starts with a digit or has other signs.
+///
+/// ```text
+/// a-b   a__dash__b
+/// for   __for__
+/// ```
+#[must_use]
+pub fn escape(name: &str) -> Option<String> {
+    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    if KEYWORDS.contains(&name) {
+        return Some(format!("__{name}__"));
+    }
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/' | '$');
+    if !name.chars().all(fits) {
+        return None;
+    }
+    let plain = name.replace("__", "__underscores__");
+    let plain = plain.replace('.', "__dot__").replace('-', "__dash__").replace('/', "__slash__");
+    Some(plain).filter(|plain| !plain.contains('$'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn names_are_escaped_so_that_expressions_can_say_them() {
+        for (name, escaped) in [
+            ("a", Some("a")),
+            ("a-b", Some("a__dash__b")),
+            ("a.b/c", Some("a__dot__b__slash__c")),
+            ("a__b", Some("a__underscores__b")),
+            ("for", Some("__for__")),
+            ("1a", None),
+            ("a b", None),
+            ("x$", None),
+            ("", None),
+        ] {
+            assert_eq!(escape(name).as_deref(), escaped, "{name}");
+        }
+    }
+}

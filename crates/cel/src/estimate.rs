@@ -1,0 +1,538 @@
+//! What an expression may cost before its data is known, from the sizes that are declared.
+//!
+//! A change here decides which rules may be written: the numbers are upstream's.
+
+use crate::checker::Checked;
+use crate::cost::{CHARACTER, CHECK, Cost, LIST, MAP, MESSAGE, PATTERN};
+use crate::decl::Decl;
+use crate::syntax::{ACCU, Expr, Fold, Literal, Node};
+use crate::types::Type;
+
+/// A range of costs or sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    pub min: u64,
+    pub max: u64,
+}
+
+const UNKNOWN: Range = Range { min: 0, max: u64::MAX };
+
+const fn fixed(of: u64) -> Range {
+    Range { min: of, max: of }
+}
+
+impl Range {
+    const fn plus(self, other: Self) -> Self {
+        Self { min: self.min.saturating_add(other.min), max: self.max.saturating_add(other.max) }
+    }
+
+    const fn times(self, other: Self) -> Self {
+        Self { min: self.min.saturating_mul(other.min), max: self.max.saturating_mul(other.max) }
+    }
+
+    fn scaled(self, factor: f64) -> Self {
+        let scaled = |of: u64| (of as f64 * factor).ceil() as u64;
+        Self { min: scaled(self.min), max: scaled(self.max) }
+    }
+
+    fn union(self, other: Self) -> Self {
+        Self { min: self.min.min(other.min), max: self.max.max(other.max) }
+    }
+}
+
+/// The cost of an expression; `root` declares what variables stand for.
+pub fn cost(expression: &Expr, checked: &Checked, root: Option<&Decl>) -> Range {
+    let count = checked.types.len();
+    let mut estimator = Estimator {
+        checked,
+        root,
+        paths: vec![Path::None; count],
+        sizes: vec![None; count],
+        entries: vec![None; count],
+        locals: Vec::new(),
+    };
+    estimator.cost(expression)
+}
+
+/// Where data comes from: what is declared there, if anything is.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    None,
+    Of(Option<&'a Decl>),
+}
+
+/// The sizes of what a list or map holds.
+#[derive(Clone, Copy)]
+struct Entry {
+    is_list: bool,
+    key: Range,
+    value: Range,
+}
+
+struct Local<'a> {
+    name: &'a str,
+    path: Path<'a>,
+    size: Option<Range>,
+    entry: Option<Entry>,
+}
+
+struct Estimator<'a> {
+    checked: &'a Checked,
+    root: Option<&'a Decl>,
+    paths: Vec<Path<'a>>,
+    sizes: Vec<Option<Range>>,
+    entries: Vec<Option<Entry>>,
+    locals: Vec<Local<'a>>,
+}
+
+impl<'a> Estimator<'a> {
+    fn cost(&mut self, of: &'a Expr) -> Range {
+        match &of.node {
+            Node::Literal(_) | Node::Broken => fixed(0),
+            Node::Ident(name) => {
+                let path = self.local(name).map_or(Path::Of(self.root), |local| local.path);
+                self.set_path(of, path);
+                fixed(1)
+            }
+            Node::Select { of: operand, field, is_test } => self.select(of, operand, field, *is_test),
+            Node::Call { target, arguments, .. } => self.call(of, target.as_deref(), arguments),
+            Node::List(items) => self.list(of, items),
+            Node::Map(entries) => self.map(of, entries),
+            Node::Message { fields, .. } => {
+                let fields = fields.iter();
+                fields.fold(fixed(MESSAGE), |sum, (_, _, value)| sum.plus(self.cost(value)))
+            }
+            Node::Fold(fold) if fold.is_bind() => self.bind(of, fold),
+            Node::Fold(fold) => self.fold(of, fold),
+        }
+    }
+
+    fn local(&self, name: &str) -> Option<&Local<'a>> {
+        self.locals.iter().rev().find(|local| local.name == name)
+    }
+
+    fn ty(&self, of: &Expr) -> &Type {
+        self.checked.types.get(of.id).unwrap_or(&Type::Dyn)
+    }
+
+    fn path(&self, of: &Expr) -> Path<'a> {
+        if let Node::Ident(name) = &of.node
+            && let Some(local) = self.local(name)
+        {
+            return local.path;
+        }
+        self.paths.get(of.id).copied().unwrap_or(Path::None)
+    }
+
+    fn set_path(&mut self, of: &Expr, path: Path<'a>) {
+        if let Some(place) = self.paths.get_mut(of.id) {
+            *place = path;
+        }
+    }
+
+    /// One step further; the first step of all leads to the root, whatever it is called.
+    fn below(&self, path: Path<'a>, step: impl FnOnce(&'a Decl) -> Option<&'a Decl>) -> Path<'a> {
+        match path {
+            Path::None => Path::Of(self.root),
+            Path::Of(decl) => Path::Of(decl.and_then(step)),
+        }
+    }
+
+    fn declared(path: Path<'a>) -> Option<Range> {
+        match path {
+            Path::Of(Some(decl)) => Some(Range { min: 0, max: decl.elements_max }),
+            _ => None,
+        }
+    }
+
+    fn size(&mut self, of: &Expr) -> Option<Range> {
+        if let Some(size) = self.sizes.get(of.id).copied().flatten() {
+            return Some(size);
+        }
+        let written = match &of.node {
+            Node::Literal(Literal::Text(text)) => Some(text.chars().count()),
+            Node::Literal(Literal::Bytes(bytes)) => Some(bytes.len()),
+            Node::Literal(_) => Some(1),
+            Node::List(items) => Some(items.len()),
+            Node::Map(entries) => Some(entries.len()),
+            _ => None,
+        };
+        if let Some(size) = written {
+            return Some(fixed(size as u64));
+        }
+        if let Some(size) = Self::declared(self.path(of)) {
+            self.set_size(of, Some(size));
+            return Some(size);
+        }
+        if is_scalar(self.ty(of)) {
+            return Some(fixed(1));
+        }
+        match &of.node {
+            Node::Ident(name) => self.local(name).and_then(|local| local.size),
+            _ => None,
+        }
+    }
+
+    fn set_size(&mut self, of: &Expr, size: Option<Range>) {
+        if let (Some(place), Some(size)) = (self.sizes.get_mut(of.id), size) {
+            *place = Some(size);
+        }
+    }
+
+    fn entry(&self, of: &Expr) -> Option<Entry> {
+        let found = self.entries.get(of.id).copied().flatten();
+        found.or_else(|| match &of.node {
+            Node::Ident(name) => self.local(name).and_then(|local| local.entry),
+            _ => None,
+        })
+    }
+
+    fn set_entry(&mut self, of: &Expr, entry: Option<Entry>) {
+        if let (Some(place), Some(entry)) = (self.entries.get_mut(of.id), entry) {
+            *place = Some(entry);
+        }
+    }
+
+    fn select(&mut self, whole: &'a Expr, operand: &'a Expr, field: &str, is_test: bool) -> Range {
+        let cost = self.cost(operand);
+        if is_test {
+            return cost;
+        }
+        let path = self.path(operand);
+        self.set_path(whole, self.below(path, |decl| decl.field(field).map(|field| &field.decl)));
+        match self.ty(operand) {
+            Type::Map(..) | Type::Struct(_) | Type::Opaque(_) | Type::Param(_) => cost.plus(fixed(1)),
+            _ => cost,
+        }
+    }
+
+    fn list(&mut self, whole: &'a Expr, items: &'a [(Expr, bool)]) -> Range {
+        let mut cost = fixed(LIST);
+        let mut value = Range { min: if items.is_empty() { 0 } else { u64::MAX }, max: 0 };
+        for (item, _) in items {
+            cost = cost.plus(self.cost(item));
+            value = value.union(self.size(item).unwrap_or(UNKNOWN));
+        }
+        self.set_entry(whole, Some(Entry { is_list: true, key: fixed(1), value }));
+        cost
+    }
+
+    fn map(&mut self, whole: &'a Expr, entries: &'a [(Expr, Expr, bool)]) -> Range {
+        let mut cost = fixed(MAP);
+        let none = Range { min: if entries.is_empty() { 0 } else { u64::MAX }, max: 0 };
+        let (mut keys, mut values) = (none, none);
+        for (key, value, _) in entries {
+            cost = cost.plus(self.cost(key)).plus(self.cost(value));
+            keys = keys.union(self.size(key).unwrap_or(UNKNOWN));
+            values = values.union(self.size(value).unwrap_or(UNKNOWN));
+        }
+        self.set_entry(whole, Some(Entry { is_list: false, key: keys, value: values }));
+        cost
+    }
+
+    fn bind(&mut self, whole: &'a Expr, fold: &'a Fold) -> Range {
+        let cost = self.cost(&fold.range).plus(self.cost(&fold.init));
+        self.push_accu(fold);
+        let cost = cost.plus(self.cost(&fold.result));
+        let (size, entry) = (self.size(&fold.result), self.entry(&fold.result));
+        self.locals.pop();
+        self.set_size(whole, size);
+        self.set_entry(whole, entry);
+        cost
+    }
+
+    fn push_accu(&mut self, fold: &'a Fold) {
+        let (path, size, entry) = (self.path(&fold.init), self.size(&fold.init), self.entry(&fold.init));
+        self.locals.push(Local { name: &fold.accu, path, size, entry });
+    }
+
+    fn push_vars(&mut self, fold: &'a Fold) {
+        let entry = self.entry(&fold.range);
+        let is_list = entry.map_or(matches!(self.ty(&fold.range), Type::List(_)), |entry| entry.is_list);
+        let path = self.path(&fold.range);
+        let element = self.below(path, Decl::element);
+        // Keys of maps have no declared size, and neither have places in lists.
+        let key = match (path, is_list) {
+            (Path::None, _) => Path::Of(self.root),
+            (Path::Of(_), true) => Path::Of(None),
+            (Path::Of(decl), false) => Path::Of(decl.filter(|decl| decl.element().is_some()).map(|_| &KEY)),
+        };
+        let (key_size, value_size) = (entry.map(|entry| entry.key), entry.map(|entry| entry.value));
+        let first = match (is_list, &fold.second) {
+            (true, None) => (element, value_size),
+            _ => (key, key_size),
+        };
+        self.locals.push(Local { name: &fold.var, path: first.0, size: first.1, entry: None });
+        if let Some(second) = &fold.second {
+            self.locals.push(Local { name: second, path: element, size: value_size, entry: None });
+        }
+    }
+
+    fn fold(&mut self, whole: &'a Expr, fold: &'a Fold) -> Range {
+        let mut cost = self.cost(&fold.range).plus(self.cost(&fold.init));
+        let count = self.locals.len();
+        self.push_accu(fold);
+        self.push_vars(fold);
+        let round = self.cost(&fold.condition).plus(self.cost(&fold.step));
+        self.locals.truncate(count + 1);
+        cost = cost.plus(self.cost(&fold.result));
+        self.locals.truncate(count);
+        let rounds = self.size(&fold.range).unwrap_or(UNKNOWN);
+        match &fold.init.node {
+            Node::Literal(_) => {
+                let size = self.size(&fold.init);
+                self.set_size(whole, size);
+            }
+            Node::List(_) | Node::Map(_) => {
+                self.set_size(whole, Some(rounds));
+                let entry = self.entry(&fold.step);
+                self.set_entry(whole, entry);
+            }
+            _ => {}
+        }
+        cost.plus(rounds.times(round))
+    }
+
+    fn call(&mut self, whole: &'a Expr, target: Option<&'a Expr>, arguments: &'a [Expr]) -> Range {
+        let Some(resolved) = self.checked.calls.get(whole.id).and_then(Option::as_ref) else {
+            return fixed(0);
+        };
+        let target = target.filter(|_| resolved.has_target);
+        let given: Vec<&'a Expr> = target.into_iter().chain(arguments).collect();
+        if let ("dyn", [one]) = (resolved.function.name, given.as_slice()) {
+            let cost = self.cost(one);
+            let (size, entry) = (self.size(one), self.entry(one));
+            self.set_size(whole, size);
+            self.set_entry(whole, entry);
+            return cost.plus(fixed(1));
+        }
+        let costs: Vec<Range> = given.iter().map(|one| self.cost(one)).collect();
+        let mut found: Option<Range> = None;
+        let mut size: Option<Range> = None;
+        for cost in &resolved.costs {
+            let (one, result) = self.overload(whole, *cost, &given, &costs);
+            found = Some(found.map_or(one, |found| found.union(one)));
+            if let Some(result) = result {
+                size = Some(size.map_or(result, |size| size.union(result)));
+            }
+            if let (Cost::Index, Some(of)) = (cost, given.first()) {
+                size = self.entry(of).map(|entry| entry.value);
+                let path = self.path(of);
+                self.set_path(whole, self.below(path, Decl::element));
+            }
+            if size.is_none() {
+                size = self.size(whole);
+            }
+        }
+        self.set_size(whole, size);
+        found.unwrap_or(fixed(0))
+    }
+
+    /// What one way to call a function costs, with its arguments, and how large the result is.
+    fn overload(
+        &mut self,
+        whole: &'a Expr,
+        cost: Cost,
+        given: &[&'a Expr],
+        costs: &[Range],
+    ) -> (Range, Option<Range>) {
+        match (cost, costs, given) {
+            (Cost::Logic, [a, b], _) => return (Range { min: a.min, max: a.plus(*b).max }, None),
+            (Cost::Conditional, [asked, a, b], [_, then, otherwise]) => {
+                let sizes = (self.size(then).unwrap_or(UNKNOWN), self.size(otherwise).unwrap_or(UNKNOWN));
+                let entry = both(self.entry(then), self.entry(otherwise));
+                self.set_entry(whole, entry);
+                return (asked.plus(a.union(*b)), Some(sizes.0.union(sizes.1)));
+            }
+            (Cost::Concat | Cost::ConcatLists, _, [a, b]) => {
+                let entry = both(self.entry(a), self.entry(b));
+                self.set_entry(whole, entry);
+            }
+            _ => {}
+        }
+        let sum = costs.iter().fold(fixed(0), |sum, cost| sum.plus(*cost));
+        let (own, size) = self.own(cost, given);
+        (sum.plus(own), size)
+    }
+
+    /// What a call costs besides its arguments, and how large the result is.
+    fn own(&mut self, cost: Cost, given: &[&'a Expr]) -> (Range, Option<Range>) {
+        let sizes: Vec<Range> = given.iter().map(|one| self.size(one).unwrap_or(UNKNOWN)).collect();
+        let size = |place: usize| sizes.get(place).copied().unwrap_or(UNKNOWN);
+        let number = |place: usize| match given.get(place).and_then(|one| one.as_literal()) {
+            Some(Literal::Int(number)) => Some(u64::try_from(*number).unwrap_or(0)),
+            _ => None,
+        };
+        let first = size(0);
+        let allocated = |factor: f64, size: Range| (size.scaled(factor).plus(fixed(1 + LIST)), Some(size));
+        match cost {
+            Cost::One | Cost::Index | Cost::Logic | Cost::Conditional => (fixed(1), None),
+            Cost::Check => (fixed(CHECK), None),
+            Cost::Selector => {
+                let sz = size(1);
+                (fixed(LIST).plus(sz.scaled(CHARACTER)).plus(sz.scaled(0.5).scaled(50.0)), None)
+            }
+            Cost::Equal => (self.equality(given, first, size(1)), None),
+            Cost::Ordered => (shorter(first, size(1)), None),
+            Cost::Concat => {
+                let size = first.plus(size(1));
+                (size.scaled(CHARACTER), Some(size))
+            }
+            Cost::ConcatLists => (fixed(1), Some(first.plus(size(1)))),
+            Cost::In => (size(1).scaled(1.0), None),
+            Cost::Prefix => (size(1).scaled(CHARACTER), None),
+            Cost::Contains => (first.scaled(CHARACTER).times(size(1).scaled(CHARACTER)), None),
+            Cost::Matches | Cost::Find => {
+                let text = first.plus(fixed(1)).scaled(CHARACTER);
+                let found = Range { min: 0, max: first.max };
+                let size = (cost == Cost::Find).then_some(found);
+                (text.times(sizes.get(1).copied().unwrap_or(UNKNOWN).scaled(PATTERN)), size)
+            }
+            Cost::Format => (first.scaled(CHARACTER), None),
+            Cost::ToBytes => {
+                let size = Range { min: first.min, max: first.max.wrapping_mul(4) };
+                (first.scaled(CHARACTER), Some(size))
+            }
+            Cost::ToText => (first.scaled(CHARACTER), Some(Range { min: first.min / 4, max: first.max })),
+            Cost::Quote => {
+                let size =
+                    Range { min: first.min.wrapping_add(2), max: first.max.wrapping_mul(2).wrapping_add(2) };
+                (first.scaled(CHARACTER), Some(size))
+            }
+            Cost::Scan => (first.scaled(CHARACTER), Some(first)),
+            Cost::Parse => (first.scaled(CHARACTER), None),
+            Cost::ParseTwice => (first.scaled(2.0 * CHARACTER), None),
+            Cost::Replace => (first.scaled(2.0 * CHARACTER), Some(replaced(first, size(1), size(2)))),
+            Cost::Split => {
+                let max = number(2).unwrap_or(first.max);
+                (first.scaled(2.0 * CHARACTER), Some(Range { min: 0, max }))
+            }
+            Cost::Join => {
+                let size = self.joined(given, first);
+                (size.scaled(CHARACTER), Some(size))
+            }
+            Cost::Traverse => (self.traversed(given, first), None),
+            Cost::ContainsIp | Cost::ContainsIpText => {
+                let address = Range { min: 4, max: 16 };
+                let own = address.plus(address).scaled(CHARACTER);
+                let text = if cost == Cost::ContainsIpText { size(1).scaled(CHARACTER) } else { fixed(0) };
+                (own.plus(text), None)
+            }
+            Cost::ContainsCidr | Cost::ContainsCidrText => {
+                let address = Range { min: 4, max: 16 };
+                let own = address.plus(address).scaled(CHARACTER).plus(address.scaled(CHARACTER));
+                let text = if cost == Cost::ContainsCidrText { size(1).scaled(CHARACTER) } else { fixed(0) };
+                (own.plus(fixed(1)).plus(text), None)
+            }
+            Cost::Validate => (size(1).scaled(CHARACTER).scaled(128.0 * PATTERN), None),
+            Cost::Slice => {
+                let (start, end) = (number(1).unwrap_or(0), number(2).unwrap_or(first.max));
+                allocated(1.0, fixed(end.wrapping_sub(start)))
+            }
+            Cost::Flatten => {
+                let depth = if given.len() > 1 { number(1).unwrap_or(u64::MAX) } else { 1 };
+                allocated(depth as f64, first)
+            }
+            Cost::Range => allocated(1.0, fixed(number(0).unwrap_or(u64::MAX))),
+            Cost::Reverse => allocated(1.0, first),
+            Cost::Distinct | Cost::Sort => allocated(2.0, first.times(first)),
+            Cost::SortTexts => allocated(2.0 + CHARACTER, first.times(first)),
+            Cost::SortBy => allocated(2.0, size(1).times(size(1))),
+            Cost::SortByTexts => allocated(2.0 + CHARACTER, size(1).times(size(1))),
+            Cost::Sets => (first.times(size(1)).plus(fixed(1)), None),
+            Cost::SetsTwice => (first.times(size(1)).scaled(2.0).plus(fixed(1)), None),
+        }
+    }
+
+    fn equality(&self, given: &[&'a Expr], a: Range, b: Range) -> Range {
+        let [left, right] = given else { return fixed(1) };
+        match (self.ty(left), self.ty(right)) {
+            (Type::Opaque("kubernetes.URL"), Type::Opaque("kubernetes.URL")) => {
+                Range { min: 1, max: b.max }.scaled(CHARACTER)
+            }
+            (Type::Opaque("kubernetes.NamedFormat"), Type::Opaque("kubernetes.NamedFormat")) => {
+                Range { min: 1, max: 64 }.scaled(CHARACTER)
+            }
+            (Type::Opaque(a), Type::Opaque(b)) if a == b => fixed(1),
+            _ => shorter(a, b),
+        }
+    }
+
+    /// The length of joined texts.
+    fn joined(&mut self, given: &[&'a Expr], count: Range) -> Range {
+        let mut size = given.first().map_or(fixed(0), |list| match self.element(list) {
+            Some((_, each)) => count.times(each),
+            None => fixed(0),
+        });
+        if let Some(between) = given.get(1) {
+            let between = self.size(between).unwrap_or(UNKNOWN);
+            let times = Range { min: count.min.saturating_sub(1), max: count.max.saturating_sub(1) };
+            size = size.plus(between.times(times));
+        }
+        size
+    }
+
+    /// The type of the items of a list, and how large each is.
+    fn element(&self, list: &Expr) -> Option<(&Type, Range)> {
+        let of = self.ty(list).parts()[0]?;
+        let is_own = matches!(&list.node, Node::Ident(name) if name == ACCU);
+        let path = match self.path(list) {
+            Path::Of(decl) if !is_own => Path::Of(decl.and_then(Decl::element)),
+            _ => Path::None,
+        };
+        Some((of, Self::declared(path).unwrap_or(UNKNOWN)))
+    }
+
+    fn traversed(&self, given: &[&'a Expr], count: Range) -> Range {
+        match given.first().and_then(|list| self.element(list)) {
+            Some((Type::Text | Type::Bytes, each)) => count.times(fixed(1).plus(each.scaled(CHARACTER))),
+            Some(_) => count.times(fixed(1)),
+            None => count.scaled(CHARACTER),
+        }
+    }
+}
+
+/// Keys of maps are texts of no size that is known.
+static KEY: Decl = Decl { shape: crate::decl::Shape::Text, elements_max: 0, size_min: 2, nullable: false };
+
+fn both(a: Option<Entry>, b: Option<Entry>) -> Option<Entry> {
+    let (a, b) = (a?, b?);
+    Some(Entry { is_list: a.is_list, key: a.key.union(b.key), value: a.value.union(b.value) })
+}
+
+/// What comparing costs: as much as the shorter side has.
+fn shorter(a: Range, b: Range) -> Range {
+    let max = a.max.min(b.max);
+    Range { min: u64::from(max > 0), max }.scaled(CHARACTER)
+}
+
+fn is_scalar(of: &Type) -> bool {
+    match of {
+        Type::Bool | Type::Double | Type::Duration | Type::Int | Type::Timestamp | Type::Uint => true,
+        Type::Optional(of) => is_scalar(of),
+        _ => false,
+    }
+}
+
+/// The length of a text in which one part was replaced by another.
+fn replaced(text: Range, from: Range, to: Range) -> Range {
+    let (mut times, mut kept) = (fixed(0), fixed(0));
+    let share = |size: u64, part: u64| (size as f64 / part as f64).ceil() as u64;
+    if from.min == 0 {
+        times.max = text.max.saturating_add(1);
+        kept.max = text.max;
+    } else if to.max <= from.min {
+        kept.max = text.max;
+    } else {
+        times.max = share(text.max, from.min);
+    }
+    if from.max == 0 {
+        times.min = text.min.saturating_add(1);
+        kept.min = text.min;
+    } else if from.max <= to.min {
+        kept.min = text.min;
+    } else {
+        times.min = share(text.min, from.max);
+    }
+    times.times(to).plus(kept)
+}

@@ -1,0 +1,401 @@
+//! Evaluation: what an expression gives, and what that costs.
+
+use crate::checker::type_named;
+use crate::cost::{self, Cost};
+use crate::library::Function;
+use crate::program::{FoldStep, Program, Step};
+use crate::syntax::Literal;
+use crate::value::{Error, Key, List, Map, Outcome, Text, Value, type_value};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// What variables stand for; those of a policy are asked for as `variables.name`.
+pub trait Variables<'a> {
+    fn get(&self, name: &str) -> Option<Outcome<'a>>;
+}
+
+/// What stops an expression that has become too expensive.
+pub const OVER_LIMIT: &str = "operation cancelled: actual cost limit exceeded";
+/// The largest cost of one expression.
+pub const COST_MAX: u64 = 10_000_000;
+
+/// The value of a program, and what it cost to find it.
+pub fn run<'a>(program: &'a Program, variables: &dyn Variables<'a>, limit: u64) -> (Outcome<'a>, u64) {
+    let mut machine = Machine { variables, stack: Vec::new(), cost: 0, limit, is_stopped: false };
+    let found = machine.eval(&program.root);
+    (found, machine.cost)
+}
+
+struct Machine<'v, 'a> {
+    variables: &'v dyn Variables<'a>,
+    /// Accumulators and variables of loops.
+    stack: Vec<Outcome<'a>>,
+    cost: u64,
+    limit: u64,
+    is_stopped: bool,
+}
+
+impl<'a> Machine<'_, 'a> {
+    fn charge(&mut self, cost: u64) -> Result<(), Error> {
+        self.cost = self.cost.saturating_add(cost);
+        if self.cost > self.limit {
+            self.is_stopped = true;
+            return Err(Error::new(OVER_LIMIT));
+        }
+        Ok(())
+    }
+
+    fn eval(&mut self, step: &'a Step) -> Outcome<'a> {
+        match step {
+            Step::Literal(literal) => Ok(constant(literal)),
+            Step::Type(name) => type_named(name).map(|of| type_value(&of)).ok_or_else(Error::no_overload),
+            Step::Variable(name) => {
+                self.charge(1)?;
+                let found = self.variables.get(name);
+                found.unwrap_or_else(|| Err(Error::new(format!("no such attribute(s): {name}"))))
+            }
+            Step::Local(place) => {
+                self.charge(1)?;
+                self.stack.get(*place).cloned().unwrap_or_else(|| Err(Error::no_overload()))
+            }
+            Step::Select(of, field) => {
+                let of = self.eval(of)?;
+                self.charge(1)?;
+                select(&of, field)
+            }
+            Step::SelectOptional(of, field) => {
+                let of = self.eval(of)?;
+                self.charge(1)?;
+                select_optional(&of, field)
+            }
+            Step::Test(of, field) => self.eval(of).and_then(|of| test(&of, field)).map(Value::Bool),
+            Step::Index(parts) => {
+                let (of, index) = (self.eval(&parts.0)?, self.eval(&parts.1)?);
+                self.charge(1)?;
+                at(&of, &index)
+            }
+            Step::IndexOptional(parts) => {
+                let (of, index) = (self.eval(&parts.0)?, self.eval(&parts.1)?);
+                self.charge(1)?;
+                at_optional(&of, &index)
+            }
+            Step::And(parts) => self.logic(parts, false),
+            Step::Or(parts) => self.logic(parts, true),
+            Step::If(parts) => match self.eval(&parts.0)? {
+                Value::Bool(true) => self.eval(&parts.1),
+                Value::Bool(false) => self.eval(&parts.2),
+                _ => Err(Error::no_overload()),
+            },
+            Step::NotFalse(of) => self.not_false(of),
+            Step::Pattern(pattern) => Ok(Value::Pattern(&pattern.0, &pattern.1)),
+            Step::Call(function, cost, given) => self.call(function, *cost, given),
+            Step::List(items) => self.list(items),
+            Step::Map(entries) => self.map(entries),
+            Step::Message(name, fields) => self.message(name, fields),
+            Step::Fold(fold) => self.fold(fold),
+            Step::Grow(place, parts) => self.grow(*place, parts),
+            Step::Broken => Err(Error::no_overload()),
+        }
+    }
+
+    /// `&&` and `||`: the deciding value counts, whatever the other side is.
+    fn logic(&mut self, parts: &'a (Step, Step), decides: bool) -> Outcome<'a> {
+        let first = self.eval(&parts.0);
+        if matches!(first, Ok(Value::Bool(it)) if it == decides) || self.is_stopped {
+            return first;
+        }
+        let second = self.eval(&parts.1);
+        match (first, second) {
+            (_, second) if self.is_stopped => second,
+            (_, Ok(Value::Bool(it))) if it == decides => Ok(Value::Bool(decides)),
+            (Err(why), _) | (_, Err(why)) => Err(why),
+            (Ok(Value::Bool(_)), Ok(Value::Bool(_))) => Ok(Value::Bool(!decides)),
+            _ => Err(Error::no_overload()),
+        }
+    }
+
+    fn not_false(&mut self, of: &'a Step) -> Outcome<'a> {
+        let found = self.eval(of);
+        if self.is_stopped {
+            return found;
+        }
+        self.charge(1)?;
+        Ok(Value::Bool(!matches!(found, Ok(Value::Bool(false)))))
+    }
+
+    fn call(&mut self, function: &'static Function, cost: Cost, steps: &'a [Step]) -> Outcome<'a> {
+        match steps {
+            [one] => {
+                let given = [self.eval(one)?];
+                self.called(function, cost, &given)
+            }
+            [one, two] => {
+                let given = [self.eval(one)?, self.eval(two)?];
+                self.called(function, cost, &given)
+            }
+            _ => {
+                let given: Result<Vec<_>, _> = steps.iter().map(|step| self.eval(step)).collect();
+                self.called(function, cost, &given?)
+            }
+        }
+    }
+
+    fn called(&mut self, function: &'static Function, cost: Cost, given: &[Value<'a>]) -> Outcome<'a> {
+        // What is looked at costs before it is done, so that nothing goes far beyond the limit.
+        let is_by_result = matches!(cost, Cost::Join | Cost::Slice | Cost::Range | Cost::Reverse);
+        if is_by_result {
+            let found = (function.run)(given);
+            self.charge(cost.actual(given, found.as_ref().ok()))?;
+            return found;
+        }
+        self.charge(cost.actual(given, None))?;
+        (function.run)(given)
+    }
+
+    fn list(&mut self, items: &'a [(Step, bool)]) -> Outcome<'a> {
+        let mut found = Vec::with_capacity(items.len());
+        for (item, is_optional) in items {
+            match self.eval(item)? {
+                Value::Optional(inner) if *is_optional => found.extend(inner.as_deref().cloned()),
+                _ if *is_optional => return Err(Error::no_overload()),
+                item => found.push(item),
+            }
+        }
+        let is_constant = items.iter().all(|(item, _)| matches!(item, Step::Literal(_)));
+        self.charge(if is_constant { 0 } else { cost::LIST })?;
+        Ok(Value::list(found))
+    }
+
+    fn map(&mut self, entries: &'a [(Step, Step, bool)]) -> Outcome<'a> {
+        let mut found = BTreeMap::new();
+        for (key, value, is_optional) in entries {
+            let (key, value) = (self.eval(key)?, self.eval(value)?);
+            match value {
+                Value::Optional(None) if *is_optional => {}
+                Value::Optional(Some(inner)) if *is_optional => insert(&mut found, key, (*inner).clone())?,
+                _ if *is_optional => return Err(Error::no_overload()),
+                value => insert(&mut found, key, value)?,
+            }
+        }
+        self.charge(cost::MAP)?;
+        Ok(Value::Map(Map::Own(Rc::new(found))))
+    }
+
+    fn message(&mut self, name: &'a str, fields: &'a [(String, Step)]) -> Outcome<'a> {
+        let mut found = BTreeMap::new();
+        for (field, step) in fields {
+            let value = self.eval(step)?;
+            insert(&mut found, Value::Text(Text::Borrowed(field)), value)?;
+        }
+        self.charge(cost::MESSAGE)?;
+        let number = |name: &str| match found.get(&Key::Text(Rc::from(name))) {
+            Some((_, Value::Int(number))) => *number,
+            _ => 0,
+        };
+        let (seconds, nanos) = (number("seconds"), number("nanos"));
+        match name {
+            "google.protobuf.Timestamp" => {
+                let nanos = u32::try_from(nanos).map_err(|_| Error::no_overload())?;
+                Ok(Value::Timestamp(pintle_object::time::Time { seconds, nanos }))
+            }
+            "google.protobuf.Duration" => {
+                let all = seconds.checked_mul(1_000_000_000).and_then(|all| all.checked_add(nanos));
+                all.map(Value::Duration).ok_or_else(|| Error::new("integer overflow"))
+            }
+            _ => Ok(Value::Map(Map::Own(Rc::new(found)))),
+        }
+    }
+
+    fn fold(&mut self, fold: &'a FoldStep) -> Outcome<'a> {
+        let range = self.eval(&fold.range)?;
+        let init = self.eval(&fold.init);
+        if self.is_stopped {
+            return init;
+        }
+        let place = self.stack.len();
+        self.stack.push(init);
+        let result = if fold.is_bind { Ok(()) } else { self.rounds(fold, &range, place) };
+        let result = result.and_then(|()| self.eval(&fold.result));
+        self.stack.truncate(place);
+        result
+    }
+
+    /// All rounds of a loop; the error is one that ends everything.
+    fn rounds(&mut self, fold: &'a FoldStep, range: &Value<'a>, place: usize) -> Result<(), Error> {
+        match range {
+            Value::List(list) => {
+                for index in 0..list.len() {
+                    let item = list.at(index).unwrap_or_else(|| Err(Error::no_overload()));
+                    let vars = match fold.has_second {
+                        true => [Some(Ok(Value::Int(index as i64))), Some(item)],
+                        false => [Some(item), None],
+                    };
+                    if !self.round(fold, place, vars)? {
+                        break;
+                    }
+                }
+            }
+            Value::Map(map) => {
+                for (key, value) in map.entries() {
+                    let second = fold.has_second.then_some(value);
+                    if !self.round(fold, place, [Some(Ok(key)), second])? {
+                        break;
+                    }
+                }
+            }
+            _ => return Err(Error::no_overload()),
+        }
+        Ok(())
+    }
+
+    /// One round; whether there may be another.
+    fn round(
+        &mut self,
+        fold: &'a FoldStep,
+        place: usize,
+        vars: [Option<Outcome<'a>>; 2],
+    ) -> Result<bool, Error> {
+        self.stack.extend(vars.into_iter().flatten());
+        let goes_on = match &fold.condition {
+            Some(condition) => !matches!(self.eval(condition), Ok(Value::Bool(false))),
+            // Without a condition nothing makes an error good again.
+            None => self.stack.get(place).is_some_and(Result::is_ok),
+        };
+        let found = if goes_on && !self.is_stopped { Some(self.eval(&fold.step)) } else { None };
+        self.stack.truncate(place + 1);
+        if self.is_stopped {
+            return Err(Error::new(OVER_LIMIT));
+        }
+        if let (Some(found), Some(accu)) = (found, self.stack.get_mut(place)) {
+            *accu = found;
+        }
+        Ok(goes_on)
+    }
+
+    fn grow(&mut self, place: usize, parts: &'a [Step]) -> Outcome<'a> {
+        let given: Result<Vec<_>, _> = parts.iter().map(|part| self.eval(part)).collect();
+        let mut given = given?.into_iter();
+        self.charge(2)?;
+        let accu = self.stack.get_mut(place).map(|accu| std::mem::replace(accu, Ok(Value::Null)));
+        match accu.unwrap_or_else(|| Err(Error::no_overload()))? {
+            Value::List(list) => {
+                self.charge(cost::LIST)?;
+                let mut items = match list {
+                    List::Own(items) => items,
+                    tree @ List::Tree(..) => tree.items()?,
+                };
+                Rc::make_mut(&mut items).extend(given);
+                Ok(Value::List(List::Own(items)))
+            }
+            Value::Map(Map::Own(mut entries)) => {
+                let found = Rc::make_mut(&mut entries);
+                match (given.next(), given.next()) {
+                    (Some(key), Some(value)) => insert(found, key, value)?,
+                    (Some(Value::Map(more)), None) => {
+                        for (key, value) in more.entries() {
+                            insert(found, key, value?)?;
+                        }
+                    }
+                    _ => return Err(Error::no_overload()),
+                }
+                Ok(Value::Map(Map::Own(entries)))
+            }
+            _ => Err(Error::no_overload()),
+        }
+    }
+}
+
+fn constant(literal: &Literal) -> Value<'_> {
+    match literal {
+        Literal::Null => Value::Null,
+        Literal::Bool(it) => Value::Bool(*it),
+        Literal::Int(it) => Value::Int(*it),
+        Literal::Uint(it) => Value::Uint(*it),
+        Literal::Double(it) => Value::Double(*it),
+        Literal::Text(it) => Value::Text(Text::Borrowed(it)),
+        Literal::Bytes(it) => Value::Bytes(it.as_slice().into()),
+    }
+}
+
+fn insert<'a>(
+    into: &mut BTreeMap<Key, (Value<'a>, Value<'a>)>,
+    key: Value<'a>,
+    value: Value<'a>,
+) -> Result<(), Error> {
+    let Some(place) = Key::of(&key) else { return Err(Error::new("unsupported key type")) };
+    if into.contains_key(&place) {
+        let shown = crate::library::as_text(&key).map_or_else(|| "key".to_owned(), |text| text.to_string());
+        return Err(Error::new(format!("insert failed: key {shown} already exists")));
+    }
+    into.insert(place, (key, value));
+    Ok(())
+}
+
+fn select<'a>(of: &Value<'a>, field: &str) -> Outcome<'a> {
+    match of {
+        Value::Map(map) => map.field(field).unwrap_or_else(|| Err(Error::no_key(field))),
+        Value::Optional(Some(inner)) => select_optional(inner, field),
+        Value::Optional(None) => Ok(Value::Optional(None)),
+        _ => Err(Error::no_overload()),
+    }
+}
+
+fn select_optional<'a>(of: &Value<'a>, field: &str) -> Outcome<'a> {
+    match of {
+        Value::Map(map) => map.field(field).transpose().map(|found| Value::Optional(found.map(Rc::new))),
+        Value::Optional(Some(inner)) => select_optional(inner, field),
+        Value::Optional(None) => Ok(Value::Optional(None)),
+        _ => Err(Error::no_overload()),
+    }
+}
+
+fn test(of: &Value<'_>, field: &str) -> Result<bool, Error> {
+    match of {
+        Value::Map(map) => match map.field(field) {
+            Some(Ok(Value::Optional(inner))) => Ok(inner.is_some()),
+            // A field that holds nothing that fits is there.
+            Some(_) => Ok(true),
+            None => Ok(false),
+        },
+        Value::Optional(Some(inner)) => test(inner, field),
+        Value::Optional(None) => Ok(false),
+        _ => Err(Error::no_overload()),
+    }
+}
+
+fn at<'a>(of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
+    match of {
+        Value::List(list) => {
+            let place = place(index)?;
+            let found = usize::try_from(place).ok().and_then(|place| list.at(place));
+            found.unwrap_or_else(|| Err(Error::new(format!("index out of bounds: {place}"))))
+        }
+        Value::Map(map) => map.find(index).unwrap_or_else(|| {
+            let shown = crate::library::as_text(index);
+            Err(Error::no_key(shown.as_deref().unwrap_or_default()))
+        }),
+        Value::Optional(Some(inner)) => at_optional(inner, index),
+        Value::Optional(None) => Ok(Value::Optional(None)),
+        _ => Err(Error::no_overload()),
+    }
+}
+
+fn place(index: &Value<'_>) -> Result<i64, Error> {
+    match index {
+        Value::Int(place) => Ok(*place),
+        Value::Uint(place) => i64::try_from(*place).map_err(|_| Error::new("unsigned integer overflow")),
+        Value::Double(place) if place.fract() == 0.0 => Ok(*place as i64),
+        other => Err(Error::new(format!("unsupported index type '{}' in list", &*other.type_name()))),
+    }
+}
+
+fn at_optional<'a>(of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
+    let found = match of {
+        Value::List(list) => usize::try_from(place(index)?).ok().and_then(|place| list.at(place)),
+        Value::Map(map) => map.find(index),
+        Value::Optional(Some(inner)) => return at_optional(inner, index),
+        Value::Optional(None) => None,
+        _ => return Err(Error::no_overload()),
+    };
+    found.transpose().map(|found| Value::Optional(found.map(Rc::new)))
+}

@@ -1,0 +1,319 @@
+//! `format`: texts with values in their places, numbers as in American English.
+
+use super::conversion::as_text;
+use super::math::text as made;
+use super::{Function, double_text, function};
+use crate::checker::Checked;
+use crate::problem::Problem;
+use crate::syntax::{Expr, Literal, Node};
+use crate::types::Type;
+use crate::value::{Error, Key, List, Outcome, Value};
+use std::fmt::Write;
+
+pub const FUNCTIONS: &[Function] = &[function("format", ".string,list(dyn)=string!format", format)];
+
+const PRECISION_MAX: usize = 100;
+
+/// A part of a format: text, or a sign with its precision.
+enum Part {
+    Text(String),
+    Clause(char, Option<usize>),
+}
+
+fn format<'a>(given: &[Value<'a>]) -> Outcome<'a> {
+    let [Value::Text(format), Value::List(list)] = given else { return Err(Error::no_overload()) };
+    let mut out = String::new();
+    let mut place = 0;
+    for part in parts(format) {
+        match part {
+            Ok(Part::Text(text)) => out.push_str(&text),
+            Ok(Part::Clause(sign, precision)) => {
+                out.push_str(&formatted(list, place, sign, precision)?);
+                place += 1;
+            }
+            // The value is asked for before the clause is read.
+            Err(_) if place >= list.len() => return Err(out_of_range(place)),
+            Err(why) => return Err(Error::new(why)),
+        }
+        if out.len() > super::math::TEXT_BYTES_MAX {
+            break;
+        }
+    }
+    made(out)
+}
+
+fn out_of_range(place: usize) -> Error {
+    Error::new(format!("index {place} out of range"))
+}
+
+fn formatted(list: &List<'_>, place: usize, sign: char, precision: Option<usize>) -> Result<String, Error> {
+    let value = list.at(place).unwrap_or_else(|| Err(out_of_range(place)))?;
+    let wrong = |why: String| Error::new(format!("error during formatting: {why}"));
+    shown(&value, sign, precision).map_err(wrong)
+}
+
+/// The parts of a format, up to the first that is wrong.
+fn parts(format: &str) -> Vec<Result<Part, String>> {
+    let mut found = Vec::new();
+    let mut text = String::new();
+    let mut rest = format.chars().peekable();
+    while let Some(c) = rest.next() {
+        if c != '%' {
+            text.push(c);
+            continue;
+        }
+        if rest.next_if_eq(&'%').is_some() {
+            text.push('%');
+            continue;
+        }
+        found.push(Ok(Part::Text(std::mem::take(&mut text))));
+        let clause = clause(&mut rest);
+        let is_wrong = clause.is_err();
+        found.push(clause);
+        if is_wrong {
+            return found;
+        }
+    }
+    found.push(Ok(Part::Text(text)));
+    found
+}
+
+fn clause(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Part, String> {
+    let wrong = |why: String| format!("could not parse formatting clause: {why}");
+    let mut precision = None;
+    if rest.peek().is_none() {
+        return Err("unexpected end of string".to_owned());
+    }
+    if rest.next_if_eq(&'.').is_some() {
+        let mut digits = String::new();
+        while let Some(digit) = rest.next_if(char::is_ascii_digit) {
+            digits.push(digit);
+        }
+        if rest.peek().is_none() {
+            let why = "error while parsing precision: could not find end of precision specifier";
+            return Err(wrong(why.to_owned()));
+        }
+        let number: usize = digits.parse().map_err(|_| {
+            wrong("error while parsing precision: error while converting precision to integer".to_owned())
+        })?;
+        if number > PRECISION_MAX {
+            return Err(wrong(format!(
+                "error while parsing precision: precision {number} exceeds maximum allowed precision {PRECISION_MAX}"
+            )));
+        }
+        precision = Some(number);
+    }
+    match rest.next() {
+        Some(sign @ ('s' | 'd' | 'f' | 'e' | 'b' | 'x' | 'X' | 'o')) => Ok(Part::Clause(sign, precision)),
+        other => Err(wrong(format!("unrecognized formatting clause \"{}\"", other.unwrap_or(' ')))),
+    }
+}
+
+/// What is wrong with a value of a type under a sign.
+fn unfit(sign: char, name: &str) -> String {
+    let what = match sign {
+        'd' => "decimal clause can only be used on integers",
+        'f' => "fixed-point clause can only be used on doubles",
+        'e' => "scientific clause can only be used on doubles",
+        'b' => "only integers and bools can be formatted as binary",
+        'o' => "octal clause can only be used on integers",
+        'x' | 'X' => "only integers, byte buffers, and strings can be formatted as hex",
+        _ => {
+            "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, \
+             durations, and timestamps"
+        }
+    };
+    format!("{what}, was given {name}")
+}
+
+fn shown(value: &Value<'_>, sign: char, precision: Option<usize>) -> Result<String, String> {
+    let wrong = || unfit(sign, &value.type_name());
+    match (sign, value) {
+        ('s', _) => text(value).ok_or_else(wrong),
+        ('d', Value::Int(it)) => Ok(it.to_string()),
+        ('d', Value::Uint(it)) => Ok(it.to_string()),
+        ('b', Value::Bool(it)) => Ok(u8::from(*it).to_string()),
+        ('x' | 'X', Value::Text(text)) => Ok(hex(text.as_bytes(), sign)),
+        ('x' | 'X', Value::Bytes(bytes)) => Ok(hex(bytes, sign)),
+        ('b' | 'o' | 'x' | 'X', Value::Int(it)) => {
+            let minus = if *it < 0 { "-" } else { "" };
+            Ok(format!("{minus}{}", digits(it.unsigned_abs(), sign)))
+        }
+        ('b' | 'o' | 'x' | 'X', Value::Uint(it)) => Ok(digits(*it, sign)),
+        ('f' | 'e', _) => {
+            let number = match value {
+                Value::Double(it) => *it,
+                Value::Text(text) => match &**text {
+                    "NaN" => f64::NAN,
+                    "Infinity" => f64::INFINITY,
+                    "-Infinity" => f64::NEG_INFINITY,
+                    _ => return Err(wrong()),
+                },
+                _ => return Err(wrong()),
+            };
+            Ok(number_shown(number, sign, precision.unwrap_or(6)))
+        }
+        _ => Err(wrong()),
+    }
+}
+
+fn digits(number: u64, sign: char) -> String {
+    match sign {
+        'b' => format!("{number:b}"),
+        'o' => format!("{number:o}"),
+        'X' => format!("{number:X}"),
+        _ => format!("{number:x}"),
+    }
+}
+
+fn hex(bytes: &[u8], sign: char) -> String {
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = if sign == 'X' { write!(out, "{byte:02X}") } else { write!(out, "{byte:02x}") };
+    }
+    out
+}
+
+/// `1,200.5`, `1.25×10⁰³`
+fn number_shown(number: f64, sign: char, precision: usize) -> String {
+    if !number.is_finite() {
+        return if number.is_nan() {
+            "NaN"
+        } else if number > 0.0 {
+            "∞"
+        } else {
+            "-∞"
+        }
+        .to_owned();
+    }
+    if sign == 'f' {
+        return grouped(&format!("{number:.precision$}"));
+    }
+    // Upstream takes this precision for the least width.
+    let text = format!("{number:.6e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let minus = if exponent.starts_with('-') { "⁻" } else { "" };
+    let exponent = format!("{:0>2}", exponent.trim_start_matches('-'));
+    let raised = exponent.chars().filter_map(|c| "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(c.to_digit(10)? as usize));
+    format!("{:>precision$}", format!("{digits}×10{minus}{}", raised.collect::<String>()))
+}
+
+/// A comma stands before every third digit of the whole part.
+fn grouped(text: &str) -> String {
+    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let (minus, whole) = whole.strip_prefix('-').map_or(("", whole), |whole| ("-", whole));
+    let mut out = String::from(minus);
+    for (place, digit) in whole.chars().enumerate() {
+        if place > 0 && (whole.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out + fraction
+}
+
+/// A value as `%s` shows it.
+fn text(value: &Value<'_>) -> Option<String> {
+    match value {
+        Value::Null => Some("null".to_owned()),
+        Value::List(_) | Value::Map(_) => nested(value),
+        Value::Double(number) => Some(double_text(*number)),
+        Value::Ip(_) | Value::Cidr(..) => None,
+        _ => as_text(value).map(|text| text.to_string()),
+    }
+}
+
+/// A value within a list or a map, as it would be written.
+fn nested(value: &Value<'_>) -> Option<String> {
+    match value {
+        Value::List(list) => {
+            let items: Option<Vec<String>> = list.items().ok()?.iter().map(nested).collect();
+            Some(format!("[{}]", items?.join(", ")))
+        }
+        Value::Map(map) => {
+            let entries = map.entries().into_iter();
+            let entries: Option<Vec<(String, String)>> = entries
+                .map(|(key, value)| {
+                    Key::of(&key)?;
+                    Some((nested(&key)?, nested(&value.ok()?)?))
+                })
+                .collect();
+            let mut entries = entries?;
+            entries.sort();
+            let entries: Vec<String> =
+                entries.into_iter().map(|(key, value)| format!("{key}:{value}")).collect();
+            Some(format!("{{{}}}", entries.join(", ")))
+        }
+        Value::Text(text) => Some(pintle_object::field::quote(text)),
+        Value::Bytes(bytes) => {
+            Some(format!("b{}", pintle_object::field::quote(std::str::from_utf8(bytes).ok()?)))
+        }
+        Value::Timestamp(_) => Some(format!("timestamp(\"{}\")", text(value)?)),
+        Value::Duration(_) => Some(format!("duration(\"{}\")", text(value)?)),
+        Value::Double(number) if number.is_finite() => Some(format!("{number:.6}")),
+        Value::Double(number) => Some(format!("\"{}\"", double_text(*number))),
+        _ => text(value),
+    }
+}
+
+/// What is wrong with a call whose format and list are written out.
+pub fn check(call: &Expr, checked: &Checked) -> Option<Problem> {
+    let Node::Call { function, target: Some(target), arguments } = &call.node else { return None };
+    let (Some(Literal::Text(format)), [list]) = (target.as_literal(), arguments.as_slice()) else {
+        return None;
+    };
+    let Node::List(items) = &list.node else { return None };
+    if function != "format" {
+        return None;
+    }
+    let problem = |at: usize, message: String| Some(Problem { at, message });
+    let mut place = 0;
+    for part in parts(format) {
+        match (part, items.get(place)) {
+            (Ok(Part::Text(_)), _) => {}
+            (_, None) => return problem(call.at, format!("index {place} out of range")),
+            (Err(why), _) => return problem(call.at, why),
+            (Ok(Part::Clause(sign, _)), Some((item, _))) => {
+                if let Some((bad, name)) = unfit_part(item, sign, checked) {
+                    return problem(bad, format!("error during formatting: {}", unfit(sign, &name)));
+                }
+                place += 1;
+            }
+        }
+    }
+    let count = items.len();
+    (count > place).then(|| Problem {
+        at: call.at,
+        message: format!("too many arguments supplied to string.format (expected {place}, got {count})"),
+    })
+}
+
+/// The part of a value that cannot stand under a sign, with the name of its type.
+fn unfit_part(item: &Expr, sign: char, checked: &Checked) -> Option<(usize, String)> {
+    let of = checked.types.get(item.id).unwrap_or(&Type::Dyn);
+    let fits = match sign {
+        'd' | 'o' => matches!(of, Type::Int | Type::Uint),
+        'f' | 'e' => matches!(of, Type::Double | Type::Text),
+        'b' => matches!(of, Type::Int | Type::Uint | Type::Bool),
+        'x' | 'X' => matches!(of, Type::Int | Type::Uint | Type::Text | Type::Bytes),
+        _ => !matches!(of, Type::Opaque(_) | Type::Struct(_) | Type::Optional(_)),
+    };
+    if !fits && !of.is_loose() {
+        let name = match of {
+            Type::List(_) => "list".to_owned(),
+            Type::Map(..) => "map".to_owned(),
+            Type::Optional(_) => "optional_type".to_owned(),
+            other => other.runtime_name(),
+        };
+        return Some((item.at, name));
+    }
+    match &item.node {
+        Node::List(items) if sign == 's' => {
+            items.iter().find_map(|(item, _)| unfit_part(item, sign, checked))
+        }
+        Node::Map(entries) if sign == 's' => entries.iter().find_map(|(key, value, _)| {
+            unfit_part(key, sign, checked).or_else(|| unfit_part(value, sign, checked))
+        }),
+        _ => None,
+    }
+}

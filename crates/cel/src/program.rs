@@ -1,0 +1,246 @@
+//! Checked expressions made ready to run: names resolved to places, patterns compiled.
+
+use crate::checker::{Checked, dotted, type_named};
+use crate::cost::Cost;
+use crate::library::Function;
+use crate::syntax::{Expr, Fold, Literal, Node};
+use regex::Regex;
+
+/// An expression that can be evaluated any number of times.
+#[derive(Debug)]
+pub struct Program {
+    pub(crate) root: Step,
+    /// How deep steps stand in each other.
+    pub(crate) depth: usize,
+}
+
+#[derive(Debug)]
+pub(crate) enum Step {
+    Literal(Literal),
+    Type(String),
+    Variable(String),
+    Local(usize),
+    Select(Box<Step>, String),
+    SelectOptional(Box<Step>, String),
+    Test(Box<Step>, String),
+    Index(Box<(Step, Step)>),
+    IndexOptional(Box<(Step, Step)>),
+    And(Box<(Step, Step)>),
+    Or(Box<(Step, Step)>),
+    If(Box<(Step, Step, Step)>),
+    NotFalse(Box<Step>),
+    Pattern(Box<(Regex, String)>),
+    Call(&'static Function, Cost, Vec<Step>),
+    List(Vec<(Step, bool)>),
+    Map(Vec<(Step, Step, bool)>),
+    Message(String, Vec<(String, Step)>),
+    Fold(Box<FoldStep>),
+    /// Adds an item, an entry or a map to the accumulator in a place.
+    Grow(usize, Vec<Step>),
+    /// What cannot be run.
+    Broken,
+}
+
+#[derive(Debug)]
+pub(crate) struct FoldStep {
+    pub range: Step,
+    pub init: Step,
+    pub has_second: bool,
+    /// None where the loop goes over everything.
+    pub condition: Option<Step>,
+    pub step: Step,
+    pub result: Step,
+    pub is_bind: bool,
+}
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The program of a checked expression, or a pattern that is none.
+pub fn plan(expression: &Expr, checked: &Checked) -> Result<Program, String> {
+    let mut planner = Planner { checked, locals: Vec::new(), depth: 0, depth_max: 0, bad_pattern: None };
+    let root = planner.step(expression);
+    match planner.bad_pattern {
+        Some(pattern) => Err(pattern),
+        None => Ok(Program { root, depth: planner.depth_max }),
+    }
+}
+
+struct Planner<'a> {
+    checked: &'a Checked,
+    locals: Vec<&'a str>,
+    depth: usize,
+    depth_max: usize,
+    bad_pattern: Option<String>,
+}
+
+impl<'a> Planner<'a> {
+    fn boxed(&mut self, expression: &'a Expr) -> Box<Step> {
+        Box::new(self.step(expression))
+    }
+
+    fn pair(&mut self, a: &'a Expr, b: &'a Expr) -> Box<(Step, Step)> {
+        Box::new((self.step(a), self.step(b)))
+    }
+
+    fn step(&mut self, expression: &'a Expr) -> Step {
+        self.depth += 1;
+        self.depth_max = self.depth_max.max(self.depth);
+        let found = self.planned(expression);
+        self.depth -= 1;
+        found
+    }
+
+    fn planned(&mut self, expression: &'a Expr) -> Step {
+        match &expression.node {
+            Node::Literal(literal) => Step::Literal(literal.clone()),
+            Node::Ident(name) => self.named(name),
+            Node::Select { of, field, is_test } => self.select(expression, of, field, *is_test),
+            Node::Call { target, arguments, .. } => self.call(expression, target.as_deref(), arguments),
+            Node::List(items) => {
+                Step::List(items.iter().map(|(item, opt)| (self.step(item), *opt)).collect())
+            }
+            Node::Map(entries) => {
+                let entries = entries.iter();
+                Step::Map(entries.map(|(key, of, opt)| (self.step(key), self.step(of), *opt)).collect())
+            }
+            Node::Message { name, fields } => {
+                let fields = fields.iter();
+                let fields = fields.map(|(_, field, of)| (field.clone(), self.step(of))).collect();
+                Step::Message(name.clone(), fields)
+            }
+            Node::Fold(fold) => self.fold(fold),
+            Node::Broken => Step::Broken,
+        }
+    }
+
+    fn local(&self, name: &str) -> Option<usize> {
+        self.locals.iter().rposition(|known| *known == name)
+    }
+
+    fn named(&self, name: &str) -> Step {
+        let is_variable = self.checked.uses.iter().any(|used| used == name);
+        match self.local(name) {
+            Some(place) => Step::Local(place),
+            None if !is_variable && type_named(name).is_some() => Step::Type(name.to_owned()),
+            None => Step::Variable(name.to_owned()),
+        }
+    }
+
+    fn select(&mut self, whole: &'a Expr, of: &'a Expr, field: &str, is_test: bool) -> Step {
+        if let Some(name) = dotted(whole).filter(|name| type_named(name).is_some()) {
+            return Step::Type(name);
+        }
+        let is_composed = matches!(&of.node, Node::Ident(name) if name == "variables");
+        if is_composed && self.local("variables").is_none() && !is_test {
+            return Step::Variable(format!("variables.{field}"));
+        }
+        let of = self.boxed(of);
+        let field = field.to_owned();
+        if is_test { Step::Test(of, field) } else { Step::Select(of, field) }
+    }
+
+    fn call(&mut self, call: &'a Expr, target: Option<&'a Expr>, arguments: &'a [Expr]) -> Step {
+        let Some(resolved) = self.checked.calls.get(call.id).and_then(Option::as_ref) else {
+            return Step::Broken;
+        };
+        let target = target.filter(|_| resolved.has_target);
+        match (resolved.function.name, arguments) {
+            ("_&&_", [a, b]) => return Step::And(self.pair(a, b)),
+            ("_||_", [a, b]) => return Step::Or(self.pair(a, b)),
+            ("_[_]", [a, b]) => return Step::Index(self.pair(a, b)),
+            ("_[?_]", [a, b]) => return Step::IndexOptional(self.pair(a, b)),
+            ("@not_strictly_false", [a]) => return Step::NotFalse(self.boxed(a)),
+            ("dyn", [a]) => return self.step(a),
+            ("_?_:_", [a, b, c]) => {
+                return Step::If(Box::new((self.step(a), self.step(b), self.step(c))));
+            }
+            ("_?._", [of, field]) => {
+                let field = match field.as_literal() {
+                    Some(Literal::Text(name)) => name.clone(),
+                    _ => String::new(),
+                };
+                return Step::SelectOptional(self.boxed(of), field);
+            }
+            _ => {}
+        }
+        let given: Vec<&'a Expr> = target.into_iter().chain(arguments).collect();
+        let cost = match resolved.costs.as_slice() {
+            [one] => *one,
+            // Several overloads may be meant; what all of them cost alike is known.
+            [first, rest @ ..] if rest.iter().all(|other| other == first) => *first,
+            _ => Cost::One,
+        };
+        let function = resolved.function;
+        let has_pattern = matches!(function.name, "matches" | "find" | "findAll");
+        let steps = given.iter().enumerate().map(|(place, one)| match one.as_literal() {
+            Some(Literal::Text(text)) if has_pattern && place == 1 => self.pattern(text),
+            _ => self.step(one),
+        });
+        Step::Call(function, cost, steps.collect())
+    }
+
+    fn pattern(&mut self, text: &str) -> Step {
+        match crate::pattern::compile(text) {
+            Some(regex) => Step::Pattern(Box::new((regex, text.to_owned()))),
+            None => {
+                self.bad_pattern.get_or_insert_with(|| text.to_owned());
+                Step::Broken
+            }
+        }
+    }
+
+    fn fold(&mut self, fold: &'a Fold) -> Step {
+        let is_bind = fold.is_bind();
+        let range = self.step(&fold.range);
+        let init = self.step(&fold.init);
+        let count = self.locals.len();
+        self.locals.push(&fold.accu);
+        let (condition, step) = match is_bind {
+            true => (None, Step::Broken),
+            false => {
+                self.locals.push(&fold.var);
+                self.locals.extend(fold.second.as_deref());
+                let is_always = matches!(fold.condition.node, Node::Literal(Literal::Bool(true)));
+                let condition = (!is_always).then(|| self.step(&fold.condition));
+                (condition, self.grown(&fold.step, count))
+            }
+        };
+        self.locals.truncate(count + 1);
+        let result = self.step(&fold.result);
+        self.locals.truncate(count);
+        let has_second = fold.second.is_some();
+        Step::Fold(Box::new(FoldStep { range, init, has_second, condition, step, result, is_bind }))
+    }
+
+    /// A step of a loop that makes a list or a map larger does so in place.
+    fn grown(&mut self, step: &'a Expr, accu: usize) -> Step {
+        let Node::Call { function, target: None, arguments } = &step.node else { return self.step(step) };
+        let is_accu = |of: &Expr| match &of.node {
+            Node::Ident(name) => self.local(name) == Some(accu),
+            _ => false,
+        };
+        match (function.as_str(), arguments.as_slice()) {
+            ("_?_:_", [asked, then, otherwise]) if is_accu(otherwise) => {
+                let asked = self.step(asked);
+                let then = self.grown(then, accu);
+                Step::If(Box::new((asked, then, self.step(otherwise))))
+            }
+            ("_+_", [of, more]) if is_accu(of) => match &more.node {
+                Node::List(items)
+                    if items.len() == 1 && items.iter().all(|(_, is_optional)| !is_optional) =>
+                {
+                    Step::Grow(accu, items.iter().map(|(item, _)| self.step(item)).collect())
+                }
+                _ => self.step(step),
+            },
+            ("cel.@mapInsert", [of, rest @ ..]) if is_accu(of) => {
+                Step::Grow(accu, rest.iter().map(|part| self.step(part)).collect())
+            }
+            _ => self.step(step),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Which types go with which: what stands for the parameters of types is found on the way.
+
+use crate::types::Type;
+
+/// What is known of parameters so far, by their numbers.
+#[derive(Default)]
+pub struct Known {
+    found: Vec<Option<Type>>,
+    /// What stood for parameters before, to go back to.
+    undo: Vec<(usize, Option<Type>)>,
+}
+
+impl Known {
+    pub fn fresh(&mut self) -> Type {
+        self.found.push(None);
+        Type::Param(self.found.len() - 1)
+    }
+
+    fn of(&self, param: usize) -> Option<&Type> {
+        self.found.get(param)?.as_ref()
+    }
+
+    fn set(&mut self, param: usize, to: &Type) {
+        if let Some(place) = self.found.get_mut(param) {
+            self.undo.push((param, place.replace(to.clone())));
+        }
+    }
+
+    /// A type with what is known of its parameters; the rest becomes `dyn` at the end.
+    pub fn resolve(&self, of: &Type, at_end: bool) -> Type {
+        match of {
+            Type::Param(param) => match self.of(*param) {
+                Some(found) => self.resolve(found, at_end),
+                None if at_end => Type::Dyn,
+                None => of.clone(),
+            },
+            Type::Error if at_end => Type::Error,
+            _ => of.with_parts(&mut |part| self.resolve(part, at_end)),
+        }
+    }
+
+    /// Whether values of `a` may stand where `b` is wanted; what this tells of parameters is kept if so.
+    pub fn assign(&mut self, a: &Type, b: &Type) -> bool {
+        self.all(&[(a, b)])
+    }
+
+    pub fn all(&mut self, pairs: &[(&Type, &Type)]) -> bool {
+        self.undo.clear();
+        let fits = pairs.iter().all(|(a, b)| self.fits(a, b));
+        if !fits {
+            for (param, before) in std::mem::take(&mut self.undo).into_iter().rev() {
+                if let Some(place) = self.found.get_mut(param) {
+                    *place = before;
+                }
+            }
+        }
+        fits
+    }
+
+    fn fits(&mut self, a: &Type, b: &Type) -> bool {
+        if let Type::Param(param) = b {
+            let (fits, has_known) = self.stands_for(a, *param);
+            if fits || has_known {
+                return fits;
+            }
+        }
+        if let Type::Param(param) = a {
+            return self.stands_for(b, *param).0;
+        }
+        if a.is_loose() || b.is_loose() {
+            return true;
+        }
+        match (a, b) {
+            (Type::Null, of) | (of, Type::Null) => is_nullable(of),
+            _ if !a.is_alike(b) => false,
+            _ => {
+                let parts = a.parts().into_iter().zip(b.parts());
+                parts.into_iter().all(|(a, b)| match (a, b) {
+                    (Some(a), Some(b)) => self.fits(a, b),
+                    _ => true,
+                })
+            }
+        }
+    }
+
+    /// Whether a type may stand for a parameter, and whether one stands for it already.
+    fn stands_for(&mut self, of: &Type, param: usize) -> (bool, bool) {
+        if matches!(of, Type::Param(same) if *same == param) {
+            return (true, true);
+        }
+        if let Some(known) = self.of(param).cloned() {
+            // Where one is looser than the other, the looser one stays.
+            let fits = self.fits(of, &known);
+            if fits && !self.occurs(param, of) {
+                let loosest = self.looser(of, &known);
+                self.set(param, &loosest);
+            }
+            return (fits, true);
+        }
+        if self.occurs(param, of) {
+            return (false, false);
+        }
+        self.set(param, of);
+        (true, false)
+    }
+
+    fn looser(&self, a: &Type, b: &Type) -> Type {
+        let is_looser = |a: &Type, b: &Type| -> bool { self.is_looser(a, b) };
+        if is_looser(a, b) { a.clone() } else { b.clone() }
+    }
+
+    /// Whether `a` takes all that `b` takes, or they are the same.
+    fn is_looser(&self, a: &Type, b: &Type) -> bool {
+        let (a, b) = (self.resolve(a, false), self.resolve(b, false));
+        if a.is_loose() || matches!(a, Type::Param(_)) {
+            return true;
+        }
+        if b.is_loose() || matches!(b, Type::Param(_)) {
+            return false;
+        }
+        match (&a, &b) {
+            (Type::Null, _) => false,
+            (_, Type::Null) => true,
+            _ => {
+                let parts = a.parts().into_iter().zip(b.parts());
+                a.is_alike(&b)
+                    && parts.into_iter().all(|(a, b)| match (a, b) {
+                        (Some(a), Some(b)) => self.is_looser(a, b),
+                        _ => true,
+                    })
+            }
+        }
+    }
+
+    fn occurs(&self, param: usize, within: &Type) -> bool {
+        match within {
+            Type::Param(other) if *other == param => true,
+            Type::Param(other) => self.of(*other).is_some_and(|of| self.occurs(param, of)),
+            _ => within.parts().into_iter().flatten().any(|part| self.occurs(param, part)),
+        }
+    }
+}
+
+const fn is_nullable(of: &Type) -> bool {
+    matches!(
+        of,
+        Type::Null | Type::Opaque(_) | Type::Optional(_) | Type::Struct(_) | Type::Timestamp | Type::Duration
+    )
+}
