@@ -203,3 +203,11 @@ fn changed_authorities_are_taken_over_and_told() {
     };
     becomes(&2, told);
 }
+
+#[test]
+fn nobody_holds_costly_connections() {
+    let server = Server::start();
+    assert!(server.anonymous().is_ended_after("/readyz"));
+    assert!(Client::new(server.port(), Some("wrong")).is_ended_after("/readyz"));
+    assert!(!server.alice().is_ended_after("/readyz"));
+}

@@ -19,6 +19,7 @@ use pintle_access::token_webhook::{self, TokenWebhook};
 use pintle_object::{Value, json};
 use pintle_outbound::{Backoff, Webhook};
 use pintle_server::access::Mode;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,11 @@ pub struct Authentication {
     requestheader_extra_headers_prefix: Vec<String>,
 }
 
+/// Any client could then pass for a front proxy.
+const OVERLAP: &str = "--requestheader-client-ca-file and --client-ca-file contain overlapping certificates; \
+                       --requestheader-allowed-names must be specified to ensure regular client certificates cannot \
+                       set authenticating proxy headers for arbitrary users";
+
 /// The flags `--authentication-token-webhook-*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct WebhookFlags {
@@ -75,6 +81,14 @@ impl Authentication {
         let issuers = given.array("service-account-issuer");
         if issuers.is_empty() || issuers.iter().any(String::is_empty) {
             return Err(String::from("--service-account-issuer: an issuer must not be empty"));
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = issuers.iter().find(|issuer| !seen.insert(*issuer)) {
+            return Err(format!("service-account-issuer {twice:?} is already specified"));
+        }
+        let jwks_uri = given.text("service-account-jwks-uri");
+        if !jwks_uri.is_empty() && !jwks_uri.starts_with("https://") {
+            return Err(format!("service-account-jwks-uri requires https scheme, parsed as: {jwks_uri}"));
         }
         let username_headers = given.list("requestheader-username-headers");
         let proxies = given.path("requestheader-client-ca-file");
@@ -160,6 +174,7 @@ pub fn authenticators(
     let flags = &config.authentication;
     let authorities = parse_certificates(&client_authorities(config, pki)?)
         .map_err(|error| format!("--client-ca-file: {error}"))?;
+    let front_proxy = front_proxy(config, flags)?;
     let api_audiences = flags.api_audiences();
     let mut tokens: Vec<Box<dyn TokenAuthenticator>> = Vec::new();
     if let Some(path) = &config.token_auth_file {
@@ -187,7 +202,7 @@ pub fn authenticators(
         remote.others.push(Box::new(webhook));
     }
     Ok(Authenticators {
-        front_proxy: front_proxy(flags)?,
+        front_proxy,
         authorities: ClientAuthorities::new(&authorities)
             .map_err(|error| format!("--client-ca-file: {error}"))?,
         tokens,
@@ -217,10 +232,18 @@ pub fn client_authorities(config: &Config, pki: &Pki) -> Result<String, String> 
     }
 }
 
-fn front_proxy(flags: &Authentication) -> Result<Option<FrontProxy>, String> {
+fn front_proxy(config: &Config, flags: &Authentication) -> Result<Option<FrontProxy>, String> {
     const FLAG: &str = "--requestheader-client-ca-file";
     let Some(path) = &flags.requestheader_client_ca_file else { return Ok(None) };
     let authorities = parse_certificates(&read(path)?).map_err(|error| format!("{FLAG}: {error}"))?;
+    if let Some(path) = &config.client_ca_file
+        && flags.requestheader_allowed_names.is_empty()
+    {
+        let clients = parse_certificates(&read(path)?).unwrap_or_default();
+        if authorities.iter().any(|authority| clients.contains(authority)) {
+            return Err(String::from(OVERLAP));
+        }
+    }
     let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
     Ok(Some(FrontProxy {
         authorities: ClientAuthorities::new(&authorities).map_err(|error| format!("{FLAG}: {error}"))?,

@@ -91,11 +91,19 @@ async fn connection(
     let goaway = Arc::new(Notify::new());
     let leave = goaway.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (app, certificates) = (app.clone(), certificates.clone());
-        if request.version() == hyper::Version::HTTP_2 && is_chosen(app.options.goaway_per_million) {
-            leave.notify_one();
+        let (app, certificates, leave) = (app.clone(), certificates.clone(), leave.clone());
+        async move {
+            let is_http2 = request.version() == hyper::Version::HTTP_2;
+            if is_http2 && is_chosen(app.options.goaway_per_million) {
+                leave.notify_one();
+            }
+            let response = pipeline::handle(&app, request, &certificates).await;
+            // HTTP/2 is costly: whoever proves nothing gets one request of each connection.
+            if is_http2 && response.is_to_nobody {
+                leave.notify_one();
+            }
+            Ok::<_, Infallible>(to_http(response))
         }
-        async move { Ok::<_, Infallible>(to_http(pipeline::handle(&app, request, &certificates).await)) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).keep_alive(true);

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::negotiate;
 use crate::request::Request;
-use crate::respond::{Body, Response};
+use crate::respond::Response;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use pintle_descriptions::Descriptions;
@@ -314,7 +314,7 @@ fn form(request: &Request, protobuf: &str) -> Option<Form> {
 
 /// An answer without a body, as Go's handlers here give it.
 fn empty(status: u16) -> Response {
-    Response { status, headers: Vec::new(), body: Body::Bytes(Bytes::new()) }
+    Response::empty(status)
 }
 
 /// `Sat, 21 Nov 2026 07:21:37 GMT`

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pintle_access::authenticate::Bearer;
+use pintle_access::user::ANONYMOUS;
 use pintle_access::{Credentials, Decision, User, refusal, websocket};
 use pintle_engine::kinds::api_service_status;
 use pintle_object::field::quote;
@@ -63,6 +64,7 @@ pub async fn handle(
         response = response.with("warning", EXTRA_SPACE);
     }
     app.metrics.observe(&request, &response, started.elapsed());
+    response.is_to_nobody = request.user.name == ANONYMOUS;
     finish(app, &request, response)
 }
 

@@ -11,6 +11,8 @@ pub struct Response {
     /// Names in lower case.
     pub headers: Vec<(&'static str, String)>,
     pub body: Body,
+    /// Whether who asked did not prove who they are.
+    pub is_to_nobody: bool,
 }
 
 pub enum Body {
@@ -43,12 +45,13 @@ impl Response {
             status,
             headers: vec![("content-type", content_type.into())],
             body: Body::Bytes(body.into()),
+            is_to_nobody: false,
         }
     }
 
     /// An answer that says nothing, not even of what form.
     pub fn empty(status: u16) -> Response {
-        Response { status, headers: Vec::new(), body: Body::Bytes(Bytes::new()) }
+        Response { status, headers: Vec::new(), body: Body::Bytes(Bytes::new()), is_to_nobody: false }
     }
 
     pub fn json(status: u16, body: impl Into<Bytes>) -> Response {

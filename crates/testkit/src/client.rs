@@ -97,6 +97,28 @@ impl Client {
         self.try_send("GET", path, &[], Bytes::new()).ok()
     }
 
+    /// Whether the server ends an HTTP/2 connection after a request on it.
+    pub fn is_ended_after(&self, path: &str) -> bool {
+        const ENDS_MAX: Duration = Duration::from_secs(2);
+        self.runtime.block_on(async {
+            let tcp = TcpStream::connect(("127.0.0.1", self.port)).await.expect("the server listens");
+            let name = ServerName::try_from("localhost").expect("a name");
+            let tls = tls::connector(&[b"h2"]).connect(name, tcp).await.expect("the server speaks TLS");
+            let executor = hyper_util::rt::TokioExecutor::new();
+            let shaken = hyper::client::conn::http2::handshake(executor, TokioIo::new(tls)).await;
+            let (mut sender, connection) = shaken.expect("the server speaks HTTP/2");
+            let connection = tokio::spawn(connection);
+            let mut request = Request::builder().uri(format!("https://localhost{path}"));
+            if let Some(token) = &self.token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            let request = request.body(Full::new(Bytes::new())).expect("a request");
+            let response = sender.send_request(request).await.expect("the server answers");
+            response.into_body().collect().await.expect("the answer ends");
+            tokio::time::timeout(ENDS_MAX, connection).await.is_ok()
+        })
+    }
+
     /// The complete lines that a watch delivers within `within`.
     pub fn watch_for(&self, path: &str, within: Duration) -> Vec<Value> {
         self.watch_as(path, "application/json", within)
