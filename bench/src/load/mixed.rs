@@ -13,6 +13,8 @@ use std::time::Duration;
 const SHAPE: Shape = Shape { connections: 10, streams: 10 };
 const NODES: u64 = 100;
 const PODS: u64 = 1_000;
+/// Watches that share a connection.
+const PER_CONNECTION: usize = 20;
 /// Controllers, which watch everything.
 const CONTROLLERS: usize = 5;
 
@@ -36,7 +38,11 @@ pub async fn run(target: &Target, namespace: &str, length: Duration) -> Result<F
     drop(watches);
     clear(target, &root, &leases).await?;
     let mut figures = figures?;
-    figures.note.push_str(&format!(" {} deliveries", delivered.load(Ordering::Relaxed)));
+    figures.note.push_str(&format!(
+        "\n  {:<12} {:>10} deliveries",
+        "watches",
+        delivered.load(Ordering::Relaxed)
+    ));
     Ok(figures)
 }
 
@@ -137,7 +143,10 @@ async fn watch(
     let mut watches = tokio::task::JoinSet::new();
     let mut client = Client::connect(target).await?;
     let by_node = (0..NODES).map(|node| format!("&fieldSelector=spec.nodeName%3Dnode-{node}"));
-    for query in by_node.chain((0..CONTROLLERS).map(|_| String::new())) {
+    for (place, query) in by_node.chain((0..CONTROLLERS).map(|_| String::new())).enumerate() {
+        if place % PER_CONNECTION == 0 {
+            client = Client::connect(target).await?;
+        }
         let path = format!("{root}/pods?watch=true&resourceVersion=0{query}");
         let mut body = client.open(&Ask::get(path, JSON)).await?.into_body();
         let delivered = delivered.clone();
