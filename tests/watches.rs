@@ -7,6 +7,8 @@ use std::time::Duration;
 const CONFIGMAPS: &str = "/api/v1/namespaces/default/configmaps";
 /// Long enough for events that are there already, or come at once.
 const SHORT: Duration = Duration::from_millis(700);
+/// For what ends by itself.
+const LONG: Duration = Duration::from_secs(60);
 
 fn object(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}})
@@ -110,7 +112,7 @@ fn watchers_of_all_sorts_hear_their_share_in_order() {
         for (path, names) in sorts.iter().flat_map(|sort| [sort, sort, sort]) {
             let path = format!("{path}watch=1&timeoutSeconds=4&resourceVersion={revision}");
             let client = server.admin();
-            watches.push((names, scope.spawn(move || client.watch_for(&path, Duration::from_secs(30)))));
+            watches.push((names, scope.spawn(move || client.watch_for(&path, LONG))));
         }
         for name in ["a", "b"] {
             let labels = json!({"of": name});
@@ -156,4 +158,39 @@ fn tables_and_objects_are_told_apart_on_one_resource() {
         kinds("application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"),
         ["PartialObjectMetadata"]
     );
+}
+
+#[test]
+fn who_does_not_read_is_told_to_begin_anew_and_misses_nothing_before() {
+    /// Together more than the window of events and all buffers on the way hold.
+    const UPDATES: usize = 60;
+    let server = Server::start();
+    let admin = server.admin();
+    let first = admin.post(CONFIGMAPS, &object("large")).json();
+    let revision = first["metadata"]["resourceVersion"].as_str().expect("a revision");
+    let path = format!("{CONFIGMAPS}?watch=1&resourceVersion={revision}");
+    let others = server.admin();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let update = || {
+        let quick = server.admin();
+        let path = path.clone();
+        let watch = std::thread::spawn(move || quick.watch_until(&path, UPDATES, LONG));
+        for n in 0..UPDATES {
+            let body = json!({"data": {"n": n.to_string(), "padding": "x".repeat(900_000)}});
+            others.patch("merge", &format!("{CONFIGMAPS}/large"), &body);
+        }
+        sender.send(watch.join().expect("a watch that ended")).expect("somebody listens");
+    };
+    let mut late = admin.watch_late(&path, &[], usize::MAX, LONG, update);
+    let quick = receiver.recv().expect("what the other heard");
+    let numbers = |events: &[Value]| -> Vec<usize> {
+        let number = |event: &Value| event["object"]["data"]["n"].as_str().and_then(|n| n.parse().ok());
+        events.iter().filter_map(number).collect()
+    };
+    assert_eq!(numbers(&quick), (0..UPDATES).collect::<Vec<_>>());
+    let end = late.pop().expect("an event");
+    assert_eq!((end["type"].as_str(), end["object"]["code"].as_i64()), (Some("ERROR"), Some(410)));
+    assert_eq!(end["object"]["reason"], "Expired");
+    assert_eq!(numbers(&late), (0..late.len()).collect::<Vec<_>>());
+    assert!(late.len() < UPDATES);
 }

@@ -27,7 +27,7 @@ pub enum Scope {
     Everything,
     /// The ConfigMaps of one namespace of many.
     Namespace,
-    /// The pods of a node of its own, as kubelets do; there is a pod on every node.
+    /// The pods of a node of its own, as kubelets do; all nodes have as many.
     Node,
 }
 
@@ -147,11 +147,20 @@ impl Field {
     }
 
     fn objects(&self) -> u64 {
-        if self.scope == Scope::Node { self.watchers.max(1) } else { OBJECTS }
+        if self.scope == Scope::Node { OBJECTS.next_multiple_of(self.nodes()) } else { OBJECTS }
+    }
+
+    fn nodes(&self) -> u64 {
+        if self.watchers == 0 { OBJECTS } else { self.watchers }
     }
 
     fn namespace(&self, n: u64) -> String {
         format!("{}-{}", self.name, n % self.namespaces())
+    }
+
+    /// The node of object number n.
+    fn node(&self, n: u64) -> String {
+        format!("{}-{}", self.name, n % self.nodes())
     }
 
     /// Where object number n is.
@@ -165,7 +174,7 @@ impl Field {
             Scope::Everything => String::from("/api/v1/configmaps?"),
             Scope::Namespace => format!("{}?", self.collection(watcher)),
             Scope::Node => {
-                format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{}-{watcher}&", self.name)
+                format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{}&", self.node(watcher))
             }
         }
     }
@@ -175,7 +184,7 @@ impl Field {
         let parts = match self.scope {
             Scope::Everything => return updates,
             Scope::Namespace => NAMESPACES,
-            Scope::Node => self.objects(),
+            Scope::Node => self.nodes(),
         };
         let part = watcher % parts;
         updates / parts + u64::from(part < updates % parts)
@@ -184,8 +193,8 @@ impl Field {
     fn create(&self, n: u64) -> Ask {
         let body = match self.scope {
             Scope::Node => format!(
-                r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"o-{n}"}},"spec":{{"nodeName":"{}-{n}","containers":[{{"name":"c","image":"i"}}]}}}}"#,
-                self.name
+                r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"o-{n}"}},"spec":{{"nodeName":"{}","containers":[{{"name":"c","image":"i"}}]}}}}"#,
+                self.node(n)
             ),
             Scope::Everything | Scope::Namespace => config_map(n, "new"),
         };
@@ -280,7 +289,7 @@ mod tests {
             for update in 0..updates {
                 let object = update % field.objects();
                 let watched = |watcher: &u64| match scope {
-                    Scope::Node => object == *watcher,
+                    Scope::Node => field.node(object) == field.node(*watcher),
                     _ => field.namespace(object) == field.namespace(*watcher),
                 };
                 (0..watchers).filter(watched).for_each(|watcher| expected[watcher as usize] += 1);

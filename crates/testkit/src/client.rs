@@ -126,20 +126,37 @@ impl Client {
 
     /// The same in a form of choice.
     pub fn watch_as(&self, path: &str, accept: &str, within: Duration) -> Vec<Value> {
-        let bytes = self.runtime.block_on(async {
-            let headers = [("accept", accept)];
-            let response =
-                self.open("GET", path, &headers, Bytes::new()).await.expect("a watch can be opened");
-            let mut body = response.into_body();
-            let mut bytes = Vec::new();
-            let read = async {
-                while let Some(Ok(frame)) = body.frame().await {
-                    bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-                }
-            };
-            let _ = tokio::time::timeout(within, read).await;
-            bytes
-        });
+        self.watch_late(path, &[("accept", accept)], usize::MAX, within, || {})
+    }
+
+    /// The first `count` lines, within `within`.
+    pub fn watch_until(&self, path: &str, count: usize, within: Duration) -> Vec<Value> {
+        self.watch_late(path, &[], count, within, || {})
+    }
+
+    /// The same, with nothing read before `meanwhile` is done.
+    pub fn watch_late(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        count: usize,
+        within: Duration,
+        meanwhile: impl FnOnce(),
+    ) -> Vec<Value> {
+        let open = self.open("GET", path, headers, Bytes::new());
+        let mut body = self.runtime.block_on(open).expect("a watch can be opened").into_body();
+        meanwhile();
+        let (mut bytes, mut ends) = (Vec::new(), 0);
+        let read = async {
+            while ends < count
+                && let Some(Ok(frame)) = body.frame().await
+            {
+                let data = frame.data_ref().map_or(&[][..], |data| data);
+                ends += data.iter().filter(|byte| **byte == b'\n').count();
+                bytes.extend_from_slice(data);
+            }
+        };
+        let _ = self.runtime.block_on(async { tokio::time::timeout(within, read).await });
         let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
         lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
     }
