@@ -133,7 +133,8 @@ impl Cost {
             },
             Cost::Concat => scan(size(0) + size(1), 1.0),
             Cost::In => size(1),
-            Cost::Prefix | Cost::ToBytes | Cost::ToText | Cost::Quote | Cost::Format => scan(size(0), 1.0),
+            Cost::Prefix => scan(size(1), 1.0),
+            Cost::ToBytes | Cost::ToText | Cost::Quote | Cost::Format => scan(size(0), 1.0),
             Cost::Contains => scan(size(0), 1.0).saturating_mul(scan(size(1), 1.0)),
             Cost::Matches | Cost::Find => pattern(size(0), size(1)),
             Cost::Scan | Cost::Parse => scan(size(0), 1.0),
@@ -155,13 +156,27 @@ impl Cost {
                 Some(Value::Int(depth)) => list(*depth as f64, size(0)),
                 _ => list(1.0, size(0)),
             },
-            Cost::Distinct | Cost::Sort => list(2.0, size(0).saturating_mul(size(0))),
-            Cost::SortTexts => list(2.0 + CHARACTER, size(0).saturating_mul(size(0))),
-            Cost::SortBy => list(2.0, size(1).saturating_mul(size(1))),
-            Cost::SortByTexts => list(2.0 + CHARACTER, size(1).saturating_mul(size(1))),
+            Cost::Distinct | Cost::Sort | Cost::SortTexts => {
+                list(comparison(given.first()), size(0).saturating_mul(size(0)))
+            }
+            Cost::SortBy | Cost::SortByTexts => {
+                list(comparison(given.get(1)), size(1).saturating_mul(size(1)))
+            }
             Cost::Sets => size(0).saturating_mul(size(1)).saturating_add(1),
             Cost::SetsTwice => size(0).saturating_mul(size(1)).saturating_mul(2).saturating_add(1),
         }
+    }
+}
+
+/// What comparing two items of a list costs, told by the first.
+fn comparison(list: Option<&Value<'_>>) -> f64 {
+    let first = match list {
+        Some(Value::List(list)) => list.at(0),
+        _ => None,
+    };
+    match first {
+        Some(Ok(Value::Text(_) | Value::Bytes(_))) => 2.0 + CHARACTER,
+        _ => 2.0,
     }
 }
 

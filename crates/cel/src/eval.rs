@@ -94,6 +94,17 @@ impl<'a> Machine<'_, 'a> {
             Step::Message(name, fields) => self.message(name, fields),
             Step::Fold(fold) => self.fold(fold),
             Step::Grow(place, parts) => self.grow(*place, parts),
+            Step::Constant(step) => {
+                let cost = self.cost;
+                let found = self.eval(step);
+                self.cost = cost;
+                found
+            }
+            Step::Branch(step) => {
+                let found = self.eval(step);
+                self.cost = self.cost.saturating_sub(1);
+                found
+            }
             Step::Broken => Err(Error::no_overload()),
         }
     }
@@ -161,8 +172,7 @@ impl<'a> Machine<'_, 'a> {
                 item => found.push(item),
             }
         }
-        let is_constant = items.iter().all(|(item, _)| matches!(item, Step::Literal(_)));
-        self.charge(if is_constant { 0 } else { cost::LIST })?;
+        self.charge(cost::LIST)?;
         Ok(Value::list(found))
     }
 
@@ -305,7 +315,7 @@ impl<'a> Machine<'_, 'a> {
     }
 }
 
-fn constant(literal: &Literal) -> Value<'_> {
+pub fn constant(literal: &Literal) -> Value<'_> {
     match literal {
         Literal::Null => Value::Null,
         Literal::Bool(it) => Value::Bool(*it),

@@ -37,9 +37,27 @@ pub(crate) enum Step {
     Fold(Box<FoldStep>),
     /// Adds an item, an entry or a map to the accumulator in a place.
     Grow(usize, Vec<Step>),
+    /// What is known before anything runs, and so costs nothing.
+    Constant(Box<Step>),
+    /// A variable or a part of one as a branch of a choice: the choice stands for the first step to it.
+    Branch(Box<Step>),
     /// What cannot be run.
     Broken,
 }
+
+impl Step {
+    fn is_constant(&self) -> bool {
+        matches!(self, Step::Literal(_) | Step::Constant(_))
+    }
+
+    /// A variable, or fields and items of one.
+    fn is_path(&self) -> bool {
+        matches!(self, Step::Variable(_) | Step::Local(_) | Step::Select(..) | Step::Index(_))
+    }
+}
+
+/// Functions that make other values of literals before anything runs.
+const CONVERSIONS: [&str; 8] = ["bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"];
 
 #[derive(Debug)]
 pub(crate) struct FoldStep {
@@ -101,11 +119,17 @@ impl<'a> Planner<'a> {
             Node::Select { of, field, is_test } => self.select(expression, of, field, *is_test),
             Node::Call { target, arguments, .. } => self.call(expression, target.as_deref(), arguments),
             Node::List(items) => {
-                Step::List(items.iter().map(|(item, opt)| (self.step(item), *opt)).collect())
+                let items: Vec<_> = items.iter().map(|(item, opt)| (self.step(item), *opt)).collect();
+                let is_constant = items.iter().all(|(item, opt)| item.is_constant() && !opt);
+                constant_if(is_constant, Step::List(items))
             }
             Node::Map(entries) => {
                 let entries = entries.iter();
-                Step::Map(entries.map(|(key, of, opt)| (self.step(key), self.step(of), *opt)).collect())
+                let entries: Vec<_> =
+                    entries.map(|(key, of, opt)| (self.step(key), self.step(of), *opt)).collect();
+                let is_constant =
+                    entries.iter().all(|(key, of, opt)| key.is_constant() && of.is_constant() && !opt);
+                constant_if(is_constant, Step::Map(entries))
             }
             Node::Message { name, fields } => {
                 let fields = fields.iter();
@@ -156,7 +180,7 @@ impl<'a> Planner<'a> {
             ("@not_strictly_false", [a]) => return Step::NotFalse(self.boxed(a)),
             ("dyn", [a]) => return self.step(a),
             ("_?_:_", [a, b, c]) => {
-                return Step::If(Box::new((self.step(a), self.step(b), self.step(c))));
+                return Step::If(Box::new((self.step(a), self.branch(b), self.branch(c))));
             }
             ("_?._", [of, field]) => {
                 let field = match field.as_literal() {
@@ -180,7 +204,15 @@ impl<'a> Planner<'a> {
             Some(Literal::Text(text)) if has_pattern && place == 1 => self.pattern(text),
             _ => self.step(one),
         });
-        Step::Call(function, cost, steps.collect())
+        let steps: Vec<Step> = steps.collect();
+        let is_constant = CONVERSIONS.contains(&function.name)
+            && matches!(steps.as_slice(), [Step::Literal(literal)] if is_converted(function, literal));
+        constant_if(is_constant, Step::Call(function, cost, steps))
+    }
+
+    fn branch(&mut self, expression: &'a Expr) -> Step {
+        let step = self.step(expression);
+        if step.is_path() { Step::Branch(Box::new(step)) } else { step }
     }
 
     fn pattern(&mut self, text: &str) -> Step {
@@ -227,7 +259,7 @@ impl<'a> Planner<'a> {
             ("_?_:_", [asked, then, otherwise]) if is_accu(otherwise) => {
                 let asked = self.step(asked);
                 let then = self.grown(then, accu);
-                Step::If(Box::new((asked, then, self.step(otherwise))))
+                Step::If(Box::new((asked, then, self.branch(otherwise))))
             }
             ("_+_", [of, more]) if is_accu(of) => match &more.node {
                 Node::List(items)
@@ -243,4 +275,12 @@ impl<'a> Planner<'a> {
             _ => self.step(step),
         }
     }
+}
+
+fn constant_if(is_constant: bool, step: Step) -> Step {
+    if is_constant { Step::Constant(Box::new(step)) } else { step }
+}
+
+fn is_converted(function: &Function, literal: &Literal) -> bool {
+    (function.run)(&[crate::eval::constant(literal)]).is_ok()
 }

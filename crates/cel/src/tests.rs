@@ -1,6 +1,7 @@
 //! Expressions that are refused, those that are not, and what they give.
 
-use crate::{Scope, Type, compile, refusal};
+use crate::{Answer, Bound, Decl, Scope, Type, compile, program, refusal};
+use pintle_object::json;
 
 fn problem(text: &str) -> String {
     compile(text, &Scope::admission()).expect_err(text)
@@ -84,4 +85,57 @@ fn deep_and_long_expressions_take_no_more_stack_than_there_is() {
     }
     assert_eq!(compile(&format!("{}1", "1+".repeat(49_999)), &Scope::device()), Ok(Type::Unknown));
     assert!(compile(&"1".repeat(100_001), &Scope::device()).is_err());
+}
+
+/// What an expression over a schema may cost at most, and what it costs over data.
+fn costs(schema: &str, expression: &str, data: &str) -> (u64, u64) {
+    let parse = |text: &str| json::parse(text.as_bytes()).expect("test data is JSON");
+    let decl = Decl::of_schema(&parse(schema), false).expect("the schema has a type");
+    let mut scope = Scope::default();
+    scope.declare("self", decl.ty("selfType"));
+    let compiled = program(expression, &scope, Some(&decl)).expect(expression);
+    let data = parse(data);
+    let (answer, cost) = compiled.program.run(&[("self", Bound::Tree(&data, &decl))], 1_000_000);
+    assert_eq!(answer, Answer::Bool(true), "{expression}");
+    (compiled.cost_max, cost)
+}
+
+#[test]
+fn costs_follow_from_sizes() {
+    let text = r#"{"type":"string","maxLength":10}"#;
+    let list = r#"{"type":"array","maxItems":10,"items":{"type":"integer"}}"#;
+    let object = r#"{"type":"object","properties":{"a":{"type":"string","maxLength":5}}}"#;
+    for (schema, expression, data, expected) in [
+        (text, "self == 'abc'", r#""abc""#, (2, 2)),
+        (text, "self.startsWith('a')", r#""abc""#, (2, 2)),
+        (text, "self.matches('^a+bc$')", r#""aabc""#, (11, 3)),
+        (list, "self.all(x, x > 0)", "[1, 2]", (52, 12)),
+        (list, "self.size() == 2", "[1, 2]", (3, 3)),
+        (object, "has(self.a) && self.a != 'x'", r#"{"a":"b"}"#, (4, 4)),
+        (object, "self.a + 'bc' == 'abc'", r#"{"a":"a"}"#, (6, 4)),
+    ] {
+        assert_eq!(costs(schema, expression, data), expected, "{expression}");
+    }
+}
+
+#[test]
+fn data_is_what_is_declared() {
+    let schema = r#"{"type":"object","properties":{
+        "t":{"type":"string","format":"date-time"},"d":{"type":"string","format":"duration"},
+        "b":{"type":"string","format":"byte"},"n":{"type":"number"},"i":{"x-kubernetes-int-or-string":true},
+        "set":{"type":"array","x-kubernetes-list-type":"set","items":{"type":"string"}},
+        "m":{"type":"array","x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":["k"],"items":{"type":"object",
+            "properties":{"k":{"type":"string"},"v":{"type":"integer"}}}},
+        "o":{"type":"object","properties":{"x":{"type":"integer","nullable":true},"for":{"type":"integer"}}}}}"#;
+    let data = r#"{"t":"2024-01-01T00:00:00Z","d":"1h","b":"YWI=","n":2,"i":"5%","set":["a","b"],
+        "m":[{"k":"a","v":1},{"k":"b","v":2}],"o":{"x":null,"for":1}}"#;
+    for expression in [
+        "self.t.getFullYear() == 2024 && self.d == duration('60m') && self.b == b'ab' && self.n == 2.0",
+        "type(self.i) == string && self.i == '5%'",
+        "self.set == ['b', 'a'] && (self.set + ['a', 'c']) == ['a', 'b', 'c']",
+        "self.m == self.m && (self.m + self.m).size() == 2 && self.m.exists(e, e.k == 'b' && e.v == 2)",
+        "!has(self.o.x) && self.o.?x.orValue(3) == 3 && self.o.__for__ == 1",
+    ] {
+        costs(schema, expression, data);
+    }
 }

@@ -217,7 +217,7 @@ impl Engine {
         keep_system_fields(new, old);
 
         self.settle(served, new);
-        let errors = call.errors(new, |new, errors| {
+        let mut errors = call.errors(new, |new, errors| {
             validation::meta::validate_common_update(new, old, errors);
             match target.subresource {
                 "" | "scale" => served.rules.validate_update_as(&served.gvk(), new, old, errors),
@@ -225,6 +225,7 @@ impl Engine {
                 other => served.rules.validate_subresource(new, old, other, errors),
             }
         });
+        call.warnings.append(&mut errors.take_warnings());
         if !errors.is_empty() {
             return Err(Status::invalid(&served.storage.group_kind(), meta::name(new), errors));
         }

@@ -128,6 +128,8 @@ impl fmt::Display for FieldError {
 #[derive(Clone, Debug, Default)]
 pub struct FieldErrors {
     errors: Vec<FieldError>,
+    /// What is let through, but told.
+    warnings: Vec<String>,
 }
 
 impl FieldErrors {
@@ -153,6 +155,16 @@ impl FieldErrors {
 
     pub fn extend(&mut self, other: FieldErrors) {
         self.errors.extend(other.errors);
+        self.warnings.extend(other.warnings);
+    }
+
+    /// Something that is wrong, but no reason to refuse the object.
+    pub fn warn(&mut self, error: &FieldError) {
+        self.warnings.push(error.to_string());
+    }
+
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     pub fn push(&mut self, error: FieldError) {

@@ -96,23 +96,17 @@ impl Custom {
     }
 
     /// Checks the rules (`x-kubernetes-validations`), unless what was found before makes that useless. What is
-    /// wrong in parts of an update that stay as they are is let through, and given back.
-    pub fn check_rules(&self, new: &Value, old: Option<&Value>, errors: &mut FieldErrors) -> FieldErrors {
-        let Some(rules) = &self.rules else { return FieldErrors::new() };
+    /// wrong in parts of an update that stay as they are is let through with a warning.
+    pub fn check_rules(&self, new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+        let Some(rules) = &self.rules else { return };
         if errors.iter().any(blocks_rules) {
             let message = "Invalid value: null: some validation rules were not checked because the object was \
                            invalid; correct the existing errors to complete validation";
             let (field, message) = ("<nil>".to_owned(), message.to_owned());
             errors.push(FieldError { kind: ErrorKind::Invalid, field, message });
-            return FieldErrors::new();
+            return;
         }
-        match old {
-            Some(old) => rules.check_update(new, old, errors),
-            None => {
-                rules.check(new, errors);
-                FieldErrors::new()
-            }
-        }
+        rules.check(new, old, errors);
     }
 
     /// Calls `visit` for every resource inside an object, with the path to it.

@@ -75,19 +75,13 @@ impl Rules {
         Some(Rules { ty, decl, rules, properties, additional, items, list_keys })
     }
 
-    /// Runs all rules over a new object.
-    pub fn check(&self, object: &Value, errors: &mut FieldErrors) {
-        let mut run = Run { errors, budget: COST_SUM_MAX, ratcheted: FieldErrors::new() };
-        let _ = run.visit(self, object, None, Correlation::default(), &Path::EMPTY);
-    }
-
-    /// Runs all rules over the next state of an object. What was wrong in parts that stay as they are is let
-    /// through, and given back.
-    pub fn check_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) -> FieldErrors {
-        let mut run = Run { errors, budget: COST_SUM_MAX, ratcheted: FieldErrors::new() };
-        let correlation = Correlation { current: Some((new, old)), nearest: None };
-        let _ = run.visit(self, new, Some(old), correlation, &Path::EMPTY);
-        run.ratcheted
+    /// Runs all rules over an object, or over its next state. What was wrong in parts that stay as they are is
+    /// let through with a warning.
+    pub fn check(&self, new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+        let mut run = Run { errors, budget: COST_SUM_MAX };
+        let correlation = Correlation { current: old.map(|old| (new, old)), nearest: None };
+        // What ends a run early was reported.
+        let (Ok(()) | Err(Spent)) = run.visit(self, new, old, correlation, &Path::EMPTY);
     }
 }
 
@@ -192,7 +186,6 @@ struct Spent;
 
 struct Run<'e> {
     errors: &'e mut FieldErrors,
-    ratcheted: FieldErrors,
     budget: u64,
 }
 
@@ -275,7 +268,7 @@ impl Run<'_> {
             }
             let is_ratcheted = !compiled.uses_old && correlation.is_unchanged();
             let error = self.failure(rules, rule, compiled, value, &bound, path)?;
-            if is_ratcheted { self.ratcheted.push(error) } else { self.errors.push(error) }
+            if is_ratcheted { self.errors.warn(&error) } else { self.errors.push(error) }
         }
         Ok(())
     }

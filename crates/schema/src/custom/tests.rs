@@ -215,3 +215,48 @@ fn what_was_wrong_before_is_let_through_by_updates() {
         assert_eq!(got.join(","), expected, "{old} {new}");
     }
 }
+
+fn refused(schema: &str, new: &str, old: Option<&str>) -> (Vec<String>, Vec<String>) {
+    let parse = |text: &str| json::parse(text.as_bytes()).expect("test data is JSON");
+    let custom = Custom::compile(&parse(schema));
+    let mut errors = FieldErrors::new();
+    let old = old.map(parse);
+    custom.check_rules(&parse(new), old.as_ref(), &mut errors);
+    let warnings = errors.take_warnings();
+    (errors.iter().map(ToString::to_string).collect(), warnings)
+}
+
+const RULED: &str = r#"{"type":"object","properties":{"spec":{"type":"object","properties":{
+    "n":{"type":"integer","x-kubernetes-validations":[{"rule":"self > 0","messageExpression":"'got %d'.format([self])"}]},
+    "a":{"type":"string","x-kubernetes-validations":[{"rule":"self == oldSelf","message":"a is immutable"}]},
+    "l":{"type":"array","x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":["k"],"items":{"type":"object",
+        "required":["k"],"properties":{"k":{"type":"string"},"v":{"type":"integer",
+        "x-kubernetes-validations":[{"rule":"self >= oldSelf"}]}}}},
+    "o":{"type":"object","properties":{"x.y":{"type":"integer"}},"x-kubernetes-validations":[
+        {"rule":"!has(self.x__dot__y) || self.x__dot__y > 1","reason":"FieldValueForbidden","fieldPath":"['x.y']",
+         "message":"m"}]}}}}}"#;
+
+#[test]
+fn rules_are_run_over_what_is_new() {
+    let cases: [(&str, &[&str]); 4] = [
+        (r#"{"spec":{"n":1,"a":"x"}}"#, &[]),
+        (r#"{"spec":{"n":0}}"#, &["spec.n: Invalid value: 0: got 0"]),
+        (r#"{"spec":{"o":{"x.y":1}}}"#, &["spec.o.x.y: Forbidden: m"]),
+        (r#"{"spec":{"n":null}}"#, &[]),
+    ];
+    for (object, expected) in cases {
+        assert_eq!(refused(RULED, object, None).0, expected, "{object}");
+    }
+}
+
+#[test]
+fn rules_look_at_what_was_and_let_through_what_stays() {
+    let (errors, warnings) =
+        refused(RULED, r#"{"spec":{"a":"y","n":0}}"#, Some(r#"{"spec":{"a":"x","n":0}}"#));
+    assert_eq!(errors, ["spec.a: Invalid value: \"y\": a is immutable"]);
+    assert_eq!(warnings, ["spec.n: Invalid value: 0: got 0"]);
+    let (new, old) =
+        (r#"{"spec":{"l":[{"k":"b","v":1},{"k":"a","v":1}]}}"#, r#"{"spec":{"l":[{"k":"a","v":2}]}}"#);
+    let expected = ["spec.l[1].v: Invalid value: 1: failed rule: self >= oldSelf"];
+    assert_eq!(refused(RULED, new, Some(old)).0, expected);
+}
