@@ -124,3 +124,28 @@ fn pods_keep_to_the_level_of_their_namespace() {
     assert_eq!(admin.post("/api/v1/namespaces/strict/pods", &pod(false)).status, 201);
     assert_eq!(admin.post("/api/v1/namespaces/default/pods", &pod(true)).status, 201);
 }
+
+#[test]
+fn kubectl_lists_what_one_may_do() {
+    let Some(binary) = pintle_testkit::kubectl() else {
+        eprintln!("no kubectl on this machine: nothing tested");
+        return;
+    };
+    let server = Server::start();
+    let list = |user: &[&str]| {
+        let output = std::process::Command::new(&binary)
+            .arg(format!("--kubeconfig={}", server.kubeconfig().display()))
+            .args(["auth", "can-i", "--list", "--no-headers"])
+            .args(user)
+            .output()
+            .expect("kubectl runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    let admin = list(&[]);
+    assert!(admin.contains(&"*.* [] [] [*]".into()) && admin.contains(&"[*] [] [*]".into()), "{admin:?}");
+    let alice = list(&["--as=alice", "--as-group=system:authenticated"]);
+    assert!(alice.contains(&"selfsubjectreviews.authentication.k8s.io [] [] [create]".into()), "{alice:?}");
+    assert!(alice.contains(&"[/version] [] [get]".into()) && !alice.contains(&"*.* [] [] [*]".into()));
+}
