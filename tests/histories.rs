@@ -296,3 +296,28 @@ async fn kills_of_etcd_leave_its_servers_linearizable() {
         judge(&[one.port(), other.port()], seed, kills).await;
     }
 }
+
+/// Each server prefers another member; members are killed one at a time, so that the others go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_of_members_leave_the_servers_of_a_cluster_linearizable() {
+    let Some(mut members) = Etcd::cluster(3) else { return };
+    let mut urls: Vec<String> = members.iter().map(Etcd::url).collect();
+    let mut server = || {
+        urls.rotate_left(1);
+        Server::with_flags(&[&format!("--etcd-servers={}", urls.join(","))])
+    };
+    let (one, other) = (server(), server());
+    for seed in rounds() {
+        let mut random = Random::new(seed);
+        let kills = async {
+            for _ in 0..2 {
+                tokio::time::sleep(Duration::from_millis(50 + random.below(200))).await;
+                let member = &mut members[random.below(3) as usize];
+                member.kill();
+                tokio::time::sleep(Duration::from_millis(random.below(500))).await;
+                tokio::task::block_in_place(|| member.spawn());
+            }
+        };
+        judge(&[one.port(), other.port()], seed, kills).await;
+    }
+}

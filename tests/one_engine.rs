@@ -96,6 +96,7 @@ fn plain(value: &Value, shape: &Shape) -> Value {
             let kept = map.iter().filter(|(key, _)| !UNLIKE.contains(&key.as_str()));
             let shown = kept.map(|(key, value)| match key.as_str() {
                 "apiVersion" if is_status => (key.clone(), value.clone()),
+                "managedFields" => (key.clone(), sorted(plain(value, shape))),
                 _ => (key.clone(), plain(value, shape)),
             });
             Value::Object(shown.collect())
@@ -104,6 +105,14 @@ fn plain(value: &Value, shape: &Shape) -> Value {
         Value::String(text) => Value::from(plain_text(text, shape)),
         other => other.clone(),
     }
+}
+
+/// Managers stand in the order of their times, to the second: it differs where one ends in between.
+fn sorted(mut managers: Value) -> Value {
+    if let Some(managers) = managers.as_array_mut() {
+        managers.sort_by_key(|manager| manager["manager"].to_string());
+    }
+    managers
 }
 
 fn plain_text(text: &str, shape: &Shape) -> String {
