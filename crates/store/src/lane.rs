@@ -14,9 +14,11 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 /// Encoded events that a lane keeps for the watchers that have not yet sent them.
-const SHARED_BYTES_MAX: usize = 256 << 10;
+const SHARED_BYTES_MAX: usize = 512 << 10;
 /// Pieces in which they are kept, so that they are found quickly.
-const SHARED_MAX: usize = 64;
+const SHARED_MAX: usize = 256;
+/// After so long without events nobody wants what was encoded before.
+const SHARED_FOR: Duration = Duration::from_secs(1);
 /// Watchers are told of events no more often than this takes for each of them, so that telling many often does not
 /// use up the processor; and a lane of few watchers is told at once.
 const PAUSE_PER_WATCHER: Duration = Duration::from_micros(100);
@@ -169,7 +171,10 @@ impl Lane {
     /// Tells the watchers of everything that is there.
     pub fn tell(&self, now: Instant) {
         let mut state = self.state();
-        state.told_at = Some(now);
+        let before = state.told_at.replace(now);
+        if before.is_none_or(|before| now.saturating_duration_since(before) > SHARED_FOR) {
+            self.shared().clear();
+        }
         self.told.store(self.end(), Ordering::Release);
         let waiting: Vec<Waker> = state.seats.wakers.iter_mut().filter_map(Option::take).collect();
         drop(state);
@@ -192,7 +197,7 @@ impl Lane {
             return make();
         }
         // Locked while encoding: who wants the same meanwhile waits for it.
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self.shared();
         if let Some(found) = shared.iter().rev().find(|segment| segment.start == start) {
             return Ok(found.clone());
         }
@@ -205,6 +210,10 @@ impl Lane {
             bytes -= oldest.bytes.len();
         }
         Ok(made)
+    }
+
+    fn shared(&self) -> MutexGuard<'_, VecDeque<Segment>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -267,20 +276,38 @@ mod tests {
         let lane = lane(2);
         for (start, expected) in [(0, 1), (0, 1), (1, 2), (0, 2)] {
             let _ = lane.segment(start, || Ok(segment(start, 10)));
-            assert_eq!(lane.shared.lock().unwrap().len(), expected);
+            assert_eq!(lane.shared().len(), expected);
         }
-        for start in 2..1000 {
-            let _ = lane.segment(start, || Ok(segment(start, 10_000)));
+    }
+
+    #[test]
+    fn what_is_kept_for_others_is_bounded() {
+        for length in [10, 10_000, 2 * SHARED_BYTES_MAX] {
+            let lane = lane(2);
+            for start in 0..1000 {
+                let _ = lane.segment(start, || Ok(segment(start, length)));
+            }
+            let kept = lane.shared().len();
+            assert_eq!(kept, SHARED_MAX.min(SHARED_BYTES_MAX / length), "of {length} bytes");
         }
-        let kept: usize = lane.shared.lock().unwrap().iter().map(|segment| segment.bytes.len()).sum();
-        assert!((SHARED_BYTES_MAX - 10_000..=SHARED_BYTES_MAX).contains(&kept));
+    }
+
+    #[test]
+    fn nothing_is_kept_over_a_quiet_time() {
+        let lane = lane(2);
+        let now = Instant::now();
+        for (after, expected) in [(0, 0), (10, 1), (20, 2), (5000, 0)] {
+            lane.tell(now + Duration::from_millis(after));
+            assert_eq!(lane.shared().len(), expected);
+            let _ = lane.segment(after, || Ok(segment(after, 10)));
+        }
     }
 
     #[test]
     fn a_watcher_alone_leaves_nothing_behind() {
         let lane = lane(1);
         let _ = lane.segment(0, || Ok(segment(0, 10)));
-        assert!(lane.shared.lock().unwrap().is_empty());
+        assert!(lane.shared().is_empty());
     }
 
     #[test]
