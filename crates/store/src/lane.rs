@@ -172,12 +172,15 @@ impl Lane {
     pub fn tell(&self, now: Instant) {
         let mut state = self.state();
         let before = state.told_at.replace(now);
-        if before.is_none_or(|before| now.saturating_duration_since(before) > SHARED_FOR) {
-            self.shared().clear();
-        }
         self.told.store(self.end(), Ordering::Release);
         let waiting: Vec<Waker> = state.seats.wakers.iter_mut().filter_map(Option::take).collect();
         drop(state);
+        // Who encodes at the moment does not keep the writer waiting.
+        if before.is_none_or(|before| now.saturating_duration_since(before) > SHARED_FOR)
+            && let Ok(mut shared) = self.shared.try_lock()
+        {
+            shared.clear();
+        }
         waiting.into_iter().for_each(Waker::wake);
     }
 
