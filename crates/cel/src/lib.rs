@@ -21,6 +21,7 @@ mod program;
 mod scope;
 mod semver;
 mod syntax;
+mod texts;
 mod types;
 mod unify;
 mod url;
@@ -37,6 +38,7 @@ pub use library::{Decision, Permissions, Question, double_text};
 pub use pattern::translate as translate_pattern;
 pub use program::Program;
 pub use scope::Scope;
+pub use texts::NoTexts;
 pub use types::{Struct, Type};
 
 /// Why there is no program of an expression.

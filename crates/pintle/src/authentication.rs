@@ -134,10 +134,10 @@ impl Authentication {
     }
 
     /// Begins to ask the issuers of JSON web tokens for their keys.
-    pub fn start_issuers(&self, issuers: &[Jwt]) -> Vec<Arc<JwtAuthenticator>> {
+    pub fn start_issuers(&self, issuers: &[Jwt]) -> Result<Vec<Arc<JwtAuthenticator>>, String> {
         let start = |jwt: &Jwt| {
             let (algorithms, audiences) = (self.jwt_algorithms.clone(), self.api_audiences());
-            Arc::new(JwtAuthenticator::start(jwt.clone(), algorithms, audiences))
+            JwtAuthenticator::start(jwt.clone(), algorithms, audiences).map(Arc::new)
         };
         issuers.iter().map(start).collect()
     }
@@ -194,7 +194,7 @@ pub fn authenticators(
         tokens.push(Box::new(BootstrapTokens { api_audiences: api_audiences.clone(), objects }));
     }
     let mut remote = Remote::default();
-    remote.replace_issuers(flags.start_issuers(&flags.configuration.jwt));
+    remote.replace_issuers(flags.start_issuers(&flags.configuration.jwt)?);
     if let Some(flags) = &flags.webhook {
         let webhook = Webhook::open(&flags.kubeconfig, Backoff::WEBHOOK)
             .map_err(|error| format!("--authentication-token-webhook-config-file: {error}"))?;

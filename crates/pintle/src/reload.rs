@@ -54,15 +54,16 @@ async fn issuers(app: &App, config: &Config) {
     let mut current = flags.configuration.clone();
     loop {
         watched.changed().await;
-        let new = match jwt::load(file).and_then(|new| checked(new, config)) {
-            Ok(new) if new == current => continue,
-            Ok(new) => new,
+        let loaded = jwt::load(file).and_then(|new| checked(new, config));
+        let started = loaded.and_then(|new| Ok((flags.start_issuers(&new.jwt)?, new)));
+        let (started, new) = match started {
+            Ok((_, new)) if new == current => continue,
+            Ok(both) => both,
             Err(error) => {
                 tracing::error!("failed to load authentication config: {error}");
                 continue;
             }
         };
-        let started = flags.start_issuers(&new.jwt);
         let ready = async {
             while !started.iter().all(|issuer| issuer.is_ready()) {
                 tokio::time::sleep(READY_EVERY).await;

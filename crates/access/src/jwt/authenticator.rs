@@ -3,6 +3,7 @@
 use super::claims;
 use super::compact::{Unproven, audiences, number};
 use super::configuration::Jwt;
+use super::expressions::Expressions;
 use super::provider::Provider;
 use crate::rbac::quoted;
 use crate::token::{Asked, RemoteAuthenticator, Verdict, for_server};
@@ -18,6 +19,7 @@ const GOOGLE: &str = "https://accounts.google.com";
 
 pub struct JwtAuthenticator {
     jwt: Jwt,
+    expressions: Expressions,
     /// Algorithms that tokens may be signed with.
     algorithms: Vec<String>,
     api_audiences: Vec<String>,
@@ -26,8 +28,14 @@ pub struct JwtAuthenticator {
 }
 
 impl JwtAuthenticator {
-    /// Begins to ask the issuer for its keys, within a runtime; nobody waits for the answer.
-    pub fn start(jwt: Jwt, algorithms: Vec<String>, api_audiences: Vec<String>) -> JwtAuthenticator {
+    /// Begins to ask the issuer for its keys, within a runtime; nobody waits for the answer. The error is that of an
+    /// expression, which valid configurations do not have.
+    pub fn start(
+        jwt: Jwt,
+        algorithms: Vec<String>,
+        api_audiences: Vec<String>,
+    ) -> Result<JwtAuthenticator, String> {
+        let expressions = Expressions::compile(&jwt)?;
         let authorities = &jwt.issuer.certificate_authority;
         let authorities = Some(authorities).filter(|pem| !pem.is_empty());
         let tls =
@@ -36,7 +44,7 @@ impl JwtAuthenticator {
         let provider = Arc::new(Provider::new(&jwt.issuer.url, discovery, tls));
         let asked = provider.clone();
         let discovery = Some(tokio::spawn(async move { asked.discover().await }));
-        JwtAuthenticator { jwt, algorithms, api_audiences, provider, discovery }
+        Ok(JwtAuthenticator { jwt, expressions, algorithms, api_audiences, provider, discovery })
     }
 
     /// Whether the issuer has said where its keys are.
@@ -59,7 +67,7 @@ impl JwtAuthenticator {
         if let Err(error) = self.verify(&unproven, now_seconds).await {
             return Verdict::Refused(format!("oidc: verify token: {error}"));
         }
-        match claims::user(&unproven.claims, &self.jwt.mappings, &self.jwt.rules) {
+        match claims::user(&unproven.claims, &self.jwt, &self.expressions) {
             Ok(user) => for_server(user, &self.api_audiences, wanted),
             Err(why) => Verdict::Refused(why),
         }

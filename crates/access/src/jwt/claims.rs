@@ -1,28 +1,55 @@
 //! From the claims of a proven token to its user.
 
-use super::configuration::{ClaimMappings, ClaimRule};
+use super::configuration::{ClaimMappings, ClaimRule, Jwt};
+use super::expressions::{Expression, Expressions};
 use crate::user::User;
 use pintle_object::{Value, field};
 
 const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 
+const NO_TEXTS: &str = "expression must return a string or a list of strings";
+
 /// The user, unless a claim that is needed is missing, of the wrong type, or another than it must be.
-pub fn user(claims: &Value, mappings: &ClaimMappings, rules: &[ClaimRule]) -> Result<User, String> {
+pub fn user(claims: &Value, jwt: &Jwt, expressions: &Expressions) -> Result<User, String> {
+    let mappings = &jwt.mappings;
     let mut user = User {
-        name: username(claims, mappings)?,
-        uid: uid(claims, mappings)?,
-        groups: groups(claims, mappings)?,
+        name: username(claims, mappings, expressions.username.as_ref())?,
+        groups: groups(claims, mappings, expressions.groups.as_ref())?,
+        uid: uid(claims, mappings, expressions.uid.as_ref())?,
         ..User::default()
     };
     let id = claims.str_at(&["jti"]);
     if !id.is_empty() {
         user.extra.insert(CREDENTIAL_ID.into(), vec![format!("JTI={id}")]);
     }
-    rules.iter().filter(|rule| !rule.claim.is_empty()).try_for_each(|rule| check(claims, rule))?;
+    for (key, expression) in &expressions.extra {
+        let texts = expression.texts(claims)?.ok_or_else(|| {
+            format!("oidc: error evaluating extra claim expression: {}: {NO_TEXTS}", expression.source())
+        })?;
+        if !texts.is_empty() {
+            user.extra.insert(key.clone(), texts);
+        }
+    }
+    jwt.rules.iter().filter(|rule| !rule.claim.is_empty()).try_for_each(|rule| check(claims, rule))?;
+    expressions.check_claims(claims)?;
+    expressions.check_user(&user)?;
     Ok(user)
 }
 
-fn username(claims: &Value, mappings: &ClaimMappings) -> Result<String, String> {
+/// A text that an expression must give.
+fn evaluated(expression: &Expression, claims: &Value, what: &str) -> Result<String, String> {
+    let failed = |why: String| format!("oidc: error evaluating {what} claim expression: {why}");
+    let text = expression.text(claims).map_err(failed)?;
+    text.ok_or_else(|| failed(format!("{what} claim expression must return a string")))
+}
+
+fn username(claims: &Value, mappings: &ClaimMappings, by: Option<&Expression>) -> Result<String, String> {
+    if let Some(expression) = by {
+        return match evaluated(expression, claims, "username")? {
+            name if name.is_empty() => Err("oidc: empty username via CEL expression is not allowed".into()),
+            name => Ok(name),
+        };
+    }
     let claim = &mappings.username.claim;
     let name = text(claims, claim)
         .map_err(|error| format!("oidc: parse username claims {}: {error}", field::quote(claim)))?;
@@ -40,7 +67,12 @@ fn username(claims: &Value, mappings: &ClaimMappings) -> Result<String, String> 
 }
 
 /// One group may stand without a list.
-fn groups(claims: &Value, mappings: &ClaimMappings) -> Result<Vec<String>, String> {
+fn groups(claims: &Value, mappings: &ClaimMappings, by: Option<&Expression>) -> Result<Vec<String>, String> {
+    if let Some(expression) = by {
+        let failed = |why: String| format!("oidc: error evaluating group claim expression: {why}");
+        let texts = expression.texts(claims).map_err(failed)?;
+        return texts.ok_or_else(|| failed(NO_TEXTS.into()));
+    }
     let claim = &mappings.groups.claim;
     let Some(value) = claims.get(claim).filter(|_| !claim.is_empty()) else {
         return distributed(claims, claim).map(|()| Vec::new());
@@ -73,7 +105,10 @@ fn distributed(claims: &Value, claim: &str) -> Result<(), String> {
     }
 }
 
-fn uid(claims: &Value, mappings: &ClaimMappings) -> Result<String, String> {
+fn uid(claims: &Value, mappings: &ClaimMappings, by: Option<&Expression>) -> Result<String, String> {
+    if let Some(expression) = by {
+        return evaluated(expression, claims, "uid");
+    }
     let claim = &mappings.uid.claim;
     if claim.is_empty() {
         return Ok(String::new());

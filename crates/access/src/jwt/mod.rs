@@ -4,6 +4,7 @@ mod authenticator;
 mod claims;
 mod compact;
 mod configuration;
+mod expressions;
 mod keys;
 mod provider;
 mod validation;

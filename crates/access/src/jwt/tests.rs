@@ -1,7 +1,8 @@
 //! Claims and configurations: what counts, and what is refused in which words.
 
 use super::claims;
-use super::{ClaimMappings, ClaimRule, Configuration, KeySet, Mapping, Unproven, validate};
+use super::expressions::Expressions;
+use super::{ClaimMappings, ClaimRule, Configuration, Jwt, KeySet, Mapping, Unproven, validate};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
@@ -33,7 +34,8 @@ fn mappings(username: &str, groups: &str) -> ClaimMappings {
 fn claims_become_a_user() {
     let rule = ClaimRule { claim: "hd".into(), required_value: "a".into(), ..ClaimRule::default() };
     let check = |text: &str, username: &str, rules: &[ClaimRule], expected: &str| {
-        let shown = match claims::user(&parse(text), &mappings(username, "groups"), rules) {
+        let jwt = Jwt { mappings: mappings(username, "groups"), rules: rules.to_vec(), ..Jwt::default() };
+        let shown = match claims::user(&parse(text), &jwt, &Expressions::default()) {
             Ok(user) => format!(
                 "{} [{}] {:?}",
                 user.name,
@@ -188,11 +190,23 @@ fn configurations_are_checked_with_upstreams_words() {
         "",
         "jwt[0].claimMappings.username: Required value: claim or expression is required",
     );
+    check("claim: sub, prefix: ''", "expression: claims.sub", "");
     check(
         "claim: sub, prefix: ''",
-        "expression: claims.sub",
-        "jwt[0].claimMappings.username.expression: Invalid value: \"claims.sub\": CEL expressions are not evaluated by this \
-         server yet",
+        "expression: claims.email",
+        "jwt[0].claimMappings.username.expression: Invalid value: \"claims.email\": claims.email_verified must be used in \
+         claimMappings.username.expression or claimMappings.extra[*].valueExpression or \
+         claimValidationRules[*].expression when claims.email is used in claimMappings.username.expression",
+    );
+    check(
+        "anonymous:",
+        "  claimValidationRules: [{expression: claims.a}, {expression: 'claims.a == 1'}]\nanonymous:",
+        "jwt[0].claimValidationRules[0].expression: Invalid value: \"claims.a\": must evaluate to bool",
+    );
+    check(
+        "anonymous:",
+        "  userValidationRules: [{expression: \"user.username.startsWith('a')\"}]\nanonymous:",
+        "",
     );
     check(
         "enabled: true",
@@ -262,4 +276,56 @@ fn tokens_are_signed_with_every_algorithm() {
         assert!(set(&jwk).has_signed(&unproven), "{algorithm}");
         assert!(!KeySet::default().has_signed(&unproven), "{algorithm}");
     }
+}
+
+#[test]
+fn expressions_say_what_claims_mean() {
+    let configuration = |username: &str| {
+        let rules = "claimValidationRules: [{expression: 'claims.level > 1', message: too low}]";
+        let users = "userValidationRules: [{expression: \"!user.username.startsWith('system:')\", message: reserved}]";
+        let more = "groups: {expression: 'claims.roles.map(r, \"g:\" + r)'}\n    uid: {expression: claims.id}\n    \
+                    extra: [{key: example.com/t, valueExpression: claims.team}]";
+        let mappings = format!("username: {{expression: '{username}'}}\n    {more}\n  {rules}\n  {users}");
+        let text = GOOD.replace("username: {claim: sub, prefix: ''}", &mappings);
+        let configuration = Configuration::parse(&text).unwrap_or_else(|error| panic!("{error} in {text}"));
+        validate(&configuration, &[]).unwrap();
+        configuration.jwt[0].clone()
+    };
+    let check = |username: &str, claims: &str, expected: &str| {
+        let jwt = configuration(username);
+        let found = claims::user(&parse(claims), &jwt, &Expressions::compile(&jwt).unwrap());
+        let shown = match found {
+            Ok(user) => format!("{} {} [{}] {:?}", user.name, user.uid, user.groups.join(" "), user.extra),
+            Err(why) => why,
+        };
+        assert_eq!(shown, expected, "{username} {claims}");
+    };
+    let good = r#"{"sub":"x","level":2,"roles":["a","b"],"id":"7","team":["t",""]}"#;
+    check("claims.sub + \"!\"", good, r#"x! 7 [g:a g:b] {"example.com/t": ["t"]}"#);
+    check(
+        "\"system:\" + claims.sub",
+        good,
+        "oidc: error evaluating user info validation rule: validation expression \
+        '!user.username.startsWith('system:')' failed: reserved",
+    );
+    check(
+        "claims.sub",
+        &good.replace('2', "1"),
+        "oidc: error evaluating claim validation expression: validation expression 'claims.level > 1' failed: too low",
+    );
+    check(
+        "claims.level",
+        good,
+        "oidc: error evaluating username claim expression: username claim expression must return a string",
+    );
+    check(
+        "claims.empty",
+        &good.replace("\"sub\":\"x\"", "\"empty\":\"\""),
+        "oidc: empty username via CEL expression is not allowed",
+    );
+    check(
+        "claims.none",
+        good,
+        "oidc: error evaluating username claim expression: expression 'claims.none' resulted in error: no such key: none",
+    );
 }

@@ -1,6 +1,7 @@
 //! What an AuthenticationConfiguration must be like: upstream's rules and words.
 
 use super::configuration::{ClaimMappings, ClaimRule, Configuration, Issuer, Jwt, Mapping};
+use super::expressions::{reads_claim, refuse_over_claims, refuse_over_user};
 use pintle_object::content;
 use pintle_object::field::{Path, Shown, quote};
 use pintle_object::{FieldErrors, Map, Value};
@@ -10,7 +11,9 @@ use std::collections::HashSet;
 
 const ISSUERS_MAX: usize = 64;
 const MATCH_ANY: &str = "MatchAny";
-const NO_CEL: &str = "CEL expressions are not evaluated by this server yet";
+const UNVERIFIED: &str = "claims.email_verified must be used in claimMappings.username.expression or \
+                          claimMappings.extra[*].valueExpression or claimValidationRules[*].expression when \
+                          claims.email is used in claimMappings.username.expression";
 
 /// `own_issuers`: those of this server's own tokens, which nobody else may be.
 pub fn validate(configuration: &Configuration, own_issuers: &[String]) -> Result<(), String> {
@@ -58,6 +61,7 @@ fn issuers(all: &[Jwt], own_issuers: &[String], errors: &mut FieldErrors) {
         issuer(&jwt.issuer, own_issuers, &at_issuer, errors);
         rules(&jwt.rules, &path.child("claimValidationRules"), errors);
         mappings(&jwt.mappings, &path.child("claimMappings"), errors);
+        email(jwt, &path.child("claimMappings"), errors);
         user_rules(&jwt.user_rules, &path.child("userValidationRules"), errors);
         let (url, discovery) = (&jwt.issuer.url, &jwt.issuer.discovery_url);
         if !urls.insert(url) {
@@ -168,7 +172,7 @@ fn rules(rules: &[ClaimRule], path: &Path<'_>, errors: &mut FieldErrors) {
                     errors.invalid(&path.child("requiredValue"), &rule.required_value, detail);
                 }
                 match expressions.insert(expression) {
-                    true => errors.invalid(&path.child("expression"), expression, NO_CEL),
+                    true => over_claims(expression, true, &path.child("expression"), errors),
                     false => errors.duplicate(&path.child("expression"), expression),
                 }
             }
@@ -197,9 +201,26 @@ fn mappings(mappings: &ClaimMappings, path: &Path<'_>, errors: &mut FieldErrors)
     match (mappings.uid.claim.is_empty(), mappings.uid.expression.as_str()) {
         (_, "") => {}
         (false, _) => errors.invalid(&uid, "", "claim and expression can't both be set"),
-        (true, expression) => errors.invalid(&uid.child("expression"), expression, NO_CEL),
+        (true, expression) => over_claims(expression, false, &uid.child("expression"), errors),
     }
     extra(&mappings.extra, &path.child("extra"), errors);
+}
+
+fn over_claims(expression: &str, is_rule: bool, path: &Path<'_>, errors: &mut FieldErrors) {
+    if let Err(why) = refuse_over_claims(expression, is_rule) {
+        errors.invalid(path, expression, &why);
+    }
+}
+
+/// Who is named by an address must look whether the address is theirs.
+fn email(jwt: &Jwt, path: &Path<'_>, errors: &mut FieldErrors) {
+    let username = &jwt.mappings.username.expression;
+    let others = jwt.mappings.extra.iter().map(|(_, expression)| expression);
+    let others = others.chain(jwt.rules.iter().map(|rule| &rule.expression));
+    let mut all = std::iter::once(username).chain(others);
+    if reads_claim(username, "email") && !all.any(|expression| reads_claim(expression, "email_verified")) {
+        errors.invalid(&path.child("username").child("expression"), username, UNVERIFIED);
+    }
 }
 
 fn mapping(mapping: &Mapping, path: &Path<'_>, errors: &mut FieldErrors) {
@@ -216,7 +237,7 @@ fn mapping(mapping: &Mapping, path: &Path<'_>, errors: &mut FieldErrors) {
             if let Some(prefix) = &mapping.prefix {
                 errors.invalid(&path.child("prefix"), prefix, "may not be specified when expression is set");
             }
-            errors.invalid(&path.child("expression"), expression, NO_CEL);
+            over_claims(expression, false, &path.child("expression"), errors);
         }
     }
 }
@@ -232,7 +253,7 @@ fn extra(extra: &[(String, String)], path: &Path<'_>, errors: &mut FieldErrors) 
         } else if expression.is_empty() {
             errors.required(&path.child("valueExpression"), "");
         } else {
-            errors.invalid(&path.child("valueExpression"), expression, NO_CEL);
+            over_claims(expression, false, &path.child("valueExpression"), errors);
         }
     }
 }
@@ -268,8 +289,8 @@ fn user_rules(rules: &[(String, String)], path: &Path<'_>, errors: &mut FieldErr
             errors.required(&at, "");
         } else if !expressions.insert(expression) {
             errors.duplicate(&at, expression);
-        } else {
-            errors.invalid(&at, expression, NO_CEL);
+        } else if let Err(why) = refuse_over_user(expression) {
+            errors.invalid(&at, expression, &why);
         }
     }
 }
