@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::flags::{self, Stop};
 use pintle_store::transfer::{self, Place, Stage};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -17,8 +18,10 @@ A server may go on while save or migrate read its store; what they fill must not
 written is read again and compared.
 ";
 
-/// Says on stderr how far it is, no more often than this.
+/// How often it is said on stderr how far it is: on a terminal, where one line is written over, and elsewhere.
+const DRAW_INTERVAL: Duration = Duration::from_millis(100);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+const BAR_WIDTH: usize = 30;
 
 /// What to copy, and from where to where.
 #[derive(Debug)]
@@ -33,16 +36,32 @@ pub fn run(args: &[String]) -> Result<(), Stop> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Stop::Refused(format!("pintle: {error}")))?;
     let mut last = Instant::now();
+    let is_terminal = std::io::stderr().is_terminal();
+    let interval = if is_terminal { DRAW_INTERVAL } else { REPORT_INTERVAL };
     let report = |stage: Stage| {
-        if last.elapsed() >= REPORT_INTERVAL {
-            eprintln!("{stage}");
+        if last.elapsed() >= interval {
+            match is_terminal {
+                true => eprint!("\r{} {stage}\x1b[K", bar(stage.percent())),
+                false => eprintln!("{stage}"),
+            }
             last = Instant::now();
         }
     };
     let copied = runtime.block_on(transfer::copy(&copy.from, &copy.to, report));
+    if is_terminal {
+        eprint!("\r\x1b[K");
+    }
     let (tally, revision) = copied.map_err(|error| Stop::Refused(format!("pintle: {error}")))?;
     eprintln!("copied and verified {tally}, at revision {revision}");
     Ok(())
+}
+
+/// `[=====>    ]  55 %`
+fn bar(percent: Option<u64>) -> String {
+    let percent = percent.unwrap_or(0).min(100);
+    let done = usize::try_from(percent).unwrap_or(0) * BAR_WIDTH / 100;
+    let head = if done < BAR_WIDTH { ">" } else { "" };
+    format!("[{:<BAR_WIDTH$}] {percent:>3} %", "=".repeat(done) + head)
 }
 
 fn read(args: &[String]) -> Result<Copy, Stop> {
@@ -91,6 +110,17 @@ mod tests {
             Err(Stop::Help(text) | Stop::Refused(text)) => text,
         };
         assert!(found.starts_with(expected), "{line}: {found}");
+    }
+
+    #[test]
+    fn a_bar_grows_to_its_end() {
+        for (percent, expected) in [
+            (None, "[>                             ]   0 %"),
+            (Some(50), "[===============>              ]  50 %"),
+            (Some(100), "[==============================] 100 %"),
+        ] {
+            assert_eq!(bar(percent), expected);
+        }
     }
 
     #[test]

@@ -196,6 +196,14 @@ impl Sqlite {
         last.map(revision).map_err(|error| failed(&error))
     }
 
+    /// How many objects there are now.
+    pub fn count(&self) -> Result<u64, Error> {
+        let sql = "SELECT COUNT(*) FROM log \
+                   WHERE revision IN (SELECT MAX(revision) FROM log GROUP BY key) AND value IS NOT NULL";
+        let count = self.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        count.map(|count| u64::try_from(count).unwrap_or(0)).map_err(|error| failed(&error))
+    }
+
     /// Hands over the objects as they are now, in the order of revisions, until `each` wants no more.
     pub fn live(&self, each: &mut dyn FnMut(Row) -> bool) -> Result<(), Error> {
         let sql = "SELECT revision, key, created, value, expires FROM log \

@@ -23,17 +23,18 @@ const FILLER: &str = "/registry/pintle-revision";
 
 type Batches = mpsc::Sender<Result<Vec<Row>, Error>>;
 
-/// Sends everything that etcd holds at one revision, which it tells.
-pub(crate) async fn export(options: &Options, batches: Batches) -> Result<Revision, Error> {
+/// Sends everything that etcd holds at one revision. Tells it, and how many objects there are.
+pub(crate) async fn export(options: &Options, batches: Batches) -> Result<(Revision, u64), Error> {
     let reader = reader(options)?;
-    let revision = wire::of_header(reader.head().await.map_err(failed)?.header.as_ref());
+    let head = reader.head().await.map_err(failed)?;
+    let revision = wire::of_header(head.header.as_ref());
     let pages = reader.read_ahead(revision);
     tokio::spawn(async move {
         if let Err(failure) = send(&reader.client, pages, &batches).await {
             let _ = batches.send(Err(failed(failure))).await;
         }
     });
-    Ok(revision)
+    Ok((revision, u64::try_from(head.count).unwrap_or(0)))
 }
 
 async fn send(

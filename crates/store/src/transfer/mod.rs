@@ -41,18 +41,31 @@ pub struct Tally {
 /// What a copy reports while it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    Copying(Tally),
+    /// What was copied, and how many objects there are.
+    Copying(Tally, u64),
     /// A new etcd counts from one: its revision is raised, so that no client has seen a later one.
     Raising(Revision),
-    Verifying(Tally),
+    Verifying(Tally, u64),
+}
+
+impl Stage {
+    /// How much of a stage is done, of a hundred.
+    pub fn percent(&self) -> Option<u64> {
+        match self {
+            Stage::Copying(tally, all) | Stage::Verifying(tally, all) => {
+                Some((tally.objects * 100).checked_div(*all)?.min(100))
+            }
+            Stage::Raising(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Stage::Copying(tally) => write!(f, "copied {tally}"),
+            Stage::Copying(tally, all) => write!(f, "copied {tally}, of {all}"),
             Stage::Raising(revision) => write!(f, "raised the revision to {revision}"),
-            Stage::Verifying(tally) => write!(f, "verified {tally}"),
+            Stage::Verifying(tally, all) => write!(f, "verified {tally}, of {all}"),
         }
     }
 }
@@ -71,19 +84,21 @@ pub async fn copy(
     mut report: impl FnMut(Stage),
 ) -> Result<(Tally, Revision), Error> {
     // A snapshot is looked at as a whole before anything is made of it.
-    if let Place::File(path) = from {
-        file::verify(path)?;
-    }
+    let in_file = match from {
+        Place::File(path) => Some(file::verify(path)?),
+        Place::Embedded(_) | Place::Etcd(_) => None,
+    };
     let mut source = Source::open(from).await?;
+    let all = in_file.unwrap_or(source.objects);
     let mut sink = Sink::open(to, source.revision).await?;
     let mut copied = Tally::default();
     while let Some(rows) = source.next().await? {
         rows.iter().for_each(|row| copied.add(row));
         sink.write(rows).await?;
-        report(Stage::Copying(copied));
+        report(Stage::Copying(copied, all));
     }
     sink.finish(&mut |stage| report(stage)).await?;
-    let found = tally(&sink.written(), &mut report).await?;
+    let found = tally(&sink.written(), copied.objects, &mut report).await?;
     if found != copied {
         sink.discard();
         return Err(Error(format!("the copy is not what was copied: {found} were found of {copied}")));
@@ -92,12 +107,12 @@ pub async fn copy(
     Ok((copied, source.revision))
 }
 
-async fn tally(place: &Place, report: &mut impl FnMut(Stage)) -> Result<Tally, Error> {
+async fn tally(place: &Place, all: u64, report: &mut impl FnMut(Stage)) -> Result<Tally, Error> {
     let mut source = Source::open(place).await?;
     let mut tally = Tally::default();
     while let Some(rows) = source.next().await? {
         rows.iter().for_each(|row| tally.add(row));
-        report(Stage::Verifying(tally));
+        report(Stage::Verifying(tally, all));
     }
     Ok(tally)
 }

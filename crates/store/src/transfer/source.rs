@@ -16,18 +16,20 @@ type Batches = mpsc::Sender<Result<Vec<Row>, Error>>;
 
 pub(super) struct Source {
     pub revision: Revision,
+    /// How many there are to come; of snapshots only their end says it.
+    pub objects: u64,
     batches: mpsc::Receiver<Result<Vec<Row>, Error>>,
 }
 
 impl Source {
     pub async fn open(place: &Place) -> Result<Source, Error> {
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
-        let revision = match place {
+        let (revision, objects) = match place {
             Place::Embedded(path) => embedded(path, sender)?,
-            Place::File(path) => snapshot(path, sender)?,
+            Place::File(path) => (snapshot(path, sender)?, 0),
             Place::Etcd(options) => etcd::export(options, sender).await?,
         };
-        Ok(Source { revision, batches })
+        Ok(Source { revision, objects, batches })
     }
 
     /// The next rows; `None` when there are no more.
@@ -36,18 +38,18 @@ impl Source {
     }
 }
 
-fn embedded(path: &Path, batches: Batches) -> Result<Revision, Error> {
+fn embedded(path: &Path, batches: Batches) -> Result<(Revision, u64), Error> {
     if !path.exists() {
         return Err(Error(format!("{}: there is no such store", path.display())));
     }
     let sqlite = Sqlite::open_to_read(path)?;
-    let revision = sqlite.last()?;
+    let found = (sqlite.last()?, sqlite.count()?);
     std::thread::spawn(move || {
         let mut batch = Batch { rows: Vec::new(), bytes: 0, batches };
         let result = sqlite.live(&mut |row| batch.add(row));
         batch.end(result);
     });
-    Ok(revision)
+    Ok(found)
 }
 
 fn snapshot(path: &Path, batches: Batches) -> Result<Revision, Error> {

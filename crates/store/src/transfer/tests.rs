@@ -55,7 +55,10 @@ async fn check(from: &Made, to: &Made, by_file: bool) {
         copy(&place_of(from), &place_of(to), report).await.unwrap()
     };
     assert_eq!((tally.objects, at), (31, revision));
-    assert!(matches!(stages.last(), Some(Stage::Verifying(last)) if *last == tally), "{stages:?}");
+    assert!(
+        matches!(stages.last(), Some(Stage::Verifying(last, all)) if *last == tally && *all == tally.objects),
+        "{stages:?}"
+    );
     let (store, things) = to.open().await;
     assert_eq!(objects(&store), expected);
     assert!(store.revision() >= revision);
