@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn what_comes_soon_after_is_told_a_little_later() {
         let herald = Herald::start().unwrap();
-        let lane = Arc::new(Lane::new(Interest::default(), None));
+        let lane = Arc::new(Lane::new(Interest::default()));
         (0..1000).for_each(|_| {
             lane.join();
         });

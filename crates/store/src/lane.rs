@@ -1,24 +1,19 @@
 //! Lanes: what all watchers of the same interest share.
 //!
 //! A lane holds the places of its events in the collection's log, so that an event is looked at once per interest and
-//! not once per watcher. Watchers follow their lane with cursors, all are told of new events in one go, and what one
-//! of them encoded the others send as well.
+//! not once per watcher. Watchers follow their lane with cursors, and all are told of new events in one go.
 
+use crate::board::Board;
 use crate::watch::Interest;
-use bytes::Bytes;
 use pintle_object::Text;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-/// Encoded events that a lane keeps for the watchers that have not yet sent them.
-const SHARED_BYTES_MAX: usize = 512 << 10;
-/// Pieces in which they are kept, so that they are found quickly.
-const SHARED_MAX: usize = 256;
 /// After so long without events nobody wants what was encoded before.
-const SHARED_FOR: Duration = Duration::from_secs(1);
+const KEPT_FOR: Duration = Duration::from_secs(1);
 /// Watchers are told of events no more often than this takes for each of them, so that telling many often does not
 /// use up the processor; and a lane of few watchers is told at once.
 const PAUSE_PER_WATCHER: Duration = Duration::from_micros(100);
@@ -28,8 +23,6 @@ const PAUSE_MAX: Duration = Duration::from_millis(8);
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub interest: Interest,
-    /// How its watchers show events, when they all do it in the same way; watchers without share no lane.
-    pub rendering: Option<Text>,
     state: Mutex<State>,
     /// One more than the number of the last event.
     end: AtomicU64,
@@ -37,7 +30,8 @@ pub(crate) struct Lane {
     told: AtomicU64,
     watchers: AtomicUsize,
     is_over: AtomicBool,
-    shared: Mutex<VecDeque<Segment>>,
+    /// One for each way in which some of its watchers show events.
+    boards: Mutex<Vec<Arc<Board>>>,
 }
 
 #[derive(Debug, Default)]
@@ -57,29 +51,20 @@ struct Seats {
     free: Vec<usize>,
 }
 
-/// Encoded events from one number to before another.
-#[derive(Clone, Debug)]
-pub(crate) struct Segment {
-    pub start: u64,
-    pub end: u64,
-    pub bytes: Bytes,
-}
-
 /// The next events of a watcher were not kept for it.
 #[derive(Debug)]
 pub(crate) struct Missed;
 
 impl Lane {
-    pub fn new(interest: Interest, rendering: Option<Text>) -> Lane {
+    pub fn new(interest: Interest) -> Lane {
         Lane {
             interest,
-            rendering,
             state: Mutex::default(),
             end: 0.into(),
             told: 0.into(),
             watchers: 0.into(),
             is_over: false.into(),
-            shared: Mutex::default(),
+            boards: Mutex::default(),
         }
     }
 
@@ -175,11 +160,8 @@ impl Lane {
         self.told.store(self.end(), Ordering::Release);
         let waiting: Vec<Waker> = state.seats.wakers.iter_mut().filter_map(Option::take).collect();
         drop(state);
-        // Who encodes at the moment does not keep the writer waiting.
-        if before.is_none_or(|before| now.saturating_duration_since(before) > SHARED_FOR)
-            && let Ok(mut shared) = self.shared.try_lock()
-        {
-            shared.clear();
+        if before.is_none_or(|before| now.saturating_duration_since(before) > KEPT_FOR) {
+            self.boards().iter().for_each(|board| board.wipe());
         }
         waiting.into_iter().for_each(Waker::wake);
     }
@@ -190,33 +172,28 @@ impl Lane {
         self.tell(Instant::now());
     }
 
-    /// What another watcher made of the events from a number on, or else what `make` does.
-    pub fn segment(
-        &self,
-        start: u64,
-        make: impl FnOnce() -> Result<Segment, Missed>,
-    ) -> Result<Segment, Missed> {
-        if self.rendering.is_none() || self.watchers() < 2 {
-            return make();
-        }
-        // Locked while encoding: who wants the same meanwhile waits for it.
-        let mut shared = self.shared();
-        if let Some(found) = shared.iter().rev().find(|segment| segment.start == start) {
-            return Ok(found.clone());
-        }
-        let made = make()?;
-        shared.push_back(made.clone());
-        let mut bytes: usize = shared.iter().map(|segment| segment.bytes.len()).sum();
-        while (bytes > SHARED_BYTES_MAX || shared.len() > SHARED_MAX)
-            && let Some(oldest) = shared.pop_front()
-        {
-            bytes -= oldest.bytes.len();
-        }
-        Ok(made)
+    /// Joins those who show events in some way.
+    pub fn join_board(&self, rendering: Text) -> Arc<Board> {
+        let mut boards = self.boards();
+        let found = boards.iter().find(|board| board.rendering == rendering).cloned();
+        let board = found.unwrap_or_else(|| {
+            let board = Arc::new(Board::new(rendering));
+            boards.push(board.clone());
+            board
+        });
+        board.join();
+        board
     }
 
-    fn shared(&self) -> MutexGuard<'_, VecDeque<Segment>> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn leave_board(&self, board: &Arc<Board>) {
+        let mut boards = self.boards();
+        if board.leave() {
+            boards.retain(|other| !Arc::ptr_eq(other, board));
+        }
+    }
+
+    fn boards(&self) -> MutexGuard<'_, Vec<Arc<Board>>> {
+        self.boards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -227,17 +204,15 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board::Segment;
+    use bytes::Bytes;
 
     fn lane(watchers: usize) -> Lane {
-        let lane = Lane::new(Interest::default(), Some(Text::from("json")));
+        let lane = Lane::new(Interest::default());
         (0..watchers).for_each(|_| {
             lane.join();
         });
         lane
-    }
-
-    fn segment(start: u64, length: usize) -> Segment {
-        Segment { start, end: start + 1, bytes: Bytes::from(vec![0; length]) }
     }
 
     #[test]
@@ -275,42 +250,19 @@ mod tests {
     }
 
     #[test]
-    fn what_one_watcher_encoded_is_sent_by_all() {
-        let lane = lane(2);
-        for (start, expected) in [(0, 1), (0, 1), (1, 2), (0, 2)] {
-            let _ = lane.segment(start, || Ok(segment(start, 10)));
-            assert_eq!(lane.shared().len(), expected);
-        }
-    }
-
-    #[test]
-    fn what_is_kept_for_others_is_bounded() {
-        for length in [10, 10_000, 2 * SHARED_BYTES_MAX] {
-            let lane = lane(2);
-            for start in 0..1000 {
-                let _ = lane.segment(start, || Ok(segment(start, length)));
-            }
-            let kept = lane.shared().len();
-            assert_eq!(kept, SHARED_MAX.min(SHARED_BYTES_MAX / length), "of {length} bytes");
-        }
-    }
-
-    #[test]
     fn nothing_is_kept_over_a_quiet_time() {
         let lane = lane(2);
+        let boards = ["json", "json", "protobuf"].map(|rendering| lane.join_board(Text::from(rendering)));
+        assert_eq!(lane.boards().len(), 2);
         let now = Instant::now();
         for (after, expected) in [(0, 0), (10, 1), (20, 2), (5000, 0)] {
             lane.tell(now + Duration::from_millis(after));
-            assert_eq!(lane.shared().len(), expected);
-            let _ = lane.segment(after, || Ok(segment(after, 10)));
+            assert_eq!(boards[0].len(), expected);
+            let segment = Segment { start: after, end: after + 1, bytes: Bytes::from_static(b"x") };
+            let _ = boards[1].segment(after, || Ok(segment));
         }
-    }
-
-    #[test]
-    fn a_watcher_alone_leaves_nothing_behind() {
-        let lane = lane(1);
-        let _ = lane.segment(0, || Ok(segment(0, 10)));
-        assert!(lane.shared().is_empty());
+        boards.iter().for_each(|board| lane.leave_board(board));
+        assert!(lane.boards().is_empty());
     }
 
     #[test]

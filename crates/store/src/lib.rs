@@ -3,6 +3,7 @@
 //! It sees keys, bytes and digests, and knows nothing of what they mean.
 
 pub mod backend;
+mod board;
 mod cache;
 mod collection;
 pub mod etcd;

@@ -23,8 +23,8 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    /// The lane of an interest: that of others who show events in the same way, when there is one.
-    pub fn lane(&mut self, interest: &Interest, rendering: Option<Text>) -> Arc<Lane> {
+    /// The lane of an interest, which is made when nobody else has it.
+    pub fn lane(&mut self, interest: &Interest) -> Arc<Lane> {
         let namespace = interest.namespace.clone().unwrap_or_default();
         let lanes = match (&interest.name, &interest.field) {
             (Some(name), _) => self.names.entry(name.clone()).or_default().entry(namespace).or_default(),
@@ -33,13 +33,10 @@ impl Routes {
             }
             (None, None) => self.namespaces.entry(namespace).or_default(),
         };
-        let is_same = |lane: &&Arc<Lane>| lane.rendering == rendering && lane.interest == *interest;
-        if rendering.is_some()
-            && let Some(lane) = lanes.iter().find(is_same)
-        {
+        if let Some(lane) = lanes.iter().find(|lane| lane.interest == *interest) {
             return lane.clone();
         }
-        let lane = Arc::new(Lane::new(interest.clone(), rendering));
+        let lane = Arc::new(Lane::new(interest.clone()));
         lanes.push(lane.clone());
         lane
     }

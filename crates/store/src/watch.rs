@@ -4,8 +4,9 @@
 //! only those who want it. It keeps no events: those stay in the log, and who is slower than the log's window must
 //! begin anew.
 
+use crate::board::{Board, Segment};
 use crate::collection::{Collection, Log};
-use crate::lane::{Lane, Missed, Segment};
+use crate::lane::{Lane, Missed};
 use crate::object::{Object, Revision};
 use crate::snapshot::Snapshot;
 use bytes::Bytes;
@@ -123,6 +124,8 @@ pub struct Watcher {
     is_closed: Arc<AtomicBool>,
     lane: Arc<Lane>,
     seat: usize,
+    /// Shared with those who show events in the same way.
+    board: Option<Arc<Board>>,
     initial: Option<Initial>,
     /// Events at or before this revision are not the watcher's, whenever they come.
     after: Revision,
@@ -171,8 +174,9 @@ impl Watcher {
         // Who watches from the future passes over events that others are told of.
         let rendering = rendering.filter(|_| after <= snapshot.revision.max(current));
         let mut routes = collection.routes();
-        let lane = routes.lane(&interest, rendering);
+        let lane = routes.lane(&interest);
         let (seat, cursor) = (lane.join(), lane.end());
+        let board = rendering.map(|rendering| lane.join_board(rendering));
         drop(routes);
         drop(log);
         let progress = if initial.is_some() { Revision(0) } else { after };
@@ -183,6 +187,7 @@ impl Watcher {
             is_closed,
             lane,
             seat,
+            board,
             initial,
             after,
             backlog,
@@ -306,11 +311,14 @@ impl Watcher {
         encode: &mut dyn FnMut(&[Arc<Event>]) -> Bytes,
     ) -> Result<Option<Bytes>, Missed> {
         let told = self.lane.told();
-        if self.ready.is_empty() && self.backlog.is_empty() && self.lane.rendering.is_some() {
+        if self.ready.is_empty()
+            && self.backlog.is_empty()
+            && let Some(board) = &self.board
+        {
             if told <= self.cursor && !self.lane.is_over() {
                 return Ok(None);
             }
-            let segment = self.lane.segment(self.cursor, || self.make_segment(told, encode))?;
+            let segment = board.segment(self.cursor, || self.make_segment(told, encode))?;
             self.cursor = segment.end;
             return Ok(Some(segment.bytes));
         }
@@ -361,6 +369,9 @@ impl Watcher {
 impl Drop for Watcher {
     fn drop(&mut self) {
         let mut routes = self.collection.routes();
+        if let Some(board) = &self.board {
+            self.lane.leave_board(board);
+        }
         if self.lane.leave(self.seat) {
             routes.remove(&self.lane);
         }
