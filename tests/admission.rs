@@ -1,6 +1,6 @@
 //! Admission plugins that are off by default: each is on for a test of its own, and says what upstream's says.
 
-use pintle_testkit::{Client, Server};
+use pintle_testkit::{Client, Https, Server};
 use serde_json::{Value, json};
 
 const PODS: &str = "/api/v1/namespaces/default/pods";
@@ -217,4 +217,36 @@ fn pods_grow_on_nodes_that_have_room() {
     assert_eq!(resize("2")["message"], format!("pods \"a\" is forbidden: {why}"));
     label("linux");
     assert_eq!(resize("2")["spec"]["containers"][0]["resources"]["requests"]["cpu"], "2");
+}
+
+#[test]
+fn images_are_asked_about_elsewhere() {
+    let elsewhere = Https::start(|asked| {
+        let review: Value = serde_json::from_str(&asked.body).expect("a review");
+        let images = review["spec"]["containers"].to_string();
+        let status = json!({"allowed": !images.contains("bad"), "reason": "it is bad"});
+        (200, json!({"apiVersion": "imagepolicy.k8s.io/v1alpha1", "kind": "ImageReview", "status": status}).to_string())
+    });
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let (authority, kubeconfig) = (dir.path().join("ca.crt"), dir.path().join("kubeconfig"));
+    std::fs::write(&authority, &elsewhere.pem).expect("it can be written");
+    let cluster = json!({"server": elsewhere.url(), "certificate-authority": authority});
+    let content = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": ""}}],
+    });
+    std::fs::write(&kubeconfig, content.to_string()).expect("it can be written");
+    let server = configured("ImagePolicyWebhook", &json!({"imagePolicy": {"kubeConfigFile": kubeconfig}}));
+    let admin = server.admin();
+    let with_image = |name: &str, image: &str| pod(name, &json!({"containers": [{"name": "c", "image": image}]}));
+    let why = "pods \"a\" is forbidden: image policy webhook backend denied one or more images: it is bad";
+    check_refused(&admin, PODS, &with_image("a", "bad:1"), 403, why);
+    check_refused(&admin, PODS, &with_image("a", "bad:1"), 403, why);
+    assert_eq!(admin.post(PODS, &with_image("b", "good:1")).status, 201);
+    let asked: Vec<Value> =
+        elsewhere.asked().iter().map(|asked| serde_json::from_str(&asked.body).expect("JSON")).collect();
+    assert_eq!(asked.len(), 2, "what is known is not asked again: {asked:?}");
+    let expected = json!({"containers": [{"image": "bad:1"}], "namespace": "default"});
+    assert_eq!(asked[0]["spec"], expected);
 }

@@ -1,13 +1,16 @@
 //! The real kubectl, unmodified, where the machine has one.
 
 use pintle_testkit::Server;
+use serde_json::{Value, json};
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// kubectl against one server; `None` when the machine has no kubectl.
 struct Kubectl<'a> {
-    binary: std::path::PathBuf,
+    binary: PathBuf,
     server: &'a Server,
+    kubeconfig: PathBuf,
 }
 
 impl<'a> Kubectl<'a> {
@@ -16,7 +19,37 @@ impl<'a> Kubectl<'a> {
             eprintln!("no kubectl on this machine: nothing tested");
             return None;
         };
-        Some(Kubectl { binary, server })
+        Some(Kubectl { binary, server, kubeconfig: server.kubeconfig() })
+    }
+
+    /// The same as another user: `user` is the user's part of a kubeconfig.
+    fn as_user(&self, user: &Value) -> Kubectl<'a> {
+        let authority = self.server.data_dir().join("pki/ca.crt");
+        let cluster = json!({"server": self.server.url(), "certificate-authority": authority});
+        let content = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "clusters": [{"name": "c", "cluster": cluster}], "users": [{"name": "u", "user": user}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        });
+        let kubeconfig = self.server.data_dir().join("user.kubeconfig");
+        std::fs::write(&kubeconfig, content.to_string()).expect("a kubeconfig can be written");
+        Kubectl { binary: self.binary.clone(), server: self.server, kubeconfig }
+    }
+
+    /// What it says when it fails, which it must.
+    fn refused(&self, line: &str) -> String {
+        let output = self.command(line).output().expect("kubectl starts");
+        assert!(!output.status.success(), "kubectl {line}: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .arg(format!("--kubeconfig={}", self.kubeconfig.display()))
+            .args(line.split_whitespace())
+            .env("HOME", self.server.data_dir());
+        command
     }
 
     /// Runs one command line and returns what it printed; fails the test when it fails.
@@ -25,11 +58,8 @@ impl<'a> Kubectl<'a> {
     }
 
     fn run_with(&self, line: &str, stdin: &str) -> String {
-        let home = self.server.data_dir();
-        let mut child = Command::new(&self.binary)
-            .arg(format!("--kubeconfig={}", self.server.kubeconfig().display()))
-            .args(line.split_whitespace())
-            .env("HOME", home)
+        let mut child = self
+            .command(line)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -122,4 +152,37 @@ fn kubectl_prints_pods_as_usual() {
     assert_eq!(header, expected, "{wide}");
     assert!(wide.contains("0/1") && wide.contains("Pending"), "{wide}");
     kubectl.run("delete pod web --now");
+}
+
+#[test]
+fn kubectl_knows_what_its_user_may_do() {
+    let server = Server::start();
+    let Some(kubectl) = Kubectl::find(&server) else { return };
+    let admin = kubectl.run("auth can-i --list");
+    assert!(admin.lines().any(|line| line.starts_with("*.*") && line.contains("[*]")), "{admin}");
+    assert_eq!(kubectl.run("auth can-i delete nodes").trim(), "yes");
+    kubectl.run("create serviceaccount robot");
+    kubectl.run("create role reader --verb=get,list --resource=pods,pods/log,deployments.apps");
+    kubectl.run("create rolebinding reader --role=reader --serviceaccount=default:robot");
+    let token = kubectl.run("create token robot");
+    let robot = kubectl.as_user(&json!({"token": token.trim()}));
+    let listed = robot.run("auth can-i --list");
+    for (resource, verbs) in [
+        ("pods", "[get list]"),
+        ("pods/log", "[get list]"),
+        ("deployments.apps", "[get list]"),
+        ("selfsubjectaccessreviews.authorization.k8s.io", "[create]"),
+        ("[/healthz]", "[get]"),
+    ] {
+        let fits = |line: &str| line.split_whitespace().any(|word| word == resource) && line.contains(verbs);
+        assert!(listed.lines().any(fits), "{resource}: {listed}");
+    }
+    assert_eq!(robot.run("auth can-i list pods").trim(), "yes");
+    assert_eq!(robot.run("auth can-i get deployments.apps").trim(), "yes");
+    robot.refused("auth can-i delete pods");
+    robot.refused("auth can-i list pods -n kube-system");
+    let refused = robot.refused("get secrets");
+    let words = "User \"system:serviceaccount:default:robot\" cannot list resource \"secrets\"";
+    assert!(refused.contains("Forbidden") && refused.contains(words), "{refused}");
+    assert_eq!(kubectl.run("auth can-i list pods --as=system:serviceaccount:default:robot").trim(), "yes");
 }

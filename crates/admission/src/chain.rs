@@ -1,9 +1,10 @@
 //! `Chain`: the enabled plugins, asked in order.
 
 use crate::grants;
+use crate::plugins::image_policy::ImagePolicyWebhook;
 use crate::plugins::quota::ResourceQuota;
 use crate::plugins::{
-    Entry, How, PLUGINS, event_rate_limit, namespace_auto_provision, pod_node_selector, pod_security,
+    Entry, How, PLUGINS, event_rate_limit, image_policy, namespace_auto_provision, pod_node_selector, pod_security,
     pod_toleration_restriction,
 };
 use crate::request::Request;
@@ -46,6 +47,7 @@ pub struct Settings {
     pub pod_node_selector: pod_node_selector::Configuration,
     pub pod_tolerations: pod_toleration_restriction::Configuration,
     pub event_rate: event_rate_limit::Configuration,
+    pub image_policy: image_policy::Configuration,
 }
 
 impl Settings {
@@ -77,19 +79,16 @@ impl Settings {
                 "[{both}] in enable-admission-plugins and disable-admission-plugins overlapped"
             ));
         }
-        let failed = |name: &str, why: &str| Err(format!("couldn't init admission plugin {name:?}: {why}"));
-        if self.is_on_by_name(IMAGE_POLICY) {
-            return failed(IMAGE_POLICY, "it is not built yet");
+        let failed = |name: &str, why| format!("couldn't init admission plugin {name:?}: {why}");
+        if self.is_on_by_name(event_rate_limit::NAME) {
+            self.event_rate.check().map_err(|why| failed(event_rate_limit::NAME, why))?;
         }
-        match self.event_rate.check() {
-            Err(why) if self.is_on_by_name(event_rate_limit::NAME) => failed(event_rate_limit::NAME, &why),
-            _ => Ok(()),
+        if self.is_on_by_name(image_policy::NAME) {
+            self.image_policy.check().map_err(|why| failed(image_policy::NAME, why))?;
         }
+        Ok(())
     }
 }
-
-/// Who relies on it relies on refusals, so that it is not left out in silence.
-const IMAGE_POLICY: &str = "ImagePolicyWebhook";
 
 impl Default for Settings {
     fn default() -> Settings {
@@ -102,15 +101,17 @@ impl Default for Settings {
             pod_node_selector: pod_node_selector::Configuration::default(),
             pod_tolerations: pod_toleration_restriction::Configuration::default(),
             event_rate: event_rate_limit::Configuration::default(),
+            image_policy: image_policy::Configuration::default(),
         }
     }
 }
 
-/// The enabled plugins in upstream's order. Those that write are no `Plugin`: namespaces are made first of all, and
-/// the quota comes last.
+/// The enabled plugins in upstream's order. Those that write or wait are no `Plugin`: namespaces are made first of all,
+/// images are asked about when nothing else is amiss, and the quota comes last.
 pub struct Chain {
     plugins: Vec<Box<dyn Plugin>>,
     quota: Option<ResourceQuota>,
+    images: Option<ImagePolicyWebhook>,
     provides_namespaces: bool,
     permissions: Permissions,
 }
@@ -125,6 +126,9 @@ impl Chain {
         Chain {
             plugins: PLUGINS.iter().filter(|entry| settings.is_on(entry)).filter_map(made).collect(),
             quota: settings.is_on_by_name(ResourceQuota::NAME).then(ResourceQuota::default),
+            images: settings
+                .is_on_by_name(image_policy::NAME)
+                .then(|| ImagePolicyWebhook::new(&settings.image_policy)),
             provides_namespaces: settings.is_on_by_name(namespace_auto_provision::NAME),
             permissions,
         }
@@ -163,6 +167,9 @@ impl Admission for Chain {
             for plugin in &self.plugins {
                 plugin.validate(&request, object)?;
                 warnings.extend(plugin.warnings(&request, object));
+            }
+            if let Some(images) = &self.images {
+                images.judge(&request, object).await?;
             }
             match &self.quota {
                 Some(quota) => quota.charge(&request, object).await,

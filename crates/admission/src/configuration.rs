@@ -1,7 +1,7 @@
 //! `--admission-control-config-file`: what plugins are told besides being on or off.
 
 use crate::chain::Settings;
-use crate::plugins::{event_rate_limit, pod_node_selector, pod_security, pod_toleration_restriction};
+use crate::plugins::{event_rate_limit, image_policy, pod_node_selector, pod_security, pod_toleration_restriction};
 use pintle_object::{Value, yaml};
 
 const GROUP: &str = "apiserver.config.k8s.io/";
@@ -27,6 +27,9 @@ impl Settings {
             };
             match name {
                 "EventRateLimit" => self.event_rate = event_rate_limit::Configuration::read(&configuration)?,
+                image_policy::NAME => {
+                    self.image_policy = image_policy::Configuration::read(&configuration)?;
+                }
                 "PodNodeSelector" => {
                     self.pod_node_selector = pod_node_selector::Configuration::read(&configuration);
                 }

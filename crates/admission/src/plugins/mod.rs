@@ -9,6 +9,7 @@ mod default_class;
 mod deny_external_ips;
 pub(crate) mod event_rate_limit;
 mod extended_resource_toleration;
+pub(crate) mod image_policy;
 mod limit_ranger;
 pub(crate) mod namespace_auto_provision;
 mod namespace_exists;
@@ -74,7 +75,7 @@ pub static PLUGINS: &[Entry] = &[
     off("NodeRestriction", |_| Box::new(node_restriction::NodeRestriction)),
     on("TaintNodesByCondition", |_| Box::new(taint_nodes::TaintNodesByCondition)),
     off("AlwaysPullImages", |_| Box::new(always_pull_images::AlwaysPullImages)),
-    entry("ImagePolicyWebhook", false, How::Planned),
+    entry(image_policy::NAME, false, How::Apart),
     on("PodSecurity", |settings| Box::new(pod_security::PodSecurity(settings.pod_security.clone()))),
     off("PodNodeSelector", |settings| {
         Box::new(pod_node_selector::PodNodeSelector(settings.pod_node_selector.clone()))
