@@ -225,7 +225,11 @@ fn images_are_asked_about_elsewhere() {
         let review: Value = serde_json::from_str(&asked.body).expect("a review");
         let images = review["spec"]["containers"].to_string();
         let status = json!({"allowed": !images.contains("bad"), "reason": "it is bad"});
-        (200, json!({"apiVersion": "imagepolicy.k8s.io/v1alpha1", "kind": "ImageReview", "status": status}).to_string())
+        (
+            200,
+            json!({"apiVersion": "imagepolicy.k8s.io/v1alpha1", "kind": "ImageReview", "status": status})
+                .to_string(),
+        )
     });
     let dir = tempfile::tempdir().expect("a directory can be made");
     let (authority, kubeconfig) = (dir.path().join("ca.crt"), dir.path().join("kubeconfig"));
@@ -239,7 +243,8 @@ fn images_are_asked_about_elsewhere() {
     std::fs::write(&kubeconfig, content.to_string()).expect("it can be written");
     let server = configured("ImagePolicyWebhook", &json!({"imagePolicy": {"kubeConfigFile": kubeconfig}}));
     let admin = server.admin();
-    let with_image = |name: &str, image: &str| pod(name, &json!({"containers": [{"name": "c", "image": image}]}));
+    let with_image =
+        |name: &str, image: &str| pod(name, &json!({"containers": [{"name": "c", "image": image}]}));
     let why = "pods \"a\" is forbidden: image policy webhook backend denied one or more images: it is bad";
     check_refused(&admin, PODS, &with_image("a", "bad:1"), 403, why);
     check_refused(&admin, PODS, &with_image("a", "bad:1"), 403, why);

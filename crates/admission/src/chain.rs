@@ -4,8 +4,8 @@ use crate::grants;
 use crate::plugins::image_policy::ImagePolicyWebhook;
 use crate::plugins::quota::ResourceQuota;
 use crate::plugins::{
-    Entry, How, PLUGINS, event_rate_limit, image_policy, namespace_auto_provision, pod_node_selector, pod_security,
-    pod_toleration_restriction,
+    Entry, How, PLUGINS, event_rate_limit, image_policy, namespace_auto_provision, pod_node_selector,
+    pod_security, pod_toleration_restriction,
 };
 use crate::request::Request;
 use pintle_access::Permissions;

@@ -1,7 +1,9 @@
 //! `--admission-control-config-file`: what plugins are told besides being on or off.
 
 use crate::chain::Settings;
-use crate::plugins::{event_rate_limit, image_policy, pod_node_selector, pod_security, pod_toleration_restriction};
+use crate::plugins::{
+    event_rate_limit, image_policy, pod_node_selector, pod_security, pod_toleration_restriction,
+};
 use pintle_object::{Value, yaml};
 
 const GROUP: &str = "apiserver.config.k8s.io/";

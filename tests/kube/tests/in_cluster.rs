@@ -73,7 +73,10 @@ fn account(server: &Server) -> String {
     let role = json!({"apiGroup": group, "kind": "Role", "name": "controller"});
     for (path, object) in [
         (String::from("/api/v1/namespaces"), json!({"metadata": {"name": "team"}})),
-        (String::from("/api/v1/namespaces/team/serviceaccounts"), json!({"metadata": {"name": "controller"}})),
+        (
+            String::from("/api/v1/namespaces/team/serviceaccounts"),
+            json!({"metadata": {"name": "controller"}}),
+        ),
         (format!("{rbac}/roles"), json!({"metadata": {"name": "controller"}, "rules": rules})),
         (
             format!("{rbac}/rolebindings"),
@@ -146,13 +149,13 @@ async fn lead(client: Client) {
 async fn copy(client: Client) {
     let maps: Api<ConfigMap> = Api::default_namespaced(client);
     let source = |value: &str| -> ConfigMap {
-        let source =
-            json!({"metadata": {"name": "one", "labels": {"role": "source"}}, "data": {"k": value}});
+        let source = json!({"metadata": {"name": "one", "labels": {"role": "source"}}, "data": {"k": value}});
         serde_json::from_value(source).expect("a config map")
     };
     maps.create(&PostParams::default(), &source("first")).await.expect("the source is made");
-    let mut events =
-        std::pin::pin!(maps.watch(&WatchParams::default().labels("role=source"), "0").await.expect("a watch"));
+    let mut events = std::pin::pin!(
+        maps.watch(&WatchParams::default().labels("role=source"), "0").await.expect("a watch")
+    );
     let mut copied = Vec::new();
     while copied.last().is_none_or(|value| value != "second") {
         let event = events.try_next().await.expect("the watch goes on").expect("it has not ended");
@@ -181,5 +184,7 @@ async fn apply(maps: &Api<ConfigMap>, value: &str) {
     let copy = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "copy-of-one"}, "data": {"k": value},
     });
-    maps.patch("copy-of-one", &PatchParams::apply("copier"), &Patch::Apply(copy)).await.expect("it is applied");
+    maps.patch("copy-of-one", &PatchParams::apply("copier"), &Patch::Apply(copy))
+        .await
+        .expect("it is applied");
 }
