@@ -2,9 +2,11 @@
 
 use crate::answers::Answers;
 use crate::authorize::{Attributes, Authorizer, Decision, Rules, Waiting};
+use crate::match_conditions::MatchConditions;
 use crate::user::User;
+use pintle_object::field::Path;
 use pintle_object::selector::{FieldSelector, LabelSelector, Operator};
-use pintle_object::{Map, Value, json};
+use pintle_object::{FieldErrors, Map, Value, json};
 use pintle_outbound::Webhook;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -23,6 +25,8 @@ pub struct Settings {
     /// How long its answers hold; zero for those that are not kept.
     pub authorized_ttl: Duration,
     pub unauthorized_ttl: Duration,
+    /// What it is asked about: expressions that are all true.
+    pub match_conditions: Vec<String>,
     /// Whether nobody may do anything while it does not answer; if not, the next authorizer is asked.
     pub denies_on_error: bool,
 }
@@ -31,6 +35,7 @@ pub struct Settings {
 pub struct AuthorizationWebhook {
     server: Webhook,
     settings: Settings,
+    conditions: MatchConditions,
     answers: Answers<Status>,
     runtime: Handle,
 }
@@ -45,9 +50,13 @@ struct Status {
 impl AuthorizationWebhook {
     /// Within the runtime in which the server is to be asked.
     pub fn new(server: Webhook, settings: Settings) -> AuthorizationWebhook {
+        // They were checked when they were read.
+        let path = Path::root("matchConditions");
+        let conditions = MatchConditions::compile(&settings.match_conditions, &path, &mut FieldErrors::new());
         AuthorizationWebhook {
             server,
             settings,
+            conditions,
             answers: Answers::new(ANSWERS_MAX),
             runtime: Handle::current(),
         }
@@ -55,6 +64,16 @@ impl AuthorizationWebhook {
 
     async fn ask(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
         let spec = spec(&self.settings.version, user, attributes);
+        if !self.conditions.is_empty() {
+            match self.conditions.fit(&spec) {
+                Ok(true) => {}
+                Ok(false) => return Decision::NoOpinion(String::new()),
+                Err(why) => {
+                    let is_denial = self.settings.denies_on_error;
+                    return Decision::Error { is_denial, reason: String::new(), why };
+                }
+            }
+        }
         let key = json::to_string(&spec);
         if let Some(status) = self.answers.get(&key, Instant::now()) {
             return status.decision();

@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod front_proxy;
 pub mod impersonate;
 pub mod jwt;
+pub mod match_conditions;
 pub mod node;
 pub mod rbac;
 pub mod service_account;

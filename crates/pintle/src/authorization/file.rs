@@ -2,6 +2,7 @@
 
 use super::{Authorizer, Remote};
 use pintle_access::authorization_webhook::Settings;
+use pintle_access::match_conditions::MatchConditions;
 use pintle_object::content::dns1123_subdomain;
 use pintle_object::field::Path;
 use pintle_object::time::{format_duration, parse_duration};
@@ -184,15 +185,19 @@ fn remote(webhook: &Value, path: &Path<'_>, errors: &mut FieldErrors) -> Remote 
     let authorized_ttl = ttl(webhook, ("authorizedTTL", "cacheAuthorizedRequests", 300), path, errors);
     let unauthorized_ttl = ttl(webhook, ("unauthorizedTTL", "cacheUnauthorizedRequests", 30), path, errors);
     choice(webhook, "subjectAccessReviewVersion", &["v1", "v1beta1"], path, errors);
-    check_conditions(webhook, path, errors);
+    check_conditions_version(webhook, path, errors);
     choice(webhook, "failurePolicy", &["NoOpinion", "Deny"], path, errors);
+    let kubeconfig = kubeconfig(webhook, path, errors);
+    let match_conditions = conditions(webhook);
+    MatchConditions::compile(&match_conditions, &path.child("matchConditions"), errors);
     let settings = Settings {
         version: webhook.str_at(&["subjectAccessReviewVersion"]).into(),
         authorized_ttl,
         unauthorized_ttl,
+        match_conditions,
         denies_on_error: webhook.str_at(&["failurePolicy"]) == "Deny",
     };
-    Remote { kubeconfig: kubeconfig(webhook, path, errors), timeout: duration(timeout), settings }
+    Remote { kubeconfig, timeout: duration(timeout), settings }
 }
 
 fn ttl(
@@ -220,23 +225,19 @@ fn choice(webhook: &Value, field: &str, choices: &[&str], path: &Path<'_>, error
     }
 }
 
-/// Conditions would have to be evaluated, which this server does not do: without them more would be asked, and with
-/// them passed over others might be denied or allowed.
-fn check_conditions(webhook: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+fn conditions(webhook: &Value) -> Vec<String> {
+    let conditions = webhook.list_at(&["matchConditions"]).iter();
+    conditions.map(|condition| condition.str_at(&["expression"]).into()).collect()
+}
+
+fn check_conditions_version(webhook: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     const VERSION: &str = "matchConditionSubjectAccessReviewVersion";
-    let conditions = webhook.list_at(&["matchConditions"]);
     match webhook.str_at(&[VERSION]) {
-        "" if !conditions.is_empty() => {
+        "" if !webhook.list_at(&["matchConditions"]).is_empty() => {
             errors.required(&path.child(VERSION), "required if match conditions are specified");
         }
         "" | "v1" => {}
         text => errors.not_supported(&path.child(VERSION), text, &["v1"]),
-    }
-    if !conditions.is_empty() {
-        errors.forbidden(
-            &path.child("matchConditions"),
-            "match conditions are not evaluated by this server yet",
-        );
     }
 }
 

@@ -167,6 +167,7 @@ impl Authorizer {
             version,
             authorized_ttl: given.duration("authorization-webhook-cache-authorized-ttl")?,
             unauthorized_ttl: given.duration("authorization-webhook-cache-unauthorized-ttl")?,
+            match_conditions: Vec::new(),
             denies_on_error: false,
         };
         let webhook = Some(Remote { kubeconfig, timeout: Duration::from_secs(30), settings });

@@ -130,10 +130,12 @@ fn files_are_refused_in_upstreams_words() {
          authorizers[0].connectionInfo.kubeConfigFile: Invalid value: \"k\": must be an absolute path]",
     );
     webhook(
-        "timeout: 1s, matchConditions: [{expression: \"true\"}], \
-         matchConditionSubjectAccessReviewVersion: v1, connectionInfo: {type: KubeConfigFile, kubeConfigFile: /dev}",
-        "[authorizers[0].matchConditions: Forbidden: match conditions are not evaluated by this server yet, \
-         authorizers[0].connectionInfo.kubeConfigFile: Invalid value: \"/dev\": must be a regular file]",
+        "timeout: 1s, matchConditions: [{expression: request.user}], \
+         connectionInfo: {type: KubeConfigFile, kubeConfigFile: /dev}",
+        "[authorizers[0].matchConditionSubjectAccessReviewVersion: Required value: required if match conditions are \
+         specified, authorizers[0].connectionInfo.kubeConfigFile: Invalid value: \"/dev\": must be a regular file, \
+         authorizers[0].matchConditions[0].expression: Invalid value: \"request.user\": must evaluate to bool but got \
+         string]",
     );
     assert_eq!(
         file::parse("apiVersion: v1\nkind: Pod\n").unwrap_err(),
