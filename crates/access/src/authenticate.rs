@@ -13,6 +13,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use std::sync::Arc;
 use std::time::Duration;
 
+const INVALID: &str = "invalid bearer token";
 /// How long a token that somebody else knows is not asked about again: upstream's time.
 const REMOTE_HOLDS: Duration = Duration::from_secs(10);
 
@@ -87,7 +88,7 @@ impl Authenticators {
         now: UnixTime,
     ) -> Result<Known, String> {
         let now_seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        let mut errors = vec![String::from("invalid bearer token")];
+        let mut errors = Vec::new();
         for authenticator in &self.tokens {
             match authenticator.authenticate(token, wanted, now_seconds) {
                 Verdict::Known(known) => return Ok(known.authenticated()),
@@ -99,8 +100,8 @@ impl Authenticators {
             return Ok(known.authenticated());
         }
         match errors.as_slice() {
-            [only] => Err(only.clone()),
-            errors => Err(format!("[{}]", errors.join(", "))),
+            [] => Err(INVALID.into()),
+            errors => Err(format!("[{INVALID}, {}]", errors.join(", "))),
         }
     }
 }
