@@ -27,6 +27,8 @@ pub struct Ask {
     pub method: &'static str,
     pub path: String,
     pub accept: &'static str,
+    /// How the answer may be compressed.
+    pub encoding: &'static str,
     pub content_type: &'static str,
     pub body: Bytes,
 }
@@ -39,6 +41,11 @@ impl Ask {
 
 impl Client {
     pub async fn connect(target: &Target) -> Result<Client, String> {
+        Client::connect_with(target, WINDOW_BYTES).await
+    }
+
+    /// A connection on which this much may be under way.
+    pub async fn connect_with(target: &Target, window: u32) -> Result<Client, String> {
         let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", target.url);
         let authority = target.url.trim_start_matches("https://").trim_end_matches('/');
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
@@ -47,8 +54,8 @@ impl Client {
         let name = ServerName::try_from(host.to_string()).map_err(|error| failed(&error))?;
         let tls = tls::connector(&[b"h2"]).connect(name, tcp).await.map_err(|error| failed(&error))?;
         let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES)
+            .initial_stream_window_size(window)
+            .initial_connection_window_size(window)
             .max_frame_size(1 << 20)
             .handshake(TokioIo::new(tls))
             .await
@@ -65,6 +72,9 @@ impl Client {
             .header("authorization", &self.token);
         if !ask.accept.is_empty() {
             request = request.header("accept", ask.accept);
+        }
+        if !ask.encoding.is_empty() {
+            request = request.header("accept-encoding", ask.encoding);
         }
         if !ask.content_type.is_empty() {
             request = request.header("content-type", ask.content_type);

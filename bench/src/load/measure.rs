@@ -23,7 +23,7 @@ pub struct Figures {
     pub latencies: Vec<u32>,
     /// CPU seconds of the server's process, when it is known.
     pub cpu: Option<f64>,
-    /// Its largest resident memory so far, in bytes.
+    /// Its largest resident memory while it worked, in bytes.
     pub memory: Option<u64>,
     pub note: String,
 }
@@ -128,7 +128,12 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// From here on, also the peak of memory counts anew where the system allows it.
     pub fn begin(target: &Target) -> Spent {
+        if let Some(pid) = target.pid {
+            const PEAK_ANEW: &str = "5";
+            let _ = std::fs::write(format!("/proc/{pid}/clear_refs"), PEAK_ANEW);
+        }
         Spent { pid: target.pid, cpu: target.pid.and_then(cpu_seconds) }
     }
 
@@ -140,7 +145,7 @@ impl Spent {
 }
 
 /// User and system time of a process, from `/proc`.
-fn cpu_seconds(pid: u32) -> Option<f64> {
+pub fn cpu_seconds(pid: u32) -> Option<f64> {
     const TICKS: f64 = 100.0;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may hold spaces; it ends with the last parenthesis.
@@ -149,8 +154,18 @@ fn cpu_seconds(pid: u32) -> Option<f64> {
     Some((user + system) / TICKS)
 }
 
-fn peak_memory(pid: u32) -> Option<u64> {
+/// The largest resident memory of a process so far, in bytes.
+pub fn peak_memory(pid: u32) -> Option<u64> {
+    memory(pid, "VmHWM:")
+}
+
+/// The resident memory of a process, in bytes.
+pub fn resident_memory(pid: u32) -> Option<u64> {
+    memory(pid, "VmRSS:")
+}
+
+fn memory(pid: u32, what: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(what))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }

@@ -1,12 +1,15 @@
 //! Load on a server over HTTP/2 and TLS: what is asked for, how it is sent, measured and shown.
 
 pub mod client;
+pub mod fill;
 pub mod follow;
 pub mod measure;
 mod mixed;
 pub mod options;
 pub mod progress;
+pub mod ready;
 pub mod report;
 pub mod start;
+pub mod storm;
 pub mod watches;
 pub mod work;

@@ -13,6 +13,7 @@ Work, all down to list-paged when none is named:
   get             one small ConfigMap, 20 connections of 5 requests each
   list-json       3,000 ConfigMaps, 4 connections
   list-protobuf   the same in protobuf
+  list-gzip       the same in JSON, compressed
   list-paged      the same in pages of 500
   mixed           a cluster's day: leases, statuses of pods, events, reads and lists, under 105 watches
   watch           --watchers watch all ConfigMaps while they are updated; every watcher is checked to be told of
@@ -20,6 +21,12 @@ Work, all down to list-paged when none is named:
   watch-namespace the same with each watcher in one of 100 namespaces
   watch-node      each watches the pods of a node of its own, as kubelets do, while status is written
   start           starts of --binary on an empty directory and again on the same one
+  fill            makes --objects pods of --bytes, and leaves them there
+  storm           --clients list --path at once, whole, in JSON; --slow of them read slowly; peak memory with --pid
+  storm-protobuf  the same in protobuf
+  storm-gzip      the same in JSON, compressed
+  ready           one start of --binary on --data-dir or --etcd until it is ready: time, CPU time, and memory,
+                  also per object when --objects and --bytes tell what is stored
 
 Options:
   --server URL       such as https://127.0.0.1:6443
@@ -30,7 +37,14 @@ Options:
   --watchers N       watches at a time, up to 10000 (default 1000); 0 shows what the updates alone cost
   --per-connection N watches that share a connection (default 50)
   --updates N        updates a second under the watches (default 1000)
-  --binary FILE      the server to start
+  --objects N        pods to fill with (default 10000)
+  --bytes N          stored bytes of each (default 10000)
+  --clients N        clients of a storm (default 10)
+  --slow N           how many of them read a megabyte a second at most (default 0)
+  --path PATH        what a storm lists (default /api/v1/pods)
+  --binary FILE      the server to start; --than-binary is compared with it when it gets ready
+  --data-dir DIR     the store that it starts on
+  --etcd URL         the etcd that it starts on
   --json FILE        writes the figures there too
 
 Certificates of servers are not checked.";
@@ -50,15 +64,35 @@ pub struct Options {
     pub watchers: usize,
     pub per_connection: usize,
     pub updates: u64,
-    pub binary: Option<PathBuf>,
+    pub objects: u64,
+    pub bytes: u64,
+    pub clients: usize,
+    pub slow: usize,
+    pub path: String,
+    /// The server to start, and one to compare it with.
+    pub binaries: Vec<PathBuf>,
+    pub data_dir: Option<PathBuf>,
+    pub etcd: Option<String>,
     pub json: Option<PathBuf>,
 }
 
-pub const BY_DEFAULT: [&str; 7] =
-    ["create", "update", "apply", "get", "list-json", "list-protobuf", "list-paged"];
-
+pub const BY_DEFAULT: [&str; 8] =
+    ["create", "update", "apply", "get", "list-json", "list-protobuf", "list-gzip", "list-paged"];
 /// Work that is done when it is asked for by name.
-const BY_NAME: [&str; 5] = ["mixed", "watch", "watch-namespace", "watch-node", "start"];
+const BY_NAME: [&str; 10] = [
+    "mixed",
+    "watch",
+    "watch-namespace",
+    "watch-node",
+    "start",
+    "fill",
+    "storm",
+    "storm-protobuf",
+    "storm-gzip",
+    "ready",
+];
+/// Work that starts the servers that it needs.
+const OF_BINARIES: [&str; 2] = ["start", "ready"];
 
 pub fn read(args: impl Iterator<Item = String>) -> Result<Options, String> {
     let (mut first, mut second) = (Target::default(), Target::default());
@@ -69,7 +103,14 @@ pub fn read(args: impl Iterator<Item = String>) -> Result<Options, String> {
         watchers: 1000,
         per_connection: 50,
         updates: 1000,
-        binary: None,
+        objects: 10_000,
+        bytes: 10_000,
+        clients: 10,
+        slow: 0,
+        path: String::from("/api/v1/pods"),
+        binaries: Vec::new(),
+        data_dir: None,
+        etcd: None,
         json: None,
     };
     let mut args = args;
@@ -97,7 +138,15 @@ pub fn read(args: impl Iterator<Item = String>) -> Result<Options, String> {
             "watchers" => options.watchers = usize::try_from(number()?).unwrap_or(1),
             "per-connection" => options.per_connection = usize::try_from(number()?).unwrap_or(1).max(1),
             "updates" => options.updates = number()?.max(1),
-            "binary" => options.binary = Some(value.into()),
+            "objects" => options.objects = number()?.max(1),
+            "bytes" => options.bytes = number()?,
+            "clients" => options.clients = usize::try_from(number()?).unwrap_or(1).max(1),
+            "slow" => options.slow = usize::try_from(number()?).unwrap_or(0),
+            "path" => options.path = value,
+            "binary" => options.binaries.insert(0, value.into()),
+            "than-binary" => options.binaries.push(value.into()),
+            "data-dir" => options.data_dir = Some(value.into()),
+            "etcd" => options.etcd = Some(value),
             "json" => options.json = Some(value.into()),
             _ => return Err(format!("--{name} is not known\n\n{HELP}")),
         }
@@ -110,7 +159,7 @@ pub fn read(args: impl Iterator<Item = String>) -> Result<Options, String> {
         options.work = BY_DEFAULT.map(String::from).to_vec();
     }
     options.targets = [first, second].into_iter().filter(|target| !target.url.is_empty()).collect();
-    let needs_server = options.work.iter().any(|work| work != "start");
+    let needs_server = options.work.iter().any(|work| !OF_BINARIES.contains(&work.as_str()));
     if needs_server && options.targets.is_empty() {
         return Err(format!("--server is missing\n\n{HELP}"));
     }

@@ -70,6 +70,9 @@ fn as_value(options: &Options, row: &Row) -> Value {
         map.insert("microseconds", (figures.seconds * 1e6) as i64);
         map.insert("p50Microseconds", (figures.percentile(0.5) * 1e3) as i64);
         map.insert("p99Microseconds", (figures.percentile(0.99) * 1e3) as i64);
+        if !figures.note.is_empty() {
+            map.insert("note", figures.note.as_str());
+        }
         if let Some(cpu) = figures.cpu {
             map.insert("cpuMicroseconds", (cpu * 1e6) as i64);
         }

@@ -53,13 +53,13 @@ async fn once(binary: &Path, dir: &Path, figures: &mut Figures) -> Result<(), St
     Ok(())
 }
 
-async fn is_ready(target: &Target) -> bool {
+pub async fn is_ready(target: &Target) -> bool {
     let Ok(mut client) = Client::connect(target).await else { return false };
     client.fetch(&Ask::get("/readyz", "*/*")).await.is_ok()
 }
 
 /// Ended when dropped.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -5,12 +5,12 @@ use super::measure::{Figures, Shape, hammer};
 use super::options::{Options, Target};
 use super::report::Row;
 use super::watches::Scope;
-use super::{mixed, start, watches};
+use super::{fill, mixed, ready, start, storm, watches};
 use bytes::Bytes;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub const JSON: &str = "application/json";
-const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 const APPLY: &str = "application/apply-patch+yaml";
 const LISTED: u64 = 3_000;
 /// Objects that updates and applies go round.
@@ -25,16 +25,28 @@ pub async fn run(options: &Options) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for work in &options.work {
         if work == "start" {
-            let binary = options.binary.as_ref().ok_or("start needs --binary")?;
+            let binary = options.binaries.first().ok_or("start needs --binary")?;
             for (work, figures) in start::run(binary).await? {
                 rows.push(Row { work, figures: vec![figures] });
             }
             continue;
         }
+        if work == "ready" {
+            rows.push(Row { work: work.clone(), figures: ready::run(options).await? });
+            continue;
+        }
         let mut figures = Vec::new();
         for target in &options.targets {
-            eprintln!("{work} on {} for {} s", target.url, options.length.as_secs());
-            figures.push(one(options, work, target).await?);
+            figures.push(match work.as_str() {
+                "fill" => fill::run(options, target).await?,
+                "storm" => storm::run(options, target, JSON, "").await?,
+                "storm-protobuf" => storm::run(options, target, PROTOBUF, "").await?,
+                "storm-gzip" => storm::run(options, target, JSON, "gzip").await?,
+                _ => {
+                    eprintln!("{work} on {} for {} s", target.url, options.length.as_secs());
+                    one(options, work, target).await?
+                }
+            });
         }
         rows.push(Row { work: work.clone(), figures });
     }
@@ -70,7 +82,7 @@ async fn in_namespace(
     match work {
         "create" => hammer(target, WRITES, length, move |n| post(&all, config_map(n, "v"))).await,
         "update" => {
-            fill(target, &all, WRITTEN).await?;
+            config_maps(target, &all, WRITTEN).await?;
             let ask = move |n: u64| Ask {
                 method: "PUT",
                 path: format!("{all}/{}", name(n % WRITTEN)),
@@ -81,7 +93,7 @@ async fn in_namespace(
             hammer(target, WRITES, length, ask).await
         }
         "apply" => {
-            fill(target, &all, WRITTEN).await?;
+            config_maps(target, &all, WRITTEN).await?;
             let ask = move |n: u64| Ask {
                 method: "PATCH",
                 path: format!("{all}/{}?fieldManager=bench&force=true", name(n % WRITTEN)),
@@ -92,30 +104,26 @@ async fn in_namespace(
             hammer(target, WRITES, length, ask).await
         }
         "get" => {
-            fill(target, &all, 1).await?;
+            config_maps(target, &all, 1).await?;
             hammer(target, GETS, length, move |_| Ask::get(format!("{all}/{}", name(0)), JSON)).await
         }
-        "list-json" => list(target, all, "", JSON, length).await,
-        "list-protobuf" => list(target, all, "", PROTOBUF, length).await,
-        "list-paged" => list(target, all, "?limit=500", JSON, length).await,
+        "list-json" => list(target, length, Ask::get(all, JSON)).await,
+        "list-protobuf" => list(target, length, Ask::get(all, PROTOBUF)).await,
+        "list-gzip" => list(target, length, Ask { encoding: "gzip", ..Ask::get(all, JSON) }).await,
+        "list-paged" => list(target, length, Ask::get(all + "?limit=500", JSON)).await,
         "mixed" => mixed::run(target, namespace, length).await,
         _ => Err(format!("{work:?} is no work")),
     }
 }
 
-async fn list(
-    target: &Target,
-    all: String,
-    query: &'static str,
-    accept: &'static str,
-    length: Duration,
-) -> Result<Figures, String> {
-    fill(target, &all, LISTED).await?;
-    hammer(target, LISTS, length, move |_| Ask::get(format!("{all}{query}"), accept)).await
+async fn list(target: &Target, length: Duration, ask: Ask) -> Result<Figures, String> {
+    let all = ask.path.split('?').next().unwrap_or_default();
+    config_maps(target, all, LISTED).await?;
+    hammer(target, LISTS, length, move |_| ask.clone()).await
 }
 
 /// Makes ConfigMaps number 0 to `count`.
-pub async fn fill(target: &Target, all: &str, count: u64) -> Result<(), String> {
+pub async fn config_maps(target: &Target, all: &str, count: u64) -> Result<(), String> {
     let mut workers = tokio::task::JoinSet::new();
     for first in 0..32_u64.min(count) {
         let (target, all) = (target.clone(), all.to_string());
