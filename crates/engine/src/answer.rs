@@ -1,13 +1,13 @@
-//! Bodies of answers, built from encoded items where possible: objects, lists, partial metadata.
+//! Bodies of answers that are made from trees, partial metadata, and what lists say of themselves.
 
 use crate::custom::object as custom_object;
-use crate::encoding::{set_kind, write_json_head};
+use crate::encoding::write_json_head;
 use crate::engine::{Engine, Served};
 use crate::list::Listing;
 use bytes::Bytes;
 use pintle_object::{Map, Status, Value, json};
 use pintle_schema::encode::list::{self, ListMeta};
-use pintle_schema::encode::splice::Spliced;
+use pintle_schema::encode::splice;
 use pintle_schema::{TypeId, encode};
 use pintle_store::Object;
 
@@ -15,65 +15,6 @@ use pintle_store::Object;
 pub const META_VERSION: &str = "meta.k8s.io/v1";
 
 impl Engine {
-    pub fn list_json(&self, served: &Served, listing: &Listing) -> Result<Bytes, Status> {
-        if served.custom.is_some() {
-            return self.custom_list_json(served, listing);
-        }
-        let items = listing.items.iter().map(|object| self.json_item(served, object));
-        let items: Vec<Bytes> = items.collect::<Result<_, Status>>()?;
-        let len: usize = items.iter().map(|item| item.len() + 1).sum();
-        let mut out = Vec::with_capacity(len + 256);
-        let version = version_text(listing.revision);
-        list::json_head(
-            &served.api_version(),
-            &served.resource.list_kind,
-            &meta(listing, &version),
-            &mut out,
-        );
-        for (place, item) in items.iter().enumerate() {
-            if place > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(item);
-        }
-        out.extend_from_slice(b"]}");
-        Ok(Bytes::from(out))
-    }
-
-    /// Like the list of built-in objects, but with its keys sorted.
-    fn custom_list_json(&self, served: &Served, listing: &Listing) -> Result<Bytes, Status> {
-        let mut out = Vec::with_capacity(256);
-        out.extend_from_slice(b"{\"apiVersion\":");
-        json::write_string(&mut out, &served.api_version());
-        out.extend_from_slice(b",\"items\":[");
-        for (place, object) in listing.items.iter().enumerate() {
-            if place > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(&self.json_item(served, object)?);
-        }
-        out.extend_from_slice(b"],\"kind\":");
-        json::write_string(&mut out, &served.resource.list_kind);
-        out.extend_from_slice(b",\"metadata\":");
-        json::write_value(&mut out, &custom_metadata(listing));
-        out.push(b'}');
-        Ok(Bytes::from(out))
-    }
-
-    pub fn list_protobuf(&self, served: &Served, listing: &Listing) -> Result<Bytes, Status> {
-        let mut messages: Vec<Bytes> = Vec::with_capacity(listing.items.len());
-        for object in &listing.items {
-            messages.push(self.protobuf_message(served, object)?);
-        }
-        let mut items = Vec::with_capacity(messages.len());
-        for (message, object) in messages.iter().zip(&listing.items) {
-            items.push(Spliced::new(message, &object.modified.to_string()).map_err(Status::internal)?);
-        }
-        let version = version_text(listing.revision);
-        let kind = &served.resource.list_kind;
-        Ok(Bytes::from(list::protobuf(&served.api_version(), kind, &meta(listing, &version), &items)))
-    }
-
     /// A tree of a kind of the built-in schema, as JSON.
     pub fn tree_json(&self, ty: TypeId, tree: &Value) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024);
@@ -87,26 +28,6 @@ impl Engine {
         encode::protobuf::document(&self.api.schema, ty, api_version, kind, tree)
     }
 
-    /// A list as a tree, for the forms that are rendered from trees.
-    pub fn list_tree(&self, served: &Served, listing: &Listing) -> Result<Value, Status> {
-        let mut items = Vec::with_capacity(listing.items.len());
-        for object in &listing.items {
-            let mut item = self.tree(served, object)?;
-            if served.custom.is_none() {
-                item.remove(&["kind"]);
-                item.remove(&["apiVersion"]);
-            }
-            items.push(item);
-        }
-        let mut list = Value::map();
-        set_kind(served, &mut list);
-        list.set(&["kind"], served.resource.list_kind.as_ref());
-        let is_custom = served.custom.is_some();
-        list.set(&["metadata"], if is_custom { custom_metadata(listing) } else { list_metadata(listing) });
-        list.set(&["items"], items);
-        Ok(list)
-    }
-
     /// The metadata of an object alone, as `PartialObjectMetadata`.
     pub fn partial(&self, served: &Served, tree: &Value) -> Value {
         let mut partial = Value::map();
@@ -117,19 +38,69 @@ impl Engine {
         partial
     }
 
-    pub fn partial_list(&self, served: &Served, listing: &Listing) -> Result<Value, Status> {
-        let mut items = Vec::with_capacity(listing.items.len());
-        for object in &listing.items {
-            items.push(self.partial(served, &self.tree(served, object)?));
+    /// The JSON of `PartialObjectMetadata`, from the stored bytes where they show the metadata as it is.
+    pub(crate) fn append_partial_json(
+        &self,
+        served: &Served,
+        object: &Object,
+        api_version: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Status> {
+        let ty = self.meta_type("PartialObjectMetadata");
+        let Some(metadata) = self.stored_metadata(served, object)? else {
+            let mut partial = self.partial(served, &self.tree(served, object)?);
+            partial.set(&["apiVersion"], api_version);
+            encode::json::encode(&self.api.schema, ty, &partial, out);
+            return Ok(());
+        };
+        let head = format!("{{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"{api_version}\",");
+        out.extend_from_slice(head.as_bytes());
+        let start = out.len();
+        let version = object.modified.to_string();
+        encode::transcode::json(&self.api.schema, ty, metadata, &version, out).map_err(Status::internal)?;
+        // What was begun goes on where the object's own brace stands.
+        out.remove(start);
+        Ok(())
+    }
+
+    /// The length of the message that `append_partial_protobuf` writes.
+    pub(crate) fn partial_protobuf_len(&self, served: &Served, object: &Object) -> Result<usize, Status> {
+        match self.stored_metadata(served, object)? {
+            Some(metadata) => splice::len(metadata, object.modified.0).map_err(Status::internal),
+            None => Ok(self.partial_message(served, object)?.len()),
         }
-        let mut list = Value::map();
-        list.set(&["kind"], "PartialObjectMetadataList");
-        list.set(&["apiVersion"], META_VERSION);
-        list.set(&["metadata"], list_metadata(listing));
-        // Upstream leaves the list nil when there is nothing in it, and JSON shows that.
-        let items = if items.is_empty() { Value::Null } else { Value::from(items) };
-        list.set(&["items"], items);
-        Ok(list)
+    }
+
+    /// An item of a list of `PartialObjectMetadata`.
+    pub(crate) fn append_partial_protobuf(
+        &self,
+        served: &Served,
+        object: &Object,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Status> {
+        if let Some(metadata) = self.stored_metadata(served, object)? {
+            return list::append_spliced(metadata, &object.modified.to_string(), out)
+                .map_err(Status::internal);
+        }
+        list::append_item(&self.partial_message(served, object)?, out);
+        Ok(())
+    }
+
+    fn partial_message(&self, served: &Served, object: &Object) -> Result<Vec<u8>, Status> {
+        let mut out = Vec::with_capacity(512);
+        let partial = self.partial(served, &self.tree(served, object)?);
+        let ty = self.meta_type("PartialObjectMetadata");
+        encode::protobuf::encode(&self.api.schema, ty, &partial, &mut out);
+        Ok(out)
+    }
+
+    /// The field of the stored message that holds the metadata, where clients see it as it is stored.
+    fn stored_metadata<'a>(&self, served: &Served, object: &'a Object) -> Result<Option<&'a [u8]>, Status> {
+        if !served.rules.field_annotations().is_empty() {
+            return Ok(None);
+        }
+        let message = self.stored_message(served, object)?;
+        Ok(message.filter(|_| !served.rules.restore(&mut Value::Null)).map(splice::metadata))
     }
 
     /// The type of `PartialObjectMetadata` (or its list), to encode it.
@@ -174,7 +145,7 @@ fn hide_annotations(served: &Served, partial: &mut Value) {
     }
 }
 
-fn meta<'a>(listing: &'a Listing, version: &'a str) -> ListMeta<'a> {
+pub(crate) fn meta<'a>(listing: &'a Listing, version: &'a str) -> ListMeta<'a> {
     ListMeta {
         resource_version: version,
         continue_token: &listing.continue_token,
@@ -183,16 +154,16 @@ fn meta<'a>(listing: &'a Listing, version: &'a str) -> ListMeta<'a> {
 }
 
 /// Lists of what is not stored have no version.
-fn version_text(revision: u64) -> String {
+pub(crate) fn version_text(revision: u64) -> String {
     if revision == 0 { String::new() } else { revision.to_string() }
 }
 
-fn custom_metadata(listing: &Listing) -> Value {
+pub(crate) fn custom_metadata(listing: &Listing) -> Value {
     custom_object::list_metadata(&version_text(listing.revision), &listing.continue_token, listing.remaining)
 }
 
 /// ListMeta as a tree.
-pub fn list_metadata(listing: &Listing) -> Value {
+pub(crate) fn list_metadata(listing: &Listing) -> Value {
     let mut metadata = Map::new();
     if listing.revision > 0 {
         metadata.insert("resourceVersion", version_text(listing.revision));

@@ -1,14 +1,16 @@
 //! Objects between the store's bytes, trees and the bytes that clients get.
 
 use crate::convert;
-use crate::custom::{Custom, object as custom_object};
+use crate::custom::object as custom_object;
 use crate::engine::{Engine, Served};
 use crate::fields;
 use crate::meta;
 use bytes::Bytes;
 use pintle_object::wire::{Payload, Reader};
 use pintle_object::{GroupVersion, Status, Text, Value, json};
-use pintle_schema::encode::splice::Spliced;
+use pintle_schema::decode::Pick;
+use pintle_schema::encode::list;
+use pintle_schema::encode::splice::{self, Spliced};
 use pintle_schema::{Builtin, TypeId, decode, encode};
 use pintle_store::{Digest, Key, Object, Revision};
 use std::sync::Arc;
@@ -28,33 +30,64 @@ impl Engine {
         Ok(tree)
     }
 
-    /// Compact JSON as it stands in a list: without kind and apiVersion, but for custom resources.
-    pub fn json_item(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
-        if let Some(custom) = &served.custom {
-            return self.custom_json(served, custom, object);
+    /// What a pick leaves of a stored object, in the version it is stored in; what else is there does not matter.
+    pub fn picked_tree(&self, served: &Served, pick: &Pick, object: &Object) -> Result<Value, Status> {
+        if served.custom.is_some() || !object.value.starts_with(decode::protobuf::MAGIC) {
+            return storage_tree(&self.api, served, &object.value);
         }
-        Ok(object.form(served.form, |object| {
-            let mut out = Vec::with_capacity(object.value.len() * 2);
-            let _ = self.write_json_item(served, object, &mut out);
-            Bytes::from(out)
-        }))
+        let envelope = decode::protobuf::envelope(&object.value).map_err(Status::internal)?;
+        let cut = pick.cut(envelope.raw).map_err(Status::internal)?;
+        decode::protobuf::decode(&self.api.schema, served.storage_ty, &cut).map_err(Status::internal)
     }
 
-    /// What is shown depends on the definition: the kept form begins with the generation that it was made by.
-    fn custom_json(&self, served: &Served, custom: &Custom, object: &Object) -> Result<Bytes, Status> {
+    /// Compact JSON as it stands in a list: without kind and apiVersion, but for custom resources.
+    pub fn json_item(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
+        let Some(custom) = &served.custom else {
+            return Ok(object.form(served.form, |object| {
+                let mut out = Vec::with_capacity(object.value.len() * 2);
+                let _ = self.write_json_item(served, object, &mut out);
+                Bytes::from(out)
+            }));
+        };
+        // What is shown depends on the definition: the kept form begins with the generation that it was made by.
         let tag = custom.generation.to_be_bytes();
-        let encode =
-            || self.tree(served, object).map(|tree| [&tag, json::to_string(&tree).as_bytes()].concat());
+        let encode = || {
+            let mut out = tag.to_vec();
+            self.write_json_item(served, object, &mut out).map(|()| Bytes::from(out))
+        };
         // An object that cannot be shown keeps an empty form.
-        let kept = object.form(served.form, |_| encode().map_or(Bytes::new(), Bytes::from));
-        if kept.starts_with(&tag) {
-            return Ok(kept.slice(tag.len()..));
+        let kept = object.form(served.form, |_| encode().unwrap_or_default());
+        let form = if kept.starts_with(&tag) { kept } else { encode()? };
+        Ok(form.slice(tag.len()..))
+    }
+
+    /// The same at the end of a list so far. Where nothing shall be kept, what is kept already is used.
+    pub(crate) fn append_json_item(
+        &self,
+        served: &Served,
+        object: &Object,
+        keeps: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Status> {
+        if keeps {
+            out.extend_from_slice(&self.json_item(served, object)?);
+            return Ok(());
         }
-        encode().map(|fresh| Bytes::from(fresh).slice(tag.len()..))
+        let tag = served.custom.as_ref().map(|custom| custom.generation.to_be_bytes());
+        let tag = tag.as_ref().map_or(&[][..], |tag| tag);
+        match object.kept_form(served.form).as_deref().and_then(|kept| kept.strip_prefix(tag)) {
+            Some(kept) => out.extend_from_slice(kept),
+            None => self.write_json_item(served, object, out)?,
+        }
+        Ok(())
     }
 
     /// Objects of the stored version go from protobuf to JSON directly, without a tree.
     fn write_json_item(&self, served: &Served, object: &Object, out: &mut Vec<u8>) -> Result<(), Status> {
+        if served.custom.is_some() {
+            json::write_value(out, &self.tree(served, object)?);
+            return Ok(());
+        }
         let (schema, ty) = (&self.api.schema, served.resource.ty);
         let needs_tree = served.is_converted() || served.rules.restore(&mut Value::Null);
         if needs_tree || !object.value.starts_with(decode::protobuf::MAGIC) {
@@ -66,24 +99,60 @@ impl Engine {
         encode::transcode::json(schema, ty, envelope.raw, &version, out).map_err(Status::internal)
     }
 
-    /// The protobuf message of the object, without an envelope; its resourceVersion is still to be spliced in.
-    /// Objects of the stored version need no encoding: the message is a part of the stored bytes.
-    pub(crate) fn protobuf_message(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
+    /// The message in the stored bytes, where it is the one that clients get but for its resourceVersion.
+    pub(crate) fn stored_message<'a>(
+        &self,
+        served: &Served,
+        object: &'a Object,
+    ) -> Result<Option<&'a [u8]>, Status> {
         if served.is_converted() || !object.value.starts_with(decode::protobuf::MAGIC) {
-            let tree = bare_tree(&self.api, served, object)?;
-            let mut out = Vec::with_capacity(object.value.len() + 16);
-            encode::protobuf::encode(&self.api.schema, served.resource.ty, &tree, &mut out);
-            return Ok(Bytes::from(out));
+            return Ok(None);
         }
-        let envelope = decode::protobuf::envelope(&object.value).map_err(Status::internal)?;
-        Ok(object.value.slice_ref(envelope.raw))
+        decode::protobuf::envelope(&object.value).map(|found| Some(found.raw)).map_err(Status::internal)
+    }
+
+    /// The message of an object that is stored otherwise.
+    fn encoded_message(&self, served: &Served, object: &Object) -> Result<Vec<u8>, Status> {
+        let tree = bare_tree(&self.api, served, object)?;
+        let mut out = Vec::with_capacity(object.value.len() + 16);
+        encode::protobuf::encode(&self.api.schema, served.resource.ty, &tree, &mut out);
+        Ok(out)
+    }
+
+    /// The length of the message that `append_protobuf_item` writes.
+    pub(crate) fn protobuf_len(&self, served: &Served, object: &Object) -> Result<usize, Status> {
+        match self.stored_message(served, object)? {
+            Some(message) => splice::len(message, object.modified.0).map_err(Status::internal),
+            None => Ok(self.encoded_message(served, object)?.len()),
+        }
+    }
+
+    /// An item of a list in protobuf.
+    pub(crate) fn append_protobuf_item(
+        &self,
+        served: &Served,
+        object: &Object,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Status> {
+        if let Some(message) = self.stored_message(served, object)? {
+            return list::append_spliced(message, &object.modified.to_string(), out)
+                .map_err(Status::internal);
+        }
+        list::append_item(&self.encoded_message(served, object)?, out);
+        Ok(())
     }
 
     pub fn protobuf_document(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
-        let message = self.protobuf_message(served, object)?;
-        let spliced = Spliced::new(&message, &object.modified.to_string()).map_err(Status::internal)?;
-        let mut raw = Vec::with_capacity(spliced.len());
-        spliced.write(&mut raw);
+        let raw = match self.stored_message(served, object)? {
+            Some(message) => {
+                let version = object.modified.to_string();
+                let spliced = Spliced::new(message, &version).map_err(Status::internal)?;
+                let mut raw = Vec::with_capacity(spliced.len());
+                spliced.write(&mut raw);
+                raw
+            }
+            None => self.encoded_message(served, object)?,
+        };
         Ok(Bytes::from(encode::protobuf::envelope(&served.api_version(), &served.resource.kind, &raw)))
     }
 
@@ -185,11 +254,17 @@ fn digest(api: &Builtin, served: &Served, tree: &Value) -> Digest {
     }
 }
 
-/// The digest of stored bytes. Kinds without selectable fields are not decoded beyond their metadata.
+/// The digest of stored bytes, of which no more is decoded than it takes.
 pub(crate) fn digest_of_bytes(api: &Builtin, served: &Served, value: &[u8]) -> Option<Digest> {
-    if !fields::has_any(served) && value.starts_with(decode::protobuf::MAGIC) {
+    if value.starts_with(decode::protobuf::MAGIC) && served.custom.is_none() {
         let envelope = decode::protobuf::envelope(value).ok()?;
-        return digest_of_message(envelope.raw);
+        let mut digest = digest_of_message(envelope.raw)?;
+        if fields::has_any(served) {
+            let cut = served.selected.cut(envelope.raw).ok()?;
+            let tree = decode::protobuf::decode(&api.schema, served.storage_ty, &cut).ok()?;
+            digest.fields = fields::values(&api.schema, served, &tree).into();
+        }
+        return Some(digest);
     }
     // Defaults of today's schema count: what selects an object is what a client sees of it.
     let tree = match &served.custom {

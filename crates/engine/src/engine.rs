@@ -10,6 +10,7 @@ use crate::serving::Table;
 use arc_swap::ArcSwap;
 use pintle_object::time::Time;
 use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status};
+use pintle_schema::decode::Pick;
 use pintle_schema::resource::Selectable;
 use pintle_schema::{Builtin, Resource, TypeId, Verbs};
 use pintle_store::{CollectionId, Store};
@@ -43,6 +44,8 @@ pub struct Served {
     pub storage_ty: TypeId,
     /// The fields that digests hold, in their order: those of the first resource of the collection.
     pub fields: Vec<Selectable>,
+    /// The part of stored messages that the values of these fields are read from; all of it for custom resources.
+    pub(crate) selected: Pick,
     pub(crate) is_stored: bool,
     /// Place of this resource's JSON among an object's encoded forms: resources that share a collection have
     /// their own.
@@ -151,15 +154,19 @@ pub(crate) fn layout(api: &Builtin) -> Vec<Served> {
         );
         let mut sharing = served.iter().filter(|known| known.resource.key_prefix == resource.key_prefix);
         let owner = sharing.next();
+        let fields = owner.map_or(&resource.selectable, |owner| &owner.fields).clone();
+        let form = owner.map_or(0, |_| 1 + sharing.count());
+        let storage_ty = api.kind(&storage).unwrap_or(resource.ty);
         served.push(Served {
             is_stored: resource.verbs.has(Verbs::UPDATE),
-            fields: owner.map_or(&resource.selectable, |owner| &owner.fields).clone(),
-            form: owner.map_or(0, |_| 1 + sharing.count()),
+            selected: Pick::new(&api.schema, storage_ty, fields.iter().map(|field| field.path.as_slice())),
+            fields,
+            form,
             collection: None,
             rules: OwnRules::Builtin(kinds::rules(&storage.group, &storage.kind)),
             custom: None,
             traits: kinds::traits(&storage.group, &storage.kind),
-            storage_ty: api.kind(&storage).unwrap_or(resource.ty),
+            storage_ty,
             storage,
             resource: resource.clone(),
         });

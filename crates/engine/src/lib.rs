@@ -30,6 +30,7 @@ pub mod options;
 pub mod paging;
 mod patch;
 mod patch_document;
+mod pieces;
 pub mod preconditions;
 mod records;
 mod scale;
@@ -48,11 +49,14 @@ pub use call::{Call, Written};
 pub use engine::{Engine, OwnRules, Served, Target};
 pub use list::Listing;
 pub use patch::Patch;
+pub use pieces::{ListForm, ListFormat, ListView, PIECE_BYTES, Pieces};
 pub use scale::ScaleSource;
 pub use selection::Selection;
 pub use table::{Include, TableStyle};
 pub use token_request::{TokenGrant, TokenTerms};
 pub use watch::{Heard, Told, Watch};
 
+#[cfg(test)]
+mod list_tests;
 #[cfg(test)]
 mod tests;

@@ -10,8 +10,6 @@ use pintle_object::json::{write_string, write_value};
 use pintle_object::{Status, Value};
 use pintle_schema::Column;
 use pintle_schema::encode;
-use pintle_store::Object;
-use std::sync::Arc;
 
 /// How much of each object a row carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,40 +47,17 @@ pub struct TableStyle {
 }
 
 impl Engine {
-    pub fn list_table(
-        &self,
-        served: &Served,
-        listing: &Listing,
-        style: TableStyle,
-    ) -> Result<Vec<u8>, Status> {
-        let metadata = crate::answer::list_metadata(listing);
-        let mut out = Vec::with_capacity(256 + 512 * listing.items.len());
-        self.begin_table(&served.resource.columns, &metadata, style, &mut out);
-        for (place, object) in self.in_row_order(served, listing)?.into_iter().enumerate() {
-            if place > 0 {
-                out.push(b',');
-            }
-            self.write_row(served, &self.tree(served, object)?, style, &mut out);
-        }
-        out.extend_from_slice(b"]}");
-        Ok(out)
-    }
-
-    fn in_row_order<'a>(
-        &self,
-        served: &Served,
-        listing: &'a Listing,
-    ) -> Result<Vec<&'a Arc<Object>>, Status> {
-        let mut items: Vec<&Arc<Object>> = listing.items.iter().collect();
+    /// Puts the objects of a list in the order of the rows of its table.
+    pub(crate) fn order_rows(&self, served: &Served, listing: &mut Listing) -> Result<(), Status> {
         if served.rules.row_order(&Value::Null).is_some() {
-            let mut keyed = Vec::with_capacity(items.len());
-            for object in items {
-                keyed.push((served.rules.row_order(&self.storage_tree(served, object)?), object));
+            let mut keyed = Vec::with_capacity(listing.items.len());
+            for object in listing.items.drain(..) {
+                keyed.push((served.rules.row_order(&self.storage_tree(served, &object)?), object));
             }
             keyed.sort_by_key(|(order, _)| *order);
-            items = keyed.into_iter().map(|(_, object)| object).collect();
+            listing.items = keyed.into_iter().map(|(_, object)| object).collect();
         }
-        Ok(items)
+        Ok(())
     }
 
     /// The table of one object, given as a tree in the served version.
@@ -143,7 +118,13 @@ impl Engine {
         out
     }
 
-    fn begin_table(&self, columns: &[Column], metadata: &Value, style: TableStyle, out: &mut Vec<u8>) {
+    pub(crate) fn begin_table(
+        &self,
+        columns: &[Column],
+        metadata: &Value,
+        style: TableStyle,
+        out: &mut Vec<u8>,
+    ) {
         out.extend_from_slice(b"{\"kind\":\"Table\",\"apiVersion\":\"");
         out.extend_from_slice(META_VERSION.as_bytes());
         out.extend_from_slice(b"\",\"metadata\":");
@@ -157,7 +138,7 @@ impl Engine {
         out.extend_from_slice(b",\"rows\":[");
     }
 
-    fn write_row(&self, served: &Served, tree: &Value, style: TableStyle, out: &mut Vec<u8>) {
+    pub(crate) fn write_row(&self, served: &Served, tree: &Value, style: TableStyle, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"cells\":");
         let cells = match served.is_converted() {
             // Cells are those of the version that the kind is stored in.

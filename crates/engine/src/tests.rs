@@ -28,8 +28,8 @@ impl Backend for Nowhere {
     }
 }
 
-struct World {
-    engine: Engine,
+pub(crate) struct World {
+    pub engine: Arc<Engine>,
     table: Arc<crate::serving::Table>,
     user: User,
 }
@@ -37,13 +37,13 @@ struct World {
 const MAPS: &str = "configmaps";
 
 impl World {
-    fn new() -> World {
+    pub fn new() -> World {
         let api = Arc::new(pintle_schema::builtin());
         let engine = Engine::open(api, Box::new(Nowhere), pintle_store::Options::default()).unwrap();
-        World { table: engine.table(), engine, user: User::default() }
+        World { table: engine.table(), engine: Arc::new(engine), user: User::default() }
     }
 
-    fn served(&self, plural: &str) -> &Served {
+    pub fn served(&self, plural: &str) -> &Served {
         self.table.find("", "v1", plural).unwrap()
     }
 
@@ -73,7 +73,7 @@ impl World {
         body::decode(&self.engine.api, body, ty, &served.gvk(), validation, &mut Vec::new(), &mut Vec::new())
     }
 
-    async fn create(&self, plural: &str, document: &str) -> Result<Written, Status> {
+    pub async fn create(&self, plural: &str, document: &str) -> Result<Written, Status> {
         let body = self.read(plural, document)?;
         self.engine.create(self.target(plural, ""), body, &mut self.call(false)).await
     }

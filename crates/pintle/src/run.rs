@@ -194,6 +194,7 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
         service_account_keys: keys,
         limits: config.limits.enforced(),
         metrics: Metrics::new().map_err(|error| error.to_string())?,
+        lists: Default::default(),
         options: Options {
             server_address,
             service_account_issuers: flags.service_account_issuers.clone(),

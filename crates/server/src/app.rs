@@ -3,6 +3,7 @@
 use crate::access::Access;
 use crate::discovery::Discovery;
 use crate::limits::Limits;
+use crate::flow::Lists;
 use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
 use pintle_access::Authenticators;
@@ -21,6 +22,7 @@ pub struct App {
     pub metrics: Metrics,
     pub limits: Limits,
     pub service_account_keys: Arc<dyn KeySource>,
+    pub lists: Lists,
     pub options: Options,
     /// Set when the server begins to stop: `/readyz` fails from then on.
     pub is_stopping: AtomicBool,

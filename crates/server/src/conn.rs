@@ -1,6 +1,7 @@
 //! Listeners and connections: TLS, HTTP/1.1 and HTTP/2, and a stop that finishes what is under way.
 
 use crate::app::App;
+use crate::flow::{Cut, Flow, SEND_BYTES};
 use crate::held::Held;
 use crate::pipeline;
 use crate::respond::{Body, Parts, Response};
@@ -116,7 +117,7 @@ async fn connection(
             WINDOW_BYTES.saturating_mul(streams_max).min(WINDOW_BYTES * STREAMS_MAX),
         )
         .max_frame_size(WINDOW_BYTES)
-        .max_send_buf_size(WINDOW_BYTES as usize * 4)
+        .max_send_buf_size(SEND_BYTES as usize)
         .keep_alive_interval(Some(Duration::from_secs(30)));
     let held = Held::new(stream);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(held.clone()), service);
@@ -160,32 +161,41 @@ fn to_http(response: Response) -> hyper::Response<HttpBody> {
 }
 
 /// The body of an answer, as hyper takes it.
+#[derive(Default)]
 pub struct HttpBody {
     chunks: std::collections::VecDeque<Bytes>,
     stream: Option<Box<dyn Parts>>,
+    flow: Option<Flow>,
 }
 
 impl HttpBody {
     fn new(body: Body) -> HttpBody {
         match body {
-            Body::Bytes(bytes) if bytes.is_empty() => HttpBody { chunks: [].into(), stream: None },
-            Body::Bytes(bytes) => HttpBody { chunks: [bytes].into(), stream: None },
-            Body::Chunks(chunks) => HttpBody { chunks: chunks.into(), stream: None },
-            Body::Stream(stream) => HttpBody { chunks: [].into(), stream: Some(stream) },
+            Body::Bytes(bytes) if bytes.is_empty() => HttpBody::default(),
+            Body::Bytes(bytes) => HttpBody { chunks: [bytes].into(), ..HttpBody::default() },
+            Body::Chunks(chunks) => HttpBody { chunks: chunks.into(), ..HttpBody::default() },
+            Body::Stream(stream) => HttpBody { stream: Some(stream), ..HttpBody::default() },
+            Body::Flow(mut flow) => {
+                flow.begin();
+                HttpBody { flow: Some(flow), ..HttpBody::default() }
+            }
         }
     }
 }
 
 impl hyper::body::Body for HttpBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Cut;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         if let Some(chunk) = self.chunks.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(chunk))));
+        }
+        if let Some(flow) = &mut self.flow {
+            return Poll::Ready(flow.next().map(|bytes| bytes.map(Frame::data)));
         }
         match &mut self.stream {
             Some(stream) => stream.poll_part(context).map(|part| part.map(|part| Ok(Frame::data(part)))),
@@ -194,13 +204,16 @@ impl hyper::body::Body for HttpBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.chunks.is_empty() && self.stream.is_none()
+        self.chunks.is_empty() && self.stream.is_none() && self.flow.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.stream {
-            Some(_) => SizeHint::default(),
-            None => SizeHint::with_exact(self.chunks.iter().map(|chunk| chunk.len() as u64).sum()),
+        match (&self.stream, &self.flow) {
+            (Some(_), _) => SizeHint::default(),
+            (None, Some(flow)) => {
+                flow.len().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
+            }
+            (None, None) => SizeHint::with_exact(self.chunks.iter().map(|chunk| chunk.len() as u64).sum()),
         }
     }
 }

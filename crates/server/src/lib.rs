@@ -6,6 +6,7 @@ pub mod access;
 pub mod app;
 pub mod conn;
 pub mod discovery;
+mod flow;
 pub mod health;
 mod held;
 pub mod limits;

@@ -299,16 +299,20 @@ pub const GZIP_BYTES_MIN: usize = 128 << 10;
 fn compressed(request: &Request, response: Response) -> Response {
     let accepts =
         request.header_list("accept-encoding").split(',').any(|part| part.trim().starts_with("gzip"));
-    if !accepts
-        || response.len().is_none_or(|len| len < GZIP_BYTES_MIN)
-        || response.header("content-encoding").is_some()
-    {
+    if !accepts || response.header("content-encoding").is_some() {
+        return response;
+    }
+    if let Body::Flow(flow) = &response.body {
+        flow.compress();
+        return response.with("content-encoding", "gzip").with("vary", "Accept-Encoding");
+    }
+    if response.len().is_none_or(|len| len < GZIP_BYTES_MIN) {
         return response;
     }
     let chunks = match &response.body {
         Body::Bytes(bytes) => vec![bytes.clone()],
         Body::Chunks(chunks) => chunks.clone(),
-        Body::Stream(_) => return response,
+        Body::Stream(_) | Body::Flow(_) => return response,
     };
     match gzip(&chunks) {
         Ok(body) => {

@@ -1,5 +1,6 @@
 //! An answer, before it becomes HTTP.
 
+use crate::flow::Flow;
 use bytes::Bytes;
 use std::fmt;
 use std::task::{Context, Poll};
@@ -19,6 +20,8 @@ pub enum Body {
     Bytes(Bytes),
     /// Parts that are sent one after the other without being joined.
     Chunks(Vec<Bytes>),
+    /// A list of many pieces, each made when it is sent.
+    Flow(Flow),
     /// A watch: parts as they come.
     Stream(Box<dyn Parts>),
 }
@@ -34,6 +37,7 @@ impl fmt::Debug for Body {
         match self {
             Body::Bytes(bytes) => bytes.fmt(f),
             Body::Chunks(chunks) => chunks.fmt(f),
+            Body::Flow(flow) => flow.fmt(f),
             Body::Stream(_) => f.write_str("a stream"),
         }
     }
@@ -86,6 +90,7 @@ impl Response {
         match &self.body {
             Body::Bytes(bytes) => Some(bytes.len()),
             Body::Chunks(chunks) => Some(chunks.iter().map(Bytes::len).sum()),
+            Body::Flow(flow) => flow.len(),
             Body::Stream(_) => None,
         }
     }

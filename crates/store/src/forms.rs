@@ -14,8 +14,10 @@ pub const FORMS: usize = 4;
 
 /// Forms may always take this much: recent objects are asked for by every watcher.
 const FORM_BYTES_MIN: usize = 64 << 20;
-/// Beyond it they may take this part of what the objects take, so that both stay within 1.5 times the objects.
-const FORM_BYTES_DIVISOR: usize = 2;
+/// Beyond it they may take this part of what the objects take, so that all stays well within 1.5 times the objects.
+const FORM_BYTES_DIVISOR: usize = 8;
+/// However large the objects are, what is asked for again and again is a small part of them.
+const FORM_BYTES_MAX: usize = 256 << 20;
 /// Forms that are spared in a row for having been used, before one goes all the same.
 const SPARED_MAX: usize = 4;
 /// The queue is rid of forms whose objects are gone when it is longer than this, and than twice what was left.
@@ -70,6 +72,11 @@ impl Forms {
         form
     }
 
+    /// The form at a place, if there is one. Who only looks does not keep it from going.
+    pub fn kept(&self, slot: usize) -> Option<Bytes> {
+        lock(self.slots.get(slot)?).clone()
+    }
+
     fn clear(&self) {
         let freed: usize =
             self.slots.iter().filter_map(|slot| lock(slot).take()).map(|form| form.len()).sum();
@@ -101,7 +108,7 @@ impl FormCache {
     }
 
     fn allowance(&self) -> usize {
-        self.bytes_min + self.live.load(Ordering::Relaxed) / FORM_BYTES_DIVISOR
+        (self.bytes_min + self.live.load(Ordering::Relaxed) / FORM_BYTES_DIVISOR).min(FORM_BYTES_MAX)
     }
 
     fn added(&self, forms: &Arc<Forms>) {
@@ -186,7 +193,7 @@ mod tests {
     #[test]
     fn larger_objects_allow_more_forms() {
         let cache = Arc::new(FormCache::with_allowance(0));
-        cache.resize(2000, 1000);
+        cache.resize(5000, 1000);
         let all: Vec<_> = (0..20).map(|_| forms(&cache)).collect();
         all.iter().for_each(|forms| drop(forms.form(0, || bytes(100))));
         assert_eq!(cache.bytes.load(Ordering::Relaxed), 500);

@@ -83,6 +83,11 @@ impl Object {
         forms.form(index, || encode(self))
     }
 
+    /// A form that somebody else had made and that is still kept.
+    pub fn kept_form(&self, index: usize) -> Option<Bytes> {
+        self.forms.get()?.kept(index)
+    }
+
     /// The same content at a later revision: what a deletion leaves behind.
     pub(crate) fn at(&self, modified: Revision) -> Object {
         Object { modified, ..self.with_digest(self.digest.clone()) }

@@ -6,7 +6,7 @@ mod references;
 
 pub use authorize::decide;
 pub use graph::{Graph, What};
-pub use references::{References, pod_references};
+pub use references::{POD_FIELDS, References, pod_references};
 
 use crate::user::User;
 

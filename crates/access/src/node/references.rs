@@ -22,6 +22,24 @@ impl References {
     }
 }
 
+/// All that is read of a pod here and for its node: other fields need not be decoded.
+pub const POD_FIELDS: [&[&str]; 14] = [
+    &["metadata", "name"],
+    &["metadata", "annotations"],
+    &["spec", "nodeName"],
+    &["spec", "serviceAccountName"],
+    &["spec", "imagePullSecrets"],
+    &["spec", "initContainers", "env", "valueFrom"],
+    &["spec", "initContainers", "envFrom"],
+    &["spec", "containers", "env", "valueFrom"],
+    &["spec", "containers", "envFrom"],
+    &["spec", "ephemeralContainers"],
+    &["spec", "volumes"],
+    &["spec", "resourceClaims"],
+    &["status", "resourceClaimStatuses"],
+    &["status", "extendedResourceClaimStatus"],
+];
+
 /// What a pod opens to its node. A mirror pod, which a kubelet may make itself, opens nothing.
 pub fn opened_by_pod(pod: &Value) -> References {
     if pod.at(&["metadata", "annotations", MIRROR]).is_some() {

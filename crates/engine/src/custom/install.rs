@@ -114,6 +114,7 @@ impl Shared<'_> {
             scale: custom.scale.clone(),
         };
         Served {
+            selected: Default::default(),
             is_stored: true,
             fields: self.fields.clone(),
             form,

@@ -68,6 +68,18 @@ fn documents_are_compacted_and_laid_out() {
 }
 
 #[test]
+fn a_document_in_parts_is_laid_out_as_a_whole() {
+    let document = br#"{"a":[],"b":{},"c":[{"d":"{\\\"["},[[]],1],"e":null}"#;
+    for place in 0..document.len() {
+        let (mut parts, mut out) = (Pretty::default(), Vec::new());
+        let (first, second) = document.split_at(place);
+        parts.write(first, &mut out);
+        parts.write(second, &mut out);
+        assert_eq!(out, pretty(document));
+    }
+}
+
+#[test]
 fn a_value_can_be_skipped() {
     let mut reader = Reader::new(br#"{"a": {"x": ["]", 1, true]}, "b": 2}"#).unwrap();
     reader.begin_map();

@@ -192,45 +192,49 @@ pub fn write_compact(out: &mut Vec<u8>, document: &str) {
 /// A compact document laid out with two spaces per level, as Go's `json.Indent` does.
 pub fn pretty(document: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(document.len() * 2);
-    let mut depth = 0_usize;
-    let mut inside = false;
-    let mut escaped = false;
-    for (index, byte) in document.iter().enumerate() {
-        if inside {
+    Pretty::default().write(document, &mut out);
+    out
+}
+
+/// Lays out a compact document that comes in parts.
+#[derive(Clone, Debug, Default)]
+pub struct Pretty {
+    depth: usize,
+    /// Within a string, and after a backslash in it.
+    is_text: bool,
+    is_escaped: bool,
+    /// Right after an opening bracket.
+    is_open: bool,
+}
+
+impl Pretty {
+    pub fn write(&mut self, part: &[u8], out: &mut Vec<u8>) {
+        for byte in part {
+            if self.is_text {
+                out.push(*byte);
+                self.is_text = self.is_escaped || *byte != b'"';
+                self.is_escaped = !self.is_escaped && *byte == b'\\';
+                continue;
+            }
+            let was_open = std::mem::replace(&mut self.is_open, matches!(byte, b'{' | b'['));
+            let is_close = matches!(byte, b'}' | b']');
+            if is_close {
+                self.depth = self.depth.saturating_sub(1);
+            }
+            // What is empty stays on its line.
+            if was_open != is_close {
+                new_line(out, self.depth);
+            }
+            self.depth += usize::from(self.is_open);
+            self.is_text = *byte == b'"';
             out.push(*byte);
-            inside = escaped || *byte != b'"';
-            escaped = !escaped && *byte == b'\\';
-            continue;
-        }
-        match byte {
-            b'"' => {
-                inside = true;
-                out.push(b'"');
+            match byte {
+                b',' => new_line(out, self.depth),
+                b':' => out.push(b' '),
+                _ => {}
             }
-            b'{' | b'[' => {
-                out.push(*byte);
-                let close = if *byte == b'{' { b'}' } else { b']' };
-                depth += 1;
-                if document.get(index + 1) != Some(&close) {
-                    new_line(&mut out, depth);
-                }
-            }
-            b'}' | b']' => {
-                depth = depth.saturating_sub(1);
-                if !matches!(document.get(index.wrapping_sub(1)), Some(b'{' | b'[')) {
-                    new_line(&mut out, depth);
-                }
-                out.push(*byte);
-            }
-            b',' => {
-                out.push(b',');
-                new_line(&mut out, depth);
-            }
-            b':' => out.extend_from_slice(b": "),
-            byte => out.push(*byte),
         }
     }
-    out
 }
 
 fn new_line(out: &mut Vec<u8>, depth: usize) {

@@ -4,11 +4,13 @@ mod context;
 mod draft;
 mod empties;
 pub mod json;
+mod pick;
 pub mod protobuf;
 mod settle;
 mod zero;
 
 pub use empties::Empty;
+pub use pick::Pick;
 pub use settle::settle;
 pub use zero::{fill, is_zero, zero};
 

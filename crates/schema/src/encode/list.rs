@@ -1,9 +1,13 @@
 //! Lists and watch events, built around items that are encoded already.
 
-use super::protobuf::{envelope_head, envelope_tail};
-use super::splice::Spliced;
+use super::protobuf::{envelope_start, envelope_tail};
+use super::splice::{Spliced, field_len};
+use crate::decode::DecodeError;
 use pintle_object::json::{write_int, write_string};
 use pintle_object::wire::{write_bytes, write_number, write_varint};
+
+/// The number of `items` in every list.
+const ITEMS: u32 = 2;
 
 /// metav1.ListMeta.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,8 +18,8 @@ pub struct ListMeta<'a> {
     pub remaining: Option<i64>,
 }
 
-/// A list's document from the messages of its items.
-pub fn protobuf(api_version: &str, kind: &str, meta: &ListMeta<'_>, items: &[Spliced<'_>]) -> Vec<u8> {
+/// A list's document up to its items, which take `items_len` bytes, and then `protobuf_tail`.
+pub fn protobuf_head(api_version: &str, kind: &str, meta: &ListMeta<'_>, items_len: usize) -> Vec<u8> {
     let mut fields = Vec::with_capacity(64);
     write_bytes(&mut fields, 1, b"");
     write_bytes(&mut fields, 2, meta.resource_version.as_bytes());
@@ -25,22 +29,35 @@ pub fn protobuf(api_version: &str, kind: &str, meta: &ListMeta<'_>, items: &[Spl
     }
     let mut head = Vec::with_capacity(fields.len() + 8);
     write_bytes(&mut head, 1, &fields);
-    let len = head.len() + items.iter().map(|item| message_len(item.len())).sum::<usize>();
-    let mut out = envelope_head(api_version, kind, len);
+    let mut out = Vec::with_capacity(128);
+    envelope_start(api_version, kind, head.len() + items_len, &mut out);
     out.extend_from_slice(&head);
-    for item in items {
-        out.push(2 << 3 | 2);
-        write_varint(&mut out, item.len() as u64);
-        item.write(&mut out);
-    }
+    out
+}
+
+pub fn protobuf_tail() -> Vec<u8> {
+    let mut out = Vec::with_capacity(4);
     envelope_tail(&mut out);
     out
 }
 
-/// The bytes of a message of this length with its tag and its length, for field numbers below 16.
-fn message_len(len: usize) -> usize {
-    let bits = usize::BITS - (len | 1).leading_zeros();
-    1 + bits.div_ceil(7) as usize + len
+/// The bytes that a list's item takes whose message has this length.
+pub fn item_len(len: usize) -> usize {
+    field_len(len)
+}
+
+/// Writes an item of a list.
+pub fn append_item(message: &[u8], out: &mut Vec<u8>) {
+    write_bytes(out, ITEMS, message);
+}
+
+/// Writes an item of a list with its resourceVersion.
+pub fn append_spliced(message: &[u8], version: &str, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    let item = Spliced::new(message, version)?;
+    out.push((ITEMS << 3 | 2) as u8);
+    write_varint(out, item.len() as u64);
+    item.write(out);
+    Ok(())
 }
 
 /// `{"kind":"PodList","apiVersion":"v1","metadata":{…},"items":[`: items follow, parted by commas, and then `]}`.
@@ -83,8 +100,8 @@ fn comma(out: &mut Vec<u8>) {
 ///
 /// `kind` is `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`.
 pub fn watch_frame(kind: &str, document: &[u8]) -> Vec<u8> {
-    let raw_len = message_len(document.len());
-    let len = message_len(kind.len()) + message_len(raw_len);
+    let raw_len = field_len(document.len());
+    let len = field_len(kind.len()) + field_len(raw_len);
     let mut out = Vec::with_capacity(len + 4);
     out.extend_from_slice(&(len as u32).to_be_bytes());
     write_bytes(&mut out, 1, kind.as_bytes());
@@ -121,9 +138,11 @@ mod tests {
                 out
             })
             .collect();
-        let items: Vec<Spliced<'_>> = messages.iter().map(|item| Spliced::new(item, "5").unwrap()).collect();
+        let mut items = Vec::new();
+        messages.iter().for_each(|item| append_spliced(item, "5", &mut items).unwrap());
         let meta = ListMeta { resource_version: "9", continue_token: "c", remaining: Some(3) };
-        let built = protobuf("v1", "ConfigMapList", &meta, &items);
+        let head = protobuf_head("v1", "ConfigMapList", &meta, items.len());
+        let built = [head, items, protobuf_tail()].concat();
         let whole =
             encode::protobuf::document(&api.schema, ty("ConfigMapList"), "v1", "ConfigMapList", &list);
         assert_eq!(built, whole);

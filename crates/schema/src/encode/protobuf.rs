@@ -25,14 +25,19 @@ pub fn envelope(api_version: &str, kind: &str, raw: &[u8]) -> Vec<u8> {
 /// The document's beginning, up to a message of this length.
 pub(super) fn envelope_head(api_version: &str, kind: &str, len: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(len + api_version.len() + kind.len() + 24);
+    envelope_start(api_version, kind, len, &mut out);
+    out
+}
+
+/// The same for a message that is written elsewhere.
+pub(super) fn envelope_start(api_version: &str, kind: &str, len: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(MAGIC);
-    write_message(&mut out, 1, |out| {
+    write_message(out, 1, |out| {
         write_bytes(out, 1, api_version.as_bytes());
         write_bytes(out, 2, kind.as_bytes());
     });
     out.push(2 << 3 | 2);
-    write_varint(&mut out, len as u64);
-    out
+    write_varint(out, len as u64);
 }
 
 /// Content encoding and type, both empty.

@@ -33,12 +33,8 @@ impl<'a> Spliced<'a> {
     }
 
     fn find(message: &'a [u8], version: &str) -> Result<Spliced<'a>, Error> {
-        let mut reader = Reader::new(message);
-        let (metadata, rest) = match reader.next_field()? {
-            Some((METADATA, payload)) => (payload.bytes(METADATA)?, reader.rest()),
-            // An object without metadata gets one.
-            _ => (&[][..], message),
-        };
+        // An object without metadata gets one.
+        let (metadata, rest) = parts(message)?;
         let (before, after) = around_version(metadata)?;
         let mut field = Vec::with_capacity(version.len() + 2);
         write_bytes(&mut field, RESOURCE_VERSION, version.as_bytes());
@@ -63,6 +59,38 @@ impl<'a> Spliced<'a> {
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         [self.head.as_slice(), self.before, &self.version].into_iter().chain(self.after)
     }
+}
+
+/// The length of `Spliced` for a version, without making it.
+pub fn len(message: &[u8], version: u64) -> Result<usize, DecodeError> {
+    let failed = |error: Error| DecodeError(error.to_string());
+    let (metadata, rest) = parts(message).map_err(failed)?;
+    let (before, after) = around_version(metadata).map_err(failed)?;
+    let digits = version.checked_ilog10().map_or(1, |log| log as usize + 1);
+    Ok(field_len(before.len() + field_len(digits) + after.len()) + rest.len())
+}
+
+/// The bytes of a message that hold its metadata, with their tag and length.
+pub fn metadata(message: &[u8]) -> &[u8] {
+    match parts(message) {
+        Ok((_, rest)) => message.get(..message.len() - rest.len()).unwrap_or(&[]),
+        Err(_) => &[],
+    }
+}
+
+/// The metadata of an object's message, and what comes after it; an object may have none.
+fn parts(message: &[u8]) -> Result<(&[u8], &[u8]), Error> {
+    let mut reader = Reader::new(message);
+    Ok(match reader.next_field()? {
+        Some((METADATA, payload)) => (payload.bytes(METADATA)?, reader.rest()),
+        _ => (&[][..], message),
+    })
+}
+
+/// The bytes of a field below number 16 with its tag and its length.
+pub(super) fn field_len(len: usize) -> usize {
+    let bits = usize::BITS - (len | 1).leading_zeros();
+    1 + bits.div_ceil(7) as usize + len
 }
 
 /// ObjectMeta's bytes before and after its resourceVersion; fields stand in the order of their numbers.
@@ -112,6 +140,9 @@ mod tests {
                 let stored = encode(&object);
                 object.set(&["metadata", "resourceVersion"], "98765");
                 assert_eq!(with_resource_version(&stored, "98765").unwrap(), encode(&object));
+                let raw = envelope(&stored).unwrap().raw;
+                assert_eq!(len(raw, 98765).unwrap(), Spliced::new(raw, "98765").unwrap().len());
+                assert!(raw.starts_with(metadata(raw)) && !metadata(raw).is_empty());
             }
         }
     }

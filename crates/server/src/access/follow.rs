@@ -5,12 +5,15 @@
 
 use pintle_engine::{Engine, Served};
 use pintle_object::Value;
+use pintle_schema::decode::Pick;
 use pintle_store::{CollectionId, EventKind, Interest, Object, Step, WatchFrom, Watcher};
 use std::sync::Arc;
 
 pub struct Follower {
     served: Arc<Served>,
     watcher: Watcher,
+    /// The part of each object that is decoded; all of it if there is none.
+    pick: Option<Pick>,
 }
 
 /// The follower has to begin anew: what it knows may be wrong.
@@ -22,7 +25,13 @@ impl Follower {
         let served = engine.find_any(group, plural)?;
         let collection: CollectionId = served.collection?;
         let watcher = engine.store.watch(collection, WatchFrom::InitialState, Interest::default()).ok()?;
-        Some(Follower { served, watcher })
+        Some(Follower { served, watcher, pick: None })
+    }
+
+    /// Decodes only what stands at these paths.
+    pub fn only(self, engine: &Engine, paths: &[&[&str]]) -> Follower {
+        let pick = Pick::new(&engine.api.schema, self.served.storage_ty, paths.iter().copied());
+        Follower { pick: Some(pick), ..self }
     }
 
     pub fn is_behind(&self) -> bool {
@@ -40,7 +49,12 @@ impl Follower {
                 Step::Event(event) if event.kind == EventKind::Deleted => tell(&event.object, None),
                 Step::Event(event) => {
                     // An object that cannot be read grants nothing.
-                    tell(&event.object, engine.storage_tree(&self.served, &event.object).ok());
+                    let (served, object) = (&self.served, &event.object);
+                    let tree = match &self.pick {
+                        Some(pick) => engine.picked_tree(served, pick, object),
+                        None => engine.storage_tree(served, object),
+                    };
+                    tell(object, tree.ok());
                 }
                 Step::InitialDone(_) => {}
                 Step::TooSlow | Step::Closed => return Err(Lost),

@@ -1,7 +1,7 @@
 //! The Node authorizer over the stored pods, volumes and what else nodes have to do with.
 
 use super::follow::{Follower, Lost};
-use pintle_access::node::{Graph, What, decide, identity};
+use pintle_access::node::{Graph, POD_FIELDS, What, decide, identity};
 use pintle_access::rbac::Rule;
 use pintle_access::{Attributes, Authorizer, Decision, Rules, User};
 use pintle_engine::Engine;
@@ -55,6 +55,11 @@ impl Node {
         let mut state = State::default();
         for (what, group, plural) in FOLLOWED {
             let follower = Follower::new(engine, group, plural);
+            let follower = follower.map(|follower| match what {
+                // There are many, and they are large.
+                What::Pod => follower.only(engine, &POD_FIELDS),
+                _ => follower,
+            });
             state.followers.extend(follower.map(|follower| (what, follower)));
         }
         // A store that closes meanwhile leaves a graph without relations.

@@ -23,7 +23,7 @@ pub fn list(app: &App, request: &Request, target: Target<'_>) -> Result<Response
     let selection = Selection::compile(target.served, &options, "")?;
     let objects = COMPONENTS.iter().map(|(name, is_ours)| component(app, &target, name, *is_ours));
     let items = objects.filter(|object| selection.matches(object)).collect();
-    form::list(app, request, accept, target.served, &Listing { items, ..Listing::default() })
+    form::list(app, request, accept, target.served, Listing { items, ..Listing::default() })
 }
 
 pub fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {

@@ -51,7 +51,7 @@ pub async fn delete_collection(app: &App, request: &Request, target: Target<'_>)
     let user = call::user(request);
     let mut call = call::call(request, &user, "", options.dry_run);
     let result = app.engine.delete_collection(target, &options, &list, &selection, &mut call).await;
-    let result = result.and_then(|listing| form::list(app, request, accept, served, &listing));
+    let result = result.and_then(|listing| form::list(app, request, accept, served, listing));
     call::with_warnings(app, request, call.warnings, result)
 }
 

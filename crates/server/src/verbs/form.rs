@@ -2,11 +2,13 @@
 
 use super::call::{self, query};
 use crate::app::App;
+use crate::flow::Flow;
 use crate::negotiate::{self, Accept, Format, View};
+use crate::pipeline::no_such_resource;
 use crate::request::Request;
-use crate::respond::Response;
+use crate::respond::{Body, Response};
 use bytes::Bytes;
-use pintle_engine::{Include, Listing, Served, TableStyle, Target};
+use pintle_engine::{Include, ListForm, ListFormat, ListView, Listing, Served, TableStyle, Target};
 use pintle_object::{Reason, Status, Value, json, yaml};
 use pintle_schema::TypeId;
 use pintle_store::Object;
@@ -84,41 +86,61 @@ pub fn scale(
     }
 }
 
+/// A list. One that is short enough is there whole, of others the first piece.
 pub fn list(
     app: &App,
     request: &Request,
     accept: Accept,
     served: &Served,
-    listing: &Listing,
+    listing: Listing,
 ) -> Result<Response, Status> {
-    let engine = &app.engine;
-    match (accept.view, accept.format) {
-        (View::Object, Format::Json) => Ok(json_response(200, accept, engine.list_json(served, listing)?)),
-        (View::Object, Format::Protobuf) if served.custom.is_some() => Err(negotiate::not_accepted()),
-        (View::Object, Format::Protobuf) => {
-            let body = engine.list_protobuf(served, listing)?;
-            Ok(Response::new(200, accept.format.media_type(), body))
+    let form = list_form(request, accept, served)?;
+    let resource = &served.resource;
+    let shared = app.engine.find(&resource.group, &resource.version, &resource.plural);
+    // It may have gone since the request came.
+    let shared = shared.ok_or_else(no_such_resource)?;
+    let mut pieces = app.engine.pieces(shared, listing, form)?;
+    let first = pieces.next().transpose()?.unwrap_or_default();
+    let is_pretty = accept.pretty && form.format == ListFormat::Json;
+    let media_type = match form.format {
+        ListFormat::Json => Format::Json,
+        ListFormat::Yaml => Format::Yaml,
+        ListFormat::Protobuf => Format::Protobuf,
+    };
+    let media_type = media_type.media_type();
+    if !pieces.is_done() {
+        let body = Body::Flow(Flow::new(first, pieces, is_pretty));
+        return Ok(Response { body, ..Response::new(200, media_type, Bytes::new()) });
+    }
+    let whole = if is_pretty { json::pretty(&first).into() } else { first };
+    Ok(Response::new(200, media_type, whole))
+}
+
+fn list_form(request: &Request, accept: Accept, served: &Served) -> Result<ListForm, Status> {
+    let format = match accept.format {
+        Format::Json => ListFormat::Json,
+        Format::Yaml => ListFormat::Yaml,
+        Format::Protobuf => ListFormat::Protobuf,
+    };
+    let (view, format) = match accept.view {
+        View::Object if served.custom.is_some() && accept.format == Format::Protobuf => {
+            return Err(negotiate::not_accepted());
         }
-        (View::Object, Format::Yaml) => {
-            let tree = engine.list_tree(served, listing)?;
-            Ok(Response::new(200, accept.format.media_type(), yaml::to_string(&tree)))
+        View::Object => (ListView::Object, format),
+        // Tables have no protobuf.
+        View::Table if accept.format == Format::Protobuf => {
+            (ListView::Table(style(request)?), ListFormat::Json)
         }
-        (View::Table, _) => {
-            let table = engine.list_table(served, listing, style(request)?)?;
-            Ok(untyped(accept, 200, in_version_text(accept, table)))
-        }
-        (View::PartialList, _) => {
-            let ty = engine.meta_type("PartialObjectMetadataList");
-            let list = in_version(accept, engine.partial_list(served, listing)?);
-            Ok(typed(app, accept, ty, 200, &list))
-        }
-        (View::Partial, _) => {
+        View::Table => (ListView::Table(style(request)?), format),
+        View::PartialList => (ListView::Partial, format),
+        View::Partial => {
             let kind = internal_kind(served, &served.resource.list_kind);
             let message =
                 format!("you requested PartialObjectMetadata, but the requested object is a list ({kind})");
-            Err(Status::new(406, Reason::NotAcceptable, message))
+            return Err(Status::new(406, Reason::NotAcceptable, message));
         }
-    }
+    };
+    Ok(ListForm { format, view, version: accept.version })
 }
 
 /// A tree of any built-in kind.
@@ -157,9 +179,6 @@ fn in_version(accept: Accept, mut tree: Value) -> Value {
     if accept.version != "v1" {
         let version = format!("meta.k8s.io/{}", accept.version);
         tree.set(&["apiVersion"], version.as_str());
-        if let Some(items) = tree.get_mut("items").and_then(Value::as_list_mut) {
-            items.iter_mut().for_each(|item| item.set(&["apiVersion"], version.as_str()));
-        }
     }
     tree
 }

@@ -4,7 +4,7 @@ use super::{call, form, watch};
 use crate::app::App;
 use crate::negotiate;
 use crate::request::Request;
-use crate::respond::Response;
+use crate::respond::{Body, Response};
 use pintle_engine::options::ListOptions;
 use pintle_engine::{Selection, Target};
 use pintle_object::Status;
@@ -17,6 +17,23 @@ pub async fn list(app: &App, request: &Request, target: Target<'_>) -> Result<Re
     let served = target.served;
     let options = ListOptions::read(call::query(request))?;
     let selection = Selection::compile(served, &options, target.name)?;
-    let listing = app.engine.list(served, target.namespace, &options, &selection).await?;
-    form::list(app, request, accept, served, &listing)
+    let list = async || {
+        let listing = app.engine.list(served, target.namespace, &options, &selection).await?;
+        form::list(app, request, accept, served, listing)
+    };
+    let response = list().await?;
+    let Body::Flow(flow) = &response.body else { return Ok(response) };
+    let bytes = flow.weight();
+    if let Some(share) = app.lists.try_share(bytes) {
+        flow.hold(share);
+        return Ok(response);
+    }
+    // Who waits holds nothing; it sees the list as it is when its turn has come.
+    drop(response);
+    let share = app.lists.share(bytes).await?;
+    let response = list().await?;
+    if let Body::Flow(flow) = &response.body {
+        flow.hold(share);
+    }
+    Ok(response)
 }

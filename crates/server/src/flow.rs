@@ -1,0 +1,225 @@
+//! Bodies that are made while they are sent: a list is encoded piece by piece, as fast as its client reads.
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use pintle_engine::{PIECE_BYTES, Pieces};
+use pintle_object::Status;
+use pintle_object::json::Pretty;
+use std::fmt;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+
+/// What may be encoded of one answer and not yet sent: that much waits in a stream of HTTP/2.
+pub const SEND_BYTES: u32 = 1 << 20;
+/// What answers under way may take in memory together, in kilobytes: some thirty lists of a hundred thousand objects
+/// each, or fifty small ones. Their objects are those of the cache and take nothing.
+const IN_FLIGHT_KB: usize = 64 << 10;
+/// How long a list waits for others to end before its client is told to come back.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+/// What a client is told who has waited in vain.
+const RETRY_AFTER_SECONDS: u32 = 1;
+/// A client that takes nothing for so long has its answer cut off: it keeps memory from others.
+const STALL_MAX: Duration = Duration::from_secs(30);
+/// Upstream ends every list after this time. Here it is prolonged as pieces are taken, so that slow lines can have
+/// large lists, but not without end: replaced objects stay in memory for a list that still has to send them.
+const TIME_MIN: Duration = Duration::from_secs(60);
+/// Each second that it goes on beyond has to be earned by this many bytes.
+const BYTES_PER_SECOND_MIN: u64 = 1 << 20;
+
+/// Shares of the memory that answers under way may take together.
+pub struct Lists {
+    kilobytes: Arc<Semaphore>,
+}
+
+impl Default for Lists {
+    fn default() -> Lists {
+        Lists { kilobytes: Arc::new(Semaphore::new(IN_FLIGHT_KB)) }
+    }
+}
+
+/// A share, given back when it is dropped.
+#[derive(Debug)]
+pub struct Share(#[expect(dead_code, reason = "it is held to be dropped")] OwnedSemaphorePermit);
+
+impl Lists {
+    /// A share at once, if there is room.
+    pub fn try_share(&self, bytes: usize) -> Option<Share> {
+        self.kilobytes.clone().try_acquire_many_owned(kilobytes(bytes)).ok().map(Share)
+    }
+
+    /// A share, waited for; 429 when there is none in time.
+    pub async fn share(&self, bytes: usize) -> Result<Share, Status> {
+        let wait = self.kilobytes.clone().acquire_many_owned(kilobytes(bytes));
+        match tokio::time::timeout(WAIT_MAX, wait).await {
+            Ok(Ok(permit)) => Ok(Share(permit)),
+            Ok(Err(_)) | Err(_) => {
+                let message = "Too many requests, please try again later.";
+                Err(Status::too_many_requests(message, RETRY_AFTER_SECONDS))
+            }
+        }
+    }
+}
+
+/// What wants more than there is gets all of it.
+fn kilobytes(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024).min(IN_FLIGHT_KB)).unwrap_or(u32::MAX)
+}
+
+/// An answer of many pieces.
+pub struct Flow {
+    source: Arc<Mutex<Option<Source>>>,
+    taken: Arc<AtomicU64>,
+    guard: Option<AbortHandle>,
+}
+
+struct Source {
+    /// The first piece, which was made to see whether there is another.
+    first: Option<Bytes>,
+    pieces: Pieces,
+    pretty: Option<Pretty>,
+    gzip: Option<GzEncoder<Vec<u8>>>,
+    share: Option<Share>,
+}
+
+/// Why an answer ends before its end; clients see a broken stream.
+#[derive(Debug)]
+pub struct Cut(String);
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Cut {}
+
+impl fmt::Debug for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flow").field("taken", &self.taken).finish_non_exhaustive()
+    }
+}
+
+impl Flow {
+    /// The rest of a list whose first piece is there already.
+    pub fn new(first: Bytes, pieces: Pieces, is_pretty: bool) -> Flow {
+        let pretty = is_pretty.then(Pretty::default);
+        let source = Source { first: Some(first), pieces, pretty, gzip: None, share: None };
+        Flow { source: Arc::new(Mutex::new(Some(source))), taken: Arc::default(), guard: None }
+    }
+
+    /// What the answer takes in memory while it is sent.
+    pub fn weight(&self) -> usize {
+        let held = lock(&self.source).as_ref().map_or(0, |source| source.pieces.held_bytes());
+        held + SEND_BYTES as usize + 2 * PIECE_BYTES
+    }
+
+    /// Keeps a share until the answer is sent.
+    pub fn hold(&self, share: Share) {
+        if let Some(source) = lock(&self.source).as_mut() {
+            source.share = Some(share);
+        }
+    }
+
+    /// From now on what is sent is compressed, at the level that costs least: upstream's choice.
+    pub fn compress(&self) {
+        if let Some(source) = lock(&self.source).as_mut() {
+            source.gzip = Some(GzEncoder::new(Vec::with_capacity(PIECE_BYTES / 4), Compression::new(1)));
+        }
+    }
+
+    /// The length of the whole, where it is known.
+    pub fn len(&self) -> Option<usize> {
+        let source = lock(&self.source);
+        let source = source.as_ref()?;
+        source.pieces.len().filter(|_| source.pretty.is_none() && source.gzip.is_none())
+    }
+
+    /// Watches over the client from now on. The answer is not looked at while its client takes nothing, so that
+    /// somebody else has to end it.
+    pub fn begin(&mut self) {
+        let (source, taken) = (self.source.clone(), self.taken.clone());
+        self.guard = Some(tokio::spawn(guard(source, taken)).abort_handle());
+    }
+
+    /// The next bytes to send; `None` at the end.
+    pub fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        let mut source = lock(&self.source);
+        let Some(open) = source.as_mut() else { return Some(Err(Cut("the client was too slow".into()))) };
+        let next = open.next();
+        match &next {
+            Some(Ok(bytes)) => drop(self.taken.fetch_add(bytes.len() as u64, Ordering::Relaxed)),
+            Some(Err(cut)) => tracing::warn!(%cut, "a list could not be sent to its end"),
+            None => {}
+        }
+        next
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        if let Some(guard) = &self.guard {
+            guard.abort();
+        }
+    }
+}
+
+impl Source {
+    fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        // A compressed piece may be nothing yet.
+        loop {
+            let piece = match self.first.take() {
+                Some(first) => first,
+                None => match self.pieces.next() {
+                    Some(Ok(piece)) => piece,
+                    Some(Err(status)) => return Some(Err(Cut(status.message.into()))),
+                    None => return None,
+                },
+            };
+            match self.encoded(piece) {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) => return Some(Ok(bytes)),
+                Err(error) => return Some(Err(Cut(error.to_string()))),
+            }
+        }
+    }
+
+    fn encoded(&mut self, mut piece: Bytes) -> std::io::Result<Bytes> {
+        if let Some(pretty) = &mut self.pretty {
+            let mut out = Vec::with_capacity(piece.len() * 2);
+            pretty.write(&piece, &mut out);
+            piece = out.into();
+        }
+        let Some(gzip) = &mut self.gzip else { return Ok(piece) };
+        gzip.write_all(&piece)?;
+        if self.pieces.is_done() {
+            gzip.try_finish()?;
+        }
+        Ok(std::mem::take(gzip.get_mut()).into())
+    }
+}
+
+/// Ends an answer whose client stalls, or is slower than it may be.
+async fn guard(source: Arc<Mutex<Option<Source>>>, taken: Arc<AtomicU64>) {
+    let begin = tokio::time::Instant::now();
+    let mut before = 0;
+    loop {
+        tokio::time::sleep(STALL_MAX).await;
+        let now = taken.load(Ordering::Relaxed);
+        let allowed = TIME_MIN + Duration::from_secs(now / BYTES_PER_SECOND_MIN);
+        if now == before || begin.elapsed() > allowed {
+            tracing::info!(sent = now, "an answer was cut off: its client does not take it");
+            lock(&source).take();
+            return;
+        }
+        before = now;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
