@@ -79,3 +79,21 @@ fn a_table_has_cells() {
     assert_eq!(table["rows"][0]["cells"][0], "c000");
     assert_eq!(table["rows"][0]["cells"][1], 1);
 }
+
+#[test]
+fn a_long_list_comes_in_pieces_and_whole() {
+    let server = Server::start();
+    let admin = server.admin();
+    let padding = "0123456789abcdef".repeat(4_000);
+    for index in 0..20 {
+        let metadata = json!({"name": format!("long-{index:03}"), "annotations": {"padding": padding}});
+        let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
+        assert_eq!(admin.post(CONFIGMAPS, &object).status, 201);
+    }
+    let list = admin.get(CONFIGMAPS).json();
+    assert_eq!(names(&list).len(), 20);
+    assert_eq!(names(&list).last(), Some(&"long-019"));
+    let laid_out = admin.get(&format!("{CONFIGMAPS}?pretty=true"));
+    assert!(laid_out.text().starts_with("{\n  \"kind\": \"ConfigMapList\",\n"));
+    assert_eq!(laid_out.json(), list);
+}

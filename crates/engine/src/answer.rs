@@ -4,9 +4,8 @@ use crate::custom::object as custom_object;
 use crate::encoding::write_json_head;
 use crate::engine::{Engine, Served};
 use crate::list::Listing;
-use bytes::Bytes;
 use pintle_object::{Map, Status, Value, json};
-use pintle_schema::encode::list::{self, ListMeta};
+use pintle_schema::encode::list::ListMeta;
 use pintle_schema::encode::splice;
 use pintle_schema::{TypeId, encode};
 use pintle_store::Object;
@@ -63,30 +62,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The length of the message that `append_partial_protobuf` writes.
-    pub(crate) fn partial_protobuf_len(&self, served: &Served, object: &Object) -> Result<usize, Status> {
-        match self.stored_metadata(served, object)? {
-            Some(metadata) => splice::len(metadata, object.modified.0).map_err(Status::internal),
-            None => Ok(self.partial_message(served, object)?.len()),
-        }
-    }
-
-    /// An item of a list of `PartialObjectMetadata`.
-    pub(crate) fn append_partial_protobuf(
-        &self,
-        served: &Served,
-        object: &Object,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Status> {
-        if let Some(metadata) = self.stored_metadata(served, object)? {
-            return list::append_spliced(metadata, &object.modified.to_string(), out)
-                .map_err(Status::internal);
-        }
-        list::append_item(&self.partial_message(served, object)?, out);
-        Ok(())
-    }
-
-    fn partial_message(&self, served: &Served, object: &Object) -> Result<Vec<u8>, Status> {
+    pub(crate) fn partial_message(&self, served: &Served, object: &Object) -> Result<Vec<u8>, Status> {
         let mut out = Vec::with_capacity(512);
         let partial = self.partial(served, &self.tree(served, object)?);
         let ty = self.meta_type("PartialObjectMetadata");

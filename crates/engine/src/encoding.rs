@@ -9,8 +9,7 @@ use bytes::Bytes;
 use pintle_object::wire::{Payload, Reader};
 use pintle_object::{GroupVersion, Status, Text, Value, json};
 use pintle_schema::decode::Pick;
-use pintle_schema::encode::list;
-use pintle_schema::encode::splice::{self, Spliced};
+use pintle_schema::encode::splice::{self, Part, Places, Spliced};
 use pintle_schema::{Builtin, TypeId, decode, encode};
 use pintle_store::{Digest, Key, Object, Revision};
 use std::sync::Arc;
@@ -119,27 +118,34 @@ impl Engine {
         Ok(out)
     }
 
-    /// The length of the message that `append_protobuf_item` writes.
-    pub(crate) fn protobuf_len(&self, served: &Served, object: &Object) -> Result<usize, Status> {
-        match self.stored_message(served, object)? {
-            Some(message) => splice::len(message, object.modified.0).map_err(Status::internal),
-            None => Ok(self.encoded_message(served, object)?.len()),
-        }
-    }
-
-    /// An item of a list in protobuf.
-    pub(crate) fn append_protobuf_item(
+    /// Where the message of a list's item stands in the stored bytes, and its length; no place where it is stored
+    /// otherwise.
+    pub(crate) fn protobuf_places(
         &self,
         served: &Served,
         object: &Object,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Status> {
-        if let Some(message) = self.stored_message(served, object)? {
-            return list::append_spliced(message, &object.modified.to_string(), out)
-                .map_err(Status::internal);
+        part: Part,
+    ) -> Result<(Option<Places>, usize), Status> {
+        let has_other_metadata = part == Part::Metadata
+            && (!served.rules.field_annotations().is_empty() || served.rules.restore(&mut Value::Null));
+        if served.is_converted() || has_other_metadata || !object.value.starts_with(decode::protobuf::MAGIC) {
+            return Ok((None, self.item_message(served, object, part)?.len()));
         }
-        list::append_item(&self.encoded_message(served, object)?, out);
-        Ok(())
+        let places = Places::find(&object.value, part).map_err(Status::internal)?;
+        Ok((Some(places), places.len(splice::digits(object.modified.0))))
+    }
+
+    /// The message of a list's item that is stored otherwise.
+    pub(crate) fn item_message(
+        &self,
+        served: &Served,
+        object: &Object,
+        part: Part,
+    ) -> Result<Vec<u8>, Status> {
+        match part {
+            Part::Whole => self.encoded_message(served, object),
+            Part::Metadata => self.partial_message(served, object),
+        }
     }
 
     pub fn protobuf_document(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {

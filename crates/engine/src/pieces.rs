@@ -11,12 +11,16 @@ use crate::table::TableStyle;
 use bytes::Bytes;
 use pintle_object::{Map, Status, Value, json, yaml};
 use pintle_schema::encode::list;
+use pintle_schema::encode::splice::{Part, Places};
 use pintle_store::Object;
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// A piece ends with the item that reaches this size: large enough that what is done once per piece costs nothing,
 /// small enough to stay in the processor's cache until it is encrypted. Upstream compresses from this size on.
 pub const PIECE_BYTES: usize = 128 << 10;
+/// Lists of objects that take no more than this, such as most pages, are made in one piece.
+const WHOLE_BYTES_MAX: usize = 256 << 10;
 /// Lists of objects that take more than this leave no encoded forms behind: they would push out those of objects
 /// that are asked for often, and not be there themselves for the next such list.
 const KEPT_BYTES_MAX: usize = 16 << 20;
@@ -52,15 +56,20 @@ pub struct Pieces {
     served: Arc<Served>,
     form: ListForm,
     items: std::vec::IntoIter<Arc<Object>>,
+    /// Of protobuf, where the items' messages stand in their stored bytes.
+    places: std::vec::IntoIter<Option<Places>>,
     head: Vec<u8>,
     tail: Vec<u8>,
     /// Whether the encoded forms of objects are kept.
     keeps: bool,
     piece_bytes: usize,
+    is_short: bool,
     /// The bytes of all pieces, where they are known beforehand.
     len: Option<usize>,
     has_items: bool,
     is_done: bool,
+    /// The last item's version.
+    version: String,
 }
 
 impl Engine {
@@ -80,13 +89,16 @@ impl Engine {
             served,
             form,
             items: Vec::new().into_iter(),
+            places: Vec::new().into_iter(),
             head: Vec::new(),
             tail: Vec::new(),
             keeps: stored <= KEPT_BYTES_MAX,
-            piece_bytes: PIECE_BYTES.min(stored * 2 + 1024),
+            piece_bytes: if stored <= WHOLE_BYTES_MAX { stored * 2 + 1024 } else { PIECE_BYTES },
+            is_short: stored <= WHOLE_BYTES_MAX,
             len: None,
             has_items: false,
             is_done: false,
+            version: String::new(),
         };
         pieces.frame(&listing)?;
         pieces.items = listing.items.into_iter();
@@ -103,7 +115,7 @@ impl Iterator for Pieces {
         }
         let mut out = std::mem::take(&mut self.head);
         out.reserve(self.piece_bytes + self.piece_bytes / 8);
-        while out.len() < PIECE_BYTES {
+        while self.is_short || out.len() < PIECE_BYTES {
             let Some(object) = self.items.next() else {
                 out.append(&mut self.tail);
                 self.is_done = true;
@@ -131,7 +143,7 @@ impl Pieces {
 
     /// What the rest of the list takes in memory, besides the objects themselves.
     pub fn held_bytes(&self) -> usize {
-        self.items.len() * size_of::<Arc<Object>>()
+        self.items.len() * size_of::<Arc<Object>>() + self.places.len() * size_of::<Option<Places>>()
     }
 
     /// Writes what stands around the items.
@@ -189,13 +201,13 @@ impl Pieces {
 
     /// A document of protobuf begins with its length, for which all items are measured.
     fn frame_protobuf(&mut self, listing: &Listing) -> Result<(), Status> {
-        let mut len = 0;
+        let (mut len, mut places) = (0, Vec::with_capacity(listing.items.len()));
         for object in &listing.items {
-            len += list::item_len(match self.form.view {
-                ListView::Partial => self.engine.partial_protobuf_len(&self.served, object)?,
-                _ => self.engine.protobuf_len(&self.served, object)?,
-            });
+            let (found, item_len) = self.engine.protobuf_places(&self.served, object, self.part())?;
+            places.push(found);
+            len += list::item_len(item_len);
         }
+        self.places = places.into_iter();
         let (api_version, kind) = self.list_kind();
         let version = answer::version_text(listing.revision);
         self.head = list::protobuf_head(&api_version, &kind, &answer::meta(listing, &version), len);
@@ -231,23 +243,38 @@ impl Pieces {
             out.extend_from_slice(yaml::to_string(&Value::List(vec![tree])).as_bytes());
             return Ok(());
         }
-        let has_comma = !matches!(
-            (self.form.view, self.form.format),
-            (ListView::Object | ListView::Partial, ListFormat::Protobuf)
-        );
-        if std::mem::replace(&mut self.has_items, true) && has_comma {
+        if self.form.format == ListFormat::Protobuf {
+            return self.protobuf_item(object, out);
+        }
+        if std::mem::replace(&mut self.has_items, true) {
             out.push(b',');
         }
-        match (self.form.view, self.form.format) {
-            (ListView::Object, ListFormat::Protobuf) => engine.append_protobuf_item(served, object, out),
-            (ListView::Object, _) => engine.append_json_item(served, object, self.keeps, out),
-            (ListView::Partial, ListFormat::Protobuf) => engine.append_partial_protobuf(served, object, out),
-            (ListView::Partial, _) => engine.append_partial_json(served, object, &self.meta_version(), out),
-            (ListView::Table(style), _) => {
+        match self.form.view {
+            ListView::Object => engine.append_json_item(served, object, self.keeps, out),
+            ListView::Partial => engine.append_partial_json(served, object, &self.meta_version(), out),
+            ListView::Table(style) => {
                 out.extend_from_slice(&self.row(object, style)?);
                 Ok(())
             }
         }
+    }
+
+    fn protobuf_item(&mut self, object: &Object, out: &mut Vec<u8>) -> Result<(), Status> {
+        match self.places.next().flatten() {
+            Some(places) => {
+                self.version.clear();
+                let _ = write!(self.version, "{}", object.modified);
+                list::append_spliced(&places, &object.value, &self.version, out);
+            }
+            None => {
+                list::append_item(&self.engine.item_message(&self.served, object, self.part())?, out);
+            }
+        }
+        Ok(())
+    }
+
+    fn part(&self) -> Part {
+        if matches!(self.form.view, ListView::Partial) { Part::Metadata } else { Part::Whole }
     }
 
     /// An item as a tree, for forms that are rendered from trees.

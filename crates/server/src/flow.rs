@@ -34,11 +34,12 @@ const BYTES_PER_SECOND_MIN: u64 = 1 << 20;
 /// Shares of the memory that answers under way may take together.
 pub struct Lists {
     kilobytes: Arc<Semaphore>,
+    wait_max: Duration,
 }
 
 impl Default for Lists {
     fn default() -> Lists {
-        Lists { kilobytes: Arc::new(Semaphore::new(IN_FLIGHT_KB)) }
+        Lists { kilobytes: Arc::new(Semaphore::new(IN_FLIGHT_KB)), wait_max: WAIT_MAX }
     }
 }
 
@@ -55,7 +56,7 @@ impl Lists {
     /// A share, waited for; 429 when there is none in time.
     pub async fn share(&self, bytes: usize) -> Result<Share, Status> {
         let wait = self.kilobytes.clone().acquire_many_owned(kilobytes(bytes));
-        match tokio::time::timeout(WAIT_MAX, wait).await {
+        match tokio::time::timeout(self.wait_max, wait).await {
             Ok(Ok(permit)) => Ok(Share(permit)),
             Ok(Err(_)) | Err(_) => {
                 let message = "Too many requests, please try again later.";
@@ -143,7 +144,7 @@ impl Flow {
     /// somebody else has to end it.
     pub fn begin(&mut self) {
         let (source, taken) = (self.source.clone(), self.taken.clone());
-        self.guard = Some(tokio::spawn(guard(source, taken)).abort_handle());
+        self.guard = Some(tokio::spawn(guard(source, taken, STALL_MAX)).abort_handle());
     }
 
     /// The next bytes to send; `None` at the end.
@@ -204,11 +205,11 @@ impl Source {
 }
 
 /// Ends an answer whose client stalls, or is slower than it may be.
-async fn guard(source: Arc<Mutex<Option<Source>>>, taken: Arc<AtomicU64>) {
+async fn guard<T>(source: Arc<Mutex<Option<T>>>, taken: Arc<AtomicU64>, stall_max: Duration) {
     let begin = tokio::time::Instant::now();
     let mut before = 0;
     loop {
-        tokio::time::sleep(STALL_MAX).await;
+        tokio::time::sleep(stall_max).await;
         let now = taken.load(Ordering::Relaxed);
         let allowed = TIME_MIN + Duration::from_secs(now / BYTES_PER_SECOND_MIN);
         if now == before || begin.elapsed() > allowed {
@@ -222,4 +223,34 @@ async fn guard(source: Arc<Mutex<Option<Source>>>, taken: Arc<AtomicU64>) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_finds_no_room_in_time_is_told_to_come_back() {
+        let lists = Lists { wait_max: Duration::from_millis(5), ..Lists::default() };
+        let half = IN_FLIGHT_KB * 512;
+        let first = lists.try_share(half).unwrap();
+        let second = lists.share(half).await.unwrap();
+        assert!(lists.try_share(1).is_none());
+        let status = lists.share(1).await.unwrap_err();
+        assert_eq!((status.code, status.details.unwrap().retry_after_seconds), (429, RETRY_AFTER_SECONDS));
+        drop(first);
+        lists.share(1).await.unwrap();
+        drop(second);
+        // More than there is: all of it, alone.
+        let all = lists.try_share(usize::MAX).unwrap();
+        assert!(lists.try_share(1).is_none());
+        drop(all);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_takes_is_let_go() {
+        let (source, taken) = (Arc::new(Mutex::new(Some(()))), Arc::new(AtomicU64::new(0)));
+        guard(source.clone(), taken, Duration::from_millis(1)).await;
+        assert!(lock(&source).is_none());
+    }
 }

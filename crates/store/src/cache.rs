@@ -8,7 +8,8 @@ use crate::snapshot::Snapshot;
 use crate::watch::Event;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 pub(crate) type Collections = Arc<RwLock<Vec<Arc<Collection>>>>;
@@ -26,7 +27,12 @@ pub(crate) struct Cache {
     pub reached: watch::Sender<u64>,
     pub forms: Arc<FormCache>,
     pub herald: Herald,
+    /// When all collections were looked through for events that are too old.
+    pub forgot: Mutex<Option<Instant>>,
 }
+
+/// How often events that are too old are looked for.
+const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Cache {
     pub fn collection(&self, place: usize) -> Option<Arc<Collection>> {
@@ -53,6 +59,19 @@ impl Cache {
     pub fn reach(&self, last: Revision) {
         self.published.store(last.0, Ordering::Release);
         self.reached.send_replace(last.0);
+        self.forget_old(Instant::now());
+    }
+
+    /// Lets go of events that are too old, also where nothing is written; most calls do nothing.
+    pub fn forget_old(&self, now: Instant) {
+        let mut forgot = self.forgot.lock().unwrap_or_else(PoisonError::into_inner);
+        if forgot.is_some_and(|last| now.saturating_duration_since(last) < FORGET_INTERVAL) {
+            return;
+        }
+        *forgot = Some(now);
+        drop(forgot);
+        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner).clone();
+        collections.iter().for_each(|collection| collection.forget_old(now));
     }
 
     pub fn digest_again(&self, collection: CollectionId, digest: &Redigest) {

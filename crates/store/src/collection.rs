@@ -1,6 +1,7 @@
 //! One collection: the current snapshot, and the log of recent events that watchers follow.
 
 use crate::Gone;
+use crate::ages::Ages;
 use crate::herald::Herald;
 use crate::object::{Object, Revision};
 use crate::routes::Routes;
@@ -9,7 +10,7 @@ use crate::watch::{Event, EventKind};
 use arc_swap::ArcSwap;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A collection of the store, by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,11 +26,14 @@ pub struct Window {
     /// In large collections they may also take this part of what the current objects take: who writes to many
     /// large objects needs a window in proportion, and memory per object stays bounded.
     pub bytes_divisor: usize,
+    /// What was replaced or deleted must leave memory at some time, also where little is written; as long as on disk.
+    pub age_max: Duration,
 }
 
 impl Default for Window {
     fn default() -> Window {
-        Window { events_max: 20_000, bytes_min: 32 << 20, bytes_divisor: 8 }
+        let age_max = Duration::from_secs(3600);
+        Window { events_max: 20_000, bytes_min: 32 << 20, bytes_divisor: 8, age_max }
     }
 }
 
@@ -56,11 +60,13 @@ pub(crate) struct Log {
     live: usize,
     /// Events at or before this revision may be missing.
     pub floor: Revision,
+    ages: Ages,
     window: Window,
 }
 
 impl Collection {
-    pub fn new(prefix: &str, snapshot: Snapshot, log: Log) -> Collection {
+    pub fn new(prefix: &str, snapshot: Snapshot, mut log: Log) -> Collection {
+        log.ages.note(Instant::now(), log.start);
         Collection {
             prefix: prefix.into(),
             current: ArcSwap::from_pointee(snapshot),
@@ -94,7 +100,11 @@ impl Collection {
                 routes.deliver(event, place, log.start, &mut silent);
             }
         }
+        let now = Instant::now();
+        let end = log.end();
+        log.ages.note(now, end);
         events.into_iter().for_each(|event| log.push(event));
+        log.forget_old(now);
         let floor = log.floor;
         drop(log);
         lock(&self.past).retain(|snapshot| snapshot.revision >= floor);
@@ -120,6 +130,15 @@ impl Collection {
         drop(log);
         routes.lanes().for_each(|lane| lane.end_all());
         (live, before)
+    }
+
+    /// Lets go of events that are older than the window, where nothing new pushes them out.
+    pub fn forget_old(&self, now: Instant) {
+        let mut log = self.log();
+        log.forget_old(now);
+        let floor = log.floor;
+        drop(log);
+        lock(&self.past).retain(|snapshot| snapshot.revision >= floor);
     }
 
     /// Tells all watchers to look at what became of the store.
@@ -198,11 +217,18 @@ impl Log {
         self.floor = self.floor.max(floor);
     }
 
+    /// Lets go of the events that are older than the window.
+    fn forget_old(&mut self, now: Instant) {
+        let place = self.ages.old(now, self.window.age_max, self.end());
+        while self.start < place && self.pop().is_some() {}
+    }
+
     /// Forgets everything, so that even who had heard all of it finds that something is missing. Tells what the
     /// objects took before.
     fn begin_anew(&mut self, floor: Revision, live: usize) -> usize {
         self.start = self.end() + 1;
         self.events.clear();
+        self.ages.clear();
         self.bytes = 0;
         self.floor = floor;
         std::mem::replace(&mut self.live, live)
@@ -277,4 +303,26 @@ pub(crate) fn event(object: Arc<Object>, previous: Option<Arc<Object>>, is_delet
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::{Digest, Key};
+
+    #[test]
+    fn old_events_leave_though_nothing_pushes_them_out() {
+        let window = Window { age_max: Duration::from_secs(10), ..Window::default() };
+        let collection = Collection::new("/registry/a/", Snapshot::default(), Log::new(window, Revision(0)));
+        let begin = Instant::now();
+        let object =
+            Object::new(Key::new("/registry/a/b"), Revision(2), Revision(2), "v".into(), Digest::default());
+        collection.log().push(event(Arc::new(object), None, false));
+        for (seconds, expected) in [(60, 1), (120, 0)] {
+            collection.forget_old(begin + Duration::from_secs(seconds));
+            assert_eq!(collection.log().events.len(), expected);
+        }
+        assert!(collection.snapshot_at(Revision(1), Revision(2)).is_err());
+        assert!(collection.snapshot_at(Revision(2), Revision(2)).is_ok());
+    }
 }

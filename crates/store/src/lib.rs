@@ -2,6 +2,7 @@
 //!
 //! It sees keys, bytes and digests, and knows nothing of what they mean.
 
+mod ages;
 pub mod backend;
 mod board;
 mod cache;

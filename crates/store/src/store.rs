@@ -88,8 +88,14 @@ impl Store {
         let (sender, receiver) = mpsc::channel();
         let herald =
             Herald::start().map_err(|error| OpenError(format!("the herald cannot start: {error}")))?;
-        let cache =
-            Cache { collections: collections.clone(), published: published.clone(), reached, forms, herald };
+        let cache = Cache {
+            collections: collections.clone(),
+            published: published.clone(),
+            reached,
+            forms,
+            herald,
+            forgot: Default::default(),
+        };
         let failure = Arc::new(OnceLock::new());
         let writer = Writer {
             backend,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
 /// Writes that share one sync at most; more wait for the next.
@@ -156,6 +156,7 @@ impl Writer {
             }
             self.expire();
             self.forget();
+            self.cache.forget_old(Instant::now());
         }
     }
 

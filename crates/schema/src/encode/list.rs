@@ -1,8 +1,7 @@
 //! Lists and watch events, built around items that are encoded already.
 
 use super::protobuf::{envelope_start, envelope_tail};
-use super::splice::{Spliced, field_len};
-use crate::decode::DecodeError;
+use super::splice::{Places, field_len};
 use pintle_object::json::{write_int, write_string};
 use pintle_object::wire::{write_bytes, write_number, write_varint};
 
@@ -51,13 +50,11 @@ pub fn append_item(message: &[u8], out: &mut Vec<u8>) {
     write_bytes(out, ITEMS, message);
 }
 
-/// Writes an item of a list with its resourceVersion.
-pub fn append_spliced(message: &[u8], version: &str, out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    let item = Spliced::new(message, version)?;
+/// Writes an item of a list with its resourceVersion, from the document that its places are of.
+pub fn append_spliced(places: &Places, document: &[u8], version: &str, out: &mut Vec<u8>) {
     out.push((ITEMS << 3 | 2) as u8);
-    write_varint(out, item.len() as u64);
-    item.write(out);
-    Ok(())
+    write_varint(out, places.len(version.len()) as u64);
+    places.write(document, version, out);
 }
 
 /// `{"kind":"PodList","apiVersion":"v1","metadata":{…},"items":[`: items follow, parted by commas, and then `]}`.
@@ -115,6 +112,7 @@ pub fn watch_frame(kind: &str, document: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::decode;
+    use crate::encode::splice::Part;
     use crate::{builtin, encode};
     use pintle_object::{GroupVersionKind, json};
 
@@ -139,7 +137,11 @@ mod tests {
             })
             .collect();
         let mut items = Vec::new();
-        messages.iter().for_each(|item| append_spliced(item, "5", &mut items).unwrap());
+        for message in &messages {
+            let document = encode::protobuf::envelope("v1", "ConfigMap", message);
+            let places = Places::find(&document, Part::Whole).unwrap();
+            append_spliced(&places, &document, "5", &mut items);
+        }
         let meta = ListMeta { resource_version: "9", continue_token: "c", remaining: Some(3) };
         let head = protobuf_head("v1", "ConfigMapList", &meta, items.len());
         let built = [head, items, protobuf_tail()].concat();

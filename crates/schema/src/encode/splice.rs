@@ -61,13 +61,74 @@ impl<'a> Spliced<'a> {
     }
 }
 
-/// The length of `Spliced` for a version, without making it.
-pub fn len(message: &[u8], version: u64) -> Result<usize, DecodeError> {
-    let failed = |error: Error| DecodeError(error.to_string());
-    let (metadata, rest) = parts(message).map_err(failed)?;
-    let (before, after) = around_version(metadata).map_err(failed)?;
-    let digits = version.checked_ilog10().map_or(1, |log| log as usize + 1);
-    Ok(field_len(before.len() + field_len(digits) + after.len()) + rest.len())
+/// Where the pieces of an object stand in its stored document: found once, and then copied from there.
+#[derive(Clone, Copy, Debug)]
+pub struct Places {
+    /// ObjectMeta's fields before resourceVersion, and those after it.
+    before: (u32, u32),
+    after: (u32, u32),
+    /// The end of the object; it goes on where ObjectMeta ends.
+    end: u32,
+}
+
+impl Places {
+    /// The places in a document with its envelope.
+    pub fn find(document: &[u8], with: Part) -> Result<Places, DecodeError> {
+        let failed = |error: Error| DecodeError(error.to_string());
+        let raw = envelope(document)?.raw;
+        let (metadata, rest) = parts(raw).map_err(failed)?;
+        let (before, after) = around_version(metadata).map_err(failed)?;
+        // The end of a piece is found from what is left after it in the piece around it.
+        let raw_end = range_end(document, raw);
+        let metadata_end = raw_end - rest.len();
+        let begin = metadata_end - metadata.len();
+        let place = |place: usize| u32::try_from(place).map_err(|_| failed(Error::InvalidLength));
+        Ok(Places {
+            before: (place(begin)?, place(begin + before.len())?),
+            after: (place(metadata_end - after.len())?, place(metadata_end)?),
+            end: place(match with {
+                Part::Whole => raw_end,
+                Part::Metadata => metadata_end,
+            })?,
+        })
+    }
+
+    fn metadata_len(&self, version_len: usize) -> usize {
+        let span = |(begin, end): (u32, u32)| (end - begin) as usize;
+        span(self.before) + field_len(version_len) + span(self.after)
+    }
+
+    /// The length of the message with a resourceVersion of this length.
+    pub fn len(&self, version_len: usize) -> usize {
+        field_len(self.metadata_len(version_len)) + (self.end - self.after.1) as usize
+    }
+
+    /// Writes the message with a resourceVersion; the document is the one that the places are of.
+    pub fn write(&self, document: &[u8], version: &str, out: &mut Vec<u8>) {
+        let bytes = |begin: u32, end: u32| document.get(begin as usize..end as usize).unwrap_or(&[]);
+        out.push((METADATA << 3 | 2) as u8);
+        write_varint(out, self.metadata_len(version.len()) as u64);
+        out.extend_from_slice(bytes(self.before.0, self.before.1));
+        write_bytes(out, RESOURCE_VERSION, version.as_bytes());
+        out.extend_from_slice(bytes(self.after.0, self.end));
+    }
+}
+
+/// How much of an object is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Whole,
+    Metadata,
+}
+
+/// Where a part of a document ends in it.
+fn range_end(document: &[u8], part: &[u8]) -> usize {
+    (part.as_ptr() as usize).saturating_sub(document.as_ptr() as usize) + part.len()
+}
+
+/// How many digits a version has.
+pub fn digits(version: u64) -> usize {
+    version.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
 /// The bytes of a message that hold its metadata, with their tag and length.
@@ -141,7 +202,15 @@ mod tests {
                 object.set(&["metadata", "resourceVersion"], "98765");
                 assert_eq!(with_resource_version(&stored, "98765").unwrap(), encode(&object));
                 let raw = envelope(&stored).unwrap().raw;
-                assert_eq!(len(raw, 98765).unwrap(), Spliced::new(raw, "98765").unwrap().len());
+                for (part, message) in [(Part::Whole, raw), (Part::Metadata, metadata(raw))] {
+                    let mut expected = Vec::new();
+                    Spliced::new(message, "98765").unwrap().write(&mut expected);
+                    let places = Places::find(&stored, part).unwrap();
+                    let mut found = Vec::new();
+                    places.write(&stored, "98765", &mut found);
+                    assert_eq!(found, expected);
+                    assert_eq!(places.len(digits(98765)), expected.len());
+                }
                 assert!(raw.starts_with(metadata(raw)) && !metadata(raw).is_empty());
             }
         }

@@ -66,6 +66,7 @@ pub(crate) async fn start(
         reached: sender,
         forms,
         herald,
+        forgot: Default::default(),
     };
     let (wanted, wanted_receiver) = watch::channel(0);
     let (orders, orders_receiver) = mpsc::unbounded_channel();
