@@ -20,7 +20,7 @@ impl World {
         let served = self.engine.find("", "v1", plural).unwrap();
         let form = ListForm { format, view, version: "v1" };
         let pieces = self.engine.pieces(served, self.listing(plural).await, form).unwrap();
-        let len = pieces.len();
+        let len = pieces.total_bytes();
         (pieces.map(|piece| piece.unwrap()).collect(), len)
     }
 

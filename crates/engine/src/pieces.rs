@@ -137,7 +137,7 @@ impl Pieces {
     }
 
     /// The bytes of all pieces, where they are known beforehand.
-    pub fn len(&self) -> Option<usize> {
+    pub fn total_bytes(&self) -> Option<usize> {
         self.len
     }
 

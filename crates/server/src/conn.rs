@@ -211,7 +211,7 @@ impl hyper::body::Body for HttpBody {
         match (&self.stream, &self.flow) {
             (Some(_), _) => SizeHint::default(),
             (None, Some(flow)) => {
-                flow.len().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
+                flow.total_bytes().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
             }
             (None, None) => SizeHint::with_exact(self.chunks.iter().map(|chunk| chunk.len() as u64).sum()),
         }

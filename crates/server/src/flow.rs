@@ -134,10 +134,10 @@ impl Flow {
     }
 
     /// The length of the whole, where it is known.
-    pub fn len(&self) -> Option<usize> {
+    pub fn total_bytes(&self) -> Option<usize> {
         let source = lock(&self.source);
         let source = source.as_ref()?;
-        source.pieces.len().filter(|_| source.pretty.is_none() && source.gzip.is_none())
+        source.pieces.total_bytes().filter(|_| source.pretty.is_none() && source.gzip.is_none())
     }
 
     /// Watches over the client from now on. The answer is not looked at while its client takes nothing, so that
@@ -177,7 +177,7 @@ impl Source {
                 Some(first) => first,
                 None => match self.pieces.next() {
                     Some(Ok(piece)) => piece,
-                    Some(Err(status)) => return Some(Err(Cut(status.message.into()))),
+                    Some(Err(status)) => return Some(Err(Cut(status.message))),
                     None => return None,
                 },
             };

@@ -90,7 +90,7 @@ impl Response {
         match &self.body {
             Body::Bytes(bytes) => Some(bytes.len()),
             Body::Chunks(chunks) => Some(chunks.iter().map(Bytes::len).sum()),
-            Body::Flow(flow) => flow.len(),
+            Body::Flow(flow) => flow.total_bytes(),
             Body::Stream(_) => None,
         }
     }
