@@ -2,8 +2,8 @@
 
 use crate::access::Access;
 use crate::discovery::Discovery;
-use crate::limits::Limits;
 use crate::flow::Lists;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
 use pintle_access::Authenticators;
