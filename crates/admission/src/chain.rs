@@ -27,6 +27,13 @@ pub trait Plugin: Send + Sync {
         Ok(())
     }
 
+    /// `validate` and `warnings`, for plugins that warn of what they refuse.
+    fn judge(&self, request: &Request<'_>, object: &Value, warnings: &mut Vec<String>) -> Result<(), Status> {
+        self.validate(request, object)?;
+        warnings.extend(self.warnings(request, object));
+        Ok(())
+    }
+
     /// What to tell the client about an object that the plugin did not refuse.
     fn warnings(&self, request: &Request<'_>, object: &Value) -> Vec<String> {
         let _ = (request, object);
@@ -165,8 +172,7 @@ impl Admission for Chain {
             let request = Request { engine, attributes, permissions: &self.permissions };
             grants::may_create(&request)?;
             for plugin in &self.plugins {
-                plugin.validate(&request, object)?;
-                warnings.extend(plugin.warnings(&request, object));
+                plugin.judge(&request, object, warnings)?;
             }
             if let Some(images) = &self.images {
                 images.judge(&request, object).await?;

@@ -2,7 +2,7 @@
 
 use crate::decl::Decl;
 use crate::eval::{Variables, run};
-use crate::library::{Authorizer, Permissions};
+use crate::library::{Authorizer, Permissions, Question};
 use crate::program::Program;
 use crate::value::{Outcome, Value};
 use pintle_object::Value as Tree;
@@ -16,6 +16,8 @@ pub enum Bound<'a> {
     /// Data that may be missing.
     Optional(Option<(&'a Tree, &'a Decl)>),
     Permissions(&'a (dyn Permissions + Sync)),
+    /// A question about a resource that only lacks its verb.
+    Asked(&'a (dyn Permissions + Sync), &'a Question),
     /// What another program gives, found when it is asked for.
     Program(&'a Program),
 }
@@ -57,6 +59,9 @@ impl<'a> Variables<'a> for Bindings<'a> {
                 Value::of_tree(tree, decl).map(|value| Value::Optional(Some(Rc::new(value))))
             }
             Bound::Permissions(by) => Ok(Value::Authorizer(Authorizer::new(*by))),
+            Bound::Asked(by, question) => {
+                Ok(Value::Authorizer(Authorizer::of_resource(*by, (*question).clone())))
+            }
             Bound::Program(program) => self.of_program(place, program),
         })
     }

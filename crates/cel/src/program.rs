@@ -158,9 +158,12 @@ impl<'a> Planner<'a> {
         if let Some(name) = dotted(whole).filter(|name| type_named(name).is_some()) {
             return Step::Type(name);
         }
-        let is_composed = matches!(&of.node, Node::Ident(name) if name == "variables");
-        if is_composed && self.local("variables").is_none() && !is_test {
-            return Step::Variable(format!("variables.{field}"));
+        if let Node::Ident(name) = &of.node
+            && self.local(name).is_none()
+            && !is_test
+            && (name == "variables" || (name == "authorizer" && field == "requestResource"))
+        {
+            return Step::Variable(format!("{name}.{field}"));
         }
         let of = self.boxed(of);
         let field = field.to_owned();

@@ -21,6 +21,7 @@ mod pod_resize;
 pub(crate) mod pod_security;
 pub(crate) mod pod_toleration_restriction;
 mod pod_topology_labels;
+mod policy;
 mod priority;
 mod pvc_resize;
 pub(crate) mod quota;
@@ -110,7 +111,7 @@ pub static PLUGINS: &[Entry] = &[
     on("PodResizeValidator", |_| Box::new(pod_resize::PodResizeValidator)),
     entry("MutatingAdmissionPolicy", true, How::Planned),
     entry("MutatingAdmissionWebhook", true, How::Planned),
-    entry("ValidatingAdmissionPolicy", true, How::Planned),
+    on("ValidatingAdmissionPolicy", |_| Box::new(policy::ValidatingAdmissionPolicy::default())),
     entry("ValidatingAdmissionWebhook", true, How::Planned),
     entry(quota::ResourceQuota::NAME, true, How::Apart),
     off("AlwaysDeny", |_| Box::new(always::AlwaysDeny)),

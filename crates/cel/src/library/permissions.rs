@@ -56,6 +56,11 @@ impl<'a> Authorizer<'a> {
         Self { by, stage: Stage::Start, question, decision }
     }
 
+    /// A question about a resource that only lacks its verb.
+    pub fn of_resource(by: &'a dyn Permissions, question: Question) -> Self {
+        Self { by, stage: Stage::Resource, question: Rc::new(question), decision: Rc::default() }
+    }
+
     pub const fn type_name(&self) -> &'static str {
         match self.stage {
             Stage::Start => "kubernetes.authorization.Authorizer",
