@@ -316,13 +316,17 @@ fn what_is_stored_can_be_read_again_however_deep() {
 }
 
 #[test]
-fn what_is_not_evaluated_is_said() {
+fn rules_of_definitions_are_evaluated() {
     let server = Server::start();
     let admin = server.admin();
     let rule = json!([{"rule": "self.size() > 1"}]);
     let schema =
         json!({"type": "object", "properties": {"a": {"type": "string", "x-kubernetes-validations": rule}}});
-    let created = admin.post(DEFINITIONS, &definition("rules", "Rule", "example.org", &schema));
-    assert_eq!(created.status, 201);
-    assert!(created.header("warning").is_some_and(|text| text.contains("not evaluated")));
+    install(&admin, &definition("rules", "Rule", "example.org", &schema));
+    for (text, expected) in [("x", 422), ("xy", 201)] {
+        let object =
+            json!({"apiVersion": "example.org/v1", "kind": "Rule", "metadata": {"name": "r"}, "a": text});
+        let answer = admin.post(&WIDGETS.replace("widgets", "rules"), &object);
+        assert_eq!(answer.status, expected, "{}", answer.text());
+    }
 }
