@@ -1,12 +1,14 @@
 //! One write request on its way through the engine.
 
 use crate::admission::{Attributes, Operation, User};
-use crate::engine::Target;
+use crate::convert;
+use crate::engine::{Served, Target};
 use crate::kinds::Context;
 use crate::meta;
 use crate::options::DeleteOptions;
 use pintle_object::time::Time;
 use pintle_object::{FieldErrors, Value};
+use pintle_schema::Builtin;
 use pintle_schema::decode::Empty;
 
 /// Who writes, when and how; collects the warnings of the answer.
@@ -50,6 +52,13 @@ impl<'a> Call<'a> {
             groups: &self.user.groups,
             extra: &self.user.extra,
         }
+    }
+
+    /// Gives a body its defaults. What it gives empty is given, and gets none.
+    pub(crate) fn default(&self, api: &Builtin, served: &Served, body: &mut Value) {
+        let given: Vec<&Empty> = self.empties.iter().filter(|empty| empty.put_in(body)).collect();
+        convert::default(api, served, body);
+        given.into_iter().for_each(|empty| empty.take_out(body));
     }
 
     /// The errors of a new version, in which what was given empty shows as such.

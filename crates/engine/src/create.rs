@@ -39,7 +39,7 @@ impl Engine {
         let served = target.served;
         refuse(served, &object)?;
         let origin = Origin { has_labels: meta::has_labels(&object), is_update: false };
-        convert::default(&self.api, served, &mut object);
+        call.default(&self.api, served, &mut object);
         meta::wipe_system_fields(&mut object);
         meta::ensure_namespace(&mut object, target.namespace)?;
         call.dedup_owners(&mut object, false);

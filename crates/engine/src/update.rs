@@ -48,7 +48,7 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
         refuse(target.served, &body)?;
-        convert::default(&self.api, target.served, &mut body);
+        call.default(&self.api, target.served, &mut body);
         meta::ensure_namespace(&mut body, target.namespace)?;
         check_name(&target, &body)?;
         call.dedup_owners(&mut body, false);

@@ -81,7 +81,7 @@ fn default_behavior(object: &mut Value) {
             set_default(behavior, &[direction], "stabilizationWindowSeconds", window);
         }
         set_default(behavior, &[direction], "selectPolicy", "Max");
-        if behavior.list_at(&[direction, "policies"]).is_empty() {
+        if behavior.at(&[direction, "policies"]).is_none_or(Value::is_null) {
             behavior.set(&[direction, "policies"], policies);
         }
     }

@@ -23,22 +23,46 @@ impl Empty {
 
     /// Puts it where it was in a tree, unless something is there or what was around it is gone.
     pub fn put_back(&self, tree: &mut Value) {
-        let Some((last, outer)) = self.steps.split_last() else { return };
+        if let Some((map, key)) = self.place(tree)
+            && map.get(key).is_none_or(Value::is_null)
+        {
+            map.insert(key.clone(), self.value());
+        }
+    }
+
+    /// Puts it where there is nothing, not even null; false where there is.
+    pub fn put_in(&self, tree: &mut Value) -> bool {
+        match self.place(tree) {
+            Some((map, key)) if !map.contains(key) => map.insert(key.clone(), self.value()).is_none(),
+            _ => false,
+        }
+    }
+
+    /// Takes it out again if it is still empty.
+    pub fn take_out(&self, tree: &mut Value) {
+        if let Some((map, key)) = self.place(tree)
+            && map.get(key) == Some(&self.value())
+        {
+            map.remove(key);
+        }
+    }
+
+    fn value(&self) -> Value {
+        if self.is_list { Value::List(Vec::new()) } else { Value::Map(Map::new()) }
+    }
+
+    /// The map that it is in, and its key.
+    fn place<'t>(&self, tree: &'t mut Value) -> Option<(&'t mut Map, &Text)> {
+        let (last, outer) = self.steps.split_last()?;
         let mut place = tree;
         for step in outer {
-            let next = match place {
-                Value::Map(map) => map.get_mut(step),
-                Value::List(items) => step.parse::<usize>().ok().and_then(|index| items.get_mut(index)),
-                _ => None,
+            place = match place {
+                Value::Map(map) => map.get_mut(step)?,
+                Value::List(items) => items.get_mut(step.parse::<usize>().ok()?)?,
+                _ => return None,
             };
-            let Some(next) = next else { return };
-            place = next;
         }
-        let Value::Map(map) = place else { return };
-        if map.get(last).is_none_or(Value::is_null) {
-            let empty = if self.is_list { Value::List(Vec::new()) } else { Value::Map(Map::new()) };
-            map.insert(last.clone(), empty);
-        }
+        Some((place.as_map_mut()?, last))
     }
 }
 
@@ -60,5 +84,8 @@ mod tests {
         decoded.empties.iter().for_each(|empty| empty.put_back(&mut tree));
         let spec = json::to_string(tree.get("spec").unwrap());
         assert_eq!(spec, r#"{"limits":[{"type":"Pod"},{"max":{},"type":"Container"}]}"#);
+        decoded.empties.iter().for_each(|empty| empty.take_out(&mut tree));
+        assert!(!json::to_string(&tree).contains("max"));
+        assert!(decoded.empties.iter().all(|empty| empty.put_in(&mut tree) && !empty.put_in(&mut tree)));
     }
 }
