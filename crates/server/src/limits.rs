@@ -57,10 +57,10 @@ impl Limits {
         Limits { seats, request_max }
     }
 
-    /// How long a request may take: what its query asks for, up to the limit. None for those that last.
-    pub fn time(&self, request: &Request) -> Result<Option<Duration>, Status> {
+    /// How long a request may take: what its query asks for, up to the limit. Those that last may take for ever.
+    pub fn time(&self, request: &Request) -> Result<Duration, Status> {
         if lasts(&request.info) {
-            return Ok(None);
+            return Ok(Duration::MAX);
         }
         let asked = match request.query.text("timeout") {
             "" => 0,
@@ -69,7 +69,7 @@ impl Limits {
             })?,
         };
         let asked = u64::try_from(asked).ok().filter(|nanos| *nanos > 0).map(Duration::from_nanos);
-        Ok(Some(asked.map_or(self.request_max, |asked| asked.min(self.request_max))))
+        Ok(asked.map_or(self.request_max, |asked| asked.min(self.request_max)))
     }
 
     /// A seat for a request; none when there are too many already.
@@ -180,17 +180,17 @@ mod tests {
     #[test]
     fn requests_end_in_time_unless_they_last() {
         let limits = Limits::new(Seats::apart(0, 0), Duration::from_secs(60));
-        let check = |uri: &str, expected: Result<Option<u64>, &str>| {
+        let check = |uri: &str, expected: Result<u64, &str>| {
             let found = limits.time(&request(Method::GET, uri, ""));
-            let found = found.map(|time| time.map(|time| time.as_secs())).map_err(|status| status.message);
+            let found = found.map(|time| time.as_secs()).map_err(|status| status.message);
             assert_eq!(found, expected.map_err(String::from), "{uri}");
         };
-        check("/api/v1/pods", Ok(Some(60)));
-        check("/api/v1/pods?timeout=5s", Ok(Some(5)));
-        check("/api/v1/pods?timeout=0s", Ok(Some(60)));
-        check("/api/v1/pods?timeout=5m", Ok(Some(60)));
-        check("/api/v1/pods?watch=1&timeout=x", Ok(None));
-        check("/api/v1/namespaces/a/pods/b/log", Ok(None));
+        check("/api/v1/pods", Ok(60));
+        check("/api/v1/pods?timeout=5s", Ok(5));
+        check("/api/v1/pods?timeout=0s", Ok(60));
+        check("/api/v1/pods?timeout=5m", Ok(60));
+        check("/api/v1/pods?watch=1&timeout=x", Ok(u64::MAX));
+        check("/api/v1/namespaces/a/pods/b/log", Ok(u64::MAX));
         check(
             "/version?timeout=x",
             Err("invalid timeout specified in the request URL - time: invalid duration \"x\""),

@@ -53,8 +53,7 @@ pub async fn handle(
     };
     let answer = match app.limits.time(&request) {
         Err(status) => Err(status),
-        Ok(None) => run(app, &mut request, body, certificates).await,
-        Ok(Some(time)) => {
+        Ok(time) => {
             let run = run(app, &mut request, body, certificates);
             tokio::time::timeout(time, run).await.unwrap_or_else(|_| Ok(limits::timed_out()))
         }
