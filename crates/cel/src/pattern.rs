@@ -3,7 +3,7 @@
 use regex::{Regex, RegexBuilder};
 
 /// The most that a compiled pattern may hold.
-const BYTES_MAX: usize = 1 << 20;
+const BYTES_MAX: usize = 10 << 20;
 
 /// A pattern of expressions; None for what is none.
 pub(crate) fn compile(source: &str) -> Option<Regex> {
