@@ -2,7 +2,7 @@
 //! linearizable on the embedded store, on etcd, through two servers at once, and over kills of the server.
 
 use pintle_testkit::history::{self, Ask, Call, Told};
-use pintle_testkit::{Answer, Etcd, Follower, Random, Seen, Server, Session, number_from_env};
+use pintle_testkit::{Answer, Etcd, Follower, Lost, Random, Seen, Server, Session, number_from_env};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,11 +44,12 @@ impl Client {
             let ask = self.choose(begin);
             let told = self.ask(&ask).await;
             let end = self.record.tick();
-            self.learn(&ask, &told);
-            if told == Told::Nothing {
-                // Whoever comes back at once finds nobody there.
+            // Whoever comes back at once finds nobody there.
+            if told.as_ref().is_none_or(|told| *told == Told::Nothing) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
+            let Some(told) = told else { continue };
+            self.learn(&ask, &told);
             self.record.calls.lock().expect("nobody fails with it").push(Call { begin, end, ask, told });
         }
     }
@@ -67,7 +68,8 @@ impl Client {
         }
     }
 
-    async fn ask(&mut self, ask: &Ask) -> Told {
+    /// What it is told; nothing happened where there was nobody to ask.
+    async fn ask(&mut self, ask: &Ask) -> Option<Told> {
         let path = |key: &u8| format!("{PATH}/k{key}");
         let object = |key: &u8, value: &u64| {
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("k{key}")},
@@ -91,8 +93,9 @@ impl Client {
             Ask::List => ("GET", PATH.to_string(), None),
         };
         match self.session.send(method, &path, body.as_ref()).await {
-            Ok(answer) => told(ask, &answer),
-            Err(_) => Told::Nothing,
+            Ok(answer) => Some(told(ask, &answer)),
+            Err(Lost::Unanswered(_)) => Some(Told::Nothing),
+            Err(Lost::Unsent(_)) => None,
         }
     }
 

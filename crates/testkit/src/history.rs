@@ -242,25 +242,38 @@ impl<'a> Search<'a> {
     }
 
     fn run(mut self) -> Result<(), String> {
-        let mut at = self.nodes[HEAD].next;
-        let (mut longest, mut stuck) = (0, String::new());
+        let (mut after, mut longest, mut stuck) = (None, 0, String::new());
         while self.left > 0 {
-            let node = self.nodes[at];
-            if at != HEAD && !node.is_end {
-                at = if self.take(at) { self.nodes[HEAD].next } else { node.next };
+            if let Some(at) = self.candidate(after) {
+                after = if self.take(at) { None } else { Some(at) };
                 continue;
             }
             // A call ended and could not have happened: what was taken last was not what happened.
             if self.stack.len() >= longest {
-                (longest, stuck) = (self.stack.len(), self.describe(node));
+                (longest, stuck) = (self.stack.len(), self.describe());
             }
             let Some((taken, before)) = self.stack.pop() else {
                 return Err(format!("no order explains the history of {} calls; {stuck}", self.calls.len()));
             };
             self.put_back(taken, before);
-            at = self.nodes[taken].next;
+            after = Some(taken);
         }
         Ok(())
+    }
+
+    /// The next call that may have happened first of those that are left, after one that did not. Those that were told
+    /// nothing come last: they need not have happened at all.
+    fn candidate(&self, after: Option<usize>) -> Option<usize> {
+        let is_known = |at: &usize| self.ends.get(self.nodes[*at].call).is_some_and(Option::is_some);
+        let begun = |from: usize| {
+            let nodes = std::iter::successors(Some(self.nodes[from].next), |at| Some(self.nodes[*at].next));
+            nodes.take_while(|at| *at != HEAD && !self.nodes[*at].is_end)
+        };
+        let unknown = |from: usize| begun(from).find(|at| !is_known(at));
+        match after {
+            Some(at) if !is_known(&at) => unknown(at),
+            _ => begun(after.unwrap_or(HEAD)).find(is_known).or_else(|| unknown(HEAD)),
+        }
     }
 
     /// Lets the call of a node be the next that happened, if it can be and that was not tried before.
@@ -305,8 +318,12 @@ impl<'a> Search<'a> {
     }
 
     /// What could not be explained, and what went on at the time.
-    fn describe(&self, node: Node) -> String {
-        let Some(stuck) = self.calls.get(node.call) else { return String::new() };
+    fn describe(&self) -> String {
+        let nodes = std::iter::successors(Some(self.nodes[HEAD].next), |at| Some(self.nodes[*at].next));
+        let end = nodes.take_while(|at| *at != HEAD).find(|at| self.nodes[*at].is_end);
+        let Some(stuck) = end.and_then(|at| self.calls.get(self.nodes[at].call)) else {
+            return String::new();
+        };
         let near = self.calls.iter().filter(|call| call.begin < stuck.end && call.end + 20 > stuck.begin);
         let near: Vec<String> = near.map(|call| format!("{call:?}")).collect();
         let (state, count) = (&self.state, self.stack.len());

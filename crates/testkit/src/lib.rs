@@ -20,4 +20,4 @@ pub use follower::{Follower, Seen};
 pub use https::{Asked, Https};
 pub use random::{Random, number_from_env};
 pub use server::{Server, free_port, kubectl, pintle_binary};
-pub use session::Session;
+pub use session::{Lost, Session};

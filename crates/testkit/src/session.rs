@@ -19,6 +19,15 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Lost {
+    /// There was nobody to send the request to.
+    Unsent(Failure),
+    /// It may have been carried out.
+    Unanswered(Failure),
+}
+
 /// One connection to one server as one user, made when it is needed and again after a failure.
 pub struct Session {
     port: u16,
@@ -37,8 +46,13 @@ impl Session {
         Session { port: self.port, token: self.token.clone(), tls: self.tls.clone(), sender: None }
     }
 
-    /// An answer, read to its end. After an error it is not known whether the request was carried out.
-    pub async fn send(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+    /// An answer, read to its end.
+    pub async fn send(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Lost> {
+        if self.sender.as_ref().is_none_or(SendRequest::is_closed) {
+            let connected = tokio::time::timeout(ANSWER_MAX, self.connect()).await;
+            let connected = connected.unwrap_or_else(|_| Err(Failure::from("no connection in time")));
+            self.sender = Some(connected.map_err(Lost::Unsent)?);
+        }
         let exchange = async {
             let response = self.open(method, path, body).await?;
             let status = response.status().as_u16();
@@ -50,7 +64,7 @@ impl Session {
         if result.is_err() {
             self.sender = None;
         }
-        result
+        result.map_err(Lost::Unanswered)
     }
 
     /// The head of an answer whose body is still to be read: a watch.
