@@ -12,20 +12,7 @@ pub fn may_create(request: &Request<'_>) -> Result<(), Status> {
     if !request.attributes.is_by_update {
         return Ok(());
     }
-    let target = request.attributes.target;
-    let resource = &target.served.resource;
-    let attributes = Attributes {
-        verb: "create",
-        is_resource: true,
-        group: &resource.group,
-        version: &resource.version,
-        resource: &resource.plural,
-        subresource: target.subresource,
-        namespace: target.namespace,
-        name: target.name,
-        ..Attributes::default()
-    };
-    check(request.permissions.authorizer.as_ref(), &request.user(), &attributes)
+    check(request.permissions.authorizer.as_ref(), &request.user(), &request.asked("create"))
 }
 
 /// The refusal of a role or binding that grants more than its writer has.
@@ -36,17 +23,9 @@ pub fn confirm(request: &Request<'_>, object: &Value) -> Result<(), Status> {
     if resource.group != "rbac.authorization.k8s.io" || !is_write {
         return Ok(());
     }
-    let attributes = Attributes {
-        is_resource: true,
-        group: &resource.group,
-        version: &resource.version,
-        resource: &resource.plural,
-        subresource: target.subresource,
-        namespace: target.namespace,
-        // A name that only the body has was not part of the request.
-        name: if request.is_create() { "" } else { target.name },
-        ..Attributes::default()
-    };
+    // A name that only the body has was not part of the request.
+    let name = if request.is_create() { "" } else { target.name };
+    let attributes = Attributes { name, ..request.asked("") };
     let old = request.attributes.old.unwrap_or(&Value::Null);
     let permissions = request.permissions;
     permissions.grants.confirm(permissions.authorizer.as_ref(), &request.user(), &attributes, object, old)

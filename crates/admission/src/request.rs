@@ -1,6 +1,6 @@
 //! What a plugin sees of a request: the attributes, and the stored objects around it.
 
-use pintle_access::{Permissions, User};
+use pintle_access::{Attributes as Asked, Permissions, User};
 use pintle_engine::admission::{Attributes, Operation};
 use pintle_engine::{Engine, meta};
 use pintle_object::{GroupResource, Map, Reason, Status, Value};
@@ -54,6 +54,23 @@ impl<'a> Request<'a> {
 
     pub fn namespace(&self) -> &'a str {
         self.attributes.target.namespace
+    }
+
+    /// What an authorizer is asked about a request of this verb for the same object.
+    pub fn asked(&self, verb: &'a str) -> Asked<'a> {
+        let target = self.attributes.target;
+        let resource = &target.served.resource;
+        Asked {
+            verb,
+            is_resource: true,
+            group: &resource.group,
+            version: &resource.version,
+            resource: &resource.plural,
+            subresource: target.subresource,
+            namespace: target.namespace,
+            name: target.name,
+            ..Asked::default()
+        }
     }
 
     pub fn resource(&self) -> GroupResource {

@@ -1,5 +1,6 @@
 //! What is declared of the data that expressions look at: its shape, and how large it may be.
 
+use crate::syntax::is_reserved;
 use crate::types::{Struct, Type};
 use pintle_object::Value as Tree;
 use std::sync::Arc;
@@ -242,30 +243,6 @@ fn meta(required: &[&str], size_min: &mut u64) -> Vec<Property> {
     all
 }
 
-const KEYWORDS: [&str; 21] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
-
 /// The name that expressions use for a field; none for what starts with a digit or has other signs.
 ///
 /// ```text
@@ -277,7 +254,7 @@ pub fn escape(name: &str) -> Option<String> {
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
-    if KEYWORDS.contains(&name) {
+    if is_reserved(name) {
         return Some(format!("__{name}__"));
     }
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/' | '$');

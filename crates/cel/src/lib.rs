@@ -38,6 +38,7 @@ pub use library::{Decision, Permissions, Question, double_text};
 pub use pattern::translate as translate_pattern;
 pub use program::Program;
 pub use scope::Scope;
+pub use syntax::is_reserved;
 pub use texts::NoTexts;
 pub use types::{Struct, Type};
 

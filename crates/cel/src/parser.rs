@@ -4,33 +4,13 @@ use crate::lexer::{self, Kind, Token};
 use crate::literal;
 use crate::macros::{self, Maker};
 use crate::problem::Problem;
-use crate::syntax::{Expr, Literal, Node};
+use crate::syntax::{Expr, Literal, Node, RESERVED};
 
 const FIRSTS: &str = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, \
                       BYTES, IDENTIFIER}";
 const ARGUMENTS: &str = "{'[', '{', '(', ')', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, \
                          STRING, BYTES, IDENTIFIER}";
 const FIELDS: &str = "{'}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}";
-const RESERVED: [&str; 18] = [
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-    "in",
-];
 const DEPTH_MAX: usize = 250;
 const LINKS_MAX: usize = 2000;
 

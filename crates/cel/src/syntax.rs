@@ -1,5 +1,34 @@
 //! Expressions as trees: what macros stand for is written out.
 
+/// Words that no identifier may be; literals have their own.
+pub const RESERVED: [&str; 18] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+    "in",
+];
+const LITERALS: [&str; 3] = ["true", "false", "null"];
+
+/// Whether a word means something of its own, and so is no name.
+#[must_use]
+pub fn is_reserved(word: &str) -> bool {
+    RESERVED.contains(&word) || LITERALS.contains(&word)
+}
+
 /// An expression, its number (the place of what is known of it), and where its characteristic sign is.
 #[derive(Debug)]
 pub struct Expr {

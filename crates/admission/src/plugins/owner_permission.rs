@@ -29,20 +29,7 @@ impl Plugin for OwnerReferencesPermissionEnforcement {
 }
 
 fn may_delete(request: &Request<'_>, object: &Value) -> Result<(), Status> {
-    let target = request.attributes.target;
-    let resource = &target.served.resource;
-    let asked = Attributes {
-        verb: "delete",
-        is_resource: true,
-        group: &resource.group,
-        version: &resource.version,
-        resource: &resource.plural,
-        subresource: target.subresource,
-        namespace: target.namespace,
-        name: target.name,
-        ..Attributes::default()
-    };
-    let Some(reason) = refusal(request, &asked) else { return Ok(()) };
+    let Some(reason) = refusal(request, &request.asked("delete")) else { return Ok(()) };
     let why = format!("cannot set an ownerRef on a resource you can't delete: {reason}, <nil>");
     Err(request.forbidden(object, why))
 }

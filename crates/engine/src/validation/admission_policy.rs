@@ -160,33 +160,10 @@ fn variable(variable: &Value, scope: &mut Scope, path: &Path<'_>, errors: &mut F
 }
 
 fn is_identifier(name: &str) -> bool {
-    const RESERVED: [&str; 21] = [
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-        "true",
-        "false",
-        "null",
-    ];
     name.chars()
         .enumerate()
         .all(|(place, c)| c == '_' || c.is_ascii_alphabetic() || (place > 0 && c.is_ascii_digit()))
-        && !RESERVED.contains(&name)
+        && !pintle_cel::is_reserved(name)
 }
 
 /// The type of an expression that is there; it is compiled if there is a scope.
