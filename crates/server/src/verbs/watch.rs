@@ -13,6 +13,7 @@ use pintle_schema::decode;
 use pintle_schema::encode::list::watch_frame;
 use pintle_store::Revision;
 use prometheus::IntGauge;
+use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -44,7 +45,7 @@ pub async fn watch(app: &App, request: &Request, target: Target<'_>) -> Result<R
     let rendering = rendering(&served, accept);
     let watch = app.engine.watch(&served, target.namespace, &options, selection, rendering).await?;
     let now = Instant::now();
-    let end = now + timeout(&options, request, app.options.watch_min);
+    let end = now + timeout(options.timeout_seconds, app.options.watch_min);
     let bookmark = next_bookmark(now, end);
     let frames = Frames {
         watch,
@@ -81,17 +82,20 @@ fn find(engine: &Engine, served: &Served) -> Arc<Served> {
     found.expect("the request's resource was found there")
 }
 
-/// Watches that do not say when they end do so at different times, so that not all clients come back at once.
-fn timeout(options: &ListOptions, request: &Request, min: Duration) -> Duration {
-    match options.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok()) {
+/// Watches that do not say when they end last between once and twice `min`, by chance, so that not all clients come
+/// back at once.
+fn timeout(asked_seconds: Option<i64>, min: Duration) -> Duration {
+    match asked_seconds.and_then(|seconds| u64::try_from(seconds).ok()) {
         Some(seconds) if seconds > 0 => Duration::from_secs(seconds),
         _ if min.is_zero() => FOREVER,
-        _ => {
-            // Spread by what differs between clients; it need not be unpredictable.
-            let spread = request.path.len() as u64 * 37 + request.now_seconds.unsigned_abs();
-            min + Duration::from_secs(spread % min.as_secs().max(1))
-        }
+        _ => min + min.mul_f64(chance()),
     }
+}
+
+/// A number from zero to one. Each state hashes the same to something else.
+fn chance() -> f64 {
+    let hash = RandomState::new().hash_one(());
+    f64::from((hash >> 32) as u32) / f64::from(u32::MAX)
 }
 
 /// Every minute, and shortly before the end.
@@ -250,4 +254,20 @@ fn json_frame(kind: &str, object: &[u8]) -> Bytes {
     out.extend_from_slice(object);
     out.extend_from_slice(b"}\n");
     Bytes::from(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watches_end_by_chance_and_when_they_say() {
+        let min = Duration::from_secs(1800);
+        let ends: Vec<Duration> = (0..64).map(|_| timeout(None, min)).collect();
+        assert!(ends.iter().all(|end| (min..=min * 2).contains(end)));
+        let spread = ends.iter().max().unwrap().abs_diff(*ends.iter().min().unwrap());
+        assert!(spread > min / 4, "64 watches end within {spread:?}");
+        assert_eq!(timeout(Some(7), min), Duration::from_secs(7));
+        assert_eq!(timeout(Some(0), Duration::ZERO), FOREVER);
+    }
 }
