@@ -8,6 +8,7 @@ mod authorization;
 mod authorization_matrix;
 mod authorization_remote;
 mod bad_input;
+mod connections;
 mod crashes;
 mod crud;
 mod custom;

@@ -51,6 +51,11 @@ impl ClientAuthorities {
         Ok(())
     }
 
+    /// The subjects of all authorities: the content of each name in DER, without what it is wrapped in.
+    pub fn subjects(&self) -> Vec<Vec<u8>> {
+        self.current.load().anchors.iter().map(|anchor| anchor.subject.as_ref().to_vec()).collect()
+    }
+
     /// The user of a verified chain: the common name, in the groups of the organizations.
     pub fn user(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<User, String> {
         let (leaf, intermediates) = chain.split_first().ok_or("no certificate")?;

@@ -5,9 +5,11 @@ use crate::config::Config;
 use crate::files::Watched;
 use crate::serving::{parse_certificates, read};
 use crate::{jwt, trust};
+use pintle_access::Authenticators;
 use pintle_access::certificate::ClientAuthorities;
 use pintle_access::jwt::{Configuration, validate};
 use pintle_server::app::App;
+use pintle_server::tls::{DistinguishedName, Listener, authority_names};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,17 +19,30 @@ const READY_MAX: Duration = Duration::from_secs(60);
 const READY_EVERY: Duration = Duration::from_millis(100);
 
 /// Runs until it is dropped.
-pub async fn keep_fresh(config: Config, app: Arc<App>) {
+pub async fn keep_fresh(config: Config, app: Arc<App>, tls: Arc<Listener>) {
     let flags = &config.authentication;
     let clients =
-        authorities(&app, &config, config.client_ca_file.as_deref(), &app.authenticators.authorities);
+        authorities(&app, &tls, &config, config.client_ca_file.as_deref(), &app.authenticators.authorities);
     let proxies = app.authenticators.front_proxy.as_ref().map(|proxy| proxy.authorities.clone());
     let proxies = proxies.unwrap_or_default();
-    let proxies = authorities(&app, &config, flags.requestheader_client_ca_file.as_deref(), &proxies);
+    let proxies = authorities(&app, &tls, &config, flags.requestheader_client_ca_file.as_deref(), &proxies);
     tokio::join!(clients, proxies, issuers(&app, &config));
 }
 
-async fn authorities(app: &App, config: &Config, file: Option<&Path>, authorities: &ClientAuthorities) {
+/// The authorities that handshakes name: those of clients and of front proxies.
+pub fn named_authorities(authenticators: &Authenticators) -> Vec<DistinguishedName> {
+    let proxies = authenticators.front_proxy.iter().flat_map(|proxy| proxy.authorities.subjects());
+    let subjects: Vec<_> = authenticators.authorities.subjects().into_iter().chain(proxies).collect();
+    authority_names(&subjects)
+}
+
+async fn authorities(
+    app: &App,
+    tls: &Listener,
+    config: &Config,
+    file: Option<&Path>,
+    authorities: &ClientAuthorities,
+) {
     let Some(file) = file else { return };
     let mut watched = Watched::new(vec![PathBuf::from(file)]);
     loop {
@@ -41,6 +56,9 @@ async fn authorities(app: &App, config: &Config, file: Option<&Path>, authoritie
             continue;
         }
         tracing::info!("the authorities of {name} were read again");
+        if let Err(error) = tls.name_authorities(named_authorities(&app.authenticators)) {
+            tracing::warn!("changed authorities are not named in handshakes: {error}");
+        }
         if let Err(error) = trust::publish(&app.engine, config).await {
             tracing::warn!("changed authorities could not be published: {error}");
         }

@@ -5,7 +5,7 @@ use crate::config::{Config, Etcd};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::serving;
 use crate::upkeep::Upkeep;
-use crate::{authentication, bootstrap, kubeconfig, reload, trust};
+use crate::{authentication, bootstrap, kubeconfig, open_files, reload, signals, trust};
 use pintle_access::Permissions;
 use pintle_admission::Chain;
 use pintle_engine::Engine;
@@ -15,10 +15,11 @@ use pintle_object::time::Time;
 use pintle_schema::Builtin;
 use pintle_server::access::{Access, StoredObjects};
 use pintle_server::app::{App, Options};
+use pintle_server::connections::Connections;
 use pintle_server::discovery::Discovery;
 use pintle_server::metrics::Metrics;
 use pintle_server::openapi::OpenApi;
-use pintle_server::tls::{self, Certificates};
+use pintle_server::tls::{Certificates, Listener};
 use pintle_server::{conn, oidc};
 use pintle_store::OpenError;
 use pintle_store::backend::sqlite::Sqlite;
@@ -27,13 +28,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::net::TcpSocket;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 /// What walks of the deepest trees that are read need, with room to spare. It costs memory only where it is used.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
+
+/// Connections that the kernel has accepted and the server has not: as many as systems usually allow.
+const BACKLOG: u32 = 1024;
+/// What a stop may take beyond the time for requests under way, before the process is ended all the same.
+const END_MAX: Duration = Duration::from_secs(5);
 
 /// Starts, serves, and returns after a clean stop.
 pub fn run(config: &Config) -> Result<(), String> {
@@ -65,7 +69,8 @@ fn log(config: &Config) {
 
 async fn serve(config: &Config) -> Result<(), String> {
     let address = SocketAddr::new(config.bind_address, config.secure_port);
-    let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+    // Bound at once, so that an address that is taken ends the start; nobody can connect before there are answers.
+    let socket = bind(address).map_err(|error| format!("{address}: {error}"))?;
     // Keys are made while the store is opened.
     let for_pki = config.clone();
     let certificates = tokio::task::spawn_blocking(move || own_certificates(&for_pki));
@@ -81,14 +86,18 @@ async fn serve(config: &Config) -> Result<(), String> {
     flow_schema_status::control(engine.clone());
     api_service_status::control(engine.clone());
     let certificates = Certificates::new(serving::certificates(config, &pki)?);
-    let acceptor = TlsAcceptor::from(tls::config(&config.tls, certificates.clone())?);
     let app = Arc::new(app(config, &pki, engine, access)?);
+    let authorities = reload::named_authorities(&app.authenticators);
+    let tls = Arc::new(Listener::new(config.tls.clone(), certificates.clone(), authorities)?);
     let kubeconfig = write_kubeconfig(config, &pki)?;
-    let trust = tokio::spawn(reload::keep_fresh(config.clone(), app.clone()));
+    let trust = tokio::spawn(reload::keep_fresh(config.clone(), app.clone(), tls.clone()));
     let fresh = tokio::spawn(serving::keep_fresh(config.clone(), pki, certificates));
     let authorized = tokio::spawn(authorization.keep_fresh(app.clone()));
     let (stopper, stop) = watch::channel(false);
-    let server = tokio::spawn(conn::serve(app.clone(), listener, acceptor, stop));
+    let told = signals::follow(config.limits.stop_delay + conn::DRAIN_MAX + END_MAX)?;
+    let listener = socket.listen(BACKLOG).map_err(|error| format!("{address}: {error}"))?;
+    let open = Connections::new(open_files::raise_limit());
+    let server = tokio::spawn(conn::serve(app.clone(), listener, tls, open, stop));
     let upkeep = Arc::new(Upkeep::new(app.engine.clone(), config));
     let kept = tokio::spawn({
         let upkeep = upkeep.clone();
@@ -97,7 +106,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     let sizes = config.etcd.as_ref().map(|etcd| etcd.size_interval).filter(|every| !every.is_zero());
     let sized = sizes.map(|every| tokio::spawn(keep_sizes(app.clone(), every)));
     announce(config, kubeconfig.as_deref());
-    until_told_to_stop().await?;
+    told.await.map_err(|_| String::from("signals cannot be followed"))?;
     tracing::info!("stopping");
     fresh.abort();
     trust.abort();
@@ -236,14 +245,12 @@ fn announce(config: &Config, kubeconfig: Option<&Path>) {
     }
 }
 
-async fn until_told_to_stop() -> Result<(), String> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that was just stopped leaves connections behind that still have the address.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 fn now() -> Time {

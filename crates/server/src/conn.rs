@@ -1,56 +1,80 @@
 //! Listeners and connections: TLS, HTTP/1.1 and HTTP/2, and a stop that finishes what is under way.
 
+use crate::activity::{Activity, LEAVE_MAX, Verdict};
+use crate::answer::{self, HttpBody};
 use crate::app::App;
-use crate::flow::{Cut, Flow, SEND_BYTES};
+use crate::connections::Connections;
+use crate::flow::SEND_BYTES;
 use crate::held::Held;
+use crate::observed::Observed;
 use crate::pipeline;
-use crate::respond::{Body, Parts, Response};
-use bytes::Bytes;
-use hyper::body::{Frame, Incoming, SizeHint};
+use crate::seldom::Seldom;
+use crate::streams::{self, Streams};
+use crate::tls::Listener;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls_pki_types::CertificateDer;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// Requests that one HTTP/2 connection may have under way, as upstream's default.
 const STREAMS_MAX: u32 = 100;
-/// Upstream's frames and windows.
+/// Upstream's frames, and its window of a stream.
 const WINDOW_BYTES: u32 = 256 << 10;
+/// What a connection may send of bodies that are not read yet: some streams' windows. Upstream has one for each
+/// stream, which lets a connection keep 25 MB in memory.
+const CONNECTION_WINDOW_BYTES: u32 = 4 * WINDOW_BYTES;
 /// A client that does not finish its handshake in this time is dropped.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// How long a stop waits for requests under way.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
+pub const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// How long nothing is accepted after it failed, at first and at most: as Go's servers do.
+const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(5);
+const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Serves until `stop` turns true, then lets what is under way finish.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
-    acceptor: TlsAcceptor,
+    tls: Arc<Listener>,
+    open: Arc<Connections>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
     let for_connections = stop.clone();
+    let failed = Seldom::default();
+    let mut pause = ACCEPT_PAUSE_MIN;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(app.clone(), stream, acceptor.clone(), for_connections.clone()));
+                Ok((stream, address)) => {
+                    pause = ACCEPT_PAUSE_MIN;
+                    let Some(admitted) = open.admit(address.ip()) else { continue };
+                    let connection = connection(
+                        app.clone(), stream, tls.clone(), admitted.activity.clone(), for_connections.clone(),
+                    );
+                    connections.spawn(async move {
+                        let _admitted = admitted;
+                        connection.await;
+                    });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    if let Some(count) = failed.count() {
+                        tracing::warn!(%error, count, "connections could not be accepted");
+                    }
+                    open.make_room();
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
                 }
             },
             Some(_) = connections.join_next() => {}
@@ -68,32 +92,39 @@ pub async fn serve(
 async fn connection(
     app: Arc<App>,
     stream: TcpStream,
-    acceptor: TlsAcceptor,
-    mut stop: watch::Receiver<bool>,
+    tls: Arc<Listener>,
+    activity: Arc<Activity>,
+    stop: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
-    let stream = match tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "TLS handshake failed");
-            return;
-        }
-        Err(_) => return,
+    let accepted = tokio::select! {
+        accepted = tokio::time::timeout(HANDSHAKE_MAX, tls.acceptor().accept(stream)) => accepted,
+        () = activity.closed() => return,
     };
-    let certificates: Arc<[CertificateDer<'static>]> = stream
-        .get_ref()
-        .1
-        .peer_certificates()
-        .unwrap_or(&[])
-        .iter()
-        .map(|c| c.clone().into_owned())
-        .collect();
-    let streams_max = if app.options.streams_max == 0 { STREAMS_MAX } else { app.options.streams_max };
+    match accepted {
+        Ok(Ok(stream)) => exchange(app, stream, activity, stop).await,
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+        Err(_) => tracing::debug!("TLS handshake was too slow"),
+    }
+}
+
+/// Answers the requests of a connection until it ends, or is ended for doing nothing.
+async fn exchange(
+    app: Arc<App>,
+    stream: TlsStream<TcpStream>,
+    activity: Arc<Activity>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let peer = stream.get_ref().1.peer_certificates().unwrap_or(&[]);
+    let certificates: Arc<[CertificateDer<'static>]> = peer.iter().map(|c| c.clone().into_owned()).collect();
     let goaway = Arc::new(Notify::new());
-    let leave = goaway.clone();
+    let (leave, of_requests) = (goaway.clone(), activity.clone());
+    let builder = builder(app.options.streams_max);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (app, certificates, leave) = (app.clone(), certificates.clone(), leave.clone());
+        let activity = of_requests.clone();
         async move {
+            let in_flight = activity.begin(streams::current());
             let is_http2 = request.version() == hyper::Version::HTTP_2;
             if is_http2 && is_chosen(app.options.goaway_per_million) {
                 leave.notify_one();
@@ -103,37 +134,59 @@ async fn connection(
             if is_http2 && response.is_to_nobody {
                 leave.notify_one();
             }
-            Ok::<_, Infallible>(to_http(response))
+            Ok::<hyper::Response<HttpBody>, Infallible>(answer::to_http(response, in_flight))
         }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).keep_alive(true);
+    let held = Held::new(Observed::new(stream, activity.clone()));
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(held.clone()), service);
+    let mut connection = std::pin::pin!(connection);
+    let mut is_leaving = false;
+    let mut look = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+    loop {
+        tokio::select! {
+            result = poll_fn(|context| held.poll_driven(context, connection.as_mut())) => {
+                if let Err(error) = result {
+                    tracing::debug!(error, "a connection broke");
+                }
+                return;
+            }
+            () = stopped(&mut stop), if !is_leaving => {}
+            () = goaway.notified(), if !is_leaving => {}
+            () = activity.closed() => return,
+            () = look.as_mut() => match activity.judge() {
+                Verdict::LookAgain(at) => {
+                    look.as_mut().reset(at);
+                    continue;
+                }
+                Verdict::Idle if !is_leaving => look.as_mut().reset(tokio::time::Instant::now() + LEAVE_MAX),
+                Verdict::Idle => return,
+                Verdict::Close(why) => {
+                    tracing::debug!("a connection is closed: {why}");
+                    return;
+                }
+            },
+        }
+        is_leaving = true;
+        activity.leave();
+        connection.as_mut().graceful_shutdown();
+    }
+}
+
+fn builder(streams_max: u32) -> auto::Builder<Streams> {
+    let streams_max = if streams_max == 0 { STREAMS_MAX } else { streams_max };
+    let mut builder = auto::Builder::new(Streams);
+    // Heads that are too slow end by what is seen of the connection, with its rests.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).keep_alive(true);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(streams_max)
         .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(
-            WINDOW_BYTES.saturating_mul(streams_max).min(WINDOW_BYTES * STREAMS_MAX),
-        )
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(WINDOW_BYTES)
         .max_send_buf_size(SEND_BYTES as usize)
         .keep_alive_interval(Some(Duration::from_secs(30)));
-    let held = Held::new(stream);
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(held.clone()), service);
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        result = poll_fn(|context| held.poll_driven(context, connection.as_mut())) => {
-            if let Err(error) = result {
-                tracing::debug!(error, "a connection broke");
-            }
-            return;
-        }
-        () = stopped(&mut stop) => {}
-        () = goaway.notified() => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    let _ = poll_fn(|context| held.poll_driven(context, connection.as_mut())).await;
+    builder
 }
 
 /// Whether chance has it that a client is to connect anew. Each state hashes the same to something else.
@@ -145,75 +198,4 @@ fn is_chosen(per_million: u32) -> bool {
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     // The guard on the value must not live across another wait.
     let _ = stop.wait_for(|stop| *stop).await.map(|_| ());
-}
-
-fn to_http(response: Response) -> hyper::Response<HttpBody> {
-    let mut builder = hyper::Response::builder().status(response.status);
-    for (name, value) in &response.headers {
-        builder = builder.header(*name, value.as_str());
-    }
-    builder.body(HttpBody::new(response.body)).unwrap_or_else(|error| {
-        tracing::error!(%error, "an answer had a header that HTTP does not allow");
-        let mut response = hyper::Response::new(HttpBody::new(Body::Bytes(Bytes::new())));
-        *response.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
-        response
-    })
-}
-
-/// The body of an answer, as hyper takes it.
-#[derive(Default)]
-pub struct HttpBody {
-    chunks: std::collections::VecDeque<Bytes>,
-    stream: Option<Box<dyn Parts>>,
-    flow: Option<Flow>,
-}
-
-impl HttpBody {
-    fn new(body: Body) -> HttpBody {
-        match body {
-            Body::Bytes(bytes) if bytes.is_empty() => HttpBody::default(),
-            Body::Bytes(bytes) => HttpBody { chunks: [bytes].into(), ..HttpBody::default() },
-            Body::Chunks(chunks) => HttpBody { chunks: chunks.into(), ..HttpBody::default() },
-            Body::Stream(stream) => HttpBody { stream: Some(stream), ..HttpBody::default() },
-            Body::Flow(mut flow) => {
-                flow.begin();
-                HttpBody { flow: Some(flow), ..HttpBody::default() }
-            }
-        }
-    }
-}
-
-impl hyper::body::Body for HttpBody {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        if let Some(chunk) = self.chunks.pop_front() {
-            return Poll::Ready(Some(Ok(Frame::data(chunk))));
-        }
-        if let Some(flow) = &mut self.flow {
-            return Poll::Ready(flow.next().map(|bytes| bytes.map(Frame::data)));
-        }
-        match &mut self.stream {
-            Some(stream) => stream.poll_part(context).map(|part| part.map(|part| Ok(Frame::data(part)))),
-            None => Poll::Ready(None),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.chunks.is_empty() && self.stream.is_none() && self.flow.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match (&self.stream, &self.flow) {
-            (Some(_), _) => SizeHint::default(),
-            (None, Some(flow)) => {
-                flow.total_bytes().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
-            }
-            (None, None) => SizeHint::with_exact(self.chunks.iter().map(|chunk| chunk.len() as u64).sum()),
-        }
-    }
 }

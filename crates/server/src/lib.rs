@@ -3,8 +3,11 @@
 //! Nothing below this crate knows HTTP.
 
 pub mod access;
+mod activity;
+mod answer;
 pub mod app;
 pub mod conn;
+pub mod connections;
 pub mod discovery;
 mod flow;
 pub mod health;
@@ -12,6 +15,7 @@ mod held;
 pub mod limits;
 pub mod metrics;
 pub mod negotiate;
+mod observed;
 pub mod oidc;
 pub mod openapi;
 pub mod pipeline;
@@ -19,6 +23,8 @@ pub mod query;
 pub mod request;
 pub mod respond;
 pub mod route;
+mod seldom;
+mod streams;
 pub mod tls;
 pub mod verbs;
 

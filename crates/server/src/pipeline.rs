@@ -87,7 +87,9 @@ async fn run(
         if request.method == hyper::Method::HEAD {
             return Err(method_not_allowed());
         }
-        request.body = read(body).await?;
+        if !matches!(request.info.verb.as_str(), "get" | "list" | "watch") {
+            request.body = read(body).await?;
+        }
         return verbs::dispatch(app, request).await;
     }
     other(app, request).await

@@ -1,9 +1,11 @@
-//! TLS: our certificate, and clients' certificates taken unverified. Whether a client's certificate is good is
+//! TLS: our certificate, and clients' certificates taken unverified, of authorities that the handshake names. Whether a client's certificate is good is
 //! decided with the request, so that a bad one is answered with 401 and not with a broken connection.
 
 use arc_swap::ArcSwap;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
+pub use tokio_rustls::rustls::DistinguishedName;
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
 use tokio_rustls::rustls::crypto::{
     CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
@@ -13,7 +15,7 @@ use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme, SupportedCipherSuite,
+    DigitallySignedStruct, Error, ServerConfig, SignatureScheme, SupportedCipherSuite,
 };
 
 /// What the command line says of TLS and HTTP/2.
@@ -50,8 +52,57 @@ const UNSAFE_SUITES: [&str; 16] = [
     "TLS_RSA_WITH_RC4_128_SHA",
 ];
 
-/// The configuration of a listener.
-pub fn config(settings: &Settings, certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, String> {
+/// The most that a handshake can say of authorities: its list has sixteen bits of length, and two for each name. Of
+/// more none is named, and clients choose by themselves.
+const AUTHORITIES_BYTES_MAX: usize = u16::MAX as usize;
+
+/// The names of authorities for the handshake, from the subjects' content in DER.
+pub fn authority_names(subjects: &[Vec<u8>]) -> Vec<DistinguishedName> {
+    let mut names: Vec<_> = subjects.iter().map(|subject| DistinguishedName::in_sequence(subject)).collect();
+    names.sort_by(|a, b| a.as_ref().cmp(b.as_ref()));
+    names.dedup_by(|a, b| a.as_ref() == b.as_ref());
+    let len: usize = names.iter().map(|name| name.as_ref().len() + 2).sum();
+    if len > AUTHORITIES_BYTES_MAX {
+        tracing::warn!("there are too many authorities of clients to name them in handshakes");
+        names.clear();
+    }
+    names
+}
+
+/// What connections of a listener begin with. It changes with the authorities of clients.
+pub struct Listener {
+    settings: Settings,
+    certificates: Arc<Certificates>,
+    current: ArcSwap<ServerConfig>,
+}
+
+impl Listener {
+    /// `authorities` are the subjects that clients choose their certificate by, in DER.
+    pub fn new(
+        settings: Settings,
+        certificates: Arc<Certificates>,
+        authorities: Vec<DistinguishedName>,
+    ) -> Result<Listener, String> {
+        let current = ArcSwap::from(config(&settings, certificates.clone(), authorities)?);
+        Ok(Listener { settings, certificates, current })
+    }
+
+    /// Names these authorities from the next connection on.
+    pub fn name_authorities(&self, authorities: Vec<DistinguishedName>) -> Result<(), String> {
+        self.current.store(config(&self.settings, self.certificates.clone(), authorities)?);
+        Ok(())
+    }
+
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.current.load_full())
+    }
+}
+
+fn config(
+    settings: &Settings,
+    certificates: Arc<Certificates>,
+    authorities: Vec<DistinguishedName>,
+) -> Result<Arc<ServerConfig>, String> {
     let mut provider = provider(&settings.cipher_suites)?;
     choose_curves(&mut provider, &settings.curves)?;
     let provider = Arc::new(provider);
@@ -59,7 +110,7 @@ pub fn config(settings: &Settings, certificates: Arc<Certificates>) -> Result<Ar
     let mut config = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(versions)
         .map_err(|error| error.to_string())?
-        .with_client_cert_verifier(Arc::new(AnyClient { provider }))
+        .with_client_cert_verifier(Arc::new(AnyClient { provider, authorities }))
         .with_cert_resolver(certificates);
     config.alpn_protocols = match settings.is_http2 {
         true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
@@ -170,6 +221,8 @@ impl ResolvesServerCert for Certificates {
 #[derive(Debug)]
 struct AnyClient {
     provider: Arc<CryptoProvider>,
+    /// Those whose certificates are good, for clients that have several to choose from.
+    authorities: Vec<DistinguishedName>,
 }
 
 impl ClientCertVerifier for AnyClient {
@@ -182,7 +235,7 @@ impl ClientCertVerifier for AnyClient {
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
+        &self.authorities
     }
 
     fn verify_client_cert(

@@ -18,6 +18,8 @@ pub struct Server {
     dir: TempDir,
     port: u16,
     flags: Vec<String>,
+    /// What a shell does before it becomes the server.
+    prelude: String,
     process: Option<Child>,
 }
 
@@ -27,11 +29,21 @@ impl Server {
         Server::with_flags(&[])
     }
 
+    /// The same after a shell has run `prelude`, as a limit on files.
+    pub fn with_shell(prelude: &str) -> Server {
+        Server::begin(prelude, &[])
+    }
+
     pub fn with_flags(flags: &[&str]) -> Server {
+        Server::begin("true", flags)
+    }
+
+    fn begin(prelude: &str, flags: &[&str]) -> Server {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         std::fs::write(dir.path().join("tokens.csv"), TOKENS).expect("the token file can be written");
         let flags = flags.iter().map(ToString::to_string).collect();
-        let mut server = Server { dir, port: free_port(), flags, process: None };
+        let prelude = prelude.into();
+        let mut server = Server { dir, port: free_port(), flags, prelude, process: None };
         server.spawn();
         server
     }
@@ -45,7 +57,9 @@ impl Server {
     /// Starts, and does not wait until it serves.
     pub fn launch(&mut self) {
         let log = std::fs::File::create(self.dir.path().join("log")).expect("the log can be written");
-        let child = Command::new(pintle_binary())
+        let child = Command::new("sh")
+            .args(["-c", &format!("{} && exec \"$0\" \"$@\"", self.prelude)])
+            .arg(pintle_binary())
             .arg(format!("--data-dir={}", self.data_dir().display()))
             .arg(format!("--secure-port={}", self.port))
             .arg("--bind-address=127.0.0.1")
@@ -76,6 +90,30 @@ impl Server {
         let Some(mut child) = self.process.take() else { return true };
         let _ = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
         child.wait().expect("a started child can be waited for").success()
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().map_or(0, Child::id)
+    }
+
+    /// Sends a signal, by its name, and waits for nothing.
+    pub fn signal(&self, name: &str) {
+        let _ = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+    }
+
+    /// Waits until the process ends by itself, or has not within `max`; returns its code.
+    pub fn ended_within(&mut self, max: Duration) -> Option<i32> {
+        let end = Instant::now() + max;
+        let mut child = self.process.take()?;
+        while Instant::now() < end {
+            if let Ok(Some(status)) = child.try_wait() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.process = Some(child);
+        None
     }
 
     /// Kills the process at once (SIGKILL).

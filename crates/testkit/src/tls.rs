@@ -2,12 +2,15 @@
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::ResolvesClientCert;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{
     CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
 };
+use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 /// Connects to any server: ours have certificates of their own. `protocols` are offered by ALPN.
@@ -42,6 +45,39 @@ pub fn trusting(authority: &str, own: Option<(&str, &str)>) -> TlsConnector {
         }
     };
     TlsConnector::from(Arc::new(config))
+}
+
+/// The authorities that a server names to clients who have certificates to choose from: each name in DER.
+pub async fn named_authorities(port: u16) -> Vec<Vec<u8>> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let heard = Arc::new(Hints::default());
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("the provider supports the default protocol versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
+        .with_client_cert_resolver(heard.clone());
+    let tcp = TcpStream::connect(("127.0.0.1", port)).await.expect("the server listens");
+    let name = ServerName::try_from("localhost").expect("a name");
+    let shaken = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+    shaken.expect("the server speaks TLS");
+    heard.0.lock().expect("nobody fails while holding it").clone()
+}
+
+/// Shows no certificate, and keeps what it was asked for.
+#[derive(Debug, Default)]
+struct Hints(Mutex<Vec<Vec<u8>>>);
+
+impl ResolvesClientCert for Hints {
+    fn resolve(&self, hints: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let hints = hints.iter().map(|hint| hint.to_vec()).collect();
+        *self.0.lock().expect("nobody fails while holding it") = hints;
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
 }
 
 /// Accepts any server: the tests speak to a process that they started themselves.

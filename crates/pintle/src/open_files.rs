@@ -1,0 +1,20 @@
+//! The limit on open files, of which every connection is one.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What is taken where there is no limit.
+const UNLIMITED: u64 = 1 << 20;
+
+/// Raises the limit as far as the process may, as Go does for every program, and returns it.
+pub fn raise_limit() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(%error, "the limit on open files cannot be raised");
+            limit.current
+        }
+    };
+    usize::try_from(current.unwrap_or(UNLIMITED).min(UNLIMITED)).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,41 @@
+//! SIGTERM and SIGINT: the first one stops the server, a second one ends the process at once.
+
+use std::process::exit;
+use std::thread;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// What the process ends with that did not stop by itself: upstream's code.
+const FORCED: i32 = 1;
+
+/// Told when the first signal comes. It is followed on a thread of its own, so that a server whose threads are all
+/// busy ends too: `stop_max` after the first signal the process is ended.
+pub fn follow(stop_max: Duration) -> Result<oneshot::Receiver<()>, String> {
+    let (teller, told) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("signals cannot be followed: {error}"))?;
+    let guard = runtime.enter();
+    let failed = |error: std::io::Error| format!("signals cannot be followed: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    drop(guard);
+    let follow = async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        next().await;
+        // The server may have ended by itself meanwhile.
+        let _ = teller.send(());
+        match tokio::time::timeout(stop_max, next()).await {
+            Ok(()) => tracing::warn!("a second signal: the process ends at once"),
+            Err(_) => tracing::error!("the server did not stop in time: the process ends"),
+        }
+        exit(FORCED);
+    };
+    let thread = thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(follow));
+    thread.map(|_| told).map_err(|error| format!("signals cannot be followed: {error}"))
+}

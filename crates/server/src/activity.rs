@@ -1,0 +1,320 @@
+//! What a connection is doing, and how long it may go on doing nothing.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+/// From the accepted connection to the whole head of its first request, the handshake included: upstream's
+/// `ReadHeaderTimeout`.
+pub const FIRST_REQUEST_MAX: Duration = Duration::from_secs(32);
+/// From the first byte of a later request to its whole head, on HTTP/1.1.
+pub const HEADER_MAX: Duration = Duration::from_secs(32);
+/// How long a connection stays open between requests: upstream's `IdleTimeout`.
+pub const IDLE_MAX: Duration = Duration::from_secs(90);
+/// How long one stays open that is asked to leave and has nothing more to finish.
+pub const LEAVE_MAX: Duration = Duration::from_secs(5);
+/// A client that takes nothing of an answer for so long loses it: it keeps memory from others.
+pub const STALL_MAX: Duration = Duration::from_secs(30);
+/// How often a connection with requests under way is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Answers that a connection lists before it forgets those that have ended.
+const ANSWERS_MIN: usize = 16;
+
+/// Times are in milliseconds since the connection began, and one more: zero stands for never.
+pub struct Activity {
+    pub address: IpAddr,
+    began: Instant,
+    /// Requests whose answer is not sent yet.
+    requests: AtomicUsize,
+    has_served: AtomicBool,
+    is_http2: AtomicBool,
+    is_leaving: AtomicBool,
+    /// When the last request ended.
+    rests_since: AtomicU64,
+    /// When the first byte came since then.
+    heard_at: AtomicU64,
+    /// Since when the client takes nothing of what is written.
+    blocked_since: AtomicU64,
+    answers: Mutex<Vec<Arc<Answer>>>,
+    closed: Notify,
+    /// Connections that have served nothing yet, with others.
+    pending: Arc<AtomicUsize>,
+}
+
+/// What is to be done with a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing, and it is looked at again then.
+    LookAgain(Instant),
+    /// It may say goodbye first.
+    Idle,
+    Close(&'static str),
+}
+
+/// An answer on its way to the client.
+#[derive(Default)]
+struct Answer {
+    /// Since when a part of it waits for the client; zero when nothing does.
+    handed_at: AtomicU64,
+    has_ended: AtomicBool,
+    /// Ends the stream of HTTP/2 that it is sent on.
+    stream: Option<Arc<OnceLock<AbortHandle>>>,
+}
+
+/// A request under way, until its answer is sent or given up.
+pub struct InFlight {
+    activity: Arc<Activity>,
+    answer: Option<Arc<Answer>>,
+}
+
+impl Activity {
+    pub fn new(address: IpAddr, pending: Arc<AtomicUsize>) -> Activity {
+        pending.fetch_add(1, Ordering::Relaxed);
+        Activity {
+            address,
+            began: Instant::now(),
+            requests: AtomicUsize::new(0),
+            has_served: AtomicBool::new(false),
+            is_http2: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
+            rests_since: AtomicU64::new(1),
+            heard_at: AtomicU64::new(0),
+            blocked_since: AtomicU64::new(0),
+            answers: Mutex::default(),
+            closed: Notify::new(),
+            pending,
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    fn at(&self, millis: u64) -> Instant {
+        self.began + Duration::from_millis(millis.saturating_sub(1))
+    }
+
+    /// A request's head is read. `stream` ends the task that answers it, where it has one of its own.
+    pub fn begin(self: &Arc<Activity>, stream: Option<Arc<OnceLock<AbortHandle>>>) -> InFlight {
+        self.requests.fetch_add(1, Ordering::AcqRel);
+        self.heard_at.store(0, Ordering::Relaxed);
+        self.prove();
+        let answer = stream.map(|stream| Arc::new(Answer { stream: Some(stream), ..Answer::default() }));
+        if let Some(answer) = &answer {
+            self.is_http2.store(true, Ordering::Relaxed);
+            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            if answers.len() >= ANSWERS_MIN && answers.len() == answers.capacity() {
+                answers.retain(|answer| !answer.has_ended.load(Ordering::Relaxed));
+            }
+            answers.push(answer.clone());
+        }
+        InFlight { activity: self.clone(), answer }
+    }
+
+    fn prove(&self) {
+        if !self.has_served.swap(true, Ordering::AcqRel) {
+            self.pending.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes came.
+    pub fn heard(&self) {
+        if self.heard_at.load(Ordering::Relaxed) == 0 {
+            self.heard_at.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes could be written, or could not.
+    pub fn wrote(&self, is_blocked: bool) {
+        let since = self.blocked_since.load(Ordering::Relaxed);
+        if is_blocked && since == 0 {
+            self.blocked_since.store(self.now(), Ordering::Relaxed);
+        } else if !is_blocked && since != 0 {
+            self.blocked_since.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// No more requests are to come.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_resting(&self) -> bool {
+        self.requests.load(Ordering::Acquire) == 0
+    }
+
+    pub fn is_pending(&self) -> bool {
+        !self.has_served.load(Ordering::Relaxed)
+    }
+
+    /// Since when it does nothing.
+    pub fn rests_since(&self) -> Instant {
+        self.at(self.rests_since.load(Ordering::Relaxed))
+    }
+
+    /// Asks the connection's task to drop it.
+    pub fn close(&self) {
+        self.prove();
+        self.closed.notify_one();
+    }
+
+    pub async fn closed(&self) {
+        self.closed.notified().await;
+    }
+
+    /// What is to be done with the connection now.
+    pub fn judge(&self) -> Verdict {
+        let now = Instant::now();
+        let blocked = self.blocked_since.load(Ordering::Relaxed);
+        let is_resting = self.is_resting();
+        let blocked_end = (blocked != 0).then(|| self.at(blocked) + STALL_MAX);
+        if blocked_end.is_some_and(|end| end <= now) {
+            return Verdict::Close("its client takes nothing");
+        }
+        let (end, verdict) = match is_resting {
+            true => self.rest_end(),
+            false => {
+                self.cut_stalled(now);
+                (now + LOOK_EVERY, Verdict::LookAgain(now + LOOK_EVERY))
+            }
+        };
+        if is_resting && end <= now {
+            return verdict;
+        }
+        // A request may begin and leave an answer untaken long before a rest would have ended.
+        Verdict::LookAgain(end.min(blocked_end.unwrap_or(end)).min(now + LOOK_EVERY))
+    }
+
+    /// When a rest ends, and how.
+    fn rest_end(&self) -> (Instant, Verdict) {
+        if self.is_pending() {
+            return (self.began + FIRST_REQUEST_MAX, Verdict::Close("no request came in time"));
+        }
+        let since = self.rests_since.load(Ordering::Relaxed);
+        let heard = self.heard_at.load(Ordering::Relaxed);
+        if heard != 0 && !self.is_http2.load(Ordering::Relaxed) {
+            return (self.at(heard.max(since)) + HEADER_MAX, Verdict::Close("a request's head is too slow"));
+        }
+        let max = if self.is_leaving.load(Ordering::Relaxed) { LEAVE_MAX } else { IDLE_MAX };
+        (self.at(since) + max, Verdict::Idle)
+    }
+
+    /// Resets streams whose clients do not take the answer.
+    fn cut_stalled(&self, now: Instant) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.retain(|answer| !answer.has_ended.load(Ordering::Relaxed));
+        for answer in answers.iter() {
+            let handed = answer.handed_at.load(Ordering::Relaxed);
+            let stream = answer.stream.as_ref().and_then(|stream| stream.get());
+            if handed != 0
+                && self.at(handed) + STALL_MAX <= now
+                && let Some(stream) = stream
+            {
+                tracing::info!("an answer was cut off: its client does not take it");
+                stream.abort();
+            }
+        }
+    }
+}
+
+impl Drop for Activity {
+    fn drop(&mut self) {
+        self.prove();
+    }
+}
+
+impl InFlight {
+    /// A part of the answer waits for the client, or no longer does.
+    pub fn hand(&self, is_waiting: bool) {
+        if let Some(answer) = &self.answer {
+            let at = if is_waiting { self.activity.now() } else { 0 };
+            answer.handed_at.store(at, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if let Some(answer) = &self.answer {
+            answer.has_ended.store(true, Ordering::Relaxed);
+        }
+        let activity = &self.activity;
+        activity.heard_at.store(0, Ordering::Relaxed);
+        activity.rests_since.store(activity.now(), Ordering::Relaxed);
+        activity.requests.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn activity() -> (Arc<Activity>, Arc<AtomicUsize>) {
+        let pending = Arc::default();
+        (Arc::new(Activity::new(Ipv4Addr::LOCALHOST.into(), Arc::clone(&pending))), pending)
+    }
+
+    /// How long it takes until the connection is to be ended, and how.
+    async fn end(activity: &Activity) -> (u64, Verdict) {
+        let began = Instant::now();
+        loop {
+            match activity.judge() {
+                Verdict::LookAgain(at) if began.elapsed() < IDLE_MAX * 4 => {
+                    tokio::time::sleep_until(at).await
+                }
+                verdict => return (began.elapsed().as_secs(), verdict),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_or_too_little_is_left() {
+        let (silent, pending) = activity();
+        assert_eq!(end(&silent).await, (32, Verdict::Close("no request came in time")));
+        let (drip, _) = activity();
+        drip.heard();
+        assert_eq!(end(&drip).await, (32, Verdict::Close("no request came in time")));
+        drop(silent);
+        assert_eq!(pending.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rests_end_and_requests_do_not() {
+        let (activity, pending) = activity();
+        let request = activity.begin(None);
+        assert_eq!(pending.load(Ordering::Relaxed), 0);
+        assert!(matches!(end(&activity).await, (360, Verdict::LookAgain(_))));
+        drop(request);
+        assert_eq!(end(&activity).await, (90, Verdict::Idle));
+        // The head of the next request comes byte for byte.
+        drop(activity.begin(None));
+        activity.heard();
+        assert_eq!(end(&activity).await, (32, Verdict::Close("a request's head is too slow")));
+        drop(activity.begin(None));
+        activity.leave();
+        assert_eq!(end(&activity).await, (5, Verdict::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_loses_the_answer() {
+        let (activity, _) = activity();
+        let stream = Arc::new(OnceLock::new());
+        let task = tokio::spawn(std::future::pending::<()>());
+        stream.set(task.abort_handle()).unwrap();
+        let request = activity.begin(Some(stream));
+        request.hand(true);
+        request.hand(false);
+        assert!(matches!(end(&activity).await, (360, Verdict::LookAgain(_))));
+        assert!(!task.is_finished());
+        request.hand(true);
+        assert!(matches!(end(&activity).await, (360, Verdict::LookAgain(_))));
+        assert!(task.await.is_err_and(|error| error.is_cancelled()));
+        activity.wrote(true);
+        assert_eq!(end(&activity).await, (30, Verdict::Close("its client takes nothing")));
+    }
+}

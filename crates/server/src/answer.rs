@@ -1,0 +1,99 @@
+//! The body of an answer, as hyper takes it: in parts that are small beside what clients and sockets take.
+
+use crate::activity::InFlight;
+use crate::flow::{Cut, Flow};
+use crate::respond::{Body, Parts, Response};
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// The most that is handed over at once: that much is kept for a client that takes none of it.
+const PART_BYTES: usize = 64 << 10;
+
+/// An answer as hyper takes it. The request is under way until it is sent or dropped.
+pub fn to_http(response: Response, in_flight: InFlight) -> hyper::Response<HttpBody> {
+    let mut builder = hyper::Response::builder().status(response.status);
+    for (name, value) in &response.headers {
+        builder = builder.header(*name, value.as_str());
+    }
+    let body = HttpBody::new(response.body, in_flight);
+    builder.body(body).unwrap_or_else(|error| {
+        tracing::error!(%error, "an answer had a header that HTTP does not allow");
+        let mut response = hyper::Response::new(HttpBody::default());
+        *response.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+#[derive(Default)]
+pub struct HttpBody {
+    chunks: VecDeque<Bytes>,
+    stream: Option<Box<dyn Parts>>,
+    flow: Option<Flow>,
+    in_flight: Option<InFlight>,
+}
+
+impl HttpBody {
+    fn new(body: Body, in_flight: InFlight) -> HttpBody {
+        let mut http = HttpBody { in_flight: Some(in_flight), ..HttpBody::default() };
+        match body {
+            Body::Bytes(bytes) if bytes.is_empty() => {}
+            Body::Bytes(bytes) => http.chunks.push_back(bytes),
+            Body::Chunks(chunks) => http.chunks = chunks.into(),
+            Body::Stream(stream) => http.stream = Some(stream),
+            Body::Flow(mut flow) => {
+                flow.begin();
+                http.flow = Some(flow);
+            }
+        }
+        http
+    }
+
+    fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        if let Some(first) = self.chunks.front_mut() {
+            if first.len() > PART_BYTES {
+                return Poll::Ready(Some(Ok(first.split_to(PART_BYTES))));
+            }
+            return Poll::Ready(self.chunks.pop_front().map(Ok));
+        }
+        if let Some(flow) = &mut self.flow {
+            return Poll::Ready(flow.next());
+        }
+        match &mut self.stream {
+            Some(stream) => stream.poll_part(context).map(|part| part.map(Ok)),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+impl hyper::body::Body for HttpBody {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let next = self.next(context);
+        if let Some(in_flight) = &self.in_flight {
+            in_flight.hand(next.is_ready());
+        }
+        next.map(|part| part.map(|part| part.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.chunks.is_empty() && self.stream.is_none() && self.flow.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.stream, &self.flow) {
+            (Some(_), _) => SizeHint::default(),
+            (None, Some(flow)) => {
+                flow.total_bytes().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
+            }
+            (None, None) => SizeHint::with_exact(self.chunks.iter().map(|chunk| chunk.len() as u64).sum()),
+        }
+    }
+}
