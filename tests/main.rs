@@ -15,6 +15,7 @@ mod custom;
 mod deploy;
 mod etcd;
 mod histories;
+mod kept;
 mod kubectl;
 mod lists;
 mod one_engine;

@@ -21,7 +21,7 @@ struct Config {
 
 impl Engine {
     /// Applies a configuration to an object, which it may create.
-    pub(crate) async fn apply(
+    pub async fn apply(
         &self,
         target: Target<'_>,
         patch: &Patch<'_>,

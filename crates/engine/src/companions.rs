@@ -4,12 +4,12 @@
 //! away: an address by creating its IPAddress, ports by changing the map of ports. What an object held is given back
 //! after it was stored without it, or is gone.
 
-use crate::admission::User;
 use crate::allocate::{Draw, Held, IpPool, Pools, PortMap, Recorded};
 use crate::create::store_failed;
 use crate::engine::{Engine, Served, Target};
 use crate::meta;
 use crate::options::DeleteOptions;
+use crate::own;
 use pintle_object::time::Time;
 use pintle_object::{GroupResource, GroupVersionKind, Reason, Status, Value, bytes};
 use pintle_schema::{decode, encode};
@@ -147,7 +147,7 @@ impl Engine {
             let resource = &companion.resource;
             let Some(served) = self.find_any(&resource.group, &resource.resource) else { return Ok(()) };
             let target = Target { served: &served, subresource: "", namespace: "", name: "" };
-            let user = system();
+            let user = own::user();
             self.create(target, companion.object.clone(), &mut self.own_call(&user, now)).await.map(|_| ())
         })
     }
@@ -162,7 +162,7 @@ impl Engine {
                 namespace: "",
                 name: meta::name(&companion.object),
             };
-            let user = system();
+            let user = own::user();
             let _ = self.delete(target, &DeleteOptions::default(), &mut self.own_call(&user, now)).await;
         })
     }
@@ -225,12 +225,4 @@ impl Engine {
 
 fn range_allocation() -> GroupVersionKind {
     GroupVersionKind::new("", "v1", "RangeAllocation")
-}
-
-fn system() -> User {
-    User {
-        name: String::from("system:apiserver"),
-        groups: vec![String::from("system:masters")],
-        ..User::default()
-    }
 }

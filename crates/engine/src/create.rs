@@ -264,7 +264,7 @@ impl Engine {
 }
 
 /// A failure of the store itself, whatever was asked of it.
-pub(crate) fn store_failed(error: CommitError) -> Status {
+pub fn store_failed(error: CommitError) -> Status {
     let unavailable =
         |message: &str, why| Status::new(503, Reason::ServiceUnavailable, message).with_internal(why);
     match error {

@@ -16,6 +16,7 @@ use pintle_schema::{Builtin, Resource, TypeId, Verbs};
 use pintle_store::{CollectionId, Store};
 use std::ops::Deref;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Every key of upstream's store begins with this.
 const REGISTRY: &str = "/registry";
@@ -29,6 +30,8 @@ pub struct Engine {
     admission: Box<dyn Admission>,
     pub(crate) pools: Pools,
     table: ArcSwap<Table>,
+    /// Tells that other custom resources are served than before.
+    serving: watch::Sender<()>,
     expiry_seconds: Option<u64>,
 }
 
@@ -185,6 +188,7 @@ impl Engine {
             admission: Box::new(Open),
             pools: Pools::new(Vec::new(), port::RANGE),
             table: ArcSwap::from_pointee(Table::new(served)),
+            serving: watch::Sender::new(()),
             expiry_seconds: None,
         }
     }
@@ -225,6 +229,14 @@ impl Engine {
     /// Serves other custom resources than before; requests that have begun end with what they began with.
     pub fn serve_custom(&self, custom: Vec<Arc<Served>>) {
         self.table.rcu(|table| table.with_custom(custom.clone()));
+        self.serving.send_replace(());
+    }
+
+    /// Tells each time that other custom resources are served than before, and of what is served when it is asked for.
+    pub fn serving_changes(&self) -> watch::Receiver<()> {
+        let mut changes = self.serving.subscribe();
+        changes.mark_changed();
+        changes
     }
 
     /// The resource of a path, if it is served.

@@ -16,6 +16,7 @@ use pintle_access::service_account::{KeySource, ServiceAccountTokens};
 use pintle_access::token::{Objects, TokenAuthenticator};
 use pintle_access::token_file::TokenFile;
 use pintle_access::token_webhook::{self, TokenWebhook};
+use pintle_controllers::Trusted;
 use pintle_object::{Value, json};
 use pintle_outbound::{Backoff, Webhook};
 use pintle_server::access::Mode;
@@ -225,6 +226,19 @@ fn webhook(given: &Given) -> Result<Option<WebhookFlags>, String> {
 }
 
 /// In PEM, the authorities whose client certificates are believed: those given, or else the server's own.
+/// Reads whom the server trusts each time that it is asked, for the ConfigMap that others learn it from.
+pub fn trusted(config: &Config, pki: &Pki) -> Arc<Trusted> {
+    let (config, own) = (config.clone(), client_authorities(config, pki));
+    Arc::new(move || {
+        let clients = match &config.client_ca_file {
+            Some(path) => read(path)?,
+            None => own.clone()?,
+        };
+        let clients = Some(("client-ca-file", clients)).filter(|(_, pem)| !pem.is_empty());
+        Ok(clients.into_iter().chain(config.authentication.front_proxy_data()?).collect())
+    })
+}
+
 pub fn client_authorities(config: &Config, pki: &Pki) -> Result<String, String> {
     match &config.client_ca_file {
         Some(path) => read(path),

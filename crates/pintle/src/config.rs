@@ -9,7 +9,7 @@ use crate::limits::Limits;
 use pintle_admission::Settings as Admission;
 use pintle_engine::allocate::IpPool;
 use pintle_server::tls::Settings as Tls;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +23,8 @@ pub struct Config {
     pub secure_port: u16,
     pub bind_address: IpAddr,
     pub advertise_address: Option<IpAddr>,
+    /// The address of the interface that this host reaches others by.
+    pub host_address: IpAddr,
     pub external_hostname: String,
     pub cert_dir: Option<PathBuf>,
     pub tls: Tls,
@@ -84,6 +86,7 @@ impl Config {
             secure_port: u16::try_from(given.number("secure-port", 1..=65535)?).unwrap_or(0),
             bind_address: given.ip("bind-address").unwrap_or_else(|| default_bind_address(&given)),
             advertise_address: given.ip("advertise-address"),
+            host_address: host_address().unwrap_or(Ipv4Addr::LOCALHOST.into()),
             external_hostname: given.text("external-hostname").into(),
             cert_dir: given.path("cert-dir"),
             tls: tls(&given)?,
@@ -112,13 +115,25 @@ impl Config {
         })
     }
 
-    /// The address that clients are told to use.
+    /// The address that other members of the cluster are told to use: as upstream, the host's where the server listens
+    /// everywhere or on the loopback only.
     pub fn address(&self) -> IpAddr {
-        self.advertise_address.unwrap_or(if self.bind_address.is_unspecified() {
-            IpAddr::from([127, 0, 0, 1])
-        } else {
-            self.bind_address
-        })
+        if let Some(address) = self.advertise_address {
+            return address;
+        }
+        if self.bind_address.is_unspecified() || self.bind_address.is_loopback() {
+            return self.host_address;
+        }
+        self.bind_address
+    }
+
+    /// The address that the server can be reached at from this host.
+    pub fn local_address(&self) -> IpAddr {
+        match self.bind_address {
+            IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            address => address,
+        }
     }
 
     /// Where certificates that the server makes itself are kept.
@@ -141,6 +156,19 @@ fn manager(program: &str) -> String {
 fn default_bind_address(given: &Given) -> IpAddr {
     let is_in_cluster = given.is_given("advertise-address") || given.is_given("etcd-servers");
     IpAddr::V4(if is_in_cluster { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST })
+}
+
+/// The address that packets to the world outside would leave from, by the routes of this host; none without any. A
+/// datagram socket is connected for that, which sends nothing; nobody has the addresses (RFC 5737, RFC 3849).
+fn host_address() -> Option<IpAddr> {
+    let through = |from: IpAddr, to: &str| {
+        let socket = UdpSocket::bind((from, 0)).ok()?;
+        socket.connect(to).ok()?;
+        socket.local_addr().ok().map(|address| address.ip())
+    };
+    let found = through(Ipv4Addr::UNSPECIFIED.into(), "198.51.100.1:443")
+        .or_else(|| through(Ipv6Addr::UNSPECIFIED.into(), "[2001:db8::1]:443"));
+    found.filter(|address| !address.is_loopback() && !address.is_unspecified())
 }
 
 fn storage(given: &Given) -> Result<(), String> {

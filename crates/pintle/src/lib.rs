@@ -2,7 +2,6 @@
 
 pub mod authentication;
 pub mod authorization;
-pub mod bootstrap;
 pub mod compatibility;
 pub mod config;
 mod files;
@@ -11,16 +10,12 @@ mod jwt;
 pub mod kubeconfig;
 pub mod limits;
 mod open_files;
-mod own;
 pub mod pki;
-mod reconcile;
 mod reload;
 pub mod run;
 mod service_account;
 mod serving;
 mod signals;
 pub mod snapshot;
-mod trust;
-mod upkeep;
 
 pub use config::Config;

@@ -3,11 +3,12 @@
 
 use crate::config::Config;
 use crate::files::Watched;
+use crate::jwt;
 use crate::serving::{parse_certificates, read};
-use crate::{jwt, trust};
 use pintle_access::Authenticators;
 use pintle_access::certificate::ClientAuthorities;
 use pintle_access::jwt::{Configuration, validate};
+use pintle_controllers::PublishedTrust;
 use pintle_server::app::App;
 use pintle_server::tls::{DistinguishedName, Listener, authority_names};
 use std::path::{Path, PathBuf};
@@ -19,13 +20,13 @@ const READY_MAX: Duration = Duration::from_secs(60);
 const READY_EVERY: Duration = Duration::from_millis(100);
 
 /// Runs until it is dropped.
-pub async fn keep_fresh(config: Config, app: Arc<App>, tls: Arc<Listener>) {
+pub async fn keep_fresh(config: Config, app: Arc<App>, tls: Arc<Listener>, trust: PublishedTrust) {
     let flags = &config.authentication;
-    let clients =
-        authorities(&app, &tls, &config, config.client_ca_file.as_deref(), &app.authenticators.authorities);
+    let follower = Follower { app: &app, tls: &tls, trust: &trust };
+    let clients = follower.authorities(config.client_ca_file.as_deref(), &app.authenticators.authorities);
     let proxies = app.authenticators.front_proxy.as_ref().map(|proxy| proxy.authorities.clone());
     let proxies = proxies.unwrap_or_default();
-    let proxies = authorities(&app, &tls, &config, flags.requestheader_client_ca_file.as_deref(), &proxies);
+    let proxies = follower.authorities(flags.requestheader_client_ca_file.as_deref(), &proxies);
     tokio::join!(clients, proxies, issuers(&app, &config));
 }
 
@@ -36,31 +37,34 @@ pub fn named_authorities(authenticators: &Authenticators) -> Vec<DistinguishedNa
     authority_names(&subjects)
 }
 
-async fn authorities(
-    app: &App,
-    tls: &Listener,
-    config: &Config,
-    file: Option<&Path>,
-    authorities: &ClientAuthorities,
-) {
-    let Some(file) = file else { return };
-    let mut watched = Watched::new(vec![PathBuf::from(file)]);
-    loop {
-        watched.changed().await;
-        let name = file.display();
-        let replaced = read(file)
-            .and_then(|pem| parse_certificates(&pem))
-            .and_then(|certificates| authorities.replace(&certificates));
-        if let Err(error) = replaced {
-            tracing::warn!("changed authorities of {name} are not used: {error}");
-            continue;
-        }
-        tracing::info!("the authorities of {name} were read again");
-        if let Err(error) = tls.name_authorities(named_authorities(&app.authenticators)) {
-            tracing::warn!("changed authorities are not named in handshakes: {error}");
-        }
-        if let Err(error) = trust::publish(&app.engine, config).await {
-            tracing::warn!("changed authorities could not be published: {error}");
+/// Those who are told of changed authorities.
+struct Follower<'a> {
+    app: &'a App,
+    tls: &'a Listener,
+    trust: &'a PublishedTrust,
+}
+
+impl Follower<'_> {
+    async fn authorities(&self, file: Option<&Path>, authorities: &ClientAuthorities) {
+        let Some(file) = file else { return };
+        let mut watched = Watched::new(vec![PathBuf::from(file)]);
+        loop {
+            watched.changed().await;
+            let name = file.display();
+            let replaced = read(file)
+                .and_then(|pem| parse_certificates(&pem))
+                .and_then(|certificates| authorities.replace(&certificates));
+            if let Err(error) = replaced {
+                tracing::warn!("changed authorities of {name} are not used: {error}");
+                continue;
+            }
+            tracing::info!("the authorities of {name} were read again");
+            if let Err(error) = self.tls.name_authorities(named_authorities(&self.app.authenticators)) {
+                tracing::warn!("changed authorities are not named in handshakes: {error}");
+            }
+            if let Err(error) = self.trust.publish().await {
+                tracing::warn!("changed authorities could not be published: {}", error.message);
+            }
         }
     }
 }

@@ -1,17 +1,15 @@
 //! Runs a server from its configuration until it is told to stop.
 
-use crate::bootstrap::Cluster;
 use crate::config::{Config, Etcd};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::serving;
-use crate::upkeep::Upkeep;
-use crate::{authentication, bootstrap, kubeconfig, open_files, reload, signals, trust};
+use crate::{authentication, kubeconfig, open_files, reload, signals};
 use pintle_access::Permissions;
 use pintle_admission::Chain;
-use pintle_engine::Engine;
+use pintle_controllers::bootstrap::{self, Cluster};
+use pintle_controllers::{Kept, PublishedTrust};
 use pintle_engine::allocate::IpPool;
-use pintle_engine::kinds::{api_service_status, flow_schema_status};
-use pintle_object::time::Time;
+use pintle_engine::{Engine, own};
 use pintle_schema::Builtin;
 use pintle_server::access::{Access, StoredObjects};
 use pintle_server::app::{App, Options};
@@ -27,7 +25,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::net::TcpSocket;
 use tokio::sync::watch;
 
@@ -79,18 +77,20 @@ async fn serve(config: &Config) -> Result<(), String> {
     let engine = open_engine(config, access.permissions()).await?;
     access.follow(&engine);
     let pki = certificates.await.map_err(|error| error.to_string())??;
-    bootstrap::run(&engine, &cluster(config, &pki)?, now()).await.map_err(|status| status.message)?;
-    trust::publish(&engine, config).await?;
+    let cluster = cluster(config);
+    bootstrap::run(&engine, &cluster, own::now()).await.map_err(|status| status.message)?;
+    let trust = PublishedTrust::new(engine.clone(), authentication::trusted(config, &pki));
+    trust.publish().await.map_err(|status| status.internal.unwrap_or(status.message))?;
 
     pintle_engine::custom::control(engine.clone()).await;
-    flow_schema_status::control(engine.clone());
-    api_service_status::control(engine.clone());
+    pintle_controllers::control(&engine);
+    trust.clone().control();
     let certificates = Certificates::new(serving::certificates(config, &pki)?);
     let app = Arc::new(app(config, &pki, engine, access)?);
     let authorities = reload::named_authorities(&app.authenticators);
     let tls = Arc::new(Listener::new(config.tls.clone(), certificates.clone(), authorities)?);
     let kubeconfig = write_kubeconfig(config, &pki)?;
-    let trust = tokio::spawn(reload::keep_fresh(config.clone(), app.clone(), tls.clone()));
+    let reloaded = tokio::spawn(reload::keep_fresh(config.clone(), app.clone(), tls.clone(), trust));
     let fresh = tokio::spawn(serving::keep_fresh(config.clone(), pki, certificates));
     let authorized = tokio::spawn(authorization.keep_fresh(app.clone()));
     let (stopper, stop) = watch::channel(false);
@@ -98,10 +98,10 @@ async fn serve(config: &Config) -> Result<(), String> {
     let listener = socket.listen(BACKLOG).map_err(|error| format!("{address}: {error}"))?;
     let open = Connections::new(open_files::raise_limit());
     let server = tokio::spawn(conn::serve(app.clone(), listener, tls, open, stop));
-    let upkeep = Arc::new(Upkeep::new(app.engine.clone(), config));
+    let system = Arc::new(Kept::new(app.engine.clone(), cluster, config.address(), config.keeps_endpoints));
     let kept = tokio::spawn({
-        let upkeep = upkeep.clone();
-        async move { upkeep.run().await }
+        let system = system.clone();
+        async move { system.run().await }
     });
     let sizes = config.etcd.as_ref().map(|etcd| etcd.size_interval).filter(|every| !every.is_zero());
     let sized = sizes.map(|every| tokio::spawn(keep_sizes(app.clone(), every)));
@@ -109,13 +109,13 @@ async fn serve(config: &Config) -> Result<(), String> {
     told.await.map_err(|_| String::from("signals cannot be followed"))?;
     tracing::info!("stopping");
     fresh.abort();
-    trust.abort();
+    reloaded.abort();
     authorized.abort();
     kept.abort();
     sized.inspect(|sized| sized.abort());
     // Those who look at its health or its endpoints turn away while it still serves.
     app.is_stopping.store(true, std::sync::atomic::Ordering::Relaxed);
-    upkeep.leave().await;
+    system.leave().await;
     tokio::time::sleep(config.limits.stop_delay).await;
     stopper.send_replace(true);
     // Watches end with the store, so that their connections can drain.
@@ -136,7 +136,7 @@ async fn open_engine(config: &Config, permissions: Permissions) -> Result<Arc<En
     let ranges = config.service_cluster_ip_range.split(',');
     engine.set_pools(ranges.filter_map(IpPool::parse).collect(), config.service_node_port_range.clone());
     engine.set_admission(Box::new(Chain::new(&config.admission, permissions)));
-    engine.mend_records(now()).await;
+    engine.mend_records(own::now()).await;
     Ok(Arc::new(engine))
 }
 
@@ -152,19 +152,16 @@ async fn open_store(config: &Config, api: Arc<Builtin>) -> Result<Engine, OpenEr
     }
 }
 
-fn cluster(config: &Config, pki: &Pki) -> Result<Cluster, String> {
-    Ok(Cluster {
-        service_cluster_ip_range: config.service_cluster_ip_range.clone(),
-        secure_port: config.secure_port,
-        client_authorities: authentication::client_authorities(config, pki)?,
-        front_proxy: config.authentication.front_proxy_data()?,
-    })
+fn cluster(config: &Config) -> Cluster {
+    let service_cluster_ip_range = config.service_cluster_ip_range.clone();
+    Cluster { service_cluster_ip_range, secure_port: config.secure_port }
 }
 
 fn own_certificates(config: &Config) -> Result<Pki, String> {
     let range = config.service_cluster_ip_range.split(',').next().unwrap_or("");
-    let mut addresses = vec![[127, 0, 0, 1].into(), config.address()];
+    let mut addresses = vec![[127, 0, 0, 1].into(), config.address(), config.local_address()];
     addresses.extend(IpPool::parse(range).map(|pool| pool.first()));
+    addresses.sort();
     addresses.dedup();
     let dns = [
         "localhost",
@@ -227,7 +224,7 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
 /// Lets the administrator of a server that stands alone in; where clients have an authority, it sees to that.
 fn write_kubeconfig(config: &Config, pki: &Pki) -> Result<Option<PathBuf>, String> {
     let Some(Administrator { ca, pair }) = &pki.administrator else { return Ok(None) };
-    let server = format!("https://{}", SocketAddr::new(config.address(), config.secure_port));
+    let server = format!("https://{}", SocketAddr::new(config.local_address(), config.secure_port));
     let text = kubeconfig::text(&server, ca, &pair.certificate, &pair.key);
     let path = config.data_dir.join("admin.kubeconfig");
     if std::fs::read_to_string(&path).ok().as_deref() != Some(text.as_str()) {
@@ -251,9 +248,4 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
-}
-
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanos: since.subsec_nanos() }
 }

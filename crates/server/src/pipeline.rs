@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use pintle_access::authenticate::Bearer;
 use pintle_access::user::ANONYMOUS;
 use pintle_access::{Credentials, Decision, User, refusal, websocket};
-use pintle_engine::kinds::api_service_status;
+use pintle_engine::kinds::api_service;
 use pintle_object::field::quote;
 use pintle_object::{Details, Reason, Status, json, yaml};
 use pintle_schema::encode;
@@ -195,7 +195,7 @@ async fn other(app: &App, request: &Request) -> Result<Response, Status> {
 pub fn served_elsewhere(app: &App, request: &Request) -> Option<Response> {
     let mut parts = request.path.strip_prefix("/apis/")?.split('/');
     let (group, version) = (parts.next()?, parts.next()?);
-    api_service_status::is_remote(&app.engine, group, version).then(Response::unavailable)
+    api_service::is_remote(&app.engine, group, version).then(Response::unavailable)
 }
 
 /// Whether a path is under a group that is compiled in, be it of a version that is not served.

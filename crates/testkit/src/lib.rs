@@ -5,6 +5,7 @@
 mod client;
 mod deployed;
 mod etcd;
+mod eventually;
 mod follower;
 pub mod history;
 mod https;
@@ -17,6 +18,7 @@ pub mod tls;
 pub use client::{Answer, Client};
 pub use deployed::Deployed;
 pub use etcd::{Etcd, etcd_binary};
+pub use eventually::{WITHIN, eventually};
 pub use follower::{Follower, Seen};
 pub use https::{Asked, Https};
 pub use random::{Random, number_from_env};

@@ -3,22 +3,19 @@
 
 use super::install::{self, Versions};
 use super::names::{self, Taken};
-use super::registration;
 use super::stability::by_stability;
-use crate::admission::User;
 use crate::encoding;
 use crate::engine::{Engine, Served, Target};
 use crate::meta;
 use crate::options::DeleteOptions;
+use crate::own::{self, now};
 use crate::update::Source;
-use pintle_object::time::Time;
 use pintle_object::{Status, Value};
 use pintle_store::{CollectionId, EventKind, Interest, Object, Step, WatchFrom, Watcher};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::watch;
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// A definition that is deleted is held by this finalizer until its objects are gone.
@@ -41,7 +38,6 @@ pub async fn control(engine: Arc<Engine>) {
         names: BTreeMap::new(),
         cleaning: BTreeMap::new(),
         writes: JoinSet::new(),
-        registered: registration::keep(engine.clone()),
     };
     let snapshot = engine.store.snapshot(collection);
     let all: Vec<String> = snapshot.range("", None).map(|object| object.digest.name.to_string()).collect();
@@ -69,8 +65,6 @@ struct Controller {
     cleaning: BTreeMap<String, HashSet<String>>,
     /// Writes of statuses that are under way.
     writes: JoinSet<()>,
-    /// The groups and versions that are served.
-    registered: watch::Sender<BTreeSet<(String, String)>>,
 }
 
 struct Installed {
@@ -242,13 +236,7 @@ impl Controller {
             let versions = || by_stability(&a.version, &b.version);
             a.group.cmp(&b.group).then_with(versions).then_with(|| a.plural.cmp(&b.plural))
         });
-        let versions = all.iter().map(|served| {
-            let resource = &served.resource;
-            (resource.group.to_string(), resource.version.to_string())
-        });
-        let versions = versions.collect();
         self.engine.serve_custom(all);
-        self.registered.send_replace(versions);
     }
 
     /// Deletes the objects of a definition, and lets the definition go when there are none.
@@ -329,7 +317,7 @@ async fn write(
         change(&mut next);
         Ok(next)
     };
-    let user = system();
+    let user = own::user();
     let written =
         engine.write_over(target, Source::Patch(&next), false, &mut engine.own_call(&user, now())).await;
     written.map(drop)
@@ -339,20 +327,11 @@ async fn write(
 async fn delete_object(engine: &Engine, stored: &Served, object: &Object) -> bool {
     let digest = &object.digest;
     let target = Target { served: stored, subresource: "", namespace: &digest.namespace, name: &digest.name };
-    let user = system();
+    let user = own::user();
     let deleted = engine.delete(target, &DeleteOptions::default(), &mut engine.own_call(&user, now())).await;
     if let Err(status) = &deleted {
         let key = object.key.as_str();
         tracing::debug!(key, status.message, "an object of a deleted definition was not deleted");
     }
     deleted.is_ok()
-}
-
-pub(super) fn system() -> User {
-    User { name: "system:apiserver".into(), groups: vec!["system:masters".into()], ..User::default() }
-}
-
-pub(super) fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanos: 0 }
 }

@@ -10,7 +10,6 @@ mod install;
 mod names;
 pub(crate) mod object;
 mod path;
-mod registration;
 mod rules;
 mod stability;
 

@@ -1,12 +1,27 @@
 //! APIService.
 
 use super::{Context, Rules, cells, keep};
+use crate::engine::Engine;
 use crate::validation::{NameRule, check, meta};
 use pintle_object::field::Shown;
 use pintle_object::time::Time;
 use pintle_object::{FieldErrors, Path, Value, content};
 
 pub struct APIService;
+
+/// The Service that stands for an API of another server; nothing when this server serves it.
+pub fn service_of(api: &Value) -> Option<&Value> {
+    api.at(&["spec", "service"]).filter(|service| !service.is_null())
+}
+
+/// Whether an API is another server's, which cannot be reached.
+pub fn is_remote(engine: &Engine, group: &str, version: &str) -> bool {
+    let Some(served) = engine.find_any("apiregistration.k8s.io", "apiservices") else { return false };
+    let Some(collection) = served.collection else { return false };
+    let stored = engine.store.get(collection, &served.key("", &format!("{version}.{group}")));
+    let api = stored.and_then(|stored| engine.storage_tree(&served, &stored).ok());
+    api.is_some_and(|api| service_of(&api).is_some())
+}
 
 const SPEC: Path<'static> = Path::root("spec");
 const STATUSES: [&str; 3] = ["True", "False", "Unknown"];

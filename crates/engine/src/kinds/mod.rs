@@ -1,8 +1,7 @@
 //! What is not data about a kind: one file per kind, one `Rules` per file.
 
 pub mod access_review;
-mod api_service;
-pub mod api_service_status;
+pub mod api_service;
 mod autoscaler_v1;
 pub mod binding;
 pub mod cells;
@@ -25,7 +24,6 @@ mod endpoints;
 mod event;
 pub mod eviction;
 mod flow_schema;
-pub mod flow_schema_status;
 mod horizontal_pod_autoscaler;
 mod ingress;
 mod ingress_class;

@@ -1,7 +1,9 @@
-//! Leases that end objects: many objects share one, as each lease costs etcd more than an object.
+//! Leases that end objects: many objects that live equally long share one, as each lease costs etcd more than an
+//! object.
 
 use crate::etcd::client::{Client, Failure, Repeat};
 use crate::etcd::wire::{self, LeaseGrantRequest, LeaseGrantResponse};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -12,7 +14,8 @@ const REUSE_DIVISOR: u64 = 20;
 
 pub(crate) struct Leases {
     reuse: Duration,
-    latest: Mutex<Option<Lease>>,
+    /// The latest by the seconds that objects live: of events, and of the servers' addresses.
+    latest: Mutex<BTreeMap<u64, Lease>>,
 }
 
 #[derive(Clone, Copy)]
@@ -24,14 +27,14 @@ struct Lease {
 
 impl Leases {
     pub fn new(reuse: Duration) -> Leases {
-        Leases { reuse, latest: Mutex::new(None) }
+        Leases { reuse, latest: Mutex::default() }
     }
 
     /// A lease that ends after `ttl_seconds`, and not much later.
     pub async fn lease(&self, client: &Client, ttl_seconds: u64) -> Result<i64, Failure> {
         let mut latest = self.latest.lock().await;
         let (now, reuse_seconds) = (Instant::now(), self.reuse_seconds(ttl_seconds));
-        if let Some(lease) = &mut *latest
+        if let Some(lease) = latest.get_mut(&ttl_seconds)
             && lease.fits(now, ttl_seconds, reuse_seconds)
         {
             lease.objects += 1;
@@ -41,7 +44,7 @@ impl Leases {
         let ask = LeaseGrantRequest { ttl: i64::try_from(seconds).unwrap_or(i64::MAX) };
         let granted: LeaseGrantResponse = client.call(wire::LEASE_GRANT, ask, Repeat::Always).await?;
         let ends = now + Duration::from_secs(seconds);
-        *latest = Some(Lease { id: granted.id, ends, objects: 1 });
+        latest.insert(ttl_seconds, Lease { id: granted.id, ends, objects: 1 });
         Ok(granted.id)
     }
 

@@ -1,14 +1,15 @@
 //! What a cluster starts with: namespaces, roles, classes and services that upstream's API server makes.
 //!
 //! `bootstrap/*.jsonl` holds those that are the same in every cluster, one object a line. What is missing is made
-//! at every start; what is there is left as it is, but for what `reconcile` repairs.
+//! at every start, and some of it while the server runs (`kept`); what is there is left as it is, but for what
+//! `reconcile` repairs.
 
-use crate::{own, reconcile};
+use crate::{own_writes, reconcile};
 use pintle_access::rbac::Rule;
-use pintle_engine::Engine;
 use pintle_engine::allocate::IpPool;
+use pintle_engine::{Engine, meta};
 use pintle_object::time::Time;
-use pintle_object::{Status, Text, Value};
+use pintle_object::{Status, Value};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -25,18 +26,15 @@ static OBJECTS: [(Manager, &str); 4] = [
     (None, include_str!("../bootstrap/rbac.jsonl")),
     (None, include_str!("../bootstrap/scheduling.jsonl")),
     (None, include_str!("../bootstrap/apiservices.jsonl")),
-    (Some(FLOW_CONTROL), include_str!("../bootstrap/flowcontrol.jsonl")),
+    (Some(FLOW_CONTROL), FLOW_CONTROL_OBJECTS),
 ];
+const FLOW_CONTROL_OBJECTS: &str = include_str!("../bootstrap/flowcontrol.jsonl");
 
 /// What differs from cluster to cluster.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     pub service_cluster_ip_range: String,
     pub secure_port: u16,
-    /// The authorities of client certificates, in PEM.
-    pub client_authorities: String,
-    /// How other servers tell front proxies, by keys of the ConfigMap that they read it from.
-    pub front_proxy: Vec<(&'static str, String)>,
 }
 
 /// Makes what is missing: first the namespaces, then everything else at once, so that its writes share fsyncs.
@@ -51,16 +49,12 @@ pub async fn run(engine: &Arc<Engine>, cluster: &Cluster, now: Time) -> Result<(
         objects.push((None, object("v1", "ServiceAccount", "default", "default")));
     }
     for (manager, lines) in OBJECTS {
-        for line in lines.lines() {
-            let object = pintle_object::json::parse(line.as_bytes())
-                .map_err(|error| Status::internal(error.message))?;
-            objects.push((manager, object));
-        }
+        objects.extend(parsed(lines)?.into_iter().map(|object| (manager, object)));
     }
     objects.retain(|(_, object)| is_served_service(engine, object));
-    own::delete(engine, ("apiregistration.k8s.io", "apiservices"), now, |digest| {
-        let is_ours = |(key, value): &(Text, Text)| key == AUTOMANAGED && value == "onstart";
-        digest.labels.iter().any(is_ours) && !serves(engine, &digest.name)
+    own_writes::delete(engine, ("apiregistration.k8s.io", "apiservices"), "", now, |service| {
+        let is_ours = service.str_at(&["metadata", "labels", AUTOMANAGED]) == "onstart";
+        is_ours && !serves(engine, meta::name(service))
     })
     .await?;
     make_all(engine, objects, now).await
@@ -96,16 +90,55 @@ fn namespaces() -> Vec<(Manager, Value)> {
     NAMESPACES.iter().map(one).collect()
 }
 
-fn of_cluster(cluster: &Cluster, now: Time) -> Vec<(Manager, Value)> {
-    let mut authentication = object("v1", "ConfigMap", "kube-system", "extension-apiserver-authentication");
-    authentication.set(&["data", "client-ca-file"], cluster.client_authorities.as_str());
-    for (key, value) in &cluster.front_proxy {
-        authentication.set(&["data", key], value.as_str());
+/// Makes the system's namespaces that are missing.
+pub(crate) async fn keep_namespaces(engine: &Arc<Engine>, now: Time) -> Result<(), Status> {
+    make_all(engine, namespaces(), now).await
+}
+
+/// Makes the Service `kubernetes` and the default ServiceCIDR where they are missing.
+pub(crate) async fn keep_services(engine: &Arc<Engine>, cluster: &Cluster, now: Time) -> Result<(), Status> {
+    make_all(engine, services(cluster), now).await
+}
+
+/// Makes the ConfigMap that says since when the use of old tokens is tracked.
+pub(crate) async fn keep_tracking(engine: &Arc<Engine>, now: Time) -> Result<(), Status> {
+    make_all(engine, vec![(None, tracking(now))], now).await
+}
+
+/// Brings flow schemas and priority levels to what they should be, and deletes those of other releases.
+pub(crate) async fn keep_flow_control(engine: &Arc<Engine>, now: Time) -> Result<(), Status> {
+    let objects = parsed(FLOW_CONTROL_OBJECTS)?;
+    for (plural, kind) in
+        [("flowschemas", "FlowSchema"), ("prioritylevelconfigurations", "PriorityLevelConfiguration")]
+    {
+        let own = objects.iter().filter(|object| object.str_at(&["kind"]) == kind);
+        let names: Vec<&str> = own.map(meta::name).collect();
+        let is_wrong = |found: &Value| reconcile::is_kept_spec(found) && !names.contains(&meta::name(found));
+        own_writes::delete(engine, ("flowcontrol.apiserver.k8s.io", plural), "", now, is_wrong).await?;
     }
-    let mut tracking =
-        object("v1", "ConfigMap", "kube-system", "kube-apiserver-legacy-service-account-token-tracking");
+    make_all(engine, objects.into_iter().map(|object| (Some(FLOW_CONTROL), object)).collect(), now).await
+}
+
+fn parsed(lines: &str) -> Result<Vec<Value>, Status> {
+    let parse = |line: &str| pintle_object::json::parse(line.as_bytes());
+    lines.lines().map(parse).collect::<Result<_, _>>().map_err(|error| Status::internal(error.message))
+}
+
+fn of_cluster(cluster: &Cluster, now: Time) -> Vec<(Manager, Value)> {
+    let mut objects = services(cluster);
+    objects.push((None, tracking(now)));
+    objects
+}
+
+fn tracking(now: Time) -> Value {
+    let name = "kube-apiserver-legacy-service-account-token-tracking";
+    let mut tracking = object("v1", "ConfigMap", "kube-system", name);
     tracking.set(&["data", "since"], now.to_seconds_text().split('T').next().unwrap_or_default());
-    let mut objects = vec![(None, authentication), (None, service_cidr(cluster)), (None, tracking)];
+    tracking
+}
+
+fn services(cluster: &Cluster) -> Vec<(Manager, Value)> {
+    let mut objects = vec![(None, service_cidr(cluster))];
     let first = cluster.service_cluster_ip_range.split(',').next().and_then(IpPool::parse);
     if let Some(pool) = first {
         objects.push((None, kubernetes_service(&pool.first().to_string(), cluster.secure_port)));
@@ -161,7 +194,7 @@ async fn make_all(engine: &Arc<Engine>, objects: Vec<(Manager, Value)>, now: Tim
         let engine = engine.clone();
         tasks.spawn(async move {
             let reconciled = |current: &Value| reconcile::reconciled(current, &object);
-            own::keep(&engine, manager, &object, reconciled, now).await
+            own_writes::keep(&engine, manager, &object, reconciled, now).await
         });
     }
     while let Some(made) = tasks.join_next().await {

@@ -1,13 +1,11 @@
 //! Objects that the server itself writes: through the engine, as everybody's, under its own name.
 
-use pintle_engine::admission::User;
 use pintle_engine::options::DeleteOptions;
 use pintle_engine::update::Source;
-use pintle_engine::{Call, Engine, Served, Target, meta};
+use pintle_engine::{Call, Engine, Served, Target, meta, own};
 use pintle_object::time::Time;
 use pintle_object::{GroupVersionKind, Reason, Status, Value};
 use pintle_schema::decode;
-use pintle_store::Digest;
 use std::sync::Arc;
 
 /// Makes an object that is missing, and its status, in the name of a manager or of the server itself. One that is there becomes what `change` makes of it.
@@ -20,7 +18,7 @@ pub async fn keep(
 ) -> Result<(), Status> {
     let Some(served) = served(engine, object) else { return Ok(()) };
     let target = target(&served, object);
-    let user = user();
+    let user = own::user();
     let mut call = Call::new(&user, now, manager.unwrap_or(&engine.manager));
     let stored = served.collection.and_then(|collection| engine.store.get(collection, &target.key()));
     if let Some(stored) = stored {
@@ -43,30 +41,46 @@ pub async fn keep(
     }
 }
 
-/// Deletes those objects of a group's resource that are not to be there.
+/// Changes an object if it is there.
+pub async fn change(
+    engine: &Engine,
+    object: &Value,
+    change: impl Fn(&Value) -> Option<Value> + Sync,
+    now: Time,
+) -> Result<(), Status> {
+    let Some(served) = served(engine, object) else { return Ok(()) };
+    let target = target(&served, object);
+    let key = target.key();
+    if !served.collection.is_some_and(|collection| engine.store.get(collection, &key).is_some()) {
+        return Ok(());
+    }
+    keep(engine, None, object, change, now).await
+}
+
+/// Deletes those objects of a group's resource in a namespace that are not to be there.
 pub async fn delete(
     engine: &Engine,
     (group, plural): (&str, &str),
+    namespace: &str,
     now: Time,
-    is_wrong: impl Fn(&Digest) -> bool,
+    is_wrong: impl Fn(&Value) -> bool,
 ) -> Result<(), Status> {
     let Some(served) = engine.find_any(group, plural) else { return Ok(()) };
     let Some(collection) = served.collection else { return Ok(()) };
-    let user = user();
-    for object in engine.store.snapshot(collection).range("", None) {
-        let Digest { namespace, name, .. } = &object.digest;
-        if is_wrong(&object.digest) {
+    let user = own::user();
+    for object in engine.store.snapshot(collection).range(&served.prefix(namespace), None) {
+        let tree = engine.storage_tree(&served, object)?;
+        if is_wrong(&tree) {
+            let (namespace, name) = (meta::namespace(&tree), meta::name(&tree));
             let target = Target { served: &served, subresource: "", namespace, name };
-            engine
-                .delete(target, &DeleteOptions::default(), &mut Call::new(&user, now, &engine.manager))
-                .await?;
+            let mut call = engine.own_call(&user, now);
+            match engine.delete(target, &DeleteOptions::default(), &mut call).await {
+                Err(status) if status.reason != Reason::NotFound => return Err(status),
+                _ => {}
+            }
         }
     }
     Ok(())
-}
-
-fn user() -> User {
-    User { name: "system:apiserver".into(), groups: vec!["system:masters".into()], ..User::default() }
 }
 
 /// The resource of a kind that is stored.

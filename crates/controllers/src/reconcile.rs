@@ -1,7 +1,7 @@
-//! What a start repairs of objects that are there: roles and bindings get back what they lack, flow schemas and
-//! priority levels their specs unless somebody else keeps those, and others learn whom this server trusts.
+//! Repairs of the server's own objects that are there: roles and bindings get back what they lack, flow schemas and
+//! priority levels their specs unless somebody else keeps those.
 
-use pintle_object::{Map, Value, json};
+use pintle_object::{Map, Value};
 
 /// Hands off a role or binding: `false`.
 const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
@@ -9,7 +9,6 @@ const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
 const AUTOUPDATE_SPEC: &str = "apf.kubernetes.io/autoupdate-spec";
 /// These flow schemas and priority levels are the server's, whatever their annotation says.
 const MANDATORY: [&str; 2] = ["catch-all", "exempt"];
-const CERTIFICATE_END: &str = "-----END CERTIFICATE-----";
 
 /// What an object of the server's own should become; `None` when it may stay as it is.
 pub fn reconciled(current: &Value, wanted: &Value) -> Option<Value> {
@@ -17,10 +16,14 @@ pub fn reconciled(current: &Value, wanted: &Value) -> Option<Value> {
     let next = match (group, wanted.str_at(&["kind"])) {
         ("rbac.authorization.k8s.io", _) => access(current, wanted),
         ("flowcontrol.apiserver.k8s.io", _) => flow_control(current, wanted),
-        (_, "ConfigMap") if wanted.at(&["data", "client-ca-file"]).is_some() => trust(current, wanted),
         _ => return None,
     };
     next.filter(|next| next != current)
+}
+
+/// Whether the server keeps the spec of a flow schema or priority level, by its annotation.
+pub fn is_kept_spec(current: &Value) -> bool {
+    annotation(current, AUTOUPDATE_SPEC) == "true"
 }
 
 /// A role or binding with everything that this release gives it, besides what it has.
@@ -76,45 +79,6 @@ fn flow_control(current: &Value, wanted: &Value) -> Option<Value> {
     Some(next)
 }
 
-/// All servers on one store are trusted by the same others, so that each adds its own authorities and names.
-fn trust(current: &Value, wanted: &Value) -> Option<Value> {
-    let mut next = current.clone();
-    for (key, value) in wanted.map_at(&["data"]).into_iter().flat_map(Map::iter) {
-        let (has, own) = (current.str_at(&["data", key]), value.as_str().unwrap_or_default());
-        let both = if key.ends_with("-ca-file") { joined_pem(has, own) } else { joined_list(has, own) };
-        next.set(&["data", key], both);
-    }
-    Some(next)
-}
-
-/// The certificates of both texts, each once.
-fn joined_pem(has: &str, own: &str) -> String {
-    let mut text = String::from(has);
-    for certificate in own.split_inclusive(CERTIFICATE_END).map(str::trim).filter(|one| !one.is_empty()) {
-        if !text.contains(certificate) {
-            if !text.is_empty() && !text.ends_with('\n') {
-                text.push('\n');
-            }
-            text.push_str(certificate);
-            text.push('\n');
-        }
-    }
-    text
-}
-
-/// Two lists in JSON as one, each item once.
-fn joined_list(has: &str, own: &str) -> String {
-    let items = |text: &str| json::parse(text.as_bytes()).unwrap_or_default();
-    let (has, own) = (items(has), items(own));
-    let mut all = has.as_list().unwrap_or_default().to_vec();
-    for item in own.as_list().unwrap_or_default() {
-        if !all.contains(item) {
-            all.push(item.clone());
-        }
-    }
-    json::to_string(&Value::from(all))
-}
-
 fn annotation<'a>(object: &'a Value, key: &str) -> &'a str {
     object.str_at(&["metadata", "annotations", key])
 }
@@ -122,6 +86,7 @@ fn annotation<'a>(object: &'a Value, key: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pintle_object::json;
 
     fn check(current: &str, wanted: &str, expected: Option<&str>) {
         let parse = |text: &str| json::parse(text.as_bytes()).unwrap();
@@ -171,15 +136,5 @@ mod tests {
         check(&current("?", 1, "Other"), &wanted_one, Some(&current("?", 1, "Limited")));
         check(&current("false", 2, "Other"), &wanted("catch-all"), Some(&current("true", 2, "Limited")));
         check(&current("true", 2, "Limited"), &wanted_one, None);
-    }
-
-    #[test]
-    fn servers_on_one_store_are_all_trusted() {
-        let (a, b) = ("-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n", "X");
-        assert_eq!(joined_pem(a, a), a);
-        assert_eq!(joined_pem("", a), a);
-        assert_eq!(joined_pem(b, a), format!("{b}\n{a}"));
-        assert_eq!(joined_list(r#"["a","b"]"#, r#"["b","c"]"#), r#"["a","b","c"]"#);
-        assert_eq!(joined_list("", "[]"), "[]");
     }
 }

@@ -1,103 +1,85 @@
 //! Keeps the statuses of APIServices of other servers: whether the Service that stands for one is there and has
 //! endpoints. What this server serves itself is always available, and says so from the start.
 
-use crate::admission::User;
-use crate::engine::{Engine, Served, Target};
-use crate::update::Source;
+use crate::runner::{self, Reconciler, Source};
+use pintle_engine::kinds::api_service;
+use pintle_engine::update::Source as UpdateSource;
+use pintle_engine::{Engine, Served, Target, own};
 use pintle_object::field::quote;
-use pintle_object::time::Time;
 use pintle_object::{Status, Value};
-use pintle_store::{CollectionId, EventKind, Interest, Step, WatchFrom};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const GROUP: &str = "apiregistration.k8s.io";
 const AVAILABLE: &str = "Available";
 /// The label that names the Service of an EndpointSlice.
 const SERVICE: &str = "kubernetes.io/service-name";
 
+/// The place of APIServices among the sources; the others are Services and EndpointSlices.
+const APIS: usize = 0;
+
 /// Begins to follow APIServices, Services and EndpointSlices until the store closes.
 pub fn control(engine: Arc<Engine>) {
-    let find = |group: &str, plural: &str| Some(Kept::of(engine.find_any(group, plural)?)).flatten();
+    let find = |group: &str, plural: &str| Followed::of(engine.find_any(group, plural)?);
     let found =
         (find(GROUP, "apiservices"), find("", "services"), find("discovery.k8s.io", "endpointslices"));
     let (Some(apis), Some(services), Some(slices)) = found else { return };
-    let controller = Controller { engine: engine.clone(), apis, services, slices };
-    tokio::spawn(async move { controller.run().await });
-}
-
-/// Whether an API is another server's, which cannot be reached.
-pub fn is_remote(engine: &Engine, group: &str, version: &str) -> bool {
-    let Some(apis) = engine.find_any(GROUP, "apiservices").and_then(Kept::of) else { return false };
-    apis.read(engine, "", &format!("{version}.{group}")).is_some_and(|api| service_of(&api).is_some())
+    tokio::spawn(runner::run(engine.clone(), ApiServiceStatus { engine, apis, services, slices }));
 }
 
 /// A resource and where its objects are.
-struct Kept {
+struct Followed {
     served: Arc<Served>,
-    collection: CollectionId,
+    source: Source,
 }
 
-impl Kept {
-    fn of(served: Arc<Served>) -> Option<Kept> {
-        let collection = served.collection?;
-        Some(Kept { served, collection })
+impl Followed {
+    fn of(served: Arc<Served>) -> Option<Followed> {
+        let source = Source::all(&served)?;
+        Some(Followed { served, source })
     }
 
-    fn read(&self, engine: &Engine, namespace: &str, name: &str) -> Option<Value> {
-        let object = engine.store.get(self.collection, &self.served.key(namespace, name))?;
-        engine.storage_tree(&self.served, &object).ok()
+    fn read(&self, engine: &Engine, namespace: &str, name: &str) -> Result<Option<Value>, Status> {
+        self.source.read(engine, &self.served, namespace, name)
     }
 }
 
-struct Controller {
+struct ApiServiceStatus {
     engine: Arc<Engine>,
-    apis: Kept,
-    services: Kept,
-    slices: Kept,
+    apis: Followed,
+    services: Followed,
+    slices: Followed,
 }
 
 /// What a condition says: status, reason and message.
 #[derive(Debug, PartialEq, Eq)]
 struct Said(&'static str, &'static str, String);
 
-impl Controller {
-    async fn run(&self) {
-        let watch = |kept: &Kept| {
-            self.engine.store.watch(kept.collection, WatchFrom::InitialState, Interest::default())
-        };
-        let (Ok(mut apis), Ok(mut services), Ok(mut slices)) =
-            (watch(&self.apis), watch(&self.services), watch(&self.slices))
-        else {
-            return;
-        };
-        loop {
-            let (step, is_api) = tokio::select! {
-                step = apis.next() => (step, true),
-                step = services.next() => (step, false),
-                step = slices.next() => (step, false),
-            };
-            match step {
-                Step::Event(event) if is_api && event.kind == EventKind::Deleted => {}
-                Step::Event(event) if is_api => self.sync(&event.object.digest.name).await,
-                Step::Event(event) => self.sync_those_in(&event.object.digest.namespace).await,
-                Step::InitialDone(_) => {}
-                Step::TooSlow | Step::Closed => return,
-            }
-        }
+impl Reconciler for ApiServiceStatus {
+    const NAME: &'static str = "api_service_status";
+
+    fn sources(&self) -> Vec<Source> {
+        [&self.apis, &self.services, &self.slices].map(|followed| followed.source.clone()).into()
     }
 
+    async fn sync(&mut self, source: usize, namespace: &str, name: &str) -> Result<(), Status> {
+        if source == APIS { self.sync_api(name).await } else { self.sync_those_in(namespace).await }
+    }
+}
+
+impl ApiServiceStatus {
     /// Looks at the APIs whose Service is in a namespace where something changed.
-    async fn sync_those_in(&self, namespace: &str) {
-        let snapshot = self.engine.store.snapshot(self.apis.collection);
-        // What this server serves itself is all that there is in most clusters.
+    async fn sync_those_in(&self, namespace: &str) -> Result<(), Status> {
+        let snapshot = self.engine.store.snapshot(self.apis.source.collection);
+        // Most clusters have none but those that the server serves itself.
         let names: Vec<String> = snapshot.range("", None).map(|one| one.digest.name.to_string()).collect();
         for name in names.iter().filter(|name| !self.is_served_here(name)) {
-            let api = self.apis.read(&self.engine, "", name);
-            if api.as_ref().and_then(service_of).is_some_and(|at| at.str_at(&["namespace"]) == namespace) {
-                self.sync(name).await;
+            let api = self.apis.read(&self.engine, "", name)?;
+            let service = api.as_ref().and_then(api_service::service_of);
+            if service.is_some_and(|service| service.str_at(&["namespace"]) == namespace) {
+                self.sync_api(name).await?;
             }
         }
+        Ok(())
     }
 
     fn is_served_here(&self, name: &str) -> bool {
@@ -105,38 +87,31 @@ impl Controller {
         self.engine.table().serves(group, version)
     }
 
-    async fn sync(&self, name: &str) {
-        let Some(api) = self.apis.read(&self.engine, "", name) else { return };
-        let Some(said) = service_of(&api).map(|service| self.judge(service)) else { return };
-        if is_said(&api, &said) {
-            return;
-        }
-        if let Err(status) = self.say(name, &said).await {
-            tracing::debug!(name, status.message, "the status of an API service was not written");
-        }
+    async fn sync_api(&self, name: &str) -> Result<(), Status> {
+        let Some(api) = self.apis.read(&self.engine, "", name)? else { return Ok(()) };
+        let Some(service) = api_service::service_of(&api) else { return Ok(()) };
+        let said = self.judge(service)?;
+        if is_said(&api, &said) { Ok(()) } else { self.say(name, &said).await }
     }
 
     /// `at` is what the API says of its Service.
-    fn judge(&self, at: &Value) -> Said {
+    fn judge(&self, at: &Value) -> Result<Said, Status> {
         let (namespace, name) = (at.str_at(&["namespace"]), at.str_at(&["name"]));
         let shown = format!("service/{name} in {}", quote(namespace));
-        let Some(service) = self.services.read(&self.engine, namespace, name) else {
-            return Said("False", "ServiceNotFound", format!("{shown} is not present"));
+        let Some(service) = self.services.read(&self.engine, namespace, name)? else {
+            return Ok(Said("False", "ServiceNotFound", format!("{shown} is not present")));
         };
         if service.str_at(&["spec", "type"]) == "ClusterIP"
             && let Some(said) = without_endpoint(&service, at, &self.slices_of(namespace, name), &shown)
         {
-            return said;
+            return Ok(said);
         }
-        Said(
-            "False",
-            "FailedDiscoveryCheck",
-            String::from("other API servers are not called by this one yet"),
-        )
+        let why = String::from("other API servers are not called by this one yet");
+        Ok(Said("False", "FailedDiscoveryCheck", why))
     }
 
     fn slices_of(&self, namespace: &str, service: &str) -> Vec<Value> {
-        let snapshot = self.engine.store.snapshot(self.slices.collection);
+        let snapshot = self.engine.store.snapshot(self.slices.source.collection);
         let prefix = self.slices.served.prefix(namespace);
         let all = snapshot.range(&prefix, None);
         let own = all.filter(|slice| {
@@ -146,9 +121,8 @@ impl Controller {
     }
 
     async fn say(&self, name: &str, said: &Said) -> Result<(), Status> {
-        let now = now();
-        let groups = vec![String::from("system:masters")];
-        let user = User { name: "system:apiserver".into(), groups, ..User::default() };
+        let now = own::now();
+        let user = own::user();
         let mut call = self.engine.own_call(&user, now);
         let next = |current: Option<&Value>, _: &mut Vec<String>| {
             let mut api = current.cloned().unwrap_or_default();
@@ -156,13 +130,8 @@ impl Controller {
             Ok(api)
         };
         let target = Target { served: &self.apis.served, subresource: "status", namespace: "", name };
-        self.engine.write_over(target, Source::Patch(&next), false, &mut call).await.map(drop)
+        self.engine.write_over(target, UpdateSource::Patch(&next), false, &mut call).await.map(drop)
     }
-}
-
-/// What an API says of the Service that stands for it; nothing when this server serves it.
-fn service_of(api: &Value) -> Option<&Value> {
-    api.at(&["spec", "service"]).filter(|service| !service.is_null())
 }
 
 /// What is amiss with the port of a Service or its endpoints.
@@ -224,11 +193,6 @@ fn set(api: &mut Value, said: &Said, now: &str) {
         condition.set(&["message"], said.2.as_str());
     }
     api.set(&["status", "conditions"], conditions);
-}
-
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanos: 0 }
 }
 
 #[cfg(test)]

@@ -1,20 +1,17 @@
 //! Keeps the statuses of FlowSchemas: whether the priority level that each names is there.
 
-use crate::admission::User;
-use crate::call::Call;
-use crate::engine::{Engine, Served, Target};
-use crate::options::{FieldValidation, PatchKind};
-use crate::patch::Patch;
+use crate::runner::{self, Reconciler, Source};
+use pintle_engine::options::{FieldValidation, PatchKind};
+use pintle_engine::{Call, Engine, Patch, Served, Target, own};
 use pintle_object::field::quote;
-use pintle_object::time::Time;
-use pintle_object::{Value, json};
-use pintle_store::{CollectionId, EventKind, Interest, Step, WatchFrom};
+use pintle_object::{Status, Value, json};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const GROUP: &str = "flowcontrol.apiserver.k8s.io";
 const MANAGER: &str = "api-priority-and-fairness-config-consumer-v1";
 const DANGLING: &str = "Dangling";
+/// The place of FlowSchemas among the sources; the other source is of priority levels.
+const SCHEMAS: usize = 0;
 
 /// Begins to follow FlowSchemas and priority levels until the store closes.
 pub fn control(engine: Arc<Engine>) {
@@ -22,74 +19,59 @@ pub fn control(engine: Arc<Engine>) {
     let (Some(schemas), Some(levels)) = (find("flowschemas"), find("prioritylevelconfigurations")) else {
         return;
     };
-    let (Some(of_schemas), Some(of_levels)) = (schemas.collection, levels.collection) else { return };
-    let controller = Controller { engine, schemas, levels, of_schemas, of_levels };
-    tokio::spawn(async move { controller.run().await });
+    let (Some(of_schemas), Some(of_levels)) = (Source::all(&schemas), Source::all(&levels)) else { return };
+    let controller = FlowSchemaStatus { engine: engine.clone(), schemas, levels, of_schemas, of_levels };
+    tokio::spawn(runner::run(engine, controller));
 }
 
-struct Controller {
+struct FlowSchemaStatus {
     engine: Arc<Engine>,
     schemas: Arc<Served>,
     levels: Arc<Served>,
-    of_schemas: CollectionId,
-    of_levels: CollectionId,
+    of_schemas: Source,
+    of_levels: Source,
 }
 
-impl Controller {
-    async fn run(&self) {
-        let watch =
-            |collection| self.engine.store.watch(collection, WatchFrom::InitialState, Interest::default());
-        let (Ok(mut schemas), Ok(mut levels)) = (watch(self.of_schemas), watch(self.of_levels)) else {
-            return;
-        };
-        loop {
-            tokio::select! {
-                step = schemas.next() => match step {
-                    Step::Event(event) if event.kind == EventKind::Deleted => {}
-                    Step::Event(event) => self.sync(&event.object.digest.name).await,
-                    Step::InitialDone(_) => {}
-                    Step::TooSlow | Step::Closed => return,
-                },
-                step = levels.next() => match step {
-                    Step::Event(event) => self.sync_those_of(&event.object.digest.name).await,
-                    Step::InitialDone(_) => {}
-                    Step::TooSlow | Step::Closed => return,
-                },
-            }
-        }
+impl Reconciler for FlowSchemaStatus {
+    const NAME: &'static str = "flow_schema_status";
+
+    fn sources(&self) -> Vec<Source> {
+        vec![self.of_schemas.clone(), self.of_levels.clone()]
     }
 
+    async fn sync(&mut self, source: usize, _: &str, name: &str) -> Result<(), Status> {
+        if source == SCHEMAS { self.sync_schema(name).await } else { self.sync_those_of(name).await }
+    }
+}
+
+impl FlowSchemaStatus {
     /// Looks at the schemas that name a priority level which came or went.
-    async fn sync_those_of(&self, level: &str) {
-        let snapshot = self.engine.store.snapshot(self.of_schemas);
+    async fn sync_those_of(&self, level: &str) -> Result<(), Status> {
+        let snapshot = self.engine.store.snapshot(self.of_schemas.collection);
         let names: Vec<String> = snapshot.range("", None).map(|one| one.digest.name.to_string()).collect();
         for name in names {
-            if self.read(&name).is_some_and(|schema| level_of(&schema) == level) {
-                self.sync(&name).await;
+            if self.read(&name)?.is_some_and(|schema| level_of(&schema) == level) {
+                self.sync_schema(&name).await?;
             }
         }
+        Ok(())
     }
 
-    async fn sync(&self, name: &str) {
-        let Some(schema) = self.read(name) else { return };
+    async fn sync_schema(&self, name: &str) -> Result<(), Status> {
+        let Some(schema) = self.read(name)? else { return Ok(()) };
         let level = level_of(&schema);
-        let is_there = self.engine.store.get(self.of_levels, &self.levels.key("", level)).is_some();
+        let key = self.levels.key("", level);
+        let is_there = self.engine.store.get(self.of_levels.collection, &key).is_some();
         let condition = dangling(level, is_there);
-        if is_said(&schema, &condition) {
-            return;
-        }
-        if let Err(status) = self.apply(name, condition).await {
-            tracing::debug!(name, status.message, "the status of a flow schema was not written");
-        }
+        if is_said(&schema, &condition) { Ok(()) } else { self.apply(name, condition).await }
     }
 
-    fn read(&self, name: &str) -> Option<Value> {
-        let object = self.engine.store.get(self.of_schemas, &self.schemas.key("", name))?;
-        self.engine.storage_tree(&self.schemas, &object).ok()
+    fn read(&self, name: &str) -> Result<Option<Value>, Status> {
+        self.of_schemas.read(&self.engine, &self.schemas, "", name)
     }
 
-    async fn apply(&self, name: &str, mut condition: Value) -> Result<(), pintle_object::Status> {
-        let now = now();
+    async fn apply(&self, name: &str, mut condition: Value) -> Result<(), Status> {
+        let now = own::now();
         condition.set(&["lastTransitionTime"], now.to_seconds_text());
         let mut config = Value::map();
         config.set(&["apiVersion"], self.schemas.api_version());
@@ -103,19 +85,8 @@ impl Controller {
             force: true,
             validation: FieldValidation::Ignore,
         };
-        let user = User {
-            name: "system:apiserver".into(),
-            groups: vec!["system:masters".into()],
-            ..User::default()
-        };
-        let mut call = Call {
-            user: &user,
-            now,
-            manager: MANAGER.into(),
-            dry_run: false,
-            warnings: Vec::new(),
-            empties: Vec::new(),
-        };
+        let user = own::user();
+        let mut call = Call::new(&user, now, MANAGER);
         let target = Target { served: &self.schemas, subresource: "status", namespace: "", name };
         self.engine.apply(target, &patch, &mut call).await.map(drop)
     }
@@ -148,11 +119,6 @@ fn is_said(schema: &Value, condition: &Value) -> bool {
         .list_at(&["status", "conditions"])
         .iter()
         .any(|one| ["type", "status", "reason", "message"].iter().all(|field| same(one, field)))
-}
-
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanos: 0 }
 }
 
 #[cfg(test)]

@@ -1,49 +1,87 @@
-//! `kube-system/extension-apiserver-authentication`: whom this server trusts, for others that trust the same.
+//! `kube-system/extension-apiserver-authentication`: whom this server trusts, for others that trust the same. It is
+//! published again when somebody changes or deletes it, and looked at each minute (upstream:
+//! `clusterauthenticationtrust`).
 
-use crate::authentication::Authentication;
 use crate::bootstrap::object;
-use crate::config::Config;
-use crate::own;
-use crate::serving::{parse_certificates, read};
+use crate::own_writes;
+use crate::runner::{self, Place, Reconciler, Source};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pintle_engine::Engine;
-use pintle_object::time::Time;
-use pintle_object::{Value, json};
+use pintle_engine::{Engine, own};
+use pintle_object::{Status, Value, json};
 use rustls_pki_types::CertificateDer;
-use std::time::{SystemTime, UNIX_EPOCH};
+use rustls_pki_types::pem::PemObject;
+use std::sync::Arc;
+use std::time::Duration;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+const NAMESPACE: &str = "kube-system";
 const NAME: &str = "extension-apiserver-authentication";
 /// Keys of certificates; the others hold lists.
 const CERTIFICATES: [&str; 2] = ["client-ca-file", "requestheader-client-ca-file"];
+const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Adds what is missing: other servers of the cluster may have added theirs.
-pub async fn publish(engine: &Engine, config: &Config) -> Result<(), String> {
-    let client_authorities = config.client_ca_file.as_deref().map(read).transpose()?;
-    let wanted = data(client_authorities.as_deref(), &config.authentication)?;
-    let now = now();
-    let mut own = object("v1", "ConfigMap", "kube-system", NAME);
-    for (key, value) in &wanted {
-        own.set(&["data", key], value.as_str());
-    }
-    let change = |current: &Value| {
-        let mut next = current.clone();
-        for (key, value) in &wanted {
-            let held = current.str_at(&["data", key]);
-            next.set(&["data", key], joined(key, held, value, now.seconds));
-        }
-        Some(next).filter(|next| next != current)
-    };
-    own::keep(engine, None, &own, change, now).await.map_err(|status| status.message)
+/// Tells what the server trusts now, by keys of the ConfigMap.
+pub type Trusted = dyn Fn() -> Result<Vec<(&'static str, String)>, String> + Send + Sync;
+
+#[derive(Clone)]
+pub struct PublishedTrust {
+    engine: Arc<Engine>,
+    trusted: Arc<Trusted>,
 }
 
-fn data(
-    client_authorities: Option<&str>,
-    flags: &Authentication,
-) -> Result<Vec<(&'static str, String)>, String> {
-    let clients = client_authorities.map(|pem| ("client-ca-file", pem.to_string()));
-    Ok(clients.into_iter().chain(flags.front_proxy_data()?).collect())
+impl PublishedTrust {
+    pub fn new(engine: Arc<Engine>, trusted: Arc<Trusted>) -> PublishedTrust {
+        PublishedTrust { engine, trusted }
+    }
+
+    /// Adds what is missing: other servers of the cluster may have added theirs.
+    pub async fn publish(&self) -> Result<(), Status> {
+        let wanted = (self.trusted)().map_err(Status::internal)?;
+        let now = own::now();
+        let mut own = object("v1", "ConfigMap", NAMESPACE, NAME);
+        for (key, value) in &wanted {
+            own.set(&["data", key], value.as_str());
+        }
+        let change = |current: &Value| {
+            let mut next = current.clone();
+            for (key, value) in &wanted {
+                let held = current.str_at(&["data", key]);
+                next.set(&["data", key], joined(key, held, value, now.seconds));
+            }
+            Some(next).filter(|next| next != current)
+        };
+        own_writes::keep(&self.engine, None, &own, change, now).await
+    }
+
+    /// Keeps it published until the store closes.
+    pub fn control(self) {
+        let Some(served) = self.engine.find_any("", "configmaps") else { return };
+        let Some(source) = Source::one(&served, NAMESPACE, NAME) else { return };
+        tokio::spawn(runner::run(self.engine.clone(), Controller { trust: self, source }));
+    }
+}
+
+struct Controller {
+    trust: PublishedTrust,
+    source: Source,
+}
+
+impl Reconciler for Controller {
+    const NAME: &'static str = "cluster_authentication_trust";
+
+    fn sources(&self) -> Vec<Source> {
+        vec![self.source.clone()]
+    }
+
+    async fn sync(&mut self, _: usize, _: &str, _: &str) -> Result<(), Status> {
+        self.trust.publish().await
+    }
+
+    async fn woken(&mut self) -> Vec<Place> {
+        tokio::time::sleep(INTERVAL).await;
+        vec![(0, NAMESPACE.into(), NAME.into())]
+    }
 }
 
 /// What is held and what is wanted, each once. Certificates that have expired are let go.
@@ -52,9 +90,9 @@ fn joined(key: &str, held: &str, wanted: &str, now_seconds: i64) -> String {
         return joined_list(held, wanted);
     }
     let mut all: Vec<CertificateDer<'static>> = Vec::new();
-    let held_now = parse_certificates(held).unwrap_or_default();
+    let held_now = certificates(held);
     let lasting = held_now.iter().filter(|certificate| !is_expired(certificate, now_seconds)).cloned();
-    for certificate in lasting.chain(parse_certificates(wanted).unwrap_or_default()) {
+    for certificate in lasting.chain(certificates(wanted)) {
         if !all.contains(&certificate) {
             all.push(certificate);
         }
@@ -74,6 +112,11 @@ fn joined_list(held: &str, wanted: &str) -> String {
     json::to_string(&Value::from(all))
 }
 
+/// The certificates of a text in PEM; none of one that cannot be read.
+fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>().unwrap_or_default()
+}
+
 fn is_expired(certificate: &CertificateDer<'_>, now_seconds: i64) -> bool {
     let parsed = X509Certificate::from_der(certificate);
     parsed.map_or(true, |(_, parsed)| parsed.validity().not_after.timestamp() < now_seconds)
@@ -91,11 +134,6 @@ fn pem(certificate: &CertificateDer<'static>) -> String {
     }
     out.push_str("-----END CERTIFICATE-----\n");
     out
-}
-
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanos: since.subsec_nanos() }
 }
 
 #[cfg(test)]

@@ -1,0 +1,32 @@
+//! The server's own loops: each brings a part of the cluster to what it should be, and keeps it so.
+//!
+//! A loop that follows objects is a `Reconciler` on the one `runner`; a loop that only looks again and again is
+//! `periodic`. All read the one clock and write as the one system user, through the engine.
+
+mod api_service_status;
+mod autoregistration;
+pub mod bootstrap;
+mod endpoints;
+mod flow_schema_status;
+mod identity_lease;
+mod kept;
+mod master_leases;
+mod own_writes;
+mod published_trust;
+mod reconcile;
+mod runner;
+#[cfg(test)]
+mod tests;
+
+pub use kept::Kept;
+pub use published_trust::{PublishedTrust, Trusted};
+
+use pintle_engine::Engine;
+use std::sync::Arc;
+
+/// Begins the loops that follow objects; they end with the store. Stored definitions must be served already.
+pub fn control(engine: &Arc<Engine>) {
+    flow_schema_status::control(engine.clone());
+    api_service_status::control(engine.clone());
+    autoregistration::control(engine.clone());
+}

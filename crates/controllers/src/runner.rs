@@ -1,0 +1,194 @@
+//! The one runner of the server's own loops: it follows collections, tells a reconciler of each object that changed,
+//! tries again what failed, and lists anew when it could not keep up.
+
+use pintle_engine::{Engine, Served};
+use pintle_object::{Status, Text, Value};
+use pintle_store::{CollectionId, Event, Interest, Step, WatchFrom, Watcher};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The wait before what failed is tried again; it doubles with each failure in a row.
+const RETRY_MIN: Duration = Duration::from_millis(200);
+/// The longest such wait.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+/// The wait before objects are listed anew, so that a loop that cannot keep up leaves time to others.
+const RELIST: Duration = Duration::from_millis(100);
+
+/// A loop that brings objects to what they should be.
+///
+/// It is told which object changed, not how: it reads what is there now. So a change that is told twice, or late,
+/// does no harm.
+pub trait Reconciler: Send + 'static {
+    /// The loop's name in the log.
+    const NAME: &'static str;
+
+    /// The objects that are followed.
+    fn sources(&self) -> Vec<Source>;
+
+    /// Looks at one object of a source, which may be gone. What fails is tried again.
+    fn sync(
+        &mut self,
+        source: usize,
+        namespace: &str,
+        name: &str,
+    ) -> impl Future<Output = Result<(), Status>> + Send;
+
+    /// Waits for something else that calls for a look: at which objects. May be dropped while it waits.
+    fn woken(&mut self) -> impl Future<Output = Vec<Place>> + Send {
+        std::future::pending()
+    }
+}
+
+/// Objects to follow.
+#[derive(Clone)]
+pub struct Source {
+    pub collection: CollectionId,
+    pub interest: Interest,
+}
+
+impl Source {
+    /// All objects of a resource; none when they are not stored.
+    pub fn all(served: &Served) -> Option<Source> {
+        Some(Source { collection: served.collection?, interest: Interest::default() })
+    }
+
+    /// One object of a resource, whether it is there or not.
+    pub fn one(served: &Served, namespace: &str, name: &str) -> Option<Source> {
+        let namespace = (!namespace.is_empty()).then(|| Text::from(namespace));
+        let interest = Interest { namespace, name: Some(Text::from(name)), ..Interest::default() };
+        Some(Source { interest, ..Source::all(served)? })
+    }
+
+    /// The tree of an object of the source's collection, in the version it is stored in; none when it is not there.
+    pub fn read(
+        &self,
+        engine: &Engine,
+        served: &Served,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, Status> {
+        let stored = engine.store.get(self.collection, &served.key(namespace, name));
+        stored.map(|stored| engine.storage_tree(served, &stored)).transpose()
+    }
+}
+
+/// An object of a source, by its namespace and name.
+pub type Place = (usize, Text, Text);
+
+/// A failed look at an object.
+#[derive(Clone, Copy)]
+struct Retry {
+    at: Instant,
+    wait: Duration,
+}
+
+/// How a watch of the sources ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Lagged,
+    Closed,
+}
+
+/// Runs a reconciler until the store closes.
+pub async fn run<R: Reconciler>(engine: Arc<Engine>, mut reconciler: R) {
+    let mut retries = BTreeMap::new();
+    loop {
+        let watch =
+            |source: Source| engine.store.watch(source.collection, WatchFrom::InitialState, source.interest);
+        let watchers: Result<Vec<Watcher>, _> = reconciler.sources().into_iter().map(watch).collect();
+        if let Ok(watchers) = watchers
+            && follow(&mut reconciler, watchers, &mut retries).await == End::Closed
+        {
+            return;
+        }
+        tracing::info!(controller = R::NAME, "could not keep up with changes; lists everything anew");
+        tokio::time::sleep(RELIST).await;
+    }
+}
+
+async fn follow<R: Reconciler>(
+    reconciler: &mut R,
+    mut watchers: Vec<Watcher>,
+    retries: &mut BTreeMap<Place, Retry>,
+) -> End {
+    loop {
+        let due = retries.values().map(|retry| retry.at).min();
+        let wait = async move {
+            match due {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            (source, step) = next_of(&mut watchers) => match step {
+                Step::Event(event) => look(reconciler, place_of(source, &event), retries).await,
+                Step::InitialDone(_) => {}
+                Step::TooSlow => return End::Lagged,
+                Step::Closed => return End::Closed,
+            },
+            () = wait => {
+                let now = Instant::now();
+                let due: Vec<Place> =
+                    retries.iter().filter(|(_, retry)| retry.at <= now).map(|(place, _)| place.clone()).collect();
+                for place in due {
+                    look(reconciler, place, retries).await;
+                }
+            }
+            places = reconciler.woken() => {
+                for place in places {
+                    look(reconciler, place, retries).await;
+                }
+            }
+        }
+    }
+}
+
+fn place_of(source: usize, event: &Event) -> Place {
+    let digest = &event.object.digest;
+    (source, digest.namespace.clone(), digest.name.clone())
+}
+
+async fn look<R: Reconciler>(reconciler: &mut R, place: Place, retries: &mut BTreeMap<Place, Retry>) {
+    let (source, namespace, name) = &place;
+    let Err(status) = reconciler.sync(*source, namespace, name).await else {
+        retries.remove(&place);
+        return;
+    };
+    let wait = retries.get(&place).map_or(RETRY_MIN, |retry| RETRY_MAX.min(retry.wait * 2));
+    let message = status.internal.as_deref().unwrap_or(&status.message);
+    tracing::warn!(controller = R::NAME, %namespace, %name, ?wait, "failed, and is tried again: {message}");
+    retries.insert(place, Retry { at: Instant::now() + wait, wait });
+}
+
+/// The next step of any watcher, and which one's it is.
+async fn next_of(watchers: &mut [Watcher]) -> (usize, Step) {
+    std::future::poll_fn(|context| {
+        for (source, watcher) in watchers.iter_mut().enumerate() {
+            if let Poll::Ready(step) = pin!(watcher.next()).poll(context) {
+                return Poll::Ready((source, step));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Does the same thing over and over, for as long as it is polled. What fails is told, and done the next time.
+pub async fn periodic<F: Future<Output = Result<(), Status>>>(
+    name: &'static str,
+    interval: Duration,
+    work: impl Fn() -> F,
+) {
+    loop {
+        if let Err(status) = work().await {
+            let message = status.internal.as_deref().unwrap_or(&status.message);
+            tracing::warn!(controller = name, "failed, and is tried again in {interval:?}: {message}");
+        }
+        tokio::time::sleep(interval).await;
+    }
+}

@@ -1,0 +1,16 @@
+//! The server as a client of its own engine: who it is, and the clock that its loops read.
+
+use crate::admission::User;
+use pintle_object::time::Time;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The user that the server writes as, whom everything is allowed.
+pub fn user() -> User {
+    User { name: "system:apiserver".into(), groups: vec!["system:masters".into()], ..User::default() }
+}
+
+/// The time now.
+pub fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanos: since.subsec_nanos() }
+}

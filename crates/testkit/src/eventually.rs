@@ -1,0 +1,21 @@
+//! Waits for what must come to be, instead of sleeping for a guessed time.
+
+use std::time::{Duration, Instant};
+
+/// How often a condition is looked at.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long a condition may take that nothing else bounds.
+pub const WITHIN: Duration = Duration::from_secs(30);
+
+/// Waits until a condition holds.
+///
+/// # Panics
+///
+/// When it does not hold within the time.
+pub fn eventually(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < within, "not within {within:?}: {what}");
+        std::thread::sleep(PAUSE);
+    }
+}
