@@ -6,6 +6,7 @@ mod authentication_kubectl;
 mod authentication_remote;
 mod authorization;
 mod authorization_matrix;
+mod authorization_paths;
 mod authorization_remote;
 mod bad_input;
 mod connections;

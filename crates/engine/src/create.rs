@@ -8,7 +8,7 @@ use crate::options::parse_uint;
 use crate::validation::{self, NameRule};
 use crate::{convert, encoding, meta};
 use pintle_object::field::quote;
-use pintle_object::{Details, Map, Reason, Status, Value};
+use pintle_object::{Details, FieldErrors, Map, Path, Reason, Status, Value};
 use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
 use std::sync::Arc;
 
@@ -197,6 +197,12 @@ impl Engine {
         });
         if errors.is_empty() {
             validation::meta::validate(draft, NameRule::PathSegment, &mut errors);
+        }
+        if served.resource.namespaced && namespace.is_empty() {
+            let mut first = FieldErrors::new();
+            first.required(&Path::root("metadata").child("namespace"), "");
+            first.extend(errors);
+            errors = first;
         }
         if !errors.is_empty() {
             return Err(Status::invalid(&served.storage.group_kind(), meta::name(draft), errors));

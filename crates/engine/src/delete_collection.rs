@@ -19,6 +19,10 @@ impl Engine {
     ) -> Result<Listing, Status> {
         crate::delete::warn_of_orphans(target.served, options, call);
         let listing = self.list(target.served, target.namespace, list, selection).await?;
+        // Objects are deleted in the namespace of the request, which must therefore have one.
+        if target.served.resource.namespaced && target.namespace.is_empty() && !listing.items.is_empty() {
+            return Err(Status::bad_request("Namespace parameter required."));
+        }
         for object in &listing.items {
             let digest = &object.digest;
             let one = Target { namespace: &digest.namespace, name: &digest.name, ..target };

@@ -12,7 +12,7 @@ use pintle_object::time::Time;
 use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status};
 use pintle_schema::decode::Pick;
 use pintle_schema::resource::Selectable;
-use pintle_schema::{Builtin, Resource, TypeId, Verbs};
+use pintle_schema::{Builtin, Resource, TypeId, Verb};
 use pintle_store::{CollectionId, Store};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -122,7 +122,7 @@ impl Served {
             || self.storage.version != self.resource.version.as_ref()
     }
 
-    pub fn has(&self, verb: Verbs) -> bool {
+    pub fn has(&self, verb: Verb) -> bool {
         self.resource.verbs.has(verb)
     }
 }
@@ -161,7 +161,7 @@ pub(crate) fn layout(api: &Builtin) -> Vec<Served> {
         let form = owner.map_or(0, |_| 1 + sharing.count());
         let storage_ty = api.kind(&storage).unwrap_or(resource.ty);
         served.push(Served {
-            is_stored: resource.verbs.has(Verbs::UPDATE),
+            is_stored: resource.verbs.has(Verb::Update),
             selected: Pick::new(&api.schema, storage_ty, fields.iter().map(|field| field.path.as_slice())),
             fields,
             form,

@@ -127,43 +127,90 @@ pub struct Selectable {
     pub path: Vec<Str>,
 }
 
-/// The verbs of a resource, as a set of bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Verbs(pub u16);
+/// What a request does. The names are those of authorization, and of discovery for the verbs of resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    Create,
+    Delete,
+    DeleteCollection,
+    Get,
+    List,
+    Patch,
+    Update,
+    Watch,
+    /// The old way to reach what is behind a resource: `/api/v1/proxy/...`, which nothing serves any more.
+    Proxy,
+    /// The verb of a method that no resource takes.
+    Other,
+}
 
-impl Verbs {
-    pub const CREATE: Verbs = Verbs(1);
-    pub const DELETE: Verbs = Verbs(1 << 1);
-    pub const DELETE_COLLECTION: Verbs = Verbs(1 << 2);
-    pub const GET: Verbs = Verbs(1 << 3);
-    pub const LIST: Verbs = Verbs(1 << 4);
-    pub const PATCH: Verbs = Verbs(1 << 5);
-    pub const UPDATE: Verbs = Verbs(1 << 6);
-    pub const WATCH: Verbs = Verbs(1 << 7);
-
-    /// Names in the order of discovery documents.
-    pub const NAMES: [(&'static str, Verbs); 8] = [
-        ("create", Verbs::CREATE),
-        ("delete", Verbs::DELETE),
-        ("deletecollection", Verbs::DELETE_COLLECTION),
-        ("get", Verbs::GET),
-        ("list", Verbs::LIST),
-        ("patch", Verbs::PATCH),
-        ("update", Verbs::UPDATE),
-        ("watch", Verbs::WATCH),
+impl Verb {
+    /// The verbs of resources, in the order of discovery documents.
+    pub const ALL: [Verb; 8] = [
+        Verb::Create,
+        Verb::Delete,
+        Verb::DeleteCollection,
+        Verb::Get,
+        Verb::List,
+        Verb::Patch,
+        Verb::Update,
+        Verb::Watch,
     ];
 
-    pub fn has(self, verb: Verbs) -> bool {
-        self.0 & verb.0 == verb.0
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Create => "create",
+            Verb::Delete => "delete",
+            Verb::DeleteCollection => "deletecollection",
+            Verb::Get => "get",
+            Verb::List => "list",
+            Verb::Patch => "patch",
+            Verb::Update => "update",
+            Verb::Watch => "watch",
+            Verb::Proxy => "proxy",
+            Verb::Other => "",
+        }
+    }
+
+    /// Whether it leaves everything as it is.
+    pub fn is_read(self) -> bool {
+        matches!(self, Verb::Get | Verb::List | Verb::Watch)
+    }
+
+    fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
+/// A set of verbs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verbs(u16);
+
+impl Verbs {
+    pub fn all() -> Verbs {
+        Verb::ALL.into_iter().collect()
+    }
+
+    pub fn has(self, verb: Verb) -> bool {
+        self.0 & verb.bit() != 0
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     fn parse(names: &[&str]) -> Verbs {
-        let bits = Verbs::NAMES.iter().filter(|(name, _)| names.contains(name)).map(|(_, verb)| verb.0);
-        Verbs(bits.fold(0, |all, bit| all | bit))
+        Verb::ALL.into_iter().filter(|verb| names.contains(&verb.as_str())).collect()
     }
 
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Verbs::NAMES.into_iter().filter(move |(_, verb)| self.has(*verb)).map(|(name, _)| name)
+        Verb::ALL.into_iter().filter(move |verb| self.has(*verb)).map(Verb::as_str)
+    }
+}
+
+impl FromIterator<Verb> for Verbs {
+    fn from_iter<T: IntoIterator<Item = Verb>>(verbs: T) -> Verbs {
+        Verbs(verbs.into_iter().fold(0, |all, verb| all | verb.bit()))
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use pintle_engine::Engine;
 use pintle_engine::serving::Table;
 use pintle_object::{Map, Reason, Status, Value};
-use pintle_schema::{Builtin, Resource, Resources, Subresource, TypeId, Verbs, encode};
+use pintle_schema::{Builtin, Resource, Resources, Subresource, TypeId, Verb, encode};
 use sha2::{Digest as _, Sha256, Sha512};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,7 +95,7 @@ impl Made {
 
 /// The answer, when the path is one of discovery or a small document beside it.
 pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> {
-    let path = request.path.trim_end_matches('/');
+    let path = request.path().trim_end_matches('/');
     let is_read = request.method == hyper::Method::GET;
     match path {
         "" | "/index.html" => return Ok(Some(root(app))),
@@ -296,7 +296,7 @@ fn resource_entry(resource: &Resource, any: TypeId) -> Value {
     if !resource.categories.is_empty() {
         map.insert("categories", texts(resource.categories.iter().map(AsRef::as_ref)));
     }
-    if resource.verbs.has(Verbs::UPDATE) {
+    if resource.verbs.has(Verb::Update) {
         map.insert("storageVersionHash", storage_hash(resource));
     }
     Value::Map(map)

@@ -72,7 +72,7 @@ fn checks(root: &str) -> Vec<&'static str> {
 
 /// The answer, when the path is one of health.
 pub async fn answer(app: &App, request: &Request) -> Option<Response> {
-    let path = request.path.strip_prefix('/')?;
+    let path = request.path().strip_prefix('/')?;
     let (root, check) = path.split_once('/').map_or((path, None), |(root, check)| (root, Some(check)));
     if !matches!(root, "healthz" | "livez" | "readyz") {
         return None;

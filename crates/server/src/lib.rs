@@ -21,6 +21,7 @@ pub mod openapi;
 pub mod pipeline;
 pub mod query;
 pub mod request;
+pub mod resolve;
 pub mod respond;
 pub mod route;
 mod seldom;

@@ -3,17 +3,17 @@
 
 use crate::request::Request;
 use crate::respond::Response;
-use crate::route::Info;
+use crate::route::RequestInfo;
 use pintle_access::user::MASTERS;
 use pintle_object::Status;
 use pintle_object::time::parse_duration;
+use pintle_schema::Verb;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Subresources whose requests last, whatever their verb.
 const LASTING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
-const READING: [&str; 3] = ["get", "list", "watch"];
 /// How many requests may wait for their turn, and for which part of a request's time: as upstream's queues allow.
 const WAITING_MAX: usize = 6400;
 const WAITING_PART: u32 = 4;
@@ -79,7 +79,7 @@ impl Limits {
         }
         match &self.seats {
             Seats::Apart { reads, writes } => {
-                let is_read = READING.contains(&request.info.verb.as_str());
+                let is_read = request.info.verb.is_read();
                 let Some(seats) = (if is_read { reads } else { writes }) else { return Some(Seat(None)) };
                 match seats.try_acquire() {
                     Ok(permit) => Some(Seat(Some(permit))),
@@ -119,13 +119,13 @@ impl Drop for Place<'_> {
 
 /// Masters and probes are never made to wait.
 fn is_exempt(request: &Request) -> bool {
-    let first = request.path.split('/').nth(1).unwrap_or("");
+    let first = request.path().split('/').nth(1).unwrap_or("");
     request.user.is_in(MASTERS)
         || (!request.info.is_resource && matches!(first, "healthz" | "livez" | "readyz"))
 }
 
-fn lasts(info: &Info) -> bool {
-    matches!(info.verb.as_str(), "watch" | "proxy")
+fn lasts(info: &RequestInfo) -> bool {
+    matches!(info.verb, Verb::Watch | Verb::Proxy)
         || (info.is_resource && LASTING.contains(&info.subresource.as_str()))
 }
 
@@ -153,7 +153,6 @@ pub fn timed_out() -> Response {
 mod tests {
     use super::*;
     use crate::query::Query;
-    use crate::route;
     use bytes::Bytes;
     use hyper::{HeaderMap, Method};
     use pintle_access::User;
@@ -162,12 +161,11 @@ mod tests {
     fn request(method: Method, uri: &str, group: &str) -> Request {
         let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
         let parsed = Query::parse(query);
-        let info = route::parse(method.as_str(), path, &parsed);
+        let info = RequestInfo::parse(method.as_str(), path, &parsed).expect("the path says something");
         let user = Arc::new(User { groups: vec![group.into()], ..User::anonymous() });
         Request {
             method,
-            path: path.into(),
-            raw_query: Some(query.into()),
+            uri: uri.into(),
             query: parsed,
             headers: HeaderMap::new(),
             body: Bytes::new(),

@@ -2,13 +2,18 @@
 
 use crate::app::App;
 use crate::request::Request;
+use crate::resolve::CONNECTING;
 use crate::respond::{Body, Response};
+use crate::route::RequestInfo;
+use pintle_schema::Verb;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::time::Duration;
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+
+const APPLY: &str = "application/apply-patch+yaml";
 
 /// Upstream's buckets of request latency, in seconds.
 const SECONDS: [f64; 24] = [
@@ -68,19 +73,15 @@ impl Metrics {
         Ok(Metrics { registry, requests, durations, sizes, long_running, objects, storage })
     }
 
-    pub fn observe(&self, request: &Request, response: &Response, elapsed: Duration) {
-        let info = &request.info;
-        if !info.is_resource {
+    /// Counts an answer to a request about a resource. `is_served`: whether the request resolved to something, and is
+    /// counted as that; all others are counted together, so that nobody makes series by asking.
+    pub fn observe(&self, request: &Request, is_served: bool, response: &Response, elapsed: Duration) {
+        if !request.info.is_resource {
             return;
         }
-        let verb = info.verb.to_ascii_uppercase();
-        let scope = match (info.name.is_empty(), info.namespace.is_empty()) {
-            (false, _) => "resource",
-            (true, false) => "namespace",
-            (true, true) => "cluster",
-        };
-        let dry_run = if request.query.has("dryRun") { "All" } else { "" };
-        let (group, resource, sub, version) = (&info.group, &info.resource, &info.subresource, &info.version);
+        let dry_run = dry_run(request);
+        let labels = if is_served { Labels::of(request) } else { Labels::OTHER };
+        let Labels { group, resource, scope, subresource, verb, version } = labels;
         let code = response.status.to_string();
         self.requests
             .with_label_values(&[
@@ -90,8 +91,8 @@ impl Metrics {
                 group,
                 resource,
                 scope,
-                sub,
-                &verb,
+                subresource,
+                verb,
                 version,
             ])
             .inc();
@@ -99,11 +100,11 @@ impl Metrics {
             return;
         }
         self.durations
-            .with_label_values(&["apiserver", dry_run, group, resource, scope, sub, &verb, version])
+            .with_label_values(&["apiserver", dry_run, group, resource, scope, subresource, verb, version])
             .observe(elapsed.as_secs_f64());
         if let Some(len) = response.len() {
             self.sizes
-                .with_label_values(&["apiserver", group, resource, scope, sub, &verb, version])
+                .with_label_values(&["apiserver", group, resource, scope, subresource, verb, version])
                 .observe(len as f64);
         }
     }
@@ -121,16 +122,15 @@ impl Metrics {
 
     /// The gauge of open watches of one resource.
     pub fn watches(&self, request: &Request) -> prometheus::IntGauge {
-        let info = &request.info;
-        let scope = if info.namespace.is_empty() { "cluster" } else { "namespace" };
+        let Labels { group, resource, scope, subresource, verb, version } = Labels::of(request);
         self.long_running.with_label_values(&[
             "apiserver",
-            &info.group,
-            &info.resource,
+            group,
+            resource,
             scope,
-            &info.subresource,
-            "WATCH",
-            &info.version,
+            subresource,
+            verb,
+            version,
         ])
     }
 
@@ -148,9 +148,67 @@ impl Metrics {
     }
 }
 
+/// What requests are told apart by: each is one of a known few.
+struct Labels<'a> {
+    group: &'a str,
+    resource: &'a str,
+    scope: &'static str,
+    subresource: &'a str,
+    verb: &'static str,
+    version: &'a str,
+}
+
+impl Labels<'_> {
+    /// Those of all requests that nothing answers.
+    const OTHER: Labels<'static> =
+        Labels { group: "", resource: "", scope: "", subresource: "", verb: "OTHER", version: "" };
+
+    /// Those of a request that resolved.
+    fn of(request: &Request) -> Labels<'_> {
+        let RequestInfo { group, version, resource, subresource, .. } = &request.info;
+        Labels { group, resource, scope: scope(&request.info), subresource, verb: verb(request), version }
+    }
+}
+
+fn scope(info: &RequestInfo) -> &'static str {
+    match (info.name.is_empty() && info.verb != Verb::Create, info.namespace.is_empty()) {
+        (false, _) => "resource",
+        (true, false) => "namespace",
+        (true, true) => "cluster",
+    }
+}
+
+/// Methods, with those told apart that a method does not tell apart.
+fn verb(request: &Request) -> &'static str {
+    if CONNECTING.contains(&request.info.subresource.as_str()) {
+        return "CONNECT";
+    }
+    match request.info.verb {
+        Verb::Create => "POST",
+        Verb::Delete | Verb::DeleteCollection => "DELETE",
+        Verb::Get => "GET",
+        Verb::List => "LIST",
+        Verb::Patch if request.header("content-type") == APPLY => "APPLY",
+        Verb::Patch => "PATCH",
+        Verb::Update => "PUT",
+        Verb::Watch => "WATCH",
+        Verb::Proxy | Verb::Other => "OTHER",
+    }
+}
+
+/// Whether anything would be stored; what is said wrong is all the same.
+fn dry_run(request: &Request) -> &'static str {
+    let mut asked = request.query.all("dryRun");
+    match (request.query.has("dryRun"), asked.all(|value| value == "All")) {
+        (false, _) => "",
+        (true, true) => "All",
+        (true, false) => "invalid",
+    }
+}
+
 /// The answer, when the path is one of metrics.
 pub fn answer(app: &App, request: &Request) -> Option<Response> {
-    match request.path.as_str() {
+    match request.path() {
         "/metrics" => Some(Response::new(200, CONTENT_TYPE, app.metrics.text(app))),
         "/metrics/slis" => Some(Response::new(200, CONTENT_TYPE, "")),
         _ => None,

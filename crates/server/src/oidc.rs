@@ -20,7 +20,7 @@ type Body = fn(&App) -> Result<Value, Status>;
 
 /// The answer, when the path is one of these two.
 pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> {
-    let (media_type, body): (_, Body) = match request.path.as_str() {
+    let (media_type, body): (_, Body) = match request.path() {
         CONFIGURATION => ("application/json", configuration),
         KEYS => ("application/jwk-set+json", keys),
         _ => return Ok(None),

@@ -68,7 +68,7 @@ enum Form {
 
 /// The answer, when the path is one of OpenAPI.
 pub fn answer(app: &App, request: &Request) -> Option<Response> {
-    match request.path.as_str() {
+    match request.path() {
         V2 => Some(version_2(app, request)),
         V3 => {
             // Go's file server guesses the type, and guesses text.

@@ -3,7 +3,9 @@
 use crate::app::App;
 use crate::query::Query;
 use crate::request::Request;
+use crate::resolve::{Route, Unserved, resolve};
 use crate::respond::{Body, Response};
+use crate::route::RequestInfo;
 use crate::{discovery, health, limits, metrics, negotiate, oidc, openapi, route, verbs};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -38,23 +40,31 @@ pub async fn handle(
 ) -> Response {
     let started = std::time::Instant::now();
     let (parts, body) = incoming.into_parts();
+    let Some(path) = route::unescaped(parts.uri.path()) else { return Response::malformed("") };
     let query = Query::parse(parts.uri.query().unwrap_or(""));
-    let info = route::parse(parts.method.as_str(), parts.uri.path(), &query);
+    let parsed = RequestInfo::parse(parts.method.as_str(), &path, &query);
+    let unresolved = parsed.as_ref().err().copied();
     let mut request = Request {
         method: parts.method,
-        path: parts.uri.path().into(),
-        raw_query: parts.uri.query().map(String::from),
+        uri: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         query,
         headers: parts.headers,
         body: Bytes::new(),
         user: Arc::new(User::anonymous()),
-        info,
+        info: parsed.unwrap_or_default(),
         now_seconds: i64::try_from(UnixTime::now().as_secs()).unwrap_or(0),
     };
+    if let Some(why) = unresolved {
+        let why = format!("failed to create RequestInfo: {why}, {}", request.uri);
+        let response = internal_error(&request, &why);
+        return finish(app, &request, response);
+    }
+    let route = request.info.is_resource.then(|| find(app, &request));
+    let is_served = matches!(route, Some(Ok(_)));
     let answer = match app.limits.time(&request) {
         Err(status) => Err(status),
         Ok(time) => {
-            let run = run(app, &mut request, body, certificates);
+            let run = run(app, &mut request, route, body, certificates);
             tokio::time::timeout(time, run).await.unwrap_or_else(|_| Ok(limits::timed_out()))
         }
     };
@@ -62,20 +72,28 @@ pub async fn handle(
     if Bearer::parse(request.header("authorization")) == Bearer::ExtraSpace {
         response = response.with("warning", EXTRA_SPACE);
     }
-    app.metrics.observe(&request, &response, started.elapsed());
+    app.metrics.observe(&request, is_served, &response, started.elapsed());
     response.is_to_nobody = request.user.name == ANONYMOUS;
     finish(app, &request, response)
+}
+
+/// What answers a request about a resource, in the table of now.
+fn find(app: &App, request: &Request) -> Result<Route, Unserved> {
+    resolve(&app.engine.table(), request, is_built_in(app, request.path()))
 }
 
 async fn run(
     app: &App,
     request: &mut Request,
+    route: Option<Result<Route, Unserved>>,
     body: Incoming,
     certificates: &[CertificateDer<'static>],
 ) -> Result<Response, Status> {
-    let user = authenticate(app, request, certificates).await?;
-    request.user = Arc::new(app.access.act_as(&user, request)?.unwrap_or(user));
+    request.user = Arc::new(authenticate(app, request, certificates).await?);
     let Some(_seat) = app.limits.seat(request).await else { return Ok(limits::too_many()) };
+    if let Some(user) = app.access.act_as(&request.user, request)? {
+        request.user = Arc::new(user);
+    }
     match app.access.decide(&request.user, &request.attributes()).await {
         Decision::Allow(_) => {}
         Decision::Deny(reason) | Decision::NoOpinion(reason) => {
@@ -83,16 +101,41 @@ async fn run(
         }
         Decision::Error { why, .. } => return Ok(internal_error(request, &why)),
     }
-    if request.info.is_resource {
-        if request.method == hyper::Method::HEAD {
-            return Err(method_not_allowed());
-        }
-        if !matches!(request.info.verb.as_str(), "get" | "list" | "watch") {
-            request.body = read(body).await?;
-        }
-        return verbs::dispatch(app, request).await;
+    match route {
+        None => other(app, request).await,
+        Some(Err(unserved)) => unanswered(app, request, unserved),
+        Some(Ok(route)) => resource(app, request, route, body).await,
     }
-    other(app, request).await
+}
+
+/// Reads what the request says, and does it.
+async fn resource(
+    app: &App,
+    request: &mut Request,
+    mut route: Route,
+    body: Incoming,
+) -> Result<Response, Status> {
+    if route.reads_body(request.info.verb) {
+        request.body = read(body).await?;
+        // A body takes its time, in which a definition may go, or come back as another.
+        if route.is_stale(&app.engine.table()) {
+            match find(app, request) {
+                Ok(found) => route = found,
+                Err(unserved) => return unanswered(app, request, unserved),
+            }
+        }
+    }
+    verbs::dispatch(app, request, &route).await
+}
+
+/// The answer to a request that is allowed, and that nothing answers.
+fn unanswered(app: &App, request: &Request, unserved: Unserved) -> Result<Response, Status> {
+    match unserved {
+        Unserved::Path => Ok(served_elsewhere(app, request).unwrap_or_else(Response::not_found_page)),
+        Unserved::Resource => Err(no_such_resource()),
+        Unserved::Method => Err(method_not_allowed()),
+        Unserved::Because(status) => Err(*status),
+    }
 }
 
 async fn authenticate(
@@ -109,7 +152,7 @@ async fn authenticate(
         true => request.headers.get_all(PROTOCOLS).iter().map(text).collect(),
         false => Vec::new(),
     };
-    let path = request.path.as_str();
+    let path = request.path();
     let credentials =
         Credentials { certificates, authorization, headers: &headers, protocols: &protocols, path };
     let user = app.authenticators.authenticate(&credentials, UnixTime::now()).await?;
@@ -130,7 +173,7 @@ fn is_websocket(request: &Request) -> bool {
 
 /// What upstream says when it could not find out whether a request is allowed.
 fn internal_error(request: &Request, why: &str) -> Response {
-    let words = format!("Internal Server Error: {}: {why}", quote(&request.uri()));
+    let words = format!("Internal Server Error: {}: {why}", quote(&request.uri));
     // Nothing in it reads as HTML.
     let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     Response::new(500, "text/plain; charset=utf-8", format!("{words}\n"))
@@ -168,7 +211,7 @@ async fn read(mut body: Incoming) -> Result<Bytes, Status> {
 
 /// Paths that are no resources.
 async fn other(app: &App, request: &Request) -> Result<Response, Status> {
-    let path = request.path.as_str();
+    let path = request.path();
     if let Some(response) = health::answer(app, request).await {
         return Ok(response);
     }
@@ -193,7 +236,7 @@ async fn other(app: &App, request: &Request) -> Result<Response, Status> {
 
 /// The answer to a path under a group and version that an APIService gives to another server.
 pub fn served_elsewhere(app: &App, request: &Request) -> Option<Response> {
-    let mut parts = request.path.strip_prefix("/apis/")?.split('/');
+    let mut parts = request.path().strip_prefix("/apis/")?.split('/');
     let (group, version) = (parts.next()?, parts.next()?);
     api_service::is_remote(&app.engine, group, version).then(Response::unavailable)
 }
@@ -231,7 +274,7 @@ pub fn no_such_resource() -> Status {
 /// A Status as the client asked to see it.
 pub fn refuse(app: &App, request: &Request, status: &Status) -> Response {
     if let Some(internal) = &status.internal {
-        tracing::warn!(path = request.path, code = status.code, internal, "request failed");
+        tracing::warn!(path = request.path(), code = status.code, internal, "request failed");
     }
     let accept = negotiate::plain(request);
     let mut response = object(app, accept, status.code, "v1", "Status", &status.to_value());

@@ -51,8 +51,9 @@ pub fn decode(text: &str, is_query: bool) -> Option<String> {
     while let Some(byte) = bytes.get(at) {
         match byte {
             b'%' => {
-                let digits = text.get(at + 1..at + 3)?;
-                out.push(u8::from_str_radix(digits, 16).ok()?);
+                let digit = |at: usize| bytes.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+                let byte = digit(at + 1)? * 16 + digit(at + 2)?;
+                out.push(u8::try_from(byte).ok()?);
                 at += 3;
                 continue;
             }
@@ -70,7 +71,7 @@ mod tests {
 
     #[test]
     fn queries_are_read_as_go_reads_them() {
-        let query = Query::parse("a=1&b=x%20y+z&a=2&c&d=%zz&e;f=1&=v");
+        let query = Query::parse("a=1&b=x%20y+z&a=2&c&d=%zz&d=%+f&d=%&e;f=1&=v");
         assert_eq!(query.get("a"), Some("1"));
         assert_eq!(query.all("a").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(query.text("b"), "x y z");

@@ -1,7 +1,7 @@
 //! A request, read and resolved.
 
 use crate::query::Query;
-use crate::route::Info;
+use crate::route::RequestInfo;
 use bytes::Bytes;
 use hyper::{HeaderMap, Method};
 use pintle_access::{Attributes, User};
@@ -10,16 +10,14 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: Method,
-    /// As it came, with its escapes.
-    pub path: String,
-    /// As it came, if there is one.
-    pub raw_query: Option<String>,
+    /// Path and query as they came, with their escapes.
+    pub uri: String,
     pub query: Query,
     pub headers: HeaderMap,
     /// Read whole, and within the limit on bodies.
     pub body: Bytes,
     pub user: Arc<User>,
-    pub info: Info,
+    pub info: RequestInfo,
     /// The time of the request, in seconds since 1970.
     pub now_seconds: i64,
 }
@@ -29,26 +27,23 @@ impl Request {
     pub fn attributes(&self) -> Attributes<'_> {
         let info = &self.info;
         Attributes {
-            verb: &info.verb,
+            verb: info.verb_name(),
             is_resource: info.is_resource,
-            path: &self.path,
+            path: &info.path,
             group: &info.group,
             version: &info.version,
             resource: &info.resource,
             subresource: &info.subresource,
             namespace: &info.namespace,
             name: &info.name,
-            field_selector: self.query.text("fieldSelector"),
-            label_selector: self.query.text("labelSelector"),
+            field_selector: &info.field_selector,
+            label_selector: &info.label_selector,
         }
     }
 
-    /// The path with its query.
-    pub fn uri(&self) -> String {
-        match &self.raw_query {
-            Some(query) => format!("{}?{query}", self.path),
-            None => self.path.clone(),
-        }
+    /// The path without its escapes: the one that was authorized.
+    pub fn path(&self) -> &str {
+        &self.info.path
     }
 
     /// The first value of a header; empty when absent or not text.

@@ -71,6 +71,13 @@ impl Response {
         Response::text(404, "404 page not found\n").with("x-content-type-options", "nosniff")
     }
 
+    /// What Go's server says to a request that it cannot read, before anybody looks at it; the connection ends.
+    pub fn malformed(why: &str) -> Response {
+        let words = if why.is_empty() { String::new() } else { format!(": {why}") };
+        Response::new(400, "text/plain; charset=utf-8", format!("400 Bad Request{words}"))
+            .with("connection", "close")
+    }
+
     /// What is said for a server behind this one that cannot be reached.
     pub fn unavailable() -> Response {
         Response::text(503, "service unavailable\n").with("x-content-type-options", "nosniff")

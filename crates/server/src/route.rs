@@ -1,113 +1,193 @@
-//! What a path and method ask for, by the rules of upstream's RequestInfo.
+//! What a path, a method and a query ask for, by the rules of upstream's RequestInfo: the one reading of a request that
+//! authorization, limits, metrics and dispatch go by.
 
-use crate::query::Query;
+use crate::query::{Query, decode};
+use pintle_engine::options;
+use pintle_object::selector::{FieldSelector, LabelSelector};
+use pintle_schema::Verb;
+use std::fmt;
 
 /// A request's meaning.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Info {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestInfo {
     pub is_resource: bool,
-    /// `get`, `list`, `watch`, `create`, ...; the method in lower case for paths that are no resources.
-    pub verb: String,
+    pub verb: Verb,
+    /// The verb of a path that is no resource, where it is none of those: its method in lower case.
+    other_verb: String,
+    /// The path without its escapes.
+    pub path: String,
     pub group: String,
     pub version: String,
     pub namespace: String,
     pub resource: String,
     pub subresource: String,
+    /// The object's name: that of the path, or the one that a list or watch is restricted to by its selector.
     pub name: String,
+    /// As they were asked, of verbs that honor them; empty when absent.
+    pub field_selector: String,
+    pub label_selector: String,
+    /// Whether the path says so: `/api/v1/watch/...`, `/api/v1/proxy/...`.
+    pub is_by_prefix: bool,
+    /// Whether the resource stands below a namespace: `namespaces/ns/pods`, but not `namespaces/ns/status`.
+    pub is_in_namespace: bool,
     /// The parts of the path from the resource on.
     pub parts: Vec<String>,
 }
 
+/// A path that says nothing: a watch of what?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unresolved;
+
 /// Subresources of a namespace, which are not resources in it.
 const NAMESPACE_SUBRESOURCES: [&str; 2] = ["status", "finalize"];
+/// Verbs whose selectors say what is asked for.
+const SELECTING: [Verb; 3] = [Verb::List, Verb::Watch, Verb::DeleteCollection];
 
-/// Resolves a request. `path` is as it came, with its escapes.
-///
-/// ```text
-/// GET  /api/v1/namespaces/ns/pods/p/log   get pods/log p in ns
-/// GET  /apis/apps/v1/deployments          list deployments everywhere
-/// GET  /version                           no resource
-/// ```
-pub fn parse(method: &str, path: &str, query: &Query) -> Info {
-    let verb = method.to_ascii_lowercase();
-    let parts: Vec<String> = path
-        .trim_matches('/')
-        .split('/')
-        .map(|part| crate::query::decode(part, false).unwrap_or_else(|| part.into()))
-        .collect();
-    let mut rest = parts.as_slice();
-    let (group, version) = match rest {
-        [prefix, version, after @ ..] if prefix == "api" && !after.is_empty() => {
-            rest = after;
-            ("", version)
-        }
-        [prefix, group, version, after @ ..] if prefix == "apis" && !after.is_empty() => {
-            rest = after;
-            (group.as_str(), version)
-        }
-        _ => return Info { verb, ..Info::default() },
-    };
-    let mut info = Info {
-        is_resource: true,
-        verb: verb_of(method).into(),
-        group: group.into(),
-        version: version.clone(),
-        ..Info::default()
-    };
-    // The old way to ask for a watch.
-    if let [first, after @ ..] = rest
-        && first == "watch"
-        && !after.is_empty()
-    {
-        info.verb = String::from("watch");
-        rest = after;
+impl Default for RequestInfo {
+    fn default() -> RequestInfo {
+        RequestInfo::of_path("", String::new())
     }
-    if let [first, after @ ..] = rest
-        && first == "namespaces"
-        && let [namespace, after @ ..] = after
-    {
-        info.namespace = namespace.clone();
-        if let [next, ..] = after
-            && !NAMESPACE_SUBRESOURCES.contains(&next.as_str())
-        {
-            rest = after;
-        }
-    }
-    info.parts = rest.to_vec();
-    let part = |index: usize| rest.get(index).cloned().unwrap_or_default();
-    info.resource = part(0);
-    info.name = part(1);
-    info.subresource = part(2);
-    refine_verb(&mut info, query);
-    info
 }
 
-fn verb_of(method: &str) -> &'static str {
+impl RequestInfo {
+    /// Resolves a request. `path` is without its escapes, so that all who look at it see the same.
+    ///
+    /// ```text
+    /// GET  /api/v1/namespaces/ns/pods/p/log   get pods/log p in ns
+    /// GET  /apis/apps/v1/deployments          list deployments everywhere
+    /// GET  /version                           no resource
+    /// ```
+    pub fn parse(method: &str, path: &str, query: &Query) -> Result<RequestInfo, Unresolved> {
+        let mut info = RequestInfo::of_path(method, path.into());
+        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+        let mut rest = match parts.as_slice() {
+            ["api", version, rest @ ..] if !rest.is_empty() => {
+                info.version = (*version).into();
+                rest
+            }
+            ["apis", group, version, rest @ ..] if !rest.is_empty() => {
+                (info.group, info.version) = ((*group).into(), (*version).into());
+                rest
+            }
+            _ => return Ok(info),
+        };
+        info.is_resource = true;
+        info.other_verb.clear();
+        info.verb = verb_of(method);
+        if let Some(verb) = prefix(rest) {
+            info.verb = verb;
+            info.is_by_prefix = true;
+            rest = rest.get(1..).filter(|rest| !rest.is_empty()).ok_or(Unresolved)?;
+        }
+        if let ["namespaces", namespace, after @ ..] = rest {
+            info.namespace = (*namespace).into();
+            if after.first().is_some_and(|next| !NAMESPACE_SUBRESOURCES.contains(next)) {
+                info.is_in_namespace = true;
+                rest = after;
+            }
+        }
+        info.read_parts(rest);
+        info.refine(query);
+        Ok(info)
+    }
+
+    /// The meaning of a path that is no resource.
+    fn of_path(method: &str, path: String) -> RequestInfo {
+        let method = method.to_ascii_lowercase();
+        let verb = match method.as_str() {
+            "get" => Verb::Get,
+            "patch" => Verb::Patch,
+            "delete" => Verb::Delete,
+            _ => Verb::Other,
+        };
+        let other_verb = if verb == Verb::Other { method } else { String::new() };
+        RequestInfo {
+            is_resource: false,
+            verb,
+            other_verb,
+            path,
+            group: String::new(),
+            version: String::new(),
+            namespace: String::new(),
+            resource: String::new(),
+            subresource: String::new(),
+            name: String::new(),
+            field_selector: String::new(),
+            label_selector: String::new(),
+            is_by_prefix: false,
+            is_in_namespace: false,
+            parts: Vec::new(),
+        }
+    }
+
+    /// The verb's name, as authorization knows it.
+    pub fn verb_name(&self) -> &str {
+        if self.verb == Verb::Other { &self.other_verb } else { self.verb.as_str() }
+    }
+
+    /// The name in the path, which is the only one that an object is looked up by.
+    pub fn path_name(&self) -> &str {
+        self.parts.get(1).map_or("", String::as_str)
+    }
+
+    fn read_parts(&mut self, rest: &[&str]) {
+        self.parts = rest.iter().map(|part| String::from(*part)).collect();
+        let part = |index: usize| self.parts.get(index).cloned().unwrap_or_default();
+        (self.resource, self.name) = (part(0), part(1));
+        // What is behind a proxy of the old way is its own business.
+        if self.verb != Verb::Proxy {
+            self.subresource = part(2);
+        }
+    }
+
+    /// Without a name, a get is a list or watch, and a delete is one of a collection.
+    fn refine(&mut self, query: &Query) {
+        if self.name.is_empty() {
+            match self.verb {
+                Verb::Get => {
+                    let is_watch = query.get("watch").is_some_and(is_true);
+                    self.verb = if is_watch { Verb::Watch } else { Verb::List };
+                    self.name = selected_name(query).unwrap_or_default();
+                }
+                Verb::Delete => self.verb = Verb::DeleteCollection,
+                _ => {}
+            }
+        }
+        if !self.is_by_prefix && SELECTING.contains(&self.verb) {
+            self.field_selector = query.text("fieldSelector").into();
+            self.label_selector = query.text("labelSelector").into();
+        }
+    }
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unable to determine kind and namespace from url")
+    }
+}
+
+/// The path of a URL without its escapes; none when one of them is none, which is no request at all.
+pub fn unescaped(path: &str) -> Option<String> {
+    decode(path, false)
+}
+
+/// The verb that stands before the resource in the old ways to watch and to proxy.
+fn prefix(rest: &[&str]) -> Option<Verb> {
+    match rest.first() {
+        Some(&"watch") => Some(Verb::Watch),
+        Some(&"proxy") => Some(Verb::Proxy),
+        _ => None,
+    }
+}
+
+fn verb_of(method: &str) -> Verb {
     match method {
-        "POST" => "create",
-        "GET" | "HEAD" => "get",
-        "PUT" => "update",
-        "PATCH" => "patch",
-        "DELETE" => "delete",
-        _ => "",
-    }
-}
-
-/// Without a name, a get is a list or watch, and a delete is one of a collection.
-fn refine_verb(info: &mut Info, query: &Query) {
-    if !info.name.is_empty() {
-        return;
-    }
-    match info.verb.as_str() {
-        "get" => {
-            let is_watch = query.get("watch").is_some_and(is_true);
-            info.verb = String::from(if is_watch { "watch" } else { "list" });
-        }
-        "delete" => info.verb = String::from("deletecollection"),
-        _ => {}
-    }
-    if matches!(info.verb.as_str(), "list" | "watch") {
-        info.name = name_selected(query.text("fieldSelector"));
+        "POST" => Verb::Create,
+        "GET" | "HEAD" => Verb::Get,
+        "PUT" => Verb::Update,
+        "PATCH" => Verb::Patch,
+        "DELETE" => Verb::Delete,
+        _ => Verb::Other,
     }
 }
 
@@ -116,44 +196,94 @@ pub fn is_true(value: &str) -> bool {
     !matches!(value.to_ascii_lowercase().as_str(), "0" | "false")
 }
 
-/// A list of one name is authorized as access to that name.
-fn name_selected(selector: &str) -> String {
-    let mut names = selector.split(',').filter_map(|term| term.strip_prefix("metadata.name="));
-    let name = names.next().unwrap_or("").trim_start_matches('=');
-    if name.contains(['%', '/', '\\']) { String::new() } else { name.into() }
+/// The one name that a list is restricted to: it is authorized as access to that name. Options that cannot be read name
+/// nothing, and are refused later.
+fn selected_name(query: &Query) -> Option<String> {
+    let selector = query.get("fieldSelector")?;
+    let options = options::Query(query.pairs());
+    let are_read = options.int("limit").is_ok() && options.int("timeoutSeconds").is_ok();
+    if !are_read || LabelSelector::parse(query.text("labelSelector")).is_err() {
+        return None;
+    }
+    let selector = FieldSelector::parse(selector).ok()?;
+    let mut terms = selector.terms().iter();
+    let name = &terms.find(|term| term.equals && term.field == "metadata.name")?.value;
+    let is_segment = !matches!(name.as_str(), "." | "..") && !name.contains(['/', '%']);
+    is_segment.then(|| name.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(method: &str, path: &str, query: &str, expected: &str) {
-        let info = parse(method, path, &Query::parse(query));
-        let shown = format!(
-            "{} {}/{} ns={} {}/{} {}",
-            info.verb, info.group, info.version, info.namespace, info.resource, info.subresource, info.name
-        );
-        assert_eq!(shown, expected, "{method} {path}?{query}");
+    fn shown(method: &str, uri: &str) -> String {
+        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+        let path = unescaped(path).expect("the path can be read");
+        let Ok(info) = RequestInfo::parse(method, &path, &Query::parse(query)) else {
+            return String::from("unresolved");
+        };
+        let RequestInfo { group, version, namespace, resource, subresource, name, .. } = &info;
+        if !info.is_resource {
+            return format!("{} {}", info.verb_name(), info.path);
+        }
+        format!("{} {group}/{version} ns={namespace} {resource}/{subresource} {name}", info.verb_name())
+    }
+
+    fn check(method: &str, uri: &str, expected: &str) {
+        assert_eq!(shown(method, uri), expected, "{method} {uri}");
     }
 
     #[test]
     fn paths_are_resolved() {
-        check("GET", "/api/v1/namespaces/ns/pods/p/log", "", "get /v1 ns=ns pods/log p");
-        check("GET", "/api/v1/pods", "watch=1", "watch /v1 ns= pods/ ");
-        check("GET", "/api/v1/pods", "watch=false", "list /v1 ns= pods/ ");
-        check("GET", "/api/v1/watch/namespaces/ns/pods", "", "watch /v1 ns=ns pods/ ");
-        check("PUT", "/api/v1/namespaces/ns/finalize", "", "update /v1 ns=ns namespaces/finalize ns");
-        check("GET", "/api/v1/namespaces/ns", "", "get /v1 ns=ns namespaces/ ns");
-        check("POST", "/apis/apps/v1/namespaces/ns/deployments", "", "create apps/v1 ns=ns deployments/ ");
-        check(
-            "DELETE",
-            "/apis/apps/v1/namespaces/ns/deployments",
-            "",
-            "deletecollection apps/v1 ns=ns deployments/ ",
-        );
-        check("GET", "/api/v1/pods", "fieldSelector=metadata.name%3Dx", "list /v1 ns= pods/ x");
-        for path in ["/", "/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/version", "/x/y/z"] {
-            assert!(!parse("GET", path, &Query::default()).is_resource, "{path}");
+        check("GET", "/api/v1/namespaces/ns/pods/p/log", "get /v1 ns=ns pods/log p");
+        check("GET", "/api/v1/pods?watch=1", "watch /v1 ns= pods/ ");
+        check("GET", "/api/v1/pods?watch", "watch /v1 ns= pods/ ");
+        check("GET", "/api/v1/pods?watch=False", "list /v1 ns= pods/ ");
+        check("HEAD", "/api/v1/pods", "list /v1 ns= pods/ ");
+        check("OPTIONS", "/api/v1/pods", " /v1 ns= pods/ ");
+        check("PUT", "/api/v1/namespaces/ns/finalize", "update /v1 ns=ns namespaces/finalize ns");
+        check("GET", "/api/v1/namespaces/ns", "get /v1 ns=ns namespaces/ ns");
+        check("GET", "/api/v1/namespaces/ns/namespaces/o", "get /v1 ns=ns namespaces/ o");
+        check("POST", "/apis/apps/v1/namespaces/ns/deployments", "create apps/v1 ns=ns deployments/ ");
+        check("DELETE", "/apis/apps/v1/namespaces/ns/r", "deletecollection apps/v1 ns=ns r/ ");
+        check("GET", "/api/v1/namespaces//pods/", "list /v1 ns= pods/ ");
+        check("GET", "/api/v1/namespaces/a%2Fb/p", "get /v1 ns=a b/ p");
+        check("GET", "//api/v1/pods", "list /v1 ns= pods/ ");
+        check("GET", "/api/v1//pods", "get /v1 ns= / pods");
+    }
+
+    #[test]
+    fn paths_that_begin_with_a_verb_are_of_that_verb() {
+        check("GET", "/api/v1/watch/namespaces/ns/pods", "watch /v1 ns=ns pods/ ");
+        check("POST", "/api/v1/watch/namespaces/ns/pods/p", "watch /v1 ns=ns pods/ p");
+        check("DELETE", "/api/v1/proxy/namespaces/ns/pods/p/x", "proxy /v1 ns=ns pods/ p");
+        check("GET", "/api/v1/watch/pods?fieldSelector=metadata.name%3Dx", "watch /v1 ns= pods/ ");
+        for uri in ["/api/v1/watch", "/api/v1/watch/", "/apis/g/v1/proxy"] {
+            check("GET", uri, "unresolved");
         }
+    }
+
+    #[test]
+    fn lists_of_one_name_are_of_that_name() {
+        let check = |query: &str, name: &str| {
+            check("GET", &format!("/api/v1/pods?{query}"), &format!("list /v1 ns= pods/ {name}"));
+        };
+        check("fieldSelector=metadata.name%3Dx", "x");
+        check("fieldSelector=a!%3Db,metadata.name%3D%3Dx", "x");
+        check("fieldSelector=metadata.name!%3Dx", "");
+        check("fieldSelector=metadata.name%3Dx/y", "");
+        check("fieldSelector=metadata.name%3D..", "");
+        check("fieldSelector=metadata.name%3Dx&limit=a", "");
+        check("fieldSelector=metadata.name%3Dx&labelSelector=!!", "");
+        check("fieldSelector=metadata.name%3Dx&fieldSelector=metadata.name%3Dy", "x");
+    }
+
+    #[test]
+    fn other_paths_are_no_resources() {
+        for path in ["/", "/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/version", "/x/y/z"] {
+            check("GET", path, &format!("get {path}"));
+        }
+        check("POST", "/version", "post /version");
+        check("Foo", "/%76ersion", "foo /version");
     }
 }

@@ -10,7 +10,7 @@ use crate::meta;
 use pintle_object::{GroupVersionKind, Value};
 use pintle_schema::custom::{Custom as Schema, types};
 use pintle_schema::resource::Selectable;
-use pintle_schema::{Column as Heading, Life, Resource, Str, Subresource, Verbs};
+use pintle_schema::{Column as Heading, Life, Resource, Str, Subresource, Verb, Verbs};
 use pintle_store::CollectionId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -145,7 +145,7 @@ impl Shared<'_> {
             kind: name("kind"),
             list_kind: name("listKind"),
             namespaced: spec(&["scope"]) == "Namespaced",
-            verbs: Verbs(0xff),
+            verbs: Verbs::all(),
             short_names: names("shortNames"),
             categories: names("categories"),
             ty: self.engine.api.any,
@@ -222,7 +222,7 @@ fn deprecation(definition: &Value, version: &Value) -> Option<String> {
 }
 
 fn subresources(engine: &Engine, definition: &Value, version: &Value) -> Vec<Subresource> {
-    let verbs = Verbs(Verbs::GET.0 | Verbs::PATCH.0 | Verbs::UPDATE.0);
+    let verbs = [Verb::Get, Verb::Patch, Verb::Update].into_iter().collect();
     let mut subresources = Vec::new();
     if version.at(&["subresources", "status"]).is_some() {
         subresources.push(Subresource {

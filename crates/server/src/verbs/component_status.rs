@@ -4,6 +4,7 @@ use super::{call, form};
 use crate::app::App;
 use crate::negotiate;
 use crate::request::Request;
+use crate::resolve::Route;
 use crate::respond::Response;
 use pintle_engine::options::ListOptions;
 use pintle_engine::{Listing, Selection, Target};
@@ -14,16 +15,13 @@ use std::sync::Arc;
 /// Names of components, and whether this process answers for them.
 const COMPONENTS: [(&str, bool); 3] = [("controller-manager", false), ("etcd-0", true), ("scheduler", false)];
 
-pub fn list(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    if request.info.verb == "watch" {
-        return Err(Status::method_not_supported(&target.served.group_resource(), "watch"));
-    }
+pub fn list(app: &App, request: &Request, target: Target<'_>, route: &Route) -> Result<Response, Status> {
     let accept = negotiate::resource(request)?;
     let options = ListOptions::read(call::query(request))?;
     let selection = Selection::compile(target.served, &options, "")?;
     let objects = COMPONENTS.iter().map(|(name, is_ours)| component(app, &target, name, *is_ours));
     let items = objects.filter(|object| selection.matches(object)).collect();
-    form::list(app, request, accept, target.served, Listing { items, ..Listing::default() })
+    form::list(app, request, accept, &route.served, Listing { items, ..Listing::default() })
 }
 
 pub fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {

@@ -4,6 +4,7 @@ use super::{call, form};
 use crate::app::App;
 use crate::negotiate::{self, Accept};
 use crate::request::Request;
+use crate::resolve::Route;
 use crate::respond::Response;
 use pintle_engine::delete::{self, Deleted};
 use pintle_engine::options::{DeleteOptions, ListOptions};
@@ -42,7 +43,12 @@ async fn run(
     }
 }
 
-pub async fn delete_collection(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+pub async fn delete_collection(
+    app: &App,
+    request: &Request,
+    target: Target<'_>,
+    route: &Route,
+) -> Result<Response, Status> {
     let accept = negotiate::resource(request)?;
     let served = target.served;
     let list = ListOptions::read(call::query(request))?;
@@ -51,7 +57,7 @@ pub async fn delete_collection(app: &App, request: &Request, target: Target<'_>)
     let user = call::user(request);
     let mut call = call::call(request, &user, "", options.dry_run);
     let result = app.engine.delete_collection(target, &options, &list, &selection, &mut call).await;
-    let result = result.and_then(|listing| form::list(app, request, accept, served, listing));
+    let result = result.and_then(|listing| form::list(app, request, accept, &route.served, listing));
     call::with_warnings(app, request, call.warnings, result)
 }
 

@@ -4,7 +4,6 @@ use super::call::{self, query};
 use crate::app::App;
 use crate::flow::Flow;
 use crate::negotiate::{self, Accept, Format, View};
-use crate::pipeline::no_such_resource;
 use crate::request::Request;
 use crate::respond::{Body, Response};
 use bytes::Bytes;
@@ -12,6 +11,7 @@ use pintle_engine::{Include, ListForm, ListFormat, ListView, Listing, Served, Ta
 use pintle_object::{Reason, Status, Value, json, yaml};
 use pintle_schema::TypeId;
 use pintle_store::Object;
+use std::sync::Arc;
 
 /// A stored object, from shared bytes where the form allows it.
 pub fn stored(
@@ -91,15 +91,11 @@ pub fn list(
     app: &App,
     request: &Request,
     accept: Accept,
-    served: &Served,
+    served: &Arc<Served>,
     listing: Listing,
 ) -> Result<Response, Status> {
     let form = list_form(request, accept, served)?;
-    let resource = &served.resource;
-    let shared = app.engine.find(&resource.group, &resource.version, &resource.plural);
-    // It may have gone since the request came.
-    let shared = shared.ok_or_else(no_such_resource)?;
-    let mut pieces = app.engine.pieces(shared, listing, form)?;
+    let mut pieces = app.engine.pieces(served.clone(), listing, form)?;
     let first = pieces.next().transpose()?.unwrap_or_default();
     let is_pretty = accept.pretty && form.format == ListFormat::Json;
     let media_type = match form.format {

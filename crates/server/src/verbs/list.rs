@@ -1,25 +1,28 @@
-//! GET of a collection: a list, or a watch when the query says so.
+//! GET of a collection: a list.
 
-use super::{call, form, watch};
+use super::{call, form};
 use crate::app::App;
 use crate::negotiate;
 use crate::request::Request;
+use crate::resolve::Route;
 use crate::respond::{Body, Response};
 use pintle_engine::options::ListOptions;
 use pintle_engine::{Selection, Target};
 use pintle_object::Status;
 
-pub async fn list(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    if request.info.verb == "watch" {
-        return watch::watch(app, request, target).await;
-    }
+pub async fn list(
+    app: &App,
+    request: &Request,
+    target: Target<'_>,
+    route: &Route,
+) -> Result<Response, Status> {
     let accept = negotiate::resource(request)?;
     let served = target.served;
     let options = ListOptions::read(call::query(request))?;
     let selection = Selection::compile(served, &options, target.name)?;
     let list = async || {
         let listing = app.engine.list(served, target.namespace, &options, &selection).await?;
-        form::list(app, request, accept, served, listing)
+        form::list(app, request, accept, &route.served, listing)
     };
     let response = list().await?;
     let Body::Flow(flow) = &response.body else { return Ok(response) };

@@ -1,48 +1,28 @@
 //! Subresources: parts of an object with verbs of their own.
 
-use super::{Action, call, connect, create, form, get, patch, update};
+use super::{call, create, form, get, not_supported, patch, update};
 use crate::app::App;
 use crate::negotiate;
-use crate::pipeline;
 use crate::request::Request;
 use crate::respond::Response;
 use pintle_engine::options::WriteOptions;
 use pintle_engine::{Call, ScaleSource, Target, body};
 use pintle_object::Status;
-use pintle_schema::Verbs;
+use pintle_schema::Verb;
 
-/// `None` when the subresource does not take the method.
-pub async fn answer(
-    app: &App,
-    request: &Request,
-    target: Target<'_>,
-    action: Action,
-) -> Option<Result<Response, Status>> {
-    let Some(sub) = target.served.resource.subresource(target.subresource) else {
-        return Some(Err(pipeline::no_such_resource()));
-    };
-    let has = |verb| sub.verbs.has(verb);
-    let is_scale = sub.name == "scale";
-    if ["log", "exec", "attach", "portforward", "proxy"].contains(&target.subresource) {
-        let verb = match action {
-            Action::Get => Verbs::GET,
-            Action::Create => Verbs::CREATE,
-            Action::Update => Verbs::UPDATE,
-            Action::Patch => Verbs::PATCH,
-            Action::Delete => Verbs::DELETE,
-            Action::None => return None,
-        };
-        return if has(verb) { Some(connect::connect(app, request, target).await) } else { None };
+pub async fn answer(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+    let is_scale = target.subresource == "scale";
+    match request.info.verb {
+        Verb::Get if is_scale => get_scale(app, request, target).await,
+        Verb::Get => get::get(app, request, target).await,
+        Verb::Update if is_scale => put_scale(app, request, target).await,
+        Verb::Update => update::update(app, request, target).await,
+        Verb::Patch => patch::patch(app, request, target).await,
+        Verb::Create => create::create(app, request, target).await,
+        Verb::List | Verb::Watch | Verb::Delete | Verb::DeleteCollection | Verb::Proxy | Verb::Other => {
+            Err(not_supported(request, target))
+        }
     }
-    Some(match action {
-        Action::Get if has(Verbs::GET) && is_scale => get_scale(app, request, target).await,
-        Action::Get if has(Verbs::GET) => get::get(app, request, target).await,
-        Action::Update if has(Verbs::UPDATE) && is_scale => put_scale(app, request, target).await,
-        Action::Update if has(Verbs::UPDATE) => update::update(app, request, target).await,
-        Action::Patch if has(Verbs::PATCH) => patch::patch(app, request, target).await,
-        Action::Create if has(Verbs::CREATE) => create::create(app, request, target).await,
-        _ => return None,
-    })
 }
 
 async fn get_scale(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {

@@ -4,6 +4,7 @@ use super::{call, form};
 use crate::app::App;
 use crate::negotiate::{self, Accept, Format, View};
 use crate::request::Request;
+use crate::resolve::Route;
 use crate::respond::{Body, Parts, Response};
 use bytes::Bytes;
 use pintle_engine::options::ListOptions;
@@ -27,7 +28,12 @@ const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 /// How long a watch lasts that has no end.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-pub async fn watch(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+pub async fn watch(
+    app: &App,
+    request: &Request,
+    target: Target<'_>,
+    route: &Route,
+) -> Result<Response, Status> {
     let accept = negotiate::resource(request)?;
     let served = target.served;
     let options = ListOptions::read_watch(call::query(request))?;
@@ -41,7 +47,7 @@ pub async fn watch(app: &App, request: &Request, target: Target<'_>) -> Result<R
         View::Table => Some(form::style(request)?),
         _ => None,
     };
-    let served = find(&app.engine, served);
+    let served = route.served.clone();
     let rendering = rendering(&served, accept);
     let watch = app.engine.watch(&served, target.namespace, &options, selection, rendering).await?;
     let now = Instant::now();
@@ -73,13 +79,6 @@ fn rendering(served: &Arc<Served>, accept: Accept) -> Option<Text> {
     let Accept { view, format, version, .. } = accept;
     let text = || Text::from(format!("{:p} {format:?} {view:?} {version}", Arc::as_ptr(served)));
     (view != View::Table).then(text)
-}
-
-/// The shared entry of a resource, which outlives the request.
-fn find(engine: &Engine, served: &Served) -> Arc<Served> {
-    let resource = &served.resource;
-    let found = engine.find(&resource.group, &resource.version, &resource.plural);
-    found.expect("the request's resource was found there")
 }
 
 /// Watches that do not say when they end last between once and twice `min`, by chance, so that not all clients come
