@@ -25,4 +25,5 @@ mod quota;
 mod served_apis;
 mod snapshot;
 mod start;
+mod vulnerabilities;
 mod watches;

@@ -193,7 +193,7 @@ mod tests {
     }
 
     fn user(header: Option<&str>, allows_anonymous: bool) -> Result<String, u16> {
-        let tokens = TokenFile::parse("t1,ann,u1,\"a\"").unwrap();
+        let tokens = TokenFile::parse("tokens.csv", "t1,ann,u1,\"a\"").unwrap();
         let all = Authenticators {
             tokens: vec![Box::new(tokens)],
             anonymous: Anonymous { enabled: allows_anonymous, paths: Vec::new() },
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn web_sockets_bring_tokens_as_protocols() {
-        let tokens = TokenFile::parse("t1,ann,u1").unwrap();
+        let tokens = TokenFile::parse("tokens.csv", "t1,ann,u1").unwrap();
         let all = Authenticators { tokens: vec![Box::new(tokens)], ..Authenticators::default() };
         for (protocol, expected) in [
             ("base64url.bearer.authorization.k8s.io.dDE, v4.channel.k8s.io", true),

@@ -22,22 +22,42 @@ impl TokenAuthenticator for TokenFile {
 }
 
 impl TokenFile {
-    /// Reads `token,user,uid,"group1,group2"`; the error names the line at fault.
-    pub fn parse(text: &str) -> Result<TokenFile, String> {
+    /// Reads the records `token,user,uid,"group1,group2"` of a file, as upstream reads them: of a token that is there
+    /// twice the last record counts, a record without a token does not. `name` is the file's, for errors and the log.
+    pub fn parse(name: &str, text: &str) -> Result<TokenFile, String> {
         let mut users = HashMap::new();
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let fields = csv(line).ok_or_else(|| format!("line {}: a quote is not closed", index + 1))?;
-            let [token, name, uid, rest @ ..] = fields.as_slice() else {
-                return Err(format!("line {}: expected token, user name and user id", index + 1));
+        for (index, record) in csv(text)?.into_iter().enumerate() {
+            let [token, user, uid, rest @ ..] = record.as_slice() else {
+                return Err(format!(
+                    "token file '{name}' must have at least 3 columns (token, user name, user uid), found {}",
+                    record.len()
+                ));
             };
+            let number = index + 1;
             if token.is_empty() {
-                return Err(format!("line {}: the token is empty", index + 1));
+                tracing::warn!("empty token has been found in token file '{name}', record number '{number}'");
+                continue;
             }
-            let groups = rest.first().map_or("", String::as_str);
-            let groups = groups.split(',').map(str::trim).filter(|group| !group.is_empty()).map(String::from);
-            let user =
-                User { name: name.clone(), uid: uid.clone(), groups: groups.collect(), ..User::default() };
-            users.insert(token.clone(), user);
+            if token.starts_with('\u{feff}') {
+                tracing::warn!(
+                    "token file '{name}' begins with a byte order mark, which is part of its first token"
+                );
+            }
+            if user.is_empty() {
+                tracing::warn!("empty user name in token file '{name}', record number '{number}'");
+            }
+            let groups = rest.first().map(|groups| groups.split(',').map(String::from).collect());
+            let user = User {
+                name: user.clone(),
+                uid: uid.clone(),
+                groups: groups.unwrap_or_default(),
+                ..User::default()
+            };
+            if users.insert(token.clone(), user).is_some() {
+                tracing::warn!(
+                    "duplicate token has been found in token file '{name}', record number '{number}'"
+                );
+            }
         }
         Ok(TokenFile { users, ..TokenFile::default() })
     }
@@ -47,45 +67,138 @@ impl TokenFile {
     }
 }
 
-/// The fields of one line; a quoted field may hold commas, and doubled quotes.
-fn csv(line: &str) -> Option<Vec<String>> {
-    let mut fields = vec![String::new()];
-    let mut chars = line.trim().chars().peekable();
-    let mut quoted = false;
-    while let Some(c) = chars.next() {
-        let field = fields.last_mut()?;
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                field.push('"');
+/// Records of comma-separated values with the rules and errors of Go's encoding/csv: fields keep their blanks, a field
+/// that begins with a quote ends with one and may hold commas, ends of lines and doubled quotes; empty lines are none.
+fn csv(text: &str) -> Result<Vec<Vec<String>>, String> {
+    let text = text.replace("\r\n", "\n");
+    let mut reader = Csv { rest: text.as_str(), line: 1, column: 1 };
+    let mut records = Vec::new();
+    while !reader.rest.is_empty() {
+        if reader.eat('\n') {
+            continue;
+        }
+        records.push(reader.record()?);
+    }
+    Ok(records)
+}
+
+/// What is left of a text, and where it begins.
+struct Csv<'a> {
+    rest: &'a str,
+    line: usize,
+    /// In bytes.
+    column: usize,
+}
+
+impl Csv<'_> {
+    fn record(&mut self) -> Result<Vec<String>, String> {
+        let start = self.line;
+        let mut fields = Vec::new();
+        loop {
+            fields.push(if self.eat('"') { self.quoted(start)? } else { self.plain(start)? });
+            if !self.eat(',') {
+                self.eat('\n');
+                return Ok(fields);
             }
-            '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(String::new()),
-            c => field.push(c),
         }
     }
-    (!quoted).then(|| fields.iter().map(|field| field.trim().to_string()).collect())
+
+    fn plain(&mut self, start: usize) -> Result<String, String> {
+        let mut field = String::new();
+        while let Some(next) = self.rest.chars().next().filter(|next| !matches!(next, ',' | '\n')) {
+            if next == '"' {
+                return Err(self.failed(start, "bare \" in non-quoted-field"));
+            }
+            self.eat(next);
+            field.push(next);
+        }
+        Ok(field)
+    }
+
+    fn quoted(&mut self, start: usize) -> Result<String, String> {
+        const EXTRANEOUS: &str = "extraneous or missing \" in quoted-field";
+        let mut field = String::new();
+        loop {
+            let Some(next) = self.rest.chars().next() else { return Err(self.failed(start, EXTRANEOUS)) };
+            let at = self.column;
+            self.eat(next);
+            if next != '"' || self.eat('"') {
+                field.push(next);
+                continue;
+            }
+            if self.rest.is_empty() || self.rest.starts_with([',', '\n']) {
+                return Ok(field);
+            }
+            self.column = at;
+            return Err(self.failed(start, EXTRANEOUS));
+        }
+    }
+
+    /// Goes past a character when it is the next one.
+    fn eat(&mut self, wanted: char) -> bool {
+        let Some(rest) = self.rest.strip_prefix(wanted) else { return false };
+        self.rest = rest;
+        if wanted == '\n' {
+            self.line += 1;
+            self.column = 1;
+        } else {
+            self.column += wanted.len_utf8();
+        }
+        true
+    }
+
+    fn failed(&self, start: usize, why: &str) -> String {
+        let (line, column) = (self.line, self.column);
+        let place = format!("parse error on line {line}, column {column}: {why}");
+        if start == line { place } else { format!("record on line {start}; {place}") }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn users_are_found_by_their_tokens() {
-        let file = TokenFile::parse("t1,ann,u1,\"a,b\"\n\nt2, bob ,u2\n").unwrap();
-        let ann = file.user("t1").unwrap();
-        assert_eq!((ann.name.as_str(), ann.uid.as_str()), ("ann", "u1"));
-        assert_eq!(ann.groups, ["a", "b"]);
-        assert_eq!(file.user("t2").unwrap().name, "bob");
-        assert!(file.user("t3").is_none());
+    fn parse(text: &str) -> Result<TokenFile, String> {
+        TokenFile::parse("tokens.csv", text)
     }
 
     #[test]
-    fn what_is_no_token_line_is_refused() {
-        for (text, line) in [("t1,ann", 1), ("t1,ann,u1\nx", 2), (",ann,u1", 1), ("t,a,u,\"g", 1)] {
-            let error = TokenFile::parse(text).unwrap_err();
-            assert!(error.starts_with(&format!("line {line}:")), "{error}");
-        }
+    fn users_are_found_by_their_tokens() {
+        let file = parse("t1,ann,u1,\"a,b\"\r\n\nt2, bob ,u2\n\"t,\"\"3\",\"c\nd\",u3,g,more").unwrap();
+        let ann = file.user("t1").unwrap();
+        assert_eq!((ann.name.as_str(), ann.uid.as_str()), ("ann", "u1"));
+        assert_eq!(ann.groups, ["a", "b"]);
+        let bob = file.user("t2").unwrap();
+        assert_eq!((bob.name.as_str(), bob.groups.len()), (" bob ", 0));
+        let last = file.user("t,\"3").unwrap();
+        assert_eq!((last.name.as_str(), &last.groups), ("c\nd", &vec![String::from("g")]));
+        assert!(file.user("t4").is_none());
+    }
+
+    #[test]
+    fn odd_records_count_as_upstreams_do() {
+        let file = parse("t,first,1,a\nt,last,2\n,nobody,3\n\nu,,4,\"\"\n").unwrap();
+        let last = file.user("t").unwrap();
+        assert_eq!((last.name.as_str(), last.uid.as_str(), last.groups.len()), ("last", "2", 0));
+        assert!(file.user("").is_none());
+        assert_eq!(file.user("u").unwrap().groups, [""]);
+        let marked = parse("\u{feff}t,ann,1").unwrap();
+        assert!(marked.user("t").is_none() && marked.user("\u{feff}t").is_some());
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused() {
+        let check = |text: &str, why: &str| assert_eq!(parse(text).unwrap_err(), why, "{text}");
+        let columns =
+            "token file 'tokens.csv' must have at least 3 columns (token, user name, user uid), found";
+        check("t1,ann", &format!("{columns} 2"));
+        check("t1,ann,u1\nx", &format!("{columns} 1"));
+        check("t,a,u,\"g", "parse error on line 1, column 9: extraneous or missing \" in quoted-field");
+        check("t,a,u,\"g\"x", "parse error on line 1, column 9: extraneous or missing \" in quoted-field");
+        check("t,a\"b,u", "parse error on line 1, column 4: bare \" in non-quoted-field");
+        check(
+            "t,a,u\n\"t\nx\"y,a,u",
+            "record on line 2; parse error on line 3, column 2: extraneous or missing \" in quoted-field",
+        );
     }
 }

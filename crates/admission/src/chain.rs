@@ -1,5 +1,6 @@
 //! `Chain`: the enabled plugins, asked in order.
 
+use crate::claims;
 use crate::grants;
 use crate::plugins::image_policy::ImagePolicyWebhook;
 use crate::plugins::quota::ResourceQuota;
@@ -171,6 +172,7 @@ impl Admission for Chain {
         Box::pin(async move {
             let request = Request { engine, attributes, permissions: &self.permissions };
             grants::may_create(&request)?;
+            claims::judge_status(&request, object)?;
             for plugin in &self.plugins {
                 plugin.judge(&request, object, warnings)?;
             }

@@ -1,6 +1,7 @@
 //! Admission: ordered plugins that complete and judge what is written, one file each.
 
 mod chain;
+mod claims;
 mod configuration;
 mod grants;
 mod plugins;

@@ -47,6 +47,8 @@ pub struct Attributes<'a> {
     pub options: Option<&'a DeleteOptions>,
     /// Whether a create comes from an update or a patch, so that nobody asked yet who may create.
     pub is_by_update: bool,
+    /// Whether an update is a patch, which asks for another verb.
+    pub is_patch: bool,
     pub dry_run: bool,
     pub user: &'a User,
     pub now: Time,

@@ -91,6 +91,7 @@ impl<'a> Call<'a> {
             old,
             options,
             is_by_update: false,
+            is_patch: false,
             dry_run: self.dry_run,
             user: self.user,
             now: self.now,

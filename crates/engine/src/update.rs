@@ -1,6 +1,6 @@
 //! Update and patch: a new version of an object that is there, by compare-and-swap.
 
-use crate::admission::Operation;
+use crate::admission::{Attributes, Operation};
 use crate::call::{Call, Written};
 use crate::create::Origin;
 use crate::create::{refuse, store_failed};
@@ -127,7 +127,9 @@ impl Engine {
         }
         let old = self.storage_tree(served, existing)?;
         let mut new = convert::to_storage(&self.api, served, proposed)?;
+        let is_patch = !matches!(source, Source::Body(_));
         let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
+        let attributes = Attributes { is_patch, ..attributes };
         self.admission().mutate(self, attributes, &mut new, &mut call.warnings).await?;
         call.dedup_owners(&mut new, true);
         check_version(target, &mut new, existing)?;
@@ -139,6 +141,7 @@ impl Engine {
         self.prepare_update(target, &mut new, &old, call)?;
         pintle_patch::keep_times_of_noop(&old, &mut new);
         let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
+        let attributes = Attributes { is_patch, ..attributes };
         self.admission().validate(self, attributes, &new, &mut call.warnings).await?;
         if goes_with_update(served, &new, &old) {
             self.delete_stored(target, existing, call).await?;

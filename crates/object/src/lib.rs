@@ -4,6 +4,7 @@
 //! This crate is pure: no I/O, no clock, no globals.
 
 pub mod bytes;
+pub mod config_file;
 pub mod content;
 pub mod field;
 pub mod json;

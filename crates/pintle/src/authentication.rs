@@ -179,8 +179,8 @@ pub fn authenticators(
     let api_audiences = flags.api_audiences();
     let mut tokens: Vec<Box<dyn TokenAuthenticator>> = Vec::new();
     if let Some(path) = &config.token_auth_file {
-        let mut file =
-            TokenFile::parse(&read(path)?).map_err(|error| format!("--token-auth-file: {error}"))?;
+        let mut file = TokenFile::parse(&path.display().to_string(), &read(path)?)
+            .map_err(|error| format!("--token-auth-file: {error}"))?;
         file.api_audiences.clone_from(&api_audiences);
         tokens.push(Box::new(file));
     }

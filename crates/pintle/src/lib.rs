@@ -17,5 +17,6 @@ mod service_account;
 mod serving;
 mod signals;
 pub mod snapshot;
+mod trusted;
 
 pub use config::Config;

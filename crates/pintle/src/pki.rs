@@ -3,12 +3,13 @@
 //!
 //! All keys are ECDSA P-256; every private file is for its owner alone.
 
+use crate::trusted;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
 };
 use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -193,14 +194,7 @@ fn with_certificate<T>(pair: &Pair, read: impl FnOnce(&X509Certificate<'_>) -> T
 }
 
 fn read_pair(dir: &Path, name: &str) -> Result<Option<Pair>, String> {
-    let read = |suffix: &str| {
-        let path = dir.join(format!("{name}.{suffix}"));
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(format!("{}: {error}", path.display())),
-        }
-    };
+    let read = |suffix: &str| trusted::read(&dir.join(format!("{name}.{suffix}")));
     Ok(read("crt")?.zip(read("key")?).map(|(certificate, key)| Pair { certificate, key }))
 }
 
@@ -210,10 +204,11 @@ fn write_pair(dir: &Path, name: &str, pair: Pair) -> Result<Pair, String> {
     Ok(pair)
 }
 
-/// Makes a directory that only its owner may look into; one that is there stays as it is.
+/// Makes a directory that only its owner may look into; one that is there stays as it is, unless others may write it.
 pub fn make_private_dir(dir: &Path) -> Result<(), String> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|error| format!("{}: {error}", dir.display()))
+    made.map_err(|error| format!("{}: {error}", dir.display()))?;
+    trusted::check_dir(dir)
 }
 
 /// Writes a file whole or not at all, into a directory that is made where it is missing.

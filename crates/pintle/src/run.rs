@@ -3,7 +3,7 @@
 use crate::config::{Config, Etcd};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::serving;
-use crate::{authentication, kubeconfig, open_files, reload, signals};
+use crate::{authentication, kubeconfig, open_files, reload, signals, trusted};
 use pintle_access::Permissions;
 use pintle_admission::Chain;
 use pintle_controllers::bootstrap::{self, Cluster};
@@ -146,6 +146,9 @@ async fn open_store(config: &Config, api: Arc<Builtin>) -> Result<Engine, OpenEr
         Some(etcd) => Engine::connect(api, &etcd.store, options).await,
         None => {
             pki::make_private_dir(&config.data_dir).map_err(OpenError)?;
+            for file in ["store.db", "store.db-wal", "store.db-shm"] {
+                trusted::check_file(&config.data_dir.join(file)).map_err(OpenError)?;
+            }
             let backend = Sqlite::open(&config.data_dir.join("store.db"))?;
             Engine::open(api, Box::new(backend), options)
         }

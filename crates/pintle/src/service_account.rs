@@ -1,6 +1,6 @@
 //! The keys of service account tokens: read from files, or made when the first is needed, and kept.
 
-use crate::pki;
+use crate::{pki, trusted};
 use pintle_access::service_account::{KeySource, SigningKey, VerifyingKey};
 use rcgen::{KeyPair, PKCS_RSA_SHA256};
 use std::path::{Path, PathBuf};
@@ -41,13 +41,17 @@ impl Keys {
 
     fn read(&self) -> Result<SigningKey, String> {
         let path = &self.signing_path;
-        let pem = match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.is_own => {
+        if !self.is_own {
+            let pem = std::fs::read_to_string(path).map_err(|error| failed(path, error))?;
+            return SigningKey::from_pem(&pem).map_err(|error| failed(path, error));
+        }
+        let pem = match trusted::read(path)? {
+            Some(pem) => pem,
+            None => {
                 let key = KeyPair::generate_for(&PKCS_RSA_SHA256).map_err(|error| failed(path, error))?;
                 pki::write(path, &key.serialize_pem(), 0o600)?;
                 key.serialize_pem()
             }
-            read => read.map_err(|error| failed(path, error))?,
         };
         SigningKey::from_pem(&pem).map_err(|error| failed(path, error))
     }

@@ -86,10 +86,11 @@ impl Configuration {
             return Err("empty config data".into());
         }
         let document = yaml::parse(text.as_bytes()).map_err(|error| error.0)?;
-        check_kind(&document.value)?;
-        let duplicates = document.duplicates.into_iter();
-        let mut reader =
-            Reader { strict: duplicates.map(|what| format!("yaml: unmarshal errors:\n  {what}")).collect() };
+        check_kind(&document.value, text)?;
+        let mut reader = Reader { strict: Vec::new() };
+        if !document.duplicates.is_empty() {
+            reader.strict.push(format!("yaml: unmarshal errors:\n  {}", document.duplicates.join("\n  ")));
+        }
         let configuration = reader.configuration(&document.value)?;
         match reader.strict.as_slice() {
             [] => Ok(configuration),
@@ -98,13 +99,13 @@ impl Configuration {
     }
 }
 
-fn check_kind(document: &Value) -> Result<(), String> {
+fn check_kind(document: &Value, text: &str) -> Result<(), String> {
     let (api_version, kind) = (document.str_at(&["apiVersion"]), document.str_at(&["kind"]));
     if kind.is_empty() {
-        return Err("Object 'Kind' is missing".into());
+        return Err(format!("Object 'Kind' is missing in '{text}'"));
     }
     if api_version.is_empty() {
-        return Err("Object 'apiVersion' is missing".into());
+        return Err(format!("Object 'apiVersion' is missing in '{text}'"));
     }
     let version = api_version.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('/'));
     let is_known = kind == KIND && version.is_some_and(|version| VERSIONS.contains(&version));

@@ -34,6 +34,7 @@ pub fn decide(graph: &Graph, rules: &[Rule], user: &User, asked: &Attributes<'_>
             ("", "serviceaccounts") => return request.service_account(),
             ("", "nodes") => return request.node(),
             ("", "pods") => return request.pod(),
+            ("certificates.k8s.io", "podcertificaterequests") => return request.pod_certificate_request(),
             _ => {}
         }
     }
@@ -147,7 +148,7 @@ impl Request<'_> {
             "get" | "update" | "patch" | "delete" => self.related(What::ResourceSlice),
             "watch" | "list" | "deletecollection" if self.selects("spec.nodeName") => yes(),
             "watch" | "list" | "deletecollection" => {
-                no("can only list/watch/deletecollection resourceslices with spec.nodeName field selector")
+                no("can only list/watch/deletecollection resourceslices with nodeName field selector")
             }
             _ => no(
                 "only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, \
@@ -178,6 +179,23 @@ impl Request<'_> {
             ("", "list" | "watch") => no("can only list/watch pods with spec.nodeName field selector"),
             ("", "create" | "delete") | ("status", "update" | "patch") | ("eviction", "create") => yes(),
             _ => no(""),
+        }
+    }
+
+    /// Requests for certificates of pods on it; admission checks whose they are.
+    fn pod_certificate_request(&self) -> Decision {
+        if !self.graph.has_pod_certificates {
+            return no("");
+        }
+        if !self.asked.subresource.is_empty() {
+            return no("nodes may not access the status subresource of PodCertificateRequests");
+        }
+        match self.asked.verb {
+            "create" => yes(),
+            "get" => self.related(What::PodCertificateRequest),
+            "list" | "watch" if self.selects("spec.nodeName") => yes(),
+            "list" | "watch" => no("can only list/watch podcertificaterequests with nodeName field selector"),
+            verb => no(&format!("nodes may not {verb} podcertificaterequests")),
         }
     }
 

@@ -16,6 +16,7 @@ pub enum What {
     ResourceClaim,
     ResourceSlice,
     Attachment,
+    PodCertificateRequest,
 }
 
 /// Namespace and name.
@@ -24,7 +25,7 @@ type Key = (Text, Text);
 /// ```text
 /// node <- pod <- secret, configmap, claim, service account, resource claim
 /// node <- pod <- claim <- volume <- secret
-/// node <- volume attachment, resource slice
+/// node <- volume attachment, resource slice, pod certificate request
 /// ```
 #[derive(Debug, Default)]
 pub struct Graph {
@@ -34,7 +35,9 @@ pub struct Graph {
     volumes: HashMap<Text, Volume>,
     volumes_of_secrets: HashMap<Key, HashSet<Text>>,
     /// The node that an object is of.
-    owners: HashMap<(What, Text), Text>,
+    owners: HashMap<(What, Key), Text>,
+    /// Whether nodes ask for certificates of pods at all.
+    pub has_pod_certificates: bool,
 }
 
 #[derive(Debug)]
@@ -90,11 +93,12 @@ impl Graph {
     }
 
     /// The node of an object that is of one; empty for none.
-    pub fn set_owner(&mut self, what: What, name: &str, node: &str) {
+    pub fn set_owner(&mut self, what: What, namespace: &str, name: &str, node: &str) {
+        let key = (what, (namespace.into(), name.into()));
         if node.is_empty() {
-            self.owners.remove(&(what, name.into()));
+            self.owners.remove(&key);
         } else {
-            self.owners.insert((what, name.into()), node.into());
+            self.owners.insert(key, node.into());
         }
     }
 
@@ -104,8 +108,8 @@ impl Graph {
         match what {
             What::Pod => self.pods.get(&key).is_some_and(|pod| pod.node == node),
             What::Volume => self.volume_relates(node, name),
-            What::Attachment | What::ResourceSlice => {
-                self.owners.get(&(what, name.into())).is_some_and(|owner| owner == node)
+            What::Attachment | What::ResourceSlice | What::PodCertificateRequest => {
+                self.owners.get(&(what, key)).is_some_and(|owner| owner == node)
             }
             What::Secret => {
                 let mut volumes = self.volumes_of_secrets.get(&key).into_iter().flatten();

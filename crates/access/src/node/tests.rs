@@ -34,7 +34,9 @@ fn graph() -> Graph {
         "csi":{"nodeStageSecretRef":{"namespace":"vault","name":"stage"},
                "controllerPublishSecretRef":{"namespace":"vault","name":"controller"}}}}"#;
     graph.set_volume("pv", Some(&parse(volume)));
-    graph.set_owner(What::Attachment, "va", "n");
+    graph.set_owner(What::Attachment, "", "va", "n");
+    graph.set_owner(What::PodCertificateRequest, "ns", "own", "n");
+    graph.has_pod_certificates = true;
     graph
 }
 
@@ -81,7 +83,7 @@ fn what_goes_is_forgotten() {
         assert!(!graph.relates("n", what, "ns", name));
     }
     assert!(graph.relates("o", What::Secret, "ns", "pull"));
-    graph.set_owner(What::Attachment, "va", "");
+    graph.set_owner(What::Attachment, "", "va", "");
     assert!(!graph.relates("n", What::Attachment, "", "va"));
 }
 
@@ -143,6 +145,16 @@ fn nodes_do_what_nodes_may() {
         "",
         Err("can only access leases in the \"kube-node-lease\" system namespace"),
     );
+    let certificates = "certificates.k8s.io:podcertificaterequests";
+    check(&format!("create {certificates} ns -"), "", Ok(()));
+    check(&format!("get {certificates} ns own"), "", Ok(()));
+    check(&format!("get {certificates} other own"), "", unrelated);
+    check(&format!("list {certificates} - -"), "spec.nodeName=n", Ok(()));
+    let unselected = Err("can only list/watch podcertificaterequests with nodeName field selector");
+    check(&format!("list {certificates} - -"), "", unselected);
+    check(&format!("update {certificates} ns own"), "", Err("nodes may not update podcertificaterequests"));
+    let status = Err("nodes may not access the status subresource of PodCertificateRequests");
+    check(&format!("update {certificates}/status ns own"), "", status);
     check("list services - -", "", Ok(()));
     check("delete services ns s", "", Err(""));
 }

@@ -6,6 +6,7 @@ use pintle_access::Attributes;
 use pintle_object::bytes;
 use pintle_object::field::quote;
 use pintle_object::{Status, Value};
+use pintle_x509::{CertificateRequest, Malformed};
 
 const GROUP: &str = "certificates.k8s.io";
 const REQUESTS: &str = "certificatesigningrequests";
@@ -50,8 +51,10 @@ impl Plugin for CertificateSubjectRestriction {
         if !is_asked || object.str_at(&["spec", "signerName"]) != CLIENT_SIGNER {
             return Ok(());
         }
-        let Some(organizations) = subject(object, ORGANIZATION) else { return Ok(()) };
-        if !organizations.iter().any(|organization| organization == MASTERS.as_bytes()) {
+        let parsed = parsed(object);
+        let parsed =
+            parsed.map_err(|why| request.forbidden(object, format!("failed to parse CSR: {why}")))?;
+        if !parsed.subject.organizations.iter().any(|organization| organization == MASTERS) {
             return Ok(());
         }
         let why = format!("use of {CLIENT_SIGNER} signer with {MASTERS} group is not allowed");
@@ -63,8 +66,10 @@ fn is_subresource(request: &Request<'_>, subresource: &str) -> bool {
     request.is_resource(GROUP, REQUESTS) && request.subresource() == subresource
 }
 
+/// The signer is the stored one's: an update does not change it.
 fn permit(request: &Request<'_>, object: &Value, verb: &'static str) -> Result<(), Status> {
-    let signer = object.str_at(&["spec", "signerName"]);
+    let stored = request.attributes.old.unwrap_or(&Value::Null);
+    let signer = stored.str_at(&["spec", "signerName"]);
     if is_permitted(request, signer, verb) {
         return Ok(());
     }
@@ -91,95 +96,7 @@ pub(super) fn is_permitted(request: &Request<'_>, signer: &str, verb: &'static s
     })
 }
 
-/// What is between the first two lines of a PEM text that is itself base64.
-fn pem_content(text: &str) -> Option<Vec<u8>> {
-    let pem = String::from_utf8(bytes::decode(text).ok()?).ok()?;
-    let (_, rest) = pem.split_once("-----BEGIN CERTIFICATE REQUEST-----")?;
-    let (content, _) = rest.split_once("-----END CERTIFICATE REQUEST-----")?;
-    let content: String = content.split_whitespace().collect();
-    bytes::decode(&content).ok()
-}
-
-/// Identifiers of attributes of a subject, in DER.
-const ORGANIZATION: &[u8] = &[0x55, 0x04, 0x0a];
-pub const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
-
-/// The values of an attribute in the subject of a request; `None` when it is no request.
-pub fn subject(object: &Value, identifier: &[u8]) -> Option<Vec<Vec<u8>>> {
-    attributes(&pem_content(object.str_at(&["spec", "request"]))?, identifier)
-}
-
-/// Of a certificate request:
-///
-/// ```text
-/// SEQUENCE { SEQUENCE { version, SEQUENCE { SET { SEQUENCE { 2.5.4.10, "system:masters" } } ... } ... } ... }
-/// ```
-fn attributes(der: &[u8], wanted: &[u8]) -> Option<Vec<Vec<u8>>> {
-    const SEQUENCE: u8 = 0x30;
-    const SET: u8 = 0x31;
-    let (request, _) = element(der, SEQUENCE)?;
-    let (info, _) = element(request, SEQUENCE)?;
-    let (_, after_version) = element(info, 0x02)?;
-    let (mut subject, _) = element(after_version, SEQUENCE)?;
-    let mut found = Vec::new();
-    while !subject.is_empty() {
-        let (mut names, rest) = element(subject, SET)?;
-        subject = rest;
-        while !names.is_empty() {
-            let (name, rest) = element(names, SEQUENCE)?;
-            names = rest;
-            let (identifier, value) = element(name, 0x06)?;
-            let (_, content, _) = any_element(value)?;
-            if identifier == wanted {
-                found.push(content.to_vec());
-            }
-        }
-    }
-    Some(found)
-}
-
-/// The content of a DER element of one tag, and what follows it.
-fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (found, content, rest) = any_element(der)?;
-    (found == tag).then_some((content, rest))
-}
-
-fn any_element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    const LONG: u8 = 0x80;
-    const LENGTH_BYTES_MAX: usize = 4;
-    let (tag, rest) = der.split_first()?;
-    let (first, rest) = rest.split_first()?;
-    let (len, rest) = if *first < LONG {
-        (usize::from(*first), rest)
-    } else {
-        let count = usize::from(*first & !LONG);
-        let (bytes, rest) = rest.split_at_checked(count.min(LENGTH_BYTES_MAX))?;
-        (bytes.iter().fold(0, |len, byte| len << 8 | usize::from(*byte)), rest)
-    };
-    let (content, rest) = rest.split_at_checked(len)?;
-    Some((*tag, content, rest))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn organizations_are_found_in_the_subject() {
-        let name = |identifier: u8, text: &[u8]| {
-            let value = wrap(0x0c, text);
-            wrap(0x31, &wrap(0x30, &[wrap(0x06, &[0x55, 0x04, identifier]), value].concat()))
-        };
-        let subject = wrap(0x30, &[name(0x03, b"me"), name(0x0a, b"dev")].concat());
-        let info = wrap(0x30, &[wrap(0x02, &[0]), subject].concat());
-        let request = wrap(0x30, &info);
-        assert_eq!(attributes(&request, ORGANIZATION), Some(vec![b"dev".to_vec()]));
-        assert_eq!(attributes(b"no request", ORGANIZATION), None);
-        assert_eq!(attributes(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], ORGANIZATION), None);
-    }
-
-    fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
-        let len = u8::try_from(content.len()).unwrap();
-        [&[tag, len], content].concat()
-    }
+/// The request of a CertificateSigningRequest.
+pub(super) fn parsed(object: &Value) -> Result<CertificateRequest, Malformed> {
+    CertificateRequest::from_pem(&bytes::decode(object.str_at(&["spec", "request"])).unwrap_or_default())
 }

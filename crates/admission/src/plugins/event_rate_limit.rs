@@ -2,13 +2,22 @@
 
 use crate::chain::Plugin;
 use crate::request::Request;
+use pintle_object::config_file::{Fields, Form, Kind as FileKind};
 use pintle_object::time::Time;
 use pintle_object::{Reason, Status, Value};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 pub const NAME: &str = "EventRateLimit";
-const GROUP: &str = "eventratelimit.admission.k8s.io/";
+/// The plugin's section of an AdmissionConfiguration.
+pub const KIND: FileKind = FileKind {
+    group: "eventratelimit.admission.k8s.io",
+    versions: &["v1alpha1"],
+    name: "Configuration",
+    fields: &[("limits", Form::List(LIMIT))],
+};
+const LIMIT: Fields =
+    &[("type", Form::Text), ("qps", Form::Integer), ("burst", Form::Integer), ("cacheSize", Form::Integer)];
 /// Upstream's size of a cache that is given none.
 const CACHE_MAX: usize = 4096;
 
@@ -35,10 +44,6 @@ pub struct Configuration(Vec<Limit>);
 
 impl Configuration {
     pub fn read(value: &Value) -> Result<Configuration, String> {
-        let (version, kind) = (value.str_at(&["apiVersion"]), value.str_at(&["kind"]));
-        if !version.starts_with(GROUP) || kind != "Configuration" {
-            return Err(format!("{version:?}, kind {kind:?}, is no configuration of EventRateLimit"));
-        }
         let limits = value.list_at(&["limits"]).iter().enumerate();
         let limits = limits.map(|(index, limit)| Limit::read(limit, index)).collect::<Result<_, _>>()?;
         let configuration = Configuration(limits);

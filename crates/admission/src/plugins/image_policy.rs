@@ -1,6 +1,7 @@
 //! ImagePolicyWebhook: a server elsewhere says whether a pod's images may be used. No `Plugin`, since it waits.
 
 use crate::request::Request;
+use pintle_object::config_file::{Fields, Form};
 use pintle_object::time::{Time, format_duration};
 use pintle_object::{Map, Status, Value, json};
 use pintle_outbound::{Backoff, Webhook};
@@ -17,6 +18,15 @@ const ANNOTATION: &str = ".image-policy.k8s.io/";
 const ANSWERS_MAX: usize = 1024;
 const TTL_MAX: Duration = Duration::from_secs(30 * 60);
 const PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// The fields of the section `imagePolicy`.
+pub const FIELDS: Fields = &[
+    ("kubeConfigFile", Form::Text),
+    ("allowTTL", Form::Integer),
+    ("denyTTL", Form::Integer),
+    ("retryBackoff", Form::Integer),
+    ("defaultAllow", Form::Bool),
+];
 
 /// The section `imagePolicy` of the plugin's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod namespace_lifecycle;
 mod node_restriction;
 mod owner_permission;
 pub(crate) mod pod_node_selector;
+mod pod_references;
 mod pod_resize;
 pub(crate) mod pod_security;
 pub(crate) mod pod_toleration_restriction;

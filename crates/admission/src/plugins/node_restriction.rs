@@ -1,8 +1,9 @@
 //! NodeRestriction: a kubelet writes its own node, the pods on it, and what belongs to those.
 
 use super::certificates;
+use super::pod_references::api_reference;
 use crate::chain::Plugin;
-use crate::request::{Request, not_found};
+use crate::request::{Request, not_found, plain};
 use pintle_access::{Attributes, Decision, node};
 use pintle_engine::admission::Operation;
 use pintle_engine::meta;
@@ -64,6 +65,7 @@ impl Plugin for NodeRestriction {
                 write.own_name("can only access CSINode with the same name as the requesting node")
             }
             ("certificates.k8s.io", "certificatesigningrequests") => write.signing_request(),
+            ("certificates.k8s.io", "podcertificaterequests") => write.pod_certificate_request(),
             ("resource.k8s.io", "resourceslices") => write.slice(),
             _ => Ok(()),
         }
@@ -91,12 +93,11 @@ impl Write<'_> {
         {
             return Ok(());
         }
-        let names = certificates::subject(self.object, certificates::COMMON_NAME);
         let wanted = format!("system:node:{}", self.node);
-        match names {
-            None => self.refuse("unable to parse csr"),
-            Some(names) if names.last().map(Vec::as_slice) == Some(wanted.as_bytes()) => Ok(()),
-            Some(_) => self.refuse(format!("can only create a node CSR with CN={wanted}")),
+        match certificates::parsed(self.object) {
+            Err(why) => self.refuse(format!("unable to parse csr: {why}")),
+            Ok(parsed) if parsed.subject.common_name == wanted => Ok(()),
+            Ok(_) => self.refuse(format!("can only create a node CSR with CN={wanted}")),
         }
     }
 
@@ -142,7 +143,7 @@ impl Write<'_> {
 
     fn stored_pod(&self, name: &str) -> Result<Value, Status> {
         let stored = self.request.stored("", "pods", self.request.namespace(), name);
-        stored.ok_or_else(|| not_found("", "pods", name))
+        stored.ok_or_else(|| not_found("", "pod", name))
     }
 
     /// What a kubelet shows of the pods that it runs from files.
@@ -158,9 +159,10 @@ impl Write<'_> {
             return self.refuse(format!("node {node} can only create pods with spec.nodeName set to itself"));
         }
         self.mirror_owner()?;
-        match referred(pod) {
-            Some(what) => self.refuse(format!("node {node} can not create pods that reference {what}")),
-            None => Ok(()),
+        match api_reference(pod) {
+            Ok(Some(what)) => self.refuse(format!("node {node} can not create pods that reference {what}")),
+            Ok(None) => Ok(()),
+            Err(why) => self.refuse(format!("error checking mirror pod for API references: {why}")),
         }
     }
 
@@ -184,7 +186,7 @@ impl Write<'_> {
             return self.refuse(format!("node {node} must not set blockOwnerDeletion on an owner reference"));
         }
         let stored = self.request.stored("", "nodes", "", self.node);
-        let stored = stored.ok_or_else(|| not_found("", "nodes", self.node))?;
+        let stored = stored.ok_or_else(|| not_found("", "node", self.node))?;
         if meta::uid(&stored) != text("uid") {
             let (wanted, own) = (text("uid"), meta::uid(&stored));
             return self.refuse(format!("node {} UID mismatch: expected {wanted} got {own}", self.node));
@@ -253,7 +255,7 @@ impl Write<'_> {
         }
         let node = quote(self.node);
         self.refuse(format!(
-            "node {node} is not allowed to update fields other than status.capacity and status.conditions"
+            "node {node} is not allowed to update fields other than status.quantity and status.conditions"
         ))
     }
 
@@ -295,12 +297,12 @@ impl Write<'_> {
         if is_changed(&["spec", "taints"]) {
             return self.refuse(format!("node {node} is not allowed to modify taints"));
         }
+        if is_changed(&["metadata", "ownerReferences"]) {
+            return self.refuse(format!("node {node} is not allowed to modify ownerReferences"));
+        }
         let forbidden = forbidden_labels(labels(new), labels(old));
         if !forbidden.is_empty() {
             return self.refuse(format!("is not allowed to modify labels: {forbidden}"));
-        }
-        if is_changed(&["metadata", "ownerReferences"]) {
-            return self.refuse(format!("node {node} is not allowed to modify ownerReferences"));
         }
         Ok(())
     }
@@ -396,6 +398,100 @@ impl Write<'_> {
         requests.iter().any(|request| request.str_at(&["audience"]) == audience)
     }
 
+    /// A pod on the node has certificates for its account, and all that is named is there as it is named.
+    fn pod_certificate_request(&self) -> Result<(), Status> {
+        if !self.request.is_create() {
+            return self.refuse(format!("unexpected operation {}", self.operation().as_str()));
+        }
+        if !self.request.subresource().is_empty() {
+            return self.refuse(format!("unexpected subresource {}", self.request.subresource()));
+        }
+        let text = |field| self.object.str_at(&["spec", field]);
+        if text("nodeName") != self.node {
+            let (asked, own) = (quote(text("nodeName")), quote(self.node));
+            return self.refuse(format!(
+                "PodCertificateRequest.Spec.NodeName={asked}, which is not the requesting node {own}"
+            ));
+        }
+        let shown = quote(&format!("{}/{}", self.request.namespace(), text("podName")));
+        self.certificate_node(&shown)?;
+        let pod = self.certificate_pod(&shown)?;
+        if text("serviceAccountName") != pod.str_at(&["spec", "serviceAccountName"]) {
+            let asked = quote(text("serviceAccountName"));
+            let own = quote(pod.str_at(&["spec", "serviceAccountName"]));
+            return self.refuse(format!(
+                "PodCertificateRequest for pod {shown} contains serviceAccountName ({asked}) that differs from \
+                 running pod ({own})"
+            ));
+        }
+        self.certificate_account(&shown)
+    }
+
+    fn certificate_node(&self, pod: &str) -> Result<(), Status> {
+        let node = quote(self.node);
+        let Some(stored) = self.request.stored("", "nodes", "", self.node) else {
+            return Err(plain(format!(
+                "while retrieving node {node} named in the PodCertificateRequest: node {node} not found"
+            )));
+        };
+        let asked = self.object.str_at(&["spec", "nodeUID"]);
+        if meta::uid(&stored) == asked {
+            return Ok(());
+        }
+        let (asked, own) = (quote(asked), quote(meta::uid(&stored)));
+        Err(plain(format!(
+            "PodCertificateRequest for pod {pod} names node UID {asked}, inconsistent with the running node ({own})"
+        )))
+    }
+
+    fn certificate_pod(&self, shown: &str) -> Result<Value, Status> {
+        let name = self.object.str_at(&["spec", "podName"]);
+        let Some(pod) = self.request.stored("", "pods", self.request.namespace(), name) else {
+            let missing = quote(name);
+            return Err(plain(format!(
+                "while retrieving pod {shown} named in the PodCertificateRequest: pod {missing} not found"
+            )));
+        };
+        let asked = self.object.str_at(&["spec", "podUID"]);
+        if meta::uid(&pod) != asked {
+            let (asked, own) = (quote(asked), quote(meta::uid(&pod)));
+            return Err(plain(format!(
+                "PodCertificateRequest for pod {shown} contains pod UID ({asked}) which differs from running pod {own}"
+            )));
+        }
+        if pod.str_at(&["spec", "nodeName"]) != self.node {
+            let node = quote(self.node);
+            self.refuse(format!(
+                "pod {shown} is not running on node {node} named in the PodCertificateRequest"
+            ))?;
+        }
+        if pod.at(&["metadata", "annotations", MIRROR]).is_some() {
+            self.refuse(format!("pod {shown} is a mirror pod"))?;
+        }
+        Ok(pod)
+    }
+
+    fn certificate_account(&self, pod: &str) -> Result<(), Status> {
+        let name = self.object.str_at(&["spec", "serviceAccountName"]);
+        let namespace = self.request.namespace();
+        let Some(account) = self.request.stored("", "serviceaccounts", namespace, name) else {
+            let (shown, missing) = (quote(&format!("{namespace}/{name}")), quote(name));
+            return Err(plain(format!(
+                "while retrieving service account {shown} named in the PodCertificateRequest: serviceaccount \
+                 {missing} not found"
+            )));
+        };
+        let asked = self.object.str_at(&["spec", "serviceAccountUID"]);
+        if meta::uid(&account) == asked {
+            return Ok(());
+        }
+        let (asked, own) = (quote(asked), quote(meta::uid(&account)));
+        Err(plain(format!(
+            "PodCertificateRequest for pod {pod} names service account UID {asked}, which differs from the running \
+             service account ({own})"
+        )))
+    }
+
     fn lease(&self) -> Result<(), Status> {
         if self.request.namespace() != LEASES {
             let namespace = quote(LEASES);
@@ -415,30 +511,6 @@ impl Write<'_> {
         }
         self.refuse(format!("can only {verb} ResourceSlice with the same NodeName as the requesting node"))
     }
-}
-
-/// What a pod refers to that a kubelet must not reach this way.
-fn referred(pod: &Value) -> Option<&'static str> {
-    if !pod.str_at(&["spec", "serviceAccountName"]).is_empty() {
-        return Some("a service account");
-    }
-    let found = node::pod_references(pod);
-    let names = |what| found.iter().any(|(own, _)| own == what);
-    if names(node::What::Secret) {
-        return Some("secrets");
-    }
-    if names(node::What::ConfigMap) {
-        return Some("configmaps");
-    }
-    let volumes = pod.list_at(&["spec", "volumes"]);
-    let mut sources = volumes.iter().flat_map(|volume| volume.list_at(&["projected", "sources"]));
-    if sources.any(|source| source.map_at(&["clusterTrustBundle"]).is_some()) {
-        return Some("clustertrustbundles");
-    }
-    if volumes.iter().any(|volume| volume.map_at(&["persistentVolumeClaim"]).is_some()) {
-        return Some("persistentvolumeclaims");
-    }
-    None
 }
 
 fn labels(object: &Value) -> Option<&Map> {
@@ -494,18 +566,5 @@ mod tests {
         let new = parse(r#"{"a.k8s.io/same":"1","a.k8s.io/new":"2","mine":"1"}"#);
         assert_eq!(forbidden_labels(new.as_map(), old.as_map()), "a.k8s.io/gone, a.k8s.io/new");
         assert_eq!(forbidden_labels(new.as_map(), new.as_map()), "");
-    }
-
-    #[test]
-    fn pods_of_a_kubelet_refer_to_nothing() {
-        let check = |spec: &str, expected: Option<&str>| {
-            let pod = format!(r#"{{"metadata":{{"annotations":{{"{MIRROR}":"x"}}}},"spec":{spec}}}"#);
-            let pod = pintle_object::json::parse(pod.as_bytes()).unwrap();
-            assert_eq!(referred(&pod), expected, "{spec}");
-        };
-        check(r#"{"containers":[{"name":"c"}]}"#, None);
-        check(r#"{"volumes":[{"secret":{"secretName":"s"}}]}"#, Some("secrets"));
-        check(r#"{"containers":[{"envFrom":[{"configMapRef":{"name":"c"}}]}]}"#, Some("configmaps"));
-        check(r#"{"volumes":[{"persistentVolumeClaim":{"claimName":"c"}}]}"#, Some("persistentvolumeclaims"));
     }
 }

@@ -3,9 +3,23 @@
 use super::quota::is_best_effort;
 use crate::chain::Plugin;
 use crate::request::{Request, not_found, plain};
+use pintle_object::config_file::{Fields, Form, Kind};
 use pintle_object::{Status, Value, json};
 
-const GROUP: &str = "podtolerationrestriction.admission.k8s.io/";
+/// The plugin's section of an AdmissionConfiguration.
+pub const KIND: Kind = Kind {
+    group: "podtolerationrestriction.admission.k8s.io",
+    versions: &["v1alpha1"],
+    name: "Configuration",
+    fields: &[("default", Form::List(TOLERATION)), ("whitelist", Form::List(TOLERATION))],
+};
+const TOLERATION: Fields = &[
+    ("key", Form::Text),
+    ("operator", Form::Text),
+    ("value", Form::Text),
+    ("effect", Form::Text),
+    ("tolerationSeconds", Form::Integer),
+];
 const DEFAULTS: &str = "scheduler.alpha.kubernetes.io/defaultTolerations";
 const ALLOWED: &str = "scheduler.alpha.kubernetes.io/tolerationsWhitelist";
 const TOLERATIONS: [&str; 2] = ["spec", "tolerations"];
@@ -21,12 +35,6 @@ impl Eq for Configuration {}
 
 impl Configuration {
     pub fn read(value: &Value) -> Result<Configuration, String> {
-        let (version, kind) = (value.str_at(&["apiVersion"]), value.str_at(&["kind"]));
-        if !version.starts_with(GROUP) || kind != "Configuration" {
-            return Err(format!(
-                "{version:?}, kind {kind:?}, is no configuration of PodTolerationRestriction"
-            ));
-        }
         let (defaults, allowed) = (value.list_at(&["default"]), value.list_at(&["whitelist"]));
         Ok(Configuration { defaults: defaults.to_vec(), allowed: allowed.to_vec() })
     }

@@ -1,8 +1,10 @@
 //! ServiceAccount: every pod runs as a service account that exists, and carries its token.
 
+use super::pod_references::{NamedSecret, secrets_of_containers};
 use super::tolerations::push;
 use crate::chain::Plugin;
 use crate::request::{Request, is_true};
+use pintle_access::node;
 use pintle_engine::meta;
 use pintle_object::{Status, Value};
 
@@ -37,23 +39,39 @@ impl Plugin for ServiceAccount {
         if object.list_at(&["spec", "imagePullSecrets"]).is_empty() && !secrets.is_empty() {
             object.set(&["spec", "imagePullSecrets"], secrets.to_vec());
         }
-        judge_secrets(request, object, &account)
+        judge(request, object, &account, forbidden_secret)
     }
 
     fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
-        if !request.creates("", "pods") {
+        let is_pod = request.is_resource("", "pods");
+        if is_pod && request.is_update() && request.subresource() == "ephemeralcontainers" {
+            let account = named_account(request, object)?;
+            return judge(request, object, &account, forbidden_ephemeral_secret);
+        }
+        let is_created = matches!(request.subresource(), "" | "ephemeralcontainers") && request.is_create();
+        if !is_pod || !is_created {
             return Ok(());
         }
         if is_mirror(object) {
             return judge_mirror(request, object);
         }
-        let account = account_of(request, object)?;
-        judge_secrets(request, object, &account)
+        let account = named_account(request, object)?;
+        judge(request, object, &account, forbidden_secret)
     }
 }
 
 fn is_mirror(pod: &Value) -> bool {
     pod.at(&["metadata", "annotations", MIRROR]).is_some()
+}
+
+/// The account that a pod must have by now.
+fn named_account(request: &Request<'_>, pod: &Value) -> Result<Value, Status> {
+    if pod.str_at(&["spec", "serviceAccountName"]).is_empty() {
+        let (namespace, name) = (request.namespace(), meta::name(pod));
+        let why = format!("no service account specified for pod {namespace}/{name}");
+        return Err(request.forbidden(pod, why));
+    }
+    account_of(request, pod)
 }
 
 fn account_of(request: &Request<'_>, pod: &Value) -> Result<Value, Status> {
@@ -134,73 +152,77 @@ fn judge_mirror(request: &Request<'_>, pod: &Value) -> Result<(), Status> {
     if !pod.str_at(&["spec", "serviceAccountName"]).is_empty() {
         return refuse("reference service accounts");
     }
-    if names_secret(pod.at(&["spec"]).unwrap_or(&Value::Null)) {
+    if node::pod_references(pod).iter().any(|(what, _)| what == node::What::Secret) {
         return refuse("reference secrets");
     }
     let volumes = pod.list_at(&["spec", "volumes"]).iter();
     let mut sources = volumes.flat_map(|volume| volume.list_at(&["projected", "sources"]));
-    if sources.any(|source| source.get("serviceAccountToken").is_some()) {
+    if sources.any(|source| source.map_at(&["serviceAccountToken"]).is_some()) {
         return refuse("use ServiceAccountToken volume projections");
     }
     Ok(())
 }
 
-/// Whether a pod's spec names a secret anywhere: the fields that do all go by these names.
-fn names_secret(value: &Value) -> bool {
-    match value {
-        Value::List(items) => items.iter().any(names_secret),
-        Value::Map(map) => map.iter().any(|(key, child)| match key {
-            "secret" | "secretRef" | "secretKeyRef" | "nodePublishSecretRef" => {
-                child.as_map().is_some_and(|map| !map.is_empty())
-            }
-            "imagePullSecrets" => child.as_list().is_some_and(|list| !list.is_empty()),
-            "secretName" => child.as_str().is_some_and(|name| !name.is_empty()),
-            _ => names_secret(child),
-        }),
-        _ => false,
-    }
-}
-
 /// An account may say that its pods use no secrets but those it lists.
-fn judge_secrets(request: &Request<'_>, pod: &Value, account: &Value) -> Result<(), Status> {
+fn judge(
+    request: &Request<'_>,
+    pod: &Value,
+    account: &Value,
+    forbidden: fn(&Value, &Value) -> Option<String>,
+) -> Result<(), Status> {
     if !is_true(account.str_at(&["metadata", "annotations", ENFORCE])) {
         return Ok(());
     }
-    match forbidden_secret(pod, account) {
+    match forbidden(pod, account) {
         Some(why) => Err(request.forbidden(pod, why)),
         None => Ok(()),
     }
 }
 
+/// The first use of a Secret that the account does not list: in volumes, containers, and for pulling images.
 fn forbidden_secret(pod: &Value, account: &Value) -> Option<String> {
-    let lists = |list: &str, name: &str| {
-        account.list_at(&[list]).iter().any(|secret| secret.str_at(&["name"]) == name)
-    };
-    let owner = meta::name(account);
-    let tail = format!("is not allowed because service account {owner} does not reference that");
+    let tail = tail(account);
     for volume in pod.list_at(&["spec", "volumes"]) {
         let name = volume.str_at(&["secret", "secretName"]);
-        if volume.get("secret").is_some() && !lists("secrets", name) {
+        if volume.map_at(&["secret"]).is_some() && !lists(account, "secrets", name) {
             return Some(format!("volume with secret.secretName=\"{name}\" {tail} secret"));
         }
     }
-    for (list, what) in [("initContainers", "init container"), ("containers", "container")] {
-        for container in pod.list_at(&["spec", list]) {
-            for env in container.list_at(&["env"]) {
-                let name = env.str_at(&["valueFrom", "secretKeyRef", "name"]);
-                if env.at(&["valueFrom", "secretKeyRef"]).is_some() && !lists("secrets", name) {
-                    let (container, env) = (container.str_at(&["name"]), env.str_at(&["name"]));
-                    return Some(format!(
-                        "{what} {container} with envVar {env} referencing secret.secretName=\"{name}\" {tail} \
-                         secret"
-                    ));
-                }
-            }
+    let containers = [("initContainers", "init container"), ("containers", "container")];
+    let mut forbidden =
+        containers.into_iter().filter_map(|(list, what)| forbidden_in(pod, account, list, what));
+    if let Some(why) = forbidden.next() {
+        return Some(why);
+    }
+    for (index, secret) in pod.list_at(&["spec", "imagePullSecrets"]).iter().enumerate() {
+        let name = secret.str_at(&["name"]);
+        if !lists(account, "imagePullSecrets", name) {
+            return Some(format!("imagePullSecrets[{index}].name=\"{name}\" {tail} imagePullSecret"));
         }
     }
-    let mut pulls = pod.list_at(&["spec", "imagePullSecrets"]).iter().map(|secret| secret.str_at(&["name"]));
-    let name = pulls.find(|name| !lists("imagePullSecrets", name))?;
-    Some(format!("imagePullSecret name=\"{name}\" {tail} imagePullSecret"))
+    None
+}
+
+/// The same of the containers that come to a running pod.
+fn forbidden_ephemeral_secret(pod: &Value, account: &Value) -> Option<String> {
+    forbidden_in(pod, account, "ephemeralContainers", "ephemeral container")
+}
+
+fn forbidden_in(pod: &Value, account: &Value, list: &str, what: &str) -> Option<String> {
+    let mut named = secrets_of_containers(pod, list);
+    let NamedSecret { container, variable, secret } =
+        named.find(|named| !lists(account, "secrets", named.secret))?;
+    let place = variable.map_or("envFrom".into(), |variable| format!("envVar {variable}"));
+    let tail = tail(account);
+    Some(format!("{what} {container} with {place} referencing secret.secretName=\"{secret}\" {tail} secret"))
+}
+
+fn lists(account: &Value, list: &str, name: &str) -> bool {
+    account.list_at(&[list]).iter().any(|secret| secret.str_at(&["name"]) == name)
+}
+
+fn tail(account: &Value) -> String {
+    format!("is not allowed because service account {} does not reference that", meta::name(account))
 }
 
 #[cfg(test)]
@@ -226,27 +248,40 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_found_wherever_a_spec_names_them() {
-        let check = |spec: &str, expected: bool| assert_eq!(names_secret(&parse(spec)), expected, "{spec}");
-        check(r#"{"volumes":[{"name":"s","secret":{"secretName":"x"}}]}"#, true);
-        check(r#"{"containers":[{"envFrom":[{"secretRef":{"name":"x"}}]}]}"#, true);
-        check(r#"{"volumes":[{"azureFile":{"secretName":"x"}}]}"#, true);
-        check(r#"{"volumes":[{"configMap":{"name":"x"}}]}"#, false);
-    }
-
-    #[test]
     fn an_account_can_limit_its_secrets() {
         let account = parse(r#"{"metadata":{"name":"a"},"secrets":[{"name":"mine"}]}"#);
-        let check = |pod: &str, expected: Option<&str>| {
-            assert_eq!(forbidden_secret(&parse(pod), &account).as_deref(), expected);
+        let tail = "is not allowed because service account a does not reference that";
+        let check = |spec: &str, expected: &str| {
+            let pod = parse(&format!(r#"{{"spec":{spec}}}"#));
+            let found =
+                forbidden_secret(&pod, &account).or_else(|| forbidden_ephemeral_secret(&pod, &account));
+            let expected = if expected.is_empty() { None } else { Some(format!("{expected} {tail} secret")) };
+            assert_eq!(found, expected, "{spec}");
         };
-        check(r#"{"spec":{"volumes":[{"secret":{"secretName":"mine"}}]}}"#, None);
-        check(
-            r#"{"spec":{"imagePullSecrets":[{"name":"x"}]}}"#,
-            Some(
-                "imagePullSecret name=\"x\" is not allowed because service account a does not reference that \
-                 imagePullSecret",
-            ),
-        );
+        check(r#"{"volumes":[{"secret":{"secretName":"mine"}}]}"#, "");
+        check(r#"{"volumes":[{"secret":{"secretName":"x"}}]}"#, "volume with secret.secretName=\"x\"");
+        let lists = [
+            ("initContainers", "init container"),
+            ("containers", "container"),
+            ("ephemeralContainers", "ephemeral container"),
+        ];
+        for (list, what) in lists {
+            let container = |fields: &str| format!(r#"{{"{list}":[{{"name":"c",{fields}}}]}}"#);
+            let variable = |name: &str| {
+                container(&format!(
+                    r#""env":[{{"name":"E","valueFrom":{{"secretKeyRef":{{"name":"{name}"}}}}}}]"#
+                ))
+            };
+            let source =
+                |name: &str| container(&format!(r#""envFrom":[{{"secretRef":{{"name":"{name}"}}}}]"#));
+            check(&variable("mine"), "");
+            check(&source("mine"), "");
+            let referencing = "referencing secret.secretName=\"x\"";
+            check(&variable("x"), &format!("{what} c with envVar E {referencing}"));
+            check(&source("x"), &format!("{what} c with envFrom {referencing}"));
+        }
+        let pod = parse(r#"{"spec":{"imagePullSecrets":[{"name":"x"}]}}"#);
+        let expected = format!("imagePullSecrets[0].name=\"x\" {tail} imagePullSecret");
+        assert_eq!(forbidden_secret(&pod, &account), Some(expected));
     }
 }

@@ -3,33 +3,22 @@
 use super::{Authorizer, Remote};
 use pintle_access::authorization_webhook::Settings;
 use pintle_access::match_conditions::MatchConditions;
+use pintle_object::config_file::{Fields, Form, Kind};
 use pintle_object::content::dns1123_subdomain;
 use pintle_object::field::Path;
 use pintle_object::time::{format_duration, parse_duration};
-use pintle_object::{FieldErrors, Value, yaml};
+use pintle_object::{FieldErrors, Value};
 use pintle_server::access::Mode;
 use std::path::PathBuf;
 use std::time::Duration;
 
-const GROUP: &str = "apiserver.config.k8s.io";
-const KIND: &str = "AuthorizationConfiguration";
-const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha1"];
 /// Types as upstream lists them.
 const TYPES: [Mode; 6] =
     [Mode::Abac, Mode::AlwaysAllow, Mode::AlwaysDeny, Mode::Node, Mode::Rbac, Mode::Webhook];
 const TIMEOUT_MAX: Duration = Duration::from_secs(30);
 
-/// What a field may hold.
-enum Form {
-    Text,
-    Bool,
-    Duration,
-    Struct(&'static [(&'static str, Form)]),
-    List(&'static [(&'static str, Form)]),
-}
-
-const CONNECTION: &[(&str, Form)] = &[("type", Form::Text), ("kubeConfigFile", Form::Text)];
-const WEBHOOK: &[(&str, Form)] = &[
+const CONNECTION: Fields = &[("type", Form::Text), ("kubeConfigFile", Form::Text)];
+const WEBHOOK: Fields = &[
     ("authorizedTTL", Form::Duration),
     ("cacheAuthorizedRequests", Form::Bool),
     ("unauthorizedTTL", Form::Duration),
@@ -41,14 +30,18 @@ const WEBHOOK: &[(&str, Form)] = &[
     ("connectionInfo", Form::Struct(CONNECTION)),
     ("matchConditions", Form::List(&[("expression", Form::Text)])),
 ];
-const AUTHORIZER: &[(&str, Form)] =
-    &[("type", Form::Text), ("name", Form::Text), ("webhook", Form::Struct(WEBHOOK))];
-const ROOT: &[(&str, Form)] =
-    &[("apiVersion", Form::Text), ("kind", Form::Text), ("authorizers", Form::List(AUTHORIZER))];
+const AUTHORIZER: Fields = &[("type", Form::Text), ("name", Form::Text), ("webhook", Form::Struct(WEBHOOK))];
+const FILE: Kind = Kind {
+    group: "apiserver.config.k8s.io",
+    versions: &["v1", "v1beta1", "v1alpha1"],
+    name: "AuthorizationConfiguration",
+    fields: &[("authorizers", Form::List(AUTHORIZER))],
+};
 
 /// The authorizers that a file asks for, in its order.
 pub fn parse(text: &str) -> Result<Vec<Authorizer>, String> {
-    let document = decode(text)
+    let document = FILE
+        .read(text)
         .map_err(|error| format!("failed to load AuthorizationConfiguration from file: {error}"))?;
     let mut errors = FieldErrors::new();
     let entries = document.list_at(&["authorizers"]);
@@ -66,60 +59,6 @@ pub fn parse(text: &str) -> Result<Vec<Authorizer>, String> {
     }
     check_names(entries)?;
     Ok(authorizers)
-}
-
-fn decode(text: &str) -> Result<Value, String> {
-    let read = yaml::parse(text.as_bytes()).map_err(|error| error.0)?;
-    let document = read.value;
-    let (version, kind) = (document.str_at(&["apiVersion"]), document.str_at(&["kind"]));
-    let is_known =
-        version.split_once('/').is_some_and(|(group, version)| group == GROUP && VERSIONS.contains(&version));
-    if !is_known || kind != KIND {
-        return Err(format!("no kind {kind:?} is registered for version {version:?}"));
-    }
-    let mut wrong = Vec::new();
-    check_fields(&document, ROOT, "", &mut wrong)?;
-    if wrong.is_empty() { Ok(document) } else { Err(format!("strict decoding error: {}", wrong.join(", "))) }
-}
-
-/// Notes unknown fields, and fails at values that do not fit.
-fn check_fields(
-    value: &Value,
-    known: &[(&str, Form)],
-    at: &str,
-    wrong: &mut Vec<String>,
-) -> Result<(), String> {
-    let Some(map) = value.as_map() else { return Err(format!("{at}: must be an object")) };
-    for (key, value) in map.iter() {
-        let path = if at.is_empty() { key.to_string() } else { format!("{at}.{key}") };
-        match known.iter().find(|(name, _)| name == &key) {
-            None => wrong.push(format!("unknown field {path:?}")),
-            Some(_) if value.is_null() => {}
-            Some((_, form)) => check_form(value, form, &path, wrong)?,
-        }
-    }
-    Ok(())
-}
-
-fn check_form(value: &Value, form: &Form, path: &str, wrong: &mut Vec<String>) -> Result<(), String> {
-    let fits = match form {
-        Form::Text => value.as_str().is_some(),
-        Form::Bool => matches!(value, Value::Bool(_)),
-        Form::Duration => value.as_str().is_some_and(|text| parse_duration(text).is_ok()),
-        Form::Struct(fields) => return check_fields(value, fields, path, wrong),
-        Form::List(fields) => {
-            let Some(items) = value.as_list() else { return Err(format!("{path}: must be a list")) };
-            let mut items = items.iter().enumerate();
-            return items.try_for_each(|(index, item)| {
-                check_fields(item, fields, &format!("{path}[{index}]"), wrong)
-            });
-        }
-    };
-    if fits {
-        Ok(())
-    } else {
-        Err(format!("{path}: {} is not of the field's type", pintle_object::json::to_string(value)))
-    }
 }
 
 /// One entry; none where what follows would make no sense.

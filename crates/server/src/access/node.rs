@@ -23,11 +23,12 @@ struct State {
     followers: Vec<(What, Follower)>,
 }
 
-const FOLLOWED: [(What, &str, &str); 4] = [
+const FOLLOWED: [(What, &str, &str); 5] = [
     (What::Pod, "", "pods"),
     (What::Volume, "", "persistentvolumes"),
     (What::Attachment, "storage.k8s.io", "volumeattachments"),
     (What::ResourceSlice, "resource.k8s.io", "resourceslices"),
+    (What::PodCertificateRequest, "certificates.k8s.io", "podcertificaterequests"),
 ];
 
 impl Node {
@@ -60,6 +61,7 @@ impl Node {
                 What::Pod => follower.only(engine, &POD_FIELDS),
                 _ => follower,
             });
+            state.graph.has_pod_certificates |= what == What::PodCertificateRequest && follower.is_some();
             state.followers.extend(follower.map(|follower| (what, follower)));
         }
         // A store that closes meanwhile leaves a graph without relations.
@@ -89,7 +91,9 @@ fn set(graph: &mut Graph, what: What, object: &Object, tree: Option<&Value>) {
     match what {
         What::Pod => graph.set_pod(namespace, name, tree),
         What::Volume => graph.set_volume(name, tree),
-        what => graph.set_owner(what, name, tree.map_or("", |tree| tree.str_at(&["spec", "nodeName"]))),
+        what => {
+            graph.set_owner(what, namespace, name, tree.map_or("", |tree| tree.str_at(&["spec", "nodeName"])))
+        }
     }
 }
 

@@ -2,9 +2,25 @@
 
 use super::policy::{Policy, read_level_text, read_version_text};
 use pintle_object::Value;
+use pintle_object::config_file::{Fields, Form, Kind};
 
-const GROUP: &str = "pod-security.admission.config.k8s.io/";
-const KIND: &str = "PodSecurityConfiguration";
+/// The plugin's section of an AdmissionConfiguration.
+pub const KIND: Kind = Kind {
+    group: "pod-security.admission.config.k8s.io",
+    versions: &["v1", "v1beta1", "v1alpha1"],
+    name: "PodSecurityConfiguration",
+    fields: &[("defaults", Form::Struct(DEFAULTS)), ("exemptions", Form::Struct(EXEMPTIONS))],
+};
+const DEFAULTS: Fields = &[
+    ("enforce", Form::Text),
+    ("enforce-version", Form::Text),
+    ("audit", Form::Text),
+    ("audit-version", Form::Text),
+    ("warn", Form::Text),
+    ("warn-version", Form::Text),
+];
+const EXEMPTIONS: Fields =
+    &[("usernames", Form::Texts), ("namespaces", Form::Texts), ("runtimeClasses", Form::Texts)];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Configuration {
@@ -21,10 +37,6 @@ pub struct Exemptions {
 
 impl Configuration {
     pub fn read(value: &Value) -> Result<Configuration, String> {
-        let (version, kind) = (value.str_at(&["apiVersion"]), value.str_at(&["kind"]));
-        if !version.starts_with(GROUP) || kind != KIND {
-            return Err(format!("{version:?}, kind {kind:?}, is no {KIND}"));
-        }
         let texts = |field: &str| -> Vec<String> {
             let list = value.list_at(&["exemptions", field]).iter();
             list.filter_map(Value::as_str).map(String::from).collect()
@@ -84,7 +96,7 @@ mod tests {
                     "defaults":{defaults}}}"#
             )
         };
-        for json in ["{}".into(), of(r#"{"enforce":"strict"}"#), of(r#"{"warn-version":"1.30"}"#)] {
+        for json in [of(r#"{"enforce":"strict"}"#), of(r#"{"warn-version":"1.30"}"#)] {
             assert!(read(&json).is_err(), "{json}");
         }
     }

@@ -4,7 +4,7 @@ mod checks;
 mod configuration;
 mod policy;
 
-pub use configuration::Configuration;
+pub use configuration::{Configuration, KIND};
 
 use crate::chain::Plugin;
 use crate::request::Request;
