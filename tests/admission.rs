@@ -119,11 +119,14 @@ fn owners_are_set_by_those_who_may_delete() {
             "blockOwnerDeletion": blocks});
         json!({"metadata": {"name": name, "ownerReferences": [owner]}})
     };
-    allow("writes", &["create"], "configmaps");
-    let why = "configmaps \"a\" is forbidden: cannot set an ownerRef on a resource you can't delete: , <nil>";
-    check_refused(&alice, path, &owned("a", "Deployment", false), 403, why);
-    allow("deletes", &["delete"], "configmaps");
+    allow("writes", &["create", "patch"], "configmaps");
     assert_eq!(alice.post(path, &owned("a", "Deployment", false)).status, 201);
+    let without = json!({"metadata": {"ownerReferences": null}});
+    let why = "configmaps \"a\" is forbidden: cannot set an ownerRef on a resource you can't delete: , <nil>";
+    let refused = alice.patch("merge", &format!("{path}/a"), &without);
+    assert_eq!((refused.status, refused.json()["message"].as_str()), (403, Some(why)));
+    allow("deletes", &["delete"], "configmaps");
+    assert_eq!(alice.patch("merge", &format!("{path}/a"), &without).status, 200);
     let why = "configmaps \"b\" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a \
                resource you can't set finalizers on: , <nil>";
     check_refused(&alice, path, &owned("b", "Deployment", true), 403, why);
@@ -254,4 +257,9 @@ fn images_are_asked_about_elsewhere() {
     assert_eq!(asked.len(), 2, "what is known is not asked again: {asked:?}");
     let expected = json!({"containers": [{"image": "bad:1"}], "namespace": "default"});
     assert_eq!(asked[0]["spec"], expected);
+    // Containers that come later are asked about too (CVE-2023-2727).
+    let debug = |image: &str| json!({"spec": {"ephemeralContainers": [{"name": "d", "image": image}]}});
+    let path = format!("{PODS}/b/ephemeralcontainers");
+    assert_eq!(admin.patch("strategic-merge", &path, &debug("bad:2")).status, 403);
+    assert_eq!(admin.patch("strategic-merge", &path, &debug("good:2")).status, 200);
 }

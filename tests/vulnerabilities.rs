@@ -436,11 +436,7 @@ fn requests_for_certificates_are_whole_and_signed() {
     ] {
         check(&other(&text, "example.com/signer"), 422, why);
     }
-    check(
-        &ask(&server, "r", "garbage"),
-        403,
-        "failed to parse CSR: PEM block type must be CERTIFICATE REQUEST",
-    );
+    check(&ask(&server, "r", "garbage"), 422, "PEM block type must be CERTIFICATE REQUEST");
     made(&other(&good, "example.com/signer"));
     let status = json!({"status": {"certificate": encoded("-----BEGIN CERTIFICATE-----\nA: b\n\nAAAA\n-----END CERTIFICATE-----\n")}});
     let answer = server.admin().patch("merge", &format!("{REQUESTS}/r/status"), &status);
@@ -495,4 +491,81 @@ fn the_status_of_resource_claims_is_written_by_those_who_may_bind_or_drive() {
     );
     role("drive", &["arbitrary-node:patch"], "resourceclaims/driver");
     assert_eq!(alice.patch("merge", &path, &devices).status, 200);
+}
+
+#[test]
+fn limit_ranges_hold_when_pods_are_resized() {
+    let server = Server::start();
+    let admin = server.admin();
+    let limit = json!({"type": "Container", "max": {"cpu": "1"}});
+    let range = json!({"metadata": {"name": "l"}, "spec": {"limits": [limit]}});
+    made(&admin.post("/api/v1/namespaces/default/limitranges", &range));
+    let sized = |cpu: &str| {
+        let resources = json!({"requests": {"cpu": cpu}, "limits": {"cpu": cpu}});
+        json!([{"name": "c", "image": "i:1", "resources": resources}])
+    };
+    made(&admin.post(PODS, &pod("p", &json!({"containers": sized("500m")}))));
+    let patch = |cpu: &str| {
+        admin.patch(
+            "strategic-merge",
+            &format!("{PODS}/p/resize"),
+            &json!({"spec": {"containers": sized(cpu)}}),
+        )
+    };
+    check(&patch("2"), 403, "maximum cpu usage per Container is 1, but limit is 2");
+    assert_eq!(patch("700m").status, 200);
+}
+
+#[test]
+fn pod_certificates_are_asked_for_and_issued_by_those_who_may() {
+    let server = Server::with_flags(&[
+        "--enable-admission-plugins=NodeRestriction",
+        "--feature-gates=PodCertificateRequest=true",
+        "--runtime-config=certificates.k8s.io/v1beta1=true",
+    ]);
+    let admin = server.admin();
+    let uid = |answer: Answer| answer.json()["metadata"]["uid"].as_str().expect("a uid").to_string();
+    let node = uid(as_node(&server, "POST", "/api/v1/nodes", &json!({"metadata": {"name": "n1"}})));
+    let running = uid(admin.post(PODS, &pod("p", &json!({"nodeName": "n1"}))));
+    let account = uid(admin.get("/api/v1/namespaces/default/serviceaccounts/default"));
+    let key = KeyPair::generate().expect("a key");
+    let request = CertificateParams::default().serialize_request(&key).expect("a request");
+    let request = {
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.encode(request.der())
+    };
+    let path = "/apis/certificates.k8s.io/v1beta1/namespaces/default/podcertificaterequests";
+    let body = |change: (&str, &str)| {
+        let mut spec = json!({
+            "signerName": "example.com/s", "podName": "p", "podUID": running, "serviceAccountName": "default",
+            "serviceAccountUID": account, "nodeName": "n1", "nodeUID": node, "stubPKCS10Request": request,
+            "maxExpirationSeconds": 86400,
+        });
+        spec[change.0] = json!(change.1);
+        json!({"metadata": {"name": "r"}, "spec": spec})
+    };
+    let same = ("signerName", "example.com/s");
+    let other = as_user(&server, "system:node:n2", &["system:nodes"], "POST", path, &body(same));
+    check(&other, 403, "PodCertificateRequest.Spec.NodeName=\"n1\", which is not the requesting node \"n2\"");
+    for (field, value, code) in [
+        ("podName", "none", 500),
+        ("podUID", "other", 500),
+        ("serviceAccountName", "other", 403),
+        ("serviceAccountUID", "other", 500),
+        ("nodeUID", "other", 500),
+    ] {
+        assert_eq!(as_node(&server, "POST", path, &body((field, value))).status, code, "{field}");
+    }
+    let garbage = as_node(&server, "POST", path, &body(("stubPKCS10Request", "AAAA")));
+    check(&garbage, 422, "spec.stubPKCS10Request: Invalid value: must be a valid PKCS#10 CSR");
+    made(&as_node(&server, "POST", path, &body(same)));
+    assert_eq!(as_node(&server, "GET", &format!("{path}/r"), &json!({})).status, 200);
+    let other =
+        as_user(&server, "system:node:n2", &["system:nodes"], "GET", &format!("{path}/r"), &json!({}));
+    assert_eq!(other.status, 403);
+    let denied = json!({"status": {"conditions": [{
+        "type": "Denied", "status": "True", "reason": "No", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }]}});
+    assert_eq!(as_node(&server, "PATCH", &format!("{path}/r/status"), &denied).status, 403);
+    assert_eq!(admin.patch("merge", &format!("{path}/r/status"), &denied).status, 200);
 }

@@ -5,8 +5,8 @@ use crate::grants;
 use crate::plugins::image_policy::ImagePolicyWebhook;
 use crate::plugins::quota::ResourceQuota;
 use crate::plugins::{
-    Entry, How, PLUGINS, event_rate_limit, image_policy, namespace_auto_provision, pod_node_selector,
-    pod_security, pod_toleration_restriction,
+    Entry, How, PLUGINS, certificates, event_rate_limit, image_policy, namespace_auto_provision,
+    pod_node_selector, pod_security, pod_toleration_restriction,
 };
 use crate::request::Request;
 use pintle_access::Permissions;
@@ -173,6 +173,7 @@ impl Admission for Chain {
             let request = Request { engine, attributes, permissions: &self.permissions };
             grants::may_create(&request)?;
             claims::judge_status(&request, object)?;
+            certificates::judge_pod_certificate(&request, object)?;
             for plugin in &self.plugins {
                 plugin.judge(&request, object, warnings)?;
             }

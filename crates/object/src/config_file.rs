@@ -83,6 +83,13 @@ pub fn check_unversioned(document: &Value, fields: Fields) -> Result<(), String>
     joined(strict)
 }
 
+/// The fields of a document that are not among the known ones, for files that may have more; known ones fit.
+pub fn unknown_fields(document: &Value, fields: Fields) -> Result<Vec<String>, String> {
+    let mut unknown = Vec::new();
+    check_fields(document, fields, "", &mut unknown)?;
+    Ok(unknown)
+}
+
 fn duplicates(found: &[String]) -> Vec<String> {
     if found.is_empty() {
         Vec::new()
@@ -169,7 +176,7 @@ mod tests {
         check("name: null", "");
         check(
             "nmae: x\nlist: [{cuont: 1}]",
-            "strict decoding error: unknown field \"nmae\", unknown field \"list[0].cuont\"",
+            "strict decoding error: unknown field \"list[0].cuont\", unknown field \"nmae\"",
         );
         check("Name: x", "strict decoding error: unknown field \"Name\"");
         check("name: 1", "name: 1 is not of the field's type");

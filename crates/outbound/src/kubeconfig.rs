@@ -5,6 +5,7 @@ use crate::tls::{Pem, Tls};
 use crate::url::Url;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use pintle_object::config_file::{Fields, Form, unknown_fields};
 use pintle_object::{Value, yaml};
 use std::path::Path;
 
@@ -29,7 +30,7 @@ impl Kubeconfig {
 
     /// Reads the text of a file; files that it names are looked for from its directory.
     pub fn parse(text: &[u8], dir: &Path) -> Result<Kubeconfig, String> {
-        let document = yaml::parse(text).map_err(|error| error.0)?.value;
+        let document = document(text)?;
         let invalid = |why: String| format!("invalid configuration: {why}");
         let current = document.str_at(&["current-context"]);
         if current.is_empty() {
@@ -53,6 +54,63 @@ impl Kubeconfig {
             credential: credential(user, &files).map_err(invalid)?,
         })
     }
+}
+
+const CLUSTER: Fields = &[
+    ("server", Form::Text),
+    ("tls-server-name", Form::Text),
+    ("insecure-skip-tls-verify", Form::Bool),
+    ("certificate-authority", Form::Text),
+    ("certificate-authority-data", Form::Text),
+    ("proxy-url", Form::Text),
+    ("disable-compression", Form::Bool),
+    ("extensions", Form::Any),
+];
+const USER: Fields = &[
+    ("client-certificate", Form::Text),
+    ("client-certificate-data", Form::Text),
+    ("client-key", Form::Text),
+    ("client-key-data", Form::Text),
+    ("token", Form::Text),
+    ("tokenFile", Form::Text),
+    ("as", Form::Text),
+    ("as-uid", Form::Text),
+    ("as-groups", Form::Texts),
+    ("as-user-extra", Form::Any),
+    ("username", Form::Text),
+    ("password", Form::Text),
+    ("auth-provider", Form::Any),
+    ("exec", Form::Any),
+    ("extensions", Form::Any),
+];
+const CONTEXT: Fields =
+    &[("cluster", Form::Text), ("user", Form::Text), ("namespace", Form::Text), ("extensions", Form::Any)];
+const FILE: Fields = &[
+    ("apiVersion", Form::Text),
+    ("kind", Form::Text),
+    ("preferences", Form::Any),
+    ("clusters", Form::List(&[("name", Form::Text), ("cluster", Form::Struct(CLUSTER))])),
+    ("users", Form::List(&[("name", Form::Text), ("user", Form::Struct(USER))])),
+    ("contexts", Form::List(&[("name", Form::Text), ("context", Form::Struct(CONTEXT))])),
+    ("current-context", Form::Text),
+    ("extensions", Form::Any),
+];
+
+/// A file of the kind, whose fields are there once and of their types. Others are let through, as upstream does, and
+/// told in the log: a name that is misspelt is one of them.
+fn document(text: &[u8]) -> Result<Value, String> {
+    let read = yaml::parse(text).map_err(|error| error.0)?;
+    let (version, kind) = (read.value.str_at(&["apiVersion"]), read.value.str_at(&["kind"]));
+    if !matches!(version, "" | "v1") || !matches!(kind, "" | "Config") {
+        return Err(format!("no kind {kind:?} is registered for version {version:?}"));
+    }
+    if !read.duplicates.is_empty() {
+        return Err(format!("yaml: unmarshal errors:\n  {}", read.duplicates.join("\n  ")));
+    }
+    for field in unknown_fields(&read.value, FILE)? {
+        tracing::warn!("kubeconfig: {field}");
+    }
+    Ok(read.value)
 }
 
 /// The entry of a named list: `clusters: [{name, cluster: {...}}]`.

@@ -225,6 +225,30 @@ fn kubeconfigs_say_where_to_call_and_as_whom() {
     }
     assert!(Kubeconfig::parse(b"current-context: x", Path::new("")).is_err());
     assert!(Kubeconfig::parse(b"{}", Path::new("")).is_err());
+    let error = |text: &str| Kubeconfig::parse(text.as_bytes(), Path::new("")).unwrap_err();
+    assert_eq!(error("kind: Pod\napiVersion: v1"), "no kind \"Pod\" is registered for version \"v1\"");
+    assert_eq!(error("apiVersion: v2"), "no kind \"\" is registered for version \"v2\"");
+    assert_eq!(error("clusters: {}"), "clusters: must be a list");
+    let twice = error("current-context: a\ncurrent-context: b");
+    assert_eq!(twice, "yaml: unmarshal errors:\n  line 2: key \"current-context\" already set in map");
+}
+
+#[tokio::test]
+async fn webhooks_are_followed_nowhere_else() {
+    let elsewhere = Fake::start(&["200 {}"], None).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/hook", listener.local_addr().unwrap())).unwrap();
+    let location = elsewhere.url("http").to_string();
+    tokio::spawn(async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            let answer = format!("HTTP/1.1 302 x\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+            let _ = tcp.read(&mut [0; 1024]).await;
+            let _ = tcp.write_all(answer.as_bytes()).await;
+        }
+    });
+    let found = Kubeconfig { server: url, tls: Tls::default(), credential: Credential::Token("t".into()) };
+    assert!(Webhook::new(found, QUICK).unwrap().call(&document()).await.is_err());
+    assert_eq!(elsewhere.count(), 0);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ pub use key::{Curve, PublicKey};
 pub use name::Subject;
 pub use pem::{Block, decode as decode_pem};
 pub use request::CertificateRequest;
+pub use signature::check_proof;
 pub use x509_parser::certificate::X509Certificate;
 
 use std::borrow::Cow;

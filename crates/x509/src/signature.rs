@@ -130,6 +130,17 @@ pub fn check(algorithm: Algorithm, key: &PublicKey, signed: &[u8], signature: &[
     }
 }
 
+/// Whether a signature over a text, with SHA-256 where the key leaves it open, is the key's: RSA with PSS.
+pub fn check_proof(key: &PublicKey, signed: &[u8], signature: &[u8]) -> bool {
+    let algorithm = match key {
+        PublicKey::Rsa { .. } => Algorithm::RsaPss(Hash::Sha256),
+        PublicKey::Ecdsa { .. } => Algorithm::Ecdsa(Hash::Sha256),
+        PublicKey::Ed25519(_) => Algorithm::Ed25519,
+        PublicKey::Unknown => Algorithm::Unknown,
+    };
+    check(algorithm, key, signed, signature).is_ok()
+}
+
 fn holds(
     algorithm: Option<&'static dyn VerificationAlgorithm>,
     key: &[u8],

@@ -105,8 +105,8 @@ fn configurations_are_read_strictly() {
         assert_eq!(Configuration::parse(text).unwrap_err(), expected, "{text}");
     };
     check("", "empty config data");
-    check("apiVersion: v1", "Object 'Kind' is missing");
-    check("kind: X", "Object 'apiVersion' is missing");
+    check("apiVersion: v1", "Object 'Kind' is missing in 'apiVersion: v1'");
+    check("kind: X", "Object 'apiVersion' is missing in 'kind: X'");
     check(
         &GOOD.replace("/v1", "/v2"),
         "no kind \"AuthenticationConfiguration\" is registered for version \"apiserver.config.k8s.io/v2\"",

@@ -6,7 +6,7 @@ mod index;
 mod rule;
 
 pub use binding::{Binding, RoleRef};
-pub use escalation::{confirm, is_exempt};
+pub use escalation::{changes_only_owners, confirm, is_exempt};
 pub use index::{Index, MissingRole};
 pub use rule::Rule;
 pub(crate) use rule::quoted;

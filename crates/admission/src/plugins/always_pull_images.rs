@@ -44,6 +44,15 @@ impl Plugin for AlwaysPullImages {
                 }
             }
         }
+        for (index, volume) in object.list_at(&["spec", "volumes"]).iter().enumerate() {
+            let policy = volume.str_at(&["image", "pullPolicy"]);
+            if volume.map_at(&["image"]).is_some() && policy != ALWAYS {
+                let path = format!("spec.volumes[{index}].image.pullPolicy");
+                let (policy, only) = (quote(policy), quote(ALWAYS));
+                let why = format!("{path}: Unsupported value: {policy}: supported values: {only}");
+                return Err(request.forbidden(object, why));
+            }
+        }
         Ok(())
     }
 }

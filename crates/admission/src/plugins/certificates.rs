@@ -4,12 +4,16 @@ use crate::chain::Plugin;
 use crate::request::Request;
 use pintle_access::Attributes;
 use pintle_object::bytes;
-use pintle_object::field::quote;
-use pintle_object::{Status, Value};
+use pintle_object::field::{Shown, quote};
+use pintle_object::time::Time;
+use pintle_object::{FieldErrors, Path, Status, Value};
 use pintle_x509::{CertificateRequest, Malformed};
 
 const GROUP: &str = "certificates.k8s.io";
 const REQUESTS: &str = "certificatesigningrequests";
+const POD_REQUESTS: &str = "podcertificaterequests";
+/// How far the clock of a signer may be from this server's.
+const CLOCK_SKEW_SECONDS: i64 = 5 * 60;
 const CLIENT_SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 const MASTERS: &str = "system:masters";
 
@@ -94,6 +98,33 @@ pub(super) fn is_permitted(request: &Request<'_>, signer: &str, verb: &'static s
         };
         pintle_access::authorize::check(request.permissions.authorizer.as_ref(), &user, &attributes).is_ok()
     })
+}
+
+/// The certificate of a pod is issued, or refused, by those who may sign for the signer, and holds from now on.
+pub(crate) fn judge_pod_certificate(request: &Request<'_>, object: &Value) -> Result<(), Status> {
+    let is_status = request.subresource() == "status" && request.is_update();
+    let old = request.attributes.old.unwrap_or(&Value::Null);
+    if !is_status || !request.is_resource(GROUP, POD_REQUESTS) || object.get("status") == old.get("status") {
+        return Ok(());
+    }
+    let mut errors = FieldErrors::new();
+    let from = object.str_at(&["status", "notBefore"]);
+    let is_near = |time: Time| (time.seconds - request.attributes.now.seconds).abs() < CLOCK_SKEW_SECONDS;
+    if !from.is_empty() && !Time::parse(from).is_ok_and(is_near) {
+        let why = "must be set to within 5 minutes of kube-apiserver's current time";
+        errors.invalid(&Path::root("status.notBefore"), Shown(from.into()), why);
+    }
+    let signer = old.str_at(&["spec", "signerName"]);
+    if errors.is_empty() && !is_permitted(request, signer, "sign") {
+        let (user, signer) = (quote(&request.attributes.user.name), quote(signer));
+        let why = format!("User {user} is not permitted to \"sign\" for signer {signer}");
+        errors.forbidden(&Path::root("spec.signerName"), &why);
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let kind = request.attributes.target.served.storage.group_kind();
+    Err(Status::invalid(&kind, request.attributes.target.name, errors))
 }
 
 /// The request of a CertificateSigningRequest.

@@ -3,6 +3,7 @@
 use super::certificates::is_permitted;
 use crate::chain::Plugin;
 use crate::request::Request;
+use pintle_access::rbac::changes_only_owners;
 use pintle_object::field::quote;
 use pintle_object::{Status, Value};
 
@@ -18,8 +19,8 @@ impl Plugin for ClusterTrustBundleAttest {
         {
             return Ok(());
         }
-        // Garbage collectors and migrations of storage change nothing that is trusted.
-        let is_same = request.attributes.old.is_some_and(|old| old.get("spec") == object.get("spec"));
+        // Garbage collectors and migrations of storage change nothing that is trusted; labels say who trusts it.
+        let is_same = request.attributes.old.is_some_and(|old| changes_only_owners(object, old));
         if is_same || is_permitted(request, signer, "attest") {
             return Ok(());
         }

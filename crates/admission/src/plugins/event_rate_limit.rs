@@ -178,16 +178,16 @@ impl Plugin for EventRateLimit {
             return Ok(());
         }
         let now_seconds = seconds(request.attributes.now);
-        let mut refusal = Ok(());
+        let mut reached = Vec::new();
         // Every limit counts the event, whatever the others say.
         for enforcer in &self.0 {
             let kind = enforcer.limit.kind;
             let key = kind.key(request, object);
             if !enforcer.take(&key, now_seconds) {
-                refusal = Err(too_many(kind, &key));
+                reached.push(format!("limit reached on type {} for key {key}", kind.as_str()));
             }
         }
-        refusal
+        if reached.is_empty() { Ok(()) } else { Err(too_many(&reached)) }
     }
 }
 
@@ -195,9 +195,12 @@ fn seconds(time: Time) -> f64 {
     time.seconds as f64 + f64::from(time.nanos) / 1e9
 }
 
-fn too_many(kind: Kind, key: &str) -> Status {
-    let why = format!("Too many requests: limit reached on type {} for key {key}", kind.as_str());
-    Status::new(429, Reason::TooManyRequests, why)
+fn too_many(reached: &[String]) -> Status {
+    let why = match reached {
+        [only] => only.clone(),
+        many => format!("[{}]", many.join(", ")),
+    };
+    Status::new(429, Reason::TooManyRequests, format!("Too many requests: {why}"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::chain::Plugin;
 use crate::request::Request;
+use pintle_engine::meta;
 use pintle_object::quantity::Quantity;
 use pintle_object::{Status, Value};
 use std::collections::BTreeMap;
@@ -40,9 +41,14 @@ impl Plugin for LimitRanger {
     }
 }
 
-/// Pods and claims that are created, and claims that grow.
+/// Pods and claims that are created, pods that are resized, and claims that grow; but nothing that is on its way out.
 fn applies(request: &Request<'_>) -> bool {
+    if request.attributes.old.is_some_and(meta::is_deleting) {
+        return false;
+    }
+    let is_resize = request.is_update() && request.subresource() == "resize";
     request.creates("", "pods")
+        || is_resize && request.is_resource("", "pods")
         || request.is_object("", "persistentvolumeclaims") && (request.is_create() || request.is_update())
 }
 
@@ -156,35 +162,56 @@ fn claim_errors(claim: &Value, range: &Value) -> Vec<String> {
             }
         }
         for (name, most) in amounts(limit, &["max"]) {
-            if let Some(request) = requests.get(&name).filter(|request| **request > most) {
-                let usage = format!("maximum {name} usage per PersistentVolumeClaim is {most}");
-                errors.push(format!("{usage}, but request is {request}"));
+            let usage = format!("maximum {name} usage per PersistentVolumeClaim is {most}");
+            match requests.get(&name) {
+                None => errors.push(format!("{usage}.  No request is specified")),
+                Some(request) if *request > most => errors.push(format!("{usage}, but request is {request}")),
+                Some(_) => {}
             }
         }
     }
     errors
 }
 
-/// What the pod as a whole asks for: the containers' sum, or one init container if that is more.
+/// What the pod as a whole asks for: the sum of the containers that run together, or, if that is more, an init
+/// container with the sidecars before it. CPU and memory of the pod itself go before both.
 fn pod_amounts(pod: &Value, field: &str) -> Amounts {
-    let each = |list: &str| -> Vec<Amounts> {
-        let containers = pod.list_at(&["spec", list]).iter();
-        containers.map(|container| amounts(container, &["resources", field])).collect()
-    };
-    let mut total = Amounts::new();
-    for (name, amount) in each("containers").into_iter().flatten() {
-        let sum = total.get(&name).map_or(amount, |known| known.add(&amount));
-        total.insert(name, sum);
+    let (mut total, mut sidecars, mut greatest) = (Amounts::new(), Amounts::new(), Amounts::new());
+    for container in pod.list_at(&["spec", "containers"]) {
+        add(&mut total, &amounts(container, &["resources", field]));
     }
-    for (name, amount) in each("initContainers").into_iter().flatten() {
-        if total.get(&name).is_none_or(|known| amount.cmp(known).is_gt()) {
-            total.insert(name, amount);
+    for container in pod.list_at(&["spec", "initContainers"]) {
+        let own = amounts(container, &["resources", field]);
+        if container.str_at(&["restartPolicy"]) == "Always" {
+            add(&mut total, &own);
+            add(&mut sidecars, &own);
+            raise(&mut greatest, &sidecars);
+        } else {
+            let mut together = own;
+            add(&mut together, &sidecars);
+            raise(&mut greatest, &together);
         }
     }
-    for (name, amount) in amounts(pod, &["spec", "resources", field]) {
-        total.insert(name, amount);
-    }
+    raise(&mut total, &greatest);
+    let of_pod = amounts(pod, &["spec", "resources", field]);
+    total.extend(of_pod.into_iter().filter(|(name, _)| matches!(name.as_str(), "cpu" | "memory")));
     total
+}
+
+fn add(total: &mut Amounts, more: &Amounts) {
+    for (name, amount) in more {
+        let sum = total.get(name).map_or(*amount, |known| known.add(amount));
+        total.insert(name.clone(), sum);
+    }
+}
+
+/// Puts greater amounts in the place of smaller ones.
+fn raise(total: &mut Amounts, others: &Amounts) {
+    for (name, amount) in others {
+        if total.get(name).is_none_or(|known| amount.cmp(known).is_gt()) {
+            total.insert(name.clone(), *amount);
+        }
+    }
 }
 
 fn bound(limit: &Value, requests: &Amounts, limits: &Amounts, errors: &mut Vec<String>) {
@@ -297,6 +324,23 @@ mod tests {
             &["cpu max limit to request ratio per Container is 2, but provided ratio is 3.000000"],
         );
         check(r#"{"type":"Container","maxLimitRequestRatio":{"cpu":"1.5"}}"#, &cpu("100m", "150m"), &[]);
+    }
+
+    #[test]
+    fn sidecars_run_beside_containers() {
+        let check = |init: &str, expected: &str| {
+            let container = r#"{"resources":{"requests":{"cpu":"1"}}}"#;
+            let pod = format!(r#"{{"spec":{{"containers":[{container}],"initContainers":[{init}]}}}}"#);
+            let found = pod_amounts(&parse(&pod), "requests").get("cpu").map(ToString::to_string);
+            assert_eq!(found.as_deref(), Some(expected), "{init}");
+        };
+        let first = r#"{"resources":{"requests":{"cpu":"2"}}}"#;
+        let sidecar = r#"{"restartPolicy":"Always","resources":{"requests":{"cpu":"2"}}}"#;
+        check("", "1");
+        check(first, "2");
+        check(sidecar, "3");
+        check(&format!("{sidecar},{first}"), "4");
+        check(&format!("{first},{sidecar}"), "3");
     }
 
     #[test]

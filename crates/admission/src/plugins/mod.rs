@@ -3,7 +3,7 @@
 mod always;
 mod always_pull_images;
 mod anti_affinity;
-mod certificates;
+pub(crate) mod certificates;
 mod cluster_trust_bundle;
 mod default_class;
 mod deny_external_ips;

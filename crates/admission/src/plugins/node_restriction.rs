@@ -376,7 +376,7 @@ impl Write<'_> {
 
     /// The CSI driver of a volume, named or behind its claim.
     fn drivers(&self, pod: &Value, volume: &Value) -> Vec<String> {
-        let mut drivers = vec![volume.str_at(&["csi", "driver"]).to_string()];
+        let mut drivers = vec![driver_of(volume).to_string()];
         let mut claim = volume.str_at(&["persistentVolumeClaim", "claimName"]).to_string();
         if volume.map_at(&["ephemeral"]).is_some() {
             claim = format!("{}-{}", meta::name(pod), volume.str_at(&["name"]));
@@ -386,7 +386,7 @@ impl Write<'_> {
             && let Some(volume) =
                 self.request.stored("", "persistentvolumes", "", claim.str_at(&["spec", "volumeName"]))
         {
-            drivers.push(volume.str_at(&["spec", "csi", "driver"]).into());
+            drivers.push(volume.get("spec").map_or("", driver_of).into());
         }
         drivers.retain(|driver| !driver.is_empty());
         drivers
@@ -511,6 +511,24 @@ impl Write<'_> {
         }
         self.refuse(format!("can only {verb} ResourceSlice with the same NodeName as the requesting node"))
     }
+}
+
+/// Kinds of volumes that CSI drivers have taken over.
+const MIGRATED: [(&str, &str); 7] = [
+    ("awsElasticBlockStore", "ebs.csi.aws.com"),
+    ("azureDisk", "disk.csi.azure.com"),
+    ("azureFile", "file.csi.azure.com"),
+    ("cinder", "cinder.csi.openstack.org"),
+    ("gcePersistentDisk", "pd.csi.storage.gke.io"),
+    ("portworxVolume", "pxd.portworx.com"),
+    ("vsphereVolume", "csi.vsphere.vmware.com"),
+];
+
+/// The CSI driver of a volume, or of what a PersistentVolume is; empty for none.
+fn driver_of(volume: &Value) -> &str {
+    let driver = volume.str_at(&["csi", "driver"]);
+    let migrated = || MIGRATED.iter().find(|(kind, _)| volume.map_at(&[kind]).is_some());
+    if driver.is_empty() { migrated().map_or("", |(_, driver)| driver) } else { driver }
 }
 
 fn labels(object: &Value) -> Option<&Map> {

@@ -1,4 +1,4 @@
-//! OwnerReferencesPermissionEnforcement: who may not delete an object may not give it an owner either, and who
+//! OwnerReferencesPermissionEnforcement: who may not delete an object may not give it another owner, and who
 //! blocks the deletion of an owner must be allowed to set its finalizers.
 
 use crate::chain::Plugin;
@@ -10,6 +10,21 @@ use pintle_object::field::quote;
 use pintle_object::{Status, Value};
 
 const OWNERS: [&str; 2] = ["metadata", "ownerReferences"];
+
+/// Whoever may do this need not be asked about each owner.
+const FINALIZE_ANYTHING: Attributes<'static> = Attributes {
+    verb: "update",
+    is_resource: true,
+    group: "*",
+    version: "*",
+    resource: "*",
+    subresource: "finalizers",
+    namespace: "",
+    name: "*",
+    path: "",
+    field_selector: "",
+    label_selector: "",
+};
 
 pub struct OwnerReferencesPermissionEnforcement;
 
@@ -23,7 +38,13 @@ impl Plugin for OwnerReferencesPermissionEnforcement {
         if !is_write || is_exempt || new == old {
             return Ok(());
         }
-        may_delete(request, object)?;
+        // Who makes an object need not have made it.
+        if !request.is_create() {
+            may_delete(request, object)?;
+        }
+        if blocking(new, old).next().is_none() || refusal(request, &FINALIZE_ANYTHING).is_none() {
+            return Ok(());
+        }
         blocking(new, old).try_for_each(|owner| may_block(request, object, owner))
     }
 }

@@ -94,7 +94,14 @@ fn of_namespace(request: &Request<'_>, annotation: &str) -> Result<Option<Vec<Va
         Some("") => Ok(Some(Vec::new())),
         Some(text) => {
             let list = json::parse(text.as_bytes()).map_err(|error| plain(error.to_string()))?;
-            Ok(Some(list.as_list().unwrap_or_default().to_vec()))
+            match list {
+                Value::Null => Ok(Some(Vec::new())),
+                Value::List(list) if list.iter().all(|toleration| toleration.as_map().is_some()) => {
+                    Ok(Some(list))
+                }
+                // What cannot be read must not count as a list that allows everything.
+                _ => Err(plain("json: cannot unmarshal value into Go value of type []v1.Toleration")),
+            }
         }
     }
 }

@@ -75,6 +75,8 @@ const TABLE: &[(&str, &str, &dyn Rules)] = &[
         "CertificateSigningRequest",
         &certificate_signing_request::CertificateSigningRequest,
     ),
+    ("certificates.k8s.io", "ClusterTrustBundle", &cluster_trust_bundle::ClusterTrustBundle),
+    ("certificates.k8s.io", "PodCertificateRequest", &pod_certificate_request::PodCertificateRequest),
     ("discovery.k8s.io", "EndpointSlice", &endpoint_slice::EndpointSlice),
     ("flowcontrol.apiserver.k8s.io", "FlowSchema", &flow_schema::FlowSchema),
     (

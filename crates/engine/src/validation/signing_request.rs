@@ -127,7 +127,7 @@ fn usages(spec: &Value, errors: &mut FieldErrors) {
 }
 
 /// `domain.with.dots/name`
-fn signer_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+pub fn signer_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     if name.is_empty() {
         errors.required(path, "");
         return;
