@@ -24,4 +24,4 @@ pub mod websocket;
 pub use authenticate::{Authenticators, Credentials};
 pub use authorize::{Attributes, Authorizer, Decision, Grants, Masters, Permissions, Rules, check, refusal};
 pub use impersonate::Impersonation;
-pub use user::User;
+pub use user::{MASTERS, User};

@@ -4,10 +4,13 @@ use crate::decl::Decl;
 use crate::eval::{Variables, run};
 use crate::library::{Authorizer, Permissions, Question};
 use crate::program::Program;
-use crate::value::{Outcome, Value};
+use crate::value::{Error, Outcome, Value};
 use pintle_object::Value as Tree;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+
+/// What names of variables of a policy begin with.
+const COMPOSED: &str = "variables.";
 
 /// What a variable stands for.
 #[derive(Clone, Copy)]
@@ -20,37 +23,60 @@ pub enum Bound<'a> {
     Asked(&'a (dyn Permissions + Sync), &'a Question),
     /// What another program gives, found when it is asked for.
     Program(&'a Program),
+    /// A variable of the policy that has no program, and why.
+    Broken(&'a str),
 }
 
-/// All variables while one program runs, with what was found of other programs.
+/// How deep steps of programs may stand in each other when variables of a policy name each other: what the stack of
+/// an evaluation holds, with room to spare.
+const NESTED_DEPTH_MAX: usize = 2_000;
+
+/// All variables while programs run, with what was found of other programs.
 pub(crate) struct Bindings<'a> {
     bound: &'a [(&'a str, Bound<'a>)],
     found: RefCell<Vec<Option<Outcome<'a>>>>,
+    /// What the programs of variables cost so far.
     pub cost: Cell<u64>,
+    depth: Cell<usize>,
     limit: u64,
 }
 
 impl<'a> Bindings<'a> {
     pub fn new(bound: &'a [(&'a str, Bound<'a>)], limit: u64) -> Self {
-        Self { bound, found: RefCell::new(vec![None; bound.len()]), cost: Cell::new(0), limit }
+        let found = RefCell::new(vec![None; bound.len()]);
+        Self { bound, found, cost: Cell::new(0), depth: Cell::new(0), limit }
     }
 
-    fn of_program(&self, place: usize, program: &'a Program) -> Outcome<'a> {
+    fn of_program(&self, place: usize, name: &str, program: &'a Program) -> Outcome<'a> {
         if let Some(found) = self.found.borrow().get(place).cloned().flatten() {
             return found;
         }
-        let (found, cost) = run(program, self, self.limit.saturating_sub(self.cost.get()));
-        self.cost.set(self.cost.get().saturating_add(cost));
-        if let Some(known) = self.found.borrow_mut().get_mut(place) {
-            *known = Some(found.clone());
-        }
+        // A variable that names itself finds this.
+        self.keep(place, Err(Error::new(format!("composited variable \"{name}\" names itself"))));
+        let depth = self.depth.get().saturating_add(program.depth);
+        let found = if depth > NESTED_DEPTH_MAX {
+            Err(Error::new("variables name each other too deeply"))
+        } else {
+            let before = self.depth.replace(depth);
+            let (found, cost) = run(program, self, self.limit);
+            self.depth.set(before);
+            self.cost.set(self.cost.get().saturating_add(cost));
+            found
+        };
+        let failed =
+            |why: &Error| Error::new(format!("composited variable \"{name}\" fails to evaluate: {}", why.0));
+        let found = found.map_err(|why| failed(&why));
+        self.keep(place, found.clone());
         found
     }
-}
 
-impl<'a> Variables<'a> for Bindings<'a> {
-    fn get(&self, name: &str) -> Option<Outcome<'a>> {
-        let place = self.bound.iter().position(|(known, _)| *known == name)?;
+    fn keep(&self, place: usize, outcome: Outcome<'a>) {
+        if let Some(known) = self.found.borrow_mut().get_mut(place) {
+            *known = Some(outcome);
+        }
+    }
+
+    fn at(&self, place: usize, name: &str) -> Option<Outcome<'a>> {
         let (_, bound) = self.bound.get(place)?;
         Some(match bound {
             Bound::Tree(tree, decl) => Value::of_tree(tree, decl),
@@ -62,7 +88,33 @@ impl<'a> Variables<'a> for Bindings<'a> {
             Bound::Asked(by, question) => {
                 Ok(Value::Authorizer(Authorizer::of_resource(*by, (*question).clone())))
             }
-            Bound::Program(program) => self.of_program(place, program),
+            Bound::Program(program) => self.of_program(place, name, program),
+            Bound::Broken(why) => {
+                Err(Error::new(format!("composited variable \"{name}\" fails to compile: {why}")))
+            }
         })
+    }
+
+    fn composed(&self) -> impl Iterator<Item = (usize, &'a str)> {
+        let bound: &'a [(&'a str, Bound<'a>)] = self.bound;
+        bound.iter().enumerate().filter_map(|(place, (name, _))| Some((place, name.strip_prefix(COMPOSED)?)))
+    }
+}
+
+impl<'a> Variables<'a> for Bindings<'a> {
+    fn find(&self, name: &str) -> Option<Outcome<'a>> {
+        if let Some(place) = self.bound.iter().position(|(known, _)| *known == name) {
+            return self.at(place, name);
+        }
+        (name == "variables").then_some(Ok(Value::Variables))
+    }
+
+    fn variable(&self, name: &str) -> Option<Outcome<'a>> {
+        let (place, name) = self.composed().find(|(_, known)| *known == name)?;
+        self.at(place, name)
+    }
+
+    fn variables(&self) -> Vec<&'a str> {
+        self.composed().map(|(_, name)| name).collect()
     }
 }

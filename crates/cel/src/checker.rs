@@ -111,6 +111,13 @@ impl Checker<'_> {
         Some(found)
     }
 
+    /// The type of a variable whose name has dots, unless a loop has a variable of its first part.
+    fn qualified(&mut self, name: &str) -> Option<Type> {
+        let first = name.split('.').next().unwrap_or(name);
+        let is_local = self.locals.iter().any(|(known, _)| known == first);
+        if is_local || name == first { None } else { self.lookup(name) }
+    }
+
     fn of(&mut self, expression: &Expr) -> Type {
         let found = self.looked_at(expression);
         if let Some(place) = self.found.types.get_mut(expression.id) {
@@ -136,6 +143,9 @@ impl Checker<'_> {
                     dotted(expression).filter(|_| !is_test).and_then(|name| type_named(&name))
                 {
                     return Type::Type(Box::new(named));
+                }
+                if let Some(found) = dotted(expression).and_then(|name| self.qualified(&name)) {
+                    return found;
                 }
                 let found = self.field(at, of, field, false);
                 if *is_test { Type::Bool } else { found }
@@ -175,7 +185,7 @@ impl Checker<'_> {
         match self.known.resolve(&of, false) {
             Type::Optional(of) => *of,
             found if found.is_loose() => Type::Dyn,
-            found => self.mismatch(at, &Type::optional(Type::Dyn), &found),
+            found => self.mismatch(at, &Type::optional(found.clone()), &found),
         }
     }
 
@@ -225,6 +235,11 @@ impl Checker<'_> {
             }
             Type::Unknown => Type::Unknown,
             Type::Dyn | Type::Error => Type::Dyn,
+            // Objects of Kubernetes that only functions look into.
+            Type::Opaque(name) if name.starts_with("kubernetes.") => {
+                self.problem(at, format!("unexpected failed resolution of '{name}'"));
+                Type::Dyn
+            }
             other => {
                 self.problem(at, format!("type '{}' does not support field selection", other.name()));
                 Type::Dyn
@@ -327,11 +342,19 @@ impl Checker<'_> {
             "JSONPatch" if self.scope.has_objects => Some((&PATCH_FIELDS, Type::message(name))),
             _ => None,
         };
+        let is_object = self.scope.has_objects && (name == "Object" || name.starts_with("Object."));
+        let is_undeclared = known.is_none() && !is_object;
         for (colon, field, value) in fields {
+            if is_undeclared {
+                break;
+            }
             let found = self.of(value);
             let Some((listed, _)) = &known else { continue };
             let Some((_, wanted)) = listed.iter().find(|(name, _)| name == field) else {
-                self.problem(*colon, format!("undefined field '{field}'"));
+                let found = self.known.resolve(&found, true).name();
+                let why = format!("expected type of field '{field}' is '' but provided type is '{found}'");
+                let why = if name == "JSONPatch" { why } else { format!("undefined field '{field}'") };
+                self.problem(*colon, why);
                 continue;
             };
             if !self.known.assign(&found, wanted) {
@@ -341,7 +364,6 @@ impl Checker<'_> {
                 self.problem(*colon, message);
             }
         }
-        let is_object = self.scope.has_objects && (name == "Object" || name.starts_with("Object."));
         match known {
             Some((_, of)) => of,
             None if is_object => Type::message(name),

@@ -6,6 +6,7 @@ use crate::value::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
     One,
+    Free,
     Logic,
     Conditional,
     Equal,
@@ -53,8 +54,9 @@ pub enum Cost {
     SetsTwice,
 }
 
-const NAMES: [(&str, Cost); 40] = [
+const NAMES: [(&str, Cost); 41] = [
     ("conditional", Cost::Conditional),
+    ("free", Cost::Free),
     ("logic", Cost::Logic),
     ("equal", Cost::Equal),
     ("ordered", Cost::Ordered),
@@ -125,7 +127,7 @@ impl Cost {
         let list = |factor: f64, size: u64| ((size as f64 * factor) as u64).saturating_add(1 + LIST);
         match self {
             Cost::One | Cost::Conditional | Cost::ConcatLists => 1,
-            Cost::Logic | Cost::Index => 0,
+            Cost::Logic | Cost::Index | Cost::Free => 0,
             Cost::Equal | Cost::Ordered => match given.first() {
                 Some(Value::Quantity(_) | Value::Url(_) | Value::Semver(_) | Value::Format(_)) => 1,
                 Some(Value::Ip(_) | Value::Cidr(..) | Value::Authorizer(_)) => 1,

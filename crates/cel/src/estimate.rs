@@ -366,7 +366,7 @@ impl<'a> Estimator<'a> {
         let first = size(0);
         let allocated = |factor: f64, size: Range| (size.scaled(factor).plus(fixed(1 + LIST)), Some(size));
         match cost {
-            Cost::One | Cost::Index | Cost::Logic | Cost::Conditional => (fixed(1), None),
+            Cost::One | Cost::Free | Cost::Index | Cost::Logic | Cost::Conditional => (fixed(1), None),
             Cost::Check => (fixed(CHECK), None),
             Cost::Selector => {
                 let sz = size(1);

@@ -9,9 +9,15 @@ use crate::value::{Error, Key, List, Map, Outcome, Text, Value, type_value};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// What variables stand for; those of a policy are asked for as `variables.name`.
+/// What variables stand for.
 pub trait Variables<'a> {
-    fn get(&self, name: &str) -> Option<Outcome<'a>>;
+    fn find(&self, name: &str) -> Option<Outcome<'a>>;
+
+    /// The variable of the policy that expressions name `variables.name`.
+    fn variable(&self, name: &str) -> Option<Outcome<'a>>;
+
+    /// The names of the policy's variables, in their order.
+    fn variables(&self) -> Vec<&'a str>;
 }
 
 /// What stops an expression that has become too expensive.
@@ -51,7 +57,7 @@ impl<'a> Machine<'_, 'a> {
             Step::Type(name) => type_named(name).map(|of| type_value(&of)).ok_or_else(Error::no_overload),
             Step::Variable(name) => {
                 self.charge(1)?;
-                let found = self.variables.get(name);
+                let found = self.variables.find(name);
                 found.unwrap_or_else(|| Err(Error::new(format!("no such attribute(s): {name}"))))
             }
             Step::Local(place) => {
@@ -60,24 +66,32 @@ impl<'a> Machine<'_, 'a> {
             }
             Step::Select(of, field) => {
                 let of = self.eval(of)?;
-                self.charge(1)?;
-                select(&of, field)
+                self.charge(u64::from(!matches!(of, Value::Optional(None))))?;
+                self.select(&of, field)
             }
             Step::SelectOptional(of, field) => {
                 let of = self.eval(of)?;
-                self.charge(1)?;
-                select_optional(&of, field)
+                let found = self.select_optional(&of, field);
+                self.charge_present(found)
             }
-            Step::Test(of, field) => self.eval(of).and_then(|of| test(&of, field)).map(Value::Bool),
+            Step::Test(of, field) => {
+                let of = self.eval(of)?;
+                self.test(&of, field).map(Value::Bool)
+            }
             Step::Index(parts) => {
                 let (of, index) = (self.eval(&parts.0)?, self.eval(&parts.1)?);
-                self.charge(1)?;
-                at(&of, &index)
+                self.charge(u64::from(!matches!(of, Value::Optional(None))))?;
+                self.at(&of, &index)
             }
             Step::IndexOptional(parts) => {
                 let (of, index) = (self.eval(&parts.0)?, self.eval(&parts.1)?);
+                let found = self.at_optional(&of, &index);
+                self.charge_present(found)
+            }
+            Step::Base(step) | Step::Dyn(step) => {
+                let found = self.eval(step)?;
                 self.charge(1)?;
-                at_optional(&of, &index)
+                Ok(found)
             }
             Step::And(parts) => self.logic(parts, false),
             Step::Or(parts) => self.logic(parts, true),
@@ -134,19 +148,60 @@ impl<'a> Machine<'_, 'a> {
         Ok(Value::Bool(!matches!(found, Ok(Value::Bool(false)))))
     }
 
+    /// What is taken of something costs only if it is there.
+    fn charge_present(&mut self, found: Outcome<'a>) -> Outcome<'a> {
+        self.charge(u64::from(matches!(found, Ok(Value::Optional(Some(_))))))?;
+        found
+    }
+
     fn call(&mut self, function: &'static Function, cost: Cost, steps: &'a [Step]) -> Outcome<'a> {
         match steps {
+            [of, other] if matches!(function.name, "or" | "orValue") => self.or(function, of, other),
             [one] => {
-                let given = [self.eval(one)?];
-                self.called(function, cost, &given)
+                let given = [self.eval(one)];
+                self.given(function, cost, given)
             }
             [one, two] => {
-                let given = [self.eval(one)?, self.eval(two)?];
-                self.called(function, cost, &given)
+                let given = [self.eval(one), self.eval(two)];
+                self.given(function, cost, given)
             }
             _ => {
-                let given: Result<Vec<_>, _> = steps.iter().map(|step| self.eval(step)).collect();
-                self.called(function, cost, &given?)
+                let given: Vec<_> = steps.iter().map(|step| self.eval(step)).collect();
+                match given.into_iter().collect::<Result<Vec<_>, _>>() {
+                    Ok(given) => self.called(function, cost, &given),
+                    Err(why) => self.failed(cost, why),
+                }
+            }
+        }
+    }
+
+    fn given<const N: usize>(
+        &mut self,
+        function: &'static Function,
+        cost: Cost,
+        given: [Outcome<'a>; N],
+    ) -> Outcome<'a> {
+        if let Some(why) = given.iter().find_map(|one| one.as_ref().err()) {
+            return self.failed(cost, why.clone());
+        }
+        self.called(function, cost, &given.map(|one| one.unwrap_or(Value::Null)))
+    }
+
+    /// A call of which an argument failed costs as if its arguments had no size.
+    fn failed(&mut self, cost: Cost, why: Error) -> Outcome<'a> {
+        if !self.is_stopped {
+            self.charge(cost.actual(&[], None))?;
+        }
+        Err(why)
+    }
+
+    /// The value of an optional, or else another, which is looked for only then.
+    fn or(&mut self, function: &'static Function, of: &'a Step, other: &'a Step) -> Outcome<'a> {
+        match self.eval(of)? {
+            of @ Value::Optional(Some(_)) => (function.run)(&[of, Value::Null]),
+            of => {
+                let given = [of, self.eval(other)?];
+                (function.run)(&given).map_err(|why| not_overloaded(function, &given, why))
             }
         }
     }
@@ -157,10 +212,10 @@ impl<'a> Machine<'_, 'a> {
         if is_by_result {
             let found = (function.run)(given);
             self.charge(cost.actual(given, found.as_ref().ok()))?;
-            return found;
+            return found.map_err(|why| not_overloaded(function, given, why));
         }
         self.charge(cost.actual(given, None))?;
-        (function.run)(given)
+        (function.run)(given).map_err(|why| not_overloaded(function, given, why))
     }
 
     fn list(&mut self, items: &'a [(Step, bool)]) -> Outcome<'a> {
@@ -253,7 +308,15 @@ impl<'a> Machine<'_, 'a> {
                     }
                 }
             }
-            _ => return Err(Error::no_overload()),
+            Value::Variables => {
+                for name in self.variables.variables() {
+                    let value = self.variables.variable(name).unwrap_or_else(|| Err(Error::no_key(name)));
+                    if !self.round(fold, place, [Some(value), None])? {
+                        break;
+                    }
+                }
+            }
+            other => return Err(not_iterable(other)),
         }
         Ok(())
     }
@@ -280,6 +343,44 @@ impl<'a> Machine<'_, 'a> {
             *accu = found;
         }
         Ok(goes_on)
+    }
+
+    fn select(&self, of: &Value<'a>, field: &str) -> Outcome<'a> {
+        match of {
+            Value::Variables => self.variables.variable(field).unwrap_or_else(|| Err(Error::no_key(field))),
+            _ => select(of, field),
+        }
+    }
+
+    fn select_optional(&self, of: &Value<'a>, field: &str) -> Outcome<'a> {
+        match of {
+            Value::Variables => {
+                let found = self.variables.variable(field).transpose()?;
+                Ok(Value::Optional(found.map(Rc::new)))
+            }
+            _ => select_optional(of, field),
+        }
+    }
+
+    fn test(&self, of: &Value<'a>, field: &str) -> Result<bool, Error> {
+        match of {
+            Value::Variables => self.variables.variable(field).transpose().map(|found| found.is_some()),
+            _ => test(of, field),
+        }
+    }
+
+    fn at(&self, of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
+        match (of, index) {
+            (Value::Variables, Value::Text(name)) => self.select(of, name),
+            _ => at(of, index),
+        }
+    }
+
+    fn at_optional(&self, of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
+        match (of, index) {
+            (Value::Variables, Value::Text(name)) => self.select_optional(of, name),
+            _ => at_optional(of, index),
+        }
     }
 
     fn grow(&mut self, place: usize, parts: &'a [Step]) -> Outcome<'a> {
@@ -315,6 +416,56 @@ impl<'a> Machine<'_, 'a> {
     }
 }
 
+/// Why a step that is known before anything runs has no value.
+pub fn constant_error(step: &Step) -> Option<String> {
+    struct Nothing;
+    impl<'a> Variables<'a> for Nothing {
+        fn find(&self, _: &str) -> Option<Outcome<'a>> {
+            None
+        }
+
+        fn variable(&self, _: &str) -> Option<Outcome<'a>> {
+            None
+        }
+
+        fn variables(&self) -> Vec<&'a str> {
+            Vec::new()
+        }
+    }
+    let mut machine =
+        Machine { variables: &Nothing, stack: Vec::new(), cost: 0, limit: COST_MAX, is_stopped: false };
+    machine.eval(step).err().map(|why| why.0.to_string())
+}
+
+/// The error of a call that fits no types, in the words for its function: operators say what the left side is not
+/// made for, and most functions say what they were called with.
+fn not_overloaded(function: &Function, given: &[Value<'_>], why: Error) -> Error {
+    if why != Error::no_overload() {
+        return why;
+    }
+    let Some(first) = given.first() else { return why };
+    let is_made_for = match function.name {
+        "_+_" => "string int uint double bytes list",
+        "_-_" | "_*_" | "_/_" => "int uint double string",
+        "_%_" => "int uint string",
+        "-_" => "int double bool string",
+        "_<_" | "_<=_" | "_>_" | "_>=_" => "string int uint double bool bytes",
+        "!_" | "@in" | "_==_" | "_!=_" | "startsWith" | "endsWith" | "contains" | "containsIP"
+        | "containsCIDR" | "matches" | "find" | "findAll" => return why,
+        "size" => return Error::new("no such overload: size"),
+        name => {
+            let types: Vec<String> = given.iter().map(|one| one.type_name().to_string()).collect();
+            return Error::new(format!("no such overload: {name}({})", types.join(", ")));
+        }
+    };
+    let ty = first.type_name();
+    let is_time = matches!(first, Value::Timestamp(_) | Value::Duration(_));
+    if is_time || is_made_for.split(' ').any(|known| *known == *ty) {
+        return why;
+    }
+    Error::new(format!("no such overload: {}", function.name))
+}
+
 pub fn constant(literal: &Literal) -> Value<'_> {
     match literal {
         Literal::Null => Value::Null,
@@ -346,7 +497,8 @@ fn select<'a>(of: &Value<'a>, field: &str) -> Outcome<'a> {
         Value::Map(map) => map.field(field).unwrap_or_else(|| Err(Error::no_key(field))),
         Value::Optional(Some(inner)) => select_optional(inner, field),
         Value::Optional(None) => Ok(Value::Optional(None)),
-        _ => Err(Error::no_overload()),
+        Value::List(_) => Err(no_index(&Value::Text(Text::Borrowed("")))),
+        _ => Err(Error::no_key(field)),
     }
 }
 
@@ -354,8 +506,9 @@ fn select_optional<'a>(of: &Value<'a>, field: &str) -> Outcome<'a> {
     match of {
         Value::Map(map) => map.field(field).transpose().map(|found| Value::Optional(found.map(Rc::new))),
         Value::Optional(Some(inner)) => select_optional(inner, field),
-        Value::Optional(None) => Ok(Value::Optional(None)),
-        _ => Err(Error::no_overload()),
+        Value::Variables => Err(Error::no_overload()),
+        Value::List(_) => Err(no_index(&Value::Text(Text::Borrowed("")))),
+        _ => Ok(Value::Optional(None)),
     }
 }
 
@@ -368,8 +521,9 @@ fn test(of: &Value<'_>, field: &str) -> Result<bool, Error> {
             None => Ok(false),
         },
         Value::Optional(Some(inner)) => test(inner, field),
-        Value::Optional(None) => Ok(false),
-        _ => Err(Error::no_overload()),
+        Value::Variables => Err(Error::no_overload()),
+        Value::List(_) => Err(no_index(&Value::Text(Text::Borrowed("")))),
+        _ => Ok(false),
     }
 }
 
@@ -386,7 +540,11 @@ fn at<'a>(of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
         }),
         Value::Optional(Some(inner)) => at_optional(inner, index),
         Value::Optional(None) => Ok(Value::Optional(None)),
-        _ => Err(Error::no_overload()),
+        Value::Variables => Err(Error::no_overload()),
+        _ => {
+            let shown = crate::library::as_text(index);
+            Err(Error::no_key(shown.as_deref().unwrap_or_default()))
+        }
     }
 }
 
@@ -395,8 +553,30 @@ fn place(index: &Value<'_>) -> Result<i64, Error> {
         Value::Int(place) => Ok(*place),
         Value::Uint(place) => i64::try_from(*place).map_err(|_| Error::new("unsigned integer overflow")),
         Value::Double(place) if place.fract() == 0.0 => Ok(*place as i64),
-        other => Err(Error::new(format!("unsupported index type '{}' in list", &*other.type_name()))),
+        other => Err(no_index(other)),
     }
+}
+
+/// The error of a loop over what holds nothing, named as the reference's types of values are.
+fn not_iterable(of: &Value<'_>) -> Error {
+    let name = match of {
+        Value::Null => "types.Null",
+        Value::Bool(_) => "types.Bool",
+        Value::Int(_) => "types.Int",
+        Value::Uint(_) => "types.Uint",
+        Value::Double(_) => "types.Double",
+        Value::Text(_) => "types.String",
+        Value::Bytes(_) => "types.Bytes",
+        Value::Timestamp(_) => "types.Timestamp",
+        Value::Duration(_) => "types.Duration",
+        Value::Optional(_) => "*types.Optional",
+        _ => return Error::no_overload(),
+    };
+    Error::new(format!("got '{name}', expected iterable type"))
+}
+
+fn no_index(index: &Value<'_>) -> Error {
+    Error::new(format!("unsupported index type '{}' in list", &*index.type_name()))
 }
 
 fn at_optional<'a>(of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
@@ -404,8 +584,8 @@ fn at_optional<'a>(of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
         Value::List(list) => usize::try_from(place(index)?).ok().and_then(|place| list.at(place)),
         Value::Map(map) => map.find(index),
         Value::Optional(Some(inner)) => return at_optional(inner, index),
-        Value::Optional(None) => None,
-        _ => return Err(Error::no_overload()),
+        Value::Variables => return Err(Error::no_overload()),
+        _ => None,
     };
     found.transpose().map(|found| Value::Optional(found.map(Rc::new)))
 }

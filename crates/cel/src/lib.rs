@@ -22,12 +22,15 @@ mod scope;
 mod semver;
 mod syntax;
 mod texts;
+mod tree;
 mod types;
 mod unify;
 mod url;
 mod validate;
 mod value;
 
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
 
@@ -49,6 +52,8 @@ pub enum Fault {
     Compile(String),
     /// A pattern that is none.
     Pattern(String),
+    /// Something written out that has no value: why.
+    Instantiation(String),
     /// Longer than anyone writes them.
     Size,
 }
@@ -73,7 +78,7 @@ pub fn compile(text: &str, scope: &Scope) -> Result<Type, String> {
     match checked(text, scope, &mut |_, checked| Ok(checked.root.clone())) {
         Ok(found) => Ok(found),
         Err(Fault::Compile(why)) => Err(why),
-        Err(Fault::Pattern(_) | Fault::Size) => Ok(Type::Unknown),
+        Err(Fault::Pattern(_) | Fault::Instantiation(_) | Fault::Size) => Ok(Type::Unknown),
     }
 }
 
@@ -83,7 +88,7 @@ pub fn compile(text: &str, scope: &Scope) -> Result<Type, String> {
 /// Why there is none.
 pub fn program(text: &str, scope: &Scope, decl: Option<&Decl>) -> Result<Compiled, Fault> {
     checked(text, scope, &mut |tree, checked| {
-        let program = program::plan(&tree.root, checked).map_err(Fault::Pattern)?;
+        let program = program::plan(&tree.root, checked)?;
         let cost_max = estimate::cost(&tree.root, checked, decl).max;
         Ok(Compiled { program, output: checked.root.clone(), cost_max, uses: checked.uses.clone() })
     })
@@ -139,21 +144,34 @@ fn on_stack<T: Send>(is_deep: bool, run: &mut (dyn FnMut() -> T + Send)) -> Opti
 /// Why an expression is not one that gives one of these types.
 #[must_use]
 pub fn refusal(text: &str, scope: &Scope, wanted: &[Type]) -> (Type, Option<String>) {
-    match compile(text, scope) {
-        Err(why) => (Type::Unknown, Some(format!("compilation failed: {why}"))),
+    let found = match program(text, scope, None) {
+        Ok(compiled) => Ok(compiled.output),
+        // Patterns are read when they are used.
+        Err(Fault::Pattern(_) | Fault::Size) => Ok(Type::Unknown),
+        Err(Fault::Compile(why)) => Err(format!("compilation failed: {why}")),
+        Err(Fault::Instantiation(why)) => Err(format!("program instantiation failed: {why}")),
+    };
+    match found {
+        Err(why) => (Type::Unknown, Some(why)),
         Ok(found) => {
-            let fits = wanted.is_empty() || found.is_unknown() || wanted.iter().any(|of| of.is_same(&found));
-            let why = (!fits).then(|| {
-                let names: Vec<String> = wanted.iter().map(Type::runtime_name).collect();
-                let wanted = match names.as_slice() {
-                    [one] => one.clone(),
-                    several => format!("one of [{}]", several.join(" ")),
-                };
-                format!("must evaluate to {wanted} but got {}", found.runtime_name())
-            });
+            let why = unwanted(&found, wanted);
             (found, why)
         }
     }
+}
+
+/// Why a type is none of those that are wanted, if any are.
+#[must_use]
+pub fn unwanted(found: &Type, wanted: &[Type]) -> Option<String> {
+    let fits = wanted.is_empty() || found.is_unknown() || wanted.iter().any(|of| of.is_same(found));
+    (!fits).then(|| {
+        let names: Vec<String> = wanted.iter().map(Type::runtime_name).collect();
+        let wanted = match names.as_slice() {
+            [one] => one.clone(),
+            several => format!("one of [{}]", several.join(" ")),
+        };
+        format!("must evaluate to {wanted} but got {}", found.runtime_name())
+    })
 }
 
 /// What came of an evaluation.
@@ -171,13 +189,64 @@ impl Program {
     /// Evaluates; the answer, and what it cost.
     #[must_use]
     pub fn run(&self, bound: &[(&str, Bound<'_>)], limit: u64) -> (Answer, u64) {
-        let found = on_stack(self.depth > DEEP, &mut || {
-            let bindings = bind::Bindings::new(bound, limit);
-            let (found, cost) = eval::run(self, &bindings, limit);
-            (answer(&found), cost.saturating_add(bindings.cost.get()))
+        let found = session(bound, self.depth, limit, &mut |session| {
+            let (answer, cost) = session.run(self);
+            (answer, cost.saturating_add(session.variables_cost()))
         });
         found.unwrap_or((Answer::Error("there is no stack to evaluate on".to_owned()), 0))
     }
+
+    /// How deep its steps stand in each other.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+}
+
+/// Programs that run one after another over the same data: what one finds of a policy's variables, the next knows.
+pub struct Session<'s, 'a> {
+    bindings: &'s bind::Bindings<'a>,
+    limit: u64,
+}
+
+impl<'a> Session<'_, 'a> {
+    /// The answer of a program, and what it cost without the variables that it asked for.
+    #[must_use]
+    pub fn run(&self, program: &'a Program) -> (Answer, u64) {
+        let (found, cost) = eval::run(program, self.bindings, self.limit);
+        (answer(&found), cost)
+    }
+
+    /// The value of a program as a tree, and what it cost without the variables that it asked for.
+    #[must_use]
+    pub fn tree(&self, program: &'a Program) -> (Result<pintle_object::Value, String>, u64) {
+        let (found, cost) = eval::run(program, self.bindings, self.limit);
+        (tree::tree(&found).map_err(|why| why.0.to_string()), cost)
+    }
+
+    /// What the variables cost that were found since this was asked last.
+    #[must_use]
+    pub fn variables_cost(&self) -> u64 {
+        self.bindings.cost.take()
+    }
+}
+
+/// Runs programs over the same data, each within a limit of its cost. `depth` is that of the programs and of the
+/// variables they may ask for, all added up. None if there is no stack to run them on.
+pub fn session<'a, T: Send>(
+    bound: &'a [(&'a str, Bound<'a>)],
+    depth: usize,
+    limit: u64,
+    run: &mut (dyn FnMut(Session<'_, 'a>) -> T + Send),
+) -> Option<T> {
+    let depth = bound.iter().fold(depth, |depth, (_, bound)| match bound {
+        Bound::Program(program) => depth.saturating_add(program.depth),
+        _ => depth,
+    });
+    on_stack(depth > DEEP, &mut || {
+        let bindings = bind::Bindings::new(bound, limit);
+        run(Session { bindings: &bindings, limit })
+    })
 }
 
 fn answer(found: &value::Outcome<'_>) -> Answer {

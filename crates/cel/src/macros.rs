@@ -20,7 +20,7 @@ pub fn expanded(
     let is_bind = has_bind && matches!(&target.node, Node::Ident(name) if name == "cel");
     let count = match (function.as_str(), arguments.len()) {
         ("bind", 3) if is_bind => 1,
-        ("all" | "exists" | "exists_one" | "existsOne" | "map" | "filter", 2) | ("map", 3) => 1,
+        ("all" | "exists" | "exists_one" | "map" | "filter", 2) | ("map", 3) => 1,
         ("optMap" | "optFlatMap" | "sortBy", 2) => 1,
         (
             "all" | "exists" | "existsOne" | "exists_one" | "transformList" | "transformMap"

@@ -255,6 +255,10 @@ impl Parser {
                     return self.make(dot.at, Node::Broken);
                 }
                 self.advance();
+                if name.kind == Kind::Escaped {
+                    let message = "unsupported syntax: '`'".to_owned();
+                    self.problems.push(Problem { at: name.at, message });
+                }
                 let field = name.text.trim_matches('`').to_owned();
                 if self.is("(") && name.kind == Kind::Ident && !is_optional {
                     let at = self.advance().at;

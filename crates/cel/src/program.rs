@@ -1,5 +1,6 @@
 //! Checked expressions made ready to run: names resolved to places, patterns compiled.
 
+use crate::Fault;
 use crate::checker::{Checked, dotted, type_named};
 use crate::cost::Cost;
 use crate::library::Function;
@@ -37,6 +38,10 @@ pub(crate) enum Step {
     Fold(Box<FoldStep>),
     /// Adds an item, an entry or a map to the accumulator in a place.
     Grow(usize, Vec<Step>),
+    /// What is no variable or part of one, as the first of a chain of fields: the chain is a step of its own.
+    Base(Box<Step>),
+    /// A value whose type is known only when it is there.
+    Dyn(Box<Step>),
     /// What is known before anything runs, and so costs nothing.
     Constant(Box<Step>),
     /// A variable or a part of one as a branch of a choice: the choice stands for the first step to it.
@@ -52,12 +57,29 @@ impl Step {
 
     /// A variable, or fields and items of one.
     fn is_path(&self) -> bool {
-        matches!(self, Step::Variable(_) | Step::Local(_) | Step::Select(..) | Step::Index(_))
+        match self {
+            Step::Variable(_)
+            | Step::Local(_)
+            | Step::Select(..)
+            | Step::SelectOptional(..)
+            | Step::Index(_)
+            | Step::IndexOptional(_) => true,
+            _ => false,
+        }
+    }
+
+    /// A path, or a choice of two: what fields of it are a part of.
+    fn is_chain(&self) -> bool {
+        match self {
+            Step::If(parts) => matches!((&parts.1, &parts.2), (Step::Branch(_), Step::Branch(_))),
+            other => other.is_path(),
+        }
     }
 }
 
 /// Functions that make other values of literals before anything runs.
-const CONVERSIONS: [&str; 8] = ["bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"];
+const CONVERSIONS: [&str; 9] =
+    ["bool", "bytes", "double", "duration", "int", "string", "timestamp", "type", "uint"];
 
 #[derive(Debug)]
 pub(crate) struct FoldStep {
@@ -77,12 +99,12 @@ impl std::fmt::Debug for Function {
     }
 }
 
-/// The program of a checked expression, or a pattern that is none.
-pub fn plan(expression: &Expr, checked: &Checked) -> Result<Program, String> {
-    let mut planner = Planner { checked, locals: Vec::new(), depth: 0, depth_max: 0, bad_pattern: None };
+/// The program of a checked expression, or what in it can have no value.
+pub fn plan(expression: &Expr, checked: &Checked) -> Result<Program, Fault> {
+    let mut planner = Planner { checked, locals: Vec::new(), depth: 0, depth_max: 0, fault: None };
     let root = planner.step(expression);
-    match planner.bad_pattern {
-        Some(pattern) => Err(pattern),
+    match planner.fault {
+        Some(fault) => Err(fault),
         None => Ok(Program { root, depth: planner.depth_max }),
     }
 }
@@ -92,7 +114,7 @@ struct Planner<'a> {
     locals: Vec<&'a str>,
     depth: usize,
     depth_max: usize,
-    bad_pattern: Option<String>,
+    fault: Option<Fault>,
 }
 
 impl<'a> Planner<'a> {
@@ -158,14 +180,16 @@ impl<'a> Planner<'a> {
         if let Some(name) = dotted(whole).filter(|name| type_named(name).is_some()) {
             return Step::Type(name);
         }
-        if let Node::Ident(name) = &of.node
-            && self.local(name).is_none()
+        if let Node::Ident(first) = &of.node
+            && self.local(first).is_none()
             && !is_test
-            && (name == "variables" || (name == "authorizer" && field == "requestResource"))
         {
-            return Step::Variable(format!("{name}.{field}"));
+            let name = format!("{first}.{field}");
+            if self.checked.uses.contains(&name) {
+                return Step::Variable(name);
+            }
         }
-        let of = self.boxed(of);
+        let of = Box::new(self.base(of));
         let field = field.to_owned();
         if is_test { Step::Test(of, field) } else { Step::Select(of, field) }
     }
@@ -178,10 +202,13 @@ impl<'a> Planner<'a> {
         match (resolved.function.name, arguments) {
             ("_&&_", [a, b]) => return Step::And(self.pair(a, b)),
             ("_||_", [a, b]) => return Step::Or(self.pair(a, b)),
-            ("_[_]", [a, b]) => return Step::Index(self.pair(a, b)),
-            ("_[?_]", [a, b]) => return Step::IndexOptional(self.pair(a, b)),
+            ("_[_]", [a, b]) => return Step::Index(Box::new((self.base(a), self.branch(b)))),
+            ("_[?_]", [a, b]) => return Step::IndexOptional(Box::new((self.base(a), self.branch(b)))),
             ("@not_strictly_false", [a]) => return Step::NotFalse(self.boxed(a)),
-            ("dyn", [a]) => return self.step(a),
+            ("dyn", [a]) => {
+                let step = self.step(a);
+                return if step.is_constant() { step } else { Step::Dyn(Box::new(step)) };
+            }
             ("_?_:_", [a, b, c]) => {
                 return Step::If(Box::new((self.step(a), self.branch(b), self.branch(c))));
             }
@@ -190,7 +217,7 @@ impl<'a> Planner<'a> {
                     Some(Literal::Text(name)) => name.clone(),
                     _ => String::new(),
                 };
-                return Step::SelectOptional(self.boxed(of), field);
+                return Step::SelectOptional(Box::new(self.base(of)), field);
             }
             _ => {}
         }
@@ -208,9 +235,26 @@ impl<'a> Planner<'a> {
             _ => self.step(one),
         });
         let steps: Vec<Step> = steps.collect();
-        let is_constant = CONVERSIONS.contains(&function.name)
-            && matches!(steps.as_slice(), [Step::Literal(literal)] if is_converted(function, literal));
-        constant_if(is_constant, Step::Call(function, cost, steps))
+        match steps.as_slice() {
+            [one] if one.is_constant() && CONVERSIONS.contains(&function.name) => {
+                let step = Step::Call(function, cost, steps);
+                if let Some(why) = crate::eval::constant_error(&step) {
+                    self.fault.get_or_insert(Fault::Instantiation(why));
+                }
+                Step::Constant(Box::new(step))
+            }
+            // Whether something is one of a few values is looked up, and costs nothing.
+            [_, Step::Constant(list)] if function.name == "@in" && is_set(list) => {
+                Step::Call(function, Cost::Free, steps)
+            }
+            _ => Step::Call(function, cost, steps),
+        }
+    }
+
+    /// What a field or an item is taken of.
+    fn base(&mut self, expression: &'a Expr) -> Step {
+        let step = self.step(expression);
+        if step.is_chain() { step } else { Step::Base(Box::new(step)) }
     }
 
     fn branch(&mut self, expression: &'a Expr) -> Step {
@@ -222,7 +266,7 @@ impl<'a> Planner<'a> {
         match crate::pattern::compile(text) {
             Some(regex) => Step::Pattern(Box::new((regex, text.to_owned()))),
             None => {
-                self.bad_pattern.get_or_insert_with(|| text.to_owned());
+                self.fault.get_or_insert_with(|| Fault::Pattern(text.to_owned()));
                 Step::Broken
             }
         }
@@ -284,6 +328,12 @@ fn constant_if(is_constant: bool, step: Step) -> Step {
     if is_constant { Step::Constant(Box::new(step)) } else { step }
 }
 
-fn is_converted(function: &Function, literal: &Literal) -> bool {
-    (function.run)(&[crate::eval::constant(literal)]).is_ok()
+/// Whether a list holds nothing but simple values that are written out.
+fn is_set(list: &Step) -> bool {
+    let Step::List(items) = list else { return false };
+    let is_simple = |item: &Step| match item {
+        Step::Literal(literal) => !matches!(literal, Literal::Null | Literal::Bytes(_)),
+        _ => false,
+    };
+    items.iter().all(|(item, _)| is_simple(item))
 }

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use Type::{Bool, Text};
 
+/// The type of all variables of a policy together.
+pub(crate) const VARIABLES_TYPE: &str = "kubernetes.variables";
+
 /// The variables of an expression, and its messages.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
@@ -24,7 +27,8 @@ impl Scope {
         scope.declare("oldObject", Type::Dyn);
         scope.declare("request", request());
         scope.declare("namespaceObject", namespace());
-        scope.declare("authorizer", Type::Unknown);
+        scope.declare("authorizer", Type::Opaque("kubernetes.authorization.Authorizer"));
+        scope.declare("authorizer.requestResource", Type::Opaque("kubernetes.authorization.ResourceCheck"));
         scope
     }
 
@@ -56,7 +60,9 @@ impl Scope {
     #[must_use]
     pub fn without_authorizer(&self) -> Self {
         let mut scope = self.clone();
-        scope.variables.retain(|(name, _)| name != "authorizer");
+        scope
+            .variables
+            .retain(|(name, _)| !matches!(name.as_str(), "authorizer" | "authorizer.requestResource"));
         scope
     }
 
@@ -64,18 +70,38 @@ impl Scope {
         self.has_objects = true;
     }
 
-    /// A variable of the policy.
-    pub fn compose(&mut self, name: &str, of: Type) {
-        self.composed.get_or_insert_default().push((name.to_owned(), of));
+    /// A variable of the policy, whose type is kept as far as it is made of simple ones.
+    pub fn compose(&mut self, name: &str, of: &Type) {
+        let composed = self.composed.get_or_insert_default();
+        composed.retain(|(known, _)| known != name);
+        composed.push((name.to_owned(), simple(of)));
     }
 
     pub(crate) fn lookup(&self, name: &str) -> Option<Type> {
         if name == "variables" {
             let fields = self.composed.clone()?;
-            let name = "kubernetes.variables".to_owned();
+            let name = VARIABLES_TYPE.to_owned();
             return Some(Type::Struct(Arc::new(Struct { name, fields, is_open: false })));
         }
         self.variables.iter().rev().find(|(known, _)| known == name).map(|(_, of)| of.clone())
+    }
+}
+
+/// What is kept of a type where its values are declared again.
+fn simple(of: &Type) -> Type {
+    match of {
+        Type::Bool
+        | Type::Bytes
+        | Type::Double
+        | Type::Duration
+        | Type::Int
+        | Type::Null
+        | Text
+        | Type::Timestamp
+        | Type::Uint => of.clone(),
+        Type::List(of) => Type::list(simple(of)),
+        Type::Map(key, of) => Type::Map(Box::new(simple(key)), Box::new(simple(of))),
+        _ => Type::Dyn,
     }
 }
 
@@ -109,22 +135,40 @@ fn request() -> Type {
 }
 
 fn namespace() -> Type {
-    let metadata = Struct {
-        name: "kubernetes.NamespaceMetadata".to_owned(),
-        fields: vec![
-            ("name".to_owned(), Text),
-            ("labels".to_owned(), Type::map(Text)),
-            ("annotations".to_owned(), Type::map(Text)),
-            ("finalizers".to_owned(), Type::list(Text)),
+    let texts = Type::map(Text);
+    let metadata = Type::object(
+        "kubernetes.NamespaceMetadata",
+        &[
+            ("name", Text),
+            ("generateName", Text),
+            ("namespace", Text),
+            ("labels", texts.clone()),
+            ("annotations", texts),
+            ("UID", Text),
+            ("creationTimestamp", Type::Timestamp),
+            ("deletionGracePeriodSeconds", Type::Int),
+            ("deletionTimestamp", Type::Timestamp),
+            ("generation", Type::Int),
+            ("resourceVersion", Text),
+            ("finalizers", Type::list(Text)),
         ],
-        is_open: true,
-    };
+    );
+    let condition = Type::object(
+        "kubernetes.NamespaceCondition",
+        &[
+            ("status", Text),
+            ("type", Text),
+            ("lastTransitionTime", Type::Timestamp),
+            ("message", Text),
+            ("reason", Text),
+        ],
+    );
     let spec = Type::object("kubernetes.NamespaceSpec", &[("finalizers", Type::list(Text))]);
-    let status = [("conditions", Type::Unknown), ("phase", Text)];
+    let status = [("conditions", Type::list(condition)), ("phase", Text)];
     Type::object(
         "kubernetes.Namespace",
         &[
-            ("metadata", Type::Struct(Arc::new(metadata))),
+            ("metadata", metadata),
             ("spec", spec),
             ("status", Type::object("kubernetes.NamespaceStatus", &status)),
         ],

@@ -31,6 +31,7 @@ fn literal(call: &Expr, found: &mut Vec<Problem>) {
             let given = [Value::Text(Text::Borrowed(text))];
             library::find(function).is_some_and(|function| (function.run)(&given).is_err())
         }
+        ("duration" | "timestamp", Literal::Null) => true,
         ("matches", Literal::Text(pattern)) => crate::pattern::compile(pattern).is_none(),
         _ => false,
     };

@@ -76,6 +76,8 @@ pub enum Value<'a> {
     Semver(Rc<crate::semver::Version>),
     Format(&'static str),
     Authorizer(Authorizer<'a>),
+    /// The variables of a policy, each found when it is asked for.
+    Variables,
 }
 
 #[derive(Clone)]

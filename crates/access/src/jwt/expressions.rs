@@ -146,7 +146,9 @@ fn compile(text: &str, scope: &Scope, is_rule: bool) -> Result<Expression, Strin
     let compiled = match pintle_cel::program(text, scope, None) {
         Ok(compiled) => compiled,
         Err(Fault::Compile(why)) => return Err(format!("compilation failed: {why}")),
-        Err(Fault::Pattern(why)) => return Err(format!("program instantiation failed: {why}")),
+        Err(Fault::Pattern(why) | Fault::Instantiation(why)) => {
+            return Err(format!("program instantiation failed: {why}"));
+        }
         Err(Fault::Size) => return Err("compilation failed: the expression is too long".into()),
     };
     if is_rule && !matches!(compiled.output, Type::Bool | Type::Unknown) {

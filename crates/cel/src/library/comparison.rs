@@ -22,15 +22,19 @@ pub const FUNCTIONS: &[Function] = &[
 
 fn is_equal<'a>(given: &[Value<'a>]) -> Outcome<'a> {
     match given {
+        // The variables of a policy are compared with nothing else.
+        [Value::Variables, other] if !matches!(other, Value::Variables) => Err(Error::no_overload()),
+        // What a user may do is asked, not compared.
+        [Value::Authorizer(_), _] => Err(Error::no_overload()),
         [a, b] => Ok(Value::Bool(equal(a, b))),
         _ => Err(Error::no_overload()),
     }
 }
 
 fn is_unequal<'a>(given: &[Value<'a>]) -> Outcome<'a> {
-    match given {
-        [a, b] => Ok(Value::Bool(!equal(a, b))),
-        _ => Err(Error::no_overload()),
+    match is_equal(given)? {
+        Value::Bool(is_equal) => Ok(Value::Bool(!is_equal)),
+        other => Ok(other),
     }
 }
 
@@ -91,7 +95,7 @@ fn numbers(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
 /// Whether two values are the same. Values of different types are not, but for numbers.
 pub fn equal(a: &Value<'_>, b: &Value<'_>) -> bool {
     match (a, b) {
-        (Value::Null, Value::Null) => true,
+        (Value::Null, Value::Null) | (Value::Variables, Value::Variables) => true,
         (Value::List(a), Value::List(b)) => equal_lists(a, b),
         (Value::Map(a), Value::Map(b)) => equal_maps(a, b),
         (Value::Optional(a), Value::Optional(b)) => match (a, b) {

@@ -206,6 +206,7 @@ pub fn runtime_type<'a>(of: &Value<'a>) -> Text<'a> {
         Value::Semver(_) => "kubernetes.Semver",
         Value::Format(_) => "kubernetes.NamedFormat",
         Value::Authorizer(of) => of.type_name(),
+        Value::Variables => crate::scope::VARIABLES_TYPE,
     })
 }
 

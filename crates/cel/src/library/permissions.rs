@@ -2,6 +2,7 @@
 
 use super::{Function, function};
 use crate::value::{Error, Outcome, Value};
+use pintle_object::content;
 use std::rc::Rc;
 
 /// Answers whether a user may do something.
@@ -82,8 +83,11 @@ const RESOURCE: &str = ".ResourceCheck,string=ResourceCheck";
 const SELECTOR: &str = ".ResourceCheck,string=ResourceCheck!selector";
 
 pub const FUNCTIONS: &[Function] = &[
-    function("path", ".Authorizer,string=PathCheck", |given| {
-        asked(given, Stage::Start, Stage::Path, |of, text| of.path = Some(text))
+    function("path", ".Authorizer,string=PathCheck", |given| match given {
+        [Value::Authorizer(_), Value::Text(path)] if path.is_empty() => {
+            Err(Error::new("path must not be empty"))
+        }
+        _ => asked(given, Stage::Start, Stage::Path, |of, text| of.path = Some(text)),
     }),
     function("group", ".Authorizer,string=GroupCheck", |given| {
         asked(given, Stage::Start, Stage::Group, |of, text| of.group = text)
@@ -108,6 +112,12 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     function("serviceAccount", ".Authorizer,string,string=Authorizer", |given| match given {
         [Value::Authorizer(of), Value::Text(namespace), Value::Text(name)] if of.stage == Stage::Start => {
+            if !content::dns1123_label(namespace).is_empty() {
+                return Err(Error::new("Invalid service account namespace"));
+            }
+            if !content::dns1123_subdomain(name).is_empty() {
+                return Err(Error::new("Invalid service account name"));
+            }
             let account = Some((namespace.to_string(), name.to_string()));
             Ok(Value::Authorizer(of.next(Stage::Start, |question| question.service_account = account)))
         }

@@ -1,10 +1,11 @@
 //! What functions give, over no data: `check(expression, result)`.
 
-use crate::{Answer, COST_MAX, Scope, program};
+use crate::{Answer, COST_MAX, Fault, Scope, program};
 
 fn answer(text: &str) -> Answer {
     match program(text, &Scope::default(), None) {
         Ok(compiled) => compiled.program.run(&[], COST_MAX).0,
+        Err(Fault::Instantiation(why)) => Answer::Error(why),
         Err(fault) => panic!("{text}: {fault:?}"),
     }
 }
