@@ -21,6 +21,7 @@ mod kubectl;
 mod lists;
 mod one_engine;
 mod openapi;
+mod policies;
 mod quota;
 mod served_apis;
 mod snapshot;

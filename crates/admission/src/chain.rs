@@ -8,6 +8,7 @@ use crate::plugins::{
     Entry, How, PLUGINS, certificates, event_rate_limit, image_policy, namespace_auto_provision,
     pod_node_selector, pod_security, pod_toleration_restriction,
 };
+use crate::policy::{self, Reinvocation};
 use crate::request::Request;
 use pintle_access::Permissions;
 use pintle_engine::Engine;
@@ -20,6 +21,17 @@ pub trait Plugin: Send + Sync {
     fn mutate(&self, request: &Request<'_>, object: &mut Value) -> Result<(), Status> {
         let _ = (request, object);
         Ok(())
+    }
+
+    /// `mutate`, for plugins that have all others asked again.
+    fn admit(
+        &self,
+        request: &Request<'_>,
+        object: &mut Value,
+        reinvocation: &mut Reinvocation,
+    ) -> Result<(), Status> {
+        let _ = reinvocation;
+        self.mutate(request, object)
     }
 
     /// Judges an object as it would be stored; it is null on delete.
@@ -129,7 +141,7 @@ impl Chain {
     pub fn new(settings: &Settings, permissions: Permissions) -> Chain {
         let made = |entry: &Entry| match entry.how {
             How::Made(make) => Some(make(settings)),
-            How::Apart | How::Idle | How::Planned => None,
+            How::Apart | How::Idle => None,
         };
         Chain {
             plugins: PLUGINS.iter().filter(|entry| settings.is_on(entry)).filter_map(made).collect(),
@@ -156,7 +168,13 @@ impl Admission for Chain {
             if self.provides_namespaces {
                 namespace_auto_provision::provide(&request, object).await?;
             }
-            self.plugins.iter().try_for_each(|plugin| plugin.mutate(&request, object))?;
+            let mut reinvocation = Reinvocation::default();
+            self.plugins.iter().try_for_each(|plugin| plugin.admit(&request, object, &mut reinvocation))?;
+            if reinvocation.begin_again() {
+                self.plugins
+                    .iter()
+                    .try_for_each(|plugin| plugin.admit(&request, object, &mut reinvocation))?;
+            }
             // Not a plugin, so that nothing turns it off.
             grants::confirm(&request, object)
         })
@@ -174,6 +192,7 @@ impl Admission for Chain {
             grants::may_create(&request)?;
             claims::judge_status(&request, object)?;
             certificates::judge_pod_certificate(&request, object)?;
+            policy::authorize::params(&request, object)?;
             for plugin in &self.plugins {
                 plugin.judge(&request, object, warnings)?;
             }

@@ -1,9 +1,13 @@
 //! What a plugin sees of a request: the attributes, and the stored objects around it.
 
+use crate::webhook::predicates::rules;
 use pintle_access::{Attributes as Asked, Permissions, User};
 use pintle_engine::admission::{Attributes, Operation};
-use pintle_engine::{Engine, meta};
-use pintle_object::{GroupResource, Map, Reason, Status, Value};
+use pintle_engine::{Engine, Served, meta};
+use pintle_object::{GroupResource, GroupVersionKind, Map, Reason, Status, Value};
+
+/// The user that the server's own writes are made as.
+const OWN_USER: &str = "system:apiserver";
 
 /// A request as the plugins see it; the object itself is passed beside it.
 #[derive(Clone, Copy)]
@@ -102,6 +106,43 @@ impl<'a> Request<'a> {
             .range(&prefix, None)
             .filter_map(|object| self.engine.storage_tree(&served, object).ok())
             .collect()
+    }
+
+    /// The namespace as webhooks and policies see it: a namespace is in itself.
+    pub fn admission_namespace(&self, object: &'a Value) -> &'a str {
+        if self.is_resource("", "namespaces") { self.known_name(object) } else { self.namespace() }
+    }
+
+    /// The name as webhooks and policies see it: what the server generated was not asked for.
+    pub fn admission_name(&self, object: &'a Value) -> &'a str {
+        if self.attributes.has_generated_name { "" } else { self.known_name(object) }
+    }
+
+    /// What rules of webhooks and policies are held against; `name` is that of the object.
+    pub fn resource_attributes(&self, name: &'a str) -> rules::Attributes<'a> {
+        let target = self.attributes.target;
+        let resource = &target.served.resource;
+        rules::Attributes {
+            operation: self.attributes.operation,
+            group: &resource.group,
+            version: &resource.version,
+            resource: &resource.plural,
+            subresource: target.subresource,
+            namespace: if self.is_resource("", "namespaces") { name } else { target.namespace },
+        }
+    }
+
+    /// Whether the server writes on its own behalf: what it keeps up does not depend on what is not there yet.
+    pub fn is_own(&self) -> bool {
+        self.attributes.user.name == OWN_USER
+    }
+
+    /// The kind of the body of such a request, as a resource that shows the object has it.
+    pub fn kind_in(&self, served: &Served) -> GroupVersionKind {
+        match served.resource.subresource(self.subresource()) {
+            Some(sub) => GroupVersionKind::new(sub.group.as_ref(), sub.version.as_ref(), sub.kind.as_ref()),
+            None => served.gvk(),
+        }
     }
 
     /// The refusal of the request.

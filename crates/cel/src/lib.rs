@@ -218,7 +218,9 @@ impl<'a> Session<'_, 'a> {
     }
 
     /// The value of a program as a tree, and what it cost without the variables that it asked for.
-    #[must_use]
+    ///
+    /// # Errors
+    /// Why there is no value, or none that JSON stands for.
     pub fn tree(&self, program: &'a Program) -> (Result<pintle_object::Value, String>, u64) {
         let (found, cost) = eval::run(program, self.bindings, self.limit);
         (tree::tree(&found).map_err(|why| why.0.to_string()), cost)

@@ -57,15 +57,15 @@ impl Step {
 
     /// A variable, or fields and items of one.
     fn is_path(&self) -> bool {
-        match self {
+        matches!(
+            self,
             Step::Variable(_)
-            | Step::Local(_)
-            | Step::Select(..)
-            | Step::SelectOptional(..)
-            | Step::Index(_)
-            | Step::IndexOptional(_) => true,
-            _ => false,
-        }
+                | Step::Local(_)
+                | Step::Select(..)
+                | Step::SelectOptional(..)
+                | Step::Index(_)
+                | Step::IndexOptional(_)
+        )
     }
 
     /// A path, or a choice of two: what fields of it are a part of.

@@ -1,7 +1,7 @@
 //! The seam to admission: what a plugin may see and change of a request, and when it is asked.
 
 use crate::engine::{Engine, Target};
-use crate::options::DeleteOptions;
+use crate::options::{DeleteOptions, WriteOptions};
 use pintle_object::time::Time;
 use pintle_object::{Status, Value};
 use std::collections::BTreeMap;
@@ -45,10 +45,14 @@ pub struct Attributes<'a> {
     /// The object before an update or delete, in the version it is stored in.
     pub old: Option<&'a Value>,
     pub options: Option<&'a DeleteOptions>,
+    /// The options of a create or update as they were given; absent for writes of the server's own.
+    pub write_options: Option<&'a WriteOptions>,
     /// Whether a create comes from an update or a patch, so that nobody asked yet who may create.
     pub is_by_update: bool,
     /// Whether an update is a patch, which asks for another verb.
     pub is_patch: bool,
+    /// Whether the name of the target was generated, so that the request did not name it.
+    pub has_generated_name: bool,
     pub dry_run: bool,
     pub user: &'a User,
     pub now: Time,

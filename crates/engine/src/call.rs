@@ -5,7 +5,7 @@ use crate::convert;
 use crate::engine::{Served, Target};
 use crate::kinds::Context;
 use crate::meta;
-use crate::options::DeleteOptions;
+use crate::options::{DeleteOptions, WriteOptions};
 use pintle_object::time::Time;
 use pintle_object::{FieldErrors, Value};
 use pintle_schema::Builtin;
@@ -18,6 +18,8 @@ pub struct Call<'a> {
     /// The field manager that changes are accounted to.
     pub manager: String,
     pub dry_run: bool,
+    /// The options as they were given, where admission is to see them.
+    pub options: Option<&'a WriteOptions>,
     /// Texts of `Warning` headers, in order.
     pub warnings: Vec<String>,
     /// What the body gives without anything in it, which messages show.
@@ -39,7 +41,7 @@ impl<'a> Call<'a> {
     /// A write that is not a rehearsal.
     pub fn new(user: &'a User, now: Time, manager: &str) -> Call<'a> {
         let manager = manager.to_string();
-        Call { user, now, manager, dry_run: false, warnings: Vec::new(), empties: Vec::new() }
+        Call { user, now, manager, dry_run: false, options: None, warnings: Vec::new(), empties: Vec::new() }
     }
 
     pub fn context<'b>(&'b self, target: &'b Target<'_>) -> Context<'b> {
@@ -90,8 +92,10 @@ impl<'a> Call<'a> {
             target,
             old,
             options,
+            write_options: self.options,
             is_by_update: false,
             is_patch: false,
+            has_generated_name: false,
             dry_run: self.dry_run,
             user: self.user,
             now: self.now,

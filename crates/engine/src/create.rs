@@ -119,7 +119,8 @@ impl Engine {
         served.rules.allocate(&mut draft, None, &mut draw)?;
         self.prepare_create(target, &mut draft, origin.has_labels, call)?;
         let attributes = call.attributes(Operation::Create, self.at_name(target, &draft), None, None);
-        let attributes = Attributes { is_by_update: origin.is_update, ..attributes };
+        let has_generated_name = target.name.is_empty();
+        let attributes = Attributes { is_by_update: origin.is_update, has_generated_name, ..attributes };
         self.admission().validate(self, attributes, &draft, &mut call.warnings).await?;
 
         let key = served.key(meta::namespace(&draft), meta::name(&draft));

@@ -10,6 +10,7 @@ use pintle_object::wire::{Payload, Reader};
 use pintle_object::{GroupVersion, Status, Text, Value, json};
 use pintle_schema::decode::Pick;
 use pintle_schema::encode::splice::{self, Part, Places, Spliced};
+use pintle_schema::model::Schema;
 use pintle_schema::{Builtin, TypeId, decode, encode};
 use pintle_store::{Digest, Key, Object, Revision};
 use std::sync::Arc;
@@ -27,6 +28,58 @@ impl Engine {
         let mut tree = storage_tree(&self.api, served, &object.value)?;
         meta::set_resource_version(&mut tree, object.modified.0);
         Ok(tree)
+    }
+
+    /// An object as admission has it, in the version of a resource that shows it, with kind and apiVersion.
+    pub fn shown_as(&self, served: &Served, object: Value) -> Result<Value, Status> {
+        let mut shown = convert::from_storage(&self.api, served, object)?;
+        set_kind(served, &mut shown);
+        Ok(shown)
+    }
+
+    /// The type of the body of such a request.
+    pub fn types_of<'a>(&'a self, served: &'a Served, subresource: &str) -> (&'a Schema, TypeId) {
+        let own = served.resource.subresource(subresource).and_then(|sub| sub.ty);
+        match (&served.custom, own) {
+            _ if subresource == "scale" => (&self.api.schema, self.scale_type()),
+            (Some(custom), _) => (&custom.types, custom.ty),
+            (None, own) => (&self.api.schema, own.unwrap_or(served.resource.ty)),
+        }
+    }
+
+    /// What `shown_as` has shown, changed, as admission has it: with the defaults of what was added.
+    pub fn read_shown(&self, served: &Served, subresource: &str, mut shown: Value) -> Result<Value, Status> {
+        shown.remove(&["kind"]);
+        shown.remove(&["apiVersion"]);
+        if let Some(custom) = &served.custom {
+            custom.schema.prune(&mut shown);
+        } else {
+            let (schema, ty) = self.types_of(served, subresource);
+            let decoded = decode::json::normalise(schema, ty, &shown).map_err(Status::internal)?;
+            if let Some(why) = decoded.strict.first() {
+                return Err(Status::internal(format!("strict decoding error: {why}")));
+            }
+            shown = decoded.value;
+        }
+        let own = served.resource.subresource(subresource);
+        if own.is_some_and(|sub| sub.kind != served.resource.kind) {
+            return Ok(shown);
+        }
+        convert::default(&self.api, served, &mut shown);
+        convert::to_storage(&self.api, served, shown)
+    }
+
+    /// An object as admission has it, with the replicas of a scale.
+    pub fn rescaled(&self, served: &Served, object: &Value, scale: &Value) -> Value {
+        let wanted =
+            served.custom.as_ref().and_then(|custom| custom.scale.as_ref()).map(|place| &place.wanted);
+        let path: Vec<&str> = match wanted {
+            Some(wanted) => wanted.iter().map(|step| step.as_str()).collect(),
+            None => vec!["spec", "replicas"],
+        };
+        let mut object = object.clone();
+        object.set(&path, scale.int_at(&["spec", "replicas"]).unwrap_or(0));
+        object
     }
 
     /// What a pick leaves of a stored object, in the version it is stored in; what else is there does not matter.

@@ -52,6 +52,15 @@ impl Table {
         self.versions.get(group).is_some_and(|versions| versions.iter().any(|own| own == version))
     }
 
+    /// The other resources that show the same objects: other versions of the resource, or of another group.
+    pub fn equivalents<'a>(&'a self, served: &'a Served) -> impl Iterator<Item = &'a Arc<Served>> {
+        let is_same = |other: &Served| {
+            other.resource.group == served.resource.group && other.resource.version == served.resource.version
+        };
+        self.of_plural(&served.resource.plural)
+            .filter(move |other| other.resource.key_prefix == served.resource.key_prefix && !is_same(other))
+    }
+
     fn of_plural(&self, plural: &str) -> impl Iterator<Item = &Arc<Served>> {
         let places = self.by_plural.get(plural).map_or(&[][..], Vec::as_slice);
         places.iter().filter_map(|place| self.served.get(*place))

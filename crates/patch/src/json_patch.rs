@@ -3,6 +3,7 @@
 //! slash does not matter.
 
 use crate::go;
+use pintle_object::field::quote;
 use pintle_object::{Map, Value};
 
 /// Upstream refuses patches with more operations: each costs a walk through the object.
@@ -19,6 +20,15 @@ impl std::fmt::Display for PatchError {
         f.write_str(&self.0)
     }
 }
+
+impl PatchError {
+    /// Whether a test of the patch found another value, so that the patch is not meant for the object.
+    pub fn is_failed_test(&self) -> bool {
+        self.0.starts_with(FAILED_TEST)
+    }
+}
+
+const FAILED_TEST: &str = "testing value ";
 
 /// Applies the operations of a patch (a list of maps with `op`, `path`, `from`, `value`) to an untyped tree.
 pub fn json_patch(target: &mut Value, operations: &[Value]) -> Result<(), PatchError> {
@@ -67,7 +77,7 @@ fn test(place: &mut Place<'_>, value: &Value) -> Result<(), PatchError> {
     if place.get()? == value {
         return Ok(());
     }
-    Err(refused(&format!("testing value {} failed", go::text(value))))
+    Err(refused(&format!("{FAILED_TEST}{} failed", go::text(value))))
 }
 
 /// The container that a path leads to, and the last step in it.
@@ -80,8 +90,12 @@ static NULL: Value = Value::Null;
 
 impl<'a> Place<'a> {
     fn find(target: &'a mut Value, path: &str, operation: &str) -> Result<Place<'a>, PatchError> {
-        let missing =
-            || refused(&format!("{operation} operation does not apply: doc is missing path: {path}"));
+        let missing = || {
+            refused(&format!(
+                "{operation} operation does not apply: doc is missing path: {}: missing value",
+                quote(path)
+            ))
+        };
         let (_, steps) = path.split_once('/').ok_or_else(missing)?;
         let (parents, last) =
             steps.rsplit_once('/').map_or((None, steps), |(parents, last)| (Some(parents), last));
@@ -139,9 +153,9 @@ impl<'a> Place<'a> {
 
     fn remove(self) -> Result<Value, PatchError> {
         match self {
-            Place::Key(map, key) => {
-                map.remove(&key).ok_or_else(|| refused(&format!("Unable to remove nonexistent key: {key}")))
-            }
+            Place::Key(map, key) => map
+                .remove(&key)
+                .ok_or_else(|| refused(&format!("Unable to remove nonexistent key: {key}: missing value"))),
             Place::Item(items, step) => {
                 let place = index(&step, items.len())?;
                 Ok(items.remove(place))

@@ -111,7 +111,7 @@ impl Config {
             },
             etcd: etcd(&given)?,
             verbosity: u8::try_from(given.number("v", 0..=10)?).unwrap_or(0),
-            warnings: warnings(given),
+            warnings: given.warnings,
         })
     }
 
@@ -265,15 +265,6 @@ fn admission(given: &Given) -> Result<Admission, String> {
     }
     admission.check()?;
     Ok(admission)
-}
-
-fn warnings(given: Given) -> Vec<String> {
-    let enabled = given.list("enable-admission-plugins");
-    let mut warnings = given.warnings;
-    for name in enabled.iter().filter(|name| pintle_admission::is_planned(name)) {
-        warnings.push(format!("--enable-admission-plugins: {name} is not built yet"));
-    }
-    warnings
 }
 
 /// A service without a home keeps its data where services do.

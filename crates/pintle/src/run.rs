@@ -82,6 +82,10 @@ async fn serve(config: &Config) -> Result<(), String> {
     let trust = PublishedTrust::new(engine.clone(), authentication::trusted(config, &pki));
     trust.publish().await.map_err(|status| status.internal.unwrap_or(status.message))?;
 
+    for line in pintle_admission::unenforced(&engine) {
+        tracing::warn!("{line}");
+    }
+
     pintle_engine::custom::control(engine.clone()).await;
     pintle_controllers::control(&engine);
     trust.clone().control();

@@ -33,6 +33,11 @@ impl Snapshot {
             .map(|(_, object)| object)
     }
 
+    /// Whether nothing was written between this snapshot and another of the same collection.
+    pub fn is_same(&self, other: &Snapshot) -> bool {
+        self.objects.ptr_eq(&other.objects)
+    }
+
     pub fn len(&self) -> usize {
         self.objects.len()
     }

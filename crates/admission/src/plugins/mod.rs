@@ -22,7 +22,6 @@ mod pod_resize;
 pub(crate) mod pod_security;
 pub(crate) mod pod_toleration_restriction;
 mod pod_topology_labels;
-mod policy;
 mod priority;
 mod pvc_resize;
 pub(crate) mod quota;
@@ -33,6 +32,9 @@ mod taint_nodes;
 mod tolerations;
 
 use crate::chain::{Plugin, Settings};
+use crate::policy::mutating::MutatingAdmissionPolicy;
+use crate::policy::validating::ValidatingAdmissionPolicy;
+use crate::webhook::{MutatingAdmissionWebhook, ValidatingAdmissionWebhook};
 
 pub type Make = fn(&Settings) -> Box<dyn Plugin>;
 
@@ -50,7 +52,6 @@ pub enum How {
     Apart,
     /// Its feature is alpha in this release, and off.
     Idle,
-    Planned,
 }
 
 const fn on(name: &'static str, make: Make) -> Entry {
@@ -110,15 +111,10 @@ pub static PLUGINS: &[Entry] = &[
     on("NodeDeclaredFeatureValidator", |_| Box::new(pod_resize::NodeDeclaredFeatureValidator)),
     entry("JobValidation", true, How::Idle),
     on("PodResizeValidator", |_| Box::new(pod_resize::PodResizeValidator)),
-    entry("MutatingAdmissionPolicy", true, How::Planned),
-    entry("MutatingAdmissionWebhook", true, How::Planned),
-    on("ValidatingAdmissionPolicy", |_| Box::new(policy::ValidatingAdmissionPolicy::default())),
-    entry("ValidatingAdmissionWebhook", true, How::Planned),
+    on("MutatingAdmissionPolicy", |_| Box::new(MutatingAdmissionPolicy::default())),
+    on("MutatingAdmissionWebhook", |_| Box::new(MutatingAdmissionWebhook::default())),
+    on("ValidatingAdmissionPolicy", |_| Box::new(ValidatingAdmissionPolicy::default())),
+    on("ValidatingAdmissionWebhook", |_| Box::new(ValidatingAdmissionWebhook::default())),
     entry(quota::ResourceQuota::NAME, true, How::Apart),
     off("AlwaysDeny", |_| Box::new(always::AlwaysDeny)),
 ];
-
-/// Whether a plugin is upstream's, but not built yet.
-pub fn is_planned(name: &str) -> bool {
-    PLUGINS.iter().any(|entry| entry.name == name && matches!(entry.how, How::Planned))
-}

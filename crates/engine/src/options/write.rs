@@ -31,6 +31,8 @@ pub struct WriteOptions {
     /// As given; empty means that the user agent names the manager.
     pub field_manager: String,
     pub field_validation: FieldValidation,
+    /// Whether the field validation was named, and is not what it is without.
+    pub has_field_validation: bool,
     /// Of an apply patch: take fields over from other managers.
     pub force: Option<bool>,
 }
@@ -77,6 +79,7 @@ impl WriteOptions {
             dry_run: !dry_run.is_empty(),
             field_manager: manager.to_string(),
             field_validation,
+            has_field_validation: !validation.is_empty(),
             force: query.flag("force"),
         })
     }

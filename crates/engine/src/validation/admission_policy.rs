@@ -37,6 +37,7 @@ pub fn mutating(object: &Value, errors: &mut FieldErrors) {
     let spec = object.get("spec").unwrap_or(&Value::Null);
     let mut scope = common(spec, scope(spec), errors);
     scope.with_objects();
+    scope.with_variables();
     if let Some(constraints) = check::present(spec, &["matchConstraints"]) {
         admission_rules::mutable_operations(constraints, &SPEC.child("matchConstraints"), errors);
     }
@@ -82,7 +83,6 @@ pub fn binding(object: &Value, has_actions: bool, errors: &mut FieldErrors) {
 /// What the expressions of a policy may name, but for its own variables.
 fn scope(spec: &Value) -> Scope {
     let mut scope = Scope::admission();
-    scope.with_variables();
     if check::present(spec, &["paramKind"]).is_some() {
         scope.declare("params", Type::Dyn);
     }
@@ -105,9 +105,13 @@ fn common(spec: &Value, mut scope: Scope, errors: &mut FieldErrors) -> Scope {
             }
         }
     }
-    admission_rules::match_conditions(spec, &SPEC, errors);
+    admission_rules::match_conditions(spec, &scope, &SPEC, errors);
     let path = SPEC.child("variables");
-    for (index, one) in spec.list_at(&["variables"]).iter().enumerate() {
+    let variables = spec.list_at(&["variables"]);
+    if !variables.is_empty() {
+        scope.with_variables();
+    }
+    for (index, one) in variables.iter().enumerate() {
         variable(one, &mut scope, &path.index(index), errors);
     }
     scope
@@ -152,10 +156,8 @@ fn variable(variable: &Value, scope: &mut Scope, path: &Path<'_>, errors: &mut F
     } else if !is_identifier(name) {
         errors.invalid(&path.child("name"), name, "must be a valid CEL identifier");
     }
-    let is_named = !name.trim().is_empty() && is_identifier(name);
-    let found = expression(variable, "expression", (is_named.then_some(&*scope), &[]), path, errors);
-    if let Some(found) = found.filter(|_| is_named) {
-        scope.compose(name, found);
+    if let Some(found) = expression(variable, "expression", (scope, &[]), path, errors) {
+        scope.compose(name, &found);
     }
 }
 
@@ -166,27 +168,37 @@ fn is_identifier(name: &str) -> bool {
         && !pintle_cel::is_reserved(name)
 }
 
-/// The type of an expression that is there; it is compiled if there is a scope.
+/// The type of an expression that is there.
 fn expression(
     object: &Value,
     field: &str,
-    (scope, wanted): (Option<&Scope>, &[Type]),
+    (scope, wanted): (&Scope, &[Type]),
     path: &Path<'_>,
     errors: &mut FieldErrors,
 ) -> Option<Type> {
     let text = object.str_at(&[field]);
     if text.trim().is_empty() {
         errors.required(&path.child(field), &format!("{field} is not specified"));
-    } else if field == "valueExpression" && text.len() > EXPRESSION_BYTES_MAX {
-        errors.required(&path.child(field), "must not exceed 5kB in length");
-    } else if let Some(scope) = scope {
+        return None;
+    }
+    if field != "valueExpression" {
         return Some(admission_rules::compiled(text, scope, wanted, &path.child(field), errors));
     }
-    None
+    let trimmed = text.trim();
+    if trimmed.len() > EXPRESSION_BYTES_MAX {
+        let why = format!("must not exceed {EXPRESSION_BYTES_MAX} bytes in length");
+        errors.required(&path.child(field), &why);
+        return None;
+    }
+    let (found, why) = pintle_cel::refusal(trimmed, scope, wanted);
+    if let Some(why) = why {
+        errors.invalid(&path.child(field), text, &why);
+    }
+    Some(found)
 }
 
 fn validation(validation: &Value, scope: &Scope, path: &Path<'_>, errors: &mut FieldErrors) {
-    expression(validation, "expression", (Some(scope), &[Type::Bool]), path, errors);
+    expression(validation, "expression", (scope, &[Type::Bool]), path, errors);
     let (message, of) = (validation.str_at(&["message"]), validation.str_at(&["messageExpression"]));
     if !of.is_empty() && of.trim().is_empty() {
         errors.invalid(&path.child("messageExpression"), of, BLANK);
@@ -224,7 +236,7 @@ fn audit_annotations(object: &Value, spec: &Value, scope: &Scope, errors: &mut F
             check::invalid_all(content::label_key(&full), &full, &path.child("key"), errors);
         }
         let wanted = [Type::Text, Type::Null];
-        expression(annotation, "valueExpression", (Some(scope), &wanted), &path, errors);
+        expression(annotation, "valueExpression", (scope, &wanted), &path, errors);
         if seen.contains(&key) {
             errors.duplicate(&path.child("key"), key);
         }

@@ -107,7 +107,7 @@ pub fn compiled(
 }
 
 /// Conditions have names of their own, and expressions.
-pub fn match_conditions(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+pub fn match_conditions(object: &Value, scope: &Scope, path: &Path<'_>, errors: &mut FieldErrors) {
     let path = path.child("matchConditions");
     let list = object.list_at(&["matchConditions"]);
     if list.len() > MATCH_CONDITIONS_MAX {
@@ -117,11 +117,11 @@ pub fn match_conditions(object: &Value, path: &Path<'_>, errors: &mut FieldError
     let mut seen: Vec<&str> = Vec::new();
     for (index, condition) in list.iter().enumerate() {
         let path = path.index(index);
-        let text = condition.str_at(&["expression"]);
-        if text.trim().is_empty() {
+        let text = condition.str_at(&["expression"]).trim();
+        if text.is_empty() {
             errors.required(&path.child("expression"), "");
         } else {
-            compiled(text, &Scope::admission(), &[Type::Bool], &path.child("expression"), errors);
+            compiled(text, scope, &[Type::Bool], &path.child("expression"), errors);
         }
         let name = condition.str_at(&["name"]);
         let path = path.child("name");

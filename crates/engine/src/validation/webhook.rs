@@ -1,6 +1,7 @@
 //! Webhooks: who is called, about what, and what may come back.
 
 use super::{admission_rules, check};
+use pintle_cel::Scope;
 use pintle_object::{FieldErrors, Path, Value, content};
 
 const REVIEW_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
@@ -44,7 +45,7 @@ fn webhook(webhook: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     admission_rules::selectors(webhook, path, errors);
     admission_rules::one_of(webhook, "reinvocationPolicy", &["IfNeeded", "Never"], path, errors);
     client(webhook.get("clientConfig").unwrap_or(&Value::Null), &path.child("clientConfig"), errors);
-    admission_rules::match_conditions(webhook, path, errors);
+    admission_rules::match_conditions(webhook, &Scope::admission(), path, errors);
 }
 
 /// A domain of three or more labels.

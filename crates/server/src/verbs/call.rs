@@ -32,6 +32,7 @@ pub fn call<'a>(request: &Request, user: &'a User, manager: &str, dry_run: bool)
         now: Time { seconds: request.now_seconds, nanos: 0 },
         manager: manager_or_agent(manager, request.user_agent()),
         dry_run,
+        options: None,
         warnings: Vec::new(),
         empties: Vec::new(),
     }

@@ -15,6 +15,7 @@ pub async fn create(app: &App, request: &Request, target: Target<'_>) -> Result<
     let options = WriteOptions::create(call::query(request))?;
     let user = call::user(request);
     let mut call = call::call(request, &user, &options.field_manager, options.dry_run);
+    call.options = Some(&options);
     let result = run(app, request, target, accept, &options, &mut call).await;
     call::with_warnings(app, request, call.warnings, result)
 }

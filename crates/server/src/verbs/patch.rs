@@ -18,6 +18,7 @@ pub async fn patch(app: &App, request: &Request, target: Target<'_>) -> Result<R
     let options = WriteOptions::patch(call::query(request), kind)?;
     let user = call::user(request);
     let mut call = call::call(request, &user, &options.field_manager, options.dry_run);
+    call.options = Some(&options);
     let patch = Patch {
         kind,
         bytes: &request.body,

@@ -40,6 +40,7 @@ async fn put_scale(app: &App, request: &Request, target: Target<'_>) -> Result<R
     let options = WriteOptions::update(call::query(request))?;
     let user = call::user(request);
     let mut call = call::call(request, &user, &options.field_manager, options.dry_run);
+    call.options = Some(&options);
     let result = write_scale(app, request, target, accept, &options, &mut call).await;
     call::with_warnings(app, request, call.warnings, result)
 }

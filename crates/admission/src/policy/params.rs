@@ -7,12 +7,12 @@ use pintle_object::{GroupVersion, Value};
 use std::sync::Arc;
 
 /// The resource of a policy's parameters, if it has any.
-pub fn kind(request: &Request<'_>, policy: &Value) -> Result<Option<Arc<Served>>, String> {
+pub fn kind(engine: &Engine, policy: &Value) -> Result<Option<Arc<Served>>, String> {
     let Some(kind) = policy.at(&["spec", "paramKind"]).filter(|kind| !kind.is_null()) else {
         return Ok(None);
     };
     let (api_version, name) = (kind.str_at(&["apiVersion"]), kind.str_at(&["kind"]));
-    let table = request.engine.table();
+    let table = engine.table();
     let is_it = |one: &&Arc<Served>| one.api_version() == api_version && *one.resource.kind == *name;
     let found = table.served().iter().find(is_it).cloned();
     let shown = || match GroupVersion::parse(api_version) {
@@ -23,20 +23,22 @@ pub fn kind(request: &Request<'_>, policy: &Value) -> Result<Option<Arc<Served>>
 }
 
 /// The parameters that a binding points to, each to be judged by; null stands for none.
-pub fn of(request: &Request<'_>, kind: Option<&Served>, binding: &Value) -> Result<Vec<Value>, String> {
+pub fn of(
+    request: &Request<'_>,
+    object: &Value,
+    kind: Option<&Served>,
+    binding: &Value,
+) -> Result<Vec<Value>, String> {
     let reference = binding.at(&["spec", "paramRef"]).filter(|reference| !reference.is_null());
     let (Some(kind), Some(reference)) = (kind, reference) else { return Ok(vec![Value::Null]) };
-    let namespace = namespace(request, kind, reference)?;
+    let namespace = namespace(request.admission_namespace(object), kind, reference)?;
     let name = reference.str_at(&["name"]);
     let found = match name.is_empty() {
         false => one(request.engine, kind, namespace, name).into_iter().collect(),
         true => {
             let selector =
                 LabelSelector::from_value(reference.get("selector")).map_err(|why| why.to_string())?;
-            let labels = |object: &Value| object.map_at(&["metadata", "labels"]).cloned().unwrap_or_default();
-            let mut all = all(request.engine, kind, namespace);
-            all.retain(|object| selector.matches(&labels(object)));
-            all
+            all(request.engine, kind, namespace, &selector)
         }
     };
     if found.is_empty() && reference.str_at(&["parameterNotFoundAction"]) == "Deny" {
@@ -45,7 +47,7 @@ pub fn of(request: &Request<'_>, kind: Option<&Served>, binding: &Value) -> Resu
     Ok(found)
 }
 
-fn namespace<'a>(request: &Request<'a>, kind: &Served, reference: &'a Value) -> Result<&'a str, String> {
+fn namespace<'a>(requested: &'a str, kind: &Served, reference: &'a Value) -> Result<&'a str, String> {
     let own = reference.str_at(&["namespace"]);
     match (kind.resource.namespaced, own.is_empty()) {
         (false, false) => {
@@ -53,29 +55,25 @@ fn namespace<'a>(request: &Request<'a>, kind: &Served, reference: &'a Value) -> 
         }
         (false, true) => Ok(""),
         (true, false) => Ok(own),
-        (true, true) if request.namespace().is_empty() => {
+        (true, true) if requested.is_empty() => {
             Err("cannot use namespaced paramRef in policy binding that matches cluster-scoped resources"
                 .to_owned())
         }
-        (true, true) => Ok(request.namespace()),
+        (true, true) => Ok(requested),
     }
 }
 
 fn one(engine: &Engine, kind: &Served, namespace: &str, name: &str) -> Option<Value> {
     let object = engine.store.get(kind.collection?, &kind.key(namespace, name))?;
-    shown(engine.storage_tree(kind, &object).ok()?, kind)
+    engine.tree(kind, &object).ok()
 }
 
-fn all(engine: &Engine, kind: &Served, namespace: &str) -> Vec<Value> {
+/// The objects of a namespace whose labels a selector selects; others are not read.
+fn all(engine: &Engine, kind: &Served, namespace: &str, selector: &LabelSelector) -> Vec<Value> {
     let Some(collection) = kind.collection else { return Vec::new() };
     let snapshot = engine.store.snapshot(collection);
     let prefix = kind.prefix(namespace);
     let objects = snapshot.range(&prefix, None);
-    objects.filter_map(|object| shown(engine.storage_tree(kind, object).ok()?, kind)).collect()
-}
-
-fn shown(mut object: Value, kind: &Served) -> Option<Value> {
-    object.set(&["apiVersion"], kind.api_version());
-    object.set(&["kind"], kind.resource.kind.to_string());
-    Some(object)
+    let selected = objects.filter(|object| selector.matches(&*object.digest.labels));
+    selected.filter_map(|object| engine.tree(kind, object).ok()).collect()
 }

@@ -1,0 +1,12 @@
+//! Expressions of webhooks and policies: what they may look at, and what they say of a request.
+
+mod activation;
+mod condition;
+
+pub use activation::{Activation, namespace_object};
+pub use condition::{Condition, Evaluation, Variables};
+
+/// What the expressions of one policy may cost for one request and one object of parameters.
+pub const COST_SUM_MAX: u64 = 10_000_000;
+/// What one expression may cost.
+pub const COST_MAX: u64 = 1_000_000;

@@ -1,0 +1,41 @@
+//! Admission policies of the cluster: which policies with which bindings are about a request, and what they say of it.
+
+pub mod authorize;
+mod matching;
+pub mod mutating;
+mod mutator;
+mod params;
+mod reinvocation;
+mod source;
+pub mod validating;
+mod validator;
+
+pub use reinvocation::Reinvocation;
+pub use source::Collection;
+
+use crate::request::Request;
+
+pub const GROUP: &str = "admissionregistration.k8s.io";
+
+/// Resources that policies say nothing about: what configures admission, so that policies cannot keep their own
+/// mistakes from being mended, and what is asked while requests are let in.
+fn is_exempt(request: &Request<'_>) -> bool {
+    let resource = &request.attributes.target.served.resource;
+    let plurals: &[&str] = match resource.group.as_ref() {
+        GROUP => &[
+            "mutatingadmissionpolicies",
+            "mutatingadmissionpolicybindings",
+            "validatingadmissionpolicies",
+            "validatingadmissionpolicybindings",
+        ],
+        "authentication.k8s.io" => &["selfsubjectreviews", "tokenreviews"],
+        "authorization.k8s.io" => &[
+            "localsubjectaccessreviews",
+            "selfsubjectaccessreviews",
+            "selfsubjectrulesreviews",
+            "subjectaccessreviews",
+        ],
+        _ => &[],
+    };
+    plurals.contains(&resource.plural.as_ref())
+}

@@ -1,0 +1,126 @@
+//! A mutating policy's expressions made ready, and the objects that they make.
+
+use crate::cel::{Activation, COST_SUM_MAX, Condition, Variables};
+use crate::request::Request;
+use crate::webhook::match_conditions::Matcher;
+use crate::webhook::predicates::Matched;
+use crate::webhook::versioned::VersionedAttributes;
+use pintle_cel::{Scope, Type};
+use pintle_engine::Served;
+use pintle_object::{Status, Value};
+use pintle_patch::json_patch;
+use pintle_patch::typed::merge_configuration;
+
+pub struct Mutator {
+    pub conditions: Matcher,
+    pub variables: Variables,
+    pub mutations: Vec<Mutation>,
+    /// Whether the policy is asked again after others have changed the object.
+    pub is_reinvoked: bool,
+}
+
+/// One change, by one of the two kinds of patches.
+pub struct Mutation {
+    is_json_patch: bool,
+    expression: Condition,
+}
+
+/// Why a change was not made.
+pub enum MutationError {
+    /// The policy failed, and its failure policy says what that means.
+    Policy(String),
+    /// The request fails.
+    Status(Status),
+}
+
+impl Mutator {
+    pub fn compile(policy: &Value) -> Mutator {
+        let spec = policy.get("spec").unwrap_or(&Value::Null);
+        let mut scope = Scope::admission();
+        if spec.get("paramKind").is_some_and(|kind| !kind.is_null()) {
+            scope.declare("params", Type::Dyn);
+        }
+        let variables = Variables::compile(spec.list_at(&["variables"]), &mut scope);
+        let is_lenient = spec.str_at(&["failurePolicy"]) == "Ignore";
+        let conditions = Matcher::new(spec.list_at(&["matchConditions"]), &scope, is_lenient);
+        scope.with_objects();
+        let mutation = |of: &Value| {
+            let is_json_patch = of.str_at(&["patchType"]) == "JSONPatch";
+            let field = if is_json_patch { "jsonPatch" } else { "applyConfiguration" };
+            let wanted = match is_json_patch {
+                true => Type::list(Type::message("JSONPatch")),
+                false => Type::message("Object"),
+            };
+            let text = of.str_at(&[field, "expression"]);
+            Mutation {
+                is_json_patch,
+                expression: Condition::new([Some(text)].into_iter(), &scope, &[wanted]),
+            }
+        };
+        Mutator {
+            conditions,
+            variables,
+            mutations: spec.list_at(&["mutations"]).iter().map(mutation).collect(),
+            is_reinvoked: spec.str_at(&["reinvocationPolicy"]) == "IfNeeded",
+        }
+    }
+}
+
+impl Mutation {
+    /// The object after the change, as admission has it.
+    pub fn make(
+        &self,
+        (request, object): (&Request<'_>, &Value),
+        versioned: &VersionedAttributes,
+        matched: &Matched,
+        (namespace, params): (&Value, &Value),
+        variables: &Variables,
+    ) -> Result<Value, MutationError> {
+        let served = matched.served(request);
+        let activation = Activation::new(request, object, versioned, matched, namespace, params);
+        let found = self.expression.tree_for_input(&activation.bound(true, variables), COST_SUM_MAX);
+        let found = found.map_err(MutationError::Policy)?;
+        let changed = match self.is_json_patch {
+            true => json_patched(versioned, &found).map_err(MutationError::Policy)?,
+            false => configured(request, served, versioned, &found).map_err(MutationError::Policy)?,
+        };
+        let Some(changed) = changed else { return Ok(object.clone()) };
+        if request.subresource() == "scale" {
+            return Ok(request.engine.rescaled(served, object, &changed));
+        }
+        request
+            .engine
+            .read_shown(served, request.subresource(), changed)
+            .map_err(|status| MutationError::Status(Status::internal(status.message)))
+    }
+}
+
+fn configured(
+    request: &Request<'_>,
+    served: &Served,
+    versioned: &VersionedAttributes,
+    config: &Value,
+) -> Result<Option<Value>, String> {
+    let mut config = config.clone();
+    config.set(&["apiVersion"], versioned.kind.group_version().to_string());
+    config.set(&["kind"], versioned.kind.kind.to_string());
+    let (schema, ty) = request.engine.types_of(served, request.subresource());
+    let merged = merge_configuration(schema, ty, &versioned.object, &config);
+    merged.map(Some).map_err(|why| format!("error applying patch: {why}"))
+}
+
+/// None where a test of the patch fails: then nothing is changed.
+fn json_patched(versioned: &VersionedAttributes, operations: &Value) -> Result<Option<Value>, String> {
+    let Value::List(operations) = operations else {
+        return Err("type mismatch: JSONPatchType.expression should evaluate to array".to_owned());
+    };
+    if operations.len() > json_patch::OPERATIONS_MAX {
+        return Err("JSON Patch: there are too many operations".to_owned());
+    }
+    let mut target = pintle_patch::untyped(&versioned.object);
+    match json_patch::json_patch(&mut target, operations) {
+        Ok(()) => Ok(Some(target)),
+        Err(error) if error.is_failed_test() => Ok(None),
+        Err(error) => Err(format!("JSON Patch: {error}")),
+    }
+}

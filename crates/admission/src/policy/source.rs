@@ -1,0 +1,193 @@
+//! Policies and their bindings as they are stored, read once for each revision of them.
+//!
+//! What is compiled of a policy lives as long as the policy is stored in that revision and bound: the next state
+//! takes over what has not changed and lets go of the rest.
+
+use super::GROUP;
+use super::matching::MatchResources;
+use crate::request::Request;
+use pintle_engine::{Engine, Served, meta};
+use pintle_object::Value;
+use pintle_store::{Object, Snapshot};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// How many policies keep what is compiled of them; more are compiled for each request that they match. Programs take
+/// some ten times the memory of their text.
+const COMPILED_MAX: usize = 2_000;
+
+/// A policy with its bindings.
+pub struct Hook<E> {
+    pub policy: Arc<Policy<E>>,
+    pub bindings: Vec<Arc<Binding>>,
+    is_kept: bool,
+}
+
+pub struct Policy<E> {
+    pub object: Value,
+    pub name: String,
+    /// Whether what fails is let through.
+    pub is_lenient: bool,
+    pub constraints: Option<MatchResources>,
+    stored: Arc<Object>,
+    evaluator: OnceLock<Arc<E>>,
+}
+
+pub struct Binding {
+    pub object: Value,
+    pub name: String,
+    policy: String,
+    pub resources: Option<MatchResources>,
+    stored: Arc<Object>,
+}
+
+impl<E> Hook<E> {
+    /// What is compiled of the policy.
+    pub fn evaluator(&self, compile: fn(&Value) -> E) -> Arc<E> {
+        match self.is_kept {
+            true => self.policy.evaluator.get_or_init(|| Arc::new(compile(&self.policy.object))).clone(),
+            false => Arc::new(compile(&self.policy.object)),
+        }
+    }
+}
+
+/// The hooks of one kind of policies.
+pub struct Source<E> {
+    policies: &'static str,
+    bindings: &'static str,
+    state: Mutex<Arc<State<E>>>,
+}
+
+struct State<E> {
+    of: Option<(Snapshot, Snapshot)>,
+    policies: BTreeMap<String, Arc<Policy<E>>>,
+    bindings: BTreeMap<String, Arc<Binding>>,
+    hooks: Arc<Vec<Hook<E>>>,
+}
+
+impl<E> Default for State<E> {
+    fn default() -> State<E> {
+        State { of: None, policies: BTreeMap::new(), bindings: BTreeMap::new(), hooks: Arc::default() }
+    }
+}
+
+impl<E> Source<E> {
+    pub fn new(policies: &'static str, bindings: &'static str) -> Source<E> {
+        Source { policies, bindings, state: Mutex::default() }
+    }
+
+    /// All policies that are bound, in the order of their names.
+    pub fn hooks(&self, request: &Request<'_>) -> Arc<Vec<Hook<E>>> {
+        let engine = request.engine;
+        let (Some(policies), Some(bindings)) =
+            (Collection::of(engine, self.policies), Collection::of(engine, self.bindings))
+        else {
+            return Arc::default();
+        };
+        if bindings.snapshot.is_empty() || policies.snapshot.is_empty() {
+            // What was compiled goes with the last policy.
+            *self.lock() = Arc::default();
+            return Arc::default();
+        }
+        let known = self.lock().clone();
+        let is_known = known.of.as_ref().is_some_and(|(of_policies, of_bindings)| {
+            of_policies.is_same(&policies.snapshot) && of_bindings.is_same(&bindings.snapshot)
+        });
+        if is_known {
+            return known.hooks.clone();
+        }
+        let next = Arc::new(State::after(&known, &policies, &bindings));
+        *self.lock() = next.clone();
+        next.hooks.clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Arc<State<E>>> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The stored objects of a resource of admission.
+pub struct Collection<'a> {
+    engine: &'a Engine,
+    served: Arc<Served>,
+    pub snapshot: Snapshot,
+}
+
+impl<'a> Collection<'a> {
+    pub fn of(engine: &'a Engine, plural: &str) -> Option<Collection<'a>> {
+        let served = engine.find_any(GROUP, plural)?;
+        let snapshot = engine.store.snapshot(served.collection?);
+        Some(Collection { engine, served, snapshot })
+    }
+
+    pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.snapshot.range("", None)
+    }
+
+    /// The tree of an object; None for one that cannot be read.
+    pub fn tree(&self, object: &Object) -> Option<Value> {
+        self.engine.storage_tree(&self.served, object).ok()
+    }
+}
+
+impl<E> State<E> {
+    fn after(before: &State<E>, policies: &Collection<'_>, bindings: &Collection<'_>) -> State<E> {
+        let mut next =
+            State { of: Some((policies.snapshot.clone(), bindings.snapshot.clone())), ..State::default() };
+        for object in bindings.objects() {
+            let known =
+                before.bindings.get(&*object.digest.name).filter(|known| Arc::ptr_eq(&known.stored, object));
+            let binding = known.cloned().or_else(|| Binding::read(bindings, object).map(Arc::new));
+            if let Some(binding) = binding {
+                next.bindings.insert(binding.name.clone(), binding);
+            }
+        }
+        let mut bound: BTreeMap<&str, Vec<Arc<Binding>>> = BTreeMap::new();
+        for binding in next.bindings.values() {
+            bound.entry(&binding.policy).or_default().push(binding.clone());
+        }
+        let mut hooks = Vec::new();
+        for object in policies.objects() {
+            let Some(bindings) = bound.remove(&*object.digest.name) else { continue };
+            let known =
+                before.policies.get(&*object.digest.name).filter(|known| Arc::ptr_eq(&known.stored, object));
+            let policy = known.cloned().or_else(|| Policy::read(policies, object).map(Arc::new));
+            let Some(policy) = policy else { continue };
+            let is_kept = hooks.len() < COMPILED_MAX;
+            next.policies.insert(policy.name.clone(), policy.clone());
+            hooks.push(Hook { policy, bindings, is_kept });
+        }
+        drop(bound);
+        next.hooks = Arc::new(hooks);
+        next
+    }
+}
+
+impl<E> Policy<E> {
+    fn read(from: &Collection<'_>, stored: &Arc<Object>) -> Option<Policy<E>> {
+        let object = from.tree(stored)?;
+        let constraints = object.at(&["spec", "matchConstraints"]).filter(|of| !of.is_null());
+        Some(Policy {
+            name: meta::name(&object).to_owned(),
+            is_lenient: object.str_at(&["spec", "failurePolicy"]) == "Ignore",
+            constraints: constraints.map(MatchResources::from_value),
+            stored: stored.clone(),
+            evaluator: OnceLock::new(),
+            object,
+        })
+    }
+}
+
+impl Binding {
+    fn read(from: &Collection<'_>, stored: &Arc<Object>) -> Option<Binding> {
+        let object = from.tree(stored)?;
+        let resources = object.at(&["spec", "matchResources"]).filter(|of| !of.is_null());
+        Some(Binding {
+            name: meta::name(&object).to_owned(),
+            policy: object.str_at(&["spec", "policyName"]).to_owned(),
+            resources: resources.map(MatchResources::from_value),
+            stored: stored.clone(),
+            object,
+        })
+    }
+}

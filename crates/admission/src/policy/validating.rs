@@ -1,0 +1,197 @@
+//! ValidatingAdmissionPolicy: expressions of the cluster's own policies judge what is written.
+
+use super::source::{Binding, Hook, Policy, Source};
+use super::validator::{Decision, Validator};
+use super::{is_exempt, params};
+use crate::cel::namespace_object;
+use crate::chain::Plugin;
+use crate::request::{Request, not_found};
+use crate::webhook::predicates::Matched;
+use crate::webhook::versioned::Versions;
+use pintle_object::status::Cause;
+use pintle_object::{Reason, Status, Value};
+
+pub struct ValidatingAdmissionPolicy {
+    source: Source<Validator>,
+}
+
+impl Default for ValidatingAdmissionPolicy {
+    fn default() -> Self {
+        Self { source: Source::new("validatingadmissionpolicies", "validatingadmissionpolicybindings") }
+    }
+}
+
+/// Why a request is refused, and by whom.
+struct Denial {
+    policy: String,
+    binding: Option<String>,
+    message: String,
+    reason: Reason,
+}
+
+impl Plugin for ValidatingAdmissionPolicy {
+    fn judge(&self, request: &Request<'_>, object: &Value, warnings: &mut Vec<String>) -> Result<(), Status> {
+        if is_exempt(request) {
+            return Ok(());
+        }
+        let hooks = self.source.hooks(request);
+        if hooks.is_empty() {
+            return Ok(());
+        }
+        let versions = Versions::new(request, object);
+        let mut round = Round { request, object, versions, namespace: None, warnings, first: None };
+        hooks.iter().try_for_each(|hook| round.hook(hook))?;
+        match round.first {
+            Some(denial) => Err(denial.status(request, object)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// All policies over one request; the first refusal is the one that is told.
+struct Round<'a> {
+    request: &'a Request<'a>,
+    object: &'a Value,
+    versions: Versions<'a>,
+    namespace: Option<Value>,
+    warnings: &'a mut Vec<String>,
+    first: Option<Denial>,
+}
+
+impl Round<'_> {
+    fn hook(&mut self, hook: &Hook<Validator>) -> Result<(), Status> {
+        let policy = &*hook.policy;
+        let matched = match &policy.constraints {
+            Some(constraints) => constraints.matches(self.request, self.object),
+            None => Err(Status::internal("policy contained no match constraints, a required field")),
+        };
+        let matched = match matched {
+            Ok(Some(matched)) => matched,
+            Ok(None) => return Ok(()),
+            Err(status) => {
+                self.misconfigured(policy, None, &status.message);
+                return Ok(());
+            }
+        };
+        let kind = match params::kind(self.request.engine, &policy.object) {
+            Ok(kind) => kind,
+            Err(why) => {
+                self.misconfigured(policy, None, &why);
+                return Ok(());
+            }
+        };
+        for binding in &hook.bindings {
+            let is_bound = match &binding.resources {
+                Some(resources) => resources.matches(self.request, self.object).map(|found| found.is_some()),
+                None => Ok(true),
+            };
+            let found = match is_bound {
+                Ok(false) => continue,
+                Ok(true) => params::of(self.request, self.object, kind.as_deref(), &binding.object),
+                Err(status) => Err(status.message),
+            };
+            match found {
+                Ok(found) => self.binding(hook, binding, &matched, &found)?,
+                Err(why) => self.misconfigured(policy, Some(binding), &why),
+            }
+        }
+        Ok(())
+    }
+
+    fn binding(
+        &mut self,
+        hook: &Hook<Validator>,
+        binding: &Binding,
+        matched: &Matched,
+        params: &[Value],
+    ) -> Result<(), Status> {
+        if params.is_empty() {
+            return Ok(());
+        }
+        let policy = &*hook.policy;
+        let versioned = match self.versions.of(matched) {
+            Ok(versioned) => versioned,
+            Err(status) => {
+                let why = format!("failed to convert object version: {}", status.message);
+                self.misconfigured(policy, Some(binding), &why);
+                return Ok(());
+            }
+        };
+        let namespace = match self.namespace.take() {
+            Some(namespace) => namespace,
+            None => {
+                let missing = || not_found("", "namespaces", self.request.namespace());
+                namespace_object(self.request).ok_or_else(missing)?
+            }
+        };
+        let validator = hook.evaluator(Validator::compile);
+        for params in params {
+            let result =
+                validator.validate((self.request, self.object), &versioned, matched, (&namespace, params));
+            result.decisions.into_iter().for_each(|one| self.act(policy, binding, one));
+            for message in result.annotation_errors {
+                self.deny(policy, Some(binding), message, Reason::Invalid);
+            }
+        }
+        self.namespace = Some(namespace);
+        Ok(())
+    }
+
+    fn act(&mut self, policy: &Policy<Validator>, binding: &Binding, decision: Decision) {
+        for action in binding.object.list_at(&["spec", "validationActions"]) {
+            match action.as_str().unwrap_or("") {
+                "Deny" => self.deny(policy, Some(binding), decision.message.clone(), decision.reason),
+                "Warn" => self.warnings.push(format!(
+                    "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {}",
+                    policy.name, binding.name, decision.message
+                )),
+                _ => {}
+            }
+        }
+    }
+
+    /// A policy that cannot be applied refuses, unless it is lenient.
+    fn misconfigured(&mut self, policy: &Policy<Validator>, binding: Option<&Binding>, why: &str) {
+        if policy.is_lenient {
+            return;
+        }
+        let what = if binding.is_some() { "binding" } else { "policy" };
+        self.deny(policy, binding, format!("failed to configure {what}: {why}"), Reason::Invalid);
+    }
+
+    fn deny(
+        &mut self,
+        policy: &Policy<Validator>,
+        binding: Option<&Binding>,
+        message: String,
+        reason: Reason,
+    ) {
+        self.first.get_or_insert_with(|| Denial {
+            policy: policy.name.clone(),
+            binding: binding.map(|binding| binding.name.clone()),
+            message,
+            reason,
+        });
+    }
+}
+
+impl Denial {
+    fn status(self, request: &Request<'_>, object: &Value) -> Status {
+        let binding = self.binding.map(|name| format!(" with binding '{name}'")).unwrap_or_default();
+        let why =
+            format!("ValidatingAdmissionPolicy '{}'{binding} denied request: {}", self.policy, self.message);
+        let object = if object.is_null() { request.attributes.old.unwrap_or(object) } else { object };
+        let mut status = request.forbidden(object, &why);
+        status.code = match self.reason {
+            Reason::Forbidden => 403,
+            Reason::Unauthorized => 401,
+            Reason::RequestEntityTooLarge => 413,
+            _ => 422,
+        };
+        status.reason = self.reason;
+        if let Some(details) = &mut status.details {
+            details.causes.push(Cause { message: why, ..Cause::default() });
+        }
+        status
+    }
+}

@@ -1,0 +1,174 @@
+//! A validating policy's expressions made ready, and what they say of a request.
+
+use crate::cel::{Activation, COST_SUM_MAX, Condition, Evaluation, Variables};
+use crate::request::Request;
+use crate::webhook::match_conditions::Matcher;
+use crate::webhook::predicates::Matched;
+use crate::webhook::versioned::VersionedAttributes;
+use pintle_cel::{Answer, Scope, Type};
+use pintle_object::{Reason, Value};
+
+/// The longest message that an expression may make.
+const MESSAGE_BYTES_MAX: usize = 5 * 1024;
+
+pub struct Validator {
+    is_lenient: bool,
+    conditions: Matcher,
+    variables: Variables,
+    validations: Vec<Validation>,
+    expressions: Condition,
+    messages: Condition,
+    annotations: Vec<String>,
+    annotation_values: Condition,
+}
+
+struct Validation {
+    expression: String,
+    message: String,
+    reason: Reason,
+}
+
+/// Something that a policy holds against a request.
+#[derive(Debug)]
+pub struct Decision {
+    pub message: String,
+    pub reason: Reason,
+}
+
+/// What a policy says of a request with one object of parameters.
+#[derive(Debug, Default)]
+pub struct ValidateResult {
+    pub decisions: Vec<Decision>,
+    /// Why annotations have no value, each a refusal whatever the binding does about validations.
+    pub annotation_errors: Vec<String>,
+}
+
+impl Validator {
+    pub fn compile(policy: &Value) -> Validator {
+        let spec = policy.get("spec").unwrap_or(&Value::Null);
+        let is_lenient = spec.str_at(&["failurePolicy"]) == "Ignore";
+        let mut scope = Scope::admission();
+        if spec.get("paramKind").is_some_and(|kind| !kind.is_null()) {
+            scope.declare("params", Type::Dyn);
+        }
+        let variables = Variables::compile(spec.list_at(&["variables"]), &mut scope);
+        let validations = spec.list_at(&["validations"]);
+        let annotations = spec.list_at(&["auditAnnotations"]);
+        let texts = |of: &'static str| move |one: &'_ Value| Some(one.str_at(&[of]).to_owned());
+        let expressions: Vec<Option<String>> = validations.iter().map(texts("expression")).collect();
+        let messages: Vec<Option<String>> = validations
+            .iter()
+            .map(|one| Some(one.str_at(&["messageExpression"]).to_owned()).filter(|text| !text.is_empty()))
+            .collect();
+        let values: Vec<Option<String>> = annotations.iter().map(texts("valueExpression")).collect();
+        let condition = |of: &[Option<String>], scope: &Scope, wanted: &[Type]| {
+            Condition::new(of.iter().map(Option::as_deref), scope, wanted)
+        };
+        Validator {
+            is_lenient,
+            conditions: Matcher::new(spec.list_at(&["matchConditions"]), &scope, is_lenient),
+            expressions: condition(&expressions, &scope, &[Type::Bool]),
+            messages: condition(&messages, &scope.without_authorizer(), &[Type::Text]),
+            annotation_values: condition(&values, &scope, &[Type::Text, Type::Null]),
+            annotations: annotations.iter().map(|one| one.str_at(&["key"]).to_owned()).collect(),
+            validations: validations.iter().map(Validation::read).collect(),
+            variables,
+        }
+    }
+
+    /// What the policy says of a request in the version that matched.
+    pub fn validate(
+        &self,
+        (request, object): (&Request<'_>, &Value),
+        versioned: &VersionedAttributes,
+        matched: &Matched,
+        (namespace, params): (&Value, &Value),
+    ) -> ValidateResult {
+        match self.conditions.matches(request, object, versioned, (params, &self.variables)) {
+            Ok(true) => {}
+            Ok(false) => return ValidateResult::default(),
+            Err(why) => return self.failed(why),
+        }
+        let activation = Activation::new(request, object, versioned, matched, namespace, params);
+        let bound = activation.bound(true, &self.variables);
+        let mut budget = COST_SUM_MAX;
+        let found = match self.expressions.for_input(&bound, &mut budget) {
+            Ok(found) => found,
+            Err(why) => return self.failed(why),
+        };
+        let plain = activation.bound(false, &self.variables);
+        let messages = match self.messages.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.messages.for_input(&plain, &mut budget),
+        };
+        let mut decisions = Vec::new();
+        for (place, (validation, evaluation)) in self.validations.iter().zip(found).enumerate() {
+            let failed = match (evaluation, &messages) {
+                (Evaluation::Error(why), _) => why,
+                (_, Err(why)) => format!("failed messageExpression: {why}"),
+                (Evaluation::Value(Answer::Bool(true)), _) => continue,
+                (_, Ok(messages)) => {
+                    let message = validation.message(messages.get(place));
+                    decisions.push(Decision { message, reason: validation.reason });
+                    continue;
+                }
+            };
+            if !self.is_lenient {
+                decisions.push(Decision { message: failed, reason: Reason::Invalid });
+            }
+        }
+        self.annotated(decisions, &plain)
+    }
+
+    /// The annotations are for an audit log; their errors are refusals.
+    fn annotated(&self, decisions: Vec<Decision>, bound: &[(&str, pintle_cel::Bound<'_>)]) -> ValidateResult {
+        if self.annotations.is_empty() {
+            return ValidateResult { decisions, annotation_errors: Vec::new() };
+        }
+        let mut budget = COST_SUM_MAX;
+        let found = match self.annotation_values.for_input(bound, &mut budget) {
+            Ok(found) => found,
+            Err(why) => return self.failed(why),
+        };
+        let errors = found.into_iter().filter_map(|one| match one {
+            Evaluation::Error(why) => Some(why).filter(|_| !self.is_lenient),
+            Evaluation::Value(_) | Evaluation::Absent => None,
+        });
+        ValidateResult { decisions, annotation_errors: errors.collect() }
+    }
+
+    fn failed(&self, message: String) -> ValidateResult {
+        let failed = Decision { message, reason: Reason::Invalid };
+        let decisions = if self.is_lenient { Vec::new() } else { vec![failed] };
+        ValidateResult { decisions, annotation_errors: Vec::new() }
+    }
+}
+
+impl Validation {
+    fn read(of: &Value) -> Validation {
+        Validation {
+            expression: of.str_at(&["expression"]).trim().to_owned(),
+            message: of.str_at(&["message"]).trim().to_owned(),
+            reason: match of.str_at(&["reason"]) {
+                "Forbidden" => Reason::Forbidden,
+                "Unauthorized" => Reason::Unauthorized,
+                "RequestEntityTooLarge" => Reason::RequestEntityTooLarge,
+                _ => Reason::Invalid,
+            },
+        }
+    }
+
+    /// What is told of a failure: what the expression for it gives, if that is a short line.
+    fn message(&self, given: Option<&Evaluation>) -> String {
+        if let Some(Evaluation::Value(Answer::Text(text))) = given {
+            let text = text.trim();
+            if !text.is_empty() && text.len() <= MESSAGE_BYTES_MAX && !text.contains('\n') {
+                return text.to_owned();
+            }
+        }
+        match self.message.is_empty() {
+            true => format!("failed expression: {}", self.expression),
+            false => self.message.clone(),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Expressions that say which of the requests that rules match are really meant.
+
+use super::predicates::Matched;
+use super::versioned::VersionedAttributes;
+use crate::cel::{Activation, Condition, Evaluation};
+use crate::request::Request;
+use pintle_cel::{Answer, Scope};
+use pintle_object::Value;
+
+/// What all conditions of one webhook or policy may cost together: a quarter of what validations may.
+const COST_SUM_MAX: u64 = crate::cel::COST_SUM_MAX / 4;
+
+/// The compiled conditions, and what their failing means.
+pub struct Matcher {
+    condition: Condition,
+    is_lenient: bool,
+}
+
+impl Matcher {
+    pub fn new(conditions: &[Value], scope: &Scope, is_lenient: bool) -> Matcher {
+        let texts = conditions.iter().map(|one| Some(one.str_at(&["expression"])));
+        Matcher { condition: Condition::new(texts, scope, &[pintle_cel::Type::Bool]), is_lenient }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.condition.is_empty()
+    }
+
+    /// Whether the request is meant. One condition that does not hold outweighs those that fail.
+    pub fn matches(
+        &self,
+        request: &Request<'_>,
+        object: &Value,
+        versioned: &VersionedAttributes,
+        (params, variables): (&Value, &crate::cel::Variables),
+    ) -> Result<bool, String> {
+        if self.is_empty() {
+            return Ok(true);
+        }
+        // The kind is that of the version, but the resource is that of the request.
+        let activation =
+            Activation::new(request, object, versioned, &Matched::Requested, &Value::Null, params);
+        let mut budget = COST_SUM_MAX;
+        let failed = |why: String| if self.is_lenient { Ok(false) } else { Err(why) };
+        let found = match self.condition.for_input(&activation.bound(true, variables), &mut budget) {
+            Ok(found) => found,
+            Err(why) => return failed(why),
+        };
+        let mut failures: Vec<String> = Vec::new();
+        for one in found {
+            match one {
+                Evaluation::Value(Answer::Bool(false)) => return Ok(false),
+                Evaluation::Error(why) => {
+                    if !failures.contains(&why) {
+                        failures.push(why);
+                    }
+                }
+                Evaluation::Value(_) | Evaluation::Absent => {}
+            }
+        }
+        match failures.as_slice() {
+            [] => Ok(true),
+            [one] => failed(one.clone()),
+            several => failed(format!("[{}]", several.join(", "))),
+        }
+    }
+}

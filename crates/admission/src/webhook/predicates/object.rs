@@ -1,0 +1,40 @@
+//! Selectors of the object of a request.
+
+use super::namespace::labels;
+use crate::request::Request;
+use pintle_object::selector::LabelSelector;
+use pintle_object::{Status, Value};
+
+/// Decides by the labels of the object, as it was or as it will be.
+pub struct Matcher {
+    selector: Result<LabelSelector, String>,
+}
+
+impl Matcher {
+    /// The matcher of an `objectSelector`; without one there is none that does not fit.
+    pub fn new(selector: Option<&Value>) -> Matcher {
+        Matcher { selector: parsed(selector) }
+    }
+
+    pub fn matches(&self, request: &Request<'_>, object: &Value) -> Result<bool, Status> {
+        let selector = self.selector.as_ref().map_err(|why| Status::internal(why.clone()))?;
+        if selector.is_everything() {
+            return Ok(true);
+        }
+        // A scale has no labels, whatever its object has.
+        let is_scale = request.subresource() == "scale";
+        let fits = |of: &Value| match of.is_null() {
+            true => false,
+            false if is_scale => selector.matches(&pintle_object::Map::new()),
+            false => selector.matches(&labels(of)),
+        };
+        Ok(fits(object) || request.attributes.old.is_some_and(fits))
+    }
+}
+
+/// A selector as it stands in a webhook or policy.
+pub fn parsed(selector: Option<&Value>) -> Result<LabelSelector, String> {
+    let empty = Value::map();
+    let selector = selector.filter(|selector| !selector.is_null()).unwrap_or(&empty);
+    LabelSelector::from_value(Some(selector)).map_err(|why| why.to_string())
+}

@@ -1,0 +1,328 @@
+//! Policies and webhooks of the cluster: what is stored of them holds, or is refused in their name.
+
+use pintle_testkit::{Client, Server};
+use serde_json::{Value, json};
+
+const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+fn webhook(kind: &str, name: &str, more: &Value) -> Value {
+    let mut hook = json!({
+        "name": "deny.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        "clientConfig": {"url": "https://127.0.0.1:1/x"},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["configmaps"]}],
+    });
+    for (key, value) in more.as_object().expect("fields") {
+        hook[key] = value.clone();
+    }
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name},
+        "webhooks": [hook],
+    })
+}
+
+fn map(name: &str, labels: &Value) -> Value {
+    json!({"metadata": {"name": name, "labels": labels}})
+}
+
+fn check(client: &Client, path: &str, body: &Value, expected: u16) -> String {
+    let answer = client.post(path, body);
+    assert_eq!(answer.status, expected, "{path} {body} {answer:?}");
+    answer.json()["message"].as_str().unwrap_or("").to_owned()
+}
+
+#[test]
+fn webhooks_that_are_not_called_refuse_what_they_are_about() {
+    let mut server = Server::start();
+    let admin = server.admin();
+    for (kind, plural) in [
+        ("ValidatingWebhookConfiguration", "validatingwebhookconfigurations"),
+        ("MutatingWebhookConfiguration", "mutatingwebhookconfigurations"),
+    ] {
+        let path = format!("{GROUP}/{plural}");
+        let selected = json!({"objectSelector": {"matchLabels": {"a": "b"}}});
+        let made = admin.post(&path, &webhook(kind, "w", &selected));
+        assert_eq!(made.status, 201, "{made:?}");
+        let warning = made.header("warning").expect("the write warns").to_owned();
+        assert!(warning.contains(&format!("{kind} \\\"w\\\" is stored, but")), "{warning}");
+        assert_eq!(check(&admin, MAPS, &map("free", &json!({})), 201), "");
+        let why = check(&admin, MAPS, &map("held", &json!({"a": "b"})), 500);
+        assert!(
+            why.starts_with("Internal error occurred: failed calling webhook \"deny.example.com\""),
+            "{why}"
+        );
+        assert!(why.contains(&format!("{kind} \"w\" is Fail")), "{why}");
+        // What becomes selected is meant, and so is what ceases to be.
+        let labelled = json!({"metadata": {"labels": {"a": "b"}}});
+        assert_eq!(admin.patch("merge", &format!("{MAPS}/free"), &labelled).status, 500);
+        // A rehearsal is refused alike, and another resource is not.
+        assert_eq!(admin.post(&format!("{MAPS}?dryRun=All"), &map("x", &json!({"a": "b"}))).status, 500);
+        check(&admin, "/api/v1/namespaces/default/secrets", &map("free", &json!({"a": "b"})), 201);
+        // A service that is not there has upstream's words.
+        let service = json!({"service": {"name": "hook", "namespace": "default", "path": "/p"}});
+        let next = webhook(kind, "w", &json!({"clientConfig": service, "timeoutSeconds": 3}));
+        assert_eq!(admin.patch("merge", &format!("{path}/w"), &next).status, 200);
+        let why = check(&admin, MAPS, &map("held", &json!({})), 500);
+        let url = "https://hook.default.svc:443/p?timeout=3s";
+        let text = format!(
+            "Internal error occurred: failed calling webhook \"deny.example.com\": failed to call webhook: Post \
+             \"{url}\": service \"hook\" not found"
+        );
+        assert_eq!(why, text);
+        assert_eq!(admin.delete(&format!("{path}/w")).status, 200, "what configures admission is exempt");
+        let lenient = admin.post(&path, &webhook(kind, "i", &json!({"failurePolicy": "Ignore"})));
+        assert_eq!((lenient.status, lenient.header("warning")), (201, None), "{lenient:?}");
+        assert_eq!(admin.delete(&format!("{MAPS}/free")).status, 200);
+        assert_eq!(admin.delete("/api/v1/namespaces/default/secrets/free").status, 200);
+    }
+    assert!(server.stop());
+    server.spawn();
+    let log = server.log();
+    for kind in ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"] {
+        assert!(log.contains(&format!("{kind} \"i\" is stored, but")), "{log}");
+    }
+}
+
+#[test]
+fn webhooks_are_matched_as_they_would_be_called() {
+    let server = Server::start();
+    let admin = server.admin();
+    let path = format!("{GROUP}/validatingwebhookconfigurations");
+    let rule = |group: &str, version: &str, resource: &str| json!([{"apiGroups": [group], "apiVersions": [version], "operations": ["CREATE"], "resources": [resource]}]);
+    let events = "/apis/events.k8s.io/v1/namespaces/default/events";
+    let event = json!({"metadata": {"name": "e"}, "eventTime": "2024-01-01T00:00:00.000000Z", "action": "a",
+        "reportingController": "x.io/y", "reportingInstance": "i", "reason": "r", "type": "Normal", "note": "n",
+        "regarding": {"kind": "Pod", "namespace": "default", "name": "p"}});
+    let hpas = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers";
+    let hpa = json!({"metadata": {"name": "h"}, "spec": {"maxReplicas": 3, "targetCPUUtilizationPercentage": 50,
+        "scaleTargetRef": {"kind": "Deployment", "name": "d", "apiVersion": "apps/v1"}}});
+    let target = "object.spec.metrics[0].resource.target.averageUtilization == 50";
+    let condition = |text: &str| json!([{"name": "c", "expression": text}]);
+    let selector = |labels: Value| json!({"matchLabels": labels});
+    let here = json!({"kubernetes.io/metadata.name": "default"});
+    let cases = [
+        (
+            "another version is another",
+            hpas,
+            &hpa,
+            json!({"matchPolicy": "Exact", "rules": rule("autoscaling", "v2", "*")}),
+            201,
+        ),
+        ("versions of the same objects", hpas, &hpa, json!({"rules": rule("autoscaling", "v2", "*")}), 500),
+        ("groups of the same objects", events, &event, json!({"rules": rule("", "v1", "events")}), 500),
+        (
+            "conditions see the version of the rule",
+            hpas,
+            &hpa,
+            json!({"rules": rule("autoscaling", "v2", "*"), "matchConditions": condition(target)}),
+            500,
+        ),
+        (
+            "conditions exempt",
+            hpas,
+            &hpa,
+            json!({"rules": rule("autoscaling", "v2", "*"), "matchConditions": condition("request.kind.version == 'v1'")}),
+            201,
+        ),
+        (
+            "conditions that fail refuse",
+            hpas,
+            &hpa,
+            json!({"rules": rule("autoscaling", "v1", "*"), "matchConditions": condition("object.spec.nope == 1")}),
+            403,
+        ),
+        (
+            "namespaces that are selected",
+            hpas,
+            &hpa,
+            json!({"rules": rule("*", "*", "*/*"), "namespaceSelector": selector(here)}),
+            500,
+        ),
+        (
+            "namespaces that are not",
+            hpas,
+            &hpa,
+            json!({"rules": rule("*", "*", "*/*"), "namespaceSelector": selector(json!({"a": "b"}))}),
+            201,
+        ),
+        ("subresources are not objects", hpas, &hpa, json!({"rules": rule("*", "*", "*/status")}), 201),
+    ];
+    for (what, resource, object, more, expected) in cases {
+        let configuration = webhook("ValidatingWebhookConfiguration", "w", &more);
+        assert_eq!(admin.post(&path, &configuration).status, 201, "{what}");
+        let answer = admin.post(&format!("{resource}?dryRun=All"), object);
+        assert_eq!(answer.status, expected, "{what}: {answer:?}");
+        assert_eq!(admin.delete(&format!("{path}/w")).status, 200);
+    }
+    // A namespace is selected by its own labels, and is an object of the cluster.
+    let mut rules = rule("", "v1", "namespaces");
+    rules[0]["scope"] = json!("Cluster");
+    let more = json!({"rules": rules, "namespaceSelector": selector(json!({"team": "a"}))});
+    assert_eq!(admin.post(&path, &webhook("ValidatingWebhookConfiguration", "w", &more)).status, 201);
+    check(&admin, "/api/v1/namespaces", &map("b", &json!({"team": "b"})), 201);
+    check(&admin, "/api/v1/namespaces", &map("a", &json!({"team": "a"})), 500);
+}
+
+fn policy(name: &str, spec: &Value) -> Value {
+    let mut policy = json!({"metadata": {"name": name}, "spec": {
+        "matchConstraints": {"resourceRules": [
+            {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"]}]},
+        "validations": [{"expression": "true"}]}});
+    for (key, value) in spec.as_object().expect("fields") {
+        policy["spec"][key] = value.clone();
+    }
+    policy
+}
+
+fn bind(admin: &Client, name: &str, spec: &Value) {
+    let path = format!("{GROUP}/validatingadmissionpolicies");
+    assert_eq!(check(admin, &path, &policy(name, spec), 201), "");
+    let binding =
+        json!({"metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]}});
+    check(admin, &format!("{GROUP}/validatingadmissionpolicybindings"), &binding, 201);
+}
+
+#[test]
+fn policies_see_the_version_that_they_name() {
+    let server = Server::start();
+    let admin = server.admin();
+    let rules = json!({"resourceRules": [{"apiGroups": ["autoscaling"], "apiVersions": ["v1"],
+        "operations": ["CREATE"], "resources": ["horizontalpodautoscalers"]}]});
+    let expression = "object.apiVersion == 'autoscaling/v1' && object.spec.targetCPUUtilizationPercentage == 50 \
+                      && request.kind.version == 'v1' && request.resource.version == 'v1' \
+                      && request.requestKind.version == request.requestResource.version";
+    bind(
+        &admin,
+        "v",
+        &json!({"matchConstraints": rules, "validations": [
+        {"expression": expression}, {"expression": "request.requestKind.version in ['v1', 'v2']"}]}),
+    );
+    let target = json!({"kind": "Deployment", "name": "d", "apiVersion": "apps/v1"});
+    let old = json!({"metadata": {"name": "h"},
+        "spec": {"maxReplicas": 3, "targetCPUUtilizationPercentage": 50, "scaleTargetRef": target}});
+    check(&admin, "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers", &old, 201);
+    let metric = json!({"type": "Resource",
+        "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}});
+    let new = json!({"metadata": {"name": "i"},
+        "spec": {"maxReplicas": 3, "metrics": [metric], "scaleTargetRef": target}});
+    check(&admin, "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers", &new, 201);
+}
+
+#[test]
+fn policies_see_options_scales_and_their_variables() {
+    let server = Server::start();
+    let admin = server.admin();
+    let text = "request.options.kind == 'CreateOptions' && request.options.fieldManager == 'me' \
+                && request.options.fieldValidation == 'Strict' && request.options.dryRun == ['All'] && request.dryRun";
+    bind(
+        &admin,
+        "options",
+        &json!({"matchConditions": [{"name": "c", "expression": "object.metadata.name == 'o'"}],
+        "validations": [{"expression": text}]}),
+    );
+    let query = "?fieldManager=me&fieldValidation=Strict&dryRun=All";
+    check(&admin, &format!("{MAPS}{query}"), &map("o", &json!({})), 201);
+    check(&admin, MAPS, &map("o", &json!({})), 422);
+    let uses = "has(variables.x) && variables.?x.orValue(0) == 2 && optional.of(variables).hasValue()";
+    bind(
+        &admin,
+        "variables",
+        &json!({"variables": [{"name": "x", "expression": "1 + 1"}],
+        "matchConditions": [{"name": "c", "expression": "object.metadata.name == 'v'"}],
+        "validations": [{"expression": uses}]}),
+    );
+    check(&admin, MAPS, &map("v", &json!({})), 201);
+    bind(
+        &admin,
+        "failing",
+        &json!({"variables": [{"name": "x", "expression": "object.data.nope"}],
+        "matchConditions": [{"name": "c", "expression": "object.metadata.name == 'f'"}],
+        "validations": [{"expression": "variables.x == ''"}]}),
+    );
+    let why = check(&admin, MAPS, &map("f", &json!({})), 422);
+    let failed = "expression 'variables.x == ''' resulted in error: composited variable \"x\" fails to evaluate: no such key: data";
+    assert!(why.ends_with(failed), "{why}");
+    bind(
+        &admin,
+        "annotated",
+        &json!({"auditAnnotations": [{"key": "k", "valueExpression": "string(object.data.nope)"}],
+        "matchConditions": [{"name": "c", "expression": "object.metadata.name == 'a'"}], "validations": []}),
+    );
+    let why = check(&admin, MAPS, &map("a", &json!({})), 422);
+    assert!(why.contains("expression 'string(object.data.nope)' resulted in error"), "{why}");
+    // What has no variables cannot name them, and what asks about the user has no fields.
+    for expression in ["variables == variables", "has(authorizer.nope)", "int('x') == 1"] {
+        let body = policy("bad", &json!({"validations": [{"expression": expression}]}));
+        let why = check(&admin, &format!("{GROUP}/validatingadmissionpolicies"), &body, 422);
+        assert!(why.contains("Invalid value"), "{why}");
+    }
+}
+
+#[test]
+fn parameters_are_referred_to_by_those_who_may_read_them() {
+    let server = Server::start();
+    let (admin, alice) = (server.admin(), server.alice());
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    let allow = |name: &str, rules: Value| {
+        check(
+            &admin,
+            &format!("{rbac}/clusterroles"),
+            &json!({"metadata": {"name": name}, "rules": rules}),
+            201,
+        );
+        let group = "rbac.authorization.k8s.io";
+        let subjects = json!([{"apiGroup": group, "kind": "User", "name": "alice"}]);
+        let role = json!({"apiGroup": group, "kind": "ClusterRole", "name": name});
+        let binding = json!({"metadata": {"name": name}, "roleRef": role, "subjects": subjects});
+        check(&admin, &format!("{rbac}/clusterrolebindings"), &binding, 201);
+    };
+    allow(
+        "writes",
+        json!([{"apiGroups": ["admissionregistration.k8s.io"], "resources": ["*"], "verbs": ["*"]}]),
+    );
+    for (kind, short) in [("validating", "Validating"), ("mutating", "Mutating")] {
+        let policies = format!("{GROUP}/{kind}admissionpolicies");
+        let of_secrets = json!({"apiVersion": "v1", "kind": "Secret"});
+        let mut body = policy("p", &json!({"paramKind": of_secrets, "failurePolicy": "Ignore"}));
+        if kind == "mutating" {
+            let spec = body["spec"].as_object_mut().expect("a spec");
+            spec.remove("validations");
+            spec.insert("reinvocationPolicy".into(), json!("Never"));
+            let change = json!({"expression": "Object{}"});
+            let mutation = json!([{"patchType": "ApplyConfiguration", "applyConfiguration": change}]);
+            spec.insert("mutations".into(), mutation);
+        }
+        let why = check(&alice, &policies, &body, 422);
+        let expected = format!(
+            "{short}AdmissionPolicy.admissionregistration.k8s.io \"p\" is invalid: spec.paramKind: \
+                                Forbidden: user &{{alice "
+        );
+        assert!(why.starts_with(&expected), "{why}");
+        let ends = "must have \"get\" permission on all objects of the referenced paramKind (kind=Secret, apiVersion=v1)";
+        assert!(why.ends_with(ends), "{why}");
+        check(&admin, &policies, &body, 201);
+        // Nothing new is referred to by what keeps the reference.
+        let labelled = json!({"metadata": {"labels": {"a": "b"}}});
+        assert_eq!(alice.patch("merge", &format!("{policies}/p"), &labelled).status, 200);
+        let other = json!({"spec": {"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}}});
+        assert_eq!(alice.patch("merge", &format!("{policies}/p"), &other).status, 422);
+        let bindings = format!("{GROUP}/{kind}admissionpolicybindings");
+        let reference = json!({"name": "s", "namespace": "kube-system", "parameterNotFoundAction": "Deny"});
+        let mut binding =
+            json!({"metadata": {"name": "b"}, "spec": {"policyName": "p", "paramRef": reference}});
+        if kind == "validating" {
+            binding["spec"]["validationActions"] = json!(["Audit"]);
+        }
+        let why = check(&alice, &bindings, &binding, 422);
+        assert!(why.contains("spec.paramRef: Forbidden: user "), "{why}");
+        assert!(why.ends_with("permission on the object referenced by paramRef"), "{why}");
+        binding["spec"]["policyName"] = json!("none");
+        let why = check(&alice, &bindings, &binding, 422);
+        assert!(why.contains("unable to get policy none to determine minimum required permissions"), "{why}");
+    }
+    allow("reads", json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}]));
+    let reference = json!({"selector": {}, "parameterNotFoundAction": "Deny"});
+    let binding = json!({"metadata": {"name": "c"},
+        "spec": {"policyName": "p", "validationActions": ["Audit"], "paramRef": reference}});
+    check(&alice, &format!("{GROUP}/validatingadmissionpolicybindings"), &binding, 201);
+}
