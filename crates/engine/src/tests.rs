@@ -60,6 +60,7 @@ impl World {
             now,
             manager: "test".into(),
             dry_run,
+            options: None,
             warnings: Vec::new(),
             empties: Vec::new(),
         }
