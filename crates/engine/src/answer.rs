@@ -14,6 +14,13 @@ use pintle_store::Object;
 pub const META_VERSION: &str = "meta.k8s.io/v1";
 
 impl Engine {
+    /// A tree of a kind of the built-in schema, as a JSON document of one line.
+    pub fn json_line(&self, ty: TypeId, tree: &Value) -> Vec<u8> {
+        let mut out = self.tree_json(ty, tree);
+        out.push(b'\n');
+        out
+    }
+
     /// A tree of a kind of the built-in schema, as JSON.
     pub fn tree_json(&self, ty: TypeId, tree: &Value) -> Vec<u8> {
         let mut out = Vec::with_capacity(1024);

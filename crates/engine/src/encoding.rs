@@ -215,15 +215,17 @@ impl Engine {
         Ok(Bytes::from(encode::protobuf::envelope(&served.api_version(), &served.resource.kind, &raw)))
     }
 
-    /// The JSON document of an object.
+    /// The JSON document of an object: one line, with its end.
     pub fn json_document(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
         let item = self.json_item(served, object)?;
-        if served.custom.is_some() {
-            return Ok(item);
-        }
         let mut out = Vec::with_capacity(item.len() + 64);
-        write_json_head(served, &mut out);
-        out.extend_from_slice(item.get(1..).unwrap_or(b"}"));
+        if served.custom.is_some() {
+            out.extend_from_slice(&item);
+        } else {
+            write_json_head(served, &mut out);
+            out.extend_from_slice(item.get(1..).unwrap_or(b"}"));
+        }
+        out.push(b'\n');
         Ok(Bytes::from(out))
     }
 

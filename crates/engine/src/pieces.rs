@@ -168,17 +168,17 @@ impl Pieces {
             json::write_string(&mut self.tail, &self.served.resource.list_kind);
             self.tail.extend_from_slice(b",\"metadata\":");
             json::write_value(&mut self.tail, &answer::custom_metadata(listing));
-            self.tail.push(b'}');
+            self.tail.extend_from_slice(b"}\n");
             return;
         }
         let (api_version, kind) = self.list_kind();
         let version = answer::version_text(listing.revision);
         list::json_head(&api_version, &kind, &answer::meta(listing, &version), &mut self.head);
-        self.tail = b"]}".to_vec();
+        self.tail = b"]}\n".to_vec();
         if is_partial && listing.items.is_empty() {
             // Upstream leaves the list nil when there is nothing in it, and JSON shows that.
             self.head.truncate(self.head.len() - 1);
-            self.tail = b"null}".to_vec();
+            self.tail = b"null}\n".to_vec();
         }
     }
 
@@ -222,7 +222,7 @@ impl Pieces {
         self.engine.begin_table(&self.served.resource.columns, &metadata, style, &mut head);
         let mut head = self.in_version(head);
         if format != ListFormat::Yaml {
-            (self.head, self.tail) = (head, b"]}".to_vec());
+            (self.head, self.tail) = (head, b"]}\n".to_vec());
             return;
         }
         head.extend_from_slice(b"]}");

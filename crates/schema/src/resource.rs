@@ -33,6 +33,14 @@ impl Resource {
     pub fn subresource(&self, name: &str) -> Option<&Subresource> {
         self.subresources.iter().find(|sub| sub.name == name)
     }
+
+    /// Whether the resource, or a subresource of it, can be shown as a table: all that is listed can.
+    pub fn has_table(&self, subresource: &str) -> bool {
+        match self.subresource(subresource) {
+            Some(sub) => sub.has_table,
+            None => self.verbs.has(Verb::List),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -108,6 +116,8 @@ pub struct Subresource {
     pub kind: Str,
     pub verbs: Verbs,
     pub ty: Option<TypeId>,
+    /// Whether it can be shown as a table.
+    pub has_table: bool,
 }
 
 /// A column of `kubectl get`; cells are computed in `engine::kinds` for built-ins.
@@ -312,6 +322,7 @@ fn subresource(words: &[&'static str], kinds: &HashMap<GroupVersionKind, TypeId>
         kind: kind_name.into(),
         verbs: Verbs::parse(&words.collect::<Vec<_>>()),
         ty: kinds.get(&kind(path)).copied(),
+        has_table: true,
     }
 }
 
@@ -333,6 +344,15 @@ impl Resources {
         self.all.insert(last.map_or(self.all.len(), |last| last + 1), resource);
     }
 
+    /// Marks a subresource of every version as one without a table: `pods/resize`, `resource.k8s.io resourceclaims/status`.
+    fn take_table(&mut self, name: &str) {
+        let (group, path) = name.split_once(' ').unwrap_or(("", name));
+        let (plural, sub) = path.split_once('/').unwrap_or((path, ""));
+        for resource in self.all.iter_mut().filter(|own| own.group == group && own.plural == plural) {
+            resource.subresources.iter_mut().filter(|own| own.name == sub).for_each(|own| own.has_table = false);
+        }
+    }
+
     /// The resource that a line of another table is about: `apps/v1 deployments`.
     fn named(&mut self, name: &'static str) -> Option<&mut Resource> {
         let (group_version_text, plural) = name.split_once(' ')?;
@@ -346,6 +366,10 @@ fn read_columns(resources: &mut Resources, text: &'static str) {
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("table ") {
             name = rest;
+            continue;
+        }
+        if let Some(rest) = line.strip_prefix("none ") {
+            resources.take_table(rest);
             continue;
         }
         let mut parts = line.split('|').map(str::trim);

@@ -2,7 +2,7 @@
 //! documents beside it (`/`, `/version`).
 
 use crate::app::{App, Options};
-use crate::negotiate;
+use crate::negotiate::{self, Accept, Format};
 use crate::pipeline;
 use crate::request::Request;
 use crate::respond::Response;
@@ -12,25 +12,32 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use pintle_engine::Engine;
 use pintle_engine::serving::Table;
-use pintle_object::{Map, Reason, Status, Value};
+use pintle_object::{Map, Status, Value, json, yaml};
 use pintle_schema::{Builtin, Resource, Resources, Subresource, TypeId, Verb, encode};
 use sha2::{Digest as _, Sha256, Sha512};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// The media type of aggregated discovery.
-const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+/// What stands after the media type of aggregated discovery.
+const AGGREGATED: &str = ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+const AGGREGATED_KIND: &str = "k8s.io.api.apidiscovery.v2.APIGroupDiscoveryList";
 
 /// One document: its kind, and its tree.
 struct Document {
     api_version: &'static str,
     kind: &'static str,
     value: Value,
+    /// Whether the router is before it, which takes only reads.
+    is_routed: bool,
 }
 
-/// An aggregated document, encoded, with the tag that names its content.
+/// An aggregated document, with the tag that names its content. Clients ask for JSON; what else they may ask for is
+/// made when somebody does.
 struct Aggregated {
-    body: Bytes,
+    line: Bytes,
+    pretty: OnceLock<Bytes>,
+    yaml: OnceLock<Bytes>,
+    protobuf: OnceLock<Bytes>,
     etag: String,
 }
 
@@ -83,7 +90,7 @@ impl Made {
                 let value = with_kind("APIGroup", Some("v1"), group_entry(group, &versions));
                 documents.insert(
                     format!("/apis/{group}"),
-                    Document { api_version: "v1", kind: "APIGroup", value },
+                    Document { api_version: "v1", kind: "APIGroup", value, is_routed: false },
                 );
             }
         }
@@ -99,7 +106,11 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
     let is_read = request.method == hyper::Method::GET;
     match path {
         "" | "/index.html" => return Ok(Some(root(app))),
-        "/version" if is_read => return Ok(Some(version(&app.options))),
+        "/version" if is_read => {
+            negotiate::check_consumed(request, negotiate::JSON_ALONE)?;
+            negotiate::check_route(request, negotiate::JSON_ALONE)?;
+            return Ok(Some(version(&app.options)));
+        }
         "/version" => return Err(pipeline::method_not_allowed()),
         _ if path.starts_with("/version/") => return Err(pipeline::no_such_resource()),
         _ => {}
@@ -110,48 +121,56 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
         let is_core = path.starts_with("/api/");
         return if is_core { Err(pipeline::no_such_resource()) } else { Ok(None) };
     };
-    // The list of groups answers to every method.
-    if !is_read && path != "/apis" {
-        return Err(pipeline::method_not_allowed());
+    if document.is_routed {
+        if !is_read {
+            return Err(pipeline::method_not_allowed());
+        }
+        negotiate::check_consumed(request, negotiate::OBJECTS)?;
+        negotiate::check_route(request, negotiate::OBJECTS)?;
     }
-    if let Some(response) = aggregated_answer(&made, request, path) {
+    if let Some(response) = aggregated_answer(app, &made, request, path) {
         return Ok(Some(response));
     }
-    if path == "/apis" && negotiate::check_route(request).is_err() {
-        let accepted = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
-        let message = format!("only the following media types are accepted: {accepted}");
-        return Err(Status::new(406, Reason::NotAcceptable, message));
-    }
-    negotiate::check_route(request)?;
-    let accept = negotiate::plain(request);
+    let accept = negotiate::plain(request).ok_or_else(negotiate::not_accepted)?;
     Ok(Some(pipeline::object(app, accept, 200, document.api_version, document.kind, &document.value)))
 }
 
-fn aggregated_answer(made: &Made, request: &Request, path: &str) -> Option<Response> {
+fn aggregated_answer(app: &App, made: &Made, request: &Request, path: &str) -> Option<Response> {
+    // The list of groups has a path of its own besides, at which it is all there is.
     let document = match path {
         "/api" => &made.core,
-        "/apis" => &made.groups,
+        "/apis" if request.path() == "/apis" => &made.groups,
         _ => return None,
     };
-    let accept = request.header_list("accept");
-    let wants = |clause: &str| {
-        ["g=apidiscovery.k8s.io", "v=v2", "as=APIGroupDiscoveryList"]
-            .iter()
-            .all(|part| clause.split(';').any(|own| own.trim() == *part))
+    let accept = negotiate::aggregated_discovery(request)?;
+    let tagged = |response: Response| {
+        response
+            .with("cache-control", "public")
+            .with("etag", document.etag.clone())
+            .with("vary", "Accept")
     };
-    if !accept.split(',').any(wants) {
-        return None;
+    if request.header("if-none-match") == document.etag {
+        return Some(tagged(Response::empty(304)));
     }
-    let known = request.header("if-none-match");
-    if known == document.etag {
-        return Some(
-            Response::new(304, AGGREGATED, Bytes::new())
-                .with("etag", document.etag.clone())
-                .with("vary", "Accept"),
-        );
+    let media_type = format!("{}{AGGREGATED}", accept.format.media_type());
+    Some(tagged(Response::new(200, &media_type, document.body(&app.engine.api, accept))))
+}
+
+impl Aggregated {
+    fn body(&self, api: &Builtin, accept: Accept) -> Bytes {
+        let tree = || json::parse(&self.line).expect("the document was written by us");
+        let form = match accept.format {
+            Format::Json if !accept.pretty => return self.line.clone(),
+            Format::Json => self.pretty.get_or_init(|| json::pretty(&self.line).into()),
+            Format::Yaml => self.yaml.get_or_init(|| yaml::to_string(&tree()).into()),
+            Format::Protobuf => self.protobuf.get_or_init(|| {
+                let ty = api.schema.named(AGGREGATED_KIND).expect("the tables hold the kinds of discovery");
+                let (group_version, kind) = ("apidiscovery.k8s.io/v2", "APIGroupDiscoveryList");
+                encode::protobuf::document(&api.schema, ty, group_version, kind, &tree()).into()
+            }),
+        };
+        form.clone()
     }
-    let response = Response::new(200, AGGREGATED, document.body.clone());
-    Some(response.with("etag", document.etag.clone()).with("vary", "Accept"))
 }
 
 fn root(app: &App) -> Response {
@@ -226,7 +245,8 @@ fn api_versions(server_address: &str) -> Document {
         ("serverAddressByClientCIDRs", Value::List(vec![Value::Map(address)])),
     ]);
     // Upstream's handlers of the core group leave the version of these documents out.
-    Document { api_version: "v1", kind: "APIVersions", value: with_kind("APIVersions", None, map) }
+    let value = with_kind("APIVersions", None, map);
+    Document { api_version: "v1", kind: "APIVersions", value, is_routed: true }
 }
 
 fn group_list(resources: &Resources) -> Document {
@@ -237,7 +257,8 @@ fn group_list(resources: &Resources) -> Document {
         .map(|(group, versions)| Value::Map(group_entry(group, versions)))
         .collect();
     let map = Map::from_iter([("groups", groups)]);
-    Document { api_version: "v1", kind: "APIGroupList", value: with_kind("APIGroupList", Some("v1"), map) }
+    let value = with_kind("APIGroupList", Some("v1"), map);
+    Document { api_version: "v1", kind: "APIGroupList", value, is_routed: false }
 }
 
 fn group_entry(group: &str, versions: &[&str]) -> Map {
@@ -280,6 +301,7 @@ fn resource_list(resources: &Resources, any: TypeId, group: &str, version: &str)
         api_version: "v1",
         kind: "APIResourceList",
         value: with_kind("APIResourceList", api_version, map),
+        is_routed: !is_custom,
     }
 }
 
@@ -347,16 +369,18 @@ fn aggregated(api: &Builtin, resources: &Resources, wants: impl Fn(&str) -> bool
     map.insert("kind", "APIGroupDiscoveryList");
     map.insert("apiVersion", "apidiscovery.k8s.io/v2");
     let value = Value::Map(map);
-    let body = match api.schema.named("k8s.io.api.apidiscovery.v2.APIGroupDiscoveryList") {
-        Some(ty) => {
-            let mut out = Vec::new();
-            encode::json::encode(&api.schema, ty, &value, &mut out);
-            out
-        }
-        None => pintle_object::json::to_string(&value).into_bytes(),
-    };
-    let hash: String = Sha512::digest(&body).iter().map(|byte| format!("{byte:02X}")).collect();
-    Aggregated { body: body.into(), etag: format!("\"{hash}\"") }
+    let ty = api.schema.named(AGGREGATED_KIND).expect("the tables hold the kinds of discovery");
+    let mut line = Vec::new();
+    encode::json::encode(&api.schema, ty, &value, &mut line);
+    let hash: String = Sha512::digest(&line).iter().map(|byte| format!("{byte:02X}")).collect();
+    line.push(b'\n');
+    Aggregated {
+        line: line.into(),
+        pretty: OnceLock::new(),
+        yaml: OnceLock::new(),
+        protobuf: OnceLock::new(),
+        etag: format!("\"{hash}\""),
+    }
 }
 
 fn aggregated_group(any: TypeId, resources: &Resources, group: &str, versions: &[&str]) -> Value {

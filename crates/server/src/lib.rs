@@ -2,6 +2,7 @@
 //!
 //! Nothing below this crate knows HTTP.
 
+mod accept;
 pub mod access;
 mod activity;
 mod answer;
@@ -13,6 +14,7 @@ mod flow;
 pub mod health;
 mod held;
 pub mod limits;
+mod media_type;
 pub mod metrics;
 pub mod negotiate;
 mod observed;

@@ -1,6 +1,8 @@
-//! Which form an answer has: the `Accept` header by upstream's rules.
+//! Which form an answer has: what a client accepts, against what an endpoint offers.
 
+use crate::accept::{Clause, clauses};
 use crate::request::Request;
+use pintle_engine::Target;
 use pintle_object::{Details, Reason, Status};
 
 /// An encoding of objects.
@@ -16,14 +18,15 @@ impl Format {
 
     pub fn media_type(self) -> &'static str {
         match self {
-            Format::Json => "application/json",
-            Format::Yaml => "application/yaml",
-            Format::Protobuf => "application/vnd.kubernetes.protobuf",
+            Format::Json => JSON,
+            Format::Yaml => YAML,
+            Format::Protobuf => PROTOBUF,
         }
     }
 
-    fn named(media_type: &str) -> Option<Format> {
-        Format::ALL.into_iter().find(|format| format.media_type() == media_type)
+    /// Whether it can frame the events of a watch.
+    pub fn is_streamed(self) -> bool {
+        self != Format::Yaml
     }
 }
 
@@ -50,99 +53,118 @@ impl Accept {
     pub fn plain(format: Format) -> Accept {
         Accept { format, view: View::Object, version: "v1", pretty: false }
     }
-}
 
-const REPRESENTATIONS: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
-
-/// The form of an answer about resources, where tables and partial objects may be asked for.
-pub fn resource(request: &Request) -> Result<Accept, Status> {
-    check_route(request)?;
-    let header = request.header_list("accept");
-    let chosen = clauses(&header).iter().find_map(|clause| accept(clause, true));
-    let chosen = if header.trim().is_empty() { Some(Accept::plain(Format::Json)) } else { chosen };
-    let mut chosen = chosen.ok_or_else(not_accepted)?;
-    chosen.pretty |= wants_pretty(request);
-    Ok(chosen)
-}
-
-/// The form of an answer about anything else: indented JSON when nothing that is asked for fits.
-pub fn plain(request: &Request) -> Accept {
-    let header = request.header_list("accept");
-    let chosen = clauses(&header).iter().find_map(|clause| accept(clause, false));
-    let is_refused = chosen.is_none() && !header.trim().is_empty();
-    let mut chosen = chosen.unwrap_or(Accept::plain(Format::Json));
-    chosen.pretty |= is_refused || wants_pretty(request);
-    chosen
-}
-
-/// The router's own check, which knows names of media types and nothing of their parameters.
-pub fn check_route(request: &Request) -> Result<(), Status> {
-    let header = request.header_list("accept");
-    let fits = |clause: &Clause<'_>| clause.media_type == "*/*" || Format::named(clause.media_type).is_some();
-    if header.trim().is_empty() || clauses(&header).iter().any(fits) {
-        return Ok(());
+    /// The same form for what is no object of the endpoint, as a Status: it has no other view.
+    pub fn of_status(self) -> Accept {
+        Accept { pretty: self.pretty, ..Accept::plain(self.format) }
     }
-    Err(unavailable(REPRESENTATIONS))
 }
 
-/// The refusal of a route that offers other representations than those asked for.
-pub fn unavailable(representations: &str) -> Status {
-    let message = format!("406: Not Acceptable\n\nAvailable representations: {representations}");
-    Status::new(406, Reason::NotAcceptable, message).with_details(Details::default())
+/// What an endpoint has besides JSON and YAML of what it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Its objects in protobuf. Without it, protobuf of their metadata may still be asked for.
+    pub protobuf: bool,
+    /// Their metadata alone.
+    pub partial: bool,
+    pub table: bool,
 }
 
-pub fn not_accepted() -> Status {
-    let message = format!("only the following media types are accepted: {REPRESENTATIONS}");
-    Status::new(406, Reason::NotAcceptable, message)
-}
+impl Offer {
+    /// Of a Status and of discovery.
+    pub const PLAIN: Offer = Offer { protobuf: true, partial: false, table: false };
 
-/// The media types of a header, best first.
-pub fn media_types(header: &str) -> Vec<&str> {
-    clauses(header).iter().map(|clause| clause.media_type).collect()
-}
-
-/// `application/json;as=Table;q=0.5`, taken apart.
-struct Clause<'a> {
-    media_type: &'a str,
-    parameters: Vec<(&'a str, &'a str)>,
-    quality: f32,
-}
-
-/// The clauses of a header, best first; those of equal quality in their order.
-fn clauses(header: &str) -> Vec<Clause<'_>> {
-    let mut clauses: Vec<Clause<'_>> =
-        header.split(',').filter(|text| !text.trim().is_empty()).map(clause).collect();
-    clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
-    clauses
-}
-
-fn clause(text: &str) -> Clause<'_> {
-    let mut parts = text.split(';').map(str::trim);
-    let media_type = parts.next().unwrap_or("");
-    let mut clause = Clause { media_type, parameters: Vec::new(), quality: 1.0 };
-    for (name, value) in parts.map(|part| part.split_once('=').unwrap_or((part, ""))) {
-        match name {
-            "q" => clause.quality = value.parse().unwrap_or(1.0),
-            name => clause.parameters.push((name, value)),
+    pub fn of(target: &Target<'_>) -> Offer {
+        let served = target.served;
+        Offer {
+            protobuf: served.custom.is_none(),
+            partial: true,
+            table: served.resource.has_table(target.subresource),
         }
     }
-    clause
 }
 
-fn accept(clause: &Clause<'_>, allows_views: bool) -> Option<Accept> {
-    let format = match clause.media_type {
-        "*/*" | "application/*" => Format::Json,
-        media_type => Format::named(media_type)?,
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+/// What routes are said to produce: it decides which requests they take, and is told to those that they do not.
+pub const OBJECTS: &[&str] = &[JSON, YAML, PROTOBUF];
+pub const EVENTS: &[&str] = &[
+    JSON,
+    YAML,
+    PROTOBUF,
+    "application/json;stream=watch",
+    "application/vnd.kubernetes.protobuf;stream=watch",
+];
+pub const LOG: &[&str] = &["text/plain", JSON, YAML, PROTOBUF];
+pub const JSON_ALONE: &[&str] = &[JSON];
+
+/// The form of an answer about what a target names, decided before anything is done.
+pub fn resource(request: &Request, target: &Target<'_>) -> Result<Accept, Status> {
+    choose(request, Offer::of(target)).ok_or_else(not_accepted)
+}
+
+/// The form of a Status or of discovery; none when nothing fits that is asked for.
+pub fn plain(request: &Request) -> Option<Accept> {
+    choose(request, Offer::PLAIN)
+}
+
+/// The form of aggregated discovery, where it is asked for.
+pub fn aggregated_discovery(request: &Request) -> Option<Accept> {
+    const WANTED: [(&str, &str); 3] =
+        [("g", "apidiscovery.k8s.io"), ("v", "v2"), ("as", "APIGroupDiscoveryList")];
+    let is_wanted = |clause: &&Clause<'_>| {
+        WANTED.iter().all(|(name, value)| clause.parameter(name) == Some(*value))
+            && clause.parameter("sv").is_none_or(str::is_empty)
     };
-    let parameter =
-        |name: &str| clause.parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value);
-    let pretty = parameter("pretty") == "1";
-    let plain = Accept { pretty, ..Accept::plain(format) };
-    if parameter("as").is_empty() {
-        return Some(plain);
+    let clauses = clauses(request.header("accept"));
+    let mut chosen = clauses.iter().filter(is_wanted).find_map(|clause| {
+        let formats = Format::ALL.into_iter().filter(|format| clause.fits(format.media_type()));
+        let format = formats.into_iter().find(|format| can_stream(clause, *format))?;
+        Some(Accept { pretty: clause.parameter("pretty") == Some("1"), ..Accept::plain(format) })
+    })?;
+    chosen.pretty |= wants_pretty(request);
+    Some(chosen)
+}
+
+/// Whether a format has the stream that a clause asks for, if it does.
+fn can_stream(clause: &Clause<'_>, format: Format) -> bool {
+    match clause.parameter("stream").unwrap_or("") {
+        "" => true,
+        "watch" => format.is_streamed(),
+        _ => false,
     }
-    if !allows_views {
+}
+
+fn choose(request: &Request, offer: Offer) -> Option<Accept> {
+    let header = request.header("accept");
+    let mut chosen = match header {
+        "" => Accept::plain(Format::Json),
+        header => clauses(header).iter().find_map(|clause| accept(clause, offer))?,
+    };
+    chosen.pretty |= wants_pretty(request);
+    Some(chosen)
+}
+
+/// The first format of an endpoint that a clause fits, with all that the clause says besides.
+fn accept(clause: &Clause<'_>, offer: Offer) -> Option<Accept> {
+    let formats = Format::ALL.into_iter().filter(|format| clause.fits(format.media_type()));
+    formats.into_iter().find_map(|format| accept_in(clause, format, offer))
+}
+
+fn accept_in(clause: &Clause<'_>, format: Format, offer: Offer) -> Option<Accept> {
+    let parameter = |name: &str| clause.parameter(name).unwrap_or("");
+    if !can_stream(clause, format) {
         return None;
+    }
+    // The version of the server's own kinds, where there are such.
+    if !matches!(parameter("sv"), "") && !(offer.partial && parameter("sv") == "v1") {
+        return None;
+    }
+    let plain = Accept { pretty: parameter("pretty") == "1", ..Accept::plain(format) };
+    if ["as", "g", "v"].iter().all(|name| clause.parameter(name).is_none()) {
+        return (format != Format::Protobuf || offer.protobuf).then_some(plain);
     }
     let version = match (parameter("g"), parameter("v")) {
         ("meta.k8s.io", "v1") => "v1",
@@ -150,12 +172,54 @@ fn accept(clause: &Clause<'_>, allows_views: bool) -> Option<Accept> {
         _ => return None,
     };
     let view = match parameter("as") {
-        "Table" if format != Format::Protobuf => View::Table,
-        "PartialObjectMetadata" => View::Partial,
-        "PartialObjectMetadataList" => View::PartialList,
+        "Table" if offer.table && format != Format::Protobuf => View::Table,
+        "PartialObjectMetadata" if offer.partial => View::Partial,
+        "PartialObjectMetadataList" if offer.partial => View::PartialList,
         _ => return None,
     };
     Some(Accept { view, version, ..plain })
+}
+
+/// The router's own check, which knows names of media types and nothing of their parameters.
+pub fn check_route(request: &Request, produced: &[&str]) -> Result<(), Status> {
+    let header = request.header("accept");
+    let name = |part: &str| part.split(';').next().unwrap_or("").trim_matches(' ').to_string();
+    let fits = |part: &str| {
+        let name = name(part);
+        name == "*/*" || produced.contains(&name.as_str())
+    };
+    if header.is_empty() || header.split(',').any(fits) {
+        return Ok(());
+    }
+    let message = format!("406: Not Acceptable\n\nAvailable representations: {}", produced.join(", "));
+    Err(Status::new(406, Reason::NotAcceptable, message).with_details(Details::default()))
+}
+
+/// The router's check of what a request brings, where it takes only some types: requests that may come without a
+/// body may come without a type.
+pub fn check_consumed(request: &Request, consumed: &[&str]) -> Result<(), Status> {
+    let header = request.header("content-type");
+    let fits = |part: &str| consumed.contains(&part.split(';').next().unwrap_or("").trim_matches(' '));
+    let may_lack = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "DELETE" | "TRACE");
+    if (header.is_empty() && may_lack) || header.split(',').any(fits) {
+        return Ok(());
+    }
+    let message = "415: Unsupported Media Type";
+    Err(Status::new(415, Reason::UnsupportedMediaType, message).with_details(Details::default()))
+}
+
+pub fn not_accepted() -> Status {
+    only(OBJECTS)
+}
+
+/// The refusal of a watch in a form that has no frames.
+pub fn not_streamed() -> Status {
+    only(EVENTS.get(OBJECTS.len()..).unwrap_or(EVENTS))
+}
+
+fn only(media_types: &[&str]) -> Status {
+    let message = format!("only the following media types are accepted: {}", media_types.join(", "));
+    Status::new(406, Reason::NotAcceptable, message)
 }
 
 /// By the `pretty` parameter, or because a person is likely to read the answer.
@@ -173,25 +237,84 @@ fn wants_pretty(request: &Request) -> bool {
 mod tests {
     use super::*;
 
-    fn check(header: &str, expected: Option<(Format, View)>) {
-        let found = clauses(header).iter().find_map(|clause| accept(clause, true));
-        assert_eq!(found.map(|accept| (accept.format, accept.view)), expected, "{header}");
+    const BUILT_IN: Offer = Offer { protobuf: true, partial: true, table: true };
+    const CUSTOM: Offer = Offer { protobuf: false, ..BUILT_IN };
+    const REVIEW: Offer = Offer { table: false, ..BUILT_IN };
+
+    /// What each kind of endpoint answers in: built-in, custom, one without a table, one of a Status.
+    fn check(header: &str, expected: [&str; 4]) {
+        let shown = |offer| {
+            let found = clauses(header).iter().find_map(|clause| accept(clause, offer));
+            found.map_or("406".into(), |found| match found.view {
+                View::Object => format!("{:?}", found.format),
+                view => format!("{:?} {view:?} {}", found.format, found.version),
+            })
+        };
+        assert_eq!([BUILT_IN, CUSTOM, REVIEW, Offer::PLAIN].map(shown), expected, "{header}");
     }
 
     #[test]
-    fn the_best_clause_that_fits_wins() {
-        use Format::*;
-        check("application/json", Some((Json, View::Object)));
-        check("*/*", Some((Json, View::Object)));
-        check("application/yaml;q=0.5,application/json;q=0.4", Some((Yaml, View::Object)));
-        check("text/html, application/vnd.kubernetes.protobuf", Some((Protobuf, View::Object)));
-        check("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Some((Json, View::Table)));
+    fn endpoints_answer_in_the_best_form_that_they_have() {
+        let same = |form| [form; 4];
+        check("application/json", same("Json"));
+        check("application/yaml", same("Yaml"));
+        check("*/*", same("Json"));
+        check("application/*", same("Json"));
+        check("text/html", same("406"));
+        check("application/cbor", same("406"));
+        check("application/cbor,application/json", same("Json"));
+        check("application/yaml;q=0.5,application/json;q=0.4", same("Yaml"));
+        check("application/json;sv=v1", ["Json", "Json", "Json", "406"]);
+        check("application/json;sv=v2", same("406"));
+        check("application/json;stream=watch", same("Json"));
+        check("application/json;stream=other", same("406"));
+        check("application/yaml;stream=watch", same("406"));
+        check("*/*;stream=watch", same("Json"));
+        check("application/vnd.kubernetes.protobuf", ["Protobuf", "406", "Protobuf", "Protobuf"]);
+        let first = ["Protobuf", "Json", "Protobuf", "Protobuf"];
+        check("application/vnd.kubernetes.protobuf,application/json", first);
+        check("application/vnd.kubernetes.protobuf,*/*", first);
+        check("application/vnd.kubernetes.protobuf;q=0.1,application/json;q=0.9", same("Json"));
         check(
-            "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json",
-            Some((Json, View::Object)),
+            "application/vnd.kubernetes.protobuf,application/yaml",
+            ["Protobuf", "Yaml", "Protobuf", "Protobuf"],
         );
-        check("application/json;as=Table;v=v2;g=meta.k8s.io", None);
-        check("application/json;as=Nope;v=v1;g=meta.k8s.io", None);
-        check("text/html", None);
+        check("application/vnd.kubernetes.protobuf;stream=watch,application/json;stream=watch", first);
+        check("application/cbor, application/vnd.kubernetes.protobuf, application/json;q=0.8", first);
+    }
+
+    #[test]
+    fn views_are_had_where_there_are_such() {
+        let of_meta = |format: &str, kind: &str, version: &str| {
+            format!("application/{format};as={kind};v={version};g=meta.k8s.io")
+        };
+        check(&of_meta("json", "Table", "v1"), ["Json Table v1", "Json Table v1", "406", "406"]);
+        check(&of_meta("yaml", "Table", "v1beta1"), ["Yaml Table v1beta1", "Yaml Table v1beta1", "406", "406"]);
+        check(&of_meta("vnd.kubernetes.protobuf", "Table", "v1"), ["406"; 4]);
+        // `*` begins with JSON, which every view has.
+        check(&of_meta("*", "Table", "v1"), ["Json Table v1", "Json Table v1", "406", "406"]);
+        let partial = "Protobuf Partial v1";
+        check(
+            &of_meta("vnd.kubernetes.protobuf", "PartialObjectMetadata", "v1"),
+            [partial, partial, partial, "406"],
+        );
+        let list = "Json PartialList v1beta1";
+        check(&of_meta("json", "PartialObjectMetadataList", "v1beta1"), [list, list, list, "406"]);
+        check(&of_meta("json", "Other", "v1"), ["406"; 4]);
+        check(&of_meta("json", "Table", "v2"), ["406"; 4]);
+        check("application/json;as=Table", ["406"; 4]);
+        check("application/json;g=meta.k8s.io", ["406"; 4]);
+        // kubectl get
+        let tables = [
+            of_meta("json", "Table", "v1"),
+            of_meta("json", "Table", "v1beta1"),
+            String::from("application/json"),
+        ];
+        check(&tables.join(","), ["Json Table v1", "Json Table v1", "Json", "Json"]);
+        // client-go's metadata client
+        let metadata =
+            [of_meta("vnd.kubernetes.protobuf", "PartialObjectMetadataList", "v1"), "application/json".into()];
+        let list = "Protobuf PartialList v1";
+        check(&metadata.join(","), [list, list, list, "Json"]);
     }
 }

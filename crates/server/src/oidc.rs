@@ -28,13 +28,7 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
     if request.method != hyper::Method::GET {
         return Err(pipeline::method_not_allowed());
     }
-    let header = request.header_list("accept");
-    let types = negotiate::media_types(&header);
-    if !types.is_empty()
-        && !types.iter().any(|wanted| matches!(*wanted, "*/*" | "application/*") || *wanted == media_type)
-    {
-        return Err(negotiate::unavailable(media_type));
-    }
+    negotiate::check_route(request, &[media_type])?;
     let response = Response::new(200, media_type, json::to_string(&body(app)?));
     Ok(Some(response.with("cache-control", CACHE)))
 }

@@ -1,7 +1,7 @@
 //! `/openapi/v2` and `/openapi/v3`: documents that are made when they are first asked for, and kept compressed.
 
+use crate::accept::clauses;
 use crate::app::App;
-use crate::negotiate;
 use crate::request::Request;
 use crate::respond::Response;
 use arc_swap::ArcSwapOption;
@@ -301,14 +301,16 @@ fn location(path: &str, hash: &str) -> String {
 
 /// The first form of those that a client accepts, in its order; JSON when it says nothing.
 fn form(request: &Request, protobuf: &str) -> Option<Form> {
-    let header = request.header_list("accept");
-    if header.trim().is_empty() {
+    let header = request.header("accept");
+    if header.is_empty() {
         return Some(Form::Json);
     }
-    negotiate::media_types(&header).iter().find_map(|media_type| match *media_type {
-        "*/*" | "application/*" | JSON => Some(Form::Json),
-        // Older clients ask with an `@`, which no media type may have.
-        other => (other.replace('@', ".") == protobuf).then_some(Form::Protobuf),
+    // Older clients ask with an `@`, which no media type may have.
+    let old = protobuf.replace("spec.v2.v1", "spec.v2@v1").replace("spec.v3.v1", "spec.v3@v1");
+    clauses(header).iter().find_map(|clause| match clause {
+        clause if clause.fits(JSON) => Some(Form::Json),
+        clause if clause.fits(protobuf) || clause.fits(&old) => Some(Form::Protobuf),
+        _ => None,
     })
 }
 

@@ -1,6 +1,7 @@
 //! The way of a request, top to bottom: resolve, authenticate, authorize, read, act, answer.
 
 use crate::app::App;
+use crate::negotiate::{Accept, Format};
 use crate::query::Query;
 use crate::request::Request;
 use crate::resolve::{Route, Unserved, resolve};
@@ -276,7 +277,9 @@ pub fn refuse(app: &App, request: &Request, status: &Status) -> Response {
     if let Some(internal) = &status.internal {
         tracing::warn!(path = request.path(), code = status.code, internal, "request failed");
     }
-    let accept = negotiate::plain(request);
+    // A client that accepts nothing that there is gets JSON for people.
+    let readable = Accept { pretty: true, ..Accept::plain(Format::Json) };
+    let accept = negotiate::plain(request).unwrap_or(readable);
     let mut response = object(app, accept, status.code, "v1", "Status", &status.to_value());
     if let Some(details) = status.details.as_deref().filter(|details| details.retry_after_seconds > 0) {
         response = response.with("retry-after", details.retry_after_seconds.to_string());
@@ -287,7 +290,7 @@ pub fn refuse(app: &App, request: &Request, status: &Status) -> Response {
 /// An object of a built-in kind of meta in the form asked for.
 pub fn object(
     app: &App,
-    accept: negotiate::Accept,
+    accept: Accept,
     status: u16,
     api_version: &str,
     kind: &str,
@@ -296,18 +299,22 @@ pub fn object(
     let api = &app.engine.api;
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let Some(ty) = api.kind(&pintle_object::GroupVersionKind::new(group, version, kind)) else {
-        return Response::json(status, json::to_string(value));
+        return Response::json(status, json::to_string(value) + "\n");
     };
     let media_type = accept.format.media_type();
     match accept.format {
-        negotiate::Format::Json => {
+        Format::Json => {
             let mut out = Vec::with_capacity(512);
             encode::json::encode(&api.schema, ty, value, &mut out);
-            let out = if accept.pretty { json::pretty(&out) } else { out };
+            if accept.pretty {
+                out = json::pretty(&out);
+            } else {
+                out.push(b'\n');
+            }
             Response::new(status, media_type, out)
         }
-        negotiate::Format::Yaml => Response::new(status, media_type, yaml::to_string(value)),
-        negotiate::Format::Protobuf => Response::new(
+        Format::Yaml => Response::new(status, media_type, yaml::to_string(value)),
+        Format::Protobuf => Response::new(
             status,
             media_type,
             encode::protobuf::document(&api.schema, ty, api_version, kind, value),

@@ -232,6 +232,7 @@ fn subresources(engine: &Engine, definition: &Value, version: &Value) -> Vec<Sub
             kind: text(definition.str_at(&["status", "acceptedNames", "kind"])),
             verbs,
             ty: Some(engine.api.any),
+            has_table: true,
         });
     }
     if version.at(&["subresources", "scale"]).is_some() {
@@ -242,6 +243,7 @@ fn subresources(engine: &Engine, definition: &Value, version: &Value) -> Vec<Sub
             kind: "Scale".into(),
             verbs,
             ty: engine.api.kind(&GroupVersionKind::new("autoscaling", "v1", "Scale")),
+            has_table: true,
         });
     }
     subresources

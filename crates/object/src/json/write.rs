@@ -216,6 +216,10 @@ impl Pretty {
                 self.is_escaped = !self.is_escaped && *byte == b'\\';
                 continue;
             }
+            // The end of a compact document's line; there is no other space in it.
+            if *byte == b'\n' {
+                continue;
+            }
             let was_open = std::mem::replace(&mut self.is_open, matches!(byte, b'{' | b'['));
             let is_close = matches!(byte, b'}' | b']');
             if is_close {

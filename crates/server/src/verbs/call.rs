@@ -1,6 +1,8 @@
 //! What all writes have in common: who calls, in which encoding, and what was warned about.
 
 use crate::app::App;
+use crate::media_type;
+use crate::negotiate;
 use crate::pipeline;
 use crate::request::Request;
 use crate::respond::Response;
@@ -41,20 +43,20 @@ pub fn call<'a>(request: &Request, user: &'a User, manager: &str, dry_run: bool)
 /// The body of a request, in the encoding that its content type names.
 pub fn body(request: &Request) -> Result<Body<'_>, Status> {
     let header = request.header("content-type");
-    // Without a header it is JSON, but a header that names no type names none that is known.
-    let media_type = if header.is_empty() { "application/json" } else { header };
-    let media_type = media_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    let format = match media_type.as_str() {
-        "application/json" => Format::Json,
-        "application/yaml" => Format::Yaml,
-        "application/vnd.kubernetes.protobuf" => Format::Protobuf,
-        _ => {
-            let message = "the body of the request was in an unknown format - accepted media types include: \
-                           application/json, application/yaml, application/vnd.kubernetes.protobuf";
-            return Err(Status::new(415, Reason::UnsupportedMediaType, message));
-        }
+    let media_type = if header.is_empty() { Some("application/json".into()) } else { media_type::parse(header) };
+    let format = match media_type.as_deref() {
+        Some("application/json") => Format::Json,
+        Some("application/yaml") => Format::Yaml,
+        Some("application/vnd.kubernetes.protobuf") => Format::Protobuf,
+        _ => return Err(unknown_format(negotiate::OBJECTS)),
     };
     Ok(Body { bytes: &request.body, format })
+}
+
+/// The refusal of a body in a format that is not taken.
+pub fn unknown_format(taken: &[&str]) -> Status {
+    let message = "the body of the request was in an unknown format - accepted media types include: ";
+    Status::new(415, Reason::UnsupportedMediaType, format!("{message}{}", taken.join(", ")))
 }
 
 /// The kind of the body that a write to the target takes.

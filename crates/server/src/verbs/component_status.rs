@@ -16,7 +16,7 @@ use std::sync::Arc;
 const COMPONENTS: [(&str, bool); 3] = [("controller-manager", false), ("etcd-0", true), ("scheduler", false)];
 
 pub fn list(app: &App, request: &Request, target: Target<'_>, route: &Route) -> Result<Response, Status> {
-    let accept = negotiate::resource(request)?;
+    let accept = negotiate::resource(request, &target)?;
     let options = ListOptions::read(call::query(request))?;
     let selection = Selection::compile(target.served, &options, "")?;
     let objects = COMPONENTS.iter().map(|(name, is_ours)| component(app, &target, name, *is_ours));
@@ -25,7 +25,7 @@ pub fn list(app: &App, request: &Request, target: Target<'_>, route: &Route) -> 
 }
 
 pub fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    let accept = negotiate::resource(request)?;
+    let accept = negotiate::resource(request, &target)?;
     let known = COMPONENTS.iter().find(|(name, _)| *name == target.name);
     let missing = || Status::not_found(&GroupResource::new("", "componentstatus"), target.name);
     let (name, is_ours) = known.ok_or_else(missing)?;

@@ -4,6 +4,7 @@
 
 use super::call;
 use crate::app::App;
+use crate::negotiate;
 use crate::request::Request;
 use crate::respond::Response;
 use pintle_engine::{Served, Target};
@@ -15,7 +16,6 @@ pub async fn connect(app: &App, request: &Request, target: Target<'_>) -> Result
         return Err(Status::bad_request("dryRun is not supported"));
     }
     match (target.served.resource.plural.as_ref(), target.subresource) {
-        ("pods", "log") => log(app, request, target).await,
         ("pods", "proxy") => proxy(app, request, target).await,
         ("pods", "portforward") => {
             let pod = object(app, &target, target.name).await?;
@@ -81,7 +81,8 @@ fn container(pod: &Value, wanted: &str) -> Result<String, Status> {
     }
 }
 
-async fn log(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+pub async fn log(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+    negotiate::resource(request, &target)?;
     let query = call::query(request);
     let mut errors = FieldErrors::new();
     let (tail, limit) = (query.int("tailLines")?, query.int("limitBytes")?);

@@ -11,12 +11,13 @@ use pintle_engine::{Call, Target, body, custom};
 use pintle_object::Status;
 
 pub async fn create(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    let accept = negotiate::resource(request)?;
+    let accept = negotiate::resource(request, &target)?;
+    let body = call::body(request)?;
     let options = WriteOptions::create(call::query(request))?;
     let user = call::user(request);
     let mut call = call::call(request, &user, &options.field_manager, options.dry_run);
     call.options = Some(&options);
-    let result = run(app, request, target, accept, &options, &mut call).await;
+    let result = run(app, request, target, accept, body, &options, &mut call).await;
     call::with_warnings(app, request, call.warnings, result)
 }
 
@@ -25,12 +26,12 @@ async fn run(
     request: &Request,
     target: Target<'_>,
     accept: negotiate::Accept,
+    body: body::Body<'_>,
     options: &WriteOptions,
     call: &mut Call<'_>,
 ) -> Result<Response, Status> {
     let served = target.served;
     let (ty, mut gvk) = call::body_kind(served, &target);
-    let body = call::body(request)?;
     // An eviction is taken in the version that clients older than policy/v1 send, too.
     if target.subresource == "eviction" && body::api_version(body) == "policy/v1beta1" {
         gvk.version = "v1beta1".into();
@@ -67,18 +68,19 @@ async fn virtual_create(
             let name = if target.name.is_empty() { &name } else { target.name };
             let pod = Target { served: &pods, subresource: "binding", namespace: target.namespace, name };
             app.engine.bind(pod, target, object, call).await?;
-            let accept =
-                negotiate::Accept { pretty: accept.pretty, ..negotiate::Accept::plain(accept.format) };
-            Ok(form::typed(app, accept, app.engine.meta_type("Status"), 201, &pintle_engine::created()))
+            Ok(created(app, accept))
         }
         ("pods", "eviction") => {
             app.engine.evict(target, object, call).await?;
-            let accept =
-                negotiate::Accept { pretty: accept.pretty, ..negotiate::Accept::plain(accept.format) };
-            Ok(form::typed(app, accept, app.engine.meta_type("Status"), 201, &pintle_engine::created()))
+            Ok(created(app, accept))
         }
-        ("serviceaccounts", "token") => token::request(app, request, target, object, call).await,
-        (_, "") => review::review(app, request, target, object, call).await,
+        ("serviceaccounts", "token") => token::request(app, accept, target, object, call).await,
+        (_, "") => review::review(app, request, accept, target, object, call).await,
         _ => Err(pipeline::no_such_resource()),
     }
+}
+
+fn created(app: &App, accept: negotiate::Accept) -> Response {
+    let ty = app.engine.meta_type("Status");
+    form::typed(app, accept.of_status(), ty, 201, &pintle_engine::created())
 }

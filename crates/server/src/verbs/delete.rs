@@ -12,7 +12,7 @@ use pintle_engine::{Call, Selection, Target, body};
 use pintle_object::Status;
 
 pub async fn delete(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    let accept = negotiate::resource(request)?;
+    let accept = negotiate::resource(request, &target)?;
     let options = options(app, request)?;
     let user = call::user(request);
     let mut call = call::call(request, &user, "", options.dry_run);
@@ -32,8 +32,7 @@ async fn run(
     match app.engine.delete(target, options, call).await? {
         Deleted::Gone { uid } => {
             let status = delete::success(&served.group_resource(), target.name, &uid);
-            let accept = Accept { pretty: accept.pretty, ..Accept::plain(accept.format) };
-            Ok(form::typed(app, accept, app.engine.meta_type("Status"), 200, &status))
+            Ok(form::typed(app, accept.of_status(), app.engine.meta_type("Status"), 200, &status))
         }
         Deleted::Object { object, is_gone } => {
             // Whoever asked for its dependents to go too is told that this takes a while.
@@ -49,7 +48,7 @@ pub async fn delete_collection(
     target: Target<'_>,
     route: &Route,
 ) -> Result<Response, Status> {
-    let accept = negotiate::resource(request)?;
+    let accept = negotiate::resource(request, &target)?;
     let served = target.served;
     let list = ListOptions::read(call::query(request))?;
     let selection = Selection::compile(served, &list, "")?;

@@ -3,13 +3,13 @@
 use super::call::{self, query};
 use crate::app::App;
 use crate::flow::Flow;
-use crate::negotiate::{self, Accept, Format, View};
+use crate::negotiate::{Accept, Format, View};
 use crate::request::Request;
 use crate::respond::{Body, Response};
 use bytes::Bytes;
 use pintle_engine::{Include, ListForm, ListFormat, ListView, Listing, Served, TableStyle, Target};
 use pintle_object::{Reason, Status, Value, json, yaml};
-use pintle_schema::TypeId;
+use pintle_schema::{Resource, TypeId};
 use pintle_store::Object;
 use std::sync::Arc;
 
@@ -24,7 +24,6 @@ pub fn stored(
     let engine = &app.engine;
     match (accept.view, accept.format) {
         (View::Object, Format::Json) => Ok(json_response(200, accept, engine.json_document(served, object)?)),
-        (View::Object, Format::Protobuf) if served.custom.is_some() => Err(negotiate::not_accepted()),
         (View::Object, Format::Protobuf) => {
             let body = engine.protobuf_document(served, object)?;
             Ok(Response::new(200, accept.format.media_type(), body))
@@ -42,28 +41,12 @@ pub fn tree(
     status: u16,
     tree: &Value,
 ) -> Result<Response, Status> {
-    let engine = &app.engine;
-    match accept.view {
-        View::Object if served.custom.is_some() && accept.format == Format::Protobuf => {
-            Err(negotiate::not_accepted())
-        }
-        View::Object => Ok(typed(app, accept, served.resource.ty, status, tree)),
-        View::Partial => {
-            let ty = engine.meta_type("PartialObjectMetadata");
-            Ok(typed(app, accept, ty, status, &in_version(accept, engine.partial(served, tree))))
-        }
-        View::Table => {
-            let table = engine.object_table(served, tree, style(request)?);
-            Ok(untyped(accept, status, in_version_text(accept, table)))
-        }
-        View::PartialList => {
-            let kind = internal_kind(served, &served.resource.kind);
-            let message = format!(
-                "you requested PartialObjectMetadataList, but the requested object is not a list ({kind})"
-            );
-            Err(Status::new(406, Reason::NotAcceptable, message))
-        }
+    if accept.view == View::Table {
+        let table = app.engine.object_table(served, tree, style(request)?);
+        return Ok(untyped(accept, status, in_version_text(accept, table)));
     }
+    let Resource { ty, kind, .. } = &served.resource;
+    whole_or_partial(app, accept, served, *ty, &internal_kind(served, kind), status, tree)
 }
 
 /// A scale, which has a type and columns of its own.
@@ -75,14 +58,37 @@ pub fn scale(
     status: u16,
     scale: &Value,
 ) -> Result<Response, Status> {
+    if accept.view == View::Table {
+        let table = app.engine.scale_table(target.served, scale, style(request)?);
+        return Ok(untyped(accept, status, in_version_text(accept, table)));
+    }
     let (ty, _) = call::body_kind(target.served, target);
+    let kind = if target.served.custom.is_some() { "*v1.Scale" } else { "*autoscaling.Scale" };
+    whole_or_partial(app, accept, target.served, ty, kind, status, scale)
+}
+
+/// An object that has no table, or its metadata. `go_kind` is the type that upstream's refusal names.
+pub fn whole_or_partial(
+    app: &App,
+    accept: Accept,
+    served: &Served,
+    ty: TypeId,
+    go_kind: &str,
+    status: u16,
+    tree: &Value,
+) -> Result<Response, Status> {
     match accept.view {
-        View::Object => Ok(typed(app, accept, ty, status, scale)),
-        View::Table => {
-            let table = app.engine.scale_table(target.served, scale, style(request)?);
-            Ok(untyped(accept, status, in_version_text(accept, table)))
+        View::Object | View::Table => Ok(typed(app, accept, ty, status, tree)),
+        View::Partial => {
+            let ty = app.engine.meta_type("PartialObjectMetadata");
+            Ok(typed(app, accept, ty, status, &in_version(accept, app.engine.partial(served, tree))))
         }
-        View::Partial | View::PartialList => tree(app, request, accept, target.served, status, scale),
+        View::PartialList => {
+            let message = format!(
+                "you requested PartialObjectMetadataList, but the requested object is not a list ({go_kind})"
+            );
+            Err(Status::new(406, Reason::NotAcceptable, message))
+        }
     }
 }
 
@@ -118,17 +124,10 @@ fn list_form(request: &Request, accept: Accept, served: &Served) -> Result<ListF
         Format::Yaml => ListFormat::Yaml,
         Format::Protobuf => ListFormat::Protobuf,
     };
-    let (view, format) = match accept.view {
-        View::Object if served.custom.is_some() && accept.format == Format::Protobuf => {
-            return Err(negotiate::not_accepted());
-        }
-        View::Object => (ListView::Object, format),
-        // Tables have no protobuf.
-        View::Table if accept.format == Format::Protobuf => {
-            (ListView::Table(style(request)?), ListFormat::Json)
-        }
-        View::Table => (ListView::Table(style(request)?), format),
-        View::PartialList => (ListView::Partial, format),
+    let view = match accept.view {
+        View::Object => ListView::Object,
+        View::Table => ListView::Table(style(request)?),
+        View::PartialList => ListView::Partial,
         View::Partial => {
             let kind = internal_kind(served, &served.resource.list_kind);
             let message =
@@ -143,7 +142,7 @@ fn list_form(request: &Request, accept: Accept, served: &Served) -> Result<ListF
 pub fn typed(app: &App, accept: Accept, ty: TypeId, status: u16, tree: &Value) -> Response {
     let media_type = accept.format.media_type();
     match accept.format {
-        Format::Json => json_response(status, accept, app.engine.tree_json(ty, tree).into()),
+        Format::Json => json_response(status, accept, app.engine.json_line(ty, tree).into()),
         Format::Yaml => Response::new(status, media_type, yaml::to_string(tree)),
         Format::Protobuf => Response::new(status, media_type, app.engine.tree_protobuf(ty, tree)),
     }
@@ -155,13 +154,16 @@ pub fn style(request: &Request) -> Result<TableStyle, Status> {
 }
 
 /// JSON text of a kind that has no type in the tables.
-fn untyped(accept: Accept, status: u16, document: Vec<u8>) -> Response {
+fn untyped(accept: Accept, status: u16, mut document: Vec<u8>) -> Response {
     match accept.format {
         Format::Yaml => {
             let tree = json::parse(&document).unwrap_or_default();
             Response::new(status, accept.format.media_type(), yaml::to_string(&tree))
         }
-        Format::Json | Format::Protobuf => json_response(status, accept, document.into()),
+        Format::Json | Format::Protobuf => {
+            document.push(b'\n');
+            json_response(status, accept, document.into())
+        }
     }
 }
 
@@ -191,8 +193,13 @@ fn in_version_text(accept: Accept, document: Vec<u8>) -> Vec<u8> {
 
 /// The Go type of the internal object: `*core.ConfigMap`.
 fn internal_kind(served: &Served, kind: &str) -> String {
+    if served.custom.is_some() {
+        let is_list = kind == served.resource.list_kind;
+        return String::from(if is_list { "*unstructured.UnstructuredList" } else { "*unstructured.Unstructured" });
+    }
     let package = match served.resource.group.split('.').next() {
         None | Some("") | Some("events") => "core",
+        Some("internal") => "apiserverinternal",
         Some(first) => first,
     };
     format!("*{package}.{kind}")

@@ -9,7 +9,7 @@ use pintle_engine::Target;
 use pintle_object::Status;
 
 pub async fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    let accept = negotiate::resource(request)?;
+    let accept = negotiate::resource(request, &target)?;
     let object = app.engine.get(&target, call::query(request)).await?;
     form::stored(app, request, accept, target.served, &object)
 }

@@ -16,7 +16,7 @@ pub async fn list(
     target: Target<'_>,
     route: &Route,
 ) -> Result<Response, Status> {
-    let accept = negotiate::resource(request)?;
+    let accept = negotiate::resource(request, &target)?;
     let served = target.served;
     let options = ListOptions::read(call::query(request))?;
     let selection = Selection::compile(served, &options, target.name)?;

@@ -11,13 +11,13 @@ mod list;
 mod patch;
 mod review;
 mod review_selector;
+mod router;
 mod subresource;
 mod token;
 mod update;
 mod watch;
 
 use crate::app::App;
-use crate::negotiate;
 use crate::request::Request;
 use crate::resolve::{Place, Route};
 use crate::respond::Response;
@@ -30,13 +30,11 @@ use pintle_schema::Verb;
 pub async fn dispatch(app: &App, request: &Request, route: &Route) -> Result<Response, Status> {
     let served = route.served.as_ref();
     let Some(custom) = &served.custom else {
+        router::check(request, route)?;
         let warnings = deprecation(&served.resource).map(String::from).into_iter().collect();
         let result = act(app, request, route).await;
         return call::with_warnings(app, request, warnings, result);
     };
-    if negotiate::check_route(request).is_err() {
-        return Err(negotiate::not_accepted());
-    }
     if request.info.verb == Verb::Create && custom.is_terminating() {
         let refused = Status::method_not_supported(&served.group_resource(), request.info.verb_name());
         let message = "create not allowed while custom resource definition is terminating";

@@ -7,14 +7,11 @@ use crate::request::Request;
 use crate::respond::Response;
 use pintle_engine::options::{PatchKind, WriteOptions};
 use pintle_engine::{Call, Patch, Target};
-use pintle_object::{Details, Reason, Status};
+use pintle_object::Status;
 
 pub async fn patch(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    let kind = match (kind(request), &target.served.custom) {
-        (Ok(PatchKind::Strategic) | Err(_), Some(_)) => return Err(not_for_custom()),
-        (kind, _) => kind?,
-    };
-    let accept = negotiate::resource(request)?;
+    let kind = kind(request, &target)?;
+    let accept = negotiate::resource(request, &target)?;
     let options = WriteOptions::patch(call::query(request), kind)?;
     let user = call::user(request);
     let mut call = call::call(request, &user, &options.field_manager, options.dry_run);
@@ -45,21 +42,29 @@ async fn run(
     form::tree(app, request, accept, target.served, status, &written.object)
 }
 
-/// Without a Go type there is no strategy.
-fn not_for_custom() -> Status {
-    let message = "the body of the request was in an unknown format - accepted media types include: \
-                   application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
-    Status::new(415, Reason::UnsupportedMediaType, message)
-}
+/// Content types of patches. Without a Go type there is no strategy.
+pub const BUILT_IN: &[&str] = &[
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+];
+const CUSTOM: &[&str] =
+    &["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
 
-/// What kind of patch the body is, by its content type; the router compares it as it is written.
-fn kind(request: &Request) -> Result<PatchKind, Status> {
-    match request.header("content-type").split(';').next().unwrap_or("").trim() {
+/// What kind of patch the body is, by its content type, which is compared as it is written.
+fn kind(request: &Request, target: &Target<'_>) -> Result<PatchKind, Status> {
+    let taken = if target.served.custom.is_some() { CUSTOM } else { BUILT_IN };
+    let header = request.header("content-type");
+    let media_type = match header.find(';') {
+        Some(end) if end > 0 => header.get(..end).unwrap_or(header),
+        _ => header,
+    };
+    match media_type {
+        media_type if !taken.contains(&media_type) => Err(call::unknown_format(taken)),
         "application/json-patch+json" => Ok(PatchKind::Json),
         "application/merge-patch+json" => Ok(PatchKind::Merge),
         "application/strategic-merge-patch+json" => Ok(PatchKind::Strategic),
-        "application/apply-patch+yaml" => Ok(PatchKind::Apply),
-        _ => Err(Status::new(415, Reason::UnsupportedMediaType, "415: Unsupported Media Type")
-            .with_details(Details::default())),
+        _ => Ok(PatchKind::Apply),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{form, review_selector};
 use crate::app::App;
-use crate::negotiate;
+use crate::negotiate::Accept;
 use crate::request::Request;
 use crate::respond::Response;
 use pintle_access::authenticate::Bearer;
@@ -18,6 +18,7 @@ use rustls_pki_types::UnixTime;
 pub async fn review(
     app: &App,
     request: &Request,
+    accept: Accept,
     target: Target<'_>,
     mut object: Value,
     call: &Call<'_>,
@@ -45,12 +46,7 @@ pub async fn review(
         _ => token(app, &object).await?,
     };
     object.set(&["status"], status);
-    let accept = negotiate::resource(request)?;
-    if accept.view == negotiate::View::Partial {
-        return form::tree(app, request, accept, served, 201, &object);
-    }
-    // Reviews have no tables: a client that asks for one gets what it accepts besides.
-    Ok(form::typed(app, negotiate::plain(request), served.resource.ty, 201, &object))
+    form::tree(app, request, accept, served, 201, &object)
 }
 
 /// Reviews of access are checked; their refusal names no kind, as upstream's does not.

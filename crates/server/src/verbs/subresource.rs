@@ -26,7 +26,7 @@ pub async fn answer(app: &App, request: &Request, target: Target<'_>) -> Result<
 }
 
 async fn get_scale(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    let accept = negotiate::resource(request)?;
+    let accept = negotiate::resource(request, &target)?;
     let served = target.served;
     let object = app.engine.get(&target, call::query(request)).await?;
     let tree = app.engine.tree(served, &object)?;
@@ -36,7 +36,7 @@ async fn get_scale(app: &App, request: &Request, target: Target<'_>) -> Result<R
 }
 
 async fn put_scale(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    let accept = negotiate::resource(request)?;
+    let accept = negotiate::resource(request, &target)?;
     let options = WriteOptions::update(call::query(request))?;
     let user = call::user(request);
     let mut call = call::call(request, &user, &options.field_manager, options.dry_run);

@@ -2,8 +2,7 @@
 
 use super::form;
 use crate::app::App;
-use crate::negotiate;
-use crate::request::Request;
+use crate::negotiate::Accept;
 use crate::respond::Response;
 use pintle_access::service_account::{Bound, Grant, sign};
 use pintle_engine::{Call, Target, TokenGrant, TokenTerms, meta};
@@ -16,7 +15,7 @@ const EXTENDED_SECONDS: i64 = 365 * 24 * 60 * 60;
 
 pub async fn request(
     app: &App,
-    request: &Request,
+    accept: Accept,
     target: Target<'_>,
     body: Value,
     call: &mut Call<'_>,
@@ -39,7 +38,7 @@ pub async fn request(
     object.set(&["status"], status);
     let kind = GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest");
     let ty = app.engine.api.kind(&kind).ok_or_else(|| Status::internal("TokenRequest is not known"))?;
-    Ok(form::typed(app, negotiate::plain(request), ty, 201, &object))
+    form::whole_or_partial(app, accept, target.served, ty, "*authentication.TokenRequest", 201, &object)
 }
 
 fn grant(app: &App, granted: &TokenGrant, now_seconds: i64) -> Grant {

@@ -10,7 +10,7 @@ use pintle_engine::{Call, Target, body, custom};
 use pintle_object::Status;
 
 pub async fn update(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    let accept = negotiate::resource(request)?;
+    let accept = negotiate::resource(request, &target)?;
     let options = WriteOptions::update(call::query(request))?;
     let user = call::user(request);
     let mut call = call::call(request, &user, &options.field_manager, options.dry_run);

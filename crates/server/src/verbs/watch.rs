@@ -9,7 +9,7 @@ use crate::respond::{Body, Parts, Response};
 use bytes::Bytes;
 use pintle_engine::options::ListOptions;
 use pintle_engine::{Engine, Heard, Selection, Served, TableStyle, Target, Told, Watch};
-use pintle_object::{Reason, Status, Text, Value, json};
+use pintle_object::{Status, Text, Value, json};
 use pintle_schema::decode;
 use pintle_schema::encode::list::watch_frame;
 use pintle_store::Revision;
@@ -34,22 +34,20 @@ pub async fn watch(
     target: Target<'_>,
     route: &Route,
 ) -> Result<Response, Status> {
-    let accept = negotiate::resource(request)?;
+    let accept = negotiate::resource(request, &target)?;
     let served = target.served;
     let options = ListOptions::read_watch(call::query(request))?;
     let selection = Selection::compile(served, &options, target.name)?;
-    if accept.format == Format::Yaml {
-        let message = "only the following media types are accepted: application/json;stream=watch, \
-                       application/vnd.kubernetes.protobuf;stream=watch";
-        return Err(Status::new(406, Reason::NotAcceptable, message));
-    }
-    let style = match accept.view {
-        View::Table => Some(form::style(request)?),
-        _ => None,
-    };
     let served = route.served.clone();
     let rendering = rendering(&served, accept);
     let watch = app.engine.watch(&served, target.namespace, &options, selection, rendering).await?;
+    let style = match accept.view {
+        View::Table => Some(form::style(request)?),
+        View::Object | View::Partial | View::PartialList => None,
+    };
+    if !accept.format.is_streamed() {
+        return Err(negotiate::not_streamed());
+    }
     let now = Instant::now();
     let end = now + timeout(options.timeout_seconds, app.options.watch_min);
     let bookmark = next_bookmark(now, end);
