@@ -15,6 +15,7 @@ mod crud;
 mod custom;
 mod deploy;
 mod etcd;
+mod forms;
 mod histories;
 mod kept;
 mod kubectl;

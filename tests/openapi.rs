@@ -1,7 +1,9 @@
 //! OpenAPI: the index, documents at their hashes, and the forms that clients ask for.
 
+use crate::custom::{definition, install};
 use bytes::Bytes;
 use pintle_testkit::{Answer, Server};
+use serde_json::json;
 
 const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 const V3_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf";
@@ -55,4 +57,49 @@ fn documents_come_in_the_form_that_is_asked_for() {
         let answer = get(&server, path, &[("accept", accept)]);
         assert_eq!((answer.status, answer.header("content-type")), (status, content_type), "{path} {accept}");
     }
+}
+
+#[test]
+fn custom_resources_are_in_the_document_of_version_2() {
+    let server = Server::start();
+    let admin = server.admin();
+    assert!(!admin.get("/openapi/v2").text().contains("my-group"));
+    let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "required": ["a", "n"], "properties": {
+        "a": {"type": "string", "default": "x"},
+        "n": {"type": "object", "nullable": true, "properties": {"b": {"type": "string"}}},
+        "port": {"x-kubernetes-int-or-string": true},
+        "any": {"type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                "properties": {"b": {"type": "string"}}}}}}});
+    let mut gadgets = definition("gadgets", "Gadget", "my-group.example.com", &schema);
+    gadgets["spec"]["versions"][0]["subresources"] = json!({"status": {}});
+    gadgets["spec"]["versions"][0]["selectableFields"] = json!([{"jsonPath": ".spec.a"}]);
+    install(&admin, &gadgets);
+    let document = admin.get("/openapi/v2").json();
+    let own = &document["definitions"]["com.example.my-group.v1.Gadget"];
+    let spec = &own["properties"]["spec"];
+    assert_eq!(spec["properties"]["a"], json!({"type": "string"}));
+    assert_eq!(spec["properties"]["n"], json!({}));
+    assert_eq!(spec["properties"]["port"], json!({"x-kubernetes-int-or-string": true}));
+    assert_eq!(spec["properties"]["any"], json!({"x-kubernetes-preserve-unknown-fields": true}));
+    assert_eq!(spec["required"], json!(["a"]));
+    let meta = "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+    assert_eq!(own["properties"]["metadata"]["$ref"], meta);
+    assert_eq!(own["x-kubernetes-selectable-fields"], json!([{"fieldPath": "spec.a"}]));
+    assert!(document["definitions"]["com.example.my-group.v1.GadgetList"].is_object());
+    let prefix = "/apis/my-group.example.com/v1/namespaces/{namespace}/gadgets/{name}";
+    let patch = &document["paths"][prefix]["patch"];
+    assert_eq!(patch["operationId"], "patchMyGroupExampleComV1NamespacedGadget");
+    assert_eq!(patch["consumes"].as_array().map(Vec::len), Some(3));
+    assert!(document["paths"][format!("{prefix}/status")].is_object());
+    let protobuf = get(&server, "/openapi/v2", &[("accept", V2_PROTOBUF)]);
+    assert!(protobuf.text().contains("com.example.my-group.v1.Gadget"));
+    let tag = protobuf.header("etag").expect("a tag").to_string();
+    assert_eq!(get(&server, "/openapi/v2", &[("if-none-match", &tag)]).status, 304);
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gadgets.my-group.example.com";
+    admin.delete(path);
+    let is_gone = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        !admin.get("/openapi/v2").text().contains("my-group")
+    });
+    assert!(is_gone);
 }

@@ -141,7 +141,8 @@ impl Engine {
             return Ok(());
         }
         let (schema, ty) = (&self.api.schema, served.resource.ty);
-        let needs_tree = served.is_converted() || served.rules.restore(&mut Value::Null);
+        let is_unstored = object.modified.0 == 0;
+        let needs_tree = is_unstored || served.is_converted() || served.rules.restore(&mut Value::Null);
         if needs_tree || !object.value.starts_with(decode::protobuf::MAGIC) {
             encode::json::encode(schema, ty, &bare_tree(&self.api, served, object)?, out);
             return Ok(());
@@ -157,7 +158,8 @@ impl Engine {
         served: &Served,
         object: &'a Object,
     ) -> Result<Option<&'a [u8]>, Status> {
-        if served.is_converted() || !object.value.starts_with(decode::protobuf::MAGIC) {
+        let is_unstored = object.modified.0 == 0;
+        if is_unstored || served.is_converted() || !object.value.starts_with(decode::protobuf::MAGIC) {
             return Ok(None);
         }
         decode::protobuf::envelope(&object.value).map(|found| Some(found.raw)).map_err(Status::internal)
@@ -181,7 +183,12 @@ impl Engine {
     ) -> Result<(Option<Places>, usize), Status> {
         let has_other_metadata = part == Part::Metadata
             && (!served.rules.field_annotations().is_empty() || served.rules.restore(&mut Value::Null));
-        if served.is_converted() || has_other_metadata || !object.value.starts_with(decode::protobuf::MAGIC) {
+        let is_unstored = object.modified.0 == 0;
+        if is_unstored
+            || served.is_converted()
+            || has_other_metadata
+            || !object.value.starts_with(decode::protobuf::MAGIC)
+        {
             return Ok((None, self.item_message(served, object, part)?.len()));
         }
         let places = Places::find(&object.value, part).map_err(Status::internal)?;
@@ -279,7 +286,9 @@ fn bare_tree(api: &Builtin, served: &Served, object: &Object) -> Result<Value, S
         tree.remove(&["kind"]);
         tree.remove(&["apiVersion"]);
     }
-    meta::set_resource_version(&mut tree, object.modified.0);
+    if object.modified.0 > 0 {
+        meta::set_resource_version(&mut tree, object.modified.0);
+    }
     Ok(tree)
 }
 

@@ -139,7 +139,7 @@ async fn lists_of_nothing_say_so() {
         ),
     ] {
         let (pieces, _) = world.joined("configmaps", ListFormat::Json, view).await;
-        assert_eq!(pieces.concat(), expected.as_bytes());
+        assert_eq!(pieces.concat(), format!("{expected}\n").as_bytes());
         let yaml = world.as_tree("configmaps", ListFormat::Yaml, view).await;
         assert_eq!(yaml, json::parse(expected.as_bytes()).unwrap());
     }

@@ -81,6 +81,7 @@ impl Engine {
             ty: ty.into(),
             format: format.into(),
             priority: 0,
+            description: name.into(),
         };
         let columns = [
             column("Name", "string", if is_custom { "name" } else { "" }),
@@ -175,7 +176,7 @@ fn write_columns(columns: &[Column], out: &mut Vec<u8>) {
             ("{\"name\":", column.name.as_ref()),
             (",\"type\":", column.ty.as_ref()),
             (",\"format\":", column.format.as_ref()),
-            (",\"description\":", column.name.as_ref()),
+            (",\"description\":", column.description.as_ref()),
         ] {
             out.extend_from_slice(head.as_bytes());
             write_string(out, text);

@@ -214,7 +214,8 @@ impl FieldErrors {
 
     /// `path: Too long: may not be more than <max> bytes`.
     pub fn too_long(&mut self, path: &Path<'_>, max: usize) {
-        self.add(ErrorKind::TooLong, path, None, &format!("may not be more than {max} bytes"));
+        let unit = if max == 1 { "byte" } else { "bytes" };
+        self.add(ErrorKind::TooLong, path, None, &format!("may not be more than {max} {unit}"));
     }
 
     /// `path: Too many: <actual>: must have at most <max> items`.

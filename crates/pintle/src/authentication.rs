@@ -150,14 +150,17 @@ impl Authentication {
             let texts: Vec<Value> = texts.iter().map(|text| Value::from(text.as_str())).collect();
             json::to_string(&Value::from(texts))
         };
-        Ok(vec![
+        let uid_headers = &self.requestheader_uid_headers;
+        let uid_headers = (!uid_headers.is_empty()).then(|| ("requestheader-uid-headers", list(uid_headers)));
+        let mut data = vec![
             ("requestheader-allowed-names", list(&self.requestheader_allowed_names)),
             ("requestheader-client-ca-file", read(path)?),
             ("requestheader-extra-headers-prefix", list(&self.requestheader_extra_headers_prefix)),
             ("requestheader-group-headers", list(&self.requestheader_group_headers)),
-            ("requestheader-uid-headers", list(&self.requestheader_uid_headers)),
             ("requestheader-username-headers", list(&self.requestheader_username_headers)),
-        ])
+        ];
+        data.extend(uid_headers);
+        Ok(data)
     }
 
     /// The keys of service account tokens; the server's own lies at `own`.

@@ -19,6 +19,8 @@ use std::time::Duration;
 pub struct Config {
     /// The name that the server writes under.
     pub manager: String,
+    /// The version that it says it has.
+    pub reported_version: String,
     pub data_dir: PathBuf,
     pub secure_port: u16,
     pub bind_address: IpAddr,
@@ -82,6 +84,7 @@ impl Config {
         storage(&given)?;
         Ok(Config {
             manager: manager(&given.program),
+            reported_version: pintle_server::KUBERNETES.into(),
             data_dir: given.path("data-dir").unwrap_or_else(default_data_dir),
             secure_port: u16::try_from(given.number("secure-port", 1..=65535)?).unwrap_or(0),
             bind_address: given.ip("bind-address").unwrap_or_else(|| default_bind_address(&given)),
@@ -176,7 +179,7 @@ fn storage(given: &Given) -> Result<(), String> {
     if !matches!(given.text("storage-backend"), "" | "etcd3") {
         return Err(String::from("--storage-backend: must be etcd3, or nothing"));
     }
-    if given.text("storage-media-type") != PROTOBUF {
+    if !matches!(given.text("storage-media-type"), "" | PROTOBUF) {
         return Err(format!("--storage-media-type: must be {PROTOBUF}"));
     }
     Ok(())

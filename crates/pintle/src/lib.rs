@@ -17,6 +17,7 @@ mod service_account;
 mod serving;
 mod signals;
 pub mod snapshot;
+mod systemd;
 mod trusted;
 
 pub use config::Config;

@@ -3,7 +3,7 @@
 use crate::config::{Config, Etcd};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::serving;
-use crate::{authentication, kubeconfig, open_files, reload, signals, trusted};
+use crate::{authentication, kubeconfig, open_files, reload, signals, systemd, trusted};
 use pintle_access::Permissions;
 use pintle_admission::Chain;
 use pintle_controllers::bootstrap::{self, Cluster};
@@ -110,8 +110,10 @@ async fn serve(config: &Config) -> Result<(), String> {
     let sizes = config.etcd.as_ref().map(|etcd| etcd.size_interval).filter(|every| !every.is_zero());
     let sized = sizes.map(|every| tokio::spawn(keep_sizes(app.clone(), every)));
     announce(config, kubeconfig.as_deref());
+    systemd::notify("READY=1\n");
     told.await.map_err(|_| String::from("signals cannot be followed"))?;
     tracing::info!("stopping");
+    systemd::notify("STOPPING=1\n");
     fresh.abort();
     reloaded.abort();
     authorized.abort();
@@ -210,6 +212,7 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
         lists: Default::default(),
         options: Options {
             server_address,
+            reported_version: config.reported_version.clone(),
             service_account_issuers: flags.service_account_issuers.clone(),
             service_account_jwks_uri,
             api_audiences: flags.api_audiences(),

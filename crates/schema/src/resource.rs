@@ -128,6 +128,8 @@ pub struct Column {
     pub ty: Str,
     pub format: Str,
     pub priority: u8,
+    /// What the column shows; its name where that says it.
+    pub description: Str,
 }
 
 /// A field label (`spec.nodeName`) and the path that holds its value.
@@ -349,7 +351,11 @@ impl Resources {
         let (group, path) = name.split_once(' ').unwrap_or(("", name));
         let (plural, sub) = path.split_once('/').unwrap_or((path, ""));
         for resource in self.all.iter_mut().filter(|own| own.group == group && own.plural == plural) {
-            resource.subresources.iter_mut().filter(|own| own.name == sub).for_each(|own| own.has_table = false);
+            resource
+                .subresources
+                .iter_mut()
+                .filter(|own| own.name == sub)
+                .for_each(|own| own.has_table = false);
         }
     }
 
@@ -380,6 +386,7 @@ fn read_columns(resources: &mut Resources, text: &'static str) {
             ty: ty.into(),
             format: format.into(),
             priority: priority.parse().unwrap_or(0),
+            description: column.into(),
         };
         if let Some(resource) = resources.named(name) {
             resource.columns.push(column);
@@ -404,6 +411,7 @@ fn default_columns() -> Vec<Column> {
         ty: ty.into(),
         format: format.into(),
         priority: 0,
+        description: name.into(),
     };
     vec![column("Name", "string", "name"), column("Created At", "date", "")]
 }

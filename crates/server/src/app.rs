@@ -33,6 +33,8 @@ pub struct App {
 pub struct Options {
     /// `host:port` that clients outside reach the server at.
     pub server_address: String,
+    /// What `/version` says that the server is.
+    pub reported_version: String,
     /// The first is the issuer of new tokens.
     pub service_account_issuers: Vec<String>,
     /// Where the issuer's keys are published.

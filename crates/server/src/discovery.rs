@@ -2,6 +2,7 @@
 //! documents beside it (`/`, `/version`).
 
 use crate::app::{App, Options};
+use crate::health;
 use crate::negotiate::{self, Accept, Format};
 use crate::pipeline;
 use crate::request::Request;
@@ -24,6 +25,7 @@ const AGGREGATED_KIND: &str = "k8s.io.api.apidiscovery.v2.APIGroupDiscoveryList"
 
 /// One document: its kind, and its tree.
 struct Document {
+    /// As it says; upstream leaves it out of documents of the core group.
     api_version: &'static str,
     kind: &'static str,
     value: Value,
@@ -144,10 +146,7 @@ fn aggregated_answer(app: &App, made: &Made, request: &Request, path: &str) -> O
     };
     let accept = negotiate::aggregated_discovery(request)?;
     let tagged = |response: Response| {
-        response
-            .with("cache-control", "public")
-            .with("etag", document.etag.clone())
-            .with("vary", "Accept")
+        response.with("cache-control", "public").with("etag", document.etag.clone()).with("vary", "Accept")
     };
     if request.header("if-none-match") == document.etag {
         return Some(tagged(Response::empty(304)));
@@ -177,6 +176,7 @@ fn root(app: &App) -> Response {
     let mut paths: Vec<String> = app.discovery.current(&app.engine).documents.keys().cloned().collect();
     let others = [
         "/.well-known/openid-configuration",
+        "/apis/",
         "/healthz",
         "/livez",
         "/metrics",
@@ -189,6 +189,7 @@ fn root(app: &App) -> Response {
         "/version",
     ];
     paths.extend(others.iter().map(ToString::to_string));
+    paths.extend(health::paths());
     paths.sort();
     let paths: Vec<Value> = paths.into_iter().map(Value::from).collect();
     let body = Map::from_iter([("paths", paths)]);
@@ -201,23 +202,32 @@ fn root(app: &App) -> Response {
 /// The release of Kubernetes whose behaviour this server has.
 pub const KUBERNETES: &str = "v1.36.2";
 
-fn version(options: &Options) -> Response {
-    let (emulated, oldest) = (options.emulated_minor.to_string(), options.oldest_minor.to_string());
-    let parts = [
+/// What there is to know of a version, by the names that clients know.
+pub fn version_parts(reported: &str) -> Vec<(&'static str, String)> {
+    [
         ("major", "1"),
         ("minor", "36"),
-        ("emulationMajor", "1"),
-        ("emulationMinor", &emulated),
-        ("minCompatibilityMajor", "1"),
-        ("minCompatibilityMinor", &oldest),
-        ("gitVersion", KUBERNETES),
+        ("gitVersion", reported),
         ("gitCommit", option_env!("PINTLE_COMMIT").unwrap_or("unknown")),
         ("gitTreeState", "clean"),
         ("buildDate", option_env!("PINTLE_BUILD_DATE").unwrap_or("1970-01-01T00:00:00Z")),
         ("goVersion", "none"),
         ("compiler", "rustc"),
         ("platform", "linux/amd64"),
+    ]
+    .map(|(name, value)| (name, value.into()))
+    .into()
+}
+
+fn version(options: &Options) -> Response {
+    let mut parts = version_parts(&options.reported_version);
+    let compatible = [
+        ("emulationMajor", String::from("1")),
+        ("emulationMinor", options.emulated_minor.to_string()),
+        ("minCompatibilityMajor", String::from("1")),
+        ("minCompatibilityMinor", options.oldest_minor.to_string()),
     ];
+    parts.splice(2..2, compatible);
     let lines: Vec<String> = parts.iter().map(|(name, value)| format!("  \"{name}\": \"{value}\"")).collect();
     Response::json(200, format!("{{\n{}\n}}", lines.join(",\n")))
 }
@@ -246,7 +256,7 @@ fn api_versions(server_address: &str) -> Document {
     ]);
     // Upstream's handlers of the core group leave the version of these documents out.
     let value = with_kind("APIVersions", None, map);
-    Document { api_version: "v1", kind: "APIVersions", value, is_routed: true }
+    Document { api_version: "", kind: "APIVersions", value, is_routed: true }
 }
 
 fn group_list(resources: &Resources) -> Document {
@@ -298,7 +308,7 @@ fn resource_list(resources: &Resources, any: TypeId, group: &str, version: &str)
     ]);
     let api_version = if group.is_empty() { None } else { Some("v1") };
     Document {
-        api_version: "v1",
+        api_version: api_version.unwrap_or(""),
         kind: "APIResourceList",
         value: with_kind("APIResourceList", api_version, map),
         is_routed: !is_custom,

@@ -70,6 +70,12 @@ fn checks(root: &str) -> Vec<&'static str> {
     checks
 }
 
+/// The paths of all checks.
+pub fn paths() -> impl Iterator<Item = String> {
+    let roots = ["healthz", "livez", "readyz"].into_iter();
+    roots.flat_map(|root| checks(root).into_iter().map(move |check| format!("/{root}/{check}")))
+}
+
 /// The answer, when the path is one of health.
 pub async fn answer(app: &App, request: &Request) -> Option<Response> {
     let path = request.path().strip_prefix('/')?;

@@ -32,6 +32,6 @@ pub mod tls;
 pub mod verbs;
 
 pub use app::App;
-pub use discovery::KUBERNETES;
+pub use discovery::{KUBERNETES, version_parts};
 pub use request::Request;
 pub use respond::{Body, Response};

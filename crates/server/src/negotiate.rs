@@ -289,7 +289,10 @@ mod tests {
             format!("application/{format};as={kind};v={version};g=meta.k8s.io")
         };
         check(&of_meta("json", "Table", "v1"), ["Json Table v1", "Json Table v1", "406", "406"]);
-        check(&of_meta("yaml", "Table", "v1beta1"), ["Yaml Table v1beta1", "Yaml Table v1beta1", "406", "406"]);
+        check(
+            &of_meta("yaml", "Table", "v1beta1"),
+            ["Yaml Table v1beta1", "Yaml Table v1beta1", "406", "406"],
+        );
         check(&of_meta("vnd.kubernetes.protobuf", "Table", "v1"), ["406"; 4]);
         // `*` begins with JSON, which every view has.
         check(&of_meta("*", "Table", "v1"), ["Json Table v1", "Json Table v1", "406", "406"]);
@@ -312,8 +315,10 @@ mod tests {
         ];
         check(&tables.join(","), ["Json Table v1", "Json Table v1", "Json", "Json"]);
         // client-go's metadata client
-        let metadata =
-            [of_meta("vnd.kubernetes.protobuf", "PartialObjectMetadataList", "v1"), "application/json".into()];
+        let metadata = [
+            of_meta("vnd.kubernetes.protobuf", "PartialObjectMetadataList", "v1"),
+            "application/json".into(),
+        ];
         let list = "Protobuf PartialList v1";
         check(&metadata.join(","), [list, list, list, "Json"]);
     }

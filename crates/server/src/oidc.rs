@@ -8,7 +8,7 @@ use crate::respond::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pintle_access::service_account::{Jwk, VerifyingKey};
-use pintle_object::{Map, Status, Value, json};
+use pintle_object::{Status, Value, json};
 use std::sync::Arc;
 
 const CONFIGURATION: &str = "/.well-known/openid-configuration";
@@ -16,7 +16,7 @@ pub const KEYS: &str = "/openid/v1/jwks";
 const CACHE: &str = "public, max-age=3600";
 
 /// Makes one of the two documents.
-type Body = fn(&App) -> Result<Value, Status>;
+type Body = fn(&App) -> Result<String, Status>;
 
 /// The answer, when the path is one of these two.
 pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> {
@@ -29,24 +29,36 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
         return Err(pipeline::method_not_allowed());
     }
     negotiate::check_route(request, &[media_type])?;
-    let response = Response::new(200, media_type, json::to_string(&body(app)?));
+    let response = Response::new(200, media_type, body(app)?);
     Ok(Some(response.with("cache-control", CACHE)))
 }
 
-fn configuration(app: &App) -> Result<Value, Status> {
-    let list = |text: &str| Value::from(vec![Value::from(text)]);
-    let mut map = Map::new();
-    map.insert("issuer", app.options.service_account_issuers.first().map_or("", String::as_str));
-    map.insert("jwks_uri", app.options.service_account_jwks_uri.as_str());
-    map.insert("response_types_supported", list("id_token"));
-    map.insert("subject_types_supported", list("public"));
+fn configuration(app: &App) -> Result<String, Status> {
     let keys = verifying(app)?;
     let mut algorithms: Vec<&str> = keys.iter().map(|key| key.algorithm.name()).collect();
     algorithms.sort_unstable();
     algorithms.dedup();
-    let algorithms = algorithms.into_iter().map(Value::from).collect::<Vec<_>>();
-    map.insert("id_token_signing_alg_values_supported", algorithms);
-    Ok(Value::Map(map))
+    Ok(fields(&[
+        ("issuer", text(app.options.service_account_issuers.first().map_or("", String::as_str))),
+        ("jwks_uri", text(&app.options.service_account_jwks_uri)),
+        ("response_types_supported", list(&["id_token"])),
+        ("subject_types_supported", list(&["public"])),
+        ("id_token_signing_alg_values_supported", list(&algorithms)),
+    ]))
+}
+
+/// A JSON map of documents, in the order that upstream's types have.
+fn fields(fields: &[(&str, String)]) -> String {
+    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+fn text(text: &str) -> String {
+    json::to_string(&Value::from(text))
+}
+
+fn list(texts: &[&str]) -> String {
+    json::to_string(&Value::from(texts.iter().map(|text| Value::from(*text)).collect::<Vec<_>>()))
 }
 
 /// The keys of tokens; one is made when there is none yet.
@@ -55,31 +67,22 @@ fn verifying(app: &App) -> Result<Vec<Arc<VerifyingKey>>, Status> {
     Ok(app.service_account_keys.verifying())
 }
 
-fn keys(app: &App) -> Result<Value, Status> {
-    let mut set = Map::new();
-    set.insert("keys", verifying(app)?.iter().map(|key| shown(key)).collect::<Vec<_>>());
-    Ok(Value::Map(set))
+fn keys(app: &App) -> Result<String, Status> {
+    let keys: Vec<String> = verifying(app)?.iter().map(|key| shown(key)).collect();
+    Ok(fields(&[("keys", format!("[{}]", keys.join(",")))]))
 }
 
 /// A key as RFC 7517 has it.
-fn shown(key: &VerifyingKey) -> Value {
-    let mut map = Map::new();
-    map.insert("use", "sig");
-    map.insert("kid", key.id.as_str());
-    map.insert("alg", key.algorithm.name());
-    let mut number = |name: &str, bytes: &[u8]| drop(map.insert(name, URL_SAFE_NO_PAD.encode(bytes)));
-    match &key.jwk {
-        Jwk::Rsa { modulus, exponent } => {
-            number("n", modulus);
-            number("e", exponent);
-            map.insert("kty", "RSA");
-        }
-        Jwk::Ec { curve, x, y } => {
-            number("x", x);
-            number("y", y);
-            map.insert("crv", *curve);
-            map.insert("kty", "EC");
-        }
-    }
-    Value::Map(map)
+fn shown(key: &VerifyingKey) -> String {
+    let number = |bytes: &[u8]| text(&URL_SAFE_NO_PAD.encode(bytes));
+    let (kind, parts) = match &key.jwk {
+        Jwk::Rsa { modulus, exponent } => ("RSA", vec![("n", number(modulus)), ("e", number(exponent))]),
+        Jwk::Ec { curve, x, y } => ("EC", vec![("crv", text(curve)), ("x", number(x)), ("y", number(y))]),
+    };
+    let head = [("use", "sig"), ("kty", kind), ("kid", &key.id)].map(|(name, value)| (name, text(value)));
+    // A curve stands before the algorithm, a number after it.
+    let (before, after): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(name, _)| *name == "crv");
+    let algorithm = [("alg", text(key.algorithm.name()))];
+    let all = [head.as_slice(), before.as_slice(), algorithm.as_slice(), after.as_slice()].concat();
+    fields(&all)
 }

@@ -32,7 +32,9 @@ pub struct OpenApi {
     served: String,
     /// The hash of what all documents are made of.
     origin: OnceLock<[u8; 64]>,
-    v2: OnceLock<Page>,
+    /// Of built-in resources alone, and with the custom ones that there were last.
+    v2: OnceLock<Arc<Page>>,
+    custom_v2: Mutex<Option<Arc<Page>>>,
     index: ArcSwapOption<Index>,
     groups: Mutex<HashMap<String, Option<Arc<Page>>>>,
     custom: Mutex<HashMap<String, Arc<CustomGroup>>>,
@@ -79,11 +81,11 @@ pub fn answer(app: &App, request: &Request) -> Option<Response> {
 }
 
 fn version_2(app: &App, request: &Request) -> Response {
-    let Some(form) = form(request, V2_PROTOBUF) else { return empty(406).with("vary", "Accept") };
-    let page = app.openapi.v2.get_or_init(|| {
-        with_documents(&app.engine.api, |documents| Page::new(&documents.v2(), app.openapi.hash(V2)))
-    });
-    page.answer_in(form, request, V2_PROTOBUF, wire::v2).with("vary", "Accept")
+    // It is compressed for those who want it, whatever the answer.
+    let varied = |response: Response| response.with("vary", "Accept-Encoding").with("vary", "Accept");
+    let Some(form) = form(request, V2_PROTOBUF) else { return varied(empty(406)) };
+    let page = app.openapi.version_2(app);
+    varied(page.answer_in(form, request, V2_PROTOBUF, wire::v2))
 }
 
 fn group(app: &App, request: &Request, path: &str) -> Response {
@@ -150,6 +152,39 @@ impl OpenApi {
         let index = Arc::new(Index { table, page: Page::new(&Value::Map(index), hex(hash)) });
         self.index.store(Some(index.clone()));
         index
+    }
+
+    /// The document of version 2: that of the built-in resources, and the custom ones of now added to it.
+    fn version_2(&self, app: &App) -> Arc<Page> {
+        let api = &app.engine.api;
+        let builtin = self.v2.get_or_init(|| {
+            Arc::new(with_documents(api, |documents| Page::new(&documents.v2(), self.hash(V2))))
+        });
+        let groups: BTreeMap<_, _> = self.custom_groups(&app.engine.table()).into_iter().collect();
+        if groups.is_empty() {
+            return builtin.clone();
+        }
+        let mut hash = Sha512::new();
+        hash.update(&builtin.hash);
+        groups.values().for_each(|group| hash.update(&group.hash));
+        let hash = hex(hash);
+        // Whoever comes while it is made waits for it.
+        let mut kept = self.custom_v2.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(page) = kept.as_ref().filter(|page| page.hash == hash) {
+            return page.clone();
+        }
+        let served: Vec<&Arc<Served>> = groups.values().flat_map(|group| &group.served).collect();
+        let schemas: Vec<Option<Value>> =
+            served.iter().map(|served| app.engine.custom_schema(served)).collect();
+        let parts = served.iter().zip(&schemas);
+        let customs =
+            parts.map(|(served, schema)| Custom { resource: &served.resource, schema: schema.as_ref() });
+        let customs: Vec<Custom<'_>> = customs.collect();
+        let mut document = json::parse(&builtin.json()).expect("the page was written by us");
+        with_documents(api, |documents| documents.add_custom(&mut document, &customs));
+        let page = Arc::new(Page::new(&document, hash));
+        *kept = Some(page.clone());
+        page
     }
 
     /// The document of a group version of custom resources.

@@ -297,7 +297,8 @@ pub fn object(
     value: &pintle_object::Value,
 ) -> Response {
     let api = &app.engine.api;
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let known = if api_version.is_empty() { "v1" } else { api_version };
+    let (group, version) = known.split_once('/').unwrap_or(("", known));
     let Some(ty) = api.kind(&pintle_object::GroupVersionKind::new(group, version, kind)) else {
         return Response::json(status, json::to_string(value) + "\n");
     };

@@ -270,12 +270,21 @@ fn headings(version: &Value) -> Vec<Heading> {
         ty: text(ty),
         format: text(format),
         priority: u8::try_from(priority).unwrap_or(u8::MAX),
+        description: text(name),
     };
     let mut headings = vec![heading("Name", "string", "name", 0)];
     let own = version.list_at(&["additionalPrinterColumns"]);
     headings.extend(own.iter().map(|column| {
         let part = |name: &str| column.str_at(&[name]);
-        heading(part("name"), part("type"), part("format"), column.int_at(&["priority"]).unwrap_or(0))
+        let priority = column.int_at(&["priority"]).unwrap_or(0);
+        let description = match part("description") {
+            "" => {
+                format!("Custom resource definition column (in JSONPath format): {}", part("jsonPath"))
+            }
+            own => own.into(),
+        };
+        let description = text(&description);
+        Heading { description, ..heading(part("name"), part("type"), part("format"), priority) }
     }));
     if own.is_empty() {
         headings.push(heading("Age", "date", "", 0));

@@ -35,12 +35,11 @@ impl Rules for PriorityLevelConfiguration {
             Some(int) => Value::Int(int),
             None => Value::from(cells::NONE),
         };
-        let level = if object.map_at(&["spec", "exempt"]).is_some() { "exempt" } else { "limited" };
         let queuing = |field: &str| number(&["spec", "limited", "limitResponse", "queuing", field]);
         vec![
             cells::name(object),
             cells::text(object, &["spec", "type"]),
-            number(&["spec", level, "nominalConcurrencyShares"]),
+            number(&["spec", "limited", "nominalConcurrencyShares"]),
             queuing("queues"),
             queuing("handSize"),
             queuing("queueLengthLimit"),

@@ -36,7 +36,7 @@ impl Rules for ServiceAccount {
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
-        vec![cells::name(object), cells::len(object, &["secrets"]), cells::age(object, now_seconds)]
+        vec![cells::name(object), cells::age(object, now_seconds)]
     }
 }
 

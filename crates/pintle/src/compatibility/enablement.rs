@@ -36,7 +36,8 @@ impl Enablement {
     ) -> Result<Enablement, String> {
         let mut enablement = Enablement { is_forward_compatible, serves_asked, ..Enablement::default() };
         let pairs = parts.iter().map(|part| part.split_once('=').unwrap_or((part, "")));
-        let pairs: BTreeMap<&str, &str> = pairs.map(|(key, value)| (key.trim(), value.trim())).collect();
+        let pairs = pairs.map(|(key, value)| (current(key.trim()), value.trim()));
+        let pairs: BTreeMap<&str, &str> = pairs.filter(|(key, _)| *key != LEGACY).collect();
         if pairs.is_empty() {
             return Ok(enablement);
         }
@@ -191,6 +192,16 @@ fn check_groups(keys: &[(&str, &str)], api: &Builtin) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A key that has meant nothing for long.
+const LEGACY: &str = "api/legacy";
+
+/// The core group's version by its name of today: all that begins with one of its old names stands for it.
+fn current(key: &str) -> &str {
+    let is_old =
+        |name: &str| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if is_old("v1") || is_old("api/v1") { "/v1" } else { key }
 }
 
 fn group_version(key: &str) -> (&str, &str) {

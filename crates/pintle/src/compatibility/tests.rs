@@ -84,7 +84,7 @@ fn what_cannot_be_is_refused_in_upstreams_words() {
     let check = |line: &str, why: &str| assert_eq!(read(line).unwrap_err(), why, "{line}");
     check("--runtime-config=api/all=false", "invalid runtime-config with only api/all=false");
     check("--runtime-config=api/ga", "invalid value api/ga=");
-    check("--runtime-config=v1=true", "runtime-config invalid key v1");
+    check("--runtime-config=v2=true", "runtime-config invalid key v2");
     check("--runtime-config=b/v1=true,a/v1=true", "unknown api groups a/v1,b/v1");
     check("--runtime-config=apps/v9=true", "group version apps/v9 that has not been registered");
     check(

@@ -2,6 +2,7 @@
 
 mod given;
 mod table;
+mod version;
 
 pub use given::Given;
 
@@ -10,6 +11,7 @@ use crate::config::Config;
 use clap::{Arg, ArgAction, Command};
 use std::collections::BTreeMap;
 use table::{Flag, Kind, table};
+use version::{VERSION, reported_version, version_arg};
 
 /// Why there is no configuration.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,21 +26,20 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Config, Stop> {
     let program = args.first().cloned().unwrap_or_default();
     let mut matches = command().try_get_matches_from(args).map_err(|error| match error.kind() {
         clap::error::ErrorKind::DisplayHelp => Stop::Help(error.to_string()),
-        clap::error::ErrorKind::DisplayVersion => Stop::Help(version()),
         _ => Stop::Refused(error.to_string()),
     })?;
     let mut values = BTreeMap::new();
     for flag in table() {
-        if let Some(given) = matches.remove_many::<String>(flag.name) {
-            values.insert(flag.name, given.collect());
+        let Some(given) = matches.remove_many::<String>(flag.name) else { continue };
+        if let Some(words) = flag.deprecation() {
+            eprintln!("{words}");
         }
+        values.insert(flag.name, given.collect());
     }
     let refused = |message| Stop::Refused(format!("pintle: {message}"));
-    Given::new(program, values).and_then(Config::read).map_err(refused)
-}
-
-fn version() -> String {
-    format!("Kubernetes {}\npintle {}\n", pintle_server::KUBERNETES, env!("CARGO_PKG_VERSION"))
+    let reported = reported_version(matches.remove_many::<String>(VERSION).into_iter().flatten())?;
+    let config = Given::new(program, values).and_then(Config::read).map_err(refused)?;
+    Ok(Config { reported_version: reported, ..config })
 }
 
 /// Underscores stand for dashes.
@@ -53,7 +54,7 @@ fn normalised(arg: &str) -> String {
 fn command() -> Command {
     let command = Command::new("pintle")
         .about("The Kubernetes API server, in Rust. Without flags it serves on an embedded store.")
-        .version(env!("CARGO_PKG_VERSION"));
+        .arg(version_arg());
     table().fold(command, |command, flag| command.arg(arg(&flag)))
 }
 
@@ -71,6 +72,7 @@ fn arg(flag: &Flag) -> Arg {
         .long(flag.name)
         .help(format!("{}{default}{options}", flag.help))
         .help_heading(flag.group)
+        .hide(flag.is_hidden())
         .allow_hyphen_values(true)
         .action(ArgAction::Append);
     let arg = match flag.kind {
@@ -147,6 +149,17 @@ mod tests {
     }
 
     #[test]
+    fn flags_that_upstream_hides_are_taken() {
+        let config = read(
+            "--apiserver-count=3 --kubelet-port=1 --kubelet-read-only-port=2 --default-watch-cache-size=9 \
+             --storage-media-type= --runtime-config=api/v1,api/legacy=false",
+        );
+        assert!(config.unwrap().warnings.is_empty());
+        let Err(Stop::Help(help)) = read("--help") else { panic!("no help") };
+        assert!(!help.contains("apiserver-count") && help.contains("enable-logs-handler"));
+    }
+
+    #[test]
     fn bad_flags_are_refused() {
         for line in [
             "--no-such-flag",
@@ -188,6 +201,5 @@ mod tests {
             assert!(matches!(read(line), Err(Stop::Refused(_))), "{line}");
         }
         assert!(matches!(read("--help"), Err(Stop::Help(_))));
-        assert_eq!(read("--version"), Err(Stop::Help(version())));
     }
 }

@@ -51,6 +51,38 @@ pub struct Flag {
     pub help: &'static str,
 }
 
+/// Flags that upstream still reads, though it tells those who give them not to, in these words.
+const DEPRECATED: [(&str, &str); 7] = [
+    (
+        "admission-control",
+        "Use --enable-admission-plugins or --disable-admission-plugins instead. Will be removed in a future version.",
+    ),
+    ("apiserver-count", "apiserver-count is deprecated and will be removed in a future version."),
+    ("audit-webhook-batch-initial-backoff", "Deprecated, use --audit-webhook-initial-backoff instead."),
+    (
+        "default-watch-cache-size",
+        "watch caches are sized automatically and this flag will be removed in a future version",
+    ),
+    ("enable-logs-handler", "Log handler functionality is deprecated"),
+    ("kubelet-port", "kubelet-port is deprecated and will be removed."),
+    ("kubelet-read-only-port", "kubelet-read-only-port is deprecated and will be removed."),
+];
+/// Those of them that its help shows all the same.
+const SHOWN: [&str; 2] = ["admission-control", "enable-logs-handler"];
+
+impl Flag {
+    /// What is said to those who give the flag, if it is deprecated.
+    pub fn deprecation(&self) -> Option<String> {
+        let (name, words) = DEPRECATED.iter().find(|(name, _)| *name == self.name)?;
+        Some(format!("Flag --{name} has been deprecated, {words}"))
+    }
+
+    /// Whether help leaves the flag out.
+    pub fn is_hidden(&self) -> bool {
+        self.deprecation().is_some() && !SHOWN.contains(&self.name)
+    }
+}
+
 /// All flags, by group. The text is part of the program and checked by a test: a line that cannot be read is left out.
 pub fn table() -> impl Iterator<Item = Flag> {
     let mut group = "";
@@ -112,6 +144,7 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), lines);
+        assert!(DEPRECATED.iter().all(|(name, _)| names.contains(name)));
         assert!(table().all(|flag| !flag.group.is_empty() && !flag.help.is_empty()));
     }
 }

@@ -1,10 +1,13 @@
 //! Documents of custom resources: their operations, and their schemas as a CustomResourceDefinition has them.
 
+mod version_2;
+
 use super::operation::Style;
 use super::resource::Operations;
 use super::schema::{Components, group_version_kind};
-use super::{Documents, object, reference, texts, type_name};
+use super::{Documents, object, reference, swagger, texts, type_name};
 use crate::Resource;
+use crate::resource::Selectable;
 use pintle_object::{Map, Value};
 
 /// One version of a custom resource.
@@ -26,21 +29,8 @@ pub(super) fn document(documents: &Documents<'_>, customs: &[Custom<'_>]) -> Val
     let mut components = Components::new(documents, None);
     let mut paths = Map::new();
     for custom in customs {
-        let resource = custom.resource;
-        let operations = Operations::new(Style::CUSTOM, &resource.group, &resource.version);
-        let name = name(&resource.group, &resource.version, &resource.kind);
-        let list = self::name(&resource.group, &resource.version, &list_kind(resource));
         let own = schema(custom, &mut components);
-        let own_list = list_schema(resource, &name, &mut components);
-        components.schemas.insert(name.clone(), own);
-        components.schemas.insert(list.clone(), own_list);
-        operations.add_with(
-            resource,
-            &reference(&name),
-            Some(&reference(&list)),
-            &mut paths,
-            &mut components,
-        );
+        add(custom, own, &mut paths, &mut components);
     }
     components.close();
     if let Some(options) = components.schemas.get_mut(&type_name(DELETE_OPTIONS)) {
@@ -56,6 +46,50 @@ pub(super) fn document(documents: &Documents<'_>, customs: &[Custom<'_>]) -> Val
         ("paths", paths.into()),
         ("components", object([("schemas", components.schemas.into_iter().collect::<Map>().into())])),
     ])
+}
+
+/// Adds the paths of a resource, its schema and that of its list.
+fn add(custom: &Custom<'_>, own: Value, paths: &mut Map, components: &mut Components<'_>) {
+    let resource = custom.resource;
+    let operations = Operations::new(Style::CUSTOM, &resource.group, &resource.version);
+    let name = name(&resource.group, &resource.version, &resource.kind);
+    let list = self::name(&resource.group, &resource.version, &list_kind(resource));
+    let own_list = list_schema(resource, &name, components);
+    components.schemas.insert(name.clone(), own);
+    components.schemas.insert(list.clone(), own_list);
+    operations.add_with(resource, &reference(&name), Some(&reference(&list)), paths, components);
+}
+
+/// The document of version 2 with custom resources beside what it has.
+pub(super) fn add_to_v2(documents: &Documents<'_>, customs: &[Custom<'_>], document: &mut Value) {
+    let mut components = Components::new(documents, None);
+    let mut paths = Map::new();
+    let mut own_names = Vec::new();
+    for custom in customs {
+        let own = version_2::schema(custom, &mut components);
+        own_names.push(name(&custom.resource.group, &custom.resource.version, &custom.resource.kind));
+        add(custom, own, &mut paths, &mut components);
+    }
+    components.close();
+    let mut shared = Map::new();
+    let items: Map =
+        paths.iter().map(|(path, item)| (path, swagger::custom_path_item(item, &mut shared))).collect();
+    let schemas = components.schemas.into_iter().map(|(name, schema)| {
+        let is_own = own_names.contains(&name);
+        let schema =
+            if is_own { schema } else { swagger::definition(&name, schema, &documents.group_versions()) };
+        (name, schema)
+    });
+    let schemas: Map = schemas.collect();
+    for (part, entries) in [("paths", items), ("definitions", schemas), ("parameters", shared)] {
+        let Some(have) = document.get_mut(part).and_then(Value::as_map_mut) else { continue };
+        // What is there already, as the types of meta, stays.
+        for (name, entry) in entries {
+            if have.get(&name).is_none() {
+                have.insert(name, entry);
+            }
+        }
+    }
 }
 
 const DELETE_OPTIONS: &str = "k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions";
@@ -88,7 +122,17 @@ fn schema(custom: &Custom<'_>, components: &mut Components<'_>) -> Value {
     schema.set(&["properties", "metadata"], metadata(components));
     let kind = group_version_kind(&resource.group, &resource.version, &resource.kind);
     schema.set(&["x-kubernetes-group-version-kind"], vec![kind]);
+    add_selectable(resource, &mut schema);
     schema
+}
+
+/// Fields that selectors may use.
+fn add_selectable(resource: &Resource, schema: &mut Value) {
+    let field = |field: &Selectable| object([("fieldPath", field.label.as_ref().into())]);
+    let fields: Vec<Value> = resource.selectable.iter().map(field).collect();
+    if !fields.is_empty() {
+        schema.set(&["x-kubernetes-selectable-fields"], fields);
+    }
 }
 
 fn list_schema(resource: &Resource, item: &str, components: &mut Components<'_>) -> Value {
@@ -103,7 +147,7 @@ fn list_schema(resource: &Resource, item: &str, components: &mut Components<'_>)
     let mut properties: Map = type_meta(components).into_iter().collect();
     properties.insert("items", items);
     properties.insert("metadata", list_meta);
-    object([
+    let mut schema = object([
         ("description", format!("{list} is a list of {}", resource.kind).into()),
         ("type", "object".into()),
         ("required", texts(["items"])),
@@ -112,7 +156,9 @@ fn list_schema(resource: &Resource, item: &str, components: &mut Components<'_>)
             "x-kubernetes-group-version-kind",
             vec![group_version_kind(&resource.group, &resource.version, &list)].into(),
         ),
-    ])
+    ]);
+    add_selectable(resource, &mut schema);
+    schema
 }
 
 /// A definition's schema as documents show it.

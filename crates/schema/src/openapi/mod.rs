@@ -102,6 +102,11 @@ impl<'a> Documents<'a> {
         custom::document(self, resources)
     }
 
+    /// Adds custom resources to the document of version 2.
+    pub fn add_custom(&self, document: &mut Value, resources: &[Custom<'_>]) {
+        custom::add_to_v2(self, resources, document);
+    }
+
     fn content(&self, path: &str) -> Option<(Map, Components<'_>)> {
         let mut components = Components::new(self, None);
         if let Some(paths) = roots::paths(path, &mut components) {

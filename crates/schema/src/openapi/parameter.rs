@@ -27,7 +27,11 @@ const OPTIONS: [(&str, &str, &str); 20] = [
         "The name under which the changes of the request are recorded in managed fields: up to 128 printable \
          characters. An apply must give one.",
     ),
-    ("fieldSelector", "string", "Keeps the objects whose fields match; all without it."),
+    (
+        "fieldSelector",
+        "string",
+        "Restricts the list of returned objects to those whose fields match; all without it.",
+    ),
     (
         "fieldValidation",
         "string",
@@ -41,7 +45,11 @@ const OPTIONS: [(&str, &str, &str); 20] = [
     ),
     ("gracePeriodSeconds", "integer", ""),
     ("ignoreStoreReadErrorWithClusterBreakingPotential", "boolean", ""),
-    ("labelSelector", "string", "Keeps the objects whose labels match; all without it."),
+    (
+        "labelSelector",
+        "string",
+        "Restricts the list of returned objects to those whose labels match; all without it.",
+    ),
     (
         "limit",
         "integer",
@@ -71,7 +79,7 @@ const OPTIONS: [(&str, &str, &str); 20] = [
          joined by ||. Needs the feature gate ShardedListAndWatch.",
     ),
     ("timeoutSeconds", "integer", "How long a list or watch may take."),
-    ("watch", "boolean", "Follows the objects of a list: answers with a stream of events."),
+    ("watch", "boolean", "Watch for changes to the described resources: the answer is a stream of events."),
 ];
 
 pub(super) const LIST: [&str; 11] = [

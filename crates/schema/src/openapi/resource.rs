@@ -496,12 +496,13 @@ fn makes<'a>(components: &Components<'a>) -> Parameters<'a> {
     parameter::Parameters { schema: &documents.api.schema, descriptions: documents.descriptions }
 }
 
-/// `core`, `apps`, `rbacAuthorization`, `stableExampleCom`
+/// `core`, `apps`, `rbacAuthorization`, `myGroupExampleCom`
 pub(super) fn spoken_group(group: &str) -> String {
     if group.is_empty() {
         return String::from("core");
     }
-    let mut parts = group.strip_suffix(".k8s.io").unwrap_or(group).split('.');
+    let is_between = |letter: char| !letter.is_ascii_alphanumeric() && letter != '_';
+    let mut parts = group.strip_suffix(".k8s.io").unwrap_or(group).split(is_between);
     let first = String::from(parts.next().unwrap_or(""));
     parts.fold(first, |name, part| name + &capital(part))
 }

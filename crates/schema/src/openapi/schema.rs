@@ -1,6 +1,7 @@
 //! Schemas of types, and the closed set of those that a document refers to.
 
 use super::{Documents, object, reference, texts, type_name};
+use crate::Resource;
 use crate::model::{Field, List, ListType, PatchRule, Presence, Shape, Struct, TypeId};
 use pintle_object::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -265,9 +266,18 @@ impl<'a> Components<'a> {
         // Lists have no descriptions of their own: kind and apiVersion are those of every object.
         let item = list_of(&name)?;
         match field.name.as_ref() {
-            "items" => Some(format!("items is the list of {item} objects.")),
+            "items" => Some(format!("List of {}.", self.plural(&name, item))),
             known => self.field_of_status(known),
         }
+    }
+
+    /// What the objects of a list are called.
+    fn plural(&self, list: &str, item: &str) -> String {
+        let schema = &self.documents.api.schema;
+        let is_own =
+            |resource: &&Resource| resource.list_ty.is_some_and(|id| type_name(&schema.ty(id).name) == list);
+        let resource = self.documents.api.resources.all.iter().find(is_own);
+        resource.map_or_else(|| format!("{item} objects"), |resource| resource.plural.to_string())
     }
 
     /// What a field means that Status shares with every list.

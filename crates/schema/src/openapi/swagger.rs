@@ -6,7 +6,7 @@ use pintle_object::{Map, Value, bytes, json};
 use sha2::{Digest as _, Sha224};
 
 /// Media types in the order of version 2.
-const ORDER: [&str; 7] = [
+const ORDER: [&str; 8] = [
     "text/plain",
     "application/json",
     "application/yaml",
@@ -14,6 +14,7 @@ const ORDER: [&str; 7] = [
     "application/json;stream=watch",
     "application/vnd.kubernetes.protobuf;stream=watch",
     "*/*",
+    "application/jwk-set+json",
 ];
 const PATCHES: [&str; 4] = [
     "application/json-patch+json",
@@ -21,6 +22,9 @@ const PATCHES: [&str; 4] = [
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 ];
+const CUSTOM_PATCHES: [&str; 3] =
+    ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
+const CUSTOM_BODIES: [&str; 2] = ["application/json", "application/yaml"];
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
 
 /// `group_versions`: those that options and watch events are kinds of.
@@ -48,7 +52,7 @@ pub(super) fn document(paths: Map, schemas: Map, group_versions: &[(String, Stri
     ])
 }
 
-fn definition(name: &str, mut schema: Value, group_versions: &[(String, String)]) -> Value {
+pub(super) fn definition(name: &str, mut schema: Value, group_versions: &[(String, String)]) -> Value {
     let kind = name.rsplit('.').next().unwrap_or(name);
     if name.contains(".meta.v1.") && matches!(kind, "DeleteOptions" | "WatchEvent") {
         let kinds: Vec<Value> =
@@ -68,7 +72,7 @@ fn definition(name: &str, mut schema: Value, group_versions: &[(String, String)]
 }
 
 /// A schema of a property: references take siblings, and defaults are not told.
-fn convert(mut schema: Value) -> Value {
+pub(super) fn convert(mut schema: Value) -> Value {
     if let Some(Value::List(mut all)) = schema.remove(&["allOf"])
         && let Some(target) = all.pop().and_then(|mut reference| reference.remove(&["$ref"]))
     {
@@ -92,10 +96,35 @@ fn definition_reference(target: &str) -> String {
 }
 
 fn path_item(item: &Value, shared: &mut Map) -> Value {
+    item_with(item, consumed, shared)
+}
+
+/// The item of a path of a custom resource.
+pub(super) fn custom_path_item(item: &Value, shared: &mut Map) -> Value {
+    let consumed = |operation: &Value, _: &[&'static str]| match operation.str_at(&["x-kubernetes-action"]) {
+        "patch" => CUSTOM_PATCHES.to_vec(),
+        _ => CUSTOM_BODIES.to_vec(),
+    };
+    item_with(item, consumed, shared)
+}
+
+/// Media types of bodies, by the operation and the media types of its answer.
+type Consumed = fn(&Value, &[&'static str]) -> Vec<&'static str>;
+
+fn consumed(operation: &Value, produces: &[&'static str]) -> Vec<&'static str> {
+    match operation.str_at(&["x-kubernetes-action"]) {
+        "patch" => PATCHES.to_vec(),
+        "" if operation.map_at(&["responses", "200", "content"]).is_some_and(is_text) => Vec::new(),
+        "" => produces.to_vec(),
+        _ => vec!["*/*"],
+    }
+}
+
+fn item_with(item: &Value, consumed: Consumed, shared: &mut Map) -> Value {
     let mut out = Map::new();
     for method in METHODS {
         if let Some(operation) = item.get(method) {
-            out.insert(method, self::operation(operation, shared));
+            out.insert(method, self::operation(operation, consumed, shared));
         }
     }
     let common = item.list_at(&["parameters"]);
@@ -106,7 +135,7 @@ fn path_item(item: &Value, shared: &mut Map) -> Value {
     out.into()
 }
 
-fn operation(operation: &Value, shared: &mut Map) -> Value {
+fn operation(operation: &Value, consumed: Consumed, shared: &mut Map) -> Value {
     let mut out = object([("schemes", texts(["https"]))]);
     for key in
         ["description", "operationId", "tags", "x-kubernetes-action", "x-kubernetes-group-version-kind"]
@@ -116,12 +145,7 @@ fn operation(operation: &Value, shared: &mut Map) -> Value {
         }
     }
     let produces = produces(operation);
-    let consumes = match operation.str_at(&["x-kubernetes-action"]) {
-        "patch" => PATCHES.to_vec(),
-        "" if operation.map_at(&["responses", "200", "content"]).is_some_and(is_text) => Vec::new(),
-        "" => produces.clone(),
-        _ => vec!["*/*"],
-    };
+    let consumes = consumed(operation, &produces);
     if !consumes.is_empty() {
         out.set(&["consumes"], texts(consumes));
     }
@@ -139,11 +163,11 @@ fn operation(operation: &Value, shared: &mut Map) -> Value {
     out
 }
 
-fn produces(operation: &Value) -> Vec<&str> {
+/// In the order of version 2.
+fn produces(operation: &Value) -> Vec<&'static str> {
     let content = operation.map_at(&["responses", "200", "content"]);
-    let mut media: Vec<&str> = content.into_iter().flat_map(Map::keys).collect();
-    media.sort_by_key(|media| ORDER.iter().position(|have| have == media));
-    media
+    let known = |media: &&&str| content.is_some_and(|content| content.get(media).is_some());
+    ORDER.iter().filter(known).copied().collect()
 }
 
 /// Whether an answer is text, not an object.

@@ -43,7 +43,8 @@ pub fn call<'a>(request: &Request, user: &'a User, manager: &str, dry_run: bool)
 /// The body of a request, in the encoding that its content type names.
 pub fn body(request: &Request) -> Result<Body<'_>, Status> {
     let header = request.header("content-type");
-    let media_type = if header.is_empty() { Some("application/json".into()) } else { media_type::parse(header) };
+    let media_type =
+        if header.is_empty() { Some("application/json".into()) } else { media_type::parse(header) };
     let format = match media_type.as_deref() {
         Some("application/json") => Format::Json,
         Some("application/yaml") => Format::Yaml,

@@ -4,7 +4,7 @@
 
 use super::call;
 use crate::app::App;
-use crate::negotiate;
+use crate::negotiate::{self, View};
 use crate::request::Request;
 use crate::respond::Response;
 use pintle_engine::{Served, Target};
@@ -55,7 +55,7 @@ async fn unreached(app: &App, served: &Served, pod: &Value) -> Status {
 fn no_kubelet(served: &Served, name: &str) -> Status {
     let about = served.group_resource();
     let message = format!("the kubelet of {about} \"{name}\" cannot be reached from here");
-    Status::new(503, Reason::ServiceUnavailable, message)
+    Status::new(501, Reason::Unknown, message)
 }
 
 /// The container that is meant: the named one, the only one, or the annotated default.
@@ -82,7 +82,7 @@ fn container(pod: &Value, wanted: &str) -> Result<String, Status> {
 }
 
 pub async fn log(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    negotiate::resource(request, &target)?;
+    let accept = negotiate::resource(request, &target)?;
     let query = call::query(request);
     let mut errors = FieldErrors::new();
     let (tail, limit) = (query.int("tailLines")?, query.int("limitBytes")?);
@@ -108,8 +108,18 @@ pub async fn log(app: &App, request: &Request, target: Target<'_>) -> Result<Res
     }
     container(&pod, query.text("container"))?;
     if pod.str_at(&["spec", "nodeName"]).is_empty() {
-        // A pod that runs nowhere has said nothing.
-        return Ok(Response::empty(204));
+        // A pod that runs nowhere has said nothing, and what it says is no object.
+        return match accept.view {
+            View::Object | View::Table => Ok(Response::empty(204)),
+            View::Partial => {
+                Err(Status::new(500, Reason::Unknown, "object does not implement the Object interfaces"))
+            }
+            View::PartialList => {
+                let message = "you requested PartialObjectMetadataList, but the requested object is not a list \
+                               (*rest.LocationStreamer)";
+                Err(Status::new(406, Reason::NotAcceptable, message))
+            }
+        };
     }
     Err(unreached(app, target.served, &pod).await)
 }
@@ -139,10 +149,23 @@ async fn proxy(app: &App, _: &Request, target: Target<'_>) -> Result<Response, S
         "pod" if found.str_at(&["status", "podIP"]).is_empty() => {
             Err(Status::bad_request("address not allowed"))
         }
-        _ => Err(Status::new(
+        "service" if !has_endpoints(app, &target, name).await => Err(Status::new(
             503,
             Reason::ServiceUnavailable,
-            format!("no endpoints available for {singular} \"{name}\""),
+            format!("no endpoints available for service \"{name}\""),
+        )),
+        _ => Err(Status::new(
+            501,
+            Reason::Unknown,
+            format!("{} \"{name}\" cannot be reached from here", target.served.group_resource()),
         )),
     }
+}
+
+/// Whether anything stands behind a service.
+async fn has_endpoints(app: &App, target: &Target<'_>, name: &str) -> bool {
+    let Some(endpoints) = app.engine.find("", "v1", "endpoints") else { return true };
+    let of = Target { served: &endpoints, subresource: "", namespace: target.namespace, name };
+    let Ok(found) = object(app, &of, name).await else { return false };
+    found.list_at(&["subsets"]).iter().any(|subset| !subset.list_at(&["addresses"]).is_empty())
 }

@@ -83,6 +83,10 @@ pub fn whole_or_partial(
             let ty = app.engine.meta_type("PartialObjectMetadata");
             Ok(typed(app, accept, ty, status, &in_version(accept, app.engine.partial(served, tree))))
         }
+        // A custom resource's type may be a list.
+        View::PartialList if go_kind == UNSTRUCTURED => {
+            Err(Status::new(500, Reason::Unknown, "content is not a list"))
+        }
         View::PartialList => {
             let message = format!(
                 "you requested PartialObjectMetadataList, but the requested object is not a list ({go_kind})"
@@ -191,11 +195,14 @@ fn in_version_text(accept: Accept, document: Vec<u8>) -> Vec<u8> {
     text.replace(from, &to).into_bytes()
 }
 
+/// The Go type of an object of a custom resource.
+const UNSTRUCTURED: &str = "*unstructured.Unstructured";
+
 /// The Go type of the internal object: `*core.ConfigMap`.
 fn internal_kind(served: &Served, kind: &str) -> String {
     if served.custom.is_some() {
         let is_list = kind == served.resource.list_kind;
-        return String::from(if is_list { "*unstructured.UnstructuredList" } else { "*unstructured.Unstructured" });
+        return String::from(if is_list { "*unstructured.UnstructuredList" } else { UNSTRUCTURED });
     }
     let package = match served.resource.group.split('.').next() {
         None | Some("") | Some("events") => "core",

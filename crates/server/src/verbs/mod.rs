@@ -50,6 +50,7 @@ async fn act(app: &App, request: &Request, route: &Route) -> Result<Response, St
         Place::Collection => collection(app, request, target, route).await,
         Place::Object => object(app, request, target, route).await,
         Place::Subresource => subresource::answer(app, request, target).await,
+        Place::Connect if target.subresource == "log" => connect::log(app, request, target).await,
         Place::Connect => connect::connect(app, request, target).await,
     }
 }
