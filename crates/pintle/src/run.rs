@@ -244,7 +244,7 @@ fn write_kubeconfig(config: &Config, pki: &Pki) -> Result<Option<PathBuf>, Strin
 }
 
 fn announce(config: &Config, kubeconfig: Option<&Path>) {
-    let address = SocketAddr::new(config.address(), config.secure_port);
+    let address = SocketAddr::new(config.local_address(), config.secure_port);
     println!("pintle serves the Kubernetes API on https://{address}");
     if let Some(path) = kubeconfig {
         println!("kubeconfig: {}", path.display());
