@@ -2,6 +2,7 @@
 
 use pintle_testkit::{Client, Server};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const CONFIGMAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -65,6 +66,63 @@ fn a_dry_run_stores_nothing() {
     let admin = server.admin();
     assert_eq!(admin.post(&format!("{CONFIGMAPS}?dryRun=All"), &config_map("a", json!({}))).status, 201);
     assert_eq!(admin.get(&format!("{CONFIGMAPS}/a")).status, 404);
+}
+
+#[test]
+fn a_dry_run_answers_what_the_write_would_answer() {
+    let server = Server::start();
+    let admin = server.admin();
+    let version = |name: &str, is_stored: bool, own: &str| {
+        let text = json!({"type": "string"});
+        let spec = json!({"type": "object", "properties": {own: text, "both": text, format!("d{own}"): {"type": "string", "default": own}}});
+        let status = json!({"type": "object", "default": {}, "properties": {"phase": {"type": "string", "default": "Pending"}}});
+        json!({"name": name, "served": true, "storage": is_stored, "subresources": {"status": {}},
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec, "status": status}}}})
+    };
+    let definition = json!({"metadata": {"name": "gws.example.com"}, "spec": {"group": "example.com", "scope": "Namespaced",
+        "names": {"plural": "gws", "kind": "Gw"}, "versions": [version("v1", false, "1"), version("v2", true, "2")]}});
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    assert_eq!(admin.post(definitions, &definition).status, 201);
+    let shown = |object: &Value| (object["spec"].clone(), object["status"].clone());
+    for (version, own) in [("v1", "1"), ("v2", "2")] {
+        let path = format!("/apis/example.com/{version}/namespaces/default/gws");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while admin.get(&path).status != 200 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let body = json!({"apiVersion": format!("example.com/{version}"), "kind": "Gw",
+            "metadata": {"name": "a"}, "spec": {"both": "b", own: "o"}});
+        let dry = admin.post(&format!("{path}?dryRun=All"), &body).json();
+        let written = admin.post(&path, &body).json();
+        assert_eq!(shown(&dry), shown(&written), "{version}");
+        assert_eq!(written["status"]["phase"], "Pending", "{version}");
+        assert!(dry["metadata"].get("resourceVersion").is_none());
+        let patch = json!({"spec": {own: "p", "both": "c"}});
+        let kind = "merge";
+        let dry = admin.patch(kind, &format!("{path}/a?dryRun=All"), &patch).json();
+        assert_eq!(dry["metadata"]["resourceVersion"], written["metadata"]["resourceVersion"]);
+        let written = admin.patch(kind, &format!("{path}/a"), &patch).json();
+        assert_eq!(shown(&dry), shown(&written), "{version}");
+        assert_eq!(admin.delete(&format!("{path}/a")).status, 200);
+    }
+}
+
+#[test]
+fn a_delete_keeps_to_the_preconditions_of_its_query() {
+    let server = Server::start();
+    let admin = server.admin();
+    let made = admin.post(CONFIGMAPS, &config_map("a", json!({}))).json();
+    let path = format!("{CONFIGMAPS}/a");
+    for query in ["uid=other", "resourceVersion=1", "uid=other&dryRun=All", "uid=&resourceVersion=1"] {
+        assert_eq!(admin.delete(&format!("{path}?{query}")).status, 409, "{query}");
+    }
+    assert_eq!(admin.delete(&format!("{CONFIGMAPS}?uid=other")).status, 409);
+    assert_eq!(admin.delete(&format!("{CONFIGMAPS}?uid=other&labelSelector=none")).status, 200);
+    assert_eq!(admin.get(&path).status, 200);
+    let (uid, version) = (&made["metadata"]["uid"], &made["metadata"]["resourceVersion"]);
+    let query = format!("uid={}&resourceVersion={}", uid.as_str().unwrap(), version.as_str().unwrap());
+    assert_eq!(admin.delete(&format!("{path}?{query}")).status, 200);
+    assert_eq!(admin.get(&path).status, 404);
 }
 
 #[test]

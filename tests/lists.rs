@@ -2,6 +2,7 @@
 
 use pintle_testkit::{Client, Server};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const CONFIGMAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -66,6 +67,77 @@ fn pages_show_one_snapshot() {
     let second = admin.get(&format!("{CONFIGMAPS}?limit=9&continue={next}")).json();
     assert_eq!(names(&second), ["c002", "c003", "c004"]);
     assert_eq!(second["metadata"]["resourceVersion"], first["metadata"]["resourceVersion"]);
+}
+
+/// The token of a page at a revision.
+fn token(revision: u64, start: &str) -> String {
+    let document = json!({"v": "meta.k8s.io/v1", "rv": revision, "start": start}).to_string();
+    base64url(document.as_bytes())
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let sextets = |group: &[u8]| {
+        let number =
+            group.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte)) << (24 - 8 * group.len());
+        (0..=group.len())
+            .map(|place| char::from(DIGITS[(number >> (18 - 6 * place) & 63) as usize]))
+            .collect::<String>()
+    };
+    bytes.chunks(3).map(sextets).collect()
+}
+
+#[test]
+fn a_page_of_the_future_is_refused_at_once() {
+    let server = Server::start();
+    let admin = server.admin();
+    fill(&admin, 1);
+    for query in [
+        format!("continue={}", token(999_999, "c000\0")),
+        String::from("resourceVersion=999999&resourceVersionMatch=Exact"),
+        String::from("resourceVersion=999999&limit=1"),
+    ] {
+        let begun = Instant::now();
+        let answer = admin.get(&format!("{CONFIGMAPS}?{query}"));
+        assert_eq!(answer.status, 504, "{query}");
+        assert!(begun.elapsed() < Duration::from_secs(2), "{query}");
+        let status = answer.json();
+        assert_eq!(status["reason"], "Timeout");
+        assert_eq!(status["details"]["causes"][0]["reason"], "ResourceVersionTooLarge");
+        assert!(status["details"].get("retryAfterSeconds").is_none());
+    }
+}
+
+#[test]
+fn pages_end_before_watches_do() {
+    let server = Server::with_flags(&["--etcd-compaction-interval=1s"]);
+    let admin = server.admin();
+    fill(&admin, 3);
+    let first = admin.get(&format!("{CONFIGMAPS}?limit=1")).json();
+    let revision = first["metadata"]["resourceVersion"].as_str().expect("a version").to_string();
+    let next = first["metadata"]["continue"].as_str().expect("a continue token").to_string();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let expired = loop {
+        admin.delete(&format!("{CONFIGMAPS}/c002"));
+        let answer = admin.get(&format!("{CONFIGMAPS}?limit=1&continue={next}"));
+        if answer.status == 410 || Instant::now() > deadline {
+            break answer;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    assert_eq!(expired.status, 410);
+    let status = expired.json();
+    assert_eq!(status["reason"], "Expired");
+    let rest = status["metadata"]["continue"].as_str().expect("a token for the inconsistent rest");
+    assert_eq!(names(&admin.get(&format!("{CONFIGMAPS}?continue={rest}")).json()), ["c001"]);
+    let exact = format!("{CONFIGMAPS}?resourceVersion={revision}&resourceVersionMatch=Exact");
+    assert_eq!(admin.get(&exact).status, 410);
+    let path = format!("{CONFIGMAPS}?watch=1&resourceVersion={revision}");
+    let events = admin.watch_until(&path, 1, Duration::from_secs(10));
+    assert_eq!(
+        (&events[0]["type"], &events[0]["object"]["metadata"]["name"]),
+        (&json!("DELETED"), &json!("c002"))
+    );
 }
 
 #[test]

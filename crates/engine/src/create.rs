@@ -130,7 +130,7 @@ impl Engine {
         if call.dry_run {
             return match self.store.get(collection, &key) {
                 Some(existing) => Err(self.exists(target, &draft, &existing)),
-                None => self.written(served, draft, true).map(Some),
+                None => self.rehearsed(served, &draft, true).map(Some),
             };
         }
         // A version that is no number, or zero, counts as none.
@@ -254,6 +254,13 @@ impl Engine {
     pub(crate) fn written(&self, served: &Served, draft: Value, created: bool) -> Result<Written, Status> {
         let mut object = convert::from_storage(&self.api, served, draft)?;
         encoding::set_kind(served, &mut object);
+        Ok(Written { object, created })
+    }
+
+    /// What a write would answer: the object as it would be stored, and read again.
+    pub(crate) fn rehearsed(&self, served: &Served, draft: &Value, created: bool) -> Result<Written, Status> {
+        let mut object = self.tree(served, &self.unstored(served, draft))?;
+        meta::set(&mut object, "resourceVersion", meta::resource_version(draft));
         Ok(Written { object, created })
     }
 

@@ -123,7 +123,7 @@ impl Engine {
     ) -> Result<Option<Deleted>, Status> {
         let served = target.served;
         if call.dry_run {
-            let object = self.written(served, object, false)?.object;
+            let object = self.rehearsed(served, &object, false)?.object;
             return Ok(Some(Deleted::Object { object, is_gone: then_go }));
         }
         let mut stored = existing.clone();

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// How long a read waits for a revision that has not been reached yet.
 const REACH_MAX: Duration = Duration::from_secs(3);
 
+/// When a client asks again for what it has waited for in vain.
+pub(crate) const READ_AGAIN_SECONDS: u32 = 1;
+
 impl Engine {
     pub async fn get(&self, target: &Target<'_>, query: Query<'_>) -> Result<Arc<Object>, Status> {
         let served = target.served;
@@ -38,7 +41,16 @@ impl Engine {
             return Ok(());
         }
         let current = self.store.revision().0;
-        Err(too_large(version, current))
+        Err(too_large(version, current, READ_AGAIN_SECONDS))
+    }
+
+    /// Refuses a revision of the future at once: who asks for a past state exactly does not wait for it.
+    pub(crate) async fn has_been(&self, version: u64) -> Result<(), Status> {
+        if version > self.store.revision().0 {
+            self.store.catch_up().await.map_err(store_failed)?;
+        }
+        let current = self.store.revision().0;
+        if version > current { Err(too_large(version, current, 0)) } else { Ok(()) }
     }
 }
 
@@ -53,7 +65,7 @@ pub(crate) fn read_version(text: &str) -> Result<u64, Status> {
     })
 }
 
-pub(crate) fn too_large(version: u64, current: u64) -> Status {
+pub(crate) fn too_large(version: u64, current: u64, retry_after_seconds: u32) -> Status {
     let message = format!("Timeout: Too large resource version: {version}, current: {current}");
     let cause = Cause {
         reason: "ResourceVersionTooLarge".into(),
@@ -62,7 +74,7 @@ pub(crate) fn too_large(version: u64, current: u64) -> Status {
     };
     Status::new(504, Reason::Timeout, message).with_details(Details {
         causes: vec![cause],
-        retry_after_seconds: 1,
+        retry_after_seconds,
         ..Details::default()
     })
 }

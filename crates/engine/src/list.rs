@@ -2,7 +2,7 @@
 
 use crate::create::store_failed;
 use crate::engine::{Engine, Served};
-use crate::get::too_large;
+use crate::get::{READ_AGAIN_SECONDS, too_large};
 use crate::options::{ListOptions, VersionMatch};
 use crate::paging::{self, Continue};
 use crate::selection::Selection;
@@ -69,6 +69,7 @@ impl Engine {
                 let (revision, snapshot) = now();
                 return Ok(View { snapshot, revision, start: Some(next.key), is_limited: true });
             };
+            self.has_been(revision).await?;
             let gone = || paging::expired(&next.key, prefix);
             let snapshot = self.past(collection, revision, gone).await?;
             return Ok(View { snapshot, revision, start: Some(next.key), is_limited: true });
@@ -81,15 +82,16 @@ impl Engine {
             // Before there was a match, a page at a revision meant exactly that revision.
             VersionMatch::Unset => version > 0 && options.limit > 0,
         };
-        self.reach_for(&options.resource_version, version).await?;
         if is_exact {
+            self.has_been(version).await?;
             let too_old = || Status::expired("The resourceVersion for the provided list is too old.");
             let snapshot = self.past(collection, version, too_old).await?;
             return Ok(View { snapshot, revision: version, start: None, is_limited: true });
         }
+        self.reach_for(&options.resource_version, version).await?;
         let (revision, snapshot) = now();
         if revision < version {
-            return Err(too_large(version, revision));
+            return Err(too_large(version, revision, READ_AGAIN_SECONDS));
         }
         let is_limited = options.resource_version != "0";
         Ok(View { snapshot, revision, start: None, is_limited })

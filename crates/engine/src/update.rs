@@ -149,7 +149,7 @@ impl Engine {
         }
         meta::keep(&mut new, &old, "resourceVersion");
         if call.dry_run {
-            return self.written(served, new, false).map(Attempt::Done);
+            return self.rehearsed(served, &new, false).map(Attempt::Done);
         }
         let Some(reserved) = self.reserve(served, &draw, &new, call.now).await? else {
             return Ok(Attempt::Overtaken);
@@ -232,7 +232,11 @@ impl Engine {
         if !errors.is_empty() {
             return Err(Status::invalid(&served.storage.group_kind(), meta::name(new), errors));
         }
-        served.rules.warnings(new, Some(old), &mut call.warnings);
+        match target.subresource {
+            "" | "scale" => served.rules.warnings(new, Some(old), &mut call.warnings),
+            "status" => served.rules.status_warnings(new, &mut call.warnings),
+            _ => {}
+        }
         served.rules.complete(new);
         Ok(())
     }

@@ -51,6 +51,8 @@ pub struct Config {
     pub keeps_endpoints: bool,
     /// None: objects are kept in the data directory.
     pub etcd: Option<Etcd>,
+    /// How often the past of either store is compacted; zero for never.
+    pub compaction_interval: Duration,
     pub verbosity: u8,
     /// What was asked for and has no effect, in words for the log.
     pub warnings: Vec<String>,
@@ -113,6 +115,7 @@ impl Config {
                 other => return Err(format!("--endpoint-reconciler-type: {other:?} is not supported")),
             },
             etcd: etcd(&given)?,
+            compaction_interval: given.duration("etcd-compaction-interval")?,
             verbosity: u8::try_from(given.number("v", 0..=10)?).unwrap_or(0),
             warnings: given.warnings,
         })

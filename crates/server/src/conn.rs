@@ -34,6 +34,11 @@ const WINDOW_BYTES: u32 = 256 << 10;
 /// What a connection may send of bodies that are not read yet: some streams' windows. Upstream has one for each
 /// stream, which lets a connection keep 25 MB in memory.
 const CONNECTION_WINDOW_BYTES: u32 = 4 * WINDOW_BYTES;
+/// Upstream's limit on the headers of one request, in bytes: a proxy sends one header for each group of its user.
+const HEADER_BYTES_MAX: u32 = (1 << 20) + 4096;
+/// Headers of one HTTP/1.1 request, which are parsed into one table. Upstream has no such limit; a user with more
+/// groups than this comes by HTTP/2, which has none either.
+const HEADERS_MAX: usize = 2048;
 /// A client that does not finish its handshake in this time is dropped.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// How long a stop waits for requests under way.
@@ -176,7 +181,13 @@ fn builder(streams_max: u32) -> auto::Builder<Streams> {
     let streams_max = if streams_max == 0 { STREAMS_MAX } else { streams_max };
     let mut builder = auto::Builder::new(Streams);
     // Heads that are too slow end by what is seen of the connection, with its rests.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).keep_alive(true);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .keep_alive(true)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEADER_BYTES_MAX as usize);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -184,6 +195,7 @@ fn builder(streams_max: u32) -> auto::Builder<Streams> {
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(WINDOW_BYTES)
+        .max_header_list_size(HEADER_BYTES_MAX)
         .max_send_buf_size(SEND_BYTES as usize)
         .keep_alive_interval(Some(Duration::from_secs(30)));
     builder

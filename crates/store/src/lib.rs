@@ -7,6 +7,7 @@ pub mod backend;
 mod board;
 mod cache;
 mod collection;
+mod compaction;
 pub mod etcd;
 mod forms;
 mod herald;

@@ -4,6 +4,7 @@ use crate::Gone;
 use crate::backend::{Backend, Error as OpenError};
 use crate::cache::Cache;
 use crate::collection::{self, Collection, CollectionId, Window};
+use crate::compaction::{Compacted, Turns};
 use crate::etcd::{self, PastError, Remote};
 use crate::forms::FormCache;
 use crate::herald::Herald;
@@ -16,7 +17,7 @@ use pintle_object::Text;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 /// Reads a stored value just enough to route and select it: once per object at start, and of what others write.
@@ -52,6 +53,8 @@ pub struct Store {
     published: Arc<AtomicU64>,
     reached: watch::Receiver<u64>,
     is_closed: Arc<AtomicBool>,
+    /// Lists show nothing older, though watches may go on from before.
+    compacted: Compacted,
     front: Front,
 }
 
@@ -97,6 +100,8 @@ impl Store {
             forgot: Default::default(),
         };
         let failure = Arc::new(OnceLock::new());
+        let compacted = Compacted::default();
+        let interval = options.history.compaction_interval;
         let writer = Writer {
             backend,
             cache,
@@ -107,6 +112,7 @@ impl Store {
             superseded: recovery.superseded,
             expiring: recovery.expiring,
             failure: failure.clone(),
+            turns: Turns::new(interval, Instant::now(), last, compacted.clone()),
         };
         std::thread::Builder::new()
             .name(String::from("store-writer"))
@@ -119,6 +125,7 @@ impl Store {
             published,
             reached: reached_receiver,
             is_closed: Arc::default(),
+            compacted,
             front: Front::Embedded(Embedded { requests: Mutex::new(Some(sender)), failure }),
         })
     }
@@ -137,6 +144,7 @@ impl Store {
             published: started.published,
             reached: started.reached,
             is_closed: Arc::default(),
+            compacted: started.compacted,
             front: Front::Etcd(Box::new(started.remote)),
         })
     }
@@ -219,6 +227,10 @@ impl Store {
 
     /// The collection as it was at a revision, also when only etcd still knows it.
     pub async fn past(&self, id: CollectionId, revision: Revision) -> Result<Snapshot, Past> {
+        let oldest = self.compacted.revision();
+        if revision < oldest {
+            return Err(Past::Gone(Gone { oldest, current: self.revision() }));
+        }
         let gone = match (self.snapshot_at(id, revision), &self.front) {
             (Ok(snapshot), _) => return Ok(snapshot),
             (Err(gone), Front::Etcd(remote)) if revision > Revision(0) => {

@@ -4,6 +4,7 @@
 use crate::backend::{AppendError, Backend, Row};
 use crate::cache::{Cache, Redigest, States};
 use crate::collection::{self, CollectionId};
+use crate::compaction::Turns;
 use crate::object::{Digest, Key, Object, Revision};
 use crate::snapshot::Snapshot;
 use bytes::Bytes;
@@ -32,11 +33,19 @@ pub struct History {
     pub bytes_max: usize,
     /// What was deleted or replaced must leave the disk at some time, also where little is written.
     pub age_max: Duration,
+    /// How often what was the present one interval ago becomes the oldest state that lists can show; zero for never.
+    /// Watches go on from further back.
+    pub compaction_interval: Duration,
 }
 
 impl Default for History {
     fn default() -> History {
-        History { rows_max: 10_000, bytes_max: 64 << 20, age_max: Duration::from_secs(3600) }
+        History {
+            rows_max: 10_000,
+            bytes_max: 64 << 20,
+            age_max: Duration::from_secs(3600),
+            compaction_interval: Duration::from_secs(300),
+        }
     }
 }
 
@@ -101,6 +110,7 @@ pub(crate) struct Writer {
     pub expiring: BTreeSet<(u64, usize, Key, Revision)>,
     /// Why nothing is written any more, once it is so.
     pub failure: Arc<OnceLock<String>>,
+    pub turns: Turns,
 }
 
 /// A row of the log that is not the latest of its key, or says that the key is gone.
@@ -156,7 +166,9 @@ impl Writer {
             }
             self.expire();
             self.forget();
-            self.cache.forget_old(Instant::now());
+            let now = Instant::now();
+            self.cache.forget_old(now);
+            self.turns.take(now, self.last);
         }
     }
 

@@ -28,6 +28,8 @@ pub fn bind(pod: &mut Value, binding: &Value, now: Time) -> Result<(), String> {
         return Err(format!("pod {name} has non-empty .spec.schedulingGates"));
     }
     pod.set(&["spec", "nodeName"], binding.str_at(&["target", "name"]));
+    // A nomination is over once there is a node: whoever reads it would count the pod twice.
+    pod.remove(&["status", "nominatedNodeName"]);
     for field in ["annotations", "labels"] {
         for (key, value) in binding.map_at(&["metadata", field]).into_iter().flat_map(|map| map.iter()) {
             pod.set(&["metadata", field, key], value.clone());
@@ -68,11 +70,13 @@ mod tests {
         binding.set(&["metadata", "labels", "zone"], "a");
         let mut pod = Value::map();
         pod.set(&["metadata", "name"], "p");
+        pod.set(&["status", "nominatedNodeName"], "n2");
         let now = Time { seconds: 0, nanos: 0 };
         bind(&mut pod, &binding, now).unwrap();
         assert_eq!(pod.str_at(&["spec", "nodeName"]), "n1");
         assert_eq!(pod.str_at(&["metadata", "labels", "zone"]), "a");
         assert_eq!(pod.list_at(&["status", "conditions"]).len(), 1);
+        assert!(pod.at(&["status", "nominatedNodeName"]).is_none());
         let again = bind(&mut pod, &binding, now).unwrap_err();
         assert_eq!(again, "pod p is already assigned to node \"n1\"");
     }

@@ -32,11 +32,6 @@ impl Rules for CsiDriver {
         true
     }
 
-    fn raises_generation(&self, new: &Value, old: &Value) -> bool {
-        let changed = |field: &str| new.at(&["spec", field]) != old.at(&["spec", field]);
-        changed("tokenRequests") || changed("requiresRepublish") || changed("seLinuxMount")
-    }
-
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate_strict(object, NameRule::Subdomain, errors);
         spec(object, errors);
@@ -51,11 +46,11 @@ impl Rules for CsiDriver {
     }
 
     fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
-        let shows_tokens = |driver: &Value| {
-            !driver.list_at(&["spec", "tokenRequests"]).is_empty()
-                && check::present(driver, &["spec", "serviceAccountTokenInSecrets"]).is_none()
-        };
-        if shows_tokens(new) && !old.is_some_and(shows_tokens) {
+        let requests = |driver: &'_ Value| driver.list_at(&["spec", "tokenRequests"]).to_vec();
+        let shows_tokens = check::present(new, &["spec", "serviceAccountTokenInSecrets"]).is_none();
+        let new_requests = requests(new);
+        let is_changed = old.is_none_or(|old| requests(old) != new_requests);
+        if shows_tokens && is_changed && !new_requests.is_empty() {
             out.push(String::from(TOKEN_IN_ATTRIBUTES));
         }
     }

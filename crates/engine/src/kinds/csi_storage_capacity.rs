@@ -1,7 +1,7 @@
 //! CSIStorageCapacity.
 
 use super::{Context, Rules, cells};
-use crate::validation::{NameRule, check, meta};
+use crate::validation::{NameRule, check, meta, node_labels};
 use pintle_object::quantity::Quantity;
 use pintle_object::{FieldErrors, Path, Value, content};
 
@@ -23,6 +23,12 @@ impl Rules for CsiStorageCapacity {
         for field in ["nodeTopology", "storageClassName"] {
             check::immutable(new.get(field), old.get(field), &Path::root(field), errors);
         }
+    }
+
+    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        let Some(topology) = check::present(new, &["nodeTopology"]) else { return };
+        let path = Path::root("nodeTopology");
+        node_labels::warn_selector(topology, &path, out);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

@@ -6,6 +6,9 @@ use pintle_object::{FieldErrors, Path, Value, content};
 
 pub struct EndpointSlice;
 
+/// Controllers whose slices have addresses in the canonical form.
+const OWN_CONTROLLERS: [&str; 2] =
+    ["endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io"];
 const TYPES: [&str; 3] = ["FQDN", "IPv4", "IPv6"];
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 const ENDPOINTS_MAX: usize = 1000;
@@ -68,6 +71,18 @@ impl Rules for EndpointSlice {
     fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
         if old.is_none() && new.str_at(&["addressType"]) == "FQDN" {
             out.push(String::from("spec.addressType: FQDN endpoints are deprecated"));
+        }
+        let manager = new.str_at(&["metadata", "labels", "endpointslice.kubernetes.io/managed-by"]);
+        if OWN_CONTROLLERS.contains(&manager) {
+            return;
+        }
+        let path = Path::root("endpoints");
+        for (index, endpoint) in new.list_at(&["endpoints"]).iter().enumerate() {
+            let path = path.index(index);
+            let path = path.child("addresses");
+            for (index, address) in endpoint.list_at(&["addresses"]).iter().enumerate() {
+                net::warn_ip(address.as_str().unwrap_or(""), &path.index(index), out);
+            }
         }
     }
 

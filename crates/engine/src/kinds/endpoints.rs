@@ -2,7 +2,7 @@
 
 use super::{Rules, cells};
 use crate::validation::check::invalid_all;
-use crate::validation::{ip, meta};
+use crate::validation::{ip, meta, net};
 use pintle_object::{FieldErrors, Map, Path, Value, content};
 
 pub struct Endpoints;
@@ -35,7 +35,8 @@ impl Rules for Endpoints {
         self.validate(new, errors);
     }
 
-    fn warnings(&self, _new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        warn_addresses(new, out);
         let text = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
         out.push(String::from(text));
     }
@@ -43,6 +44,24 @@ impl Rules for Endpoints {
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         let shown = cells::shortened(&addresses(object), cells::NONE);
         vec![cells::name(object), Value::from(shown), cells::age(object, now_seconds)]
+    }
+}
+
+/// Forms of addresses that are on their way out. What the endpoints controller writes has none of them.
+fn warn_addresses(object: &Value, out: &mut Vec<String>) {
+    const MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
+    if object.str_at(&["metadata", "labels", MANAGED_BY]) == "endpoint-controller" {
+        return;
+    }
+    let path = Path::root("subsets");
+    for (index, subset) in object.list_at(&["subsets"]).iter().enumerate() {
+        let path = path.index(index);
+        for list in ["addresses", "notReadyAddresses"] {
+            let path = path.child(list);
+            for (index, address) in subset.list_at(&[list]).iter().enumerate() {
+                net::warn_ip(address.str_at(&["ip"]), &path.index(index).child("ip"), out);
+            }
+        }
     }
 }
 

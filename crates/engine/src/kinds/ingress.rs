@@ -47,6 +47,10 @@ impl Rules for Ingress {
         }
     }
 
+    fn status_warnings(&self, new: &Value, out: &mut Vec<String>) {
+        service::warn_ingress(new, out);
+    }
+
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         let class = ["spec", "ingressClassName"];
         let has_tls = !object.list_at(&["spec", "tls"]).is_empty();

@@ -217,6 +217,11 @@ pub trait Rules: Send + Sync {
         let _ = (new, old, out);
     }
 
+    /// Texts of `Warning` headers for an update through `status`. Other subresources have none.
+    fn status_warnings(&self, new: &Value, out: &mut Vec<String>) {
+        let _ = (new, out);
+    }
+
     /// The cells of `kubectl get`, one per column of the kind's table.
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         let _ = now_seconds;

@@ -37,12 +37,34 @@ impl Rules for NetworkPolicy {
         spec(new, errors);
     }
 
+    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        for (rules, peers) in [("ingress", "from"), ("egress", "to")] {
+            let path = SPEC.child(rules);
+            for (index, rule) in new.list_at(&["spec", rules]).iter().enumerate() {
+                let path = path.index(index);
+                let path = path.child(peers);
+                for (index, peer) in rule.list_at(&[peers]).iter().enumerate() {
+                    warn_block(peer, &path.index(index).child("ipBlock"), out);
+                }
+            }
+        }
+    }
+
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         vec![
             cells::name(object),
             cells::selector(object, &["spec", "podSelector"]),
             cells::age(object, now_seconds),
         ]
+    }
+}
+
+fn warn_block(peer: &Value, path: &Path<'_>, out: &mut Vec<String>) {
+    let Some(block) = check::present(peer, &["ipBlock"]) else { return };
+    net::warn_cidr(block.str_at(&["cidr"]), &path.child("cidr"), out);
+    let path = path.child("except");
+    for (index, except) in block.list_at(&["except"]).iter().enumerate() {
+        net::warn_cidr(except.as_str().unwrap_or(""), &path.index(index), out);
     }
 }
 

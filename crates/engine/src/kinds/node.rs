@@ -1,9 +1,9 @@
 //! Node.
 
 use super::{Context, Rules, cells, keep};
-use crate::validation::check::{invalid_all, present};
-use crate::validation::{internal_type, ip, meta, net, resources};
-use pintle_object::{ErrorKind, FieldError, FieldErrors, Map, Path, Text, Value, content};
+use crate::validation::check::present;
+use crate::validation::{internal_type, ip, meta, net, resources, taints};
+use pintle_object::{FieldErrors, Map, Path, Text, Value, content};
 
 pub struct Node;
 
@@ -119,35 +119,8 @@ impl Rules for Node {
 
 /// Upstream reports taints as if they stood in the metadata.
 fn taints(node: &Value, errors: &mut FieldErrors) {
-    const TAINTS: Path<'static> = Path::root("metadata.taints");
-    let list = node.list_at(&["spec", "taints"]);
-    for (index, taint) in list.iter().enumerate() {
-        let path = TAINTS.index(index);
-        let (key, value, effect) =
-            (taint.str_at(&["key"]), taint.str_at(&["value"]), taint.str_at(&["effect"]));
-        invalid_all(content::label_key(key), key, &path.child("key"), errors);
-        let messages = content::label_value(value);
-        if !messages.is_empty() {
-            errors.invalid(&path.child("value"), value, &messages.join(";"));
-        }
-        match effect {
-            "" => errors.required(&path.child("effect"), ""),
-            "NoSchedule" | "PreferNoSchedule" | "NoExecute" => {}
-            other => {
-                let words = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
-                errors.not_supported(&path.child("effect"), other, &words);
-            }
-        }
-        let is_same = |before: &Value| before.str_at(&["key"]) == key && before.str_at(&["effect"]) == effect;
-        if list.iter().take(index).any(is_same) {
-            let shown = internal_type::shown(taint, "Taint").0;
-            errors.push(FieldError {
-                kind: ErrorKind::Duplicate,
-                field: path.to_string(),
-                message: format!("Duplicate value: {shown}: taints must be unique by key and effect pair"),
-            });
-        }
-    }
+    taints::annotations(node.map_at(&["metadata", "annotations"]), errors);
+    taints::taints(node.list_at(&["spec", "taints"]), &Path::root("metadata.taints"), errors);
 }
 
 fn amounts(node: &Value, errors: &mut FieldErrors) {

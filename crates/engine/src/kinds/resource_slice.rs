@@ -50,6 +50,16 @@ impl Rules for ResourceSlice {
         true
     }
 
+    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        let driver = new.str_at(&["spec", "driver"]);
+        if driver.to_lowercase() != driver {
+            let driver = pintle_object::field::quote(driver);
+            out.push(format!(
+                "spec.driver: driver names should be lowercase; {driver} contains uppercase characters"
+            ));
+        }
+    }
+
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
         vec![
             cells::name(object),

@@ -1,7 +1,7 @@
 //! RuntimeClass.
 
 use super::{Context, Rules, cells};
-use crate::validation::{NameRule, check, internal_type, meta, pod_spec, resources};
+use crate::validation::{NameRule, check, internal_type, meta, node_labels, pod_spec, resources};
 use pintle_object::{FieldErrors, Path, Value, content};
 
 pub struct RuntimeClass;
@@ -22,6 +22,13 @@ impl Rules for RuntimeClass {
         self.validate(new, errors);
         meta::validate_update(new, old, errors);
         check::immutable(new.get("handler"), old.get("handler"), &Path::root("handler"), errors);
+    }
+
+    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        let selector = new.map_at(&["scheduling", "nodeSelector"]);
+        for why in selector.into_iter().flat_map(|map| map.keys()).filter_map(node_labels::deprecated) {
+            out.push(format!("scheduling.nodeSelector: {why}"));
+        }
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

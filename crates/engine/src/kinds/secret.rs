@@ -3,7 +3,7 @@
 use super::config_map::{SIZE_MAX, frozen};
 use super::{Rules, cells};
 use crate::validation::check::{IMMUTABLE, invalid_all};
-use crate::validation::meta;
+use crate::validation::{key_pair, meta};
 use pintle_object::{FieldErrors, Path, Value, bytes, content, json};
 
 pub struct Secret;
@@ -54,12 +54,11 @@ impl Rules for Secret {
     }
 
     fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
-        let certificate = new.str_at(&["data", "tls.crt"]);
-        let decoded = bytes::decode(certificate).unwrap_or_default();
-        let has_pem = decoded.windows(11).any(|window| window == b"-----BEGIN ");
-        if new.str_at(&["type"]) == "kubernetes.io/tls" && !has_pem {
-            out.push(String::from("tls: failed to find any PEM data in certificate input"));
+        if new.str_at(&["type"]) != "kubernetes.io/tls" {
+            return;
         }
+        let data = |key: &str| bytes::decode(new.str_at(&["data", key])).unwrap_or_default();
+        out.extend(key_pair::mismatch(&data("tls.crt"), &data("tls.key")));
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

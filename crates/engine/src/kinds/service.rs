@@ -7,8 +7,8 @@ mod validate;
 use super::{Rules, cells, ip_address};
 use crate::allocate::{Draw, Held};
 use crate::companions::Companion;
-use crate::validation::NameRule;
-use pintle_object::{FieldErrors, Map, Status, Value};
+use crate::validation::{NameRule, net};
+use pintle_object::{FieldErrors, Map, Path, Status, Value};
 
 pub struct Service;
 
@@ -80,6 +80,10 @@ impl Rules for Service {
 
     fn warnings(&self, new: &Value, _: Option<&Value>, out: &mut Vec<String>) {
         validate::warnings(new, out);
+    }
+
+    fn status_warnings(&self, new: &Value, out: &mut Vec<String>) {
+        warn_ingress(new, out);
     }
 
     fn allocates(&self) -> bool {
@@ -210,6 +214,14 @@ fn external_ips(object: &Value) -> String {
         "ClusterIP" | "NodePort" if ips.is_empty() => cells::NONE.to_string(),
         "ClusterIP" | "NodePort" => ips.join(","),
         _ => cells::UNKNOWN.to_string(),
+    }
+}
+
+/// Forms of a load balancer's addresses that are on their way out.
+pub(super) fn warn_ingress(object: &Value, out: &mut Vec<String>) {
+    let path = Path::root("status.loadBalancer.ingress");
+    for (index, ingress) in object.list_at(&["status", "loadBalancer", "ingress"]).iter().enumerate() {
+        net::warn_ip(ingress.str_at(&["ip"]), &path.index(index), out);
     }
 }
 

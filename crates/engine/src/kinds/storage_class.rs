@@ -1,7 +1,7 @@
 //! StorageClass.
 
 use super::{Context, Rules, cells};
-use crate::validation::{NameRule, check, meta};
+use crate::validation::{NameRule, check, meta, node_labels};
 use pintle_object::{FieldErrors, Path, Value, content};
 
 pub struct StorageClass;
@@ -28,6 +28,19 @@ impl Rules for StorageClass {
         meta::validate_update_strict(new, old, errors);
         for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
             check::immutable(new.get(field), old.get(field), &Path::root(field), errors);
+        }
+    }
+
+    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        let path = Path::root("allowedTopologies");
+        for (index, term) in new.list_at(&["allowedTopologies"]).iter().enumerate() {
+            let path = path.index(index);
+            let path = path.child("matchLabelExpressions");
+            for (index, expression) in term.list_at(&["matchLabelExpressions"]).iter().enumerate() {
+                if let Some(why) = node_labels::deprecated(expression.str_at(&["key"])) {
+                    out.push(format!("{}: {why}", path.index(index).child("key")));
+                }
+            }
         }
     }
 

@@ -49,9 +49,9 @@ pub fn of_job(spec: &Value, path: &Path<'_>, out: &mut Vec<String>) {
         && number("completions") > COMPLETIONS_MAX
         && number("parallelism") > PARALLELISM_MAX
     {
-        out.push(String::from(
-            "In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, \
-             Kubernetes might not be able to track completedIndexes when a big number of indexes fail",
+        out.push(format!(
+            "{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than \
+             10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
         ));
     }
     if let Some(template) = spec.get("template") {

@@ -38,12 +38,14 @@ struct Raw<'a> {
 
 impl DeleteOptions {
     pub fn from_query(query: Query<'_>) -> Result<DeleteOptions, Status> {
+        // An empty precondition in a query is none.
+        let given = |name| query.first(name).filter(|text| !text.is_empty()).map(String::from);
         Raw {
             grace_period_seconds: query.int("gracePeriodSeconds")?,
             orphan_dependents: query.flag("orphanDependents"),
             propagation: query.first("propagationPolicy"),
             dry_run: query.all("dryRun"),
-            preconditions: Preconditions::default(),
+            preconditions: Preconditions { uid: given("uid"), resource_version: given("resourceVersion") },
         }
         .check()
     }
@@ -103,6 +105,24 @@ impl Raw<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_may_hold_preconditions() {
+        let check = |pairs: &[(&str, &str)], uid: Option<&str>, version: Option<&str>| {
+            let pairs: Vec<(String, String)> =
+                pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+            let found = DeleteOptions::from_query(Query(&pairs)).unwrap().preconditions;
+            assert_eq!(
+                (found.uid.as_deref(), found.resource_version.as_deref()),
+                (uid, version),
+                "{pairs:?}"
+            );
+        };
+        check(&[], None, None);
+        check(&[("uid", ""), ("resourceVersion", "")], None, None);
+        check(&[("uid", "a"), ("uid", "b")], Some("a"), None);
+        check(&[("uid", "a"), ("resourceVersion", "7")], Some("a"), Some("7"));
+    }
 
     #[test]
     fn policies_that_exclude_each_other_are_refused() {

@@ -43,6 +43,25 @@ pub fn newer(key: &str) -> Option<&'static str> {
     NEWER.iter().find(|(old, _)| *old == key).map(|(_, newer)| *newer)
 }
 
+/// Warnings about a label selector for nodes.
+pub fn warn_selector(selector: &Value, path: &Path<'_>, out: &mut Vec<String>) {
+    let expressions = path.child("matchExpressions");
+    for (index, requirement) in selector.list_at(&["matchExpressions"]).iter().enumerate() {
+        let key = requirement.str_at(&["key"]);
+        if let Some(why) = deprecated(key) {
+            // Upstream gives its format one argument too many, and Go says so.
+            let path = expressions.index(index);
+            out.push(format!("{}: {key} is {why}%!(EXTRA string={why})", path.child("key")));
+        }
+    }
+    let labels = path.child("matchLabels");
+    for key in selector.map_at(&["matchLabels"]).into_iter().flat_map(|map| map.keys()) {
+        if let Some(why) = deprecated(key) {
+            out.push(format!("{}: {why}", labels.child(key)));
+        }
+    }
+}
+
 /// Warnings about a term of a node selector; where its values are only wishes, about those too.
 pub fn warn_term(term: &Value, checks_values: bool, path: &Path<'_>, out: &mut Vec<String>) {
     if present(term, &["matchExpressions"]).is_none() {

@@ -3,6 +3,7 @@
 //! They agree through one key, as kube-apiserver does: whoever finds it at the version that it left it at moves it on
 //! and compacts what was the present one interval ago. The others find that it was moved, and learn its new version.
 
+use crate::compaction::Compacted;
 use crate::etcd::client::{Client, Failure, Repeat};
 use crate::etcd::wire::{
     self, CompactRequest, Compare, Number, Op, Operation, PutRequest, RangeRequest, RangeResponse, Target,
@@ -23,8 +24,8 @@ pub(crate) async fn latest(client: &Client) -> Result<Revision, Failure> {
 }
 
 /// Compacts at every interval; ends only with the task that it runs in.
-pub(crate) async fn run(client: Client, interval: Duration) {
-    let mut turn = Turn::default();
+pub(crate) async fn run(client: Client, interval: Duration, compacted: Compacted) {
+    let mut turn = Turn { compacted, ..Turn::default() };
     loop {
         tokio::time::sleep(interval).await;
         match turn.take(&client).await {
@@ -41,6 +42,7 @@ struct Turn {
     version: i64,
     /// etcd's revision at that time: what the next turn compacts.
     revision: i64,
+    compacted: Compacted,
 }
 
 impl Turn {
@@ -48,6 +50,8 @@ impl Turn {
         let past = self.revision;
         let answer: TxnResponse = client.call(wire::TXN, self.ask(), Repeat::Unsent).await?;
         self.revision = answer.header.as_ref().map_or(0, |header| header.revision);
+        // Whoever compacts, it is what was the present at the last turn.
+        self.compacted.raise(Revision(past.unsigned_abs()));
         if !answer.succeeded {
             let found = answer.responses.into_iter().find_map(|answer| answer.range?.kvs.into_iter().next());
             self.version = found.map_or(0, |found| found.version);

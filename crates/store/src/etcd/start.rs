@@ -2,6 +2,7 @@
 
 use crate::backend::Error as OpenError;
 use crate::cache::Cache;
+use crate::compaction::Compacted;
 use crate::etcd::client::{Client, Failure};
 use crate::etcd::commit::Remote;
 use crate::etcd::digests::Digests;
@@ -31,6 +32,7 @@ pub(crate) struct Started {
     pub collections: crate::cache::Collections,
     pub published: Arc<AtomicU64>,
     pub reached: watch::Receiver<u64>,
+    pub compacted: Compacted,
 }
 
 /// Fills the cache and sets about to follow etcd, in a task of the current runtime.
@@ -83,13 +85,14 @@ pub(crate) async fn start(
         orders: orders_receiver,
     };
     tokio::spawn(feed.run());
-    let compaction = (!etcd.compaction_interval.is_zero())
-        .then(|| tokio::spawn(compact::run(reader.client.clone(), etcd.compaction_interval)).abort_handle());
+    let compacted = Compacted::default();
+    let turns = compact::run(reader.client.clone(), etcd.compaction_interval, compacted.clone());
+    let compaction = (!etcd.compaction_interval.is_zero()).then(|| tokio::spawn(turns).abort_handle());
     let remote = Remote::new(reader, digests, etcd.lease_reuse, wanted, reached.clone(), orders, compaction);
     if !remote.reach(now, START_MAX).await {
         return Err(OpenError(format!("etcd's watch does not reach revision {now}")));
     }
-    Ok(Started { remote, collections, published, reached })
+    Ok(Started { remote, collections, published, reached, compacted })
 }
 
 /// Hands everything that etcd held a while ago to a recovery. What happened since is for the watch to tell, so that

@@ -128,6 +128,13 @@ pub fn warnings(service: &Value, out: &mut Vec<String>) {
     if annotation(TOPOLOGY_HINTS).is_some() {
         out.push(format!("annotation {TOPOLOGY_HINTS} is deprecated, please use {TOPOLOGY_MODE} instead"));
     }
+    let each = |field: &str, warn: &dyn Fn(&str, &Path<'_>, &mut Vec<String>), out: &mut Vec<String>| {
+        let path = SPEC.child(field);
+        for (index, text) in service.list_at(&["spec", field]).iter().filter_map(Value::as_str).enumerate() {
+            warn(text, &path.index(index), out);
+        }
+    };
+    each("clusterIPs", &net::warn_ip, out);
     let is_headless = kind(service) == "ClusterIP" && is_headless(service);
     if is_headless {
         for field in ["loadBalancerIP", "externalIPs"].into_iter().filter(|field| has(field)) {
@@ -137,9 +144,12 @@ pub fn warnings(service: &Value, out: &mut Vec<String>) {
             out.push(String::from("spec.SessionAffinity is ignored for headless services"));
         }
     }
+    each("externalIPs", &net::warn_ip, out);
     if has("externalIPs") && !is_headless && kind(service) != "ExternalName" {
         out.push("spec.externalIPs is deprecated and may no longer be implemented in some clusters".into());
     }
+    net::warn_ip(service.str_at(&["spec", "loadBalancerIP"]), &SPEC.child("loadBalancerIP"), out);
+    each("loadBalancerSourceRanges", &net::warn_cidr, out);
     if kind(service) == "ExternalName" && has("externalIPs") {
         out.push(String::from("spec.externalIPs is ignored when spec.type is \"ExternalName\""));
     }

@@ -66,7 +66,17 @@ fn projected(source: &Value) -> Vec<Entry> {
         let field = if present(source, &["name"]).is_some() { "name" } else { "signerName" };
         return one(source, named("ClusterTrustBundle", source, field));
     }
-    Vec::new()
+    let certificate = present(source, &["podCertificate"]);
+    let entry = |(field, what): (&str, &str)| {
+        let path = certificate.map_or("", |source| source.str_at(&[field]));
+        (!path.is_empty()).then(|| Entry { path: path.to_string(), source: format!("PodCertificate {what}") })
+    };
+    let fields = [
+        ("certificateChainPath", "chain"),
+        ("keyPath", "key"),
+        ("credentialBundlePath", "credential bundle"),
+    ];
+    fields.into_iter().filter_map(entry).collect()
 }
 
 fn collide(entries: Vec<Entry>, what: &str, out: &mut Vec<String>) {

@@ -236,22 +236,38 @@ fn projected(source: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
                 "serviceAccountToken" => token(inner, &at, path, errors),
                 _ => {}
             }
-            for item in inner.list_at(&["items"]) {
-                unique_file(item.str_at(&["path"]), &mut files, path, errors);
+            // Upstream shows the source of a file where it has a name. A token may share its path with others.
+            let shown = match kind {
+                "secret" | "configMap" => Some(inner.str_at(&["name"])),
+                _ => None,
+            };
+            for file in inner.list_at(&["items"]).iter().map(|item| item.str_at(&["path"])) {
+                unique_file(file, shown.unwrap_or(file), &mut files, path, errors);
             }
-            if let Some(file) = inner.get("path").and_then(Value::as_str) {
-                unique_file(file, &mut files, path, errors);
+            let own: &[&str] = match kind {
+                "clusterTrustBundle" => &["path"],
+                "podCertificate" => &["credentialBundlePath", "keyPath", "certificateChainPath"],
+                _ => &[],
+            };
+            for file in own.iter().map(|field| inner.str_at(&[field])) {
+                unique_file(file, file, &mut files, path, errors);
             }
         }
     }
 }
 
-fn unique_file<'a>(file: &'a str, files: &mut Vec<&'a str>, path: &Path<'_>, errors: &mut FieldErrors) {
+fn unique_file<'a>(
+    file: &'a str,
+    shown: &str,
+    files: &mut Vec<&'a str>,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     if file.is_empty() {
         return;
     }
     if files.contains(&file) {
-        errors.invalid(path, file, "conflicting duplicate paths");
+        errors.invalid(path, shown, "conflicting duplicate paths");
     }
     files.push(file);
 }

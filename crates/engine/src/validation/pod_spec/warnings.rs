@@ -5,6 +5,7 @@ use crate::validation::resources::quantity;
 use crate::validation::{net, node_labels};
 use pintle_object::field::quote;
 use pintle_object::{Path, Value};
+use std::collections::BTreeMap;
 
 const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 pub const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
@@ -28,11 +29,13 @@ pub fn warnings(owner: &Value, path: &Path<'_>, out: &mut Vec<String>) {
     }
     each_container(spec, &spec_path, &mut |container, path| scope.container(container, path, out));
     ports(spec, &spec_path, out);
+    port_names(spec, &spec_path, out);
     if spec.int_at(&["terminationGracePeriodSeconds"]).is_some_and(|seconds| seconds < 0) {
         let path = spec_path.child("terminationGracePeriodSeconds");
         out.push(format!("{path}: must be >= 0; negative values are invalid and will be treated as 1"));
     }
     null_selectors(spec, &spec_path.child("affinity"), out);
+    address_forms(spec, &spec_path, out);
 }
 
 pub fn each_container(spec: &Value, path: &Path<'_>, visit: &mut dyn FnMut(&Value, &Path<'_>)) {
@@ -162,7 +165,6 @@ fn names_and_addresses(spec: &Value, path: &Path<'_>, out: &mut Vec<String>) {
         if list.iter().take(index).any(|before| before.str_at(&["ip"]) == ip) {
             out.push(format!("{}: duplicate ip {}", path.child("ip"), quote(ip)));
         }
-        net::warn_ip(ip, &path.child("ip"), out);
     }
     let secrets = path.child("imagePullSecrets");
     let list = spec.list_at(&["imagePullSecrets"]);
@@ -172,14 +174,24 @@ fn names_and_addresses(spec: &Value, path: &Path<'_>, out: &mut Vec<String>) {
         if list.iter().take(index).any(|before| before.str_at(&["name"]) == name) {
             out.push(format!("{}: duplicate name {}", path.child("name"), quote(name)));
         }
-        if name.is_empty() {
-            out.push(format!("{}: invalid empty name \"\"", path.child("name")));
+    }
+    for (index, secret) in list.iter().enumerate() {
+        if secret.str_at(&["name"]).is_empty() {
+            out.push(format!("{}: invalid empty name \"\"", secrets.index(index).child("name")));
         }
     }
+}
+
+/// Forms of addresses that are on their way out.
+fn address_forms(spec: &Value, path: &Path<'_>, out: &mut Vec<String>) {
     let servers = path.child("dnsConfig");
     let servers = servers.child("nameservers");
     for (index, server) in spec.list_at(&["dnsConfig", "nameservers"]).iter().enumerate() {
         net::warn_ip(server.as_str().unwrap_or(""), &servers.index(index), out);
+    }
+    let aliases = path.child("hostAliases");
+    for (index, alias) in spec.list_at(&["hostAliases"]).iter().enumerate() {
+        net::warn_ip(alias.str_at(&["ip"]), &aliases.index(index).child("ip"), out);
     }
 }
 
@@ -287,6 +299,28 @@ fn ports(spec: &Value, path: &Path<'_>, out: &mut Vec<String>) {
             }
         }
     }
+}
+
+/// Services and probes that select a port by its name see only the first of that name.
+fn port_names(spec: &Value, path: &Path<'_>, out: &mut Vec<String>) {
+    let mut first: BTreeMap<String, String> = BTreeMap::new();
+    each_container(spec, path, &mut |container, path| {
+        let path = path.child("ports");
+        for (index, port) in container.list_at(&["ports"]).iter().enumerate() {
+            let (name, shown) = (port.str_at(&["name"]), path.index(index).to_string());
+            if name.is_empty() {
+                continue;
+            }
+            match first.get(name) {
+                None => drop(first.insert(name.to_string(), shown)),
+                Some(other) => out.push(format!(
+                    "{shown}: duplicate port name {} with {other}, services and probes that select ports by name \
+                     will use {other}",
+                    quote(name)
+                )),
+            }
+        }
+    });
 }
 
 impl<'a> Port<'a> {
