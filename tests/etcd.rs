@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn on(etcd: &Etcd) -> Server {
     Server::with_flags(&[&format!("--etcd-servers={}", etcd.url())])
@@ -336,4 +336,56 @@ fn a_full_etcd_is_told_of_in_its_own_words_and_its_size_is_shown() {
     let (labels, bytes) = line.split_once(' ').unwrap();
     assert_eq!(labels, r#"apiserver_storage_size_bytes{storage_cluster_id="etcd-0"}"#);
     assert!(bytes.parse::<u64>().is_ok_and(|bytes| bytes > 100_000), "{line}");
+}
+
+/// What a value that cannot be read does to those who ask.
+#[test]
+fn a_value_that_cannot_be_read_is_told_of() {
+    let Some(etcd) = Etcd::start() else { return };
+    let server = on(&etcd);
+    let admin = server.admin();
+    let path = "/api/v1/namespaces/default/configmaps";
+    let body = json!({"metadata": {"name": "good"}});
+    assert_eq!(admin.post(path, &body).status, 201);
+    let key = "/registry/configmaps/default/bad";
+    for (value, words) in [
+        ("k8s:enc:aescbc:v1:key1:abc", "identity transformer tried to read encrypted data"),
+        (
+            "{\"kind\":\"NoSuch\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"bad\"}}",
+            "no kind \"NoSuch\" is registered",
+        ),
+        ("garbage", ""),
+    ] {
+        etcd.put(key, value);
+        wait_until(|| admin.get(&format!("{path}/bad")).status == 500);
+        let deadline = Duration::from_secs(5);
+        for query in ["", "?limit=1", "?labelSelector=a%3Db", "?fieldSelector=metadata.name%3Dbad"] {
+            let answer = admin.get(&format!("{path}{query}"));
+            assert_eq!(answer.status, 500, "{value} {query}: {}", answer.text());
+            assert!(
+                answer.json()["message"].as_str().is_some_and(|message| message.contains(words)),
+                "{value}"
+            );
+        }
+        assert_eq!(admin.get(&format!("{path}?resourceVersion=0")).status, 429, "{value}");
+        assert_eq!(admin.get(&format!("{path}?watch=1")).status, 429, "{value}");
+        assert_eq!(admin.get(&format!("{path}/good")).status, 200);
+        assert_eq!(admin.delete(&format!("{path}/bad")).status, 500);
+        assert_eq!(admin.post(path, &json!({"metadata": {"name": "bad"}})).status, 409);
+        assert_eq!(admin.get("/readyz").status, 500);
+        assert_eq!(admin.get("/livez").status, 200);
+        assert!(server.log().contains(key), "{value}");
+        etcd.remove(key);
+        wait_until(|| admin.get(path).status == 200);
+        assert_eq!(admin.get("/readyz").status, 200);
+        assert!(!admin.watch_until(path, 1, deadline).is_empty());
+    }
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it does not come to be so");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

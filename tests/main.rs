@@ -17,6 +17,7 @@ mod custom;
 mod deploy;
 mod etcd;
 mod forms;
+mod gates;
 mod histories;
 mod kept;
 mod kubectl;

@@ -18,7 +18,8 @@ const SYSTEM_INTERVAL: Duration = Duration::from_secs(60);
 pub struct Kept {
     engine: Arc<Engine>,
     cluster: Cluster,
-    lease: IdentityLease,
+    /// None without the gate APIServerIdentity.
+    lease: Option<IdentityLease>,
     /// None where the flags say so, or the server has no address that others could use.
     endpoints: Option<KubernetesEndpoints>,
 }
@@ -26,11 +27,16 @@ pub struct Kept {
 impl Kept {
     pub fn new(engine: Arc<Engine>, cluster: Cluster, address: IpAddr, keeps_endpoints: bool) -> Kept {
         let port = cluster.secure_port;
-        let lease = IdentityLease::new(engine.clone(), address, port);
+        let lease = Some(IdentityLease::new(engine.clone(), address, port));
         // Endpoints may not be on the loopback.
         let endpoints = (keeps_endpoints && !address.is_loopback())
             .then(|| KubernetesEndpoints::new(engine.clone(), address, port));
         Kept { engine, cluster, lease, endpoints }
+    }
+
+    /// Tells nobody of this server by a lease, and collects none.
+    pub fn without_identity(self) -> Kept {
+        Kept { lease: None, ..self }
     }
 
     /// Runs until it is dropped.
@@ -44,9 +50,16 @@ impl Kept {
                 own::now()
             )),
             periodic("flow_control", SYSTEM_INTERVAL, || bootstrap::keep_flow_control(engine, own::now())),
-            periodic("identity_lease", self.lease.interval(), || self.lease.renew()),
-            periodic("identity_lease_collection", COLLECT_INTERVAL, || self.lease.collect()),
+            self.keep_identity(),
             self.repair_allocations(),
+        );
+    }
+
+    async fn keep_identity(&self) {
+        let Some(lease) = &self.lease else { return };
+        tokio::join!(
+            periodic("identity_lease", lease.interval(), || lease.renew()),
+            periodic("identity_lease_collection", COLLECT_INTERVAL, || lease.collect()),
         );
     }
 

@@ -188,6 +188,7 @@ impl Engine {
             meta::set_generation(draft, 1);
         }
         served.rules.prepare_warnings(draft, &mut call.warnings);
+        self.drop_gated(served, draft, None);
         served.rules.prepare_create(draft, &Context { has_labels, ..call.context(target) });
         self.settle(served, draft);
 

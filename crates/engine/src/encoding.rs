@@ -5,6 +5,7 @@ use crate::custom::object as custom_object;
 use crate::engine::{Engine, Served};
 use crate::fields;
 use crate::meta;
+use crate::undecodable;
 use bytes::Bytes;
 use pintle_object::wire::{Payload, Reader};
 use pintle_object::{GroupVersion, Status, Text, Value, json};
@@ -95,11 +96,13 @@ impl Engine {
     /// Compact JSON as it stands in a list: without kind and apiVersion, but for custom resources.
     pub fn json_item(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
         let Some(custom) = &served.custom else {
-            return Ok(object.form(served.form, |object| {
+            let encode = || {
                 let mut out = Vec::with_capacity(object.value.len() * 2);
-                let _ = self.write_json_item(served, object, &mut out);
-                Bytes::from(out)
-            }));
+                self.write_json_item(served, object, &mut out).map(|()| Bytes::from(out))
+            };
+            // An object that cannot be shown keeps an empty form.
+            let kept = object.form(served.form, |_| encode().unwrap_or_default());
+            return if kept.is_empty() { encode() } else { Ok(kept) };
         };
         // What is shown depends on the definition: the kept form begins with the generation that it was made by.
         let tag = custom.generation.to_be_bytes();
@@ -141,15 +144,21 @@ impl Engine {
             return Ok(());
         }
         let (schema, ty) = (&self.api.schema, served.resource.ty);
+        undecodable::check_envelope(served, &object.value)?;
         let is_unstored = object.modified.0 == 0;
         let needs_tree = is_unstored || served.is_converted() || served.rules.restore(&mut Value::Null);
         if needs_tree || !object.value.starts_with(decode::protobuf::MAGIC) {
             encode::json::encode(schema, ty, &bare_tree(&self.api, served, object)?, out);
             return Ok(());
         }
-        let envelope = decode::protobuf::envelope(&object.value).map_err(Status::internal)?;
+        let begin = out.len();
+        let envelope = decode::protobuf::envelope(&object.value).map_err(refuse)?;
         let version = object.modified.to_string();
-        encode::transcode::json(schema, ty, envelope.raw, &version, out).map_err(Status::internal)
+        encode::transcode::json(schema, ty, envelope.raw, &version, out).map_err(|error| {
+            // What was written so far is no document.
+            out.truncate(begin);
+            refuse(error)
+        })
     }
 
     /// The message in the stored bytes, where it is the one that clients get but for its resourceVersion.
@@ -162,7 +171,8 @@ impl Engine {
         if is_unstored || served.is_converted() || !object.value.starts_with(decode::protobuf::MAGIC) {
             return Ok(None);
         }
-        decode::protobuf::envelope(&object.value).map(|found| Some(found.raw)).map_err(Status::internal)
+        undecodable::check_envelope(served, &object.value)?;
+        decode::protobuf::envelope(&object.value).map(|found| Some(found.raw)).map_err(refuse)
     }
 
     /// The message of an object that is stored otherwise.
@@ -191,7 +201,8 @@ impl Engine {
         {
             return Ok((None, self.item_message(served, object, part)?.len()));
         }
-        let places = Places::find(&object.value, part).map_err(Status::internal)?;
+        undecodable::check_envelope(served, &object.value)?;
+        let places = Places::find(&object.value, part).map_err(refuse)?;
         Ok((Some(places), places.len(splice::digits(object.modified.0))))
     }
 
@@ -212,7 +223,7 @@ impl Engine {
         let raw = match self.stored_message(served, object)? {
             Some(message) => {
                 let version = object.modified.to_string();
-                let spliced = Spliced::new(message, &version).map_err(Status::internal)?;
+                let spliced = Spliced::new(message, &version).map_err(refuse)?;
                 let mut raw = Vec::with_capacity(spliced.len());
                 spliced.write(&mut raw);
                 raw
@@ -296,20 +307,26 @@ fn storage_tree(api: &Builtin, served: &Served, value: &[u8]) -> Result<Value, S
     if let Some(custom) = &served.custom {
         return custom_object::from_stored(api, served, custom, value);
     }
-    let mut tree = decode_stored(api, served.storage_ty, value).map_err(Status::internal)?;
+    let mut tree = decode_stored(api, served, value)?;
     served.rules.restore(&mut tree);
     Ok(tree)
 }
 
-fn decode_stored(api: &Builtin, ty: TypeId, value: &[u8]) -> Result<Value, decode::DecodeError> {
+fn decode_stored(api: &Builtin, served: &Served, value: &[u8]) -> Result<Value, Status> {
+    undecodable::check_envelope(served, value)?;
     if value.starts_with(decode::protobuf::MAGIC) {
-        let envelope = decode::protobuf::envelope(value)?;
-        return decode::protobuf::decode(&api.schema, ty, envelope.raw);
+        let envelope = decode::protobuf::envelope(value).map_err(refuse)?;
+        return decode::protobuf::decode(&api.schema, served.storage_ty, envelope.raw).map_err(refuse);
     }
-    let mut tree = decode::json::decode(&api.schema, ty, value)?.value;
+    let mut tree = decode::json::decode(&api.schema, served.storage_ty, value).map_err(refuse)?.value;
+    undecodable::check_kind(served, tree.str_at(&["apiVersion"]), tree.str_at(&["kind"]))?;
     tree.remove(&["kind"]);
     tree.remove(&["apiVersion"]);
     Ok(tree)
+}
+
+fn refuse(error: impl ToString) -> Status {
+    undecodable::unreadable(&error.to_string())
 }
 
 fn digest(api: &Builtin, served: &Served, tree: &Value) -> Digest {
@@ -327,6 +344,7 @@ fn digest(api: &Builtin, served: &Served, tree: &Value) -> Digest {
 /// The digest of stored bytes, of which no more is decoded than it takes.
 pub(crate) fn digest_of_bytes(api: &Builtin, served: &Served, value: &[u8]) -> Option<Digest> {
     if value.starts_with(decode::protobuf::MAGIC) && served.custom.is_none() {
+        undecodable::check_envelope(served, value).ok()?;
         let envelope = decode::protobuf::envelope(value).ok()?;
         let mut digest = digest_of_message(envelope.raw)?;
         if fields::has_any(served) {
@@ -339,7 +357,7 @@ pub(crate) fn digest_of_bytes(api: &Builtin, served: &Served, value: &[u8]) -> O
     // Defaults of today's schema count: what selects an object is what a client sees of it.
     let tree = match &served.custom {
         Some(custom) => custom_object::from_stored(api, served, custom, value).ok()?,
-        None => decode_stored(api, served.storage_ty, value).ok()?,
+        None => decode_stored(api, served, value).ok()?,
     };
     Some(digest(api, served, &tree))
 }

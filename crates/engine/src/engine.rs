@@ -5,15 +5,17 @@ use crate::allocate::{Pools, port};
 use crate::call::Call;
 use crate::custom::Custom;
 use crate::generate::Generator;
+use crate::kinds::gated_fields::GatedFields;
 use crate::kinds::{self, Rules, Traits};
 use crate::serving::Table;
 use arc_swap::ArcSwap;
 use pintle_object::time::Time;
-use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status};
+use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status, Value};
 use pintle_schema::decode::Pick;
 use pintle_schema::resource::Selectable;
 use pintle_schema::{Builtin, Resource, TypeId, Verb};
 use pintle_store::{CollectionId, Store};
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -33,6 +35,8 @@ pub struct Engine {
     /// Tells that other custom resources are served than before.
     serving: watch::Sender<()>,
     expiry_seconds: Option<u64>,
+    /// What each kind loses with the feature gates that are off.
+    gated: HashMap<String, GatedFields>,
 }
 
 /// A resource as it is served: its table, where its objects are kept, and the rules of its kind.
@@ -190,6 +194,7 @@ impl Engine {
             table: ArcSwap::from_pointee(Table::new(served)),
             serving: watch::Sender::new(()),
             expiry_seconds: None,
+            gated: HashMap::new(),
         }
     }
 
@@ -210,6 +215,22 @@ impl Engine {
     /// A write of the server's own.
     pub fn own_call<'a>(&self, user: &'a User, now: Time) -> Call<'a> {
         Call::new(user, now, &self.manager)
+    }
+
+    /// Lets writes drop the fields of feature gates that are off; until then, all are on.
+    pub fn set_gates(&mut self, is_on: &dyn Fn(&str) -> bool) {
+        let kinds = self.api.resources.all.iter().map(|resource| resource.kind.to_string());
+        self.gated = kinds.map(|kind| (kind.clone(), GatedFields::of(&kind, is_on))).collect();
+    }
+
+    /// Drops what belongs to features that are off and that the old object does not use.
+    pub(crate) fn drop_gated(&self, served: &Served, new: &mut Value, old: Option<&Value>) {
+        if served.custom.is_some() {
+            return;
+        }
+        if let Some(gated) = self.gated.get(&*served.storage.kind) {
+            gated.drop(new, old);
+        }
     }
 
     /// Objects of kinds that expire (events) live this long.

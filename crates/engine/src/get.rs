@@ -23,7 +23,8 @@ impl Engine {
         target.check_name()?;
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let collection = served.collection.ok_or_else(missing)?;
-        self.store.get(collection, &target.key()).ok_or_else(missing)
+        let found = self.store.get(collection, &target.key()).ok_or_else(missing)?;
+        self.check_readable(served, &found).map(|()| found)
     }
 
     /// Waits until what is visible is as recent as a read wants it: of now, when it names no version.

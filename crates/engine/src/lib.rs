@@ -40,6 +40,7 @@ pub mod serving;
 mod table;
 mod token_request;
 mod track;
+mod undecodable;
 pub mod update;
 pub mod validation;
 mod watch;

@@ -6,6 +6,7 @@ use crate::get::{READ_AGAIN_SECONDS, too_large};
 use crate::options::{ListOptions, VersionMatch};
 use crate::paging::{self, Continue};
 use crate::selection::Selection;
+use crate::undecodable::is_undecodable;
 use pintle_object::Status;
 use pintle_store::{CollectionId, Object, Past, Revision, Snapshot};
 use std::sync::Arc;
@@ -44,11 +45,16 @@ impl Engine {
         if let Some(name) = selection.name().filter(|_| !served.resource.namespaced || !namespace.is_empty())
         {
             let found = view.snapshot.get(&served.key(namespace, name)).cloned();
+            found.iter().try_for_each(|object| self.check_listable(served, object))?;
             let items = found.into_iter().filter(|object| selection.matches(object)).collect();
             return Ok(Listing { items, revision: view.revision, ..Listing::default() });
         }
         let limit = if view.is_limited { usize::try_from(options.limit).unwrap_or(0) } else { 0 };
-        Ok(page(&view, &prefix, limit, selection))
+        page(&view, &prefix, limit, selection).map_err(|object| match self.check_listable(served, &object) {
+            Err(status) => status,
+            // It has an empty name, which nothing that can be read has.
+            Ok(()) => Status::internal("a stored object has no name"),
+        })
     }
 
     async fn view(&self, served: &Served, prefix: &str, options: &ListOptions) -> Result<View, Status> {
@@ -88,6 +94,9 @@ impl Engine {
             let snapshot = self.past(collection, version, too_old).await?;
             return Ok(View { snapshot, revision: version, start: None, is_limited: true });
         }
+        if !options.resource_version.is_empty() {
+            self.check_cacheable(served)?;
+        }
         self.reach_for(&options.resource_version, version).await?;
         let (revision, snapshot) = now();
         if revision < version {
@@ -111,8 +120,8 @@ impl Engine {
     }
 }
 
-/// Takes the matching objects of a page. A limit of zero takes all.
-fn page(view: &View, prefix: &str, limit: usize, selection: &Selection) -> Listing {
+/// Takes the matching objects of a page. A limit of zero takes all. The error is an object that cannot be read.
+fn page(view: &View, prefix: &str, limit: usize, selection: &Selection) -> Result<Listing, Arc<Object>> {
     let mut listing = Listing { revision: view.revision, ..Listing::default() };
     // The token names the first key of the page, and the snapshot wants the one before: a key and its end differ
     // by the zero byte that the token has at its end.
@@ -126,10 +135,13 @@ fn page(view: &View, prefix: &str, limit: usize, selection: &Selection) -> Listi
             listing.remaining = selection.is_everything().then(|| rest.count() as i64 + 1);
             break;
         }
+        if is_undecodable(object) {
+            return Err(object.clone());
+        }
         if selection.matches(object) {
             listing.items.push(object.clone());
         }
         last = Some(object);
     }
-    listing
+    Ok(listing)
 }

@@ -212,6 +212,7 @@ impl Engine {
             "status" => served.rules.prepare_status(new, old, &context),
             _ => served.rules.prepare_subresource(new, old, &context),
         }
+        self.drop_gated(served, new, Some(old));
         // The generation counts what is wanted, which a status never is.
         let is_wanted = target.subresource != "status";
         if is_wanted && served.rules.has_generation() && served.rules.raises_generation(new, old) {

@@ -63,7 +63,8 @@ impl Engine {
         let missing = || Status::method_not_supported(&served.group_resource(), "watch");
         let collection = served.collection.ok_or_else(missing)?;
         let version = read_version(&options.resource_version)?;
-        let begins_with_state = options.send_initial_events == Some(true);
+        self.check_cacheable(served)?;
+        let begins_with_state = options.send_initial_events.unwrap_or(version == 0);
         if begins_with_state {
             self.reach_for(&options.resource_version, version).await?;
         }

@@ -102,7 +102,9 @@ async fn serve(config: &Config) -> Result<(), String> {
     let listener = socket.listen(BACKLOG).map_err(|error| format!("{address}: {error}"))?;
     let open = Connections::new(open_files::raise_limit());
     let server = tokio::spawn(conn::serve(app.clone(), listener, tls, open, stop));
-    let system = Arc::new(Kept::new(app.engine.clone(), cluster, config.address(), config.keeps_endpoints));
+    let kept = Kept::new(app.engine.clone(), cluster, config.address(), config.keeps_endpoints);
+    let has_identity = config.compatibility.is_on("APIServerIdentity");
+    let system = Arc::new(if has_identity { kept } else { kept.without_identity() });
     let kept = tokio::spawn({
         let system = system.clone();
         async move { system.run().await }
@@ -138,11 +140,13 @@ async fn open_engine(config: &Config, permissions: Permissions) -> Result<Arc<En
     api.resources = config.compatibility.served(api.resources)?;
     let mut engine = open_store(config, Arc::new(api)).await.map_err(|error| error.to_string())?;
     engine.set_manager(&config.manager);
+    engine.set_gates(&|gate| config.compatibility.is_on(gate));
     engine.set_expiry(config.event_ttl.as_secs());
     let ranges = config.service_cluster_ip_range.split(',');
     engine.set_pools(ranges.filter_map(IpPool::parse).collect(), config.service_node_port_range.clone());
     engine.set_admission(Box::new(Chain::new(&config.admission, permissions)));
     engine.mend_records(own::now()).await;
+    engine.log_undecodable();
     Ok(Arc::new(engine))
 }
 
@@ -223,6 +227,8 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
             watch_min: config.limits.watch_min,
             goaway_per_million: config.limits.goaway_per_million,
             strict_transport_security: config.limits.strict_transport_security.clone(),
+            ends_anonymous_http2: config.compatibility.is_on("UnauthenticatedHTTP2DOSMitigation"),
+            watch_list: config.compatibility.is_on("WatchList"),
             emulated_minor: config.compatibility.emulated,
             oldest_minor: config.compatibility.oldest,
             health_max: waits(|etcd| etcd.health_max),

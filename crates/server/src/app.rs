@@ -57,6 +57,11 @@ pub struct Options {
     pub watch_min: Duration,
     /// Of so many in a million requests over HTTP/2 the client is told to connect anew.
     pub goaway_per_million: u32,
+    /// Whether HTTP/2 connections of clients that prove nothing end with their first answer
+    /// (UnauthenticatedHTTP2DOSMitigation).
+    pub ends_anonymous_http2: bool,
+    /// Whether watches may begin with the state there is (WatchList).
+    pub watch_list: bool,
     /// The value of the header `Strict-Transport-Security`; empty for none.
     pub strict_transport_security: String,
 }

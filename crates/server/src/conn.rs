@@ -136,7 +136,7 @@ async fn exchange(
             }
             let response = pipeline::handle(&app, request, &certificates).await;
             // HTTP/2 is costly: whoever proves nothing gets one request of each connection.
-            if is_http2 && response.is_to_nobody {
+            if is_http2 && response.is_to_nobody && app.options.ends_anonymous_http2 {
                 leave.notify_one();
             }
             Ok::<hyper::Response<HttpBody>, Infallible>(answer::to_http(response, in_flight))

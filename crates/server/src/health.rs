@@ -9,6 +9,9 @@ use crate::respond::Response;
 /// what upstream does after its start is done before ours ends.
 const COMMON: [&str; 2] = ["ping", "log"];
 
+/// Fails while a stored value cannot be read: upstream's cache does not fill.
+const STORAGE: &str = "poststarthook/storage-readiness";
+
 const HOOKS: [&str; 28] = [
     "poststarthook/start-apiserver-admission-initializer",
     "poststarthook/generic-apiserver-start-informers",
@@ -23,7 +26,7 @@ const HOOKS: [&str; 28] = [
     "poststarthook/start-cluster-authentication-info-controller",
     "poststarthook/start-kube-apiserver-identity-lease-controller",
     "poststarthook/start-kube-apiserver-identity-lease-garbage-collector",
-    "poststarthook/storage-readiness",
+    STORAGE,
     "poststarthook/start-legacy-token-tracking-controller",
     "poststarthook/start-service-ip-repair-controllers",
     "poststarthook/rbac/bootstrap-roles",
@@ -89,6 +92,10 @@ pub async fn answer(app: &App, request: &Request) -> Option<Response> {
     };
     let failure = |check: &str| match check {
         "etcd" | "etcd-readiness" => outage.clone(),
+        STORAGE if root == "readyz" && !app.engine.is_readable() => {
+            app.engine.log_undecodable();
+            Some(String::from("stored values cannot be read"))
+        }
         "shutdown" if pipeline::is_stopping(app) => Some(String::from("process is shutting down")),
         _ => None,
     };

@@ -9,6 +9,7 @@ use crate::snapshot::Snapshot;
 use crate::watch::{Event, EventKind};
 use arc_swap::ArcSwap;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,8 @@ pub(crate) struct Collection {
     log: Mutex<Log>,
     routes: Mutex<Routes>,
     past: Mutex<VecDeque<Snapshot>>,
+    /// How many of the current objects have an empty digest: what is stored there could not be read.
+    undecodable: AtomicUsize,
 }
 
 /// The recent events of a collection. Places are counted from the collection's first event, so that a follower's
@@ -67,7 +70,9 @@ pub(crate) struct Log {
 impl Collection {
     pub fn new(prefix: &str, snapshot: Snapshot, mut log: Log) -> Collection {
         log.ages.note(Instant::now(), log.start);
+        let undecodable = AtomicUsize::new(count_undecodable(&snapshot));
         Collection {
+            undecodable,
             prefix: prefix.into(),
             current: ArcSwap::from_pointee(snapshot),
             log: Mutex::new(log),
@@ -93,6 +98,7 @@ impl Collection {
     pub fn publish(&self, snapshot: Snapshot, events: Vec<Arc<Event>>, herald: &Herald) {
         let mut silent = Vec::new();
         let mut log = self.log();
+        let lost = self.count_undecodable(&events).then_some(snapshot.revision);
         self.current.store(Arc::new(snapshot));
         {
             let routes = self.routes();
@@ -105,15 +111,43 @@ impl Collection {
         log.ages.note(now, end);
         events.into_iter().for_each(|event| log.push(event));
         log.forget_old(now);
+        if let Some(revision) = lost {
+            // No watch can tell what happened here: who follows must begin anew, and finds out.
+            log.forget(revision);
+        }
         let floor = log.floor;
         drop(log);
         lock(&self.past).retain(|snapshot| snapshot.revision >= floor);
         herald.announce(silent);
+        if lost.is_some() {
+            let routes = std::mem::take(&mut *self.routes());
+            routes.lanes().for_each(|lane| lane.end_all());
+        }
+    }
+
+    pub fn has_undecodable(&self) -> bool {
+        self.undecodable.load(Ordering::Relaxed) > 0
+    }
+
+    /// Counts what came that cannot be read, and what went. Whether anything came.
+    fn count_undecodable(&self, events: &[Arc<Event>]) -> bool {
+        let mut came = false;
+        for event in events {
+            if event.kind != EventKind::Deleted && event.object.digest.is_empty() {
+                came = true;
+                self.undecodable.fetch_add(1, Ordering::Relaxed);
+            }
+            if event.previous.as_ref().is_some_and(|previous| previous.digest.is_empty()) {
+                self.undecodable.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        came
     }
 
     /// Replaces the current objects by others of the same keys and revisions.
     pub fn replace(&self, snapshot: Snapshot) {
         let _log = self.log();
+        self.undecodable.store(count_undecodable(&snapshot), Ordering::Relaxed);
         lock(&self.past).clear();
         self.current.store(Arc::new(snapshot));
     }
@@ -123,6 +157,7 @@ impl Collection {
     pub fn begin_anew(&self, snapshot: Snapshot) -> (usize, usize) {
         let mut log = self.log();
         lock(&self.past).clear();
+        self.undecodable.store(count_undecodable(&snapshot), Ordering::Relaxed);
         let live = snapshot.objects.values().map(|object| object.size()).sum();
         let before = log.begin_anew(snapshot.revision, live);
         self.current.store(Arc::new(snapshot));
@@ -278,6 +313,10 @@ pub(crate) fn place(
     let snapshot = Snapshot { revision: now, ..Snapshot::default() };
     collections.push(Arc::new(Collection::new(prefix, snapshot, Log::new(window, now))));
     collections.len() - 1
+}
+
+fn count_undecodable(snapshot: &Snapshot) -> usize {
+    snapshot.objects.values().filter(|object| object.digest.is_empty()).count()
 }
 
 /// Bytes that an event alone keeps alive: its own, and those of the state before it.

@@ -54,6 +54,13 @@ pub struct Digest {
     pub fields: Box<[Text]>,
 }
 
+impl Digest {
+    /// Whether nothing could be read: every object has a name.
+    pub fn is_empty(&self) -> bool {
+        self.name.is_empty()
+    }
+}
+
 /// An immutable version of an object.
 #[derive(Debug)]
 pub struct Object {

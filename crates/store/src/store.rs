@@ -313,6 +313,11 @@ impl Store {
         requests.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// Whether a collection holds values whose digests could not be read.
+    pub fn has_undecodable(&self, collection: CollectionId) -> bool {
+        self.collection(collection).has_undecodable()
+    }
+
     /// Prefixes and sizes of all collections.
     pub fn collections(&self) -> Vec<(String, usize)> {
         let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);

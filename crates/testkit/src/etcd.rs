@@ -136,6 +136,29 @@ impl Etcd {
         format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 
+    /// Puts a value at a key, past all API servers. What is put must be text.
+    pub fn put(&self, key: &str, value: &str) {
+        self.gateway("put", &format!(r#"{{"key":"{}","value":"{}"}}"#, base64(key), base64(value)));
+    }
+
+    /// Removes a key, past all API servers.
+    pub fn remove(&self, key: &str) {
+        self.gateway("deleterange", &format!(r#"{{"key":"{}"}}"#, base64(key)));
+    }
+
+    /// Asks the gateway that speaks JSON.
+    fn gateway(&self, call: &str, body: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("etcd takes connections");
+        let len = body.len();
+        let head = format!(
+            "POST /v3/kv/{call} HTTP/1.1\r\nHost: etcd\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).expect("etcd reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("etcd answers");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
     fn is_healthy(&self) -> bool {
         let ask = || -> std::io::Result<String> {
             let mut stream = TcpStream::connect(("127.0.0.1", self.health_port))?;
@@ -165,4 +188,15 @@ pub fn etcd_binary() -> Option<PathBuf> {
     let test = std::env::current_exe().unwrap_or_default();
     let beside: Vec<PathBuf> = test.ancestors().skip(1).map(|dir| dir.join("etcd/etcd")).collect();
     on_path.chain(beside).find(|path: &PathBuf| Path::is_file(path))
+}
+
+fn base64(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |bytes: &[u8]| -> String {
+        let number = bytes.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+        let number = number << (24 - 8 * bytes.len());
+        let digits = (0..=bytes.len()).map(|place| DIGITS[(number >> (18 - 6 * place) & 63) as usize]);
+        format!("{:=<4}", String::from_utf8_lossy(&digits.collect::<Vec<u8>>()))
+    };
+    text.as_bytes().chunks(3).map(group).collect()
 }

@@ -48,6 +48,11 @@ impl Server {
         server
     }
 
+    /// What the next start is given.
+    pub fn set_flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(ToString::to_string).collect();
+    }
+
     /// Starts again on the same data directory and port, after `stop` or `kill`.
     pub fn spawn(&mut self) {
         self.launch();

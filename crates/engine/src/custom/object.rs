@@ -2,6 +2,7 @@
 
 use super::Custom;
 use crate::engine::Served;
+use crate::undecodable;
 use pintle_object::{Map, Reason, Status, Value, json};
 use pintle_schema::decode::{self, DecodeError};
 use pintle_schema::{Builtin, TypeId, custom};
@@ -55,7 +56,9 @@ pub(crate) fn from_stored(
     custom: &Custom,
     value: &[u8],
 ) -> Result<Value, Status> {
-    let decoded = decode::json::decode(&api.schema, api.any, value).map_err(Status::internal)?;
+    undecodable::check_envelope(served, value)?;
+    let decoded = decode::json::decode(&api.schema, api.any, value)
+        .map_err(|error| undecodable::unreadable(&error.0))?;
     let mut tree = decoded.value;
     let api_version = tree.str_at(&["apiVersion"]).to_string();
     let version = api_version.rsplit('/').next().unwrap_or("");

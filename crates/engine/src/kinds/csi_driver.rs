@@ -8,8 +8,6 @@ pub struct CsiDriver;
 
 const SPEC: Path<'static> = Path::root("spec");
 
-/// A field of a feature that is off.
-const SCALING: [&str; 2] = ["spec", "preventPodSchedulingIfMissing"];
 const UPDATE_PERIOD_SECONDS_MIN: i64 = 10;
 const TOKEN_SECONDS_MIN: i64 = 600;
 const TOKEN_SECONDS_MAX: i64 = 1 << 32;
@@ -19,14 +17,9 @@ const TOKEN_IN_ATTRIBUTES: &str = "spec.serviceAccountTokenInSecrets is unset; i
 impl Rules for CsiDriver {
     fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
         object.remove(&["metadata", "generation"]);
-        object.remove(&SCALING);
     }
 
-    fn prepare_update(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
-        if old.at(&SCALING).is_none() {
-            new.remove(&SCALING);
-        }
-    }
+    fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}
 
     fn has_generation(&self) -> bool {
         true

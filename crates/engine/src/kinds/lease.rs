@@ -7,24 +7,12 @@ use pintle_object::{FieldErrors, Path, Value, content};
 pub struct Lease;
 
 const SPEC: Path<'static> = Path::root("spec");
-/// Fields of coordinated leader election, a feature that is off.
-const ELECTION: [&str; 2] = ["strategy", "preferredHolder"];
 const STRATEGIES: [&str; 1] = ["OldestEmulationVersion"];
 
 impl Rules for Lease {
-    fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
-        for field in ELECTION {
-            object.remove(&["spec", field]);
-        }
-    }
+    fn prepare_create(&self, _object: &mut Value, _context: &Context<'_>) {}
 
-    fn prepare_update(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
-        if ELECTION.iter().all(|field| old.at(&["spec", field]).is_none()) {
-            for field in ELECTION {
-                new.remove(&["spec", field]);
-            }
-        }
-    }
+    fn prepare_update(&self, _new: &mut Value, _old: &Value, _context: &Context<'_>) {}
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate(object, NameRule::Subdomain, errors);

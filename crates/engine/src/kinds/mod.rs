@@ -25,6 +25,7 @@ mod endpoints;
 mod event;
 pub mod eviction;
 mod flow_schema;
+pub mod gated_fields;
 mod horizontal_pod_autoscaler;
 mod ingress;
 mod ingress_class;

@@ -98,14 +98,10 @@ fn align_data_source_of(spec: &mut Value) {
     }
 }
 
-/// Sources that claims could not name when they were made stay unnamed: those in other namespaces, and in the older
-/// field all but claims and snapshots.
+/// Sources that claims could not name when they were made stay unnamed: in the older field all but claims and
+/// snapshots.
 fn drop_data_sources(new: &mut Value, old: &Value) {
     let had = |field: &str| present(old, &["spec", field]).is_some();
-    let is_foreign = !new.str_at(&["spec", "dataSourceRef", "namespace"]).is_empty();
-    if is_foreign && !had("dataSourceRef") {
-        new.remove(&["spec", "dataSourceRef"]);
-    }
     if had("dataSource") || had("dataSourceRef") || present(new, &["spec", "dataSourceRef"]).is_some() {
         return;
     }
@@ -263,10 +259,9 @@ mod tests {
     }
 
     #[test]
-    fn sources_in_other_namespaces_are_dropped() {
+    fn sources_of_unknown_kinds_are_dropped() {
         let cases = [
             (r#"{"dataSource":{"kind":"Weird","name":"w"}}"#, "{}"),
-            (r#"{"dataSourceRef":{"kind":"A","name":"w","namespace":"n"}}"#, "{}"),
             (
                 r#"{"dataSourceRef":{"apiGroup":"g","kind":"A","name":"w"}}"#,
                 r#"{"dataSourceRef":{"apiGroup":"g","kind":"A","name":"w"}}"#,

@@ -1,7 +1,7 @@
 //! ValidatingAdmissionPolicyBinding and MutatingAdmissionPolicyBinding.
 
 use super::{Context, Rules, cells};
-use crate::validation::{NameRule, admission_policy, meta};
+use crate::validation::{NameRule, admission_policy, admission_rules, meta};
 use pintle_object::{FieldErrors, Value};
 
 /// Only a validating binding says what is done about failures.
@@ -25,6 +25,10 @@ impl Rules for PolicyBinding {
 
     fn validate_update(&self, new: &Value, _old: &Value, errors: &mut FieldErrors) {
         self.validate(new, errors);
+    }
+
+    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        admission_rules::warn_static_name(new, out);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

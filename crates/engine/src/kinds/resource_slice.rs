@@ -8,12 +8,8 @@ use pintle_object::{FieldErrors, Value};
 
 pub struct ResourceSlice;
 
-/// What devices take of a node's own resources: a feature that is off.
-const MAPPINGS: &str = "nodeAllocatableResourceMappings";
-
 impl Rules for ResourceSlice {
     fn prepare_create(&self, object: &mut Value, context: &Context<'_>) {
-        drop_disabled(object);
         stamp_taints(object, context);
     }
 
@@ -22,12 +18,6 @@ impl Rules for ResourceSlice {
         if new.get("spec") != old.get("spec") {
             let generation = old.int_at(&["metadata", "generation"]).unwrap_or(0);
             new.set(&["metadata", "generation"], generation + 1);
-        }
-        let is_used = |field: &str| {
-            old.list_at(&["spec", "devices"]).iter().any(|device| device.at(&[field]).is_some())
-        };
-        if !is_used(MAPPINGS) {
-            drop_disabled(new);
         }
         stamp_taints(new, context);
     }
@@ -82,13 +72,5 @@ fn stamp_taints(object: &mut Value, context: &Context<'_>) {
                 taint.set(&["timeAdded"], now.as_str());
             }
         }
-    }
-}
-
-/// Drops what belongs to features that are off.
-fn drop_disabled(object: &mut Value) {
-    let devices = object.at_mut(&["spec", "devices"]).and_then(Value::as_list_mut);
-    for device in devices.into_iter().flatten() {
-        device.remove(&[MAPPINGS]);
     }
 }

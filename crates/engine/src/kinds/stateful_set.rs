@@ -9,9 +9,6 @@ use pintle_object::{FieldErrors, Map, Path, Value, content};
 
 pub struct StatefulSet;
 
-/// A field of a feature that is off.
-const MAX_UNAVAILABLE: [&str; 4] = ["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"];
-
 impl Rules for StatefulSet {
     fn default(&self, object: &mut Value) {
         pod::default_template(object, &["spec", "template"]);
@@ -34,18 +31,6 @@ impl Rules for StatefulSet {
             claim.set(&["apiVersion"], "v1");
         }
         true
-    }
-
-    fn prepare_create(&self, object: &mut Value, _context: &super::Context<'_>) {
-        object.remove(&["status"]);
-        object.remove(&MAX_UNAVAILABLE);
-    }
-
-    fn prepare_update(&self, new: &mut Value, old: &Value, _context: &super::Context<'_>) {
-        super::keep(new, old, "status");
-        if old.at(&MAX_UNAVAILABLE).is_none() {
-            new.remove(&MAX_UNAVAILABLE);
-        }
     }
 
     fn name_rule(&self) -> NameRule {

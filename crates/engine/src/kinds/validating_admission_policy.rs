@@ -1,7 +1,7 @@
 //! ValidatingAdmissionPolicy.
 
 use super::{Context, Rules, cells, keep, keep_metadata};
-use crate::validation::{NameRule, admission_policy, conditions, meta};
+use crate::validation::{NameRule, admission_policy, admission_rules, conditions, meta};
 use pintle_object::{FieldErrors, Path, Value};
 
 pub struct ValidatingAdmissionPolicy;
@@ -29,6 +29,10 @@ impl Rules for ValidatingAdmissionPolicy {
         meta::validate_update(new, old, errors);
         let path = Path::root("status.conditions");
         conditions::validate(new.list_at(&["status", "conditions"]), &path, errors);
+    }
+
+    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        admission_rules::warn_static_name(new, out);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

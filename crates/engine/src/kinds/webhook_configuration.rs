@@ -1,7 +1,7 @@
 //! MutatingWebhookConfiguration and ValidatingWebhookConfiguration.
 
 use super::{Context, Rules, cells};
-use crate::validation::{NameRule, meta, webhook};
+use crate::validation::{NameRule, admission_rules, meta, webhook};
 use pintle_object::{FieldErrors, Value};
 
 pub struct WebhookConfiguration;
@@ -26,6 +26,10 @@ impl Rules for WebhookConfiguration {
 
     fn validate_update(&self, new: &Value, _old: &Value, errors: &mut FieldErrors) {
         self.validate(new, errors);
+    }
+
+    fn warnings(&self, new: &Value, _old: Option<&Value>, out: &mut Vec<String>) {
+        admission_rules::warn_static_name(new, out);
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {

@@ -28,15 +28,16 @@ pub struct ListOptions {
 
 impl ListOptions {
     pub fn read(query: Query<'_>) -> Result<ListOptions, Status> {
-        ListOptions::read_as(query, query.flag("watch").unwrap_or(false))
+        ListOptions::read_as(query, query.flag("watch").unwrap_or(false), true)
     }
 
     /// The options of a path that is a watch whatever its query says.
-    pub fn read_watch(query: Query<'_>) -> Result<ListOptions, Status> {
-        ListOptions::read_as(query, true)
+    /// Without watch lists no watch says how it begins.
+    pub fn read_watch(query: Query<'_>, has_watch_lists: bool) -> Result<ListOptions, Status> {
+        ListOptions::read_as(query, true, has_watch_lists)
     }
 
-    fn read_as(query: Query<'_>, watch: bool) -> Result<ListOptions, Status> {
+    fn read_as(query: Query<'_>, watch: bool, has_watch_lists: bool) -> Result<ListOptions, Status> {
         let timeout_seconds = query.int("timeoutSeconds")?;
         let limit = query.int("limit")?.unwrap_or(0);
         let mut options = ListOptions {
@@ -51,10 +52,11 @@ impl ListOptions {
             continue_token: query.text("continue").to_string(),
             send_initial_events: query.flag("sendInitialEvents"),
         };
-        let wanted = options.default_match(query.text("resourceVersionMatch"));
+        let given = query.text("resourceVersionMatch");
+        let wanted = if has_watch_lists { options.default_match(given) } else { given };
         let mut errors = FieldErrors::new();
         if options.watch {
-            options.validate_watch(wanted, &mut errors);
+            options.validate_watch(wanted, has_watch_lists, &mut errors);
         } else {
             options.validate_list(wanted, &mut errors);
         }
@@ -102,11 +104,15 @@ impl ListOptions {
         }
     }
 
-    fn validate_watch(&self, wanted: &str, errors: &mut FieldErrors) {
+    fn validate_watch(&self, wanted: &str, has_watch_lists: bool, errors: &mut FieldErrors) {
         let path = Path::root("resourceVersionMatch");
         if self.send_initial_events.is_some() && wanted != "NotOlderThan" {
             let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
             errors.forbidden(&path, why);
+        }
+        if self.send_initial_events.is_some() && !has_watch_lists {
+            let why = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
+            errors.forbidden(&Path::root("sendInitialEvents"), why);
         }
         if wanted.is_empty() {
             return;

@@ -9,6 +9,19 @@ const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
 const SCOPES: [&str; 3] = ["*", "Cluster", "Namespaced"];
 const MATCH_CONDITIONS_MAX: usize = 64;
 
+/// Names with this ending are those of configurations in files.
+const STATIC_SUFFIX: &str = ".static.k8s.io";
+
+/// The warning about a name that is kept for configurations in files.
+pub fn warn_static_name(object: &Value, out: &mut Vec<String>) {
+    if object.str_at(&["metadata", "name"]).ends_with(STATIC_SUFFIX) {
+        out.push(format!(
+            "metadata.name: names ending with \"{STATIC_SUFFIX}\" are reserved for static manifest-based \
+             configurations and cannot be managed via the API"
+        ));
+    }
+}
+
 /// A field that is one of a few texts, where it is there.
 pub fn one_of(object: &Value, field: &str, supported: &[&str], path: &Path<'_>, errors: &mut FieldErrors) {
     if let Some(text) = check::present(object, &[field]).and_then(Value::as_str)

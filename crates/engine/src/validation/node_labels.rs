@@ -49,9 +49,7 @@ pub fn warn_selector(selector: &Value, path: &Path<'_>, out: &mut Vec<String>) {
     for (index, requirement) in selector.list_at(&["matchExpressions"]).iter().enumerate() {
         let key = requirement.str_at(&["key"]);
         if let Some(why) = deprecated(key) {
-            // Upstream gives its format one argument too many, and Go says so.
-            let path = expressions.index(index);
-            out.push(format!("{}: {key} is {why}%!(EXTRA string={why})", path.child("key")));
+            out.push(format!("{}: {key} is {why}", expressions.index(index).child("key")));
         }
     }
     let labels = path.child("matchLabels");

@@ -1,6 +1,7 @@
 //! Feature gates: which there are is read from `gates.txt`; which are on is decided by the command line.
 
 use super::{COMPONENT, FLOOR};
+use pintle_engine::kinds::gated_fields;
 use std::collections::BTreeMap;
 
 const TEXT: &str = include_str!("gates.txt");
@@ -18,6 +19,9 @@ const OF_RESOURCES: [&str; 9] = [
     "StorageVersionAPI",
     "StorageVersionMigrator",
 ];
+
+/// Gates that decide how the server behaves, besides those of fields.
+const OF_BEHAVIOUR: [&str; 3] = ["APIServerIdentity", "UnauthenticatedHTTP2DOSMitigation", "WatchList"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -110,8 +114,11 @@ impl Gates {
                     "setting {stage} feature gate {name}={is_on}. It will be removed in a future release."
                 ));
             }
-            let has_effect =
-                OF_RESOURCES.contains(&name.as_str()) || name.starts_with("All") || *is_on == spec.is_on;
+            let has_effect = OF_RESOURCES.contains(&name.as_str())
+                || OF_BEHAVIOUR.contains(&name.as_str())
+                || gated_fields::table().any(|(gate, ..)| gate == name)
+                || name.starts_with("All")
+                || *is_on == spec.is_on;
             if !has_effect {
                 warnings.push(format!(
                     "--feature-gates: {name}={is_on} changes nothing here: this server behaves as with {name}={}",

@@ -71,6 +71,11 @@ impl Compatibility {
         Ok(compatibility)
     }
 
+    /// Whether a feature gate is on.
+    pub fn is_on(&self, gate: &str) -> bool {
+        self.gates.is_on(gate)
+    }
+
     /// Those of all known resources that are served.
     pub fn served(&self, known: Resources) -> Result<Resources, String> {
         self.enablement.select(known, &self.gates, self.emulated)

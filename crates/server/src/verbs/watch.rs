@@ -36,7 +36,7 @@ pub async fn watch(
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let served = target.served;
-    let options = ListOptions::read_watch(call::query(request))?;
+    let options = ListOptions::read_watch(call::query(request), app.options.watch_list)?;
     let selection = Selection::compile(served, &options, target.name)?;
     let served = route.served.clone();
     let rendering = rendering(&served, accept);

@@ -120,6 +120,10 @@ fn validate_toleration(toleration: &Value, path: &Path<'_>, errors: &mut FieldEr
             errors.invalid(&operator_path, at("value"), "value must be empty when `operator` is 'Exists'");
         }
         "Exists" => {}
+        // Comparisons are a feature that is off, which upstream does not say.
+        other @ ("Lt" | "Gt") => {
+            errors.not_supported(&operator_path, other, &["Equal", "Exists", "Lt", "Gt"]);
+        }
         other => errors.not_supported(&operator_path, other, &["Equal", "Exists"]),
     }
     match at("effect") {

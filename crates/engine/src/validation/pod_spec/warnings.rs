@@ -388,5 +388,12 @@ mod tests {
                 "spec.containers[0].ports[1]: overlapping port definition with spec.containers[0].ports[0]",
             ],
         );
+        check(
+            r#"{"initContainers":[{"ports":[{"containerPort":1,"name":"a"}]}],"containers":[{"ports":[{"containerPort":2,"name":"a"}]}]}"#,
+            &pod,
+            &[
+                "spec.containers[0].ports[0]: duplicate port name \"a\" with spec.initContainers[0].ports[0], services and probes that select ports by name will use spec.initContainers[0].ports[0]",
+            ],
+        );
     }
 }

@@ -1,0 +1,54 @@
+//! Feature gates: what is written keeps the fields of those that are on, and loses those of others.
+
+use pintle_testkit::Server;
+use serde_json::{Value, json};
+
+const PODS: &str = "/api/v1/namespaces/default/pods";
+
+fn pod(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {
+        "os": {"name": "linux"},
+        "resources": {"limits": {"cpu": "1"}},
+        "containers": [{"name": "c", "image": "i", "lifecycle": {"stopSignal": "SIGUSR1"}}],
+    }})
+}
+
+#[test]
+fn fields_of_gates_that_are_off_are_dropped() {
+    let server = Server::start();
+    let made = server.admin().post(PODS, &pod("a")).json();
+    assert_eq!(made["spec"]["resources"]["limits"]["cpu"], "1");
+    assert!(made["spec"]["containers"][0].get("lifecycle").is_none(), "{made}");
+}
+
+#[test]
+fn fields_of_gates_that_were_turned_on_or_off_follow() {
+    let mut server =
+        Server::with_flags(&["--feature-gates=ContainerStopSignals=true,PodLevelResources=false"]);
+    let made = server.admin().post(PODS, &pod("a")).json();
+    assert_eq!(made["spec"]["containers"][0]["lifecycle"]["stopSignal"], "SIGUSR1", "{made}");
+    assert!(made["spec"].get("resources").is_none(), "{made}");
+    assert!(!server.log().contains("changes nothing"), "{}", server.log());
+    // Who used a field before keeps it.
+    server.stop();
+    server.set_flags(&[]);
+    server.spawn();
+    let patch = json!({"metadata": {"labels": {"a": "b"}}});
+    let patched = server.admin().patch("merge", &format!("{PODS}/a"), &patch).json();
+    assert_eq!(patched["spec"]["containers"][0]["lifecycle"]["stopSignal"], "SIGUSR1", "{patched}");
+}
+
+#[test]
+fn without_watch_lists_nobody_says_how_a_watch_begins() {
+    let server = Server::with_flags(&["--feature-gates=WatchList=false"]);
+    let path = "/api/v1/namespaces?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+    let refused = server.admin().get(path);
+    assert_eq!(refused.status, 422);
+    assert!(refused.json()["message"].as_str().is_some_and(|message| message.ends_with(
+        "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate \
+         is enabled"
+    )));
+    let events =
+        server.admin().watch_until("/api/v1/namespaces?watch=1", 1, std::time::Duration::from_secs(10));
+    assert_eq!(events[0]["type"], "ADDED");
+}
