@@ -2,6 +2,7 @@
 
 use crate::der::{self, BIT_STRING, INTEGER, Reader, Result, SEQUENCE};
 use crate::{Malformed, malformed};
+use aws_lc_rs::signature::{self, EcdsaVerificationAlgorithm, ParsedPublicKey};
 
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
@@ -143,6 +144,18 @@ fn ecdsa(parameters: &[u8], point: Vec<u8>) -> Result<PublicKey> {
     }
     if point.len() != 1 + 2 * curve.field_bytes() {
         return Err(malformed("invalid point encoding"));
+    }
+    let algorithm: Option<(&'static EcdsaVerificationAlgorithm, _)> = match curve {
+        // Nothing here checks signatures of such a key.
+        Curve::P224 => None,
+        Curve::P256 => Some((&signature::ECDSA_P256_SHA256_ASN1, "P256 point not on curve")),
+        Curve::P384 => Some((&signature::ECDSA_P384_SHA384_ASN1, "P384 point not on curve")),
+        Curve::P521 => Some((&signature::ECDSA_P521_SHA512_ASN1, "P521 point not on curve")),
+    };
+    if let Some((algorithm, why)) = algorithm
+        && ParsedPublicKey::new(algorithm, &point).is_err()
+    {
+        return Err(malformed(why));
     }
     Ok(PublicKey::Ecdsa { curve, point })
 }
