@@ -326,3 +326,63 @@ fn parameters_are_referred_to_by_those_who_may_read_them() {
         "spec": {"policyName": "p", "validationActions": ["Audit"], "paramRef": reference}});
     check(&alice, &format!("{GROUP}/validatingadmissionpolicybindings"), &binding, 201);
 }
+
+/// A mutating policy about ConfigMaps that is bound to everything.
+fn mutate(admin: &Client, name: &str, reinvocation: &str, mutations: &Value) {
+    let mut body = policy(name, &json!({"reinvocationPolicy": reinvocation, "mutations": mutations}));
+    body["spec"].as_object_mut().expect("a spec").remove("validations");
+    assert_eq!(check(admin, &format!("{GROUP}/mutatingadmissionpolicies"), &body, 201), "");
+    let binding = json!({"metadata": {"name": name}, "spec": {"policyName": name}});
+    check(admin, &format!("{GROUP}/mutatingadmissionpolicybindings"), &binding, 201);
+}
+
+fn applies(expression: &str) -> Value {
+    json!({"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}})
+}
+
+fn patches(expression: &str) -> Value {
+    json!({"patchType": "JSONPatch", "jsonPatch": {"expression": expression}})
+}
+
+#[test]
+fn policies_change_what_is_written() {
+    let server = Server::start();
+    let admin = server.admin();
+    let count =
+        "Object{metadata: Object.metadata{labels: {'count': string(object.?data.orValue({}).size())}}}";
+    mutate(&admin, "a-counts", "IfNeeded", &json!([applies(count)]));
+    mutate(
+        &admin,
+        "b-adds",
+        "Never",
+        &json!([
+            applies("Object{data: {'by': string(request.userInfo.username)}}"),
+            patches(
+                "[JSONPatch{op: 'test', path: '/metadata/name', value: 'a'}, \
+                  JSONPatch{op: 'add', path: '/data/patched', value: object.data.by + '!'}]"
+            ),
+        ]),
+    );
+    let made = admin.post(MAPS, &json!({"metadata": {"name": "a"}})).json();
+    let user = made["data"]["by"].as_str().expect("the first change is made").to_owned();
+    assert_eq!(made["data"], json!({"by": user, "patched": format!("{user}!")}));
+    // The first policy is asked again, since the second has changed the object.
+    assert_eq!(made["metadata"]["labels"], json!({"count": "2"}));
+    // A test that finds something else leaves the rest of the patch undone.
+    let made = admin.post(MAPS, &json!({"metadata": {"name": "b"}})).json();
+    assert_eq!((&made["data"], &made["metadata"]["labels"]["count"]), (&json!({"by": user}), &json!("1")));
+    // What is made is validated, and what fails refuses.
+    let made = admin.patch("merge", &format!("{MAPS}/a"), &json!({"data": {"x": "y"}}));
+    assert_eq!(made.json()["metadata"]["labels"], json!({"count": "3"}), "{made:?}");
+    mutate(
+        &admin,
+        "c-fails",
+        "Never",
+        &json!([patches("[JSONPatch{op: 'add', path: '/nope/x', value: 1}]")]),
+    );
+    let why = check(&admin, MAPS, &json!({"metadata": {"name": "c"}}), 403);
+    let expected = "policy 'c-fails' with binding 'c-fails' denied request: JSON Patch: add operation does not apply: \
+                    doc is missing path: \"/nope/x\": missing value";
+    assert_eq!(why, expected);
+    assert_eq!(admin.delete(&format!("{MAPS}/b")).status, 200, "what is deleted is not changed");
+}

@@ -86,8 +86,11 @@ impl<E> Source<E> {
         };
         if bindings.snapshot.is_empty() || policies.snapshot.is_empty() {
             // What was compiled goes with the last policy.
-            *self.lock() = Arc::default();
-            return Arc::default();
+            let mut state = self.lock();
+            if state.of.is_some() {
+                *state = Arc::default();
+            }
+            return state.hooks.clone();
         }
         let known = self.lock().clone();
         let is_known = known.of.as_ref().is_some_and(|(of_policies, of_bindings)| {
