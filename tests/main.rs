@@ -16,6 +16,7 @@ mod crud;
 mod custom;
 mod deploy;
 mod etcd;
+mod flood;
 mod forms;
 mod gates;
 mod histories;

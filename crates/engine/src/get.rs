@@ -1,7 +1,7 @@
 //! Get: one object by name.
 
 use crate::create::store_failed;
-use crate::engine::{Engine, Target};
+use crate::engine::{Engine, Served, Target};
 use crate::options::{Query, parse_uint};
 use pintle_object::field::quote;
 use pintle_object::{Cause, Details, Reason, Status};
@@ -25,6 +25,13 @@ impl Engine {
         let collection = served.collection.ok_or_else(missing)?;
         let found = self.store.get(collection, &target.key()).ok_or_else(missing)?;
         self.check_readable(served, &found).map(|()| found)
+    }
+
+    /// How large the object is in the store, as far as it is visible now; nothing when there is none.
+    pub fn stored_bytes(&self, served: &Served, namespace: &str, name: &str) -> usize {
+        let object =
+            served.collection.and_then(|collection| self.store.get(collection, &served.key(namespace, name)));
+        object.map_or(0, |object| object.value.len())
     }
 
     /// Waits until what is visible is as recent as a read wants it: of now, when it names no version.

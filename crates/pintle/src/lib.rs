@@ -11,6 +11,7 @@ pub mod kubeconfig;
 pub mod limits;
 mod open_files;
 pub mod pki;
+mod priority;
 mod reload;
 pub mod run;
 mod service_account;

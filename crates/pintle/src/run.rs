@@ -3,7 +3,7 @@
 use crate::config::{Config, Etcd};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::serving;
-use crate::{authentication, kubeconfig, open_files, reload, signals, systemd, trusted};
+use crate::{authentication, kubeconfig, open_files, priority, reload, signals, systemd, trusted};
 use pintle_access::Permissions;
 use pintle_admission::Chain;
 use pintle_controllers::bootstrap::{self, Cluster};
@@ -15,6 +15,7 @@ use pintle_server::access::{Access, StoredObjects};
 use pintle_server::app::{App, Options};
 use pintle_server::connections::Connections;
 use pintle_server::discovery::Discovery;
+use pintle_server::heavy::Heavy;
 use pintle_server::metrics::Metrics;
 use pintle_server::openapi::OpenApi;
 use pintle_server::tls::{Certificates, Listener};
@@ -22,6 +23,7 @@ use pintle_server::{conn, oidc};
 use pintle_store::backend::sqlite::Sqlite;
 use pintle_store::{History, OpenError};
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -214,7 +216,9 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
         service_account_keys: keys,
         limits: config.limits.enforced(),
         metrics: Metrics::new().map_err(|error| error.to_string())?,
-        lists: Default::default(),
+        bodies: Default::default(),
+        answers: Default::default(),
+        heavy: Heavy::new(cores(), priority::lower)?,
         options: Options {
             server_address,
             reported_version: config.reported_version.clone(),
@@ -257,6 +261,10 @@ fn announce(config: &Config, kubeconfig: Option<&Path>) {
         println!("kubeconfig: {}", path.display());
         println!("try: kubectl --kubeconfig {} get namespaces", path.display());
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {

@@ -89,7 +89,9 @@ impl hyper::body::Body for HttpBody {
 
     fn size_hint(&self) -> SizeHint {
         match (&self.stream, &self.flow) {
-            (Some(_), _) => SizeHint::default(),
+            (Some(stream), _) => {
+                stream.total_bytes().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
+            }
             (None, Some(flow)) => {
                 flow.total_bytes().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
             }

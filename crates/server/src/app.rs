@@ -1,8 +1,10 @@
 //! Everything that a request needs, made once at start.
 
 use crate::access::Access;
+use crate::answers::Answers;
+use crate::bodies::Bodies;
 use crate::discovery::Discovery;
-use crate::flow::Lists;
+use crate::heavy::Heavy;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
@@ -22,7 +24,9 @@ pub struct App {
     pub metrics: Metrics,
     pub limits: Limits,
     pub service_account_keys: Arc<dyn KeySource>,
-    pub lists: Lists,
+    pub bodies: Bodies,
+    pub answers: Answers,
+    pub heavy: Heavy,
     pub options: Options,
     /// Set when the server begins to stop: `/readyz` fails from then on.
     pub is_stopping: AtomicBool,

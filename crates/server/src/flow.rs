@@ -1,75 +1,26 @@
 //! Bodies that are made while they are sent: a list is encoded piece by piece, as fast as its client reads.
 
+use crate::activity::STALL_MAX;
+use crate::shares::Share;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pintle_engine::{PIECE_BYTES, Pieces};
-use pintle_object::Status;
 use pintle_object::json::Pretty;
 use std::fmt;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 
 /// What may be encoded of one answer and not yet sent: that much waits in a stream of HTTP/2.
-pub const SEND_BYTES: u32 = 1 << 20;
-/// What answers under way may take in memory together, in kilobytes: some thirty lists of a hundred thousand objects
-/// each, or fifty small ones. Their objects are those of the cache and take nothing.
-const IN_FLIGHT_KB: usize = 64 << 10;
-/// How long a list waits for others to end before its client is told to come back.
-const WAIT_MAX: Duration = Duration::from_secs(5);
-/// What a client is told who has waited in vain.
-const RETRY_AFTER_SECONDS: u32 = 1;
-/// A client that takes nothing for so long has its answer cut off: it keeps memory from others.
-const STALL_MAX: Duration = Duration::from_secs(30);
+pub const SEND_BYTES: u32 = 256 << 10;
 /// Upstream ends every list after this time. Here it is prolonged as pieces are taken, so that slow lines can have
 /// large lists, but not without end: replaced objects stay in memory for a list that still has to send them.
 const TIME_MIN: Duration = Duration::from_secs(60);
 /// Each second that it goes on beyond has to be earned by this many bytes.
 const BYTES_PER_SECOND_MIN: u64 = 1 << 20;
-
-/// Shares of the memory that answers under way may take together.
-pub struct Lists {
-    kilobytes: Arc<Semaphore>,
-    wait_max: Duration,
-}
-
-impl Default for Lists {
-    fn default() -> Lists {
-        Lists { kilobytes: Arc::new(Semaphore::new(IN_FLIGHT_KB)), wait_max: WAIT_MAX }
-    }
-}
-
-/// A share, given back when it is dropped.
-#[derive(Debug)]
-pub struct Share(#[expect(dead_code, reason = "it is held to be dropped")] OwnedSemaphorePermit);
-
-impl Lists {
-    /// A share at once, if there is room.
-    pub fn try_share(&self, bytes: usize) -> Option<Share> {
-        self.kilobytes.clone().try_acquire_many_owned(kilobytes(bytes)).ok().map(Share)
-    }
-
-    /// A share, waited for; 429 when there is none in time.
-    pub async fn share(&self, bytes: usize) -> Result<Share, Status> {
-        let wait = self.kilobytes.clone().acquire_many_owned(kilobytes(bytes));
-        match tokio::time::timeout(self.wait_max, wait).await {
-            Ok(Ok(permit)) => Ok(Share(permit)),
-            Ok(Err(_)) | Err(_) => {
-                let message = "Too many requests, please try again later.";
-                Err(Status::too_many_requests(message, RETRY_AFTER_SECONDS))
-            }
-        }
-    }
-}
-
-/// What wants more than there is gets all of it.
-fn kilobytes(bytes: usize) -> u32 {
-    u32::try_from(bytes.div_ceil(1024).min(IN_FLIGHT_KB)).unwrap_or(u32::MAX)
-}
 
 /// An answer of many pieces.
 pub struct Flow {
@@ -228,24 +179,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn who_finds_no_room_in_time_is_told_to_come_back() {
-        let lists = Lists { wait_max: Duration::from_millis(5), ..Lists::default() };
-        let half = IN_FLIGHT_KB * 512;
-        let first = lists.try_share(half).unwrap();
-        let second = lists.share(half).await.unwrap();
-        assert!(lists.try_share(1).is_none());
-        let status = lists.share(1).await.unwrap_err();
-        assert_eq!((status.code, status.details.unwrap().retry_after_seconds), (429, RETRY_AFTER_SECONDS));
-        drop(first);
-        lists.share(1).await.unwrap();
-        drop(second);
-        // More than there is: all of it, alone.
-        let all = lists.try_share(usize::MAX).unwrap();
-        assert!(lists.try_share(1).is_none());
-        drop(all);
-    }
 
     #[tokio::test]
     async fn an_answer_that_nobody_takes_is_let_go() {

@@ -4,13 +4,12 @@
 use crate::request::Request;
 use crate::respond::Response;
 use crate::route::RequestInfo;
+use crate::shares::{Pool, Share, Who};
 use pintle_access::user::MASTERS;
 use pintle_object::Status;
 use pintle_object::time::parse_duration;
 use pintle_schema::Verb;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Subresources whose requests last, whatever their verb.
 const LASTING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
@@ -18,12 +17,18 @@ const LASTING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
 const WAITING_MAX: usize = 6400;
 const WAITING_PART: u32 = 4;
 
+/// One user may have this part of the seats where nobody waits, and this one where requests wait for their turn.
+const USER_PART_APART: usize = 2;
+const USER_PART_TOGETHER: usize = 8;
+/// Of those who wait, one user's may be this part.
+const WAITING_USER_PART: usize = 4;
+
 /// How many requests may be under way.
 pub enum Seats {
     /// Reads and writes apart, and who finds no seat is sent away; none for no limit.
-    Apart { reads: Option<Semaphore>, writes: Option<Semaphore> },
+    Apart { reads: Option<Pool>, writes: Option<Pool> },
     /// All together, and who finds no seat waits for a while.
-    Together { seats: Semaphore, waiting: AtomicUsize },
+    Together { seats: Pool, waiting: Pool },
 }
 
 pub struct Limits {
@@ -33,23 +38,18 @@ pub struct Limits {
 }
 
 /// A request may go on, in the seat that it was given.
-pub struct Seat<'a>(
-    #[expect(dead_code, reason = "held until the request is answered")] Option<SemaphorePermit<'a>>,
-);
+pub struct Seat(#[expect(dead_code, reason = "held until the request is answered")] Option<Share>);
 
 impl Seats {
     pub fn apart(reads: usize, writes: usize) -> Seats {
-        let limit = |count: usize| (count > 0).then(|| semaphore(count));
+        let limit = |count: usize| (count > 0).then(|| Pool::new(count, USER_PART_APART));
         Seats::Apart { reads: limit(reads), writes: limit(writes) }
     }
 
     pub fn together(count: usize) -> Seats {
-        Seats::Together { seats: semaphore(count), waiting: AtomicUsize::new(0) }
+        let seats = Pool::new(count, USER_PART_TOGETHER);
+        Seats::Together { seats, waiting: Pool::new(WAITING_MAX, WAITING_USER_PART) }
     }
-}
-
-fn semaphore(count: usize) -> Semaphore {
-    Semaphore::new(count.min(Semaphore::MAX_PERMITS))
 }
 
 impl Limits {
@@ -73,47 +73,28 @@ impl Limits {
     }
 
     /// A seat for a request; none when there are too many already.
-    pub async fn seat(&self, request: &Request) -> Option<Seat<'_>> {
+    pub async fn seat(&self, request: &Request) -> Option<Seat> {
         if lasts(&request.info) {
             return Some(Seat(None));
         }
+        let who = Who::of(&request.user);
         match &self.seats {
             Seats::Apart { reads, writes } => {
                 let is_read = request.info.verb.is_read();
                 let Some(seats) = (if is_read { reads } else { writes }) else { return Some(Seat(None)) };
-                match seats.try_acquire() {
-                    Ok(permit) => Some(Seat(Some(permit))),
-                    Err(_) => request.user.is_in(MASTERS).then_some(Seat(None)),
-                }
+                let share = seats.try_share(who, 1);
+                (share.is_some() || who == Who::Master).then_some(Seat(share))
             }
             Seats::Together { .. } if is_exempt(request) => Some(Seat(None)),
-            Seats::Together { seats, waiting } => match seats.try_acquire() {
-                Ok(permit) => Some(Seat(Some(permit))),
-                Err(_) => self.wait(seats, waiting).await,
-            },
+            Seats::Together { seats, waiting } => {
+                if let Some(share) = seats.try_share(who, 1) {
+                    return Some(Seat(Some(share)));
+                }
+                let _place = waiting.try_share(who, 1)?;
+                let wait = tokio::time::timeout(self.request_max / WAITING_PART, seats.share(who, 1));
+                wait.await.ok().map(|share| Seat(Some(share)))
+            }
         }
-    }
-
-    async fn wait<'a>(&self, seats: &'a Semaphore, waiting: &AtomicUsize) -> Option<Seat<'a>> {
-        let _place = Place::take(waiting)?;
-        let permit = tokio::time::timeout(self.request_max / WAITING_PART, seats.acquire()).await;
-        permit.ok()?.ok().map(|permit| Seat(Some(permit)))
-    }
-}
-
-/// One of those who wait, however the waiting ends.
-struct Place<'a>(&'a AtomicUsize);
-
-impl Place<'_> {
-    fn take(waiting: &AtomicUsize) -> Option<Place<'_>> {
-        let place = Place(waiting);
-        (waiting.fetch_add(1, Ordering::Relaxed) < WAITING_MAX).then_some(place)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -3,9 +3,10 @@
 use crate::accept::clauses;
 use crate::app::App;
 use crate::request::Request;
-use crate::respond::Response;
+use crate::respond::{Body, Parts, Response};
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
+use bytes::buf::Reader;
+use bytes::{Buf, Bytes};
 use pintle_descriptions::Descriptions;
 use pintle_engine::Served;
 use pintle_engine::serving::Table;
@@ -16,6 +17,7 @@ use sha2::{Digest as _, Sha512};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll};
 
 const V2: &str = "/openapi/v2";
 const V3: &str = "/openapi/v3";
@@ -24,6 +26,9 @@ const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+pro
 const V3_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf";
 /// A year: a document at a hash never changes.
 const MAX_AGE_SECONDS: i64 = 365 * 24 * 3600;
+
+/// What is unpacked of a page at a time.
+const UNPACKED_BYTES: usize = 32 << 10;
 
 /// The documents that were asked for so far.
 #[derive(Default)]
@@ -296,7 +301,8 @@ impl Page {
         let response = if accepts_gzip && self.len >= crate::pipeline::GZIP_BYTES_MIN {
             Response::new(200, content_type, self.gzip.clone()).with("content-encoding", "gzip")
         } else {
-            Response::new(200, content_type, self.json())
+            let body = Body::Stream(Box::new(self.unpacked()));
+            Response { body, ..Response::new(200, content_type, Bytes::new()) }
         };
         response.with("etag", etag)
     }
@@ -323,6 +329,33 @@ impl Page {
         let mut decoder = flate2::read::GzDecoder::new(&self.gzip[..]);
         decoder.read_to_end(&mut json).expect("the page was compressed by us");
         json
+    }
+
+    fn unpacked(&self) -> Unpacked {
+        Unpacked { decoder: flate2::read::GzDecoder::new(self.gzip.clone().reader()), len: self.len, read: 0 }
+    }
+}
+
+/// A page that is unpacked while it is sent: it is large, and clients may be slow.
+struct Unpacked {
+    decoder: flate2::read::GzDecoder<Reader<Bytes>>,
+    len: usize,
+    read: usize,
+}
+
+impl Parts for Unpacked {
+    fn poll_part(&mut self, _: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let mut part = vec![0; UNPACKED_BYTES.min(self.len - self.read)];
+        if part.is_empty() {
+            return Poll::Ready(None);
+        }
+        self.decoder.read_exact(&mut part).expect("the page was compressed by us");
+        self.read += part.len();
+        Poll::Ready(Some(part.into()))
+    }
+
+    fn total_bytes(&self) -> Option<usize> {
+        Some(self.len)
     }
 }
 

@@ -1,15 +1,18 @@
 //! The way of a request, top to bottom: resolve, authenticate, authorize, read, act, answer.
 
 use crate::app::App;
+use crate::bodies::{self, Seated};
+use crate::heavy::LARGE_BYTES_MIN;
+use crate::limits::Seat;
 use crate::negotiate::{Accept, Format};
 use crate::query::Query;
 use crate::request::Request;
 use crate::resolve::{Route, Unserved, resolve};
 use crate::respond::{Body, Response};
 use crate::route::RequestInfo;
+use crate::shares::Who;
 use crate::{discovery, health, limits, metrics, negotiate, oidc, openapi, route, verbs};
 use bytes::Bytes;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pintle_access::authenticate::Bearer;
 use pintle_access::user::ANONYMOUS;
@@ -22,11 +25,6 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// The most that a body may hold: upstream's limit for requests that write.
-pub const BODY_BYTES_MAX: usize = 3 << 20;
-/// How far a body that is too large is read before its connection is given up.
-const DRAINED_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
-
 const PROTOCOLS: &str = "sec-websocket-protocol";
 
 /// What a client hears whose token does not count.
@@ -35,7 +33,7 @@ const EXTRA_SPACE: &str = "299 - \"the provided Authorization header contains ex
 
 /// Answers one request. Never fails: every error is an answer.
 pub async fn handle(
-    app: &App,
+    app: &Arc<App>,
     incoming: hyper::Request<Incoming>,
     certificates: &[CertificateDer<'static>],
 ) -> Response {
@@ -58,7 +56,7 @@ pub async fn handle(
     if let Some(why) = unresolved {
         let why = format!("failed to create RequestInfo: {why}, {}", request.uri);
         let response = internal_error(&request, &why);
-        return finish(app, &request, response);
+        return finish(app, &request, response).await;
     }
     let route = request.info.is_resource.then(|| find(app, &request));
     let is_served = matches!(route, Some(Ok(_)));
@@ -75,7 +73,8 @@ pub async fn handle(
     }
     app.metrics.observe(&request, is_served, &response, started.elapsed());
     response.is_to_nobody = request.user.name == ANONYMOUS;
-    finish(app, &request, response)
+    let response = finish(app, &request, response).await;
+    held(app, &request, response).await
 }
 
 /// What answers a request about a resource, in the table of now.
@@ -84,14 +83,14 @@ fn find(app: &App, request: &Request) -> Result<Route, Unserved> {
 }
 
 async fn run(
-    app: &App,
+    app: &Arc<App>,
     request: &mut Request,
     route: Option<Result<Route, Unserved>>,
     body: Incoming,
     certificates: &[CertificateDer<'static>],
 ) -> Result<Response, Status> {
     request.user = Arc::new(authenticate(app, request, certificates).await?);
-    let Some(_seat) = app.limits.seat(request).await else { return Ok(limits::too_many()) };
+    let Some(seat) = app.limits.seat(request).await else { return Ok(limits::too_many()) };
     if let Some(user) = app.access.act_as(&request.user, request)? {
         request.user = Arc::new(user);
     }
@@ -105,19 +104,25 @@ async fn run(
     match route {
         None => other(app, request).await,
         Some(Err(unserved)) => unanswered(app, request, unserved),
-        Some(Ok(route)) => resource(app, request, route, body).await,
+        Some(Ok(route)) => resource(app, request, route, seat, body).await,
     }
 }
 
 /// Reads what the request says, and does it.
 async fn resource(
-    app: &App,
+    app: &Arc<App>,
     request: &mut Request,
     mut route: Route,
+    seat: Seat,
     body: Incoming,
 ) -> Result<Response, Status> {
+    let mut seated = Seated { seat, read: Default::default() };
     if route.reads_body(request.info.verb) {
-        request.body = read(body).await?;
+        seated = match bodies::read_seated(app, request, seated.seat, body).await {
+            Ok(seated) => seated,
+            Err(unread) => return unread.answer(),
+        };
+        request.body = seated.read.bytes.clone();
         // A body takes its time, in which a definition may go, or come back as another.
         if route.is_stale(&app.engine.table()) {
             match find(app, request) {
@@ -126,7 +131,7 @@ async fn resource(
             }
         }
     }
-    verbs::dispatch(app, request, &route).await
+    sized(app, request, route).await
 }
 
 /// The answer to a request that is allowed, and that nothing answers.
@@ -181,33 +186,18 @@ fn internal_error(request: &Request, why: &str) -> Response {
         .with("x-content-type-options", "nosniff")
 }
 
-/// Reads a body whole. One that is too large is still read on for a while, and dropped: a client that is cut off
-/// in the middle of sending may never see the answer.
-async fn read(mut body: Incoming) -> Result<Bytes, Status> {
-    let too_large = || Status::too_large(format!("Request entity too large: limit is {BODY_BYTES_MAX}"));
-    let mut first = Bytes::new();
-    let mut joined = Vec::new();
-    let mut len = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Status::bad_request(error.to_string()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        len += data.len();
-        if len > DRAINED_BYTES_MAX {
-            return Err(too_large());
-        }
-        if len > BODY_BYTES_MAX {
-            (first, joined) = (Bytes::new(), Vec::new());
-        } else if len == data.len() {
-            first = data;
-        } else {
-            joined.extend_from_slice(&std::mem::take(&mut first));
-            joined.extend_from_slice(&data);
-        }
+/// Does what a request asks: on the threads for what is large when its body or object is.
+async fn sized(app: &Arc<App>, request: &Request, route: Route) -> Result<Response, Status> {
+    let who = Who::of(&request.user);
+    if who != Who::Master {
+        app.answers.room(who).await?;
     }
-    if len > BODY_BYTES_MAX {
-        return Err(too_large());
+    let bytes = verbs::bytes(app, request, &route);
+    if bytes < LARGE_BYTES_MIN {
+        return verbs::dispatch(app, request, &route).await;
     }
-    Ok(if joined.is_empty() { first } else { Bytes::from(joined) })
+    let (own, copy) = (app.clone(), request.clone());
+    app.heavy.run(who, bytes, async move { verbs::dispatch(&own, &copy, &route).await }).await
 }
 
 /// Paths that are no resources.
@@ -324,7 +314,7 @@ pub fn object(
 }
 
 /// Headers that every answer has, and gzip where it is worth it.
-fn finish(app: &App, request: &Request, mut response: Response) -> Response {
+async fn finish(app: &App, request: &Request, mut response: Response) -> Response {
     if response.header("cache-control").is_none() {
         response = response.with("cache-control", "no-cache, private");
     }
@@ -333,7 +323,21 @@ fn finish(app: &App, request: &Request, mut response: Response) -> Response {
         response = response.with("strict-transport-security", security.as_str());
     }
     let response = response.with("audit-id", audit_id(app, request));
-    compressed(request, response)
+    compressed(app, request, response).await
+}
+
+/// An answer with its share of what all may take in memory until it is sent. Who asked to read is told to come back
+/// when there is none; what is written already is answered all the same.
+async fn held(app: &App, request: &Request, mut response: Response) -> Response {
+    let Body::Bytes(bytes) = &mut response.body else { return response };
+    match app.answers.hold(Who::of(&request.user), std::mem::take(bytes)).await {
+        Ok(held) => response.body = Body::Bytes(held),
+        Err((_, status)) if request.info.verb.is_read() => {
+            return finish(app, request, refuse(app, request, &status)).await;
+        }
+        Err((bytes, _)) => response.body = Body::Bytes(bytes),
+    }
+    response
 }
 
 /// The client's own id, when it gave a usable one.
@@ -348,7 +352,7 @@ fn audit_id(app: &App, request: &Request) -> String {
 /// Bodies from this size on are compressed, at the level that costs least: upstream's choice.
 pub const GZIP_BYTES_MIN: usize = 128 << 10;
 
-fn compressed(request: &Request, response: Response) -> Response {
+async fn compressed(app: &App, request: &Request, response: Response) -> Response {
     let accepts =
         request.header_list("accept-encoding").split(',').any(|part| part.trim().starts_with("gzip"));
     if !accepts || response.header("content-encoding").is_some() {
@@ -358,15 +362,14 @@ fn compressed(request: &Request, response: Response) -> Response {
         flow.compress();
         return response.with("content-encoding", "gzip").with("vary", "Accept-Encoding");
     }
-    if response.len().is_none_or(|len| len < GZIP_BYTES_MIN) {
-        return response;
-    }
+    let Some(len) = response.len().filter(|len| *len >= GZIP_BYTES_MIN) else { return response };
     let chunks = match &response.body {
         Body::Bytes(bytes) => vec![bytes.clone()],
         Body::Chunks(chunks) => chunks.clone(),
         Body::Stream(_) | Body::Flow(_) => return response,
     };
-    match gzip(&chunks) {
+    let gzip = async move { gzip(&chunks).map_err(Status::internal) };
+    match app.heavy.run(Who::of(&request.user), len, gzip).await {
         Ok(body) => {
             let mut response = response.with("content-encoding", "gzip").with("vary", "Accept-Encoding");
             response.body = Body::Bytes(body.into());

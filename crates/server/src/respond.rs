@@ -22,7 +22,7 @@ pub enum Body {
     Chunks(Vec<Bytes>),
     /// A list of many pieces, each made when it is sent.
     Flow(Flow),
-    /// A watch: parts as they come.
+    /// A watch, or what is unpacked on the way: parts as they come.
     Stream(Box<dyn Parts>),
 }
 
@@ -30,6 +30,11 @@ pub enum Body {
 pub trait Parts: Send {
     /// The next part; none at the end.
     fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>>;
+
+    /// How long all of them are together, where it is known.
+    fn total_bytes(&self) -> Option<usize> {
+        None
+    }
 }
 
 impl fmt::Debug for Body {
@@ -98,7 +103,7 @@ impl Response {
             Body::Bytes(bytes) => Some(bytes.len()),
             Body::Chunks(chunks) => Some(chunks.iter().map(Bytes::len).sum()),
             Body::Flow(flow) => flow.total_bytes(),
-            Body::Stream(_) => None,
+            Body::Stream(stream) => stream.total_bytes(),
         }
     }
 

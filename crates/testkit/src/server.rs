@@ -11,7 +11,8 @@ use tempfile::TempDir;
 pub(crate) const START_MAX: Duration = Duration::from_secs(30);
 
 /// Users of the token file that every test server starts with: token, user, uid, groups.
-const TOKENS: &str = "admin-token,admin,u-admin,\"system:masters\"\nalice-token,alice,u-alice,\"dev\"\n";
+const TOKENS: &str = "admin-token,admin,u-admin,\"system:masters\"\nalice-token,alice,u-alice,\"dev\"\n\
+                      node-token,system:node:node-1,u-node,\"system:nodes\"\n";
 
 /// A running pintle; it is stopped when dropped.
 pub struct Server {

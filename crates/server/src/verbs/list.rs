@@ -6,6 +6,7 @@ use crate::negotiate;
 use crate::request::Request;
 use crate::resolve::Route;
 use crate::respond::{Body, Response};
+use crate::shares::Who;
 use pintle_engine::options::ListOptions;
 use pintle_engine::{Selection, Target};
 use pintle_object::Status;
@@ -27,13 +28,14 @@ pub async fn list(
     let response = list().await?;
     let Body::Flow(flow) = &response.body else { return Ok(response) };
     let bytes = flow.weight();
-    if let Some(share) = app.lists.try_share(bytes) {
+    let who = Who::of(&request.user);
+    if let Some(share) = app.answers.try_share(who, bytes) {
         flow.hold(share);
         return Ok(response);
     }
     // Who waits holds nothing; it sees the list as it is when its turn has come.
     drop(response);
-    let share = app.lists.share(bytes).await?;
+    let share = app.answers.share(who, bytes).await?;
     let response = list().await?;
     if let Body::Flow(flow) = &response.body {
         flow.hold(share);

@@ -26,6 +26,18 @@ use pintle_engine::kinds::deprecation;
 use pintle_object::Status;
 use pintle_schema::Verb;
 
+/// How much there is to work on: the body, and the object that is read or changed.
+pub fn bytes(app: &App, request: &Request, route: &Route) -> usize {
+    let stored = match request.info.verb {
+        Verb::Watch | Verb::List | Verb::DeleteCollection => 0,
+        _ => {
+            let target = target(request, route);
+            app.engine.stored_bytes(target.served, target.namespace, target.name)
+        }
+    };
+    request.body.len() + stored
+}
+
 /// Answers a request about a resource: does what the verb says that was authorized, at the place that was found.
 pub async fn dispatch(app: &App, request: &Request, route: &Route) -> Result<Response, Status> {
     let served = route.served.as_ref();

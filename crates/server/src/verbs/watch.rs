@@ -1,12 +1,15 @@
 //! A watch: events as they come, framed for the client.
 
 use super::{call, form};
+use crate::answers::Answers;
 use crate::app::App;
 use crate::negotiate::{self, Accept, Format, View};
 use crate::request::Request;
 use crate::resolve::Route;
 use crate::respond::{Body, Parts, Response};
+use crate::shares::Who;
 use bytes::Bytes;
+use pintle_access::User;
 use pintle_engine::options::ListOptions;
 use pintle_engine::{Engine, Heard, Selection, Served, TableStyle, Target, Told, Watch};
 use pintle_object::{Status, Text, Value, json};
@@ -25,6 +28,9 @@ use tokio::time::{Instant, Sleep};
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
 /// The last bookmark comes this long before the end of a watch.
 const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
+/// How often a watch looks for room for its events, and for how long.
+const ROOM_EVERY: Duration = Duration::from_millis(50);
+const ROOM_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long a watch lasts that has no end.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -59,6 +65,7 @@ pub async fn watch(
         bookmark,
         end,
         is_over: false,
+        room: Room { answers: app.answers.clone(), user: request.user.clone(), waiting: None },
         _open: Open::new(app.metrics.watches(request)),
     };
     let media_type = match accept.format {
@@ -113,7 +120,54 @@ struct Frames {
     bookmark: Instant,
     end: Instant,
     is_over: bool,
+    room: Room,
     _open: Open,
+}
+
+/// What of a watch's events waits for room among all answers.
+struct Room {
+    answers: Answers,
+    user: Arc<User>,
+    waiting: Option<Waiting>,
+}
+
+struct Waiting {
+    bytes: Bytes,
+    since: Instant,
+    again: Pin<Box<Sleep>>,
+}
+
+impl Room {
+    /// The bytes when there is room for them; none when there has not been for too long.
+    fn poll_hold(&mut self, context: &mut Context<'_>, bytes: Bytes) -> Poll<Option<Bytes>> {
+        match self.answers.try_hold(Who::of(&self.user), bytes) {
+            Ok(held) => Poll::Ready(Some(held)),
+            Err(bytes) => {
+                let again = Box::pin(tokio::time::sleep(ROOM_EVERY));
+                self.waiting = Some(Waiting { bytes, since: Instant::now(), again });
+                self.poll_waiting(context)
+            }
+        }
+    }
+
+    /// Looks for room again for what waits.
+    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        while let Some(mut waiting) = self.waiting.take() {
+            if waiting.again.as_mut().poll(context).is_pending() {
+                self.waiting = Some(waiting);
+                return Poll::Pending;
+            }
+            match self.answers.try_hold(Who::of(&self.user), waiting.bytes) {
+                Ok(held) => return Poll::Ready(Some(held)),
+                Err(_) if waiting.since.elapsed() > ROOM_WAIT_MAX => return Poll::Ready(None),
+                Err(bytes) => {
+                    waiting.again.as_mut().reset(Instant::now() + ROOM_EVERY);
+                    self.waiting = Some(Waiting { bytes, ..waiting });
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
 }
 
 /// Counts a watch while it is open.
@@ -142,10 +196,17 @@ impl Parts for Frames {
                 return Poll::Ready(part);
             }
         }
+        if self.room.waiting.is_some() {
+            let held = ready!(self.room.poll_waiting(context));
+            return Poll::Ready(self.held(held));
+        }
         let writer = &mut self.writer;
         let told = self.watch.poll_told(context, &mut |heard, out| writer.event(heard, out));
         Poll::Ready(match ready!(told) {
-            Told::Events(bytes) => Some(bytes),
+            Told::Events(bytes) => {
+                let held = ready!(self.room.poll_hold(context, bytes));
+                self.held(held)
+            }
             Told::InitialEnd(revision) => Some(self.writer.bookmark(revision, true)),
             Told::Failed(status) => {
                 self.is_over = true;
@@ -157,6 +218,12 @@ impl Parts for Frames {
 }
 
 impl Frames {
+    /// A watch whose events found no room ends, so that its client begins anew.
+    fn held(&mut self, held: Option<Bytes>) -> Option<Bytes> {
+        self.is_over = held.is_none();
+        held
+    }
+
     /// The end, or a bookmark if one is wanted.
     fn on_alarm(&mut self) -> Option<Option<Bytes>> {
         let now = Instant::now();

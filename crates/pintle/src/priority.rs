@@ -1,0 +1,15 @@
+//! Priorities of threads.
+
+/// How much the threads of large requests give way to those of all others: on Linux, to a tenth of the time where
+/// there is not enough for both.
+const NICENESS: i32 = 10;
+
+/// Lets the calling thread give way to others. On Linux the kernel has a niceness for each thread; elsewhere it is
+/// the process's, which nothing here may change.
+pub fn lower() {
+    if cfg!(target_os = "linux")
+        && let Err(error) = rustix::process::setpriority_process(None, NICENESS)
+    {
+        tracing::debug!(%error, "a thread's priority cannot be lowered");
+    }
+}

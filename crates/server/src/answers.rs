@@ -1,0 +1,131 @@
+//! What answers may take in memory together, from when they are made until their clients have taken them.
+
+use crate::shares::{Pool, Share, Who};
+use bytes::Bytes;
+use pintle_object::Status;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What answers under way may take together: a hundred lists, of a hundred thousand objects each or of few. Their
+/// objects are those of the cache and take nothing.
+const ANSWERS_KB_MAX: usize = 64 << 10;
+/// Of that, one user's part.
+const ANSWERS_USER_PART: usize = 4;
+/// Answers and parts of them that are not counted: as many as may be under way together take little.
+const FREE_BYTES: usize = 4 << 10;
+/// How long an answer waits for others to end before its client is told to come back.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+/// What a client is told who has waited in vain.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// Shares of the memory that answers under way may take together. Clones share the same.
+#[derive(Clone)]
+pub struct Answers {
+    kilobytes: Arc<Pool>,
+    wait_max: Duration,
+}
+
+impl Default for Answers {
+    fn default() -> Answers {
+        Answers { kilobytes: Arc::new(Pool::new(ANSWERS_KB_MAX, ANSWERS_USER_PART)), wait_max: WAIT_MAX }
+    }
+}
+
+/// Bytes that hold their share until the last part of them is sent or dropped.
+struct Held {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Answers {
+    /// A share at once, if there is room.
+    pub fn try_share(&self, who: Who<'_>, bytes: usize) -> Option<Share> {
+        self.kilobytes.try_share(who, bytes.div_ceil(1024))
+    }
+
+    /// A share, waited for; 429 when there is none in time.
+    pub async fn share(&self, who: Who<'_>, bytes: usize) -> Result<Share, Status> {
+        let wait = self.kilobytes.share(who, bytes.div_ceil(1024));
+        tokio::time::timeout(self.wait_max, wait).await.map_err(|_| {
+            Status::too_many_requests("Too many requests, please try again later.", RETRY_AFTER_SECONDS)
+        })
+    }
+
+    /// Waits until a user has room for anything at all. Who waits here holds nothing yet.
+    pub async fn room(&self, who: Who<'_>) -> Result<(), Status> {
+        match self.try_share(who, 1) {
+            Some(_) => Ok(()),
+            None => self.share(who, 1).await.map(drop),
+        }
+    }
+
+    /// The same bytes with their share if there is room at once. What others have in memory too needs none.
+    pub fn try_hold(&self, who: Who<'_>, bytes: Bytes) -> Result<Bytes, Bytes> {
+        if bytes.len() <= FREE_BYTES || !bytes.is_unique() {
+            return Ok(bytes);
+        }
+        match self.try_share(who, bytes.len()) {
+            Some(share) => Ok(Bytes::from_owner(Held { bytes, _share: share })),
+            None => Err(bytes),
+        }
+    }
+
+    /// The same bytes with their share; as they are when there is no room for them in time.
+    pub async fn hold(&self, who: Who<'_>, bytes: Bytes) -> Result<Bytes, (Bytes, Status)> {
+        if bytes.len() <= FREE_BYTES {
+            return Ok(bytes);
+        }
+        let share = match self.try_share(who, bytes.len()) {
+            Some(share) => share,
+            None => match self.share(who, bytes.len()).await {
+                Ok(share) => share,
+                Err(status) => return Err((bytes, status)),
+            },
+        };
+        Ok(Bytes::from_owner(Held { bytes, _share: share }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_finds_no_room_in_time_is_told_to_come_back() {
+        let answers = Answers { wait_max: Duration::from_millis(5), ..Answers::default() };
+        let half = ANSWERS_KB_MAX * 512;
+        let first = answers.try_share(Who::Master, half).unwrap();
+        let second = answers.share(Who::Master, half).await.unwrap();
+        assert!(answers.try_share(Who::Master, 1).is_none());
+        let status = answers.share(Who::Master, 1).await.unwrap_err();
+        assert_eq!((status.code, status.details.unwrap().retry_after_seconds), (429, RETRY_AFTER_SECONDS));
+        drop(first);
+        answers.share(Who::Master, 1).await.unwrap();
+        drop(second);
+        // More than there is: all of it, alone.
+        let all = answers.try_share(Who::Master, usize::MAX).unwrap();
+        assert!(answers.try_share(Who::Master, 1).is_none());
+        drop(all);
+    }
+
+    #[tokio::test]
+    async fn bytes_hold_their_share_until_the_last_part_is_gone() {
+        let answers = Answers { wait_max: Duration::from_millis(5), ..Answers::default() };
+        let dev = Who::Other("dev");
+        let size = ANSWERS_KB_MAX / ANSWERS_USER_PART * 1024;
+        let mut bytes = answers.hold(dev, vec![1; size].into()).await.unwrap();
+        assert!(answers.hold(dev, vec![2; FREE_BYTES + 1].into()).await.is_err());
+        assert!(answers.hold(dev, vec![2; FREE_BYTES].into()).await.is_ok());
+        let part = bytes.split_to(10);
+        drop(bytes);
+        assert!(answers.room(dev).await.is_err());
+        drop(part);
+        answers.room(dev).await.unwrap();
+    }
+}

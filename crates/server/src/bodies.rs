@@ -1,0 +1,135 @@
+//! Bodies of requests: read whole, within a limit, in time, and within what all of them may take in memory.
+
+use crate::app::App;
+use crate::limits::{self, Seat};
+use crate::request::Request;
+use crate::respond::Response;
+use crate::shares::{Pool, Share, Who};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use pintle_object::Status;
+use std::task::Poll;
+use std::time::Duration;
+
+/// The most that a body may hold: upstream's limit for requests that write.
+pub const BODY_BYTES_MAX: usize = 3 << 20;
+/// How far a body that is too large is read before its connection is given up.
+const DRAINED_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
+/// What all bodies may take together that are read, wait for their turn, or are worked on.
+const BODIES_KB_MAX: usize = 32 << 10;
+/// Of that, one user's part: two of the largest.
+const BODIES_USER_PART: usize = 4;
+/// A body may take this much before it has a share that is for all of it: most are smaller.
+const FREE_BYTES: usize = 16 << 10;
+/// How long a client may take to send a body. Other requests do not wait for it: it has no seat yet.
+const READ_MAX: Duration = Duration::from_secs(30);
+/// How long a body waits for room until its client is told to come back.
+const ROOM_WAIT_MAX: Duration = Duration::from_secs(5);
+/// What a client is told whose body found no room.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// What bodies of requests may take in memory.
+pub struct Bodies(Pool);
+
+/// A body, and its share of what all may take.
+#[derive(Default)]
+pub struct ReadBody {
+    pub bytes: Bytes,
+    pub share: Option<Share>,
+}
+
+/// Why there is no body.
+pub enum Unread {
+    Refused(Status),
+    TooSlow,
+    NoSeat,
+}
+
+/// A body whose request has a seat.
+pub struct Seated {
+    pub seat: Seat,
+    pub read: ReadBody,
+}
+
+/// Reads the body of a request that has a seat. One whose body is not there yet gives its seat to others and takes
+/// one again: a client that sends slowly keeps nobody waiting.
+pub async fn read_seated(app: &App, request: &Request, seat: Seat, body: Incoming) -> Result<Seated, Unread> {
+    let mut reading = std::pin::pin!(app.bodies.read(Who::of(&request.user), body));
+    let at_once = std::future::poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
+    if let Poll::Ready(read) = at_once {
+        return Ok(Seated { seat, read: read? });
+    }
+    drop(seat);
+    let read = reading.await?;
+    let seat = app.limits.seat(request).await.ok_or(Unread::NoSeat)?;
+    Ok(Seated { seat, read })
+}
+
+impl Unread {
+    pub fn answer(self) -> Result<Response, Status> {
+        match self {
+            Unread::Refused(status) => Err(status),
+            Unread::TooSlow => Ok(limits::timed_out()),
+            Unread::NoSeat => Ok(limits::too_many()),
+        }
+    }
+}
+
+impl Default for Bodies {
+    fn default() -> Bodies {
+        Bodies(Pool::new(BODIES_KB_MAX, BODIES_USER_PART))
+    }
+}
+
+impl Bodies {
+    /// Reads a body in time.
+    pub async fn read(&self, who: Who<'_>, body: Incoming) -> Result<ReadBody, Unread> {
+        match tokio::time::timeout(READ_MAX, self.read_all(who, body)).await {
+            Ok(read) => read.map_err(Unread::Refused),
+            Err(_) => Err(Unread::TooSlow),
+        }
+    }
+
+    /// Reads a body whole. One that is too large is still read on for a while, and dropped: a client that is cut off
+    /// in the middle of sending may never see the answer.
+    async fn read_all(&self, who: Who<'_>, mut body: Incoming) -> Result<ReadBody, Status> {
+        let too_large = || Status::too_large(format!("Request entity too large: limit is {BODY_BYTES_MAX}"));
+        let announced = body.size_hint().upper().and_then(|len| usize::try_from(len).ok());
+        let mut share = None;
+        let mut first = Bytes::new();
+        let mut joined = Vec::new();
+        let mut len = 0;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| Status::bad_request(error.to_string()))?;
+            let Ok(data) = frame.into_data() else { continue };
+            len += data.len();
+            if len > DRAINED_BYTES_MAX {
+                return Err(too_large());
+            }
+            if share.is_none() && len > FREE_BYTES {
+                share = Some(self.room(who, announced.unwrap_or(BODY_BYTES_MAX).max(len)).await?);
+            }
+            if len > BODY_BYTES_MAX {
+                (first, joined) = (Bytes::new(), Vec::new());
+            } else if len == data.len() {
+                first = data;
+            } else {
+                joined.extend_from_slice(&std::mem::take(&mut first));
+                joined.extend_from_slice(&data);
+            }
+        }
+        if len > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        Ok(ReadBody { bytes: if joined.is_empty() { first } else { Bytes::from(joined) }, share })
+    }
+
+    /// Room for a whole body; whoever waits for it is not sent more by its client.
+    async fn room(&self, who: Who<'_>, bytes: usize) -> Result<Share, Status> {
+        let kilobytes = bytes.min(BODY_BYTES_MAX).div_ceil(1024);
+        tokio::time::timeout(ROOM_WAIT_MAX, self.0.share(who, kilobytes)).await.map_err(|_| {
+            Status::too_many_requests("Too many requests, please try again later.", RETRY_AFTER_SECONDS)
+        })
+    }
+}

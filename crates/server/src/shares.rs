@@ -1,0 +1,205 @@
+//! Shares of what requests take together, be it seats or memory: a part is kept for the system, and no user has all.
+
+use pintle_access::User;
+use pintle_access::user::MASTERS;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// This part of a pool is for system users alone: what runs the cluster goes on whatever the others do.
+const SYSTEM_PART: usize = 4;
+/// One system user has at most this part: a node that is taken over does not stop the others.
+const SYSTEM_USER_PART: usize = 2;
+/// Users that are kept in mind before those are looked for that have no share.
+const USERS_MIN: usize = 256;
+
+const NODES: &str = "system:nodes";
+const SYSTEM_COMPONENTS: &str = "system:kube-";
+const SERVICE_ACCOUNTS: &str = "system:serviceaccount:";
+const SYSTEM_NAMESPACE: &str = "kube-system";
+
+/// Whom a share is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who<'a> {
+    /// Members of `system:masters`: bounded by the whole alone.
+    Master,
+    /// Nodes, components and controllers.
+    System(&'a str),
+    /// Everybody else. The ServiceAccounts of a namespace are one, since whoever has the namespace has them all.
+    Other(&'a str),
+}
+
+impl<'a> Who<'a> {
+    pub fn of(user: &'a User) -> Who<'a> {
+        let name = user.name.as_str();
+        if user.is_in(MASTERS) {
+            return Who::Master;
+        }
+        let account = name.strip_prefix(SERVICE_ACCOUNTS);
+        let namespace = account.and_then(|account| account.split_once(':')).map(|(namespace, _)| namespace);
+        match namespace {
+            Some(SYSTEM_NAMESPACE) => Who::System(name),
+            Some(namespace) => Who::Other(namespace),
+            None if user.is_in(NODES) || name.starts_with(SYSTEM_COMPONENTS) => Who::System(name),
+            None => Who::Other(name),
+        }
+    }
+}
+
+/// A number of units that are shared out.
+pub struct Pool {
+    size: usize,
+    /// The most that one user who is not of the system has.
+    user_max: usize,
+    all: Arc<Semaphore>,
+    others: Arc<Semaphore>,
+    users: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+/// Units of a pool, given back when they are dropped.
+#[derive(Debug)]
+pub struct Share {
+    _of_user: Option<OwnedSemaphorePermit>,
+    _of_others: Option<OwnedSemaphorePermit>,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    /// A pool of which one user has at most the `user_part`th part.
+    pub fn new(size: usize, user_part: usize) -> Pool {
+        let size = size.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
+        let semaphore = |units: usize| Arc::new(Semaphore::new(units));
+        Pool {
+            size,
+            user_max: (size / user_part).max(1),
+            all: semaphore(size),
+            others: semaphore((size - size / SYSTEM_PART).max(1)),
+            users: Mutex::default(),
+        }
+    }
+
+    /// Units at once, if there are any left. Who wants more than it may have gets all that it may have.
+    pub fn try_share(&self, who: Who<'_>, units: usize) -> Option<Share> {
+        let units = self.units(who, units);
+        let take = |from: Arc<Semaphore>| from.try_acquire_many_owned(units).ok();
+        let of_user = match self.user(who) {
+            Some(user) => Some(take(user)?),
+            None => None,
+        };
+        let of_others = match who {
+            Who::Other(_) => Some(take(self.others.clone())?),
+            Who::Master | Who::System(_) => None,
+        };
+        Some(Share { _of_user: of_user, _of_others: of_others, _of_all: take(self.all.clone())? })
+    }
+
+    /// Units as soon as there are any. Those of one user wait for each other and keep nobody else waiting.
+    pub async fn share(&self, who: Who<'_>, units: usize) -> Share {
+        let units = self.units(who, units);
+        let take = async |from: Arc<Semaphore>| {
+            from.acquire_many_owned(units).await.expect("the pool's semaphores are never closed")
+        };
+        let of_user = match self.user(who) {
+            Some(user) => Some(take(user).await),
+            None => None,
+        };
+        let of_others = match who {
+            Who::Other(_) => Some(take(self.others.clone()).await),
+            Who::Master | Who::System(_) => None,
+        };
+        Share { _of_user: of_user, _of_others: of_others, _of_all: take(self.all.clone()).await }
+    }
+
+    fn max(&self, who: Who<'_>) -> usize {
+        match who {
+            Who::Master => self.size,
+            Who::System(_) => (self.size / SYSTEM_USER_PART).max(1),
+            Who::Other(_) => self.user_max.min(self.size - self.size / SYSTEM_PART).max(1),
+        }
+    }
+
+    fn units(&self, who: Who<'_>, units: usize) -> u32 {
+        u32::try_from(units.min(self.max(who))).unwrap_or(u32::MAX)
+    }
+
+    /// What a user still may have.
+    fn user(&self, who: Who<'_>) -> Option<Arc<Semaphore>> {
+        let (Who::System(name) | Who::Other(name)) = who else { return None };
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(user) = users.get(name) {
+            return Some(user.clone());
+        }
+        if users.len() >= USERS_MIN && users.len() == users.capacity() {
+            users.retain(|_, user| Arc::strong_count(user) > 1);
+        }
+        let user = Arc::new(Semaphore::new(self.max(who)));
+        users.insert(name.into(), user.clone());
+        Some(user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(name: &str, group: &str) -> User {
+        User { name: name.into(), groups: vec![group.into()], ..User::anonymous() }
+    }
+
+    #[test]
+    fn the_system_is_told_from_others() {
+        let check = |name: &str, group: &str, expected: Who<'_>| {
+            assert_eq!(Who::of(&user(name, group)), expected, "{name}");
+        };
+        check("root", MASTERS, Who::Master);
+        check("system:node:a", NODES, Who::System("system:node:a"));
+        check("system:node:a", "", Who::Other("system:node:a"));
+        check("system:kube-scheduler", "", Who::System("system:kube-scheduler"));
+        let controller = "system:serviceaccount:kube-system:job-controller";
+        check(controller, "", Who::System(controller));
+        check("system:serviceaccount:a:b", "", Who::Other("a"));
+        check("system:serviceaccount:kube-system", "", Who::Other("system:serviceaccount:kube-system"));
+        check("system:anonymous", "", Who::Other("system:anonymous"));
+    }
+
+    #[tokio::test]
+    async fn no_user_has_all_and_others_have_not_the_systems_part() {
+        let pool = Pool::new(16, 4);
+        let (dev, ops, lab) = (Who::Other("dev"), Who::Other("ops"), Who::Other("lab"));
+        let held = pool.share(dev, 3).await;
+        assert!(pool.try_share(dev, 2).is_none());
+        let more = pool.try_share(dev, 1).unwrap();
+        let others = (pool.try_share(ops, 100).unwrap(), pool.try_share(lab, 100).unwrap());
+        assert!(pool.try_share(Who::Other("app"), 1).is_none());
+        let system = pool.try_share(Who::System("system:kube-scheduler"), 3).unwrap();
+        let master = pool.try_share(Who::Master, 1).unwrap();
+        assert!(pool.try_share(Who::Master, 1).is_none());
+        drop((held, more, others, system, master));
+        assert!(pool.try_share(Who::Master, 16).is_some());
+        assert_eq!(pool.others.available_permits(), 12);
+    }
+
+    #[tokio::test]
+    async fn who_waits_keeps_only_itself_waiting() {
+        let pool = Pool::new(16, 4);
+        let held = pool.share(Who::Other("dev"), 4).await;
+        let waiting = pool.share(Who::Other("dev"), 4);
+        let waiting = std::pin::pin!(waiting);
+        tokio::select! {
+            biased;
+            _ = waiting => panic!("the user has all that it may have"),
+            _ = pool.share(Who::Other("ops"), 4) => {}
+        }
+        drop(held);
+        pool.share(Who::Other("dev"), 4).await;
+    }
+
+    #[test]
+    fn users_without_shares_are_forgotten() {
+        let pool = Pool::new(16, 4);
+        for index in 0..10 * USERS_MIN {
+            drop(pool.try_share(Who::Other(&index.to_string()), 1));
+        }
+        assert!(pool.users.lock().unwrap().len() < 4 * USERS_MIN);
+    }
+}
