@@ -208,12 +208,12 @@ fn sniff(bytes: &[u8]) -> Result<(String, String), String> {
 }
 
 fn yaml_to_json(bytes: &[u8]) -> Result<(Vec<u8>, Vec<String>), String> {
-    let document = yaml::parse(bytes).map_err(|error| error.to_string())?;
+    let document = yaml::to_json(bytes).map_err(|error| error.to_string())?;
     let mut strict = Vec::new();
     if !document.duplicates.is_empty() {
         strict.push(format!("{YAML_PREFIX}{}", document.duplicates.join("\n  ")));
     }
-    Ok((json::to_string(&document.value).into_bytes(), strict))
+    Ok((document.json, strict))
 }
 
 /// What go-yaml puts before its errors; warnings leave it out.

@@ -1,12 +1,22 @@
-//! YAML by the rules of sigs.k8s.io/yaml: YAML 1.1 scalars, JSON's values, sorted output.
+//! YAML by the rules of sigs.k8s.io/yaml: YAML 1.1 as go-yaml has it, JSON's values, sorted output.
+//!
+//! Reading goes from `input` (characters) by `scan` (tokens), `parse` (events) and `nodes` to `decode` (JSON).
 
+mod decode;
 mod error;
+mod go_syntax;
+mod input;
+mod nodes;
+mod parse;
 mod read;
 mod scalar;
+mod scan;
+mod scan_scalar;
+mod scan_tag;
 mod write;
 
 pub use error::Error;
-pub use read::{Document, parse};
+pub use read::{Document, JsonDocument, parse, to_json};
 pub use write::to_string;
 
 #[cfg(test)]

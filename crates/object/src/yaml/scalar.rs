@@ -1,73 +1,133 @@
 //! What a plain scalar means in YAML 1.1, as go-yaml resolves it.
 
-use crate::value::{Text, Value};
+use super::error::Error;
 
-/// The value of a plain scalar.
-pub fn resolve(text: &str) -> Value {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            return Value::Bool(true);
+/// What a scalar is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// Beyond what `Int` holds.
+    UInt(u64),
+    Float(f64),
+    Text(&'a str),
+}
+
+const TAG_PREFIX: &str = "tag:yaml.org,2002:";
+
+/// The value of a scalar that has no tag and no quotes.
+pub fn resolve(text: &str) -> Scalar<'_> {
+    word(text).or_else(|| number(text)).unwrap_or(Scalar::Text(text))
+}
+
+/// The value of a scalar with a tag.
+pub fn resolve_tagged<'a>(tag: &str, text: &'a str) -> Result<Scalar<'a>, Error> {
+    let kind = tag.strip_prefix(TAG_PREFIX).unwrap_or("");
+    let found = match kind {
+        "bool" | "int" | "float" | "null" | "timestamp" => resolve(text),
+        _ => return Ok(Scalar::Text(text)),
+    };
+    match (kind, found) {
+        ("timestamp", _) if is_timestamp(text) => Ok(Scalar::Text(text)),
+        ("null", Scalar::Null)
+        | ("bool", Scalar::Bool(_))
+        | ("int", Scalar::Int(_) | Scalar::UInt(_))
+        | ("float", Scalar::Float(_)) => Ok(found),
+        ("float", Scalar::Int(int)) => Ok(Scalar::Float(int as f64)),
+        (_, found) => {
+            let own = found.kind();
+            Err(Error(format!("yaml: cannot decode !!{own} `{text}` as a !!{kind}")))
         }
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return Value::Bool(false);
-        }
-        _ => {}
     }
-    let starts_number = text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
-    let number = if starts_number { int(text).or_else(|| float(text)) } else { None };
-    number.unwrap_or_else(|| Value::Text(Text::from(text)))
 }
 
 /// Whether a text would not come back as text if it were written plain.
 pub fn is_ambiguous(text: &str) -> bool {
-    !matches!(resolve(text), Value::Text(_))
+    !matches!(resolve(text), Scalar::Text(_))
         || is_timestamp(text)
         || is_base60(text)
         || matches!(text, "<<" | ".inf" | ".Inf" | ".INF" | "+.inf" | "-.inf" | ".nan" | ".NaN" | ".NAN")
 }
 
-fn int(text: &str) -> Option<Value> {
-    let plain = text.replace('_', "");
-    let (sign, digits) = match plain.as_bytes().first()? {
-        b'-' => (-1_i128, plain.get(1..)?),
-        b'+' => (1, plain.get(1..)?),
-        _ => (1, plain.as_str()),
+impl Scalar<'_> {
+    fn kind(&self) -> &'static str {
+        match self {
+            Scalar::Null => "null",
+            Scalar::Bool(_) => "bool",
+            Scalar::Int(_) | Scalar::UInt(_) => "int",
+            Scalar::Float(_) => "float",
+            Scalar::Text(_) => "str",
+        }
+    }
+}
+
+/// Texts that stand for a value of their own.
+fn word(text: &str) -> Option<Scalar<'static>> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Some(Scalar::Null),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            Some(Scalar::Bool(true))
+        }
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            Some(Scalar::Bool(false))
+        }
+        ".nan" | ".NaN" | ".NAN" => Some(Scalar::Float(f64::NAN)),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => Some(Scalar::Float(f64::INFINITY)),
+        "-.inf" | "-.Inf" | "-.INF" => Some(Scalar::Float(f64::NEG_INFINITY)),
+        _ => None,
+    }
+}
+
+fn number(text: &str) -> Option<Scalar<'static>> {
+    match text.as_bytes().first()? {
+        b'.' => float(text),
+        b'0'..=b'9' | b'+' | b'-' => {
+            let plain = text.replace('_', "");
+            int(&plain).or_else(|| float(&plain))
+        }
+        _ => None,
+    }
+}
+
+/// As Go's `strconv.ParseInt` and then `ParseUint` with base 0.
+fn int(text: &str) -> Option<Scalar<'static>> {
+    let (is_signed, is_negative, digits) = match text.as_bytes().first()? {
+        b'-' => (true, true, text.get(1..)?),
+        b'+' => (true, false, text.get(1..)?),
+        _ => (false, false, text),
     };
     let (radix, digits) = match digits.as_bytes() {
-        [b'0', b'x' | b'X', ..] => (16, digits.get(2..)?),
-        [b'0', b'b' | b'B', ..] => (2, digits.get(2..)?),
-        [b'0', b'o' | b'O', ..] => (8, digits.get(2..)?),
+        [b'0', b'x' | b'X', _, ..] => (16, digits.get(2..)?),
+        [b'0', b'b' | b'B', _, ..] => (2, digits.get(2..)?),
+        [b'0', b'o' | b'O', _, ..] => (8, digits.get(2..)?),
         [b'0', _, ..] => (8, digits.get(1..)?),
         _ => (10, digits),
     };
     if digits.starts_with(['+', '-']) {
         return None;
     }
-    let number = sign * i128::from_str_radix(digits, radix).ok()?;
+    let magnitude = i128::from(u64::from_str_radix(digits, radix).ok()?);
+    let number = if is_negative { -magnitude } else { magnitude };
     match i64::try_from(number) {
-        Ok(int) => Some(Value::Int(int)),
-        Err(_) => Some(Value::Float(number as f64)),
+        Ok(int) => Some(Scalar::Int(int)),
+        Err(_) => u64::try_from(number).ok().filter(|_| !is_signed).map(Scalar::UInt),
     }
 }
 
-/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
-fn float(text: &str) -> Option<Value> {
+/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, within the range of a float.
+fn float(text: &str) -> Option<Scalar<'static>> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
     let well_formed = digits(whole) && digits(fraction) && digits(exponent) && !exponent.is_empty();
-    if !well_formed || (whole.is_empty() && fraction.is_empty()) || whole.starts_with('_') {
+    if !well_formed || (whole.is_empty() && fraction.is_empty()) {
         return None;
     }
-    let number: f64 = text.replace('_', "").parse().ok()?;
-    Some(if number.fract() == 0.0 && number.abs() < 1e15 {
-        Value::Int(number as i64)
-    } else {
-        Value::Float(number)
-    })
+    let number: f64 = text.parse().ok()?;
+    number.is_finite().then_some(Scalar::Float(number))
 }
 
 /// `2001-12-14`, `2001-12-14t21:59:43.10-05:00` and their like, which other readers take for times.

@@ -1,0 +1,356 @@
+//! From nodes to JSON, as go-yaml decodes into maps of anything and sigs.k8s.io/yaml makes JSON of them.
+
+use super::error::Error;
+use super::go_syntax;
+use super::nodes::{Form, Nodes};
+use super::scalar::{self, Scalar};
+use crate::json;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+/// Collections nest this deep at most, as JSON documents do; aliases count with what they stand for.
+const DEPTH_MAX: usize = json::read::TREE_DEPTH_MAX;
+/// Aliases may stand for so many nodes in all. go-yaml allows four times as many to a short document.
+const ALIASED_NODES_MAX: usize = 100_000;
+/// Aliases may stand for so many bytes of scalars in all: as many as a request may bring.
+const ALIASED_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Strict decoding tells of so many keys that stand twice, as of those in JSON.
+const DUPLICATES_MAX: usize = 100;
+/// The text of all of them.
+const DUPLICATES_BYTES_MAX: usize = 64 * 1024;
+
+const MERGE_TAG: &str = "tag:yaml.org,2002:merge";
+const BINARY_TAG: &str = "tag:yaml.org,2002:binary";
+
+/// A key of a map, as Go's maps tell them apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Key<'a> {
+    Null,
+    Text(Cow<'a, str>),
+    Bool(bool),
+    Int(i64),
+    UInt(u64),
+    Float(u64),
+}
+
+/// Checks that nodes can be decoded; gives the keys that stand twice.
+pub(super) fn check(nodes: &Nodes) -> Result<Vec<String>, Error> {
+    let mut checker = Checker {
+        nodes,
+        decoded: 1,
+        aliased: 0,
+        aliased_bytes: 0,
+        aliases: Vec::new(),
+        duplicates: Vec::new(),
+        duplicates_bytes: 0,
+    };
+    checker.node(0, 0)?;
+    Ok(checker.duplicates)
+}
+
+struct Checker<'a> {
+    nodes: &'a Nodes,
+    decoded: usize,
+    aliased: usize,
+    aliased_bytes: usize,
+    /// The aliases that the walk is within.
+    aliases: Vec<usize>,
+    duplicates: Vec<String>,
+    duplicates_bytes: usize,
+}
+
+impl<'a> Checker<'a> {
+    fn node(&mut self, place: usize, depth: usize) -> Result<(), Error> {
+        self.count(place)?;
+        match self.nodes.form(place) {
+            Form::Alias => self.alias(place, |checker, target| checker.node(target, depth)),
+            Form::Scalar => value(self.nodes, place).map(drop),
+            Form::List => {
+                nest(depth)?;
+                self.nodes.children(place).try_for_each(|child| self.node(child, depth + 1))
+            }
+            Form::Map => {
+                nest(depth)?;
+                self.map(place, &mut HashSet::new(), depth)
+            }
+        }
+    }
+
+    fn count(&mut self, place: usize) -> Result<(), Error> {
+        self.decoded += 1;
+        if !self.aliases.is_empty() {
+            self.aliased += 1;
+            self.aliased_bytes += self.nodes.text(place).len();
+        }
+        let ratio = self.aliased as f64 / self.decoded as f64;
+        let is_excessive = self.aliased > 100 && self.decoded > 1000 && ratio > ratio_allowed(self.decoded);
+        if is_excessive || self.aliased > ALIASED_NODES_MAX || self.aliased_bytes > ALIASED_BYTES_MAX {
+            return Err(Error(String::from("yaml: document contains excessive aliasing")));
+        }
+        Ok(())
+    }
+
+    fn alias(
+        &mut self,
+        place: usize,
+        visit: impl FnOnce(&mut Checker<'a>, usize) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if self.aliases.contains(&place) {
+            let name = self.nodes.text(place);
+            return Err(Error(format!("yaml: anchor '{name}' value contains itself")));
+        }
+        // Scalars below aliases do not nest, and so the aliases do for them.
+        nest(self.aliases.len())?;
+        self.aliases.push(place);
+        let result = visit(self, self.nodes.target(place));
+        self.aliases.pop();
+        result
+    }
+
+    /// Checks the pairs of a map, which belong to the map that has `keys` already.
+    fn map(&mut self, place: usize, keys: &mut HashSet<Key<'a>>, depth: usize) -> Result<(), Error> {
+        let nodes = self.nodes;
+        let mut children = nodes.children(place);
+        while let (Some(key), Some(value)) = (children.next(), children.next()) {
+            if is_merge(nodes, key) {
+                self.merge(value, keys, depth)?;
+                continue;
+            }
+            self.node(key, depth + 1)?;
+            let key = self::key(nodes, key)?;
+            self.node(value, depth + 1)?;
+            match keys.contains(&key) {
+                true => self.duplicate(&key, value),
+                false => drop(keys.insert(key)),
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, place: usize, keys: &mut HashSet<Key<'a>>, depth: usize) -> Result<(), Error> {
+        let nodes = self.nodes;
+        for place in merged(nodes, place)? {
+            self.count(place)?;
+            if nodes.form(place) == Form::Alias {
+                self.alias(place, |checker, target| {
+                    checker.count(target)?;
+                    nest(depth)?;
+                    checker.map(target, keys, depth + 1)
+                })?;
+            } else {
+                nest(depth)?;
+                self.map(place, keys, depth + 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn duplicate(&mut self, key: &Key<'_>, value: usize) {
+        if self.duplicates.len() >= DUPLICATES_MAX || self.duplicates_bytes >= DUPLICATES_BYTES_MAX {
+            return;
+        }
+        let told = format!("line {}: key {} already set in map", self.nodes.line(value), go_syntax::key(key));
+        self.duplicates_bytes += told.len();
+        self.duplicates.push(told);
+    }
+}
+
+/// The share of nodes that may come from aliases: 99 % of few, 10 % of many.
+fn ratio_allowed(decoded: usize) -> f64 {
+    const FEW: usize = 400_000;
+    const MANY: usize = 4_000_000;
+    match decoded {
+        0..=FEW => 0.99,
+        MANY.. => 0.10,
+        _ => 0.99 - 0.89 * ((decoded - FEW) as f64 / (MANY - FEW) as f64),
+    }
+}
+
+fn nest(depth: usize) -> Result<(), Error> {
+    if depth >= DEPTH_MAX {
+        return Err(Error(String::from("yaml: exceeded max depth")));
+    }
+    Ok(())
+}
+
+fn is_merge(nodes: &Nodes, key: usize) -> bool {
+    nodes.form(key) == Form::Scalar
+        && nodes.text(key) == "<<"
+        && (nodes.is_implicit(key) || nodes.tag(key) == MERGE_TAG)
+}
+
+/// The maps of `<<: *base` or `<<: [*a, *b]`, in the order in which they are put in: earlier ones win.
+fn merged(nodes: &Nodes, place: usize) -> Result<Vec<usize>, Error> {
+    let places = match nodes.form(place) {
+        Form::List => {
+            let mut places: Vec<usize> = nodes.children(place).collect();
+            places.reverse();
+            places
+        }
+        Form::Map | Form::Alias | Form::Scalar => vec![place],
+    };
+    if places.iter().any(|place| nodes.form(nodes.target(*place)) != Form::Map) {
+        return Err(Error(String::from("yaml: map merge requires map or sequence of maps as the value")));
+    }
+    Ok(places)
+}
+
+/// What a scalar is, or the text that its bytes make. Bytes that are no UTF-8 become U+FFFD, as JSON has them.
+pub(super) fn value(nodes: &Nodes, place: usize) -> Result<(Scalar<'_>, Option<String>), Error> {
+    let (tag, text) = (nodes.tag(place), nodes.text(place));
+    if tag.is_empty() {
+        let is_plain = nodes.is_implicit(place);
+        return Ok((if is_plain { scalar::resolve(text) } else { Scalar::Text(text) }, None));
+    }
+    if tag == BINARY_TAG {
+        let bytes = crate::bytes::decode(text);
+        let bytes =
+            bytes.map_err(|_| Error(String::from("yaml: !!binary value contains invalid base64 data")))?;
+        return Ok((Scalar::Null, Some(String::from_utf8_lossy(&bytes).into_owned())));
+    }
+    Ok((scalar::resolve_tagged(tag, text)?, None))
+}
+
+/// The key that a node is; no list and no map is one.
+fn key(nodes: &Nodes, place: usize) -> Result<Key<'_>, Error> {
+    let place = nodes.target(place);
+    if nodes.form(place) != Form::Scalar {
+        return Err(Error(format!("yaml: invalid map key: {}", go_syntax::node(nodes, place))));
+    }
+    Ok(match value(nodes, place)? {
+        (_, Some(binary)) => Key::Text(Cow::Owned(binary)),
+        (Scalar::Null, None) => Key::Null,
+        (Scalar::Bool(flag), None) => Key::Bool(flag),
+        (Scalar::Int(int), None) => Key::Int(int),
+        (Scalar::UInt(int), None) => Key::UInt(int),
+        (Scalar::Float(float), None) => Key::Float(float.to_bits()),
+        (Scalar::Text(text), None) => Key::Text(Cow::Borrowed(text)),
+    })
+}
+
+/// Writes nodes that were checked as a JSON document.
+pub(super) fn write(nodes: &Nodes, out: &mut Vec<u8>) -> Result<(), Error> {
+    let mut writer = Writer { nodes, out, unsupported: None };
+    writer.node(0)?;
+    writer.unsupported.map_or(Ok(()), Err)
+}
+
+struct Writer<'a> {
+    nodes: &'a Nodes,
+    out: &'a mut Vec<u8>,
+    /// A value that JSON does not have; what is wrong with names is told before.
+    unsupported: Option<Error>,
+}
+
+impl Writer<'_> {
+    fn node(&mut self, place: usize) -> Result<(), Error> {
+        let nodes = self.nodes;
+        let place = nodes.target(place);
+        match nodes.form(place) {
+            Form::List => {
+                self.out.push(b'[');
+                for (index, child) in nodes.children(place).enumerate() {
+                    self.separate(index);
+                    self.node(child)?;
+                }
+                self.out.push(b']');
+            }
+            Form::Map => {
+                self.out.push(b'{');
+                for (index, (name, child)) in members(nodes, place)?.into_iter().enumerate() {
+                    self.separate(index);
+                    json::write_string(self.out, &name);
+                    self.out.push(b':');
+                    self.node(child)?;
+                }
+                self.out.push(b'}');
+            }
+            Form::Scalar | Form::Alias => self.scalar(place)?,
+        }
+        Ok(())
+    }
+
+    fn separate(&mut self, index: usize) {
+        if index > 0 {
+            self.out.push(b',');
+        }
+    }
+
+    fn scalar(&mut self, place: usize) -> Result<(), Error> {
+        match value(self.nodes, place)? {
+            (_, Some(binary)) => json::write_string(self.out, &binary),
+            (Scalar::Null, None) => self.out.extend_from_slice(b"null"),
+            (Scalar::Bool(flag), None) => self.out.extend_from_slice(if flag { b"true" } else { b"false" }),
+            (Scalar::Int(int), None) => json::write_int(self.out, int),
+            (Scalar::UInt(int), None) => self.out.extend_from_slice(int.to_string().as_bytes()),
+            (Scalar::Float(float), None) if float.is_finite() => json::write_float(self.out, float),
+            (Scalar::Float(float), None) => {
+                let shown = go_syntax::float(float);
+                self.unsupported.get_or_insert_with(|| Error(format!("json: unsupported value: {shown}")));
+            }
+            (Scalar::Text(text), None) => json::write_string(self.out, text),
+        }
+        Ok(())
+    }
+}
+
+/// The names and values of a map in order; the last of those with one name counts.
+fn members(nodes: &Nodes, place: usize) -> Result<Vec<(Cow<'_, str>, usize)>, Error> {
+    let mut members = Vec::new();
+    for (key, value) in distinct_pairs(nodes, place)? {
+        members.push((name(nodes, key, value)?, value));
+    }
+    members.sort_by(|(a, _), (b, _)| a.cmp(b));
+    members.dedup_by(|(a, _), (b, _)| a == b);
+    Ok(members)
+}
+
+/// The keys and values of a map, with those of the maps merged into it; the last of those with one key counts.
+pub(super) fn distinct_pairs(nodes: &Nodes, place: usize) -> Result<Vec<(Key<'_>, usize)>, Error> {
+    let mut all = Vec::new();
+    pairs(nodes, place, &mut all)?;
+    let mut places: HashMap<Key<'_>, usize> = HashMap::new();
+    let mut distinct: Vec<(Key<'_>, usize)> = Vec::with_capacity(all.len());
+    for (key, value) in all {
+        match places.get(&key).and_then(|place| distinct.get_mut(*place)) {
+            Some(pair) => pair.1 = value,
+            None => {
+                places.insert(key.clone(), distinct.len());
+                distinct.push((key, value));
+            }
+        }
+    }
+    Ok(distinct)
+}
+
+fn pairs<'a>(nodes: &'a Nodes, place: usize, out: &mut Vec<(Key<'a>, usize)>) -> Result<(), Error> {
+    let mut children = nodes.children(place);
+    while let (Some(key), Some(value)) = (children.next(), children.next()) {
+        if is_merge(nodes, key) {
+            for base in merged(nodes, value)? {
+                pairs(nodes, nodes.target(base), out)?;
+            }
+            continue;
+        }
+        out.push((self::key(nodes, key)?, value));
+    }
+    Ok(())
+}
+
+/// JSON has names only: numbers and flags become their text.
+fn name<'a>(nodes: &Nodes, key: Key<'a>, value: usize) -> Result<Cow<'a, str>, Error> {
+    Ok(match key {
+        Key::Text(text) => text,
+        Key::Int(int) => Cow::Owned(int.to_string()),
+        Key::Bool(flag) => Cow::Borrowed(if flag { "true" } else { "false" }),
+        Key::Float(bits) => Cow::Owned(go_syntax::float_name(f64::from_bits(bits))),
+        Key::Null | Key::UInt(_) => {
+            let (of, key) = match key {
+                Key::UInt(int) => ("uint64", format!("0x{int:x}")),
+                _ => ("%!s(<nil>)", String::from("<nil>")),
+            };
+            let value = go_syntax::node(nodes, value);
+            return Err(Error(format!("unsupported map key of type: {of}, key: {key}, value: {value}")));
+        }
+    })
+}
