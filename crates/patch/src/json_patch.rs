@@ -2,14 +2,17 @@
 //! `replace` makes a missing key, `test` takes a missing value for null, and what stands before a path's first
 //! slash does not matter.
 
-use crate::go;
 use pintle_object::field::quote;
+use pintle_object::json::read::TREE_DEPTH_MAX;
 use pintle_object::{Map, Value};
 
 /// Upstream refuses patches with more operations: each costs a walk through the object.
 pub const OPERATIONS_MAX: usize = 10_000;
 /// What all `copy` operations of a patch together may add, in bytes of JSON.
 pub const COPIED_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// What a patch may cost in all, in values walked over or shifted: a good half second. Ten thousand removals from
+/// the front of a list of as many items cost most of it.
+const WORK_MAX: usize = 60_000_000;
 
 /// Why a JSON patch does not apply; clients see none of it, only a 422.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,23 +34,29 @@ impl PatchError {
 const FAILED_TEST: &str = "testing value ";
 
 /// Applies the operations of a patch (a list of maps with `op`, `path`, `from`, `value`) to an untyped tree.
+///
+/// No operation makes the tree deeper than a document may be: whoever walks over it later counts on that.
 pub fn json_patch(target: &mut Value, operations: &[Value]) -> Result<(), PatchError> {
-    let mut copied_bytes = 0;
+    let mut spent = Spent::default();
     for operation in operations {
         let operation = operation.as_map().ok_or_else(|| refused("Unexpected kind: unknown"))?;
-        apply(target, operation, &mut copied_bytes)?;
+        apply(target, operation, &mut spent)?;
     }
     Ok(())
 }
 
-fn apply(target: &mut Value, operation: &Map, copied_bytes: &mut usize) -> Result<(), PatchError> {
+fn apply(target: &mut Value, operation: &Map, spent: &mut Spent) -> Result<(), PatchError> {
     let text = |key: &str| operation.get(key).and_then(Value::as_str);
     let path = || text("path").ok_or_else(|| refused("operation is missing a path"));
     let from = || text("from").ok_or_else(|| refused("operation is missing a from"));
     let value = operation.get("value").unwrap_or(&Value::Null);
     match text("op").unwrap_or("unknown") {
-        "add" => Place::find(target, path()?, "add")?.add(value.clone()),
-        "remove" => Place::find(target, path()?, "remove")?.remove().map(drop),
+        "add" => {
+            let place = Place::find(target, path()?, "add")?;
+            spent.nest(place.depth, value)?;
+            place.add(value.clone(), spent)
+        }
+        "remove" => Place::find(target, path()?, "remove")?.remove(spent).map(drop),
         "replace" if path()?.is_empty() => {
             // Only another map or list takes the place of the whole.
             if matches!(value, Value::Map(_) | Value::List(_)) {
@@ -55,35 +64,100 @@ fn apply(target: &mut Value, operation: &Map, copied_bytes: &mut usize) -> Resul
             }
             Ok(())
         }
-        "replace" => Place::find(target, path()?, "replace")?.replace(value.clone()),
-        "test" => test(&mut Place::find(target, path()?, "test")?, value),
+        "replace" => {
+            let place = Place::find(target, path()?, "replace")?;
+            spent.nest(place.depth, value)?;
+            place.replace(value.clone())
+        }
+        "test" => test(&Place::find(target, path()?, "test")?, value, path()?),
         "move" => {
-            let moved = Place::find(target, from()?, "move")?.remove()?;
-            Place::find(target, path()?, "move")?.add(moved)
+            let moved = Place::find(target, from()?, "move")?.remove(spent)?;
+            let place = Place::find(target, path()?, "move")?;
+            spent.nest(place.depth, &moved)?;
+            place.add(moved, spent)
         }
         "copy" => {
-            let copied = Place::find(target, from()?, "copy")?.get()?.clone();
-            *copied_bytes += json_len(&copied);
-            if *copied_bytes > COPIED_BYTES_MAX {
-                return Err(refused("the copies of the patch are too large"));
-            }
-            Place::find(target, path()?, "copy")?.add(copied)
+            let source = Place::find(target, from()?, "copy")?;
+            let copied = source.get()?;
+            spent.copy(copied)?;
+            let copied = copied.clone();
+            let place = Place::find(target, path()?, "copy")?;
+            spent.nest(place.depth, &copied)?;
+            place.add(copied, spent)
         }
         other => Err(refused(&format!("Unexpected kind: {other}"))),
     }
 }
 
-fn test(place: &mut Place<'_>, value: &Value) -> Result<(), PatchError> {
+/// Values may be secrets, and so the path alone is told.
+fn test(place: &Place<'_>, value: &Value, path: &str) -> Result<(), PatchError> {
     if place.get()? == value {
         return Ok(());
     }
-    Err(refused(&format!("{FAILED_TEST}{} failed", go::text(value))))
+    Err(refused(&format!("{FAILED_TEST}{path} failed")))
+}
+
+/// What the operations of a patch have cost so far.
+#[derive(Default)]
+struct Spent {
+    copied_bytes: usize,
+    work: usize,
+}
+
+impl Spent {
+    fn work(&mut self, count: usize) -> Result<(), PatchError> {
+        self.work = self.work.saturating_add(count);
+        if self.work > WORK_MAX {
+            return Err(refused("the operations of the patch cost too much"));
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, value: &Value) -> Result<(), PatchError> {
+        self.copied_bytes = self.copied_bytes.saturating_add(pintle_object::json::len(value));
+        if self.copied_bytes > COPIED_BYTES_MAX {
+            return Err(refused(&format!(
+                "Unable to complete the copy, the accumulated size increase of copy is {}, exceeding the limit \
+                 {COPIED_BYTES_MAX}",
+                self.copied_bytes
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether a value fits below a container that stands `depth` deep.
+    fn nest(&mut self, depth: usize, value: &Value) -> Result<(), PatchError> {
+        let mut count = 0;
+        let height = height(value, &mut count);
+        self.work(count)?;
+        if depth + height > TREE_DEPTH_MAX {
+            return Err(refused("exceeded max depth"));
+        }
+        Ok(())
+    }
+}
+
+/// The lists and maps that nest in a value; counts its values.
+fn height(value: &Value, count: &mut usize) -> usize {
+    *count += 1;
+    match value {
+        Value::List(items) => 1 + items.iter().map(|item| height(item, count)).max().unwrap_or(0),
+        Value::Map(map) => 1 + map.values().map(|item| height(item, count)).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Raw(_) => 0,
+    }
 }
 
 /// The container that a path leads to, and the last step in it.
-enum Place<'a> {
-    Key(&'a mut Map, String),
-    Item(&'a mut Vec<Value>, String),
+struct Place<'a> {
+    container: Container<'a>,
+    step: String,
+    /// The lists and maps on the way, the container included.
+    depth: usize,
+}
+
+enum Container<'a> {
+    Map(&'a mut Map),
+    List(&'a mut Vec<Value>),
 }
 
 static NULL: Value = Value::Null;
@@ -99,7 +173,7 @@ impl<'a> Place<'a> {
         let (_, steps) = path.split_once('/').ok_or_else(missing)?;
         let (parents, last) =
             steps.rsplit_once('/').map_or((None, steps), |(parents, last)| (Some(parents), last));
-        let mut container = target;
+        let (mut container, mut depth) = (target, 1);
         for step in parents.into_iter().flat_map(|parents| parents.split('/')) {
             container = match container {
                 Value::Map(map) => map.get_mut(&unescape(step)),
@@ -110,28 +184,31 @@ impl<'a> Place<'a> {
                 _ => None,
             }
             .ok_or_else(missing)?;
+            depth += 1;
         }
-        match container {
-            Value::Map(map) => Ok(Place::Key(map, unescape(last))),
-            Value::List(items) => Ok(Place::Item(items, unescape(last))),
-            _ => Err(missing()),
-        }
+        let container = match container {
+            Value::Map(map) => Container::Map(map),
+            Value::List(items) => Container::List(items),
+            _ => return Err(missing()),
+        };
+        Ok(Place { container, step: unescape(last), depth })
     }
 
     /// The value; a missing key reads as null.
     fn get(&self) -> Result<&Value, PatchError> {
-        match self {
-            Place::Key(map, key) => Ok(map.get(key).unwrap_or(&NULL)),
-            Place::Item(items, step) => Ok(items.get(index(step, items.len())?).unwrap_or(&NULL)),
+        match &self.container {
+            Container::Map(map) => Ok(map.get(&self.step).unwrap_or(&NULL)),
+            Container::List(items) => Ok(items.get(index(&self.step, items.len())?).unwrap_or(&NULL)),
         }
     }
 
-    fn add(self, value: Value) -> Result<(), PatchError> {
-        match self {
-            Place::Key(map, key) => drop(map.insert(key.as_str(), value)),
-            Place::Item(items, step) if step == "-" => items.push(value),
-            Place::Item(items, step) => {
-                let place = index(&step, items.len() + 1)?;
+    fn add(self, value: Value, spent: &mut Spent) -> Result<(), PatchError> {
+        match self.container {
+            Container::Map(map) => drop(map.insert(self.step.as_str(), value)),
+            Container::List(items) if self.step == "-" => items.push(value),
+            Container::List(items) => {
+                let place = index(&self.step, items.len() + 1)?;
+                spent.work(items.len() - place)?;
                 items.insert(place, value);
             }
         }
@@ -139,10 +216,10 @@ impl<'a> Place<'a> {
     }
 
     fn replace(self, value: Value) -> Result<(), PatchError> {
-        match self {
-            Place::Key(map, key) => drop(map.insert(key.as_str(), value)),
-            Place::Item(items, step) => {
-                let place = index(&step, items.len())?;
+        match self.container {
+            Container::Map(map) => drop(map.insert(self.step.as_str(), value)),
+            Container::List(items) => {
+                let place = index(&self.step, items.len())?;
                 if let Some(item) = items.get_mut(place) {
                     *item = value;
                 }
@@ -151,13 +228,16 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    fn remove(self) -> Result<Value, PatchError> {
-        match self {
-            Place::Key(map, key) => map
-                .remove(&key)
-                .ok_or_else(|| refused(&format!("Unable to remove nonexistent key: {key}: missing value"))),
-            Place::Item(items, step) => {
-                let place = index(&step, items.len())?;
+    fn remove(self, spent: &mut Spent) -> Result<Value, PatchError> {
+        match self.container {
+            Container::Map(map) => {
+                let missing =
+                    || refused(&format!("Unable to remove nonexistent key: {}: missing value", self.step));
+                map.remove(&self.step).ok_or_else(missing)
+            }
+            Container::List(items) => {
+                let place = index(&self.step, items.len())?;
+                spent.work(items.len() - place)?;
                 Ok(items.remove(place))
             }
         }
@@ -174,10 +254,6 @@ fn index(step: &str, len: usize) -> Result<usize, PatchError> {
 
 fn unescape(step: &str) -> String {
     step.replace("~1", "/").replace("~0", "~")
-}
-
-fn json_len(value: &Value) -> usize {
-    pintle_object::json::to_string(value).len()
 }
 
 fn refused(why: &str) -> PatchError {
@@ -257,5 +333,46 @@ mod tests {
         }
         patch.push_str(r#"{"op":"test","path":"/none","value":null}]"#);
         assert_eq!(patched(r#"{"a":{"text":"0123456789"}}"#, &patch), None);
+    }
+
+    /// A value copied into its own deepest map doubles the depth.
+    #[test]
+    fn trees_stay_within_the_depth_of_documents() {
+        let nested =
+            |depth: usize| format!("{}{}", r#"{"a":"#.repeat(depth - 1) + "{}", "}".repeat(depth - 1));
+        let below = |depth: usize| "/a".repeat(depth);
+        let add = format!(r#"{{"op":"add","path":"/d","value":{}}}"#, nested(300));
+        let doubled = |op: &str| {
+            format!(
+                r#"[{add},{{"op":"copy","from":"/d","path":"/e"}},{{"op":"{op}","from":"/e","path":"/d{}"}}]"#,
+                below(300)
+            )
+        };
+        assert_eq!(patched("{}", &doubled("copy")), None);
+        assert_eq!(patched("{}", &doubled("move")), None);
+        let added = format!(r#"[{add},{{"op":"add","path":"/d{}","value":{}}}]"#, below(300), nested(300));
+        assert_eq!(patched("{}", &added), None);
+        let replaced =
+            format!(r#"[{add},{{"op":"replace","path":"/d{}","value":{}}}]"#, below(300), nested(300));
+        assert_eq!(patched("{}", &replaced), None);
+        let fits = format!(r#"[{add},{{"op":"add","path":"/d{}","value":{}}}]"#, below(300), nested(199));
+        assert!(patched("{}", &fits).is_some());
+    }
+
+    #[test]
+    fn shifting_long_lists_is_bounded() {
+        let list = format!(r#"{{"a":[{}0]}}"#, "0,".repeat(300_000));
+        let move_back = r#"{"op":"move","from":"/a/-1","path":"/a/0"}"#;
+        let patch = |count: usize| format!("[{}]", vec![move_back; count].join(","));
+        assert!(patched(&list, &patch(10)).is_some());
+        assert_eq!(patched(&list, &patch(1000)), None);
+    }
+
+    #[test]
+    fn refusals_tell_no_values() {
+        let mut tree = json::parse(br#"{"data":{"password":"old"}}"#).unwrap();
+        let patch = json::parse(br#"[{"op":"test","path":"/data/password","value":"hunter2"}]"#).unwrap();
+        let refused = json_patch(&mut tree, patch.as_list().unwrap()).unwrap_err();
+        assert_eq!(refused.0, "testing value /data/password failed");
     }
 }

@@ -5,7 +5,7 @@ pub mod write;
 
 pub use read::{Error, Kind, Reader, parse};
 pub use write::{
-    Pretty, compact, pretty, to_string, write_compact, write_float, write_int, write_string, write_value,
+    Pretty, compact, len, pretty, to_string, write_compact, write_float, write_int, write_string, write_value,
 };
 
 #[cfg(test)]

@@ -43,6 +43,32 @@ pub fn write_value(out: &mut Vec<u8>, value: &Value) {
     }
 }
 
+/// The bytes of the value's compact document, without making it.
+pub fn len(value: &Value) -> usize {
+    const BRACKETS: usize = 2;
+    let commas = |count: usize| count.saturating_sub(1);
+    match value {
+        Value::List(list) => BRACKETS + commas(list.len()) + list.iter().map(len).sum::<usize>(),
+        Value::Map(map) => {
+            let pair = |(key, item): (&str, &Value)| string_len(key) + 1 + len(item);
+            BRACKETS + commas(map.len()) + map.iter().map(pair).sum::<usize>()
+        }
+        Value::Text(text) => string_len(text),
+        Value::Raw(raw) => raw.0.len(),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => to_string(value).len(),
+    }
+}
+
+fn string_len(text: &str) -> usize {
+    const QUOTES: usize = 2;
+    if is_plain(text.as_bytes()) {
+        return QUOTES + text.len();
+    }
+    let mut out = Vec::new();
+    write_escaped(&mut out, text.as_bytes());
+    QUOTES + out.len()
+}
+
 pub fn write_int(out: &mut Vec<u8>, int: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(int).as_bytes());
 }
