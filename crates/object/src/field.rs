@@ -124,10 +124,18 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// The field errors of one object, in the order found.
+/// One answer lists at most this many errors: nobody reads more, and a short body can be wrong in every byte.
+pub const ERRORS_MAX: usize = 1000;
+/// The text of all errors in one answer. Each is told twice, escaped twice, and may show the whole object.
+const ERRORS_BYTES_MAX: usize = 256 * 1024;
+
+/// The field errors of one object, in the order found; those past the bounds are only counted.
 #[derive(Clone, Debug, Default)]
 pub struct FieldErrors {
     errors: Vec<FieldError>,
+    /// Bytes in `errors`.
+    bytes: usize,
+    omitted: usize,
     /// What is let through, but told.
     warnings: Vec<String>,
 }
@@ -141,8 +149,14 @@ impl FieldErrors {
         self.errors.is_empty()
     }
 
+    /// All that were found, with those that are not kept.
     pub fn len(&self) -> usize {
-        self.errors.len()
+        self.errors.len() + self.omitted
+    }
+
+    /// How many were found and are not kept.
+    pub fn omitted(&self) -> usize {
+        self.omitted
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &FieldError> {
@@ -154,21 +168,43 @@ impl FieldErrors {
     }
 
     pub fn extend(&mut self, other: FieldErrors) {
-        self.errors.extend(other.errors);
-        self.warnings.extend(other.warnings);
+        self.omitted += other.omitted;
+        other.errors.into_iter().for_each(|error| self.push(error));
+        other.warnings.into_iter().for_each(|warning| self.push_warning(warning));
     }
 
     /// Something that is wrong, but no reason to refuse the object.
     pub fn warn(&mut self, error: &FieldError) {
-        self.warnings.push(error.to_string());
+        self.push_warning(error.to_string());
+    }
+
+    fn push_warning(&mut self, warning: String) {
+        if self.warnings.len() < ERRORS_MAX {
+            self.warnings.push(warning);
+        }
     }
 
     pub fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
 
-    pub fn push(&mut self, error: FieldError) {
+    pub fn push(&mut self, mut error: FieldError) {
+        if self.is_full() {
+            self.omitted += 1;
+            return;
+        }
+        truncate(&mut error.field, self.bytes_left());
+        truncate(&mut error.message, self.bytes_left().saturating_sub(error.field.len()));
+        self.bytes += error.field.len() + error.message.len();
         self.errors.push(error);
+    }
+
+    fn is_full(&self) -> bool {
+        self.errors.len() >= ERRORS_MAX || self.bytes >= ERRORS_BYTES_MAX
+    }
+
+    fn bytes_left(&self) -> usize {
+        ERRORS_BYTES_MAX.saturating_sub(self.bytes)
     }
 
     /// `path: Required value: detail` (the detail may be empty).
@@ -178,19 +214,19 @@ impl FieldErrors {
 
     /// `path: Invalid value: <bad>: detail`; text is quoted, numbers are plain, trees are JSON.
     pub fn invalid(&mut self, path: &Path<'_>, bad: impl BadValue, detail: &str) {
-        self.add(ErrorKind::Invalid, path, Some(bad.show()), detail);
+        self.add(ErrorKind::Invalid, path, Some(&bad), detail);
     }
 
     pub fn type_invalid(&mut self, path: &Path<'_>, bad: impl BadValue, detail: &str) {
-        self.add(ErrorKind::TypeInvalid, path, Some(bad.show()), detail);
+        self.add(ErrorKind::TypeInvalid, path, Some(&bad), detail);
     }
 
     pub fn duplicate(&mut self, path: &Path<'_>, bad: impl BadValue) {
-        self.add(ErrorKind::Duplicate, path, Some(bad.show()), "");
+        self.add(ErrorKind::Duplicate, path, Some(&bad), "");
     }
 
     pub fn not_found(&mut self, path: &Path<'_>, bad: impl BadValue) {
-        self.add(ErrorKind::NotFound, path, Some(bad.show()), "");
+        self.add(ErrorKind::NotFound, path, Some(&bad), "");
     }
 
     pub fn forbidden(&mut self, path: &Path<'_>, detail: &str) {
@@ -209,7 +245,7 @@ impl FieldErrors {
         } else {
             format!("supported values: {}", quoted.join(", "))
         };
-        self.add(ErrorKind::NotSupported, path, Some(bad.show()), &detail);
+        self.add(ErrorKind::NotSupported, path, Some(&bad), &detail);
     }
 
     /// `path: Too long: may not be more than <max> bytes`.
@@ -222,17 +258,41 @@ impl FieldErrors {
     pub fn too_many(&mut self, path: &Path<'_>, actual: usize, max: usize) {
         let unit = if max == 1 { "item" } else { "items" };
         let detail = format!("must have at most {max} {unit}");
-        self.add(ErrorKind::TooMany, path, Some(actual.to_string()), &detail);
+        self.add(ErrorKind::TooMany, path, Some(&actual), &detail);
     }
 
-    fn add(&mut self, kind: ErrorKind, path: &Path<'_>, bad: Option<String>, detail: &str) {
-        let mut message = String::from(kind.words());
-        for part in [bad.as_deref(), Some(detail).filter(|detail| !detail.is_empty())].into_iter().flatten() {
-            message.push_str(": ");
-            message.push_str(part);
+    fn add(&mut self, kind: ErrorKind, path: &Path<'_>, bad: Option<&dyn BadValue>, detail: &str) {
+        if self.is_full() {
+            self.omitted += 1;
+            return;
         }
-        self.errors.push(FieldError { kind, field: path.to_string(), message });
+        let (mut message, field) = (String::from(kind.words()), path.to_string());
+        if let Some(bad) = bad {
+            let mut shown = bad.show();
+            // The value is cut, and not what is said of it.
+            const SEPARATORS: usize = 4;
+            let around = field.len() + message.len() + SEPARATORS + detail.len();
+            truncate(&mut shown, self.bytes_left().saturating_sub(around));
+            message.push_str(": ");
+            message.push_str(&shown);
+        }
+        if !detail.is_empty() {
+            message.push_str(": ");
+            message.push_str(detail);
+        }
+        self.push(FieldError { kind, field, message });
     }
+}
+
+/// Cuts a text that is longer than `len_max` bytes, at a character's end.
+pub(crate) fn truncate(text: &mut String, len_max: usize) {
+    const MARK: &str = "...";
+    if text.len() <= len_max {
+        return;
+    }
+    let end = (0..=len_max.saturating_sub(MARK.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or(0));
+    text.push_str(MARK);
 }
 
 /// A value that an error message shows: text quoted as Go's `%q`, numbers and flags plain, trees as JSON.
@@ -356,6 +416,26 @@ mod tests {
                 "k: Duplicate value: \"a\\\"b\"",
                 "l: Too many: 5: must have at most 3 items",
             ]
+        );
+    }
+
+    #[test]
+    fn what_one_answer_tells_is_bounded() {
+        let mut errors = FieldErrors::new();
+        for _ in 0..ERRORS_MAX + 5 {
+            errors.required(&Path::root("a"), "");
+        }
+        assert_eq!((errors.iter().count(), errors.len(), errors.omitted()), (ERRORS_MAX, ERRORS_MAX + 5, 5));
+
+        let mut errors = FieldErrors::new();
+        let long = "é".repeat(ERRORS_BYTES_MAX);
+        errors.invalid(&Path::root("patch"), &long, "must be short");
+        errors.invalid(&Path::root(&long), &long, "must be short");
+        let messages: Vec<String> = errors.iter().map(FieldError::to_string).collect();
+        assert!(messages.iter().map(String::len).sum::<usize>() <= ERRORS_BYTES_MAX + 100);
+        assert!(
+            messages[0].starts_with("patch: Invalid value: \"éé")
+                && messages[0].ends_with("...: must be short")
         );
     }
 }

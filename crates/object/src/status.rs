@@ -1,6 +1,6 @@
 //! `Status`: the one error that leaves the server, with upstream's codes, reasons and messages.
 
-use crate::field::FieldErrors;
+use crate::field::{FieldErrors, truncate};
 use crate::map::Map;
 use crate::names::{GroupKind, GroupResource};
 use crate::value::{Text, Value};
@@ -85,16 +85,16 @@ pub struct Cause {
     pub field: String,
 }
 
+/// The message of one answer. It may show a whole object, escaped, but a long name must not come back many times.
+const MESSAGE_BYTES_MAX: usize = 512 * 1024;
+/// What the log shows of a failure.
+const INTERNAL_BYTES_MAX: usize = 1024;
+
 impl Status {
     pub fn new(code: u16, reason: Reason, message: impl Into<String>) -> Status {
-        Status {
-            code,
-            reason,
-            message: message.into(),
-            details: None,
-            internal: None,
-            continue_token: String::new(),
-        }
+        let mut message = message.into();
+        truncate(&mut message, MESSAGE_BYTES_MAX);
+        Status { code, reason, message, details: None, internal: None, continue_token: String::new() }
     }
 
     pub fn with_details(mut self, details: Details) -> Status {
@@ -104,7 +104,9 @@ impl Status {
 
     /// Adds what only the log may show.
     pub fn with_internal(mut self, internal: impl Into<String>) -> Status {
-        self.internal = Some(internal.into());
+        let mut internal = internal.into();
+        truncate(&mut internal, INTERNAL_BYTES_MAX);
+        self.internal = Some(internal);
         self
     }
 
@@ -161,7 +163,10 @@ impl Status {
 
     /// 422 with one cause per field error; the message joins them, in brackets when more than one.
     pub fn invalid(kind: &GroupKind, name: &str, errors: FieldErrors) -> Status {
-        let texts: Vec<String> = distinct(errors.iter().map(ToString::to_string));
+        let mut texts: Vec<String> = distinct(errors.iter().map(ToString::to_string));
+        if errors.omitted() > 0 {
+            texts.push(format!("and {} more errors", errors.omitted()));
+        }
         let joined = match texts.as_slice() {
             [only] => only.clone(),
             many => format!("[{}]", many.join(", ")),
