@@ -6,7 +6,9 @@ use crate::tree;
 use pintle_object::{Map, Value};
 use pintle_schema::model::{List, Schema, TypeId};
 
-/// The object without the fields and list items of a set; what is emptied by it becomes null.
+/// The object without the fields and list items of a set.
+///
+/// What is emptied because of what goes below it stays, empty; the object itself becomes null.
 pub(crate) fn remove(schema: &Schema, ty: TypeId, value: &Value, set: &FieldSet) -> Value {
     if set.is_empty() {
         return value.clone();
@@ -32,13 +34,23 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// A part of the object, of which something goes.
+    fn below(&self, ty: Ty, value: &Value, set: &FieldSet) -> Value {
+        let value = &*tree(value);
+        match (self.value(ty, value, set), value) {
+            (Value::Null, Value::Map(_)) => Value::map(),
+            (Value::Null, Value::List(_)) => Value::List(Vec::new()),
+            (left, _) => left,
+        }
+    }
+
     fn entries(&self, inner: &MapAtom<'a>, map: &Map, set: &FieldSet) -> Value {
         let mut out = Map::with_capacity(map.len());
         for (key, value) in map.iter() {
             match set.field(key) {
                 None => drop(out.insert(key, value.clone())),
                 Some(node) if node.is_member => {}
-                Some(node) => drop(out.insert(key, self.value(inner.child(key).0, value, &node.children))),
+                Some(node) => drop(out.insert(key, self.below(inner.child(key).0, value, &node.children))),
             }
         }
         if out.is_empty() { Value::Null } else { Value::Map(out) }
@@ -51,7 +63,7 @@ impl<'a> Walk<'a> {
             match element.and_then(|element| set.node(&element)) {
                 None => out.push(value.clone()),
                 Some(node) if node.is_member => {}
-                Some(node) => out.push(self.value(item, value, &node.children)),
+                Some(node) => out.push(self.below(item, value, &node.children)),
             }
         }
         if out.is_empty() { Value::Null } else { Value::List(out) }
