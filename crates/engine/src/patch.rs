@@ -8,9 +8,10 @@ use crate::options::{FieldValidation, PatchKind};
 use crate::patch_document;
 use crate::scale::ScaleSource;
 use crate::update::Source;
-use pintle_object::field::quote;
 use pintle_object::json;
-use pintle_object::{Details, FieldErrors, GroupKind, GroupVersionKind, Map, Path, Reason, Status, Value};
+use pintle_object::{
+    Details, FieldErrors, GroupKind, GroupVersionKind, Map, Path, Reason, Status, StrictErrors, Value,
+};
 use pintle_patch::strategic::{Fault, StrategicError, mismatch, strategic_merge};
 use pintle_patch::{go, json_patch, merge_patch, untyped};
 use pintle_schema::decode::{DecodeError, Decoded};
@@ -122,8 +123,9 @@ impl Engine {
             return decode::json::decode(&self.api.schema, goal.ty, shown.as_bytes());
         }
         let fields = next.as_map().into_iter().flat_map(Map::keys).filter(|key| *key != "kind");
-        let strict = fields.map(|key| format!("unknown field {}", quote(key))).collect();
-        Ok(Decoded { value: Value::map(), strict, empties: Vec::new() })
+        let mut strict = StrictErrors::default();
+        fields.for_each(|key| strict.add("unknown", || key));
+        Ok(Decoded { value: Value::map(), strict: strict.into_vec(), empties: Vec::new() })
     }
 
     fn merge_strategic(

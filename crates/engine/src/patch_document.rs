@@ -2,7 +2,7 @@
 
 use crate::options::FieldValidation;
 use pintle_object::json::{Kind, Reader};
-use pintle_object::{Map, Status, Value};
+use pintle_object::{Map, Status, StrictErrors, Value};
 use pintle_patch::json_patch::OPERATIONS_MAX;
 
 /// A patch that was read, and what strict decoding finds in it.
@@ -27,13 +27,12 @@ pub(crate) fn operations(bytes: &[u8], validation: FieldValidation) -> Result<Re
         true => Status::bad_request(format!("error decoding patch: {why}")),
         false => Status::bad_request(why),
     };
-    let (tree, duplicates) = read(bytes).map_err(refuse)?;
+    let (tree, mut strict) = read(bytes).map_err(refuse)?;
     let operations = match tree {
         Value::List(operations) => operations,
         Value::Null => Vec::new(),
         other => return Err(refuse(mismatch(&other, list))),
     };
-    let mut strict: Vec<String> = duplicates.into_iter().map(|text| format!("json patch {text}")).collect();
     for (place, operation) in operations.iter().enumerate() {
         let map = match operation {
             Value::Map(map) => map,
@@ -43,8 +42,9 @@ pub(crate) fn operations(bytes: &[u8], validation: FieldValidation) -> Result<Re
         if is_strict && let Some(why) = wrong_member(map) {
             return Err(refuse(why));
         }
-        let unknown = map.keys().filter(|key| !MEMBERS.contains(key));
-        strict.extend(unknown.map(|key| format!("json patch unknown field \"[{place}].{key}\"")));
+        for key in map.keys().filter(|key| !MEMBERS.contains(key)) {
+            strict.add("unknown", || format!("[{place}].{key}"));
+        }
     }
     if operations.len() > OPERATIONS_MAX {
         return Err(Status::too_large(format!(
@@ -52,6 +52,7 @@ pub(crate) fn operations(bytes: &[u8], validation: FieldValidation) -> Result<Re
             operations.len()
         )));
     }
+    let strict = strict.into_vec().into_iter().map(|text| format!("json patch {text}")).collect();
     Ok(Read { document: operations, strict })
 }
 
@@ -75,7 +76,9 @@ pub(crate) fn merge_patch(bytes: &[u8], validation: FieldValidation) -> Result<R
         (_, Err(why)) => return Err(decoding(why)),
     };
     match read {
-        (document @ (Value::Map(_) | Value::List(_)), strict) => Ok(Read { document, strict }),
+        (document @ (Value::Map(_) | Value::List(_)), strict) => {
+            Ok(Read { document, strict: strict.into_vec() })
+        }
         _ => Err(invalid()),
     }
 }
@@ -87,6 +90,7 @@ fn decoding(why: String) -> Status {
 /// The document of a strategic merge patch.
 pub(crate) fn strategic_merge_patch(bytes: &[u8]) -> Result<Read<Map>, Status> {
     let (tree, strict) = read(bytes).map_err(Status::bad_request)?;
+    let strict = strict.into_vec();
     match tree {
         Value::Map(document) => Ok(Read { document, strict }),
         Value::Null => Ok(Read { document: Map::new(), strict }),
@@ -115,15 +119,14 @@ fn word(tree: &Value) -> &'static str {
 }
 
 /// An untyped document, and `duplicate field "data.k"` for every key that a map has twice.
-fn read(bytes: &[u8]) -> Result<(Value, Vec<String>), String> {
+fn read(bytes: &[u8]) -> Result<(Value, StrictErrors), String> {
     let mut reader = Reader::new(bytes).map_err(|error| error.message)?;
-    let mut duplicates = Vec::new();
-    let mut path = String::new();
-    let value = read_value(&mut reader, &mut path, &mut duplicates);
-    Ok((value, duplicates))
+    let mut strict = StrictErrors::default();
+    let value = read_value(&mut reader, &mut String::new(), &mut strict);
+    Ok((value, strict))
 }
 
-fn read_value(reader: &mut Reader<'_>, path: &mut String, duplicates: &mut Vec<String>) -> Value {
+fn read_value(reader: &mut Reader<'_>, path: &mut String, strict: &mut StrictErrors) -> Value {
     let len = path.len();
     match reader.kind() {
         Kind::Map => {
@@ -135,9 +138,9 @@ fn read_value(reader: &mut Reader<'_>, path: &mut String, duplicates: &mut Vec<S
                 }
                 path.push_str(&key);
                 if map.contains(&key) {
-                    duplicates.push(format!("duplicate field \"{path}\""));
+                    strict.add("duplicate", || path.as_str());
                 }
-                let value = read_value(reader, path, duplicates);
+                let value = read_value(reader, path, strict);
                 path.truncate(len);
                 map.insert(key, value);
             }
@@ -148,7 +151,7 @@ fn read_value(reader: &mut Reader<'_>, path: &mut String, duplicates: &mut Vec<S
             let mut list = Vec::new();
             while reader.next_item() {
                 path.push_str(&format!("[{}]", list.len()));
-                list.push(read_value(reader, path, duplicates));
+                list.push(read_value(reader, path, strict));
                 path.truncate(len);
             }
             Value::List(list)
@@ -163,8 +166,8 @@ mod tests {
 
     #[test]
     fn repeated_keys_are_named_with_their_path() {
-        let (_, duplicates) = read(br#"{"data":{"k":"1","k":"2"},"l":[{"a":1,"a":2}]}"#).unwrap();
-        assert_eq!(duplicates, ["duplicate field \"data.k\"", "duplicate field \"l[0].a\""]);
+        let (_, strict) = read(br#"{"data":{"k":"1","k":"2"},"l":[{"a":1,"a":2}]}"#).unwrap();
+        assert_eq!(strict.into_vec(), ["duplicate field \"data.k\"", "duplicate field \"l[0].a\""]);
     }
 
     #[test]

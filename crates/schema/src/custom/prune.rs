@@ -3,33 +3,32 @@
 use super::{Additional, Node};
 use pintle_object::Value;
 use pintle_object::field::quote;
-
-/// Upstream reports at most this many fields.
-const REPORTED_MAX: usize = 100;
+use pintle_object::strict::{self, STRICT_ERRORS_MAX};
+use std::collections::BTreeSet;
 
 /// Fields of every object, which no schema needs to name.
 const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
 pub(super) fn prune(root: &Node, object: &mut Value) -> Vec<String> {
-    let mut pruner = Pruner { path: String::new(), unknown: Vec::new() };
+    let mut pruner = Pruner::default();
     // The object itself is a resource, whether its schema says so or not.
     match root.preserve_unknown {
         true => pruner.preserve(root, object, true),
         false => pruner.prune(Some(root), object, true),
     }
-    pruner.unknown.sort();
-    pruner.unknown.truncate(REPORTED_MAX);
     pruner.unknown.iter().map(|path| format!("unknown field {}", quote(path))).collect()
 }
 
 /// Prunes a part of an object, which is a resource only where its schema says so.
 pub(super) fn prune_value(node: &Node, value: &mut Value) {
-    Pruner { path: String::new(), unknown: Vec::new() }.prune(Some(node), value, false);
+    Pruner::default().prune(Some(node), value, false);
 }
 
+#[derive(Default)]
 struct Pruner {
     path: String,
-    unknown: Vec<String>,
+    /// The first of the unknown fields in their order, as many as are reported.
+    unknown: BTreeSet<String>,
 }
 
 impl Pruner {
@@ -49,7 +48,7 @@ impl Pruner {
                     || node.is_some_and(|node| matches!(node.additional, Additional::Allowed));
                 self.at_key(key, |pruner| match is_named {
                     true => pruner.prune(below, value, false),
-                    false => pruner.unknown.push(pruner.path.clone()),
+                    false => pruner.report(),
                 });
                 is_named
             }),
@@ -77,6 +76,19 @@ impl Pruner {
                 self.each(items, |pruner, item| pruner.preserve(below, item, below.embedded));
             }
             _ => {}
+        }
+    }
+
+    /// Reports the field that the walk is at.
+    fn report(&mut self) {
+        let path = strict::head(&self.path);
+        let is_full = self.unknown.len() >= STRICT_ERRORS_MAX;
+        if is_full && self.unknown.last().is_some_and(|last| last.as_str() <= path) {
+            return;
+        }
+        self.unknown.insert(String::from(path));
+        if self.unknown.len() > STRICT_ERRORS_MAX {
+            self.unknown.pop_last();
         }
     }
 

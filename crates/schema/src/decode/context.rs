@@ -2,6 +2,7 @@
 
 use crate::model::{Field, Schema, Shape, TypeId};
 use pintle_object::Text;
+use pintle_object::strict::STRICT_PATH_BYTES_MAX;
 use std::fmt::Write;
 
 /// A place, linked to the place around it on the decoder's stack.
@@ -64,12 +65,15 @@ impl<'p> At<'p> {
         full.and_then(|full| full.rsplit('.').next()).unwrap_or("")
     }
 
-    /// `spec.containers[0].foo`
+    /// `spec.containers[0].foo`, as far as it is shown.
     pub(super) fn strict_path(&self) -> String {
         let mut steps: Vec<&At<'_>> = self.outward().collect();
         steps.reverse();
         let mut path = String::new();
         for at in steps {
+            if path.len() > STRICT_PATH_BYTES_MAX {
+                break;
+            }
             let name = match at.step {
                 Step::Root => continue,
                 Step::Field { field, .. } => field.name.as_ref(),

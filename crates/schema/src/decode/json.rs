@@ -4,16 +4,12 @@ use super::context::{At, Step};
 use super::draft::Draft;
 use super::{DecodeError, Decoded, Empty, zero};
 use crate::model::{List, Schema, Shape, Struct, TypeId};
-use pintle_object::field::quote;
 use pintle_object::json::{self, Kind, Reader};
 use pintle_object::quantity;
 use pintle_object::time::{self, Time};
 use pintle_object::value::RawJson;
-use pintle_object::{Map, Text, Value, bytes};
+use pintle_object::{Map, StrictErrors, Text, Value, bytes};
 use std::ops::RangeInclusive;
-
-/// Strict decoding reports at most this many faults, as upstream's.
-const STRICT_MAX: usize = 100;
 
 /// Go's zero time, which JSON shows as null.
 const ZERO_TIME: &str = "0001-01-01T00:00:00";
@@ -24,12 +20,18 @@ const INT64: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 /// Decodes a document as an object of a type.
 pub fn decode(schema: &Schema, ty: TypeId, document: &[u8]) -> Result<Decoded, DecodeError> {
     let reader = Reader::new(document).map_err(|error| DecodeError(error.message))?;
-    let mut decoder =
-        Decoder { schema, reader, strict: Vec::new(), empties: Vec::new(), error: None, nested: None };
+    let mut decoder = Decoder {
+        schema,
+        reader,
+        strict: StrictErrors::default(),
+        empties: Vec::new(),
+        error: None,
+        nested: None,
+    };
     let value = decoder.value(ty, &At::ROOT);
     match decoder.error {
         Some(fault) => Err(DecodeError(fault.message)),
-        None => Ok(Decoded { value, strict: decoder.strict, empties: decoder.empties }),
+        None => Ok(Decoded { value, strict: decoder.strict.into_vec(), empties: decoder.empties }),
     }
 }
 
@@ -41,7 +43,7 @@ pub fn normalise(schema: &Schema, ty: TypeId, tree: &Value) -> Result<Decoded, D
 struct Decoder<'a> {
     schema: &'a Schema,
     reader: Reader<'a>,
-    strict: Vec<String>,
+    strict: StrictErrors,
     empties: Vec<Empty>,
     /// What decoding will report; the walk goes on after it, as Go's does after a type error.
     error: Option<Fault>,
@@ -362,13 +364,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn complain(&mut self, what: &str, at: &At<'_>) {
-        if self.strict.len() >= STRICT_MAX {
-            return;
-        }
-        let complaint = format!("{what} field {}", quote(&at.strict_path()));
-        if !self.strict.contains(&complaint) {
-            self.strict.push(complaint);
-        }
+        self.strict.add(what, || at.strict_path());
     }
 }
 

@@ -13,6 +13,7 @@ use pintle_engine::{Call, Served, Target};
 use pintle_object::time::Time;
 use pintle_object::{GroupVersionKind, Reason, Status};
 use pintle_schema::TypeId;
+use std::collections::HashSet;
 
 pub fn query(request: &Request) -> Query<'_> {
     Query(request.query.pairs())
@@ -82,7 +83,7 @@ pub fn with_warnings(
         return result;
     }
     let mut response = result.unwrap_or_else(|status| pipeline::refuse(app, request, &status));
-    for text in warnings.iter().map(|warning| format!("299 - {}", quoted(warning))) {
+    for text in shown(&warnings).map(|warning| format!("299 - {}", quoted(warning))) {
         // What was said once, here or on the way, is not said again.
         if !response.headers.iter().any(|(name, value)| *name == "warning" && *value == text) {
             response = response.with("warning", text);
@@ -91,20 +92,67 @@ pub fn with_warnings(
     Ok(response)
 }
 
-/// An HTTP quoted string; line ends cannot be in a header.
+/// The warnings of one answer hold so many characters; past that each is cut.
+const WARNINGS_CHARS_MAX: usize = 4 * 1024;
+/// What is left of a warning that is cut, in characters.
+const WARNING_CHARS_MAX: usize = 256;
+
+/// What is shown of warnings: each once, within upstream's limits. Headers cannot hold control characters, and
+/// upstream leaves out a warning that has one.
+fn shown(warnings: &[String]) -> impl Iterator<Item = &str> {
+    let mut seen = HashSet::new();
+    let fits = |warning: &&str| !warning.is_empty() && !warning.contains(char::is_control);
+    let told: Vec<&str> =
+        warnings.iter().map(String::as_str).filter(fits).filter(|warning| seen.insert(*warning)).collect();
+    let mut chars = 0;
+    let overflow = told.iter().position(|warning| {
+        chars += warning.chars().count();
+        chars > WARNINGS_CHARS_MAX
+    });
+    let mut written = 0;
+    told.into_iter().enumerate().map_while(move |(place, warning)| {
+        let Some(overflow) = overflow else { return Some(warning) };
+        if written >= WARNINGS_CHARS_MAX && place > overflow {
+            return None;
+        }
+        let end = warning.char_indices().nth(WARNING_CHARS_MAX).map_or(warning.len(), |(end, _)| end);
+        let cut = warning.get(..end).unwrap_or(warning);
+        written += cut.chars().count();
+        Some(cut)
+    })
+}
+
+/// An HTTP quoted string.
 fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
+        if matches!(c, '"' | '\\') {
+            out.push('\\');
         }
+        out.push(c);
     }
     out.push('"');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_stay_within_upstreams_limits() {
+        let of = |lens: &[usize]| -> Vec<usize> {
+            let text = |(place, len): (usize, &usize)| format!("{place:04}{}", "é".repeat(len - 4));
+            let warnings: Vec<String> = lens.iter().enumerate().map(text).collect();
+            shown(&warnings).map(|warning| warning.chars().count()).collect()
+        };
+        assert_eq!(of(&[4000, 96]), [4000, 96]);
+        assert_eq!(of(&[4000, 97]), [256, 97]);
+        assert_eq!(of(&[5000; 20]), [256; 16]);
+        assert_eq!(of(&[256; 17]), [256; 17], "the one that overflows is told");
+        assert_eq!(of(&[256; 18]), [256; 17]);
+        let odd = ["a", "", "a", "b\nc"].map(String::from);
+        assert_eq!(shown(&odd).collect::<Vec<_>>(), ["a"]);
+    }
 }

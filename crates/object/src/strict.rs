@@ -1,0 +1,64 @@
+//! What strict decoding finds: fields that are unknown or stand twice, as sigs.k8s.io/json reports them.
+
+use crate::field::quote;
+
+/// Upstream reports at most this many, each once.
+pub const STRICT_ERRORS_MAX: usize = 100;
+/// A path is shown up to this length. Keys are as long as their sender likes, and stand in every path below them.
+pub const STRICT_PATH_BYTES_MAX: usize = 4 * 1024;
+/// The paths that may be looked at in one document, in bytes; the same field may stand twice many times.
+const LOOKED_AT_BYTES_MAX: usize = 1024 * 1024;
+
+/// The findings of one document, in order.
+#[derive(Clone, Debug, Default)]
+pub struct StrictErrors {
+    list: Vec<String>,
+    looked_at_bytes: usize,
+}
+
+impl StrictErrors {
+    /// Adds `unknown field "spec.x"` or `duplicate field "spec.x"`, with `what` before it; the path is asked for only
+    /// if there is room.
+    pub fn add<P: AsRef<str>>(&mut self, what: &str, path: impl FnOnce() -> P) {
+        if self.list.len() >= STRICT_ERRORS_MAX || self.looked_at_bytes >= LOOKED_AT_BYTES_MAX {
+            return;
+        }
+        let path = path();
+        let path = head(path.as_ref());
+        self.looked_at_bytes += path.len();
+        let error = format!("{what} field {}", quote(path));
+        if !self.list.contains(&error) {
+            self.list.push(error);
+        }
+    }
+
+    pub fn into_vec(self) -> Vec<String> {
+        self.list
+    }
+}
+
+/// As much of a path as is shown.
+pub fn head(path: &str) -> &str {
+    path.get(..path.floor_char_boundary(STRICT_PATH_BYTES_MAX)).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_are_told_once_and_bounded() {
+        let mut errors = StrictErrors::default();
+        (0..STRICT_ERRORS_MAX + 9).for_each(|n| errors.add("unknown", || format!("a{n}")));
+        errors.add("unknown", || String::from("a1"));
+        let list = errors.into_vec();
+        assert_eq!((list.len(), list.first().unwrap().as_str()), (STRICT_ERRORS_MAX, "unknown field \"a0\""));
+
+        let mut errors = StrictErrors::default();
+        let long = "k".repeat(100_000);
+        (0..10_000).for_each(|n| errors.add("duplicate", || long.get(n % 2..).unwrap()));
+        let list = errors.into_vec();
+        assert_eq!(list.len(), 1, "paths are alike as far as they are shown");
+        assert!(list.iter().all(|error| error.len() < STRICT_PATH_BYTES_MAX + 30));
+    }
+}
