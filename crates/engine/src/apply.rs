@@ -151,7 +151,7 @@ fn refuse(error: ApplyError) -> Status {
     match &error {
         ApplyError::BadRequest(_) => Status::bad_request(message),
         ApplyError::Unmergeable(_) => Status::new(500, Reason::Unknown, message),
-        ApplyError::Conflict(_) => Status::new(409, Reason::Conflict, message)
+        ApplyError::Conflict(_) | ApplyError::ManyConflicts(_) => Status::new(409, Reason::Conflict, message)
             .with_details(Details { causes: error.causes(), ..Details::default() }),
     }
 }

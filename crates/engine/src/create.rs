@@ -7,9 +7,10 @@ use crate::kinds::Context;
 use crate::options::parse_uint;
 use crate::validation::{self, NameRule};
 use crate::{convert, encoding, meta};
+use bytes::Bytes;
 use pintle_object::field::quote;
 use pintle_object::{Details, FieldErrors, Map, Path, Reason, Status, Value};
-use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
+use pintle_store::{Change, CommitError, Digest, Expected, Key, Object, Write};
 use std::sync::Arc;
 
 /// A generated name that is taken is replaced this many times: a collision in eight random names means that the
@@ -26,6 +27,7 @@ pub(crate) struct Origin {
     pub has_labels: bool,
     /// Whether it was an update or a patch, of an object that is not there.
     pub is_update: bool,
+    pub is_apply: bool,
 }
 
 impl Engine {
@@ -38,7 +40,7 @@ impl Engine {
     ) -> Result<Written, Status> {
         let served = target.served;
         refuse(served, &object)?;
-        let origin = Origin { has_labels: meta::has_labels(&object), is_update: false };
+        let origin = Origin { has_labels: meta::has_labels(&object), is_update: false, is_apply: false };
         call.default(&self.api, served, &mut object);
         meta::wipe_system_fields(&mut object);
         meta::ensure_namespace(&mut object, target.namespace)?;
@@ -144,23 +146,49 @@ impl Engine {
                 None => Ok(None),
             };
         };
-        let (value, digest) = self.to_stored(served, &draft);
-        let write = Write {
+        let write = |value, digest| Write {
             collection,
             key: Key::new(&key),
             expected: Expected::Absent,
             change: Change::Put { value, digest },
             ttl_seconds: self.ttl_seconds(served),
         };
-        match self.store.commit(write).await {
+        let encoded = self.to_stored(served, &draft);
+        match self.commit_lean(served, &draft, encoded, origin.is_apply, write).await {
             Ok(stored) => Ok(Some(Written { object: self.tree(served, &stored)?, created: true })),
             Err(CommitError::Exists(existing)) => {
                 self.release(reserved, call.now).await;
                 Err(self.exists(target, &draft, &existing))
             }
+            Err(error @ CommitError::TooLarge(_)) => {
+                self.release(reserved, call.now).await;
+                Err(self.commit_failed(target, error))
+            }
             // It may have happened: what was recorded for it stays, and is looked after later.
             Err(error) => Err(self.commit_failed(target, error)),
         }
+    }
+
+    /// Commits an object; one that is too large is tried again without managed fields, which can be given up, unless
+    /// an apply is what made them.
+    pub(crate) async fn commit_lean(
+        &self,
+        served: &Served,
+        object: &Value,
+        (value, digest): (Bytes, Digest),
+        is_apply: bool,
+        write: impl Fn(Bytes, Digest) -> Write,
+    ) -> Result<Arc<Object>, CommitError> {
+        let result = self.store.commit(write(value, digest)).await;
+        if is_apply || !matches!(result, Err(CommitError::TooLarge(_))) {
+            return result;
+        }
+        let mut lean = object.clone();
+        if lean.remove(&["metadata", "managedFields"]).is_none() {
+            return result;
+        }
+        let (value, digest) = self.to_stored(served, &lean);
+        self.store.commit(write(value, digest)).await
     }
 
     /// Everything between admission's two halves: names, uid, the kind's own rules, validation.
@@ -271,9 +299,10 @@ impl Engine {
             CommitError::Exists(_) => Status::already_exists(&resource, target.name),
             CommitError::Missing => Status::not_found(&resource, target.name),
             CommitError::Stale(_) => Status::stale(&resource, target.name),
-            CommitError::ReadOnly(_) | CommitError::Refused(_) | CommitError::Unavailable(_) => {
-                store_failed(error)
-            }
+            CommitError::TooLarge(_)
+            | CommitError::ReadOnly(_)
+            | CommitError::Refused(_)
+            | CommitError::Unavailable(_) => store_failed(error),
         }
     }
 }
@@ -284,7 +313,7 @@ pub fn store_failed(error: CommitError) -> Status {
         |message: &str, why| Status::new(503, Reason::ServiceUnavailable, message).with_internal(why);
     match error {
         // As kube-apiserver does: etcd's words, which operators know.
-        CommitError::Refused(why) => Status::new(500, Reason::Unknown, why),
+        CommitError::TooLarge(why) | CommitError::Refused(why) => Status::new(500, Reason::Unknown, why),
         CommitError::ReadOnly(why) => unavailable("the store does not take writes", why),
         CommitError::Unavailable(why) => unavailable("the store cannot be reached", why),
         CommitError::Exists(_) | CommitError::Missing | CommitError::Stale(_) => {

@@ -193,18 +193,40 @@ fn merge(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> Result
 /// The JSON of a patched tree, with numbers as the patch spells them: upstream does not read them in between, so
 /// that `2.0` is no integer.
 fn as_sent(tree: &Value) -> String {
+    let mut out = Vec::new();
+    write_as_sent(tree, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn write_as_sent(tree: &Value, out: &mut Vec<u8>) {
+    let separate = |index: usize, out: &mut Vec<u8>| {
+        if index > 0 {
+            out.push(b',');
+        }
+    };
     match tree {
-        Value::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => format!("{float:.1}"),
+        Value::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => {
+            out.extend_from_slice(format!("{float:.1}").as_bytes());
+        }
         Value::List(items) => {
-            format!("[{}]", items.iter().map(as_sent).collect::<Vec<_>>().join(","))
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                separate(index, out);
+                write_as_sent(item, out);
+            }
+            out.push(b']');
         }
         Value::Map(map) => {
-            let pair = |(key, value): (&str, &Value)| {
-                format!("{}:{}", json::to_string(&Value::from(key)), as_sent(value))
-            };
-            format!("{{{}}}", map.iter().map(pair).collect::<Vec<_>>().join(","))
+            out.push(b'{');
+            for (index, (key, value)) in map.iter().enumerate() {
+                separate(index, out);
+                json::write_string(out, key);
+                out.push(b':');
+                write_as_sent(value, out);
+            }
+            out.push(b'}');
         }
-        other => json::to_string(other),
+        other => json::write_value(out, other),
     }
 }
 

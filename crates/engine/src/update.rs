@@ -154,7 +154,8 @@ impl Engine {
         let Some(reserved) = self.reserve(served, &draw, &new, call.now).await? else {
             return Ok(Attempt::Overtaken);
         };
-        let attempt = self.commit_update(target, &new, existing).await?;
+        let is_apply = matches!(source, Source::Apply(_));
+        let attempt = self.commit_update(target, &new, existing, is_apply).await?;
         match attempt {
             Attempt::Done(_) => self.settle_holdings(served, Some(&old), Some(&new), call.now).await,
             Attempt::Overtaken => self.release(reserved, call.now).await,
@@ -167,6 +168,7 @@ impl Engine {
         target: &Target<'_>,
         new: &Value,
         existing: &Arc<Object>,
+        is_apply: bool,
     ) -> Result<Attempt, Status> {
         let served = target.served;
         let missing = || Status::not_found(&served.group_resource(), target.name);
@@ -178,14 +180,15 @@ impl Engine {
         if value == existing.value {
             return done(existing);
         }
-        let write = Write {
-            collection: served.collection.ok_or_else(missing)?,
+        let collection = served.collection.ok_or_else(missing)?;
+        let write = |value, digest| Write {
+            collection,
             key: Key::new(existing.key.as_str()),
             expected: Expected::At(existing.modified),
             change: Change::Put { value, digest },
             ttl_seconds: self.ttl_seconds(served),
         };
-        match self.store.commit(write).await {
+        match self.commit_lean(served, new, (value, digest), is_apply, write).await {
             Ok(stored) => done(&stored),
             // The next attempt sees the newer object, and refuses if the write was based on this one.
             Err(CommitError::Stale(_) | CommitError::Missing) => Ok(Attempt::Overtaken),
@@ -264,7 +267,7 @@ impl Engine {
         if !uid.is_empty() {
             return Err(uid_conflict(target, &uid, ""));
         }
-        let origin = Origin { has_labels: meta::has_labels(&proposed), is_update: true };
+        let origin = Origin { has_labels: meta::has_labels(&proposed), is_update: true, is_apply };
         if is_apply {
             convert::default(&self.api, served, &mut proposed);
             meta::ensure_namespace(&mut proposed, target.namespace)?;

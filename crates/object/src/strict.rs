@@ -39,7 +39,12 @@ impl StrictErrors {
 
 /// As much of a path as is shown.
 pub fn head(path: &str) -> &str {
-    path.get(..path.floor_char_boundary(STRICT_PATH_BYTES_MAX)).unwrap_or(path)
+    match path.get(..STRICT_PATH_BYTES_MAX) {
+        Some(head) => head,
+        None if path.len() <= STRICT_PATH_BYTES_MAX => path,
+        // Within a character, which are four bytes at most.
+        None => (1..4).find_map(|less| path.get(..STRICT_PATH_BYTES_MAX - less)).unwrap_or(""),
+    }
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 /// The most that all annotations of an object may hold, in bytes.
 const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
+/// The paths of the conflicts that one answer tells.
+const CONFLICTS_BYTES_MAX: usize = 128 * 1024;
 
 /// Why a configuration cannot be applied.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +33,8 @@ pub enum ApplyError {
     BadRequest(String),
     /// 409: others own what it sets to another value; sorted by manager.
     Conflict(Vec<Conflict>),
+    /// The same, with more conflicts than are told.
+    ManyConflicts(Vec<Conflict>),
     /// 500, with the message: the configuration does not fit its type, or the live object cannot be merged.
     Unmergeable(String),
 }
@@ -56,12 +60,15 @@ impl ApplyError {
         match self {
             ApplyError::BadRequest(message) | ApplyError::Unmergeable(message) => message.clone(),
             ApplyError::Conflict(conflicts) => conflict_message(conflicts),
+            ApplyError::ManyConflicts(conflicts) => format!("{}\n- and more", conflict_message(conflicts)),
         }
     }
 
     /// One cause for each conflict.
     pub fn causes(&self) -> Vec<Cause> {
-        let ApplyError::Conflict(conflicts) = self else { return Vec::new() };
+        let (ApplyError::Conflict(conflicts) | ApplyError::ManyConflicts(conflicts)) = self else {
+            return Vec::new();
+        };
         let cause = |conflict: &Conflict| Cause {
             reason: "FieldManagerConflict".into(),
             message: format!("conflict with {}", conflict.manager),
@@ -219,22 +226,28 @@ impl Apply<'_> {
     fn disown(&self, new: &Value, managed: Managed, force: bool) -> Result<Managed, ApplyError> {
         let unmergeable = |why: String| ApplyError::Unmergeable(format!("failed to compare objects: {why}"));
         let mut differences = Differences::new(self.tracking, self.live, new).map_err(unmergeable)?;
-        let mut conflicts = Vec::new();
+        let (mut conflicts, mut bytes_left) = (Vec::new(), CONFLICTS_BYTES_MAX);
         let mut kept = Managed::default();
         for mut entry in managed.entries {
             let Some(difference) = differences.at(&entry.api_version).map_err(unmergeable)? else { continue };
             if !difference.is_same() {
                 let taken = entry.fields.intersection(&difference.taken());
-                conflicts.extend(taken.paths().into_iter().map(|path| Conflict::with(&entry, path)));
+                if !force {
+                    let paths = taken.paths_within(&mut bytes_left);
+                    conflicts.extend(paths.into_iter().map(|path| Conflict::with(&entry, path)));
+                }
                 difference.take_from(&mut entry.fields);
             }
             if !entry.fields.is_empty() {
                 kept.entries.push(entry);
             }
         }
-        if !force && !conflicts.is_empty() {
+        if bytes_left == 0 || !conflicts.is_empty() {
             conflicts.sort_by(|a, b| a.identifier.cmp(&b.identifier));
-            return Err(ApplyError::Conflict(conflicts));
+            return Err(match bytes_left {
+                0 => ApplyError::ManyConflicts(conflicts),
+                _ => ApplyError::Conflict(conflicts),
+            });
         }
         Ok(kept)
     }

@@ -15,6 +15,7 @@ mod lane;
 mod object;
 mod prefixes;
 mod recovery;
+mod request_size;
 mod routes;
 mod snapshot;
 mod store;

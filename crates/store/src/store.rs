@@ -10,6 +10,7 @@ use crate::forms::FormCache;
 use crate::herald::Herald;
 use crate::object::{Digest, Object, Revision};
 use crate::recovery::Recovery;
+use crate::request_size;
 use crate::snapshot::Snapshot;
 use crate::watch::{Home, Interest, WatchFrom, Watcher};
 use crate::writer::{Answer, CommitError, History, Request, Write, Writer};
@@ -258,6 +259,9 @@ impl Store {
     /// Writes; when this returns, the write is durable and visible. Of a deletion the answer is the object as it
     /// was, at the deletion's revision.
     pub async fn commit(&self, write: Write) -> Answer {
+        if request_size::request_bytes(&write) > request_size::REQUEST_BYTES_MAX {
+            return Err(CommitError::TooLarge(String::from(request_size::TOO_LARGE)));
+        }
         let requests = match &self.front {
             Front::Embedded(Embedded { requests, .. }) => requests,
             Front::Etcd(_) if self.is_closed.load(Ordering::Acquire) => return Err(closed()),

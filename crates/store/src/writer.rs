@@ -81,6 +81,8 @@ pub enum CommitError {
     Missing,
     /// The key is there at another revision.
     Stale(Arc<Object>),
+    /// The write is larger than any store takes; what etcd says to it.
+    TooLarge(String),
     /// The disk failed, and nothing is written any more.
     ReadOnly(String),
     /// etcd refused the write, in its own words.

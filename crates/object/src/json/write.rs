@@ -215,6 +215,12 @@ pub fn write_compact(out: &mut Vec<u8>, document: &str) {
     out.extend_from_slice(bytes.get(start..).unwrap_or(&[]));
 }
 
+/// Indentation may be so many times as long as what is indented; what nests deep and is short is not indented
+/// further. No document that people write comes near.
+pub(crate) const INDENT_RATIO_MAX: usize = 8;
+/// This much is always allowed.
+pub(crate) const INDENT_BYTES_FREE: usize = 64 * 1024;
+
 /// A compact document laid out with two spaces per level, as Go's `json.Indent` does.
 pub fn pretty(document: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(document.len() * 2);
@@ -231,10 +237,15 @@ pub struct Pretty {
     is_escaped: bool,
     /// Right after an opening bracket.
     is_open: bool,
+    /// Bytes that came so far.
+    read: usize,
+    /// Bytes of indentation so far.
+    indented: usize,
 }
 
 impl Pretty {
     pub fn write(&mut self, part: &[u8], out: &mut Vec<u8>) {
+        self.read += part.len();
         for byte in part {
             if self.is_text {
                 out.push(*byte);
@@ -253,23 +264,25 @@ impl Pretty {
             }
             // What is empty stays on its line.
             if was_open != is_close {
-                new_line(out, self.depth);
+                self.new_line(out);
             }
             self.depth += usize::from(self.is_open);
             self.is_text = *byte == b'"';
             out.push(*byte);
             match byte {
-                b',' => new_line(out, self.depth),
+                b',' => self.new_line(out),
                 b':' => out.push(b' '),
                 _ => {}
             }
         }
     }
-}
 
-fn new_line(out: &mut Vec<u8>, depth: usize) {
-    out.push(b'\n');
-    for _ in 0..depth {
-        out.extend_from_slice(b"  ");
+    fn new_line(&mut self, out: &mut Vec<u8>) {
+        const STEP: &[u8] = b"  ";
+        out.push(b'\n');
+        if self.indented <= INDENT_BYTES_FREE + INDENT_RATIO_MAX * self.read {
+            self.indented += self.depth * STEP.len();
+            (0..self.depth).for_each(|_| out.extend_from_slice(STEP));
+        }
     }
 }

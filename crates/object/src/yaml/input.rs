@@ -25,7 +25,8 @@ pub(super) fn decode(bytes: &[u8]) -> Input<'_> {
         (None, Some(why)) => (text.len(), why),
         (None, None) => return Input { text, fault: None },
     };
-    let end = text.floor_char_boundary(end - end % CHUNK_BYTES);
+    let end = end - end % CHUNK_BYTES;
+    let end = (0..=end).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     let text = match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.get(..end).unwrap_or("")),
         Cow::Owned(text) => Cow::Owned(String::from(text.get(..end).unwrap_or(""))),
@@ -236,8 +237,8 @@ impl<'a> Cursor<'a> {
         match self.byte(0) {
             _ if self.at >= self.text.len() => 0,
             0..=0x7f => 1,
-            0..=0xdf => 2,
-            0..=0xef => 3,
+            0x80..=0xdf => 2,
+            0xe0..=0xef => 3,
             _ => 4,
         }
     }

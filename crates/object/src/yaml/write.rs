@@ -10,10 +10,15 @@ const WIDTH: usize = 80;
 /// A key longer than this is written as an explicit one (`? key`).
 const SIMPLE_KEY_MAX: usize = 128;
 
-/// The value as a YAML document.
+/// The value as a YAML document. What would be indentation almost alone, being deep and short, is written as the
+/// JSON that it is: YAML too.
 pub fn to_string(value: &Value) -> String {
-    let mut writer = Writer { out: String::new(), column: 0 };
+    let indent_max = json::write::INDENT_BYTES_FREE + json::write::INDENT_RATIO_MAX * json::len(value);
+    let mut writer = Writer { out: String::new(), column: 0, indent_left: Some(indent_max) };
     writer.node(&expanded(value), 0, Place::Root);
+    if writer.indent_left.is_none() {
+        return format!("{}\n", json::to_string(value));
+    }
     writer.out.push('\n');
     writer.out
 }
@@ -40,11 +45,16 @@ enum Place {
 struct Writer {
     out: String,
     column: usize,
+    /// Bytes of indentation that may still be written; none once there were too many.
+    indent_left: Option<usize>,
 }
 
 impl Writer {
     /// Writes a node; `indent` is the column of the collection that it stands in.
     fn node(&mut self, value: &Value, indent: usize, place: Place) {
+        if self.indent_left.is_none() {
+            return;
+        }
         match value {
             Value::Map(map) if !map.is_empty() => {
                 let mut entries: Vec<(&str, &Value)> = map.iter().collect();
@@ -193,6 +203,10 @@ impl Writer {
     }
 
     fn line(&mut self, indent: usize) {
+        self.indent_left = self.indent_left.and_then(|left| left.checked_sub(indent));
+        if self.indent_left.is_none() {
+            return;
+        }
         self.push('\n');
         for _ in 0..indent {
             self.push(' ');

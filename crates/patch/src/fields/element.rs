@@ -26,6 +26,18 @@ pub(crate) enum ElementError {
 }
 
 impl Element {
+    /// The bytes that it takes in a path, about.
+    pub(crate) fn bytes(&self) -> usize {
+        const SEPARATOR: usize = 1;
+        SEPARATOR
+            + match self {
+                Element::Field(name) => name.len(),
+                Element::Key(keys) => keys.iter().map(|(name, value)| name.len() + json::len(value)).sum(),
+                Element::Value(value) => json::len(value),
+                Element::Index(_) => 4,
+            }
+    }
+
     pub fn field(name: &str) -> Element {
         Element::Field(Text::from(name))
     }

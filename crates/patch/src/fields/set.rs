@@ -222,6 +222,37 @@ impl FieldSet {
         out
     }
 
+    /// The first paths of the set, as many as fit into `left` bytes, which it takes from; none are left for others
+    /// if not all fit. Long names stand in every path below them.
+    pub fn paths_within(&self, left: &mut usize) -> Vec<Path> {
+        let mut out = Vec::new();
+        self.collect_within(&mut Vec::new(), 0, left, &mut out);
+        out
+    }
+
+    fn collect_within(&self, prefix: &mut Vec<Element>, bytes: usize, left: &mut usize, out: &mut Vec<Path>) {
+        for node in self.nodes.iter().filter(|node| node.is_member) {
+            let Some(rest) = left.checked_sub(bytes + node.element.bytes()) else {
+                *left = 0;
+                return;
+            };
+            *left = rest;
+            let mut path = prefix.clone();
+            path.push(node.element.clone());
+            out.push(Path(path));
+        }
+        for node in self.nodes.iter().filter(|node| !node.children.is_empty()) {
+            let bytes = bytes + node.element.bytes();
+            if *left < bytes {
+                *left = 0;
+                return;
+            }
+            prefix.push(node.element.clone());
+            node.children.collect_within(prefix, bytes, left, out);
+            prefix.pop();
+        }
+    }
+
     fn collect(&self, prefix: &mut Vec<Element>, out: &mut Vec<Path>) {
         for node in self.nodes.iter().filter(|node| node.is_member) {
             let mut path = prefix.clone();

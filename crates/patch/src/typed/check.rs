@@ -9,7 +9,7 @@ use pintle_schema::model::{List, Schema, Shape, TypeId};
 /// What does not fit: unknown fields, wrong types, items that cannot be told apart, and (unless allowed)
 /// duplicate items. `None` when all fits; the text is upstream's.
 pub fn check(schema: &Schema, ty: TypeId, value: &Value, allow_duplicates: bool) -> Option<String> {
-    let mut walk = Walk { schema, allow_duplicates, path: Vec::new(), errors: Vec::new() };
+    let mut walk = Walk { schema, allow_duplicates, path: Vec::new(), errors: Vec::new(), bytes: 0 };
     walk.value(Ty::Of(ty), value, None);
     walk.verdict()
 }
@@ -17,16 +17,21 @@ pub fn check(schema: &Schema, ty: TypeId, value: &Value, allow_duplicates: bool)
 /// Like `check` with duplicates allowed, of a value whose like was checked before: what they share is not looked
 /// at again.
 pub(crate) fn check_unlike(schema: &Schema, ty: TypeId, value: &Value, like: &Value) -> Option<String> {
-    let mut walk = Walk { schema, allow_duplicates: true, path: Vec::new(), errors: Vec::new() };
+    let mut walk = Walk { schema, allow_duplicates: true, path: Vec::new(), errors: Vec::new(), bytes: 0 };
     walk.value(Ty::Of(ty), value, Some(like));
     walk.verdict()
 }
+
+/// The text of all that does not fit; a list may be wrong in every item, and names on the way may be long.
+const ERRORS_BYTES_MAX: usize = 128 * 1024;
 
 struct Walk<'a, 'v> {
     schema: &'a Schema,
     allow_duplicates: bool,
     path: Vec<Step<'a, 'v>>,
     errors: Vec<String>,
+    /// Bytes in `errors`.
+    bytes: usize,
 }
 
 enum Step<'a, 'v> {
@@ -125,6 +130,9 @@ impl<'a, 'v> Walk<'a, 'v> {
     }
 
     fn complain(&mut self, message: String) {
+        if self.bytes > ERRORS_BYTES_MAX {
+            return;
+        }
         let mut path = String::new();
         for step in &self.path {
             match step {
@@ -136,7 +144,9 @@ impl<'a, 'v> Walk<'a, 'v> {
                 Step::Index(place) => path.push_str(&format!("[{place}]")),
             }
         }
-        self.errors.push(if path.is_empty() { message } else { format!("{path}: {message}") });
+        let error = if path.is_empty() { message } else { format!("{path}: {message}") };
+        self.bytes += error.len();
+        self.errors.push(error);
     }
 }
 

@@ -120,7 +120,7 @@ fn strict_faults_are_named_in_order_and_once() {
     }
     let many: String = (0..200).map(|index| format!(r#""x{index}":1,"#)).collect();
     let decoded = decode_as(&api, "", "ConfigMap", &format!(r#"{{{many}"kind":""}}"#)).unwrap();
-    assert_eq!(decoded.strict.len(), STRICT_MAX);
+    assert_eq!(decoded.strict.len(), pintle_object::strict::STRICT_ERRORS_MAX);
 }
 
 #[test]

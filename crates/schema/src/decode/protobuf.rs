@@ -228,7 +228,12 @@ fn first_text(message: &[u8]) -> Result<Value, Error> {
 fn raw(message: &[u8]) -> Result<Value, Error> {
     let Some((field, payload)) = Reader::new(message).next_field()? else { return Ok(Value::Null) };
     let document = payload.bytes(field)?;
-    if document == b"null" || json::read::check(document).is_err() {
+    let Ok(depth) = json::read::check(document) else { return Ok(Value::Null) };
+    // Whoever reads it into a tree counts on it.
+    if depth > json::read::TREE_DEPTH_MAX {
+        return Err(Error::Overflow);
+    }
+    if document == b"null" {
         return Ok(Value::Null);
     }
     Ok(Value::Raw(Box::new(RawJson(json::compact(document)))))

@@ -13,6 +13,7 @@ use crate::etcd::wire::{
     TxnRequest, TxnResponse,
 };
 use crate::object::{Digest, Key, Object, Revision};
+use crate::request_size::TOO_LARGE;
 use crate::snapshot::Snapshot;
 use crate::writer::{Answer, Change, CommitError, Expected, Write};
 use std::sync::Arc;
@@ -245,6 +246,8 @@ pub(crate) enum PastError {
 
 fn failed(failure: Failure) -> CommitError {
     match failure {
+        // An etcd may be told to take less.
+        Failure::Refused(why) if why == TOO_LARGE => CommitError::TooLarge(why),
         Failure::Refused(why) => CommitError::Refused(why),
         Failure::Compacted | Failure::Unreachable(_) | Failure::TimedOut => {
             CommitError::Unavailable(failure.to_string())

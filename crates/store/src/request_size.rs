@@ -1,0 +1,64 @@
+//! How large a write may be: as large as one request to etcd, on every store, so that objects can always move.
+
+use crate::writer::{Change, Expected, Write};
+
+/// What etcd takes in one request unless it is told otherwise.
+pub(crate) const REQUEST_BYTES_MAX: usize = 1536 * 1024;
+/// etcd's words for a request that is larger.
+pub(crate) const TOO_LARGE: &str = "etcdserver: request is too large";
+
+/// What etcd adds to a transaction before it measures it: the header with the request's number.
+const ENVELOPE_BYTES: usize = 14;
+
+/// The bytes of the request that a write makes to etcd: compare the key's revision, put the value, and for a key
+/// that should be there read what is there instead. A deletion is never large.
+pub(crate) fn request_bytes(write: &Write) -> usize {
+    let Change::Put { value, .. } = &write.change else { return 0 };
+    let key = field(write.key.as_str().len());
+    let (revision, failure) = match write.expected {
+        Expected::Absent => (0, 0),
+        Expected::At(revision) => (revision.0, field(field(field(key)))),
+    };
+    const TARGET_BYTES: usize = 2;
+    let compare = field(TARGET_BYTES + key + 1 + varint(revision));
+    let put = field(field(field(key + field(value.len()))));
+    ENVELOPE_BYTES + field(compare + put + failure)
+}
+
+/// The bytes of a protobuf field that holds `len` bytes, tag and length included.
+fn field(len: usize) -> usize {
+    1 + varint(len as u64) + len
+}
+
+fn varint(number: u64) -> usize {
+    const BITS_PER_BYTE: u32 = 7;
+    (64 - (number | 1).leading_zeros()).div_ceil(BITS_PER_BYTE) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collection::CollectionId;
+    use crate::object::{Digest, Key, Revision};
+    use bytes::Bytes;
+
+    fn put(len: usize, expected: Expected) -> Write {
+        let change = Change::Put { value: Bytes::from(vec![b'a'; len]), digest: Digest::default() };
+        Write {
+            collection: CollectionId(0),
+            key: Key::new("/registry/configmaps/default/a"),
+            expected,
+            change,
+            ttl_seconds: None,
+        }
+    }
+
+    #[test]
+    fn writes_are_measured_as_etcd_does() {
+        assert_eq!((varint(0), varint(127), varint(128), varint(u64::MAX)), (1, 1, 2, 10));
+        let create = request_bytes(&put(1000, Expected::Absent));
+        let update = request_bytes(&put(1000, Expected::At(Revision(300))));
+        assert!((1000 + 60..1000 + 120).contains(&create), "{create}");
+        assert_eq!(update - create, 1 + 38, "a longer revision, and the read");
+    }
+}
