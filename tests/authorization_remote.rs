@@ -1,8 +1,10 @@
 //! Rights that others decide about: a webhook by flags and by a configuration that changes, and what is asked.
 
+use bytes::Bytes;
 use pintle_testkit::{Client, Https, Server};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 const PODS: &str = "/api/v1/namespaces/default/pods";
@@ -127,4 +129,75 @@ fn a_changed_configuration_is_followed_and_a_wrong_one_is_not() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(alice.get(PODS).status, 200);
+}
+
+/// A server whose last authorizer is a webhook.
+fn asking(webhook: &Https, dir: &Path) -> Server {
+    let file = format!("--authorization-webhook-config-file={}", kubeconfig(dir, webhook).display());
+    Server::with_flags(&["--authorization-mode=RBAC,Webhook", &file, "--authorization-webhook-version=v1"])
+}
+
+#[test]
+fn nobody_waits_for_answers_to_the_questions_of_others() {
+    const ASKING: usize = 24;
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let handler = gate.clone();
+    let webhook = Https::start(move |_| {
+        let (open, opened) = &*handler;
+        let closed = open.lock().expect("nobody panics with the gate");
+        drop(opened.wait_while(closed, |open| !*open).expect("nobody panics with the gate"));
+        (200, json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview"}).to_string())
+    });
+    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    let server = asking(&webhook, dir.path());
+    std::thread::scope(|scope| {
+        let one = |index: usize| {
+            let (client, user) = (server.alice(), format!("user-{index}"));
+            scope.spawn(move || client.send("GET", PODS, &[("impersonate-user", &user)], Bytes::new()).status)
+        };
+        let all: Vec<_> = (0..ASKING).map(one).collect();
+        let start = Instant::now();
+        while webhook.asked().len() < ASKING {
+            assert!(start.elapsed() < SEEN_MAX, "{}", server.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!((server.admin().get("/livez").status, server.admin().get(PODS).status), (200, 200));
+        *gate.0.lock().expect("nobody panics with the gate") = true;
+        gate.1.notify_all();
+        let answered: Vec<u16> = all.into_iter().map(|one| one.join().expect("a client answers")).collect();
+        assert_eq!(answered, [403; ASKING]);
+    });
+}
+
+#[test]
+fn impersonation_and_admission_ask_others_too() {
+    let webhook = Https::start(|asked| {
+        let review: Value = serde_json::from_str(&asked.body).unwrap_or_default();
+        let (user, about) = (review["spec"]["user"].as_str(), &review["spec"]["resourceAttributes"]);
+        let asked = (user, about["verb"].as_str(), about["resource"].as_str(), about["name"].as_str());
+        let is_allowed = matches!(
+            asked,
+            (Some("alice"), Some("create"), Some("rolebindings"), None)
+                | (Some("alice"), Some("bind"), Some("clusterroles"), Some("system:node-proxier"))
+                | (Some("alice"), Some("impersonate"), Some("users"), Some("carol"))
+                | (Some("carol"), Some("list"), Some("pods"), None)
+        );
+        let status = json!({"allowed": is_allowed});
+        let kind = "SubjectAccessReview";
+        (200, json!({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "status": status}).to_string())
+    });
+    let dir = tempfile::tempdir().expect("a temporary directory can be made");
+    let server = asking(&webhook, dir.path());
+    let alice = server.alice();
+    let bind = |role: &str| {
+        let group = "rbac.authorization.k8s.io";
+        let binding = json!({
+            "metadata": {"name": role}, "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
+            "subjects": [{"apiGroup": group, "kind": "User", "name": "alice"}],
+        });
+        alice.post("/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings", &binding).status
+    };
+    assert_eq!((bind("system:node-proxier"), bind("cluster-admin")), (201, 403));
+    let as_user = |user: &str| alice.send("GET", PODS, &[("impersonate-user", user)], Bytes::new()).status;
+    assert_eq!((as_user("carol"), as_user("dave")), (200, 403));
 }

@@ -25,7 +25,7 @@ pub struct Credentials<'a> {
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
     /// All headers, names in lower case; read by front proxies' rules alone.
-    pub headers: &'a [(&'a str, &'a str)],
+    pub headers: &'a [(&'a str, &'a [u8])],
     /// The `Sec-WebSocket-Protocol` headers of a request that opens a web socket.
     pub protocols: &'a [&'a str],
     pub path: &'a str,
@@ -48,15 +48,21 @@ impl Authenticators {
     /// The user of a request; wrong credentials are a refusal, missing ones are the anonymous user.
     pub async fn authenticate(&self, credentials: &Credentials<'_>, now: UnixTime) -> Result<User, Status> {
         let certificates = credentials.certificates;
-        let proxied =
-            self.front_proxy.as_ref().and_then(|proxy| proxy.user(certificates, credentials.headers, now));
-        if let Some(user) = proxied {
-            return Ok(user.authenticated());
+        if let Some(proxy) = &self.front_proxy {
+            match proxy.user(certificates, credentials.headers, now) {
+                Ok(Some(user)) => return Ok(user.authenticated()),
+                Ok(None) => {}
+                Err(why) => {
+                    tracing::debug!(why, "a front proxy's headers cannot be read");
+                    return Err(Status::unauthorized());
+                }
+            }
         }
         let mut is_refused = false;
         if !certificates.is_empty() {
             match self.authorities.user(certificates, now) {
-                Ok(user) => return Ok(user.authenticated()),
+                Ok(Some(user)) => return Ok(user.authenticated()),
+                Ok(None) => {}
                 Err(_) => is_refused = true,
             }
         }

@@ -9,7 +9,6 @@ use pintle_object::selector::{FieldSelector, LabelSelector, Operator};
 use pintle_object::{FieldErrors, Map, Value, json};
 use pintle_outbound::Webhook;
 use std::time::{Duration, Instant};
-use tokio::runtime::Handle;
 
 /// How many answers are remembered, and how large a question may be whose answer is: upstream's numbers.
 const ANSWERS_MAX: usize = 8192;
@@ -37,7 +36,6 @@ pub struct AuthorizationWebhook {
     settings: Settings,
     conditions: MatchConditions,
     answers: Answers<Status>,
-    runtime: Handle,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,36 +46,40 @@ struct Status {
 }
 
 impl AuthorizationWebhook {
-    /// Within the runtime in which the server is to be asked.
     pub fn new(server: Webhook, settings: Settings) -> AuthorizationWebhook {
         // They were checked when they were read.
         let path = Path::root("matchConditions");
         let conditions = MatchConditions::compile(&settings.match_conditions, &path, &mut FieldErrors::new());
-        AuthorizationWebhook {
-            server,
-            settings,
-            conditions,
-            answers: Answers::new(ANSWERS_MAX),
-            runtime: Handle::current(),
-        }
+        AuthorizationWebhook { server, settings, conditions, answers: Answers::new(ANSWERS_MAX) }
     }
 
-    async fn ask(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+    /// The decision, if the server need not be asked; if it must, what it is asked, and the text that its answer is
+    /// remembered by.
+    fn prepare(&self, user: &User, attributes: &Attributes<'_>) -> Result<Decision, (Value, String)> {
         let spec = spec(&self.settings.version, user, attributes);
         if !self.conditions.is_empty() {
             match self.conditions.fit(&spec) {
                 Ok(true) => {}
-                Ok(false) => return Decision::NoOpinion(String::new()),
-                Err(why) => {
-                    let is_denial = self.settings.denies_on_error;
-                    return Decision::Error { is_denial, reason: String::new(), why };
-                }
+                Ok(false) => return Ok(Decision::NoOpinion(String::new())),
+                Err(why) => return Ok(self.failed(why)),
             }
         }
         let key = json::to_string(&spec);
-        if let Some(status) = self.answers.get(&key, Instant::now()) {
-            return status.decision();
+        match self.answers.get(&key, Instant::now()) {
+            Some(status) => Ok(status.decision()),
+            None => Err((spec, key)),
         }
+    }
+
+    fn failed(&self, why: String) -> Decision {
+        Decision::Error { is_denial: self.settings.denies_on_error, reason: String::new(), why }
+    }
+
+    async fn ask(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+        let (spec, key) = match self.prepare(user, attributes) {
+            Ok(decision) => return decision,
+            Err(question) => question,
+        };
         let mut review = Value::map();
         review.set(&["kind"], "SubjectAccessReview");
         review.set(&["apiVersion"], format!("authorization.k8s.io/{}", self.settings.version));
@@ -88,8 +90,7 @@ impl AuthorizationWebhook {
             Ok(answer) => Status::read(&answer),
             Err(failure) => {
                 tracing::error!(%failure, "the authorization webhook could not be asked");
-                let is_denial = self.settings.denies_on_error;
-                return Decision::Error { is_denial, reason: String::new(), why: failure.to_string() };
+                return self.failed(failure.to_string());
             }
         };
         let holds =
@@ -102,12 +103,17 @@ impl AuthorizationWebhook {
 }
 
 impl Authorizer for AuthorizationWebhook {
-    /// For those who cannot wait: the thread does.
+    /// For those who do not wait: what is at hand, and else a denial.
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        match Handle::try_current() {
-            Ok(_) => tokio::task::block_in_place(|| self.runtime.block_on(self.ask(user, attributes))),
-            Err(_) => self.runtime.block_on(self.ask(user, attributes)),
-        }
+        self.at_hand(user, attributes).unwrap_or_else(|| Decision::Error {
+            is_denial: true,
+            reason: String::new(),
+            why: String::from("the authorization webhook was not waited for"),
+        })
+    }
+
+    fn at_hand(&self, user: &User, attributes: &Attributes<'_>) -> Option<Decision> {
+        self.prepare(user, attributes).ok()
     }
 
     fn waits(&self) -> bool {

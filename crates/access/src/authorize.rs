@@ -56,7 +56,12 @@ pub struct Rules {
 pub trait Authorizer: Send + Sync {
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision;
 
-    /// Whether decisions may take their time.
+    /// The decision, when nobody has to be waited for.
+    fn at_hand(&self, user: &User, attributes: &Attributes<'_>) -> Option<Decision> {
+        Some(self.authorize(user, attributes))
+    }
+
+    /// Whether decisions may take their time. Those of such authorizers are awaited, and never made at once.
     fn waits(&self) -> bool {
         false
     }
@@ -144,10 +149,7 @@ impl Union {
     async fn ask(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
         let mut undecided = Undecided::default();
         for authorizer in &self.authorizers {
-            let decision = match authorizer.wait(user, attributes) {
-                Some(waiting) => waiting.await,
-                None => authorizer.authorize(user, attributes),
-            };
+            let decision = decide(authorizer.as_ref(), user, attributes).await;
             if let Some(decided) = undecided.after(decision) {
                 return decided;
             }
@@ -165,6 +167,16 @@ impl Authorizer for Union {
             }
         }
         undecided.decision()
+    }
+
+    fn at_hand(&self, user: &User, attributes: &Attributes<'_>) -> Option<Decision> {
+        let mut undecided = Undecided::default();
+        for authorizer in &self.authorizers {
+            if let Some(decided) = undecided.after(authorizer.at_hand(user, attributes)?) {
+                return Some(decided);
+            }
+        }
+        Some(undecided.decision())
     }
 
     fn waits(&self) -> bool {
@@ -223,6 +235,14 @@ pub fn aggregated(mut errors: Vec<String>) -> String {
     match errors.as_slice() {
         [one] => one.clone(),
         _ => format!("[{}]", errors.join(", ")),
+    }
+}
+
+/// The decision, awaited where it takes its time.
+pub async fn decide(authorizer: &dyn Authorizer, user: &User, attributes: &Attributes<'_>) -> Decision {
+    match authorizer.wait(user, attributes) {
+        Some(waiting) => waiting.await,
+        None => authorizer.authorize(user, attributes),
     }
 }
 

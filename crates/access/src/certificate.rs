@@ -1,6 +1,7 @@
 //! Client certificates: signed by a known authority, for a user named by the subject.
 
 use crate::cache::Cache;
+use crate::directory_string::directory_string;
 use crate::user::User;
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
@@ -8,9 +9,17 @@ use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::{
+    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter, KeyUsage,
+    RequiredEkuNotFoundContext,
+};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+const COMMON_NAME_OID: &str = "2.5.4.3";
+const ORGANIZATION_OID: &str = "2.5.4.10";
+/// Purposes of certificates, in DER: TLS clients (1.3.6.1.5.5.7.3.2), and any (2.5.29.37.0).
+const CLIENTS: [u8; 8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
+const ANY_PURPOSE: [u8; 4] = [0x55, 0x1d, 0x25, 0x00];
 /// Tells which credential a user showed.
 const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 /// The attribute of a subject that is the user's uid.
@@ -56,8 +65,15 @@ impl ClientAuthorities {
         self.current.load().anchors.iter().map(|anchor| anchor.subject.as_ref().to_vec()).collect()
     }
 
-    /// The user of a verified chain: the common name, in the groups of the organizations.
-    pub fn user(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<User, String> {
+    /// The user of a verified chain: the common name, in the groups of the organizations. Without a common name a
+    /// certificate is nobody's.
+    pub fn user(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<Option<User>, String> {
+        let user = self.bearer(chain, now)?;
+        Ok(Some(user).filter(|user| !user.name.is_empty()))
+    }
+
+    /// Who a verified chain was issued to, be it without a name.
+    pub fn bearer(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<User, String> {
         let (leaf, intermediates) = chain.split_first().ok_or("no certificate")?;
         let now_seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         let current = self.current.load();
@@ -74,6 +90,28 @@ impl ClientAuthorities {
     }
 }
 
+/// What certificates may be for when they say so: clients, or any purpose.
+struct ClientsOrAny;
+
+impl ExtendedKeyUsageValidator for ClientsOrAny {
+    fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        let accepted = [KeyPurposeId::new(&CLIENTS), KeyPurposeId::new(&ANY_PURPOSE)];
+        let mut present = Vec::new();
+        for purpose in purposes {
+            let purpose = purpose?;
+            if accepted.contains(&purpose) {
+                return Ok(());
+            }
+            present.push(purpose.to_decoded_oid());
+        }
+        if present.is_empty() {
+            return Ok(());
+        }
+        let context = RequiredEkuNotFoundContext { required: KeyUsage::client_auth(), present };
+        Err(webpki::Error::RequiredEkuNotFoundContext(context))
+    }
+}
+
 fn verify(
     leaf: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
@@ -81,7 +119,7 @@ fn verify(
     now: UnixTime,
 ) -> Result<(), String> {
     let end = EndEntityCert::try_from(leaf).map_err(|error| error.to_string())?;
-    let (algorithms, usage) = (webpki::ALL_VERIFICATION_ALGS, KeyUsage::client_auth());
+    let (algorithms, usage) = (webpki::ALL_VERIFICATION_ALGS, ClientsOrAny);
     let verified = end.verify_for_usage(algorithms, anchors, intermediates, now, usage, None, None);
     verified.map(|_| ()).map_err(|error| error.to_string())
 }
@@ -91,30 +129,42 @@ fn expiry(certificate: &CertificateDer<'_>) -> Option<i64> {
     Some(certificate.validity().not_after.timestamp())
 }
 
+/// The subject as Go reads it: of several common names the last counts, and one attribute that cannot be read makes
+/// the whole certificate worthless.
 fn subject(leaf: &CertificateDer<'_>) -> Result<User, String> {
     let (_, certificate) = X509Certificate::from_der(leaf).map_err(|error| error.to_string())?;
-    let subject = certificate.subject();
-    let name = subject.iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or("");
-    let groups = subject.iter_organization().filter_map(|group| group.as_str().ok()).map(String::from);
-    let fingerprint: String = digest::digest(&digest::SHA256, leaf.as_ref())
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let id = (String::from(CREDENTIAL_ID), vec![format!("X509SHA256={fingerprint}")]);
-    let uid = subject
-        .iter_attributes()
-        .find(|attribute| attribute.attr_type().to_id_string() == UID_OID)
-        .and_then(|attribute| attribute.as_str().ok())
-        .unwrap_or("");
-    let extra = BTreeMap::from([id]);
-    Ok(User { name: name.into(), uid: uid.into(), groups: groups.collect(), extra })
+    let (mut user, mut uids) = (User::default(), Vec::new());
+    for attribute in certificate.subject().iter_attributes() {
+        let value = attribute.attr_value();
+        let text = directory_string(value.tag(), value.data)?;
+        match attribute.attr_type().to_id_string().as_str() {
+            COMMON_NAME_OID => user.name = text,
+            ORGANIZATION_OID => user.groups.push(text),
+            UID_OID => uids.push(text),
+            _ => {}
+        }
+    }
+    user.uid = match uids.as_slice() {
+        [] => String::new(),
+        [uid] if uid.is_empty() => return Err("UID cannot be an empty string".into()),
+        [uid] => uid.clone(),
+        _ => return Err(format!("expected 1 UID, but found multiple: {uids:?}")),
+    };
+    let digest = digest::digest(&digest::SHA256, leaf.as_ref());
+    let fingerprint: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = vec![format!("X509SHA256={fingerprint}")];
+    user.extra = BTreeMap::from([(String::from(CREDENTIAL_ID), id)]);
+    Ok(user)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+    use rcgen::string::BmpString;
+    use rcgen::{
+        BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose,
+        IsCa, Issuer, KeyPair,
+    };
 
     fn authority() -> (CertificateDer<'static>, Issuer<'static, KeyPair>) {
         let mut params = CertificateParams::default();
@@ -139,8 +189,8 @@ mod tests {
         let all = ClientAuthorities::new(&[old]).unwrap();
         let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
         let name = |of: &CertificateDer<'static>, now| {
-            all.user(std::slice::from_ref(of), now)
-                .map(|user| format!("{} {}", user.name, user.groups.join(",")))
+            let user = all.user(std::slice::from_ref(of), now)?.ok_or("nobody")?;
+            Ok::<_, String>(format!("{} {}", user.name, user.groups.join(",")))
         };
         // Twice: a chain that is known is no other than one that is not.
         for _ in 0..2 {
@@ -154,5 +204,45 @@ mod tests {
         all.clone().replace(&[new]).unwrap();
         assert_eq!(name(&bob, now), Ok("bob dev".into()));
         assert!(name(&ann, now).is_err());
+    }
+
+    fn issue(
+        issuer: &Issuer<'static, KeyPair>,
+        names: &[(DnType, DnValue)],
+        purposes: &[ExtendedKeyUsagePurpose],
+    ) -> CertificateDer<'static> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        names.iter().for_each(|(kind, value)| params.distinguished_name.push(kind.clone(), value.clone()));
+        params.extended_key_usages = purposes.to_vec();
+        params.signed_by(&KeyPair::generate().unwrap(), issuer).unwrap().der().clone()
+    }
+
+    #[test]
+    fn a_certificate_is_its_common_names_or_nobodys() {
+        let (authority, issuer) = authority();
+        let all = ClientAuthorities::new(&[authority]).unwrap();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+        let masters = || (DnType::OrganizationName, DnValue::from("system:masters"));
+        let check = |names: &[(DnType, DnValue)], purposes: &[ExtendedKeyUsagePurpose], expected: &str| {
+            let found = match all.user(&[issue(&issuer, names, purposes)], now) {
+                Ok(Some(user)) => format!("{} {}", user.name, user.groups.join(",")),
+                Ok(None) => String::from("nobody"),
+                Err(_) => String::from("refused"),
+            };
+            assert_eq!(found, expected, "{names:?} {purposes:?}");
+        };
+        use ExtendedKeyUsagePurpose::{Any, ClientAuth, ServerAuth};
+        let ann = || (DnType::CommonName, DnValue::from("ann"));
+        check(&[ann(), masters()], &[], "ann system:masters");
+        check(&[masters()], &[], "nobody");
+        check(&[(DnType::CommonName, DnValue::from("")), masters()], &[ClientAuth], "nobody");
+        let other = (DnType::CustomDnType(vec![2, 5, 4, 3]), DnValue::from("last"));
+        check(&[ann(), other], &[], "last ");
+        let bmp = BmpString::try_from("jos\u{e9}").unwrap();
+        check(&[(DnType::CommonName, DnValue::BmpString(bmp))], &[], "jos\u{e9} ");
+        check(&[ann()], &[Any], "ann ");
+        check(&[ann()], &[ServerAuth, ClientAuth], "ann ");
+        check(&[ann()], &[ServerAuth], "refused");
     }
 }

@@ -17,44 +17,57 @@ pub struct FrontProxy {
 }
 
 impl FrontProxy {
-    /// The user that a proxy vouches for; none when the request does not come through one.
+    /// The user that a proxy vouches for; none when the request does not come through one. A header of its that cannot
+    /// be read is an error: what it would have said must not be passed over.
     pub fn user(
         &self,
         certificates: &[CertificateDer<'_>],
-        headers: &[(&str, &str)],
+        headers: &[(&str, &[u8])],
         now: UnixTime,
-    ) -> Option<User> {
+    ) -> Result<Option<User>, String> {
         if certificates.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let proxy = self.authorities.user(certificates, now).ok()?;
+        let Ok(proxy) = self.authorities.bearer(certificates, now) else { return Ok(None) };
         if !self.allowed_names.is_empty() && !self.allowed_names.contains(&proxy.name) {
-            return None;
+            return Ok(None);
         }
-        let first = |names: &[String]| {
-            let mut values = names.iter().flat_map(|name| values(headers, name));
-            values.find(|value| !value.trim().is_empty()).map(|value| value.trim().to_string())
-        };
-        let name = first(&self.username_headers)?;
-        let uid = first(&self.uid_headers).unwrap_or_default();
+        let Some(name) = first(headers, &self.username_headers)? else { return Ok(None) };
+        let uid = first(headers, &self.uid_headers)?.unwrap_or_default();
         let mut user = User { name, uid, ..User::default() };
-        user.groups = self
-            .group_headers
-            .iter()
-            .flat_map(|name| values(headers, name))
-            .filter(|group| !group.is_empty())
-            .map(String::from)
-            .collect();
+        for group in self.group_headers.iter().flat_map(|name| values(headers, name)) {
+            user.groups.extend(Some(group?).filter(|group| !group.is_empty()).map(String::from));
+        }
         for prefix in &self.extra_prefixes {
             for (name, value) in headers {
                 let Some(key) = name.strip_prefix(prefix.as_str()) else { continue };
-                user.extra.entry(crate::impersonate::unescape(key)).or_default().push((*value).into());
+                let values = user.extra.entry(crate::impersonate::unescape(key)).or_default();
+                values.push(text(name, value)?.into());
             }
         }
-        Some(user)
+        Ok(Some(user))
     }
 }
 
-fn values<'a>(headers: &'a [(&'a str, &'a str)], name: &'a str) -> impl Iterator<Item = &'a str> {
-    headers.iter().filter(move |(own, _)| *own == name).map(|(_, value)| *value)
+/// The first value that says something, under the first name that has one.
+fn first(headers: &[(&str, &[u8])], names: &[String]) -> Result<Option<String>, String> {
+    for value in names.iter().flat_map(|name| values(headers, name)) {
+        let value = value?.trim();
+        if !value.is_empty() {
+            return Ok(Some(value.into()));
+        }
+    }
+    Ok(None)
+}
+
+fn values<'a>(
+    headers: &'a [(&'a str, &'a [u8])],
+    name: &'a str,
+) -> impl Iterator<Item = Result<&'a str, String>> {
+    let named = headers.iter().filter(move |(own, _)| *own == name);
+    named.map(|(name, value)| text(name, value))
+}
+
+fn text<'a>(name: &str, value: &'a [u8]) -> Result<&'a str, String> {
+    std::str::from_utf8(value).map_err(|_| format!("the value of the header {name} is not UTF-8"))
 }

@@ -3,16 +3,18 @@
 //! The constrained modes come first (who may impersonate whom, and for which requests, is authorized apart), then
 //! the one old permission `impersonate`. Without success, the first refusal is the answer.
 
+use crate::asking::Asking;
 use crate::authorize::{Attributes, Authorizer, check, refusal};
 use crate::user::{ANONYMOUS, AUTHENTICATED, MASTERS, UNAUTHENTICATED, User};
 use pintle_object::field::quote;
 use pintle_object::{Status, content};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const AUTHENTICATION: &str = "authentication.k8s.io";
 const NODE_NAME: &str = "authentication.kubernetes.io/node-name";
 const NODE_KEYS: &str = "authentication.kubernetes.io/associated-node-keys";
+const PREFIX: &str = "impersonate-";
 const EXTRA_PREFIX: &str = "impersonate-extra-";
 const NODE_PREFIX: &str = "system:node:";
 
@@ -42,23 +44,43 @@ pub struct Impersonation {
 
 impl Impersonation {
     /// The user that a request is to act as.
-    pub fn act_as(
+    pub async fn act_as(
+        &self,
+        authorizer: &Arc<dyn Authorizer>,
+        requestor: &User,
+        wanted: &User,
+        attributes: &Attributes<'_>,
+    ) -> Result<User, Status> {
+        let (user, mode) = if authorizer.waits() {
+            let asking = Asking::new(authorizer.clone());
+            loop {
+                let found = self.find(&asking, requestor, wanted, attributes);
+                if !asking.learns().await {
+                    break found;
+                }
+            }
+        } else {
+            self.find(authorizer.as_ref(), requestor, wanted, attributes)
+        }?;
+        self.remember(&requestor.name, mode);
+        Ok(user)
+    }
+
+    /// The first mode that a user may impersonate in, and whom it makes of them.
+    fn find(
         &self,
         authorizer: &dyn Authorizer,
         requestor: &User,
         wanted: &User,
         attributes: &Attributes<'_>,
-    ) -> Result<User, Status> {
+    ) -> Result<(User, Mode), Status> {
         let last = self.remembered(&requestor.name);
         let rest = MODES.into_iter().filter(|mode| Some(*mode) != last);
         let mut refused = None;
         for mode in last.into_iter().chain(rest).filter(|mode| mode.fits(wanted, requestor)) {
             let attempt = Attempt { mode, authorizer, requestor };
             match attempt.run(wanted, attributes) {
-                Ok(user) => {
-                    self.remember(&requestor.name, mode);
-                    return Ok(user);
-                }
+                Ok(user) => return Ok((user, mode)),
                 Err(status) => drop(refused.get_or_insert(status)),
             }
         }
@@ -81,21 +103,26 @@ impl Impersonation {
     }
 }
 
-/// The user that the headers ask for; none without any. Header names come in lower case.
-pub fn wanted<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Option<User>, Status> {
+/// The user that the headers ask for; none without any. Header names come in lower case, and of those that are to be
+/// there once the first value counts that is one.
+pub fn wanted<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Option<User>, Status> {
     let mut user = User::default();
     let mut is_wanted = false;
-    for (name, value) in headers {
+    for (name, value) in headers.filter(|(name, _)| name.starts_with(PREFIX)) {
+        let text = || {
+            let text = std::str::from_utf8(value).map(String::from);
+            text.map_err(|_| Status::bad_request(format!("the value of the header {name} is not UTF-8")))
+        };
         match name {
-            "impersonate-user" if user.name.is_empty() => user.name = value.into(),
-            "impersonate-uid" if user.uid.is_empty() => user.uid = value.into(),
+            "impersonate-user" if user.name.is_empty() => user.name = text()?,
+            "impersonate-uid" if user.uid.is_empty() => user.uid = text()?,
             "impersonate-group" => {
-                user.groups.push(value.into());
+                user.groups.push(text()?);
                 is_wanted = true;
             }
             _ => {
                 let Some(key) = name.strip_prefix(EXTRA_PREFIX) else { continue };
-                user.extra.entry(unescape(key)).or_default().push(value.into());
+                user.extra.entry(unescape(key)).or_default().push(text()?);
                 is_wanted = true;
             }
         }
@@ -379,10 +406,10 @@ mod tests {
             name: "p",
             ..Attributes::default()
         };
-        let wanted = wanted(headers.iter().copied()).map_err(|status| status.message)?.unwrap();
-        let user = Impersonation::default()
-            .act_as(&Listed(allowed), &requestor, &wanted, &attributes)
-            .map_err(|status| status.message)?;
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let wanted = wanted(headers).map_err(|status| status.message)?.unwrap();
+        let found = Impersonation::default().find(&Listed(allowed), &requestor, &wanted, &attributes);
+        let (user, _) = found.map_err(|status| status.message)?;
         Ok(format!("{} {} {:?}", user.name, user.groups.join(","), user.extra))
     }
 
@@ -443,5 +470,22 @@ mod tests {
             "requested &user.DefaultInfo{Name:\"\", UID:\"\", Groups:[]string{\"dev\"}, \
              Extra:map[string][]string(nil)} without impersonating a user name",
         );
+    }
+
+    #[test]
+    fn headers_are_utf_8_and_none_is_passed_over() {
+        let check = |headers: &[(&str, &[u8])], expected: Result<&str, &str>| {
+            let found =
+                wanted(headers.iter().copied()).map(|user| user.map_or(String::new(), |user| user.name));
+            let found = found.map_err(|status| status.message);
+            assert_eq!(found, expected.map(String::from).map_err(String::from), "{headers:?}");
+        };
+        check(&[("impersonate-user", "jos\u{e9}".as_bytes())], Ok("jos\u{e9}"));
+        check(&[("impersonate-user", b"bob"), ("impersonate-user", b"admin")], Ok("bob"));
+        check(&[("accept", b"\xff")], Ok(""));
+        for name in ["impersonate-user", "impersonate-uid", "impersonate-group", "impersonate-extra-a"] {
+            let why = format!("the value of the header {name} is not UTF-8");
+            check(&[(name, b"jos\xe9")], Err(&why));
+        }
     }
 }

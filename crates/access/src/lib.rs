@@ -2,12 +2,14 @@
 
 pub mod abac;
 pub mod answers;
+pub mod asking;
 pub mod authenticate;
 pub mod authorization_webhook;
 pub mod authorize;
 pub mod bootstrap_token;
 pub mod cache;
 pub mod certificate;
+mod directory_string;
 pub mod front_proxy;
 pub mod impersonate;
 pub mod jwt;
@@ -21,7 +23,10 @@ pub mod token_webhook;
 pub mod user;
 pub mod websocket;
 
+pub use asking::Asking;
 pub use authenticate::{Authenticators, Credentials};
-pub use authorize::{Attributes, Authorizer, Decision, Grants, Masters, Permissions, Rules, check, refusal};
+pub use authorize::{
+    Attributes, Authorizer, Decision, Grants, Masters, Permissions, Rules, check, decide, refusal,
+};
 pub use impersonate::Impersonation;
 pub use user::{MASTERS, User};

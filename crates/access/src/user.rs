@@ -8,7 +8,7 @@ pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 /// Members may do everything.
 pub const MASTERS: &str = "system:masters";
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct User {
     pub name: String,
     pub uid: String,

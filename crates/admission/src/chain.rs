@@ -10,10 +10,11 @@ use crate::plugins::{
 };
 use crate::policy::{self, Reinvocation};
 use crate::request::Request;
-use pintle_access::Permissions;
+use pintle_access::{Asking, Permissions};
 use pintle_engine::Engine;
 use pintle_engine::admission::{Admission, Attributes, Verdict};
 use pintle_object::{Status, Value};
+use std::sync::Arc;
 
 /// One admission plugin. A plugin implements the half that it takes part in.
 pub trait Plugin: Send + Sync {
@@ -153,6 +154,40 @@ impl Chain {
             permissions,
         }
     }
+
+    /// What plugins ask where authorizers have to be waited for: they do not wait themselves, and run again with each
+    /// answer.
+    fn asking(&self) -> Option<(Permissions, Arc<Asking>)> {
+        let Permissions { authorizer, grants } = &self.permissions;
+        if !authorizer.waits() {
+            return None;
+        }
+        let asking = Arc::new(Asking::new(authorizer.clone()));
+        Some((Permissions { authorizer: asking.clone(), grants: grants.clone() }, asking))
+    }
+
+    fn mutate_with(&self, request: &Request<'_>, object: &mut Value) -> Result<(), Status> {
+        let mut reinvocation = Reinvocation::default();
+        self.plugins.iter().try_for_each(|plugin| plugin.admit(request, object, &mut reinvocation))?;
+        if reinvocation.begin_again() {
+            self.plugins.iter().try_for_each(|plugin| plugin.admit(request, object, &mut reinvocation))?;
+        }
+        // Not a plugin, so that nothing turns it off.
+        grants::confirm(request, object)
+    }
+
+    fn judge_with(
+        &self,
+        request: &Request<'_>,
+        object: &Value,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Status> {
+        grants::may_create(request)?;
+        claims::judge_status(request, object)?;
+        certificates::judge_pod_certificate(request, object)?;
+        policy::authorize::params(request, object)?;
+        self.plugins.iter().try_for_each(|plugin| plugin.judge(request, object, warnings))
+    }
 }
 
 impl Admission for Chain {
@@ -168,15 +203,17 @@ impl Admission for Chain {
             if self.provides_namespaces {
                 namespace_auto_provision::provide(&request, object).await?;
             }
-            let mut reinvocation = Reinvocation::default();
-            self.plugins.iter().try_for_each(|plugin| plugin.admit(&request, object, &mut reinvocation))?;
-            if reinvocation.begin_again() {
-                self.plugins
-                    .iter()
-                    .try_for_each(|plugin| plugin.admit(&request, object, &mut reinvocation))?;
+            let Some((permissions, asking)) = self.asking() else {
+                return self.mutate_with(&request, object);
+            };
+            loop {
+                let mut draft = object.clone();
+                let result = self.mutate_with(&Request { permissions: &permissions, ..request }, &mut draft);
+                if !asking.learns().await {
+                    *object = draft;
+                    return result;
+                }
             }
-            // Not a plugin, so that nothing turns it off.
-            grants::confirm(&request, object)
         })
     }
 
@@ -189,12 +226,19 @@ impl Admission for Chain {
     ) -> Verdict<'a> {
         Box::pin(async move {
             let request = Request { engine, attributes, permissions: &self.permissions };
-            grants::may_create(&request)?;
-            claims::judge_status(&request, object)?;
-            certificates::judge_pod_certificate(&request, object)?;
-            policy::authorize::params(&request, object)?;
-            for plugin in &self.plugins {
-                plugin.judge(&request, object, warnings)?;
+            match self.asking() {
+                None => self.judge_with(&request, object, warnings)?,
+                Some((permissions, asking)) => {
+                    let before = warnings.len();
+                    loop {
+                        warnings.truncate(before);
+                        let request = Request { permissions: &permissions, ..request };
+                        let result = self.judge_with(&request, object, warnings);
+                        if !asking.learns().await {
+                            break result?;
+                        }
+                    }
+                }
             }
             if let Some(images) = &self.images {
                 images.judge(&request, object).await?;

@@ -2,10 +2,13 @@
 
 use crate::activity::InFlight;
 use crate::flow::{Cut, Flow};
+use crate::panics;
 use crate::respond::{Body, Parts, Response};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use hyper::ext::ReasonPhrase;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -16,7 +19,10 @@ const PART_BYTES: usize = 64 << 10;
 pub fn to_http(response: Response, in_flight: InFlight) -> hyper::Response<HttpBody> {
     let mut builder = hyper::Response::builder().status(response.status);
     for (name, value) in &response.headers {
-        builder = builder.header(*name, value.as_str());
+        builder = builder.header(*name, value.as_bytes());
+    }
+    if let Some(reason) = response.reason {
+        builder = builder.extension(ReasonPhrase::from_static(reason.as_bytes()));
     }
     let body = HttpBody::new(response.body, in_flight);
     builder.body(body).unwrap_or_else(|error| {
@@ -76,7 +82,14 @@ impl hyper::body::Body for HttpBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let next = self.next(context);
+        let next = catch_unwind(AssertUnwindSafe(|| self.next(context))).unwrap_or_else(|payload| {
+            let why = panics::words(payload.as_ref());
+            tracing::error!(why, "a request panicked while its answer was sent");
+            // What is left of the answer is of no use.
+            (self.stream, self.flow) = (None, None);
+            self.chunks.clear();
+            Poll::Ready(Some(Err(Cut::new("a panic"))))
+        });
         if let Some(in_flight) = &self.in_flight {
             in_flight.hand(next.is_ready());
         }

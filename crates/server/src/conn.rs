@@ -35,7 +35,7 @@ const WINDOW_BYTES: u32 = 256 << 10;
 /// stream, which lets a connection keep 25 MB in memory.
 const CONNECTION_WINDOW_BYTES: u32 = 4 * WINDOW_BYTES;
 /// Upstream's limit on the headers of one request, in bytes: a proxy sends one header for each group of its user.
-const HEADER_BYTES_MAX: u32 = (1 << 20) + 4096;
+pub const HEADER_BYTES_MAX: u32 = (1 << 20) + 4096;
 /// Headers of one HTTP/1.1 request, which are parsed into one table. Upstream has no such limit; a user with more
 /// groups than this comes by HTTP/2, which has none either.
 const HEADERS_MAX: usize = 2048;

@@ -106,8 +106,10 @@ impl Made {
 pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> {
     let path = request.path().trim_end_matches('/');
     let is_read = request.method == hyper::Method::GET;
+    if matches!(request.path(), "/" | "/index.html") {
+        return Ok(Some(root(app)));
+    }
     match path {
-        "" | "/index.html" => return Ok(Some(root(app))),
         "/version" if is_read => {
             negotiate::check_consumed(request, negotiate::JSON_ALONE)?;
             negotiate::check_route(request, negotiate::JSON_ALONE)?;

@@ -42,6 +42,12 @@ struct Source {
 #[derive(Debug)]
 pub struct Cut(String);
 
+impl Cut {
+    pub fn new(why: &str) -> Cut {
+        Cut(why.into())
+    }
+}
+
 impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -118,7 +118,8 @@ pub fn aggregated_discovery(request: &Request) -> Option<Accept> {
         WANTED.iter().all(|(name, value)| clause.parameter(name) == Some(*value))
             && clause.parameter("sv").is_none_or(str::is_empty)
     };
-    let clauses = clauses(request.header("accept"));
+    let header = request.header("accept");
+    let clauses = clauses(&header);
     let mut chosen = clauses.iter().filter(is_wanted).find_map(|clause| {
         let formats = Format::ALL.into_iter().filter(|format| clause.fits(format.media_type()));
         let format = formats.into_iter().find(|format| can_stream(clause, *format))?;
@@ -139,7 +140,7 @@ fn can_stream(clause: &Clause<'_>, format: Format) -> bool {
 
 fn choose(request: &Request, offer: Offer) -> Option<Accept> {
     let header = request.header("accept");
-    let mut chosen = match header {
+    let mut chosen = match header.as_ref() {
         "" => Accept::plain(Format::Json),
         header => clauses(header).iter().find_map(|clause| accept(clause, offer))?,
     };

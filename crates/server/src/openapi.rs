@@ -375,7 +375,7 @@ fn form(request: &Request, protobuf: &str) -> Option<Form> {
     }
     // Older clients ask with an `@`, which no media type may have.
     let old = protobuf.replace("spec.v2.v1", "spec.v2@v1").replace("spec.v3.v1", "spec.v3@v1");
-    clauses(header).iter().find_map(|clause| match clause {
+    clauses(&header).iter().find_map(|clause| match clause {
         clause if clause.fits(JSON) => Some(Form::Json),
         clause if clause.fits(protobuf) || clause.fits(&old) => Some(Form::Protobuf),
         _ => None,

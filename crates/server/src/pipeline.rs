@@ -5,15 +5,18 @@ use crate::bodies::{self, Seated};
 use crate::heavy::LARGE_BYTES_MIN;
 use crate::limits::Seat;
 use crate::negotiate::{Accept, Format};
+use crate::panics::caught;
 use crate::query::Query;
-use crate::request::Request;
+use crate::request::{Request, text};
 use crate::resolve::{Route, Unserved, resolve};
 use crate::respond::{Body, Response};
 use crate::route::RequestInfo;
 use crate::shares::Who;
-use crate::{discovery, health, limits, metrics, negotiate, oidc, openapi, route, verbs};
+use crate::{discovery, head, health, limits, metrics, negotiate, oidc, openapi, route, verbs};
 use bytes::Bytes;
+use hyper::Method;
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use pintle_access::authenticate::Bearer;
 use pintle_access::user::ANONYMOUS;
 use pintle_access::{Credentials, Decision, User, refusal, websocket};
@@ -22,6 +25,7 @@ use pintle_object::field::quote;
 use pintle_object::{Details, Reason, Status, json, yaml};
 use pintle_schema::encode;
 use rustls_pki_types::{CertificateDer, UnixTime};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -31,15 +35,30 @@ const PROTOCOLS: &str = "sec-websocket-protocol";
 const EXTRA_SPACE: &str = "299 - \"the provided Authorization header contains extra space before the bearer token, \
                            and is ignored\"";
 
-/// Answers one request. Never fails: every error is an answer.
+/// Answers one request. Never fails: every error is an answer, and a panic too.
 pub async fn handle(
+    app: &Arc<App>,
+    incoming: hyper::Request<Incoming>,
+    certificates: &[CertificateDer<'static>],
+) -> Response {
+    let (method, uri) = (incoming.method().clone(), incoming.uri().clone());
+    caught(answer(app, incoming, certificates)).await.unwrap_or_else(|why| {
+        tracing::error!(%method, path = uri.path(), why, "a request panicked");
+        Response::panicked()
+    })
+}
+
+async fn answer(
     app: &Arc<App>,
     incoming: hyper::Request<Incoming>,
     certificates: &[CertificateDer<'static>],
 ) -> Response {
     let started = std::time::Instant::now();
     let (parts, body) = incoming.into_parts();
-    let Some(path) = route::unescaped(parts.uri.path()) else { return Response::malformed("") };
+    if let Some(response) = head::answer(&parts) {
+        return response;
+    }
+    let Some(path) = route::unescaped(parts.uri.path()) else { return Response::malformed(None) };
     let query = Query::parse(parts.uri.query().unwrap_or(""));
     let parsed = RequestInfo::parse(parts.method.as_str(), &path, &query);
     let unresolved = parsed.as_ref().err().copied();
@@ -68,7 +87,7 @@ pub async fn handle(
         }
     };
     let mut response = answer.unwrap_or_else(|status| refuse(app, &request, &status));
-    if Bearer::parse(request.header("authorization")) == Bearer::ExtraSpace {
+    if Bearer::parse(&request.header("authorization")) == Bearer::ExtraSpace {
         response = response.with("warning", EXTRA_SPACE);
     }
     app.metrics.observe(&request, is_served, &response, started.elapsed());
@@ -91,13 +110,14 @@ async fn run(
 ) -> Result<Response, Status> {
     request.user = Arc::new(authenticate(app, request, certificates).await?);
     let Some(seat) = app.limits.seat(request).await else { return Ok(limits::too_many()) };
-    if let Some(user) = app.access.act_as(&request.user, request)? {
+    if let Some(user) = app.access.act_as(&request.user, request).await? {
         request.user = Arc::new(user);
     }
     match app.access.decide(&request.user, &request.attributes()).await {
         Decision::Allow(_) => {}
         Decision::Deny(reason) | Decision::NoOpinion(reason) => {
-            return Err(refusal(&request.user, &request.attributes(), &reason));
+            let status = refusal(&request.user, &request.attributes(), &reason);
+            return Ok(refuse(app, request, &status).with("x-content-type-options", "nosniff"));
         }
         Decision::Error { why, .. } => return Ok(internal_error(request, &why)),
     }
@@ -149,24 +169,28 @@ async fn authenticate(
     request: &mut Request,
     certificates: &[CertificateDer<'static>],
 ) -> Result<User, Status> {
-    let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
-    let headers: Vec<(&str, &str)> = match app.authenticators.front_proxy {
-        Some(_) => request.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect(),
+    let authorization = request.header("authorization");
+    let headers: Vec<(&str, &[u8])> = match app.authenticators.front_proxy {
+        Some(_) => request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect(),
         None => Vec::new(),
     };
-    let protocols: Vec<&str> = match is_websocket(request) {
+    let protocols: Vec<Cow<'_, str>> = match is_websocket(request) {
         true => request.headers.get_all(PROTOCOLS).iter().map(text).collect(),
         false => Vec::new(),
     };
+    let protocols: Vec<&str> = protocols.iter().map(AsRef::as_ref).collect();
     let path = request.path();
+    let authorization = Some(authorization.as_ref());
     let credentials =
         Credentials { certificates, authorization, headers: &headers, protocols: &protocols, path };
     let user = app.authenticators.authenticate(&credentials, UnixTime::now()).await?;
     // Nobody further on should see, or answer with, the token of a web socket.
-    if let Ok(others) = websocket::others(&protocols).parse()
-        && !protocols.is_empty()
-    {
-        request.headers.insert(PROTOCOLS, others);
+    if !protocols.is_empty() {
+        let others = HeaderValue::from_maybe_shared(Bytes::from(websocket::others(&protocols)));
+        match others {
+            Ok(others) => drop(request.headers.insert(PROTOCOLS, others)),
+            Err(_) => drop(request.headers.remove(PROTOCOLS)),
+        }
     }
     Ok(user)
 }
@@ -202,6 +226,10 @@ async fn sized(app: &Arc<App>, request: &Request, route: Route) -> Result<Respon
 
 /// Paths that are no resources.
 async fn other(app: &App, request: &Request) -> Result<Response, Status> {
+    // Nobody is connected to anything, which a success would say.
+    if request.method == Method::CONNECT {
+        return Ok(Response::not_found_page());
+    }
     let path = request.path();
     if let Some(response) = health::answer(app, request).await {
         return Ok(response);
@@ -239,11 +267,6 @@ pub fn is_built_in(app: &App, path: &str) -> bool {
     }
     let group = path.strip_prefix("/apis/").and_then(|rest| rest.split_once('/')).map(|(group, _)| group);
     group.is_some_and(|group| app.engine.api.resources.all.iter().any(|resource| resource.group == group))
-}
-
-/// A header that is no text says nothing.
-fn text(value: &hyper::header::HeaderValue) -> &str {
-    value.to_str().unwrap_or("")
 }
 
 /// What the router says to a method that a path does not take.
@@ -323,7 +346,7 @@ async fn finish(app: &App, request: &Request, mut response: Response) -> Respons
         response = response.with("strict-transport-security", security.as_str());
     }
     let response = response.with("audit-id", audit_id(app, request));
-    compressed(app, request, response).await
+    without_body(request, compressed(app, request, response).await)
 }
 
 /// An answer with its share of what all may take in memory until it is sent. Who asked to read is told to come back
@@ -340,11 +363,24 @@ async fn held(app: &App, request: &Request, mut response: Response) -> Response 
     response
 }
 
+/// The answer to HEAD is the head of the answer.
+fn without_body(request: &Request, response: Response) -> Response {
+    if request.method != Method::HEAD {
+        return response;
+    }
+    let len = response.len();
+    let response = Response { body: Body::Bytes(Bytes::new()), ..response };
+    match len {
+        Some(len) => response.with("content-length", len.to_string()),
+        None => response,
+    }
+}
+
 /// The client's own id, when it gave a usable one.
 fn audit_id(app: &App, request: &Request) -> String {
     let given = request.header("audit-id");
     if !given.is_empty() && given.len() <= 64 {
-        return given.into();
+        return given.into_owned();
     }
     app.engine.generator.uid()
 }

@@ -3,8 +3,10 @@
 use crate::query::Query;
 use crate::route::RequestInfo;
 use bytes::Bytes;
+use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Method};
 use pintle_access::{Attributes, User};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -46,19 +48,23 @@ impl Request {
         &self.info.path
     }
 
-    /// The first value of a header; empty when absent or not text.
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
+    /// The first value of a header; empty when absent. What is not UTF-8 in it reads as characters that stand for
+    /// nothing, so that such a value is like no other.
+    pub fn header(&self, name: &str) -> Cow<'_, str> {
+        self.headers.get(name).map_or(Cow::Borrowed(""), text)
     }
 
     /// All values of a header, joined as one list.
     pub fn header_list(&self, name: &str) -> String {
-        let values: Vec<&str> =
-            self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-        values.join(", ")
+        self.headers.get_all(name).iter().map(text).collect::<Vec<_>>().join(", ")
     }
 
-    pub fn user_agent(&self) -> &str {
+    pub fn user_agent(&self) -> Cow<'_, str> {
         self.header("user-agent")
     }
+}
+
+/// A header's value as text.
+pub fn text(value: &HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.as_bytes())
 }

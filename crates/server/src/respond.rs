@@ -14,6 +14,8 @@ pub struct Response {
     pub body: Body,
     /// Whether who asked did not prove who they are.
     pub is_to_nobody: bool,
+    /// What the status line of HTTP/1.1 says, where it is not what it always says.
+    pub reason: Option<&'static str>,
 }
 
 pub enum Body {
@@ -55,12 +57,19 @@ impl Response {
             headers: vec![("content-type", content_type.into())],
             body: Body::Bytes(body.into()),
             is_to_nobody: false,
+            reason: None,
         }
     }
 
     /// An answer that says nothing, not even of what form.
     pub fn empty(status: u16) -> Response {
-        Response { status, headers: Vec::new(), body: Body::Bytes(Bytes::new()), is_to_nobody: false }
+        Response {
+            status,
+            headers: Vec::new(),
+            body: Body::Bytes(Bytes::new()),
+            is_to_nobody: false,
+            reason: None,
+        }
     }
 
     pub fn json(status: u16, body: impl Into<Bytes>) -> Response {
@@ -77,10 +86,16 @@ impl Response {
     }
 
     /// What Go's server says to a request that it cannot read, before anybody looks at it; the connection ends.
-    pub fn malformed(why: &str) -> Response {
-        let words = if why.is_empty() { String::new() } else { format!(": {why}") };
-        Response::new(400, "text/plain; charset=utf-8", format!("400 Bad Request{words}"))
-            .with("connection", "close")
+    pub fn malformed(reason: Option<&'static str>) -> Response {
+        let words = format!("400 {}", reason.unwrap_or("Bad Request"));
+        let response = Response::new(400, "text/plain; charset=utf-8", words).with("connection", "close");
+        Response { reason, ..response }
+    }
+
+    /// What is said of a request whose answer was not made to its end.
+    pub fn panicked() -> Response {
+        Response::text(500, "This request caused apiserver to panic. Look in the logs for details.\n")
+            .with("x-content-type-options", "nosniff")
     }
 
     /// What is said for a server behind this one that cannot be reached.

@@ -15,7 +15,7 @@ use pintle_access::authorization_webhook::AuthorizationWebhook;
 use pintle_access::authorize::{AlwaysAllow, AlwaysDeny, Union, Waiting};
 use pintle_access::rbac::Rule;
 use pintle_access::{
-    Attributes, Authorizer, Decision, Impersonation, Masters, Permissions, Rules, User, impersonate,
+    Attributes, Authorizer, Decision, Impersonation, Masters, Permissions, Rules, User, decide, impersonate,
 };
 use pintle_engine::Engine;
 use pintle_object::Status;
@@ -68,7 +68,8 @@ impl Mode {
 
 /// Who may do what, as far as it is not asked of a single request.
 pub struct Access {
-    authorizer: Arc<Current>,
+    authorizer: Arc<dyn Authorizer>,
+    current: Arc<Current>,
     rbac: Arc<Rbac>,
     node: Arc<Node>,
     abac: Arc<Abac>,
@@ -81,6 +82,10 @@ struct Current(ArcSwap<Union>);
 impl Authorizer for Current {
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
         self.0.load().authorize(user, attributes)
+    }
+
+    fn at_hand(&self, user: &User, attributes: &Attributes<'_>) -> Option<Decision> {
+        self.0.load().at_hand(user, attributes)
     }
 
     fn waits(&self) -> bool {
@@ -108,8 +113,10 @@ impl Access {
     /// Made before the engine, whose admission asks it; until it follows one, only masters may act.
     /// `node_rules`: what every node may do.
     pub fn new(asked: Vec<Asked>, node_rules: Vec<Rule>, abac: Abac) -> Access {
+        let current = Arc::new(Current(ArcSwap::from_pointee(Union::default())));
         let access = Access {
-            authorizer: Arc::new(Current(ArcSwap::from_pointee(Union::default()))),
+            authorizer: current.clone(),
+            current,
             rbac: Arc::new(Rbac::default()),
             node: Arc::new(Node::new(node_rules)),
             abac: Arc::new(abac),
@@ -134,15 +141,12 @@ impl Access {
                 Asked::Webhook(webhook) => authorizers.push(webhook),
             }
         }
-        self.authorizer.0.store(Arc::new(Union::new(authorizers)));
+        self.current.0.store(Arc::new(Union::new(authorizers)));
     }
 
     /// What is decided about a request.
     pub async fn decide(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        match self.authorizer.wait(user, attributes) {
-            Some(waiting) => waiting.await,
-            None => self.authorizer.authorize(user, attributes),
-        }
+        decide(self.authorizer.as_ref(), user, attributes).await
     }
 
     /// Follows the roles and bindings of an engine's store from now on.
@@ -160,16 +164,12 @@ impl Access {
         Permissions { authorizer: self.authorizer.clone(), grants: self.rbac.clone() }
     }
 
-    /// The user that a request acts as, when it asks for another than its own.
-    pub fn act_as(&self, user: &User, request: &Request) -> Result<Option<User>, Status> {
-        let headers = request.headers.iter();
-        let texts = headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap_or("")));
-        match impersonate::wanted(texts)? {
-            Some(wanted) => {
-                let attributes = request.attributes();
-                self.impersonation.act_as(self.authorizer(), user, &wanted, &attributes).map(Some)
-            }
-            None => Ok(None),
-        }
+    /// The user that a request acts as, when it asks for another than its own. A header of such a wish that cannot be
+    /// read is none that may be passed over.
+    pub async fn act_as(&self, user: &User, request: &Request) -> Result<Option<User>, Status> {
+        let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let Some(wanted) = impersonate::wanted(headers)? else { return Ok(None) };
+        let attributes = request.attributes();
+        self.impersonation.act_as(&self.authorizer, user, &wanted, &attributes).await.map(Some)
     }
 }

@@ -33,7 +33,7 @@ pub fn call<'a>(request: &Request, user: &'a User, manager: &str, dry_run: bool)
     Call {
         user,
         now: Time { seconds: request.now_seconds, nanos: 0 },
-        manager: manager_or_agent(manager, request.user_agent()),
+        manager: manager_or_agent(manager, &request.user_agent()),
         dry_run,
         options: None,
         warnings: Vec::new(),
@@ -45,7 +45,7 @@ pub fn call<'a>(request: &Request, user: &'a User, manager: &str, dry_run: bool)
 pub fn body(request: &Request) -> Result<Body<'_>, Status> {
     let header = request.header("content-type");
     let media_type =
-        if header.is_empty() { Some("application/json".into()) } else { media_type::parse(header) };
+        if header.is_empty() { Some("application/json".into()) } else { media_type::parse(&header) };
     let format = match media_type.as_deref() {
         Some("application/json") => Format::Json,
         Some("application/yaml") => Format::Yaml,

@@ -57,8 +57,8 @@ fn kind(request: &Request, target: &Target<'_>) -> Result<PatchKind, Status> {
     let taken = if target.served.custom.is_some() { CUSTOM } else { BUILT_IN };
     let header = request.header("content-type");
     let media_type = match header.find(';') {
-        Some(end) if end > 0 => header.get(..end).unwrap_or(header),
-        _ => header,
+        Some(end) if end > 0 => header.get(..end).unwrap_or(&header),
+        _ => &header,
     };
     match media_type {
         media_type if !taken.contains(&media_type) => Err(call::unknown_format(taken)),

@@ -1,0 +1,196 @@
+//! `Asking`: lets code that decides at once ask authorizers that have to be waited for, without a thread that waits.
+//!
+//! The code runs with answers that are at hand. The first question without one ends what its run is good for: it is
+//! denied, as is every question after it; it is then awaited, and the code runs again and finds its answer.
+//!
+//! ```text
+//! run 1   may ann impersonate bob?   not known      -> denied, and awaited
+//! run 2   may ann impersonate bob?   yes
+//!         and the group dev?         not known      -> denied, and awaited
+//! run 3   yes, yes                                  -> this is the result
+//! ```
+
+use crate::authorize::{Attributes, Authorizer, Decision, Rules, decide};
+use crate::user::User;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Questions of one request that are awaited one after the other; what is asked beyond them is denied.
+const AWAITED_MAX: usize = 256;
+
+/// The answers of one request's questions.
+pub struct Asking {
+    authorizer: Arc<dyn Authorizer>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    known: HashMap<Question, Decision>,
+    /// The question that has to be awaited before anything that was decided counts.
+    next: Option<Question>,
+    awaited: usize,
+}
+
+/// User and attributes, kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Question {
+    user: User,
+    is_resource: bool,
+    texts: [String; 10],
+}
+
+impl Question {
+    fn new(user: &User, attributes: &Attributes<'_>) -> Question {
+        let a = attributes;
+        let texts = [
+            a.verb,
+            a.path,
+            a.group,
+            a.version,
+            a.resource,
+            a.subresource,
+            a.namespace,
+            a.name,
+            a.field_selector,
+            a.label_selector,
+        ];
+        Question { user: user.clone(), is_resource: a.is_resource, texts: texts.map(String::from) }
+    }
+
+    fn attributes(&self) -> Attributes<'_> {
+        let [verb, path, group, version, resource, subresource, namespace, name, fields, labels] =
+            &self.texts;
+        Attributes {
+            verb,
+            is_resource: self.is_resource,
+            path,
+            group,
+            version,
+            resource,
+            subresource,
+            namespace,
+            name,
+            field_selector: fields,
+            label_selector: labels,
+        }
+    }
+}
+
+impl Asking {
+    pub fn new(authorizer: Arc<dyn Authorizer>) -> Asking {
+        Asking { authorizer, state: Mutex::default() }
+    }
+
+    /// Awaits the answer to the question that had none; false when there was no such question, and what was decided
+    /// counts.
+    pub async fn learns(&self) -> bool {
+        let Some(question) = self.state().next.clone() else { return false };
+        let decision = decide(self.authorizer.as_ref(), &question.user, &question.attributes()).await;
+        let mut state = self.state();
+        state.next = None;
+        state.awaited += 1;
+        state.known.insert(question, decision);
+        true
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Authorizer for Asking {
+    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+        let mut state = self.state();
+        if state.next.is_some() {
+            return unanswered();
+        }
+        let question = Question::new(user, attributes);
+        if let Some(decision) = state.known.get(&question) {
+            return decision.clone();
+        }
+        match self.authorizer.at_hand(user, attributes) {
+            Some(decision) => {
+                state.known.insert(question, decision.clone());
+                decision
+            }
+            None => {
+                if state.awaited < AWAITED_MAX {
+                    state.next = Some(question);
+                }
+                unanswered()
+            }
+        }
+    }
+
+    fn list_rules(&self, user: &User, namespace: &str, found: &mut Rules) {
+        self.authorizer.list_rules(user, namespace, found);
+    }
+}
+
+fn unanswered() -> Decision {
+    Decision::Error { is_denial: true, reason: String::new(), why: String::from("nobody answered") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authorize::Waiting;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Has names of one letter at hand, and has to be waited for with others. Allows all.
+    #[derive(Default)]
+    struct Slow(AtomicUsize);
+
+    impl Authorizer for Slow {
+        fn authorize(&self, _: &User, _: &Attributes<'_>) -> Decision {
+            panic!("who has to be waited for must not be asked to answer at once")
+        }
+
+        fn at_hand(&self, _: &User, attributes: &Attributes<'_>) -> Option<Decision> {
+            (attributes.name.len() == 1).then(|| Decision::Allow(String::new()))
+        }
+
+        fn waits(&self) -> bool {
+            true
+        }
+
+        fn wait<'a>(&'a self, _: &'a User, _: &'a Attributes<'a>) -> Option<Waiting<'a>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Some(Box::pin(async {
+                tokio::task::yield_now().await;
+                Decision::Allow(String::new())
+            }))
+        }
+    }
+
+    async fn run(names: &[&str]) -> (usize, usize, usize) {
+        let slow = Arc::new(Slow::default());
+        let asking = Asking::new(slow.clone());
+        let mut runs = 0;
+        loop {
+            runs += 1;
+            let allowed = |name: &&&str| {
+                let asked = Attributes { name, ..Attributes::default() };
+                matches!(asking.authorize(&User::anonymous(), &asked), Decision::Allow(_))
+            };
+            let count = names.iter().filter(allowed).count();
+            if !asking.learns().await {
+                return (runs, slow.0.load(Ordering::Relaxed), count);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_at_hand_is_awaited_once_and_decided_with() {
+        assert_eq!(run(&["a", "b"]).await, (1, 0, 2));
+        assert_eq!(run(&["a", "long", "b", "long", "longer"]).await, (3, 2, 5));
+    }
+
+    #[tokio::test]
+    async fn questions_beyond_the_bound_are_denied() {
+        let names: Vec<String> = (0..AWAITED_MAX + 9).map(|index| format!("name-{index}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(run(&names).await, (AWAITED_MAX + 1, AWAITED_MAX, AWAITED_MAX));
+    }
+}
