@@ -386,3 +386,19 @@ fn policies_change_what_is_written() {
     assert_eq!(why, expected);
     assert_eq!(admin.delete(&format!("{MAPS}/b")).status, 200, "what is deleted is not changed");
 }
+
+#[test]
+fn what_is_found_of_types_says_where_and_what() {
+    let server = Server::start();
+    let admin = server.admin();
+    bind(&admin, "p", &json!({}));
+    let found =
+        json!({"status": {"typeChecking": {"expressionWarnings": [{"fieldRef": "", "warning": ""}]}}});
+    let path = format!("{GROUP}/validatingadmissionpolicies/p/status");
+    let answer = admin.patch("merge", &path, &found);
+    assert_eq!(answer.status, 422, "{answer:?}");
+    let expected = "ValidatingAdmissionPolicy.admissionregistration.k8s.io \"p\" is invalid: \
+                    [status.typeChecking.expressionWarnings[0].warning: Required value, \
+                    status.typeChecking.expressionWarnings[0].fieldRef: Required value]";
+    assert_eq!(answer.json()["message"], expected);
+}

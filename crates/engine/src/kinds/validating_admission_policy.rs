@@ -27,6 +27,7 @@ impl Rules for ValidatingAdmissionPolicy {
 
     fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update(new, old, errors);
+        admission_policy::type_checking(new, errors);
         let path = Path::root("status.conditions");
         conditions::validate(new.list_at(&["status", "conditions"]), &path, errors);
     }

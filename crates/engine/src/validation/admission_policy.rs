@@ -80,6 +80,21 @@ pub fn binding(object: &Value, has_actions: bool, errors: &mut FieldErrors) {
     }
 }
 
+/// What a controller found of the types in a policy says where, and what.
+pub fn type_checking(object: &Value, errors: &mut FieldErrors) {
+    let path = Path::root("status.typeChecking.expressionWarnings");
+    let warnings = object.list_at(&["status", "typeChecking", "expressionWarnings"]);
+    for (index, warning) in warnings.iter().enumerate() {
+        let path = path.index(index);
+        if warning.str_at(&["warning"]).is_empty() {
+            errors.required(&path.child("warning"), "");
+        }
+        if warning.str_at(&["fieldRef"]).trim().is_empty() {
+            errors.required(&path.child("fieldRef"), "");
+        }
+    }
+}
+
 /// What the expressions of a policy may name, but for its own variables.
 fn scope(spec: &Value) -> Scope {
     let mut scope = Scope::admission();
