@@ -18,6 +18,9 @@ const PARTIAL: &str = "application/vnd.kubernetes.protobuf;as=PartialObjectMetad
 const PARTIAL_LIST: &str =
     "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 
+/// Longer than the watches that are read to their end.
+const WATCHED: std::time::Duration = std::time::Duration::from_secs(10);
+
 const WIDGETS: &str = "/apis/stable.example.com/v1/namespaces/default/widgets";
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -289,6 +292,12 @@ fn watches_have_frames_only_in_some_forms() {
         let partial = ask(&admin, "GET", &watch, PARTIAL, None);
         assert!(partial.text().contains("PartialObjectMetadata"), "{path}");
         assert_eq!(partial.status, 200, "{path}");
+    }
+    let old = "application/json;as=Table;v=v1beta1;g=meta.k8s.io";
+    for (accept, version) in [(old, "meta.k8s.io/v1beta1"), (TABLE, "meta.k8s.io/v1")] {
+        let lines =
+            admin.watch_as(&format!("{MAPS}?watch=1&timeoutSeconds=1&resourceVersion=0"), accept, WATCHED);
+        assert_eq!(lines[0]["object"]["apiVersion"], version);
     }
     let alone = ask(&admin, "GET", &format!("{WIDGETS}?watch=1&timeoutSeconds=1"), PROTOBUF, None);
     assert_eq!(shown(&alone), "406 protobuf Status");

@@ -160,8 +160,10 @@ fn accept_in(clause: &Clause<'_>, format: Format, offer: Offer) -> Option<Accept
         return None;
     }
     // The version of the server's own kinds, where there are such.
-    if !matches!(parameter("sv"), "") && !(offer.partial && parameter("sv") == "v1") {
-        return None;
+    match parameter("sv") {
+        "" => {}
+        "v1" if offer.partial => {}
+        _ => return None,
     }
     let plain = Accept { pretty: parameter("pretty") == "1", ..Accept::plain(format) };
     if ["as", "g", "v"].iter().all(|name| clause.parameter(name).is_none()) {

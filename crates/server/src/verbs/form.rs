@@ -177,7 +177,7 @@ fn json_response(status: u16, accept: Accept, document: Bytes) -> Response {
 }
 
 /// Kinds of meta in the version that was asked for: `v1beta1` differs from `v1` in its name alone.
-fn in_version(accept: Accept, mut tree: Value) -> Value {
+pub fn in_version(accept: Accept, mut tree: Value) -> Value {
     if accept.version != "v1" {
         let version = format!("meta.k8s.io/{}", accept.version);
         tree.set(&["apiVersion"], version.as_str());
@@ -185,7 +185,7 @@ fn in_version(accept: Accept, mut tree: Value) -> Value {
     tree
 }
 
-fn in_version_text(accept: Accept, document: Vec<u8>) -> Vec<u8> {
+pub fn in_version_text(accept: Accept, document: Vec<u8>) -> Vec<u8> {
     if accept.version == "v1" {
         return document;
     }

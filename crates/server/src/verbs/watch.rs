@@ -273,11 +273,12 @@ impl Writer {
         if let Some(style) = &mut self.style {
             let table = engine.object_table(&self.served, tree, *style);
             style.has_columns = false;
-            return json_frame(kind, &table);
+            return json_frame(kind, &form::in_version_text(self.accept, table));
         }
         let (ty, tree) = match self.accept.view {
             View::Partial | View::PartialList => {
-                (engine.meta_type("PartialObjectMetadata"), engine.partial(&self.served, tree))
+                let partial = form::in_version(self.accept, engine.partial(&self.served, tree));
+                (engine.meta_type("PartialObjectMetadata"), partial)
             }
             View::Object | View::Table => (self.served.resource.ty, tree.clone()),
         };
