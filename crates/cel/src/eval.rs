@@ -101,7 +101,7 @@ impl<'a> Machine<'_, 'a> {
                 _ => Err(Error::no_overload()),
             },
             Step::NotFalse(of) => self.not_false(of),
-            Step::Pattern(pattern) => Ok(Value::Pattern(&pattern.0, &pattern.1)),
+            Step::Pattern(pattern) => Ok(Value::Pattern(pattern)),
             Step::Call(function, cost, given) => self.call(function, *cost, given),
             Step::List(items) => self.list(items),
             Step::Map(entries) => self.map(entries),

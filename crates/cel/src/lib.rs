@@ -15,7 +15,6 @@ mod library;
 mod literal;
 mod macros;
 mod parser;
-mod pattern;
 mod problem;
 mod program;
 mod scope;
@@ -38,7 +37,6 @@ pub use bind::Bound;
 pub use decl::{ANY, Decl, ListKind, Property, Shape};
 pub use eval::{COST_MAX, OVER_LIMIT};
 pub use library::{Decision, Permissions, Question, double_text};
-pub use pattern::translate as translate_pattern;
 pub use program::Program;
 pub use scope::Scope;
 pub use syntax::is_reserved;
@@ -50,7 +48,7 @@ pub use types::{Struct, Type};
 pub enum Fault {
     /// What a compiler says about it, with the lines meant.
     Compile(String),
-    /// A pattern that is none.
+    /// What is wrong with a pattern in it.
     Pattern(String),
     /// Something written out that has no value: why.
     Instantiation(String),
@@ -88,7 +86,7 @@ pub fn compile(text: &str, scope: &Scope) -> Result<Type, String> {
 /// Why there is none.
 pub fn program(text: &str, scope: &Scope, decl: Option<&Decl>) -> Result<Compiled, Fault> {
     checked(text, scope, &mut |tree, checked| {
-        let program = program::plan(&tree.root, checked)?;
+        let program = program::plan(&tree.root, checked, &scope.patterns)?;
         let cost_max = estimate::cost(&tree.root, checked, decl).max;
         Ok(Compiled { program, output: checked.root.clone(), cost_max, uses: checked.uses.clone() })
     })

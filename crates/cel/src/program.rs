@@ -5,7 +5,7 @@ use crate::checker::{Checked, dotted, type_named};
 use crate::cost::Cost;
 use crate::library::Function;
 use crate::syntax::{Expr, Fold, Literal, Node};
-use regex::Regex;
+use pintle_regexp::{Budget, Regexp};
 
 /// An expression that can be evaluated any number of times.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) enum Step {
     Or(Box<(Step, Step)>),
     If(Box<(Step, Step, Step)>),
     NotFalse(Box<Step>),
-    Pattern(Box<(Regex, String)>),
+    Pattern(Box<Regexp>),
     Call(&'static Function, Cost, Vec<Step>),
     List(Vec<(Step, bool)>),
     Map(Vec<(Step, Step, bool)>),
@@ -100,8 +100,8 @@ impl std::fmt::Debug for Function {
 }
 
 /// The program of a checked expression, or what in it can have no value.
-pub fn plan(expression: &Expr, checked: &Checked) -> Result<Program, Fault> {
-    let mut planner = Planner { checked, locals: Vec::new(), depth: 0, depth_max: 0, fault: None };
+pub fn plan(expression: &Expr, checked: &Checked, patterns: &Budget) -> Result<Program, Fault> {
+    let mut planner = Planner { checked, patterns, locals: Vec::new(), depth: 0, depth_max: 0, fault: None };
     let root = planner.step(expression);
     match planner.fault {
         Some(fault) => Err(fault),
@@ -111,6 +111,7 @@ pub fn plan(expression: &Expr, checked: &Checked) -> Result<Program, Fault> {
 
 struct Planner<'a> {
     checked: &'a Checked,
+    patterns: &'a Budget,
     locals: Vec<&'a str>,
     depth: usize,
     depth_max: usize,
@@ -263,10 +264,10 @@ impl<'a> Planner<'a> {
     }
 
     fn pattern(&mut self, text: &str) -> Step {
-        match crate::pattern::compile(text) {
-            Some(regex) => Step::Pattern(Box::new((regex, text.to_owned()))),
-            None => {
-                self.fault.get_or_insert_with(|| Fault::Pattern(text.to_owned()));
+        match Regexp::new(text, self.patterns) {
+            Ok(regexp) => Step::Pattern(Box::new(regexp)),
+            Err(fault) => {
+                self.fault.get_or_insert_with(|| Fault::Pattern(fault.to_string()));
                 Step::Broken
             }
         }

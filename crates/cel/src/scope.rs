@@ -1,6 +1,7 @@
 //! What expressions may name.
 
 use crate::types::{Struct, Type};
+use pintle_regexp::Budget;
 use std::sync::Arc;
 
 use Type::{Bool, Text};
@@ -16,6 +17,8 @@ pub struct Scope {
     /// Whether objects and patches may be written.
     pub(crate) has_objects: bool,
     pub(crate) has_bind: bool,
+    /// What the patterns of all expressions with this scope may hold.
+    pub patterns: Budget,
 }
 
 impl Scope {

@@ -32,7 +32,7 @@ fn literal(call: &Expr, found: &mut Vec<Problem>) {
             library::find(function).is_some_and(|function| (function.run)(&given).is_err())
         }
         ("duration" | "timestamp", Literal::Null) => true,
-        ("matches", Literal::Text(pattern)) => crate::pattern::compile(pattern).is_none(),
+        ("matches", Literal::Text(pattern)) => pintle_regexp::fault(pattern).is_some(),
         _ => false,
     };
     if is_wrong {

@@ -6,7 +6,7 @@ use crate::types::Type;
 use pintle_object::quantity::Quantity;
 use pintle_object::time::{Time, parse_duration};
 use pintle_object::{Map as TreeMap, Value as Tree, bytes, json};
-use regex::Regex;
+use pintle_regexp::Regexp;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -67,8 +67,8 @@ pub enum Value<'a> {
     Optional(Option<Rc<Value<'a>>>),
     /// A type, by its name.
     Type(Text<'a>),
-    /// A pattern that was compiled with the expression, and its text.
-    Pattern(&'a Regex, &'a str),
+    /// A pattern of the expression itself.
+    Pattern(&'a Regexp),
     Quantity(Quantity),
     Ip(IpAddr),
     Cidr(IpAddr, u8),
@@ -189,7 +189,7 @@ impl<'a> Value<'a> {
     pub fn size(&self) -> u64 {
         match self {
             Value::Text(text) => text.chars().count() as u64,
-            Value::Pattern(_, text) => text.chars().count() as u64,
+            Value::Pattern(regexp) => regexp.source().chars().count() as u64,
             Value::Bytes(bytes) => bytes.len() as u64,
             Value::List(list) => list.len() as u64,
             Value::Map(map) => map.len() as u64,

@@ -158,9 +158,7 @@ impl Expression {
 fn why(fault: Fault) -> String {
     match fault {
         Fault::Compile(why) => format!("compilation failed: {why}"),
-        Fault::Pattern(pattern) => {
-            format!("program instantiation failed: error parsing regexp: invalid pattern: `{pattern}`")
-        }
+        Fault::Pattern(why) => format!("program instantiation failed: {why}"),
         Fault::Instantiation(why) => format!("program instantiation failed: {why}"),
         Fault::Size => "compilation failed: the expression is too large".to_owned(),
     }

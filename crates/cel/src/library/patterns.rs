@@ -1,9 +1,8 @@
 //! Regular expressions: matching and finding.
 
 use super::{Function, function};
-use crate::pattern::compile;
 use crate::value::{Error, Outcome, Value};
-use regex::Regex;
+use pintle_regexp::{Budget, Regexp};
 
 pub const FUNCTIONS: &[Function] = &[
     function("matches", "string,string=bool;.string,string=bool!matches", matches),
@@ -12,12 +11,12 @@ pub const FUNCTIONS: &[Function] = &[
 ];
 
 /// Runs with a pattern, which is compiled now if it was not known before.
-fn with<'a>(of: &Value<'a>, run: &mut dyn FnMut(&Regex) -> Outcome<'a>) -> Outcome<'a> {
+fn with<'a>(of: &Value<'a>, run: &mut dyn FnMut(&Regexp) -> Outcome<'a>) -> Outcome<'a> {
     match of {
-        Value::Pattern(regex, _) => run(regex),
-        Value::Text(source) => match compile(source) {
-            Some(regex) => run(&regex),
-            None => Err(Error::new(format!("error parsing regexp: `{}`", &**source))),
+        Value::Pattern(regexp) => run(regexp),
+        Value::Text(source) => match Regexp::new(source, &Budget::none()) {
+            Ok(regexp) => run(&regexp),
+            Err(fault) => Err(Error::new(fault.to_string())),
         },
         _ => Err(Error::no_overload()),
     }
@@ -25,12 +24,12 @@ fn with<'a>(of: &Value<'a>, run: &mut dyn FnMut(&Regex) -> Outcome<'a>) -> Outco
 
 fn matches<'a>(given: &[Value<'a>]) -> Outcome<'a> {
     let [Value::Text(text), pattern] = given else { return Err(Error::no_overload()) };
-    with(pattern, &mut |regex| Ok(Value::Bool(regex.is_match(text))))
+    with(pattern, &mut |regexp| Ok(Value::Bool(regexp.is_match(text))))
 }
 
 fn find<'a>(given: &[Value<'a>]) -> Outcome<'a> {
     let [Value::Text(text), pattern] = given else { return Err(Error::no_overload()) };
-    with(pattern, &mut |regex| Ok(Value::text(regex.find(text).map_or("", |found| found.as_str()))))
+    with(pattern, &mut |regexp| Ok(Value::text(regexp.find(text).unwrap_or(""))))
 }
 
 fn find_all<'a>(given: &[Value<'a>]) -> Outcome<'a> {
@@ -40,8 +39,7 @@ fn find_all<'a>(given: &[Value<'a>]) -> Outcome<'a> {
         _ => return Err(Error::no_overload()),
     };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    with(pattern, &mut |regex| {
-        let found = regex.find_iter(text).take(limit).map(|found| Value::text(found.as_str()));
-        Ok(Value::list(found.collect()))
+    with(pattern, &mut |regexp| {
+        Ok(Value::list(regexp.find_all(text, limit).into_iter().map(Value::text).collect()))
     })
 }

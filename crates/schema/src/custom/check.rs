@@ -180,7 +180,7 @@ fn check_text(node: &Node, path: &str, text: &str, value: &Value) -> Verdict {
         verdict.errors.too_long(&root(path), usize::try_from(max).unwrap_or(0));
     } else if let Some(min) = node.length_min.filter(|min| len < *min) {
         verdict.invalid(path, value, &format!("should be at least {min} chars long"));
-    } else if let Some(pattern) = node.pattern.as_ref().filter(|pattern| !pattern.matches(text)) {
+    } else if let Some(pattern) = node.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
         verdict.invalid(path, value, &format!("should match '{}'", pattern.source()));
     }
     verdict

@@ -1,8 +1,7 @@
 //! The formats that CRD schemas may ask for.
 
-use pintle_cel::translate_pattern as translate;
 use pintle_object::{bytes, content, time};
-use regex::Regex;
+use pintle_regexp::{Budget, Regexp};
 use std::sync::LazyLock;
 
 /// The format that is checked for a type; formats that upstream does not support are ignored.
@@ -52,19 +51,19 @@ fn check_of(format: &str) -> Option<fn(&str) -> bool> {
     })
 }
 
-fn pattern(source: &str) -> Regex {
-    Regex::new(&translate(source)).expect("the patterns of this file are valid")
+fn pattern(source: &str) -> Regexp {
+    Regexp::new(source, &Budget::default()).expect("the patterns of this file are valid")
 }
 
-static SSN: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\d{3}[- ]?\d{2}[- ]?\d{4}$"));
-static RGB: LazyLock<Regex> = LazyLock::new(|| {
+static SSN: LazyLock<Regexp> = LazyLock::new(|| pattern(r"^\d{3}[- ]?\d{2}[- ]?\d{4}$"));
+static RGB: LazyLock<Regexp> = LazyLock::new(|| {
     let part = r"\s*([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])\s*";
     pattern(&format!(r"^rgb\({part},{part},{part}\)$"))
 });
-static TIME_OF_DAY: LazyLock<Regex> = LazyLock::new(|| {
+static TIME_OF_DAY: LazyLock<Regexp> = LazyLock::new(|| {
     pattern(r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$")
 });
-static HOSTNAME: LazyLock<Regex> = LazyLock::new(|| {
+static HOSTNAME: LazyLock<Regexp> = LazyLock::new(|| {
     let letter = r"a-zA-Z0-9\p{S}\p{L}";
     pattern(&format!(
         r"^([{letter}]((-?[{letter}]{{0,62}})?)|([{letter}](([{letter}-]{{0,61}}[{letter}])?)(\.)){{1,}}([a-zA-Z\p{{L}}]){{2,63}})$"
@@ -178,7 +177,7 @@ fn is_isbn13(text: &str) -> bool {
 
 /// A number of a known issuer's length and beginning that passes the Luhn check.
 fn is_credit_card(text: &str) -> bool {
-    static ISSUERS: LazyLock<Regex> = LazyLock::new(|| {
+    static ISSUERS: LazyLock<Regexp> = LazyLock::new(|| {
         pattern(
             r"^(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:2131|1800|35\d{3})\d{11})$",
         )
@@ -220,13 +219,15 @@ const UNITS: [(&[&str], &str); 8] = [
 
 /// Go's durations, or a number with a unit anywhere: `3 days`, `P1D`.
 fn is_duration(text: &str) -> bool {
-    static AMOUNT: LazyLock<Regex> = LazyLock::new(|| pattern(r"\d+\s*([A-Za-zµ]+)"));
+    static AMOUNT: LazyLock<Regexp> = LazyLock::new(|| pattern(r"\d+\s*([A-Za-zµ]+)"));
     let is_unit = |unit: &str| {
         let unit = unit.to_lowercase();
         UNITS.iter().any(|(short, long)| short.contains(&unit.as_str()) || unit.starts_with(long))
     };
     time::parse_duration(text).is_ok()
-        || AMOUNT.captures_iter(text).any(|found| found.get(1).is_some_and(|unit| is_unit(unit.as_str())))
+        || AMOUNT.find_all(text, usize::MAX).into_iter().any(|found| {
+            is_unit(found.trim_start_matches(|c: char| c.is_ascii_digit() || c.is_ascii_whitespace()))
+        })
 }
 
 fn is_date_time(text: &str) -> bool {

@@ -9,7 +9,6 @@ pub mod definition;
 mod embedded;
 mod format;
 mod lists;
-mod pattern;
 mod prune;
 mod rules;
 mod types;
@@ -20,8 +19,8 @@ mod tests;
 
 pub use types::types;
 
-use pattern::Pattern;
 use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Text, Value};
+use pintle_regexp::{Budget, Regexp};
 use rules::Rules;
 use std::sync::Arc;
 
@@ -39,8 +38,9 @@ impl Custom {
     pub fn compile(props: &Value) -> Custom {
         let is_embedded = |props: &Value| props.bool_at(&["x-kubernetes-embedded-resource"]);
         let has_embedded = definition::any(props, &mut |props| is_embedded(props));
-        let rules = Rules::compile(props, true).map(Arc::new);
-        Custom { root: Node::compile(props), has_embedded, rules }
+        let patterns = Budget::default();
+        let rules = Rules::compile(props, true, &patterns).map(Arc::new);
+        Custom { root: Node::compile(props, &patterns), has_embedded, rules }
     }
 
     /// Removes the fields that the schema does not name, and reports them: `unknown field "spec.foo"`.
@@ -168,7 +168,7 @@ pub(crate) struct Node {
 
     length_min: Option<i64>,
     length_max: Option<i64>,
-    pattern: Option<Pattern>,
+    pattern: Option<Regexp>,
 
     minimum: Option<f64>,
     minimum_is_exclusive: bool,

@@ -7,6 +7,7 @@ use super::definition::field_path;
 use pintle_cel::{ANY, Answer, Bound, Decl, OVER_LIMIT, Program};
 use pintle_object::field::Shown;
 use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Text, Value};
+use pintle_regexp::Budget;
 use std::sync::OnceLock;
 
 /// What one expression may cost, and what all rules over one object may.
@@ -41,6 +42,7 @@ struct Rule {
     field_path: String,
     /// Whether the old data may be missing.
     is_optional: bool,
+    patterns: Budget,
     compiled: OnceLock<Result<Compiled, String>>,
 }
 
@@ -53,8 +55,8 @@ struct Compiled {
 
 impl Rules {
     /// None if there are no rules at all. `is_root` tells that the schema is of a resource.
-    pub fn compile(props: &Value, is_root: bool) -> Option<Rules> {
-        let below = |props: &Value| Rules::compile(props, false);
+    pub fn compile(props: &Value, is_root: bool, patterns: &Budget) -> Option<Rules> {
+        let below = |props: &Value| Rules::compile(props, false, patterns);
         let boxed = |name: &str| {
             props.get(name).filter(|below| below.as_map().is_some()).and_then(below).map(Box::new)
         };
@@ -62,8 +64,11 @@ impl Rules {
         let properties: Vec<(Text, Rules)> =
             named.filter_map(|(name, props)| Some((Text::from(name), below(props)?))).collect();
         let (additional, items) = (boxed("additionalProperties"), boxed("items"));
-        let rules: Vec<Rule> =
-            props.list_at(&["x-kubernetes-validations"]).iter().map(|rule| Rule::new(rule, props)).collect();
+        let rules: Vec<Rule> = props
+            .list_at(&["x-kubernetes-validations"])
+            .iter()
+            .map(|rule| Rule::new(rule, props, patterns))
+            .collect();
         if rules.is_empty() && properties.is_empty() && additional.is_none() && items.is_none() {
             return None;
         }
@@ -86,7 +91,7 @@ impl Rules {
 }
 
 impl Rule {
-    fn new(rule: &Value, props: &Value) -> Rule {
+    fn new(rule: &Value, props: &Value, patterns: &Budget) -> Rule {
         let text = |name: &str| rule.str_at(&[name]).to_owned();
         Rule {
             text: text("rule"),
@@ -95,13 +100,15 @@ impl Rule {
             reason: text("reason"),
             field_path: field_path_shown(rule.str_at(&["fieldPath"]), props),
             is_optional: rule.bool_at(&["optionalOldSelf"]),
+            patterns: patterns.clone(),
             compiled: OnceLock::new(),
         }
     }
 
     fn compiled(&self, decl: &Decl) -> Result<&Compiled, &String> {
         let compile = || {
-            let scope = scope(&decl.ty(SELF), self.is_optional);
+            let mut scope = scope(&decl.ty(SELF), self.is_optional);
+            scope.patterns = self.patterns.clone();
             let compiled = pintle_cel::program(&self.text, &scope, None).map_err(|why| format!("{why:?}"))?;
             let message = Some(&self.message_expression).filter(|text| !text.is_empty());
             let message = message.and_then(|text| pintle_cel::program(text, &scope, None).ok());

@@ -2,6 +2,7 @@
 
 use super::super::{Custom, Node, check, embedded, prune, verdict};
 use pintle_object::{FieldErrors, Map, Path, Value, json};
+use pintle_regexp::Budget;
 
 const META_FIELDS: [&str; 3] = ["metadata", "apiVersion", "kind"];
 
@@ -30,7 +31,7 @@ pub(super) fn check(props: &Value, needs_pruned: bool, path: &Path<'_>, errors: 
 pub(super) fn is_unpruned(props: &Value) -> bool {
     let Some(default) = default_of(props) else { return false };
     let mut pruned = default.clone();
-    prune::prune_value(&Node::compile(props), &mut pruned);
+    prune::prune_value(&Node::compile(props, &Budget::none()), &mut pruned);
     pruned != default
 }
 
@@ -69,7 +70,7 @@ impl<'a> Walk<'a> {
     }
 
     fn check_one(&self, props: &Value, default: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-        let node = Node::compile(&without_int_or_string(props));
+        let node = Node::compile(&without_int_or_string(props), &Budget::none());
         let mut found = FieldErrors::new();
         if self.in_meta {
             let resource = Custom::compile(self.resource);

@@ -161,11 +161,7 @@ impl Expressions {
 fn why(fault: &Fault, compilation: &str, program: &str) -> String {
     match fault {
         Fault::Compile(why) => format!("{compilation} failed: {why}"),
-        Fault::Pattern(pattern) => {
-            let why = super::regexp::fault(pattern).unwrap_or_else(|| "expression too large".to_owned());
-            format!("{program} instantiation failed: error parsing regexp: {why}")
-        }
-        Fault::Instantiation(why) => format!("{program} instantiation failed: {why}"),
+        Fault::Pattern(why) | Fault::Instantiation(why) => format!("{program} instantiation failed: {why}"),
         Fault::Size => format!("{compilation} failed: the expression is too large"),
     }
 }

@@ -6,7 +6,6 @@ pub mod field_path;
 pub mod internal;
 mod lists;
 mod openapi;
-mod regexp;
 mod root;
 mod rules;
 mod strictness;

@@ -1,6 +1,5 @@
 //! Structural schemas: every field has one type, said outside of `allOf`, `anyOf`, `oneOf` and `not`.
 
-use super::regexp;
 use pintle_object::{FieldErrors, Path, Value};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -153,8 +152,8 @@ fn value_rules(
         nested(not, false, &path.child("not"), errors);
     }
     let pattern = props.str_at(&["pattern"]);
-    if let Some(why) = regexp::fault(pattern) {
-        let why = format!("must be a valid regular expression, but isn't: error parsing regexp: {why}");
+    if let Some(why) = pintle_regexp::fault(pattern) {
+        let why = format!("must be a valid regular expression, but isn't: {why}");
         errors.invalid(&path.child("pattern"), pattern, &why);
     }
 }

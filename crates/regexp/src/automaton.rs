@@ -1,0 +1,71 @@
+//! Patterns as automata, which are fast but large.
+
+use crate::class::{self, Range};
+use crate::tree::{Kind, Look, Node, Repeat};
+use regex_automata::meta::{Config, Regex};
+use regex_syntax::hir::{self, Class, ClassUnicode, ClassUnicodeRange, Hir};
+
+/// The most that an automaton's states may hold; larger patterns run as programs.
+const STATES_BYTES_MAX: usize = 64 << 10;
+/// The most that an automaton keeps of what it has worked out while running.
+pub const CACHE_BYTES_MAX: usize = 128 << 10;
+/// A pattern with more instructions is not tried: it would not fit.
+const SIZE_MAX: u64 = 1000;
+
+/// The automaton of a pattern, unless it would be too large.
+pub fn build(node: &Node) -> Option<Regex> {
+    if node.size > SIZE_MAX {
+        return None;
+    }
+    let config = Config::new()
+        .nfa_size_limit(Some(STATES_BYTES_MAX))
+        .onepass_size_limit(Some(STATES_BYTES_MAX))
+        .hybrid_cache_capacity(CACHE_BYTES_MAX);
+    Regex::builder().configure(config).build_from_hir(&hir(node)).ok()
+}
+
+/// What an automaton may come to hold.
+pub fn bytes(regex: &Regex) -> usize {
+    regex.memory_usage() + CACHE_BYTES_MAX
+}
+
+fn hir(node: &Node) -> Hir {
+    match &node.kind {
+        Kind::Empty => Hir::empty(),
+        Kind::Literal(text) => Hir::literal(text.as_bytes()),
+        Kind::Folded(text) => Hir::concat(text.chars().map(folded).collect()),
+        Kind::Class(set) => set_hir(set),
+        Kind::Look(look) => Hir::look(match look {
+            Look::TextStart => hir::Look::Start,
+            Look::TextEnd => hir::Look::End,
+            Look::LineStart => hir::Look::StartLF,
+            Look::LineEnd => hir::Look::EndLF,
+            Look::WordBoundary => hir::Look::WordAscii,
+            Look::NoWordBoundary => hir::Look::WordAsciiNegate,
+        }),
+        Kind::Group(inner) => hir(inner),
+        Kind::Repeat(inner, Repeat { min, max, is_greedy, .. }) => {
+            let sub = Box::new(hir(inner));
+            Hir::repetition(hir::Repetition { min: *min, max: *max, greedy: *is_greedy, sub })
+        }
+        Kind::Concat(parts) => Hir::concat(parts.iter().map(hir).collect()),
+        Kind::Alternate(parts) => Hir::alternation(parts.iter().map(hir).collect()),
+    }
+}
+
+fn folded(c: char) -> Hir {
+    let code = u32::from(c);
+    set_hir(&class::folded(&[(code, code)]))
+}
+
+/// Halves of pairs are left out: no text has them.
+fn set_hir(ranges: &[Range]) -> Hir {
+    let halves = [(0, 0xd7ff), (0xe000, class::LAST)];
+    let clipped = ranges.iter().flat_map(|&(low, high)| {
+        halves.into_iter().filter_map(move |(first, last)| {
+            let (start, end) = (char::from_u32(low.max(first))?, char::from_u32(high.min(last))?);
+            (start <= end).then(|| ClassUnicodeRange::new(start, end))
+        })
+    });
+    Hir::class(Class::Unicode(ClassUnicode::new(clipped)))
+}
