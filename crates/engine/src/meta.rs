@@ -1,7 +1,7 @@
 //! Object metadata in the tree: what the system owns, reads and fills.
 
 use pintle_object::time::Time;
-use pintle_object::{Status, Value};
+use pintle_object::{ByValue, Status, Value, repeats};
 
 /// Finalizers that the garbage collector works off.
 pub const ORPHAN: &str = "orphan";
@@ -130,10 +130,11 @@ pub fn mark_deleting(object: &mut Value, now: Time) {
 /// Removes repeated owner references; returns the uids that were repeated, parted by commas.
 pub fn dedup_owners(object: &mut Value) -> Option<String> {
     let owners = object.at_mut(&["metadata", "ownerReferences"])?.as_list_mut()?;
-    let mut kept: Vec<Value> = Vec::with_capacity(owners.len());
+    let again = repeats(owners.iter().map(ByValue));
     let mut repeated: Vec<String> = Vec::new();
-    for owner in owners.drain(..) {
-        if kept.contains(&owner) {
+    let mut kept: Vec<Value> = Vec::with_capacity(owners.len());
+    for (owner, is_again) in owners.drain(..).zip(again) {
+        if is_again {
             repeated.push(owner.str_at(&["uid"]).to_string());
         } else {
             kept.push(owner);

@@ -48,12 +48,15 @@ impl World {
     }
 
     fn target<'a>(&'a self, plural: &str, name: &'a str) -> Target<'a> {
-        let served = self.served(plural);
+        self.target_of(self.served(plural), name)
+    }
+
+    pub fn target_of<'a>(&'a self, served: &'a Served, name: &'a str) -> Target<'a> {
         let namespace = if served.resource.namespaced { "ns" } else { "" };
         Target { served, subresource: "", namespace, name }
     }
 
-    fn call(&self, dry_run: bool) -> Call<'_> {
+    pub fn call(&self, dry_run: bool) -> Call<'_> {
         let now = Time { seconds: 1_000, nanos: 0 };
         Call {
             user: &self.user,

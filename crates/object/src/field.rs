@@ -199,7 +199,8 @@ impl FieldErrors {
         self.errors.push(error);
     }
 
-    fn is_full(&self) -> bool {
+    /// Whether no further error is listed.
+    pub fn is_full(&self) -> bool {
         self.errors.len() >= ERRORS_MAX || self.bytes >= ERRORS_BYTES_MAX
     }
 

@@ -4,60 +4,110 @@ use crate::value::{Text, Value};
 
 /// A map sorted by key (bytewise), as Go sorts map keys in JSON.
 ///
-/// A vector, not a tree: objects have few keys per level, and most inserts arrive in order.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A vector, not a tree: objects have few keys per level, and most inserts arrive in order. Beyond
+/// [`CHUNK_LEN_MAX`] keys it is a vector of such vectors, so that an insert or a removal anywhere moves a bounded
+/// number of entries, whatever the order in which a client sends them.
+#[derive(Clone, Debug)]
 pub struct Map {
-    entries: Vec<(Text, Value)>,
+    entries: Entries,
+}
+
+type Entry = (Text, Value);
+
+#[derive(Clone, Debug)]
+enum Entries {
+    Few(Vec<Entry>),
+    /// No chunk is empty or longer than [`CHUNK_LEN_MAX`], and keys ascend from each to the next.
+    #[expect(clippy::box_collection, reason = "maps stay as small as a vector")]
+    Many(Box<Vec<Vec<Entry>>>),
+}
+
+/// The most entries that one insert or removal moves.
+const CHUNK_LEN_MAX: usize = 512;
+
+impl Default for Map {
+    fn default() -> Map {
+        Map::new()
+    }
+}
+
+impl PartialEq for Map {
+    fn eq(&self, other: &Map) -> bool {
+        self.len() == other.len() && self.iter().eq(other.iter())
+    }
 }
 
 impl Map {
     pub const fn new() -> Map {
-        Map { entries: Vec::new() }
+        Map { entries: Entries::Few(Vec::new()) }
     }
 
     pub fn with_capacity(capacity: usize) -> Map {
-        Map { entries: Vec::with_capacity(capacity) }
+        Map { entries: Entries::Few(Vec::with_capacity(capacity.min(CHUNK_LEN_MAX))) }
     }
 
     /// A map from entries that are sorted by key already, each key once.
-    pub fn from_sorted(entries: Vec<(Text, Value)>) -> Map {
+    pub fn from_sorted(entries: Vec<Entry>) -> Map {
         debug_assert!(entries.windows(2).all(|pair| matches!(pair, [(a, _), (b, _)] if a < b)), "not sorted");
-        Map { entries }
+        if entries.len() <= CHUNK_LEN_MAX {
+            return Map { entries: Entries::Few(entries) };
+        }
+        let mut chunks = Vec::with_capacity(entries.len().div_ceil(CHUNK_LEN_MAX));
+        let mut rest = entries.into_iter().peekable();
+        while rest.peek().is_some() {
+            chunks.push(rest.by_ref().take(CHUNK_LEN_MAX).collect());
+        }
+        Map { entries: Entries::Many(Box::new(chunks)) }
     }
 
     pub fn len(&self) -> usize {
-        self.entries.len()
+        match &self.entries {
+            Entries::Few(entries) => entries.len(),
+            Entries::Many(chunks) => chunks.iter().map(Vec::len).sum(),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        match &self.entries {
+            Entries::Few(entries) => entries.is_empty(),
+            Entries::Many(chunks) => chunks.is_empty(),
+        }
     }
 
     pub fn get(&self, key: &str) -> Option<&Value> {
-        let index = self.find(key).ok()?;
-        self.entries.get(index).map(|(_, value)| value)
+        let entries = self.chunk(key)?;
+        let index = find(entries, key).ok()?;
+        entries.get(index).map(|(_, value)| value)
     }
 
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
-        let index = self.find(key).ok()?;
-        self.entries.get_mut(index).map(|(_, value)| value)
+        let entries = match &mut self.entries {
+            Entries::Few(entries) => entries,
+            Entries::Many(chunks) => {
+                let place = chunk_of(chunks, key);
+                chunks.get_mut(place)?
+            }
+        };
+        let index = find(entries, key).ok()?;
+        entries.get_mut(index).map(|(_, value)| value)
     }
 
     pub fn contains(&self, key: &str) -> bool {
-        self.find(key).is_ok()
+        self.chunk(key).is_some_and(|entries| find(entries, key).is_ok())
     }
 
     /// Sets a key, and returns the value that it had.
     pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Value>) -> Option<Value> {
         let (key, value) = (key.into(), value.into());
-        if self.entries.last().is_none_or(|(last, _)| last.as_str() < key.as_str()) {
-            self.entries.push((key, value));
+        let entries = self.chunk_for_insert(&key);
+        if entries.last().is_none_or(|(last, _)| last.as_str() < key.as_str()) {
+            entries.push((key, value));
             return None;
         }
-        match self.find(&key) {
-            Ok(index) => self.entries.get_mut(index).map(|(_, old)| std::mem::replace(old, value)),
+        match find(entries, &key) {
+            Ok(index) => entries.get_mut(index).map(|(_, old)| std::mem::replace(old, value)),
             Err(index) => {
-                self.entries.insert(index, (key, value));
+                entries.insert(index, (key, value));
                 None
             }
         }
@@ -65,43 +115,168 @@ impl Map {
 
     /// The value of a key, made null where absent.
     pub fn entry(&mut self, key: &str) -> &mut Value {
-        let index = match self.find(key) {
+        let entries = self.chunk_for_insert(key);
+        let index = match find(entries, key) {
             Ok(index) => index,
             Err(index) => {
-                self.entries.insert(index, (Text::from(key), Value::Null));
+                entries.insert(index, (Text::from(key), Value::Null));
                 index
             }
         };
-        self.entries.get_mut(index).map(|(_, value)| value).expect("index was just found or inserted")
+        entries.get_mut(index).map(|(_, value)| value).expect("index was just found or inserted")
     }
 
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        let index = self.find(key).ok()?;
-        Some(self.entries.remove(index).1)
+        let chunks = match &mut self.entries {
+            Entries::Few(entries) => return find(entries, key).ok().map(|index| entries.remove(index).1),
+            Entries::Many(chunks) => chunks,
+        };
+        let place = chunk_of(chunks, key);
+        let entries = chunks.get_mut(place)?;
+        let index = find(entries, key).ok()?;
+        let removed = entries.remove(index).1;
+        if entries.is_empty() {
+            chunks.remove(place);
+        }
+        Some(removed)
     }
 
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &mut Value) -> bool) {
-        self.entries.retain_mut(|(key, value)| keep(key, value));
+        match &mut self.entries {
+            Entries::Few(entries) => entries.retain_mut(|(key, value)| keep(key, value)),
+            Entries::Many(chunks) => {
+                for entries in chunks.iter_mut() {
+                    entries.retain_mut(|(key, value)| keep(key, value));
+                }
+                chunks.retain(|entries| !entries.is_empty());
+            }
+        }
     }
 
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> + DoubleEndedIterator {
-        self.entries.iter().map(|(key, value)| (key.as_str(), value))
+    pub fn iter(&self) -> Iter<'_> {
+        match &self.entries {
+            Entries::Few(entries) => {
+                Iter { front: entries.iter(), chunks: [].iter(), back: [].iter(), left: entries.len() }
+            }
+            Entries::Many(chunks) => {
+                Iter { front: [].iter(), chunks: chunks.iter(), back: [].iter(), left: self.len() }
+            }
+        }
     }
 
-    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut Value)> {
-        self.entries.iter_mut().map(|(key, value)| (key.as_str(), value))
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Value)> {
+        let (few, many) = match &mut self.entries {
+            Entries::Few(entries) => (entries.as_mut_slice(), [].as_mut_slice()),
+            Entries::Many(chunks) => ([].as_mut_slice(), chunks.as_mut_slice()),
+        };
+        let entries = few.iter_mut().chain(many.iter_mut().flatten());
+        entries.map(|(key, value)| (key.as_str(), value))
     }
 
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.entries.iter().map(|(key, _)| key.as_str())
+        self.iter().map(|(key, _)| key)
     }
 
     pub fn values(&self) -> impl ExactSizeIterator<Item = &Value> {
-        self.entries.iter().map(|(_, value)| value)
+        self.iter().map(|(_, value)| value)
     }
 
-    fn find(&self, key: &str) -> Result<usize, usize> {
-        self.entries.binary_search_by(|(probe, _)| probe.as_str().cmp(key))
+    /// The entries among which a key would stand.
+    fn chunk(&self, key: &str) -> Option<&Vec<Entry>> {
+        match &self.entries {
+            Entries::Few(entries) => Some(entries),
+            Entries::Many(chunks) => chunks.get(chunk_of(chunks, key)),
+        }
+    }
+
+    /// The entries among which a key belongs, with room for it.
+    fn chunk_for_insert(&mut self, key: &str) -> &mut Vec<Entry> {
+        if let Entries::Few(entries) = &mut self.entries
+            && entries.len() >= CHUNK_LEN_MAX
+        {
+            self.entries = Entries::Many(Box::new(vec![std::mem::take(entries)]));
+        }
+        let chunks = match &mut self.entries {
+            Entries::Few(entries) => return entries,
+            Entries::Many(chunks) => chunks,
+        };
+        let mut place = chunk_of(chunks, key);
+        let entries = chunks.get_mut(place).filter(|entries| entries.len() >= CHUNK_LEN_MAX);
+        if let Some(full) = entries {
+            // What comes in order fills chunks, one after the other; what does not, halves them.
+            let is_last = full.last().is_some_and(|(last, _)| last.as_str() < key);
+            let upper =
+                if is_last { Vec::with_capacity(CHUNK_LEN_MAX) } else { full.split_off(CHUNK_LEN_MAX / 2) };
+            let is_upper = upper.first().is_none_or(|(first, _)| first.as_str() <= key);
+            chunks.insert(place + 1, upper);
+            place += usize::from(is_upper);
+        }
+        if chunks.is_empty() {
+            chunks.push(Vec::new());
+        }
+        chunks.get_mut(place).expect("there is a chunk for every key")
+    }
+}
+
+/// The place of the chunk where a key stands or belongs.
+fn chunk_of(chunks: &[Vec<Entry>], key: &str) -> usize {
+    let after =
+        chunks.partition_point(|entries| entries.first().is_some_and(|(first, _)| first.as_str() <= key));
+    after.saturating_sub(1)
+}
+
+fn find(entries: &[Entry], key: &str) -> Result<usize, usize> {
+    entries.binary_search_by(|(probe, _)| probe.as_str().cmp(key))
+}
+
+/// The entries of a map in the order of their keys.
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    front: std::slice::Iter<'a, Entry>,
+    chunks: std::slice::Iter<'a, Vec<Entry>>,
+    back: std::slice::Iter<'a, Entry>,
+    left: usize,
+}
+
+fn parts((key, value): &Entry) -> (&str, &Value) {
+    (key.as_str(), value)
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a str, &'a Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.saturating_sub(1);
+        loop {
+            if let Some(entry) = self.front.next() {
+                return Some(parts(entry));
+            }
+            match self.chunks.next() {
+                Some(entries) => self.front = entries.iter(),
+                None => return self.back.next().map(parts),
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+
+impl DoubleEndedIterator for Iter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.left = self.left.saturating_sub(1);
+        loop {
+            if let Some(entry) = self.back.next_back() {
+                return Some(parts(entry));
+            }
+            match self.chunks.next_back() {
+                Some(entries) => self.back = entries.iter(),
+                None => return self.front.next_back().map(parts),
+            }
+        }
     }
 }
 
@@ -110,7 +285,10 @@ impl IntoIterator for Map {
     type IntoIter = std::vec::IntoIter<(Text, Value)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.entries.into_iter()
+        match self.entries {
+            Entries::Few(entries) => entries.into_iter(),
+            Entries::Many(chunks) => chunks.into_iter().flatten().collect::<Vec<_>>().into_iter(),
+        }
     }
 }
 
@@ -138,5 +316,35 @@ mod tests {
         assert_eq!(map.insert("b", 1), Some(Value::from("b")));
         assert_eq!(map.remove("a"), Some(Value::from("a")));
         assert_eq!(map.remove("a"), None);
+    }
+
+    #[test]
+    fn large_maps_are_as_small_ones() {
+        let orders: [fn(usize) -> usize; 3] = [|i| i, |i| 4999 - i, |i| i * 7919 % 5000];
+        let expected: Vec<String> = (0..5000).map(|i| format!("{i:04}")).collect();
+        for order in orders {
+            let mut map: Map = (0..5000).map(|i| (format!("{:04}", order(i)), order(i) as i64)).collect();
+            assert_eq!(map.len(), 5000);
+            assert!(map.keys().eq(expected.iter()));
+            assert!(map.iter().rev().map(|(key, _)| key).eq(expected.iter().rev()));
+            assert_eq!(map.insert("0007", 8), Some(Value::from(7)));
+            *map.entry("00070") = Value::from(1);
+            assert_eq!((map.get("4321"), map.get("x"), map.len()), (Some(&Value::from(4321)), None, 5001));
+            let sorted = Map::from_sorted(map.clone().into_iter().collect());
+            assert_eq!(sorted, map);
+            for key in &expected {
+                assert!(map.remove(key).is_some(), "{key}");
+            }
+            assert_eq!(map.keys().collect::<Vec<_>>(), ["00070"]);
+            map.retain(|_, _| false);
+            assert!(map.is_empty() && map.iter().next().is_none());
+            assert_eq!(map.insert("a", 1), None);
+            assert_eq!(map, [("a", 1)].into_iter().collect());
+        }
+        let mut ends: Map = (0..2000).map(|i| (format!("{i:04}"), i as i64)).collect();
+        let mut both = ends.iter();
+        while let (Some(_), Some(_)) = (both.next(), both.next_back()) {}
+        assert_eq!(both.len(), 0);
+        assert!(ends.iter_mut().count() == 2000);
     }
 }

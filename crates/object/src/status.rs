@@ -277,8 +277,9 @@ fn insert_unless_empty(map: &mut Map, key: &'static str, text: &str) {
 /// The texts without repetitions, in order: upstream's aggregate error drops repeated messages.
 fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
+    let mut known = std::collections::BTreeSet::new();
     for text in texts {
-        if !out.contains(&text) {
+        if known.insert(text.clone()) {
             out.push(text);
         }
     }

@@ -2,7 +2,7 @@
 
 use pintle_object::field::quote;
 use pintle_object::time::Time;
-use pintle_object::{FieldErrors, Map, Path, Value};
+use pintle_object::{ByValue, FieldErrors, Map, Path, Seen, Value};
 use pintle_schema::custom::definition::structural_errors;
 use std::collections::HashSet;
 
@@ -134,11 +134,11 @@ fn accept(wanted: &Value, accepted: Value, taken: &Taken) -> (Value, Option<(&'s
         ("listKind", "ListKindConflict", &taken.kinds),
     ];
     for (field, reason, used) in steps {
-        let own = accepted.list_at(&[field]);
+        let own: Seen<ByValue<'_>> = accepted.list_at(&[field]).iter().map(ByValue).collect();
         let mut used_names: Vec<String> = Vec::new();
         match wanted.get(field) {
             Some(Value::List(list)) => {
-                let new = list.iter().filter(|name| !own.contains(name)).filter_map(Value::as_str);
+                let new = list.iter().filter(|name| !own.contains(&ByValue(name))).filter_map(Value::as_str);
                 used_names.extend(new.filter(|name| used.contains(*name)).map(String::from));
             }
             value => {

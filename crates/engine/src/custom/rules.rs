@@ -6,7 +6,7 @@ use crate::kinds::{Context, Rules, cells, keep};
 use crate::validation::{NameRule, meta};
 use pintle_object::field::quote;
 use pintle_object::time::Time;
-use pintle_object::{FieldErrors, GroupVersionKind, Path, Value, content, json};
+use pintle_object::{ByValue, FieldErrors, GroupVersionKind, Path, Seen, Value, content, json};
 use pintle_schema::custom::Custom as Schema;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -93,8 +93,9 @@ impl Rules for CustomRules {
 
     fn warnings(&self, new: &Value, old: Option<&Value>, warnings: &mut Vec<String>) {
         let path = ["metadata", "finalizers"];
-        let before = old.map_or(&[][..], |old| old.list_at(&path));
-        let added = new.list_at(&path).iter().filter(|finalizer| !before.contains(finalizer));
+        let before: Seen<ByValue<'_>> =
+            old.into_iter().flat_map(|old| old.list_at(&path)).map(ByValue).collect();
+        let added = new.list_at(&path).iter().filter(|finalizer| !before.contains(&ByValue(finalizer)));
         let added: BTreeSet<&str> = added.filter_map(Value::as_str).collect();
         for name in added {
             let mut warn = |why: &str| warnings.push(format!("metadata.finalizers: {}: {why}", quote(name)));

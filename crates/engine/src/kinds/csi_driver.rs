@@ -2,7 +2,7 @@
 
 use super::{Context, Rules, cells};
 use crate::validation::{NameRule, check, meta};
-use pintle_object::{FieldErrors, Path, Value};
+use pintle_object::{FieldErrors, Path, Seen, Value};
 
 pub struct CsiDriver;
 
@@ -99,7 +99,7 @@ fn spec(object: &Value, errors: &mut FieldErrors) {
 
 /// Tokens for volumes: one for an audience, and none that expires at once.
 fn token_requests(requests: &[Value], path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = Seen::new();
     for (index, request) in requests.iter().enumerate() {
         let path = path.index(index);
         let audience = request.str_at(&["audience"]);

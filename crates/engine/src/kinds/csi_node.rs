@@ -3,7 +3,7 @@
 use super::{Context, Rules, cells, csi_driver};
 use crate::validation::internal::{self, Form, Shape};
 use crate::validation::{NameRule, check, meta};
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Seen, Value, content};
 
 pub struct CsiNode;
 
@@ -31,7 +31,7 @@ impl Rules for CsiNode {
 }
 
 fn drivers(object: &Value, errors: &mut FieldErrors) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = Seen::new();
     for (index, driver) in object.list_at(&["spec", "drivers"]).iter().enumerate() {
         let path = DRIVERS.index(index);
         let name = driver.str_at(&["name"]);
@@ -58,7 +58,7 @@ fn node_id(id: &str, path: &Path<'_>, errors: &mut FieldErrors) {
 }
 
 fn topology_keys(driver: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = Seen::new();
     for key in driver.list_at(&["topologyKeys"]).iter().filter_map(Value::as_str) {
         if key.is_empty() {
             errors.required(path, "");

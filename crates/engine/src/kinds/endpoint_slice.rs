@@ -2,7 +2,7 @@
 
 use super::{Context, Rules, cells};
 use crate::validation::{NameRule, check, ip, meta, net};
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Seen, Value, content};
 
 pub struct EndpointSlice;
 
@@ -201,7 +201,7 @@ fn hinted(
         errors.too_many(&path, list.len(), HINTS_MAX);
         return false;
     }
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = Seen::new();
     for (index, hint) in list.iter().enumerate() {
         let path = path.index(index);
         let (name, path) = (hint.str_at(&["name"]), path.child("name"));
@@ -262,7 +262,7 @@ fn ports(object: &Value, errors: &mut FieldErrors) {
         errors.too_many(&path, list.len(), PORTS_MAX);
         return;
     }
-    let mut names: Vec<&str> = Vec::new();
+    let mut names = Seen::new();
     for (index, port) in list.iter().enumerate() {
         let path = path.index(index);
         let name = port.str_at(&["name"]);

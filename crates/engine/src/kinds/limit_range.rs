@@ -4,7 +4,7 @@ use super::Rules;
 use crate::validation::check::invalid_all;
 use crate::validation::{meta, resources};
 use pintle_object::quantity::Quantity;
-use pintle_object::{FieldErrors, Map, Path, Value, content};
+use pintle_object::{FieldErrors, Map, Path, Seen, Value, content};
 use std::cmp::Ordering;
 
 pub struct LimitRange;
@@ -26,7 +26,7 @@ impl Rules for LimitRange {
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate_strict(object, self.name_rule(), errors);
         let path = Path::root("spec.limits");
-        let mut types = Vec::new();
+        let mut types = Seen::new();
         for (index, limit) in object.list_at(&["spec", "limits"]).iter().enumerate() {
             let path = path.index(index);
             let kind = limit.str_at(&["type"]);

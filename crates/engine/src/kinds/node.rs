@@ -3,7 +3,7 @@
 use super::{Context, Rules, cells, keep};
 use crate::validation::check::present;
 use crate::validation::{internal_type, ip, meta, net, resources, taints};
-use pintle_object::{FieldErrors, Map, Path, Text, Value, content};
+use pintle_object::{FieldErrors, Map, Path, Seen, Text, Value, content, repeats};
 
 pub struct Node;
 
@@ -159,8 +159,8 @@ fn pod_networks(node: &Value, errors: &mut FieldErrors) {
         let why = "may specify no more than one CIDR for each IP family";
         errors.invalid(&path, &Value::List(list.to_vec()), why);
     }
-    for (index, text) in texts.iter().enumerate() {
-        if texts.iter().take(index).any(|before| before == text) {
+    for ((index, text), is_again) in texts.iter().enumerate().zip(repeats(&texts)) {
+        if is_again {
             errors.duplicate(&path.index(index), *text);
         }
     }
@@ -169,11 +169,9 @@ fn pod_networks(node: &Value, errors: &mut FieldErrors) {
 fn addresses(node: &Value, errors: &mut FieldErrors) {
     let path = STATUS.child("addresses");
     let list = node.list_at(&["status", "addresses"]);
+    let mut seen = Seen::new();
     for (index, address) in list.iter().enumerate() {
-        let is_same = |before: &Value| {
-            ["type", "address"].iter().all(|field| before.str_at(&[field]) == address.str_at(&[field]))
-        };
-        if list.iter().take(index).any(is_same) {
+        if seen.again((address.str_at(&["type"]), address.str_at(&["address"]))) {
             errors.duplicate(&path.index(index), internal_type::shown(address, "NodeAddress"));
         }
     }

@@ -143,8 +143,12 @@ fn scope_fits(
     ];
     if !SCOPES.contains(&scope) {
         errors.invalid(path, shown, "unsupported scope");
+        return;
     }
     for resource in object.map_at(&["spec", "hard"]).into_iter().flat_map(|hard| hard.keys()) {
+        if errors.is_full() {
+            return;
+        }
         if resources::is_standard_for_quota(resource) && !is_meaningful(scope, resource) {
             errors.invalid(all_path, all_shown, "unsupported scope applied to resource");
         }

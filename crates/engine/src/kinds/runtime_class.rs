@@ -2,7 +2,7 @@
 
 use super::{Context, Rules, cells};
 use crate::validation::{NameRule, check, internal_type, meta, node_labels, pod_spec, resources};
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{ByValue, FieldErrors, Path, Seen, Value, content};
 
 pub struct RuntimeClass;
 
@@ -61,8 +61,9 @@ fn scheduling(object: &Value, errors: &mut FieldErrors) {
     let path = Path::root("scheduling.tolerations");
     let tolerations = object.list_at(&["scheduling", "tolerations"]);
     pod_spec::tolerations(tolerations, &path, errors);
+    let mut seen = Seen::new();
     for (index, one) in tolerations.iter().enumerate() {
-        if tolerations.iter().take(index).any(|before| before == one) {
+        if seen.again(ByValue(one)) {
             errors.duplicate(&path.index(index), internal_type::shown(one, "Toleration"));
         }
     }

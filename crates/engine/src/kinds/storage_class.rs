@@ -2,7 +2,8 @@
 
 use super::{Context, Rules, cells};
 use crate::validation::{NameRule, check, meta, node_labels};
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Seen, Value, content};
+use std::collections::BTreeMap;
 
 pub struct StorageClass;
 
@@ -116,26 +117,32 @@ fn allowed_topologies(object: &Value, errors: &mut FieldErrors) {
     let path = Path::root("allowedTopologies");
     let terms = object.list_at(&["allowedTopologies"]);
     // Upstream starts with as many empty terms as there are terms, so that an empty one repeats each of them.
-    let mut seen: Vec<Vec<(String, Vec<String>)>> = vec![Vec::new(); terms.len()];
+    let mut seen: BTreeMap<Vec<(String, Vec<String>)>, usize> = BTreeMap::new();
+    seen.insert(Vec::new(), terms.len());
     for (index, term) in terms.iter().enumerate() {
         let path = path.index(index);
         let term = topology_term(term, &path, errors);
-        for _ in seen.iter().filter(|known| **known == term) {
+        let times = seen.entry(term).or_default();
+        for _ in 0..*times {
+            if errors.is_full() {
+                break;
+            }
             errors.duplicate(&path.child("matchLabelExpressions"), "");
         }
-        seen.push(term);
+        *times += 1;
     }
 }
 
 fn topology_term(term: &Value, path: &Path<'_>, errors: &mut FieldErrors) -> Vec<(String, Vec<String>)> {
     let path = path.child("matchLabelExpressions");
     let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    let mut keys = Seen::new();
     for (index, expression) in term.list_at(&["matchLabelExpressions"]).iter().enumerate() {
         let path = path.index(index);
         let key = expression.str_at(&["key"]);
         let values = topology_values(expression, &path, errors);
         check::invalid_all(content::label_key(key), key, &path.child("key"), errors);
-        if found.iter().any(|(known, _)| known == key) {
+        if keys.again(key) {
             errors.duplicate(&path.child("key"), key);
         }
         found.push((key.to_string(), values));
@@ -147,8 +154,9 @@ fn topology_term(term: &Value, path: &Path<'_>, errors: &mut FieldErrors) -> Vec
 fn topology_values(expression: &Value, path: &Path<'_>, errors: &mut FieldErrors) -> Vec<String> {
     let path = path.child("values");
     let mut values: Vec<String> = Vec::new();
+    let mut seen = Seen::new();
     for (index, value) in expression.list_at(&["values"]).iter().filter_map(Value::as_str).enumerate() {
-        if values.iter().any(|known| known == value) {
+        if seen.again(value) {
             errors.duplicate(&path.index(index), value);
         }
         values.push(value.to_string());

@@ -4,7 +4,7 @@ use super::internal::{self, Form, Shape};
 use super::{admission_rules, check};
 use pintle_cel::{Scope, Type};
 use pintle_object::selector::validate_label_selector;
-use pintle_object::{FieldErrors, GroupVersion, Path, Value, content};
+use pintle_object::{FieldErrors, GroupVersion, Path, Seen, Value, content, repeats};
 
 const SPEC: Path<'static> = Path::root("spec");
 const NO_ITEMS: &str = "validations or auditAnnotations must contain at least one item";
@@ -240,7 +240,7 @@ fn audit_annotations(object: &Value, spec: &Value, scope: &Scope, errors: &mut F
         let why = format!("must not have more than {ANNOTATIONS_MAX} auditAnnotations");
         errors.invalid(&path, shown, &why);
     }
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = Seen::new();
     for (index, annotation) in list.iter().enumerate() {
         let path = path.index(index);
         let key = annotation.str_at(&["key"]);
@@ -318,12 +318,12 @@ fn actions(spec: &Value, errors: &mut FieldErrors) {
     if actions.is_empty() {
         errors.required(&path, "at least one validation action is required");
     }
-    for (index, action) in actions.iter().enumerate() {
+    for ((index, action), is_again) in actions.iter().enumerate().zip(repeats(&actions)) {
         let path = path.index(index);
         if !ACTIONS.contains(action) {
             errors.not_supported(&path, *action, &ACTIONS);
         }
-        if actions.iter().take(index).any(|before| before == action) {
+        if is_again {
             errors.duplicate(&path, *action);
         }
     }

@@ -3,7 +3,7 @@
 use super::check;
 use pintle_cel::{Scope, Type};
 use pintle_object::selector::validate_label_selector;
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Seen, Value, content};
 
 const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
 const SCOPES: [&str; 3] = ["*", "Cluster", "Namespaced"];
@@ -57,7 +57,7 @@ pub fn rule(rule: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
 /// A rule that may name its objects.
 fn named_rule(named: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let names_path = path.child("resourceNames");
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = Seen::new();
     for (index, name) in named.list_at(&["resourceNames"]).iter().enumerate() {
         let (name, path) = (name.as_str().unwrap_or(""), names_path.index(index));
         check::invalid_all(content::path_segment_name(name), name, &path, errors);
@@ -127,7 +127,7 @@ pub fn match_conditions(object: &Value, scope: &Scope, path: &Path<'_>, errors: 
         errors.too_many(&path, list.len(), MATCH_CONDITIONS_MAX);
         return;
     }
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = Seen::new();
     for (index, condition) in list.iter().enumerate() {
         let path = path.index(index);
         let text = condition.str_at(&["expression"]).trim();
@@ -170,7 +170,7 @@ fn resources(rule: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     if list.is_empty() {
         errors.required(path, "");
     }
-    let (mut whole_resources, mut whole_subresources): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let (mut whole_resources, mut whole_subresources) = (Seen::new(), Seen::new());
     let mut has_plain = false;
     for (index, text) in list.iter().enumerate() {
         let path = path.index(index);

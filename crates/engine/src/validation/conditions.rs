@@ -1,21 +1,19 @@
 //! Conditions of the common type, in the status of many kinds.
 
 use super::check;
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Seen, Value, content};
 
 const REASON_LEN_MAX: usize = 1024;
 const MESSAGE_LEN_MAX: usize = 32 * 1024;
 
 /// Checks each condition, and that no two have one type.
 pub fn validate(conditions: &[Value], path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut seen: Vec<(&str, usize)> = Vec::new();
+    let mut seen = Seen::new();
     for (index, one) in conditions.iter().enumerate() {
         let path = path.index(index);
         let kind = one.str_at(&["type"]);
-        if seen.iter().any(|(known, _)| *known == kind) {
+        if seen.again(kind) {
             errors.duplicate(&path, kind);
-        } else {
-            seen.push((kind, index));
         }
         condition(one, &path, errors);
     }

@@ -2,7 +2,7 @@
 
 use super::check;
 use super::internal::{self, Form, Shape};
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Seen, Value, content};
 
 const SPEC: Path<'static> = Path::root("spec");
 const PRECEDENCE_MAX: i64 = 10_000;
@@ -135,7 +135,7 @@ pub fn level(object: &Value, errors: &mut FieldErrors) {
 /// Conditions of both kinds have types, each at most once.
 pub fn status(object: &Value, errors: &mut FieldErrors) {
     let path = Path::root("status.conditions");
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = Seen::new();
     for (index, condition) in object.list_at(&["status", "conditions"]).iter().enumerate() {
         let path = path.index(index);
         let kind = condition.str_at(&["type"]);

@@ -2,7 +2,7 @@
 
 use super::{NameRule, check, meta};
 use pintle_object::field::quote;
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Seen, Value, content, repeats};
 use pintle_x509::{CertificateRequest, check_chain};
 
 const SPEC: Path<'static> = Path::root("spec");
@@ -119,8 +119,8 @@ fn usages(spec: &Value, errors: &mut FieldErrors) {
             errors.not_supported(&path.index(index), *usage, &USAGES);
         }
     }
-    for (index, usage) in usages.iter().enumerate() {
-        if usages.iter().take(index).any(|before| before == usage) {
+    for ((index, usage), is_again) in usages.iter().enumerate().zip(repeats(&usages)) {
+        if is_again {
             errors.duplicate(&path.index(index), *usage);
         }
     }
@@ -160,7 +160,7 @@ pub fn signer_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
 fn conditions(object: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let list = object.list_at(&["status", "conditions"]);
     let had_both = old.is_some_and(|old| count(old, "Approved") > 0 && count(old, "Denied") > 0);
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = Seen::new();
     for (index, condition) in list.iter().enumerate() {
         let path = CONDITIONS.index(index);
         let (kind, status) = (condition.str_at(&["type"]), condition.str_at(&["status"]));

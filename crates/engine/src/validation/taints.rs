@@ -3,7 +3,7 @@
 use super::check::{invalid_all, present};
 use super::internal_type;
 use pintle_object::field::ErrorKind;
-use pintle_object::{FieldError, FieldErrors, Map, Path, Value, content, json};
+use pintle_object::{FieldError, FieldErrors, Map, Path, Seen, Value, content, json};
 
 const ANNOTATIONS: Path<'static> = Path::root("metadata.annotations");
 const TAINTS: &str = "scheduler.alpha.kubernetes.io/taints";
@@ -60,6 +60,7 @@ fn entries(list: &[Value], errors: &mut FieldErrors) {
 
 /// Errors of taints at a path.
 pub fn taints(list: &[Value], path: &Path<'_>, errors: &mut FieldErrors) {
+    let mut seen = Seen::new();
     for (index, taint) in list.iter().enumerate() {
         let path = path.index(index);
         let (key, value, effect) =
@@ -77,8 +78,7 @@ pub fn taints(list: &[Value], path: &Path<'_>, errors: &mut FieldErrors) {
                 errors.not_supported(&path.child("effect"), other, &words);
             }
         }
-        let is_same = |before: &Value| before.str_at(&["key"]) == key && before.str_at(&["effect"]) == effect;
-        if list.iter().take(index).any(is_same) {
+        if seen.again((key, effect)) {
             let shown = internal_type::shown(taint, "Taint").0;
             errors.push(FieldError {
                 kind: ErrorKind::Duplicate,

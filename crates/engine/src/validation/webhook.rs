@@ -2,7 +2,7 @@
 
 use super::{admission_rules, check};
 use pintle_cel::Scope;
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Seen, Value, content, repeats};
 
 const REVIEW_VERSIONS: [&str; 2] = ["v1", "v1beta1"];
 const SIDE_EFFECTS: [&str; 2] = ["None", "NoneOnDryRun"];
@@ -11,7 +11,7 @@ const URL_FORM: &str = "; desired format: https://host[/path]";
 /// All errors of the webhooks of a configuration, validating or mutating.
 pub fn webhooks(object: &Value, errors: &mut FieldErrors) {
     let path = Path::root("webhooks");
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = Seen::new();
     for (index, one) in object.list_at(&["webhooks"]).iter().enumerate() {
         let path = path.index(index);
         webhook(one, &path, errors);
@@ -72,9 +72,9 @@ fn review_versions(webhook: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
         errors.required(path, "must specify one of v1, v1beta1");
         return;
     }
-    for (index, version) in versions.iter().enumerate() {
+    for ((index, version), is_again) in versions.iter().enumerate().zip(repeats(&versions)) {
         let path = path.index(index);
-        if versions.iter().take(index).any(|before| before == version) {
+        if is_again {
             errors.invalid(&path, *version, "duplicate version");
             continue;
         }

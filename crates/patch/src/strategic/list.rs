@@ -5,7 +5,8 @@ use super::lookup::Lookup;
 use super::order::normalise;
 use super::{DIRECTIVE, merge_map};
 use crate::go;
-use pintle_object::{Map, Value};
+use pintle_object::{ByValue, Keyed, Map, Seen, Value, repeats};
+use std::collections::BTreeMap;
 
 /// Go's dynamic type of a value decoded from JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ pub(super) fn merge(
     }
     if item_kind(&[&held, &patch])? != Kind::Map {
         if is_deletion {
-            return Ok(held.into_iter().filter(|item| !patch.contains(item)).collect());
+            return Ok(without(held, &patch));
         }
         return merge_scalars(held, patch);
     }
@@ -92,14 +93,17 @@ pub(super) fn merge(
 
 fn merge_scalars(held: Vec<Value>, patch: Vec<Value>) -> Result<Vec<Value>, StrategicError> {
     let order = held.clone();
-    let mut merged: Vec<Value> = Vec::with_capacity(held.len() + patch.len());
-    for item in held.into_iter().chain(patch.iter().cloned()) {
-        if !merged.contains(&item) {
-            merged.push(item);
-        }
-    }
+    let all: Vec<Value> = held.into_iter().chain(patch.iter().cloned()).collect();
+    let again = repeats(all.iter().map(ByValue));
+    let merged = all.into_iter().zip(again).filter(|(_, is_again)| !is_again).map(|(item, _)| item).collect();
     let (from_patch, server_only) = partition(merged, &patch, "")?;
     normalise(from_patch, server_only, &patch, &order, "")
+}
+
+fn without(mut held: Vec<Value>, gone: &[Value]) -> Vec<Value> {
+    let gone: Seen<ByValue<'_>> = gone.iter().map(ByValue).collect();
+    held.retain(|item| !gone.contains(&ByValue(item)));
+    held
 }
 
 /// `$patch` in items: removes what they name, or replaces the list. Gives what is held, and the rest of the patch.
@@ -110,13 +114,14 @@ fn obey_directives(
 ) -> Result<(Vec<Value>, Vec<Value>), StrategicError> {
     let mut rest = Vec::with_capacity(patch.len());
     let mut is_replaced = false;
+    let mut deleted = Seen::new();
     for item in patch {
         let Value::Map(map) = &item else { continue };
         match map.get(DIRECTIVE).map(|directive| (directive, directive.as_str())) {
             None => rest.push(item),
             Some((_, Some("delete"))) => {
                 let name = map.get(merge_key).ok_or_else(|| no_merge_key(map, merge_key))?;
-                held.retain(|item| item.get(merge_key) != Some(name));
+                deleted.push(Keyed(name.clone()));
             }
             Some((_, Some("replace"))) => is_replaced = true,
             Some((_, Some("merge"))) => {
@@ -124,6 +129,11 @@ fn obey_directives(
             }
             Some((directive, _)) => return Err(bad_patch_type(directive.clone(), map.clone())),
         }
+    }
+    if !deleted.is_empty() {
+        let is_deleted =
+            |item: &Value| item.get(merge_key).is_some_and(|name| deleted.contains(&Keyed(name.clone())));
+        held.retain(|item| !is_deleted(item));
     }
     Ok(if is_replaced { (rest, Vec::new()) } else { (held, rest) })
 }
@@ -135,11 +145,18 @@ fn merge_maps(
     merge_key: &str,
     lookup: Lookup<'_>,
 ) -> Result<Vec<Value>, StrategicError> {
+    // The first item of a key is the one that is merged into.
+    let mut places: BTreeMap<Keyed, usize> = BTreeMap::new();
+    for (place, item) in held.iter().enumerate() {
+        if let Some(name) = item.get(merge_key) {
+            places.entry(Keyed(name.clone())).or_insert(place);
+        }
+    }
     for item in patch {
         let Value::Map(map) = item else { continue };
         let name = map.get(merge_key).ok_or_else(|| no_merge_key(&map, merge_key))?;
-        let twin = held.iter_mut().find(|item| item.get(merge_key) == Some(name));
-        match twin {
+        let place = *places.entry(Keyed(name.clone())).or_insert(held.len());
+        match held.get_mut(place) {
             Some(twin) => {
                 let inner = match std::mem::take(twin) {
                     Value::Map(inner) => inner,
@@ -159,15 +176,18 @@ pub(super) fn partition(
     by: &[Value],
     merge_key: &str,
 ) -> Result<(Vec<Value>, Vec<Value>), StrategicError> {
+    let names =
+        by.iter().filter_map(|other| if merge_key.is_empty() { Some(other) } else { other.get(merge_key) });
+    let names: Seen<ByValue<'_>> = names.map(ByValue).collect();
     let mut inside = Vec::with_capacity(items.len());
     let mut outside = Vec::new();
     for item in items {
         let is_inside = if merge_key.is_empty() {
-            by.contains(&item)
+            names.contains(&ByValue(&item))
         } else {
             let map = item.as_map().ok_or_else(|| super::bad_type(Kind::Map, &item))?;
             let name = map.get(merge_key).ok_or_else(|| no_merge_key(map, merge_key))?;
-            by.iter().any(|other| other.get(merge_key) == Some(name))
+            names.contains(&ByValue(name))
         };
         if is_inside { inside.push(item) } else { outside.push(item) }
     }

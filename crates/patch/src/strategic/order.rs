@@ -4,7 +4,8 @@ use super::error::{self, StrategicError, bad_type, no_merge_key};
 use super::list::{self, Kind, item_kind, partition};
 use super::lookup::Lookup;
 use super::{DIRECTIVE, ORDER_PREFIX, expect_list, extract_key, without_directives};
-use pintle_object::{Map, Value};
+use pintle_object::{ByValue, Map, Value};
+use std::collections::BTreeMap;
 
 /// Obeys each `$setElementOrder/x` of the patch: merges the list `x` and orders it, and takes both out of the patch.
 pub(super) fn merge_ordered(
@@ -76,6 +77,17 @@ fn identity<'v>(item: &'v Value, merge_key: &str) -> Result<&'v Value, Strategic
     map.get(merge_key).ok_or_else(|| no_merge_key(map, merge_key))
 }
 
+/// Where each item stands, the first of those that are told alike.
+fn places<'v>(order: &'v [Value], merge_key: &str) -> BTreeMap<ByValue<'v>, usize> {
+    let mut places = BTreeMap::new();
+    for (place, item) in order.iter().enumerate() {
+        if let Ok(item) = identity(item, merge_key) {
+            places.entry(ByValue(item)).or_insert(place);
+        }
+    }
+    places
+}
+
 /// Orders the patch's items as the patch has them and the server's own as the server has them, and puts the two
 /// together: an own item comes before a patch's item that followed it on the server.
 pub(super) fn normalise(
@@ -90,12 +102,12 @@ pub(super) fn normalise(
             identity(item, merge_key)?;
         }
     }
-    let place = |order: &[Value], item: &Value| {
-        let wanted = identity(item, merge_key).ok()?;
-        order.iter().position(|other| identity(other, merge_key).is_ok_and(|other| other == wanted))
+    let (in_patch, on_server) = (places(patch_order, merge_key), places(server_order, merge_key));
+    let place = |order: &BTreeMap<ByValue<'_>, usize>, item: &Value| {
+        identity(item, merge_key).ok().and_then(|wanted| order.get(&ByValue(wanted)).copied())
     };
-    patch.sort_by_key(|item| place(patch_order, item));
-    server_only.sort_by_key(|item| place(server_order, item));
+    patch.sort_by_cached_key(|item| place(&in_patch, item));
+    server_only.sort_by_cached_key(|item| place(&on_server, item));
 
     let mut out = Vec::with_capacity(patch.len() + server_only.len());
     let mut left = server_only.into_iter().peekable();
@@ -106,7 +118,7 @@ pub(super) fn normalise(
             (Some(_), None) => true,
             (None, Some(_)) => false,
             (Some(own), Some(other)) => {
-                let (own, other) = (place(server_order, own), place(server_order, other));
+                let (own, other) = (place(&on_server, own), place(&on_server, other));
                 own.is_some() && other.is_some() && own < other
             }
         };

@@ -70,41 +70,43 @@ impl<'a> Walk<'a> {
     ) -> Result<Option<Value>, String> {
         let live = self.index(list, live)?;
         let config = self.index(list, config)?;
-        if let Some((element, _)) = first_duplicate(&config) {
+        let (in_live, in_config) = (Places::of(&live), Places::of(&config));
+        if let Some(element) = in_config.first_duplicate() {
             return Err(format!("duplicate entries for key {element}"));
         }
-        let mut shared = config.iter().map(|(element, _)| element).filter(|element| has(&live, element));
+        let mut shared = config.iter().map(|(element, _)| element).filter(|element| in_live.has(element));
         let mut next_shared = shared.next();
-        let mut merged: Vec<&Element> = Vec::with_capacity(config.len());
+        // By place in the configuration.
+        let mut merged = vec![false; config.len()];
         let mut out = Vec::with_capacity(live.len().max(config.len()));
         let (mut l, mut r) = (0, 0);
         while l < live.len() || r < config.len() {
             if let (Some((own, _)), Some((wanted, value))) = (live.get(l), config.get(r)) {
                 if own == wanted {
-                    merged.push(wanted);
-                    out.extend(self.value(item, find(&live, own), Some(value))?);
+                    mark(&mut merged, r);
+                    out.extend(self.value(item, in_live.find(own), Some(value))?);
                     (l, r) = (l + 1, r + 1);
                     next_shared = shared.next();
                     continue;
                 }
-                if has(&config, own) && next_shared.is_some_and(|next| next != own) {
+                if in_config.has(own) && next_shared.is_some_and(|next| next != own) {
                     l += 1;
                     continue;
                 }
             }
             if let Some((own, value)) = live.get(l) {
-                if !has(&config, own) {
+                if !in_config.has(own) {
                     out.extend(self.value(item, Some(value), None)?);
                     l += 1;
                     continue;
                 }
-                if merged.contains(&own) {
+                if in_config.place(own).is_some_and(|place| merged.get(place) == Some(&true)) {
                     l += 1;
                 }
             }
             if let Some((wanted, value)) = config.get(r) {
-                merged.push(wanted);
-                out.extend(self.value(item, find(&live, wanted), Some(value))?);
+                mark(&mut merged, r);
+                out.extend(self.value(item, in_live.find(wanted), Some(value))?);
                 r += 1;
                 if next_shared == Some(wanted) {
                     next_shared = shared.next();
@@ -130,19 +132,63 @@ fn leaf(live: Option<&Value>, config: Option<&Value>) -> Option<Value> {
     config.or(live).cloned()
 }
 
-fn has(index: &Index<'_>, element: &Element) -> bool {
-    index.iter().any(|(known, _)| known == element)
+fn mark(merged: &mut [bool], place: usize) {
+    if let Some(mark) = merged.get_mut(place) {
+        *mark = true;
+    }
 }
 
-/// The item of an element; items that have duplicates are merged as if they were null.
-fn find<'v>(index: &Index<'v>, element: &Element) -> Option<&'v Value> {
-    let mut found = index.iter().filter(|(known, _)| known == element).map(|(_, value)| *value);
-    let first = found.next()?;
-    Some(if found.next().is_some() { &NULL } else { first })
+/// Places of items, sorted by their elements.
+struct Places<'i, 'v> {
+    index: &'i [(Element, &'v Value)],
+    sorted: Vec<usize>,
 }
 
-fn first_duplicate<'i, 'v>(index: &'i Index<'v>) -> Option<&'i (Element, &'v Value)> {
-    index.iter().enumerate().find_map(|(place, entry)| {
-        index.iter().take(place).any(|(known, _)| *known == entry.0).then_some(entry)
-    })
+impl<'i, 'v> Places<'i, 'v> {
+    fn of(index: &'i [(Element, &'v Value)]) -> Self {
+        let mut sorted: Vec<usize> = (0..index.len()).collect();
+        sorted.sort_by(|a, b| match (index.get(*a), index.get(*b)) {
+            (Some((a, _)), Some((b, _))) => a.order(b),
+            _ => std::cmp::Ordering::Equal,
+        });
+        Places { index, sorted }
+    }
+
+    /// The places of the items of an element, in order.
+    fn all(&self, element: &Element) -> &[usize] {
+        let order = |place: &usize| self.index.get(*place).map(|(known, _)| known.order(element));
+        let from = self.sorted.partition_point(|place| order(place).is_some_and(std::cmp::Ordering::is_lt));
+        let rest = self.sorted.get(from..).unwrap_or_default();
+        let count = rest.partition_point(|place| order(place).is_some_and(std::cmp::Ordering::is_eq));
+        rest.get(..count).unwrap_or_default()
+    }
+
+    fn has(&self, element: &Element) -> bool {
+        !self.all(element).is_empty()
+    }
+
+    fn place(&self, element: &Element) -> Option<usize> {
+        self.all(element).first().copied()
+    }
+
+    /// The item of an element; items that have duplicates are merged as if they were null.
+    fn find(&self, element: &Element) -> Option<&'v Value> {
+        match self.all(element) {
+            [] => None,
+            [one] => self.index.get(*one).map(|(_, value)| *value),
+            _ => Some(&NULL),
+        }
+    }
+
+    /// The element whose second item comes first.
+    fn first_duplicate(&self) -> Option<&'i Element> {
+        let pairs = self.sorted.windows(2).filter_map(|pair| match pair {
+            [a, b] => {
+                let ((first, _), (second, _)) = (self.index.get(*a)?, self.index.get(*b)?);
+                first.order(second).is_eq().then_some(*b)
+            }
+            _ => None,
+        });
+        pairs.min().and_then(|place| self.index.get(place)).map(|(element, _)| element)
+    }
 }

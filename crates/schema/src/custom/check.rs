@@ -2,7 +2,7 @@
 
 use super::verdict::{Verdict, root};
 use super::{Additional, Node, format};
-use pintle_object::{Map, Value, json};
+use pintle_object::{ByValue, Map, Value, json, repeats};
 
 /// The largest whole number that JSON readers agree about: 2^53 - 1.
 const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
@@ -285,8 +285,9 @@ fn range_message(node: &Node, what: &str, path: &str) -> String {
 fn check_items(node: &Node, path: &str, items: &[Value], old: Option<&Value>) -> Verdict {
     let mut verdict = Verdict { count: 1, ..Verdict::default() };
     if let Some(below) = &node.items {
+        let former = node.former(old);
         for (index, item) in items.iter().enumerate() {
-            verdict.merge(check_update(below, &format!("{path}[{index}]"), item, node.old_item(item, old)));
+            verdict.merge(check_update(below, &format!("{path}[{index}]"), item, former.get(item)));
         }
     }
     let size = items.len() as i64;
@@ -296,8 +297,7 @@ fn check_items(node: &Node, path: &str, items: &[Value], old: Option<&Value>) ->
     if let Some(max) = node.items_max.filter(|max| size > *max) {
         verdict.errors.too_many(&root(path), items.len(), usize::try_from(max).unwrap_or(0));
     }
-    let is_again = |(index, item): (usize, &Value)| items.get(..index).unwrap_or(&[]).contains(item);
-    if node.unique && items.iter().enumerate().any(is_again) {
+    if node.unique && repeats(items.iter().map(ByValue)).contains(&true) {
         verdict.invalid(path, &Value::from(""), "shouldn't contain duplicates");
     }
     verdict
@@ -332,11 +332,9 @@ fn check_object(node: &Node, path: &str, map: &Map, old: Option<&Value>) -> Verd
     let size = map.len() as i64;
     if let Some(min) = node.properties_min.filter(|min| size < *min) {
         verdict.invalid(path, &Value::Int(size), &format!("should have at least {min} properties"));
-        return verdict;
     }
     if let Some(max) = node.properties_max.filter(|max| size > *max) {
         verdict.errors.too_many(&root(path), map.len(), usize::try_from(max).unwrap_or(0));
-        return verdict;
     }
     for (key, value) in map.iter().filter(|(key, _)| node.property(key).is_none()) {
         match &node.additional {

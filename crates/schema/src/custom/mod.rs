@@ -19,6 +19,7 @@ mod tests;
 
 pub use types::types;
 
+use lists::Former;
 use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Text, Value};
 use pintle_regexp::{Budget, Regexp};
 use rules::Rules;
@@ -183,11 +184,10 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// The item that was there before in the place of this one; only lists of maps tell.
-    fn old_item<'a>(&self, item: &Value, old: Option<&'a Value>) -> Option<&'a Value> {
-        let old = old?.as_list().filter(|_| self.list_type == "map")?;
-        let is_same = |other: &&Value| self.list_keys.iter().all(|key| other.get(key) == item.get(key));
-        old.iter().find(is_same)
+    /// The items that were there before; only lists of maps tell.
+    fn former<'a>(&'a self, old: Option<&'a Value>) -> Former<'a> {
+        let old = old.filter(|_| self.list_type == "map").and_then(Value::as_list);
+        Former::new(&self.list_keys, old.unwrap_or(&[]))
     }
 
     fn property(&self, name: &str) -> Option<&Node> {

@@ -4,6 +4,7 @@
 
 use super::definition::expressions::{SELF, scope};
 use super::definition::field_path;
+use super::lists::Former;
 use pintle_cel::{ANY, Answer, Bound, Decl, OVER_LIMIT, Program};
 use pintle_object::field::Shown;
 use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Text, Value};
@@ -12,7 +13,7 @@ use std::sync::OnceLock;
 
 /// What one expression may cost, and what all rules over one object may.
 const COST_MAX: u64 = 1_000_000;
-const COST_SUM_MAX: u64 = 10_000_000;
+pub(super) const COST_SUM_MAX: u64 = 10_000_000;
 /// The longest message that an expression may make.
 const MESSAGE_BYTES_MAX: usize = 5 * 1024;
 const BUDGET_SPENT: &str =
@@ -87,6 +88,22 @@ impl Rules {
         let correlation = Correlation { current: old.map(|old| (new, old)), nearest: None };
         // What ends a run early was reported.
         let (Ok(()) | Err(Spent)) = run.visit(self, new, old, correlation, &Path::EMPTY);
+    }
+
+    /// Runs all rules over what stands at a path, and lets nothing through; returns what is left of the budget.
+    pub fn check_at(
+        &self,
+        path: &Path<'_>,
+        new: &Value,
+        old: Option<&Value>,
+        budget: u64,
+        errors: &mut FieldErrors,
+    ) -> u64 {
+        let mut run = Run { errors, budget };
+        match run.visit(self, new, old, Correlation::default(), path) {
+            Ok(()) => run.budget,
+            Err(Spent) => 0,
+        }
     }
 }
 
@@ -229,8 +246,12 @@ impl Run<'_> {
             }
             Value::List(items) => {
                 let Some(below) = &rules.items else { return Ok(()) };
+                let former = match (&rules.list_keys, old.and_then(Value::as_list)) {
+                    (Some(keys), Some(old)) => Former::new(keys, old),
+                    _ => Former::new(&[], &[]),
+                };
                 for (index, item) in items.iter().enumerate() {
-                    let old = rules.old_item(item, old);
+                    let old = former.get(item);
                     let next = correlation.below(old.map(|old| (item, old)));
                     self.visit(below, item, old, next, &path.index(index))?;
                 }
@@ -392,14 +413,6 @@ impl Run<'_> {
         };
         self.invalid(rules, path, &why);
         Err(Spent)
-    }
-}
-
-impl Rules {
-    /// The item that was there before in the place of this one; only lists of maps tell.
-    fn old_item<'a>(&self, item: &Value, old: Option<&'a Value>) -> Option<&'a Value> {
-        let (keys, old) = (self.list_keys.as_ref()?, old?.as_list()?);
-        old.iter().find(|other| keys.iter().all(|key| other.get(key) == item.get(key)))
     }
 }
 

@@ -87,6 +87,17 @@ fn wrong_values_are_named_in_upstreams_words() {
             "spec.x: Too many: 2: must have at most 1 item",
         ),
         (r#"{"type":"object","required":["a"]}"#, "{}", "spec.x.a: Required value"),
+        (r#"{"type":"string","maxLength":1}"#, r#""abc""#, "spec.x: Too long: may not be more than 1 byte"),
+        (
+            r#"{"type":"object","minProperties":2,"required":["a"],"properties":{"b":{"type":"string"}}}"#,
+            r#"{"b":1}"#,
+            r#"spec.x: Invalid value: 1: spec.x in body should have at least 2 properties, spec.x.b: Invalid value: "integer": spec.x.b in body must be of type string: "integer", spec.x.a: Required value"#,
+        ),
+        (
+            r#"{"type":"object","maxProperties":1,"required":["a"]}"#,
+            r#"{"b":1,"c":1}"#,
+            "spec.x: Too many: 2: must have at most 1 item, spec.x.a: Required value",
+        ),
         (
             r#"{"x-kubernetes-int-or-string":true}"#,
             "1.5",

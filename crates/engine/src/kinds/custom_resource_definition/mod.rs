@@ -78,7 +78,7 @@ impl Rules for CustomResourceDefinition {
         let mut found = FieldErrors::new();
         metadata::validate(object, self.name_rule(), &mut found);
         with_own_name(object, found).into_iter().for_each(|error| errors.push(error));
-        spec::check(object, Rigor::new(), errors);
+        spec::check(object, &Rigor::new(), errors);
         spec::check_status(object, errors);
         spec::check_stored_versions(object, errors);
         spec::check_approval(object, None, errors);
@@ -87,7 +87,7 @@ impl Rules for CustomResourceDefinition {
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         metadata::validate_update(new, old, errors);
-        spec::check(new, Rigor::since(old), errors);
+        spec::check(new, &Rigor::since(old), errors);
         spec::check_changes(new, old, is_true(old, "Established"), errors);
         spec::check_status(new, errors);
         spec::check_stored_versions(new, errors);

@@ -3,7 +3,7 @@
 use super::spec::one_of;
 use super::view::{FIELDS, View, set};
 use crate::validation::webhook;
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Seen, Value, content};
 use pintle_schema::custom::definition::field_path;
 
 const SELECTABLE_MAX: usize = 8;
@@ -69,26 +69,26 @@ fn column(column: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
 }
 
 /// The stored definition, whose excess of selectable fields an update may keep.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Limits<'a> {
-    old: Option<&'a Value>,
+    old: Option<View<'a>>,
 }
 
 impl<'a> Limits<'a> {
-    pub fn since(old: &'a Value) -> Limits<'a> {
+    pub fn since(old: View<'a>) -> Limits<'a> {
         Limits { old: Some(old) }
     }
 
     /// Errors of selectable fields; `version` is empty for those that all versions have in common.
     pub fn fields(
-        self,
+        &self,
         fields: &Value,
         schema: &Value,
         version: &str,
         path: &Path<'_>,
         errors: &mut FieldErrors,
     ) {
-        let mut seen: Vec<Vec<String>> = Vec::new();
+        let mut seen = Seen::new();
         for (index, one) in fields.as_list().unwrap_or(&[]).iter().enumerate() {
             let path = path.index(index);
             let path = path.child("jsonPath");
@@ -123,13 +123,12 @@ impl<'a> Limits<'a> {
         }
     }
 
-    fn has_kept(self, fields: &Value, version: &str) -> bool {
-        let Some(view) = self.old.map(View::of) else { return false };
+    fn has_kept(&self, fields: &Value, version: &str) -> bool {
+        let Some(view) = &self.old else { return false };
         let old = if version.is_empty() {
             view.shared(FIELDS)
         } else {
-            let named = |one: &&Value| one.str_at(&["name"]) == version;
-            view.versions.iter().find(named).and_then(|one| view.own(one, FIELDS))
+            view.named(version).and_then(|one| view.own(one, FIELDS))
         };
         old == Some(fields)
     }
@@ -177,10 +176,11 @@ fn review_versions(versions: &[Value], path: &Path<'_>, errors: &mut FieldErrors
         errors.required(path, "");
         return;
     }
+    let mut seen = Seen::new();
     for (index, one) in versions.iter().enumerate() {
         let path = path.index(index);
         let version = one.as_str().unwrap_or("");
-        if versions.iter().take(index).any(|before| before == one) {
+        if seen.again(version) {
             errors.invalid(&path, version, "duplicate version");
             continue;
         }

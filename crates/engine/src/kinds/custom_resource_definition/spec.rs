@@ -4,21 +4,21 @@ use super::parts::{self, Limits};
 use super::view::{COLUMNS, FIELDS, SCHEMA, SUBRESOURCES, View, document, set};
 use crate::custom::approval::{ANNOTATION, Approval, is_protected};
 use pintle_object::field::Shown;
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Value, content, repeats};
 use pintle_schema::custom::definition::{self, Strictness, internal};
 
 const SPEC: Path<'static> = Path::root("spec");
 const DEPRECATION_BYTES_MAX: usize = 256;
 
 /// What an update is held against.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Rigor<'a> {
     pub schemas: Strictness,
     /// Whether every version must have a schema.
     pub needs_schemas: bool,
     pub limits: Limits<'a>,
     /// The definition as it was.
-    old: Option<&'a Value>,
+    old: Option<View<'a>>,
 }
 
 impl<'a> Rigor<'a> {
@@ -33,8 +33,8 @@ impl<'a> Rigor<'a> {
         Rigor {
             schemas: Strictness::since(&schemas),
             needs_schemas,
-            limits: Limits::since(old),
-            old: Some(old),
+            limits: Limits::since(view.clone()),
+            old: Some(view),
         }
     }
 }
@@ -42,18 +42,18 @@ impl<'a> Rigor<'a> {
 impl Rigor<'_> {
     /// Whether a version has had this schema before.
     fn has_had(&self, version: &str, schema: &Value) -> bool {
-        let Some(view) = self.old.map(View::of) else { return false };
-        let old = view.versions.iter().find(|old| old.str_at(&["name"]) == version);
+        let Some(view) = &self.old else { return false };
+        let old = view.named(version);
         old.and_then(|old| view.effective(old, SCHEMA)).and_then(document) == Some(schema)
     }
 }
 
 /// All errors of `spec`.
-pub(super) fn check(object: &Value, rigor: Rigor<'_>, errors: &mut FieldErrors) {
+pub(super) fn check(object: &Value, rigor: &Rigor<'_>, errors: &mut FieldErrors) {
     let view = View::of(object);
     group_and_scope(&view, errors);
     let keeps_unknown = view.spec.bool_at(&["preserveUnknownFields"]);
-    let mut rigor = rigor;
+    let mut rigor = rigor.clone();
     // Pruning needs structure.
     rigor.schemas.structural |= !keeps_unknown;
     schemas_are_there(&view, rigor.needs_schemas, keeps_unknown, errors);
@@ -66,11 +66,11 @@ pub(super) fn check(object: &Value, rigor: Rigor<'_>, errors: &mut FieldErrors) 
     }
     let path = SPEC.child("versions");
     for (index, one) in view.versions.iter().enumerate() {
-        version(&view, one, rigor, &path.index(index), errors);
+        version(&view, one, &rigor, &path.index(index), errors);
     }
     storage(&view, &path, errors);
     names(view.spec.get("names").unwrap_or(&Value::Null), &SPEC.child("names"), true, errors);
-    shared(&view, rigor, errors);
+    shared(&view, &rigor, errors);
     let conversion = view.spec.get("conversion");
     if let Some(conversion) = conversion.filter(|it| keeps_unknown && it.str_at(&["strategy"]) != "None") {
         let why = "must be None if spec.preserveUnknownFields is true";
@@ -137,7 +137,7 @@ fn schemas_are_there(view: &View<'_>, needs_schemas: bool, keeps_unknown: bool, 
     }
 }
 
-fn version(view: &View<'_>, version: &Value, rigor: Rigor<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
+fn version(view: &View<'_>, version: &Value, rigor: &Rigor<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     let name = version.str_at(&["name"]);
     let messages = content::dns1035_label(name);
     if !messages.is_empty() {
@@ -203,7 +203,7 @@ fn is_printable(c: char) -> bool {
 fn storage(view: &View<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     let names: Vec<&str> = view.versions.iter().map(|version| version.str_at(&["name"])).collect();
     let shown = || Shown(internal::versions(view.bare_versions().as_ref()));
-    if names.iter().enumerate().any(|(index, name)| names.iter().take(index).any(|before| before == name)) {
+    if repeats(&names).contains(&true) {
         errors.invalid(path, shown(), "must contain unique version names");
     }
     if view.versions.iter().filter(|version| version.bool_at(&["storage"])).count() != 1 {
@@ -252,7 +252,7 @@ fn labels(names: &Value, field: &str, path: &Path<'_>, errors: &mut FieldErrors)
 }
 
 /// Errors of what all versions have in common.
-fn shared(view: &View<'_>, rigor: Rigor<'_>, errors: &mut FieldErrors) {
+fn shared(view: &View<'_>, rigor: &Rigor<'_>, errors: &mut FieldErrors) {
     let schema = view.shared(SCHEMA).and_then(document);
     if let Some(schema) = schema {
         let has_status =

@@ -1,6 +1,7 @@
 //! The specification as upstream's checks see it: what all versions have in common stands beside them, not in them.
 
 use pintle_object::Value;
+use std::collections::BTreeMap;
 
 /// Fields of versions that are moved out when they are the same in all.
 pub(super) const SCHEMA: &str = "schema";
@@ -8,16 +9,29 @@ pub(super) const SUBRESOURCES: &str = "subresources";
 pub(super) const COLUMNS: &str = "additionalPrinterColumns";
 pub(super) const FIELDS: &str = "selectableFields";
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct View<'a> {
     pub spec: &'a Value,
     pub versions: &'a [Value],
+    /// Which of the fields that are moved out all versions have in common.
+    shared: [bool; MOVED.len()],
+    /// Versions by name, the first of each.
+    by_name: BTreeMap<&'a str, &'a Value>,
 }
+
+const MOVED: [&str; 4] = [SCHEMA, SUBRESOURCES, COLUMNS, FIELDS];
 
 impl<'a> View<'a> {
     pub fn of(object: &'a Value) -> View<'a> {
         let spec = object.get("spec").unwrap_or(&Value::Null);
-        View { spec, versions: spec.list_at(&["versions"]) }
+        let versions = spec.list_at(&["versions"]);
+        let is_shared = |field: &str| {
+            versions
+                .first()
+                .is_some_and(|first| versions.iter().all(|other| set(other, field) == set(first, field)))
+        };
+        let by_name = versions.iter().rev().map(|version| (version.str_at(&["name"]), version)).collect();
+        View { spec, versions, shared: MOVED.map(is_shared), by_name }
     }
 
     /// A field that all versions have in common.
@@ -32,9 +46,12 @@ impl<'a> View<'a> {
 
     /// The field of a version, shared or not; versions of the same name have that of the first.
     pub fn effective(&self, version: &'a Value, field: &str) -> Option<&'a Value> {
-        let name = version.str_at(&["name"]);
-        let first = self.versions.iter().find(|version| version.str_at(&["name"]) == name);
-        first.and_then(|first| set(first, field))
+        self.named(version.str_at(&["name"])).and_then(|first| set(first, field))
+    }
+
+    /// The first version of a name.
+    pub fn named(&self, name: &str) -> Option<&'a Value> {
+        self.by_name.get(name).copied()
     }
 
     /// Every version's schema that is there.
@@ -46,7 +63,7 @@ impl<'a> View<'a> {
     pub fn bare_versions(&self) -> Option<Value> {
         let mut versions = self.spec.get("versions").cloned()?;
         for version in versions.as_list_mut().into_iter().flatten() {
-            for field in [SCHEMA, SUBRESOURCES, COLUMNS, FIELDS] {
+            for field in MOVED {
                 if self.is_shared(field) {
                     version.remove(&[field]);
                 }
@@ -56,8 +73,7 @@ impl<'a> View<'a> {
     }
 
     fn is_shared(&self, field: &str) -> bool {
-        let Some(first) = self.versions.first() else { return false };
-        self.versions.iter().all(|version| set(version, field) == set(first, field))
+        MOVED.iter().zip(self.shared).any(|(moved, is_shared)| is_shared && *moved == field)
     }
 }
 

@@ -4,7 +4,8 @@ use super::validate;
 use crate::kinds::{keep, keep_at};
 use crate::validation::check::{self, invalid_all, present};
 use crate::validation::{internal_type, ip, meta, net};
-use pintle_object::{FieldErrors, Map, Path, Value, content};
+use pintle_object::{FieldErrors, Map, Path, Seen, Value, content, repeats};
+use std::collections::{BTreeMap, VecDeque};
 
 const STATUS: Path<'static> = Path::root("status");
 const STATUS_LISTS: [(&str, &str); 3] = [
@@ -32,12 +33,16 @@ fn keep_observed(new: &mut Value, old: &Value) {
     if of_status != 0 && new.get("status").map_or(0, observed) == 0 {
         new.set(&["status", FIELD], of_status);
     }
-    let mut before: Vec<&Value> = old.list_at(&["status", "conditions"]).iter().collect();
+    // Of several of one type, each is kept once, in order.
+    let mut before: BTreeMap<&str, VecDeque<&Value>> = BTreeMap::new();
+    for condition in old.list_at(&["status", "conditions"]) {
+        before.entry(condition.str_at(&["type"])).or_default().push_back(condition);
+    }
     let conditions = new.at_mut(&["status", "conditions"]).and_then(Value::as_list_mut);
     for condition in conditions.into_iter().flatten() {
         let kind = condition.str_at(&["type"]);
-        let Some(place) = before.iter().position(|before| before.str_at(&["type"]) == kind) else { continue };
-        let generation = observed(before.remove(place));
+        let Some(known) = before.get_mut(kind).and_then(VecDeque::pop_front) else { continue };
+        let generation = observed(known);
         if generation != 0 && observed(condition) == 0 {
             condition.set(&[FIELD], generation);
         }
@@ -99,32 +104,48 @@ fn transitions(new: &Value, old: &Value, list: &str, errors: &mut FieldErrors) {
         return;
     }
     let path = STATUS.child(list);
+    // How often each name is reported without an end.
+    let mut running: BTreeMap<&str, usize> = BTreeMap::new();
+    for new in new.list_at(&["status", list]) {
+        if present(new, &["state", "terminated"]).is_none() {
+            *running.entry(new.str_at(&["name"])).or_default() += 1;
+        }
+    }
+    let containers = match list {
+        "containerStatuses" => by_name(old.list_at(&["spec", "containers"])),
+        "initContainerStatuses" => by_name(old.list_at(&["spec", "initContainers"])),
+        _ => BTreeMap::new(),
+    };
     for (index, status) in old.list_at(&["status", list]).iter().enumerate() {
         let Some(ended) = present(status, &["state", "terminated"]) else { continue };
         let name = status.str_at(&["name"]);
         let has_failed = ended.int_at(&["exitCode"]).unwrap_or(0) != 0;
-        if (has_failed && policy == "OnFailure") || may_restart(old, list, name, ended) {
+        if (has_failed && policy == "OnFailure")
+            || containers.get(name).is_some_and(|container| may_restart(container, ended))
+        {
             continue;
         }
-        for new in new.list_at(&["status", list]) {
-            if new.str_at(&["name"]) == name && present(new, &["state", "terminated"]).is_none() {
-                let why = "may not be transitioned to non-terminated state";
-                errors.forbidden(&path.index(index).child("state"), why);
+        for _ in 0..running.get(name).copied().unwrap_or(0) {
+            if errors.is_full() {
+                return;
             }
+            let why = "may not be transitioned to non-terminated state";
+            errors.forbidden(&path.index(index).child("state"), why);
         }
     }
 }
 
+/// Containers by their names, the first of each.
+fn by_name<'a>(containers: impl IntoIterator<Item = &'a Value>) -> BTreeMap<&'a str, &'a Value> {
+    let mut found = BTreeMap::new();
+    for container in containers {
+        found.entry(container.str_at(&["name"])).or_insert(container);
+    }
+    found
+}
+
 /// Whether the container itself says that it restarts.
-fn may_restart(pod: &Value, list: &str, name: &str, ended: &Value) -> bool {
-    let containers = match list {
-        "containerStatuses" => "containers",
-        "initContainerStatuses" => "initContainers",
-        _ => return false,
-    };
-    let container =
-        pod.list_at(&["spec", containers]).iter().find(|container| container.str_at(&["name"]) == name);
-    let Some(container) = container else { return false };
+fn may_restart(container: &Value, ended: &Value) -> bool {
     let code = ended.int_at(&["exitCode"]).unwrap_or(0);
     let matches = |rule: &Value| {
         let has_code =
@@ -143,13 +164,14 @@ fn may_restart(pod: &Value, list: &str, name: &str, ended: &Value) -> bool {
 
 fn claim_statuses(new: &Value, errors: &mut FieldErrors) {
     let path = STATUS.child("resourceClaimStatuses");
-    let claims = new.list_at(&["spec", "resourceClaims"]);
-    let mut seen = Vec::new();
+    let claims: Seen<&str> =
+        new.list_at(&["spec", "resourceClaims"]).iter().map(|claim| claim.str_at(&["name"])).collect();
+    let mut seen = Seen::new();
     for (index, status) in new.list_at(&["status", "resourceClaimStatuses"]).iter().enumerate() {
         let path = path.index(index);
         let path = path.child("name");
         let name = status.str_at(&["name"]);
-        if !claims.iter().any(|claim| claim.str_at(&["name"]) == name) {
+        if !claims.contains(&name) {
             errors.invalid(&path, name, "must match the name of an entry in `spec.resourceClaims`");
         }
         if seen.contains(&name) {
@@ -173,11 +195,12 @@ fn extended_claims(new: &Value, errors: &mut FieldErrors) {
     if mappings.is_empty() {
         errors.required(&list, "at least one request mapping is required");
     }
-    let containers = ["initContainers", "containers"].map(|list| new.list_at(&["spec", list])).concat();
+    let containers = ["initContainers", "containers"].map(|list| new.list_at(&["spec", list]));
+    let containers = by_name(containers.into_iter().flatten());
     for (index, mapping) in mappings.iter().enumerate() {
         let path = list.index(index);
         let (name, resource) = (mapping.str_at(&["containerName"]), mapping.str_at(&["resourceName"]));
-        match containers.iter().find(|container| container.str_at(&["name"]) == name) {
+        match containers.get(name) {
             None => {
                 let why =
                     "must match the name of an entry in spec.initContainers.name or spec.containers.name";
@@ -237,8 +260,8 @@ fn one_of_each_family(new: &Value, list: &str, ips: &[&str], path: &Path<'_>, er
         let shown = internal_type::shown_list(new.list_at(&["status", list]), "PodIP");
         errors.invalid(path, shown, "may specify no more than one IP for each IP family");
     }
-    for (index, address) in ips.iter().enumerate() {
-        if ips.iter().take(index).any(|before| before == address) {
+    for ((index, address), is_again) in ips.iter().enumerate().zip(repeats(ips)) {
+        if is_again {
             let entry: Map = [("ip", *address)].into_iter().collect();
             errors.duplicate(&path.index(index), internal_type::shown(&Value::Map(entry), "PodIP"));
         }
@@ -276,6 +299,9 @@ fn id(id: i64, path: &Path<'_>, errors: &mut FieldErrors) {
 /// The health of devices: of those that the container requests or claims.
 fn allocated(new: &Value, list: &str, containers: &str, errors: &mut FieldErrors) {
     let owner = STATUS.child(list);
+    let known = by_name(new.list_at(&["spec", containers])).into_iter();
+    let known: BTreeMap<&str, (&Value, Seen<String>)> =
+        known.map(|(name, container)| (name, (container, claimed(container)))).collect();
     for (index, status) in new.list_at(&["status", list]).iter().enumerate() {
         let path = owner.index(index);
         let path = path.child("allocatedResourcesStatus");
@@ -287,30 +313,40 @@ fn allocated(new: &Value, list: &str, containers: &str, errors: &mut FieldErrors
             continue;
         }
         let name = status.str_at(&["name"]);
-        let container =
-            new.list_at(&["spec", containers]).iter().find(|container| container.str_at(&["name"]) == name);
+        let container = known.get(name);
         for (index, resource) in resources.iter().enumerate() {
             let path = path.index(index);
-            if let Some(container) = container {
-                asked_for(resource.str_at(&["name"]), container, &path.child("name"), errors);
+            if let Some((container, claims)) = container {
+                asked_for(resource.str_at(&["name"]), container, claims, &path.child("name"), errors);
             }
             devices(resource, &path.child("resources"), errors);
         }
     }
 }
 
-fn asked_for(name: &str, container: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+/// What a container claims, as reports name it.
+fn claimed(container: &Value) -> Seen<String> {
+    let named = |claim: &Value| {
+        let (name, request) = (claim.str_at(&["name"]), claim.str_at(&["request"]));
+        if request.is_empty() { name.to_owned() } else { format!("{name}/{request}") }
+    };
+    container.list_at(&["resources", "claims"]).iter().map(named).collect()
+}
+
+fn asked_for(
+    name: &str,
+    container: &Value,
+    claims: &Seen<String>,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     let Some(claimed) = name.strip_prefix("claim:") else {
         if container.at(&["resources", "requests", name]).is_none() {
             errors.invalid(path, name, "must match one of the container's resource requests");
         }
         return;
     };
-    let is_claimed = container.list_at(&["resources", "claims"]).iter().any(|claim| {
-        let (name, request) = (claim.str_at(&["name"]), claim.str_at(&["request"]));
-        if request.is_empty() { name == claimed } else { format!("{name}/{request}") == claimed }
-    });
-    if !is_claimed {
+    if !claims.contains(&claimed.to_owned()) {
         let why = "must match one of the container's resource claims in a format \
                    'claim:<claimName>/<request>' or 'claim:<claimName>' if request is empty";
         errors.invalid(path, name, why);
@@ -318,7 +354,7 @@ fn asked_for(name: &str, container: &Value, path: &Path<'_>, errors: &mut FieldE
 }
 
 fn devices(resource: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut seen = Vec::new();
+    let mut seen = Seen::new();
     for (index, device) in resource.list_at(&["resources"]).iter().enumerate() {
         let path = path.index(index);
         let health = device.str_at(&["health"]);

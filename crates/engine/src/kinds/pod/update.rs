@@ -4,7 +4,7 @@ use super::validate;
 use crate::validation::check::present;
 use crate::validation::pod_spec;
 use crate::validation::{internal_type, meta};
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{ByValue, FieldErrors, Path, Seen, Value, content};
 
 const SPEC: Path<'static> = Path::root("spec");
 const CONTAINER_LISTS: [&str; 2] = ["containers", "initContainers"];
@@ -111,7 +111,8 @@ fn added_tolerations(new: &Value, old: &Value, errors: &mut FieldErrors) {
     };
     let tolerations = new.list_at(&["spec", "tolerations"]);
     let kept: Vec<Value> = tolerations.iter().map(without_seconds).collect();
-    let is_kept = |toleration: &Value| kept.contains(&without_seconds(toleration));
+    let kept: Seen<ByValue<'_>> = kept.iter().map(ByValue).collect();
+    let is_kept = |toleration: &Value| kept.contains(&ByValue(&without_seconds(toleration)));
     if !old.list_at(&["spec", "tolerations"]).iter().all(is_kept) {
         let why = "existing toleration can not be modified except its tolerationSeconds";
         return errors.forbidden(&path, why);
@@ -121,10 +122,11 @@ fn added_tolerations(new: &Value, old: &Value, errors: &mut FieldErrors) {
 
 fn deleted_gates(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let path = SPEC.child("schedulingGates");
-    let before = old.list_at(&["spec", "schedulingGates"]);
+    let before = old.list_at(&["spec", "schedulingGates"]).iter();
+    let before: Seen<&str> = before.map(|gate| gate.str_at(&["name"])).collect();
     for (index, gate) in new.list_at(&["spec", "schedulingGates"]).iter().enumerate() {
         let name = gate.str_at(&["name"]);
-        if !before.iter().any(|before| before.str_at(&["name"]) == name) {
+        if !before.contains(&name) {
             let why = format!("only deletion is allowed, but found new scheduling gate '{name}'");
             errors.forbidden(&path.index(index).child("name"), &why);
         }

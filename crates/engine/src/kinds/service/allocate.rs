@@ -2,7 +2,8 @@
 
 use super::families;
 use crate::allocate::{Draw, Held, IpError};
-use pintle_object::{FieldErrors, GroupKind, Path, Reason, Status, Value};
+use pintle_object::{FieldErrors, GroupKind, Path, Reason, Seen, Status, Value};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 const CLUSTER_IPS: Path<'static> = Path::root("spec.clusterIPs");
@@ -119,16 +120,17 @@ fn keep_allocated(new: &mut Value, old: &Value) {
 
 /// Ports are told by name; one that another port of the new Service uses already is not kept.
 fn keep_node_ports(new: &mut Value, old: &Value) {
-    let in_new = node_ports(new);
-    let used: Vec<i64> = node_ports(old).into_iter().filter(|port| in_new.contains(port)).collect();
+    let in_new: Seen<i64> = node_ports(new).into_iter().collect();
+    let used: Seen<i64> = node_ports(old).into_iter().filter(|port| in_new.contains(port)).collect();
+    // The last port of a name is the one that counts, as in a map.
+    let known = old.list_at(&["spec", "ports"]).iter();
+    let known: BTreeMap<&str, i64> = known.map(|port| (port.str_at(&["name"]), node_port(port))).collect();
     for port in new.at_mut(&["spec", "ports"]).and_then(Value::as_list_mut).into_iter().flatten() {
         if node_port(port) != 0 {
             continue;
         }
         let name = port.str_at(&["name"]);
-        // The last port of a name is the one that counts, as in a map.
-        let same = old.list_at(&["spec", "ports"]).iter().rev().find(|known| known.str_at(&["name"]) == name);
-        let number = same.map_or(0, node_port);
+        let number = known.get(name).copied().unwrap_or(0);
         if number != 0 && !used.contains(&number) {
             port.set(&["nodePort"], number);
         }
@@ -217,13 +219,18 @@ fn take_ip(service: &Value, wanted: &str, is_v6: bool, draw: &mut Draw<'_>) -> R
 /// Ports of one number share a node port, whatever their protocols.
 fn take_node_ports(service: &mut Value, draw: &mut Draw<'_>) -> Result<(), Status> {
     let ports = service.list_at(&["spec", "ports"]).to_vec();
-    let mut by_number: Vec<(i64, i64)> = Vec::new();
+    // The node port that is asked for a number first.
+    let mut asked_for: BTreeMap<i64, i64> = BTreeMap::new();
+    for port in ports.iter().filter(|port| node_port(port) != 0) {
+        asked_for.entry(port.int_at(&["port"]).unwrap_or(0)).or_insert(node_port(port));
+    }
+    let mut by_number: BTreeMap<i64, i64> = BTreeMap::new();
     for (place, port) in ports.iter().enumerate() {
         let (number, own) = (port.int_at(&["port"]).unwrap_or(0), node_port(port));
         if own == 0 && !wants_node_ports(service) {
             continue;
         }
-        let shared = by_number.iter().find(|(known, _)| *known == number).map(|(_, node_port)| *node_port);
+        let shared = by_number.get(&number).copied();
         let taken = match shared {
             Some(shared) if own == 0 || own == shared => shared,
             Some(_) => {
@@ -232,13 +239,12 @@ fn take_node_ports(service: &mut Value, draw: &mut Draw<'_>) -> Result<(), Statu
             }
             None => {
                 // A later port of the same number may be the one that says which.
-                let same = ports.iter().filter(|other| other.int_at(&["port"]).unwrap_or(0) == number);
-                let asked = same.map(node_port).find(|asked| *asked != 0).unwrap_or(0);
+                let asked = asked_for.get(&number).copied().unwrap_or(0);
                 let taken = if asked == 0 { next_port(draw)? } else { asked };
                 if asked != 0 {
                     take_port(service, place, asked, draw)?;
                 }
-                by_number.push((number, taken));
+                by_number.insert(number, taken);
                 taken
             }
         };
@@ -249,10 +255,10 @@ fn take_node_ports(service: &mut Value, draw: &mut Draw<'_>) -> Result<(), Statu
 
 /// Takes what the old Service does not have.
 fn take_new_node_ports(new: &mut Value, old: &Value, draw: &mut Draw<'_>) -> Result<(), Status> {
-    let known = node_ports(old);
-    let mut taken: Vec<i64> = Vec::new();
+    let known: Seen<i64> = node_ports(old).into_iter().collect();
+    let mut taken = Seen::new();
     let ports = new.list_at(&["spec", "ports"]).to_vec();
-    let mut seen: Vec<(String, i64)> = Vec::new();
+    let mut seen = Seen::new();
     for (place, port) in ports.iter().enumerate() {
         let mut own = node_port(port);
         if own == 0 && !wants_node_ports(new) {

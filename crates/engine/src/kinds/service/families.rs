@@ -2,7 +2,7 @@
 
 use super::allocate::{invalid, is_headless, kind};
 use crate::validation::net;
-use pintle_object::{FieldErrors, Path, Status, Value};
+use pintle_object::{FieldErrors, Path, Seen, Status, Value, repeats};
 
 const IPS: Path<'static> = Path::root("spec.clusterIPs");
 const FAMILIES: Path<'static> = Path::root("spec.ipFamilies");
@@ -110,11 +110,11 @@ pub fn validate(service: &Value, old: Option<&Value>, errors: &mut FieldErrors) 
         _ => {}
     }
     let families = texts(service, "ipFamilies");
-    for (place, family) in families.iter().enumerate() {
+    for ((place, family), is_again) in families.iter().enumerate().zip(repeats(&families)) {
         if !matches!(family.as_str(), V4 | V6) {
             errors.not_supported(&FAMILIES.index(place), family, &[V4, V6]);
         }
-        if families.iter().take(place).any(|known| known == family) {
+        if is_again {
             errors.duplicate(&FAMILIES.index(place), family);
         }
     }
@@ -122,6 +122,7 @@ pub fn validate(service: &Value, old: Option<&Value>, errors: &mut FieldErrors) 
         errors.not_supported(&POLICY, policy(service), &POLICIES);
     }
     let known = old.map(|old| texts(old, "clusterIPs")).unwrap_or_default();
+    let known: Seen<&String> = known.iter().collect();
     let before = errors.len();
     for (place, ip) in ips.iter().enumerate() {
         if place == 0 && ip == "None" {
@@ -130,7 +131,7 @@ pub fn validate(service: &Value, old: Option<&Value>, errors: &mut FieldErrors) 
             }
             continue;
         }
-        if known.contains(ip) {
+        if known.contains(&ip) {
             continue;
         }
         for message in net::legacy_ip_messages(ip) {

@@ -4,7 +4,7 @@ use super::allocate::{is_headless, kind};
 use super::families;
 use crate::validation::{NameRule, check, ip, meta, net};
 use pintle_object::field::Shown;
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{ByValue, FieldErrors, Path, Seen, Value, content, repeats};
 
 const SPEC: Path<'static> = Path::root("spec");
 const ANNOTATIONS: Path<'static> = Path::root("metadata.annotations");
@@ -221,7 +221,7 @@ fn by_type(service: &Value, errors: &mut FieldErrors) {
 fn ports(service: &Value, errors: &mut FieldErrors) {
     let path = SPEC.child("ports");
     let ports = service.list_at(&["spec", "ports"]);
-    let mut names: Vec<&str> = Vec::new();
+    let mut names = Seen::new();
     for (place, port) in ports.iter().enumerate() {
         let path = path.index(place);
         let name = port.str_at(&["name"]);
@@ -297,9 +297,10 @@ fn client_ip(config: Option<&Value>, errors: &mut FieldErrors) {
 
 fn external_ips(service: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let known = old.map_or(&[][..], |old| old.list_at(&["spec", "externalIPs"]));
+    let known: Seen<ByValue<'_>> = known.iter().map(ByValue).collect();
     let path = SPEC.child("externalIPs");
     for (place, text) in service.list_at(&["spec", "externalIPs"]).iter().enumerate() {
-        if known.contains(text) {
+        if known.contains(&ByValue(text)) {
             continue;
         }
         let (text, path) = (text.as_str().unwrap_or(""), path.index(place));
@@ -321,18 +322,16 @@ fn port_conflicts(service: &Value, errors: &mut FieldErrors) {
             errors.forbidden(&path.index(place).child("nodePort"), why);
         }
     }
-    let repeats = |place: usize, of: &dyn Fn(&Value) -> i64| {
-        let Some(port) = ports.get(place) else { return false };
-        let is_same = |other: &Value| other.get("protocol") == port.get("protocol") && of(other) == of(port);
-        ports.iter().take(place).any(is_same)
+    let again = |of: &dyn Fn(&Value) -> i64| {
+        repeats(ports.iter().map(|port| (port.get("protocol").map(ByValue), of(port))))
     };
-    for (place, port) in ports.iter().enumerate() {
-        if node_port(port) != 0 && repeats(place, &node_port) {
+    for ((place, port), is_again) in ports.iter().enumerate().zip(again(&node_port)) {
+        if node_port(port) != 0 && is_again {
             errors.duplicate(&path.index(place).child("nodePort"), node_port(port));
         }
     }
     let number = |port: &Value| port.int_at(&["port"]).unwrap_or(0);
-    for (place, port) in ports.iter().enumerate().filter(|(place, _)| repeats(*place, &number)) {
+    for ((place, port), _) in ports.iter().enumerate().zip(again(&number)).filter(|(_, is_again)| *is_again) {
         let protocol = pintle_object::field::quote(port.str_at(&["protocol"]));
         let shown = Shown(format!(
             "{{\"Name\":\"\",\"Protocol\":{protocol},\"AppProtocol\":null,\"Port\":{},\"TargetPort\":0,\"NodePort\":0}}",

@@ -10,7 +10,7 @@ use crate::validation::check::{IMMUTABLE, present};
 use crate::validation::pod_spec::node_selector;
 use crate::validation::{conditions, internal, meta, net};
 use pintle_object::field::quote;
-use pintle_object::{FieldErrors, Path, Value};
+use pintle_object::{ByValue, FieldErrors, Path, Seen, Value};
 
 const STATUS: Path<'static> = Path::root("status");
 
@@ -31,13 +31,15 @@ pub fn update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let allocation = present(new, &["status", "allocation"]);
     let results = new.list_at(&["status", "allocation", "devices", "results"]);
     let devices = new.list_at(&["status", "devices"]);
+    let results: Vec<Value> = results.iter().map(device_id).collect();
+    let results: Seen<ByValue<'_>> = results.iter().map(ByValue).collect();
     let bounds = Bounds { len_max: None, is_set: true };
     list(devices, bounds, device_id, &STATUS.child("devices"), errors, |device, path, errors| {
-        device_status(device, results, path, errors);
+        device_status(device, &results, path, errors);
     });
     if !users.is_empty() {
-        let before = old.list_at(&["status", "reservedFor"]);
-        let has_new = users.iter().any(|user| !before.contains(user));
+        let before: Seen<ByValue<'_>> = old.list_at(&["status", "reservedFor"]).iter().map(ByValue).collect();
+        let has_new = users.iter().any(|user| !before.contains(&ByValue(user)));
         if allocation.is_none() {
             errors.forbidden(&users_path, "may not be specified when `allocated` is not set");
         } else if object_meta::is_deleting(new) && has_new {
@@ -111,7 +113,7 @@ pub fn device_id(object: &Value) -> Value {
     id
 }
 
-fn device_status(device: &Value, results: &[Value], path: &Path<'_>, errors: &mut FieldErrors) {
+fn device_status(device: &Value, results: &Seen<ByValue<'_>>, path: &Path<'_>, errors: &mut FieldErrors) {
     driver_name(device, path, errors);
     pool_name(device.str_at(&["pool"]), &path.child("pool"), errors);
     label_name(device.str_at(&["device"]), &path.child("device"), errors);
@@ -119,7 +121,7 @@ fn device_status(device: &Value, results: &[Value], path: &Path<'_>, errors: &mu
         uid(share, &path.child("shareID"), errors);
     }
     let id = device_id(device);
-    if !results.iter().any(|result| device_id(result) == id) {
+    if !results.contains(&ByValue(&id)) {
         let shown = internal::shown(&id, shape::DEVICE_ID);
         errors.invalid(path, shown, "must be an allocated device in the claim");
     }

@@ -5,7 +5,8 @@ use super::{
     list, selectors, tolerations,
 };
 use crate::validation::check::{self, present};
-use pintle_object::{FieldErrors, Map, Path, Value, content};
+use pintle_object::{FieldErrors, Map, Path, Seen, Value, content};
+use std::collections::BTreeMap;
 
 const CONSTRAINTS_MAX: usize = 32;
 const ALTERNATIVES_MAX: usize = 8;
@@ -17,7 +18,7 @@ const NO_REQUEST: &str =
     "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'";
 
 /// Names of requests, and of the alternatives within them.
-pub struct Names<'a>(Vec<(&'a str, Vec<&'a str>)>);
+pub struct Names<'a>(BTreeMap<&'a str, Seen<&'a str>>);
 
 impl<'a> Names<'a> {
     pub fn of(spec: &'a Value) -> Names<'a> {
@@ -33,8 +34,8 @@ impl<'a> Names<'a> {
     }
 
     fn has(&self, name: &str, alternative: Option<&str>) -> bool {
-        let found = self.0.iter().rev().find(|(own, _)| *own == name);
-        found.is_some_and(|(_, within)| alternative.is_none_or(|one| within.contains(&one)))
+        // The last of a name counts, as in a map.
+        self.0.get(name).is_some_and(|within| alternative.is_none_or(|one| within.contains(&one)))
     }
 }
 

@@ -9,7 +9,7 @@ pub mod slice;
 use super::check::{self, present};
 use super::volume_source::csi_driver;
 use pintle_cel::{Scope, Type};
-use pintle_object::{FieldErrors, Path, Value, content, json};
+use pintle_object::{ByValue, FieldErrors, Path, Seen, Value, content, json, repeats};
 
 /// Bounds of upstream's API, which keep objects within what etcd takes.
 const POOL_NAME_LEN_MAX: usize = 253;
@@ -62,13 +62,10 @@ fn list(
     if !bounds.is_set {
         return;
     }
-    let mut seen: Vec<Value> = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        let key = key(item);
-        if seen.contains(&key) {
-            errors.duplicate(&path.index(index), &key);
-        } else {
-            seen.push(key);
+    let keys: Vec<Value> = items.iter().map(key).collect();
+    for ((index, key), is_again) in keys.iter().enumerate().zip(repeats(keys.iter().map(ByValue))) {
+        if is_again {
+            errors.duplicate(&path.index(index), key);
         }
     }
 }
@@ -248,17 +245,18 @@ fn binding_conditions(object: &Value, path: &Path<'_>, errors: &mut FieldErrors)
     };
     list(success, bounds, by_itself, &success_path, errors, name);
     list(failure, bounds, by_itself, &failure_path, errors, name);
-    for (index, one) in success.iter().enumerate() {
-        if success.iter().take(index).any(|before| before == one) {
+    for ((index, one), is_again) in success.iter().enumerate().zip(repeats(success.iter().map(ByValue))) {
+        if is_again {
             errors.duplicate(&success_path.index(index), one);
         }
     }
-    for (index, one) in failure.iter().enumerate() {
+    let in_success: Seen<ByValue<'_>> = success.iter().map(ByValue).collect();
+    for ((index, one), is_again) in failure.iter().enumerate().zip(repeats(failure.iter().map(ByValue))) {
         let path = failure_path.index(index);
-        if failure.iter().take(index).any(|before| before == one) {
+        if is_again {
             errors.duplicate(&path, one);
         }
-        if success.contains(one) {
+        if in_success.contains(&ByValue(one)) {
             errors.invalid(&path, one, "bindingFailureConditions must not overlap with bindingConditions");
         }
     }

@@ -8,6 +8,7 @@ use crate::validation::check::{self, IMMUTABLE, present};
 use crate::validation::pod_spec::node_selector;
 use crate::validation::{internal, internal_type};
 use pintle_object::{FieldErrors, Map, Path, Value, content};
+use std::collections::BTreeMap;
 
 const SPEC: Path<'static> = Path::root("spec");
 
@@ -55,10 +56,12 @@ pub fn spec(object: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     }
     let max = if devices.iter().any(is_large) { LARGE_DEVICES_MAX } else { DEVICES_MAX };
     let path = SPEC.child("devices");
+    let old_devices = before.map_or(&[][..], |before| before.list_at(&["devices"]));
+    // The first of a name counts.
+    let old_devices: BTreeMap<&str, &Value> =
+        old_devices.iter().rev().map(|old| (old.str_at(&["name"]), old)).collect();
     list(devices, Bounds::set(max), by_field("name"), &path, errors, |one, path, errors| {
-        let old_devices = before.map_or(&[][..], |before| before.list_at(&["devices"]));
-        let same = |old: &&Value| old.str_at(&["name"]) == one.str_at(&["name"]);
-        device(one, old_devices.iter().find(same), spec, path, errors);
+        device(one, old_devices.get(one.str_at(&["name"])).copied(), spec, path, errors);
     });
     let counters = spec.list_at(&["sharedCounters"]);
     let path = SPEC.child("sharedCounters");

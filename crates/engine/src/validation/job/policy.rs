@@ -4,7 +4,7 @@ use super::{indexes, is_indexed};
 use crate::validation::check::{self, non_negative, present};
 use crate::validation::internal::{self, Form, Shape};
 use pintle_object::field::Shown;
-use pintle_object::{FieldError, FieldErrors, Path, Value, content, field::ErrorKind};
+use pintle_object::{FieldError, FieldErrors, Path, Value, content, field::ErrorKind, repeats};
 
 const FAILURE_RULES_MAX: usize = 20;
 const SUCCESS_RULES_MAX: usize = 20;
@@ -124,11 +124,11 @@ fn exit_codes(spec: &Value, codes: &Value, path: &Path<'_>, errors: &mut FieldEr
     } else if values.len() > EXIT_CODES_MAX {
         errors.too_many(&path, values.len(), EXIT_CODES_MAX);
     }
-    for (index, value) in values.iter().enumerate() {
+    for ((index, value), is_again) in values.iter().enumerate().zip(repeats(&values)) {
         if operator == "In" && *value == 0 {
             errors.invalid(&path.index(index), 0_i64, "must not be 0 for the In operator");
         }
-        if values.iter().take(index).any(|before| before == value) {
+        if is_again {
             errors.duplicate(&path.index(index), *value);
         }
     }

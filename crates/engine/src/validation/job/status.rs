@@ -5,7 +5,7 @@ use super::{indexes, is_indexed};
 use crate::validation::check::{non_negative_field, present};
 use crate::validation::internal::{self, Form, Shape};
 use crate::validation::meta;
-use pintle_object::{FieldErrors, Path, Value};
+use pintle_object::{FieldErrors, Path, Seen, Value};
 
 const STATUS: Path<'static> = Path::root("status");
 
@@ -268,7 +268,7 @@ fn counts(job: &Value, errors: &mut FieldErrors) {
 /// Pods that ended and are not yet counted: each is named once.
 fn uncounted(job: &Value, errors: &mut FieldErrors) {
     let path = STATUS.child("uncountedTerminatedPods");
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = Seen::new();
     for list in ["succeeded", "failed"] {
         let path = path.child(list);
         let uids = job.list_at(&["status", "uncountedTerminatedPods", list]);

@@ -3,7 +3,7 @@
 use super::volumes::Volumes;
 use super::{descending_path, env, lifecycle, no_backsteps, one_of, optional_one_of, resources, security};
 use crate::validation::check::{invalid_all, present};
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Seen, Value, content};
 
 /// What checks of a container look at besides the container.
 pub struct Shared<'a> {
@@ -22,7 +22,7 @@ pub fn containers(shared: &Shared<'_>, path: &Path<'_>, errors: &mut FieldErrors
     if containers.is_empty() {
         return errors.required(path, "");
     }
-    let mut names = Vec::new();
+    let mut names = Seen::new();
     for (index, container) in containers.iter().enumerate() {
         let path = path.index(index);
         common(container, shared, &path, errors);
@@ -34,7 +34,7 @@ pub fn containers(shared: &Shared<'_>, path: &Path<'_>, errors: &mut FieldErrors
 }
 
 pub fn init_containers(shared: &Shared<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut names: Vec<&str> =
+    let mut names: Seen<&str> =
         shared.spec.list_at(&["containers"]).iter().map(|container| container.str_at(&["name"])).collect();
     for (index, container) in shared.spec.list_at(&["initContainers"]).iter().enumerate() {
         let item = path.index(index);
@@ -55,7 +55,7 @@ pub fn init_containers(shared: &Shared<'_>, path: &Path<'_>, errors: &mut FieldE
 }
 
 pub fn ephemeral_containers(shared: &Shared<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
-    let others: Vec<&str> = ["containers", "initContainers"]
+    let others: Seen<&str> = ["containers", "initContainers"]
         .iter()
         .flat_map(|list| shared.spec.list_at(&[list]))
         .map(|container| container.str_at(&["name"]))
@@ -113,7 +113,7 @@ fn image_padding(container: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
 
 fn unique_name<'a>(
     container: &'a Value,
-    names: &mut Vec<&'a str>,
+    names: &mut Seen<&'a str>,
     path: &Path<'_>,
     errors: &mut FieldErrors,
 ) {
@@ -148,7 +148,7 @@ fn common(container: &Value, shared: &Shared<'_>, path: &Path<'_>, errors: &mut 
 }
 
 fn ports(container: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut names = Vec::new();
+    let mut names = Seen::new();
     for (index, port) in container.list_at(&["ports"]).iter().enumerate() {
         let path = path.index(index);
         let name = port.str_at(&["name"]);
@@ -181,7 +181,7 @@ fn host_port_conflicts<'a>(
     path: &Path<'_>,
     errors: &mut FieldErrors,
 ) {
-    let mut taken = Vec::new();
+    let mut taken = Seen::new();
     for (index, container) in containers {
         let path = path.index(index);
         let path = path.child("ports");
@@ -199,9 +199,16 @@ fn host_port_conflicts<'a>(
     }
 }
 
+/// What items of a list have in a field.
+fn texts<'a>(list: &'a [Value], field: &str) -> Seen<&'a str> {
+    list.iter().map(|item| item.str_at(&[field])).collect()
+}
+
 fn volume_mounts(container: &Value, volumes: &Volumes<'_>, list: &Path<'_>, errors: &mut FieldErrors) {
     let devices = container.list_at(&["volumeDevices"]);
-    let mut points = Vec::new();
+    let device_names = texts(devices, "name");
+    let device_paths = texts(devices, "devicePath");
+    let mut points = Seen::new();
     for (index, mount) in container.list_at(&["volumeMounts"]).iter().enumerate() {
         let path = list.index(index);
         let (name, point) = (mount.str_at(&["name"]), mount.str_at(&["mountPath"]));
@@ -218,10 +225,10 @@ fn volume_mounts(container: &Value, volumes: &Volumes<'_>, list: &Path<'_>, erro
             errors.invalid(&path.child("mountPath"), point, "must be unique");
         }
         points.push(point);
-        if devices.iter().any(|device| device.str_at(&["name"]) == name) {
+        if device_names.contains(&name) {
             errors.invalid(&path.child("name"), name, "must not already exist in volumeDevices");
         }
-        if devices.iter().any(|device| device.str_at(&["devicePath"]) == point) {
+        if device_paths.contains(&point) {
             errors.invalid(
                 &path.child("mountPath"),
                 point,
@@ -276,7 +283,8 @@ fn propagation(mount: &Value, container: &Value, path: &Path<'_>, errors: &mut F
 
 fn volume_devices(container: &Value, volumes: &Volumes<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     let mounts = container.list_at(&["volumeMounts"]);
-    let (mut names, mut paths) = (Vec::new(), Vec::new());
+    let (mount_names, mount_paths) = (texts(mounts, "name"), texts(mounts, "mountPath"));
+    let (mut names, mut paths) = (Seen::new(), Seen::new());
     for (index, device) in container.list_at(&["volumeDevices"]).iter().enumerate() {
         let path = path.index(index);
         let (name, place) = (device.str_at(&["name"]), device.str_at(&["devicePath"]));
@@ -309,10 +317,10 @@ fn volume_devices(container: &Value, volumes: &Volumes<'_>, path: &Path<'_>, err
         } else {
             errors.invalid(&place_path, place, "can not contain backsteps ('..')");
         }
-        if mounts.iter().any(|mount| mount.str_at(&["name"]) == name) {
+        if mount_names.contains(&name) {
             errors.invalid(&name_path, name, "must not already exist in volumeMounts");
         }
-        if mounts.iter().any(|mount| mount.str_at(&["mountPath"]) == place) {
+        if mount_paths.contains(&place) {
             errors.invalid(&place_path, place, "must not already exist as a path in volumeMounts");
         }
         if !name.is_empty() {
@@ -323,7 +331,7 @@ fn volume_devices(container: &Value, volumes: &Volumes<'_>, path: &Path<'_>, err
 
 /// Upstream reports the list's path for every item.
 fn resize_policy(container: &Value, spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut seen = Vec::new();
+    let mut seen = Seen::new();
     for (index, policy) in container.list_at(&["resizePolicy"]).iter().enumerate() {
         let resource = policy.str_at(&["resourceName"]);
         if seen.contains(&resource) {

@@ -3,6 +3,7 @@
 use crate::validation::check::present;
 use pintle_object::Value;
 use pintle_object::field::quote;
+use std::collections::BTreeSet;
 
 /// A path in a volume, and what puts it there.
 struct Entry {
@@ -80,21 +81,60 @@ fn projected(source: &Value) -> Vec<Entry> {
 }
 
 fn collide(entries: Vec<Entry>, what: &str, out: &mut Vec<String>) {
-    let mut before: Vec<Entry> = Vec::new();
-    for mut entry in entries {
-        entry.path.truncate(entry.path.trim_end_matches('/').len());
-        for other in before.iter().filter(|other| overlap(&other.path, &entry.path)) {
-            out.push(format!("{what}: {} with {}", entry.shown(), other.shown()));
-        }
-        before.push(entry);
+    let path = |entry: &'_ Entry| entry.path.trim_end_matches('/').len();
+    let entries: Vec<Entry> = entries
+        .into_iter()
+        .map(|mut entry| {
+            entry.path.truncate(path(&entry));
+            entry
+        })
+        .collect();
+    for (entry, other) in pairs(&entries) {
+        out.push(format!("{what}: {} with {}", entry.shown(), other.shown()));
     }
 }
 
-/// Whether two paths are one, or one lies under the other.
-fn overlap(one: &str, other: &str) -> bool {
-    let under =
-        |path: &str, parent: &str| path.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'));
-    !one.is_empty() && !other.is_empty() && (one == other || under(one, other) || under(other, one))
+/// How many pairs of overlapping paths of one volume are told.
+const PAIRS_MAX: usize = 100;
+
+/// Each entry with those before it that overlap it, in order.
+///
+/// Sorted so that what lies under a path follows it, the paths that hold the next one are those still open.
+fn pairs(entries: &[Entry]) -> Vec<(&Entry, &Entry)> {
+    let mut sorted: Vec<(usize, &Entry)> =
+        entries.iter().enumerate().filter(|(_, entry)| !entry.path.is_empty()).collect();
+    sorted.sort_by(|a, b| key(a.1).cmp(key(b.1)));
+    let mut open: Vec<(usize, &Entry)> = Vec::new();
+    let mut found: BTreeSet<(usize, usize)> = BTreeSet::new();
+    for (place, entry) in sorted {
+        while open.last().is_some_and(|(_, holder)| !holds(&holder.path, &entry.path)) {
+            open.pop();
+        }
+        for (holder, _) in &open {
+            found.insert((place.max(*holder), place.min(*holder)));
+            if found.len() > PAIRS_MAX {
+                found.pop_last();
+            }
+        }
+        // Of many that are all alike, the first ones tell enough.
+        if open.len() < PAIRS_MAX {
+            open.push((place, entry));
+        }
+    }
+    found
+        .into_iter()
+        .filter_map(|(later, earlier)| Some((entries.get(later)?, entries.get(earlier)?)))
+        .collect()
+}
+
+/// Orders paths so that the line between names comes before everything else.
+fn key(entry: &Entry) -> impl Iterator<Item = u16> {
+    entry.path.bytes().map(|byte| if byte == b'/' { 0 } else { u16::from(byte) + 1 })
+}
+
+/// Whether a path is this one, or lies under it.
+fn holds(holder: &str, path: &str) -> bool {
+    path.strip_prefix(holder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl Entry {

@@ -3,7 +3,7 @@
 use super::optional_one_of;
 use crate::validation::check::{invalid_all, present};
 use pintle_object::selector::validate_label_selector;
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Seen, Value, content};
 
 pub fn readiness_gates(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     for (index, gate) in spec.list_at(&["readinessGates"]).iter().enumerate() {
@@ -13,7 +13,7 @@ pub fn readiness_gates(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) 
 }
 
 pub fn scheduling_gates(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut seen = Vec::new();
+    let mut seen = Seen::new();
     for (index, gate) in spec.list_at(&["schedulingGates"]).iter().enumerate() {
         let name = gate.str_at(&["name"]);
         invalid_all(content::label_key(name), name, &path.index(index), errors);
@@ -137,17 +137,18 @@ fn validate_toleration(toleration: &Value, path: &Path<'_>, errors: &mut FieldEr
 
 /// Checks a pod's claims of devices, and returns their names.
 pub fn resource_claims<'a>(spec: &'a Value, path: &Path<'_>, errors: &mut FieldErrors) -> Vec<&'a str> {
-    let mut names = Vec::new();
+    let (mut names, mut seen) = (Vec::new(), Seen::new());
     for (index, claim) in spec.list_at(&["resourceClaims"]).iter().enumerate() {
         let path = path.index(index);
         let name = claim.str_at(&["name"]);
         if name.is_empty() {
             errors.required(&path.child("name"), "");
-        } else if names.contains(&name) {
+        } else if seen.contains(&name) {
             errors.duplicate(&path.child("name"), name);
         } else {
             invalid_all(content::dns1123_label(name), name, &path.child("name"), errors);
             names.push(name);
+            seen.push(name);
         }
         let sources = ["resourceClaimName", "resourceClaimTemplateName"];
         let given: Vec<&str> =

@@ -4,7 +4,7 @@ use super::quantity;
 use crate::validation::check::present;
 use crate::validation::resources as names;
 use pintle_object::quantity::Quantity;
-use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Value};
+use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Seen, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ fn huge_pages(name: &str, value: &Value, path: &Path<'_>, errors: &mut FieldErro
 }
 
 fn claim_names(resources: &Value, claims: &[&str], path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut seen = Vec::new();
+    let mut seen = Seen::new();
     for (index, claim) in resources.list_at(&["claims"]).iter().enumerate() {
         let (name, request) = (claim.str_at(&["name"]), claim.str_at(&["request"]));
         let path = path.index(index);

@@ -3,7 +3,7 @@
 use super::{descending_path, optional_one_of};
 use crate::validation::check::{invalid_all, present};
 use pintle_object::field::Shown;
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Seen, Value, content};
 
 const PROFILES: [&str; 3] = ["Localhost", "RuntimeDefault", "Unconfined"];
 const NOT_ON_WINDOWS: &str = "cannot be set for a windows pod";
@@ -76,7 +76,7 @@ fn check_id(id: i64, path: &Path<'_>, errors: &mut FieldErrors) {
 }
 
 fn sysctls(spec: &Value, context: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    let mut seen = Vec::new();
+    let mut seen = Seen::new();
     for (index, sysctl) in context.list_at(&["sysctls"]).iter().enumerate() {
         let path = path.index(index);
         let path = path.child("name");

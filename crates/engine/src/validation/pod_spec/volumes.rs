@@ -5,7 +5,8 @@ use super::env::{field_selector, resource_selector};
 use super::{descending_path, no_backsteps, optional_one_of};
 use crate::validation::check::{invalid_all, present};
 use crate::validation::{claim, resources, volume_source};
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, Path, Seen, Value, content};
+use std::collections::BTreeMap;
 
 /// Fields of the pod that files may show.
 const FIELDS: [&str; 5] =
@@ -15,14 +16,14 @@ const MODE_MAX: i64 = 0o777;
 const BAD_MODE: &str = "must be a number between 0 and 0777 (octal), both inclusive";
 
 /// The valid volumes of a pod, by name.
-pub struct Volumes<'a>(Vec<Volume<'a>>);
+pub struct Volumes<'a>(BTreeMap<&'a str, Volume<'a>>);
 
 #[derive(Clone, Copy)]
 pub struct Volume<'a>(&'a Value);
 
 impl<'a> Volumes<'a> {
     pub fn get(&self, name: &str) -> Option<Volume<'a>> {
-        self.0.iter().find(|volume| volume.0.str_at(&["name"]) == name).copied()
+        self.0.get(name).copied()
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -77,7 +78,7 @@ pub fn validate<'a>(
     path: &Path<'_>,
     errors: &mut FieldErrors,
 ) -> Volumes<'a> {
-    let mut valid: Vec<Volume<'a>> = Vec::new();
+    let mut valid: BTreeMap<&'a str, Volume<'a>> = BTreeMap::new();
     for (index, volume) in spec.list_at(&["volumes"]).iter().enumerate() {
         let path = path.index(index);
         let mut own = FieldErrors::new();
@@ -88,11 +89,11 @@ pub fn validate<'a>(
         } else {
             invalid_all(content::dns1123_label(name), name, &path.child("name"), &mut own);
         }
-        if valid.iter().any(|other| other.0.str_at(&["name"]) == name) {
+        if valid.contains_key(name) {
             own.duplicate(&path.child("name"), name);
         }
         if own.is_empty() {
-            valid.push(Volume(volume));
+            valid.insert(name, Volume(volume));
         }
         errors.extend(own);
     }
@@ -211,7 +212,7 @@ fn downward(source: &Value, has_mode: bool, path: &Path<'_>, errors: &mut FieldE
 fn projected(source: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     mode(source, "defaultMode", path, errors);
     let list = path.child("sources");
-    let mut files = Vec::new();
+    let mut files = Seen::new();
     for (index, one) in source.list_at(&["sources"]).iter().enumerate() {
         let at = list.index(index);
         let mut count = 0;
@@ -259,7 +260,7 @@ fn projected(source: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
 fn unique_file<'a>(
     file: &'a str,
     shown: &str,
-    files: &mut Vec<&'a str>,
+    files: &mut Seen<&'a str>,
     path: &Path<'_>,
     errors: &mut FieldErrors,
 ) {

@@ -4,7 +4,7 @@ use crate::validation::check::present;
 use crate::validation::resources::quantity;
 use crate::validation::{net, node_labels};
 use pintle_object::field::quote;
-use pintle_object::{Path, Value};
+use pintle_object::{Path, Seen, Value};
 use std::collections::BTreeMap;
 
 const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
@@ -159,19 +159,21 @@ fn volumes(spec: &Value, path: &Path<'_>, out: &mut Vec<String>) {
 fn names_and_addresses(spec: &Value, path: &Path<'_>, out: &mut Vec<String>) {
     let aliases = path.child("hostAliases");
     let list = spec.list_at(&["hostAliases"]);
+    let mut seen = Seen::new();
     for (index, alias) in list.iter().enumerate() {
         let ip = alias.str_at(&["ip"]);
         let path = aliases.index(index);
-        if list.iter().take(index).any(|before| before.str_at(&["ip"]) == ip) {
+        if seen.again(ip) {
             out.push(format!("{}: duplicate ip {}", path.child("ip"), quote(ip)));
         }
     }
     let secrets = path.child("imagePullSecrets");
     let list = spec.list_at(&["imagePullSecrets"]);
+    let mut seen = Seen::new();
     for (index, secret) in list.iter().enumerate() {
         let name = secret.str_at(&["name"]);
         let path = secrets.index(index);
-        if list.iter().take(index).any(|before| before.str_at(&["name"]) == name) {
+        if seen.again(name) {
             out.push(format!("{}: duplicate name {}", path.child("name"), quote(name)));
         }
     }
@@ -260,9 +262,10 @@ pub const APP_ARMOR_DEPRECATED: &str = "deprecated since v1.30; use the \"appArm
 /// A variable that is there already may build on the one before, and else hides it.
 fn hidden_variables(container: &Value, path: &Path<'_>, out: &mut Vec<String>) {
     let variables = container.list_at(&["env"]);
+    let mut seen = Seen::new();
     for (index, variable) in variables.iter().enumerate() {
         let name = variable.str_at(&["name"]);
-        if !variables.iter().take(index).any(|before| before.str_at(&["name"]) == name) {
+        if !seen.again(name) {
             continue;
         }
         let reference = format!("$({name})");
@@ -277,6 +280,9 @@ fn hidden_variables(container: &Value, path: &Path<'_>, out: &mut Vec<String>) {
     }
 }
 
+/// How many ports that are the same are told of each other.
+const SAME_PORTS_MAX: usize = 100;
+
 struct Port<'a> {
     shown: String,
     key: (i64, &'a str),
@@ -284,7 +290,7 @@ struct Port<'a> {
 }
 
 fn ports(spec: &Value, path: &Path<'_>, out: &mut Vec<String>) {
-    let mut before: Vec<Port<'_>> = Vec::new();
+    let mut before: BTreeMap<(i64, &str), Vec<Port<'_>>> = BTreeMap::new();
     for list in CONTAINER_LISTS {
         let path = path.child(list);
         for (index, container) in spec.list_at(&[list]).iter().enumerate() {
@@ -292,10 +298,14 @@ fn ports(spec: &Value, path: &Path<'_>, out: &mut Vec<String>) {
             let path = path.child("ports");
             for (index, port) in container.list_at(&["ports"]).iter().enumerate() {
                 let port = Port::read(port, path.index(index).to_string(), out);
-                for other in before.iter().filter(|other| other.key == port.key) {
+                let same = before.entry(port.key).or_default();
+                for other in same.iter() {
                     port.warn(other, out);
                 }
-                before.push(port);
+                // Of many that are all alike, the first ones tell enough.
+                if same.len() < SAME_PORTS_MAX {
+                    same.push(port);
+                }
             }
         }
     }
