@@ -1,5 +1,6 @@
 //! Defaults of a schema must themselves be valid, and name no unknown fields.
 
+use super::super::rules::{COST_SUM_MAX, Rules};
 use super::super::{Custom, Node, check, embedded, prune, verdict};
 use pintle_object::{FieldErrors, Map, Path, Value, json};
 use pintle_regexp::Budget;
@@ -18,12 +19,15 @@ struct Walk<'a> {
     resource: &'a Value,
     steps: Vec<Step<'a>>,
     in_meta: bool,
+    /// What rules may still cost, over all defaults.
+    cost_left: u64,
 }
 
 pub(super) fn check(props: &Value, needs_pruned: bool, path: &Path<'_>, errors: &mut FieldErrors) {
     let mut root = props.clone();
     root.set(&["x-kubernetes-embedded-resource"], true);
-    let mut walk = Walk { needs_pruned, resource: &root, steps: Vec::new(), in_meta: false };
+    let mut walk =
+        Walk { needs_pruned, resource: &root, steps: Vec::new(), in_meta: false, cost_left: COST_SUM_MAX };
     walk.visit(&root, path, errors);
 }
 
@@ -40,9 +44,11 @@ impl<'a> Walk<'a> {
     fn visit(&mut self, props: &'a Value, path: &Path<'_>, errors: &mut FieldErrors) {
         let is_embedded = props.bool_at(&["x-kubernetes-embedded-resource"]);
         if is_embedded {
+            let (needs_pruned, cost_left) = (self.needs_pruned, self.cost_left);
             let mut below =
-                Walk { needs_pruned: self.needs_pruned, resource: props, steps: Vec::new(), in_meta: false };
+                Walk { needs_pruned, resource: props, steps: Vec::new(), in_meta: false, cost_left };
             below.descend(props, path, errors);
+            self.cost_left = below.cost_left;
             return;
         }
         self.descend(props, path, errors);
@@ -69,7 +75,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn check_one(&self, props: &Value, default: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    fn check_one(&mut self, props: &Value, default: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
         let node = Node::compile(&without_int_or_string(props), &Budget::none());
         let mut found = FieldErrors::new();
         if self.in_meta {
@@ -91,9 +97,26 @@ impl<'a> Walk<'a> {
                 return;
             }
         }
-        for error in check::check(&node, "", default).errors.into_vec() {
+        let found = check::check(&node, "", default).errors.into_vec();
+        let is_valid = found.is_empty();
+        for error in found {
             errors.push(verdict::below(path, error));
         }
+        if is_valid {
+            self.check_rules(props, default, path, errors);
+        }
+    }
+
+    /// Rules hold for a default that was there before, and for one that is new.
+    fn check_rules(&mut self, props: &Value, default: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+        let Some(rules) = Rules::compile(props, self.steps.is_empty(), &Budget::none()) else { return };
+        let before = errors.len();
+        let left = rules.check_at(path, default, Some(default), self.cost_left, errors);
+        if errors.len() > before {
+            self.cost_left = left;
+            return;
+        }
+        self.cost_left = left.min(rules.check_at(path, default, None, self.cost_left, errors));
     }
 
     /// A resource that has nothing but this default.

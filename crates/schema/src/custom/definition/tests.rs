@@ -110,6 +110,17 @@ fn defaults_are_valid() {
 }
 
 #[test]
+fn defaults_obey_rules() {
+    let ruled = |default: &str| {
+        format!(
+            r#"{{"type":"string","maxLength":10,"default":"{default}","x-kubernetes-validations":[{{"rule":"self == 'xyz'","message":"not xyz"}}]}}"#
+        )
+    };
+    check(&ruled("abc"), &[r#".default: Invalid value: "abc": not xyz"#]);
+    check(&ruled("xyz"), &[]);
+}
+
+#[test]
 fn an_update_may_keep_what_was_wrong_before() {
     let old = json::parse(br#"{"type":"object","properties":{"x":{"type":"file"}}}"#).unwrap();
     let strictness = Strictness::since(&[&old]);
