@@ -118,10 +118,10 @@ fn extension_parts(content: &[u8]) -> Result<(&[u8], &[u8])> {
     let mut reader = Reader::new(content);
     let identifier = der::identifier(&mut reader)?;
     let mut after_critical = reader.clone();
-    if after_critical.any().is_ok_and(|critical| critical.is_universal(BOOLEAN)) {
-        if !matches!(reader.any()?.content, [0 | 0xff]) {
-            return Err(syntax("invalid boolean"));
-        }
+    if after_critical.any().is_ok_and(|critical| critical.is_universal(BOOLEAN))
+        && !matches!(reader.any()?.content, [0 | 0xff])
+    {
+        return Err(syntax("invalid boolean"));
     }
     Ok((identifier, reader.expect(OCTET_STRING, "")?.content))
 }
