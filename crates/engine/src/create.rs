@@ -117,6 +117,10 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Option<Written>, Status> {
         let served = target.served;
+        let version = meta::resource_version(&draft);
+        if origin.is_update && !version.is_empty() {
+            parse_uint(version).map_err(|why| Status::new(500, Reason::Unknown, why))?;
+        }
         let mut draw = self.draw(served, call.dry_run);
         served.rules.allocate(&mut draft, None, &mut draw)?;
         self.prepare_create(target, &mut draft, origin.has_labels, call)?;
