@@ -299,6 +299,10 @@ fn watches_have_frames_only_in_some_forms() {
             admin.watch_as(&format!("{MAPS}?watch=1&timeoutSeconds=1&resourceVersion=0"), accept, WATCHED);
         assert_eq!(lines[0]["object"]["apiVersion"], version);
     }
+    // No object is a list.
+    let watch = format!("{MAPS}?watch=1&timeoutSeconds=1&resourceVersion=0");
+    let list = ask(&admin, "GET", &watch, PARTIAL_LIST, None);
+    assert_eq!((list.status, list.body.len()), (200, 0));
     let alone = ask(&admin, "GET", &format!("{WIDGETS}?watch=1&timeoutSeconds=1"), PROTOBUF, None);
     assert_eq!(shown(&alone), "406 protobuf Status");
 }

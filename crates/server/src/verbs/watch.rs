@@ -203,6 +203,11 @@ impl Parts for Frames {
         let writer = &mut self.writer;
         let told = self.watch.poll_told(context, &mut |heard, out| writer.event(heard, out));
         Poll::Ready(match ready!(told) {
+            // No object is a list: upstream cannot show it, and ends.
+            Told::Events(_) | Told::InitialEnd(_) if self.writer.accept.view == View::PartialList => {
+                self.is_over = true;
+                None
+            }
             Told::Events(bytes) => {
                 let held = ready!(self.room.poll_hold(context, bytes));
                 self.held(held)
