@@ -9,6 +9,7 @@ mod authorization_matrix;
 mod authorization_paths;
 mod authorization_remote;
 mod bad_input;
+mod bounds;
 mod cluster;
 mod connections;
 mod crashes;

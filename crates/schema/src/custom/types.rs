@@ -6,6 +6,8 @@ use crate::model::{Field, List, ListType, Map, Presence, Schema, Shape, Str, Str
 use pintle_object::{Value, json};
 use std::collections::HashMap;
 
+/// The fields whose types no schema changes.
+const RESOURCE_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 const OBJECT_META: &str = "k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 /// One closed schema with a type for every version of a CRD, in their order. A version without a schema takes
@@ -25,14 +27,11 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn root(&mut self, props: Option<&Value>) -> TypeId {
-        let meta = self.builtin.named(OBJECT_META).expect("the tables hold ObjectMeta");
-        let meta = self.copy(meta);
-        let text = self.push(Shape::Text);
-        let mut fields = vec![field("apiVersion", text), field("kind", text), field("metadata", meta)];
+        let mut fields = self.fields_of_resource();
         let is_open = props.is_none_or(|props| props.bool_at(&["x-kubernetes-preserve-unknown-fields"]));
         let properties = props.and_then(|props| props.map_at(&["properties"]));
         for (name, props) in properties.into_iter().flat_map(|map| map.iter()) {
-            if !["apiVersion", "kind", "metadata"].contains(&name) {
+            if !RESOURCE_FIELDS.contains(&name) {
                 let ty = self.value(props);
                 fields.push(with_default(field(name, ty), props));
             }
@@ -40,6 +39,15 @@ impl Maker<'_> {
         let mut inner = Struct::new(fields, false);
         inner.open = is_open;
         self.push(Shape::Struct(inner))
+    }
+
+    /// What every object has, also one that is embedded in another.
+    fn fields_of_resource(&mut self) -> Vec<Field> {
+        let meta = self.builtin.named(OBJECT_META).expect("the tables hold ObjectMeta");
+        let meta = self.copy(meta);
+        let text = self.push(Shape::Text);
+        let [api_version, kind, metadata] = RESOURCE_FIELDS;
+        vec![field(api_version, text), field(kind, text), field(metadata, meta)]
     }
 
     fn value(&mut self, props: &Value) -> TypeId {
@@ -79,13 +87,16 @@ impl Maker<'_> {
             let value = self.value(additional);
             return Shape::Map(Map { value, atomic });
         }
-        let mut fields = Vec::new();
+        let is_embedded = props.bool_at(&["x-kubernetes-embedded-resource"]);
+        let mut fields = if is_embedded { self.fields_of_resource() } else { Vec::new() };
         for (name, props) in props.map_at(&["properties"]).into_iter().flat_map(|map| map.iter()) {
+            if is_embedded && RESOURCE_FIELDS.contains(&name) {
+                continue;
+            }
             let ty = self.value(props);
             fields.push(with_default(field(name, ty), props));
         }
-        let is_embedded = props.bool_at(&["x-kubernetes-embedded-resource"]);
-        let open = props.bool_at(&["x-kubernetes-preserve-unknown-fields"]) || is_embedded;
+        let open = props.bool_at(&["x-kubernetes-preserve-unknown-fields"]);
         if fields.is_empty() && !atomic {
             return Shape::Any;
         }
@@ -146,4 +157,29 @@ fn with_default(field: Field, props: &Value) -> Field {
         other => other.clone(),
     });
     Field { default, ..field }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn embedded_resources_have_the_types_of_every_object() {
+        let props = br#"{"type":"object","properties":{"template":{"type":"object","properties":{
+            "metadata":{"type":"object"},"spec":{"type":"object","properties":{"a":{"type":"string"}}}},
+            "x-kubernetes-embedded-resource":true}}}"#;
+        let props = json::parse(props).unwrap();
+        let builtin = crate::builtin();
+        let (schema, ids) = types(&builtin.schema, &[Some(&props)]);
+        let field = |ty: TypeId, name: &str| match schema.shape(ty) {
+            Shape::Struct(inner) => inner.field(name).map(|field| field.ty),
+            _ => None,
+        };
+        let template = field(ids[0], "template").unwrap();
+        let meta = field(template, "metadata").unwrap();
+        let owners = field(meta, "ownerReferences").unwrap();
+        assert!(matches!(schema.shape(owners), Shape::List(list) if list.list_type == ListType::Map));
+        assert!(field(template, "kind").is_some() && field(template, "spec").is_some());
+        assert!(matches!(schema.shape(template), Shape::Struct(inner) if !inner.open));
+    }
 }
