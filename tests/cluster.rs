@@ -49,7 +49,7 @@ impl Cluster {
             eprintln!("NO KUBE-CONTROLLER-MANAGER AND KUBE-SCHEDULER ON THIS MACHINE: NO CLUSTER IS TESTED");
             return None;
         };
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let file = |name: &str| dir.path().join(name).display().to_string();
         authority(dir.path());
         let server = Server::with_flags(&[
@@ -58,7 +58,8 @@ impl Cluster {
             &format!("--service-account-signing-key-file={}", file("sa.key")),
             "--service-account-issuer=https://kubernetes.default.svc",
         ]);
-        std::fs::write(dir.path().join("kubeconfig"), kubeconfig(server.port())).unwrap();
+        std::fs::write(dir.path().join("kubeconfig"), kubeconfig(server.port()))
+            .expect("a file can be written");
         let kubeconfig = format!("--kubeconfig={}", file("kubeconfig"));
         let shared = [kubeconfig, "--leader-elect=false".into(), "--bind-address=127.0.0.1".into()];
         let managed = [
@@ -69,7 +70,7 @@ impl Cluster {
             format!("--root-ca-file={}", file("ca.crt")),
         ];
         let start = |binary: &Path, log: &str, flags: &[String]| {
-            let log = std::fs::File::create(dir.path().join(log)).unwrap();
+            let log = std::fs::File::create(dir.path().join(log)).expect("a log can be made");
             let command = Command::new(binary)
                 .args(&shared)
                 .arg(format!("--secure-port={}", free_port()))
@@ -88,12 +89,18 @@ impl Cluster {
 
 /// An authority of clients, and a key of ServiceAccount tokens.
 fn authority(dir: &Path) {
-    let (key, mut params) = (rcgen::KeyPair::generate().unwrap(), rcgen::CertificateParams::default());
+    let (key, mut params) =
+        (rcgen::KeyPair::generate().expect("a key can be made"), rcgen::CertificateParams::default());
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::DigitalSignature];
-    std::fs::write(dir.join("ca.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
-    std::fs::write(dir.join("ca.key"), key.serialize_pem()).unwrap();
-    std::fs::write(dir.join("sa.key"), rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    std::fs::write(dir.join("ca.crt"), params.self_signed(&key).expect("a certificate can be made").pem())
+        .expect("a file can be written");
+    std::fs::write(dir.join("ca.key"), key.serialize_pem()).expect("a file can be written");
+    std::fs::write(
+        dir.join("sa.key"),
+        rcgen::KeyPair::generate().expect("a key can be made").serialize_pem(),
+    )
+    .expect("a file can be written");
 }
 
 fn kubeconfig(port: u16) -> String {
@@ -161,7 +168,7 @@ fn deployments_run_and_move(admin: &Client) {
     let cordon = json!({"spec": {"unschedulable": true}});
     assert_eq!(admin.patch("merge", "/api/v1/nodes/node-a", &cordon).status, 200);
     for pod in on("node-a") {
-        let name = pod["metadata"]["name"].as_str().unwrap();
+        let name = pod["metadata"]["name"].as_str().expect("a pod has a name");
         let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}});
         let path = format!("/api/v1/namespaces/default/pods/{name}/eviction");
         assert_eq!(admin.post(&path, &eviction).status, 201);
@@ -249,7 +256,11 @@ fn requests_of_nodes_are_approved_and_signed(admin: &Client) {
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(rcgen::DnType::OrganizationName, "system:nodes");
     params.distinguished_name.push(rcgen::DnType::CommonName, "system:node:node-c");
-    let request = params.serialize_request(&rcgen::KeyPair::generate().unwrap()).unwrap().pem().unwrap();
+    let request = params
+        .serialize_request(&rcgen::KeyPair::generate().expect("a key can be made"))
+        .expect("a request can be made")
+        .pem()
+        .expect("and written");
     let request = json!({
         "apiVersion": "certificates.k8s.io/v1",
         "kind": "CertificateSigningRequest",

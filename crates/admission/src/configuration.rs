@@ -73,10 +73,8 @@ impl Settings {
         match name {
             event_rate_limit::NAME => self.event_rate = event_rate_limit::Configuration::read(section)?,
             // One of the two sections of an unversioned file may be the other plugin's.
-            image_policy::NAME => {
-                if section.get("imagePolicy").is_some() {
-                    self.image_policy = image_policy::Configuration::read(section)?;
-                }
+            image_policy::NAME if section.get("imagePolicy").is_some() => {
+                self.image_policy = image_policy::Configuration::read(section)?;
             }
             "PodNodeSelector" => self.pod_node_selector = pod_node_selector::Configuration::read(section),
             "PodSecurity" => self.pod_security = pod_security::Configuration::read(section)?,

@@ -51,7 +51,7 @@ pub async fn change(
     let Some(served) = served(engine, object) else { return Ok(()) };
     let target = target(&served, object);
     let key = target.key();
-    if !served.collection.is_some_and(|collection| engine.store.get(collection, &key).is_some()) {
+    if served.collection.is_none_or(|collection| engine.store.get(collection, &key).is_none()) {
         return Ok(());
     }
     keep(engine, None, object, change, now).await

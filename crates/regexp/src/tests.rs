@@ -10,6 +10,9 @@ fn spans(matches: &[(usize, usize)]) -> String {
     spans.join(" ")
 }
 
+/// A search of a text from a place on: where the match begins and ends.
+type Find<'a> = dyn Fn(&str, usize) -> Option<(usize, usize)> + 'a;
+
 #[test]
 fn patterns_are_judged_and_match_as_in_go() {
     let mut lines = GO.lines().map(|line| serde_json::from_str::<Vec<String>>(line).unwrap());
@@ -21,7 +24,7 @@ fn patterns_are_judged_and_match_as_in_go() {
             (Err(fault), _) => vec![("!", fault.to_string().replacen("error parsing regexp: ", "", 1))],
             (Ok(node), _) => {
                 let program = Program::new(&node);
-                let of = |find: &dyn Fn(&str, usize) -> Option<(usize, usize)>| {
+                let of = |find: &Find<'_>| {
                     let all: Vec<String> =
                         texts.iter().map(|text| spans(&each(text, 4, |from| find(text, from)))).collect();
                     all.join(",")

@@ -32,9 +32,15 @@ mod tests {
         assert_eq!(caught(async { 1 }).await, Ok(1));
         let late = async {
             tokio::task::yield_now().await;
-            let nothing: Option<u8> = None;
-            nothing.expect("it is there")
+            std::panic::panic_any("it is there")
         };
-        assert_eq!(caught(late).await, Err(String::from("it is there")));
+        assert_eq!(
+            caught(async {
+                late.await;
+                1
+            })
+            .await,
+            Err(String::from("it is there"))
+        );
     }
 }
