@@ -185,7 +185,7 @@ mod tests {
         check("list: [1]", "list[0]: must be an object");
         check("labels: {a: 1}", "labels: {\"a\":1} is not of the field's type");
         let why = "strict decoding error: yaml: unmarshal errors:\n  line 4: key \"name\" already set in map";
-        check("name: x\nname: y", why);
+        check("name: x\nname: z", why);
     }
 
     #[test]
