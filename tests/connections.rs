@@ -153,3 +153,60 @@ fn the_handshake_names_the_authorities_of_clients() {
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+/// What a raw request over HTTP/1.1 is answered, its head and the beginning of its body.
+fn raw_answer(server: &Server, line: &str, headers: &str, until: &str) -> String {
+    runtime().block_on(async {
+        let mut raw = Raw::connect(server.port(), &[b"http/1.1"]).await.expect("the server speaks TLS");
+        let head = format!("{line} HTTP/1.1\r\nhost: a\r\n{headers}\r\n");
+        raw.send(head.as_bytes()).await.expect("the server hears");
+        let read = raw.read_until(until);
+        tokio::time::timeout(Duration::from_secs(10), read).await.expect("the server answers")
+    })
+}
+
+/// Headers are those of Go's servers: canonical, sorted, and a length only where the body is short.
+#[test]
+fn heads_look_as_go_writes_them() {
+    const ADMIN: &str = "authorization: Bearer admin-token\r\n";
+    let server = Server::start();
+    let short = raw_answer(&server, "GET /version", ADMIN, "}");
+    let names: Vec<&str> =
+        short.lines().filter_map(|line| line.split_once(": ")).map(|(name, _)| name).collect();
+    assert!(names.starts_with(&["Audit-Id", "Cache-Control", "Content-Type"]), "{short}");
+    assert!(short.contains("Content-Length: "), "{short}");
+    let long = raw_answer(&server, "GET /api/v1", ADMIN, "APIResourceList");
+    assert!(long.contains("Transfer-Encoding: chunked") && !long.contains("Content-Length"), "{long}");
+    let document =
+        raw_answer(&server, "GET /openapi/v3/api/v1", &format!("{ADMIN}accept-encoding: gzip\r\n"), "{");
+    assert!(document.contains("Content-Length: ") && !document.contains("Content-Encoding"), "{document}");
+
+    // Who waits to be told to send, and is refused, is told that the connection ends.
+    let expect = "content-type: application/json\r\ncontent-length: 2\r\nexpect: 100-continue\r\n";
+    let refused = raw_answer(&server, "POST /api/v1/namespaces", expect, "Status");
+    assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("Connection: close"), "{refused}");
+}
+
+#[test]
+fn pages_of_health_and_metrics_have_their_headers() {
+    let server = Server::start();
+    let get = |path: &str, accepted: &str| {
+        let headers = [("accept-encoding", accepted)];
+        server.admin().send("GET", path, &headers, Bytes::new())
+    };
+    assert_eq!(get("/readyz/ping", "").header("x-content-type-options"), None);
+    assert_eq!(get("/readyz", "").header("x-content-type-options"), Some("nosniff"));
+    let indicators = get("/metrics/slis", "").text();
+    assert!(indicators.contains("kubernetes_healthcheck{name=\"ping\",type=\"readyz\"} 1"), "{indicators}");
+    assert!(
+        indicators
+            .contains("kubernetes_healthchecks_total{name=\"ping\",status=\"success\",type=\"readyz\"}"),
+        "{indicators}"
+    );
+    let encoding = |path: &str, accepted: &str| {
+        let answer = get(path, accepted);
+        (answer.header("content-encoding").map(String::from), answer.header("vary").map(String::from))
+    };
+    assert_eq!(encoding("/metrics", "gzip"), (Some("gzip".into()), None));
+    assert_eq!(encoding("/metrics", "gzip;q=0"), (None, None));
+}

@@ -52,3 +52,27 @@ fn without_watch_lists_nobody_says_how_a_watch_begins() {
         server.admin().watch_until("/api/v1/namespaces?watch=1", 1, std::time::Duration::from_secs(10));
     assert_eq!(events[0]["type"], "ADDED");
 }
+
+#[test]
+fn gates_of_documents_and_impersonation_can_be_turned_off() {
+    let flag = "--feature-gates=ConstrainedImpersonation=false,OpenAPIEnums=false,StorageVersionHash=false";
+    let server = Server::with_flags(&[flag]);
+    assert!(!server.log().contains("changes nothing"), "{}", server.log());
+    let resources = server.admin().get("/api/v1").text();
+    assert!(!resources.contains("storageVersionHash"), "{resources}");
+    let document = server.admin().get("/openapi/v3/api/v1").text();
+    assert!(!document.contains("\"enum\":"), "values are listed");
+    assert!(
+        !server.admin().get("/openapi/v2").text().contains("Possible enum values"),
+        "values are described"
+    );
+    let headers = [("impersonate-user", "bob")];
+    let refused = server.alice().send("GET", PODS, &headers, Default::default()).json();
+    let why = "users \"bob\" is forbidden: User \"alice\" cannot impersonate resource \"users\" in API group \"\" \
+               at the cluster scope";
+    assert_eq!(refused["message"], why);
+
+    let server = Server::start();
+    assert!(server.admin().get("/api/v1").text().contains("storageVersionHash"));
+    assert!(server.admin().get("/openapi/v3/api/v1").text().contains("\"enum\":"));
+}

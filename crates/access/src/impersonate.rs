@@ -33,16 +33,26 @@ enum Mode {
     Legacy,
 }
 
-const MODES: [Mode; 5] =
-    [Mode::AssociatedNode, Mode::ArbitraryNode, Mode::ServiceAccount, Mode::UserInfo, Mode::Legacy];
+const MODES: &[Mode] =
+    &[Mode::AssociatedNode, Mode::ArbitraryNode, Mode::ServiceAccount, Mode::UserInfo, Mode::Legacy];
 
 /// Answers who a request acts as. Remembers which mode a user was last successful in, and tries it first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Impersonation {
+    modes: &'static [Mode],
     last: Mutex<HashMap<String, Mode>>,
 }
 
 impl Impersonation {
+    pub fn constrained() -> Impersonation {
+        Impersonation { modes: MODES, last: Mutex::default() }
+    }
+
+    /// By the one old permission alone (without the gate ConstrainedImpersonation).
+    pub fn legacy() -> Impersonation {
+        Impersonation { modes: &[Mode::Legacy], last: Mutex::default() }
+    }
+
     /// The user that a request is to act as.
     pub async fn act_as(
         &self,
@@ -75,7 +85,7 @@ impl Impersonation {
         attributes: &Attributes<'_>,
     ) -> Result<(User, Mode), Status> {
         let last = self.remembered(&requestor.name);
-        let rest = MODES.into_iter().filter(|mode| Some(*mode) != last);
+        let rest = self.modes.iter().copied().filter(|mode| Some(*mode) != last);
         let mut refused = None;
         for mode in last.into_iter().chain(rest).filter(|mode| mode.fits(wanted, requestor)) {
             let attempt = Attempt { mode, authorizer, requestor };
@@ -408,7 +418,7 @@ mod tests {
         };
         let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
         let wanted = wanted(headers).map_err(|status| status.message)?.unwrap();
-        let found = Impersonation::default().find(&Listed(allowed), &requestor, &wanted, &attributes);
+        let found = Impersonation::constrained().find(&Listed(allowed), &requestor, &wanted, &attributes);
         let (user, _) = found.map_err(|status| status.message)?;
         Ok(format!("{} {} {:?}", user.name, user.groups.join(","), user.extra))
     }

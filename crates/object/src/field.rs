@@ -56,6 +56,8 @@ impl fmt::Display for Path<'_> {
         }
         match self.step {
             Step::Empty => Ok(()),
+            // Upstream takes a field without a name for an index without one.
+            Step::Child("") => f.write_str("[]"),
             Step::Child(name) if has_parent => write!(f, ".{name}"),
             Step::Child(name) => f.write_str(name),
             Step::Index(index) => write!(f, "[{index}]"),
@@ -397,6 +399,7 @@ mod tests {
         assert_eq!(spec.child("nodeSelector").key("a/b").to_string(), "spec.nodeSelector[a/b]");
         assert_eq!(Path::EMPTY.child("spec").to_string(), "spec");
         assert_eq!(Path::EMPTY.to_string(), "");
+        assert_eq!(Path::root("").to_string(), "[]");
     }
 
     #[test]

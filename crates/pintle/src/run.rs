@@ -4,7 +4,7 @@ use crate::config::{Config, Etcd};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::serving;
 use crate::{authentication, kubeconfig, open_files, priority, reload, signals, systemd, trusted};
-use pintle_access::Permissions;
+use pintle_access::{Impersonation, Permissions};
 use pintle_admission::Chain;
 use pintle_controllers::bootstrap::{self, Cluster};
 use pintle_controllers::{Kept, PublishedTrust};
@@ -75,7 +75,13 @@ async fn serve(config: &Config) -> Result<(), String> {
     let for_pki = config.clone();
     let certificates = tokio::task::spawn_blocking(move || own_certificates(&for_pki));
     let authorization = config.authorization.clone();
-    let access = Access::new(authorization.asked()?, bootstrap::node_rules(), authorization.abac.clone());
+    let impersonation = if config.compatibility.is_on("ConstrainedImpersonation") {
+        Impersonation::constrained()
+    } else {
+        Impersonation::legacy()
+    };
+    let node_rules = bootstrap::node_rules();
+    let access = Access::new(authorization.asked()?, node_rules, authorization.abac.clone(), impersonation);
     let engine = open_engine(config, access.permissions()).await?;
     access.follow(&engine);
     let pki = certificates.await.map_err(|error| error.to_string())??;
@@ -208,8 +214,8 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
     };
     let waits = |of: fn(&Etcd) -> Duration| config.etcd.as_ref().map(of).unwrap_or_default();
     Ok(App {
-        discovery: Discovery::new(&server_address),
-        openapi: OpenApi::new(&engine.api.resources),
+        discovery: Discovery::new(&server_address, config.compatibility.is_on("StorageVersionHash")),
+        openapi: OpenApi::new(&engine.api.resources, config.compatibility.is_on("OpenAPIEnums")),
         engine,
         authenticators,
         access,

@@ -5,6 +5,7 @@ use crate::flow::{Cut, Flow};
 use crate::panics;
 use crate::respond::{Body, Parts, Response};
 use bytes::Bytes;
+use hyper::Version;
 use hyper::body::{Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
 use std::collections::VecDeque;
@@ -15,16 +16,25 @@ use std::task::{Context, Poll};
 /// The most that is handed over at once: that much is kept for a client that takes none of it.
 const PART_BYTES: usize = 64 << 10;
 
-/// An answer as hyper takes it. The request is under way until it is sent or dropped.
-pub fn to_http(response: Response, in_flight: InFlight) -> hyper::Response<HttpBody> {
+/// The longest body whose length Go's servers tell before it: what they keep until their handler is done.
+/// Longer ones come in chunks over HTTP/1.1.
+const TOLD_BYTES_MAX: usize = 2 << 10;
+const TOLD_BYTES_MAX_HTTP2: usize = 4 << 10;
+
+/// An answer as hyper takes it, its headers sorted as Go's servers send them.
+/// The request is under way until it is sent or dropped.
+pub fn to_http(response: Response, version: Version, in_flight: InFlight) -> hyper::Response<HttpBody> {
     let mut builder = hyper::Response::builder().status(response.status);
-    for (name, value) in &response.headers {
+    let mut headers: Vec<&(&str, String)> = response.headers.iter().collect();
+    headers.sort_by_key(|(name, _)| *name);
+    for (name, value) in headers {
         builder = builder.header(*name, value.as_bytes());
     }
     if let Some(reason) = response.reason {
         builder = builder.extension(ReasonPhrase::from_static(reason.as_bytes()));
     }
-    let body = HttpBody::new(response.body, in_flight);
+    let told_bytes_max = if version == Version::HTTP_2 { TOLD_BYTES_MAX_HTTP2 } else { TOLD_BYTES_MAX };
+    let body = HttpBody { told_bytes_max, ..HttpBody::new(response.body, in_flight) };
     builder.body(body).unwrap_or_else(|error| {
         tracing::error!(%error, "an answer had a header that HTTP does not allow");
         let mut response = hyper::Response::new(HttpBody::default());
@@ -39,6 +49,8 @@ pub struct HttpBody {
     stream: Option<Box<dyn Parts>>,
     flow: Option<Flow>,
     in_flight: Option<InFlight>,
+    /// The length of more than this is not told.
+    told_bytes_max: usize,
 }
 
 impl HttpBody {
@@ -108,7 +120,11 @@ impl hyper::body::Body for HttpBody {
             (None, Some(flow)) => {
                 flow.total_bytes().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
             }
-            (None, None) => SizeHint::with_exact(self.chunks.iter().map(|chunk| chunk.len() as u64).sum()),
+            (None, None) => {
+                let len: usize = self.chunks.iter().map(Bytes::len).sum();
+                let is_told = len <= self.told_bytes_max;
+                if is_told { SizeHint::with_exact(len as u64) } else { SizeHint::default() }
+            }
         }
     }
 }

@@ -130,7 +130,8 @@ async fn exchange(
         let activity = of_requests.clone();
         async move {
             let in_flight = activity.begin(streams::current());
-            let is_http2 = request.version() == hyper::Version::HTTP_2;
+            let version = request.version();
+            let is_http2 = version == hyper::Version::HTTP_2;
             if is_http2 && is_chosen(app.options.goaway_per_million) {
                 leave.notify_one();
             }
@@ -139,7 +140,7 @@ async fn exchange(
             if is_http2 && response.is_to_nobody && app.options.ends_anonymous_http2 {
                 leave.notify_one();
             }
-            Ok::<hyper::Response<HttpBody>, Infallible>(answer::to_http(response, in_flight))
+            Ok::<hyper::Response<HttpBody>, Infallible>(answer::to_http(response, version, in_flight))
         }
     });
     let held = Held::new(Observed::new(stream, activity.clone()));
@@ -186,6 +187,7 @@ fn builder(streams_max: u32) -> auto::Builder<Streams> {
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .keep_alive(true)
+        .title_case_headers(true)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEADER_BYTES_MAX as usize);
     builder

@@ -46,6 +46,7 @@ struct Aggregated {
 /// Discovery of what is served now.
 pub struct Discovery {
     server_address: String,
+    has_hashes: bool,
     current: ArcSwapOption<Made>,
 }
 
@@ -59,8 +60,9 @@ struct Made {
 
 impl Discovery {
     /// `server_address` is `host:port`, as `/api` tells clients.
-    pub fn new(server_address: &str) -> Discovery {
-        Discovery { server_address: server_address.into(), current: ArcSwapOption::empty() }
+    /// `has_hashes`: whether built-in resources tell which version they are stored in (StorageVersionHash).
+    pub fn new(server_address: &str, has_hashes: bool) -> Discovery {
+        Discovery { server_address: server_address.into(), has_hashes, current: ArcSwapOption::empty() }
     }
 
     fn current(&self, engine: &Engine) -> Arc<Made> {
@@ -68,7 +70,7 @@ impl Discovery {
         match self.current.load_full() {
             Some(made) if Arc::ptr_eq(&made.table, &table) => made,
             _ => {
-                let made = Arc::new(Made::new(&engine.api, table, &self.server_address));
+                let made = Arc::new(Made::new(&engine.api, table, self));
                 self.current.store(Some(made.clone()));
                 made
             }
@@ -77,16 +79,17 @@ impl Discovery {
 }
 
 impl Made {
-    fn new(api: &Builtin, table: Arc<Table>, server_address: &str) -> Made {
+    fn new(api: &Builtin, table: Arc<Table>, discovery: &Discovery) -> Made {
         let resources =
             &Resources { all: table.served().iter().map(|served| served.resource.clone()).collect() };
         let any = api.any;
         let mut documents = BTreeMap::new();
-        documents.insert(String::from("/api"), api_versions(server_address));
+        documents.insert(String::from("/api"), api_versions(&discovery.server_address));
         documents.insert(String::from("/apis"), group_list(resources));
         for (group, versions) in resources.groups() {
             for version in &versions {
-                documents.insert(path(group, version), resource_list(resources, any, group, version));
+                let list = resource_list(resources, any, (group, version), discovery.has_hashes);
+                documents.insert(path(group, version), list);
             }
             if !group.is_empty() {
                 let value = with_kind("APIGroup", Some("v1"), group_entry(group, &versions));
@@ -289,12 +292,17 @@ fn group_entry(group: &str, versions: &[&str]) -> Map {
     ])
 }
 
-fn resource_list(resources: &Resources, any: TypeId, group: &str, version: &str) -> Document {
+fn resource_list(
+    resources: &Resources,
+    any: TypeId,
+    (group, version): (&str, &str),
+    has_hashes: bool,
+) -> Document {
     let own = resources.all.iter().filter(|r| r.group == group && r.version == version);
     let is_custom = own.clone().all(|resource| resource.ty == any);
     let mut entries: Vec<(String, Value)> = Vec::new();
     for resource in own {
-        entries.push((resource.plural.to_string(), resource_entry(resource, any)));
+        entries.push((resource.plural.to_string(), resource_entry(resource, any, has_hashes || is_custom)));
         for sub in &resource.subresources {
             entries.push((format!("{}/{}", resource.plural, sub.name), subresource_entry(resource, sub)));
         }
@@ -317,7 +325,7 @@ fn resource_list(resources: &Resources, any: TypeId, group: &str, version: &str)
     }
 }
 
-fn resource_entry(resource: &Resource, any: TypeId) -> Value {
+fn resource_entry(resource: &Resource, any: TypeId, has_hash: bool) -> Value {
     let mut map = Map::new();
     map.insert("name", resource.plural.as_ref());
     map.insert("singularName", resource.singular.as_ref());
@@ -330,7 +338,7 @@ fn resource_entry(resource: &Resource, any: TypeId) -> Value {
     if !resource.categories.is_empty() {
         map.insert("categories", texts(resource.categories.iter().map(AsRef::as_ref)));
     }
-    if resource.verbs.has(Verb::Update) {
+    if has_hash && resource.verbs.has(Verb::Update) {
         map.insert("storageVersionHash", storage_hash(resource));
     }
     Value::Map(map)

@@ -42,6 +42,11 @@ fn is_of_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!$%&'()*+,-./:;=@[]_~".contains(&byte)
 }
 
+/// Whether a client sends its body when it is told to.
+pub fn waits_to_send(parts: &Parts) -> bool {
+    parts.version == Version::HTTP_11 && parts.headers.contains_key(header::EXPECT)
+}
+
 /// Whether a client expects something else than to be told to go on.
 fn expects_more(headers: &HeaderMap) -> bool {
     let Some(expected) = headers.get(header::EXPECT) else { return false };

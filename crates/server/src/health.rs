@@ -104,10 +104,12 @@ pub async fn answer(app: &App, request: &Request) -> Option<Response> {
         Some(check) => match failure(check) {
             Some(why) => {
                 Response::new(500, "text/plain; charset=utf-8", format!("internal server error: {why}\n"))
+                    .with("x-content-type-options", "nosniff")
             }
-            None => ok("ok".into()),
+            // Of a single check Go guesses the type, and does not say that it is sure.
+            None => Response::text(200, "ok"),
         },
-        None => all(root, request, |check| failure(check).is_some()),
+        None => all(app, root, request, |check| failure(check).is_some()),
     })
 }
 
@@ -117,7 +119,7 @@ async fn outage(app: &App, root: &str) -> Option<String> {
     app.engine.store.check(if root == "readyz" { ready_max } else { health_max }).await.err()
 }
 
-fn all(root: &str, request: &Request, fails: impl Fn(&str) -> bool) -> Response {
+fn all(app: &App, root: &str, request: &Request, fails: impl Fn(&str) -> bool) -> Response {
     let excluded: Vec<&str> = request.query.all("exclude").collect();
     let mut failed = false;
     let mut lines = String::new();
@@ -125,6 +127,9 @@ fn all(root: &str, request: &Request, fails: impl Fn(&str) -> bool) -> Response 
         let is_excluded = excluded.contains(&check);
         let is_failed = !is_excluded && fails(check);
         failed |= is_failed;
+        if !is_excluded {
+            app.metrics.observe_check(root, check, is_failed);
+        }
         lines.push_str(&match (is_excluded, is_failed) {
             (true, _) => format!("[+]{check} excluded: ok\n"),
             (_, true) => format!("[-]{check} failed: reason withheld\n"),

@@ -12,6 +12,7 @@ pub mod bodies;
 pub mod conn;
 pub mod connections;
 pub mod discovery;
+mod encoding;
 mod flow;
 pub mod head;
 pub mod health;

@@ -30,6 +30,10 @@ pub struct Metrics {
     long_running: IntGaugeVec,
     objects: IntGaugeVec,
     storage: IntGaugeVec,
+    /// Those of `/metrics/slis`.
+    indicators: Registry,
+    check: IntGaugeVec,
+    checks: IntCounterVec,
 }
 
 impl Metrics {
@@ -70,7 +74,34 @@ impl Metrics {
         registry.register(Box::new(sizes.clone()))?;
         registry.register(Box::new(long_running.clone()))?;
         registry.register(Box::new(objects.clone()))?;
-        Ok(Metrics { registry, requests, durations, sizes, long_running, objects, storage })
+        let indicators = Registry::new();
+        let about = "This metric records the result of a single healthcheck.";
+        let about = Opts::new("kubernetes_healthcheck", format!("[STABLE] {about}"));
+        let check = IntGaugeVec::new(about, &["name", "type"])?;
+        let about = "This metric records the results of all healthcheck.";
+        let about = Opts::new("kubernetes_healthchecks_total", format!("[STABLE] {about}"));
+        let checks = IntCounterVec::new(about, &["name", "status", "type"])?;
+        indicators.register(Box::new(check.clone()))?;
+        indicators.register(Box::new(checks.clone()))?;
+        Ok(Metrics {
+            registry,
+            requests,
+            durations,
+            sizes,
+            long_running,
+            objects,
+            storage,
+            indicators,
+            check,
+            checks,
+        })
+    }
+
+    /// Counts a check of health that was made for one of the paths of all checks.
+    pub fn observe_check(&self, root: &str, check: &str, is_failed: bool) {
+        let status = if is_failed { "error" } else { "success" };
+        self.check.with_label_values(&[check, root]).set(i64::from(!is_failed));
+        self.checks.with_label_values(&[check, status, root]).inc();
     }
 
     /// Counts an answer to a request about a resource. `is_served`: whether the request resolved to something, and is
@@ -141,11 +172,15 @@ impl Metrics {
                 resource.split_once('/').filter(|(group, _)| group.contains('.')).unwrap_or(("", resource));
             self.objects.with_label_values(&[group, resource]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
-        let mut out = Vec::new();
-        // Writing to memory cannot fail.
-        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut out);
-        out
+        encoded(&self.registry)
     }
+}
+
+fn encoded(registry: &Registry) -> Vec<u8> {
+    let mut out = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = TextEncoder::new().encode(&registry.gather(), &mut out);
+    out
 }
 
 /// What requests are told apart by: each is one of a known few.
@@ -206,11 +241,19 @@ fn dry_run(request: &Request) -> &'static str {
     }
 }
 
+const METRICS: &str = "/metrics";
+const INDICATORS: &str = "/metrics/slis";
+
+/// Whether a path is one of metrics.
+pub fn is_page(path: &str) -> bool {
+    path == METRICS || path == INDICATORS
+}
+
 /// The answer, when the path is one of metrics.
 pub fn answer(app: &App, request: &Request) -> Option<Response> {
     match request.path() {
-        "/metrics" => Some(Response::new(200, CONTENT_TYPE, app.metrics.text(app))),
-        "/metrics/slis" => Some(Response::new(200, CONTENT_TYPE, "")),
+        METRICS => Some(Response::new(200, CONTENT_TYPE, app.metrics.text(app))),
+        INDICATORS => Some(Response::new(200, CONTENT_TYPE, encoded(&app.metrics.indicators))),
         _ => None,
     }
 }

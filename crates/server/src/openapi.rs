@@ -2,6 +2,7 @@
 
 use crate::accept::clauses;
 use crate::app::App;
+use crate::encoding;
 use crate::request::Request;
 use crate::respond::{Body, Parts, Response};
 use arc_swap::ArcSwapOption;
@@ -35,6 +36,7 @@ const UNPACKED_BYTES: usize = 32 << 10;
 pub struct OpenApi {
     /// The built-in resources that are served, for the hash.
     served: String,
+    has_enums: bool,
     /// The hash of what all documents are made of.
     origin: OnceLock<[u8; 64]>,
     /// Of built-in resources alone, and with the custom ones that there were last.
@@ -96,7 +98,7 @@ fn version_2(app: &App, request: &Request) -> Response {
 fn group(app: &App, request: &Request, path: &str) -> Response {
     let Some(page) = app.openapi.custom_page(app, path).or_else(|| app.openapi.page(&app.engine.api, path))
     else {
-        return empty(404).with("vary", "Accept");
+        return empty(404);
     };
     let Some(form) = form(request, V3_PROTOBUF) else { return empty(406).with("vary", "Accept") };
     let wanted = request.query.text("hash");
@@ -121,16 +123,19 @@ fn custom_groups(table: &Table) -> BTreeMap<String, Vec<Arc<Served>>> {
     groups
 }
 
-fn with_documents<T>(api: &Builtin, make: impl FnOnce(&Documents<'_>) -> T) -> T {
-    make(&Documents::new(api, &Descriptions::open()))
-}
-
 impl OpenApi {
     /// Documents of these built-in resources, and of custom ones as they come.
-    pub fn new(resources: &Resources) -> OpenApi {
+    /// `has_enums`: whether they tell the values that fields may have.
+    pub fn new(resources: &Resources, has_enums: bool) -> OpenApi {
         let name =
             |resource: &Resource| format!("{}/{}/{} ", resource.group, resource.version, resource.plural);
-        OpenApi { served: resources.all.iter().map(name).collect(), ..OpenApi::default() }
+        OpenApi { served: resources.all.iter().map(name).collect(), has_enums, ..OpenApi::default() }
+    }
+
+    fn with_documents<T>(&self, api: &Builtin, make: impl FnOnce(&Documents<'_>) -> T) -> T {
+        let descriptions = Descriptions::open();
+        let documents = Documents::new(api, &descriptions);
+        make(&if self.has_enums { documents } else { documents.without_enums() })
     }
 
     /// Every document by its path, each with its hash: no document needs to be made for it.
@@ -163,7 +168,7 @@ impl OpenApi {
     fn version_2(&self, app: &App) -> Arc<Page> {
         let api = &app.engine.api;
         let builtin = self.v2.get_or_init(|| {
-            Arc::new(with_documents(api, |documents| Page::new(&documents.v2(), self.hash(V2))))
+            Arc::new(self.with_documents(api, |documents| Page::new(&documents.v2(), self.hash(V2))))
         });
         let groups: BTreeMap<_, _> = self.custom_groups(&app.engine.table()).into_iter().collect();
         if groups.is_empty() {
@@ -186,7 +191,7 @@ impl OpenApi {
             parts.map(|(served, schema)| Custom { resource: &served.resource, schema: schema.as_ref() });
         let customs: Vec<Custom<'_>> = customs.collect();
         let mut document = json::parse(&builtin.json()).expect("the page was written by us");
-        with_documents(api, |documents| documents.add_custom(&mut document, &customs));
+        self.with_documents(api, |documents| documents.add_custom(&mut document, &customs));
         let page = Arc::new(Page::new(&document, hash));
         *kept = Some(page.clone());
         page
@@ -202,7 +207,7 @@ impl OpenApi {
             let customs: Vec<Custom<'_>> = parts
                 .map(|(served, schema)| Custom { resource: &served.resource, schema: schema.as_ref() })
                 .collect();
-            let document = with_documents(&app.engine.api, |documents| documents.custom(&customs));
+            let document = self.with_documents(&app.engine.api, |documents| documents.custom(&customs));
             Arc::new(Page::new(&document, group.hash.clone()))
         });
         Some(page.clone())
@@ -245,7 +250,7 @@ impl OpenApi {
     /// The document at a path under `/openapi/v3/`.
     fn page(&self, api: &Builtin, path: &str) -> Option<Arc<Page>> {
         self.keep(path, || {
-            let document = with_documents(api, |documents| documents.v3(path))?;
+            let document = self.with_documents(api, |documents| documents.v3(path))?;
             Some(Page::new(&document, self.hash(path)))
         })
     }
@@ -266,6 +271,7 @@ impl OpenApi {
             hash.update(pintle_schema::builtin::blob());
             hash.update(pintle_descriptions::blob());
             hash.update(&self.served);
+            hash.update([u8::from(self.has_enums)]);
             hash.finalize().into()
         })
     }
@@ -296,9 +302,8 @@ impl Page {
         if request.header("if-none-match") == etag {
             return empty(304).with("etag", etag);
         }
-        let accepts_gzip =
-            request.header_list("accept-encoding").split(',').any(|part| part.trim().starts_with("gzip"));
-        let response = if accepts_gzip && self.len >= crate::pipeline::GZIP_BYTES_MIN {
+        let is_gzip = request.path() == V2 && encoding::takes_gzip(&request.header_list("accept-encoding"));
+        let response = if is_gzip && self.len >= crate::pipeline::GZIP_BYTES_MIN {
             Response::new(200, content_type, self.gzip.clone()).with("content-encoding", "gzip")
         } else {
             let body = Body::Stream(Box::new(self.unpacked()));

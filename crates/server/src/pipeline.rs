@@ -12,10 +12,10 @@ use crate::resolve::{Route, Unserved, resolve};
 use crate::respond::{Body, Response};
 use crate::route::RequestInfo;
 use crate::shares::Who;
-use crate::{discovery, head, health, limits, metrics, negotiate, oidc, openapi, route, verbs};
+use crate::{discovery, encoding, head, health, limits, metrics, negotiate, oidc, openapi, route, verbs};
 use bytes::Bytes;
 use hyper::Method;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::HeaderValue;
 use pintle_access::authenticate::Bearer;
 use pintle_access::user::ANONYMOUS;
@@ -62,12 +62,14 @@ async fn answer(
     let query = Query::parse(parts.uri.query().unwrap_or(""));
     let parsed = RequestInfo::parse(parts.method.as_str(), &path, &query);
     let unresolved = parsed.as_ref().err().copied();
+    let waits_to_send = !body.is_end_stream() && head::waits_to_send(&parts);
     let mut request = Request {
         method: parts.method,
         uri: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         query,
         headers: parts.headers,
         body: Bytes::new(),
+        is_read: false,
         user: Arc::new(User::anonymous()),
         info: parsed.unwrap_or_default(),
         now_seconds: i64::try_from(UnixTime::now().as_secs()).unwrap_or(0),
@@ -87,6 +89,10 @@ async fn answer(
         }
     };
     let mut response = answer.unwrap_or_else(|status| refuse(app, &request, &status));
+    if waits_to_send && !request.is_read {
+        // Its body may come or not: nobody can tell where the next request begins.
+        response = response.with("connection", "close");
+    }
     if Bearer::parse(&request.header("authorization")) == Bearer::ExtraSpace {
         response = response.with("warning", EXTRA_SPACE);
     }
@@ -138,6 +144,7 @@ async fn resource(
 ) -> Result<Response, Status> {
     let mut seated = Seated { seat, read: Default::default() };
     if route.reads_body(request.info.verb) {
+        request.is_read = true;
         seated = match bodies::read_seated(app, request, seated.seat, body).await {
             Ok(seated) => seated,
             Err(unread) => return unread.answer(),
@@ -389,37 +396,35 @@ fn audit_id(app: &App, request: &Request) -> String {
 pub const GZIP_BYTES_MIN: usize = 128 << 10;
 
 async fn compressed(app: &App, request: &Request, response: Response) -> Response {
-    let accepts =
-        request.header_list("accept-encoding").split(',').any(|part| part.trim().starts_with("gzip"));
-    if !accepts || response.header("content-encoding").is_some() {
+    let accepted = request.header_list("accept-encoding");
+    if response.header("content-encoding").is_some() {
+        return response;
+    }
+    // Pages of metrics are compressed at any size, and say nothing of what they vary by.
+    let is_page = metrics::is_page(request.path());
+    let accepts = if is_page { encoding::takes_gzip(&accepted) } else { encoding::names_gzip(&accepted) };
+    if !accepts {
         return response;
     }
     if let Body::Flow(flow) = &response.body {
         flow.compress();
         return response.with("content-encoding", "gzip").with("vary", "Accept-Encoding");
     }
-    let Some(len) = response.len().filter(|len| *len >= GZIP_BYTES_MIN) else { return response };
+    let Some(len) = response.len().filter(|len| is_page || *len >= GZIP_BYTES_MIN) else { return response };
     let chunks = match &response.body {
         Body::Bytes(bytes) => vec![bytes.clone()],
         Body::Chunks(chunks) => chunks.clone(),
         Body::Stream(_) | Body::Flow(_) => return response,
     };
-    let gzip = async move { gzip(&chunks).map_err(Status::internal) };
+    let gzip = async move { encoding::gzip(&chunks).map_err(Status::internal) };
     match app.heavy.run(Who::of(&request.user), len, gzip).await {
         Ok(body) => {
-            let mut response = response.with("content-encoding", "gzip").with("vary", "Accept-Encoding");
+            let mut response = response.with("content-encoding", "gzip");
             response.body = Body::Bytes(body.into());
-            response
+            if is_page { response } else { response.with("vary", "Accept-Encoding") }
         }
         Err(_) => response,
     }
-}
-
-fn gzip(chunks: &[Bytes]) -> std::io::Result<Vec<u8>> {
-    use std::io::Write;
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(1));
-    chunks.iter().try_for_each(|chunk| encoder.write_all(chunk))?;
-    encoder.finish()
 }
 
 /// Whether the server still takes new work.

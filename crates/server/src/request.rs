@@ -18,6 +18,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Read whole, and within the limit on bodies.
     pub body: Bytes,
+    /// Whether the body was asked for.
+    pub is_read: bool,
     pub user: Arc<User>,
     pub info: RequestInfo,
     /// The time of the request, in seconds since 1970.

@@ -21,7 +21,14 @@ const OF_RESOURCES: [&str; 9] = [
 ];
 
 /// Gates that decide how the server behaves, besides those of fields.
-const OF_BEHAVIOUR: [&str; 3] = ["APIServerIdentity", "UnauthenticatedHTTP2DOSMitigation", "WatchList"];
+const OF_BEHAVIOUR: [&str; 6] = [
+    "APIServerIdentity",
+    "ConstrainedImpersonation",
+    "OpenAPIEnums",
+    "StorageVersionHash",
+    "UnauthenticatedHTTP2DOSMitigation",
+    "WatchList",
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {

@@ -50,11 +50,17 @@ pub struct Documents<'a> {
     api: &'a Builtin,
     descriptions: &'a dyn Descriptions,
     facts: Facts,
+    has_enums: bool,
 }
 
 impl<'a> Documents<'a> {
     pub fn new(api: &'a Builtin, descriptions: &'a dyn Descriptions) -> Documents<'a> {
-        Documents { api, descriptions, facts: Facts::read(api.documents) }
+        Documents { api, descriptions, facts: Facts::read(api.documents), has_enums: true }
+    }
+
+    /// The same without the values that built-in fields may have (OpenAPIEnums).
+    pub fn without_enums(self) -> Documents<'a> {
+        Documents { has_enums: false, ..self }
     }
 
     /// The paths under `/openapi/v3/`, sorted.

@@ -2,7 +2,7 @@
 
 use super::{Documents, object, reference, texts, type_name};
 use crate::Resource;
-use crate::model::{Field, List, ListType, PatchRule, Presence, Shape, Struct, TypeId};
+use crate::model::{Field, List, ListType, PatchRule, Presence, Shape, Str, Struct, TypeId};
 use pintle_object::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
 
@@ -191,7 +191,7 @@ impl<'a> Components<'a> {
                 if !is_items && self.fact(ty, field, "list") != Some("none") {
                     add_list_type(&mut schema, list);
                 }
-                if let Some(values) = self.fact(ty, field, "items") {
+                if let Some(values) = self.enum_fact(ty, field, "items") {
                     schema.set(&["items", "enum"], texts(values.split('|')));
                 }
             }
@@ -199,7 +199,7 @@ impl<'a> Components<'a> {
                 if map.atomic {
                     schema.set(&["x-kubernetes-map-type"], "atomic");
                 }
-                if let Some(values) = self.fact(ty, field, "values") {
+                if let Some(values) = self.enum_fact(ty, field, "values") {
                     schema.set(&["additionalProperties", "enum"], texts(values.split('|')));
                 }
             }
@@ -207,8 +207,9 @@ impl<'a> Components<'a> {
                 if let Some(kind) = self.fact(ty, field, "list") {
                     schema.set(&["x-kubernetes-list-type"], kind);
                 }
-                if let Some(rules) = field.rules.as_deref().filter(|rules| !rules.one_of.is_empty()) {
-                    schema.set(&["enum"], texts(rules.one_of.iter().map(AsRef::as_ref)));
+                let values = self.values(field);
+                if !values.is_empty() {
+                    schema.set(&["enum"], texts(values.iter().map(AsRef::as_ref)));
                 }
             }
         }
@@ -255,10 +256,20 @@ impl<'a> Components<'a> {
         self.documents.facts.field(ty, &field.name, word)
     }
 
+    fn enum_fact(&self, ty: &str, field: &Field, word: &str) -> Option<&'static str> {
+        self.fact(ty, field, word).filter(|_| self.documents.has_enums)
+    }
+
+    /// The only values that a field may have, as far as they are told; none where it may have any.
+    fn values<'f>(&self, field: &'f Field) -> &'f [Str] {
+        let rules = field.rules.as_deref().filter(|_| self.documents.has_enums);
+        rules.map(|rules| rules.one_of.as_slice()).unwrap_or_default()
+    }
+
     fn description(&self, ty: &str, field: &Field) -> Option<String> {
         let name = type_name(ty);
         if let Some(text) = self.documents.descriptions.of_field(&name, &field.name) {
-            return Some(format!("{text}{}", possible_values(field)));
+            return Some(format!("{text}{}", possible_values(self.values(field))));
         }
         if name == WATCH_EVENT && field.name == "object" {
             return Some(String::from(WATCH_EVENT_OBJECT));
@@ -287,8 +298,7 @@ impl<'a> Components<'a> {
     }
 }
 
-fn possible_values(field: &Field) -> String {
-    let values = field.rules.as_deref().map(|rules| rules.one_of.as_slice()).unwrap_or_default();
+fn possible_values(values: &[Str]) -> String {
     if values.is_empty() {
         return String::new();
     }

@@ -112,7 +112,7 @@ impl Authorizer for Current {
 impl Access {
     /// Made before the engine, whose admission asks it; until it follows one, only masters may act.
     /// `node_rules`: what every node may do.
-    pub fn new(asked: Vec<Asked>, node_rules: Vec<Rule>, abac: Abac) -> Access {
+    pub fn new(asked: Vec<Asked>, node_rules: Vec<Rule>, abac: Abac, impersonation: Impersonation) -> Access {
         let current = Arc::new(Current(ArcSwap::from_pointee(Union::default())));
         let access = Access {
             authorizer: current.clone(),
@@ -120,7 +120,7 @@ impl Access {
             rbac: Arc::new(Rbac::default()),
             node: Arc::new(Node::new(node_rules)),
             abac: Arc::new(abac),
-            impersonation: Impersonation::default(),
+            impersonation,
         };
         access.replace(asked);
         access

@@ -145,7 +145,7 @@ pub(super) fn conversion(conversion: &Value, path: &Path<'_>, errors: &mut Field
     if strategy == "Webhook" {
         match client {
             None => errors.required(&client_path, "required when strategy is set to Webhook"),
-            Some(client) => webhook::client(&with_swapped_names(client), &client_path, errors),
+            Some(client) => webhook::client(client, &client_path, errors),
         }
         review_versions(versions, &versions_path, errors);
         return;
@@ -157,18 +157,6 @@ pub(super) fn conversion(conversion: &Value, path: &Path<'_>, errors: &mut Field
     if !versions.is_empty() {
         errors.forbidden(&versions_path, why);
     }
-}
-
-/// Upstream takes the service's name for its namespace here, and its namespace for its name.
-fn with_swapped_names(client: &Value) -> Value {
-    let mut client = client.clone();
-    if set(&client, "service").is_some() {
-        let (name, namespace) =
-            (client.at(&["service", "name"]).cloned(), client.at(&["service", "namespace"]).cloned());
-        client.set(&["service", "name"], namespace.unwrap_or_default());
-        client.set(&["service", "namespace"], name.unwrap_or_default());
-    }
-    client
 }
 
 fn review_versions(versions: &[Value], path: &Path<'_>, errors: &mut FieldErrors) {
