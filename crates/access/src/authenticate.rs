@@ -11,11 +11,15 @@ use arc_swap::ArcSwap;
 use pintle_object::Status;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const INVALID: &str = "invalid bearer token";
 /// How long a token that somebody else knows is not asked about again: upstream's time.
 const REMOTE_HOLDS: Duration = Duration::from_secs(10);
+/// Tokens that others are asked about at a time: their requests wait before anybody knows whose they are, and so before
+/// they have a seat.
+const WAITING_MAX: usize = 1024;
 
 /// What a request brings to prove who sends it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -119,6 +123,24 @@ pub struct Remote {
     issuers: ArcSwap<Vec<Arc<JwtAuthenticator>>>,
     pub others: Vec<Box<dyn RemoteAuthenticator>>,
     known: Cache<Arc<Known>>,
+    waiting: AtomicUsize,
+}
+
+/// One of the tokens that others are asked about.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Waiting<'_> {
+    /// None when there are too many already.
+    fn new(all: &AtomicUsize) -> Option<Waiting<'_>> {
+        let waiting = Waiting(all);
+        (all.fetch_add(1, Ordering::Relaxed) < WAITING_MAX).then_some(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Remote {
@@ -144,6 +166,10 @@ impl Remote {
         if let Some(known) = self.known.get(&fingerprint) {
             return Some(Known::clone(&known));
         }
+        let Some(_waiting) = Waiting::new(&self.waiting) else {
+            errors.push("too many tokens are being asked about".into());
+            return None;
+        };
         let issuers = issuers.iter().map(|issuer| issuer.as_ref() as &dyn RemoteAuthenticator);
         for authenticator in issuers.chain(self.others.iter().map(AsRef::as_ref)) {
             match authenticator.ask(token, wanted, now_seconds).await {
@@ -267,5 +293,35 @@ mod tests {
             let credentials = Credentials { protocols: &[protocol], ..Credentials::default() };
             assert_eq!(now(all.authenticate(&credentials, UnixTime::now())).is_ok(), expected, "{protocol}");
         }
+    }
+
+    /// Knows nobody's token, and takes its time.
+    struct Slow(Arc<AtomicUsize>);
+
+    impl RemoteAuthenticator for Slow {
+        fn ask<'a>(&'a self, _: &'a str, _: Option<&'a [String]>, _: i64) -> crate::token::Asked<'a> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn others_are_asked_about_so_many_tokens_at_a_time() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let remote = Remote { others: vec![Box::new(Slow(asked.clone()))], ..Remote::default() };
+        let all = Authenticators { remote, ..Authenticators::default() };
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut waiting = Vec::new();
+        for _ in 0..WAITING_MAX {
+            let mut token = Box::pin(all.token("t1", None, UnixTime::now()));
+            assert!(token.as_mut().poll(&mut context).is_pending());
+            waiting.push(token);
+        }
+        let why = now(all.token("t1", None, UnixTime::now())).unwrap_err();
+        assert_eq!(why, "[invalid bearer token, too many tokens are being asked about]");
+        waiting.pop();
+        let mut token = Box::pin(all.token("t1", None, UnixTime::now()));
+        assert!(token.as_mut().poll(&mut context).is_pending());
+        assert_eq!(asked.load(Ordering::Relaxed), WAITING_MAX + 1);
     }
 }

@@ -49,10 +49,10 @@ impl FrontProxy {
     }
 }
 
-/// The first value that says something, under the first name that has one.
+/// The first value of each name, of the first name whose value says something; those behind it are no other's wish.
 fn first(headers: &[(&str, &[u8])], names: &[String]) -> Result<Option<String>, String> {
-    for value in names.iter().flat_map(|name| values(headers, name)) {
-        let value = value?.trim();
+    for value in names.iter().filter_map(|name| values(headers, name).next()) {
+        let value = value?;
         if !value.is_empty() {
             return Ok(Some(value.into()));
         }
@@ -70,4 +70,24 @@ fn values<'a>(
 
 fn text<'a>(name: &str, value: &'a [u8]) -> Result<&'a str, String> {
     std::str::from_utf8(value).map_err(|_| format!("the value of the header {name} is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_header_the_first_value_counts() {
+        let check = |headers: &[(&str, &[u8])], expected: Result<Option<&str>, &str>| {
+            let names = [String::from("x-remote-user"), String::from("x-user")];
+            let expected = expected.map(|name| name.map(String::from)).map_err(String::from);
+            assert_eq!(first(headers, &names), expected, "{headers:?}");
+        };
+        check(&[], Ok(None));
+        check(&[("x-remote-user", b"ann"), ("x-remote-user", b"bob")], Ok(Some("ann")));
+        check(&[("x-remote-user", b""), ("x-remote-user", b"bob")], Ok(None));
+        check(&[("x-user", b"bob"), ("x-remote-user", b"")], Ok(Some("bob")));
+        check(&[("x-remote-user", b" ")], Ok(Some(" ")));
+        check(&[("x-remote-user", b"\xff")], Err("the value of the header x-remote-user is not UTF-8"));
+    }
 }

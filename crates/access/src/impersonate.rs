@@ -114,9 +114,10 @@ impl Impersonation {
 }
 
 /// The user that the headers ask for; none without any. Header names come in lower case, and of those that are to be
-/// there once the first value counts that is one.
+/// there once the first value counts, be it empty.
 pub fn wanted<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Option<User>, Status> {
     let mut user = User::default();
+    let (mut user_name, mut uid) = (None, None);
     let mut is_wanted = false;
     for (name, value) in headers.filter(|(name, _)| name.starts_with(PREFIX)) {
         let text = || {
@@ -124,8 +125,8 @@ pub fn wanted<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<
             text.map_err(|_| Status::bad_request(format!("the value of the header {name} is not UTF-8")))
         };
         match name {
-            "impersonate-user" if user.name.is_empty() => user.name = text()?,
-            "impersonate-uid" if user.uid.is_empty() => user.uid = text()?,
+            "impersonate-user" if user_name.is_none() => user_name = Some(text()?),
+            "impersonate-uid" if uid.is_none() => uid = Some(text()?),
             "impersonate-group" => {
                 user.groups.push(text()?);
                 is_wanted = true;
@@ -137,6 +138,7 @@ pub fn wanted<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<
             }
         }
     }
+    (user.name, user.uid) = (user_name.unwrap_or_default(), uid.unwrap_or_default());
     if !user.name.is_empty() {
         return Ok(Some(user));
     }
@@ -493,6 +495,11 @@ mod tests {
         check(&[("impersonate-user", "jos\u{e9}".as_bytes())], Ok("jos\u{e9}"));
         check(&[("impersonate-user", b"bob"), ("impersonate-user", b"admin")], Ok("bob"));
         check(&[("accept", b"\xff")], Ok(""));
+        check(&[("impersonate-user", b""), ("impersonate-user", b"bob")], Ok(""));
+        let lost = "requested &user.DefaultInfo{Name:\"\", UID:\"u\", Groups:[]string(nil), \
+                    Extra:map[string][]string(nil)} without impersonating a user name";
+        let user: (&str, &[u8]) = ("impersonate-user", b"bob");
+        check(&[("impersonate-user", b""), user, ("impersonate-uid", b"u")], Err(lost));
         for name in ["impersonate-user", "impersonate-uid", "impersonate-group", "impersonate-extra-a"] {
             let why = format!("the value of the header {name} is not UTF-8");
             check(&[(name, b"jos\xe9")], Err(&why));

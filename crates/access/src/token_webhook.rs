@@ -50,12 +50,12 @@ impl TokenWebhook {
             return verdict;
         }
         let cell = self.asking().entry(fingerprint).or_default().clone();
-        let verdict = cell.get_or_init(|| self.ask_now(token, wanted)).await.clone();
+        let waiting = Waiting { webhook: self, fingerprint, cell };
+        let verdict = waiting.cell.get_or_init(|| self.ask_now(token, wanted)).await.clone();
         // An outage is not kept in mind, nor what the other server calls an error.
         if !matches!(verdict, Verdict::Refused(_)) {
             self.answers.set(fingerprint, verdict.clone(), self.holds);
         }
-        self.asking().remove(&fingerprint);
         verdict
     }
 
@@ -128,6 +128,24 @@ impl TokenWebhook {
     }
 }
 
+/// One of those who wait for an answer. The last one to go, be it that the client left, takes the question along.
+struct Waiting<'a> {
+    webhook: &'a TokenWebhook,
+    fingerprint: Fingerprint,
+    cell: Arc<OnceCell<Verdict>>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut asking = self.webhook.asking();
+        // Given back under the lock, so that two that go at once do not take each other for one that stays.
+        self.cell = Arc::default();
+        if asking.get(&self.fingerprint).is_some_and(|cell| Arc::strong_count(cell) == 1) {
+            asking.remove(&self.fingerprint);
+        }
+    }
+}
+
 fn unreachable(why: String) -> Verdict {
     tracing::error!("Failed to make webhook authenticator request: {why}");
     Verdict::Refused(why)
@@ -140,5 +158,37 @@ fn texts(values: &[Value]) -> Vec<String> {
 impl RemoteAuthenticator for TokenWebhook {
     fn ask<'a>(&'a self, token: &'a str, wanted: Option<&'a [String]>, _: i64) -> Asked<'a> {
         Box::pin(self.verdict(token, wanted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pintle_outbound::{Backoff, Credential, Kubeconfig, Tls, Url};
+
+    #[tokio::test]
+    async fn questions_whose_clients_leave_are_forgotten() {
+        // Takes connections, and never says anything.
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let server = Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
+        let kubeconfig = Kubeconfig { server, tls: Tls::default(), credential: Credential::None };
+        let backoff = Backoff { first: Duration::from_millis(1), factor: 1.0, jitter: 0.0, tries_max: 1 };
+        let webhook = Webhook::new(kubeconfig, backoff).unwrap();
+        let webhook = TokenWebhook::new(webhook, "v1", Vec::new(), Duration::from_secs(1));
+        for token in 0..10 {
+            let token = token.to_string();
+            let (mut one, mut other) =
+                (Box::pin(webhook.verdict(&token, None)), Box::pin(webhook.verdict(&token, None)));
+            std::future::poll_fn(|context| {
+                assert!(one.as_mut().poll(context).is_pending() && other.as_mut().poll(context).is_pending());
+                std::task::Poll::Ready(())
+            })
+            .await;
+            assert_eq!(webhook.asking().len(), 1);
+            drop(one);
+            assert_eq!(webhook.asking().len(), 1);
+        }
+        assert_eq!(webhook.asking().len(), 0);
     }
 }

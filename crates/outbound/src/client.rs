@@ -15,10 +15,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 /// The most that an answer may hold.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
+/// Requests to one server at a time; those beyond them wait for their turn. Each has a connection, and clients whose
+/// requests lead to others must not take all open files.
+pub(crate) const AT_ONCE_MAX: usize = 256;
 /// How many unused connections are kept, and for how long: upstream's numbers.
 const IDLE_MAX: usize = 25;
 const IDLE_AGE_MAX: Duration = Duration::from_secs(90);
@@ -88,6 +92,7 @@ pub struct Client {
     server: Url,
     tls: Option<Fresh>,
     credential: Credential,
+    at_once: Semaphore,
     idle: Mutex<Vec<(Sender, Instant)>>,
     file_token: Mutex<Option<(String, Instant)>>,
 }
@@ -96,7 +101,8 @@ impl Client {
     /// Certificates that cannot be used are an error; whether the server is there shows at the first request.
     pub fn new(server: Url, tls: Tls, credential: Credential) -> Result<Client, String> {
         let tls = if server.is_tls { Some(Fresh::new(tls)?) } else { None };
-        Ok(Client { server, tls, credential, idle: Mutex::default(), file_token: Mutex::default() })
+        let at_once = Semaphore::new(AT_ONCE_MAX);
+        Ok(Client { server, tls, credential, at_once, idle: Mutex::default(), file_token: Mutex::default() })
     }
 
     /// Asks for a path of the server, with its query.
@@ -119,6 +125,7 @@ impl Client {
     }
 
     async fn exchange(&self, method: &Method, path: &str, body: Option<Bytes>) -> Result<Answer, Failure> {
+        let _turn = self.at_once.acquire().await.map_err(|error| Failure::Unreachable(error.to_string()))?;
         // A server may close a connection at the moment in which it is used again.
         while let Some(mut sender) = self.take_idle() {
             if sender.ready().await.is_err() {

@@ -1,5 +1,6 @@
 //! Calls against servers of the test's own, in the clear and with TLS.
 
+use crate::client::AT_ONCE_MAX;
 use crate::{Backoff, Client, Credential, Failure, Kubeconfig, Pem, Tls, Url, Webhook};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -266,4 +267,28 @@ async fn documents_are_followed_to_where_they_are() {
     let answer = crate::fetch(&old, &Tls::default(), SECOND).await.unwrap();
     assert_eq!(answer.body.as_ref(), b"there");
     assert!(fake.requests.lock().unwrap()[0].starts_with("GET /new?x=1 "));
+}
+
+#[tokio::test]
+async fn requests_beyond_those_at_once_wait_without_a_connection() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let server = Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
+    let client = Arc::new(Client::new(server, Tls::default(), Credential::None).unwrap());
+    let mut asked = tokio::task::JoinSet::new();
+    for _ in 0..AT_ONCE_MAX + 8 {
+        let client = client.clone();
+        asked.spawn(async move {
+            client.send(Method::GET, "/", None, 12 * SECOND).await.map(|answer| answer.code)
+        });
+    }
+    let mut open = Vec::new();
+    for _ in 0..AT_ONCE_MAX {
+        open.push(silent.accept().await.unwrap().0);
+    }
+    let more = tokio::time::timeout(Duration::from_millis(100), silent.accept());
+    assert!(more.await.is_err(), "more requests are under way than may be");
+    // One that ends makes room for another.
+    open.pop();
+    open.push(silent.accept().await.unwrap().0);
 }

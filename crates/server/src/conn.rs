@@ -135,7 +135,8 @@ async fn exchange(
             if is_http2 && is_chosen(app.options.goaway_per_million) {
                 leave.notify_one();
             }
-            let response = pipeline::handle(&app, request, &certificates).await;
+            // Apart, so that what it took is free again while a watch is told: most of what a stream holds.
+            let response = Box::pin(pipeline::handle(&app, request, &certificates)).await;
             // HTTP/2 is costly: whoever proves nothing gets one request of each connection.
             if is_http2 && response.is_to_nobody && app.options.ends_anonymous_http2 {
                 leave.notify_one();

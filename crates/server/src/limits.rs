@@ -1,14 +1,16 @@
 //! Limits on requests: how many are under way at a time, and how long one may take. Requests that last, as watches do,
-//! are outside of both.
+//! are outside of both once they are allowed and have begun, and have places of their own.
 
 use crate::request::Request;
-use crate::respond::Response;
+use crate::respond::{Body, Parts, Response};
 use crate::route::RequestInfo;
 use crate::shares::{Pool, Share, Who};
+use bytes::Bytes;
 use pintle_access::user::MASTERS;
 use pintle_object::Status;
 use pintle_object::time::parse_duration;
 use pintle_schema::Verb;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Subresources whose requests last, whatever their verb.
@@ -23,6 +25,11 @@ const USER_PART_TOGETHER: usize = 8;
 /// Of those who wait, one user's may be this part.
 const WAITING_USER_PART: usize = 4;
 
+/// Requests that last and are open at a time: those of some thousand nodes, with what they watch for their pods.
+const PLACES_MAX: usize = 256 << 10;
+/// Of them, one user's may be this part, which rests in 100 MB: the agents of all nodes may be one user.
+const PLACES_USER_PART: usize = 8;
+
 /// How many requests may be under way.
 pub enum Seats {
     /// Reads and writes apart, and who finds no seat is sent away; none for no limit.
@@ -33,12 +40,23 @@ pub enum Seats {
 
 pub struct Limits {
     seats: Seats,
+    places: Pool,
     /// The longest that a request may take.
     request_max: Duration,
 }
 
 /// A request may go on, in the seat that it was given.
 pub struct Seat(#[expect(dead_code, reason = "held until the request is answered")] Option<Share>);
+
+/// A request that lasts may be open; others need no place.
+#[derive(Debug)]
+pub struct Place(Option<Share>);
+
+/// What a request that lasts tells, and its place until all is told.
+struct Lasting {
+    told: Box<dyn Parts>,
+    _place: Place,
+}
 
 impl Seats {
     pub fn apart(reads: usize, writes: usize) -> Seats {
@@ -54,7 +72,7 @@ impl Seats {
 
 impl Limits {
     pub fn new(seats: Seats, request_max: Duration) -> Limits {
-        Limits { seats, request_max }
+        Limits { seats, places: Pool::new(PLACES_MAX, PLACES_USER_PART), request_max }
     }
 
     /// How long a request may take: what its query asks for, up to the limit. Those that last may take for ever.
@@ -72,11 +90,16 @@ impl Limits {
         Ok(asked.map_or(self.request_max, |asked| asked.min(self.request_max)))
     }
 
-    /// A seat for a request; none when there are too many already.
-    pub async fn seat(&self, request: &Request) -> Option<Seat> {
-        if lasts(&request.info) {
-            return Some(Seat(None));
+    /// A place for a request that is allowed; none when its user has too many open already.
+    pub fn place(&self, request: &Request) -> Option<Place> {
+        if !lasts(&request.info) {
+            return Some(Place(None));
         }
+        self.places.try_share(Who::of(&request.user), 1).map(|share| Place(Some(share)))
+    }
+
+    /// A seat for a request; none when there are too many already. Requests that last have theirs until they begin.
+    pub async fn seat(&self, request: &Request) -> Option<Seat> {
         let who = Who::of(&request.user);
         match &self.seats {
             Seats::Apart { reads, writes } => {
@@ -95,6 +118,28 @@ impl Limits {
                 wait.await.ok().map(|share| Seat(Some(share)))
             }
         }
+    }
+}
+
+impl Place {
+    /// The answer, which keeps the place for as long as it is told.
+    pub fn kept_by(self, mut response: Response) -> Response {
+        if self.0.is_some()
+            && let Body::Stream(told) = response.body
+        {
+            response.body = Body::Stream(Box::new(Lasting { told, _place: self }));
+        }
+        response
+    }
+}
+
+impl Parts for Lasting {
+    fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.told.poll_part(context)
+    }
+
+    fn total_bytes(&self) -> Option<usize> {
+        self.told.total_bytes()
     }
 }
 
@@ -134,7 +179,6 @@ pub fn timed_out() -> Response {
 mod tests {
     use super::*;
     use crate::query::Query;
-    use bytes::Bytes;
     use hyper::{HeaderMap, Method};
     use pintle_access::User;
     use std::sync::Arc;
@@ -183,7 +227,8 @@ mod tests {
         let held = limits.seat(&read).await;
         assert!(held.is_some() && limits.seat(&read).await.is_none());
         assert!(limits.seat(&request(Method::GET, "/api/v1/pods", MASTERS)).await.is_some());
-        assert!(limits.seat(&request(Method::GET, "/api/v1/pods?watch=1", "dev")).await.is_some());
+        // Whether a watch is allowed is asked from a seat too.
+        assert!(limits.seat(&request(Method::GET, "/api/v1/pods?watch=1", "dev")).await.is_none());
         assert!(limits.seat(&request(Method::POST, "/api/v1/pods", "dev")).await.is_some());
         drop(held);
         assert!(limits.seat(&read).await.is_some());
@@ -193,5 +238,36 @@ mod tests {
         assert!(limits.seat(&request(Method::GET, "/readyz/ping", "dev")).await.is_some());
         drop(held);
         assert!(limits.seat(&read).await.is_some());
+    }
+
+    struct Silent;
+
+    impl Parts for Silent {
+        fn poll_part(&mut self, _: &mut Context<'_>) -> Poll<Option<Bytes>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn nobody_has_all_places_of_requests_that_last() {
+        let limits = Limits {
+            places: Pool::new(16, PLACES_USER_PART),
+            ..Limits::new(Seats::apart(0, 0), Duration::from_secs(60))
+        };
+        let watch = request(Method::GET, "/api/v1/pods?watch=1", "dev");
+        let open = || {
+            let answer = Response { body: Body::Stream(Box::new(Silent)), ..Response::empty(200) };
+            limits.place(&watch).map(|place| place.kept_by(answer))
+        };
+        let both = (open(), open());
+        assert!(both.0.is_some() && both.1.is_some() && open().is_none());
+        assert!(limits.place(&request(Method::GET, "/api/v1/pods", "dev")).is_some());
+        assert!(limits.place(&request(Method::GET, "/api/v1/pods?watch=1", MASTERS)).is_some());
+        drop(both);
+        // Who is answered at once keeps nothing.
+        for _ in 0..PLACES_USER_PART {
+            assert!(limits.place(&watch).is_some_and(|place| place.kept_by(Response::empty(403)).is_empty()));
+        }
+        assert!(open().is_some());
     }
 }

@@ -130,7 +130,11 @@ async fn run(
     match route {
         None => other(app, request).await,
         Some(Err(unserved)) => unanswered(app, request, unserved),
-        Some(Ok(route)) => resource(app, request, route, seat, body).await,
+        Some(Ok(route)) => {
+            let Some(place) = app.limits.place(request) else { return Ok(limits::too_many()) };
+            let response = resource(app, request, route, seat, body).await?;
+            Ok(place.kept_by(response))
+        }
     }
 }
 

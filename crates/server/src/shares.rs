@@ -183,15 +183,14 @@ mod tests {
     async fn who_waits_keeps_only_itself_waiting() {
         let pool = Pool::new(16, 4);
         let held = pool.share(Who::Other("dev"), 4).await;
-        let waiting = pool.share(Who::Other("dev"), 4);
-        let waiting = std::pin::pin!(waiting);
+        let mut waiting = std::pin::pin!(pool.share(Who::Other("dev"), 4));
         tokio::select! {
             biased;
-            _ = waiting => panic!("the user has all that it may have"),
+            _ = &mut waiting => panic!("the user has all that it may have"),
             _ = pool.share(Who::Other("ops"), 4) => {}
         }
         drop(held);
-        pool.share(Who::Other("dev"), 4).await;
+        waiting.await;
     }
 
     #[test]
