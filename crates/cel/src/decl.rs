@@ -30,9 +30,24 @@ pub enum Shape {
     DateTime,
     Duration,
     List(ListKind, Box<Decl>),
-    Map(Box<Decl>),
+    Map(Box<Decl>, Keys),
     Object(Vec<Property>),
 }
+
+/// The keys of a map.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys {
+    pub decl: &'static Decl,
+    /// Whether a key after a dot is known as well as one in brackets.
+    pub are_fields: bool,
+}
+
+impl Keys {
+    /// Keys of no declared size.
+    pub const ANY: Keys = Keys { decl: &KEY, are_fields: false };
+}
+
+static KEY: Decl = Decl { shape: Shape::Text, elements_max: 0, size_min: 2, nullable: false };
 
 #[derive(Debug)]
 pub enum ListKind {
@@ -94,7 +109,7 @@ impl Decl {
     #[must_use]
     pub fn element(&self) -> Option<&Decl> {
         match &self.shape {
-            Shape::List(_, of) | Shape::Map(of) => Some(of),
+            Shape::List(_, of) | Shape::Map(of, _) => Some(of),
             _ => None,
         }
     }
@@ -104,6 +119,24 @@ impl Decl {
     pub fn field(&self, escaped: &str) -> Option<&Property> {
         let Shape::Object(properties) = &self.shape else { return None };
         properties.iter().find(|one| one.is_exposed && one.escaped.as_deref() == Some(escaped))
+    }
+
+    /// The declaration of the keys of a map.
+    #[must_use]
+    pub fn keys(&self) -> Option<Keys> {
+        match &self.shape {
+            Shape::Map(_, keys) => Some(*keys),
+            _ => None,
+        }
+    }
+
+    /// What stands behind a dot and a name.
+    #[must_use]
+    pub fn selected(&self, escaped: &str) -> Option<&Decl> {
+        match &self.shape {
+            Shape::Map(of, keys) if keys.are_fields => Some(of),
+            _ => self.field(escaped).map(|field| &field.decl),
+        }
     }
 
     /// The field of the data that is named so.
@@ -126,7 +159,7 @@ impl Decl {
             Shape::Date | Shape::DateTime => Type::Timestamp,
             Shape::Duration => Type::Duration,
             Shape::List(_, of) => Type::list(of.ty(&format!("{name}.@idx"))),
-            Shape::Map(of) => Type::map(of.ty(&format!("{name}.@elem"))),
+            Shape::Map(of, _) => Type::map(of.ty(&format!("{name}.@elem"))),
             Shape::Object(properties) => {
                 let exposed = properties.iter().filter(|one| one.is_exposed);
                 let fields = exposed.filter_map(|one| {
@@ -200,7 +233,12 @@ fn object(props: &Tree, is_resource: bool, nullable: bool) -> Option<Decl> {
     if let Some(of) = props.get("additionalProperties").filter(|of| of.as_map().is_some() && !is_resource) {
         let of = Decl::of_schema(of, false)?;
         let max = count(props, "maxProperties").unwrap_or((REQUEST_BYTES_MAX - 2) / (of.size_min + 6));
-        return Some(Decl { shape: Shape::Map(Box::new(of)), elements_max: max, size_min: 2, nullable });
+        return Some(Decl {
+            shape: Shape::Map(Box::new(of), Keys::ANY),
+            elements_max: max,
+            size_min: 2,
+            nullable,
+        });
     }
     let required: Vec<&str> = props.list_at(&["required"]).iter().filter_map(Tree::as_str).collect();
     let mut properties = Vec::new();

@@ -199,7 +199,7 @@ impl<'a> Estimator<'a> {
             return cost;
         }
         let path = self.path(operand);
-        self.set_path(whole, self.below(path, |decl| decl.field(field).map(|field| &field.decl)));
+        self.set_path(whole, self.below(path, |decl| decl.selected(field)));
         match self.ty(operand) {
             Type::Map(..) | Type::Struct(_) | Type::Opaque(_) | Type::Param(_) => cost.plus(fixed(1)),
             _ => cost,
@@ -255,7 +255,7 @@ impl<'a> Estimator<'a> {
         let key = match (path, is_list) {
             (Path::None, _) => Path::Of(self.root),
             (Path::Of(_), true) => Path::Of(None),
-            (Path::Of(decl), false) => Path::Of(decl.filter(|decl| decl.element().is_some()).map(|_| &KEY)),
+            (Path::Of(decl), false) => Path::Of(decl.and_then(Decl::keys).map(|keys| keys.decl)),
         };
         let (key_size, value_size) = (entry.map(|entry| entry.key), entry.map(|entry| entry.value));
         let first = match (is_list, &fold.second) {
@@ -493,7 +493,6 @@ impl<'a> Estimator<'a> {
 }
 
 /// Keys of maps are texts of no size that is known.
-static KEY: Decl = Decl { shape: crate::decl::Shape::Text, elements_max: 0, size_min: 2, nullable: false };
 
 fn both(a: Option<Entry>, b: Option<Entry>) -> Option<Entry> {
     let (a, b) = (a?, b?);

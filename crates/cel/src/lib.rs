@@ -8,6 +8,7 @@ mod bind;
 mod checker;
 mod cost;
 mod decl;
+mod device;
 mod estimate;
 mod eval;
 mod lexer;
@@ -34,7 +35,7 @@ mod reference;
 mod tests;
 
 pub use bind::Bound;
-pub use decl::{ANY, Decl, ListKind, Property, Shape};
+pub use decl::{ANY, Decl, Keys, ListKind, Property, Shape};
 pub use eval::{COST_MAX, OVER_LIMIT};
 pub use library::{Decision, Permissions, Question, double_text};
 pub use program::Program;

@@ -149,7 +149,7 @@ impl<'a> Value<'a> {
             }
             (Shape::Any, Tree::List(items)) => Ok(Value::List(List::Tree(items, &ANY))),
             (Shape::List(..), Tree::List(items)) => Ok(Value::List(List::Tree(items, decl))),
-            (Shape::Any | Shape::Map(_) | Shape::Object(_), Tree::Map(map)) => {
+            (Shape::Any | Shape::Map(..) | Shape::Object(_), Tree::Map(map)) => {
                 Ok(Value::Map(Map::Tree(map, decl)))
             }
             (Shape::Bool, _) => wrong("bool"),
@@ -157,7 +157,7 @@ impl<'a> Value<'a> {
             (Shape::Double, _) => wrong("float"),
             (Shape::IntOrText, _) => wrong("XIntOrString value to be either a string or integer"),
             (Shape::List(..), _) => wrong("an array for the provided schema with type=array"),
-            (Shape::Map(_) | Shape::Object(_), _) => wrong("a map for the provided schema with type=object"),
+            (Shape::Map(..) | Shape::Object(_), _) => wrong("a map for the provided schema with type=object"),
             _ => wrong("string"),
         }
     }
@@ -311,7 +311,7 @@ impl<'a> Map<'a> {
         match self {
             Map::Own(entries) => entries.get(&Key::Text(Rc::from(name))).map(|(_, value)| Ok(value.clone())),
             Map::Tree(map, decl) => match &decl.shape {
-                Shape::Map(of) => map.get(name).map(|tree| Value::of_tree(tree, of)),
+                Shape::Map(of, _) => map.get(name).map(|tree| Value::of_tree(tree, of)),
                 Shape::Object(_) => {
                     let property = decl.field(name)?;
                     // A null is as good as no field.
@@ -336,7 +336,7 @@ impl<'a> Map<'a> {
 
 fn entry<'a>(decl: &'a Decl, name: &'a str, tree: &'a Tree) -> Option<(Value<'a>, Outcome<'a>)> {
     let (name, decl) = match &decl.shape {
-        Shape::Map(of) => (name, &**of),
+        Shape::Map(of, _) => (name, &**of),
         Shape::Object(properties) => {
             let property = properties.iter().find(|one| one.name == name)?;
             (property.escaped.as_deref().unwrap_or(name), &property.decl)

@@ -8,7 +8,7 @@ pub mod slice;
 
 use super::check::{self, present};
 use super::volume_source::csi_driver;
-use pintle_cel::{Scope, Type};
+use pintle_cel::{Decl, Scope, Type};
 use pintle_object::{ByValue, FieldErrors, Path, Seen, Value, content, json, repeats};
 
 /// Bounds of upstream's API, which keep objects within what etcd takes.
@@ -18,6 +18,8 @@ const SELECTORS_MAX: usize = 32;
 const CONFIGS_MAX: usize = 32;
 const REQUESTS_MAX: usize = 32;
 const EXPRESSION_LEN_MAX: usize = 10 * 1024;
+/// What evaluating an expression for one device may cost at most, by the estimate.
+const EXPRESSION_COST_MAX: u64 = 1_000_000;
 const PARAMETERS_LEN_MAX: usize = 10 * 1024;
 const BINDING_CONDITIONS_MAX: usize = 4;
 
@@ -165,6 +167,9 @@ fn expression(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     } else {
         match pintle_cel::compile(text, &Scope::device()) {
             Err(why) => errors.invalid(path, text, &format!("compilation failed: {why}")),
+            Ok(Type::Bool | Type::Unknown) if costs_much(text) => {
+                errors.forbidden(path, "too complex, exceeds cost limit");
+            }
             Ok(Type::Bool | Type::Unknown) => {}
             Ok(other) => {
                 let why = format!("must evaluate to bool or the unknown type, not {}", other.runtime_name());
@@ -172,6 +177,11 @@ fn expression(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
             }
         }
     }
+}
+
+fn costs_much(text: &str) -> bool {
+    let compiled = pintle_cel::program(text, &Scope::device(), Some(&Decl::device()));
+    compiled.is_ok_and(|compiled| compiled.cost_max > EXPRESSION_COST_MAX)
 }
 
 /// Configuration for drivers, of a class.
@@ -325,6 +335,27 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(uuid(text).err().unwrap_or_default(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn expressions_may_cost_so_much() {
+        let nested = |depth: usize, inner: &str| {
+            (0..depth)
+                .rev()
+                .fold(String::from(inner), |inner, at| format!("device.attributes.exists(a{at}, {inner})"))
+        };
+        for (text, expected) in [
+            (String::from("device.driver.startsWith('x')"), ""),
+            (String::from("device.attributes['d'].model.contains('x')"), ""),
+            (String::from("device.capacity['d'].memory.compareTo(quantity('1Gi')) > 0"), ""),
+            (nested(2, "a0 == a1"), ""),
+            (nested(4, "a0 == a1 && a2 == a3"), "Forbidden: too complex, exceeds cost limit"),
+        ] {
+            let mut errors = FieldErrors::new();
+            expression(&text, &Path::root("e"), &mut errors);
+            let found = errors.iter().map(|error| error.message.clone()).collect::<String>();
+            assert_eq!(found, expected, "{text}");
         }
     }
 
