@@ -28,6 +28,8 @@ enum Step<'a> {
 
 impl<'a> Path<'a> {
     pub const EMPTY: Path<'static> = Path { parent: None, step: Step::Empty };
+    /// The path of a field without a name, where upstream has one: prints as `[]`.
+    pub const NAMELESS: Path<'static> = Path { parent: None, step: Step::Key("") };
 
     /// A path that starts at `name`; dots in it are kept, so `"metadata.labels"` is a valid start.
     pub const fn root(name: &'a str) -> Path<'a> {
@@ -56,8 +58,6 @@ impl fmt::Display for Path<'_> {
         }
         match self.step {
             Step::Empty => Ok(()),
-            // Upstream takes a field without a name for an index without one.
-            Step::Child("") => f.write_str("[]"),
             Step::Child(name) if has_parent => write!(f, ".{name}"),
             Step::Child(name) => f.write_str(name),
             Step::Index(index) => write!(f, "[{index}]"),
@@ -399,7 +399,7 @@ mod tests {
         assert_eq!(spec.child("nodeSelector").key("a/b").to_string(), "spec.nodeSelector[a/b]");
         assert_eq!(Path::EMPTY.child("spec").to_string(), "spec");
         assert_eq!(Path::EMPTY.to_string(), "");
-        assert_eq!(Path::root("").to_string(), "[]");
+        assert_eq!(Path::NAMELESS.to_string(), "[]");
     }
 
     #[test]
