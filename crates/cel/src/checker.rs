@@ -224,8 +224,8 @@ impl Checker<'_> {
         };
         let found = match &of {
             Type::Map(_, of) => (**of).clone(),
-            Type::Struct(of) => match of.fields.iter().rev().find(|(name, _)| name == field) {
-                Some((_, found)) => found.clone(),
+            Type::Struct(of) => match of.fields.get(field) {
+                Some(found) => found.clone(),
                 None if of.is_open => Type::Unknown,
                 None => self.problem(at, format!("undefined field '{field}'")),
             },

@@ -3,6 +3,8 @@
 use crate::syntax::is_reserved;
 use crate::types::{Struct, Type};
 use pintle_object::Value as Tree;
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// A schema as expressions see it.
@@ -31,6 +33,7 @@ pub enum Shape {
     Duration,
     List(ListKind, Box<Decl>),
     Map(Box<Decl>, Keys),
+    /// Sorted by the name that expressions use, then by their own: made by [`Shape::object`].
     Object(Vec<Property>),
 }
 
@@ -72,6 +75,14 @@ pub struct Property {
 pub static ANY: Decl = Decl { shape: Shape::Any, elements_max: 0, size_min: 0, nullable: true };
 
 const REQUEST_BYTES_MAX: u64 = 3 << 20;
+
+impl Shape {
+    #[must_use]
+    pub fn object(mut properties: Vec<Property>) -> Shape {
+        properties.sort_by(|a, b| (&a.escaped, &a.name).cmp(&(&b.escaped, &b.name)));
+        Shape::Object(properties)
+    }
+}
 
 impl Decl {
     /// The declaration of a structural schema; None if expressions cannot see such data.
@@ -118,7 +129,8 @@ impl Decl {
     #[must_use]
     pub fn field(&self, escaped: &str) -> Option<&Property> {
         let Shape::Object(properties) = &self.shape else { return None };
-        properties.iter().find(|one| one.is_exposed && one.escaped.as_deref() == Some(escaped))
+        let place = properties.binary_search_by(|one| one.escaped.as_deref().cmp(&Some(escaped))).ok()?;
+        properties.get(place).filter(|one| one.is_exposed)
     }
 
     /// The declaration of the keys of a map.
@@ -141,9 +153,15 @@ impl Decl {
 
     /// The field of the data that is named so.
     #[must_use]
-    pub fn property(&self, name: &str) -> Option<&Decl> {
+    pub fn property(&self, name: &str) -> Option<&Property> {
         let Shape::Object(properties) = &self.shape else { return None };
-        properties.iter().find(|one| one.name == name).map(|one| &one.decl)
+        let escaped = escape(name);
+        let place = properties
+            .binary_search_by(|one| {
+                (one.escaped.as_deref(), one.name.as_str()).cmp(&(escaped.as_deref(), name))
+            })
+            .ok()?;
+        properties.get(place)
     }
 
     /// The type of such values; objects are named by where they stand.
@@ -158,13 +176,13 @@ impl Decl {
             Shape::Bytes => Type::Bytes,
             Shape::Date | Shape::DateTime => Type::Timestamp,
             Shape::Duration => Type::Duration,
-            Shape::List(_, of) => Type::list(of.ty(&format!("{name}.@idx"))),
-            Shape::Map(of, _) => Type::map(of.ty(&format!("{name}.@elem"))),
+            Shape::List(_, of) => Type::list(of.ty(&below(name, "@idx"))),
+            Shape::Map(of, _) => Type::map(of.ty(&below(name, "@elem"))),
             Shape::Object(properties) => {
                 let exposed = properties.iter().filter(|one| one.is_exposed);
                 let fields = exposed.filter_map(|one| {
                     let escaped = one.escaped.clone()?;
-                    let of = one.decl.ty(&format!("{name}.{escaped}"));
+                    let of = one.decl.ty(&below(name, &escaped));
                     Some((escaped, of))
                 });
                 let fields = fields.collect();
@@ -172,6 +190,20 @@ impl Decl {
             }
         }
     }
+}
+
+/// The longest name of a type. Names of fields are as long as their author likes, and stand in the names of all below.
+const NAME_BYTES_MAX: usize = 1024;
+
+/// The name of a type within another; one that is too long ends in what tells it from others.
+fn below(name: &str, step: &str) -> String {
+    if name.len() + 1 + step.len() <= NAME_BYTES_MAX {
+        return format!("{name}.{step}");
+    }
+    let mut hasher = DefaultHasher::new();
+    (name, step).hash(&mut hasher);
+    let end = (0..=NAME_BYTES_MAX / 2).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}.{:016x}", name.get(..end).unwrap_or(""), hasher.finish())
 }
 
 fn count(props: &Tree, name: &str) -> Option<u64> {
@@ -240,7 +272,7 @@ fn object(props: &Tree, is_resource: bool, nullable: bool) -> Option<Decl> {
             nullable,
         });
     }
-    let required: Vec<&str> = props.list_at(&["required"]).iter().filter_map(Tree::as_str).collect();
+    let required: BTreeSet<&str> = props.list_at(&["required"]).iter().filter_map(Tree::as_str).collect();
     let mut properties = Vec::new();
     let mut size_min = 2;
     let named = props.map_at(&["properties"]).into_iter().flat_map(|map| map.iter());
@@ -249,7 +281,7 @@ fn object(props: &Tree, is_resource: bool, nullable: bool) -> Option<Decl> {
         let is_exposed = decl.is_some();
         let decl = decl.unwrap_or(Decl { shape: Shape::Any, elements_max: 0, size_min: 0, nullable: true });
         let has_default = below.get("default").is_some_and(|default| !default.is_null());
-        if is_exposed && required.contains(&name) && !has_default {
+        if is_exposed && required.contains(name) && !has_default {
             size_min += name.len() as u64 + decl.size_min + 4;
         }
         properties.push(Property { escaped: escape(name), name: name.to_owned(), decl, is_exposed });
@@ -257,7 +289,7 @@ fn object(props: &Tree, is_resource: bool, nullable: bool) -> Option<Decl> {
     if is_resource {
         properties.extend(meta(&required, &mut size_min));
     }
-    Some(Decl { shape: Shape::Object(properties), elements_max: 0, size_min, nullable })
+    Some(Decl { shape: Shape::object(properties), elements_max: 0, size_min, nullable })
 }
 
 fn is_meta(name: &str) -> bool {
@@ -265,7 +297,7 @@ fn is_meta(name: &str) -> bool {
 }
 
 /// What expressions may see of every resource.
-fn meta(required: &[&str], size_min: &mut u64) -> Vec<Property> {
+fn meta(required: &BTreeSet<&str>, size_min: &mut u64) -> Vec<Property> {
     let simple = |name: &str, decl| {
         let name = name.to_owned();
         Property { escaped: Some(name.clone()), name, decl, is_exposed: true }
@@ -273,7 +305,7 @@ fn meta(required: &[&str], size_min: &mut u64) -> Vec<Property> {
     let text =
         || Decl { shape: Shape::Text, elements_max: REQUEST_BYTES_MAX - 2, size_min: 2, nullable: false };
     let fields = ["name", "generateName"].into_iter().map(|name| simple(name, text())).collect();
-    let metadata = Decl { shape: Shape::Object(fields), elements_max: 0, size_min: 2, nullable: false };
+    let metadata = Decl { shape: Shape::object(fields), elements_max: 0, size_min: 2, nullable: false };
     let all = vec![simple("kind", text()), simple("apiVersion", text()), simple("metadata", metadata)];
     for one in all.iter().filter(|one| required.contains(&one.name.as_str())) {
         *size_min += one.name.len() as u64 + one.decl.size_min + 4;
@@ -306,7 +338,30 @@ pub fn escape(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{Decl, escape};
+    use pintle_object::json;
+
+    #[test]
+    fn fields_are_found_by_both_their_names() {
+        let schema = r#"{"type":"object","properties":{"a-b":{"type":"string"},"1":{"type":"string"},"for":{},"z":{"type":"string"}}}"#;
+        let decl = Decl::of_schema(&json::parse(schema.as_bytes()).unwrap(), true).unwrap();
+        for (name, escaped) in [("a-b", "a__dash__b"), ("z", "z"), ("kind", "kind"), ("metadata", "metadata")]
+        {
+            assert_eq!(decl.property(name).unwrap().name, name);
+            assert_eq!(decl.field(escaped).unwrap().name, name);
+        }
+        assert!(decl.property("1").is_some_and(|one| one.escaped.is_none()));
+        assert!(decl.property("for").is_some() && decl.field("__for__").is_none());
+        let metadata = &decl.property("metadata").unwrap().decl;
+        assert!(metadata.field("name").is_some() && metadata.field("generateName").is_some());
+    }
+
+    #[test]
+    fn names_of_types_are_bounded_and_differ() {
+        let long = "k".repeat(5000);
+        let (a, b) = (super::below(&long, "a"), super::below(&long, "b"));
+        assert!(a.len() <= super::NAME_BYTES_MAX && a != b);
+    }
 
     #[test]
     fn names_are_escaped_so_that_expressions_can_say_them() {

@@ -37,6 +37,6 @@ impl Decl {
             property("capacity", by_domain(sized(Shape::Any, 0), false)),
             property("allowMultipleAllocations", sized(Shape::Bool, 1)),
         ];
-        sized(Shape::Object(properties), 0)
+        sized(Shape::object(properties), 0)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::types::{Struct, Type};
 use pintle_regexp::Budget;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use Type::{Bool, Text};
@@ -13,7 +14,7 @@ pub(crate) const VARIABLES_TYPE: &str = "kubernetes.variables";
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     pub(crate) variables: Vec<(String, Type)>,
-    composed: Option<Vec<(String, Type)>>,
+    composed: Option<Arc<Struct>>,
     /// Whether objects and patches may be written.
     pub(crate) has_objects: bool,
     pub(crate) has_bind: bool,
@@ -56,7 +57,7 @@ impl Scope {
 
     /// From now on there are variables of the policy.
     pub fn with_variables(&mut self) {
-        self.composed.get_or_insert_default();
+        self.composed.get_or_insert_with(no_variables);
     }
 
     /// Messages are told without leave to ask what a user may do.
@@ -75,19 +76,20 @@ impl Scope {
 
     /// A variable of the policy, whose type is kept as far as it is made of simple ones.
     pub fn compose(&mut self, name: &str, of: &Type) {
-        let composed = self.composed.get_or_insert_default();
-        composed.retain(|(known, _)| known != name);
-        composed.push((name.to_owned(), simple(of)));
+        let composed = self.composed.get_or_insert_with(no_variables);
+        Arc::make_mut(composed).fields.insert(name.to_owned(), simple(of));
     }
 
     pub(crate) fn lookup(&self, name: &str) -> Option<Type> {
         if name == "variables" {
-            let fields = self.composed.clone()?;
-            let name = VARIABLES_TYPE.to_owned();
-            return Some(Type::Struct(Arc::new(Struct { name, fields, is_open: false })));
+            return self.composed.clone().map(Type::Struct);
         }
         self.variables.iter().rev().find(|(known, _)| known == name).map(|(_, of)| of.clone())
     }
+}
+
+fn no_variables() -> Arc<Struct> {
+    Arc::new(Struct { name: VARIABLES_TYPE.to_owned(), fields: BTreeMap::new(), is_open: false })
 }
 
 /// What is kept of a type where its values are declared again.

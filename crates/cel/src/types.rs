@@ -1,12 +1,13 @@
 //! Types of values.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A type with named fields.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Struct {
     pub name: String,
-    pub fields: Vec<(String, Type)>,
+    pub fields: BTreeMap<String, Type>,
     /// Whether there are fields that are not listed.
     pub is_open: bool,
 }
@@ -65,7 +66,7 @@ impl Type {
     /// A message whose fields are not listed.
     #[must_use]
     pub fn message(name: &str) -> Self {
-        Self::Struct(Arc::new(Struct { name: name.to_owned(), fields: Vec::new(), is_open: true }))
+        Self::Struct(Arc::new(Struct { name: name.to_owned(), fields: BTreeMap::new(), is_open: true }))
     }
 
     pub(crate) fn is_unknown(&self) -> bool {

@@ -337,8 +337,8 @@ impl<'a> Map<'a> {
 fn entry<'a>(decl: &'a Decl, name: &'a str, tree: &'a Tree) -> Option<(Value<'a>, Outcome<'a>)> {
     let (name, decl) = match &decl.shape {
         Shape::Map(of, _) => (name, &**of),
-        Shape::Object(properties) => {
-            let property = properties.iter().find(|one| one.name == name)?;
+        Shape::Object(_) => {
+            let property = decl.property(name)?;
             (property.escaped.as_deref().unwrap_or(name), &property.decl)
         }
         _ => (name, &ANY),

@@ -63,3 +63,6 @@ pub use watch::{Heard, Told, Watch};
 mod list_tests;
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod growth_tests;

@@ -28,8 +28,6 @@ enum Step<'a> {
 
 impl<'a> Path<'a> {
     pub const EMPTY: Path<'static> = Path { parent: None, step: Step::Empty };
-    /// The path of a field without a name, where upstream has one: prints as `[]`.
-    pub const NAMELESS: Path<'static> = Path { parent: None, step: Step::Key("") };
 
     /// A path that starts at `name`; dots in it are kept, so `"metadata.labels"` is a valid start.
     pub const fn root(name: &'a str) -> Path<'a> {
@@ -47,6 +45,33 @@ impl<'a> Path<'a> {
     pub const fn key<'b>(&'b self, key: &'b str) -> Path<'b> {
         Path { parent: Some(self), step: Step::Key(key) }
     }
+
+    /// The text of the path, as much as is shown: what errors name their field by.
+    pub fn head(&self) -> String {
+        let mut head = Head(String::new());
+        // What stops the writer is the head's end.
+        let (Ok(()) | Err(fmt::Error)) = fmt::Write::write_fmt(&mut head, format_args!("{self}"));
+        head.0
+    }
+}
+
+/// A path is shown up to this length: it stands in every error below a key that is as long as its sender likes.
+const PATH_BYTES_MAX: usize = crate::strict::STRICT_PATH_BYTES_MAX;
+
+/// Takes text until it is long enough.
+struct Head(String);
+
+impl fmt::Write for Head {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let left = PATH_BYTES_MAX.saturating_sub(self.0.len());
+        if text.len() <= left {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        let end = (0..=left).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        self.0.push_str(text.get(..end).unwrap_or(""));
+        Err(fmt::Error)
+    }
 }
 
 impl fmt::Display for Path<'_> {
@@ -58,6 +83,8 @@ impl fmt::Display for Path<'_> {
         }
         match self.step {
             Step::Empty => Ok(()),
+            // Upstream takes a field without a name for an index without one.
+            Step::Child("") => f.write_str("[]"),
             Step::Child(name) if has_parent => write!(f, ".{name}"),
             Step::Child(name) => f.write_str(name),
             Step::Index(index) => write!(f, "[{index}]"),
@@ -269,7 +296,7 @@ impl FieldErrors {
             self.omitted += 1;
             return;
         }
-        let (mut message, field) = (String::from(kind.words()), path.to_string());
+        let (mut message, field) = (String::from(kind.words()), path.head());
         if let Some(bad) = bad {
             let mut shown = bad.show();
             // The value is cut, and not what is said of it.
@@ -399,7 +426,7 @@ mod tests {
         assert_eq!(spec.child("nodeSelector").key("a/b").to_string(), "spec.nodeSelector[a/b]");
         assert_eq!(Path::EMPTY.child("spec").to_string(), "spec");
         assert_eq!(Path::EMPTY.to_string(), "");
-        assert_eq!(Path::NAMELESS.to_string(), "[]");
+        assert_eq!(Path::root("").to_string(), "[]");
     }
 
     #[test]

@@ -156,7 +156,7 @@ fn equal_maps(a: &Map<'_>, b: &Map<'_>) -> bool {
     {
         return left.iter().all(|(name, tree)| {
             let Some(other) = right.get(name) else { return false };
-            match decl.property(name) {
+            match decl.property(name).map(|one| &one.decl) {
                 Some(of) => match (Value::of_tree(tree, of), Value::of_tree(other, of)) {
                     (Ok(a), Ok(b)) => equal(&a, &b),
                     _ => tree == other,

@@ -3,7 +3,8 @@
 use super::Custom;
 use crate::engine::Served;
 use crate::undecodable;
-use pintle_object::{Map, Reason, Status, Value, json};
+use pintle_object::strict::STRICT_ERRORS_MAX;
+use pintle_object::{Map, Path, Reason, Status, Value, json};
 use pintle_schema::decode::{self, DecodeError};
 use pintle_schema::{Builtin, TypeId, custom};
 
@@ -148,7 +149,13 @@ fn settle_embedded(
         let Some(metadata) = map.get("metadata") else { return Ok(()) };
         let mut settled = match (typed_metadata(api, metadata), malformed) {
             (Ok(decoded), _) => {
-                unknown.extend(decoded.strict.iter().map(|fault| below_metadata(fault, path)));
+                // Each resource tells a bounded number of faults.
+                let room = STRICT_ERRORS_MAX.saturating_sub(unknown.len());
+                if room > 0 && !decoded.strict.is_empty() {
+                    let path = path.head();
+                    unknown
+                        .extend(decoded.strict.iter().take(room).map(|fault| below_metadata(fault, &path)));
+                }
                 decoded.value
             }
             (Err(error), Malformed::Refused) => return Err(refused(path, "metadata", metadata, &error.0)),
@@ -188,8 +195,8 @@ fn well_formed(api: &Builtin, metadata: &Value) -> Value {
     typed_metadata(api, &good).map_or(Value::map(), |decoded| decoded.value)
 }
 
-fn refused(path: &str, name: &str, value: &Value, why: &str) -> DecodeError {
-    DecodeError(format!("{path}.{name}: Invalid value: {}: {why}", json::to_string(value)))
+fn refused(path: &Path<'_>, name: &str, value: &Value, why: &str) -> DecodeError {
+    DecodeError(format!("{}.{name}: Invalid value: {}: {why}", path.head(), json::to_string(value)))
 }
 
 fn metadata_type(api: &Builtin) -> TypeId {

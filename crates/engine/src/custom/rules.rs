@@ -6,7 +6,7 @@ use crate::kinds::{Context, Rules, cells, keep};
 use crate::validation::{NameRule, meta};
 use pintle_object::field::quote;
 use pintle_object::time::Time;
-use pintle_object::{ByValue, FieldErrors, GroupVersionKind, Path, Seen, Value, content, json};
+use pintle_object::{ByValue, FieldErrors, GroupVersionKind, Seen, Value, content, json};
 use pintle_schema::custom::Custom as Schema;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -133,7 +133,6 @@ impl CustomRules {
                 if resource.str_at(&["metadata", "name"]).is_empty() {
                     resource.set(&["metadata", "name"], "fakename");
                 }
-                let path = Path::root(path);
                 meta::validate_at(resource, NameRule::PathSegment, &path.child("metadata"), errors);
                 resource.set(&["metadata"], before);
             }

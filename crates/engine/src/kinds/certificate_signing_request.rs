@@ -4,6 +4,7 @@ use super::{Context, Rules, cells, keep};
 use crate::validation::{NameRule, meta, signing_request};
 use pintle_object::time::Time;
 use pintle_object::{FieldErrors, Value};
+use std::collections::BTreeMap;
 
 pub struct CertificateSigningRequest;
 
@@ -105,12 +106,13 @@ fn keep_decisions(new: &mut Value, old: &Value) {
 /// Conditions carry when they were set and when they last changed.
 fn stamp_conditions(new: &mut Value, old: &Value, context: &Context<'_>) {
     let now = Time { seconds: context.now_seconds, nanos: 0 }.to_seconds_text();
+    let mut first = BTreeMap::new();
+    for before in old.list_at(&["status", "conditions"]) {
+        first.entry(before.str_at(&["type"])).or_insert(before);
+    }
     let conditions = new.at_mut(&["status", "conditions"]).and_then(Value::as_list_mut);
     for condition in conditions.into_iter().flatten() {
-        let before = old
-            .list_at(&["status", "conditions"])
-            .iter()
-            .find(|before| before.str_at(&["type"]) == condition.str_at(&["type"]));
+        let before = first.get(condition.str_at(&["type"]));
         if condition.str_at(&["lastUpdateTime"]).is_empty() {
             condition.set(&["lastUpdateTime"], now.as_str());
         }

@@ -34,7 +34,7 @@ impl Rules for ConfigMap {
             }
         }
         if size > SIZE_MAX {
-            errors.too_long(&Path::NAMELESS, SIZE_MAX);
+            errors.too_long(&Path::root(""), SIZE_MAX);
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Context, Rules, cells, csi_driver};
 use crate::validation::internal::{self, Form, Shape};
 use crate::validation::{NameRule, check, meta};
 use pintle_object::{FieldErrors, Path, Seen, Value, content};
+use std::collections::BTreeMap;
 
 pub struct CsiNode;
 
@@ -86,13 +87,16 @@ fn drivers_are_kept(new: &Value, old: &Value, errors: &mut FieldErrors) {
         driver.remove(&["allocatable"]);
         driver
     };
+    // Names stand once among the drivers of each, or validation has refused them: the first of a name is compared.
+    let mut named = BTreeMap::new();
+    for new_driver in new.list_at(&["spec", "drivers"]) {
+        named.entry(new_driver.str_at(&["name"])).or_insert(new_driver);
+    }
     for old_driver in old.list_at(&["spec", "drivers"]) {
-        for new_driver in new.list_at(&["spec", "drivers"]) {
-            if old_driver.str_at(&["name"]) == new_driver.str_at(&["name"])
-                && strip(old_driver) != strip(new_driver)
-            {
-                errors.invalid(&DRIVERS, internal::shown(&strip(new_driver), DRIVER), check::IMMUTABLE);
-            }
+        let Some(new_driver) = named.get(old_driver.str_at(&["name"])) else { continue };
+        let new_driver = strip(new_driver);
+        if strip(old_driver) != new_driver {
+            errors.invalid(&DRIVERS, internal::shown(&new_driver, DRIVER), check::IMMUTABLE);
         }
     }
 }

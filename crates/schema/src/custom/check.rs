@@ -1,18 +1,19 @@
 //! A value against a schema, in the order and the words of upstream's validator of JSON schemas.
 
-use super::verdict::{Verdict, root};
+use super::spot::Spot;
+use super::verdict::Verdict;
 use super::{Additional, Node, format};
 use pintle_object::{ByValue, Map, Value, json, repeats};
 
 /// The largest whole number that JSON readers agree about: 2^53 - 1.
 const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
 
-pub(super) fn check(node: &Node, path: &str, value: &Value) -> Verdict {
+pub(super) fn check(node: &Node, path: &Spot<'_>, value: &Value) -> Verdict {
     check_value(node, path, value, None)
 }
 
 /// Like `check`, but parts that are what they were in `old` are not held against an update.
-pub(super) fn check_update(node: &Node, path: &str, value: &Value, old: Option<&Value>) -> Verdict {
+pub(super) fn check_update(node: &Node, path: &Spot<'_>, value: &Value, old: Option<&Value>) -> Verdict {
     let verdict = check_value(node, path, value, old);
     if !verdict.is_valid() && old == Some(value) {
         return Verdict { count: verdict.count, ..Verdict::default() };
@@ -20,7 +21,7 @@ pub(super) fn check_update(node: &Node, path: &str, value: &Value, old: Option<&
     verdict
 }
 
-fn check_value(node: &Node, path: &str, value: &Value, old: Option<&Value>) -> Verdict {
+fn check_value(node: &Node, path: &Spot<'_>, value: &Value, old: Option<&Value>) -> Verdict {
     let mut verdict = Verdict::default();
     if value.is_null() {
         verdict.merge(check_type(node, path, value));
@@ -54,7 +55,7 @@ fn check_value(node: &Node, path: &str, value: &Value, old: Option<&Value>) -> V
     verdict
 }
 
-fn check_type(node: &Node, path: &str, value: &Value) -> Verdict {
+fn check_type(node: &Node, path: &Spot<'_>, value: &Value) -> Verdict {
     let mut verdict = Verdict::default();
     let (ty, own_format) = type_of(value);
     let allows = |ty: &str| node.types.contains(&ty);
@@ -104,7 +105,7 @@ fn type_of(value: &Value) -> (&'static str, &'static str) {
 }
 
 /// `anyOf`, `oneOf`, `allOf` and `not`.
-fn check_combinations(node: &Node, path: &str, value: &Value, old: Option<&Value>) -> Verdict {
+fn check_combinations(node: &Node, path: &Spot<'_>, value: &Value, old: Option<&Value>) -> Verdict {
     let mut verdict = Verdict { count: 1, ..Verdict::default() };
     if !node.any_of.is_empty() {
         let (valid, shown) = alternatives(&node.any_of, path, value, old, true);
@@ -137,7 +138,7 @@ fn check_combinations(node: &Node, path: &str, value: &Value, old: Option<&Value
 /// How many alternatives are valid, and the outcome to show: the first valid one, or the best of the failures.
 fn alternatives(
     nodes: &[Node],
-    path: &str,
+    path: &Spot<'_>,
     value: &Value,
     old: Option<&Value>,
     stop_at_first: bool,
@@ -160,7 +161,7 @@ fn alternatives(
     (valid, shown.unwrap_or_default())
 }
 
-fn check_all(node: &Node, path: &str, value: &Value, old: Option<&Value>, verdict: &mut Verdict) {
+fn check_all(node: &Node, path: &Spot<'_>, value: &Value, old: Option<&Value>, verdict: &mut Verdict) {
     let mut valid = 0;
     for node in &node.all_of {
         let found = check_value(node, path, value, old);
@@ -173,11 +174,11 @@ fn check_all(node: &Node, path: &str, value: &Value, old: Option<&Value>, verdic
     }
 }
 
-fn check_text(node: &Node, path: &str, text: &str, value: &Value) -> Verdict {
+fn check_text(node: &Node, path: &Spot<'_>, text: &str, value: &Value) -> Verdict {
     let mut verdict = Verdict::default();
     let len = text.chars().count() as i64;
     if let Some(max) = node.length_max.filter(|max| len > *max) {
-        verdict.errors.too_long(&root(path), usize::try_from(max).unwrap_or(0));
+        verdict.errors.too_long(path.field(), usize::try_from(max).unwrap_or(0));
     } else if let Some(min) = node.length_min.filter(|min| len < *min) {
         verdict.invalid(path, value, &format!("should be at least {min} chars long"));
     } else if let Some(pattern) = node.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
@@ -186,7 +187,7 @@ fn check_text(node: &Node, path: &str, text: &str, value: &Value) -> Verdict {
     verdict
 }
 
-fn check_format(node: &Node, path: &str, text: &str) -> Verdict {
+fn check_format(node: &Node, path: &Spot<'_>, text: &str) -> Verdict {
     let mut verdict = Verdict::default();
     if !format::matches(&node.format, text) {
         verdict.wrong_type(path, &node.format, text);
@@ -194,7 +195,7 @@ fn check_format(node: &Node, path: &str, text: &str) -> Verdict {
     verdict
 }
 
-fn check_number(node: &Node, path: &str, value: &Value) -> Verdict {
+fn check_number(node: &Node, path: &Spot<'_>, value: &Value) -> Verdict {
     let mut verdict = Verdict { count: 1, ..Verdict::default() };
     let number = as_f64(value);
     if !fits(node, value) {
@@ -221,7 +222,7 @@ fn check_number(node: &Node, path: &str, value: &Value) -> Verdict {
 }
 
 /// The number that a constraint stands for: integers are held against its whole part, if it fits the type.
-fn bound(node: &Node, value: &Value, limit: f64, what: &str, path: &str, verdict: &mut Verdict) -> f64 {
+fn bound(node: &Node, value: &Value, limit: f64, what: &str, path: &Spot<'_>, verdict: &mut Verdict) -> f64 {
     if !fits(node, &Value::Float(limit)) {
         verdict.general(&range_message(node, what, path));
         return limit;
@@ -229,7 +230,7 @@ fn bound(node: &Node, value: &Value, limit: f64, what: &str, path: &str, verdict
     if matches!(value, Value::Int(_)) { limit.trunc() } else { limit }
 }
 
-fn check_multiple(node: &Node, path: &str, value: &Value, factor: f64, verdict: &mut Verdict) {
+fn check_multiple(node: &Node, path: &Spot<'_>, value: &Value, factor: f64, verdict: &mut Verdict) {
     let factor = bound(node, value, factor, "MultipleOf", path, verdict);
     if factor <= 0.0 {
         let detail = format!("factor MultipleOf declared for {path} must be positive: {}", shown(factor));
@@ -274,7 +275,7 @@ fn is_int32(value: &Value) -> bool {
     (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&as_f64(value))
 }
 
-fn range_message(node: &Node, what: &str, path: &str) -> String {
+fn range_message(node: &Node, what: &str, path: &Spot<'_>) -> String {
     let ty = node.types.first().copied().unwrap_or("");
     if node.format.is_empty() {
         return format!("{what} value must be of type {ty} (default format) in {path}");
@@ -282,12 +283,12 @@ fn range_message(node: &Node, what: &str, path: &str) -> String {
     format!("{what} value must be of type {ty} with format {} in {path}", node.format)
 }
 
-fn check_items(node: &Node, path: &str, items: &[Value], old: Option<&Value>) -> Verdict {
+fn check_items(node: &Node, path: &Spot<'_>, items: &[Value], old: Option<&Value>) -> Verdict {
     let mut verdict = Verdict { count: 1, ..Verdict::default() };
     if let Some(below) = &node.items {
         let former = node.former(old);
         for (index, item) in items.iter().enumerate() {
-            verdict.merge(check_update(below, &format!("{path}[{index}]"), item, former.get(item)));
+            verdict.merge(check_update(below, &path.index(index), item, former.get(item)));
         }
     }
     let size = items.len() as i64;
@@ -295,7 +296,7 @@ fn check_items(node: &Node, path: &str, items: &[Value], old: Option<&Value>) ->
         verdict.invalid(path, &Value::Int(size), &format!("should have at least {min} items"));
     }
     if let Some(max) = node.items_max.filter(|max| size > *max) {
-        verdict.errors.too_many(&root(path), items.len(), usize::try_from(max).unwrap_or(0));
+        verdict.errors.too_many(path.field(), items.len(), usize::try_from(max).unwrap_or(0));
     }
     if node.unique && repeats(items.iter().map(ByValue)).contains(&true) {
         verdict.invalid(path, &Value::from(""), "shouldn't contain duplicates");
@@ -303,7 +304,7 @@ fn check_items(node: &Node, path: &str, items: &[Value], old: Option<&Value>) ->
     verdict
 }
 
-fn check_enum(node: &Node, path: &str, value: &Value) -> Verdict {
+fn check_enum(node: &Node, path: &Spot<'_>, value: &Value) -> Verdict {
     let mut verdict = Verdict::default();
     // A null among the values allows nothing: it has no type to compare by.
     let is_equal = |allowed: &Value| match (allowed, value) {
@@ -322,11 +323,11 @@ fn check_enum(node: &Node, path: &str, value: &Value) -> Verdict {
         .map(|allowed| allowed.as_str().map_or_else(|| json::to_string(allowed), String::from))
         .collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    verdict.errors.not_supported(&root(path), value, &texts);
+    verdict.errors.not_supported(path.field(), value, &texts);
     verdict
 }
 
-fn check_object(node: &Node, path: &str, map: &Map, old: Option<&Value>) -> Verdict {
+fn check_object(node: &Node, path: &Spot<'_>, map: &Map, old: Option<&Value>) -> Verdict {
     let mut verdict = Verdict::default();
     let old = old.filter(|_| !node.map_is_atomic);
     let size = map.len() as i64;
@@ -334,31 +335,31 @@ fn check_object(node: &Node, path: &str, map: &Map, old: Option<&Value>) -> Verd
         verdict.invalid(path, &Value::Int(size), &format!("should have at least {min} properties"));
     }
     if let Some(max) = node.properties_max.filter(|max| size > *max) {
-        verdict.errors.too_many(&root(path), map.len(), usize::try_from(max).unwrap_or(0));
+        verdict.errors.too_many(path.field(), map.len(), usize::try_from(max).unwrap_or(0));
     }
     for (key, value) in map.iter().filter(|(key, _)| node.property(key).is_none()) {
         match &node.additional {
             Additional::Schema(below) => {
                 let old = old.and_then(|old| old.get(key));
-                verdict.merge(check_update(below, &format!("{path}.{key}"), value, old));
+                verdict.merge(check_update(below, &path.additional(key), value, old));
             }
             Additional::Forbidden => {
-                let detail = format!("{path}.{key} in body is a forbidden property");
-                verdict.invalid_shown(&format!("{path}.{key}"), String::from("\"\""), &detail);
+                let path = path.additional(key);
+                let detail = format!("{path} in body is a forbidden property");
+                verdict.invalid_shown(&path, String::from("\"\""), &detail);
             }
             Additional::Unsaid | Additional::Allowed => {}
         }
     }
     for (name, below) in &node.properties {
         if let Some(value) = map.get(name) {
-            let is_type = path.is_empty() && matches!(name.as_str(), "kind" | "apiVersion");
+            let is_type = path.is_whole() && matches!(name.as_str(), "kind" | "apiVersion");
             let old = old.filter(|_| !is_type).and_then(|old| old.get(name));
-            let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-            verdict.merge(check_update(below, &path, value, old));
+            verdict.merge(check_update(below, &path.property(name), value, old));
         }
     }
     for name in node.required.iter().filter(|name| !map.contains(name)) {
-        verdict.errors.required(&root(&format!("{path}.{name}")), "");
+        verdict.errors.required(path.additional(name).field(), "");
     }
     verdict
 }

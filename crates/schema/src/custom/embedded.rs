@@ -41,34 +41,28 @@ fn check_one(node: &Node, path: &Path<'_>, value: &Value, errors: &mut FieldErro
 /// Calls `visit` for the resources below a value, outermost first.
 pub(super) fn each<E>(
     node: &Node,
-    path: &str,
+    path: &Path<'_>,
     value: &mut Value,
-    visit: &mut dyn FnMut(&str, &mut Value) -> Result<(), E>,
+    visit: &mut dyn FnMut(&Path<'_>, &mut Value) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut one = |node: &Node, path: String, value: &mut Value| {
+    let mut one = |node: &Node, path: &Path<'_>, value: &mut Value| {
         if node.embedded && value.as_map().is_some() {
-            visit(&path, value)?;
+            visit(path, value)?;
         }
-        each(node, &path, value, visit)
+        each(node, path, value, visit)
     };
     match value {
         Value::Map(map) => {
             for (key, value) in map.iter_mut() {
-                let dot = if path.is_empty() { "" } else { "." };
-                let named = if node.property(key).is_some() {
-                    format!("{path}{dot}{key}")
-                } else {
-                    format!("{path}[{key}]")
-                };
-                if let Some(below) = node.field(key) {
-                    one(below, named, value)?;
-                }
+                let Some(below) = node.field(key) else { continue };
+                let path = if node.property(key).is_some() { path.child(key) } else { path.key(key) };
+                one(below, &path, value)?;
             }
         }
         Value::List(items) => {
             let Some(below) = node.items.as_deref() else { return Ok(()) };
             for (index, item) in items.iter_mut().enumerate() {
-                one(below, format!("{path}[{index}]"), item)?;
+                one(below, &path.index(index), item)?;
             }
         }
         _ => {}

@@ -11,6 +11,7 @@ mod format;
 mod lists;
 mod prune;
 mod rules;
+mod spot;
 mod types;
 mod verdict;
 
@@ -23,6 +24,7 @@ use lists::Former;
 use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Text, Value};
 use pintle_regexp::{Budget, Regexp};
 use rules::Rules;
+use spot::Spot;
 use std::sync::Arc;
 
 /// The compiled schema of one version of a CRD.
@@ -64,14 +66,14 @@ impl Custom {
     ///
     /// The object's own metadata is not checked here, nor are expressions: [`Custom::check_rules`] comes last.
     pub fn check(&self, object: &Value, errors: &mut FieldErrors) {
-        check::check(&self.root, "", object).report(errors);
+        check::check(&self.root, &Spot::WHOLE, object).report(errors);
         embedded::check(&self.root, &Path::EMPTY, object, errors);
         lists::check(&self.root, &Path::EMPTY, object, errors);
     }
 
     /// `check` of a new version: what was wrong already, and is still the same, is let through.
     pub fn check_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
-        check::check_update(&self.root, "", new, Some(old)).report(errors);
+        check::check_update(&self.root, &Spot::WHOLE, new, Some(old)).report(errors);
         embedded::check(&self.root, &Path::EMPTY, new, errors);
         self.check_lists_of_update(new, old, errors);
     }
@@ -79,7 +81,7 @@ impl Custom {
     /// `check_update` of the status alone, whose schema stands by itself.
     pub fn check_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         if let (Some(node), Some(status)) = (self.root.property("status"), new.get("status")) {
-            let verdict = check::check_update(node, "", status, old.get("status"));
+            let verdict = check::check_update(node, &Spot::WHOLE, status, old.get("status"));
             let path = Path::root("status");
             for error in verdict.errors.into_vec() {
                 errors.push(verdict::below(&path, error));
@@ -114,10 +116,10 @@ impl Custom {
     pub fn each_embedded<E>(
         &self,
         object: &mut Value,
-        visit: &mut dyn FnMut(&str, &mut Value) -> Result<(), E>,
+        visit: &mut dyn FnMut(&Path<'_>, &mut Value) -> Result<(), E>,
     ) -> Result<(), E> {
         match self.has_embedded {
-            true => embedded::each(&self.root, "", object, visit),
+            true => embedded::each(&self.root, &Path::EMPTY, object, visit),
             false => Ok(()),
         }
     }

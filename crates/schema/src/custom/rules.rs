@@ -418,7 +418,7 @@ impl Run<'_> {
 
 /// The name of a field in errors; `below` leads on from the path.
 fn field(path: &Path<'_>, below: &str) -> String {
-    let own = path.to_string();
+    let own = path.head();
     match (own.is_empty(), below.is_empty()) {
         (true, true) => "<nil>".to_owned(),
         (true, false) => below.to_owned(),

@@ -271,3 +271,18 @@ fn rules_look_at_what_was_and_let_through_what_stays() {
     let expected = ["spec.l[1].v: Invalid value: 1: failed rule: self >= oldSelf"];
     assert_eq!(refused(RULED, new, Some(old)).0, expected);
 }
+
+/// A key stands in the paths of all that is below it, and is written only where something is wrong.
+#[test]
+fn long_keys_are_not_copied_for_each_part_below_them() {
+    let schema = r#"{"type":"object","additionalProperties":{"type":"object","additionalProperties":{"type":"integer"}}}"#;
+    let custom = compile(schema);
+    let (key, count) = ("k".repeat(1 << 20), 20_000);
+    for (value, wrong) in [("1", 0), ("\"\"", count)] {
+        let parts: Vec<String> = (0..count).map(|n| format!("\"{n}\":{value}")).collect();
+        let mut errors = FieldErrors::new();
+        custom.check(&object(&format!("{{\"{key}\":{{{}}}}}", parts.join(","))), &mut errors);
+        assert_eq!(errors.len(), wrong);
+        assert!(errors.iter().all(|error| error.field.len() <= 4096), "paths are cut");
+    }
+}

@@ -1,5 +1,6 @@
 //! What a check finds: errors, and how much of the schema a value has passed.
 
+use super::spot::Spot;
 use pintle_object::field::{Shown, quote};
 use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Value};
 
@@ -28,18 +29,18 @@ impl Verdict {
     }
 
     /// `spec.x in body must be of type integer: "string"`
-    pub(super) fn wrong_type(&mut self, path: &str, expected: &str, got: &str) {
+    pub(super) fn wrong_type(&mut self, path: &Spot<'_>, expected: &str, got: &str) {
         let detail = format!("{path} in body must be of type {expected}: {}", quote(got));
-        self.errors.type_invalid(&root(path), got, &detail);
+        self.errors.type_invalid(path.field(), got, &detail);
     }
 
     /// `spec.x in body <what>`
-    pub(super) fn invalid(&mut self, path: &str, bad: &Value, what: &str) {
-        self.errors.invalid(&root(path), bad, &format!("{path} in body {what}"));
+    pub(super) fn invalid(&mut self, path: &Spot<'_>, bad: &Value, what: &str) {
+        self.errors.invalid(path.field(), bad, &format!("{path} in body {what}"));
     }
 
-    pub(super) fn invalid_shown(&mut self, path: &str, bad: String, detail: &str) {
-        self.errors.invalid(&root(path), Shown(bad), detail);
+    pub(super) fn invalid_shown(&mut self, path: &Spot<'_>, bad: String, detail: &str) {
+        self.errors.invalid(path.field(), Shown(bad), detail);
     }
 
     /// An error of no field, whose text tells the place.
@@ -47,11 +48,6 @@ impl Verdict {
         let message = format!("Invalid value: \"\": {message}");
         self.errors.push(FieldError { kind: ErrorKind::Invalid, field: String::from("<nil>"), message });
     }
-}
-
-/// Paths begin with a dot below the object itself.
-pub(super) fn root(path: &str) -> Path<'_> {
-    Path::root(path.trim_start_matches('.'))
 }
 
 /// An error of a part as one of the whole; `path` leads to the part.

@@ -29,7 +29,7 @@ pub fn ephemeral_containers(new: &Value, old: &Value, errors: &mut FieldErrors) 
     validate::annotation_update(new, old, errors);
     if is_mirror(old) {
         *errors = FieldErrors::new();
-        return errors.forbidden(&Path::NAMELESS, "static pods do not support ephemeral containers");
+        return errors.forbidden(&Path::root(""), "static pods do not support ephemeral containers");
     }
     let path = SPEC.child("ephemeralContainers");
     let containers = new.list_at(&["spec", "ephemeralContainers"]);
@@ -95,7 +95,7 @@ pub fn resize(new: &Value, old: &Value, errors: &mut FieldErrors) {
     };
     if let Some(why) = refusal {
         *errors = FieldErrors::new();
-        return errors.forbidden(&Path::NAMELESS, why);
+        return errors.forbidden(&Path::root(""), why);
     }
     let class = match old.str_at(&["status", "qosClass"]) {
         "" => qos::class(old),

@@ -4,6 +4,7 @@ use super::optional_one_of;
 use crate::validation::check::{invalid_all, present};
 use pintle_object::selector::validate_label_selector;
 use pintle_object::{FieldErrors, Path, Seen, Value, content};
+use std::collections::BTreeMap;
 
 pub fn readiness_gates(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     for (index, gate) in spec.list_at(&["readinessGates"]).iter().enumerate() {
@@ -26,6 +27,11 @@ pub fn scheduling_gates(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors)
 
 pub fn spread(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let constraints = spec.list_at(&["topologySpreadConstraints"]);
+    let pair = |one: &'_ Value| {
+        (one.str_at(&["topologyKey"]).to_owned(), one.str_at(&["whenUnsatisfiable"]).to_owned())
+    };
+    // The last of those that are alike is the one that repeats nothing after it.
+    let last: BTreeMap<_, usize> = constraints.iter().map(pair).zip(0..).collect();
     for (index, constraint) in constraints.iter().enumerate() {
         let path = path.index(index);
         let skew = constraint.int_at(&["maxSkew"]).unwrap_or(0);
@@ -43,10 +49,7 @@ pub fn spread(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
             let words = ["DoNotSchedule", "ScheduleAnyway"];
             errors.not_supported(&path.child("whenUnsatisfiable"), action, &words);
         }
-        let is_repeated = constraints.iter().skip(index + 1).any(|other| {
-            other.str_at(&["topologyKey"]) == key && other.str_at(&["whenUnsatisfiable"]) == action
-        });
-        if is_repeated {
+        if last.get(&pair(constraint)).is_some_and(|last| *last > index) {
             let pair = format!("{{{key}, {action}}}");
             errors.duplicate(&path.child("{topologyKey, whenUnsatisfiable}"), &pair);
         }

@@ -282,6 +282,8 @@ fn hidden_variables(container: &Value, path: &Path<'_>, out: &mut Vec<String>) {
 
 /// How many ports that are the same are told of each other.
 const SAME_PORTS_MAX: usize = 100;
+/// Past as many warnings none is added about ports: an answer carries a few KiB of them.
+const PORT_WARNINGS_MAX: usize = 1000;
 
 struct Port<'a> {
     shown: String,
@@ -300,7 +302,9 @@ fn ports(spec: &Value, path: &Path<'_>, out: &mut Vec<String>) {
                 let port = Port::read(port, path.index(index).to_string(), out);
                 let same = before.entry(port.key).or_default();
                 for other in same.iter() {
-                    port.warn(other, out);
+                    if out.len() < PORT_WARNINGS_MAX {
+                        port.warn(other, out);
+                    }
                 }
                 // Of many that are all alike, the first ones tell enough.
                 if same.len() < SAME_PORTS_MAX {

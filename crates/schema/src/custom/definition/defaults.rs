@@ -1,9 +1,11 @@
 //! Defaults of a schema must themselves be valid, and name no unknown fields.
 
 use super::super::rules::{COST_SUM_MAX, Rules};
+use super::super::spot::Spot;
 use super::super::{Custom, Node, check, embedded, prune, verdict};
 use pintle_object::{FieldErrors, Map, Path, Value, json};
 use pintle_regexp::Budget;
+use std::cell::OnceCell;
 
 const META_FIELDS: [&str; 3] = ["metadata", "apiVersion", "kind"];
 
@@ -21,34 +23,57 @@ struct Walk<'a> {
     in_meta: bool,
     /// What rules may still cost, over all defaults.
     cost_left: u64,
+    /// How much of schemas was compiled to check defaults, in values.
+    compiled: usize,
+    /// The resource, compiled when a default in its metadata is met.
+    custom: OnceCell<Custom>,
 }
+
+/// How much of schemas is compiled to check the defaults of one, in values: each default asks for all that is below
+/// it, and defaults nest.
+const COMPILED_VALUES_MAX: usize = 2_000_000;
 
 pub(super) fn check(props: &Value, needs_pruned: bool, path: &Path<'_>, errors: &mut FieldErrors) {
     let mut root = props.clone();
     root.set(&["x-kubernetes-embedded-resource"], true);
-    let mut walk =
-        Walk { needs_pruned, resource: &root, steps: Vec::new(), in_meta: false, cost_left: COST_SUM_MAX };
+    let mut walk = Walk::new(&root, needs_pruned, COST_SUM_MAX, 0);
     walk.visit(&root, path, errors);
 }
 
 /// Whether a default has fields that the schema does not name.
-pub(super) fn is_unpruned(props: &Value) -> bool {
+pub(super) fn is_unpruned(props: &Value, compiled: &mut usize) -> bool {
     let Some(default) = default_of(props) else { return false };
+    *compiled = compiled.saturating_add(count(props));
+    if *compiled > COMPILED_VALUES_MAX {
+        return true;
+    }
     let mut pruned = default.clone();
     prune::prune_value(&Node::compile(props, &Budget::none()), &mut pruned);
     pruned != default
 }
 
+/// The values of a tree.
+fn count(value: &Value) -> usize {
+    match value {
+        Value::List(items) => 1 + items.iter().map(count).sum::<usize>(),
+        Value::Map(map) => 1 + map.values().map(count).sum::<usize>(),
+        _ => 1,
+    }
+}
+
 impl<'a> Walk<'a> {
+    fn new(resource: &'a Value, needs_pruned: bool, cost_left: u64, compiled: usize) -> Walk<'a> {
+        let custom = OnceCell::new();
+        Walk { needs_pruned, resource, steps: Vec::new(), in_meta: false, cost_left, compiled, custom }
+    }
+
     /// Defaults below `additionalProperties` are never used, and not looked at.
     fn visit(&mut self, props: &'a Value, path: &Path<'_>, errors: &mut FieldErrors) {
         let is_embedded = props.bool_at(&["x-kubernetes-embedded-resource"]);
         if is_embedded {
-            let (needs_pruned, cost_left) = (self.needs_pruned, self.cost_left);
-            let mut below =
-                Walk { needs_pruned, resource: props, steps: Vec::new(), in_meta: false, cost_left };
+            let mut below = Walk::new(props, self.needs_pruned, self.cost_left, self.compiled);
             below.descend(props, path, errors);
-            self.cost_left = below.cost_left;
+            (self.cost_left, self.compiled) = (below.cost_left, below.compiled);
             return;
         }
         self.descend(props, path, errors);
@@ -76,10 +101,15 @@ impl<'a> Walk<'a> {
     }
 
     fn check_one(&mut self, props: &Value, default: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+        self.compiled = self.compiled.saturating_add(count(props));
+        if self.compiled > COMPILED_VALUES_MAX {
+            errors.forbidden(path, "there are too many defaults for parts with other defaults below them");
+            return;
+        }
         let node = Node::compile(&without_int_or_string(props), &Budget::none());
         let mut found = FieldErrors::new();
         if self.in_meta {
-            let resource = Custom::compile(self.resource);
+            let resource = self.custom.get_or_init(|| Custom::compile(self.resource));
             embedded::check_resource(&resource.root, &Path::EMPTY, &self.surround(default), &mut found);
             if let Some(first) = found.iter().next() {
                 errors.invalid(path, default, &format!("must result in valid metadata: {first}"));
@@ -97,7 +127,7 @@ impl<'a> Walk<'a> {
                 return;
             }
         }
-        let found = check::check(&node, "", default).errors.into_vec();
+        let found = check::check(&node, &Spot::WHOLE, default).errors.into_vec();
         let is_valid = found.is_empty();
         for error in found {
             errors.push(verdict::below(path, error));

@@ -2,7 +2,7 @@
 
 use super::{Strictness, internal};
 use pintle_object::field::Shown;
-use pintle_object::{FieldErrors, Path, Value};
+use pintle_object::{ByValue, FieldErrors, Path, Seen, Value, repeats};
 
 const LIST: &str = "x-kubernetes-list-type";
 const KEYS: &str = "x-kubernetes-list-map-keys";
@@ -92,7 +92,7 @@ fn map_list(props: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
         return;
     }
     let shown = props.get(KEYS).unwrap_or(&Value::Null);
-    for (index, key) in keys.iter().enumerate() {
+    for (key, is_repeated) in keys.iter().zip(repeats(keys.iter().map(ByValue))) {
         let name = key.as_str().unwrap_or("");
         match items.at(&["properties", name]).map(|property| property.str_at(&["type"])) {
             None => errors.invalid(&path.child(KEYS), shown, "entries must all be names of item properties"),
@@ -103,7 +103,7 @@ fn map_list(props: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
             }
             Some(_) => {}
         }
-        if keys.iter().take(index).any(|before| before == key) {
+        if is_repeated {
             errors.invalid(&path.child(KEYS), shown, "must not contain duplicate entries");
         }
     }
@@ -122,12 +122,12 @@ fn keys(props: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
         return;
     }
     let properties = path.child("properties");
-    let required = items.list_at(&["required"]);
+    let required: Seen<&str> = items.list_at(&["required"]).iter().filter_map(Value::as_str).collect();
     for key in props.list_at(&[KEYS]) {
         let name = key.as_str().unwrap_or("");
         let Some(property) = items.at(&["properties", name]) else { continue };
         let path = properties.key(name);
-        if !required.contains(key) && property.get("default").is_none_or(Value::is_null) {
+        if !required.contains(&name) && property.get("default").is_none_or(Value::is_null) {
             let why = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required \
                        property";
             errors.required(&path.child("default"), why);

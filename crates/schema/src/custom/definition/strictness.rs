@@ -48,5 +48,6 @@ fn is_not_structural(props: &Value) -> bool {
 }
 
 fn has_unpruned_defaults(props: &Value) -> bool {
-    !is_not_structural(props) && any(props, &mut defaults::is_unpruned)
+    let mut compiled = 0;
+    !is_not_structural(props) && any(props, &mut |props| defaults::is_unpruned(props, &mut compiled))
 }
