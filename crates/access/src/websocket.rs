@@ -5,7 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 const PREFIX: &str = "base64url.bearer.authorization.k8s.io.";
 
-/// The token among the protocols; none when there is none. Another protocol must stand beside it, to be agreed on.
+/// The token among the protocols; none when there is none. Another protocol must stand beside it, to be agreed on, be
+/// it empty.
 pub fn token(headers: &[&str]) -> Result<Option<String>, &'static str> {
     let mut found = None;
     for protocol in all(headers) {
@@ -19,7 +20,7 @@ pub fn token(headers: &[&str]) -> Result<Option<String>, &'static str> {
         found = Some(String::from_utf8(bytes).map_err(|_| "invalid base64.bearer.authorization token")?);
     }
     let found = found.filter(|token| !token.is_empty());
-    if found.is_some() && others(headers).is_empty() {
+    if found.is_some() && all(headers).all(|protocol| protocol.starts_with(PREFIX)) {
         return Err("missing additional subprotocol");
     }
     Ok(found)
@@ -31,7 +32,7 @@ pub fn others(headers: &[&str]) -> String {
 }
 
 fn all<'a>(headers: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
-    headers.iter().flat_map(|header| header.split(',')).map(str::trim).filter(|protocol| !protocol.is_empty())
+    headers.iter().flat_map(|header| header.split(',')).map(str::trim)
 }
 
 #[cfg(test)]
@@ -48,6 +49,7 @@ mod tests {
             (vec!["v4, v5"], Ok(None)),
             (vec![], Ok(None)),
             (vec![TOKEN], Err("missing additional subprotocol")),
+            (vec![TOKEN, ""], Ok(Some("t1"))),
             (vec![TOKEN, &both], Err("multiple base64.bearer.authorization tokens specified")),
             (
                 vec!["base64url.bearer.authorization.k8s.io.%%, v4"],
