@@ -53,11 +53,13 @@ const COSTLY: [Attack; 9] = [
 ];
 
 /// Requests whose answers nobody takes.
-const UNTAKEN: [Attack; 4] = [
+const UNTAKEN: [Attack; 5] = [
     || sent("GET", "/api/v1/namespaces/flood/configmaps", &[]),
     || sent("GET", "/api/v1/namespaces/flood/configmaps/large", &[]),
     || sent("GET", "/openapi/v2", &[]),
     || sent("GET", "/api/v1/namespaces/flood/configmaps?watch=1", &[]),
+    // A write is answered with far more than it said.
+    || patch("merge", &json!({"data": {"b": "c"}})),
 ];
 
 fn sent(method: &'static str, path: &'static str, headers: &'static [(&str, &str)]) -> Sent<'static> {

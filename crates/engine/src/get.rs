@@ -34,6 +34,11 @@ impl Engine {
         object.map_or(0, |object| object.value.len())
     }
 
+    /// How many objects of a resource are stored, in all namespaces.
+    pub fn stored_count(&self, served: &Served) -> usize {
+        served.collection.map_or(0, |collection| self.store.snapshot(collection).len())
+    }
+
     /// Waits until what is visible is as recent as a read wants it: of now, when it names no version.
     pub(crate) async fn reach_for(&self, text: &str, version: u64) -> Result<(), Status> {
         match version {

@@ -4,6 +4,7 @@ use crate::activity::InFlight;
 use crate::flow::{Cut, Flow};
 use crate::panics;
 use crate::respond::{Body, Parts, Response};
+use crate::shares::Share;
 use bytes::Bytes;
 use hyper::Version;
 use hyper::body::{Frame, SizeHint};
@@ -34,7 +35,8 @@ pub fn to_http(response: Response, version: Version, in_flight: InFlight) -> hyp
         builder = builder.extension(ReasonPhrase::from_static(reason.as_bytes()));
     }
     let told_bytes_max = if version == Version::HTTP_2 { TOLD_BYTES_MAX_HTTP2 } else { TOLD_BYTES_MAX };
-    let body = HttpBody { told_bytes_max, ..HttpBody::new(response.body, in_flight) };
+    let body =
+        HttpBody { told_bytes_max, shares: response.shares, ..HttpBody::new(response.body, in_flight) };
     builder.body(body).unwrap_or_else(|error| {
         tracing::error!(%error, "an answer had a header that HTTP does not allow");
         let mut response = hyper::Response::new(HttpBody::default());
@@ -51,6 +53,8 @@ pub struct HttpBody {
     in_flight: Option<InFlight>,
     /// The length of more than this is not told.
     told_bytes_max: usize,
+    #[expect(dead_code, reason = "held until the answer is sent")]
+    shares: Vec<Share>,
 }
 
 impl HttpBody {

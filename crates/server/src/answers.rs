@@ -31,10 +31,10 @@ impl Default for Answers {
     }
 }
 
-/// Bytes that hold their share until the last part of them is sent or dropped.
+/// Bytes that hold their shares until the last part of them is sent or dropped.
 struct Held {
     bytes: Bytes,
-    _share: Share,
+    _shares: Vec<Share>,
 }
 
 impl AsRef<[u8]> for Held {
@@ -71,25 +71,50 @@ impl Answers {
             return Ok(bytes);
         }
         match self.try_share(who, bytes.len()) {
-            Some(share) => Ok(Bytes::from_owner(Held { bytes, _share: share })),
+            Some(share) => Ok(Bytes::from_owner(Held { bytes, _shares: vec![share] })),
             None => Err(bytes),
         }
     }
 
-    /// The same bytes with their share; as they are when there is no room for them in time.
-    pub async fn hold(&self, who: Who<'_>, bytes: Bytes) -> Result<Bytes, (Bytes, Status)> {
-        if bytes.len() <= FREE_BYTES {
-            return Ok(bytes);
-        }
-        let share = match self.try_share(who, bytes.len()) {
-            Some(share) => share,
-            None => match self.share(who, bytes.len()).await {
-                Ok(share) => share,
-                Err(status) => return Err((bytes, status)),
-            },
-        };
-        Ok(Bytes::from_owner(Held { bytes, _share: share }))
+    /// Adds to an answer's shares what is missing for so many bytes; whether there was room at once.
+    pub fn try_cover(&self, who: Who<'_>, shares: &mut Vec<Share>, bytes: usize) -> bool {
+        let missing = self.missing(who, shares, bytes);
+        let more = if missing == 0 { None } else { self.kilobytes.try_share(who, missing) };
+        let is_covered = missing == 0 || more.is_some();
+        shares.extend(more);
+        is_covered
     }
+
+    /// Adds to an answer's shares what is missing for so many bytes, waited for; 429 when there is none in time.
+    pub async fn cover(&self, who: Who<'_>, shares: &mut Vec<Share>, bytes: usize) -> Result<(), Status> {
+        match self.missing(who, shares, bytes) {
+            0 => {}
+            missing => shares.push(self.share(who, missing * 1024).await?),
+        }
+        Ok(())
+    }
+
+    /// The kilobytes that shares lack for an answer.
+    fn missing(&self, who: Who<'_>, shares: &[Share], bytes: usize) -> usize {
+        if bytes <= FREE_BYTES {
+            return 0;
+        }
+        let held = shares.iter().map(Share::units).sum();
+        self.kilobytes.missing(who, held, bytes.div_ceil(1024))
+    }
+}
+
+/// Bytes that keep their shares, and no more than they need, until the last part of them is sent or dropped.
+pub fn hold(bytes: Bytes, mut shares: Vec<Share>) -> Bytes {
+    if bytes.len() <= FREE_BYTES || shares.is_empty() {
+        return bytes;
+    }
+    let mut units = bytes.len().div_ceil(1024);
+    for share in &mut shares {
+        share.shrink(units);
+        units -= share.units();
+    }
+    Bytes::from_owner(Held { bytes, _shares: shares })
 }
 
 #[cfg(test)]
@@ -115,17 +140,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bytes_hold_their_share_until_the_last_part_is_gone() {
+    async fn bytes_hold_their_shares_until_the_last_part_is_gone() {
         let answers = Answers { wait_max: Duration::from_millis(5), ..Answers::default() };
         let dev = Who::Other("dev");
         let size = ANSWERS_KB_MAX / ANSWERS_USER_PART * 1024;
-        let mut bytes = answers.hold(dev, vec![1; size].into()).await.unwrap();
-        assert!(answers.hold(dev, vec![2; FREE_BYTES + 1].into()).await.is_err());
-        assert!(answers.hold(dev, vec![2; FREE_BYTES].into()).await.is_ok());
+        // What is reserved counts, and what is more is given back.
+        let mut shares = vec![answers.share(dev, size / 2).await.unwrap()];
+        assert!(answers.try_cover(dev, &mut shares, size) && shares.len() == 2);
+        let mut bytes = hold(vec![1; size - 1024].into(), shares);
+        answers.room(dev).await.unwrap();
+        let (mut none, mut little) = (Vec::new(), vec![answers.try_share(dev, 1).unwrap()]);
+        assert!(!answers.try_cover(dev, &mut none, FREE_BYTES + 1));
+        assert!(answers.try_cover(dev, &mut none, FREE_BYTES) && none.is_empty());
+        assert_eq!(answers.cover(dev, &mut little, FREE_BYTES + 1).await.unwrap_err().code, 429);
         let part = bytes.split_to(10);
         drop(bytes);
         assert!(answers.room(dev).await.is_err());
         drop(part);
         answers.room(dev).await.unwrap();
+        answers.cover(dev, &mut little, FREE_BYTES + 1).await.unwrap();
     }
 }

@@ -35,7 +35,7 @@ struct Source {
     pieces: Pieces,
     pretty: Option<Pretty>,
     gzip: Option<GzEncoder<Vec<u8>>>,
-    share: Option<Share>,
+    shares: Vec<Share>,
 }
 
 /// Why an answer ends before its end; clients see a broken stream.
@@ -66,7 +66,7 @@ impl Flow {
     /// The rest of a list whose first piece is there already.
     pub fn new(first: Bytes, pieces: Pieces, is_pretty: bool) -> Flow {
         let pretty = is_pretty.then(Pretty::default);
-        let source = Source { first: Some(first), pieces, pretty, gzip: None, share: None };
+        let source = Source { first: Some(first), pieces, pretty, gzip: None, shares: Vec::new() };
         Flow { source: Arc::new(Mutex::new(Some(source))), taken: Arc::default(), guard: None }
     }
 
@@ -76,10 +76,10 @@ impl Flow {
         held + SEND_BYTES as usize + 2 * PIECE_BYTES
     }
 
-    /// Keeps a share until the answer is sent.
-    pub fn hold(&self, share: Share) {
+    /// Keeps shares until the answer is sent, or is cut off.
+    pub fn hold(&self, shares: Vec<Share>) {
         if let Some(source) = lock(&self.source).as_mut() {
-            source.share = Some(share);
+            source.shares = shares;
         }
     }
 

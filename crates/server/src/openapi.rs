@@ -30,6 +30,8 @@ const MAX_AGE_SECONDS: i64 = 365 * 24 * 3600;
 
 /// What is unpacked of a page at a time.
 const UNPACKED_BYTES: usize = 32 << 10;
+/// What unpacking takes besides, until the page is sent: the last bytes, which others may refer to, and tables.
+const UNPACKING_BYTES: usize = 48 << 10;
 
 /// The documents that were asked for so far.
 #[derive(Default)]
@@ -357,6 +359,10 @@ impl Parts for Unpacked {
         self.decoder.read_exact(&mut part).expect("the page was compressed by us");
         self.read += part.len();
         Poll::Ready(Some(part.into()))
+    }
+
+    fn held_bytes(&self) -> usize {
+        2 * UNPACKED_BYTES + UNPACKING_BYTES
     }
 
     fn total_bytes(&self) -> Option<usize> {

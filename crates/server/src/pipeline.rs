@@ -12,7 +12,9 @@ use crate::resolve::{Route, Unserved, resolve};
 use crate::respond::{Body, Response};
 use crate::route::RequestInfo;
 use crate::shares::Who;
-use crate::{discovery, encoding, head, health, limits, metrics, negotiate, oidc, openapi, route, verbs};
+use crate::{
+    answers, discovery, encoding, head, health, limits, metrics, negotiate, oidc, openapi, route, verbs,
+};
 use bytes::Bytes;
 use hyper::Method;
 use hyper::body::{Body as _, Incoming};
@@ -128,7 +130,7 @@ async fn run(
         Decision::Error { why, .. } => return Ok(internal_error(request, &why)),
     }
     match route {
-        None => other(app, request).await,
+        None => covered(app, request, other(app, request).await?).await,
         Some(Err(unserved)) => unanswered(app, request, unserved),
         Some(Ok(route)) => {
             let Some(place) = app.limits.place(request) else { return Ok(limits::too_many()) };
@@ -221,18 +223,73 @@ fn internal_error(request: &Request, why: &str) -> Response {
         .with("x-content-type-options", "nosniff")
 }
 
+/// What answers to writes may take of the bytes that they are made of: defaults and managers of fields are added.
+const WRITTEN_RATIO: usize = 2;
+
 /// Does what a request asks: on the threads for what is large when its body or object is.
 async fn sized(app: &Arc<App>, request: &Request, route: Route) -> Result<Response, Status> {
     let who = Who::of(&request.user);
+    let bytes = verbs::bytes(app, request, &route);
+    // What is seldom is boxed, so that the others need not make room for it.
+    if bytes >= LARGE_BYTES_MIN {
+        return Box::pin(large(app, request, route, bytes)).await;
+    }
     if who != Who::Master {
         app.answers.room(who).await?;
     }
-    let bytes = verbs::bytes(app, request, &route);
-    if bytes < LARGE_BYTES_MIN {
-        return verbs::dispatch(app, request, &route).await;
+    let mut response = verbs::dispatch(app, request, &route).await?;
+    let wanted = response.weight();
+    if app.answers.try_cover(who, &mut response.shares, wanted) {
+        return Ok(response);
     }
-    let (own, copy) = (app.clone(), request.clone());
-    app.heavy.run(who, bytes, async move { verbs::dispatch(&own, &copy, &route).await }).await
+    if !request.info.verb.is_read() {
+        return Box::pin(covered(app, request, response)).await;
+    }
+    drop(response);
+    Box::pin(again(app, request, wanted, verbs::dispatch(app, request, &route))).await
+}
+
+/// Does what a large request asks on the threads for that. Room for its answer is there before it is made.
+async fn large(app: &Arc<App>, request: &Request, route: Route, bytes: usize) -> Result<Response, Status> {
+    let who = Who::of(&request.user);
+    let is_read = request.info.verb.is_read();
+    let run = || {
+        let (own, copy, route) = (app.clone(), request.clone(), route.clone());
+        app.heavy.run(who, bytes, async move { verbs::dispatch(&own, &copy, &route).await })
+    };
+    let reserved = app.answers.share(who, bytes * if is_read { 1 } else { WRITTEN_RATIO }).await?;
+    let mut response = run().await?;
+    response.shares.push(reserved);
+    let wanted = response.weight();
+    if !is_read || app.answers.try_cover(who, &mut response.shares, wanted) {
+        return covered(app, request, response).await;
+    }
+    drop(response);
+    again(app, request, wanted, run()).await
+}
+
+/// Reads again when there is room for as much as was found: who waits holds nothing.
+async fn again(
+    app: &App,
+    request: &Request,
+    wanted: usize,
+    run: impl Future<Output = Result<Response, Status>>,
+) -> Result<Response, Status> {
+    let share = app.answers.share(Who::of(&request.user), wanted).await?;
+    let mut response = run.await?;
+    response.shares.push(share);
+    covered(app, request, response).await
+}
+
+/// An answer with its share of what all may take in memory. When there is no room in time, who asked to read is told
+/// to come back, and who wrote that it took too long: what is written is written.
+async fn covered(app: &App, request: &Request, mut response: Response) -> Result<Response, Status> {
+    let weight = response.weight();
+    match app.answers.cover(Who::of(&request.user), &mut response.shares, weight).await {
+        Ok(()) => Ok(response),
+        Err(status) if request.info.verb.is_read() || !request.info.is_resource => Err(status),
+        Err(_) => Ok(limits::timed_out()),
+    }
 }
 
 /// Paths that are no resources.
@@ -360,16 +417,26 @@ async fn finish(app: &App, request: &Request, mut response: Response) -> Respons
     without_body(request, compressed(app, request, response).await)
 }
 
-/// An answer with its share of what all may take in memory until it is sent. Who asked to read is told to come back
-/// when there is none; what is written already is answered all the same.
+/// An answer that holds its share of what all may take in memory until it is sent. Refusals have none yet; when there
+/// is no room for them, a shorter one says to come back.
 async fn held(app: &App, request: &Request, mut response: Response) -> Response {
-    let Body::Bytes(bytes) = &mut response.body else { return response };
-    match app.answers.hold(Who::of(&request.user), std::mem::take(bytes)).await {
-        Ok(held) => response.body = Body::Bytes(held),
-        Err((_, status)) if request.info.verb.is_read() => {
-            return finish(app, request, refuse(app, request, &status)).await;
+    let (who, weight) = (Who::of(&request.user), response.weight());
+    if !app.answers.try_cover(who, &mut response.shares, weight) && response.shares.is_empty() {
+        let is_to_nobody = response.is_to_nobody;
+        let mut refusal = limits::too_many();
+        if let Some(connection) = response.header("connection") {
+            refusal = refusal.with("connection", connection);
         }
-        Err((bytes, _)) => response.body = Body::Bytes(bytes),
+        drop(response);
+        let refusal = finish(app, request, refusal).await;
+        return Response { is_to_nobody, ..refusal };
+    }
+    match &mut response.body {
+        Body::Bytes(bytes) => {
+            *bytes = answers::hold(std::mem::take(bytes), std::mem::take(&mut response.shares))
+        }
+        Body::Flow(flow) => flow.hold(std::mem::take(&mut response.shares)),
+        Body::Chunks(_) | Body::Stream(_) => {}
     }
     response
 }

@@ -1,6 +1,7 @@
 //! An answer, before it becomes HTTP.
 
 use crate::flow::Flow;
+use crate::shares::Share;
 use bytes::Bytes;
 use std::fmt;
 use std::task::{Context, Poll};
@@ -16,6 +17,8 @@ pub struct Response {
     pub is_to_nobody: bool,
     /// What the status line of HTTP/1.1 says, where it is not what it always says.
     pub reason: Option<&'static str>,
+    /// What it has of the memory that answers may take together.
+    pub shares: Vec<Share>,
 }
 
 pub enum Body {
@@ -32,6 +35,11 @@ pub enum Body {
 pub trait Parts: Send {
     /// The next part; none at the end.
     fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>>;
+
+    /// What they take in memory beside what others have in memory too.
+    fn held_bytes(&self) -> usize {
+        0
+    }
 
     /// How long all of them are together, where it is known.
     fn total_bytes(&self) -> Option<usize> {
@@ -58,6 +66,7 @@ impl Response {
             body: Body::Bytes(body.into()),
             is_to_nobody: false,
             reason: None,
+            shares: Vec::new(),
         }
     }
 
@@ -69,6 +78,7 @@ impl Response {
             body: Body::Bytes(Bytes::new()),
             is_to_nobody: false,
             reason: None,
+            shares: Vec::new(),
         }
     }
 
@@ -119,6 +129,16 @@ impl Response {
             Body::Chunks(chunks) => Some(chunks.iter().map(Bytes::len).sum()),
             Body::Flow(flow) => flow.total_bytes(),
             Body::Stream(stream) => stream.total_bytes(),
+        }
+    }
+
+    /// What it takes in memory until it is sent.
+    pub fn weight(&self) -> usize {
+        match &self.body {
+            Body::Bytes(bytes) => bytes.len(),
+            Body::Chunks(chunks) => chunks.iter().map(Bytes::len).sum(),
+            Body::Flow(flow) => flow.weight(),
+            Body::Stream(stream) => stream.held_bytes(),
         }
     }
 

@@ -59,9 +59,22 @@ pub struct Pool {
 /// Units of a pool, given back when they are dropped.
 #[derive(Debug)]
 pub struct Share {
-    _of_user: Option<OwnedSemaphorePermit>,
-    _of_others: Option<OwnedSemaphorePermit>,
-    _of_all: OwnedSemaphorePermit,
+    of_user: Option<OwnedSemaphorePermit>,
+    of_others: Option<OwnedSemaphorePermit>,
+    of_all: OwnedSemaphorePermit,
+}
+
+impl Share {
+    pub fn units(&self) -> usize {
+        self.of_all.num_permits()
+    }
+
+    /// Gives back what is more than `units`.
+    pub fn shrink(&mut self, units: usize) {
+        let more = self.units().saturating_sub(units);
+        let permits = [self.of_user.as_mut(), self.of_others.as_mut(), Some(&mut self.of_all)];
+        permits.into_iter().flatten().for_each(|permit| drop(permit.split(more)));
+    }
 }
 
 impl Pool {
@@ -90,7 +103,7 @@ impl Pool {
             Who::Other(_) => Some(take(self.others.clone())?),
             Who::Master | Who::System(_) => None,
         };
-        Some(Share { _of_user: of_user, _of_others: of_others, _of_all: take(self.all.clone())? })
+        Some(Share { of_user, of_others, of_all: take(self.all.clone())? })
     }
 
     /// Units as soon as there are any. Those of one user wait for each other and keep nobody else waiting.
@@ -107,7 +120,12 @@ impl Pool {
             Who::Other(_) => Some(take(self.others.clone()).await),
             Who::Master | Who::System(_) => None,
         };
-        Share { _of_user: of_user, _of_others: of_others, _of_all: take(self.all.clone()).await }
+        Share { of_user, of_others, of_all: take(self.all.clone()).await }
+    }
+
+    /// What is missing of `units` for who has `held` of them already, of what it may have at all.
+    pub fn missing(&self, who: Who<'_>, held: usize, units: usize) -> usize {
+        units.min(self.max(who)).saturating_sub(held)
     }
 
     fn max(&self, who: Who<'_>) -> usize {
@@ -177,6 +195,22 @@ mod tests {
         drop((held, more, others, system, master));
         assert!(pool.try_share(Who::Master, 16).is_some());
         assert_eq!(pool.others.available_permits(), 12);
+    }
+
+    #[test]
+    fn a_share_that_is_too_large_is_given_back_in_part() {
+        let pool = Pool::new(16, 4);
+        let dev = Who::Other("dev");
+        let mut share = pool.try_share(dev, 4).unwrap();
+        assert_eq!((pool.missing(dev, share.units(), 3), pool.missing(dev, 1, 100)), (0, 3));
+        share.shrink(1);
+        assert_eq!(
+            (share.units(), pool.all.available_permits(), pool.others.available_permits()),
+            (1, 15, 11)
+        );
+        assert!(pool.try_share(dev, 3).is_some());
+        share.shrink(2);
+        assert_eq!(share.units(), 1);
     }
 
     #[tokio::test]

@@ -26,16 +26,35 @@ use pintle_engine::kinds::deprecation;
 use pintle_object::Status;
 use pintle_schema::Verb;
 
-/// How much there is to work on: the body, and the object that is read or changed.
+/// To look through an object for a list is as much work as to read so many bytes: lists of more than some thousand
+/// objects are large.
+const LISTED_BYTES: usize = 4;
+
+/// How much there is to work on: the body, and the object that is read or changed, or all that are looked through.
 pub fn bytes(app: &App, request: &Request, route: &Route) -> usize {
     let stored = match request.info.verb {
-        Verb::Watch | Verb::List | Verb::DeleteCollection => 0,
+        Verb::Watch | Verb::DeleteCollection => 0,
+        Verb::List => listed(app, request, route) * LISTED_BYTES,
         _ => {
             let target = target(request, route);
             app.engine.stored_bytes(target.served, target.namespace, target.name)
         }
     };
     request.body.len() + stored
+}
+
+/// How many objects a list looks through, at most.
+fn listed(app: &App, request: &Request, route: &Route) -> usize {
+    let query = &request.query;
+    let stored = app.engine.stored_count(&route.served);
+    if !query.text("labelSelector").is_empty() || !query.text("fieldSelector").is_empty() {
+        return stored;
+    }
+    // What follows a page is only counted.
+    match query.text("limit").parse() {
+        Ok(limit) if limit > 0 && query.text("resourceVersion") != "0" => stored.min(limit),
+        _ => stored,
+    }
 }
 
 /// Answers a request about a resource: does what the verb says that was authorized, at the place that was found.
