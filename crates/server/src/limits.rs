@@ -194,6 +194,7 @@ mod tests {
             query: parsed,
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            is_read: false,
             user,
             info,
             now_seconds: 0,

@@ -247,6 +247,7 @@ mod tests {
             query,
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            is_read: false,
             user: Arc::new(User::anonymous()),
             now_seconds: 0,
         })
