@@ -288,6 +288,10 @@ fn check_items(node: &Node, path: &Spot<'_>, items: &[Value], old: Option<&Value
     if let Some(below) = &node.items {
         let former = node.former(old);
         for (index, item) in items.iter().enumerate() {
+            // No further error is told, and each may cost as much as its schema is large.
+            if verdict.errors.is_full() {
+                break;
+            }
             verdict.merge(check_update(below, &path.index(index), item, former.get(item)));
         }
     }
@@ -338,6 +342,9 @@ fn check_object(node: &Node, path: &Spot<'_>, map: &Map, old: Option<&Value>) ->
         verdict.errors.too_many(path.field(), map.len(), usize::try_from(max).unwrap_or(0));
     }
     for (key, value) in map.iter().filter(|(key, _)| node.property(key).is_none()) {
+        if verdict.errors.is_full() {
+            break;
+        }
         match &node.additional {
             Additional::Schema(below) => {
                 let old = old.and_then(|old| old.get(key));
