@@ -133,7 +133,7 @@ fn a_cluster_moves_to_etcd_and_back() {
 }
 
 /// All objects by their paths, but for their versions, which etcd counts anew, and what a server that starts with keys
-/// of its own adds.
+/// of its own adds, and the endpoints that tell where it is.
 fn everything(admin: &Client) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for root in
@@ -150,7 +150,9 @@ fn everything(admin: &Client) -> BTreeMap<String, Value> {
             {
                 item["metadata"]["resourceVersion"].take();
                 let metadata = &item["metadata"];
-                if metadata["name"] == "extension-apiserver-authentication" {
+                let is_of_server = metadata["name"] == "extension-apiserver-authentication"
+                    || (name == "endpoints" && metadata["name"] == "kubernetes");
+                if is_of_server {
                     continue;
                 }
                 let key = format!("{root}/{name} {} {}", metadata["namespace"], metadata["name"]);
