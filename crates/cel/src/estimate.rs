@@ -492,8 +492,7 @@ impl<'a> Estimator<'a> {
     }
 }
 
-/// Keys of maps are texts of no size that is known.
-
+/// The sizes of entries of which either may be taken.
 fn both(a: Option<Entry>, b: Option<Entry>) -> Option<Entry> {
     let (a, b) = (a?, b?);
     Some(Entry { is_list: a.is_list, key: a.key.union(b.key), value: a.value.union(b.value) })
