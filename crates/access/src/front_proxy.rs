@@ -49,12 +49,17 @@ impl FrontProxy {
     }
 }
 
-/// The first value of each name, of the first name whose value says something; those behind it are no other's wish.
+/// The first value of each name, of the first name whose value says something. One that is empty before another that is
+/// not is an error: nobody knows which of them the proxy meant.
 fn first(headers: &[(&str, &[u8])], names: &[String]) -> Result<Option<String>, String> {
-    for value in names.iter().filter_map(|name| values(headers, name).next()) {
-        let value = value?;
+    for name in names {
+        let mut values = values(headers, name);
+        let Some(value) = values.next().transpose()? else { continue };
         if !value.is_empty() {
             return Ok(Some(value.into()));
+        }
+        if values.any(|other| other.is_ok_and(|other| !other.is_empty())) {
+            return Err(format!("the header {name} is given twice, and is empty first"));
         }
     }
     Ok(None)
@@ -85,7 +90,9 @@ mod tests {
         };
         check(&[], Ok(None));
         check(&[("x-remote-user", b"ann"), ("x-remote-user", b"bob")], Ok(Some("ann")));
-        check(&[("x-remote-user", b""), ("x-remote-user", b"bob")], Ok(None));
+        check(&[("x-remote-user", b""), ("x-remote-user", b"")], Ok(None));
+        let twice = "the header x-remote-user is given twice, and is empty first";
+        check(&[("x-remote-user", b""), ("x-remote-user", b"bob")], Err(twice));
         check(&[("x-user", b"bob"), ("x-remote-user", b"")], Ok(Some("bob")));
         check(&[("x-remote-user", b" ")], Ok(Some(" ")));
         check(&[("x-remote-user", b"\xff")], Err("the value of the header x-remote-user is not UTF-8"));

@@ -114,7 +114,8 @@ impl Impersonation {
 }
 
 /// The user that the headers ask for; none without any. Header names come in lower case, and of those that are to be
-/// there once the first value counts, be it empty.
+/// there once the first value counts. Where it is empty and another is not, the request is refused, unlike upstream,
+/// which goes on as the impersonator.
 pub fn wanted<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Option<User>, Status> {
     let mut user = User::default();
     let (mut user_name, mut uid) = (None, None);
@@ -127,6 +128,13 @@ pub fn wanted<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<
         match name {
             "impersonate-user" if user_name.is_none() => user_name = Some(text()?),
             "impersonate-uid" if uid.is_none() => uid = Some(text()?),
+            "impersonate-user" | "impersonate-uid" => {
+                let first = if name == "impersonate-user" { &user_name } else { &uid };
+                if first.as_ref().is_some_and(String::is_empty) && !value.is_empty() {
+                    let why = format!("the header {name} is given twice, and is empty first");
+                    return Err(Status::bad_request(why));
+                }
+            }
             "impersonate-group" => {
                 user.groups.push(text()?);
                 is_wanted = true;
@@ -495,11 +503,12 @@ mod tests {
         check(&[("impersonate-user", "jos\u{e9}".as_bytes())], Ok("jos\u{e9}"));
         check(&[("impersonate-user", b"bob"), ("impersonate-user", b"admin")], Ok("bob"));
         check(&[("accept", b"\xff")], Ok(""));
-        check(&[("impersonate-user", b""), ("impersonate-user", b"bob")], Ok(""));
+        check(&[("impersonate-user", b""), ("impersonate-user", b"")], Ok(""));
+        let twice = "the header impersonate-user is given twice, and is empty first";
+        check(&[("impersonate-user", b""), ("impersonate-user", b"bob")], Err(twice));
         let lost = "requested &user.DefaultInfo{Name:\"\", UID:\"u\", Groups:[]string(nil), \
                     Extra:map[string][]string(nil)} without impersonating a user name";
-        let user: (&str, &[u8]) = ("impersonate-user", b"bob");
-        check(&[("impersonate-user", b""), user, ("impersonate-uid", b"u")], Err(lost));
+        check(&[("impersonate-user", b""), ("impersonate-uid", b"u")], Err(lost));
         for name in ["impersonate-user", "impersonate-uid", "impersonate-group", "impersonate-extra-a"] {
             let why = format!("the value of the header {name} is not UTF-8");
             check(&[(name, b"jos\xe9")], Err(&why));
