@@ -82,3 +82,31 @@ fn a_bad_request_line_is_refused() {
     }
     assert_eq!(admin.get("/readyz").status, 200);
 }
+
+/// Labels come from what is served, so that nobody makes as many series as he has names.
+#[test]
+fn labels_of_metrics_are_not_what_clients_say() {
+    let server = Server::start();
+    let (admin, anonymous) = (server.admin(), server.anonymous());
+    let ask = |from: usize, to: usize| {
+        for number in from..to {
+            let path = format!(
+                "/apis/group{number}.example.org/v1/namespaces/ns{number}/things{number}/name{number}"
+            );
+            anonymous.send(&format!("METHOD{number}"), &path, &[], Bytes::new());
+            anonymous.get(&path);
+            admin.get(&path);
+            admin.get(&format!("/api/v1/namespaces/ns{number}/configmaps/name{number}?watch=1&said{number}"));
+            admin.delete(&format!("/said{number}"));
+        }
+    };
+    let series = || admin.get("/metrics").text().lines().filter(|line| !line.starts_with('#')).count();
+    ask(0, 5);
+    let before = series();
+    ask(5, 60);
+    assert_eq!(series(), before);
+    let text = admin.get("/metrics").text();
+    for said in ["example.org", "things", "METHOD", "said", "ns1", "name1"] {
+        assert!(!text.contains(said), "{said} is a label");
+    }
+}
