@@ -3,7 +3,7 @@
 use crate::bootstrap::{self, Cluster};
 use crate::endpoints::{self, KubernetesEndpoints};
 use crate::identity_lease::{COLLECT_INTERVAL, IdentityLease};
-use crate::runner::periodic;
+use crate::runner::{periodic, periodic_after_start};
 use pintle_engine::{Engine, own};
 use pintle_object::Status;
 use std::net::IpAddr;
@@ -44,12 +44,18 @@ impl Kept {
         let engine = &self.engine;
         tokio::join!(
             periodic("kubernetes_service", endpoints::INTERVAL, || self.keep_service()),
-            periodic("system_namespaces", SYSTEM_INTERVAL, || bootstrap::keep_namespaces(engine, own::now())),
-            periodic("legacy_token_tracking", SYSTEM_INTERVAL, || bootstrap::keep_tracking(
+            periodic_after_start("system_namespaces", SYSTEM_INTERVAL, || bootstrap::keep_namespaces(
                 engine,
                 own::now()
             )),
-            periodic("flow_control", SYSTEM_INTERVAL, || bootstrap::keep_flow_control(engine, own::now())),
+            periodic_after_start("legacy_token_tracking", SYSTEM_INTERVAL, || bootstrap::keep_tracking(
+                engine,
+                own::now()
+            )),
+            periodic_after_start("flow_control", SYSTEM_INTERVAL, || bootstrap::keep_flow_control(
+                engine,
+                own::now()
+            )),
             self.keep_identity(),
             self.repair_allocations(),
         );

@@ -192,3 +192,13 @@ pub async fn periodic<F: Future<Output = Result<(), Status>>>(
         tokio::time::sleep(interval).await;
     }
 }
+
+/// The same for what the start has just done: it is done again after the first interval.
+pub async fn periodic_after_start<F: Future<Output = Result<(), Status>>>(
+    name: &'static str,
+    interval: Duration,
+    work: impl Fn() -> F,
+) {
+    tokio::time::sleep(interval).await;
+    periodic(name, interval, work).await;
+}

@@ -1,8 +1,7 @@
 //! NamespaceAutoProvision: a namespace is made when the first object is put into it. No `Plugin`, since it writes.
 
 use crate::request::Request;
-use pintle_engine::Target;
-use pintle_engine::admission::User;
+use pintle_engine::{Target, own};
 use pintle_object::{Reason, Status, Value};
 
 pub const NAME: &str = "NamespaceAutoProvision";
@@ -33,8 +32,7 @@ async fn make(request: &Request<'_>, name: &str) -> Result<(), Status> {
     namespace.set(&["kind"], "Namespace");
     namespace.set(&["metadata", "name"], name);
     namespace.set(&["metadata", "labels", "kubernetes.io/metadata.name"], name);
-    let groups = vec![String::from("system:masters")];
-    let system = User { name: "system:apiserver".into(), groups, ..User::default() };
+    let system = own::user();
     let mut call = engine.own_call(&system, request.attributes.now);
     let target = Target { served: &served, subresource: "", namespace: "", name };
     engine.create(target, namespace, &mut call).await.map(|_| ())

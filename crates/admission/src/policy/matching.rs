@@ -2,7 +2,7 @@
 
 use crate::request::Request;
 use crate::webhook::predicates::rules::RuleWithOperations;
-use crate::webhook::predicates::{Matched, matched, namespace, object};
+use crate::webhook::predicates::{Matched, Selectors, matched};
 use pintle_object::{Status, Value};
 
 /// The `matchConstraints` of a policy, or the `matchResources` of a binding.
@@ -10,8 +10,7 @@ pub struct MatchResources {
     resource_rules: Vec<RuleWithOperations>,
     exclude_resource_rules: Vec<RuleWithOperations>,
     is_equivalent: bool,
-    namespace: namespace::Matcher,
-    object: object::Matcher,
+    selectors: Selectors,
 }
 
 impl MatchResources {
@@ -20,22 +19,14 @@ impl MatchResources {
             resource_rules: RuleWithOperations::list(of.list_at(&["resourceRules"])),
             exclude_resource_rules: RuleWithOperations::list(of.list_at(&["excludeResourceRules"])),
             is_equivalent: of.str_at(&["matchPolicy"]) != "Exact",
-            namespace: namespace::Matcher::new(of.get("namespaceSelector")),
-            object: object::Matcher::new(of.get("objectSelector")),
+            selectors: Selectors::from_value(of),
         }
     }
 
     /// The resource by which a request is matched, if it is. A selector that cannot be asked counts only for what
     /// everything else selects.
     pub fn matches(&self, request: &Request<'_>, object: &Value) -> Result<Option<Matched>, Status> {
-        let in_namespace = self.namespace.matches(request, object);
-        if matches!(in_namespace, Ok(false)) {
-            return Ok(None);
-        }
-        let is_selected = self.object.matches(request, object);
-        if matches!(is_selected, Ok(false)) {
-            return Ok(None);
-        }
+        let Some(selected) = self.selectors.select(request, object) else { return Ok(None) };
         let name = request.admission_name(object);
         if matched(request, name, &self.exclude_resource_rules, self.is_equivalent).is_some() {
             return Ok(None);
@@ -45,8 +36,7 @@ impl MatchResources {
             false => matched(request, name, &self.resource_rules, self.is_equivalent),
         };
         if found.is_some() {
-            in_namespace?;
-            is_selected?;
+            selected?;
         }
         Ok(found)
     }

@@ -3,7 +3,7 @@
 use super::Kind;
 use super::match_conditions::Matcher;
 use super::predicates::rules::RuleWithOperations;
-use super::predicates::{Matched, matched, namespace, object};
+use super::predicates::{Matched, Selectors, matched};
 use super::versioned::Versions;
 use crate::cel::Variables;
 use crate::request::Request;
@@ -27,8 +27,7 @@ pub struct Webhook {
     pub timeout_seconds: i64,
     rules: Vec<RuleWithOperations>,
     is_equivalent: bool,
-    namespace: namespace::Matcher,
-    object: object::Matcher,
+    selectors: Selectors,
     conditions: Vec<Value>,
     matcher: OnceLock<Matcher>,
 }
@@ -56,32 +55,24 @@ impl Webhook {
             timeout_seconds: of.int_at(&["timeoutSeconds"]).unwrap_or(TIMEOUT_SECONDS),
             rules: RuleWithOperations::list(of.list_at(&["rules"])),
             is_equivalent: of.str_at(&["matchPolicy"]) == "Equivalent",
-            namespace: namespace::Matcher::new(of.get("namespaceSelector")),
-            object: object::Matcher::new(of.get("objectSelector")),
+            selectors: Selectors::from_value(of),
             conditions: of.list_at(&["matchConditions"]).to_vec(),
             matcher: OnceLock::new(),
         }
     }
 
-    /// The resource by whose objects the webhook is to be called, if it is. What cannot be asked counts only for what the rules match.
+    /// The resource by whose objects the webhook is to be called, if it is. What cannot be asked counts only for
+    /// what the rules match.
     pub fn should_call(
         &self,
         request: &Request<'_>,
         object: &Value,
         versions: &mut Versions<'_>,
     ) -> Result<Option<Matched>, Status> {
-        let in_namespace = self.namespace.matches(request, object);
-        if matches!(in_namespace, Ok(false)) {
-            return Ok(None);
-        }
-        let is_selected = self.object.matches(request, object);
-        if matches!(is_selected, Ok(false)) {
-            return Ok(None);
-        }
+        let Some(selected) = self.selectors.select(request, object) else { return Ok(None) };
         let name = request.admission_name(object);
         let Some(matched) = matched(request, name, &self.rules, self.is_equivalent) else { return Ok(None) };
-        in_namespace?;
-        is_selected?;
+        selected?;
         if self.conditions.is_empty() {
             return Ok(Some(matched));
         }

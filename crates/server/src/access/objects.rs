@@ -2,13 +2,10 @@
 
 use pintle_access::service_account::LAST_USED;
 use pintle_access::token::Objects;
-use pintle_engine::admission::User;
 use pintle_engine::update::Source;
-use pintle_engine::{Call, Engine, Target};
-use pintle_object::time::Time;
+use pintle_engine::{Call, Engine, Target, own};
 use pintle_object::{Status, Value};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Looks into an engine's store; before there is one, nothing is there.
 #[derive(Default)]
@@ -53,10 +50,7 @@ impl Objects for StoredObjects {
 async fn label(engine: &Engine, namespace: &str, name: &str, day: &str) -> Result<(), Status> {
     let Some(secrets) = engine.find("", "v1", "secrets") else { return Ok(()) };
     let target = Target { served: &secrets, subresource: "", namespace, name };
-    let groups = vec![String::from("system:masters")];
-    let user = User { name: "system:apiserver".into(), groups, ..User::default() };
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = Time { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanos: since.subsec_nanos() };
+    let (user, now) = (own::user(), own::now());
     let labelled = |current: Option<&Value>, _: &mut Vec<String>| {
         let missing = || Status::not_found(&secrets.group_resource(), name);
         let mut next = current.ok_or_else(missing)?.clone();

@@ -6,7 +6,7 @@ pub mod rules;
 
 use crate::request::Request;
 use pintle_engine::Served;
-use pintle_object::GroupVersionKind;
+use pintle_object::{GroupVersionKind, Status, Value};
 use rules::{Matcher, RuleWithOperations};
 use std::sync::Arc;
 
@@ -30,6 +30,34 @@ impl Matched {
     /// The kind of the objects that are shown by it.
     pub fn kind(&self, request: &Request<'_>) -> GroupVersionKind {
         request.kind_in(self.served(request))
+    }
+}
+
+/// The selectors of a webhook, a policy or a binding.
+pub struct Selectors {
+    namespace: namespace::Matcher,
+    object: object::Matcher,
+}
+
+impl Selectors {
+    pub fn from_value(of: &Value) -> Selectors {
+        Selectors {
+            namespace: namespace::Matcher::new(of.get("namespaceSelector")),
+            object: object::Matcher::new(of.get("objectSelector")),
+        }
+    }
+
+    /// Nothing when a selector says no. One that cannot be asked fails, which counts only for what the rules match.
+    pub fn select(&self, request: &Request<'_>, object: &Value) -> Option<Result<(), Status>> {
+        let in_namespace = self.namespace.matches(request, object);
+        if matches!(in_namespace, Ok(false)) {
+            return None;
+        }
+        let is_selected = self.object.matches(request, object);
+        if matches!(is_selected, Ok(false)) {
+            return None;
+        }
+        Some(in_namespace.and(is_selected).map(drop))
     }
 }
 
