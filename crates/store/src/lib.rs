@@ -20,6 +20,7 @@ mod routes;
 mod snapshot;
 mod store;
 pub mod transfer;
+pub mod transformer;
 mod watch;
 mod writer;
 
