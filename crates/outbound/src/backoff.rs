@@ -35,6 +35,13 @@ fn random() -> f64 {
     f64::from(u16::from_be_bytes(bytes)) / f64::from(u16::MAX)
 }
 
+/// One of the numbers below another; 0 below 0 and 1.
+pub(crate) fn random_below(count: usize) -> usize {
+    let mut bytes = [0; 4];
+    let _ = rand::fill(&mut bytes);
+    usize::try_from(u32::from_be_bytes(bytes)).unwrap_or_default() % count.max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

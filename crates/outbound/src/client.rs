@@ -1,47 +1,23 @@
 //! `Client`: requests to one server over connections that are kept for the next one.
 
+use crate::body::{AnswerBody, Body};
+use crate::credential::{Authorization, Credential, Impersonation};
 use crate::failure::Failure;
-use crate::tls::{Fresh, Tls};
+use crate::tls::Tls;
+use crate::transport::{Settings, Transport};
 use crate::url::Url;
+use crate::words;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::HeaderMap;
-use hyper::{Method, Request};
-use hyper_util::rt::TokioIo;
-use rustls_pki_types::ServerName;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
-use tokio_rustls::TlsConnector;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request, Response};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// The most that an answer may hold.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
-/// Requests to one server at a time; those beyond them wait for their turn. Each has a connection, and clients whose
-/// requests lead to others must not take all open files.
-pub(crate) const AT_ONCE_MAX: usize = 256;
-/// How many unused connections are kept, and for how long: upstream's numbers.
-const IDLE_MAX: usize = 25;
-const IDLE_AGE_MAX: Duration = Duration::from_secs(90);
-/// How long the token of a file holds before the file is read anew.
-const TOKEN_FILE_AGE_MAX: Duration = Duration::from_secs(60);
 /// The most of an answer that an error repeats.
 const SHOWN_CHARS_MAX: usize = 2048;
-
-/// What the client says in its `Authorization` header.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Credential {
-    #[default]
-    None,
-    Token(String),
-    /// A token in a file that others renew.
-    TokenFile(PathBuf),
-    /// Name and password, in base64.
-    Basic(String),
-}
 
 /// An answer, read to its end.
 #[derive(Clone, Debug)]
@@ -57,10 +33,14 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Whether it says when to ask again.
-    fn asks_for_delay(&self) -> bool {
-        let after = self.header("retry-after").and_then(|value| value.trim().parse::<u32>().ok());
-        after.is_some() && (self.code == 429 || self.code >= 500)
+    /// How many seconds the server wants to be left alone, where it says so.
+    pub fn retry_after(&self) -> Option<u32> {
+        let after = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
+        after.trim().parse().ok().filter(|_| self.code == 429 || self.code >= 500)
+    }
+
+    fn is_text(&self) -> bool {
+        self.header("content-type").is_none_or(|kind| kind.is_empty() || kind.starts_with("text/"))
     }
 
     /// The answer, unless its code is one of failure.
@@ -68,41 +48,94 @@ impl Answer {
         if (200..=206).contains(&self.code) {
             return Ok(self);
         }
-        let text: String = String::from_utf8_lossy(&self.body).chars().take(SHOWN_CHARS_MAX).collect();
-        let message = match self.code {
-            500 | 504 => {
-                format!("an error on the server ({text:?}) has prevented the request from succeeding")
-            }
-            429 => {
-                String::from("the server has received too many requests and has asked us to try again later")
-            }
-            401 => String::from("the server has asked for the client to provide credentials"),
-            404 => String::from("the server could not find the requested resource"),
-            503 => String::from("the server is currently unable to handle the request"),
-            code => format!("the server responded with the status code {code}: {text}"),
+        let asks_for_delay = self.retry_after().is_some();
+        Err(Failure::Status { code: self.code, message: self.failure(), asks_for_delay })
+    }
+
+    /// The text of an answer that is no success and no Status: client-go's `NewGenericServerResponse`.
+    pub fn failure(&self) -> String {
+        let text = || -> String {
+            let text = String::from_utf8_lossy(&self.body);
+            let text: String = text.trim().chars().take(SHOWN_CHARS_MAX).collect();
+            if self.is_text() && !text.is_empty() { text } else { "unknown".into() }
         };
-        Err(Failure::Status { code: self.code, message, asks_for_delay: self.asks_for_delay() })
+        String::from(match self.code {
+            400 => "the server rejected our request for an unknown reason",
+            401 => "the server has asked for the client to provide credentials",
+            403 | 415 => return text(),
+            404 => "the server could not find the requested resource",
+            405 => "the server does not allow this method on the requested resource",
+            406 => match text().as_str() {
+                "unknown" => "the server was unable to respond with a content type that the client supports",
+                said => return said.into(),
+            },
+            409 => "the server reported a conflict",
+            422 => "the server rejected our request due to an error in our request",
+            429 => "the server has received too many requests and has asked us to try again later",
+            503 => "the server is currently unable to handle the request",
+            504 => {
+                "the server was unable to return a response in the time allotted, but may still be \
+                 processing the request"
+            }
+            500.. => {
+                return format!(
+                    "an error on the server ({}) has prevented the request from succeeding",
+                    pintle_object::field::quote(&text())
+                );
+            }
+            code => {
+                return format!(
+                    "the server responded with the status code {code} but did not return more information"
+                );
+            }
+        })
     }
 }
 
-type Sender = SendRequest<Full<Bytes>>;
-
-/// Speaks HTTP/1.1, with as many connections as there are requests at a time.
+/// Requests to one server: its address, who asks, and the transport that they take.
 pub struct Client {
+    transport: Arc<Transport>,
     server: Url,
-    tls: Option<Fresh>,
-    credential: Credential,
-    at_once: Semaphore,
-    idle: Mutex<Vec<(Sender, Instant)>>,
-    file_token: Mutex<Option<(String, Instant)>>,
+    authorization: Authorization,
+    user_agent: HeaderValue,
+    answer_bytes_max: usize,
 }
 
 impl Client {
     /// Certificates that cannot be used are an error; whether the server is there shows at the first request.
     pub fn new(server: Url, tls: Tls, credential: Credential) -> Result<Client, String> {
-        let tls = if server.is_tls { Some(Fresh::new(tls)?) } else { None };
-        let at_once = Semaphore::new(AT_ONCE_MAX);
-        Ok(Client { server, tls, credential, at_once, idle: Mutex::default(), file_token: Mutex::default() })
+        let transport = Transport::new(Settings { tls, ..Settings::default() })?;
+        Ok(Client::over(Arc::new(transport), server, credential))
+    }
+
+    /// A client over a transport that may be others' too.
+    pub fn over(transport: Arc<Transport>, server: Url, credential: Credential) -> Client {
+        let user_agent =
+            HeaderValue::from_static(concat!("kube-apiserver/pintle-", env!("CARGO_PKG_VERSION")));
+        let authorization = Authorization::new(credential);
+        Client { transport, server, authorization, user_agent, answer_bytes_max: ANSWER_BYTES_MAX }
+    }
+
+    /// Names the client otherwise.
+    pub fn named(mut self, user_agent: &'static str) -> Client {
+        self.user_agent = HeaderValue::from_static(user_agent);
+        self
+    }
+
+    /// Acts as somebody else.
+    pub fn acting_as(mut self, whom: &Impersonation) -> Result<Client, String> {
+        self.authorization = self.authorization.acting_as(whom)?;
+        Ok(self)
+    }
+
+    /// Allows answers of another size.
+    pub fn reading(mut self, answer_bytes_max: usize) -> Client {
+        self.answer_bytes_max = answer_bytes_max;
+        self
+    }
+
+    pub fn server(&self) -> &Url {
+        &self.server
     }
 
     /// Asks for a path of the server, with its query.
@@ -113,138 +146,71 @@ impl Client {
         body: Option<Bytes>,
         within: Duration,
     ) -> Result<Answer, Failure> {
-        let what = format!("{method} \"{}\"", self.server.with_path(path));
-        let asked = tokio::time::timeout(within, self.exchange(&method, path, body)).await;
-        match asked {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(Failure::Unreachable(why))) => Err(Failure::Unreachable(format!("{what}: {why}"))),
-            Ok(Err(Failure::Reset(why))) => Err(Failure::Reset(format!("{what}: {why}"))),
-            Ok(Err(other)) => Err(other),
-            Err(_) => Err(Failure::TimedOut(format!("{what}: no answer within {within:?}"))),
-        }
+        self.send_with(method, path, body, within, &[]).await
     }
 
-    async fn exchange(&self, method: &Method, path: &str, body: Option<Bytes>) -> Result<Answer, Failure> {
-        let _turn = self.at_once.acquire().await.map_err(|error| Failure::Unreachable(error.to_string()))?;
-        // A server may close a connection at the moment in which it is used again.
-        while let Some(mut sender) = self.take_idle() {
-            if sender.ready().await.is_err() {
-                continue;
-            }
-            match sender.send_request(self.request(method, path, body.clone())?).await {
-                Ok(response) => return self.finish(sender, response).await,
-                Err(error) if error.is_canceled() || error.is_closed() || error.is_incomplete_message() => {}
-                Err(error) => return Err(broken(&error)),
-            }
-        }
-        let mut sender = self.connect().await?;
-        let response = sender.send_request(self.request(method, path, body)?).await;
-        self.finish(sender, response.map_err(|error| broken(&error))?).await
-    }
-
-    fn request(
+    /// Asks with further headers.
+    pub async fn send_with(
         &self,
-        method: &Method,
+        method: Method,
         path: &str,
         body: Option<Bytes>,
-    ) -> Result<Request<Full<Bytes>>, Failure> {
+        within: Duration,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> Result<Answer, Failure> {
+        let url = self.server.with_path(if path.is_empty() { "/" } else { path }).to_string();
+        let asked = async {
+            let request = self.request(&method, &url, body, headers).await?;
+            self.read(self.transport.round_trip(request).await?, &method, &url).await
+        };
+        match tokio::time::timeout(within, asked).await {
+            Ok(answer) => answer.map_err(|failure| failure.of_request(method.as_str(), &url)),
+            Err(_) => Err(Failure::TimedOut(words::DEADLINE.into()).of_request(method.as_str(), &url)),
+        }
+    }
+
+    async fn request(
+        &self,
+        method: &Method,
+        url: &str,
+        body: Option<Bytes>,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> Result<Request<Body>, Failure> {
         let mut request = Request::builder()
             .method(method)
-            .uri(if path.is_empty() { "/" } else { path })
-            .header("host", self.server.authority())
-            .header("user-agent", concat!("kube-apiserver/pintle-", env!("CARGO_PKG_VERSION")))
+            .uri(url)
+            .header("user-agent", &self.user_agent)
             .header("accept", "application/json, */*");
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
-        if let Some(authorization) = self.authorization()? {
-            request = request.header("authorization", authorization);
+        let request = request.body(body.map_or_else(Body::empty, Body::bytes));
+        let mut request = request.map_err(|error| Failure::Unreachable(error.to_string()))?;
+        self.authorization.add(request.headers_mut()).await?;
+        for (name, value) in headers {
+            request.headers_mut().append(name, value.clone());
         }
-        let request = request.body(Full::new(body.unwrap_or_default()));
-        request.map_err(|error| Failure::Unreachable(error.to_string()))
+        Ok(request)
     }
 
-    fn authorization(&self) -> Result<Option<String>, Failure> {
-        match &self.credential {
-            Credential::None => Ok(None),
-            Credential::Token(token) => Ok(Some(format!("Bearer {token}"))),
-            Credential::Basic(both) => Ok(Some(format!("Basic {both}"))),
-            Credential::TokenFile(path) => {
-                let mut known = self.file_token.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some((token, _)) = known.as_ref().filter(|(_, at)| at.elapsed() < TOKEN_FILE_AGE_MAX) {
-                    return Ok(Some(format!("Bearer {token}")));
-                }
-                let read = std::fs::read_to_string(path).map(|text| text.trim().to_string());
-                let token = match (read, known.as_ref()) {
-                    (Ok(token), _) => token,
-                    (Err(_), Some((old, _))) => old.clone(),
-                    (Err(error), None) => {
-                        return Err(Failure::Unreachable(format!("{}: {error}", path.display())));
-                    }
-                };
-                *known = Some((token.clone(), Instant::now()));
-                Ok(Some(format!("Bearer {token}")))
-            }
-        }
-    }
-
-    async fn connect(&self) -> Result<Sender, Failure> {
-        let unreachable = |error: &dyn std::fmt::Display| Failure::Unreachable(error.to_string());
-        let host = self.server.host.as_str();
-        let tcp = TcpStream::connect((host, self.server.port)).await.map_err(|error| unreachable(&error))?;
-        let _ = tcp.set_nodelay(true);
-        let stream: Box<dyn Stream> = match &self.tls {
-            None => Box::new(tcp),
-            Some(tls) => {
-                let name = ServerName::try_from(tls.server_name(host).to_string());
-                let name = name.map_err(|error| unreachable(&error))?;
-                let connecting = TlsConnector::from(tls.config()).connect(name, tcp);
-                Box::new(connecting.await.map_err(|error| unreachable(&error))?)
-            }
-        };
-        let shaken = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = shaken.map_err(|error| unreachable(&error))?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to another server broke");
-            }
-        });
-        Ok(sender)
-    }
-
-    async fn finish(
+    async fn read(
         &self,
-        sender: Sender,
-        response: hyper::Response<hyper::body::Incoming>,
+        response: Response<AnswerBody>,
+        method: &Method,
+        url: &str,
     ) -> Result<Answer, Failure> {
         let (parts, body) = response.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|error| Failure::Reset(error.to_string()))?.to_bytes();
-        self.keep(sender);
-        Ok(Answer { code: parts.status.as_u16(), headers: parts.headers, body })
+        let body = Limited::new(body, self.answer_bytes_max).collect().await;
+        let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+            Some(_) => Failure::Nonsense(format!(
+                "{}: the answer is larger than {} bytes",
+                words::request(method.as_str(), url),
+                self.answer_bytes_max
+            )),
+            None => Failure::Reset(format!(
+                "unexpected error when reading response body. Please retry. Original error: {error}"
+            )),
+        })?;
+        Ok(Answer { code: parts.status.as_u16(), headers: parts.headers, body: body.to_bytes() })
     }
-
-    fn take_idle(&self) -> Option<Sender> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE_AGE_MAX);
-        idle.pop().map(|(sender, _)| sender)
-    }
-
-    fn keep(&self, sender: Sender) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if !sender.is_closed() && idle.len() < IDLE_MAX {
-            idle.push((sender, Instant::now()));
-        }
-    }
-}
-
-/// TCP, or TLS over it.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-fn broken(error: &hyper::Error) -> Failure {
-    use std::error::Error as _;
-    let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
-    Failure::Reset(format!("{error}{source}"))
 }

@@ -18,9 +18,23 @@ pub enum Failure {
     },
     /// An answer that makes no sense.
     Nonsense(String),
+    /// As many requests as may wait for the server do so already.
+    Overloaded,
 }
 
 impl Failure {
+    /// The same failure of a request, with the prefix that Go's client gives it.
+    pub fn of_request(self, method: &str, url: &str) -> Failure {
+        let said = |why: &dyn fmt::Display| format!("{}: {why}", crate::words::request(method, url));
+        match self {
+            Failure::Unreachable(why) => Failure::Unreachable(said(&why)),
+            Failure::Reset(why) => Failure::Reset(said(&why)),
+            Failure::TimedOut(why) => Failure::TimedOut(said(&why)),
+            Failure::Overloaded => Failure::Unreachable(said(&Failure::Overloaded)),
+            other @ (Failure::Status { .. } | Failure::Nonsense(_)) => other,
+        }
+    }
+
     /// Whether another try may fare better: upstream's rule.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -28,7 +42,9 @@ impl Failure {
             Failure::Status { code, asks_for_delay, .. } => {
                 *asks_for_delay || matches!(code, 429 | 500 | 504)
             }
-            Failure::Unreachable(_) | Failure::TimedOut(_) | Failure::Nonsense(_) => false,
+            Failure::Unreachable(_) | Failure::TimedOut(_) | Failure::Nonsense(_) | Failure::Overloaded => {
+                false
+            }
         }
     }
 }
@@ -41,6 +57,7 @@ impl fmt::Display for Failure {
             | Failure::TimedOut(what)
             | Failure::Nonsense(what) => f.write_str(what),
             Failure::Status { message, .. } => f.write_str(message),
+            Failure::Overloaded => f.write_str("too many requests wait for the server"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `fetch`: a document by its address, wherever the server says that it is now.
 
-use crate::client::{Answer, Client, Credential};
+use crate::client::{Answer, Client};
+use crate::credential::Credential;
 use crate::failure::Failure;
 use crate::tls::Tls;
 use crate::url::Url;

@@ -1,6 +1,7 @@
 //! `Kubeconfig`: from a kubeconfig file's current context to a server and how to be known to it.
 
-use crate::client::Credential;
+use crate::auth_info::AuthInfo;
+use crate::credential::{Credential, Impersonation};
 use crate::tls::{Pem, Tls};
 use crate::url::Url;
 use base64::Engine as _;
@@ -141,39 +142,101 @@ fn tls(cluster: &Value, user: &Value, files: &Files<'_>) -> Result<Tls, String> 
     if is_insecure && authorities.is_some() {
         return Err("specifying a root certificates file with the insecure flag is not allowed".into());
     }
-    let (certificate, key) = (files.pem(user, "client-certificate")?, files.pem(user, "client-key")?);
-    let identity = match (certificate, key) {
-        (Some(certificate), Some(key)) => Some((certificate, key)),
-        (None, None) => None,
-        (Some(_), None) => {
-            return Err(
-                "client-key-data or client-key must be specified to use the clientCert authentication method"
-                    .into(),
-            );
-        }
-        (None, Some(_)) => return Err(
-            "client-cert-data or client-cert must be specified to use the clientCert authentication method"
-                .into(),
-        ),
-    };
+    let identity = identity(user, files)?;
     let server_name = Some(cluster.str_at(&["tls-server-name"])).filter(|name| !name.is_empty());
     Ok(Tls { authorities, is_insecure, server_name: server_name.map(String::from), identity })
 }
 
-fn credential(user: &Value, files: &Files<'_>) -> Result<Credential, String> {
-    if let Some(field) =
-        UNSUPPORTED.iter().find(|field| user.get(field).is_some_and(|value| !value.is_null()))
-    {
-        return Err(format!("{field} is not supported for webhooks"));
+fn identity(user: &Value, files: &Files<'_>) -> Result<Option<(Pem, Pem)>, String> {
+    let (certificate, key) = (files.pem(user, "client-certificate")?, files.pem(user, "client-key")?);
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (None, None) => Ok(None),
+        (Some(_), None) => {
+            Err("client-key-data or client-key must be specified to use the clientCert authentication method"
+                .into())
+        }
+        (None, Some(_)) => Err(
+            "client-cert-data or client-cert must be specified to use the clientCert authentication method"
+                .into(),
+        ),
     }
+}
+
+fn credential(user: &Value, files: &Files<'_>) -> Result<Credential, String> {
+    refuse(user, &UNSUPPORTED)?;
+    Ok(secret(user, files))
+}
+
+fn secret(user: &Value, files: &Files<'_>) -> Credential {
     let text = |field: &str| user.str_at(&[field]);
     // A file is read anew while it lasts, and so counts for more than what stands here.
-    Ok(match (text("tokenFile"), text("token"), text("username")) {
+    match (text("tokenFile"), text("token"), text("username")) {
         ("", "", "") => Credential::None,
         ("", "", name) => Credential::Basic(STANDARD.encode(format!("{name}:{}", text("password")))),
         ("", token, _) => Credential::Token(token.into()),
         (file, ..) => Credential::TokenFile(files.dir.join(file)),
-    })
+    }
+}
+
+fn refuse(user: &Value, fields: &[&str]) -> Result<(), String> {
+    let is_given = |field: &&&str| user.get(field).is_some_and(|value| !value.is_null());
+    match fields.iter().find(is_given) {
+        Some(field) => Err(format!("{field} is not supported for webhooks")),
+        None => Ok(()),
+    }
+}
+
+/// The users of a file by their names, and which of them the current context has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Users {
+    named: Vec<(String, AuthInfo)>,
+    pub current: Option<String>,
+}
+
+impl Users {
+    pub fn find(&self, name: &str) -> Option<&AuthInfo> {
+        self.named.iter().find(|(of, _)| of == name).map(|(_, user)| user)
+    }
+}
+
+/// Reads every user of a file, whose contexts may lead nowhere.
+pub(crate) fn parse_users(text: &[u8], dir: &Path) -> Result<Users, String> {
+    let document = document(text)?;
+    let context = named(&document, "contexts", "context", document.str_at(&["current-context"]));
+    let current = context.map(|context| context.str_at(&["user"]).to_string());
+    let files = Files { dir };
+    let mut users = Vec::new();
+    for entry in document.list_at(&["users"]) {
+        let name = entry.str_at(&["name"]);
+        let nobody = Value::map();
+        let user = entry.get("user").unwrap_or(&nobody);
+        let info = auth_info(user, &files).map_err(|why| format!("user {name:?}: {why}"))?;
+        users.push((name.to_string(), info));
+    }
+    Ok(Users { named: users, current: current.filter(|user| !user.is_empty()) })
+}
+
+fn auth_info(user: &Value, files: &Files<'_>) -> Result<AuthInfo, String> {
+    refuse(user, &["exec", "auth-provider"])?;
+    let texts = |field: &str| -> Vec<String> {
+        user.list_at(&[field]).iter().filter_map(Value::as_str).map(String::from).collect()
+    };
+    let extra = user.get("as-user-extra").and_then(Value::as_map);
+    let extra = extra.into_iter().flat_map(|extra| extra.iter()).map(|(key, values)| {
+        let values = values.as_list().unwrap_or_default().iter().filter_map(Value::as_str);
+        (key.to_string(), values.map(String::from).collect())
+    });
+    let impersonation = match user.str_at(&["as"]) {
+        "" => Impersonation::default(),
+        name => Impersonation {
+            user: name.into(),
+            uid: user.str_at(&["as-uid"]).into(),
+            groups: texts("as-groups"),
+            extra: extra.collect(),
+        },
+    };
+    Ok(AuthInfo { credential: secret(user, files), identity: identity(user, files)?, impersonation })
 }
 
 /// Where relative names of files begin.

@@ -1,23 +1,46 @@
 //! Calls to other servers: where they are, by which certificates and tokens both sides are known, and when a call is
 //! tried again. What is said in a call is its caller's business.
 
+mod auth_info;
 mod backoff;
+mod body;
 mod client;
+mod connect;
+mod credential;
+mod dial;
 mod failure;
 mod fetch;
+mod hooks;
 mod kubeconfig;
+mod pool;
+mod proxies;
+mod services;
 mod tls;
+mod transport;
 mod url;
+mod verify;
 mod webhook;
+pub mod words;
 
+pub use auth_info::{AuthInfo, AuthInfos};
 pub use backoff::Backoff;
-pub use client::{Answer, Client, Credential};
+pub use body::{AnswerBody, Body, BoxError};
+pub use client::{Answer, Client};
+pub use credential::{Credential, Impersonation};
+pub use dial::{Dialed, Dialer, Direct, Pending, Stream, join_host_port};
 pub use failure::Failure;
 pub use fetch::fetch;
+pub use hooks::{HookAddress, HookClient, HookTarget, Hooks, Loopback};
 pub use kubeconfig::Kubeconfig;
+pub use pool::Limits;
+pub use proxies::Proxies;
+pub use services::{HostPort, ServiceDialer, ServiceResolver, ServiceSource};
 pub use tls::{Pem, Tls};
+pub use transport::{Settings, Transport, Upgraded};
 pub use url::Url;
 pub use webhook::Webhook;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transport_tests;

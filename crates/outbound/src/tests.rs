@@ -1,6 +1,6 @@
 //! Calls against servers of the test's own, in the clear and with TLS.
 
-use crate::client::AT_ONCE_MAX;
+use crate::transport::AT_ONCE_MAX;
 use crate::{Backoff, Client, Credential, Failure, Kubeconfig, Pem, Tls, Url, Webhook};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -80,7 +80,7 @@ async fn talk(
         seen.extend_from_slice(&buffer[..count]);
         let text = String::from_utf8(seen.clone()).unwrap();
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap_or("0");
         if body.len() < length.parse().unwrap() {
             continue;
         }
@@ -121,7 +121,7 @@ async fn documents_are_posted_to_the_path_of_the_server() {
     assert_eq!(answer.str_at(&["kind"]), "Answer");
     let request = fake.requests.lock().unwrap().remove(0);
     assert!(request.starts_with("POST /hook?timeout=30s HTTP/1.1\r\n"), "{request}");
-    assert!(request.contains("content-type: application/json\r\n"), "{request}");
+    assert!(request.contains("Content-Type: application/json\r\n"), "{request}");
     assert!(request.ends_with(r#"{"kind":"Question"}"#), "{request}");
 }
 

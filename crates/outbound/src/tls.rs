@@ -1,20 +1,16 @@
 //! The client's side of TLS: whom to trust, and by which certificate to be known.
 
+use crate::verify::Named;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
 use tokio_rustls::rustls::crypto::{
     CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
 };
-use tokio_rustls::rustls::server::ParsedCertificate;
-use tokio_rustls::rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 /// Where systems keep the authorities that they trust; the first that is there counts.
 const SYSTEM_AUTHORITIES: [&str; 6] = [
@@ -34,7 +30,7 @@ pub enum Pem {
 }
 
 impl Pem {
-    fn read(&self) -> Result<Vec<u8>, String> {
+    pub(crate) fn read(&self) -> Result<Vec<u8>, String> {
         match self {
             Pem::File(path) => std::fs::read(path).map_err(|error| format!("{}: {error}", path.display())),
             Pem::Inline(bytes) => Ok(bytes.clone()),
@@ -89,7 +85,8 @@ impl Tls {
 
     fn roots(&self) -> Result<Vec<CertificateDer<'static>>, String> {
         match &self.authorities {
-            Some(pem) => certificates(&pem.read()?),
+            Some(pem) => certificates(&pem.read()?)
+                .map_err(|error| format!("unable to load root certificates: {error}")),
             None => Ok(system_roots()),
         }
     }
@@ -111,32 +108,38 @@ fn system_roots() -> Vec<CertificateDer<'static>> {
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let found = found.map_err(|error| format!("certificates: {error}"))?;
-    if found.is_empty() { Err("there is no certificate in PEM".into()) } else { Ok(found) }
+    if found.is_empty() { Err("unable to parse bytes as PEM block".into()) } else { Ok(found) }
 }
 
-/// The configuration, made anew when one of its files changes.
+/// The configurations without and with HTTP/2, made anew when a file changes.
 pub(crate) struct Fresh {
     tls: Tls,
-    made: Mutex<([Option<SystemTime>; 3], Arc<ClientConfig>)>,
+    made: Mutex<([Option<SystemTime>; 3], Made)>,
+}
+
+#[derive(Clone)]
+struct Made {
+    http1: Arc<ClientConfig>,
+    http2: Arc<ClientConfig>,
 }
 
 impl Fresh {
     pub fn new(tls: Tls) -> Result<Fresh, String> {
-        let made = (tls.changed(), Arc::new(tls.config()?));
+        let made = (tls.changed(), Made::new(&tls)?);
         Ok(Fresh { tls, made: Mutex::new(made) })
     }
 
     /// Files that have become unusable leave what was as it is.
-    pub fn config(&self) -> Arc<ClientConfig> {
+    pub fn config(&self, is_http2_allowed: bool) -> Arc<ClientConfig> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = self.tls.changed();
         if changed != made.0 {
-            match self.tls.config() {
-                Ok(config) => *made = (changed, Arc::new(config)),
+            match Made::new(&self.tls) {
+                Ok(new) => *made = (changed, new),
                 Err(error) => tracing::warn!("changed certificates of a client are not used: {error}"),
             }
         }
-        made.1.clone()
+        if is_http2_allowed { made.1.http2.clone() } else { made.1.http1.clone() }
     }
 
     pub fn server_name<'a>(&'a self, host: &'a str) -> &'a str {
@@ -144,79 +147,14 @@ impl Fresh {
     }
 }
 
-/// Trusts the authorities, and their own certificates where a server shows one of them as its own, as Go does.
-#[derive(Debug)]
-struct Named {
-    roots: Vec<CertificateDer<'static>>,
-    chains: Arc<WebPkiServerVerifier>,
-}
-
-impl Named {
-    fn new(roots: Vec<CertificateDer<'static>>, provider: Arc<CryptoProvider>) -> Result<Named, String> {
-        let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(roots.iter().cloned());
-        if store.is_empty() {
-            return Err("there is no certificate of an authority to trust".into());
-        }
-        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build();
-        Ok(Named { roots, chains: chains.map_err(|error| error.to_string())? })
+impl Made {
+    fn new(tls: &Tls) -> Result<Made, String> {
+        let mut http1 = tls.config()?;
+        let mut http2 = http1.clone();
+        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+        http2.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Made { http1: Arc::new(http1), http2: Arc::new(http2) })
     }
-}
-
-impl ServerCertVerifier for Named {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        if !self.roots.iter().any(|root| root == end_entity) {
-            return self.chains.verify_server_cert(end_entity, intermediates, name, ocsp, now);
-        }
-        verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
-        check_validity(end_entity, now)?;
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chains.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chains.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chains.supported_verify_schemes()
-    }
-}
-
-fn check_validity(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
-    let failed = |error| Err(Error::InvalidCertificate(error));
-    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
-        return failed(CertificateError::BadEncoding);
-    };
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let validity = parsed.validity();
-    if now < validity.not_before.timestamp() {
-        return failed(CertificateError::NotValidYet);
-    }
-    if now > validity.not_after.timestamp() {
-        return failed(CertificateError::Expired);
-    }
-    Ok(())
 }
 
 /// Trusts whoever holds the key of the certificate that they show: `insecure-skip-tls-verify`.
