@@ -20,7 +20,7 @@ pub mod service_account;
 pub mod token;
 pub mod token_file;
 pub mod token_webhook;
-pub mod user;
+pub use pintle_object::user;
 pub mod websocket;
 
 pub use asking::Asking;

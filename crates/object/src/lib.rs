@@ -16,6 +16,7 @@ pub mod selector;
 pub mod status;
 pub mod strict;
 pub mod time;
+pub mod user;
 pub mod value;
 pub mod wire;
 pub mod yaml;
