@@ -1,7 +1,7 @@
 //! `Webhook`: a server that answers documents with documents.
 
 use crate::backoff::Backoff;
-use crate::client::Client;
+use crate::client::{Answer, Client};
 use crate::failure::Failure;
 use crate::kubeconfig::Kubeconfig;
 use bytes::Bytes;
@@ -55,6 +55,20 @@ impl Webhook {
             };
             tries += 1;
             match self.backoff.pause(tries).filter(|_| failure.is_passing()) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(failure),
+            }
+        }
+    }
+
+    /// Posts a body and reads no document. Whatever fails is tried again, up to the time of the caller.
+    pub async fn post(&self, body: Bytes) -> Result<(), Failure> {
+        let mut tries = 0;
+        loop {
+            let sent = self.client.send(Method::POST, &self.target, Some(body.clone()), self.try_max).await;
+            let Err(failure) = sent.and_then(Answer::success) else { return Ok(()) };
+            tries += 1;
+            match self.backoff.pause(tries) {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => return Err(failure),
             }

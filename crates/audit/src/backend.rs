@@ -1,0 +1,249 @@
+//! `Backend`: the policy, and where events go: each sink cuts what is too large, and writes at once or in batches.
+
+use crate::batch::{Batching, Buffer};
+use crate::counters::{Counters, Plugin};
+use crate::event::Event;
+use crate::line::Line;
+use crate::log::{LogBackend, Output, Rotation};
+use crate::options::{Format, Mode, Options};
+use crate::policy::{Attributes, Level, Policy, RequestConfig, Stage};
+use crate::webhook::WebhookBackend;
+use pintle_object::time::Time;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+/// Events of requests that nobody waits for any more, on their way to a sink that is waited for.
+const DETACHED_MAX: usize = 4096;
+/// How long the end of the server waits for events that are on their way.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(30);
+/// The annotation of an event that lost its bodies.
+const TRUNCATED: &str = "audit.k8s.io/truncated";
+
+/// Where lines go in the end.
+pub enum Delegate {
+    Log(LogBackend),
+    Webhook(Box<WebhookBackend>),
+}
+
+impl Delegate {
+    /// Whether all lines are where they should be; those that are not have been counted and logged.
+    pub async fn process(&self, lines: Vec<Line>) -> bool {
+        match self {
+            Delegate::Log(log) => log.process(lines).await,
+            Delegate::Webhook(webhook) => webhook.process(lines).await,
+        }
+    }
+}
+
+/// One of the two kinds of backends, as its flags set it up.
+struct Sink {
+    plugin: Plugin,
+    format: Format,
+    /// The most bytes of an event; none: any number.
+    max_event_bytes: Option<usize>,
+    /// Whether a request fails whose event cannot be stored when it comes.
+    is_strict: bool,
+    delivery: Delivery,
+}
+
+enum Delivery {
+    AtOnce(Arc<Delegate>),
+    Buffered(Buffer),
+}
+
+/// All of auditing but for the requests.
+pub struct Backend {
+    policy: Policy,
+    sinks: Vec<Sink>,
+    counters: Arc<Counters>,
+    detached: Arc<Semaphore>,
+}
+
+/// The lines of an event for each sink; none for one that cannot have it.
+pub struct Lines(Vec<Option<Line>>);
+
+impl Backend {
+    /// Reads the policy, and opens what events are written to. None when nothing is to be recorded. Must be called
+    /// within a runtime.
+    pub fn start(options: &Options, counters: &Arc<Counters>) -> Result<Option<Arc<Backend>>, String> {
+        let policy = match &options.policy_file {
+            Some(path) => {
+                Some(Policy::load(path).map_err(|why| format!("loading audit policy file: {why}"))?)
+            }
+            None => None,
+        };
+        let mut sinks = Vec::new();
+        if options.log.is_enabled() {
+            let log = &options.log;
+            let rotation = Rotation {
+                max_megabytes: log.max_megabytes,
+                max_age_days: log.max_age_days,
+                max_backups: log.max_backups,
+                is_compressed: log.is_compressed,
+            };
+            let output = Output::open(&log.path, rotation)?;
+            if policy.is_none() {
+                tracing::info!("No audit policy file provided, no events will be recorded for log backend");
+            } else {
+                let delegate = Delegate::Log(LogBackend::start(output, counters.clone())?);
+                sinks.push(sink(Plugin::Log, delegate, &log.mode, log.format, log.max_event_bytes, counters));
+            }
+        }
+        if let Some(kubeconfig) = &options.webhook.config_file {
+            let webhook = &options.webhook;
+            if policy.is_none() {
+                tracing::info!(
+                    "No audit policy file provided, no events will be recorded for webhook backend"
+                );
+            } else {
+                let opened = WebhookBackend::open(kubeconfig, webhook.initial_backoff, counters.clone())?;
+                let (delegate, max) = (Delegate::Webhook(Box::new(opened)), webhook.max_event_bytes);
+                sinks.push(sink(Plugin::Webhook, delegate, &webhook.mode, Format::Json, max, counters));
+            }
+        }
+        let Some(policy) = policy.filter(|_| !sinks.is_empty()) else { return Ok(None) };
+        let detached = Arc::new(Semaphore::new(DETACHED_MAX));
+        Ok(Some(Arc::new(Backend { policy, sinks, counters: counters.clone(), detached })))
+    }
+
+    /// How a request is recorded; counted.
+    pub fn evaluate(&self, attributes: &Attributes<'_>) -> RequestConfig {
+        let config = self.policy.evaluate(attributes);
+        self.counters.observe_level(config.level);
+        config
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Writes an event at a stage for each sink. One that is cut carries the annotation from then on, as upstream's
+    /// copies share their annotations; it is not given to one that has none.
+    pub fn prepare(&self, event: &mut Event, stage: Stage, now: Time) -> Lines {
+        self.counters.observe_event();
+        let mut json: Option<Line> = None;
+        let mut lines = Vec::with_capacity(self.sinks.len());
+        for sink in &self.sinks {
+            lines.push(self.prepare_for(sink, event, stage, now, &mut json));
+        }
+        Lines(lines)
+    }
+
+    fn prepare_for(
+        &self,
+        sink: &Sink,
+        event: &mut Event,
+        stage: Stage,
+        now: Time,
+        json: &mut Option<Line>,
+    ) -> Option<Line> {
+        let is_measured = sink.max_event_bytes.is_some();
+        if sink.format == Format::Legacy && !is_measured {
+            return Some(Line::legacy(event, stage));
+        }
+        if let Some(why) = &event.undecodable {
+            let plugin = if is_measured { Plugin::Truncate } else { sink.plugin };
+            self.counters.failed(plugin, why, &[Line::legacy(event, stage)]);
+            return None;
+        }
+        let whole = json.get_or_insert_with(|| Line::json(event, stage, now)).clone();
+        let mut line = whole;
+        if let Some(max) = sink.max_event_bytes {
+            if line.len() > max && event.level >= Level::Request {
+                line = truncated(event, stage, now);
+                *json = None;
+            }
+            if line.len() > max {
+                self.counters.failed(Plugin::Truncate, "event is too large even after truncating", &[line]);
+                return None;
+            }
+        }
+        Some(if sink.format == Format::Legacy { Line::legacy(event, stage) } else { line })
+    }
+
+    /// Hands an event to the sinks, one after the other, and waits as their modes say. False when a strict one failed.
+    pub async fn process(&self, lines: Lines) -> bool {
+        let mut is_stored = true;
+        for (sink, line) in self.sinks.iter().zip(lines.0) {
+            match (&sink.delivery, line) {
+                (Delivery::Buffered(buffer), Some(line)) => buffer.put(line),
+                (Delivery::AtOnce(delegate), Some(line)) => {
+                    is_stored &= delegate.process(vec![line]).await || !sink.is_strict;
+                }
+                (Delivery::Buffered(_), None) => {}
+                // What cannot be cut short enough fails no request.
+                (Delivery::AtOnce(_), None) => is_stored &= sink.max_event_bytes.is_some() || !sink.is_strict,
+            }
+        }
+        is_stored
+    }
+
+    /// The same where nobody can wait: for a request whose client went away.
+    pub fn process_detached(self: &Arc<Backend>, lines: Lines) {
+        let (turn, runtime) = (self.detached.clone().try_acquire_owned(), Handle::try_current());
+        let (Ok(turn), Ok(runtime)) = (turn, runtime) else {
+            for (sink, line) in self.sinks.iter().zip(lines.0) {
+                let why = "too many events of requests that ended early are on their way";
+                self.counters.failed(sink.plugin, why, line.as_slice());
+            }
+            return;
+        };
+        let backend = self.clone();
+        runtime.spawn(async move {
+            backend.process(lines).await;
+            drop(turn);
+        });
+    }
+
+    /// Counts a request that was refused because its event could not be stored.
+    pub fn reject(&self) {
+        self.counters.observe_rejected();
+    }
+
+    /// Waits until events that are on their way have come through, for some time. Requests have ended before.
+    pub async fn shut_down(&self) {
+        let detached = self.detached.acquire_many(DETACHED_MAX as u32);
+        let _ = tokio::time::timeout(SHUTDOWN_MAX, detached).await;
+        for sink in &self.sinks {
+            match &sink.delivery {
+                Delivery::Buffered(buffer) => buffer.shut_down(SHUTDOWN_MAX).await,
+                Delivery::AtOnce(_) => {}
+            }
+        }
+    }
+}
+
+/// An event without its bodies.
+fn truncated(event: &mut Event, stage: Stage, now: Time) -> Line {
+    let bodies = (event.request_object.take(), event.response_object.take());
+    let had_none = event.annotations.is_empty();
+    event.annotations.insert(TRUNCATED.into(), "true".into());
+    let line = Line::json(event, stage, now);
+    if had_none {
+        event.annotations.clear();
+    }
+    (event.request_object, event.response_object) = bodies;
+    line
+}
+
+fn sink(
+    plugin: Plugin,
+    delegate: Delegate,
+    mode: &Mode,
+    format: Format,
+    max_event_bytes: Option<usize>,
+    counters: &Arc<Counters>,
+) -> Sink {
+    let delegate = Arc::new(delegate);
+    let delivery = match mode {
+        Mode::Blocking | Mode::BlockingStrict => Delivery::AtOnce(delegate),
+        Mode::Batch(batching) => {
+            let batching = Batching { is_concurrent: plugin == Plugin::Webhook, ..batching.clone() };
+            Delivery::Buffered(Buffer::start(batching, delegate, counters.clone()))
+        }
+    };
+    Sink { plugin, format, max_event_bytes, is_strict: *mode == Mode::BlockingStrict, delivery }
+}

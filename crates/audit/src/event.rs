@@ -1,0 +1,444 @@
+//! `Event`: what is recorded of one request, and its form in `audit.k8s.io/v1`, with upstream's order of fields.
+
+use crate::policy::{Level, Stage};
+use bytes::Bytes;
+use pintle_object::time::Time;
+use pintle_object::user::User;
+use pintle_object::{Details, Status, json};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The longest user agent that is recorded, and the mark of one that is cut.
+const USER_AGENT_BYTES_MAX: usize = 1024;
+const USER_AGENT_CUT: &str = "...TRUNCATED";
+
+/// The event of a request, which its stages share.
+#[derive(Clone, Debug, Default)]
+pub struct Event {
+    pub level: Level,
+    pub audit_id: String,
+    pub request_uri: String,
+    pub verb: String,
+    /// None when nobody could be authenticated.
+    pub user: Option<Arc<User>>,
+    pub impersonated_user: Option<Arc<User>>,
+    /// The verb of a constrained impersonation.
+    pub impersonation_constraint: String,
+    pub source_ips: Vec<IpAddr>,
+    pub user_agent: String,
+    pub object: Option<ObjectReference>,
+    pub response_status: Option<ResponseStatus>,
+    /// JSON; none where the level is lower than `Request`.
+    pub request_object: Option<Bytes>,
+    /// JSON; none where the level is lower than `RequestResponse`.
+    pub response_object: Option<Bytes>,
+    /// When the request came.
+    pub received: Option<Time>,
+    pub annotations: Annotations,
+    /// Why the event cannot be written, in upstream's words.
+    pub undecodable: Option<String>,
+}
+
+/// Keys and values that the parts of the server add to an event.
+pub type Annotations = BTreeMap<Cow<'static, str>, String>;
+
+/// The object that a request is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectReference {
+    pub resource: String,
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    pub group: String,
+    pub version: String,
+    pub resource_version: String,
+    pub subresource: String,
+}
+
+/// What became of a request: the code, and the bounded fields of a Status.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResponseStatus {
+    /// `Success`, `Failure`, or empty when the response is another object.
+    pub status: &'static str,
+    pub message: String,
+    pub reason: String,
+    pub details: Option<Box<Details>>,
+    pub code: u16,
+}
+
+impl From<&Status> for ResponseStatus {
+    fn from(status: &Status) -> ResponseStatus {
+        ResponseStatus {
+            status: "Failure",
+            message: status.message.clone(),
+            reason: status.reason.as_str().into(),
+            details: status.details.clone(),
+            code: status.code,
+        }
+    }
+}
+
+/// A user agent as events show it.
+pub fn user_agent(header: &str) -> String {
+    match header.char_indices().map(|(at, _)| at).take_while(|at| *at <= USER_AGENT_BYTES_MAX).last() {
+        Some(end) if header.len() > USER_AGENT_BYTES_MAX => {
+            format!("{}{USER_AGENT_CUT}", header.get(..end).unwrap_or_default())
+        }
+        _ => header.into(),
+    }
+}
+
+/// Types come first where an event stands alone, and not at all in a list.
+pub const TYPE: &[u8] = b"{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",";
+const LIST_START: &[u8] =
+    b"{\"kind\":\"EventList\",\"apiVersion\":\"audit.k8s.io/v1\",\"metadata\":{},\"items\":[";
+const LIST_END: &[u8] = b"]}\n";
+
+/// The body of a list of events, of which each is a line that `Event::write` made.
+pub fn list<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut out = Vec::from(LIST_START);
+    for (index, line) in lines.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.push(b'{');
+        out.extend_from_slice(line.strip_prefix(TYPE).unwrap_or(line).trim_ascii_end());
+    }
+    out.extend_from_slice(LIST_END);
+    out
+}
+
+impl Event {
+    /// Appends the event at a stage, as a line.
+    pub fn write(&self, stage: Stage, stage_time: Time, out: &mut Vec<u8>) {
+        out.extend_from_slice(TYPE);
+        let mut fields = Fields { out, is_first: true };
+        fields.text("level", self.level.as_str());
+        fields.text("auditID", &self.audit_id);
+        fields.text("stage", stage.as_str());
+        fields.text("requestURI", &self.request_uri);
+        fields.text("verb", &self.verb);
+        fields.map("user", |fields| self.user.iter().for_each(|user| write_user(user, fields)));
+        if let Some(user) = &self.impersonated_user {
+            fields.map("impersonatedUser", |fields| write_user(user, fields));
+        }
+        if !self.impersonation_constraint.is_empty() {
+            fields.map("authenticationMetadata", |fields| {
+                fields.text("impersonationConstraint", &self.impersonation_constraint);
+            });
+        }
+        fields.texts("sourceIPs", self.source_ips.iter().map(|ip| ip.to_canonical().to_string()));
+        fields.given("userAgent", &self.user_agent);
+        if let Some(object) = &self.object {
+            fields.map("objectRef", |fields| object.write(fields));
+        }
+        if let Some(status) = &self.response_status {
+            fields.map("responseStatus", |fields| status.write(fields));
+        }
+        fields.raw("requestObject", self.request_object.as_deref());
+        fields.raw("responseObject", self.response_object.as_deref());
+        fields.time("requestReceivedTimestamp", self.received);
+        fields.time("stageTimestamp", Some(stage_time));
+        if !self.annotations.is_empty() {
+            fields.map("annotations", |fields| {
+                self.annotations.iter().for_each(|(key, value)| fields.text(key, value));
+            });
+        }
+        fields.out.extend_from_slice(b"}\n");
+    }
+
+    /// Adds an annotation. The first value of a key stays.
+    pub fn annotate(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+        let (key, value) = (key.into(), value.into());
+        match self.annotations.get(&key) {
+            Some(known) if *known != value => tracing::warn!(
+                "Failed to set annotations[{key:?}] to {value:?} for audit:{:?}, it has already been set to {known:?}",
+                self.audit_id
+            ),
+            Some(_) => {}
+            None => drop(self.annotations.insert(key, value)),
+        }
+    }
+}
+
+fn write_user(user: &User, fields: &mut Fields<'_>) {
+    fields.given("username", &user.name);
+    fields.given("uid", &user.uid);
+    fields.texts("groups", user.groups.iter());
+    if !user.extra.is_empty() {
+        fields.map("extra", |fields| {
+            user.extra.iter().for_each(|(key, values)| fields.list(key, values.iter()));
+        });
+    }
+}
+
+impl ObjectReference {
+    fn write(&self, fields: &mut Fields<'_>) {
+        fields.given("resource", &self.resource);
+        fields.given("namespace", &self.namespace);
+        fields.given("name", &self.name);
+        fields.given("uid", &self.uid);
+        fields.given("apiGroup", &self.group);
+        fields.given("apiVersion", &self.version);
+        fields.given("resourceVersion", &self.resource_version);
+        fields.given("subresource", &self.subresource);
+    }
+}
+
+impl ResponseStatus {
+    fn write(&self, fields: &mut Fields<'_>) {
+        fields.map("metadata", |_| {});
+        fields.given("status", self.status);
+        fields.given("message", &self.message);
+        fields.given("reason", &self.reason);
+        if let Some(details) = &self.details {
+            fields.map("details", |fields| write_details(details, fields));
+        }
+        if self.code > 0 {
+            fields.int("code", i64::from(self.code));
+        }
+    }
+}
+
+fn write_details(details: &Details, fields: &mut Fields<'_>) {
+    fields.given("name", &details.name);
+    fields.given("group", &details.group);
+    fields.given("kind", &details.kind);
+    fields.given("uid", &details.uid);
+    if !details.causes.is_empty() {
+        fields.key("causes");
+        fields.out.push(b'[');
+        for (index, cause) in details.causes.iter().enumerate() {
+            if index > 0 {
+                fields.out.push(b',');
+            }
+            fields.braces(|fields| {
+                fields.given("reason", &cause.reason);
+                fields.given("message", &cause.message);
+                fields.given("field", &cause.field);
+            });
+        }
+        fields.out.push(b']');
+    }
+    if details.retry_after_seconds > 0 {
+        fields.int("retryAfterSeconds", i64::from(details.retry_after_seconds));
+    }
+}
+
+/// Writes the fields of a JSON object one after the other.
+struct Fields<'a> {
+    out: &'a mut Vec<u8>,
+    is_first: bool,
+}
+
+impl Fields<'_> {
+    fn key(&mut self, key: &str) {
+        if !std::mem::take(&mut self.is_first) {
+            self.out.push(b',');
+        }
+        json::write_string(self.out, key);
+        self.out.push(b':');
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.key(key);
+        json::write_string(self.out, text);
+    }
+
+    /// A text that is left out when it is empty.
+    fn given(&mut self, key: &str, text: &str) {
+        if !text.is_empty() {
+            self.text(key, text);
+        }
+    }
+
+    fn int(&mut self, key: &str, int: i64) {
+        self.key(key);
+        json::write_int(self.out, int);
+    }
+
+    /// A list that is left out when it is empty.
+    fn texts<T: AsRef<str>>(&mut self, key: &str, texts: impl ExactSizeIterator<Item = T>) {
+        if texts.len() > 0 {
+            self.list(key, texts);
+        }
+    }
+
+    fn list<T: AsRef<str>>(&mut self, key: &str, texts: impl Iterator<Item = T>) {
+        self.key(key);
+        self.out.push(b'[');
+        for (index, text) in texts.enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            json::write_string(self.out, text.as_ref());
+        }
+        self.out.push(b']');
+    }
+
+    fn raw(&mut self, key: &str, document: Option<&[u8]>) {
+        if let Some(document) = document {
+            self.key(key);
+            self.out.extend_from_slice(document.trim_ascii_end());
+        }
+    }
+
+    /// Upstream's MicroTime; null when there is none.
+    fn time(&mut self, key: &str, time: Option<Time>) {
+        match time {
+            Some(time) => self.text(key, &time.to_micro_text()),
+            None => {
+                self.key(key);
+                self.out.extend_from_slice(b"null");
+            }
+        }
+    }
+
+    fn map(&mut self, key: &str, write: impl FnOnce(&mut Fields<'_>)) {
+        self.key(key);
+        self.braces(write);
+    }
+
+    fn braces(&mut self, write: impl FnOnce(&mut Fields<'_>)) {
+        self.out.push(b'{');
+        write(&mut Fields { out: self.out, is_first: true });
+        self.out.push(b'}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pintle_object::{Cause, Value};
+
+    const RECEIVED: Time = Time { seconds: 1_700_000_000, nanos: 123_456_789 };
+    const LATER: Time = Time { seconds: 1_700_000_001, nanos: 0 };
+
+    fn line(event: &Event) -> String {
+        let mut out = Vec::new();
+        event.write(Stage::ResponseComplete, LATER, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn full() -> Event {
+        let user = User {
+            name: "alice".into(),
+            uid: "u-1".into(),
+            groups: vec!["dev".into(), "system:authenticated".into()],
+            extra: [("scopes".to_string(), vec!["a".to_string(), "b".to_string()])].into(),
+        };
+        let details = Details {
+            name: "n".into(),
+            group: "apps".into(),
+            kind: "deployments".into(),
+            uid: "1".into(),
+            causes: vec![Cause { reason: "R".into(), message: "M".into(), field: "f".into() }],
+            retry_after_seconds: 3,
+        };
+        let mut event = Event {
+            level: Level::RequestResponse,
+            audit_id: "id".into(),
+            request_uri: "/apis/apps/v1/x?a=<b>".into(),
+            verb: "create".into(),
+            user: Some(Arc::new(user)),
+            impersonated_user: Some(Arc::new(User { name: "carol".into(), ..User::default() })),
+            impersonation_constraint: "impersonate:user-info".into(),
+            source_ips: vec![
+                "1.2.3.4".parse().unwrap(),
+                "::ffff:5.6.7.8".parse().unwrap(),
+                "2001:db8::1".parse().unwrap(),
+            ],
+            user_agent: "golden/1.0 \"x\"".into(),
+            object: Some(ObjectReference {
+                resource: "deployments".into(),
+                namespace: "ns".into(),
+                name: "n".into(),
+                uid: "2".into(),
+                group: "apps".into(),
+                version: "v1".into(),
+                resource_version: "7".into(),
+                subresource: "scale".into(),
+            }),
+            response_status: Some(ResponseStatus {
+                status: "Failure",
+                message: "no".into(),
+                reason: "Invalid".into(),
+                details: Some(Box::new(details)),
+                code: 422,
+            }),
+            request_object: Some(Bytes::from_static(b"{\"a\":1}")),
+            response_object: Some(Bytes::from_static(b"{\"b\":2}\n")),
+            received: Some(RECEIVED),
+            ..Event::default()
+        };
+        event.annotate("b", "2");
+        event.annotate("a", "1");
+        event
+    }
+
+    #[test]
+    fn events_have_upstreams_fields_in_upstreams_order() {
+        let expected = concat!(
+            r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"RequestResponse","auditID":"id","#,
+            r#""stage":"ResponseComplete","requestURI":"/apis/apps/v1/x?a=\u003cb\u003e","verb":"create","#,
+            r#""user":{"username":"alice","uid":"u-1","groups":["dev","system:authenticated"],"#,
+            r#""extra":{"scopes":["a","b"]}},"impersonatedUser":{"username":"carol"},"#,
+            r#""authenticationMetadata":{"impersonationConstraint":"impersonate:user-info"},"#,
+            r#""sourceIPs":["1.2.3.4","5.6.7.8","2001:db8::1"],"userAgent":"golden/1.0 \"x\"","#,
+            r#""objectRef":{"resource":"deployments","namespace":"ns","name":"n","uid":"2","apiGroup":"apps","#,
+            r#""apiVersion":"v1","resourceVersion":"7","subresource":"scale"},"#,
+            r#""responseStatus":{"metadata":{},"status":"Failure","message":"no","reason":"Invalid","#,
+            r#""details":{"name":"n","group":"apps","kind":"deployments","uid":"1","causes":[{"reason":"R","#,
+            r#""message":"M","field":"f"}],"retryAfterSeconds":3},"code":422},"#,
+            r#""requestObject":{"a":1},"responseObject":{"b":2},"#,
+            r#""requestReceivedTimestamp":"2023-11-14T22:13:20.123456Z","#,
+            r#""stageTimestamp":"2023-11-14T22:13:21.000000Z","annotations":{"a":"1","b":"2"}}"#,
+            "\n"
+        );
+        assert_eq!(line(&full()), expected);
+    }
+
+    #[test]
+    fn what_there_is_not_is_left_out() {
+        let expected = concat!(
+            r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"None","auditID":"","#,
+            r#""stage":"ResponseComplete","requestURI":"","verb":"","user":{},"#,
+            r#""requestReceivedTimestamp":null,"stageTimestamp":"2023-11-14T22:13:21.000000Z"}"#,
+            "\n"
+        );
+        assert_eq!(line(&Event::default()), expected);
+    }
+
+    #[test]
+    fn lists_hold_events_without_their_type() {
+        let lines = [line(&full()), line(&Event::default())];
+        let list = list(lines.iter().map(String::as_bytes));
+        let value = json::parse(&list).unwrap();
+        assert_eq!(
+            (value.str_at(&["kind"]), value.str_at(&["apiVersion"])),
+            ("EventList", "audit.k8s.io/v1")
+        );
+        let items = value.list_at(&["items"]);
+        assert_eq!(items.len(), 2);
+        assert!(items.iter().all(|item| item.get("kind").is_none() && item.get("level").is_some()));
+        assert_eq!(items.first().and_then(|item| item.get("auditID")), Some(&Value::text("id")));
+    }
+
+    #[test]
+    fn the_first_value_of_an_annotation_stays() {
+        let mut event = Event::default();
+        event.annotate("k", "first");
+        event.annotate("k", "second");
+        assert_eq!(event.annotations.get("k").map(String::as_str), Some("first"));
+    }
+
+    #[test]
+    fn long_user_agents_are_cut() {
+        assert_eq!(user_agent("short"), "short");
+        assert_eq!(user_agent(&"a".repeat(1024)).len(), 1024);
+        assert_eq!(user_agent(&"a".repeat(1025)), format!("{}...TRUNCATED", "a".repeat(1024)));
+        assert_eq!(user_agent(&"é".repeat(600)), format!("{}...TRUNCATED", "é".repeat(512)));
+    }
+}

@@ -1,0 +1,176 @@
+//! The line that stands for an event in the legacy format of logs, and in the words for an event that was lost.
+
+use crate::event::Event;
+use crate::policy::Stage;
+use pintle_object::field::quote;
+use pintle_object::time::Time;
+use pintle_object::{Value, json};
+
+/// The fields that the line shows, whatever they were read from.
+struct Shown<'a> {
+    received: String,
+    audit_id: &'a str,
+    stage: &'a str,
+    ip: String,
+    verb: &'a str,
+    user: &'a str,
+    groups: Vec<&'a str>,
+    /// Name and groups of the impersonated user.
+    acted_as: Option<(&'a str, Option<Vec<&'a str>>)>,
+    user_agent: &'a str,
+    namespace: &'a str,
+    uri: &'a str,
+    code: Option<i64>,
+}
+
+/// The line of an event at a stage, without its end.
+pub fn line(event: &Event, stage: Stage) -> String {
+    let user = event.user.as_deref();
+    let acted_as = event.impersonated_user.as_deref().map(|user| {
+        let groups: Vec<&str> = user.groups.iter().map(String::as_str).collect();
+        (user.name.as_str(), Some(groups).filter(|groups| !groups.is_empty()))
+    });
+    let shown = Shown {
+        received: event.received.map(nano_text).unwrap_or_default(),
+        audit_id: &event.audit_id,
+        stage: stage.as_str(),
+        ip: event.source_ips.first().map(|ip| ip.to_canonical().to_string()).unwrap_or_default(),
+        verb: &event.verb,
+        user: user.map_or("", |user| &user.name),
+        groups: user.map(|user| user.groups.iter().map(String::as_str).collect()).unwrap_or_default(),
+        acted_as,
+        user_agent: &event.user_agent,
+        namespace: event.object.as_ref().map_or("", |object| &object.namespace),
+        uri: &event.request_uri,
+        code: event.response_status.as_ref().map(|status| i64::from(status.code)),
+    };
+    shown.line()
+}
+
+/// The line of an event that is there as JSON only.
+pub fn line_of_json(event: &[u8]) -> String {
+    let event = json::parse(event).unwrap_or(Value::Null);
+    let groups = |user: &str| {
+        let groups = event.list_at(&[user, "groups"]);
+        groups.iter().filter_map(Value::as_str).map(String::from).collect::<Vec<String>>()
+    };
+    let (own, acted) = (groups("user"), groups("impersonatedUser"));
+    fn texts(groups: &[String]) -> Vec<&str> {
+        groups.iter().map(String::as_str).collect()
+    }
+    let acted_as = event
+        .get("impersonatedUser")
+        .map(|user| (user.str_at(&["username"]), Some(texts(&acted)).filter(|groups| !groups.is_empty())));
+    let received = Time::parse(event.str_at(&["requestReceivedTimestamp"]));
+    let status = event.get("responseStatus");
+    let shown = Shown {
+        received: received.map(nano_text).unwrap_or_default(),
+        audit_id: event.str_at(&["auditID"]),
+        stage: event.str_at(&["stage"]),
+        ip: event.list_at(&["sourceIPs"]).first().and_then(Value::as_str).unwrap_or_default().into(),
+        verb: event.str_at(&["verb"]),
+        user: event.str_at(&["user", "username"]),
+        groups: texts(&own),
+        acted_as,
+        user_agent: event.str_at(&["userAgent"]),
+        namespace: event.str_at(&["objectRef", "namespace"]),
+        uri: event.str_at(&["requestURI"]),
+        code: status.map(|status| status.int_at(&["code"]).unwrap_or(0)),
+    };
+    shown.line()
+}
+
+impl Shown<'_> {
+    fn line(&self) -> String {
+        let has_user = !self.user.is_empty();
+        let groups = if has_user && !self.groups.is_empty() { quoted(&self.groups) } else { "<none>".into() };
+        let (acted_as, acted_groups) = match &self.acted_as {
+            None => ("<self>", None),
+            Some((name, groups)) => (*name, groups.as_deref().map(quoted)),
+        };
+        let or = |text: &str, other: &str| quote(if text.is_empty() { other } else { text });
+        format!(
+            "{} AUDIT: id={} stage={} ip={} method={} user={} groups={} as={} asgroups={} user-agent={} \
+             namespace={} uri={} response=\"{}\"",
+            self.received,
+            quote(self.audit_id),
+            quote(self.stage),
+            or(&self.ip, "<unknown>"),
+            quote(self.verb),
+            or(self.user, "<none>"),
+            quote(&groups),
+            quote(acted_as),
+            quote(acted_groups.as_deref().unwrap_or("<lookup>")),
+            quote(self.user_agent),
+            or(self.namespace, "<none>"),
+            quote(self.uri),
+            self.code.map_or_else(|| "<deferred>".into(), |code| code.to_string()),
+        )
+    }
+}
+
+/// `"a","b"`
+fn quoted(groups: &[&str]) -> String {
+    groups.iter().map(|group| quote(group)).collect::<Vec<_>>().join(",")
+}
+
+/// RFC 3339 with as many digits of the second as there are.
+fn nano_text(time: Time) -> String {
+    let seconds = time.to_seconds_text();
+    if time.nanos == 0 {
+        return seconds.to_string();
+    }
+    let digits = format!("{:09}", time.nanos);
+    format!("{}.{}Z", seconds.trim_end_matches('Z'), digits.trim_end_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{ObjectReference, ResponseStatus};
+    use pintle_object::user::User;
+    use std::sync::Arc;
+
+    fn user(name: &str, groups: &[&str]) -> Option<Arc<User>> {
+        let groups = groups.iter().map(ToString::to_string).collect();
+        Some(Arc::new(User { name: name.into(), groups, ..User::default() }))
+    }
+
+    #[test]
+    fn lines_read_as_upstreams_from_events_and_from_json() {
+        let check = |event: &Event, expected: &str| {
+            assert_eq!(line(event, Stage::ResponseComplete), expected);
+            let mut out = Vec::new();
+            event.write(Stage::ResponseComplete, Time { seconds: 0, nanos: 0 }, &mut out);
+            assert_eq!(line_of_json(&out), expected);
+        };
+        let received = Some(Time { seconds: 1_700_000_000, nanos: 120_000_000 });
+        check(
+            &Event {
+                received,
+                audit_id: "i".into(),
+                verb: "get".into(),
+                request_uri: "/x".into(),
+                ..Event::default()
+            },
+            "2023-11-14T22:13:20.12Z AUDIT: id=\"i\" stage=\"ResponseComplete\" ip=\"<unknown>\" method=\"get\" \
+             user=\"<none>\" groups=\"<none>\" as=\"<self>\" asgroups=\"<lookup>\" user-agent=\"\" \
+             namespace=\"<none>\" uri=\"/x\" response=\"<deferred>\"",
+        );
+        let event = Event {
+            received: Some(Time { seconds: 1_700_000_000, nanos: 0 }),
+            user: user("alice", &["dev", "ops"]),
+            impersonated_user: user("carol", &["g"]),
+            source_ips: vec!["10.0.0.1".parse().unwrap()],
+            object: Some(ObjectReference { namespace: "ns".into(), ..ObjectReference::default() }),
+            response_status: Some(ResponseStatus { code: 201, ..ResponseStatus::default() }),
+            ..Event::default()
+        };
+        check(
+            &event,
+            "2023-11-14T22:13:20Z AUDIT: id=\"\" stage=\"ResponseComplete\" ip=\"10.0.0.1\" method=\"\" \
+             user=\"alice\" groups=\"\\\"dev\\\",\\\"ops\\\"\" as=\"carol\" asgroups=\"\\\"g\\\"\" user-agent=\"\" \
+             namespace=\"ns\" uri=\"\" response=\"201\"",
+        );
+    }
+}

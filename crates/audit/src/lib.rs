@@ -1,0 +1,33 @@
+//! Audit (`audit.k8s.io/v1`): which requests are recorded and how much of each (`policy`), the record of one request
+//! (`record`, `event`), and where records go: a log file and a webhook, at once or in batches (`backend`).
+//!
+//! No thread of the runtime waits for a disk or a network here, every buffer is bounded, and an event that is lost is
+//! counted and logged.
+
+mod backend;
+mod batch;
+mod counters;
+mod event;
+mod legacy;
+mod line;
+mod log;
+mod options;
+mod policy;
+mod record;
+mod source_ips;
+mod throttle;
+mod webhook;
+
+#[cfg(test)]
+mod tests;
+
+pub use backend::Backend;
+pub use counters::{Counters, Plugin};
+pub use event::{Annotations, Event, ObjectReference, ResponseStatus, user_agent};
+pub use options::{
+    BatchOptions, Format, LogOptions, LogSettings, Mode, Options, TruncateOptions, WebhookOptions,
+    WebhookSettings,
+};
+pub use policy::{Attributes, Level, Policy, RequestConfig, Stage, Stages};
+pub use record::{Record, RequestMeta};
+pub use source_ips::source_ips;

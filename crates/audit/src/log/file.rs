@@ -1,0 +1,250 @@
+//! A log file that is rotated by size, with the names of files and the rules of lumberjack, which upstream uses.
+
+use super::old_files::{OldFiles, backup_path};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+const MEGABYTE: u64 = 1024 * 1024;
+
+/// When files are rotated, and how long old ones are kept; zero for no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rotation {
+    pub max_megabytes: u64,
+    pub max_age_days: u64,
+    pub max_backups: usize,
+    pub is_compressed: bool,
+}
+
+/// The file, of which this process is the only writer.
+pub struct LogFile {
+    path: PathBuf,
+    /// None: it is never rotated.
+    max_bytes: Option<u64>,
+    open: Option<Open>,
+    /// Wakes the thread that compresses and removes old files.
+    mill: Option<SyncSender<()>>,
+}
+
+struct Open {
+    file: File,
+    bytes: u64,
+    /// Whether its last line has no end: of a process that was killed, or of a disk that was full.
+    is_torn: bool,
+}
+
+impl LogFile {
+    /// Makes the file and its directory if they are not there.
+    pub fn open(path: &Path, rotation: Rotation) -> Result<LogFile, String> {
+        let shown = path.display();
+        let failed = |what: &str, error: io::Error| format!("ensureLogFile: {what} {shown}: {error}");
+        if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+            made.map_err(|error| failed("mkdir for", error))?;
+        }
+        let ensured = OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(path);
+        ensured.map_err(|error| failed("open", error))?;
+        let max_bytes = (rotation.max_megabytes > 0).then(|| rotation.max_megabytes * MEGABYTE);
+        let mut log = LogFile { path: path.into(), max_bytes, open: None, mill: None };
+        if max_bytes.is_some() {
+            log.mill = Some(start_mill(OldFiles::of(path, rotation))?);
+        }
+        Ok(log)
+    }
+
+    /// Appends whole lines, rotating before one that does not fit, and says of each what went wrong with it.
+    pub fn write(&mut self, lines: &[&[u8]]) -> Vec<Result<(), String>> {
+        let mut results = Vec::with_capacity(lines.len());
+        let mut rest = lines;
+        while let [first, ..] = rest {
+            if let Err(why) = self.prepare(first.len() as u64) {
+                results.push(Err(why));
+                rest = rest.get(1..).unwrap_or_default();
+                continue;
+            }
+            let count = self.fitting(rest).max(1);
+            let (together, after) = rest.split_at(count.min(rest.len()));
+            rest = after;
+            self.append(together, &mut results);
+        }
+        results
+    }
+
+    /// Has a file open that the next line fits into.
+    fn prepare(&mut self, len: u64) -> Result<(), String> {
+        let max = self.max_bytes.unwrap_or(u64::MAX);
+        if len > max {
+            return Err(format!("write length {len} exceeds maximum file size {max}"));
+        }
+        if self.open.is_none() {
+            self.open_existing_or_new(len)?;
+        }
+        if self.open.as_ref().is_some_and(|open| open.bytes + len > max) {
+            self.rotate()?;
+        }
+        Ok(())
+    }
+
+    /// How many of the lines fit into the open file.
+    fn fitting(&self, lines: &[&[u8]]) -> usize {
+        let max = self.max_bytes.unwrap_or(u64::MAX);
+        let mut bytes = self.open.as_ref().map_or(0, |open| open.bytes);
+        let fits = |line: &&&[u8]| {
+            bytes = bytes.saturating_add(line.len() as u64);
+            bytes <= max
+        };
+        lines.iter().take_while(fits).count()
+    }
+
+    fn append(&mut self, lines: &[&[u8]], results: &mut Vec<Result<(), String>>) {
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let Some(open) = &mut self.open else { return };
+            let (whole, failure) = open.append(rest);
+            results.extend((0..whole).map(|_| Ok(())));
+            rest = rest.get(whole..).unwrap_or_default();
+            if let Some(error) = failure {
+                results.push(Err(format!("write {}: {error}", self.path.display())));
+                rest = rest.get(1..).unwrap_or_default();
+            }
+        }
+    }
+
+    fn open_existing_or_new(&mut self, len: u64) -> Result<(), String> {
+        self.clean_up();
+        let metadata = match std::fs::metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.open_new(),
+            Err(error) => return Err(format!("error getting log file info: {error}")),
+            Ok(metadata) => metadata,
+        };
+        if self.max_bytes.is_some_and(|max| metadata.len() + len >= max) {
+            return self.rotate();
+        }
+        match OpenOptions::new().append(true).read(true).open(&self.path) {
+            Ok(file) => {
+                let is_torn = is_torn(&file, metadata.len());
+                self.open = Some(Open { file, bytes: metadata.len(), is_torn });
+                Ok(())
+            }
+            // Upstream's rule: a file that cannot be opened is put aside. One that is not rotated has nowhere to go.
+            Err(_) if self.max_bytes.is_some() => self.open_new(),
+            Err(error) => Err(format!("open {}: {error}", self.path.display())),
+        }
+    }
+
+    fn rotate(&mut self) -> Result<(), String> {
+        self.open = None;
+        self.open_new()?;
+        self.clean_up();
+        Ok(())
+    }
+
+    /// Moves the file that is there away, and begins one of its mode and owner.
+    fn open_new(&mut self) -> Result<(), String> {
+        let old = std::fs::metadata(&self.path).ok();
+        if old.is_some() {
+            let backup = backup_path(&self.path, std::time::SystemTime::now());
+            std::fs::rename(&self.path, backup).map_err(|error| format!("can't rename log file: {error}"))?;
+        }
+        let mode = old.as_ref().map_or(0o600, |old| old.permissions().mode() & 0o7777);
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).truncate(true).mode(mode);
+        let failed = |error: io::Error| format!("can't open new logfile: {error}");
+        let file = options.open(&self.path).map_err(failed)?;
+        drop(file);
+        if let Some(old) = &old {
+            let owned = std::os::unix::fs::chown(&self.path, Some(old.uid()), Some(old.gid()));
+            owned.map_err(|error| format!("chown {}: {error}", self.path.display()))?;
+        }
+        let file = OpenOptions::new().append(true).read(true).open(&self.path).map_err(failed)?;
+        self.open = Some(Open { file, bytes: 0, is_torn: false });
+        Ok(())
+    }
+
+    fn clean_up(&self) {
+        if let Some(mill) = &self.mill {
+            // One that is under way looks again.
+            let _ = mill.try_send(());
+        }
+    }
+}
+
+fn start_mill(old_files: OldFiles) -> Result<SyncSender<()>, String> {
+    let (mill, woken) = sync_channel(1);
+    std::thread::Builder::new()
+        .name("audit-log-mill".into())
+        .spawn(move || {
+            while woken.recv().is_ok() {
+                if let Err(error) = old_files.clean_up() {
+                    tracing::warn!(%error, "old files of the audit log could not be compressed or removed");
+                }
+            }
+        })
+        .map_err(|error| format!("starting the thread for old audit logs: {error}"))?;
+    Ok(mill)
+}
+
+/// Whether the last byte of a file is no end of a line.
+fn is_torn(file: &File, len: u64) -> bool {
+    let mut last = [b'\n'];
+    len > 0 && file.read_at(&mut last, len - 1).is_ok() && last != *b"\n"
+}
+
+impl Open {
+    /// Appends lines; gives the number of those that are there as a whole, and why the next one is not. What is there
+    /// of that one is taken back, or else ends before the next line begins.
+    fn append(&mut self, lines: &[&[u8]]) -> (usize, Option<io::Error>) {
+        let before = usize::from(self.is_torn);
+        let mut buffer = Vec::with_capacity(before + lines.iter().map(|line| line.len()).sum::<usize>());
+        buffer.extend_from_slice(b"\n".get(..before).unwrap_or_default());
+        lines.iter().for_each(|line| buffer.extend_from_slice(line));
+        let (written, failure) = write_some(&mut self.file, &buffer);
+        if failure.is_none() {
+            self.bytes += written as u64;
+            self.is_torn = false;
+            return (lines.len(), None);
+        }
+        let (mut whole, mut end) = (0, before);
+        for line in lines {
+            if end + line.len() > written {
+                break;
+            }
+            (whole, end) = (whole + 1, end + line.len());
+        }
+        self.keep(written, end, before);
+        (whole, failure)
+    }
+
+    /// Keeps the first `end` of the bytes just written, of which `before` ended an older line.
+    fn keep(&mut self, written: usize, end: usize, before: usize) {
+        if written < before {
+            return;
+        }
+        self.is_torn = false;
+        let (kept, all) = (self.bytes + end as u64, self.bytes + written as u64);
+        if written <= end {
+            self.bytes = all;
+            return;
+        }
+        match self.file.set_len(kept) {
+            Ok(()) => self.bytes = kept,
+            Err(_) => (self.bytes, self.is_torn) = (all, true),
+        }
+    }
+}
+
+/// How many bytes were written, and why no more were.
+fn write_some(file: &mut File, bytes: &[u8]) -> (usize, Option<io::Error>) {
+    let mut written = 0;
+    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+        match file.write(rest) {
+            Ok(0) => return (written, Some(io::ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Some(error)),
+        }
+    }
+    (written, None)
+}

@@ -1,0 +1,192 @@
+//! Log files: rotation, full disks, torn lines.
+
+use super::file::LogFile;
+use super::*;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+const MEGABYTE: usize = 1 << 20;
+
+fn rotation(max_megabytes: u64) -> Rotation {
+    Rotation { max_megabytes, ..Rotation::default() }
+}
+
+fn written(file: &mut LogFile, lines: &[&str]) -> Vec<String> {
+    let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+    file.write(&lines).into_iter().map(|result| result.err().unwrap_or_default()).collect()
+}
+
+fn backups(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path.parent().unwrap()).unwrap();
+    let mut found: Vec<PathBuf> =
+        entries.map(|entry| entry.unwrap().path()).filter(|entry| entry != path).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_file_and_its_directory_are_made_for_their_owner_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a/b/audit.log");
+    let mut file = LogFile::open(&path, rotation(0)).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    assert_eq!(written(&mut file, &["one\n", "two\n"]), ["", ""]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+    let in_a_file = path.join("audit.log");
+    let why = LogFile::open(&in_a_file, rotation(1)).err().unwrap();
+    assert!(why.starts_with("ensureLogFile: "), "{why}");
+}
+
+#[test]
+fn a_file_is_rotated_before_the_line_that_does_not_fit() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    std::fs::write(&path, "old\n").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let mut file = LogFile::open(&path, rotation(1)).unwrap();
+    let third = format!("{}\n", "x".repeat(MEGABYTE / 3));
+    let huge = format!("{}\n", "x".repeat(MEGABYTE));
+    let lines = [third.as_str(), &third, &third, &huge, "end\n"];
+    let why = format!("write length {} exceeds maximum file size {MEGABYTE}", MEGABYTE + 1);
+    assert_eq!(written(&mut file, &lines), ["", "", "", &why, ""]);
+    let [old] = backups(&path).try_into().unwrap();
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), format!("old\n{third}{third}"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{third}end\n"));
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    let name = old.file_name().unwrap().to_str().unwrap().to_string();
+    assert!(name.starts_with("audit-2") && name.ends_with(".log"), "{name}");
+}
+
+#[test]
+fn without_a_size_a_file_is_never_rotated() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    let mut file = LogFile::open(&path, rotation(0)).unwrap();
+    let line = format!("{}\n", "x".repeat(MEGABYTE));
+    assert_eq!(written(&mut file, &[&line, &line]), ["", ""]);
+    assert!(backups(&path).is_empty());
+}
+
+#[test]
+fn a_full_file_that_was_there_is_rotated_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    std::fs::write(&path, vec![b'\n'; MEGABYTE]).unwrap();
+    let mut file = LogFile::open(&path, rotation(1)).unwrap();
+    assert_eq!(written(&mut file, &["line\n"]), [""]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "line\n");
+    assert_eq!(backups(&path).len(), 1);
+}
+
+#[test]
+fn old_files_beyond_their_number_go_and_others_are_compressed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    let rotation = Rotation { max_megabytes: 1, max_backups: 2, is_compressed: true, ..Rotation::default() };
+    let mut file = LogFile::open(&path, rotation).unwrap();
+    let line = format!("{}\n", "x".repeat(MEGABYTE - 1));
+    for _ in 0..5 {
+        assert_eq!(written(&mut file, &[&line]), [""]);
+    }
+    let is_done = || {
+        let found = backups(&path);
+        found.len() == 2 && found.iter().all(|path| path.extension().is_some_and(|end| end == "gz"))
+    };
+    let start = Instant::now();
+    while !is_done() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", backups(&path));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_line_that_a_killed_process_tore_ends_before_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    std::fs::write(&path, "whole\n{\"kind\":\"Ev").unwrap();
+    let mut file = LogFile::open(&path, rotation(100)).unwrap();
+    assert_eq!(written(&mut file, &["next\n"]), [""]);
+    assert_eq!(written(&mut file, &["last\n"]), [""]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "whole\n{\"kind\":\"Ev\nnext\nlast\n");
+}
+
+#[test]
+fn on_a_full_disk_every_line_fails() {
+    let mut file = LogFile::open(Path::new("/dev/full"), rotation(0)).unwrap();
+    for why in written(&mut file, &["one\n", "two\n"]) {
+        assert!(why.starts_with("write /dev/full: No space left on device"), "{why}");
+    }
+}
+
+/// A file system of a few pages, in a namespace of its own; none where that is not allowed.
+fn small_disk(script: &str) -> Option<String> {
+    let run = std::process::Command::new("unshare").args(["-rm", "sh", "-c", script]).output().ok()?;
+    let text = String::from_utf8_lossy(&run.stdout).into_owned();
+    (run.status.success()).then_some(text)
+}
+
+/// Run again by the test below, in the namespace: writes lines of 1000 bytes until the disk is full.
+#[test]
+fn fill_the_disk_of_the_namespace() {
+    let Some(path) = std::env::var_os("AUDIT_TEST_LOG").map(PathBuf::from) else { return };
+    let mut file = LogFile::open(&path, rotation(100)).unwrap();
+    let lines: Vec<String> = (0..40).map(|n| format!("{n:0>999}\n")).collect();
+    let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+    let results = file.write(&lines);
+    let stored = results.iter().filter(|result| result.is_ok()).count();
+    assert!(stored > 0 && stored < 40, "{stored} of 40 lines were stored on a disk for half of them");
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(kept.lines().count(), stored, "a line that failed is not there, not even in part");
+    assert!(kept.ends_with('\n') && kept.lines().all(|line| line.len() == 999));
+    std::fs::remove_file(path.with_file_name("ballast")).unwrap();
+    let again = file.write(&[b"after\n"]);
+    assert_eq!(again, [Ok(())]);
+    assert!(std::fs::read_to_string(&path).unwrap().ends_with("\nafter\n"));
+}
+
+#[test]
+fn a_full_disk_tears_no_line_and_writing_goes_on_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mount, program) = (dir.path().display(), std::env::current_exe().unwrap());
+    let script = format!(
+        "mount -t tmpfs -o size=32k none {mount} && head -c 8192 /dev/zero > {mount}/ballast && \
+         AUDIT_TEST_LOG={mount}/audit.log {} --exact log::tests::fill_the_disk_of_the_namespace",
+        program.display()
+    );
+    if small_disk("mount -t tmpfs none /mnt").is_none() {
+        eprintln!("no namespaces here: a full disk was not tested");
+        return;
+    }
+    let run = std::process::Command::new("unshare").args(["-rm", "sh", "-c", &script]).output().unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[tokio::test]
+async fn lines_of_many_at_once_are_all_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    let output = Output::open(path.to_str().unwrap(), rotation(100)).unwrap();
+    let log = Arc::new(LogBackend::start(output, Arc::default()).unwrap());
+    let tasks: Vec<_> = (0..200)
+        .map(|n| {
+            let log = log.clone();
+            let event = crate::Event { audit_id: n.to_string(), ..crate::Event::default() };
+            let line = Line::json(&event, crate::Stage::Panic, crate::record::now());
+            tokio::spawn(async move { log.process(vec![line]).await })
+        })
+        .collect();
+    for task in tasks {
+        assert!(task.await.unwrap());
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut ids: Vec<u32> = text
+        .lines()
+        .map(|line| {
+            pintle_object::json::parse(line.as_bytes()).unwrap().str_at(&["auditID"]).parse().unwrap()
+        })
+        .collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (0..200).collect::<Vec<u32>>());
+}

@@ -1,0 +1,236 @@
+//! Audit policies: at which level and in which stages a request is recorded (package k8s.io/apiserver/pkg/audit/policy).
+
+mod read;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use pintle_object::user::User;
+
+/// How much of a request is recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nothing.
+    #[default]
+    None,
+    /// Who asked for what, when, and what became of it.
+    Metadata,
+    /// Also the object of the request.
+    Request,
+    /// Also the object of the response.
+    RequestResponse,
+}
+
+impl Level {
+    /// All of them, in their order.
+    pub const ALL: [Level; 4] = [Level::None, Level::Metadata, Level::Request, Level::RequestResponse];
+
+    /// The name in policies and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::None => "None",
+            Level::Metadata => "Metadata",
+            Level::Request => "Request",
+            Level::RequestResponse => "RequestResponse",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Level> {
+        Level::ALL.into_iter().find(|level| level.as_str() == text)
+    }
+}
+
+/// When an event of a request is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Before the request is worked on.
+    RequestReceived,
+    /// When the head of a long-running response is sent.
+    ResponseStarted,
+    /// When no more bytes are sent.
+    ResponseComplete,
+    /// When the request panicked.
+    Panic,
+}
+
+impl Stage {
+    /// All of them, in upstream's order.
+    pub const ALL: [Stage; 4] =
+        [Stage::RequestReceived, Stage::ResponseStarted, Stage::ResponseComplete, Stage::Panic];
+
+    /// The name in policies and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stage::RequestReceived => "RequestReceived",
+            Stage::ResponseStarted => "ResponseStarted",
+            Stage::ResponseComplete => "ResponseComplete",
+            Stage::Panic => "Panic",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Stage> {
+        Stage::ALL.into_iter().find(|stage| stage.as_str() == text)
+    }
+}
+
+/// A set of stages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stages(u8);
+
+impl Stages {
+    /// Whether the stage is one of them.
+    pub fn contains(self, stage: Stage) -> bool {
+        self.0 & (1 << stage as u8) != 0
+    }
+
+    fn with(self, stage: Stage) -> Stages {
+        Stages(self.0 | (1 << stage as u8))
+    }
+
+    fn union(self, other: Stages) -> Stages {
+        Stages(self.0 | other.0)
+    }
+}
+
+/// A request, as far as policies look at it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attributes<'a> {
+    /// None when nobody could be authenticated.
+    pub user: Option<&'a User>,
+    /// `get`, `list`, ...; for paths that are no resources the method in lower case.
+    pub verb: &'a str,
+    pub is_resource: bool,
+    pub path: &'a str,
+    pub group: &'a str,
+    pub version: &'a str,
+    pub resource: &'a str,
+    pub subresource: &'a str,
+    pub namespace: &'a str,
+    pub name: &'a str,
+}
+
+/// The part of a policy that applies to one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestConfig {
+    pub level: Level,
+    pub omit_stages: Stages,
+    pub omit_managed_fields: bool,
+}
+
+/// An ordered list of rules, the first match of which counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    rules: Vec<Rule>,
+    omit_stages: Stages,
+    omit_managed_fields: bool,
+}
+
+/// Which requests are recorded at a level; an empty list matches everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rule {
+    level: Level,
+    users: Vec<String>,
+    user_groups: Vec<String>,
+    verbs: Vec<String>,
+    resources: Vec<GroupResources>,
+    namespaces: Vec<String>,
+    non_resource_urls: Vec<String>,
+    omit_stages: Stages,
+    omit_managed_fields: Option<bool>,
+}
+
+/// Resources of a group, and names of their objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct GroupResources {
+    group: String,
+    resources: Vec<String>,
+    resource_names: Vec<String>,
+}
+
+impl Policy {
+    /// The level, stages and form at which a request is recorded; without a match it is not.
+    pub fn evaluate(&self, attributes: &Attributes<'_>) -> RequestConfig {
+        match self.rules.iter().find(|rule| rule.matches(attributes)) {
+            Some(rule) => RequestConfig {
+                level: rule.level,
+                omit_stages: rule.omit_stages.union(self.omit_stages),
+                omit_managed_fields: rule.omit_managed_fields.unwrap_or(self.omit_managed_fields),
+            },
+            None => RequestConfig {
+                level: Level::None,
+                omit_stages: self.omit_stages,
+                omit_managed_fields: self.omit_managed_fields,
+            },
+        }
+    }
+}
+
+impl Rule {
+    fn matches(&self, attributes: &Attributes<'_>) -> bool {
+        let is_of = |user: &User| {
+            let is_named = self.users.is_empty() || self.users.contains(&user.name);
+            let is_member = || user.groups.iter().any(|group| self.user_groups.contains(group));
+            is_named && (self.user_groups.is_empty() || is_member())
+        };
+        let is_of_anybody = self.users.is_empty() && self.user_groups.is_empty();
+        if !is_of_anybody && !attributes.user.is_some_and(is_of) {
+            return false;
+        }
+        if !self.verbs.is_empty() && !has(&self.verbs, attributes.verb) {
+            return false;
+        }
+        if !self.namespaces.is_empty() || !self.resources.is_empty() {
+            return attributes.is_resource && self.matches_resource(attributes);
+        }
+        if !self.non_resource_urls.is_empty() {
+            let matches = |spec: &String| path_matches(attributes.path, spec);
+            return !attributes.is_resource && self.non_resource_urls.iter().any(matches);
+        }
+        true
+    }
+
+    fn matches_resource(&self, attributes: &Attributes<'_>) -> bool {
+        // Resources without a namespace are of the empty one.
+        if !self.namespaces.is_empty() && !has(&self.namespaces, attributes.namespace) {
+            return false;
+        }
+        self.resources.is_empty() || self.resources.iter().any(|resources| resources.match_(attributes))
+    }
+}
+
+impl GroupResources {
+    fn match_(&self, attributes: &Attributes<'_>) -> bool {
+        if self.group != "*" && self.group != attributes.group {
+            return false;
+        }
+        if self.resources.is_empty() {
+            return true;
+        }
+        if !self.resource_names.is_empty() && !has(&self.resource_names, attributes.name) {
+            return false;
+        }
+        self.resources.iter().any(|spec| resource_matches(spec, attributes.resource, attributes.subresource))
+    }
+}
+
+/// Whether `pods`, `pods/log`, `*`, `pods/*` or `*/scale` means a resource.
+fn resource_matches(spec: &str, resource: &str, subresource: &str) -> bool {
+    if spec == "*" || spec.strip_suffix("/*") == Some(resource) {
+        return true;
+    }
+    if subresource.is_empty() {
+        return spec == resource;
+    }
+    spec.strip_prefix("*/") == Some(subresource)
+        || spec.strip_prefix(resource).and_then(|rest| rest.strip_prefix('/')) == Some(subresource)
+}
+
+/// Whether `/version`, `/healthz*` or `*` means a path.
+fn path_matches(path: &str, spec: &str) -> bool {
+    spec == "*" || spec == path || (spec.ends_with('*') && path.starts_with(spec.trim_end_matches('*')))
+}
+
+fn has(list: &[String], text: &str) -> bool {
+    list.iter().any(|item| item == text)
+}

@@ -1,0 +1,86 @@
+//! Checks of policies (package k8s.io/apiserver/pkg/apis/audit/validation).
+
+use super::read::{shown_texts, texts};
+use super::{Level, Stage};
+use pintle_object::content::dns1123_subdomain;
+use pintle_object::field::Shown;
+use pintle_object::{FieldErrors, Path, Value};
+
+/// All errors of a document, as one.
+pub fn validate(document: &Value) -> Result<(), String> {
+    let mut errors = FieldErrors::new();
+    omit_stages(document, &Path::root("omitStages"), &mut errors);
+    for (index, rule) in document.list_at(&["rules"]).iter().enumerate() {
+        rule_errors(rule, &Path::root("rules").index(index), &mut errors);
+    }
+    let mut distinct: Vec<String> = Vec::new();
+    for error in errors.iter().map(ToString::to_string) {
+        if !distinct.contains(&error) {
+            distinct.push(error);
+        }
+    }
+    match distinct.as_slice() {
+        [] => Ok(()),
+        [one] => Err(one.clone()),
+        many => Err(format!("[{}]", many.join(", "))),
+    }
+}
+
+fn rule_errors(rule: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let level = rule.str_at(&["level"]);
+    if level.is_empty() {
+        errors.required(&path.child("level"), "");
+    } else if Level::parse(level).is_none() {
+        errors.not_supported(&path.child("level"), level, &Level::ALL.map(Level::as_str));
+    }
+    let urls = texts(rule, "nonResourceURLs");
+    non_resource_urls(&urls, &path.child("nonResourceURLs"), errors);
+    let resources = rule.list_at(&["resources"]);
+    for entry in resources {
+        group_resources(entry, &path.child("resources"), errors);
+    }
+    omit_stages(rule, &path.child("omitStages"), errors);
+    let is_about_resources = !resources.is_empty() || !rule.list_at(&["namespaces"]).is_empty();
+    if !urls.is_empty() && is_about_resources {
+        let why = "rules cannot apply to both regular resources and non-resource URLs";
+        errors.invalid(&path.child("nonResourceURLs"), Shown(shown_texts(&urls)), why);
+    }
+}
+
+fn non_resource_urls(urls: &[String], path: &Path<'_>, errors: &mut FieldErrors) {
+    for (index, url) in urls.iter().enumerate().filter(|(_, url)| *url != "*") {
+        if !url.starts_with('/') {
+            let why = "non-resource URL rules must begin with a '/' character";
+            errors.invalid(&path.index(index), url, why);
+        }
+        let before_last = url.char_indices().next_back().and_then(|(last, _)| url.get(..last));
+        if before_last.is_some_and(|before| before.contains('*')) {
+            let why = "non-resource URL wildcards '*' must be the final character of the rule";
+            errors.invalid(&path.index(index), url, why);
+        }
+    }
+}
+
+fn group_resources(entry: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let group = entry.str_at(&["group"]);
+    if !matches!(group, "" | "*") {
+        let messages = dns1123_subdomain(group);
+        if !messages.is_empty() {
+            errors.invalid(&path.child("group"), group, &messages.join(","));
+        }
+    }
+    let names = texts(entry, "resourceNames");
+    if !names.is_empty() && entry.list_at(&["resources"]).is_empty() {
+        let why = "using resourceNames requires at least one resource";
+        errors.invalid(&path.child("resourceNames"), Shown(shown_texts(&names)), why);
+    }
+}
+
+fn omit_stages(of: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    for (index, stage) in texts(of, "omitStages").iter().enumerate() {
+        if Stage::parse(stage).is_none() {
+            let why = format!("allowed stages are {}", Stage::ALL.map(Stage::as_str).join(","));
+            errors.invalid(&path.index(index), stage, &why);
+        }
+    }
+}
