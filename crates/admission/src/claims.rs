@@ -52,7 +52,7 @@ impl StatusWrite<'_> {
         };
         let Some(index) = administered(self.new).filter(|_| administered(self.old).is_none()) else { return };
         let namespace = self.request.namespace();
-        let labels = self.request.stored_labels("", "namespaces", "", namespace);
+        let labels = self.request.view.labels("", "namespaces", "", namespace);
         let label = labels.as_ref().and_then(|labels| labels.get(ADMIN_LABEL)).and_then(Value::as_str);
         if label != Some("true") {
             let why = format!(

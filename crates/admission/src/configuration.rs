@@ -1,9 +1,7 @@
 //! `--admission-control-config-file`: what plugins are told besides being on or off.
 
-use crate::chain::Settings;
-use crate::plugins::{
-    PLUGINS, event_rate_limit, image_policy, pod_node_selector, pod_security, pod_toleration_restriction,
-};
+use crate::plugins::PLUGINS;
+use crate::settings::{Section, Settings};
 use pintle_object::Value;
 use pintle_object::config_file::{Fields, Form, Kind, check_unversioned, read_unversioned};
 
@@ -18,26 +16,6 @@ const FILE: Kind = Kind {
 /// The same, as it was called before.
 const OLD_FILE: Kind = Kind { group: "apiserver.k8s.io", versions: &["v1alpha1"], ..FILE };
 
-/// Sections that have no version, and that once were a file of their own, together.
-const UNVERSIONED: Fields =
-    &[("imagePolicy", Form::Struct(image_policy::FIELDS)), ("podNodeSelectorPluginConfig", Form::TextMap)];
-
-/// What says how a plugin is set up.
-enum Section {
-    Versioned(&'static [Kind]),
-    Unversioned,
-}
-
-fn section(plugin: &str) -> Option<Section> {
-    match plugin {
-        event_rate_limit::NAME => Some(Section::Versioned(&[event_rate_limit::KIND])),
-        "PodSecurity" => Some(Section::Versioned(&[pod_security::KIND])),
-        "PodTolerationRestriction" => Some(Section::Versioned(&[pod_toleration_restriction::KIND])),
-        image_policy::NAME | "PodNodeSelector" => Some(Section::Unversioned),
-        _ => None,
-    }
-}
-
 impl Settings {
     /// Takes over an AdmissionConfiguration, in YAML or JSON. `read` reads a file that it refers to.
     pub fn configure(
@@ -48,11 +26,7 @@ impl Settings {
         let old = OLD_FILE.read(text);
         let file = match FILE.read(text) {
             Err(_) if old.is_ok() => old?,
-            Err(_) if is_unversioned(text) => {
-                let sections = read_unversioned(text, UNVERSIONED)?;
-                self.take(image_policy::NAME, &sections)?;
-                return self.take("PodNodeSelector", &sections);
-            }
+            Err(_) if is_unversioned(text) => return self.configure_unversioned(text),
             file => file?,
         };
         let plugins = file.list_at(&["plugins"]);
@@ -62,57 +36,65 @@ impl Settings {
             if earlier.iter().any(|other| other.str_at(&["name"]) == name) {
                 return Err(format!("plugins[{index}].name: Duplicate value: {name:?}"));
             }
-            if let Some(section) = of_plugin(plugin, read)? {
-                self.take(name, &section)?;
+            let Some(entry) = PLUGINS.iter().find(|entry| entry.name == name) else {
+                return Err(format!("plugin {name:?} is unknown"));
+            };
+            if let Some(section) = of_plugin(plugin, entry.section, read)? {
+                self.sections.insert(entry.name, section);
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, name: &str, section: &Value) -> Result<(), String> {
-        match name {
-            event_rate_limit::NAME => self.event_rate = event_rate_limit::Configuration::read(section)?,
-            // One of the two sections of an unversioned file may be the other plugin's.
-            image_policy::NAME if section.get("imagePolicy").is_some() => {
-                self.image_policy = image_policy::Configuration::read(section)?;
+    /// Sections that have no version once were a file of their own, together.
+    fn configure_unversioned(&mut self, text: &str) -> Result<(), String> {
+        let file = read_unversioned(text, &unversioned())?;
+        for entry in PLUGINS {
+            let Section::Unversioned(fields) = entry.section else { continue };
+            if fields.iter().any(|(name, _)| file.get(name).is_some()) {
+                self.sections.insert(entry.name, file.clone());
             }
-            "PodNodeSelector" => self.pod_node_selector = pod_node_selector::Configuration::read(section),
-            "PodSecurity" => self.pod_security = pod_security::Configuration::read(section)?,
-            "PodTolerationRestriction" => {
-                self.pod_tolerations = pod_toleration_restriction::Configuration::read(section)?;
-            }
-            _ => {}
         }
         Ok(())
     }
 }
 
-/// What a plugin is told, checked, from the file itself or from one that it names.
-fn of_plugin(plugin: &Value, read: &dyn Fn(&str) -> Result<String, String>) -> Result<Option<Value>, String> {
+/// The fields of all sections without a version.
+fn unversioned() -> Vec<(&'static str, Form)> {
+    let fields = PLUGINS.iter().map(|entry| match entry.section {
+        Section::Unversioned(fields) => fields,
+        Section::None | Section::Versioned(_) => &[],
+    });
+    fields.flatten().copied().collect()
+}
+
+/// A plugin's section, checked, from the file itself or from one that it names.
+fn of_plugin(
+    plugin: &Value,
+    section: Section,
+    read: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<Option<Value>, String> {
     let name = plugin.str_at(&["name"]);
     let inline = plugin.get("configuration").filter(|section| !section.is_null());
     let failed = |why: String| format!("couldn't init admission plugin {name:?}: {why}");
-    if !PLUGINS.iter().any(|entry| entry.name == name) {
-        return Err(format!("plugin {name:?} is unknown"));
-    }
     let path = plugin.str_at(&["path"]);
     if inline.is_none() && path.is_empty() {
         return Ok(None);
     }
-    let Some(section) = section(name) else { return Err(failed("it takes no configuration".into())) };
-    // What stands in the file itself goes before a file that it names.
+    // The section in the file itself goes before a file that it names.
     let checked = match (section, inline) {
+        (Section::None, _) => Err("it takes no configuration".into()),
         (Section::Versioned(kinds), Some(inline)) => {
             one_of(kinds, |kind| kind.check(inline)).map(|()| inline.clone())
         }
-        (Section::Unversioned, Some(inline)) => {
-            check_unversioned(inline, UNVERSIONED).map(|()| inline.clone())
+        (Section::Unversioned(_), Some(inline)) => {
+            check_unversioned(inline, &unversioned()).map(|()| inline.clone())
         }
         (Section::Versioned(kinds), None) => {
             let text = read(path)?;
             one_of(kinds, |kind| kind.read(&text))
         }
-        (Section::Unversioned, None) => read_unversioned(&read(path)?, UNVERSIONED),
+        (Section::Unversioned(_), None) => read_unversioned(&read(path)?, &unversioned()),
     };
     checked.map(Some).map_err(failed)
 }
@@ -133,7 +115,7 @@ fn one_of<T>(kinds: &[Kind], decode: impl Fn(&Kind) -> Result<T, String>) -> Res
 fn is_unversioned(text: &str) -> bool {
     let Ok(document) = pintle_object::yaml::parse(text.as_bytes()) else { return false };
     let has_type = !document.value.str_at(&["kind"]).is_empty();
-    !has_type && UNVERSIONED.iter().any(|(name, _)| document.value.get(name).is_some())
+    !has_type && unversioned().iter().any(|(name, _)| document.value.get(name).is_some())
 }
 
 #[cfg(test)]
@@ -155,19 +137,41 @@ mod tests {
 
     #[test]
     fn plugins_are_configured_by_name() {
+        let of = |text: &str, beside: &[(&str, &str)], name: &str, path: &[&str]| {
+            let settings = configure(text, beside).unwrap();
+            settings.sections.get(name).and_then(|section| section.at(path)).cloned()
+        };
+        let users = ["exemptions", "usernames"];
+        let one = |user: &str| Some(Value::List(vec![Value::from(user)]));
         let inline = format!(
             "{HEAD}plugins: [{{name: PodSecurity, configuration: {{{SECURITY}, exemptions: {{usernames: [u]}}}}}}]"
         );
-        assert_eq!(configure(&inline, &[]).unwrap().pod_security.exemptions.users, ["u"]);
+        assert_eq!(of(&inline, &[], "PodSecurity", &users), one("u"));
         let file = format!("{HEAD}plugins: [{{name: PodSecurity, path: f}}]");
         let section = format!("{{{SECURITY}, exemptions: {{usernames: [v]}}}}");
-        assert_eq!(configure(&file, &[("f", &section)]).unwrap().pod_security.exemptions.users, ["v"]);
+        assert_eq!(of(&file, &[("f", &section)], "PodSecurity", &users), one("v"));
         let old = inline.replace("apiserver.config.k8s.io/v1", "apiserver.k8s.io/v1alpha1");
         assert!(configure(&old, &[]).is_ok());
         let unversioned = "podNodeSelectorPluginConfig: {ns: a=b}";
-        assert_ne!(
-            configure(unversioned, &[]).unwrap().pod_node_selector,
-            pod_node_selector::Configuration::default()
+        let selector = ["podNodeSelectorPluginConfig", "ns"];
+        assert_eq!(of(unversioned, &[], "PodNodeSelector", &selector), Some(Value::from("a=b")));
+        assert_eq!(of(unversioned, &[], "ImagePolicyWebhook", &[]), None);
+    }
+
+    #[test]
+    fn sections_are_read_by_their_plugins() {
+        let init = |name: &str, text: &str| {
+            let mut settings =
+                configure(&format!("{HEAD}plugins: [{{name: {name}, configuration: {text}}}]"), &[]).unwrap();
+            settings.enabled = vec![name.to_owned()];
+            crate::Chain::check(&settings)
+        };
+        let level = |level: &str| format!("{{{SECURITY}, defaults: {{enforce: {level}}}}}");
+        assert_eq!(init("PodSecurity", &level("baseline")), Ok(()));
+        let why = init("PodSecurity", &level("odd")).unwrap_err();
+        assert!(
+            why.starts_with("couldn't init admission plugin \"PodSecurity\": defaults.enforce: "),
+            "{why}"
         );
     }
 

@@ -1,10 +1,12 @@
 //! What a plugin sees of a request: the attributes, and the stored objects around it.
 
+use crate::notes::Notes;
+use crate::view::View;
 use crate::webhook::predicates::rules;
-use pintle_access::{Attributes as Asked, Permissions, User};
+use pintle_access::{Asking, Attributes as Asked, Permissions, User};
 use pintle_engine::admission::{Attributes, Operation};
-use pintle_engine::{Engine, Served, meta};
-use pintle_object::{GroupResource, GroupVersionKind, Map, Reason, Status, Value};
+use pintle_engine::{Served, meta};
+use pintle_object::{GroupResource, GroupVersionKind, Reason, Status, Value};
 
 /// The user that the server's own writes are made as.
 const OWN_USER: &str = "system:apiserver";
@@ -12,12 +14,34 @@ const OWN_USER: &str = "system:apiserver";
 /// A request as the plugins see it; the object itself is passed beside it.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    pub engine: &'a Engine,
+    /// The stored objects around it.
+    pub view: View<'a>,
     pub attributes: Attributes<'a>,
     pub permissions: &'a Permissions,
+    /// The answers of authorizers that have to be waited for.
+    pub asking: Option<&'a Asking>,
+    pub notes: &'a Notes,
 }
 
 impl<'a> Request<'a> {
+    /// Whether an authorizer has to be waited for.
+    pub fn waits(&self) -> bool {
+        self.asking.is_some()
+    }
+
+    /// The result of something that decides at once: it runs again with each answer that had to be waited for.
+    pub async fn settled<R>(&self, mut run: impl FnMut() -> R) -> R {
+        loop {
+            let mark = self.notes.mark();
+            let result = run();
+            let Some(asking) = self.asking else { return result };
+            if !asking.learns().await {
+                return result;
+            }
+            self.notes.reset(mark);
+        }
+    }
+
     /// Who asks, as authorization knows users.
     pub fn user(&self) -> User {
         let user = self.attributes.user;
@@ -79,33 +103,6 @@ impl<'a> Request<'a> {
 
     pub fn resource(&self) -> GroupResource {
         self.attributes.target.served.group_resource()
-    }
-
-    /// A stored object of a built-in resource, in the version that it is stored in.
-    pub fn stored(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Value> {
-        let served = self.engine.find_any(group, plural)?;
-        let object = self.engine.store.get(served.collection?, &served.key(namespace, name))?;
-        self.engine.storage_tree(&served, &object).ok()
-    }
-
-    /// The labels of a stored object, without reading the object itself.
-    pub fn stored_labels(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Map> {
-        let served = self.engine.find_any(group, plural)?;
-        let object = self.engine.store.get(served.collection?, &served.key(namespace, name))?;
-        let labels = object.digest.labels.iter();
-        Some(labels.map(|(key, value)| (key.clone(), Value::Text(value.clone()))).collect())
-    }
-
-    /// The stored objects of a built-in resource by name; those of one namespace when it is not empty.
-    pub fn all_stored(&self, group: &str, plural: &str, namespace: &str) -> Vec<Value> {
-        let Some(served) = self.engine.find_any(group, plural) else { return Vec::new() };
-        let Some(collection) = served.collection else { return Vec::new() };
-        let snapshot = self.engine.store.snapshot(collection);
-        let prefix = served.prefix(namespace);
-        snapshot
-            .range(&prefix, None)
-            .filter_map(|object| self.engine.storage_tree(&served, object).ok())
-            .collect()
     }
 
     /// The namespace as webhooks and policies see it: a namespace is in itself.

@@ -1,7 +1,8 @@
 //! What is stored of admission and not enforced yet, which nobody shall rely on without being told.
 
-use crate::policy::{Collection, GROUP};
+use crate::policy::GROUP;
 use crate::request::Request;
+use crate::view::View;
 use pintle_engine::Engine;
 use pintle_object::Value;
 
@@ -15,18 +16,20 @@ const WHY: &str = "is stored, but this server does not call admission webhooks y
 
 /// What a client is told that writes one of these; of webhooks none of which counts, that they are not called is
 /// nothing that their failure policy does not allow.
-pub fn warnings(request: &Request<'_>, object: &Value, plural: &str) -> Vec<String> {
+pub fn warn(request: &Request<'_>, object: &Value, plural: &str) {
     let is_write = request.is_create() || request.is_update();
     // A rehearsal stores nothing.
     if !is_write || request.attributes.dry_run || !request.is_object(GROUP, plural) {
-        return Vec::new();
+        return;
     }
     let webhooks = object.list_at(&["webhooks"]);
     if !webhooks.is_empty() && webhooks.iter().all(|one| one.str_at(&["failurePolicy"]) == "Ignore") {
-        return Vec::new();
+        return;
     }
     let found = UNENFORCED.iter().find(|(known, _)| *known == plural);
-    found.map(|(_, kind)| line(kind, request.known_name(object))).into_iter().collect()
+    if let Some((_, kind)) = found {
+        request.notes.warn(line(kind, request.known_name(object)));
+    }
 }
 
 /// A line for each stored object that is not enforced, for the log of a start.
@@ -34,7 +37,7 @@ pub fn warnings(request: &Request<'_>, object: &Value, plural: &str) -> Vec<Stri
 pub fn unenforced(engine: &Engine) -> Vec<String> {
     let mut lines = Vec::new();
     for (plural, kind) in UNENFORCED {
-        let Some(stored) = Collection::of(engine, plural) else { continue };
+        let Some(stored) = View::new(engine).configurations(plural) else { continue };
         lines.extend(stored.objects().map(|object| line(kind, &object.digest.name)));
     }
     lines

@@ -69,7 +69,7 @@ impl Kind {
 const TYPE_META: Fields = &[("apiVersion", Form::Text), ("kind", Form::Text)];
 
 /// Reads a file of no version, of these fields only.
-pub fn read_unversioned(text: &str, fields: Fields) -> Result<Value, String> {
+pub fn read_unversioned(text: &str, fields: &[(&'static str, Form)]) -> Result<Value, String> {
     let document = yaml::parse(text.as_bytes()).map_err(|error| error.0)?;
     let mut strict = duplicates(&document.duplicates);
     check_fields(&document.value, fields, "", &mut strict)?;
@@ -77,7 +77,7 @@ pub fn read_unversioned(text: &str, fields: Fields) -> Result<Value, String> {
 }
 
 /// Checks what stands in another file, and has no version.
-pub fn check_unversioned(document: &Value, fields: Fields) -> Result<(), String> {
+pub fn check_unversioned(document: &Value, fields: &[(&'static str, Form)]) -> Result<(), String> {
     let mut strict = Vec::new();
     check_fields(document, fields, "", &mut strict)?;
     joined(strict)

@@ -6,7 +6,7 @@ use crate::compatibility::Compatibility;
 use crate::flags::Given;
 use crate::limits::Limits;
 
-use pintle_admission::Settings as Admission;
+use pintle_admission::{Chain, Settings as Admission};
 use pintle_engine::allocate::IpPool;
 use pintle_server::tls::Settings as Tls;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
@@ -269,7 +269,7 @@ fn admission(given: &Given) -> Result<Admission, String> {
         let configured = crate::serving::read(&path).and_then(|text| admission.configure(&text, &beside));
         configured.map_err(|error| format!("--admission-control-config-file: {error}"))?;
     }
-    admission.check()?;
+    Chain::check(&admission)?;
     Ok(admission)
 }
 

@@ -152,7 +152,7 @@ async fn open_engine(config: &Config, permissions: Permissions) -> Result<Arc<En
     engine.set_expiry(config.event_ttl.as_secs());
     let ranges = config.service_cluster_ip_range.split(',');
     engine.set_pools(ranges.filter_map(IpPool::parse).collect(), config.service_node_port_range.clone());
-    engine.set_admission(Box::new(Chain::new(&config.admission, permissions)));
+    engine.set_admission(Box::new(Chain::new(&config.admission, permissions)?));
     engine.mend_records(own::now()).await;
     engine.log_undecodable();
     Ok(Arc::new(engine))

@@ -79,7 +79,7 @@ pub fn namespace_object(request: &Request<'_>) -> Option<Value> {
     if request.namespace().is_empty() {
         return Some(Value::Null);
     }
-    let mut found = request.stored("", "namespaces", "", request.namespace())?;
+    let mut found = request.view.get("", "namespaces", "", request.namespace())?;
     for field in ["managedFields", "ownerReferences"] {
         found.remove(&["metadata", field]);
     }

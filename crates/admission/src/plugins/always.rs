@@ -1,6 +1,6 @@
 //! AlwaysAdmit and AlwaysDeny: everything, or nothing at all. Both are deprecated upstream, having no real meaning.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_object::{Status, Value};
 

@@ -1,6 +1,6 @@
 //! AlwaysPullImages: images are pulled at every start, so that nobody uses one that others have the credentials for.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_object::field::quote;
 use pintle_object::{Status, Value};

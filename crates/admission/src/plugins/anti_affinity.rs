@@ -1,6 +1,6 @@
 //! LimitPodHardAntiAffinityTopology: pods may keep others off their own node, and no further.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_engine::meta;
 use pintle_object::{Status, Value};

@@ -1,6 +1,6 @@
 //! CertificateApproval, CertificateSigning, CertificateSubjectRestriction: who may have which certificates issued.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_access::Attributes;
 use pintle_object::bytes;

@@ -1,7 +1,7 @@
 //! ClusterTrustBundleAttest: who says what to trust a signer by needs permission for that signer.
 
 use super::certificates::is_permitted;
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_access::rbac::changes_only_owners;
 use pintle_object::field::quote;

@@ -1,6 +1,6 @@
 //! DefaultStorageClass and DefaultIngressClass: what names no class gets the class that is marked as default.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_engine::meta;
 use pintle_object::{Status, Value};
@@ -23,7 +23,7 @@ impl Plugin for DefaultStorageClass {
         {
             return Ok(());
         }
-        let classes = request.all_stored("storage.k8s.io", "storageclasses", "");
+        let classes = request.view.list("storage.k8s.io", "storageclasses", "");
         if let Some(name) = default_class(&classes, &[STORAGE_CLASS, STORAGE_CLASS_BETA]) {
             object.set(&path, name);
         }
@@ -42,7 +42,7 @@ impl Plugin for DefaultIngressClass {
         {
             return Ok(());
         }
-        let classes = request.all_stored("networking.k8s.io", "ingressclasses", "");
+        let classes = request.view.list("networking.k8s.io", "ingressclasses", "");
         if let Some(name) = default_class(&classes, &[INGRESS_CLASS]) {
             object.set(&path, name);
         }

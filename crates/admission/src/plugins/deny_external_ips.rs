@@ -1,6 +1,6 @@
 //! DenyServiceExternalIPs: Services get no external addresses beside those that they have.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_object::{Status, Value};
 

@@ -1,14 +1,14 @@
 //! EventRateLimit: so many events a second and no more, for the server, a namespace, a user, or a source and object.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
+use crate::settings::Setup;
 use pintle_object::config_file::{Fields, Form, Kind as FileKind};
 use pintle_object::time::Time;
 use pintle_object::{Reason, Status, Value};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-pub const NAME: &str = "EventRateLimit";
 /// The plugin's section of an AdmissionConfiguration.
 pub const KIND: FileKind = FileKind {
     group: "eventratelimit.admission.k8s.io",
@@ -47,16 +47,9 @@ impl Configuration {
         let limits = value.list_at(&["limits"]).iter().enumerate();
         let limits = limits.map(|(index, limit)| Limit::read(limit, index)).collect::<Result<_, _>>()?;
         let configuration = Configuration(limits);
-        configuration.check()?;
-        Ok(configuration)
-    }
-
-    /// The plugin cannot be on without a limit.
-    pub fn check(&self) -> Result<(), String> {
-        if self.0.is_empty() {
-            Err(String::from("limits: Invalid value: null: must not be empty"))
-        } else {
-            Ok(())
+        match configuration.0.is_empty() {
+            true => Err(String::from("limits: Invalid value: null: must not be empty")),
+            false => Ok(configuration),
         }
     }
 }
@@ -165,9 +158,10 @@ fn forget_oldest(buckets: &mut HashMap<String, Bucket>) {
 pub struct EventRateLimit(Vec<Enforcer>);
 
 impl EventRateLimit {
-    pub fn new(configuration: &Configuration) -> EventRateLimit {
-        let limits = configuration.0.iter().cloned();
-        EventRateLimit(limits.map(|limit| Enforcer { limit, buckets: Mutex::default() }).collect())
+    /// The plugin cannot be on without a limit.
+    pub fn new(setup: &Setup<'_>) -> Result<EventRateLimit, String> {
+        let limits = Configuration::read(setup.section)?.0.into_iter();
+        Ok(EventRateLimit(limits.map(|limit| Enforcer { limit, buckets: Mutex::default() }).collect()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! ExtendedResourceToleration: pods that ask for extended resources tolerate the taint that nodes keep others off by.
 
 use super::tolerations::push;
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_engine::validation::resources::is_extended;
 use pintle_object::{Status, Value};

@@ -1,6 +1,8 @@
-//! ImagePolicyWebhook: a server elsewhere says whether a pod's images may be used. No `Plugin`, since it waits.
+//! ImagePolicyWebhook: a server elsewhere says whether a pod's images may be used.
 
+use crate::plugin::{Outcome, Plugin};
 use crate::request::Request;
+use crate::settings::Setup;
 use pintle_object::config_file::{Fields, Form};
 use pintle_object::time::{Time, format_duration};
 use pintle_object::{Map, Status, Value, json};
@@ -10,7 +12,6 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-pub const NAME: &str = "ImagePolicyWebhook";
 const API_VERSION: &str = "imagepolicy.k8s.io/v1alpha1";
 /// Annotations of pods that the server is told of have this in their keys.
 const ANNOTATION: &str = ".image-policy.k8s.io/";
@@ -19,8 +20,9 @@ const ANSWERS_MAX: usize = 1024;
 const TTL_MAX: Duration = Duration::from_secs(30 * 60);
 const PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// The fields of the section `imagePolicy`.
-pub const FIELDS: Fields = &[
+/// The plugin's section of an AdmissionConfiguration.
+pub const SECTION: Fields = &[("imagePolicy", Form::Struct(FIELDS))];
+const FIELDS: Fields = &[
     ("kubeConfigFile", Form::Text),
     ("allowTTL", Form::Integer),
     ("denyTTL", Form::Integer),
@@ -45,19 +47,13 @@ impl Configuration {
         let number = |field: &str| value.int_at(&["imagePolicy", field]).unwrap_or(0);
         let millis = Duration::from_millis;
         let seconds = Duration::from_secs;
-        let configuration = Configuration {
+        Ok(Configuration {
             kubeconfig: value.str_at(&["imagePolicy", "kubeConfigFile"]).into(),
             allow_ttl: duration(number("allowTTL"), seconds, seconds(1), TTL_MAX, seconds(300))?,
             deny_ttl: duration(number("denyTTL"), seconds, seconds(1), TTL_MAX, seconds(30))?,
             pause: duration(number("retryBackoff"), millis, Duration::from_nanos(1), PAUSE_MAX, millis(500))?,
             default_allow: value.bool_at(&["imagePolicy", "defaultAllow"]),
-        };
-        configuration.open().map(|_| configuration)
-    }
-
-    /// The plugin cannot be on without a server to ask.
-    pub fn check(&self) -> Result<(), String> {
-        self.open().map(drop)
+        })
     }
 
     fn open(&self) -> Result<Webhook, String> {
@@ -100,24 +96,32 @@ struct Answer {
 
 pub struct ImagePolicyWebhook {
     configuration: Configuration,
-    webhook: Result<Webhook, String>,
+    webhook: Webhook,
     answers: Mutex<HashMap<String, Answer>>,
 }
 
-impl ImagePolicyWebhook {
-    pub fn new(configuration: &Configuration) -> ImagePolicyWebhook {
-        let webhook = configuration.open();
-        ImagePolicyWebhook { configuration: configuration.clone(), webhook, answers: Mutex::default() }
-    }
-
-    /// Refuses a pod whose images the server does not allow.
-    pub async fn judge(&self, request: &Request<'_>, pod: &Value) -> Result<(), Status> {
+impl Plugin for ImagePolicyWebhook {
+    fn judge<'a>(&'a self, request: &'a Request<'a>, pod: &'a Value) -> Outcome<'a> {
         let is_meant = matches!(request.subresource(), "" | "ephemeralcontainers")
             && request.is_resource("", "pods")
             && (request.is_create() || request.is_update());
-        if !is_meant {
-            return Ok(());
+        match is_meant {
+            true => Outcome::later(self.ask_about(request, pod)),
+            false => Outcome::Now(Ok(())),
         }
+    }
+}
+
+impl ImagePolicyWebhook {
+    /// The plugin cannot be on without a server to ask.
+    pub fn new(setup: &Setup<'_>) -> Result<ImagePolicyWebhook, String> {
+        let configuration = Configuration::read(setup.section)?;
+        let webhook = configuration.open()?;
+        Ok(ImagePolicyWebhook { configuration, webhook, answers: Mutex::default() })
+    }
+
+    /// Refuses a pod whose images the server does not allow.
+    async fn ask_about(&self, request: &Request<'_>, pod: &Value) -> Result<(), Status> {
         let spec = spec(request, pod);
         let now = request.attributes.now;
         let key = json::to_string(&spec);
@@ -140,14 +144,13 @@ impl ImagePolicyWebhook {
     }
 
     async fn ask(&self, spec: Value) -> Result<Value, String> {
-        let webhook = self.webhook.as_ref().map_err(Clone::clone)?;
         let mut review = Value::map();
         review.set(&["apiVersion"], API_VERSION);
         review.set(&["kind"], "ImageReview");
         review.set(&["metadata", "creationTimestamp"], Value::Null);
         review.set(&["spec"], spec);
         review.set(&["status", "allowed"], false);
-        let answer = webhook.call(&review).await.map_err(|failure| failure.to_string())?;
+        let answer = self.webhook.call(&review).await.map_err(|failure| failure.to_string())?;
         Ok(answer.get("status").cloned().unwrap_or_default())
     }
 
@@ -214,8 +217,11 @@ mod tests {
 
     #[test]
     fn a_server_is_needed() {
-        assert!(Configuration::default().check().is_err());
-        let missing = json::parse(br#"{"imagePolicy":{"kubeConfigFile":"/no/such/file"}}"#).unwrap();
-        assert!(Configuration::read(&missing).unwrap_err().contains("/no/such/file"));
+        let open = |text: &str| {
+            let section = json::parse(text.as_bytes()).unwrap();
+            Configuration::read(&section).and_then(|read| read.open().map(drop)).unwrap_err()
+        };
+        assert_eq!(open("{}"), "imagePolicy.kubeConfigFile: there is none");
+        assert!(open(r#"{"imagePolicy":{"kubeConfigFile":"/no/such/file"}}"#).contains("/no/such/file"));
     }
 }

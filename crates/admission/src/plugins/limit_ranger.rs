@@ -1,6 +1,6 @@
 //! LimitRanger: the limit ranges of a namespace complete and bound what pods and claims ask for.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_engine::meta;
 use pintle_object::quantity::Quantity;
@@ -53,7 +53,7 @@ fn applies(request: &Request<'_>) -> bool {
 }
 
 fn ranges(request: &Request<'_>) -> Vec<Value> {
-    request.all_stored("", "limitranges", request.namespace())
+    request.view.list("", "limitranges", request.namespace())
 }
 
 /// Go's aggregate: one text as it is, several in brackets, repeated ones once.

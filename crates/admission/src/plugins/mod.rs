@@ -7,114 +7,148 @@ pub(crate) mod certificates;
 mod cluster_trust_bundle;
 mod default_class;
 mod deny_external_ips;
-pub(crate) mod event_rate_limit;
+mod event_rate_limit;
 mod extended_resource_toleration;
-pub(crate) mod image_policy;
+mod image_policy;
 mod limit_ranger;
-pub(crate) mod namespace_auto_provision;
+mod namespace_auto_provision;
 mod namespace_exists;
 mod namespace_lifecycle;
 mod node_restriction;
 mod owner_permission;
-pub(crate) mod pod_node_selector;
+mod pod_node_selector;
 mod pod_references;
 mod pod_resize;
-pub(crate) mod pod_security;
-pub(crate) mod pod_toleration_restriction;
+mod pod_security;
+mod pod_toleration_restriction;
 mod pod_topology_labels;
 mod priority;
 mod pvc_resize;
-pub(crate) mod quota;
+mod quota;
 mod runtime_class;
 mod service_account;
 mod storage_protection;
 mod taint_nodes;
 mod tolerations;
 
-use crate::chain::{Plugin, Settings};
+use crate::plugin::Plugin;
 use crate::policy::mutating::MutatingAdmissionPolicy;
 use crate::policy::validating::ValidatingAdmissionPolicy;
+use crate::settings::{Section, Settings, Setup};
 use crate::webhook::{MutatingAdmissionWebhook, ValidatingAdmissionWebhook};
-
-pub type Make = fn(&Settings) -> Box<dyn Plugin>;
 
 /// A plugin's line in the table.
 pub struct Entry {
     pub name: &'static str,
     pub is_default: bool,
-    pub how: How,
+    pub(crate) section: Section,
+    how: How,
 }
 
 /// How a plugin comes to be.
-pub enum How {
-    Made(Make),
-    /// It writes, which a `Plugin` does not: the chain knows it by its name.
-    Apart,
+enum How {
+    Plain(fn() -> Box<dyn Plugin>),
+    SetUp(fn(&Setup<'_>) -> Result<Box<dyn Plugin>, String>),
     /// Its feature is alpha in this release, and off.
     Idle,
 }
 
-const fn on(name: &'static str, make: Make) -> Entry {
-    Entry { name, is_default: true, how: How::Made(make) }
+impl Entry {
+    /// The plugin, as it is set up; none for one that is idle.
+    pub(crate) fn make(&self, settings: &Settings) -> Result<Option<Box<dyn Plugin>>, String> {
+        match self.how {
+            How::Plain(make) => Ok(Some(make())),
+            How::SetUp(make) => {
+                let made = make(&settings.setup(self.name)).map(Some);
+                made.map_err(|why| format!("couldn't init admission plugin {:?}: {why}", self.name))
+            }
+            How::Idle => Ok(None),
+        }
+    }
 }
 
-const fn off(name: &'static str, make: Make) -> Entry {
-    Entry { name, is_default: false, how: How::Made(make) }
+const fn on(name: &'static str, make: fn() -> Box<dyn Plugin>) -> Entry {
+    Entry { name, is_default: true, section: Section::None, how: How::Plain(make) }
 }
 
-const fn entry(name: &'static str, is_default: bool, how: How) -> Entry {
-    Entry { name, is_default, how }
+const fn off(name: &'static str, make: fn() -> Box<dyn Plugin>) -> Entry {
+    Entry { name, is_default: false, section: Section::None, how: How::Plain(make) }
 }
+
+const fn idle(name: &'static str) -> Entry {
+    Entry { name, is_default: true, section: Section::None, how: How::Idle }
+}
+
+const fn set_up(
+    name: &'static str,
+    is_default: bool,
+    section: Section,
+    make: fn(&Setup<'_>) -> Result<Box<dyn Plugin>, String>,
+) -> Entry {
+    Entry { name, is_default, section, how: How::SetUp(make) }
+}
+
+const ON: bool = true;
+const OFF: bool = false;
 
 /// All plugins of upstream, in its order.
 pub static PLUGINS: &[Entry] = &[
-    off("AlwaysAdmit", |_| Box::new(always::AlwaysAdmit)),
-    entry(namespace_auto_provision::NAME, false, How::Apart),
-    on("NamespaceLifecycle", |_| Box::new(namespace_lifecycle::NamespaceLifecycle)),
-    off("NamespaceExists", |_| Box::new(namespace_exists::NamespaceExists)),
-    off("LimitPodHardAntiAffinityTopology", |_| Box::new(anti_affinity::LimitPodHardAntiAffinityTopology)),
-    on("LimitRanger", |_| Box::new(limit_ranger::LimitRanger)),
-    on("ServiceAccount", |_| Box::new(service_account::ServiceAccount)),
-    off("NodeRestriction", |_| Box::new(node_restriction::NodeRestriction)),
-    on("TaintNodesByCondition", |_| Box::new(taint_nodes::TaintNodesByCondition)),
-    off("AlwaysPullImages", |_| Box::new(always_pull_images::AlwaysPullImages)),
-    entry(image_policy::NAME, false, How::Apart),
-    on("PodSecurity", |settings| Box::new(pod_security::PodSecurity(settings.pod_security.clone()))),
-    off("PodNodeSelector", |settings| {
-        Box::new(pod_node_selector::PodNodeSelector(settings.pod_node_selector.clone()))
+    off("AlwaysAdmit", || Box::new(always::AlwaysAdmit)),
+    off("NamespaceAutoProvision", || Box::new(namespace_auto_provision::NamespaceAutoProvision)),
+    on("NamespaceLifecycle", || Box::new(namespace_lifecycle::NamespaceLifecycle)),
+    off("NamespaceExists", || Box::new(namespace_exists::NamespaceExists)),
+    off("LimitPodHardAntiAffinityTopology", || Box::new(anti_affinity::LimitPodHardAntiAffinityTopology)),
+    on("LimitRanger", || Box::new(limit_ranger::LimitRanger)),
+    on("ServiceAccount", || Box::new(service_account::ServiceAccount)),
+    off("NodeRestriction", || Box::new(node_restriction::NodeRestriction)),
+    on("TaintNodesByCondition", || Box::new(taint_nodes::TaintNodesByCondition)),
+    off("AlwaysPullImages", || Box::new(always_pull_images::AlwaysPullImages)),
+    set_up("ImagePolicyWebhook", OFF, Section::Unversioned(image_policy::SECTION), |setup| {
+        Ok(Box::new(image_policy::ImagePolicyWebhook::new(setup)?))
     }),
-    on("Priority", |_| Box::new(priority::Priority)),
-    on("DefaultTolerationSeconds", |settings| Box::new(tolerations::DefaultTolerationSeconds::new(settings))),
-    off("PodTolerationRestriction", |settings| {
-        Box::new(pod_toleration_restriction::PodTolerationRestriction(settings.pod_tolerations.clone()))
+    set_up("PodSecurity", ON, Section::Versioned(&[pod_security::KIND]), |setup| {
+        Ok(Box::new(pod_security::PodSecurity::new(setup)?))
     }),
-    off(event_rate_limit::NAME, |settings| {
-        Box::new(event_rate_limit::EventRateLimit::new(&settings.event_rate))
+    set_up("PodNodeSelector", OFF, Section::Unversioned(pod_node_selector::SECTION), |setup| {
+        Ok(Box::new(pod_node_selector::PodNodeSelector::new(setup)))
     }),
-    off("ExtendedResourceToleration", |_| Box::new(extended_resource_toleration::ExtendedResourceToleration)),
-    on("DefaultStorageClass", |_| Box::new(default_class::DefaultStorageClass)),
-    on("StorageObjectInUseProtection", |_| Box::new(storage_protection::StorageObjectInUseProtection)),
-    entry("PodGroupProtection", true, How::Idle),
-    off("OwnerReferencesPermissionEnforcement", |_| {
+    on("Priority", || Box::new(priority::Priority)),
+    set_up("DefaultTolerationSeconds", ON, Section::None, |setup| {
+        Ok(Box::new(tolerations::DefaultTolerationSeconds::new(setup.settings)))
+    }),
+    set_up(
+        "PodTolerationRestriction",
+        OFF,
+        Section::Versioned(&[pod_toleration_restriction::KIND]),
+        |setup| Ok(Box::new(pod_toleration_restriction::PodTolerationRestriction::new(setup))),
+    ),
+    set_up("EventRateLimit", OFF, Section::Versioned(&[event_rate_limit::KIND]), |setup| {
+        Ok(Box::new(event_rate_limit::EventRateLimit::new(setup)?))
+    }),
+    off("ExtendedResourceToleration", || Box::new(extended_resource_toleration::ExtendedResourceToleration)),
+    on("DefaultStorageClass", || Box::new(default_class::DefaultStorageClass)),
+    on("StorageObjectInUseProtection", || Box::new(storage_protection::StorageObjectInUseProtection)),
+    idle("PodGroupProtection"),
+    off("OwnerReferencesPermissionEnforcement", || {
         Box::new(owner_permission::OwnerReferencesPermissionEnforcement)
     }),
-    on("PersistentVolumeClaimResize", |_| Box::new(pvc_resize::PersistentVolumeClaimResize)),
-    on("RuntimeClass", |_| Box::new(runtime_class::RuntimeClass)),
-    on("CertificateApproval", |_| Box::new(certificates::CertificateApproval)),
-    on("CertificateSigning", |_| Box::new(certificates::CertificateSigning)),
-    on("ClusterTrustBundleAttest", |_| Box::new(cluster_trust_bundle::ClusterTrustBundleAttest)),
-    on("CertificateSubjectRestriction", |_| Box::new(certificates::CertificateSubjectRestriction)),
-    on("DefaultIngressClass", |_| Box::new(default_class::DefaultIngressClass)),
-    off("DenyServiceExternalIPs", |_| Box::new(deny_external_ips::DenyServiceExternalIPs)),
-    on("PodTopologyLabels", |_| Box::new(pod_topology_labels::PodTopologyLabels)),
-    entry("PodGroupWorkloadExists", true, How::Idle),
-    on("NodeDeclaredFeatureValidator", |_| Box::new(pod_resize::NodeDeclaredFeatureValidator)),
-    entry("JobValidation", true, How::Idle),
-    on("PodResizeValidator", |_| Box::new(pod_resize::PodResizeValidator)),
-    on("MutatingAdmissionPolicy", |_| Box::new(MutatingAdmissionPolicy::default())),
-    on("MutatingAdmissionWebhook", |_| Box::new(MutatingAdmissionWebhook::default())),
-    on("ValidatingAdmissionPolicy", |_| Box::new(ValidatingAdmissionPolicy::default())),
-    on("ValidatingAdmissionWebhook", |_| Box::new(ValidatingAdmissionWebhook::default())),
-    entry(quota::ResourceQuota::NAME, true, How::Apart),
-    off("AlwaysDeny", |_| Box::new(always::AlwaysDeny)),
+    on("PersistentVolumeClaimResize", || Box::new(pvc_resize::PersistentVolumeClaimResize)),
+    on("RuntimeClass", || Box::new(runtime_class::RuntimeClass)),
+    on("CertificateApproval", || Box::new(certificates::CertificateApproval)),
+    on("CertificateSigning", || Box::new(certificates::CertificateSigning)),
+    on("ClusterTrustBundleAttest", || Box::new(cluster_trust_bundle::ClusterTrustBundleAttest)),
+    on("CertificateSubjectRestriction", || Box::new(certificates::CertificateSubjectRestriction)),
+    on("DefaultIngressClass", || Box::new(default_class::DefaultIngressClass)),
+    off("DenyServiceExternalIPs", || Box::new(deny_external_ips::DenyServiceExternalIPs)),
+    on("PodTopologyLabels", || Box::new(pod_topology_labels::PodTopologyLabels)),
+    idle("PodGroupWorkloadExists"),
+    on("NodeDeclaredFeatureValidator", || Box::new(pod_resize::NodeDeclaredFeatureValidator)),
+    idle("JobValidation"),
+    on("PodResizeValidator", || Box::new(pod_resize::PodResizeValidator)),
+    on("MutatingAdmissionPolicy", || Box::new(MutatingAdmissionPolicy::default())),
+    on("MutatingAdmissionWebhook", || Box::new(MutatingAdmissionWebhook::default())),
+    on("ValidatingAdmissionPolicy", || Box::new(ValidatingAdmissionPolicy::default())),
+    on("ValidatingAdmissionWebhook", || Box::new(ValidatingAdmissionWebhook::default())),
+    on("ResourceQuota", || Box::new(quota::ResourceQuota::default())),
+    off("AlwaysDeny", || Box::new(always::AlwaysDeny)),
 ];

@@ -1,6 +1,6 @@
 //! NamespaceExists: nothing is written or deleted in a namespace that there is not.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::{Request, not_found};
 use pintle_engine::admission::Operation;
 use pintle_object::{Status, Value};
@@ -14,7 +14,7 @@ impl Plugin for NamespaceExists {
         if is_exempt || request.attributes.operation == Operation::Connect {
             return Ok(());
         }
-        match request.stored_labels("", "namespaces", "", name) {
+        match request.view.labels("", "namespaces", "", name) {
             Some(_) => Ok(()),
             None => Err(not_found("", "namespaces", name)),
         }

@@ -1,8 +1,7 @@
 //! NamespaceLifecycle: objects live in namespaces that exist and are not being deleted.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::{Request, not_found};
-use pintle_engine::Engine;
 use pintle_engine::admission::Operation;
 use pintle_object::{Cause, Status, Value};
 
@@ -17,7 +16,7 @@ impl Plugin for NamespaceLifecycle {
             return Ok(());
         }
         let name = request.namespace();
-        let Some(phase) = phase(request.engine, name) else {
+        let Some(phase) = request.view.field("", "namespaces", "", name, "status.phase") else {
             return Err(not_found("", "namespaces", name));
         };
         if request.is_create() && phase == "Terminating" {
@@ -43,14 +42,6 @@ fn is_exempt(request: &Request<'_>) -> bool {
     request.namespace().is_empty()
         || request.is_resource("", "namespaces")
         || request.is_resource("authorization.k8s.io", "localsubjectaccessreviews")
-}
-
-/// `status.phase` of a namespace, without decoding it; `None` when there is no such namespace.
-fn phase(engine: &Engine, name: &str) -> Option<String> {
-    let served = engine.find("", "v1", "namespaces")?;
-    let object = engine.store.get(served.collection?, &served.key("", name))?;
-    let place = served.fields.iter().position(|field| field.label == "status.phase")?;
-    object.digest.fields.get(place).map(ToString::to_string)
 }
 
 fn terminating(request: &Request<'_>, object: &Value, name: &str) -> Status {

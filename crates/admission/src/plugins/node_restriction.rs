@@ -2,7 +2,7 @@
 
 use super::certificates;
 use super::pod_references::api_reference;
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::{Request, not_found, plain};
 use pintle_access::{Attributes, Decision, node};
 use pintle_engine::admission::Operation;
@@ -142,7 +142,7 @@ impl Write<'_> {
     }
 
     fn stored_pod(&self, name: &str) -> Result<Value, Status> {
-        let stored = self.request.stored("", "pods", self.request.namespace(), name);
+        let stored = self.request.view.get("", "pods", self.request.namespace(), name);
         stored.ok_or_else(|| not_found("", "pod", name))
     }
 
@@ -185,7 +185,7 @@ impl Write<'_> {
         if owner.bool_at(&["blockOwnerDeletion"]) {
             return self.refuse(format!("node {node} must not set blockOwnerDeletion on an owner reference"));
         }
-        let stored = self.request.stored("", "nodes", "", self.node);
+        let stored = self.request.view.get("", "nodes", "", self.node);
         let stored = stored.ok_or_else(|| not_found("", "node", self.node))?;
         if meta::uid(&stored) != text("uid") {
             let (wanted, own) = (text("uid"), meta::uid(&stored));
@@ -382,9 +382,9 @@ impl Write<'_> {
             claim = format!("{}-{}", meta::name(pod), volume.str_at(&["name"]));
         }
         let namespace = self.request.namespace();
-        if let Some(claim) = self.request.stored("", "persistentvolumeclaims", namespace, &claim)
+        if let Some(claim) = self.request.view.get("", "persistentvolumeclaims", namespace, &claim)
             && let Some(volume) =
-                self.request.stored("", "persistentvolumes", "", claim.str_at(&["spec", "volumeName"]))
+                self.request.view.get("", "persistentvolumes", "", claim.str_at(&["spec", "volumeName"]))
         {
             drivers.push(volume.get("spec").map_or("", driver_of).into());
         }
@@ -393,7 +393,7 @@ impl Write<'_> {
     }
 
     fn driver_uses(&self, driver: &str, audience: &str) -> bool {
-        let stored = self.request.stored("storage.k8s.io", "csidrivers", "", driver);
+        let stored = self.request.view.get("storage.k8s.io", "csidrivers", "", driver);
         let requests = stored.as_ref().map_or(&[][..], |driver| driver.list_at(&["spec", "tokenRequests"]));
         requests.iter().any(|request| request.str_at(&["audience"]) == audience)
     }
@@ -429,7 +429,7 @@ impl Write<'_> {
 
     fn certificate_node(&self, pod: &str) -> Result<(), Status> {
         let node = quote(self.node);
-        let Some(stored) = self.request.stored("", "nodes", "", self.node) else {
+        let Some(stored) = self.request.view.get("", "nodes", "", self.node) else {
             return Err(plain(format!(
                 "while retrieving node {node} named in the PodCertificateRequest: node {node} not found"
             )));
@@ -446,7 +446,7 @@ impl Write<'_> {
 
     fn certificate_pod(&self, shown: &str) -> Result<Value, Status> {
         let name = self.object.str_at(&["spec", "podName"]);
-        let Some(pod) = self.request.stored("", "pods", self.request.namespace(), name) else {
+        let Some(pod) = self.request.view.get("", "pods", self.request.namespace(), name) else {
             let missing = quote(name);
             return Err(plain(format!(
                 "while retrieving pod {shown} named in the PodCertificateRequest: pod {missing} not found"
@@ -474,7 +474,7 @@ impl Write<'_> {
     fn certificate_account(&self, pod: &str) -> Result<(), Status> {
         let name = self.object.str_at(&["spec", "serviceAccountName"]);
         let namespace = self.request.namespace();
-        let Some(account) = self.request.stored("", "serviceaccounts", namespace, name) else {
+        let Some(account) = self.request.view.get("", "serviceaccounts", namespace, name) else {
             let (shown, missing) = (quote(&format!("{namespace}/{name}")), quote(name));
             return Err(plain(format!(
                 "while retrieving service account {shown} named in the PodCertificateRequest: serviceaccount \

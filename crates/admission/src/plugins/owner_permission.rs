@@ -1,7 +1,7 @@
 //! OwnerReferencesPermissionEnforcement: who may not delete an object may not give it another owner, and who
 //! blocks the deletion of an owner must be allowed to set its finalizers.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_access::Attributes;
 use pintle_access::authorize::Decision;
@@ -67,10 +67,7 @@ fn blocking<'a>(new: &'a [Value], old: &'a [Value]) -> impl Iterator<Item = &'a 
 
 fn may_block(request: &Request<'_>, object: &Value, owner: &Value) -> Result<(), Status> {
     let (api_version, kind) = (owner.str_at(&["apiVersion"]), owner.str_at(&["kind"]));
-    let table = request.engine.table();
-    let found =
-        table.served().iter().find(|one| one.api_version() == api_version && &*one.resource.kind == kind);
-    let Some(served) = found else {
+    let Some(served) = request.view.of_kind(api_version, kind) else {
         let (kind_shown, version_shown) = (quote(kind), quote(api_version));
         return Err(request.forbidden(
             object,

@@ -1,8 +1,10 @@
 //! PodNodeSelector: the pods of a namespace go to the nodes that the namespace, or the configuration, says.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::{Request, not_found, plain};
+use crate::settings::Setup;
 use pintle_engine::meta;
+use pintle_object::config_file::{Fields, Form};
 use pintle_object::content;
 use pintle_object::field::quote;
 use pintle_object::{Map, Status, Value};
@@ -10,7 +12,9 @@ use std::collections::BTreeMap;
 
 const ANNOTATION: &str = "scheduler.alpha.kubernetes.io/node-selector";
 const SELECTOR: [&str; 2] = ["spec", "nodeSelector"];
-const SECTION: &str = "podNodeSelectorPluginConfig";
+const FIELD: &str = "podNodeSelectorPluginConfig";
+/// The plugin's section of an AdmissionConfiguration.
+pub const SECTION: Fields = &[(FIELD, Form::TextMap)];
 /// The key of what holds for namespaces that say nothing.
 const DEFAULT: &str = "clusterDefaultNodeSelector";
 
@@ -20,7 +24,7 @@ pub struct Configuration(BTreeMap<String, String>);
 
 impl Configuration {
     pub fn read(value: &Value) -> Configuration {
-        let section = value.map_at(&[SECTION]).into_iter().flat_map(Map::iter);
+        let section = value.map_at(&[FIELD]).into_iter().flat_map(Map::iter);
         let texts = section.filter_map(|(name, text)| Some((name.to_string(), text.as_str()?.to_string())));
         Configuration(texts.collect())
     }
@@ -30,7 +34,13 @@ impl Configuration {
     }
 }
 
-pub struct PodNodeSelector(pub Configuration);
+pub struct PodNodeSelector(Configuration);
+
+impl PodNodeSelector {
+    pub fn new(setup: &Setup<'_>) -> PodNodeSelector {
+        PodNodeSelector(Configuration::read(setup.section))
+    }
+}
 
 impl Plugin for PodNodeSelector {
     fn mutate(&self, request: &Request<'_>, object: &mut Value) -> Result<(), Status> {
@@ -66,7 +76,7 @@ impl PodNodeSelector {
     /// What the namespace's annotation says, or else the configuration's default.
     fn of_namespace(&self, request: &Request<'_>) -> Result<BTreeMap<String, String>, Status> {
         let name = request.namespace();
-        let namespace = request.stored("", "namespaces", "", name);
+        let namespace = request.view.get("", "namespaces", "", name);
         let namespace = namespace.ok_or_else(|| not_found("", "namespaces", name))?;
         match namespace.at(&["metadata", "annotations", ANNOTATION]).and_then(Value::as_str) {
             Some(text) => parse(text),

@@ -1,7 +1,7 @@
 //! PodResizeValidator and NodeDeclaredFeatureValidator: a pod on a node changes only in ways that the node can follow.
 
 use super::quota::pod_requests;
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_engine::meta;
 use pintle_object::field::quote;
@@ -80,7 +80,7 @@ fn changed<'a>(request: &Request<'a>, pod: &Value) -> Option<&'a Value> {
 
 fn node_of(request: &Request<'_>, pod: &Value) -> Result<Value, Status> {
     let name = pod.str_at(&["spec", "nodeName"]);
-    let node = request.stored("", "nodes", "", name);
+    let node = request.view.get("", "nodes", "", name);
     node.ok_or_else(|| request.forbidden(pod, format!("node {} not found", quote(name))))
 }
 

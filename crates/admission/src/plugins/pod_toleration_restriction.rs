@@ -1,8 +1,9 @@
 //! PodTolerationRestriction: pods get the tolerations of their namespace, and none that it does not allow.
 
 use super::quota::is_best_effort;
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::{Request, not_found, plain};
+use crate::settings::Setup;
 use pintle_object::config_file::{Fields, Form, Kind};
 use pintle_object::{Status, Value, json};
 
@@ -31,16 +32,20 @@ pub struct Configuration {
     allowed: Vec<Value>,
 }
 
-impl Eq for Configuration {}
-
 impl Configuration {
-    pub fn read(value: &Value) -> Result<Configuration, String> {
+    fn read(value: &Value) -> Configuration {
         let (defaults, allowed) = (value.list_at(&["default"]), value.list_at(&["whitelist"]));
-        Ok(Configuration { defaults: defaults.to_vec(), allowed: allowed.to_vec() })
+        Configuration { defaults: defaults.to_vec(), allowed: allowed.to_vec() }
     }
 }
 
-pub struct PodTolerationRestriction(pub Configuration);
+pub struct PodTolerationRestriction(Configuration);
+
+impl PodTolerationRestriction {
+    pub fn new(setup: &Setup<'_>) -> PodTolerationRestriction {
+        PodTolerationRestriction(Configuration::read(setup.section))
+    }
+}
 
 impl Plugin for PodTolerationRestriction {
     fn mutate(&self, request: &Request<'_>, object: &mut Value) -> Result<(), Status> {
@@ -87,7 +92,7 @@ fn is_meant(request: &Request<'_>) -> bool {
 /// What an annotation of the namespace says; `None` when there is no such annotation.
 fn of_namespace(request: &Request<'_>, annotation: &str) -> Result<Option<Vec<Value>>, Status> {
     let name = request.namespace();
-    let namespace = request.stored("", "namespaces", "", name);
+    let namespace = request.view.get("", "namespaces", "", name);
     let namespace = namespace.ok_or_else(|| not_found("", "namespaces", name))?;
     match namespace.at(&["metadata", "annotations", annotation]).and_then(Value::as_str) {
         None => Ok(None),

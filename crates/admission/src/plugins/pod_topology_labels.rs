@@ -1,6 +1,6 @@
 //! PodTopologyLabels: a pod that is bound to a node carries the node's zone and region as labels.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_object::{Status, Value};
 
@@ -22,7 +22,7 @@ impl Plugin for PodTopologyLabels {
             return Ok(());
         }
         // A binding to a node that is not there is not refused here.
-        let Some(node) = request.stored("", "nodes", "", node) else { return Ok(()) };
+        let Some(node) = request.view.get("", "nodes", "", node) else { return Ok(()) };
         for label in LABELS {
             if let Some(value) = node.at(&["metadata", "labels", label]) {
                 object.set(&["metadata", "labels", label], value.clone());

@@ -1,6 +1,6 @@
 //! Priority: a pod's priority is that of its class; at most one class is the default.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_engine::meta;
 use pintle_object::{Status, Value};
@@ -50,7 +50,7 @@ fn resolve(request: &Request<'_>, pod: &mut Value) -> Result<(), Status> {
         if name.is_empty() {
             default_class(request)
         } else {
-            let class = request.stored(GROUP, "priorityclasses", "", name);
+            let class = request.view.get(GROUP, "priorityclasses", "", name);
             Some(class.ok_or_else(|| {
                 request.forbidden(pod, format!("no PriorityClass with name {name} was found"))
             })?)
@@ -94,7 +94,7 @@ fn keep(pod: &mut Value, old: &Value) {
 
 /// The class for pods that name none; of several marked ones the lowest.
 fn default_class(request: &Request<'_>) -> Option<Value> {
-    let classes = request.all_stored(GROUP, "priorityclasses", "");
+    let classes = request.view.list(GROUP, "priorityclasses", "");
     let marked = classes.into_iter().filter(|class| class.bool_at(&["globalDefault"]));
     marked.min_by_key(|class| class.int_at(&["value"]).unwrap_or(0))
 }

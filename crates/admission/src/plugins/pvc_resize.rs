@@ -1,6 +1,6 @@
 //! PersistentVolumeClaimResize: only bound claims of a class that allows expansion may grow.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_object::quantity::Quantity;
 use pintle_object::{Status, Value};
@@ -22,7 +22,7 @@ impl Plugin for PersistentVolumeClaimResize {
             return Err(request.forbidden(object, "Only bound persistent volume claims can be expanded"));
         }
         let class = class_name(old);
-        let class = request.stored("storage.k8s.io", "storageclasses", "", class);
+        let class = request.view.get("storage.k8s.io", "storageclasses", "", class);
         if class.is_some_and(|class| class.bool_at(&["allowVolumeExpansion"])) {
             return Ok(());
         }

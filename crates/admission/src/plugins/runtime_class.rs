@@ -1,6 +1,6 @@
 //! RuntimeClass: a pod takes over its runtime class's overhead, node selector and tolerations.
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_object::{Map, Status, Value};
 
@@ -53,7 +53,7 @@ fn class_of(request: &Request<'_>, pod: &Value) -> Result<Option<Value>, Status>
         return Ok(None);
     }
     let Some(name) = pod.at(&["spec", "runtimeClassName"]).and_then(Value::as_str) else { return Ok(None) };
-    match request.stored("node.k8s.io", "runtimeclasses", "", name) {
+    match request.view.get("node.k8s.io", "runtimeclasses", "", name) {
         Some(class) => Ok(Some(class)),
         None => {
             let why = format!("pod rejected: RuntimeClass {} not found", pintle_object::field::quote(name));

@@ -2,7 +2,7 @@
 
 use super::pod_references::{NamedSecret, secrets_of_containers};
 use super::tolerations::push;
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::{Request, is_true};
 use pintle_access::node;
 use pintle_engine::meta;
@@ -76,7 +76,7 @@ fn named_account(request: &Request<'_>, pod: &Value) -> Result<Value, Status> {
 
 fn account_of(request: &Request<'_>, pod: &Value) -> Result<Value, Status> {
     let (namespace, name) = (request.namespace(), pod.str_at(&["spec", "serviceAccountName"]));
-    request.stored("", "serviceaccounts", namespace, name).ok_or_else(|| {
+    request.view.get("", "serviceaccounts", namespace, name).ok_or_else(|| {
         let missing = pintle_object::field::quote(name);
         let why = format!(
             "error looking up service account {namespace}/{name}: serviceaccount {missing} not found"
@@ -97,7 +97,7 @@ fn mount_token(request: &Request<'_>, pod: &mut Value) {
     let existing =
         volumes.iter().map(|volume| volume.str_at(&["name"])).find(|name| name.starts_with(VOLUME));
     let has_volume = existing.is_some();
-    let name = existing.map_or_else(|| request.engine.generator.name(VOLUME), str::to_string);
+    let name = existing.map_or_else(|| request.view.random_name(VOLUME), str::to_string);
     let mut is_mounted = false;
     for list in ["initContainers", "containers"] {
         let containers = pod.at_mut(&["spec", list]).and_then(Value::as_list_mut);

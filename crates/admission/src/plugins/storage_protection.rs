@@ -1,7 +1,7 @@
 //! StorageObjectInUseProtection: claims, volumes and attribute classes stay while something uses them.
 
 use super::tolerations::push;
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_object::{Status, Value};
 

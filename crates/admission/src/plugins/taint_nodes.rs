@@ -1,7 +1,7 @@
 //! TaintNodesByCondition: a new node takes no pods until it is said to be ready.
 
 use super::tolerations::push;
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_object::{Status, Value};
 

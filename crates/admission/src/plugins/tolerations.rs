@@ -1,7 +1,8 @@
 //! DefaultTolerationSeconds: pods stay for a while, by default five minutes, on a node that is not ready or unreachable.
 
-use crate::chain::{Plugin, Settings};
+use crate::plugin::Plugin;
 use crate::request::Request;
+use crate::settings::Settings;
 use pintle_object::{Status, Value};
 
 const NOT_READY: &str = "node.kubernetes.io/not-ready";

@@ -54,7 +54,7 @@ fn policy(request: &Request<'_>, object: &Value) -> Result<(), String> {
     }
     let (api_version, name) = (kind.str_at(&["apiVersion"]), kind.str_at(&["kind"]));
     let parsed = GroupVersion::parse(api_version);
-    let served = params::kind(request.engine, object).ok().flatten();
+    let served = params::kind(request.view, object).ok().flatten();
     let wanted = match &parsed {
         Some(parsed) => Wanted {
             group: &parsed.group,
@@ -79,10 +79,10 @@ fn policy(request: &Request<'_>, object: &Value) -> Result<(), String> {
 fn binding(request: &Request<'_>, object: &Value, policies: &str) -> Result<(), String> {
     let Some(reference) = present(object, "paramRef") else { return Ok(()) };
     let policy_name = object.str_at(&["spec", "policyName"]);
-    let policy = request.stored(GROUP, policies, "", policy_name);
+    let policy = request.view.get(GROUP, policies, "", policy_name);
     let kind = policy.as_ref().and_then(|policy| present(policy, "paramKind"));
     let parsed = kind.map(|kind| GroupVersion::parse(kind.str_at(&["apiVersion"])));
-    let served = policy.as_ref().map(|policy| params::kind(request.engine, policy));
+    let served = policy.as_ref().map(|policy| params::kind(request.view, policy));
     let wanted = match (&parsed, &served) {
         (Some(Some(parsed)), Some(served)) => Wanted {
             group: &parsed.group,

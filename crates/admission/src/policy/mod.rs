@@ -11,7 +11,6 @@ pub mod validating;
 mod validator;
 
 pub use reinvocation::Reinvocation;
-pub use source::Collection;
 
 use crate::request::Request;
 

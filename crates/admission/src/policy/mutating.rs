@@ -5,7 +5,7 @@ use super::reinvocation::Reinvocation;
 use super::source::{Binding, Hook, Policy, Source};
 use super::{is_exempt, params};
 use crate::cel::namespace_object;
-use crate::chain::Plugin;
+use crate::plugin::{Outcome, Plugin};
 use crate::request::{Request, not_found};
 use crate::webhook::predicates::Matched;
 use crate::webhook::versioned::VersionedAttributes;
@@ -38,7 +38,32 @@ struct PolicyError {
 }
 
 impl Plugin for MutatingAdmissionPolicy {
-    fn admit(
+    fn admit<'a>(
+        &'a self,
+        request: &'a Request<'a>,
+        object: &'a mut Value,
+        reinvocation: &'a mut Reinvocation,
+    ) -> Outcome<'a> {
+        if !request.waits() {
+            return Outcome::Now(self.apply(request, object, reinvocation));
+        }
+        Outcome::later(async move {
+            let before = reinvocation.clone();
+            let (draft, after, result) = request
+                .settled(|| {
+                    let (mut draft, mut round) = (object.clone(), before.clone());
+                    let result = self.apply(request, &mut draft, &mut round);
+                    (draft, round, result)
+                })
+                .await;
+            (*object, *reinvocation) = (draft, after);
+            result
+        })
+    }
+}
+
+impl MutatingAdmissionPolicy {
+    fn apply(
         &self,
         request: &Request<'_>,
         object: &mut Value,
@@ -86,7 +111,7 @@ fn collect<'a>(
         Ok(None) => return,
         Err(status) => return of_policy(&status.message),
     };
-    let kind = match params::kind(request.engine, &policy.object) {
+    let kind = match params::kind(request.view, &policy.object) {
         Ok(kind) => kind,
         Err(why) => return of_policy(&why),
     };

@@ -9,7 +9,6 @@ use pintle_cel::{Scope, Type};
 use pintle_engine::Served;
 use pintle_object::{Status, Value};
 use pintle_patch::json_patch;
-use pintle_patch::typed::merge_configuration;
 
 pub struct Mutator {
     pub conditions: Matcher,
@@ -86,10 +85,10 @@ impl Mutation {
         };
         let Some(changed) = changed else { return Ok(object.clone()) };
         if request.subresource() == "scale" {
-            return Ok(request.engine.rescaled(served, object, &changed));
+            return Ok(request.view.rescaled(served, object, &changed));
         }
         request
-            .engine
+            .view
             .read_shown(served, request.subresource(), changed)
             .map_err(|status| MutationError::Status(Status::internal(status.message)))
     }
@@ -104,8 +103,7 @@ fn configured(
     let mut config = config.clone();
     config.set(&["apiVersion"], versioned.kind.group_version().to_string());
     config.set(&["kind"], versioned.kind.kind.to_string());
-    let (schema, ty) = request.engine.types_of(served, request.subresource());
-    let merged = merge_configuration(schema, ty, &versioned.object, &config);
+    let merged = request.view.configured(served, request.subresource(), &versioned.object, &config);
     merged.map(Some).map_err(|why| format!("error applying patch: {why}"))
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 /// A policy, its binding, and the namespace and name of its parameters.
 pub type Key = [String; 4];
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Reinvocation {
     is_again: bool,
     is_required: bool,

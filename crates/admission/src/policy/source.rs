@@ -3,10 +3,10 @@
 //! What is compiled of a policy lives as long as the policy is stored in that revision and bound: the next state
 //! takes over what has not changed and lets go of the rest.
 
-use super::GROUP;
 use super::matching::MatchResources;
 use crate::request::Request;
-use pintle_engine::{Engine, Served, meta};
+use crate::view::Configurations;
+use pintle_engine::meta;
 use pintle_object::Value;
 use pintle_store::{Object, Snapshot};
 use std::collections::BTreeMap;
@@ -78,9 +78,8 @@ impl<E> Source<E> {
 
     /// All policies that are bound, in the order of their names.
     pub fn hooks(&self, request: &Request<'_>) -> Arc<Vec<Hook<E>>> {
-        let engine = request.engine;
         let (Some(policies), Some(bindings)) =
-            (Collection::of(engine, self.policies), Collection::of(engine, self.bindings))
+            (request.view.configurations(self.policies), request.view.configurations(self.bindings))
         else {
             return Arc::default();
         };
@@ -109,32 +108,8 @@ impl<E> Source<E> {
     }
 }
 
-/// The stored objects of a resource of admission.
-pub struct Collection<'a> {
-    engine: &'a Engine,
-    served: Arc<Served>,
-    pub snapshot: Snapshot,
-}
-
-impl<'a> Collection<'a> {
-    pub fn of(engine: &'a Engine, plural: &str) -> Option<Collection<'a>> {
-        let served = engine.find_any(GROUP, plural)?;
-        let snapshot = engine.store.snapshot(served.collection?);
-        Some(Collection { engine, served, snapshot })
-    }
-
-    pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
-        self.snapshot.range("", None)
-    }
-
-    /// The tree of an object; None for one that cannot be read.
-    pub fn tree(&self, object: &Object) -> Option<Value> {
-        self.engine.storage_tree(&self.served, object).ok()
-    }
-}
-
 impl<E> State<E> {
-    fn after(before: &State<E>, policies: &Collection<'_>, bindings: &Collection<'_>) -> State<E> {
+    fn after(before: &State<E>, policies: &Configurations<'_>, bindings: &Configurations<'_>) -> State<E> {
         let mut next =
             State { of: Some((policies.snapshot.clone(), bindings.snapshot.clone())), ..State::default() };
         for object in bindings.objects() {
@@ -167,7 +142,7 @@ impl<E> State<E> {
 }
 
 impl<E> Policy<E> {
-    fn read(from: &Collection<'_>, stored: &Arc<Object>) -> Option<Policy<E>> {
+    fn read(from: &Configurations<'_>, stored: &Arc<Object>) -> Option<Policy<E>> {
         let object = from.tree(stored)?;
         let constraints = object.at(&["spec", "matchConstraints"]).filter(|of| !of.is_null());
         Some(Policy {
@@ -182,7 +157,7 @@ impl<E> Policy<E> {
 }
 
 impl Binding {
-    fn read(from: &Collection<'_>, stored: &Arc<Object>) -> Option<Binding> {
+    fn read(from: &Configurations<'_>, stored: &Arc<Object>) -> Option<Binding> {
         let object = from.tree(stored)?;
         let resources = object.at(&["spec", "matchResources"]).filter(|of| !of.is_null());
         Some(Binding {

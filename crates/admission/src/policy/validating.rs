@@ -4,7 +4,7 @@ use super::source::{Binding, Hook, Policy, Source};
 use super::validator::{Decision, Validator};
 use super::{is_exempt, params};
 use crate::cel::namespace_object;
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::{Request, not_found};
 use crate::webhook::predicates::Matched;
 use crate::webhook::versioned::Versions;
@@ -30,7 +30,7 @@ struct Denial {
 }
 
 impl Plugin for ValidatingAdmissionPolicy {
-    fn judge(&self, request: &Request<'_>, object: &Value, warnings: &mut Vec<String>) -> Result<(), Status> {
+    fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
         if is_exempt(request) {
             return Ok(());
         }
@@ -39,7 +39,7 @@ impl Plugin for ValidatingAdmissionPolicy {
             return Ok(());
         }
         let versions = Versions::new(request, object);
-        let mut round = Round { request, object, versions, namespace: None, warnings, first: None };
+        let mut round = Round { request, object, versions, namespace: None, first: None };
         hooks.iter().try_for_each(|hook| round.hook(hook))?;
         match round.first {
             Some(denial) => Err(denial.status(request, object)),
@@ -54,7 +54,6 @@ struct Round<'a> {
     object: &'a Value,
     versions: Versions<'a>,
     namespace: Option<Value>,
-    warnings: &'a mut Vec<String>,
     first: Option<Denial>,
 }
 
@@ -73,7 +72,7 @@ impl Round<'_> {
                 return Ok(());
             }
         };
-        let kind = match params::kind(self.request.engine, &policy.object) {
+        let kind = match params::kind(self.request.view, &policy.object) {
             Ok(kind) => kind,
             Err(why) => {
                 self.misconfigured(policy, None, &why);
@@ -141,7 +140,7 @@ impl Round<'_> {
         for action in binding.object.list_at(&["spec", "validationActions"]) {
             match action.as_str().unwrap_or("") {
                 "Deny" => self.deny(policy, Some(binding), decision.message.clone(), decision.reason),
-                "Warn" => self.warnings.push(format!(
+                "Warn" => self.request.notes.warn(format!(
                     "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {}",
                     policy.name, binding.name, decision.message
                 )),

@@ -9,7 +9,7 @@ pub mod predicates;
 mod source;
 pub mod versioned;
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
 use accessor::Webhook;
 use pintle_object::{Reason, Status, Value};
@@ -51,18 +51,17 @@ impl Plugin for MutatingAdmissionWebhook {
         dispatch(&self.0, request, object)
     }
 
-    fn warnings(&self, request: &Request<'_>, object: &Value) -> Vec<String> {
-        crate::unenforced::warnings(request, object, MUTATING.plural)
+    fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
+        crate::unenforced::warn(request, object, MUTATING.plural);
+        Ok(())
     }
 }
 
 impl Plugin for ValidatingAdmissionWebhook {
     fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
-        dispatch(&self.0, request, object)
-    }
-
-    fn warnings(&self, request: &Request<'_>, object: &Value) -> Vec<String> {
-        crate::unenforced::warnings(request, object, VALIDATING.plural)
+        dispatch(&self.0, request, object)?;
+        crate::unenforced::warn(request, object, VALIDATING.plural);
+        Ok(())
     }
 }
 
@@ -100,7 +99,7 @@ fn is_exempt(request: &Request<'_>) -> bool {
 fn not_called(request: &Request<'_>, webhook: &Webhook) -> Status {
     let name = &webhook.name;
     if let Some((namespace, service)) = &webhook.service
-        && request.stored_labels("", "services", namespace, service).is_none()
+        && request.view.labels("", "services", namespace, service).is_none()
     {
         let url = &webhook.url;
         let seconds = webhook.timeout_seconds;

@@ -2,8 +2,8 @@
 
 use super::Kind;
 use super::accessor::Webhook;
-use crate::policy::Collection;
 use crate::request::Request;
+use crate::view::Configurations;
 use pintle_engine::meta;
 use pintle_store::{Object, Snapshot};
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ impl Source {
 
     /// In the order of the names of configurations, and of webhooks in each.
     pub fn webhooks(&self, request: &Request<'_>) -> Arc<Vec<Arc<Webhook>>> {
-        let Some(stored) = Collection::of(request.engine, self.kind.plural) else { return Arc::default() };
+        let Some(stored) = request.view.configurations(self.kind.plural) else { return Arc::default() };
         let known = self.lock();
         if known.of.as_ref().is_some_and(|of| of.is_same(&stored.snapshot)) {
             return known.webhooks.clone();
@@ -45,7 +45,7 @@ impl Source {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn after(&self, before: &State, stored: &Collection<'_>) -> State {
+    fn after(&self, before: &State, stored: &Configurations<'_>) -> State {
         let mut next = State { of: Some(stored.snapshot.clone()), ..State::default() };
         let mut all = Vec::new();
         for object in stored.objects() {
@@ -62,7 +62,7 @@ impl Source {
         next
     }
 
-    fn read(&self, stored: &Collection<'_>, object: &Object) -> Vec<Arc<Webhook>> {
+    fn read(&self, stored: &Configurations<'_>, object: &Object) -> Vec<Arc<Webhook>> {
         let Some(tree) = stored.tree(object) else { return Vec::new() };
         let webhooks = tree.list_at(&["webhooks"]).iter();
         webhooks.map(|of| Arc::new(Webhook::read(self.kind, meta::name(&tree), of))).collect()

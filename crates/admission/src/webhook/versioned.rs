@@ -41,8 +41,8 @@ fn shown(
         shown.set(&["kind"], kind.kind.to_string());
         return Ok(shown);
     }
-    let object = request.engine.shown_as(served, of.clone())?;
-    Ok(if is_scale { request.engine.scale(served, &object) } else { object })
+    let object = request.view.shown_as(served, of.clone())?;
+    Ok(if is_scale { request.view.scale(served, &object) } else { object })
 }
 
 /// All versions of one request that were asked for, each made once.

@@ -4,11 +4,13 @@ mod checks;
 mod configuration;
 mod policy;
 
-pub use configuration::{Configuration, KIND};
+pub use configuration::KIND;
 
-use crate::chain::Plugin;
+use crate::plugin::Plugin;
 use crate::request::Request;
+use crate::settings::Setup;
 use checks::{Pod, details, reasons, violations};
+use configuration::Configuration;
 use pintle_engine::admission::Operation;
 use pintle_engine::meta;
 use pintle_object::field::quote;
@@ -34,13 +36,25 @@ const TEMPLATES: [(&str, &str, &[&str]); 8] = [
     ("batch", "cronjobs", &["spec", "jobTemplate", "spec", "template"]),
 ];
 
-pub struct PodSecurity(pub Configuration);
+pub struct PodSecurity(Configuration);
 
 impl Plugin for PodSecurity {
     fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
         if !writes(request) {
             return Ok(());
         }
+        self.enforce(request, object)?;
+        self.warnings(request, object).into_iter().for_each(|text| request.notes.warn(text));
+        Ok(())
+    }
+}
+
+impl PodSecurity {
+    pub fn new(setup: &Setup<'_>) -> Result<PodSecurity, String> {
+        Configuration::read(setup.section).map(PodSecurity)
+    }
+
+    fn enforce(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
         if request.is_object("", "namespaces") {
             return self.check_labels(request, object);
         }
@@ -58,9 +72,6 @@ impl Plugin for PodSecurity {
     }
 
     fn warnings(&self, request: &Request<'_>, object: &Value) -> Vec<String> {
-        if !writes(request) {
-            return Vec::new();
-        }
         if request.is_object("", "namespaces") {
             return self.warn_of_labels(request, object);
         }
@@ -78,9 +89,7 @@ impl Plugin for PodSecurity {
         let asked = quote(&policy.warn.to_string());
         vec![format!("would violate PodSecurity {asked}: {}", details(&found))]
     }
-}
 
-impl PodSecurity {
     fn is_exempt(&self, request: &Request<'_>, pod: &Pod<'_>) -> bool {
         let exemptions = &self.0.exemptions;
         let has = |list: &[String], text: &str| !text.is_empty() && list.iter().any(|entry| entry == text);
@@ -96,7 +105,7 @@ impl PodSecurity {
     /// The policy of the request's namespace; labels that cannot be read restrict.
     fn policy_of(&self, request: &Request<'_>) -> Result<Policy, Status> {
         let name = request.namespace();
-        let labels = request.stored_labels("", "namespaces", "", name);
+        let labels = request.view.labels("", "namespaces", "", name);
         let missing = || Status::internal(format!("failed to lookup namespace {}", quote(name)));
         Ok(Policy::read(Some(&labels.ok_or_else(missing)?), &self.0.defaults, &mut FieldErrors::new()))
     }
@@ -136,7 +145,7 @@ impl PodSecurity {
         if request.is_create() {
             return Vec::new();
         }
-        let pods = request.all_stored("", "pods", name).into_iter();
+        let pods = request.view.list("", "pods", name).into_iter();
         let pods: Vec<Value> = pods.filter(|pod| !self.has_exempt_class(pod)).collect();
         existing(&pods, name, new)
     }

@@ -5,10 +5,9 @@ mod usage;
 
 pub use usage::{is_best_effort, pod_requests};
 
+use crate::plugin::{Outcome, Plugin};
 use crate::request::Request;
-use pintle_engine::admission::User;
-use pintle_engine::update::Source;
-use pintle_engine::{Target, meta};
+use pintle_engine::meta;
 use pintle_object::quantity::Quantity;
 use pintle_object::{GroupResource, Reason, Status, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,12 +43,19 @@ impl Default for ResourceQuota {
     }
 }
 
-impl ResourceQuota {
-    pub const NAME: &str = "ResourceQuota";
+impl Plugin for ResourceQuota {
+    fn judge<'a>(&'a self, request: &'a Request<'a>, object: &'a Value) -> Outcome<'a> {
+        if request.namespace().is_empty() || !usage::is_counted(request) {
+            return Outcome::Now(Ok(()));
+        }
+        Outcome::later(self.charge(request, object))
+    }
+}
 
+impl ResourceQuota {
     /// Refuses what exceeds a quota of the namespace; adds what does not to the quotas' `status.used`.
-    pub async fn charge(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
-        if request.namespace().is_empty() || !usage::is_counted(request) || quotas(request).is_empty() {
+    async fn charge(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
+        if quotas(request).is_empty() {
             return Ok(());
         }
         let _turn = self.turn(request.namespace()).lock().await;
@@ -97,7 +103,7 @@ fn stale(name: &str) -> Status {
 }
 
 fn quotas(request: &Request<'_>) -> Vec<Value> {
-    request.all_stored("", "resourcequotas", request.namespace())
+    request.view.list("", "resourcequotas", request.namespace())
 }
 
 /// The charges of all quotas that apply, or the refusal of the first that is exceeded.
@@ -204,24 +210,17 @@ fn amounts(value: &Value, path: &[&str]) -> Amounts {
 
 /// Writes the new use into the quota's status, as the server itself.
 async fn store(request: &Request<'_>, charge: &Charge) -> Result<(), Status> {
-    let engine = request.engine;
-    let Some(served) = engine.find_any("", "resourcequotas") else { return Ok(()) };
-    let target =
-        Target { served: &served, subresource: "status", namespace: request.namespace(), name: &charge.name };
-    let system = User { name: "system:apiserver".into(), ..User::default() };
-    let mut call = engine.own_call(&system, request.attributes.now);
-    let set_used = |current: Option<&Value>, _: &mut Vec<String>| {
-        let mut quota = current.cloned().unwrap_or_default();
-        if meta::resource_version(&quota) != charge.resource_version {
+    let set_used = |quota: &mut Value| {
+        if meta::resource_version(quota) != charge.resource_version {
             return Err(stale(&charge.name));
         }
         for (name, amount) in &charge.used {
             quota.set(&["status", "used", name], amount.to_string());
         }
-        Ok(quota)
+        Ok(())
     };
-    let written = engine.write_over(target, Source::Patch(&set_used), false, &mut call).await;
-    written.map(|_| ())
+    let place = (request.namespace(), charge.name.as_str());
+    request.view.write_status(("", "resourcequotas"), place, request.attributes.now, &set_used).await
 }
 
 #[cfg(test)]

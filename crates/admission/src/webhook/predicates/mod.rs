@@ -78,10 +78,11 @@ pub fn matched(
     if !is_equivalent || rules.is_empty() {
         return None;
     }
-    let table = request.engine.table();
     let subresource = attributes.subresource;
-    let equivalents: Vec<&Arc<Served>> = table
+    let equivalents: Vec<Arc<Served>> = request
+        .view
         .equivalents(request.attributes.target.served)
+        .into_iter()
         .filter(|other| subresource.is_empty() || other.resource.subresource(subresource).is_some())
         .collect();
     let found = rules.iter().find_map(|rule| {

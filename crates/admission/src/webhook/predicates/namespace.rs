@@ -31,7 +31,7 @@ impl Matcher {
             return Ok(selector.matches(&labels(object)));
         }
         let name = request.admission_namespace(object);
-        let stored = request.stored_labels("", "namespaces", "", name);
+        let stored = request.view.labels("", "namespaces", "", name);
         let stored = stored.ok_or_else(|| not_found("", "namespaces", name))?;
         Ok(selector.matches(&stored))
     }

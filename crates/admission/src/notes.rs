@@ -1,0 +1,78 @@
+//! `Notes`: what plugins say about a request besides letting it through or not.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Warnings for the client and annotations for the audit log, in the order in which they came.
+#[derive(Default)]
+pub struct Notes(Mutex<Lists>);
+
+#[derive(Default)]
+struct Lists {
+    warnings: Vec<String>,
+    annotations: Vec<(String, String)>,
+}
+
+/// A state of notes that can be gone back to.
+#[derive(Clone, Copy)]
+pub struct Mark {
+    warnings: usize,
+    annotations: usize,
+}
+
+impl Notes {
+    /// Tells the client something that is no refusal.
+    pub fn warn(&self, text: String) {
+        self.lock().warnings.push(text);
+    }
+
+    /// Adds an annotation of the request's audit event. The first value of a key counts.
+    pub fn annotate(&self, key: String, value: String) {
+        let mut lists = self.lock();
+        if lists.annotations.iter().any(|(known, _)| *known == key) {
+            tracing::warn!(key, "an audit annotation is not set again");
+            return;
+        }
+        lists.annotations.push((key, value));
+    }
+
+    /// Where the notes stand now.
+    pub fn mark(&self) -> Mark {
+        let lists = self.lock();
+        Mark { warnings: lists.warnings.len(), annotations: lists.annotations.len() }
+    }
+
+    /// Forgets what came after a mark.
+    pub fn reset(&self, mark: Mark) {
+        let mut lists = self.lock();
+        lists.warnings.truncate(mark.warnings);
+        lists.annotations.truncate(mark.annotations);
+    }
+
+    /// The warnings and the annotations.
+    pub fn into_lists(self) -> (Vec<String>, Vec<(String, String)>) {
+        let lists = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (lists.warnings, lists.annotations)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lists> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_after_a_mark_is_forgotten_and_keys_are_set_once() {
+        let notes = Notes::default();
+        notes.warn("a".into());
+        notes.annotate("k".into(), "1".into());
+        let mark = notes.mark();
+        notes.warn("b".into());
+        notes.annotate("l".into(), "2".into());
+        notes.reset(mark);
+        notes.annotate("k".into(), "3".into());
+        assert_eq!(notes.into_lists(), (vec!["a".into()], vec![("k".into(), "1".into())]));
+    }
+}

@@ -1,0 +1,62 @@
+//! `Settings`: what the command line and the configuration file say of admission.
+
+use pintle_object::Value;
+use pintle_object::config_file::{Fields, Kind};
+use std::collections::BTreeMap;
+
+/// Which plugins are on, and how they are set up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Names of plugins that are on though off by default, and the other way round.
+    pub enabled: Vec<String>,
+    pub disabled: Vec<String>,
+    /// How long pods stay on nodes that are not ready, or unreachable.
+    pub not_ready_seconds: i64,
+    pub unreachable_seconds: i64,
+    /// The sections of the configuration file, in the forms of their plugins.
+    pub(crate) sections: BTreeMap<&'static str, Value>,
+}
+
+impl Eq for Settings {}
+
+/// What a plugin is made from.
+pub struct Setup<'a> {
+    pub settings: &'a Settings,
+    /// Its section of the configuration file; null without one.
+    pub section: &'a Value,
+}
+
+/// The form of a plugin's section.
+#[derive(Clone, Copy)]
+pub enum Section {
+    /// The plugin takes no configuration.
+    None,
+    Versioned(&'static [Kind]),
+    /// A struct of one field, which has no version.
+    Unversioned(Fields),
+}
+
+impl Settings {
+    /// Whether a plugin is on. Disabling it goes before enabling it.
+    pub(crate) fn is_on(&self, name: &str, is_default: bool) -> bool {
+        let named = |list: &[String]| list.iter().any(|one| one == name);
+        (is_default || named(&self.enabled)) && !named(&self.disabled)
+    }
+
+    /// What a plugin of a name is made from.
+    pub(crate) fn setup(&self, name: &str) -> Setup<'_> {
+        Setup { settings: self, section: self.sections.get(name).unwrap_or(&Value::Null) }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            enabled: Vec::new(),
+            disabled: Vec::new(),
+            not_ready_seconds: 300,
+            unreachable_seconds: 300,
+            sections: BTreeMap::new(),
+        }
+    }
+}

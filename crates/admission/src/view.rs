@@ -1,0 +1,193 @@
+//! `View`: as much of the stored objects as plugins may see and write.
+
+use crate::policy::GROUP;
+use pintle_engine::update::Source;
+use pintle_engine::{Engine, Served, Target, meta, own};
+use pintle_object::selector::LabelSelector;
+use pintle_object::time::Time;
+use pintle_object::{Map, Status, Value};
+use pintle_patch::typed::merge_configuration;
+use pintle_store::{Object, Snapshot};
+use std::sync::Arc;
+
+/// Objects by resource, and what they look like in other versions. Nothing is asked that would have to be waited for.
+#[derive(Clone, Copy)]
+pub struct View<'a>(&'a Engine);
+
+impl<'a> View<'a> {
+    pub fn new(engine: &'a Engine) -> View<'a> {
+        View(engine)
+    }
+
+    /// A stored object of a built-in resource, in the version that it is stored in.
+    pub fn get(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Value> {
+        let (served, object) = self.found(group, plural, namespace, name)?;
+        self.0.storage_tree(&served, &object).ok()
+    }
+
+    /// The labels of a stored object, without reading the object itself.
+    pub fn labels(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Map> {
+        let (_, object) = self.found(group, plural, namespace, name)?;
+        let labels = object.digest.labels.iter();
+        Some(labels.map(|(key, value)| (key.clone(), Value::Text(value.clone()))).collect())
+    }
+
+    /// A selectable field of a stored object, without reading the object itself.
+    pub fn field(
+        &self,
+        group: &str,
+        plural: &str,
+        namespace: &str,
+        name: &str,
+        label: &str,
+    ) -> Option<String> {
+        let (served, object) = self.found(group, plural, namespace, name)?;
+        let place = served.fields.iter().position(|field| field.label == label)?;
+        object.digest.fields.get(place).map(ToString::to_string)
+    }
+
+    fn found(
+        &self,
+        group: &str,
+        plural: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Option<(Arc<Served>, Arc<Object>)> {
+        let served = self.0.find_any(group, plural)?;
+        let object = self.0.store.get(served.collection?, &served.key(namespace, name))?;
+        Some((served, object))
+    }
+
+    /// The stored objects of a built-in resource by name; those of one namespace when it is not empty.
+    pub fn list(&self, group: &str, plural: &str, namespace: &str) -> Vec<Value> {
+        let Some(served) = self.0.find_any(group, plural) else { return Vec::new() };
+        let Some(collection) = served.collection else { return Vec::new() };
+        let snapshot = self.0.store.snapshot(collection);
+        let prefix = served.prefix(namespace);
+        snapshot.range(&prefix, None).filter_map(|object| self.0.storage_tree(&served, object).ok()).collect()
+    }
+
+    /// All stored objects of a resource of admission, to be read one by one.
+    pub fn configurations(&self, plural: &str) -> Option<Configurations<'a>> {
+        let served = self.0.find_any(GROUP, plural)?;
+        let snapshot = self.0.store.snapshot(served.collection?);
+        Some(Configurations { engine: self.0, served, snapshot })
+    }
+
+    /// The resource that is served for a kind.
+    pub fn of_kind(&self, api_version: &str, kind: &str) -> Option<Arc<Served>> {
+        let is_it = |one: &&Arc<Served>| one.api_version() == api_version && *one.resource.kind == *kind;
+        self.0.table().served().iter().find(is_it).cloned()
+    }
+
+    /// The other resources that show the same objects.
+    pub fn equivalents(&self, served: &Served) -> Vec<Arc<Served>> {
+        self.0.table().equivalents(served).cloned().collect()
+    }
+
+    /// An object of a served resource, in the version of that.
+    pub fn show(&self, served: &Served, namespace: &str, name: &str) -> Option<Value> {
+        let object = self.0.store.get(served.collection?, &served.key(namespace, name))?;
+        self.0.tree(served, &object).ok()
+    }
+
+    /// The objects of a namespace whose labels a selector selects; others are not read.
+    pub fn select(&self, served: &Served, namespace: &str, selector: &LabelSelector) -> Vec<Value> {
+        let Some(collection) = served.collection else { return Vec::new() };
+        let snapshot = self.0.store.snapshot(collection);
+        let prefix = served.prefix(namespace);
+        let objects = snapshot.range(&prefix, None);
+        let selected = objects.filter(|object| selector.matches(&*object.digest.labels));
+        selected.filter_map(|object| self.0.tree(served, object).ok()).collect()
+    }
+
+    /// A draft in the version of a resource that shows it, with kind and apiVersion.
+    pub fn shown_as(&self, served: &Served, draft: Value) -> Result<Value, Status> {
+        self.0.shown_as(served, draft)
+    }
+
+    /// What `shown_as` has shown, changed, as a draft.
+    pub fn read_shown(&self, served: &Served, subresource: &str, shown: Value) -> Result<Value, Status> {
+        self.0.read_shown(served, subresource, shown)
+    }
+
+    /// The Scale of an object.
+    pub fn scale(&self, served: &Served, object: &Value) -> Value {
+        self.0.scale(served, object)
+    }
+
+    /// A draft with the replicas of a Scale.
+    pub fn rescaled(&self, served: &Served, draft: &Value, scale: &Value) -> Value {
+        self.0.rescaled(served, draft, scale)
+    }
+
+    /// What `shown_as` has shown, with an apply configuration merged into it.
+    pub fn configured(
+        &self,
+        served: &Served,
+        subresource: &str,
+        shown: &Value,
+        configuration: &Value,
+    ) -> Result<Value, String> {
+        let (schema, ty) = self.0.types_of(served, subresource);
+        merge_configuration(schema, ty, shown, configuration)
+    }
+
+    /// A name that nothing has, on a base.
+    pub fn random_name(&self, base: &str) -> String {
+        self.0.generator.name(base)
+    }
+
+    /// Creates an object of a built-in resource, as the server itself.
+    pub async fn create(
+        &self,
+        (group, version, plural): (&str, &str, &str),
+        object: Value,
+        now: Time,
+    ) -> Result<(), Status> {
+        let Some(served) = self.0.find(group, version, plural) else { return Ok(()) };
+        let (namespace, name) = (meta::namespace(&object).to_owned(), meta::name(&object).to_owned());
+        let target = Target { served: &served, subresource: "", namespace: &namespace, name: &name };
+        let system = own::user();
+        self.0.create(target, object, &mut self.0.own_call(&system, now)).await.map(drop)
+    }
+
+    /// Writes the status of an object of a built-in resource, as the server itself.
+    pub async fn write_status(
+        &self,
+        (group, plural): (&str, &str),
+        (namespace, name): (&str, &str),
+        now: Time,
+        change: &(dyn Fn(&mut Value) -> Result<(), Status> + Sync),
+    ) -> Result<(), Status> {
+        let Some(served) = self.0.find_any(group, plural) else { return Ok(()) };
+        let target = Target { served: &served, subresource: "status", namespace, name };
+        let system = own::user();
+        let next = |current: Option<&Value>, _: &mut Vec<String>| {
+            let mut object = current.cloned().unwrap_or_default();
+            change(&mut object)?;
+            Ok(object)
+        };
+        let mut call = self.0.own_call(&system, now);
+        self.0.write_over(target, Source::Patch(&next), false, &mut call).await.map(drop)
+    }
+}
+
+/// The stored objects of one resource at one moment.
+pub struct Configurations<'a> {
+    engine: &'a Engine,
+    served: Arc<Served>,
+    pub snapshot: Snapshot,
+}
+
+impl Configurations<'_> {
+    /// In the order of their names.
+    pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.snapshot.range("", None)
+    }
+
+    /// The tree of an object; None for one that cannot be read.
+    pub fn tree(&self, object: &Object) -> Option<Value> {
+        self.engine.storage_tree(&self.served, object).ok()
+    }
+}
