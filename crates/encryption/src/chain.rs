@@ -1,0 +1,149 @@
+//! The providers of a resource in their order: the first writes, and a value's prefix tells which of them reads it.
+
+use crate::configuration::{NamedKey, Provider};
+use crate::failure::Failure;
+use crate::key_ring::{Family, KeyRing};
+use crate::kms::{Envelope, Kms};
+use crate::metrics::{Metrics, Way};
+use bytes::Bytes;
+use pintle_store::transformer::{self, KeyTag, TransformError, Transformed, ValueContext};
+use std::sync::Arc;
+use std::time::Instant;
+
+#[derive(Default)]
+pub(crate) struct Chain(Vec<Link>);
+
+#[derive(Clone)]
+struct Link {
+    prefix: String,
+    step: Step,
+}
+
+#[derive(Clone)]
+enum Step {
+    /// Values as they are.
+    Identity,
+    Keys(Arc<KeyRing>),
+    Kms(Arc<Envelope>),
+}
+
+impl Chain {
+    /// The chain of an entry of the configuration.
+    pub fn new(providers: &[Provider], kms: &mut Kms) -> Result<Chain, String> {
+        let link = |provider: &Provider| link(provider, kms);
+        Ok(Chain(providers.iter().map(link).collect::<Result<_, String>>()?))
+    }
+
+    /// Whether values are stored as they are, and none is read that is not.
+    pub fn is_identity(&self) -> bool {
+        self.0.iter().all(|link| matches!(link.step, Step::Identity))
+    }
+
+    /// What values get that are written now; nothing where none can be written.
+    pub fn tag(&self) -> Option<KeyTag> {
+        match &self.0.first()?.step {
+            Step::Identity => Some(KeyTag::PLAIN),
+            Step::Keys(ring) => Some(ring.tag()),
+            Step::Kms(envelope) => envelope.tag(),
+        }
+    }
+
+    /// The plain value. Prefixes may overlap where keys are rotated by a second provider of the same kind, so a failure
+    /// lets the later ones try.
+    pub async fn decrypt(
+        &self,
+        named: (&str, &Metrics),
+        context: ValueContext<'_>,
+        stored: Bytes,
+    ) -> Result<Transformed, Failure> {
+        let (resource, metrics) = named;
+        let began = Instant::now();
+        let mut failures = Vec::new();
+        for link in &self.0 {
+            let Some(sealed) = stored.strip_prefix(link.prefix.as_bytes()) else { continue };
+            let result = match &link.step {
+                Step::Identity => match transformer::identity(stored.clone()) {
+                    Ok(plain) => Ok(plain),
+                    // Who moves away from encryption writes values as they are, and still reads the others.
+                    Err(TransformError(_)) => continue,
+                },
+                Step::Keys(ring) => ring.decrypt(named, context.authenticated, sealed).map(transformed),
+                Step::Kms(envelope) => envelope.decrypt(context, sealed).await.map(transformed),
+            };
+            let prefix = if link.prefix.is_empty() { "identity" } else { &link.prefix };
+            metrics.transformed(resource, Way::FromStorage, prefix, began, result.as_ref().err());
+            match result {
+                Ok(plain) => return Ok(plain),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        if let Some(failure) = Failure::joined(failures) {
+            tracing::error!(key = context.key, "failed to decrypt data: {failure}");
+            return Err(failure);
+        }
+        let failure = Failure::new("no matching prefix found");
+        metrics.transformed(resource, Way::FromStorage, "unknown", began, Some(&failure));
+        Err(failure)
+    }
+
+    /// The value as the first provider stores it.
+    pub fn encrypt(
+        &self,
+        named: (&str, &Metrics),
+        context: ValueContext<'_>,
+        plain: Bytes,
+    ) -> Result<Transformed, Failure> {
+        let (resource, metrics) = named;
+        let link = self.0.first().ok_or_else(|| Failure::new("no matching prefix found"))?;
+        let began = Instant::now();
+        let result = match &link.step {
+            Step::Identity => Ok((plain, KeyTag::PLAIN)),
+            Step::Keys(ring) => {
+                let sealed = ring.encrypt(named, context.authenticated, &plain);
+                sealed.map(|sealed| (prefixed(&link.prefix, &sealed), ring.tag()))
+            }
+            Step::Kms(envelope) => {
+                let sealed = envelope.encrypt(context, &plain);
+                sealed.map(|(sealed, tag)| (prefixed(&link.prefix, &sealed), tag))
+            }
+        };
+        metrics.transformed(resource, Way::ToStorage, &link.prefix, began, result.as_ref().err());
+        match result {
+            Ok((value, tag)) => Ok(Transformed { value, tag }),
+            Err(failure) => {
+                tracing::error!(key = context.key, "failed to encrypt data: {failure}");
+                Err(failure)
+            }
+        }
+    }
+
+    /// Adds the providers of a further entry, which only read.
+    pub fn append(&mut self, later: &Chain) {
+        self.0.extend(later.0.iter().cloned());
+    }
+}
+
+fn transformed((plain, tag): (Vec<u8>, KeyTag)) -> Transformed {
+    Transformed { value: Bytes::from(plain), tag }
+}
+
+fn prefixed(prefix: &str, sealed: &[u8]) -> Bytes {
+    Bytes::from([prefix.as_bytes(), sealed].concat())
+}
+
+fn link(provider: &Provider, kms: &mut Kms) -> Result<Link, String> {
+    let ring = |family: Family, keys: &[NamedKey]| {
+        let ring = KeyRing::new(family, keys).map_err(|failure| failure.message)?;
+        Ok(Link { prefix: family.prefix().into(), step: Step::Keys(Arc::new(ring)) })
+    };
+    match provider {
+        Provider::AesGcm(keys) => ring(Family::AesGcm, keys),
+        Provider::AesCbc(keys) => ring(Family::AesCbc, keys),
+        Provider::Secretbox(keys) => ring(Family::Secretbox, keys),
+        Provider::Identity => Ok(Link { prefix: String::new(), step: Step::Identity }),
+        Provider::Kms(settings) => {
+            let envelope = kms.open(settings)?;
+            Ok(Link { prefix: envelope.prefix(), step: Step::Kms(envelope) })
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! AES-GCM under a key of its own for each value, derived from a seed: what KMS v2 encrypts with. A seed may be used
+//! for as long as one likes, since no key is used twice.
+
+use crate::aes::{Gcm, random, too_short};
+use crate::failure::Failure;
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk};
+
+/// The least that a seed must have, and what one that is made here has.
+pub(crate) const SEED: usize = 32;
+/// The most that the derivation takes as it is.
+const SEED_MAX: usize = 64;
+/// Random bytes that stand before a value and tell its key from others.
+const INFO: usize = 32;
+const DERIVED_KEY: usize = 32;
+
+/// `info || nonce || ciphertext || tag`.
+pub(crate) struct ExtendedNonceGcm(Prk);
+
+struct DerivedKey;
+
+impl KeyType for DerivedKey {
+    fn len(&self) -> usize {
+        DERIVED_KEY
+    }
+}
+
+impl ExtendedNonceGcm {
+    pub fn new(seed: &[u8]) -> Result<ExtendedNonceGcm, Failure> {
+        if !(SEED..=SEED_MAX).contains(&seed.len()) {
+            return Err(Failure::new(format!("invalid seed length {} used for key generation", seed.len())));
+        }
+        Ok(ExtendedNonceGcm(Prk::new_less_safe(HKDF_SHA256, seed)))
+    }
+
+    pub fn decrypt(&self, authenticated: &[u8], data: &[u8]) -> Result<Vec<u8>, Failure> {
+        let (info, sealed) = data.split_at_checked(INFO).ok_or_else(too_short)?;
+        let gcm =
+            self.derive(info).map_err(|failure| failure.within("failed to derive read key from KDF"))?;
+        gcm.decrypt(authenticated, sealed)
+    }
+
+    pub fn encrypt(&self, authenticated: &[u8], data: &[u8]) -> Result<Vec<u8>, Failure> {
+        let info = random::<INFO>()?;
+        let gcm =
+            self.derive(&info).map_err(|failure| failure.within("failed to derive write key from KDF"))?;
+        Ok([info.as_slice(), &gcm.encrypt(authenticated, data)?].concat())
+    }
+
+    fn derive(&self, info: &[u8]) -> Result<Gcm, Failure> {
+        let mut key = [0; DERIVED_KEY];
+        let infos = [info];
+        let filled = self.0.expand(&infos, DerivedKey).and_then(|okm| okm.fill(&mut key));
+        filled.map_err(|_| Failure::new("failed to KDF expand seed with info"))?;
+        Gcm::new(&key)
+    }
+}

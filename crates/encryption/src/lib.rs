@@ -1,0 +1,32 @@
+//! Encryption at rest: which values are encrypted and how, as kube-apiserver does it, so that each reads what the other
+//! wrote.
+//!
+//! A configuration (`configuration`) becomes a table of providers by resource (`resources`). A value is written by the
+//! first provider of its resource and read by whichever provider's prefix it has (`chain`). KMS plugins are asked over
+//! gRPC (`kms`); a changed file replaces the table while the server runs (`reload`).
+
+mod aes;
+mod chain;
+mod configuration;
+mod encryption;
+mod extended_nonce;
+mod failure;
+mod health;
+mod key_ring;
+mod kms;
+mod metrics;
+mod reload;
+mod resources;
+mod secretbox;
+mod tag;
+mod validation;
+
+pub use configuration::{Configuration, read_file};
+pub use encryption::{CHECK, Encryption};
+pub use failure::Failure;
+pub use metrics::Metrics;
+pub use reload::RELOAD_HOOK;
+pub use resources::{GroupResource, KeySpace};
+
+#[cfg(test)]
+mod tests;
