@@ -255,13 +255,11 @@ fn sni(text: &str) -> Result<Pair, String> {
 }
 
 fn admission(given: &Given) -> Result<Admission, String> {
-    let mut admission = Admission {
-        enabled: given.list("enable-admission-plugins"),
-        disabled: given.list("disable-admission-plugins"),
-        not_ready_seconds: given.number("default-not-ready-toleration-seconds", 0..=i64::MAX)?,
-        unreachable_seconds: given.number("default-unreachable-toleration-seconds", 0..=i64::MAX)?,
-        ..Admission::default()
-    };
+    let mut admission = Admission::default();
+    admission.enabled = given.list("enable-admission-plugins");
+    admission.disabled = given.list("disable-admission-plugins");
+    admission.not_ready_seconds = given.number("default-not-ready-toleration-seconds", 0..=i64::MAX)?;
+    admission.unreachable_seconds = given.number("default-unreachable-toleration-seconds", 0..=i64::MAX)?;
     if let Some(path) = given.path("admission-control-config-file") {
         // Files that it names are beside it.
         let dir = path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
