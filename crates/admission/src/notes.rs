@@ -1,5 +1,6 @@
 //! `Notes`: what plugins say about a request besides letting it through or not.
 
+use pintle_object::content::label_key;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Warnings for the client and annotations for the audit log, in the order in which they came.
@@ -25,11 +26,18 @@ impl Notes {
         self.lock().warnings.push(text);
     }
 
-    /// Adds an annotation of the request's audit event. The first value of a key counts.
+    /// Adds an annotation of the request's audit event. The first value of a key counts, and a key that is no name
+    /// within a domain (`example.com/name`) none.
     pub fn annotate(&self, key: String, value: String) {
+        if !key.contains('/') || !label_key(&key).is_empty() {
+            tracing::warn!(key, "an audit annotation has an invalid key, and is left out");
+            return;
+        }
         let mut lists = self.lock();
-        if lists.annotations.iter().any(|(known, _)| *known == key) {
-            tracing::warn!(key, "an audit annotation is not set again");
+        if let Some((_, known)) = lists.annotations.iter().find(|(known, _)| *known == key) {
+            if *known != value {
+                tracing::warn!(key, "an audit annotation is not set again");
+            }
             return;
         }
         lists.annotations.push((key, value));
@@ -67,12 +75,15 @@ mod tests {
     fn what_came_after_a_mark_is_forgotten_and_keys_are_set_once() {
         let notes = Notes::default();
         notes.warn("a".into());
-        notes.annotate("k".into(), "1".into());
+        notes.annotate("a.b/k".into(), "1".into());
+        for bad in ["k", "a/b/c", "a.b/bad key!", "A_/k"] {
+            notes.annotate(bad.into(), "1".into());
+        }
         let mark = notes.mark();
         notes.warn("b".into());
-        notes.annotate("l".into(), "2".into());
+        notes.annotate("a.b/l".into(), "2".into());
         notes.reset(mark);
-        notes.annotate("k".into(), "3".into());
-        assert_eq!(notes.into_lists(), (vec!["a".into()], vec![("k".into(), "1".into())]));
+        notes.annotate("a.b/k".into(), "3".into());
+        assert_eq!(notes.into_lists(), (vec!["a".into()], vec![("a.b/k".into(), "1".into())]));
     }
 }

@@ -15,6 +15,8 @@ use std::time::Duration;
 const API_VERSION: &str = "imagepolicy.k8s.io/v1alpha1";
 /// Annotations of pods that the server is told of have this in their keys.
 const ANNOTATION: &str = ".image-policy.k8s.io/";
+/// What keys of audit annotations begin with.
+const AUDIT_PREFIX: &str = "imagepolicywebhook.image-policy.k8s.io/";
 /// Upstream's number of answers that are remembered.
 const ANSWERS_MAX: usize = 1024;
 const TTL_MAX: Duration = Duration::from_secs(30 * 60);
@@ -91,6 +93,8 @@ fn duration(
 struct Answer {
     is_allowed: bool,
     reason: String,
+    /// For the audit event, by keys without their prefix.
+    annotations: Vec<(String, String)>,
     until_seconds: i64,
 }
 
@@ -129,10 +133,17 @@ impl ImagePolicyWebhook {
             Some(answer) => answer,
             None => match self.ask(spec).await {
                 Ok(status) => self.remember(key, &status, now),
-                Err(_) if self.configuration.default_allow => return Ok(()),
+                Err(why) if self.configuration.default_allow => {
+                    tracing::debug!(why, "an image policy was not asked, and the pod is let through");
+                    request.notes.annotate(format!("{AUDIT_PREFIX}failed-open"), "true".into());
+                    return Ok(());
+                }
                 Err(why) => return Err(request.forbidden(pod, why)),
             },
         };
+        for (key, value) in answer.annotations {
+            request.notes.annotate(format!("{AUDIT_PREFIX}{key}"), value);
+        }
         match (answer.is_allowed, answer.reason.as_str()) {
             (true, _) => Ok(()),
             (false, "") => Err(request.forbidden(pod, "one or more images rejected by webhook backend")),
@@ -163,7 +174,14 @@ impl ImagePolicyWebhook {
         let is_allowed = status.bool_at(&["allowed"]);
         let ttl = if is_allowed { self.configuration.allow_ttl } else { self.configuration.deny_ttl };
         let until_seconds = now.seconds.saturating_add(i64::try_from(ttl.as_secs()).unwrap_or(0));
-        let answer = Answer { is_allowed, reason: status.str_at(&["reason"]).into(), until_seconds };
+        let annotations = status.map_at(&["auditAnnotations"]).into_iter().flat_map(Map::iter);
+        let annotations = annotations.map(|(key, value)| (key.into(), value.as_str().unwrap_or("").into()));
+        let answer = Answer {
+            is_allowed,
+            reason: status.str_at(&["reason"]).into(),
+            annotations: annotations.collect(),
+            until_seconds,
+        };
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if answers.len() >= ANSWERS_MAX {
             answers.retain(|_, answer| answer.until_seconds > now.seconds);

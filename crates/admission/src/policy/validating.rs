@@ -9,7 +9,8 @@ use crate::request::{Request, not_found};
 use crate::webhook::predicates::Matched;
 use crate::webhook::versioned::Versions;
 use pintle_object::status::Cause;
-use pintle_object::{Reason, Status, Value};
+use pintle_object::{Reason, Status, Value, json};
+use std::collections::BTreeMap;
 
 pub struct ValidatingAdmissionPolicy {
     source: Source<Validator>,
@@ -20,6 +21,14 @@ impl Default for ValidatingAdmissionPolicy {
         Self { source: Source::new("validatingadmissionpolicies", "validatingadmissionpolicybindings") }
     }
 }
+
+/// The annotation of a request that a policy would have refused.
+const FAILURE: &str = "validation.policy.admission.k8s.io/validation_failure";
+/// The most bytes of one value of an annotation: upstream's.
+const ANNOTATION_BYTES_MAX: usize = 10 * 1024;
+
+/// The values of a policy's annotations, by key.
+type Annotations = BTreeMap<String, Vec<String>>;
 
 /// Why a request is refused, and by whom.
 struct Denial {
@@ -79,6 +88,7 @@ impl Round<'_> {
                 return Ok(());
             }
         };
+        let mut annotations = Annotations::default();
         for binding in &hook.bindings {
             let is_bound = match &binding.resources {
                 Some(resources) => resources.matches(self.request, self.object).map(|found| found.is_some()),
@@ -90,9 +100,12 @@ impl Round<'_> {
                 Err(status) => Err(status.message),
             };
             match found {
-                Ok(found) => self.binding(hook, binding, &matched, &found)?,
+                Ok(found) => self.binding(hook, binding, (&matched, &found), &mut annotations)?,
                 Err(why) => self.misconfigured(policy, Some(binding), &why),
             }
+        }
+        for (key, values) in annotations {
+            self.request.notes.annotate(format!("{}/{key}", policy.name), values.join(", "));
         }
         Ok(())
     }
@@ -101,8 +114,8 @@ impl Round<'_> {
         &mut self,
         hook: &Hook<Validator>,
         binding: &Binding,
-        matched: &Matched,
-        params: &[Value],
+        (matched, params): (&Matched, &[Value]),
+        annotations: &mut Annotations,
     ) -> Result<(), Status> {
         if params.is_empty() {
             return Ok(());
@@ -131,6 +144,14 @@ impl Round<'_> {
             for message in result.annotation_errors {
                 self.deny(policy, Some(binding), message, Reason::Invalid);
             }
+            for (key, value) in result.annotations {
+                let values = annotations.entry(key).or_default();
+                let value = cut(value);
+                // What several bindings say is said once.
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
         }
         self.namespace = Some(namespace);
         Ok(())
@@ -144,6 +165,7 @@ impl Round<'_> {
                     "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {}",
                     policy.name, binding.name, decision.message
                 )),
+                "Audit" => self.request.notes.annotate(FAILURE.into(), failure(binding, &decision)),
                 _ => {}
             }
         }
@@ -172,6 +194,26 @@ impl Round<'_> {
             reason,
         });
     }
+}
+
+/// The value of `FAILURE`.
+fn failure(binding: &Binding, decision: &Decision) -> String {
+    let text = |text: &str| json::to_string(&Value::text(text));
+    let actions = binding.object.at(&["spec", "validationActions"]).map(json::to_string);
+    format!(
+        "[{{\"message\":{},\"policy\":{},\"binding\":{},\"expressionIndex\":{},\"validationActions\":{}}}]",
+        text(&decision.message),
+        text(binding.object.str_at(&["spec", "policyName"])),
+        text(&binding.name),
+        decision.index,
+        actions.unwrap_or_default()
+    )
+}
+
+/// As much of a value as is kept.
+fn cut(mut value: String) -> String {
+    value.truncate(value.floor_char_boundary(ANNOTATION_BYTES_MAX));
+    value
 }
 
 impl Denial {

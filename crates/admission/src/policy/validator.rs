@@ -31,6 +31,8 @@ struct Validation {
 /// Something that a policy holds against a request.
 #[derive(Debug)]
 pub struct Decision {
+    /// The place of the expression among the policy's.
+    pub index: usize,
     pub message: String,
     pub reason: Reason,
 }
@@ -41,6 +43,8 @@ pub struct ValidateResult {
     pub decisions: Vec<Decision>,
     /// Why annotations have no value, each a refusal whatever the binding does about validations.
     pub annotation_errors: Vec<String>,
+    /// Keys and values for the audit event.
+    pub annotations: Vec<(String, String)>,
 }
 
 impl Validator {
@@ -102,19 +106,19 @@ impl Validator {
             false => self.messages.for_input(&plain, &mut budget),
         };
         let mut decisions = Vec::new();
-        for (place, (validation, evaluation)) in self.validations.iter().zip(found).enumerate() {
+        for (index, (validation, evaluation)) in self.validations.iter().zip(found).enumerate() {
             let failed = match (evaluation, &messages) {
                 (Evaluation::Error(why), _) => why,
                 (_, Err(why)) => format!("failed messageExpression: {why}"),
                 (Evaluation::Value(Answer::Bool(true)), _) => continue,
                 (_, Ok(messages)) => {
-                    let message = validation.message(messages.get(place));
-                    decisions.push(Decision { message, reason: validation.reason });
+                    let message = validation.message(messages.get(index));
+                    decisions.push(Decision { index, message, reason: validation.reason });
                     continue;
                 }
             };
             if !self.is_lenient {
-                decisions.push(Decision { message: failed, reason: Reason::Invalid });
+                decisions.push(Decision { index, message: failed, reason: Reason::Invalid });
             }
         }
         self.annotated(decisions, &plain)
@@ -123,24 +127,30 @@ impl Validator {
     /// The annotations are for an audit log; their errors are refusals.
     fn annotated(&self, decisions: Vec<Decision>, bound: &[(&str, pintle_cel::Bound<'_>)]) -> ValidateResult {
         if self.annotations.is_empty() {
-            return ValidateResult { decisions, annotation_errors: Vec::new() };
+            return ValidateResult { decisions, ..ValidateResult::default() };
         }
         let mut budget = COST_SUM_MAX;
         let found = match self.annotation_values.for_input(bound, &mut budget) {
             Ok(found) => found,
             Err(why) => return self.failed(why),
         };
-        let errors = found.into_iter().filter_map(|one| match one {
-            Evaluation::Error(why) => Some(why).filter(|_| !self.is_lenient),
-            Evaluation::Value(_) | Evaluation::Absent => None,
-        });
-        ValidateResult { decisions, annotation_errors: errors.collect() }
+        let mut result = ValidateResult { decisions, ..ValidateResult::default() };
+        for (key, one) in self.annotations.iter().zip(found) {
+            match one {
+                Evaluation::Error(why) if !self.is_lenient => result.annotation_errors.push(why),
+                Evaluation::Value(Answer::Text(text)) if !text.trim().is_empty() => {
+                    result.annotations.push((key.clone(), text.trim().into()));
+                }
+                Evaluation::Error(_) | Evaluation::Value(_) | Evaluation::Absent => {}
+            }
+        }
+        result
     }
 
     fn failed(&self, message: String) -> ValidateResult {
-        let failed = Decision { message, reason: Reason::Invalid };
+        let failed = Decision { index: 0, message, reason: Reason::Invalid };
         let decisions = if self.is_lenient { Vec::new() } else { vec![failed] };
-        ValidateResult { decisions, annotation_errors: Vec::new() }
+        ValidateResult { decisions, ..ValidateResult::default() }
     }
 }
 

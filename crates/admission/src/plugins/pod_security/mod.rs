@@ -43,6 +43,9 @@ impl Plugin for PodSecurity {
         if !writes(request) {
             return Ok(());
         }
+        for (key, value) in self.annotations(request, object) {
+            request.notes.annotate(format!("{}{key}", policy::PREFIX), value);
+        }
         self.enforce(request, object)?;
         self.warnings(request, object).into_iter().for_each(|text| request.notes.warn(text));
         Ok(())
@@ -90,12 +93,68 @@ impl PodSecurity {
         vec![format!("would violate PodSecurity {asked}: {}", details(&found))]
     }
 
+    /// What the audit is told of a pod, or of a template of pods: why it is exempt, or which policy it was held to and
+    /// what it violates of the one that is only noted.
+    fn annotations(&self, request: &Request<'_>, object: &Value) -> Vec<(&'static str, String)> {
+        let is_pod = request.is_resource("", "pods");
+        let pod = match is_pod {
+            true => Some(of_pod(object)).filter(|_| !IGNORED.contains(&request.subresource())),
+            false => template(request, object),
+        };
+        let Some(pod) = pod else { return Vec::new() };
+        match self.exemption(request, &pod) {
+            Some("runtimeClass") | None => {}
+            Some(why) => return vec![("exempt", why.into())],
+        }
+        let name = request.namespace();
+        let Some(labels) = request.view.labels("", "namespaces", "", name) else {
+            let why = format!("failed to lookup namespace {0}: namespaces {0} not found", quote(name));
+            return vec![("error", if is_pod { format!("Internal error occurred: {why}") } else { why })];
+        };
+        let mut errors = FieldErrors::new();
+        let policy = Policy::read(Some(&labels), &self.0.defaults, &mut errors);
+        let is_open = |modes: &[LevelVersion]| modes.iter().all(|mode| mode.level == Level::Privileged);
+        if errors.is_empty() && is_pod && is_open(&[policy.enforce, policy.audit, policy.warn]) {
+            return vec![("enforce-policy", String::from("privileged:latest"))];
+        }
+        let is_same = is_pod && !is_judged_pod(request, object);
+        if is_same || (errors.is_empty() && !is_pod && is_open(&[policy.audit, policy.warn])) {
+            return Vec::new();
+        }
+        if let Some(why) = self.exemption(request, &pod) {
+            return vec![("exempt", why.into())];
+        }
+        let mut found = Vec::new();
+        if !errors.is_empty() {
+            found.push(("error", format!("Failed to parse policy: {}", aggregate(&errors))));
+        }
+        if is_pod {
+            found.push(("enforce-policy", policy.enforce.to_string()));
+        }
+        let violated = violations(policy.audit, &pod);
+        if !violated.is_empty() {
+            let audited = quote(&policy.audit.to_string());
+            let words = format!("would violate PodSecurity {audited}: {}", details(&violated));
+            found.push(("audit-violations", words));
+        }
+        found
+    }
+
     fn is_exempt(&self, request: &Request<'_>, pod: &Pod<'_>) -> bool {
+        self.exemption(request, pod).is_some()
+    }
+
+    /// What exempts a pod, as the audit names it.
+    fn exemption(&self, request: &Request<'_>, pod: &Pod<'_>) -> Option<&'static str> {
         let exemptions = &self.0.exemptions;
         let has = |list: &[String], text: &str| !text.is_empty() && list.iter().any(|entry| entry == text);
-        has(&exemptions.namespaces, request.namespace())
-            || has(&exemptions.users, &request.attributes.user.name)
-            || has(&exemptions.runtime_classes, pod.spec.str_at(&["runtimeClassName"]))
+        if has(&exemptions.namespaces, request.namespace()) {
+            return Some("namespace");
+        }
+        if has(&exemptions.users, &request.attributes.user.name) {
+            return Some("user");
+        }
+        has(&exemptions.runtime_classes, pod.spec.str_at(&["runtimeClassName"])).then_some("runtimeClass")
     }
 
     fn policy(&self, object: &Value, errors: &mut FieldErrors) -> Policy {
@@ -182,6 +241,12 @@ fn ignored(name: &str, policy: &Policy, defaults: &Policy, labels: Option<&Map>)
         .collect();
     let (name, shown) = (quote(name), shown.join(", "));
     Some(format!("namespace {name} is exempt from Pod Security, and the policy ({shown}) will be ignored"))
+}
+
+/// Errors as upstream shows several of them.
+fn aggregate(errors: &FieldErrors) -> String {
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    if let [one] = texts.as_slice() { one.clone() } else { format!("[{}]", texts.join(", ")) }
 }
 
 fn writes(request: &Request<'_>) -> bool {
