@@ -8,8 +8,8 @@ use bytes::Bytes;
 use pintle_object::Text;
 use pintle_store::backend::sqlite::Sqlite;
 use pintle_store::{
-    Change, CollectionId, Digest, Digester, Expected, Interest, Key, Object, Options, Step, Store, WatchFrom,
-    Watcher, Write, etcd,
+    AttrReader, Attrs, Change, CollectionId, Key, Object, Options, Precondition, Store, WatchFrom, WatchItem,
+    WatchPredicate, Watcher, Write, etcd,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -136,7 +136,7 @@ async fn updates(store: &Arc<Store>, count: usize) {
                     let name = format!("burst/{index}");
                     let found =
                         store.get(CollectionId(0), &format!("{PREFIX}{name}")).expect("it was created");
-                    write(&store, &name, Expected::At(found.modified), index, 1_000).await;
+                    write(&store, &name, Precondition::ModRevision(found.mod_revision), index, 1_000).await;
                 }
             })
         })
@@ -149,12 +149,13 @@ async fn updates(store: &Arc<Store>, count: usize) {
 async fn fan_out(path: &Path) {
     let store = Arc::new(open(path));
     for (watchers, events) in [(1_000, 1_000), (10_000, 200)] {
-        let interests = vec![Interest::default(); watchers];
-        let (cpu, delivered) = deliveries(&store, interests, events).await;
+        let predicates = vec![WatchPredicate::default(); watchers];
+        let (cpu, delivered) = deliveries(&store, predicates, events).await;
         per(&format!("{watchers} watchers of everything: CPU per delivery"), cpu, delivered);
     }
     for watchers in [0, NODES] {
-        let of_node = |node: usize| Interest { field: Some((0, node_of(node))), ..Interest::default() };
+        let of_node =
+            |node: usize| WatchPredicate { field: Some((0, node_of(node))), ..WatchPredicate::default() };
         let (cpu, _) = deliveries(&store, (0..watchers).map(of_node).collect(), 4 * NODES).await;
         per(&format!("{watchers} watchers of a node each: CPU per write"), cpu, 4 * NODES);
     }
@@ -162,11 +163,11 @@ async fn fan_out(path: &Path) {
 }
 
 /// Writes, 100 at a time, while watchers follow; the CPU time of all of it, and how many events were delivered.
-async fn deliveries(store: &Arc<Store>, interests: Vec<Interest>, events: usize) -> (Duration, usize) {
+async fn deliveries(store: &Arc<Store>, predicates: Vec<WatchPredicate>, events: usize) -> (Duration, usize) {
     let mut followers = Vec::new();
-    for interest in interests {
-        let due = if interest == Interest::default() { events } else { events / NODES };
-        let watcher = store.watch(CollectionId(0), WatchFrom::Now, interest).expect("now is in the window");
+    for predicate in predicates {
+        let due = if predicate == WatchPredicate::default() { events } else { events / NODES };
+        let watcher = store.watch(CollectionId(0), WatchFrom::Now, predicate).expect("now is in the window");
         followers.push(tokio::spawn(follow(watcher, due)));
     }
     let cpu = cpu_time();
@@ -183,9 +184,9 @@ async fn follow(mut watcher: Watcher, due: usize) -> usize {
     let mut delivered = 0;
     while delivered < due {
         match watcher.next().await {
-            Step::Event(_) => delivered += 1,
-            Step::InitialDone(_) => {}
-            Step::TooSlow | Step::Closed => panic!("a watcher was lost"),
+            WatchItem::Event(_) => delivered += 1,
+            WatchItem::InitialEventsEnd(_) => {}
+            WatchItem::Lagged | WatchItem::Closed => panic!("a watcher was lost"),
         }
     }
     delivered
@@ -231,15 +232,21 @@ async fn past(store: &Store) {
 }
 
 async fn create(store: &Store, name: &str, index: usize, size: usize) -> Arc<Object> {
-    write(store, name, Expected::Absent, index, size).await
+    write(store, name, Precondition::NotExists, index, size).await
 }
 
-async fn write(store: &Store, name: &str, expected: Expected, index: usize, size: usize) -> Arc<Object> {
+async fn write(
+    store: &Store,
+    name: &str,
+    precondition: Precondition,
+    index: usize,
+    size: usize,
+) -> Arc<Object> {
     let key = Key::new(&format!("{PREFIX}{name}"));
     let mut value = vec![b'x'; size];
     value.splice(..0, format!("{index} ").into_bytes());
-    let change = Change::Put { digest: digest(key.as_str(), &value), value: Bytes::from(value) };
-    let write = Write { collection: CollectionId(0), key, expected, change, ttl_seconds: None };
+    let change = Change::Put { attrs: attrs(key.as_str(), &value), value: Bytes::from(value) };
+    let write = Write { collection: CollectionId(0), key, precondition, change, ttl_seconds: None };
     store.commit(write).await.expect("the write is accepted")
 }
 
@@ -252,18 +259,18 @@ fn open(path: &Path) -> Store {
 
 struct Plain;
 
-impl Digester for Plain {
-    fn digest(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Digest)> {
-        Some((CollectionId(0), digest(key, value)))
+impl AttrReader for Plain {
+    fn attrs(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Attrs)> {
+        Some((CollectionId(0), attrs(key, value)))
     }
 }
 
 /// Values begin with the number of their object, which tells its node.
-fn digest(key: &str, value: &[u8]) -> Digest {
+fn attrs(key: &str, value: &[u8]) -> Attrs {
     let (namespace, name) = key.trim_start_matches(PREFIX).split_once('/').unwrap_or_default();
     let index = value.iter().take_while(|byte| byte.is_ascii_digit());
     let index = index.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));
-    Digest {
+    Attrs {
         namespace: Text::from(namespace),
         name: Text::from(name),
         uid: Text::from("6bdd7a5c-2fd6-4f4c-9c3e-6f2f5d1f3a0b"),

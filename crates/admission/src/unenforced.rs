@@ -38,7 +38,7 @@ pub fn unenforced(engine: &Engine) -> Vec<String> {
     let mut lines = Vec::new();
     for (plural, kind) in UNENFORCED {
         let Some(stored) = View::new(engine).configurations(plural) else { continue };
-        lines.extend(stored.objects().map(|object| line(kind, &object.digest.name)));
+        lines.extend(stored.objects().map(|object| line(kind, &object.attrs.name)));
     }
     lines
 }

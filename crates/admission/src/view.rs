@@ -28,7 +28,7 @@ impl<'a> View<'a> {
     /// The labels of a stored object, without reading the object itself.
     pub fn labels(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Map> {
         let (_, object) = self.found(group, plural, namespace, name)?;
-        let labels = object.digest.labels.iter();
+        let labels = object.attrs.labels.iter();
         Some(labels.map(|(key, value)| (key.clone(), Value::Text(value.clone()))).collect())
     }
 
@@ -43,7 +43,7 @@ impl<'a> View<'a> {
     ) -> Option<String> {
         let (served, object) = self.found(group, plural, namespace, name)?;
         let place = served.fields.iter().position(|field| field.label == label)?;
-        object.digest.fields.get(place).map(ToString::to_string)
+        object.attrs.fields.get(place).map(ToString::to_string)
     }
 
     fn found(
@@ -97,7 +97,7 @@ impl<'a> View<'a> {
         let snapshot = self.0.store.snapshot(collection);
         let prefix = served.prefix(namespace);
         let objects = snapshot.range(&prefix, None);
-        let selected = objects.filter(|object| selector.matches(&*object.digest.labels));
+        let selected = objects.filter(|object| selector.matches(&*object.attrs.labels));
         selected.filter_map(|object| self.0.tree(served, object).ok()).collect()
     }
 

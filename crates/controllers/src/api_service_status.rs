@@ -71,7 +71,7 @@ impl ApiServiceStatus {
     async fn sync_those_in(&self, namespace: &str) -> Result<(), Status> {
         let snapshot = self.engine.store.snapshot(self.apis.source.collection);
         // Most clusters have none but those that the server serves itself.
-        let names: Vec<String> = snapshot.range("", None).map(|one| one.digest.name.to_string()).collect();
+        let names: Vec<String> = snapshot.range("", None).map(|one| one.attrs.name.to_string()).collect();
         for name in names.iter().filter(|name| !self.is_served_here(name)) {
             let api = self.apis.read(&self.engine, "", name)?;
             let service = api.as_ref().and_then(api_service::service_of);
@@ -115,7 +115,7 @@ impl ApiServiceStatus {
         let prefix = self.slices.served.prefix(namespace);
         let all = snapshot.range(&prefix, None);
         let own = all.filter(|slice| {
-            slice.digest.labels.iter().any(|(key, value)| &**key == SERVICE && &**value == service)
+            slice.attrs.labels.iter().any(|(key, value)| &**key == SERVICE && &**value == service)
         });
         own.filter_map(|slice| self.engine.storage_tree(&self.slices.served, slice).ok()).collect()
     }

@@ -48,7 +48,7 @@ impl FlowSchemaStatus {
     /// Looks at the schemas that name a priority level which came or went.
     async fn sync_those_of(&self, level: &str) -> Result<(), Status> {
         let snapshot = self.engine.store.snapshot(self.of_schemas.collection);
-        let names: Vec<String> = snapshot.range("", None).map(|one| one.digest.name.to_string()).collect();
+        let names: Vec<String> = snapshot.range("", None).map(|one| one.attrs.name.to_string()).collect();
         for name in names {
             if self.read(&name)?.is_some_and(|schema| level_of(&schema) == level) {
                 self.sync_schema(&name).await?;

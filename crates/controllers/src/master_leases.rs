@@ -4,7 +4,7 @@
 use pintle_engine::Engine;
 use pintle_object::{GroupVersionKind, Status, Value};
 use pintle_schema::{decode, encode};
-use pintle_store::{Change, CollectionId, CommitError, Digest, Expected, Key, Object, Write};
+use pintle_store::{Attrs, Change, CollectionId, CommitError, Key, Object, Precondition, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -30,8 +30,9 @@ impl MasterLeases {
         for _ in 0..ATTEMPTS_MAX {
             let stored = self.engine.store.get(self.collection, &key(address));
             let change = self.lease_of(address, stored.as_deref());
-            let expected = stored.map_or(Expected::Absent, |stored| Expected::At(stored.modified));
-            match self.commit(address, expected, change, Some(TTL_SECONDS)).await {
+            let precondition = stored
+                .map_or(Precondition::NotExists, |stored| Precondition::ModRevision(stored.mod_revision));
+            match self.commit(address, precondition, change, Some(TTL_SECONDS)).await {
                 Err(CommitError::Stale(_) | CommitError::Exists(_) | CommitError::Missing) => {}
                 Err(error) => return Err(pintle_engine::store_failed(error)),
                 Ok(()) => return Ok(()),
@@ -43,7 +44,8 @@ impl MasterLeases {
     /// Ends the lease of an address.
     pub async fn remove(&self, address: IpAddr) -> Result<(), Status> {
         let Some(stored) = self.engine.store.get(self.collection, &key(address)) else { return Ok(()) };
-        match self.commit(address, Expected::At(stored.modified), Change::Delete, None).await {
+        match self.commit(address, Precondition::ModRevision(stored.mod_revision), Change::Delete, None).await
+        {
             Ok(()) | Err(CommitError::Missing) => Ok(()),
             Err(error) => Err(pintle_engine::store_failed(error)),
         }
@@ -68,7 +70,7 @@ impl MasterLeases {
         lease.set(&["subsets"], vec![subset]);
         let ty = self.engine.api.kind(&kind()).expect("Endpoints is a kind of the core group");
         let value = encode::protobuf::document(&self.engine.api.schema, ty, "v1", "Endpoints", &lease);
-        Change::Put { value: value.into(), digest: Digest::default() }
+        Change::Put { value: value.into(), attrs: Attrs::default() }
     }
 
     fn tree(&self, stored: &Object) -> Option<Value> {
@@ -79,12 +81,12 @@ impl MasterLeases {
     async fn commit(
         &self,
         address: IpAddr,
-        expected: Expected,
+        precondition: Precondition,
         change: Change,
         ttl_seconds: Option<u64>,
     ) -> Result<(), CommitError> {
         let key = Key::new(&key(address));
-        let write = Write { collection: self.collection, key, expected, change, ttl_seconds };
+        let write = Write { collection: self.collection, key, precondition, change, ttl_seconds };
         self.engine.store.commit(write).await.map(drop)
     }
 }

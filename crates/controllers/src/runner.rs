@@ -3,7 +3,7 @@
 
 use pintle_engine::{Engine, Served};
 use pintle_object::{Status, Text, Value};
-use pintle_store::{CollectionId, Event, Interest, Step, WatchFrom, Watcher};
+use pintle_store::{CollectionId, Event, WatchFrom, WatchItem, WatchPredicate, Watcher};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
@@ -48,20 +48,21 @@ pub trait Reconciler: Send + 'static {
 #[derive(Clone)]
 pub struct Source {
     pub collection: CollectionId,
-    pub interest: Interest,
+    pub predicate: WatchPredicate,
 }
 
 impl Source {
     /// All objects of a resource; none when they are not stored.
     pub fn all(served: &Served) -> Option<Source> {
-        Some(Source { collection: served.collection?, interest: Interest::default() })
+        Some(Source { collection: served.collection?, predicate: WatchPredicate::default() })
     }
 
     /// One object of a resource, whether it is there or not.
     pub fn one(served: &Served, namespace: &str, name: &str) -> Option<Source> {
         let namespace = (!namespace.is_empty()).then(|| Text::from(namespace));
-        let interest = Interest { namespace, name: Some(Text::from(name)), ..Interest::default() };
-        Some(Source { interest, ..Source::all(served)? })
+        let predicate =
+            WatchPredicate { namespace, name: Some(Text::from(name)), ..WatchPredicate::default() };
+        Some(Source { predicate, ..Source::all(served)? })
     }
 
     /// The tree of an object of the source's collection, in the version it is stored in; none when it is not there.
@@ -99,7 +100,7 @@ pub async fn run<R: Reconciler>(engine: Arc<Engine>, mut reconciler: R) {
     let mut retries = BTreeMap::new();
     loop {
         let watch =
-            |source: Source| engine.store.watch(source.collection, WatchFrom::InitialState, source.interest);
+            |source: Source| engine.store.watch(source.collection, WatchFrom::InitialState, source.predicate);
         let watchers: Result<Vec<Watcher>, _> = reconciler.sources().into_iter().map(watch).collect();
         if let Ok(watchers) = watchers
             && follow(&mut reconciler, watchers, &mut retries).await == End::Closed
@@ -126,10 +127,10 @@ async fn follow<R: Reconciler>(
         };
         tokio::select! {
             (source, step) = next_of(&mut watchers) => match step {
-                Step::Event(event) => look(reconciler, place_of(source, &event), retries).await,
-                Step::InitialDone(_) => {}
-                Step::TooSlow => return End::Lagged,
-                Step::Closed => return End::Closed,
+                WatchItem::Event(event) => look(reconciler, place_of(source, &event), retries).await,
+                WatchItem::InitialEventsEnd(_) => {}
+                WatchItem::Lagged => return End::Lagged,
+                WatchItem::Closed => return End::Closed,
             },
             () = wait => {
                 let now = Instant::now();
@@ -149,8 +150,8 @@ async fn follow<R: Reconciler>(
 }
 
 fn place_of(source: usize, event: &Event) -> Place {
-    let digest = &event.object.digest;
-    (source, digest.namespace.clone(), digest.name.clone())
+    let attrs = &event.object.attrs;
+    (source, attrs.namespace.clone(), attrs.name.clone())
 }
 
 async fn look<R: Reconciler>(reconciler: &mut R, place: Place, retries: &mut BTreeMap<Place, Retry>) {
@@ -166,7 +167,7 @@ async fn look<R: Reconciler>(reconciler: &mut R, place: Place, retries: &mut BTr
 }
 
 /// The next step of any watcher, and which one's it is.
-async fn next_of(watchers: &mut [Watcher]) -> (usize, Step) {
+async fn next_of(watchers: &mut [Watcher]) -> (usize, WatchItem) {
     std::future::poll_fn(|context| {
         for (source, watcher) in watchers.iter_mut().enumerate() {
             if let Poll::Ready(step) = pin!(watcher.next()).poll(context) {

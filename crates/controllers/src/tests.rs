@@ -8,7 +8,7 @@ use pintle_engine::options::DeleteOptions;
 use pintle_engine::{Engine, Target, own};
 use pintle_object::{Status, Value};
 use pintle_store::backend::{AppendError, Error, Found, Row};
-use pintle_store::{Backend, Options, Revision, Window};
+use pintle_store::{DurableLog, EventWindow, Options, Revision};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc};
 /// A durable log that is neither.
 struct Nowhere;
 
-impl Backend for Nowhere {
+impl DurableLog for Nowhere {
     fn load(&mut self, _: &mut dyn FnMut(Row)) -> Result<Found, Error> {
         Ok(Found::default())
     }
@@ -196,7 +196,7 @@ async fn what_fails_is_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_loop_that_lags_lists_anew() {
-    let window = Window { events_max: 2, bytes_min: 0, ..Window::default() };
+    let window = EventWindow { events_max: 2, bytes_min: 0, ..EventWindow::default() };
     let engine = engine_with(Options { window, ..Options::default() });
     let (mut looked, gate) = tell(&engine, 0);
     let busy = gate.lock().await;

@@ -62,7 +62,7 @@ impl Engine {
         let head = format!("{{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"{api_version}\",");
         out.extend_from_slice(head.as_bytes());
         let start = out.len();
-        let version = object.modified.to_string();
+        let version = object.mod_revision.to_string();
         encode::transcode::json(&self.api.schema, ty, metadata, &version, out).map_err(Status::internal)?;
         // What was begun goes on where the object's own brace stands.
         out.remove(start);

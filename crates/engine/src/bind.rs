@@ -6,7 +6,7 @@ use crate::engine::{Engine, Target};
 use crate::kinds::binding;
 use crate::meta;
 use pintle_object::{FieldError, FieldErrors, GroupResource, Reason, Status, Value};
-use pintle_store::{Change, CommitError, Expected, Key, Write};
+use pintle_store::{Change, CommitError, Key, Precondition, Write};
 
 const ATTEMPTS_MAX: usize = 5;
 
@@ -63,12 +63,12 @@ impl Engine {
         if call.dry_run {
             return Ok(true);
         }
-        let (value, digest) = self.to_stored(served, &object);
+        let (value, attrs) = self.to_stored(served, &object);
         let write = Write {
             collection,
             key: Key::new(existing.key.as_str()),
-            expected: Expected::At(existing.modified),
-            change: Change::Put { value, digest },
+            precondition: Precondition::ModRevision(existing.mod_revision),
+            change: Change::Put { value, attrs },
             ttl_seconds: None,
         };
         match self.store.commit(write).await {

@@ -13,7 +13,7 @@ use crate::own;
 use pintle_object::time::Time;
 use pintle_object::{GroupResource, GroupVersionKind, Reason, Status, Value, bytes};
 use pintle_schema::{decode, encode};
-use pintle_store::{Change, CollectionId, CommitError, Digest, Expected, Key, Object, Write};
+use pintle_store::{Attrs, Change, CollectionId, CommitError, Key, Object, Precondition, Write};
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
@@ -101,7 +101,7 @@ impl Engine {
 
     /// What another server has taken is seen by the next draw.
     async fn look_again<T>(&self) -> Result<Option<T>, Status> {
-        self.store.catch_up().await.map_err(store_failed)?;
+        self.store.wait_for_latest().await.map_err(store_failed)?;
         Ok(None)
     }
 
@@ -212,8 +212,9 @@ impl Engine {
         Write {
             collection: self.ports_collection(),
             key: Key::new(PORTS_KEY),
-            expected: stored.map_or(Expected::Absent, |stored| Expected::At(stored.modified)),
-            change: Change::Put { value: value.into(), digest: Digest::default() },
+            precondition: stored
+                .map_or(Precondition::NotExists, |stored| Precondition::ModRevision(stored.mod_revision)),
+            change: Change::Put { value: value.into(), attrs: Attrs::default() },
             ttl_seconds: None,
         }
     }

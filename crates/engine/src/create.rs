@@ -10,7 +10,7 @@ use crate::{convert, encoding, meta};
 use bytes::Bytes;
 use pintle_object::field::quote;
 use pintle_object::{Details, FieldErrors, Map, Path, Reason, Status, Value};
-use pintle_store::{Change, CommitError, Digest, Expected, Key, Object, Write};
+use pintle_store::{Attrs, Change, CommitError, Key, Object, Precondition, Write};
 use std::sync::Arc;
 
 /// A generated name that is taken is replaced this many times: a collision in eight random names means that the
@@ -77,7 +77,7 @@ impl Engine {
         let (before, warned) = (draft.clone(), warnings.len());
         match self.admission().mutate(self, attributes, draft, warnings).await {
             Err(status) if status.reason == Reason::NotFound => {
-                self.store.catch_up().await.map_err(store_failed)?;
+                self.store.wait_for_latest().await.map_err(store_failed)?;
                 *draft = before;
                 warnings.truncate(warned);
                 self.admission().mutate(self, attributes, draft, warnings).await
@@ -150,11 +150,11 @@ impl Engine {
                 None => Ok(None),
             };
         };
-        let write = |value, digest| Write {
+        let write = |value, attrs| Write {
             collection,
             key: Key::new(&key),
-            expected: Expected::Absent,
-            change: Change::Put { value, digest },
+            precondition: Precondition::NotExists,
+            change: Change::Put { value, attrs },
             ttl_seconds: self.ttl_seconds(served),
         };
         let encoded = self.to_stored(served, &draft);
@@ -179,11 +179,11 @@ impl Engine {
         &self,
         served: &Served,
         object: &Value,
-        (value, digest): (Bytes, Digest),
+        (value, attrs): (Bytes, Attrs),
         is_apply: bool,
-        write: impl Fn(Bytes, Digest) -> Write,
+        write: impl Fn(Bytes, Attrs) -> Write,
     ) -> Result<Arc<Object>, CommitError> {
-        let result = self.store.commit(write(value, digest)).await;
+        let result = self.store.commit(write(value, attrs)).await;
         if is_apply || !matches!(result, Err(CommitError::TooLarge(_))) {
             return result;
         }
@@ -191,8 +191,8 @@ impl Engine {
         if lean.remove(&["metadata", "managedFields"]).is_none() {
             return result;
         }
-        let (value, digest) = self.to_stored(served, &lean);
-        self.store.commit(write(value, digest)).await
+        let (value, attrs) = self.to_stored(served, &lean);
+        self.store.commit(write(value, attrs)).await
     }
 
     /// Everything between admission's two halves: names, uid, the kind's own rules, validation.

@@ -8,7 +8,7 @@ use crate::engine::{Engine, Served, Target};
 use crate::meta;
 use crate::options::DeleteOptions;
 use pintle_object::{GroupResource, Map, Status, Value};
-use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
+use pintle_store::{Change, CommitError, Key, Object, Precondition, Write};
 use std::sync::Arc;
 
 /// What a delete answers.
@@ -53,7 +53,7 @@ impl Engine {
                 Err(status) if is_current || status.code >= 500 => return Err(status),
                 // What was refused may have been judged by a state that another server has changed.
                 Err(_) => {
-                    self.store.catch_up().await.map_err(store_failed)?;
+                    self.store.wait_for_latest().await.map_err(store_failed)?;
                     is_current = true;
                 }
             }
@@ -99,14 +99,14 @@ impl Engine {
             match self.store.commit(self.deletion(target, existing)?).await {
                 Ok(gone) => {
                     self.settle_holdings(served, Some(&last), None, call.now).await;
-                    meta::set_resource_version(&mut last, gone.modified.0);
+                    meta::set_resource_version(&mut last, gone.mod_revision.0);
                 }
                 Err(CommitError::Stale(_)) => return Ok(None),
                 Err(error) => return Err(self.commit_failed(target, error)),
             }
         }
         if !served.traits.returns_deleted {
-            return Ok(Some(Deleted::Gone { uid: existing.digest.uid.to_string() }));
+            return Ok(Some(Deleted::Gone { uid: existing.attrs.uid.to_string() }));
         }
         let object = self.written(served, last, false)?.object;
         Ok(Some(Deleted::Object { object, is_gone: true }))
@@ -129,15 +129,15 @@ impl Engine {
         let mut stored = existing.clone();
         let old = self.storage_tree(served, existing)?;
         if object != old {
-            let (value, digest) = self.to_stored(served, &object);
-            let write = Write { change: Change::Put { value, digest }, ..self.deletion(target, existing)? };
+            let (value, attrs) = self.to_stored(served, &object);
+            let write = Write { change: Change::Put { value, attrs }, ..self.deletion(target, existing)? };
             match self.store.commit(write).await {
                 Ok(written) => stored = written,
                 Err(CommitError::Stale(_) | CommitError::Missing) => return Ok(None),
                 Err(error) => return Err(self.commit_failed(target, error)),
             }
         }
-        meta::set_resource_version(&mut object, stored.modified.0);
+        meta::set_resource_version(&mut object, stored.mod_revision.0);
         if then_go {
             return self.go(target, &stored, object, call).await;
         }
@@ -151,7 +151,7 @@ impl Engine {
         Ok(Write {
             collection: served.collection.ok_or_else(missing)?,
             key: Key::new(existing.key.as_str()),
-            expected: Expected::At(existing.modified),
+            precondition: Precondition::ModRevision(existing.mod_revision),
             change: Change::Delete,
             ttl_seconds: None,
         })

@@ -24,8 +24,8 @@ impl Engine {
             return Err(Status::bad_request("Namespace parameter required."));
         }
         for object in &listing.items {
-            let digest = &object.digest;
-            let one = Target { namespace: &digest.namespace, name: &digest.name, ..target };
+            let attrs = &object.attrs;
+            let one = Target { namespace: &attrs.namespace, name: &attrs.name, ..target };
             match self.delete(one, options, call).await {
                 // Somebody else was quicker: the object is gone, which is what was asked for.
                 Err(status) if status.reason != Reason::NotFound => return Err(status),

@@ -13,7 +13,7 @@ use pintle_schema::decode::Pick;
 use pintle_schema::encode::splice::{self, Part, Places, Spliced};
 use pintle_schema::model::Schema;
 use pintle_schema::{Builtin, TypeId, decode, encode};
-use pintle_store::{Digest, Key, Object, Revision};
+use pintle_store::{Attrs, Key, Object, Revision};
 use std::sync::Arc;
 
 impl Engine {
@@ -27,7 +27,7 @@ impl Engine {
     /// The tree of a stored object in the version it is stored in: what rules, admission and patches see.
     pub fn storage_tree(&self, served: &Served, object: &Object) -> Result<Value, Status> {
         let mut tree = storage_tree(&self.api, served, &object.value)?;
-        meta::set_resource_version(&mut tree, object.modified.0);
+        meta::set_resource_version(&mut tree, object.mod_revision.0);
         Ok(tree)
     }
 
@@ -101,7 +101,7 @@ impl Engine {
                 self.write_json_item(served, object, &mut out).map(|()| Bytes::from(out))
             };
             // An object that cannot be shown keeps an empty form.
-            let kept = object.form(served.form, |_| encode().unwrap_or_default());
+            let kept = object.encoding(served.form, |_| encode().unwrap_or_default());
             return if kept.is_empty() { encode() } else { Ok(kept) };
         };
         // What is shown depends on the definition: the kept form begins with the generation that it was made by.
@@ -111,7 +111,7 @@ impl Engine {
             self.write_json_item(served, object, &mut out).map(|()| Bytes::from(out))
         };
         // An object that cannot be shown keeps an empty form.
-        let kept = object.form(served.form, |_| encode().unwrap_or_default());
+        let kept = object.encoding(served.form, |_| encode().unwrap_or_default());
         let form = if kept.starts_with(&tag) { kept } else { encode()? };
         Ok(form.slice(tag.len()..))
     }
@@ -130,7 +130,7 @@ impl Engine {
         }
         let tag = served.custom.as_ref().map(|custom| custom.generation.to_be_bytes());
         let tag = tag.as_ref().map_or(&[][..], |tag| tag);
-        match object.kept_form(served.form).as_deref().and_then(|kept| kept.strip_prefix(tag)) {
+        match object.cached_encoding(served.form).as_deref().and_then(|kept| kept.strip_prefix(tag)) {
             Some(kept) => out.extend_from_slice(kept),
             None => self.write_json_item(served, object, out)?,
         }
@@ -145,7 +145,7 @@ impl Engine {
         }
         let (schema, ty) = (&self.api.schema, served.resource.ty);
         undecodable::check_envelope(served, &object.value)?;
-        let is_unstored = object.modified.0 == 0;
+        let is_unstored = object.mod_revision.0 == 0;
         let needs_tree = is_unstored || served.is_converted() || served.rules.restore(&mut Value::Null);
         if needs_tree || !object.value.starts_with(decode::protobuf::MAGIC) {
             encode::json::encode(schema, ty, &bare_tree(&self.api, served, object)?, out);
@@ -153,7 +153,7 @@ impl Engine {
         }
         let begin = out.len();
         let envelope = decode::protobuf::envelope(&object.value).map_err(refuse)?;
-        let version = object.modified.to_string();
+        let version = object.mod_revision.to_string();
         encode::transcode::json(schema, ty, envelope.raw, &version, out).map_err(|error| {
             // What was written so far is no document.
             out.truncate(begin);
@@ -167,7 +167,7 @@ impl Engine {
         served: &Served,
         object: &'a Object,
     ) -> Result<Option<&'a [u8]>, Status> {
-        let is_unstored = object.modified.0 == 0;
+        let is_unstored = object.mod_revision.0 == 0;
         if is_unstored || served.is_converted() || !object.value.starts_with(decode::protobuf::MAGIC) {
             return Ok(None);
         }
@@ -193,7 +193,7 @@ impl Engine {
     ) -> Result<(Option<Places>, usize), Status> {
         let has_other_metadata = part == Part::Metadata
             && (!served.rules.field_annotations().is_empty() || served.rules.restore(&mut Value::Null));
-        let is_unstored = object.modified.0 == 0;
+        let is_unstored = object.mod_revision.0 == 0;
         if is_unstored
             || served.is_converted()
             || has_other_metadata
@@ -203,7 +203,7 @@ impl Engine {
         }
         undecodable::check_envelope(served, &object.value)?;
         let places = Places::find(&object.value, part).map_err(refuse)?;
-        Ok((Some(places), places.len(splice::digits(object.modified.0))))
+        Ok((Some(places), places.len(splice::digits(object.mod_revision.0))))
     }
 
     /// The message of a list's item that is stored otherwise.
@@ -222,7 +222,7 @@ impl Engine {
     pub fn protobuf_document(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
         let raw = match self.stored_message(served, object)? {
             Some(message) => {
-                let version = object.modified.to_string();
+                let version = object.mod_revision.to_string();
                 let spliced = Spliced::new(message, &version).map_err(refuse)?;
                 let mut raw = Vec::with_capacity(spliced.len());
                 spliced.write(&mut raw);
@@ -249,25 +249,25 @@ impl Engine {
 
     /// An object that is answered but not stored, in the form of one that is.
     pub fn unstored(&self, served: &Served, tree: &Value) -> Arc<Object> {
-        let (value, digest) = self.to_stored(served, tree);
-        let key = Key::new(&served.key(&digest.namespace, &digest.name));
-        Arc::new(Object::new(key, Revision(0), Revision(0), value, digest))
+        let (value, attrs) = self.to_stored(served, tree);
+        let key = Key::new(&served.key(&attrs.namespace, &attrs.name));
+        Arc::new(Object::new(key, Revision(0), Revision(0), value, attrs))
     }
 
-    /// The bytes to store and the digest of an object in the version it is stored in.
-    pub(crate) fn to_stored(&self, served: &Served, tree: &Value) -> (Bytes, Digest) {
+    /// The bytes to store and the attributes of an object in the version it is stored in.
+    pub(crate) fn to_stored(&self, served: &Served, tree: &Value) -> (Bytes, Attrs) {
         let mut stored = tree.clone();
         stored.remove(&["metadata", "resourceVersion"]);
         if let Some(custom) = &served.custom {
             let stored = custom_object::to_stored(served, custom, stored);
-            return (Bytes::from(json::to_string(&stored)), digest(&self.api, served, &stored));
+            return (Bytes::from(json::to_string(&stored)), attrs(&self.api, served, &stored));
         }
-        let digest = digest(&self.api, served, tree);
+        let attrs = attrs(&self.api, served, tree);
         let api_version = storage_api_version(served);
         let kind = &served.storage.kind;
         let value =
             encode::protobuf::document(&self.api.schema, served.storage_ty, &api_version, kind, &stored);
-        (Bytes::from(value), digest)
+        (Bytes::from(value), attrs)
     }
 }
 
@@ -297,8 +297,8 @@ fn bare_tree(api: &Builtin, served: &Served, object: &Object) -> Result<Value, S
         tree.remove(&["kind"]);
         tree.remove(&["apiVersion"]);
     }
-    if object.modified.0 > 0 {
-        meta::set_resource_version(&mut tree, object.modified.0);
+    if object.mod_revision.0 > 0 {
+        meta::set_resource_version(&mut tree, object.mod_revision.0);
     }
     Ok(tree)
 }
@@ -329,10 +329,10 @@ fn refuse(error: impl ToString) -> Status {
     undecodable::unreadable(&error.to_string())
 }
 
-fn digest(api: &Builtin, served: &Served, tree: &Value) -> Digest {
+fn attrs(api: &Builtin, served: &Served, tree: &Value) -> Attrs {
     let text = |field| Text::from(tree.str_at(&["metadata", field]));
     let labels = tree.map_at(&["metadata", "labels"]).into_iter().flat_map(|labels| labels.iter());
-    Digest {
+    Attrs {
         namespace: text("namespace"),
         name: text("name"),
         uid: text("uid"),
@@ -341,36 +341,36 @@ fn digest(api: &Builtin, served: &Served, tree: &Value) -> Digest {
     }
 }
 
-/// The digest of stored bytes, of which no more is decoded than it takes.
-pub(crate) fn digest_of_bytes(api: &Builtin, served: &Served, value: &[u8]) -> Option<Digest> {
+/// The attributes of stored bytes, of which no more is decoded than it takes.
+pub(crate) fn attrs_of_bytes(api: &Builtin, served: &Served, value: &[u8]) -> Option<Attrs> {
     if value.starts_with(decode::protobuf::MAGIC) && served.custom.is_none() {
         undecodable::check_envelope(served, value).ok()?;
         let envelope = decode::protobuf::envelope(value).ok()?;
-        let mut digest = digest_of_message(envelope.raw)?;
+        let mut attrs = attrs_of_message(envelope.raw)?;
         if fields::has_any(served) {
             let cut = served.selected.cut(envelope.raw).ok()?;
             let tree = decode::protobuf::decode(&api.schema, served.storage_ty, &cut).ok()?;
-            digest.fields = fields::values(&api.schema, served, &tree).into();
+            attrs.fields = fields::values(&api.schema, served, &tree).into();
         }
-        return Some(digest);
+        return Some(attrs);
     }
     // Defaults of today's schema count: what selects an object is what a client sees of it.
     let tree = match &served.custom {
         Some(custom) => custom_object::from_stored(api, served, custom, value).ok()?,
         None => decode_stored(api, served, value).ok()?,
     };
-    Some(digest(api, served, &tree))
+    Some(attrs(api, served, &tree))
 }
 
-/// Field numbers of the metadata in every object, and of what the digest needs in the metadata.
+/// Field numbers of the metadata in every object, and of what the attributes need in the metadata.
 const METADATA: u32 = 1;
 const NAME: u32 = 1;
 const NAMESPACE: u32 = 3;
 const UID: u32 = 5;
 const LABELS: u32 = 11;
 
-fn digest_of_message(message: &[u8]) -> Option<Digest> {
-    let mut digest = Digest::default();
+fn attrs_of_message(message: &[u8]) -> Option<Attrs> {
+    let mut attrs = Attrs::default();
     let mut labels: Vec<(Text, Text)> = Vec::new();
     let text = |payload: Payload<'_>| {
         payload.bytes(0).ok().and_then(|b| std::str::from_utf8(b).ok().map(Text::from))
@@ -383,9 +383,9 @@ fn digest_of_message(message: &[u8]) -> Option<Digest> {
         let mut inner = Reader::new(payload.bytes(field).ok()?);
         while let Some((field, payload)) = inner.next_field().ok()? {
             match field {
-                NAME => digest.name = text(payload)?,
-                NAMESPACE => digest.namespace = text(payload)?,
-                UID => digest.uid = text(payload)?,
+                NAME => attrs.name = text(payload)?,
+                NAMESPACE => attrs.namespace = text(payload)?,
+                UID => attrs.uid = text(payload)?,
                 LABELS => {
                     let mut entry = Reader::new(payload.bytes(field).ok()?);
                     let (mut key, mut value) = (Text::default(), Text::default());
@@ -403,6 +403,6 @@ fn digest_of_message(message: &[u8]) -> Option<Digest> {
         }
     }
     labels.sort();
-    digest.labels = labels.into();
-    Some(digest)
+    attrs.labels = labels.into();
+    Some(attrs)
 }

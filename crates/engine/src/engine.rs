@@ -49,7 +49,7 @@ pub struct Served {
     /// The kind that objects are stored as, and its type.
     pub storage: GroupVersionKind,
     pub storage_ty: TypeId,
-    /// The fields that digests hold, in their order: those of the first resource of the collection.
+    /// The fields that attributes hold, in their order: those of the first resource of the collection.
     pub fields: Vec<Selectable>,
     /// The part of stored messages that the values of these fields are read from; all of it for custom resources.
     pub(crate) selected: Pick,

@@ -9,7 +9,7 @@ use crate::meta;
 use crate::options::DeleteOptions;
 use pintle_object::{Reason, Status, Value};
 use pintle_patch::track_update;
-use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
+use pintle_store::{Change, CommitError, Key, Object, Precondition, Write};
 use std::sync::Arc;
 
 const ATTEMPTS_MAX: usize = 1000;
@@ -63,7 +63,7 @@ impl Engine {
         if eviction::lets_unhealthy_go(&self.storage_tree(&budgets, budget)?, object) {
             return Ok(());
         }
-        let name = budget.digest.name.to_string();
+        let name = budget.attrs.name.to_string();
         let target =
             Target { served: &budgets, subresource: "status", namespace: pod.namespace, name: &name };
         if call.dry_run {
@@ -111,12 +111,12 @@ impl Engine {
             let existing = self.store.get(collection, &target.key()).ok_or_else(missing)?;
             let mut object = self.storage_tree(served, &existing)?;
             change(&mut object)?;
-            let (value, digest) = self.to_stored(served, &object);
+            let (value, attrs) = self.to_stored(served, &object);
             let write = Write {
                 collection,
                 key: Key::new(existing.key.as_str()),
-                expected: Expected::At(existing.modified),
-                change: Change::Put { value, digest },
+                precondition: Precondition::ModRevision(existing.mod_revision),
+                change: Change::Put { value, attrs },
                 ttl_seconds: None,
             };
             match self.store.commit(write).await {

@@ -42,7 +42,7 @@ impl Engine {
     /// Waits until what is visible is as recent as a read wants it: of now, when it names no version.
     pub(crate) async fn reach_for(&self, text: &str, version: u64) -> Result<(), Status> {
         match version {
-            0 if text.is_empty() => self.store.catch_up().await.map_err(store_failed),
+            0 if text.is_empty() => self.store.wait_for_latest().await.map_err(store_failed),
             0 => Ok(()),
             version => self.reach(version).await,
         }
@@ -50,7 +50,7 @@ impl Engine {
 
     /// Waits until the store has reached a revision; 504 if it does not in time.
     pub(crate) async fn reach(&self, version: u64) -> Result<(), Status> {
-        if self.store.reached(Revision(version), REACH_MAX).await {
+        if self.store.wait_for_revision(Revision(version), REACH_MAX).await {
             return Ok(());
         }
         let current = self.store.revision().0;
@@ -60,7 +60,7 @@ impl Engine {
     /// Refuses a revision of the future at once: who asks for a past state exactly does not wait for it.
     pub(crate) async fn has_been(&self, version: u64) -> Result<(), Status> {
         if version > self.store.revision().0 {
-            self.store.catch_up().await.map_err(store_failed)?;
+            self.store.wait_for_latest().await.map_err(store_failed)?;
         }
         let current = self.store.revision().0;
         if version > current { Err(too_large(version, current, 0)) } else { Ok(()) }

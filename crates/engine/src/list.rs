@@ -8,7 +8,7 @@ use crate::paging::{self, Continue};
 use crate::selection::Selection;
 use crate::undecodable::is_undecodable;
 use pintle_object::Status;
-use pintle_store::{CollectionId, Object, Past, Revision, Snapshot};
+use pintle_store::{CollectionId, HistoricalReadError, Object, Revision, Snapshot};
 use std::sync::Arc;
 
 /// The objects of a page, and where the next one begins.
@@ -112,10 +112,10 @@ impl Engine {
         revision: u64,
         gone: impl Fn() -> Status,
     ) -> Result<Snapshot, Status> {
-        let past = self.store.past(collection, Revision(revision)).await;
+        let past = self.store.historical_read(collection, Revision(revision)).await;
         past.map_err(|error| match error {
-            Past::Gone(_) => gone(),
-            Past::Failed(error) => store_failed(error),
+            HistoricalReadError::Gone(_) => gone(),
+            HistoricalReadError::Failed(error) => store_failed(error),
         })
     }
 }

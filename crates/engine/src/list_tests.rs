@@ -1,6 +1,6 @@
 //! Lists in all their forms: the pieces of each make up the whole.
 
-use crate::encoding::digest_of_bytes;
+use crate::encoding::attrs_of_bytes;
 use crate::options::{ListOptions, Query};
 use crate::tests::World;
 use crate::{Include, ListForm, ListFormat, ListView, Listing, PIECE_BYTES, Selection, TableStyle};
@@ -172,7 +172,7 @@ async fn digests_are_read_from_stored_bytes_as_from_trees() {
         let served = world.served(plural);
         let found = world.engine.store.snapshot(served.collection.unwrap());
         let object = found.range("/registry/", None).next().unwrap();
-        let digest = digest_of_bytes(&world.engine.api, served, &object.value).unwrap();
-        assert_eq!(digest, object.digest, "{plural}");
+        let attrs = attrs_of_bytes(&world.engine.api, served, &object.value).unwrap();
+        assert_eq!(attrs, object.attrs, "{plural}");
     }
 }

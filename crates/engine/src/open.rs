@@ -3,13 +3,17 @@
 use crate::encoding;
 use crate::engine::{self, Engine, Served};
 use pintle_schema::Builtin;
-use pintle_store::{Backend, CollectionId, Digest, Digester, OpenError, Options, Store, etcd};
+use pintle_store::{AttrReader, Attrs, CollectionId, DurableLog, OpenError, Options, Store, etcd};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Engine {
     /// Recovers what the backend holds; takes well under a second for a hundred thousand objects.
-    pub fn open(api: Arc<Builtin>, backend: Box<dyn Backend>, options: Options) -> Result<Engine, OpenError> {
+    pub fn open(
+        api: Arc<Builtin>,
+        backend: Box<dyn DurableLog>,
+        options: Options,
+    ) -> Result<Engine, OpenError> {
         let (served, reader) = plan(&api);
         let store = Store::open(backend, reader.prefixes.clone(), &reader, options)?;
         Ok(Engine::new(api, served, store))
@@ -50,7 +54,7 @@ fn plan(api: &Arc<Builtin>) -> (Vec<Arc<Served>>, Reader) {
     (served, reader)
 }
 
-/// Reads digests from stored bytes. `prefixes` and `owners` are in the order of the collections.
+/// Reads attributes from stored bytes. `prefixes` and `owners` are in the order of the collections.
 struct Reader {
     api: Arc<Builtin>,
     prefixes: Vec<String>,
@@ -58,12 +62,12 @@ struct Reader {
     owners: Vec<Arc<Served>>,
 }
 
-impl Digester for Reader {
-    fn digest(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Digest)> {
+impl AttrReader for Reader {
+    fn attrs(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Attrs)> {
         // No prefix is the beginning of another: each ends in a slash.
         let slashes = key.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
         let place = *slashes.filter_map(|(slash, _)| self.places.get(key.get(..=slash)?)).next()?;
-        let digest = encoding::digest_of_bytes(&self.api, self.owners.get(place)?, value)?;
-        Some((CollectionId(place as u32), digest))
+        let attrs = encoding::attrs_of_bytes(&self.api, self.owners.get(place)?, value)?;
+        Some((CollectionId(place as u32), attrs))
     }
 }

@@ -263,7 +263,7 @@ impl Pieces {
         match self.places.next().flatten() {
             Some(places) => {
                 self.version.clear();
-                let _ = write!(self.version, "{}", object.modified);
+                let _ = write!(self.version, "{}", object.mod_revision);
                 list::append_spliced(&places, &object.value, &self.version, out);
             }
             None => {

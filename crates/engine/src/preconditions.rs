@@ -31,10 +31,10 @@ pub fn check_name(target: &Target<'_>, object: &Value) -> Result<(), Status> {
 /// A uid in the body says which object is meant; a later one of the same name is another.
 pub(crate) fn check_uid(target: &Target<'_>, body: &Value, existing: &Object) -> Result<(), Status> {
     let uid = meta::uid(body);
-    if uid.is_empty() || uid == existing.digest.uid {
+    if uid.is_empty() || uid == existing.attrs.uid {
         return Ok(());
     }
-    Err(uid_conflict(target, uid, &existing.digest.uid))
+    Err(uid_conflict(target, uid, &existing.attrs.uid))
 }
 
 pub(crate) fn uid_conflict(target: &Target<'_>, wanted: &str, found: &str) -> Status {
@@ -66,10 +66,10 @@ pub(crate) fn check_version(target: &Target<'_>, new: &mut Value, existing: &Obj
             let kind = GroupKind::new(resource.group, resource.resource);
             return Err(Status::invalid(&kind, target.name, errors));
         }
-        meta::set_resource_version(new, existing.modified.0);
+        meta::set_resource_version(new, existing.mod_revision.0);
         return Ok(());
     }
-    if wanted != existing.modified.0 {
+    if wanted != existing.mod_revision.0 {
         return Err(Status::stale(&served.group_resource(), target.name));
     }
     Ok(())

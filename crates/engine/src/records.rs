@@ -87,7 +87,7 @@ impl Engine {
         let Some(collection) = served.collection else { return Vec::new() };
         let snapshot = self.store.snapshot(collection);
         let prefix = served.prefix("");
-        let unnamed = snapshot.range(&prefix, None).filter(|object| !names.contains(&*object.digest.name));
+        let unnamed = snapshot.range(&prefix, None).filter(|object| !names.contains(&*object.attrs.name));
         let trees = unnamed.filter_map(|object| self.storage_tree(&served, object).ok());
         let resource = GroupResource::new("networking.k8s.io", "ipaddresses");
         trees.filter(is_unused).map(|object| Companion { resource: resource.clone(), object }).collect()

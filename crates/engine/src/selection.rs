@@ -1,11 +1,11 @@
-//! Which objects of a resource a list or watch is about: label and field selectors, compiled for the digest.
+//! Which objects of a resource a list or watch is about: label and field selectors, compiled for the attributes.
 
 use crate::engine::Served;
 use crate::kinds;
 use crate::options::ListOptions;
 use pintle_object::selector::{FieldSelector, LabelSelector};
 use pintle_object::{Status, Text};
-use pintle_store::{Filter, Interest, Object};
+use pintle_store::{Object, Selector, WatchPredicate};
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ struct Condition {
 enum Field {
     Name,
     Namespace,
-    /// A place in the digest's fields.
+    /// A place in the attributes's fields.
     Value(usize),
 }
 
@@ -60,13 +60,13 @@ impl Selection {
     }
 
     pub fn matches(&self, object: &Object) -> bool {
-        let digest = &object.digest;
-        self.labels.matches(&*digest.labels)
+        let attrs = &object.attrs;
+        self.labels.matches(&*attrs.labels)
             && self.conditions.iter().all(|condition| {
                 let value = match condition.field {
-                    Field::Name => Some(&digest.name),
-                    Field::Namespace => Some(&digest.namespace),
-                    Field::Value(place) => digest.fields.get(place),
+                    Field::Name => Some(&attrs.name),
+                    Field::Namespace => Some(&attrs.namespace),
+                    Field::Value(place) => attrs.fields.get(place),
                 };
                 (value.map_or("", Text::as_str) == condition.value) == condition.equals
             })
@@ -86,35 +86,35 @@ impl Selection {
     }
 
     /// What the store must route to a watch of this selection in a namespace (empty for all).
-    pub fn interest(&self, namespace: &str) -> Interest {
+    pub fn predicate(&self, namespace: &str) -> WatchPredicate {
         let namespace = self.namespace_or(namespace);
         let by_field = self.conditions.iter().find_map(|condition| match condition.field {
             Field::Value(place) if condition.equals => Some((place, condition.value.clone())),
             _ => None,
         });
-        let mut interest = Interest {
+        let mut predicate = WatchPredicate {
             namespace: (!namespace.is_empty()).then(|| namespace.into()),
             name: self.name().map(Text::from),
             field: by_field,
-            filter: None,
+            selector: None,
         };
-        if !self.is_within(&interest) {
+        if !self.is_within(&predicate) {
             let (text, own) = (format!("{:?} {:?}", self.labels, self.conditions), self.clone());
-            let fits = move |object: &Object| own.matches(object);
-            interest.filter = Some(Filter { text: text.into(), fits: Arc::new(fits) });
+            let matches = move |object: &Object| own.matches(object);
+            predicate.selector = Some(Selector { text: text.into(), matches: Arc::new(matches) });
         }
-        interest
+        predicate
     }
 
-    /// Whether an interest selects nothing that this selection does not.
-    fn is_within(&self, interest: &Interest) -> bool {
+    /// Whether a predicate selects nothing that this selection does not.
+    fn is_within(&self, predicate: &WatchPredicate) -> bool {
         let is_routed = |condition: &Condition| {
             let value = Some(&condition.value);
             condition.equals
                 && match condition.field {
-                    Field::Name => interest.name.as_ref() == value,
-                    Field::Namespace => interest.namespace.as_ref() == value,
-                    Field::Value(place) => interest
+                    Field::Name => predicate.name.as_ref() == value,
+                    Field::Namespace => predicate.namespace.as_ref() == value,
+                    Field::Value(place) => predicate
                         .field
                         .as_ref()
                         .is_some_and(|(routed, by)| *routed == place && Some(by) == value),
@@ -129,7 +129,7 @@ impl Selection {
     }
 }
 
-/// A field label of the served version, as a place in the digest.
+/// A field label of the served version, as a place in the attributes.
 fn field(served: &Served, label: &str) -> Result<Field, Status> {
     let labels = &served.resource.selectable;
     // Kinds with labels of their own decide on the namespace too: there is none in a cluster-wide kind.

@@ -8,13 +8,13 @@ use crate::{Call, Engine, Heard, Patch, Selection, Served, Target, Told, Watch, 
 use pintle_object::time::Time;
 use pintle_object::{Status, Value, json};
 use pintle_store::backend::{AppendError, Error, Found, Row};
-use pintle_store::{Backend, Revision};
+use pintle_store::{DurableLog, Revision};
 use std::sync::Arc;
 
 /// A durable log that is neither.
 struct Nowhere;
 
-impl Backend for Nowhere {
+impl DurableLog for Nowhere {
     fn load(&mut self, _: &mut dyn FnMut(Row)) -> Result<Found, Error> {
         Ok(Found::default())
     }
@@ -274,8 +274,8 @@ async fn a_watch_tells_of_comings_and_goings_of_its_selection() {
     let [Heard::Added(_), Heard::Deleted(last)] = events.as_slice() else {
         panic!("the object came and left: {events:?}")
     };
-    assert_eq!(last.modified, revision);
-    assert_eq!(last.digest.labels.first().map(|(_, value)| value.as_str()), Some("x"));
+    assert_eq!(last.mod_revision, revision);
+    assert_eq!(last.attrs.labels.first().map(|(_, value)| value.as_str()), Some("x"));
 }
 
 /// What a watch tells next, and the events in it.

@@ -138,7 +138,7 @@ impl Engine {
         }
         let nodes = self.find_any("", "nodes")?;
         let stored = self.store.get(nodes.collection?, &nodes.key("", name));
-        Some((name.into(), stored.map_or_else(String::new, |node| node.digest.uid.to_string())))
+        Some((name.into(), stored.map_or_else(String::new, |node| node.attrs.uid.to_string())))
     }
 }
 

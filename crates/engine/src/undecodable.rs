@@ -1,6 +1,6 @@
 //! Stored values that cannot be read: encrypted by another server, corrupt, or of another kind.
 //!
-//! The store gives them an empty digest, which no object has. A get, a list or a write that meets one is refused in
+//! The store gives them empty attributes, which no object has. A get, a list or a write that meets one is refused in
 //! upstream's words; nothing is left out in silence.
 
 use crate::engine::{Engine, Served};
@@ -17,7 +17,7 @@ const RETRY_AFTER_SECONDS: u32 = 2;
 
 /// Whether the store could not read what it needs to know of a value.
 pub(crate) fn is_undecodable(object: &Object) -> bool {
-    object.digest.name.is_empty()
+    object.attrs.name.is_empty()
 }
 
 /// Refuses a value that is not one of the kind, as far as its beginning tells.

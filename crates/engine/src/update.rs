@@ -11,7 +11,7 @@ use crate::preconditions::{
 use crate::validation;
 use crate::{convert, meta};
 use pintle_object::{Reason, Status, Value};
-use pintle_store::{Change, CommitError, Expected, Key, Object, Write};
+use pintle_store::{Change, CommitError, Key, Object, Precondition, Write};
 use std::sync::Arc;
 
 /// What the new version comes from.
@@ -86,7 +86,7 @@ impl Engine {
                 Err(status) if is_current || status.code >= 500 => return Err(status),
                 // What was refused may have been judged by a state that another server has changed.
                 Err(_) => {
-                    self.store.catch_up().await.map_err(store_failed)?;
+                    self.store.wait_for_latest().await.map_err(store_failed)?;
                     is_current = true;
                 }
             }
@@ -175,20 +175,20 @@ impl Engine {
         let done = |stored: &Object| {
             Ok(Attempt::Done(Written { object: self.tree(served, stored)?, created: false }))
         };
-        let (value, digest) = self.to_stored(served, new);
+        let (value, attrs) = self.to_stored(served, new);
         // A write that changes nothing is none: no revision, no event.
         if value == existing.value {
             return done(existing);
         }
         let collection = served.collection.ok_or_else(missing)?;
-        let write = |value, digest| Write {
+        let write = |value, attrs| Write {
             collection,
             key: Key::new(existing.key.as_str()),
-            expected: Expected::At(existing.modified),
-            change: Change::Put { value, digest },
+            precondition: Precondition::ModRevision(existing.mod_revision),
+            change: Change::Put { value, attrs },
             ttl_seconds: self.ttl_seconds(served),
         };
-        match self.commit_lean(served, new, (value, digest), is_apply, write).await {
+        match self.commit_lean(served, new, (value, attrs), is_apply, write).await {
             Ok(stored) => done(&stored),
             // The next attempt sees the newer object, and refuses if the write was based on this one.
             Err(CommitError::Stale(_) | CommitError::Missing) => Ok(Attempt::Overtaken),

@@ -73,8 +73,8 @@ impl Engine {
             0 => WatchFrom::Now,
             version => WatchFrom::After(Revision(version)),
         };
-        let interest = selection.interest(namespace);
-        let source = match self.store.watch_as(collection, from, interest, rendering) {
+        let predicate = selection.predicate(namespace);
+        let source = match self.store.watch_as(collection, from, predicate, rendering) {
             Ok(watcher) => Source::Store(Box::new(watcher)),
             Err(gone) => Source::Failed(Some(Box::new(Status::expired(format!(
                 "too old resource version: {version} ({})",
@@ -100,18 +100,18 @@ impl Watch {
             Source::Failed(status) => return Poll::Ready(status.take().map_or(Told::Closed, Told::Failed)),
         };
         loop {
-            match std::task::ready!(watcher.poll_told(context, &mut encode)) {
-                store::Told::Events(bytes) => return Poll::Ready(Told::Events(bytes)),
-                store::Told::InitialDone(revision) if self.tells_initial_end => {
+            match std::task::ready!(watcher.poll_encoded(context, &mut encode)) {
+                store::WatchItem::Event(bytes) => return Poll::Ready(Told::Events(bytes)),
+                store::WatchItem::InitialEventsEnd(revision) if self.tells_initial_end => {
                     return Poll::Ready(Told::InitialEnd(revision));
                 }
-                store::Told::InitialDone(_) => {}
-                store::Told::TooSlow => {
+                store::WatchItem::InitialEventsEnd(_) => {}
+                store::WatchItem::Lagged => {
                     let why = "too old resource version: the watch fell behind";
                     self.source = Source::Failed(None);
                     return Poll::Ready(Told::Failed(Box::new(Status::expired(why))));
                 }
-                store::Told::Closed => return Poll::Ready(Told::Closed),
+                store::WatchItem::Closed => return Poll::Ready(Told::Closed),
             }
         }
     }
@@ -157,5 +157,11 @@ fn as_heard(event: &Event, selection: &Selection) -> Option<Heard> {
 
 /// The state of an object as if it were of a later revision.
 fn at_revision(object: &Object, revision: Revision) -> Object {
-    Object::new(object.key.clone(), object.created, revision, object.value.clone(), object.digest.clone())
+    Object::new(
+        object.key.clone(),
+        object.create_revision,
+        revision,
+        object.value.clone(),
+        object.attrs.clone(),
+    )
 }

@@ -21,7 +21,7 @@ use pintle_server::openapi::OpenApi;
 use pintle_server::tls::{Certificates, Listener};
 use pintle_server::{conn, oidc};
 use pintle_store::backend::sqlite::Sqlite;
-use pintle_store::{History, OpenError};
+use pintle_store::{OpenError, Retention};
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -159,8 +159,8 @@ async fn open_engine(config: &Config, permissions: Permissions) -> Result<Arc<En
 }
 
 async fn open_store(config: &Config, api: Arc<Builtin>) -> Result<Engine, OpenError> {
-    let history = History { compaction_interval: config.compaction_interval, ..History::default() };
-    let options = pintle_store::Options { history, ..pintle_store::Options::default() };
+    let retention = Retention { compaction_interval: config.compaction_interval, ..Retention::default() };
+    let options = pintle_store::Options { retention, ..pintle_store::Options::default() };
     match &config.etcd {
         Some(etcd) => Engine::connect(api, &etcd.store, options).await,
         None => {

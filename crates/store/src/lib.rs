@@ -1,37 +1,39 @@
 //! The store: revisions, durable backends, and the watch cache that all reads come from.
 //!
-//! It sees keys, bytes and digests, and knows nothing of what they mean.
+//! It sees keys, bytes and attributes, and knows nothing of what they mean.
 
-mod ages;
+mod attrs;
 pub mod backend;
-mod board;
-mod cache;
-mod collection;
+mod clock;
 mod compaction;
 pub mod etcd;
-mod forms;
-mod herald;
-mod lane;
 mod object;
+mod options;
 mod prefixes;
 mod recovery;
 mod request_size;
-mod routes;
-mod snapshot;
+mod retention;
 mod store;
 pub mod transfer;
 pub mod transformer;
-mod watch;
+mod watch_cache;
+mod write;
 mod writer;
 
-pub use backend::{Backend, Error as OpenError};
-pub use collection::{CollectionId, Window};
-pub use forms::FORMS;
-pub use object::{Digest, Key, Object, Revision};
-pub use snapshot::Snapshot;
-pub use store::{Digester, Options, Past, Store};
-pub use watch::{Event, EventKind, Filter, Interest, Step, Told, WatchFrom, Watcher};
-pub use writer::{Change, CommitError, Expected, History, Write};
+pub use attrs::{AttrReader, Attrs};
+pub use backend::{DurableLog, Error as OpenError};
+pub use object::{Key, Object, Revision};
+pub use options::Options;
+pub use retention::Retention;
+pub use store::{HistoricalReadError, Store};
+pub use watch_cache::collection::CollectionId;
+pub use watch_cache::encoding_cache::ENCODINGS_MAX;
+pub use watch_cache::event::{Event, EventKind};
+pub use watch_cache::event_window::EventWindow;
+pub use watch_cache::predicate::{Selector, WatchPredicate};
+pub use watch_cache::snapshot::Snapshot;
+pub use watch_cache::watcher::{WatchFrom, WatchItem, Watcher};
+pub use write::{Change, CommitError, Precondition, Write};
 
 /// A revision lies outside the window of recent events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
-//! One stored object: its key, revisions, bytes and digest.
+//! One stored object: its key, revisions, bytes and attributes.
 
-use crate::forms::{FormCache, Forms};
+use crate::attrs::Attrs;
+use crate::watch_cache::encoding_cache::{EncodingCache, Encodings};
 use bytes::Bytes;
-use pintle_object::Text;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -42,67 +42,55 @@ impl fmt::Display for Key {
     }
 }
 
-/// What selectors and routing need to know of an object without decoding it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Digest {
-    pub namespace: Text,
-    pub name: Text,
-    pub uid: Text,
-    /// Sorted by key.
-    pub labels: Box<[(Text, Text)]>,
-    /// Values of the resource's selectable fields, in the order of its table.
-    pub fields: Box<[Text]>,
-}
-
-impl Digest {
-    /// Whether nothing could be read: every object has a name.
-    pub fn is_empty(&self) -> bool {
-        self.name.is_empty()
-    }
-}
-
 /// An immutable version of an object.
 #[derive(Debug)]
 pub struct Object {
     pub key: Key,
-    pub created: Revision,
-    pub modified: Revision,
+    pub create_revision: Revision,
+    pub mod_revision: Revision,
     /// The storage encoding.
     pub value: Bytes,
-    pub digest: Digest,
-    forms: OnceLock<Arc<Forms>>,
-    /// Where the forms are accounted; an object that no store holds has none.
-    cache: Option<Arc<FormCache>>,
+    pub attrs: Attrs,
+    encodings: OnceLock<Arc<Encodings>>,
+    /// The cache that accounts for the encodings; none for an object that no store holds.
+    cache: Option<Arc<EncodingCache>>,
 }
 
 impl Object {
-    pub fn new(key: Key, created: Revision, modified: Revision, value: Bytes, digest: Digest) -> Object {
-        Object { key, created, modified, value, digest, forms: OnceLock::new(), cache: None }
+    pub fn new(
+        key: Key,
+        create_revision: Revision,
+        mod_revision: Revision,
+        value: Bytes,
+        attrs: Attrs,
+    ) -> Object {
+        Object { key, create_revision, mod_revision, value, attrs, encodings: OnceLock::new(), cache: None }
     }
 
-    pub(crate) fn cached(self, cache: &Arc<FormCache>) -> Object {
+    pub(crate) fn cached(self, cache: &Arc<EncodingCache>) -> Object {
         Object { cache: Some(cache.clone()), ..self }
     }
 
-    /// An encoded form of the object, made by the first that asks for it and kept while memory allows.
-    pub fn form(&self, index: usize, encode: impl FnOnce(&Object) -> Bytes) -> Bytes {
-        let forms = self.forms.get_or_init(|| Arc::new(Forms::new(self.cache.clone())));
-        forms.form(index, || encode(self))
+    /// An encoding of the object, made for the first request and kept while memory allows.
+    pub fn encoding(&self, index: usize, encode: impl FnOnce(&Object) -> Bytes) -> Bytes {
+        let encodings = self.encodings.get_or_init(|| Arc::new(Encodings::new(self.cache.clone())));
+        encodings.encoding(index, || encode(self))
     }
 
-    /// A form that somebody else had made and that is still kept.
-    pub fn kept_form(&self, index: usize) -> Option<Bytes> {
-        self.forms.get()?.kept(index)
+    /// An encoding that was made before and is still kept.
+    pub fn cached_encoding(&self, index: usize) -> Option<Bytes> {
+        self.encodings.get()?.kept(index)
     }
 
-    /// The same content at a later revision: what a deletion leaves behind.
-    pub(crate) fn at(&self, modified: Revision) -> Object {
-        Object { modified, ..self.with_digest(self.digest.clone()) }
+    /// The same content at a later revision: the object of a deletion.
+    pub(crate) fn at(&self, mod_revision: Revision) -> Object {
+        Object { mod_revision, ..self.with_attrs(self.attrs.clone()) }
     }
 
-    /// The same content, read anew.
-    pub(crate) fn with_digest(&self, digest: Digest) -> Object {
-        let object = Object::new(self.key.clone(), self.created, self.modified, self.value.clone(), digest);
+    /// The same content with other attributes.
+    pub(crate) fn with_attrs(&self, attrs: Attrs) -> Object {
+        let object =
+            Object::new(self.key.clone(), self.create_revision, self.mod_revision, self.value.clone(), attrs);
         Object { cache: self.cache.clone(), ..object }
     }
 

@@ -2,35 +2,35 @@
 
 use std::collections::HashMap;
 
-/// Key prefixes of collections, each with its slash at the end, and the collections' places.
+/// Key prefixes of collections, each with its slash at the end, and the collections' indexes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Prefixes {
-    places: HashMap<String, usize>,
+    indexes: HashMap<String, usize>,
 }
 
 impl Prefixes {
     pub fn new<'a>(prefixes: impl IntoIterator<Item = &'a str>) -> Prefixes {
-        let mut places = HashMap::new();
-        for (place, prefix) in prefixes.into_iter().enumerate() {
-            places.entry(String::from(prefix)).or_insert(place);
+        let mut indexes = HashMap::new();
+        for (index, prefix) in prefixes.into_iter().enumerate() {
+            indexes.entry(String::from(prefix)).or_insert(index);
         }
-        Prefixes { places }
+        Prefixes { indexes }
     }
 
-    pub fn add(&mut self, prefix: &str, place: usize) {
-        self.places.insert(String::from(prefix), place);
+    pub fn add(&mut self, prefix: &str, index: usize) {
+        self.indexes.insert(String::from(prefix), index);
     }
 
-    /// The place of the collection with the longest prefix of a key.
-    pub fn place(&self, key: &str) -> Option<usize> {
+    /// The index of the collection with the longest prefix of a key.
+    pub fn index(&self, key: &str) -> Option<usize> {
         let slashes = key.bytes().enumerate().rev().filter(|(_, byte)| *byte == b'/');
         let ends = slashes.map(|(slash, _)| slash + 1).chain([0]);
-        ends.filter_map(|end| self.places.get(key.get(..end)?)).next().copied()
+        ends.filter_map(|end| self.indexes.get(key.get(..end)?)).next().copied()
     }
 }
 
-/// The prefix for a key of a resource that is not served now: `/registry/<group>/<resource>/`, or what there is of
-/// it.
+/// The prefix for a key of a resource that is not served now: `/registry/<group>/<resource>/`, or as much of it as
+/// there is.
 pub(crate) fn unserved(key: &str) -> String {
     let parts = key.split_inclusive('/').take(4).take_while(|part| part.ends_with('/'));
     parts.collect()
@@ -51,7 +51,7 @@ mod tests {
             ("/registry/services", None),
             ("", None),
         ] {
-            assert_eq!(prefixes.place(key), expected, "{key}");
+            assert_eq!(prefixes.index(key), expected, "{key}");
         }
     }
 

@@ -1,94 +1,116 @@
-//! The state at start, built from the rows of the durable log.
+//! Recovery: the state at start, built from the rows of the durable log or from etcd's.
 
+use crate::attrs::AttrReader;
 use crate::backend::Row;
-use crate::collection::{self, Collection, Log, Window};
-use crate::forms::FormCache;
+use crate::clock::now_seconds;
 use crate::object::{Key, Object, Revision};
 use crate::prefixes::{self, Prefixes};
-use crate::snapshot::Snapshot;
-use crate::store::Digester;
-use crate::writer::{Superseded, now_seconds};
-use std::collections::{BTreeSet, VecDeque};
+use crate::retention::{CompactionCandidate, CompactionQueue};
+use crate::watch_cache::collection::Collection;
+use crate::watch_cache::encoding_cache::EncodingCache;
+use crate::watch_cache::event::Event;
+use crate::watch_cache::event_window::{EventLog, EventWindow};
+use crate::watch_cache::snapshot::Snapshot;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The state at start, built row by row.
 pub(crate) struct Recovery {
     prefixes: Vec<String>,
-    places: Prefixes,
+    indexes: Prefixes,
     snapshots: Vec<Snapshot>,
-    logs: Vec<Log>,
-    window: Window,
-    forms: Arc<FormCache>,
+    logs: Vec<EventLog>,
+    window: EventWindow,
+    pub encodings: Arc<EncodingCache>,
     /// Seconds since 1970.
     now: u64,
-    pub superseded: VecDeque<Superseded>,
+    pub superseded: CompactionQueue,
     pub expiring: BTreeSet<(u64, usize, Key, Revision)>,
 }
 
 impl Recovery {
-    pub fn new(prefixes: Vec<String>, window: Window, forms: Arc<FormCache>) -> Recovery {
+    pub fn new(prefixes: Vec<String>, window: EventWindow, encodings: Arc<EncodingCache>) -> Recovery {
         Recovery {
             snapshots: prefixes.iter().map(|_| Snapshot::default()).collect(),
-            logs: prefixes.iter().map(|_| Log::new(window, Revision(0))).collect(),
-            places: Prefixes::new(prefixes.iter().map(String::as_str)),
+            logs: prefixes.iter().map(|_| EventLog::new(window, Revision(0))).collect(),
+            indexes: Prefixes::new(prefixes.iter().map(String::as_str)),
             prefixes,
             window,
-            forms,
+            encodings,
             now: now_seconds(),
-            superseded: VecDeque::new(),
+            superseded: CompactionQueue::default(),
             expiring: BTreeSet::new(),
         }
     }
 
-    pub fn add(&mut self, row: Row, digester: &dyn Digester) {
-        let place = self.place(&row.key);
-        let (Some(snapshot), Some(log)) = (self.snapshots.get_mut(place), self.logs.get_mut(place)) else {
-            return;
-        };
-        let previous = snapshot.objects.get(row.key.as_str()).cloned();
+    /// Adds a write of the log; they come in the order of revisions.
+    pub fn add_write(&mut self, row: Row, attr_reader: &dyn AttrReader) {
+        let index = self.index(&row.key);
+        let previous = self.snapshot(index).objects.get(row.key.as_str()).cloned();
         if let Some(previous) = &previous {
-            self.superseded.push_back(Superseded::by(previous, row.revision, self.now));
+            self.superseded.push(CompactionCandidate::replaced(previous, row.revision, self.now));
         }
-        let key = Key::new(&row.key);
-        let event = match row.value {
-            Some(value) => {
-                let digest = digester.digest(&row.key, &value).map(|(_, digest)| digest).unwrap_or_default();
-                let object = Object::new(key.clone(), row.created, row.revision, value, digest);
-                let object = Arc::new(object.cached(&self.forms));
-                self.expiring.extend(row.expires.map(|at| (at, place, key.clone(), row.revision)));
-                snapshot.objects.insert(key, object.clone());
-                collection::event(object, previous, false)
-            }
-            None => {
-                self.superseded.push_back(Superseded::deletion(&key, row.revision, self.now));
-                let Some(previous) = previous else { return };
-                snapshot.objects.remove(row.key.as_str());
-                collection::event(Arc::new(previous.at(row.revision)), Some(previous), true)
-            }
+        let event = if row.value.is_some() {
+            let (expires, revision) = (row.expires, row.revision);
+            let object = self.object(row, attr_reader);
+            self.expiring.extend(expires.map(|at| (at, index, object.key.clone(), revision)));
+            self.snapshot(index).objects.insert(object.key.clone(), object.clone());
+            Event::put(object, previous)
+        } else {
+            let key = Key::new(&row.key);
+            self.superseded.push(CompactionCandidate::deletion(&key, row.revision, self.now));
+            let Some(previous) = previous else { return };
+            self.snapshot(index).objects.remove(row.key.as_str());
+            Event::deletion(previous, row.revision)
         };
-        let (grown, shrunk) = collection::growth(&event);
-        self.forms.resize(grown, shrunk);
-        log.push(event);
+        let (grown, shrunk) = event.growth();
+        self.encodings.resize(grown, shrunk);
+        if let Some(log) = self.logs.get_mut(index) {
+            log.push(event);
+        }
     }
 
-    /// The collection with the longest prefix of a key; keys of none get one of their own.
-    fn place(&mut self, key: &str) -> usize {
-        if let Some(place) = self.places.place(key) {
-            return place;
+    /// Adds an object as it is; each key comes once, in any order.
+    pub fn add_object(&mut self, row: Row, attr_reader: &dyn AttrReader) {
+        let index = self.index(&row.key);
+        let object = self.object(row, attr_reader);
+        self.encodings.resize(object.size(), 0);
+        if let Some(log) = self.logs.get_mut(index) {
+            log.add_live(object.size());
         }
-        let (prefix, place) = (prefixes::unserved(key), self.prefixes.len());
-        self.places.add(&prefix, place);
+        self.snapshot(index).objects.insert(object.key.clone(), object);
+    }
+
+    fn object(&self, row: Row, attr_reader: &dyn AttrReader) -> Arc<Object> {
+        let value = row.value.unwrap_or_default();
+        let attrs = attr_reader.attrs(&row.key, &value).map(|(_, attrs)| attrs).unwrap_or_default();
+        let object = Object::new(Key::new(&row.key), row.create_revision, row.revision, value, attrs);
+        Arc::new(object.cached(&self.encodings))
+    }
+
+    fn snapshot(&mut self, index: usize) -> &mut Snapshot {
+        self.snapshots.get_mut(index).expect("indexes are those of the snapshots")
+    }
+
+    /// The index of the collection with the longest prefix of a key; keys of none get one of their own.
+    fn index(&mut self, key: &str) -> usize {
+        if let Some(index) = self.indexes.index(key) {
+            return index;
+        }
+        let (prefix, index) = (prefixes::unserved(key), self.prefixes.len());
+        self.indexes.add(&prefix, index);
         self.prefixes.push(prefix);
         self.snapshots.push(Snapshot::default());
-        self.logs.push(Log::new(self.window, Revision(0)));
-        place
+        self.logs.push(EventLog::new(self.window, Revision(0)));
+        index
     }
 
-    pub fn collections(&mut self, floor: Revision, last: Revision) -> Vec<Arc<Collection>> {
+    /// The collections at revision `last`, whose events are complete after `compacted_revision`.
+    pub fn collections(&mut self, compacted_revision: Revision, last: Revision) -> Vec<Arc<Collection>> {
         let parts = self.prefixes.iter().zip(self.snapshots.drain(..)).zip(self.logs.drain(..));
         parts
             .map(|((prefix, snapshot), mut log)| {
-                log.forget(floor);
+                log.compact(compacted_revision);
                 Arc::new(Collection::new(prefix, Snapshot { revision: last, ..snapshot }, log))
             })
             .collect()

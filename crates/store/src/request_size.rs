@@ -1,6 +1,6 @@
 //! How large a write may be: as large as one request to etcd, on every store, so that objects can always move.
 
-use crate::writer::{Change, Expected, Write};
+use crate::write::{Change, Precondition, Write};
 
 /// What etcd takes in one request unless it is told otherwise.
 pub(crate) const REQUEST_BYTES_MAX: usize = 1536 * 1024;
@@ -15,9 +15,9 @@ const ENVELOPE_BYTES: usize = 14;
 pub(crate) fn request_bytes(write: &Write) -> usize {
     let Change::Put { value, .. } = &write.change else { return 0 };
     let key = field(write.key.as_str().len());
-    let (revision, failure) = match write.expected {
-        Expected::Absent => (0, 0),
-        Expected::At(revision) => (revision.0, field(field(field(key)))),
+    let (revision, failure) = match write.precondition {
+        Precondition::NotExists => (0, 0),
+        Precondition::ModRevision(revision) => (revision.0, field(field(field(key)))),
     };
     const TARGET_BYTES: usize = 2;
     let compare = field(TARGET_BYTES + key + 1 + varint(revision));
@@ -38,16 +38,17 @@ fn varint(number: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collection::CollectionId;
-    use crate::object::{Digest, Key, Revision};
+    use crate::attrs::Attrs;
+    use crate::object::{Key, Revision};
+    use crate::watch_cache::collection::CollectionId;
     use bytes::Bytes;
 
-    fn put(len: usize, expected: Expected) -> Write {
-        let change = Change::Put { value: Bytes::from(vec![b'a'; len]), digest: Digest::default() };
+    fn put(len: usize, precondition: Precondition) -> Write {
+        let change = Change::Put { value: Bytes::from(vec![b'a'; len]), attrs: Attrs::default() };
         Write {
             collection: CollectionId(0),
             key: Key::new("/registry/configmaps/default/a"),
-            expected,
+            precondition,
             change,
             ttl_seconds: None,
         }
@@ -56,8 +57,8 @@ mod tests {
     #[test]
     fn writes_are_measured_as_etcd_does() {
         assert_eq!((varint(0), varint(127), varint(128), varint(u64::MAX)), (1, 1, 2, 10));
-        let create = request_bytes(&put(1000, Expected::Absent));
-        let update = request_bytes(&put(1000, Expected::At(Revision(300))));
+        let create = request_bytes(&put(1000, Precondition::NotExists));
+        let update = request_bytes(&put(1000, Precondition::ModRevision(Revision(300))));
         assert!((1000 + 60..1000 + 120).contains(&create), "{create}");
         assert_eq!(update - create, 1 + 38, "a longer revision, and the read");
     }

@@ -1,19 +1,24 @@
 //! The store as the engine sees it.
 
 use crate::Gone;
-use crate::backend::{Backend, Error as OpenError};
-use crate::cache::Cache;
-use crate::collection::{self, Collection, CollectionId, Window};
+use crate::attrs::{AttrReader, Attrs};
+use crate::backend::{DurableLog, Error as OpenError};
 use crate::compaction::{Compacted, Turns};
-use crate::etcd::{self, PastError, Remote};
-use crate::forms::FormCache;
-use crate::herald::Herald;
-use crate::object::{Digest, Object, Revision};
+use crate::etcd::{self, EtcdStore};
+use crate::object::{Object, Revision};
+use crate::options::Options;
 use crate::recovery::Recovery;
 use crate::request_size;
-use crate::snapshot::Snapshot;
-use crate::watch::{Home, Interest, WatchFrom, Watcher};
-use crate::writer::{Answer, CommitError, History, Request, Write, Writer};
+use crate::watch_cache::cache::{self, WatchCache};
+use crate::watch_cache::collection::{Collection, CollectionId};
+use crate::watch_cache::encoding_cache::EncodingCache;
+use crate::watch_cache::event_window::EventWindow;
+use crate::watch_cache::notifier::Notifier;
+use crate::watch_cache::predicate::WatchPredicate;
+use crate::watch_cache::snapshot::Snapshot;
+use crate::watch_cache::watcher::{Followed, WatchFrom, Watcher};
+use crate::write::{CommitError, CommitResult, Write};
+use crate::writer::{Request, Writer};
 use pintle_object::Text;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -21,27 +26,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
-/// Reads a stored value just enough to route and select it: once per object at start, and of what others write.
-pub trait Digester {
-    /// `None` for a key of a resource that is not served.
-    fn digest(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Digest)>;
-}
-
-/// The writer reads digests anew, and digesters walk values as deep as any that are stored.
+/// Stack of the writer, which reads attributes of values as deep as any that are stored.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// What may be chosen about a store.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// The events that stay in memory.
-    pub window: Window,
-    /// The superseded rows that stay on disk.
-    pub history: History,
-}
-
-/// Why there is no past state.
+/// Why a collection cannot be read as it was at a revision.
 #[derive(Clone, Debug)]
-pub enum Past {
+pub enum HistoricalReadError {
     Gone(Gone),
     /// etcd could not be asked.
     Failed(CommitError),
@@ -49,67 +39,66 @@ pub enum Past {
 
 /// Keys, bytes and revisions: durable writes, reads from memory.
 pub struct Store {
-    window: Window,
+    window: EventWindow,
     collections: Arc<RwLock<Vec<Arc<Collection>>>>,
     published: Arc<AtomicU64>,
-    reached: watch::Receiver<u64>,
+    visible: watch::Receiver<u64>,
     is_closed: Arc<AtomicBool>,
     /// Lists show nothing older, though watches may go on from before.
     compacted: Compacted,
-    front: Front,
+    backend: Backend,
 }
 
-/// Who takes writes.
-enum Front {
-    Embedded(Embedded),
-    Etcd(Box<Remote>),
+/// The part of the store that takes writes.
+enum Backend {
+    Embedded(EmbeddedStore),
+    Etcd(Box<EtcdStore>),
 }
 
-/// The writer of the embedded store.
-struct Embedded {
-    /// Until it is closed.
+/// The embedded store, whose writer is a thread.
+struct EmbeddedStore {
+    /// None once it is closed.
     requests: Mutex<Option<mpsc::Sender<Request>>>,
     /// Why nothing is written any more.
     failure: Arc<OnceLock<String>>,
 }
 
 impl Store {
-    /// Recovers everything that the backend holds, and begins to take writes. `prefixes` are the collections'
+    /// Recovers everything that the log holds, and begins to take writes. `prefixes` are the collections'
     /// key prefixes, each with its slash: `/registry/pods/`.
     pub fn open(
-        mut backend: Box<dyn Backend>,
+        mut log: Box<dyn DurableLog>,
         prefixes: Vec<String>,
-        digester: &dyn Digester,
+        attr_reader: &dyn AttrReader,
         options: Options,
     ) -> Result<Store, OpenError> {
-        let forms = Arc::new(FormCache::new());
-        let mut recovery = Recovery::new(prefixes, options.window, forms.clone());
-        let found = backend.load(&mut |row| recovery.add(row, digester))?;
+        let encodings = Arc::new(EncodingCache::new());
+        let mut recovery = Recovery::new(prefixes, options.window, encodings.clone());
+        let found = log.load(&mut |row| recovery.add_write(row, attr_reader))?;
         let last = found.last.max(Revision(1));
-        let collections = Arc::new(RwLock::new(recovery.collections(found.floor, last)));
+        let collections = Arc::new(RwLock::new(recovery.collections(found.compacted_revision, last)));
         let published = Arc::new(AtomicU64::new(last.0));
-        let (reached, reached_receiver) = watch::channel(last.0);
+        let (visible, visible_receiver) = watch::channel(last.0);
         let (sender, receiver) = mpsc::channel();
-        let herald =
-            Herald::start().map_err(|error| OpenError(format!("the herald cannot start: {error}")))?;
-        let cache = Cache {
+        let notifier =
+            Notifier::start().map_err(|error| OpenError(format!("the notifier cannot start: {error}")))?;
+        let cache = WatchCache {
             collections: collections.clone(),
             published: published.clone(),
-            reached,
-            forms,
-            herald,
-            forgot: Default::default(),
+            visible,
+            encodings,
+            notifier,
+            old_dropped: Default::default(),
         };
         let failure = Arc::new(OnceLock::new());
         let compacted = Compacted::default();
-        let interval = options.history.compaction_interval;
+        let interval = options.retention.compaction_interval;
         let writer = Writer {
-            backend,
+            log,
             cache,
             last,
-            floor: found.floor,
-            history: options.history,
-            superseded_bytes: recovery.superseded.iter().map(|row| row.bytes).sum(),
+            compacted_revision: found.compacted_revision,
+            retention: options.retention,
             superseded: recovery.superseded,
             expiring: recovery.expiring,
             failure: failure.clone(),
@@ -124,10 +113,10 @@ impl Store {
             window: options.window,
             collections,
             published,
-            reached: reached_receiver,
+            visible: visible_receiver,
             is_closed: Arc::default(),
             compacted,
-            front: Front::Embedded(Embedded { requests: Mutex::new(Some(sender)), failure }),
+            backend: Backend::Embedded(EmbeddedStore { requests: Mutex::new(Some(sender)), failure }),
         })
     }
 
@@ -135,72 +124,72 @@ impl Store {
     pub async fn connect(
         etcd: &etcd::Options,
         prefixes: Vec<String>,
-        digester: Arc<dyn Digester + Send + Sync>,
+        attr_reader: Arc<dyn AttrReader + Send + Sync>,
         options: Options,
     ) -> Result<Store, OpenError> {
-        let started = etcd::start(etcd, prefixes, digester, options).await?;
+        let started = etcd::start(etcd, prefixes, attr_reader, options).await?;
         Ok(Store {
             window: options.window,
             collections: started.collections,
             published: started.published,
-            reached: started.reached,
+            visible: started.visible,
             is_closed: Arc::default(),
             compacted: started.compacted,
-            front: Front::Etcd(Box::new(started.remote)),
+            backend: Backend::Etcd(Box::new(started.etcd)),
         })
     }
 
-    /// The place of a collection, which is made when it is new.
+    /// The collection of a prefix, which is made when it is new.
     pub fn add_collection(&self, prefix: &str) -> CollectionId {
-        let place = collection::place(&self.collections, prefix, self.window, self.revision());
-        CollectionId(place as u32)
+        let index = cache::index_of(&self.collections, prefix, self.window, self.revision());
+        CollectionId(index as u32)
     }
 
-    /// Reads the digests of a collection's objects anew: when its resource begins to be served, or selects by other
-    /// fields than before. Objects that `digest` cannot read keep what they have.
-    pub async fn digest_again(
+    /// Reads the attributes of a collection's objects again: when its resource begins to be served, or selects by
+    /// other fields than before. Objects that `read` cannot read keep those that they have.
+    pub async fn reindex(
         &self,
         collection: CollectionId,
-        digest: impl Fn(&Object) -> Option<Digest> + Send + Sync + 'static,
+        read: impl Fn(&Object) -> Option<Attrs> + Send + Sync + 'static,
     ) {
-        match &self.front {
-            Front::Embedded(Embedded { requests, .. }) => {
+        match &self.backend {
+            Backend::Embedded(EmbeddedStore { requests, .. }) => {
                 let (sender, receiver) = oneshot::channel();
-                if request(requests, Request::Digest(collection, Arc::new(digest), sender)).is_ok() {
+                if request(requests, Request::Reindex(collection, Arc::new(read), sender)).is_ok() {
                     let _ = receiver.await;
                 }
             }
-            Front::Etcd(remote) => remote.digest_again(collection, Arc::new(digest)).await,
+            Backend::Etcd(etcd) => etcd.reindex(collection, Arc::new(read)).await,
         }
     }
 
-    /// Waits until everything is visible that was written before the call, by whomever. The embedded store has no
+    /// Waits until everything is visible that was written before the call, by any server. The embedded store has no
     /// other writers and is always current.
-    pub async fn catch_up(&self) -> Result<(), CommitError> {
-        match &self.front {
-            Front::Embedded(_) => Ok(()),
-            Front::Etcd(remote) => remote.catch_up().await,
+    pub async fn wait_for_latest(&self) -> Result<(), CommitError> {
+        match &self.backend {
+            Backend::Embedded(_) => Ok(()),
+            Backend::Etcd(etcd) => etcd.wait_for_latest().await,
         }
     }
 
-    /// Whether others may write to the same store, so that what is visible may be of the past.
+    /// Whether others may write to the same store, so that the cache may be behind it.
     pub fn is_shared(&self) -> bool {
-        matches!(self.front, Front::Etcd(_))
+        matches!(self.backend, Backend::Etcd(_))
     }
 
     /// Whether the store can be asked at all, and why not.
     pub async fn check(&self, timeout: Duration) -> Result<(), String> {
-        match &self.front {
-            Front::Embedded(Embedded { failure, .. }) => failure.get().cloned().map_or(Ok(()), Err),
-            Front::Etcd(remote) => remote.check(timeout).await,
+        match &self.backend {
+            Backend::Embedded(EmbeddedStore { failure, .. }) => failure.get().cloned().map_or(Ok(()), Err),
+            Backend::Etcd(etcd) => etcd.check(timeout).await,
         }
     }
 
-    /// The bytes that each etcd takes, by the places of the endpoints.
+    /// The bytes that each etcd takes, by the indexes of the endpoints.
     pub async fn sizes(&self) -> Vec<(usize, u64)> {
-        match &self.front {
-            Front::Embedded(_) => Vec::new(),
-            Front::Etcd(remote) => remote.sizes().await,
+        match &self.backend {
+            Backend::Embedded(_) => Vec::new(),
+            Backend::Etcd(etcd) => etcd.sizes().await,
         }
     }
 
@@ -227,45 +216,50 @@ impl Store {
     }
 
     /// The collection as it was at a revision, also when only etcd still knows it.
-    pub async fn past(&self, id: CollectionId, revision: Revision) -> Result<Snapshot, Past> {
+    pub async fn historical_read(
+        &self,
+        id: CollectionId,
+        revision: Revision,
+    ) -> Result<Snapshot, HistoricalReadError> {
         let oldest = self.compacted.revision();
         if revision < oldest {
-            return Err(Past::Gone(Gone { oldest, current: self.revision() }));
+            return Err(HistoricalReadError::Gone(Gone { oldest, current: self.revision() }));
         }
-        let gone = match (self.snapshot_at(id, revision), &self.front) {
-            (Ok(snapshot), _) => return Ok(snapshot),
-            (Err(gone), Front::Etcd(remote)) if revision > Revision(0) => {
-                match remote.past(id, &self.collection(id), revision).await {
-                    Ok(snapshot) => return Ok(snapshot),
-                    Err(PastError::Failed(error)) => return Err(Past::Failed(error)),
-                    Err(PastError::Gone) => gone,
-                }
-            }
-            (Err(gone), _) => gone,
+        let gone = match self.snapshot_at(id, revision) {
+            Ok(snapshot) => return Ok(snapshot),
+            Err(gone) => gone,
         };
-        Err(Past::Gone(gone))
+        if let Backend::Etcd(etcd) = &self.backend
+            && revision > Revision(0)
+        {
+            let found = etcd.historical_read(id, &self.collection(id), revision).await;
+            if let Some(snapshot) = found.map_err(HistoricalReadError::Failed)? {
+                return Ok(snapshot);
+            }
+        }
+        Err(HistoricalReadError::Gone(gone))
     }
 
     /// Waits until a revision is visible; false when `timeout` passes first.
-    pub async fn reached(&self, revision: Revision, timeout: Duration) -> bool {
-        if let Front::Etcd(remote) = &self.front {
-            return remote.reach(revision, timeout).await;
+    pub async fn wait_for_revision(&self, revision: Revision, timeout: Duration) -> bool {
+        if let Backend::Etcd(etcd) = &self.backend {
+            return etcd.wait_for_revision(revision, timeout).await;
         }
-        let mut reached = self.reached.clone();
-        let wait = reached.wait_for(|last| *last >= revision.0);
+        let mut visible = self.visible.clone();
+        let wait = visible.wait_for(|last| *last >= revision.0);
         tokio::time::timeout(timeout, wait).await.is_ok_and(|result| result.is_ok())
     }
 
     /// Writes; when this returns, the write is durable and visible. Of a deletion the answer is the object as it
     /// was, at the deletion's revision.
-    pub async fn commit(&self, write: Write) -> Answer {
+    pub async fn commit(&self, write: Write) -> CommitResult {
         if request_size::request_bytes(&write) > request_size::REQUEST_BYTES_MAX {
             return Err(CommitError::TooLarge(String::from(request_size::TOO_LARGE)));
         }
-        let requests = match &self.front {
-            Front::Embedded(Embedded { requests, .. }) => requests,
-            Front::Etcd(_) if self.is_closed.load(Ordering::Acquire) => return Err(closed()),
-            Front::Etcd(remote) => return remote.commit(&self.collection(write.collection), &write).await,
+        let requests = match &self.backend {
+            Backend::Embedded(EmbeddedStore { requests, .. }) => requests,
+            Backend::Etcd(_) if self.is_closed.load(Ordering::Acquire) => return Err(closed()),
+            Backend::Etcd(etcd) => return etcd.commit(&self.collection(write.collection), &write).await,
         };
         let (sender, receiver) = oneshot::channel();
         request(requests, Request::Write(Box::new(write), sender))?;
@@ -276,25 +270,26 @@ impl Store {
         &self,
         collection: CollectionId,
         from: WatchFrom,
-        interest: Interest,
+        predicate: WatchPredicate,
     ) -> Result<Watcher, Gone> {
-        self.watch_as(collection, from, interest, None)
+        self.watch_as(collection, from, predicate, None)
     }
 
-    /// A watch whose events are shown in some way: watches of the same interest and rendering share what was encoded.
+    /// A watch whose events are encoded in the way that `rendering` names: watches of the same predicate and rendering
+    /// share the encoding.
     pub fn watch_as(
         &self,
         collection: CollectionId,
         from: WatchFrom,
-        interest: Interest,
+        predicate: WatchPredicate,
         rendering: Option<Text>,
     ) -> Result<Watcher, Gone> {
-        let home = Home {
+        let followed = Followed {
             collection: self.collection(collection),
             published: self.published.clone(),
             is_closed: self.is_closed.clone(),
         };
-        Watcher::new(home, from, interest, rendering)
+        Watcher::new(followed, from, predicate, rendering)
     }
 
     fn end_watches(&self) {
@@ -303,12 +298,12 @@ impl Store {
         collections.iter().for_each(|collection| collection.wake_all());
     }
 
-    /// Ends all watches, and the writer after what it has taken.
+    /// Ends all watches, and the writer after the writes that it has taken.
     pub async fn close(&self) {
         self.end_watches();
-        let requests = match &self.front {
-            Front::Embedded(Embedded { requests, .. }) => requests,
-            Front::Etcd(remote) => return remote.close(),
+        let requests = match &self.backend {
+            Backend::Embedded(EmbeddedStore { requests, .. }) => requests,
+            Backend::Etcd(etcd) => return etcd.close(),
         };
         let (sender, receiver) = oneshot::channel();
         if request(requests, Request::Close(sender)).is_ok() {
@@ -317,7 +312,7 @@ impl Store {
         requests.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Whether a collection holds values whose digests could not be read.
+    /// Whether a collection holds values whose attributes could not be read.
     pub fn has_undecodable(&self, collection: CollectionId) -> bool {
         self.collection(collection).has_undecodable()
     }
@@ -331,18 +326,18 @@ impl Store {
             .collect()
     }
 
-    /// Lets etcd forget what was before a revision.
+    /// Compacts etcd up to a revision.
     #[cfg(test)]
     pub(crate) async fn compact(&self, revision: Revision) -> Result<(), CommitError> {
-        match &self.front {
-            Front::Embedded(_) => Ok(()),
-            Front::Etcd(remote) => remote.compact(revision).await,
+        match &self.backend {
+            Backend::Embedded(_) => Ok(()),
+            Backend::Etcd(etcd) => etcd.compact(revision).await,
         }
     }
 
     #[cfg(test)]
-    pub(crate) fn is_routing(&self, collection: CollectionId) -> bool {
-        !self.collection(collection).routes().is_empty()
+    pub(crate) fn is_dispatching(&self, collection: CollectionId) -> bool {
+        !self.collection(collection).dispatcher().is_empty()
     }
 
     fn collection(&self, id: CollectionId) -> Arc<Collection> {

@@ -114,7 +114,7 @@ impl<E> State<E> {
             State { of: Some((policies.snapshot.clone(), bindings.snapshot.clone())), ..State::default() };
         for object in bindings.objects() {
             let known =
-                before.bindings.get(&*object.digest.name).filter(|known| Arc::ptr_eq(&known.stored, object));
+                before.bindings.get(&*object.attrs.name).filter(|known| Arc::ptr_eq(&known.stored, object));
             let binding = known.cloned().or_else(|| Binding::read(bindings, object).map(Arc::new));
             if let Some(binding) = binding {
                 next.bindings.insert(binding.name.clone(), binding);
@@ -126,9 +126,9 @@ impl<E> State<E> {
         }
         let mut hooks = Vec::new();
         for object in policies.objects() {
-            let Some(bindings) = bound.remove(&*object.digest.name) else { continue };
+            let Some(bindings) = bound.remove(&*object.attrs.name) else { continue };
             let known =
-                before.policies.get(&*object.digest.name).filter(|known| Arc::ptr_eq(&known.stored, object));
+                before.policies.get(&*object.attrs.name).filter(|known| Arc::ptr_eq(&known.stored, object));
             let policy = known.cloned().or_else(|| Policy::read(policies, object).map(Arc::new));
             let Some(policy) = policy else { continue };
             let is_kept = hooks.len() < COMPILED_MAX;

@@ -49,7 +49,7 @@ impl Source {
         let mut next = State { of: Some(stored.snapshot.clone()), ..State::default() };
         let mut all = Vec::new();
         for object in stored.objects() {
-            let name = object.digest.name.to_string();
+            let name = object.attrs.name.to_string();
             let known = before.configurations.get(&name).filter(|(known, _)| Arc::ptr_eq(known, object));
             let webhooks = match known {
                 Some((_, webhooks)) => webhooks.clone(),

@@ -11,7 +11,7 @@ use crate::options::DeleteOptions;
 use crate::own::{self, now};
 use crate::update::Source;
 use pintle_object::{Status, Value};
-use pintle_store::{CollectionId, EventKind, Interest, Object, Step, WatchFrom, Watcher};
+use pintle_store::{CollectionId, EventKind, Object, WatchFrom, WatchItem, WatchPredicate, Watcher};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -40,7 +40,7 @@ pub async fn control(engine: Arc<Engine>) {
         writes: JoinSet::new(),
     };
     let snapshot = engine.store.snapshot(collection);
-    let all: Vec<String> = snapshot.range("", None).map(|object| object.digest.name.to_string()).collect();
+    let all: Vec<String> = snapshot.range("", None).map(|object| object.attrs.name.to_string()).collect();
     for name in all {
         controller.install(&name).await;
     }
@@ -78,9 +78,9 @@ impl Controller {
     /// Follows the definitions, and begins anew when it could not keep up.
     async fn run(&mut self) {
         while let Ok(watcher) =
-            self.engine.store.watch(self.collection, WatchFrom::InitialState, Interest::default())
+            self.engine.store.watch(self.collection, WatchFrom::InitialState, WatchPredicate::default())
         {
-            if matches!(self.follow(watcher).await, Step::Closed) {
+            if matches!(self.follow(watcher).await, WatchItem::Closed) {
                 return;
             }
             let gone: Vec<String> = self.known().filter(|name| self.read(name).is_none()).collect();
@@ -91,7 +91,7 @@ impl Controller {
     }
 
     /// Follows until the watch ends; how it ended.
-    async fn follow(&mut self, mut watcher: Watcher) -> Step {
+    async fn follow(&mut self, mut watcher: Watcher) -> WatchItem {
         loop {
             let retry = tokio::time::sleep(RETRY);
             let step = tokio::select! {
@@ -104,12 +104,12 @@ impl Controller {
                 }
             };
             match step {
-                Step::Event(event) if event.kind == EventKind::Deleted => {
-                    self.forget(&event.object.digest.name).await;
+                WatchItem::Event(event) if event.kind == EventKind::Deleted => {
+                    self.forget(&event.object.attrs.name).await;
                 }
-                Step::Event(event) => self.sync(&event.object.digest.name).await,
-                Step::InitialDone(_) => {}
-                end @ (Step::TooSlow | Step::Closed) => return end,
+                WatchItem::Event(event) => self.sync(&event.object.attrs.name).await,
+                WatchItem::InitialEventsEnd(_) => {}
+                end @ (WatchItem::Lagged | WatchItem::Closed) => return end,
             }
         }
     }
@@ -203,8 +203,8 @@ impl Controller {
         let stored = versions.stored.clone();
         if let Some(collection) = stored.collection {
             let api = self.engine.api.clone();
-            let digest = move |object: &Object| encoding::digest_of_bytes(&api, &stored, &object.value);
-            self.engine.store.digest_again(collection, digest).await;
+            let attrs = move |object: &Object| encoding::attrs_of_bytes(&api, &stored, &object.value);
+            self.engine.store.reindex(collection, attrs).await;
         }
         self.installed.insert(name.into(), Installed { identity, accepted, versions });
         true
@@ -325,8 +325,8 @@ async fn write(
 
 /// Whether the deletion was accepted; the object may still be held by finalizers.
 async fn delete_object(engine: &Engine, stored: &Served, object: &Object) -> bool {
-    let digest = &object.digest;
-    let target = Target { served: stored, subresource: "", namespace: &digest.namespace, name: &digest.name };
+    let attrs = &object.attrs;
+    let target = Target { served: stored, subresource: "", namespace: &attrs.namespace, name: &attrs.name };
     let user = own::user();
     let deleted = engine.delete(target, &DeleteOptions::default(), &mut engine.own_call(&user, now())).await;
     if let Err(status) = &deleted {

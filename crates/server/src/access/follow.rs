@@ -6,7 +6,7 @@
 use pintle_engine::{Engine, Served};
 use pintle_object::Value;
 use pintle_schema::decode::Pick;
-use pintle_store::{CollectionId, EventKind, Interest, Object, Step, WatchFrom, Watcher};
+use pintle_store::{CollectionId, EventKind, Object, WatchFrom, WatchItem, WatchPredicate, Watcher};
 use std::sync::Arc;
 
 pub struct Follower {
@@ -24,7 +24,8 @@ impl Follower {
     pub fn new(engine: &Engine, group: &str, plural: &str) -> Option<Follower> {
         let served = engine.find_any(group, plural)?;
         let collection: CollectionId = served.collection?;
-        let watcher = engine.store.watch(collection, WatchFrom::InitialState, Interest::default()).ok()?;
+        let watcher =
+            engine.store.watch(collection, WatchFrom::InitialState, WatchPredicate::default()).ok()?;
         Some(Follower { served, watcher, pick: None })
     }
 
@@ -46,8 +47,8 @@ impl Follower {
     ) -> Result<(), Lost> {
         while let Some(step) = self.watcher.try_next() {
             match step {
-                Step::Event(event) if event.kind == EventKind::Deleted => tell(&event.object, None),
-                Step::Event(event) => {
+                WatchItem::Event(event) if event.kind == EventKind::Deleted => tell(&event.object, None),
+                WatchItem::Event(event) => {
                     // An object that cannot be read grants nothing.
                     let (served, object) = (&self.served, &event.object);
                     let tree = match &self.pick {
@@ -56,8 +57,8 @@ impl Follower {
                     };
                     tell(object, tree.ok());
                 }
-                Step::InitialDone(_) => {}
-                Step::TooSlow | Step::Closed => return Err(Lost),
+                WatchItem::InitialEventsEnd(_) => {}
+                WatchItem::Lagged | WatchItem::Closed => return Err(Lost),
             }
         }
         Ok(())

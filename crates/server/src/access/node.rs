@@ -87,7 +87,7 @@ impl State {
 }
 
 fn set(graph: &mut Graph, what: What, object: &Object, tree: Option<&Value>) {
-    let (namespace, name) = (&object.digest.namespace, &object.digest.name);
+    let (namespace, name) = (&object.attrs.namespace, &object.attrs.name);
     match what {
         What::Pod => graph.set_pod(namespace, name, tree),
         What::Volume => graph.set_volume(name, tree),

@@ -83,7 +83,7 @@ impl State {
         let index = &mut self.index;
         for (what, follower) in &mut self.followers {
             follower.catch_up(engine, |object, tree| {
-                let (namespace, name) = (&object.digest.namespace, &object.digest.name);
+                let (namespace, name) = (&object.attrs.namespace, &object.attrs.name);
                 match what {
                     What::Roles => index.set_role(namespace, name, tree.as_ref()),
                     What::Bindings => index.set_binding(namespace, name, tree.as_ref()),

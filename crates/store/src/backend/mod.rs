@@ -11,19 +11,19 @@ use std::fmt;
 pub struct Row {
     pub revision: Revision,
     pub key: String,
-    pub created: Revision,
+    pub create_revision: Revision,
     pub value: Option<Bytes>,
     /// Seconds since 1970 after which the object is deleted.
     pub expires: Option<u64>,
 }
 
-/// What was found at start, besides the rows.
+/// The state at start, besides the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// The last revision that was ever given out.
     pub last: Revision,
     /// Events at or before this revision are no longer complete.
-    pub floor: Revision,
+    pub compacted_revision: Revision,
 }
 
 /// A failure of the disk, the file or the lock on it.
@@ -43,7 +43,7 @@ impl std::error::Error for Error {}
 pub enum AppendError {
     /// There is no space for it. The log is as it was before, and smaller batches or later ones may fit.
     Full(String),
-    /// What the log holds is unknown.
+    /// The content of the log is unknown.
     Broken(String),
 }
 
@@ -61,14 +61,19 @@ impl From<AppendError> for Error {
     }
 }
 
-/// A durable log of writes.
-pub trait Backend: Send {
+/// A durable log of writes, which one writer appends to.
+pub trait DurableLog: Send {
     /// Hands over every row in the order of revisions.
     fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error>;
 
     /// Appends a batch and drops rows that nobody needs any more, in one step that either holds whole or not at
     /// all. When it returns, the batch survives any crash. Either may be empty.
-    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), AppendError>;
+    fn append(
+        &mut self,
+        rows: &[Row],
+        dropped: &[Revision],
+        compacted_revision: Revision,
+    ) -> Result<(), AppendError>;
 
     fn close(&mut self) -> Result<(), Error>;
 }

@@ -3,7 +3,7 @@
 //! One process at a time writes, and holds the lock on a file beside the database for as long. Others may read what
 //! the database holds at a moment, which is how snapshots are taken of a running server.
 
-use super::{AppendError, Backend, Error, Found, Row};
+use super::{AppendError, DurableLog, Error, Found, Row};
 use crate::object::Revision;
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, params};
@@ -230,13 +230,18 @@ impl Sqlite {
     }
 }
 
-impl Backend for Sqlite {
+impl DurableLog for Sqlite {
     fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error> {
         self.read(each).map_err(|error| failed(&error))
     }
 
-    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), AppendError> {
-        self.write(rows, dropped, floor).map_err(|error| match error.sqlite_error_code() {
+    fn append(
+        &mut self,
+        rows: &[Row],
+        dropped: &[Revision],
+        compacted_revision: Revision,
+    ) -> Result<(), AppendError> {
+        self.write(rows, dropped, compacted_revision).map_err(|error| match error.sqlite_error_code() {
             // SQLite has taken the whole transaction back; of a failed sync it says otherwise.
             Some(rusqlite::ErrorCode::DiskFull) => AppendError::Full(error.to_string()),
             _ => AppendError::Broken(error.to_string()),
@@ -259,7 +264,8 @@ impl Sqlite {
             self.connection
                 .query_row("SELECT number FROM state WHERE name = ?", [name], |row| row.get::<_, i64>(0))
         };
-        let mut found = Found { last: revision(state("last")?), floor: revision(state("floor")?) };
+        let mut found =
+            Found { last: revision(state("last")?), compacted_revision: revision(state("floor")?) };
         let mut statement = self
             .connection
             .prepare("SELECT revision, key, created, value, expires FROM log ORDER BY revision")?;
@@ -272,7 +278,12 @@ impl Sqlite {
         Ok(found)
     }
 
-    fn write(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> rusqlite::Result<()> {
+    fn write(
+        &mut self,
+        rows: &[Row],
+        dropped: &[Revision],
+        compacted_revision: Revision,
+    ) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         {
             let mut insert = transaction.prepare_cached(
@@ -284,7 +295,7 @@ impl Sqlite {
                 insert.execute(params![
                     number(row.revision),
                     row.key,
-                    number(row.created),
+                    number(row.create_revision),
                     value,
                     expires
                 ])?;
@@ -298,7 +309,7 @@ impl Sqlite {
                 }
                 let mut state =
                     transaction.prepare_cached("UPDATE state SET number = ? WHERE name = 'floor'")?;
-                state.execute([number(floor)])?;
+                state.execute([number(compacted_revision)])?;
             }
         }
         transaction.commit()
@@ -311,7 +322,7 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     Ok(Row {
         revision: revision(row.get(0)?),
         key: row.get(1)?,
-        created: revision(row.get(2)?),
+        create_revision: revision(row.get(2)?),
         value: value.map(Bytes::from),
         expires: row.get::<_, Option<i64>>(4)?.and_then(|seconds| u64::try_from(seconds).ok()),
     })

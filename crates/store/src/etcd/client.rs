@@ -1,7 +1,7 @@
 //! Calls to etcd: several endpoints, of which one is asked until it fails.
 
 use crate::backend::Error as OpenError;
-use crate::etcd::Options;
+use crate::etcd::options::Options;
 use crate::etcd::wire::{self, Nothing, StatusResponse, WatchRequest, WatchResponse};
 use http::uri::PathAndQuery;
 use prost::Message;
@@ -45,7 +45,7 @@ pub(crate) struct Client {
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// No endpoint could be reached.
+    /// No endpoint could be visible.
     Unreachable(String),
     /// There was no answer in time; what was asked may have happened.
     TimedOut,

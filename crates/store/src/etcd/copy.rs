@@ -1,15 +1,16 @@
 //! Whole copies out of etcd and into it.
 
 use crate::backend::{Error, Row};
+use crate::clock::now_seconds;
 use crate::etcd::client::{Client, Failure, Repeat};
+use crate::etcd::keys::Keys;
 use crate::etcd::load::{Page, Reader};
+use crate::etcd::options::Options;
 use crate::etcd::wire::{
     self, Compare, DeleteRequest, LeaseGrantRequest, LeaseGrantResponse, LeaseTtlRequest, LeaseTtlResponse,
     Number, Op, Operation, PutRequest, Target, TxnRequest, TxnResponse,
 };
-use crate::etcd::{Keys, Options};
 use crate::object::Revision;
-use crate::writer::now_seconds;
 use std::collections::HashMap;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;

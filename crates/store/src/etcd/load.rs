@@ -1,8 +1,8 @@
 //! Everything that etcd holds at one revision, in pages.
 
 use crate::backend::Row;
-use crate::etcd::Keys;
 use crate::etcd::client::{Client, Failure, Repeat};
+use crate::etcd::keys::Keys;
 use crate::etcd::wire::{self, KeyValue, RangeRequest, RangeResponse};
 use crate::object::Revision;
 use bytes::Bytes;
@@ -80,7 +80,7 @@ impl Reader {
         let row = Row {
             revision: wire::revision(kv.mod_revision),
             key: self.keys.inner(&kv.key)?,
-            created: wire::revision(kv.create_revision),
+            create_revision: wire::revision(kv.create_revision),
             value: Some(Bytes::from(kv.value)),
             expires: None,
         };

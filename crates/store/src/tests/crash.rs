@@ -52,18 +52,18 @@ fn writes_until_killed() {
 async fn write_key(store: &Store, things: CollectionId, name: u64, first: u64, size: usize) {
     let name = name.to_string();
     for number in first.. {
-        let found = store.get(things, &key(&name)).map(|object| object.modified);
+        let found = store.get(things, &key(&name)).map(|object| object.mod_revision);
         let write = match (state_after(number), found) {
             (None, Some(at)) => delete(things, &name, at),
             (None, None) => unreachable!("a deletion follows four writes"),
             (Some(_), found) => {
                 let value = format!("{number} {}", "x".repeat(size));
-                put(things, &name, &value, found.map_or(Expected::Absent, Expected::At))
+                put(things, &name, &value, found.map_or(Precondition::NotExists, Precondition::ModRevision))
             }
         };
         let Ok(object) = store.commit(write).await else { break };
         // One system call, so that a kill leaves whole lines; the pipe is a file that outlives the process.
-        let line = format!("ack {name} {number} {}\n", object.modified);
+        let line = format!("ack {name} {number} {}\n", object.mod_revision);
         std::io::stdout().write_all(line.as_bytes()).unwrap();
     }
 }
@@ -158,7 +158,7 @@ async fn check(
     // What was found stands: the next life begins from it.
     last.clear();
     for object in store.snapshot(things).range("", None) {
-        last.insert(object.digest.name.to_string(), number_of(object));
+        last.insert(object.attrs.name.to_string(), number_of(object));
     }
     store.close().await;
     revision
@@ -167,16 +167,18 @@ async fn check(
 /// A watch from before the crash finds every write since, acknowledged ones among them, without a gap.
 async fn check_events(store: &Store, things: CollectionId, resume: Revision, acks: &[Ack]) {
     let current = store.revision();
-    let mut watcher = store.watch(things, WatchFrom::After(resume), Interest::default()).unwrap();
+    let mut watcher = store.watch(things, WatchFrom::After(resume), WatchPredicate::default()).unwrap();
     let mut events = BTreeMap::new();
     for revision in resume.0 + 1..=current.0 {
-        let Step::Event(event) = step(&mut watcher).await else { panic!("revision {revision} is missing") };
+        let WatchItem::Event(event) = step(&mut watcher).await else {
+            panic!("revision {revision} is missing")
+        };
         assert_eq!(event.revision, Revision(revision));
         events.insert(event.revision, event);
     }
     for ack in acks {
         let event = &events[&ack.revision];
-        assert_eq!(event.object.digest.name, ack.name);
+        assert_eq!(event.object.attrs.name, ack.name);
         match state_after(ack.number) {
             Some(number) => assert_eq!(number_of(&event.object), number),
             None => assert_eq!(event.kind, EventKind::Deleted),
@@ -251,9 +253,10 @@ async fn a_damaged_end_of_the_log_costs_only_what_stands_behind_the_damage() {
     let mut state = BTreeMap::new();
     for number in 0..30u64 {
         let name = (number % 4).to_string();
-        let found =
-            store.get(things, &key(&name)).map_or(Expected::Absent, |object| Expected::At(object.modified));
-        let at = store.commit(put(things, &name, &number.to_string(), found)).await.unwrap().modified;
+        let found = store
+            .get(things, &key(&name))
+            .map_or(Precondition::NotExists, |object| Precondition::ModRevision(object.mod_revision));
+        let at = store.commit(put(things, &name, &number.to_string(), found)).await.unwrap().mod_revision;
         state.insert(name, number);
         states.insert(at, state.clone());
     }
@@ -274,7 +277,7 @@ async fn a_damaged_end_of_the_log_costs_only_what_stands_behind_the_damage() {
         let snapshot = store.snapshot(things);
         let found: BTreeMap<_, _> = snapshot
             .range("", None)
-            .map(|object| (object.digest.name.to_string(), number_of(object)))
+            .map(|object| (object.attrs.name.to_string(), number_of(object)))
             .collect();
         assert_eq!(states.get(&store.revision()), Some(&found), "damaged at {place} of {}", wal.len());
         store.close().await;

@@ -13,16 +13,21 @@ struct Failing {
     fails: Arc<AtomicBool>,
 }
 
-impl Backend for Failing {
+impl DurableLog for Failing {
     fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error> {
         self.inner.load(each)
     }
 
-    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), AppendError> {
+    fn append(
+        &mut self,
+        rows: &[Row],
+        dropped: &[Revision],
+        compacted_revision: Revision,
+    ) -> Result<(), AppendError> {
         if self.fails.load(Ordering::SeqCst) {
             return Err(AppendError::Broken(String::from("the sync failed")));
         }
-        self.inner.append(rows, dropped, floor)
+        self.inner.append(rows, dropped, compacted_revision)
     }
 
     fn close(&mut self) -> Result<(), Error> {
@@ -36,15 +41,15 @@ async fn after_a_failed_write_nothing_is_written_and_everything_can_be_read() {
     let fails = Arc::new(AtomicBool::new(false));
     let inner = Sqlite::open(&dir.path().join("store.db")).unwrap();
     let (store, things) = open_on(Box::new(Failing { inner, fails: fails.clone() }));
-    store.commit(put(things, "a", "x", Expected::Absent)).await.unwrap();
+    store.commit(put(things, "a", "x", Precondition::NotExists)).await.unwrap();
     fails.store(true, Ordering::SeqCst);
     assert!(matches!(
-        store.commit(put(things, "b", "x", Expected::Absent)).await,
+        store.commit(put(things, "b", "x", Precondition::NotExists)).await,
         Err(CommitError::ReadOnly(_))
     ));
     fails.store(false, Ordering::SeqCst);
     assert!(matches!(
-        store.commit(put(things, "c", "x", Expected::Absent)).await,
+        store.commit(put(things, "c", "x", Precondition::NotExists)).await,
         Err(CommitError::ReadOnly(_))
     ));
     assert_eq!(names(&store.snapshot(things)), ["a"]);
@@ -58,16 +63,21 @@ struct Filling {
     random: Random,
 }
 
-impl Backend for Filling {
+impl DurableLog for Filling {
     fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error> {
         self.inner.load(each)
     }
 
-    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), AppendError> {
+    fn append(
+        &mut self,
+        rows: &[Row],
+        dropped: &[Revision],
+        compacted_revision: Revision,
+    ) -> Result<(), AppendError> {
         if self.random.below(3) == 0 {
             return Err(AppendError::Full(String::from("database or disk is full")));
         }
-        self.inner.append(rows, dropped, floor)
+        self.inner.append(rows, dropped, compacted_revision)
     }
 
     fn close(&mut self) -> Result<(), Error> {
@@ -83,8 +93,8 @@ async fn a_full_disk_takes_writes_again_when_there_is_space() {
         let mut random = Random::new(seed);
         let dir = tempfile::tempdir().unwrap();
         let inner = Sqlite::open(&dir.path().join("store.db")).unwrap();
-        let history = History { rows_max: random.below(40) as usize, ..History::default() };
-        let options = Options { history, ..Options::default() };
+        let retention = Retention { rows_max: random.below(40) as usize, ..Retention::default() };
+        let options = Options { retention, ..Options::default() };
         let (store, things) = open_with(Box::new(Filling { inner, random: Random::new(seed) }), options);
         let (mut state, mut refused, mut last) = (BTreeMap::new(), 0, Revision(1));
         for number in 0..150 {
@@ -92,13 +102,18 @@ async fn a_full_disk_takes_writes_again_when_there_is_space() {
             let held = state.get(&name).map(|(_, at)| *at);
             let write = match held {
                 Some(at) if random.below(4) == 0 => delete(things, &name, at),
-                held => put(things, &name, &number.to_string(), held.map_or(Expected::Absent, Expected::At)),
+                held => put(
+                    things,
+                    &name,
+                    &number.to_string(),
+                    held.map_or(Precondition::NotExists, Precondition::ModRevision),
+                ),
             };
             let is_deletion = matches!(write.change, Change::Delete);
             match store.commit(write).await {
                 Ok(object) => {
                     last = Revision(last.0 + 1);
-                    assert_eq!(object.modified, last);
+                    assert_eq!(object.mod_revision, last);
                     match is_deletion {
                         true => drop(state.remove(&name)),
                         false => drop(state.insert(name, (number.to_string(), last))),
@@ -124,7 +139,7 @@ fn held(store: &Store, things: CollectionId) -> BTreeMap<String, (String, Revisi
     let text = |object: &Object| String::from_utf8(object.value.to_vec()).unwrap();
     let snapshot = store.snapshot(things);
     let objects = snapshot.range("", None);
-    objects.map(|object| (object.digest.name.to_string(), (text(object), object.modified))).collect()
+    objects.map(|object| (object.attrs.name.to_string(), (text(object), object.mod_revision))).collect()
 }
 
 /// Tells the test binary that it runs where a small disk of its own is mounted.
@@ -143,7 +158,7 @@ async fn fills_a_small_disk() {
     let mut is_full = false;
     for number in 0..400_u32 {
         let name = format!("{number:03}");
-        match store.commit(put(things, &name, &value, Expected::Absent)).await {
+        match store.commit(put(things, &name, &value, Precondition::NotExists)).await {
             Ok(_) => acknowledged.push(name),
             Err(CommitError::Refused(why)) => {
                 assert!(!is_full && why.contains("no space left"), "{why}");
@@ -199,7 +214,7 @@ async fn a_failed_batch_is_there_whole_or_not_at_all() {
         let writes: Vec<_> = (0..200)
             .map(|index| {
                 let store = store.clone();
-                let write = put(things, &format!("{index:03}"), "x", Expected::Absent);
+                let write = put(things, &format!("{index:03}"), "x", Precondition::NotExists);
                 tokio::spawn(async move { store.commit(write).await })
             })
             .collect();
@@ -221,7 +236,7 @@ async fn a_failed_batch_is_there_whole_or_not_at_all() {
             assert_eq!(found.len(), acknowledged.len());
         }
         // Every revision is there once, in order.
-        let mut revisions: Vec<u64> = found.range("", None).map(|object| object.modified.0).collect();
+        let mut revisions: Vec<u64> = found.range("", None).map(|object| object.mod_revision.0).collect();
         revisions.sort_unstable();
         assert_eq!(revisions, (2..2 + found.len() as u64).collect::<Vec<_>>());
     }
@@ -234,15 +249,20 @@ struct Unsure {
     takes: bool,
 }
 
-impl Backend for Unsure {
+impl DurableLog for Unsure {
     fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error> {
         self.inner.load(each)
     }
 
-    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), AppendError> {
+    fn append(
+        &mut self,
+        rows: &[Row],
+        dropped: &[Revision],
+        compacted_revision: Revision,
+    ) -> Result<(), AppendError> {
         let failed = || AppendError::Broken(String::from("the sync failed"));
         if self.left > 0 || self.takes {
-            self.inner.append(rows, dropped, floor)?;
+            self.inner.append(rows, dropped, compacted_revision)?;
         }
         self.left = self.left.checked_sub(1).ok_or_else(failed)?;
         Ok(())
@@ -259,7 +279,7 @@ async fn a_file_that_was_cut_off_is_refused() {
     let (store, things) = open(dir.path());
     for index in 0..200 {
         let value = "x".repeat(500);
-        store.commit(put(things, &index.to_string(), &value, Expected::Absent)).await.unwrap();
+        store.commit(put(things, &index.to_string(), &value, Precondition::NotExists)).await.unwrap();
     }
     store.close().await;
     drop(store);
@@ -324,9 +344,17 @@ async fn a_torn_checkpoint_is_made_up_for_by_the_log() {
     let mut random = Random::new(5);
     for number in 0..400 {
         let name = random.below(40).to_string();
-        let found = store.get(things, &key(&name)).map(|object| object.modified);
+        let found = store.get(things, &key(&name)).map(|object| object.mod_revision);
         let value = format!("{number} {}", "x".repeat(random.below(3_000) as usize));
-        store.commit(put(things, &name, &value, found.map_or(Expected::Absent, Expected::At))).await.unwrap();
+        store
+            .commit(put(
+                things,
+                &name,
+                &value,
+                found.map_or(Precondition::NotExists, Precondition::ModRevision),
+            ))
+            .await
+            .unwrap();
     }
     let expected = held(&store, things);
     let wal = std::fs::read(dir.path().join("store.db-wal")).unwrap();

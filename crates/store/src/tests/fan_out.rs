@@ -14,14 +14,14 @@ everywhere!(
 );
 
 /// What is told next, with a line of each event.
-async fn told(watcher: &mut Watcher) -> Told {
+async fn told(watcher: &mut Watcher) -> WatchItem<Bytes> {
     let mut encode = |events: &[Arc<Event>]| lines_of(events);
-    let told = std::future::poll_fn(|context| watcher.poll_told(context, &mut encode));
+    let told = std::future::poll_fn(|context| watcher.poll_encoded(context, &mut encode));
     tokio::time::timeout(Duration::from_secs(10), told).await.expect("word in time")
 }
 
 fn lines_of(events: &[Arc<Event>]) -> Bytes {
-    let line = |event: &Arc<Event>| format!("{} {}\n", event.object.digest.name, event.revision);
+    let line = |event: &Arc<Event>| format!("{} {}\n", event.object.attrs.name, event.revision);
     Bytes::from(events.iter().map(line).collect::<String>())
 }
 
@@ -30,8 +30,8 @@ async fn hear(watcher: &mut Watcher, count: usize) -> Vec<String> {
     let mut heard = Vec::new();
     while heard.len() < count {
         match told(watcher).await {
-            Told::Events(bytes) => heard.extend(text(&bytes).lines().map(String::from)),
-            Told::InitialDone(_) => {}
+            WatchItem::Event(bytes) => heard.extend(text(&bytes).lines().map(String::from)),
+            WatchItem::InitialEventsEnd(_) => {}
             other => panic!("{other:?} after {heard:?}"),
         }
     }
@@ -42,8 +42,8 @@ fn text(bytes: &Bytes) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-fn alike(store: &Store, things: CollectionId, from: WatchFrom, interest: Interest) -> Watcher {
-    store.watch_as(things, from, interest, Some(Text::from("lines"))).unwrap()
+fn alike(store: &Store, things: CollectionId, from: WatchFrom, predicate: WatchPredicate) -> Watcher {
+    store.watch_as(things, from, predicate, Some(Text::from("lines"))).unwrap()
 }
 
 async fn every_watcher_of_many_hears_everything_in_order(place: &Place) {
@@ -53,8 +53,8 @@ async fn every_watcher_of_many_hears_everything_in_order(place: &Place) {
     let mut watchers = tokio::task::JoinSet::new();
     for n in 0..60_usize {
         let from = if n % 3 == 0 { WatchFrom::After(begin) } else { WatchFrom::Now };
-        let interest = if n % 2 == 0 { Interest::default() } else { interest("ns", "", "") };
-        let mut watcher = alike(&store, things, from, interest);
+        let predicate = if n % 2 == 0 { WatchPredicate::default() } else { predicate("ns", "", "") };
+        let mut watcher = alike(&store, things, from, predicate);
         watchers.spawn(async move {
             let mut heard = Vec::new();
             while heard.len() < EVENTS {
@@ -70,7 +70,7 @@ async fn every_watcher_of_many_hears_everything_in_order(place: &Place) {
     let mut expected = Vec::new();
     for n in 0..EVENTS {
         let name = format!("thing-{n}");
-        let at = store.commit(put(things, &name, "0", Expected::Absent)).await.unwrap().modified;
+        let at = store.commit(put(things, &name, "0", Precondition::NotExists)).await.unwrap().mod_revision;
         expected.push(format!("{name} {at}"));
     }
     while let Some(done) = watchers.join_next().await {
@@ -84,18 +84,18 @@ async fn watchers_who_show_events_alike_share_what_was_encoded(place: &Place) {
     let (store, things) = place.open().await;
     let watch = |rendering: &str| {
         let rendering = (!rendering.is_empty()).then(|| Text::from(rendering));
-        store.watch_as(things, WatchFrom::Now, Interest::default(), rendering).unwrap()
+        store.watch_as(things, WatchFrom::Now, WatchPredicate::default(), rendering).unwrap()
     };
     let mut watchers = [watch("a"), watch("a"), watch("b"), watch("a"), watch(""), watch("")];
-    store.commit(put(things, "x", "0", Expected::Absent)).await.unwrap();
+    store.commit(put(things, "x", "0", Precondition::NotExists)).await.unwrap();
     let mut encoded = 0;
     for (watcher, expected) in watchers.iter_mut().zip([1, 1, 2, 2, 3, 4]) {
         let mut encode = |events: &[Arc<Event>]| {
             encoded += 1;
             lines_of(events)
         };
-        let told = std::future::poll_fn(|context| watcher.poll_told(context, &mut encode)).await;
-        assert!(matches!(told, Told::Events(bytes) if text(&bytes).starts_with("x ")));
+        let told = std::future::poll_fn(|context| watcher.poll_encoded(context, &mut encode)).await;
+        assert!(matches!(told, WatchItem::Event(bytes) if text(&bytes).starts_with("x ")));
         assert_eq!(encoded, expected);
     }
 }
@@ -105,17 +105,17 @@ async fn a_condition_is_judged_once_for_all_who_ask_for_it(place: &Place) {
     let judged = Arc::new(AtomicUsize::new(0));
     let wanted = |label: &'static str| {
         let judged = judged.clone();
-        let fits = move |object: &Object| {
+        let matches = move |object: &Object| {
             judged.fetch_add(1, Ordering::Relaxed);
-            object.digest.labels.iter().any(|(_, value)| value == label)
+            object.attrs.labels.iter().any(|(_, value)| value == label)
         };
-        let filter = Some(Filter { text: Text::from(label), fits: Arc::new(fits) });
-        alike(&store, things, WatchFrom::Now, Interest { filter, ..Interest::default() })
+        let selector = Some(Selector { text: Text::from(label), matches: Arc::new(matches) });
+        alike(&store, things, WatchFrom::Now, WatchPredicate { selector, ..WatchPredicate::default() })
     };
     let mut of_m: Vec<Watcher> = (0..100).map(|_| wanted("m")).collect();
     let _of_n: Vec<Watcher> = (0..100).map(|_| wanted("n")).collect();
     for (name, label) in [("a", "l"), ("b", "m"), ("c", "o")] {
-        store.commit(put(things, name, label, Expected::Absent)).await.unwrap();
+        store.commit(put(things, name, label, Precondition::NotExists)).await.unwrap();
     }
     for watcher in &mut of_m {
         let heard = hear(watcher, 1).await;
@@ -125,13 +125,13 @@ async fn a_condition_is_judged_once_for_all_who_ask_for_it(place: &Place) {
 }
 
 async fn one_who_stands_still_does_not_hold_up_the_others(place: &Place) {
-    let window = Window { events_max: 20, ..Window::default() };
+    let window = EventWindow { events_max: 20, ..EventWindow::default() };
     let (store, things) = place.open_with(Options { window, ..Options::default() }).await;
-    let mut still = alike(&store, things, WatchFrom::Now, Interest::default());
-    let mut quick = alike(&store, things, WatchFrom::Now, Interest::default());
+    let mut still = alike(&store, things, WatchFrom::Now, WatchPredicate::default());
+    let mut quick = alike(&store, things, WatchFrom::Now, WatchPredicate::default());
     for n in 0..50 {
         let name = n.to_string();
-        store.commit(put(things, &name, "0", Expected::Absent)).await.unwrap();
+        store.commit(put(things, &name, "0", Precondition::NotExists)).await.unwrap();
         let heard = hear(&mut quick, 1).await;
         assert!(heard.len() == 1 && heard[0].starts_with(&format!("{name} ")), "{heard:?}");
     }
@@ -139,40 +139,40 @@ async fn one_who_stands_still_does_not_hold_up_the_others(place: &Place) {
     let mut next = 0;
     while next < 50 {
         match told(&mut still).await {
-            Told::Events(bytes) => text(&bytes).lines().for_each(|line| {
+            WatchItem::Event(bytes) => text(&bytes).lines().for_each(|line| {
                 assert!(line.starts_with(&format!("{next} ")), "{line} and not {next}");
                 next += 1;
             }),
-            Told::TooSlow => break,
+            WatchItem::Lagged => break,
             other => panic!("{other:?}"),
         }
     }
     // Who begins anew hears what comes.
-    let mut again = alike(&store, things, WatchFrom::Now, Interest::default());
-    store.commit(put(things, "new", "0", Expected::Absent)).await.unwrap();
+    let mut again = alike(&store, things, WatchFrom::Now, WatchPredicate::default());
+    store.commit(put(things, "new", "0", Precondition::NotExists)).await.unwrap();
     assert_eq!(hear(&mut again, 1).await, hear(&mut quick, 1).await);
 }
 
 async fn who_watches_from_the_future_passes_over_what_others_hear(place: &Place) {
     let (store, things) = place.open().await;
     let ahead = WatchFrom::After(Revision(store.revision().0 + 2));
-    let mut now = alike(&store, things, WatchFrom::Now, Interest::default());
-    let mut later = alike(&store, things, ahead, Interest::default());
+    let mut now = alike(&store, things, WatchFrom::Now, WatchPredicate::default());
+    let mut later = alike(&store, things, ahead, WatchPredicate::default());
     for name in ["a", "b", "c"] {
-        store.commit(put(things, name, "0", Expected::Absent)).await.unwrap();
+        store.commit(put(things, name, "0", Precondition::NotExists)).await.unwrap();
     }
     assert_eq!(hear(&mut now, 3).await.last(), hear(&mut later, 1).await.last());
 }
 
 async fn who_joins_later_begins_where_he_is_asked_to(place: &Place) {
     let (store, things) = place.open().await;
-    let mut first = alike(&store, things, WatchFrom::Now, interest("ns", "", ""));
-    let a = store.commit(put(things, "a", "0", Expected::Absent)).await.unwrap().modified;
-    store.commit(put(things, "b", "0", Expected::Absent)).await.unwrap();
-    let mut from_a = alike(&store, things, WatchFrom::After(a), interest("ns", "", ""));
-    let mut from_now = alike(&store, things, WatchFrom::Now, interest("ns", "", ""));
-    let mut from_state = alike(&store, things, WatchFrom::InitialState, interest("ns", "", ""));
-    store.commit(put(things, "c", "0", Expected::Absent)).await.unwrap();
+    let mut first = alike(&store, things, WatchFrom::Now, predicate("ns", "", ""));
+    let a = store.commit(put(things, "a", "0", Precondition::NotExists)).await.unwrap().mod_revision;
+    store.commit(put(things, "b", "0", Precondition::NotExists)).await.unwrap();
+    let mut from_a = alike(&store, things, WatchFrom::After(a), predicate("ns", "", ""));
+    let mut from_now = alike(&store, things, WatchFrom::Now, predicate("ns", "", ""));
+    let mut from_state = alike(&store, things, WatchFrom::InitialState, predicate("ns", "", ""));
+    store.commit(put(things, "c", "0", Precondition::NotExists)).await.unwrap();
     let all = hear(&mut first, 3).await;
     assert_eq!(hear(&mut from_a, 2).await, all[1..]);
     assert_eq!(hear(&mut from_now, 1).await, all[2..]);
@@ -185,10 +185,10 @@ async fn who_joins_later_begins_where_he_is_asked_to(place: &Place) {
 async fn watchers_that_fell_behind_or_left_leave_no_lane() {
     let (store, things) = open_on(Box::new(Memory::default()));
     let watchers: Vec<Watcher> =
-        (0..3).map(|_| alike(&store, things, WatchFrom::Now, interest("ns", "", ""))).collect();
+        (0..3).map(|_| alike(&store, things, WatchFrom::Now, predicate("ns", "", ""))).collect();
     for watcher in watchers {
-        assert!(store.is_routing(things));
+        assert!(store.is_dispatching(things));
         drop(watcher);
     }
-    assert!(!store.is_routing(things));
+    assert!(!store.is_dispatching(things));
 }

@@ -10,7 +10,7 @@ pub(crate) mod place;
 mod watches;
 
 use crate::backend::sqlite::Sqlite;
-use crate::backend::{AppendError, Backend, Error, Found, Row};
+use crate::backend::{AppendError, DurableLog, Error, Found, Row};
 use crate::*;
 use bytes::Bytes;
 use pintle_object::Text;
@@ -18,20 +18,20 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Values in these tests are `label field` and the digest is read from them.
+/// Values in these tests are `label field` and the attrs is read from them.
 struct Plain;
 
-impl Digester for Plain {
-    fn digest(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Digest)> {
-        Some((CollectionId(0), digest(key, std::str::from_utf8(value).ok()?)))
+impl AttrReader for Plain {
+    fn attrs(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Attrs)> {
+        Some((CollectionId(0), attrs(key, std::str::from_utf8(value).ok()?)))
     }
 }
 
-fn digest(key: &str, value: &str) -> Digest {
+fn attrs(key: &str, value: &str) -> Attrs {
     let mut parts = key.rsplit('/');
     let (name, namespace) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
     let (label, field) = value.split_once(' ').unwrap_or((value, ""));
-    Digest {
+    Attrs {
         namespace: Text::from(namespace),
         name: Text::from(name),
         uid: Text::default(),
@@ -45,11 +45,11 @@ fn open(dir: &Path) -> (Store, CollectionId) {
     open_on(Box::new(backend))
 }
 
-fn open_on(backend: Box<dyn Backend>) -> (Store, CollectionId) {
+fn open_on(backend: Box<dyn DurableLog>) -> (Store, CollectionId) {
     open_with(backend, Options::default())
 }
 
-fn open_with(backend: Box<dyn Backend>, options: Options) -> (Store, CollectionId) {
+fn open_with(backend: Box<dyn DurableLog>, options: Options) -> (Store, CollectionId) {
     let prefixes = vec![String::from("/registry/things/"), String::from("/registry/others/")];
     let store = Store::open(backend, prefixes, &Plain, options).unwrap();
     let things = store.add_collection("/registry/things/");
@@ -62,28 +62,34 @@ pub(crate) fn key(name: &str) -> String {
     format!("/registry/things/{namespace}{name}")
 }
 
-pub(crate) fn put(collection: CollectionId, name: &str, value: &str, expected: Expected) -> Write {
+pub(crate) fn put(collection: CollectionId, name: &str, value: &str, precondition: Precondition) -> Write {
     let key = Key::new(&key(name));
-    let change = Change::Put { value: Bytes::from(String::from(value)), digest: digest(key.as_str(), value) };
-    Write { collection, key, expected, change, ttl_seconds: None }
+    let change = Change::Put { value: Bytes::from(String::from(value)), attrs: attrs(key.as_str(), value) };
+    Write { collection, key, precondition, change, ttl_seconds: None }
 }
 
 pub(crate) fn delete(collection: CollectionId, name: &str, at: Revision) -> Write {
     let key = Key::new(&key(name));
-    Write { collection, key, expected: Expected::At(at), change: Change::Delete, ttl_seconds: None }
+    Write {
+        collection,
+        key,
+        precondition: Precondition::ModRevision(at),
+        change: Change::Delete,
+        ttl_seconds: None,
+    }
 }
 
 fn names(snapshot: &Snapshot) -> Vec<String> {
-    snapshot.range("/registry/things/", None).map(|object| object.digest.name.to_string()).collect()
+    snapshot.range("/registry/things/", None).map(|object| object.attrs.name.to_string()).collect()
 }
 
-fn interest(namespace: &str, name: &str, field: &str) -> Interest {
+fn predicate(namespace: &str, name: &str, field: &str) -> WatchPredicate {
     let given = |text: &str| (!text.is_empty()).then(|| Text::from(text));
     let field = given(field).map(|value| (0, value));
-    Interest { namespace: given(namespace), name: given(name), field, filter: None }
+    WatchPredicate { namespace: given(namespace), name: given(name), field, selector: None }
 }
 
-async fn step(watcher: &mut Watcher) -> Step {
+async fn step(watcher: &mut Watcher) -> WatchItem {
     tokio::time::timeout(Duration::from_secs(10), watcher.next()).await.expect("a step in time")
 }
 
@@ -91,10 +97,10 @@ async fn lines(watcher: &mut Watcher, count: usize) -> Vec<String> {
     let mut lines = Vec::new();
     while lines.len() < count {
         lines.push(match step(watcher).await {
-            Step::Event(event) => format!("{:?} {}", event.kind, event.object.digest.name),
-            Step::InitialDone(_) => String::from("InitialDone"),
-            Step::TooSlow => String::from("TooSlow"),
-            Step::Closed => String::from("Closed"),
+            WatchItem::Event(event) => format!("{:?} {}", event.kind, event.object.attrs.name),
+            WatchItem::InitialEventsEnd(_) => String::from("InitialEventsEnd"),
+            WatchItem::Lagged => String::from("Lagged"),
+            WatchItem::Closed => String::from("Closed"),
         });
     }
     lines
@@ -110,19 +116,24 @@ impl Memory {
     }
 }
 
-impl Backend for Memory {
+impl DurableLog for Memory {
     fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error> {
         let held = self.0.lock().unwrap();
         held.0.iter().cloned().for_each(each);
         Ok(held.1)
     }
 
-    fn append(&mut self, rows: &[Row], dropped: &[Revision], floor: Revision) -> Result<(), AppendError> {
+    fn append(
+        &mut self,
+        rows: &[Row],
+        dropped: &[Revision],
+        compacted_revision: Revision,
+    ) -> Result<(), AppendError> {
         let mut held = self.0.lock().unwrap();
         held.0.extend_from_slice(rows);
         held.0.retain(|row| !dropped.contains(&row.revision));
         let last = rows.last().map_or(held.1.last, |row| row.revision);
-        held.1 = Found { last, floor };
+        held.1 = Found { last, compacted_revision };
         Ok(())
     }
 

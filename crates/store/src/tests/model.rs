@@ -19,11 +19,11 @@ enum Op {
         is_expected: bool,
     },
     Watch {
-        interest: usize,
+        predicate: usize,
         back: Option<u64>,
     },
     WatchInitial {
-        interest: usize,
+        predicate: usize,
     },
     Drain,
     Restart,
@@ -35,8 +35,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         8 => (name.clone(), 0..3u8, prop::bool::weighted(0.8))
             .prop_map(|(name, field, is_expected)| Op::Put { name, field, is_expected }),
         3 => (name, prop::bool::weighted(0.8)).prop_map(|(name, is_expected)| Op::Delete { name, is_expected }),
-        2 => (0..6usize, prop::option::of(0..10u64)).prop_map(|(interest, back)| Op::Watch { interest, back }),
-        1 => (0..6usize).prop_map(|interest| Op::WatchInitial { interest }),
+        2 => (0..6usize, prop::option::of(0..10u64)).prop_map(|(predicate, back)| Op::Watch { predicate, back }),
+        1 => (0..6usize).prop_map(|predicate| Op::WatchInitial { predicate }),
         1 => Just(Op::Drain),
         1 => Just(Op::Restart),
     ];
@@ -45,20 +45,20 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 
 fn options() -> impl Strategy<Value = Options> {
     let small = (1..20usize, 0..20usize).prop_map(|(events_max, rows_max)| Options {
-        window: Window { events_max, ..Window::default() },
-        history: History { rows_max, ..History::default() },
+        window: EventWindow { events_max, ..EventWindow::default() },
+        retention: Retention { rows_max, ..Retention::default() },
     });
     prop_oneof![small, Just(Options::default())]
 }
 
-fn interests(index: usize) -> Interest {
+fn predicates(index: usize) -> WatchPredicate {
     match index {
-        0 => interest("", "", ""),
-        1 => interest("a", "", ""),
-        2 => interest("", "x", ""),
-        3 => interest("b", "y", ""),
-        4 => interest("", "", "n1"),
-        _ => interest("a", "", "n2"),
+        0 => predicate("", "", ""),
+        1 => predicate("a", "", ""),
+        2 => predicate("", "x", ""),
+        3 => predicate("b", "y", ""),
+        4 => predicate("", "", "n1"),
+        _ => predicate("a", "", "n2"),
     }
 }
 
@@ -72,8 +72,8 @@ struct Written {
 }
 
 impl Written {
-    fn is_wanted_by(&self, interest: &Interest) -> bool {
-        [&self.value, &self.previous].into_iter().flatten().any(|value| fits(interest, &self.key, value))
+    fn is_wanted_by(&self, predicate: &WatchPredicate) -> bool {
+        [&self.value, &self.previous].into_iter().flatten().any(|value| fits(predicate, &self.key, value))
     }
 
     /// The event as text: of a deletion, the object is as it was.
@@ -88,10 +88,10 @@ impl Written {
     }
 }
 
-fn fits(interest: &Interest, key: &str, value: &str) -> bool {
+fn fits(predicate: &WatchPredicate, key: &str, value: &str) -> bool {
     let key = Key::new(key);
-    let digest = digest(key.as_str(), value);
-    interest.fits(&Object::new(key, Revision(0), Revision(0), Bytes::new(), digest))
+    let attrs = attrs(key.as_str(), value);
+    predicate.matches(&Object::new(key, Revision(0), Revision(0), Bytes::new(), attrs))
 }
 
 fn line(event: &Event) -> String {
@@ -104,12 +104,12 @@ fn line(event: &Event) -> String {
 /// A watcher, and the revision up to which it was checked.
 struct Followed {
     watcher: Watcher,
-    interest: Interest,
+    predicate: WatchPredicate,
     after: Revision,
 }
 
 struct Trial<'a> {
-    open: &'a dyn Fn() -> Box<dyn Backend>,
+    open: &'a dyn Fn() -> Box<dyn DurableLog>,
     options: Options,
     store: Store,
     things: CollectionId,
@@ -118,7 +118,7 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    async fn run(open: &dyn Fn() -> Box<dyn Backend>, options: Options, ops: Vec<Op>) {
+    async fn run(open: &dyn Fn() -> Box<dyn DurableLog>, options: Options, ops: Vec<Op>) {
         let (store, things) = open_with(open(), options);
         let mut trial = Trial { open, options, store, things, written: Vec::new(), followed: Vec::new() };
         for op in ops {
@@ -134,8 +134,8 @@ impl Trial<'_> {
         match op {
             Op::Put { name, field, is_expected } => self.put(NAMES[name], field, is_expected).await,
             Op::Delete { name, is_expected } => self.delete(NAMES[name], is_expected).await,
-            Op::Watch { interest, back } => self.watch(interests(interest), back),
-            Op::WatchInitial { interest } => self.watch_initial(interests(interest)).await,
+            Op::Watch { predicate, back } => self.watch(predicates(predicate), back),
+            Op::WatchInitial { predicate } => self.watch_initial(predicates(predicate)).await,
             Op::Drain => self.drain().await,
             Op::Restart => self.restart().await,
         }
@@ -160,9 +160,9 @@ impl Trial<'_> {
     async fn put(&mut self, name: &str, field: u8, is_expected: bool) {
         let found = self.state(self.revision()).remove(&key(name));
         let expected = match (&found, is_expected) {
-            (Some((_, at)), true) => Expected::At(*at),
-            (None, true) | (Some(_), false) => Expected::Absent,
-            (None, false) => Expected::At(Revision(1)),
+            (Some((_, at)), true) => Precondition::ModRevision(*at),
+            (None, true) | (Some(_), false) => Precondition::NotExists,
+            (None, false) => Precondition::ModRevision(Revision(1)),
         };
         let value = format!("{} n{field}", self.written.len());
         let answer = self.store.commit(put(self.things, name, &value, expected)).await;
@@ -192,32 +192,34 @@ impl Trial<'_> {
         value: Option<String>,
     ) {
         let revision = Revision(self.revision().0 + 1);
-        assert_eq!(answer.expect("as expected").modified, revision);
+        assert_eq!(answer.expect("as expected").mod_revision, revision);
         assert_eq!(self.store.revision(), revision);
         self.written.push(Written { revision, key: key(name), value, previous });
     }
 
-    fn watch(&mut self, interest: Interest, back: Option<u64>) {
+    fn watch(&mut self, predicate: WatchPredicate, back: Option<u64>) {
         let after = Revision(self.revision().0.saturating_sub(back.unwrap_or(0)));
         let from = back.map_or(WatchFrom::Now, |_| WatchFrom::After(after));
-        match self.store.watch(self.things, from, interest.clone()) {
-            Ok(watcher) => self.followed.push(Followed { watcher, interest, after }),
+        match self.store.watch(self.things, from, predicate.clone()) {
+            Ok(watcher) => self.followed.push(Followed { watcher, predicate, after }),
             Err(gone) => self.check_gone(after, gone),
         }
     }
 
-    async fn watch_initial(&mut self, interest: Interest) {
-        let mut watcher = self.store.watch(self.things, WatchFrom::InitialState, interest.clone()).unwrap();
+    async fn watch_initial(&mut self, predicate: WatchPredicate) {
+        let mut watcher = self.store.watch(self.things, WatchFrom::InitialState, predicate.clone()).unwrap();
         let after = self.revision();
         for (key, (value, at)) in self.state(after) {
-            if fits(&interest, &key, &value) {
+            if fits(&predicate, &key, &value) {
                 let added = Written { revision: at, key, value: Some(value), previous: None };
-                let Step::Event(event) = step(&mut watcher).await else { panic!("{added:?} is due") };
+                let WatchItem::Event(event) = step(&mut watcher).await else { panic!("{added:?} is due") };
                 assert_eq!(line(&event), added.line());
             }
         }
-        assert!(matches!(step(&mut watcher).await, Step::InitialDone(revision) if revision == after));
-        self.followed.push(Followed { watcher, interest, after });
+        assert!(
+            matches!(step(&mut watcher).await, WatchItem::InitialEventsEnd(revision) if revision == after)
+        );
+        self.followed.push(Followed { watcher, predicate, after });
     }
 
     /// Every watcher gets what it wants since it was last asked, and nothing else; unless the window was too small.
@@ -226,10 +228,10 @@ impl Trial<'_> {
         'watchers: for mut followed in std::mem::take(&mut self.followed) {
             let after = followed.after;
             let later = || self.written.iter().filter(|written| written.revision > after);
-            for expected in later().filter(|written| written.is_wanted_by(&followed.interest)) {
+            for expected in later().filter(|written| written.is_wanted_by(&followed.predicate)) {
                 match step(&mut followed.watcher).await {
-                    Step::Event(event) => assert_eq!(line(&event), expected.line()),
-                    Step::TooSlow => {
+                    WatchItem::Event(event) => assert_eq!(line(&event), expected.line()),
+                    WatchItem::Lagged => {
                         assert!(later().count() > self.options.window.events_max);
                         continue 'watchers;
                     }
@@ -259,7 +261,7 @@ impl Trial<'_> {
             .range("", None)
             .map(|object| {
                 let value = String::from_utf8(object.value.to_vec()).unwrap();
-                (object.key.to_string(), (value, object.modified))
+                (object.key.to_string(), (value, object.mod_revision))
             })
             .collect();
         assert_eq!(found, self.state(revision));
@@ -270,15 +272,15 @@ impl Trial<'_> {
         assert_eq!(gone.current, self.revision());
         assert!(asked < gone.oldest && gone.oldest <= gone.current);
         assert!(self.store.snapshot_at(self.things, gone.oldest).is_ok());
-        let Options { window, history } = self.options;
+        let Options { window, retention } = self.options;
         // A write leaves two superseded rows at most.
-        assert!(self.written.len() > window.events_max.min(history.rows_max / 2), "{gone:?} without need");
+        assert!(self.written.len() > window.events_max.min(retention.rows_max / 2), "{gone:?} without need");
     }
 
     async fn restart(&mut self) {
         self.store.close().await;
         for mut followed in self.followed.drain(..) {
-            assert!(matches!(step(&mut followed.watcher).await, Step::Closed));
+            assert!(matches!(step(&mut followed.watcher).await, WatchItem::Closed));
         }
         let (store, things) = open_with((self.open)(), self.options);
         assert_eq!(store.revision(), self.revision());
@@ -287,7 +289,7 @@ impl Trial<'_> {
     }
 }
 
-fn run(open: &dyn Fn() -> Box<dyn Backend>, options: Options, ops: Vec<Op>) {
+fn run(open: &dyn Fn() -> Box<dyn DurableLog>, options: Options, ops: Vec<Op>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(Trial::run(open, options, ops));
 }

@@ -23,25 +23,25 @@ async fn what_others_write_shows_up() {
     let etcd = etcd!();
     let (ours, things) = open_at(&etcd).await;
     let (theirs, _) = open_at(&etcd).await;
-    let mut watcher = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
-    let a = theirs.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
-    ours.catch_up().await.unwrap();
+    let mut watcher = ours.watch(things, WatchFrom::Now, WatchPredicate::default()).unwrap();
+    let a = theirs.commit(put(things, "a", "1", Precondition::NotExists)).await.unwrap();
+    ours.wait_for_latest().await.unwrap();
     let found = ours.get(things, &key("a")).unwrap();
-    assert_eq!((found.modified, &found.digest), (a.modified, &a.digest));
+    assert_eq!((found.mod_revision, &found.attrs), (a.mod_revision, &a.attrs));
     assert!(matches!(
-        ours.commit(put(things, "a", "2", Expected::Absent)).await,
-        Err(CommitError::Exists(found)) if found.modified == a.modified
+        ours.commit(put(things, "a", "2", Precondition::NotExists)).await,
+        Err(CommitError::Exists(found)) if found.mod_revision == a.mod_revision
     ));
-    let b = ours.commit(put(things, "a", "2", Expected::At(a.modified))).await.unwrap();
+    let b = ours.commit(put(things, "a", "2", Precondition::ModRevision(a.mod_revision))).await.unwrap();
     // What was overtaken sees by what.
-    match theirs.commit(put(things, "a", "3", Expected::At(a.modified))).await {
-        Err(CommitError::Stale(found)) => assert_eq!(found.modified, b.modified),
+    match theirs.commit(put(things, "a", "3", Precondition::ModRevision(a.mod_revision))).await {
+        Err(CommitError::Stale(found)) => assert_eq!(found.mod_revision, b.mod_revision),
         other => panic!("{other:?}"),
     }
-    assert_eq!(theirs.get(things, &key("a")).unwrap().modified, b.modified);
-    theirs.commit(delete(things, "a", b.modified)).await.unwrap();
+    assert_eq!(theirs.get(things, &key("a")).unwrap().mod_revision, b.mod_revision);
+    theirs.commit(delete(things, "a", b.mod_revision)).await.unwrap();
     assert!(matches!(
-        ours.commit(put(things, "a", "4", Expected::At(b.modified))).await,
+        ours.commit(put(things, "a", "4", Precondition::ModRevision(b.mod_revision))).await,
         Err(CommitError::Missing)
     ));
     assert_eq!(lines(&mut watcher, 3).await, ["Added a", "Modified a", "Deleted a"]);
@@ -53,15 +53,19 @@ async fn reads_of_now_see_every_write_before_them() {
     let (ours, things) = open_at(&etcd).await;
     let (theirs, _) = open_at(&etcd).await;
     let ours = Arc::new(ours);
-    let mut at = theirs.commit(put(things, "a", "0", Expected::Absent)).await.unwrap().modified;
+    let mut at = theirs.commit(put(things, "a", "0", Precondition::NotExists)).await.unwrap().mod_revision;
     for index in 0..50 {
-        at = theirs.commit(put(things, "a", &index.to_string(), Expected::At(at))).await.unwrap().modified;
+        at = theirs
+            .commit(put(things, "a", &index.to_string(), Precondition::ModRevision(at)))
+            .await
+            .unwrap()
+            .mod_revision;
         let readers: Vec<_> = (0..8)
             .map(|_| {
                 let ours = ours.clone();
                 tokio::spawn(async move {
-                    ours.catch_up().await.unwrap();
-                    ours.get(things, &key("a")).unwrap().modified
+                    ours.wait_for_latest().await.unwrap();
+                    ours.get(things, &key("a")).unwrap().mod_revision
                 })
             })
             .collect();
@@ -79,16 +83,16 @@ async fn keys_of_others_count_as_progress() {
         let (ours, things) = connect(&options, Options::default()).await;
         let elsewhere = etcd::Options { prefix: "/elsewhere".into(), ..options };
         let (theirs, _) = connect(&elsewhere, Options::default()).await;
-        let mut watcher = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
+        let mut watcher = ours.watch(things, WatchFrom::Now, WatchPredicate::default()).unwrap();
         let name = format!("a-{tells_progress:?}");
         for _ in 0..5 {
-            let a = theirs.commit(put(things, &name, "1", Expected::Absent)).await.unwrap();
-            let gone = theirs.commit(delete(things, &name, a.modified)).await.unwrap().modified;
-            assert!(ours.reached(gone, Duration::from_secs(5)).await);
-            ours.catch_up().await.unwrap();
+            let a = theirs.commit(put(things, &name, "1", Precondition::NotExists)).await.unwrap();
+            let gone = theirs.commit(delete(things, &name, a.mod_revision)).await.unwrap().mod_revision;
+            assert!(ours.wait_for_revision(gone, Duration::from_secs(5)).await);
+            ours.wait_for_latest().await.unwrap();
             assert_eq!((ours.revision(), watcher.progress()), (gone, gone));
         }
-        assert!(!ours.reached(Revision(ours.revision().0 + 1), Duration::from_millis(250)).await);
+        assert!(!ours.wait_for_revision(Revision(ours.revision().0 + 1), Duration::from_millis(250)).await);
     }
 }
 
@@ -96,20 +100,20 @@ async fn keys_of_others_count_as_progress() {
 async fn a_lost_etcd_is_followed_again_without_a_gap() {
     let mut etcd = etcd!();
     let (ours, things) = open_at(&etcd).await;
-    let mut watcher = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
-    let a = ours.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
+    let mut watcher = ours.watch(things, WatchFrom::Now, WatchPredicate::default()).unwrap();
+    let a = ours.commit(put(things, "a", "1", Precondition::NotExists)).await.unwrap();
     etcd.kill();
     assert!(matches!(
-        ours.commit(put(things, "b", "1", Expected::Absent)).await,
+        ours.commit(put(things, "b", "1", Precondition::NotExists)).await,
         Err(CommitError::Unavailable(_))
     ));
     assert!(ours.check(Duration::from_secs(2)).await.is_err());
     // What is in memory can be read all the same.
-    assert_eq!(ours.get(things, &key("a")).unwrap().modified, a.modified);
+    assert_eq!(ours.get(things, &key("a")).unwrap().mod_revision, a.mod_revision);
     etcd.spawn();
     let (theirs, _) = open_at(&etcd).await;
-    theirs.commit(put(things, "b", "1", Expected::Absent)).await.unwrap();
-    ours.commit(put(things, "c", "1", Expected::Absent)).await.unwrap();
+    theirs.commit(put(things, "b", "1", Precondition::NotExists)).await.unwrap();
+    ours.commit(put(things, "c", "1", Precondition::NotExists)).await.unwrap();
     assert_eq!(lines(&mut watcher, 3).await, ["Added a", "Added b", "Added c"]);
     assert!(ours.check(Duration::from_secs(2)).await.is_ok());
 }
@@ -119,8 +123,8 @@ async fn another_endpoint_is_asked_when_one_is_down() {
     let etcd = etcd!();
     let nobody = format!("http://127.0.0.1:{}", pintle_testkit::free_port());
     let (ours, things) = connect(&etcd_options(&[nobody, etcd.url()]), Options::default()).await;
-    let mut watcher = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
-    ours.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
+    let mut watcher = ours.watch(things, WatchFrom::Now, WatchPredicate::default()).unwrap();
+    ours.commit(put(things, "a", "1", Precondition::NotExists)).await.unwrap();
     assert_eq!(lines(&mut watcher, 1).await, ["Added a"]);
 }
 
@@ -131,16 +135,16 @@ async fn members_of_a_cluster_come_and_go() {
     let Some(mut members) = Etcd::cluster(3) else { return };
     let servers: Vec<String> = members.iter().map(Etcd::url).collect();
     let (ours, things) = connect(&etcd_options(&servers), Options::default()).await;
-    let mut watcher = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
+    let mut watcher = ours.watch(things, WatchFrom::Now, WatchPredicate::default()).unwrap();
     let mut written = Vec::new();
     for (round, place) in [0, 1, 2].into_iter().enumerate() {
         members[place].kill();
         let mut done = 0;
         for index in 0..200 {
             let name = format!("{round}-{index:03}");
-            match ours.commit(put(things, &name, "1", Expected::Absent)).await {
+            match ours.commit(put(things, &name, "1", Precondition::NotExists)).await {
                 Ok(object) => {
-                    written.push((name, object.modified));
+                    written.push((name, object.mod_revision));
                     done += 1;
                 }
                 Err(CommitError::Unavailable(_) | CommitError::Refused(_)) => {
@@ -155,11 +159,11 @@ async fn members_of_a_cluster_come_and_go() {
         assert_eq!(done, 20);
         members[place].spawn();
     }
-    ours.catch_up().await.unwrap();
+    ours.wait_for_latest().await.unwrap();
     let mut seen = Vec::new();
     while seen.last().is_none_or(|(_, at)| *at < ours.revision()) {
-        let Step::Event(event) = step(&mut watcher).await else { panic!("an event was due") };
-        seen.push((event.object.digest.name.to_string(), event.revision));
+        let WatchItem::Event(event) = step(&mut watcher).await else { panic!("an event was due") };
+        seen.push((event.object.attrs.name.to_string(), event.revision));
     }
     assert!(seen.is_sorted_by_key(|(_, at)| *at));
     // Those that were never answered may be there too.
@@ -217,28 +221,28 @@ async fn what_was_compacted_while_etcd_was_away_is_read_anew() {
     let through = format!("http://127.0.0.1:{}", gate.port);
     let (ours, things) = connect(&etcd_options(&[through]), Options::default()).await;
     let (theirs, _) = open_at(&etcd).await;
-    let kept = ours.commit(put(things, "kept", "1", Expected::Absent)).await.unwrap();
-    let gone = ours.commit(put(things, "gone", "1", Expected::Absent)).await.unwrap();
+    let kept = ours.commit(put(things, "kept", "1", Precondition::NotExists)).await.unwrap();
+    let gone = ours.commit(put(things, "gone", "1", Precondition::NotExists)).await.unwrap();
     let kept_object = ours.get(things, &key("kept")).unwrap();
-    let mut all = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
-    let mut some = ours.watch(things, WatchFrom::Now, interest("ns", "", "")).unwrap();
+    let mut all = ours.watch(things, WatchFrom::Now, WatchPredicate::default()).unwrap();
+    let mut some = ours.watch(things, WatchFrom::Now, predicate("ns", "", "")).unwrap();
     gate.close().await;
-    theirs.commit(delete(things, "gone", gone.modified)).await.unwrap();
-    let new = theirs.commit(put(things, "new", "1", Expected::Absent)).await.unwrap();
-    theirs.compact(new.modified).await.unwrap();
+    theirs.commit(delete(things, "gone", gone.mod_revision)).await.unwrap();
+    let new = theirs.commit(put(things, "new", "1", Precondition::NotExists)).await.unwrap();
+    theirs.compact(new.mod_revision).await.unwrap();
     gate.open().await;
-    ours.catch_up().await.unwrap();
+    ours.wait_for_latest().await.unwrap();
     assert_eq!(names(&ours.snapshot(things)), ["kept", "new"]);
     let found = ours.get(things, &key("kept")).unwrap();
-    assert_eq!(found.modified, kept.modified);
+    assert_eq!(found.mod_revision, kept.mod_revision);
     assert!(Arc::ptr_eq(&found, &kept_object), "what is unchanged stays as it is");
-    assert_eq!(lines(&mut all, 1).await, ["TooSlow"]);
-    assert_eq!(lines(&mut some, 1).await, ["TooSlow"]);
-    let early = ours.watch(things, WatchFrom::After(gone.modified), Interest::default());
-    assert!(early.is_err_and(|gone| gone.oldest >= new.modified));
+    assert_eq!(lines(&mut all, 1).await, ["Lagged"]);
+    assert_eq!(lines(&mut some, 1).await, ["Lagged"]);
+    let early = ours.watch(things, WatchFrom::After(gone.mod_revision), WatchPredicate::default());
+    assert!(early.is_err_and(|gone| gone.oldest >= new.mod_revision));
     // From here on it is followed as before.
-    let mut after = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
-    theirs.commit(put(things, "next", "1", Expected::Absent)).await.unwrap();
+    let mut after = ours.watch(things, WatchFrom::Now, WatchPredicate::default()).unwrap();
+    theirs.commit(put(things, "next", "1", Precondition::NotExists)).await.unwrap();
     assert_eq!(lines(&mut after, 1).await, ["Added next"]);
 }
 
@@ -249,11 +253,11 @@ async fn what_was_missed_is_made_up_for() {
     let through = format!("http://127.0.0.1:{}", gate.port);
     let (ours, things) = connect(&etcd_options(&[through]), Options::default()).await;
     let (theirs, _) = open_at(&etcd).await;
-    let mut all = ours.watch(things, WatchFrom::Now, Interest::default()).unwrap();
+    let mut all = ours.watch(things, WatchFrom::Now, WatchPredicate::default()).unwrap();
     for round in 0..3 {
         gate.close().await;
         let name = round.to_string();
-        let at = theirs.commit(put(things, &name, "1", Expected::Absent)).await.unwrap().modified;
+        let at = theirs.commit(put(things, &name, "1", Precondition::NotExists)).await.unwrap().mod_revision;
         theirs.commit(delete(things, &name, at)).await.unwrap();
         gate.open().await;
         assert_eq!(lines(&mut all, 2).await, [format!("Added {name}"), format!("Deleted {name}")]);
@@ -267,7 +271,7 @@ async fn an_etcd_that_lost_its_past_is_not_taken_for_the_same() {
     let through = format!("http://127.0.0.1:{}", gate.port);
     let (ours, things) = connect(&etcd_options(&[through]), Options::default()).await;
     for name in ["a", "b", "c"] {
-        ours.commit(put(things, name, "1", Expected::Absent)).await.unwrap();
+        ours.commit(put(things, name, "1", Precondition::NotExists)).await.unwrap();
     }
     assert_eq!(ours.check(Duration::from_secs(5)).await, Ok(()));
     gate.close().await;
@@ -275,25 +279,25 @@ async fn an_etcd_that_lost_its_past_is_not_taken_for_the_same() {
     gate.open().await;
     let why = ours.check(Duration::from_secs(5)).await.unwrap_err();
     assert!(why.starts_with("etcd went back from revision 4 to 1"), "{why}");
-    assert!(matches!(ours.catch_up().await, Err(CommitError::Unavailable(_))));
+    assert!(matches!(ours.wait_for_latest().await, Err(CommitError::Unavailable(_))));
 }
 
 #[tokio::test]
 async fn a_start_takes_the_recent_past_along() {
     let etcd = etcd!();
     let (first, things) = open_at(&etcd).await;
-    let a = first.commit(put(things, "a", "1", Expected::Absent)).await.unwrap().modified;
-    first.commit(put(things, "b", "1", Expected::Absent)).await.unwrap();
-    let gone = first.commit(delete(things, "a", a)).await.unwrap().modified;
+    let a = first.commit(put(things, "a", "1", Precondition::NotExists)).await.unwrap().mod_revision;
+    first.commit(put(things, "b", "1", Precondition::NotExists)).await.unwrap();
+    let gone = first.commit(delete(things, "a", a)).await.unwrap().mod_revision;
     first.close().await;
     let (next, _) = open_at(&etcd).await;
     assert_eq!((next.revision(), names(&next.snapshot(things))), (gone, vec![String::from("b")]));
-    let mut watcher = next.watch(things, WatchFrom::After(a), Interest::default()).unwrap();
+    let mut watcher = next.watch(things, WatchFrom::After(a), WatchPredicate::default()).unwrap();
     assert_eq!(lines(&mut watcher, 2).await, ["Added b", "Deleted a"]);
     // What was compacted is not: others say so in their key, or nobody does.
     next.compact(gone).await.unwrap();
     let (last, _) = open_at(&etcd).await;
-    assert!(last.watch(things, WatchFrom::After(a), Interest::default()).is_err());
+    assert!(last.watch(things, WatchFrom::After(a), WatchPredicate::default()).is_err());
     assert_eq!((last.revision(), names(&last.snapshot(things))), (gone, vec![String::from("b")]));
 }
 
@@ -301,19 +305,19 @@ async fn a_start_takes_the_recent_past_along() {
 async fn the_past_before_the_start_is_read_from_etcd() {
     let etcd = etcd!();
     let (theirs, things) = open_at(&etcd).await;
-    let a = theirs.commit(put(things, "a", "1", Expected::Absent)).await.unwrap();
-    let b = theirs.commit(put(things, "b", "1", Expected::Absent)).await.unwrap();
-    let last = theirs.commit(delete(things, "a", a.modified)).await.unwrap();
-    let window = Window { events_max: 1, ..Window::default() };
+    let a = theirs.commit(put(things, "a", "1", Precondition::NotExists)).await.unwrap();
+    let b = theirs.commit(put(things, "b", "1", Precondition::NotExists)).await.unwrap();
+    let last = theirs.commit(delete(things, "a", a.mod_revision)).await.unwrap();
+    let window = EventWindow { events_max: 1, ..EventWindow::default() };
     let options = Options { window, ..Options::default() };
     let (ours, _) = connect(&etcd_options(&[etcd.url()]), options).await;
-    assert!(ours.snapshot_at(things, a.modified).is_err());
-    ours.commit(put(things, "c", "1", Expected::Absent)).await.unwrap();
-    assert!(ours.snapshot_at(things, b.modified).is_err());
-    let past = ours.past(things, b.modified).await.unwrap();
-    assert_eq!((names(&past), past.revision), (vec![String::from("a"), String::from("b")], b.modified));
-    ours.compact(last.modified).await.unwrap();
-    assert!(matches!(ours.past(things, b.modified).await, Err(Past::Gone(_))));
+    assert!(ours.snapshot_at(things, a.mod_revision).is_err());
+    ours.commit(put(things, "c", "1", Precondition::NotExists)).await.unwrap();
+    assert!(ours.snapshot_at(things, b.mod_revision).is_err());
+    let past = ours.historical_read(things, b.mod_revision).await.unwrap();
+    assert_eq!((names(&past), past.revision), (vec![String::from("a"), String::from("b")], b.mod_revision));
+    ours.compact(last.mod_revision).await.unwrap();
+    assert!(matches!(ours.historical_read(things, b.mod_revision).await, Err(HistoricalReadError::Gone(_))));
 }
 
 #[tokio::test]
@@ -326,7 +330,10 @@ async fn a_large_collection_comes_in_pages() {
         .map(|index| {
             let (theirs, value) = (theirs.clone(), if index % 2 == 0 { large.clone() } else { "1".into() });
             tokio::spawn(async move {
-                theirs.commit(put(things, &format!("{index:04}"), &value, Expected::Absent)).await.unwrap()
+                theirs
+                    .commit(put(things, &format!("{index:04}"), &value, Precondition::NotExists))
+                    .await
+                    .unwrap()
             })
         })
         .collect();
@@ -346,7 +353,7 @@ async fn a_full_etcd_says_so_in_its_own_words() {
     let large = "x".repeat(100_000);
     // etcd looks at its size every now and then.
     for index in 0..1000 {
-        match ours.commit(put(things, &index.to_string(), &large, Expected::Absent)).await {
+        match ours.commit(put(things, &index.to_string(), &large, Precondition::NotExists)).await {
             Ok(_) => {}
             Err(CommitError::Refused(why)) => {
                 assert_eq!(why, "etcdserver: mvcc: database space exceeded");
@@ -362,7 +369,7 @@ async fn a_full_etcd_says_so_in_its_own_words() {
 async fn a_value_that_is_too_large_is_refused() {
     let etcd = etcd!();
     let (ours, things) = open_at(&etcd).await;
-    let refused = ours.commit(put(things, "a", &"x".repeat(1_800_000), Expected::Absent)).await;
+    let refused = ours.commit(put(things, "a", &"x".repeat(1_800_000), Precondition::NotExists)).await;
     assert!(
         matches!(&refused, Err(CommitError::TooLarge(why)) if why == "etcdserver: request is too large"),
         "{refused:?}"
@@ -376,15 +383,19 @@ async fn servers_take_turns_in_compacting() {
         etcd::Options { compaction_interval: Duration::from_millis(300), ..etcd_options(&[etcd.url()]) };
     let (ours, things) = connect(&compacting, Options::default()).await;
     let (_theirs, _) = connect(&compacting, Options::default()).await;
-    let first = ours.commit(put(things, "a", "1", Expected::Absent)).await.unwrap().modified;
+    let first = ours.commit(put(things, "a", "1", Precondition::NotExists)).await.unwrap().mod_revision;
     let mut at = first;
     for index in 0..200 {
-        at = ours.commit(put(things, "a", &index.to_string(), Expected::At(at))).await.unwrap().modified;
+        at = ours
+            .commit(put(things, "a", &index.to_string(), Precondition::ModRevision(at)))
+            .await
+            .unwrap()
+            .mod_revision;
         tokio::time::sleep(Duration::from_millis(10)).await;
         // A third one, which knows nothing of the past, asks etcd for it.
         if index % 20 == 0 {
             let (asking, _) = open_at(&etcd).await;
-            if matches!(asking.past(things, first).await, Err(Past::Gone(_))) {
+            if matches!(asking.historical_read(things, first).await, Err(HistoricalReadError::Gone(_))) {
                 return;
             }
         }

@@ -18,16 +18,20 @@ everywhere!(
 
 async fn watches_deliver_in_order_to_the_interested(place: &Place) {
     let (store, things) = place.open().await;
-    let a = store.commit(put(things, "a", "l n1", Expected::Absent)).await.unwrap();
-    let mut all = store.watch(things, WatchFrom::InitialState, Interest::default()).unwrap();
-    let on_n2 = Interest { field: Some((0, Text::from("n2"))), ..Interest::default() };
+    let a = store.commit(put(things, "a", "l n1", Precondition::NotExists)).await.unwrap();
+    let mut all = store.watch(things, WatchFrom::InitialState, WatchPredicate::default()).unwrap();
+    let on_n2 = WatchPredicate { field: Some((0, Text::from("n2"))), ..WatchPredicate::default() };
     let mut n2 = store.watch(things, WatchFrom::Now, on_n2).unwrap();
-    let named = Interest { name: Some(Text::from("b")), ..Interest::default() };
-    let mut only_b = store.watch(things, WatchFrom::After(a.modified), named).unwrap();
-    let moved = store.commit(put(things, "a", "l n2", Expected::At(a.modified))).await.unwrap();
-    store.commit(put(things, "b", "l n1", Expected::Absent)).await.unwrap();
-    store.commit(put(things, "a", "l n3", Expected::At(moved.modified))).await.unwrap();
-    assert_eq!(lines(&mut all, 5).await, ["Added a", "InitialDone", "Modified a", "Added b", "Modified a"]);
+    let named = WatchPredicate { name: Some(Text::from("b")), ..WatchPredicate::default() };
+    let mut only_b = store.watch(things, WatchFrom::After(a.mod_revision), named).unwrap();
+    let moved =
+        store.commit(put(things, "a", "l n2", Precondition::ModRevision(a.mod_revision))).await.unwrap();
+    store.commit(put(things, "b", "l n1", Precondition::NotExists)).await.unwrap();
+    store.commit(put(things, "a", "l n3", Precondition::ModRevision(moved.mod_revision))).await.unwrap();
+    assert_eq!(
+        lines(&mut all, 5).await,
+        ["Added a", "InitialEventsEnd", "Modified a", "Added b", "Modified a"]
+    );
     assert_eq!(lines(&mut n2, 2).await, ["Modified a", "Modified a"]);
     assert_eq!(lines(&mut only_b, 1).await, ["Added b"]);
     assert_eq!(n2.progress(), store.revision());
@@ -41,16 +45,16 @@ async fn an_interest_gets_its_own_events_only(place: &Place) {
         [("a", "", ""), ("", "x", ""), ("b", "x", ""), ("", "", "n1"), ("a", "", "n1")]
             .into_iter()
             .map(|(namespace, name, field)| {
-                store.watch(things, WatchFrom::Now, interest(namespace, name, field)).unwrap()
+                store.watch(things, WatchFrom::Now, predicate(namespace, name, field)).unwrap()
             })
             .collect();
     for (name, value) in [("a/x", "l n1"), ("b/x", "l n1"), ("a/y", "l n2"), ("b/y", "l n2")] {
-        store.commit(put(things, name, value, Expected::Absent)).await.unwrap();
+        store.commit(put(things, name, value, Precondition::NotExists)).await.unwrap();
     }
     let expected: [&[&str]; 5] = [&["a/x", "a/y"], &["a/x", "b/x"], &["b/x"], &["a/x", "b/x"], &["a/x"]];
     for (watcher, expected) in watchers.iter_mut().zip(expected) {
         for name in expected {
-            let Step::Event(event) = step(watcher).await else { panic!("an event was due") };
+            let WatchItem::Event(event) = step(watcher).await else { panic!("an event was due") };
             assert_eq!(event.object.key.as_str(), key(name));
         }
         assert_eq!(watcher.progress(), store.revision());
@@ -59,17 +63,17 @@ async fn an_interest_gets_its_own_events_only(place: &Place) {
 
 async fn an_object_enters_and_leaves_an_interest(place: &Place) {
     let (store, things) = place.open().await;
-    let mut watcher = store.watch(things, WatchFrom::Now, interest("", "", "n2")).unwrap();
-    let mut at = store.commit(put(things, "a", "l n1", Expected::Absent)).await.unwrap().modified;
+    let mut watcher = store.watch(things, WatchFrom::Now, predicate("", "", "n2")).unwrap();
+    let mut at = store.commit(put(things, "a", "l n1", Precondition::NotExists)).await.unwrap().mod_revision;
     for value in ["l n2", "m n2", "l n3", "l n4", "l n2"] {
-        at = store.commit(put(things, "a", value, Expected::At(at))).await.unwrap().modified;
+        at = store.commit(put(things, "a", value, Precondition::ModRevision(at))).await.unwrap().mod_revision;
     }
     store.commit(delete(things, "a", at)).await.unwrap();
     let mut fits = Vec::new();
     for _ in 0..5 {
-        let Step::Event(event) = step(&mut watcher).await else { panic!("an event was due") };
-        let is_in = watcher.interest().fits(&event.object);
-        let was_in = watcher.interest().fits(event.previous.as_ref().unwrap());
+        let WatchItem::Event(event) = step(&mut watcher).await else { panic!("an event was due") };
+        let is_in = watcher.predicate().matches(&event.object);
+        let was_in = watcher.predicate().matches(event.previous.as_ref().unwrap());
         fits.push((event.kind, was_in, is_in));
     }
     use EventKind::{Deleted, Modified};
@@ -86,29 +90,32 @@ async fn an_object_enters_and_leaves_an_interest(place: &Place) {
 
 async fn a_deletion_shows_the_last_state_at_its_revision(place: &Place) {
     let (store, things) = place.open().await;
-    let a = store.commit(put(things, "a", "last", Expected::Absent)).await.unwrap();
-    let mut watcher = store.watch(things, WatchFrom::Now, Interest::default()).unwrap();
-    let gone = store.commit(delete(things, "a", a.modified)).await.unwrap();
-    let Step::Event(event) = step(&mut watcher).await else { panic!("an event was due") };
-    assert_eq!((event.kind, event.revision), (EventKind::Deleted, gone.modified));
-    assert_eq!((event.object.modified, event.object.created), (gone.modified, a.created));
-    assert_eq!((event.object.value.as_ref(), &event.object.digest), (b"last".as_ref(), &a.digest));
-    assert_eq!(event.previous.as_ref().unwrap().modified, a.modified);
+    let a = store.commit(put(things, "a", "last", Precondition::NotExists)).await.unwrap();
+    let mut watcher = store.watch(things, WatchFrom::Now, WatchPredicate::default()).unwrap();
+    let gone = store.commit(delete(things, "a", a.mod_revision)).await.unwrap();
+    let WatchItem::Event(event) = step(&mut watcher).await else { panic!("an event was due") };
+    assert_eq!((event.kind, event.revision), (EventKind::Deleted, gone.mod_revision));
+    assert_eq!(
+        (event.object.mod_revision, event.object.create_revision),
+        (gone.mod_revision, a.create_revision)
+    );
+    assert_eq!((event.object.value.as_ref(), &event.object.attrs), (b"last".as_ref(), &a.attrs));
+    assert_eq!(event.previous.as_ref().unwrap().mod_revision, a.mod_revision);
 }
 
 async fn watches_begin_where_they_are_asked_to(place: &Place) {
     let (store, things) = place.open().await;
-    let a = store.commit(put(things, "a", "0", Expected::Absent)).await.unwrap().modified;
-    let b = store.commit(put(things, "b", "0", Expected::Absent)).await.unwrap().modified;
-    store.commit(put(things, "a", "1", Expected::At(a))).await.unwrap();
-    let watch = |from| store.watch(things, from, Interest::default()).unwrap();
+    let a = store.commit(put(things, "a", "0", Precondition::NotExists)).await.unwrap().mod_revision;
+    let b = store.commit(put(things, "b", "0", Precondition::NotExists)).await.unwrap().mod_revision;
+    store.commit(put(things, "a", "1", Precondition::ModRevision(a))).await.unwrap();
+    let watch = |from| store.watch(things, from, WatchPredicate::default()).unwrap();
     let mut watchers = [
         (watch(WatchFrom::Now), vec![]),
         (watch(WatchFrom::After(a)), vec!["Added b", "Modified a"]),
         (watch(WatchFrom::After(b)), vec!["Modified a"]),
-        (watch(WatchFrom::InitialState), vec!["Added a", "Added b", "InitialDone"]),
+        (watch(WatchFrom::InitialState), vec!["Added a", "Added b", "InitialEventsEnd"]),
     ];
-    store.commit(put(things, "c", "0", Expected::Absent)).await.unwrap();
+    store.commit(put(things, "c", "0", Precondition::NotExists)).await.unwrap();
     for (watcher, expected) in &mut watchers {
         expected.push("Added c");
         assert_eq!(lines(watcher, expected.len()).await, *expected);
@@ -118,15 +125,15 @@ async fn watches_begin_where_they_are_asked_to(place: &Place) {
 
 async fn progress_never_runs_ahead_of_what_was_delivered(place: &Place) {
     let (store, things) = place.open().await;
-    let a = store.commit(put(things, "a", "0", Expected::Absent)).await.unwrap().modified;
+    let a = store.commit(put(things, "a", "0", Precondition::NotExists)).await.unwrap().mod_revision;
     let mut watchers = [
-        store.watch(things, WatchFrom::InitialState, Interest::default()).unwrap(),
-        store.watch(things, WatchFrom::InitialState, interest("ns", "", "")).unwrap(),
+        store.watch(things, WatchFrom::InitialState, WatchPredicate::default()).unwrap(),
+        store.watch(things, WatchFrom::InitialState, predicate("ns", "", "")).unwrap(),
     ];
-    let b = store.commit(put(things, "b", "0", Expected::Absent)).await.unwrap().modified;
+    let b = store.commit(put(things, "b", "0", Precondition::NotExists)).await.unwrap().mod_revision;
     for watcher in &mut watchers {
         assert_eq!((watcher.initial_len(), watcher.progress()), (1, Revision(0)));
-        assert_eq!(lines(watcher, 2).await, ["Added a", "InitialDone"]);
+        assert_eq!(lines(watcher, 2).await, ["Added a", "InitialEventsEnd"]);
         assert_eq!(watcher.progress(), a);
         assert_eq!(lines(watcher, 1).await, ["Added b"]);
         assert_eq!(watcher.progress(), b);
@@ -136,9 +143,10 @@ async fn progress_never_runs_ahead_of_what_was_delivered(place: &Place) {
 async fn writes_elsewhere_are_progress_too(place: &Place) {
     let (store, things) = place.open().await;
     let others = store.add_collection("/registry/others/");
-    let mut watcher = store.watch(things, WatchFrom::Now, Interest::default()).unwrap();
-    let elsewhere = Write { key: Key::new("/registry/others/a"), ..put(others, "a", "0", Expected::Absent) };
-    let at = store.commit(elsewhere).await.unwrap().modified;
+    let mut watcher = store.watch(things, WatchFrom::Now, WatchPredicate::default()).unwrap();
+    let elsewhere =
+        Write { key: Key::new("/registry/others/a"), ..put(others, "a", "0", Precondition::NotExists) };
+    let at = store.commit(elsewhere).await.unwrap().mod_revision;
     assert_eq!(watcher.progress(), at);
 }
 
@@ -146,43 +154,44 @@ async fn a_watch_from_the_future_waits_for_it(place: &Place) {
     let (store, things) = place.open().await;
     let now = store.revision();
     let ahead = WatchFrom::After(Revision(now.0 + 2));
-    let mut all = store.watch(things, ahead, Interest::default()).unwrap();
-    let mut some = store.watch(things, ahead, interest("ns", "", "")).unwrap();
+    let mut all = store.watch(things, ahead, WatchPredicate::default()).unwrap();
+    let mut some = store.watch(things, ahead, predicate("ns", "", "")).unwrap();
     for name in ["a", "b", "c"] {
-        store.commit(put(things, name, "0", Expected::Absent)).await.unwrap();
+        store.commit(put(things, name, "0", Precondition::NotExists)).await.unwrap();
     }
     assert_eq!(lines(&mut all, 1).await, ["Added c"]);
     assert_eq!(lines(&mut some, 1).await, ["Added c"]);
 }
 
 async fn who_is_slower_than_the_window_must_begin_anew(place: &Place) {
-    let window = Window { events_max: 5, ..Window::default() };
+    let window = EventWindow { events_max: 5, ..EventWindow::default() };
     let options = Options { window, ..Options::default() };
     let (store, things) = place.open_with(options).await;
-    let mut all = store.watch(things, WatchFrom::Now, Interest::default()).unwrap();
-    let mut some = store.watch(things, WatchFrom::Now, interest("ns", "", "")).unwrap();
+    let mut all = store.watch(things, WatchFrom::Now, WatchPredicate::default()).unwrap();
+    let mut some = store.watch(things, WatchFrom::Now, predicate("ns", "", "")).unwrap();
     let start = store.revision();
     for index in 0..6 {
-        store.commit(put(things, &index.to_string(), "0", Expected::Absent)).await.unwrap();
+        store.commit(put(things, &index.to_string(), "0", Precondition::NotExists)).await.unwrap();
     }
-    assert_eq!(lines(&mut all, 1).await, ["TooSlow"]);
-    assert_eq!(lines(&mut some, 1).await, ["TooSlow"]);
-    let gone = store.watch(things, WatchFrom::After(start), Interest::default()).err().unwrap();
+    assert_eq!(lines(&mut all, 1).await, ["Lagged"]);
+    assert_eq!(lines(&mut some, 1).await, ["Lagged"]);
+    let gone = store.watch(things, WatchFrom::After(start), WatchPredicate::default()).err().unwrap();
     assert_eq!(gone, Gone { oldest: Revision(start.0 + 1), current: Revision(start.0 + 6) });
 }
 
 #[tokio::test]
 async fn a_slow_watcher_does_not_keep_old_objects_alive() {
-    let window = Window { bytes_min: 10_000, bytes_divisor: usize::MAX, ..Window::default() };
+    let window = EventWindow { bytes_min: 10_000, bytes_divisor: usize::MAX, ..EventWindow::default() };
     let options = Options { window, ..Options::default() };
     let (store, things) = open_with(Box::new(Memory::default()), options);
-    let _slow = store.watch(things, WatchFrom::Now, interest("ns", "", "")).unwrap();
+    let _slow = store.watch(things, WatchFrom::Now, predicate("ns", "", "")).unwrap();
     let large = "x".repeat(6_000);
-    let first = store.commit(put(things, "a", &large, Expected::Absent)).await.unwrap();
-    let (mut at, weak) = (first.modified, Arc::downgrade(&first));
+    let first = store.commit(put(things, "a", &large, Precondition::NotExists)).await.unwrap();
+    let (mut at, weak) = (first.mod_revision, Arc::downgrade(&first));
     drop(first);
     for _ in 0..3 {
-        at = store.commit(put(things, "a", &large, Expected::At(at))).await.unwrap().modified;
+        at =
+            store.commit(put(things, "a", &large, Precondition::ModRevision(at))).await.unwrap().mod_revision;
     }
     assert_eq!(weak.strong_count(), 0);
 }
@@ -190,18 +199,18 @@ async fn a_slow_watcher_does_not_keep_old_objects_alive() {
 #[tokio::test]
 async fn a_watcher_that_left_costs_nothing() {
     let (store, things) = open_on(Box::new(Memory::default()));
-    for interest in
-        [interest("a", "", ""), interest("a", "x", ""), interest("", "x", ""), interest("", "", "n1")]
+    for predicate in
+        [predicate("a", "", ""), predicate("a", "x", ""), predicate("", "x", ""), predicate("", "", "n1")]
     {
-        drop(store.watch(things, WatchFrom::Now, interest).unwrap());
+        drop(store.watch(things, WatchFrom::Now, predicate).unwrap());
     }
-    assert!(!store.is_routing(things));
+    assert!(!store.is_dispatching(things));
 }
 
 async fn watches_end_with_the_store(place: &Place) {
     let (store, things) = place.open().await;
-    let mut all = store.watch(things, WatchFrom::Now, Interest::default()).unwrap();
-    let mut some = store.watch(things, WatchFrom::Now, interest("ns", "", "")).unwrap();
+    let mut all = store.watch(things, WatchFrom::Now, WatchPredicate::default()).unwrap();
+    let mut some = store.watch(things, WatchFrom::Now, predicate("ns", "", "")).unwrap();
     drop(store);
     assert_eq!(lines(&mut all, 1).await, ["Closed"]);
     assert_eq!(lines(&mut some, 1).await, ["Closed"]);

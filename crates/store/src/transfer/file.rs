@@ -40,7 +40,7 @@ impl Writer {
     pub fn add(&mut self, row: &Row) -> Result<(), Error> {
         let value = row.value.as_deref().unwrap_or_default();
         self.put_sized(row.key.as_bytes())?;
-        for number in [row.created.0, row.revision.0, row.expires.unwrap_or(0)] {
+        for number in [row.create_revision.0, row.revision.0, row.expires.unwrap_or(0)] {
             self.put(&number.to_be_bytes())?;
         }
         self.put_sized(value)?;
@@ -101,12 +101,12 @@ impl Reader {
             return self.end().map(|()| None);
         }
         let key = String::from_utf8(self.bytes(length)?).map_err(|_| self.damaged())?;
-        let (created, revision) = (Revision(self.number()?), Revision(self.number()?));
+        let (create_revision, revision) = (Revision(self.number()?), Revision(self.number()?));
         let expires = Some(self.number()?).filter(|at| *at > 0);
         let length = self.length()?;
         let value = Some(Bytes::from(self.bytes(length)?));
         self.objects += 1;
-        Ok(Some(Row { revision, key, created, value, expires }))
+        Ok(Some(Row { revision, key, create_revision, value, expires }))
     }
 
     fn end(&mut self) -> Result<(), Error> {

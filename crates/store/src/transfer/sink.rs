@@ -2,7 +2,7 @@
 
 use super::{Place, Stage, file};
 use crate::backend::sqlite::{self, Sqlite};
-use crate::backend::{Backend, Error, Row};
+use crate::backend::{DurableLog, Error, Row};
 use crate::etcd;
 use crate::object::Revision;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use super::*;
 use crate::tests::place::Place as Made;
 use crate::tests::{delete, key, put};
-use crate::{Expected, Store, Write};
+use crate::{Precondition, Store, Write};
 use std::collections::BTreeMap;
 
 /// A store with a past, a deleted key, and an object that will end.
@@ -11,14 +11,14 @@ async fn filled(place: &Made) -> (BTreeMap<String, Vec<u8>>, Revision) {
     let (store, things) = place.open().await;
     for index in 0..40 {
         let name = format!("{index:02}");
-        let at = store.commit(put(things, &name, "1", Expected::Absent)).await.unwrap().modified;
+        let at = store.commit(put(things, &name, "1", Precondition::NotExists)).await.unwrap().mod_revision;
         match index % 4 {
             0 => drop(store.commit(delete(things, &name, at)).await.unwrap()),
-            1 => drop(store.commit(put(things, &name, "2", Expected::At(at))).await.unwrap()),
+            1 => drop(store.commit(put(things, &name, "2", Precondition::ModRevision(at))).await.unwrap()),
             _ => {}
         }
     }
-    let ends = Write { ttl_seconds: Some(3600), ..put(things, "ends", "3", Expected::Absent) };
+    let ends = Write { ttl_seconds: Some(3600), ..put(things, "ends", "3", Precondition::NotExists) };
     store.commit(ends).await.unwrap();
     let found = (objects(&store), store.revision());
     store.close().await;
@@ -62,7 +62,7 @@ async fn check(from: &Made, to: &Made, by_file: bool) {
     let (store, things) = to.open().await;
     assert_eq!(objects(&store), expected);
     assert!(store.revision() >= revision);
-    store.commit(put(things, "next", "1", Expected::Absent)).await.unwrap();
+    store.commit(put(things, "next", "1", Precondition::NotExists)).await.unwrap();
     store.close().await;
     // What holds something is not written over.
     let again = copy(&place_of(from), &place_of(to), |_| {}).await;
@@ -83,12 +83,15 @@ async fn a_copy_keeps_versions_and_times_of_life() {
     let (before, after) = (from.snapshot(things), to.snapshot(things));
     for (before, after) in before.range("", None).zip(after.range("", None)) {
         assert_eq!(
-            (&before.key, before.created, before.modified),
-            (&after.key, after.created, after.modified)
+            (&before.key, before.create_revision, before.mod_revision),
+            (&after.key, after.create_revision, after.mod_revision)
         );
     }
     let ends = to.get(things, &key("ends")).unwrap();
-    assert!(to.watch(things, crate::WatchFrom::After(ends.modified), crate::Interest::default()).is_ok());
+    assert!(
+        to.watch(things, crate::WatchFrom::After(ends.mod_revision), crate::WatchPredicate::default())
+            .is_ok()
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! How old the events of a log are, to the minute: enough to let the old ones go.
+//! The ages of a log's events, to the minute: enough to drop the old ones.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,11 +8,11 @@ const PRECISION: Duration = Duration::from_secs(60);
 
 /// Marks in the log: the events from a place on are no older than the mark.
 #[derive(Debug, Default)]
-pub(crate) struct Ages {
+pub(crate) struct EventAges {
     marks: VecDeque<(Instant, u64)>,
 }
 
-impl Ages {
+impl EventAges {
     /// Events that are added from `place` on are of now.
     pub fn note(&mut self, now: Instant, place: u64) {
         if self.marks.back().is_none_or(|(at, _)| now.saturating_duration_since(*at) >= PRECISION) {
@@ -34,6 +34,10 @@ impl Ages {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
     pub fn clear(&mut self) {
         self.marks.clear();
     }
@@ -45,7 +49,7 @@ mod tests {
 
     #[test]
     fn events_are_old_when_those_of_their_minute_are() {
-        let (mut ages, begin) = (Ages::default(), Instant::now());
+        let (mut ages, begin) = (EventAges::default(), Instant::now());
         let at = |seconds: u64| begin + Duration::from_secs(seconds);
         for (seconds, place) in [(0, 0), (10, 5), (61, 7), (130, 9)] {
             ages.note(at(seconds), place);

@@ -1,17 +1,18 @@
-//! The herald: tells watchers of events, at once after a quiet time, and else a little later of several in one go.
+//! The notifier: wakes the watchers of new events, at once after a quiet time, else a little later for several events
+//! in one go.
 
-use crate::lane::Lane;
+use crate::watch_cache::watch_group::WatchGroup;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lanes that are due within this time are told together, so that watchers on one connection share its writes.
+/// Groups that are due within this time are notified together, so that watchers on one connection share its writes.
 const TOGETHER: Duration = Duration::from_millis(1);
-/// Whoever publishes tells so many watchers himself; more would keep writers waiting.
-const TOLD_AT_ONCE: usize = 32;
+/// The watchers of a group that the writer wakes itself; more would keep writes waiting.
+const WOKEN_AT_ONCE_MAX: usize = 32;
 /// Its thread calls wakers and does nothing else.
 const STACK_BYTES: usize = 128 << 10;
 
-pub(crate) struct Herald {
+pub(crate) struct Notifier {
     shared: Arc<Shared>,
 }
 
@@ -23,36 +24,36 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    waiting: Vec<(Instant, Arc<Lane>)>,
-    /// When the first of them is due.
+    waiting: Vec<(Instant, Arc<WatchGroup>)>,
+    /// The time at which the first of them is due.
     due: Option<Instant>,
     is_over: bool,
 }
 
-impl Herald {
-    pub fn start() -> std::io::Result<Herald> {
+impl Notifier {
+    pub fn start() -> std::io::Result<Notifier> {
         let shared = Arc::new(Shared::default());
         let own = shared.clone();
-        let builder = std::thread::Builder::new().name(String::from("store-herald"));
+        let builder = std::thread::Builder::new().name(String::from("store-notifier"));
         builder.stack_size(STACK_BYTES).spawn(move || own.run())?;
-        Ok(Herald { shared })
+        Ok(Notifier { shared })
     }
 
-    /// Sees to it that the watchers of lanes are told of what is new there.
-    pub fn announce(&self, lanes: Vec<Arc<Lane>>) {
+    /// Wakes the watchers of groups with new events, now or soon.
+    pub fn notify(&self, groups: Vec<Arc<WatchGroup>>) {
         let now = Instant::now();
-        for lane in lanes {
-            let pause = lane.pause(now);
-            if pause.is_zero() && lane.watchers() <= TOLD_AT_ONCE {
-                lane.tell(now);
+        for group in groups {
+            let pause = group.pause(now);
+            if pause.is_zero() && group.watchers() <= WOKEN_AT_ONCE_MAX {
+                group.notify(now);
             } else {
-                self.shared.later(lane, now + pause);
+                self.shared.later(group, now + pause);
             }
         }
     }
 }
 
-impl Drop for Herald {
+impl Drop for Notifier {
     fn drop(&mut self) {
         self.shared.state().is_over = true;
         self.shared.changed.notify_one();
@@ -60,9 +61,9 @@ impl Drop for Herald {
 }
 
 impl Shared {
-    fn later(&self, lane: Arc<Lane>, due: Instant) {
+    fn later(&self, group: Arc<WatchGroup>, due: Instant) {
         let mut state = self.state();
-        state.waiting.push((due, lane));
+        state.waiting.push((due, group));
         if state.due.is_none_or(|before| due < before) {
             state.due = Some(due);
             drop(state);
@@ -81,9 +82,9 @@ impl Shared {
                     wait.unwrap_or_else(PoisonError::into_inner).0
                 }
                 Some(_) => {
-                    let lanes = state.take_due(now + TOGETHER);
+                    let groups = state.take_due(now + TOGETHER);
                     drop(state);
-                    lanes.iter().for_each(|(_, lane)| lane.tell(now));
+                    groups.iter().for_each(|(_, group)| group.notify(now));
                     self.state()
                 }
             };
@@ -96,7 +97,7 @@ impl Shared {
 }
 
 impl State {
-    fn take_due(&mut self, now: Instant) -> Vec<(Instant, Arc<Lane>)> {
+    fn take_due(&mut self, now: Instant) -> Vec<(Instant, Arc<WatchGroup>)> {
         let due = self.waiting.extract_if(.., |(due, _)| *due <= now).collect();
         self.due = self.waiting.iter().map(|(due, _)| *due).min();
         due
@@ -106,24 +107,24 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::Interest;
+    use crate::watch_cache::predicate::WatchPredicate;
     use std::time::Duration;
 
     #[test]
-    fn what_comes_soon_after_is_told_a_little_later() {
-        let herald = Herald::start().unwrap();
-        let lane = Arc::new(Lane::new(Interest::default()));
+    fn events_soon_after_others_are_notified_a_little_later() {
+        let notifier = Notifier::start().unwrap();
+        let group = Arc::new(WatchGroup::new(WatchPredicate::default()));
         (0..1000).for_each(|_| {
-            lane.join();
+            group.join();
         });
         for place in 0..3 {
-            if lane.push(place, 0) {
-                herald.announce(vec![lane.clone()]);
+            if group.push(place, 0) {
+                notifier.notify(vec![group.clone()]);
             }
         }
         let begin = Instant::now();
-        while lane.told() < 3 {
-            assert!(begin.elapsed() < Duration::from_secs(10), "nobody was told");
+        while group.notified() < 3 {
+            assert!(begin.elapsed() < Duration::from_secs(10), "nobody was notified");
             std::thread::yield_now();
         }
     }

@@ -1,59 +1,68 @@
-//! Writes to etcd, and reads that are sure to be of now.
+//! Transactions on etcd, and reads that are sure to be of now.
 
-use crate::cache::Redigest;
-use crate::collection::{Collection, CollectionId};
+use crate::attrs::{Attrs, ReadAttrs};
+use crate::etcd::attr_readers::AttrReaders;
 use crate::etcd::client::{Client, Failure, Repeat};
-use crate::etcd::digests::Digests;
-use crate::etcd::feed::Order;
-use crate::etcd::heads::Heads;
+use crate::etcd::latest_revision::LatestRevision;
 use crate::etcd::lease::Leases;
 use crate::etcd::load::Reader;
+use crate::etcd::watch::FeedCommand;
 use crate::etcd::wire::{
     self, Compare, DeleteRequest, KeyValue, Number, Op, Operation, PutRequest, RangeRequest, Target,
     TxnRequest, TxnResponse,
 };
-use crate::object::{Digest, Key, Object, Revision};
+use crate::object::{Key, Object, Revision};
 use crate::request_size::TOO_LARGE;
-use crate::snapshot::Snapshot;
-use crate::writer::{Answer, Change, CommitError, Expected, Write};
+use crate::watch_cache::collection::{Collection, CollectionId};
+use crate::watch_cache::snapshot::Snapshot;
+use crate::write::{Change, CommitError, CommitResult, Precondition, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
-/// How long a write that etcd has is waited for in the cache before it is answered all the same.
+/// The wait for a write that etcd has to be in the cache, before it is answered all the same.
 const SEEN_MAX: Duration = Duration::from_secs(5);
-/// How long a read waits for the cache to reach the present.
+/// The wait of a read for the cache to reach the present.
 const CURRENT_MAX: Duration = Duration::from_secs(10);
 
-/// The store's hand in etcd.
-pub(crate) struct Remote {
+/// The part of the store that writes to etcd.
+pub(crate) struct EtcdStore {
     reader: Reader,
-    digests: Arc<Digests>,
+    attr_readers: Arc<AttrReaders>,
     leases: Leases,
-    heads: Heads,
-    /// Raised to what a reader waits for, so that the feed asks for progress.
+    latest: LatestRevision,
+    /// Raised to the revision that a read waits for, so that the watch asks for progress.
     wanted: watch::Sender<u64>,
-    reached: watch::Receiver<u64>,
-    orders: mpsc::UnboundedSender<Order>,
+    visible: watch::Receiver<u64>,
+    commands: mpsc::UnboundedSender<FeedCommand>,
     compaction: Option<AbortHandle>,
 }
 
-impl Remote {
+impl EtcdStore {
     pub fn new(
         reader: Reader,
-        digests: Arc<Digests>,
+        attr_readers: Arc<AttrReaders>,
         lease_reuse: Duration,
         wanted: watch::Sender<u64>,
-        reached: watch::Receiver<u64>,
-        orders: mpsc::UnboundedSender<Order>,
+        visible: watch::Receiver<u64>,
+        commands: mpsc::UnboundedSender<FeedCommand>,
         compaction: Option<AbortHandle>,
-    ) -> Remote {
+    ) -> EtcdStore {
         let leases = Leases::new(lease_reuse);
-        Remote { reader, digests, leases, heads: Heads::new(), wanted, reached, orders, compaction }
+        EtcdStore {
+            reader,
+            attr_readers,
+            leases,
+            latest: LatestRevision::new(),
+            wanted,
+            visible,
+            commands,
+            compaction,
+        }
     }
 
-    pub async fn commit(&self, collection: &Collection, write: &Write) -> Answer {
+    pub async fn commit(&self, collection: &Collection, write: &Write) -> CommitResult {
         let lease = match write.ttl_seconds.filter(|_| matches!(write.change, Change::Put { .. })) {
             Some(ttl) => self.leases.lease(self.client(), ttl).await.map_err(failed)?,
             None => 0,
@@ -68,21 +77,21 @@ impl Remote {
                 .unwrap_or_else(|| made(write, revision)));
         }
         let found = answer.responses.into_iter().find_map(|answer| answer.range?.kvs.into_iter().next());
-        // Whoever tries again must find what stood in the way.
-        self.reach(revision, SEEN_MAX).await;
+        // A client that tries again must find the object that stood in the way.
+        self.wait_for_revision(revision, SEEN_MAX).await;
         Err(self.refusal(collection, write, found))
     }
 
     fn transaction(&self, write: &Write, lease: i64) -> TxnRequest {
         let key = self.reader.keys.outer(write.key.as_str());
-        let expected = match write.expected {
-            Expected::Absent => 0,
-            Expected::At(revision) => wire::number(revision),
+        let mod_revision = match write.precondition {
+            Precondition::NotExists => 0,
+            Precondition::ModRevision(revision) => wire::number(revision),
         };
         let compare = Compare {
             target: Target::Mod.into(),
             key: key.clone(),
-            number: Some(Number::ModRevision(expected)),
+            number: Some(Number::ModRevision(mod_revision)),
         };
         let change = match &write.change {
             Change::Put { value, .. } => {
@@ -104,35 +113,35 @@ impl Remote {
         };
         let snapshot = collection.snapshot();
         let object = match snapshot.get(&row.key) {
-            Some(cached) if cached.modified >= row.revision => cached.clone(),
+            Some(cached) if cached.mod_revision >= row.revision => cached.clone(),
             _ => {
                 let key = write.key.clone();
-                Arc::new(self.digests.object(write.collection.0 as usize, key, row))
+                Arc::new(self.attr_readers.object(write.collection.0 as usize, key, row))
             }
         };
-        match write.expected {
-            Expected::Absent => CommitError::Exists(object),
-            Expected::At(_) => CommitError::Stale(object),
+        match write.precondition {
+            Precondition::NotExists => CommitError::Exists(object),
+            Precondition::ModRevision(_) => CommitError::Stale(object),
         }
     }
 
     /// Waits until the cache has everything that was written before the call.
-    pub async fn catch_up(&self) -> Result<(), CommitError> {
+    pub async fn wait_for_latest(&self) -> Result<(), CommitError> {
         let key = self.reader.keys.outer("/registry/");
-        let before = *self.reached.borrow();
-        let revision = self.heads.revision(self.client(), &key).await.map_err(failed)?;
+        let before = *self.visible.borrow();
+        let revision = self.latest.revision(self.client(), &key).await.map_err(failed)?;
         if let Some(why) = went_back(before, revision) {
             return Err(CommitError::Unavailable(why));
         }
-        if self.reach(revision, CURRENT_MAX).await {
+        if self.wait_for_revision(revision, CURRENT_MAX).await {
             return Ok(());
         }
         Err(CommitError::Unavailable(format!("etcd's watch does not reach revision {revision}")))
     }
 
-    /// Waits until the cache has reached a revision, and sees to it that the feed learns of it.
-    pub async fn reach(&self, revision: Revision, timeout: Duration) -> bool {
-        if *self.reached.borrow() >= revision.0 {
+    /// Waits until the cache has reached a revision, and makes the watch ask for progress up to it.
+    pub async fn wait_for_revision(&self, revision: Revision, timeout: Duration) -> bool {
+        if *self.visible.borrow() >= revision.0 {
             return true;
         }
         self.wanted.send_if_modified(|wanted| {
@@ -151,18 +160,18 @@ impl Remote {
     }
 
     async fn wait(&self, revision: Revision, timeout: Duration) -> bool {
-        let mut reached = self.reached.clone();
-        let wait = reached.wait_for(|last| *last >= revision.0);
+        let mut visible = self.visible.clone();
+        let wait = visible.wait_for(|last| *last >= revision.0);
         tokio::time::timeout(timeout, wait).await.is_ok_and(|result| result.is_ok())
     }
 
-    /// A collection as it was at a revision that the cache no longer knows, from etcd.
-    pub async fn past(
+    /// A collection as it was at a revision that the cache no longer knows, from etcd; none when etcd has compacted it.
+    pub async fn historical_read(
         &self,
         id: CollectionId,
         collection: &Collection,
         revision: Revision,
-    ) -> Result<Snapshot, PastError> {
+    ) -> Result<Option<Snapshot>, CommitError> {
         let mut loader = self.reader.load(&collection.prefix, revision);
         let mut snapshot = Snapshot { revision, ..Snapshot::default() };
         loop {
@@ -170,13 +179,13 @@ impl Remote {
                 Ok(Some(page)) => {
                     for (row, _) in page {
                         let key = Key::new(&row.key);
-                        let object = self.digests.object(id.0 as usize, key.clone(), row);
+                        let object = self.attr_readers.object(id.0 as usize, key.clone(), row);
                         snapshot.objects.insert(key, Arc::new(object));
                     }
                 }
-                Ok(None) => return Ok(snapshot),
-                Err(Failure::Compacted) => return Err(PastError::Gone),
-                Err(failure) => return Err(PastError::Failed(failed(failure))),
+                Ok(None) => return Ok(Some(snapshot)),
+                Err(Failure::Compacted) => return Ok(None),
+                Err(failure) => return Err(failed(failure)),
             }
         }
     }
@@ -192,7 +201,7 @@ impl Remote {
     pub async fn check(&self, timeout: Duration) -> Result<(), String> {
         let key = self.reader.keys.outer("/registry/health");
         let ask = RangeRequest { key, ..RangeRequest::default() };
-        let before = *self.reached.borrow();
+        let before = *self.visible.borrow();
         let call = self.client().call::<_, wire::RangeResponse>(wire::RANGE, ask, Repeat::Always);
         match tokio::time::timeout(timeout, call).await {
             Ok(Ok(answer)) => went_back(before, wire::of_header(answer.header.as_ref())).map_or(Ok(()), Err),
@@ -205,15 +214,15 @@ impl Remote {
         self.client().sizes().await
     }
 
-    pub async fn digest_again(&self, collection: CollectionId, digest: Redigest) {
+    pub async fn reindex(&self, collection: CollectionId, read: ReadAttrs) {
         let (sender, receiver) = oneshot::channel();
-        if self.orders.send(Order::Digest(collection, digest, sender)).is_ok() {
+        if self.commands.send(FeedCommand::Reindex(collection, read, sender)).is_ok() {
             let _ = receiver.await;
         }
     }
 
     pub fn close(&self) {
-        let _ = self.orders.send(Order::Close);
+        let _ = self.commands.send(FeedCommand::Close);
         if let Some(compaction) = &self.compaction {
             compaction.abort();
         }
@@ -224,24 +233,18 @@ impl Remote {
     }
 }
 
-impl Drop for Remote {
+impl Drop for EtcdStore {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-/// That etcd lost what it had acknowledged. What is in memory is then of another history; a new start reads what is
-/// left, and health asks for one.
+/// A complaint when etcd lost writes that it had acknowledged. The cache is then of another history; a new start reads
+/// the one that is left, and health asks for one.
 fn went_back(before: u64, now: Revision) -> Option<String> {
     (now.0 < before).then(|| {
         format!("etcd went back from revision {before} to {now}, as after a restore; the server must be started anew")
     })
-}
-
-/// Why there is no past state.
-pub(crate) enum PastError {
-    Gone,
-    Failed(CommitError),
 }
 
 fn failed(failure: Failure) -> CommitError {
@@ -255,11 +258,11 @@ fn failed(failure: Failure) -> CommitError {
     }
 }
 
-/// What a write left, when the cache cannot say.
+/// The object that a write left, when the cache does not have it.
 fn made(write: &Write, revision: Revision) -> Arc<Object> {
-    let (value, digest) = match &write.change {
-        Change::Put { value, digest } => (value.clone(), digest.clone()),
-        Change::Delete => (bytes::Bytes::new(), Digest::default()),
+    let (value, attrs) = match &write.change {
+        Change::Put { value, attrs } => (value.clone(), attrs.clone()),
+        Change::Delete => (bytes::Bytes::new(), Attrs::default()),
     };
-    Arc::new(Object::new(write.key.clone(), revision, revision, value, digest))
+    Arc::new(Object::new(write.key.clone(), revision, revision, value, attrs))
 }

@@ -1,18 +1,20 @@
 //! Follows etcd's watch and keeps the cache in step with it.
 
+use crate::attrs::ReadAttrs;
 use crate::backend::Row;
-use crate::cache::{Cache, Redigest, States};
-use crate::collection::{self, CollectionId, Window};
+use crate::etcd::attr_readers::AttrReaders;
 use crate::etcd::client::{Failure, Repeat};
-use crate::etcd::digests::Digests;
 use crate::etcd::load::Reader;
 use crate::etcd::wire::{
-    self, Event, EventType, KeyValue, Nothing, StatusResponse, WatchAsk, WatchCreate, WatchRequest,
-    WatchResponse,
+    self, EventType, KeyValue, Nothing, StatusResponse, WatchAsk, WatchCreate, WatchRequest, WatchResponse,
 };
 use crate::object::{Key, Object, Revision};
 use crate::prefixes::{self, Prefixes};
-use crate::snapshot::Snapshot;
+use crate::watch_cache::cache::{self, Changes, WatchCache};
+use crate::watch_cache::collection::CollectionId;
+use crate::watch_cache::event::Event;
+use crate::watch_cache::event_window::EventWindow;
+use crate::watch_cache::snapshot::Snapshot;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-/// How often etcd is asked how far the watch is, while somebody waits for it.
+/// The time between questions for the watch's progress, while a read waits for it.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 /// Between attempts to follow an etcd that does not answer.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -30,56 +32,58 @@ const GOOD: Duration = Duration::from_secs(10);
 /// Questions about progress that may be on the way.
 const ASKS_MAX: usize = 4;
 
-/// What the store asks of the feed.
-pub(crate) enum Order {
-    /// Reads the digests of a collection in this way from now on, and those of its objects anew.
-    Digest(CollectionId, Redigest, oneshot::Sender<()>),
+/// A command of the store to the task that follows etcd.
+pub(crate) enum FeedCommand {
+    /// Reads the attributes of a collection's objects in this way, now and from now on.
+    Reindex(CollectionId, ReadAttrs, oneshot::Sender<()>),
     Close,
 }
 
-pub(crate) struct Feed {
+/// The task that follows etcd's watch.
+pub(crate) struct EtcdWatch {
     pub reader: Reader,
-    pub cache: Cache,
-    pub digests: Arc<Digests>,
+    pub cache: WatchCache,
+    pub attr_readers: Arc<AttrReaders>,
     pub prefixes: Prefixes,
-    /// How many collections `prefixes` knows.
+    /// The number of collections that `prefixes` knows.
     pub known: usize,
-    pub window: Window,
+    pub window: EventWindow,
     /// Whether etcd tells progress, when it is not for its version to say.
     pub tells_progress: Option<bool>,
     /// Everything up to this revision is in the cache.
     pub applied: Revision,
-    /// The revision that somebody waits for.
+    /// The revision that a read waits for.
     pub wanted: watch::Receiver<u64>,
-    pub orders: mpsc::UnboundedReceiver<Order>,
+    pub commands: mpsc::UnboundedReceiver<FeedCommand>,
 }
 
 /// Why a watch is followed no longer.
 enum Ended {
     Closed,
-    /// etcd no longer has what came after the last revision.
+    /// etcd no longer has the events after the last revision.
     Compacted,
-    Lost(String),
+    Broken(String),
 }
 
-/// One watch of etcd's.
-struct Source {
+/// One stream of etcd's watch.
+struct WatchStream {
     stream: Streaming<WatchResponse>,
     asks: mpsc::Sender<WatchRequest>,
     /// Whether etcd's word on progress can be relied on. Where it cannot, all keys are watched, those of others too:
     /// then there is an event at every revision.
     tells_progress: bool,
     /// Events whose revision is not complete yet.
-    partial: Vec<Event>,
+    partial: Vec<wire::Event>,
 }
 
-enum Heard {
+/// What wakes the task.
+enum Wakeup {
     Response(Result<Option<WatchResponse>, tonic::Status>),
-    Order(Option<Order>),
-    Waited,
+    Command(Option<FeedCommand>),
+    Wanted,
 }
 
-impl Feed {
+impl EtcdWatch {
     /// Follows etcd until the store closes.
     pub async fn run(mut self) {
         let mut pause = PAUSE_MIN;
@@ -91,7 +95,7 @@ impl Feed {
                     Ok(()) => continue,
                     Err(failure) => failure.to_string(),
                 },
-                Ended::Lost(why) => why,
+                Ended::Broken(why) => why,
             };
             if began.elapsed() > GOOD {
                 pause = PAUSE_MIN;
@@ -111,31 +115,31 @@ impl Feed {
         loop {
             tokio::select! {
                 () = tokio::time::sleep_until(end) => return Ok(()),
-                order = self.orders.recv() => self.obey(order)?,
+                command = self.commands.recv() => self.handle(command)?,
             }
         }
     }
 
     async fn follow(&mut self) -> Ended {
-        let mut source = match self.open().await {
-            Ok(source) => source,
-            Err(failure) => return Ended::Lost(failure.to_string()),
+        let mut watch = match self.open().await {
+            Ok(watch) => watch,
+            Err(failure) => return Ended::Broken(failure.to_string()),
         };
         loop {
-            let is_wanted = source.tells_progress && *self.wanted.borrow_and_update() > self.applied.0;
-            let heard = tokio::select! {
-                response = source.stream.message() => Heard::Response(response),
-                order = self.orders.recv() => Heard::Order(order),
-                _ = self.wanted.changed() => Heard::Waited,
-                () = tokio::time::sleep(PROGRESS_INTERVAL), if is_wanted => Heard::Waited,
+            let is_wanted = watch.tells_progress && *self.wanted.borrow_and_update() > self.applied.0;
+            let wakeup = tokio::select! {
+                response = watch.stream.message() => Wakeup::Response(response),
+                command = self.commands.recv() => Wakeup::Command(command),
+                _ = self.wanted.changed() => Wakeup::Wanted,
+                () = tokio::time::sleep(PROGRESS_INTERVAL), if is_wanted => Wakeup::Wanted,
             };
-            let result = match heard {
-                Heard::Response(Ok(Some(response))) => self.hear(&mut source, response),
-                Heard::Response(Ok(None)) => Err(Ended::Lost(String::from("etcd ended it"))),
-                Heard::Response(Err(status)) => Err(Ended::Lost(status.message().to_string())),
-                Heard::Order(order) => self.obey(order),
-                Heard::Waited => {
-                    self.ask_progress(&source);
+            let result = match wakeup {
+                Wakeup::Response(Ok(Some(response))) => self.receive(&mut watch, response),
+                Wakeup::Response(Ok(None)) => Err(Ended::Broken(String::from("etcd ended it"))),
+                Wakeup::Response(Err(status)) => Err(Ended::Broken(status.message().to_string())),
+                Wakeup::Command(command) => self.handle(command),
+                Wakeup::Wanted => {
+                    self.ask_progress(&watch);
                     Ok(())
                 }
             };
@@ -145,7 +149,7 @@ impl Feed {
         }
     }
 
-    async fn open(&mut self) -> Result<Source, Failure> {
+    async fn open(&mut self) -> Result<WatchStream, Failure> {
         let client = &self.reader.client;
         let status: StatusResponse = client.call(wire::STATUS, Nothing {}, Repeat::Always).await?;
         let tells_progress = self.tells_progress.unwrap_or_else(|| tells_progress(&status.version));
@@ -161,142 +165,148 @@ impl Feed {
         // The channel is new and has room.
         let _ = asks.try_send(WatchRequest { ask: Some(WatchAsk::Create(create)) });
         let stream = client.watch(ReceiverStream::new(receiver)).await?;
-        Ok(Source { stream, asks, tells_progress, partial: Vec::new() })
+        Ok(WatchStream { stream, asks, tells_progress, partial: Vec::new() })
     }
 
-    fn ask_progress(&self, source: &Source) {
-        if source.tells_progress && *self.wanted.borrow() > self.applied.0 {
+    fn ask_progress(&self, watch: &WatchStream) {
+        if watch.tells_progress && *self.wanted.borrow() > self.applied.0 {
             // Where there is no room, a question is on its way.
-            let _ = source.asks.try_send(WatchRequest { ask: Some(WatchAsk::Progress(Nothing {})) });
+            let _ = watch.asks.try_send(WatchRequest { ask: Some(WatchAsk::Progress(Nothing {})) });
         }
     }
 
-    fn obey(&mut self, order: Option<Order>) -> Result<(), Ended> {
-        match order {
-            Some(Order::Digest(collection, digest, done)) => {
-                self.cache.digest_again(collection, &digest);
-                self.digests.set(collection, digest);
+    fn handle(&mut self, command: Option<FeedCommand>) -> Result<(), Ended> {
+        match command {
+            Some(FeedCommand::Reindex(collection, read, done)) => {
+                self.cache.reindex(collection, &read);
+                self.attr_readers.set(collection, read);
                 let _ = done.send(());
                 Ok(())
             }
-            Some(Order::Close) | None => Err(Ended::Closed),
+            Some(FeedCommand::Close) | None => Err(Ended::Closed),
         }
     }
 
-    fn hear(&mut self, source: &mut Source, response: WatchResponse) -> Result<(), Ended> {
+    fn receive(&mut self, watch: &mut WatchStream, response: WatchResponse) -> Result<(), Ended> {
         if response.compact_revision != 0 {
             return Err(Ended::Compacted);
         }
         if response.canceled {
-            return Err(Ended::Lost(response.cancel_reason));
+            return Err(Ended::Broken(response.cancel_reason));
         }
         if response.created {
             return Ok(());
         }
-        source.partial.extend(response.events);
+        watch.partial.extend(response.events);
         if response.fragment {
             return Ok(());
         }
-        let events = std::mem::take(&mut source.partial);
+        let events = std::mem::take(&mut watch.partial);
         if !events.is_empty() {
             self.apply(events);
-        } else if source.tells_progress {
+        } else if watch.tells_progress {
             self.applied = self.applied.max(wire::of_header(response.header.as_ref()));
-            self.cache.reach(self.applied);
+            self.cache.advance(self.applied);
         }
         Ok(())
     }
 
-    fn apply(&mut self, events: Vec<Event>) {
-        let mut states = States::new();
+    fn apply(&mut self, events: Vec<wire::Event>) {
+        let mut changes = Changes::new();
         let mut last = self.applied;
         for event in events {
             let Some(kv) = event.kv else { continue };
             let revision = wire::revision(kv.mod_revision);
             if revision > self.applied {
                 last = revision;
-                self.stage(&mut states, event.kind, kv);
+                self.stage(&mut changes, event.kind, kv);
             }
         }
         self.applied = last;
-        self.cache.publish(states, last);
+        self.cache.publish(changes, last);
     }
 
-    /// Adds an event to what is to be published; those of other keys than the store's are none.
-    fn stage(&mut self, states: &mut States, kind: i32, kv: KeyValue) {
+    /// Adds an event to the changes; those of other keys than the store's are none.
+    fn stage(&mut self, changes: &mut Changes, kind: i32, kv: KeyValue) {
         let revision = wire::revision(kv.mod_revision);
         let Some((row, _)) = self.reader.row(kv) else { return };
-        let place = self.place(&row.key);
-        let Some(collection) = self.cache.collection(place) else { return };
+        let index = self.index(&row.key);
+        let Some(collection) = self.cache.collection(index) else { return };
         let (snapshot, events) =
-            states.entry(place).or_insert_with(|| (Snapshot::clone(&collection.snapshot()), Vec::new()));
+            changes.entry(index).or_insert_with(|| (Snapshot::clone(&collection.snapshot()), Vec::new()));
         let previous = snapshot.objects.get(row.key.as_str()).cloned();
         snapshot.revision = revision;
         if kind == i32::from(EventType::Delete) {
             let Some(previous) = previous else { return };
             snapshot.objects.remove(row.key.as_str());
-            events.push(collection::event(Arc::new(previous.at(revision)), Some(previous), true));
+            events.push(Event::deletion(previous, revision));
             return;
         }
         let key = previous.as_ref().map_or_else(|| Key::new(&row.key), |previous| previous.key.clone());
-        let object = self.object(place, key, row);
+        let object = self.object(index, key, row);
         snapshot.objects.insert(object.key.clone(), object.clone());
-        events.push(collection::event(object, previous, false));
+        events.push(Event::put(object, previous));
     }
 
-    fn object(&self, place: usize, key: Key, row: Row) -> Arc<Object> {
-        Arc::new(self.digests.object(place, key, row).cached(&self.cache.forms))
+    fn object(&self, index: usize, key: Key, row: Row) -> Arc<Object> {
+        Arc::new(self.attr_readers.object(index, key, row).cached(&self.cache.encodings))
     }
 
-    /// The collection of a key, made when it has none.
-    fn place(&mut self, key: &str) -> usize {
+    /// The index of a key's collection, made when there is none.
+    fn index(&mut self, key: &str) -> usize {
         self.learn_prefixes();
-        if let Some(place) = self.prefixes.place(key) {
-            return place;
+        if let Some(index) = self.prefixes.index(key) {
+            return index;
         }
         let prefix = prefixes::unserved(key);
-        let place = collection::place(&self.cache.collections, &prefix, self.window, self.applied);
+        let index = cache::index_of(&self.cache.collections, &prefix, self.window, self.applied);
         self.learn_prefixes();
-        place
+        index
     }
 
     /// Collections are added as custom resources come.
     fn learn_prefixes(&mut self) {
         let collections = self.cache.collections.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for (place, collection) in collections.iter().enumerate().skip(self.known) {
-            self.prefixes.add(&collection.prefix, place);
+        for (index, collection) in collections.iter().enumerate().skip(self.known) {
+            self.prefixes.add(&collection.prefix, index);
         }
         self.known = collections.len();
     }
 
-    /// Reads everything anew when etcd no longer has what happened since. What is unchanged stays as it is in memory;
-    /// watchers must begin anew, as nobody can tell them what they missed.
+    /// Reads everything again when etcd no longer has the events since. Unchanged objects stay as they are in memory;
+    /// all watchers lag, as the events in between are not known.
     async fn reload(&mut self) -> Result<(), Failure> {
         let reader = self.reader.clone();
         let mut loader = reader.load("/registry/", Revision(0));
         let mut found: HashMap<usize, Snapshot> = HashMap::new();
         while let Some(page) = loader.page().await? {
             for (row, _) in page {
-                let place = self.place(&row.key);
-                let kept = self.cache.collection(place).and_then(|collection| {
-                    collection.snapshot().get(&row.key).filter(|kept| kept.modified == row.revision).cloned()
+                let index = self.index(&row.key);
+                let kept = self.cache.collection(index).and_then(|collection| {
+                    collection
+                        .snapshot()
+                        .get(&row.key)
+                        .filter(|kept| kept.mod_revision == row.revision)
+                        .cloned()
                 });
-                let object = kept.unwrap_or_else(|| self.object(place, Key::new(&row.key), row));
-                found.entry(place).or_default().objects.insert(object.key.clone(), object);
+                let object = kept.unwrap_or_else(|| self.object(index, Key::new(&row.key), row));
+                found.entry(index).or_default().objects.insert(object.key.clone(), object);
             }
         }
         self.learn_prefixes();
-        for place in 0..self.known {
-            let snapshot = found.remove(&place).unwrap_or_default();
-            if let Some(collection) = self.cache.collection(place) {
-                let (grown, shrunk) =
-                    collection.begin_anew(Snapshot { revision: loader.revision, ..snapshot });
-                self.cache.forms.resize(grown, shrunk);
+        for index in 0..self.known {
+            let snapshot = found.remove(&index).unwrap_or_default();
+            if let Some(collection) = self.cache.collection(index) {
+                let (grown, shrunk) = collection.reset(Snapshot { revision: loader.revision, ..snapshot });
+                self.cache.encodings.resize(grown, shrunk);
             }
         }
         self.applied = loader.revision;
-        self.cache.reach(self.applied);
-        tracing::warn!("etcd had compacted what was missed; everything was read anew at {}", self.applied);
+        self.cache.advance(self.applied);
+        tracing::warn!(
+            "etcd had compacted the events in between; everything was read again at {}",
+            self.applied
+        );
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The revision that etcd stands at, asked for once by all who want it at the same time.
+//! The latest revision of etcd, asked for once for all reads that need it at the same time.
 
 use crate::etcd::client::{Client, Failure, Repeat};
 use crate::etcd::wire::{self, RangeRequest, RangeResponse};
@@ -6,36 +6,36 @@ use crate::object::Revision;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Mutex;
 
-/// Answers that are shared: who asks gets one that was asked for after it came, and many get the same.
-pub(crate) struct Heads {
-    /// How many have come.
-    came: AtomicU64,
+/// Shared answers: a read gets one that was asked for after the read began, and many reads get the same.
+pub(crate) struct LatestRevision {
+    /// The reads that have begun.
+    begun: AtomicU64,
     latest: Mutex<Latest>,
 }
 
 struct Latest {
-    /// How many had come when it was asked for.
-    came: u64,
+    /// The reads that had begun when it was asked for.
+    begun: u64,
     answer: Result<Revision, Failure>,
 }
 
-impl Heads {
-    pub fn new() -> Heads {
-        let latest = Latest { came: 0, answer: Ok(Revision(0)) };
-        Heads { came: AtomicU64::new(0), latest: Mutex::new(latest) }
+impl LatestRevision {
+    pub fn new() -> LatestRevision {
+        let latest = Latest { begun: 0, answer: Ok(Revision(0)) };
+        LatestRevision { begun: AtomicU64::new(0), latest: Mutex::new(latest) }
     }
 
     /// A revision that etcd had reached after the call began, at least all that it had acknowledged before.
     pub async fn revision(&self, client: &Client, key: &[u8]) -> Result<Revision, Failure> {
-        let mine = self.came.fetch_add(1, Ordering::AcqRel) + 1;
-        // While one asks, the others wait here; the next of them asks for all who came in the meantime.
+        let mine = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        // While one asks, the others wait here; the next of them asks for all that began in the meantime.
         let mut latest = self.latest.lock().await;
-        if latest.came >= mine {
+        if latest.begun >= mine {
             return latest.answer.clone();
         }
-        let came = self.came.load(Ordering::Acquire);
+        let begun = self.begun.load(Ordering::Acquire);
         let answer = read(client, key).await;
-        *latest = Latest { came, answer: answer.clone() };
+        *latest = Latest { begun, answer: answer.clone() };
         answer
     }
 }

@@ -1,0 +1,54 @@
+//! One write, its precondition, and its result.
+
+use crate::attrs::Attrs;
+use crate::object::{Key, Object, Revision};
+use crate::watch_cache::collection::CollectionId;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// The condition of a write, on the key as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    NotExists,
+    ModRevision(Revision),
+}
+
+/// The change that a write makes to its key.
+#[derive(Clone, Debug)]
+pub enum Change {
+    Put { value: Bytes, attrs: Attrs },
+    Delete,
+}
+
+/// A compare-and-swap on one key.
+#[derive(Clone, Debug)]
+pub struct Write {
+    pub collection: CollectionId,
+    pub key: Key,
+    pub precondition: Precondition,
+    pub change: Change,
+    /// Seconds until the object is deleted by itself.
+    pub ttl_seconds: Option<u64>,
+}
+
+/// Why a write did not happen.
+#[derive(Clone, Debug)]
+pub enum CommitError {
+    /// The key is there already.
+    Exists(Arc<Object>),
+    /// The key is not there.
+    Missing,
+    /// The key is there at another revision.
+    Stale(Arc<Object>),
+    /// The write is larger than any store takes; in etcd's words.
+    TooLarge(String),
+    /// The disk failed, and nothing is written any more.
+    ReadOnly(String),
+    /// etcd refused the write, in its own words.
+    Refused(String),
+    /// etcd could not be asked, or did not answer; in the latter case the write may have happened.
+    Unavailable(String),
+}
+
+/// The object that a write left, or that a deletion took away at the deletion's revision.
+pub(crate) type CommitResult = Result<Arc<Object>, CommitError>;
