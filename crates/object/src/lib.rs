@@ -3,6 +3,7 @@
 //!
 //! This crate is pure: no I/O, no clock, no globals.
 
+pub mod audit;
 pub mod bytes;
 pub mod config_file;
 pub mod content;
@@ -21,6 +22,7 @@ pub mod value;
 pub mod wire;
 pub mod yaml;
 
+pub use audit::AuditContext;
 pub use field::{ErrorKind, FieldError, FieldErrors, Path};
 pub use map::Map;
 pub use names::{GroupKind, GroupResource, GroupVersion, GroupVersionKind};

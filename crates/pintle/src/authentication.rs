@@ -19,7 +19,7 @@ use pintle_access::token_webhook::{self, TokenWebhook};
 use pintle_controllers::Trusted;
 use pintle_object::{Value, json};
 use pintle_outbound::{Backoff, Webhook};
-use pintle_server::access::Mode;
+use pintle_server::authorizers::Mode;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;

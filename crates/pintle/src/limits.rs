@@ -1,7 +1,7 @@
 //! What the command line says about how many requests are served at a time, for how long, and how the server stops.
 
 use crate::flags::Given;
-use pintle_server::limits::{Limits as Enforced, Seats};
+use pintle_server::inflight::{Limits as Enforced, Seats};
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,15 +11,17 @@ use pintle_controllers::{Kept, PublishedTrust};
 use pintle_engine::allocate::IpPool;
 use pintle_engine::{Engine, own};
 use pintle_schema::Builtin;
-use pintle_server::access::{Access, StoredObjects};
 use pintle_server::app::{App, Options};
+use pintle_server::authorizers::{Access, StoredObjects};
+use pintle_server::conn;
 use pintle_server::connections::Connections;
 use pintle_server::discovery::Discovery;
 use pintle_server::heavy::Heavy;
 use pintle_server::metrics::Metrics;
 use pintle_server::openapi::OpenApi;
+use pintle_server::paths::oidc;
+use pintle_server::stages::Stages;
 use pintle_server::tls::{Certificates, Listener};
-use pintle_server::{conn, oidc};
 use pintle_store::backend::sqlite::Sqlite;
 use pintle_store::{OpenError, Retention};
 use std::net::SocketAddr;
@@ -221,6 +223,7 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
         access,
         service_account_keys: keys,
         limits: config.limits.enforced(),
+        stages: Stages::default(),
         metrics: Metrics::new().map_err(|error| error.to_string())?,
         bodies: Default::default(),
         answers: Default::default(),

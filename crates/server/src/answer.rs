@@ -1,134 +1,124 @@
-//! The body of an answer, as hyper takes it: in parts that are small beside what clients and sockets take.
+//! What makes an answer out of what was found: the form that the client asked for, and what every answer has.
 
-use crate::activity::InFlight;
-use crate::flow::{Cut, Flow};
-use crate::panics;
-use crate::respond::{Body, Parts, Response};
-use crate::shares::Share;
+use crate::app::App;
+use crate::negotiate::{self, Accept, Format};
+use crate::request::Request;
+use crate::response::{Body, Response};
+use crate::shares::Who;
+use crate::{encoding, metrics};
 use bytes::Bytes;
-use hyper::Version;
-use hyper::body::{Frame, SizeHint};
-use hyper::ext::ReasonPhrase;
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use hyper::Method;
+use pintle_object::{Status, json, yaml};
+use pintle_schema::encode;
 
-/// The most that is handed over at once: that much is kept for a client that takes none of it.
-const PART_BYTES: usize = 64 << 10;
-
-/// The longest body whose length Go's servers tell before it: what they keep until their handler is done.
-/// Longer ones come in chunks over HTTP/1.1.
-const TOLD_BYTES_MAX: usize = 2 << 10;
-const TOLD_BYTES_MAX_HTTP2: usize = 4 << 10;
-
-/// An answer as hyper takes it, its headers sorted as Go's servers send them.
-/// The request is under way until it is sent or dropped.
-pub fn to_http(response: Response, version: Version, in_flight: InFlight) -> hyper::Response<HttpBody> {
-    let mut builder = hyper::Response::builder().status(response.status);
-    let mut headers: Vec<&(&str, String)> = response.headers.iter().collect();
-    headers.sort_by_key(|(name, _)| *name);
-    for (name, value) in headers {
-        builder = builder.header(*name, value.as_bytes());
+/// A Status as the client asked to see it.
+pub fn refuse(app: &App, request: &Request, status: &Status) -> Response {
+    if let Some(internal) = &status.internal {
+        tracing::warn!(path = request.path(), code = status.code, internal, "request failed");
     }
-    if let Some(reason) = response.reason {
-        builder = builder.extension(ReasonPhrase::from_static(reason.as_bytes()));
+    // A client that accepts nothing that there is gets JSON for people.
+    let readable = Accept { pretty: true, ..Accept::plain(Format::Json) };
+    let accept = negotiate::plain(request).unwrap_or(readable);
+    let mut response = object(app, accept, status.code, "v1", "Status", &status.to_value());
+    if let Some(details) = status.details.as_deref().filter(|details| details.retry_after_seconds > 0) {
+        response = response.with("retry-after", details.retry_after_seconds.to_string());
     }
-    let told_bytes_max = if version == Version::HTTP_2 { TOLD_BYTES_MAX_HTTP2 } else { TOLD_BYTES_MAX };
-    let body =
-        HttpBody { told_bytes_max, shares: response.shares, ..HttpBody::new(response.body, in_flight) };
-    builder.body(body).unwrap_or_else(|error| {
-        tracing::error!(%error, "an answer had a header that HTTP does not allow");
-        let mut response = hyper::Response::new(HttpBody::default());
-        *response.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
-        response
-    })
+    response
 }
 
-#[derive(Default)]
-pub struct HttpBody {
-    chunks: VecDeque<Bytes>,
-    stream: Option<Box<dyn Parts>>,
-    flow: Option<Flow>,
-    in_flight: Option<InFlight>,
-    /// The length of more than this is not told.
-    told_bytes_max: usize,
-    #[expect(dead_code, reason = "held until the answer is sent")]
-    shares: Vec<Share>,
-}
-
-impl HttpBody {
-    fn new(body: Body, in_flight: InFlight) -> HttpBody {
-        let mut http = HttpBody { in_flight: Some(in_flight), ..HttpBody::default() };
-        match body {
-            Body::Bytes(bytes) if bytes.is_empty() => {}
-            Body::Bytes(bytes) => http.chunks.push_back(bytes),
-            Body::Chunks(chunks) => http.chunks = chunks.into(),
-            Body::Stream(stream) => http.stream = Some(stream),
-            Body::Flow(mut flow) => {
-                flow.begin();
-                http.flow = Some(flow);
+/// An object of a built-in kind of meta in the form asked for.
+pub fn object(
+    app: &App,
+    accept: Accept,
+    status: u16,
+    api_version: &str,
+    kind: &str,
+    value: &pintle_object::Value,
+) -> Response {
+    let api = &app.engine.api;
+    let known = if api_version.is_empty() { "v1" } else { api_version };
+    let (group, version) = known.split_once('/').unwrap_or(("", known));
+    let Some(ty) = api.kind(&pintle_object::GroupVersionKind::new(group, version, kind)) else {
+        return Response::json(status, json::to_string(value) + "\n");
+    };
+    let media_type = accept.format.media_type();
+    match accept.format {
+        Format::Json => {
+            let mut out = Vec::with_capacity(512);
+            encode::json::encode(&api.schema, ty, value, &mut out);
+            if accept.pretty {
+                out = json::pretty(&out);
+            } else {
+                out.push(b'\n');
             }
+            Response::new(status, media_type, out)
         }
-        http
-    }
-
-    fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
-        if let Some(first) = self.chunks.front_mut() {
-            if first.len() > PART_BYTES {
-                return Poll::Ready(Some(Ok(first.split_to(PART_BYTES))));
-            }
-            return Poll::Ready(self.chunks.pop_front().map(Ok));
-        }
-        if let Some(flow) = &mut self.flow {
-            return Poll::Ready(flow.next());
-        }
-        match &mut self.stream {
-            Some(stream) => stream.poll_part(context).map(|part| part.map(Ok)),
-            None => Poll::Ready(None),
-        }
+        Format::Yaml => Response::new(status, media_type, yaml::to_string(value)),
+        Format::Protobuf => Response::new(
+            status,
+            media_type,
+            encode::protobuf::document(&api.schema, ty, api_version, kind, value),
+        ),
     }
 }
 
-impl hyper::body::Body for HttpBody {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let next = catch_unwind(AssertUnwindSafe(|| self.next(context))).unwrap_or_else(|payload| {
-            let why = panics::words(payload.as_ref());
-            tracing::error!(why, "a request panicked while its answer was sent");
-            // What is left of the answer is of no use.
-            (self.stream, self.flow) = (None, None);
-            self.chunks.clear();
-            Poll::Ready(Some(Err(Cut::new("a panic"))))
-        });
-        if let Some(in_flight) = &self.in_flight {
-            in_flight.hand(next.is_ready());
-        }
-        next.map(|part| part.map(|part| part.map(Frame::data)))
+/// Headers that every answer has, and gzip where it is worth it.
+pub async fn finish(app: &App, request: &Request, mut response: Response) -> Response {
+    if response.header("cache-control").is_none() {
+        response = response.with("cache-control", "no-cache, private");
     }
-
-    fn is_end_stream(&self) -> bool {
-        self.chunks.is_empty() && self.stream.is_none() && self.flow.is_none()
+    let security = &app.options.strict_transport_security;
+    if !security.is_empty() {
+        response = response.with("strict-transport-security", security.as_str());
     }
+    let response = response.with("audit-id", request.audit_id.as_str());
+    without_body(request, compressed(app, request, response).await)
+}
 
-    fn size_hint(&self) -> SizeHint {
-        match (&self.stream, &self.flow) {
-            (Some(stream), _) => {
-                stream.total_bytes().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
-            }
-            (None, Some(flow)) => {
-                flow.total_bytes().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
-            }
-            (None, None) => {
-                let len: usize = self.chunks.iter().map(Bytes::len).sum();
-                let is_told = len <= self.told_bytes_max;
-                if is_told { SizeHint::with_exact(len as u64) } else { SizeHint::default() }
-            }
+/// The answer to HEAD is the head of the answer.
+fn without_body(request: &Request, response: Response) -> Response {
+    if request.method != Method::HEAD {
+        return response;
+    }
+    let len = response.len();
+    let response = Response { body: Body::Bytes(Bytes::new()), ..response };
+    match len {
+        Some(len) => response.with("content-length", len.to_string()),
+        None => response,
+    }
+}
+
+/// Bodies from this size on are compressed, at the level that costs least: upstream's choice.
+pub const GZIP_BYTES_MIN: usize = 128 << 10;
+
+async fn compressed(app: &App, request: &Request, response: Response) -> Response {
+    let accepted = request.header_list("accept-encoding");
+    if response.header("content-encoding").is_some() {
+        return response;
+    }
+    // Pages of metrics are compressed at any size, and say nothing of what they vary by.
+    let is_page = metrics::is_page(request.path());
+    let accepts = if is_page { encoding::takes_gzip(&accepted) } else { encoding::names_gzip(&accepted) };
+    if !accepts {
+        return response;
+    }
+    if let Body::List(list) = &response.body {
+        list.compress();
+        return response.with("content-encoding", "gzip").with("vary", "Accept-Encoding");
+    }
+    let Some(len) = response.len().filter(|len| is_page || *len >= GZIP_BYTES_MIN) else { return response };
+    let chunks = match &response.body {
+        Body::Bytes(bytes) => vec![bytes.clone()],
+        Body::Chunks(chunks) => chunks.clone(),
+        Body::Stream(_) | Body::List(_) | Body::Passed(_) | Body::Upgrade(_) => return response,
+    };
+    let gzip = async move { encoding::gzip(&chunks).map_err(Status::internal) };
+    match app.heavy.run(Who::of(&request.user), len, gzip).await {
+        Ok(body) => {
+            let mut response = response.with("content-encoding", "gzip");
+            response.body = Body::Bytes(body.into());
+            if is_page { response } else { response.with("vary", "Accept-Encoding") }
         }
+        Err(_) => response,
     }
 }

@@ -1,13 +1,14 @@
 //! Everything that a request needs, made once at start.
 
-use crate::access::Access;
 use crate::answers::Answers;
-use crate::bodies::Bodies;
+use crate::authorizers::Access;
 use crate::discovery::Discovery;
 use crate::heavy::Heavy;
-use crate::limits::Limits;
+use crate::inflight::Limits;
 use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
+use crate::request_body::Bodies;
+use crate::stages::Stages;
 use pintle_access::Authenticators;
 use pintle_access::service_account::KeySource;
 use pintle_engine::Engine;
@@ -23,6 +24,7 @@ pub struct App {
     pub openapi: OpenApi,
     pub metrics: Metrics,
     pub limits: Limits,
+    pub stages: Stages,
     pub service_account_keys: Arc<dyn KeySource>,
     pub bodies: Bodies,
     pub answers: Answers,

@@ -1,24 +1,25 @@
 //! Listeners and connections: TLS, HTTP/1.1 and HTTP/2, and a stop that finishes what is under way.
 
 use crate::activity::{Activity, LEAVE_MAX, Verdict};
-use crate::answer::{self, HttpBody};
 use crate::app::App;
 use crate::connections::Connections;
-use crate::flow::SEND_BYTES;
-use crate::held::Held;
+use crate::exchange::Tunnel;
+use crate::http_body::{self, HttpBody};
+use crate::list_body::SEND_BYTES;
 use crate::observed::Observed;
-use crate::pipeline;
+use crate::pipeline::{self, Client};
 use crate::seldom::Seldom;
 use crate::streams::{self, Streams};
 use crate::tls::Listener;
+use crate::write_coalescing::Held;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use rustls_pki_types::CertificateDer;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -66,7 +67,7 @@ pub async fn serve(
                     pause = ACCEPT_PAUSE_MIN;
                     let Some(admitted) = open.admit(address.ip()) else { continue };
                     let connection = connection(
-                        app.clone(), stream, tls.clone(), admitted.activity.clone(), for_connections.clone(),
+                        app.clone(), (stream, address), tls.clone(), admitted.activity.clone(), for_connections.clone(),
                     );
                     connections.spawn(async move {
                         let _admitted = admitted;
@@ -96,7 +97,7 @@ pub async fn serve(
 
 async fn connection(
     app: Arc<App>,
-    stream: TcpStream,
+    (stream, address): (TcpStream, SocketAddr),
     tls: Arc<Listener>,
     activity: Arc<Activity>,
     stop: watch::Receiver<bool>,
@@ -107,7 +108,7 @@ async fn connection(
         () = activity.closed() => return,
     };
     match accepted {
-        Ok(Ok(stream)) => exchange(app, stream, activity, stop).await,
+        Ok(Ok(stream)) => exchange(app, (stream, address), activity, stop).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake was too slow"),
     }
@@ -116,18 +117,21 @@ async fn connection(
 /// Answers the requests of a connection until it ends, or is ended for doing nothing.
 async fn exchange(
     app: Arc<App>,
-    stream: TlsStream<TcpStream>,
+    (stream, address): (TlsStream<TcpStream>, SocketAddr),
     activity: Arc<Activity>,
     mut stop: watch::Receiver<bool>,
 ) {
     let peer = stream.get_ref().1.peer_certificates().unwrap_or(&[]);
-    let certificates: Arc<[CertificateDer<'static>]> = peer.iter().map(|c| c.clone().into_owned()).collect();
+    let certificates = peer.iter().map(|certificate| certificate.clone().into_owned()).collect();
+    let client = Arc::new(Client { certificates, address });
+    let upgraded = Tunnel::default();
+    let tunnel = upgraded.clone();
     let goaway = Arc::new(Notify::new());
     let (leave, of_requests) = (goaway.clone(), activity.clone());
     let builder = builder(app.options.streams_max);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (app, certificates, leave) = (app.clone(), certificates.clone(), leave.clone());
-        let activity = of_requests.clone();
+        let (app, client, leave) = (app.clone(), client.clone(), leave.clone());
+        let (activity, tunnel) = (of_requests.clone(), tunnel.clone());
         async move {
             let in_flight = activity.begin(streams::current());
             let version = request.version();
@@ -136,12 +140,13 @@ async fn exchange(
                 leave.notify_one();
             }
             // Apart, so that what it took is free again while a watch is told: most of what a stream holds.
-            let response = Box::pin(pipeline::handle(&app, request, &certificates)).await;
+            let mut response = Box::pin(pipeline::handle(&app, request, &client)).await;
             // HTTP/2 is costly: whoever proves nothing gets one request of each connection.
             if is_http2 && response.is_to_nobody && app.options.ends_anonymous_http2 {
                 leave.notify_one();
             }
-            Ok::<hyper::Response<HttpBody>, Infallible>(answer::to_http(response, version, in_flight))
+            let in_flight = tunnel.begin(&mut response, in_flight);
+            Ok::<hyper::Response<HttpBody>, Infallible>(http_body::to_http(response, version, in_flight))
         }
     });
     let held = Held::new(Observed::new(stream, activity.clone()));
@@ -155,7 +160,10 @@ async fn exchange(
                 if let Err(error) = result {
                     tracing::debug!(error, "a connection broke");
                 }
-                return;
+                return upgraded.end(async { tokio::select! {
+                    () = activity.closed() => {}
+                    () = stopped(&mut stop) => {}
+                } }).await;
             }
             () = stopped(&mut stop), if !is_leaving => {}
             () = goaway.notified(), if !is_leaving => {}

@@ -1,12 +1,13 @@
 //! Discovery: which groups, versions and resources there are, in both of upstream's forms, and the small
 //! documents beside it (`/`, `/version`).
 
+use crate::answer;
 use crate::app::{App, Options};
-use crate::health;
 use crate::negotiate::{self, Accept, Format};
-use crate::pipeline;
+use crate::paths::health;
+use crate::refusals;
 use crate::request::Request;
-use crate::respond::Response;
+use crate::response::Response;
 use arc_swap::ArcSwapOption;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -118,19 +119,19 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
             negotiate::check_route(request, negotiate::JSON_ALONE)?;
             return Ok(Some(version(&app.options)));
         }
-        "/version" => return Err(pipeline::method_not_allowed()),
-        _ if path.starts_with("/version/") => return Err(pipeline::no_such_resource()),
+        "/version" => return Err(refusals::method_not_allowed()),
+        _ if path.starts_with("/version/") => return Err(refusals::no_such_resource()),
         _ => {}
     }
     let made = app.discovery.current(&app.engine);
     let Some(document) = made.documents.get(path) else {
         // An unknown version of the core group is the router's business, an unknown group is nobody's.
         let is_core = path.starts_with("/api/");
-        return if is_core { Err(pipeline::no_such_resource()) } else { Ok(None) };
+        return if is_core { Err(refusals::no_such_resource()) } else { Ok(None) };
     };
     if document.is_routed {
         if !is_read {
-            return Err(pipeline::method_not_allowed());
+            return Err(refusals::method_not_allowed());
         }
         negotiate::check_consumed(request, negotiate::OBJECTS)?;
         negotiate::check_route(request, negotiate::OBJECTS)?;
@@ -139,7 +140,7 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
         return Ok(Some(response));
     }
     let accept = negotiate::plain(request).ok_or_else(negotiate::not_accepted)?;
-    Ok(Some(pipeline::object(app, accept, 200, document.api_version, document.kind, &document.value)))
+    Ok(Some(answer::object(app, accept, 200, document.api_version, document.kind, &document.value)))
 }
 
 fn aggregated_answer(app: &App, made: &Made, request: &Request, path: &str) -> Option<Response> {

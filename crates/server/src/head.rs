@@ -1,7 +1,7 @@
 //! Heads of requests that Go's server answers itself, before anybody else sees them.
 
 use crate::conn::HEADER_BYTES_MAX;
-use crate::respond::Response;
+use crate::response::Response;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Version, header};
 

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::request::Request;
 use crate::resolve::CONNECTING;
-use crate::respond::{Body, Response};
+use crate::response::{Body, Response};
 use crate::route::RequestInfo;
 use pintle_schema::Verb;
 use prometheus::{

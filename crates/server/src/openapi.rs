@@ -4,7 +4,7 @@ use crate::accept::clauses;
 use crate::app::App;
 use crate::encoding;
 use crate::request::Request;
-use crate::respond::{Body, Parts, Response};
+use crate::response::{Body, Parts, Response};
 use arc_swap::ArcSwapOption;
 use bytes::buf::Reader;
 use bytes::{Buf, Bytes};
@@ -111,7 +111,7 @@ fn group(app: &App, request: &Request, path: &str) -> Response {
     if wanted.is_empty() {
         return response;
     }
-    let expires = http_date(request.now_seconds + MAX_AGE_SECONDS);
+    let expires = http_date(request.now_seconds() + MAX_AGE_SECONDS);
     response.with("cache-control", "public, immutable").with("expires", expires)
 }
 
@@ -305,7 +305,7 @@ impl Page {
             return empty(304).with("etag", etag);
         }
         let is_gzip = request.path() == V2 && encoding::takes_gzip(&request.header_list("accept-encoding"));
-        let response = if is_gzip && self.len >= crate::pipeline::GZIP_BYTES_MIN {
+        let response = if is_gzip && self.len >= crate::answer::GZIP_BYTES_MIN {
             Response::new(200, content_type, self.gzip.clone()).with("content-encoding", "gzip")
         } else {
             let body = Body::Stream(Box::new(self.unpacked()));

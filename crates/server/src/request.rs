@@ -6,7 +6,10 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Method};
 use pintle_access::{Attributes, User};
+use pintle_object::AuditContext;
+use pintle_object::time::Time;
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -20,13 +23,25 @@ pub struct Request {
     pub body: Bytes,
     /// Whether the body was asked for.
     pub is_read: bool,
+    /// The user that the request acts as.
     pub user: Arc<User>,
     pub info: RequestInfo,
-    /// The time of the request, in seconds since 1970.
-    pub now_seconds: i64,
+    /// When the request's head was there.
+    pub received: Time,
+    /// The client's end of the connection.
+    pub peer: SocketAddr,
+    /// The client's own id where it gave a usable one.
+    pub audit_id: String,
+    /// What the stages leave for the audit.
+    pub audit: Arc<AuditContext>,
 }
 
 impl Request {
+    /// The time of the request, in seconds since 1970.
+    pub fn now_seconds(&self) -> i64 {
+        self.received.seconds
+    }
+
     /// What authorization is asked about the request.
     pub fn attributes(&self) -> Attributes<'_> {
         let info = &self.info;

@@ -249,7 +249,10 @@ mod tests {
             body: Bytes::new(),
             is_read: false,
             user: Arc::new(User::anonymous()),
-            now_seconds: 0,
+            received: pintle_object::time::Time { seconds: 0, nanos: 0 },
+            peer: std::net::SocketAddr::from(([127, 0, 0, 1], 1)),
+            audit_id: String::new(),
+            audit: Arc::default(),
         })
     }
 

@@ -8,7 +8,7 @@ use pintle_object::content::dns1123_subdomain;
 use pintle_object::field::Path;
 use pintle_object::time::{format_duration, parse_duration};
 use pintle_object::{FieldErrors, Value};
-use pintle_server::access::Mode;
+use pintle_server::authorizers::Mode;
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use pintle_access::abac::Abac;
 use pintle_access::authorization_webhook::{AuthorizationWebhook, Settings};
 use pintle_outbound::{Backoff, Webhook};
 use pintle_server::App;
-use pintle_server::access::{Asked, Mode};
+use pintle_server::authorizers::{Asked, Mode};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use super::{Authorization, file, may_follow};
 use crate::flags::Given;
-use pintle_server::access::Mode;
+use pintle_server::authorizers::Mode;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn read(line: &str) -> Result<Authorization, String> {

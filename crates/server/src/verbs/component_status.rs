@@ -1,11 +1,12 @@
 //! ComponentStatus: an old way to ask how the parts of a control plane are; nothing of it is stored.
 
-use super::{call, form};
+use super::write_context;
 use crate::app::App;
 use crate::negotiate;
+use crate::representation;
 use crate::request::Request;
 use crate::resolve::Route;
-use crate::respond::Response;
+use crate::response::Response;
 use pintle_engine::options::ListOptions;
 use pintle_engine::{Listing, Selection, Target};
 use pintle_object::{GroupResource, Status, Value};
@@ -17,11 +18,11 @@ const COMPONENTS: [(&str, bool); 3] = [("controller-manager", false), ("etcd-0",
 
 pub fn list(app: &App, request: &Request, target: Target<'_>, route: &Route) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
-    let options = ListOptions::read(call::query(request))?;
+    let options = ListOptions::read(write_context::query(request))?;
     let selection = Selection::compile(target.served, &options, "")?;
     let objects = COMPONENTS.iter().map(|(name, is_ours)| component(app, &target, name, *is_ours));
     let items = objects.filter(|object| selection.matches(object)).collect();
-    form::list(app, request, accept, &route.served, Listing { items, ..Listing::default() })
+    representation::list(app, request, accept, &route.served, Listing { items, ..Listing::default() })
 }
 
 pub fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
@@ -29,7 +30,7 @@ pub fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response,
     let known = COMPONENTS.iter().find(|(name, _)| *name == target.name);
     let missing = || Status::not_found(&GroupResource::new("", "componentstatus"), target.name);
     let (name, is_ours) = known.ok_or_else(missing)?;
-    form::stored(app, request, accept, target.served, &component(app, &target, name, *is_ours))
+    representation::stored(app, request, accept, target.served, &component(app, &target, name, *is_ours))
 }
 
 fn component(app: &App, target: &Target<'_>, name: &str, is_ours: bool) -> Arc<Object> {

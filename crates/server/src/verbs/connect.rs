@@ -2,16 +2,23 @@
 //!
 //! Kubelets are not reached yet; everything that is decided before one would be is decided here.
 
-use super::call;
+use super::write_context;
 use crate::app::App;
+use crate::exchange::Exchange;
 use crate::negotiate::{self, View};
 use crate::request::Request;
-use crate::respond::Response;
+use crate::response::Response;
 use pintle_engine::{Served, Target};
 use pintle_object::{FieldErrors, GroupKind, Path, Reason, Status, Value};
 
-pub async fn connect(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
-    let query = call::query(request);
+/// Everything but `log`. What the client sends is in the exchange.
+pub async fn connect(
+    app: &App,
+    request: &Request,
+    target: Target<'_>,
+    _: &mut Exchange,
+) -> Result<Response, Status> {
+    let query = write_context::query(request);
     if query.all("dryRun").iter().any(|value| !value.is_empty()) {
         return Err(Status::bad_request("dryRun is not supported"));
     }
@@ -83,7 +90,7 @@ fn container(pod: &Value, wanted: &str) -> Result<String, Status> {
 
 pub async fn log(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
-    let query = call::query(request);
+    let query = write_context::query(request);
     let mut errors = FieldErrors::new();
     let (tail, limit) = (query.int("tailLines")?, query.int("limitBytes")?);
     let since = query.int("sinceSeconds")?;

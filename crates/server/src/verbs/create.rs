@@ -1,24 +1,25 @@
 //! POST on a collection: a new object.
 
-use super::{call, form, review, token};
+use super::{review, token, write_context};
 use crate::app::App;
 use crate::negotiate;
-use crate::pipeline;
+use crate::refusals;
+use crate::representation;
 use crate::request::Request;
-use crate::respond::Response;
+use crate::response::Response;
 use pintle_engine::options::WriteOptions;
 use pintle_engine::{Call, Target, body, custom};
 use pintle_object::Status;
 
 pub async fn create(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
-    let body = call::body(request)?;
-    let options = WriteOptions::create(call::query(request))?;
-    let user = call::user(request);
-    let mut call = call::call(request, &user, &options.field_manager, options.dry_run);
+    let body = write_context::body(request)?;
+    let options = WriteOptions::create(write_context::query(request))?;
+    let user = write_context::user(request);
+    let mut call = write_context::begin(request, &user, &options.field_manager, options.dry_run);
     call.options = Some(&options);
     let result = run(app, request, target, accept, body, &options, &mut call).await;
-    call::with_warnings(app, request, call.warnings, result)
+    write_context::with_warnings(app, request, call.warnings, result)
 }
 
 async fn run(
@@ -31,7 +32,7 @@ async fn run(
     call: &mut Call<'_>,
 ) -> Result<Response, Status> {
     let served = target.served;
-    let (ty, mut gvk) = call::body_kind(served, &target);
+    let (ty, mut gvk) = write_context::body_kind(served, &target);
     // An eviction is taken in the version that clients older than policy/v1 send, too.
     if target.subresource == "eviction" && body::api_version(body) == "policy/v1beta1" {
         gvk.version = "v1beta1".into();
@@ -46,7 +47,7 @@ async fn run(
         return virtual_create(app, request, target, accept, object, call).await;
     }
     let written = app.engine.create(target, object, call).await?;
-    form::tree(app, request, accept, served, 201, &written.object)
+    representation::tree(app, request, accept, served, 201, &written.object)
 }
 
 /// Objects that are answered, not stored.
@@ -60,7 +61,7 @@ async fn virtual_create(
 ) -> Result<Response, Status> {
     match (target.served.resource.plural.as_ref(), target.subresource) {
         ("bindings", "") | ("pods", "binding") => {
-            let pods = app.engine.find("", "v1", "pods").ok_or_else(pipeline::no_such_resource)?;
+            let pods = app.engine.find("", "v1", "pods").ok_or_else(refusals::no_such_resource)?;
             let name = object.str_at(&["metadata", "name"]).to_string();
             if name.is_empty() && target.name.is_empty() {
                 return Err(Status::bad_request("Name parameter required."));
@@ -76,11 +77,11 @@ async fn virtual_create(
         }
         ("serviceaccounts", "token") => token::request(app, accept, target, object, call).await,
         (_, "") => review::review(app, request, accept, target, object, call).await,
-        _ => Err(pipeline::no_such_resource()),
+        _ => Err(refusals::no_such_resource()),
     }
 }
 
 fn created(app: &App, accept: negotiate::Accept) -> Response {
     let ty = app.engine.meta_type("Status");
-    form::typed(app, accept.of_status(), ty, 201, &pintle_engine::created())
+    representation::typed(app, accept.of_status(), ty, 201, &pintle_engine::created())
 }

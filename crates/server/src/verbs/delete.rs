@@ -1,11 +1,12 @@
 //! DELETE of one object or of a collection.
 
-use super::{call, form};
+use super::write_context;
 use crate::app::App;
 use crate::negotiate::{self, Accept};
+use crate::representation;
 use crate::request::Request;
 use crate::resolve::Route;
-use crate::respond::Response;
+use crate::response::Response;
 use pintle_engine::delete::{self, Deleted};
 use pintle_engine::options::{DeleteOptions, ListOptions};
 use pintle_engine::{Call, Selection, Target, body};
@@ -14,10 +15,10 @@ use pintle_object::Status;
 pub async fn delete(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let options = options(app, request)?;
-    let user = call::user(request);
-    let mut call = call::call(request, &user, "", options.dry_run);
+    let user = write_context::user(request);
+    let mut call = write_context::begin(request, &user, "", options.dry_run);
     let result = run(app, request, target, accept, &options, &mut call).await;
-    call::with_warnings(app, request, call.warnings, result)
+    write_context::with_warnings(app, request, call.warnings, result)
 }
 
 async fn run(
@@ -32,12 +33,12 @@ async fn run(
     match app.engine.delete(target, options, call).await? {
         Deleted::Gone { uid } => {
             let status = delete::success(&served.group_resource(), target.name, &uid);
-            Ok(form::typed(app, accept.of_status(), app.engine.meta_type("Status"), 200, &status))
+            Ok(representation::typed(app, accept.of_status(), app.engine.meta_type("Status"), 200, &status))
         }
         Deleted::Object { object, is_gone } => {
             // Whoever asked for its dependents to go too is told that this takes a while.
             let status = if !is_gone && options.orphan_dependents == Some(false) { 202 } else { 200 };
-            form::tree(app, request, accept, served, status, &object)
+            representation::tree(app, request, accept, served, status, &object)
         }
     }
 }
@@ -50,21 +51,22 @@ pub async fn delete_collection(
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let served = target.served;
-    let list = ListOptions::read(call::query(request))?;
+    let list = ListOptions::read(write_context::query(request))?;
     let selection = Selection::compile(served, &list, "")?;
     let options = options(app, request)?;
-    let user = call::user(request);
-    let mut call = call::call(request, &user, "", options.dry_run);
+    let user = write_context::user(request);
+    let mut call = write_context::begin(request, &user, "", options.dry_run);
     let result = app.engine.delete_collection(target, &options, &list, &selection, &mut call).await;
-    let result = result.and_then(|listing| form::list(app, request, accept, &route.served, listing));
-    call::with_warnings(app, request, call.warnings, result)
+    let result =
+        result.and_then(|listing| representation::list(app, request, accept, &route.served, listing));
+    write_context::with_warnings(app, request, call.warnings, result)
 }
 
 /// Options come in the body, or else in the query.
 fn options(app: &App, request: &Request) -> Result<DeleteOptions, Status> {
     if request.body.is_empty() {
-        return DeleteOptions::from_query(call::query(request));
+        return DeleteOptions::from_query(write_context::query(request));
     }
-    let body = call::body(request)?;
+    let body = write_context::body(request)?;
     DeleteOptions::from_body(&body::decode_delete_options(&app.engine.api, body)?)
 }

@@ -1,15 +1,16 @@
 //! GET of one object.
 
-use super::{call, form};
+use super::write_context;
 use crate::app::App;
 use crate::negotiate;
+use crate::representation;
 use crate::request::Request;
-use crate::respond::Response;
+use crate::response::Response;
 use pintle_engine::Target;
 use pintle_object::Status;
 
 pub async fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
-    let object = app.engine.get(&target, call::query(request)).await?;
-    form::stored(app, request, accept, target.served, &object)
+    let object = app.engine.get(&target, write_context::query(request)).await?;
+    representation::stored(app, request, accept, target.served, &object)
 }

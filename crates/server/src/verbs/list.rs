@@ -1,11 +1,12 @@
 //! GET of a collection: a list.
 
-use super::{call, form};
+use super::write_context;
 use crate::app::App;
 use crate::negotiate;
+use crate::representation;
 use crate::request::Request;
 use crate::resolve::Route;
-use crate::respond::Response;
+use crate::response::Response;
 use pintle_engine::options::ListOptions;
 use pintle_engine::{Selection, Target};
 use pintle_object::Status;
@@ -18,8 +19,8 @@ pub async fn list(
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let served = target.served;
-    let options = ListOptions::read(call::query(request))?;
+    let options = ListOptions::read(write_context::query(request))?;
     let selection = Selection::compile(served, &options, target.name)?;
     let listing = app.engine.list(served, target.namespace, &options, &selection).await?;
-    form::list(app, request, accept, &route.served, listing)
+    representation::list(app, request, accept, &route.served, listing)
 }

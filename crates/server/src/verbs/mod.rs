@@ -1,11 +1,9 @@
 //! From a resolved request to the verb that answers it: one file per verb.
 
-mod call;
 mod component_status;
 mod connect;
 mod create;
 mod delete;
-mod form;
 mod get;
 mod list;
 mod patch;
@@ -16,11 +14,13 @@ mod subresource;
 mod token;
 mod update;
 mod watch;
+pub(crate) mod write_context;
 
 use crate::app::App;
+use crate::exchange::Exchange;
 use crate::request::Request;
 use crate::resolve::{Place, Route};
-use crate::respond::Response;
+use crate::response::Response;
 use pintle_engine::Target;
 use pintle_engine::kinds::deprecation;
 use pintle_object::Status;
@@ -64,7 +64,7 @@ pub async fn dispatch(app: &App, request: &Request, route: &Route) -> Result<Res
         router::check(request, route)?;
         let warnings = deprecation(&served.resource).map(String::from).into_iter().collect();
         let result = act(app, request, route).await;
-        return call::with_warnings(app, request, warnings, result);
+        return write_context::with_warnings(app, request, warnings, result);
     };
     if request.info.verb == Verb::Create && custom.is_terminating() {
         let refused = Status::method_not_supported(&served.group_resource(), request.info.verb_name());
@@ -72,7 +72,23 @@ pub async fn dispatch(app: &App, request: &Request, route: &Route) -> Result<Res
         return Err(Status { message: message.into(), ..refused });
     }
     let result = act(app, request, route).await;
-    call::with_warnings(app, request, custom.deprecation.clone().into_iter().collect(), result)
+    write_context::with_warnings(app, request, custom.deprecation.clone().into_iter().collect(), result)
+}
+
+/// Answers a request of a subresource that leads through to somebody else: its body is passed on as it comes, and its
+/// connection may become a stream of its own.
+pub async fn tunnel(
+    app: &App,
+    request: &Request,
+    route: &Route,
+    exchange: &mut Exchange,
+) -> Result<Response, Status> {
+    router::check(request, route)?;
+    let target = target(request, route);
+    match target.subresource {
+        "log" => connect::log(app, request, target).await,
+        _ => connect::connect(app, request, target, exchange).await,
+    }
 }
 
 async fn act(app: &App, request: &Request, route: &Route) -> Result<Response, Status> {
@@ -81,8 +97,7 @@ async fn act(app: &App, request: &Request, route: &Route) -> Result<Response, St
         Place::Collection => collection(app, request, target, route).await,
         Place::Object => object(app, request, target, route).await,
         Place::Subresource => subresource::answer(app, request, target).await,
-        Place::Connect if target.subresource == "log" => connect::log(app, request, target).await,
-        Place::Connect => connect::connect(app, request, target).await,
+        Place::Connect => Err(not_supported(request, target)),
     }
 }
 

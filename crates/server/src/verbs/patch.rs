@@ -1,10 +1,11 @@
 //! PATCH: a change to whatever version of the object is current.
 
-use super::{call, form};
+use super::write_context;
 use crate::app::App;
 use crate::negotiate::{self, Accept};
+use crate::representation;
 use crate::request::Request;
-use crate::respond::Response;
+use crate::response::Response;
 use pintle_engine::options::{PatchKind, WriteOptions};
 use pintle_engine::{Call, Patch, Target};
 use pintle_object::Status;
@@ -12,9 +13,9 @@ use pintle_object::Status;
 pub async fn patch(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let kind = kind(request, &target)?;
     let accept = negotiate::resource(request, &target)?;
-    let options = WriteOptions::patch(call::query(request), kind)?;
-    let user = call::user(request);
-    let mut call = call::call(request, &user, &options.field_manager, options.dry_run);
+    let options = WriteOptions::patch(write_context::query(request), kind)?;
+    let user = write_context::user(request);
+    let mut call = write_context::begin(request, &user, &options.field_manager, options.dry_run);
     call.options = Some(&options);
     let patch = Patch {
         kind,
@@ -23,7 +24,7 @@ pub async fn patch(app: &App, request: &Request, target: Target<'_>) -> Result<R
         force: options.force.unwrap_or(false),
     };
     let result = run(app, request, target, accept, &patch, &mut call).await;
-    call::with_warnings(app, request, call.warnings, result)
+    write_context::with_warnings(app, request, call.warnings, result)
 }
 
 async fn run(
@@ -37,9 +38,9 @@ async fn run(
     let written = app.engine.patch(target, patch, call).await?;
     let status = if written.created { 201 } else { 200 };
     if target.subresource == "scale" {
-        return form::scale(app, request, accept, &target, status, &written.object);
+        return representation::scale(app, request, accept, &target, status, &written.object);
     }
-    form::tree(app, request, accept, target.served, status, &written.object)
+    representation::tree(app, request, accept, target.served, status, &written.object)
 }
 
 /// Content types of patches. Without a Go type there is no strategy.
@@ -61,7 +62,7 @@ fn kind(request: &Request, target: &Target<'_>) -> Result<PatchKind, Status> {
         _ => &header,
     };
     match media_type {
-        media_type if !taken.contains(&media_type) => Err(call::unknown_format(taken)),
+        media_type if !taken.contains(&media_type) => Err(write_context::unknown_format(taken)),
         "application/json-patch+json" => Ok(PatchKind::Json),
         "application/merge-patch+json" => Ok(PatchKind::Merge),
         "application/strategic-merge-patch+json" => Ok(PatchKind::Strategic),

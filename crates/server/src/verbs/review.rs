@@ -1,10 +1,11 @@
 //! Reviews: questions about who one is and what one may do, answered from authentication and authorization.
 
-use super::{form, review_selector};
+use super::review_selector;
 use crate::app::App;
 use crate::negotiate::Accept;
+use crate::representation;
 use crate::request::Request;
-use crate::respond::Response;
+use crate::response::Response;
 use pintle_access::authenticate::Bearer;
 use pintle_access::authorize::aggregated;
 use pintle_access::rbac::Rule;
@@ -46,7 +47,7 @@ pub async fn review(
         _ => token(app, &object).await?,
     };
     object.set(&["status"], status);
-    form::tree(app, request, accept, served, 201, &object)
+    representation::tree(app, request, accept, served, 201, &object)
 }
 
 /// Reviews of access are checked; their refusal names no kind, as upstream's does not.

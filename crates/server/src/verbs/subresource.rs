@@ -1,10 +1,11 @@
 //! Subresources: parts of an object with verbs of their own.
 
-use super::{call, create, form, get, not_supported, patch, update};
+use super::{create, get, not_supported, patch, update, write_context};
 use crate::app::App;
 use crate::negotiate;
+use crate::representation;
 use crate::request::Request;
-use crate::respond::Response;
+use crate::response::Response;
 use pintle_engine::options::WriteOptions;
 use pintle_engine::{Call, ScaleSource, Target, body};
 use pintle_object::Status;
@@ -28,21 +29,21 @@ pub async fn answer(app: &App, request: &Request, target: Target<'_>) -> Result<
 async fn get_scale(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let served = target.served;
-    let object = app.engine.get(&target, call::query(request)).await?;
+    let object = app.engine.get(&target, write_context::query(request)).await?;
     let tree = app.engine.tree(served, &object)?;
     app.engine.check_scale(served, &tree)?;
     let scale = app.engine.scale(served, &tree);
-    form::scale(app, request, accept, &target, 200, &scale)
+    representation::scale(app, request, accept, &target, 200, &scale)
 }
 
 async fn put_scale(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
-    let options = WriteOptions::update(call::query(request))?;
-    let user = call::user(request);
-    let mut call = call::call(request, &user, &options.field_manager, options.dry_run);
+    let options = WriteOptions::update(write_context::query(request))?;
+    let user = write_context::user(request);
+    let mut call = write_context::begin(request, &user, &options.field_manager, options.dry_run);
     call.options = Some(&options);
     let result = write_scale(app, request, target, accept, &options, &mut call).await;
-    call::with_warnings(app, request, call.warnings, result)
+    write_context::with_warnings(app, request, call.warnings, result)
 }
 
 async fn write_scale(
@@ -53,12 +54,12 @@ async fn write_scale(
     options: &WriteOptions,
     call: &mut Call<'_>,
 ) -> Result<Response, Status> {
-    let (ty, gvk) = call::body_kind(target.served, &target);
-    let body = call::body(request)?;
+    let (ty, gvk) = write_context::body_kind(target.served, &target);
+    let body = write_context::body(request)?;
     let validation = options.field_validation;
     let (api, warnings) = (&app.engine.api, &mut call.warnings);
     let scale = body::decode(api, body, ty, &gvk, validation, warnings, &mut Vec::new())?;
     pintle_engine::preconditions::check_name(&target, &scale)?;
     let written = app.engine.update_scale(target, ScaleSource::Body(scale), call).await?;
-    form::scale(app, request, accept, &target, 200, &written.object)
+    representation::scale(app, request, accept, &target, 200, &written.object)
 }

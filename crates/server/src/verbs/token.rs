@@ -1,9 +1,9 @@
 //! POST on the token subresource of a service account: a new token.
 
-use super::form;
 use crate::app::App;
 use crate::negotiate::Accept;
-use crate::respond::Response;
+use crate::representation;
+use crate::response::Response;
 use pintle_access::service_account::{Bound, Grant, sign};
 use pintle_engine::{Call, Target, TokenGrant, TokenTerms, meta};
 use pintle_object::time::Time;
@@ -38,7 +38,15 @@ pub async fn request(
     object.set(&["status"], status);
     let kind = GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest");
     let ty = app.engine.api.kind(&kind).ok_or_else(|| Status::internal("TokenRequest is not known"))?;
-    form::whole_or_partial(app, accept, target.served, ty, "*authentication.TokenRequest", 201, &object)
+    representation::whole_or_partial(
+        app,
+        accept,
+        target.served,
+        ty,
+        "*authentication.TokenRequest",
+        201,
+        &object,
+    )
 }
 
 fn grant(app: &App, granted: &TokenGrant, now_seconds: i64) -> Grant {

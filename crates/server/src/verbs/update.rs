@@ -1,22 +1,23 @@
 //! PUT: the next version of an object.
 
-use super::{call, form};
+use super::write_context;
 use crate::app::App;
 use crate::negotiate;
+use crate::representation;
 use crate::request::Request;
-use crate::respond::Response;
+use crate::response::Response;
 use pintle_engine::options::WriteOptions;
 use pintle_engine::{Call, Target, body, custom};
 use pintle_object::Status;
 
 pub async fn update(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
-    let options = WriteOptions::update(call::query(request))?;
-    let user = call::user(request);
-    let mut call = call::call(request, &user, &options.field_manager, options.dry_run);
+    let options = WriteOptions::update(write_context::query(request))?;
+    let user = write_context::user(request);
+    let mut call = write_context::begin(request, &user, &options.field_manager, options.dry_run);
     call.options = Some(&options);
     let result = run(app, request, target, accept, &options, &mut call).await;
-    call::with_warnings(app, request, call.warnings, result)
+    write_context::with_warnings(app, request, call.warnings, result)
 }
 
 async fn run(
@@ -28,8 +29,8 @@ async fn run(
     call: &mut Call<'_>,
 ) -> Result<Response, Status> {
     let served = target.served;
-    let (ty, gvk) = call::body_kind(served, &target);
-    let body = call::body(request)?;
+    let (ty, gvk) = write_context::body_kind(served, &target);
+    let body = write_context::body(request)?;
     let validation = options.field_validation;
     let (api, warnings) = (&app.engine.api, &mut call.warnings);
     let object = match &served.custom {
@@ -38,5 +39,5 @@ async fn run(
     };
     let written = app.engine.update(target, object, call).await?;
     let status = if written.created { 201 } else { 200 };
-    form::tree(app, request, accept, served, status, &written.object)
+    representation::tree(app, request, accept, served, status, &written.object)
 }

@@ -1,12 +1,13 @@
 //! A watch: events as they come, framed for the client.
 
-use super::{call, form};
+use super::write_context;
 use crate::answers::Answers;
 use crate::app::App;
 use crate::negotiate::{self, Accept, Format, View};
+use crate::representation;
 use crate::request::Request;
 use crate::resolve::Route;
-use crate::respond::{Body, Parts, Response};
+use crate::response::{Body, Parts, Response};
 use crate::shares::Who;
 use bytes::Bytes;
 use pintle_access::User;
@@ -42,13 +43,13 @@ pub async fn watch(
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let served = target.served;
-    let options = ListOptions::read_watch(call::query(request), app.options.watch_list)?;
+    let options = ListOptions::read_watch(write_context::query(request), app.options.watch_list)?;
     let selection = Selection::compile(served, &options, target.name)?;
     let served = route.served.clone();
     let rendering = rendering(&served, accept);
     let watch = app.engine.watch(&served, target.namespace, &options, selection, rendering).await?;
     let style = match accept.view {
-        View::Table => Some(form::style(request)?),
+        View::Table => Some(representation::style(request)?),
         View::Object | View::Partial | View::PartialList => None,
     };
     if !accept.format.is_streamed() {
@@ -278,11 +279,11 @@ impl Writer {
         if let Some(style) = &mut self.style {
             let table = engine.object_table(&self.served, tree, *style);
             style.has_columns = false;
-            return json_frame(kind, &form::in_version_text(self.accept, table));
+            return json_frame(kind, &representation::in_version_text(self.accept, table));
         }
         let (ty, tree) = match self.accept.view {
             View::Partial | View::PartialList => {
-                let partial = form::in_version(self.accept, engine.partial(&self.served, tree));
+                let partial = representation::in_version(self.accept, engine.partial(&self.served, tree));
                 (engine.meta_type("PartialObjectMetadata"), partial)
             }
             View::Object | View::Table => (self.served.resource.ty, tree.clone()),

@@ -1,11 +1,11 @@
 //! Answers in the form that the client asked for: objects, tables, partial metadata; JSON, YAML, protobuf.
 
-use super::call::{self, query};
 use crate::app::App;
-use crate::flow::Flow;
+use crate::list_body::ListBody;
 use crate::negotiate::{Accept, Format, View};
 use crate::request::Request;
-use crate::respond::{Body, Response};
+use crate::response::{Body, Response};
+use crate::verbs::write_context::{self, query};
 use bytes::Bytes;
 use pintle_engine::{Include, ListForm, ListFormat, ListView, Listing, Served, TableStyle, Target};
 use pintle_object::{Reason, Status, Value, json, yaml};
@@ -62,7 +62,7 @@ pub fn scale(
         let table = app.engine.scale_table(target.served, scale, style(request)?);
         return Ok(untyped(accept, status, in_version_text(accept, table)));
     }
-    let (ty, _) = call::body_kind(target.served, target);
+    let (ty, _) = write_context::body_kind(target.served, target);
     let kind = if target.served.custom.is_some() { "*v1.Scale" } else { "*autoscaling.Scale" };
     whole_or_partial(app, accept, target.served, ty, kind, status, scale)
 }
@@ -115,7 +115,7 @@ pub fn list(
     };
     let media_type = media_type.media_type();
     if !pieces.is_done() {
-        let body = Body::Flow(Flow::new(first, pieces, is_pretty));
+        let body = Body::List(ListBody::new(first, pieces, is_pretty));
         return Ok(Response { body, ..Response::new(200, media_type, Bytes::new()) });
     }
     let whole = if is_pretty { json::pretty(&first).into() } else { first };
@@ -154,7 +154,7 @@ pub fn typed(app: &App, accept: Accept, ty: TypeId, status: u16, tree: &Value) -
 
 pub fn style(request: &Request) -> Result<TableStyle, Status> {
     let include = Include::read(query(request))?;
-    Ok(TableStyle { include, has_columns: true, now_seconds: request.now_seconds })
+    Ok(TableStyle { include, has_columns: true, now_seconds: request.now_seconds() })
 }
 
 /// JSON text of a kind that has no type in the tables.

@@ -2,19 +2,18 @@
 //! are outside of both once they are allowed and have begun, and have places of their own.
 
 use crate::request::Request;
-use crate::respond::{Body, Parts, Response};
+use crate::response::Response;
 use crate::route::RequestInfo;
 use crate::shares::{Pool, Share, Who};
-use bytes::Bytes;
+use crate::stages::{Fairness, Guard, Turn};
 use pintle_access::user::MASTERS;
 use pintle_object::Status;
 use pintle_object::time::parse_duration;
 use pintle_schema::Verb;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Subresources whose requests last, whatever their verb.
-const LASTING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
+const LONG_RUNNING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
 /// How many requests may wait for their turn, and for which part of a request's time: as upstream's queues allow.
 const WAITING_MAX: usize = 6400;
 const WAITING_PART: u32 = 4;
@@ -45,18 +44,24 @@ pub struct Limits {
     request_max: Duration,
 }
 
-/// A request may go on, in the seat that it was given.
-pub struct Seat(#[expect(dead_code, reason = "held until the request is answered")] Option<Share>);
+/// A request may go on, in the seat that it was given. Given back when it is dropped.
+#[derive(Debug, Default)]
+pub struct Seat {
+    _share: Option<Share>,
+    _guard: Option<Guard>,
+    /// What the answer says of it.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Seat {
+    fn of(share: Option<Share>) -> Seat {
+        Seat { _share: share, ..Seat::default() }
+    }
+}
 
 /// A request that lasts may be open; others need no place.
 #[derive(Debug)]
 pub struct Place(Option<Share>);
-
-/// What a request that lasts tells, and its place until all is told.
-struct Lasting {
-    told: Box<dyn Parts>,
-    _place: Place,
-}
 
 impl Seats {
     pub fn apart(reads: usize, writes: usize) -> Seats {
@@ -77,7 +82,7 @@ impl Limits {
 
     /// How long a request may take: what its query asks for, up to the limit. Those that last may take for ever.
     pub fn time(&self, request: &Request) -> Result<Duration, Status> {
-        if lasts(&request.info) {
+        if is_long_running(&request.info) {
             return Ok(Duration::MAX);
         }
         let asked = match request.query.text("timeout") {
@@ -92,54 +97,55 @@ impl Limits {
 
     /// A place for a request that is allowed; none when its user has too many open already.
     pub fn place(&self, request: &Request) -> Option<Place> {
-        if !lasts(&request.info) {
+        if !is_long_running(&request.info) {
             return Some(Place(None));
         }
         self.places.try_share(Who::of(&request.user), 1).map(|share| Place(Some(share)))
     }
 
-    /// A seat for a request; none when there are too many already. Requests that last have theirs until they begin.
-    pub async fn seat(&self, request: &Request) -> Option<Seat> {
+    /// A seat for a request; the answer when there are too many already. Requests that last have theirs until they begin.
+    pub async fn seat(&self, fairness: Option<&dyn Fairness>, request: &Request) -> Result<Seat, Response> {
+        let Some(fairness) = fairness else { return self.own_seat(request).await.ok_or_else(too_many) };
+        match fairness.turn(request).await {
+            Turn::Go { guard, headers } => Ok(Seat { _guard: guard, headers, ..Seat::default() }),
+            Turn::Reject { headers } => {
+                Err(headers.into_iter().fold(too_many(), |answer, (name, value)| answer.with(name, value)))
+            }
+        }
+    }
+
+    /// A seat where no stage decides about turns.
+    async fn own_seat(&self, request: &Request) -> Option<Seat> {
         let who = Who::of(&request.user);
         match &self.seats {
             Seats::Apart { reads, writes } => {
                 let is_read = request.info.verb.is_read();
-                let Some(seats) = (if is_read { reads } else { writes }) else { return Some(Seat(None)) };
+                let Some(seats) = (if is_read { reads } else { writes }) else {
+                    return Some(Seat::default());
+                };
                 let share = seats.try_share(who, 1);
-                (share.is_some() || who == Who::Master).then_some(Seat(share))
+                (share.is_some() || who == Who::Master).then(|| Seat::of(share))
             }
-            Seats::Together { .. } if is_exempt(request) => Some(Seat(None)),
+            Seats::Together { .. } if is_exempt(request) => Some(Seat::default()),
             Seats::Together { seats, waiting } => {
                 if let Some(share) = seats.try_share(who, 1) {
-                    return Some(Seat(Some(share)));
+                    return Some(Seat::of(Some(share)));
                 }
                 let _place = waiting.try_share(who, 1)?;
                 let wait = tokio::time::timeout(self.request_max / WAITING_PART, seats.share(who, 1));
-                wait.await.ok().map(|share| Seat(Some(share)))
+                wait.await.ok().map(|share| Seat::of(Some(share)))
             }
         }
     }
 }
 
 impl Place {
-    /// The answer, which keeps the place for as long as it is told.
+    /// The answer, which keeps the place for as long as it lasts.
     pub fn kept_by(self, mut response: Response) -> Response {
-        if self.0.is_some()
-            && let Body::Stream(told) = response.body
-        {
-            response.body = Body::Stream(Box::new(Lasting { told, _place: self }));
+        if self.0.is_some() && !response.is_whole() {
+            response.held.push(Box::new(self));
         }
         response
-    }
-}
-
-impl Parts for Lasting {
-    fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        self.told.poll_part(context)
-    }
-
-    fn total_bytes(&self) -> Option<usize> {
-        self.told.total_bytes()
     }
 }
 
@@ -150,9 +156,10 @@ fn is_exempt(request: &Request) -> bool {
         || (!request.info.is_resource && matches!(first, "healthz" | "livez" | "readyz"))
 }
 
-fn lasts(info: &RequestInfo) -> bool {
+/// Whether a request lasts for as long as its client likes.
+pub fn is_long_running(info: &RequestInfo) -> bool {
     matches!(info.verb, Verb::Watch | Verb::Proxy)
-        || (info.is_resource && LASTING.contains(&info.subresource.as_str()))
+        || (info.is_resource && LONG_RUNNING.contains(&info.subresource.as_str()))
 }
 
 /// What a client hears that is to come back later.
@@ -179,9 +186,14 @@ pub fn timed_out() -> Response {
 mod tests {
     use super::*;
     use crate::query::Query;
+    use crate::response::{Body, Parts};
+    use bytes::Bytes;
     use hyper::{HeaderMap, Method};
     use pintle_access::User;
+    use pintle_object::time::Time;
+    use std::net::SocketAddr;
     use std::sync::Arc;
+    use std::task::{Context, Poll};
 
     fn request(method: Method, uri: &str, group: &str) -> Request {
         let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
@@ -197,7 +209,10 @@ mod tests {
             is_read: false,
             user,
             info,
-            now_seconds: 0,
+            received: Time { seconds: 0, nanos: 0 },
+            peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+            audit_id: String::new(),
+            audit: Arc::default(),
         }
     }
 
@@ -225,20 +240,20 @@ mod tests {
     async fn who_finds_no_seat_is_sent_away_unless_a_master() {
         let limits = Limits::new(Seats::apart(1, 0), Duration::from_millis(4));
         let read = request(Method::GET, "/api/v1/pods", "dev");
-        let held = limits.seat(&read).await;
-        assert!(held.is_some() && limits.seat(&read).await.is_none());
-        assert!(limits.seat(&request(Method::GET, "/api/v1/pods", MASTERS)).await.is_some());
+        let held = limits.own_seat(&read).await;
+        assert!(held.is_some() && limits.own_seat(&read).await.is_none());
+        assert!(limits.own_seat(&request(Method::GET, "/api/v1/pods", MASTERS)).await.is_some());
         // Whether a watch is allowed is asked from a seat too.
-        assert!(limits.seat(&request(Method::GET, "/api/v1/pods?watch=1", "dev")).await.is_none());
-        assert!(limits.seat(&request(Method::POST, "/api/v1/pods", "dev")).await.is_some());
+        assert!(limits.own_seat(&request(Method::GET, "/api/v1/pods?watch=1", "dev")).await.is_none());
+        assert!(limits.own_seat(&request(Method::POST, "/api/v1/pods", "dev")).await.is_some());
         drop(held);
-        assert!(limits.seat(&read).await.is_some());
+        assert!(limits.own_seat(&read).await.is_some());
         let limits = Limits::new(Seats::together(1), Duration::from_millis(4));
-        let held = limits.seat(&read).await;
-        assert!(limits.seat(&request(Method::POST, "/api/v1/pods", "dev")).await.is_none());
-        assert!(limits.seat(&request(Method::GET, "/readyz/ping", "dev")).await.is_some());
+        let held = limits.own_seat(&read).await;
+        assert!(limits.own_seat(&request(Method::POST, "/api/v1/pods", "dev")).await.is_none());
+        assert!(limits.own_seat(&request(Method::GET, "/readyz/ping", "dev")).await.is_some());
         drop(held);
-        assert!(limits.seat(&read).await.is_some());
+        assert!(limits.own_seat(&read).await.is_some());
     }
 
     struct Silent;

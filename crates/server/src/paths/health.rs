@@ -1,9 +1,9 @@
 //! `/healthz`, `/livez`, `/readyz`: the server's own checks, each by its name.
 
 use crate::app::{App, Options};
-use crate::pipeline;
 use crate::request::Request;
-use crate::respond::Response;
+use crate::response::Response;
+use crate::served;
 
 /// Checks that all three paths share, in the order in which upstream lists them. The store stands for etcd;
 /// what upstream does after its start is done before ours ends.
@@ -96,7 +96,7 @@ pub async fn answer(app: &App, request: &Request) -> Option<Response> {
             app.engine.log_undecodable();
             Some(String::from("stored values cannot be read"))
         }
-        "shutdown" if pipeline::is_stopping(app) => Some(String::from("process is shutting down")),
+        "shutdown" if served::is_stopping(app) => Some(String::from("process is shutting down")),
         _ => None,
     };
     Some(match check {

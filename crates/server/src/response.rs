@@ -1,8 +1,13 @@
 //! An answer, before it becomes HTTP.
 
-use crate::flow::Flow;
+use crate::exchange::Upgrade;
+use crate::inflight::Seat;
+use crate::list_body::{Cut, ListBody};
 use crate::shares::Share;
+use crate::stages::Guard;
 use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::HeaderMap;
 use std::fmt;
 use std::task::{Context, Poll};
 
@@ -12,6 +17,8 @@ pub struct Response {
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(&'static str, String)>,
+    /// Headers of another server's answer that is passed on, as they came.
+    pub passed: HeaderMap,
     pub body: Body,
     /// Whether who asked did not prove who they are.
     pub is_to_nobody: bool,
@@ -19,6 +26,10 @@ pub struct Response {
     pub reason: Option<&'static str>,
     /// What it has of the memory that answers may take together.
     pub shares: Vec<Share>,
+    /// Where it was made from; released when it is made, of a list when it is sent, of a stream when it first rests.
+    pub seat: Option<Seat>,
+    /// Dropped when the answer is sent to its end, or its client is gone.
+    pub held: Vec<Guard>,
 }
 
 pub enum Body {
@@ -26,9 +37,13 @@ pub enum Body {
     /// Parts that are sent one after the other without being joined.
     Chunks(Vec<Bytes>),
     /// A list of many pieces, each made when it is sent.
-    Flow(Flow),
+    List(ListBody),
     /// A watch, or what is unpacked on the way: parts as they come.
     Stream(Box<dyn Parts>),
+    /// The body of another server, passed on as it comes, trailers included.
+    Passed(UnsyncBoxBody<Bytes, Cut>),
+    /// No answer: the connection becomes a stream of its own.
+    Upgrade(Upgrade),
 }
 
 /// Parts of a body that are made as the client takes them.
@@ -52,21 +67,20 @@ impl fmt::Debug for Body {
         match self {
             Body::Bytes(bytes) => bytes.fmt(f),
             Body::Chunks(chunks) => chunks.fmt(f),
-            Body::Flow(flow) => flow.fmt(f),
+            Body::List(flow) => flow.fmt(f),
             Body::Stream(_) => f.write_str("a stream"),
+            Body::Passed(_) => f.write_str("what another server sends"),
+            Body::Upgrade(_) => f.write_str("an upgraded connection"),
         }
     }
 }
 
 impl Response {
-    pub fn new(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response {
+    pub fn new(status: u16, content_type: impl Into<String>, body: impl Into<Bytes>) -> Response {
         Response {
-            status,
             headers: vec![("content-type", content_type.into())],
             body: Body::Bytes(body.into()),
-            is_to_nobody: false,
-            reason: None,
-            shares: Vec::new(),
+            ..Response::empty(status)
         }
     }
 
@@ -75,11 +89,19 @@ impl Response {
         Response {
             status,
             headers: Vec::new(),
+            passed: HeaderMap::new(),
             body: Body::Bytes(Bytes::new()),
             is_to_nobody: false,
             reason: None,
             shares: Vec::new(),
+            seat: None,
+            held: Vec::new(),
         }
+    }
+
+    /// A connection that becomes a stream of its own. The headers `Connection` and `Upgrade` are the caller's.
+    pub fn upgraded(upgrade: Upgrade) -> Response {
+        Response { body: Body::Upgrade(upgrade), ..Response::empty(101) }
     }
 
     pub fn json(status: u16, body: impl Into<Bytes>) -> Response {
@@ -127,9 +149,15 @@ impl Response {
         match &self.body {
             Body::Bytes(bytes) => Some(bytes.len()),
             Body::Chunks(chunks) => Some(chunks.iter().map(Bytes::len).sum()),
-            Body::Flow(flow) => flow.total_bytes(),
+            Body::List(flow) => flow.total_bytes(),
             Body::Stream(stream) => stream.total_bytes(),
+            Body::Passed(_) | Body::Upgrade(_) => None,
         }
+    }
+
+    /// Whether it is there whole, so that nothing is left to be made while it is sent.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.body, Body::Bytes(_) | Body::Chunks(_))
     }
 
     /// What it takes in memory until it is sent.
@@ -137,8 +165,9 @@ impl Response {
         match &self.body {
             Body::Bytes(bytes) => bytes.len(),
             Body::Chunks(chunks) => chunks.iter().map(Bytes::len).sum(),
-            Body::Flow(flow) => flow.weight(),
+            Body::List(flow) => flow.weight(),
             Body::Stream(stream) => stream.held_bytes(),
+            Body::Passed(_) | Body::Upgrade(_) => 0,
         }
     }
 

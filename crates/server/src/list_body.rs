@@ -23,7 +23,7 @@ const TIME_MIN: Duration = Duration::from_secs(60);
 const BYTES_PER_SECOND_MIN: u64 = 1 << 20;
 
 /// An answer of many pieces.
-pub struct Flow {
+pub struct ListBody {
     source: Arc<Mutex<Option<Source>>>,
     taken: Arc<AtomicU64>,
     guard: Option<AbortHandle>,
@@ -56,18 +56,18 @@ impl fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-impl fmt::Debug for Flow {
+impl fmt::Debug for ListBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flow").field("taken", &self.taken).finish_non_exhaustive()
+        f.debug_struct("ListBody").field("taken", &self.taken).finish_non_exhaustive()
     }
 }
 
-impl Flow {
+impl ListBody {
     /// The rest of a list whose first piece is there already.
-    pub fn new(first: Bytes, pieces: Pieces, is_pretty: bool) -> Flow {
+    pub fn new(first: Bytes, pieces: Pieces, is_pretty: bool) -> ListBody {
         let pretty = is_pretty.then(Pretty::default);
         let source = Source { first: Some(first), pieces, pretty, gzip: None, shares: Vec::new() };
-        Flow { source: Arc::new(Mutex::new(Some(source))), taken: Arc::default(), guard: None }
+        ListBody { source: Arc::new(Mutex::new(Some(source))), taken: Arc::default(), guard: None }
     }
 
     /// What the answer takes in memory while it is sent.
@@ -118,7 +118,7 @@ impl Flow {
     }
 }
 
-impl Drop for Flow {
+impl Drop for ListBody {
     fn drop(&mut self) {
         if let Some(guard) = &self.guard {
             guard.abort();

@@ -1,9 +1,9 @@
 //! Bodies of requests: read whole, within a limit, in time, and within what all of them may take in memory.
 
 use crate::app::App;
-use crate::limits::{self, Seat};
+use crate::inflight::{self, Seat};
 use crate::request::Request;
-use crate::respond::Response;
+use crate::response::Response;
 use crate::shares::{Pool, Share, Who};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -43,35 +43,41 @@ pub struct ReadBody {
 pub enum Unread {
     Refused(Status),
     TooSlow,
-    NoSeat,
+    NoSeat(Box<Response>),
 }
 
 /// A body whose request has a seat.
-pub struct Seated {
+pub struct SeatedBody {
     pub seat: Seat,
     pub read: ReadBody,
 }
 
 /// Reads the body of a request that has a seat. One whose body is not there yet gives its seat to others and takes
 /// one again: a client that sends slowly keeps nobody waiting.
-pub async fn read_seated(app: &App, request: &Request, seat: Seat, body: Incoming) -> Result<Seated, Unread> {
+pub async fn read_seated(
+    app: &App,
+    request: &Request,
+    seat: Seat,
+    body: Incoming,
+) -> Result<SeatedBody, Unread> {
     let mut reading = std::pin::pin!(app.bodies.read(Who::of(&request.user), body));
     let at_once = std::future::poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
     if let Poll::Ready(read) = at_once {
-        return Ok(Seated { seat, read: read? });
+        return Ok(SeatedBody { seat, read: read? });
     }
     drop(seat);
     let read = reading.await?;
-    let seat = app.limits.seat(request).await.ok_or(Unread::NoSeat)?;
-    Ok(Seated { seat, read })
+    let seat = app.limits.seat(app.stages.fairness.as_deref(), request).await;
+    let seat = seat.map_err(|refusal| Unread::NoSeat(Box::new(refusal)))?;
+    Ok(SeatedBody { seat, read })
 }
 
 impl Unread {
     pub fn answer(self) -> Result<Response, Status> {
         match self {
             Unread::Refused(status) => Err(status),
-            Unread::TooSlow => Ok(limits::timed_out()),
-            Unread::NoSeat => Ok(limits::too_many()),
+            Unread::TooSlow => Ok(inflight::timed_out()),
+            Unread::NoSeat(refusal) => Ok(*refusal),
         }
     }
 }

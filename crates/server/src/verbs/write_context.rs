@@ -1,11 +1,11 @@
 //! What all writes have in common: who calls, in which encoding, and what was warned about.
 
+use crate::answer;
 use crate::app::App;
 use crate::media_type;
 use crate::negotiate;
-use crate::pipeline;
 use crate::request::Request;
-use crate::respond::Response;
+use crate::response::Response;
 use pintle_engine::admission::User;
 use pintle_engine::body::{Body, Format};
 use pintle_engine::options::{Query, manager_or_agent};
@@ -29,10 +29,10 @@ pub fn user(request: &Request) -> User {
     }
 }
 
-pub fn call<'a>(request: &Request, user: &'a User, manager: &str, dry_run: bool) -> Call<'a> {
+pub fn begin<'a>(request: &Request, user: &'a User, manager: &str, dry_run: bool) -> Call<'a> {
     Call {
         user,
-        now: Time { seconds: request.now_seconds, nanos: 0 },
+        now: Time { nanos: 0, ..request.received },
         manager: manager_or_agent(manager, &request.user_agent()),
         dry_run,
         options: None,
@@ -82,7 +82,7 @@ pub fn with_warnings(
     if warnings.is_empty() {
         return result;
     }
-    let mut response = result.unwrap_or_else(|status| pipeline::refuse(app, request, &status));
+    let mut response = result.unwrap_or_else(|status| answer::refuse(app, request, &status));
     for text in shown(&warnings).map(|warning| format!("299 - {}", quoted(warning))) {
         // What was said once, here or on the way, is not said again.
         if !response.headers.iter().any(|(name, value)| *name == "warning" && *value == text) {

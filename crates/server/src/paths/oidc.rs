@@ -2,9 +2,9 @@
 
 use crate::app::App;
 use crate::negotiate;
-use crate::pipeline;
+use crate::refusals;
 use crate::request::Request;
-use crate::respond::Response;
+use crate::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pintle_access::service_account::{Jwk, VerifyingKey};
@@ -26,7 +26,7 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
         _ => return Ok(None),
     };
     if request.method != hyper::Method::GET {
-        return Err(pipeline::method_not_allowed());
+        return Err(refusals::method_not_allowed());
     }
     negotiate::check_route(request, &[media_type])?;
     let response = Response::new(200, media_type, body(app)?);

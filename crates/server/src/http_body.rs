@@ -1,0 +1,162 @@
+//! The body of an answer, as hyper takes it: in parts that are small beside what clients and sockets take.
+
+use crate::activity::InFlight;
+use crate::inflight::Seat;
+use crate::list_body::{Cut, ListBody};
+use crate::panics;
+use crate::response::{Body, Parts, Response};
+use crate::shares::Share;
+use crate::stages::Guard;
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::Version;
+use hyper::body::{Frame, SizeHint};
+use hyper::ext::ReasonPhrase;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// The most that is handed over at once: that much is kept for a client that takes none of it.
+const PART_BYTES: usize = 64 << 10;
+
+/// The longest body whose length Go's servers tell before it: what they keep until their handler is done.
+/// Longer ones come in chunks over HTTP/1.1.
+const TOLD_BYTES_MAX: usize = 2 << 10;
+const TOLD_BYTES_MAX_HTTP2: usize = 4 << 10;
+
+/// An answer as hyper takes it, its headers sorted as Go's servers send them.
+/// The request is under way until it is sent or dropped.
+pub fn to_http(
+    mut response: Response,
+    version: Version,
+    in_flight: Option<InFlight>,
+) -> hyper::Response<HttpBody> {
+    let mut builder = hyper::Response::builder().status(response.status);
+    response.headers.sort_by_key(|(name, _)| *name);
+    for (name, value) in &response.headers {
+        builder = builder.header(*name, value.as_bytes());
+    }
+    if let Some(headers) = builder.headers_mut() {
+        headers.extend(response.passed.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    if let Some(reason) = response.reason {
+        builder = builder.extension(ReasonPhrase::from_static(reason.as_bytes()));
+    }
+    let told_bytes_max = if version == Version::HTTP_2 { TOLD_BYTES_MAX_HTTP2 } else { TOLD_BYTES_MAX };
+    let seat = if response.is_whole() { None } else { response.seat };
+    let (shares, held) = (response.shares, response.held);
+    let body = HttpBody { told_bytes_max, shares, seat, held, ..HttpBody::new(response.body, in_flight) };
+    builder.body(body).unwrap_or_else(|error| {
+        tracing::error!(%error, "an answer had a header that HTTP does not allow");
+        let mut response = hyper::Response::new(HttpBody::default());
+        *response.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+#[derive(Default)]
+pub struct HttpBody {
+    chunks: VecDeque<Bytes>,
+    stream: Option<Box<dyn Parts>>,
+    list: Option<ListBody>,
+    passed: Option<UnsyncBoxBody<Bytes, Cut>>,
+    in_flight: Option<InFlight>,
+    /// The length of more than this is not told.
+    told_bytes_max: usize,
+    #[expect(dead_code, reason = "held until the answer is sent")]
+    shares: Vec<Share>,
+    /// Of a stream until it first rests.
+    seat: Option<Seat>,
+    #[expect(dead_code, reason = "dropped when the answer has ended")]
+    held: Vec<Guard>,
+}
+
+impl HttpBody {
+    fn new(body: Body, in_flight: Option<InFlight>) -> HttpBody {
+        let mut http = HttpBody { in_flight, ..HttpBody::default() };
+        match body {
+            Body::Bytes(bytes) if bytes.is_empty() => {}
+            Body::Bytes(bytes) => http.chunks.push_back(bytes),
+            Body::Chunks(chunks) => http.chunks = chunks.into(),
+            Body::Stream(stream) => http.stream = Some(stream),
+            Body::List(mut list) => {
+                list.begin();
+                http.list = Some(list);
+            }
+            Body::Passed(body) => http.passed = Some(body),
+            // The stream that the connection becomes is served apart.
+            Body::Upgrade(_) => {}
+        }
+        http
+    }
+
+    fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        if let Some(first) = self.chunks.front_mut() {
+            if first.len() > PART_BYTES {
+                return Poll::Ready(Some(Ok(first.split_to(PART_BYTES))));
+            }
+            return Poll::Ready(self.chunks.pop_front().map(Ok));
+        }
+        if let Some(list) = &mut self.list {
+            return Poll::Ready(list.next());
+        }
+        match &mut self.stream {
+            Some(stream) => stream.poll_part(context).map(|part| part.map(Ok)),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+impl hyper::body::Body for HttpBody {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(passed) = &mut self.passed {
+            return Pin::new(passed).poll_frame(context);
+        }
+        let next = catch_unwind(AssertUnwindSafe(|| self.next(context))).unwrap_or_else(|payload| {
+            let why = panics::words(payload.as_ref());
+            tracing::error!(why, "a request panicked while its answer was sent");
+            // What is left of the answer is of no use.
+            (self.stream, self.list) = (None, None);
+            self.chunks.clear();
+            Poll::Ready(Some(Err(Cut::new("a panic"))))
+        });
+        if next.is_pending() {
+            self.seat = None;
+        }
+        if let Some(in_flight) = &self.in_flight {
+            in_flight.hand(next.is_ready());
+        }
+        next.map(|part| part.map(|part| part.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let is_made = self.chunks.is_empty() && self.stream.is_none() && self.list.is_none();
+        is_made && self.passed.as_ref().is_none_or(hyper::body::Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if let Some(passed) = &self.passed {
+            return passed.size_hint();
+        }
+        match (&self.stream, &self.list) {
+            (Some(stream), _) => {
+                stream.total_bytes().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
+            }
+            (None, Some(list)) => {
+                list.total_bytes().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
+            }
+            (None, None) => {
+                let len: usize = self.chunks.iter().map(Bytes::len).sum();
+                let is_told = len <= self.told_bytes_max;
+                if is_told { SizeHint::with_exact(len as u64) } else { SizeHint::default() }
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Paths that are no resources: health, metrics, documents, discovery.
+
+pub mod health;
+pub mod oidc;
+
+use crate::app::App;
+use crate::exchange::Exchange;
+use crate::refusals::no_such_resource;
+use crate::request::Request;
+use crate::response::Response;
+use crate::served::{elsewhere, is_built_in};
+use crate::{discovery, metrics, openapi};
+use hyper::Method;
+use pintle_object::Status;
+
+/// The answer to a path that is no resource.
+pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Result<Response, Status> {
+    // Nobody is connected to anything, which a success would say.
+    if request.method == Method::CONNECT {
+        return Ok(Response::not_found_page());
+    }
+    let path = request.path();
+    if let Some(response) = health::answer(app, request).await {
+        return Ok(response);
+    }
+    if let Some(response) = metrics::answer(app, request) {
+        return Ok(response);
+    }
+    if let Some(response) = openapi::answer(app, request) {
+        return Ok(response);
+    }
+    if let Some(response) = oidc::answer(app, request)? {
+        return Ok(response);
+    }
+    match discovery::answer(app, request)? {
+        Some(response) => Ok(response),
+        None if is_built_in(app, path) => Err(no_such_resource()),
+        None => {
+            tracing::debug!(path, "nothing is served here");
+            let response = elsewhere(app, request, exchange).await?;
+            Ok(response.unwrap_or_else(Response::not_found_page))
+        }
+    }
+}

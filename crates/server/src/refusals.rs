@@ -1,0 +1,31 @@
+//! Refusals that have no better place: those of the router, and of what went wrong on the way.
+
+use crate::request::Request;
+use crate::response::Response;
+use pintle_object::field::quote;
+use pintle_object::{Details, Reason, Status};
+
+/// What upstream says when it could not find out whether a request is allowed.
+pub fn internal_error(request: &Request, why: &str) -> Response {
+    let words = format!("Internal Server Error: {}: {why}", quote(&request.uri));
+    // Nothing in it reads as HTML.
+    let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    Response::new(500, "text/plain; charset=utf-8", format!("{words}\n"))
+        .with("x-content-type-options", "nosniff")
+}
+
+/// What the router says to a method that a path does not take.
+pub fn method_not_allowed() -> Status {
+    Status::new(
+        405,
+        Reason::MethodNotAllowed,
+        "the server does not allow this method on the requested resource",
+    )
+    .with_details(Details::default())
+}
+
+/// What the router says to a path under a known group and version that is no resource.
+pub fn no_such_resource() -> Status {
+    Status::new(404, Reason::NotFound, "the server could not find the requested resource")
+        .with_details(Details::default())
+}

@@ -1,0 +1,34 @@
+//! What is served here, and what elsewhere.
+
+use crate::app::App;
+use crate::exchange::Exchange;
+use crate::request::Request;
+use crate::response::Response;
+use pintle_engine::kinds::api_service;
+use pintle_object::Status;
+use std::sync::atomic::Ordering;
+
+/// The answer to a path under a group and version that an APIService gives to another server; none when there is none.
+pub async fn elsewhere(app: &App, request: &Request, _: &mut Exchange) -> Result<Option<Response>, Status> {
+    let is_remote = |path: &str| {
+        let mut parts = path.split('/');
+        let (group, version) = (parts.next()?, parts.next()?);
+        Some(api_service::is_remote(&app.engine, group, version))
+    };
+    let is_remote = request.path().strip_prefix("/apis/").and_then(is_remote) == Some(true);
+    Ok(is_remote.then(Response::unavailable))
+}
+
+/// Whether a path is under a group that is compiled in, be it of a version that is not served.
+pub fn is_built_in(app: &App, path: &str) -> bool {
+    if path.starts_with("/api/") {
+        return true;
+    }
+    let group = path.strip_prefix("/apis/").and_then(|rest| rest.split_once('/')).map(|(group, _)| group);
+    group.is_some_and(|group| app.engine.api.resources.all.iter().any(|resource| resource.group == group))
+}
+
+/// Whether the server still takes new work.
+pub fn is_stopping(app: &App) -> bool {
+    app.is_stopping.load(Ordering::Relaxed)
+}

@@ -1,0 +1,108 @@
+//! The work of a request by its size: on which threads it is done, and its share of the memory that answers may take
+//! together.
+
+use crate::answer::finish;
+use crate::answers;
+use crate::app::App;
+use crate::heavy::LARGE_BYTES_MIN;
+use crate::inflight;
+use crate::request::Request;
+use crate::resolve::Route;
+use crate::response::{Body, Response};
+use crate::shares::Who;
+use crate::verbs;
+use pintle_object::Status;
+use std::sync::Arc;
+
+/// What answers to writes may take of the bytes that they are made of: defaults and managers of fields are added.
+const WRITTEN_RATIO: usize = 2;
+
+/// Does what a request asks: on the threads for what is large when its body or object is.
+pub async fn sized(app: &Arc<App>, request: &Request, route: Route) -> Result<Response, Status> {
+    let who = Who::of(&request.user);
+    let bytes = verbs::bytes(app, request, &route);
+    // What is seldom is boxed, so that the others need not make room for it.
+    if bytes >= LARGE_BYTES_MIN {
+        return Box::pin(large(app, request, route, bytes)).await;
+    }
+    if who != Who::Master {
+        app.answers.room(who).await?;
+    }
+    let mut response = verbs::dispatch(app, request, &route).await?;
+    let wanted = response.weight();
+    if app.answers.try_cover(who, &mut response.shares, wanted) {
+        return Ok(response);
+    }
+    if !request.info.verb.is_read() {
+        return Box::pin(covered(app, request, response)).await;
+    }
+    drop(response);
+    Box::pin(again(app, request, wanted, verbs::dispatch(app, request, &route))).await
+}
+
+/// Does what a large request asks on the threads for that. Room for its answer is there before it is made.
+async fn large(app: &Arc<App>, request: &Request, route: Route, bytes: usize) -> Result<Response, Status> {
+    let who = Who::of(&request.user);
+    let is_read = request.info.verb.is_read();
+    let run = || {
+        let (own, copy, route) = (app.clone(), request.clone(), route.clone());
+        app.heavy.run(who, bytes, async move { verbs::dispatch(&own, &copy, &route).await })
+    };
+    let reserved = app.answers.share(who, bytes * if is_read { 1 } else { WRITTEN_RATIO }).await?;
+    let mut response = run().await?;
+    response.shares.push(reserved);
+    let wanted = response.weight();
+    if !is_read || app.answers.try_cover(who, &mut response.shares, wanted) {
+        return covered(app, request, response).await;
+    }
+    drop(response);
+    again(app, request, wanted, run()).await
+}
+
+/// Reads again when there is room for as much as was found: who waits holds nothing.
+async fn again(
+    app: &App,
+    request: &Request,
+    wanted: usize,
+    run: impl Future<Output = Result<Response, Status>>,
+) -> Result<Response, Status> {
+    let share = app.answers.share(Who::of(&request.user), wanted).await?;
+    let mut response = run.await?;
+    response.shares.push(share);
+    covered(app, request, response).await
+}
+
+/// An answer with its share of what all may take in memory. When there is no room in time, who asked to read is told
+/// to come back, and who wrote that it took too long: what is written is written.
+pub async fn covered(app: &App, request: &Request, mut response: Response) -> Result<Response, Status> {
+    let weight = response.weight();
+    match app.answers.cover(Who::of(&request.user), &mut response.shares, weight).await {
+        Ok(()) => Ok(response),
+        Err(status) if request.info.verb.is_read() || !request.info.is_resource => Err(status),
+        Err(_) => Ok(inflight::timed_out()),
+    }
+}
+
+/// An answer that holds its share of what all may take in memory until it is sent. Refusals have none yet; when there
+/// is no room for them, a shorter one says to come back.
+pub async fn held(app: &App, request: &Request, mut response: Response) -> Response {
+    let (who, weight) = (Who::of(&request.user), response.weight());
+    if !app.answers.try_cover(who, &mut response.shares, weight) && response.shares.is_empty() {
+        let is_to_nobody = response.is_to_nobody;
+        let mut refusal = inflight::too_many();
+        if let Some(connection) = response.header("connection") {
+            refusal = refusal.with("connection", connection);
+        }
+        drop(response);
+        let refusal = finish(app, request, refusal).await;
+        return Response { is_to_nobody, ..refusal };
+    }
+    match &mut response.body {
+        Body::Bytes(bytes) => {
+            *bytes = answers::hold(std::mem::take(bytes), std::mem::take(&mut response.shares))
+        }
+        Body::List(list) => list.hold(std::mem::take(&mut response.shares)),
+        Body::Chunks(_) | Body::Stream(_) | Body::Passed(_) | Body::Upgrade(_) => {}
+    }
+    response
+}

@@ -1,0 +1,94 @@
+//! The places in the pipeline for stages that other crates fill, in upstream's order (`DefaultBuildHandlerChain`):
+//!
+//! ```text
+//! panics > authentication > audit > impersonation > fairness > authorization > the request > the answer
+//! ```
+//!
+//! A stage that nobody fills costs a comparison. What has to live until an answer is sent to its end goes into
+//! `Response::held` (dropped then, or when the client is gone); a seat of fairness goes into `Seat`.
+
+use crate::request::Request;
+use crate::response::Response;
+use pintle_access::User;
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// What takes its time.
+pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Something that is dropped when the answer has ended.
+pub type Guard = Box<dyn Any + Send>;
+
+/// The stages of a server; each may be absent.
+#[derive(Default)]
+pub struct Stages {
+    pub audit: Option<Arc<dyn Audit>>,
+    pub fairness: Option<Arc<dyn Fairness>>,
+}
+
+/// Audit, around everything that happens to a request whose user is known. It is told of each stage of a request once,
+/// in order; the pipeline waits for it, so that a blocking backend blocks the request and no thread.
+pub trait Audit: Send + Sync {
+    /// Judges a request by the policy and stores its event of `RequestReceived`. Sets the level of `request.audit`, by
+    /// which everything on the way knows what to leave there. None when no event of the request is wanted.
+    fn begin<'a>(
+        &'a self,
+        request: &'a Request,
+    ) -> Waiting<'a, Result<Option<Arc<dyn AuditRecord>>, NotStored>>;
+
+    /// A request that ended before it had a record, with the code of its answer, which is not sent yet.
+    fn failed<'a>(&'a self, request: &'a Request, code: u16, why: Failed) -> Waiting<'a, ()>;
+}
+
+/// The event of a request could not be stored, and its mode is `blocking-strict`: the request ends with a 500.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotStored;
+
+/// Why a request has no record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// Its credentials do not count.
+    Authentication,
+    /// It asks for a timeout that is none; the words of the refusal.
+    Deadline(String),
+}
+
+/// The audit of one request. What is left in `request.audit` on the way is complete when it is told of an end.
+pub trait AuditRecord: Send + Sync {
+    /// From here on the request acts as this user.
+    fn impersonated(&self, user: &Arc<User>);
+
+    /// The answer as it is going to be sent: status, headers, and a body that is not compressed yet.
+    fn answered(&self, request: &Request, response: &Response);
+
+    /// The head of an answer that lasts (a watch, a tunnel) is about to be sent: `ResponseStarted`.
+    fn started(&self) -> Waiting<'_, ()>;
+
+    /// `ResponseComplete`, or `Panic`. Of an answer that is there whole this comes before it is sent, of others when
+    /// they have ended or their client is gone.
+    fn end(self: Arc<Self>, end: End) -> Waiting<'static, ()>;
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    Complete,
+    /// With a panic, and its words.
+    Panic(String),
+}
+
+/// Priority and fairness: which request may go on, and when.
+pub trait Fairness: Send + Sync {
+    /// Waits for the turn of a request, whose user is the one that it acts as. Dropped when the request ends before.
+    fn turn<'a>(&'a self, request: &'a Request) -> Waiting<'a, Turn>;
+}
+
+/// What fairness says. The headers (`X-Kubernetes-PF-...`) are those of the answer in both cases.
+pub enum Turn {
+    /// The guard is the seat. It is dropped when the answer is made, of a list when it is sent, and of a watch when
+    /// its initial events are.
+    Go { guard: Option<Guard>, headers: Vec<(&'static str, String)> },
+    /// The answer is upstream's 429.
+    Reject { headers: Vec<(&'static str, String)> },
+}
