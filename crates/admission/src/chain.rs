@@ -81,9 +81,12 @@ impl Chain {
 /// Makes the plugins that are on.
 fn enabled(settings: &Settings) -> Result<Vec<Box<dyn Plugin>>, String> {
     let is_known = |name: &&String| PLUGINS.iter().any(|entry| entry.name == name.as_str());
-    for (flag, names) in
-        [("enable-admission-plugins", &settings.enabled), ("disable-admission-plugins", &settings.disabled)]
-    {
+    let only = settings.only.as_deref().unwrap_or_default();
+    for (flag, names) in [
+        ("admission-control", only),
+        ("enable-admission-plugins", &settings.enabled),
+        ("disable-admission-plugins", &settings.disabled),
+    ] {
         if let Some(name) = names.iter().find(|name| !is_known(name)) {
             return Err(format!("{flag} plugin {name:?} is unknown"));
         }

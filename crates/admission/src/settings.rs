@@ -10,11 +10,13 @@ pub struct Settings {
     /// Names of plugins that are on though off by default, and the other way round.
     pub enabled: Vec<String>,
     pub disabled: Vec<String>,
+    /// The names of all plugins that are on, where they are listed whole (`--admission-control`).
+    pub only: Option<Vec<String>>,
     /// How long pods stay on nodes that are not ready, or unreachable.
     pub not_ready_seconds: i64,
     pub unreachable_seconds: i64,
     /// The sections of the configuration file, in the forms of their plugins.
-    pub(crate) sections: BTreeMap<&'static str, Value>,
+    pub sections: BTreeMap<&'static str, Value>,
 }
 
 impl Eq for Settings {}
@@ -40,6 +42,9 @@ impl Settings {
     /// Whether a plugin is on. Disabling it goes before enabling it.
     pub(crate) fn is_on(&self, name: &str, is_default: bool) -> bool {
         let named = |list: &[String]| list.iter().any(|one| one == name);
+        if let Some(only) = &self.only {
+            return named(only);
+        }
         (is_default || named(&self.enabled)) && !named(&self.disabled)
     }
 
@@ -54,6 +59,7 @@ impl Default for Settings {
         Settings {
             enabled: Vec::new(),
             disabled: Vec::new(),
+            only: None,
             not_ready_seconds: 300,
             unreachable_seconds: 300,
             sections: BTreeMap::new(),

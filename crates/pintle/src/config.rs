@@ -255,11 +255,20 @@ fn sni(text: &str) -> Result<Pair, String> {
 }
 
 fn admission(given: &Given) -> Result<Admission, String> {
-    let mut admission = Admission::default();
-    admission.enabled = given.list("enable-admission-plugins");
-    admission.disabled = given.list("disable-admission-plugins");
-    admission.not_ready_seconds = given.number("default-not-ready-toleration-seconds", 0..=i64::MAX)?;
-    admission.unreachable_seconds = given.number("default-unreachable-toleration-seconds", 0..=i64::MAX)?;
+    let listed = given.is_given("admission-control");
+    if listed && (given.is_given("enable-admission-plugins") || given.is_given("disable-admission-plugins")) {
+        return Err(String::from(
+            "admission-control and enable-admission-plugins/disable-admission-plugins flags are mutually exclusive",
+        ));
+    }
+    let mut admission = Admission {
+        only: listed.then(|| given.list("admission-control")),
+        enabled: given.list("enable-admission-plugins"),
+        disabled: given.list("disable-admission-plugins"),
+        not_ready_seconds: given.number("default-not-ready-toleration-seconds", 0..=i64::MAX)?,
+        unreachable_seconds: given.number("default-unreachable-toleration-seconds", 0..=i64::MAX)?,
+        ..Admission::default()
+    };
     if let Some(path) = given.path("admission-control-config-file") {
         // Files that it names are beside it.
         let dir = path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();

@@ -121,6 +121,14 @@ mod tests {
     }
 
     #[test]
+    fn plugins_that_are_listed_whole_stand_for_the_default_ones() {
+        let config =
+            read("--admission-control=LimitRanger,AlwaysAdmit --admission-control=Priority").unwrap();
+        assert_eq!(config.admission.only.as_deref().unwrap(), ["LimitRanger", "AlwaysAdmit", "Priority"]);
+        assert!(read("").unwrap().admission.only.is_none());
+    }
+
+    #[test]
     fn the_server_writes_under_the_name_that_it_was_started_by() {
         let cases = [
             ("/usr/bin/kube-apiserver", "kube-apiserver"),
@@ -177,6 +185,8 @@ mod tests {
             "--storage-media-type=application/json",
             "--enable-admission-plugins=Other",
             "--enable-admission-plugins=Priority --disable-admission-plugins=Priority",
+            "--admission-control=Other",
+            "--admission-control=Priority --disable-admission-plugins=LimitRanger",
             "--enable-admission-plugins=EventRateLimit",
             "--enable-admission-plugins=ImagePolicyWebhook",
             "--authorization-mode=RBAC,RBAC",
