@@ -1,0 +1,27 @@
+//! Metrics: counters, gauges, histograms and summaries in upstream's families, and their text for Prometheus.
+//!
+//! `families.txt` is the table of all families that may be served: names, labels, buckets, help and stability. A crate
+//! that counts gets a `Registry` from whoever makes it, asks it for its families by name once, keeps what it gets, and
+//! counts without asking again:
+//!
+//! ```text
+//! let rejected = registry.counters("apiserver_audit_error_total");      at the start
+//! let of_log = rejected.with(&["log"]);                                 values in the order of the table's labels
+//! of_log.inc();                                                         one atomic addition
+//! ```
+//!
+//! A family is served from when somebody asks for it, one with labels from its first series. Values that are known
+//! somewhere else are set by a function that is called before each scrape (`Registry::on_scrape`). Values of labels
+//! never come from what an unauthenticated client says; the number of series is bounded all the same.
+
+mod families;
+mod registry;
+mod series;
+#[cfg(test)]
+mod tests;
+mod text;
+mod value;
+
+pub use registry::{Allowed, Options, Registry};
+pub use series::{Counters, Gauges, Histograms, Series, Summaries};
+pub use value::{Counter, Gauge, Histogram, Summary};

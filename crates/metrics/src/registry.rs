@@ -1,0 +1,179 @@
+//! `Registry`: the families of one server.
+
+use crate::families::{self, Family, Kind};
+use crate::series::{Counters, Gauges, Histograms, Series, Summaries};
+use crate::text;
+use crate::value::{Counter, Gauge, Histogram, Summary};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// The values that a label may have.
+pub type Allowed = Arc<[String]>;
+
+/// What the command line says about metrics.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Families that are counted and not served.
+    pub disabled: Vec<String>,
+    /// The values that labels may have, by family and label; others become `unexpected`.
+    pub allowed: HashMap<(String, String), Vec<String>>,
+}
+
+/// The families of a server. Clones are the same.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    families: BTreeMap<&'static str, (Family, OnceLock<Served>)>,
+    options: Options,
+    unexpected: Counter,
+    collectors: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+}
+
+/// A family that somebody counts.
+#[derive(Clone)]
+pub(crate) enum Served {
+    Counters(Counters),
+    Gauges(Gauges),
+    Histograms(Histograms),
+    Summaries(Summaries),
+}
+
+const DISABLED: &str = "disabled_metrics_total";
+const HIDDEN: &str = "hidden_metrics_total";
+const REGISTERED: &str = "registered_metrics_total";
+const UNEXPECTED: &str = "cardinality_enforcement_unexpected_categorizations_total";
+
+impl Default for Registry {
+    fn default() -> Registry {
+        Registry::new(Options::default())
+    }
+}
+
+impl Registry {
+    pub fn new(options: Options) -> Registry {
+        let families = families::all().into_iter().map(|family| (family.name, (family, OnceLock::new())));
+        let families = families.collect();
+        let unexpected = Counter::default();
+        let registry =
+            Registry(Arc::new(Inner { families, options, unexpected, collectors: Mutex::default() }));
+        let own = registry.counters(UNEXPECTED);
+        registry.counter(HIDDEN);
+        let disabled = registry.counter(DISABLED);
+        let is_known = |name: &&String| registry.0.families.contains_key(name.as_str());
+        disabled.add(registry.0.options.disabled.iter().filter(is_known).count() as u64);
+        let counted = registry.0.unexpected.clone();
+        registry.on_scrape(move || own.with(&[]).set(counted.get()));
+        registry.counters(REGISTERED);
+        registry
+    }
+
+    /// The counter of a family without labels.
+    pub fn counter(&self, name: &str) -> Counter {
+        self.counters(name).with(&[])
+    }
+
+    pub fn counters(&self, name: &str) -> Counters {
+        match self.served(name, Kind::Counter) {
+            Served::Counters(series) => series,
+            _ => unreachable!("the kind was compared"),
+        }
+    }
+
+    /// The gauge of a family without labels.
+    pub fn gauge(&self, name: &str) -> Gauge {
+        self.gauges(name).with(&[])
+    }
+
+    pub fn gauges(&self, name: &str) -> Gauges {
+        match self.served(name, Kind::Gauge) {
+            Served::Gauges(series) => series,
+            _ => unreachable!("the kind was compared"),
+        }
+    }
+
+    /// The histogram of a family without labels.
+    pub fn histogram(&self, name: &str) -> Histogram {
+        self.histograms(name).with(&[])
+    }
+
+    pub fn histograms(&self, name: &str) -> Histograms {
+        match self.served(name, Kind::Histogram) {
+            Served::Histograms(series) => series,
+            _ => unreachable!("the kind was compared"),
+        }
+    }
+
+    pub fn summaries(&self, name: &str) -> Summaries {
+        match self.served(name, Kind::Summary) {
+            Served::Summaries(series) => series,
+            _ => unreachable!("the kind was compared"),
+        }
+    }
+
+    /// Sets values that are known somewhere else, before each scrape. It should be quick, and may be called from
+    /// several threads at once.
+    pub fn on_scrape(&self, collect: impl Fn() + Send + Sync + 'static) {
+        self.0.collectors.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(collect));
+    }
+
+    /// All families in the text format of Prometheus.
+    pub fn text(&self) -> String {
+        self.0.collectors.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|collect| collect());
+        self.count_registered();
+        let mut out = String::with_capacity(64 << 10);
+        for (family, served) in self.0.families.values() {
+            if !self.is_disabled(family.name)
+                && let Some(served) = served.get()
+            {
+                text::write(family, served, &mut out);
+            }
+        }
+        out
+    }
+
+    fn is_disabled(&self, name: &str) -> bool {
+        self.0.options.disabled.iter().any(|disabled| disabled == name)
+    }
+
+    fn count_registered(&self) {
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        let is_served = |family: &Family| !family.stability.is_empty() && !self.is_disabled(family.name);
+        let all =
+            self.0.families.values().filter(|(family, served)| served.get().is_some() && is_served(family));
+        all.for_each(|(family, _)| *counts.entry(family.stability).or_default() += 1);
+        let registered = self.counters(REGISTERED);
+        counts.into_iter().for_each(|(stability, count)| registered.with(&["", stability]).set(count));
+    }
+
+    /// A family by its name. One that is not in the table, or is something else there, is a mistake of ours.
+    fn served(&self, name: &str, kind: Kind) -> Served {
+        let found = self.0.families.get(name).filter(|(family, _)| family.kind == kind);
+        let (family, served) = found.unwrap_or_else(|| panic!("the table has no {} {name}", kind.name()));
+        served.get_or_init(|| self.make(family)).clone()
+    }
+
+    fn make(&self, family: &Family) -> Served {
+        let allowed = self.allowed(family);
+        let unexpected = self.0.unexpected.clone();
+        match family.kind {
+            Kind::Counter => Served::Counters(Series::new(Counter::default, allowed, unexpected)),
+            Kind::Gauge => Served::Gauges(Series::new(Gauge::default, allowed, unexpected)),
+            Kind::Summary => Served::Summaries(Series::new(Summary::default, allowed, unexpected)),
+            Kind::Histogram => {
+                let bounds = family.buckets().map(|bound| bound.parse().unwrap_or(f64::INFINITY));
+                let bounds: Arc<[f64]> = bounds.collect();
+                Served::Histograms(Series::new(move || Histogram::new(bounds.clone()), allowed, unexpected))
+            }
+        }
+    }
+
+    /// What each label of a family may be; empty when all of them may be anything.
+    fn allowed(&self, family: &Family) -> Vec<Option<Allowed>> {
+        let allowed = &self.0.options.allowed;
+        let of =
+            |label: &str| allowed.get(&(family.name.into(), label.into())).map(|one| one.as_slice().into());
+        let all: Vec<Option<Allowed>> = family.labels().map(of).collect();
+        if all.iter().any(Option::is_some) { all } else { Vec::new() }
+    }
+}
