@@ -32,8 +32,8 @@ fn check(client: &Client, path: &str, body: &Value, expected: u16) -> String {
 }
 
 #[test]
-fn webhooks_that_are_not_called_refuse_what_they_are_about() {
-    let mut server = Server::start();
+fn webhooks_that_cannot_be_reached_refuse_what_they_are_about() {
+    let server = Server::start();
     let admin = server.admin();
     for (kind, plural) in [
         ("ValidatingWebhookConfiguration", "validatingwebhookconfigurations"),
@@ -42,16 +42,12 @@ fn webhooks_that_are_not_called_refuse_what_they_are_about() {
         let path = format!("{GROUP}/{plural}");
         let selected = json!({"objectSelector": {"matchLabels": {"a": "b"}}});
         let made = admin.post(&path, &webhook(kind, "w", &selected));
-        assert_eq!(made.status, 201, "{made:?}");
-        let warning = made.header("warning").expect("the write warns").to_owned();
-        assert!(warning.contains(&format!("{kind} \\\"w\\\" is stored, but")), "{warning}");
+        assert_eq!((made.status, made.header("warning")), (201, None), "{made:?}");
         assert_eq!(check(&admin, MAPS, &map("free", &json!({})), 201), "");
         let why = check(&admin, MAPS, &map("held", &json!({"a": "b"})), 500);
-        assert!(
-            why.starts_with("Internal error occurred: failed calling webhook \"deny.example.com\""),
-            "{why}"
-        );
-        assert!(why.contains(&format!("{kind} \"w\" is Fail")), "{why}");
+        let text = "Internal error occurred: failed calling webhook \"deny.example.com\": failed to call webhook: \
+                    Post \"https://127.0.0.1:1/x?timeout=10s\": dial tcp 127.0.0.1:1: connect: connection refused";
+        assert_eq!(why, text);
         // What becomes selected is meant, and so is what ceases to be.
         let labelled = json!({"metadata": {"labels": {"a": "b"}}});
         assert_eq!(admin.patch("merge", &format!("{MAPS}/free"), &labelled).status, 500);
@@ -71,15 +67,9 @@ fn webhooks_that_are_not_called_refuse_what_they_are_about() {
         assert_eq!(why, text);
         assert_eq!(admin.delete(&format!("{path}/w")).status, 200, "what configures admission is exempt");
         let lenient = admin.post(&path, &webhook(kind, "i", &json!({"failurePolicy": "Ignore"})));
-        assert_eq!((lenient.status, lenient.header("warning")), (201, None), "{lenient:?}");
+        assert_eq!(lenient.status, 201, "{lenient:?}");
         assert_eq!(admin.delete(&format!("{MAPS}/free")).status, 200);
         assert_eq!(admin.delete("/api/v1/namespaces/default/secrets/free").status, 200);
-    }
-    assert!(server.stop());
-    server.spawn();
-    let log = server.log();
-    for kind in ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"] {
-        assert!(log.contains(&format!("{kind} \"i\" is stored, but")), "{log}");
     }
 }
 

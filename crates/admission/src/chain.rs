@@ -3,6 +3,7 @@
 use crate::claims;
 use crate::grants;
 use crate::notes::Notes;
+use crate::outward::Outward;
 use crate::plugin::Plugin;
 use crate::plugins::{PLUGINS, certificates};
 use crate::policy::{self, Reinvocation};
@@ -22,13 +23,13 @@ pub struct Chain {
 
 impl Chain {
     /// The plugins that are on by default, with those enabled and without those disabled.
-    pub fn new(settings: &Settings, permissions: Permissions) -> Result<Chain, String> {
-        Ok(Chain { plugins: enabled(settings)?, permissions })
+    pub fn new(settings: &Settings, permissions: Permissions, outward: &Outward) -> Result<Chain, String> {
+        Ok(Chain { plugins: enabled(settings, outward)?, permissions })
     }
 
     /// The refusal of settings that no chain can be made of.
     pub fn check(settings: &Settings) -> Result<(), String> {
-        enabled(settings).map(drop)
+        enabled(settings, &Outward::nowhere()).map(drop)
     }
 
     /// What plugins ask where authorizers have to be waited for: those that decide at once run again with each answer.
@@ -79,7 +80,7 @@ impl Chain {
 }
 
 /// Makes the plugins that are on.
-fn enabled(settings: &Settings) -> Result<Vec<Box<dyn Plugin>>, String> {
+fn enabled(settings: &Settings, outward: &Outward) -> Result<Vec<Box<dyn Plugin>>, String> {
     let is_known = |name: &&String| PLUGINS.iter().any(|entry| entry.name == name.as_str());
     let only = settings.only.as_deref().unwrap_or_default();
     for (flag, names) in [
@@ -98,7 +99,7 @@ fn enabled(settings: &Settings) -> Result<Vec<Box<dyn Plugin>>, String> {
         return Err(format!("[{both}] in enable-admission-plugins and disable-admission-plugins overlapped"));
     }
     let on = PLUGINS.iter().filter(|entry| settings.is_on(entry.name, entry.is_default));
-    on.filter_map(|entry| entry.make(settings).transpose()).collect()
+    on.filter_map(|entry| entry.make(settings, outward).transpose()).collect()
 }
 
 impl Admission for Chain {

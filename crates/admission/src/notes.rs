@@ -10,7 +10,16 @@ pub struct Notes(Mutex<Lists>);
 #[derive(Default)]
 struct Lists {
     warnings: Vec<String>,
-    annotations: Vec<(String, String)>,
+    annotations: Vec<Annotation>,
+}
+
+/// An annotation of an audit event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Annotation {
+    pub key: String,
+    pub value: String,
+    /// Whether only events that show the request show it.
+    pub is_of_request: bool,
 }
 
 /// A state of notes that can be gone back to.
@@ -29,18 +38,28 @@ impl Notes {
     /// Adds an annotation of the request's audit event. The first value of a key counts, and a key that is no name
     /// within a domain (`example.com/name`) none.
     pub fn annotate(&self, key: String, value: String) {
-        if !key.contains('/') || !label_key(&key).is_empty() {
+        self.add(Annotation { key, value, is_of_request: false });
+    }
+
+    /// The same for a value that shows parts of the request.
+    pub fn annotate_request(&self, key: String, value: String) {
+        self.add(Annotation { key, value, is_of_request: true });
+    }
+
+    fn add(&self, annotation: Annotation) {
+        let key = &annotation.key;
+        if !key.contains('/') || !label_key(key).is_empty() {
             tracing::warn!(key, "an audit annotation has an invalid key, and is left out");
             return;
         }
         let mut lists = self.lock();
-        if let Some((_, known)) = lists.annotations.iter().find(|(known, _)| *known == key) {
-            if *known != value {
+        if let Some(known) = lists.annotations.iter().find(|known| known.key == *key) {
+            if known.value != annotation.value {
                 tracing::warn!(key, "an audit annotation is not set again");
             }
             return;
         }
-        lists.annotations.push((key, value));
+        lists.annotations.push(annotation);
     }
 
     /// Where the notes stand now.
@@ -57,7 +76,7 @@ impl Notes {
     }
 
     /// The warnings and the annotations.
-    pub fn into_lists(self) -> (Vec<String>, Vec<(String, String)>) {
+    pub fn into_lists(self) -> (Vec<String>, Vec<Annotation>) {
         let lists = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         (lists.warnings, lists.annotations)
     }
@@ -84,6 +103,10 @@ mod tests {
         notes.annotate("a.b/l".into(), "2".into());
         notes.reset(mark);
         notes.annotate("a.b/k".into(), "3".into());
-        assert_eq!(notes.into_lists(), (vec!["a".into()], vec![("a.b/k".into(), "1".into())]));
+        let (warnings, annotations) = notes.into_lists();
+        assert_eq!(warnings, ["a"]);
+        let kept: Vec<(&str, &str)> =
+            annotations.iter().map(|one| (one.key.as_str(), one.value.as_str())).collect();
+        assert_eq!(kept, [("a.b/k", "1")]);
     }
 }

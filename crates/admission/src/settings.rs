@@ -1,5 +1,6 @@
 //! `Settings`: what the command line and the configuration file say of admission.
 
+use crate::outward::Outward;
 use pintle_object::Value;
 use pintle_object::config_file::{Fields, Kind};
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub struct Setup<'a> {
     pub settings: &'a Settings,
     /// Its section of the configuration file; null without one.
     pub section: &'a Value,
+    pub outward: &'a Outward,
 }
 
 /// The form of a plugin's section.
@@ -49,8 +51,8 @@ impl Settings {
     }
 
     /// What a plugin of a name is made from.
-    pub(crate) fn setup(&self, name: &str) -> Setup<'_> {
-        Setup { settings: self, section: self.sections.get(name).unwrap_or(&Value::Null) }
+    pub(crate) fn setup<'a>(&'a self, name: &str, outward: &'a Outward) -> Setup<'a> {
+        Setup { settings: self, section: self.sections.get(name).unwrap_or(&Value::Null), outward }
     }
 }
 

@@ -133,6 +133,26 @@ impl<'a> View<'a> {
         merge_configuration(schema, ty, shown, configuration)
     }
 
+    /// Writes the JSON of what `shown_as` has shown, in the order of its type.
+    pub fn write_shown(&self, served: &Served, subresource: &str, shown: &Value, out: &mut Vec<u8>) {
+        self.0.write_shown(served, subresource, shown, out);
+    }
+
+    /// What `shown_as` has shown, patched by a webhook: as it reads, and as a draft.
+    pub fn read_patched(
+        &self,
+        served: &Served,
+        subresource: &str,
+        shown: Value,
+    ) -> Result<(Value, Value), Status> {
+        self.0.read_by_webhook(served, subresource, shown)
+    }
+
+    /// The identifier of a review.
+    pub fn random_uid(&self) -> String {
+        self.0.generator.uid()
+    }
+
     /// A name that nothing has, on a base.
     pub fn random_name(&self, base: &str) -> String {
         self.0.generator.name(base)

@@ -70,6 +70,41 @@ impl Engine {
         convert::to_storage(&self.api, served, shown)
     }
 
+    /// What `shown_as` has shown, changed by somebody who may do so in any way: as it reads, without kind and
+    /// apiVersion, and as admission has it. Fields that its type does not have are dropped.
+    pub fn read_by_webhook(
+        &self,
+        served: &Served,
+        subresource: &str,
+        mut shown: Value,
+    ) -> Result<(Value, Value), Status> {
+        shown.remove(&["kind"]);
+        shown.remove(&["apiVersion"]);
+        if served.custom.is_none() || subresource == "scale" {
+            let (schema, ty) = self.types_of(served, subresource);
+            shown = decode::json::normalise(schema, ty, &shown).map_err(Status::internal)?.value;
+        }
+        let read = shown.clone();
+        let own = served.resource.subresource(subresource);
+        if subresource == "scale" || own.is_some_and(|sub| sub.kind != served.resource.kind) {
+            return Ok((read, shown));
+        }
+        if let Some(custom) = &served.custom {
+            custom.schema.prune(&mut shown);
+        }
+        convert::default(&self.api, served, &mut shown);
+        Ok((read, convert::to_storage(&self.api, served, shown)?))
+    }
+
+    /// Writes the JSON of what `shown_as` has shown, in the order of its type.
+    pub fn write_shown(&self, served: &Served, subresource: &str, shown: &Value, out: &mut Vec<u8>) {
+        if served.custom.is_some() && subresource != "scale" {
+            return json::write_value(out, shown);
+        }
+        let (schema, ty) = self.types_of(served, subresource);
+        encode::json::encode(schema, ty, shown, out);
+    }
+
     /// An object as admission has it, with the replicas of a scale.
     pub fn rescaled(&self, served: &Served, object: &Value, scale: &Value) -> Value {
         let wanted =

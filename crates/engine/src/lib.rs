@@ -30,7 +30,7 @@ pub mod options;
 pub mod own;
 pub mod paging;
 mod patch;
-mod patch_document;
+pub mod patch_document;
 mod pieces;
 pub mod preconditions;
 mod records;

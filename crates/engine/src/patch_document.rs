@@ -56,6 +56,23 @@ pub(crate) fn operations(bytes: &[u8], validation: FieldValidation) -> Result<Re
     Ok(Read { document: operations, strict })
 }
 
+/// The operations of a JSON patch that an admission webhook sends.
+///
+/// # Errors
+/// Go's words for what is no patch.
+pub fn webhook_operations(bytes: &[u8]) -> Result<Vec<Value>, String> {
+    let (tree, _) = read(bytes)?;
+    let operations = match tree {
+        Value::List(operations) => operations,
+        Value::Null => Vec::new(),
+        other => return Err(mismatch(&other, "jsonpatch.Patch")),
+    };
+    match operations.iter().find(|one| !is_map(one)) {
+        Some(other) => Err(mismatch(other, "jsonpatch.Operation")),
+        None => Ok(operations),
+    }
+}
+
 fn wrong_member(operation: &Map) -> Option<String> {
     let wrong = operation.iter().find(|(key, value)| {
         matches!(*key, "op" | "path" | "from") && !matches!(value, Value::Text(_) | Value::Null)

@@ -65,6 +65,8 @@ pub struct Status {
     pub internal: Option<String>,
     /// Of an expired list: a token that lists the rest, inconsistently. Empty otherwise.
     pub continue_token: String,
+    /// The whole document, where somebody else made it, as an admission webhook does: clients see it as it is.
+    pub foreign: Option<Box<Map>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -94,7 +96,8 @@ impl Status {
     pub fn new(code: u16, reason: Reason, message: impl Into<String>) -> Status {
         let mut message = message.into();
         truncate(&mut message, MESSAGE_BYTES_MAX);
-        Status { code, reason, message, details: None, internal: None, continue_token: String::new() }
+        let continue_token = String::new();
+        Status { code, reason, message, details: None, internal: None, continue_token, foreign: None }
     }
 
     pub fn with_details(mut self, details: Details) -> Status {
@@ -224,6 +227,9 @@ impl Status {
 
     /// The body of the answer, in canonical form: `kind: Status, apiVersion: v1, ...`.
     pub fn to_value(&self) -> Value {
+        if let Some(foreign) = &self.foreign {
+            return Value::Map(foreign.as_ref().clone());
+        }
         let mut body = Map::with_capacity(8);
         body.insert("kind", "Status");
         body.insert("apiVersion", "v1");

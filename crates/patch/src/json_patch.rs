@@ -46,55 +46,118 @@ pub fn json_patch(target: &mut Value, operations: &[Value]) -> Result<(), PatchE
 }
 
 fn apply(target: &mut Value, operation: &Map, spent: &mut Spent) -> Result<(), PatchError> {
-    let text = |key: &str| operation.get(key).and_then(Value::as_str);
-    let path = || text("path").ok_or_else(|| refused("operation is missing a path"));
-    let from = || text("from").ok_or_else(|| refused("operation is missing a from"));
-    let value = operation.get("value").unwrap_or(&Value::Null);
-    match text("op").unwrap_or("unknown") {
+    let value = operation.get("value").unwrap_or(&NULL);
+    match operation.get("op").and_then(Value::as_str).unwrap_or("unknown") {
         "add" => {
-            let place = Place::find(target, path()?, "add")?;
+            let path =
+                path(operation).map_err(|_| refused("add operation failed to decode path: missing value"))?;
+            let place = Place::find(target, path).ok_or_else(|| unfound("add", "path", &quote(path)))?;
             spent.nest(place.depth, value)?;
-            place.add(value.clone(), spent)
+            place.add(value.clone(), spent).map_err(|why| failed("add", path, &why))
         }
-        "remove" => Place::find(target, path()?, "remove")?.remove(spent).map(drop),
-        "replace" if path()?.is_empty() => {
-            // Only another map or list takes the place of the whole.
-            if matches!(value, Value::Map(_) | Value::List(_)) {
-                *target = value.clone();
-            }
-            Ok(())
+        "remove" => {
+            let path = path(operation)
+                .map_err(|_| refused("remove operation failed to decode path: missing value"))?;
+            let place = Place::find(target, path).ok_or_else(|| unfound("remove", "path", &quote(path)))?;
+            place.remove(spent).map(drop).map_err(|why| failed("remove", path, &why))
         }
-        "replace" => {
-            let place = Place::find(target, path()?, "replace")?;
-            spent.nest(place.depth, value)?;
-            place.replace(value.clone())
-        }
-        "test" => test(&Place::find(target, path()?, "test")?, value, path()?),
-        "move" => {
-            let moved = Place::find(target, from()?, "move")?.remove(spent)?;
-            let place = Place::find(target, path()?, "move")?;
-            spent.nest(place.depth, &moved)?;
-            place.add(moved, spent)
-        }
-        "copy" => {
-            let source = Place::find(target, from()?, "copy")?;
-            let copied = source.get()?;
-            spent.copy(copied)?;
-            let copied = copied.clone();
-            let place = Place::find(target, path()?, "copy")?;
-            spent.nest(place.depth, &copied)?;
-            place.add(copied, spent)
-        }
+        "replace" => replace(target, operation, value, spent),
+        "test" => test(target, operation, value),
+        "move" => move_value(target, operation, spent),
+        "copy" => copy(target, operation, spent),
         other => Err(refused(&format!("Unexpected kind: {other}"))),
     }
 }
 
-/// Values may be secrets, and so the path alone is told.
-fn test(place: &Place<'_>, value: &Value, path: &str) -> Result<(), PatchError> {
-    if place.get()? == value {
+fn replace(target: &mut Value, operation: &Map, value: &Value, spent: &mut Spent) -> Result<(), PatchError> {
+    let path = path(operation).map_err(|why| undecoded("replace", "path", &why))?;
+    if path.is_empty() {
+        // Only another map or list takes the place of the whole.
+        if matches!(value, Value::Map(_) | Value::List(_)) {
+            *target = value.clone();
+        }
         return Ok(());
     }
-    Err(refused(&format!("{FAILED_TEST}{path} failed")))
+    let place = Place::find(target, path).ok_or_else(|| unfound("replace", "path", path))?;
+    place.get().map_err(|_| unfound("replace", "key", path))?;
+    spent.nest(place.depth, value)?;
+    place.replace(value.clone()).map_err(|why| failed("remove", path, &why))
+}
+
+/// Values may be secrets, and so the path alone is told.
+fn test(target: &mut Value, operation: &Map, value: &Value) -> Result<(), PatchError> {
+    let path = path(operation).map_err(|why| undecoded("test", "path", &why))?;
+    let missing =
+        || refused(&format!("test operation does not apply: is missing path: {path}: missing value"));
+    let is_equal = if path.is_empty() {
+        target == value
+    } else {
+        let place = Place::find(target, path).ok_or_else(missing)?;
+        place.get().map_err(|why| failed("test", path, &why))? == value
+    };
+    match is_equal {
+        true => Ok(()),
+        false => Err(refused(&format!("{FAILED_TEST}{path} failed: test failed"))),
+    }
+}
+
+fn move_value(target: &mut Value, operation: &Map, spent: &mut Spent) -> Result<(), PatchError> {
+    let from = from(operation).map_err(|why| undecoded("move", "from", &why))?;
+    let source = Place::find(target, from).ok_or_else(|| unfound("move", "from path", from))?;
+    let key = source.step.clone();
+    source.get().map_err(|why| failed("move", &key, &why))?;
+    let moved = source.remove(spent).map_err(|why| failed("move", &key, &why))?;
+    let path = path(operation).map_err(|why| undecoded("move", "path", &why))?;
+    let place = Place::find(target, path).ok_or_else(|| unfound("move", "destination path", path))?;
+    spent.nest(place.depth, &moved)?;
+    place.add(moved, spent).map_err(|why| failed("move", path, &why))
+}
+
+fn copy(target: &mut Value, operation: &Map, spent: &mut Spent) -> Result<(), PatchError> {
+    let from = from(operation).map_err(|why| undecoded("copy", "from", &why))?;
+    let source = Place::find(target, from).ok_or_else(|| unfound("copy", "from path", from))?;
+    let copied = source.get().map_err(|why| refused(&format!("error in copy for from: '{from}': {why}")))?;
+    let copied = copied.clone();
+    let path = path(operation).map_err(|_| refused("copy operation failed to decode path: missing value"))?;
+    let place = Place::find(target, path).ok_or_else(|| unfound("copy", "destination path", path))?;
+    spent.copy(&copied)?;
+    spent.nest(place.depth, &copied)?;
+    let added = place.add(copied, spent);
+    added.map_err(|why| refused(&format!("error while adding value during copy: {why}")))
+}
+
+fn path(operation: &Map) -> Result<&str, String> {
+    member(operation, "path")
+        .unwrap_or_else(|| Err(String::from("operation missing path field: missing value")))
+}
+
+fn from(operation: &Map) -> Result<&str, String> {
+    member(operation, "from")
+        .unwrap_or_else(|| Err(String::from("operation, missing from field: missing value")))
+}
+
+fn member<'a>(operation: &'a Map, key: &str) -> Option<Result<&'a str, String>> {
+    let found = match operation.get(key)? {
+        Value::Text(text) => Ok(text.as_ref()),
+        Value::Null => return None,
+        Value::Bool(_) => Err("bool"),
+        Value::Int(_) | Value::Float(_) => Err("number"),
+        Value::List(_) => Err("array"),
+        Value::Map(_) | Value::Raw(_) => Err("object"),
+    };
+    Some(found.map_err(|word| format!("json: cannot unmarshal {word} into Go value of type string")))
+}
+
+fn undecoded(operation: &str, member: &str, why: &str) -> PatchError {
+    refused(&format!("{operation} operation failed to decode {member}: {why}"))
+}
+
+fn unfound(operation: &str, part: &str, path: &str) -> PatchError {
+    refused(&format!("{operation} operation does not apply: doc is missing {part}: {path}: missing value"))
+}
+
+fn failed(operation: &str, path: &str, why: &PatchError) -> PatchError {
+    refused(&format!("error in {operation} for path: '{path}': {why}"))
 }
 
 /// What the operations of a patch have cost so far.
@@ -163,14 +226,9 @@ enum Container<'a> {
 static NULL: Value = Value::Null;
 
 impl<'a> Place<'a> {
-    fn find(target: &'a mut Value, path: &str, operation: &str) -> Result<Place<'a>, PatchError> {
-        let missing = || {
-            refused(&format!(
-                "{operation} operation does not apply: doc is missing path: {}: missing value",
-                quote(path)
-            ))
-        };
-        let (_, steps) = path.split_once('/').ok_or_else(missing)?;
+    /// The place of a path; none where it leads nowhere.
+    fn find(target: &'a mut Value, path: &str) -> Option<Place<'a>> {
+        let (_, steps) = path.split_once('/')?;
         let (parents, last) =
             steps.rsplit_once('/').map_or((None, steps), |(parents, last)| (Some(parents), last));
         let (mut container, mut depth) = (target, 1);
@@ -178,20 +236,19 @@ impl<'a> Place<'a> {
             container = match container {
                 Value::Map(map) => map.get_mut(&unescape(step)),
                 Value::List(items) => {
-                    let index = index(&unescape(step), items.len()).map_err(|_| missing())?;
+                    let index = index(&unescape(step), items.len()).ok()?;
                     items.get_mut(index)
                 }
                 _ => None,
-            }
-            .ok_or_else(missing)?;
+            }?;
             depth += 1;
         }
         let container = match container {
             Value::Map(map) => Container::Map(map),
             Value::List(items) => Container::List(items),
-            _ => return Err(missing()),
+            _ => return None,
         };
-        Ok(Place { container, step: unescape(last), depth })
+        Some(Place { container, step: unescape(last), depth })
     }
 
     /// The value; a missing key reads as null.
@@ -207,7 +264,11 @@ impl<'a> Place<'a> {
             Container::Map(map) => drop(map.insert(self.step.as_str(), value)),
             Container::List(items) if self.step == "-" => items.push(value),
             Container::List(items) => {
-                let place = index(&self.step, items.len() + 1)?;
+                let step = &self.step;
+                let place = number(step).map_err(|why| {
+                    refused(&format!("value was not a proper array index: '{step}': {why}"))
+                })?;
+                let place = within(place, items.len() + 1)?;
                 spent.work(items.len() - place)?;
                 items.insert(place, value);
             }
@@ -246,10 +307,22 @@ impl<'a> Place<'a> {
 
 /// A place in a list of `len` places; negative ones count from the end.
 fn index(step: &str, len: usize) -> Result<usize, PatchError> {
-    let invalid = || refused(&format!("Unable to access invalid index: {step}"));
-    let index: i64 = step.parse().map_err(|_| invalid())?;
-    let index = if index < 0 { index + len as i64 } else { index };
-    usize::try_from(index).ok().filter(|index| *index < len).ok_or_else(invalid)
+    within(number(step)?, len)
+}
+
+/// A step as Go's `strconv.Atoi` reads it.
+fn number(step: &str) -> Result<i64, PatchError> {
+    let digits = step.strip_prefix(['-', '+']).unwrap_or(step);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let why = if is_number { "value out of range" } else { "invalid syntax" };
+    step.parse().map_err(|_| refused(&format!("strconv.Atoi: parsing {}: {why}", quote(step))))
+}
+
+fn within(index: i64, len: usize) -> Result<usize, PatchError> {
+    let place = if index < 0 { index.saturating_add_unsigned(len as u64) } else { index };
+    let place = usize::try_from(place).ok().filter(|place| *place < len);
+    place
+        .ok_or_else(|| refused(&format!("Unable to access invalid index: {index}: invalid index referenced")))
 }
 
 fn unescape(step: &str) -> String {
@@ -373,6 +446,6 @@ mod tests {
         let mut tree = json::parse(br#"{"data":{"password":"old"}}"#).unwrap();
         let patch = json::parse(br#"[{"op":"test","path":"/data/password","value":"hunter2"}]"#).unwrap();
         let refused = json_patch(&mut tree, patch.as_list().unwrap()).unwrap_err();
-        assert_eq!(refused.0, "testing value /data/password failed");
+        assert_eq!(refused.0, "testing value /data/password failed: test failed");
     }
 }

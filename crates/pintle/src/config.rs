@@ -49,6 +49,8 @@ pub struct Config {
     pub event_ttl: Duration,
     /// Whether the server's address is among the endpoints of the Service `kubernetes`.
     pub keeps_endpoints: bool,
+    /// Whether Services are called by their endpoints rather than their addresses.
+    pub uses_endpoints: bool,
     /// None: objects are kept in the data directory.
     pub etcd: Option<Etcd>,
     /// How often the past of either store is compacted; zero for never.
@@ -114,6 +116,7 @@ impl Config {
                 "none" => false,
                 other => return Err(format!("--endpoint-reconciler-type: {other:?} is not supported")),
             },
+            uses_endpoints: given.bool("enable-aggregator-routing"),
             etcd: etcd(&given)?,
             compaction_interval: given.duration("etcd-compaction-interval")?,
             verbosity: u8::try_from(given.number("v", 0..=10)?).unwrap_or(0),

@@ -10,6 +10,7 @@ mod jwt;
 pub mod kubeconfig;
 pub mod limits;
 mod open_files;
+mod outward;
 pub mod pki;
 mod priority;
 mod reload;

@@ -1,11 +1,12 @@
 //! Runs a server from its configuration until it is told to stop.
 
 use crate::config::{Config, Etcd};
+use crate::outward::{StoredServices, outward};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::serving;
 use crate::{authentication, kubeconfig, open_files, priority, reload, signals, systemd, trusted};
 use pintle_access::{Impersonation, Permissions};
-use pintle_admission::Chain;
+use pintle_admission::{Chain, Outward};
 use pintle_controllers::bootstrap::{self, Cluster};
 use pintle_controllers::{Kept, PublishedTrust};
 use pintle_engine::allocate::IpPool;
@@ -84,17 +85,16 @@ async fn serve(config: &Config) -> Result<(), String> {
     };
     let node_rules = bootstrap::node_rules();
     let access = Access::new(authorization.asked()?, node_rules, authorization.abac.clone(), impersonation);
-    let engine = open_engine(config, access.permissions()).await?;
+    let services = Arc::new(StoredServices::default());
+    let outward = outward(config, services.clone())?;
+    let engine = open_engine(config, access.permissions(), &outward).await?;
     access.follow(&engine);
+    services.follow(&engine);
     let pki = certificates.await.map_err(|error| error.to_string())??;
     let cluster = cluster(config);
     bootstrap::run(&engine, &cluster, own::now()).await.map_err(|status| status.message)?;
     let trust = PublishedTrust::new(engine.clone(), authentication::trusted(config, &pki));
     trust.publish().await.map_err(|status| status.internal.unwrap_or(status.message))?;
-
-    for line in pintle_admission::unenforced(&engine) {
-        tracing::warn!("{line}");
-    }
 
     pintle_engine::custom::control(engine.clone()).await;
     pintle_controllers::control(&engine);
@@ -145,7 +145,11 @@ async fn keep_sizes(app: Arc<App>, every: Duration) {
     app.metrics.follow_sizes(&app.engine.store, every).await;
 }
 
-async fn open_engine(config: &Config, permissions: Permissions) -> Result<Arc<Engine>, String> {
+async fn open_engine(
+    config: &Config,
+    permissions: Permissions,
+    outward: &Outward,
+) -> Result<Arc<Engine>, String> {
     let mut api = pintle_schema::known();
     api.resources = config.compatibility.served(api.resources)?;
     let mut engine = open_store(config, Arc::new(api)).await.map_err(|error| error.to_string())?;
@@ -154,7 +158,7 @@ async fn open_engine(config: &Config, permissions: Permissions) -> Result<Arc<En
     engine.set_expiry(config.event_ttl.as_secs());
     let ranges = config.service_cluster_ip_range.split(',');
     engine.set_pools(ranges.filter_map(IpPool::parse).collect(), config.service_node_port_range.clone());
-    engine.set_admission(Box::new(Chain::new(&config.admission, permissions)?));
+    engine.set_admission(Box::new(Chain::new(&config.admission, permissions, outward)?));
     engine.mend_records(own::now()).await;
     engine.log_undecodable();
     Ok(Arc::new(engine))

@@ -137,7 +137,7 @@ fn admission_request(
 }
 
 /// The options of a request as they were given, with their kind.
-fn options(request: &Request<'_>) -> Value {
+pub fn options(request: &Request<'_>) -> Value {
     let attributes = &request.attributes;
     let mut out = Value::map();
     let kind = match attributes.operation {

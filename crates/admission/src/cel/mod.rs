@@ -3,7 +3,7 @@
 mod activation;
 mod condition;
 
-pub use activation::{Activation, namespace_object};
+pub use activation::{Activation, namespace_object, options};
 pub use condition::{Condition, Evaluation, Variables};
 
 /// What the expressions of one policy may cost for one request and one object of parameters.

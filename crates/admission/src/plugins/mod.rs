@@ -31,11 +31,12 @@ mod storage_protection;
 mod taint_nodes;
 mod tolerations;
 
+use crate::outward::Outward;
 use crate::plugin::Plugin;
 use crate::policy::mutating::MutatingAdmissionPolicy;
 use crate::policy::validating::ValidatingAdmissionPolicy;
 use crate::settings::{Section, Settings, Setup};
-use crate::webhook::{MutatingAdmissionWebhook, ValidatingAdmissionWebhook};
+use crate::webhook::{self, MutatingAdmissionWebhook, ValidatingAdmissionWebhook};
 
 /// A plugin's line in the table.
 pub struct Entry {
@@ -55,11 +56,15 @@ enum How {
 
 impl Entry {
     /// The plugin, as it is set up; none for one that is idle.
-    pub(crate) fn make(&self, settings: &Settings) -> Result<Option<Box<dyn Plugin>>, String> {
+    pub(crate) fn make(
+        &self,
+        settings: &Settings,
+        outward: &Outward,
+    ) -> Result<Option<Box<dyn Plugin>>, String> {
         match self.how {
             How::Plain(make) => Ok(Some(make())),
             How::SetUp(make) => {
-                let made = make(&settings.setup(self.name)).map(Some);
+                let made = make(&settings.setup(self.name, outward)).map(Some);
                 made.map_err(|why| format!("couldn't init admission plugin {:?}: {why}", self.name))
             }
             How::Idle => Ok(None),
@@ -146,9 +151,13 @@ pub static PLUGINS: &[Entry] = &[
     idle("JobValidation"),
     on("PodResizeValidator", || Box::new(pod_resize::PodResizeValidator)),
     on("MutatingAdmissionPolicy", || Box::new(MutatingAdmissionPolicy::default())),
-    on("MutatingAdmissionWebhook", || Box::new(MutatingAdmissionWebhook::default())),
+    set_up("MutatingAdmissionWebhook", ON, Section::Versioned(webhook::KINDS), |setup| {
+        Ok(Box::new(MutatingAdmissionWebhook::new(setup)?))
+    }),
     on("ValidatingAdmissionPolicy", || Box::new(ValidatingAdmissionPolicy::default())),
-    on("ValidatingAdmissionWebhook", || Box::new(ValidatingAdmissionWebhook::default())),
+    set_up("ValidatingAdmissionWebhook", ON, Section::Versioned(webhook::KINDS), |setup| {
+        Ok(Box::new(ValidatingAdmissionWebhook::new(setup)?))
+    }),
     on("ResourceQuota", || Box::new(quota::ResourceQuota::default())),
     off("AlwaysDeny", || Box::new(always::AlwaysDeny)),
 ];

@@ -170,11 +170,12 @@ impl Round<'_> {
     fn run(&mut self, invocations: &[Invocation<'_>], object: &mut Value) -> Result<(), Status> {
         let missing = || not_found("", "namespaces", self.request.namespace());
         self.namespace = namespace_object(self.request).ok_or_else(missing)?;
-        self.reinvocation.begin_policies(object);
+        let is_again = self.reinvocation.is_again();
+        self.reinvocation.policies.begin(is_again, object);
         for invocation in invocations {
             self.invoke(invocation, object)?;
         }
-        self.reinvocation.end_policies(object);
+        self.reinvocation.policies.end(object);
         Ok(())
     }
 
@@ -191,16 +192,18 @@ impl Round<'_> {
             }
         }
         let key = invocation.key();
-        if !self.reinvocation.is_meant(&key) {
+        let is_again = self.reinvocation.is_again();
+        if !self.reinvocation.policies.is_meant(is_again, &key) {
             return Ok(());
         }
         let before = object.clone();
         self.mutate(invocation, &mutator, object)?;
         if *object != before {
+            self.reinvocation.policies.changed();
             self.reinvocation.require();
         }
         if mutator.is_reinvoked {
-            self.reinvocation.add(key);
+            self.reinvocation.policies.add(key);
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! What is kept between the two times that plugins are asked about one object: once more when policies changed it.
+//! What is kept between the two times that plugins are asked about one object: once more when one of those that may
+//! be asked again has changed it, or others have after it.
 
 use pintle_object::Value;
 use std::collections::BTreeSet;
@@ -10,11 +11,25 @@ pub type Key = [String; 4];
 pub struct Reinvocation {
     is_again: bool,
     is_required: bool,
-    /// The object as policies left it.
+    pub policies: Invoked<Key>,
+    /// By their uid.
+    pub webhooks: Invoked<String>,
+}
+
+/// The policies, or the webhooks, that were asked so far.
+#[derive(Clone)]
+pub struct Invoked<K> {
+    /// The object as they left it.
     last: Option<Value>,
-    /// Policies that were asked and are asked again when the object changes.
-    invoked: BTreeSet<Key>,
-    again: BTreeSet<Key>,
+    /// Those that were asked and are asked again when the object changes.
+    invoked: BTreeSet<K>,
+    again: BTreeSet<K>,
+}
+
+impl<K> Default for Invoked<K> {
+    fn default() -> Self {
+        Invoked { last: None, invoked: BTreeSet::new(), again: BTreeSet::new() }
+    }
 }
 
 impl Reinvocation {
@@ -24,30 +39,44 @@ impl Reinvocation {
         self.is_again
     }
 
-    /// Policies begin: what other plugins have changed since is a reason to ask them all again.
-    pub fn begin_policies(&mut self, object: &Value) {
-        if self.is_again && self.last.as_ref() != Some(object) {
-            self.again.append(&mut self.invoked);
+    /// Whether this is the second time.
+    pub fn is_again(&self) -> bool {
+        self.is_again
+    }
+
+    /// Somebody who may be followed by others has changed the object: all plugins are asked once more.
+    pub fn require(&mut self) {
+        self.is_required = true;
+    }
+}
+
+impl<K: Ord> Invoked<K> {
+    /// They begin: what other plugins have changed since is a reason to ask them all again.
+    pub fn begin(&mut self, is_again: bool, object: &Value) {
+        if is_again && self.last.as_ref() != Some(object) {
+            self.changed();
         }
     }
 
-    pub fn end_policies(&mut self, object: &Value) {
-        self.last = Some(object.clone());
+    /// They end. Without one that may be asked again nothing is compared later.
+    pub fn end(&mut self, object: &Value) {
+        if !self.invoked.is_empty() {
+            self.last = Some(object.clone());
+        }
     }
 
-    /// Whether a policy is asked this time.
-    pub fn is_meant(&self, key: &Key) -> bool {
-        !self.is_again || self.again.contains(key)
+    /// Whether one is asked this time.
+    pub fn is_meant(&self, is_again: bool, key: &K) -> bool {
+        !is_again || self.again.contains(key)
     }
 
-    /// A policy has changed the object: those before it are asked again, and so are plugins.
-    pub fn require(&mut self) {
+    /// The object has changed: those that were asked before are asked again.
+    pub fn changed(&mut self) {
         self.again.append(&mut self.invoked);
-        self.is_required = true;
     }
 
-    /// A policy was asked that may be asked again.
-    pub fn add(&mut self, key: Key) {
+    /// One was asked that may be asked again.
+    pub fn add(&mut self, key: K) {
         self.invoked.insert(key);
     }
 }

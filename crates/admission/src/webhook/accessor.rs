@@ -1,30 +1,47 @@
 //! A webhook as it is configured, and whether it is to be called for a request.
 
-use super::Kind;
+use super::call::internal;
 use super::match_conditions::Matcher;
 use super::predicates::rules::RuleWithOperations;
 use super::predicates::{Matched, Selectors, matched};
+use super::review::Version;
 use super::versioned::Versions;
 use crate::cel::Variables;
 use crate::request::Request;
 use pintle_cel::Scope;
-use pintle_object::{Status, Value};
+use pintle_object::{Status, Value, bytes};
+use pintle_outbound::{HookAddress, HookTarget};
 use std::sync::OnceLock;
+use std::time::Duration;
 
-/// How long a webhook may take without a word about it.
+/// How long a webhook may take that says nothing about it.
 const TIMEOUT_SECONDS: i64 = 10;
 
+/// How a webhook treats requests that are rehearsals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SideEffects {
+    /// It does not say.
+    Unset,
+    None,
+    /// Some, or nobody knows.
+    Some,
+}
+
 pub struct Webhook {
-    pub kind: Kind,
     pub configuration: String,
     pub name: String,
+    /// What tells it from all others: configuration, name, and its place among those of the same name.
+    pub uid: String,
     /// Whether what fails is let through.
     pub is_lenient: bool,
-    /// Namespace and name of the service that answers.
-    pub service: Option<(String, String)>,
-    /// Where it is called, without a query.
-    pub url: String,
-    pub timeout_seconds: i64,
+    /// Whether it is asked again when others have changed the object since.
+    pub is_reinvoked: bool,
+    pub side_effects: SideEffects,
+    /// The version of reviews that both sides speak, if there is one.
+    pub version: Option<Version>,
+    /// Where it is called; an error in upstream's words for a configuration that names no place.
+    pub target: Result<HookTarget, String>,
+    pub timeout: Duration,
     rules: Vec<RuleWithOperations>,
     is_equivalent: bool,
     selectors: Selectors,
@@ -33,26 +50,24 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    pub fn read(kind: Kind, configuration: &str, of: &Value) -> Webhook {
-        let client = of.get("clientConfig").unwrap_or(&Value::Null);
-        let service = client.get("service").filter(|service| !service.is_null());
-        let text = |of: &Value, field: &str| of.str_at(&[field]).to_owned();
-        let url = match service {
-            Some(service) => {
-                let port = service.int_at(&["port"]).unwrap_or(443);
-                let (namespace, name) = (service.str_at(&["namespace"]), service.str_at(&["name"]));
-                format!("https://{name}.{namespace}.svc:{port}{}", service.str_at(&["path"]))
-            }
-            None => text(client, "url"),
-        };
+    /// `place` counts the webhooks of the configuration before it that have the same name.
+    pub fn read(configuration: &str, place: usize, of: &Value) -> Webhook {
+        let name = of.str_at(&["name"]);
+        let seconds = of.int_at(&["timeoutSeconds"]).unwrap_or(TIMEOUT_SECONDS);
         Webhook {
-            kind,
             configuration: configuration.to_owned(),
-            name: text(of, "name"),
+            name: name.to_owned(),
+            uid: format!("{configuration}/{name}/{place}"),
             is_lenient: of.str_at(&["failurePolicy"]) == "Ignore",
-            service: service.map(|service| (text(service, "namespace"), text(service, "name"))),
-            url,
-            timeout_seconds: of.int_at(&["timeoutSeconds"]).unwrap_or(TIMEOUT_SECONDS),
+            is_reinvoked: of.str_at(&["reinvocationPolicy"]) == "IfNeeded",
+            side_effects: match of.str_at(&["sideEffects"]) {
+                "" => SideEffects::Unset,
+                "None" | "NoneOnDryRun" => SideEffects::None,
+                _ => SideEffects::Some,
+            },
+            version: Version::first_known(of.list_at(&["admissionReviewVersions"])),
+            target: target(name, of.get("clientConfig").unwrap_or(&Value::Null)),
+            timeout: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
             rules: RuleWithOperations::list(of.list_at(&["rules"])),
             is_equivalent: of.str_at(&["matchPolicy"]) == "Equivalent",
             selectors: Selectors::from_value(of),
@@ -61,22 +76,27 @@ impl Webhook {
         }
     }
 
-    /// The resource by whose objects the webhook is to be called, if it is. What cannot be asked counts only for
-    /// what the rules match.
+    /// Whether the rules match a request. It costs little, and most webhooks are about other things.
+    pub fn is_about(&self, request: &Request<'_>, object: &Value) -> bool {
+        matched(request, request.admission_name(object), &self.rules, self.is_equivalent).is_some()
+    }
+
+    /// The resource by whose objects the webhook is to be called, if it is. A selector that cannot be asked counts
+    /// only for what the rules match.
     pub fn should_call(
         &self,
         request: &Request<'_>,
         object: &Value,
         versions: &mut Versions<'_>,
     ) -> Result<Option<Matched>, Status> {
-        let Some(selected) = self.selectors.select(request, object) else { return Ok(None) };
         let name = request.admission_name(object);
         let Some(matched) = matched(request, name, &self.rules, self.is_equivalent) else { return Ok(None) };
+        let Some(selected) = self.selectors.select(request, object) else { return Ok(None) };
         selected?;
         if self.conditions.is_empty() {
             return Ok(Some(matched));
         }
-        let versioned = versions.of(&matched)?;
+        let versioned = versions.of(&matched).map_err(|status| internal(status.message))?;
         let nothing = (&Value::Null, &Variables::default());
         match self.matcher().matches(request, object, &versioned, nothing) {
             Ok(true) => Ok(Some(matched)),
@@ -89,4 +109,25 @@ impl Webhook {
     fn matcher(&self) -> &Matcher {
         self.matcher.get_or_init(|| Matcher::new(&self.conditions, &Scope::admission(), self.is_lenient))
     }
+}
+
+/// The place that a `clientConfig` names.
+fn target(name: &str, client: &Value) -> Result<HookTarget, String> {
+    let service = client.get("service").filter(|service| !service.is_null());
+    let address = match service {
+        Some(service) => HookAddress::Service {
+            namespace: service.str_at(&["namespace"]).to_owned(),
+            name: service.str_at(&["name"]).to_owned(),
+            path: service.str_at(&["path"]).to_owned(),
+            port: service.int_at(&["port"]).and_then(|port| u16::try_from(port).ok()).unwrap_or(0),
+        },
+        None if client.str_at(&["url"]).is_empty() => {
+            return Err(format!(
+                "failed calling webhook {name:?}: webhook configuration must have either service or URL"
+            ));
+        }
+        None => HookAddress::Url(client.str_at(&["url"]).to_owned()),
+    };
+    let ca_bundle = bytes::decode(client.str_at(&["caBundle"]))?;
+    Ok(HookTarget { address, ca_bundle })
 }

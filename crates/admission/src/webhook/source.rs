@@ -1,6 +1,5 @@
 //! The webhooks of all stored configurations of a kind, read once for each state of them.
 
-use super::Kind;
 use super::accessor::Webhook;
 use crate::request::Request;
 use crate::view::Configurations;
@@ -10,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub struct Source {
-    kind: Kind,
+    plural: &'static str,
     state: Mutex<State>,
 }
 
@@ -22,13 +21,13 @@ struct State {
 }
 
 impl Source {
-    pub fn new(kind: Kind) -> Source {
-        Source { kind, state: Mutex::default() }
+    pub fn new(plural: &'static str) -> Source {
+        Source { plural, state: Mutex::default() }
     }
 
     /// In the order of the names of configurations, and of webhooks in each.
     pub fn webhooks(&self, request: &Request<'_>) -> Arc<Vec<Arc<Webhook>>> {
-        let Some(stored) = request.view.configurations(self.kind.plural) else { return Arc::default() };
+        let Some(stored) = request.view.configurations(self.plural) else { return Arc::default() };
         let known = self.lock();
         if known.of.as_ref().is_some_and(|of| of.is_same(&stored.snapshot)) {
             return known.webhooks.clone();
@@ -53,7 +52,7 @@ impl Source {
             let known = before.configurations.get(&name).filter(|(known, _)| Arc::ptr_eq(known, object));
             let webhooks = match known {
                 Some((_, webhooks)) => webhooks.clone(),
-                None => self.read(stored, object),
+                None => read(stored, object),
             };
             all.extend(webhooks.iter().cloned());
             next.configurations.insert(name, (object.clone(), webhooks));
@@ -61,10 +60,17 @@ impl Source {
         next.webhooks = Arc::new(all);
         next
     }
+}
 
-    fn read(&self, stored: &Configurations<'_>, object: &Object) -> Vec<Arc<Webhook>> {
-        let Some(tree) = stored.tree(object) else { return Vec::new() };
-        let webhooks = tree.list_at(&["webhooks"]).iter();
-        webhooks.map(|of| Arc::new(Webhook::read(self.kind, meta::name(&tree), of))).collect()
-    }
+/// The webhooks of one configuration.
+fn read(stored: &Configurations<'_>, object: &Object) -> Vec<Arc<Webhook>> {
+    let Some(tree) = stored.tree(object) else { return Vec::new() };
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let webhooks = tree.list_at(&["webhooks"]).iter();
+    let webhooks = webhooks.map(|of| {
+        let count = counts.entry(of.str_at(&["name"]).to_owned()).or_default();
+        *count += 1;
+        Arc::new(Webhook::read(meta::name(&tree), *count - 1, of))
+    });
+    webhooks.collect()
 }

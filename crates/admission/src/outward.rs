@@ -1,0 +1,57 @@
+//! `Outward`: the ways that calls of webhooks take.
+
+use pintle_object::Value;
+use pintle_outbound::{
+    AuthInfos, Dialer, Direct, Hooks, Loopback, Pending, Proxies, ServiceResolver, ServiceSource,
+};
+use std::path::Path;
+use std::sync::Arc;
+
+/// How webhooks are reached, whoever they are.
+#[derive(Clone)]
+pub struct Outward {
+    pub services: Arc<ServiceResolver>,
+    /// The ways to URLs and to Services.
+    pub control_plane: Arc<dyn Dialer>,
+    pub cluster: Arc<dyn Dialer>,
+    pub proxies: Arc<Proxies>,
+    pub loopback: Option<Loopback>,
+}
+
+impl Outward {
+    /// Direct ways, to Services as a resolver finds them.
+    pub fn direct(services: Arc<ServiceResolver>, proxies: Arc<Proxies>) -> Outward {
+        let direct: Arc<dyn Dialer> = Arc::new(Direct);
+        Outward { services, control_plane: direct.clone(), cluster: direct, proxies, loopback: None }
+    }
+
+    /// Ways of a server that has no Services, to check settings with.
+    pub(crate) fn nowhere() -> Outward {
+        Outward::direct(Arc::new(ServiceResolver::new(Arc::new(Nowhere), false, None)), Arc::default())
+    }
+
+    /// The clients of webhooks, who are told who calls them by the users of a kubeconfig; nobody without one.
+    pub(crate) fn hooks(&self, kubeconfig: &str) -> Result<Hooks, String> {
+        let users = match kubeconfig.is_empty() {
+            true => AuthInfos::default(),
+            false => AuthInfos::read(Path::new(kubeconfig))?,
+        };
+        let mut hooks = Hooks::new(users, self.services.clone(), self.proxies.clone());
+        hooks.control_plane = self.control_plane.clone();
+        hooks.cluster = self.cluster.clone();
+        hooks.loopback = self.loopback.clone();
+        Ok(hooks)
+    }
+}
+
+struct Nowhere;
+
+impl ServiceSource for Nowhere {
+    fn service<'a>(&'a self, _: &'a str, _: &'a str) -> Pending<'a, Result<Option<Value>, String>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn endpoint_slices<'a>(&'a self, _: &'a str, _: &'a str) -> Pending<'a, Result<Vec<Value>, String>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}

@@ -1,0 +1,211 @@
+//! One call of a webhook: the review is posted, and its answer read and verified.
+
+use super::accessor::{SideEffects, Webhook};
+use super::response::{AdmissionResponse, decode, document, verify};
+use super::review::{Version, review};
+use super::versioned::VersionedAttributes;
+use crate::notes::Notes;
+use crate::request::Request;
+use crate::webhook::predicates::Matched;
+use bytes::Bytes;
+use pintle_object::status::{Cause, Details};
+use pintle_object::{Reason, Status, Value};
+use pintle_outbound::{HookClient, Hooks};
+use std::sync::Arc;
+
+/// Why a webhook did not let a request through.
+pub enum CallError {
+    /// It could not be asked, or its answer is none: its failure policy says what that means.
+    Calling(String),
+    /// The request is refused, whatever the failure policy is.
+    Refused(Status),
+}
+
+/// A call that is ready to be made. It borrows nothing, so that many can be made at a time.
+pub struct Call {
+    name: String,
+    client: Arc<HookClient>,
+    version: Version,
+    uid: String,
+    body: Bytes,
+    timeout: std::time::Duration,
+    is_mutating: bool,
+}
+
+impl Call {
+    /// Prepares the call of a webhook about a request.
+    pub fn prepare(
+        hooks: &Hooks,
+        webhook: &Webhook,
+        (request, object): (&Request<'_>, &Value),
+        versioned: &VersionedAttributes,
+        matched: &Matched,
+        is_mutating: bool,
+    ) -> Result<Call, CallError> {
+        if request.attributes.dry_run {
+            check_dry_run(webhook)?;
+        }
+        let version = webhook.version.ok_or_else(|| {
+            CallError::Calling(String::from(
+                "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, \
+                 v1beta1)",
+            ))
+        })?;
+        let unmade = |why: &String| CallError::Calling(format!("could not get REST client: {why}"));
+        let target = webhook.target.as_ref().map_err(unmade)?;
+        let client = hooks.client(target).map_err(|why| unmade(&why))?;
+        let uid = request.view.random_uid();
+        let body = Bytes::from(review(version, &uid, (request, object), versioned, matched));
+        let (name, timeout) = (webhook.name.clone(), webhook.timeout);
+        Ok(Call { name, client, version, uid, body, timeout, is_mutating })
+    }
+
+    /// Makes the call. Warnings and annotations are noted whether the request is let through or not.
+    pub async fn make(self, notes: &Notes) -> Result<AdmissionResponse, CallError> {
+        let uncalled = |why: String| CallError::Calling(format!("failed to call webhook: {why}"));
+        let answer = self.client.post(self.body, Some(self.timeout), self.timeout, &[]).await;
+        let answer = answer.map_err(|failure| uncalled(failure.to_string()))?;
+        if !(200..=206).contains(&answer.code) {
+            let said = said_by_status(&answer.body);
+            return Err(uncalled(said.unwrap_or_else(|| answer.failure())));
+        }
+        if answer.body.is_empty() {
+            let kind = answer.header("content-type").unwrap_or("");
+            let code = answer.code;
+            return Err(uncalled(format!(
+                "0-length response with status code: {code} and content type: {kind}"
+            )));
+        }
+        let document = decode(&answer.body, self.version).map_err(uncalled)?;
+        let response = verify(&document, self.version, &self.uid, self.is_mutating)
+            .map_err(|why| CallError::Calling(format!("received invalid webhook response: {why}")))?;
+        for (key, value) in &response.annotations {
+            notes.annotate(format!("{}/{key}", self.name), value.clone());
+        }
+        response.warnings.iter().for_each(|text| notes.warn(text.clone()));
+        match response.is_allowed {
+            true => Ok(response),
+            false => Err(CallError::Refused(rejection(&self.name, response.status))),
+        }
+    }
+}
+
+/// A rehearsal is shown only to webhooks that promise to have no effects.
+fn check_dry_run(webhook: &Webhook) -> Result<(), CallError> {
+    match webhook.side_effects {
+        SideEffects::None => Ok(()),
+        SideEffects::Unset => Err(CallError::Calling(String::from("Webhook SideEffects is nil"))),
+        SideEffects::Some => {
+            let why = format!("admission webhook {:?} does not support dry run", webhook.name);
+            Err(CallError::Refused(Status::bad_request(why)))
+        }
+    }
+}
+
+/// The message of a Status that came with a code of failure.
+fn said_by_status(body: &[u8]) -> Option<String> {
+    let document = document(body).ok()?;
+    let is = |field: &str, default: &str, wanted: &str| {
+        let found = document.str_at(&[field]);
+        (if found.is_empty() { default } else { found }) == wanted
+    };
+    let is_status = is("apiVersion", "v1", "v1") && is("kind", "", "Status") && is("status", "", "Failure");
+    is_status.then(|| match document.str_at(&["message"]) {
+        "" => String::from("unknown"),
+        message => message.to_owned(),
+    })
+}
+
+/// The refusal of a webhook: its Status, with words about who refuses.
+fn rejection(webhook: &str, status: Value) -> Status {
+    let denied = format!("admission webhook {webhook:?} denied the request");
+    let message = match (status.str_at(&["message"]), status.str_at(&["reason"])) {
+        ("", "") => format!("{denied} without explanation"),
+        ("", why) | (why, _) => format!("{denied}: {why}"),
+    };
+    let code = status.int_at(&["code"]).unwrap_or(0);
+    let code = u16::try_from(code).unwrap_or(0).clamp(LOWEST_CODE, HIGHEST_CODE);
+    let retry_after = status.int_at(&["details", "retryAfterSeconds"]).unwrap_or(0);
+    let details =
+        Details { retry_after_seconds: u32::try_from(retry_after).unwrap_or(0), ..Details::default() };
+    let mut refusal = Status::new(code, Reason::Unknown, message).with_details(details);
+    refusal.foreign = Some(Box::new(shown(status, &refusal.message, code)));
+    refusal
+}
+
+/// Codes of refusals: less is no failure, and more is no code.
+const LOWEST_CODE: u16 = 400;
+const HIGHEST_CODE: u16 = 999;
+
+/// The Status as clients see it.
+fn shown(given: Value, message: &str, code: u16) -> pintle_object::Map {
+    let mut out = Value::map();
+    out.set(&["kind"], "Status");
+    out.set(&["apiVersion"], "v1");
+    out.set(&["metadata"], metadata(&given));
+    out.set(
+        &["status"],
+        match given.str_at(&["status"]) {
+            "" | "Success" => "Failure",
+            other => other,
+        },
+    );
+    out.set(&["message"], message);
+    let reason = given.str_at(&["reason"]);
+    if !reason.is_empty() {
+        out.set(&["reason"], reason);
+    }
+    if let Some(details) = given.get("details").filter(|details| !details.is_null()) {
+        out.set(&["details"], known(details, &["name", "group", "kind", "uid", "retryAfterSeconds"]));
+        let causes = details.list_at(&["causes"]);
+        if !causes.is_empty() {
+            let causes = causes.iter().map(|cause| known(cause, &["reason", "message", "field"]));
+            out.set(&["details", "causes"], Value::List(causes.collect()));
+        }
+    }
+    out.set(&["code"], i64::from(code));
+    match out {
+        Value::Map(map) => map,
+        _ => pintle_object::Map::new(),
+    }
+}
+
+fn metadata(status: &Value) -> Value {
+    let empty = Value::map();
+    let of = status.get("metadata").unwrap_or(&empty);
+    let mut out = known(of, &["selfLink", "resourceVersion", "continue"]);
+    if let Some(count) = of.int_at(&["remainingItemCount"]) {
+        out.set(&["remainingItemCount"], count);
+    }
+    out
+}
+
+/// The fields of a struct that it has, without those that are empty.
+fn known(of: &Value, fields: &[&str]) -> Value {
+    let mut out = Value::map();
+    for field in fields {
+        match of.get(field) {
+            Some(Value::Text(text)) if !text.is_empty() => out.set(&[field], text.clone()),
+            Some(Value::Int(number)) if *number != 0 => out.set(&[field], *number),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// The 500 of a webhook that failed and whose failure counts.
+pub fn failed(webhook: &str, why: &str) -> Status {
+    internal(format!("failed calling webhook {webhook:?}: {why}"))
+}
+
+/// The 500 of an error of the server's own, in the form of `NewInternalError`.
+pub fn internal(why: String) -> Status {
+    let mut status = Status::internal(why.clone());
+    status.reason = Reason::InternalError;
+    if let Some(details) = &mut status.details
+        && details.causes.is_empty()
+    {
+        details.causes.push(Cause { message: why, ..Cause::default() });
+    }
+    status
+}

@@ -1,0 +1,200 @@
+//! MutatingAdmissionWebhook: webhooks change a request, one after the other.
+
+use super::accessor::Webhook;
+use super::call::{Call, CallError, failed, internal};
+use super::patched::patched;
+use super::source::Source;
+use super::versioned::{VersionedAttributes, Versions};
+use super::{hooks, is_exempt};
+use crate::plugin::{Outcome, Plugin};
+use crate::policy::Reinvocation;
+use crate::request::Request;
+use crate::settings::Setup;
+use crate::webhook::predicates::Matched;
+use pintle_object::{Status, Value, json};
+use pintle_outbound::Hooks;
+use std::sync::Arc;
+
+/// Keys of audit annotations begin so, and end with the place of the webhook.
+const MUTATION: &str = "mutation.webhook.admission.k8s.io/";
+const PATCH: &str = "patch.webhook.admission.k8s.io/";
+const FAILED_OPEN: &str = "failed-open.mutation.webhook.admission.k8s.io/";
+
+pub struct MutatingAdmissionWebhook {
+    source: Source,
+    hooks: Hooks,
+}
+
+impl MutatingAdmissionWebhook {
+    pub fn new(setup: &Setup<'_>) -> Result<Self, String> {
+        Ok(Self { source: Source::new("mutatingwebhookconfigurations"), hooks: hooks(setup)? })
+    }
+}
+
+impl Plugin for MutatingAdmissionWebhook {
+    fn admit<'a>(
+        &'a self,
+        request: &'a Request<'a>,
+        object: &'a mut Value,
+        reinvocation: &'a mut Reinvocation,
+    ) -> Outcome<'a> {
+        if is_exempt(request) {
+            return Outcome::Now(Ok(()));
+        }
+        let webhooks = self.source.webhooks(request);
+        if webhooks.is_empty() {
+            return Outcome::Now(Ok(()));
+        }
+        Outcome::later(async move {
+            reinvocation.webhooks.begin(reinvocation.is_again(), object);
+            let result = self.dispatch(&webhooks, request, object, reinvocation).await;
+            reinvocation.webhooks.end(object);
+            result
+        })
+    }
+}
+
+/// The place of a webhook among all, and which time it is asked.
+#[derive(Clone, Copy)]
+struct Place {
+    round: usize,
+    index: usize,
+}
+
+/// A webhook that a request is about, with the objects in the version that it is sent.
+struct Invocation<'a> {
+    webhook: &'a Webhook,
+    matched: Matched,
+    versioned: Arc<VersionedAttributes>,
+}
+
+impl MutatingAdmissionWebhook {
+    async fn dispatch(
+        &self,
+        webhooks: &[Arc<Webhook>],
+        request: &Request<'_>,
+        object: &mut Value,
+        reinvocation: &mut Reinvocation,
+    ) -> Result<(), Status> {
+        let is_again = reinvocation.is_again();
+        for (index, webhook) in webhooks.iter().enumerate() {
+            let Some(invocation) = invocation(webhook, request, object).await? else { continue };
+            // One that is not asked the first time is not asked the second either.
+            if !reinvocation.webhooks.is_meant(is_again, &webhook.uid) {
+                continue;
+            }
+            let place = Place { round: usize::from(is_again), index };
+            let result = self.ask(&invocation, request, object, place).await;
+            if let Ok(Some((_, true))) = &result {
+                reinvocation.webhooks.changed();
+                reinvocation.require();
+            }
+            if webhook.is_reinvoked {
+                reinvocation.webhooks.add(webhook.uid.clone());
+            }
+            match result {
+                Ok(Some((draft, _))) => *object = draft,
+                Ok(None) => {}
+                Err(CallError::Refused(status)) => return Err(status),
+                Err(CallError::Calling(why)) if webhook.is_lenient => {
+                    tracing::warn!("failed calling webhook, failing open {}: {why}", webhook.name);
+                    request.notes.annotate(place.key(FAILED_OPEN), webhook.name.clone());
+                }
+                Err(CallError::Calling(why)) => return Err(failed(&webhook.name, &why)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks one webhook. The draft that its patch makes, and whether the patch changed anything before defaults.
+    async fn ask(
+        &self,
+        invocation: &Invocation<'_>,
+        request: &Request<'_>,
+        object: &Value,
+        place: Place,
+    ) -> Result<Option<(Value, bool)>, CallError> {
+        let result = self.changed(invocation, request, object, place).await;
+        let is_mutated = matches!(&result, Ok(Some((_, true))));
+        request.notes.annotate(place.key(MUTATION), mutation(invocation.webhook, is_mutated));
+        result
+    }
+
+    async fn changed(
+        &self,
+        invocation: &Invocation<'_>,
+        request: &Request<'_>,
+        object: &Value,
+        place: Place,
+    ) -> Result<Option<(Value, bool)>, CallError> {
+        let Invocation { webhook, matched, versioned } = invocation;
+        let call = Call::prepare(&self.hooks, webhook, (request, object), versioned, matched, true)?;
+        let response = call.make(request.notes).await?;
+        if response.patch.is_empty() {
+            return Ok(None);
+        }
+        let operations =
+            pintle_engine::patch_document::webhook_operations(&response.patch).map_err(|why| {
+                CallError::Calling(format!("received undecodable patch in webhook response: {why}"))
+            })?;
+        if operations.is_empty() {
+            return Ok(None);
+        }
+        if object.is_null() {
+            let name = &webhook.name;
+            return Err(CallError::Refused(internal(format!(
+                "admission webhook {name:?} attempted to modify the object, which is not supported for this operation"
+            ))));
+        }
+        if response.patch_type != "JSONPatch" {
+            return Err(CallError::Calling(format!("unsupported patch type {:?}", response.patch_type)));
+        }
+        let found = patched(request, object, versioned, matched, &operations);
+        let (draft, is_changed) = found.map_err(CallError::Refused)?;
+        request.notes.annotate_request(place.key(PATCH), patch(webhook, operations));
+        Ok(Some((draft, is_changed)))
+    }
+}
+
+/// Whether a webhook is to be asked about a request.
+async fn invocation<'a>(
+    webhook: &'a Webhook,
+    request: &Request<'_>,
+    object: &Value,
+) -> Result<Option<Invocation<'a>>, Status> {
+    if !webhook.is_about(request, object) {
+        return Ok(None);
+    }
+    let mut versions = Versions::new(request, object);
+    let found = request.settled(|| webhook.should_call(request, object, &mut versions)).await?;
+    let Some(matched) = found else { return Ok(None) };
+    let versioned = versions.of(&matched).map_err(|status| internal(status.message))?;
+    Ok(Some(Invocation { webhook, matched, versioned }))
+}
+
+impl Place {
+    fn key(self, prefix: &str) -> String {
+        format!("{prefix}round_{}_index_{}", self.round, self.index)
+    }
+}
+
+/// The value of the annotation that says whether a webhook changed the object.
+fn mutation(webhook: &Webhook, is_mutated: bool) -> String {
+    let mut out = whose(webhook);
+    out.push_str(if is_mutated { ",\"mutated\":true}" } else { ",\"mutated\":false}" });
+    out
+}
+
+/// The value of the annotation that shows a patch.
+fn patch(webhook: &Webhook, operations: Vec<Value>) -> String {
+    let mut out = whose(webhook);
+    out.push_str(",\"patch\":");
+    out.push_str(&json::to_string(&Value::List(operations)));
+    out.push_str(",\"patchType\":\"JSONPatch\"}");
+    out
+}
+
+fn whose(webhook: &Webhook) -> String {
+    let text = |text: &str| json::to_string(&Value::from(text));
+    format!("{{\"configuration\":{},\"webhook\":{}", text(&webhook.configuration), text(&webhook.name))
+}

@@ -1,0 +1,340 @@
+//! Answers of webhooks: decoded as upstream's codec does it, with its words for what is wrong, and verified.
+
+use super::review::Version;
+use pintle_object::{Map, Value, bytes, json, yaml};
+
+/// What a webhook says of a request.
+#[derive(Debug, Default, PartialEq)]
+pub struct AdmissionResponse {
+    pub is_allowed: bool,
+    pub annotations: Vec<(String, String)>,
+    pub warnings: Vec<String>,
+    /// A JSON patch, as it was sent, and its type; empty without one.
+    pub patch: Vec<u8>,
+    pub patch_type: String,
+    /// The `status` of the answer; null without one.
+    pub status: Value,
+}
+
+/// Types that stand in the document, as Go knows them.
+#[derive(Clone, Copy)]
+enum Form {
+    Text,
+    Bool,
+    Int32,
+    Int64,
+    Bytes,
+    Texts,
+    TextMap,
+    Struct(&'static Struct),
+    Structs(&'static Struct),
+}
+
+struct Struct {
+    name: &'static str,
+    fields: &'static [(&'static str, Form)],
+}
+
+const REVIEW: Struct = Struct {
+    name: "AdmissionReview",
+    fields: &[("kind", Form::Text), ("apiVersion", Form::Text), ("response", Form::Struct(&RESPONSE))],
+};
+
+const RESPONSE: Struct = Struct {
+    name: "AdmissionResponse",
+    fields: &[
+        ("uid", Form::Text),
+        ("allowed", Form::Bool),
+        ("status", Form::Struct(&STATUS)),
+        ("patch", Form::Bytes),
+        ("patchType", Form::Text),
+        ("auditAnnotations", Form::TextMap),
+        ("warnings", Form::Texts),
+    ],
+};
+
+const STATUS: Struct = Struct {
+    name: "Status",
+    fields: &[
+        ("kind", Form::Text),
+        ("apiVersion", Form::Text),
+        ("metadata", Form::Struct(&METADATA)),
+        ("status", Form::Text),
+        ("message", Form::Text),
+        ("reason", Form::Text),
+        ("details", Form::Struct(&DETAILS)),
+        ("code", Form::Int32),
+    ],
+};
+
+const METADATA: Struct = Struct {
+    name: "ListMeta",
+    fields: &[
+        ("selfLink", Form::Text),
+        ("resourceVersion", Form::Text),
+        ("continue", Form::Text),
+        ("remainingItemCount", Form::Int64),
+    ],
+};
+
+const DETAILS: Struct = Struct {
+    name: "StatusDetails",
+    fields: &[
+        ("name", Form::Text),
+        ("group", Form::Text),
+        ("kind", Form::Text),
+        ("uid", Form::Text),
+        ("causes", Form::Structs(&CAUSE)),
+        ("retryAfterSeconds", Form::Int32),
+    ],
+};
+
+const CAUSE: Struct = Struct {
+    name: "StatusCause",
+    fields: &[("reason", Form::Text), ("message", Form::Text), ("field", Form::Text)],
+};
+
+/// The document of an answer's body, whatever it is of: JSON, or YAML, which its first character tells.
+pub fn document(body: &[u8]) -> Result<Value, String> {
+    let unread = |why: String| format!("couldn't get version/kind; json parse error: {why}");
+    let is_json = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    let document = match is_json {
+        true => json::parse(body).map_err(|error| unread(error.message))?,
+        false => yaml::parse(body).map_err(|error| error.0)?.value,
+    };
+    let word = match &document {
+        Value::Map(_) | Value::Null => return Ok(document),
+        other => word(other),
+    };
+    let target = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \
+                  \"json:\\\"kind,omitempty\\\"\" }";
+    Err(unread(format!("json: cannot unmarshal {word} into Go value of type {target}")))
+}
+
+/// Decodes the body of an answer to a review of a version.
+///
+/// # Errors
+/// Upstream's words for why it cannot be.
+pub fn decode(body: &[u8], version: Version) -> Result<Value, String> {
+    let document = document(body)?;
+    for field in ["apiVersion", "kind"] {
+        if let Some(other) =
+            document.get(field).filter(|value| !matches!(value, Value::Text(_) | Value::Null))
+        {
+            let word = word(other);
+            return Err(format!(
+                "couldn't get version/kind; json parse error: json: cannot unmarshal {word} into Go struct field \
+                 .{field} of type string"
+            ));
+        }
+    }
+    check_kind(document.str_at(&["apiVersion"]), document.str_at(&["kind"]), version)?;
+    Typed::default().check_struct(&document, &REVIEW)?;
+    Ok(document)
+}
+
+/// What is registered where the answer is read: reviews in two versions, and the options and Status of all servers.
+fn check_kind(api_version: &str, kind: &str, version: Version) -> Result<(), String> {
+    let (group, own) = api_version.split_once('/').unwrap_or(("", api_version));
+    if api_version.matches('/').count() > 1 {
+        return Err(format!("unexpected GroupVersion string: {api_version}"));
+    }
+    let (group, own) = match (group, own) {
+        ("", "") => ("admission.k8s.io", version.as_str()),
+        ("admission.k8s.io", "") => (group, version.as_str()),
+        found => found,
+    };
+    let kind = if kind.is_empty() { "AdmissionReview" } else { kind };
+    let known = match (group, own, kind) {
+        ("admission.k8s.io", own, "AdmissionReview") if own == version.as_str() => return Ok(()),
+        ("admission.k8s.io", "v1" | "v1beta1", "AdmissionReview") => true,
+        ("admission.k8s.io", "v1" | "v1beta1", _) => META_KINDS.contains(&kind),
+        ("", "v1", _) => UNVERSIONED_KINDS.contains(&kind),
+        _ => false,
+    };
+    if !known {
+        let text = if group.is_empty() { own.to_owned() } else { format!("{group}/{own}") };
+        return Err(format!("no kind {kind:?} is registered for version {text:?} in scheme {SCHEME:?}"));
+    }
+    let package = if kind == "AdmissionReview" { own } else { "v1" };
+    Err(format!(
+        "converting ({package}.{kind}) to ({}.AdmissionReview): unknown conversion",
+        version.as_str()
+    ))
+}
+
+/// Where upstream's scheme is made.
+const SCHEME: &str = "pkg/util/webhook/client.go:71";
+const META_KINDS: [&str; 7] = [
+    "WatchEvent",
+    "ListOptions",
+    "GetOptions",
+    "DeleteOptions",
+    "CreateOptions",
+    "UpdateOptions",
+    "PatchOptions",
+];
+const UNVERSIONED_KINDS: [&str; 5] = ["Status", "APIVersions", "APIGroupList", "APIGroup", "APIResourceList"];
+
+/// The names of the fields that lead to a value.
+#[derive(Default)]
+struct Typed {
+    path: Vec<&'static str>,
+}
+
+impl Typed {
+    fn check_struct(&mut self, value: &Value, of: &'static Struct) -> Result<(), String> {
+        let Some(map) = value.as_map() else { return Ok(()) };
+        for (name, form) in of.fields {
+            let Some(value) = map.get(name).filter(|value| !value.is_null()) else { continue };
+            self.path.push(name);
+            self.check(value, *form, of.name)?;
+            self.path.pop();
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, value: &Value, form: Form, owner: &str) -> Result<(), String> {
+        let wrong = |this: &Typed, value: &Value, go: &str| {
+            let field = this.path.join(".");
+            Err(format!(
+                "json: cannot unmarshal {} into Go struct field {owner}.{field} of type {go}",
+                word(value)
+            ))
+        };
+        match (form, value) {
+            (Form::Text, Value::Text(_)) | (Form::Bool, Value::Bool(_)) => Ok(()),
+            (Form::Int32, Value::Int(number)) if i32::try_from(*number).is_ok() => Ok(()),
+            (Form::Int64, Value::Int(_)) => Ok(()),
+            (Form::Int32 | Form::Int64, Value::Int(_) | Value::Float(_)) => {
+                let go = if matches!(form, Form::Int32) { "int32" } else { "int64" };
+                let field = self.path.join(".");
+                let text = json::to_string(value);
+                Err(format!(
+                    "json: cannot unmarshal number {text} into Go struct field {owner}.{field} of type {go}"
+                ))
+            }
+            (Form::Bytes, Value::Text(_)) => bytes::decode(value.as_str().unwrap_or("")).map(drop),
+            (Form::Texts, Value::List(items)) => each(items.iter(), |item| wrong(self, item, "string")),
+            (Form::TextMap, Value::Map(map)) => each(map.values(), |item| wrong(self, item, "string")),
+            (Form::Struct(of), Value::Map(_)) => self.check_struct(value, of),
+            (Form::Structs(of), Value::List(items)) => items.iter().try_for_each(|item| match item {
+                Value::Map(_) => self.check_struct(item, of),
+                Value::Null => Ok(()),
+                other => wrong(self, other, &format!("v1.{}", of.name)),
+            }),
+            (Form::Text, other) => {
+                wrong(self, other, if owner == "AdmissionReview" { "string" } else { self.go_text() })
+            }
+            (Form::Bool, other) => wrong(self, other, "bool"),
+            (Form::Int32, other) => wrong(self, other, "int32"),
+            (Form::Int64, other) => wrong(self, other, "int64"),
+            (Form::Bytes, other) => wrong(self, other, "[]uint8"),
+            (Form::Texts, other) => wrong(self, other, "[]string"),
+            (Form::TextMap, other) => wrong(self, other, "map[string]string"),
+            (Form::Struct(of), other) => wrong(self, other, &format!("v1.{}", of.name)),
+            (Form::Structs(of), other) => wrong(self, other, &format!("[]v1.{}", of.name)),
+        }
+    }
+
+    /// Go's type of a text: some have names.
+    fn go_text(&self) -> &'static str {
+        match self.path.as_slice() {
+            ["response", "uid"] => "types.UID",
+            ["response", "patchType"] => "v1.PatchType",
+            [.., "details", "uid"] => "types.UID",
+            [.., "status", "reason"] => "v1.StatusReason",
+            [.., "causes", "reason"] => "v1.CauseType",
+            _ => "string",
+        }
+    }
+}
+
+/// Checks that items are texts or null.
+fn each<'v>(
+    mut items: impl Iterator<Item = &'v Value>,
+    wrong: impl Fn(&Value) -> Result<(), String>,
+) -> Result<(), String> {
+    match items.find(|item| !matches!(item, Value::Text(_) | Value::Null)) {
+        Some(item) => wrong(item),
+        None => Ok(()),
+    }
+}
+
+fn word(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Int(_) | Value::Float(_) => "number",
+        Value::Text(_) => "string",
+        Value::List(_) => "array",
+        Value::Map(_) | Value::Raw(_) => "object",
+    }
+}
+
+/// What a decoded answer says, if it is one to the review of a uid.
+///
+/// # Errors
+/// Upstream's words for what an answer may not be.
+pub fn verify(
+    document: &Value,
+    version: Version,
+    uid: &str,
+    is_mutating: bool,
+) -> Result<AdmissionResponse, String> {
+    let response = document.get("response").filter(|response| !response.is_null());
+    let response = response.ok_or("webhook response was absent")?;
+    let patch = bytes::decode(response.str_at(&["patch"])).unwrap_or_default();
+    let patch_type = response.get("patchType").filter(|given| !given.is_null());
+    if version == Version::V1 {
+        let found = response.str_at(&["uid"]);
+        if found != uid {
+            return Err(format!("expected response.uid={uid:?}, got {}", pintle_object::field::quote(found)));
+        }
+        verify_kind(document)?;
+        verify_patch(&patch, patch_type, is_mutating)?;
+    }
+    let texts =
+        |field: &str| response.list_at(&[field]).iter().map(|text| text.as_str().unwrap_or("").to_owned());
+    let annotations = response.map_at(&["auditAnnotations"]).into_iter().flat_map(Map::iter);
+    let patch_type = match version {
+        Version::V1 => patch_type.and_then(Value::as_str).unwrap_or("").to_owned(),
+        Version::V1beta1 if patch.is_empty() => String::new(),
+        Version::V1beta1 => "JSONPatch".to_owned(),
+    };
+    Ok(AdmissionResponse {
+        is_allowed: response.bool_at(&["allowed"]),
+        annotations: annotations
+            .map(|(key, value)| (key.to_owned(), value.as_str().unwrap_or("").to_owned()))
+            .collect(),
+        warnings: texts("warnings").collect(),
+        patch: if is_mutating { patch } else { Vec::new() },
+        patch_type,
+        status: response.get("status").cloned().unwrap_or_default(),
+    })
+}
+
+fn verify_kind(document: &Value) -> Result<(), String> {
+    let (api_version, kind) = (document.str_at(&["apiVersion"]), document.str_at(&["kind"]));
+    if (api_version, kind) == (Version::V1.api_version(), "AdmissionReview") {
+        return Ok(());
+    }
+    let shown = if api_version.is_empty() { "/" } else { api_version };
+    Err(format!(
+        "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got {shown}, Kind={kind}"
+    ))
+}
+
+fn verify_patch(patch: &[u8], patch_type: Option<&Value>, is_mutating: bool) -> Result<(), String> {
+    let why = match (is_mutating, patch.is_empty(), patch_type) {
+        (true, false, None) => "webhook returned response.patch but not response.patchType",
+        (true, true, Some(_)) => "webhook returned response.patchType but not response.patch",
+        (true, _, Some(given)) if given.as_str() == Some("") => {
+            return Err(String::from("webhook returned invalid response.patchType of \"\""));
+        }
+        (false, false, _) => "validating webhook may not return response.patch",
+        (false, true, Some(_)) => "validating webhook may not return response.patchType",
+        (true, _, _) | (false, true, None) => return Ok(()),
+    };
+    Err(why.to_owned())
+}

@@ -1,0 +1,117 @@
+//! ValidatingAdmissionWebhook: webhooks judge a request, all at a time.
+
+use super::accessor::Webhook;
+use super::call::{Call, CallError, failed, internal};
+use super::response::AdmissionResponse;
+use super::source::Source;
+use super::versioned::Versions;
+use super::{hooks, is_exempt};
+use crate::plugin::{Outcome, Plugin};
+use crate::request::Request;
+use crate::settings::Setup;
+use pintle_object::{Status, Value};
+use pintle_outbound::Hooks;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+/// The key of the audit annotation of a webhook that could not be asked and did not have to be.
+const FAILED_OPEN: &str = "failed-open.validating.webhook.admission.k8s.io/round_0_index_";
+
+pub struct ValidatingAdmissionWebhook {
+    source: Source,
+    hooks: Hooks,
+}
+
+impl ValidatingAdmissionWebhook {
+    pub fn new(setup: &Setup<'_>) -> Result<Self, String> {
+        Ok(Self { source: Source::new("validatingwebhookconfigurations"), hooks: hooks(setup)? })
+    }
+}
+
+impl Plugin for ValidatingAdmissionWebhook {
+    fn judge<'a>(&'a self, request: &'a Request<'a>, object: &'a Value) -> Outcome<'a> {
+        if is_exempt(request) {
+            return Outcome::Now(Ok(()));
+        }
+        let webhooks = self.source.webhooks(request);
+        if !webhooks.iter().any(|webhook| webhook.is_about(request, object)) {
+            return Outcome::Now(Ok(()));
+        }
+        Outcome::later(async move { self.dispatch(&webhooks, request, object).await })
+    }
+}
+
+impl ValidatingAdmissionWebhook {
+    async fn dispatch(
+        &self,
+        webhooks: &[Arc<Webhook>],
+        request: &Request<'_>,
+        object: &Value,
+    ) -> Result<(), Status> {
+        let mut relevant = Vec::new();
+        let mut versions = Versions::new(request, object);
+        for webhook in webhooks {
+            let asked = request.settled(|| webhook.should_call(request, object, &mut versions)).await;
+            let Some(matched) = asked? else { continue };
+            let versioned = versions.of(&matched).map_err(|status| internal(status.message))?;
+            let about = (request, object);
+            let call = Call::prepare(&self.hooks, webhook, about, &versioned, &matched, false);
+            relevant.push((webhook, call));
+        }
+        let calls = relevant.into_iter().enumerate().map(|(index, (webhook, call))| async move {
+            let result = match call {
+                Ok(call) => call.make(request.notes).await,
+                Err(error) => Err(error),
+            };
+            (index, webhook, result)
+        });
+        let mut first = None;
+        each_when_ready(calls, |(index, webhook, result)| {
+            if let Err(status) = decide(webhook, index, result, request) {
+                first.get_or_insert(status);
+            }
+        })
+        .await;
+        first.map_or(Ok(()), Err)
+    }
+}
+
+/// What the result of a call means for the request.
+fn decide(
+    webhook: &Webhook,
+    index: usize,
+    result: Result<AdmissionResponse, CallError>,
+    request: &Request<'_>,
+) -> Result<(), Status> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(CallError::Refused(status)) => Err(status),
+        Err(CallError::Calling(why)) if webhook.is_lenient => {
+            tracing::warn!("failed calling webhook, failing open {}: {why}", webhook.name);
+            request.notes.annotate(format!("{FAILED_OPEN}{index}"), webhook.name.clone());
+            Ok(())
+        }
+        Err(CallError::Calling(why)) => Err(failed(&webhook.name, &why)),
+    }
+}
+
+/// Runs futures at a time and hands on what they end with, in the order in which they end.
+async fn each_when_ready<F: Future + Send>(
+    futures: impl Iterator<Item = F>,
+    mut hand_on: impl FnMut(F::Output),
+) {
+    let mut pending: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
+    poll_fn(|context| {
+        pending.retain_mut(|future| match future.as_mut().poll(context) {
+            Poll::Ready(output) => {
+                hand_on(output);
+                false
+            }
+            Poll::Pending => true,
+        });
+        if pending.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
