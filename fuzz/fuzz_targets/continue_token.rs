@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pintle_engine::paging::Continue;
+use pintle_engine::continue_token::Continue;
 
 const PREFIX: &str = "/registry/pods/default/";
 

@@ -2,7 +2,7 @@
 
 use crate::authorize::{Attributes, Authorizer, Decision, Rules};
 use crate::rbac::Rule;
-use crate::user::User;
+use pintle_object::user::User;
 use pintle_object::{Text, Value, json};
 
 const VERSION: &str = "abac.authorization.kubernetes.io/v1beta1";

@@ -11,7 +11,7 @@
 //! ```
 
 use crate::authorize::{Attributes, Authorizer, Decision, Rules, decide};
-use crate::user::User;
+use pintle_object::user::User;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -3,9 +3,9 @@
 use crate::answers::Answers;
 use crate::authorize::{Attributes, Authorizer, Decision, Rules, Waiting};
 use crate::match_conditions::MatchConditions;
-use crate::user::User;
 use pintle_object::field::Path;
 use pintle_object::selector::{FieldSelector, LabelSelector, Operator};
+use pintle_object::user::User;
 use pintle_object::{FieldErrors, Map, Value, json};
 use pintle_outbound::Webhook;
 use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
 //! May this user do this? The question, the answer, and the chain of those who are asked.
 
 use crate::rbac::Rule;
-use crate::user::{MASTERS, User};
 use pintle_object::field::quote;
+use pintle_object::user::{MASTERS, User};
 use pintle_object::{Details, GroupResource, Reason, Status, Value};
 use std::pin::Pin;
 use std::sync::Arc;

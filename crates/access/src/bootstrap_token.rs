@@ -1,11 +1,11 @@
 //! Bootstrap tokens: `<id>.<secret>`, held in Secrets of `kube-system`, with which a new node introduces itself.
 
 use crate::token::{Objects, TokenAuthenticator, Verdict, for_server, is_same};
-use crate::user::User;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pintle_object::Value;
 use pintle_object::time::Time;
+use pintle_object::user::User;
 use std::sync::Arc;
 
 const GROUP: &str = "system:bootstrappers";

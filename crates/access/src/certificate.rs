@@ -2,9 +2,9 @@
 
 use crate::cache::Cache;
 use crate::directory_string::directory_string;
-use crate::user::User;
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
+use pintle_object::user::User;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use std::collections::BTreeMap;
 use std::sync::Arc;

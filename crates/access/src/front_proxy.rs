@@ -1,7 +1,7 @@
 //! Front proxies: whoever holds a certificate of their authority says in headers who asks.
 
 use crate::certificate::ClientAuthorities;
-use crate::user::User;
+use pintle_object::user::User;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 /// The flags `--requestheader-*`. Header names are in lower case.

@@ -5,8 +5,8 @@
 
 use crate::asking::Asking;
 use crate::authorize::{Attributes, Authorizer, check, refusal};
-use crate::user::{ANONYMOUS, AUTHENTICATED, MASTERS, UNAUTHENTICATED, User};
 use pintle_object::field::quote;
+use pintle_object::user::{ANONYMOUS, AUTHENTICATED, MASTERS, UNAUTHENTICATED, User};
 use pintle_object::{Status, content};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

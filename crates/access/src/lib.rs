@@ -20,7 +20,6 @@ pub mod service_account;
 pub mod token;
 pub mod token_file;
 pub mod token_webhook;
-pub use pintle_object::user;
 pub mod websocket;
 
 pub use asking::Asking;
@@ -29,4 +28,4 @@ pub use authorize::{
     Attributes, Authorizer, Decision, Grants, Masters, Permissions, Rules, check, decide, refusal,
 };
 pub use impersonate::Impersonation;
-pub use user::{MASTERS, User};
+pub use pintle_object::user::{MASTERS, User};

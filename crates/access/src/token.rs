@@ -1,7 +1,7 @@
 //! Bearer tokens: who may know whose a token is.
 
-use crate::user::User;
 use pintle_object::Value;
+use pintle_object::user::User;
 use std::pin::Pin;
 
 /// The user of a token, and for whom the token is.

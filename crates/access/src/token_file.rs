@@ -1,7 +1,7 @@
 //! `--token-auth-file`: lines of token, user, uid and, optionally, quoted groups.
 
 use crate::token::{TokenAuthenticator, Verdict, for_server};
-use crate::user::User;
+use pintle_object::user::User;
 use std::collections::HashMap;
 
 /// Users by their tokens.

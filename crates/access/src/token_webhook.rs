@@ -2,7 +2,7 @@
 
 use crate::cache::{Cache, Fingerprint};
 use crate::token::{Asked, Known, RemoteAuthenticator, Verdict, intersect};
-use crate::user::User;
+use pintle_object::user::User;
 use pintle_object::{Map, Value};
 use pintle_outbound::Webhook;
 use std::collections::HashMap;

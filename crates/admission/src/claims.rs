@@ -126,7 +126,7 @@ impl StatusWrite<'_> {
 
     fn check(&self, asked: &Attributes<'_>) -> Result<(), String> {
         let authorizer = self.request.permissions.authorizer.as_ref();
-        check(authorizer, &self.request.user(), asked).map_err(|refusal| refusal.message)
+        check(authorizer, self.request.user(), asked).map_err(|refusal| refusal.message)
     }
 
     /// Whether a service account asks from the one node that the claim is allocated for.

@@ -12,7 +12,7 @@ pub fn may_create(request: &Request<'_>) -> Result<(), Status> {
     if !request.attributes.is_by_update {
         return Ok(());
     }
-    check(request.permissions.authorizer.as_ref(), &request.user(), &request.asked("create"))
+    check(request.permissions.authorizer.as_ref(), request.user(), &request.asked("create"))
 }
 
 /// The refusal of a role or binding that grants more than its writer has.
@@ -28,5 +28,5 @@ pub fn confirm(request: &Request<'_>, object: &Value) -> Result<(), Status> {
     let attributes = Attributes { name, ..request.asked("") };
     let old = request.attributes.old.unwrap_or(&Value::Null);
     let permissions = request.permissions;
-    permissions.grants.confirm(permissions.authorizer.as_ref(), &request.user(), &attributes, object, old)
+    permissions.grants.confirm(permissions.authorizer.as_ref(), request.user(), &attributes, object, old)
 }

@@ -4,8 +4,10 @@ use crate::notes::Notes;
 use crate::view::View;
 use crate::webhook::predicates::rules;
 use pintle_access::{Asking, Attributes as Asked, Permissions, User};
+use pintle_engine::Served;
 use pintle_engine::admission::{Attributes, Operation};
-use pintle_engine::{Served, meta};
+use pintle_object::meta;
+
 use pintle_object::{GroupResource, GroupVersionKind, Reason, Status, Value};
 
 /// The user that the server's own writes are made as.
@@ -42,15 +44,9 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Who asks, as authorization knows users.
-    pub fn user(&self) -> User {
-        let user = self.attributes.user;
-        User {
-            name: user.name.clone(),
-            uid: user.uid.clone(),
-            groups: user.groups.clone(),
-            extra: user.extra.clone(),
-        }
+    /// Who asks.
+    pub fn user(&self) -> &'a User {
+        self.attributes.user
     }
 
     /// Whether the request is about objects of a resource, not about one of their subresources.

@@ -2,7 +2,8 @@
 
 use crate::policy::GROUP;
 use pintle_engine::update::Source;
-use pintle_engine::{Engine, Served, Target, meta, own};
+use pintle_engine::{Engine, Served, Target, own};
+use pintle_object::meta;
 use pintle_object::selector::LabelSelector;
 use pintle_object::time::Time;
 use pintle_object::{Map, Status, Value};

@@ -2,9 +2,9 @@
 //! endpoints. What this server serves itself is always available, and says so from the start.
 
 use crate::runner::{self, Reconciler, Source};
-use pintle_engine::kinds::api_service;
 use pintle_engine::update::Source as UpdateSource;
 use pintle_engine::{Engine, Served, Target, own};
+use pintle_kinds::api_service;
 use pintle_object::field::quote;
 use pintle_object::{Status, Value};
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 use crate::own_writes;
 use crate::runner::{self, Place, Reconciler, Source};
 use pintle_engine::options::DeleteOptions;
-use pintle_engine::serving::Table;
+use pintle_engine::resource_table::Table;
 use pintle_engine::{Engine, Served, Target, own};
 use pintle_object::{Reason, Status, Text, Value};
 use std::collections::BTreeSet;

@@ -6,8 +6,9 @@
 
 use crate::{own_writes, reconcile};
 use pintle_access::rbac::Rule;
+use pintle_engine::Engine;
 use pintle_engine::allocate::IpPool;
-use pintle_engine::{Engine, meta};
+use pintle_object::meta;
 use pintle_object::time::Time;
 use pintle_object::{Status, Value};
 use std::sync::Arc;

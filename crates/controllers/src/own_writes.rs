@@ -2,7 +2,8 @@
 
 use pintle_engine::options::DeleteOptions;
 use pintle_engine::update::Source;
-use pintle_engine::{Call, Engine, Served, Target, meta, own};
+use pintle_engine::{Call, Engine, Served, Target, own};
+use pintle_object::meta;
 use pintle_object::time::Time;
 use pintle_object::{GroupVersionKind, Reason, Status, Value};
 use pintle_schema::decode;

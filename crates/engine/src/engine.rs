@@ -1,27 +1,23 @@
 //! `Engine`: the served resources on top of the store.
 
-use crate::admission::{Admission, Open, User};
 use crate::allocate::{Pools, port};
-use crate::call::Call;
-use crate::custom::Custom;
 use crate::generate::Generator;
-use crate::kinds::gated_fields::GatedFields;
-use crate::kinds::{self, Rules, Traits};
-use crate::serving::Table;
+use crate::request::admission::{Admission, Open};
+use crate::request::write_context::Call;
+use crate::resource::{OwnStrategy, Served};
+use pintle_kinds::gated_fields::GatedFields;
+
+use crate::resource_table::Table;
 use arc_swap::ArcSwap;
 use pintle_object::time::Time;
-use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status, Value};
+use pintle_object::user::User;
+use pintle_object::{GroupVersionKind, Value};
 use pintle_schema::decode::Pick;
-use pintle_schema::resource::Selectable;
-use pintle_schema::{Builtin, Resource, TypeId, Verb};
-use pintle_store::{CollectionId, Store};
+use pintle_schema::{Builtin, Verb};
+use pintle_store::Store;
 use std::collections::HashMap;
-use std::ops::Deref;
 use std::sync::Arc;
 use tokio::sync::watch;
-
-/// Every key of upstream's store begins with this.
-const REGISTRY: &str = "/registry";
 
 pub struct Engine {
     pub api: Arc<Builtin>,
@@ -37,117 +33,6 @@ pub struct Engine {
     expiry_seconds: Option<u64>,
     /// What each kind loses with the feature gates that are off.
     gated: HashMap<String, GatedFields>,
-}
-
-/// A resource as it is served: its table, where its objects are kept, and the rules of its kind.
-pub struct Served {
-    pub resource: Resource,
-    /// Absent for resources that are answered, not stored: reviews, bindings, componentstatuses.
-    pub collection: Option<CollectionId>,
-    pub rules: OwnRules,
-    pub traits: Traits,
-    /// The kind that objects are stored as, and its type.
-    pub storage: GroupVersionKind,
-    pub storage_ty: TypeId,
-    /// The fields that attributes hold, in their order: those of the first resource of the collection.
-    pub fields: Vec<Selectable>,
-    /// The part of stored messages that the values of these fields are read from; all of it for custom resources.
-    pub(crate) selected: Pick,
-    pub(crate) is_stored: bool,
-    /// Place of this resource's JSON among an object's encoded forms: resources that share a collection have
-    /// their own.
-    pub(crate) form: usize,
-    /// What a custom resource has besides; none for built-in kinds.
-    pub custom: Option<Custom>,
-}
-
-/// The rules of a kind: those of built-in kinds are part of the program.
-pub enum OwnRules {
-    Builtin(&'static dyn Rules),
-    Custom(Box<dyn Rules>),
-}
-
-impl Deref for OwnRules {
-    type Target = dyn Rules;
-
-    fn deref(&self) -> &(dyn Rules + 'static) {
-        match self {
-            OwnRules::Builtin(rules) => *rules,
-            OwnRules::Custom(rules) => rules.as_ref(),
-        }
-    }
-}
-
-/// What a request is about.
-#[derive(Clone, Copy)]
-pub struct Target<'a> {
-    pub served: &'a Served,
-    /// `status`, `scale`, ...; empty for the object itself.
-    pub subresource: &'a str,
-    pub namespace: &'a str,
-    pub name: &'a str,
-}
-
-impl Served {
-    pub fn group_resource(&self) -> GroupResource {
-        GroupResource::new(self.resource.group.as_ref(), self.resource.plural.as_ref())
-    }
-
-    pub fn gvk(&self) -> GroupVersionKind {
-        let resource = &self.resource;
-        GroupVersionKind::new(resource.group.as_ref(), resource.version.as_ref(), resource.kind.as_ref())
-    }
-
-    pub fn group_kind(&self) -> GroupKind {
-        self.gvk().group_kind()
-    }
-
-    pub fn api_version(&self) -> String {
-        self.gvk().group_version().to_string()
-    }
-
-    /// `/registry/pods/` for all objects, `/registry/pods/ns/` for those of a namespace.
-    pub fn prefix(&self, namespace: &str) -> String {
-        let root = &self.resource.key_prefix;
-        if self.resource.namespaced && !namespace.is_empty() {
-            return format!("{REGISTRY}/{root}/{namespace}/");
-        }
-        format!("{REGISTRY}/{root}/")
-    }
-
-    pub fn key(&self, namespace: &str, name: &str) -> String {
-        let mut key = self.prefix(namespace);
-        key.push_str(name);
-        key
-    }
-
-    pub fn is_converted(&self) -> bool {
-        self.storage.group != self.resource.group.as_ref()
-            || self.storage.version != self.resource.version.as_ref()
-    }
-
-    pub fn has(&self, verb: Verb) -> bool {
-        self.resource.verbs.has(verb)
-    }
-}
-
-impl Target<'_> {
-    /// A name of a path must be one segment of a key.
-    pub fn check_name(&self) -> Result<(), Status> {
-        let why = match self.name {
-            "." => "may not be '.'",
-            ".." => "may not be '..'",
-            name if name.contains('/') => "may not contain '/'",
-            name if name.contains('%') => "may not contain '%'",
-            _ => return Ok(()),
-        };
-        let quoted = pintle_object::field::quote(self.name);
-        Err(Status::bad_request(format!("Name parameter invalid: {quoted}: {why}")))
-    }
-
-    pub fn key(&self) -> String {
-        self.served.key(self.namespace, self.name)
-    }
 }
 
 /// The resources of an API, before the store is there.
@@ -170,9 +55,9 @@ pub(crate) fn layout(api: &Builtin) -> Vec<Served> {
             fields,
             form,
             collection: None,
-            rules: OwnRules::Builtin(kinds::rules(&storage.group, &storage.kind)),
+            strategy: OwnStrategy::Builtin(pintle_kinds::strategy(&storage.group, &storage.kind)),
             custom: None,
-            traits: kinds::traits(&storage.group, &storage.kind),
+            facts: pintle_kinds::facts(&storage.group, &storage.kind),
             storage_ty,
             storage,
             resource: resource.clone(),
@@ -239,7 +124,7 @@ impl Engine {
     }
 
     pub(crate) fn ttl_seconds(&self, served: &Served) -> Option<u64> {
-        self.expiry_seconds.filter(|_| served.traits.expires)
+        self.expiry_seconds.filter(|_| served.facts.expires)
     }
 
     /// Everything that is served now.

@@ -1,17 +1,18 @@
 //! Writing an object takes time that grows with its size and no faster: tried with long lists and maps in every
 //! field of every kind.
 
-use crate::body::{self, Body, Format};
-use crate::kinds::Context;
-use crate::options::{FieldValidation, PatchKind};
-use crate::table::{Include, TableStyle};
+use crate::read::table::{Include, TableStyle};
+use crate::request::body::{self, Body, Format};
+use crate::request::options::{FieldValidation, PatchKind};
 use crate::tests::World;
 use crate::{Patch, Served};
+use pintle_kinds::Context;
+use pintle_object::user::User;
 use pintle_object::{FieldErrors, Value};
 use pintle_patch::strategic::strategic_merge;
 use pintle_patch::typed;
 use pintle_schema::model::{Schema, Shape, TypeId};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 /// Items of the shorter and of the longer of two objects.
 const FEW: usize = 500;
@@ -164,26 +165,18 @@ async fn work(world: &World, served: &Served, text: &str) -> Vec<(&'static str, 
     );
     lap("decode");
     let Ok(mut object) = read else { return spent };
-    let rules = &served.rules;
+    let rules = &served.strategy;
     rules.default(&mut object);
     lap("default");
-    crate::meta::dedup_owners(&mut object);
+    pintle_object::meta::dedup_owners(&mut object);
     lap("owners");
-    let Ok(mut stored) = crate::convert::to_storage(&world.engine.api, served, object.clone()) else {
+    let Ok(mut stored) = crate::storage::convert::to_storage(&world.engine.api, served, object.clone())
+    else {
         return spent;
     };
     lap("convert");
-    let groups = Vec::new();
-    let extra = BTreeMap::new();
-    let context = |subresource| Context {
-        now_seconds: 0,
-        subresource,
-        has_labels: false,
-        user: "u",
-        user_uid: "",
-        groups: &groups,
-        extra: &extra,
-    };
+    let user = User { name: "u".into(), ..User::default() };
+    let context = |subresource| Context { now_seconds: 0, subresource, has_labels: false, user: &user };
     let old = stored.clone();
     let mut errors = FieldErrors::new();
     rules.validate(&stored, &mut errors);

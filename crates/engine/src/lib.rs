@@ -1,66 +1,37 @@
 //! The engine: what happens to an object between a decoded request and the store.
 //!
-//! The engine never names a kind outside `kinds/`, and knows nothing of HTTP.
+//! The engine never names a kind (`pintle_kinds` does), and knows nothing of HTTP.
 
-pub mod admission;
 pub mod allocate;
-mod answer;
-mod apply;
-mod bind;
-pub mod body;
-mod call;
-pub mod companions;
-mod convert;
-mod create;
 pub mod custom;
-pub mod delete;
-mod delete_collection;
-mod deletion;
-mod encoding;
 mod engine;
-mod evict;
-mod fields;
 pub mod generate;
-mod get;
-pub mod kinds;
-mod list;
-pub mod meta;
-mod open;
-pub mod options;
 pub mod own;
-pub mod paging;
-mod patch;
-pub mod patch_document;
-mod pieces;
-pub mod preconditions;
-mod records;
-mod scale;
-mod selection;
-pub mod serving;
-mod table;
-mod token_request;
-mod track;
-mod undecodable;
-pub mod update;
-pub mod validation;
-mod watch;
+mod read;
+pub mod request;
+mod resource;
+pub mod resource_table;
+mod storage;
+mod write;
 
-pub use answer::META_VERSION;
-pub use bind::created;
-pub use call::{Call, Written};
-pub use create::store_failed;
-pub use engine::{Engine, OwnRules, Served, Target};
-pub use list::Listing;
-pub use patch::Patch;
-pub use pieces::{ListForm, ListFormat, ListView, PIECE_BYTES, Pieces};
-pub use scale::ScaleSource;
-pub use selection::Selection;
-pub use table::{Include, TableStyle};
-pub use token_request::{TokenGrant, TokenTerms};
-pub use watch::{Heard, Told, Watch};
+pub use engine::Engine;
+pub use read::continue_token;
+pub use read::list::Listing;
+pub use read::list_meta::META_VERSION;
+pub use read::list_stream::{ListForm, ListFormat, ListView, PIECE_BYTES, Pieces};
+pub use read::selection::Selection;
+pub use read::table::{Include, TableStyle};
+pub use read::watch::{Heard, Told, Watch};
+pub use request::write_context::{Call, Written};
+pub use request::{admission, body, options};
+pub use resource::{OwnStrategy, Served, Target};
+pub use write::bind::created;
+pub use write::create::store_failed;
+pub use write::patch::Patch;
+pub use write::scale::ScaleSource;
+pub use write::token_request::{TokenGrant, TokenTerms};
+pub use write::{delete, patch_document, preconditions, update};
 
-#[cfg(test)]
-mod list_tests;
 #[cfg(test)]
 mod tests;
 

@@ -1,12 +1,12 @@
 //! The server as a client of its own engine: who it is, and the clock that its loops read.
 
-use crate::admission::User;
 use pintle_object::time::Time;
+use pintle_object::user::{MASTERS, User};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The user that the server writes as, whom everything is allowed.
 pub fn user() -> User {
-    User { name: "system:apiserver".into(), groups: vec!["system:masters".into()], ..User::default() }
+    User { name: "system:apiserver".into(), groups: vec![MASTERS.into()], ..User::default() }
 }
 
 /// The time now.

@@ -1,12 +1,12 @@
 //! The life of objects on an engine whose store forgets everything at the end.
 
-use crate::admission::User;
-use crate::body::{self, Body, Format};
-use crate::delete::Deleted;
-use crate::options::{DeleteOptions, FieldValidation, ListOptions, PatchKind, Query};
-use crate::{Call, Engine, Heard, Patch, Selection, Served, Target, Told, Watch, Written, meta};
+use crate::request::body::{self, Body, Format};
+use crate::request::options::{DeleteOptions, FieldValidation, ListOptions, PatchKind, Query};
+use crate::write::delete::Deleted;
+use crate::{Call, Engine, Heard, Patch, Selection, Served, Target, Told, Watch, Written};
 use pintle_object::time::Time;
-use pintle_object::{Status, Value, json};
+use pintle_object::user::User;
+use pintle_object::{Status, Value, json, meta};
 use pintle_store::backend::{AppendError, Error, Found, Row};
 use pintle_store::{DurableLog, Revision};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl DurableLog for Nowhere {
 
 pub(crate) struct World {
     pub engine: Arc<Engine>,
-    table: Arc<crate::serving::Table>,
+    table: Arc<crate::resource_table::Table>,
     user: User,
 }
 

@@ -10,6 +10,7 @@ pub mod content;
 pub mod field;
 pub mod json;
 pub mod map;
+pub mod meta;
 pub mod names;
 pub mod quantity;
 pub mod seen;

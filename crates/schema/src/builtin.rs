@@ -28,7 +28,7 @@ pub struct Builtin {
     /// Any JSON value: the type of custom resources, whose own schema stands elsewhere.
     pub any: TypeId,
     /// What OpenAPI documents say beyond the tables, one fact per line; `openapi` reads it when it is asked.
-    pub(crate) documents: &'static str,
+    pub documents: &'static str,
 }
 
 impl Builtin {

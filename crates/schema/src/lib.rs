@@ -9,7 +9,6 @@ pub mod decode;
 pub mod defaults;
 pub mod encode;
 pub mod model;
-pub mod openapi;
 pub mod resource;
 
 pub use builtin::{Builtin, builtin, known};

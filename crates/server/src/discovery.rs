@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use pintle_engine::Engine;
-use pintle_engine::serving::Table;
+use pintle_engine::resource_table::Table;
 use pintle_object::{Map, Status, Value, json, yaml};
 use pintle_schema::{Builtin, Resource, Resources, Subresource, TypeId, Verb, encode};
 use sha2::{Digest as _, Sha256, Sha512};

@@ -6,9 +6,9 @@ use crate::response::Response;
 use crate::route::RequestInfo;
 use crate::shares::{Pool, Share, Who};
 use crate::stages::{Fairness, Guard, Turn};
-use pintle_access::user::MASTERS;
 use pintle_object::Status;
 use pintle_object::time::parse_duration;
+use pintle_object::user::MASTERS;
 use pintle_schema::Verb;
 use std::time::Duration;
 

@@ -8,11 +8,11 @@ use crate::response::{Body, Parts, Response};
 use arc_swap::ArcSwapOption;
 use bytes::buf::Reader;
 use bytes::{Buf, Bytes};
-use pintle_descriptions::Descriptions;
 use pintle_engine::Served;
-use pintle_engine::serving::Table;
+use pintle_engine::resource_table::Table;
 use pintle_object::{Map, Value, json};
-use pintle_schema::openapi::{Custom, Documents, NoDescriptions, wire};
+use pintle_openapi::descriptions::{self, PackedDescriptions};
+use pintle_openapi::{Custom, Documents, NoDescriptions, wire};
 use pintle_schema::{Builtin, Resource, Resources};
 use sha2::{Digest as _, Sha512};
 use std::collections::{BTreeMap, HashMap};
@@ -135,7 +135,7 @@ impl OpenApi {
     }
 
     fn with_documents<T>(&self, api: &Builtin, make: impl FnOnce(&Documents<'_>) -> T) -> T {
-        let descriptions = Descriptions::open();
+        let descriptions = PackedDescriptions::open();
         let documents = Documents::new(api, &descriptions);
         make(&if self.has_enums { documents } else { documents.without_enums() })
     }
@@ -271,7 +271,7 @@ impl OpenApi {
             let mut hash = Sha512::new();
             hash.update(env!("CARGO_PKG_VERSION"));
             hash.update(pintle_schema::builtin::blob());
-            hash.update(pintle_descriptions::blob());
+            hash.update(descriptions::blob());
             hash.update(&self.served);
             hash.update([u8::from(self.has_enums)]);
             hash.finalize().into()

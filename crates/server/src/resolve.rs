@@ -5,7 +5,7 @@ use crate::request::Request;
 use crate::route::RequestInfo;
 use hyper::Method;
 use pintle_engine::Served;
-use pintle_engine::serving::Table;
+use pintle_engine::resource_table::Table;
 use pintle_object::Status;
 use pintle_schema::{Subresource, Verb};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Shares of what requests take together, be it seats or memory: a part is kept for the system, and no user has all.
 
 use pintle_access::User;
-use pintle_access::user::MASTERS;
+use pintle_object::user::MASTERS;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};

@@ -2,7 +2,7 @@
 
 use super::configuration::{ClaimMappings, ClaimRule, Jwt};
 use super::expressions::{Expression, Expressions};
-use crate::user::User;
+use pintle_object::user::User;
 use pintle_object::{Value, field};
 
 const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";

@@ -1,8 +1,8 @@
 //! Expressions of an AuthenticationConfiguration: what claims mean, and what must hold of claims and users.
 
 use super::configuration::Jwt;
-use crate::user::User;
 use pintle_cel::{ANY, Answer, Bound, Fault, NoTexts, Program, Scope, Type};
+use pintle_object::user::User;
 use pintle_object::{Map, Value};
 
 /// What one evaluation may cost: upstream's limit of a call.

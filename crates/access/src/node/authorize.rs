@@ -4,9 +4,9 @@ use super::graph::{Graph, What};
 use super::identity;
 use crate::authorize::{Attributes, Decision};
 use crate::rbac::Rule;
-use crate::user::User;
 use pintle_object::field::quote;
 use pintle_object::selector::FieldSelector;
+use pintle_object::user::User;
 
 const LEASES: &str = "kube-node-lease";
 

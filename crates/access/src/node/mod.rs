@@ -8,7 +8,7 @@ pub use authorize::decide;
 pub use graph::{Graph, What};
 pub use references::{POD_FIELDS, References, pod_references};
 
-use crate::user::User;
+use pintle_object::user::User;
 
 /// User names of nodes begin with this.
 pub const PREFIX: &str = "system:node:";

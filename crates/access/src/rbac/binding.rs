@@ -1,7 +1,7 @@
 //! `Binding`: a role and those who have it.
 
-use crate::user::User;
 use pintle_object::field::quote;
+use pintle_object::user::User;
 use pintle_object::{Text, Value};
 
 /// The role that a binding refers to.

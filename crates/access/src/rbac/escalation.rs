@@ -4,8 +4,8 @@ use super::binding::RoleRef;
 use super::index::{GROUP, Index, joined};
 use super::rule::{Rule, quoted};
 use crate::authorize::{Attributes, Authorizer, Decision};
-use crate::user::{MASTERS, User};
 use pintle_object::field::quote;
+use pintle_object::user::{MASTERS, User};
 use pintle_object::{GroupResource, Status, Text, Value};
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@
 use super::binding::{Binding, RoleRef, Who};
 use super::rule::Rule;
 use crate::authorize::{Attributes, Decision, Rules};
-use crate::user::User;
+use pintle_object::user::User;
 use pintle_object::{GroupResource, Status, Text, Value};
 use std::collections::HashMap;
 use std::ops::ControlFlow;

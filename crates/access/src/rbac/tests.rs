@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::authorize::{Attributes, Authorizer, Decision, Rules};
-use crate::user::User;
 use pintle_object::Value;
+use pintle_object::user::User;
 
 fn parse(json: &str) -> Value {
     pintle_object::json::parse(json.as_bytes()).unwrap()
@@ -223,7 +223,7 @@ fn nobody_grants_more_than_they_have() {
 #[test]
 fn masters_and_the_garbage_collector_are_not_held_up() {
     let all = r#"{"rules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"]}]}"#;
-    assert!(write(&user("x", &[crate::user::MASTERS]), "roles", all, &Value::Null).is_ok());
+    assert!(write(&user("x", &[pintle_object::user::MASTERS]), "roles", all, &Value::Null).is_ok());
     assert!(write(&user("x", &[]), "roles", all, &Value::Null).is_err());
     let mut old = parse(all);
     old.set(&["metadata", "name"], "new");

@@ -1,7 +1,7 @@
 //! What a token says: whose it is, for whom, how long, and what it is bound to.
 
 use crate::jwt::{audiences, number};
-use crate::user::User;
+use pintle_object::user::User;
 use pintle_object::{Map, Value};
 
 /// An object by name and uid.

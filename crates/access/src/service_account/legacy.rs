@@ -3,11 +3,11 @@
 use super::tokens::is_gone;
 use crate::impersonate::service_account_groups;
 use crate::token::Objects;
-use crate::user::User;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pintle_object::Value;
 use pintle_object::time::Time;
+use pintle_object::user::User;
 
 pub const ISSUER: &str = "kubernetes/serviceaccount";
 const INVALID_SINCE: &str = "kubernetes.io/legacy-token-invalid-since";

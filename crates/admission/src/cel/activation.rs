@@ -205,10 +205,9 @@ struct Asked<'a>(&'a Request<'a>);
 
 impl Permissions for Asked<'_> {
     fn check(&self, question: &Question) -> Decision {
-        let user = match &question.service_account {
-            Some((namespace, name)) => service_account(namespace, name),
-            None => self.0.user(),
-        };
+        let account = question.service_account.as_ref();
+        let account = account.map(|(namespace, name)| service_account(namespace, name));
+        let user = account.as_ref().unwrap_or(self.0.user());
         let asked = Attributes {
             verb: &question.verb,
             is_resource: question.path.is_none(),
@@ -222,7 +221,7 @@ impl Permissions for Asked<'_> {
             field_selector: &question.field_selector,
             label_selector: &question.label_selector,
         };
-        match self.0.permissions.authorizer.authorize(&user, &asked) {
+        match self.0.permissions.authorizer.authorize(user, &asked) {
             Verdict::Allow(reason) => Decision { is_allowed: true, reason, error: String::new() },
             Verdict::Deny(reason) | Verdict::NoOpinion(reason) => {
                 Decision { is_allowed: false, reason, error: String::new() }

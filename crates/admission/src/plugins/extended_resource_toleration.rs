@@ -3,7 +3,7 @@
 use super::tolerations::push;
 use crate::plugin::Plugin;
 use crate::request::Request;
-use pintle_engine::validation::resources::is_extended;
+use pintle_kinds::validation::resources::is_extended;
 use pintle_object::{Status, Value};
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 
 use crate::plugin::Plugin;
 use crate::request::Request;
-use pintle_engine::meta;
+use pintle_object::meta;
 use pintle_object::quantity::Quantity;
 use pintle_object::{Status, Value};
 use std::collections::BTreeMap;

@@ -6,8 +6,8 @@ use crate::plugin::Plugin;
 use crate::request::{Request, not_found, plain};
 use pintle_access::{Attributes, Decision, node};
 use pintle_engine::admission::Operation;
-use pintle_engine::meta;
 use pintle_object::field::quote;
+use pintle_object::meta;
 use pintle_object::{Map, Status, Value};
 use std::collections::BTreeSet;
 

@@ -5,8 +5,8 @@ use crate::plugin::Plugin;
 use crate::request::Request;
 use pintle_access::Attributes;
 use pintle_access::authorize::Decision;
-use pintle_engine::meta;
 use pintle_object::field::quote;
+use pintle_object::meta;
 use pintle_object::{Status, Value};
 
 const OWNERS: [&str; 2] = ["metadata", "ownerReferences"];
@@ -100,7 +100,7 @@ fn may_block(request: &Request<'_>, object: &Value, owner: &Value) -> Result<(),
 
 /// The authorizers' reason when they do not allow.
 fn refusal(request: &Request<'_>, asked: &Attributes<'_>) -> Option<String> {
-    match request.permissions.authorizer.authorize(&request.user(), asked) {
+    match request.permissions.authorizer.authorize(request.user(), asked) {
         Decision::Allow(_) => None,
         Decision::Deny(reason) | Decision::NoOpinion(reason) | Decision::Error { reason, .. } => Some(reason),
     }

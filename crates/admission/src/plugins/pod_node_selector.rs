@@ -3,10 +3,10 @@
 use crate::plugin::Plugin;
 use crate::request::{Request, not_found, plain};
 use crate::settings::Setup;
-use pintle_engine::meta;
 use pintle_object::config_file::{Fields, Form};
 use pintle_object::content;
 use pintle_object::field::quote;
+use pintle_object::meta;
 use pintle_object::{Map, Status, Value};
 use std::collections::BTreeMap;
 

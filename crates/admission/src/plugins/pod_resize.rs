@@ -3,8 +3,8 @@
 use super::quota::pod_requests;
 use crate::plugin::Plugin;
 use crate::request::Request;
-use pintle_engine::meta;
 use pintle_object::field::quote;
+use pintle_object::meta;
 use pintle_object::quantity::Quantity;
 use pintle_object::{Cause, Map, Status, Value};
 

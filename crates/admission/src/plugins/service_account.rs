@@ -5,7 +5,7 @@ use super::tolerations::push;
 use crate::plugin::Plugin;
 use crate::request::{Request, is_true};
 use pintle_access::node;
-use pintle_engine::meta;
+use pintle_object::meta;
 use pintle_object::{Status, Value};
 
 const MIRROR: &str = "kubernetes.io/config.mirror";

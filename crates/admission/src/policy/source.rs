@@ -6,8 +6,8 @@
 use super::matching::MatchResources;
 use crate::request::Request;
 use crate::view::Configurations;
-use pintle_engine::meta;
 use pintle_object::Value;
+use pintle_object::meta;
 use pintle_store::{Object, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};

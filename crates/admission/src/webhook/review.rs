@@ -4,7 +4,7 @@ use super::versioned::VersionedAttributes;
 use crate::cel::options;
 use crate::request::Request;
 use crate::webhook::predicates::Matched;
-use pintle_engine::admission::User;
+use pintle_object::user::User;
 use pintle_object::{GroupVersionKind, Value, json};
 use pintle_schema::Resource;
 

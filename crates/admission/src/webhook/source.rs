@@ -3,7 +3,7 @@
 use super::accessor::Webhook;
 use crate::request::Request;
 use crate::view::Configurations;
-use pintle_engine::meta;
+use pintle_object::meta;
 use pintle_store::{Object, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

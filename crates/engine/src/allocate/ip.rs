@@ -1,7 +1,7 @@
 //! A pool of the addresses of one service CIDR.
 
+use pintle_kinds::allocator::IpError;
 use std::collections::HashSet;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The most addresses of one range that are handed out, as upstream's: a /112 of IPv6, a /12 of IPv4 and less
@@ -26,14 +26,6 @@ pub struct IpPool {
     size: u128,
     is_v6: bool,
     taken: HashSet<u128>,
-}
-
-/// Why an address cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IpError {
-    OutOfRange { ip: IpAddr, cidr: String },
-    Taken,
-    Full,
 }
 
 impl IpPool {
@@ -110,21 +102,6 @@ impl IpPool {
         (0..len)
             .map(|step| self.base + 1 + start + (first + step) % len)
             .find(|number| !self.taken.contains(number) && !is_taken(from_number(*number, self.is_v6)))
-    }
-}
-
-impl fmt::Display for IpError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            IpError::OutOfRange { ip, cidr } => {
-                write!(
-                    f,
-                    "the provided IP ({ip}) is not in the valid range. The range of valid IPs is {cidr}"
-                )
-            }
-            IpError::Taken => f.write_str("provided IP is already allocated"),
-            IpError::Full => f.write_str("range is full"),
-        }
     }
 }
 

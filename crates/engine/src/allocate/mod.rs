@@ -7,8 +7,10 @@ pub mod ip;
 mod pools;
 pub mod port;
 mod ports_map;
+mod record;
+mod repair;
 
-pub use ip::{IpError, IpPool};
-pub use pools::{Draw, Held, Pools, Recorded};
-pub use port::{PortError, PortPool};
+pub use ip::IpPool;
+pub use pools::{AllocationTx, Pools, Recorded};
+pub use port::PortPool;
 pub use ports_map::PortMap;

@@ -1,7 +1,8 @@
 //! The pools of a server, and what one write takes from them.
 
-use super::{IpError, IpPool, PortError, PortMap, PortPool};
+use super::{IpPool, PortMap, PortPool};
 use crate::generate::Generator;
+use pintle_kinds::allocator::{Allocations, Allocator, IpError, PortError};
 use pintle_store::Snapshot;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -21,23 +22,6 @@ pub struct Pools {
     pub(crate) leaked: Mutex<BTreeSet<u16>>,
     /// One change of the map of ports at a time: the writes of one server need not overtake each other.
     pub(crate) recording: tokio::sync::Mutex<()>,
-}
-
-/// What one object holds of the pools.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
-    pub ips: Vec<IpAddr>,
-    pub ports: Vec<u16>,
-}
-
-impl Held {
-    /// What is in one and not in the other.
-    pub fn without(&self, other: &Held) -> Held {
-        Held {
-            ips: self.ips.iter().filter(|ip| !other.ips.contains(ip)).copied().collect(),
-            ports: self.ports.iter().filter(|port| !other.ports.contains(port)).copied().collect(),
-        }
-    }
 }
 
 /// What the store says is taken.
@@ -82,8 +66,8 @@ impl Pools {
         generator: &'a Generator,
         recorded: Option<Recorded>,
         dry_run: bool,
-    ) -> Draw<'a> {
-        Draw { pools: self, generator, recorded, dry_run, taken: Held::default() }
+    ) -> AllocationTx<'a> {
+        AllocationTx { pools: self, generator, recorded, dry_run, taken: Allocations::default() }
     }
 
     fn ips(&self) -> MutexGuard<'_, Vec<IpPool>> {
@@ -97,26 +81,35 @@ impl Pools {
 
 /// What one write has taken so far; other writes of this server take it only after this one is stored and recorded,
 /// or has come to nothing.
-pub struct Draw<'a> {
+pub struct AllocationTx<'a> {
     pools: &'a Pools,
     generator: &'a Generator,
     recorded: Option<Recorded>,
     dry_run: bool,
-    taken: Held,
+    taken: Allocations,
 }
 
-impl Draw<'_> {
-    /// Whether each pool is one of IPv6, the default family first.
-    pub fn families(&self) -> Vec<bool> {
-        self.pools.ips().iter().map(IpPool::is_v6).collect()
-    }
-
+impl AllocationTx<'_> {
     /// What was taken, and is to be recorded.
-    pub fn taken(&self) -> &Held {
+    pub fn taken(&self) -> &Allocations {
         &self.taken
     }
 
-    pub fn take_ip(&mut self, ip: IpAddr) -> Result<(), IpError> {
+    fn is_recorded(&self, port: u16) -> bool {
+        self.recorded.as_ref().is_some_and(|recorded| recorded.ports.is_taken(port))
+    }
+
+    fn random(&self) -> u64 {
+        self.generator.number()
+    }
+}
+
+impl Allocator for AllocationTx<'_> {
+    fn families(&self) -> Vec<bool> {
+        self.pools.ips().iter().map(IpPool::is_v6).collect()
+    }
+
+    fn take_ip(&mut self, ip: IpAddr) -> Result<(), IpError> {
         let mut pools = self.pools.ips();
         let family = pools.iter_mut().find(|pool| pool.is_v6() == ip.is_ipv6());
         let pool = family.ok_or(IpError::OutOfRange { ip, cidr: String::new() })?;
@@ -133,7 +126,7 @@ impl Draw<'_> {
         Ok(())
     }
 
-    pub fn next_ip(&mut self, is_v6: bool) -> Result<IpAddr, IpError> {
+    fn next_ip(&mut self, is_v6: bool) -> Result<IpAddr, IpError> {
         let random = self.random();
         let mut pools = self.pools.ips();
         let pool = pools.iter_mut().find(|pool| pool.is_v6() == is_v6).ok_or(IpError::Full)?;
@@ -148,7 +141,7 @@ impl Draw<'_> {
         Ok(ip)
     }
 
-    pub fn take_port(&mut self, port: i64) -> Result<(), PortError> {
+    fn take_port(&mut self, port: i64) -> Result<(), PortError> {
         let mut ports = self.pools.ports();
         if self.taken.ports.iter().any(|taken| i64::from(*taken) == port) {
             return Err(PortError::Taken);
@@ -167,7 +160,7 @@ impl Draw<'_> {
     }
 
     /// A free port; in a dry run one that is plainly none.
-    pub fn next_port(&mut self) -> Result<u16, PortError> {
+    fn next_port(&mut self) -> Result<u16, PortError> {
         let port = if self.dry_run {
             self.taken.ports.iter().max().map_or(DRY_RUN_PORT, |port| port.saturating_add(1))
         } else {
@@ -177,17 +170,9 @@ impl Draw<'_> {
         self.taken.ports.push(port);
         Ok(port)
     }
-
-    fn is_recorded(&self, port: u16) -> bool {
-        self.recorded.as_ref().is_some_and(|recorded| recorded.ports.is_taken(port))
-    }
-
-    fn random(&self) -> u64 {
-        self.generator.number()
-    }
 }
 
-impl Drop for Draw<'_> {
+impl Drop for AllocationTx<'_> {
     fn drop(&mut self) {
         if self.dry_run {
             return;

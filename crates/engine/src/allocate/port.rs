@@ -1,7 +1,7 @@
 //! A pool of node ports.
 
+use pintle_kinds::allocator::PortError;
 use std::collections::HashSet;
-use std::fmt;
 use std::ops::RangeInclusive;
 
 /// The default of `--service-node-port-range`.
@@ -12,14 +12,6 @@ pub const RANGE: RangeInclusive<u16> = 30000..=32767;
 pub struct PortPool {
     range: RangeInclusive<u16>,
     taken: HashSet<u16>,
-}
-
-/// Why a port cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PortError {
-    OutOfRange(RangeInclusive<u16>),
-    Taken,
-    Full,
 }
 
 impl PortPool {
@@ -66,21 +58,6 @@ impl PortPool {
         ports
             .filter_map(|port| u16::try_from(port).ok())
             .find(|port| !self.taken.contains(port) && !is_taken(*port))
-    }
-}
-
-impl fmt::Display for PortError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PortError::OutOfRange(range) => write!(
-                f,
-                "provided port is not in the valid range. The range of valid ports is {}-{}",
-                range.start(),
-                range.end()
-            ),
-            PortError::Taken => f.write_str("provided port is already allocated"),
-            PortError::Full => f.write_str("range is full"),
-        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Bodies that are objects of custom resources.
 
 use super::object;
-use crate::body::{Body, Document, unrecognized};
-use crate::engine::Served;
-use crate::options::FieldValidation;
+use crate::request::body::{Body, Document, unrecognized};
+use crate::request::options::FieldValidation;
+use crate::resource::Served;
 use pintle_object::field::quote;
 use pintle_object::{FieldErrors, Path, Status, Value};
 use pintle_schema::{Builtin, decode};

@@ -4,12 +4,15 @@
 use super::install::{self, Versions};
 use super::names::{self, Taken};
 use super::stability::by_stability;
-use crate::encoding;
-use crate::engine::{Engine, Served, Target};
-use crate::meta;
-use crate::options::DeleteOptions;
+use crate::engine::Engine;
 use crate::own::{self, now};
-use crate::update::Source;
+use crate::request::options::DeleteOptions;
+use crate::resource::{Served, Target};
+use crate::storage::encoding;
+use crate::write::update::Source;
+use pintle_kinds::conditions::{is_true, set_condition};
+use pintle_kinds::custom_resource_definition::CLEANUP;
+use pintle_object::meta;
 use pintle_object::{Status, Value};
 use pintle_store::{CollectionId, EventKind, Object, WatchFrom, WatchItem, WatchPredicate, Watcher};
 use std::collections::{BTreeMap, HashSet};
@@ -17,9 +20,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::task::JoinSet;
-
-/// A definition that is deleted is held by this finalizer until its objects are gone.
-pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 /// How long objects with finalizers of their own are given before they are looked at again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -138,7 +138,7 @@ impl Controller {
         let is_new = names::settle(&mut settled, &taken, now());
         self.note_names(name, &settled);
         // Whoever sees that it is established finds it served.
-        if names::is_true(&settled, "Established") && self.install_as(name, &settled).await {
+        if is_true(&settled, "Established") && self.install_as(name, &settled).await {
             self.publish();
         }
         if is_new {
@@ -186,7 +186,7 @@ impl Controller {
     async fn install(&mut self, name: &str) {
         let Some(definition) = self.read(name) else { return };
         self.note_names(name, &definition);
-        if names::is_true(&definition, "Established") {
+        if is_true(&definition, "Established") {
             self.install_as(name, &definition).await;
         }
     }
@@ -242,17 +242,10 @@ impl Controller {
     /// Deletes the objects of a definition, and lets the definition go when there are none.
     async fn clean(&mut self, name: &str, definition: &Value) {
         let mut message = ("NeverEstablished", "resource was never established");
-        if names::is_true(definition, "Established") {
+        if is_true(definition, "Established") {
             let in_progress = |current: &mut Value| {
                 let message = "CustomResource deletion is in progress";
-                names::set_condition(
-                    current,
-                    "Terminating",
-                    "True",
-                    "InstanceDeletionInProgress",
-                    message,
-                    now(),
-                );
+                set_condition(current, "Terminating", "True", "InstanceDeletionInProgress", message, now());
             };
             let is_first = !self.cleaning.contains_key(name);
             self.cleaning.entry(name.into()).or_default();
@@ -265,7 +258,7 @@ impl Controller {
             message = ("InstanceDeletionCompleted", "removed all instances");
         }
         let done = |current: &mut Value| {
-            names::set_condition(current, "Terminating", "False", message.0, message.1, now());
+            set_condition(current, "Terminating", "False", message.0, message.1, now());
             let finalizers = meta::finalizers(current).into_iter().filter(|name| *name != CLEANUP);
             let finalizers: Vec<String> = finalizers.map(String::from).collect();
             meta::set_finalizers(current, &finalizers);

@@ -4,9 +4,10 @@ use super::path::Path;
 use super::rules::{Column, CustomRules};
 use super::stability::by_stability;
 use super::{Custom, Scale};
-use crate::engine::{Engine, OwnRules, Served};
-use crate::kinds::Traits;
-use crate::meta;
+use crate::engine::Engine;
+use crate::resource::{OwnStrategy, Served};
+use pintle_kinds::KindFacts;
+use pintle_object::meta;
 use pintle_object::{GroupVersionKind, Value};
 use pintle_schema::custom::{Custom as Schema, types};
 use pintle_schema::resource::Selectable;
@@ -102,7 +103,7 @@ impl Shared<'_> {
     fn serve(&self, version: &Value, custom: Custom, form: usize) -> Served {
         let resource = self.resource(version);
         let has_status = version.at(&["subresources", "status"]).is_some();
-        let rules = CustomRules {
+        let strategy = CustomRules {
             gvk: GroupVersionKind::new(
                 resource.group.as_ref(),
                 resource.version.as_ref(),
@@ -119,8 +120,8 @@ impl Shared<'_> {
             fields: self.fields.clone(),
             form,
             collection: Some(self.collection),
-            rules: OwnRules::Custom(Box::new(rules)),
-            traits: Traits { needs_version: true, ..Traits::default() },
+            strategy: OwnStrategy::Custom(Box::new(strategy)),
+            facts: KindFacts { needs_version: true, ..KindFacts::default() },
             storage_ty: self.engine.api.any,
             storage: self.storage.clone(),
             custom: Some(custom),

@@ -3,7 +3,6 @@
 //! Objects are trees of JSON in which only the metadata has a type; they are stored as JSON, and shown with their
 //! keys sorted.
 
-pub(crate) mod approval;
 pub mod body;
 mod controller;
 mod install;
@@ -13,9 +12,7 @@ mod path;
 mod rules;
 mod stability;
 
-pub(crate) use controller::CLEANUP;
 pub use controller::control;
-pub(crate) use names::{is_true, set_condition};
 
 use path::Path;
 use pintle_object::{Text, Value};

@@ -1,12 +1,12 @@
 //! Which names of a CustomResourceDefinition are accepted: those that no other one of its group has taken.
 
+use pintle_kinds::conditions::{condition, is_true, set_condition};
+use pintle_kinds::custom_resource_definition::approval::{self, Approval};
 use pintle_object::field::quote;
 use pintle_object::time::Time;
-use pintle_object::{ByValue, FieldErrors, Map, Path, Seen, Value};
+use pintle_object::{ByValue, FieldErrors, Path, Seen, Value};
 use pintle_schema::custom::definition::structural_errors;
 use std::collections::HashSet;
-
-use super::approval::{self, Approval};
 
 /// Names that the other definitions of a group have taken.
 #[derive(Debug, Default)]
@@ -148,12 +148,12 @@ fn accept(wanted: &Value, accepted: Value, taken: &Taken) -> (Value, Option<(&'s
             }
         }
         if used_names.is_empty() {
-            crate::kinds::keep(&mut names, wanted, field);
+            pintle_kinds::keep(&mut names, wanted, field);
         } else {
             conflict = Some((reason, in_use(&used_names)));
         }
     }
-    crate::kinds::keep(&mut names, wanted, "categories");
+    pintle_kinds::keep(&mut names, wanted, "categories");
     (names, conflict)
 }
 
@@ -164,40 +164,6 @@ fn in_use(names: &[String]) -> String {
         [one] => one.clone(),
         many => format!("[{}]", many.join(", ")),
     }
-}
-
-fn condition<'a>(definition: &'a Value, ty: &str) -> Option<&'a Value> {
-    let conditions = definition.list_at(&["status", "conditions"]);
-    conditions.iter().find(|condition| condition.str_at(&["type"]) == ty)
-}
-
-pub(crate) fn is_true(definition: &Value, ty: &str) -> bool {
-    condition(definition, ty).is_some_and(|condition| condition.str_at(&["status"]) == "True")
-}
-
-/// Sets a condition in its place, or adds it; the time of the last transition stays while the status does.
-pub(crate) fn set_condition(
-    definition: &mut Value,
-    ty: &str,
-    status: &str,
-    reason: &str,
-    message: &str,
-    now: Time,
-) {
-    let old = condition(definition, ty).filter(|condition| condition.str_at(&["status"]) == status);
-    let since = old.map_or(now.to_seconds_text(), |old| old.str_at(&["lastTransitionTime"]).into());
-    let mut next = Map::new();
-    next.insert("type", ty);
-    next.insert("status", status);
-    next.insert("lastTransitionTime", since);
-    next.insert("reason", reason);
-    next.insert("message", message);
-    let mut conditions = definition.list_at(&["status", "conditions"]).to_vec();
-    match conditions.iter_mut().find(|condition| condition.str_at(&["type"]) == ty) {
-        Some(slot) => *slot = Value::Map(next),
-        None => conditions.push(Value::Map(next)),
-    }
-    definition.set(&["status", "conditions"], conditions);
 }
 
 #[cfg(test)]

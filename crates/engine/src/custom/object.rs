@@ -1,8 +1,8 @@
 //! Objects of custom resources between JSON and trees, and between versions.
 
 use super::Custom;
-use crate::engine::Served;
-use crate::undecodable;
+use crate::resource::Served;
+use crate::storage::undecodable;
 use pintle_object::strict::STRICT_ERRORS_MAX;
 use pintle_object::{Map, Path, Reason, Status, Value, json};
 use pintle_schema::decode::{self, DecodeError};

@@ -2,8 +2,8 @@
 
 use super::path::Path as JsonPath;
 use super::{Scale, at};
-use crate::kinds::{Context, Rules, cells, keep};
-use crate::validation::{NameRule, meta};
+use pintle_kinds::validation::{NameRule, meta};
+use pintle_kinds::{Context, Strategy, cells, keep};
 use pintle_object::field::quote;
 use pintle_object::time::Time;
 use pintle_object::{ByValue, FieldErrors, GroupVersionKind, Seen, Value, content, json};
@@ -26,7 +26,7 @@ pub(crate) struct Column {
     pub ty: String,
 }
 
-impl Rules for CustomRules {
+impl Strategy for CustomRules {
     fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
         if self.has_status {
             object.remove(&["status"]);
@@ -44,7 +44,7 @@ impl Rules for CustomRules {
         let mut next = old.clone();
         keep(&mut next, new, "status");
         for field in ["managedFields", "resourceVersion"] {
-            crate::kinds::keep_at(&mut next, new, &["metadata", field]);
+            pintle_kinds::keep_at(&mut next, new, &["metadata", field]);
         }
         *new = next;
     }

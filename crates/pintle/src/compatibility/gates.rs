@@ -1,7 +1,7 @@
 //! Feature gates: which there are is read from `gates.txt`; which are on is decided by the command line.
 
 use super::{COMPONENT, FLOOR};
-use pintle_engine::kinds::gated_fields;
+use pintle_kinds::gated_fields;
 use std::collections::BTreeMap;
 
 const TEXT: &str = include_str!("gates.txt");

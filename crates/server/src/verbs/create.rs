@@ -15,8 +15,7 @@ pub async fn create(app: &App, request: &Request, target: Target<'_>) -> Result<
     let accept = negotiate::resource(request, &target)?;
     let body = write_context::body(request)?;
     let options = WriteOptions::create(write_context::query(request))?;
-    let user = write_context::user(request);
-    let mut call = write_context::begin(request, &user, &options.field_manager, options.dry_run);
+    let mut call = write_context::begin(request, &options.field_manager, options.dry_run);
     call.options = Some(&options);
     let result = run(app, request, target, accept, body, &options, &mut call).await;
     write_context::with_warnings(app, request, call.warnings, result)

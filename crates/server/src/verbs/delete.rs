@@ -15,8 +15,7 @@ use pintle_object::Status;
 pub async fn delete(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let options = options(app, request)?;
-    let user = write_context::user(request);
-    let mut call = write_context::begin(request, &user, "", options.dry_run);
+    let mut call = write_context::begin(request, "", options.dry_run);
     let result = run(app, request, target, accept, &options, &mut call).await;
     write_context::with_warnings(app, request, call.warnings, result)
 }
@@ -54,8 +53,7 @@ pub async fn delete_collection(
     let list = ListOptions::read(write_context::query(request))?;
     let selection = Selection::compile(served, &list, "")?;
     let options = options(app, request)?;
-    let user = write_context::user(request);
-    let mut call = write_context::begin(request, &user, "", options.dry_run);
+    let mut call = write_context::begin(request, "", options.dry_run);
     let result = app.engine.delete_collection(target, &options, &list, &selection, &mut call).await;
     let result =
         result.and_then(|listing| representation::list(app, request, accept, &route.served, listing));

@@ -22,7 +22,7 @@ use crate::request::Request;
 use crate::resolve::{Place, Route};
 use crate::response::Response;
 use pintle_engine::Target;
-use pintle_engine::kinds::deprecation;
+use pintle_kinds::deprecation;
 use pintle_object::Status;
 use pintle_schema::Verb;
 

@@ -14,8 +14,7 @@ pub async fn patch(app: &App, request: &Request, target: Target<'_>) -> Result<R
     let kind = kind(request, &target)?;
     let accept = negotiate::resource(request, &target)?;
     let options = WriteOptions::patch(write_context::query(request), kind)?;
-    let user = write_context::user(request);
-    let mut call = write_context::begin(request, &user, &options.field_manager, options.dry_run);
+    let mut call = write_context::begin(request, &options.field_manager, options.dry_run);
     call.options = Some(&options);
     let patch = Patch {
         kind,

@@ -10,8 +10,9 @@ use pintle_access::authenticate::Bearer;
 use pintle_access::authorize::aggregated;
 use pintle_access::rbac::Rule;
 use pintle_access::{Attributes, Decision, Rules, User};
-use pintle_engine::kinds::access_review;
-use pintle_engine::{Call, Target, meta};
+use pintle_engine::{Call, Target};
+use pintle_kinds::access_review;
+use pintle_object::meta;
 use pintle_object::{FieldErrors, GroupKind, Map, Status, Text, Value};
 use rustls_pki_types::UnixTime;
 

@@ -39,8 +39,7 @@ async fn get_scale(app: &App, request: &Request, target: Target<'_>) -> Result<R
 async fn put_scale(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let options = WriteOptions::update(write_context::query(request))?;
-    let user = write_context::user(request);
-    let mut call = write_context::begin(request, &user, &options.field_manager, options.dry_run);
+    let mut call = write_context::begin(request, &options.field_manager, options.dry_run);
     call.options = Some(&options);
     let result = write_scale(app, request, target, accept, &options, &mut call).await;
     write_context::with_warnings(app, request, call.warnings, result)

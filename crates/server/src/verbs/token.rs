@@ -5,7 +5,8 @@ use crate::negotiate::Accept;
 use crate::representation;
 use crate::response::Response;
 use pintle_access::service_account::{Bound, Grant, sign};
-use pintle_engine::{Call, Target, TokenGrant, TokenTerms, meta};
+use pintle_engine::{Call, Target, TokenGrant, TokenTerms};
+use pintle_object::meta;
 use pintle_object::time::Time;
 use pintle_object::{GroupVersionKind, Map, Status, Value};
 

@@ -13,8 +13,7 @@ use pintle_object::Status;
 pub async fn update(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let options = WriteOptions::update(write_context::query(request))?;
-    let user = write_context::user(request);
-    let mut call = write_context::begin(request, &user, &options.field_manager, options.dry_run);
+    let mut call = write_context::begin(request, &options.field_manager, options.dry_run);
     call.options = Some(&options);
     let result = run(app, request, target, accept, &options, &mut call).await;
     write_context::with_warnings(app, request, call.warnings, result)

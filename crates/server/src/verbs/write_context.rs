@@ -6,7 +6,6 @@ use crate::media_type;
 use crate::negotiate;
 use crate::request::Request;
 use crate::response::Response;
-use pintle_engine::admission::User;
 use pintle_engine::body::{Body, Format};
 use pintle_engine::options::{Query, manager_or_agent};
 use pintle_engine::{Call, Served, Target};
@@ -19,19 +18,9 @@ pub fn query(request: &Request) -> Query<'_> {
     Query(request.query.pairs())
 }
 
-pub fn user(request: &Request) -> User {
-    let user = &request.user;
-    User {
-        name: user.name.clone(),
-        uid: user.uid.clone(),
-        groups: user.groups.clone(),
-        extra: user.extra.clone(),
-    }
-}
-
-pub fn begin<'a>(request: &Request, user: &'a User, manager: &str, dry_run: bool) -> Call<'a> {
+pub fn begin<'a>(request: &'a Request, manager: &str, dry_run: bool) -> Call<'a> {
     Call {
-        user,
+        user: &request.user,
         now: Time { nanos: 0, ..request.received },
         manager: manager_or_agent(manager, &request.user_agent()),
         dry_run,

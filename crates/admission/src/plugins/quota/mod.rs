@@ -7,7 +7,7 @@ pub use usage::{is_best_effort, pod_requests};
 
 use crate::plugin::{Outcome, Plugin};
 use crate::request::Request;
-use pintle_engine::meta;
+use pintle_object::meta;
 use pintle_object::quantity::Quantity;
 use pintle_object::{GroupResource, Reason, Status, Value};
 use std::collections::{BTreeMap, BTreeSet};

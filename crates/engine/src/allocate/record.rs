@@ -1,0 +1,217 @@
+//! What an object brings with it: a share of the server's pools, and objects that the server keeps beside it.
+//!
+//! Both are recorded in the store before the object is, so that of all servers on one store only one can give a thing
+//! away: an address by creating its IPAddress, ports by changing the map of ports. What an object held is given back
+//! after it was stored without it, or is gone.
+
+use crate::allocate::{AllocationTx, IpPool, Pools, PortMap, Recorded};
+use crate::engine::Engine;
+use crate::own;
+use crate::request::options::DeleteOptions;
+use crate::resource::{Served, Target};
+use crate::write::create::store_failed;
+use pintle_kinds::{AllocationRecord, Allocations};
+use pintle_object::meta;
+use pintle_object::time::Time;
+use pintle_object::{GroupVersionKind, Reason, Status, Value, bytes};
+use pintle_schema::{decode, encode};
+use pintle_store::{Attrs, Change, CollectionId, CommitError, Key, Object, Precondition, Write};
+use std::future::Future;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Where upstream keeps the map of node ports.
+const PORTS_PREFIX: &str = "/registry/ranges/";
+const PORTS_KEY: &str = "/registry/ranges/servicenodeports";
+/// Changes of the map that others may come before; each one lost means that another won.
+const RECORD_ATTEMPTS_MAX: usize = 1000;
+
+/// What was recorded for a write that is not stored yet.
+#[derive(Default)]
+pub(crate) struct Reserved {
+    records: Vec<AllocationRecord>,
+    ports: Vec<u16>,
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl Engine {
+    /// Hands out addresses of these pools, the default family's first, and node ports of this range.
+    pub fn set_pools(&mut self, ips: Vec<IpPool>, ports: RangeInclusive<u16>) {
+        self.pools = Pools::new(ips, ports);
+    }
+
+    /// Begins to take from the pools for one write.
+    pub(crate) fn draw(&self, served: &Served, dry_run: bool) -> AllocationTx<'_> {
+        let recorded = served.strategy.allocates().then(|| self.recorded()).flatten();
+        self.pools.draw(&self.generator, recorded, dry_run)
+    }
+
+    fn recorded(&self) -> Option<Recorded> {
+        let served = self.find_any("networking.k8s.io", "ipaddresses")?;
+        let addresses = self.store.snapshot(served.collection?);
+        Some(Recorded { addresses, prefix: served.prefix(""), ports: self.recorded_ports().1 })
+    }
+
+    /// Records what a write has drawn. `None` when another server was quicker: the write must draw anew.
+    pub(crate) async fn reserve(
+        &self,
+        served: &Served,
+        draw: &AllocationTx<'_>,
+        new: &Value,
+        now: Time,
+    ) -> Result<Option<Reserved>, Status> {
+        let mut reserved = Reserved::default();
+        let taken = draw.taken();
+        let is_drawn = |record: &AllocationRecord| {
+            let name = meta::name(&record.object);
+            taken.ips.iter().any(|ip| ip.to_string() == name)
+        };
+        for record in served.strategy.allocation_records(new).into_iter().filter(is_drawn) {
+            match self.add_record(&record, now).await {
+                Ok(()) => reserved.records.push(record),
+                Err(status) => {
+                    self.release(reserved, now).await;
+                    let is_taken = status.reason == Reason::AlreadyExists;
+                    return if is_taken { self.look_again().await } else { Err(status) };
+                }
+            }
+        }
+        match self.record_ports(&taken.ports, true).await {
+            Ok(true) => reserved.ports.clone_from(&taken.ports),
+            failed => {
+                self.release(reserved, now).await;
+                failed?;
+                return self.look_again().await;
+            }
+        }
+        Ok(Some(reserved))
+    }
+
+    /// What another server has taken is seen by the next draw.
+    async fn look_again<T>(&self) -> Result<Option<T>, Status> {
+        self.store.wait_for_latest().await.map_err(store_failed)?;
+        Ok(None)
+    }
+
+    /// The write came to nothing: what was recorded for it is free again.
+    pub(crate) async fn release(&self, reserved: Reserved, now: Time) {
+        for record in &reserved.records {
+            self.drop_record(record, now).await;
+        }
+        let _ = self.record_ports(&reserved.ports, false).await;
+    }
+
+    /// A write is stored: what the object held besides is free again.
+    pub(crate) async fn settle_holdings(
+        &self,
+        served: &Served,
+        old: Option<&Value>,
+        new: Option<&Value>,
+        now: Time,
+    ) {
+        if !served.strategy.allocates() {
+            return;
+        }
+        let records = |object: Option<&Value>| {
+            object.map(|object| served.strategy.allocation_records(object)).unwrap_or_default()
+        };
+        let (before, after): (Vec<AllocationRecord>, Vec<AllocationRecord>) = (records(old), records(new));
+        for gone in before.iter().filter(|record| !after.iter().any(|other| other.is_same(record))) {
+            self.drop_record(gone, now).await;
+        }
+        let held = |object: Option<&Value>| {
+            object.map(|object| served.strategy.allocations(object)).unwrap_or_default()
+        };
+        let (before, after): (Allocations, Allocations) = (held(old), held(new));
+        // What cannot be given back now is found by the next look at all records.
+        let _ = self.record_ports(&before.without(&after).ports, false).await;
+    }
+
+    /// Boxed, since a write of a record is a write like the one that brings it.
+    pub(crate) fn add_record<'a>(
+        &'a self,
+        record: &'a AllocationRecord,
+        now: Time,
+    ) -> Boxed<'a, Result<(), Status>> {
+        Box::pin(async move {
+            let resource = &record.resource;
+            let Some(served) = self.find_any(&resource.group, &resource.resource) else { return Ok(()) };
+            let target = Target { served: &served, subresource: "", namespace: "", name: "" };
+            let user = own::user();
+            self.create(target, record.object.clone(), &mut self.own_call(&user, now)).await.map(|_| ())
+        })
+    }
+
+    pub(crate) fn drop_record<'a>(&'a self, record: &'a AllocationRecord, now: Time) -> Boxed<'a, ()> {
+        Box::pin(async move {
+            let resource = &record.resource;
+            let Some(served) = self.find_any(&resource.group, &resource.resource) else { return };
+            let target =
+                Target { served: &served, subresource: "", namespace: "", name: meta::name(&record.object) };
+            let user = own::user();
+            let _ = self.delete(target, &DeleteOptions::default(), &mut self.own_call(&user, now)).await;
+        })
+    }
+
+    /// Takes ports in the shared map, all or none, or frees them. False when one of them is taken already.
+    pub(crate) async fn record_ports(&self, ports: &[u16], is_taken: bool) -> Result<bool, Status> {
+        let _turn = if ports.is_empty() { return Ok(true) } else { self.pools.recording.lock().await };
+        for _ in 0..RECORD_ATTEMPTS_MAX {
+            let (stored, mut map) = self.recorded_ports();
+            if is_taken && ports.iter().any(|port| map.is_taken(*port)) {
+                return Ok(false);
+            }
+            ports.iter().for_each(|port| map.set(*port, is_taken));
+            match self.store.commit(self.ports_write(stored.as_deref(), &map)).await {
+                Ok(_) => return Ok(true),
+                Err(CommitError::Stale(_) | CommitError::Exists(_) | CommitError::Missing) => {}
+                Err(error) => return Err(store_failed(error)),
+            }
+        }
+        Err(Status::internal("the map of node ports is changed all the time"))
+    }
+
+    /// The stored map of ports as it is visible, if there is one, and what it says.
+    pub(crate) fn recorded_ports(&self) -> (Option<Arc<Object>>, PortMap) {
+        let mut map = self.pools.port_map();
+        let stored = self.store.get(self.ports_collection(), PORTS_KEY);
+        if let Some(tree) = stored.as_ref().and_then(|stored| self.ports_tree(stored)) {
+            let bytes = bytes::decode(tree.str_at(&["data"])).unwrap_or_default();
+            map.read(tree.str_at(&["range"]), &bytes);
+        }
+        (stored, map)
+    }
+
+    fn ports_tree(&self, stored: &Object) -> Option<Value> {
+        let envelope = decode::protobuf::envelope(&stored.value).ok()?;
+        decode::protobuf::decode(&self.api.schema, self.api.kind(&range_allocation())?, envelope.raw).ok()
+    }
+
+    fn ports_write(&self, stored: Option<&Object>, map: &PortMap) -> Write {
+        let mut tree = Value::map();
+        tree.set(&["metadata"], Value::map());
+        tree.set(&["range"], map.range());
+        tree.set(&["data"], bytes::encode(&map.to_bytes()));
+        let kind = range_allocation();
+        let ty = self.api.kind(&kind).expect("RangeAllocation is a kind of the core group");
+        let value = encode::protobuf::document(&self.api.schema, ty, "v1", &kind.kind, &tree);
+        Write {
+            collection: self.ports_collection(),
+            key: Key::new(PORTS_KEY),
+            precondition: stored
+                .map_or(Precondition::NotExists, |stored| Precondition::ModRevision(stored.mod_revision)),
+            change: Change::Put { value: value.into(), attrs: Attrs::default() },
+            ttl_seconds: None,
+        }
+    }
+
+    fn ports_collection(&self) -> CollectionId {
+        self.store.add_collection(PORTS_PREFIX)
+    }
+}
+
+fn range_allocation() -> GroupVersionKind {
+    GroupVersionKind::new("", "v1", "RangeAllocation")
+}

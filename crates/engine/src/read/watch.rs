@@ -1,0 +1,168 @@
+//! Watch: what happened to the objects that a client selects, in order.
+
+use crate::engine::Engine;
+use crate::read::get::read_version;
+use crate::read::selection::Selection;
+use crate::request::options::ListOptions;
+use crate::resource::Served;
+use bytes::Bytes;
+use pintle_object::{Status, Text};
+use pintle_store::{self as store, Event, EventKind, Object, Revision, WatchFrom, Watcher};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// What happened to an object, as a watch sees it.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    Added(Arc<Object>),
+    Modified(Arc<Object>),
+    /// The last state, at the revision at which the object went or left the selection.
+    Deleted(Arc<Object>),
+}
+
+/// What a watch tells its client next.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// What was written of some events.
+    Events(Bytes),
+    /// Everything up to this revision was told; the initial state ends with one of these.
+    InitialEnd(Revision),
+    /// The watch cannot go on; the client lists and begins anew.
+    Failed(Box<Status>),
+    /// The server is stopping.
+    Closed,
+}
+
+/// Bytes that an event takes besides its object, about.
+const EVENT_BYTES: usize = 128;
+
+/// A running watch.
+pub struct Watch {
+    source: Source,
+    selection: Selection,
+    /// Whether the client asked to be told where the initial state ends.
+    tells_initial_end: bool,
+}
+
+enum Source {
+    Store(Box<Watcher>),
+    /// The one answer of a watch that could not begin.
+    Failed(Option<Box<Status>>),
+}
+
+impl Engine {
+    /// Begins a watch. `rendering` names the way in which its events are written: watches of the same selection that
+    /// write them in the same way share what was written.
+    pub async fn watch(
+        &self,
+        served: &Served,
+        namespace: &str,
+        options: &ListOptions,
+        selection: Selection,
+        rendering: Option<Text>,
+    ) -> Result<Watch, Status> {
+        let missing = || Status::method_not_supported(&served.group_resource(), "watch");
+        let collection = served.collection.ok_or_else(missing)?;
+        let version = read_version(&options.resource_version)?;
+        self.check_cacheable(served)?;
+        let begins_with_state = options.send_initial_events.unwrap_or(version == 0);
+        if begins_with_state {
+            self.reach_for(&options.resource_version, version).await?;
+        }
+        let from = match version {
+            _ if begins_with_state => WatchFrom::InitialState,
+            0 => WatchFrom::Now,
+            version => WatchFrom::After(Revision(version)),
+        };
+        let predicate = selection.predicate(namespace);
+        let source = match self.store.watch_as(collection, from, predicate, rendering) {
+            Ok(watcher) => Source::Store(Box::new(watcher)),
+            Err(gone) => Source::Failed(Some(Box::new(Status::expired(format!(
+                "too old resource version: {version} ({})",
+                gone.oldest.0
+            ))))),
+        };
+        let tells_initial_end = begins_with_state && options.allow_watch_bookmarks;
+        Ok(Watch { source, selection, tells_initial_end })
+    }
+}
+
+impl Watch {
+    /// What to tell next, with events as `write` writes them one after the other.
+    pub fn poll_told(
+        &mut self,
+        context: &mut Context<'_>,
+        write: &mut dyn FnMut(&Heard, &mut Vec<u8>),
+    ) -> Poll<Told> {
+        let selection = &self.selection;
+        let mut encode = |events: &[Arc<Event>]| written(events, selection, write);
+        let watcher = match &mut self.source {
+            Source::Store(watcher) => watcher,
+            Source::Failed(status) => return Poll::Ready(status.take().map_or(Told::Closed, Told::Failed)),
+        };
+        loop {
+            match std::task::ready!(watcher.poll_encoded(context, &mut encode)) {
+                store::WatchItem::Event(bytes) => return Poll::Ready(Told::Events(bytes)),
+                store::WatchItem::InitialEventsEnd(revision) if self.tells_initial_end => {
+                    return Poll::Ready(Told::InitialEnd(revision));
+                }
+                store::WatchItem::InitialEventsEnd(_) => {}
+                store::WatchItem::Lagged => {
+                    let why = "too old resource version: the watch fell behind";
+                    self.source = Source::Failed(None);
+                    return Poll::Ready(Told::Failed(Box::new(Status::expired(why))));
+                }
+                store::WatchItem::Closed => return Poll::Ready(Told::Closed),
+            }
+        }
+    }
+
+    /// The revision for a bookmark: everything up to it was told.
+    pub fn progress(&mut self) -> Option<Revision> {
+        match &mut self.source {
+            Source::Store(watcher) => Some(watcher.progress()),
+            Source::Failed(_) => None,
+        }
+    }
+}
+
+fn written(
+    events: &[Arc<Event>],
+    selection: &Selection,
+    write: &mut dyn FnMut(&Heard, &mut Vec<u8>),
+) -> Bytes {
+    let bytes: usize = events.iter().map(|event| event.object.value.len() * 2 + EVENT_BYTES).sum();
+    let mut out = Vec::with_capacity(bytes);
+    for heard in events.iter().filter_map(|event| as_heard(event, selection)) {
+        write(&heard, &mut out);
+    }
+    Bytes::from(out)
+}
+
+/// An event as this selection sees it: a change may bring an object in, or take it out.
+fn as_heard(event: &Event, selection: &Selection) -> Option<Heard> {
+    let object = &event.object;
+    let is_in = selection.matches(object);
+    let was_in = event.previous.as_ref().filter(|previous| selection.matches(previous));
+    match (event.kind, is_in, was_in) {
+        (EventKind::Deleted, true, _) => Some(Heard::Deleted(object.clone())),
+        (EventKind::Deleted, false, _) => None,
+        (EventKind::Added | EventKind::Modified, true, Some(_)) => Some(Heard::Modified(object.clone())),
+        (EventKind::Added | EventKind::Modified, true, None) => Some(Heard::Added(object.clone())),
+        (EventKind::Added | EventKind::Modified, false, Some(previous)) => {
+            Some(Heard::Deleted(Arc::new(at_revision(previous, event.revision))))
+        }
+        (EventKind::Added | EventKind::Modified, false, None) => None,
+    }
+}
+
+/// The state of an object as if it were of a later revision.
+fn at_revision(object: &Object, revision: Revision) -> Object {
+    Object::new(
+        object.key.clone(),
+        object.create_revision,
+        revision,
+        object.value.clone(),
+        object.attrs.clone(),
+    )
+}

@@ -1,0 +1,100 @@
+//! The seam to admission: what a plugin may see and change of a request, and when it is asked.
+
+use crate::engine::Engine;
+use crate::request::options::{DeleteOptions, WriteOptions};
+use crate::resource::Target;
+use pintle_object::time::Time;
+use pintle_object::user::User;
+use pintle_object::{Status, Value};
+use std::future::Future;
+use std::pin::Pin;
+
+/// What a request is about to do to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Create,
+    Update,
+    Delete,
+    Connect,
+}
+
+impl Operation {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operation::Create => "CREATE",
+            Operation::Update => "UPDATE",
+            Operation::Delete => "DELETE",
+            Operation::Connect => "CONNECT",
+        }
+    }
+}
+
+/// A request that admission decides about; the object itself is passed beside it.
+#[derive(Clone, Copy)]
+pub struct Attributes<'a> {
+    pub operation: Operation,
+    pub target: Target<'a>,
+    /// The object before an update or delete, in the version it is stored in.
+    pub old: Option<&'a Value>,
+    pub options: Option<&'a DeleteOptions>,
+    /// The options of a create or update as they were given; absent for writes of the server's own.
+    pub write_options: Option<&'a WriteOptions>,
+    /// Whether a create comes from an update or a patch, so that nobody asked yet who may create.
+    pub is_by_update: bool,
+    /// Whether an update is a patch, which asks for another verb.
+    pub is_patch: bool,
+    /// Whether the name of the target was generated, so that the request did not name it.
+    pub has_generated_name: bool,
+    pub dry_run: bool,
+    pub user: &'a User,
+    pub now: Time,
+}
+
+/// What a plugin answers, some time later.
+pub type Verdict<'a> = Pin<Box<dyn Future<Output = Result<(), Status>> + Send + 'a>>;
+
+/// Admission as the engine sees it; the `admission` crate makes one out of ordered plugins.
+pub trait Admission: Send + Sync {
+    /// Called before the object is prepared and validated; may change it.
+    fn mutate<'a>(
+        &'a self,
+        engine: &'a Engine,
+        attributes: Attributes<'a>,
+        object: &'a mut Value,
+        warnings: &'a mut Vec<String>,
+    ) -> Verdict<'a>;
+
+    /// Called with the object as it would be stored; null on delete.
+    fn validate<'a>(
+        &'a self,
+        engine: &'a Engine,
+        attributes: Attributes<'a>,
+        object: &'a Value,
+        warnings: &'a mut Vec<String>,
+    ) -> Verdict<'a>;
+}
+
+/// Admits everything.
+pub struct Open;
+
+impl Admission for Open {
+    fn mutate<'a>(
+        &'a self,
+        _: &'a Engine,
+        _: Attributes<'a>,
+        _: &'a mut Value,
+        _: &'a mut Vec<String>,
+    ) -> Verdict<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn validate<'a>(
+        &'a self,
+        _: &'a Engine,
+        _: Attributes<'a>,
+        _: &'a Value,
+        _: &'a mut Vec<String>,
+    ) -> Verdict<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

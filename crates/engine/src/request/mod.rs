@@ -1,0 +1,6 @@
+//! What is asked: options, bodies, who writes and how, and the seam to admission.
+
+pub mod admission;
+pub mod body;
+pub mod options;
+pub mod write_context;

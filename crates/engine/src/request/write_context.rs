@@ -1,0 +1,110 @@
+//! One write request on its way through the engine.
+
+use crate::request::admission::{Attributes, Operation};
+use crate::request::options::{DeleteOptions, WriteOptions};
+use crate::resource::{Served, Target};
+use crate::storage::convert;
+use pintle_kinds::Context;
+use pintle_object::meta;
+use pintle_object::time::Time;
+use pintle_object::user::User;
+use pintle_object::{FieldErrors, Value};
+use pintle_schema::Builtin;
+use pintle_schema::decode::Empty;
+
+/// Who writes, when and how; collects the warnings of the answer.
+pub struct Call<'a> {
+    pub user: &'a User,
+    pub now: Time,
+    /// The field manager that changes are accounted to.
+    pub manager: String,
+    pub dry_run: bool,
+    /// The options as they were given, where admission is to see them.
+    pub options: Option<&'a WriteOptions>,
+    /// Texts of `Warning` headers, in order.
+    pub warnings: Vec<String>,
+    /// What the body gives without anything in it, which messages show.
+    pub empties: Vec<Empty>,
+}
+
+/// The answer to a write.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// In the version of the request, with kind and apiVersion.
+    pub object: Value,
+    pub created: bool,
+}
+
+const REPEATED: &str = "API server dedups owner references in 1.20+, and may reject such requests as early as \
+    1.24; please fix your requests; duplicate UID(s) observed: ";
+
+impl<'a> Call<'a> {
+    /// A write that is not a rehearsal.
+    pub fn new(user: &'a User, now: Time, manager: &str) -> Call<'a> {
+        let manager = manager.to_string();
+        Call { user, now, manager, dry_run: false, options: None, warnings: Vec::new(), empties: Vec::new() }
+    }
+
+    pub fn context<'b>(&'b self, target: &'b Target<'_>) -> Context<'b> {
+        Context {
+            now_seconds: self.now.seconds,
+            subresource: target.subresource,
+            has_labels: true,
+            user: self.user,
+        }
+    }
+
+    /// Gives a body its defaults. What it gives empty is given, and gets none.
+    pub(crate) fn default(&self, api: &Builtin, served: &Served, body: &mut Value) {
+        let given: Vec<&Empty> = self.empties.iter().filter(|empty| empty.put_in(body)).collect();
+        convert::default(api, served, body);
+        given.into_iter().for_each(|empty| empty.take_out(body));
+    }
+
+    /// The errors of a new version, in which what was given empty shows as such.
+    pub(crate) fn errors(&self, new: &Value, check: impl Fn(&Value, &mut FieldErrors)) -> FieldErrors {
+        let mut errors = FieldErrors::new();
+        check(new, &mut errors);
+        if errors.is_empty() || self.empties.is_empty() {
+            return errors;
+        }
+        let mut given = new.clone();
+        self.empties.iter().for_each(|empty| empty.put_back(&mut given));
+        let mut shown = FieldErrors::new();
+        check(&given, &mut shown);
+        if shown.len() == errors.len() { shown } else { errors }
+    }
+
+    pub(crate) fn attributes<'b>(
+        &self,
+        operation: Operation,
+        target: Target<'b>,
+        old: Option<&'b Value>,
+        options: Option<&'b DeleteOptions>,
+    ) -> Attributes<'b>
+    where
+        'a: 'b,
+    {
+        Attributes {
+            operation,
+            target,
+            old,
+            options,
+            write_options: self.options,
+            is_by_update: false,
+            is_patch: false,
+            has_generated_name: false,
+            dry_run: self.dry_run,
+            user: self.user,
+            now: self.now,
+        }
+    }
+
+    /// Drops repeated owner references and says so.
+    pub(crate) fn dedup_owners(&mut self, object: &mut Value, is_after_admission: bool) {
+        let Some(uids) = meta::dedup_owners(object) else { return };
+        let when = if is_after_admission { " after mutating admission happens" } else { "" };
+        self.warnings
+            .push(format!(".metadata.ownerReferences contains duplicate entries{when}; {REPEATED}{uids}"));
+    }
+}

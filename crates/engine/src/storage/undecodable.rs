@@ -1,0 +1,127 @@
+//! Stored values that cannot be read: encrypted by another server, corrupt, or of another kind.
+//!
+//! The store gives them empty attributes, which no object has. A get, a list or a write that meets one is refused in
+//! upstream's words; nothing is left out in silence.
+
+use crate::engine::Engine;
+use crate::resource::Served;
+use pintle_object::field::quote;
+use pintle_object::{Cause, Details, Reason, Status};
+use pintle_schema::decode;
+use pintle_store::Object;
+
+/// What begins a value that a server with encryption at rest has written.
+const ENCRYPTED: &[u8] = b"k8s:enc:";
+const NOT_DECRYPTED: &str = "identity transformer tried to read encrypted data";
+/// When a client comes back whose list or watch needs what cannot be read.
+const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// Whether the store could not read what it needs to know of a value.
+pub(crate) fn is_undecodable(object: &Object) -> bool {
+    object.attrs.name.is_empty()
+}
+
+/// Refuses a value that is not one of the kind, as far as its beginning tells.
+pub(crate) fn check_envelope(served: &Served, value: &[u8]) -> Result<(), Status> {
+    if value.starts_with(ENCRYPTED) {
+        return Err(internal(NOT_DECRYPTED));
+    }
+    if !value.starts_with(decode::protobuf::MAGIC) {
+        return Ok(());
+    }
+    let envelope = decode::protobuf::envelope(value).map_err(|error| unreadable(&error.0))?;
+    check_kind(served, envelope.api_version, envelope.kind)
+}
+
+/// A value says which kind it is of.
+pub(crate) fn check_kind(served: &Served, api_version: &str, kind: &str) -> Result<(), Status> {
+    if kind == served.storage.kind {
+        return Ok(());
+    }
+    let scheme = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30";
+    Err(unreadable(&format!(
+        "no kind {} is registered for version {} in scheme {}",
+        quote(kind),
+        quote(api_version),
+        quote(scheme)
+    )))
+}
+
+/// 500 with the words of a decoder and no reason, as upstream passes them on.
+pub(crate) fn unreadable(why: &str) -> Status {
+    Status::new(500, Reason::Unknown, why)
+}
+
+fn internal(why: &str) -> Status {
+    let cause = Cause { message: why.into(), ..Cause::default() };
+    let details = Details { causes: vec![cause], ..Details::default() };
+    Status::new(500, Reason::InternalError, format!("Internal error occurred: {why}")).with_details(details)
+}
+
+impl Engine {
+    /// Why an object cannot be shown; nothing when the store could read it.
+    pub(crate) fn check_readable(&self, served: &Served, object: &Object) -> Result<(), Status> {
+        if !is_undecodable(object) {
+            return Ok(());
+        }
+        check_envelope(served, &object.value)?;
+        self.storage_tree(served, object)?;
+        Err(unreadable("the stored value has no metadata"))
+    }
+
+    /// The same for a list that meets the object.
+    pub(crate) fn check_listable(&self, served: &Served, object: &Object) -> Result<(), Status> {
+        self.check_readable(served, object).map_err(|status| {
+            tracing::error!("the value at {} cannot be read: {}", object.key, status.message);
+            if !object.value.starts_with(ENCRYPTED) {
+                return status;
+            }
+            internal(&format!("unable to transform key {}: {NOT_DECRYPTED}", quote(object.key.as_str())))
+        })
+    }
+
+    /// 429 for what would be answered from upstream's cache, which a value that cannot be read keeps from filling.
+    pub(crate) fn check_cacheable(&self, served: &Served) -> Result<(), Status> {
+        let Some(key) = self.undecodable(served) else { return Ok(()) };
+        let Some(object) = served.collection.and_then(|collection| self.store.get(collection, &key)) else {
+            return Ok(());
+        };
+        let Err(why) = self.check_listable(served, &object) else { return Ok(()) };
+        let why = why.message.trim_start_matches("Internal error occurred: ").to_string();
+        let kind = match &served.custom {
+            Some(_) => String::from("unstructured.Unstructured"),
+            None => {
+                let package = served.resource.group.split('.').next().filter(|first| !first.is_empty());
+                format!("{}.{}", package.unwrap_or("core"), served.storage.kind)
+            }
+        };
+        let message = format!("storage is (re)initializing: failed to list *{kind}: {why}");
+        Err(Status::too_many_requests(message, RETRY_AFTER_SECONDS))
+    }
+
+    /// The key of a value of a resource that cannot be read.
+    fn undecodable(&self, served: &Served) -> Option<String> {
+        let collection = served.collection.filter(|collection| self.store.has_undecodable(*collection))?;
+        let snapshot = self.store.snapshot(collection);
+        let prefix = served.prefix("");
+        let mut objects = snapshot.range(&prefix, None);
+        objects.find(|object| is_undecodable(object)).map(|object| object.key.to_string())
+    }
+
+    /// Whether all values of all served resources can be read.
+    pub fn is_readable(&self) -> bool {
+        let table = self.table();
+        let mut collections = table.served().iter().filter_map(|served| served.collection);
+        !collections.any(|collection| self.store.has_undecodable(collection))
+    }
+
+    /// Names the values that cannot be read in the log.
+    pub fn log_undecodable(&self) {
+        for served in self.table().served() {
+            let Some(key) = self.undecodable(served) else { continue };
+            let found = served.collection.and_then(|collection| self.store.get(collection, &key));
+            // The refusal says it.
+            let _ = found.map(|object| self.check_listable(served, &object));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The eviction subresource: spends a budget, marks the object, and deletes it.
+
+use crate::engine::Engine;
+use crate::request::admission::Operation;
+use crate::request::options::DeleteOptions;
+use crate::request::write_context::Call;
+use crate::resource::{Served, Target};
+use crate::storage::encoding::set_kind;
+use pintle_kinds::eviction;
+use pintle_object::meta;
+use pintle_object::{Reason, Status, Value};
+use pintle_patch::track_update;
+use pintle_store::{Change, CommitError, Key, Object, Precondition, Write};
+use std::sync::Arc;
+
+const ATTEMPTS_MAX: usize = 1000;
+
+impl Engine {
+    /// Evicts the pod of `pod`, by the body of an Eviction.
+    pub async fn evict(&self, pod: Target<'_>, mut body: Value, call: &mut Call<'_>) -> Result<(), Status> {
+        meta::ensure_namespace(&mut body, pod.namespace)?;
+        if meta::name(&body) != pod.name {
+            return Err(Status::bad_request("name in URL does not match name in Eviction object"));
+        }
+        check_dry_run(&body, call.dry_run)?;
+        let null = Value::map();
+        let options = DeleteOptions::from_body(body.get("deleteOptions").unwrap_or(&null))?;
+        call.dry_run |= options.dry_run;
+        let attributes = call.attributes(Operation::Create, pod, None, None);
+        self.admission().mutate(self, attributes, &mut body, &mut call.warnings).await?;
+        let attributes = call.attributes(Operation::Create, pod, None, None);
+        self.admission().validate(self, attributes, &body, &mut call.warnings).await?;
+
+        let missing = || Status::not_found(&pod.served.group_resource(), pod.name);
+        let collection = pod.served.collection.ok_or_else(missing)?;
+        let existing = self.store.get(collection, &pod.key()).ok_or_else(missing)?;
+        let object = self.storage_tree(pod.served, &existing)?;
+        if !eviction::needs_no_budget(&object) {
+            self.spend_budget(&pod, &object, call).await?;
+        }
+        if !call.dry_run {
+            crate::write::delete::check_preconditions(pod.served, &object, &options)?;
+            let now = call.now;
+            self.rewrite(&pod, |object| {
+                eviction::mark(object, now);
+                Ok(())
+            })
+            .await?;
+        }
+        let mut options = options;
+        // The mark above was a write of our own.
+        options.preconditions.resource_version = None;
+        self.delete(Target { subresource: "", ..pod }, &options, call).await.map(drop)
+    }
+
+    async fn spend_budget(&self, pod: &Target<'_>, object: &Value, call: &Call<'_>) -> Result<(), Status> {
+        let Some(budgets) = self.find("policy", "v1", "poddisruptionbudgets") else { return Ok(()) };
+        let covering = self.covering(&budgets, pod.namespace, object)?;
+        let budget = match covering.as_slice() {
+            [] => return Ok(()),
+            [only] => only,
+            _ => return Err(eviction::too_many_budgets()),
+        };
+        if eviction::lets_unhealthy_go(&self.storage_tree(&budgets, budget)?, object) {
+            return Ok(());
+        }
+        let name = budget.attrs.name.to_string();
+        let target =
+            Target { served: &budgets, subresource: "status", namespace: pod.namespace, name: &name };
+        if call.dry_run {
+            return eviction::spend(&mut self.storage_tree(&budgets, budget)?, pod.name, call.now);
+        }
+        self.rewrite(&target, |budget| {
+            let mut old = budget.clone();
+            eviction::spend(budget, pod.name, call.now)?;
+            set_kind(&budgets, &mut old);
+            set_kind(&budgets, budget);
+            // Budgets are spent in the server's own name.
+            self.tracked(&target, &self.manager, call.now, |tracking| {
+                track_update(tracking, Some(&old), budget)
+            });
+            budget.remove(&["kind"]);
+            budget.remove(&["apiVersion"]);
+            Ok(())
+        })
+        .await
+    }
+
+    fn covering(&self, budgets: &Served, namespace: &str, pod: &Value) -> Result<Vec<Arc<Object>>, Status> {
+        let Some(collection) = budgets.collection else { return Ok(Vec::new()) };
+        let snapshot = self.store.snapshot(collection);
+        let prefix = budgets.prefix(namespace);
+        let mut covering = Vec::new();
+        for budget in snapshot.range(&prefix, None) {
+            if eviction::covers(&self.storage_tree(budgets, budget)?, pod) {
+                covering.push(budget.clone());
+            }
+        }
+        Ok(covering)
+    }
+
+    /// Changes a stored object past its kind's rules for updates, until no other write comes in between.
+    pub(crate) async fn rewrite(
+        &self,
+        target: &Target<'_>,
+        change: impl Fn(&mut Value) -> Result<(), Status>,
+    ) -> Result<(), Status> {
+        let served = target.served;
+        let missing = || Status::not_found(&served.group_resource(), target.name);
+        let collection = served.collection.ok_or_else(missing)?;
+        for _ in 0..ATTEMPTS_MAX {
+            let existing = self.store.get(collection, &target.key()).ok_or_else(missing)?;
+            let mut object = self.storage_tree(served, &existing)?;
+            change(&mut object)?;
+            let (value, attrs) = self.to_stored(served, &object);
+            let write = Write {
+                collection,
+                key: Key::new(existing.key.as_str()),
+                precondition: Precondition::ModRevision(existing.mod_revision),
+                change: Change::Put { value, attrs },
+                ttl_seconds: None,
+            };
+            match self.store.commit(write).await {
+                Ok(_) => return Ok(()),
+                Err(CommitError::Stale(_)) => {}
+                Err(error) => return Err(self.commit_failed(target, error)),
+            }
+        }
+        Err(Status::stale(&served.group_resource(), target.name))
+    }
+}
+
+/// What the query and the content say about a dry run must agree when both say something.
+fn check_dry_run(body: &Value, is_dry_run: bool) -> Result<(), Status> {
+    let content = body.list_at(&["deleteOptions", "dryRun"]);
+    if !is_dry_run || content.is_empty() || content == [Value::from("All")] {
+        return Ok(());
+    }
+    let texts: Vec<&str> = content.iter().map(|value| value.as_str().unwrap_or("")).collect();
+    let message =
+        format!("Non-matching dry-run options in request and content: [All] and [{}]", texts.join(" "));
+    Err(Status::new(500, Reason::Unknown, message))
+}

@@ -1,0 +1,16 @@
+//! Writes: creates, updates, patches and deletions, and the subresources that write.
+
+pub(crate) mod apply;
+pub mod bind;
+pub mod create;
+pub mod delete;
+pub(crate) mod delete_collection;
+pub(crate) mod deletion;
+pub(crate) mod evict;
+pub mod patch;
+pub mod patch_document;
+pub mod preconditions;
+pub mod scale;
+pub mod token_request;
+pub(crate) mod track;
+pub mod update;

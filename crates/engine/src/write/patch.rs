@@ -1,0 +1,254 @@
+//! Patches: from the bytes of a patch and the current object to the next one.
+
+use crate::custom::object as custom_object;
+use crate::engine::Engine;
+use crate::request::body;
+use crate::request::options::{FieldValidation, PatchKind};
+use crate::request::write_context::{Call, Written};
+use crate::resource::{Served, Target};
+use crate::write::patch_document;
+use crate::write::scale::ScaleSource;
+use crate::write::update::Source;
+use pintle_object::json;
+use pintle_object::{
+    Details, FieldErrors, GroupKind, GroupVersionKind, Map, Path, Reason, Status, StrictErrors, Value,
+};
+use pintle_patch::strategic::{Fault, StrategicError, mismatch, strategic_merge};
+use pintle_patch::{go, json_patch, merge_patch, untyped};
+use pintle_schema::decode::{DecodeError, Decoded};
+use pintle_schema::{TypeId, decode};
+
+/// A patch as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Patch<'a> {
+    pub kind: PatchKind,
+    pub bytes: &'a [u8],
+    pub validation: FieldValidation,
+    /// Of an apply: take over what other managers own.
+    pub force: bool,
+}
+
+/// What a patched tree must be again.
+struct Goal<'a> {
+    ty: TypeId,
+    kind: GroupVersionKind,
+    /// Absent for built-in kinds.
+    custom: Option<&'a Served>,
+}
+
+impl Engine {
+    /// Patches an object or one of its subresources.
+    pub async fn patch(
+        &self,
+        target: Target<'_>,
+        patch: &Patch<'_>,
+        call: &mut Call<'_>,
+    ) -> Result<Written, Status> {
+        let served = target.served;
+        if patch.kind == PatchKind::Apply {
+            return self.apply(target, patch, call).await;
+        }
+        if target.subresource == "scale" {
+            return self.patch_scale(target, patch, call).await;
+        }
+        let next = |current: Option<&Value>, warnings: &mut Vec<String>| {
+            let missing = || Status::not_found(&served.group_resource(), target.name);
+            let custom = served.custom.is_some().then_some(served);
+            let goal = Goal { ty: served.resource.ty, kind: served.gvk(), custom };
+            self.patched(&goal, current.ok_or_else(missing)?, patch, warnings)
+        };
+        self.write_over(target, Source::Patch(&next), false, call).await
+    }
+
+    async fn patch_scale(
+        &self,
+        target: Target<'_>,
+        patch: &Patch<'_>,
+        call: &mut Call<'_>,
+    ) -> Result<Written, Status> {
+        let ty = target.served.resource.subresource("scale").and_then(|sub| sub.ty);
+        let ty = ty.unwrap_or(target.served.resource.ty);
+        let goal = Goal { ty, kind: GroupVersionKind::new("autoscaling", "v1", "Scale"), custom: None };
+        let next = |scale: &Value, warnings: &mut Vec<String>| self.patched(&goal, scale, patch, warnings);
+        self.update_scale(target, ScaleSource::Patch(&next), call).await
+    }
+
+    /// The next version of a tree, in canonical form.
+    fn patched(
+        &self,
+        goal: &Goal<'_>,
+        current: &Value,
+        patch: &Patch<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Value, Status> {
+        let mut strict = Vec::new();
+        let (next, shown) = match patch.kind {
+            PatchKind::Json => {
+                let next = patch_json(current, patch, &mut strict)?;
+                let shown = as_sent(&next);
+                (next, shown)
+            }
+            PatchKind::Merge => {
+                let next = merge(current, patch, &mut strict)?;
+                let shown = as_sent(&next);
+                (next, shown)
+            }
+            PatchKind::Strategic => self.merge_strategic(goal.ty, current, patch, &mut strict)?,
+            PatchKind::Apply => return Err(Status::internal("an apply is no patch of a tree")),
+        };
+        if let Some(served) = goal.custom {
+            check_type(served, &next, &shown, warnings)?;
+        }
+        let custom = goal.custom.and_then(|served| served.custom.as_ref());
+        let decoded = match (patch.kind, custom) {
+            (_, Some(custom)) => custom_object::canonical(&self.api, custom, next)
+                .map(|(value, strict)| Decoded { value, strict, empties: Vec::new() }),
+            (PatchKind::Json | PatchKind::Merge, None) => self.read_patched(goal, &next, &shown),
+            (PatchKind::Strategic | PatchKind::Apply, None) => body::normalise(&self.api, goal.ty, &next),
+        };
+        let decoded = decoded.map_err(|error| refuse(&shown, &error.0))?;
+        strict.extend(decoded.strict);
+        match patch.validation {
+            FieldValidation::Strict if !strict.is_empty() => {
+                return Err(refuse(&shown, &format!("strict decoding error: {}", strict.join(", "))));
+            }
+            FieldValidation::Warn => warnings.extend(strict),
+            FieldValidation::Strict | FieldValidation::Ignore => {}
+        }
+        Ok(decoded.value)
+    }
+
+    /// Reads what a patch of the JSON made of an object, kind and version included.
+    fn read_patched(&self, goal: &Goal<'_>, next: &Value, shown: &str) -> Result<Decoded, DecodeError> {
+        if body::is_still(&self.api, shown, &goal.kind).map_err(DecodeError)? {
+            return decode::json::decode(&self.api.schema, goal.ty, shown.as_bytes());
+        }
+        let fields = next.as_map().into_iter().flat_map(Map::keys).filter(|key| *key != "kind");
+        let mut strict = StrictErrors::default();
+        fields.for_each(|key| strict.add("unknown", || key));
+        Ok(Decoded { value: Value::map(), strict: strict.into_vec(), empties: Vec::new() })
+    }
+
+    fn merge_strategic(
+        &self,
+        ty: TypeId,
+        current: &Value,
+        patch: &Patch<'_>,
+        strict: &mut Vec<String>,
+    ) -> Result<(Value, String), Status> {
+        let read = patch_document::strategic_merge_patch(patch.bytes)?;
+        strict.extend(read.strict);
+        let map = read.document;
+        let shown = go::text(&Value::Map(map.clone()));
+        let next = strategic_merge(&self.api.schema, ty, untyped(current), map).map_err(strategic_status)?;
+        match mismatch(&self.api.schema, ty, &next) {
+            Some(why) => Err(refuse(&shown, &why)),
+            None => Ok((next, shown)),
+        }
+    }
+}
+
+fn patch_json(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> Result<Value, Status> {
+    let read = patch_document::operations(patch.bytes, patch.validation)?;
+    strict.extend(read.strict);
+    let mut next = untyped(current);
+    json_patch::json_patch(&mut next, &read.document).map_err(|error| rejected(&error.0))?;
+    Ok(next)
+}
+
+/// A patched custom resource is still of its kind and version; what it would lose in another version is said too.
+fn check_type(served: &Served, next: &Value, shown: &str, warnings: &mut Vec<String>) -> Result<(), Status> {
+    let (kind, version) = (next.str_at(&["kind"]), next.str_at(&["apiVersion"]));
+    if kind.is_empty() {
+        return Err(refuse(shown, &format!("Object 'Kind' is missing in '{shown}'")));
+    }
+    let (own_kind, own_version) = (served.resource.kind.as_ref(), served.api_version());
+    if kind == own_kind && version == own_version {
+        return Ok(());
+    }
+    let (group, name) = version.rsplit_once('/').unwrap_or(("", version));
+    if let Some(schema) = served.custom.as_ref().and_then(|custom| custom.versions.get(name))
+        && kind == own_kind
+    {
+        warnings.extend(schema.prune(&mut next.clone()));
+    }
+    let mut errors = FieldErrors::new();
+    if kind != own_kind {
+        errors.invalid(&Path::root("kind"), kind, &format!("must be {own_kind}"));
+    }
+    if version != own_version {
+        errors.invalid(&Path::root("apiVersion"), version, &format!("must be {own_version}"));
+    }
+    let own = GroupKind { group: group.into(), kind: kind.into() };
+    Err(Status::invalid(&own, next.str_at(&["metadata", "name"]), errors))
+}
+
+fn merge(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> Result<Value, Status> {
+    let read = patch_document::merge_patch(patch.bytes, patch.validation)?;
+    strict.extend(read.strict);
+    let mut next = untyped(current);
+    merge_patch::merge_patch(&mut next, read.document);
+    Ok(next)
+}
+
+/// The JSON of a patched tree, with numbers as the patch spells them: upstream does not read them in between, so
+/// that `2.0` is no integer.
+fn as_sent(tree: &Value) -> String {
+    let mut out = Vec::new();
+    write_as_sent(tree, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn write_as_sent(tree: &Value, out: &mut Vec<u8>) {
+    let separate = |index: usize, out: &mut Vec<u8>| {
+        if index > 0 {
+            out.push(b',');
+        }
+    };
+    match tree {
+        Value::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => {
+            out.extend_from_slice(format!("{float:.1}").as_bytes());
+        }
+        Value::List(items) => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                separate(index, out);
+                write_as_sent(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Map(map) => {
+            out.push(b'{');
+            for (index, (key, value)) in map.iter().enumerate() {
+                separate(index, out);
+                json::write_string(out, key);
+                out.push(b':');
+                write_as_sent(value, out);
+            }
+            out.push(b'}');
+        }
+        other => json::write_value(out, other),
+    }
+}
+
+/// A generic 422: the details of what did not apply stay in the log.
+fn rejected(why: &str) -> Status {
+    Status::new(422, Reason::Invalid, "the server rejected our request due to an error in our request")
+        .with_details(Details::default())
+        .with_internal(why)
+}
+
+fn strategic_status(error: StrategicError) -> Status {
+    match error.fault {
+        Fault::BadRequest => Status::bad_request(error.message),
+        Fault::Unprocessable => rejected(&error.message),
+        Fault::Unclassified => Status::new(500, Reason::Unknown, error.message),
+    }
+}
+
+/// A patch whose outcome is no object of the kind.
+fn refuse(shown: &str, why: &str) -> Status {
+    let mut errors = FieldErrors::new();
+    errors.invalid(&Path::root("patch"), shown, why);
+    Status::invalid(&GroupKind::default(), "", errors)
+}

@@ -1,0 +1,121 @@
+//! Managed fields: which manager last set which field.
+
+use crate::custom::{Custom, object as custom_object};
+use crate::engine::Engine;
+use crate::request::write_context::Call;
+use crate::resource::{Served, Target};
+use crate::storage::convert;
+use crate::write::scale;
+use pintle_object::Value;
+use pintle_object::time::Time;
+use pintle_patch::{Filter, Tracking, Versions, reset_fields, reset_fields_of_custom, track_update};
+use pintle_schema::TypeId;
+use std::sync::Arc;
+
+impl Engine {
+    /// Accounts the difference between `live` and `new` to the manager of the call. Both are in the version of
+    /// the request, with kind and apiVersion.
+    pub fn track(&self, target: &Target<'_>, live: Option<&Value>, new: &mut Value, call: &Call<'_>) {
+        self.tracked(target, &call.manager, call.now, |tracking| track_update(tracking, live, new));
+    }
+
+    /// Runs what needs to know how writes to the target are accounted for.
+    pub(crate) fn tracked<R>(
+        &self,
+        target: &Target<'_>,
+        manager: &str,
+        now: Time,
+        run: impl FnOnce(&Tracking<'_>) -> R,
+    ) -> R {
+        let served = target.served;
+        let has_status = served.resource.subresource("status").is_some();
+        let filter = match &served.custom {
+            Some(_) => reset_fields_of_custom(target.subresource, has_status),
+            None => {
+                let storage = &served.storage;
+                reset_fields(&storage.group, &storage.kind, target.subresource, has_status)
+            }
+        };
+        run(&Tracking {
+            schema: served.custom.as_ref().map_or(&self.api.schema, |custom| &custom.types),
+            ty: served.custom.as_ref().map_or(served.resource.ty, |custom| custom.ty),
+            api_version: &served.api_version(),
+            subresource: target.subresource,
+            manager,
+            filter: &filter,
+            versions: &ServedVersions { engine: self, served },
+            now,
+        })
+    }
+}
+
+impl Engine {
+    /// Like `tracked`, for the Scale of the target, which is served in one version.
+    pub(crate) fn tracked_scale<R>(
+        &self,
+        manager: &str,
+        now: Time,
+        run: impl FnOnce(&Tracking<'_>) -> R,
+    ) -> R {
+        run(&Tracking {
+            schema: &self.api.schema,
+            ty: self.scale_type(),
+            api_version: scale::API_VERSION,
+            subresource: "scale",
+            manager,
+            filter: &Filter::All,
+            versions: &(),
+            now,
+        })
+    }
+}
+
+/// The versions that a resource is served in.
+struct ServedVersions<'a> {
+    engine: &'a Engine,
+    served: &'a Served,
+}
+
+impl Versions for ServedVersions<'_> {
+    fn convert(&self, object: &Value, from: &str, to: &str) -> Result<Option<(TypeId, Value)>, String> {
+        if let Some(custom) = &self.served.custom {
+            return self.convert_custom(custom, object, from, to).map(Some);
+        }
+        let (Some(from), Some(to)) = (self.version(from), self.version(to)) else { return Ok(None) };
+        let shown = convert::to_storage(&self.engine.api, &from, object.clone())
+            .and_then(|stored| convert::from_storage(&self.engine.api, &to, stored));
+        Ok(shown.ok().map(|shown| (to.resource.ty, shown)))
+    }
+}
+
+impl ServedVersions<'_> {
+    /// Nothing is dropped: a field that another version does not know makes managers uncertain.
+    fn convert_custom(
+        &self,
+        custom: &Custom,
+        object: &Value,
+        from: &str,
+        to: &str,
+    ) -> Result<(TypeId, Value), String> {
+        let prefix = format!("{}/", self.served.resource.group);
+        let version = to.strip_prefix(&prefix).and_then(|version| custom.version_types.get(version));
+        let ty =
+            *version.ok_or_else(|| format!("request to convert CR to an invalid group/version: {to}"))?;
+        if from != to {
+            custom_object::convertible(self.served, custom, from).map_err(|status| status.message)?;
+        }
+        let mut shown = object.clone();
+        shown.set(&["apiVersion"], to);
+        Ok((ty, shown))
+    }
+
+    /// The same resource in another version of its group: managers who wrote through another group are forgotten.
+    fn version(&self, api_version: &str) -> Option<Arc<Served>> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        if group != self.served.resource.group {
+            return None;
+        }
+        let served = self.engine.find(group, version, &self.served.resource.plural)?;
+        (served.resource.key_prefix == self.served.resource.key_prefix).then_some(served)
+    }
+}

@@ -1,0 +1,292 @@
+//! Update and patch: a new version of an object that is there, by compare-and-swap.
+
+use crate::engine::Engine;
+use crate::request::admission::{Attributes, Operation};
+use crate::request::write_context::{Call, Written};
+use crate::resource::Target;
+use crate::storage::convert;
+use crate::write::create::Origin;
+use crate::write::create::{refuse, store_failed};
+use crate::write::preconditions::{
+    check_name, check_uid, check_version, goes_with_update, keep_system_fields, uid_conflict,
+};
+use pintle_kinds::validation;
+use pintle_object::meta;
+use pintle_object::{Reason, Status, Value};
+use pintle_store::{Change, CommitError, Key, Object, Precondition, Write};
+use std::sync::Arc;
+
+/// What the new version comes from.
+pub enum Source<'a> {
+    /// A whole object, in the version of the request.
+    Body(Value),
+    /// Computes the new version from the current one, both in the version of the request.
+    /// `None` in place of the current one: there is none, and the patch may create it.
+    /// Texts of warnings go into the list.
+    Patch(&'a Proposal<'a>),
+    /// Like a patch, but its new version says who manages it.
+    Apply(&'a Proposal<'a>),
+}
+
+/// The next version of an object from the current one.
+pub type Proposal<'a> = dyn Fn(Option<&Value>, &mut Vec<String>) -> Result<Value, Status> + Sync + 'a;
+
+/// What one attempt came to.
+enum Attempt {
+    Done(Written),
+    /// Another write came in between.
+    Overtaken,
+}
+
+/// Attempts before a write that is overtaken again and again gives up; each one lost means that another won.
+const ATTEMPTS_MAX: usize = 1000;
+
+impl Engine {
+    /// Replaces an object, or one of its subresources.
+    pub async fn update(
+        &self,
+        target: Target<'_>,
+        mut body: Value,
+        call: &mut Call<'_>,
+    ) -> Result<Written, Status> {
+        refuse(target.served, &body)?;
+        call.default(&self.api, target.served, &mut body);
+        meta::ensure_namespace(&mut body, target.namespace)?;
+        check_name(&target, &body)?;
+        call.dedup_owners(&mut body, false);
+        self.write_over(target, Source::Body(body), false, call).await
+    }
+
+    /// Writes the next version of the target; `may_create` is for apply patches.
+    pub async fn write_over(
+        &self,
+        target: Target<'_>,
+        source: Source<'_>,
+        may_create: bool,
+        call: &mut Call<'_>,
+    ) -> Result<Written, Status> {
+        let served = target.served;
+        target.check_name()?;
+        let missing = || Status::not_found(&served.group_resource(), target.name);
+        let collection = served.collection.ok_or_else(missing)?;
+        let warnings = call.warnings.len();
+        let mut is_current = !self.store.is_shared();
+        for _ in 0..ATTEMPTS_MAX {
+            // Warnings of an attempt that came to nothing are said again by the next.
+            call.warnings.truncate(warnings);
+            let attempt = match self.store.get(collection, &target.key()) {
+                Some(existing) => self.replace(&target, &source, &existing, call).await,
+                None if may_create || self.creates_on_update(&target) => {
+                    self.create_by_update(&target, &source, call).await
+                }
+                None => Err(missing()),
+            };
+            match attempt {
+                Ok(Attempt::Done(written)) => return Ok(written),
+                Ok(Attempt::Overtaken) => {}
+                // A write that was not answered may have happened: tried again, it would stand in its own way.
+                Err(status) if is_current || status.code >= 500 => return Err(status),
+                // What was refused may have been judged by a state that another server has changed.
+                Err(_) => {
+                    self.store.wait_for_latest().await.map_err(store_failed)?;
+                    is_current = true;
+                }
+            }
+        }
+        Err(Status::stale(&served.group_resource(), target.name))
+    }
+
+    fn creates_on_update(&self, target: &Target<'_>) -> bool {
+        target.subresource.is_empty() && target.served.facts.creates_on_update
+    }
+
+    async fn replace(
+        &self,
+        target: &Target<'_>,
+        source: &Source<'_>,
+        existing: &Arc<Object>,
+        call: &mut Call<'_>,
+    ) -> Result<Attempt, Status> {
+        let served = target.served;
+        let current = self.tree(served, existing)?;
+        let mut proposed = match source {
+            Source::Body(body) => body.clone(),
+            Source::Patch(patch) | Source::Apply(patch) => patch(Some(&current), &mut call.warnings)?,
+        };
+        match source {
+            Source::Body(body) => {
+                check_uid(target, body, existing)?;
+                self.track(target, Some(&current), &mut proposed, call);
+            }
+            Source::Patch(_) | Source::Apply(_) => {
+                convert::default(&self.api, served, &mut proposed);
+                if matches!(source, Source::Patch(_)) {
+                    self.track(target, Some(&current), &mut proposed, call);
+                }
+                meta::ensure_namespace(&mut proposed, target.namespace)?;
+                check_name(target, &proposed)?;
+            }
+        }
+        let old = self.storage_tree(served, existing)?;
+        let mut new = convert::to_storage(&self.api, served, proposed)?;
+        let is_patch = !matches!(source, Source::Body(_));
+        let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
+        let attributes = Attributes { is_patch, ..attributes };
+        self.admission().mutate(self, attributes, &mut new, &mut call.warnings).await?;
+        call.dedup_owners(&mut new, true);
+        check_version(target, &mut new, existing)?;
+
+        let mut draw = self.draw(served, call.dry_run);
+        if target.subresource.is_empty() {
+            served.strategy.allocate(&mut new, Some(&old), &mut draw)?;
+        }
+        self.prepare_update(target, &mut new, &old, call)?;
+        pintle_patch::keep_times_of_noop(&old, &mut new);
+        let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
+        let attributes = Attributes { is_patch, ..attributes };
+        self.admission().validate(self, attributes, &new, &mut call.warnings).await?;
+        if goes_with_update(served, &new, &old) {
+            self.delete_stored(target, existing, call).await?;
+            return self.written(served, new, false).map(Attempt::Done);
+        }
+        meta::keep(&mut new, &old, "resourceVersion");
+        if call.dry_run {
+            return self.rehearsed(served, &new, false).map(Attempt::Done);
+        }
+        let Some(reserved) = self.reserve(served, &draw, &new, call.now).await? else {
+            return Ok(Attempt::Overtaken);
+        };
+        let is_apply = matches!(source, Source::Apply(_));
+        let attempt = self.commit_update(target, &new, existing, is_apply).await?;
+        match attempt {
+            Attempt::Done(_) => self.settle_holdings(served, Some(&old), Some(&new), call.now).await,
+            Attempt::Overtaken => self.release(reserved, call.now).await,
+        }
+        Ok(attempt)
+    }
+
+    async fn commit_update(
+        &self,
+        target: &Target<'_>,
+        new: &Value,
+        existing: &Arc<Object>,
+        is_apply: bool,
+    ) -> Result<Attempt, Status> {
+        let served = target.served;
+        let missing = || Status::not_found(&served.group_resource(), target.name);
+        let done = |stored: &Object| {
+            Ok(Attempt::Done(Written { object: self.tree(served, stored)?, created: false }))
+        };
+        let (value, attrs) = self.to_stored(served, new);
+        // A write that changes nothing is none: no revision, no event.
+        if value == existing.value {
+            return done(existing);
+        }
+        let collection = served.collection.ok_or_else(missing)?;
+        let write = |value, attrs| Write {
+            collection,
+            key: Key::new(existing.key.as_str()),
+            precondition: Precondition::ModRevision(existing.mod_revision),
+            change: Change::Put { value, attrs },
+            ttl_seconds: self.ttl_seconds(served),
+        };
+        match self.commit_lean(served, new, (value, attrs), is_apply, write).await {
+            Ok(stored) => done(&stored),
+            // The next attempt sees the newer object, and refuses if the write was based on this one.
+            Err(CommitError::Stale(_) | CommitError::Missing) => Ok(Attempt::Overtaken),
+            Err(error) => Err(self.commit_failed(target, error)),
+        }
+    }
+
+    /// Everything between admission's two halves: what an update may not change, the kind's own rules, validation.
+    fn prepare_update(
+        &self,
+        target: &Target<'_>,
+        new: &mut Value,
+        old: &Value,
+        call: &mut Call<'_>,
+    ) -> Result<(), Status> {
+        let served = target.served;
+        let namespace = if served.resource.namespaced { target.namespace } else { "" };
+        meta::ensure_namespace(new, namespace)?;
+        meta::set_generation(new, meta::generation(old));
+        let context = call.context(target);
+        match target.subresource {
+            // A scale changes the object itself, in one field.
+            "" | "scale" => served.strategy.prepare_update(new, old, &context),
+            "status" => served.strategy.prepare_status(new, old, &context),
+            _ => served.strategy.prepare_subresource(new, old, &context),
+        }
+        self.drop_gated(served, new, Some(old));
+        // The generation counts what is wanted, which a status never is.
+        let is_wanted = target.subresource != "status";
+        if is_wanted && served.strategy.has_generation() && served.strategy.raises_generation(new, old) {
+            meta::set_generation(new, meta::generation(old) + 1);
+        }
+        keep_system_fields(new, old);
+
+        self.settle(served, new);
+        let mut errors = call.errors(new, |new, errors| {
+            validation::meta::validate_common_update(new, old, errors);
+            match target.subresource {
+                "" | "scale" => served.strategy.validate_update_as(&served.gvk(), new, old, errors),
+                "status" => served.strategy.validate_status(new, old, errors),
+                other => served.strategy.validate_subresource(new, old, other, errors),
+            }
+        });
+        call.warnings.append(&mut errors.take_warnings());
+        if !errors.is_empty() {
+            return Err(Status::invalid(&served.storage.group_kind(), meta::name(new), errors));
+        }
+        match target.subresource {
+            "" | "scale" => served.strategy.warnings(new, Some(old), &mut call.warnings),
+            "status" => served.strategy.status_warnings(new, &mut call.warnings),
+            _ => {}
+        }
+        served.strategy.complete(new);
+        Ok(())
+    }
+
+    async fn create_by_update(
+        &self,
+        target: &Target<'_>,
+        source: &Source<'_>,
+        call: &mut Call<'_>,
+    ) -> Result<Attempt, Status> {
+        let served = target.served;
+        let mut proposed = match source {
+            Source::Body(body) => body.clone(),
+            Source::Patch(patch) | Source::Apply(patch) => patch(None, &mut call.warnings)?,
+        };
+        let uid = meta::uid(&proposed).to_string();
+        let is_apply = matches!(source, Source::Apply(_));
+        if !uid.is_empty() && is_apply {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            );
+            return Err(Status::conflict(&served.group_resource(), target.name, &why));
+        }
+        if !uid.is_empty() {
+            return Err(uid_conflict(target, &uid, ""));
+        }
+        let origin = Origin { has_labels: meta::has_labels(&proposed), is_update: true, is_apply };
+        if is_apply {
+            convert::default(&self.api, served, &mut proposed);
+            meta::ensure_namespace(&mut proposed, target.namespace)?;
+            check_name(target, &proposed)?;
+        } else {
+            self.track(target, None, &mut proposed, call);
+        }
+        let mut draft = convert::to_storage(&self.api, served, proposed)?;
+        let attributes = call.attributes(Operation::Create, *target, None, None);
+        self.admission().mutate(self, attributes, &mut draft, &mut call.warnings).await?;
+        call.dedup_owners(&mut draft, true);
+        meta::wipe_system_fields(&mut draft);
+        meta::set(&mut draft, "resourceVersion", "");
+        match self.create_once(target, draft, origin, call).await {
+            Err(status) if status.reason == Reason::AlreadyExists => Ok(Attempt::Overtaken),
+            Err(status) => Err(status),
+            Ok(written) => Ok(Attempt::Done(written)),
+        }
+    }
+}

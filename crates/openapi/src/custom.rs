@@ -1,0 +1,241 @@
+//! Documents of custom resources: their operations, and their schemas as a CustomResourceDefinition has them.
+
+mod version_2;
+
+use super::operation::Style;
+use super::resource::Operations;
+use super::schema::{Components, group_version_kind};
+use super::{Documents, object, reference, swagger, texts, type_name};
+use pintle_object::{Map, Value};
+use pintle_schema::Resource;
+use pintle_schema::resource::Selectable;
+
+/// One version of a custom resource.
+pub struct Custom<'a> {
+    /// Names, scope, verbs and subresources; its types are not looked at.
+    pub resource: &'a Resource,
+    /// `openAPIV3Schema`; none where the definition has none.
+    pub schema: Option<&'a Value>,
+}
+
+/// Groups that custom resources' documents do not name among the kinds of DeleteOptions.
+const UNNAMED_GROUPS: [&str; 4] =
+    ["admission.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "imagepolicy.k8s.io"];
+
+const CONVENTIONS: &str =
+    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md";
+
+pub(super) fn document(documents: &Documents<'_>, customs: &[Custom<'_>]) -> Value {
+    let mut components = Components::new(documents, None);
+    let mut paths = Map::new();
+    for custom in customs {
+        let own = schema(custom, &mut components);
+        add(custom, own, &mut paths, &mut components);
+    }
+    components.close();
+    if let Some(options) = components.schemas.get_mut(&type_name(DELETE_OPTIONS)) {
+        let groups = documents.group_versions().into_iter();
+        let named = groups.filter(|(group, _)| !UNNAMED_GROUPS.contains(&group.as_str()));
+        let kinds: Vec<Value> =
+            named.map(|(group, version)| group_version_kind(&group, &version, "DeleteOptions")).collect();
+        options.set(&["x-kubernetes-group-version-kind"], kinds);
+    }
+    object([
+        ("openapi", "3.0.0".into()),
+        ("info", object([("title", "Kubernetes CRD Swagger".into()), ("version", "v0.1.0".into())])),
+        ("paths", paths.into()),
+        ("components", object([("schemas", components.schemas.into_iter().collect::<Map>().into())])),
+    ])
+}
+
+/// Adds the paths of a resource, its schema and that of its list.
+fn add(custom: &Custom<'_>, own: Value, paths: &mut Map, components: &mut Components<'_>) {
+    let resource = custom.resource;
+    let operations = Operations::new(Style::CUSTOM, &resource.group, &resource.version);
+    let name = name(&resource.group, &resource.version, &resource.kind);
+    let list = self::name(&resource.group, &resource.version, &list_kind(resource));
+    let own_list = list_schema(resource, &name, components);
+    components.schemas.insert(name.clone(), own);
+    components.schemas.insert(list.clone(), own_list);
+    operations.add_with(resource, &reference(&name), Some(&reference(&list)), paths, components);
+}
+
+/// The document of version 2 with custom resources beside what it has.
+pub(super) fn add_to_v2(documents: &Documents<'_>, customs: &[Custom<'_>], document: &mut Value) {
+    let mut components = Components::new(documents, None);
+    let mut paths = Map::new();
+    let mut own_names = Vec::new();
+    for custom in customs {
+        let own = version_2::schema(custom, &mut components);
+        own_names.push(name(&custom.resource.group, &custom.resource.version, &custom.resource.kind));
+        add(custom, own, &mut paths, &mut components);
+    }
+    components.close();
+    let mut shared = Map::new();
+    let items: Map =
+        paths.iter().map(|(path, item)| (path, swagger::custom_path_item(item, &mut shared))).collect();
+    let schemas = components.schemas.into_iter().map(|(name, schema)| {
+        let is_own = own_names.contains(&name);
+        let schema =
+            if is_own { schema } else { swagger::definition(&name, schema, &documents.group_versions()) };
+        (name, schema)
+    });
+    let schemas: Map = schemas.collect();
+    for (part, entries) in [("paths", items), ("definitions", schemas), ("parameters", shared)] {
+        let Some(have) = document.get_mut(part).and_then(Value::as_map_mut) else { continue };
+        // What is there already, as the types of meta, stays.
+        for (name, entry) in entries {
+            if have.get(&name).is_none() {
+                have.insert(name, entry);
+            }
+        }
+    }
+}
+
+const DELETE_OPTIONS: &str = "k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions";
+
+/// `com.example.stable.v1.Widget`
+fn name(group: &str, version: &str, kind: &str) -> String {
+    let mut parts: Vec<&str> = group.split('.').rev().collect();
+    parts.extend([version, kind]);
+    parts.join(".")
+}
+
+fn list_kind(resource: &Resource) -> String {
+    match resource.list_kind.as_ref() {
+        "" => format!("{}List", resource.kind),
+        kind => kind.into(),
+    }
+}
+
+fn schema(custom: &Custom<'_>, components: &mut Components<'_>) -> Value {
+    let resource = custom.resource;
+    let mut schema = match custom.schema {
+        Some(schema) => published(schema, components),
+        None => object([("x-kubernetes-preserve-unknown-fields", true.into())]),
+    };
+    schema.set(&["type"], "object");
+    // What every object has stands beside what the definition says.
+    for (field, property) in type_meta(components) {
+        schema.set(&["properties", field], property);
+    }
+    schema.set(&["properties", "metadata"], metadata(components));
+    let kind = group_version_kind(&resource.group, &resource.version, &resource.kind);
+    schema.set(&["x-kubernetes-group-version-kind"], vec![kind]);
+    add_selectable(resource, &mut schema);
+    schema
+}
+
+/// Fields that selectors may use.
+fn add_selectable(resource: &Resource, schema: &mut Value) {
+    let field = |field: &Selectable| object([("fieldPath", field.label.as_ref().into())]);
+    let fields: Vec<Value> = resource.selectable.iter().map(field).collect();
+    if !fields.is_empty() {
+        schema.set(&["x-kubernetes-selectable-fields"], fields);
+    }
+}
+
+fn list_schema(resource: &Resource, item: &str, components: &mut Components<'_>) -> Value {
+    let list = list_kind(resource);
+    let items = object([
+        ("description", format!("List of {}. More info: {CONVENTIONS}", resource.plural).into()),
+        ("type", "array".into()),
+        ("items", reference(item)),
+    ]);
+    let list_meta = object([("allOf", vec![components.meta("ListMeta")].into())]);
+    let list_meta = described(list_meta, components.field_of_status("metadata"));
+    let mut properties: Map = type_meta(components).into_iter().collect();
+    properties.insert("items", items);
+    properties.insert("metadata", list_meta);
+    let mut schema = object([
+        ("description", format!("{list} is a list of {}", resource.kind).into()),
+        ("type", "object".into()),
+        ("required", texts(["items"])),
+        ("properties", properties.into()),
+        (
+            "x-kubernetes-group-version-kind",
+            vec![group_version_kind(&resource.group, &resource.version, &list)].into(),
+        ),
+    ]);
+    add_selectable(resource, &mut schema);
+    schema
+}
+
+/// A definition's schema as documents show it.
+fn published(schema: &Value, components: &mut Components<'_>) -> Value {
+    let Some(map) = schema.as_map() else { return schema.clone() };
+    let mut out = Map::new();
+    for (key, value) in map.iter() {
+        let value = match key {
+            "properties" => {
+                let properties = value.as_map().into_iter().flat_map(|map| map.iter());
+                Value::from(properties.map(|(name, one)| (name, published(one, components))).collect::<Map>())
+            }
+            "items" | "additionalProperties" => published(value, components),
+            _ => value.clone(),
+        };
+        out.insert(key, value);
+    }
+    let mut out = Value::from(out);
+    if out.bool_at(&["x-kubernetes-int-or-string"]) && out.get("anyOf").is_none() {
+        let either = ["integer", "string"].map(|ty| object([("type", ty.into())]));
+        out.set(&["anyOf"], either.to_vec());
+    }
+    if out.bool_at(&["x-kubernetes-embedded-resource"]) {
+        embed(&mut out, components);
+    }
+    out
+}
+
+/// An embedded object has a kind, a version and metadata.
+fn embed(schema: &mut Value, components: &mut Components<'_>) {
+    let described = [
+        (
+            "apiVersion",
+            format!(
+                "apiVersion defines the versioned schema of this representation of an object. More info: \
+                 {CONVENTIONS}#resources"
+            ),
+        ),
+        (
+            "kind",
+            format!(
+                "kind is a string value representing the type of this object. In CamelCase. More info: \
+                 {CONVENTIONS}#types-kinds"
+            ),
+        ),
+    ];
+    for (field, description) in described {
+        let property = object([("description", description.into()), ("type", "string".into())]);
+        schema.set(&["properties", field], property);
+    }
+    schema.set(&["properties", "metadata"], metadata(components));
+    let mut required: Vec<Value> = schema.list_at(&["required"]).to_vec();
+    for name in ["kind", "apiVersion"] {
+        if !required.iter().any(|have| have.as_str() == Some(name)) {
+            required.push(name.into());
+        }
+    }
+    schema.set(&["required"], required);
+}
+
+fn type_meta(components: &Components<'_>) -> [(&'static str, Value); 2] {
+    ["apiVersion", "kind"].map(|field| {
+        let property = object([("type", "string".into())]);
+        (field, described(property, components.field_of_status(field)))
+    })
+}
+
+fn metadata(components: &mut Components<'_>) -> Value {
+    let property = object([("allOf", vec![components.meta("ObjectMeta")].into())]);
+    let pod = type_name("k8s.io.api.core.v1.Pod");
+    let text = components.documents.descriptions.of_field(&pod, "metadata").map(String::from);
+    described(property, text)
+}
+
+fn described(mut property: Value, text: Option<String>) -> Value {
+    if let Some(text) = text {
+        property.set(&["description"], text);
+    }
+    property
+}
