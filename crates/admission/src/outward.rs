@@ -31,7 +31,7 @@ impl Outward {
     }
 
     /// The clients of webhooks, who are told who calls them by the users of a kubeconfig; nobody without one.
-    pub(crate) fn hooks(&self, kubeconfig: &str) -> Result<Hooks, String> {
+    pub fn hooks(&self, kubeconfig: &str) -> Result<Hooks, String> {
         let users = match kubeconfig.is_empty() {
             true => AuthInfos::default(),
             false => AuthInfos::read(Path::new(kubeconfig))?,

@@ -7,16 +7,18 @@ use crate::request::write_context::Call;
 use crate::resource::{OwnStrategy, Served};
 use pintle_kinds::gated_fields::GatedFields;
 
+use crate::custom::metrics::ConversionMetrics;
 use crate::resource_table::Table;
 use arc_swap::ArcSwap;
 use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{GroupVersionKind, Value};
+use pintle_outbound::Hooks;
 use pintle_schema::decode::Pick;
 use pintle_schema::{Builtin, Verb};
 use pintle_store::Store;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 pub struct Engine {
@@ -31,6 +33,9 @@ pub struct Engine {
     /// Tells that other custom resources are served than before.
     serving: watch::Sender<()>,
     expiry_seconds: Option<u64>,
+    /// The clients of conversion webhooks, and what is counted of their calls.
+    hooks: OnceLock<Arc<Hooks>>,
+    conversions: OnceLock<ConversionMetrics>,
     /// What each kind loses with the feature gates that are off.
     gated: HashMap<String, GatedFields>,
 }
@@ -79,6 +84,8 @@ impl Engine {
             table: ArcSwap::from_pointee(Table::new(served)),
             serving: watch::Sender::new(()),
             expiry_seconds: None,
+            hooks: OnceLock::new(),
+            conversions: OnceLock::new(),
             gated: HashMap::new(),
         }
     }
@@ -90,6 +97,25 @@ impl Engine {
 
     pub(crate) fn admission(&self) -> &dyn Admission {
         self.admission.as_ref()
+    }
+
+    /// Calls conversion webhooks in these ways; until then, what a webhook must convert is refused.
+    pub fn set_hooks(&self, hooks: Arc<Hooks>) {
+        // Set twice, the first ways stay.
+        let _ = self.hooks.set(hooks);
+    }
+
+    pub(crate) fn hooks(&self) -> Option<&Hooks> {
+        self.hooks.get().map(Arc::as_ref)
+    }
+
+    /// Counts calls of conversion webhooks.
+    pub fn set_conversion_metrics(&self, metrics: ConversionMetrics) {
+        let _ = self.conversions.set(metrics);
+    }
+
+    pub(crate) fn conversion_metrics(&self) -> Option<&ConversionMetrics> {
+        self.conversions.get()
     }
 
     /// The name that the server writes under.

@@ -43,7 +43,7 @@ impl World {
         World { table: engine.table(), engine: Arc::new(engine), user: User::default() }
     }
 
-    pub fn served(&self, plural: &str) -> &Served {
+    pub fn served(&self, plural: &str) -> &Arc<Served> {
         self.table.find("", "v1", plural).unwrap()
     }
 
@@ -66,6 +66,7 @@ impl World {
             options: None,
             warnings: Vec::new(),
             empties: Vec::new(),
+            conversions: Arc::default(),
         }
     }
 

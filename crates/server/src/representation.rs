@@ -97,7 +97,7 @@ pub fn whole_or_partial(
 }
 
 /// A list. One that is short enough is there whole, of others the first piece.
-pub fn list(
+pub async fn list(
     app: &App,
     request: &Request,
     accept: Accept,
@@ -105,7 +105,7 @@ pub fn list(
     listing: Listing,
 ) -> Result<Response, Status> {
     let form = list_form(request, accept, served)?;
-    let mut pieces = app.engine.pieces(served.clone(), listing, form)?;
+    let mut pieces = app.engine.pieces(served.clone(), listing, form).await?;
     let first = pieces.next().transpose()?.unwrap_or_default();
     let is_pretty = accept.pretty && form.format == ListFormat::Json;
     let media_type = match form.format {

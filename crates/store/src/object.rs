@@ -77,6 +77,12 @@ impl Object {
         encodings.encoding(index, || encode(self))
     }
 
+    /// Keeps an encoding that was made elsewhere, in the place of what was kept.
+    pub fn keep_encoding(&self, index: usize, encoding: Bytes) {
+        let encodings = self.encodings.get_or_init(|| Arc::new(Encodings::new(self.cache.clone())));
+        encodings.replace(index, encoding);
+    }
+
     /// An encoding that was made before and is still kept.
     pub fn cached_encoding(&self, index: usize) -> Option<Bytes> {
         self.encodings.get()?.kept(index)

@@ -1,6 +1,7 @@
 //! Serves what the stored CustomResourceDefinitions say: accepts their names, installs and removes their
 //! resources, and removes the objects of those that are deleted.
 
+use super::converter::Converter;
 use super::install::{self, Versions};
 use super::names::{self, Taken};
 use super::stability::by_stability;
@@ -72,6 +73,8 @@ struct Installed {
     identity: String,
     accepted: Value,
     versions: Versions,
+    /// Converts what is written, where a webhook does.
+    _converter: Option<Converter>,
 }
 
 impl Controller {
@@ -206,7 +209,8 @@ impl Controller {
             let attrs = move |object: &Object| encoding::attrs_of_bytes(&api, &stored, &object.value);
             self.engine.store.reindex(collection, attrs).await;
         }
-        self.installed.insert(name.into(), Installed { identity, accepted, versions });
+        let _converter = Converter::begin(&self.engine, &versions.served);
+        self.installed.insert(name.into(), Installed { identity, accepted, versions, _converter });
         true
     }
 

@@ -1,5 +1,6 @@
 //! From a CustomResourceDefinition to the resources that are served for it.
 
+use super::conversion::ConversionWebhook;
 use super::path::Path;
 use super::rules::{Column, CustomRules};
 use super::stability::by_stability;
@@ -64,7 +65,7 @@ impl Engine {
                 let custom = Custom {
                     schema: shared.schemas.get(name).cloned().unwrap_or_default(),
                     versions: shared.schemas.clone(),
-                    webhook: webhook(definition),
+                    webhook: ConversionWebhook::of(definition),
                     deprecation: deprecation(definition, version),
                     terminating: AtomicBool::new(meta::is_deleting(definition)),
                     types: all.clone(),
@@ -185,23 +186,6 @@ fn schema(version: &Value) -> Arc<Schema> {
         props
     };
     Arc::new(Schema::compile(&document(version).cloned().unwrap_or_else(open)))
-}
-
-/// Where the webhook of a definition is, if it has one.
-fn webhook(definition: &Value) -> Option<String> {
-    let conversion = definition.at(&["spec", "conversion"])?;
-    if conversion.str_at(&["strategy"]) != "Webhook" {
-        return None;
-    }
-    let client = conversion.at(&["webhook", "clientConfig"])?;
-    let service = |field: &str| client.str_at(&["service", field]);
-    Some(match client.str_at(&["url"]) {
-        "" => {
-            let port = client.int_at(&["service", "port"]).unwrap_or(443);
-            format!("https://{}.{}.svc:{port}{}", service("name"), service("namespace"), service("path"))
-        }
-        url => url.into(),
-    })
 }
 
 /// What a deprecated version is announced with: its own words, or the stablest of the versions to use instead.

@@ -5,7 +5,11 @@
 
 pub mod body;
 mod controller;
+pub(crate) mod conversion;
+mod converted;
+mod converter;
 mod install;
+pub mod metrics;
 mod names;
 pub(crate) mod object;
 mod path;
@@ -26,8 +30,8 @@ pub struct Custom {
     pub(crate) schema: Arc<custom::Custom>,
     /// The schemas of all versions by name: what is read is pruned and defaulted by that which it was stored in.
     pub(crate) versions: Arc<BTreeMap<String, Arc<custom::Custom>>>,
-    /// Where the webhook is that converts between versions, if one must.
-    pub(crate) webhook: Option<String>,
+    /// The webhook that converts between versions, if one must.
+    pub(crate) webhook: Option<conversion::ConversionWebhook>,
     /// What clients of a deprecated version are warned with.
     pub deprecation: Option<String>,
     /// Set when the definition is deleted: nothing new is created then.

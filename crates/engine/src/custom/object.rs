@@ -3,6 +3,7 @@
 use super::Custom;
 use crate::resource::Served;
 use crate::storage::undecodable;
+use bytes::Bytes;
 use pintle_object::strict::STRICT_ERRORS_MAX;
 use pintle_object::{Map, Path, Reason, Status, Value, json};
 use pintle_schema::decode::{self, DecodeError};
@@ -49,9 +50,65 @@ pub(crate) fn canonical_applied(
     Ok((tree, strict))
 }
 
+/// What begins an object that a webhook has converted: it is JSON in the version of its served resource, is kept in memory
+/// only, and gets no defaults again.
+const CONVERTED: &[u8] = b"k8s:converted:";
+
+/// The form of a converted object that `from_stored` reads.
+pub(crate) fn converted_form(tree: &Value) -> Bytes {
+    let mut out = CONVERTED.to_vec();
+    json::write_value(&mut out, tree);
+    Bytes::from(out)
+}
+
+/// Whether `served` reads a stored object without conversion by a webhook.
+pub(crate) fn is_in_version(served: &Served, value: &[u8]) -> bool {
+    if value.starts_with(CONVERTED) {
+        return true;
+    }
+    let own = served.api_version();
+    // Keys are written sorted; what others have written is read.
+    let rest = value.strip_prefix(b"{\"apiVersion\":\"").and_then(|rest| rest.strip_prefix(own.as_bytes()));
+    rest.is_some_and(|rest| rest.starts_with(b"\""))
+        || json::parse(value).is_ok_and(|tree| tree.str_at(&["apiVersion"]) == own)
+}
+
 /// A stored object in the version of `served`, without kind and apiVersion: as the schema of its own version sees it,
 /// and then that of the version asked for.
 pub(crate) fn from_stored(
+    api: &Builtin,
+    served: &Served,
+    custom: &Custom,
+    value: &[u8],
+) -> Result<Value, Status> {
+    let mut tree = match value.strip_prefix(CONVERTED) {
+        Some(converted) => {
+            let decoded = decode::json::decode(&api.schema, api.any, converted);
+            let mut tree = decoded.map_err(Status::internal)?.value;
+            settle_metadata(api, &mut tree).map_err(Status::internal)?;
+            custom.schema.prune(&mut tree);
+            settle_embedded(api, &custom.schema, &mut tree, Malformed::Dropped).map_err(Status::internal)?;
+            tree
+        }
+        None => {
+            let mut tree = as_stored(api, served, custom, value)?;
+            let api_version = tree.str_at(&["apiVersion"]);
+            if api_version != served.api_version() {
+                if custom.webhook.is_some() {
+                    return Err(Status::internal(format!("an object in {api_version} was not converted")));
+                }
+                custom.schema.prune(&mut tree);
+            }
+            tree
+        }
+    };
+    tree.remove(&["kind"]);
+    tree.remove(&["apiVersion"]);
+    Ok(tree)
+}
+
+/// A stored object as the schema of its own version sees it, with kind and apiVersion.
+pub(crate) fn as_stored(
     api: &Builtin,
     served: &Served,
     custom: &Custom,
@@ -72,24 +129,7 @@ pub(crate) fn from_stored(
     schema.drop_nulls(&mut tree);
     settle_embedded(api, schema, &mut tree, Malformed::Dropped).map_err(Status::internal)?;
     schema.default(&mut tree);
-    if version != served.resource.version {
-        convertible(served, custom, &api_version)?;
-        custom.schema.prune(&mut tree);
-    }
-    tree.remove(&["kind"]);
-    tree.remove(&["apiVersion"]);
     Ok(tree)
-}
-
-/// Versions differ in nothing but their names and fields, unless a webhook must tell how.
-pub(crate) fn convertible(served: &Served, custom: &Custom, from: &str) -> Result<(), Status> {
-    let Some(webhook) = &custom.webhook else { return Ok(()) };
-    let kind = &served.resource.kind;
-    let message = format!(
-        "conversion webhook for {from}, Kind={kind} failed: Post \"{webhook}?timeout=30s\": conversion webhooks are \
-         not called by this server"
-    );
-    Err(Status::new(500, Reason::Unknown, message))
 }
 
 /// The object in the version that is stored, with its kind and without a resourceVersion.

@@ -25,7 +25,11 @@ impl Engine {
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let collection = served.collection.ok_or_else(missing)?;
         let found = self.store.get(collection, &target.key()).ok_or_else(missing)?;
-        self.check_readable(served, &found).map(|()| found)
+        self.check_readable(served, &found)?;
+        match version {
+            "" => self.converted_anew(served, found).await,
+            _ => self.converted(served, found).await,
+        }
     }
 
     /// How large the object is in the store, as far as it is visible now; nothing when there is none.

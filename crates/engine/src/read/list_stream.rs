@@ -75,12 +75,13 @@ pub struct Pieces {
 
 impl Engine {
     /// Begins a list. Nothing of it is encoded yet, but for its beginning and its end.
-    pub fn pieces(
+    pub async fn pieces(
         self: &Arc<Engine>,
         served: Arc<Served>,
         mut listing: Listing,
         form: ListForm,
     ) -> Result<Pieces, Status> {
+        listing.items = self.converted_all(&served, listing.items).await?;
         if let ListView::Table(_) = form.view {
             self.order_rows(&served, &mut listing)?;
         }

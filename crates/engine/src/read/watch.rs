@@ -8,6 +8,8 @@ use crate::resource::Served;
 use bytes::Bytes;
 use pintle_object::{Status, Text};
 use pintle_store::{self as store, Event, EventKind, Object, Revision, WatchFrom, Watcher};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -42,7 +44,23 @@ pub struct Watch {
     selection: Selection,
     /// Whether the client asked to be told where the initial state ends.
     tells_initial_end: bool,
+    /// What a webhook converts before it is told; none for resources without one.
+    conversion: Option<Conversion>,
 }
+
+/// The conversion of a watch's events, a batch after the other.
+struct Conversion {
+    engine: Arc<Engine>,
+    served: Arc<Served>,
+    under_way: Option<Converting>,
+    /// What follows the batch that is under way.
+    next: Option<store::WatchItem>,
+}
+
+type Converting = Pin<Box<dyn Future<Output = Result<Vec<Heard>, Status>> + Send>>;
+
+/// Events that are converted together: those of the initial state, or of a burst of writes.
+const BATCH_EVENTS_MAX: usize = 100;
 
 enum Source {
     Store(Box<Watcher>),
@@ -54,8 +72,8 @@ impl Engine {
     /// Begins a watch. `rendering` names the way in which its events are written: watches of the same selection that
     /// write them in the same way share what was written.
     pub async fn watch(
-        &self,
-        served: &Served,
+        self: &Arc<Engine>,
+        served: &Arc<Served>,
         namespace: &str,
         options: &ListOptions,
         selection: Selection,
@@ -75,6 +93,13 @@ impl Engine {
             version => WatchFrom::After(Revision(version)),
         };
         let predicate = selection.predicate(namespace);
+        let is_converted = served.custom.as_ref().is_some_and(|custom| custom.webhook.is_some());
+        let conversion = is_converted.then(|| Conversion {
+            engine: self.clone(),
+            served: served.clone(),
+            under_way: None,
+            next: None,
+        });
         let source = match self.store.watch_as(collection, from, predicate, rendering) {
             Ok(watcher) => Source::Store(Box::new(watcher)),
             Err(gone) => Source::Failed(Some(Box::new(Status::expired(format!(
@@ -83,7 +108,7 @@ impl Engine {
             ))))),
         };
         let tells_initial_end = begins_with_state && options.allow_watch_bookmarks;
-        Ok(Watch { source, selection, tells_initial_end })
+        Ok(Watch { source, selection, tells_initial_end, conversion })
     }
 }
 
@@ -94,6 +119,9 @@ impl Watch {
         context: &mut Context<'_>,
         write: &mut dyn FnMut(&Heard, &mut Vec<u8>),
     ) -> Poll<Told> {
+        if self.conversion.is_some() {
+            return self.poll_converted(context, write);
+        }
         let selection = &self.selection;
         let mut encode = |events: &[Arc<Event>]| written(events, selection, write);
         let watcher = match &mut self.source {
@@ -117,11 +145,102 @@ impl Watch {
         }
     }
 
+    /// The same for a resource whose objects a webhook converts.
+    fn poll_converted(
+        &mut self,
+        context: &mut Context<'_>,
+        write: &mut dyn FnMut(&Heard, &mut Vec<u8>),
+    ) -> Poll<Told> {
+        let Some(conversion) = &mut self.conversion else { return Poll::Ready(Told::Closed) };
+        let watcher = match &mut self.source {
+            Source::Store(watcher) => watcher,
+            Source::Failed(status) => return Poll::Ready(status.take().map_or(Told::Closed, Told::Failed)),
+        };
+        loop {
+            if let Some(under_way) = &mut conversion.under_way {
+                let converted = std::task::ready!(under_way.as_mut().poll(context));
+                conversion.under_way = None;
+                let mut out = Vec::new();
+                match converted {
+                    Ok(all) => all.iter().for_each(|heard| write(heard, &mut out)),
+                    Err(status) => {
+                        self.source = Source::Failed(None);
+                        return Poll::Ready(Told::Failed(Box::new(status)));
+                    }
+                }
+                return Poll::Ready(Told::Events(Bytes::from(out)));
+            }
+            let next = conversion.next.take().map_or_else(|| watcher.poll_next(context), Poll::Ready);
+            match std::task::ready!(next) {
+                store::WatchItem::Event(event) => {
+                    let mut batch: Vec<Heard> = as_heard(&event, &self.selection).into_iter().collect();
+                    while batch.len() < BATCH_EVENTS_MAX {
+                        match watcher.poll_next(context) {
+                            Poll::Ready(store::WatchItem::Event(event)) => {
+                                batch.extend(as_heard(&event, &self.selection));
+                            }
+                            Poll::Ready(other) => {
+                                conversion.next = Some(other);
+                                break;
+                            }
+                            Poll::Pending => break,
+                        }
+                    }
+                    if !batch.is_empty() {
+                        conversion.begin(batch);
+                    }
+                }
+                store::WatchItem::InitialEventsEnd(revision) if self.tells_initial_end => {
+                    return Poll::Ready(Told::InitialEnd(revision));
+                }
+                store::WatchItem::InitialEventsEnd(_) => {}
+                store::WatchItem::Lagged => {
+                    let why = "too old resource version: the watch fell behind";
+                    self.source = Source::Failed(None);
+                    return Poll::Ready(Told::Failed(Box::new(Status::expired(why))));
+                }
+                store::WatchItem::Closed => return Poll::Ready(Told::Closed),
+            }
+        }
+    }
+
     /// The revision for a bookmark: everything up to it was told.
     pub fn progress(&mut self) -> Option<Revision> {
         match &mut self.source {
             Source::Store(watcher) => Some(watcher.progress()),
             Source::Failed(_) => None,
+        }
+    }
+}
+
+impl Conversion {
+    /// Begins to convert what was heard. A single event is converted once for all watches that hear it.
+    fn begin(&mut self, batch: Vec<Heard>) {
+        let (engine, served) = (self.engine.clone(), self.served.clone());
+        self.under_way = Some(Box::pin(async move {
+            let objects: Vec<Arc<Object>> = batch.iter().map(|heard| heard.object().clone()).collect();
+            let objects = match <[_; 1]>::try_from(objects) {
+                Ok([one]) => vec![engine.converted(&served, one).await?],
+                Err(many) => engine.converted_all(&served, many).await?,
+            };
+            Ok(batch.into_iter().zip(objects).map(|(heard, object)| heard.with(object)).collect())
+        }));
+    }
+}
+
+impl Heard {
+    fn object(&self) -> &Arc<Object> {
+        match self {
+            Heard::Added(object) | Heard::Modified(object) | Heard::Deleted(object) => object,
+        }
+    }
+
+    /// The same of another form of the object.
+    fn with(self, object: Arc<Object>) -> Heard {
+        match self {
+            Heard::Added(_) => Heard::Added(object),
+            Heard::Modified(_) => Heard::Modified(object),
+            Heard::Deleted(_) => Heard::Deleted(object),
         }
     }
 }

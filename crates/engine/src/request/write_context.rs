@@ -4,6 +4,7 @@ use crate::request::admission::{Attributes, Operation};
 use crate::request::options::{DeleteOptions, WriteOptions};
 use crate::resource::{Served, Target};
 use crate::storage::convert;
+use crate::write::conversions::Conversions;
 use pintle_kinds::Context;
 use pintle_object::meta;
 use pintle_object::time::Time;
@@ -11,6 +12,7 @@ use pintle_object::user::User;
 use pintle_object::{FieldErrors, Value};
 use pintle_schema::Builtin;
 use pintle_schema::decode::Empty;
+use std::sync::Arc;
 
 /// Who writes, when and how; collects the warnings of the answer.
 pub struct Call<'a> {
@@ -25,6 +27,8 @@ pub struct Call<'a> {
     pub warnings: Vec<String>,
     /// What the body gives without anything in it, which messages show.
     pub empties: Vec<Empty>,
+    /// What the write has learned of its objects in other versions.
+    pub conversions: Arc<Conversions>,
 }
 
 /// The answer to a write.
@@ -42,7 +46,16 @@ impl<'a> Call<'a> {
     /// A write that is not a rehearsal.
     pub fn new(user: &'a User, now: Time, manager: &str) -> Call<'a> {
         let manager = manager.to_string();
-        Call { user, now, manager, dry_run: false, options: None, warnings: Vec::new(), empties: Vec::new() }
+        Call {
+            user,
+            now,
+            manager,
+            dry_run: false,
+            options: None,
+            warnings: Vec::new(),
+            empties: Vec::new(),
+            conversions: Arc::default(),
+        }
     }
 
     pub fn context<'b>(&'b self, target: &'b Target<'_>) -> Context<'b> {

@@ -1,6 +1,5 @@
 //! Conversion between a served version and the version that is stored, for the kinds that have two.
 
-use crate::custom::object as custom_object;
 use crate::resource::Served;
 use pintle_kinds as kinds;
 use pintle_object::{Status, Value};
@@ -14,8 +13,8 @@ pub(crate) fn to_storage(api: &Builtin, served: &Served, mut tree: Value) -> Res
         return Ok(tree);
     }
     // Custom resources stay in the version of the request until they are stored.
-    if let Some(custom) = &served.custom {
-        return custom_object::convertible(served, custom, &served.api_version()).map(|()| tree);
+    if served.custom.is_some() {
+        return Ok(tree);
     }
     let stored = kinds::to_storage(&served.gvk(), tree);
     let mut stored = canonical(api, served.storage_ty, &stored)?;

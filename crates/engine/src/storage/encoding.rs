@@ -286,6 +286,10 @@ impl Engine {
     /// An object that is answered but not stored, in the form of one that is.
     pub fn unstored(&self, served: &Served, tree: &Value) -> Arc<Object> {
         let (value, attrs) = self.to_stored(served, tree);
+        self.unstored_of(served, value, attrs)
+    }
+
+    pub(crate) fn unstored_of(&self, served: &Served, value: Bytes, attrs: Attrs) -> Arc<Object> {
         let key = Key::new(&served.key(&attrs.namespace, &attrs.name));
         Arc::new(Object::new(key, Revision(0), Revision(0), value, attrs))
     }
@@ -365,7 +369,7 @@ fn refuse(error: impl ToString) -> Status {
     undecodable::unreadable(&error.to_string())
 }
 
-fn attrs(api: &Builtin, served: &Served, tree: &Value) -> Attrs {
+pub(crate) fn attrs(api: &Builtin, served: &Served, tree: &Value) -> Attrs {
     let text = |field| Text::from(tree.str_at(&["metadata", field]));
     let labels = tree.map_at(&["metadata", "labels"]).into_iter().flat_map(|labels| labels.iter());
     Attrs {

@@ -32,10 +32,11 @@ impl Engine {
             return self.apply_scale(target, patch, call).await;
         }
         let (manager, now) = (call.manager.clone(), call.now);
+        let conversions = call.conversions.clone();
         let next = |current: Option<&Value>, warnings: &mut Vec<String>| {
             let config = read(patch.bytes)?;
             check_kind(&target.served.gvk(), &config.value)?;
-            let applied = self.tracked(&target, &manager, now, |tracking| {
+            let applied = self.tracked(&target, (&manager, &conversions), now, |tracking| {
                 pintle_patch::apply(tracking, current, &config.value, patch.force)
             });
             let applied = applied.map_err(refuse)?;

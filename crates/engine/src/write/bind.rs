@@ -51,8 +51,8 @@ impl Engine {
         let missing = || Status::not_found(&served.group_resource(), pod.name);
         let collection = served.collection.ok_or_else(missing)?;
         let existing = self.store.get(collection, &pod.key()).ok_or_else(missing)?;
-        crate::write::preconditions::check_uid(pod, body, &existing)?;
         let mut object = self.storage_tree(served, &existing)?;
+        crate::write::preconditions::check_uid(pod, body, &object)?;
         let conflict = |why: String| {
             let resource = GroupResource::new(
                 served.resource.group.as_ref(),

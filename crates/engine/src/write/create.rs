@@ -11,7 +11,7 @@ use pintle_kinds::Context;
 use pintle_kinds::validation::{self, NameRule};
 use pintle_object::field::quote;
 use pintle_object::meta;
-use pintle_object::{Details, FieldErrors, Map, Path, Reason, Status, Value};
+use pintle_object::{Details, FieldErrors, Map, Path, Reason, Status, Value, json};
 use pintle_store::{Attrs, Change, CommitError, Key, Object, Precondition, Write};
 use std::sync::Arc;
 
@@ -138,7 +138,7 @@ impl Engine {
         if call.dry_run {
             return match self.store.get(collection, &key) {
                 Some(existing) => Err(self.exists(target, &draft, &existing)),
-                None => self.rehearsed(served, &draft, true).map(Some),
+                None => self.rehearsed(served, &draft, true).await.map(Some),
             };
         }
         // A version that is no number, or zero, counts as none.
@@ -159,9 +159,9 @@ impl Engine {
             change: Change::Put { value, attrs },
             ttl_seconds: self.ttl_seconds(served),
         };
-        let encoded = self.to_stored(served, &draft);
+        let encoded = self.encode_stored(served, &draft).await?;
         match self.commit_lean(served, &draft, encoded, origin.is_apply, write).await {
-            Ok(stored) => Ok(Some(Written { object: self.tree(served, &stored)?, created: true })),
+            Ok(stored) => self.answered(served, stored, true).await.map(Some),
             Err(CommitError::Exists(existing)) => {
                 self.release(reserved, call.now).await;
                 Err(self.exists(target, &draft, &existing))
@@ -193,7 +193,8 @@ impl Engine {
         if lean.remove(&["metadata", "managedFields"]).is_none() {
             return result;
         }
-        let (value, attrs) = self.to_stored(served, &lean);
+        // A conversion that fails now changes nothing: the object stays too large.
+        let Ok((value, attrs)) = self.encode_stored(served, &lean).await else { return result };
         self.store.commit(write(value, attrs)).await
     }
 
@@ -277,8 +278,12 @@ impl Engine {
                 Details { retry_after_seconds: 1, ..status.details.map(|d| *d).unwrap_or_default() };
             status.details = Some(Box::new(details));
         }
-        let is_deleting =
-            self.storage_tree(served, existing).is_ok_and(|existing| meta::is_deleting(&existing));
+        let existing = match &served.custom {
+            // Its metadata is the same in all versions.
+            Some(_) => json::parse(&existing.value).ok(),
+            None => self.storage_tree(served, existing).ok(),
+        };
+        let is_deleting = existing.is_some_and(|existing| meta::is_deleting(&existing));
         if is_deleting {
             status.message = format!("object is being deleted: {}", status.message);
         }
@@ -292,9 +297,26 @@ impl Engine {
         Ok(Written { object, created })
     }
 
+    /// The answer to a write that is stored: the object as it is read.
+    pub(crate) async fn answered(
+        &self,
+        served: &Served,
+        stored: Arc<Object>,
+        created: bool,
+    ) -> Result<Written, Status> {
+        let stored = self.converted(served, stored).await?;
+        Ok(Written { object: self.tree(served, &stored)?, created })
+    }
+
     /// What a write would answer: the object as it would be stored, and read again.
-    pub(crate) fn rehearsed(&self, served: &Served, draft: &Value, created: bool) -> Result<Written, Status> {
-        let mut object = self.tree(served, &self.unstored(served, draft))?;
+    pub(crate) async fn rehearsed(
+        &self,
+        served: &Served,
+        draft: &Value,
+        created: bool,
+    ) -> Result<Written, Status> {
+        let rehearsal = self.rehearsal(served, draft).await?;
+        let mut object = self.tree(served, &rehearsal)?;
         meta::set(&mut object, "resourceVersion", meta::resource_version(draft));
         Ok(Written { object, created })
     }

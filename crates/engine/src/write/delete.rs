@@ -71,7 +71,8 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Option<Deleted>, Status> {
         let served = target.served;
-        let old = self.storage_tree(served, existing)?;
+        let shown = self.converted(served, existing.clone()).await?;
+        let old = self.storage_tree(served, &shown)?;
         check_preconditions(served, &old, options)?;
         let attributes = call.attributes(Operation::Delete, *target, Some(&old), Some(options));
         let mut nothing = Value::Null;
@@ -84,7 +85,9 @@ impl Engine {
                 Ok(Some(Deleted::Object { object, is_gone: false }))
             }
             Step::Go => self.go(target, existing, old, call).await,
-            Step::Mark { object, then_go } => self.mark(target, existing, object, then_go, call).await,
+            Step::Mark { object, then_go } => {
+                self.mark(target, existing, (&old, object), then_go, call).await
+            }
         }
     }
 
@@ -118,19 +121,18 @@ impl Engine {
         &self,
         target: &Target<'_>,
         existing: &Arc<Object>,
-        mut object: Value,
+        (old, mut object): (&Value, Value),
         then_go: bool,
         call: &mut Call<'_>,
     ) -> Result<Option<Deleted>, Status> {
         let served = target.served;
         if call.dry_run {
-            let object = self.rehearsed(served, &object, false)?.object;
+            let object = self.rehearsed(served, &object, false).await?.object;
             return Ok(Some(Deleted::Object { object, is_gone: then_go }));
         }
         let mut stored = existing.clone();
-        let old = self.storage_tree(served, existing)?;
-        if object != old {
-            let (value, attrs) = self.to_stored(served, &object);
+        if object != *old {
+            let (value, attrs) = self.encode_stored(served, &object).await?;
             let write = Write { change: Change::Put { value, attrs }, ..self.deletion(target, existing)? };
             match self.store.commit(write).await {
                 Ok(written) => stored = written,
@@ -170,6 +172,9 @@ impl Engine {
         }
         match self.store.commit(self.deletion(target, existing)?).await {
             Ok(_) => {
+                if !target.served.strategy.allocates() {
+                    return Ok(());
+                }
                 let last = self.storage_tree(target.served, existing)?;
                 self.settle_holdings(target.served, Some(&last), None, call.now).await;
                 Ok(())

@@ -76,7 +76,7 @@ impl Engine {
             set_kind(&budgets, &mut old);
             set_kind(&budgets, budget);
             // Budgets are spent in the server's own name.
-            self.tracked(&target, &self.manager, call.now, |tracking| {
+            self.tracked(&target, (&self.manager, &call.conversions), call.now, |tracking| {
                 track_update(tracking, Some(&old), budget)
             });
             budget.remove(&["kind"]);
@@ -112,7 +112,7 @@ impl Engine {
             let existing = self.store.get(collection, &target.key()).ok_or_else(missing)?;
             let mut object = self.storage_tree(served, &existing)?;
             change(&mut object)?;
-            let (value, attrs) = self.to_stored(served, &object);
+            let (value, attrs) = self.encode_stored(served, &object).await?;
             let write = Write {
                 collection,
                 key: Key::new(existing.key.as_str()),

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub mod bind;
+pub mod conversions;
 pub mod create;
 pub mod delete;
 pub(crate) mod delete_collection;

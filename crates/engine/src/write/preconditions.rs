@@ -29,12 +29,12 @@ pub fn check_name(target: &Target<'_>, object: &Value) -> Result<(), Status> {
 }
 
 /// A uid in the body says which object is meant; a later one of the same name is another.
-pub(crate) fn check_uid(target: &Target<'_>, body: &Value, existing: &Object) -> Result<(), Status> {
+pub(crate) fn check_uid(target: &Target<'_>, body: &Value, current: &Value) -> Result<(), Status> {
     let uid = meta::uid(body);
-    if uid.is_empty() || uid == existing.attrs.uid {
+    if uid.is_empty() || uid == meta::uid(current) {
         return Ok(());
     }
-    Err(uid_conflict(target, uid, &existing.attrs.uid))
+    Err(uid_conflict(target, uid, meta::uid(current)))
 }
 
 pub(crate) fn uid_conflict(target: &Target<'_>, wanted: &str, found: &str) -> Status {

@@ -1,10 +1,11 @@
 //! Managed fields: which manager last set which field.
 
-use crate::custom::{Custom, object as custom_object};
+use crate::custom::Custom;
 use crate::engine::Engine;
 use crate::request::write_context::Call;
 use crate::resource::{Served, Target};
 use crate::storage::convert;
+use crate::write::conversions::Conversions;
 use crate::write::scale;
 use pintle_object::Value;
 use pintle_object::time::Time;
@@ -16,14 +17,15 @@ impl Engine {
     /// Accounts the difference between `live` and `new` to the manager of the call. Both are in the version of
     /// the request, with kind and apiVersion.
     pub fn track(&self, target: &Target<'_>, live: Option<&Value>, new: &mut Value, call: &Call<'_>) {
-        self.tracked(target, &call.manager, call.now, |tracking| track_update(tracking, live, new));
+        let by = (call.manager.as_str(), &*call.conversions);
+        self.tracked(target, by, call.now, |tracking| track_update(tracking, live, new));
     }
 
     /// Runs what needs to know how writes to the target are accounted for.
     pub(crate) fn tracked<R>(
         &self,
         target: &Target<'_>,
-        manager: &str,
+        (manager, conversions): (&str, &Conversions),
         now: Time,
         run: impl FnOnce(&Tracking<'_>) -> R,
     ) -> R {
@@ -43,7 +45,7 @@ impl Engine {
             subresource: target.subresource,
             manager,
             filter: &filter,
-            versions: &ServedVersions { engine: self, served },
+            versions: &ServedVersions { engine: self, served, conversions },
             now,
         })
     }
@@ -74,6 +76,7 @@ impl Engine {
 struct ServedVersions<'a> {
     engine: &'a Engine,
     served: &'a Served,
+    conversions: &'a Conversions,
 }
 
 impl Versions for ServedVersions<'_> {
@@ -101,10 +104,12 @@ impl ServedVersions<'_> {
         let version = to.strip_prefix(&prefix).and_then(|version| custom.version_types.get(version));
         let ty =
             *version.ok_or_else(|| format!("request to convert CR to an invalid group/version: {to}"))?;
-        if from != to {
-            custom_object::convertible(self.served, custom, from).map_err(|status| status.message)?;
-        }
         let mut shown = object.clone();
+        if from != to && custom.webhook.is_some() {
+            shown.set(&["apiVersion"], from);
+            shown.set(&["kind"], self.served.resource.kind.as_ref());
+            shown = self.conversions.of(shown, to)?;
+        }
         shown.set(&["apiVersion"], to);
         Ok((ty, shown))
     }

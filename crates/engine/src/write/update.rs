@@ -41,6 +41,9 @@ enum Attempt {
 /// Attempts before a write that is overtaken again and again gives up; each one lost means that another won.
 const ATTEMPTS_MAX: usize = 1000;
 
+/// How often a proposal is made again with what conversions have answered: once for each version that managers wrote in.
+const CONVERSIONS_MAX: usize = 32;
+
 impl Engine {
     /// Replaces an object, or one of its subresources.
     pub async fn update(
@@ -108,26 +111,10 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Attempt, Status> {
         let served = target.served;
-        let current = self.tree(served, existing)?;
-        let mut proposed = match source {
-            Source::Body(body) => body.clone(),
-            Source::Patch(patch) | Source::Apply(patch) => patch(Some(&current), &mut call.warnings)?,
-        };
-        match source {
-            Source::Body(body) => {
-                check_uid(target, body, existing)?;
-                self.track(target, Some(&current), &mut proposed, call);
-            }
-            Source::Patch(_) | Source::Apply(_) => {
-                convert::default(&self.api, served, &mut proposed);
-                if matches!(source, Source::Patch(_)) {
-                    self.track(target, Some(&current), &mut proposed, call);
-                }
-                meta::ensure_namespace(&mut proposed, target.namespace)?;
-                check_name(target, &proposed)?;
-            }
-        }
-        let old = self.storage_tree(served, existing)?;
+        let shown = self.converted(served, existing.clone()).await?;
+        let current = self.tree(served, &shown)?;
+        let proposed = self.proposed(target, source, &current, call).await?;
+        let old = self.storage_tree(served, &shown)?;
         let mut new = convert::to_storage(&self.api, served, proposed)?;
         let is_patch = !matches!(source, Source::Body(_));
         let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
@@ -151,7 +138,7 @@ impl Engine {
         }
         meta::keep(&mut new, &old, "resourceVersion");
         if call.dry_run {
-            return self.rehearsed(served, &new, false).map(Attempt::Done);
+            return self.rehearsed(served, &new, false).await.map(Attempt::Done);
         }
         let Some(reserved) = self.reserve(served, &draw, &new, call.now).await? else {
             return Ok(Attempt::Overtaken);
@@ -165,6 +152,53 @@ impl Engine {
         Ok(attempt)
     }
 
+    /// The next version of an object, and who manages it. What managers of other versions own is told by conversion,
+    /// which may have to wait: with each answer the proposal is made again.
+    async fn proposed(
+        &self,
+        target: &Target<'_>,
+        source: &Source<'_>,
+        current: &Value,
+        call: &mut Call<'_>,
+    ) -> Result<Value, Status> {
+        let warnings = call.warnings.len();
+        for _ in 0..CONVERSIONS_MAX {
+            let proposed = self.propose(target, source, current, call);
+            if !call.conversions.learn(self, target.served).await {
+                return proposed;
+            }
+            call.warnings.truncate(warnings);
+        }
+        self.propose(target, source, current, call)
+    }
+
+    fn propose(
+        &self,
+        target: &Target<'_>,
+        source: &Source<'_>,
+        current: &Value,
+        call: &mut Call<'_>,
+    ) -> Result<Value, Status> {
+        match source {
+            Source::Body(body) => {
+                check_uid(target, body, current)?;
+                let mut proposed = body.clone();
+                self.track(target, Some(current), &mut proposed, call);
+                Ok(proposed)
+            }
+            Source::Patch(patch) | Source::Apply(patch) => {
+                let mut proposed = patch(Some(current), &mut call.warnings)?;
+                convert::default(&self.api, target.served, &mut proposed);
+                if matches!(source, Source::Patch(_)) {
+                    self.track(target, Some(current), &mut proposed, call);
+                }
+                meta::ensure_namespace(&mut proposed, target.namespace)?;
+                check_name(target, &proposed)?;
+                Ok(proposed)
+            }
+        }
+    }
+
     async fn commit_update(
         &self,
         target: &Target<'_>,
@@ -174,13 +208,11 @@ impl Engine {
     ) -> Result<Attempt, Status> {
         let served = target.served;
         let missing = || Status::not_found(&served.group_resource(), target.name);
-        let done = |stored: &Object| {
-            Ok(Attempt::Done(Written { object: self.tree(served, stored)?, created: false }))
-        };
-        let (value, attrs) = self.to_stored(served, new);
+        let done = |stored| async { self.answered(served, stored, false).await.map(Attempt::Done) };
+        let (value, attrs) = self.encode_stored(served, new).await?;
         // A write that changes nothing is none: no revision, no event.
         if value == existing.value {
-            return done(existing);
+            return done(existing.clone()).await;
         }
         let collection = served.collection.ok_or_else(missing)?;
         let write = |value, attrs| Write {
@@ -191,7 +223,7 @@ impl Engine {
             ttl_seconds: self.ttl_seconds(served),
         };
         match self.commit_lean(served, new, (value, attrs), is_apply, write).await {
-            Ok(stored) => done(&stored),
+            Ok(stored) => done(stored).await,
             // The next attempt sees the newer object, and refuses if the write was based on this one.
             Err(CommitError::Stale(_) | CommitError::Missing) => Ok(Attempt::Overtaken),
             Err(error) => Err(self.commit_failed(target, error)),

@@ -16,13 +16,19 @@ use std::sync::Arc;
 /// Names of components, and whether this process answers for them.
 const COMPONENTS: [(&str, bool); 3] = [("controller-manager", false), ("etcd-0", true), ("scheduler", false)];
 
-pub fn list(app: &App, request: &Request, target: Target<'_>, route: &Route) -> Result<Response, Status> {
+pub async fn list(
+    app: &App,
+    request: &Request,
+    target: Target<'_>,
+    route: &Route,
+) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let options = ListOptions::read(write_context::query(request))?;
     let selection = Selection::compile(target.served, &options, "")?;
     let objects = COMPONENTS.iter().map(|(name, is_ours)| component(app, &target, name, *is_ours));
     let items = objects.filter(|object| selection.matches(object)).collect();
-    representation::list(app, request, accept, &route.served, Listing { items, ..Listing::default() })
+    let listing = Listing { items, ..Listing::default() };
+    representation::list(app, request, accept, &route.served, listing).await
 }
 
 pub fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {

@@ -55,8 +55,10 @@ pub async fn delete_collection(
     let options = options(app, request)?;
     let mut call = write_context::begin(request, "", options.dry_run);
     let result = app.engine.delete_collection(target, &options, &list, &selection, &mut call).await;
-    let result =
-        result.and_then(|listing| representation::list(app, request, accept, &route.served, listing));
+    let result = match result {
+        Ok(listing) => representation::list(app, request, accept, &route.served, listing).await,
+        Err(status) => Err(status),
+    };
     write_context::with_warnings(app, request, call.warnings, result)
 }
 

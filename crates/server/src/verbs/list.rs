@@ -22,5 +22,5 @@ pub async fn list(
     let options = ListOptions::read(write_context::query(request))?;
     let selection = Selection::compile(served, &options, target.name)?;
     let listing = app.engine.list(served, target.namespace, &options, &selection).await?;
-    representation::list(app, request, accept, &route.served, listing)
+    representation::list(app, request, accept, &route.served, listing).await
 }

@@ -108,7 +108,7 @@ async fn collection(
     route: &Route,
 ) -> Result<Response, Status> {
     match request.info.verb {
-        Verb::List if is_virtual(target) => component_status::list(app, request, target, route),
+        Verb::List if is_virtual(target) => component_status::list(app, request, target, route).await,
         Verb::Watch if is_virtual(target) => Err(not_supported(request, target)),
         Verb::List => list::list(app, request, target, route).await,
         Verb::Watch => watch::watch(app, request, target, route).await,

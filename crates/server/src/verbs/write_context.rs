@@ -27,6 +27,7 @@ pub fn begin<'a>(request: &'a Request, manager: &str, dry_run: bool) -> Call<'a>
         options: None,
         warnings: Vec::new(),
         empties: Vec::new(),
+        conversions: Default::default(),
     }
 }
 

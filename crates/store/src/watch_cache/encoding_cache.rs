@@ -72,6 +72,19 @@ impl Encodings {
         encoding
     }
 
+    /// Puts an encoding in the place of what a slot holds.
+    pub fn replace(self: &Arc<Encodings>, slot: usize, encoding: Bytes) {
+        self.is_used.store(true, Ordering::Relaxed);
+        let Some(slot) = self.slots.get(slot) else { return };
+        let len = encoding.len();
+        let old = lock(slot).replace(encoding).map_or(0, |old| old.len());
+        if let Some(cache) = &self.cache {
+            cache.bytes.fetch_add(len, Ordering::Relaxed);
+            cache.bytes.fetch_sub(old, Ordering::Relaxed);
+            cache.evict_for(self);
+        }
+    }
+
     /// The encoding in a slot, if there is one. A look does not keep it from going.
     pub fn kept(&self, slot: usize) -> Option<Bytes> {
         lock(self.slots.get(slot)?).clone()

@@ -132,7 +132,8 @@ impl Watcher {
         std::future::poll_fn(|context| self.poll_next(context)).await
     }
 
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<WatchItem> {
+    /// What happens next, without being written for others to share.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<WatchItem> {
         loop {
             if self.is_closed() && self.initial.is_none() {
                 return Poll::Ready(WatchItem::Closed);

@@ -1,0 +1,235 @@
+//! Conversion between the versions of a custom resource by its definition's webhook: one review for a batch of objects,
+//! whose answer is checked as upstream does (apiextensions-apiserver, `pkg/apiserver/conversion`).
+
+use super::converted::{Place, checked};
+use crate::engine::Engine;
+use crate::resource::Served;
+use bytes::Bytes;
+use pintle_object::{Map, Reason, Status, Value, json};
+use pintle_outbound::{Answer, HookAddress, HookTarget, Hooks};
+use pintle_store::{Key, Revision};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// How long one review may take: upstream's client has no other time.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Objects and bytes that are sent in one review. More are sent in several, one after the other.
+pub(crate) const BATCH_OBJECTS_MAX: usize = 500;
+pub(crate) const BATCH_BYTES_MAX: usize = 2 << 20;
+/// Upstream's scheme in whose name kinds are refused.
+const SCHEME: &str = "pkg/util/webhook/client.go:71";
+const GROUP: &str = "apiextensions.k8s.io";
+
+/// Conversions of one object that are under way, for all who wait for it.
+type UnderWay = HashMap<(Key, Revision), Arc<OnceCell<Result<Bytes, Status>>>>;
+
+/// The webhook that converts to one version of a definition.
+pub(crate) struct ConversionWebhook {
+    target: HookTarget,
+    /// The first version of reviews that the webhook takes and the server knows.
+    review: Option<&'static str>,
+    under_way: Mutex<UnderWay>,
+}
+
+impl ConversionWebhook {
+    /// The webhook of a definition, if it has one.
+    pub fn of(definition: &Value) -> Option<ConversionWebhook> {
+        let conversion = definition.at(&["spec", "conversion"])?;
+        if conversion.str_at(&["strategy"]) != "Webhook" {
+            return None;
+        }
+        let webhook = conversion.get("webhook")?;
+        let known = |version: &str| ["v1", "v1beta1"].into_iter().find(|known| *known == version);
+        let mut versions = webhook.list_at(&["conversionReviewVersions"]).iter().filter_map(Value::as_str);
+        Some(ConversionWebhook {
+            target: target(webhook.get("clientConfig")?),
+            review: versions.find_map(known),
+            under_way: Mutex::default(),
+        })
+    }
+
+    /// The conversion of a stored object that is under way, or is to begin.
+    pub fn conversion(&self, key: &Key, revision: Revision) -> Arc<OnceCell<Result<Bytes, Status>>> {
+        self.under_way().entry((key.clone(), revision)).or_default().clone()
+    }
+
+    /// Lets go of a conversion that has ended.
+    pub fn end(&self, key: &Key, revision: Revision) {
+        self.under_way().remove(&(key.clone(), revision));
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the webhook is.
+fn target(client: &Value) -> HookTarget {
+    let address = match client.str_at(&["url"]) {
+        "" => {
+            let service = |field: &str| client.str_at(&["service", field]).to_string();
+            HookAddress::Service {
+                namespace: service("namespace"),
+                name: service("name"),
+                path: service("path"),
+                port: client
+                    .int_at(&["service", "port"])
+                    .and_then(|port| u16::try_from(port).ok())
+                    .unwrap_or(0),
+            }
+        }
+        url => HookAddress::Url(url.into()),
+    };
+    let bundle = pintle_object::bytes::decode(client.str_at(&["caBundle"])).unwrap_or_default();
+    // A bundle of nothing but space is none.
+    let is_blank = bundle.iter().all(u8::is_ascii_whitespace);
+    HookTarget { address, ca_bundle: if is_blank { Vec::new() } else { bundle } }
+}
+
+impl Engine {
+    /// Converts trees with kind and apiVersion, none of which is in the wanted version.
+    pub(crate) async fn convert_by_webhook(
+        &self,
+        served: &Served,
+        objects: &[Value],
+        to: &str,
+    ) -> Result<Vec<Value>, Status> {
+        let started = std::time::Instant::now();
+        let from = objects.first().map_or("", |object| object.str_at(&["apiVersion"]));
+        let result = self.converted_by_webhook(served, objects, to).await;
+        if let Some(metrics) = self.conversion_metrics() {
+            let version = |api_version: &str| api_version.rsplit('/').next().unwrap_or("").to_string();
+            let name = format!("{}.{}", served.resource.plural, served.resource.group);
+            let (from, to) = (version(from), version(to));
+            metrics.observe(&name, (&from, &to), result.is_ok(), started.elapsed());
+        }
+        result.map_err(|message| Status::new(500, Reason::Unknown, message))
+    }
+
+    async fn converted_by_webhook(
+        &self,
+        served: &Served,
+        objects: &[Value],
+        to: &str,
+    ) -> Result<Vec<Value>, String> {
+        let webhook = served.custom.as_ref().and_then(|custom| custom.webhook.as_ref());
+        let (Some(first), Some(webhook)) = (objects.first(), webhook) else { return Ok(objects.to_vec()) };
+        let from = format!("{}, Kind={}", first.str_at(&["apiVersion"]), first.str_at(&["kind"]));
+        let version = webhook.review.ok_or("no supported conversion review versions")?;
+        let hooks = self.hooks().ok_or("this server calls no webhooks")?;
+        let uid = self.generator.uid();
+        let body = review(version, &uid, objects, to);
+        let answer = post(hooks, &webhook.target, body, version).await;
+        let response = answer.and_then(|answer| response(answer, version, &uid));
+        let converted = response.map_err(|why| format!("conversion webhook for {from} failed: {why}"))?;
+        if converted.len() != objects.len() {
+            let (got, expected) = (converted.len(), objects.len());
+            return Err(format!("conversion webhook for {from} returned {got} objects, expected {expected}"));
+        }
+        let pairs = objects.iter().zip(converted);
+        pairs
+            .map(|(original, converted)| {
+                checked(original, converted, to).map_err(|fault| match fault {
+                    Place::Object(why) => format!("conversion webhook for {from} returned invalid {why}"),
+                    Place::Document(why) => why,
+                })
+            })
+            .collect()
+    }
+}
+
+/// The body of a review: upstream sends the empty response too.
+fn review(version: &str, uid: &str, objects: &[Value], to: &str) -> Bytes {
+    let mut out = Vec::with_capacity(1024);
+    out.extend_from_slice(b"{\"kind\":\"ConversionReview\",\"apiVersion\":\"apiextensions.k8s.io/");
+    out.extend_from_slice(version.as_bytes());
+    out.extend_from_slice(b"\",\"request\":{\"uid\":");
+    json::write_string(&mut out, uid);
+    out.extend_from_slice(b",\"desiredAPIVersion\":");
+    json::write_string(&mut out, to);
+    out.extend_from_slice(b",\"objects\":[");
+    for (place, object) in objects.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        json::write_value(&mut out, object);
+    }
+    out.extend_from_slice(
+        b"]},\"response\":{\"uid\":\"\",\"convertedObjects\":null,\"result\":{\"metadata\":{}}}}\n",
+    );
+    Bytes::from(out)
+}
+
+/// The document that a webhook answers with, if it is a review.
+async fn post(hooks: &Hooks, target: &HookTarget, body: Bytes, version: &str) -> Result<Value, String> {
+    let client = hooks.client(target)?;
+    let answer =
+        client.post(body, Some(TIMEOUT), TIMEOUT, &[]).await.map_err(|failure| failure.to_string())?;
+    if !(200..=206).contains(&answer.code) {
+        return Err(refusal(&answer));
+    }
+    if answer.body.is_empty() {
+        let (code, kind) = (answer.code, answer.header("content-type").unwrap_or(""));
+        return Err(format!("0-length response with status code: {code} and content type: {kind}"));
+    }
+    let document = json::parse(&answer.body)
+        .map_err(|error| format!("couldn't get version/kind; json parse error: {}", error.message))?;
+    let mut api_version = document.str_at(&["apiVersion"]).to_string();
+    if api_version.is_empty() {
+        api_version = format!("{GROUP}/{version}");
+    }
+    let kind = match document.str_at(&["kind"]) {
+        "" => "ConversionReview",
+        kind => kind,
+    };
+    let is_known =
+        api_version.strip_prefix("apiextensions.k8s.io/").is_some_and(|v| v == "v1" || v == "v1beta1");
+    if kind != "ConversionReview" || !is_known {
+        return Err(format!(
+            "no kind {kind:?} is registered for version {api_version:?} in scheme {SCHEME:?}"
+        ));
+    }
+    let own = format!("{GROUP}/{version}");
+    if version == "v1" && api_version != own {
+        return Err(format!(
+            "expected webhook response of {own}, Kind=ConversionReview, got {api_version}, Kind=ConversionReview"
+        ));
+    }
+    Ok(document)
+}
+
+/// Why an answer with a code of failure is none: the message of its Status, or the code's own words.
+fn refusal(answer: &Answer) -> String {
+    let document = json::parse(&answer.body).unwrap_or_default();
+    let is_status = document.str_at(&["kind"]) == "Status"
+        && document.str_at(&["apiVersion"]) == "v1"
+        && document.str_at(&["status"]) == "Failure";
+    match (is_status, document.str_at(&["message"])) {
+        (true, "") => String::from("unknown"),
+        (true, message) => message.into(),
+        (false, _) => answer.failure(),
+    }
+}
+
+/// The converted objects of a review's response.
+fn response(document: Value, version: &str, uid: &str) -> Result<Vec<Value>, String> {
+    let Some(Value::Map(response)) = document.get("response") else {
+        return Err(String::from("no response provided"));
+    };
+    let text = |map: &Map, field: &str| map.get(field).and_then(Value::as_str).unwrap_or("").to_string();
+    let answered = text(response, "uid");
+    if version == "v1" && answered != uid {
+        return Err(format!("expected response.uid={uid:?}, got {answered:?}"));
+    }
+    let empty = Map::new();
+    let result = response.get("result").and_then(Value::as_map).unwrap_or(&empty);
+    let (status, message) = (text(result, "status"), text(result, "message"));
+    match (status.as_str(), message.as_str()) {
+        ("Success", _) => {}
+        (status, "") => return Err(format!("response.result.status was '{status}', not 'Success'")),
+        (_, message) => return Err(message.into()),
+    }
+    Ok(response.get("convertedObjects").and_then(Value::as_list).map(<[Value]>::to_vec).unwrap_or_default())
+}

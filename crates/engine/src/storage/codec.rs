@@ -1,0 +1,154 @@
+//! The seam between stored objects and the version of a request, where conversion may wait and fail.
+//!
+//! Everything that reads or encodes objects is synchronous and sees them in the version of their served resource. What a
+//! webhook has to convert is converted before that, one object or a batch, and from then on has the form
+//! `k8s:converted:{JSON}`, which is never stored. It is kept with the stored object, per version and generation of the
+//! definition, so that a watch by a hundred clients converts once.
+
+use crate::custom::conversion::{BATCH_BYTES_MAX, BATCH_OBJECTS_MAX, ConversionWebhook};
+use crate::custom::{Custom, object as custom_object};
+use crate::engine::Engine;
+use crate::resource::Served;
+use crate::storage::encoding::{attrs, set_kind};
+use crate::storage::undecodable::is_undecodable;
+use bytes::Bytes;
+use pintle_object::{Status, Value, json};
+use pintle_store::{Attrs, Object};
+use std::sync::Arc;
+
+impl Engine {
+    /// A stored object as the synchronous readers of `served` take it.
+    pub async fn converted(&self, served: &Served, object: Arc<Object>) -> Result<Arc<Object>, Status> {
+        match webhook_for(served, &object).and_then(|(custom, _)| kept(served, custom, &object)) {
+            Some(kept) => Ok(kept),
+            None => self.converted_anew(served, object).await,
+        }
+    }
+
+    /// The same without what is kept: a read of the latest state asks the webhook, as upstream's does.
+    pub(crate) async fn converted_anew(
+        &self,
+        served: &Served,
+        object: Arc<Object>,
+    ) -> Result<Arc<Object>, Status> {
+        let Some((custom, webhook)) = webhook_for(served, &object) else { return Ok(object) };
+        let conversion = webhook.conversion(&object.key, object.mod_revision);
+        let convert = || async {
+            let batch = std::slice::from_ref(&object);
+            let converted = self.convert_batch(served, custom, batch).await?.into_iter().next();
+            converted.ok_or_else(|| Status::internal("a conversion answered nothing"))
+        };
+        let result = conversion.get_or_init(convert).await.clone();
+        webhook.end(&object.key, object.mod_revision);
+        Ok(keep(served, custom, &object, result?))
+    }
+
+    /// The objects of a list as the synchronous readers of `served` take them, in the same order.
+    pub async fn converted_all(
+        &self,
+        served: &Served,
+        mut objects: Vec<Arc<Object>>,
+    ) -> Result<Vec<Arc<Object>>, Status> {
+        let Some(custom) = served.custom.as_ref().filter(|custom| custom.webhook.is_some()) else {
+            return Ok(objects);
+        };
+        let (mut batch, mut places, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for place in 0..=objects.len() {
+            let is_full = batch.len() == BATCH_OBJECTS_MAX || bytes >= BATCH_BYTES_MAX;
+            if is_full || place == objects.len() {
+                let converted = self.convert_batch(served, custom, &batch).await?;
+                for ((place, object), bytes) in places.drain(..).zip(batch.drain(..)).zip(converted) {
+                    let slot: Option<&mut Arc<Object>> = objects.get_mut(place);
+                    slot.into_iter().for_each(|slot| *slot = keep(served, custom, &object, bytes.clone()));
+                }
+                bytes = 0;
+            }
+            let Some(object) = objects.get_mut(place) else { break };
+            if webhook_for(served, object).is_none() {
+                continue;
+            }
+            match kept(served, custom, object) {
+                Some(kept) => *object = kept,
+                None => {
+                    bytes += object.value.len();
+                    batch.push(object.clone());
+                    places.push(place);
+                }
+            }
+        }
+        Ok(objects)
+    }
+
+    /// What a webhook makes of stored objects that are in other versions than `served`. They may be in several.
+    async fn convert_batch(
+        &self,
+        served: &Served,
+        custom: &Custom,
+        objects: &[Arc<Object>],
+    ) -> Result<Vec<Bytes>, Status> {
+        let to = served.api_version();
+        let mut trees = Vec::with_capacity(objects.len());
+        for object in objects {
+            trees.push(custom_object::as_stored(&self.api, served, custom, &object.value)?);
+        }
+        let converted = self.convert_by_webhook(served, &trees, &to).await?;
+        Ok(converted.iter().map(custom_object::converted_form).collect())
+    }
+
+    /// The bytes to store and the attributes of an object in the version of the request.
+    pub(crate) async fn encode_stored(
+        &self,
+        served: &Served,
+        tree: &Value,
+    ) -> Result<(Bytes, Attrs), Status> {
+        let custom = served.custom.as_ref().filter(|custom| custom.webhook.is_some());
+        if custom.is_none() || !served.is_converted() {
+            return Ok(self.to_stored(served, tree));
+        }
+        let mut tree = tree.clone();
+        tree.remove(&["metadata", "resourceVersion"]);
+        set_kind(served, &mut tree);
+        let to = served.storage.group_version().to_string();
+        let converted = self.convert_by_webhook(served, &[tree], &to).await?;
+        let stored = converted.into_iter().next().unwrap_or_default();
+        Ok((Bytes::from(json::to_string(&stored)), attrs(&self.api, served, &stored)))
+    }
+
+    /// An object that is not stored, in the form of one that is, as `served` reads it.
+    pub(crate) async fn rehearsal(&self, served: &Served, tree: &Value) -> Result<Arc<Object>, Status> {
+        let (value, attrs) = self.encode_stored(served, tree).await?;
+        self.converted(served, self.unstored_of(served, value, attrs)).await
+    }
+}
+
+/// The webhook that must convert an object before `served` can read it.
+fn webhook_for<'a>(served: &'a Served, object: &Object) -> Option<(&'a Custom, &'a ConversionWebhook)> {
+    let custom = served.custom.as_ref()?;
+    let webhook = custom.webhook.as_ref()?;
+    let is_readable = is_undecodable(object) || custom_object::is_in_version(served, &object.value);
+    (!is_readable).then_some((custom, webhook))
+}
+
+/// What is kept begins with the generation it was made by, unlike the JSON of an object that needs no conversion.
+fn tag(custom: &Custom) -> [u8; 8] {
+    (!custom.generation).to_be_bytes()
+}
+
+fn kept(served: &Served, custom: &Custom, object: &Object) -> Option<Arc<Object>> {
+    let tag = tag(custom);
+    let kept = object.cached_encoding(served.form).filter(|kept| kept.starts_with(&tag))?;
+    Some(as_converted(object, kept.slice(tag.len()..)))
+}
+
+fn keep(served: &Served, custom: &Custom, object: &Object, converted: Bytes) -> Arc<Object> {
+    // An object of no revision is one of a rehearsal.
+    if object.mod_revision.0 > 0 {
+        object.keep_encoding(served.form, Bytes::from([&tag(custom)[..], &converted].concat()));
+    }
+    as_converted(object, converted)
+}
+
+fn as_converted(object: &Object, value: Bytes) -> Arc<Object> {
+    let (key, attrs) = (object.key.clone(), object.attrs.clone());
+    Arc::new(Object::new(key, object.create_revision, object.mod_revision, value, attrs))
+}
