@@ -17,6 +17,7 @@ mod crud;
 mod custom;
 mod deploy;
 mod etcd;
+mod fairness;
 mod flood;
 mod forms;
 mod gates;

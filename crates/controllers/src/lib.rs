@@ -7,6 +7,7 @@ mod api_service_status;
 mod autoregistration;
 pub mod bootstrap;
 mod endpoints;
+pub mod flow_control;
 mod flow_schema_status;
 mod identity_lease;
 mod kept;

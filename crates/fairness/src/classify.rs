@@ -17,6 +17,7 @@ pub struct Attributes<'a> {
     pub resource: &'a str,
     pub subresource: &'a str,
     pub namespace: &'a str,
+    pub name: &'a str,
     pub path: &'a str,
 }
 
@@ -223,6 +224,7 @@ mod tests {
         resource: "pods",
         subresource: "",
         namespace: "a",
+        name: "",
         path: "/api/v1/namespaces/a/pods",
     };
     const PATH: Attributes =

@@ -73,11 +73,12 @@ impl Fairness {
         &self.watches
     }
 
-    /// Classifies a request, and takes it to a seat or a queue of its level.
+    /// Classifies a request, and takes it to a seat or a queue of its level; `is_again` if it had a seat before.
     pub fn start(
         &self,
         request: &Attributes,
         facts: &dyn Facts,
+        is_again: bool,
         about: impl FnOnce() -> Option<Arc<dyn Describe>>,
     ) -> Option<Classified> {
         let schema = self.classify(request)?;
@@ -97,6 +98,7 @@ impl Fairness {
             watchers: estimate.watchers,
             is_watch: request.verb == "watch",
             is_write: !READS.contains(&request.verb),
+            is_again,
             about: about(),
         });
         Some(Classified { schema, admitted })

@@ -66,6 +66,8 @@ pub struct Arrival {
     pub watchers: Option<u64>,
     pub is_watch: bool,
     pub is_write: bool,
+    /// Whether it had a seat before, which it gave away to wait for its client. It counts once.
+    pub is_again: bool,
     pub about: Option<Arc<dyn Describe>>,
 }
 
@@ -442,13 +444,14 @@ impl QueueSet {
         let stats = &request.arrival.stats;
         stats.executing_requests.add(1);
         stats.executing_seats.add(seats);
-        stats.dispatched.add(1);
+        let dispatches = u64::from(!request.arrival.is_again);
+        stats.dispatched.add(dispatches);
         if self.queuing != Queuing::Exempt {
             stats.wait_executed.observe_duration(now.since(request.arrived_at));
         }
         self.gauges.enter(request.arrival.is_write, true);
         self.totals.executing += 1;
-        self.totals.dispatched += 1;
+        self.totals.dispatched += dispatches;
         self.totals.seats_in_use += seats;
     }
 

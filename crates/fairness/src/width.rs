@@ -38,6 +38,8 @@ pub struct ListShape<'a> {
     pub has_continue: bool,
     pub has_selector: bool,
     pub sends_initial_events: bool,
+    /// Whether only one object, by its name, is asked for.
+    pub is_of_one: bool,
 }
 
 /// Stored objects of a resource.
@@ -176,6 +178,7 @@ mod tests {
             resource: "pods",
             subresource: "",
             namespace: "",
+            name: "",
             path: "",
         }
     }
@@ -203,6 +206,7 @@ mod tests {
         check("list", 0, Some(ListShape { has_selector: true, ..page }), Some((10_000, 4000)), 100);
         let exact = ListShape { resource_version: "5", resource_version_match: "Exact", ..plain };
         check("list", 0, Some(exact), Some((500, 1000)), 5);
+        check("list", 0, Some(ListShape { is_of_one: true, ..plain }), Some((500, 250_000)), 3);
         check("list", 0, None, Some((1, 1)), 100);
         check("watch", 0, Some(ListShape { resource_version: "5", ..plain }), Some((10_000, 4000)), 1);
         check("watch", 0, Some(plain), Some((10_000, 4000)), 10);

@@ -43,11 +43,13 @@ impl Limits {
     }
 
     pub fn enforced(&self) -> Enforced {
-        let seats = match self.is_shared {
-            true => Seats::together(self.reads_max + self.writes_max),
-            false => Seats::apart(self.reads_max, self.writes_max),
-        };
-        Enforced::new(seats, self.request_max)
+        Enforced::new(Seats::new(self.reads_max, self.writes_max), self.request_max)
+    }
+
+    /// The seats that all requests share by priority and fairness; none where reads and writes have theirs.
+    pub fn shared_seats(&self) -> Option<u32> {
+        let sum = self.reads_max.saturating_add(self.writes_max);
+        self.is_shared.then(|| u32::try_from(sum).unwrap_or(u32::MAX))
     }
 }
 

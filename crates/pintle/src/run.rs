@@ -11,12 +11,14 @@ use pintle_controllers::bootstrap::{self, Cluster};
 use pintle_controllers::{Kept, PublishedTrust};
 use pintle_engine::allocate::IpPool;
 use pintle_engine::{Engine, own};
+use pintle_fairness::Fairness;
 use pintle_schema::Builtin;
 use pintle_server::app::{App, Options};
 use pintle_server::authorizers::{Access, StoredObjects};
 use pintle_server::conn;
 use pintle_server::connections::Connections;
 use pintle_server::discovery::Discovery;
+use pintle_server::fairness::{TokioClock, Turns};
 use pintle_server::heavy::Heavy;
 use pintle_server::metrics::Metrics;
 use pintle_server::openapi::OpenApi;
@@ -32,6 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::net::TcpSocket;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 /// What walks of the deepest trees that are read need, with room to spare. It costs memory only where it is used.
@@ -223,12 +226,15 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
     Ok(App {
         discovery: Discovery::new(&server_address, config.compatibility.is_on("StorageVersionHash")),
         openapi: OpenApi::new(&engine.api.resources, config.compatibility.is_on("OpenAPIEnums")),
-        engine,
         authenticators,
         access,
         service_account_keys: keys,
         limits: config.limits.enforced(),
-        stages: Stages::default(),
+        stages: Stages {
+            fairness: config.limits.shared_seats().map(|seats| fairness(&engine, seats)),
+            ..Stages::default()
+        },
+        engine,
         metrics: Metrics::new().map_err(|error| error.to_string())?,
         bodies: Default::default(),
         answers: Default::default(),
@@ -254,6 +260,14 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
         },
         is_stopping: AtomicBool::new(false),
     })
+}
+
+/// Priority and fairness with some seats for all levels, which follows the objects that say how they are shared.
+fn fairness(engine: &Arc<Engine>, seats: u32) -> Turns {
+    let clock = Arc::new(TokioClock::new(Handle::current(), own::now()));
+    let fairness = Arc::new(Fairness::new(clock.clone(), seats));
+    pintle_controllers::flow_control::control(engine, &fairness);
+    Turns::new(fairness, clock, engine.clone())
 }
 
 /// Lets the administrator of a server that stands alone in; where clients have an authority, it sees to that.

@@ -1,40 +1,32 @@
 //! Limits on requests: how many are under way at a time, and how long one may take. Requests that last, as watches do,
 //! are outside of both once they are allowed and have begun, and have places of their own.
 
+use crate::fairness::{Headers, Turn, Turns};
 use crate::request::Request;
 use crate::response::Response;
 use crate::route::RequestInfo;
 use crate::shares::{Pool, Share, Who};
-use crate::stages::{Fairness, Guard, Turn};
+use crate::stages::Guard;
 use pintle_object::Status;
 use pintle_object::time::parse_duration;
-use pintle_object::user::MASTERS;
 use pintle_schema::Verb;
 use std::time::Duration;
 
 /// Subresources whose requests last, whatever their verb.
 const LONG_RUNNING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
-/// How many requests may wait for their turn, and for which part of a request's time: as upstream's queues allow.
-const WAITING_MAX: usize = 6400;
-const WAITING_PART: u32 = 4;
-
-/// One user may have this part of the seats where nobody waits, and this one where requests wait for their turn.
-const USER_PART_APART: usize = 2;
-const USER_PART_TOGETHER: usize = 8;
-/// Of those who wait, one user's may be this part.
-const WAITING_USER_PART: usize = 4;
+/// One user may have this part of the seats.
+const USER_PART: usize = 2;
 
 /// Requests that last and are open at a time: those of some thousand nodes, with what they watch for their pods.
 const PLACES_MAX: usize = 256 << 10;
 /// Of them, one user's may be this part, which rests in 100 MB: the agents of all nodes may be one user.
 const PLACES_USER_PART: usize = 8;
 
-/// How many requests may be under way.
-pub enum Seats {
-    /// Reads and writes apart, and who finds no seat is sent away; none for no limit.
-    Apart { reads: Option<Pool>, writes: Option<Pool> },
-    /// All together, and who finds no seat waits for a while.
-    Together { seats: Pool, waiting: Pool },
+/// How many requests may be under way where nothing decides about turns: reads and writes apart, and who finds no seat
+/// is sent away; none for no limit.
+pub struct Seats {
+    reads: Option<Pool>,
+    writes: Option<Pool>,
 }
 
 pub struct Limits {
@@ -48,15 +40,15 @@ pub struct Limits {
 #[derive(Debug, Default)]
 pub struct Seat {
     _share: Option<Share>,
-    _guard: Option<Guard>,
-    /// What the answer says of it.
-    pub headers: Vec<(&'static str, String)>,
+    _turn: Option<pintle_fairness::Seat>,
+    /// What stays until the answer has ended.
+    pub held: Option<Guard>,
 }
 
-impl Seat {
-    fn of(share: Option<Share>) -> Seat {
-        Seat { _share: share, ..Seat::default() }
-    }
+/// A request's turn: its seat, or the answer where there is none for it, and what either way is told of it.
+pub struct Seating {
+    pub seat: Result<Seat, Response>,
+    pub headers: Headers,
 }
 
 /// A request that lasts may be open; others need no place.
@@ -64,14 +56,9 @@ impl Seat {
 pub struct Place(Option<Share>);
 
 impl Seats {
-    pub fn apart(reads: usize, writes: usize) -> Seats {
-        let limit = |count: usize| (count > 0).then(|| Pool::new(count, USER_PART_APART));
-        Seats::Apart { reads: limit(reads), writes: limit(writes) }
-    }
-
-    pub fn together(count: usize) -> Seats {
-        let seats = Pool::new(count, USER_PART_TOGETHER);
-        Seats::Together { seats, waiting: Pool::new(WAITING_MAX, WAITING_USER_PART) }
+    pub fn new(reads: usize, writes: usize) -> Seats {
+        let limit = |count: usize| (count > 0).then(|| Pool::new(count, USER_PART));
+        Seats { reads: limit(reads), writes: limit(writes) }
     }
 }
 
@@ -103,39 +90,37 @@ impl Limits {
         self.places.try_share(Who::of(&request.user), 1).map(|share| Place(Some(share)))
     }
 
-    /// A seat for a request; the answer when there are too many already. Requests that last have theirs until they begin.
-    pub async fn seat(&self, fairness: Option<&dyn Fairness>, request: &Request) -> Result<Seat, Response> {
-        let Some(fairness) = fairness else { return self.own_seat(request).await.ok_or_else(too_many) };
-        match fairness.turn(request).await {
-            Turn::Go { guard, headers } => Ok(Seat { _guard: guard, headers, ..Seat::default() }),
-            Turn::Reject { headers } => {
-                Err(headers.into_iter().fold(too_many(), |answer, (name, value)| answer.with(name, value)))
+    /// A seat for a request; the answer when there are too many already. Requests that last have theirs until they
+    /// begin. `is_again`: it had one, and gave it away while it waited for its client.
+    pub async fn seat(&self, turns: Option<&Turns>, request: &Request, is_again: bool) -> Seating {
+        let Some(turns) = turns else {
+            return Seating {
+                seat: self.own_seat(request).ok_or_else(|| too_many(1)),
+                headers: Headers::new(),
+            };
+        };
+        // Requests that last are watches here: they wait as long as others.
+        let time = self.time(request).unwrap_or(self.request_max).min(self.request_max);
+        match turns.turn(request, time, is_again).await {
+            Turn::Go { seat, watch, headers } => {
+                let held = watch.map(|watch| -> Guard { Box::new(watch) });
+                Seating { seat: Ok(Seat { _turn: seat, held, ..Seat::default() }), headers }
+            }
+            Turn::Reject { retry_after_seconds, headers } => {
+                Seating { seat: Err(too_many(retry_after_seconds)), headers }
             }
         }
     }
 
-    /// A seat where no stage decides about turns.
-    async fn own_seat(&self, request: &Request) -> Option<Seat> {
+    /// A seat where nothing decides about turns.
+    fn own_seat(&self, request: &Request) -> Option<Seat> {
         let who = Who::of(&request.user);
-        match &self.seats {
-            Seats::Apart { reads, writes } => {
-                let is_read = request.info.verb.is_read();
-                let Some(seats) = (if is_read { reads } else { writes }) else {
-                    return Some(Seat::default());
-                };
-                let share = seats.try_share(who, 1);
-                (share.is_some() || who == Who::Master).then(|| Seat::of(share))
-            }
-            Seats::Together { .. } if is_exempt(request) => Some(Seat::default()),
-            Seats::Together { seats, waiting } => {
-                if let Some(share) = seats.try_share(who, 1) {
-                    return Some(Seat::of(Some(share)));
-                }
-                let _place = waiting.try_share(who, 1)?;
-                let wait = tokio::time::timeout(self.request_max / WAITING_PART, seats.share(who, 1));
-                wait.await.ok().map(|share| Seat::of(Some(share)))
-            }
-        }
+        let Seats { reads, writes } = &self.seats;
+        let Some(seats) = (if request.info.verb.is_read() { reads } else { writes }) else {
+            return Some(Seat::default());
+        };
+        let share = seats.try_share(who, 1);
+        (share.is_some() || who == Who::Master).then(|| Seat { _share: share, ..Seat::default() })
     }
 }
 
@@ -149,24 +134,17 @@ impl Place {
     }
 }
 
-/// Masters and probes are never made to wait.
-fn is_exempt(request: &Request) -> bool {
-    let first = request.path().split('/').nth(1).unwrap_or("");
-    request.user.is_in(MASTERS)
-        || (!request.info.is_resource && matches!(first, "healthz" | "livez" | "readyz"))
-}
-
 /// Whether a request lasts for as long as its client likes.
 pub fn is_long_running(info: &RequestInfo) -> bool {
     matches!(info.verb, Verb::Watch | Verb::Proxy)
         || (info.is_resource && LONG_RUNNING.contains(&info.subresource.as_str()))
 }
 
-/// What a client hears that is to come back later.
-pub fn too_many() -> Response {
+/// What a client hears that is to come back in some seconds.
+pub fn too_many(retry_after_seconds: u64) -> Response {
     Response::text(429, "Too many requests, please try again later.\n")
         .with("x-content-type-options", "nosniff")
-        .with("retry-after", "1")
+        .with("retry-after", retry_after_seconds.to_string())
 }
 
 /// What a client hears whose request took too long.
@@ -189,8 +167,9 @@ mod tests {
     use crate::response::{Body, Parts};
     use bytes::Bytes;
     use hyper::{HeaderMap, Method};
-    use pintle_access::User;
     use pintle_object::time::Time;
+    use pintle_object::user::MASTERS;
+    use pintle_object::user::User;
     use std::net::SocketAddr;
     use std::sync::Arc;
     use std::task::{Context, Poll};
@@ -218,7 +197,7 @@ mod tests {
 
     #[test]
     fn requests_end_in_time_unless_they_last() {
-        let limits = Limits::new(Seats::apart(0, 0), Duration::from_secs(60));
+        let limits = Limits::new(Seats::new(0, 0), Duration::from_secs(60));
         let check = |uri: &str, expected: Result<u64, &str>| {
             let found = limits.time(&request(Method::GET, uri, ""));
             let found = found.map(|time| time.as_secs()).map_err(|status| status.message);
@@ -236,24 +215,18 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn who_finds_no_seat_is_sent_away_unless_a_master() {
-        let limits = Limits::new(Seats::apart(1, 0), Duration::from_millis(4));
+    #[test]
+    fn who_finds_no_seat_is_sent_away_unless_a_master() {
+        let limits = Limits::new(Seats::new(1, 0), Duration::from_millis(4));
         let read = request(Method::GET, "/api/v1/pods", "dev");
-        let held = limits.own_seat(&read).await;
-        assert!(held.is_some() && limits.own_seat(&read).await.is_none());
-        assert!(limits.own_seat(&request(Method::GET, "/api/v1/pods", MASTERS)).await.is_some());
+        let held = limits.own_seat(&read);
+        assert!(held.is_some() && limits.own_seat(&read).is_none());
+        assert!(limits.own_seat(&request(Method::GET, "/api/v1/pods", MASTERS)).is_some());
         // Whether a watch is allowed is asked from a seat too.
-        assert!(limits.own_seat(&request(Method::GET, "/api/v1/pods?watch=1", "dev")).await.is_none());
-        assert!(limits.own_seat(&request(Method::POST, "/api/v1/pods", "dev")).await.is_some());
+        assert!(limits.own_seat(&request(Method::GET, "/api/v1/pods?watch=1", "dev")).is_none());
+        assert!(limits.own_seat(&request(Method::POST, "/api/v1/pods", "dev")).is_some());
         drop(held);
-        assert!(limits.own_seat(&read).await.is_some());
-        let limits = Limits::new(Seats::together(1), Duration::from_millis(4));
-        let held = limits.own_seat(&read).await;
-        assert!(limits.own_seat(&request(Method::POST, "/api/v1/pods", "dev")).await.is_none());
-        assert!(limits.own_seat(&request(Method::GET, "/readyz/ping", "dev")).await.is_some());
-        drop(held);
-        assert!(limits.own_seat(&read).await.is_some());
+        assert!(limits.own_seat(&read).is_some());
     }
 
     struct Silent;
@@ -268,7 +241,7 @@ mod tests {
     fn nobody_has_all_places_of_requests_that_last() {
         let limits = Limits {
             places: Pool::new(16, PLACES_USER_PART),
-            ..Limits::new(Seats::apart(0, 0), Duration::from_secs(60))
+            ..Limits::new(Seats::new(0, 0), Duration::from_secs(60))
         };
         let watch = request(Method::GET, "/api/v1/pods?watch=1", "dev");
         let open = || {

@@ -14,6 +14,7 @@ pub mod connections;
 pub mod discovery;
 mod encoding;
 pub mod exchange;
+pub mod fairness;
 pub mod head;
 pub mod heavy;
 mod http_body;

@@ -1,11 +1,13 @@
 //! `/metrics`: upstream's names, labels and buckets for requests, in the text format of Prometheus.
 
 use crate::app::App;
+use crate::fairness;
 use crate::request::Request;
 use crate::resolve::CONNECTING;
 use crate::response::{Body, Response};
 use crate::route::RequestInfo;
 use pintle_schema::Verb;
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -172,14 +174,17 @@ impl Metrics {
                 resource.split_once('/').filter(|(group, _)| group.contains('.')).unwrap_or(("", resource));
             self.objects.with_label_values(&[group, resource]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
-        encoded(&self.registry)
+        let mut families = self.registry.gather();
+        families.extend(app.stages.fairness.iter().flat_map(|turns| fairness::families(&turns.fairness)));
+        families.sort_by(|one, other| one.name().cmp(other.name()));
+        encoded(&families)
     }
 }
 
-fn encoded(registry: &Registry) -> Vec<u8> {
+fn encoded(families: &[MetricFamily]) -> Vec<u8> {
     let mut out = Vec::new();
     // Writing to memory cannot fail.
-    let _ = TextEncoder::new().encode(&registry.gather(), &mut out);
+    let _ = TextEncoder::new().encode(families, &mut out);
     out
 }
 
@@ -253,7 +258,7 @@ pub fn is_page(path: &str) -> bool {
 pub fn answer(app: &App, request: &Request) -> Option<Response> {
     match request.path() {
         METRICS => Some(Response::new(200, CONTENT_TYPE, app.metrics.text(app))),
-        INDICATORS => Some(Response::new(200, CONTENT_TYPE, encoded(&app.metrics.indicators))),
+        INDICATORS => Some(Response::new(200, CONTENT_TYPE, encoded(&app.metrics.indicators.gather()))),
         _ => None,
     }
 }

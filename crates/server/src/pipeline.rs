@@ -5,6 +5,7 @@ use crate::answer::{finish, refuse};
 use crate::app::App;
 use crate::authentication::authenticate;
 use crate::exchange::Exchange;
+use crate::fairness::Headers;
 use crate::inflight::{self, Seat};
 use crate::panics::caught;
 use crate::query::Query;
@@ -68,8 +69,10 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Cli
     }
     let route = request.info.is_resource.then(|| find(app, &request));
     let is_served = matches!(route, Some(Ok(_)));
-    let mut way = Way { exchange, certificates: &client.certificates, record: None };
+    let mut way =
+        Way { exchange, certificates: &client.certificates, record: None, turn_headers: Headers::new() };
     let mut response = in_time(app, &mut request, route, &mut way).await;
+    response.headers.append(&mut way.turn_headers);
     if waits_to_send && !request.is_read && way.exchange.body.is_some() {
         // Its body may come or not: nobody can tell where the next request begins.
         response = response.with("connection", "close");
@@ -131,6 +134,8 @@ struct Way<'a> {
     exchange: Exchange,
     certificates: &'a [CertificateDer<'static>],
     record: Option<Arc<dyn AuditRecord>>,
+    /// What the answer tells of the request's turn, whatever becomes of it.
+    turn_headers: Headers,
 }
 
 /// The answer of the stages within the time that the request may take. A panic in one of them ends this request alone.
@@ -194,7 +199,9 @@ async fn stages(
         request.user = Arc::new(user);
         way.record.iter().for_each(|record| record.impersonated(&request.user));
     }
-    let seat = match app.limits.seat(app.stages.fairness.as_deref(), request).await {
+    let turn = app.limits.seat(app.stages.fairness.as_ref(), request, false).await;
+    way.turn_headers = turn.headers;
+    let seat = match turn.seat {
         Ok(seat) => seat,
         Err(refusal) => return Ok(refusal),
     };
@@ -209,7 +216,7 @@ async fn stages(
         }
         Some(Err(unserved)) => unanswered(app, request, unserved, exchange).await,
         Some(Ok(route)) => {
-            let Some(place) = app.limits.place(request) else { return Ok(inflight::too_many()) };
+            let Some(place) = app.limits.place(request) else { return Ok(inflight::too_many(1)) };
             let response = resource(app, request, route, seat, exchange).await?;
             Ok(place.kept_by(response))
         }
@@ -240,9 +247,11 @@ async fn authorize(app: &App, request: &Request) -> Option<Response> {
     }
 }
 
-/// An answer that keeps its seat while it is made, and tells of it.
+/// An answer that keeps its seat while it is made, and what stays until its end.
 fn seated(mut response: Response, mut seat: Seat) -> Response {
-    response.headers.append(&mut seat.headers);
+    if !response.is_whole() {
+        response.held.extend(seat.held.take());
+    }
     response.seat = Some(seat);
     response
 }

@@ -89,7 +89,7 @@ pub async fn held(app: &App, request: &Request, mut response: Response) -> Respo
     let (who, weight) = (Who::of(&request.user), response.weight());
     if !app.answers.try_cover(who, &mut response.shares, weight) && response.shares.is_empty() {
         let is_to_nobody = response.is_to_nobody;
-        let mut refusal = inflight::too_many();
+        let mut refusal = inflight::too_many(1);
         if let Some(connection) = response.header("connection") {
             refusal = refusal.with("connection", connection);
         }

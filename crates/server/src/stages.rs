@@ -7,6 +7,7 @@
 //! A stage that nobody fills costs a comparison. What has to live until an answer is sent to its end goes into
 //! `Response::held` (dropped then, or when the client is gone); a seat of fairness goes into `Seat`.
 
+use crate::fairness::Turns;
 use crate::request::Request;
 use crate::response::Response;
 use pintle_access::User;
@@ -24,7 +25,8 @@ pub type Guard = Box<dyn Any + Send>;
 #[derive(Default)]
 pub struct Stages {
     pub audit: Option<Arc<dyn Audit>>,
-    pub fairness: Option<Arc<dyn Fairness>>,
+    /// Which request may go on, and when; without it there are limits on reads and on writes.
+    pub fairness: Option<Turns>,
 }
 
 /// Audit, around everything that happens to a request whose user is known. It is told of each stage of a request once,
@@ -76,19 +78,4 @@ pub enum End {
     Complete,
     /// With a panic, and its words.
     Panic(String),
-}
-
-/// Priority and fairness: which request may go on, and when.
-pub trait Fairness: Send + Sync {
-    /// Waits for the turn of a request, whose user is the one that it acts as. Dropped when the request ends before.
-    fn turn<'a>(&'a self, request: &'a Request) -> Waiting<'a, Turn>;
-}
-
-/// What fairness says. The headers (`X-Kubernetes-PF-...`) are those of the answer in both cases.
-pub enum Turn {
-    /// The guard is the seat. It is dropped when the answer is made, of a list when it is sent, and of a watch when
-    /// its initial events are.
-    Go { guard: Option<Guard>, headers: Vec<(&'static str, String)> },
-    /// The answer is upstream's 429.
-    Reject { headers: Vec<(&'static str, String)> },
 }

@@ -62,6 +62,7 @@ fn get<'a>(user: &'a str, groups: &'a [String]) -> Attributes<'a> {
         resource: "nodes",
         subresource: "",
         namespace: "",
+        name: "a",
         path: "/api/v1/nodes/a",
     }
 }
@@ -80,7 +81,7 @@ impl Server {
     }
 
     fn start(&self, user: &str) -> Result<Seat, Refusal> {
-        let classified = self.fairness.start(&get(user, &[]), &Nothing, || None).expect("a schema");
+        let classified = self.fairness.start(&get(user, &[]), &Nothing, false, || None).expect("a schema");
         match classified.admitted {
             Admitted::Seat(seat) => Ok(seat),
             Admitted::Refused(why) => Err(why),
@@ -90,7 +91,8 @@ impl Server {
 
     fn schema_of(&self, user: &str, groups: &[&str]) -> String {
         let groups: Vec<String> = groups.iter().map(|group| (*group).into()).collect();
-        let classified = self.fairness.start(&get(user, &groups), &Nothing, || None).expect("a schema");
+        let classified =
+            self.fairness.start(&get(user, &groups), &Nothing, false, || None).expect("a schema");
         classified.schema.spec.name.to_string()
     }
 
@@ -157,7 +159,7 @@ fn a_level_lends_what_it_does_not_use_and_gets_it_back() {
     let (borrowed, lent) = (server.seats("busy").3, server.seats("idle").3);
     assert!(borrowed > nominal && lent < nominal / 10, "{borrowed} of {nominal}, {lent} left");
     // Its owner comes back, waits for its seats, and has them after the next adjustment, whoever borrowed them.
-    let start = |_| server.fairness.start(&get("bob", &[]), &Nothing, || None).map(|one| one.admitted);
+    let start = |_| server.fairness.start(&get("bob", &[]), &Nothing, false, || None).map(|one| one.admitted);
     let own: Vec<Admitted> = (0..nominal).filter_map(start).collect();
     assert!(own.iter().any(|one| matches!(one, Admitted::Waiting(_))));
     server.pass(Duration::from_secs(10));

@@ -175,6 +175,7 @@ impl Simulation {
             watchers: None,
             is_watch: false,
             is_write: plan.width.final_seats > 0,
+            is_again: false,
             about: None,
         };
         match self.level.start(arrival) {

@@ -9,7 +9,7 @@ use crate::refusals::no_such_resource;
 use crate::request::Request;
 use crate::response::Response;
 use crate::served::{elsewhere, is_built_in};
-use crate::{discovery, metrics, openapi};
+use crate::{discovery, fairness, metrics, openapi};
 use hyper::Method;
 use pintle_object::Status;
 
@@ -24,6 +24,11 @@ pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Re
         return Ok(response);
     }
     if let Some(response) = metrics::answer(app, request) {
+        return Ok(response);
+    }
+    if let Some(turns) = &app.stages.fairness
+        && let Some(response) = fairness::dump::answer(turns, request)
+    {
         return Ok(response);
     }
     if let Some(response) = openapi::answer(app, request) {

@@ -1,0 +1,149 @@
+//! Priority and fairness at its place in the pipeline: which request may go on, and when (upstream's
+//! `filters/priority-and-fairness.go`).
+
+mod clock;
+pub mod dump;
+mod facts;
+mod metrics;
+
+pub use clock::TokioClock;
+pub use metrics::families;
+
+use crate::inflight::is_long_running;
+use crate::request::Request;
+use crate::route::RequestInfo;
+use facts::StoredFacts;
+use pintle_engine::Engine;
+use pintle_fairness::{
+    Admitted, Attributes, Classified, Describe, Description, Fairness, Schema, Seat, WatchCount,
+};
+use pintle_object::user::User;
+use pintle_schema::Verb;
+use std::sync::Arc;
+use std::time::Duration;
+
+const SCHEMA_HEADER: &str = "x-kubernetes-pf-flowschema-uid";
+const LEVEL_HEADER: &str = "x-kubernetes-pf-prioritylevel-uid";
+/// The longest that a request waits, whatever time it has.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+/// The part of its time that a request may wait.
+const WAIT_PART: u32 = 4;
+/// Resources whose watches of one node's objects hear little of what is written.
+const INDEXED: (&str, &str) = ("pods", "spec.nodeName");
+
+/// The fairness of a server.
+pub struct Turns {
+    pub fairness: Arc<Fairness>,
+    pub clock: Arc<TokioClock>,
+    engine: Arc<Engine>,
+}
+
+/// Headers that tell which schema and level a request belongs to.
+pub type Headers = Vec<(&'static str, String)>;
+
+/// A request's turn.
+pub enum Turn {
+    /// It may go on. The seat is given back when the answer is made, of a list when it is sent, and of a watch when
+    /// its initial events are; the watch counts until its end.
+    Go { seat: Option<Seat>, watch: Option<WatchCount>, headers: Headers },
+    /// The answer is upstream's 429.
+    Reject { retry_after_seconds: u64, headers: Headers },
+}
+
+/// A request's description, for dumps.
+#[derive(Debug)]
+struct About {
+    user: Arc<User>,
+    info: RequestInfo,
+}
+
+impl Turns {
+    pub fn new(fairness: Arc<Fairness>, clock: Arc<TokioClock>, engine: Arc<Engine>) -> Turns {
+        Turns { fairness, clock, engine }
+    }
+
+    /// Waits for the turn of a request that may take some time in all. `is_again`: it gave its seat away before.
+    pub async fn turn(&self, request: &Request, time: Duration, is_again: bool) -> Turn {
+        let info = &request.info;
+        if is_long_running(info) && info.verb != Verb::Watch {
+            return Turn::Go { seat: None, watch: None, headers: Headers::new() };
+        }
+        let facts = StoredFacts { engine: &self.engine, fairness: &self.fairness, request };
+        let about = || -> Option<Arc<dyn Describe>> {
+            Some(Arc::new(About { user: request.user.clone(), info: info.clone() }))
+        };
+        let started = self.fairness.start(&attributes(request), &facts, is_again, about);
+        let Some(Classified { schema, admitted }) = started else {
+            return Turn::Go { seat: None, watch: None, headers: Headers::new() };
+        };
+        let headers = headers(&schema);
+        let seat = match admitted {
+            Admitted::Seat(seat) => Some(seat),
+            Admitted::Waiting(waiting) => {
+                let wait = (time / WAIT_PART).min(WAIT_MAX);
+                tokio::time::timeout(wait, waiting).await.ok()
+            }
+            Admitted::Refused(_) => None,
+        };
+        match seat {
+            Some(seat) => Turn::Go { seat: Some(seat), watch: self.watch(request), headers },
+            None => Turn::Reject { retry_after_seconds: schema.level.retry_after(), headers },
+        }
+    }
+
+    /// Counts a watch among those that hear of writes.
+    fn watch(&self, request: &Request) -> Option<WatchCount> {
+        let info = &request.info;
+        if info.verb != Verb::Watch || !info.is_resource || is_of_one_node(info) {
+            return None;
+        }
+        Some(self.fairness.watches().register(&info.group, &info.resource, &info.namespace, &info.name))
+    }
+}
+
+impl Describe for About {
+    fn describe(&self) -> Description<'_> {
+        let info = &self.info;
+        Description {
+            user: &self.user.name,
+            verb: info.verb_name(),
+            path: &info.path,
+            namespace: &info.namespace,
+            name: &info.name,
+            group: &info.group,
+            version: &info.version,
+            resource: &info.resource,
+            subresource: &info.subresource,
+        }
+    }
+}
+
+fn attributes(request: &Request) -> Attributes<'_> {
+    let info = &request.info;
+    Attributes {
+        user: &request.user.name,
+        groups: &request.user.groups,
+        verb: info.verb_name(),
+        is_resource: info.is_resource,
+        group: &info.group,
+        resource: &info.resource,
+        subresource: &info.subresource,
+        namespace: &info.namespace,
+        name: &info.name,
+        path: &info.path,
+    }
+}
+
+fn headers(schema: &Schema) -> Headers {
+    vec![(SCHEMA_HEADER, schema.spec.uid.to_string()), (LEVEL_HEADER, schema.level_uid.to_string())]
+}
+
+/// Whether a watch is of the objects of one node alone.
+fn is_of_one_node(info: &RequestInfo) -> bool {
+    let (resource, field) = INDEXED;
+    info.resource == resource
+        && info.field_selector.split(',').any(|term| {
+            let (key, value) = term.split_once("==").or_else(|| term.split_once('=')).unwrap_or(("", ""));
+            key == field && !value.is_empty()
+        })
+}
