@@ -4,8 +4,9 @@ use crate::runner::{self, Place, Reconciler, Source};
 use pintle_engine::{Engine, Served};
 use pintle_fairness::fairness::ADJUSTMENT_INTERVAL;
 use pintle_fairness::{Fairness, LevelSpec, SchemaSpec};
-use pintle_object::{Status, Value};
-use std::sync::Arc;
+use pintle_object::{Status, Text};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -15,10 +16,12 @@ const GROUP: &str = "flowcontrol.apiserver.k8s.io";
 const REST_FACTOR: u32 = 4;
 /// How often it is looked how many requests there are.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+/// The place of priority levels among the sources; the other source is of flow schemas.
+const LEVELS: usize = 0;
 
 /// Takes the objects over as they are, and begins to follow them until the store closes.
 pub fn control(engine: &Arc<Engine>, fairness: &Arc<Fairness>) {
-    tokio::spawn(adjust(fairness.clone()));
+    tokio::spawn(adjust(Arc::downgrade(fairness)));
     let find = |plural: &str| engine.find_any(GROUP, plural);
     let (Some(schemas), Some(levels)) = (find("flowschemas"), find("prioritylevelconfigurations")) else {
         return;
@@ -27,24 +30,20 @@ pub fn control(engine: &Arc<Engine>, fairness: &Arc<Fairness>) {
     let mut consumer = FlowControl {
         engine: engine.clone(),
         fairness: fairness.clone(),
-        schemas,
-        levels,
-        of_schemas,
-        of_levels,
+        served: [levels, schemas],
+        sources: [of_levels, of_schemas],
+        levels: BTreeMap::new(),
+        schemas: BTreeMap::new(),
         is_changed: false,
         rests_until: Instant::now(),
     };
+    consumer.read_all();
     consumer.take_over();
     tokio::spawn(runner::run(engine.clone(), consumer));
 }
 
 /// Lends seats anew, and samples how many requests there are, for as long as there is fairness.
-async fn adjust(fairness: Arc<Fairness>) {
-    let fairness = {
-        let weak = Arc::downgrade(&fairness);
-        drop(fairness);
-        weak
-    };
+async fn adjust(fairness: Weak<Fairness>) {
     let mut adjusted_at = Instant::now();
     loop {
         tokio::time::sleep(SAMPLE_INTERVAL).await;
@@ -60,10 +59,10 @@ async fn adjust(fairness: Arc<Fairness>) {
 struct FlowControl {
     engine: Arc<Engine>,
     fairness: Arc<Fairness>,
-    schemas: Arc<Served>,
-    levels: Arc<Served>,
-    of_schemas: Source,
-    of_levels: Source,
+    served: [Arc<Served>; 2],
+    sources: [Source; 2],
+    levels: BTreeMap<Text, LevelSpec>,
+    schemas: BTreeMap<Text, SchemaSpec>,
     is_changed: bool,
     /// Nothing is taken over before this.
     rests_until: Instant,
@@ -73,10 +72,11 @@ impl Reconciler for FlowControl {
     const NAME: &'static str = "flow_control";
 
     fn sources(&self) -> Vec<Source> {
-        vec![self.of_schemas.clone(), self.of_levels.clone()]
+        self.sources.to_vec()
     }
 
-    async fn sync(&mut self, _: usize, _: &str, _: &str) -> Result<(), Status> {
+    async fn sync(&mut self, source: usize, _: &str, name: &str) -> Result<(), Status> {
+        self.read(source, name);
         self.is_changed = true;
         Ok(())
     }
@@ -93,29 +93,56 @@ impl Reconciler for FlowControl {
 }
 
 impl FlowControl {
-    fn take_over(&mut self) {
-        let began = Instant::now();
-        let levels = self.all(&self.of_levels, &self.levels);
-        let levels = levels.iter().filter_map(|object| {
-            let level = LevelSpec::read(object);
-            if level.is_none() {
-                let name = object.str_at(&["metadata", "name"]);
+    fn read_all(&mut self) {
+        for source in 0..self.sources.len() {
+            for name in self.names(source) {
+                self.read(source, &name);
+            }
+        }
+    }
+
+    /// Reads an object, which may be gone. One that cannot be read is as good as missing, and so is a level whose parts
+    /// contradict each other.
+    fn read(&mut self, source: usize, name: &str) {
+        let (Some(served), Some(of)) = (self.served.get(source), self.sources.get(source)) else { return };
+        let object = of.read(&self.engine, served, "", name).unwrap_or_else(|status| {
+            tracing::warn!(name, "cannot be read: {}", status.message);
+            None
+        });
+        if source == LEVELS {
+            let level = object.as_ref().and_then(LevelSpec::read);
+            if object.is_some() && level.is_none() {
                 tracing::warn!(name, "ignores a PriorityLevelConfiguration whose spec contradicts itself");
             }
-            level
-        });
-        let schemas = self.all(&self.of_schemas, &self.schemas);
-        self.fairness.configure(levels.collect(), schemas.iter().map(SchemaSpec::read).collect());
+            put(&mut self.levels, name, level);
+        } else {
+            put(&mut self.schemas, name, object.as_ref().map(SchemaSpec::read));
+        }
+    }
+
+    /// Makes fairness go by the objects that there are.
+    fn take_over(&mut self) {
+        let began = Instant::now();
+        // Who lists anew is not told what is gone.
+        let (levels, schemas) = (self.names(LEVELS), self.names(LEVELS + 1));
+        self.levels.retain(|name, _| levels.contains(name));
+        self.schemas.retain(|name, _| schemas.contains(name));
+        let all = (self.levels.values().cloned().collect(), self.schemas.values().cloned().collect());
+        self.fairness.configure(all.0, all.1);
         self.rests_until = Instant::now() + began.elapsed() * REST_FACTOR;
     }
 
-    /// All objects of a source; those that cannot be read are as good as missing.
-    fn all(&self, source: &Source, served: &Served) -> Vec<Value> {
+    /// The names of the objects that a source has now.
+    fn names(&self, source: usize) -> BTreeSet<Text> {
+        let Some(source) = self.sources.get(source) else { return BTreeSet::new() };
         let snapshot = self.engine.store.snapshot(source.collection);
-        let read = |object| {
-            let tree = self.engine.storage_tree(served, object);
-            tree.inspect_err(|status| tracing::warn!("cannot be read: {}", status.message)).ok()
-        };
-        snapshot.range("", None).filter_map(|object| read(object)).collect()
+        snapshot.range("", None).map(|object| object.attrs.name.clone()).collect()
     }
+}
+
+fn put<T>(all: &mut BTreeMap<Text, T>, name: &str, one: Option<T>) {
+    match one {
+        Some(one) => all.insert(name.into(), one),
+        None => all.remove(name),
+    };
 }
