@@ -32,5 +32,6 @@ mod quota;
 mod served_apis;
 mod snapshot;
 mod start;
+mod top;
 mod vulnerabilities;
 mod watches;

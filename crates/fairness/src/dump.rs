@@ -5,6 +5,7 @@ use crate::clock::Moment;
 use crate::fairness::Fairness;
 use crate::queue::Queue;
 use crate::queue_set::{Phase, QueueSet, Queuing, Request};
+use std::collections::BTreeMap;
 
 /// The narrowest column, and the space after the longest cell.
 const COLUMN_WIDTH_MIN: usize = 8;
@@ -106,6 +107,43 @@ impl Fairness {
             state.level.with(|requests, _| request_rows(name, requests, has_details, wall, &mut rows));
         }
         aligned(&rows)
+    }
+}
+
+/// Seats of one user at one level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserSeats {
+    pub level: String,
+    pub user: String,
+    pub held: u64,
+    pub waiting: u64,
+}
+
+impl Fairness {
+    /// The users that hold most seats and wait for most, at each level.
+    pub fn seats_by_user(&self, rows_max: usize) -> Vec<UserSeats> {
+        let mut all = Vec::new();
+        for (level, state) in &self.state().levels {
+            let mut users: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+            state.level.with(|requests, _| {
+                for (_, request) in &requests.requests {
+                    let Some(about) = &request.arrival.about else { continue };
+                    let (held, waiting) = users.entry(about.describe().user.to_owned()).or_default();
+                    let is_waiting = matches!(request.phase, Phase::Waiting(_));
+                    let seats = if is_waiting { waiting } else { held };
+                    *seats += u64::from(request.arrival.width.max_seats());
+                }
+            });
+            all.extend(users.into_iter().map(|(user, (held, waiting))| UserSeats {
+                level: level.to_string(),
+                user,
+                held,
+                waiting,
+            }));
+        }
+        all.sort_by_key(|seats| std::cmp::Reverse(seats.held + seats.waiting));
+        all.truncate(rows_max);
+        all
     }
 }
 

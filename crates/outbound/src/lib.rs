@@ -31,6 +31,7 @@ pub use dial::{Dialed, Dialer, Direct, Pending, Stream, join_host_port};
 pub use failure::Failure;
 pub use fetch::fetch;
 pub use hooks::{HookAddress, HookClient, HookTarget, Hooks, Loopback};
+pub use hyper::Method;
 pub use kubeconfig::Kubeconfig;
 pub use pool::Limits;
 pub use proxies::Proxies;

@@ -20,6 +20,7 @@ mod serving;
 mod signals;
 pub mod snapshot;
 mod systemd;
+pub mod top;
 mod trusted;
 
 pub use config::Config;

@@ -238,6 +238,7 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
         metrics: Metrics::new().map_err(|error| error.to_string())?,
         bodies: Default::default(),
         answers: Default::default(),
+        top: Default::default(),
         heavy: Heavy::new(cores(), priority::lower)?,
         options: Options {
             server_address,

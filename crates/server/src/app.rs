@@ -9,6 +9,7 @@ use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
 use crate::request_body::Bodies;
 use crate::stages::Stages;
+use crate::top::Top;
 use pintle_access::Authenticators;
 use pintle_access::service_account::KeySource;
 use pintle_engine::Engine;
@@ -29,6 +30,8 @@ pub struct App {
     pub bodies: Bodies,
     pub answers: Answers,
     pub heavy: Heavy,
+    /// Who costs most.
+    pub top: Arc<Top>,
     pub options: Options,
     /// Set when the server begins to stop: `/readyz` fails from then on.
     pub is_stopping: AtomicBool,

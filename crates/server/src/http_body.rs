@@ -7,6 +7,7 @@ use crate::panics;
 use crate::response::{Body, Parts, Response};
 use crate::shares::Share;
 use crate::stages::Guard;
+use crate::top::Meter;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::Version;
@@ -16,6 +17,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 /// The most that is handed over at once: that much is kept for a client that takes none of it.
 const PART_BYTES: usize = 64 << 10;
@@ -45,8 +47,9 @@ pub fn to_http(
     }
     let told_bytes_max = if version == Version::HTTP_2 { TOLD_BYTES_MAX_HTTP2 } else { TOLD_BYTES_MAX };
     let seat = if response.is_whole() { None } else { response.seat };
-    let (shares, held) = (response.shares, response.held);
-    let body = HttpBody { told_bytes_max, shares, seat, held, ..HttpBody::new(response.body, in_flight) };
+    let (shares, held, meter) = (response.shares, response.held, response.meter);
+    let body =
+        HttpBody { told_bytes_max, shares, seat, held, meter, ..HttpBody::new(response.body, in_flight) };
     builder.body(body).unwrap_or_else(|error| {
         tracing::error!(%error, "an answer had a header that HTTP does not allow");
         let mut response = hyper::Response::new(HttpBody::default());
@@ -70,6 +73,7 @@ pub struct HttpBody {
     seat: Option<Seat>,
     #[expect(dead_code, reason = "dropped when the answer has ended")]
     held: Vec<Guard>,
+    meter: Option<Meter>,
 }
 
 impl HttpBody {
@@ -119,6 +123,7 @@ impl hyper::body::Body for HttpBody {
         if let Some(passed) = &mut self.passed {
             return Pin::new(passed).poll_frame(context);
         }
+        let began = Instant::now();
         let next = catch_unwind(AssertUnwindSafe(|| self.next(context))).unwrap_or_else(|payload| {
             let why = panics::words(payload.as_ref());
             tracing::error!(why, "a request panicked while its answer was sent");
@@ -129,6 +134,10 @@ impl hyper::body::Body for HttpBody {
         });
         if next.is_pending() {
             self.seat = None;
+        }
+        if let Some(meter) = &mut self.meter {
+            let bytes = if let Poll::Ready(Some(Ok(part))) = &next { part.len() } else { 0 };
+            meter.add(began.elapsed(), bytes);
         }
         if let Some(in_flight) = &self.in_flight {
             in_flight.hand(next.is_ready());

@@ -43,6 +43,7 @@ mod sized;
 pub mod stages;
 mod streams;
 pub mod tls;
+pub mod top;
 pub mod verbs;
 mod write_coalescing;
 

@@ -246,18 +246,18 @@ fn dry_run(request: &Request) -> &'static str {
     }
 }
 
-const METRICS: &str = "/metrics";
+pub const PATH: &str = "/metrics";
 const INDICATORS: &str = "/metrics/slis";
 
 /// Whether a path is one of metrics.
 pub fn is_page(path: &str) -> bool {
-    path == METRICS || path == INDICATORS
+    path == PATH || path == INDICATORS
 }
 
 /// The answer, when the path is one of metrics.
 pub fn answer(app: &App, request: &Request) -> Option<Response> {
     match request.path() {
-        METRICS => Some(Response::new(200, CONTENT_TYPE, app.metrics.text(app))),
+        PATH => Some(Response::new(200, CONTENT_TYPE, app.metrics.text(app))),
         INDICATORS => Some(Response::new(200, CONTENT_TYPE, encoded(&app.metrics.indicators.gather()))),
         _ => None,
     }

@@ -18,7 +18,8 @@ use crate::route::RequestInfo;
 use crate::served::{elsewhere, is_built_in};
 use crate::sized::{covered, held, sized};
 use crate::stages::{AuditRecord, End, Failed};
-use crate::{head, paths, route, verbs};
+use crate::top::{self, Meter, RequestKind};
+use crate::{head, metrics, paths, route, verbs};
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::http;
@@ -27,10 +28,12 @@ use pintle_access::{Decision, User, refusal};
 use pintle_engine::own;
 use pintle_object::Status;
 use pintle_object::user::ANONYMOUS;
+use pintle_schema::Verb;
 use rustls_pki_types::CertificateDer;
 use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a client hears whose token does not count.
 const EXTRA_SPACE: &str = "299 - \"the provided Authorization header contains extra space before the bearer token, \
@@ -71,7 +74,7 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Cli
     let is_served = matches!(route, Some(Ok(_)));
     let mut way =
         Way { exchange, certificates: &client.certificates, record: None, turn_headers: Headers::new() };
-    let mut response = in_time(app, &mut request, route, &mut way).await;
+    let (mut response, worked) = top::metered(in_time(app, &mut request, route, &mut way)).await;
     response.headers.append(&mut way.turn_headers);
     if waits_to_send && !request.is_read && way.exchange.body.is_some() {
         // Its body may come or not: nobody can tell where the next request begins.
@@ -82,12 +85,24 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Cli
     }
     app.metrics.observe(&request, is_served, &response, started.elapsed());
     response.is_to_nobody = request.user.name == ANONYMOUS;
+    response.meter = Some(meter(app, &request, &response, worked));
     if let Some(record) = way.record {
         record.answered(&request, &response);
         response = recorded(&request, record, response).await;
     }
     let response = finish(app, &request, response).await;
     held(app, &request, response).await
+}
+
+/// Measures a request from here on, with what was worked on it so far.
+fn meter(app: &App, request: &Request, response: &Response, worked: Duration) -> Meter {
+    let is_watch = request.info.verb == Verb::Watch && !response.is_whole();
+    let mut meter = Meter::new(app.top.clone(), RequestKind::of(request), is_watch);
+    if response.status >= 400 {
+        meter.failed();
+    }
+    meter.add(worked, 0);
+    meter
 }
 
 /// The request that a head asks for, and why that is nothing, when it is.
@@ -225,7 +240,11 @@ async fn stages(
 
 /// The refusal of a request that its user may not make.
 async fn authorize(app: &App, request: &Request) -> Option<Response> {
-    let attributes = request.attributes();
+    let mut attributes = request.attributes();
+    if attributes.path == top::PATH {
+        // Who may read metrics may see this too.
+        attributes.path = metrics::PATH;
+    }
     let annotate = |decision: &'static str, reason: &str| {
         request.audit.annotate("authorization.k8s.io/decision", decision);
         request.audit.annotate("authorization.k8s.io/reason", reason);

@@ -5,6 +5,7 @@ use crate::inflight::Seat;
 use crate::list_body::{Cut, ListBody};
 use crate::shares::Share;
 use crate::stages::Guard;
+use crate::top::Meter;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::HeaderMap;
@@ -28,6 +29,8 @@ pub struct Response {
     pub shares: Vec<Share>,
     /// Where it was made from; released when it is made, of a list when it is sent, of a stream when it first rests.
     pub seat: Option<Seat>,
+    /// Measures what is left of the request to be made and sent.
+    pub meter: Option<Meter>,
     /// Dropped when the answer is sent to its end, or its client is gone.
     pub held: Vec<Guard>,
 }
@@ -95,6 +98,7 @@ impl Response {
             reason: None,
             shares: Vec::new(),
             seat: None,
+            meter: None,
             held: Vec::new(),
         }
     }

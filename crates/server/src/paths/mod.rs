@@ -9,7 +9,7 @@ use crate::refusals::no_such_resource;
 use crate::request::Request;
 use crate::response::Response;
 use crate::served::{elsewhere, is_built_in};
-use crate::{discovery, fairness, metrics, openapi};
+use crate::{discovery, fairness, metrics, openapi, top};
 use hyper::Method;
 use pintle_object::Status;
 
@@ -24,6 +24,9 @@ pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Re
         return Ok(response);
     }
     if let Some(response) = metrics::answer(app, request) {
+        return Ok(response);
+    }
+    if let Some(response) = top::answer(app, request) {
         return Ok(response);
     }
     if let Some(turns) = &app.stages.fairness

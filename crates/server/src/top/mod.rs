@@ -1,0 +1,107 @@
+//! Who costs the server most: requests, time, bytes, errors and watches by user, agent, verb and resource.
+
+mod meter;
+mod page;
+mod sketch;
+
+pub use meter::{Meter, metered};
+pub use page::{PATH, answer};
+
+use crate::request::Request;
+use pintle_object::Text;
+pub use sketch::Figures;
+use sketch::Sketch;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Locks that users are spread over, so that requests of different users seldom meet.
+const SHARDS: usize = 16;
+/// Users of one shard that are kept, and their requests told apart by all that is told apart.
+const USERS_MAX: usize = 32;
+const KINDS_MAX: usize = 32;
+/// The longest name of a user or agent that is kept.
+const NAME_BYTES_MAX: usize = 128;
+
+/// The heaviest users, and the heaviest kinds of requests.
+#[derive(Debug)]
+pub struct Top {
+    shards: [Mutex<Shard>; SHARDS],
+    hashes: RandomState,
+    began: Instant,
+}
+
+#[derive(Debug)]
+struct Shard {
+    users: Sketch<String>,
+    kinds: Sketch<RequestKind>,
+}
+
+/// Requests that are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RequestKind {
+    pub user: Text,
+    pub agent: Text,
+    pub verb: Text,
+    pub group: Text,
+    pub resource: Text,
+}
+
+impl From<&RequestKind> for RequestKind {
+    fn from(kind: &RequestKind) -> RequestKind {
+        kind.clone()
+    }
+}
+
+impl Default for Top {
+    fn default() -> Top {
+        let shard = || Mutex::new(Shard { users: Sketch::new(USERS_MAX), kinds: Sketch::new(KINDS_MAX) });
+        Top { shards: std::array::from_fn(|_| shard()), hashes: RandomState::new(), began: Instant::now() }
+    }
+}
+
+impl Top {
+    /// Adds what requests of a kind took, and watches that began or ended.
+    pub fn add(&self, kind: &RequestKind, figures: &Figures, watches: i64) {
+        let now = self.now();
+        let mut shard = self.shard(&kind.user);
+        shard.users.add(now, kind.user.as_str(), figures, watches);
+        shard.kinds.add(now, kind, figures, watches);
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn shard(&self, user: &str) -> MutexGuard<'_, Shard> {
+        let [first, ..] = &self.shards;
+        let index = usize::try_from(self.hashes.hash_one(user)).unwrap_or(0) % SHARDS;
+        lock(self.shards.get(index).unwrap_or(first))
+    }
+
+    fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
+        self.shards.iter().map(lock)
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl RequestKind {
+    pub fn of(request: &Request) -> RequestKind {
+        let info = &request.info;
+        RequestKind {
+            user: shortened(&request.user.name),
+            agent: shortened(&request.user_agent()),
+            verb: shortened(info.verb_name()),
+            group: shortened(&info.group),
+            resource: shortened(&info.resource),
+        }
+    }
+}
+
+fn shortened(text: &str) -> Text {
+    let end = text.floor_char_boundary(NAME_BYTES_MAX);
+    text.get(..end).unwrap_or_default().into()
+}
