@@ -124,7 +124,8 @@ fn verify(
     verified.map(|_| ()).map_err(|error| error.to_string())
 }
 
-fn expiry(certificate: &CertificateDer<'_>) -> Option<i64> {
+/// When a certificate expires, in seconds since 1970.
+pub fn expiry(certificate: &CertificateDer<'_>) -> Option<i64> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     Some(certificate.validity().not_after.timestamp())
 }

@@ -18,6 +18,7 @@ mod reconcile;
 mod runner;
 #[cfg(test)]
 mod tests;
+mod work_queue;
 
 pub use kept::Kept;
 pub use published_trust::{PublishedTrust, Trusted};

@@ -1,6 +1,7 @@
 //! The one runner of the server's own loops: it follows collections, tells a reconciler of each object that changed,
 //! tries again what failed, and lists anew when it could not keep up.
 
+use crate::work_queue::WorkQueue;
 use pintle_engine::{Engine, Served};
 use pintle_object::{Status, Text, Value};
 use pintle_store::{CollectionId, Event, WatchFrom, WatchItem, WatchPredicate, Watcher};
@@ -98,12 +99,13 @@ enum End {
 /// Runs a reconciler until the store closes.
 pub async fn run<R: Reconciler>(engine: Arc<Engine>, mut reconciler: R) {
     let mut retries = BTreeMap::new();
+    let queue = WorkQueue::new(engine.metrics(), R::NAME);
     loop {
         let watch =
             |source: Source| engine.store.watch(source.collection, WatchFrom::InitialState, source.predicate);
         let watchers: Result<Vec<Watcher>, _> = reconciler.sources().into_iter().map(watch).collect();
         if let Ok(watchers) = watchers
-            && follow(&mut reconciler, watchers, &mut retries).await == End::Closed
+            && follow(&mut reconciler, watchers, &mut retries, &queue).await == End::Closed
         {
             return;
         }
@@ -116,8 +118,10 @@ async fn follow<R: Reconciler>(
     reconciler: &mut R,
     mut watchers: Vec<Watcher>,
     retries: &mut BTreeMap<Place, Retry>,
+    queue: &WorkQueue,
 ) -> End {
     loop {
+        queue.set_depth(retries.len());
         let due = retries.values().map(|retry| retry.at).min();
         let wait = async move {
             match due {
@@ -127,22 +131,23 @@ async fn follow<R: Reconciler>(
         };
         tokio::select! {
             (source, step) = next_of(&mut watchers) => match step {
-                WatchItem::Event(event) => look(reconciler, place_of(source, &event), retries).await,
+                WatchItem::Event(event) => look(reconciler, place_of(source, &event), Instant::now(), retries, queue).await,
                 WatchItem::InitialEventsEnd(_) => {}
                 WatchItem::Lagged => return End::Lagged,
                 WatchItem::Closed => return End::Closed,
             },
             () = wait => {
                 let now = Instant::now();
-                let due: Vec<Place> =
-                    retries.iter().filter(|(_, retry)| retry.at <= now).map(|(place, _)| place.clone()).collect();
-                for place in due {
-                    look(reconciler, place, retries).await;
+                let is_due = |(place, retry): (&Place, &Retry)| (retry.at <= now).then(|| (place.clone(), retry.at));
+                let due: Vec<(Place, Instant)> = retries.iter().filter_map(is_due).collect();
+                for (place, since) in due {
+                    look(reconciler, place, since, retries, queue).await;
                 }
             }
             places = reconciler.woken() => {
+                let since = Instant::now();
                 for place in places {
-                    look(reconciler, place, retries).await;
+                    look(reconciler, place, since, retries, queue).await;
                 }
             }
         }
@@ -154,15 +159,23 @@ fn place_of(source: usize, event: &Event) -> Place {
     (source, attrs.namespace.clone(), attrs.name.clone())
 }
 
-async fn look<R: Reconciler>(reconciler: &mut R, place: Place, retries: &mut BTreeMap<Place, Retry>) {
+/// Looks at an object that there is something to do about since a time.
+async fn look<R: Reconciler>(
+    reconciler: &mut R,
+    place: Place,
+    since: Instant,
+    retries: &mut BTreeMap<Place, Retry>,
+    queue: &WorkQueue,
+) {
     let (source, namespace, name) = &place;
-    let Err(status) = reconciler.sync(*source, namespace, name).await else {
+    let Err(status) = queue.measure(since, reconciler.sync(*source, namespace, name)).await else {
         retries.remove(&place);
         return;
     };
     let wait = retries.get(&place).map_or(RETRY_MIN, |retry| RETRY_MAX.min(retry.wait * 2));
     let message = status.internal.as_deref().unwrap_or(&status.message);
     tracing::warn!(controller = R::NAME, %namespace, %name, ?wait, "failed, and is tried again: {message}");
+    queue.note_retry();
     retries.insert(place, Retry { at: Instant::now() + wait, wait });
 }
 

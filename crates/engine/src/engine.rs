@@ -10,6 +10,7 @@ use pintle_kinds::gated_fields::GatedFields;
 use crate::custom::metrics::ConversionMetrics;
 use crate::resource_table::Table;
 use arc_swap::ArcSwap;
+use pintle_metrics::Registry;
 use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{GroupVersionKind, Value};
@@ -38,6 +39,8 @@ pub struct Engine {
     conversions: OnceLock<ConversionMetrics>,
     /// What each kind loses with the feature gates that are off.
     gated: HashMap<String, GatedFields>,
+    /// What the engine and what works for it counts in.
+    metrics: Registry,
 }
 
 /// The resources of an API, before the store is there.
@@ -87,6 +90,7 @@ impl Engine {
             hooks: OnceLock::new(),
             conversions: OnceLock::new(),
             gated: HashMap::new(),
+            metrics: Registry::default(),
         }
     }
 
@@ -121,6 +125,17 @@ impl Engine {
     /// The name that the server writes under.
     pub fn set_manager(&mut self, manager: &str) {
         self.manager = manager.into();
+    }
+
+    /// Counts in a registry from now on; before pools are set.
+    pub fn set_metrics(&mut self, registry: &Registry) {
+        self.metrics = registry.clone();
+        self.observe_writes();
+    }
+
+    /// The registry that the server counts in.
+    pub fn metrics(&self) -> &Registry {
+        &self.metrics
     }
 
     /// A write of the server's own.

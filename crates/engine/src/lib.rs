@@ -6,6 +6,7 @@ pub mod allocate;
 pub mod custom;
 mod engine;
 pub mod generate;
+mod metrics;
 pub mod own;
 mod read;
 pub mod request;

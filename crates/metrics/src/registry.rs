@@ -4,14 +4,14 @@ use crate::families::{self, Family, Kind};
 use crate::series::{Counters, Gauges, Histograms, Series, Summaries};
 use crate::text;
 use crate::value::{Counter, Gauge, Histogram, Summary};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The values that a label may have.
 pub type Allowed = Arc<[String]>;
 
 /// What the command line says about metrics.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Families that are counted and not served.
     pub disabled: Vec<String>,
@@ -60,8 +60,8 @@ impl Registry {
         let own = registry.counters(UNEXPECTED);
         registry.counter(HIDDEN);
         let disabled = registry.counter(DISABLED);
-        let is_known = |name: &&String| registry.0.families.contains_key(name.as_str());
-        disabled.add(registry.0.options.disabled.iter().filter(is_known).count() as u64);
+        let names: BTreeSet<&String> = registry.0.options.disabled.iter().collect();
+        disabled.add(names.len() as u64);
         let counted = registry.0.unexpected.clone();
         registry.on_scrape(move || own.with(&[]).set(counted.get()));
         registry.counters(REGISTERED);

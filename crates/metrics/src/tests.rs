@@ -93,7 +93,7 @@ fn what_is_disabled_is_not_served_and_labels_are_kept_to_what_is_allowed() {
         "apiserver_audit_error_total{plugin=\"log\"} 1",
         "apiserver_audit_error_total{plugin=\"unexpected\"} 2",
         "cardinality_enforcement_unexpected_categorizations_total 2",
-        "disabled_metrics_total 1",
+        "disabled_metrics_total 2",
         "registered_metrics_total{deprecated_version=\"\",stability_level=\"BETA\"} 3",
     ] {
         assert!(text.lines().any(|line| line == expected), "{expected}\n{text}");

@@ -106,6 +106,18 @@ impl Histogram {
         self.0.sum.add(value * times as f64);
     }
 
+    /// Takes over what is observed somewhere else: how many observations are at most each bound, how many there are in
+    /// all, and their sum.
+    pub fn replace(&self, cumulative: &[u64], count: u64, sum: f64) {
+        let mut before = 0;
+        let bounds = cumulative.iter().copied().take(self.0.bounds.len());
+        for (own, upto) in self.0.counts.iter().zip(bounds.chain(Some(count))) {
+            own.store(upto.saturating_sub(before), Ordering::Relaxed);
+            before = upto;
+        }
+        self.0.sum.set(sum);
+    }
+
     pub fn sum(&self) -> f64 {
         self.0.sum.get()
     }

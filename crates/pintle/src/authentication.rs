@@ -12,11 +12,12 @@ use pintle_access::cache::Cache;
 use pintle_access::certificate::ClientAuthorities;
 use pintle_access::front_proxy::FrontProxy;
 use pintle_access::jwt::{Anonymous, Configuration, Jwt, JwtAuthenticator};
-use pintle_access::service_account::{KeySource, ServiceAccountTokens};
+use pintle_access::service_account::{KeySource, ServiceAccountTokens, TokenMetrics};
 use pintle_access::token::{Objects, TokenAuthenticator};
 use pintle_access::token_file::TokenFile;
 use pintle_access::token_webhook::{self, TokenWebhook};
 use pintle_controllers::Trusted;
+use pintle_metrics::Registry;
 use pintle_object::{Value, json};
 use pintle_outbound::{Backoff, Webhook};
 use pintle_server::authorizers::Mode;
@@ -174,6 +175,7 @@ pub fn authenticators(
     pki: &Pki,
     keys: Arc<dyn KeySource>,
     objects: Arc<dyn Objects>,
+    registry: &Registry,
 ) -> Result<Authenticators, String> {
     let flags = &config.authentication;
     let authorities = parse_certificates(&client_authorities(config, pki)?)
@@ -193,6 +195,7 @@ pub fn authenticators(
         keys,
         objects: objects.clone(),
         proven: Cache::default(),
+        metrics: TokenMetrics::new(registry),
     }));
     if flags.bootstrap_tokens {
         tokens.push(Box::new(BootstrapTokens { api_audiences: api_audiences.clone(), objects }));

@@ -5,6 +5,8 @@ use crate::authorization::Authorization;
 use crate::compatibility::Compatibility;
 use crate::flags::Given;
 use crate::limits::Limits;
+use crate::logging::Logging;
+use crate::metrics;
 
 use pintle_admission::{Chain, Settings as Admission};
 use pintle_engine::allocate::IpPool;
@@ -45,6 +47,7 @@ pub struct Config {
     /// The version that the server behaves as, and the APIs that it serves.
     pub compatibility: Compatibility,
     pub limits: Limits,
+    pub metrics: pintle_metrics::Options,
     pub allow_privileged: bool,
     pub event_ttl: Duration,
     /// Whether the server's address is among the endpoints of the Service `kubernetes`.
@@ -55,7 +58,10 @@ pub struct Config {
     pub etcd: Option<Etcd>,
     /// How often the past of either store is compacted; zero for never.
     pub compaction_interval: Duration,
-    pub verbosity: u8,
+    pub logging: Logging,
+    /// The flags, by name, with their values.
+    pub flags: Vec<(String, String)>,
+    pub has_profiling: bool,
     /// What was asked for and has no effect, in words for the log.
     pub warnings: Vec<String>,
 }
@@ -109,6 +115,7 @@ impl Config {
             admission: admission(&given)?,
             compatibility: Compatibility::read(&given)?,
             limits: Limits::read(&given)?,
+            metrics: metrics::read(&given)?,
             allow_privileged: given.bool("allow-privileged"),
             event_ttl: given.duration("event-ttl")?,
             keeps_endpoints: match given.text("endpoint-reconciler-type") {
@@ -119,7 +126,9 @@ impl Config {
             uses_endpoints: given.bool("enable-aggregator-routing"),
             etcd: etcd(&given)?,
             compaction_interval: given.duration("etcd-compaction-interval")?,
-            verbosity: u8::try_from(given.number("v", 0..=10)?).unwrap_or(0),
+            logging: logging(&given)?,
+            flags: given.all(),
+            has_profiling: given.bool("profiling"),
             warnings: given.warnings,
         })
     }
@@ -165,6 +174,26 @@ fn manager(program: &str) -> String {
 fn default_bind_address(given: &Given) -> IpAddr {
     let is_in_cluster = given.is_given("advertise-address") || given.is_given("etcd-servers");
     IpAddr::V4(if is_in_cluster { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST })
+}
+
+/// The log; options that are still experimental need their gate.
+fn logging(given: &Given) -> Result<Logging, String> {
+    let logging = Logging::read(given)?;
+    let compatibility = Compatibility::read(given)?;
+    let (name, gate) = match logging.settings.format {
+        pintle_logs::Format::Json => ("json", "LoggingBetaOptions"),
+        pintle_logs::Format::Text => ("text", "LoggingAlphaOptions"),
+    };
+    let option = match (logging.settings.is_split, logging.settings.buffer_bytes) {
+        _ if compatibility.is_on(gate) => None,
+        (true, _) => Some("splitStream"),
+        (false, 1..) => Some("infoBufferSize"),
+        (false, 0) => None,
+    };
+    match option {
+        Some(option) => Err(format!("options.{name}.{option}: Forbidden: Feature {gate} is disabled")),
+        None => Ok(logging),
+    }
 }
 
 /// The address that packets to the world outside would leave from, by the routes of this host; none without any. A

@@ -9,6 +9,8 @@ pub mod flags;
 mod jwt;
 pub mod kubeconfig;
 pub mod limits;
+mod logging;
+mod metrics;
 mod open_files;
 mod outward;
 pub mod pki;

@@ -4,7 +4,7 @@ use crate::config::{Config, Etcd};
 use crate::outward::{StoredServices, outward};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::serving;
-use crate::{authentication, kubeconfig, open_files, priority, reload, signals, systemd, trusted};
+use crate::{authentication, kubeconfig, metrics, open_files, priority, reload, signals, systemd, trusted};
 use pintle_access::{Impersonation, Permissions};
 use pintle_admission::{Chain, Outward};
 use pintle_controllers::bootstrap::{self, Cluster};
@@ -12,6 +12,8 @@ use pintle_controllers::{Kept, PublishedTrust};
 use pintle_engine::allocate::IpPool;
 use pintle_engine::{Engine, own};
 use pintle_fairness::Fairness;
+use pintle_logs::Verbosity;
+use pintle_metrics::Registry;
 use pintle_schema::Builtin;
 use pintle_server::app::{App, Options};
 use pintle_server::authorizers::{Access, StoredObjects};
@@ -47,33 +49,30 @@ const END_MAX: Duration = Duration::from_secs(5);
 
 /// Starts, serves, and returns after a clean stop.
 pub fn run(config: &Config) -> Result<(), String> {
-    log(config);
+    let (verbosity, flush) = log(config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK_BYTES)
         .build()
         .map_err(|error| format!("the runtime cannot start: {error}"))?;
-    runtime.block_on(serve(config))
+    let result = runtime.block_on(serve(config, verbosity));
+    flush();
+    result
 }
 
-fn log(config: &Config) {
-    let level = match config.verbosity {
-        0 | 1 => tracing::Level::INFO,
-        2..=4 => tracing::Level::DEBUG,
-        _ => tracing::Level::TRACE,
-    };
-    // A second start within one process, as in tests, keeps the first one's log.
-    let _ = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .try_init();
+/// Begins to log, and says what was asked for and has no effect. The second part of what is returned flushes the log.
+fn log(config: &Config) -> (Verbosity, impl Fn()) {
+    let logging = &config.logging;
+    let verbosity = Verbosity::new(logging.verbosity, logging.modules.clone());
+    let flush = pintle_logs::begin(&logging.settings, verbosity.clone());
     for warning in config.warnings.iter().chain(&config.compatibility.warnings) {
         tracing::warn!("{warning}");
     }
+    (verbosity, flush)
 }
 
-async fn serve(config: &Config) -> Result<(), String> {
+async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
+    let registry = metrics::registry(config);
     let address = SocketAddr::new(config.bind_address, config.secure_port);
     // Bound at once, so that an address that is taken ends the start; nobody can connect before there are answers.
     let socket = bind(address).map_err(|error| format!("{address}: {error}"))?;
@@ -90,7 +89,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     let access = Access::new(authorization.asked()?, node_rules, authorization.abac.clone(), impersonation);
     let services = Arc::new(StoredServices::default());
     let outward = outward(config, services.clone())?;
-    let engine = open_engine(config, access.permissions(), &outward).await?;
+    let engine = open_engine(config, access.permissions(), &outward, &registry).await?;
     access.follow(&engine);
     services.follow(&engine);
     let pki = certificates.await.map_err(|error| error.to_string())??;
@@ -103,7 +102,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     pintle_controllers::control(&engine);
     trust.clone().control();
     let certificates = Certificates::new(serving::certificates(config, &pki)?);
-    let app = Arc::new(app(config, &pki, engine, access)?);
+    let app = Arc::new(app(config, &pki, engine, access, registry, verbosity)?);
     let authorities = reload::named_authorities(&app.authenticators);
     let tls = Arc::new(Listener::new(config.tls.clone(), certificates.clone(), authorities)?);
     let kubeconfig = write_kubeconfig(config, &pki)?;
@@ -123,6 +122,7 @@ async fn serve(config: &Config) -> Result<(), String> {
         async move { system.run().await }
     });
     let sizes = config.etcd.as_ref().map(|etcd| etcd.size_interval).filter(|every| !every.is_zero());
+    let marked = tokio::spawn(metrics::keep_watermarks(app.clone()));
     let sized = sizes.map(|every| tokio::spawn(keep_sizes(app.clone(), every)));
     announce(config, kubeconfig.as_deref());
     systemd::notify("READY=1\n");
@@ -133,6 +133,7 @@ async fn serve(config: &Config) -> Result<(), String> {
     reloaded.abort();
     authorized.abort();
     kept.abort();
+    marked.abort();
     sized.inspect(|sized| sized.abort());
     // Those who look at its health or its endpoints turn away while it still serves.
     app.is_stopping.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -152,11 +153,13 @@ async fn open_engine(
     config: &Config,
     permissions: Permissions,
     outward: &Outward,
+    registry: &Registry,
 ) -> Result<Arc<Engine>, String> {
     let mut api = pintle_schema::known();
     api.resources = config.compatibility.served(api.resources)?;
     let mut engine = open_store(config, Arc::new(api)).await.map_err(|error| error.to_string())?;
     engine.set_manager(&config.manager);
+    engine.set_metrics(registry);
     engine.set_gates(&|gate| config.compatibility.is_on(gate));
     engine.set_expiry(config.event_ttl.as_secs());
     let ranges = config.service_cluster_ip_range.split(',');
@@ -207,12 +210,19 @@ fn own_certificates(config: &Config) -> Result<Pki, String> {
     pki::open(&config.pki_dir(), names, config.client_ca_file.is_none())
 }
 
-fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Result<App, String> {
+fn app(
+    config: &Config,
+    pki: &Pki,
+    engine: Arc<Engine>,
+    access: Access,
+    registry: Registry,
+    verbosity: Verbosity,
+) -> Result<App, String> {
     let flags = &config.authentication;
     let keys = Arc::new(flags.keys(config.pki_dir().join("sa.key"))?);
     let objects = Arc::new(StoredObjects::default());
     objects.follow(&engine);
-    let authenticators = authentication::authenticators(config, pki, keys.clone(), objects)?;
+    let authenticators = authentication::authenticators(config, pki, keys.clone(), objects, &registry)?;
     let server_address = SocketAddr::new(config.address(), config.secure_port).to_string();
     let external_address = match config.external_hostname.as_str() {
         "" => server_address.clone(),
@@ -235,7 +245,9 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
             ..Stages::default()
         },
         engine,
-        metrics: Metrics::new().map_err(|error| error.to_string())?,
+        metrics: Metrics::new(registry),
+        verbosity,
+        started: own::now(),
         bodies: Default::default(),
         answers: Default::default(),
         top: Default::default(),
@@ -256,6 +268,10 @@ fn app(config: &Config, pki: &Pki, engine: Arc<Engine>, access: Access) -> Resul
             watch_list: config.compatibility.is_on("WatchList"),
             emulated_minor: config.compatibility.emulated,
             oldest_minor: config.compatibility.oldest,
+            flags: config.flags.clone(),
+            has_flagz: config.compatibility.is_on("ComponentFlagz"),
+            has_statusz: config.compatibility.is_on("ComponentStatusz"),
+            has_profiling: config.has_profiling,
             health_max: waits(|etcd| etcd.health_max),
             ready_max: waits(|etcd| etcd.ready_max),
         },

@@ -13,6 +13,8 @@ use crate::top::Top;
 use pintle_access::Authenticators;
 use pintle_access::service_account::KeySource;
 use pintle_engine::Engine;
+use pintle_logs::Verbosity;
+use pintle_object::time::Time;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -24,6 +26,10 @@ pub struct App {
     pub discovery: Discovery,
     pub openapi: OpenApi,
     pub metrics: Metrics,
+    /// How much is logged.
+    pub verbosity: Verbosity,
+    /// When the process began.
+    pub started: Time,
     pub limits: Limits,
     pub stages: Stages,
     pub service_account_keys: Arc<dyn KeySource>,
@@ -59,6 +65,13 @@ pub struct Options {
     /// The minor version of Kubernetes 1 that the server behaves as, and that of the oldest servers beside it.
     pub emulated_minor: u16,
     pub oldest_minor: u16,
+    /// The flags of the command line, by name, with their values.
+    pub flags: Vec<(String, String)>,
+    /// Whether `/flagz` and `/statusz` are served (ComponentFlagz, ComponentStatusz).
+    pub has_flagz: bool,
+    pub has_statusz: bool,
+    /// Whether pages for those who look into the process are served (`--profiling`).
+    pub has_profiling: bool,
     /// How long the store may take to answer checks of health, and of readiness.
     pub health_max: Duration,
     pub ready_max: Duration,

@@ -1,6 +1,7 @@
 //! Who a request is from: its credentials, as the authenticators take them.
 
 use crate::app::App;
+use crate::pipeline::Client;
 use crate::request::{Request, text};
 use bytes::Bytes;
 use hyper::header::HeaderValue;
@@ -8,11 +9,23 @@ use pintle_access::{Credentials, User, websocket};
 use pintle_object::Status;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::borrow::Cow;
+use std::time::Instant;
 
 const PROTOCOLS: &str = "sec-websocket-protocol";
 
-/// The user that a request's credentials prove.
-pub async fn authenticate(
+/// The user that a request's credentials prove, counted.
+pub async fn authenticate(app: &App, request: &mut Request, client: &Client) -> Result<User, Status> {
+    let began = Instant::now();
+    if let Some(expires) = client.certificate_expires {
+        app.metrics.certificate_lives.observe((expires - request.now_seconds()) as f64);
+    }
+    let result = prove(app, request, &client.certificates).await;
+    let name = result.as_ref().ok().map(|user| user.name.as_str());
+    app.metrics.observe_authentication(name, began.elapsed());
+    result
+}
+
+async fn prove(
     app: &App,
     request: &mut Request,
     certificates: &[CertificateDer<'static>],

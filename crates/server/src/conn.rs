@@ -109,8 +109,14 @@ async fn connection(
     };
     match accepted {
         Ok(Ok(stream)) => exchange(app, (stream, address), activity, stop).await,
-        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-        Err(_) => tracing::debug!("TLS handshake was too slow"),
+        Ok(Err(error)) => {
+            app.metrics.tls_errors.inc();
+            tracing::debug!(%error, "TLS handshake failed");
+        }
+        Err(_) => {
+            app.metrics.tls_errors.inc();
+            tracing::debug!("TLS handshake was too slow");
+        }
     }
 }
 
@@ -122,8 +128,9 @@ async fn exchange(
     mut stop: watch::Receiver<bool>,
 ) {
     let peer = stream.get_ref().1.peer_certificates().unwrap_or(&[]);
-    let certificates = peer.iter().map(|certificate| certificate.clone().into_owned()).collect();
-    let client = Arc::new(Client { certificates, address });
+    let certificates: Vec<_> = peer.iter().map(|certificate| certificate.clone().into_owned()).collect();
+    let certificate_expires = certificates.first().and_then(|own| pintle_access::certificate::expiry(own));
+    let client = Arc::new(Client { certificates, address, certificate_expires });
     let upgraded = Tunnel::default();
     let tunnel = upgraded.clone();
     let goaway = Arc::new(Notify::new());

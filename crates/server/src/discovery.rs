@@ -1,10 +1,11 @@
 //! Discovery: which groups, versions and resources there are, in both of upstream's forms, and the small
 //! documents beside it (`/`, `/version`).
 
+use crate::accept::{Clause, clauses};
 use crate::answer;
 use crate::app::{App, Options};
 use crate::negotiate::{self, Accept, Format};
-use crate::paths::health;
+use crate::paths::{health, zpages};
 use crate::refusals;
 use crate::request::Request;
 use crate::response::Response;
@@ -12,7 +13,6 @@ use arc_swap::ArcSwapOption;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use pintle_engine::Engine;
 use pintle_engine::resource_table::Table;
 use pintle_object::{Map, Status, Value, json, yaml};
 use pintle_schema::{Builtin, Resource, Resources, Subresource, TypeId, Verb, encode};
@@ -66,12 +66,13 @@ impl Discovery {
         Discovery { server_address: server_address.into(), has_hashes, current: ArcSwapOption::empty() }
     }
 
-    fn current(&self, engine: &Engine) -> Arc<Made> {
-        let table = engine.table();
+    fn current(&self, app: &App) -> Arc<Made> {
+        let (engine, table) = (&app.engine, app.engine.table());
         match self.current.load_full() {
             Some(made) if Arc::ptr_eq(&made.table, &table) => made,
             _ => {
                 let made = Arc::new(Made::new(&engine.api, table, self));
+                app.metrics.discovery_made.inc();
                 self.current.store(Some(made.clone()));
                 made
             }
@@ -123,7 +124,7 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
         _ if path.starts_with("/version/") => return Err(refusals::no_such_resource()),
         _ => {}
     }
-    let made = app.discovery.current(&app.engine);
+    let made = app.discovery.current(app);
     let Some(document) = made.documents.get(path) else {
         // An unknown version of the core group is the router's business, an unknown group is nobody's.
         let is_core = path.starts_with("/api/");
@@ -154,6 +155,10 @@ fn aggregated_answer(app: &App, made: &Made, request: &Request, path: &str) -> O
     let tagged = |response: Response| {
         response.with("cache-control", "public").with("etag", document.etag.clone()).with("vary", "Accept")
     };
+    let is_alone = |clause: &Clause<'_>| clause.parameter("profile") == Some("nopeer");
+    if clauses(&request.header("accept")).iter().any(is_alone) {
+        app.metrics.discovery_alone.inc();
+    }
     if request.header("if-none-match") == document.etag {
         return Some(tagged(Response::empty(304)));
     }
@@ -178,8 +183,9 @@ impl Aggregated {
     }
 }
 
-fn root(app: &App) -> Response {
-    let mut paths: Vec<String> = app.discovery.current(&app.engine).documents.keys().cloned().collect();
+/// The paths that this server tells of, sorted.
+pub fn paths(app: &App) -> Vec<String> {
+    let mut paths: Vec<String> = app.discovery.current(app).documents.keys().cloned().collect();
     let others = [
         "/.well-known/openid-configuration",
         "/apis/",
@@ -196,8 +202,13 @@ fn root(app: &App) -> Response {
     ];
     paths.extend(others.iter().map(ToString::to_string));
     paths.extend(health::paths());
+    paths.extend(zpages::paths(&app.options).map(String::from));
     paths.sort();
-    let paths: Vec<Value> = paths.into_iter().map(Value::from).collect();
+    paths
+}
+
+fn root(app: &App) -> Response {
+    let paths: Vec<Value> = paths(app).into_iter().map(Value::from).collect();
     let body = Map::from_iter([("paths", paths)]);
     Response::json(
         200,

@@ -33,6 +33,7 @@ mod refusals;
 mod representation;
 pub mod request;
 mod request_body;
+mod request_log;
 pub mod resolve;
 pub mod response;
 pub mod route;

@@ -7,11 +7,13 @@ use crate::authentication::authenticate;
 use crate::exchange::Exchange;
 use crate::fairness::Headers;
 use crate::inflight::{self, Seat};
+use crate::metrics::Counted;
 use crate::panics::caught;
 use crate::query::Query;
 use crate::refusals::{internal_error, method_not_allowed, no_such_resource};
 use crate::request::Request;
 use crate::request_body::{self, SeatedBody};
+use crate::request_log::RequestLine;
 use crate::resolve::{Place, Route, Unserved, resolve};
 use crate::response::{Body, Response};
 use crate::route::RequestInfo;
@@ -33,7 +35,7 @@ use rustls_pki_types::CertificateDer;
 use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a client hears whose token does not count.
 const EXTRA_SPACE: &str = "299 - \"the provided Authorization header contains extra space before the bearer token, \
@@ -44,6 +46,8 @@ pub struct Client {
     /// The certificate chain that it showed, unverified, its own first.
     pub certificates: Vec<CertificateDer<'static>>,
     pub address: SocketAddr,
+    /// When its certificate expires, in seconds since 1970.
+    pub certificate_expires: Option<i64>,
 }
 
 /// Answers one request. Never fails: every error is an answer, and a panic too.
@@ -56,7 +60,7 @@ pub async fn handle(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: 
 }
 
 async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Client) -> Response {
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let (mut parts, body) = incoming.into_parts();
     if let Some(response) = head::answer(&parts) {
         return response;
@@ -72,8 +76,14 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Cli
     }
     let route = request.info.is_resource.then(|| find(app, &request));
     let is_served = matches!(route, Some(Ok(_)));
-    let mut way =
-        Way { exchange, certificates: &client.certificates, record: None, turn_headers: Headers::new() };
+    let mut way = Way {
+        exchange,
+        client,
+        record: None,
+        turn_headers: Headers::new(),
+        is_served,
+        waited: Duration::ZERO,
+    };
     let (mut response, worked) = top::metered(in_time(app, &mut request, route, &mut way)).await;
     response.headers.append(&mut way.turn_headers);
     if waits_to_send && !request.is_read && way.exchange.body.is_some() {
@@ -83,7 +93,16 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Cli
     if Bearer::parse(&request.header("authorization")) == Bearer::ExtraSpace {
         response = response.with("warning", EXTRA_SPACE);
     }
-    app.metrics.observe(&request, is_served, &response, started.elapsed());
+    if let Some(line) = RequestLine::begin(&request, &response, started)
+        && !response.is_whole()
+    {
+        response.held.push(Box::new(line));
+    }
+    if let Some(observation) = app.metrics.observe(&request, is_served, &response, started, way.waited)
+        && !response.is_whole()
+    {
+        response.held.push(Box::new(observation));
+    }
     response.is_to_nobody = request.user.name == ANONYMOUS;
     response.meter = Some(meter(app, &request, &response, worked));
     if let Some(record) = way.record {
@@ -147,10 +166,14 @@ fn audit_id(app: &App, headers: &hyper::HeaderMap) -> String {
 /// What a request has on its way beside itself.
 struct Way<'a> {
     exchange: Exchange,
-    certificates: &'a [CertificateDer<'static>],
+    client: &'a Client,
     record: Option<Arc<dyn AuditRecord>>,
     /// What the answer tells of the request's turn, whatever becomes of it.
     turn_headers: Headers,
+    /// Whether something of this server answers the request.
+    is_served: bool,
+    /// How long it waited for its turn.
+    waited: Duration,
 }
 
 /// The answer of the stages within the time that the request may take. A panic in one of them ends this request alone.
@@ -172,7 +195,12 @@ async fn in_time(
     let stages = caught(tokio::time::timeout(time, stages(app, request, route, way))).await;
     match stages {
         Ok(Ok(answer)) => answer.unwrap_or_else(|status| refuse(app, request, &status)),
-        Ok(Err(_)) => inflight::timed_out(),
+        Ok(Err(_)) => {
+            app.metrics.observe_abort(request, way.is_served);
+            let response = inflight::timed_out();
+            app.metrics.observe_termination(request, way.is_served, response.status);
+            response
+        }
         Err(why) => {
             tracing::error!(method = %request.method, path = request.path(), why, "a request panicked");
             if let Some(record) = way.record.take() {
@@ -195,7 +223,7 @@ async fn stages(
     route: Option<Result<Route, Unserved>>,
     way: &mut Way<'_>,
 ) -> Result<Response, Status> {
-    request.user = match authenticate(app, request, way.certificates).await {
+    request.user = match authenticate(app, request, way.client).await {
         Ok(user) => Arc::new(user),
         Err(status) => {
             if let Some(audit) = &app.stages.audit {
@@ -214,12 +242,19 @@ async fn stages(
         request.user = Arc::new(user);
         way.record.iter().for_each(|record| record.impersonated(&request.user));
     }
+    let began = Instant::now();
     let turn = app.limits.seat(app.stages.fairness.as_ref(), request, false).await;
+    way.waited = began.elapsed();
+    app.metrics.observe_filter("priorityandfairness", way.waited);
     way.turn_headers = turn.headers;
     let seat = match turn.seat {
         Ok(seat) => seat,
-        Err(refusal) => return Ok(refusal),
+        Err(refusal) => {
+            app.metrics.observe_termination(request, way.is_served, refusal.status);
+            return Ok(refusal);
+        }
     };
+    let _in_flight = in_flight(app, request);
     if let Some(refusal) = authorize(app, request).await {
         return Ok(seated(refusal, seat));
     }
@@ -238,6 +273,13 @@ async fn stages(
     }
 }
 
+/// Counts a request among those under way; those that last are none of them.
+fn in_flight(app: &App, request: &Request) -> Option<Counted> {
+    let [reads, writes] = &app.metrics.in_flight;
+    let kind = if request.info.verb.is_read() { reads } else { writes };
+    (!inflight::is_long_running(&request.info)).then(|| kind.begin())
+}
+
 /// The refusal of a request that its user may not make.
 async fn authorize(app: &App, request: &Request) -> Option<Response> {
     let mut attributes = request.attributes();
@@ -249,7 +291,10 @@ async fn authorize(app: &App, request: &Request) -> Option<Response> {
         request.audit.annotate("authorization.k8s.io/decision", decision);
         request.audit.annotate("authorization.k8s.io/reason", reason);
     };
-    match app.access.decide(&request.user, &attributes).await {
+    let began = Instant::now();
+    let decision = app.access.decide(&request.user, &attributes).await;
+    app.metrics.observe_authorization(&decision, began.elapsed());
+    match decision {
         Decision::Allow(reason) => {
             annotate("allow", &reason);
             None
@@ -296,6 +341,7 @@ async fn resource(
             Err(unread) => return unread.answer(),
         };
         request.body = read_body.read.bytes.clone();
+        app.metrics.observe_body(request);
         // A body takes its time, in which a definition may go, or come back as another.
         if route.is_stale(&app.engine.table()) {
             match find(app, request) {

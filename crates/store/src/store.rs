@@ -12,12 +12,12 @@ use crate::request_size;
 use crate::watch_cache::cache::{self, WatchCache};
 use crate::watch_cache::collection::{Collection, CollectionId};
 use crate::watch_cache::encoding_cache::EncodingCache;
-use crate::watch_cache::event_window::EventWindow;
+use crate::watch_cache::event_window::{EventFacts, EventWindow};
 use crate::watch_cache::notifier::Notifier;
 use crate::watch_cache::predicate::WatchPredicate;
 use crate::watch_cache::snapshot::Snapshot;
 use crate::watch_cache::watcher::{Followed, WatchFrom, Watcher};
-use crate::write::{CommitError, CommitResult, Write};
+use crate::write::{Change, CommitError, CommitResult, Precondition, Write};
 use crate::writer::{Request, Writer};
 use pintle_object::Text;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -47,6 +47,28 @@ pub struct Store {
     /// Lists show nothing older, though watches may go on from before.
     compacted: Compacted,
     backend: Backend,
+    observer: OnceLock<WriteObserver>,
+}
+
+/// Hears of each write.
+type WriteObserver = Box<dyn Fn(CollectionId, WriteKind, Duration) + Send + Sync>;
+
+/// What a write does to its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteKind {
+    Create,
+    Update,
+    Delete,
+}
+
+impl WriteKind {
+    fn of(write: &Write) -> WriteKind {
+        match (&write.change, write.precondition) {
+            (Change::Delete, _) => WriteKind::Delete,
+            (_, Precondition::NotExists) => WriteKind::Create,
+            _ => WriteKind::Update,
+        }
+    }
 }
 
 /// The part of the store that takes writes.
@@ -117,6 +139,7 @@ impl Store {
             is_closed: Arc::default(),
             compacted,
             backend: Backend::Embedded(EmbeddedStore { requests: Mutex::new(Some(sender)), failure }),
+            observer: OnceLock::new(),
         })
     }
 
@@ -136,6 +159,7 @@ impl Store {
             is_closed: Arc::default(),
             compacted: started.compacted,
             backend: Backend::Etcd(Box::new(started.etcd)),
+            observer: OnceLock::new(),
         })
     }
 
@@ -253,6 +277,14 @@ impl Store {
     /// Writes; when this returns, the write is durable and visible. Of a deletion the answer is the object as it
     /// was, at the deletion's revision.
     pub async fn commit(&self, write: Write) -> CommitResult {
+        let Some(observer) = self.observer.get() else { return self.commit_unobserved(write).await };
+        let (collection, kind, began) = (write.collection, WriteKind::of(&write), Instant::now());
+        let result = self.commit_unobserved(write).await;
+        observer(collection, kind, began.elapsed());
+        result
+    }
+
+    async fn commit_unobserved(&self, write: Write) -> CommitResult {
         if request_size::request_bytes(&write) > request_size::REQUEST_BYTES_MAX {
             return Err(CommitError::TooLarge(String::from(request_size::TOO_LARGE)));
         }
@@ -315,6 +347,19 @@ impl Store {
     /// Whether a collection holds values whose attributes could not be read.
     pub fn has_undecodable(&self, collection: CollectionId) -> bool {
         self.collection(collection).has_undecodable()
+    }
+
+    /// What there is to know of the events of a collection.
+    pub fn event_facts(&self, collection: CollectionId) -> EventFacts {
+        self.collection(collection).log().facts()
+    }
+
+    /// Hears of each write from now on: what kind it was, and how long it took. Only the first observer hears.
+    pub fn observe_writes(
+        &self,
+        observer: impl Fn(CollectionId, WriteKind, Duration) + Send + Sync + 'static,
+    ) {
+        let _ = self.observer.set(Box::new(observer));
     }
 
     /// Prefixes and sizes of all collections.

@@ -1,5 +1,6 @@
 //! Tokens in Secrets of type `kubernetes.io/service-account-token`: they never expire, but go with their Secret.
 
+use super::TokenMetrics;
 use super::tokens::is_gone;
 use crate::impersonate::service_account_groups;
 use crate::token::Objects;
@@ -15,7 +16,14 @@ pub const LAST_USED: &str = "kubernetes.io/legacy-token-last-used";
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// The user of a token whose signature holds.
-pub fn user(objects: &dyn Objects, token: &str, claims: &Value, now_seconds: i64) -> Result<User, String> {
+pub fn user(
+    objects: &dyn Objects,
+    token: &str,
+    claims: &Value,
+    now_seconds: i64,
+    metrics: &TokenMetrics,
+) -> Result<User, String> {
+    metrics.legacy.inc();
     let claim = |name: &str| claims.str_at(&[&format!("kubernetes.io/serviceaccount/{name}")]).to_string();
     let required = |name: &str, what: &str| match claim(name) {
         text if text.is_empty() => Err(format!("{what} claim is missing")),
@@ -45,13 +53,21 @@ pub fn user(objects: &dyn Objects, token: &str, claims: &Value, now_seconds: i64
     if stored != uid {
         return Err(format!("ServiceAccount UID ({stored}) does not match claim ({uid})"));
     }
+    let is_own = |one: &Value| one.str_at(&["name"]) == secret_name;
+    let is_auto = account.list_at(&["secrets"]).iter().any(is_own);
     note_use(objects, &secret, &namespace, &secret_name, now_seconds);
     if !secret.str_at(&["metadata", "labels", INVALID_SINCE]).is_empty() {
+        metrics.legacy_invalid.inc();
         return Err(format!(
             "the token in secret {namespace}/{secret_name} for service account {namespace}/{name} has been marked \
              invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the \
              '{INVALID_SINCE}' label from the secret to temporarily allow use of this token"
         ));
+    }
+    if is_auto {
+        metrics.legacy_auto.inc()
+    } else {
+        metrics.legacy_manual.inc()
     }
     Ok(User { name: subject, uid, groups: service_account_groups(&namespace).to_vec(), ..User::default() })
 }

@@ -3,11 +3,13 @@
 mod claims;
 mod keys;
 mod legacy;
+mod metrics;
 mod tokens;
 
 pub use claims::{Bound, Grant};
 pub use keys::{Algorithm, Jwk, SigningKey, VerifyingKey};
 pub use legacy::LAST_USED;
+pub use metrics::TokenMetrics;
 pub use tokens::{KeySource, ServiceAccountTokens, sign};
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ fn tokens(key: &Arc<SigningKey>, objects: &[&'static str]) -> ServiceAccountToke
         keys: Arc::new(Keys(vec![key.clone()])),
         objects: Arc::new(Stored(objects.to_vec())),
         proven: Default::default(),
+        metrics: TokenMetrics::new(&pintle_metrics::Registry::default()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `ServiceAccountTokens`: from a signed token to its user, if all that it rests on still stands.
 
+use super::TokenMetrics;
 use super::claims::{Bound, Grant};
 use super::keys::{SigningKey, VerifyingKey};
 use super::legacy;
@@ -11,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pintle_object::Value;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Clocks may differ by this much, and objects may be gone for as long.
 pub(super) const LEEWAY_SECONDS: i64 = 60;
@@ -36,6 +37,7 @@ pub struct ServiceAccountTokens {
     pub objects: Arc<dyn Objects>,
     /// Claims of tokens that one of the keys has signed.
     pub proven: Cache<Arc<Value>>,
+    pub metrics: TokenMetrics,
 }
 
 /// The token of a grant, signed.
@@ -53,15 +55,19 @@ pub fn sign(key: &SigningKey, grant: &Grant) -> Result<String, String> {
 
 impl TokenAuthenticator for ServiceAccountTokens {
     fn authenticate(&self, token: &str, wanted: Option<&[String]>, now_seconds: i64) -> Verdict {
+        let began = Instant::now();
         let fingerprint = self.proven.fingerprint([token.as_bytes()]);
         let checked = match self.proven.get(&fingerprint) {
-            Some(claims) => self.check(token, &claims, wanted, now_seconds),
+            Some(claims) => {
+                self.metrics.hit(began);
+                self.check(token, &claims, wanted, now_seconds)
+            }
             None => {
                 let Some(unproven) = Unproven::parse(token) else { return Verdict::Unknown };
                 if !self.is_of_ours(&unproven.claims) {
                     return Verdict::Unknown;
                 }
-                self.check_signature(&unproven).and_then(|()| {
+                self.metrics.miss(began, || self.check_signature(&unproven)).and_then(|()| {
                     let claims = Arc::new(unproven.claims);
                     self.proven.set(fingerprint, claims.clone(), PROVEN_HOLDS);
                     self.check(token, &claims, wanted, now_seconds)
@@ -105,11 +111,17 @@ impl ServiceAccountTokens {
             ));
         }
         let user = if is_legacy {
-            legacy::user(self.objects.as_ref(), token, claims, now_seconds)?
+            legacy::user(self.objects.as_ref(), token, claims, now_seconds, &self.metrics)?
         } else {
             let grant = Grant::read(claims);
             check_times(&grant, now_seconds)?;
             check_standing(self.objects.as_ref(), &grant, now_seconds)?;
+            let is_stale = grant.warn_after.is_some_and(|after| after != 0 && now_seconds > after);
+            if is_stale {
+                self.metrics.stale.inc()
+            } else {
+                self.metrics.valid.inc()
+            }
             grant.user()
         };
         Ok(Known { user, audiences: shared })

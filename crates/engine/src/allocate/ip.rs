@@ -53,6 +53,11 @@ impl IpPool {
         &self.cidr
     }
 
+    /// How many addresses there are.
+    pub fn size(&self) -> u128 {
+        self.size
+    }
+
     pub fn is_v6(&self) -> bool {
         self.is_v6
     }

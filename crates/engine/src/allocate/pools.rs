@@ -3,11 +3,13 @@
 use super::{IpPool, PortMap, PortPool};
 use crate::generate::Generator;
 use pintle_kinds::allocator::{Allocations, Allocator, IpError, PortError};
+use pintle_metrics::{Counters, Histograms, Registry};
 use pintle_store::Snapshot;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// The first dummy port of a dry run: beyond the range of real ones.
 const DRY_RUN_PORT: u16 = 32769;
@@ -22,6 +24,7 @@ pub struct Pools {
     pub(crate) leaked: Mutex<BTreeSet<u16>>,
     /// One change of the map of ports at a time: the writes of one server need not overtake each other.
     pub(crate) recording: tokio::sync::Mutex<()>,
+    counted: Option<(Counters, Histograms)>,
 }
 
 /// What the store says is taken.
@@ -47,6 +50,21 @@ impl Pools {
             range,
             leaked: Mutex::default(),
             recording: tokio::sync::Mutex::default(),
+            counted: None,
+        }
+    }
+
+    /// The same, counted: how many addresses are handed out, and how long that takes.
+    pub fn counted(self, registry: &Registry) -> Pools {
+        let counts = registry.counters("kube_apiserver_clusterip_allocator_allocation_total");
+        let durations = registry.histograms("kube_apiserver_clusterip_allocator_allocation_duration_seconds");
+        Pools { counted: Some((counts, durations)), ..self }
+    }
+
+    fn count(&self, cidr: &str, scope: &str, began: Instant) {
+        if let Some((counts, durations)) = &self.counted {
+            counts.with(&[cidr, scope]).inc();
+            durations.with(&[cidr]).observe(began.elapsed().as_secs_f64());
         }
     }
 
@@ -68,6 +86,11 @@ impl Pools {
         dry_run: bool,
     ) -> AllocationTx<'a> {
         AllocationTx { pools: self, generator, recorded, dry_run, taken: Allocations::default() }
+    }
+
+    /// The CIDR and the number of addresses of each pool, with an address of it.
+    pub fn address_pools(&self) -> Vec<IpPool> {
+        self.ips().clone()
     }
 
     fn ips(&self) -> MutexGuard<'_, Vec<IpPool>> {
@@ -111,6 +134,7 @@ impl Allocator for AllocationTx<'_> {
 
     fn take_ip(&mut self, ip: IpAddr) -> Result<(), IpError> {
         let mut pools = self.pools.ips();
+        let began = Instant::now();
         let family = pools.iter_mut().find(|pool| pool.is_v6() == ip.is_ipv6());
         let pool = family.ok_or(IpError::OutOfRange { ip, cidr: String::new() })?;
         if self.dry_run {
@@ -121,13 +145,15 @@ impl Allocator for AllocationTx<'_> {
             return Err(IpError::Taken);
         }
         pool.take(ip)?;
+        let cidr = pool.cidr().to_string();
         drop(pools);
+        self.pools.count(&cidr, "static", began);
         self.taken.ips.push(ip);
         Ok(())
     }
 
     fn next_ip(&mut self, is_v6: bool) -> Result<IpAddr, IpError> {
-        let random = self.random();
+        let (random, began) = (self.random(), Instant::now());
         let mut pools = self.pools.ips();
         let pool = pools.iter_mut().find(|pool| pool.is_v6() == is_v6).ok_or(IpError::Full)?;
         let is_taken = |ip| self.recorded.as_ref().is_some_and(|recorded| recorded.has_ip(ip));
@@ -136,7 +162,9 @@ impl Allocator for AllocationTx<'_> {
             pool.free(ip);
             return Ok(ip);
         }
+        let cidr = pool.cidr().to_string();
         drop(pools);
+        self.pools.count(&cidr, "dynamic", began);
         self.taken.ips.push(ip);
         Ok(ip)
     }

@@ -28,6 +28,11 @@ impl PortMap {
         }
     }
 
+    /// How many ports there are.
+    pub fn size(&self) -> usize {
+        self.range.len()
+    }
+
     /// `30000-32767`
     pub fn range(&self) -> String {
         format!("{}-{}", self.range.start(), self.range.end())

@@ -39,7 +39,7 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 impl Engine {
     /// Hands out addresses of these pools, the default family's first, and node ports of this range.
     pub fn set_pools(&mut self, ips: Vec<IpPool>, ports: RangeInclusive<u16>) {
-        self.pools = Pools::new(ips, ports);
+        self.pools = Pools::new(ips, ports).counted(self.metrics());
     }
 
     /// Begins to take from the pools for one write.

@@ -21,9 +21,13 @@ const OF_RESOURCES: [&str; 9] = [
 ];
 
 /// Gates that decide how the server behaves, besides those of fields.
-const OF_BEHAVIOUR: [&str; 6] = [
+const OF_BEHAVIOUR: [&str; 10] = [
     "APIServerIdentity",
+    "ComponentFlagz",
+    "ComponentStatusz",
     "ConstrainedImpersonation",
+    "LoggingAlphaOptions",
+    "LoggingBetaOptions",
     "OpenAPIEnums",
     "StorageVersionHash",
     "UnauthenticatedHTTP2DOSMitigation",
@@ -104,6 +108,19 @@ impl Gates {
             Stage::Stable | Stage::Deprecated => None,
         };
         self.given.get(name).or(of_stage).copied().unwrap_or(spec.is_on)
+    }
+
+    /// Every gate of the version, its stage as metrics name it, and whether it is on.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+        table().filter_map(|(name, history)| {
+            let stage = match at(history, self.emulated)?.stage {
+                Stage::Alpha => "ALPHA",
+                Stage::Beta => "BETA",
+                Stage::Stable => "",
+                Stage::Deprecated => "DEPRECATED",
+            };
+            Some((name, stage, self.is_on(name)))
+        })
     }
 
     /// What is said of gates that were set.

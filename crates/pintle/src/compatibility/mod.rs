@@ -76,6 +76,11 @@ impl Compatibility {
         self.gates.is_on(gate)
     }
 
+    /// Every gate of the emulated version, its stage as metrics name it, and whether it is on.
+    pub fn features(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+        self.gates.all()
+    }
+
     /// Those of all known resources that are served.
     pub fn served(&self, known: Resources) -> Result<Resources, String> {
         self.enablement.select(known, &self.gates, self.emulated)

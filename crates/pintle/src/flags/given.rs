@@ -61,6 +61,14 @@ impl Given {
         }
     }
 
+    /// Every flag with its value, by name.
+    pub fn all(&self) -> Vec<(String, String)> {
+        let mut all: Vec<_> =
+            table().map(|flag| (flag.name.to_string(), self.array(flag.name).join(","))).collect();
+        all.sort();
+        all
+    }
+
     pub fn is_given(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }

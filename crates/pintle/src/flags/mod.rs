@@ -109,7 +109,10 @@ mod tests {
         let config =
             read("--secure_port=7443 --bind-address 0.0.0.0 --allow-privileged=false -v=3 --event-ttl=2h")
                 .unwrap();
-        assert_eq!((config.secure_port, config.verbosity, config.event_ttl.as_secs()), (7443, 3, 7200));
+        assert_eq!(
+            (config.secure_port, config.logging.verbosity, config.event_ttl.as_secs()),
+            (7443, 3, 7200)
+        );
         assert!(config.bind_address.is_unspecified() && !config.allow_privileged);
         let config = read(
             "--enable-admission-plugins=Priority,LimitRanger --enable-admission-plugins=RuntimeClass --secure-port=1 --secure-port=2",

@@ -1,67 +1,58 @@
-//! Metrics of fairness in the form of the others.
+//! Metrics of fairness, shown in the registry of all.
 
 use pintle_fairness::Fairness;
-use pintle_fairness::integrator::Cumulative;
 use pintle_fairness::metrics::{Kind, Metric, Series, Value};
-use prometheus::proto::{
-    Bucket, Counter, Gauge, Histogram, LabelPair, Metric as Sample, MetricFamily, MetricType,
-};
+use pintle_metrics::Registry;
 
 const PREFIX: &str = "apiserver_flowcontrol_";
 
-/// All metrics of fairness that have series.
-pub fn families(fairness: &Fairness) -> Vec<MetricFamily> {
-    fairness.metrics().into_iter().filter(|metric| !metric.series.is_empty()).map(family).collect()
+/// Shows all metrics of fairness as of now; series of flows that are gone go too.
+pub fn show(fairness: &Fairness, registry: &Registry) {
+    fairness.metrics().into_iter().for_each(|metric| show_one(metric, registry));
 }
 
-fn family(metric: Metric) -> MetricFamily {
-    let mut family = MetricFamily::default();
-    family.set_name(format!("{PREFIX}{}", metric.name));
-    family.set_help(metric.help.into());
-    family.set_field_type(match metric.kind {
-        Kind::Counter => MetricType::COUNTER,
-        Kind::Gauge => MetricType::GAUGE,
-        Kind::Histogram => MetricType::HISTOGRAM,
-    });
-    family.set_metric(metric.series.into_iter().map(|series| sample(metric.kind, series)).collect());
-    family
-}
-
-fn sample(kind: Kind, series: Series) -> Sample {
-    let mut sample = Sample::from_label(series.labels.into_iter().map(label).collect());
-    match (series.value, kind) {
-        (Value::Histogram(cumulative), _) => sample.set_histogram(histogram(&cumulative)),
-        (Value::Number(value), Kind::Counter) => {
-            let mut counter = Counter::default();
-            counter.set_value(value);
-            sample.set_counter(counter);
+fn show_one(metric: Metric, registry: &Registry) {
+    let name = format!("{PREFIX}{}", metric.name);
+    match metric.kind {
+        Kind::Counter => {
+            let counters = registry.counters(&name);
+            counters.clear();
+            for (labels, value) in sorted(metric.series) {
+                if let Value::Number(value) = value {
+                    counters.with(&texts(&labels)).set(value as u64);
+                }
+            }
         }
-        (Value::Number(value), _) => {
-            let mut gauge = Gauge::default();
-            gauge.set_value(value);
-            sample.set_gauge(gauge);
+        Kind::Gauge => {
+            let gauges = registry.gauges(&name);
+            gauges.clear();
+            for (labels, value) in sorted(metric.series) {
+                if let Value::Number(value) = value {
+                    gauges.with(&texts(&labels)).set(value);
+                }
+            }
+        }
+        Kind::Histogram => {
+            let histograms = registry.histograms(&name);
+            histograms.clear();
+            for (labels, value) in sorted(metric.series) {
+                if let Value::Histogram(cumulative) = value {
+                    let counts: Vec<u64> = cumulative.buckets.iter().map(|(_, count)| *count).collect();
+                    histograms.with(&texts(&labels)).replace(&counts, cumulative.count, cumulative.sum);
+                }
+            }
         }
     }
-    sample
 }
 
-fn label((name, value): (&str, String)) -> LabelPair {
-    let mut label = LabelPair::default();
-    label.set_name(name.into());
-    label.set_value(value);
-    label
+/// Series with the values of their labels in the order of the labels' names, as the registry has them.
+fn sorted(series: Vec<Series>) -> impl Iterator<Item = (Vec<String>, Value)> {
+    series.into_iter().map(|mut series| {
+        series.labels.sort_by_key(|(name, _)| *name);
+        (series.labels.into_iter().map(|(_, value)| value).collect(), series.value)
+    })
 }
 
-fn histogram(cumulative: &Cumulative) -> Histogram {
-    let bucket = |(bound, count): &(f64, u64)| {
-        let mut bucket = Bucket::default();
-        bucket.set_upper_bound(*bound);
-        bucket.set_cumulative_count(*count);
-        bucket
-    };
-    let mut histogram = Histogram::default();
-    histogram.set_bucket(cumulative.buckets.iter().map(bucket).collect());
-    histogram.set_sample_count(cumulative.count);
-    histogram.set_sample_sum(cumulative.sum);
-    histogram
+fn texts(labels: &[String]) -> Vec<&str> {
+    labels.iter().map(String::as_str).collect()
 }

@@ -7,7 +7,7 @@ mod facts;
 mod metrics;
 
 pub use clock::TokioClock;
-pub use metrics::families;
+pub use metrics::show;
 
 use crate::inflight::is_long_running;
 use crate::request::Request;

@@ -1,7 +1,9 @@
 //! Paths that are no resources: health, metrics, documents, discovery.
 
+pub mod debug;
 pub mod health;
 pub mod oidc;
+pub mod zpages;
 
 use crate::app::App;
 use crate::exchange::Exchange;
@@ -38,6 +40,12 @@ pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Re
         return Ok(response);
     }
     if let Some(response) = oidc::answer(app, request)? {
+        return Ok(response);
+    }
+    if let Some(response) = zpages::answer(app, request)? {
+        return Ok(response);
+    }
+    if let Some(response) = debug::answer(app, request, exchange).await? {
         return Ok(response);
     }
     match discovery::answer(app, request)? {

@@ -22,5 +22,9 @@ pub async fn list(
     let options = ListOptions::read(write_context::query(request))?;
     let selection = Selection::compile(served, &options, target.name)?;
     let listing = app.engine.list(served, target.namespace, &options, &selection).await?;
+    let resource = &served.resource;
+    let (told, is_consistent) = (listing.items.len(), request.query.text("resourceVersion").is_empty());
+    let looked_at = super::listed(app, request, route).max(told);
+    app.metrics.lists.observe(&resource.group, &resource.plural, looked_at, told, is_consistent);
     representation::list(app, request, accept, &route.served, listing).await
 }

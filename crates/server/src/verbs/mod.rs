@@ -62,7 +62,11 @@ pub async fn dispatch(app: &App, request: &Request, route: &Route) -> Result<Res
     let served = route.served.as_ref();
     let Some(custom) = &served.custom else {
         router::check(request, route)?;
-        let warnings = deprecation(&served.resource).map(String::from).into_iter().collect();
+        let deprecation = deprecation(&served.resource);
+        if deprecation.is_some() {
+            note_deprecated(app, request, served.resource.life.removed);
+        }
+        let warnings = deprecation.map(String::from).into_iter().collect();
         let result = act(app, request, route).await;
         return write_context::with_warnings(app, request, warnings, result);
     };
@@ -89,6 +93,12 @@ pub async fn tunnel(
         "log" => connect::log(app, request, target).await,
         _ => connect::connect(app, request, target, exchange).await,
     }
+}
+
+/// Counts a request for an API that is going to be removed, in which minor version.
+fn note_deprecated(app: &App, request: &Request, removed: u16) {
+    let release = if removed > 0 { format!("1.{removed}") } else { String::new() };
+    app.metrics.observe_deprecated(request, &release);
 }
 
 async fn act(app: &App, request: &Request, route: &Route) -> Result<Response, Status> {

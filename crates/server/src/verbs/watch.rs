@@ -3,6 +3,7 @@
 use super::write_context;
 use crate::answers::Answers;
 use crate::app::App;
+use crate::metrics::WatchEvents;
 use crate::negotiate::{self, Accept, Format, View};
 use crate::representation;
 use crate::request::Request;
@@ -13,11 +14,11 @@ use bytes::Bytes;
 use pintle_access::User;
 use pintle_engine::options::ListOptions;
 use pintle_engine::{Engine, Heard, Selection, Served, TableStyle, Target, Told, Watch};
+use pintle_metrics::Histogram;
 use pintle_object::{Status, Text, Value, json};
 use pintle_schema::decode;
 use pintle_schema::encode::list::watch_frame;
 use pintle_store::Revision;
-use prometheus::IntGauge;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -67,7 +68,8 @@ pub async fn watch(
         end,
         is_over: false,
         room: Room { answers: app.answers.clone(), user: request.user.clone(), waiting: None },
-        _open: Open::new(app.metrics.watches(request)),
+        events: app.metrics.watch_events(request),
+        initial: (Instant::now(), app.metrics.watch_list(request)),
     };
     let media_type = match accept.format {
         Format::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
@@ -122,7 +124,9 @@ struct Frames {
     end: Instant,
     is_over: bool,
     room: Room,
-    _open: Open,
+    events: WatchEvents,
+    /// When the watch began, and the measure of how long it takes to tell what there is.
+    initial: (Instant, Histogram),
 }
 
 /// What of a watch's events waits for room among all answers.
@@ -171,22 +175,6 @@ impl Room {
     }
 }
 
-/// Counts a watch while it is open.
-struct Open(IntGauge);
-
-impl Open {
-    fn new(gauge: IntGauge) -> Open {
-        gauge.inc();
-        Open(gauge)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
 impl Parts for Frames {
     fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.is_over {
@@ -210,10 +198,15 @@ impl Parts for Frames {
                 None
             }
             Told::Events(bytes) => {
+                count(&bytes, self.writer.accept.format, &self.events);
                 let held = ready!(self.room.poll_hold(context, bytes));
                 self.held(held)
             }
-            Told::InitialEnd(revision) => Some(self.writer.bookmark(revision, true)),
+            Told::InitialEnd(revision) => {
+                let (began, measure) = &self.initial;
+                measure.observe(began.elapsed().as_secs_f64());
+                Some(self.writer.bookmark(revision, true))
+            }
             Told::Failed(status) => {
                 self.is_over = true;
                 Some(self.writer.failure(&status))
@@ -241,6 +234,18 @@ impl Frames {
         self.alarm.as_mut().reset(self.bookmark.min(self.end));
         let progress = self.watch.progress().filter(|revision| self.bookmarks && revision.0 > 0);
         progress.map(|revision| Some(self.writer.bookmark(revision, false)))
+    }
+}
+
+/// Counts the events in encoded frames: lines of JSON, or messages after their lengths.
+fn count(mut frames: &[u8], format: Format, events: &WatchEvents) {
+    while !frames.is_empty() {
+        let len = match (format, frames.first_chunk()) {
+            (Format::Protobuf, Some(len)) => 4 + u32::from_be_bytes(*len) as usize,
+            _ => memchr::memchr(b'\n', frames).map_or(frames.len(), |end| end + 1),
+        };
+        events.observe(len.min(frames.len()));
+        frames = frames.get(len..).unwrap_or_default();
     }
 }
 

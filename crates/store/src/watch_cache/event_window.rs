@@ -28,6 +28,17 @@ impl Default for EventWindow {
     }
 }
 
+/// What there is to know of the events of a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventFacts {
+    /// All that there have been since the store was opened.
+    pub count: u64,
+    /// The most that are kept.
+    pub capacity: usize,
+    /// Bytes of the current objects.
+    pub live_bytes: usize,
+}
+
 /// A watcher needs events that have left the window.
 #[derive(Debug)]
 pub(crate) struct Lagged;
@@ -115,6 +126,10 @@ impl EventLog {
         self.compacted_revision = self.compacted_revision.max(oldest.revision);
         self.start += 1;
         Some(())
+    }
+
+    pub fn facts(&self) -> EventFacts {
+        EventFacts { count: self.end(), capacity: self.window.events_max, live_bytes: self.live_bytes }
     }
 
     /// The place after the last event.

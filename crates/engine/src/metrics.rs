@@ -1,0 +1,57 @@
+//! What is counted of the store and of what is handed out, in upstream's families.
+
+use crate::engine::Engine;
+use pintle_store::WriteKind;
+
+impl Engine {
+    /// Measures writes to etcd. Those of the embedded store are no requests to anybody.
+    pub(crate) fn observe_writes(&self) {
+        if !self.store.is_shared() {
+            return;
+        }
+        let counts = self.metrics().counters("etcd_requests_total");
+        let durations = self.metrics().histograms("etcd_request_duration_seconds");
+        let prefixes: Vec<String> = self.store.collections().into_iter().map(|(prefix, _)| prefix).collect();
+        let names: Vec<(String, String)> = prefixes.iter().map(|prefix| self.name_of(prefix)).collect();
+        self.store.observe_writes(move |collection, kind, elapsed| {
+            let operation = match kind {
+                WriteKind::Create => "create",
+                WriteKind::Update => "update",
+                WriteKind::Delete => "delete",
+            };
+            // Collections of definitions come later, and are counted together.
+            let (group, resource) = names
+                .get(collection.0 as usize)
+                .map_or(("", ""), |(group, resource)| (group.as_str(), resource.as_str()));
+            counts.with(&[group, operation, resource]).inc();
+            durations.with(&[group, operation, resource]).observe(elapsed.as_secs_f64());
+        });
+    }
+
+    /// The group and the resource whose objects are under a prefix.
+    fn name_of(&self, prefix: &str) -> (String, String) {
+        let found = self.table().served().iter().find(|served| served.prefix("") == prefix).cloned();
+        let resource = found.as_ref().map(|served| &served.resource);
+        resource.map(|one| (one.group.to_string(), one.plural.to_string())).unwrap_or_default()
+    }
+
+    /// Shows how many addresses and ports are handed out, and how many are left, as of now.
+    pub fn show_allocations(&self) {
+        let registry = self.metrics();
+        let taken = registry.gauges("kube_apiserver_clusterip_allocator_allocated_ips");
+        let free = registry.gauges("kube_apiserver_clusterip_allocator_available_ips");
+        let addresses =
+            self.find_any("networking.k8s.io", "ipaddresses").and_then(|served| served.collection);
+        let snapshot = addresses.map(|collection| self.store.snapshot(collection)).unwrap_or_default();
+        for pool in self.pools.address_pools() {
+            let names = snapshot.range("", None).filter_map(|object| object.attrs.name.parse().ok());
+            let count = names.filter(|ip| pool.contains(*ip)).count() as f64;
+            taken.with(&[pool.cidr()]).set(count);
+            free.with(&[pool.cidr()]).set(pool.size() as f64 - count);
+        }
+        let (_, map) = self.recorded_ports();
+        let (count, size) = (map.taken().count() as f64, map.size() as f64);
+        registry.gauge("kube_apiserver_nodeport_allocator_allocated_ports").set(count);
+        registry.gauge("kube_apiserver_nodeport_allocator_available_ports").set(size - count);
+    }
+}

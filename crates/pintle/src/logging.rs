@@ -1,0 +1,51 @@
+//! What the command line says about the log, with upstream's refusals. (`k8s.io/component-base/logs/api/v1`.)
+
+use crate::flags::Given;
+use pintle_logs::{Format, Module, Settings};
+use pintle_object::quantity::Quantity;
+
+/// The log of a server: its format and streams, and how much is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Logging {
+    pub settings: Settings,
+    pub verbosity: u8,
+    pub modules: Vec<Module>,
+}
+
+impl Logging {
+    pub fn read(given: &Given) -> Result<Logging, String> {
+        let format = match given.text("logging-format") {
+            "text" => Format::Text,
+            "json" => Format::Json,
+            other => {
+                return Err(format!(
+                    "format: Invalid value: {other:?}: Unsupported log format, supported formats: \"json\", \"text\""
+                ));
+            }
+        };
+        let modules =
+            given.list("vmodule").iter().map(|text| Module::parse(text)).collect::<Result<Vec<_>, _>>();
+        let modules = modules.map_err(|error| format!("--vmodule: {error}"))?;
+        if format == Format::Json && !modules.is_empty() {
+            return Err(String::from("vmodule: Forbidden: Only supported for text log format"));
+        }
+        let name = if format == Format::Json { "json" } else { "text" };
+        Ok(Logging {
+            settings: Settings {
+                format,
+                is_split: given.bool(&format!("log-{name}-split-stream")),
+                buffer_bytes: bytes(given, &format!("log-{name}-info-buffer-size"))?,
+                flush_every: given.duration("log-flush-frequency")?,
+            },
+            verbosity: u8::try_from(given.number("v", 0..=i64::from(u8::MAX))?).unwrap_or(u8::MAX),
+            modules,
+        })
+    }
+}
+
+/// A number of bytes, as quantities are written: `512`, `64Ki`.
+fn bytes(given: &Given, flag: &str) -> Result<usize, String> {
+    let text = given.text(flag);
+    let quantity = Quantity::parse(text).map_err(|error| format!("--{flag}: {text:?}: {error}"))?;
+    usize::try_from(quantity.value()).map_err(|_| format!("--{flag}: {text:?} is not a number of bytes"))
+}

@@ -1,0 +1,259 @@
+//! What the server counts about requests, connections and what is stored, in upstream's families.
+
+mod labels;
+mod page;
+mod request;
+mod watch_cache;
+mod watermark;
+
+pub use labels::Labels;
+pub use page::{PATH, answer, is_page};
+pub use request::Observation;
+pub use watch_cache::Lists;
+pub use watermark::{Counted, Watermark};
+
+use self::watch_cache::WatchCache;
+use crate::app::App;
+use crate::fairness;
+use crate::request::Request;
+use pintle_access::Decision;
+use pintle_metrics::{Counter, Counters, Gauge, Gauges, Histogram, Histograms, Registry};
+use std::time::Duration;
+
+/// The component that all requests are counted for.
+const COMPONENT: &str = "apiserver";
+
+/// The server's own families, beside those that other rooms count in the same registry.
+pub struct Metrics {
+    registry: Registry,
+    requests: Counters,
+    durations: Histograms,
+    indicators_of_requests: Histograms,
+    sizes: Histograms,
+    body_sizes: Histograms,
+    long_running: Gauges,
+    deprecated: Gauges,
+    field_validations: Histograms,
+    filters: Histograms,
+    terminations: Counters,
+    aborts: Counters,
+    attempts: Counters,
+    attempt_durations: Histograms,
+    users: Counters,
+    decisions: Counters,
+    decision_durations: Histograms,
+    watch_events: Counters,
+    watch_event_sizes: Histograms,
+    watch_lists: Histograms,
+    objects: Gauges,
+    objects_by_key: Gauges,
+    object_bytes: Gauges,
+    storage: Gauges,
+    watch_cache: WatchCache,
+    pub lists: Lists,
+    /// Requests under way: those that read, and those that write.
+    pub in_flight: [Watermark; 2],
+    /// Requests that wait for their turn.
+    pub in_queue: [Watermark; 2],
+    pub tls_errors: Counter,
+    pub certificate_lives: Histogram,
+    /// Aggregated discovery: documents that were made, and requests for those of this server alone.
+    pub discovery_made: Counter,
+    pub discovery_alone: Counter,
+    /// The families of `/metrics/slis`.
+    indicators: Registry,
+    check: Gauges,
+    checks: Counters,
+}
+
+/// The events of watches of one resource.
+#[derive(Clone)]
+pub struct WatchEvents {
+    count: Counter,
+    sizes: Histogram,
+}
+
+impl WatchEvents {
+    pub fn observe(&self, bytes: usize) {
+        self.count.inc();
+        self.sizes.observe(bytes as f64);
+    }
+}
+
+impl Metrics {
+    /// The families of a server in a registry that others count in, too.
+    pub fn new(registry: Registry) -> Metrics {
+        let indicators = Registry::default();
+        let both = |name: &str| {
+            let gauges = registry.gauges(name);
+            ["readOnly", "mutating"].map(|kind| Watermark::new(gauges.with(&[kind])))
+        };
+        // Nobody is asked for the documents of other servers of the same cluster: there is nothing to hit or miss.
+        registry.counter("aggregator_discovery_peer_aggregated_cache_hits_total");
+        registry.counter("aggregator_discovery_peer_aggregated_cache_misses_total");
+        Metrics {
+            requests: registry.counters("apiserver_request_total"),
+            durations: registry.histograms("apiserver_request_duration_seconds"),
+            indicators_of_requests: registry.histograms("apiserver_request_sli_duration_seconds"),
+            sizes: registry.histograms("apiserver_response_sizes"),
+            body_sizes: registry.histograms("apiserver_request_body_size_bytes"),
+            long_running: registry.gauges("apiserver_longrunning_requests"),
+            deprecated: registry.gauges("apiserver_requested_deprecated_apis"),
+            field_validations: registry.histograms("field_validation_request_duration_seconds"),
+            filters: registry.histograms("apiserver_request_filter_duration_seconds"),
+            terminations: registry.counters("apiserver_request_terminations_total"),
+            aborts: registry.counters("apiserver_request_aborts_total"),
+            attempts: registry.counters("authentication_attempts"),
+            attempt_durations: registry.histograms("authentication_duration_seconds"),
+            users: registry.counters("authenticated_user_requests"),
+            decisions: registry.counters("authorization_attempts_total"),
+            decision_durations: registry.histograms("authorization_duration_seconds"),
+            watch_events: registry.counters("apiserver_watch_events_total"),
+            watch_event_sizes: registry.histograms("apiserver_watch_events_sizes"),
+            watch_lists: registry.histograms("apiserver_watch_list_duration_seconds"),
+            objects: registry.gauges("apiserver_resource_objects"),
+            objects_by_key: registry.gauges("apiserver_storage_objects"),
+            object_bytes: registry.gauges("apiserver_resource_size_estimate_bytes"),
+            storage: registry.gauges("apiserver_storage_size_bytes"),
+            watch_cache: WatchCache::new(&registry),
+            lists: Lists::new(&registry),
+            in_flight: both("apiserver_current_inflight_requests"),
+            in_queue: both("apiserver_current_inqueue_requests"),
+            tls_errors: registry.counter("apiserver_tls_handshake_errors_total"),
+            certificate_lives: registry.histogram("apiserver_client_certificate_expiration_seconds"),
+            discovery_made: registry.counter("aggregator_discovery_aggregation_count_total"),
+            discovery_alone: registry.counter("aggregator_discovery_nopeer_requests_total"),
+            check: indicators.gauges("kubernetes_healthcheck"),
+            checks: indicators.counters("kubernetes_healthchecks_total"),
+            indicators,
+            registry,
+        }
+    }
+
+    /// The registry that everybody counts in.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Counts a check of health that was made for one of the paths of all checks.
+    pub fn observe_check(&self, root: &str, check: &str, is_failed: bool) {
+        let status = if is_failed { "error" } else { "success" };
+        self.check.with(&[check, root]).set(if is_failed { 0.0 } else { 1.0 });
+        self.checks.with(&[check, status, root]).inc();
+    }
+
+    /// Counts an attempt to find out who asks: the user's name where there is one.
+    pub fn observe_authentication(&self, user: Option<&str>, elapsed: Duration) {
+        let result = if user.is_some() { "success" } else { "error" };
+        user.into_iter().for_each(|name| self.users.with(&[labels::user(name)]).inc());
+        self.attempts.with(&[result]).inc();
+        self.attempt_durations.with(&[result]).observe(elapsed.as_secs_f64());
+        self.observe_filter("authentication", elapsed);
+    }
+
+    /// Counts a decision about a request.
+    pub fn observe_authorization(&self, decision: &Decision, elapsed: Duration) {
+        let result = match decision {
+            Decision::Allow(_) => "allowed",
+            Decision::Deny(_) => "denied",
+            Decision::NoOpinion(_) => "no-opinion",
+            Decision::Error { .. } => "error",
+        };
+        self.decisions.with(&[result]).inc();
+        self.decision_durations.with(&[result]).observe(elapsed.as_secs_f64());
+        self.observe_filter("authorization", elapsed);
+    }
+
+    /// Measures a stage of the pipeline.
+    pub fn observe_filter(&self, filter: &str, elapsed: Duration) {
+        self.filters.with(&[filter]).observe(elapsed.as_secs_f64());
+    }
+
+    /// Measures the body of a request that was read.
+    pub fn observe_body(&self, request: &Request) {
+        let info = &request.info;
+        let labels = [info.group.as_str(), &info.resource, info.verb.as_str()];
+        self.body_sizes.with(&labels).observe(request.body.len() as f64);
+    }
+
+    /// A request that the server refuses in its own defence, or gives up.
+    pub fn observe_termination(&self, request: &Request, is_served: bool, code: u16) {
+        let Labels { group, resource, scope, subresource, verb, version } =
+            if is_served { Labels::of(request) } else { Labels::OTHER };
+        let code = labels::code(code);
+        self.terminations.with(&[code, COMPONENT, group, resource, scope, subresource, verb, version]).inc();
+    }
+
+    /// A request that took longer than it may.
+    pub fn observe_abort(&self, request: &Request, is_served: bool) {
+        let Labels { group, resource, scope, subresource, verb, version } =
+            if is_served { Labels::of(request) } else { Labels::OTHER };
+        self.aborts.with(&[group, resource, scope, subresource, verb, version]).inc();
+    }
+
+    /// A request for an API that is going to be removed, and the release that does not have it any more.
+    pub fn observe_deprecated(&self, request: &Request, removed_in: &str) {
+        let info = &request.info;
+        let labels = [info.group.as_str(), removed_in, &info.resource, &info.subresource, &info.version];
+        self.deprecated.with(&labels).set(1.0);
+    }
+
+    /// The events of a watch.
+    pub fn watch_events(&self, request: &Request) -> WatchEvents {
+        let info = &request.info;
+        let labels = [info.group.as_str(), &info.resource, &info.version];
+        WatchEvents { count: self.watch_events.with(&labels), sizes: self.watch_event_sizes.with(&labels) }
+    }
+
+    /// How long it takes until a watch has told what there is.
+    pub fn watch_list(&self, request: &Request) -> Histogram {
+        let Labels { group, resource, scope, version, .. } = Labels::of(request);
+        self.watch_lists.with(&[group, resource, scope, version])
+    }
+
+    /// The gauge of open long requests of one resource.
+    pub fn long_running(&self, request: &Request) -> Gauge {
+        let Labels { group, resource, scope, subresource, verb, version } = Labels::of(request);
+        self.long_running.with(&[COMPONENT, group, resource, scope, subresource, verb, version])
+    }
+
+    /// Keeps the sizes of etcd's databases, for as long as it is polled.
+    pub async fn follow_sizes(&self, store: &pintle_store::Store, every: Duration) {
+        loop {
+            for (place, bytes) in store.sizes().await {
+                self.storage.with(&[format!("etcd-{place}").as_str()]).set(bytes as f64);
+            }
+            tokio::time::sleep(every).await;
+        }
+    }
+
+    fn text(&self, app: &App) -> String {
+        self.look_at_objects(app);
+        app.engine.show_allocations();
+        if let Some(turns) = &app.stages.fairness {
+            fairness::show(&turns.fairness, &self.registry);
+        }
+        self.registry.text()
+    }
+
+    /// How many objects there are of each resource, and an estimate of their size.
+    fn look_at_objects(&self, app: &App) {
+        [&self.objects, &self.objects_by_key, &self.object_bytes].into_iter().for_each(Gauges::clear);
+        for served in app.engine.table().served() {
+            let Some(collection) = served.collection else { continue };
+            let (group, plural) = (served.resource.group.as_ref(), served.resource.plural.as_ref());
+            let snapshot = app.engine.store.snapshot(collection);
+            let count = snapshot.len() as f64;
+            self.objects.with(&[group, plural]).set(count);
+            let key = if group.is_empty() { String::from(plural) } else { format!("{plural}.{group}") };
+            self.objects_by_key.with(&[key.as_str()]).set(count);
+            let facts = app.engine.store.event_facts(collection);
+            self.object_bytes.with(&[group, plural]).set(facts.live_bytes as f64);
+            self.watch_cache.show(group, plural, facts, snapshot.revision.0);
+        }
+    }
+
+    fn indicators(&self) -> String {
+        self.indicators.text()
+    }
+}

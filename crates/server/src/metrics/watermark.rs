@@ -1,0 +1,64 @@
+//! How many of something there were at most in the last second.
+
+use pintle_metrics::Gauge;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Counts what there is. Clones are the same.
+#[derive(Clone)]
+pub struct Watermark(Arc<Inner>);
+
+struct Inner {
+    now: AtomicI64,
+    max: AtomicI64,
+    shown: Gauge,
+}
+
+/// One of what is counted, until it is dropped.
+pub struct Counted(Arc<Inner>);
+
+impl Watermark {
+    pub fn new(shown: Gauge) -> Watermark {
+        Watermark(Arc::new(Inner { now: AtomicI64::new(0), max: AtomicI64::new(0), shown }))
+    }
+
+    /// One more, until what is returned is dropped.
+    pub fn begin(&self) -> Counted {
+        let now = self.0.now.fetch_add(1, Ordering::Relaxed) + 1;
+        self.0.max.fetch_max(now, Ordering::Relaxed);
+        Counted(self.0.clone())
+    }
+
+    /// Shows the most that there were since the last time: called every second.
+    pub fn show(&self) {
+        let now = self.0.now.load(Ordering::Relaxed);
+        self.0.shown.set(self.0.max.swap(now, Ordering::Relaxed) as f64);
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_of_a_time_is_shown_after_it() {
+        let gauge = Gauge::default();
+        let mark = Watermark::new(gauge.clone());
+        let (first, second) = (mark.begin(), mark.begin());
+        drop(second);
+        mark.show();
+        assert_eq!(gauge.get(), 2.0);
+        mark.show();
+        assert_eq!(gauge.get(), 1.0);
+        drop(first);
+        mark.show();
+        mark.show();
+        assert_eq!(gauge.get(), 0.0);
+    }
+}

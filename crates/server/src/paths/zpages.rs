@@ -1,0 +1,176 @@
+//! `/statusz` and `/flagz`: what runs here, since when, and with which flags. As text for people, or as an object of
+//! `config.k8s.io`. (`k8s.io/apiserver/pkg/server/statusz`, `flagz`; KEP-4827, KEP-4828.)
+
+use crate::accept::{Clause, clauses};
+use crate::app::{App, Options};
+use crate::discovery;
+use crate::request::Request;
+use crate::response::Response;
+use pintle_object::time::Time;
+use pintle_object::{Map, Reason, Status, Value, json, yaml};
+use std::collections::BTreeSet;
+
+const STATUSZ: &str = "/statusz";
+const FLAGZ: &str = "/flagz";
+const COMPONENT: &str = "kube-apiserver";
+const GROUP: &str = "config.k8s.io";
+/// The newest version first; the others are deprecated.
+const VERSIONS: [&str; 2] = ["v1beta1", "v1alpha1"];
+const WARNING: &str = "Warning: This endpoint is not meant to be machine parseable, has no formatting compatibility \
+                       guarantees and is for debugging purposes only.";
+/// Folders that do not help anybody who looks for a fault.
+const NOT_FOR_DEBUGGING: [&str; 5] = ["/apis", "/api", "/openid", "/openapi", "/.well-known"];
+
+/// The form of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json(&'static str),
+    Yaml(&'static str),
+}
+
+/// The answer, when the path is one of these pages and it is served.
+pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> {
+    let (kind, page) = match request.path() {
+        STATUSZ if app.options.has_statusz => ("Statusz", "statusz"),
+        FLAGZ if app.options.has_flagz => ("Flagz", "flagz"),
+        _ => return Ok(None),
+    };
+    let form = form(&request.header("accept"), kind).ok_or_else(not_accepted)?;
+    let body = match kind {
+        "Statusz" => status(app, request.received),
+        _ => Map::from_iter([("flags", flags(app))]),
+    };
+    let (text, media_type, version) = match form {
+        Form::Text => {
+            let lines = if kind == "Statusz" { status_text(&body) } else { flags_text(app) };
+            let text = format!("\n{COMPONENT} {page}\n{WARNING}\n{lines}");
+            return Ok(Some(Response::new(200, "text/plain; charset=utf-8", text)));
+        }
+        Form::Json(version) => {
+            (json::to_string(&object(kind, version, body)) + "\n", "application/json", version)
+        }
+        Form::Yaml(version) => (yaml::to_string(&object(kind, version, body)), "application/yaml", version),
+    };
+    let response = Response::new(200, media_type, text);
+    if VERSIONS.first() == Some(&version) {
+        return Ok(Some(response));
+    }
+    let why = format!("This version of the {page} endpoint is deprecated. Please use a newer version.");
+    Ok(Some(response.with("warning", format!("299 - \"{why}\""))))
+}
+
+/// The paths of the pages that are served.
+pub fn paths(options: &Options) -> impl Iterator<Item = &'static str> {
+    let all = [(options.has_flagz, FLAGZ), (options.has_statusz, STATUSZ)];
+    all.into_iter().filter(|(is_served, _)| *is_served).map(|(_, path)| path)
+}
+
+/// The form that a client accepts first; none when it accepts none. An object has to be asked for by its whole kind.
+fn form(accept: &str, kind: &str) -> Option<Form> {
+    if accept.trim().is_empty() {
+        return Some(Form::Text);
+    }
+    let version = |clause: &Clause<'_>| {
+        let is_kind = clause.parameter("g") == Some(GROUP) && clause.parameter("as") == Some(kind);
+        VERSIONS.into_iter().find(|version| is_kind && clause.parameter("v") == Some(*version))
+    };
+    clauses(accept).iter().find_map(|clause| match version(clause) {
+        Some(version) if clause.fits("application/json") => Some(Form::Json(version)),
+        Some(version) if clause.fits("application/yaml") => Some(Form::Yaml(version)),
+        None if clause.fits("text/plain") && clause.parameter("as").is_none() => Some(Form::Text),
+        _ => None,
+    })
+}
+
+fn not_accepted() -> Status {
+    let taken = "application/json, application/yaml, text/plain";
+    Status::new(406, Reason::NotAcceptable, format!("only the following media types are accepted: {taken}"))
+}
+
+fn object(kind: &str, version: &str, body: Map) -> Value {
+    let mut object = Value::map();
+    object.set(&["kind"], kind);
+    object.set(&["apiVersion"], format!("{GROUP}/{version}"));
+    object.set(&["metadata", "name"], COMPONENT);
+    body.iter().for_each(|(name, value)| object.set(&[name], value.clone()));
+    object
+}
+
+fn status(app: &App, now: Time) -> Map {
+    let parts = discovery::version_parts(&app.options.reported_version);
+    let part = |name: &str| parts.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
+    let (major, minor) = (part("major"), part("minor"));
+    let mut status = Map::new();
+    status.insert("startTime", app.started.to_seconds_text());
+    status.insert("uptimeSeconds", (now.seconds - app.started.seconds).max(0));
+    status.insert("goVersion", part("goVersion"));
+    status.insert("binaryVersion", format!("{major}.{minor}"));
+    status.insert("emulationVersion", format!("1.{}", app.options.emulated_minor));
+    status.insert("paths", folders(discovery::paths(app)).into_iter().map(Value::from).collect::<Vec<_>>());
+    status
+}
+
+/// The first parts of paths, each once, that help who looks for a fault.
+fn folders(paths: Vec<String>) -> BTreeSet<String> {
+    let first = paths.iter().filter_map(|path| path.split('/').nth(1)).filter(|part| !part.is_empty());
+    first.map(|part| format!("/{part}")).filter(|path| !NOT_FOR_DEBUGGING.contains(&path.as_str())).collect()
+}
+
+fn status_text(status: &Map) -> String {
+    let text = |name: &str| status.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
+    let up = status.get("uptimeSeconds").and_then(Value::as_i64).unwrap_or(0);
+    let paths: Vec<&str> = status
+        .get("paths")
+        .and_then(Value::as_list)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    format!(
+        "\nStarted: {}\nUp: {} hr {:02} min {:02} sec\nGo version: {}\nBinary version: {}\nEmulation version: {}\n\
+         Paths: {}\n",
+        text("startTime"),
+        up / 3600,
+        up / 60 % 60,
+        up % 60,
+        text("goVersion"),
+        text("binaryVersion"),
+        text("emulationVersion"),
+        paths.join(" "),
+    )
+}
+
+fn flags(app: &App) -> Map {
+    app.options.flags.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str()))).collect()
+}
+
+fn flags_text(app: &App) -> String {
+    app.options.flags.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_has_to_be_asked_for_by_its_kind() {
+        let check =
+            |accept: &str, expected: Option<Form>| assert_eq!(form(accept, "Flagz"), expected, "{accept}");
+        check("", Some(Form::Text));
+        check("*/*", Some(Form::Text));
+        check("text/plain", Some(Form::Text));
+        check("application/json", None);
+        check("application/json;v=v1beta1;g=config.k8s.io;as=Flagz", Some(Form::Json("v1beta1")));
+        check("application/yaml;v=v1alpha1;g=config.k8s.io;as=Flagz", Some(Form::Yaml("v1alpha1")));
+        check("application/json;v=v1;g=config.k8s.io;as=Flagz", None);
+        check("application/json;v=v1beta1;g=config.k8s.io;as=Statusz", None);
+        check("application/json;v=v1;g=config.k8s.io;as=Flagz,text/plain", Some(Form::Text));
+    }
+
+    #[test]
+    fn folders_are_told_once_and_without_the_api() {
+        let paths = ["/", "/api", "/healthz", "/healthz/ping", "/metrics", "/openapi/v2"].map(String::from);
+        assert_eq!(folders(paths.into()).into_iter().collect::<Vec<_>>(), ["/healthz", "/metrics"]);
+    }
+}
