@@ -23,7 +23,7 @@ pub use read::list_stream::{ListForm, ListFormat, ListView, PIECE_BYTES, Pieces}
 pub use read::selection::Selection;
 pub use read::table::{Include, TableStyle};
 pub use read::watch::{Heard, Told, Watch};
-pub use request::write_context::{Call, Written};
+pub use request::write_context::{Answer, Call, Written};
 pub use request::{admission, body, options};
 pub use resource::{OwnStrategy, Served, Target};
 pub use write::bind::created;

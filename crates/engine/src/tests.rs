@@ -83,6 +83,11 @@ impl World {
         self.engine.create(self.target(plural, ""), body, &mut self.call(false)).await
     }
 
+    /// The answer to a write of a config map.
+    fn tree(&self, written: Written) -> Value {
+        written.into_tree(&self.engine, self.served(MAPS)).unwrap()
+    }
+
     async fn update(&self, plural: &str, name: &str, document: &str) -> Result<Written, Status> {
         let body = self.read(plural, document)?;
         self.engine.update(self.target(plural, name), body, &mut self.call(false)).await
@@ -126,8 +131,8 @@ async fn a_name_is_taken_once_and_generated_ones_differ() {
     assert_eq!(code(world.create(MAPS, named).await), 0);
     assert_eq!(code(world.create(MAPS, named).await), 409);
     let generated = r#"{"metadata":{"generateName":"g-"}}"#;
-    let first = world.create(MAPS, generated).await.unwrap().object;
-    let second = world.create(MAPS, generated).await.unwrap().object;
+    let first = world.tree(world.create(MAPS, generated).await.unwrap());
+    let second = world.tree(world.create(MAPS, generated).await.unwrap());
     assert_ne!(meta::name(&first), meta::name(&second));
     let versioned = world.create(MAPS, r#"{"metadata":{"name":"b","resourceVersion":"7"}}"#).await;
     assert_eq!(code(versioned), 500);
@@ -139,14 +144,15 @@ async fn a_dry_run_leaves_nothing() {
     let body = world.read(MAPS, r#"{"metadata":{"name":"a"}}"#).unwrap();
     let target = world.target(MAPS, "");
     let written = world.engine.create(target, body, &mut world.call(true)).await.unwrap();
-    assert_eq!(meta::resource_version(&written.object), "");
+    assert_eq!(meta::resource_version(&world.tree(written)), "");
     assert_eq!(world.part(MAPS, "a", &["kind"]).await, "");
 }
 
 #[tokio::test]
 async fn only_the_latest_version_can_be_updated() {
     let world = World::new();
-    let first = world.create(MAPS, r#"{"metadata":{"name":"a"},"data":{"k":"1"}}"#).await.unwrap().object;
+    let first = world.create(MAPS, r#"{"metadata":{"name":"a"},"data":{"k":"1"}}"#).await.unwrap();
+    let first = world.tree(first);
     let version = meta::resource_version(&first).to_string();
     let newer = format!(r#"{{"metadata":{{"name":"a","resourceVersion":"{version}"}},"data":{{"k":"2"}}}}"#);
     assert_eq!(code(world.update(MAPS, "a", &newer).await), 0);

@@ -7,7 +7,7 @@ use crate::request::Request;
 use crate::response::{Body, Response};
 use crate::verbs::write_context::{self, query};
 use bytes::Bytes;
-use pintle_engine::{Include, ListForm, ListFormat, ListView, Listing, Served, TableStyle, Target};
+use pintle_engine::{Answer, Include, ListForm, ListFormat, ListView, Listing, Served, TableStyle, Target};
 use pintle_object::{Reason, Status, Value, json, yaml};
 use pintle_schema::{Resource, TypeId};
 use pintle_store::Object;
@@ -19,16 +19,38 @@ pub fn stored(
     request: &Request,
     accept: Accept,
     served: &Served,
+    status: u16,
     object: &Object,
 ) -> Result<Response, Status> {
     let engine = &app.engine;
     match (accept.view, accept.format) {
-        (View::Object, Format::Json) => Ok(json_response(200, accept, engine.json_document(served, object)?)),
+        (View::Object, Format::Json) => {
+            Ok(json_response(status, accept, engine.json_document(served, object)?))
+        }
         (View::Object, Format::Protobuf) => {
             let body = engine.protobuf_document(served, object)?;
-            Ok(Response::new(200, accept.format.media_type(), body))
+            Ok(Response::new(status, accept.format.media_type(), body))
         }
-        _ => tree(app, request, accept, served, 200, &engine.tree(served, object)?),
+        _ => tree(app, request, accept, served, status, &engine.tree(served, object)?),
+    }
+}
+
+/// What a write is answered with.
+pub fn written(
+    app: &App,
+    request: &Request,
+    accept: Accept,
+    target: &Target<'_>,
+    status: u16,
+    answer: &Answer,
+) -> Result<Response, Status> {
+    let served = target.served;
+    match answer {
+        Answer::Stored(object) => stored(app, request, accept, served, status, object),
+        Answer::Tree(object) if target.subresource == "scale" => {
+            scale(app, request, accept, target, status, object)
+        }
+        Answer::Tree(object) => tree(app, request, accept, served, status, object),
     }
 }
 

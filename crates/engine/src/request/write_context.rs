@@ -1,5 +1,6 @@
 //! One write request on its way through the engine.
 
+use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
 use crate::request::options::{DeleteOptions, WriteOptions};
 use crate::resource::{Served, Target};
@@ -9,9 +10,10 @@ use pintle_kinds::Context;
 use pintle_object::meta;
 use pintle_object::time::Time;
 use pintle_object::user::User;
-use pintle_object::{FieldErrors, Value};
+use pintle_object::{FieldErrors, Status, Value};
 use pintle_schema::Builtin;
 use pintle_schema::decode::Empty;
+use pintle_store::Object;
 use std::sync::Arc;
 
 /// Who writes, when and how; collects the warnings of the answer.
@@ -34,9 +36,27 @@ pub struct Call<'a> {
 /// The answer to a write.
 #[derive(Clone, Debug)]
 pub struct Written {
-    /// In the version of the request, with kind and apiVersion.
-    pub object: Value,
+    pub answer: Answer,
     pub created: bool,
+}
+
+/// What a write is answered with.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The object as it is stored now: shown from its bytes, like what a get finds.
+    Stored(Arc<Object>),
+    /// In the version of the request, with kind and apiVersion: a rehearsal, a Scale, or what is not stored any more.
+    Tree(Value),
+}
+
+impl Written {
+    /// The answer as a tree in the version of the request.
+    pub fn into_tree(self, engine: &Engine, served: &Served) -> Result<Value, Status> {
+        match self.answer {
+            Answer::Stored(object) => engine.tree(served, &object),
+            Answer::Tree(tree) => Ok(tree),
+        }
+    }
 }
 
 const REPEATED: &str = "API server dedups owner references in 1.20+, and may reject such requests as early as \

@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
 use crate::request::options::parse_uint;
-use crate::request::write_context::{Call, Written};
+use crate::request::write_context::{Answer, Call, Written};
 use crate::resource::{Served, Target};
 use crate::storage::{convert, encoding};
 use bytes::Bytes;
@@ -294,10 +294,10 @@ impl Engine {
     pub(crate) fn written(&self, served: &Served, draft: Value, created: bool) -> Result<Written, Status> {
         let mut object = convert::from_storage(&self.api, served, draft)?;
         encoding::set_kind(served, &mut object);
-        Ok(Written { object, created })
+        Ok(Written { answer: Answer::Tree(object), created })
     }
 
-    /// The answer to a write that is stored: the object as it is read.
+    /// The answer to a write that is stored: nothing is decoded again only to be shown.
     pub(crate) async fn answered(
         &self,
         served: &Served,
@@ -305,7 +305,7 @@ impl Engine {
         created: bool,
     ) -> Result<Written, Status> {
         let stored = self.converted(served, stored).await?;
-        Ok(Written { object: self.tree(served, &stored)?, created })
+        Ok(Written { answer: Answer::Stored(stored), created })
     }
 
     /// What a write would answer: the object as it would be stored, and read again.
@@ -318,7 +318,7 @@ impl Engine {
         let rehearsal = self.rehearsal(served, draft).await?;
         let mut object = self.tree(served, &rehearsal)?;
         meta::set(&mut object, "resourceVersion", meta::resource_version(draft));
-        Ok(Written { object, created })
+        Ok(Written { answer: Answer::Tree(object), created })
     }
 
     pub(crate) fn commit_failed(&self, target: &Target<'_>, error: CommitError) -> Status {

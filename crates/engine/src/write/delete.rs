@@ -81,7 +81,7 @@ impl Engine {
 
         match deletion::step(served, &old, options, call.now) {
             Step::Pending => {
-                let object = self.written(served, old, false)?.object;
+                let object = self.written(served, old, false)?.into_tree(self, served)?;
                 Ok(Some(Deleted::Object { object, is_gone: false }))
             }
             Step::Go => self.go(target, existing, old, call).await,
@@ -112,7 +112,7 @@ impl Engine {
         if !served.facts.returns_deleted {
             return Ok(Some(Deleted::Gone { uid: existing.attrs.uid.to_string() }));
         }
-        let object = self.written(served, last, false)?.object;
+        let object = self.written(served, last, false)?.into_tree(self, served)?;
         Ok(Some(Deleted::Object { object, is_gone: true }))
     }
 
@@ -127,7 +127,7 @@ impl Engine {
     ) -> Result<Option<Deleted>, Status> {
         let served = target.served;
         if call.dry_run {
-            let object = self.rehearsed(served, &object, false).await?.object;
+            let object = self.rehearsed(served, &object, false).await?.into_tree(self, served)?;
             return Ok(Some(Deleted::Object { object, is_gone: then_go }));
         }
         let mut stored = existing.clone();
@@ -144,7 +144,7 @@ impl Engine {
         if then_go {
             return self.go(target, &stored, object, call).await;
         }
-        let object = self.written(served, object, false)?.object;
+        let object = self.written(served, object, false)?.into_tree(self, served)?;
         Ok(Some(Deleted::Object { object, is_gone: false }))
     }
 

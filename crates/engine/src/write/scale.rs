@@ -3,7 +3,7 @@
 use crate::custom::{Scale, at};
 use crate::engine::Engine;
 use crate::request::options::parse_uint;
-use crate::request::write_context::{Call, Written};
+use crate::request::write_context::{Answer, Call, Written};
 use crate::resource::{Served, Target};
 use crate::write::preconditions;
 use crate::write::update::Source;
@@ -100,7 +100,8 @@ impl Engine {
             Ok(object)
         };
         let written = self.write_over(target, Source::Apply(&rescale), false, call).await?;
-        Ok(Written { object: self.scale(served, &written.object), created: false })
+        let object = written.into_tree(self, served)?;
+        Ok(Written { answer: Answer::Tree(self.scale(served, &object)), created: false })
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
 use crate::request::write_context::{Call, Written};
-use crate::resource::Target;
+use crate::resource::{Served, Target};
 use crate::storage::convert;
 use crate::write::create::Origin;
 use crate::write::create::{refuse, store_failed};
@@ -114,7 +114,7 @@ impl Engine {
         let shown = self.converted(served, existing.clone()).await?;
         let current = self.tree(served, &shown)?;
         let proposed = self.proposed(target, source, &current, call).await?;
-        let old = self.storage_tree(served, &shown)?;
+        let old = self.previous(served, &shown, current)?;
         let mut new = convert::to_storage(&self.api, served, proposed)?;
         let is_patch = !matches!(source, Source::Body(_));
         let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
@@ -150,6 +150,16 @@ impl Engine {
             Attempt::Overtaken => self.release(reserved, call.now).await,
         }
         Ok(attempt)
+    }
+
+    /// What an update replaces, as rules and admission see it. It is decoded again only where it is converted.
+    fn previous(&self, served: &Served, existing: &Object, mut current: Value) -> Result<Value, Status> {
+        if served.is_converted() && served.custom.is_none() {
+            return self.storage_tree(served, existing);
+        }
+        current.remove(&["kind"]);
+        current.remove(&["apiVersion"]);
+        Ok(current)
     }
 
     /// The next version of an object, and who manages it. What managers of other versions own is told by conversion,

@@ -36,7 +36,7 @@ pub fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response,
     let known = COMPONENTS.iter().find(|(name, _)| *name == target.name);
     let missing = || Status::not_found(&GroupResource::new("", "componentstatus"), target.name);
     let (name, is_ours) = known.ok_or_else(missing)?;
-    representation::stored(app, request, accept, target.served, &component(app, &target, name, *is_ours))
+    representation::stored(app, request, accept, target.served, 200, &component(app, &target, name, *is_ours))
 }
 
 fn component(app: &App, target: &Target<'_>, name: &str, is_ours: bool) -> Arc<Object> {

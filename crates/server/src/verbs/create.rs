@@ -46,7 +46,7 @@ async fn run(
         return virtual_create(app, request, target, accept, object, call).await;
     }
     let written = app.engine.create(target, object, call).await?;
-    representation::tree(app, request, accept, served, 201, &written.object)
+    representation::written(app, request, accept, &target, 201, &written.answer)
 }
 
 /// Objects that are answered, not stored.

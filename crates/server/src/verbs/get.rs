@@ -12,5 +12,5 @@ use pintle_object::Status;
 pub async fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let object = app.engine.get(&target, write_context::query(request)).await?;
-    representation::stored(app, request, accept, target.served, &object)
+    representation::stored(app, request, accept, target.served, 200, &object)
 }

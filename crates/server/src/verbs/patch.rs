@@ -36,10 +36,7 @@ async fn run(
 ) -> Result<Response, Status> {
     let written = app.engine.patch(target, patch, call).await?;
     let status = if written.created { 201 } else { 200 };
-    if target.subresource == "scale" {
-        return representation::scale(app, request, accept, &target, status, &written.object);
-    }
-    representation::tree(app, request, accept, target.served, status, &written.object)
+    representation::written(app, request, accept, &target, status, &written.answer)
 }
 
 /// Content types of patches. Without a Go type there is no strategy.

@@ -60,5 +60,5 @@ async fn write_scale(
     let scale = body::decode(api, body, ty, &gvk, validation, warnings, &mut Vec::new())?;
     pintle_engine::preconditions::check_name(&target, &scale)?;
     let written = app.engine.update_scale(target, ScaleSource::Body(scale), call).await?;
-    representation::scale(app, request, accept, &target, 200, &written.object)
+    representation::written(app, request, accept, &target, 200, &written.answer)
 }

@@ -38,5 +38,5 @@ async fn run(
     };
     let written = app.engine.update(target, object, call).await?;
     let status = if written.created { 201 } else { 200 };
-    representation::tree(app, request, accept, served, status, &written.object)
+    representation::written(app, request, accept, &target, status, &written.answer)
 }
