@@ -24,6 +24,7 @@ mod gates;
 mod histories;
 mod kept;
 mod kubectl;
+mod leaving;
 mod lists;
 mod one_engine;
 mod openapi;

@@ -15,6 +15,10 @@ pub struct Limits {
     pub watch_min: Duration,
     /// How long a stopping server still serves.
     pub stop_delay: Duration,
+    /// Within which time watches end, one after the other; zero for at once.
+    pub watch_drain: Duration,
+    /// Whether clients of a stopping server are told to come back, instead of finding nobody.
+    pub sends_retry_after: bool,
     /// Of so many in a million requests the client is told to connect anew.
     pub goaway_per_million: u32,
     /// The value of `Strict-Transport-Security`.
@@ -30,6 +34,10 @@ impl Limits {
             request_max: positive(given, "request-timeout")?,
             watch_min: Duration::from_secs(count(given, "min-request-timeout")? as u64),
             stop_delay: positive(given, "shutdown-delay-duration")?,
+            watch_drain: given.duration("shutdown-watch-termination-grace-period").map_err(
+                |_| "shutdown-watch-termination-grace-period, if provided, can not be a negative value",
+            )?,
+            sends_retry_after: given.bool("shutdown-send-retry-after"),
             goaway_per_million: goaway(given.text("goaway-chance"))?,
             strict_transport_security: security(&given.list("strict-transport-security-directives"))?,
         };

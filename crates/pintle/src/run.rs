@@ -110,10 +110,17 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     let fresh = tokio::spawn(serving::keep_fresh(config.clone(), pki, certificates));
     let authorized = tokio::spawn(authorization.keep_fresh(app.clone()));
     let (stopper, stop) = watch::channel(false);
-    let told = signals::follow(config.limits.stop_delay + conn::DRAIN_MAX + END_MAX)?;
+    let told = signals::follow(stop_max(config))?;
     let listener = socket.listen(BACKLOG).map_err(|error| format!("{address}: {error}"))?;
     let open = Connections::new(open_files::raise_limit());
-    let server = tokio::spawn(conn::serve(app.clone(), listener, tls, open, stop));
+    let server = tokio::spawn(conn::serve(
+        app.clone(),
+        listener,
+        tls,
+        open,
+        stop,
+        conn::DRAIN_MAX + config.limits.watch_drain,
+    ));
     let kept = Kept::new(app.engine.clone(), cluster, config.address(), config.keeps_endpoints);
     let has_identity = config.compatibility.is_on("APIServerIdentity");
     let system = Arc::new(if has_identity { kept } else { kept.without_identity() });
@@ -139,10 +146,34 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     app.is_stopping.store(true, std::sync::atomic::Ordering::Relaxed);
     system.leave().await;
     tokio::time::sleep(config.limits.stop_delay).await;
-    stopper.send_replace(true);
-    // Watches end with the store, so that their connections can drain.
+    leave(&app, config, &stopper).await;
+    // Watches that are left end with the store, so that their connections can drain.
     app.engine.store.close().await;
     server.await.map_err(|error| error.to_string())
+}
+
+/// Turns away who comes late, waits for requests that are under way, and lets watches end.
+async fn leave(app: &App, config: &Config, stopper: &watch::Sender<bool>) {
+    let drain = config.limits.watch_drain;
+    if config.limits.sends_retry_after {
+        app.leaving.turn_away();
+        app.leaving.drained(conn::DRAIN_MAX).await;
+    } else {
+        stopper.send_replace(true);
+    }
+    if !drain.is_zero() {
+        app.leaving.end_watches(drain);
+        app.engine.store.wake_watches();
+        app.leaving.watches_ended(drain).await;
+    }
+    stopper.send_replace(true);
+}
+
+/// How long a stop takes at most.
+fn stop_max(config: &Config) -> Duration {
+    let limits = &config.limits;
+    let turning_away = if limits.sends_retry_after { conn::DRAIN_MAX } else { Duration::ZERO };
+    limits.stop_delay + turning_away + limits.watch_drain + conn::DRAIN_MAX + END_MAX
 }
 
 async fn keep_sizes(app: Arc<App>, every: Duration) {
@@ -251,6 +282,7 @@ fn app(
         bodies: Default::default(),
         answers: Default::default(),
         top: Default::default(),
+        leaving: Default::default(),
         heavy: Heavy::new(cores(), priority::lower)?,
         options: Options {
             server_address,

@@ -5,6 +5,7 @@ use crate::authorizers::Access;
 use crate::discovery::Discovery;
 use crate::heavy::Heavy;
 use crate::inflight::Limits;
+use crate::leaving::Leaving;
 use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
 use crate::request_body::Bodies;
@@ -36,6 +37,7 @@ pub struct App {
     pub bodies: Bodies,
     pub answers: Answers,
     pub heavy: Heavy,
+    pub leaving: Arc<Leaving>,
     /// Who costs most.
     pub top: Arc<Top>,
     pub options: Options,

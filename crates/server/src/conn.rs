@@ -48,13 +48,14 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(5);
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Serves until `stop` turns true, then lets what is under way finish.
+/// Serves until `stop` turns true, then lets what is under way finish within a time.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
     tls: Arc<Listener>,
     open: Arc<Connections>,
     mut stop: watch::Receiver<bool>,
+    drain_max: Duration,
 ) {
     let mut connections = JoinSet::new();
     let for_connections = stop.clone();
@@ -90,7 +91,7 @@ pub async fn serve(
     drop(listener);
     app.is_stopping.store(true, Ordering::Relaxed);
     let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN_MAX, drained).await.is_err() {
+    if tokio::time::timeout(drain_max, drained).await.is_err() {
         tracing::warn!("requests were still under way when the time to stop was over");
     }
 }

@@ -19,6 +19,7 @@ pub mod head;
 pub mod heavy;
 mod http_body;
 pub mod inflight;
+pub mod leaving;
 mod list_body;
 mod media_type;
 pub mod metrics;

@@ -6,12 +6,12 @@ use crate::app::App;
 use crate::authentication::authenticate;
 use crate::exchange::Exchange;
 use crate::fairness::Headers;
-use crate::inflight::{self, Seat};
+use crate::inflight::{self, Seat, is_long_running};
 use crate::metrics::Counted;
 use crate::panics::caught;
 use crate::query::Query;
 use crate::refusals::{internal_error, method_not_allowed, no_such_resource};
-use crate::request::Request;
+use crate::request::{Request, text};
 use crate::request_body::{self, SeatedBody};
 use crate::request_log::RequestLine;
 use crate::resolve::{Place, Route, Unserved, resolve};
@@ -24,7 +24,7 @@ use crate::top::{self, Meter, RequestKind};
 use crate::{head, metrics, paths, route, verbs};
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::http;
+use hyper::{header, http};
 use pintle_access::authenticate::Bearer;
 use pintle_access::{Decision, User, refusal};
 use pintle_engine::own;
@@ -66,6 +66,10 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Cli
         return response;
     }
     let Some(path) = route::unescaped(parts.uri.path()) else { return Response::malformed(None) };
+    let agent = parts.headers.get(header::USER_AGENT).map(text).unwrap_or_default();
+    if let Some(refusal) = app.leaving.refusal(&path, &agent) {
+        return refusal;
+    }
     let waits_to_send = !body.is_end_stream() && head::waits_to_send(&parts);
     let exchange = Exchange::new(&mut parts, body);
     let (mut request, unresolved) = request(app, parts, &path, client);
@@ -76,6 +80,7 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Cli
     }
     let route = request.info.is_resource.then(|| find(app, &request));
     let is_served = matches!(route, Some(Ok(_)));
+    let _under_way = (!is_long_running(&request.info)).then(|| app.leaving.begin());
     let mut way = Way {
         exchange,
         client,

@@ -326,6 +326,11 @@ impl Store {
 
     fn end_watches(&self) {
         self.is_closed.store(true, Ordering::Release);
+        self.wake_watches();
+    }
+
+    /// Lets all watches look at what else has become of their server.
+    pub fn wake_watches(&self) {
         let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
         collections.iter().for_each(|collection| collection.wake_all());
     }

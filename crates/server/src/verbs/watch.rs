@@ -3,6 +3,7 @@
 use super::write_context;
 use crate::answers::Answers;
 use crate::app::App;
+use crate::leaving::OpenWatch;
 use crate::metrics::WatchEvents;
 use crate::negotiate::{self, Accept, Format, View};
 use crate::representation;
@@ -67,6 +68,8 @@ pub async fn watch(
         bookmark,
         end,
         is_over: false,
+        open: app.leaving.begin_watch(),
+        is_leaving: false,
         room: Room { answers: app.answers.clone(), user: request.user.clone(), waiting: None },
         events: app.metrics.watch_events(request),
         initial: (Instant::now(), app.metrics.watch_list(request)),
@@ -123,6 +126,9 @@ struct Frames {
     bookmark: Instant,
     end: Instant,
     is_over: bool,
+    open: OpenWatch,
+    /// Whether it knows that the server leaves.
+    is_leaving: bool,
     room: Room,
     events: WatchEvents,
     /// When the watch began, and the measure of how long it takes to tell what there is.
@@ -180,6 +186,9 @@ impl Parts for Frames {
         if self.is_over {
             return Poll::Ready(None);
         }
+        if !self.is_leaving {
+            self.leave_with_server();
+        }
         while self.alarm.as_mut().poll(context).is_ready() {
             if let Some(part) = self.on_alarm() {
                 return Poll::Ready(part);
@@ -221,6 +230,14 @@ impl Frames {
     fn held(&mut self, held: Option<Bytes>) -> Option<Bytes> {
         self.is_over = held.is_none();
         held
+    }
+
+    /// Once the server leaves, the watch ends at a moment of its own within the time that watches have.
+    fn leave_with_server(&mut self) {
+        let Some(within) = self.open.ends_within() else { return };
+        self.is_leaving = true;
+        self.end = self.end.min(Instant::now() + within.mul_f64(chance()));
+        self.alarm.as_mut().reset(self.bookmark.min(self.end));
     }
 
     /// The end, or a bookmark if one is wanted.
