@@ -47,7 +47,7 @@ pub fn run(args: &[String]) -> Result<(), Stop> {
             last = Instant::now();
         }
     };
-    let copied = runtime.block_on(transfer::copy(&copy.from, &copy.to, report));
+    let copied = runtime.block_on(transfer::copy(&copy.from, &copy.to, None, report));
     if is_terminal {
         eprint!("\r\x1b[K");
     }

@@ -14,6 +14,7 @@ mod recovery;
 mod request_size;
 mod retention;
 mod store;
+mod stored_value;
 pub mod transfer;
 pub mod transformer;
 mod watch_cache;

@@ -1,6 +1,8 @@
 //! One stored object: its key, revisions, bytes and attributes.
 
 use crate::attrs::Attrs;
+use crate::stored_value::{ReadValue, StoredAs};
+use crate::transformer::{KeyTag, TransformError};
 use crate::watch_cache::encoding_cache::{EncodingCache, Encodings};
 use bytes::Bytes;
 use std::fmt;
@@ -48,9 +50,11 @@ pub struct Object {
     pub key: Key,
     pub create_revision: Revision,
     pub mod_revision: Revision,
-    /// The storage encoding.
+    /// The storage encoding; when it could not be decrypted, the bytes that were found.
     pub value: Bytes,
     pub attrs: Attrs,
+    /// None for a value that is stored as it is.
+    stored_as: Option<Box<StoredAs>>,
     encodings: OnceLock<Arc<Encodings>>,
     /// The cache that accounts for the encodings; none for an object that no store holds.
     cache: Option<Arc<EncodingCache>>,
@@ -64,7 +68,25 @@ impl Object {
         value: Bytes,
         attrs: Attrs,
     ) -> Object {
-        Object { key, create_revision, mod_revision, value, attrs, encodings: OnceLock::new(), cache: None }
+        let (stored_as, encodings, cache) = (None, OnceLock::new(), None);
+        Object { key, create_revision, mod_revision, value, attrs, stored_as, encodings, cache }
+    }
+
+    /// The object of a value that was read, whose attributes are not yet known.
+    pub(crate) fn read(
+        key: Key,
+        create_revision: Revision,
+        mod_revision: Revision,
+        read: ReadValue,
+    ) -> Object {
+        let object = Object::new(key, create_revision, mod_revision, read.value, Attrs::default());
+        Object { stored_as: read.stored_as, ..object }
+    }
+
+    /// The object with what its value is encrypted with.
+    pub(crate) fn tagged(self, tag: KeyTag) -> Object {
+        let stored_as = (tag != KeyTag::PLAIN).then(|| Box::new(StoredAs::Encrypted(tag)));
+        Object { stored_as, ..self }
     }
 
     pub(crate) fn cached(self, cache: &Arc<EncodingCache>) -> Object {
@@ -93,11 +115,33 @@ impl Object {
         Object { mod_revision, ..self.with_attrs(self.attrs.clone()) }
     }
 
+    /// The same object, whose value was read again.
+    pub(crate) fn with_value(&self, read: ReadValue) -> Object {
+        let object = Object::read(self.key.clone(), self.create_revision, self.mod_revision, read);
+        Object { cache: self.cache.clone(), ..object }
+    }
+
     /// The same content with other attributes.
     pub(crate) fn with_attrs(&self, attrs: Attrs) -> Object {
         let object =
             Object::new(self.key.clone(), self.create_revision, self.mod_revision, self.value.clone(), attrs);
-        Object { cache: self.cache.clone(), ..object }
+        Object { stored_as: self.stored_as.clone(), cache: self.cache.clone(), ..object }
+    }
+
+    /// What the stored value is encrypted with.
+    pub fn key_tag(&self) -> KeyTag {
+        match self.stored_as.as_deref() {
+            Some(StoredAs::Encrypted(tag)) => *tag,
+            Some(StoredAs::Unreadable(_)) | None => KeyTag::PLAIN,
+        }
+    }
+
+    /// Why the stored value could not be decrypted; `value` is then as it was found, and there are no attributes.
+    pub fn read_error(&self) -> Option<&TransformError> {
+        match self.stored_as.as_deref() {
+            Some(StoredAs::Unreadable(error)) => Some(error),
+            Some(StoredAs::Encrypted(_)) | None => None,
+        }
     }
 
     /// Bytes that the object takes, about.

@@ -1,13 +1,17 @@
 //! Options of a store.
 
 use crate::retention::Retention;
+use crate::transformer::Transformer;
 use crate::watch_cache::event_window::EventWindow;
+use std::sync::Arc;
 
-/// The bounds of a store's past.
-#[derive(Clone, Copy, Debug, Default)]
+/// The bounds of a store's past, and the encryption of its values.
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The events that stay in memory.
     pub window: EventWindow,
     /// The superseded rows that stay on disk.
     pub retention: Retention,
+    /// None to store all values as they are.
+    pub transformer: Option<Arc<dyn Transformer>>,
 }

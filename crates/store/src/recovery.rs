@@ -6,6 +6,7 @@ use crate::clock::now_seconds;
 use crate::object::{Key, Object, Revision};
 use crate::prefixes::{self, Prefixes};
 use crate::retention::{CompactionCandidate, CompactionQueue};
+use crate::stored_value::StoredValues;
 use crate::watch_cache::collection::Collection;
 use crate::watch_cache::encoding_cache::EncodingCache;
 use crate::watch_cache::event::Event;
@@ -22,6 +23,7 @@ pub(crate) struct Recovery {
     logs: Vec<EventLog>,
     window: EventWindow,
     pub encodings: Arc<EncodingCache>,
+    values: StoredValues,
     /// Seconds since 1970.
     now: u64,
     pub superseded: CompactionQueue,
@@ -29,14 +31,15 @@ pub(crate) struct Recovery {
 }
 
 impl Recovery {
-    pub fn new(prefixes: Vec<String>, window: EventWindow, encodings: Arc<EncodingCache>) -> Recovery {
+    pub fn new(prefixes: Vec<String>, window: EventWindow, values: StoredValues) -> Recovery {
         Recovery {
             snapshots: prefixes.iter().map(|_| Snapshot::default()).collect(),
             logs: prefixes.iter().map(|_| EventLog::new(window, Revision(0))).collect(),
             indexes: Prefixes::new(prefixes.iter().map(String::as_str)),
             prefixes,
             window,
-            encodings,
+            encodings: Arc::new(EncodingCache::new()),
+            values,
             now: now_seconds(),
             superseded: CompactionQueue::default(),
             expiring: BTreeSet::new(),
@@ -71,20 +74,23 @@ impl Recovery {
     }
 
     /// Adds an object as it is; each key comes once, in any order.
-    pub fn add_object(&mut self, row: Row, attr_reader: &dyn AttrReader) {
-        let index = self.index(&row.key);
-        let object = self.object(row, attr_reader);
+    pub fn add_object(&mut self, object: Object) {
+        let index = self.index(object.key.as_str());
+        let object = Arc::new(object.cached(&self.encodings));
         self.encodings.resize(object.size(), 0);
         if let Some(log) = self.logs.get_mut(index) {
-            log.add_live(object.size());
+            log.resize(object.size(), 0);
         }
         self.snapshot(index).objects.insert(object.key.clone(), object);
     }
 
     fn object(&self, row: Row, attr_reader: &dyn AttrReader) -> Arc<Object> {
-        let value = row.value.unwrap_or_default();
-        let attrs = attr_reader.attrs(&row.key, &value).map(|(_, attrs)| attrs).unwrap_or_default();
-        let object = Object::new(Key::new(&row.key), row.create_revision, row.revision, value, attrs);
+        let read = self.values.read_blocking(&row.key, row.value.unwrap_or_default());
+        let is_readable = read.is_readable();
+        let mut object = Object::read(Key::new(&row.key), row.create_revision, row.revision, read);
+        if is_readable && let Some((_, attrs)) = attr_reader.attrs(&row.key, &object.value) {
+            object.attrs = attrs;
+        }
         Arc::new(object.cached(&self.encodings))
     }
 

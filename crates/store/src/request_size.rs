@@ -1,6 +1,6 @@
 //! How large a write may be: as large as one request to etcd, on every store, so that objects can always move.
 
-use crate::write::{Change, Precondition, Write};
+use crate::write::{Precondition, StagedWrite};
 
 /// What etcd takes in one request unless it is told otherwise.
 pub(crate) const REQUEST_BYTES_MAX: usize = 1536 * 1024;
@@ -12,8 +12,8 @@ const ENVELOPE_BYTES: usize = 14;
 
 /// The bytes of the request that a write makes to etcd: compare the key's revision, put the value, and for a key
 /// that should be there read what is there instead. A deletion is never large.
-pub(crate) fn request_bytes(write: &Write) -> usize {
-    let Change::Put { value, .. } = &write.change else { return 0 };
+pub(crate) fn request_bytes(staged: &StagedWrite) -> usize {
+    let StagedWrite { write, stored: Some(stored) } = staged else { return 0 };
     let key = field(write.key.as_str().len());
     let (revision, failure) = match write.precondition {
         Precondition::NotExists => (0, 0),
@@ -21,7 +21,7 @@ pub(crate) fn request_bytes(write: &Write) -> usize {
     };
     const TARGET_BYTES: usize = 2;
     let compare = field(TARGET_BYTES + key + 1 + varint(revision));
-    let put = field(field(field(key + field(value.len()))));
+    let put = field(field(field(key + field(stored.value.len()))));
     ENVELOPE_BYTES + field(compare + put + failure)
 }
 
@@ -40,18 +40,22 @@ mod tests {
     use super::*;
     use crate::attrs::Attrs;
     use crate::object::{Key, Revision};
+    use crate::transformer::{KeyTag, Transformed};
     use crate::watch_cache::collection::CollectionId;
+    use crate::write::{Change, Write};
     use bytes::Bytes;
 
-    fn put(len: usize, precondition: Precondition) -> Write {
-        let change = Change::Put { value: Bytes::from(vec![b'a'; len]), attrs: Attrs::default() };
-        Write {
+    fn put(len: usize, precondition: Precondition) -> StagedWrite {
+        let value = Bytes::from(vec![b'a'; len]);
+        let change = Change::Put { value: value.clone(), attrs: Attrs::default() };
+        let write = Write {
             collection: CollectionId(0),
             key: Key::new("/registry/configmaps/default/a"),
             precondition,
             change,
             ttl_seconds: None,
-        }
+        };
+        StagedWrite { write, stored: Some(Transformed { value, tag: KeyTag::PLAIN }) }
     }
 
     #[test]

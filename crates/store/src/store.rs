@@ -2,22 +2,23 @@
 
 use crate::Gone;
 use crate::attrs::{AttrReader, Attrs};
-use crate::backend::{DurableLog, Error as OpenError};
+use crate::backend::{DurableLog, Error as OpenError, Found};
 use crate::compaction::{Compacted, Turns};
 use crate::etcd::{self, EtcdStore};
 use crate::object::{Object, Revision};
 use crate::options::Options;
 use crate::recovery::Recovery;
 use crate::request_size;
+use crate::stored_value::StoredValues;
+use crate::transformer::ValueContext;
 use crate::watch_cache::cache::{self, WatchCache};
 use crate::watch_cache::collection::{Collection, CollectionId};
-use crate::watch_cache::encoding_cache::EncodingCache;
 use crate::watch_cache::event_window::{EventFacts, EventWindow};
 use crate::watch_cache::notifier::Notifier;
 use crate::watch_cache::predicate::WatchPredicate;
 use crate::watch_cache::snapshot::Snapshot;
 use crate::watch_cache::watcher::{Followed, WatchFrom, Watcher};
-use crate::write::{Change, CommitError, CommitResult, Precondition, Write};
+use crate::write::{Change, CommitError, CommitResult, Precondition, StagedWrite, Write};
 use crate::writer::{Request, Writer};
 use pintle_object::Text;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,7 +27,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
-/// Stack of the writer, which reads attributes of values as deep as any that are stored.
+/// Stack of the writer and of recovery, which read attributes of values as deep as any that are stored.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// Why a collection cannot be read as it was at a revision.
@@ -46,6 +47,7 @@ pub struct Store {
     is_closed: Arc<AtomicBool>,
     /// Lists show nothing older, though watches may go on from before.
     compacted: Compacted,
+    values: StoredValues,
     backend: Backend,
     observer: OnceLock<WriteObserver>,
 }
@@ -89,14 +91,14 @@ impl Store {
     /// Recovers everything that the log holds, and begins to take writes. `prefixes` are the collections'
     /// key prefixes, each with its slash: `/registry/pods/`.
     pub fn open(
-        mut log: Box<dyn DurableLog>,
+        log: Box<dyn DurableLog>,
         prefixes: Vec<String>,
-        attr_reader: &dyn AttrReader,
+        attr_reader: &(dyn AttrReader + Sync),
         options: Options,
     ) -> Result<Store, OpenError> {
-        let encodings = Arc::new(EncodingCache::new());
-        let mut recovery = Recovery::new(prefixes, options.window, encodings.clone());
-        let found = log.load(&mut |row| recovery.add_write(row, attr_reader))?;
+        let values = StoredValues::new(options.transformer);
+        let recovery = Recovery::new(prefixes, options.window, values.clone());
+        let (log, found, mut recovery) = recover(log, recovery, attr_reader)?;
         let last = found.last.max(Revision(1));
         let collections = Arc::new(RwLock::new(recovery.collections(found.compacted_revision, last)));
         let published = Arc::new(AtomicU64::new(last.0));
@@ -108,7 +110,7 @@ impl Store {
             collections: collections.clone(),
             published: published.clone(),
             visible,
-            encodings,
+            encodings: recovery.encodings,
             notifier,
             old_dropped: Default::default(),
         };
@@ -138,6 +140,7 @@ impl Store {
             visible: visible_receiver,
             is_closed: Arc::default(),
             compacted,
+            values,
             backend: Backend::Embedded(EmbeddedStore { requests: Mutex::new(Some(sender)), failure }),
             observer: OnceLock::new(),
         })
@@ -150,14 +153,16 @@ impl Store {
         attr_reader: Arc<dyn AttrReader + Send + Sync>,
         options: Options,
     ) -> Result<Store, OpenError> {
+        let (window, values) = (options.window, StoredValues::new(options.transformer.clone()));
         let started = etcd::start(etcd, prefixes, attr_reader, options).await?;
         Ok(Store {
-            window: options.window,
+            window,
             collections: started.collections,
             published: started.published,
             visible: started.visible,
             is_closed: Arc::default(),
             compacted: started.compacted,
+            values,
             backend: Backend::Etcd(Box::new(started.etcd)),
             observer: OnceLock::new(),
         })
@@ -285,17 +290,95 @@ impl Store {
     }
 
     async fn commit_unobserved(&self, write: Write) -> CommitResult {
-        if request_size::request_bytes(&write) > request_size::REQUEST_BYTES_MAX {
+        let staged = self.stage(write).await?;
+        if request_size::request_bytes(&staged) > request_size::REQUEST_BYTES_MAX {
             return Err(CommitError::TooLarge(String::from(request_size::TOO_LARGE)));
         }
         let requests = match &self.backend {
             Backend::Embedded(EmbeddedStore { requests, .. }) => requests,
             Backend::Etcd(_) if self.is_closed.load(Ordering::Acquire) => return Err(closed()),
-            Backend::Etcd(etcd) => return etcd.commit(&self.collection(write.collection), &write).await,
+            Backend::Etcd(etcd) => {
+                return etcd.commit(&self.collection(staged.write.collection), &staged).await;
+            }
         };
         let (sender, receiver) = oneshot::channel();
-        request(requests, Request::Write(Box::new(write), sender))?;
+        request(requests, Request::Write(Box::new(staged), sender))?;
         receiver.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Encrypts the value of a write, where it is to be.
+    async fn stage(&self, write: Write) -> Result<StagedWrite, CommitError> {
+        let Change::Put { value, .. } = &write.change else { return Ok(StagedWrite { write, stored: None }) };
+        let (key, value) = (write.key.as_str(), value.clone());
+        let stored = match &self.backend {
+            Backend::Embedded(_) => {
+                let context = ValueContext { key, authenticated: key.as_bytes() };
+                self.values.write(context, value).await
+            }
+            Backend::Etcd(etcd) => {
+                let authenticated = etcd.authenticated(key);
+                self.values.write(ValueContext { key, authenticated: &authenticated }, value).await
+            }
+        };
+        let stored = stored.map_err(CommitError::NotEncrypted)?;
+        Ok(StagedWrite { write, stored: Some(stored) })
+    }
+
+    /// Whether a write of an object as it is would encrypt it otherwise than it is now.
+    pub fn is_stale(&self, object: &Object) -> bool {
+        self.values.is_stale(object)
+    }
+
+    /// Tries again to decrypt the values of a collection that could not be decrypted, as when a plugin answers again
+    /// or a key is known again. `attrs` reads the attributes of those that can be. Returns the number of the others.
+    pub async fn retry_unreadable(
+        &self,
+        collection: CollectionId,
+        attrs: impl Fn(&Object) -> Option<Attrs>,
+    ) -> usize {
+        if !self.has_undecodable(collection) {
+            return 0;
+        }
+        let (mut readable, mut unreadable) = (Vec::new(), 0);
+        for object in self.snapshot(collection).objects.values() {
+            if object.read_error().is_none() {
+                continue;
+            }
+            match self.read_again(object).await {
+                Some(object) => {
+                    let attrs = attrs(&object).unwrap_or_default();
+                    readable.push(Arc::new(object.with_attrs(attrs)));
+                }
+                None => unreadable += 1,
+            }
+        }
+        if !readable.is_empty() {
+            self.reread(collection, readable).await;
+        }
+        unreadable
+    }
+
+    async fn read_again(&self, object: &Arc<Object>) -> Option<Object> {
+        let key = object.key.as_str();
+        let authenticated = match &self.backend {
+            Backend::Embedded(_) => key.as_bytes().to_vec(),
+            Backend::Etcd(etcd) => etcd.authenticated(key),
+        };
+        let context = ValueContext { key, authenticated: &authenticated };
+        let read = self.values.read(context, object.value.clone()).await;
+        read.is_readable().then(|| object.with_value(read))
+    }
+
+    async fn reread(&self, collection: CollectionId, objects: Vec<Arc<Object>>) {
+        match &self.backend {
+            Backend::Embedded(EmbeddedStore { requests, .. }) => {
+                let (sender, receiver) = oneshot::channel();
+                if request(requests, Request::Reread(collection, objects, sender)).is_ok() {
+                    let _ = receiver.await;
+                }
+            }
+            Backend::Etcd(etcd) => etcd.reread(collection, objects).await,
+        }
     }
 
     pub fn watch(
@@ -403,6 +486,27 @@ impl Drop for Store {
     fn drop(&mut self) {
         self.end_watches();
     }
+}
+
+/// Recovers on a thread of its own: values may be deep, and a transformer may have to ask another server, for which
+/// the threads of the runtime are needed.
+fn recover(
+    mut log: Box<dyn DurableLog>,
+    mut recovery: Recovery,
+    attr_reader: &(dyn AttrReader + Sync),
+) -> Result<(Box<dyn DurableLog>, Found, Recovery), OpenError> {
+    let runtime = tokio::runtime::Handle::try_current().ok();
+    let failed = |why: &dyn std::fmt::Display| OpenError(format!("the recovery failed: {why}"));
+    std::thread::scope(|scope| {
+        let recover = move || {
+            let _entered = runtime.as_ref().map(|runtime| runtime.enter());
+            let found = log.load(&mut |row| recovery.add_write(row, attr_reader))?;
+            Ok((log, found, recovery))
+        };
+        let builder = std::thread::Builder::new().name(String::from("store-recovery"));
+        let thread = builder.stack_size(STACK_BYTES).spawn_scoped(scope, recover);
+        thread.map_err(|error| failed(&error))?.join().map_err(|_| failed(&"its thread panicked"))?
+    })
 }
 
 fn request(requests: &Mutex<Option<mpsc::Sender<Request>>>, request: Request) -> Result<(), CommitError> {

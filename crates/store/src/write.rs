@@ -2,6 +2,7 @@
 
 use crate::attrs::Attrs;
 use crate::object::{Key, Object, Revision};
+use crate::transformer::{TransformError, Transformed};
 use crate::watch_cache::collection::CollectionId;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -44,10 +45,20 @@ pub enum CommitError {
     TooLarge(String),
     /// The disk failed, and nothing is written any more.
     ReadOnly(String),
+    /// The value could not be encrypted.
+    NotEncrypted(TransformError),
     /// etcd refused the write, in its own words.
     Refused(String),
     /// etcd could not be asked, or did not answer; in the latter case the write may have happened.
     Unavailable(String),
+}
+
+/// A write whose value is ready to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct StagedWrite {
+    pub write: Write,
+    /// The value in storage; of a deletion there is none.
+    pub stored: Option<Transformed>,
 }
 
 /// The object that a write left, or that a deletion took away at the deletion's revision.

@@ -7,11 +7,12 @@ use crate::clock::now_seconds;
 use crate::compaction::Turns;
 use crate::object::{Key, Object, Revision};
 use crate::retention::{CompactionCandidate, CompactionQueue, Retention};
+use crate::transformer::KeyTag;
 use crate::watch_cache::cache::{Changes, WatchCache};
 use crate::watch_cache::collection::CollectionId;
 use crate::watch_cache::event::{Event, EventKind};
 use crate::watch_cache::snapshot::Snapshot;
-use crate::write::{Change, CommitError, CommitResult, Precondition, Write};
+use crate::write::{Change, CommitError, CommitResult, Precondition, StagedWrite, Write};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -31,7 +32,9 @@ const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A request to the writer.
 pub(crate) enum Request {
-    Write(Box<Write>, oneshot::Sender<CommitResult>),
+    Write(Box<StagedWrite>, oneshot::Sender<CommitResult>),
+    /// Puts objects that could be read again in the place of those of the same revisions.
+    Reread(CollectionId, Vec<Arc<Object>>, oneshot::Sender<()>),
     Reindex(CollectionId, ReadAttrs, oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
@@ -79,6 +82,10 @@ impl Writer {
                         self.cache.reindex(collection, &read);
                         let _ = done.send(());
                     }
+                    Request::Reread(collection, objects, done) => {
+                        self.cache.reread(collection, objects);
+                        let _ = done.send(());
+                    }
                     Request::Close(closed) => return self.close(Some(closed)),
                 }
             }
@@ -105,7 +112,7 @@ impl Writer {
     fn batch(
         &mut self,
         requests: &Receiver<Request>,
-        first: Write,
+        first: StagedWrite,
         answer: oneshot::Sender<CommitResult>,
     ) -> Option<Request> {
         let mut batch = Batch::default();
@@ -126,7 +133,7 @@ impl Writer {
     }
 
     /// Checks one write against the state that the writes before it in the batch leave.
-    fn add(&mut self, batch: &mut Batch, write: Write, answer: Option<oneshot::Sender<CommitResult>>) {
+    fn add(&mut self, batch: &mut Batch, write: StagedWrite, answer: Option<oneshot::Sender<CommitResult>>) {
         let result = match self.failure.get() {
             Some(failure) => Err(CommitError::ReadOnly(failure.clone())),
             None => self.stage(batch, write),
@@ -136,7 +143,8 @@ impl Writer {
         }
     }
 
-    fn stage(&mut self, batch: &mut Batch, write: Write) -> CommitResult {
+    fn stage(&mut self, batch: &mut Batch, staged: StagedWrite) -> CommitResult {
+        let StagedWrite { write, stored } = staged;
         let index = write.collection.0 as usize;
         let collection = self.cache.collection(index).ok_or(CommitError::Missing)?;
         let (snapshot, events) = batch
@@ -152,7 +160,8 @@ impl Writer {
             }
             _ => {}
         }
-        let event = self.apply(&write, previous)?;
+        let tag = stored.as_ref().map_or(KeyTag::PLAIN, |stored| stored.tag);
+        let event = self.apply(&write, tag, previous)?;
         let (object, revision) = (event.object.clone(), event.revision);
         let is_deletion = event.kind == EventKind::Deleted;
         let now = now_seconds();
@@ -166,7 +175,8 @@ impl Writer {
         }
         snapshot.revision = revision;
         events.push(event);
-        let value = (!is_deletion).then(|| object.value.clone());
+        let value = stored.map(|stored| stored.value);
+        debug_assert_eq!(value.is_none(), is_deletion, "a value is stored of all but deletions");
         let ttl = write.ttl_seconds.filter(|_| !is_deletion);
         let expires = ttl.map(|ttl| now.saturating_add(ttl));
         batch.expiring.extend(expires.map(|at| (at, index, write.key.clone(), revision)));
@@ -177,13 +187,18 @@ impl Writer {
     }
 
     /// The event of a write, at the next revision.
-    fn apply(&mut self, write: &Write, previous: Option<Arc<Object>>) -> Result<Arc<Event>, CommitError> {
+    fn apply(
+        &mut self,
+        write: &Write,
+        tag: KeyTag,
+        previous: Option<Arc<Object>>,
+    ) -> Result<Arc<Event>, CommitError> {
         let revision = Revision(self.last.0 + 1);
         let event = match &write.change {
             Change::Put { value, attrs } => {
                 let created = previous.as_ref().map_or(revision, |previous| previous.create_revision);
                 let (key, value) = (write.key.clone(), value.clone());
-                let object = Object::new(key, created, revision, value, attrs.clone());
+                let object = Object::new(key, created, revision, value, attrs.clone()).tagged(tag);
                 Event::put(Arc::new(object.cached(&self.cache.encodings)), previous)
             }
             Change::Delete => Event::deletion(previous.ok_or(CommitError::Missing)?, revision),
@@ -264,11 +279,8 @@ impl Writer {
             let (_, index, key, revision) = first;
             let collection = CollectionId(index as u32);
             let precondition = Precondition::ModRevision(revision);
-            self.add(
-                &mut batch,
-                Write { collection, key, precondition, change: Change::Delete, ttl_seconds: None },
-                None,
-            );
+            let write = Write { collection, key, precondition, change: Change::Delete, ttl_seconds: None };
+            self.add(&mut batch, StagedWrite { write, stored: None }, None);
         }
         let (last, has_rows) = (self.last, !batch.rows.is_empty());
         self.commit(batch);

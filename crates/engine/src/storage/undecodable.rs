@@ -5,14 +5,12 @@
 
 use crate::engine::Engine;
 use crate::resource::Served;
+use crate::storage::encoding;
 use pintle_object::field::quote;
 use pintle_object::{Cause, Details, Reason, Status};
 use pintle_schema::decode;
-use pintle_store::Object;
+use pintle_store::{Object, transformer};
 
-/// What begins a value that a server with encryption at rest has written.
-const ENCRYPTED: &[u8] = b"k8s:enc:";
-const NOT_DECRYPTED: &str = "identity transformer tried to read encrypted data";
 /// When a client comes back whose list or watch needs what cannot be read.
 const RETRY_AFTER_SECONDS: u32 = 2;
 
@@ -23,8 +21,8 @@ pub(crate) fn is_undecodable(object: &Object) -> bool {
 
 /// Refuses a value that is not one of the kind, as far as its beginning tells.
 pub(crate) fn check_envelope(served: &Served, value: &[u8]) -> Result<(), Status> {
-    if value.starts_with(ENCRYPTED) {
-        return Err(internal(NOT_DECRYPTED));
+    if value.starts_with(transformer::ENCRYPTED_PREFIX) {
+        return Err(internal(transformer::NOT_DECRYPTED));
     }
     if !value.starts_with(decode::protobuf::MAGIC) {
         return Ok(());
@@ -52,7 +50,8 @@ pub(crate) fn unreadable(why: &str) -> Status {
     Status::new(500, Reason::Unknown, why)
 }
 
-fn internal(why: &str) -> Status {
+/// 500 for a value that could not be encrypted or decrypted, with upstream's words as its cause.
+pub(crate) fn internal(why: &str) -> Status {
     let cause = Cause { message: why.into(), ..Cause::default() };
     let details = Details { causes: vec![cause], ..Details::default() };
     Status::new(500, Reason::InternalError, format!("Internal error occurred: {why}")).with_details(details)
@@ -64,6 +63,9 @@ impl Engine {
         if !is_undecodable(object) {
             return Ok(());
         }
+        if let Some(error) = object.read_error() {
+            return Err(internal(&error.0));
+        }
         check_envelope(served, &object.value)?;
         self.storage_tree(served, object)?;
         Err(unreadable("the stored value has no metadata"))
@@ -73,10 +75,12 @@ impl Engine {
     pub(crate) fn check_listable(&self, served: &Served, object: &Object) -> Result<(), Status> {
         self.check_readable(served, object).map_err(|status| {
             tracing::error!("the value at {} cannot be read: {}", object.key, status.message);
-            if !object.value.starts_with(ENCRYPTED) {
-                return status;
+            match object.read_error() {
+                Some(error) => {
+                    internal(&format!("unable to transform key {}: {error}", quote(object.key.as_str())))
+                }
+                None => status,
             }
-            internal(&format!("unable to transform key {}: {NOT_DECRYPTED}", quote(object.key.as_str())))
         })
     }
 
@@ -113,6 +117,17 @@ impl Engine {
         let table = self.table();
         let mut collections = table.served().iter().filter_map(|served| served.collection);
         !collections.any(|collection| self.store.has_undecodable(collection))
+    }
+
+    /// Tries again to decrypt the values that could not be decrypted. Returns the number of those that are left.
+    pub async fn retry_unreadable(&self) -> usize {
+        let mut left = 0;
+        for served in self.table().served() {
+            let Some(collection) = served.collection else { continue };
+            let attrs = |object: &Object| encoding::attrs_of_bytes(&self.api, served, &object.value);
+            left += self.store.retry_unreadable(collection, attrs).await;
+        }
+        left
     }
 
     /// Names the values that cannot be read in the log.

@@ -5,7 +5,7 @@ use crate::request::admission::{Attributes, Operation};
 use crate::request::options::parse_uint;
 use crate::request::write_context::{Answer, Call, Written};
 use crate::resource::{Served, Target};
-use crate::storage::{convert, encoding};
+use crate::storage::{convert, encoding, undecodable};
 use bytes::Bytes;
 use pintle_kinds::Context;
 use pintle_kinds::validation::{self, NameRule};
@@ -327,7 +327,8 @@ impl Engine {
             CommitError::Exists(_) => Status::already_exists(&resource, target.name),
             CommitError::Missing => Status::not_found(&resource, target.name),
             CommitError::Stale(_) => Status::stale(&resource, target.name),
-            CommitError::TooLarge(_)
+            CommitError::NotEncrypted(_)
+            | CommitError::TooLarge(_)
             | CommitError::ReadOnly(_)
             | CommitError::Refused(_)
             | CommitError::Unavailable(_) => store_failed(error),
@@ -341,6 +342,7 @@ pub fn store_failed(error: CommitError) -> Status {
         |message: &str, why| Status::new(503, Reason::ServiceUnavailable, message).with_internal(why);
     match error {
         // As kube-apiserver does: etcd's words, which operators know.
+        CommitError::NotEncrypted(error) => undecodable::internal(&error.0),
         CommitError::TooLarge(why) | CommitError::Refused(why) => Status::new(500, Reason::Unknown, why),
         CommitError::ReadOnly(why) => unavailable("the store does not take writes", why),
         CommitError::Unavailable(why) => unavailable("the store cannot be reached", why),

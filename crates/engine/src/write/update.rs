@@ -220,8 +220,8 @@ impl Engine {
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let done = |stored| async { self.answered(served, stored, false).await.map(Attempt::Done) };
         let (value, attrs) = self.encode_stored(served, new).await?;
-        // A write that changes nothing is none: no revision, no event.
-        if value == existing.value {
+        // A write that changes nothing is none: no revision, no event. But one that encrypts with another key is.
+        if value == existing.value && !self.store.is_stale(existing) {
             return done(existing.clone()).await;
         }
         let collection = served.collection.ok_or_else(missing)?;

@@ -4,7 +4,6 @@
 //! and is answered when the cache has it: who wrote reads what it wrote. A read that must be of now asks etcd for its
 //! revision, together with all who ask at that moment, and waits until the cache has reached it.
 
-mod attr_readers;
 mod client;
 mod compact;
 mod copy;
@@ -12,6 +11,7 @@ mod keys;
 mod latest_revision;
 mod lease;
 mod load;
+mod object_reader;
 mod options;
 mod start;
 mod txn;
@@ -19,6 +19,7 @@ mod watch;
 mod wire;
 
 pub(crate) use copy::{Import, export};
+pub(crate) use keys::Keys;
 pub use options::Options;
 pub(crate) use start::start;
 pub(crate) use txn::EtcdStore;

@@ -3,10 +3,10 @@
 use crate::attrs::AttrReader;
 use crate::backend::Error as OpenError;
 use crate::compaction::Compacted;
-use crate::etcd::attr_readers::AttrReaders;
 use crate::etcd::client::{Client, Failure};
 use crate::etcd::keys::Keys;
 use crate::etcd::load::Reader;
+use crate::etcd::object_reader::ObjectReader;
 use crate::etcd::options::Options;
 use crate::etcd::txn::EtcdStore;
 use crate::etcd::watch::EtcdWatch;
@@ -14,8 +14,8 @@ use crate::etcd::{compact, wire};
 use crate::object::Revision;
 use crate::prefixes::Prefixes;
 use crate::recovery::Recovery;
+use crate::stored_value::StoredValues;
 use crate::watch_cache::cache::{Collections, WatchCache};
-use crate::watch_cache::encoding_cache::EncodingCache;
 use crate::watch_cache::notifier::Notifier;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
@@ -45,12 +45,13 @@ pub(crate) async fn start(
     options: crate::Options,
 ) -> Result<Started, OpenError> {
     let reader = Reader { client: Client::new(etcd)?, keys: Keys::new(etcd) };
-    let attr_readers = Arc::new(AttrReaders::new(attr_reader));
+    let values = StoredValues::new(options.transformer.clone());
+    let objects = Arc::new(ObjectReader::new(reader.keys.clone(), values, attr_reader));
     let began = tokio::time::Instant::now();
     let (revision, now, mut recovery) = loop {
         // Each attempt counts its own bytes.
-        let empty = || Recovery::new(prefixes.clone(), options.window, Arc::new(EncodingCache::new()));
-        match fill(&reader, empty, options.window.events_max, &*attr_readers).await {
+        let empty = || Recovery::new(prefixes.clone(), options.window, StoredValues::default());
+        match fill(&reader, empty, options.window.events_max, &objects).await {
             Ok(filled) => break filled,
             Err(failure) if began.elapsed() > START_MAX => return Err(OpenError(failure.to_string())),
             Err(Failure::Refused(why)) if !why.starts_with("etcdserver: no leader") => {
@@ -78,7 +79,7 @@ pub(crate) async fn start(
     let follower = EtcdWatch {
         reader: reader.clone(),
         cache,
-        attr_readers: attr_readers.clone(),
+        objects: objects.clone(),
         prefixes: Prefixes::default(),
         known: 0,
         window: options.window,
@@ -92,7 +93,7 @@ pub(crate) async fn start(
     let turns = compact::run(reader.client.clone(), etcd.compaction_interval, compacted.clone());
     let compaction = (!etcd.compaction_interval.is_zero()).then(|| tokio::spawn(turns).abort_handle());
     let etcd =
-        EtcdStore::new(reader, attr_readers, etcd.lease_reuse, wanted, visible.clone(), commands, compaction);
+        EtcdStore::new(reader, objects, etcd.lease_reuse, wanted, visible.clone(), commands, compaction);
     if !etcd.wait_for_revision(now, START_MAX).await {
         return Err(OpenError(format!("etcd's watch does not reach revision {now}")));
     }
@@ -105,7 +106,7 @@ async fn fill(
     reader: &Reader,
     empty: impl Fn() -> Recovery,
     events_max: usize,
-    attr_reader: &dyn AttrReader,
+    objects: &ObjectReader,
 ) -> Result<(Revision, Revision, Recovery), Failure> {
     let now = wire::of_header(reader.head().await?.header.as_ref());
     let back = EVENTS_BACK.min(events_max) as u64;
@@ -113,7 +114,7 @@ async fn fill(
     // A revision that was compacted in the meantime cannot be read.
     for revision in [Revision(now.0.saturating_sub(back).max(1)).max(compacted), now] {
         let mut recovery = empty();
-        match fill_at(reader, &mut recovery, attr_reader, revision).await {
+        match fill_at(reader, &mut recovery, objects, revision).await {
             Ok(()) => return Ok((revision, now, recovery)),
             Err(Failure::Compacted) if revision < now => {}
             Err(failure) => return Err(failure),
@@ -125,12 +126,14 @@ async fn fill(
 async fn fill_at(
     reader: &Reader,
     recovery: &mut Recovery,
-    attr_reader: &dyn AttrReader,
+    objects: &ObjectReader,
     revision: Revision,
 ) -> Result<(), Failure> {
     let mut pages = reader.read_ahead(revision);
     while let Some(page) = pages.recv().await.transpose()? {
-        page.into_iter().for_each(|(row, _)| recovery.add_object(row, attr_reader));
+        for (row, _) in page {
+            recovery.add_object(objects.first_object(row).await);
+        }
     }
     Ok(())
 }

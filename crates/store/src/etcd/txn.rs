@@ -1,11 +1,11 @@
 //! Transactions on etcd, and reads that are sure to be of now.
 
 use crate::attrs::{Attrs, ReadAttrs};
-use crate::etcd::attr_readers::AttrReaders;
 use crate::etcd::client::{Client, Failure, Repeat};
 use crate::etcd::latest_revision::LatestRevision;
 use crate::etcd::lease::Leases;
 use crate::etcd::load::Reader;
+use crate::etcd::object_reader::ObjectReader;
 use crate::etcd::watch::FeedCommand;
 use crate::etcd::wire::{
     self, Compare, DeleteRequest, KeyValue, Number, Op, Operation, PutRequest, RangeRequest, Target,
@@ -13,9 +13,10 @@ use crate::etcd::wire::{
 };
 use crate::object::{Key, Object, Revision};
 use crate::request_size::TOO_LARGE;
+use crate::transformer::KeyTag;
 use crate::watch_cache::collection::{Collection, CollectionId};
 use crate::watch_cache::snapshot::Snapshot;
-use crate::write::{Change, CommitError, CommitResult, Precondition, Write};
+use crate::write::{Change, CommitError, CommitResult, Precondition, StagedWrite, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -29,7 +30,7 @@ const CURRENT_MAX: Duration = Duration::from_secs(10);
 /// The part of the store that writes to etcd.
 pub(crate) struct EtcdStore {
     reader: Reader,
-    attr_readers: Arc<AttrReaders>,
+    objects: Arc<ObjectReader>,
     leases: Leases,
     latest: LatestRevision,
     /// Raised to the revision that a read waits for, so that the watch asks for progress.
@@ -42,7 +43,7 @@ pub(crate) struct EtcdStore {
 impl EtcdStore {
     pub fn new(
         reader: Reader,
-        attr_readers: Arc<AttrReaders>,
+        objects: Arc<ObjectReader>,
         lease_reuse: Duration,
         wanted: watch::Sender<u64>,
         visible: watch::Receiver<u64>,
@@ -52,7 +53,7 @@ impl EtcdStore {
         let leases = Leases::new(lease_reuse);
         EtcdStore {
             reader,
-            attr_readers,
+            objects,
             leases,
             latest: LatestRevision::new(),
             wanted,
@@ -62,27 +63,29 @@ impl EtcdStore {
         }
     }
 
-    pub async fn commit(&self, collection: &Collection, write: &Write) -> CommitResult {
+    pub async fn commit(&self, collection: &Collection, staged: &StagedWrite) -> CommitResult {
+        let write = &staged.write;
         let lease = match write.ttl_seconds.filter(|_| matches!(write.change, Change::Put { .. })) {
             Some(ttl) => self.leases.lease(self.client(), ttl).await.map_err(failed)?,
             None => 0,
         };
-        let ask = self.transaction(write, lease);
+        let ask = self.transaction(staged, lease);
         let answer: TxnResponse = self.client().call(wire::TXN, ask, Repeat::Unsent).await.map_err(failed)?;
         let revision = wire::of_header(answer.header.as_ref());
         if answer.succeeded {
             self.seen(revision).await;
             return Ok(collection
                 .written(write.key.as_str(), revision)
-                .unwrap_or_else(|| made(write, revision)));
+                .unwrap_or_else(|| made(staged, revision)));
         }
         let found = answer.responses.into_iter().find_map(|answer| answer.range?.kvs.into_iter().next());
         // A client that tries again must find the object that stood in the way.
         self.wait_for_revision(revision, SEEN_MAX).await;
-        Err(self.refusal(collection, write, found))
+        Err(self.refusal(collection, write, found).await)
     }
 
-    fn transaction(&self, write: &Write, lease: i64) -> TxnRequest {
+    fn transaction(&self, staged: &StagedWrite, lease: i64) -> TxnRequest {
+        let StagedWrite { write, stored } = staged;
         let key = self.reader.keys.outer(write.key.as_str());
         let mod_revision = match write.precondition {
             Precondition::NotExists => 0,
@@ -93,11 +96,11 @@ impl EtcdStore {
             key: key.clone(),
             number: Some(Number::ModRevision(mod_revision)),
         };
-        let change = match &write.change {
-            Change::Put { value, .. } => {
-                Operation::Put(PutRequest { key: key.clone(), value: value.clone(), lease })
+        let change = match stored {
+            Some(stored) => {
+                Operation::Put(PutRequest { key: key.clone(), value: stored.value.clone(), lease })
             }
-            Change::Delete => Operation::Delete(DeleteRequest { key: key.clone() }),
+            None => Operation::Delete(DeleteRequest { key: key.clone() }),
         };
         let look = Operation::Range(RangeRequest { key, ..RangeRequest::default() });
         TxnRequest {
@@ -107,7 +110,7 @@ impl EtcdStore {
         }
     }
 
-    fn refusal(&self, collection: &Collection, write: &Write, found: Option<KeyValue>) -> CommitError {
+    async fn refusal(&self, collection: &Collection, write: &Write, found: Option<KeyValue>) -> CommitError {
         let Some(row) = found.and_then(|kv| self.reader.row(kv)).map(|(row, _)| row) else {
             return CommitError::Missing;
         };
@@ -116,7 +119,7 @@ impl EtcdStore {
             Some(cached) if cached.mod_revision >= row.revision => cached.clone(),
             _ => {
                 let key = write.key.clone();
-                Arc::new(self.attr_readers.object(write.collection.0 as usize, key, row))
+                Arc::new(self.objects.object(write.collection.0 as usize, key, row).await)
             }
         };
         match write.precondition {
@@ -179,7 +182,7 @@ impl EtcdStore {
                 Ok(Some(page)) => {
                     for (row, _) in page {
                         let key = Key::new(&row.key);
-                        let object = self.attr_readers.object(id.0 as usize, key.clone(), row);
+                        let object = self.objects.object(id.0 as usize, key.clone(), row).await;
                         snapshot.objects.insert(key, Arc::new(object));
                     }
                 }
@@ -212,6 +215,18 @@ impl EtcdStore {
 
     pub async fn sizes(&self) -> Vec<(usize, u64)> {
         self.client().sizes().await
+    }
+
+    /// The authenticated data of a key.
+    pub fn authenticated(&self, key: &str) -> Vec<u8> {
+        self.reader.keys.outer(key)
+    }
+
+    pub async fn reread(&self, collection: CollectionId, objects: Vec<Arc<Object>>) {
+        let (sender, receiver) = oneshot::channel();
+        if self.commands.send(FeedCommand::Reread(collection, objects, sender)).is_ok() {
+            let _ = receiver.await;
+        }
     }
 
     pub async fn reindex(&self, collection: CollectionId, read: ReadAttrs) {
@@ -259,10 +274,12 @@ fn failed(failure: Failure) -> CommitError {
 }
 
 /// The object that a write left, when the cache does not have it.
-fn made(write: &Write, revision: Revision) -> Arc<Object> {
+fn made(staged: &StagedWrite, revision: Revision) -> Arc<Object> {
+    let write = &staged.write;
+    let tag = staged.stored.as_ref().map_or(KeyTag::PLAIN, |stored| stored.tag);
     let (value, attrs) = match &write.change {
         Change::Put { value, attrs } => (value.clone(), attrs.clone()),
         Change::Delete => (bytes::Bytes::new(), Attrs::default()),
     };
-    Arc::new(Object::new(write.key.clone(), revision, revision, value, attrs))
+    Arc::new(Object::new(write.key.clone(), revision, revision, value, attrs).tagged(tag))
 }

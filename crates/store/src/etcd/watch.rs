@@ -2,9 +2,9 @@
 
 use crate::attrs::ReadAttrs;
 use crate::backend::Row;
-use crate::etcd::attr_readers::AttrReaders;
 use crate::etcd::client::{Failure, Repeat};
 use crate::etcd::load::Reader;
+use crate::etcd::object_reader::ObjectReader;
 use crate::etcd::wire::{
     self, EventType, KeyValue, Nothing, StatusResponse, WatchAsk, WatchCreate, WatchRequest, WatchResponse,
 };
@@ -36,6 +36,8 @@ const ASKS_MAX: usize = 4;
 pub(crate) enum FeedCommand {
     /// Reads the attributes of a collection's objects in this way, now and from now on.
     Reindex(CollectionId, ReadAttrs, oneshot::Sender<()>),
+    /// Puts objects that could be read again in the place of those of the same revisions.
+    Reread(CollectionId, Vec<Arc<Object>>, oneshot::Sender<()>),
     Close,
 }
 
@@ -43,7 +45,7 @@ pub(crate) enum FeedCommand {
 pub(crate) struct EtcdWatch {
     pub reader: Reader,
     pub cache: WatchCache,
-    pub attr_readers: Arc<AttrReaders>,
+    pub objects: Arc<ObjectReader>,
     pub prefixes: Prefixes,
     /// The number of collections that `prefixes` knows.
     pub known: usize,
@@ -134,7 +136,7 @@ impl EtcdWatch {
                 () = tokio::time::sleep(PROGRESS_INTERVAL), if is_wanted => Wakeup::Wanted,
             };
             let result = match wakeup {
-                Wakeup::Response(Ok(Some(response))) => self.receive(&mut watch, response),
+                Wakeup::Response(Ok(Some(response))) => self.receive(&mut watch, response).await,
                 Wakeup::Response(Ok(None)) => Err(Ended::Broken(String::from("etcd ended it"))),
                 Wakeup::Response(Err(status)) => Err(Ended::Broken(status.message().to_string())),
                 Wakeup::Command(command) => self.handle(command),
@@ -179,7 +181,12 @@ impl EtcdWatch {
         match command {
             Some(FeedCommand::Reindex(collection, read, done)) => {
                 self.cache.reindex(collection, &read);
-                self.attr_readers.set(collection, read);
+                self.objects.set(collection, read);
+                let _ = done.send(());
+                Ok(())
+            }
+            Some(FeedCommand::Reread(collection, objects, done)) => {
+                self.cache.reread(collection, objects);
                 let _ = done.send(());
                 Ok(())
             }
@@ -187,7 +194,7 @@ impl EtcdWatch {
         }
     }
 
-    fn receive(&mut self, watch: &mut WatchStream, response: WatchResponse) -> Result<(), Ended> {
+    async fn receive(&mut self, watch: &mut WatchStream, response: WatchResponse) -> Result<(), Ended> {
         if response.compact_revision != 0 {
             return Err(Ended::Compacted);
         }
@@ -203,7 +210,7 @@ impl EtcdWatch {
         }
         let events = std::mem::take(&mut watch.partial);
         if !events.is_empty() {
-            self.apply(events);
+            self.apply(events).await;
         } else if watch.tells_progress {
             self.applied = self.applied.max(wire::of_header(response.header.as_ref()));
             self.cache.advance(self.applied);
@@ -211,7 +218,7 @@ impl EtcdWatch {
         Ok(())
     }
 
-    fn apply(&mut self, events: Vec<wire::Event>) {
+    async fn apply(&mut self, events: Vec<wire::Event>) {
         let mut changes = Changes::new();
         let mut last = self.applied;
         for event in events {
@@ -219,7 +226,7 @@ impl EtcdWatch {
             let revision = wire::revision(kv.mod_revision);
             if revision > self.applied {
                 last = revision;
-                self.stage(&mut changes, event.kind, kv);
+                self.stage(&mut changes, event.kind, kv).await;
             }
         }
         self.applied = last;
@@ -227,7 +234,7 @@ impl EtcdWatch {
     }
 
     /// Adds an event to the changes; those of other keys than the store's are none.
-    fn stage(&mut self, changes: &mut Changes, kind: i32, kv: KeyValue) {
+    async fn stage(&mut self, changes: &mut Changes, kind: i32, kv: KeyValue) {
         let revision = wire::revision(kv.mod_revision);
         let Some((row, _)) = self.reader.row(kv) else { return };
         let index = self.index(&row.key);
@@ -243,13 +250,13 @@ impl EtcdWatch {
             return;
         }
         let key = previous.as_ref().map_or_else(|| Key::new(&row.key), |previous| previous.key.clone());
-        let object = self.object(index, key, row);
+        let object = self.object(index, key, row).await;
         snapshot.objects.insert(object.key.clone(), object.clone());
         events.push(Event::put(object, previous));
     }
 
-    fn object(&self, index: usize, key: Key, row: Row) -> Arc<Object> {
-        Arc::new(self.attr_readers.object(index, key, row).cached(&self.cache.encodings))
+    async fn object(&self, index: usize, key: Key, row: Row) -> Arc<Object> {
+        Arc::new(self.objects.object(index, key, row).await.cached(&self.cache.encodings))
     }
 
     /// The index of a key's collection, made when there is none.
@@ -289,7 +296,10 @@ impl EtcdWatch {
                         .filter(|kept| kept.mod_revision == row.revision)
                         .cloned()
                 });
-                let object = kept.unwrap_or_else(|| self.object(index, Key::new(&row.key), row));
+                let object = match kept {
+                    Some(object) => object,
+                    None => self.object(index, Key::new(&row.key), row).await,
+                };
                 found.entry(index).or_default().objects.insert(object.key.clone(), object);
             }
         }

@@ -3,6 +3,7 @@
 mod contract;
 mod crash;
 mod disk;
+mod encryption;
 mod fan_out;
 mod model;
 mod on_etcd;

@@ -47,6 +47,7 @@ fn options() -> impl Strategy<Value = Options> {
     let small = (1..20usize, 0..20usize).prop_map(|(events_max, rows_max)| Options {
         window: EventWindow { events_max, ..EventWindow::default() },
         retention: Retention { rows_max, ..Retention::default() },
+        ..Options::default()
     });
     prop_oneof![small, Just(Options::default())]
 }
@@ -119,7 +120,7 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     async fn run(open: &dyn Fn() -> Box<dyn DurableLog>, options: Options, ops: Vec<Op>) {
-        let (store, things) = open_with(open(), options);
+        let (store, things) = open_with(open(), options.clone());
         let mut trial = Trial { open, options, store, things, written: Vec::new(), followed: Vec::new() };
         for op in ops {
             trial.apply(op).await;
@@ -272,7 +273,7 @@ impl Trial<'_> {
         assert_eq!(gone.current, self.revision());
         assert!(asked < gone.oldest && gone.oldest <= gone.current);
         assert!(self.store.snapshot_at(self.things, gone.oldest).is_ok());
-        let Options { window, retention } = self.options;
+        let Options { window, retention, .. } = self.options;
         // A write leaves two superseded rows at most.
         assert!(self.written.len() > window.events_max.min(retention.rows_max / 2), "{gone:?} without need");
     }
@@ -282,7 +283,7 @@ impl Trial<'_> {
         for mut followed in self.followed.drain(..) {
             assert!(matches!(step(&mut followed.watcher).await, WatchItem::Closed));
         }
-        let (store, things) = open_with((self.open)(), self.options);
+        let (store, things) = open_with((self.open)(), self.options.clone());
         assert_eq!(store.revision(), self.revision());
         (self.store, self.things) = (store, things);
         self.check_past();

@@ -4,83 +4,31 @@
 //! the target is read again at the end and must come to the same.
 
 mod file;
+mod place;
+mod progress;
+mod rewrite;
 mod sink;
 mod source;
 
 #[cfg(test)]
 mod tests;
 
-use crate::backend::{Error, Row};
-use crate::etcd;
+use crate::backend::Error;
 use crate::object::Revision;
-use sha2::{Digest as _, Sha256};
+use crate::transformer::Transformer;
+pub use place::Place;
+pub use progress::{Stage, Tally};
+use rewrite::Rewrite;
 use sink::Sink;
 use source::Source;
-use std::fmt;
-use std::path::PathBuf;
+use std::sync::Arc;
 
-/// Where a copy comes from, or goes to.
-#[derive(Clone, Debug)]
-pub enum Place {
-    /// The file of an embedded store; a server may have it open where it is only read.
-    Embedded(PathBuf),
-    Etcd(etcd::Options),
-    /// A snapshot.
-    File(PathBuf),
-}
-
-/// What was copied, or found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub objects: u64,
-    pub bytes: u64,
-    /// Of keys, values and times of life, in whatever order they come.
-    sum: u128,
-}
-
-/// What a copy reports while it goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// What was copied, and how many objects there are.
-    Copying(Tally, u64),
-    /// A new etcd counts from one: its revision is raised, so that no client has seen a later one.
-    Raising(Revision),
-    Verifying(Tally, u64),
-}
-
-impl Stage {
-    /// How much of a stage is done, of a hundred.
-    pub fn percent(&self) -> Option<u64> {
-        match self {
-            Stage::Copying(tally, all) | Stage::Verifying(tally, all) => {
-                Some((tally.objects * 100).checked_div(*all)?.min(100))
-            }
-            Stage::Raising(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Stage::Copying(tally, all) => write!(f, "copied {tally}, of {all}"),
-            Stage::Raising(revision) => write!(f, "raised the revision to {revision}"),
-            Stage::Verifying(tally, all) => write!(f, "verified {tally}, of {all}"),
-        }
-    }
-}
-
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} objects, {} MiB", self.objects, self.bytes >> 20)
-    }
-}
-
-/// Copies everything from one place to another, which must be empty, and verifies it. Tells what it copied, and its
-/// revision.
+/// Copies everything from one place to another, which must be empty, and verifies it. With a transformer values are
+/// encrypted anew on the way, without they stay as they are. Returns the copied objects, and their revision.
 pub async fn copy(
     from: &Place,
     to: &Place,
+    transformer: Option<Arc<dyn Transformer>>,
     mut report: impl FnMut(Stage),
 ) -> Result<(Tally, Revision), Error> {
     // A snapshot is looked at as a whole before anything is made of it.
@@ -92,7 +40,12 @@ pub async fn copy(
     let all = in_file.unwrap_or(source.objects);
     let mut sink = Sink::open(to, source.revision).await?;
     let mut copied = Tally::default();
-    while let Some(rows) = source.next().await? {
+    let rewrite = Rewrite::new(from, to, transformer);
+    while let Some(found) = source.next().await? {
+        let mut rows = Vec::with_capacity(found.len());
+        for row in found {
+            rows.push(rewrite.row(row).await?);
+        }
         rows.iter().for_each(|row| copied.add(row));
         sink.write(rows).await?;
         report(Stage::Copying(copied, all));
@@ -115,19 +68,4 @@ async fn tally(place: &Place, all: u64, report: &mut impl FnMut(Stage)) -> Resul
         report(Stage::Verifying(tally, all));
     }
     Ok(tally)
-}
-
-impl Tally {
-    fn add(&mut self, row: &Row) {
-        let value = row.value.as_deref().unwrap_or_default();
-        let mut hash = Sha256::new();
-        hash.update((row.key.len() as u64).to_be_bytes());
-        hash.update(row.key.as_bytes());
-        hash.update([u8::from(row.expires.is_some())]);
-        hash.update(value);
-        let first = hash.finalize().first_chunk().copied().expect("a SHA-256 has more than 16 bytes");
-        self.objects += 1;
-        self.bytes += (row.key.len() + value.len()) as u64;
-        self.sum = self.sum.wrapping_add(u128::from_be_bytes(first));
-    }
 }

@@ -1,6 +1,8 @@
 //! Where a copy goes to. Files are made under another name, and get their own when they were verified.
 
-use super::{Place, Stage, file};
+use super::file;
+use super::place::Place;
+use super::progress::Stage;
 use crate::backend::sqlite::{self, Sqlite};
 use crate::backend::{DurableLog, Error, Row};
 use crate::etcd;

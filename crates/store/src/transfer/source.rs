@@ -1,6 +1,7 @@
 //! Where a copy comes from: rows in batches, a few of them ahead of who takes them.
 
-use super::{Place, file};
+use super::file;
+use super::place::Place;
 use crate::backend::sqlite::Sqlite;
 use crate::backend::{Error, Row};
 use crate::etcd;

@@ -47,12 +47,12 @@ async fn check(from: &Made, to: &Made, by_file: bool) {
     let mut stages = Vec::new();
     let report = |stage| stages.push(stage);
     let (tally, at) = if by_file {
-        let saved = copy(&place_of(from), &file, report).await.unwrap();
-        let restored = copy(&file, &place_of(to), |_| {}).await.unwrap();
+        let saved = copy(&place_of(from), &file, None, report).await.unwrap();
+        let restored = copy(&file, &place_of(to), None, |_| {}).await.unwrap();
         assert_eq!(saved, restored);
         restored
     } else {
-        copy(&place_of(from), &place_of(to), report).await.unwrap()
+        copy(&place_of(from), &place_of(to), None, report).await.unwrap()
     };
     assert_eq!((tally.objects, at), (31, revision));
     assert!(
@@ -65,7 +65,7 @@ async fn check(from: &Made, to: &Made, by_file: bool) {
     store.commit(put(things, "next", "1", Precondition::NotExists)).await.unwrap();
     store.close().await;
     // What holds something is not written over.
-    let again = copy(&place_of(from), &place_of(to), |_| {}).await;
+    let again = copy(&place_of(from), &place_of(to), None, |_| {}).await;
     assert!(again.is_err_and(|error| error.0.contains("holds")));
 }
 
@@ -78,7 +78,7 @@ async fn an_embedded_store_is_saved_and_restored() {
 async fn a_copy_keeps_versions_and_times_of_life() {
     let (from, to) = (Made::embedded(), Made::embedded());
     filled(&from).await;
-    copy(&place_of(&from), &place_of(&to), |_| {}).await.unwrap();
+    copy(&place_of(&from), &place_of(&to), None, |_| {}).await.unwrap();
     let ((from, things), (to, _)) = (from.open().await, to.open().await);
     let (before, after) = (from.snapshot(things), to.snapshot(things));
     for (before, after) in before.range("", None).zip(after.range("", None)) {
@@ -111,7 +111,7 @@ async fn a_damaged_snapshot_is_refused() {
     filled(&from).await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("snapshot");
-    copy(&place_of(&from), &Place::File(path.clone()), |_| {}).await.unwrap();
+    copy(&place_of(&from), &Place::File(path.clone()), None, |_| {}).await.unwrap();
     let whole = std::fs::read(&path).unwrap();
     let target = Place::Embedded(dir.path().join("store.db"));
     for place in (0..whole.len()).step_by(7) {
@@ -121,10 +121,10 @@ async fn a_damaged_snapshot_is_refused() {
             _ => damaged[place] ^= 0x10,
         }
         std::fs::write(&path, &damaged).unwrap();
-        let refused = copy(&Place::File(path.clone()), &target, |_| {}).await;
+        let refused = copy(&Place::File(path.clone()), &target, None, |_| {}).await;
         assert!(refused.is_err(), "damaged at {place} of {}", whole.len());
         assert!(!dir.path().join("store.db").exists());
     }
     std::fs::write(&path, [whole.as_slice(), b"x"].concat()).unwrap();
-    assert!(copy(&Place::File(path), &target, |_| {}).await.is_err());
+    assert!(copy(&Place::File(path), &target, None, |_| {}).await.is_err());
 }

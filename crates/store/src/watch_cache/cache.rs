@@ -80,12 +80,30 @@ impl WatchCache {
     pub fn reindex(&self, collection: CollectionId, read: &ReadAttrs) {
         let Some(collection) = self.collection(collection.0 as usize) else { return };
         let mut snapshot = Snapshot::clone(&collection.snapshot());
+        let readable = snapshot.objects.values().filter(|object| object.read_error().is_none());
         let read = |object: &Arc<Object>| Some(Arc::new(object.with_attrs(read(object)?)));
-        let objects: Vec<_> = snapshot.objects.values().filter_map(read).collect();
+        let objects: Vec<_> = readable.filter_map(read).collect();
         for object in objects {
             snapshot.objects.insert(object.key.clone(), object);
         }
         collection.replace(snapshot);
+    }
+
+    /// Puts objects whose values could be read again in the place of those of the same revisions.
+    pub fn reread(&self, collection: CollectionId, objects: Vec<Arc<Object>>) {
+        let Some(collection) = self.collection(collection.0 as usize) else { return };
+        let mut snapshot = Snapshot::clone(&collection.snapshot());
+        let (mut grown, mut shrunk) = (0, 0);
+        for object in objects {
+            let found = snapshot.objects.get(object.key.as_str());
+            if let Some(found) = found.filter(|found| found.mod_revision == object.mod_revision) {
+                grown += object.size();
+                shrunk += found.size();
+                snapshot.objects.insert(object.key.clone(), object);
+            }
+        }
+        self.encodings.resize(grown, shrunk);
+        collection.reread(snapshot, grown, shrunk);
     }
 }
 

@@ -117,6 +117,20 @@ impl Collection {
         self.current.store(Arc::new(snapshot));
     }
 
+    /// Replaces objects that could not be read. Events still show them as they were, so all watchers lag.
+    pub fn reread(&self, snapshot: Snapshot, grown: usize, shrunk: usize) {
+        let mut log = self.log();
+        debug_assert_eq!(self.current.load().len(), snapshot.len(), "objects came or went");
+        log.resize(grown, shrunk);
+        log.compact(snapshot.revision);
+        self.undecodable.store(count_undecodable(&snapshot), Ordering::Relaxed);
+        lock(&self.historical).clear();
+        self.current.store(Arc::new(snapshot));
+        let dispatcher = std::mem::take(&mut *self.dispatcher());
+        drop(log);
+        dispatcher.groups().for_each(|group| group.end_all());
+    }
+
     /// Starts again with other objects: the events in between are not known, so all watchers lag. Returns the bytes
     /// of the objects now and before.
     pub fn reset(&self, snapshot: Snapshot) -> (usize, usize) {

@@ -73,8 +73,7 @@ impl EventLog {
         );
         self.retained_bytes += event.retained_bytes();
         let (grown, shrunk) = event.growth();
-        debug_assert!(self.live_bytes + grown >= shrunk, "more bytes leave than there were");
-        self.live_bytes = (self.live_bytes + grown).saturating_sub(shrunk);
+        self.resize(grown, shrunk);
         self.events.push_back(event);
         let bytes_max = self.window.bytes_min + self.live_bytes / self.window.bytes_divisor.max(1);
         while self.events.len() > self.window.events_max || self.retained_bytes > bytes_max {
@@ -84,9 +83,10 @@ impl EventLog {
         }
     }
 
-    /// Notes the bytes of an object that is there from the start.
-    pub fn add_live(&mut self, bytes: usize) {
-        self.live_bytes += bytes;
+    /// Notes by how many bytes the current objects grew and shrank.
+    pub fn resize(&mut self, grown: usize, shrunk: usize) {
+        debug_assert!(self.live_bytes + grown >= shrunk, "more bytes leave than there were");
+        self.live_bytes = (self.live_bytes + grown).saturating_sub(shrunk);
     }
 
     /// Drops the events at or before a revision.
