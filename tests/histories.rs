@@ -1,7 +1,7 @@
 //! Histories of concurrent clients, judged against a map that does one thing at a time: reads of now and writes are
 //! linearizable on the embedded store, on etcd, through two servers at once, and over kills of the server.
 
-use pintle_testkit::history::{self, Ask, Call, Told};
+use pintle_testkit::history::{self, Ask, Call, Outcome, Shown};
 use pintle_testkit::{Answer, Etcd, Follower, Lost, Random, Seen, Server, Session, number_from_env};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ const TOKEN: &str = "admin-token";
 /// How long a watch may lag behind.
 const LAG_MAX: Duration = Duration::from_secs(30);
 
-/// What all clients share: a clock that never stands, and what they were told.
+/// The part that all clients share: a clock that never stands, and their calls.
 #[derive(Default)]
 struct Record {
     clock: AtomicU64,
@@ -42,15 +42,15 @@ impl Client {
         for _ in 0..calls {
             let begin = self.record.tick();
             let ask = self.choose(begin);
-            let told = self.ask(&ask).await;
+            let outcome = self.ask(&ask).await;
             let end = self.record.tick();
             // Whoever comes back at once finds nobody there.
-            if told.as_ref().is_none_or(|told| *told == Told::Nothing) {
+            if outcome.as_ref().is_none_or(|outcome| *outcome == Outcome::Nothing) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            let Some(told) = told else { continue };
-            self.learn(&ask, &told);
-            self.record.calls.lock().expect("nobody fails with it").push(Call { begin, end, ask, told });
+            let Some(outcome) = outcome else { continue };
+            self.learn(&ask, &outcome);
+            self.record.calls.lock().expect("nobody fails with it").push(Call { begin, end, ask, outcome });
         }
     }
 
@@ -68,8 +68,8 @@ impl Client {
         }
     }
 
-    /// What it is told; nothing happened where there was nobody to ask.
-    async fn ask(&mut self, ask: &Ask) -> Option<Told> {
+    /// The outcome of a call; none where no server could be asked.
+    async fn ask(&mut self, ask: &Ask) -> Option<Outcome> {
         let path = |key: &u8| format!("{PATH}/k{key}");
         let object = |key: &u8, value: &u64| {
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("k{key}")},
@@ -93,20 +93,20 @@ impl Client {
             Ask::List => ("GET", PATH.to_string(), None),
         };
         match self.session.send(method, &path, body.as_ref()).await {
-            Ok(answer) => Some(told(ask, &answer)),
-            Err(Lost::Unanswered(_)) => Some(Told::Nothing),
+            Ok(answer) => Some(outcome(ask, &answer)),
+            Err(Lost::Unanswered(_)) => Some(Outcome::Nothing),
             Err(Lost::Unsent(_)) => None,
         }
     }
 
-    fn learn(&mut self, ask: &Ask, told: &Told) {
-        match (ask, told) {
+    fn learn(&mut self, ask: &Ask, outcome: &Outcome) {
+        match (ask, outcome) {
             (
                 Ask::Create { key, .. } | Ask::Update { key, .. } | Ask::Patch { key, .. },
-                Told::Written(at),
+                Outcome::Written(at),
             )
-            | (Ask::Get { key }, Told::Found(_, at)) => drop(self.known.insert(*key, *at)),
-            (Ask::List, Told::Listed { items, .. }) => {
+            | (Ask::Get { key }, Outcome::Found(_, at)) => drop(self.known.insert(*key, *at)),
+            (Ask::List, Outcome::Listed { items, .. }) => {
                 self.known.extend(items.iter().map(|(key, (_, at))| (*key, *at)));
             }
             _ => {}
@@ -114,22 +114,22 @@ impl Client {
     }
 }
 
-fn told(ask: &Ask, answer: &Answer) -> Told {
+fn outcome(ask: &Ask, answer: &Answer) -> Outcome {
     if answer.status >= 500 || answer.status == 429 {
-        return Told::Nothing;
+        return Outcome::Nothing;
     }
     let body = answer.json();
     match (answer.status, ask, body["reason"].as_str().unwrap_or("")) {
         (200, Ask::List, _) => listed(&body),
-        (200, Ask::Delete { .. }, _) => Told::Deleted(None),
+        (200, Ask::Delete { .. }, _) => Outcome::Deleted(None),
         (200, Ask::Get { .. }, _) => {
             let (value, at) = held(&body);
-            Told::Found(value, at)
+            Outcome::Found(value, at)
         }
-        (200 | 201, ..) => Told::Written(held(&body).1),
-        (404, _, "NotFound") => Told::Missing,
-        (409, _, "AlreadyExists") => Told::Exists,
-        (409, _, "Conflict") => Told::Stale,
+        (200 | 201, ..) => Outcome::Written(held(&body).1),
+        (404, _, "NotFound") => Outcome::Missing,
+        (409, _, "AlreadyExists") => Outcome::Exists,
+        (409, _, "Conflict") => Outcome::Stale,
         _ => panic!("{ask:?}: {} {body}", answer.status),
     }
 }
@@ -147,13 +147,13 @@ fn key_of(object: &Value) -> Option<u8> {
     object["metadata"]["name"].as_str()?.strip_prefix('k')?.parse().ok()
 }
 
-fn listed(body: &Value) -> Told {
+fn listed(body: &Value) -> Outcome {
     let items = body["items"].as_array().expect("a list").iter();
     let items = items.filter_map(|item| Some((key_of(item)?, held(item)))).collect();
-    Told::Listed { revision: number(&body["metadata"]["resourceVersion"]), items }
+    Outcome::Listed { revision: number(&body["metadata"]["resourceVersion"]), items }
 }
 
-/// Lets clients loose on the servers, while `disturb` does what it does, and judges what they were told.
+/// Lets clients loose on the servers while `disturb` runs, and judges the outcomes of their calls.
 async fn judge(ports: &[u16], seed: u64, disturb: impl Future<Output = ()>) {
     let calls = number_from_env("PINTLE_HISTORY_CALLS", 60);
     let record = Arc::new(Record::default());
@@ -174,53 +174,72 @@ async fn judge(ports: &[u16], seed: u64, disturb: impl Future<Output = ()>) {
     let mut calls = std::mem::take(&mut *record.calls.lock().expect("nobody fails with it"));
     let mut last = Session::new(ports[0], TOKEN);
     let begin = record.tick();
-    let told = listed(&last.send("GET", PATH, None).await.expect("an answer").json());
-    calls.push(Call { begin, end: record.tick(), ask: Ask::List, told: told.clone() });
-    if let Err(why) = history::check(&calls) {
-        panic!("seed {seed}: {why}");
-    }
+    let outcome = listed(&last.send("GET", PATH, None).await.expect("an answer").json());
+    calls.push(Call { begin, end: record.tick(), ask: Ask::List, outcome });
+    let marker = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MARKER}});
+    let marked = last.send("POST", PATH, Some(&marker)).await.expect("an answer");
+    assert_eq!(marked.status, 201, "{marked:?}");
     for watch in watches {
-        let seen = watch.until(LAG_MAX, |seen| is_complete(seen, &told, &calls)).await;
-        check_events(&seen, &calls);
+        let seen = watch.until(LAG_MAX, |seen| seen.iter().any(is_marker)).await;
+        let shown = shown(&seen);
+        check_events(&shown, &calls);
+        let mut decided = calls.clone();
+        history::decide(&mut decided, &shown);
+        if let Err(why) = history::check(&decided) {
+            panic!("seed {seed}: {why}");
+        }
     }
     clear(ports[0]).await;
 }
 
-/// Whether events have led to the state of the last list.
-fn is_complete(seen: &[Seen], last: &Told, calls: &[Call]) -> bool {
-    let Told::Listed { items, .. } = last else { panic!("{last:?}") };
-    let mut state = BTreeMap::new();
-    for event in seen {
-        let Some(key) = key_of(&event.object) else { continue };
-        match event.kind.as_str() {
-            "DELETED" => drop(state.remove(&key)),
-            _ => drop(state.insert(key, held(&event.object))),
-        }
-    }
-    let deleted = calls.iter().filter(|call| matches!(call.told, Told::Deleted(_))).count();
-    state == *items && seen.iter().filter(|event| event.kind == "DELETED").count() >= deleted
+/// Written when all else is done: a watch that shows it has shown everything before.
+const MARKER: &str = "marker";
+
+fn is_marker(event: &Seen) -> bool {
+    event.object["metadata"]["name"] == MARKER
 }
 
-/// A watch tells of every write once, at its revision; of those that were not answered it may.
-fn check_events(seen: &[Seen], calls: &[Call]) {
-    let mut events: BTreeMap<u64, u64> = BTreeMap::new();
-    for event in seen.iter().filter(|event| event.kind != "DELETED" && key_of(&event.object).is_some()) {
+/// The writes that events show; no value is shown twice.
+fn shown(seen: &[Seen]) -> Shown {
+    let mut shown = Shown::default();
+    for event in seen {
+        let Some(key) = key_of(&event.object) else { continue };
+        if event.kind == "DELETED" {
+            *shown.deleted.entry(key).or_default() += 1;
+            continue;
+        }
         let (value, at) = held(&event.object);
         assert_eq!(at, event.revision);
-        assert_eq!(events.insert(value, at), None, "the value {value} was told of twice");
+        assert_eq!(shown.written.insert(value, at), None, "the value {value} was shown twice");
     }
+    shown
+}
+
+/// A watch shows every write once, at its revision; those that were not answered it may.
+fn check_events(shown: &Shown, calls: &[Call]) {
+    let mut written = shown.written.clone();
     for call in calls {
         let (Ask::Create { value, .. } | Ask::Update { value, .. } | Ask::Patch { value, .. }) = call.ask
         else {
             continue;
         };
-        match (&call.told, events.remove(&value)) {
-            (Told::Written(at), Some(told)) => assert_eq!(*at, told, "{call:?}"),
-            (Told::Nothing, _) | (Told::Exists | Told::Missing | Told::Stale, None) => {}
+        match (&call.outcome, written.remove(&value)) {
+            (Outcome::Written(at), Some(shown)) => assert_eq!(*at, shown, "{call:?}"),
+            (Outcome::Nothing, _) | (Outcome::Exists | Outcome::Missing | Outcome::Stale, None) => {}
             (_, found) => panic!("{call:?} against the event {found:?}"),
         }
     }
-    assert!(events.is_empty(), "nobody wrote {events:?}");
+    assert!(written.is_empty(), "nobody wrote {written:?}");
+    let mut deleted: BTreeMap<u8, usize> = BTreeMap::new();
+    for call in calls {
+        if let (Ask::Delete { key, .. }, Outcome::Deleted(_)) = (&call.ask, &call.outcome) {
+            *deleted.entry(*key).or_default() += 1;
+        }
+    }
+    for (key, count) in deleted {
+        let shown = shown.deleted.get(&key).copied().unwrap_or(0);
+        assert!(shown >= count, "{shown} deletions of k{key} were shown of {count}");
+    }
 }
 
 async fn clear(port: u16) {

@@ -38,12 +38,12 @@ pub enum Ask {
     List,
 }
 
-/// What it is told.
+/// The answer to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Outcome {
     /// The revision of a write.
     Written(u64),
-    /// A deletion, and its revision where it is told.
+    /// A deletion, and its revision where the answer has it.
     Deleted(Option<u64>),
     Exists,
     Missing,
@@ -58,13 +58,55 @@ pub enum Told {
     Nothing,
 }
 
-/// A call with the times of its beginning and end; no two times are the same.
+/// A call with the times of its beginning and end; no two are the same, but for calls that never ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub begin: u64,
     pub end: u64,
     pub ask: Ask,
-    pub told: Told,
+    pub outcome: Outcome,
+}
+
+/// The end of a call that was never answered, and is known to have happened.
+pub const NEVER: u64 = u64::MAX;
+
+/// States that a search remembers before it gives up, so that no history makes it go on for ever.
+const STATES_MAX: usize = 1 << 20;
+
+/// The writes that a watch from the beginning to the end has shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Revisions by the values that were written.
+    pub written: BTreeMap<u64, u64>,
+    /// The number of deletions of each key.
+    pub deleted: BTreeMap<u8, usize>,
+}
+
+/// Decides calls that were not answered by a watch: those that it shows happened, the others did not. Each call that
+/// stays undecided doubles the orders that may have to be tried. Reads that were not answered say nothing.
+pub fn decide(calls: &mut Vec<Call>, shown: &Shown) {
+    let mut unanswered = shown.deleted.clone();
+    for call in calls.iter() {
+        if let (Ask::Delete { key, .. }, Outcome::Deleted(_)) = (&call.ask, &call.outcome)
+            && let Some(count) = unanswered.get_mut(key)
+        {
+            *count = count.saturating_sub(1);
+        }
+    }
+    calls.retain_mut(|call| {
+        if call.outcome != Outcome::Nothing {
+            return true;
+        }
+        match &call.ask {
+            Ask::Get { .. } | Ask::List => false,
+            Ask::Delete { key, .. } => unanswered.get(key).is_some_and(|count| *count > 0),
+            Ask::Create { value, .. } | Ask::Update { value, .. } | Ask::Patch { value, .. } => {
+                let Some(revision) = shown.written.get(value) else { return false };
+                (call.outcome, call.end) = (Outcome::Written(*revision), NEVER);
+                true
+            }
+        }
+    });
 }
 
 /// Whether there is an order in which the calls can have happened; else the calls around which there is none.
@@ -99,30 +141,35 @@ struct State {
 impl State {
     /// What a call leaves, if it can have been answered so.
     fn after(&self, call: &Call) -> Option<State> {
-        match (&call.ask, &call.told) {
-            (Ask::Get { .. } | Ask::List, Told::Nothing) => Some(self.clone()),
-            (Ask::Get { key }, Told::Missing) => (!self.keys.contains_key(key)).then(|| self.clone()),
-            (Ask::Get { key }, Told::Found(value, revision)) => self.showing(*key, *value, *revision),
-            (Ask::List, Told::Listed { revision, items }) => self.listed(*revision, items),
-            (Ask::Create { key, .. }, Told::Exists) => self.keys.contains_key(key).then(|| self.clone()),
-            (Ask::Create { key, value }, told) if !self.keys.contains_key(key) => {
-                self.written(*key, *value, told)
+        match (&call.ask, &call.outcome) {
+            (Ask::Get { .. } | Ask::List, Outcome::Nothing) => Some(self.clone()),
+            (Ask::Get { key }, Outcome::Missing) => (!self.keys.contains_key(key)).then(|| self.clone()),
+            (Ask::Get { key }, Outcome::Found(value, revision)) => self.showing(*key, *value, *revision),
+            (Ask::List, Outcome::Listed { revision, items }) => self.listed(*revision, items),
+            (Ask::Create { key, .. }, Outcome::Exists) => self.keys.contains_key(key).then(|| self.clone()),
+            (Ask::Create { key, value }, outcome) if !self.keys.contains_key(key) => {
+                self.written(*key, *value, outcome)
             }
-            (Ask::Patch { key, value }, told) if self.keys.contains_key(key) && *told != Told::Missing => {
-                self.written(*key, *value, told)
+            (Ask::Patch { key, value }, outcome)
+                if self.keys.contains_key(key) && *outcome != Outcome::Missing =>
+            {
+                self.written(*key, *value, outcome)
             }
-            (Ask::Update { key, at, value }, told) if self.is_at(*key, *at) && *told != Told::Stale => {
-                self.written(*key, *value, told)
+            (Ask::Update { key, at, value }, outcome)
+                if self.is_at(*key, *at) && *outcome != Outcome::Stale =>
+            {
+                self.written(*key, *value, outcome)
             }
-            (Ask::Delete { key, at }, Told::Deleted(_) | Told::Nothing)
+            (Ask::Delete { key, at }, Outcome::Deleted(_) | Outcome::Nothing)
                 if self.keys.contains_key(key) && at.is_none_or(|at| self.is_at(*key, at)) =>
             {
-                self.deleted(*key, &call.told)
+                self.deleted(*key, &call.outcome)
             }
-            (Ask::Update { key, .. } | Ask::Patch { key, .. } | Ask::Delete { key, .. }, Told::Missing) => {
-                (!self.keys.contains_key(key)).then(|| self.clone())
-            }
-            (Ask::Update { key, at, .. } | Ask::Delete { key, at: Some(at) }, Told::Stale) => {
+            (
+                Ask::Update { key, .. } | Ask::Patch { key, .. } | Ask::Delete { key, .. },
+                Outcome::Missing,
+            ) => (!self.keys.contains_key(key)).then(|| self.clone()),
+            (Ask::Update { key, at, .. } | Ask::Delete { key, at: Some(at) }, Outcome::Stale) => {
                 let found = self.keys.get(key)?;
                 (found.1 != Changed::At(*at)).then(|| self.clone())
             }
@@ -161,10 +208,10 @@ impl State {
         Some(next)
     }
 
-    fn written(&self, key: u8, value: u64, told: &Told) -> Option<State> {
-        let changed = match told {
-            Told::Written(revision) if *revision > self.revision => Changed::At(*revision),
-            Told::Nothing => Changed::After(self.revision),
+    fn written(&self, key: u8, value: u64, outcome: &Outcome) -> Option<State> {
+        let changed = match outcome {
+            Outcome::Written(revision) if *revision > self.revision => Changed::At(*revision),
+            Outcome::Nothing => Changed::After(self.revision),
             _ => return None,
         };
         let mut next = self.clone();
@@ -175,12 +222,12 @@ impl State {
         Some(next)
     }
 
-    fn deleted(&self, key: u8, told: &Told) -> Option<State> {
+    fn deleted(&self, key: u8, outcome: &Outcome) -> Option<State> {
         let mut next = self.clone();
         next.keys.remove(&key);
-        match told {
-            Told::Deleted(Some(revision)) if *revision > self.revision => next.revision = *revision,
-            Told::Deleted(Some(_)) => return None,
+        match outcome {
+            Outcome::Deleted(Some(revision)) if *revision > self.revision => next.revision = *revision,
+            Outcome::Deleted(Some(_)) => return None,
             _ => {}
         }
         Some(next)
@@ -217,8 +264,8 @@ impl<'a> Search<'a> {
         let mut times = Vec::new();
         for (place, call) in calls.iter().enumerate() {
             times.push((call.begin, place, false));
-            // Who was told nothing waits to this day.
-            if call.told != Told::Nothing {
+            // A call that was not answered has no end.
+            if call.outcome != Outcome::Nothing {
                 times.push((call.end, place, true));
             }
         }
@@ -248,6 +295,10 @@ impl<'a> Search<'a> {
                 after = if self.take(at) { None } else { Some(at) };
                 continue;
             }
+            if self.seen.len() > STATES_MAX {
+                let count = self.calls.len();
+                return Err(format!("no order was found among {STATES_MAX} states of {count} calls"));
+            }
             // A call ended and could not have happened: what was taken last was not what happened.
             if self.stack.len() >= longest {
                 (longest, stuck) = (self.stack.len(), self.describe());
@@ -261,8 +312,8 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// The next call that may have happened first of those that are left, after one that did not. Those that were told
-    /// nothing come last: they need not have happened at all.
+    /// The next call that may have happened first of those that are left, after one that did not. Those that were
+    /// not answered come last: they need not have happened at all.
     fn candidate(&self, after: Option<usize>) -> Option<usize> {
         let is_known = |at: &usize| self.ends.get(self.nodes[*at].call).is_some_and(Option::is_some);
         let begun = |from: usize| {
@@ -324,7 +375,10 @@ impl<'a> Search<'a> {
         let Some(stuck) = end.and_then(|at| self.calls.get(self.nodes[at].call)) else {
             return String::new();
         };
-        let near = self.calls.iter().filter(|call| call.begin < stuck.end && call.end + 20 > stuck.begin);
+        let near = self
+            .calls
+            .iter()
+            .filter(|call| call.begin < stuck.end && call.end.saturating_add(20) > stuck.begin);
         let near: Vec<String> = near.map(|call| format!("{call:?}")).collect();
         let (state, count) = (&self.state, self.stack.len());
         format!(
