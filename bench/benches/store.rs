@@ -260,8 +260,8 @@ fn open(path: &Path) -> Store {
 struct Plain;
 
 impl AttrReader for Plain {
-    fn attrs(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Attrs)> {
-        Some((CollectionId(0), attrs(key, value)))
+    fn attrs(&self, key: &str, value: &[u8]) -> Option<Attrs> {
+        Some(attrs(key, value))
     }
 }
 

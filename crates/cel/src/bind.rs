@@ -2,7 +2,7 @@
 
 use crate::decl::Decl;
 use crate::eval::{Variables, run};
-use crate::library::{Authorizer, Permissions, Question};
+use crate::permissions::{Authorizer, Permissions, Question};
 use crate::program::Program;
 use crate::value::{Error, Outcome, Value};
 use pintle_object::Value as Tree;

@@ -5,6 +5,7 @@ use crate::library::{self, Function};
 use crate::problem::Problem;
 use crate::scope::Scope;
 use crate::syntax::{Expr, Fold, Literal, Node};
+use crate::type_names::{dotted, type_named};
 use crate::types::Type;
 use crate::unify::Known;
 
@@ -53,35 +54,6 @@ pub fn check(expression: &Expr, count: usize, scope: &Scope) -> Checked {
         *of = checker.known.resolve(of, true);
     }
     found
-}
-
-/// What a chain of fields spells.
-pub fn dotted(expression: &Expr) -> Option<String> {
-    match &expression.node {
-        Node::Ident(name) => Some(name.clone()),
-        Node::Select { of, field, is_test: false } => Some(format!("{}.{field}", dotted(of)?)),
-        _ => None,
-    }
-}
-
-/// The type that a name stands for.
-pub fn type_named(name: &str) -> Option<Type> {
-    const NAMES: [&str; 12] = [
-        "bool",
-        "int",
-        "uint",
-        "double",
-        "string",
-        "bytes",
-        "list",
-        "map",
-        "null_type",
-        "type",
-        "google.protobuf.Timestamp",
-        "google.protobuf.Duration",
-    ];
-    let is_known = NAMES.contains(&name) || library::OPAQUE.contains(&name);
-    is_known.then(|| library::named(name))
 }
 
 impl Checker<'_> {

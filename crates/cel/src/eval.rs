@@ -1,11 +1,11 @@
 //! Evaluation: what an expression gives, and what that costs.
 
-use crate::checker::type_named;
-use crate::cost::{self, Cost};
+use crate::cost::{self, COST_MAX, Cost, OVER_LIMIT};
 use crate::library::Function;
 use crate::program::{FoldStep, Program, Step};
 use crate::syntax::Literal;
-use crate::value::{Error, Key, List, Map, Outcome, Text, Value, type_value};
+use crate::type_names::type_named;
+use crate::value::{Error, Key, List, Map, Outcome, Text, Value, as_text, type_value};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -19,11 +19,6 @@ pub trait Variables<'a> {
     /// The names of the policy's variables, in their order.
     fn variables(&self) -> Vec<&'a str>;
 }
-
-/// What stops an expression that has become too expensive.
-pub const OVER_LIMIT: &str = "operation cancelled: actual cost limit exceeded";
-/// The largest cost of one expression.
-pub const COST_MAX: u64 = 10_000_000;
 
 /// The value of a program, and what it cost to find it.
 pub fn run<'a>(program: &'a Program, variables: &dyn Variables<'a>, limit: u64) -> (Outcome<'a>, u64) {
@@ -485,7 +480,7 @@ fn insert<'a>(
 ) -> Result<(), Error> {
     let Some(place) = Key::of(&key) else { return Err(Error::new("unsupported key type")) };
     if into.contains_key(&place) {
-        let shown = crate::library::as_text(&key).map_or_else(|| "key".to_owned(), |text| text.to_string());
+        let shown = as_text(&key).map_or_else(|| "key".to_owned(), |text| text.to_string());
         return Err(Error::new(format!("insert failed: key {shown} already exists")));
     }
     into.insert(place, (key, value));
@@ -535,14 +530,14 @@ fn at<'a>(of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
             found.unwrap_or_else(|| Err(Error::new(format!("index out of bounds: {place}"))))
         }
         Value::Map(map) => map.find(index).unwrap_or_else(|| {
-            let shown = crate::library::as_text(index);
+            let shown = as_text(index);
             Err(Error::no_key(shown.as_deref().unwrap_or_default()))
         }),
         Value::Optional(Some(inner)) => at_optional(inner, index),
         Value::Optional(None) => Ok(Value::Optional(None)),
         Value::Variables => Err(Error::no_overload()),
         _ => {
-            let shown = crate::library::as_text(index);
+            let shown = as_text(index);
             Err(Error::no_key(shown.as_deref().unwrap_or_default()))
         }
     }

@@ -4,6 +4,7 @@
 //! says what an expression may cost, `program` makes it ready to run and `eval` runs it over data that `decl`
 //! describes. Functions stand in `library`. What is refused is refused in the words of upstream's compiler.
 
+mod actual_cost;
 mod bind;
 mod checker;
 mod cost;
@@ -11,18 +12,24 @@ mod decl;
 mod device;
 mod estimate;
 mod eval;
+mod fault;
+mod format_check;
 mod lexer;
 mod library;
 mod literal;
 mod macros;
 mod parser;
+mod permissions;
+mod plan;
 mod problem;
 mod program;
 mod scope;
 mod semver;
+mod stack;
 mod syntax;
 mod texts;
 mod tree;
+mod type_names;
 mod types;
 mod unify;
 mod url;
@@ -35,27 +42,18 @@ mod reference;
 mod tests;
 
 pub use bind::Bound;
+pub use cost::{COST_MAX, OVER_LIMIT};
 pub use decl::{ANY, Decl, Keys, ListKind, Property, Shape};
-pub use eval::{COST_MAX, OVER_LIMIT};
-pub use library::{Decision, Permissions, Question, double_text};
+pub use fault::Fault;
+pub use permissions::{Decision, Permissions, Question};
 pub use program::Program;
 pub use scope::Scope;
 pub use syntax::is_reserved;
 pub use texts::NoTexts;
 pub use types::{Struct, Type};
+pub use value::double_text;
 
-/// Why there is no program of an expression.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// What a compiler says about it, with the lines meant.
-    Compile(String),
-    /// What is wrong with a pattern in it.
-    Pattern(String),
-    /// Something written out that has no value: why.
-    Instantiation(String),
-    /// Longer than anyone writes them.
-    Size,
-}
+use stack::{DEEP, on_stack};
 
 /// An expression that was checked and can be run.
 #[derive(Debug)]
@@ -87,7 +85,7 @@ pub fn compile(text: &str, scope: &Scope) -> Result<Type, String> {
 /// Why there is none.
 pub fn program(text: &str, scope: &Scope, decl: Option<&Decl>) -> Result<Compiled, Fault> {
     checked(text, scope, &mut |tree, checked| {
-        let program = program::plan(&tree.root, checked, &scope.patterns)?;
+        let program = plan::plan(&tree.root, checked, &scope.patterns)?;
         let cost_max = estimate::cost(&tree.root, checked, decl).max;
         Ok(Compiled { program, output: checked.root.clone(), cost_max, uses: checked.uses.clone() })
     })
@@ -125,21 +123,6 @@ fn checked<T: Send>(
 }
 
 const LENGTH_MAX: usize = 100_000;
-/// How many signs an expression may have before it is looked at on a stack of its own.
-const DEEP: usize = 100;
-const STACK: usize = 64 << 20;
-
-/// Runs something that may go deep; None if there is no thread for it.
-fn on_stack<T: Send>(is_deep: bool, run: &mut (dyn FnMut() -> T + Send)) -> Option<T> {
-    if !is_deep {
-        return Some(run());
-    }
-    std::thread::scope(|threads| {
-        let thread = std::thread::Builder::new().stack_size(STACK);
-        thread.spawn_scoped(threads, run).ok()?.join().ok()
-    })
-}
-
 /// Why an expression is not one that gives one of these types.
 #[must_use]
 pub fn refusal(text: &str, scope: &Scope, wanted: &[Type]) -> (Type, Option<String>) {

@@ -24,7 +24,7 @@ impl Permissions for Allowed {
 /// As far as types tell values apart that the reference shows as text.
 fn shown(found: &Outcome<'_>) -> Option<String> {
     let found = found.as_ref().ok()?;
-    let text = crate::library::as_text(found).map(|text| text.to_string());
+    let text = crate::value::as_text(found).map(|text| text.to_string());
     let text = match found {
         Value::Null => Some("null".to_owned()),
         Value::Type(name) => Some(name.to_string()),

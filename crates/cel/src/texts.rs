@@ -4,6 +4,7 @@ use crate::bind::{Bindings, Bound};
 use crate::decl::ANY;
 use crate::eval;
 use crate::program::Program;
+use crate::stack::{DEEP, on_stack};
 use crate::value::{List, Value};
 
 /// Why there are no names.
@@ -21,7 +22,7 @@ impl Program {
     /// # Errors
     /// Why there are none.
     pub fn texts(&self, bound: &[(&str, Bound<'_>)], limit: u64) -> Result<Vec<String>, NoTexts> {
-        let found = crate::on_stack(self.depth > crate::DEEP, &mut || {
+        let found = on_stack(self.depth > DEEP, &mut || {
             let bindings = Bindings::new(bound, limit);
             match eval::run(self, &bindings, limit).0 {
                 Ok(value) => texts(&value).ok_or(NoTexts::Other),

@@ -1,6 +1,6 @@
 //! Values of expressions as trees, for what is written to objects.
 
-use crate::library::as_text;
+use crate::value::as_text;
 use crate::value::{Error, Key, Outcome, Value};
 use pintle_object::{Map, Text, Value as Tree, bytes};
 

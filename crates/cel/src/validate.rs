@@ -1,6 +1,7 @@
 //! What is wrong with an expression beyond its types: literals that cannot be what they stand for.
 
 use crate::checker::Checked;
+use crate::format_check;
 use crate::library;
 use crate::problem::Problem;
 use crate::syntax::{Expr, Literal, Node};
@@ -15,7 +16,7 @@ pub fn check(expression: &Expr, checked: &Checked) -> Vec<Problem> {
         if !in_format {
             aggregate(part, checked, &mut found);
         }
-        found.extend(library::check_format(part, checked));
+        found.extend(format_check::check(part, checked));
     });
     found
 }

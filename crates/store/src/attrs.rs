@@ -1,9 +1,6 @@
 //! Attributes of objects: what selectors and watch predicates need, read without decoding the whole value.
 
-use crate::object::Object;
-use crate::watch_cache::collection::CollectionId;
 use pintle_object::Text;
-use std::sync::Arc;
 
 /// The attributes of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,8 +24,5 @@ impl Attrs {
 /// Reads the attributes of stored values: once per object at start, and of the values that others write.
 pub trait AttrReader {
     /// `None` for a key of a resource that is not served.
-    fn attrs(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Attrs)>;
+    fn attrs(&self, key: &str, value: &[u8]) -> Option<Attrs>;
 }
-
-/// Reads the attributes of one collection's objects; `None` for a value that it cannot read.
-pub(crate) type ReadAttrs = Arc<dyn Fn(&Object) -> Option<Attrs> + Send + Sync>;

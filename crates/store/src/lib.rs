@@ -23,11 +23,10 @@ mod writer;
 
 pub use attrs::{AttrReader, Attrs};
 pub use backend::{DurableLog, Error as OpenError};
-pub use object::{Key, Object, Revision};
+pub use object::{CollectionId, Key, Object, Revision};
 pub use options::Options;
 pub use retention::Retention;
 pub use store::{HistoricalReadError, Store, WriteKind};
-pub use watch_cache::collection::CollectionId;
 pub use watch_cache::encoding_cache::ENCODINGS_MAX;
 pub use watch_cache::event::{Event, EventKind};
 pub use watch_cache::event_window::{EventFacts, EventWindow};

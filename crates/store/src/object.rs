@@ -18,6 +18,10 @@ impl fmt::Display for Revision {
     }
 }
 
+/// A collection of the store, by its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CollectionId(pub u32);
+
 /// The full key of an object: `/registry/pods/default/web`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Arc<str>);

@@ -88,7 +88,7 @@ impl Recovery {
         let read = self.values.read_blocking(&row.key, row.value.unwrap_or_default());
         let is_readable = read.is_readable();
         let mut object = Object::read(Key::new(&row.key), row.create_revision, row.revision, read);
-        if is_readable && let Some((_, attrs)) = attr_reader.attrs(&row.key, &object.value) {
+        if is_readable && let Some(attrs) = attr_reader.attrs(&row.key, &object.value) {
             object.attrs = attrs;
         }
         Arc::new(object.cached(&self.encodings))

@@ -39,9 +39,8 @@ fn varint(number: u64) -> usize {
 mod tests {
     use super::*;
     use crate::attrs::Attrs;
-    use crate::object::{Key, Revision};
+    use crate::object::{CollectionId, Key, Revision};
     use crate::transformer::{KeyTag, Transformed};
-    use crate::watch_cache::collection::CollectionId;
     use crate::write::{Change, Write};
     use bytes::Bytes;
 

@@ -5,14 +5,14 @@ use crate::attrs::{AttrReader, Attrs};
 use crate::backend::{DurableLog, Error as OpenError, Found};
 use crate::compaction::{Compacted, Turns};
 use crate::etcd::{self, EtcdStore};
-use crate::object::{Object, Revision};
+use crate::object::{CollectionId, Object, Revision};
 use crate::options::Options;
 use crate::recovery::Recovery;
 use crate::request_size;
 use crate::stored_value::StoredValues;
 use crate::transformer::ValueContext;
 use crate::watch_cache::cache::{self, WatchCache};
-use crate::watch_cache::collection::{Collection, CollectionId};
+use crate::watch_cache::collection::Collection;
 use crate::watch_cache::event_window::{EventFacts, EventWindow};
 use crate::watch_cache::notifier::Notifier;
 use crate::watch_cache::predicate::WatchPredicate;
@@ -326,7 +326,7 @@ impl Store {
 
     /// Whether a write of an object as it is would encrypt it otherwise than it is now.
     pub fn is_stale(&self, object: &Object) -> bool {
-        self.values.is_stale(object)
+        self.values.is_stale(object.key.as_str(), object.key_tag())
     }
 
     /// Tries again to decrypt the values of a collection that could not be decrypted, as when a plugin answers again

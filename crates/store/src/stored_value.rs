@@ -1,6 +1,5 @@
 //! Values on their way over the seam of encryption at rest, with and without a transformer.
 
-use crate::object::Object;
 use crate::transformer::{self, KeyTag, TransformError, Transformed, Transformer, ValueContext};
 use bytes::Bytes;
 use std::future::Future;
@@ -90,8 +89,7 @@ impl StoredValues {
     }
 
     /// Whether a write of the same value would store it otherwise than it is stored now.
-    pub fn is_stale(&self, object: &Object) -> bool {
-        let (key, tag) = (object.key.as_str(), object.key_tag());
+    pub fn is_stale(&self, key: &str, tag: KeyTag) -> bool {
         match self.transformer(key) {
             None => tag != KeyTag::PLAIN,
             Some(transformer) => transformer.is_stale(key, tag),

@@ -1,9 +1,8 @@
 //! One write, its precondition, and its result.
 
 use crate::attrs::Attrs;
-use crate::object::{Key, Object, Revision};
+use crate::object::{CollectionId, Key, Object, Revision};
 use crate::transformer::{TransformError, Transformed};
-use crate::watch_cache::collection::CollectionId;
 use bytes::Bytes;
 use std::sync::Arc;
 

@@ -1,15 +1,13 @@
 //! The one thread that writes: it takes all waiting writes, checks each, makes the batch durable with one sync,
 //! publishes it in the order of revisions, and only then answers.
 
-use crate::attrs::ReadAttrs;
 use crate::backend::{AppendError, DurableLog, Row};
 use crate::clock::now_seconds;
 use crate::compaction::Turns;
-use crate::object::{Key, Object, Revision};
+use crate::object::{CollectionId, Key, Object, Revision};
 use crate::retention::{CompactionCandidate, CompactionQueue, Retention};
 use crate::transformer::KeyTag;
-use crate::watch_cache::cache::{Changes, WatchCache};
-use crate::watch_cache::collection::CollectionId;
+use crate::watch_cache::cache::{Changes, ReadAttrs, WatchCache};
 use crate::watch_cache::event::{Event, EventKind};
 use crate::watch_cache::snapshot::Snapshot;
 use crate::write::{Change, CommitError, CommitResult, Precondition, StagedWrite, Write};

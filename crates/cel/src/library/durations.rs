@@ -1,6 +1,6 @@
 //! Parts of times and durations.
 
-use super::{Function, function};
+use super::function::{Function, function};
 use crate::value::{Error, Outcome, Value};
 use pintle_object::time::{self, Time};
 
@@ -88,14 +88,4 @@ pub fn parse_time(text: &str) -> Option<Time> {
 /// Go's text of durations.
 pub fn parse_duration(text: &str) -> Option<i64> {
     time::parse_duration(text).ok()
-}
-
-/// RFC 3339 with as many digits as there are.
-pub fn time_text(time: Time) -> String {
-    let text = Time { nanos: 0, ..time }.to_seconds_text();
-    if time.nanos == 0 {
-        return text.to_string();
-    }
-    let digits = format!("{:09}", time.nanos);
-    format!("{}.{}Z", text.trim_end_matches('Z'), digits.trim_end_matches('0'))
 }

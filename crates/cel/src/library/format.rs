@@ -1,13 +1,9 @@
 //! `format`: texts with values in their places, numbers as in American English.
 
-use super::conversion::as_text;
+use super::function::{Function, function};
 use super::math::text as made;
-use super::{Function, double_text, function};
-use crate::checker::Checked;
-use crate::problem::Problem;
-use crate::syntax::{Expr, Literal, Node};
-use crate::types::Type;
 use crate::value::{Error, Key, List, Outcome, Value};
+use crate::value::{as_text, double_text};
 use std::fmt::Write;
 
 pub const FUNCTIONS: &[Function] = &[function("format", ".string,list(dyn)=string!format", format)];
@@ -15,7 +11,7 @@ pub const FUNCTIONS: &[Function] = &[function("format", ".string,list(dyn)=strin
 const PRECISION_MAX: usize = 100;
 
 /// A part of a format: text, or a sign with its precision.
-enum Part {
+pub enum Part {
     Text(String),
     Clause(char, Option<usize>),
 }
@@ -53,7 +49,7 @@ fn formatted(list: &List<'_>, place: usize, sign: char, precision: Option<usize>
 }
 
 /// The parts of a format, up to the first that is wrong.
-fn parts(format: &str) -> Vec<Result<Part, String>> {
+pub fn parts(format: &str) -> Vec<Result<Part, String>> {
     let mut found = Vec::new();
     let mut text = String::new();
     let mut rest = format.chars().peekable();
@@ -110,7 +106,7 @@ fn clause(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Part, S
 }
 
 /// What is wrong with a value of a type under a sign.
-fn unfit(sign: char, name: &str) -> String {
+pub fn unfit(sign: char, name: &str) -> String {
     let what = match sign {
         'd' => "decimal clause can only be used on integers",
         'f' => "fixed-point clause can only be used on doubles",
@@ -253,67 +249,5 @@ fn nested(value: &Value<'_>) -> Option<String> {
         Value::Double(number) if number.is_finite() => Some(format!("{number:.6}")),
         Value::Double(number) => Some(format!("\"{}\"", double_text(*number))),
         _ => text(value),
-    }
-}
-
-/// What is wrong with a call whose format and list are written out.
-pub fn check(call: &Expr, checked: &Checked) -> Option<Problem> {
-    let Node::Call { function, target: Some(target), arguments } = &call.node else { return None };
-    let (Some(Literal::Text(format)), [list]) = (target.as_literal(), arguments.as_slice()) else {
-        return None;
-    };
-    let Node::List(items) = &list.node else { return None };
-    if function != "format" {
-        return None;
-    }
-    let problem = |at: usize, message: String| Some(Problem { at, message });
-    let mut place = 0;
-    for part in parts(format) {
-        match (part, items.get(place)) {
-            (Ok(Part::Text(_)), _) => {}
-            (_, None) => return problem(call.at, format!("index {place} out of range")),
-            (Err(why), _) => return problem(call.at, why),
-            (Ok(Part::Clause(sign, _)), Some((item, _))) => {
-                if let Some((bad, name)) = unfit_part(item, sign, checked) {
-                    return problem(bad, format!("error during formatting: {}", unfit(sign, &name)));
-                }
-                place += 1;
-            }
-        }
-    }
-    let count = items.len();
-    (count > place).then(|| Problem {
-        at: call.at,
-        message: format!("too many arguments supplied to string.format (expected {place}, got {count})"),
-    })
-}
-
-/// The part of a value that cannot stand under a sign, with the name of its type.
-fn unfit_part(item: &Expr, sign: char, checked: &Checked) -> Option<(usize, String)> {
-    let of = checked.types.get(item.id).unwrap_or(&Type::Dyn);
-    let fits = match sign {
-        'd' | 'o' => matches!(of, Type::Int | Type::Uint),
-        'f' | 'e' => matches!(of, Type::Double | Type::Text),
-        'b' => matches!(of, Type::Int | Type::Uint | Type::Bool),
-        'x' | 'X' => matches!(of, Type::Int | Type::Uint | Type::Text | Type::Bytes),
-        _ => !matches!(of, Type::Opaque(_) | Type::Struct(_) | Type::Optional(_)),
-    };
-    if !fits && !of.is_loose() {
-        let name = match of {
-            Type::List(_) => "list".to_owned(),
-            Type::Map(..) => "map".to_owned(),
-            Type::Optional(_) => "optional_type".to_owned(),
-            other => other.runtime_name(),
-        };
-        return Some((item.at, name));
-    }
-    match &item.node {
-        Node::List(items) if sign == 's' => {
-            items.iter().find_map(|(item, _)| unfit_part(item, sign, checked))
-        }
-        Node::Map(entries) if sign == 's' => entries.iter().find_map(|(key, value, _)| {
-            unfit_part(key, sign, checked).or_else(|| unfit_part(value, sign, checked))
-        }),
-        _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Formats by name, and what is wrong with a text of one.
 
-use super::{Function, function};
+use super::function::{Function, function};
 use crate::value::{Error, Outcome, Value};
 use pintle_object::time::Time;
 use pintle_object::{bytes, content};

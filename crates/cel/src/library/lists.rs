@@ -1,8 +1,9 @@
 //! Lists: order, sums, parts.
 
+use super::function::{Function, function};
 use super::math::sum as added;
-use super::{Function, compared, equal, function};
 use crate::value::{Error, List, Outcome, Value};
+use crate::value::{compared, equal};
 use std::cmp::Ordering;
 use std::rc::Rc;
 
@@ -155,7 +156,7 @@ fn sort<'a>(list: &Value<'a>, keys: &Value<'a>) -> Outcome<'a> {
 
 fn range<'a>(given: &[Value<'a>]) -> Outcome<'a> {
     match given {
-        [Value::Int(count)] if *count > ITEMS_MAX => Err(Error::new(crate::eval::OVER_LIMIT)),
+        [Value::Int(count)] if *count > ITEMS_MAX => Err(Error::new(crate::cost::OVER_LIMIT)),
         [Value::Int(count)] => Ok(Value::list((0..*count).map(Value::Int).collect())),
         _ => Err(Error::no_overload()),
     }

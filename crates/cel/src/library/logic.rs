@@ -1,6 +1,6 @@
 //! Operators that are steps of their own when they run; only their types stand here.
 
-use super::{Function, function};
+use super::function::{Function, function};
 use crate::value::{Error, Outcome, Value};
 
 const INDEX: &str = "list(A),int=A!index;map(A,B),A=B!index;optional(list(A)),int=optional(A)!index;\

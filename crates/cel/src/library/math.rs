@@ -1,9 +1,9 @@
 //! Arithmetic, with the overflows that end it.
 
-use super::comparison::has_same_keys;
-use super::{Function, equal, function};
+use super::function::{Function, function};
 use crate::decl::ListKind;
 use crate::value::{Error, List, Outcome, Value};
+use crate::value::{equal, has_same_keys};
 use pintle_object::time::Time;
 use std::rc::Rc;
 

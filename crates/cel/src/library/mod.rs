@@ -7,6 +7,7 @@ mod conversion;
 mod durations;
 mod format;
 mod formats;
+mod function;
 mod lists;
 mod logic;
 mod math;
@@ -23,43 +24,9 @@ mod url;
 #[cfg(test)]
 mod tests;
 
-pub use comparison::{compared, equal};
-pub use conversion::{as_text, double_text, runtime_type};
-pub use format::check as check_format;
+pub use format::{Part, parts, unfit};
 pub use formats::pattern_len;
-pub use permissions::{Authorizer, Decision, Permissions, Question};
-
-use crate::cost::Cost;
-use crate::types::Type;
-use crate::value::{Outcome, Value};
-
-/// What a function does. A call that fits no types is an error: `no such overload`.
-pub type Run = for<'a> fn(&[Value<'a>]) -> Outcome<'a>;
-
-/// A function: its name, its overloads, and what it does.
-///
-/// ```text
-/// .string,string=bool!contains;string=int
-/// ```
-/// `.` stands before the types of a function with a target (the first), `!` before what it costs.
-pub struct Function {
-    pub name: &'static str,
-    overloads: &'static str,
-    pub run: Run,
-}
-
-pub const fn function(name: &'static str, overloads: &'static str, run: Run) -> Function {
-    Function { name, overloads, run }
-}
-
-/// One of the ways to call a function. Parameters of types are numbered from 0.
-pub struct Overload {
-    pub is_member: bool,
-    pub takes: Vec<Type>,
-    pub gives: Type,
-    pub params: usize,
-    pub cost: Cost,
-}
+pub use function::{Function, OPAQUE, named};
 
 const TABLES: [&[Function]; 16] = [
     logic::FUNCTIONS,
@@ -83,97 +50,4 @@ const TABLES: [&[Function]; 16] = [
 pub fn find(name: &str) -> Option<&'static Function> {
     let tables = TABLES.into_iter().chain([permissions::FUNCTIONS]);
     tables.flatten().find(|function| function.name == name)
-}
-
-impl Function {
-    pub fn overloads(&self) -> Vec<Overload> {
-        self.overloads.split(';').filter(|text| !text.is_empty()).map(overload).collect()
-    }
-}
-
-fn overload(text: &str) -> Overload {
-    let (text, cost) = text.split_once('!').unwrap_or((text, ""));
-    let (takes, gives) = text.split_once('=').unwrap_or((text, "dyn"));
-    let is_member = takes.starts_with('.');
-    let mut rest = takes.trim_start_matches('.');
-    let mut found = Vec::new();
-    while !rest.is_empty() {
-        found.push(read(&mut rest));
-        rest = rest.trim_start_matches(',');
-    }
-    let mut gives = gives;
-    let gives = read(&mut gives);
-    let params = found.iter().chain([&gives]).map(params).max().unwrap_or(0);
-    Overload { is_member, takes: found, gives, params, cost: Cost::named(cost) }
-}
-
-/// How many parameters there are at least, since they are numbered.
-fn params(of: &Type) -> usize {
-    match of {
-        Type::Param(number) => number + 1,
-        _ => of.parts().into_iter().flatten().map(params).max().unwrap_or(0),
-    }
-}
-
-/// Types that are opaque, or objects of Kubernetes.
-pub const OPAQUE: [&str; 11] = [
-    "kubernetes.Quantity",
-    "kubernetes.Semver",
-    "kubernetes.URL",
-    "net.IP",
-    "net.CIDR",
-    "kubernetes.NamedFormat",
-    "kubernetes.authorization.Authorizer",
-    "kubernetes.authorization.PathCheck",
-    "kubernetes.authorization.GroupCheck",
-    "kubernetes.authorization.ResourceCheck",
-    "kubernetes.authorization.Decision",
-];
-
-/// Reads a type and leaves what follows it.
-fn read(rest: &mut &str) -> Type {
-    let end = rest.find([',', '(', ')']).unwrap_or(rest.len());
-    let (name, after) = rest.split_at(end);
-    let Some(inner) = after.strip_prefix('(') else {
-        *rest = after;
-        return named(name);
-    };
-    *rest = inner;
-    let first = Box::new(read(rest));
-    let second = rest.strip_prefix(',').map(|after| {
-        *rest = after;
-        Box::new(read(rest))
-    });
-    *rest = rest.strip_prefix(')').unwrap_or(rest);
-    match (name, second) {
-        ("list", _) => Type::List(first),
-        ("optional", _) => Type::Optional(first),
-        ("type", _) => Type::Type(first),
-        (_, Some(second)) => Type::Map(first, second),
-        (_, None) => *first,
-    }
-}
-
-/// A type of one name.
-pub fn named(name: &str) -> Type {
-    match name {
-        "A" => Type::Param(0),
-        "B" => Type::Param(1),
-        "null_type" => Type::Null,
-        "bool" => Type::Bool,
-        "int" => Type::Int,
-        "uint" => Type::Uint,
-        "double" => Type::Double,
-        "string" => Type::Text,
-        "bytes" => Type::Bytes,
-        "timestamp" | "google.protobuf.Timestamp" => Type::Timestamp,
-        "duration" | "google.protobuf.Duration" => Type::Duration,
-        "list" => Type::list(Type::Dyn),
-        "map" => Type::Map(Box::new(Type::Dyn), Box::new(Type::Dyn)),
-        "type" => Type::Type(Box::new(Type::Dyn)),
-        other => {
-            let found = OPAQUE.iter().find(|known| known.ends_with(other) && !other.is_empty());
-            found.map_or(Type::Dyn, |name| Type::Opaque(name))
-        }
-    }
 }

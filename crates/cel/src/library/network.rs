@@ -1,6 +1,6 @@
 //! Addresses and networks.
 
-use super::{Function, function};
+use super::function::{Function, function};
 use crate::value::{Error, Outcome, Value};
 use pintle_object::field::quote;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

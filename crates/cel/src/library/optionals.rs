@@ -1,6 +1,6 @@
 //! Values that may be missing.
 
-use super::{Function, function};
+use super::function::{Function, function};
 use crate::value::{Error, Outcome, Value};
 
 pub const FUNCTIONS: &[Function] = &[

@@ -1,6 +1,6 @@
 //! Regular expressions: matching and finding.
 
-use super::{Function, function};
+use super::function::{Function, function};
 use crate::value::{Error, Outcome, Value};
 use pintle_regexp::{Budget, Regexp};
 

@@ -1,6 +1,6 @@
 //! Quantities, and what they share with versions: order and parts.
 
-use super::{Function, function};
+use super::function::{Function, function};
 use crate::value::{Error, Outcome, Value};
 use pintle_object::quantity::Quantity;
 use std::cmp::Ordering;

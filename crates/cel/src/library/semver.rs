@@ -1,6 +1,6 @@
 //! Versions and their parts.
 
-use super::{Function, function};
+use super::function::{Function, function};
 use crate::semver::{Version, parse, parse_loose};
 use crate::value::{Error, Outcome, Value};
 use std::rc::Rc;

@@ -1,6 +1,6 @@
 //! Lists as sets.
 
-use super::{Function, function};
+use super::function::{Function, function};
 use crate::value::{Error, List, Outcome, Value};
 
 pub const FUNCTIONS: &[Function] = &[

@@ -1,7 +1,7 @@
 //! Texts: looking into them, and making others of them. Places are counted in characters.
 
+use super::function::{Function, function};
 use super::math::text as made;
-use super::{Function, function};
 use crate::value::{Error, Outcome, Text, Value};
 use std::rc::Rc;
 

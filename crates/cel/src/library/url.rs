@@ -1,6 +1,6 @@
 //! URLs and their parts.
 
-use super::{Function, function};
+use super::function::{Function, function};
 use crate::url::{Url, parse};
 use crate::value::{Error, Key, Map, Outcome, Value};
 use std::collections::BTreeMap;

@@ -64,11 +64,10 @@ struct Reader {
 }
 
 impl AttrReader for Reader {
-    fn attrs(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Attrs)> {
+    fn attrs(&self, key: &str, value: &[u8]) -> Option<Attrs> {
         // No prefix is the beginning of another: each ends in a slash.
         let slashes = key.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
         let place = *slashes.filter_map(|(slash, _)| self.places.get(key.get(..=slash)?)).next()?;
-        let attrs = encoding::attrs_of_bytes(&self.api, self.owners.get(place)?, value)?;
-        Some((CollectionId(place as u32), attrs))
+        encoding::attrs_of_bytes(&self.api, self.owners.get(place)?, value)
     }
 }

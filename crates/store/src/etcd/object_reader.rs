@@ -1,12 +1,12 @@
 //! Objects of what comes out of etcd: values over the seam of encryption, and their attributes.
 
-use crate::attrs::{AttrReader, ReadAttrs};
+use crate::attrs::AttrReader;
 use crate::backend::Row;
 use crate::etcd::keys::Keys;
-use crate::object::{Key, Object};
+use crate::object::{CollectionId, Key, Object};
 use crate::stored_value::StoredValues;
 use crate::transformer::ValueContext;
-use crate::watch_cache::collection::CollectionId;
+use crate::watch_cache::cache::ReadAttrs;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -48,7 +48,7 @@ impl ObjectReader {
     }
 
     fn with_first_attrs(&self, mut object: Object) -> Object {
-        let attrs = self.first.attrs(object.key.as_str(), &object.value).map(|(_, attrs)| attrs);
+        let attrs = self.first.attrs(object.key.as_str(), &object.value);
         object.attrs = attrs.unwrap_or_default();
         object
     }

@@ -1,6 +1,6 @@
 //! Transactions on etcd, and reads that are sure to be of now.
 
-use crate::attrs::{Attrs, ReadAttrs};
+use crate::attrs::Attrs;
 use crate::etcd::client::{Client, Failure, Repeat};
 use crate::etcd::latest_revision::LatestRevision;
 use crate::etcd::lease::Leases;
@@ -11,10 +11,11 @@ use crate::etcd::wire::{
     self, Compare, DeleteRequest, KeyValue, Number, Op, Operation, PutRequest, RangeRequest, Target,
     TxnRequest, TxnResponse,
 };
-use crate::object::{Key, Object, Revision};
+use crate::object::{CollectionId, Key, Object, Revision};
 use crate::request_size::TOO_LARGE;
 use crate::transformer::KeyTag;
-use crate::watch_cache::collection::{Collection, CollectionId};
+use crate::watch_cache::cache::ReadAttrs;
+use crate::watch_cache::collection::Collection;
 use crate::watch_cache::snapshot::Snapshot;
 use crate::write::{Change, CommitError, CommitResult, Precondition, StagedWrite, Write};
 use std::sync::Arc;

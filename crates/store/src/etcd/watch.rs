@@ -1,6 +1,5 @@
 //! Follows etcd's watch and keeps the cache in step with it.
 
-use crate::attrs::ReadAttrs;
 use crate::backend::Row;
 use crate::etcd::client::{Failure, Repeat};
 use crate::etcd::load::Reader;
@@ -8,10 +7,9 @@ use crate::etcd::object_reader::ObjectReader;
 use crate::etcd::wire::{
     self, EventType, KeyValue, Nothing, StatusResponse, WatchAsk, WatchCreate, WatchRequest, WatchResponse,
 };
-use crate::object::{Key, Object, Revision};
+use crate::object::{CollectionId, Key, Object, Revision};
 use crate::prefixes::{self, Prefixes};
-use crate::watch_cache::cache::{self, Changes, WatchCache};
-use crate::watch_cache::collection::CollectionId;
+use crate::watch_cache::cache::{self, Changes, ReadAttrs, WatchCache};
 use crate::watch_cache::event::Event;
 use crate::watch_cache::event_window::EventWindow;
 use crate::watch_cache::snapshot::Snapshot;

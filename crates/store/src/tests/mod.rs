@@ -23,8 +23,8 @@ use std::time::Duration;
 struct Plain;
 
 impl AttrReader for Plain {
-    fn attrs(&self, key: &str, value: &[u8]) -> Option<(CollectionId, Attrs)> {
-        Some((CollectionId(0), attrs(key, std::str::from_utf8(value).ok()?)))
+    fn attrs(&self, key: &str, value: &[u8]) -> Option<Attrs> {
+        Some(attrs(key, std::str::from_utf8(value).ok()?))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The objects in memory: all collections, and how a batch of changes becomes visible in them.
 
-use crate::attrs::ReadAttrs;
-use crate::object::{Object, Revision};
-use crate::watch_cache::collection::{Collection, CollectionId};
+use crate::attrs::Attrs;
+use crate::object::{CollectionId, Object, Revision};
+use crate::watch_cache::collection::Collection;
 use crate::watch_cache::encoding_cache::EncodingCache;
 use crate::watch_cache::event::Event;
 use crate::watch_cache::event_window::{EventLog, EventWindow};
@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+
+/// Reads the attributes of one collection's objects; `None` for a value that it cannot read.
+pub(crate) type ReadAttrs = Arc<dyn Fn(&Object) -> Option<Attrs> + Send + Sync>;
 
 pub(crate) type Collections = Arc<RwLock<Vec<Arc<Collection>>>>;
 

@@ -13,10 +13,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// A collection of the store, by its index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CollectionId(pub u32);
-
 /// Historical snapshots that are kept for the next pages of paged lists.
 const HISTORICAL_MAX: usize = 8;
 

@@ -1,7 +1,13 @@
 //! Values while expressions are evaluated. Data of objects is borrowed and looked at only where it is asked for.
 
+mod display;
+mod equality;
+
+pub use display::{as_text, double_text, runtime_type};
+pub use equality::{compared, equal, has_same_keys, number};
+
 use crate::decl::{ANY, Decl, ListKind, Shape};
-use crate::library::{Authorizer, equal, runtime_type};
+use crate::permissions::Authorizer;
 use crate::types::Type;
 use pintle_object::quantity::Quantity;
 use pintle_object::time::{Time, parse_duration};

@@ -1,0 +1,14 @@
+//! Faults: the reasons why an expression has no program.
+
+/// Why there is no program of an expression.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// What a compiler says about it, with the lines meant.
+    Compile(String),
+    /// What is wrong with a pattern in it.
+    Pattern(String),
+    /// Something written out that has no value: why.
+    Instantiation(String),
+    /// Longer than anyone writes them.
+    Size,
+}

@@ -1,0 +1,69 @@
+//! Checks of `format` whose text and list are written out.
+
+use crate::checker::Checked;
+use crate::library::{Part, parts, unfit};
+use crate::problem::Problem;
+use crate::syntax::{Expr, Literal, Node};
+use crate::types::Type;
+
+/// What is wrong with a call whose format and list are written out.
+pub fn check(call: &Expr, checked: &Checked) -> Option<Problem> {
+    let Node::Call { function, target: Some(target), arguments } = &call.node else { return None };
+    let (Some(Literal::Text(format)), [list]) = (target.as_literal(), arguments.as_slice()) else {
+        return None;
+    };
+    let Node::List(items) = &list.node else { return None };
+    if function != "format" {
+        return None;
+    }
+    let problem = |at: usize, message: String| Some(Problem { at, message });
+    let mut place = 0;
+    for part in parts(format) {
+        match (part, items.get(place)) {
+            (Ok(Part::Text(_)), _) => {}
+            (_, None) => return problem(call.at, format!("index {place} out of range")),
+            (Err(why), _) => return problem(call.at, why),
+            (Ok(Part::Clause(sign, _)), Some((item, _))) => {
+                if let Some((bad, name)) = unfit_part(item, sign, checked) {
+                    return problem(bad, format!("error during formatting: {}", unfit(sign, &name)));
+                }
+                place += 1;
+            }
+        }
+    }
+    let count = items.len();
+    (count > place).then(|| Problem {
+        at: call.at,
+        message: format!("too many arguments supplied to string.format (expected {place}, got {count})"),
+    })
+}
+
+/// The part of a value that cannot stand under a sign, with the name of its type.
+fn unfit_part(item: &Expr, sign: char, checked: &Checked) -> Option<(usize, String)> {
+    let of = checked.types.get(item.id).unwrap_or(&Type::Dyn);
+    let fits = match sign {
+        'd' | 'o' => matches!(of, Type::Int | Type::Uint),
+        'f' | 'e' => matches!(of, Type::Double | Type::Text),
+        'b' => matches!(of, Type::Int | Type::Uint | Type::Bool),
+        'x' | 'X' => matches!(of, Type::Int | Type::Uint | Type::Text | Type::Bytes),
+        _ => !matches!(of, Type::Opaque(_) | Type::Struct(_) | Type::Optional(_)),
+    };
+    if !fits && !of.is_loose() {
+        let name = match of {
+            Type::List(_) => "list".to_owned(),
+            Type::Map(..) => "map".to_owned(),
+            Type::Optional(_) => "optional_type".to_owned(),
+            other => other.runtime_name(),
+        };
+        return Some((item.at, name));
+    }
+    match &item.node {
+        Node::List(items) if sign == 's' => {
+            items.iter().find_map(|(item, _)| unfit_part(item, sign, checked))
+        }
+        Node::Map(entries) if sign == 's' => entries.iter().find_map(|(key, value, _)| {
+            unfit_part(key, sign, checked).or_else(|| unfit_part(value, sign, checked))
+        }),
+        _ => None,
+    }
+}

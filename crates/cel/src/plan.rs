@@ -1,0 +1,254 @@
+//! Checked expressions made ready to run: names resolved to slots, patterns compiled.
+
+use crate::checker::Checked;
+use crate::cost::Cost;
+use crate::eval;
+use crate::fault::Fault;
+use crate::program::{FoldStep, Program, Step};
+use crate::syntax::{Expr, Fold, Literal, Node};
+use crate::type_names::{dotted, type_named};
+use pintle_regexp::{Budget, Regexp};
+
+/// Functions that make other values of literals before anything runs.
+const CONVERSIONS: [&str; 9] =
+    ["bool", "bytes", "double", "duration", "int", "string", "timestamp", "type", "uint"];
+
+/// The program of a checked expression, or what in it can have no value.
+pub fn plan(expression: &Expr, checked: &Checked, patterns: &Budget) -> Result<Program, Fault> {
+    let mut planner = Planner { checked, patterns, locals: Vec::new(), depth: 0, depth_max: 0, fault: None };
+    let root = planner.step(expression);
+    match planner.fault {
+        Some(fault) => Err(fault),
+        None => Ok(Program { root, depth: planner.depth_max }),
+    }
+}
+
+struct Planner<'a> {
+    checked: &'a Checked,
+    patterns: &'a Budget,
+    locals: Vec<&'a str>,
+    depth: usize,
+    depth_max: usize,
+    fault: Option<Fault>,
+}
+
+impl<'a> Planner<'a> {
+    fn boxed(&mut self, expression: &'a Expr) -> Box<Step> {
+        Box::new(self.step(expression))
+    }
+
+    fn pair(&mut self, a: &'a Expr, b: &'a Expr) -> Box<(Step, Step)> {
+        Box::new((self.step(a), self.step(b)))
+    }
+
+    fn step(&mut self, expression: &'a Expr) -> Step {
+        self.depth += 1;
+        self.depth_max = self.depth_max.max(self.depth);
+        let found = self.planned(expression);
+        self.depth -= 1;
+        found
+    }
+
+    fn planned(&mut self, expression: &'a Expr) -> Step {
+        match &expression.node {
+            Node::Literal(literal) => Step::Literal(literal.clone()),
+            Node::Ident(name) => self.named(name),
+            Node::Select { of, field, is_test } => self.select(expression, of, field, *is_test),
+            Node::Call { target, arguments, .. } => self.call(expression, target.as_deref(), arguments),
+            Node::List(items) => {
+                let items: Vec<_> = items.iter().map(|(item, opt)| (self.step(item), *opt)).collect();
+                let is_constant = items.iter().all(|(item, opt)| item.is_constant() && !opt);
+                constant_if(is_constant, Step::List(items))
+            }
+            Node::Map(entries) => {
+                let entries = entries.iter();
+                let entries: Vec<_> =
+                    entries.map(|(key, of, opt)| (self.step(key), self.step(of), *opt)).collect();
+                let is_constant =
+                    entries.iter().all(|(key, of, opt)| key.is_constant() && of.is_constant() && !opt);
+                constant_if(is_constant, Step::Map(entries))
+            }
+            Node::Message { name, fields } => {
+                let fields = fields.iter();
+                let fields = fields.map(|(_, field, of)| (field.clone(), self.step(of))).collect();
+                Step::Message(name.clone(), fields)
+            }
+            Node::Fold(fold) => self.fold(fold),
+            Node::Broken => Step::Broken,
+        }
+    }
+
+    fn local(&self, name: &str) -> Option<usize> {
+        self.locals.iter().rposition(|known| *known == name)
+    }
+
+    fn named(&self, name: &str) -> Step {
+        let is_variable = self.checked.uses.iter().any(|used| used == name);
+        match self.local(name) {
+            Some(place) => Step::Local(place),
+            None if !is_variable && type_named(name).is_some() => Step::Type(name.to_owned()),
+            None => Step::Variable(name.to_owned()),
+        }
+    }
+
+    fn select(&mut self, whole: &'a Expr, of: &'a Expr, field: &str, is_test: bool) -> Step {
+        if let Some(name) = dotted(whole).filter(|name| type_named(name).is_some()) {
+            return Step::Type(name);
+        }
+        if let Node::Ident(first) = &of.node
+            && self.local(first).is_none()
+            && !is_test
+        {
+            let name = format!("{first}.{field}");
+            if self.checked.uses.contains(&name) {
+                return Step::Variable(name);
+            }
+        }
+        let of = Box::new(self.base(of));
+        let field = field.to_owned();
+        if is_test { Step::Test(of, field) } else { Step::Select(of, field) }
+    }
+
+    fn call(&mut self, call: &'a Expr, target: Option<&'a Expr>, arguments: &'a [Expr]) -> Step {
+        let Some(resolved) = self.checked.calls.get(call.id).and_then(Option::as_ref) else {
+            return Step::Broken;
+        };
+        let target = target.filter(|_| resolved.has_target);
+        match (resolved.function.name, arguments) {
+            ("_&&_", [a, b]) => return Step::And(self.pair(a, b)),
+            ("_||_", [a, b]) => return Step::Or(self.pair(a, b)),
+            ("_[_]", [a, b]) => return Step::Index(Box::new((self.base(a), self.branch(b)))),
+            ("_[?_]", [a, b]) => return Step::IndexOptional(Box::new((self.base(a), self.branch(b)))),
+            ("@not_strictly_false", [a]) => return Step::NotFalse(self.boxed(a)),
+            ("dyn", [a]) => {
+                let step = self.step(a);
+                return if step.is_constant() { step } else { Step::Dyn(Box::new(step)) };
+            }
+            ("_?_:_", [a, b, c]) => {
+                return Step::If(Box::new((self.step(a), self.branch(b), self.branch(c))));
+            }
+            ("_?._", [of, field]) => {
+                let field = match field.as_literal() {
+                    Some(Literal::Text(name)) => name.clone(),
+                    _ => String::new(),
+                };
+                return Step::SelectOptional(Box::new(self.base(of)), field);
+            }
+            _ => {}
+        }
+        let given: Vec<&'a Expr> = target.into_iter().chain(arguments).collect();
+        let cost = match resolved.costs.as_slice() {
+            [one] => *one,
+            // Several overloads may be meant; what all of them cost alike is known.
+            [first, rest @ ..] if rest.iter().all(|other| other == first) => *first,
+            _ => Cost::One,
+        };
+        let function = resolved.function;
+        let has_pattern = matches!(function.name, "matches" | "find" | "findAll");
+        let steps = given.iter().enumerate().map(|(place, one)| match one.as_literal() {
+            Some(Literal::Text(text)) if has_pattern && place == 1 => self.pattern(text),
+            _ => self.step(one),
+        });
+        let steps: Vec<Step> = steps.collect();
+        match steps.as_slice() {
+            [one] if one.is_constant() && CONVERSIONS.contains(&function.name) => {
+                let step = Step::Call(function, cost, steps);
+                if let Some(why) = eval::constant_error(&step) {
+                    self.fault.get_or_insert(Fault::Instantiation(why));
+                }
+                Step::Constant(Box::new(step))
+            }
+            // Whether something is one of a few values is looked up, and costs nothing.
+            [_, Step::Constant(list)] if function.name == "@in" && is_set(list) => {
+                Step::Call(function, Cost::Free, steps)
+            }
+            _ => Step::Call(function, cost, steps),
+        }
+    }
+
+    /// What a field or an item is taken of.
+    fn base(&mut self, expression: &'a Expr) -> Step {
+        let step = self.step(expression);
+        if step.is_chain() { step } else { Step::Base(Box::new(step)) }
+    }
+
+    fn branch(&mut self, expression: &'a Expr) -> Step {
+        let step = self.step(expression);
+        if step.is_path() { Step::Branch(Box::new(step)) } else { step }
+    }
+
+    fn pattern(&mut self, text: &str) -> Step {
+        match Regexp::new(text, self.patterns) {
+            Ok(regexp) => Step::Pattern(Box::new(regexp)),
+            Err(fault) => {
+                self.fault.get_or_insert_with(|| Fault::Pattern(fault.to_string()));
+                Step::Broken
+            }
+        }
+    }
+
+    fn fold(&mut self, fold: &'a Fold) -> Step {
+        let is_bind = fold.is_bind();
+        let range = self.step(&fold.range);
+        let init = self.step(&fold.init);
+        let count = self.locals.len();
+        self.locals.push(&fold.accu);
+        let (condition, step) = match is_bind {
+            true => (None, Step::Broken),
+            false => {
+                self.locals.push(&fold.var);
+                self.locals.extend(fold.second.as_deref());
+                let is_always = matches!(fold.condition.node, Node::Literal(Literal::Bool(true)));
+                let condition = (!is_always).then(|| self.step(&fold.condition));
+                (condition, self.grown(&fold.step, count))
+            }
+        };
+        self.locals.truncate(count + 1);
+        let result = self.step(&fold.result);
+        self.locals.truncate(count);
+        let has_second = fold.second.is_some();
+        Step::Fold(Box::new(FoldStep { range, init, has_second, condition, step, result, is_bind }))
+    }
+
+    /// A step of a loop that makes a list or a map larger does so in place.
+    fn grown(&mut self, step: &'a Expr, accu: usize) -> Step {
+        let Node::Call { function, target: None, arguments } = &step.node else { return self.step(step) };
+        let is_accu = |of: &Expr| match &of.node {
+            Node::Ident(name) => self.local(name) == Some(accu),
+            _ => false,
+        };
+        match (function.as_str(), arguments.as_slice()) {
+            ("_?_:_", [asked, then, otherwise]) if is_accu(otherwise) => {
+                let asked = self.step(asked);
+                let then = self.grown(then, accu);
+                Step::If(Box::new((asked, then, self.branch(otherwise))))
+            }
+            ("_+_", [of, more]) if is_accu(of) => match &more.node {
+                Node::List(items)
+                    if items.len() == 1 && items.iter().all(|(_, is_optional)| !is_optional) =>
+                {
+                    Step::Grow(accu, items.iter().map(|(item, _)| self.step(item)).collect())
+                }
+                _ => self.step(step),
+            },
+            ("cel.@mapInsert", [of, rest @ ..]) if is_accu(of) => {
+                Step::Grow(accu, rest.iter().map(|part| self.step(part)).collect())
+            }
+            _ => self.step(step),
+        }
+    }
+}
+
+fn constant_if(is_constant: bool, step: Step) -> Step {
+    if is_constant { Step::Constant(Box::new(step)) } else { step }
+}
+
+/// Whether a list holds nothing but simple values that are written out.
+fn is_set(list: &Step) -> bool {
+    let Step::List(items) = list else { return false };
+    let is_simple = |item: &Step| match item {
+        Step::Literal(literal) => !matches!(literal, Literal::Null | Literal::Bytes(_)),
+        _ => false,
+    };
+    items.iter().all(|(item, _)| is_simple(item))
+}

@@ -1,0 +1,34 @@
+//! Names of types in expressions, and chains of fields that may spell one.
+
+use crate::library;
+use crate::syntax::{Expr, Node};
+use crate::types::Type;
+
+/// What a chain of fields spells.
+pub fn dotted(expression: &Expr) -> Option<String> {
+    match &expression.node {
+        Node::Ident(name) => Some(name.clone()),
+        Node::Select { of, field, is_test: false } => Some(format!("{}.{field}", dotted(of)?)),
+        _ => None,
+    }
+}
+
+/// The type that a name stands for.
+pub fn type_named(name: &str) -> Option<Type> {
+    const NAMES: [&str; 12] = [
+        "bool",
+        "int",
+        "uint",
+        "double",
+        "string",
+        "bytes",
+        "list",
+        "map",
+        "null_type",
+        "type",
+        "google.protobuf.Timestamp",
+        "google.protobuf.Duration",
+    ];
+    let is_known = NAMES.contains(&name) || library::OPAQUE.contains(&name);
+    is_known.then(|| library::named(name))
+}
