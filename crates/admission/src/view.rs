@@ -6,8 +6,10 @@ use pintle_engine::{Engine, Served, Target, own};
 use pintle_object::meta;
 use pintle_object::selector::LabelSelector;
 use pintle_object::time::Time;
-use pintle_object::{Map, Status, Value};
+use pintle_object::{GroupVersionKind, Map, Status, Value};
 use pintle_patch::typed::merge_configuration;
+use pintle_schema::resource::Subresource;
+use pintle_schema::{Verb, decode};
 use pintle_store::{Object, Snapshot};
 use std::sync::Arc;
 
@@ -117,11 +119,6 @@ impl<'a> View<'a> {
         self.0.scale(served, object)
     }
 
-    /// A draft with the replicas of a Scale.
-    pub fn rescaled(&self, served: &Served, draft: &Value, scale: &Value) -> Value {
-        self.0.rescaled(served, draft, scale)
-    }
-
     /// What `shown_as` has shown, with an apply configuration merged into it.
     pub fn configured(
         &self,
@@ -132,6 +129,38 @@ impl<'a> View<'a> {
     ) -> Result<Value, String> {
         let (schema, ty) = self.0.types_of(served, subresource);
         merge_configuration(schema, ty, shown, configuration)
+    }
+
+    /// Whether objects of a kind have a type in the documents of their group and version: some resource there takes
+    /// them.
+    pub fn has_type(&self, kind: &GroupVersionKind) -> bool {
+        self.0.table().served().iter().any(|served| {
+            let resource = &served.resource;
+            let is_body = |sub: &Subresource| {
+                sub.group == *kind.group
+                    && sub.version == *kind.version
+                    && sub.kind == *kind.kind
+                    && is_written(sub)
+            };
+            resource.group == *kind.group
+                && resource.version == *kind.version
+                && (resource.kind == *kind.kind || resource.subresources.iter().any(is_body))
+        })
+    }
+
+    /// Whether anything is served in a group and version.
+    pub fn serves(&self, kind: &GroupVersionKind) -> bool {
+        self.0.table().serves(&kind.group, &kind.version)
+    }
+
+    /// A tree as an object of a built-in kind reads it; none for a kind that there is not.
+    pub fn read_as(&self, kind: &GroupVersionKind, tree: &Value) -> Option<Result<Value, String>> {
+        let ty = self.0.api.kind(kind)?;
+        Some(
+            decode::json::normalise(&self.0.api.schema, ty, tree)
+                .map(|read| read.value)
+                .map_err(|why| why.to_string()),
+        )
     }
 
     /// Writes the JSON of what `shown_as` has shown, in the order of its type.
@@ -193,6 +222,15 @@ impl<'a> View<'a> {
         self.0.write_over(target, Source::Patch(&next), false, &mut call).await.map(drop)
     }
 }
+
+/// Whether a subresource takes bodies.
+fn is_written(sub: &Subresource) -> bool {
+    [Verb::Create, Verb::Update, Verb::Patch].into_iter().any(|verb| sub.verbs.has(verb))
+        && !CONNECTIONS.contains(&sub.name.as_ref())
+}
+
+/// Subresources whose kinds are options of connections.
+const CONNECTIONS: [&str; 4] = ["exec", "attach", "portforward", "proxy"];
 
 /// The stored objects of one resource at one moment.
 pub struct Configurations<'a> {

@@ -26,6 +26,8 @@ pub struct KindFacts {
     pub returns_deleted: bool,
     /// A delete that does not say what becomes of dependents is warned that they stay.
     pub warns_of_orphans: bool,
+    /// A delete is of the object that is there when it begins, whether it says so or not.
+    pub pins_deletions: bool,
     /// Objects expire after the time that `--event-ttl` gives.
     pub expires: bool,
 }
@@ -40,6 +42,7 @@ pub fn facts(group: &str, kind: &str) -> KindFacts {
             "versioned" => found.needs_version = true,
             "returns" => found.returns_deleted = true,
             "warned" => found.warns_of_orphans = true,
+            "pinned" => found.pins_deletions = true,
             "expires" => found.expires = true,
             "orphans" => found.dependents = Dependents::Orphan,
             "ungarbaged" => found.dependents = Dependents::Unsupported,
@@ -54,7 +57,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("", "Endpoints", "creates"),
     ("", "Event", "creates expires ungarbaged"),
     ("", "LimitRange", "creates"),
-    ("", "Namespace", "returns"),
+    ("", "Namespace", "pinned returns"),
     ("", "PersistentVolume", "returns"),
     ("", "PersistentVolumeClaim", "returns"),
     ("", "Pod", "returns"),
@@ -69,7 +72,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy", "versioned"),
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding", "versioned"),
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", "versioned"),
-    ("apiextensions.k8s.io", "CustomResourceDefinition", "versioned"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition", "pinned versioned"),
     ("apiregistration.k8s.io", "APIService", "versioned"),
     ("batch", "Job", "orphans warned"),
     ("coordination.k8s.io", "Lease", "creates versioned"),

@@ -2,12 +2,14 @@
 
 use crate::cel::{Activation, COST_SUM_MAX, Condition, Variables};
 use crate::request::Request;
+use crate::webhook::call::internal;
 use crate::webhook::match_conditions::Matcher;
+use crate::webhook::patched::{SCHEME, check_kind, keep_kind, words};
 use crate::webhook::predicates::Matched;
 use crate::webhook::versioned::VersionedAttributes;
 use pintle_cel::{Scope, Type};
 use pintle_engine::Served;
-use pintle_object::{Status, Value};
+use pintle_object::{GroupVersionKind, Status, Value};
 use pintle_patch::json_patch;
 
 pub struct Mutator {
@@ -83,15 +85,39 @@ impl Mutation {
             true => json_patched(versioned, &found).map_err(MutationError::Policy)?,
             false => configured(request, served, versioned, &found).map_err(MutationError::Policy)?,
         };
+        check_version(&versioned.kind, &request.kind_in(request.attributes.target.served), served)?;
         let Some(changed) = changed else { return Ok(object.clone()) };
-        if request.subresource() == "scale" {
-            return Ok(request.view.rescaled(served, object, &changed));
+        let status = |why: String| MutationError::Status(internal(why));
+        if self.is_json_patch
+            && let Some(why) = check_kind(request, &changed, versioned, served).map_err(status)?
+        {
+            return Err(status(format!("failed to convert object: {why}")));
         }
-        request
-            .view
-            .read_shown(served, request.subresource(), changed)
-            .map_err(|status| MutationError::Status(Status::internal(status.message)))
+        let read = request.view.read_shown(served, request.subresource(), changed);
+        let mut draft = read.map_err(|failed| status(words(failed)))?;
+        keep_kind(object, &mut draft);
+        Ok(draft)
     }
+}
+
+/// Upstream converts what a mutation makes of a built-in object to the version of the request, directly from the one
+/// that matched, which it knows no way for unless they are the same.
+fn check_version(
+    matched: &GroupVersionKind,
+    requested: &GroupVersionKind,
+    served: &Served,
+) -> Result<(), MutationError> {
+    if served.custom.is_some() || matched.group_version() == requested.group_version() {
+        return Ok(());
+    }
+    let (own, kind, other) = (&matched.version, &matched.kind, &requested.version);
+    Err(MutationError::Policy(match matched.group == requested.group {
+        true => format!("converting ({own}.{kind}) to ({other}.{kind}): unknown conversion"),
+        false => format!(
+            "{own}.{kind} is not suitable for converting to \"{}\" in scheme {SCHEME:?}",
+            requested.group_version()
+        ),
+    }))
 }
 
 fn configured(
@@ -100,6 +126,13 @@ fn configured(
     versioned: &VersionedAttributes,
     config: &Value,
 ) -> Result<Option<Value>, String> {
+    let kind = &versioned.kind;
+    if !request.view.has_type(kind) {
+        return Err(format!(
+            "error applying patch: failed to convert patch object to typed object: no corresponding type for {}/{}, Kind={}",
+            kind.group, kind.version, kind.kind
+        ));
+    }
     let mut config = config.clone();
     config.set(&["apiVersion"], versioned.kind.group_version().to_string());
     config.set(&["kind"], versioned.kind.kind.to_string());
@@ -115,8 +148,19 @@ fn json_patched(versioned: &VersionedAttributes, operations: &Value) -> Result<O
     if operations.len() > json_patch::OPERATIONS_MAX {
         return Err("JSON Patch: there are too many operations".to_owned());
     }
+    // What an operation does not say is empty.
+    let said = |operation: &Value| {
+        let mut operation = operation.clone();
+        for field in
+            ["op", "path"].into_iter().filter(|field| operation.get(field).is_none()).collect::<Vec<_>>()
+        {
+            operation.set(&[field], "");
+        }
+        operation
+    };
+    let operations: Vec<Value> = operations.iter().map(said).collect();
     let mut target = pintle_patch::untyped(&versioned.object);
-    match json_patch::json_patch(&mut target, operations) {
+    match json_patch::json_patch(&mut target, &operations) {
         Ok(()) => Ok(Some(target)),
         Err(error) if error.is_failed_test() => Ok(None),
         Err(error) => Err(format!("JSON Patch: {error}")),

@@ -7,10 +7,10 @@
 //! `validate` asks all at a time.
 
 mod accessor;
-mod call;
+pub mod call;
 pub mod match_conditions;
 pub mod mutate;
-mod patched;
+pub mod patched;
 pub mod predicates;
 mod response;
 mod review;

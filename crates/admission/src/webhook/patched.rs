@@ -4,11 +4,12 @@ use super::call::internal;
 use super::predicates::Matched;
 use super::versioned::VersionedAttributes;
 use crate::request::{Request, plain};
-use pintle_object::{Status, Value, json};
+use pintle_engine::Served;
+use pintle_object::{GroupVersion, GroupVersionKind, Status, Value, json};
 use pintle_patch::json_patch;
 
 /// Where upstream's scheme of built-in kinds is made.
-const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
+pub const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
 
 /// The draft after a patch of the object in the matched version, and whether the patch itself changed anything.
 pub fn patched(
@@ -22,28 +23,45 @@ pub fn patched(
     let subresource = request.subresource();
     let mut target = pintle_patch::untyped(&versioned.object);
     json_patch::json_patch(&mut target, operations).map_err(|error| internal(error.to_string()))?;
-    check_kind(&target, versioned, served.custom.is_some() && subresource != "scale")?;
-    let (read, draft) =
-        request.view.read_patched(served, subresource, target).map_err(|status| internal(words(status)))?;
+    if let Some(other) = check_kind(request, &target, versioned, served).map_err(internal)? {
+        return Err(plain(other));
+    }
+    let read = request.view.read_patched(served, subresource, target);
+    let (read, mut draft) = read.map_err(|status| internal(words(status)))?;
+    keep_kind(object, &mut draft);
     let mut before = versioned.object.clone();
     before.remove(&["kind"]);
     before.remove(&["apiVersion"]);
-    let draft = match subresource {
-        "scale" => request.view.rescaled(served, object, &draft),
-        _ => draft,
-    };
     Ok((draft, read != before))
 }
 
 /// What a failure says, without what is said of all internal ones.
-fn words(status: Status) -> String {
-    let said = status.message.strip_prefix("Internal error occurred: ");
-    said.map(str::to_owned).unwrap_or(status.message)
+pub fn words(status: Status) -> String {
+    let said = status.message.strip_prefix("Internal error occurred: ").map(str::to_owned);
+    said.unwrap_or(status.message)
 }
 
-/// A patched object stays what it is. A typed one that does not say what it is is taken for what it was.
-fn check_kind(patched: &Value, versioned: &VersionedAttributes, is_custom: bool) -> Result<(), Status> {
-    let unread = |why: String| internal(format!("couldn't get version/kind; json parse error: json: {why}"));
+/// A draft says what it is where the object before it did.
+pub fn keep_kind(before: &Value, draft: &mut Value) {
+    for field in ["kind", "apiVersion"] {
+        if let Some(value) = before.get(field) {
+            draft.set(&[field], value.clone());
+        }
+    }
+}
+
+/// Checks what a patched object says that it is. A typed one that does not say it is what it was; one that has become
+/// another that reads as such is not converted back, which is what is returned.
+///
+/// # Errors
+/// Upstream's words for an object that cannot be read.
+pub fn check_kind(
+    request: &Request<'_>,
+    patched: &Value,
+    versioned: &VersionedAttributes,
+    served: &Served,
+) -> Result<Option<String>, String> {
+    let unread = |why: String| format!("couldn't get version/kind; json parse error: json: {why}");
     if patched.as_map().is_none() {
         let target = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \
                       \"json:\\\"kind,omitempty\\\"\" }";
@@ -53,19 +71,31 @@ fn check_kind(patched: &Value, versioned: &VersionedAttributes, is_custom: bool)
     let (api_version, kind) = (patched.str_at(&["apiVersion"]), patched.str_at(&["kind"]));
     let expected = versioned.kind.group_version().to_string();
     let is_kind = kind == versioned.kind.kind;
-    if is_custom {
-        return match (kind.is_empty(), is_kind, api_version == expected) {
-            (true, ..) => {
-                Err(internal(format!("Object 'Kind' is missing in '{}'", json::to_string(patched))))
-            }
-            (_, true, true) => Ok(()),
-            _ => Err(plain(format!("request to convert CR from an invalid group/version: {api_version}"))),
+    if served.custom.is_some() && request.subresource() != "scale" {
+        return match (kind.is_empty(), is_kind && api_version == expected) {
+            (true, _) => Err(format!("Object 'Kind' is missing in '{}'", json::to_string(patched))),
+            (_, true) => Ok(None),
+            _ => Ok(Some(format!("request to convert CR from an invalid group/version: {api_version}"))),
         };
     }
     if (kind.is_empty() || is_kind) && (api_version.is_empty() || api_version == expected) {
-        return Ok(());
+        return Ok(None);
     }
     let kind = if kind.is_empty() { versioned.kind.kind.as_ref() } else { kind };
     let version = if api_version.is_empty() { expected.as_str() } else { api_version };
-    Err(internal(format!("no kind {kind:?} is registered for version {version:?} in scheme {SCHEME:?}")))
+    let unknown = || format!("no kind {kind:?} is registered for version {version:?} in scheme {SCHEME:?}");
+    let parsed = GroupVersion::parse(version).ok_or_else(unknown)?;
+    let other = GroupVersionKind::new(parsed.group.to_string(), parsed.version.to_string(), kind.to_owned());
+    request.view.read_as(&other, patched).ok_or_else(unknown)??;
+    let (own, package) = (&versioned.kind, internal_package(&versioned.kind.group));
+    let version = &other.version;
+    Ok(Some(format!("converting ({version}.{kind}) to ({package}.{}): unknown conversion", own.kind)))
+}
+
+/// The package of the internal types of a group.
+fn internal_package(group: &str) -> &str {
+    match group.split('.').next() {
+        Some("") | Some("events") | None => "core",
+        Some(first) => first,
+    }
 }

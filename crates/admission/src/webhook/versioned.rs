@@ -33,7 +33,7 @@ fn shown(
         return Ok(Value::Null);
     }
     let is_own = *kind == served.gvk();
-    let is_scale = request.subresource() == "scale";
+    let is_scale = request.subresource() == "scale" && !request.attributes.has_own_form;
     // The body of a subresource with a kind of its own is what is judged.
     if !is_own && !is_scale {
         let mut shown = of.clone();

@@ -43,6 +43,8 @@ pub struct Attributes<'a> {
     pub is_by_update: bool,
     /// Whether an update is a patch, which asks for another verb.
     pub is_patch: bool,
+    /// Whether the objects are in the form of the subresource itself, as a Scale is, rather than the stored one.
+    pub has_own_form: bool,
     /// Whether the name of the target was generated, so that the request did not name it.
     pub has_generated_name: bool,
     pub dry_run: bool,

@@ -126,6 +126,7 @@ impl<'a> Call<'a> {
             write_options: self.options,
             is_by_update: false,
             is_patch: false,
+            has_own_form: false,
             has_generated_name: false,
             dry_run: self.dry_run,
             user: self.user,

@@ -53,7 +53,7 @@ impl Engine {
     pub fn read_shown(&self, served: &Served, subresource: &str, mut shown: Value) -> Result<Value, Status> {
         shown.remove(&["kind"]);
         shown.remove(&["apiVersion"]);
-        if let Some(custom) = &served.custom {
+        if let Some(custom) = served.custom.as_ref().filter(|_| subresource != "scale") {
             custom.schema.prune(&mut shown);
         } else {
             let (schema, ty) = self.types_of(served, subresource);
@@ -104,19 +104,6 @@ impl Engine {
         }
         let (schema, ty) = self.types_of(served, subresource);
         encode::json::encode(schema, ty, shown, out);
-    }
-
-    /// An object as admission has it, with the replicas of a scale.
-    pub fn rescaled(&self, served: &Served, object: &Value, scale: &Value) -> Value {
-        let wanted =
-            served.custom.as_ref().and_then(|custom| custom.scale.as_ref()).map(|place| &place.wanted);
-        let path: Vec<&str> = match wanted {
-            Some(wanted) => wanted.iter().map(|step| step.as_str()).collect(),
-            None => vec!["spec", "replicas"],
-        };
-        let mut object = object.clone();
-        object.set(&path, scale.int_at(&["spec", "replicas"]).unwrap_or(0));
-        object
     }
 
     /// What a pick leaves of a stored object, in the version it is stored in; what else is there does not matter.

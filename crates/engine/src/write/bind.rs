@@ -6,7 +6,7 @@ use crate::request::write_context::Call;
 use crate::resource::Target;
 use pintle_kinds::binding;
 use pintle_object::meta;
-use pintle_object::{FieldError, FieldErrors, GroupResource, Reason, Status, Value};
+use pintle_object::{FieldError, FieldErrors, GroupResource, GroupVersionKind, Reason, Status, Value};
 use pintle_store::{Change, CommitError, Key, Precondition, Write};
 
 const ATTEMPTS_MAX: usize = 5;
@@ -26,6 +26,7 @@ impl Engine {
         if meta::name(&body) != pod.name {
             return Err(Status::bad_request("name in URL does not match name in Binding object"));
         }
+        self.track_body(&GroupVersionKind::new("", "v1", "Binding"), asked.subresource, &mut body, call);
         let attributes = call.attributes(Operation::Create, asked, None, None);
         self.admission().mutate(self, attributes, &mut body, &mut call.warnings).await?;
         let mut errors = FieldErrors::new();

@@ -33,6 +33,26 @@ impl Engine {
         options: &DeleteOptions,
         call: &mut Call<'_>,
     ) -> Result<Deleted, Status> {
+        self.delete_asked(target, options, true, call).await
+    }
+
+    /// A deletion that admission has judged already.
+    pub(crate) async fn delete_judged(
+        &self,
+        target: Target<'_>,
+        options: &DeleteOptions,
+        call: &mut Call<'_>,
+    ) -> Result<Deleted, Status> {
+        self.delete_asked(target, options, false, call).await
+    }
+
+    async fn delete_asked(
+        &self,
+        target: Target<'_>,
+        options: &DeleteOptions,
+        asks: bool,
+        call: &mut Call<'_>,
+    ) -> Result<Deleted, Status> {
         let served = target.served;
         target.check_name()?;
         if let Some(why) = served.strategy.undeletable(target.name) {
@@ -44,7 +64,7 @@ impl Engine {
         let mut is_current = !self.store.is_shared();
         for _ in 0..ATTEMPTS_MAX {
             let attempt = match self.store.get(collection, &target.key()) {
-                Some(existing) => self.delete_once(&target, &existing, options, call).await,
+                Some(existing) => self.delete_once(&target, &existing, options, asks, call).await,
                 None => Err(missing()),
             };
             match attempt {
@@ -68,16 +88,17 @@ impl Engine {
         target: &Target<'_>,
         existing: &Arc<Object>,
         options: &DeleteOptions,
+        asks: bool,
         call: &mut Call<'_>,
     ) -> Result<Option<Deleted>, Status> {
         let served = target.served;
         let shown = self.converted(served, existing.clone()).await?;
         let old = self.storage_tree(served, &shown)?;
         check_preconditions(served, &old, options)?;
-        let attributes = call.attributes(Operation::Delete, *target, Some(&old), Some(options));
-        let mut nothing = Value::Null;
-        self.admission().mutate(self, attributes, &mut nothing, &mut call.warnings).await?;
-        self.admission().validate(self, attributes, &nothing, &mut call.warnings).await?;
+        let shown = shown_options(served, &old, options);
+        if asks {
+            self.admit_deletion(target, &old, &shown, call).await?;
+        }
 
         match deletion::step(served, &old, options, call.now) {
             Step::Pending => {
@@ -86,9 +107,24 @@ impl Engine {
             }
             Step::Go => self.go(target, existing, old, call).await,
             Step::Mark { object, then_go } => {
-                self.mark(target, existing, (&old, object), then_go, call).await
+                let again = (then_go && asks).then_some(&shown);
+                self.mark(target, existing, (&old, object), (then_go, again), call).await
             }
         }
+    }
+
+    /// Has admission judge a deletion: of an object that is marked and goes at once, both steps.
+    async fn admit_deletion(
+        &self,
+        target: &Target<'_>,
+        old: &Value,
+        options: &DeleteOptions,
+        call: &mut Call<'_>,
+    ) -> Result<(), Status> {
+        let attributes = call.attributes(Operation::Delete, *target, Some(old), Some(options));
+        let mut nothing = Value::Null;
+        self.admission().mutate(self, attributes, &mut nothing, &mut call.warnings).await?;
+        self.admission().validate(self, attributes, &nothing, &mut call.warnings).await
     }
 
     async fn go(
@@ -122,7 +158,7 @@ impl Engine {
         target: &Target<'_>,
         existing: &Arc<Object>,
         (old, mut object): (&Value, Value),
-        then_go: bool,
+        (then_go, again): (bool, Option<&DeleteOptions>),
         call: &mut Call<'_>,
     ) -> Result<Option<Deleted>, Status> {
         let served = target.served;
@@ -142,6 +178,9 @@ impl Engine {
         }
         meta::set_resource_version(&mut object, stored.mod_revision.0);
         if then_go {
+            if let Some(options) = again {
+                self.admit_deletion(target, &object, options, call).await?;
+            }
             return self.go(target, &stored, object, call).await;
         }
         let object = self.written(served, object, false)?.into_tree(self, served)?;
@@ -183,6 +222,18 @@ impl Engine {
             Err(error) => Err(self.commit_failed(target, error)),
         }
     }
+}
+
+/// The options of a deletion as admission sees them: completed as upstream's stores do it.
+fn shown_options(served: &Served, old: &Value, options: &DeleteOptions) -> DeleteOptions {
+    let mut shown = options.clone();
+    if let Some(seconds) = deletion::grace_seconds(served, old, options) {
+        shown.grace_period_seconds = Some(seconds);
+    }
+    if served.facts.pins_deletions {
+        shown.preconditions.uid.get_or_insert_with(|| meta::uid(old).to_owned());
+    }
+    shown
 }
 
 /// The Status that answers the deletion of an object that is gone.

@@ -81,6 +81,12 @@ fn begin_graceful(served: &Served, object: &mut Value, options: &DeleteOptions, 
     Graceful::Yes(seconds)
 }
 
+/// The period that a graceful deletion is given, as the kind completes it.
+pub(crate) fn grace_seconds(served: &Served, object: &Value, options: &DeleteOptions) -> Option<i64> {
+    let requested = options.grace_period_seconds.map(|seconds| if seconds < 0 { 1 } else { seconds });
+    if meta::is_deleting(object) { requested } else { served.strategy.grace_seconds(object, requested) }
+}
+
 /// A second delete can only bring the end nearer.
 fn shorten(served: &Served, object: &mut Value, requested: Option<i64>, now: Time) -> Graceful {
     // Only kinds with graceful deletion look at the period of a deleted object.

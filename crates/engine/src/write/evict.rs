@@ -8,7 +8,7 @@ use crate::resource::{Served, Target};
 use crate::storage::encoding::set_kind;
 use pintle_kinds::eviction;
 use pintle_object::meta;
-use pintle_object::{Reason, Status, Value};
+use pintle_object::{GroupVersionKind, Reason, Status, Value};
 use pintle_patch::track_update;
 use pintle_store::{Change, CommitError, Key, Object, Precondition, Write};
 use std::sync::Arc;
@@ -26,6 +26,7 @@ impl Engine {
         let null = Value::map();
         let options = DeleteOptions::from_body(body.get("deleteOptions").unwrap_or(&null))?;
         call.dry_run |= options.dry_run;
+        self.track_body(&GroupVersionKind::new("policy", "v1", "Eviction"), "eviction", &mut body, call);
         let attributes = call.attributes(Operation::Create, pod, None, None);
         self.admission().mutate(self, attributes, &mut body, &mut call.warnings).await?;
         let attributes = call.attributes(Operation::Create, pod, None, None);
@@ -50,7 +51,8 @@ impl Engine {
         let mut options = options;
         // The mark above was a write of our own.
         options.preconditions.resource_version = None;
-        self.delete(Target { subresource: "", ..pod }, &options, call).await.map(drop)
+        // Admission has judged the eviction, and is not asked about the deletion that comes of it.
+        self.delete_judged(Target { subresource: "", ..pod }, &options, call).await.map(drop)
     }
 
     async fn spend_budget(&self, pod: &Target<'_>, object: &Value, call: &Call<'_>) -> Result<(), Status> {

@@ -1,5 +1,6 @@
 //! Writes: creates, updates, patches and deletions, and the subresources that write.
 
+pub(crate) mod answered;
 pub(crate) mod apply;
 pub mod bind;
 pub mod conversions;

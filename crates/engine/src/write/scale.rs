@@ -6,13 +6,14 @@ use crate::request::options::parse_uint;
 use crate::request::write_context::{Answer, Call, Written};
 use crate::resource::{Served, Target};
 use crate::write::preconditions;
-use crate::write::update::Source;
+use crate::write::update::{Scaling, Source};
 use pintle_kinds::validation::{self, NameRule, check};
 use pintle_object::meta;
 use pintle_object::selector::LabelSelector;
+use pintle_object::time::Time;
 use pintle_object::{FieldErrors, GroupKind, GroupVersionKind, Map, Path, Reason, Status, Value};
 use pintle_patch::managed::{Managed, scale_managers_to_parent, scale_managers_to_scale};
-use pintle_patch::track_update;
+use pintle_patch::{Tracking, track_update};
 use pintle_schema::TypeId;
 
 pub(crate) const API_VERSION: &str = "autoscaling/v1";
@@ -73,35 +74,56 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Written, Status> {
         let served = target.served;
-        let (manager, now) = (call.manager.clone(), call.now);
-        let rescale = |current: Option<&Value>, warnings: &mut Vec<String>| {
-            let missing = || Status::not_found(&served.group_resource(), target.name);
-            let current = current.ok_or_else(missing)?;
-            let managed = Managed::of(current).unwrap_or_default();
-            let api_version = served.api_version();
-            let mut live = self.scale(served, current);
-            let place = served.custom.as_ref().and_then(|custom| custom.scale.as_ref());
-            let replicas: Vec<&str> = match place {
-                Some(place) => place.wanted.iter().map(|step| step.as_str()).collect(),
-                None => REPLICAS.to_vec(),
-            };
-            scale_managers_to_scale(&managed, &[&api_version], &replicas).write_to(&mut live);
-            let mut next = match &source {
-                ScaleSource::Body(body) => body.clone(),
-                ScaleSource::Patch(patch) | ScaleSource::Apply(patch) => patch(&live, warnings)?,
-            };
-            if !matches!(source, ScaleSource::Apply(_)) {
-                self.tracked_scale(&manager, now, |tracking| track_update(tracking, Some(&live), &mut next));
-            }
-            let mut object = apply(&target, &replicas, &next, current)?;
-            let of_scale = Managed::of(&next).unwrap_or_default();
-            scale_managers_to_parent(&managed, of_scale, &[&api_version], &api_version, &replicas)
-                .write_to(&mut object);
-            Ok(object)
+        let place = served.custom.as_ref().and_then(|custom| custom.scale.as_ref());
+        let replicas: Vec<&str> = match place {
+            Some(place) => place.wanted.iter().map(|step| step.as_str()).collect(),
+            None => REPLICAS.to_vec(),
         };
-        let written = self.write_over(target, Source::Apply(&rescale), false, call).await?;
+        let (manager, now) = (call.manager.clone(), call.now);
+        let api_version = served.api_version();
+        let write = ScaleWrite { engine: self, target, source, replicas, api_version, manager, now };
+        let written = self.write_over(target, Source::Scale(&write), false, call).await?;
         let object = written.into_tree(self, served)?;
         Ok(Written { answer: Answer::Tree(self.scale(served, &object)), created: false })
+    }
+}
+
+/// One write of a Scale.
+struct ScaleWrite<'a> {
+    engine: &'a Engine,
+    target: Target<'a>,
+    source: ScaleSource<'a>,
+    /// Where the object says how many replicas it wants.
+    replicas: Vec<&'a str>,
+    api_version: String,
+    manager: String,
+    now: Time,
+}
+
+impl Scaling for ScaleWrite<'_> {
+    fn propose(&self, current: &Value, warnings: &mut Vec<String>) -> Result<(Value, Value), Status> {
+        let managed = Managed::of(current).unwrap_or_default();
+        let mut live = self.engine.scale(self.target.served, current);
+        scale_managers_to_scale(&managed, &[&self.api_version], &self.replicas).write_to(&mut live);
+        let mut next = match &self.source {
+            ScaleSource::Body(body) => body.clone(),
+            ScaleSource::Patch(patch) | ScaleSource::Apply(patch) => patch(&live, warnings)?,
+        };
+        if !matches!(self.source, ScaleSource::Apply(_)) {
+            let track = |tracking: &Tracking<'_>| track_update(tracking, Some(&live), &mut next);
+            self.engine.tracked_scale(&self.manager, self.now, track);
+        }
+        Ok((live, next))
+    }
+
+    fn rescale(&self, current: &Value, next: &Value) -> Result<Value, Status> {
+        let mut object = apply(&self.target, &self.replicas, next, current)?;
+        let managed = Managed::of(current).unwrap_or_default();
+        let of_scale = Managed::of(next).unwrap_or_default();
+        let known = [self.api_version.as_str()];
+        scale_managers_to_parent(&managed, of_scale, &known, &self.api_version, &self.replicas)
+            .write_to(&mut object);
+        Ok(object)
     }
 }
 

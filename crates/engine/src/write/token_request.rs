@@ -8,7 +8,6 @@ use pintle_object::meta;
 use pintle_object::{
     FieldErrors, GroupKind, GroupResource, GroupVersion, GroupVersionKind, Path, Status, Text, Value,
 };
-use pintle_patch::{Filter, Tracking, track_update};
 
 /// What the server's flags say about tokens.
 #[derive(Clone, Debug)]
@@ -54,7 +53,8 @@ impl Engine {
             body.set(&["spec", "expirationSeconds"], DEFAULT_SECONDS);
         }
         meta::ensure_namespace(&mut body, target.namespace)?;
-        self.track_token(&mut body, call);
+        let kind = GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest");
+        self.track_body(&kind, "token", &mut body, call);
         let attributes = call.attributes(Operation::Create, target, None, None);
         self.admission().mutate(self, attributes, &mut body, &mut call.warnings).await?;
         check_name(&body, target.name)?;
@@ -74,21 +74,6 @@ impl Engine {
             body.set(&["spec", "expirationSeconds"], seconds);
         }
         Ok(TokenGrant { object: body, account, bound, pod_node, expiration_seconds: seconds })
-    }
-
-    fn track_token(&self, body: &mut Value, call: &Call<'_>) {
-        let kind = GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest");
-        let tracking = Tracking {
-            schema: &self.api.schema,
-            ty: self.api.kind(&kind).expect("the tables hold TokenRequest"),
-            api_version: "authentication.k8s.io/v1",
-            subresource: "token",
-            manager: &call.manager,
-            filter: &Filter::All,
-            versions: &(),
-            now: call.now,
-        };
-        track_update(&tracking, None, body);
     }
 
     /// The object that a token is to be bound to, and the node of a pod.
@@ -184,7 +169,9 @@ fn complete(
         let resource = GroupResource::new("authentication.k8s.io", "TokenRequest");
         return Err(Status::conflict(&resource, target.name, &why));
     }
-    body.remove(&["status"]);
+    body.set(&["status"], Value::map());
+    body.set(&["status", "token"], "");
+    body.set(&["status", "expirationTimestamp"], Value::Null);
     meta::set(body, "name", target.name);
     meta::set(body, "namespace", target.namespace);
     meta::set(body, "uid", own);

@@ -7,8 +7,8 @@ use crate::resource::{Served, Target};
 use crate::storage::convert;
 use crate::write::conversions::Conversions;
 use crate::write::scale;
-use pintle_object::Value;
 use pintle_object::time::Time;
+use pintle_object::{GroupVersionKind, Value};
 use pintle_patch::{Filter, Tracking, Versions, reset_fields, reset_fields_of_custom, track_update};
 use pintle_schema::TypeId;
 use std::sync::Arc;
@@ -69,6 +69,39 @@ impl Engine {
             versions: &(),
             now,
         })
+    }
+}
+
+impl Engine {
+    /// Accounts a body that is posted to a subresource to the manager of the call: nothing was there before.
+    pub(crate) fn track_body(
+        &self,
+        kind: &GroupVersionKind,
+        subresource: &str,
+        body: &mut Value,
+        call: &Call<'_>,
+    ) {
+        let Some(ty) = self.api.kind(kind) else { return };
+        let api_version = kind.group_version().to_string();
+        let given = ["kind", "apiVersion"].map(|field| body.get(field).cloned());
+        body.set(&["kind"], kind.kind.to_string());
+        body.set(&["apiVersion"], api_version.as_str());
+        let tracking = Tracking {
+            schema: &self.api.schema,
+            ty,
+            api_version: &api_version,
+            subresource,
+            manager: &call.manager,
+            filter: &Filter::All,
+            versions: &(),
+            now: call.now,
+        };
+        track_update(&tracking, None, body);
+        for (field, given) in ["kind", "apiVersion"].into_iter().zip(given) {
+            if given.is_none() {
+                body.remove(&[field]);
+            }
+        }
     }
 }
 

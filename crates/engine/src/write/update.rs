@@ -26,6 +26,17 @@ pub enum Source<'a> {
     Patch(&'a Proposal<'a>),
     /// Like a patch, but its new version says who manages it.
     Apply(&'a Proposal<'a>),
+    /// Another form of the object, which is changed in the object's place.
+    Scale(&'a dyn Scaling),
+}
+
+/// The steps of a write through a Scale.
+pub trait Scaling: Sync {
+    /// The scale of an object as it is and as it is to be, each with those who manage it.
+    fn propose(&self, current: &Value, warnings: &mut Vec<String>) -> Result<(Value, Value), Status>;
+
+    /// The object with the replicas of its next scale.
+    fn rescale(&self, current: &Value, next: &Value) -> Result<Value, Status>;
 }
 
 /// The next version of an object from the current one.
@@ -113,13 +124,21 @@ impl Engine {
         let served = target.served;
         let shown = self.converted(served, existing.clone()).await?;
         let current = self.tree(served, &shown)?;
-        let proposed = self.proposed(target, source, &current, call).await?;
+        let proposed = match source {
+            Source::Scale(scaling) => self.rescaled(target, *scaling, &current, call).await?,
+            Source::Body(_) | Source::Patch(_) | Source::Apply(_) => {
+                self.proposed(target, source, &current, call).await?
+            }
+        };
         let old = self.previous(served, &shown, current)?;
         let mut new = convert::to_storage(&self.api, served, proposed)?;
         let is_patch = !matches!(source, Source::Body(_));
         let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
         let attributes = Attributes { is_patch, ..attributes };
-        self.admission().mutate(self, attributes, &mut new, &mut call.warnings).await?;
+        // Admission has completed a scale already, in the form that it has.
+        if !matches!(source, Source::Scale(_)) {
+            self.admission().mutate(self, attributes, &mut new, &mut call.warnings).await?;
+        }
         call.dedup_owners(&mut new, true);
         check_version(target, &mut new, existing)?;
 
@@ -143,7 +162,7 @@ impl Engine {
         let Some(reserved) = self.reserve(served, &draw, &new, call.now).await? else {
             return Ok(Attempt::Overtaken);
         };
-        let is_apply = matches!(source, Source::Apply(_));
+        let is_apply = matches!(source, Source::Apply(_) | Source::Scale(_));
         let attempt = self.commit_update(target, &new, existing, is_apply).await?;
         match attempt {
             Attempt::Done(_) => self.settle_holdings(served, Some(&old), Some(&new), call.now).await,
@@ -206,7 +225,27 @@ impl Engine {
                 check_name(target, &proposed)?;
                 Ok(proposed)
             }
+            Source::Scale(_) => Err(Status::internal("a scale is proposed in its own form")),
         }
+    }
+
+    /// The object with the replicas of the scale that admission makes of the proposed one.
+    async fn rescaled(
+        &self,
+        target: &Target<'_>,
+        scaling: &dyn Scaling,
+        current: &Value,
+        call: &mut Call<'_>,
+    ) -> Result<Value, Status> {
+        let (live, mut next) = scaling.propose(current, &mut call.warnings)?;
+        let attributes = call.attributes(Operation::Update, *target, Some(&live), None);
+        let attributes = Attributes { has_own_form: true, ..attributes };
+        self.admission().mutate(self, attributes, &mut next, &mut call.warnings).await?;
+        let mut object = scaling.rescale(current, &next)?;
+        convert::default(&self.api, target.served, &mut object);
+        meta::ensure_namespace(&mut object, target.namespace)?;
+        check_name(target, &object)?;
+        Ok(object)
     }
 
     async fn commit_update(
@@ -299,6 +338,7 @@ impl Engine {
         let mut proposed = match source {
             Source::Body(body) => body.clone(),
             Source::Patch(patch) | Source::Apply(patch) => patch(None, &mut call.warnings)?,
+            Source::Scale(_) => return Err(Status::not_found(&served.group_resource(), target.name)),
         };
         let uid = meta::uid(&proposed).to_string();
         let is_apply = matches!(source, Source::Apply(_));

@@ -274,9 +274,9 @@ fn mutation(mutation: &Value, scope: &Scope, path: &Path<'_>, errors: &mut Field
             errors.required(&path.child(own), &why);
         }
         Some(value) => {
-            let (text, path) = (value.str_at(&["expression"]), path.child(own));
+            let (text, path) = (value.str_at(&["expression"]).trim(), path.child(own));
             let path = path.child("expression");
-            if text.trim().is_empty() {
+            if text.is_empty() {
                 errors.required(&path, "");
             } else {
                 let object = Type::message(if own == "jsonPatch" { "JSONPatch" } else { "Object" });

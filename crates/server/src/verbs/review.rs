@@ -23,12 +23,14 @@ pub async fn review(
     accept: Accept,
     target: Target<'_>,
     mut object: Value,
-    call: &Call<'_>,
+    call: &mut Call<'_>,
 ) -> Result<Response, Status> {
     let served = target.served;
     meta::ensure_namespace(&mut object, target.namespace)?;
     app.engine.track(&target, None, &mut object, call);
+    app.engine.complete_answered(target, &mut object, call).await?;
     validate(app, &target, &object)?;
+    app.engine.judge_answered(target, &object, call).await?;
     let status = match served.resource.plural.as_ref() {
         "selfsubjectreviews" => {
             object.set(&["metadata"], Map::new());

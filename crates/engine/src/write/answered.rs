@@ -1,0 +1,31 @@
+//! Objects that are answered and not stored: admission completes and judges them like others.
+
+use crate::engine::Engine;
+use crate::request::admission::Operation;
+use crate::request::write_context::Call;
+use crate::resource::Target;
+use pintle_object::{Status, Value};
+
+impl Engine {
+    /// Has admission complete an object that is posted and not stored.
+    pub async fn complete_answered(
+        &self,
+        target: Target<'_>,
+        object: &mut Value,
+        call: &mut Call<'_>,
+    ) -> Result<(), Status> {
+        let attributes = call.attributes(Operation::Create, target, None, None);
+        self.admission().mutate(self, attributes, object, &mut call.warnings).await
+    }
+
+    /// Has admission judge an object that is posted and not stored.
+    pub async fn judge_answered(
+        &self,
+        target: Target<'_>,
+        object: &Value,
+        call: &mut Call<'_>,
+    ) -> Result<(), Status> {
+        let attributes = call.attributes(Operation::Create, target, None, None);
+        self.admission().validate(self, attributes, object, &mut call.warnings).await
+    }
+}
