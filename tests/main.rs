@@ -1,6 +1,7 @@
 //! Tests of the whole product: a real process, real TLS, plain HTTP and the real kubectl.
 
 mod admission;
+mod admission_webhooks;
 mod authentication;
 mod authentication_kubectl;
 mod authentication_remote;

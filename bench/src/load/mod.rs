@@ -12,4 +12,5 @@ pub mod report;
 pub mod start;
 pub mod storm;
 pub mod watches;
+mod webhooks;
 pub mod work;

@@ -15,6 +15,8 @@ Work, all down to list-paged when none is named:
   list-protobuf   the same in protobuf
   list-gzip       the same in JSON, compressed
   list-paged      the same in pages of 500
+  create-asked    creates with one mutating and one validating webhook on loopback
+  create-beside   creates beside twenty webhooks of each sort that are about other resources
   mixed           a cluster's day: leases, statuses of pods, events, reads and lists, under 105 watches
   watch           --watchers watch all ConfigMaps while they are updated; every watcher is checked to be told of
                   every update, in order and once; rate and latency are those of deliveries
@@ -79,7 +81,9 @@ pub struct Options {
 pub const BY_DEFAULT: [&str; 8] =
     ["create", "update", "apply", "get", "list-json", "list-protobuf", "list-gzip", "list-paged"];
 /// Work that is done when it is asked for by name.
-const BY_NAME: [&str; 10] = [
+const BY_NAME: [&str; 12] = [
+    "create-asked",
+    "create-beside",
     "mixed",
     "watch",
     "watch-namespace",

@@ -5,7 +5,7 @@ use super::measure::{Figures, Shape, hammer};
 use super::options::{Options, Target};
 use super::report::Row;
 use super::watches::Scope;
-use super::{fill, mixed, ready, start, storm, watches};
+use super::{fill, mixed, ready, start, storm, watches, webhooks};
 use bytes::Bytes;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +16,7 @@ const LISTED: u64 = 3_000;
 /// Objects that updates and applies go round.
 const WRITTEN: u64 = 1_000;
 
-const WRITES: Shape = Shape { connections: 10, streams: 10 };
+pub const WRITES: Shape = Shape { connections: 10, streams: 10 };
 const GETS: Shape = Shape { connections: 20, streams: 5 };
 const LISTS: Shape = Shape { connections: 4, streams: 1 };
 
@@ -111,6 +111,8 @@ async fn in_namespace(
         "list-protobuf" => list(target, length, Ask::get(all, PROTOBUF)).await,
         "list-gzip" => list(target, length, Ask { encoding: "gzip", ..Ask::get(all, JSON) }).await,
         "list-paged" => list(target, length, Ask::get(all + "?limit=500", JSON)).await,
+        "create-asked" => webhooks::asked(target, length, all).await,
+        "create-beside" => webhooks::beside(target, length, all).await,
         "mixed" => mixed::run(target, namespace, length).await,
         _ => Err(format!("{work:?} is no work")),
     }

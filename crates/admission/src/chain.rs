@@ -1,7 +1,9 @@
 //! `Chain`: the enabled plugins, asked in upstream's order.
 
 use crate::claims;
+use crate::counted::Part;
 use crate::grants;
+use crate::metrics::{Metrics, PluginSeries, Step};
 use crate::notes::Notes;
 use crate::outward::Outward;
 use crate::plugin::Plugin;
@@ -13,18 +15,36 @@ use crate::view::View;
 use pintle_access::{Asking, Permissions};
 use pintle_engine::Engine;
 use pintle_engine::admission::{Admission, Attributes, Verdict};
+use pintle_metrics::Registry;
 use pintle_object::{Status, Value};
 use std::sync::Arc;
+use std::time::Instant;
 
 pub struct Chain {
-    plugins: Vec<Box<dyn Plugin>>,
+    plugins: Vec<Link>,
     permissions: Permissions,
+    metrics: Metrics,
+}
+
+/// A plugin that is on, and what is counted of it.
+struct Link {
+    name: &'static str,
+    plugin: Box<dyn Plugin>,
+    part: Part,
+    admitted: PluginSeries,
+    judged: PluginSeries,
 }
 
 impl Chain {
     /// The plugins that are on by default, with those enabled and without those disabled.
-    pub fn new(settings: &Settings, permissions: Permissions, outward: &Outward) -> Result<Chain, String> {
-        Ok(Chain { plugins: enabled(settings, outward)?, permissions })
+    pub fn new(
+        settings: &Settings,
+        permissions: Permissions,
+        outward: &Outward,
+        registry: &Registry,
+    ) -> Result<Chain, String> {
+        let metrics = Metrics::new(registry);
+        Ok(Chain { plugins: enabled(settings, outward)?, permissions, metrics })
     }
 
     /// The refusal of settings that no chain can be made of.
@@ -58,8 +78,11 @@ impl Chain {
         object: &mut Value,
         reinvocation: &mut Reinvocation,
     ) -> Result<(), Status> {
-        for plugin in &self.plugins {
-            plugin.admit(request, object, reinvocation).await?;
+        for link in &self.plugins {
+            let begin = Instant::now();
+            let result = link.plugin.admit(request, object, reinvocation).await;
+            self.count(link, Step::Admit, request, result.is_err(), begin);
+            result?;
         }
         Ok(())
     }
@@ -72,15 +95,26 @@ impl Chain {
             policy::authorize::params(request, object)
         };
         request.settled(strategies).await?;
-        for plugin in &self.plugins {
-            plugin.judge(request, object).await?;
+        for link in &self.plugins {
+            let begin = Instant::now();
+            let result = link.plugin.judge(request, object).await;
+            self.count(link, Step::Validate, request, result.is_err(), begin);
+            result?;
         }
         Ok(())
+    }
+
+    fn count(&self, link: &Link, step: Step, request: &Request<'_>, is_rejected: bool, begin: Instant) {
+        let operation = request.attributes.operation;
+        if link.part.has(step, operation) {
+            let series = if step == Step::Admit { &link.admitted } else { &link.judged };
+            self.metrics.plugin((link.name, series), step, operation, is_rejected, begin.elapsed());
+        }
     }
 }
 
 /// Makes the plugins that are on.
-fn enabled(settings: &Settings, outward: &Outward) -> Result<Vec<Box<dyn Plugin>>, String> {
+fn enabled(settings: &Settings, outward: &Outward) -> Result<Vec<Link>, String> {
     let is_known = |name: &&String| PLUGINS.iter().any(|entry| entry.name == name.as_str());
     let only = settings.only.as_deref().unwrap_or_default();
     for (flag, names) in [
@@ -99,7 +133,18 @@ fn enabled(settings: &Settings, outward: &Outward) -> Result<Vec<Box<dyn Plugin>
         return Err(format!("[{both}] in enable-admission-plugins and disable-admission-plugins overlapped"));
     }
     let on = PLUGINS.iter().filter(|entry| settings.is_on(entry.name, entry.is_default));
-    on.filter_map(|entry| entry.make(settings, outward).transpose()).collect()
+    let link = |name: &'static str, plugin| Link {
+        name,
+        plugin,
+        part: Part::of(name),
+        admitted: PluginSeries::default(),
+        judged: PluginSeries::default(),
+    };
+    let made = on.filter_map(|entry| {
+        let made = entry.make(settings, outward).transpose()?;
+        Some(made.map(|plugin| link(entry.name, plugin)))
+    });
+    made.collect()
 }
 
 impl Admission for Chain {
@@ -114,7 +159,9 @@ impl Admission for Chain {
             let notes = Notes::default();
             let asking = self.asking();
             let request = self.request(engine, attributes, asking.as_ref(), &notes);
+            let begin = Instant::now();
             let result = self.admit_all(&request, object).await;
+            self.metrics.step(Step::Admit, attributes.operation, result.is_err(), begin.elapsed());
             warnings.extend(notes.into_lists().0);
             result
         })
@@ -131,7 +178,9 @@ impl Admission for Chain {
             let notes = Notes::default();
             let asking = self.asking();
             let request = self.request(engine, attributes, asking.as_ref(), &notes);
+            let begin = Instant::now();
             let result = self.judge_all(&request, object).await;
+            self.metrics.step(Step::Validate, attributes.operation, result.is_err(), begin.elapsed());
             warnings.extend(notes.into_lists().0);
             result
         })
@@ -152,6 +201,7 @@ impl Chain {
             permissions: asking.map_or(&self.permissions, |(permissions, _)| permissions),
             asking: asking.map(|(_, asking)| asking.as_ref()),
             notes,
+            metrics: &self.metrics,
         }
     }
 }

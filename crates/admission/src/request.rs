@@ -1,5 +1,6 @@
 //! What a plugin sees of a request: the attributes, and the stored objects around it.
 
+use crate::metrics::Metrics;
 use crate::notes::Notes;
 use crate::view::View;
 use crate::webhook::predicates::rules;
@@ -23,6 +24,7 @@ pub struct Request<'a> {
     /// The answers of authorizers that have to be waited for.
     pub asking: Option<&'a Asking>,
     pub notes: &'a Notes,
+    pub metrics: &'a Metrics,
 }
 
 impl<'a> Request<'a> {

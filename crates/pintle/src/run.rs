@@ -195,7 +195,7 @@ async fn open_engine(
     engine.set_expiry(config.event_ttl.as_secs());
     let ranges = config.service_cluster_ip_range.split(',');
     engine.set_pools(ranges.filter_map(IpPool::parse).collect(), config.service_node_port_range.clone());
-    engine.set_admission(Box::new(Chain::new(&config.admission, permissions, outward)?));
+    engine.set_admission(Box::new(Chain::new(&config.admission, permissions, outward, registry)?));
     engine.set_hooks(Arc::new(outward.hooks("")?));
     engine.mend_records(own::now()).await;
     engine.log_undecodable();

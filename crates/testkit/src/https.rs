@@ -18,7 +18,8 @@ pub struct Asked {
     pub body: String,
 }
 
-type Handler = dyn Fn(&Asked) -> (u16, String) + Send + Sync;
+/// Writes the answer to a request, head and all. An error ends the connection.
+type Handler = dyn Fn(&Asked, &mut dyn Write) -> std::io::Result<()> + Send + Sync;
 
 /// Serves until the test ends.
 pub struct Https {
@@ -29,7 +30,22 @@ pub struct Https {
 }
 
 impl Https {
+    /// Answers with codes and JSON documents.
     pub fn start(handler: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> Https {
+        Https::start_raw(move |asked, stream| {
+            let (code, body) = handler(asked);
+            write!(
+                stream,
+                "HTTP/1.1 {code} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            )
+        })
+    }
+
+    /// Answers with whatever bytes the handler writes.
+    pub fn start_raw(
+        handler: impl Fn(&Asked, &mut dyn Write) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Https {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed(vec![String::from("127.0.0.1")]).expect("a certificate can be made");
         let key = PrivateKeyDer::try_from(KeyPair::serialize_der(&signing_key)).expect("a made key is a key");
@@ -57,6 +73,10 @@ impl Https {
         format!("https://127.0.0.1:{}", self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// All requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().expect("no handler panics with the list").clone()
@@ -78,13 +98,7 @@ fn talk(
         seen.extend_from_slice(buffer.get(..count)?);
         let Some(request) = parse(&String::from_utf8_lossy(&seen)) else { continue };
         asked.lock().ok()?.push(request.clone());
-        let (code, body) = handler(&request);
-        write!(
-            stream,
-            "HTTP/1.1 {code} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .ok()?;
+        handler(&request, &mut stream).ok()?;
         seen.clear();
     }
 }

@@ -55,6 +55,12 @@ enum How {
 }
 
 impl Entry {
+    /// Whether nothing is made of it.
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.how, How::Idle)
+    }
+
     /// The plugin, as it is set up; none for one that is idle.
     pub(crate) fn make(
         &self,

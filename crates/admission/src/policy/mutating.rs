@@ -3,6 +3,7 @@
 use super::mutator::{MutationError, Mutator};
 use super::reinvocation::Reinvocation;
 use super::source::{Binding, Hook, Policy, Source};
+use super::validator::error_type;
 use super::{is_exempt, params};
 use crate::cel::namespace_object;
 use crate::plugin::{Outcome, Plugin};
@@ -12,6 +13,7 @@ use crate::webhook::versioned::VersionedAttributes;
 use pintle_object::status::Cause;
 use pintle_object::{Reason, Status, Value};
 use std::sync::Arc;
+use std::time::Instant;
 
 pub struct MutatingAdmissionPolicy {
     source: Source<Mutator>,
@@ -216,6 +218,7 @@ impl Round<'_> {
     ) -> Result<(), Status> {
         for mutation in &mutator.mutations {
             let versioned = VersionedAttributes::new(self.request, object, &invocation.matched)?;
+            let begin = Instant::now();
             let made = mutation.make(
                 (self.request, object),
                 &versioned,
@@ -223,6 +226,13 @@ impl Round<'_> {
                 (&self.namespace, &invocation.params),
                 &mutator.variables,
             );
+            let error = match &made {
+                Ok(_) => "no_error",
+                Err(MutationError::Policy(why)) => error_type(why),
+                Err(MutationError::Status(_)) => "invalid_error",
+            };
+            let names = (&invocation.hook.policy.name, &invocation.binding.name);
+            self.request.metrics.mutation(names.0, names.1, error, begin.elapsed());
             match made {
                 Ok(changed) => *object = changed,
                 Err(MutationError::Policy(why)) => self.fail(invocation, why),

@@ -11,6 +11,7 @@ use crate::webhook::versioned::Versions;
 use pintle_object::status::Cause;
 use pintle_object::{Reason, Status, Value, json};
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 pub struct ValidatingAdmissionPolicy {
     source: Source<Validator>,
@@ -138,9 +139,11 @@ impl Round<'_> {
         };
         let validator = hook.evaluator(Validator::compile);
         for params in params {
+            let begin = Instant::now();
             let result =
                 validator.validate((self.request, self.object), &versioned, matched, (&namespace, params));
-            result.decisions.into_iter().for_each(|one| self.act(policy, binding, one));
+            let took = begin.elapsed();
+            result.decisions.into_iter().for_each(|one| self.act(policy, binding, one, took));
             for message in result.annotation_errors {
                 self.deny(policy, Some(binding), message, Reason::Invalid);
             }
@@ -157,9 +160,12 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn act(&mut self, policy: &Policy<Validator>, binding: &Binding, decision: Decision) {
+    fn act(&mut self, policy: &Policy<Validator>, binding: &Binding, decision: Decision, took: Duration) {
         for action in binding.object.list_at(&["spec", "validationActions"]) {
-            match action.as_str().unwrap_or("") {
+            let action = action.as_str().unwrap_or("");
+            let name = action.to_ascii_lowercase();
+            self.request.metrics.validation(&name, decision.error, &policy.name, &binding.name, took);
+            match action {
                 "Deny" => self.deny(policy, Some(binding), decision.message.clone(), decision.reason),
                 "Warn" => self.request.notes.warn(format!(
                     "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {}",

@@ -1,6 +1,7 @@
 //! A validating policy's expressions made ready, and what they say of a request.
 
 use crate::cel::{Activation, COST_SUM_MAX, Condition, Evaluation, Variables};
+use crate::metrics::{Owner, Step};
 use crate::request::Request;
 use crate::webhook::match_conditions::Matcher;
 use crate::webhook::predicates::Matched;
@@ -35,6 +36,8 @@ pub struct Decision {
     pub index: usize,
     pub message: String,
     pub reason: Reason,
+    /// What metrics call the error that it comes from; `no_error` for a validation that does not hold.
+    pub error: &'static str,
 }
 
 /// What a policy says of a request with one object of parameters.
@@ -51,6 +54,8 @@ impl Validator {
     pub fn compile(policy: &Value) -> Validator {
         let spec = policy.get("spec").unwrap_or(&Value::Null);
         let is_lenient = spec.str_at(&["failurePolicy"]) == "Ignore";
+        let name = policy.str_at(&["metadata", "name"]).to_owned();
+        let owner = Owner { kind: "policy", name, step: Step::Validate };
         let mut scope = Scope::admission();
         if spec.get("paramKind").is_some_and(|kind| !kind.is_null()) {
             scope.declare("params", Type::Dyn);
@@ -70,7 +75,7 @@ impl Validator {
         };
         Validator {
             is_lenient,
-            conditions: Matcher::new(spec.list_at(&["matchConditions"]), &scope, is_lenient),
+            conditions: Matcher::new(spec.list_at(&["matchConditions"]), &scope, is_lenient, owner),
             expressions: condition(&expressions, &scope, &[Type::Bool]),
             messages: condition(&messages, &scope.without_authorizer(), &[Type::Text]),
             annotation_values: condition(&values, &scope, &[Type::Text, Type::Null]),
@@ -113,12 +118,17 @@ impl Validator {
                 (Evaluation::Value(Answer::Bool(true)), _) => continue,
                 (_, Ok(messages)) => {
                     let message = validation.message(messages.get(index));
-                    decisions.push(Decision { index, message, reason: validation.reason });
+                    decisions.push(Decision { index, message, reason: validation.reason, error: "no_error" });
                     continue;
                 }
             };
             if !self.is_lenient {
-                decisions.push(Decision { index, message: failed, reason: Reason::Invalid });
+                decisions.push(Decision {
+                    index,
+                    error: error_type(&failed),
+                    message: failed,
+                    reason: Reason::Invalid,
+                });
             }
         }
         self.annotated(decisions, &plain)
@@ -148,9 +158,20 @@ impl Validator {
     }
 
     fn failed(&self, message: String) -> ValidateResult {
-        let failed = Decision { index: 0, message, reason: Reason::Invalid };
+        let failed = Decision { index: 0, error: error_type(&message), message, reason: Reason::Invalid };
         let decisions = if self.is_lenient { Vec::new() } else { vec![failed] };
         ValidateResult { decisions, ..ValidateResult::default() }
+    }
+}
+
+/// What metrics call an error.
+pub fn error_type(why: &str) -> &'static str {
+    if why.contains("compilation error") {
+        "compile_error"
+    } else if why.contains("out of cost budget") {
+        "out_of_budget"
+    } else {
+        "invalid_error"
     }
 }
 

@@ -7,6 +7,7 @@ use super::predicates::{Matched, Selectors, matched};
 use super::review::Version;
 use super::versioned::Versions;
 use crate::cel::Variables;
+use crate::metrics::{Owner, Step};
 use crate::request::Request;
 use pintle_cel::Scope;
 use pintle_object::{Status, Value, bytes};
@@ -28,6 +29,8 @@ pub enum SideEffects {
 }
 
 pub struct Webhook {
+    /// Whether it mutates or validates.
+    pub step: Step,
     pub configuration: String,
     pub name: String,
     /// What tells it from all others: configuration, name, and its place among those of the same name.
@@ -51,10 +54,11 @@ pub struct Webhook {
 
 impl Webhook {
     /// `place` counts the webhooks of the configuration before it that have the same name.
-    pub fn read(configuration: &str, place: usize, of: &Value) -> Webhook {
+    pub fn read(step: Step, configuration: &str, place: usize, of: &Value) -> Webhook {
         let name = of.str_at(&["name"]);
         let seconds = of.int_at(&["timeoutSeconds"]).unwrap_or(TIMEOUT_SECONDS);
         Webhook {
+            step,
             configuration: configuration.to_owned(),
             name: name.to_owned(),
             uid: format!("{configuration}/{name}/{place}"),
@@ -100,14 +104,20 @@ impl Webhook {
         let nothing = (&Value::Null, &Variables::default());
         match self.matcher().matches(request, object, &versioned, nothing) {
             Ok(true) => Ok(Some(matched)),
-            Ok(false) => Ok(None),
+            Ok(false) => {
+                request.metrics.exclusion(self.matcher().owner(), request.attributes.operation);
+                Ok(None)
+            }
             Err(why) => Err(Status::forbidden(&request.resource(), name, &why)),
         }
     }
 
     /// The conditions, compiled when they are needed first.
     fn matcher(&self) -> &Matcher {
-        self.matcher.get_or_init(|| Matcher::new(&self.conditions, &Scope::admission(), self.is_lenient))
+        self.matcher.get_or_init(|| {
+            let owner = Owner { kind: "webhook", name: self.name.clone(), step: self.step };
+            Matcher::new(&self.conditions, &Scope::admission(), self.is_lenient, owner)
+        })
     }
 }
 

@@ -12,13 +12,41 @@ use pintle_object::status::{Cause, Details};
 use pintle_object::{Reason, Status, Value};
 use pintle_outbound::{HookClient, Hooks};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a webhook did not let a request through.
 pub enum CallError {
     /// It could not be asked, or its answer is none: its failure policy says what that means.
-    Calling(String),
-    /// The request is refused, whatever the failure policy is.
+    Calling { why: String, code: u16 },
+    /// The webhook refuses the request.
     Refused(Status),
+    /// The request fails, whatever the failure policy is.
+    Broken(Status),
+}
+
+/// A call that failed, with the code that it is counted by.
+pub fn calling(code: u16, why: String) -> CallError {
+    CallError::Calling { why, code }
+}
+
+/// Counts a call, and what it came to.
+pub fn count(webhook: &Webhook, request: &Request<'_>, error: Option<&CallError>, took: Duration) {
+    let (metrics, name, step) = (request.metrics, &webhook.name, webhook.step);
+    let operation = request.attributes.operation;
+    let (code, kind) = match error {
+        None => (200, None),
+        Some(CallError::Calling { code, .. }) if webhook.is_lenient => {
+            metrics.fail_open(name, step);
+            (*code, None)
+        }
+        Some(CallError::Calling { code, .. }) => (*code, Some("calling_webhook_error")),
+        Some(CallError::Refused(status)) => (status.code, Some("no_error")),
+        Some(CallError::Broken(_)) => (0, Some("apiserver_internal_error")),
+    };
+    if let Some(kind) = kind {
+        metrics.rejection(name, step, operation, kind, code);
+    }
+    metrics.webhook(name, step, operation, (code, kind.is_some()), took);
 }
 
 /// A call that is ready to be made. It borrows nothing, so that many can be made at a time.
@@ -28,7 +56,7 @@ pub struct Call {
     version: Version,
     uid: String,
     body: Bytes,
-    timeout: std::time::Duration,
+    timeout: Duration,
     is_mutating: bool,
 }
 
@@ -46,12 +74,11 @@ impl Call {
             check_dry_run(webhook)?;
         }
         let version = webhook.version.ok_or_else(|| {
-            CallError::Calling(String::from(
-                "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, \
-                 v1beta1)",
-            ))
+            let why = "could not create admission objects: webhook does not accept known AdmissionReview versions \
+                       (v1, v1beta1)";
+            calling(400, why.to_owned())
         })?;
-        let unmade = |why: &String| CallError::Calling(format!("could not get REST client: {why}"));
+        let unmade = |why: &String| calling(500, format!("could not get REST client: {why}"));
         let target = webhook.target.as_ref().map_err(unmade)?;
         let client = hooks.client(target).map_err(|why| unmade(&why))?;
         let uid = request.view.random_uid();
@@ -62,12 +89,13 @@ impl Call {
 
     /// Makes the call. Warnings and annotations are noted whether the request is let through or not.
     pub async fn make(self, notes: &Notes) -> Result<AdmissionResponse, CallError> {
-        let uncalled = |why: String| CallError::Calling(format!("failed to call webhook: {why}"));
+        let failed = |code, why: String| calling(code, format!("failed to call webhook: {why}"));
+        let uncalled = |why| failed(503, why);
         let answer = self.client.post(self.body, Some(self.timeout), self.timeout, &[]).await;
         let answer = answer.map_err(|failure| uncalled(failure.to_string()))?;
         if !(200..=206).contains(&answer.code) {
             let said = said_by_status(&answer.body);
-            return Err(uncalled(said.unwrap_or_else(|| answer.failure())));
+            return Err(failed(answer.code, said.unwrap_or_else(|| answer.failure())));
         }
         if answer.body.is_empty() {
             let kind = answer.header("content-type").unwrap_or("");
@@ -78,7 +106,7 @@ impl Call {
         }
         let document = decode(&answer.body, self.version).map_err(uncalled)?;
         let response = verify(&document, self.version, &self.uid, self.is_mutating)
-            .map_err(|why| CallError::Calling(format!("received invalid webhook response: {why}")))?;
+            .map_err(|why| calling(503, format!("received invalid webhook response: {why}")))?;
         for (key, value) in &response.annotations {
             notes.annotate(format!("{}/{key}", self.name), value.clone());
         }
@@ -94,10 +122,10 @@ impl Call {
 fn check_dry_run(webhook: &Webhook) -> Result<(), CallError> {
     match webhook.side_effects {
         SideEffects::None => Ok(()),
-        SideEffects::Unset => Err(CallError::Calling(String::from("Webhook SideEffects is nil"))),
+        SideEffects::Unset => Err(calling(400, String::from("Webhook SideEffects is nil"))),
         SideEffects::Some => {
             let why = format!("admission webhook {:?} does not support dry run", webhook.name);
-            Err(CallError::Refused(Status::bad_request(why)))
+            Err(CallError::Broken(Status::bad_request(why)))
         }
     }
 }

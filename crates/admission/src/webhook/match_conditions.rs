@@ -3,9 +3,11 @@
 use super::predicates::Matched;
 use super::versioned::VersionedAttributes;
 use crate::cel::{Activation, Condition, Evaluation};
+use crate::metrics::Owner;
 use crate::request::Request;
 use pintle_cel::{Answer, Scope};
 use pintle_object::Value;
+use std::time::Instant;
 
 /// What all conditions of one webhook or policy may cost together: a quarter of what validations may.
 const COST_SUM_MAX: u64 = crate::cel::COST_SUM_MAX / 4;
@@ -14,12 +16,17 @@ const COST_SUM_MAX: u64 = crate::cel::COST_SUM_MAX / 4;
 pub struct Matcher {
     condition: Condition,
     is_lenient: bool,
+    owner: Owner,
 }
 
 impl Matcher {
-    pub fn new(conditions: &[Value], scope: &Scope, is_lenient: bool) -> Matcher {
+    pub fn new(conditions: &[Value], scope: &Scope, is_lenient: bool, owner: Owner) -> Matcher {
         let texts = conditions.iter().map(|one| Some(one.str_at(&["expression"])));
-        Matcher { condition: Condition::new(texts, scope, &[pintle_cel::Type::Bool]), is_lenient }
+        Matcher { condition: Condition::new(texts, scope, &[pintle_cel::Type::Bool]), is_lenient, owner }
+    }
+
+    pub fn owner(&self) -> &Owner {
+        &self.owner
     }
 
     pub fn is_empty(&self) -> bool {
@@ -41,11 +48,19 @@ impl Matcher {
         let activation =
             Activation::new(request, object, versioned, &Matched::Requested, &Value::Null, params);
         let mut budget = COST_SUM_MAX;
+        let begin = Instant::now();
+        let operation = request.attributes.operation;
+        let count = |errors| request.metrics.conditions(&self.owner, operation, errors, begin.elapsed());
         let failed = |why: String| if self.is_lenient { Ok(false) } else { Err(why) };
         let found = match self.condition.for_input(&activation.bound(true, variables), &mut budget) {
             Ok(found) => found,
-            Err(why) => return failed(why),
+            Err(why) => {
+                count(0);
+                return failed(why);
+            }
         };
+        let errors = found.iter().filter(|one| matches!(one, Evaluation::Error(_))).count();
+        count(errors);
         let mut failures: Vec<String> = Vec::new();
         for one in found {
             match one {

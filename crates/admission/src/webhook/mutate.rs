@@ -1,11 +1,12 @@
 //! MutatingAdmissionWebhook: webhooks change a request, one after the other.
 
 use super::accessor::Webhook;
-use super::call::{Call, CallError, failed, internal};
+use super::call::{Call, CallError, calling, count, failed, internal};
 use super::patched::patched;
 use super::source::Source;
 use super::versioned::{VersionedAttributes, Versions};
 use super::{hooks, is_exempt};
+use crate::metrics::Step;
 use crate::plugin::{Outcome, Plugin};
 use crate::policy::Reinvocation;
 use crate::request::Request;
@@ -14,6 +15,7 @@ use crate::webhook::predicates::Matched;
 use pintle_object::{Status, Value, json};
 use pintle_outbound::Hooks;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Keys of audit annotations begin so, and end with the place of the webhook.
 const MUTATION: &str = "mutation.webhook.admission.k8s.io/";
@@ -27,7 +29,7 @@ pub struct MutatingAdmissionWebhook {
 
 impl MutatingAdmissionWebhook {
     pub fn new(setup: &Setup<'_>) -> Result<Self, String> {
-        Ok(Self { source: Source::new("mutatingwebhookconfigurations"), hooks: hooks(setup)? })
+        Ok(Self { source: Source::new("mutatingwebhookconfigurations", Step::Admit), hooks: hooks(setup)? })
     }
 }
 
@@ -84,7 +86,9 @@ impl MutatingAdmissionWebhook {
                 continue;
             }
             let place = Place { round: usize::from(is_again), index };
+            let begin = Instant::now();
             let result = self.ask(&invocation, request, object, place).await;
+            count(webhook, request, result.as_ref().err(), begin.elapsed());
             if let Ok(Some((_, true))) = &result {
                 reinvocation.webhooks.changed();
                 reinvocation.require();
@@ -95,12 +99,12 @@ impl MutatingAdmissionWebhook {
             match result {
                 Ok(Some((draft, _))) => *object = draft,
                 Ok(None) => {}
-                Err(CallError::Refused(status)) => return Err(status),
-                Err(CallError::Calling(why)) if webhook.is_lenient => {
+                Err(CallError::Refused(status) | CallError::Broken(status)) => return Err(status),
+                Err(CallError::Calling { why, .. }) if webhook.is_lenient => {
                     tracing::warn!("failed calling webhook, failing open {}: {why}", webhook.name);
                     request.notes.annotate(place.key(FAILED_OPEN), webhook.name.clone());
                 }
-                Err(CallError::Calling(why)) => return Err(failed(&webhook.name, &why)),
+                Err(CallError::Calling { why, .. }) => return Err(failed(&webhook.name, &why)),
             }
         }
         Ok(())
@@ -133,24 +137,22 @@ impl MutatingAdmissionWebhook {
         if response.patch.is_empty() {
             return Ok(None);
         }
-        let operations =
-            pintle_engine::patch_document::webhook_operations(&response.patch).map_err(|why| {
-                CallError::Calling(format!("received undecodable patch in webhook response: {why}"))
-            })?;
+        let operations = pintle_engine::patch_document::webhook_operations(&response.patch)
+            .map_err(|why| calling(503, format!("received undecodable patch in webhook response: {why}")))?;
         if operations.is_empty() {
             return Ok(None);
         }
         if object.is_null() {
             let name = &webhook.name;
-            return Err(CallError::Refused(internal(format!(
+            return Err(CallError::Broken(internal(format!(
                 "admission webhook {name:?} attempted to modify the object, which is not supported for this operation"
             ))));
         }
         if response.patch_type != "JSONPatch" {
-            return Err(CallError::Calling(format!("unsupported patch type {:?}", response.patch_type)));
+            return Err(calling(400, format!("unsupported patch type {:?}", response.patch_type)));
         }
         let found = patched(request, object, versioned, matched, &operations);
-        let (draft, is_changed) = found.map_err(CallError::Refused)?;
+        let (draft, is_changed) = found.map_err(CallError::Broken)?;
         request.notes.annotate_request(place.key(PATCH), patch(webhook, operations));
         Ok(Some((draft, is_changed)))
     }

@@ -1,6 +1,7 @@
 //! The webhooks of all stored configurations of a kind, read once for each state of them.
 
 use super::accessor::Webhook;
+use crate::metrics::Step;
 use crate::request::Request;
 use crate::view::Configurations;
 use pintle_object::meta;
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub struct Source {
     plural: &'static str,
+    step: Step,
     state: Mutex<State>,
 }
 
@@ -21,8 +23,8 @@ struct State {
 }
 
 impl Source {
-    pub fn new(plural: &'static str) -> Source {
-        Source { plural, state: Mutex::default() }
+    pub fn new(plural: &'static str, step: Step) -> Source {
+        Source { plural, step, state: Mutex::default() }
     }
 
     /// In the order of the names of configurations, and of webhooks in each.
@@ -52,7 +54,7 @@ impl Source {
             let known = before.configurations.get(&name).filter(|(known, _)| Arc::ptr_eq(known, object));
             let webhooks = match known {
                 Some((_, webhooks)) => webhooks.clone(),
-                None => read(stored, object),
+                None => read(self.step, stored, object),
             };
             all.extend(webhooks.iter().cloned());
             next.configurations.insert(name, (object.clone(), webhooks));
@@ -63,14 +65,14 @@ impl Source {
 }
 
 /// The webhooks of one configuration.
-fn read(stored: &Configurations<'_>, object: &Object) -> Vec<Arc<Webhook>> {
+fn read(step: Step, stored: &Configurations<'_>, object: &Object) -> Vec<Arc<Webhook>> {
     let Some(tree) = stored.tree(object) else { return Vec::new() };
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let webhooks = tree.list_at(&["webhooks"]).iter();
     let webhooks = webhooks.map(|of| {
         let count = counts.entry(of.str_at(&["name"]).to_owned()).or_default();
         *count += 1;
-        Arc::new(Webhook::read(meta::name(&tree), *count - 1, of))
+        Arc::new(Webhook::read(step, meta::name(&tree), *count - 1, of))
     });
     webhooks.collect()
 }

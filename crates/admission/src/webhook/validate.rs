@@ -1,11 +1,12 @@
 //! ValidatingAdmissionWebhook: webhooks judge a request, all at a time.
 
 use super::accessor::Webhook;
-use super::call::{Call, CallError, failed, internal};
+use super::call::{Call, CallError, count, failed, internal};
 use super::response::AdmissionResponse;
 use super::source::Source;
 use super::versioned::Versions;
 use super::{hooks, is_exempt};
+use crate::metrics::Step;
 use crate::plugin::{Outcome, Plugin};
 use crate::request::Request;
 use crate::settings::Setup;
@@ -15,6 +16,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 /// The key of the audit annotation of a webhook that could not be asked and did not have to be.
 const FAILED_OPEN: &str = "failed-open.validating.webhook.admission.k8s.io/round_0_index_";
@@ -26,7 +28,10 @@ pub struct ValidatingAdmissionWebhook {
 
 impl ValidatingAdmissionWebhook {
     pub fn new(setup: &Setup<'_>) -> Result<Self, String> {
-        Ok(Self { source: Source::new("validatingwebhookconfigurations"), hooks: hooks(setup)? })
+        Ok(Self {
+            source: Source::new("validatingwebhookconfigurations", Step::Validate),
+            hooks: hooks(setup)?,
+        })
     }
 }
 
@@ -61,10 +66,12 @@ impl ValidatingAdmissionWebhook {
             relevant.push((webhook, call));
         }
         let calls = relevant.into_iter().enumerate().map(|(index, (webhook, call))| async move {
+            let begin = Instant::now();
             let result = match call {
                 Ok(call) => call.make(request.notes).await,
                 Err(error) => Err(error),
             };
+            count(webhook, request, result.as_ref().err(), begin.elapsed());
             (index, webhook, result)
         });
         let mut first = None;
@@ -87,13 +94,13 @@ fn decide(
 ) -> Result<(), Status> {
     match result {
         Ok(_) => Ok(()),
-        Err(CallError::Refused(status)) => Err(status),
-        Err(CallError::Calling(why)) if webhook.is_lenient => {
+        Err(CallError::Refused(status) | CallError::Broken(status)) => Err(status),
+        Err(CallError::Calling { why, .. }) if webhook.is_lenient => {
             tracing::warn!("failed calling webhook, failing open {}: {why}", webhook.name);
             request.notes.annotate(format!("{FAILED_OPEN}{index}"), webhook.name.clone());
             Ok(())
         }
-        Err(CallError::Calling(why)) => Err(failed(&webhook.name, &why)),
+        Err(CallError::Calling { why, .. }) => Err(failed(&webhook.name, &why)),
     }
 }
 

@@ -98,8 +98,11 @@ impl Engine {
             match attempt {
                 Ok(Attempt::Done(written)) => return Ok(written),
                 Ok(Attempt::Overtaken) => {}
-                // A write that was not answered may have happened: tried again, it would stand in its own way.
-                Err(status) if is_current || status.code >= 500 => return Err(status),
+                // A write that was not answered may have happened: tried again, it would stand in its own way. A
+                // webhook that has refused is not asked twice.
+                Err(status) if is_current || status.code >= 500 || status.foreign.is_some() => {
+                    return Err(status);
+                }
                 // What was refused may have been judged by a state that another server has changed.
                 Err(_) => {
                     self.store.wait_for_latest().await.map_err(store_failed)?;

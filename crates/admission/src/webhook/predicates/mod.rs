@@ -75,7 +75,9 @@ pub fn matched(
     if rules.iter().any(|rule| is_match(rule, attributes)) {
         return Some(Matched::Requested);
     }
-    if !is_equivalent || rules.is_empty() {
+    // Most rules are about other resources, whatever their versions are.
+    let may_match = |rule| Matcher { rule, attributes }.may_match_equivalent();
+    if !is_equivalent || !rules.iter().any(may_match) {
         return None;
     }
     let subresource = attributes.subresource;

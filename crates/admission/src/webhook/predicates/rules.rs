@@ -87,6 +87,13 @@ impl Matcher<'_> {
             && self.has_resource()
     }
 
+    /// Whether the rule may be about another resource that shows the same objects, which has the same name.
+    pub fn may_match_equivalent(&self) -> bool {
+        self.has_resource()
+            && exact_or_wildcard(&self.rule.operations, self.attributes.operation.as_str())
+            && self.is_in_scope()
+    }
+
     /// Namespaces are objects of the cluster, though requests for them are in them.
     fn is_in_scope(&self) -> bool {
         let Attributes { group, version, resource, namespace, .. } = self.attributes;

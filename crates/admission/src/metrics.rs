@@ -1,0 +1,166 @@
+//! What admission counts: steps, plugins, webhooks, match conditions and policies, in upstream's families.
+
+use pintle_engine::admission::Operation;
+use pintle_metrics::{Counters, Histogram, Histograms, Registry, Summaries};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// The two halves of admission, as labels name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Admit,
+    Validate,
+}
+
+impl Step {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Step::Admit => "admit",
+            Step::Validate => "validate",
+        }
+    }
+
+    /// The step as webhooks have it in their labels.
+    fn of_webhook(self) -> &'static str {
+        match self {
+            Step::Admit => "admit",
+            Step::Validate => "validating",
+        }
+    }
+}
+
+/// The families of admission.
+pub struct Metrics {
+    steps: Histograms,
+    step_summaries: Summaries,
+    plugins: Histograms,
+    webhooks: Histograms,
+    requests: Counters,
+    rejections: Counters,
+    fail_open: Counters,
+    condition_errors: Counters,
+    condition_exclusions: Counters,
+    condition_seconds: Histograms,
+    mutations: Counters,
+    mutation_seconds: Histograms,
+    validations: Counters,
+    validation_seconds: Histograms,
+}
+
+/// Codes of webhooks above it are counted as it.
+const CODE_MAX: u16 = 600;
+
+/// The series of one plugin in one step, by operation and whether it refused: made when they are first counted.
+#[derive(Default)]
+pub struct PluginSeries([OnceLock<Histogram>; 8]);
+
+/// What match conditions belong to.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// `webhook` or `policy`.
+    pub kind: &'static str,
+    pub name: String,
+    pub step: Step,
+}
+
+impl Metrics {
+    pub fn new(registry: &Registry) -> Metrics {
+        let name = |rest: &str| format!("apiserver_admission_{rest}");
+        let counters = |rest: &str| registry.counters(&name(rest));
+        let histograms = |rest: &str| registry.histograms(&name(rest));
+        Metrics {
+            steps: histograms("step_admission_duration_seconds"),
+            step_summaries: registry.summaries(&name("step_admission_duration_seconds_summary")),
+            plugins: histograms("controller_admission_duration_seconds"),
+            webhooks: histograms("webhook_admission_duration_seconds"),
+            requests: counters("webhook_request_total"),
+            rejections: counters("webhook_rejection_count"),
+            fail_open: counters("webhook_fail_open_count"),
+            condition_errors: counters("match_condition_evaluation_errors_total"),
+            condition_exclusions: counters("match_condition_exclusions_total"),
+            condition_seconds: histograms("match_condition_evaluation_seconds"),
+            mutations: registry.counters("apiserver_mutating_admission_policy_check_total"),
+            mutation_seconds: registry
+                .histograms("apiserver_mutating_admission_policy_check_duration_seconds"),
+            validations: registry.counters("apiserver_validating_admission_policy_check_total"),
+            validation_seconds: registry
+                .histograms("apiserver_validating_admission_policy_check_duration_seconds"),
+        }
+    }
+
+    /// A step is over.
+    pub fn step(&self, step: Step, operation: Operation, is_rejected: bool, took: Duration) {
+        let labels = [operation.as_str(), text(is_rejected), step.as_str()];
+        self.steps.with(&labels).observe(took.as_secs_f64());
+        self.step_summaries.with(&labels).observe(took.as_secs_f64());
+    }
+
+    /// A plugin has decided.
+    pub fn plugin(
+        &self,
+        (name, series): (&str, &PluginSeries),
+        step: Step,
+        operation: Operation,
+        is_rejected: bool,
+        took: Duration,
+    ) {
+        let place = operation as usize * 2 + usize::from(is_rejected);
+        let make = || self.plugins.with(&[name, operation.as_str(), text(is_rejected), step.as_str()]);
+        if let Some(series) = series.0.get(place) {
+            series.get_or_init(make).observe(took.as_secs_f64());
+        }
+    }
+
+    /// A webhook has answered, or has not: with the code of its failure, or 200.
+    pub fn webhook(&self, name: &str, step: Step, operation: Operation, of: (u16, bool), took: Duration) {
+        let (code, is_rejected) = of;
+        let (step, operation, rejected) = (step.of_webhook(), operation.as_str(), text(is_rejected));
+        let code = code.min(CODE_MAX).to_string();
+        self.requests.with(&[&code, name, operation, rejected, step]).inc();
+        self.webhooks.with(&[name, operation, rejected, step]).observe(took.as_secs_f64());
+    }
+
+    /// A webhook refused, or failed and its failure counts.
+    pub fn rejection(&self, name: &str, step: Step, operation: Operation, error: &str, code: u16) {
+        let code = code.min(CODE_MAX).to_string();
+        self.rejections.with(&[error, name, operation.as_str(), &code, step.of_webhook()]).inc();
+    }
+
+    /// A webhook failed, and its failure does not count.
+    pub fn fail_open(&self, name: &str, step: Step) {
+        self.fail_open.with(&[name, step.of_webhook()]).inc();
+    }
+
+    /// Match conditions were evaluated, and so many of them failed.
+    pub fn conditions(&self, owner: &Owner, operation: Operation, errors: usize, took: Duration) {
+        let labels = [owner.kind, &owner.name, operation.as_str(), owner.step.as_str()];
+        self.condition_seconds.with(&labels).observe(took.as_secs_f64());
+        if errors > 0 {
+            self.condition_errors.with(&labels).add(errors as u64);
+        }
+    }
+
+    /// A webhook is not called for its match conditions.
+    pub fn exclusion(&self, owner: &Owner, operation: Operation) {
+        let labels = [owner.kind, &owner.name, operation.as_str(), owner.step.as_str()];
+        self.condition_exclusions.with(&labels).inc();
+    }
+
+    /// A mutation of a policy was made, or failed.
+    pub fn mutation(&self, policy: &str, binding: &str, error: &str, took: Duration) {
+        let labels = [error, policy, binding];
+        self.mutations.with(&labels).inc();
+        self.mutation_seconds.with(&labels).observe(took.as_secs_f64());
+    }
+
+    /// A validation of a policy did not hold, with the action that is taken for it.
+    pub fn validation(&self, action: &str, error: &str, policy: &str, binding: &str, took: Duration) {
+        let labels = [action, error, policy, binding];
+        self.validations.with(&labels).inc();
+        self.validation_seconds.with(&labels).observe(took.as_secs_f64());
+    }
+}
+
+fn text(is_rejected: bool) -> &'static str {
+    if is_rejected { "true" } else { "false" }
+}
