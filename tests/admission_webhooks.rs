@@ -92,7 +92,7 @@ fn a_webhook_without_a_patch_is_as_none() {
             "spec": {"containers": [{"name": "c", "image": "i"}]}}}});
     let scaler = json!({"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": "x", "annotations": {"a": "b"}}, "spec": {"maxReplicas": 3,
-        "targetCPUUtilizationPercentage": 50, "scaleTargetRef": {"kind": "Deployment", "name": "x"}}});
+        "targetCPUUtilizationPercentage": 50, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}}});
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"},
         "stringData": {"k": "v"}, "immutable": false});
     let objects = [

@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 const CLIENTS_MAX: usize = 200;
 /// How often a webhook that asks for a delay is asked again: client-go's number.
 const RETRIES_MAX: u32 = 10;
+/// Redirects that one call follows: Go's number.
+const REDIRECTS_MAX: usize = 10;
 /// The name of the caller, and the port where none is given.
 const USER_AGENT: &str = "kube-apiserver-admission";
 const PORT: u16 = 443;
@@ -172,7 +174,8 @@ pub struct HookClient {
 impl HookClient {
     /// Posts a document and gives the answer whatever its code is. The webhook is told `said`, in whole seconds, as
     /// the time that it has; `within` is what the caller waits. A webhook that answers with `Retry-After` is asked
-    /// again within that time. The body has a bound, and redirects are answers like others.
+    /// again within that time. The body has a bound. Redirects are followed on the same server, as Go does it;
+    /// those to others are answers like others, since the configuration named this one.
     pub async fn post(
         &self,
         body: Bytes,
@@ -187,8 +190,7 @@ impl HookClient {
         let deadline = Instant::now() + within;
         for _ in 0..RETRIES_MAX {
             let left = deadline.saturating_duration_since(Instant::now());
-            let answer =
-                self.client.send_with(Method::POST, &path, Some(body.clone()), left, headers).await?;
+            let answer = self.send(&path, body.clone(), left, headers).await?;
             let Some(after) = answer.retry_after() else { return Ok(answer) };
             let pause = Duration::from_secs(after.into());
             if Instant::now() + pause >= deadline {
@@ -199,7 +201,50 @@ impl HookClient {
             tokio::time::sleep(pause).await;
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        self.client.send_with(Method::POST, &path, Some(body), left, headers).await
+        self.send(&path, body, left, headers).await
+    }
+
+    /// Posts once, and follows redirects.
+    async fn send(
+        &self,
+        path: &str,
+        body: Bytes,
+        within: Duration,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> Result<Answer, Failure> {
+        let deadline = Instant::now() + within;
+        let (mut method, mut path) = (Method::POST, path.to_owned());
+        for _ in 0..REDIRECTS_MAX {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let given = (method == Method::POST).then(|| body.clone());
+            let answer = self.client.send_with(method.clone(), &path, given, left, headers).await?;
+            let Some(next) = self.redirect(&answer, &path) else { return Ok(answer) };
+            if matches!(answer.code, 301..=303) {
+                method = Method::GET;
+            }
+            path = next;
+        }
+        let why = Failure::Nonsense(format!("stopped after {REDIRECTS_MAX} redirects"));
+        Err(Failure::Unreachable(why.to_string()).of_request(method.as_str(), &self.url()))
+    }
+
+    /// The path of this server that an answer leads to from another.
+    fn redirect(&self, answer: &Answer, from: &str) -> Option<String> {
+        let location = answer.header("location").filter(|_| matches!(answer.code, 301..=303 | 307 | 308))?;
+        if location.starts_with('/') && !location.starts_with("//") {
+            return Some(location.to_owned());
+        }
+        if let Some((scheme, rest)) = location.split_once("://") {
+            let path = rest.find('/').map_or("/", |at| rest.get(at..).unwrap_or("/"));
+            let authority = rest.split('/').next().unwrap_or_default();
+            let there = Url::parse(&format!("{scheme}://{authority}")).ok()?;
+            let here = self.client.server();
+            let is_here = (there.is_tls, &there.host, there.port) == (here.is_tls, &here.host, here.port);
+            return is_here.then(|| path.to_owned());
+        }
+        let plain = from.split('?').next().unwrap_or_default();
+        let (parent, _) = plain.rsplit_once('/').unwrap_or_default();
+        (!location.starts_with("//")).then(|| format!("{parent}/{location}"))
     }
 
     /// The address to which documents are posted, as errors show it.
