@@ -7,8 +7,8 @@ use crate::jwt::{Anonymous, JwtAuthenticator};
 use crate::token::{Known, RemoteAuthenticator, TokenAuthenticator, Verdict};
 use crate::websocket;
 use arc_swap::ArcSwap;
-use pintle_object::Status;
 use pintle_object::user::User;
+use pintle_object::{AuditContext, Status};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +33,20 @@ pub struct Credentials<'a> {
     /// The `Sec-WebSocket-Protocol` headers of a request that opens a web socket.
     pub protocols: &'a [&'a str],
     pub path: &'a str,
+    /// Where the audit of the request is told of its token.
+    pub audit: Option<&'a AuditContext>,
+}
+
+impl Credentials<'_> {
+    /// The user of a token that counts.
+    fn user(&self, known: Known) -> User {
+        if let Some(audit) = self.audit {
+            known.annotations.into_iter().for_each(|(key, value)| {
+                audit.annotate(key, value);
+            });
+        }
+        known.user
+    }
 }
 
 /// Every way to prove who one is that this server was started with.
@@ -72,7 +86,7 @@ impl Authenticators {
         }
         if let Bearer::Token(token) = Bearer::parse(credentials.authorization.unwrap_or("")) {
             match self.token(token, None, now).await {
-                Ok(known) => return Ok(known.user),
+                Ok(known) => return Ok(credentials.user(known)),
                 Err(_) => is_refused = true,
             }
         }
@@ -80,7 +94,7 @@ impl Authenticators {
             match websocket::token(credentials.protocols) {
                 Ok(None) => {}
                 Ok(Some(token)) => match self.token(&token, None, now).await {
-                    Ok(known) => return Ok(known.user),
+                    Ok(known) => return Ok(credentials.user(known)),
                     Err(_) => is_refused = true,
                 },
                 Err(_) => is_refused = true,

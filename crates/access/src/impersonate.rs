@@ -53,14 +53,14 @@ impl Impersonation {
         Impersonation { modes: &[Mode::Legacy], last: Mutex::default() }
     }
 
-    /// The user that a request is to act as.
+    /// The user that a request is to act as, and the verb of the mode that allows it; empty for the old permission.
     pub async fn act_as(
         &self,
         authorizer: &Arc<dyn Authorizer>,
         requestor: &User,
         wanted: &User,
         attributes: &Attributes<'_>,
-    ) -> Result<User, Status> {
+    ) -> Result<(User, String), Status> {
         let (user, mode) = if authorizer.waits() {
             let asking = Asking::new(authorizer.clone());
             loop {
@@ -73,7 +73,8 @@ impl Impersonation {
             self.find(authorizer.as_ref(), requestor, wanted, attributes)
         }?;
         self.remember(&requestor.name, mode);
-        Ok(user)
+        let constraint = if mode == Mode::Legacy { String::new() } else { mode.verb() };
+        Ok((user, constraint))
     }
 
     /// The first mode that a user may impersonate in, and whom it makes of them.

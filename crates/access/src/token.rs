@@ -10,12 +10,14 @@ pub struct Known {
     pub user: User,
     /// Of the wanted audiences, those that the token is for.
     pub audiences: Vec<String>,
+    /// What the audit of the request is told of the token.
+    pub annotations: Vec<(&'static str, String)>,
 }
 
 impl Known {
     /// The user as one among those who proved who they are.
     pub fn authenticated(self) -> Known {
-        Known { user: self.user.authenticated(), audiences: self.audiences }
+        Known { user: self.user.authenticated(), ..self }
     }
 }
 
@@ -67,7 +69,7 @@ pub fn for_server(user: User, own: &[String], wanted: Option<&[String]>) -> Verd
     if wanted.is_some() && audiences.is_empty() {
         return Verdict::Unknown;
     }
-    Verdict::Known(Box::new(Known { user, audiences }))
+    Verdict::Known(Box::new(Known { user, audiences, annotations: Vec::new() }))
 }
 
 /// Whether two texts are the same, in a time that does not tell where they differ.

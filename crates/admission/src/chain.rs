@@ -16,6 +16,7 @@ use pintle_access::{Asking, Permissions};
 use pintle_engine::Engine;
 use pintle_engine::admission::{Admission, Attributes, Verdict};
 use pintle_metrics::Registry;
+use pintle_object::audit::Level;
 use pintle_object::{Status, Value};
 use std::sync::Arc;
 use std::time::Instant;
@@ -147,6 +148,18 @@ fn enabled(settings: &Settings, outward: &Outward) -> Result<Vec<Link>, String> 
     made.collect()
 }
 
+/// Hands on what plugins noted: to the client and to the audit.
+fn hand_on(notes: Notes, attributes: Attributes<'_>, warnings: &mut Vec<String>) {
+    let (told, annotations) = notes.into_lists();
+    warnings.extend(told);
+    let Some(audit) = attributes.audit else { return };
+    for annotation in annotations {
+        if !annotation.is_of_request || audit.is_at_least(Level::Request) {
+            audit.annotate(annotation.key, annotation.value);
+        }
+    }
+}
+
 impl Admission for Chain {
     fn mutate<'a>(
         &'a self,
@@ -162,7 +175,7 @@ impl Admission for Chain {
             let begin = Instant::now();
             let result = self.admit_all(&request, object).await;
             self.metrics.step(Step::Admit, attributes.operation, result.is_err(), begin.elapsed());
-            warnings.extend(notes.into_lists().0);
+            hand_on(notes, attributes, warnings);
             result
         })
     }
@@ -181,7 +194,7 @@ impl Admission for Chain {
             let begin = Instant::now();
             let result = self.judge_all(&request, object).await;
             self.metrics.step(Step::Validate, attributes.operation, result.is_err(), begin.elapsed());
-            warnings.extend(notes.into_lists().0);
+            hand_on(notes, attributes, warnings);
             result
         })
     }

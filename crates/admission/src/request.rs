@@ -10,6 +10,7 @@ use pintle_engine::admission::{Attributes, Operation};
 use pintle_object::meta;
 
 use pintle_object::{GroupResource, GroupVersionKind, Reason, Status, Value};
+use std::time::Duration;
 
 /// The user that the server's own writes are made as.
 const OWN_USER: &str = "system:apiserver";
@@ -43,6 +44,13 @@ impl<'a> Request<'a> {
                 return result;
             }
             self.notes.reset(mark);
+        }
+    }
+
+    /// Tells the audit how long a part of the server took.
+    pub fn took(&self, part: &'static str, latency: Duration) {
+        if let Some(audit) = self.attributes.audit {
+            audit.add_latency(part, latency);
         }
     }
 

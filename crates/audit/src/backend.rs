@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 /// Events of requests that nobody waits for any more, on their way to a sink that is waited for.
 const DETACHED_MAX: usize = 4096;
 /// How long the end of the server waits for events that are on their way.
-const SHUTDOWN_MAX: Duration = Duration::from_secs(30);
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(30);
 /// The annotation of an event that lost its bodies.
 const TRUNCATED: &str = "audit.k8s.io/truncated";
 
@@ -115,11 +116,6 @@ impl Backend {
         config
     }
 
-    /// What was counted.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
     /// Writes an event at a stage for each sink. One that is cut carries the annotation from then on, as upstream's
     /// copies share their annotations; it is not given to one that has none.
     pub fn prepare(&self, event: &mut Event, stage: Stage, now: Time) -> Lines {
@@ -205,11 +201,14 @@ impl Backend {
 
     /// Waits until events that are on their way have come through, for some time. Requests have ended before.
     pub async fn shut_down(&self) {
+        let deadline = Instant::now() + SHUTDOWN_MAX;
         let detached = self.detached.acquire_many(DETACHED_MAX as u32);
-        let _ = tokio::time::timeout(SHUTDOWN_MAX, detached).await;
+        if tokio::time::timeout_at(deadline, detached).await.is_err() {
+            tracing::error!("audit events were lost: their sink hangs");
+        }
         for sink in &self.sinks {
             match &sink.delivery {
-                Delivery::Buffered(buffer) => buffer.shut_down(SHUTDOWN_MAX).await,
+                Delivery::Buffered(buffer) => buffer.shut_down(deadline).await,
                 Delivery::AtOnce(_) => {}
             }
         }

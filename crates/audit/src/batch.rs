@@ -85,11 +85,11 @@ impl Buffer {
     }
 
     /// Takes no more events, and waits until those that were taken have come through or time is up.
-    pub async fn shut_down(&self, within: Duration) {
+    pub async fn shut_down(&self, deadline: Instant) {
         drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(worker) = worker else { return };
-        if tokio::time::timeout(within, worker).await.is_err() {
+        if tokio::time::timeout_at(deadline, worker).await.is_err() {
             let events = self.pending.load(Ordering::Relaxed);
             tracing::error!(
                 events,

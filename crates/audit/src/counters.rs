@@ -2,7 +2,8 @@
 
 use crate::line::Line;
 use crate::policy::Level;
-use std::sync::atomic::{AtomicU64, Ordering};
+use pintle_metrics::{Counter, Registry, Series};
+use std::sync::OnceLock;
 
 /// The part that lost an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,9 +15,6 @@ pub enum Plugin {
 }
 
 impl Plugin {
-    /// All of them.
-    pub const ALL: [Plugin; 4] = [Plugin::Buffered, Plugin::Log, Plugin::Truncate, Plugin::Webhook];
-
     /// The label `plugin`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -28,61 +26,77 @@ impl Plugin {
     }
 }
 
-/// Upstream's counters.
-#[derive(Debug, Default)]
+/// Upstream's counters. Series of labels that count nothing are not there, as upstream's.
 pub struct Counters {
-    events: AtomicU64,
-    errors: [AtomicU64; 4],
-    levels: [AtomicU64; 4],
-    rejected: AtomicU64,
+    events: Counter,
+    errors: Series<Counter>,
+    levels: Series<Counter>,
+    /// Those of `levels` that were counted.
+    known_levels: [OnceLock<Counter>; 4],
+    rejected: Counter,
 }
 
 impl Counters {
-    /// `apiserver_audit_event_total`
-    pub fn events(&self) -> u64 {
-        self.events.load(Ordering::Relaxed)
-    }
-
-    /// `apiserver_audit_error_total`
-    pub fn errors(&self, plugin: Plugin) -> u64 {
-        self.errors.get(plugin as usize).map_or(0, |count| count.load(Ordering::Relaxed))
-    }
-
-    /// `apiserver_audit_level_total`
-    pub fn levels(&self, level: Level) -> u64 {
-        self.levels.get(level as usize).map_or(0, |count| count.load(Ordering::Relaxed))
-    }
-
-    /// `apiserver_audit_requests_rejected_total`
-    pub fn rejected(&self) -> u64 {
-        self.rejected.load(Ordering::Relaxed)
+    pub fn new(registry: &Registry) -> Counters {
+        Counters {
+            events: registry.counter("apiserver_audit_event_total"),
+            errors: registry.counters("apiserver_audit_error_total"),
+            levels: registry.counters("apiserver_audit_level_total"),
+            known_levels: Default::default(),
+            rejected: registry.counter("apiserver_audit_requests_rejected_total"),
+        }
     }
 
     pub(crate) fn observe_event(&self) {
-        self.events.fetch_add(1, Ordering::Relaxed);
+        self.events.inc();
     }
 
     pub(crate) fn observe_level(&self, level: Level) {
-        if let Some(count) = self.levels.get(level as usize) {
-            count.fetch_add(1, Ordering::Relaxed);
+        if let Some(known) = self.known_levels.get(level as usize) {
+            known.get_or_init(|| self.levels.with(&[level.as_str()])).inc();
         }
     }
 
     pub(crate) fn observe_rejected(&self) {
-        self.rejected.fetch_add(1, Ordering::Relaxed);
+        self.rejected.inc();
     }
 
     /// Counts lost events, and says in the log of the server which they were.
     pub(crate) fn failed(&self, plugin: Plugin, why: &str, impacted: &[Line]) {
         let count = impacted.len();
-        if let Some(errors) = self.errors.get(plugin as usize) {
-            errors.fetch_add(count as u64, Ordering::Relaxed);
-        }
+        self.errors.with(&[plugin.as_str()]).add(count as u64);
         let events: Vec<String> = impacted.iter().map(Line::summary).collect();
         tracing::error!(
             "Error in audit plugin '{}' affecting {count} audit events: {why}\nImpacted events:\n{}",
             plugin.as_str(),
             events.join("\n")
         );
+    }
+}
+
+/// What tests look at.
+#[cfg(test)]
+impl Counters {
+    pub fn events(&self) -> u64 {
+        self.events.get()
+    }
+
+    pub fn errors(&self, plugin: Plugin) -> u64 {
+        self.errors.with(&[plugin.as_str()]).get()
+    }
+
+    pub fn levels(&self, level: Level) -> u64 {
+        self.levels.with(&[level.as_str()]).get()
+    }
+
+    pub fn rejected(&self) -> u64 {
+        self.rejected.get()
+    }
+}
+
+#[cfg(test)]
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters::new(&Registry::default())
     }
 }

@@ -148,19 +148,6 @@ impl Event {
         }
         fields.out.extend_from_slice(b"}\n");
     }
-
-    /// Adds an annotation. The first value of a key stays.
-    pub fn annotate(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) {
-        let (key, value) = (key.into(), value.into());
-        match self.annotations.get(&key) {
-            Some(known) if *known != value => tracing::warn!(
-                "Failed to set annotations[{key:?}] to {value:?} for audit:{:?}, it has already been set to {known:?}",
-                self.audit_id
-            ),
-            Some(_) => {}
-            None => drop(self.annotations.insert(key, value)),
-        }
-    }
 }
 
 fn write_user(user: &User, fields: &mut Fields<'_>) {
@@ -373,8 +360,8 @@ mod tests {
             received: Some(RECEIVED),
             ..Event::default()
         };
-        event.annotate("b", "2");
-        event.annotate("a", "1");
+        event.annotations.insert("b".into(), "2".into());
+        event.annotations.insert("a".into(), "1".into());
         event
     }
 
@@ -424,14 +411,6 @@ mod tests {
         assert_eq!(items.len(), 2);
         assert!(items.iter().all(|item| item.get("kind").is_none() && item.get("level").is_some()));
         assert_eq!(items.first().and_then(|item| item.get("auditID")), Some(&Value::text("id")));
-    }
-
-    #[test]
-    fn the_first_value_of_an_annotation_stays() {
-        let mut event = Event::default();
-        event.annotate("k", "first");
-        event.annotate("k", "second");
-        assert_eq!(event.annotations.get("k").map(String::as_str), Some("first"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod webhook;
 #[cfg(test)]
 mod tests;
 
-pub use backend::Backend;
+pub use backend::{Backend, SHUTDOWN_MAX};
 pub use counters::{Counters, Plugin};
 pub use event::{Annotations, Event, ObjectReference, ResponseStatus, user_agent};
 pub use options::{
@@ -29,5 +29,5 @@ pub use options::{
     WebhookSettings,
 };
 pub use policy::{Attributes, Level, Policy, RequestConfig, Stage, Stages};
-pub use record::{Record, RequestMeta};
+pub use record::{Record, now};
 pub use source_ips::source_ips;

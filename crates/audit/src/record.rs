@@ -5,10 +5,9 @@ use crate::backend::Backend;
 use crate::event::{Event, ObjectReference, ResponseStatus};
 use crate::policy::{Attributes, Level, RequestConfig, Stage};
 use bytes::Bytes;
-use pintle_object::json;
+use pintle_object::audit::AuditContext;
 use pintle_object::time::Time;
 use pintle_object::user::User;
-use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,6 +20,7 @@ pub struct Record {
     backend: Arc<Backend>,
     config: RequestConfig,
     is_long_running: bool,
+    context: Arc<AuditContext>,
     state: Mutex<State>,
 }
 
@@ -30,24 +30,17 @@ struct State {
     is_complete: bool,
 }
 
-/// What the object of a request says of itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RequestMeta<'a> {
-    pub name: &'a str,
-    pub namespace: &'a str,
-    pub uid: &'a str,
-    pub resource_version: &'a str,
-}
-
 impl Record {
     /// The record of a request, or none when the policy does not want one. The event is made only for those.
     pub fn begin(
         backend: &Arc<Backend>,
         attributes: &Attributes<'_>,
         is_long_running: bool,
+        context: &Arc<AuditContext>,
         event: impl FnOnce() -> Event,
     ) -> Option<Record> {
         let config = backend.evaluate(attributes);
+        context.set_level(config.level, config.omit_managed_fields);
         if config.level == Level::None {
             return None;
         }
@@ -64,12 +57,8 @@ impl Record {
             ..ObjectReference::default()
         });
         let state = State { event, has_started: false, is_complete: false };
-        Some(Record { backend: backend.clone(), config, is_long_running, state: Mutex::new(state) })
-    }
-
-    /// Whether the object of the request is recorded.
-    pub fn wants_request(&self) -> bool {
-        self.config.level >= Level::Request
+        let (backend, context) = (backend.clone(), context.clone());
+        Some(Record { backend, config, is_long_running, context, state: Mutex::new(state) })
     }
 
     /// Whether the object of the response is recorded.
@@ -82,44 +71,11 @@ impl Record {
         self.config.omit_managed_fields
     }
 
-    /// Adds an annotation; the first value of a key stays.
-    pub fn annotate(&self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) {
-        self.state().event.annotate(key, value);
-    }
-
     /// Notes as whom the request acts, and the verb of a constrained impersonation.
     pub fn impersonated(&self, user: Arc<User>, constraint: &str) {
         let event = &mut self.state().event;
         event.impersonated_user = Some(user);
         event.impersonation_constraint = constraint.into();
-    }
-
-    /// Completes the reference by what the object says of itself, and notes the object as JSON where it is wanted.
-    pub fn request_object(&self, meta: RequestMeta<'_>, object: Option<Bytes>) {
-        let event = &mut self.state().event;
-        let reference = event.object.get_or_insert_default();
-        complete(&mut reference.name, meta.name);
-        complete(&mut reference.namespace, meta.namespace);
-        complete(&mut reference.uid, meta.uid);
-        complete(&mut reference.resource_version, meta.resource_version);
-        if self.wants_request() {
-            event.request_object = object;
-        }
-    }
-
-    /// Notes a patch as it came. An event with one that is no JSON cannot be written, as upstream.
-    pub fn request_patch(&self, patch: &[u8]) {
-        if !self.wants_request() {
-            return;
-        }
-        let event = &mut self.state().event;
-        match json::read::check(patch) {
-            Ok(_) => event.request_object = Some(json::compact(patch).into()),
-            Err(error) => {
-                let why = format!("json: error calling MarshalJSON for type *runtime.Unknown: {error}");
-                event.undecodable = Some(why);
-            }
-        }
     }
 
     /// Notes the object of the response as JSON where it is wanted, and its fields if it is a Status.
@@ -143,26 +99,6 @@ impl Record {
         self.state().event.response_status.get_or_insert_default().code = code;
     }
 
-    /// The time since the request came.
-    pub fn is_slow(&self) -> bool {
-        let received = self.state().event.received;
-        received.is_some_and(|received| since(received) > SLOW)
-    }
-
-    /// Adds how long parts of the request took, and the whole, where the whole is long enough to be worth it.
-    pub fn latencies(&self, parts: &[(&'static str, Duration)]) {
-        let event = &mut self.state().event;
-        let total = event.received.map(since).unwrap_or_default();
-        let mut parts = parts.iter().filter(|(_, part)| !part.is_zero()).peekable();
-        if total <= SLOW || parts.peek().is_none() {
-            return;
-        }
-        for (part, latency) in parts {
-            event.annotate(format!("apiserver.latency.k8s.io/{part}"), go_text(*latency));
-        }
-        event.annotate("apiserver.latency.k8s.io/total", go_text(total));
-    }
-
     /// Records the request as it came. False when it must be refused, because that could not be stored.
     pub async fn received(&self) -> bool {
         let is_stored = self.store(Stage::RequestReceived).await;
@@ -181,10 +117,18 @@ impl Record {
         }
     }
 
+    /// Ends the record without a further event.
+    pub fn abandon(&self) {
+        self.state().is_complete = true;
+    }
+
     /// Records that no more bytes are sent.
     pub async fn complete(&self) {
         if std::mem::replace(&mut self.state().is_complete, true) {
             return;
+        }
+        if self.is_long_running && !std::mem::replace(&mut self.state().has_started, true) {
+            self.store(Stage::ResponseStarted).await;
         }
         self.store(Stage::ResponseComplete).await;
     }
@@ -210,6 +154,7 @@ impl Record {
         }
         let lines = {
             let event = &mut self.state().event;
+            take(&self.context, event, stage);
             // The first stage is at the time of the request.
             let received = event.received.filter(|_| stage == Stage::RequestReceived);
             self.backend.prepare(event, stage, received.unwrap_or_else(now))
@@ -241,16 +186,58 @@ impl Drop for Record {
             }
         }
         for stage in stages.into_iter().filter(|stage| !self.config.omit_stages.contains(*stage)) {
+            take(&self.context, &mut state.event, stage);
             let lines = self.backend.prepare(&mut state.event, stage, now());
             self.backend.process_detached(lines);
         }
     }
 }
 
-fn complete(field: &mut String, value: &str) {
+/// Takes over what was left on the way so far.
+fn take(context: &AuditContext, event: &mut Event, stage: Stage) {
+    context.visit(|kept| {
+        let mut annotations = std::mem::take(&mut kept.annotations);
+        if stage == Stage::ResponseComplete {
+            annotations.append(&mut kept.last_annotations);
+        }
+        for (key, value) in annotations {
+            event.annotations.entry(key).or_insert(value);
+        }
+        if let Some(object) = &mut event.object {
+            complete(&mut object.name, &mut kept.reference.name);
+            complete(&mut object.namespace, &mut kept.reference.namespace);
+            complete(&mut object.uid, &mut kept.reference.uid);
+            complete(&mut object.resource_version, &mut kept.reference.resource_version);
+        }
+        if let Some(object) = kept.request_object.take() {
+            event.request_object = Some(object.into());
+        }
+        if let Some(why) = kept.undecodable.take() {
+            event.undecodable = Some(why);
+        }
+        if stage == Stage::ResponseComplete {
+            latencies(event, &kept.latencies);
+        }
+    });
+}
+
+fn complete(field: &mut String, value: &mut String) {
     if field.is_empty() {
-        field.push_str(value);
+        *field = std::mem::take(value);
     }
+}
+
+/// Adds how long parts of the request took, and the whole, where the whole is long enough to be worth it.
+fn latencies(event: &mut Event, parts: &[(&'static str, Duration)]) {
+    let total = event.received.map(since).unwrap_or_default();
+    let mut parts = parts.iter().filter(|(_, part)| !part.is_zero()).peekable();
+    if total <= SLOW || parts.peek().is_none() {
+        return;
+    }
+    for (part, latency) in parts {
+        event.annotations.insert(format!("apiserver.latency.k8s.io/{part}").into(), go_text(*latency));
+    }
+    event.annotations.insert("apiserver.latency.k8s.io/total".into(), go_text(total));
 }
 
 /// The time of now, as events have it.

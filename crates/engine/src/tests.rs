@@ -64,6 +64,7 @@ impl World {
             manager: "test".into(),
             dry_run,
             options: None,
+            audit: None,
             warnings: Vec::new(),
             empties: Vec::new(),
             conversions: Arc::default(),

@@ -1,58 +1,103 @@
-//! `AuditContext`: what the stages of one request leave for its audit event, from authorization through admission to
+//! `AuditContext`: what the stages of one request leave for its audit event, from authentication through admission to
 //! the answer. (Upstream: `k8s.io/apiserver/pkg/audit`, `AuditContext`.)
 
+use crate::json;
+use crate::value::Value;
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// How much of a request its event tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// Nothing.
     #[default]
     None,
+    /// Who asked for what, when, and what became of it.
     Metadata,
+    /// Also the object of the request.
     Request,
+    /// Also the object of the response.
     RequestResponse,
 }
 
-/// The collector of one request. Nothing is kept at level `None`, which it has until a policy says otherwise, so that
-/// servers without an audit pay for a load and a comparison.
-#[derive(Debug)]
+impl Level {
+    /// All of them, in their order.
+    pub const ALL: [Level; 4] = [Level::None, Level::Metadata, Level::Request, Level::RequestResponse];
+
+    /// The name in policies and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::None => "None",
+            Level::Metadata => "Metadata",
+            Level::Request => "Request",
+            Level::RequestResponse => "RequestResponse",
+        }
+    }
+}
+
+/// Keys and values that are told beside the fields of an event.
+pub type Annotations = Vec<(Cow<'static, str>, String)>;
+
+/// The collector of one request. Nothing is kept at level `None`, so that servers without an audit pay for a load and a
+/// comparison.
+#[derive(Debug, Default)]
 pub struct AuditContext {
     level: AtomicU8,
+    omits_managed_fields: AtomicBool,
     kept: Mutex<Kept>,
 }
 
-#[derive(Debug)]
-struct Kept {
-    annotations: Vec<(Cow<'static, str>, String)>,
-    request_object: Option<Vec<u8>>,
+/// What is kept for an event.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// In the order in which they came.
+    pub annotations: Annotations,
+    pub reference: RequestReference,
+    /// The request's object as JSON.
+    pub request_object: Option<Vec<u8>>,
+    /// Why the event cannot be written, in upstream's words.
+    pub undecodable: Option<String>,
+    /// Annotations of the last event alone.
+    pub last_annotations: Annotations,
+    /// How long parts of the server took, by upstream's names.
+    pub latencies: Vec<(&'static str, Duration)>,
 }
 
-impl Default for AuditContext {
-    fn default() -> AuditContext {
-        AuditContext::new()
-    }
+/// What the object of a request says of itself, for what the path does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestReference {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    pub resource_version: String,
 }
 
 impl AuditContext {
-    pub const fn new() -> AuditContext {
-        let kept = Kept { annotations: Vec::new(), request_object: None };
-        AuditContext { level: AtomicU8::new(Level::None as u8), kept: Mutex::new(kept) }
+    /// A collector that keeps what is left at a level.
+    pub fn new(level: Level) -> AuditContext {
+        AuditContext { level: AtomicU8::new(level as u8), ..AuditContext::default() }
     }
 
     /// Keeps what is left from now on, as far as the level goes.
-    pub fn set_level(&self, level: Level) {
+    pub fn set_level(&self, level: Level, omits_managed_fields: bool) {
         self.level.store(level as u8, Ordering::Relaxed);
+        self.omits_managed_fields.store(omits_managed_fields, Ordering::Relaxed);
     }
 
     pub fn level(&self) -> Level {
         let level = self.level.load(Ordering::Relaxed);
-        let all = [Level::Metadata, Level::Request, Level::RequestResponse];
-        all.into_iter().find(|known| *known as u8 == level).unwrap_or(Level::None)
+        Level::ALL.into_iter().find(|known| *known as u8 == level).unwrap_or_default()
     }
 
-    fn is_at_least(&self, level: Level) -> bool {
+    /// Whether objects are told without their managed fields.
+    pub fn omits_managed_fields(&self) -> bool {
+        self.omits_managed_fields.load(Ordering::Relaxed)
+    }
+
+    /// Whether as much as a level has is kept.
+    pub fn is_at_least(&self, level: Level) -> bool {
         self.level.load(Ordering::Relaxed) >= level as u8
     }
 
@@ -66,8 +111,31 @@ impl AuditContext {
         !self.is_at_least(Level::Metadata) || self.lock().annotate(key.into(), value())
     }
 
-    /// Keeps the request's object as JSON, where the event tells it: of a create or update the decoded object with its
-    /// defaults, of a patch the patch, of a delete its options.
+    /// Adds an annotation of the last event of the request alone.
+    pub fn annotate_last(&self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+        if self.is_at_least(Level::Metadata) {
+            self.lock().last_annotations.push((key.into(), value.into()));
+        }
+    }
+
+    /// Keeps what the object of a create or update says of itself; as JSON the whole of it, with its defaults, where
+    /// the event tells it.
+    pub fn set_request(&self, object: &Value, json: impl FnOnce() -> Vec<u8>) {
+        if !self.is_at_least(Level::Metadata) {
+            return;
+        }
+        let text = |field: &str| object.str_at(&["metadata", field]).to_string();
+        let reference = RequestReference {
+            namespace: text("namespace"),
+            name: text("name"),
+            uid: text("uid"),
+            resource_version: text("resourceVersion"),
+        };
+        self.lock().reference = reference;
+        self.set_request_object(json);
+    }
+
+    /// Keeps the object of a request that says nothing of itself: the options of a delete.
     pub fn set_request_object(&self, json: impl FnOnce() -> Vec<u8>) {
         if self.is_at_least(Level::Request) {
             let json = json();
@@ -75,16 +143,35 @@ impl AuditContext {
         }
     }
 
-    /// The annotations so far, in the order of their keys.
-    pub fn annotations(&self) -> Vec<(Cow<'static, str>, String)> {
-        let mut annotations = self.lock().annotations.clone();
-        annotations.sort();
-        annotations
+    /// Keeps a patch as it came. As upstream, an event with one that is no JSON cannot be written.
+    pub fn set_request_patch(&self, patch: &[u8]) {
+        if !self.is_at_least(Level::Request) {
+            return;
+        }
+        match json::read::check(patch) {
+            Ok(_) => self.set_request_object(|| json::compact(patch).into_bytes()),
+            Err(error) => {
+                let why = format!("json: error calling MarshalJSON for type *runtime.Unknown: {error}");
+                self.lock().undecodable = Some(why);
+            }
+        }
     }
 
-    /// Takes the request's object out.
-    pub fn take_request_object(&self) -> Option<Vec<u8>> {
-        self.lock().request_object.take()
+    /// Adds to the time that a part of the server took for the request.
+    pub fn add_latency(&self, part: &'static str, latency: Duration) {
+        if !self.is_at_least(Level::Metadata) {
+            return;
+        }
+        let mut kept = self.lock();
+        match kept.latencies.iter_mut().find(|(known, _)| *known == part) {
+            Some((_, sum)) => *sum += latency,
+            None => kept.latencies.push((part, latency)),
+        }
+    }
+
+    /// Looks at what is kept so far.
+    pub fn visit<R>(&self, look: impl FnOnce(&mut Kept) -> R) -> R {
+        look(&mut self.lock())
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -108,21 +195,56 @@ mod tests {
 
     #[test]
     fn only_what_the_level_asks_for_is_kept() {
-        let context = AuditContext::new();
+        let context = AuditContext::default();
+        let annotations = |context: &AuditContext| context.visit(|kept| kept.annotations.clone());
+        let object = |context: &AuditContext| context.visit(|kept| kept.request_object.clone());
         assert_eq!(context.level(), Level::None);
         assert!(context.annotate("a", "1") && context.annotate_with("a", || panic!("nobody asked")));
         context.set_request_object(|| panic!("nobody asked"));
-        assert!(context.annotations().is_empty() && context.take_request_object().is_none());
-        context.set_level(Level::Metadata);
+        context.add_latency("etcd", Duration::from_secs(1));
+        assert!(annotations(&context).is_empty() && object(&context).is_none());
+        assert!(context.visit(|kept| kept.latencies.is_empty()));
+        context.set_level(Level::Metadata, false);
         assert_eq!(context.level(), Level::Metadata);
-        context.set_request_object(|| panic!("nobody asked"));
+        let draft = json::parse(br#"{"metadata":{"name":"n","uid":"u"}}"#).unwrap();
+        context.set_request(&draft, || panic!("nobody asked"));
+        assert_eq!(
+            context.visit(|kept| (kept.reference.name.clone(), kept.reference.uid.clone())),
+            ("n".into(), "u".into())
+        );
+        context.set_request_patch(b"nonsense");
+        assert!(context.visit(|kept| kept.undecodable.is_none()));
         assert!(context.annotate("b", "1") && context.annotate_with("a", || String::from("2")));
         assert!(context.annotate("b", "1"), "the same once more");
         assert!(!context.annotate("b", "3"), "the first value stays");
-        let expected = [("a".into(), String::from("2")), ("b".into(), String::from("1"))];
-        assert_eq!(context.annotations(), expected);
-        context.set_level(Level::RequestResponse);
-        context.set_request_object(|| b"{}".to_vec());
-        assert_eq!(context.take_request_object().as_deref(), Some(b"{}".as_slice()));
+        assert_eq!(annotations(&context), [("b".into(), String::from("1")), ("a".into(), String::from("2"))]);
+        context.set_level(Level::RequestResponse, true);
+        assert!(context.omits_managed_fields());
+        context.set_request(&draft, || b"{}".to_vec());
+        assert_eq!(object(&context).as_deref(), Some(b"{}".as_slice()));
+    }
+
+    #[test]
+    fn patches_are_kept_compact_and_others_than_json_cost_the_event() {
+        let context = AuditContext::new(Level::Request);
+        context.set_request_patch(b"{\"a\": \"<b>\"}\n");
+        assert_eq!(
+            context.visit(|kept| kept.request_object.clone()).as_deref(),
+            Some(br#"{"a":"\u003cb\u003e"}"#.as_slice())
+        );
+        context.set_request_patch(b"a: b");
+        let why = context.visit(|kept| kept.undecodable.clone()).unwrap();
+        assert!(
+            why.starts_with("json: error calling MarshalJSON for type *runtime.Unknown: invalid character"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn latencies_of_a_part_add_up() {
+        let context = AuditContext::new(Level::Metadata);
+        context.add_latency("etcd", Duration::from_secs(1));
+        context.add_latency("etcd", Duration::from_secs(2));
+        assert_eq!(context.visit(|kept| kept.latencies.clone()), [("etcd", Duration::from_secs(3))]);
     }
 }

@@ -92,6 +92,14 @@ impl Answer {
     }
 }
 
+/// The name of the program, in the form that clients of Kubernetes have it.
+#[cfg(target_arch = "x86_64")]
+const USER_AGENT: &str =
+    concat!("kube-apiserver/v1.36 (linux/amd64) kubernetes/pintle-", env!("CARGO_PKG_VERSION"));
+#[cfg(not(target_arch = "x86_64"))]
+const USER_AGENT: &str =
+    concat!("kube-apiserver/v1.36 (linux/arm64) kubernetes/pintle-", env!("CARGO_PKG_VERSION"));
+
 /// Requests to one server: its address, who asks, and the transport that they take.
 pub struct Client {
     transport: Arc<Transport>,
@@ -110,8 +118,7 @@ impl Client {
 
     /// A client over a transport that may be others' too.
     pub fn over(transport: Arc<Transport>, server: Url, credential: Credential) -> Client {
-        let user_agent =
-            HeaderValue::from_static(concat!("kube-apiserver/pintle-", env!("CARGO_PKG_VERSION")));
+        let user_agent = HeaderValue::from_static(USER_AGENT);
         let authorization = Authorization::new(credential);
         Client { transport, server, authorization, user_agent, answer_bytes_max: ANSWER_BYTES_MAX }
     }

@@ -1,5 +1,6 @@
 //! What the command line says, as values that fit together.
 
+use crate::audit;
 use crate::authentication::Authentication;
 use crate::authorization::Authorization;
 use crate::compatibility::Compatibility;
@@ -44,6 +45,8 @@ pub struct Config {
     pub service_account_jwks_uri: String,
     pub authorization: Authorization,
     pub admission: Admission,
+    /// What is recorded of requests, and where.
+    pub audit: pintle_audit::Options,
     /// The version that the server behaves as, and the APIs that it serves.
     pub compatibility: Compatibility,
     pub limits: Limits,
@@ -113,6 +116,7 @@ impl Config {
             service_account_jwks_uri: given.text("service-account-jwks-uri").into(),
             authorization: Authorization::read(&given)?,
             admission: admission(&given)?,
+            audit: audit::read(&given)?,
             compatibility: Compatibility::read(&given)?,
             limits: Limits::read(&given)?,
             metrics: metrics::read(&given)?,

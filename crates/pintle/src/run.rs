@@ -16,6 +16,7 @@ use pintle_logs::Verbosity;
 use pintle_metrics::Registry;
 use pintle_schema::Builtin;
 use pintle_server::app::{App, Options};
+use pintle_server::audit::Auditor;
 use pintle_server::authorizers::{Access, StoredObjects};
 use pintle_server::conn;
 use pintle_server::connections::Connections;
@@ -25,7 +26,7 @@ use pintle_server::heavy::Heavy;
 use pintle_server::metrics::Metrics;
 use pintle_server::openapi::OpenApi;
 use pintle_server::paths::oidc;
-use pintle_server::stages::Stages;
+use pintle_server::stages::{Audit, Stages};
 use pintle_server::tls::{Certificates, Listener};
 use pintle_store::backend::sqlite::Sqlite;
 use pintle_store::{OpenError, Retention};
@@ -110,7 +111,8 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     let fresh = tokio::spawn(serving::keep_fresh(config.clone(), pki, certificates));
     let authorized = tokio::spawn(authorization.keep_fresh(app.clone()));
     let (stopper, stop) = watch::channel(false);
-    let told = signals::follow(stop_max(config))?;
+    let audit_max = if app.stages.audit.is_some() { pintle_audit::SHUTDOWN_MAX } else { Duration::ZERO };
+    let told = signals::follow(stop_max(config) + audit_max)?;
     let listener = socket.listen(BACKLOG).map_err(|error| format!("{address}: {error}"))?;
     let open = Connections::new(open_files::raise_limit());
     let server = tokio::spawn(conn::serve(
@@ -149,7 +151,11 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     leave(&app, config, &stopper).await;
     // Watches that are left end with the store, so that their connections can drain.
     app.engine.store.close().await;
-    server.await.map_err(|error| error.to_string())
+    server.await.map_err(|error| error.to_string())?;
+    if let Some(audit) = &app.stages.audit {
+        audit.shut_down().await;
+    }
+    Ok(())
 }
 
 /// Turns away who comes late, waits for requests that are under way, and lets watches end.
@@ -263,6 +269,7 @@ fn app(
         "" => format!("https://{external_address}{}", oidc::KEYS),
         uri => uri.into(),
     };
+    let stages = stages(config, &engine, &registry)?;
     let waits = |of: fn(&Etcd) -> Duration| config.etcd.as_ref().map(of).unwrap_or_default();
     Ok(App {
         discovery: Discovery::new(&server_address, config.compatibility.is_on("StorageVersionHash")),
@@ -271,10 +278,7 @@ fn app(
         access,
         service_account_keys: keys,
         limits: config.limits.enforced(),
-        stages: Stages {
-            fairness: config.limits.shared_seats().map(|seats| fairness(&engine, seats)),
-            ..Stages::default()
-        },
+        stages,
         engine,
         metrics: Metrics::new(registry),
         verbosity,
@@ -319,6 +323,15 @@ fn fairness(engine: &Arc<Engine>, seats: u32) -> Turns {
     Turns::new(fairness, clock, engine.clone())
 }
 
+/// The stages of requests that are asked for.
+fn stages(config: &Config, engine: &Arc<Engine>, registry: &Registry) -> Result<Stages, String> {
+    let counters = Arc::new(pintle_audit::Counters::new(registry));
+    let backend = pintle_audit::Backend::start(&config.audit, &counters)?;
+    let auditor = |backend| Arc::new(Auditor::new(backend, engine.api.clone())) as Arc<dyn Audit>;
+    let fairness = config.limits.shared_seats().map(|seats| fairness(engine, seats));
+    Ok(Stages { audit: backend.map(auditor), fairness })
+}
+
 /// Lets the administrator of a server that stands alone in; where clients have an authority, it sees to that.
 fn write_kubeconfig(config: &Config, pki: &Pki) -> Result<Option<PathBuf>, String> {
     let Some(Administrator { ca, pair }) = &pki.administrator else { return Ok(None) };
@@ -333,6 +346,10 @@ fn write_kubeconfig(config: &Config, pki: &Pki) -> Result<Option<PathBuf>, Strin
 
 fn announce(config: &Config, kubeconfig: Option<&Path>) {
     let address = SocketAddr::new(config.local_address(), config.secure_port);
+    // Standard output may be an audit log's.
+    if config.audit.log.path == "-" {
+        return;
+    }
     println!("pintle serves the Kubernetes API on https://{address}");
     if let Some(path) = kubeconfig {
         println!("kubeconfig: {}", path.display());

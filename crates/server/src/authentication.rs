@@ -41,9 +41,10 @@ async fn prove(
     };
     let protocols: Vec<&str> = protocols.iter().map(AsRef::as_ref).collect();
     let path = request.path();
+    let audit = Some(request.audit.as_ref());
     let authorization = Some(authorization.as_ref());
     let credentials =
-        Credentials { certificates, authorization, headers: &headers, protocols: &protocols, path };
+        Credentials { certificates, authorization, headers: &headers, protocols: &protocols, path, audit };
     let user = app.authenticators.authenticate(&credentials, UnixTime::now()).await?;
     // Nobody further on should see, or answer with, the token of a web socket.
     if !protocols.is_empty() {

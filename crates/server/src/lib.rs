@@ -7,6 +7,7 @@ mod activity;
 mod answer;
 mod answers;
 pub mod app;
+pub mod audit;
 mod authentication;
 pub mod authorizers;
 pub mod conn;

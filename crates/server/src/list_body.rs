@@ -36,7 +36,11 @@ struct Source {
     pretty: Option<Pretty>,
     gzip: Option<GzEncoder<Vec<u8>>>,
     shares: Vec<Share>,
+    tap: Option<Tap>,
 }
+
+/// Sees each piece before it is laid out and compressed, and whether it is the last.
+pub type Tap = Box<dyn FnMut(&[u8], bool) + Send>;
 
 /// Why an answer ends before its end; clients see a broken stream.
 #[derive(Debug)]
@@ -66,7 +70,7 @@ impl ListBody {
     /// The rest of a list whose first piece is there already.
     pub fn new(first: Bytes, pieces: Pieces, is_pretty: bool) -> ListBody {
         let pretty = is_pretty.then(Pretty::default);
-        let source = Source { first: Some(first), pieces, pretty, gzip: None, shares: Vec::new() };
+        let source = Source { first: Some(first), pieces, pretty, gzip: None, shares: Vec::new(), tap: None };
         ListBody { source: Arc::new(Mutex::new(Some(source))), taken: Arc::default(), guard: None }
     }
 
@@ -80,6 +84,13 @@ impl ListBody {
     pub fn hold(&self, shares: Vec<Share>) {
         if let Some(source) = lock(&self.source).as_mut() {
             source.shares = shares;
+        }
+    }
+
+    /// Shows what is sent to somebody else, too.
+    pub fn tap(&self, tap: Tap) {
+        if let Some(source) = lock(&self.source).as_mut() {
+            source.tap = Some(tap);
         }
     }
 
@@ -138,6 +149,9 @@ impl Source {
                     None => return None,
                 },
             };
+            if let Some(tap) = &mut self.tap {
+                tap(&piece, self.pieces.is_done());
+            }
             match self.encoded(piece) {
                 Ok(bytes) if bytes.is_empty() => {}
                 Ok(bytes) => return Some(Ok(bytes)),

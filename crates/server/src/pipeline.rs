@@ -19,7 +19,7 @@ use crate::response::{Body, Response};
 use crate::route::RequestInfo;
 use crate::served::{elsewhere, is_built_in};
 use crate::sized::{covered, held, sized};
-use crate::stages::{AuditRecord, End, Failed};
+use crate::stages::{AuditRecord, End};
 use crate::top::{self, Meter, RequestKind};
 use crate::{head, metrics, paths, route, verbs};
 use bytes::Bytes;
@@ -28,8 +28,9 @@ use hyper::{header, http};
 use pintle_access::authenticate::Bearer;
 use pintle_access::{Decision, User, refusal};
 use pintle_engine::own;
-use pintle_object::Status;
+use pintle_object::audit::Level;
 use pintle_object::user::ANONYMOUS;
+use pintle_object::{AuditContext, Status};
 use pintle_schema::Verb;
 use rustls_pki_types::CertificateDer;
 use std::any::Any;
@@ -40,6 +41,9 @@ use std::time::{Duration, Instant};
 /// What a client hears whose token does not count.
 const EXTRA_SPACE: &str = "299 - \"the provided Authorization header contains extra space before the bearer token, \
                            and is ignored\"";
+
+/// What the audit of an answer may take, however little time is left of the request's.
+const AUDIT_MIN: Duration = Duration::from_secs(1);
 
 /// Who is at the other end of a connection.
 pub struct Client {
@@ -111,8 +115,9 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Cli
     response.is_to_nobody = request.user.name == ANONYMOUS;
     response.meter = Some(meter(app, &request, &response, worked));
     if let Some(record) = way.record {
-        record.answered(&request, &response);
-        response = recorded(&request, record, response).await;
+        record.answered(&request, &mut response);
+        let left = app.limits.time(&request).unwrap_or_default().saturating_sub(started.elapsed());
+        response = recorded(&request, record, response, left).await;
     }
     let response = finish(app, &request, response).await;
     held(app, &request, response).await
@@ -139,6 +144,8 @@ fn request(
     let query = Query::parse(parts.uri.query().unwrap_or(""));
     let parsed = RequestInfo::parse(parts.method.as_str(), path, &query);
     let unresolved = parsed.as_ref().err().copied();
+    // What comes before the policy is asked is kept until it has answered.
+    let level = if app.stages.audit.is_some() { Level::Metadata } else { Level::None };
     let request = Request {
         method: parts.method,
         uri: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
@@ -151,19 +158,16 @@ fn request(
         info: parsed.unwrap_or_default(),
         received: own::now(),
         peer: client.address,
-        audit: Arc::default(),
+        audit: Arc::new(AuditContext::new(level)),
     };
     (request, unresolved)
 }
 
-/// The longest id of a client's own that is taken over.
-const AUDIT_ID_BYTES_MAX: usize = 64;
-
-/// The client's own id, when it gave a usable one.
+/// The client's own id as it is, when it gave one.
 fn audit_id(app: &App, headers: &hyper::HeaderMap) -> String {
     let given = headers.get("audit-id").and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
     match given {
-        Some(given) if !given.is_empty() && given.len() <= AUDIT_ID_BYTES_MAX => given.into(),
+        Some(given) if !given.is_empty() => given.into(),
         _ => app.engine.generator.uid(),
     }
 }
@@ -190,12 +194,7 @@ async fn in_time(
 ) -> Response {
     let time = match app.limits.time(request) {
         Ok(time) => time,
-        Err(status) => {
-            if let Some(audit) = &app.stages.audit {
-                audit.failed(request, status.code, Failed::Deadline(status.message.clone())).await;
-            }
-            return refuse(app, request, &status);
-        }
+        Err(status) => return unaudited(app, request, &status).await,
     };
     let stages = caught(tokio::time::timeout(time, stages(app, request, route, way))).await;
     match stages {
@@ -228,24 +227,23 @@ async fn stages(
     route: Option<Result<Route, Unserved>>,
     way: &mut Way<'_>,
 ) -> Result<Response, Status> {
+    let mut clock = Instant::now();
     request.user = match authenticate(app, request, way.client).await {
         Ok(user) => Arc::new(user),
-        Err(status) => {
-            if let Some(audit) = &app.stages.audit {
-                audit.failed(request, status.code, Failed::Authentication).await;
-            }
-            return Err(status);
-        }
+        Err(status) => return Ok(unaudited(app, request, &status).await),
     };
+    measured(app, request, "authentication", &mut clock);
     if let Some(audit) = &app.stages.audit {
         match audit.begin(request).await {
             Ok(record) => way.record = record,
             Err(_) => return Ok(internal_error(request, "failed to store audit event")),
         }
     }
-    if let Some(user) = app.access.act_as(&request.user, request).await? {
+    clock = Instant::now();
+    if let Some((user, constraint)) = app.access.act_as(&request.user, request).await? {
         request.user = Arc::new(user);
-        way.record.iter().for_each(|record| record.impersonated(&request.user));
+        way.record.iter().for_each(|record| record.impersonated(&request.user, &constraint));
+        measured(app, request, "impersonation", &mut clock);
     }
     let began = Instant::now();
     let turn = app.limits.seat(app.stages.fairness.as_ref(), request, false).await;
@@ -259,10 +257,12 @@ async fn stages(
             return Ok(refusal);
         }
     };
+    measured(app, request, "apf-queue-wait", &mut clock);
     let _in_flight = in_flight(app, request);
     if let Some(refusal) = authorize(app, request).await {
         return Ok(seated(refusal, seat));
     }
+    measured(app, request, "authorization", &mut clock);
     let exchange = &mut way.exchange;
     match route {
         None => {
@@ -283,6 +283,23 @@ fn in_flight(app: &App, request: &Request) -> Option<Counted> {
     let [reads, writes] = &app.metrics.in_flight;
     let kind = if request.info.verb.is_read() { reads } else { writes };
     (!inflight::is_long_running(&request.info)).then(|| kind.begin())
+}
+
+/// Tells the audit how long a stage took.
+fn measured(app: &App, request: &Request, stage: &'static str, clock: &mut Instant) {
+    if app.stages.audit.is_some() {
+        let now = Instant::now();
+        request.audit.add_latency(stage, now - std::mem::replace(clock, now));
+    }
+}
+
+/// The refusal of a request whose user is not known, and which the audit hears of only now.
+async fn unaudited(app: &App, request: &Request, status: &Status) -> Response {
+    let mut response = refuse(app, request, status);
+    if let Some(audit) = &app.stages.audit {
+        audit.failed(request, &mut response).await;
+    }
+    response
 }
 
 /// The refusal of a request that its user may not make.
@@ -310,7 +327,7 @@ async fn authorize(app: &App, request: &Request) -> Option<Response> {
             Some(refuse(app, request, &status).with("x-content-type-options", "nosniff"))
         }
         Decision::Error { why, .. } => {
-            annotate("forbid", "internal error");
+            request.audit.annotate("authorization.k8s.io/reason", "internal error");
             Some(internal_error(request, &why))
         }
     }
@@ -377,10 +394,20 @@ async fn unanswered(
     }
 }
 
-/// An answer whose end is told to the audit: now when it is there whole, otherwise when it has been sent.
-async fn recorded(request: &Request, record: Arc<dyn AuditRecord>, mut response: Response) -> Response {
+/// An answer whose end is told to the audit: now when it is there whole, otherwise when it has been sent. When the
+/// audit does not take it in the time that is left, its client hears what it hears of all that takes too long.
+async fn recorded(
+    request: &Request,
+    record: Arc<dyn AuditRecord>,
+    mut response: Response,
+    left: Duration,
+) -> Response {
     if response.is_whole() {
-        record.end(End::Complete).await;
+        let mut end = record.end(End::Complete);
+        if tokio::time::timeout(left.max(AUDIT_MIN), &mut end).await.is_err() {
+            tokio::spawn(end);
+            return inflight::timed_out();
+        }
         return response;
     }
     if inflight::is_long_running(&request.info) || matches!(response.body, Body::Upgrade(_)) {

@@ -39,30 +39,25 @@ pub trait Audit: Send + Sync {
         request: &'a Request,
     ) -> Waiting<'a, Result<Option<Arc<dyn AuditRecord>>, NotStored>>;
 
-    /// A request that ended before it had a record, with the code of its answer, which is not sent yet.
-    fn failed<'a>(&'a self, request: &'a Request, code: u16, why: Failed) -> Waiting<'a, ()>;
+    /// A request that ended before its user was known, with its answer, which is not sent yet: credentials that do not
+    /// count, or a timeout that is none.
+    fn failed<'a>(&'a self, request: &'a Request, response: &'a mut Response) -> Waiting<'a, ()>;
+
+    /// Waits for what is on its way, when all requests have ended and the server is about to.
+    fn shut_down(&self) -> Waiting<'_, ()>;
 }
 
 /// The event of a request could not be stored, and its mode is `blocking-strict`: the request ends with a 500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotStored;
 
-/// Why a request has no record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failed {
-    /// Its credentials do not count.
-    Authentication,
-    /// It asks for a timeout that is none; the words of the refusal.
-    Deadline(String),
-}
-
 /// The audit of one request. What is left in `request.audit` on the way is complete when it is told of an end.
 pub trait AuditRecord: Send + Sync {
-    /// From here on the request acts as this user.
-    fn impersonated(&self, user: &Arc<User>);
+    /// From here on the request acts as this user, which a permission of this verb allows (empty for the old one).
+    fn impersonated(&self, user: &Arc<User>, constraint: &str);
 
     /// The answer as it is going to be sent: status, headers, and a body that is not compressed yet.
-    fn answered(&self, request: &Request, response: &Response);
+    fn answered(&self, request: &Request, response: &mut Response);
 
     /// The head of an answer that lasts (a watch, a tunnel) is about to be sent: `ResponseStarted`.
     fn started(&self) -> Waiting<'_, ()>;

@@ -201,7 +201,14 @@ fn legacy_tokens_go_with_their_secret() {
         pintle_object::json::parse(json.as_bytes()).unwrap()
     };
     let check = |held: &str, is_invalid: bool, uid: &str, expected: Result<&str, &str>| {
-        let found = super::legacy::user(&Legacy(held.into(), is_invalid), "token", &claims(uid), NOW);
+        let found = super::legacy::user(
+            &Legacy(held.into(), is_invalid),
+            "token",
+            &claims(uid),
+            NOW,
+            &super::TokenMetrics::new(&pintle_metrics::Registry::default()),
+            &mut Vec::new(),
+        );
         assert_eq!(found.as_ref().map(|user| user.name.as_str()).map_err(String::as_str), expected);
     };
     let invalidated = Err("service account token has been invalidated");

@@ -110,21 +110,26 @@ impl ServiceAccountTokens {
                 shown(wanted)
             ));
         }
+        let mut annotations = Vec::new();
         let user = if is_legacy {
-            legacy::user(self.objects.as_ref(), token, claims, now_seconds, &self.metrics)?
+            let (objects, metrics) = (self.objects.as_ref(), &self.metrics);
+            let user = legacy::user(objects, token, claims, now_seconds, metrics, &mut annotations)?;
+            annotations.push(("authentication.k8s.io/legacy-token", user.name.clone()));
+            user
         } else {
             let grant = Grant::read(claims);
             check_times(&grant, now_seconds)?;
             check_standing(self.objects.as_ref(), &grant, now_seconds)?;
-            let is_stale = grant.warn_after.is_some_and(|after| after != 0 && now_seconds > after);
-            if is_stale {
-                self.metrics.stale.inc()
-            } else {
-                self.metrics.valid.inc()
+            match stale(&grant, now_seconds) {
+                Some(annotation) => {
+                    self.metrics.stale.inc();
+                    annotations.push(annotation);
+                }
+                None => self.metrics.valid.inc(),
             }
             grant.user()
         };
-        Ok(Known { user, audiences: shared })
+        Ok(Known { user, audiences: shared, annotations })
     }
 
     /// The key that the token names; without such a key, any.
@@ -154,6 +159,13 @@ fn check_times(grant: &Grant, now_seconds: i64) -> Result<(), String> {
         return Err("service account token has expired".into());
     }
     Ok(())
+}
+
+/// The annotation of a token that is used after its holder should have read a new one.
+fn stale(grant: &Grant, now_seconds: i64) -> Option<(&'static str, String)> {
+    let seconds = now_seconds - grant.warn_after.filter(|after| *after != 0)?;
+    let words = || format!("subject: {}, seconds after warning threshold: {seconds}", grant.subject());
+    (seconds > 0).then(|| ("authentication.k8s.io/stale-token", words()))
 }
 
 /// The account and what else the token is bound to must be there, and be the same objects.

@@ -118,7 +118,9 @@ impl MutatingAdmissionWebhook {
         object: &Value,
         place: Place,
     ) -> Result<Option<(Value, bool)>, CallError> {
+        let begin = Instant::now();
         let result = self.changed(invocation, request, object, place).await;
+        request.took("mutating-webhook", begin.elapsed());
         let is_mutated = matches!(&result, Ok(Some((_, true))));
         request.notes.annotate(place.key(MUTATION), mutation(invocation.webhook, is_mutated));
         result

@@ -75,12 +75,14 @@ impl ValidatingAdmissionWebhook {
             (index, webhook, result)
         });
         let mut first = None;
+        let begin = Instant::now();
         each_when_ready(calls, |(index, webhook, result)| {
             if let Err(status) = decide(webhook, index, result, request) {
                 first.get_or_insert(status);
             }
         })
         .await;
+        request.took("validating-webhook", begin.elapsed());
         first.map_or(Ok(()), Err)
     }
 }

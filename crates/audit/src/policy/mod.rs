@@ -6,40 +6,8 @@ mod validate;
 #[cfg(test)]
 mod tests;
 
+pub use pintle_object::audit::Level;
 use pintle_object::user::User;
-
-/// How much of a request is recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Nothing.
-    #[default]
-    None,
-    /// Who asked for what, when, and what became of it.
-    Metadata,
-    /// Also the object of the request.
-    Request,
-    /// Also the object of the response.
-    RequestResponse,
-}
-
-impl Level {
-    /// All of them, in their order.
-    pub const ALL: [Level; 4] = [Level::None, Level::Metadata, Level::Request, Level::RequestResponse];
-
-    /// The name in policies and events.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Level::None => "None",
-            Level::Metadata => "Metadata",
-            Level::Request => "Request",
-            Level::RequestResponse => "RequestResponse",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Level> {
-        Level::ALL.into_iter().find(|level| level.as_str() == text)
-    }
-}
 
 /// When an event of a request is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

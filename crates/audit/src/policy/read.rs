@@ -277,7 +277,7 @@ fn rule_of(rule: &Value) -> Rule {
         resource_names: texts(of, "resourceNames"),
     };
     Rule {
-        level: Level::parse(rule.str_at(&["level"])).unwrap_or_default(),
+        level: level_of(rule.str_at(&["level"])).unwrap_or_default(),
         users: texts(rule, "users"),
         user_groups: texts(rule, "userGroups"),
         verbs: texts(rule, "verbs"),
@@ -287,6 +287,11 @@ fn rule_of(rule: &Value) -> Rule {
         omit_stages: stages_of(rule),
         omit_managed_fields: rule.get("omitManagedFields").and_then(Value::as_bool),
     }
+}
+
+/// The level of a name.
+pub(super) fn level_of(name: &str) -> Option<Level> {
+    Level::ALL.into_iter().find(|level| level.as_str() == name)
 }
 
 fn stages_of(value: &Value) -> Stages {

@@ -1,6 +1,6 @@
 //! Checks of policies (package k8s.io/apiserver/pkg/apis/audit/validation).
 
-use super::read::{shown_texts, texts};
+use super::read::{level_of, shown_texts, texts};
 use super::{Level, Stage};
 use pintle_object::content::dns1123_subdomain;
 use pintle_object::field::Shown;
@@ -30,7 +30,7 @@ fn rule_errors(rule: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let level = rule.str_at(&["level"]);
     if level.is_empty() {
         errors.required(&path.child("level"), "");
-    } else if Level::parse(level).is_none() {
+    } else if level_of(level).is_none() {
         errors.not_supported(&path.child("level"), level, &Level::ALL.map(Level::as_str));
     }
     let urls = texts(rule, "nonResourceURLs");

@@ -5,7 +5,7 @@ use crate::request::options::{DeleteOptions, WriteOptions};
 use crate::resource::Target;
 use pintle_object::time::Time;
 use pintle_object::user::User;
-use pintle_object::{Status, Value};
+use pintle_object::{AuditContext, Status, Value};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -50,6 +50,8 @@ pub struct Attributes<'a> {
     pub dry_run: bool,
     pub user: &'a User,
     pub now: Time,
+    /// What is left for the audit of the request; absent for writes of the server's own.
+    pub audit: Option<&'a AuditContext>,
 }
 
 /// What a plugin answers, some time later.

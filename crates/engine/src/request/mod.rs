@@ -2,5 +2,6 @@
 
 pub mod admission;
 pub mod body;
+mod object;
 pub mod options;
 pub mod write_context;

@@ -10,7 +10,7 @@ use pintle_kinds::Context;
 use pintle_object::meta;
 use pintle_object::time::Time;
 use pintle_object::user::User;
-use pintle_object::{FieldErrors, Status, Value};
+use pintle_object::{AuditContext, FieldErrors, Status, Value};
 use pintle_schema::Builtin;
 use pintle_schema::decode::Empty;
 use pintle_store::Object;
@@ -25,6 +25,8 @@ pub struct Call<'a> {
     pub dry_run: bool,
     /// The options as they were given, where admission is to see them.
     pub options: Option<&'a WriteOptions>,
+    /// What the write leaves for the audit of its request; absent for writes of the server's own.
+    pub audit: Option<&'a AuditContext>,
     /// Texts of `Warning` headers, in order.
     pub warnings: Vec<String>,
     /// What the body gives without anything in it, which messages show.
@@ -72,6 +74,7 @@ impl<'a> Call<'a> {
             manager,
             dry_run: false,
             options: None,
+            audit: None,
             warnings: Vec::new(),
             empties: Vec::new(),
             conversions: Arc::default(),
@@ -131,6 +134,7 @@ impl<'a> Call<'a> {
             dry_run: self.dry_run,
             user: self.user,
             now: self.now,
+            audit: self.audit,
         }
     }
 

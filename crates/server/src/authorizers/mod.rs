@@ -164,9 +164,10 @@ impl Access {
         Permissions { authorizer: self.authorizer.clone(), grants: self.rbac.clone() }
     }
 
-    /// The user that a request acts as, when it asks for another than its own. A header of such a wish that cannot be
+    /// The user that a request acts as, when it asks for another than its own, and the verb of the mode that allows it
+    /// (empty for the old permission). A header of such a wish that cannot be
     /// read is none that may be passed over.
-    pub async fn act_as(&self, user: &User, request: &Request) -> Result<Option<User>, Status> {
+    pub async fn act_as(&self, user: &User, request: &Request) -> Result<Option<(User, String)>, Status> {
         let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let Some(wanted) = impersonate::wanted(headers)? else { return Ok(None) };
         let attributes = request.attributes();

@@ -42,6 +42,7 @@ async fn run(
         Some(_) => custom::body::decode(api, body, served, validation, warnings)?,
         None => body::decode(api, body, ty, &gvk, validation, warnings, &mut call.empties)?,
     };
+    app.engine.note_request(&target, ty, &object, call);
     if served.collection.is_none() || !target.subresource.is_empty() {
         return virtual_create(app, request, target, accept, object, call).await;
     }

@@ -68,5 +68,7 @@ fn options(app: &App, request: &Request) -> Result<DeleteOptions, Status> {
         return DeleteOptions::from_query(write_context::query(request));
     }
     let body = write_context::body(request)?;
-    DeleteOptions::from_body(&body::decode_delete_options(&app.engine.api, body)?)
+    let options = body::decode_delete_options(&app.engine.api, body)?;
+    app.engine.note_delete_options(&options, &request.audit);
+    DeleteOptions::from_body(&options)
 }

@@ -75,6 +75,9 @@ pub async fn dispatch(app: &App, request: &Request, route: &Route) -> Result<Res
         let message = "create not allowed while custom resource definition is terminating";
         return Err(Status { message: message.into(), ..refused });
     }
+    if custom.deprecation.is_some() {
+        note_deprecated(app, request, 0);
+    }
     let result = act(app, request, route).await;
     write_context::with_warnings(app, request, custom.deprecation.clone().into_iter().collect(), result)
 }
@@ -95,10 +98,14 @@ pub async fn tunnel(
     }
 }
 
-/// Counts a request for an API that is going to be removed, in which minor version.
+/// Counts a request for an API that is going to be removed, in which minor version, and tells the audit of it.
 fn note_deprecated(app: &App, request: &Request, removed: u16) {
     let release = if removed > 0 { format!("1.{removed}") } else { String::new() };
     app.metrics.observe_deprecated(request, &release);
+    request.audit.annotate_last("k8s.io/deprecated", "true");
+    if removed > 0 {
+        request.audit.annotate_last("k8s.io/removed-release", release);
+    }
 }
 
 async fn act(app: &App, request: &Request, route: &Route) -> Result<Response, Status> {

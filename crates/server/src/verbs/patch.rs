@@ -14,6 +14,7 @@ pub async fn patch(app: &App, request: &Request, target: Target<'_>) -> Result<R
     let kind = kind(request, &target)?;
     let accept = negotiate::resource(request, &target)?;
     let options = WriteOptions::patch(write_context::query(request), kind)?;
+    request.audit.set_request_patch(&request.body);
     let mut call = write_context::begin(request, &options.field_manager, options.dry_run);
     call.options = Some(&options);
     let patch = Patch {

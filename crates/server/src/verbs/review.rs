@@ -47,7 +47,7 @@ pub async fn review(
             object.set(&["spec"], Map::new());
             status
         }
-        _ => token(app, &object).await?,
+        _ => token(app, request, &object).await?,
     };
     object.set(&["status"], status);
     representation::tree(app, request, accept, served, 201, &object)
@@ -195,7 +195,7 @@ fn shown(fields: &[(&'static str, &[Text])]) -> Value {
 }
 
 /// Whose token it is, for one of the audiences that are asked for.
-async fn token(app: &App, object: &Value) -> Result<Value, Status> {
+async fn token(app: &App, request: &Request, object: &Value) -> Result<Value, Status> {
     let token = object.str_at(&["spec", "token"]);
     if token.is_empty() {
         return Err(Status::bad_request("token is required for TokenReview in authentication"));
@@ -219,6 +219,9 @@ async fn token(app: &App, object: &Value) -> Result<Value, Status> {
             status.set(&["authenticated"], true);
             status.set(&["user"], describe(&known.user));
             status.set(&["audiences"], texts(&known.audiences));
+            known.annotations.into_iter().for_each(|(key, value)| {
+                request.audit.annotate(key, value);
+            });
         }
         Ok(None) => {}
         Err(why) => status.set(&["error"], why),

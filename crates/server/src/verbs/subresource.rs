@@ -58,6 +58,7 @@ async fn write_scale(
     let validation = options.field_validation;
     let (api, warnings) = (&app.engine.api, &mut call.warnings);
     let scale = body::decode(api, body, ty, &gvk, validation, warnings, &mut Vec::new())?;
+    app.engine.note_request(&target, ty, &scale, call);
     pintle_engine::preconditions::check_name(&target, &scale)?;
     let written = app.engine.update_scale(target, ScaleSource::Body(scale), call).await?;
     representation::written(app, request, accept, &target, 200, &written.answer)

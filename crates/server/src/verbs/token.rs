@@ -29,6 +29,9 @@ pub async fn request(
     let granted = app.engine.request_token(target, body, &terms, call).await?;
     let grant = grant(app, &granted, call.now.seconds);
     let key = app.service_account_keys.signing().map_err(Status::internal)?;
+    if let Some(audit) = call.audit {
+        audit.annotate("authentication.kubernetes.io/issued-credential-id", format!("JTI={}", grant.id));
+    }
     let token = sign(&key, &grant).map_err(Status::internal)?;
 
     let mut object = granted.object;

@@ -36,6 +36,7 @@ async fn run(
         Some(_) => custom::body::decode(api, body, served, validation, warnings)?,
         None => body::decode(api, body, ty, &gvk, validation, warnings, &mut call.empties)?,
     };
+    app.engine.note_request(&target, ty, &object, call);
     let written = app.engine.update(target, object, call).await?;
     let status = if written.created { 201 } else { 200 };
     representation::written(app, request, accept, &target, status, &written.answer)

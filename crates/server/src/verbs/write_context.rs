@@ -25,6 +25,7 @@ pub fn begin<'a>(request: &'a Request, manager: &str, dry_run: bool) -> Call<'a>
         manager: manager_or_agent(manager, &request.user_agent()),
         dry_run,
         options: None,
+        audit: Some(&request.audit),
         warnings: Vec::new(),
         empties: Vec::new(),
         conversions: Default::default(),

@@ -1,0 +1,217 @@
+//! The audit stage: records of `pintle-audit` for the requests that pass through the pipeline.
+
+mod response;
+
+#[cfg(test)]
+mod tests;
+
+use crate::inflight::is_long_running;
+use crate::request::Request;
+use crate::response::{Body, Response};
+use crate::stages::{Audit, AuditRecord, End, NotStored, Waiting};
+use bytes::Bytes;
+use pintle_access::User;
+use pintle_audit::{Attributes, Backend, Event, Record, source_ips, user_agent};
+use pintle_object::audit::AuditContext;
+use pintle_schema::Builtin;
+use response::{Format, is_negotiated, recorded, status_of};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The most of a list that is recorded; of longer ones it is only told that there was one.
+const LIST_BYTES_MAX: usize = 64 << 20;
+/// The annotation of an event that lost its bodies, as upstream's.
+const TRUNCATED: &str = "audit.k8s.io/truncated";
+
+/// Audits requests by a policy.
+pub struct Auditor {
+    backend: Arc<Backend>,
+    api: Arc<Builtin>,
+}
+
+impl Auditor {
+    pub fn new(backend: Arc<Backend>, api: Arc<Builtin>) -> Auditor {
+        Auditor { backend, api }
+    }
+
+    /// The record of a request of this user; none when the policy wants none.
+    fn record(&self, request: &Request, user: Option<&Arc<User>>, is_long_running: bool) -> Option<Record> {
+        let asked = request.attributes();
+        let attributes = Attributes {
+            user: user.map(AsRef::as_ref),
+            verb: asked.verb,
+            is_resource: asked.is_resource,
+            path: asked.path,
+            group: asked.group,
+            version: asked.version,
+            resource: asked.resource,
+            subresource: asked.subresource,
+            namespace: asked.namespace,
+            name: asked.name,
+        };
+        Record::begin(&self.backend, &attributes, is_long_running, &request.audit, || Event {
+            audit_id: request.audit_id.clone(),
+            request_uri: request.uri.clone(),
+            user: user.cloned(),
+            source_ips: source_ips(
+                &request.header("x-forwarded-for"),
+                &request.header("x-real-ip"),
+                request.peer.ip(),
+            ),
+            user_agent: user_agent(&request.user_agent()),
+            received: Some(request.received),
+            ..Event::default()
+        })
+    }
+
+    fn wrap(&self, record: Record, context: &Arc<AuditContext>) -> Recorded {
+        let (api, context) = (self.api.clone(), context.clone());
+        Recorded { record, api, context, answer: Mutex::default() }
+    }
+}
+
+impl Audit for Auditor {
+    fn begin<'a>(
+        &'a self,
+        request: &'a Request,
+    ) -> Waiting<'a, Result<Option<Arc<dyn AuditRecord>>, NotStored>> {
+        Box::pin(async move {
+            let is_long_running = is_long_running(&request.info);
+            let Some(record) = self.record(request, Some(&request.user), is_long_running) else {
+                return Ok(None);
+            };
+            if !record.received().await {
+                return Err(NotStored);
+            }
+            Ok(Some(Arc::new(self.wrap(record, &request.audit)) as Arc<dyn AuditRecord>))
+        })
+    }
+
+    fn shut_down(&self) -> Waiting<'_, ()> {
+        Box::pin(self.backend.shut_down())
+    }
+
+    fn failed<'a>(&'a self, request: &'a Request, response: &'a mut Response) -> Waiting<'a, ()> {
+        Box::pin(async move {
+            // As upstream, which tells no more of such requests than that they were answered.
+            let Some(record) = self.record(request, None, true) else { return };
+            let recorded = self.wrap(record, &request.audit);
+            recorded.answered(request, response);
+            recorded.started().await;
+            recorded.record.abandon();
+        })
+    }
+}
+
+/// The record of one request on its way through the pipeline.
+struct Recorded {
+    record: Record,
+    api: Arc<Builtin>,
+    context: Arc<AuditContext>,
+    answer: Mutex<Answer>,
+}
+
+/// What is known of the answer.
+#[derive(Default)]
+struct Answer {
+    code: u16,
+    list: Option<Arc<Mutex<List>>>,
+}
+
+/// A list, as far as it was sent.
+struct List {
+    format: Format,
+    bytes: Vec<u8>,
+    is_done: bool,
+    is_too_long: bool,
+}
+
+impl List {
+    fn take(&mut self, piece: &[u8], is_last: bool) {
+        self.is_done |= is_last;
+        self.is_too_long |= self.bytes.len() + piece.len() > LIST_BYTES_MAX;
+        if self.is_too_long {
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.extend_from_slice(piece);
+        }
+    }
+}
+
+impl Recorded {
+    /// Notes an object that the answer is, if it is one that upstream records.
+    fn note(&self, request: &Request, response: &mut Response) {
+        let Some(format) = is_negotiated(request, response) else { return };
+        let body = match &mut response.body {
+            Body::Bytes(bytes) => bytes.clone(),
+            Body::Chunks(chunks) if self.record.wants_response() => Bytes::from(chunks.concat()),
+            Body::List(list) if self.record.wants_response() => {
+                let (bytes, is_done, is_too_long) = (Vec::new(), false, false);
+                let collected = Arc::new(Mutex::new(List { format, bytes, is_done, is_too_long }));
+                lock(&self.answer).list = Some(collected.clone());
+                list.tap(Box::new(move |piece, is_last| lock(&collected).take(piece, is_last)));
+                return;
+            }
+            Body::Chunks(_) | Body::List(_) | Body::Stream(_) | Body::Passed(_) | Body::Upgrade(_) => return,
+        };
+        let status = status_of(&self.api, format, &body);
+        if status.is_none() && !request.info.is_resource && !is_discovery(request.path()) {
+            return;
+        }
+        let object = self
+            .record
+            .wants_response()
+            .then(|| recorded(&self.api, format, body, self.record.omits_managed_fields()));
+        self.record.response_object(status, object.flatten());
+    }
+
+    /// Notes the list that was sent, when all of it was.
+    fn note_list(&self) {
+        let Some(list) = lock(&self.answer).list.take() else { return };
+        let mut list = lock(&list);
+        if list.is_too_long {
+            self.context.annotate(TRUNCATED, "true");
+        } else if list.is_done {
+            let bytes = Bytes::from(std::mem::take(&mut list.bytes));
+            let object = recorded(&self.api, list.format, bytes, self.record.omits_managed_fields());
+            self.record.response_object(None, object);
+        }
+    }
+}
+
+/// Whether a path is one of discovery's documents, which are objects.
+fn is_discovery(path: &str) -> bool {
+    matches!(path, "/api" | "/apis") || path.starts_with("/api/") || path.starts_with("/apis/")
+}
+
+impl AuditRecord for Recorded {
+    fn impersonated(&self, user: &Arc<User>, constraint: &str) {
+        self.record.impersonated(user.clone(), constraint);
+    }
+
+    fn answered(&self, request: &Request, response: &mut Response) {
+        self.note(request, response);
+        lock(&self.answer).code = response.status;
+        self.record.response_code(response.status);
+    }
+
+    fn started(&self) -> Waiting<'_, ()> {
+        let code = lock(&self.answer).code;
+        Box::pin(self.record.started(code))
+    }
+
+    fn end(self: Arc<Self>, end: End) -> Waiting<'static, ()> {
+        Box::pin(async move {
+            match end {
+                End::Complete => {
+                    self.note_list();
+                    self.record.complete().await;
+                }
+                End::Panic(why) => self.record.panicked(&why).await,
+            }
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
