@@ -6,6 +6,7 @@
 mod api_service_status;
 mod autoregistration;
 pub mod bootstrap;
+pub mod definitions;
 mod endpoints;
 pub mod flow_control;
 mod flow_schema_status;

@@ -39,6 +39,11 @@ pub trait Reconciler: Send + 'static {
         name: &str,
     ) -> impl Future<Output = Result<(), Status>> + Send;
 
+    /// The objects that it knows. When objects are listed anew those of them are looked at that may be gone.
+    fn known(&self) -> Vec<Place> {
+        Vec::new()
+    }
+
     /// Waits for something else that calls for a look: at which objects. May be dropped while it waits.
     fn woken(&mut self) -> impl Future<Output = Vec<Place>> + Send {
         std::future::pending()
@@ -104,6 +109,10 @@ pub async fn run<R: Reconciler>(engine: Arc<Engine>, mut reconciler: R) {
         let watch =
             |source: Source| engine.store.watch(source.collection, WatchFrom::InitialState, source.predicate);
         let watchers: Result<Vec<Watcher>, _> = reconciler.sources().into_iter().map(watch).collect();
+        let since = Instant::now();
+        for place in reconciler.known() {
+            look(&mut reconciler, place, since, &mut retries, &queue).await;
+        }
         if let Ok(watchers) = watchers
             && follow(&mut reconciler, watchers, &mut retries, &queue).await == End::Closed
         {

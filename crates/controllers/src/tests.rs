@@ -212,3 +212,42 @@ async fn a_loop_that_lags_lists_anew() {
         missing.remove(looked.recv().await.unwrap().as_str());
     }
 }
+
+const DEFINITIONS: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefinitions");
+
+fn definition(plural: &str) -> Value {
+    let text = format!(
+        r#"{{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",
+            "metadata":{{"name":"{plural}.example.org"}},
+            "spec":{{"group":"example.org","scope":"Cluster",
+                "names":{{"plural":"{plural}","singular":"{plural}","kind":"Thing","listKind":"ThingList"}},
+                "versions":[{{"name":"v1","served":true,"storage":true,
+                    "schema":{{"openAPIV3Schema":{{"type":"object"}}}}}}]}}}}"#
+    );
+    pintle_object::json::parse(text.as_bytes()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn definitions_are_served_while_they_are_there_and_their_names_are_free_after() {
+    // So few events are kept that the loop lags: what is gone by then is found out all the same.
+    let window = EventWindow { events_max: 1, bytes_min: 0, ..EventWindow::default() };
+    let engine = engine_with(Options { window, ..Options::default() });
+    own_writes::keep(&engine, None, &definition("first"), |_| None, own::now()).await.unwrap();
+    crate::definitions::control(engine.clone()).await;
+    let is_served = |plural: &str| engine.find("example.org", "v1", plural).is_some();
+    eventually("the first is served", || is_served("first")).await;
+    own_writes::keep(&engine, None, &definition("second"), |_| None, own::now()).await.unwrap();
+    let is_accepted = |name: &str| {
+        let found = read(&engine, DEFINITIONS, "", name).unwrap();
+        let conditions = found.list_at(&["status", "conditions"]).to_vec();
+        conditions
+            .iter()
+            .any(|one| one.str_at(&["type"]) == "NamesAccepted" && one.str_at(&["status"]) == "True")
+    };
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(!is_accepted("second.example.org") && !is_served("second"), "the kind is taken");
+    delete(&engine, DEFINITIONS, "", "first.example.org").await;
+    eventually("the first is gone", || !is_served("first")).await;
+    eventually("the second is served", || is_served("second")).await;
+    assert!(read(&engine, DEFINITIONS, "", "first.example.org").is_none());
+}

@@ -99,7 +99,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     let trust = PublishedTrust::new(engine.clone(), authentication::trusted(config, &pki));
     trust.publish().await.map_err(|status| status.internal.unwrap_or(status.message))?;
 
-    pintle_engine::custom::control(engine.clone()).await;
+    pintle_controllers::definitions::control(engine.clone()).await;
     pintle_controllers::control(&engine);
     trust.clone().control();
     let certificates = Certificates::new(serving::certificates(config, &pki)?);

@@ -11,7 +11,7 @@ use std::task::Poll;
 use tokio::task::AbortHandle;
 
 /// Follows the objects of a definition until it is dropped.
-pub(crate) struct Converter(AbortHandle);
+pub struct Converter(AbortHandle);
 
 impl Drop for Converter {
     fn drop(&mut self) {

@@ -7,13 +7,14 @@ use super::stability::by_stability;
 use super::{Custom, Scale};
 use crate::engine::Engine;
 use crate::resource::{OwnStrategy, Served};
+use crate::storage::encoding;
 use pintle_kinds::KindFacts;
 use pintle_object::meta;
 use pintle_object::{GroupVersionKind, Value};
 use pintle_schema::custom::{Custom as Schema, types};
 use pintle_schema::resource::Selectable;
 use pintle_schema::{Column as Heading, Life, Resource, Str, Subresource, Verb, Verbs};
-use pintle_store::CollectionId;
+use pintle_store::{CollectionId, Object};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -29,7 +30,7 @@ struct Shared<'a> {
 }
 
 /// What a definition becomes.
-pub(crate) struct Versions {
+pub struct Versions {
     pub served: Vec<Arc<Served>>,
     /// The version that objects are stored in, served or not.
     pub stored: Arc<Served>,
@@ -37,7 +38,7 @@ pub(crate) struct Versions {
 
 impl Engine {
     /// The versions of a definition in canonical form, as they are in its accepted names.
-    pub(crate) fn versions_of(&self, definition: &Value) -> Option<Versions> {
+    pub fn versions_of(&self, definition: &Value) -> Option<Versions> {
         let versions = definition.list_at(&["spec", "versions"]);
         let stored = versions.iter().find(|version| version.bool_at(&["storage"]))?;
         let group = definition.str_at(&["spec", "group"]);
@@ -88,6 +89,14 @@ impl Engine {
 }
 
 impl Engine {
+    /// Reads the attributes of a definition's stored objects anew: other fields may be selected by now.
+    pub async fn reindex(&self, stored: &Arc<Served>) {
+        let Some(collection) = stored.collection else { return };
+        let (api, stored) = (self.api.clone(), stored.clone());
+        let attrs = move |object: &Object| encoding::attrs_of_bytes(&api, &stored, &object.value);
+        self.store.reindex(collection, attrs).await;
+    }
+
     /// The `openAPIV3Schema` of a served version, from its stored definition: it is not kept in memory.
     pub fn custom_schema(&self, served: &Served) -> Option<Value> {
         let definitions = self.find_any("apiextensions.k8s.io", "customresourcedefinitions")?;
@@ -165,7 +174,7 @@ impl Shared<'_> {
 }
 
 /// Changes whenever the definition's specification does.
-pub(super) fn identity(definition: &Value) -> String {
+pub fn identity(definition: &Value) -> String {
     let generation = definition.int_at(&["metadata", "generation"]).unwrap_or(0);
     format!("{}/{generation}", definition.str_at(&["metadata", "uid"]))
 }

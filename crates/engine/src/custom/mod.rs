@@ -4,19 +4,15 @@
 //! keys sorted.
 
 pub mod body;
-mod controller;
 pub(crate) mod conversion;
 mod converted;
-mod converter;
-mod install;
+pub mod converter;
+pub mod install;
 pub mod metrics;
-mod names;
 pub(crate) mod object;
 mod path;
 mod rules;
-mod stability;
-
-pub use controller::control;
+pub mod stability;
 
 use path::Path;
 use pintle_object::{Text, Value};
@@ -50,6 +46,11 @@ pub struct Custom {
 impl Custom {
     pub fn is_terminating(&self) -> bool {
         self.terminating.load(Ordering::Relaxed)
+    }
+
+    /// Lets nothing new be created: the definition is deleted.
+    pub fn terminate(&self) {
+        self.terminating.store(true, Ordering::Relaxed);
     }
 }
 

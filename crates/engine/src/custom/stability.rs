@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// `v2`, `v1`, `v1beta2`, `v1beta1`, `v1alpha1`, and then other texts by the alphabet.
-pub(super) fn by_stability(a: &str, b: &str) -> Ordering {
+pub fn by_stability(a: &str, b: &str) -> Ordering {
     match (stability(a), stability(b)) {
         (Some(a), Some(b)) => b.cmp(&a),
         (Some(_), None) => Ordering::Less,

@@ -1,24 +1,24 @@
 //! Serves what the stored CustomResourceDefinitions say: accepts their names, installs and removes their
 //! resources, and removes the objects of those that are deleted.
 
-use super::converter::Converter;
-use super::install::{self, Versions};
-use super::names::{self, Taken};
-use super::stability::by_stability;
-use crate::engine::Engine;
-use crate::own::{self, now};
-use crate::request::options::DeleteOptions;
-use crate::resource::{Served, Target};
-use crate::storage::encoding;
-use crate::write::update::Source;
+mod names;
+
+use crate::runner::{self, Place, Reconciler, Source};
+use names::Taken;
+use pintle_engine::custom::converter::Converter;
+use pintle_engine::custom::install::{self, Versions};
+use pintle_engine::custom::stability::by_stability;
+use pintle_engine::options::DeleteOptions;
+use pintle_engine::own::{self, now};
+use pintle_engine::update::Source as UpdateSource;
+use pintle_engine::{Engine, Served, Target};
 use pintle_kinds::conditions::{is_true, set_condition};
 use pintle_kinds::custom_resource_definition::CLEANUP;
 use pintle_object::meta;
-use pintle_object::{Status, Value};
-use pintle_store::{CollectionId, EventKind, Object, WatchFrom, WatchItem, WatchPredicate, Watcher};
-use std::collections::{BTreeMap, HashSet};
+use pintle_object::{Status, Text, Value};
+use pintle_store::Object;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -30,23 +30,24 @@ pub async fn control(engine: Arc<Engine>) {
     let Some(definitions) = engine.find_any("apiextensions.k8s.io", "customresourcedefinitions") else {
         return;
     };
-    let Some(collection) = definitions.collection else { return };
+    let Some(source) = Source::all(&definitions) else { return };
+    let snapshot = engine.store.snapshot(source.collection);
     let mut controller = Controller {
         engine: engine.clone(),
         definitions,
-        collection,
+        source,
         installed: BTreeMap::new(),
         names: BTreeMap::new(),
         cleaning: BTreeMap::new(),
         writes: JoinSet::new(),
+        failed: BTreeSet::new(),
     };
-    let snapshot = engine.store.snapshot(collection);
     let all: Vec<String> = snapshot.range("", None).map(|object| object.attrs.name.to_string()).collect();
     for name in all {
         controller.install(&name).await;
     }
     controller.publish();
-    tokio::spawn(async move { controller.run().await });
+    tokio::spawn(runner::run(engine, controller));
 }
 
 /// Writes of statuses that are under way at once.
@@ -58,14 +59,16 @@ const ROUND_MAX: usize = 1024;
 struct Controller {
     engine: Arc<Engine>,
     definitions: Arc<Served>,
-    collection: CollectionId,
+    source: Source,
     installed: BTreeMap<String, Installed>,
     /// The names that definitions have, by their groups and by the definitions.
     names: BTreeMap<String, BTreeMap<String, Taken>>,
     /// Deleted definitions whose objects are not all gone, and the keys of those that are held.
     cleaning: BTreeMap<String, HashSet<String>>,
-    /// Writes of statuses that are under way.
-    writes: JoinSet<()>,
+    /// Writes of statuses that are under way, each with the name of its definition when it fails.
+    writes: JoinSet<Option<String>>,
+    /// Definitions whose statuses were not written.
+    failed: BTreeSet<String>,
 }
 
 struct Installed {
@@ -77,62 +80,59 @@ struct Installed {
     _converter: Option<Converter>,
 }
 
-impl Controller {
-    /// Follows the definitions, and begins anew when it could not keep up.
-    async fn run(&mut self) {
-        while let Ok(watcher) =
-            self.engine.store.watch(self.collection, WatchFrom::InitialState, WatchPredicate::default())
-        {
-            if matches!(self.follow(watcher).await, WatchItem::Closed) {
-                return;
-            }
-            let gone: Vec<String> = self.known().filter(|name| self.read(name).is_none()).collect();
-            for name in gone {
-                self.forget(&name).await;
-            }
-        }
+impl Reconciler for Controller {
+    const NAME: &'static str = "custom_resource_definitions";
+
+    fn sources(&self) -> Vec<Source> {
+        vec![self.source.clone()]
     }
 
-    /// Follows until the watch ends; how it ended.
-    async fn follow(&mut self, mut watcher: Watcher) -> WatchItem {
+    async fn sync(&mut self, _: usize, _: &str, name: &str) -> Result<(), Status> {
+        match self.read(name)? {
+            Some(definition) => self.settle(name, &definition).await,
+            None => self.forget(name).await?,
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> Vec<Place> {
+        self.names.values().flat_map(|names| names.keys().map(|name| place(name))).collect()
+    }
+
+    /// Waits for the time to look again at what could not be finished.
+    async fn woken(&mut self) -> Vec<Place> {
+        let mut retry = std::pin::pin!(tokio::time::sleep(RETRY));
         loop {
-            let retry = tokio::time::sleep(RETRY);
-            let step = tokio::select! {
-                step = watcher.next() => step,
-                () = retry, if !self.cleaning.is_empty() => {
-                    for name in self.cleaning.keys().cloned().collect::<Vec<_>>() {
-                        self.sync(&name).await;
-                    }
-                    continue;
-                }
-            };
-            match step {
-                WatchItem::Event(event) if event.kind == EventKind::Deleted => {
-                    self.forget(&event.object.attrs.name).await;
-                }
-                WatchItem::Event(event) => self.sync(&event.object.attrs.name).await,
-                WatchItem::InitialEventsEnd(_) => {}
-                end @ (WatchItem::Lagged | WatchItem::Closed) => return end,
+            let is_unfinished = !self.cleaning.is_empty() || !self.failed.is_empty();
+            tokio::select! {
+                Some(written) = self.writes.join_next() => self.failed.extend(written.ok().flatten()),
+                () = &mut retry, if is_unfinished => break,
+                else => std::future::pending().await,
             }
         }
+        self.cleaning
+            .keys()
+            .cloned()
+            .chain(std::mem::take(&mut self.failed))
+            .map(|name| place(&name))
+            .collect()
+    }
+}
+
+fn place(name: &str) -> Place {
+    (0, Text::default(), Text::from(name))
+}
+
+impl Controller {
+    fn read(&self, name: &str) -> Result<Option<Value>, Status> {
+        self.source.read(&self.engine, &self.definitions, "", name)
     }
 
-    /// The definitions that there were when they were last looked at.
-    fn known(&self) -> impl Iterator<Item = String> {
-        self.names.values().flat_map(|names| names.keys().cloned())
-    }
-
-    fn read(&self, name: &str) -> Option<Value> {
-        let object = self.engine.store.get(self.collection, &self.definitions.key("", name))?;
-        self.engine.storage_tree(&self.definitions, &object).ok()
-    }
-
-    async fn sync(&mut self, name: &str) {
-        let Some(definition) = self.read(name) else { return };
-        if meta::is_deleting(&definition) {
+    async fn settle(&mut self, name: &str, definition: &Value) {
+        if meta::is_deleting(definition) {
             self.terminate(name);
-            if meta::finalizers(&definition).contains(&CLEANUP) {
-                self.clean(name, &definition).await;
+            if meta::finalizers(definition).contains(&CLEANUP) {
+                self.clean(name, definition).await;
             }
             return;
         }
@@ -152,16 +152,17 @@ impl Controller {
     /// Writes what was settled, without waiting for it: the writes of many definitions share syncs.
     async fn write_settled(&mut self, name: &str, taken: Taken) {
         while self.writes.len() >= WRITES_MAX {
-            self.writes.join_next().await;
+            let written = self.writes.join_next().await;
+            self.failed.extend(written.and_then(Result::ok).flatten());
         }
         let (engine, definitions, name) = (self.engine.clone(), self.definitions.clone(), name.to_string());
         self.writes.spawn(async move {
             let settle = |current: &mut Value| {
                 names::settle(current, &taken, now());
             };
-            if let Err(status) = write(&engine, &definitions, &name, &settle).await {
-                tracing::debug!(name, status.message, "the status of a definition was not written");
-            }
+            let status = write(&engine, &definitions, &name, &settle).await.err()?;
+            tracing::debug!(name, status.message, "the status of a definition was not written");
+            Some(name)
         });
     }
 
@@ -169,7 +170,7 @@ impl Controller {
     fn terminate(&self, name: &str) {
         let served = self.installed.get(name).into_iter().flat_map(|installed| &installed.versions.served);
         for custom in served.filter_map(|served| served.custom.as_ref()) {
-            custom.terminating.store(true, Ordering::Relaxed);
+            custom.terminate();
         }
     }
 
@@ -187,7 +188,7 @@ impl Controller {
     }
 
     async fn install(&mut self, name: &str) {
-        let Some(definition) = self.read(name) else { return };
+        let Ok(Some(definition)) = self.read(name) else { return };
         self.note_names(name, &definition);
         if is_true(&definition, "Established") {
             self.install_as(name, &definition).await;
@@ -203,23 +204,18 @@ impl Controller {
             return false;
         }
         let Some(versions) = self.engine.versions_of(definition) else { return false };
-        let stored = versions.stored.clone();
-        if let Some(collection) = stored.collection {
-            let api = self.engine.api.clone();
-            let attrs = move |object: &Object| encoding::attrs_of_bytes(&api, &stored, &object.value);
-            self.engine.store.reindex(collection, attrs).await;
-        }
+        self.engine.reindex(&versions.stored).await;
         let _converter = Converter::begin(&self.engine, &versions.served);
         self.installed.insert(name.into(), Installed { identity, accepted, versions, _converter });
         true
     }
 
-    async fn forget(&mut self, name: &str) {
+    async fn forget(&mut self, name: &str) -> Result<(), Status> {
         self.cleaning.remove(name);
-        let Some((_, group)) = name.split_once('.') else { return };
-        let Some(names) = self.names.get_mut(group) else { return };
+        let Some((_, group)) = name.split_once('.') else { return Ok(()) };
+        let Some(names) = self.names.get_mut(group) else { return Ok(()) };
         if names.remove(name).is_none() {
-            return;
+            return Ok(());
         }
         // Its names are free now.
         let others: Vec<String> = names.keys().cloned().collect();
@@ -227,8 +223,11 @@ impl Controller {
             self.publish();
         }
         for other in others {
-            self.sync(&other).await;
+            if let Some(definition) = self.read(&other)? {
+                self.settle(&other, &definition).await;
+            }
         }
+        Ok(())
     }
 
     /// Groups by name, their versions with the stablest first.
@@ -315,8 +314,9 @@ async fn write(
         Ok(next)
     };
     let user = own::user();
-    let written =
-        engine.write_over(target, Source::Patch(&next), false, &mut engine.own_call(&user, now())).await;
+    let written = engine
+        .write_over(target, UpdateSource::Patch(&next), false, &mut engine.own_call(&user, now()))
+        .await;
     written.map(drop)
 }
 
