@@ -28,6 +28,7 @@ mod kept;
 mod kubectl;
 mod leaving;
 mod lists;
+mod memory;
 mod one_engine;
 mod openapi;
 mod policies;

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 const GROUP: &str = "flowcontrol.apiserver.k8s.io";
 /// The wait after objects were taken over, in times of what that took: changes that come until then are taken over
 /// together, so that no flood of changes has more than a part of the server.
-const REST_FACTOR: u32 = 4;
+const REST_FACTOR: u32 = 1;
 /// How often it is looked how many requests there are.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 /// The place of priority levels among the sources; the other source is of flow schemas.

@@ -7,6 +7,8 @@ pub struct Family {
     pub kind: Kind,
     /// `ALPHA`, `BETA`, `STABLE` or `INTERNAL`; empty for families that are not Kubernetes' own.
     pub stability: &'static str,
+    /// Whether upstream says so before everything else: of histograms that are weighed by time.
+    is_experimental: bool,
     labels: &'static str,
     buckets: &'static str,
     help: &'static str,
@@ -20,6 +22,9 @@ pub enum Kind {
     Summary,
 }
 
+/// What stands before the stability of experimental families.
+const EXPERIMENTAL: &str = "EXPERIMENTAL: ";
+
 const TABLE: &str = include_str!("families.txt");
 
 /// All families, by name.
@@ -31,10 +36,13 @@ pub fn all() -> Vec<Family> {
 impl Family {
     fn parse(row: &'static str) -> Option<Family> {
         let mut cells = row.splitn(6, " | ").map(|cell| if cell == "-" { "" } else { cell });
+        let (name, kind, stability) = (cells.next()?, Kind::parse(cells.next()?)?, cells.next()?);
+        let experimental = stability.strip_prefix(EXPERIMENTAL);
         Some(Family {
-            name: cells.next()?,
-            kind: Kind::parse(cells.next()?)?,
-            stability: cells.next()?,
+            name,
+            kind,
+            stability: experimental.unwrap_or(stability),
+            is_experimental: experimental.is_some(),
             labels: cells.next()?,
             buckets: cells.next()?,
             help: cells.next()?,
@@ -55,7 +63,8 @@ impl Family {
         if self.stability.is_empty() {
             self.help.into()
         } else {
-            format!("[{}] {}", self.stability, self.help)
+            let experimental = if self.is_experimental { EXPERIMENTAL } else { "" };
+            format!("{experimental}[{}] {}", self.stability, self.help)
         }
     }
 }

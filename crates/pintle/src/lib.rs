@@ -11,6 +11,7 @@ mod jwt;
 pub mod kubeconfig;
 pub mod limits;
 mod logging;
+mod memory;
 mod metrics;
 mod open_files;
 mod outward;

@@ -1,6 +1,7 @@
 //! What the command line says about how many requests are served at a time, for how long, and how the server stops.
 
 use crate::flags::Given;
+use crate::memory;
 use pintle_server::inflight::{Limits as Enforced, Seats};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub struct Limits {
     request_max: Duration,
     /// How long a watch lasts at least that does not say when it ends.
     pub watch_min: Duration,
+    /// Bytes of memory that the server may take; zero for any number.
+    pub memory_bytes_max: u64,
     /// How long a stopping server still serves.
     pub stop_delay: Duration,
     /// Within which time watches end, one after the other; zero for at once.
@@ -33,6 +36,7 @@ impl Limits {
             is_shared: given.bool("enable-priority-and-fairness"),
             request_max: positive(given, "request-timeout")?,
             watch_min: Duration::from_secs(count(given, "min-request-timeout")? as u64),
+            memory_bytes_max: memory::budget(given.text("memory-budget"))?,
             stop_delay: positive(given, "shutdown-delay-duration")?,
             watch_drain: given.duration("shutdown-watch-termination-grace-period").map_err(
                 |_| "shutdown-watch-termination-grace-period, if provided, can not be a negative value",

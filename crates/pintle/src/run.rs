@@ -4,7 +4,9 @@ use crate::config::{Config, Etcd};
 use crate::outward::{StoredServices, outward};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::serving;
-use crate::{authentication, kubeconfig, metrics, open_files, priority, reload, signals, systemd, trusted};
+use crate::{
+    authentication, kubeconfig, memory, metrics, open_files, priority, reload, signals, systemd, trusted,
+};
 use pintle_access::{Impersonation, Permissions};
 use pintle_admission::{Chain, Outward};
 use pintle_controllers::bootstrap::{self, Cluster};
@@ -23,6 +25,7 @@ use pintle_server::connections::Connections;
 use pintle_server::discovery::Discovery;
 use pintle_server::fairness::{TokioClock, Turns};
 use pintle_server::heavy::Heavy;
+use pintle_server::memory::Memory;
 use pintle_server::metrics::Metrics;
 use pintle_server::openapi::OpenApi;
 use pintle_server::paths::oidc;
@@ -133,6 +136,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     let sizes = config.etcd.as_ref().map(|etcd| etcd.size_interval).filter(|every| !every.is_zero());
     let marked = tokio::spawn(metrics::keep_watermarks(app.clone()));
     let sized = sizes.map(|every| tokio::spawn(keep_sizes(app.clone(), every)));
+    let remembered = tokio::spawn(memory::follow(app.clone()));
     announce(config, kubeconfig.as_deref());
     systemd::notify("READY=1\n");
     told.await.map_err(|_| String::from("signals cannot be followed"))?;
@@ -142,6 +146,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     reloaded.abort();
     authorized.abort();
     kept.abort();
+    remembered.abort();
     marked.abort();
     sized.inspect(|sized| sized.abort());
     // Those who look at its health or its endpoints turn away while it still serves.
@@ -287,6 +292,7 @@ fn app(
         answers: Default::default(),
         top: Default::default(),
         leaving: Default::default(),
+        memory: Memory::new(config.limits.memory_bytes_max),
         heavy: Heavy::new(cores(), priority::lower)?,
         options: Options {
             server_address,

@@ -6,6 +6,7 @@ use crate::discovery::Discovery;
 use crate::heavy::Heavy;
 use crate::inflight::Limits;
 use crate::leaving::Leaving;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
 use crate::request_body::Bodies;
@@ -38,6 +39,7 @@ pub struct App {
     pub answers: Answers,
     pub heavy: Heavy,
     pub leaving: Arc<Leaving>,
+    pub memory: Memory,
     /// Who costs most.
     pub top: Arc<Top>,
     pub options: Options,

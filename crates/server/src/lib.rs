@@ -23,6 +23,7 @@ pub mod inflight;
 pub mod leaving;
 mod list_body;
 mod media_type;
+pub mod memory;
 pub mod metrics;
 pub mod negotiate;
 mod observed;

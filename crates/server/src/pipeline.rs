@@ -21,7 +21,7 @@ use crate::served::{elsewhere, is_built_in};
 use crate::sized::{covered, held, sized};
 use crate::stages::{AuditRecord, End};
 use crate::top::{self, Meter, RequestKind};
-use crate::{head, metrics, paths, route, verbs};
+use crate::{head, memory, metrics, paths, route, verbs};
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::{header, http};
@@ -246,6 +246,9 @@ async fn stages(
         measured(app, request, "impersonation", &mut clock);
     }
     let began = Instant::now();
+    if let Some(refusal) = memory::refusal(app, request) {
+        return Err(refusal);
+    }
     let turn = app.limits.seat(app.stages.fairness.as_ref(), request, false).await;
     way.waited = began.elapsed();
     app.metrics.observe_filter("priorityandfairness", way.waited);

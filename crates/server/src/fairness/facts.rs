@@ -1,6 +1,7 @@
 //! What a request's width is estimated from: its options, the objects that it is about, and who watches them.
 
 use crate::request::Request;
+use crate::route::RequestInfo;
 use pintle_engine::Engine;
 use pintle_engine::options::Query;
 use pintle_fairness::{Facts, Fairness, ListShape, ObjectStats};
@@ -34,17 +35,21 @@ impl Facts for StoredFacts<'_> {
     }
 
     fn objects(&self) -> Option<ObjectStats> {
-        let info = &self.request.info;
-        let collection = self.engine.find_any(&info.group, &info.resource)?.collection?;
-        let snapshot = self.engine.store.snapshot(collection);
-        let sample = snapshot.range("", None).take(SAMPLE_OBJECTS);
-        let (count, bytes) = sample.fold((0, 0), |(count, bytes), one| (count + 1, bytes + one.value.len()));
-        let mean = bytes.checked_div(count).unwrap_or(0);
-        Some(ObjectStats { count: snapshot.len() as u64, bytes_mean: mean as u64 })
+        objects(self.engine, &self.request.info)
     }
 
     fn watchers(&self) -> u64 {
         let info = &self.request.info;
         self.fairness.watches().interested(&info.group, &info.resource, &info.namespace, &info.name)
     }
+}
+
+/// The stored objects of a request's resource; none when it is not stored here.
+pub fn objects(engine: &Engine, info: &RequestInfo) -> Option<ObjectStats> {
+    let collection = engine.find_any(&info.group, &info.resource)?.collection?;
+    let snapshot = engine.store.snapshot(collection);
+    let sample = snapshot.range("", None).take(SAMPLE_OBJECTS);
+    let (count, bytes) = sample.fold((0, 0), |(count, bytes), one| (count + 1, bytes + one.value.len()));
+    let mean = bytes.checked_div(count).unwrap_or(0);
+    Some(ObjectStats { count: snapshot.len() as u64, bytes_mean: mean as u64 })
 }

@@ -7,6 +7,7 @@ mod facts;
 mod metrics;
 
 pub use clock::TokioClock;
+pub use facts::objects;
 pub use metrics::show;
 
 use crate::inflight::is_long_running;
@@ -17,6 +18,7 @@ use pintle_engine::Engine;
 use pintle_fairness::{
     Admitted, Attributes, Classified, Describe, Description, Fairness, Schema, Seat, WatchCount,
 };
+use pintle_object::Text;
 use pintle_object::user::User;
 use pintle_schema::Verb;
 use std::sync::Arc;
@@ -54,7 +56,14 @@ pub enum Turn {
 #[derive(Debug)]
 struct About {
     user: Arc<User>,
-    info: RequestInfo,
+    verb: Text,
+    path: Text,
+    namespace: Text,
+    name: Text,
+    group: Text,
+    version: Text,
+    resource: Text,
+    subresource: Text,
 }
 
 impl Turns {
@@ -69,9 +78,7 @@ impl Turns {
             return Turn::Go { seat: None, watch: None, headers: Headers::new() };
         }
         let facts = StoredFacts { engine: &self.engine, fairness: &self.fairness, request };
-        let about = || -> Option<Arc<dyn Describe>> {
-            Some(Arc::new(About { user: request.user.clone(), info: info.clone() }))
-        };
+        let about = || -> Option<Arc<dyn Describe>> { Some(Arc::new(About::of(request))) };
         let started = self.fairness.start(&attributes(request), &facts, is_again, about);
         let Some(Classified { schema, admitted }) = started else {
             return Turn::Go { seat: None, watch: None, headers: Headers::new() };
@@ -101,19 +108,36 @@ impl Turns {
     }
 }
 
+impl About {
+    /// Most texts are short enough to need no memory of their own.
+    fn of(request: &Request) -> About {
+        let info = &request.info;
+        About {
+            user: request.user.clone(),
+            verb: info.verb_name().into(),
+            path: info.path.as_str().into(),
+            namespace: info.namespace.as_str().into(),
+            name: info.name.as_str().into(),
+            group: info.group.as_str().into(),
+            version: info.version.as_str().into(),
+            resource: info.resource.as_str().into(),
+            subresource: info.subresource.as_str().into(),
+        }
+    }
+}
+
 impl Describe for About {
     fn describe(&self) -> Description<'_> {
-        let info = &self.info;
         Description {
             user: &self.user.name,
-            verb: info.verb_name(),
-            path: &info.path,
-            namespace: &info.namespace,
-            name: &info.name,
-            group: &info.group,
-            version: &info.version,
-            resource: &info.resource,
-            subresource: &info.subresource,
+            verb: &self.verb,
+            path: &self.path,
+            namespace: &self.namespace,
+            name: &self.name,
+            group: &self.group,
+            version: &self.version,
+            resource: &self.resource,
+            subresource: &self.subresource,
         }
     }
 }

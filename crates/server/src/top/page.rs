@@ -1,11 +1,12 @@
 //! `/debug/pintle/top`: the heaviest users and kinds of requests as JSON, for those who may read metrics.
 
 use super::sketch::{Entry, LONG, SHORT};
-use super::{RequestKind, Top};
+use super::{RequestKind, Shard, Top};
 use crate::app::App;
 use crate::request::Request;
 use crate::response::Response;
 use pintle_object::{Map, Value, json};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 pub const PATH: &str = "/debug/pintle/top";
@@ -38,6 +39,16 @@ fn seconds(duration: Duration) -> i64 {
 }
 
 impl Top {
+    /// What each of the heaviest users costs lately.
+    pub fn costs(&self) -> Vec<(String, f64)> {
+        let now = self.now();
+        let of = |shard: MutexGuard<'_, Shard>| {
+            let users = shard.users.iter().map(|(user, entry)| (user.clone(), entry.totals(now).cost()));
+            users.collect::<Vec<_>>()
+        };
+        self.shards().flat_map(of).collect()
+    }
+
     /// Rows of users and of kinds of requests, those that cost most first.
     fn tables(&self) -> (Vec<Value>, Vec<Value>) {
         let now = self.now();

@@ -1,0 +1,156 @@
+//! Memory has a budget: as it fills, what takes much is refused, of the heaviest users first, then of everybody, and
+//! of the system last. So a server is short of memory for those who fill it, and is never ended for it.
+
+use crate::app::App;
+use crate::fairness::objects;
+use crate::request::Request;
+use crate::shares::Who;
+use pintle_object::Status;
+use pintle_schema::Verb;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// How full memory is, in parts of a hundred, when it is strained, short, and as good as gone.
+const STRAINED_PERCENT: u64 = 75;
+const SHORT_PERCENT: u64 = 85;
+const GONE_PERCENT: u64 = 95;
+/// Lists of more than this are large.
+const LARGE_BYTES_MIN: u64 = 1 << 20;
+/// Users who cost at least this part of all lately are heavy.
+const HEAVY_PART: f64 = 0.25;
+/// When those who were refused shall come back.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// The memory of a server.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Zero for no budget.
+    budget_bytes: u64,
+    used_bytes: AtomicU64,
+    heavy: Mutex<BTreeSet<String>>,
+}
+
+/// How full memory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pressure {
+    None,
+    Strained,
+    Short,
+    Gone,
+}
+
+/// What a request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weight {
+    Small,
+    /// A large list, or a watch that begins.
+    Large,
+}
+
+impl Memory {
+    pub fn new(budget_bytes: u64) -> Memory {
+        Memory { budget_bytes, ..Memory::default() }
+    }
+
+    pub fn has_budget(&self) -> bool {
+        self.budget_bytes > 0
+    }
+
+    /// Notes what the server takes now, and which users cost most.
+    pub fn observe(&self, used_bytes: u64, heavy: BTreeSet<String>) {
+        self.used_bytes.store(used_bytes, Ordering::Relaxed);
+        *self.heavy.lock().unwrap_or_else(PoisonError::into_inner) = heavy;
+    }
+
+    pub fn pressure(&self) -> Pressure {
+        if self.budget_bytes == 0 {
+            return Pressure::None;
+        }
+        match self.used_bytes.load(Ordering::Relaxed).saturating_mul(100) / self.budget_bytes {
+            GONE_PERCENT.. => Pressure::Gone,
+            SHORT_PERCENT.. => Pressure::Short,
+            STRAINED_PERCENT.. => Pressure::Strained,
+            _ => Pressure::None,
+        }
+    }
+
+    /// Whether a request is refused, by who asks for how much.
+    fn refuses(&self, who: Who<'_>, user: &str, weight: Weight) -> bool {
+        let is_large = weight == Weight::Large;
+        let is_heavy = || self.heavy.lock().unwrap_or_else(PoisonError::into_inner).contains(user);
+        match (self.pressure(), who) {
+            (Pressure::None, _) => false,
+            (Pressure::Strained, Who::Other(_)) => is_large && is_heavy(),
+            (Pressure::Short, Who::Other(_)) => is_large,
+            (Pressure::Gone, Who::Other(_)) => true,
+            (Pressure::Gone, Who::System(_) | Who::Master) => is_large,
+            (Pressure::Strained | Pressure::Short, Who::System(_) | Who::Master) => false,
+        }
+    }
+}
+
+/// The refusal of a request that memory has no room for.
+pub fn refusal(app: &App, request: &Request) -> Option<Status> {
+    if app.memory.pressure() == Pressure::None || !request.info.is_resource {
+        return None;
+    }
+    let who = Who::of(&request.user);
+    let weight = if is_large(app, request) { Weight::Large } else { Weight::Small };
+    app.memory.refuses(who, &request.user.name, weight).then(|| {
+        let message = "the server has too little memory left for this request, please try again later";
+        Status::too_many_requests(message, RETRY_AFTER_SECONDS)
+    })
+}
+
+fn is_large(app: &App, request: &Request) -> bool {
+    match request.info.verb {
+        Verb::Watch => true,
+        Verb::List | Verb::DeleteCollection => objects(&app.engine, &request.info)
+            .is_some_and(|stats| stats.count.saturating_mul(stats.bytes_mean) >= LARGE_BYTES_MIN),
+        _ => false,
+    }
+}
+
+/// The users among some costs who have a good part of all.
+pub fn heavy(costs: &[(String, f64)]) -> BTreeSet<String> {
+    let total: f64 = costs.iter().map(|(_, cost)| cost).sum();
+    let is_heavy = |cost: f64| total > 0.0 && cost >= total * HEAVY_PART;
+    costs.iter().filter(|(_, cost)| is_heavy(*cost)).map(|(user, _)| user.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_heaviest_are_refused_first_and_the_system_last() {
+        let memory = Memory::new(1000);
+        let (alice, bob) = (Who::Other("alice"), Who::Other("bob"));
+        let (node, master) = (Who::System("system:node:a"), Who::Master);
+        let check = |used: u64, large: [bool; 4], small: [bool; 4]| {
+            memory.observe(used, BTreeSet::from([String::from("alice")]));
+            for (weight, expected) in [(Weight::Large, large), (Weight::Small, small)] {
+                let users = [(alice, "alice"), (bob, "bob"), (node, "system:node:a"), (master, "admin")];
+                let found = users.map(|(who, user)| memory.refuses(who, user, weight));
+                assert_eq!(found, expected, "{weight:?} at {used}");
+            }
+        };
+        let nobody = [false; 4];
+        check(749, nobody, nobody);
+        check(750, [true, false, false, false], nobody);
+        check(850, [true, true, false, false], nobody);
+        check(950, [true; 4], [true, true, false, false]);
+        check(2000, [true; 4], [true, true, false, false]);
+        let unbounded = Memory::default();
+        unbounded.observe(u64::MAX, BTreeSet::new());
+        assert_eq!(unbounded.pressure(), Pressure::None);
+    }
+
+    #[test]
+    fn heavy_is_who_has_a_good_part_of_all() {
+        let costs = [("a", 5.0), ("b", 3.0), ("c", 1.0), ("d", 1.0)].map(|(user, cost)| (user.into(), cost));
+        assert_eq!(heavy(&costs), BTreeSet::from([String::from("a"), String::from("b")]));
+        assert!(heavy(&[]).is_empty() && heavy(&[("a".into(), 0.0)]).is_empty());
+    }
+}
