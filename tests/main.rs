@@ -18,6 +18,7 @@ mod crashes;
 mod crud;
 mod custom;
 mod deploy;
+mod encryption;
 mod etcd;
 mod fairness;
 mod flood;

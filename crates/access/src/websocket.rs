@@ -26,6 +26,11 @@ pub fn token(headers: &[&str]) -> Result<Option<String>, &'static str> {
     Ok(found)
 }
 
+/// Whether a protocol is a token.
+pub fn is_token(protocol: &str) -> bool {
+    protocol.trim().starts_with(PREFIX)
+}
+
 /// The protocols without the token, as one header: what is answered must not be the token.
 pub fn others(headers: &[&str]) -> String {
     all(headers).filter(|protocol| !protocol.starts_with(PREFIX)).collect::<Vec<_>>().join(",")

@@ -81,6 +81,11 @@ fn is_expired(lease: &Value, now: Time) -> bool {
     }
 }
 
+/// The name of this server among those that share a store.
+pub fn server_identity() -> String {
+    Identity::of_host(&hostname()).name
+}
+
 impl Identity {
     /// As upstream: a hash of the names of host and server in lower-case base 32, and a UID of this very process.
     fn of_host(hostname: &str) -> Identity {

@@ -21,6 +21,7 @@ mod runner;
 mod tests;
 mod work_queue;
 
+pub use identity_lease::server_identity;
 pub use kept::Kept;
 pub use published_trust::{PublishedTrust, Trusted};
 

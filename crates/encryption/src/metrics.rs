@@ -1,12 +1,8 @@
-//! Metrics of encryption at rest, with upstream's names, labels and buckets.
+//! Metrics of encryption at rest, with upstream's names.
 
 use crate::failure::Failure;
 use crate::kms::key_hash;
-use prometheus::core::Collector;
-use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts,
-    exponential_buckets,
-};
+use pintle_metrics::{Counter, Counters, Gauges, Histogram, Histograms, Registry};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -34,20 +30,20 @@ impl Way {
 pub struct Metrics {
     /// The digest of this server's identity, a label of most.
     server: String,
-    latencies: HistogramVec,
-    operations: IntCounterVec,
-    cache_misses: IntCounter,
+    latencies: Histograms,
+    operations: Counters,
+    cache_misses: Counter,
     seed_latencies: Histogram,
-    seed_failures: IntCounter,
-    calls: HistogramVec,
-    key_uses: IntCounterVec,
-    key_used_at: GaugeVec,
-    key_told_at: GaugeVec,
-    invalid_key_ids: IntCounterVec,
-    seeds: IntGaugeVec,
-    reloads: IntCounterVec,
-    reloaded_at: GaugeVec,
-    configuration: IntGaugeVec,
+    seed_failures: Counter,
+    calls: Histograms,
+    key_uses: Counters,
+    key_used_at: Gauges,
+    key_told_at: Gauges,
+    invalid_key_ids: Counters,
+    seeds: Gauges,
+    reloads: Counters,
+    reloaded_at: Gauges,
+    configuration: Gauges,
     recent_uses: Recent,
     recent_words: Recent,
 }
@@ -71,134 +67,29 @@ impl Recent {
 
 impl Metrics {
     /// `identity` is the name of this server among those that share a store.
-    pub fn new(identity: &str) -> Result<Metrics, prometheus::Error> {
-        let uses = ["transformation_type", "provider_name", "key_id_hash", "apiserver_id_hash"];
-        Ok(Metrics {
+    pub fn new(registry: &Registry, identity: &str) -> Metrics {
+        let controller = |name: &str| format!("apiserver_encryption_config_controller_{name}");
+        let envelope = |name: &str| format!("apiserver_envelope_encryption_{name}");
+        let storage = |name: &str| format!("apiserver_storage_{name}");
+        Metrics {
             server: key_hash(identity),
-            latencies: HistogramVec::new(
-                histogram(
-                    "apiserver_storage_transformation_duration_seconds",
-                    "Latencies in seconds of value transformation operations.",
-                    exponential_buckets(5e-6, 2.0, 25)?,
-                ),
-                &["transformation_type", "transformer_prefix"],
-            )?,
-            operations: IntCounterVec::new(
-                opts(
-                    "apiserver_storage_transformation_operations_total",
-                    "Total number of transformations. Successful transformation will have a status 'OK' and a varied \
-                     status string when the transformation fails. The status, resource, and transformation_type \
-                     fields can be used for alerting purposes. For example, you can monitor for encryption/decryption \
-                     failures using the transformation_type (e.g., from_storage for decryption and to_storage for \
-                     encryption). Additionally, these fields can be used to ensure that the correct transformers are \
-                     applied to each resource.",
-                ),
-                &["resource", "transformation_type", "transformer_prefix", "status"],
-            )?,
-            cache_misses: IntCounter::with_opts(opts(
-                "apiserver_storage_envelope_transformation_cache_misses_total",
-                "Total number of cache misses while accessing key decryption key(KEK).",
-            ))?,
-            seed_latencies: Histogram::with_opts(histogram(
-                "apiserver_storage_data_key_generation_duration_seconds",
-                "Latencies in seconds of data encryption key(DEK) generation operations.",
-                exponential_buckets(5e-6, 2.0, 14)?,
-            ))?,
-            seed_failures: IntCounter::with_opts(opts(
-                "apiserver_storage_data_key_generation_failures_total",
-                "Total number of failed data encryption key(DEK) generation operations.",
-            ))?,
-            calls: HistogramVec::new(
-                histogram(
-                    "apiserver_envelope_encryption_kms_operations_latency_seconds",
-                    "KMS operation duration with gRPC error code status total.",
-                    exponential_buckets(0.0001, 2.0, 20)?,
-                ),
-                &["provider_name", "method_name", "grpc_status_code"],
-            )?,
-            key_uses: IntCounterVec::new(
-                opts(
-                    "apiserver_envelope_encryption_key_id_hash_total",
-                    "Number of times a keyID is used split by transformation type, provider, and apiserver identity.",
-                ),
-                &uses,
-            )?,
-            key_used_at: GaugeVec::new(
-                opts(
-                    "apiserver_envelope_encryption_key_id_hash_last_timestamp_seconds",
-                    "The last time in seconds when a keyID was used.",
-                ),
-                &uses,
-            )?,
-            key_told_at: GaugeVec::new(
-                opts(
-                    "apiserver_envelope_encryption_key_id_hash_status_last_timestamp_seconds",
-                    "The last time in seconds when a keyID was returned by the Status RPC call.",
-                ),
-                &["provider_name", "key_id_hash", "apiserver_id_hash"],
-            )?,
-            invalid_key_ids: IntCounterVec::new(
-                opts(
-                    "apiserver_envelope_encryption_invalid_key_id_from_status_total",
-                    "Number of times an invalid keyID is returned by the Status RPC call split by error.",
-                ),
-                &["provider_name", "error"],
-            )?,
-            seeds: IntGaugeVec::new(
-                opts(
-                    "apiserver_envelope_encryption_dek_source_cache_size",
-                    "Number of records in data encryption key (DEK) source cache. On a restart, this value is an \
-                     approximation of the number of decrypt RPC calls the server will make to the KMS plugin.",
-                ),
-                &["provider_name"],
-            )?,
-            reloads: IntCounterVec::new(
-                opts(
-                    "apiserver_encryption_config_controller_automatic_reloads_total",
-                    "Total number of reload successes and failures of encryption configuration split by apiserver \
-                     identity.",
-                ),
-                &["status", "apiserver_id_hash"],
-            )?,
-            reloaded_at: GaugeVec::new(
-                opts(
-                    "apiserver_encryption_config_controller_automatic_reload_last_timestamp_seconds",
-                    "Timestamp of the last successful or failed automatic reload of encryption configuration split by \
-                     apiserver identity.",
-                ),
-                &["status", "apiserver_id_hash"],
-            )?,
-            configuration: IntGaugeVec::new(
-                opts(
-                    "apiserver_encryption_config_controller_last_config_info",
-                    "Information about the last applied encryption configuration with hash as label, split by \
-                     apiserver identity.",
-                ),
-                &["apiserver_id_hash", "hash"],
-            )?,
+            latencies: registry.histograms(&storage("transformation_duration_seconds")),
+            operations: registry.counters(&storage("transformation_operations_total")),
+            cache_misses: registry.counter(&storage("envelope_transformation_cache_misses_total")),
+            seed_latencies: registry.histogram(&storage("data_key_generation_duration_seconds")),
+            seed_failures: registry.counter(&storage("data_key_generation_failures_total")),
+            calls: registry.histograms(&envelope("kms_operations_latency_seconds")),
+            key_uses: registry.counters(&envelope("key_id_hash_total")),
+            key_used_at: registry.gauges(&envelope("key_id_hash_last_timestamp_seconds")),
+            key_told_at: registry.gauges(&envelope("key_id_hash_status_last_timestamp_seconds")),
+            invalid_key_ids: registry.counters(&envelope("invalid_key_id_from_status_total")),
+            seeds: registry.gauges(&envelope("dek_source_cache_size")),
+            reloads: registry.counters(&controller("automatic_reloads_total")),
+            reloaded_at: registry.gauges(&controller("automatic_reload_last_timestamp_seconds")),
+            configuration: registry.gauges(&controller("last_config_info")),
             recent_uses: Recent::default(),
             recent_words: Recent::default(),
-        })
-    }
-
-    /// Everything that a registry is to show.
-    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        vec![
-            Box::new(self.latencies.clone()),
-            Box::new(self.operations.clone()),
-            Box::new(self.cache_misses.clone()),
-            Box::new(self.seed_latencies.clone()),
-            Box::new(self.seed_failures.clone()),
-            Box::new(self.calls.clone()),
-            Box::new(self.key_uses.clone()),
-            Box::new(self.key_used_at.clone()),
-            Box::new(self.key_told_at.clone()),
-            Box::new(self.invalid_key_ids.clone()),
-            Box::new(self.seeds.clone()),
-            Box::new(self.reloads.clone()),
-            Box::new(self.reloaded_at.clone()),
-            Box::new(self.configuration.clone()),
-        ]
+        }
     }
 
     pub(crate) fn transformed(
@@ -210,10 +101,9 @@ impl Metrics {
         failure: Option<&Failure>,
     ) {
         let status = failure.map_or("OK", |failure| failure.code);
-        self.operations.with_label_values(&[resource, way.label(), prefix, status]).inc();
+        self.operations.with(&[resource, status, way.label(), prefix]).inc();
         if failure.is_none() {
-            let seconds = began.elapsed().as_secs_f64();
-            self.latencies.with_label_values(&[way.label(), prefix]).observe(seconds);
+            self.latencies.with(&[way.label(), prefix]).observe(began.elapsed().as_secs_f64());
         }
     }
 
@@ -230,60 +120,49 @@ impl Metrics {
     }
 
     pub(crate) fn seeds_cached(&self, provider: &str, count: usize) {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.seeds.with_label_values(&[provider]).set(count);
+        self.seeds.with(&[provider]).set(count as f64);
     }
 
     pub(crate) fn called(&self, provider: &str, method: &str, code: &str, began: Instant) {
-        let seconds = began.elapsed().as_secs_f64();
-        self.calls.with_label_values(&[provider, method, code]).observe(seconds);
+        self.calls.with(&[code, method, provider]).observe(began.elapsed().as_secs_f64());
     }
 
     pub(crate) fn key_used(&self, way: Way, provider: &str, key_id: &str) {
         let key = key_hash(key_id);
-        let labels = [way.label(), provider, &key, &self.server];
+        let labels = [self.server.as_str(), &key, provider, way.label()];
         for old in self.recent_uses.touch(labels.map(String::from).to_vec()) {
-            // A series that is not there need not go.
-            let _ = self.key_uses.remove_label_values(&old);
-            let _ = self.key_used_at.remove_label_values(&old);
+            let old: Vec<&str> = old.iter().map(String::as_str).collect();
+            self.key_uses.remove(&old);
+            self.key_used_at.remove(&old);
         }
-        self.key_uses.with_label_values(&labels).inc();
-        self.key_used_at.with_label_values(&labels).set(now());
+        self.key_uses.with(&labels).inc();
+        self.key_used_at.with(&labels).set(now());
     }
 
     pub(crate) fn key_id_told(&self, provider: &str, key_id: &str) {
         let key = key_hash(key_id);
-        let labels = [provider, &key, &self.server];
+        let labels = [self.server.as_str(), &key, provider];
         for old in self.recent_words.touch(labels.map(String::from).to_vec()) {
-            let _ = self.key_told_at.remove_label_values(&old);
+            self.key_told_at.remove(&old.iter().map(String::as_str).collect::<Vec<_>>());
         }
-        self.key_told_at.with_label_values(&labels).set(now());
+        self.key_told_at.with(&labels).set(now());
     }
 
     pub(crate) fn key_id_invalid(&self, provider: &str, error: &str) {
-        self.invalid_key_ids.with_label_values(&[provider, error]).inc();
+        self.invalid_key_ids.with(&[error, provider]).inc();
     }
 
     pub(crate) fn reloaded(&self, is_ok: bool) {
-        let labels = [if is_ok { "success" } else { "failure" }, &self.server];
-        self.reloads.with_label_values(&labels).inc();
-        self.reloaded_at.with_label_values(&labels).set(now());
+        let labels = [self.server.as_str(), if is_ok { "success" } else { "failure" }];
+        self.reloads.with(&labels).inc();
+        self.reloaded_at.with(&labels).set(now());
     }
 
     /// Names the configuration in use by its digest.
     pub(crate) fn applied(&self, hash: &str) {
-        self.configuration.reset();
-        self.configuration.with_label_values(&[self.server.as_str(), hash]).set(1);
+        self.configuration.clear();
+        self.configuration.with(&[self.server.as_str(), hash]).set(1.0);
     }
-}
-
-/// All of these are alpha upstream, and their help says so.
-fn opts(name: &str, help: &str) -> Opts {
-    Opts::new(name, format!("[ALPHA] {help}"))
-}
-
-fn histogram(name: &str, help: &str, buckets: Vec<f64>) -> HistogramOpts {
-    HistogramOpts::new(name, format!("[ALPHA] {help}")).buckets(buckets)
 }
 
 fn now() -> f64 {

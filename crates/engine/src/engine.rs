@@ -41,6 +41,8 @@ pub struct Engine {
     gated: HashMap<String, GatedFields>,
     /// What the engine and what works for it counts in.
     metrics: Registry,
+    /// Whether what cannot be read may be deleted (AllowUnsafeMalformedObjectDeletion).
+    pub deletes_unreadable: bool,
 }
 
 /// The resources of an API, before the store is there.
@@ -91,6 +93,7 @@ impl Engine {
             conversions: OnceLock::new(),
             gated: HashMap::new(),
             metrics: Registry::default(),
+            deletes_unreadable: false,
         }
     }
 
@@ -146,6 +149,7 @@ impl Engine {
     /// Lets writes drop the fields of feature gates that are off; until then, all are on.
     pub fn set_gates(&mut self, is_on: &dyn Fn(&str) -> bool) {
         let kinds = self.api.resources.all.iter().map(|resource| resource.kind.to_string());
+        self.deletes_unreadable = is_on("AllowUnsafeMalformedObjectDeletion");
         self.gated = kinds.map(|kind| (kind.clone(), GatedFields::of(&kind, is_on))).collect();
     }
 

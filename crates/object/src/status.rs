@@ -27,6 +27,7 @@ pub enum Reason {
     UnsupportedMediaType,
     InternalError,
     ServiceUnavailable,
+    StoreReadError,
 }
 
 impl Reason {
@@ -51,6 +52,7 @@ impl Reason {
             Reason::UnsupportedMediaType => "UnsupportedMediaType",
             Reason::InternalError => "InternalError",
             Reason::ServiceUnavailable => "ServiceUnavailable",
+            Reason::StoreReadError => "StorageReadError",
         }
     }
 }

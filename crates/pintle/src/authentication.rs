@@ -94,10 +94,6 @@ impl Authentication {
         }
         let username_headers = given.list("requestheader-username-headers");
         let proxies = given.path("requestheader-client-ca-file");
-        if proxies.is_some() && username_headers.is_empty() {
-            let why = "is required with --requestheader-client-ca-file";
-            return Err(format!("--requestheader-username-headers: {why}"));
-        }
         let key_files = given.array("service-account-key-file");
         let configuration_file = given.path("authentication-config");
         let configuration = jwt::configuration(given, configuration_file.as_deref(), &issuers)?;

@@ -4,6 +4,7 @@ use crate::audit;
 use crate::authentication::Authentication;
 use crate::authorization::Authorization;
 use crate::compatibility::Compatibility;
+use crate::encryption::EncryptionFile;
 use crate::flags::Given;
 use crate::limits::Limits;
 use crate::logging::Logging;
@@ -47,6 +48,8 @@ pub struct Config {
     pub admission: Admission,
     /// What is recorded of requests, and where.
     pub audit: pintle_audit::Options,
+    /// None: values are stored as they are.
+    pub encryption: Option<EncryptionFile>,
     /// The version that the server behaves as, and the APIs that it serves.
     pub compatibility: Compatibility,
     pub limits: Limits,
@@ -117,6 +120,7 @@ impl Config {
             authorization: Authorization::read(&given)?,
             admission: admission(&given)?,
             audit: audit::read(&given)?,
+            encryption: EncryptionFile::read(&given)?,
             compatibility: Compatibility::read(&given)?,
             limits: Limits::read(&given)?,
             metrics: metrics::read(&given)?,

@@ -5,6 +5,7 @@ pub mod authentication;
 pub mod authorization;
 pub mod compatibility;
 pub mod config;
+pub mod encryption;
 mod files;
 pub mod flags;
 mod jwt;

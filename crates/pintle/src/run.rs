@@ -1,6 +1,7 @@
 //! Runs a server from its configuration until it is told to stop.
 
 use crate::config::{Config, Etcd};
+use crate::encryption::Opened;
 use crate::outward::{StoredServices, outward};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::serving;
@@ -93,7 +94,9 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     let access = Access::new(authorization.asked()?, node_rules, authorization.abac.clone(), impersonation);
     let services = Arc::new(StoredServices::default());
     let outward = outward(config, services.clone())?;
-    let engine = open_engine(config, access.permissions(), &outward, &registry).await?;
+    let encryption = open_encryption(config, &registry).await?;
+    let engine =
+        open_engine(config, access.permissions(), &outward, (&registry, encryption.as_ref())).await?;
     access.follow(&engine);
     services.follow(&engine);
     let pki = certificates.await.map_err(|error| error.to_string())??;
@@ -106,13 +109,15 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     pintle_controllers::control(&engine);
     trust.clone().control();
     let certificates = Certificates::new(serving::certificates(config, &pki)?);
-    let app = Arc::new(app(config, &pki, engine, access, registry, verbosity)?);
+    let around = Around { registry, verbosity, encryption: encryption.as_ref() };
+    let app = Arc::new(app(config, &pki, engine, access, around)?);
     let authorities = reload::named_authorities(&app.authenticators);
     let tls = Arc::new(Listener::new(config.tls.clone(), certificates.clone(), authorities)?);
     let kubeconfig = write_kubeconfig(config, &pki)?;
     let reloaded = tokio::spawn(reload::keep_fresh(config.clone(), app.clone(), tls.clone(), trust));
     let fresh = tokio::spawn(serving::keep_fresh(config.clone(), pki, certificates));
     let authorized = tokio::spawn(authorization.keep_fresh(app.clone()));
+    let encrypted = encryption.map(|opened| tokio::spawn(opened.keep_fresh(app.engine.clone())));
     let (stopper, stop) = watch::channel(false);
     let audit_max = if app.stages.audit.is_some() { pintle_audit::SHUTDOWN_MAX } else { Duration::ZERO };
     let told = signals::follow(stop_max(config) + audit_max)?;
@@ -145,6 +150,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     fresh.abort();
     reloaded.abort();
     authorized.abort();
+    encrypted.inspect(|encrypted| encrypted.abort());
     kept.abort();
     remembered.abort();
     marked.abort();
@@ -191,15 +197,23 @@ async fn keep_sizes(app: Arc<App>, every: Duration) {
     app.metrics.follow_sizes(&app.engine.store, every).await;
 }
 
+async fn open_encryption(config: &Config, registry: &Registry) -> Result<Option<Opened>, String> {
+    match &config.encryption {
+        Some(file) => file.open(registry).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 async fn open_engine(
     config: &Config,
     permissions: Permissions,
     outward: &Outward,
-    registry: &Registry,
+    (registry, encryption): (&Registry, Option<&Opened>),
 ) -> Result<Arc<Engine>, String> {
     let mut api = pintle_schema::known();
     api.resources = config.compatibility.served(api.resources)?;
-    let mut engine = open_store(config, Arc::new(api)).await.map_err(|error| error.to_string())?;
+    let mut engine =
+        open_store(config, Arc::new(api), encryption).await.map_err(|error| error.to_string())?;
     engine.set_manager(&config.manager);
     engine.set_metrics(registry);
     engine.set_gates(&|gate| config.compatibility.is_on(gate));
@@ -213,9 +227,14 @@ async fn open_engine(
     Ok(Arc::new(engine))
 }
 
-async fn open_store(config: &Config, api: Arc<Builtin>) -> Result<Engine, OpenError> {
+async fn open_store(
+    config: &Config,
+    api: Arc<Builtin>,
+    encryption: Option<&Opened>,
+) -> Result<Engine, OpenError> {
     let retention = Retention { compaction_interval: config.compaction_interval, ..Retention::default() };
-    let options = pintle_store::Options { retention, ..pintle_store::Options::default() };
+    let transformer = encryption.map(Opened::transformer);
+    let options = pintle_store::Options { retention, transformer, ..pintle_store::Options::default() };
     match &config.etcd {
         Some(etcd) => Engine::connect(api, &etcd.store, options).await,
         None => {
@@ -252,14 +271,21 @@ fn own_certificates(config: &Config) -> Result<Pki, String> {
     pki::open(&config.pki_dir(), names, config.client_ca_file.is_none())
 }
 
+/// What is around a server: what it counts in and logs by, and what its values are encrypted with.
+struct Around<'a> {
+    registry: Registry,
+    verbosity: Verbosity,
+    encryption: Option<&'a Opened>,
+}
+
 fn app(
     config: &Config,
     pki: &Pki,
     engine: Arc<Engine>,
     access: Access,
-    registry: Registry,
-    verbosity: Verbosity,
+    around: Around<'_>,
 ) -> Result<App, String> {
+    let Around { registry, verbosity, encryption } = around;
     let flags = &config.authentication;
     let keys = Arc::new(flags.keys(config.pki_dir().join("sa.key"))?);
     let objects = Arc::new(StoredObjects::default());
@@ -288,6 +314,7 @@ fn app(
         metrics: Metrics::new(registry),
         verbosity,
         started: own::now(),
+        encryption: encryption.map(|opened| opened.encryption.clone()),
         bodies: Default::default(),
         answers: Default::default(),
         top: Default::default(),

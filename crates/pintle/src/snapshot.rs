@@ -1,7 +1,10 @@
 //! `pintle snapshot`: saves, restores and moves all objects, between the embedded store and etcd.
 
 use crate::config::Config;
+use crate::encryption::{EncryptionFile, Opened};
 use crate::flags::{self, Stop};
+use pintle_metrics::Registry;
+use pintle_store::backend::Error;
 use pintle_store::transfer::{self, Place, Stage};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -15,7 +18,8 @@ Usage: pintle snapshot save FILE [flags]
 save writes all objects to a new file, restore fills an empty store from it, migrate fills the empty etcd or embedded
 store from the other. Flags are the server's: objects are in etcd if --etcd-servers is given, else in --data-dir.
 A server may go on while save or migrate read its store; what they fill must not be in use. Everything that was
-written is read again and compared.
+written is read again and compared. Encrypted values stay encrypted as they are; with --encryption-provider-config they
+are encrypted anew, by the first provider of their resource.
 ";
 
 /// How often it is said on stderr how far it is: on a terminal, where one line is written over, and elsewhere.
@@ -28,6 +32,8 @@ const BAR_WIDTH: usize = 30;
 struct Copy {
     from: Place,
     to: Place,
+    /// Values are encrypted anew by this configuration; without one they stay as they are.
+    encryption: Option<EncryptionFile>,
 }
 
 /// Runs the command of a command line whose first word is `snapshot`.
@@ -47,7 +53,18 @@ pub fn run(args: &[String]) -> Result<(), Stop> {
             last = Instant::now();
         }
     };
-    let copied = runtime.block_on(transfer::copy(&copy.from, &copy.to, None, report));
+    let copied = runtime.block_on(async {
+        let encryption = match &copy.encryption {
+            Some(file) => Some(
+                file.open(&Registry::default())
+                    .await
+                    .map_err(|error| Error(format!("--encryption-provider-config: {error}")))?,
+            ),
+            None => None,
+        };
+        let transformer = encryption.as_ref().map(Opened::transformer);
+        transfer::copy(&copy.from, &copy.to, transformer, report).await
+    });
     if is_terminal {
         eprint!("\r\x1b[K");
     }
@@ -72,11 +89,12 @@ fn read(args: &[String]) -> Result<Copy, Stop> {
     let [action, what, rest @ ..] = args else { return Err(usage()) };
     let config = flags::parse(std::iter::once(String::from("pintle")).chain(rest.iter().cloned()))?;
     let file = || Place::File(PathBuf::from(what));
+    let copy = |from, to| Copy { from, to, encryption: config.encryption.clone() };
     Ok(match (action.as_str(), what.as_str()) {
-        ("save", _) => Copy { from: place(&config), to: file() },
-        ("restore", _) => Copy { from: file(), to: place(&config) },
-        ("migrate", "etcd") => Copy { from: embedded(&config), to: etcd(&config)? },
-        ("migrate", "embedded") => Copy { from: etcd(&config)?, to: embedded(&config) },
+        ("save", _) => copy(place(&config), file()),
+        ("restore", _) => copy(file(), place(&config)),
+        ("migrate", "etcd") => copy(embedded(&config), etcd(&config)?),
+        ("migrate", "embedded") => copy(etcd(&config)?, embedded(&config)),
         _ => return Err(usage()),
     })
 }

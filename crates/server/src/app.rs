@@ -14,6 +14,7 @@ use crate::stages::Stages;
 use crate::top::Top;
 use pintle_access::Authenticators;
 use pintle_access::service_account::KeySource;
+use pintle_encryption::Encryption;
 use pintle_engine::Engine;
 use pintle_logs::Verbosity;
 use pintle_object::time::Time;
@@ -42,6 +43,8 @@ pub struct App {
     pub memory: Memory,
     /// Who costs most.
     pub top: Arc<Top>,
+    /// None: values are stored as they are.
+    pub encryption: Option<Arc<Encryption>>,
     pub options: Options,
     /// Set when the server begins to stop: `/readyz` fails from then on.
     pub is_stopping: AtomicBool,

@@ -47,7 +47,8 @@ async fn prove(
         Credentials { certificates, authorization, headers: &headers, protocols: &protocols, path, audit };
     let user = app.authenticators.authenticate(&credentials, UnixTime::now()).await?;
     // Nobody further on should see, or answer with, the token of a web socket.
-    if !protocols.is_empty() {
+    let has_token = protocols.iter().flat_map(|list| list.split(',')).any(websocket::is_token);
+    if has_token {
         let others = HeaderValue::from_maybe_shared(Bytes::from(websocket::others(&protocols)));
         match others {
             Ok(others) => drop(request.headers.insert(PROTOCOLS, others)),

@@ -201,7 +201,7 @@ pub fn paths(app: &App) -> Vec<String> {
         "/version",
     ];
     paths.extend(others.iter().map(ToString::to_string));
-    paths.extend(health::paths());
+    paths.extend(health::paths(app));
     paths.extend(zpages::paths(&app.options).map(String::from));
     paths.sort();
     paths

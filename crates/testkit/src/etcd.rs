@@ -141,13 +141,20 @@ impl Etcd {
         self.gateway("put", &format!(r#"{{"key":"{}","value":"{}"}}"#, base64(key), base64(value)));
     }
 
+    /// The value at a key in base 64, read past all API servers; none when the key is not there.
+    pub fn get(&self, key: &str) -> Option<String> {
+        let answer = self.gateway("range", &format!(r#"{{"key":"{}"}}"#, base64(key)));
+        let (_, rest) = answer.split_once(r#""value":""#)?;
+        rest.split('"').next().map(String::from)
+    }
+
     /// Removes a key, past all API servers.
     pub fn remove(&self, key: &str) {
         self.gateway("deleterange", &format!(r#"{{"key":"{}"}}"#, base64(key)));
     }
 
     /// Asks the gateway that speaks JSON.
-    fn gateway(&self, call: &str, body: &str) {
+    fn gateway(&self, call: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("etcd takes connections");
         let len = body.len();
         let head = format!(
@@ -157,6 +164,7 @@ impl Etcd {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("etcd answers");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        answer
     }
 
     fn is_healthy(&self) -> bool {

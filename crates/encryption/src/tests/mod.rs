@@ -8,6 +8,7 @@ use crate::encryption::Encryption;
 use crate::metrics::Metrics;
 use crate::resources::{GroupResource, KeySpace};
 use bytes::Bytes;
+use pintle_metrics::Registry;
 use pintle_store::transformer::{KeyTag, TransformError, Transformer, ValueContext};
 use std::path::Path;
 use tempfile::TempDir;
@@ -47,7 +48,7 @@ fn keys() -> KeySpace {
 
 async fn open_file(path: &Path) -> Result<Encryption, String> {
     let configuration = crate::read_file(path, false)?;
-    Encryption::open(&configuration, keys(), Metrics::new("test").unwrap(), false).await
+    Encryption::open(&configuration, keys(), Metrics::new(&Registry::default(), "test"), false).await
 }
 
 async fn open(resources: &str) -> Encryption {

@@ -18,9 +18,14 @@ pub(crate) fn to_storage(api: &Builtin, served: &Served, mut tree: Value) -> Res
     }
     let stored = kinds::to_storage(&served.gvk(), tree);
     let mut stored = canonical(api, served.storage_ty, &stored)?;
-    defaults::apply(&api.schema, served.storage_ty, &mut stored);
-    served.strategy.default(&mut stored);
+    default_stored(api, served, &mut stored);
     Ok(stored)
+}
+
+/// Fills in the defaults of an object of a built-in kind in the version it is stored in.
+pub(crate) fn default_stored(api: &Builtin, served: &Served, stored: &mut Value) {
+    defaults::apply(&api.schema, served.storage_ty, stored);
+    served.strategy.default(stored);
 }
 
 /// Fills in the defaults of an object in the served version: those of its table, then those of its kind.

@@ -27,6 +27,7 @@ impl Engine {
 
     /// The tree of a stored object in the version it is stored in: what rules, admission and patches see.
     pub fn storage_tree(&self, served: &Served, object: &Object) -> Result<Value, Status> {
+        undecodable::check_decrypted(object)?;
         let mut tree = storage_tree(&self.api, served, &object.value)?;
         meta::set_resource_version(&mut tree, object.mod_revision.0);
         Ok(tree)
@@ -167,7 +168,7 @@ impl Engine {
             return Ok(());
         }
         let (schema, ty) = (&self.api.schema, served.resource.ty);
-        undecodable::check_envelope(served, &object.value)?;
+        undecodable::check_object(served, object)?;
         let is_unstored = object.mod_revision.0 == 0;
         let needs_tree = is_unstored || served.is_converted() || served.strategy.restore(&mut Value::Null);
         if needs_tree || !object.value.starts_with(decode::protobuf::MAGIC) {
@@ -194,7 +195,7 @@ impl Engine {
         if is_unstored || served.is_converted() || !object.value.starts_with(decode::protobuf::MAGIC) {
             return Ok(None);
         }
-        undecodable::check_envelope(served, &object.value)?;
+        undecodable::check_object(served, object)?;
         decode::protobuf::envelope(&object.value).map(|found| Some(found.raw)).map_err(refuse)
     }
 
@@ -224,7 +225,7 @@ impl Engine {
         {
             return Ok((None, self.item_message(served, object, part)?.len()));
         }
-        undecodable::check_envelope(served, &object.value)?;
+        undecodable::check_object(served, object)?;
         let places = Places::find(&object.value, part).map_err(refuse)?;
         Ok((Some(places), places.len(splice::digits(object.mod_revision.0))))
     }
@@ -318,6 +319,7 @@ fn storage_api_version(served: &Served) -> String {
 
 /// The tree in the version of `served`, without kind and apiVersion.
 fn bare_tree(api: &Builtin, served: &Served, object: &Object) -> Result<Value, Status> {
+    undecodable::check_decrypted(object)?;
     let mut tree = storage_tree(api, served, &object.value)?;
     if served.is_converted() && served.custom.is_none() {
         tree = convert::from_storage(api, served, tree)?;
@@ -349,6 +351,8 @@ fn decode_stored(api: &Builtin, served: &Served, value: &[u8]) -> Result<Value, 
     undecodable::check_kind(served, tree.str_at(&["apiVersion"]), tree.str_at(&["kind"]))?;
     tree.remove(&["kind"]);
     tree.remove(&["apiVersion"]);
+    // No API server wrote it, or it would be in protobuf: what they would have filled in is missing.
+    convert::default_stored(api, served, &mut tree);
     Ok(tree)
 }
 

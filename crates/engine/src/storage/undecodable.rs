@@ -10,13 +10,31 @@ use pintle_object::field::quote;
 use pintle_object::{Cause, Details, Reason, Status};
 use pintle_schema::decode;
 use pintle_store::{Object, transformer};
+use std::sync::Arc;
 
+/// Values that cannot be read which a list tells of.
+const CAUSES_MAX: usize = 100;
+const NO_METADATA: &str = "the stored value has no metadata";
 /// When a client comes back whose list or watch needs what cannot be read.
 const RETRY_AFTER_SECONDS: u32 = 2;
 
 /// Whether the store could not read what it needs to know of a value.
 pub(crate) fn is_undecodable(object: &Object) -> bool {
     object.attrs.name.is_empty()
+}
+
+/// Refuses a value that could not be decrypted.
+pub(crate) fn check_decrypted(object: &Object) -> Result<(), Status> {
+    match object.read_error() {
+        Some(error) => Err(internal(&error.0)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a stored object that could not be decrypted, or is not one of the kind.
+pub(crate) fn check_object(served: &Served, object: &Object) -> Result<(), Status> {
+    check_decrypted(object)?;
+    check_envelope(served, &object.value)
 }
 
 /// Refuses a value that is not one of the kind, as far as its beginning tells.
@@ -57,24 +75,69 @@ pub(crate) fn internal(why: &str) -> Status {
     Status::new(500, Reason::InternalError, format!("Internal error occurred: {why}")).with_details(details)
 }
 
+/// What is said of a value that cannot be read where it may be deleted all the same: upstream's error of its store.
+fn corrupt(object: &Object, key: &str, why: &Status) -> String {
+    let (kind, revision) = match object.read_error() {
+        Some(_) => ("data from the storage is not transformable", 0),
+        None => ("object not decodable", object.mod_revision.0),
+    };
+    let why = why.message.strip_prefix("Internal error occurred: ").unwrap_or(&why.message);
+    format!(
+        "StorageError: corrupt object, Code: 7, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {kind} \
+         revision={revision}: {why}"
+    )
+}
+
 impl Engine {
     /// Why an object cannot be shown; nothing when the store could read it.
     pub(crate) fn check_readable(&self, served: &Served, object: &Object) -> Result<(), Status> {
         if !is_undecodable(object) {
             return Ok(());
         }
-        if let Some(error) = object.read_error() {
-            return Err(internal(&error.0));
+        let why = check_object(served, object).and_then(|()| self.storage_tree(served, object).map(drop));
+        let why = why.err().unwrap_or_else(|| unreadable(NO_METADATA));
+        if !self.deletes_unreadable {
+            return Err(why);
         }
-        check_envelope(served, &object.value)?;
-        self.storage_tree(served, object)?;
-        Err(unreadable("the stored value has no metadata"))
+        let key = object.key.as_str().strip_prefix("/registry").unwrap_or(object.key.as_str());
+        Err(internal(&corrupt(object, key, &why)))
+    }
+
+    /// Refuses a list that meets what cannot be read, with all that it would meet.
+    fn corrupt_list(&self, served: &Served) -> Status {
+        let collection = served.collection.map(|collection| self.store.snapshot(collection));
+        let prefix = served.prefix("");
+        let all = collection.iter().flat_map(|snapshot| snapshot.range(&prefix, None));
+        let mut found = all.filter(|object| is_undecodable(object));
+        let cause = |object: &Arc<Object>| {
+            let why = check_object(served, object).and_then(|()| self.storage_tree(served, object).map(drop));
+            let why = why.err().unwrap_or_else(|| unreadable(NO_METADATA));
+            Cause {
+                reason: String::from("UnexpectedServerResponse"),
+                message: corrupt(object, object.key.as_str(), &why),
+                field: object.key.to_string(),
+            }
+        };
+        let mut causes: Vec<Cause> = found.by_ref().take(CAUSES_MAX).map(cause).collect();
+        if found.next().is_some() {
+            let (reason, message) =
+                ("FieldValueTooMany".into(), "too many errors, the list is truncated".into());
+            causes.push(Cause { reason, message, field: String::new() });
+        }
+        let resource = served.group_resource();
+        let message = format!("failed to read one or more {resource} from the storage");
+        let (group, kind) = (resource.group.to_string(), resource.resource.to_string());
+        let details = Details { name: "list".into(), group, kind, causes, ..Details::default() };
+        Status::new(500, Reason::StoreReadError, message).with_details(details)
     }
 
     /// The same for a list that meets the object.
     pub(crate) fn check_listable(&self, served: &Served, object: &Object) -> Result<(), Status> {
         self.check_readable(served, object).map_err(|status| {
             tracing::error!("the value at {} cannot be read: {}", object.key, status.message);
+            if self.deletes_unreadable {
+                return self.corrupt_list(served);
+            }
             match object.read_error() {
                 Some(error) => {
                     internal(&format!("unable to transform key {}: {error}", quote(object.key.as_str())))

@@ -8,7 +8,7 @@ use crate::resource::{Served, Target};
 use crate::write::create::store_failed;
 use crate::write::deletion::{self, Step};
 use pintle_object::meta;
-use pintle_object::{GroupResource, Map, Status, Value};
+use pintle_object::{FieldErrors, GroupKind, GroupResource, Map, Path, Status, Value};
 use pintle_store::{Change, CommitError, Key, Object, Precondition, Write};
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub enum Deleted {
     /// The object is gone; the answer is a Status about it.
     Gone { uid: String },
+    /// The object is gone, and nobody knows what it was.
+    Unread,
     /// The object as it is, or was: with kind and apiVersion of the request. `is_gone` when it has left the store.
     Object { object: Value, is_gone: bool },
 }
@@ -58,6 +60,9 @@ impl Engine {
         if let Some(why) = served.strategy.undeletable(target.name) {
             return Err(Status::forbidden(&served.group_resource(), target.name, why));
         }
+        if options.ignores_read_errors {
+            return self.delete_unreadable(&target).await;
+        }
         warn_of_orphans(served, options, call);
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let collection = served.collection.ok_or_else(missing)?;
@@ -85,6 +90,29 @@ impl Engine {
         Err(Status::stale(&served.group_resource(), target.name))
     }
 
+    /// Takes an object out of the store that cannot be read, without asking anybody: neither finalizers nor plugins can
+    /// say anything of it. One that can be read, or is not there, is not deleted like this.
+    async fn delete_unreadable(&self, target: &Target<'_>) -> Result<Deleted, Status> {
+        let served = target.served;
+        self.store.wait_for_latest().await.map_err(store_failed)?;
+        let found = served.collection.and_then(|collection| self.store.get(collection, &target.key()));
+        let Some(existing) = found.filter(|found| self.check_readable(served, found).is_err()) else {
+            let mut errors = FieldErrors::new();
+            let why = "is exclusively used to delete corrupt object(s), try again by removing this option";
+            let path = Path::root("ignoreStoreReadErrorWithClusterBreakingPotential");
+            errors.invalid(&path, true, why);
+            let GroupResource { group, resource } = served.group_resource();
+            return Err(Status::invalid(&GroupKind::new(group, resource), target.name, errors));
+        };
+        match self.store.commit(self.deletion(target, &existing)?).await {
+            Ok(_) | Err(CommitError::Missing) => {
+                tracing::warn!(key = %existing.key, "deleted an object that could not be read");
+                Ok(Deleted::Unread)
+            }
+            Err(error) => Err(self.commit_failed(target, error)),
+        }
+    }
+
     /// One attempt; `None` when another write came in between.
     async fn delete_once(
         &self,
@@ -95,6 +123,7 @@ impl Engine {
         call: &mut Call<'_>,
     ) -> Result<Option<Deleted>, Status> {
         let served = target.served;
+        self.check_readable(served, existing)?;
         let shown = self.converted(served, existing.clone()).await?;
         let old = self.storage_tree(served, &shown)?;
         check_preconditions(served, &old, options)?;
@@ -237,6 +266,18 @@ fn shown_options(served: &Served, old: &Value, options: &DeleteOptions) -> Delet
         shown.preconditions.uid.get_or_insert_with(|| meta::uid(old).to_owned());
     }
     shown
+}
+
+/// The Status that answers the deletion of an object that nobody could read.
+pub fn unread(kind: &str, name: &str) -> Value {
+    let mut status = Value::map();
+    status.set(&["kind"], "Status");
+    status.set(&["apiVersion"], "v1");
+    status.set(&["metadata"], Map::new());
+    status.set(&["status"], "Success");
+    status.set(&["details"], Map::from_iter([("name", name), ("kind", kind)]));
+    status.set(&["code"], 200_i64);
+    status
 }
 
 /// The Status that answers the deletion of an object that is gone.

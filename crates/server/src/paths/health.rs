@@ -4,6 +4,7 @@ use crate::app::{App, Options};
 use crate::request::Request;
 use crate::response::Response;
 use crate::served;
+use pintle_encryption::{CHECK as KMS, Encryption, RELOAD_HOOK};
 
 /// Checks that all three paths share, in the order in which upstream lists them. The store stands for etcd;
 /// what upstream does after its start is done before ours ends.
@@ -52,7 +53,8 @@ const LAST: [&str; 3] = [
 const OPENAPI_V3: &str = "poststarthook/apiservice-openapiv3-controller";
 
 /// The checks of a path in upstream's order.
-fn checks(root: &str) -> Vec<&'static str> {
+fn checks(app: &App, root: &str) -> Vec<&'static str> {
+    let encryption = app.encryption.as_deref();
     let mut checks: Vec<&'static str> = COMMON.to_vec();
     if root == "healthz" {
         checks.push("loopback-serving-certificate");
@@ -62,9 +64,18 @@ fn checks(root: &str) -> Vec<&'static str> {
     }
     checks.push("etcd");
     if root == "readyz" {
-        checks.extend(["etcd-readiness", "informer-sync"]);
+        checks.push("etcd-readiness");
+    }
+    if root != "livez" && encryption.is_some_and(Encryption::has_check) {
+        checks.push(KMS);
+    }
+    if root == "readyz" {
+        checks.push("informer-sync");
     }
     checks.extend(HOOKS);
+    if encryption.is_some_and(Encryption::reloads) {
+        checks.push(RELOAD_HOOK);
+    }
     checks.extend(LAST);
     checks.push(OPENAPI_V3);
     if root == "readyz" {
@@ -74,9 +85,9 @@ fn checks(root: &str) -> Vec<&'static str> {
 }
 
 /// The paths of all checks.
-pub fn paths() -> impl Iterator<Item = String> {
+pub fn paths(app: &App) -> impl Iterator<Item = String> {
     let roots = ["healthz", "livez", "readyz"].into_iter();
-    roots.flat_map(|root| checks(root).into_iter().map(move |check| format!("/{root}/{check}")))
+    roots.flat_map(|root| checks(app, root).into_iter().map(move |check| format!("/{root}/{check}")))
 }
 
 /// The answer, when the path is one of health.
@@ -90,7 +101,12 @@ pub async fn answer(app: &App, request: &Request) -> Option<Response> {
         None | Some("etcd" | "etcd-readiness") => outage(app, root).await,
         Some(_) => None,
     };
+    let plugins = match check {
+        None | Some(KMS) if checks(app, root).contains(&KMS) => unwell_plugins(app).await,
+        _ => None,
+    };
     let failure = |check: &str| match check {
+        KMS => plugins.clone(),
         "etcd" | "etcd-readiness" => outage.clone(),
         STORAGE if root == "readyz" && !app.engine.is_readable() => {
             app.engine.log_undecodable();
@@ -100,7 +116,7 @@ pub async fn answer(app: &App, request: &Request) -> Option<Response> {
         _ => None,
     };
     Some(match check {
-        Some(check) if !checks(root).contains(&check) => Response::not_found_page(),
+        Some(check) if !checks(app, root).contains(&check) => Response::not_found_page(),
         Some(check) => match failure(check) {
             Some(why) => {
                 Response::new(500, "text/plain; charset=utf-8", format!("internal server error: {why}\n"))
@@ -119,11 +135,16 @@ async fn outage(app: &App, root: &str) -> Option<String> {
     app.engine.store.check(if root == "readyz" { ready_max } else { health_max }).await.err()
 }
 
+/// What is wrong with plugins of encryption, when something is.
+async fn unwell_plugins(app: &App) -> Option<String> {
+    app.encryption.as_ref()?.check().await.err()
+}
+
 fn all(app: &App, root: &str, request: &Request, fails: impl Fn(&str) -> bool) -> Response {
     let excluded: Vec<&str> = request.query.all("exclude").collect();
     let mut failed = false;
     let mut lines = String::new();
-    for check in checks(root) {
+    for check in checks(app, root) {
         let is_excluded = excluded.contains(&check);
         let is_failed = !is_excluded && fails(check);
         failed |= is_failed;
@@ -138,7 +159,7 @@ fn all(app: &App, root: &str, request: &Request, fails: impl Fn(&str) -> bool) -
     }
     let unknown: Vec<String> = excluded
         .iter()
-        .filter(|name| !checks(root).contains(name))
+        .filter(|name| !checks(app, root).contains(name))
         .map(|name| pintle_object::field::quote(name))
         .collect();
     if !unknown.is_empty() {

@@ -7,6 +7,7 @@ use crate::representation;
 use crate::request::Request;
 use crate::resolve::Route;
 use crate::response::Response;
+use pintle_access::{Attributes, Decision};
 use pintle_engine::delete::{self, Deleted};
 use pintle_engine::options::{DeleteOptions, ListOptions};
 use pintle_engine::{Call, Selection, Target, body};
@@ -15,6 +16,9 @@ use pintle_object::Status;
 pub async fn delete(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let options = options(app, request)?;
+    if options.ignores_read_errors {
+        authorize_unread(app, request, &target).await?;
+    }
     let mut call = write_context::begin(request, "", options.dry_run);
     let result = run(app, request, target, accept, &options, &mut call).await;
     write_context::with_warnings(app, request, call.warnings, result)
@@ -32,6 +36,10 @@ async fn run(
     match app.engine.delete(target, options, call).await? {
         Deleted::Gone { uid } => {
             let status = delete::success(&served.group_resource(), target.name, &uid);
+            Ok(representation::typed(app, accept.of_status(), app.engine.meta_type("Status"), 200, &status))
+        }
+        Deleted::Unread => {
+            let status = delete::unread(&served.resource.kind, target.name);
             Ok(representation::typed(app, accept.of_status(), app.engine.meta_type("Status"), 200, &status))
         }
         Deleted::Object { object, is_gone } => {
@@ -52,7 +60,7 @@ pub async fn delete_collection(
     let served = target.served;
     let list = ListOptions::read(write_context::query(request))?;
     let selection = Selection::compile(served, &list, "")?;
-    let options = options(app, request)?;
+    let options = options(app, request)?.of_collection()?;
     let mut call = write_context::begin(request, "", options.dry_run);
     let result = app.engine.delete_collection(target, &options, &list, &selection, &mut call).await;
     let result = match result {
@@ -64,11 +72,27 @@ pub async fn delete_collection(
 
 /// Options come in the body, or else in the query.
 fn options(app: &App, request: &Request) -> Result<DeleteOptions, Status> {
+    let deletes_unreadable = app.engine.deletes_unreadable;
     if request.body.is_empty() {
-        return DeleteOptions::from_query(write_context::query(request));
+        return DeleteOptions::from_query(write_context::query(request))?.gated(deletes_unreadable);
     }
     let body = write_context::body(request)?;
     let options = body::decode_delete_options(&app.engine.api, body)?;
     app.engine.note_delete_options(&options, &request.audit);
-    DeleteOptions::from_body(&options)
+    DeleteOptions::from_body(&options)?.gated(deletes_unreadable)
+}
+
+/// Refuses the deletion of what cannot be read to those who may not do just that.
+async fn authorize_unread(app: &App, request: &Request, target: &Target<'_>) -> Result<(), Status> {
+    let verb = "unsafe-delete-ignore-read-errors";
+    request.audit.annotate("apiserver.k8s.io/unsafe-delete-ignore-read-error", "");
+    let attributes = Attributes { verb, ..request.attributes() };
+    let why = match app.access.decide(&request.user, &attributes).await {
+        Decision::Allow(_) => return Ok(()),
+        Decision::Deny(reason) | Decision::NoOpinion(reason) => {
+            format!("not permitted to do {verb:?}, reason: {reason}")
+        }
+        Decision::Error { why, .. } => format!("error while checking permission for {verb:?}, {why}"),
+    };
+    Err(Status::forbidden(&target.served.group_resource(), target.name, &why))
 }

@@ -24,7 +24,11 @@ pub struct DeleteOptions {
     pub orphan_dependents: Option<bool>,
     pub propagation: Option<Propagation>,
     pub dry_run: bool,
+    /// `ignoreStoreReadErrorWithClusterBreakingPotential`: what cannot be read is deleted all the same.
+    pub ignores_read_errors: bool,
 }
+
+const IGNORES_READ_ERRORS: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
 
 /// The options as they came, before validation.
 #[derive(Default)]
@@ -34,6 +38,7 @@ struct Raw<'a> {
     propagation: Option<&'a str>,
     dry_run: Vec<String>,
     preconditions: Preconditions,
+    ignores_read_errors: bool,
 }
 
 impl DeleteOptions {
@@ -46,6 +51,7 @@ impl DeleteOptions {
             propagation: query.first("propagationPolicy"),
             dry_run: query.all("dryRun"),
             preconditions: Preconditions { uid: given("uid"), resource_version: given("resourceVersion") },
+            ignores_read_errors: query.flag(IGNORES_READ_ERRORS) == Some(true),
         }
         .check()
     }
@@ -67,8 +73,43 @@ impl DeleteOptions {
                 uid: text(&["preconditions", "uid"]),
                 resource_version: text(&["preconditions", "resourceVersion"]),
             },
+            ignores_read_errors: body.bool_at(&[IGNORES_READ_ERRORS]),
         }
         .check()
+    }
+}
+
+impl DeleteOptions {
+    /// Refuses what goes not together with the deletion of what cannot be read. Where the feature
+    /// AllowUnsafeMalformedObjectDeletion is off, nobody asks for that.
+    pub fn gated(mut self, deletes_unreadable: bool) -> Result<DeleteOptions, Status> {
+        self.ignores_read_errors &= deletes_unreadable;
+        if !self.ignores_read_errors {
+            return Ok(self);
+        }
+        let mut errors = FieldErrors::new();
+        let given = [
+            (self.dry_run, "dryRun"),
+            (self.propagation.is_some(), "propagationPolicy"),
+            (self.orphan_dependents.is_some(), "orphanDependents"),
+            (self.grace_period_seconds.is_some(), "gracePeriodSeconds"),
+            (self.preconditions != Preconditions::default(), "preconditions"),
+        ];
+        for (_, field) in given.into_iter().filter(|(is_given, _)| *is_given) {
+            let why = format!("cannot be set together with .{field}");
+            errors.invalid(&Path::root(IGNORES_READ_ERRORS), true, &why);
+        }
+        refuse("DeleteOptions", errors).map(|()| self)
+    }
+
+    /// Refuses the same for many objects at once.
+    pub fn of_collection(self) -> Result<DeleteOptions, Status> {
+        let mut errors = FieldErrors::new();
+        if self.ignores_read_errors {
+            let why = "is not allowed with DELETECOLLECTION, try again after removing the option";
+            errors.invalid(&Path::root(IGNORES_READ_ERRORS), true, why);
+        }
+        refuse("DeleteOptions", errors).map(|()| self)
     }
 }
 
@@ -98,6 +139,7 @@ impl Raw<'_> {
             orphan_dependents: self.orphan_dependents,
             propagation,
             dry_run: !self.dry_run.is_empty(),
+            ignores_read_errors: self.ignores_read_errors,
         })
     }
 }
@@ -122,6 +164,25 @@ mod tests {
         check(&[("uid", ""), ("resourceVersion", "")], None, None);
         check(&[("uid", "a"), ("uid", "b")], Some("a"), None);
         check(&[("uid", "a"), ("resourceVersion", "7")], Some("a"), Some("7"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_deleted_alone() {
+        let check = |body: &str, is_on: bool, expected: Result<bool, &str>| {
+            let body = pintle_object::json::parse(body.as_bytes()).unwrap();
+            let found = DeleteOptions::from_body(&body).unwrap().gated(is_on);
+            let found = found.map(|options| options.ignores_read_errors).map_err(|status| status.message);
+            assert_eq!(found, expected.map_err(String::from));
+        };
+        let asked = r#"{"ignoreStoreReadErrorWithClusterBreakingPotential":true}"#;
+        check("{}", true, Ok(false));
+        check(asked, true, Ok(true));
+        check(asked, false, Ok(false));
+        let both = r#"{"ignoreStoreReadErrorWithClusterBreakingPotential":true,"gracePeriodSeconds":0}"#;
+        check(both, false, Ok(false));
+        let why = "DeleteOptions.meta.k8s.io \"\" is invalid: ignoreStoreReadErrorWithClusterBreakingPotential: Invalid \
+                   value: true: cannot be set together with .gracePeriodSeconds";
+        check(both, true, Err(why));
     }
 
     #[test]

@@ -1,0 +1,90 @@
+//! `--encryption-provider-config`: the file that says which values are encrypted, opened and followed.
+
+use crate::flags::Given;
+use pintle_controllers::server_identity;
+use pintle_encryption::{Configuration, Encryption, GroupResource, KeySpace, Metrics, read_file};
+use pintle_engine::Engine;
+use pintle_metrics::Registry;
+use pintle_schema::Builtin;
+use pintle_store::transformer::Transformer;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often values are tried again that could not be decrypted.
+const RETRY_EVERY: Duration = Duration::from_secs(5);
+
+/// Where the configuration is, and whether it is read again when it changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncryptionFile {
+    path: PathBuf,
+    reloads: bool,
+}
+
+/// A configuration that is in use.
+pub struct Opened {
+    pub encryption: Arc<Encryption>,
+    path: PathBuf,
+    configuration: Configuration,
+}
+
+impl EncryptionFile {
+    pub fn read(given: &Given) -> Result<Option<EncryptionFile>, String> {
+        let reloads = given.bool("encryption-provider-config-automatic-reload");
+        match given.path("encryption-provider-config") {
+            Some(path) => Ok(Some(EncryptionFile { path, reloads })),
+            None if reloads => Err(String::from(
+                "--encryption-provider-config-automatic-reload must be set with --encryption-provider-config",
+            )),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens its providers, and asks its plugins once.
+    pub async fn open(&self, registry: &Registry) -> Result<Opened, String> {
+        let configuration = read_file(&self.path, self.reloads)?;
+        let metrics = Metrics::new(registry, &server_identity());
+        let encryption =
+            Encryption::open(&configuration, keys(&pintle_schema::known()), metrics, self.reloads).await?;
+        Ok(Opened { encryption: Arc::new(encryption), path: self.path.clone(), configuration })
+    }
+}
+
+impl Opened {
+    /// What the store encrypts and decrypts with.
+    pub fn transformer(&self) -> Arc<dyn Transformer> {
+        self.encryption.clone()
+    }
+
+    /// Follows the file for as long as it is polled, where that is asked for, and tries again what could not be read:
+    /// a plugin may answer later, and a key be added.
+    pub async fn keep_fresh(self, engine: Arc<Engine>) {
+        let follow = async {
+            if self.encryption.reloads() {
+                self.encryption.follow_file(&self.path, &self.configuration).await;
+            }
+        };
+        let retry = async {
+            loop {
+                tokio::time::sleep(RETRY_EVERY).await;
+                if !engine.is_readable() {
+                    engine.retry_unreadable().await;
+                }
+            }
+        };
+        tokio::join!(follow, retry);
+    }
+}
+
+/// The resources of keys. Of those that share objects, as events do, configurations name the one of the core group.
+fn keys(api: &Builtin) -> KeySpace {
+    let stored = api.resources.all.iter().filter(|resource| !resource.key_prefix.is_empty());
+    let mut keys: Vec<_> = stored
+        .map(|resource| {
+            let name = GroupResource::new(&resource.group, &resource.plural);
+            (format!("/registry/{}/", resource.key_prefix), name)
+        })
+        .collect();
+    keys.sort_by(|(_, one), (_, other)| other.group.cmp(&one.group));
+    KeySpace::new(keys)
+}
