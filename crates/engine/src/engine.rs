@@ -134,6 +134,7 @@ impl Engine {
     pub fn set_metrics(&mut self, registry: &Registry) {
         self.metrics = registry.clone();
         self.observe_writes();
+        self.count_start();
     }
 
     /// The registry that the server counts in.

@@ -1,9 +1,40 @@
 //! What is counted of the store and of what is handed out, in upstream's families.
 
 use crate::engine::Engine;
+use crate::resource::Served;
 use pintle_store::WriteKind;
+use std::time::Duration;
+
+const REPAIR_ERRORS: &str = "apiserver_nodeport_repair_reconcile_errors_total";
 
 impl Engine {
+    /// Counts what the start has read from the store: each collection once, and all of it.
+    pub(crate) fn count_start(&self) {
+        let registry = self.metrics();
+        let lists = registry.counters("apiserver_storage_list_total");
+        let objects = ["fetched", "evaluated", "returned"]
+            .map(|what| registry.counters(&format!("apiserver_storage_list_{what}_objects_total")));
+        for (prefix, count) in self.store.collections() {
+            let (group, resource) = self.name_of(&prefix);
+            let labels = [group.as_str(), resource.as_str()];
+            lists.with(&labels).inc();
+            objects.iter().for_each(|one| one.with(&labels).add(count as u64));
+        }
+        // Repairs that fail are counted from now on.
+        registry.counter(REPAIR_ERRORS);
+    }
+
+    /// Measures how long a read of a resource waits for the cache to be as new as it wants it.
+    pub(crate) fn observe_wait(&self, served: &Served, elapsed: Duration) {
+        let waits = self.metrics().histograms("apiserver_watch_cache_read_wait_seconds");
+        waits.with(&[&served.resource.group, &served.resource.plural]).observe(elapsed.as_secs_f64());
+    }
+
+    /// A repair of the map of node ports failed.
+    pub(crate) fn count_failed_repair(&self) {
+        self.metrics().counter(REPAIR_ERRORS).inc();
+    }
+
     /// Measures writes to etcd. Those of the embedded store are no requests to anybody.
     pub(crate) fn observe_writes(&self) {
         if !self.store.is_shared() {

@@ -77,6 +77,9 @@ pub fn registry(config: &Config) -> Registry {
     let (emulated, oldest) = (version(compatibility.emulated), version(compatibility.oldest));
     let binary = format!("{}.{}", part("major"), part("minor"));
     registry.gauges("version_info").with(&[&binary, "kube", &emulated, &oldest]).set(1.0);
+    // Kubeconfigs that get their credentials from other programs are refused, so none of these is in use.
+    registry.gauge("rest_client_exec_plugin_ttl_seconds").set(f64::INFINITY);
+    registry.histogram("rest_client_exec_plugin_certificate_rotation_age");
     let features = registry.gauges("kubernetes_feature_enabled");
     for (name, stage, is_on) in compatibility.features() {
         features.with(&[name, stage]).set(if is_on { 1.0 } else { 0.0 });

@@ -50,6 +50,7 @@ impl Engine {
     async fn mend_ports(&self, ports: &[u16], is_taken: bool) {
         for port in ports {
             if let Err(status) = self.record_ports(&[*port], is_taken).await {
+                self.count_failed_repair();
                 tracing::warn!("the map of node ports could not be mended: {}", status.message);
             }
         }

@@ -11,6 +11,7 @@ use crate::write::create::store_failed;
 use pintle_object::Status;
 use pintle_store::{CollectionId, HistoricalReadError, Object, Revision, Snapshot};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The objects of a page, and where the next one begins.
 #[derive(Debug, Default)]
@@ -98,7 +99,9 @@ impl Engine {
         if !options.resource_version.is_empty() {
             self.check_cacheable(served)?;
         }
+        let began = Instant::now();
         self.reach_for(&options.resource_version, version).await?;
+        self.observe_wait(served, began.elapsed());
         let (revision, snapshot) = now();
         if revision < version {
             return Err(too_large(version, revision, READ_AGAIN_SECONDS));
