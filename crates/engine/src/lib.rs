@@ -19,7 +19,7 @@ pub use engine::Engine;
 pub use read::continue_token;
 pub use read::list::Listing;
 pub use read::list_meta::META_VERSION;
-pub use read::list_stream::{ListForm, ListFormat, ListView, PIECE_BYTES, Pieces};
+pub use read::list_stream::{ListForm, ListView, PIECE_BYTES, Pieces};
 pub use read::selection::Selection;
 pub use read::table::{Include, TableStyle};
 pub use read::watch::{Heard, Told, Watch};

@@ -8,6 +8,7 @@ pub mod bytes;
 pub mod config_file;
 pub mod content;
 pub mod field;
+pub mod format;
 pub mod json;
 pub mod map;
 pub mod meta;
@@ -25,6 +26,7 @@ pub mod yaml;
 
 pub use audit::AuditContext;
 pub use field::{ErrorKind, FieldError, FieldErrors, Path};
+pub use format::Format;
 pub use map::Map;
 pub use names::{GroupKind, GroupResource, GroupVersion, GroupVersionKind};
 pub use seen::{ByValue, Keyed, Seen, repeats};

@@ -3,32 +3,8 @@
 use crate::accept::{Clause, clauses};
 use crate::request::Request;
 use pintle_engine::Target;
+pub use pintle_object::Format;
 use pintle_object::{Details, Reason, Status};
-
-/// An encoding of objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Json,
-    Yaml,
-    Protobuf,
-}
-
-impl Format {
-    pub const ALL: [Format; 3] = [Format::Json, Format::Yaml, Format::Protobuf];
-
-    pub fn media_type(self) -> &'static str {
-        match self {
-            Format::Json => JSON,
-            Format::Yaml => YAML,
-            Format::Protobuf => PROTOBUF,
-        }
-    }
-
-    /// Whether it can frame the events of a watch.
-    pub fn is_streamed(self) -> bool {
-        self != Format::Yaml
-    }
-}
 
 /// What of an object is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

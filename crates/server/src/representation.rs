@@ -7,7 +7,7 @@ use crate::request::Request;
 use crate::response::{Body, Response};
 use crate::verbs::write_context::{self, query};
 use bytes::Bytes;
-use pintle_engine::{Answer, Include, ListForm, ListFormat, ListView, Listing, Served, TableStyle, Target};
+use pintle_engine::{Answer, Include, ListForm, ListView, Listing, Served, TableStyle, Target};
 use pintle_object::{Reason, Status, Value, json, yaml};
 use pintle_schema::{Resource, TypeId};
 use pintle_store::Object;
@@ -129,13 +129,8 @@ pub async fn list(
     let form = list_form(request, accept, served)?;
     let mut pieces = app.engine.pieces(served.clone(), listing, form).await?;
     let first = pieces.next().transpose()?.unwrap_or_default();
-    let is_pretty = accept.pretty && form.format == ListFormat::Json;
-    let media_type = match form.format {
-        ListFormat::Json => Format::Json,
-        ListFormat::Yaml => Format::Yaml,
-        ListFormat::Protobuf => Format::Protobuf,
-    };
-    let media_type = media_type.media_type();
+    let is_pretty = accept.pretty && form.format == Format::Json;
+    let media_type = form.format.media_type();
     if !pieces.is_done() {
         let body = Body::List(ListBody::new(first, pieces, is_pretty));
         return Ok(Response { body, ..Response::new(200, media_type, Bytes::new()) });
@@ -145,11 +140,6 @@ pub async fn list(
 }
 
 fn list_form(request: &Request, accept: Accept, served: &Served) -> Result<ListForm, Status> {
-    let format = match accept.format {
-        Format::Json => ListFormat::Json,
-        Format::Yaml => ListFormat::Yaml,
-        Format::Protobuf => ListFormat::Protobuf,
-    };
     let view = match accept.view {
         View::Object => ListView::Object,
         View::Table => ListView::Table(style(request)?),
@@ -161,7 +151,7 @@ fn list_form(request: &Request, accept: Accept, served: &Served) -> Result<ListF
             return Err(Status::new(406, Reason::NotAcceptable, message));
         }
     };
-    Ok(ListForm { format, view, version: accept.version })
+    Ok(ListForm { format: accept.format, view, version: accept.version })
 }
 
 /// A tree of any built-in kind.

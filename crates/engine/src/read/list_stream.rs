@@ -10,6 +10,7 @@ use crate::read::list_meta::{self, META_VERSION};
 use crate::read::table::TableStyle;
 use crate::resource::Served;
 use bytes::Bytes;
+use pintle_object::Format;
 use pintle_object::{Map, Status, Value, json, yaml};
 use pintle_schema::encode::list;
 use pintle_schema::encode::splice::{Part, Places};
@@ -26,14 +27,6 @@ const WHOLE_BYTES_MAX: usize = 256 << 10;
 /// that are asked for often, and not be there themselves for the next such list.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
-/// How the objects of a list are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListFormat {
-    Json,
-    Yaml,
-    Protobuf,
-}
-
 /// What of the objects is shown.
 #[derive(Clone, Copy, Debug)]
 pub enum ListView {
@@ -45,7 +38,7 @@ pub enum ListView {
 /// The form of a list.
 #[derive(Clone, Copy, Debug)]
 pub struct ListForm {
-    pub format: ListFormat,
+    pub format: Format,
     pub view: ListView,
     /// `v1` or `v1beta1` of meta.k8s.io, for a view that is not the object.
     pub version: &'static str,
@@ -152,9 +145,9 @@ impl Pieces {
     fn frame(&mut self, listing: &Listing) -> Result<(), Status> {
         match (self.form.view, self.form.format) {
             (ListView::Table(style), format) => self.frame_table(listing, style, format),
-            (_, ListFormat::Json) => self.frame_json(listing),
-            (_, ListFormat::Yaml) => self.frame_yaml(listing),
-            (_, ListFormat::Protobuf) => return self.frame_protobuf(listing),
+            (_, Format::Json) => self.frame_json(listing),
+            (_, Format::Yaml) => self.frame_yaml(listing),
+            (_, Format::Protobuf) => return self.frame_protobuf(listing),
         }
         Ok(())
     }
@@ -218,12 +211,12 @@ impl Pieces {
         Ok(())
     }
 
-    fn frame_table(&mut self, listing: &Listing, style: TableStyle, format: ListFormat) {
+    fn frame_table(&mut self, listing: &Listing, style: TableStyle, format: Format) {
         let mut head = Vec::with_capacity(1024);
         let metadata = list_meta::list_metadata(listing);
         self.engine.begin_table(&self.served.resource.columns, &metadata, style, &mut head);
         let mut head = self.in_version(head);
-        if format != ListFormat::Yaml {
+        if format != Format::Yaml {
             (self.head, self.tail) = (head, b"]}\n".to_vec());
             return;
         }
@@ -240,12 +233,12 @@ impl Pieces {
 
     fn item(&mut self, object: &Object, out: &mut Vec<u8>) -> Result<(), Status> {
         let (engine, served) = (&self.engine, &*self.served);
-        if self.form.format == ListFormat::Yaml {
+        if self.form.format == Format::Yaml {
             let tree = self.tree(object)?;
             out.extend_from_slice(yaml::to_string(&Value::List(vec![tree])).as_bytes());
             return Ok(());
         }
-        if self.form.format == ListFormat::Protobuf {
+        if self.form.format == Format::Protobuf {
             return self.protobuf_item(object, out);
         }
         if std::mem::replace(&mut self.has_items, true) {

@@ -3,8 +3,9 @@
 use crate::request::options::{ListOptions, Query};
 use crate::storage::encoding::attrs_of_bytes;
 use crate::tests::World;
-use crate::{Include, ListForm, ListFormat, ListView, Listing, PIECE_BYTES, Selection, TableStyle};
+use crate::{Include, ListForm, ListView, Listing, PIECE_BYTES, Selection, TableStyle};
 use bytes::Bytes;
+use pintle_object::Format;
 use pintle_object::{Value, json, yaml};
 use pintle_schema::decode;
 
@@ -16,7 +17,7 @@ impl World {
         self.engine.list(served, "ns", &options, &selection).await.unwrap()
     }
 
-    async fn joined(&self, plural: &str, format: ListFormat, view: ListView) -> (Vec<Bytes>, Option<usize>) {
+    async fn joined(&self, plural: &str, format: Format, view: ListView) -> (Vec<Bytes>, Option<usize>) {
         let served = self.engine.find("", "v1", plural).unwrap();
         let form = ListForm { format, view, version: "v1" };
         let pieces = self.engine.pieces(served, self.listing(plural).await, form).await.unwrap();
@@ -25,18 +26,18 @@ impl World {
     }
 
     /// A form of a list as a tree.
-    async fn as_tree(&self, plural: &str, format: ListFormat, view: ListView) -> Value {
+    async fn as_tree(&self, plural: &str, format: Format, view: ListView) -> Value {
         let (pieces, len) = self.joined(plural, format, view).await;
         let document = pieces.concat();
         assert!(len.is_none_or(|len| len == document.len()));
         match format {
-            ListFormat::Json => json::parse(&document).unwrap(),
-            ListFormat::Yaml => {
+            Format::Json => json::parse(&document).unwrap(),
+            Format::Yaml => {
                 let tree = yaml::parse(&document).unwrap().value;
                 assert_eq!(yaml::to_string(&tree).as_bytes(), document);
                 tree
             }
-            ListFormat::Protobuf => {
+            Format::Protobuf => {
                 let envelope = decode::protobuf::envelope(&document).unwrap();
                 let ty = match view {
                     ListView::Partial => self.engine.meta_type(envelope.kind),
@@ -79,12 +80,12 @@ async fn a_long_list_is_the_same_in_every_form() {
         world.create("configmaps", &document).await.unwrap();
     }
     for (view, count) in VIEWS {
-        let (pieces, _) = world.joined("configmaps", ListFormat::Json, view).await;
+        let (pieces, _) = world.joined("configmaps", Format::Json, view).await;
         assert!(pieces.len() > 1 && pieces.iter().all(|piece| piece.len() < PIECE_BYTES + 20_000));
-        let list = world.as_tree("configmaps", ListFormat::Json, view).await;
+        let list = world.as_tree("configmaps", Format::Json, view).await;
         let items = if matches!(view, ListView::Table(_)) { "rows" } else { "items" };
         assert_eq!(list.list_at(&[items]).len(), count);
-        assert_eq!(world.as_tree("configmaps", ListFormat::Yaml, view).await, list);
+        assert_eq!(world.as_tree("configmaps", Format::Yaml, view).await, list);
         if items == "items" {
             // Items of lists in protobuf have no kind.
             let mut bare = list;
@@ -92,7 +93,7 @@ async fn a_long_list_is_the_same_in_every_form() {
                 item.remove(&["kind"]);
                 item.remove(&["apiVersion"]);
             }
-            assert_eq!(world.as_tree("configmaps", ListFormat::Protobuf, view).await, bare);
+            assert_eq!(world.as_tree("configmaps", Format::Protobuf, view).await, bare);
         }
     }
 }
@@ -108,9 +109,9 @@ async fn parts_of_a_list_are_those_of_its_objects() {
     let served = world.served("configmaps");
     let objects = world.listing("configmaps").await.items;
     let trees: Vec<Value> = objects.iter().map(|object| world.engine.tree(served, object).unwrap()).collect();
-    let whole = world.as_tree("configmaps", ListFormat::Json, ListView::Object).await;
-    let partial = world.as_tree("configmaps", ListFormat::Json, ListView::Partial).await;
-    let table = world.as_tree("configmaps", ListFormat::Json, ListView::Table(style())).await;
+    let whole = world.as_tree("configmaps", Format::Json, ListView::Object).await;
+    let partial = world.as_tree("configmaps", Format::Json, ListView::Partial).await;
+    let table = world.as_tree("configmaps", Format::Json, ListView::Table(style())).await;
     for (place, tree) in trees.iter().enumerate() {
         let mut bare = tree.clone();
         bare.remove(&["kind"]);
@@ -138,9 +139,9 @@ async fn lists_of_nothing_say_so() {
             r#"{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":"1"},"items":null}"#,
         ),
     ] {
-        let (pieces, _) = world.joined("configmaps", ListFormat::Json, view).await;
+        let (pieces, _) = world.joined("configmaps", Format::Json, view).await;
         assert_eq!(pieces.concat(), format!("{expected}\n").as_bytes());
-        let yaml = world.as_tree("configmaps", ListFormat::Yaml, view).await;
+        let yaml = world.as_tree("configmaps", Format::Yaml, view).await;
         assert_eq!(yaml, json::parse(expected.as_bytes()).unwrap());
     }
 }

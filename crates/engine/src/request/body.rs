@@ -1,19 +1,12 @@
 //! Bodies of requests: from bytes to a tree of the expected kind, with upstream's refusals.
 
 use crate::request::options::FieldValidation;
+pub use pintle_object::Format;
 use pintle_object::field::quote;
 use pintle_object::json::{self, Kind, Reader};
 use pintle_object::{GroupVersion, GroupVersionKind, Status, Value, yaml};
 use pintle_schema::decode::{self, DecodeError, Decoded, Empty};
 use pintle_schema::{Builtin, TypeId};
-
-/// The encodings that bodies may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Json,
-    Yaml,
-    Protobuf,
-}
 
 /// The body of a request as it came.
 #[derive(Clone, Copy, Debug)]

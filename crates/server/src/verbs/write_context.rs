@@ -6,11 +6,11 @@ use crate::media_type;
 use crate::negotiate;
 use crate::request::Request;
 use crate::response::Response;
-use pintle_engine::body::{Body, Format};
+use pintle_engine::body::Body;
 use pintle_engine::options::{Query, manager_or_agent};
 use pintle_engine::{Call, Served, Target};
 use pintle_object::time::Time;
-use pintle_object::{GroupVersionKind, Reason, Status};
+use pintle_object::{Format, GroupVersionKind, Reason, Status};
 use pintle_schema::TypeId;
 use std::collections::HashSet;
 
@@ -37,12 +37,8 @@ pub fn body(request: &Request) -> Result<Body<'_>, Status> {
     let header = request.header("content-type");
     let media_type =
         if header.is_empty() { Some("application/json".into()) } else { media_type::parse(&header) };
-    let format = match media_type.as_deref() {
-        Some("application/json") => Format::Json,
-        Some("application/yaml") => Format::Yaml,
-        Some("application/vnd.kubernetes.protobuf") => Format::Protobuf,
-        _ => return Err(unknown_format(negotiate::OBJECTS)),
-    };
+    let format = media_type.as_deref().and_then(Format::of);
+    let format = format.ok_or_else(|| unknown_format(negotiate::OBJECTS))?;
     Ok(Body { bytes: &request.body, format })
 }
 
