@@ -365,35 +365,3 @@ fn bodies_have_the_types_that_endpoints_take() {
     assert_eq!(yaml.status, 406);
     assert!(yaml.text().contains("Available representations: application/json\n"), "{}", yaml.text());
 }
-
-#[test]
-fn what_cannot_be_reached_is_not_said_to_be_away_for_a_while() {
-    let server = server();
-    let admin = server.admin();
-    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}, "status": {"addresses": [
-        {"type": "InternalIP", "address": "10.9.9.9"}]}});
-    assert_eq!(admin.post("/api/v1/nodes", &node).status, 201);
-    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bound"},
-                     "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]}});
-    assert_eq!(admin.post("/api/v1/namespaces/default/pods", &pod).status, 201);
-    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"},
-                         "spec": {"ports": [{"port": 80}]}});
-    assert_eq!(admin.post("/api/v1/namespaces/default/services", &service).status, 201);
-    let proxy = "/api/v1/namespaces/default/services/s/proxy/";
-    assert_eq!(admin.get(proxy).status, 503);
-    let endpoints = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "s"},
-                           "subsets": [{"addresses": [{"ip": "10.9.9.9"}], "ports": [{"port": 80}]}]});
-    assert_eq!(admin.post("/api/v1/namespaces/default/endpoints", &endpoints).status, 201);
-    let of_pod = |sub: &str| format!("/api/v1/namespaces/default/pods/bound/{sub}");
-    let paths = [
-        of_pod("log"),
-        of_pod("exec?command=x"),
-        of_pod("attach"),
-        of_pod("portforward"),
-        String::from("/api/v1/nodes/n/proxy/"),
-        String::from(proxy),
-    ];
-    for path in paths {
-        assert_eq!(admin.get(&path).status, 501, "{path}");
-    }
-}

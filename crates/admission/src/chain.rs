@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::view::View;
 use pintle_access::{Asking, Permissions};
 use pintle_engine::Engine;
-use pintle_engine::admission::{Admission, Attributes, Verdict};
+use pintle_engine::admission::{Admission, Attributes, Operation, Verdict};
 use pintle_metrics::Registry;
 use pintle_object::audit::Level;
 use pintle_object::{Status, Value};
@@ -69,6 +69,9 @@ impl Chain {
         if reinvocation.begin_again() {
             self.admit_once(request, object, &mut reinvocation).await?;
         }
+        if request.attributes.operation == Operation::Connect {
+            return Ok(());
+        }
         // Not a plugin, so that nothing turns it off.
         request.settled(|| grants::confirm(request, object)).await
     }
@@ -79,13 +82,19 @@ impl Chain {
         object: &mut Value,
         reinvocation: &mut Reinvocation,
     ) -> Result<(), Status> {
-        for link in &self.plugins {
+        for link in self.asked(request) {
             let begin = Instant::now();
             let result = link.plugin.admit(request, object, reinvocation).await;
             self.count(link, Step::Admit, request, result.is_err(), begin);
             result?;
         }
         Ok(())
+    }
+
+    /// The plugins that have a say in a request.
+    fn asked<'a>(&'a self, request: &Request<'_>) -> impl Iterator<Item = &'a Link> {
+        let is_connect = request.attributes.operation == Operation::Connect;
+        self.plugins.iter().filter(move |link| !is_connect || link.plugin.handles_connect())
     }
 
     async fn judge_all(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
@@ -95,8 +104,10 @@ impl Chain {
             certificates::judge_pod_certificate(request, object)?;
             policy::authorize::params(request, object)
         };
-        request.settled(strategies).await?;
-        for link in &self.plugins {
+        if request.attributes.operation != Operation::Connect {
+            request.settled(strategies).await?;
+        }
+        for link in self.asked(request) {
             let begin = Instant::now();
             let result = link.plugin.judge(request, object).await;
             self.count(link, Step::Validate, request, result.is_err(), begin);

@@ -10,6 +10,11 @@ use std::task::{Context, Poll};
 /// One admission plugin. Those that decide at once implement `mutate` and `validate`, those that wait for somebody
 /// `admit` and `judge`.
 pub trait Plugin: Send + Sync {
+    /// Whether it is asked about connections (exec, port-forward, proxies) too, which most leave alone.
+    fn handles_connect(&self) -> bool {
+        false
+    }
+
     /// Completes or refuses an object before it is validated.
     fn mutate(&self, request: &Request<'_>, object: &mut Value) -> Result<(), Status> {
         let _ = (request, object);

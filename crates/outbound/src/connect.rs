@@ -4,6 +4,7 @@
 use crate::body::Body;
 use crate::dial::{Dialed, Dialer, join_host_port};
 use crate::failure::Failure;
+use crate::pool::Address;
 use crate::proxies::{Proxies, Proxy};
 use crate::tls::{Fresh, Tls};
 use crate::words::{self, Ends};
@@ -16,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
 /// How long a handshake of TLS, or of a proxy, may take: upstream's.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// The most that a proxy may answer to CONNECT.
 const TUNNEL_ANSWER_BYTES_MAX: usize = 8 << 10;
 /// The most that a connection buffers of answers in HTTP/1.1.
@@ -53,15 +54,11 @@ pub(crate) struct Connected {
 }
 
 impl Connector {
-    /// Without HTTP/2 for requests that upgrade.
-    pub async fn connect(
-        &self,
-        is_tls: bool,
-        host: &str,
-        port: u16,
-        is_http2_allowed: bool,
-    ) -> Result<Connected, Failure> {
-        let proxy = self.proxies.of(is_tls, host, port);
+    /// Requests that upgrade have no HTTP/2, and go through no proxy: upstream's rule.
+    pub async fn connect(&self, address: &Address, upgrades: bool) -> Result<Connected, Failure> {
+        let (is_tls, host, port) = (address.is_tls, address.host.as_str(), address.port);
+        let is_http2_allowed = !upgrades && self.is_http2_allowed;
+        let proxy = if upgrades { None } else { self.proxies.of(is_tls, host, port) };
         let dialed = match proxy {
             Some(proxy) => self.dial_proxy(proxy, is_tls.then_some((host, port))).await?,
             None => self.dialer.dial(host, port).await?,
@@ -69,7 +66,7 @@ impl Connector {
         let ends = dialed.ends.clone();
         let plain_proxy = proxy.filter(|_| !is_tls);
         let (stream, is_http2) = match (is_tls, &self.tls) {
-            (true, Some(tls)) => self.secure(dialed, tls, tls.server_name(host), is_http2_allowed).await?,
+            (true, Some(tls)) => secure(dialed, tls, tls.server_name(host), is_http2_allowed).await?,
             (true, None) => return Err(Failure::Unreachable("no TLS is configured".into())),
             (false, _) => (dialed, false),
         };
@@ -78,7 +75,7 @@ impl Connector {
             ends,
             is_through_proxy: plain_proxy.is_some(),
             proxy_authorization: plain_proxy.and_then(|proxy| proxy.authorization.clone()),
-            had_choice: is_http2_allowed && self.is_http2_allowed,
+            had_choice: is_http2_allowed,
         })
     }
 
@@ -89,7 +86,7 @@ impl Connector {
         let mut dialed = dialed.map_err(named)?;
         if proxy.url.is_tls {
             let tls = Fresh::new(Tls::default()).map_err(Failure::Unreachable)?;
-            (dialed, _) = self.secure(dialed, &tls, &proxy.url.host, false).await.map_err(named)?;
+            (dialed, _) = secure(dialed, &tls, &proxy.url.host, false).await.map_err(named)?;
         }
         if let Some((host, port)) = tunnel {
             let address = join_host_port(host, port);
@@ -101,26 +98,25 @@ impl Connector {
         }
         Ok(dialed)
     }
+}
 
-    async fn secure(
-        &self,
-        dialed: Dialed,
-        tls: &Fresh,
-        name: &str,
-        is_http2_allowed: bool,
-    ) -> Result<(Dialed, bool), Failure> {
-        let Dialed { stream, ends } = dialed;
-        let name = ServerName::try_from(name.to_string());
-        let name = name.map_err(|error| Failure::Unreachable(format!("tls: {error}")))?;
-        let config = tls.config(is_http2_allowed && self.is_http2_allowed);
-        let connecting = TlsConnector::from(config).connect(name, stream);
-        let secured = match tokio::time::timeout(HANDSHAKE_MAX, connecting).await {
-            Ok(secured) => secured.map_err(|error| Failure::Unreachable(ends.handshake(&error)))?,
-            Err(_) => return Err(Failure::Unreachable("net/http: TLS handshake timeout".into())),
-        };
-        let is_http2 = secured.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok((Dialed { stream: Box::new(secured), ends }, is_http2))
-    }
+/// A connection behind TLS, and whether the server chose HTTP/2.
+pub(crate) async fn secure(
+    dialed: Dialed,
+    tls: &Fresh,
+    name: &str,
+    is_http2_allowed: bool,
+) -> Result<(Dialed, bool), Failure> {
+    let Dialed { stream, ends } = dialed;
+    let name = ServerName::try_from(name.to_string());
+    let name = name.map_err(|error| Failure::Unreachable(format!("tls: {error}")))?;
+    let connecting = TlsConnector::from(tls.config(is_http2_allowed)).connect(name, stream);
+    let secured = match tokio::time::timeout(HANDSHAKE_MAX, connecting).await {
+        Ok(secured) => secured.map_err(|error| Failure::Unreachable(ends.handshake(&error)))?,
+        Err(_) => return Err(Failure::Unreachable("net/http: TLS handshake timeout".into())),
+    };
+    let is_http2 = secured.get_ref().1.alpn_protocol() == Some(b"h2");
+    Ok((Dialed { stream: Box::new(secured), ends }, is_http2))
 }
 
 async fn handshake(dialed: Dialed, is_http2: bool) -> Result<Sender, Failure> {

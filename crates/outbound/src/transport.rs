@@ -91,7 +91,7 @@ impl Transport {
         name_host(&mut request)?;
         let target = self.pool.target(&address);
         let place = self.pool.place(&target).await?;
-        let connected = self.connector.connect(address.is_tls, &address.host, address.port, false).await?;
+        let connected = self.connector.connect(&address, true).await?;
         let mut lease = self.pool.admit(&target, connected, Some(place));
         let mut response = send(&mut lease, request).await.map_err(|(failure, _)| failure)?;
         if response.status() != 101 {
@@ -136,7 +136,7 @@ impl Transport {
         if is_shared && let Some(lease) = self.pool.take(target, &mut place) {
             return Ok(lease);
         }
-        let connected = self.connector.connect(address.is_tls, &address.host, address.port, true).await?;
+        let connected = self.connector.connect(address, false).await?;
         Ok(self.pool.admit(target, connected, place))
     }
 }

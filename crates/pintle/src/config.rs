@@ -9,6 +9,7 @@ use crate::flags::Given;
 use crate::limits::Limits;
 use crate::logging::Logging;
 use crate::metrics;
+use crate::proxying::Proxying;
 
 use pintle_admission::{Chain, Settings as Admission};
 use pintle_engine::allocate::IpPool;
@@ -54,6 +55,7 @@ pub struct Config {
     pub compatibility: Compatibility,
     pub limits: Limits,
     pub metrics: pintle_metrics::Options,
+    pub proxying: Proxying,
     pub allow_privileged: bool,
     pub event_ttl: Duration,
     /// Whether the server's address is among the endpoints of the Service `kubernetes`.
@@ -124,6 +126,7 @@ impl Config {
             compatibility: Compatibility::read(&given)?,
             limits: Limits::read(&given)?,
             metrics: metrics::read(&given)?,
+            proxying: Proxying::read(&given)?,
             allow_privileged: given.bool("allow-privileged"),
             event_ttl: given.duration("event-ttl")?,
             keeps_endpoints: match given.text("endpoint-reconciler-type") {

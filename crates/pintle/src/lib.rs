@@ -18,6 +18,7 @@ mod open_files;
 mod outward;
 pub mod pki;
 mod priority;
+pub mod proxying;
 mod reload;
 pub mod run;
 mod service_account;

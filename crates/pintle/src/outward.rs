@@ -5,7 +5,7 @@ use crate::config::Config;
 use pintle_admission::Outward;
 use pintle_engine::Engine;
 use pintle_object::Value;
-use pintle_outbound::{Pending, Proxies, ServiceResolver, ServiceSource};
+use pintle_outbound::{Egress, Pending, Proxies, ServiceResolver, ServiceSource};
 use std::sync::{Arc, OnceLock, Weak};
 
 /// The label by which the slices of a Service are found.
@@ -69,5 +69,6 @@ pub fn outward(config: &Config, services: Arc<StoredServices>) -> Result<Outward
     let own = (config.local_address().to_string(), config.secure_port);
     let resolver = ServiceResolver::new(services, config.uses_endpoints, Some(own));
     let proxies = Proxies::from_environment()?;
-    Ok(Outward::direct(Arc::new(resolver), Arc::new(proxies)))
+    let Egress { cluster, control_plane } = config.proxying.egress()?;
+    Ok(Outward { cluster, control_plane, ..Outward::direct(Arc::new(resolver), Arc::new(proxies)) })
 }

@@ -109,7 +109,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     pintle_controllers::control(&engine);
     trust.clone().control();
     let certificates = Certificates::new(serving::certificates(config, &pki)?);
-    let around = Around { registry, verbosity, encryption: encryption.as_ref() };
+    let around = Around { registry, verbosity, encryption: encryption.as_ref(), outward: &outward };
     let app = Arc::new(app(config, &pki, engine, access, around)?);
     let authorities = reload::named_authorities(&app.authenticators);
     let tls = Arc::new(Listener::new(config.tls.clone(), certificates.clone(), authorities)?);
@@ -276,6 +276,7 @@ struct Around<'a> {
     registry: Registry,
     verbosity: Verbosity,
     encryption: Option<&'a Opened>,
+    outward: &'a Outward,
 }
 
 fn app(
@@ -285,7 +286,7 @@ fn app(
     access: Access,
     around: Around<'_>,
 ) -> Result<App, String> {
-    let Around { registry, verbosity, encryption } = around;
+    let Around { registry, verbosity, encryption, outward } = around;
     let flags = &config.authentication;
     let keys = Arc::new(flags.keys(config.pki_dir().join("sa.key"))?);
     let objects = Arc::new(StoredObjects::default());
@@ -307,6 +308,7 @@ fn app(
         openapi: OpenApi::new(&engine.api.resources, config.compatibility.is_on("OpenAPIEnums")),
         authenticators,
         access,
+        backends: config.proxying.backends(&config.compatibility, outward)?,
         service_account_keys: keys,
         limits: config.limits.enforced(),
         stages,

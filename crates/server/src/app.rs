@@ -2,6 +2,7 @@
 
 use crate::answers::Answers;
 use crate::authorizers::Access;
+use crate::backends::Backends;
 use crate::discovery::Discovery;
 use crate::heavy::Heavy;
 use crate::inflight::Limits;
@@ -35,6 +36,7 @@ pub struct App {
     pub started: Time,
     pub limits: Limits,
     pub stages: Stages,
+    pub backends: Backends,
     pub service_account_keys: Arc<dyn KeySource>,
     pub bodies: Bodies,
     pub answers: Answers,

@@ -10,6 +10,7 @@ pub mod app;
 pub mod audit;
 mod authentication;
 pub mod authorizers;
+pub mod backends;
 pub mod conn;
 pub mod connections;
 pub mod discovery;

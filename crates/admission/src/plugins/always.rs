@@ -14,6 +14,10 @@ impl Plugin for AlwaysAdmit {}
 pub struct AlwaysDeny;
 
 impl Plugin for AlwaysDeny {
+    fn handles_connect(&self) -> bool {
+        true
+    }
+
     fn mutate(&self, request: &Request<'_>, object: &mut Value) -> Result<(), Status> {
         self.validate(request, object)
     }

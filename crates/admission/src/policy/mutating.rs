@@ -40,6 +40,10 @@ struct PolicyError {
 }
 
 impl Plugin for MutatingAdmissionPolicy {
+    fn handles_connect(&self) -> bool {
+        true
+    }
+
     fn admit<'a>(
         &'a self,
         request: &'a Request<'a>,

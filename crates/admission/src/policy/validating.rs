@@ -40,6 +40,10 @@ struct Denial {
 }
 
 impl Plugin for ValidatingAdmissionPolicy {
+    fn handles_connect(&self) -> bool {
+        true
+    }
+
     fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
         if is_exempt(request) {
             return Ok(());

@@ -34,6 +34,10 @@ impl MutatingAdmissionWebhook {
 }
 
 impl Plugin for MutatingAdmissionWebhook {
+    fn handles_connect(&self) -> bool {
+        true
+    }
+
     fn admit<'a>(
         &'a self,
         request: &'a Request<'a>,

@@ -36,6 +36,10 @@ impl ValidatingAdmissionWebhook {
 }
 
 impl Plugin for ValidatingAdmissionWebhook {
+    fn handles_connect(&self) -> bool {
+        true
+    }
+
     fn judge<'a>(&'a self, request: &'a Request<'a>, object: &'a Value) -> Outcome<'a> {
         if is_exempt(request) {
             return Outcome::Now(Ok(()));

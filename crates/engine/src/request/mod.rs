@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod body;
+mod connect;
 mod object;
 pub mod options;
 pub mod write_context;

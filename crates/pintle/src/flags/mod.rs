@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn what_has_no_effect_is_warned_about() {
         let warnings = |line: &str| read(line).unwrap().warnings.len();
-        assert_eq!(warnings("--vmodule=a=1 --kubelet-client-key=/k"), 1);
+        assert_eq!(warnings("--vmodule=a=1 --peer-ca-file=/k"), 1);
         assert_eq!(warnings("--goaway-chance=0 --watch-cache=true --kubelet-timeout=5000ms"), 0);
         assert_eq!(warnings("--profiling=false --emulated-version=1.36"), 0);
     }

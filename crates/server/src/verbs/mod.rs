@@ -93,7 +93,7 @@ pub async fn tunnel(
     router::check(request, route)?;
     let target = target(request, route);
     match target.subresource {
-        "log" => connect::log(app, request, target).await,
+        "log" => connect::log(app, request, target, exchange).await,
         _ => connect::connect(app, request, target, exchange).await,
     }
 }

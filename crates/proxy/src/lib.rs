@@ -1,0 +1,26 @@
+//! Requests that lead through to kubelets, Pods and Services: passed on with or without an upgrade, logs, and
+//! streams of processes and ports, translated between WebSocket and SPDY where both sides speak different ones.
+//! Objects are given by the caller: nothing here knows the store.
+
+pub mod copy;
+mod error_stream;
+mod forward;
+pub mod headers;
+mod html;
+mod kubelet;
+mod location;
+pub mod log;
+pub mod pod;
+mod rewrite;
+mod session;
+pub mod socket;
+pub mod spdy;
+pub mod translate;
+pub mod tunnel;
+pub mod url;
+pub mod websocket;
+
+pub use forward::{Forward, Incoming, Reply, Serve, empty, host_of, plain};
+pub use kubelet::{Kubelet, KubeletFlags, Kubelets, is_global_unicast, limits};
+pub use location::{Location, encode_query, split_scheme_name_port};
+pub use rewrite::AnswerBody;

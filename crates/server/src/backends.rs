@@ -1,0 +1,25 @@
+//! `Backends`: the ways to kubelets, Pods and Services, for requests that lead through to them.
+
+use pintle_outbound::Transport;
+use pintle_proxy::Kubelets;
+use std::sync::Arc;
+
+pub struct Backends {
+    pub kubelets: Arc<Kubelets>,
+    /// To Pods and Services, whose certificates nobody checks: upstream's rule.
+    pub transport: Arc<Transport>,
+    pub gates: Gates,
+}
+
+/// Feature gates about streams.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gates {
+    /// Whoever opens a stream with GET needs the right to create too (AuthorizePodWebsocketUpgradeCreatePermission).
+    pub asks_create: bool,
+    /// Kubelets that say that they speak WebSocket get it as it is (ExtendWebSocketsToKubelet).
+    pub extends: bool,
+    /// Processes' web sockets are translated (TranslateStreamCloseWebsocketRequests).
+    pub translates: bool,
+    /// Ports are forwarded through web sockets (PortForwardWebsockets).
+    pub tunnels: bool,
+}

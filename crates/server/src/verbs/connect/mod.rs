@@ -1,0 +1,93 @@
+//! Subresources that lead through to a kubelet, a Pod or a Service: log, exec, attach, portforward, proxy.
+
+mod log;
+mod options;
+mod proxy;
+mod reply;
+mod stream;
+
+pub use log::log;
+
+use super::write_context;
+use crate::app::App;
+use crate::exchange::Exchange;
+use crate::request::Request;
+use crate::response::Response;
+use options::Options;
+use pintle_access::Decision;
+use pintle_engine::Target;
+use pintle_object::{Status, Value};
+use pintle_proxy::plain;
+
+/// Everything but `log`. What the client sends is in the exchange.
+pub async fn connect(
+    app: &App,
+    request: &Request,
+    target: Target<'_>,
+    exchange: &mut Exchange,
+) -> Result<Response, Status> {
+    let query = write_context::query(request);
+    if query.all("dryRun").iter().any(|value| !value.is_empty()) {
+        return Err(Status::bad_request("dryRun is not supported"));
+    }
+    let options = admitted(app, request, target, Options::read(request, target, query)?).await?;
+    match options {
+        Options::Proxy { path } => proxy::proxy(app, request, target, exchange, &path).await,
+        options => {
+            may_create(app, request).await?;
+            stream::open(app, request, target, exchange, options).await
+        }
+    }
+}
+
+/// The options as admission leaves them.
+async fn admitted(
+    app: &App,
+    request: &Request,
+    target: Target<'_>,
+    options: Options,
+) -> Result<Options, Status> {
+    let mut value = options.to_value(target);
+    let mut call = write_context::begin(request, "", false);
+    app.engine.admit_connect(target, &mut value, &mut call).await?;
+    Ok(options.changed(&value))
+}
+
+/// Refuses who opens a stream with GET and may not create one: a GET from a browser is no less than a POST.
+async fn may_create(app: &App, request: &Request) -> Result<(), Status> {
+    let attributes = request.attributes();
+    if !app.backends.gates.asks_create || attributes.verb == "create" {
+        return Ok(());
+    }
+    let attributes = pintle_access::Attributes { verb: "create", ..attributes };
+    match app.access.decide(&request.user, &attributes).await {
+        Decision::Allow(_) => Ok(()),
+        Decision::Deny(reason) | Decision::NoOpinion(reason) => {
+            let resource = pintle_object::GroupResource::new(attributes.group, attributes.resource);
+            Err(Status::forbidden(&resource, attributes.name, &reason))
+        }
+        Decision::Error { why, .. } => Err(plain(why)),
+    }
+}
+
+async fn object(app: &App, target: &Target<'_>, name: &str) -> Result<Value, Status> {
+    let target = Target { name, subresource: "", ..*target };
+    let found = app.engine.get(&target, pintle_engine::options::Query(&[])).await?;
+    app.engine.tree(target.served, &found)
+}
+
+/// An object of another resource of the core group.
+async fn other(app: &App, resource: &str, namespace: &str, name: &str) -> Result<Value, Status> {
+    let served = app.engine.find("", "v1", resource);
+    let served = served.ok_or_else(|| Status::internal(format!("{resource} are not served")))?;
+    let target = Target { served: &served, subresource: "", namespace, name };
+    object(app, &target, name).await
+}
+
+/// The Node of a Pod; upstream passes the failure to find it on as one of Pods.
+async fn node(app: &App, target: &Target<'_>, name: &str) -> Result<Value, Status> {
+    other(app, "nodes", "", name).await.map_err(|status| match status.code {
+        404 => Status::not_found(&target.served.group_resource(), name),
+        _ => status,
+    })
+}

@@ -1,0 +1,169 @@
+//! Options of connections, as a query has them and as admission sees them (`PodExecOptions` and its like).
+
+use crate::request::Request;
+use pintle_engine::Target;
+use pintle_engine::options::{Query, parse_uint};
+use pintle_object::{Map, Status, Value};
+use pintle_proxy::pod::Streams;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Options {
+    Exec {
+        container: String,
+        streams: Streams,
+        command: Vec<String>,
+    },
+    Attach {
+        container: String,
+        streams: Streams,
+    },
+    PortForward {
+        ports: Vec<i32>,
+    },
+    /// The rest of the request's path, with a slash in front unless it is empty.
+    Proxy {
+        path: String,
+    },
+}
+
+impl Options {
+    pub fn read(request: &Request, target: Target<'_>, query: Query<'_>) -> Result<Options, Status> {
+        let container = || query.text("container").to_string();
+        Ok(match target.subresource {
+            "exec" => Options::Exec {
+                container: container(),
+                streams: streams(query),
+                command: query.all("command"),
+            },
+            "attach" => Options::Attach { container: container(), streams: streams(query) },
+            "portforward" => Options::PortForward { ports: ports(&query.all("ports"))? },
+            _ => Options::Proxy { path: rest_of_path(request) },
+        })
+    }
+
+    /// The object that admission judges.
+    pub fn to_value(&self, target: Target<'_>) -> Value {
+        let mut map = Map::new();
+        map.insert("kind", self.kind(target));
+        map.insert("apiVersion", "v1");
+        match self {
+            Options::Exec { container, streams, command } => {
+                put_streams(&mut map, container, *streams);
+                map.insert("command", command.iter().map(Value::text).collect::<Vec<_>>());
+            }
+            Options::Attach { container, streams } => put_streams(&mut map, container, *streams),
+            Options::PortForward { ports } if ports.is_empty() => {}
+            Options::PortForward { ports } => {
+                map.insert(
+                    "ports",
+                    ports.iter().map(|port| Value::from(i64::from(*port))).collect::<Vec<_>>(),
+                );
+            }
+            Options::Proxy { path } if path.is_empty() => {}
+            Options::Proxy { path } => drop(map.insert("path", path.as_str())),
+        }
+        Value::Map(map)
+    }
+
+    /// The same options as admission may have changed them.
+    pub fn changed(self, value: &Value) -> Options {
+        let container = || value.str_at(&["container"]).to_string();
+        let of = |name| value.bool_at(&[name]);
+        let streams =
+            || Streams { stdin: of("stdin"), stdout: of("stdout"), stderr: of("stderr"), tty: of("tty") };
+        match self {
+            Options::Exec { .. } => {
+                let words = value.list_at(&["command"]).iter().filter_map(Value::as_str);
+                Options::Exec {
+                    container: container(),
+                    streams: streams(),
+                    command: words.map(String::from).collect(),
+                }
+            }
+            Options::Attach { .. } => Options::Attach { container: container(), streams: streams() },
+            Options::PortForward { .. } => {
+                let ports = value.list_at(&["ports"]).iter().filter_map(Value::as_i64);
+                Options::PortForward { ports: ports.filter_map(|port| i32::try_from(port).ok()).collect() }
+            }
+            Options::Proxy { .. } => Options::Proxy { path: value.str_at(&["path"]).to_string() },
+        }
+    }
+
+    fn kind(&self, target: Target<'_>) -> &'static str {
+        match (self, target.served.resource.plural.as_ref()) {
+            (Options::Exec { .. }, _) => "PodExecOptions",
+            (Options::Attach { .. }, _) => "PodAttachOptions",
+            (Options::PortForward { .. }, _) => "PodPortForwardOptions",
+            (Options::Proxy { .. }, "nodes") => "NodeProxyOptions",
+            (Options::Proxy { .. }, "services") => "ServiceProxyOptions",
+            (Options::Proxy { .. }, _) => "PodProxyOptions",
+        }
+    }
+}
+
+fn streams(query: Query<'_>) -> Streams {
+    let of = |name| query.flag(name).unwrap_or(false);
+    Streams { stdin: of("stdin"), stdout: of("stdout"), stderr: of("stderr"), tty: of("tty") }
+}
+
+fn put_streams(map: &mut Map, container: &str, streams: Streams) {
+    let all = [
+        ("stdin", streams.stdin),
+        ("stdout", streams.stdout),
+        ("stderr", streams.stderr),
+        ("tty", streams.tty),
+    ];
+    for (name, _) in all.into_iter().filter(|(_, is_wanted)| *is_wanted) {
+        map.insert(name, true);
+    }
+    if !container.is_empty() {
+        map.insert("container", container);
+    }
+}
+
+/// Ports as Go's conversion of queries reads them, several in one value too.
+fn ports(values: &[String]) -> Result<Vec<i32>, Status> {
+    let texts = values.iter().flat_map(|value| value.split(','));
+    texts
+        .map(port)
+        .collect::<Result<_, String>>()
+        .map_err(|why| Status::bad_request(format!("cannot convert to []int32: {why}")))
+}
+
+fn port(text: &str) -> Result<i32, String> {
+    let number = parse_uint(text)?;
+    let quoted = pintle_object::field::quote(text);
+    let port = u16::try_from(number)
+        .map_err(|_| format!("strconv.ParseUint: parsing {quoted}: value out of range"))?;
+    Ok(port.into())
+}
+
+/// What follows the subresource in the path.
+fn rest_of_path(request: &Request) -> String {
+    let info = &request.info;
+    let rest = info.parts.get(3..).unwrap_or_default().join("/");
+    let mut path = if rest.is_empty() || rest.starts_with('/') { rest } else { format!("/{rest}") };
+    if info.path.ends_with('/') && !path.ends_with('/') {
+        path.push('/');
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_read_as_in_go() {
+        let read = |values: &[&str]| {
+            let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+            ports(&values).map_err(|status| status.message)
+        };
+        assert_eq!(read(&["80", "81,82"]), Ok(vec![80, 81, 82]));
+        assert_eq!(read(&[]), Ok(vec![]));
+        let bad = "cannot convert to []int32: strconv.ParseUint: parsing \"abc\": invalid syntax";
+        assert_eq!(read(&["abc"]).unwrap_err(), bad);
+        let far = "cannot convert to []int32: strconv.ParseUint: parsing \"70000\": value out of range";
+        assert_eq!(read(&["70000"]).unwrap_err(), far);
+    }
+}
