@@ -17,6 +17,10 @@ pub struct Proxying {
     client_certificate: Option<PathBuf>,
     client_key: Option<PathBuf>,
     egress_selector: Option<PathBuf>,
+    /// Whether proxies are at the paths of old too.
+    pub legacy_paths: bool,
+    /// The port on loopback that asks for nothing; 0 for none.
+    pub insecure_port: u16,
 }
 
 impl Proxying {
@@ -28,6 +32,8 @@ impl Proxying {
             client_certificate: given.path("kubelet-client-certificate"),
             client_key: given.path("kubelet-client-key"),
             egress_selector: given.path("egress-selector-config-file"),
+            legacy_paths: given.bool("legacy-proxy-paths"),
+            insecure_port: u16::try_from(given.number("insecure-port", 0..=65535)?).unwrap_or_default(),
         };
         if proxying.client_certificate.is_some() != proxying.client_key.is_some() {
             return Err(String::from(

@@ -40,7 +40,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -123,14 +123,12 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     let told = signals::follow(stop_max(config) + audit_max)?;
     let listener = socket.listen(BACKLOG).map_err(|error| format!("{address}: {error}"))?;
     let open = Connections::new(open_files::raise_limit());
-    let server = tokio::spawn(conn::serve(
-        app.clone(),
-        listener,
-        tls,
-        open,
-        stop,
-        conn::DRAIN_MAX + config.limits.watch_drain,
-    ));
+    let drain = conn::DRAIN_MAX + config.limits.watch_drain;
+    let unsecured = unsecured(config)?.map(|listener| {
+        let (app, open, stop) = (app.clone(), open.clone(), stop.clone());
+        tokio::spawn(conn::serve(app, listener, conn::Door::Plain, open, stop, drain))
+    });
+    let server = tokio::spawn(conn::serve(app.clone(), listener, conn::Door::Tls(tls), open, stop, drain));
     let kept = Kept::new(app.engine.clone(), cluster, config.address(), config.keeps_endpoints);
     let has_identity = config.compatibility.is_on("APIServerIdentity");
     let system = Arc::new(if has_identity { kept } else { kept.without_identity() });
@@ -162,6 +160,9 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     leave(&app, config, &stopper).await;
     // Watches that are left end with the store, so that their connections can drain.
     app.engine.store.close().await;
+    if let Some(unsecured) = unsecured {
+        unsecured.await.map_err(|error| error.to_string())?;
+    }
     server.await.map_err(|error| error.to_string())?;
     if let Some(audit) = &app.stages.audit {
         audit.shut_down().await;
@@ -191,6 +192,19 @@ fn stop_max(config: &Config) -> Duration {
     let limits = &config.limits;
     let turning_away = if limits.sends_retry_after { conn::DRAIN_MAX } else { Duration::ZERO };
     limits.stop_delay + turning_away + limits.watch_drain + conn::DRAIN_MAX + END_MAX
+}
+
+/// The listener of `--insecure-port`, if there is one.
+fn unsecured(config: &Config) -> Result<Option<TcpListener>, String> {
+    let port = config.proxying.insecure_port;
+    if port == 0 {
+        return Ok(None);
+    }
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let listener = bind(address).and_then(|socket| socket.listen(BACKLOG));
+    let listener = listener.map_err(|error| format!("--insecure-port: {address}: {error}"))?;
+    tracing::warn!("everyone on this machine is an administrator at http://{address} (--insecure-port)");
+    Ok(Some(listener))
 }
 
 async fn keep_sizes(app: Arc<App>, every: Duration) {
@@ -332,6 +346,7 @@ fn app(
             token_expiration_seconds_max: flags.service_account_max_token_expiration_seconds,
             extends_token_expiration: flags.service_account_extend_token_expiration,
             streams_max: config.tls.streams_max,
+            legacy_proxy_paths: config.proxying.legacy_paths,
             watch_min: config.limits.watch_min,
             goaway_per_million: config.limits.goaway_per_million,
             strict_transport_security: config.limits.strict_transport_security.clone(),

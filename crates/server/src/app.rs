@@ -93,6 +93,8 @@ pub struct Options {
     pub ends_anonymous_http2: bool,
     /// Whether watches may begin with the state there is (WatchList).
     pub watch_list: bool,
+    /// Whether proxies are at the paths of old too.
+    pub legacy_proxy_paths: bool,
     /// The value of the header `Strict-Transport-Security`; empty for none.
     pub strict_transport_security: String,
 }

@@ -23,10 +23,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio_rustls::server::TlsStream;
 
 /// Requests that one HTTP/2 connection may have under way, as upstream's default.
 const STREAMS_MAX: u32 = 100;
@@ -48,11 +48,19 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(5);
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// What connections of a listener begin with.
+#[derive(Clone)]
+pub enum Door {
+    Tls(Arc<Listener>),
+    /// Nothing: whoever can connect is an administrator (`--insecure-port`). On loopback only.
+    Plain,
+}
+
 /// Serves until `stop` turns true, then lets what is under way finish within a time.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
-    tls: Arc<Listener>,
+    door: Door,
     open: Arc<Connections>,
     mut stop: watch::Receiver<bool>,
     drain_max: Duration,
@@ -68,7 +76,7 @@ pub async fn serve(
                     pause = ACCEPT_PAUSE_MIN;
                     let Some(admitted) = open.admit(address.ip()) else { continue };
                     let connection = connection(
-                        app.clone(), (stream, address), tls.clone(), admitted.activity.clone(), for_connections.clone(),
+                        app.clone(), (stream, address), door.clone(), admitted.activity.clone(), for_connections.clone(),
                     );
                     connections.spawn(async move {
                         let _admitted = admitted;
@@ -99,17 +107,29 @@ pub async fn serve(
 async fn connection(
     app: Arc<App>,
     (stream, address): (TcpStream, SocketAddr),
-    tls: Arc<Listener>,
+    door: Door,
     activity: Arc<Activity>,
     stop: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
+    let Door::Tls(tls) = door else {
+        let client = Client { certificates: Vec::new(), address, certificate_expires: None, is_local: true };
+        return exchange(app, stream, client, activity, stop).await;
+    };
     let accepted = tokio::select! {
         accepted = tokio::time::timeout(HANDSHAKE_MAX, tls.acceptor().accept(stream)) => accepted,
         () = activity.closed() => return,
     };
     match accepted {
-        Ok(Ok(stream)) => exchange(app, (stream, address), activity, stop).await,
+        Ok(Ok(stream)) => {
+            let peer = stream.get_ref().1.peer_certificates().unwrap_or(&[]);
+            let certificates: Vec<_> =
+                peer.iter().map(|certificate| certificate.clone().into_owned()).collect();
+            let certificate_expires =
+                certificates.first().and_then(|own| pintle_access::certificate::expiry(own));
+            let client = Client { certificates, address, certificate_expires, is_local: false };
+            exchange(app, stream, client, activity, stop).await;
+        }
         Ok(Err(error)) => {
             app.metrics.tls_errors.inc();
             tracing::debug!(%error, "TLS handshake failed");
@@ -124,14 +144,12 @@ async fn connection(
 /// Answers the requests of a connection until it ends, or is ended for doing nothing.
 async fn exchange(
     app: Arc<App>,
-    (stream, address): (TlsStream<TcpStream>, SocketAddr),
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    client: Client,
     activity: Arc<Activity>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let peer = stream.get_ref().1.peer_certificates().unwrap_or(&[]);
-    let certificates: Vec<_> = peer.iter().map(|certificate| certificate.clone().into_owned()).collect();
-    let certificate_expires = certificates.first().and_then(|own| pintle_access::certificate::expiry(own));
-    let client = Arc::new(Client { certificates, address, certificate_expires });
+    let client = Arc::new(client);
     let upgraded = Tunnel::default();
     let tunnel = upgraded.clone();
     let goaway = Arc::new(Notify::new());

@@ -22,6 +22,7 @@ pub mod heavy;
 mod http_body;
 pub mod inflight;
 pub mod leaving;
+mod legacy_paths;
 mod list_body;
 mod media_type;
 pub mod memory;
@@ -50,6 +51,7 @@ mod streams;
 pub mod tls;
 pub mod top;
 pub mod verbs;
+mod watch_socket;
 mod write_coalescing;
 
 pub use app::App;

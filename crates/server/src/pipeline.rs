@@ -7,6 +7,7 @@ use crate::authentication::authenticate;
 use crate::exchange::Exchange;
 use crate::fairness::Headers;
 use crate::inflight::{self, Seat, is_long_running};
+use crate::legacy_paths;
 use crate::metrics::Counted;
 use crate::panics::caught;
 use crate::query::Query;
@@ -21,6 +22,7 @@ use crate::served::{elsewhere, is_built_in};
 use crate::sized::{covered, held, sized};
 use crate::stages::{AuditRecord, End};
 use crate::top::{self, Meter, RequestKind};
+use crate::watch_socket;
 use crate::{head, memory, metrics, paths, route, verbs};
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
@@ -52,6 +54,8 @@ pub struct Client {
     pub address: SocketAddr,
     /// When its certificate expires, in seconds since 1970.
     pub certificate_expires: Option<i64>,
+    /// Whether it came by the port that asks for nothing, on loopback.
+    pub is_local: bool,
 }
 
 /// Answers one request. Never fails: every error is an answer, and a panic too.
@@ -74,6 +78,8 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Cli
     if let Some(refusal) = app.leaving.refusal(&path, &agent) {
         return refusal;
     }
+    let moved = if app.options.legacy_proxy_paths { legacy_paths::moved(&path) } else { None };
+    let path = moved.map_or(path, Into::into);
     let waits_to_send = !body.is_end_stream() && head::waits_to_send(&parts);
     let exchange = Exchange::new(&mut parts, body);
     let (mut request, unresolved) = request(app, parts, &path, client);
@@ -376,7 +382,7 @@ async fn resource(
         }
     }
     let response = sized(app, request, route).await?;
-    Ok(seated(response, read_body.seat))
+    Ok(seated(watch_socket::opened(request, exchange, response), read_body.seat))
 }
 
 /// The answer to a request that is allowed, and that nothing of this server answers.
