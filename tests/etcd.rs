@@ -335,7 +335,7 @@ fn a_full_etcd_is_told_of_in_its_own_words_and_its_size_is_shown() {
     let line = metrics.lines().find(|line| line.starts_with("apiserver_storage_size_bytes{")).unwrap();
     let (labels, bytes) = line.split_once(' ').unwrap();
     assert_eq!(labels, r#"apiserver_storage_size_bytes{storage_cluster_id="etcd-0"}"#);
-    assert!(bytes.parse::<u64>().is_ok_and(|bytes| bytes > 100_000), "{line}");
+    assert!(bytes.parse::<f64>().is_ok_and(|bytes| bytes > 100_000.0), "{line}");
 }
 
 /// What a value that cannot be read does to those who ask.

@@ -80,6 +80,11 @@ pub fn registry(config: &Config) -> Registry {
     // Kubeconfigs that get their credentials from other programs are refused, so none of these is in use.
     registry.gauge("rest_client_exec_plugin_ttl_seconds").set(f64::INFINITY);
     registry.histogram("rest_client_exec_plugin_certificate_rotation_age");
+    // Nothing was encrypted before something is.
+    registry.counter("apiserver_storage_envelope_transformation_cache_misses_total");
+    registry.histogram("apiserver_storage_data_key_generation_duration_seconds");
+    registry.counter("apiserver_storage_data_key_generation_failures_total");
+    registry.gauge("apiserver_envelope_encryption_dek_cache_fill_percent");
     let features = registry.gauges("kubernetes_feature_enabled");
     for (name, stage, is_on) in compatibility.features() {
         features.with(&[name, stage]).set(if is_on { 1.0 } else { 0.0 });
