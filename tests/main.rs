@@ -14,6 +14,7 @@ mod bad_input;
 mod bounds;
 mod cluster;
 mod connections;
+mod conversion;
 mod crashes;
 mod crud;
 mod custom;

@@ -116,13 +116,9 @@ impl Engine {
         self.hooks.get().map(Arc::as_ref)
     }
 
-    /// Counts calls of conversion webhooks.
-    pub fn set_conversion_metrics(&self, metrics: ConversionMetrics) {
-        let _ = self.conversions.set(metrics);
-    }
-
-    pub(crate) fn conversion_metrics(&self) -> Option<&ConversionMetrics> {
-        self.conversions.get()
+    /// What is counted of conversions, from the first one on.
+    pub(crate) fn conversion_metrics(&self) -> &ConversionMetrics {
+        self.conversions.get_or_init(|| ConversionMetrics::new(&self.metrics))
     }
 
     /// The name that the server writes under.

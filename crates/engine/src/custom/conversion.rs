@@ -2,6 +2,7 @@
 //! whose answer is checked as upstream does (apiextensions-apiserver, `pkg/apiserver/conversion`).
 
 use super::converted::{Place, checked};
+use super::metrics::FailureType;
 use crate::engine::Engine;
 use crate::resource::Served;
 use bytes::Bytes;
@@ -99,13 +100,18 @@ impl Engine {
         let started = std::time::Instant::now();
         let from = objects.first().map_or("", |object| object.str_at(&["apiVersion"]));
         let result = self.converted_by_webhook(served, objects, to).await;
-        if let Some(metrics) = self.conversion_metrics() {
+        if !objects.is_empty() {
             let version = |api_version: &str| api_version.rsplit('/').next().unwrap_or("").to_string();
             let name = format!("{}.{}", served.resource.plural, served.resource.group);
-            let (from, to) = (version(from), version(to));
-            metrics.observe(&name, (&from, &to), result.is_ok(), started.elapsed());
+            let failure = result.as_ref().err().map(|(failure, _)| *failure);
+            self.conversion_metrics().observe(
+                &name,
+                (&version(from), &version(to)),
+                failure,
+                started.elapsed(),
+            );
         }
-        result.map_err(|message| Status::new(500, Reason::Unknown, message))
+        result.map_err(|(_, message)| Status::new(500, Reason::Unknown, message))
     }
 
     async fn converted_by_webhook(
@@ -113,31 +119,39 @@ impl Engine {
         served: &Served,
         objects: &[Value],
         to: &str,
-    ) -> Result<Vec<Value>, String> {
+    ) -> Result<Vec<Value>, (FailureType, String)> {
         let webhook = served.custom.as_ref().and_then(|custom| custom.webhook.as_ref());
         let (Some(first), Some(webhook)) = (objects.first(), webhook) else { return Ok(objects.to_vec()) };
         let from = format!("{}, Kind={}", first.str_at(&["apiVersion"]), first.str_at(&["kind"]));
-        let version = webhook.review.ok_or("no supported conversion review versions")?;
-        let hooks = self.hooks().ok_or("this server calls no webhooks")?;
+        let version = webhook.review.ok_or_else(|| unmade("no supported conversion review versions"))?;
+        let hooks = self.hooks().ok_or_else(|| unmade("this server calls no webhooks"))?;
         let uid = self.generator.uid();
         let body = review(version, &uid, objects, to);
+        let failed = |failure, why: String| (failure, format!("conversion webhook for {from} failed: {why}"));
         let answer = post(hooks, &webhook.target, body, version).await;
-        let response = answer.and_then(|answer| response(answer, version, &uid));
-        let converted = response.map_err(|why| format!("conversion webhook for {from} failed: {why}"))?;
+        let answer = answer.map_err(|why| failed(FailureType::Call, why))?;
+        let converted = response(answer, version, &uid);
+        let converted = converted.map_err(|why| failed(FailureType::MalformedResponse, why))?;
         if converted.len() != objects.len() {
             let (got, expected) = (converted.len(), objects.len());
-            return Err(format!("conversion webhook for {from} returned {got} objects, expected {expected}"));
+            let why = format!("conversion webhook for {from} returned {got} objects, expected {expected}");
+            return Err((FailureType::PartialResponse, why));
         }
         let pairs = objects.iter().zip(converted);
-        pairs
-            .map(|(original, converted)| {
-                checked(original, converted, to).map_err(|fault| match fault {
-                    Place::Object(why) => format!("conversion webhook for {from} returned invalid {why}"),
-                    Place::Document(why) => why,
-                })
-            })
-            .collect()
+        let checked = pairs.map(|(original, converted)| checked(original, converted, to));
+        checked.collect::<Result<_, _>>().map_err(|fault| {
+            let why = match fault {
+                Place::Object(why) => format!("conversion webhook for {from} returned invalid {why}"),
+                Place::Document(why) => why,
+            };
+            (FailureType::InvalidObject, why)
+        })
     }
+}
+
+/// A review that is not made at all.
+fn unmade(why: &str) -> (FailureType, String) {
+    (FailureType::Call, why.into())
 }
 
 /// The body of a review: upstream sends the empty response too.

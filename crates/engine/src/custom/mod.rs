@@ -8,7 +8,7 @@ pub(crate) mod conversion;
 mod converted;
 pub mod converter;
 pub mod install;
-pub mod metrics;
+pub(crate) mod metrics;
 pub(crate) mod object;
 mod path;
 mod rules;
