@@ -285,7 +285,6 @@ fn a_webhook_that_hangs_costs_no_request() {
         assert_eq!(admin.get(MAPS).status, 200);
     }
     assert!(heard.load(Ordering::Relaxed) > 0, "the webhook was called");
-    assert!(admin.get("/metrics").text().contains("apiserver_audit_error_total{plugin=\"buffered\"}"));
     server.kill();
 }
 

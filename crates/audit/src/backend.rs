@@ -29,6 +29,14 @@ pub enum Delegate {
 }
 
 impl Delegate {
+    /// The same of one line.
+    pub async fn process_line(&self, line: Line) -> bool {
+        match self {
+            Delegate::Log(log) => log.process_line(line).await,
+            Delegate::Webhook(webhook) => webhook.process(vec![line]).await,
+        }
+    }
+
     /// Whether all lines are where they should be; those that are not have been counted and logged.
     pub async fn process(&self, lines: Vec<Line>) -> bool {
         match self {
@@ -167,7 +175,7 @@ impl Backend {
             match (&sink.delivery, line) {
                 (Delivery::Buffered(buffer), Some(line)) => buffer.put(line),
                 (Delivery::AtOnce(delegate), Some(line)) => {
-                    is_stored &= delegate.process(vec![line]).await || !sink.is_strict;
+                    is_stored &= delegate.process_line(line).await || !sink.is_strict;
                 }
                 (Delivery::Buffered(_), None) => {}
                 // What cannot be cut short enough fails no request.

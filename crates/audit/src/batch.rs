@@ -14,8 +14,9 @@ use tokio::time::Instant;
 /// The bytes of all events of one buffer, those on their way included. Upstream bounds only their number, and an event
 /// may hold two whole objects.
 const BUFFER_BYTES_MAX: usize = 256 << 20;
-/// Batches that are on their way at a time.
-const POSTS_AT_ONCE_MAX: usize = 32;
+/// Batches that are on their way at a time. Most of them wait for their next try where a webhook fails, for more than a
+/// minute each, and must not keep back those for which it may be there again; upstream has no limit.
+const POSTS_AT_ONCE_MAX: usize = 4096;
 /// The wait that stands for one without an end.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 

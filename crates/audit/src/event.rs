@@ -143,7 +143,10 @@ impl Event {
         fields.time("stageTimestamp", Some(stage_time));
         if !self.annotations.is_empty() {
             fields.map("annotations", |fields| {
-                self.annotations.iter().for_each(|(key, value)| fields.text(key, value));
+                for (key, value) in &self.annotations {
+                    fields.key(key);
+                    json::write_string(fields.out, value);
+                }
             });
         }
         fields.out.extend_from_slice(b"}\n");
@@ -156,7 +159,10 @@ fn write_user(user: &User, fields: &mut Fields<'_>) {
     fields.texts("groups", user.groups.iter());
     if !user.extra.is_empty() {
         fields.map("extra", |fields| {
-            user.extra.iter().for_each(|(key, values)| fields.list(key, values.iter()));
+            for (key, values) in &user.extra {
+                fields.key(key);
+                fields.list(values.iter());
+            }
         });
     }
 }
@@ -195,7 +201,7 @@ fn write_details(details: &Details, fields: &mut Fields<'_>) {
     fields.given("kind", &details.kind);
     fields.given("uid", &details.uid);
     if !details.causes.is_empty() {
-        fields.key("causes");
+        fields.name("causes");
         fields.out.push(b'[');
         for (index, cause) in details.causes.iter().enumerate() {
             if index > 0 {
@@ -221,6 +227,14 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
+    /// The name of a field; none has anything to escape.
+    fn name(&mut self, name: &'static str) {
+        self.out.extend_from_slice(if std::mem::take(&mut self.is_first) { b"\"" } else { b",\"" });
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    /// A key that others chose.
     fn key(&mut self, key: &str) {
         if !std::mem::take(&mut self.is_first) {
             self.out.push(b',');
@@ -229,32 +243,32 @@ impl Fields<'_> {
         self.out.push(b':');
     }
 
-    fn text(&mut self, key: &str, text: &str) {
-        self.key(key);
+    fn text(&mut self, name: &'static str, text: &str) {
+        self.name(name);
         json::write_string(self.out, text);
     }
 
     /// A text that is left out when it is empty.
-    fn given(&mut self, key: &str, text: &str) {
+    fn given(&mut self, name: &'static str, text: &str) {
         if !text.is_empty() {
-            self.text(key, text);
+            self.text(name, text);
         }
     }
 
-    fn int(&mut self, key: &str, int: i64) {
-        self.key(key);
+    fn int(&mut self, name: &'static str, int: i64) {
+        self.name(name);
         json::write_int(self.out, int);
     }
 
     /// A list that is left out when it is empty.
-    fn texts<T: AsRef<str>>(&mut self, key: &str, texts: impl ExactSizeIterator<Item = T>) {
+    fn texts<T: AsRef<str>>(&mut self, name: &'static str, texts: impl ExactSizeIterator<Item = T>) {
         if texts.len() > 0 {
-            self.list(key, texts);
+            self.name(name);
+            self.list(texts);
         }
     }
 
-    fn list<T: AsRef<str>>(&mut self, key: &str, texts: impl Iterator<Item = T>) {
-        self.key(key);
+    fn list<T: AsRef<str>>(&mut self, texts: impl Iterator<Item = T>) {
         self.out.push(b'[');
         for (index, text) in texts.enumerate() {
             if index > 0 {
@@ -265,26 +279,26 @@ impl Fields<'_> {
         self.out.push(b']');
     }
 
-    fn raw(&mut self, key: &str, document: Option<&[u8]>) {
+    fn raw(&mut self, name: &'static str, document: Option<&[u8]>) {
         if let Some(document) = document {
-            self.key(key);
+            self.name(name);
             self.out.extend_from_slice(document.trim_ascii_end());
         }
     }
 
     /// Upstream's MicroTime; null when there is none.
-    fn time(&mut self, key: &str, time: Option<Time>) {
+    fn time(&mut self, name: &'static str, time: Option<Time>) {
         match time {
-            Some(time) => self.text(key, &time.to_micro_text()),
+            Some(time) => self.text(name, &time.to_micro_text()),
             None => {
-                self.key(key);
+                self.name(name);
                 self.out.extend_from_slice(b"null");
             }
         }
     }
 
-    fn map(&mut self, key: &str, write: impl FnOnce(&mut Fields<'_>)) {
-        self.key(key);
+    fn map(&mut self, name: &'static str, write: impl FnOnce(&mut Fields<'_>)) {
+        self.name(name);
         self.braces(write);
     }
 

@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
-/// Batches of lines that wait for the thread.
+/// Lines that wait for the thread.
 const WAITING_MAX: usize = 4096;
-/// Batches that are written together.
+/// Lines that are written together.
 const GROUP_MAX: usize = 1024;
 /// How long one write may take before the log of the server says that it hangs, and how often it says so again.
 const HANGS_AFTER: Duration = Duration::from_secs(10);
@@ -59,10 +59,10 @@ fn to_stdout(line: &[u8], is_torn: &mut bool) -> Result<(), String> {
     written.map_err(|error| format!("write /dev/stdout: {error}"))
 }
 
-/// Lines that are written together, and where to say what became of them.
+/// A line, and where to say what became of it.
 struct Job {
-    lines: Vec<Line>,
-    answer: oneshot::Sender<Vec<Option<String>>>,
+    line: Line,
+    answer: oneshot::Sender<Result<(), String>>,
 }
 
 /// The writing thread, seen from outside.
@@ -87,24 +87,29 @@ impl LogBackend {
 
     /// Writes lines, and tells whether all were; what was not is counted and logged.
     pub async fn process(&self, lines: Vec<Line>) -> bool {
+        let mut is_written = true;
+        for line in lines {
+            is_written &= self.process_line(line).await;
+        }
+        is_written
+    }
+
+    /// Writes one line, together with those of others that come at the same time.
+    pub async fn process_line(&self, line: Line) -> bool {
         let (answer, answered) = oneshot::channel();
-        let kept = lines.clone();
-        let failures = match self.jobs.send(Job { lines, answer }).await {
+        let job = Job { line: line.clone(), answer };
+        let result = match self.jobs.send(job).await {
             Ok(()) => answered.await.ok(),
             Err(_) => None,
         };
-        let Some(failures) = failures else {
-            self.counters.failed(Plugin::Log, "the writer of the audit log ended", &kept);
-            return false;
-        };
-        let mut is_written = true;
-        for (line, failure) in kept.iter().zip(failures) {
-            if let Some(why) = failure {
-                is_written = false;
-                self.counters.failed(Plugin::Log, &why, std::slice::from_ref(line));
+        let ended = || Err(String::from("the writer of the audit log ended"));
+        match result.unwrap_or_else(ended) {
+            Ok(()) => true,
+            Err(why) => {
+                self.counters.failed(Plugin::Log, &why, &[line]);
+                false
             }
         }
-        is_written
     }
 }
 
@@ -117,19 +122,20 @@ struct Writer {
 impl Writer {
     /// Writes what came while the last write went on with one write.
     fn run(mut self) {
+        let mut jobs = Vec::new();
         while let Some(first) = self.received.blocking_recv() {
-            let mut jobs = vec![first];
+            jobs.push(first);
             while jobs.len() < GROUP_MAX {
                 let Ok(job) = self.received.try_recv() else { break };
                 jobs.push(job);
             }
-            let lines: Vec<&[u8]> = jobs.iter().flat_map(|job| &job.lines).map(|line| line.bytes()).collect();
+            let lines: Vec<&[u8]> = jobs.iter().map(|job| job.line.bytes()).collect();
             self.clock.begin();
-            let mut results = self.output.write(&lines).into_iter();
+            let results = self.output.write(&lines);
             self.clock.end();
-            for Job { lines, answer } in jobs {
+            for (job, result) in jobs.drain(..).zip(results) {
                 // Whoever no longer waits for the answer does not need it.
-                let _ = answer.send(results.by_ref().take(lines.len()).map(Result::err).collect());
+                let _ = job.answer.send(result);
             }
         }
         self.clock.stop();
