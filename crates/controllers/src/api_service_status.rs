@@ -1,29 +1,48 @@
-//! Keeps the statuses of APIServices of other servers: whether the Service that stands for one is there and has
-//! endpoints. What this server serves itself is always available, and says so from the start.
+//! Keeps the statuses of APIServices: whether what stands behind one answers, checked and put off as upstream does
+//! (`kube-aggregator/pkg/controllers/status`). Each API of another server has a task of its own, so that one that hangs
+//! delays no other. What this server serves itself is always available.
 
+use crate::availability_metrics::AvailabilityMetrics;
 use crate::runner::{self, Reconciler, Source};
 use pintle_engine::update::Source as UpdateSource;
 use pintle_engine::{Engine, Served, Target, own};
 use pintle_kinds::api_service;
 use pintle_object::field::quote;
 use pintle_object::{Status, Value};
+use pintle_proxy::{ApiServices, Remote};
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinSet};
 
 const GROUP: &str = "apiregistration.k8s.io";
 const AVAILABLE: &str = "Available";
 /// The label that names the Service of an EndpointSlice.
 const SERVICE: &str = "kubernetes.io/service-name";
 
+/// How often a server that answers is asked again.
+const CHECK_EVERY: Duration = Duration::from_secs(30);
+/// The waits after failures: from the first to the longest, twice as long each time.
+const RETRY_MIN: Duration = Duration::from_millis(5);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+/// Questions at once, of which one must be answered: a Service may have endpoints that do not answer.
+const PROBES: usize = 5;
+
 /// The place of APIServices among the sources; the others are Services and EndpointSlices.
 const APIS: usize = 0;
 
-/// Begins to follow APIServices, Services and EndpointSlices until the store closes.
-pub fn control(engine: Arc<Engine>) {
+/// Begins to follow APIServices, Services and EndpointSlices until the store closes. `remotes` is kept as APIServices
+/// say.
+pub fn control(engine: Arc<Engine>, remotes: Arc<ApiServices>, metrics: Arc<AvailabilityMetrics>) {
     let find = |group: &str, plural: &str| Followed::of(engine.find_any(group, plural)?);
     let found =
         (find(GROUP, "apiservices"), find("", "services"), find("discovery.k8s.io", "endpointslices"));
     let (Some(apis), Some(services), Some(slices)) = found else { return };
-    tokio::spawn(runner::run(engine.clone(), ApiServiceStatus { engine, apis, services, slices }));
+    let checker = Checker { engine: engine.clone(), apis, services, slices, remotes, metrics };
+    let status =
+        ApiServiceStatus { checker: Arc::new(checker), tasks: JoinSet::new(), checked: HashMap::new() };
+    tokio::spawn(runner::run(engine, status));
 }
 
 /// A resource and where its objects are.
@@ -44,10 +63,23 @@ impl Followed {
 }
 
 struct ApiServiceStatus {
-    engine: Arc<Engine>,
-    apis: Followed,
-    services: Followed,
-    slices: Followed,
+    checker: Arc<Checker>,
+    tasks: JoinSet<()>,
+    checked: HashMap<String, Checked>,
+}
+
+/// An API of another server, which a task looks at.
+struct Checked {
+    /// The namespace of its Service.
+    namespace: String,
+    wake: Arc<Notify>,
+    task: AbortHandle,
+}
+
+impl Drop for Checked {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// What a condition says: status, reason and message.
@@ -58,56 +90,148 @@ impl Reconciler for ApiServiceStatus {
     const NAME: &'static str = "api_service_status";
 
     fn sources(&self) -> Vec<Source> {
-        [&self.apis, &self.services, &self.slices].map(|followed| followed.source.clone()).into()
+        let Checker { apis, services, slices, .. } = &*self.checker;
+        [apis, services, slices].map(|followed| followed.source.clone()).into()
     }
 
     async fn sync(&mut self, source: usize, namespace: &str, name: &str) -> Result<(), Status> {
-        if source == APIS { self.sync_api(name).await } else { self.sync_those_in(namespace).await }
+        if source == APIS {
+            return self.sync_api(name).await;
+        }
+        for checked in self.checked.values().filter(|checked| checked.namespace == namespace) {
+            checked.wake.notify_one();
+        }
+        Ok(())
     }
 }
 
 impl ApiServiceStatus {
-    /// Looks at the APIs whose Service is in a namespace where something changed.
-    async fn sync_those_in(&self, namespace: &str) -> Result<(), Status> {
-        let snapshot = self.engine.store.snapshot(self.apis.source.collection);
-        // Most clusters have none but those that the server serves itself.
-        let names: Vec<String> = snapshot.range("", None).map(|one| one.attrs.name.to_string()).collect();
-        for name in names.iter().filter(|name| !self.is_served_here(name)) {
-            let api = self.apis.read(&self.engine, "", name)?;
-            let service = api.as_ref().and_then(api_service::service_of);
-            if service.is_some_and(|service| service.str_at(&["namespace"]) == namespace) {
-                self.sync_api(name).await?;
+    async fn sync_api(&mut self, name: &str) -> Result<(), Status> {
+        let checker = &self.checker;
+        // Tasks that were ended are forgotten.
+        while self.tasks.try_join_next().is_some() {}
+        let api = checker.apis.read(&checker.engine, "", name)?;
+        checker.remotes.set(name, api.as_ref());
+        let Some(service) = api.as_ref().and_then(api_service::service_of) else {
+            self.checked.remove(name);
+            return match &api {
+                None => {
+                    checker.metrics.forget(name);
+                    Ok(())
+                }
+                Some(api) => checker.keep(api, name, &local()).await,
+            };
+        };
+        let namespace = service.str_at(&["namespace"]).to_string();
+        match self.checked.get_mut(name) {
+            Some(checked) => {
+                checked.namespace = namespace;
+                checked.wake.notify_one();
+            }
+            None => {
+                let wake = Arc::new(Notify::new());
+                let task = self.tasks.spawn(checker.clone().watch(name.into(), wake.clone()));
+                self.checked.insert(name.into(), Checked { namespace, wake, task });
             }
         }
         Ok(())
     }
+}
 
-    fn is_served_here(&self, name: &str) -> bool {
-        let (version, group) = name.split_once('.').unwrap_or((name, ""));
-        self.engine.table().serves(group, version)
+fn local() -> Said {
+    Said("True", "Local", String::from("Local APIServices are always available"))
+}
+
+/// Looks at one API at a time.
+struct Checker {
+    engine: Arc<Engine>,
+    apis: Followed,
+    services: Followed,
+    slices: Followed,
+    remotes: Arc<ApiServices>,
+    metrics: Arc<AvailabilityMetrics>,
+}
+
+impl Checker {
+    /// Looks at an API again and again: when something changed, after a while, and sooner when it failed.
+    async fn watch(self: Arc<Self>, name: String, wake: Arc<Notify>) {
+        let mut retry = RETRY_MIN;
+        loop {
+            let pause = match self.check(&name).await {
+                Ok(()) => {
+                    retry = RETRY_MIN;
+                    CHECK_EVERY
+                }
+                Err(why) => {
+                    tracing::debug!(name, "an API of another server is not available: {why}");
+                    let pause = retry;
+                    retry = (retry * 2).min(RETRY_MAX);
+                    pause
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = wake.notified() => {}
+            }
+        }
     }
 
-    async fn sync_api(&self, name: &str) -> Result<(), Status> {
-        let Some(api) = self.apis.read(&self.engine, "", name)? else { return Ok(()) };
+    /// Says of an API whether it is available; an error when its server is to be asked again soon.
+    async fn check(&self, name: &str) -> Result<(), String> {
+        let message = |status: Status| status.internal.unwrap_or(status.message);
+        let Some(api) = self.apis.read(&self.engine, "", name).map_err(message)? else { return Ok(()) };
         let Some(service) = api_service::service_of(&api) else { return Ok(()) };
-        let said = self.judge(service)?;
-        if is_said(&api, &said) { Ok(()) } else { self.say(name, &said).await }
+        if let Some(said) = self.without_service(service).map_err(message)? {
+            return self.keep(&api, name, &said).await.map_err(message);
+        }
+        // What is not known yet is looked at once it is: a change of the table wakes.
+        let Some(remote) = self.remote(name) else { return Ok(()) };
+        match self.probe(&remote).await {
+            Ok(()) => {
+                let said = Said("True", "Passed", String::from("all checks passed"));
+                self.keep(&api, name, &said).await.map_err(message)
+            }
+            Err(why) => {
+                let said = Said("False", "FailedDiscoveryCheck", why.clone());
+                self.keep(&api, name, &said).await.map_err(message)?;
+                Err(why)
+            }
+        }
     }
 
-    /// `at` is what the API says of its Service.
-    fn judge(&self, at: &Value) -> Result<Said, Status> {
+    fn remote(&self, name: &str) -> Option<Arc<Remote>> {
+        let (version, group) = name.split_once('.').unwrap_or((name, ""));
+        self.remotes.get(group, version)
+    }
+
+    /// Asks several times at once: one answer is enough.
+    async fn probe(&self, remote: &Arc<Remote>) -> Result<(), String> {
+        let mut probes = JoinSet::new();
+        for _ in 0..PROBES {
+            let (remotes, remote) = (self.remotes.clone(), remote.clone());
+            probes.spawn(async move { remotes.probe(&remote).await });
+        }
+        let mut last = Ok(());
+        while let Some(result) = probes.join_next().await {
+            last = result.unwrap_or_else(|error| Err(error.to_string()));
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
+    }
+
+    /// What is amiss with the Service that stands for an API. `at` is what the API says of it.
+    fn without_service(&self, at: &Value) -> Result<Option<Said>, Status> {
         let (namespace, name) = (at.str_at(&["namespace"]), at.str_at(&["name"]));
         let shown = format!("service/{name} in {}", quote(namespace));
         let Some(service) = self.services.read(&self.engine, namespace, name)? else {
-            return Ok(Said("False", "ServiceNotFound", format!("{shown} is not present")));
+            return Ok(Some(Said("False", "ServiceNotFound", format!("{shown} is not present"))));
         };
-        if service.str_at(&["spec", "type"]) == "ClusterIP"
-            && let Some(said) = without_endpoint(&service, at, &self.slices_of(namespace, name), &shown)
-        {
-            return Ok(said);
+        if service.str_at(&["spec", "type"]) != "ClusterIP" {
+            return Ok(None);
         }
-        let why = String::from("other API servers are not called by this one yet");
-        Ok(Said("False", "FailedDiscoveryCheck", why))
+        Ok(without_endpoint(&service, at, &self.slices_of(namespace, name), &shown))
     }
 
     fn slices_of(&self, namespace: &str, service: &str) -> Vec<Value> {
@@ -120,7 +244,12 @@ impl ApiServiceStatus {
         own.filter_map(|slice| self.engine.storage_tree(&self.slices.served, slice).ok()).collect()
     }
 
-    async fn say(&self, name: &str, said: &Said) -> Result<(), Status> {
+    /// Writes what is said of an API, where it is not said already.
+    async fn keep(&self, api: &Value, name: &str, said: &Said) -> Result<(), Status> {
+        self.metrics.set_available(name, said.0 == "True");
+        if is_said(api, said) {
+            return Ok(());
+        }
         let now = own::now();
         let user = own::user();
         let mut call = self.engine.own_call(&user, now);
@@ -130,8 +259,17 @@ impl ApiServiceStatus {
             Ok(api)
         };
         let target = Target { served: &self.apis.served, subresource: "status", namespace: "", name };
-        self.engine.write_over(target, UpdateSource::Patch(&next), false, &mut call).await.map(drop)
+        self.engine.write_over(target, UpdateSource::Patch(&next), false, &mut call).await?;
+        if said.0 != "True" && was_available(api) {
+            self.metrics.count_unavailable(name, said.1);
+        }
+        Ok(())
     }
+}
+
+fn was_available(api: &Value) -> bool {
+    let mut conditions = api.list_at(&["status", "conditions"]).iter();
+    conditions.any(|condition| is_available(condition) && condition.str_at(&["status"]) == "True")
 }
 
 /// What is amiss with the port of a Service or its endpoints.

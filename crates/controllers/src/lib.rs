@@ -5,6 +5,7 @@
 
 mod api_service_status;
 mod autoregistration;
+mod availability_metrics;
 pub mod bootstrap;
 pub mod definitions;
 mod endpoints;
@@ -21,16 +22,18 @@ mod runner;
 mod tests;
 mod work_queue;
 
+pub use availability_metrics::AvailabilityMetrics;
 pub use identity_lease::server_identity;
 pub use kept::Kept;
 pub use published_trust::{PublishedTrust, Trusted};
 
 use pintle_engine::Engine;
+use pintle_proxy::ApiServices;
 use std::sync::Arc;
 
 /// Begins the loops that follow objects; they end with the store. Stored definitions must be served already.
-pub fn control(engine: &Arc<Engine>) {
+pub fn control(engine: &Arc<Engine>, remotes: &Arc<ApiServices>, metrics: &Arc<AvailabilityMetrics>) {
     flow_schema_status::control(engine.clone());
-    api_service_status::control(engine.clone());
+    api_service_status::control(engine.clone(), remotes.clone(), metrics.clone());
     autoregistration::control(engine.clone());
 }

@@ -1,5 +1,6 @@
 //! What the command line says, as values that fit together.
 
+use crate::aggregation::Aggregation;
 use crate::audit;
 use crate::authentication::Authentication;
 use crate::authorization::Authorization;
@@ -62,6 +63,7 @@ pub struct Config {
     pub keeps_endpoints: bool,
     /// Whether Services are called by their endpoints rather than their addresses.
     pub uses_endpoints: bool,
+    pub aggregation: Aggregation,
     /// None: objects are kept in the data directory.
     pub etcd: Option<Etcd>,
     /// How often the past of either store is compacted; zero for never.
@@ -135,6 +137,7 @@ impl Config {
                 other => return Err(format!("--endpoint-reconciler-type: {other:?} is not supported")),
             },
             uses_endpoints: given.bool("enable-aggregator-routing"),
+            aggregation: Aggregation::read(&given)?,
             etcd: etcd(&given)?,
             compaction_interval: given.duration("etcd-compaction-interval")?,
             logging: logging(&given)?,

@@ -1,5 +1,6 @@
 //! From flags to a running server: configuration, first-start bootstrap, run and stop.
 
+pub mod aggregation;
 mod audit;
 pub mod authentication;
 pub mod authorization;

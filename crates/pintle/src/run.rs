@@ -1,5 +1,6 @@
 //! Runs a server from its configuration until it is told to stop.
 
+use crate::aggregation::Remotes;
 use crate::config::{Config, Etcd};
 use crate::encryption::Opened;
 use crate::outward::{StoredServices, outward};
@@ -18,6 +19,7 @@ use pintle_fairness::Fairness;
 use pintle_logs::Verbosity;
 use pintle_metrics::Registry;
 use pintle_schema::Builtin;
+use pintle_server::aggregation::{Aggregator, keep_documents};
 use pintle_server::app::{App, Options};
 use pintle_server::audit::Auditor;
 use pintle_server::authorizers::{Access, StoredObjects};
@@ -106,10 +108,12 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     trust.publish().await.map_err(|status| status.internal.unwrap_or(status.message))?;
 
     pintle_controllers::definitions::control(engine.clone()).await;
-    pintle_controllers::control(&engine);
+    let remotes = config.aggregation.open(&outward, &registry)?;
+    pintle_controllers::control(&engine, &remotes.services, &remotes.availability);
     trust.clone().control();
     let certificates = Certificates::new(serving::certificates(config, &pki)?);
-    let around = Around { registry, verbosity, encryption: encryption.as_ref(), outward: &outward };
+    let shown = encryption.as_ref();
+    let around = Around { registry, verbosity, encryption: shown, outward: &outward, remotes: &remotes };
     let app = Arc::new(app(config, &pki, engine, access, around)?);
     let authorities = reload::named_authorities(&app.authenticators);
     let tls = Arc::new(Listener::new(config.tls.clone(), certificates.clone(), authorities)?);
@@ -118,6 +122,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     let fresh = tokio::spawn(serving::keep_fresh(config.clone(), pki, certificates));
     let authorized = tokio::spawn(authorization.keep_fresh(app.clone()));
     let encrypted = encryption.map(|opened| tokio::spawn(opened.keep_fresh(app.engine.clone())));
+    let aggregated = tokio::spawn(keep_documents(app.clone()));
     let (stopper, stop) = watch::channel(false);
     let audit_max = if app.stages.audit.is_some() { pintle_audit::SHUTDOWN_MAX } else { Duration::ZERO };
     let told = signals::follow(stop_max(config) + audit_max)?;
@@ -149,6 +154,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     reloaded.abort();
     authorized.abort();
     encrypted.inspect(|encrypted| encrypted.abort());
+    aggregated.abort();
     kept.abort();
     remembered.abort();
     marked.abort();
@@ -285,12 +291,13 @@ fn own_certificates(config: &Config) -> Result<Pki, String> {
     pki::open(&config.pki_dir(), names, config.client_ca_file.is_none())
 }
 
-/// What is around a server: what it counts in and logs by, and what its values are encrypted with.
+/// What is around a server: what it counts in and logs by, the ways to others, and what its values are encrypted with.
 struct Around<'a> {
     registry: Registry,
     verbosity: Verbosity,
     encryption: Option<&'a Opened>,
     outward: &'a Outward,
+    remotes: &'a Remotes,
 }
 
 fn app(
@@ -300,7 +307,7 @@ fn app(
     access: Access,
     around: Around<'_>,
 ) -> Result<App, String> {
-    let Around { registry, verbosity, encryption, outward } = around;
+    let Around { registry, verbosity, encryption, outward, remotes } = around;
     let flags = &config.authentication;
     let keys = Arc::new(flags.keys(config.pki_dir().join("sa.key"))?);
     let objects = Arc::new(StoredObjects::default());
@@ -330,6 +337,7 @@ fn app(
         metrics: Metrics::new(registry),
         verbosity,
         started: own::now(),
+        aggregator: Aggregator::new(remotes.services.clone()),
         encryption: encryption.map(|opened| opened.encryption.clone()),
         bodies: Default::default(),
         answers: Default::default(),

@@ -116,7 +116,13 @@ impl Forward<'_> {
             suffix.push('/');
         }
         let prefix = incoming.path.strip_suffix(&suffix).unwrap_or(&incoming.path).to_string();
-        Rewriting { prefix, source_host: location.host.clone(), request_host: incoming.host.clone() }
+        let scheme = if location.is_tls { "https" } else { "http" };
+        Rewriting {
+            prefix,
+            source_host: location.host.clone(),
+            request_host: incoming.host.clone(),
+            scheme: (incoming.host == location.host).then_some(scheme),
+        }
     }
 
     async fn upgrade(self, incoming: Incoming) -> Result<Reply, Status> {

@@ -2,6 +2,7 @@
 //! streams of processes and ports, translated between WebSocket and SPDY where both sides speak different ones.
 //! Objects are given by the caller: nothing here knows the store.
 
+mod api_service;
 pub mod copy;
 mod error_stream;
 mod forward;
@@ -20,6 +21,7 @@ pub mod tunnel;
 pub mod url;
 pub mod websocket;
 
+pub use api_service::{ApiServices, Document, Refused, Remote, Ways};
 pub use forward::{Forward, Incoming, Reply, Serve, empty, host_of, plain};
 pub use kubelet::{Kubelet, KubeletFlags, Kubelets, is_global_unicast, limits};
 pub use location::{Location, encode_query, split_scheme_name_port};

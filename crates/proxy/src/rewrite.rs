@@ -31,6 +31,8 @@ pub struct Rewriting {
     /// The other server's host, and the host that the client asked.
     pub source_host: String,
     pub request_host: String,
+    /// The scheme of links where they name the other server itself, as it is asked by its own name.
+    pub scheme: Option<&'static str>,
 }
 
 impl Rewriting {
@@ -42,7 +44,10 @@ impl Rewriting {
         if is_elsewhere || !link.path.starts_with('/') {
             return Some(link.to_string());
         }
-        if link.host != self.request_host {
+        if let Some(scheme) = self.scheme {
+            link.scheme = scheme.into();
+            link.host.clone_from(&self.source_host);
+        } else if link.host != self.request_host {
             link.scheme.clear();
             link.host.clear();
         }
@@ -249,7 +254,12 @@ mod tests {
     use std::io::Read;
 
     fn rewriting() -> Rewriting {
-        Rewriting { prefix: "/p/proxy".into(), source_host: "10.0.0.1:80".into(), request_host: "api".into() }
+        Rewriting {
+            prefix: "/p/proxy".into(),
+            source_host: "10.0.0.1:80".into(),
+            request_host: "api".into(),
+            scheme: None,
+        }
     }
 
     #[test]

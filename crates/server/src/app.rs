@@ -1,5 +1,6 @@
 //! Everything that a request needs, made once at start.
 
+use crate::aggregation::Aggregator;
 use crate::answers::Answers;
 use crate::authorizers::Access;
 use crate::backends::Backends;
@@ -47,6 +48,7 @@ pub struct App {
     pub top: Arc<Top>,
     /// None: values are stored as they are.
     pub encryption: Option<Arc<Encryption>>,
+    pub aggregator: Aggregator,
     pub options: Options,
     /// Set when the server begins to stop: `/readyz` fails from then on.
     pub is_stopping: AtomicBool,

@@ -2,6 +2,7 @@
 //! documents beside it (`/`, `/version`).
 
 use crate::accept::{Clause, clauses};
+use crate::aggregation::{Groups, Merged, Ties};
 use crate::answer;
 use crate::app::{App, Options};
 use crate::negotiate::{self, Accept, Format};
@@ -54,6 +55,8 @@ pub struct Discovery {
 /// Every document, made once for a table of resources.
 struct Made {
     table: Arc<Table>,
+    /// The state of what other servers serve.
+    changes: (u64, u64),
     documents: BTreeMap<String, Document>,
     core: Aggregated,
     groups: Aggregated,
@@ -67,11 +70,11 @@ impl Discovery {
     }
 
     fn current(&self, app: &App) -> Arc<Made> {
-        let (engine, table) = (&app.engine, app.engine.table());
+        let (table, changes) = (app.engine.table(), app.aggregator.changes());
         match self.current.load_full() {
-            Some(made) if Arc::ptr_eq(&made.table, &table) => made,
+            Some(made) if Arc::ptr_eq(&made.table, &table) && made.changes == changes => made,
             _ => {
-                let made = Arc::new(Made::new(&engine.api, table, self));
+                let made = Arc::new(Made { changes, ..Made::new(app, table) });
                 app.metrics.discovery_made.inc();
                 self.current.store(Some(made.clone()));
                 made
@@ -81,29 +84,36 @@ impl Discovery {
 }
 
 impl Made {
-    fn new(api: &Builtin, table: Arc<Table>, discovery: &Discovery) -> Made {
+    fn new(app: &App, table: Arc<Table>) -> Made {
+        let (api, discovery, merged) = (&app.engine.api, &app.discovery, app.aggregator.merged(app));
         let resources =
             &Resources { all: table.served().iter().map(|served| served.resource.clone()).collect() };
         let any = api.any;
         let mut documents = BTreeMap::new();
         documents.insert(String::from("/api"), api_versions(&discovery.server_address));
-        documents.insert(String::from("/apis"), group_list(resources));
-        for (group, versions) in resources.groups() {
-            for version in &versions {
+        let local = resources.groups();
+        let groups = |ties| match &merged {
+            Some(merged) => merged.groups(&local, ties),
+            None => local.iter().map(owned).collect(),
+        };
+        let plain = groups(Ties::Api);
+        documents.insert(String::from("/apis"), group_list(&plain));
+        for (group, versions) in &local {
+            for version in versions {
                 let list = resource_list(resources, any, (group, version), discovery.has_hashes);
                 documents.insert(path(group, version), list);
             }
-            if !group.is_empty() {
-                let value = with_kind("APIGroup", Some("v1"), group_entry(group, &versions));
-                documents.insert(
-                    format!("/apis/{group}"),
-                    Document { api_version: "v1", kind: "APIGroup", value, is_routed: false },
-                );
-            }
         }
-        let core = aggregated(api, resources, |group| group.is_empty());
-        let groups = aggregated(api, resources, |group| !group.is_empty());
-        Made { table, documents, core, groups }
+        for (group, versions) in plain.iter().filter(|(group, _)| !group.is_empty()) {
+            let value = with_kind("APIGroup", Some("v1"), group_entry(group, versions));
+            let document = Document { api_version: "v1", kind: "APIGroup", value, is_routed: false };
+            documents.insert(format!("/apis/{group}"), document);
+        }
+        let (core, named): (Groups, Groups) =
+            groups(Ties::Group).into_iter().partition(|(group, _)| group.is_empty());
+        let core = aggregated(api, resources, &core, merged.as_ref());
+        let groups = aggregated(api, resources, &named, merged.as_ref());
+        Made { table, changes: (0, 0), documents, core, groups }
     }
 }
 
@@ -249,6 +259,10 @@ fn version(options: &Options) -> Response {
     Response::json(200, format!("{{\n{}\n}}", lines.join(",\n")))
 }
 
+fn owned((group, versions): &(&str, Vec<&str>)) -> (String, Vec<String>) {
+    (group.to_string(), versions.iter().map(ToString::to_string).collect())
+}
+
 fn path(group: &str, version: &str) -> String {
     if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") }
 }
@@ -276,9 +290,8 @@ fn api_versions(server_address: &str) -> Document {
     Document { api_version: "", kind: "APIVersions", value, is_routed: true }
 }
 
-fn group_list(resources: &Resources) -> Document {
-    let groups: Vec<Value> = resources
-        .groups()
+fn group_list(groups: &Groups) -> Document {
+    let groups: Vec<Value> = groups
         .iter()
         .filter(|(group, _)| !group.is_empty())
         .map(|(group, versions)| Value::Map(group_entry(group, versions)))
@@ -288,11 +301,11 @@ fn group_list(resources: &Resources) -> Document {
     Document { api_version: "v1", kind: "APIGroupList", value, is_routed: false }
 }
 
-fn group_entry(group: &str, versions: &[&str]) -> Map {
-    let entry = |version: &&str| {
+fn group_entry(group: &str, versions: &[String]) -> Map {
+    let entry = |version: &String| {
         Value::Map(Map::from_iter([
             ("groupVersion", group_version(group, version)),
-            ("version", String::from(*version)),
+            ("version", version.clone()),
         ]))
     };
     let entries: Vec<Value> = versions.iter().map(entry).collect();
@@ -390,13 +403,11 @@ fn verbs(resource: &Resource, any: TypeId) -> Vec<Value> {
     if resource.ty == any { texts(CUSTOM.into_iter()) } else { texts(resource.verbs.names()) }
 }
 
-fn aggregated(api: &Builtin, resources: &Resources, wants: impl Fn(&str) -> bool) -> Aggregated {
-    let groups = resources.groups();
-    let items: Vec<Value> = groups
-        .iter()
-        .filter(|(group, _)| wants(group))
-        .map(|(group, versions)| aggregated_group(api.any, resources, group, versions))
-        .collect();
+fn aggregated(api: &Builtin, resources: &Resources, groups: &Groups, merged: Option<&Merged>) -> Aggregated {
+    let group = |(group, versions): &(String, Vec<String>)| {
+        aggregated_group(api.any, resources, (group, versions), merged)
+    };
+    let items: Vec<Value> = groups.iter().map(group).collect();
     let mut map = Map::from_iter([("metadata", Value::map()), ("items", Value::List(items))]);
     map.insert("kind", "APIGroupDiscoveryList");
     map.insert("apiVersion", "apidiscovery.k8s.io/v2");
@@ -415,12 +426,20 @@ fn aggregated(api: &Builtin, resources: &Resources, wants: impl Fn(&str) -> bool
     }
 }
 
-fn aggregated_group(any: TypeId, resources: &Resources, group: &str, versions: &[&str]) -> Value {
-    let entry = |version: &&str| {
-        let own = resources.all.iter().filter(|r| r.group == group && r.version == *version);
+fn aggregated_group(
+    any: TypeId,
+    resources: &Resources,
+    (group, versions): (&str, &[String]),
+    merged: Option<&Merged>,
+) -> Value {
+    let entry = |version: &String| {
+        if let Some(entry) = merged.and_then(|merged| merged.version_entry(group, version)) {
+            return entry;
+        }
+        let own = resources.all.iter().filter(|r| r.group == group && r.version == version.as_str());
         let list: Vec<Value> = own.map(|resource| aggregated_resource(resource, any)).collect();
         Value::Map(Map::from_iter([
-            ("version", Value::from(*version)),
+            ("version", Value::from(version.as_str())),
             ("resources", Value::List(list)),
             ("freshness", Value::from("Current")),
         ]))

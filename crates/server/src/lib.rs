@@ -4,6 +4,7 @@
 
 mod accept;
 mod activity;
+pub mod aggregation;
 mod answer;
 mod answers;
 pub mod app;
@@ -46,6 +47,7 @@ mod seldom;
 mod served;
 pub mod shares;
 mod sized;
+mod sniff;
 pub mod stages;
 mod streams;
 pub mod tls;

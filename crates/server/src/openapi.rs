@@ -1,6 +1,7 @@
 //! `/openapi/v2` and `/openapi/v3`: documents that are made when they are first asked for, and kept compressed.
 
 use crate::accept::clauses;
+use crate::aggregation::{Version2, merge};
 use crate::app::App;
 use crate::encoding;
 use crate::request::Request;
@@ -52,6 +53,8 @@ pub struct OpenApi {
 /// The index of what a table serves.
 struct Index {
     table: Arc<Table>,
+    /// The state of other servers' documents.
+    changes: u64,
     page: Page,
 }
 
@@ -142,8 +145,9 @@ impl OpenApi {
 
     /// Every document by its path, each with its hash: no document needs to be made for it.
     fn index(&self, app: &App) -> Arc<Index> {
-        let table = app.engine.table();
-        if let Some(index) = self.index.load_full().filter(|index| Arc::ptr_eq(&index.table, &table)) {
+        let (table, changes) = (app.engine.table(), app.aggregator.documents.changes());
+        let is_of_now = |index: &Arc<Index>| Arc::ptr_eq(&index.table, &table) && index.changes == changes;
+        if let Some(index) = self.index.load_full().filter(is_of_now) {
             return index;
         }
         let documents = Documents::new(&app.engine.api, &NoDescriptions);
@@ -159,26 +163,34 @@ impl OpenApi {
             entry.insert("serverRelativeURL", location(&path, &own));
             entries.insert(path, entry);
         }
+        for (path, address) in app.aggregator.documents.all().values().flat_map(|remote| &remote.v3) {
+            hash.update(address);
+            entries.insert(path.as_str(), Map::from_iter([("serverRelativeURL", address.as_str())]));
+        }
         let mut index = Map::new();
         index.insert("paths", entries);
-        let index = Arc::new(Index { table, page: Page::new(&Value::Map(index), hex(hash)) });
+        let index = Arc::new(Index { table, changes, page: Page::new(&Value::Map(index), hex(hash)) });
         self.index.store(Some(index.clone()));
         index
     }
 
-    /// The document of version 2: that of the built-in resources, and the custom ones of now added to it.
+    /// The document of version 2: that of the built-in resources, and the custom ones and other servers' of now added to
+    /// it.
     fn version_2(&self, app: &App) -> Arc<Page> {
         let api = &app.engine.api;
         let builtin = self.v2.get_or_init(|| {
             Arc::new(self.with_documents(api, |documents| Page::new(&documents.v2(), self.hash(V2))))
         });
         let groups: BTreeMap<_, _> = self.custom_groups(&app.engine.table()).into_iter().collect();
-        if groups.is_empty() {
+        let remote = app.aggregator.documents.all();
+        let others: Vec<&Version2> = remote.values().filter_map(|remote| remote.v2.as_ref()).collect();
+        if groups.is_empty() && others.is_empty() {
             return builtin.clone();
         }
         let mut hash = Sha512::new();
         hash.update(&builtin.hash);
         groups.values().for_each(|group| hash.update(&group.hash));
+        others.iter().for_each(|other| hash.update(&other.etag));
         let hash = hex(hash);
         // Whoever comes while it is made waits for it.
         let mut kept = self.custom_v2.lock().unwrap_or_else(PoisonError::into_inner);
@@ -194,6 +206,11 @@ impl OpenApi {
         let customs: Vec<Custom<'_>> = customs.collect();
         let mut document = json::parse(&builtin.json()).expect("the page was written by us");
         self.with_documents(api, |documents| documents.add_custom(&mut document, &customs));
+        for other in others {
+            if let Err(why) = merge(&mut document, other) {
+                tracing::warn!("an OpenAPI document of another server is left out: {why}");
+            }
+        }
         let page = Arc::new(Page::new(&document, hash));
         *kept = Some(page.clone());
         page

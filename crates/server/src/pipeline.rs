@@ -1,6 +1,7 @@
 //! The way of a request, top to bottom: resolve, authenticate, audit, impersonate, wait for a turn, authorize, read, act,
 //! answer. `stages.rs` has the places that other crates fill.
 
+use crate::aggregation;
 use crate::answer::{finish, refuse};
 use crate::app::App;
 use crate::authentication::authenticate;
@@ -273,6 +274,9 @@ async fn stages(
     }
     measured(app, request, "authorization", &mut clock);
     let exchange = &mut way.exchange;
+    if let Some(response) = aggregation::answer(app, request, exchange).await {
+        return Ok(seated(response, seat));
+    }
     match route {
         None => {
             let response = paths::answer(app, request, exchange).await?;

@@ -11,7 +11,7 @@ use crate::refusals::no_such_resource;
 use crate::request::Request;
 use crate::response::Response;
 use crate::served::{elsewhere, is_built_in};
-use crate::{discovery, fairness, metrics, openapi, top};
+use crate::{aggregation, discovery, fairness, metrics, openapi, top};
 use hyper::Method;
 use pintle_object::Status;
 
@@ -34,6 +34,9 @@ pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Re
     if let Some(turns) = &app.stages.fairness
         && let Some(response) = fairness::dump::answer(turns, request)
     {
+        return Ok(response);
+    }
+    if let Some(response) = aggregation::openapi(app, request, exchange).await {
         return Ok(response);
     }
     if let Some(response) = openapi::answer(app, request) {

@@ -1,0 +1,57 @@
+//! Other API servers behind this one: how they are reached and what they are shown.
+
+use crate::flags::Given;
+use pintle_admission::Outward;
+use pintle_controllers::AvailabilityMetrics;
+use pintle_metrics::Registry;
+use pintle_outbound::{Pem, Tls};
+use pintle_proxy::{ApiServices, Ways};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What the command line says of other API servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aggregation {
+    /// Files of the certificate and key that they know this server by.
+    identity: Option<(PathBuf, PathBuf)>,
+    rejects_redirects: bool,
+}
+
+/// Other API servers, and the counters of whether they answer.
+pub struct Remotes {
+    pub services: Arc<ApiServices>,
+    pub availability: Arc<AvailabilityMetrics>,
+}
+
+impl Aggregation {
+    pub fn read(given: &Given) -> Result<Aggregation, String> {
+        let identity = match (given.path("proxy-client-cert-file"), given.path("proxy-client-key-file")) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => {
+                return Err(String::from(
+                    "--proxy-client-cert-file and --proxy-client-key-file must be given together",
+                ));
+            }
+        };
+        Ok(Aggregation { identity, rejects_redirects: given.bool("aggregator-reject-forwarding-redirect") })
+    }
+
+    /// The table of other servers, which has none yet. Files are read again when they change.
+    pub fn open(&self, outward: &Outward, registry: &Registry) -> Result<Remotes, String> {
+        let files = self.identity.clone();
+        let identity = files.map(|(certificate, key)| (Pem::File(certificate), Pem::File(key)));
+        // What cannot be used is said at the start.
+        let shown = Tls { is_insecure: true, identity: identity.clone(), ..Tls::default() };
+        shown.config().map_err(|error| format!("--proxy-client-cert-file: {error}"))?;
+        let availability = AvailabilityMetrics::new(registry);
+        let services = ApiServices::new(Ways {
+            services: outward.services.clone(),
+            dialer: outward.cluster.clone(),
+            proxies: outward.proxies.clone(),
+            identity,
+            rejects_redirects: self.rejects_redirects,
+        });
+        Ok(Remotes { services: Arc::new(services), availability: Arc::new(availability) })
+    }
+}

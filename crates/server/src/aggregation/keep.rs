@@ -1,0 +1,280 @@
+//! Reads the documents of other servers, each API's by a task of its own: one that hangs delays no other.
+
+use super::discovery;
+use super::documents::{RemoteDocuments, Version2};
+use super::openapi;
+use crate::app::App;
+use hyper::HeaderMap;
+use hyper::header::{ACCEPT, HeaderValue, IF_NONE_MATCH};
+use pintle_access::User;
+use pintle_object::{Value, json};
+use pintle_proxy::{Document, Remote};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+/// How often documents are read again; as upstream.
+const REFRESH: Duration = Duration::from_secs(60);
+/// The waits after failures of discovery: from the first to `REFRESH`, twice as long each time.
+const RETRY_MIN: Duration = Duration::from_millis(500);
+/// The longest wait after failures of OpenAPI documents, of which the first is `REFRESH`.
+const OPENAPI_RETRY_MAX: Duration = Duration::from_secs(3600);
+/// When OpenAPI documents are read again after a change.
+const AFTER_CHANGE: Duration = Duration::from_secs(1);
+/// How long discovery, and an OpenAPI document, may take to come.
+const DISCOVERY_MAX: Duration = Duration::from_secs(5);
+const OPENAPI_MAX: Duration = Duration::from_secs(60);
+
+/// Who reads discovery, and who reads OpenAPI documents.
+const DISCOVERER: &str = "system:kube-aggregator";
+const READER: &str = "system:aggregator";
+const MASTERS: &str = "system:masters";
+
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
+                          application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
+
+/// Keeps what is known of the documents of all other servers, for as long as it is polled.
+pub async fn keep_documents(app: Arc<App>) {
+    let mut changes = app.aggregator.services.changes();
+    let mut tasks = JoinSet::new();
+    let mut followed: HashMap<String, Followed> = HashMap::new();
+    loop {
+        let remotes = app.aggregator.services.all();
+        while tasks.try_join_next().is_some() {}
+        followed.retain(|name, _| {
+            let is_there = remotes.iter().any(|remote| remote.name == *name);
+            if !is_there {
+                app.aggregator.documents.set(name, None);
+            }
+            is_there
+        });
+        for remote in remotes {
+            match followed.get_mut(&remote.name) {
+                Some(known) if Arc::ptr_eq(&known.remote, &remote) => {}
+                Some(known) => {
+                    known.remote = remote;
+                    known.wake.notify_one();
+                }
+                None => {
+                    let wake = Arc::new(Notify::new());
+                    let reader = Reader {
+                        app: app.clone(),
+                        group: remote.group.clone(),
+                        version: remote.version.clone(),
+                    };
+                    let task = tasks.spawn(reader.keep(wake.clone()));
+                    followed.insert(remote.name.clone(), Followed { remote, wake, task });
+                }
+            }
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// An API of another server whose documents a task reads.
+struct Followed {
+    remote: Arc<Remote>,
+    wake: Arc<Notify>,
+    task: AbortHandle,
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Reads the documents of one API.
+struct Reader {
+    app: Arc<App>,
+    group: String,
+    version: String,
+}
+
+/// When something is to be read, and the wait if that fails.
+struct Due {
+    at: Instant,
+    retry: Duration,
+}
+
+impl Reader {
+    async fn keep(self, wake: Arc<Notify>) {
+        let now = Instant::now();
+        let mut discovery = Due { at: now, retry: RETRY_MIN };
+        let mut openapi = Due { at: now, retry: REFRESH };
+        loop {
+            let Some(remote) = self.app.aggregator.services.get(&self.group, &self.version) else { return };
+            if discovery.at <= Instant::now() {
+                let is_read = self.read_discovery(&remote).await;
+                let pause = if is_read { REFRESH } else { discovery.retry };
+                let retry = if is_read { RETRY_MIN } else { (discovery.retry * 2).min(REFRESH) };
+                discovery = Due { at: Instant::now() + pause, retry };
+            }
+            if openapi.at <= Instant::now() {
+                let is_read = self.read_openapi(&remote).await;
+                let pause = if is_read { REFRESH } else { openapi.retry };
+                let retry = if is_read { REFRESH } else { (openapi.retry * 2).min(OPENAPI_RETRY_MAX) };
+                openapi = Due { at: Instant::now() + pause, retry };
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(discovery.at.min(openapi.at)) => {}
+                () = wake.notified() => {
+                    let now = Instant::now();
+                    // What was written by then may not be all that the change brings.
+                    if let Some(remote) = self.app.aggregator.services.get(&self.group, &self.version) {
+                        self.read_openapi(&remote).await;
+                    }
+                    discovery = Due { at: now, retry: RETRY_MIN };
+                    openapi = Due { at: now + AFTER_CHANGE, retry: REFRESH };
+                }
+            }
+        }
+    }
+
+    /// What is known; the basis of what will be.
+    fn known(&self, remote: &Remote) -> RemoteDocuments {
+        let known = self.app.aggregator.documents.get(&remote.name);
+        known.map_or_else(
+            || RemoteDocuments {
+                group: self.group.clone(),
+                version: self.version.clone(),
+                ..RemoteDocuments::default()
+            },
+            |known| RemoteDocuments::clone(&known),
+        )
+    }
+
+    fn keep_known(&self, remote: &Remote, documents: RemoteDocuments) {
+        // An API that went meanwhile leaves nothing.
+        if self.app.aggregator.services.get(&self.group, &self.version).is_some() {
+            self.app.aggregator.documents.set(&remote.name, Some(documents));
+        }
+    }
+
+    async fn read_discovery(&self, remote: &Remote) -> bool {
+        let known = self.known(remote);
+        let result = self.discovery(remote).await;
+        let is_current = result.is_ok();
+        let discovery = match result {
+            Ok(discovery) => discovery.map(Arc::new),
+            Err(why) => {
+                tracing::debug!(name = remote.name, "no discovery of an API of another server: {why}");
+                None
+            }
+        };
+        if discovery != known.discovery || is_current != known.is_current || !self.is_known(remote) {
+            self.keep_known(remote, RemoteDocuments { discovery, is_current, ..known });
+        }
+        is_current
+    }
+
+    fn is_known(&self, remote: &Remote) -> bool {
+        self.app.aggregator.documents.get(&remote.name).is_some()
+    }
+
+    /// The entry of the API in aggregated discovery, or made from the plain list of its resources; none where the
+    /// server does not list the API.
+    async fn discovery(&self, remote: &Remote) -> Result<Option<Value>, String> {
+        let user = User { name: DISCOVERER.into(), groups: vec![MASTERS.into()], ..User::default() };
+        let document = self.read(remote, "/apis", &[(ACCEPT, AGGREGATED)], &user, DISCOVERY_MAX).await?;
+        match document.status {
+            503 => return Err(String::from("service returned non-success response code: 503")),
+            200 if discovery::is_aggregated(document.header("content-type")) => {
+                let list = json::parse(&document.body).map_err(|error| error.to_string())?;
+                return Ok(discovery::entry(&list, &self.group, &self.version));
+            }
+            _ => {}
+        }
+        let user = User { name: DISCOVERER.into(), ..User::default() };
+        let path = match self.group.as_str() {
+            "" => format!("/api/{}", self.version),
+            group => format!("/apis/{group}/{}", self.version),
+        };
+        let accept = [(ACCEPT, "application/json")];
+        let document = self.read(remote, &path, &accept, &user, DISCOVERY_MAX).await?;
+        if document.status != 200 {
+            return Err(format!("failed to download legacy discovery for {path}: {}", document.status));
+        }
+        let list = json::parse(&document.body).map_err(|error| error.to_string())?;
+        discovery::of_list(&list, &self.version).map(Some)
+    }
+
+    async fn read_openapi(&self, remote: &Remote) -> bool {
+        let known = self.known(remote);
+        let v2 = self.version_2(remote, known.v2.as_ref()).await;
+        let v3 = self.version_3(remote).await;
+        let mut documents = self.known(remote);
+        let mut is_changed = false;
+        match &v2 {
+            Ok(Some(read)) => {
+                is_changed |= known.v2.as_ref().is_none_or(|known| known.etag != read.etag);
+                documents.v2 = Some(read.clone());
+            }
+            Ok(None) => {
+                is_changed |= documents.v2.take().is_some();
+            }
+            Err(why) => tracing::debug!(name = remote.name, "no OpenAPI document of version 2: {why}"),
+        }
+        match &v3 {
+            Ok(read) => {
+                is_changed |= documents.v3 != *read;
+                documents.v3.clone_from(read);
+            }
+            Err(why) => tracing::debug!(name = remote.name, "no OpenAPI document of version 3: {why}"),
+        }
+        if is_changed {
+            self.keep_known(remote, documents);
+        }
+        v2.is_ok() && v3.is_ok()
+    }
+
+    /// The document of version 2; none where the server has none.
+    async fn version_2(&self, remote: &Remote, known: Option<&Version2>) -> Result<Option<Version2>, String> {
+        let mut headers = vec![(ACCEPT, "application/json")];
+        let etag = known.filter(|known| !known.is_own_etag).map(|known| known.etag.as_str());
+        headers.extend(etag.map(|etag| (IF_NONE_MATCH, etag)));
+        let document = self.read(remote, "/openapi/v2", &headers, &reader(), OPENAPI_MAX).await?;
+        match document.status {
+            304 => {
+                known.cloned().map(Some).ok_or_else(|| String::from("an answer of 304 to a first question"))
+            }
+            404 => Ok(None),
+            200 => openapi::version_2(&document, &self.group, &self.version).map(Some),
+            code => Err(format!("failed to retrieve openAPI spec, http error: {code}")),
+        }
+    }
+
+    /// The paths of documents of version 3; none where the server has none.
+    async fn version_3(&self, remote: &Remote) -> Result<Vec<(String, String)>, String> {
+        let document = self.read(remote, "/openapi/v3", &[], &reader(), OPENAPI_MAX).await?;
+        match document.status {
+            200 => openapi::paths(&document.body),
+            404 => Ok(Vec::new()),
+            code => Err(format!("failed to retrieve openAPI v3 index, http error: {code}")),
+        }
+    }
+
+    async fn read(
+        &self,
+        remote: &Remote,
+        path: &str,
+        headers: &[(hyper::header::HeaderName, &str)],
+        user: &User,
+        within: Duration,
+    ) -> Result<Document, String> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(name, HeaderValue::from_str(value).map_err(|error| error.to_string())?);
+        }
+        self.app.aggregator.services.read(remote, path, map, user, within).await
+    }
+}
+
+fn reader() -> User {
+    User { name: READER.into(), ..User::default() }
+}

@@ -1,0 +1,162 @@
+//! APIs of other servers: their requests passed on to them, and their documents merged with this server's own.
+
+mod discovery;
+mod documents;
+mod groups;
+mod keep;
+mod openapi;
+
+pub use discovery::{Groups, Merged, Ties};
+pub use documents::{Documents, Version2};
+pub use keep::keep_documents;
+pub use openapi::merge;
+
+use crate::app::App;
+use crate::exchange::{Exchange, Upgrade};
+use crate::list_body::Cut;
+use crate::request::Request;
+use crate::response::{Body, Response};
+use crate::sniff;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Frame};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use pintle_outbound::BoxError;
+use pintle_proxy::{AnswerBody, ApiServices, Incoming, Refused, Remote, Reply, encode_query};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// The other servers, and what is known of what they serve.
+pub struct Aggregator {
+    pub services: Arc<ApiServices>,
+    pub documents: Documents,
+}
+
+impl Aggregator {
+    pub fn new(services: Arc<ApiServices>) -> Aggregator {
+        Aggregator { services, documents: Documents::default() }
+    }
+
+    /// Groups of all servers; none while there is no other than this one.
+    pub fn merged(&self, app: &App) -> Option<Merged> {
+        (!self.services.is_empty()).then(|| Merged::new(groups::api_order(app), self.documents.all()))
+    }
+
+    /// Counts the changes of what other servers serve.
+    pub fn changes(&self) -> (u64, u64) {
+        (*self.services.changes().borrow(), self.documents.changes())
+    }
+
+    /// The API of another server that a path is under, which the APIService gives to it though this server may serve
+    /// the same.
+    pub fn owner(&self, path: &str) -> Option<Arc<Remote>> {
+        if self.services.is_empty() {
+            return None;
+        }
+        if path == "/api" || path.starts_with("/api/") {
+            return self.services.get("", "v1");
+        }
+        let mut parts = path.strip_prefix("/apis/")?.splitn(3, '/');
+        self.services.get(parts.next()?, parts.next()?)
+    }
+}
+
+/// Passes a request on to the server that its path is under; none when that is this one.
+pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Option<Response> {
+    let remote = app.aggregator.owner(request.path())?;
+    Some(forward(app, request, &remote, exchange).await)
+}
+
+/// Passes a request for an OpenAPI document of version 3 on to the server that has it; none when no other has.
+pub async fn openapi(app: &App, request: &Request, exchange: &mut Exchange) -> Option<Response> {
+    let path = request.path().strip_prefix("/openapi/v3/")?;
+    let (group, version) = app.aggregator.documents.owner_v3(path)?;
+    let remote = app.aggregator.services.get(&group, &version)?;
+    Some(forward(app, request, &remote, exchange).await)
+}
+
+/// Passes a request on to another server.
+pub async fn forward(app: &App, request: &Request, remote: &Remote, exchange: &mut Exchange) -> Response {
+    let incoming = incoming(request, exchange);
+    match app.aggregator.services.forward(remote, incoming, &request.user).await {
+        Ok(Reply::Answer(answer)) => passed(answer).await,
+        Ok(Reply::Upgrade(head, serve)) => match exchange.upgrade.take() {
+            Some(on) => {
+                let upgrade = Upgrade::new(on, |stream| serve(Box::new(stream)));
+                Response { passed: head, ..Response::upgraded(upgrade) }
+            }
+            None => refused(&Refused { code: 500, text: String::from("unable to upgrade the connection\n") }),
+        },
+        Err(why) => refused(&why),
+    }
+}
+
+fn incoming(request: &Request, exchange: &mut Exchange) -> Incoming {
+    let pairs = request.query.pairs().iter().map(|(name, value)| (name.as_str(), value.clone()));
+    let body = match exchange.body.take() {
+        Some(body) if !body.is_end_stream() => pintle_outbound::Body::stream(body),
+        _ => pintle_outbound::Body::empty(),
+    };
+    let mut headers = request.headers.clone();
+    if let Ok(id) = HeaderValue::from_str(&request.audit_id) {
+        headers.insert("audit-id", id);
+    }
+    Incoming {
+        method: request.method.clone(),
+        path: request.path().into(),
+        query: encode_query(&pairs.collect::<Vec<_>>()),
+        host: String::new(),
+        headers,
+        body,
+        peer: Some(request.peer.ip()),
+        can_upgrade: exchange.upgrade.is_some(),
+    }
+}
+
+fn refused(why: &Refused) -> Response {
+    let response = Response::new(why.code, "text/plain; charset=utf-8", why.text.clone());
+    // A refused redirect is an answer in the place of the other server's, and not one of Go's errors.
+    if why.code == 502 { response } else { response.with("x-content-type-options", "nosniff") }
+}
+
+/// An answer of another server as it came. Where it does not say what it is, the first bytes tell, as Go's server has
+/// them tell.
+async fn passed(answer: hyper::Response<AnswerBody>) -> Response {
+    let (mut parts, mut body) = answer.into_parts();
+    let is_told = parts.headers.contains_key(CONTENT_TYPE) || parts.headers.contains_key(CONTENT_ENCODING);
+    let first = if is_told || body.is_end_stream() { None } else { body.frame().await };
+    if let Some(Ok(frame)) = &first
+        && let Some(data) = frame.data_ref().filter(|data| !data.is_empty())
+    {
+        parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(sniff::content_type(data)));
+    }
+    let body = Begun { first, rest: body }.boxed_unsync();
+    Response { passed: parts.headers, body: Body::Passed(body), ..Response::empty(parts.status.as_u16()) }
+}
+
+/// A body of which the first part may be read already.
+struct Begun {
+    first: Option<Result<Frame<Bytes>, BoxError>>,
+    rest: AnswerBody,
+}
+
+impl hyper::body::Body for Begun {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let next = match self.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            None => Pin::new(&mut self.rest).poll_frame(context),
+        };
+        next.map(|frame| frame.map(|frame| frame.map_err(|error| Cut::new(&error.to_string()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.rest.is_end_stream()
+    }
+}
