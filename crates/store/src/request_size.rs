@@ -2,7 +2,7 @@
 
 use crate::write::{Precondition, StagedWrite};
 
-/// What etcd takes in one request unless it is told otherwise.
+/// What etcd takes in one request unless it is set up otherwise.
 pub(crate) const REQUEST_BYTES_MAX: usize = 1536 * 1024;
 /// etcd's words for a request that is larger.
 pub(crate) const TOO_LARGE: &str = "etcdserver: request is too large";

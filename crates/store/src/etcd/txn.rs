@@ -265,7 +265,7 @@ fn went_back(before: u64, now: Revision) -> Option<String> {
 
 fn failed(failure: Failure) -> CommitError {
     match failure {
-        // An etcd may be told to take less.
+        // An etcd may be set up to take less.
         Failure::Refused(why) if why == TOO_LARGE => CommitError::TooLarge(why),
         Failure::Refused(why) => CommitError::Refused(why),
         Failure::Compacted | Failure::Unreachable(_) | Failure::TimedOut => {

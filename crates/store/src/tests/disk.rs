@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A backend whose disk fails when told to.
+/// A backend whose disk fails on command.
 struct Failing {
     inner: Sqlite,
     fails: Arc<AtomicBool>,

@@ -13,11 +13,11 @@ everywhere!(
     who_joins_later_begins_where_he_is_asked_to,
 );
 
-/// What is told next, with a line of each event.
-async fn told(watcher: &mut Watcher) -> WatchItem<Bytes> {
+/// What is item next, with a line of each event.
+async fn item(watcher: &mut Watcher) -> WatchItem<Bytes> {
     let mut encode = |events: &[Arc<Event>]| lines_of(events);
-    let told = std::future::poll_fn(|context| watcher.poll_encoded(context, &mut encode));
-    tokio::time::timeout(Duration::from_secs(10), told).await.expect("word in time")
+    let item = std::future::poll_fn(|context| watcher.poll_encoded(context, &mut encode));
+    tokio::time::timeout(Duration::from_secs(10), item).await.expect("word in time")
 }
 
 fn lines_of(events: &[Arc<Event>]) -> Bytes {
@@ -26,16 +26,16 @@ fn lines_of(events: &[Arc<Event>]) -> Bytes {
 }
 
 /// Lines of events until there are `count`.
-async fn hear(watcher: &mut Watcher, count: usize) -> Vec<String> {
-    let mut heard = Vec::new();
-    while heard.len() < count {
-        match told(watcher).await {
-            WatchItem::Event(bytes) => heard.extend(text(&bytes).lines().map(String::from)),
+async fn receive(watcher: &mut Watcher, count: usize) -> Vec<String> {
+    let mut received = Vec::new();
+    while received.len() < count {
+        match item(watcher).await {
+            WatchItem::Event(bytes) => received.extend(text(&bytes).lines().map(String::from)),
             WatchItem::InitialEventsEnd(_) => {}
-            other => panic!("{other:?} after {heard:?}"),
+            other => panic!("{other:?} after {received:?}"),
         }
     }
-    heard
+    received
 }
 
 fn text(bytes: &Bytes) -> &str {
@@ -56,15 +56,15 @@ async fn every_watcher_of_many_hears_everything_in_order(place: &Place) {
         let predicate = if n % 2 == 0 { WatchPredicate::default() } else { predicate("ns", "", "") };
         let mut watcher = alike(&store, things, from, predicate);
         watchers.spawn(async move {
-            let mut heard = Vec::new();
-            while heard.len() < EVENTS {
-                heard.extend(hear(&mut watcher, 1).await);
+            let mut received = Vec::new();
+            while received.len() < EVENTS {
+                received.extend(receive(&mut watcher, 1).await);
                 // Some are slower than others, so that they share nothing for a while.
                 for _ in 0..n % 7 {
                     tokio::task::yield_now().await;
                 }
             }
-            (heard, watcher.progress())
+            (received, watcher.progress())
         });
     }
     let mut expected = Vec::new();
@@ -74,8 +74,8 @@ async fn every_watcher_of_many_hears_everything_in_order(place: &Place) {
         expected.push(format!("{name} {at}"));
     }
     while let Some(done) = watchers.join_next().await {
-        let (heard, progress) = done.unwrap();
-        assert_eq!(heard, expected);
+        let (received, progress) = done.unwrap();
+        assert_eq!(received, expected);
         assert!(progress <= store.revision());
     }
 }
@@ -94,8 +94,8 @@ async fn watchers_who_show_events_alike_share_what_was_encoded(place: &Place) {
             encoded += 1;
             lines_of(events)
         };
-        let told = std::future::poll_fn(|context| watcher.poll_encoded(context, &mut encode)).await;
-        assert!(matches!(told, WatchItem::Event(bytes) if text(&bytes).starts_with("x ")));
+        let item = std::future::poll_fn(|context| watcher.poll_encoded(context, &mut encode)).await;
+        assert!(matches!(item, WatchItem::Event(bytes) if text(&bytes).starts_with("x ")));
         assert_eq!(encoded, expected);
     }
 }
@@ -118,8 +118,8 @@ async fn a_condition_is_judged_once_for_all_who_ask_for_it(place: &Place) {
         store.commit(put(things, name, label, Precondition::NotExists)).await.unwrap();
     }
     for watcher in &mut of_m {
-        let heard = hear(watcher, 1).await;
-        assert!(heard.len() == 1 && heard[0].starts_with("b "), "{heard:?}");
+        let received = receive(watcher, 1).await;
+        assert!(received.len() == 1 && received[0].starts_with("b "), "{received:?}");
     }
     assert_eq!(judged.load(Ordering::Relaxed), 6);
 }
@@ -132,13 +132,13 @@ async fn one_who_stands_still_does_not_hold_up_the_others(place: &Place) {
     for n in 0..50 {
         let name = n.to_string();
         store.commit(put(things, &name, "0", Precondition::NotExists)).await.unwrap();
-        let heard = hear(&mut quick, 1).await;
-        assert!(heard.len() == 1 && heard[0].starts_with(&format!("{name} ")), "{heard:?}");
+        let received = receive(&mut quick, 1).await;
+        assert!(received.len() == 1 && received[0].starts_with(&format!("{name} ")), "{received:?}");
     }
     // What others encoded lately is still there for it, or it has to begin anew; but nothing is left out.
     let mut next = 0;
     while next < 50 {
-        match told(&mut still).await {
+        match item(&mut still).await {
             WatchItem::Event(bytes) => text(&bytes).lines().for_each(|line| {
                 assert!(line.starts_with(&format!("{next} ")), "{line} and not {next}");
                 next += 1;
@@ -150,7 +150,7 @@ async fn one_who_stands_still_does_not_hold_up_the_others(place: &Place) {
     // Who begins anew hears what comes.
     let mut again = alike(&store, things, WatchFrom::Now, WatchPredicate::default());
     store.commit(put(things, "new", "0", Precondition::NotExists)).await.unwrap();
-    assert_eq!(hear(&mut again, 1).await, hear(&mut quick, 1).await);
+    assert_eq!(receive(&mut again, 1).await, receive(&mut quick, 1).await);
 }
 
 async fn who_watches_from_the_future_passes_over_what_others_hear(place: &Place) {
@@ -161,7 +161,7 @@ async fn who_watches_from_the_future_passes_over_what_others_hear(place: &Place)
     for name in ["a", "b", "c"] {
         store.commit(put(things, name, "0", Precondition::NotExists)).await.unwrap();
     }
-    assert_eq!(hear(&mut now, 3).await.last(), hear(&mut later, 1).await.last());
+    assert_eq!(receive(&mut now, 3).await.last(), receive(&mut later, 1).await.last());
 }
 
 async fn who_joins_later_begins_where_he_is_asked_to(place: &Place) {
@@ -173,11 +173,11 @@ async fn who_joins_later_begins_where_he_is_asked_to(place: &Place) {
     let mut from_now = alike(&store, things, WatchFrom::Now, predicate("ns", "", ""));
     let mut from_state = alike(&store, things, WatchFrom::InitialState, predicate("ns", "", ""));
     store.commit(put(things, "c", "0", Precondition::NotExists)).await.unwrap();
-    let all = hear(&mut first, 3).await;
-    assert_eq!(hear(&mut from_a, 2).await, all[1..]);
-    assert_eq!(hear(&mut from_now, 1).await, all[2..]);
+    let all = receive(&mut first, 3).await;
+    assert_eq!(receive(&mut from_a, 2).await, all[1..]);
+    assert_eq!(receive(&mut from_now, 1).await, all[2..]);
     assert_eq!(from_state.progress(), Revision(0));
-    assert_eq!(hear(&mut from_state, 3).await, all);
+    assert_eq!(receive(&mut from_state, 3).await, all);
     assert_eq!(from_state.progress(), store.revision());
 }
 

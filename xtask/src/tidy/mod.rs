@@ -1,0 +1,88 @@
+//! Checks of what no compiler checks: sizes, first lines, words, rooms and their dependencies.
+
+mod dependencies;
+mod functions;
+mod rooms;
+mod words;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A file longer than this does more than one job, unless it is a table.
+const LINES_MAX: usize = 800;
+
+pub fn run() -> Result<(), String> {
+    let mut complaints = Vec::new();
+    for path in sources() {
+        let text = read(&path)?;
+        complaints.extend(check_file(&path, &text));
+    }
+    complaints.extend(dependencies::check()?);
+    complaints.extend(rooms::check()?);
+    if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }
+}
+
+/// The complaints about one file.
+fn check_file(path: &Path, text: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    complaints.extend(check_shape(text));
+    complaints.extend(functions::check(path, text));
+    complaints.extend(words::check(path, text));
+    complaints.extend(rooms::check_purity(path, text));
+    complaints.into_iter().map(|complaint| format!("{}: {complaint}", path.display())).collect()
+}
+
+fn check_shape(text: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    if !text.starts_with("//!") && !text.starts_with("#![") {
+        complaints.push(String::from("the first line does not say what the file is for"));
+    }
+    let lines = text.lines().count();
+    if lines > LINES_MAX {
+        complaints.push(format!("{lines} lines, more than {LINES_MAX}"));
+    }
+    // Spelled in halves, so that this file does not find itself.
+    for word in [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("todo", "!(")] {
+        if text.contains(word) {
+            complaints.push(format!("unfinished: {word}"));
+        }
+    }
+    complaints
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for root in ["crates", "xtask", "tests", "bench", "fuzz"] {
+        collect(Path::new(root), &mut found);
+    }
+    found.sort();
+    found
+}
+
+fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+        if path.is_dir() && !path.ends_with("target") {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_say_what_they_are_for_and_stay_short() {
+        let long = format!("//! A file.\n{}", "\n".repeat(LINES_MAX));
+        for (text, expected) in [("//! A file.\n", 0), ("fn a() {}\n", 1), (long.as_str(), 1)] {
+            assert_eq!(check_shape(text).len(), expected, "{}", &text[..9]);
+        }
+    }
+}
