@@ -6,7 +6,7 @@ use pintle_object::user::User;
 use pintle_object::{Text, Value, json};
 
 const VERSION: &str = "abac.authorization.kubernetes.io/v1beta1";
-const READING: [&str; 3] = ["get", "list", "watch"];
+const READ_ONLY_VERBS: [&str; 3] = ["get", "list", "watch"];
 const ALL: &str = "*";
 
 /// The policies of `--authorization-policy-file`.
@@ -57,7 +57,7 @@ impl Policy {
     }
 
     fn allows(&self, user: &User, asked: &Attributes<'_>) -> bool {
-        let verb = !self.is_read_only || READING.contains(&asked.verb);
+        let verb = !self.is_read_only || READ_ONLY_VERBS.contains(&asked.verb);
         verb && self.is_about(user)
             && if asked.is_resource {
                 fits(&self.namespace, asked.namespace)
@@ -83,7 +83,8 @@ impl Policy {
 
     fn rules(&self, namespace: &str) -> Vec<Rule> {
         let one = |text: &str| Box::from([Text::from(text)]);
-        let verbs: Box<[Text]> = if self.is_read_only { READING.map(Text::from).into() } else { one(ALL) };
+        let verbs: Box<[Text]> =
+            if self.is_read_only { READ_ONLY_VERBS.map(Text::from).into() } else { one(ALL) };
         let mut rules = Vec::new();
         if !self.resource.is_empty() && fits(&self.namespace, namespace) {
             let (groups, resources) = (one(&self.api_group), one(&self.resource));

@@ -100,9 +100,9 @@ pub struct Permissions {
 
 /// The group `system:masters` may do all, whatever the modes are.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Masters;
+pub struct PrivilegedGroup;
 
-impl Authorizer for Masters {
+impl Authorizer for PrivilegedGroup {
     fn authorize(&self, user: &User, _: &Attributes<'_>) -> Decision {
         if user.is_in(MASTERS) { Decision::Allow(String::new()) } else { Decision::NoOpinion(String::new()) }
     }
@@ -308,10 +308,10 @@ mod tests {
             assert_eq!(format!("{decision:?}"), expected);
         };
         check(vec![], &[MASTERS], "NoOpinion(\"\")");
-        check(vec![Arc::new(Masters)], &["dev"], "NoOpinion(\"\")");
-        check(vec![Arc::new(Masters), Arc::new(AlwaysDeny)], &[MASTERS], "Allow(\"\")");
+        check(vec![Arc::new(PrivilegedGroup)], &["dev"], "NoOpinion(\"\")");
+        check(vec![Arc::new(PrivilegedGroup), Arc::new(AlwaysDeny)], &[MASTERS], "Allow(\"\")");
         check(
-            vec![Arc::new(Masters), Arc::new(AlwaysDeny)],
+            vec![Arc::new(PrivilegedGroup), Arc::new(AlwaysDeny)],
             &["dev"],
             "NoOpinion(\"Everything is forbidden.\")",
         );

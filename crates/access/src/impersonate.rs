@@ -54,7 +54,7 @@ impl Impersonation {
     }
 
     /// The user that a request is to act as, and the verb of the mode that allows it; empty for the old permission.
-    pub async fn act_as(
+    pub async fn impersonate(
         &self,
         authorizer: &Arc<dyn Authorizer>,
         requestor: &User,

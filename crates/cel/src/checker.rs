@@ -4,7 +4,7 @@ use crate::cost::Cost;
 use crate::library::{self, Function};
 use crate::problem::Problem;
 use crate::scope::Scope;
-use crate::syntax::{Expr, Fold, Literal, Node};
+use crate::syntax::{Comprehension, Expr, Literal, Node};
 use crate::type_names::{dotted, type_named};
 use crate::types::Type;
 use crate::unify::Known;
@@ -145,7 +145,7 @@ impl Checker<'_> {
             }
             Node::Map(entries) => self.map(entries),
             Node::Message { name, fields } => self.message(at, name, fields),
-            Node::Fold(fold) => self.fold(fold),
+            Node::Comprehension(fold) => self.fold(fold),
         }
     }
 
@@ -343,7 +343,7 @@ impl Checker<'_> {
         }
     }
 
-    fn fold(&mut self, fold: &Fold) -> Type {
+    fn fold(&mut self, fold: &Comprehension) -> Type {
         let range = self.of(&fold.range);
         let accu = self.of(&fold.init);
         let range = self.known.resolve(&range, false);

@@ -5,7 +5,7 @@
 use crate::checker::Checked;
 use crate::cost::{CHARACTER, CHECK, Cost, LIST, MAP, MESSAGE, PATTERN};
 use crate::decl::Decl;
-use crate::syntax::{ACCU, Expr, Fold, Literal, Node};
+use crate::syntax::{ACCU, Comprehension, Expr, Literal, Node};
 use crate::types::Type;
 
 /// A range of costs or sizes.
@@ -102,8 +102,8 @@ impl<'a> Estimator<'a> {
                 let fields = fields.iter();
                 fields.fold(fixed(MESSAGE), |sum, (_, _, value)| sum.plus(self.cost(value)))
             }
-            Node::Fold(fold) if fold.is_bind() => self.bind(of, fold),
-            Node::Fold(fold) => self.fold(of, fold),
+            Node::Comprehension(fold) if fold.is_bind() => self.bind(of, fold),
+            Node::Comprehension(fold) => self.fold(of, fold),
         }
     }
 
@@ -230,7 +230,7 @@ impl<'a> Estimator<'a> {
         cost
     }
 
-    fn bind(&mut self, whole: &'a Expr, fold: &'a Fold) -> Range {
+    fn bind(&mut self, whole: &'a Expr, fold: &'a Comprehension) -> Range {
         let cost = self.cost(&fold.range).plus(self.cost(&fold.init));
         self.push_accu(fold);
         let cost = cost.plus(self.cost(&fold.result));
@@ -241,12 +241,12 @@ impl<'a> Estimator<'a> {
         cost
     }
 
-    fn push_accu(&mut self, fold: &'a Fold) {
+    fn push_accu(&mut self, fold: &'a Comprehension) {
         let (path, size, entry) = (self.path(&fold.init), self.size(&fold.init), self.entry(&fold.init));
         self.locals.push(Local { name: &fold.accu, path, size, entry });
     }
 
-    fn push_vars(&mut self, fold: &'a Fold) {
+    fn push_vars(&mut self, fold: &'a Comprehension) {
         let entry = self.entry(&fold.range);
         let is_list = entry.map_or(matches!(self.ty(&fold.range), Type::List(_)), |entry| entry.is_list);
         let path = self.path(&fold.range);
@@ -268,7 +268,7 @@ impl<'a> Estimator<'a> {
         }
     }
 
-    fn fold(&mut self, whole: &'a Expr, fold: &'a Fold) -> Range {
+    fn fold(&mut self, whole: &'a Expr, fold: &'a Comprehension) -> Range {
         let mut cost = self.cost(&fold.range).plus(self.cost(&fold.init));
         let count = self.locals.len();
         self.push_accu(fold);

@@ -2,7 +2,7 @@
 
 use crate::cost::{self, COST_MAX, Cost, OVER_LIMIT};
 use crate::library::Function;
-use crate::program::{FoldStep, Program, Step};
+use crate::program::{ComprehensionStep, Program, Step};
 use crate::syntax::Literal;
 use crate::type_names::type_named;
 use crate::value::{Error, Key, List, Map, Outcome, Text, Value, as_text, type_value};
@@ -101,7 +101,7 @@ impl<'a> Machine<'_, 'a> {
             Step::List(items) => self.list(items),
             Step::Map(entries) => self.map(entries),
             Step::Message(name, fields) => self.message(name, fields),
-            Step::Fold(fold) => self.fold(fold),
+            Step::Comprehension(fold) => self.fold(fold),
             Step::Grow(place, parts) => self.grow(*place, parts),
             Step::Constant(step) => {
                 let cost = self.cost;
@@ -266,7 +266,7 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    fn fold(&mut self, fold: &'a FoldStep) -> Outcome<'a> {
+    fn fold(&mut self, fold: &'a ComprehensionStep) -> Outcome<'a> {
         let range = self.eval(&fold.range)?;
         let init = self.eval(&fold.init);
         if self.is_stopped {
@@ -281,7 +281,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// All rounds of a loop; the error is one that ends everything.
-    fn rounds(&mut self, fold: &'a FoldStep, range: &Value<'a>, place: usize) -> Result<(), Error> {
+    fn rounds(&mut self, fold: &'a ComprehensionStep, range: &Value<'a>, place: usize) -> Result<(), Error> {
         match range {
             Value::List(list) => {
                 for index in 0..list.len() {
@@ -319,7 +319,7 @@ impl<'a> Machine<'_, 'a> {
     /// One round; whether there may be another.
     fn round(
         &mut self,
-        fold: &'a FoldStep,
+        fold: &'a ComprehensionStep,
         place: usize,
         vars: [Option<Outcome<'a>>; 2],
     ) -> Result<bool, Error> {

@@ -1,6 +1,6 @@
 //! Macros: calls that stand for larger expressions.
 
-use crate::syntax::{ACCU, Expr, Fold, Literal, Node, UNUSED};
+use crate::syntax::{ACCU, Comprehension, Expr, Literal, Node, UNUSED};
 
 /// What a macro needs of the parser.
 pub trait Maker {
@@ -132,8 +132,8 @@ impl Writer<'_> {
         (var, second): (String, Option<String>),
         [init, condition, step, result]: [Expr; 4],
     ) -> Expr {
-        let fold = Fold { range, var, second, accu: ACCU.to_owned(), init, condition, step, result };
-        self.make(Node::Fold(Box::new(fold)))
+        let fold = Comprehension { range, var, second, accu: ACCU.to_owned(), init, condition, step, result };
+        self.make(Node::Comprehension(Box::new(fold)))
     }
 
     fn bind(&mut self, name: String, value: Expr, body: Expr) -> Expr {
@@ -141,8 +141,17 @@ impl Writer<'_> {
         let condition = self.literal(Literal::Bool(false));
         let step = self.ident(&name);
         let var = UNUSED.to_owned();
-        let fold = Fold { range, var, second: None, accu: name, init: value, condition, step, result: body };
-        self.make(Node::Fold(Box::new(fold)))
+        let fold = Comprehension {
+            range,
+            var,
+            second: None,
+            accu: name,
+            init: value,
+            condition,
+            step,
+            result: body,
+        };
+        self.make(Node::Comprehension(Box::new(fold)))
     }
 
     fn quantifier(&mut self, range: Expr, vars: (String, Option<String>), body: Expr, all: bool) -> Expr {

@@ -4,8 +4,8 @@ use crate::checker::Checked;
 use crate::cost::Cost;
 use crate::eval;
 use crate::fault::Fault;
-use crate::program::{FoldStep, Program, Step};
-use crate::syntax::{Expr, Fold, Literal, Node};
+use crate::program::{ComprehensionStep, Program, Step};
+use crate::syntax::{Comprehension, Expr, Literal, Node};
 use crate::type_names::{dotted, type_named};
 use pintle_regexp::{Budget, Regexp};
 
@@ -73,7 +73,7 @@ impl<'a> Planner<'a> {
                 let fields = fields.map(|(_, field, of)| (field.clone(), self.step(of))).collect();
                 Step::Message(name.clone(), fields)
             }
-            Node::Fold(fold) => self.fold(fold),
+            Node::Comprehension(fold) => self.fold(fold),
             Node::Broken => Step::Broken,
         }
     }
@@ -187,7 +187,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn fold(&mut self, fold: &'a Fold) -> Step {
+    fn fold(&mut self, fold: &'a Comprehension) -> Step {
         let is_bind = fold.is_bind();
         let range = self.step(&fold.range);
         let init = self.step(&fold.init);
@@ -207,7 +207,15 @@ impl<'a> Planner<'a> {
         let result = self.step(&fold.result);
         self.locals.truncate(count);
         let has_second = fold.second.is_some();
-        Step::Fold(Box::new(FoldStep { range, init, has_second, condition, step, result, is_bind }))
+        Step::Comprehension(Box::new(ComprehensionStep {
+            range,
+            init,
+            has_second,
+            condition,
+            step,
+            result,
+            is_bind,
+        }))
     }
 
     /// A step of a loop that makes a list or a map larger does so in place.

@@ -33,7 +33,7 @@ pub(crate) enum Step {
     List(Vec<(Step, bool)>),
     Map(Vec<(Step, Step, bool)>),
     Message(String, Vec<(String, Step)>),
-    Fold(Box<FoldStep>),
+    Comprehension(Box<ComprehensionStep>),
     /// Adds an item, an entry or a map to the accumulator in a place.
     Grow(usize, Vec<Step>),
     /// What is no variable or part of one, as the first of a chain of fields: the chain is a step of its own.
@@ -76,7 +76,7 @@ impl Step {
 }
 
 #[derive(Debug)]
-pub(crate) struct FoldStep {
+pub(crate) struct ComprehensionStep {
     pub range: Step,
     pub init: Step,
     pub has_second: bool,

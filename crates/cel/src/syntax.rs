@@ -72,7 +72,7 @@ pub enum Node {
         name: String,
         fields: Vec<(usize, String, Expr)>,
     },
-    Fold(Box<Fold>),
+    Comprehension(Box<Comprehension>),
     /// Something that could not be read.
     Broken,
 }
@@ -83,7 +83,7 @@ pub enum Node {
 /// l.all(x, p)   ->   range l, var x, accu @result, init true, step @result && p, result @result
 /// ```
 #[derive(Debug)]
-pub struct Fold {
+pub struct Comprehension {
     pub range: Expr,
     pub var: String,
     pub second: Option<String>,
@@ -99,7 +99,7 @@ pub const ACCU: &str = "@result";
 /// The variable of a loop over nothing, which gives a name to a value.
 pub const UNUSED: &str = "#unused";
 
-impl Fold {
+impl Comprehension {
     /// Whether this only gives a name to a value.
     pub fn is_bind(&self) -> bool {
         matches!(&self.range.node, Node::List(items) if items.is_empty())
@@ -136,7 +136,7 @@ impl Expr {
                 }
             }
             Node::Message { fields, .. } => fields.iter().for_each(|(_, _, part)| below(part, in_format)),
-            Node::Fold(fold) => {
+            Node::Comprehension(fold) => {
                 for part in [&fold.range, &fold.init, &fold.condition, &fold.step, &fold.result] {
                     below(part, in_format);
                 }

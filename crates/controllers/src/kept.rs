@@ -81,7 +81,7 @@ impl Kept {
     async fn repair_allocations(&self) {
         loop {
             tokio::time::sleep(REPAIR_INTERVAL).await;
-            self.engine.mend_records(own::now()).await;
+            self.engine.repair_records(own::now()).await;
         }
     }
 

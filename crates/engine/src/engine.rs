@@ -1,6 +1,6 @@
 //! `Engine`: the served resources on top of the store.
 
-use crate::allocate::{Pools, port};
+use crate::allocate::{Allocators, port};
 use crate::generate::Generator;
 use crate::request::admission::{Admission, Open};
 use crate::request::write_context::Call;
@@ -29,7 +29,7 @@ pub struct Engine {
     /// The field manager that the server's own writes are accounted to.
     pub manager: String,
     admission: Box<dyn Admission>,
-    pub(crate) pools: Pools,
+    pub(crate) pools: Allocators,
     table: ArcSwap<Table>,
     /// Tells that other custom resources are served than before.
     serving: watch::Sender<()>,
@@ -85,7 +85,7 @@ impl Engine {
             generator: Generator::system(),
             manager: String::from("kube-apiserver"),
             admission: Box::new(Open),
-            pools: Pools::new(Vec::new(), port::RANGE),
+            pools: Allocators::new(Vec::new(), port::RANGE),
             table: ArcSwap::from_pointee(Table::new(served)),
             serving: watch::Sender::new(()),
             expiry_seconds: None,

@@ -3,7 +3,7 @@
 use crate::request::body::{self, Body, Format};
 use crate::request::options::{DeleteOptions, FieldValidation, ListOptions, PatchKind, Query};
 use crate::write::delete::Deleted;
-use crate::{Call, Engine, Heard, Patch, Selection, Served, Target, Told, Watch, Written};
+use crate::{Call, Engine, Patch, Selection, Served, Target, Watch, WatchEvent, WatchItem, WriteResult};
 use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{Status, Value, json, meta};
@@ -79,22 +79,22 @@ impl World {
         body::decode(&self.engine.api, body, ty, &served.gvk(), validation, &mut Vec::new(), &mut Vec::new())
     }
 
-    pub async fn create(&self, plural: &str, document: &str) -> Result<Written, Status> {
+    pub async fn create(&self, plural: &str, document: &str) -> Result<WriteResult, Status> {
         let body = self.read(plural, document)?;
         self.engine.create(self.target(plural, ""), body, &mut self.call(false)).await
     }
 
     /// The answer to a write of a config map.
-    fn tree(&self, written: Written) -> Value {
+    fn tree(&self, written: WriteResult) -> Value {
         written.into_tree(&self.engine, self.served(MAPS)).unwrap()
     }
 
-    async fn update(&self, plural: &str, name: &str, document: &str) -> Result<Written, Status> {
+    async fn update(&self, plural: &str, name: &str, document: &str) -> Result<WriteResult, Status> {
         let body = self.read(plural, document)?;
         self.engine.update(self.target(plural, name), body, &mut self.call(false)).await
     }
 
-    async fn merge(&self, plural: &str, name: &str, document: &str) -> Result<Written, Status> {
+    async fn merge(&self, plural: &str, name: &str, document: &str) -> Result<WriteResult, Status> {
         let patch = Patch {
             kind: PatchKind::Merge,
             bytes: document.as_bytes(),
@@ -268,8 +268,8 @@ async fn a_watch_tells_of_comings_and_goings_of_its_selection() {
     let options = ListOptions::read(Query(&pairs)).unwrap();
     let selection = Selection::compile(served, &options, "").unwrap();
     let mut watch = world.engine.watch(served, "ns", &options, selection, None).await.unwrap();
-    let (_, told) = heard(&mut watch).await;
-    assert!(matches!(told, Told::InitialEnd(_)));
+    let (_, item) = watch_event(&mut watch).await;
+    assert!(matches!(item, WatchItem::InitialEventsEnd(_)));
     for label in ["x", "y"] {
         let patch = format!(r#"{{"metadata":{{"labels":{{"l":"{label}"}}}}}}"#);
         world.merge(MAPS, "a", &patch).await.unwrap();
@@ -277,9 +277,9 @@ async fn a_watch_tells_of_comings_and_goings_of_its_selection() {
     let revision = world.engine.store.revision();
     let mut events = Vec::new();
     while events.len() < 2 {
-        events.extend(heard(&mut watch).await.0);
+        events.extend(watch_event(&mut watch).await.0);
     }
-    let [Heard::Added(_), Heard::Deleted(last)] = events.as_slice() else {
+    let [WatchEvent::Added(_), WatchEvent::Deleted(last)] = events.as_slice() else {
         panic!("the object came and left: {events:?}")
     };
     assert_eq!(last.mod_revision, revision);
@@ -287,12 +287,12 @@ async fn a_watch_tells_of_comings_and_goings_of_its_selection() {
 }
 
 /// What a watch tells next, and the events in it.
-async fn heard(watch: &mut Watch) -> (Vec<Heard>, Told) {
+async fn watch_event(watch: &mut Watch) -> (Vec<WatchEvent>, WatchItem) {
     let mut events = Vec::new();
-    let mut note = |heard: &Heard, out: &mut Vec<u8>| {
-        events.push(heard.clone());
+    let mut note = |watch_event: &WatchEvent, out: &mut Vec<u8>| {
+        events.push(watch_event.clone());
         out.push(b' ');
     };
-    let told = std::future::poll_fn(|context| watch.poll_told(context, &mut note)).await;
-    (events, told)
+    let item = std::future::poll_fn(|context| watch.poll_item(context, &mut note)).await;
+    (events, item)
 }

@@ -1,6 +1,6 @@
 //! Other API servers behind this one: how they are reached and what they are shown.
 
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use pintle_admission::Outward;
 use pintle_controllers::AvailabilityMetrics;
 use pintle_metrics::Registry;
@@ -24,7 +24,7 @@ pub struct Remotes {
 }
 
 impl Aggregation {
-    pub fn read(given: &Given) -> Result<Aggregation, String> {
+    pub fn read(given: &FlagValues) -> Result<Aggregation, String> {
         let identity = match (given.path("proxy-client-cert-file"), given.path("proxy-client-key-file")) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,

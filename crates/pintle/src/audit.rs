@@ -1,10 +1,10 @@
 //! `--audit-*`: what is recorded of requests, and where.
 
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use pintle_audit::{BatchOptions, LogOptions, Options, TruncateOptions, WebhookOptions};
 
 /// Reads the flags; errors are upstream's.
-pub fn read(given: &Given) -> Result<Options, String> {
+pub fn read(given: &FlagValues) -> Result<Options, String> {
     let log = LogOptions {
         path: given.text("audit-log-path").into(),
         max_age: int(given, "audit-log-maxage")?,
@@ -35,7 +35,7 @@ pub fn read(given: &Given) -> Result<Options, String> {
     }
 }
 
-fn batch(given: &Given, plugin: &str) -> Result<BatchOptions, String> {
+fn batch(given: &FlagValues, plugin: &str) -> Result<BatchOptions, String> {
     let name = |rest: &str| format!("audit-{plugin}-{rest}");
     let qps = given.text(&name("batch-throttle-qps"));
     Ok(BatchOptions {
@@ -51,7 +51,7 @@ fn batch(given: &Given, plugin: &str) -> Result<BatchOptions, String> {
     })
 }
 
-fn truncate(given: &Given, plugin: &str) -> Result<TruncateOptions, String> {
+fn truncate(given: &FlagValues, plugin: &str) -> Result<TruncateOptions, String> {
     Ok(TruncateOptions {
         is_enabled: given.bool(&format!("audit-{plugin}-truncate-enabled")),
         max_batch_size: int(given, &format!("audit-{plugin}-truncate-max-batch-size"))?,
@@ -59,6 +59,6 @@ fn truncate(given: &Given, plugin: &str) -> Result<TruncateOptions, String> {
     })
 }
 
-fn int(given: &Given, name: &str) -> Result<i64, String> {
+fn int(given: &FlagValues, name: &str) -> Result<i64, String> {
     given.number(name, i64::MIN..=i64::MAX)
 }

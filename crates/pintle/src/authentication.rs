@@ -1,7 +1,7 @@
 //! From the authentication flags to the ways in which a client can prove who it is.
 
 use crate::config::Config;
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use crate::jwt;
 use crate::pki::Pki;
 use crate::service_account::Keys;
@@ -74,7 +74,7 @@ const HOUR_SECONDS: u64 = 60 * 60;
 const TOKEN_SECONDS_MAX: u64 = 1 << 32;
 
 impl Authentication {
-    pub fn read(given: &Given) -> Result<Authentication, String> {
+    pub fn read(given: &FlagValues) -> Result<Authentication, String> {
         let max = given.duration("service-account-max-token-expiration")?.as_secs();
         if max != 0 && !(HOUR_SECONDS..=TOKEN_SECONDS_MAX).contains(&max) {
             let why = "must be from 1h to 2^32 seconds";
@@ -214,7 +214,7 @@ pub fn authenticators(
     })
 }
 
-fn webhook(given: &Given) -> Result<Option<WebhookFlags>, String> {
+fn webhook(given: &FlagValues) -> Result<Option<WebhookFlags>, String> {
     let Some(kubeconfig) = given.path("authentication-token-webhook-config-file") else { return Ok(None) };
     let version = given.text("authentication-token-webhook-version");
     if !token_webhook::VERSIONS.contains(&version) {

@@ -6,7 +6,7 @@ use crate::authentication::Authentication;
 use crate::authorization::Authorization;
 use crate::compatibility::Compatibility;
 use crate::encryption::EncryptionFile;
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use crate::limits::Limits;
 use crate::logging::Logging;
 use crate::metrics;
@@ -96,7 +96,7 @@ pub struct Etcd {
 }
 
 impl Config {
-    pub fn read(given: Given) -> Result<Config, String> {
+    pub fn read(given: FlagValues) -> Result<Config, String> {
         let ranges = given.list("service-cluster-ip-range");
         if let Some(range) = ranges.iter().find(|range| IpPool::parse(range).is_none()) {
             return Err(format!("--service-cluster-ip-range: {range:?} is no range of addresses"));
@@ -185,13 +185,13 @@ fn manager(program: &str) -> String {
 }
 
 /// A server that is part of a cluster listens everywhere, as upstream's; one that was started by hand does not.
-fn default_bind_address(given: &Given) -> IpAddr {
+fn default_bind_address(given: &FlagValues) -> IpAddr {
     let is_in_cluster = given.is_given("advertise-address") || given.is_given("etcd-servers");
     IpAddr::V4(if is_in_cluster { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST })
 }
 
 /// The log; options that are still experimental need their gate.
-fn logging(given: &Given) -> Result<Logging, String> {
+fn logging(given: &FlagValues) -> Result<Logging, String> {
     let logging = Logging::read(given)?;
     let compatibility = Compatibility::read(given)?;
     let (name, gate) = match logging.settings.format {
@@ -223,7 +223,7 @@ fn host_address() -> Option<IpAddr> {
     found.filter(|address| !address.is_loopback() && !address.is_unspecified())
 }
 
-fn storage(given: &Given) -> Result<(), String> {
+fn storage(given: &FlagValues) -> Result<(), String> {
     const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
     if !matches!(given.text("storage-backend"), "" | "etcd3") {
         return Err(String::from("--storage-backend: must be etcd3, or nothing"));
@@ -235,7 +235,7 @@ fn storage(given: &Given) -> Result<(), String> {
 }
 
 /// Where etcd is; nothing when it is not asked for.
-fn etcd(given: &Given) -> Result<Option<Etcd>, String> {
+fn etcd(given: &FlagValues) -> Result<Option<Etcd>, String> {
     let (cert_file, key_file) = (given.path("etcd-certfile"), given.path("etcd-keyfile"));
     if cert_file.is_some() != key_file.is_some() {
         return Err(String::from("--etcd-certfile and --etcd-keyfile must be given together"));
@@ -259,7 +259,7 @@ fn etcd(given: &Given) -> Result<Option<Etcd>, String> {
     Ok(Some(etcd).filter(|etcd| !etcd.store.servers.is_empty()))
 }
 
-fn tls(given: &Given) -> Result<Tls, String> {
+fn tls(given: &FlagValues) -> Result<Tls, String> {
     let is_tls13_only = match given.text("tls-min-version") {
         "" | "VersionTLS10" | "VersionTLS11" | "VersionTLS12" => false,
         "VersionTLS13" => true,
@@ -280,7 +280,7 @@ fn tls(given: &Given) -> Result<Tls, String> {
     })
 }
 
-fn serving(given: &Given) -> Result<Option<Pair>, String> {
+fn serving(given: &FlagValues) -> Result<Option<Pair>, String> {
     match (given.path("tls-cert-file"), given.path("tls-private-key-file")) {
         (Some(certificate), Some(key)) => Ok(Some(Pair { certificate, key, names: Vec::new() })),
         (None, None) => Ok(None),
@@ -300,7 +300,7 @@ fn sni(text: &str) -> Result<Pair, String> {
     }
 }
 
-fn admission(given: &Given) -> Result<Admission, String> {
+fn admission(given: &FlagValues) -> Result<Admission, String> {
     let listed = given.is_given("admission-control");
     if listed && (given.is_given("enable-admission-plugins") || given.is_given("disable-admission-plugins")) {
         return Err(String::from(

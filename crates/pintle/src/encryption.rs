@@ -1,6 +1,6 @@
 //! `--encryption-provider-config`: the file that says which values are encrypted, opened and followed.
 
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use pintle_controllers::server_identity;
 use pintle_encryption::{Configuration, Encryption, GroupResource, KeySpace, Metrics, read_file};
 use pintle_engine::Engine;
@@ -29,7 +29,7 @@ pub struct Opened {
 }
 
 impl EncryptionFile {
-    pub fn read(given: &Given) -> Result<Option<EncryptionFile>, String> {
+    pub fn read(given: &FlagValues) -> Result<Option<EncryptionFile>, String> {
         let reloads = given.bool("encryption-provider-config-automatic-reload");
         match given.path("encryption-provider-config") {
             Some(path) => Ok(Some(EncryptionFile { path, reloads })),

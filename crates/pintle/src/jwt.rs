@@ -1,6 +1,6 @@
 //! From `--authentication-config`, or the flags `--oidc-*`, to the issuers of JSON web tokens.
 
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use crate::serving::read;
 use pintle_access::jwt::{
     ALGORITHMS, ClaimMappings, ClaimRule, Configuration, Issuer, Jwt, Mapping, validate,
@@ -21,7 +21,7 @@ const OIDC_FLAGS: [&str; 9] = [
 
 /// `own_issuers`: those of this server's own tokens.
 pub fn configuration(
-    given: &Given,
+    given: &FlagValues,
     file: Option<&Path>,
     own_issuers: &[String],
 ) -> Result<Configuration, String> {
@@ -54,7 +54,7 @@ pub fn load(path: &Path) -> Result<Configuration, String> {
 }
 
 /// The algorithms that tokens may be signed with: a file leaves it to the keys.
-pub fn algorithms(given: &Given, has_file: bool) -> Result<Vec<String>, String> {
+pub fn algorithms(given: &FlagValues, has_file: bool) -> Result<Vec<String>, String> {
     if has_file {
         return Ok(ALGORITHMS.map(String::from).to_vec());
     }
@@ -65,7 +65,7 @@ pub fn algorithms(given: &Given, has_file: bool) -> Result<Vec<String>, String> 
     }
 }
 
-fn by_flags(given: &Given) -> Result<Jwt, String> {
+fn by_flags(given: &FlagValues) -> Result<Jwt, String> {
     let text = |flag: &str| given.text(flag).to_string();
     let (issuer, client) = (text("oidc-issuer-url"), text("oidc-client-id"));
     if issuer.is_empty() || client.is_empty() {
@@ -103,7 +103,7 @@ fn by_flags(given: &Given) -> Result<Jwt, String> {
 }
 
 /// The last value of each claim.
-fn required(given: &Given) -> std::collections::BTreeMap<String, String> {
+fn required(given: &FlagValues) -> std::collections::BTreeMap<String, String> {
     let pairs = given.array("oidc-required-claim");
     let pairs = pairs.iter().filter_map(|pair| pair.split_once('='));
     pairs.map(|(claim, value)| (claim.trim().into(), value.trim().into())).collect()

@@ -1,6 +1,6 @@
 //! What the command line says about how many requests are served at a time, for how long, and how the server stops.
 
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use crate::memory;
 use pintle_server::inflight::{Limits as Enforced, Seats};
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub fn read(given: &Given) -> Result<Limits, String> {
+    pub fn read(given: &FlagValues) -> Result<Limits, String> {
         let limits = Limits {
             reads_max: count(given, "max-requests-inflight")?,
             writes_max: count(given, "max-mutating-requests-inflight")?,
@@ -65,7 +65,7 @@ impl Limits {
     }
 }
 
-fn count(given: &Given, flag: &str) -> Result<usize, String> {
+fn count(given: &FlagValues, flag: &str) -> Result<usize, String> {
     let number: i64 = given.text(flag).parse().unwrap_or(0);
     usize::try_from(number)
         .ok()
@@ -73,7 +73,7 @@ fn count(given: &Given, flag: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("--{flag} can not be negative value"))
 }
 
-fn positive(given: &Given, flag: &str) -> Result<Duration, String> {
+fn positive(given: &FlagValues, flag: &str) -> Result<Duration, String> {
     given.duration(flag).map_err(|_| format!("--{flag} can not be negative value"))
 }
 

@@ -1,6 +1,6 @@
 //! What the command line says about the log, with upstream's refusals. (`k8s.io/component-base/logs/api/v1`.)
 
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use pintle_logs::{Format, Module, Settings};
 use pintle_object::quantity::Quantity;
 
@@ -13,7 +13,7 @@ pub struct Logging {
 }
 
 impl Logging {
-    pub fn read(given: &Given) -> Result<Logging, String> {
+    pub fn read(given: &FlagValues) -> Result<Logging, String> {
         let format = match given.text("logging-format") {
             "text" => Format::Text,
             "json" => Format::Json,
@@ -44,7 +44,7 @@ impl Logging {
 }
 
 /// A number of bytes, as quantities are written: `512`, `64Ki`.
-fn bytes(given: &Given, flag: &str) -> Result<usize, String> {
+fn bytes(given: &FlagValues, flag: &str) -> Result<usize, String> {
     let text = given.text(flag);
     let quantity = Quantity::parse(text).map_err(|error| format!("--{flag}: {text:?}: {error}"))?;
     usize::try_from(quantity.value()).map_err(|_| format!("--{flag}: {text:?} is not a number of bytes"))

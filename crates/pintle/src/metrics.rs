@@ -1,7 +1,7 @@
 //! What the command line says about metrics, and the families that tell what this server is.
 
 use crate::config::Config;
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use pintle_metrics::{Options, Registry};
 use pintle_object::config_file::{Form, read_unversioned};
 use pintle_server::App;
@@ -14,7 +14,7 @@ use std::time::Duration;
 const WATERMARK: Duration = Duration::from_secs(1);
 
 /// Reads `--disabled-metrics`, `--allow-metric-labels` and its manifest.
-pub fn read(given: &Given) -> Result<Options, String> {
+pub fn read(given: &FlagValues) -> Result<Options, String> {
     let mut allowed = HashMap::new();
     if let Some(path) = given.path("allow-metric-labels-manifest") {
         let failed = |error: String| format!("failed to read allow list manifest: {error}");

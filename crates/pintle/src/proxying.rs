@@ -1,7 +1,7 @@
 //! What the command line says about kubelets, and about requests that lead through to others.
 
 use crate::compatibility::Compatibility;
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use pintle_admission::Outward;
 use pintle_outbound::{Egress, Settings, Tls, Transport};
 use pintle_proxy::{KubeletFlags, Kubelets, limits};
@@ -24,7 +24,7 @@ pub struct Proxying {
 }
 
 impl Proxying {
-    pub fn read(given: &Given) -> Result<Proxying, String> {
+    pub fn read(given: &FlagValues) -> Result<Proxying, String> {
         let proxying = Proxying {
             preferred_address_types: given.list("kubelet-preferred-address-types"),
             port: u16::try_from(given.number("kubelet-port", 1..=65535)?).unwrap_or_default(),

@@ -242,7 +242,7 @@ async fn open_engine(
     engine.set_pools(ranges.filter_map(IpPool::parse).collect(), config.service_node_port_range.clone());
     engine.set_admission(Box::new(Chain::new(&config.admission, permissions, outward, registry)?));
     engine.set_hooks(Arc::new(outward.hooks("")?));
-    engine.mend_records(own::now()).await;
+    engine.repair_records(own::now()).await;
     engine.log_undecodable();
     Ok(Arc::new(engine))
 }

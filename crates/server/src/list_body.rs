@@ -5,7 +5,7 @@ use crate::shares::Share;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use pintle_engine::{PIECE_BYTES, Pieces};
+use pintle_engine::{ListStream, PIECE_BYTES};
 use pintle_object::json::Pretty;
 use std::fmt;
 use std::io::Write;
@@ -32,7 +32,7 @@ pub struct ListBody {
 struct Source {
     /// The first piece, which was made to see whether there is another.
     first: Option<Bytes>,
-    pieces: Pieces,
+    pieces: ListStream,
     pretty: Option<Pretty>,
     gzip: Option<GzEncoder<Vec<u8>>>,
     shares: Vec<Share>,
@@ -68,7 +68,7 @@ impl fmt::Debug for ListBody {
 
 impl ListBody {
     /// The rest of a list whose first piece is there already.
-    pub fn new(first: Bytes, pieces: Pieces, is_pretty: bool) -> ListBody {
+    pub fn new(first: Bytes, pieces: ListStream, is_pretty: bool) -> ListBody {
         let pretty = is_pretty.then(Pretty::default);
         let source = Source { first: Some(first), pieces, pretty, gzip: None, shares: Vec::new(), tap: None };
         ListBody { source: Arc::new(Mutex::new(Some(source))), taken: Arc::default(), guard: None }

@@ -247,7 +247,7 @@ async fn stages(
         }
     }
     clock = Instant::now();
-    if let Some((user, constraint)) = app.access.act_as(&request.user, request).await? {
+    if let Some((user, constraint)) = app.access.impersonate(&request.user, request).await? {
         request.user = Arc::new(user);
         way.record.iter().for_each(|record| record.impersonated(&request.user, &constraint));
         measured(app, request, "impersonation", &mut clock);

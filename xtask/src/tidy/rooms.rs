@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The crates in their order: each uses only those before it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "object",
     "x509",
     "regexp",
@@ -19,6 +19,7 @@ const ORDER: [&str; 22] = [
     "store",
     "fairness",
     "outbound",
+    "proxy",
     "audit",
     "encryption",
     "access",

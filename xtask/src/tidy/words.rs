@@ -76,7 +76,7 @@ const WITHIN: [(&str, &[&str]); 3] = [
             "Absent",
         ],
     ),
-    ("crates/engine", &["Told", "told", "Origin", "Pools", "interest", "Interest"]),
+    ("crates/engine", &["Told", "Origin", "Pools", "interest", "Interest"]),
     ("crates/cel", &["Fold"]),
 ];
 

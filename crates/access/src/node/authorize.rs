@@ -1,6 +1,6 @@
-//! What a node may do.
+//! Source a node may do.
 
-use super::graph::{Graph, What};
+use super::graph::{Graph, Source};
 use super::identity;
 use crate::authorize::{Attributes, Decision};
 use crate::rbac::Rule;
@@ -19,16 +19,16 @@ pub fn decide(graph: &Graph, rules: &[Rule], user: &User, asked: &Attributes<'_>
     let request = Request { graph, node, asked };
     if asked.is_resource {
         match (asked.group, asked.resource) {
-            ("", "secrets") => return request.read_in_namespace(What::Secret),
-            ("", "configmaps") => return request.read_in_namespace(What::ConfigMap),
+            ("", "secrets") => return request.read_in_namespace(Source::Secret),
+            ("", "configmaps") => return request.read_in_namespace(Source::ConfigMap),
             ("", "persistentvolumeclaims") if asked.subresource == "status" => {
-                return request.write_status(What::Claim);
+                return request.write_status(Source::Claim);
             }
-            ("", "persistentvolumeclaims") => return request.get(What::Claim),
-            ("", "persistentvolumes") => return request.get(What::Volume),
-            ("resource.k8s.io", "resourceclaims") => return request.get(What::ResourceClaim),
+            ("", "persistentvolumeclaims") => return request.get(Source::Claim),
+            ("", "persistentvolumes") => return request.get(Source::Volume),
+            ("resource.k8s.io", "resourceclaims") => return request.get(Source::ResourceClaim),
             ("resource.k8s.io", "resourceslices") => return request.slice(),
-            ("storage.k8s.io", "volumeattachments") => return request.get(What::Attachment),
+            ("storage.k8s.io", "volumeattachments") => return request.get(Source::Attachment),
             ("storage.k8s.io", "csinodes") => return request.csi_node(),
             ("coordination.k8s.io", "leases") => return request.lease(),
             ("", "serviceaccounts") => return request.service_account(),
@@ -57,7 +57,7 @@ struct Request<'a> {
 
 impl Request<'_> {
     /// Whether the object that is asked for has to do with the node.
-    fn related(&self, what: What) -> Decision {
+    fn related(&self, what: Source) -> Decision {
         if self.asked.name.is_empty() {
             return no("No Object name found");
         }
@@ -67,7 +67,7 @@ impl Request<'_> {
         no(&format!("no relationship found between node '{}' and this object", self.node))
     }
 
-    fn read_in_namespace(&self, what: What) -> Decision {
+    fn read_in_namespace(&self, what: Source) -> Decision {
         if !matches!(self.asked.verb, "get" | "list" | "watch") {
             return no("can only read resources of this type");
         }
@@ -80,7 +80,7 @@ impl Request<'_> {
         self.related(what)
     }
 
-    fn get(&self, what: What) -> Decision {
+    fn get(&self, what: Source) -> Decision {
         if self.asked.verb != "get" {
             return no("can only get individual resources of this type");
         }
@@ -90,7 +90,7 @@ impl Request<'_> {
         self.related(what)
     }
 
-    fn write_status(&self, what: What) -> Decision {
+    fn write_status(&self, what: Source) -> Decision {
         match self.asked.verb {
             "update" | "patch" => self.related(what),
             _ => no("can only get/update/patch this type"),
@@ -100,7 +100,7 @@ impl Request<'_> {
     fn service_account(&self) -> Decision {
         let asked = self.asked;
         if asked.verb == "get" && asked.subresource.is_empty() {
-            return self.related(What::ServiceAccount);
+            return self.related(Source::ServiceAccount);
         }
         if asked.verb != "create" || asked.name.is_empty() {
             return no("can only create tokens for individual service accounts");
@@ -108,7 +108,7 @@ impl Request<'_> {
         if asked.subresource != "token" {
             return no("can only create token subresource of serviceaccount");
         }
-        self.related(What::ServiceAccount)
+        self.related(Source::ServiceAccount)
     }
 
     fn lease(&self) -> Decision {
@@ -145,7 +145,7 @@ impl Request<'_> {
         match self.asked.verb {
             // Admission checks whose it is.
             "create" => yes(),
-            "get" | "update" | "patch" | "delete" => self.related(What::ResourceSlice),
+            "get" | "update" | "patch" | "delete" => self.related(Source::ResourceSlice),
             "watch" | "list" | "deletecollection" if self.selects("spec.nodeName") => yes(),
             "watch" | "list" | "deletecollection" => {
                 no("can only list/watch/deletecollection resourceslices with nodeName field selector")
@@ -173,9 +173,9 @@ impl Request<'_> {
     /// Pods on it; admission checks what is written.
     fn pod(&self) -> Decision {
         match (self.asked.subresource, self.asked.verb) {
-            ("", "get") => self.related(What::Pod),
+            ("", "get") => self.related(Source::Pod),
             ("", "list" | "watch") if self.selects("spec.nodeName") => yes(),
-            ("", "list" | "watch") if !self.asked.name.is_empty() => self.related(What::Pod),
+            ("", "list" | "watch") if !self.asked.name.is_empty() => self.related(Source::Pod),
             ("", "list" | "watch") => no("can only list/watch pods with spec.nodeName field selector"),
             ("", "create" | "delete") | ("status", "update" | "patch") | ("eviction", "create") => yes(),
             _ => no(""),
@@ -192,7 +192,7 @@ impl Request<'_> {
         }
         match self.asked.verb {
             "create" => yes(),
-            "get" => self.related(What::PodCertificateRequest),
+            "get" => self.related(Source::PodCertificateRequest),
             "list" | "watch" if self.selects("spec.nodeName") => yes(),
             "list" | "watch" => no("can only list/watch podcertificaterequests with nodeName field selector"),
             verb => no(&format!("nodes may not {verb} podcertificaterequests")),

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 /// Kinds of objects that nodes can have to do with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum What {
+pub enum Source {
     Secret,
     ConfigMap,
     Claim,
@@ -31,11 +31,11 @@ type Key = (Text, Text);
 pub struct Graph {
     pods: HashMap<Key, Pod>,
     /// How many pods of a node refer to an object.
-    users: HashMap<(What, Key), HashMap<Text, usize>>,
+    users: HashMap<(Source, Key), HashMap<Text, usize>>,
     volumes: HashMap<Text, Volume>,
     volumes_of_secrets: HashMap<Key, HashSet<Text>>,
     /// The node that an object is of.
-    owners: HashMap<(What, Key), Text>,
+    owners: HashMap<(Source, Key), Text>,
     /// Whether nodes ask for certificates of pods at all.
     pub has_pod_certificates: bool,
 }
@@ -53,7 +53,7 @@ struct Volume {
 }
 
 impl Graph {
-    /// What is there now of a pod.
+    /// Source is there now of a pod.
     pub fn set_pod(&mut self, namespace: &str, name: &str, pod: Option<&Value>) {
         let key = (Text::from(namespace), Text::from(name));
         if let Some(old) = self.pods.remove(&key) {
@@ -93,7 +93,7 @@ impl Graph {
     }
 
     /// The node of an object that is of one; empty for none.
-    pub fn set_owner(&mut self, what: What, namespace: &str, name: &str, node: &str) {
+    pub fn set_owner(&mut self, what: Source, namespace: &str, name: &str, node: &str) {
         let key = (what, (namespace.into(), name.into()));
         if node.is_empty() {
             self.owners.remove(&key);
@@ -103,33 +103,33 @@ impl Graph {
     }
 
     /// Whether a node has to do with an object.
-    pub fn relates(&self, node: &str, what: What, namespace: &str, name: &str) -> bool {
+    pub fn relates(&self, node: &str, what: Source, namespace: &str, name: &str) -> bool {
         let key = (Text::from(namespace), Text::from(name));
         match what {
-            What::Pod => self.pods.get(&key).is_some_and(|pod| pod.node == node),
-            What::Volume => self.volume_relates(node, name),
-            What::Attachment | What::ResourceSlice | What::PodCertificateRequest => {
+            Source::Pod => self.pods.get(&key).is_some_and(|pod| pod.node == node),
+            Source::Volume => self.volume_relates(node, name),
+            Source::Attachment | Source::ResourceSlice | Source::PodCertificateRequest => {
                 self.owners.get(&(what, key)).is_some_and(|owner| owner == node)
             }
-            What::Secret => {
+            Source::Secret => {
                 let mut volumes = self.volumes_of_secrets.get(&key).into_iter().flatten();
                 self.is_used(node, what, &key) || volumes.any(|volume| self.volume_relates(node, volume))
             }
-            What::ConfigMap | What::Claim | What::ServiceAccount | What::ResourceClaim => {
+            Source::ConfigMap | Source::Claim | Source::ServiceAccount | Source::ResourceClaim => {
                 self.is_used(node, what, &key)
             }
         }
     }
 
     fn volume_relates(&self, node: &str, name: &str) -> bool {
-        self.volumes.get(name).is_some_and(|volume| self.is_used(node, What::Claim, &volume.claim))
+        self.volumes.get(name).is_some_and(|volume| self.is_used(node, Source::Claim, &volume.claim))
     }
 
-    fn is_used(&self, node: &str, what: What, key: &Key) -> bool {
+    fn is_used(&self, node: &str, what: Source, key: &Key) -> bool {
         self.users.get(&(what, key.clone())).is_some_and(|users| users.contains_key(node))
     }
 
-    fn drop_user(&mut self, what: What, namespace: &str, name: &Text, node: &Text) {
+    fn drop_user(&mut self, what: Source, namespace: &str, name: &Text, node: &Text) {
         let key = (what, (Text::from(namespace), name.clone()));
         let Some(users) = self.users.get_mut(&key) else { return };
         if let Some(count) = users.get_mut(node) {

@@ -5,7 +5,7 @@ mod graph;
 mod references;
 
 pub use authorize::decide;
-pub use graph::{Graph, What};
+pub use graph::{Graph, Source};
 pub use references::{POD_FIELDS, References, pod_references};
 
 use pintle_object::user::User;

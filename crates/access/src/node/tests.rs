@@ -1,4 +1,4 @@
-//! What nodes reach through pods, claims and volumes written as JSON.
+//! Source nodes reach through pods, claims and volumes written as JSON.
 
 use super::*;
 use crate::authorize::{Attributes, Decision};
@@ -34,8 +34,8 @@ fn graph() -> Graph {
         "csi":{"nodeStageSecretRef":{"namespace":"vault","name":"stage"},
                "controllerPublishSecretRef":{"namespace":"vault","name":"controller"}}}}"#;
     graph.set_volume("pv", Some(&parse(volume)));
-    graph.set_owner(What::Attachment, "", "va", "n");
-    graph.set_owner(What::PodCertificateRequest, "ns", "own", "n");
+    graph.set_owner(Source::Attachment, "", "va", "n");
+    graph.set_owner(Source::PodCertificateRequest, "ns", "own", "n");
     graph.has_pod_certificates = true;
     graph
 }
@@ -43,7 +43,7 @@ fn graph() -> Graph {
 #[test]
 fn a_node_relates_to_what_its_pods_refer_to() {
     let graph = graph();
-    let check = |node: &str, what: What, namespace: &str, name: &str, expected: bool| {
+    let check = |node: &str, what: Source, namespace: &str, name: &str, expected: bool| {
         assert_eq!(
             graph.relates(node, what, namespace, name),
             expected,
@@ -51,40 +51,42 @@ fn a_node_relates_to_what_its_pods_refer_to() {
         );
     };
     for secret in ["mounted", "env", "pull"] {
-        check("n", What::Secret, "ns", secret, true);
-        check("n", What::Secret, "other", secret, false);
-        check("o", What::Secret, "ns", secret, secret == "pull");
+        check("n", Source::Secret, "ns", secret, true);
+        check("n", Source::Secret, "other", secret, false);
+        check("o", Source::Secret, "ns", secret, secret == "pull");
     }
-    check("n", What::Secret, "ns", "stolen", false);
-    check("n", What::Secret, "vault", "stage", true);
-    check("o", What::Secret, "vault", "stage", false);
-    check("n", What::Secret, "vault", "controller", false);
-    check("n", What::ConfigMap, "ns", "projected", true);
-    check("n", What::ConfigMap, "ns", "from", true);
-    check("n", What::Claim, "ns", "claim", true);
-    check("n", What::Claim, "ns", "p-e", true);
-    check("n", What::Volume, "", "pv", true);
-    check("o", What::Volume, "", "pv", false);
-    check("n", What::ServiceAccount, "ns", "sa", true);
-    check("n", What::ServiceAccount, "ns", "other", false);
-    check("n", What::Pod, "ns", "p", true);
-    check("n", What::Pod, "ns", "q", false);
-    check("n", What::Attachment, "", "va", true);
-    check("o", What::Attachment, "", "va", false);
+    check("n", Source::Secret, "ns", "stolen", false);
+    check("n", Source::Secret, "vault", "stage", true);
+    check("o", Source::Secret, "vault", "stage", false);
+    check("n", Source::Secret, "vault", "controller", false);
+    check("n", Source::ConfigMap, "ns", "projected", true);
+    check("n", Source::ConfigMap, "ns", "from", true);
+    check("n", Source::Claim, "ns", "claim", true);
+    check("n", Source::Claim, "ns", "p-e", true);
+    check("n", Source::Volume, "", "pv", true);
+    check("o", Source::Volume, "", "pv", false);
+    check("n", Source::ServiceAccount, "ns", "sa", true);
+    check("n", Source::ServiceAccount, "ns", "other", false);
+    check("n", Source::Pod, "ns", "p", true);
+    check("n", Source::Pod, "ns", "q", false);
+    check("n", Source::Attachment, "", "va", true);
+    check("o", Source::Attachment, "", "va", false);
 }
 
 #[test]
 fn what_goes_is_forgotten() {
     let mut graph = graph();
     graph.set_volume("pv", None);
-    assert!(!graph.relates("n", What::Secret, "vault", "stage"));
+    assert!(!graph.relates("n", Source::Secret, "vault", "stage"));
     graph.set_pod("ns", "p", None);
-    for (what, name) in [(What::Secret, "mounted"), (What::Claim, "claim"), (What::ServiceAccount, "sa")] {
+    for (what, name) in
+        [(Source::Secret, "mounted"), (Source::Claim, "claim"), (Source::ServiceAccount, "sa")]
+    {
         assert!(!graph.relates("n", what, "ns", name));
     }
-    assert!(graph.relates("o", What::Secret, "ns", "pull"));
-    graph.set_owner(What::Attachment, "", "va", "");
-    assert!(!graph.relates("n", What::Attachment, "", "va"));
+    assert!(graph.relates("o", Source::Secret, "ns", "pull"));
+    graph.set_owner(Source::Attachment, "", "va", "");
+    assert!(!graph.relates("n", Source::Attachment, "", "va"));
 }
 
 #[test]

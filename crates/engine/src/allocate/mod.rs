@@ -11,6 +11,6 @@ mod record;
 mod repair;
 
 pub use ip::IpPool;
-pub use pools::{AllocationTx, Pools, Recorded};
+pub use pools::{AllocationTx, Allocators, Recorded};
 pub use port::PortPool;
 pub use ports_map::PortMap;

@@ -15,7 +15,7 @@ use std::time::Instant;
 const DRY_RUN_PORT: u16 = 32769;
 
 /// Addresses and ports that are handed out to objects.
-pub struct Pools {
+pub struct Allocators {
     range: RangeInclusive<u16>,
     /// At most one pool a family; the first is that of the default family.
     ips: Mutex<Vec<IpPool>>,
@@ -42,9 +42,9 @@ impl Recorded {
     }
 }
 
-impl Pools {
-    pub fn new(ips: Vec<IpPool>, range: RangeInclusive<u16>) -> Pools {
-        Pools {
+impl Allocators {
+    pub fn new(ips: Vec<IpPool>, range: RangeInclusive<u16>) -> Allocators {
+        Allocators {
             ips: Mutex::new(ips),
             ports: Mutex::new(PortPool::new(range.clone())),
             range,
@@ -55,10 +55,10 @@ impl Pools {
     }
 
     /// The same, counted: how many addresses are handed out, and how long that takes.
-    pub fn counted(self, registry: &Registry) -> Pools {
+    pub fn counted(self, registry: &Registry) -> Allocators {
         let counts = registry.counters("kube_apiserver_clusterip_allocator_allocation_total");
         let durations = registry.histograms("kube_apiserver_clusterip_allocator_allocation_duration_seconds");
-        Pools { counted: Some((counts, durations)), ..self }
+        Allocators { counted: Some((counts, durations)), ..self }
     }
 
     fn count(&self, cidr: &str, scope: &str, began: Instant) {
@@ -105,7 +105,7 @@ impl Pools {
 /// What one write has taken so far; other writes of this server take it only after this one is stored and recorded,
 /// or has come to nothing.
 pub struct AllocationTx<'a> {
-    pools: &'a Pools,
+    pools: &'a Allocators,
     generator: &'a Generator,
     recorded: Option<Recorded>,
     dry_run: bool,
@@ -218,8 +218,8 @@ impl Drop for AllocationTx<'_> {
 mod tests {
     use super::*;
 
-    fn pools() -> Pools {
-        Pools::new(IpPool::parse("10.0.0.0/24").into_iter().collect(), super::super::port::RANGE)
+    fn pools() -> Allocators {
+        Allocators::new(IpPool::parse("10.0.0.0/24").into_iter().collect(), super::super::port::RANGE)
     }
 
     #[test]

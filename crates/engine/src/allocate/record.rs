@@ -4,7 +4,7 @@
 //! away: an address by creating its IPAddress, ports by changing the map of ports. What an object held is given back
 //! after it was stored without it, or is gone.
 
-use crate::allocate::{AllocationTx, IpPool, Pools, PortMap, Recorded};
+use crate::allocate::{AllocationTx, Allocators, IpPool, PortMap, Recorded};
 use crate::engine::Engine;
 use crate::own;
 use crate::request::options::DeleteOptions;
@@ -39,7 +39,7 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 impl Engine {
     /// Hands out addresses of these pools, the default family's first, and node ports of this range.
     pub fn set_pools(&mut self, ips: Vec<IpPool>, ports: RangeInclusive<u16>) {
-        self.pools = Pools::new(ips, ports).counted(self.metrics());
+        self.pools = Allocators::new(ips, ports).counted(self.metrics());
     }
 
     /// Begins to take from the pools for one write.

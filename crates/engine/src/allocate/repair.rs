@@ -15,7 +15,7 @@ const UNUSED_SECONDS: i64 = 60;
 
 impl Engine {
     /// One look. Ports go when two looks in a row find nobody who holds them, so some time should lie in between.
-    pub async fn mend_records(&self, now: Time) {
+    pub async fn repair_records(&self, now: Time) {
         // The map is older than what is held: a port that is in it and held by nobody was given back, or is lost.
         let (_, map) = self.recorded_ports();
         let mut held = Allocations::default();

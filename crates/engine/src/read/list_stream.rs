@@ -45,7 +45,7 @@ pub struct ListForm {
 }
 
 /// The pieces of a list, in order.
-pub struct Pieces {
+pub struct ListStream {
     engine: Arc<Engine>,
     served: Arc<Served>,
     form: ListForm,
@@ -73,13 +73,13 @@ impl Engine {
         served: Arc<Served>,
         mut listing: Listing,
         form: ListForm,
-    ) -> Result<Pieces, Status> {
+    ) -> Result<ListStream, Status> {
         listing.items = self.converted_all(&served, listing.items).await?;
         if let ListView::Table(_) = form.view {
             self.order_rows(&served, &mut listing)?;
         }
         let stored: usize = listing.items.iter().map(|object| object.value.len()).sum();
-        let mut pieces = Pieces {
+        let mut pieces = ListStream {
             engine: self.clone(),
             served,
             form,
@@ -101,7 +101,7 @@ impl Engine {
     }
 }
 
-impl Iterator for Pieces {
+impl Iterator for ListStream {
     type Item = Result<Bytes, Status>;
 
     fn next(&mut self) -> Option<Result<Bytes, Status>> {
@@ -125,7 +125,7 @@ impl Iterator for Pieces {
     }
 }
 
-impl Pieces {
+impl ListStream {
     /// Whether the last piece was taken.
     pub fn is_done(&self) -> bool {
         self.is_done

@@ -13,22 +13,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// What happened to an object, as a watch sees it.
+/// An event of a watch: what happened to an object.
 #[derive(Clone, Debug)]
-pub enum Heard {
+pub enum WatchEvent {
     Added(Arc<Object>),
     Modified(Arc<Object>),
     /// The last state, at the revision at which the object went or left the selection.
     Deleted(Arc<Object>),
 }
 
-/// What a watch tells its client next.
+/// The next item of a watch.
 #[derive(Clone, Debug)]
-pub enum Told {
-    /// What was written of some events.
+pub enum WatchItem {
+    /// The encoding of some events.
     Events(Bytes),
-    /// Everything up to this revision was told; the initial state ends with one of these.
-    InitialEnd(Revision),
+    /// The initial state is complete as of this revision.
+    InitialEventsEnd(Revision),
     /// The watch cannot go on; the client lists and begins anew.
     Failed(Box<Status>),
     /// The server is stopping.
@@ -42,9 +42,9 @@ const EVENT_BYTES: usize = 128;
 pub struct Watch {
     source: Source,
     selection: Selection,
-    /// Whether the client asked to be told where the initial state ends.
+    /// Whether the client asked to be item where the initial state ends.
     tells_initial_end: bool,
-    /// What a webhook converts before it is told; none for resources without one.
+    /// What a webhook converts before it is item; none for resources without one.
     conversion: Option<Conversion>,
 }
 
@@ -57,7 +57,7 @@ struct Conversion {
     next: Option<store::WatchItem>,
 }
 
-type Converting = Pin<Box<dyn Future<Output = Result<Vec<Heard>, Status>> + Send>>;
+type Converting = Pin<Box<dyn Future<Output = Result<Vec<WatchEvent>, Status>> + Send>>;
 
 /// Events that are converted together: those of the initial state, or of a burst of writes.
 const BATCH_EVENTS_MAX: usize = 100;
@@ -113,12 +113,12 @@ impl Engine {
 }
 
 impl Watch {
-    /// What to tell next, with events as `write` writes them one after the other.
-    pub fn poll_told(
+    /// The next item, with events as `write` writes them one after the other.
+    pub fn poll_item(
         &mut self,
         context: &mut Context<'_>,
-        write: &mut dyn FnMut(&Heard, &mut Vec<u8>),
-    ) -> Poll<Told> {
+        write: &mut dyn FnMut(&WatchEvent, &mut Vec<u8>),
+    ) -> Poll<WatchItem> {
         if self.conversion.is_some() {
             return self.poll_converted(context, write);
         }
@@ -126,21 +126,23 @@ impl Watch {
         let mut encode = |events: &[Arc<Event>]| written(events, selection, write);
         let watcher = match &mut self.source {
             Source::Store(watcher) => watcher,
-            Source::Failed(status) => return Poll::Ready(status.take().map_or(Told::Closed, Told::Failed)),
+            Source::Failed(status) => {
+                return Poll::Ready(status.take().map_or(WatchItem::Closed, WatchItem::Failed));
+            }
         };
         loop {
             match std::task::ready!(watcher.poll_encoded(context, &mut encode)) {
-                store::WatchItem::Event(bytes) => return Poll::Ready(Told::Events(bytes)),
+                store::WatchItem::Event(bytes) => return Poll::Ready(WatchItem::Events(bytes)),
                 store::WatchItem::InitialEventsEnd(revision) if self.tells_initial_end => {
-                    return Poll::Ready(Told::InitialEnd(revision));
+                    return Poll::Ready(WatchItem::InitialEventsEnd(revision));
                 }
                 store::WatchItem::InitialEventsEnd(_) => {}
                 store::WatchItem::Lagged => {
                     let why = "too old resource version: the watch fell behind";
                     self.source = Source::Failed(None);
-                    return Poll::Ready(Told::Failed(Box::new(Status::expired(why))));
+                    return Poll::Ready(WatchItem::Failed(Box::new(Status::expired(why))));
                 }
-                store::WatchItem::Closed => return Poll::Ready(Told::Closed),
+                store::WatchItem::Closed => return Poll::Ready(WatchItem::Closed),
             }
         }
     }
@@ -149,12 +151,14 @@ impl Watch {
     fn poll_converted(
         &mut self,
         context: &mut Context<'_>,
-        write: &mut dyn FnMut(&Heard, &mut Vec<u8>),
-    ) -> Poll<Told> {
-        let Some(conversion) = &mut self.conversion else { return Poll::Ready(Told::Closed) };
+        write: &mut dyn FnMut(&WatchEvent, &mut Vec<u8>),
+    ) -> Poll<WatchItem> {
+        let Some(conversion) = &mut self.conversion else { return Poll::Ready(WatchItem::Closed) };
         let watcher = match &mut self.source {
             Source::Store(watcher) => watcher,
-            Source::Failed(status) => return Poll::Ready(status.take().map_or(Told::Closed, Told::Failed)),
+            Source::Failed(status) => {
+                return Poll::Ready(status.take().map_or(WatchItem::Closed, WatchItem::Failed));
+            }
         };
         loop {
             if let Some(under_way) = &mut conversion.under_way {
@@ -162,22 +166,23 @@ impl Watch {
                 conversion.under_way = None;
                 let mut out = Vec::new();
                 match converted {
-                    Ok(all) => all.iter().for_each(|heard| write(heard, &mut out)),
+                    Ok(all) => all.iter().for_each(|watch_event| write(watch_event, &mut out)),
                     Err(status) => {
                         self.source = Source::Failed(None);
-                        return Poll::Ready(Told::Failed(Box::new(status)));
+                        return Poll::Ready(WatchItem::Failed(Box::new(status)));
                     }
                 }
-                return Poll::Ready(Told::Events(Bytes::from(out)));
+                return Poll::Ready(WatchItem::Events(Bytes::from(out)));
             }
             let next = conversion.next.take().map_or_else(|| watcher.poll_next(context), Poll::Ready);
             match std::task::ready!(next) {
                 store::WatchItem::Event(event) => {
-                    let mut batch: Vec<Heard> = as_heard(&event, &self.selection).into_iter().collect();
+                    let mut batch: Vec<WatchEvent> =
+                        as_watch_event(&event, &self.selection).into_iter().collect();
                     while batch.len() < BATCH_EVENTS_MAX {
                         match watcher.poll_next(context) {
                             Poll::Ready(store::WatchItem::Event(event)) => {
-                                batch.extend(as_heard(&event, &self.selection));
+                                batch.extend(as_watch_event(&event, &self.selection));
                             }
                             Poll::Ready(other) => {
                                 conversion.next = Some(other);
@@ -191,20 +196,20 @@ impl Watch {
                     }
                 }
                 store::WatchItem::InitialEventsEnd(revision) if self.tells_initial_end => {
-                    return Poll::Ready(Told::InitialEnd(revision));
+                    return Poll::Ready(WatchItem::InitialEventsEnd(revision));
                 }
                 store::WatchItem::InitialEventsEnd(_) => {}
                 store::WatchItem::Lagged => {
                     let why = "too old resource version: the watch fell behind";
                     self.source = Source::Failed(None);
-                    return Poll::Ready(Told::Failed(Box::new(Status::expired(why))));
+                    return Poll::Ready(WatchItem::Failed(Box::new(Status::expired(why))));
                 }
-                store::WatchItem::Closed => return Poll::Ready(Told::Closed),
+                store::WatchItem::Closed => return Poll::Ready(WatchItem::Closed),
             }
         }
     }
 
-    /// The revision for a bookmark: everything up to it was told.
+    /// The revision for a bookmark: everything up to it was item.
     pub fn progress(&mut self) -> Option<Revision> {
         match &mut self.source {
             Source::Store(watcher) => Some(watcher.progress()),
@@ -214,33 +219,34 @@ impl Watch {
 }
 
 impl Conversion {
-    /// Begins to convert what was heard. A single event is converted once for all watches that hear it.
-    fn begin(&mut self, batch: Vec<Heard>) {
+    /// Begins to convert what was watch_event. A single event is converted once for all watches that hear it.
+    fn begin(&mut self, batch: Vec<WatchEvent>) {
         let (engine, served) = (self.engine.clone(), self.served.clone());
         self.under_way = Some(Box::pin(async move {
-            let objects: Vec<Arc<Object>> = batch.iter().map(|heard| heard.object().clone()).collect();
+            let objects: Vec<Arc<Object>> =
+                batch.iter().map(|watch_event| watch_event.object().clone()).collect();
             let objects = match <[_; 1]>::try_from(objects) {
                 Ok([one]) => vec![engine.converted(&served, one).await?],
                 Err(many) => engine.converted_all(&served, many).await?,
             };
-            Ok(batch.into_iter().zip(objects).map(|(heard, object)| heard.with(object)).collect())
+            Ok(batch.into_iter().zip(objects).map(|(watch_event, object)| watch_event.with(object)).collect())
         }));
     }
 }
 
-impl Heard {
+impl WatchEvent {
     fn object(&self) -> &Arc<Object> {
         match self {
-            Heard::Added(object) | Heard::Modified(object) | Heard::Deleted(object) => object,
+            WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object) => object,
         }
     }
 
     /// The same of another form of the object.
-    fn with(self, object: Arc<Object>) -> Heard {
+    fn with(self, object: Arc<Object>) -> WatchEvent {
         match self {
-            Heard::Added(_) => Heard::Added(object),
-            Heard::Modified(_) => Heard::Modified(object),
-            Heard::Deleted(_) => Heard::Deleted(object),
+            WatchEvent::Added(_) => WatchEvent::Added(object),
+            WatchEvent::Modified(_) => WatchEvent::Modified(object),
+            WatchEvent::Deleted(_) => WatchEvent::Deleted(object),
         }
     }
 }
@@ -248,28 +254,28 @@ impl Heard {
 fn written(
     events: &[Arc<Event>],
     selection: &Selection,
-    write: &mut dyn FnMut(&Heard, &mut Vec<u8>),
+    write: &mut dyn FnMut(&WatchEvent, &mut Vec<u8>),
 ) -> Bytes {
     let bytes: usize = events.iter().map(|event| event.object.value.len() * 2 + EVENT_BYTES).sum();
     let mut out = Vec::with_capacity(bytes);
-    for heard in events.iter().filter_map(|event| as_heard(event, selection)) {
-        write(&heard, &mut out);
+    for watch_event in events.iter().filter_map(|event| as_watch_event(event, selection)) {
+        write(&watch_event, &mut out);
     }
     Bytes::from(out)
 }
 
 /// An event as this selection sees it: a change may bring an object in, or take it out.
-fn as_heard(event: &Event, selection: &Selection) -> Option<Heard> {
+fn as_watch_event(event: &Event, selection: &Selection) -> Option<WatchEvent> {
     let object = &event.object;
     let is_in = selection.matches(object);
     let was_in = event.previous.as_ref().filter(|previous| selection.matches(previous));
     match (event.kind, is_in, was_in) {
-        (EventKind::Deleted, true, _) => Some(Heard::Deleted(object.clone())),
+        (EventKind::Deleted, true, _) => Some(WatchEvent::Deleted(object.clone())),
         (EventKind::Deleted, false, _) => None,
-        (EventKind::Added | EventKind::Modified, true, Some(_)) => Some(Heard::Modified(object.clone())),
-        (EventKind::Added | EventKind::Modified, true, None) => Some(Heard::Added(object.clone())),
+        (EventKind::Added | EventKind::Modified, true, Some(_)) => Some(WatchEvent::Modified(object.clone())),
+        (EventKind::Added | EventKind::Modified, true, None) => Some(WatchEvent::Added(object.clone())),
         (EventKind::Added | EventKind::Modified, false, Some(previous)) => {
-            Some(Heard::Deleted(Arc::new(at_revision(previous, event.revision))))
+            Some(WatchEvent::Deleted(Arc::new(at_revision(previous, event.revision))))
         }
         (EventKind::Added | EventKind::Modified, false, None) => None,
     }

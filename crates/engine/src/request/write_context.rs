@@ -37,7 +37,7 @@ pub struct Call<'a> {
 
 /// The answer to a write.
 #[derive(Clone, Debug)]
-pub struct Written {
+pub struct WriteResult {
     pub answer: Answer,
     pub created: bool,
 }
@@ -51,7 +51,7 @@ pub enum Answer {
     Tree(Value),
 }
 
-impl Written {
+impl WriteResult {
     /// The answer as a tree in the version of the request.
     pub fn into_tree(self, engine: &Engine, served: &Served) -> Result<Value, Status> {
         match self.answer {

@@ -4,7 +4,7 @@ use crate::custom::object as custom_object;
 use crate::engine::Engine;
 use crate::request::body;
 use crate::request::options::FieldValidation;
-use crate::request::write_context::{Call, Written};
+use crate::request::write_context::{Call, WriteResult};
 use crate::resource::Target;
 use crate::write::patch::Patch;
 use crate::write::scale::ScaleSource;
@@ -27,7 +27,7 @@ impl Engine {
         target: Target<'_>,
         patch: &Patch<'_>,
         call: &mut Call<'_>,
-    ) -> Result<Written, Status> {
+    ) -> Result<WriteResult, Status> {
         if target.subresource == "scale" {
             return self.apply_scale(target, patch, call).await;
         }
@@ -59,7 +59,7 @@ impl Engine {
         target: Target<'_>,
         patch: &Patch<'_>,
         call: &mut Call<'_>,
-    ) -> Result<Written, Status> {
+    ) -> Result<WriteResult, Status> {
         if target.served.custom.is_some() {
             // Upstream fails here too: it knows no way from a Scale to a version of the custom resource.
             let message = "failed to create manager for existing fields: failed to convert live object (/; \

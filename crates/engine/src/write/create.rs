@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
 use crate::request::options::parse_uint;
-use crate::request::write_context::{Answer, Call, Written};
+use crate::request::write_context::{Answer, Call, WriteResult};
 use crate::resource::{Served, Target};
 use crate::storage::{convert, encoding, undecodable};
 use bytes::Bytes;
@@ -24,7 +24,7 @@ const DRAWS_MAX: usize = 100;
 
 /// What an object that is to be created comes from.
 #[derive(Clone, Copy)]
-pub(crate) struct Origin {
+pub(crate) struct CreateSource {
     /// Whether the body had labels, before defaults.
     pub has_labels: bool,
     /// Whether it was an update or a patch, of an object that is not there.
@@ -39,10 +39,11 @@ impl Engine {
         target: Target<'_>,
         mut object: Value,
         call: &mut Call<'_>,
-    ) -> Result<Written, Status> {
+    ) -> Result<WriteResult, Status> {
         let served = target.served;
         refuse(served, &object)?;
-        let origin = Origin { has_labels: meta::has_labels(&object), is_update: false, is_apply: false };
+        let origin =
+            CreateSource { has_labels: meta::has_labels(&object), is_update: false, is_apply: false };
         call.default(&self.api, served, &mut object);
         meta::wipe_system_fields(&mut object);
         meta::ensure_namespace(&mut object, target.namespace)?;
@@ -93,9 +94,9 @@ impl Engine {
         &self,
         target: &Target<'_>,
         draft: Value,
-        origin: Origin,
+        origin: CreateSource,
         call: &mut Call<'_>,
-    ) -> Result<Written, Status> {
+    ) -> Result<WriteResult, Status> {
         let taken = || Status::internal("what was drawn from the pools was taken by others again and again");
         if !target.served.strategy.allocates() {
             return self.create_attempt(target, draft, origin, call).await?.ok_or_else(taken);
@@ -115,9 +116,9 @@ impl Engine {
         &self,
         target: &Target<'_>,
         mut draft: Value,
-        origin: Origin,
+        origin: CreateSource,
         call: &mut Call<'_>,
-    ) -> Result<Option<Written>, Status> {
+    ) -> Result<Option<WriteResult>, Status> {
         let served = target.served;
         let version = meta::resource_version(&draft);
         if origin.is_update && !version.is_empty() {
@@ -225,7 +226,7 @@ impl Engine {
         served.strategy.prepare_warnings(draft, &mut call.warnings);
         self.drop_gated(served, draft, None);
         served.strategy.prepare_create(draft, &Context { has_labels, ..call.context(target) });
-        self.settle(served, draft);
+        self.canonicalize(served, draft);
 
         let labels = || self.labels_of_namespace(target.namespace);
         let mut errors = call.errors(draft, |draft, errors| {
@@ -250,8 +251,8 @@ impl Engine {
     }
 
     /// Shows again what the JSON of the stored type always shows, and rules or patches took away.
-    pub(crate) fn settle(&self, served: &Served, draft: &mut Value) {
-        pintle_schema::decode::settle(&self.api.schema, served.storage_ty, draft);
+    pub(crate) fn canonicalize(&self, served: &Served, draft: &mut Value) {
+        pintle_schema::decode::canonicalize(&self.api.schema, served.storage_ty, draft);
     }
 
     fn labels_of_namespace(&self, name: &str) -> Option<Map> {
@@ -291,10 +292,15 @@ impl Engine {
     }
 
     /// A draft in the storage version as the answer to a write.
-    pub(crate) fn written(&self, served: &Served, draft: Value, created: bool) -> Result<Written, Status> {
+    pub(crate) fn written(
+        &self,
+        served: &Served,
+        draft: Value,
+        created: bool,
+    ) -> Result<WriteResult, Status> {
         let mut object = convert::from_storage(&self.api, served, draft)?;
         encoding::set_kind(served, &mut object);
-        Ok(Written { answer: Answer::Tree(object), created })
+        Ok(WriteResult { answer: Answer::Tree(object), created })
     }
 
     /// The answer to a write that is stored: nothing is decoded again only to be shown.
@@ -303,9 +309,9 @@ impl Engine {
         served: &Served,
         stored: Arc<Object>,
         created: bool,
-    ) -> Result<Written, Status> {
+    ) -> Result<WriteResult, Status> {
         let stored = self.converted(served, stored).await?;
-        Ok(Written { answer: Answer::Stored(stored), created })
+        Ok(WriteResult { answer: Answer::Stored(stored), created })
     }
 
     /// What a write would answer: the object as it would be stored, and read again.
@@ -314,11 +320,11 @@ impl Engine {
         served: &Served,
         draft: &Value,
         created: bool,
-    ) -> Result<Written, Status> {
+    ) -> Result<WriteResult, Status> {
         let rehearsal = self.rehearsal(served, draft).await?;
         let mut object = self.tree(served, &rehearsal)?;
         meta::set(&mut object, "resourceVersion", meta::resource_version(draft));
-        Ok(Written { answer: Answer::Tree(object), created })
+        Ok(WriteResult { answer: Answer::Tree(object), created })
     }
 
     pub(crate) fn commit_failed(&self, target: &Target<'_>, error: CommitError) -> Status {

@@ -4,7 +4,7 @@ use crate::custom::object as custom_object;
 use crate::engine::Engine;
 use crate::request::body;
 use crate::request::options::{FieldValidation, PatchKind};
-use crate::request::write_context::{Call, Written};
+use crate::request::write_context::{Call, WriteResult};
 use crate::resource::{Served, Target};
 use crate::write::patch_document;
 use crate::write::scale::ScaleSource;
@@ -43,7 +43,7 @@ impl Engine {
         target: Target<'_>,
         patch: &Patch<'_>,
         call: &mut Call<'_>,
-    ) -> Result<Written, Status> {
+    ) -> Result<WriteResult, Status> {
         let served = target.served;
         if patch.kind == PatchKind::Apply {
             return self.apply(target, patch, call).await;
@@ -65,7 +65,7 @@ impl Engine {
         target: Target<'_>,
         patch: &Patch<'_>,
         call: &mut Call<'_>,
-    ) -> Result<Written, Status> {
+    ) -> Result<WriteResult, Status> {
         let ty = target.served.resource.subresource("scale").and_then(|sub| sub.ty);
         let ty = ty.unwrap_or(target.served.resource.ty);
         let goal = Goal { ty, kind: GroupVersionKind::new("autoscaling", "v1", "Scale"), custom: None };

@@ -3,7 +3,7 @@
 use crate::custom::{Scale, at};
 use crate::engine::Engine;
 use crate::request::options::parse_uint;
-use crate::request::write_context::{Answer, Call, Written};
+use crate::request::write_context::{Answer, Call, WriteResult};
 use crate::resource::{Served, Target};
 use crate::write::preconditions;
 use crate::write::update::{Scaling, Source};
@@ -72,7 +72,7 @@ impl Engine {
         target: Target<'_>,
         source: ScaleSource<'_>,
         call: &mut Call<'_>,
-    ) -> Result<Written, Status> {
+    ) -> Result<WriteResult, Status> {
         let served = target.served;
         let place = served.custom.as_ref().and_then(|custom| custom.scale.as_ref());
         let replicas: Vec<&str> = match place {
@@ -84,7 +84,7 @@ impl Engine {
         let write = ScaleWrite { engine: self, target, source, replicas, api_version, manager, now };
         let written = self.write_over(target, Source::Scale(&write), false, call).await?;
         let object = written.into_tree(self, served)?;
-        Ok(Written { answer: Answer::Tree(self.scale(served, &object)), created: false })
+        Ok(WriteResult { answer: Answer::Tree(self.scale(served, &object)), created: false })
     }
 }
 

@@ -2,10 +2,10 @@
 
 use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
-use crate::request::write_context::{Call, Written};
+use crate::request::write_context::{Call, WriteResult};
 use crate::resource::{Served, Target};
 use crate::storage::convert;
-use crate::write::create::Origin;
+use crate::write::create::CreateSource;
 use crate::write::create::{refuse, store_failed};
 use crate::write::preconditions::{
     check_name, check_uid, check_version, goes_with_update, keep_system_fields, uid_conflict,
@@ -23,9 +23,9 @@ pub enum Source<'a> {
     /// Computes the new version from the current one, both in the version of the request.
     /// `None` in place of the current one: there is none, and the patch may create it.
     /// Texts of warnings go into the list.
-    Patch(&'a Proposal<'a>),
+    Patch(&'a UpdateFn<'a>),
     /// Like a patch, but its new version says who manages it.
-    Apply(&'a Proposal<'a>),
+    Apply(&'a UpdateFn<'a>),
     /// Another form of the object, which is changed in the object's place.
     Scale(&'a dyn Scaling),
 }
@@ -40,13 +40,13 @@ pub trait Scaling: Sync {
 }
 
 /// The next version of an object from the current one.
-pub type Proposal<'a> = dyn Fn(Option<&Value>, &mut Vec<String>) -> Result<Value, Status> + Sync + 'a;
+pub type UpdateFn<'a> = dyn Fn(Option<&Value>, &mut Vec<String>) -> Result<Value, Status> + Sync + 'a;
 
 /// What one attempt came to.
 enum Attempt {
-    Done(Written),
+    Done(WriteResult),
     /// Another write came in between.
-    Overtaken,
+    Conflict,
 }
 
 /// Attempts before a write that is overtaken again and again gives up; each one lost means that another won.
@@ -62,7 +62,7 @@ impl Engine {
         target: Target<'_>,
         mut body: Value,
         call: &mut Call<'_>,
-    ) -> Result<Written, Status> {
+    ) -> Result<WriteResult, Status> {
         refuse(target.served, &body)?;
         call.default(&self.api, target.served, &mut body);
         meta::ensure_namespace(&mut body, target.namespace)?;
@@ -78,7 +78,7 @@ impl Engine {
         source: Source<'_>,
         may_create: bool,
         call: &mut Call<'_>,
-    ) -> Result<Written, Status> {
+    ) -> Result<WriteResult, Status> {
         let served = target.served;
         target.check_name()?;
         let missing = || Status::not_found(&served.group_resource(), target.name);
@@ -97,7 +97,7 @@ impl Engine {
             };
             match attempt {
                 Ok(Attempt::Done(written)) => return Ok(written),
-                Ok(Attempt::Overtaken) => {}
+                Ok(Attempt::Conflict) => {}
                 // A write that was not answered may have happened: tried again, it would stand in its own way. A
                 // webhook that has refused is not asked twice.
                 Err(status) if is_current || status.code >= 500 || status.foreign.is_some() => {
@@ -163,13 +163,13 @@ impl Engine {
             return self.rehearsed(served, &new, false).await.map(Attempt::Done);
         }
         let Some(reserved) = self.reserve(served, &draw, &new, call.now).await? else {
-            return Ok(Attempt::Overtaken);
+            return Ok(Attempt::Conflict);
         };
         let is_apply = matches!(source, Source::Apply(_) | Source::Scale(_));
         let attempt = self.commit_update(target, &new, existing, is_apply).await?;
         match attempt {
             Attempt::Done(_) => self.settle_holdings(served, Some(&old), Some(&new), call.now).await,
-            Attempt::Overtaken => self.release(reserved, call.now).await,
+            Attempt::Conflict => self.release(reserved, call.now).await,
         }
         Ok(attempt)
     }
@@ -277,7 +277,7 @@ impl Engine {
         match self.commit_lean(served, new, (value, attrs), is_apply, write).await {
             Ok(stored) => done(stored).await,
             // The next attempt sees the newer object, and refuses if the write was based on this one.
-            Err(CommitError::Stale(_) | CommitError::Missing) => Ok(Attempt::Overtaken),
+            Err(CommitError::Stale(_) | CommitError::Missing) => Ok(Attempt::Conflict),
             Err(error) => Err(self.commit_failed(target, error)),
         }
     }
@@ -309,7 +309,7 @@ impl Engine {
         }
         keep_system_fields(new, old);
 
-        self.settle(served, new);
+        self.canonicalize(served, new);
         let mut errors = call.errors(new, |new, errors| {
             validation::meta::validate_common_update(new, old, errors);
             match target.subresource {
@@ -354,7 +354,7 @@ impl Engine {
         if !uid.is_empty() {
             return Err(uid_conflict(target, &uid, ""));
         }
-        let origin = Origin { has_labels: meta::has_labels(&proposed), is_update: true, is_apply };
+        let origin = CreateSource { has_labels: meta::has_labels(&proposed), is_update: true, is_apply };
         if is_apply {
             convert::default(&self.api, served, &mut proposed);
             meta::ensure_namespace(&mut proposed, target.namespace)?;
@@ -369,7 +369,7 @@ impl Engine {
         meta::wipe_system_fields(&mut draft);
         meta::set(&mut draft, "resourceVersion", "");
         match self.create_once(target, draft, origin, call).await {
-            Err(status) if status.reason == Reason::AlreadyExists => Ok(Attempt::Overtaken),
+            Err(status) if status.reason == Reason::AlreadyExists => Ok(Attempt::Conflict),
             Err(status) => Err(status),
             Ok(written) => Ok(Attempt::Done(written)),
         }

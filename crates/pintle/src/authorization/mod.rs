@@ -2,13 +2,13 @@
 
 mod file;
 
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use crate::serving::read;
 use pintle_access::abac::Abac;
 use pintle_access::authorization_webhook::{AuthorizationWebhook, Settings};
 use pintle_outbound::{Backoff, Webhook};
 use pintle_server::App;
-use pintle_server::authorizers::{Asked, Mode};
+use pintle_server::authorizers::{ConfiguredAuthorizer, Mode};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ struct Remote {
 }
 
 impl Authorization {
-    pub fn read(given: &Given) -> Result<Authorization, String> {
+    pub fn read(given: &FlagValues) -> Result<Authorization, String> {
         let modes = modes(given)?;
         let policies = given.path("authorization-policy-file");
         let Some(path) = given.path("authorization-config") else {
@@ -80,7 +80,7 @@ impl Authorization {
     }
 
     /// Opens what asking takes.
-    pub fn asked(&self) -> Result<Vec<Asked>, String> {
+    pub fn asked(&self) -> Result<Vec<ConfiguredAuthorizer>, String> {
         asked(&self.authorizers)
     }
 
@@ -137,19 +137,22 @@ fn may_follow(required: &BTreeSet<Mode>, own: &BTreeSet<Mode>) -> Result<(), Str
     }
 }
 
-fn asked(authorizers: &[Authorizer]) -> Result<Vec<Asked>, String> {
+fn asked(authorizers: &[Authorizer]) -> Result<Vec<ConfiguredAuthorizer>, String> {
     let one = |authorizer: &Authorizer| match &authorizer.webhook {
-        None => Ok(Asked::Own(authorizer.mode)),
+        None => Ok(ConfiguredAuthorizer::Own(authorizer.mode)),
         Some(remote) => {
             let server = Webhook::open(&remote.kubeconfig, Backoff::WEBHOOK)?.within(remote.timeout);
-            Ok(Asked::Webhook(Arc::new(AuthorizationWebhook::new(server, remote.settings.clone()))))
+            Ok(ConfiguredAuthorizer::Webhook(Arc::new(AuthorizationWebhook::new(
+                server,
+                remote.settings.clone(),
+            ))))
         }
     };
     authorizers.iter().map(one).collect()
 }
 
 impl Authorizer {
-    fn of_flags(mode: Mode, given: &Given) -> Result<Authorizer, String> {
+    fn of_flags(mode: Mode, given: &FlagValues) -> Result<Authorizer, String> {
         let Some(kubeconfig) =
             given.path("authorization-webhook-config-file").filter(|_| mode == Mode::Webhook)
         else {
@@ -175,7 +178,7 @@ impl Authorizer {
     }
 }
 
-fn modes(given: &Given) -> Result<Vec<Mode>, String> {
+fn modes(given: &FlagValues) -> Result<Vec<Mode>, String> {
     let names = given.list("authorization-mode");
     if names.is_empty() {
         return Err(String::from("at least one authorization-mode must be passed"));

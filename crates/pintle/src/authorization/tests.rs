@@ -1,7 +1,7 @@
 //! What is read from flags and files, and what is refused.
 
 use super::{Authorization, file, may_follow};
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use pintle_server::authorizers::Mode;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ fn read(line: &str) -> Result<Authorization, String> {
         let name = FLAGS.into_iter().find(|known| *known == name).unwrap();
         values.entry(name).or_default().push(value.into());
     }
-    Authorization::read(&Given::new(String::from("pintle"), values)?)
+    Authorization::read(&FlagValues::new(String::from("pintle"), values)?)
 }
 
 #[test]

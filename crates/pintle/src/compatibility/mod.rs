@@ -5,7 +5,7 @@ mod gates;
 
 pub use gates::help;
 
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use enablement::Enablement;
 use gates::Gates;
 use pintle_schema::Resources;
@@ -31,7 +31,7 @@ pub struct Compatibility {
 }
 
 impl Compatibility {
-    pub fn read(given: &Given) -> Result<Compatibility, String> {
+    pub fn read(given: &FlagValues) -> Result<Compatibility, String> {
         let emulated = version(given, "emulated-version")?.unwrap_or(BINARY);
         let oldest = version(given, "min-compatibility-version")?;
         let oldest = oldest.unwrap_or(emulated.saturating_sub(1).max(FLOOR));
@@ -88,7 +88,7 @@ impl Compatibility {
 }
 
 /// The minor version that a flag names: `1.35` or `kube=1.35`.
-fn version(given: &Given, flag: &str) -> Result<Option<u16>, String> {
+fn version(given: &FlagValues, flag: &str) -> Result<Option<u16>, String> {
     let mut versions: BTreeMap<String, u16> = BTreeMap::new();
     for text in given.list(flag) {
         let (component, version) = text.split_once('=').unwrap_or((COMPONENT, &text));

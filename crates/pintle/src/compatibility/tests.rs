@@ -1,7 +1,7 @@
 //! What is served and refused by versions, gates and APIs that are asked for.
 
 use super::{Compatibility, gates};
-use crate::flags::Given;
+use crate::flags::FlagValues;
 use std::collections::BTreeMap;
 
 fn read(line: &str) -> Result<Compatibility, String> {
@@ -19,7 +19,7 @@ fn read(line: &str) -> Result<Compatibility, String> {
         let name = FLAGS.into_iter().find(|known| *known == name).unwrap();
         values.entry(name).or_default().push(value.into());
     }
-    Compatibility::read(&Given::new(String::from("pintle"), values)?)
+    Compatibility::read(&FlagValues::new(String::from("pintle"), values)?)
 }
 
 /// How many resources of a version are served.

@@ -1,4 +1,4 @@
-//! `Given`: the values of flags, by name and type. A value that does not fit its flag's kind is refused here.
+//! `FlagValues`: the values of flags, by name and type. A value that does not fit its flag's kind is refused here.
 
 use super::table::{Flag, Kind, Support, table};
 use pintle_object::time::parse_duration;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a command line says. Names that the table lacks are mistakes in this program and read as nothing.
-pub struct Given {
+pub struct FlagValues {
     /// The program as it was called.
     pub program: String,
     values: BTreeMap<&'static str, Vec<String>>,
@@ -18,11 +18,11 @@ pub struct Given {
     pub warnings: Vec<String>,
 }
 
-impl Given {
+impl FlagValues {
     /// Checks what was given for each flag.
-    pub fn new(program: String, values: BTreeMap<&'static str, Vec<String>>) -> Result<Given, String> {
+    pub fn new(program: String, values: BTreeMap<&'static str, Vec<String>>) -> Result<FlagValues, String> {
         let defaults = table().map(|flag| (flag.name, flag.default)).collect();
-        let mut given = Given { program, values, defaults, warnings: Vec::new() };
+        let mut given = FlagValues { program, values, defaults, warnings: Vec::new() };
         for flag in table() {
             if given.is_given(flag.name) {
                 given.check(&flag).map_err(|error| format!("--{}: {error}", flag.name))?;

@@ -4,7 +4,7 @@ mod given;
 mod table;
 mod version;
 
-pub use given::Given;
+pub use given::FlagValues;
 
 use crate::compatibility;
 use crate::config::Config;
@@ -38,7 +38,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Config, Stop> {
     }
     let refused = |message| Stop::Refused(format!("pintle: {message}"));
     let reported = reported_version(matches.remove_many::<String>(VERSION).into_iter().flatten())?;
-    let config = Given::new(program, values).and_then(Config::read).map_err(refused)?;
+    let config = FlagValues::new(program, values).and_then(Config::read).map_err(refused)?;
     Ok(Config { reported_version: reported, ..config })
 }
 

@@ -34,7 +34,7 @@ pub enum Kind {
 pub enum Support {
     Full,
     /// Accepted, since what it asks for has no meaning here.
-    Moot,
+    NoEffect,
     /// Accepted, but without effect: said at start.
     Warned(&'static str),
     /// Refused when it asks for anything but the default.
@@ -125,7 +125,7 @@ fn kind(text: &str) -> Option<Kind> {
 fn support(text: &'static str) -> Option<Support> {
     Some(match text.split_once(": ") {
         None if text == "yes" => Support::Full,
-        Some(("moot", _)) => Support::Moot,
+        Some(("moot", _)) => Support::NoEffect,
         Some(("warn", why)) => Support::Warned(why),
         Some(("no", why)) => Support::Refused(why),
         _ => return None,

@@ -8,7 +8,7 @@ use pintle_object::Value;
 ///
 /// Fields that output always shows are put in, at every depth. Protobuf tells no empty list or map from an
 /// absent one, so those that output always shows become null.
-pub fn settle(schema: &Schema, ty: TypeId, value: &mut Value) {
+pub fn canonicalize(schema: &Schema, ty: TypeId, value: &mut Value) {
     match (schema.shape(ty), value) {
         (Shape::Struct(inner), Value::Map(map)) => {
             fill(schema, inner, map);
@@ -17,12 +17,12 @@ pub fn settle(schema: &Schema, ty: TypeId, value: &mut Value) {
                 if is_lost(schema, field.ty, value) {
                     *value = Value::Null;
                 } else if matches!(value, Value::Map(_) | Value::List(_)) {
-                    settle(schema, field.ty, value);
+                    canonicalize(schema, field.ty, value);
                 }
             }
         }
         (Shape::List(list), Value::List(items)) => {
-            items.iter_mut().for_each(|item| settle(schema, list.item, item));
+            items.iter_mut().for_each(|item| canonicalize(schema, list.item, item));
         }
         (Shape::Map(inner), Value::Map(map)) => {
             for (_, item) in map.iter_mut() {
@@ -30,7 +30,7 @@ pub fn settle(schema: &Schema, ty: TypeId, value: &mut Value) {
                     // An entry is there even without its value.
                     Shape::Bytes if item.is_null() => *item = Value::from(""),
                     Shape::List(_) if item.is_null() => *item = Value::List(Vec::new()),
-                    _ => settle(schema, inner.value, item),
+                    _ => canonicalize(schema, inner.value, item),
                 }
             }
         }
@@ -74,7 +74,7 @@ mod tests {
             let mut tree = decode::json::decode(&api.schema, ty, document.as_bytes()).unwrap().value;
             let mut message = Vec::new();
             encode::protobuf::encode(&api.schema, ty, &tree, &mut message);
-            settle(&api.schema, ty, &mut tree);
+            canonicalize(&api.schema, ty, &mut tree);
             let stored = decode::protobuf::decode(&api.schema, ty, &message).unwrap();
             assert_eq!(json::to_string(&tree), json::to_string(&stored), "{document}");
         }

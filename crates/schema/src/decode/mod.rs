@@ -1,17 +1,17 @@
 //! Decodes objects into canonical form, driven by their type.
 
+mod canonicalize;
 mod context;
 mod draft;
 mod empties;
 pub mod json;
 mod pick;
 pub mod protobuf;
-mod settle;
 mod zero;
 
+pub use canonicalize::canonicalize;
 pub use empties::Empty;
 pub use pick::Pick;
-pub use settle::settle;
 pub use zero::{fill, is_zero, zero};
 
 use pintle_object::Value;

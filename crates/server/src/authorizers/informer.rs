@@ -1,4 +1,4 @@
-//! `Follower`: hears of every change of one resource when it is asked, not before.
+//! `Informer`: hears of every change of one resource when it is asked, not before.
 //!
 //! Whoever decides from stored objects catches up first. So a decision is never older than the last answered write,
 //! and nothing runs in between.
@@ -9,30 +9,30 @@ use pintle_schema::decode::Pick;
 use pintle_store::{CollectionId, EventKind, Object, WatchFrom, WatchItem, WatchPredicate, Watcher};
 use std::sync::Arc;
 
-pub struct Follower {
+pub struct Informer {
     served: Arc<Served>,
     watcher: Watcher,
     /// The part of each object that is decoded; all of it if there is none.
     pick: Option<Pick>,
 }
 
-/// The follower has to begin anew: what it knows may be wrong.
-pub struct Lost;
+/// The informer has to begin anew: what it knows may be wrong.
+pub struct Lagged;
 
-impl Follower {
+impl Informer {
     /// Begins with everything that is stored; none when the resource is not served.
-    pub fn new(engine: &Engine, group: &str, plural: &str) -> Option<Follower> {
+    pub fn new(engine: &Engine, group: &str, plural: &str) -> Option<Informer> {
         let served = engine.find_any(group, plural)?;
         let collection: CollectionId = served.collection?;
         let watcher =
             engine.store.watch(collection, WatchFrom::InitialState, WatchPredicate::default()).ok()?;
-        Some(Follower { served, watcher, pick: None })
+        Some(Informer { served, watcher, pick: None })
     }
 
     /// Decodes only what stands at these paths.
-    pub fn only(self, engine: &Engine, paths: &[&[&str]]) -> Follower {
+    pub fn only(self, engine: &Engine, paths: &[&[&str]]) -> Informer {
         let pick = Pick::new(&engine.api.schema, self.served.storage_ty, paths.iter().copied());
-        Follower { pick: Some(pick), ..self }
+        Informer { pick: Some(pick), ..self }
     }
 
     pub fn is_behind(&self) -> bool {
@@ -40,11 +40,11 @@ impl Follower {
     }
 
     /// Tells what is there now of every object that changed: its tree, or none when it is gone.
-    pub fn catch_up(
+    pub fn advance(
         &mut self,
         engine: &Engine,
         mut tell: impl FnMut(&Object, Option<Value>),
-    ) -> Result<(), Lost> {
+    ) -> Result<(), Lagged> {
         while let Some(step) = self.watcher.try_next() {
             match step {
                 WatchItem::Event(event) if event.kind == EventKind::Deleted => tell(&event.object, None),
@@ -58,7 +58,7 @@ impl Follower {
                     tell(object, tree.ok());
                 }
                 WatchItem::InitialEventsEnd(_) => {}
-                WatchItem::Lagged | WatchItem::Closed => return Err(Lost),
+                WatchItem::Lagged | WatchItem::Closed => return Err(Lagged),
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Access, wired to the store: the authorizers of the command line, and what they follow.
 
-mod follow;
+mod informer;
 mod node;
 mod objects;
 mod rbac;
@@ -15,7 +15,8 @@ use pintle_access::authorization_webhook::AuthorizationWebhook;
 use pintle_access::authorize::{AlwaysAllow, AlwaysDeny, Union, Waiting};
 use pintle_access::rbac::Rule;
 use pintle_access::{
-    Attributes, Authorizer, Decision, Impersonation, Masters, Permissions, Rules, User, decide, impersonate,
+    Attributes, Authorizer, Decision, Impersonation, Permissions, PrivilegedGroup, Rules, User, decide,
+    impersonate,
 };
 use pintle_engine::Engine;
 use pintle_object::Status;
@@ -34,7 +35,7 @@ pub enum Mode {
 }
 
 /// One of those that are asked, in their order.
-pub enum Asked {
+pub enum ConfiguredAuthorizer {
     /// Of another mode than Webhook.
     Own(Mode),
     Webhook(Arc<AuthorizationWebhook>),
@@ -112,7 +113,12 @@ impl Authorizer for Current {
 impl Access {
     /// Made before the engine, whose admission asks it; until it follows one, only masters may act.
     /// `node_rules`: what every node may do.
-    pub fn new(asked: Vec<Asked>, node_rules: Vec<Rule>, abac: Abac, impersonation: Impersonation) -> Access {
+    pub fn new(
+        asked: Vec<ConfiguredAuthorizer>,
+        node_rules: Vec<Rule>,
+        abac: Abac,
+        impersonation: Impersonation,
+    ) -> Access {
         let current = Arc::new(Current(ArcSwap::from_pointee(Union::default())));
         let access = Access {
             authorizer: current.clone(),
@@ -127,18 +133,18 @@ impl Access {
     }
 
     /// Asks others from now on.
-    pub fn replace(&self, asked: Vec<Asked>) {
-        let mut authorizers: Vec<Arc<dyn Authorizer>> = vec![Arc::new(Masters)];
+    pub fn replace(&self, asked: Vec<ConfiguredAuthorizer>) {
+        let mut authorizers: Vec<Arc<dyn Authorizer>> = vec![Arc::new(PrivilegedGroup)];
         for asked in asked {
             match asked {
-                Asked::Own(Mode::Abac) => authorizers.push(self.abac.clone()),
-                Asked::Own(Mode::AlwaysAllow) => authorizers.push(Arc::new(AlwaysAllow)),
-                Asked::Own(Mode::AlwaysDeny) => authorizers.push(Arc::new(AlwaysDeny)),
-                Asked::Own(Mode::Node) => authorizers.push(self.node.clone()),
-                Asked::Own(Mode::Rbac) => authorizers.push(self.rbac.clone()),
+                ConfiguredAuthorizer::Own(Mode::Abac) => authorizers.push(self.abac.clone()),
+                ConfiguredAuthorizer::Own(Mode::AlwaysAllow) => authorizers.push(Arc::new(AlwaysAllow)),
+                ConfiguredAuthorizer::Own(Mode::AlwaysDeny) => authorizers.push(Arc::new(AlwaysDeny)),
+                ConfiguredAuthorizer::Own(Mode::Node) => authorizers.push(self.node.clone()),
+                ConfiguredAuthorizer::Own(Mode::Rbac) => authorizers.push(self.rbac.clone()),
                 // Nobody is there to ask.
-                Asked::Own(Mode::Webhook) => {}
-                Asked::Webhook(webhook) => authorizers.push(webhook),
+                ConfiguredAuthorizer::Own(Mode::Webhook) => {}
+                ConfiguredAuthorizer::Webhook(webhook) => authorizers.push(webhook),
             }
         }
         self.current.0.store(Arc::new(Union::new(authorizers)));
@@ -167,10 +173,14 @@ impl Access {
     /// The user that a request acts as, when it asks for another than its own, and the verb of the mode that allows it
     /// (empty for the old permission). A header of such a wish that cannot be
     /// read is none that may be passed over.
-    pub async fn act_as(&self, user: &User, request: &Request) -> Result<Option<(User, String)>, Status> {
+    pub async fn impersonate(
+        &self,
+        user: &User,
+        request: &Request,
+    ) -> Result<Option<(User, String)>, Status> {
         let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let Some(wanted) = impersonate::wanted(headers)? else { return Ok(None) };
         let attributes = request.attributes();
-        self.impersonation.act_as(&self.authorizer, user, &wanted, &attributes).await.map(Some)
+        self.impersonation.impersonate(&self.authorizer, user, &wanted, &attributes).await.map(Some)
     }
 }

@@ -1,7 +1,7 @@
 //! The Node authorizer over the stored pods, volumes and what else nodes have to do with.
 
-use super::follow::{Follower, Lost};
-use pintle_access::node::{Graph, POD_FIELDS, What, decide, identity};
+use super::informer::{Informer, Lagged};
+use pintle_access::node::{Graph, POD_FIELDS, Source, decide, identity};
 use pintle_access::rbac::Rule;
 use pintle_access::{Attributes, Authorizer, Decision, Rules, User};
 use pintle_engine::Engine;
@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
 /// Decides by a graph that it brings up to date before each decision about a node.
 pub struct Node {
-    /// What every node may do.
+    /// Source every node may do.
     rules: Vec<Rule>,
     engine: OnceLock<Weak<Engine>>,
     state: RwLock<State>,
@@ -20,15 +20,15 @@ pub struct Node {
 #[derive(Default)]
 struct State {
     graph: Graph,
-    followers: Vec<(What, Follower)>,
+    informers: Vec<(Source, Informer)>,
 }
 
-const FOLLOWED: [(What, &str, &str); 5] = [
-    (What::Pod, "", "pods"),
-    (What::Volume, "", "persistentvolumes"),
-    (What::Attachment, "storage.k8s.io", "volumeattachments"),
-    (What::ResourceSlice, "resource.k8s.io", "resourceslices"),
-    (What::PodCertificateRequest, "certificates.k8s.io", "podcertificaterequests"),
+const FOLLOWED: [(Source, &str, &str); 5] = [
+    (Source::Pod, "", "pods"),
+    (Source::Volume, "", "persistentvolumes"),
+    (Source::Attachment, "storage.k8s.io", "volumeattachments"),
+    (Source::ResourceSlice, "resource.k8s.io", "resourceslices"),
+    (Source::PodCertificateRequest, "certificates.k8s.io", "podcertificaterequests"),
 ];
 
 impl Node {
@@ -41,12 +41,12 @@ impl Node {
         self.renew(engine);
     }
 
-    fn catch_up(&self) {
+    fn advance(&self) {
         if !self.state.read().unwrap_or_else(PoisonError::into_inner).is_behind() {
             return;
         }
         let Some(engine) = self.engine.get().and_then(Weak::upgrade) else { return };
-        let caught_up = self.state.write().unwrap_or_else(PoisonError::into_inner).catch_up(&engine);
+        let caught_up = self.state.write().unwrap_or_else(PoisonError::into_inner).advance(&engine);
         if caught_up.is_err() {
             self.renew(&engine);
         }
@@ -55,17 +55,17 @@ impl Node {
     fn renew(&self, engine: &Engine) {
         let mut state = State::default();
         for (what, group, plural) in FOLLOWED {
-            let follower = Follower::new(engine, group, plural);
-            let follower = follower.map(|follower| match what {
+            let informer = Informer::new(engine, group, plural);
+            let informer = informer.map(|informer| match what {
                 // There are many, and they are large.
-                What::Pod => follower.only(engine, &POD_FIELDS),
-                _ => follower,
+                Source::Pod => informer.only(engine, &POD_FIELDS),
+                _ => informer,
             });
-            state.graph.has_pod_certificates |= what == What::PodCertificateRequest && follower.is_some();
-            state.followers.extend(follower.map(|follower| (what, follower)));
+            state.graph.has_pod_certificates |= what == Source::PodCertificateRequest && informer.is_some();
+            state.informers.extend(informer.map(|informer| (what, informer)));
         }
         // A store that closes meanwhile leaves a graph without relations.
-        if state.catch_up(engine).is_err() {
+        if state.advance(engine).is_err() {
             state = State::default();
         }
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
@@ -74,23 +74,23 @@ impl Node {
 
 impl State {
     fn is_behind(&self) -> bool {
-        self.followers.iter().any(|(_, follower)| follower.is_behind())
+        self.informers.iter().any(|(_, informer)| informer.is_behind())
     }
 
-    fn catch_up(&mut self, engine: &Engine) -> Result<(), Lost> {
+    fn advance(&mut self, engine: &Engine) -> Result<(), Lagged> {
         let graph = &mut self.graph;
-        for (what, follower) in &mut self.followers {
-            follower.catch_up(engine, |object, tree| set(graph, *what, object, tree.as_ref()))?;
+        for (what, informer) in &mut self.informers {
+            informer.advance(engine, |object, tree| set(graph, *what, object, tree.as_ref()))?;
         }
         Ok(())
     }
 }
 
-fn set(graph: &mut Graph, what: What, object: &Object, tree: Option<&Value>) {
+fn set(graph: &mut Graph, what: Source, object: &Object, tree: Option<&Value>) {
     let (namespace, name) = (&object.attrs.namespace, &object.attrs.name);
     match what {
-        What::Pod => graph.set_pod(namespace, name, tree),
-        What::Volume => graph.set_volume(name, tree),
+        Source::Pod => graph.set_pod(namespace, name, tree),
+        Source::Volume => graph.set_volume(name, tree),
         what => {
             graph.set_owner(what, namespace, name, tree.map_or("", |tree| tree.str_at(&["spec", "nodeName"])))
         }
@@ -102,7 +102,7 @@ impl Authorizer for Node {
         if identity(user).is_none() {
             return Decision::NoOpinion(String::new());
         }
-        self.catch_up();
+        self.advance();
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         decide(&state.graph, &self.rules, user, attributes)
     }

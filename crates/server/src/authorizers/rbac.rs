@@ -1,6 +1,6 @@
 //! RBAC over the stored roles and bindings.
 
-use super::follow::{Follower, Lost};
+use super::informer::{Informer, Lagged};
 use pintle_access::rbac::{Index, confirm, is_exempt};
 use pintle_access::{Attributes, Authorizer, Decision, Grants, Rules, User};
 use pintle_engine::Engine;
@@ -19,20 +19,20 @@ pub struct Rbac {
 #[derive(Default)]
 struct State {
     index: Index,
-    followers: Vec<(What, Follower)>,
+    informers: Vec<(Source, Informer)>,
 }
 
 #[derive(Clone, Copy)]
-enum What {
+enum Source {
     Roles,
     Bindings,
 }
 
-const FOLLOWED: [(What, &str); 4] = [
-    (What::Roles, "clusterroles"),
-    (What::Roles, "roles"),
-    (What::Bindings, "clusterrolebindings"),
-    (What::Bindings, "rolebindings"),
+const FOLLOWED: [(Source, &str); 4] = [
+    (Source::Roles, "clusterroles"),
+    (Source::Roles, "roles"),
+    (Source::Bindings, "clusterrolebindings"),
+    (Source::Bindings, "rolebindings"),
 ];
 
 impl Rbac {
@@ -49,13 +49,13 @@ impl Rbac {
         }
         drop(state);
         if let Some(engine) = self.engine.get().and_then(Weak::upgrade) {
-            self.catch_up(&engine);
+            self.advance(&engine);
         }
         look(&self.state.read().unwrap_or_else(PoisonError::into_inner).index)
     }
 
-    fn catch_up(&self, engine: &Engine) {
-        let caught_up = self.state.write().unwrap_or_else(PoisonError::into_inner).catch_up(engine);
+    fn advance(&self, engine: &Engine) {
+        let caught_up = self.state.write().unwrap_or_else(PoisonError::into_inner).advance(engine);
         if caught_up.is_err() {
             self.renew(engine);
         }
@@ -64,10 +64,10 @@ impl Rbac {
     fn renew(&self, engine: &Engine) {
         let mut state = State::default();
         for (what, plural) in FOLLOWED {
-            state.followers.extend(Follower::new(engine, GROUP, plural).map(|follower| (what, follower)));
+            state.informers.extend(Informer::new(engine, GROUP, plural).map(|informer| (what, informer)));
         }
         // A store that closes meanwhile leaves an index without rights.
-        if state.catch_up(engine).is_err() {
+        if state.advance(engine).is_err() {
             state = State::default();
         }
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
@@ -76,17 +76,17 @@ impl Rbac {
 
 impl State {
     fn is_behind(&self) -> bool {
-        self.followers.iter().any(|(_, follower)| follower.is_behind())
+        self.informers.iter().any(|(_, informer)| informer.is_behind())
     }
 
-    fn catch_up(&mut self, engine: &Engine) -> Result<(), Lost> {
+    fn advance(&mut self, engine: &Engine) -> Result<(), Lagged> {
         let index = &mut self.index;
-        for (what, follower) in &mut self.followers {
-            follower.catch_up(engine, |object, tree| {
+        for (what, informer) in &mut self.informers {
+            informer.advance(engine, |object, tree| {
                 let (namespace, name) = (&object.attrs.namespace, &object.attrs.name);
                 match what {
-                    What::Roles => index.set_role(namespace, name, tree.as_ref()),
-                    What::Bindings => index.set_binding(namespace, name, tree.as_ref()),
+                    Source::Roles => index.set_role(namespace, name, tree.as_ref()),
+                    Source::Bindings => index.set_binding(namespace, name, tree.as_ref()),
                 }
             })?;
         }

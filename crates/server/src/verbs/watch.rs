@@ -14,7 +14,7 @@ use crate::shares::Who;
 use bytes::Bytes;
 use pintle_access::User;
 use pintle_engine::options::ListOptions;
-use pintle_engine::{Engine, Heard, Selection, Served, TableStyle, Target, Told, Watch};
+use pintle_engine::{Engine, Selection, Served, TableStyle, Target, Watch, WatchEvent, WatchItem};
 use pintle_metrics::Histogram;
 use pintle_object::{Status, Text, Value, json};
 use pintle_schema::decode;
@@ -199,28 +199,30 @@ impl Parts for Frames {
             return Poll::Ready(self.held(held));
         }
         let writer = &mut self.writer;
-        let told = self.watch.poll_told(context, &mut |heard, out| writer.event(heard, out));
-        Poll::Ready(match ready!(told) {
+        let item = self.watch.poll_item(context, &mut |watch_event, out| writer.event(watch_event, out));
+        Poll::Ready(match ready!(item) {
             // No object is a list: upstream cannot show it, and ends.
-            Told::Events(_) | Told::InitialEnd(_) if self.writer.accept.view == View::PartialList => {
+            WatchItem::Events(_) | WatchItem::InitialEventsEnd(_)
+                if self.writer.accept.view == View::PartialList =>
+            {
                 self.is_over = true;
                 None
             }
-            Told::Events(bytes) => {
+            WatchItem::Events(bytes) => {
                 count(&bytes, self.writer.accept.format, &self.events);
                 let held = ready!(self.room.poll_hold(context, bytes));
                 self.held(held)
             }
-            Told::InitialEnd(revision) => {
+            WatchItem::InitialEventsEnd(revision) => {
                 let (began, measure) = &self.initial;
                 measure.observe(began.elapsed().as_secs_f64());
                 Some(self.writer.bookmark(revision, true))
             }
-            Told::Failed(status) => {
+            WatchItem::Failed(status) => {
                 self.is_over = true;
                 Some(self.writer.failure(&status))
             }
-            Told::Closed => None,
+            WatchItem::Closed => None,
         })
     }
 }
@@ -276,11 +278,11 @@ struct Writer {
 }
 
 impl Writer {
-    fn event(&mut self, heard: &Heard, out: &mut Vec<u8>) {
-        let (kind, object) = match heard {
-            Heard::Added(object) => ("ADDED", object),
-            Heard::Modified(object) => ("MODIFIED", object),
-            Heard::Deleted(object) => ("DELETED", object),
+    fn event(&mut self, watch_event: &WatchEvent, out: &mut Vec<u8>) {
+        let (kind, object) = match watch_event {
+            WatchEvent::Added(object) => ("ADDED", object),
+            WatchEvent::Modified(object) => ("MODIFIED", object),
+            WatchEvent::Deleted(object) => ("DELETED", object),
         };
         let (engine, served) = (&self.engine, &self.served);
         match (self.accept.view, self.accept.format) {
