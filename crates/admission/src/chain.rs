@@ -13,8 +13,8 @@ use crate::request::Request;
 use crate::settings::Settings;
 use crate::view::View;
 use pintle_access::{Asking, Permissions};
-use pintle_engine::Engine;
 use pintle_engine::admission::{Admission, Attributes, Operation, Verdict};
+use pintle_engine::{Conversions, Engine};
 use pintle_metrics::Registry;
 use pintle_object::audit::Level;
 use pintle_object::{Status, Value};
@@ -180,9 +180,9 @@ impl Admission for Chain {
         warnings: &'a mut Vec<String>,
     ) -> Verdict<'a> {
         Box::pin(async move {
-            let notes = Notes::default();
+            let (notes, conversions) = (Notes::default(), Conversions::default());
             let asking = self.asking();
-            let request = self.request(engine, attributes, asking.as_ref(), &notes);
+            let request = self.request(engine, attributes, asking.as_ref(), (&notes, &conversions));
             let begin = Instant::now();
             let result = self.admit_all(&request, object).await;
             self.metrics.step(Step::Admit, attributes.operation, result.is_err(), begin.elapsed());
@@ -199,9 +199,9 @@ impl Admission for Chain {
         warnings: &'a mut Vec<String>,
     ) -> Verdict<'a> {
         Box::pin(async move {
-            let notes = Notes::default();
+            let (notes, conversions) = (Notes::default(), Conversions::default());
             let asking = self.asking();
-            let request = self.request(engine, attributes, asking.as_ref(), &notes);
+            let request = self.request(engine, attributes, asking.as_ref(), (&notes, &conversions));
             let begin = Instant::now();
             let result = self.judge_all(&request, object).await;
             self.metrics.step(Step::Validate, attributes.operation, result.is_err(), begin.elapsed());
@@ -217,7 +217,7 @@ impl Chain {
         engine: &'a Engine,
         attributes: Attributes<'a>,
         asking: Option<&'a (Permissions, Arc<Asking>)>,
-        notes: &'a Notes,
+        (notes, conversions): (&'a Notes, &'a Conversions),
     ) -> Request<'a> {
         Request {
             view: View::new(engine),
@@ -225,6 +225,7 @@ impl Chain {
             permissions: asking.map_or(&self.permissions, |(permissions, _)| permissions),
             asking: asking.map(|(_, asking)| asking.as_ref()),
             notes,
+            conversions,
             metrics: &self.metrics,
         }
     }

@@ -5,11 +5,13 @@ use crate::notes::Notes;
 use crate::view::View;
 use crate::webhook::predicates::rules;
 use pintle_access::{Asking, Attributes as Asked, Permissions, User};
-use pintle_engine::Served;
 use pintle_engine::admission::{Attributes, Operation};
+use pintle_engine::custom::Custom;
+use pintle_engine::{Conversions, Served};
 use pintle_object::meta;
 
 use pintle_object::{GroupResource, GroupVersionKind, Reason, Status, Value};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The user that the server's own writes are made as.
@@ -24,14 +26,42 @@ pub struct Request<'a> {
     pub permissions: &'a Permissions,
     /// The answers of authorizers that have to be waited for.
     pub asking: Option<&'a Asking>,
+    /// What webhooks made of the objects in other versions.
+    pub conversions: &'a Conversions,
     pub notes: &'a Notes,
     pub metrics: &'a Metrics,
 }
 
 impl<'a> Request<'a> {
-    /// Whether an authorizer has to be waited for.
+    /// Whether an authorizer has to be waited for, or a webhook that converts.
     pub fn waits(&self) -> bool {
-        self.asking.is_some()
+        self.asking.is_some() || self.is_converted()
+    }
+
+    /// Whether a webhook converts the objects between their versions.
+    fn is_converted(&self) -> bool {
+        let custom = self.attributes.target.served.custom.as_ref();
+        custom.is_some_and(Custom::has_conversion_webhook)
+    }
+
+    /// A tree in the version of one resource in that of another that shows the same objects, for custom resources
+    /// with kind and apiVersion where a webhook has to convert it.
+    ///
+    /// # Errors
+    /// The conversion is not known yet: `settled` waits for it. Or it failed.
+    pub fn converted<'t>(
+        &self,
+        from: &Served,
+        to: &Served,
+        tree: &'t Value,
+    ) -> Result<Cow<'t, Value>, Status> {
+        if from.resource.version == to.resource.version || !self.is_converted() {
+            return Ok(Cow::Borrowed(tree));
+        }
+        let mut tree = tree.clone();
+        tree.set(&["apiVersion"], from.api_version());
+        tree.set(&["kind"], from.resource.kind.as_ref());
+        self.conversions.of(tree, &to.api_version()).map(Cow::Owned).map_err(Status::internal)
     }
 
     /// The result of something that decides at once: it runs again with each answer that had to be waited for.
@@ -39,8 +69,13 @@ impl<'a> Request<'a> {
         loop {
             let mark = self.notes.mark();
             let result = run();
-            let Some(asking) = self.asking else { return result };
-            if !asking.learns().await {
+            let is_asked = match self.asking {
+                Some(asking) => asking.learns().await,
+                None => false,
+            };
+            let is_converted = self.is_converted()
+                && self.view.learns(self.conversions, self.attributes.target.served).await;
+            if !is_asked && !is_converted {
                 return result;
             }
             self.notes.reset(mark);

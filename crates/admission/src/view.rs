@@ -2,7 +2,7 @@
 
 use crate::policy::GROUP;
 use pintle_engine::update::Source;
-use pintle_engine::{Engine, Served, Target, own};
+use pintle_engine::{Conversions, Engine, Served, Target, own};
 use pintle_object::meta;
 use pintle_object::selector::LabelSelector;
 use pintle_object::time::Time;
@@ -102,6 +102,11 @@ impl<'a> View<'a> {
         let objects = snapshot.range(&prefix, None);
         let selected = objects.filter(|object| selector.matches(&*object.attrs.labels));
         selected.filter_map(|object| self.0.tree(served, object).ok()).collect()
+    }
+
+    /// Waits for conversions that were missed; false when none was.
+    pub async fn learns(&self, conversions: &Conversions, served: &Served) -> bool {
+        conversions.learn(self.0, served).await
     }
 
     /// A draft in the version of a resource that shows it, with kind and apiVersion.

@@ -27,6 +27,7 @@ pub use request::write_context::{Answer, Call, WriteResult};
 pub use request::{admission, body, options};
 pub use resource::{OwnStrategy, Served, Target};
 pub use write::bind::created;
+pub use write::conversions::Conversions;
 pub use write::create::store_failed;
 pub use write::patch::Patch;
 pub use write::scale::ScaleSource;

@@ -5,7 +5,7 @@ use crate::metrics::{Owner, Step};
 use crate::request::Request;
 use crate::webhook::call::internal;
 use crate::webhook::match_conditions::Matcher;
-use crate::webhook::patched::{SCHEME, check_kind, keep_kind, words};
+use crate::webhook::patched::{SCHEME, as_requested, check_kind, keep_kind, words};
 use crate::webhook::predicates::Matched;
 use crate::webhook::versioned::VersionedAttributes;
 use pintle_cel::{Scope, Type};
@@ -97,7 +97,8 @@ impl Mutation {
             return Err(status(format!("failed to convert object: {why}")));
         }
         let read = request.view.read_shown(served, request.subresource(), changed);
-        let mut draft = read.map_err(|failed| status(words(failed)))?;
+        let draft = read.and_then(|draft| as_requested(request, served, draft));
+        let mut draft = draft.map_err(|failed| status(words(failed)))?;
         keep_kind(object, &mut draft);
         Ok(draft)
     }

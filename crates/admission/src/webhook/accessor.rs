@@ -2,17 +2,18 @@
 
 use super::call::internal;
 use super::match_conditions::Matcher;
+use super::patched::words;
 use super::predicates::rules::RuleWithOperations;
 use super::predicates::{Matched, Selectors, matched};
 use super::review::Version;
-use super::versioned::Versions;
+use super::versioned::{VersionedAttributes, Versions};
 use crate::cel::Variables;
 use crate::metrics::{Owner, Step};
 use crate::request::Request;
 use pintle_cel::Scope;
 use pintle_object::{Status, Value, bytes};
 use pintle_outbound::{HookAddress, HookTarget};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How long a webhook may take that says nothing about it.
@@ -87,7 +88,7 @@ impl Webhook {
 
     /// The resource by whose objects the webhook is to be called, if it is. A selector that cannot be asked counts
     /// only for what the rules match.
-    pub fn should_call(
+    fn should_call(
         &self,
         request: &Request<'_>,
         object: &Value,
@@ -100,7 +101,7 @@ impl Webhook {
         if self.conditions.is_empty() {
             return Ok(Some(matched));
         }
-        let versioned = versions.of(&matched).map_err(|status| internal(status.message))?;
+        let versioned = versions.of(&matched).map_err(|status| internal(words(status)))?;
         let nothing = (&Value::Null, &Variables::default());
         match self.matcher().matches(request, object, &versioned, nothing) {
             Ok(true) => Ok(Some(matched)),
@@ -110,6 +111,18 @@ impl Webhook {
             }
             Err(why) => Err(Status::forbidden(&request.resource(), name, &why)),
         }
+    }
+
+    /// `should_call`, with the objects in the version that the webhook is sent.
+    pub fn invocation(
+        &self,
+        request: &Request<'_>,
+        object: &Value,
+        versions: &mut Versions<'_>,
+    ) -> Result<Option<(Matched, Arc<VersionedAttributes>)>, Status> {
+        let Some(matched) = self.should_call(request, object, versions)? else { return Ok(None) };
+        let versioned = versions.of(&matched).map_err(|status| internal(words(status)))?;
+        Ok(Some((matched, versioned)))
     }
 
     /// The conditions, compiled when they are needed first.

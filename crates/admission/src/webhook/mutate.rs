@@ -157,7 +157,8 @@ impl MutatingAdmissionWebhook {
         if response.patch_type != "JSONPatch" {
             return Err(calling(400, format!("unsupported patch type {:?}", response.patch_type)));
         }
-        let found = patched(request, object, versioned, matched, &operations);
+        let patch_once = || patched(request, object, versioned, matched, &operations);
+        let found = request.settled(patch_once).await;
         let (draft, is_changed) = found.map_err(CallError::Broken)?;
         request.notes.annotate_request(place.key(PATCH), patch(webhook, operations));
         Ok(Some((draft, is_changed)))
@@ -174,9 +175,8 @@ async fn invocation<'a>(
         return Ok(None);
     }
     let mut versions = Versions::new(request, object);
-    let found = request.settled(|| webhook.should_call(request, object, &mut versions)).await?;
-    let Some(matched) = found else { return Ok(None) };
-    let versioned = versions.of(&matched).map_err(|status| internal(status.message))?;
+    let found = request.settled(|| webhook.invocation(request, object, &mut versions)).await?;
+    let Some((matched, versioned)) = found else { return Ok(None) };
     Ok(Some(Invocation { webhook, matched, versioned }))
 }
 

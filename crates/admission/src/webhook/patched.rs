@@ -28,6 +28,7 @@ pub fn patched(
     }
     let read = request.view.read_patched(served, subresource, target);
     let (read, mut draft) = read.map_err(|status| internal(words(status)))?;
+    draft = as_requested(request, served, draft)?;
     keep_kind(object, &mut draft);
     let mut before = versioned.object.clone();
     before.remove(&["kind"]);
@@ -39,6 +40,14 @@ pub fn patched(
 pub fn words(status: Status) -> String {
     let said = status.message.strip_prefix("Internal error occurred: ").map(str::to_owned);
     said.unwrap_or(status.message)
+}
+
+/// A draft in the version that matched in that of the request.
+pub fn as_requested(request: &Request<'_>, matched: &Served, draft: Value) -> Result<Value, Status> {
+    let mut draft = request.converted(matched, request.attributes.target.served, &draft)?.into_owned();
+    draft.remove(&["kind"]);
+    draft.remove(&["apiVersion"]);
+    Ok(draft)
 }
 
 /// A draft says what it is where the object before it did.

@@ -215,6 +215,17 @@ impl Typed {
                 ))
             }
             (Form::Bytes, Value::Text(_)) => bytes::decode(value.as_str().unwrap_or("")).map(drop),
+            // Go takes a list of numbers for bytes, too, and clients in other languages write one.
+            (Form::Bytes, Value::List(items)) => match items.iter().find(|item| byte(item).is_none()) {
+                Some(Value::Int(number)) => {
+                    let field = self.path.join(".");
+                    Err(format!(
+                        "json: cannot unmarshal number {number} into Go struct field {owner}.{field} of type uint8"
+                    ))
+                }
+                Some(other) => wrong(self, other, "uint8"),
+                None => Ok(()),
+            },
             (Form::Texts, Value::List(items)) => each(items.iter(), |item| wrong(self, item, "string")),
             (Form::TextMap, Value::Map(map)) => each(map.values(), |item| wrong(self, item, "string")),
             (Form::Struct(of), Value::Map(_)) => self.check_struct(value, of),
@@ -247,6 +258,22 @@ impl Typed {
             [.., "causes", "reason"] => "v1.CauseType",
             _ => "string",
         }
+    }
+}
+
+/// An item of bytes that are written as a list.
+fn byte(item: &Value) -> Option<u8> {
+    match item {
+        Value::Null => Some(0),
+        other => other.as_i64().and_then(|number| u8::try_from(number).ok()),
+    }
+}
+
+/// Bytes, written in base64 or as a list of numbers.
+fn decoded(value: Option<&Value>) -> Vec<u8> {
+    match value {
+        Some(Value::List(items)) => items.iter().filter_map(byte).collect(),
+        other => bytes::decode(other.and_then(Value::as_str).unwrap_or("")).unwrap_or_default(),
     }
 }
 
@@ -284,7 +311,7 @@ pub fn verify(
 ) -> Result<AdmissionResponse, String> {
     let response = document.get("response").filter(|response| !response.is_null());
     let response = response.ok_or("webhook response was absent")?;
-    let patch = bytes::decode(response.str_at(&["patch"])).unwrap_or_default();
+    let patch = decoded(response.get("patch"));
     let patch_type = response.get("patchType").filter(|given| !given.is_null());
     if version == Version::V1 {
         let found = response.str_at(&["uid"]);
@@ -337,4 +364,63 @@ fn verify_patch(patch: &[u8], patch_type: Option<&Value>, is_mutating: bool) -> 
         (true, _, _) | (false, true, None) => return Ok(()),
     };
     Err(why.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UID: &str = "u1";
+
+    fn read(body: &str, is_mutating: bool) -> Result<AdmissionResponse, String> {
+        let document = decode(body.as_bytes(), Version::V1)?;
+        verify(&document, Version::V1, UID, is_mutating)
+    }
+
+    fn review(response: &str) -> String {
+        format!(r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{response}}}"#)
+    }
+
+    #[test]
+    fn patches_are_read_in_base64_and_as_numbers() {
+        for patch in [r#""W10=""#, "[91,93]"] {
+            let body =
+                review(&format!(r#"{{"uid":"u1","allowed":true,"patchType":"JSONPatch","patch":{patch}}}"#));
+            assert_eq!(read(&body, true).map(|read| read.patch), Ok(b"[]".to_vec()), "{patch}");
+            let why = "validating webhook may not return response.patch";
+            assert_eq!(read(&body, false).map(drop), Err(why.into()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused_in_upstreams_words() {
+        let response = |fields: &str| review(&format!(r#"{{"uid":"u1",{fields}}}"#));
+        let field = |what: &str| format!("json: cannot unmarshal {what}");
+        let of = "into Go struct field AdmissionResponse.response";
+        for (body, why) in [
+            (review("null"), "webhook response was absent".to_owned()),
+            (review(r#"{"uid":"x"}"#), r#"expected response.uid="u1", got "x""#.to_owned()),
+            (response(r#""allowed":"yes""#), field(&format!("string {of}.allowed of type bool"))),
+            (response(r#""patch":[300]"#), field(&format!("number 300 {of}.patch of type uint8"))),
+            (response(r#""patch":"*""#), "illegal base64 data at input byte 0".to_owned()),
+            (response(r#""warnings":[1]"#), field(&format!("number {of}.warnings of type string"))),
+            (
+                response(r#""status":{"code":"x"}"#),
+                "json: cannot unmarshal string into Go struct field Status.response.status.code of type int32".into(),
+            ),
+            (
+                "[]".to_owned(),
+                "couldn't get version/kind; json parse error: json: cannot unmarshal array into Go value of type \
+                 struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \
+                 \"json:\\\"kind,omitempty\\\"\" }"
+                    .to_owned(),
+            ),
+            (
+                r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview"}"#.to_owned(),
+                "converting (v1beta1.AdmissionReview) to (v1.AdmissionReview): unknown conversion".to_owned(),
+            ),
+        ] {
+            assert_eq!(read(&body, true).map(drop), Err(why), "{body}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! ValidatingAdmissionWebhook: webhooks judge a request, all at a time.
 
 use super::accessor::Webhook;
-use super::call::{Call, CallError, count, failed, internal};
+use super::call::{Call, CallError, count, failed};
 use super::response::AdmissionResponse;
 use super::source::Source;
 use super::versioned::Versions;
@@ -62,9 +62,8 @@ impl ValidatingAdmissionWebhook {
         let mut relevant = Vec::new();
         let mut versions = Versions::new(request, object);
         for webhook in webhooks {
-            let asked = request.settled(|| webhook.should_call(request, object, &mut versions)).await;
-            let Some(matched) = asked? else { continue };
-            let versioned = versions.of(&matched).map_err(|status| internal(status.message))?;
+            let found = request.settled(|| webhook.invocation(request, object, &mut versions)).await?;
+            let Some((matched, versioned)) = found else { continue };
             let about = (request, object);
             let call = Call::prepare(&self.hooks, webhook, about, &versioned, &matched, false);
             relevant.push((webhook, call));

@@ -41,7 +41,8 @@ fn shown(
         shown.set(&["kind"], kind.kind.to_string());
         return Ok(shown);
     }
-    let object = request.view.shown_as(served, of.clone())?;
+    let of = request.converted(request.attributes.target.served, served, of)?;
+    let object = request.view.shown_as(served, of.into_owned())?;
     Ok(if is_scale { request.view.scale(served, &object) } else { object })
 }
 

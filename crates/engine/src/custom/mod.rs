@@ -44,6 +44,11 @@ pub struct Custom {
 }
 
 impl Custom {
+    /// Whether a webhook converts objects between the versions.
+    pub fn has_conversion_webhook(&self) -> bool {
+        self.webhook.is_some()
+    }
+
     pub fn is_terminating(&self) -> bool {
         self.terminating.load(Ordering::Relaxed)
     }

@@ -29,7 +29,7 @@ struct Conversion {
 
 impl Conversions {
     /// An object in another version, as far as it is known.
-    pub(crate) fn of(&self, object: Value, to: &str) -> Result<Value, String> {
+    pub fn of(&self, object: Value, to: &str) -> Result<Value, String> {
         let mut state = self.state();
         let known = state.known.iter().find(|known| known.to == to && known.object == object);
         if let Some(known) = known {
@@ -42,7 +42,7 @@ impl Conversions {
     }
 
     /// Asks for what was wanted; false when nothing was.
-    pub(crate) async fn learn(&self, engine: &Engine, served: &Served) -> bool {
+    pub async fn learn(&self, engine: &Engine, served: &Served) -> bool {
         let wanted = std::mem::take(&mut self.state().wanted);
         let is_any = !wanted.is_empty();
         for (object, to) in wanted {
