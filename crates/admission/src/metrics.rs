@@ -45,6 +45,8 @@ pub struct Metrics {
     mutation_seconds: Histograms,
     validations: Counters,
     validation_seconds: Histograms,
+    compilations: Histogram,
+    evaluations: Histogram,
 }
 
 /// Codes of webhooks above it are counted as it.
@@ -85,6 +87,8 @@ impl Metrics {
             validations: registry.counters("apiserver_validating_admission_policy_check_total"),
             validation_seconds: registry
                 .histograms("apiserver_validating_admission_policy_check_duration_seconds"),
+            compilations: registry.histogram("apiserver_cel_compilation_duration_seconds"),
+            evaluations: registry.histogram("apiserver_cel_evaluation_duration_seconds"),
         }
     }
 
@@ -151,6 +155,16 @@ impl Metrics {
         let labels = [error, policy, binding];
         self.mutations.with(&labels).inc();
         self.mutation_seconds.with(&labels).observe(took.as_secs_f64());
+    }
+
+    /// The expressions of a policy were compiled.
+    pub fn compiled(&self, took: Duration) {
+        self.compilations.observe(took.as_secs_f64());
+    }
+
+    /// The expressions of a policy were evaluated on an object.
+    pub fn evaluated(&self, took: Duration) {
+        self.evaluations.observe(took.as_secs_f64());
     }
 
     /// A validation of a policy did not hold, with the action that is taken for it.

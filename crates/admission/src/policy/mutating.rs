@@ -186,7 +186,7 @@ impl Round<'_> {
     }
 
     fn invoke(&mut self, invocation: &Invocation<'_>, object: &mut Value) -> Result<(), Status> {
-        let mutator = invocation.hook.evaluator(Mutator::compile);
+        let mutator = invocation.hook.evaluator(Mutator::compile, self.request.metrics);
         let versioned = VersionedAttributes::new(self.request, object, &invocation.matched)?;
         let about = (&invocation.params, &mutator.variables);
         match mutator.conditions.matches(self.request, object, &versioned, about) {
@@ -236,6 +236,7 @@ impl Round<'_> {
                 Err(MutationError::Status(_)) => "invalid_error",
             };
             let names = (&invocation.hook.policy.name, &invocation.binding.name);
+            self.request.metrics.evaluated(begin.elapsed());
             self.request.metrics.mutation(names.0, names.1, error, begin.elapsed());
             match made {
                 Ok(changed) => *object = changed,

@@ -4,6 +4,7 @@
 //! takes over what has not changed and lets go of the rest.
 
 use super::matching::MatchResources;
+use crate::metrics::Metrics;
 use crate::request::Request;
 use crate::view::Configurations;
 use pintle_object::Value;
@@ -11,6 +12,7 @@ use pintle_object::meta;
 use pintle_store::{Object, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
 
 /// How many policies keep what is compiled of them; more are compiled for each request that they match. Programs take
 /// some ten times the memory of their text.
@@ -43,10 +45,16 @@ pub struct Binding {
 
 impl<E> Hook<E> {
     /// What is compiled of the policy.
-    pub fn evaluator(&self, compile: fn(&Value) -> E) -> Arc<E> {
+    pub fn evaluator(&self, compile: fn(&Value) -> E, metrics: &Metrics) -> Arc<E> {
+        let compile = || {
+            let begin = Instant::now();
+            let evaluator = Arc::new(compile(&self.policy.object));
+            metrics.compiled(begin.elapsed());
+            evaluator
+        };
         match self.is_kept {
-            true => self.policy.evaluator.get_or_init(|| Arc::new(compile(&self.policy.object))).clone(),
-            false => Arc::new(compile(&self.policy.object)),
+            true => self.policy.evaluator.get_or_init(compile).clone(),
+            false => compile(),
         }
     }
 }

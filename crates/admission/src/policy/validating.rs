@@ -141,12 +141,13 @@ impl Round<'_> {
                 namespace_object(self.request).ok_or_else(missing)?
             }
         };
-        let validator = hook.evaluator(Validator::compile);
+        let validator = hook.evaluator(Validator::compile, self.request.metrics);
         for params in params {
             let begin = Instant::now();
             let result =
                 validator.validate((self.request, self.object), &versioned, matched, (&namespace, params));
             let took = begin.elapsed();
+            self.request.metrics.evaluated(took);
             result.decisions.into_iter().for_each(|one| self.act(policy, binding, one, took));
             for message in result.annotation_errors {
                 self.deny(policy, Some(binding), message, Reason::Invalid);
