@@ -29,8 +29,8 @@ struct Place(TempDir);
 
 impl Place {
     fn new() -> Place {
-        let place = Place(tempfile::tempdir().unwrap());
-        std::fs::write(place.path("policy.yaml"), POLICY).unwrap();
+        let place = Place(tempfile::tempdir().expect("the test's own"));
+        std::fs::write(place.path("policy.yaml"), POLICY).expect("the test's own");
         place
     }
 
@@ -54,7 +54,7 @@ impl Place {
     }
 
     fn lines(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.path("audit.log")).unwrap();
+        let text = std::fs::read_to_string(self.path("audit.log")).expect("the test's own");
         text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
     }
 
@@ -63,7 +63,7 @@ impl Place {
         let end = Instant::now() + PATIENCE;
         loop {
             let mut lines = self.lines();
-            lines.retain(|line| line["requestURI"].as_str().unwrap().contains(about));
+            lines.retain(|line| line["requestURI"].as_str().expect("the test's own").contains(about));
             if lines.len() >= count {
                 return lines;
             }

@@ -22,7 +22,7 @@ struct File(TempDir);
 
 impl File {
     fn new(providers: &str) -> File {
-        let file = File(tempfile::tempdir().unwrap());
+        let file = File(tempfile::tempdir().expect("the test's own"));
         file.write(providers);
         file
     }
@@ -36,7 +36,7 @@ impl File {
             "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets]\n  \
              providers: [{providers}]\n"
         );
-        std::fs::write(self.path(), text).unwrap();
+        std::fs::write(self.path(), text).expect("the test's own");
     }
 
     fn flag(&self) -> String {
@@ -60,14 +60,18 @@ fn create(admin: &Client, name: &str) {
 fn data(admin: &Client, name: &str) -> String {
     let found = admin.get(&format!("{SECRETS}/{name}"));
     assert_eq!(found.status, 200, "{}", found.text());
-    String::from_utf8(STANDARD.decode(found.json()["data"]["a"].as_str().unwrap()).unwrap()).unwrap()
+    String::from_utf8(
+        STANDARD.decode(found.json()["data"]["a"].as_str().expect("the test's own")).expect("the test's own"),
+    )
+    .expect("the test's own")
 }
 
 /// Whether bytes stand in any file of a directory.
 fn is_on_disk(dir: &Path, words: &str) -> bool {
     let encoded = STANDARD.encode(words);
-    let files = std::fs::read_dir(dir).unwrap().flatten().filter(|entry| entry.path().is_file());
-    files.map(|entry| std::fs::read(entry.path()).unwrap()).any(|bytes| {
+    let files =
+        std::fs::read_dir(dir).expect("the test's own").flatten().filter(|entry| entry.path().is_file());
+    files.map(|entry| std::fs::read(entry.path()).expect("the test's own")).any(|bytes| {
         [words, &encoded].iter().any(|words| bytes.windows(words.len()).any(|part| part == words.as_bytes()))
     })
 }

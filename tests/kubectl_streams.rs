@@ -136,12 +136,12 @@ fn files_are_copied_both_ways() {
 
 /// A server that says everything back.
 fn echo() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("the test's own");
+    let port = listener.local_addr().expect("the test's own").port();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             std::thread::spawn(move || {
-                let (mut from, mut to) = (stream.try_clone().unwrap(), stream);
+                let (mut from, mut to) = (stream.try_clone().expect("the test's own"), stream);
                 let _ = std::io::copy(&mut from, &mut to);
                 let _ = to.shutdown(std::net::Shutdown::Write);
             });

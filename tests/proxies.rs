@@ -82,15 +82,15 @@ fn services_are_proxied_to_their_own_pods_only() {
 
 /// Asks in the clear, and gives the connection with the head of the answer.
 fn ask(port: u16, path: &str, headers: &str) -> (TcpStream, String) {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.1\r\n{headers}\r\n").as_bytes()).unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the test's own");
+    stream.write_all(format!("GET {path} HTTP/1.1\r\n{headers}\r\n").as_bytes()).expect("the test's own");
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
+        stream.read_exact(&mut byte).expect("the test's own");
         head.extend(byte);
     }
-    (stream, String::from_utf8(head).unwrap())
+    (stream, String::from_utf8(head).expect("the test's own"))
 }
 
 #[test]

@@ -112,7 +112,7 @@ impl Transformer for Encryption {
         self.chain(key).is_some_and(|(chain, _)| !chain.is_identity())
     }
 
-    fn from_storage<'a>(&'a self, context: ValueContext<'a>, stored: Bytes) -> Transforming<'a> {
+    fn transform_from_storage<'a>(&'a self, context: ValueContext<'a>, stored: Bytes) -> Transforming<'a> {
         Box::pin(async move {
             let Some((chain, resource)) = self.chain(context.key) else {
                 return transformer::identity(stored);
@@ -122,7 +122,7 @@ impl Transformer for Encryption {
         })
     }
 
-    fn to_storage<'a>(&'a self, context: ValueContext<'a>, plain: Bytes) -> Transforming<'a> {
+    fn transform_to_storage<'a>(&'a self, context: ValueContext<'a>, plain: Bytes) -> Transforming<'a> {
         Box::pin(async move {
             let Some((chain, resource)) = self.chain(context.key) else {
                 return Ok(Transformed { value: plain, tag: KeyTag::PLAIN });

@@ -171,7 +171,7 @@ fn tcp_proxy(tcp: &Value) -> Result<Through, String> {
                     .into(),
             );
         }
-        (true, Some(tls)) => Some(Fresh::new(proxy_tls(tls)?)?),
+        (true, Some(tls)) => Some(Box::new(Fresh::new(proxy_tls(tls)?)?)),
     };
     Ok(Through::Tcp { url, tls })
 }
@@ -194,7 +194,7 @@ fn proxy_tls(tls: &Value) -> Result<Tls, String> {
 
 /// A proxy that is asked for a tunnel to each address.
 enum Through {
-    Tcp { url: Url, tls: Option<Fresh> },
+    Tcp { url: Url, tls: Option<Box<Fresh>> },
     Uds(PathBuf),
 }
 

@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn arguments_are_read() {
         let read = |args: &[&str]| read(&args.iter().map(|arg| (*arg).into()).collect::<Vec<_>>());
-        let options = read(&["--kubeconfig", "a", "--once"]).ok().expect("options");
+        let Ok(options) = read(&["--kubeconfig", "a", "--once"]) else { panic!("refused") };
         assert_eq!((options.kubeconfig, options.is_once), (PathBuf::from("a"), true));
         assert!(matches!(read(&["--kubeconfig"]), Err(Stop::Refused(_))));
         assert!(matches!(read(&["nonsense"]), Err(Stop::Refused(_))));

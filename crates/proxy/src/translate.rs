@@ -29,7 +29,7 @@ pub fn is_wanted(headers: &HeaderMap) -> bool {
 }
 
 /// The head of the answer, or the answer to a request that cannot be served.
-pub fn accept(method: &Method, headers: &HeaderMap) -> Result<HeaderMap, hyper::Response<String>> {
+pub fn accept(method: &Method, headers: &HeaderMap) -> Result<HeaderMap, Box<hyper::Response<String>>> {
     websocket::accept(method, headers, Some(PROTOCOL))
 }
 

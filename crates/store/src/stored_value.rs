@@ -66,7 +66,7 @@ impl StoredValues {
     pub async fn read(&self, context: ValueContext<'_>, stored: Bytes) -> ReadValue {
         let result = match self.transformer(context.key) {
             None => transformer::identity(stored.clone()),
-            Some(transformer) => transformer.from_storage(context, stored.clone()).await,
+            Some(transformer) => transformer.transform_from_storage(context, stored.clone()).await,
         };
         ReadValue::new(stored, result)
     }
@@ -84,7 +84,7 @@ impl StoredValues {
     ) -> Result<Transformed, TransformError> {
         match self.transformer(context.key) {
             None => Ok(Transformed { value: plain, tag: KeyTag::PLAIN }),
-            Some(transformer) => transformer.to_storage(context, plain).await,
+            Some(transformer) => transformer.transform_to_storage(context, plain).await,
         }
     }
 

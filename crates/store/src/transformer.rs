@@ -1,8 +1,8 @@
 //! The seam of encryption at rest: what becomes of a value on its way to the disk or to etcd, and on its way back.
 //!
 //! ```text
-//! request -> plain value -> to_storage   -> writer, etcd's transaction
-//! recovery, etcd's pages and watch       -> from_storage -> plain value -> watch cache
+//! request -> plain value -> transform_to_storage -> writer, etcd's transaction
+//! recovery, etcd's pages and watch -> transform_from_storage -> plain value -> watch cache
 //! ```
 //!
 //! The cache holds plain values alone, with a tag that tells what they were encrypted with. A value that cannot be
@@ -65,10 +65,10 @@ pub trait Transformer: Send + Sync + fmt::Debug {
     fn covers(&self, key: &str) -> bool;
 
     /// The plain value of what was found in storage, and what it was encrypted with.
-    fn from_storage<'a>(&'a self, context: ValueContext<'a>, stored: Bytes) -> Transforming<'a>;
+    fn transform_from_storage<'a>(&'a self, context: ValueContext<'a>, stored: Bytes) -> Transforming<'a>;
 
     /// What is to be stored for a plain value, and what it is encrypted with.
-    fn to_storage<'a>(&'a self, context: ValueContext<'a>, plain: Bytes) -> Transforming<'a>;
+    fn transform_to_storage<'a>(&'a self, context: ValueContext<'a>, plain: Bytes) -> Transforming<'a>;
 
     /// Whether a value with a tag would be encrypted otherwise now, so that an update that changes nothing writes it
     /// all the same.

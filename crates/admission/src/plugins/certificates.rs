@@ -96,7 +96,7 @@ pub(super) fn is_permitted(request: &Request<'_>, signer: &str, verb: &'static s
             name,
             ..Attributes::default()
         };
-        pintle_access::authorize::check(request.permissions.authorizer.as_ref(), &user, &attributes).is_ok()
+        pintle_access::authorize::check(request.permissions.authorizer.as_ref(), user, &attributes).is_ok()
     })
 }
 

@@ -41,7 +41,7 @@ impl Plugin for NodeRestriction {
             return Ok(());
         }
         let user = request.user();
-        let Some(node) = node::identity(&user) else { return Ok(()) };
+        let Some(node) = node::identity(user) else { return Ok(()) };
         let write = Write { request, object, node };
         if node.is_empty() {
             return write.refuse(format!("could not determine node from user {}", quote(&user.name)));
@@ -352,7 +352,7 @@ impl Write<'_> {
             name: self.request.attributes.target.name,
             ..Attributes::default()
         };
-        if matches!(self.request.permissions.authorizer.authorize(&user, &asked), Decision::Allow(_)) {
+        if matches!(self.request.permissions.authorizer.authorize(user, &asked), Decision::Allow(_)) {
             return Ok(());
         }
         self.refuse(format!(

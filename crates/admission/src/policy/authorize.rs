@@ -64,13 +64,13 @@ fn policy(request: &Request<'_>, object: &Value) -> Result<(), String> {
         None => EVERYTHING,
     };
     let user = request.user();
-    match authorize(request, &user, "get", &wanted, ("*", "*")) {
+    match authorize(request, user, "get", &wanted, ("*", "*")) {
         Answer::Allowed => Ok(()),
         Answer::Failed(why) => Err(why),
         Answer::Refused => Err(format!(
             "user {} must have \"get\" permission on all objects of the referenced paramKind (kind={name}, \
              apiVersion={api_version})",
-            shown(&user)
+            shown(user)
         )),
     }
 }
@@ -99,13 +99,13 @@ fn binding(request: &Request<'_>, object: &Value, policies: &str) -> Result<(), 
     let user = request.user();
     let place = (reference.str_at(&["namespace"]), name);
     let is_validating = policies == "validatingadmissionpolicies";
-    match authorize(request, &user, verb, &wanted, place) {
+    match authorize(request, user, verb, &wanted, place) {
         Answer::Allowed => return Ok(()),
         Answer::Failed(why) if is_validating => return Err(format!("failed to authorize request: {why}")),
         Answer::Failed(why) => return Err(why),
         Answer::Refused => {}
     }
-    let user = shown(&user);
+    let user = shown(user);
     let everywhere = format!(
         "to determine minimum required permissions and user {user} does not have \"{verb}\" permission for all \
          groups, versions and resources"

@@ -223,7 +223,8 @@ fn failure(binding: &Binding, decision: &Decision) -> String {
 
 /// As much of a value as is kept.
 fn cut(mut value: String) -> String {
-    value.truncate(value.floor_char_boundary(ANNOTATION_BYTES_MAX));
+    let end = (0..=ANNOTATION_BYTES_MAX.min(value.len())).rev().find(|end| value.is_char_boundary(*end));
+    value.truncate(end.unwrap_or_default());
     value
 }
 

@@ -58,14 +58,15 @@ async fn open(resources: &str) -> Encryption {
 
 async fn store(encryption: &Encryption, key: &str, plain: &str) -> (Bytes, KeyTag) {
     let context = ValueContext { key, authenticated: key.as_bytes() };
-    let stored = encryption.to_storage(context, Bytes::copy_from_slice(plain.as_bytes())).await.unwrap();
+    let stored =
+        encryption.transform_to_storage(context, Bytes::copy_from_slice(plain.as_bytes())).await.unwrap();
     (stored.value, stored.tag)
 }
 
 /// The plain text and tag of a stored value, or why there is none.
 async fn load(encryption: &Encryption, key: &str, stored: &[u8]) -> Result<(String, KeyTag), String> {
     let context = ValueContext { key, authenticated: key.as_bytes() };
-    match encryption.from_storage(context, Bytes::copy_from_slice(stored)).await {
+    match encryption.transform_from_storage(context, Bytes::copy_from_slice(stored)).await {
         Ok(plain) => Ok((String::from_utf8(plain.value.to_vec()).unwrap(), plain.tag)),
         Err(TransformError(why)) => Err(why),
     }

@@ -51,7 +51,7 @@ pub struct Reader<R> {
 
 impl<R: AsyncRead + Unpin> Reader<R> {
     pub fn new(from: R) -> Reader<R> {
-        Reader { from, headers: Decompressor::new(), buffer: vec![0; 1 << 10], data: (0, 0, false) }
+        Reader { from, headers: Decompressor::default(), buffer: vec![0; 1 << 10], data: (0, 0, false) }
     }
 
     /// The next frame; none when the connection ends.
@@ -177,7 +177,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
 
     /// Answers a ping of the other side, whose ids are even.
     pub async fn pong(&mut self, id: u32) -> Result<()> {
-        if id % 2 == 0 { self.control(6, &id.to_be_bytes()).await } else { Ok(()) }
+        if id.is_multiple_of(2) { self.control(6, &id.to_be_bytes()).await } else { Ok(()) }
     }
 
     /// Says that no stream follows, and ends the connection.

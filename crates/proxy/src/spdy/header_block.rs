@@ -137,11 +137,13 @@ pub struct Decompressor {
     has_dictionary: bool,
 }
 
-impl Decompressor {
-    pub fn new() -> Decompressor {
+impl Default for Decompressor {
+    fn default() -> Decompressor {
         Decompressor { decompress: Decompress::new(true), has_dictionary: false }
     }
+}
 
+impl Decompressor {
     /// Names in lower case, and values.
     pub fn unpack(&mut self, packed: &[u8]) -> Result<Vec<(String, String)>> {
         let mut plain = Vec::with_capacity(1 << 10);
@@ -208,7 +210,7 @@ mod tests {
 
     #[test]
     fn headers_are_packed_one_after_the_other() {
-        let (mut pack, mut unpack) = (Compressor::new().unwrap(), Decompressor::new());
+        let (mut pack, mut unpack) = (Compressor::new().unwrap(), Decompressor::default());
         let long = "x".repeat(5000);
         for headers in [vec![("streamType", "error")], vec![], vec![("streamtype", "stdin"), ("a", &long)]] {
             let packed = pack.pack(&headers).unwrap();
@@ -216,7 +218,7 @@ mod tests {
                 headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.to_string())).collect();
             assert_eq!(unpack.unpack(&packed).unwrap(), expected);
         }
-        assert!(Decompressor::new().unpack(b"nonsense").is_err());
+        assert!(Decompressor::default().unpack(b"nonsense").is_err());
     }
 
     #[test]
@@ -224,6 +226,6 @@ mod tests {
         let huge = "y".repeat(BLOCK_BYTES_MAX * 2);
         let packed = Compressor::new().unwrap().pack(&[("a", &huge)]).unwrap();
         assert!(packed.len() < 2000);
-        assert!(Decompressor::new().unpack(&packed).is_err());
+        assert!(Decompressor::default().unpack(&packed).is_err());
     }
 }

@@ -27,7 +27,7 @@ pub fn accept(
     method: &Method,
     headers: &HeaderMap,
     protocol: Option<&str>,
-) -> Result<HeaderMap, Response<String>> {
+) -> Result<HeaderMap, Box<Response<String>>> {
     if method != Method::GET {
         return Err(refused(StatusCode::METHOD_NOT_ALLOWED, ""));
     }
@@ -55,11 +55,11 @@ pub fn accept(
     Ok(head)
 }
 
-fn refused(status: StatusCode, why: &str) -> Response<String> {
+fn refused(status: StatusCode, why: &str) -> Box<Response<String>> {
     let mut answer = Response::new(why.to_string());
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    answer
+    Box::new(answer)
 }
 
 #[cfg(test)]

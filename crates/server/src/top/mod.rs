@@ -102,6 +102,9 @@ impl RequestKind {
 }
 
 fn shortened(text: &str) -> Text {
-    let end = text.floor_char_boundary(NAME_BYTES_MAX);
+    let end = (0..=NAME_BYTES_MAX.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or_default();
     text.get(..end).unwrap_or_default().into()
 }

@@ -44,7 +44,7 @@ impl Transformer for Locks {
         key.starts_with("/registry/things/")
     }
 
-    fn from_storage<'a>(&'a self, context: ValueContext<'a>, stored: Bytes) -> Transforming<'a> {
+    fn transform_from_storage<'a>(&'a self, context: ValueContext<'a>, stored: Bytes) -> Transforming<'a> {
         Box::pin(async move {
             // As from a plugin, the answer comes later.
             tokio::task::yield_now().await;
@@ -58,7 +58,7 @@ impl Transformer for Locks {
         })
     }
 
-    fn to_storage<'a>(&'a self, context: ValueContext<'a>, plain: Bytes) -> Transforming<'a> {
+    fn transform_to_storage<'a>(&'a self, context: ValueContext<'a>, plain: Bytes) -> Transforming<'a> {
         Box::pin(async move {
             tokio::task::yield_now().await;
             let key = self.last().ok_or_else(|| TransformError(String::from("there is no key")))?;

@@ -60,7 +60,7 @@ pub async fn serve(mut stream: Stream, head: Head) -> Result<()> {
 
 /// Reads frames to the end of the connection.
 async fn read(mut from: ReadHalf<Stream>, writer: Shared, opened: mpsc::Sender<Opened>) -> Result<()> {
-    let mut headers = Decompressor::new();
+    let mut headers = Decompressor::default();
     let mut streams: HashMap<u32, mpsc::Sender<Vec<u8>>> = HashMap::new();
     loop {
         let mut head = [0; 8];
