@@ -128,7 +128,11 @@ fn is_cached(shape: &ListShape) -> bool {
 fn bytes_at_once(shape: &ListShape, stats: ObjectStats, is_from_cache: bool) -> u64 {
     let mean = if stats.bytes_mean == 0 && stats.count > 0 { OBJECT_BYTES_MAX } else { stats.bytes_mean };
     let limited = if shape.limit > 0 { stats.count.min(shape.limit) } else { stats.count };
-    let objects = if !is_from_cache && shape.has_selector { limited.max(stats.count / 2) } else { limited };
+    let objects = match shape {
+        ListShape { is_of_one: true, .. } => 1,
+        ListShape { has_selector: true, .. } if !is_from_cache => limited.max(stats.count / 2),
+        _ => limited,
+    };
     let bytes = objects.saturating_mul(mean);
     if is_from_cache { bytes.min(STREAM_BYTES_MAX) } else { bytes }
 }

@@ -21,7 +21,7 @@ impl Engine {
     pub async fn converted(&self, served: &Served, object: Arc<Object>) -> Result<Arc<Object>, Status> {
         match webhook_for(served, &object).and_then(|(custom, _)| kept(served, custom, &object)) {
             Some(kept) => Ok(kept),
-            None => self.converted_anew(served, object).await,
+            None => self.convert_one(served, object, true).await,
         }
     }
 
@@ -31,16 +31,32 @@ impl Engine {
         served: &Served,
         object: Arc<Object>,
     ) -> Result<Arc<Object>, Status> {
+        self.convert_one(served, object, false).await
+    }
+
+    /// Asks the webhook, together with all who ask for the same at the same time.
+    async fn convert_one(
+        &self,
+        served: &Served,
+        object: Arc<Object>,
+        takes_kept: bool,
+    ) -> Result<Arc<Object>, Status> {
         let Some((custom, webhook)) = webhook_for(served, &object) else { return Ok(object) };
         let conversion = webhook.conversion(&object.key, object.mod_revision);
         let convert = || async {
+            // Another's conversion may have ended since this one looked.
+            if takes_kept && let Some(kept) = kept(served, custom, &object) {
+                return Ok(kept.value.clone());
+            }
             let batch = std::slice::from_ref(&object);
             let converted = self.convert_batch(served, custom, batch).await?.into_iter().next();
-            converted.ok_or_else(|| Status::internal("a conversion answered nothing"))
+            let converted = converted.ok_or_else(|| Status::internal("a conversion answered nothing"))?;
+            keep(served, custom, &object, converted.clone());
+            Ok(converted)
         };
         let result = conversion.get_or_init(convert).await.clone();
         webhook.end(&object.key, object.mod_revision);
-        Ok(keep(served, custom, &object, result?))
+        Ok(as_converted(&object, result?))
     }
 
     /// The objects of a list as the synchronous readers of `served` take them, in the same order.
@@ -140,6 +156,7 @@ fn kept(served: &Served, custom: &Custom, object: &Object) -> Option<Arc<Object>
     Some(as_converted(object, kept.slice(tag.len()..)))
 }
 
+/// Keeps what an object was converted to with it.
 fn keep(served: &Served, custom: &Custom, object: &Object, converted: Bytes) -> Arc<Object> {
     // An object of no revision is one of a rehearsal.
     if object.mod_revision.0 > 0 {

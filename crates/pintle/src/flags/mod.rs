@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn what_has_no_effect_is_warned_about() {
         let warnings = |line: &str| read(line).unwrap().warnings.len();
-        assert_eq!(warnings("--vmodule=a=1 --peer-ca-file=/k"), 1);
+        assert_eq!(warnings("--vmodule=a=1 --max-connection-bytes-per-sec=9"), 1);
         assert_eq!(warnings("--goaway-chance=0 --watch-cache=true --kubelet-timeout=5000ms"), 0);
         assert_eq!(warnings("--profiling=false --emulated-version=1.36"), 0);
     }
@@ -210,7 +210,6 @@ mod tests {
             "--authentication-token-webhook-config-file=/f --authentication-token-webhook-version=v2",
             "--tls-curve-preferences=x",
             "--authorization-policy-file=/p",
-            "-v=11",
             "stray",
         ] {
             assert!(matches!(read(line), Err(Stop::Refused(_))), "{line}");
