@@ -44,7 +44,7 @@ impl fmt::Display for Error {
 const EXPONENT_MIN: i32 = -9;
 /// Upstream caps amounts of binary units at the largest int64.
 const BINARY_MAX: i128 = i64::MAX as i128;
-/// Digits beyond these would overflow the mantissa; larger numbers are capped.
+/// Digits beyond these would overflow the mantissa; they count as one of the last place that is kept.
 const DIGITS_MAX: usize = 36;
 
 impl Quantity {
@@ -146,22 +146,8 @@ impl Quantity {
     }
 
     fn decimal_text(&self) -> String {
-        let (mut mantissa, mut exponent) = (self.mantissa, self.exponent);
-        // The exponent of a suffix is a multiple of three.
-        while exponent.rem_euclid(3) != 0 {
-            mantissa = mantissa.saturating_mul(10);
-            exponent -= 1;
-        }
-        let suffix = match (self.format, exponent) {
-            (_, 0) => String::new(),
-            (Format::DecimalExponent, exponent) => format!("e{exponent}"),
-            (_, exponent) => match SI.iter().find(|(_, known)| *known == exponent) {
-                Some((suffix, _)) => String::from(*suffix),
-                // Upstream has no suffix for such an amount and writes none.
-                None => String::new(),
-            },
-        };
-        format!("{mantissa}{suffix}")
+        let sign = if self.mantissa < 0 { "-" } else { "" };
+        format!("{sign}{}", decimal(self.mantissa.unsigned_abs().to_string(), self.exponent, self.format))
     }
 
     fn binary_text(&self) -> Option<String> {
@@ -234,7 +220,11 @@ pub fn canonical(text: &str) -> Result<String, Error> {
     if parts.is_kept() {
         return Ok(String::from(text));
     }
-    parts.quantity().map(|quantity| quantity.to_string())
+    let quantity = parts.quantity()?;
+    if parts.format == Format::BinarySi || quantity.is_zero() {
+        return Ok(quantity.to_string());
+    }
+    Ok(parts.decimal_text())
 }
 
 /// The parts of a quantity's text: `-01.50Ki` is negative, `1`, `50`, and 2^10.
@@ -286,6 +276,23 @@ impl<'a> Parts<'a> {
             quantity = quantity.binary_bounded();
         }
         Ok(if self.is_negative { quantity.neg() } else { quantity })
+    }
+
+    /// The canonical form of a decimal amount other than zero. Upstream's numbers have as many digits as they are
+    /// given, so this works on the digits, of which a mantissa holds only the first.
+    fn decimal_text(&self) -> String {
+        let mut digits = format!("{}{}", self.whole, self.fraction);
+        let mut exponent = self.scale();
+        let below_nano = usize::try_from(EXPONENT_MIN - exponent).unwrap_or(0);
+        if below_nano > 0 {
+            let dropped = digits.split_off(digits.len().saturating_sub(below_nano));
+            exponent = EXPONENT_MIN;
+            if dropped.bytes().any(|digit| digit != b'0') {
+                digits = incremented(digits);
+            }
+        }
+        let sign = if self.is_negative { "-" } else { "" };
+        format!("{sign}{}", decimal(digits, exponent, self.format))
     }
 
     /// Whether upstream reads it into an int64 right away: few digits, and nothing below nano.
@@ -343,6 +350,38 @@ fn suffix_of(suffix: &str) -> Result<(Format, u32, i32), Error> {
     }
 }
 
+/// The canonical text of the amount `digits * 10^exponent`, not zero: no trailing zeros but those that make the
+/// exponent one that a suffix has.
+fn decimal(mut digits: String, mut exponent: i32, format: Format) -> String {
+    let trimmed = digits.trim_end_matches('0').len();
+    exponent += i32::try_from(digits.len() - trimmed).unwrap_or(0);
+    digits.truncate(trimmed);
+    // The exponent of a suffix is a multiple of three.
+    while exponent.rem_euclid(3) != 0 {
+        digits.push('0');
+        exponent -= 1;
+    }
+    let first = digits.bytes().take_while(|digit| *digit == b'0').count();
+    digits.drain(..first);
+    match (format, SI.iter().find(|(_, known)| *known == exponent)) {
+        (_, _) if exponent == 0 => {}
+        (Format::DecimalExponent, _) => digits.push_str(&format!("e{exponent}")),
+        (_, Some((suffix, _))) => digits.push_str(suffix),
+        // Upstream has no suffix for such an amount and writes none.
+        (_, None) => {}
+    }
+    digits
+}
+
+/// The digits of the number that is one more.
+fn incremented(digits: String) -> String {
+    let kept = digits.trim_end_matches('9');
+    let nines = digits.len() - kept.len();
+    let (head, last) = kept.split_at(kept.len().saturating_sub(1));
+    let last = last.bytes().next().unwrap_or(b'0') + 1;
+    format!("{head}{}{}", char::from(last), "0".repeat(nines))
+}
+
 fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
@@ -350,13 +389,12 @@ fn split_digits(text: &str) -> (&str, &str) {
 /// The number that the digits before and after the point make, as mantissa and power of ten. What is cut off
 /// behind counts as one of the last place, for all rounding is up.
 fn amount(whole: &str, fraction: &str) -> (i128, i32) {
-    if whole.len() > DIGITS_MAX {
-        return (BINARY_MAX, 0);
-    }
-    let kept = fraction.len().min(DIGITS_MAX - whole.len());
-    let digits = whole.bytes().chain(fraction.bytes().take(kept));
+    let (whole_kept, whole_cut) = whole.split_at(whole.len().min(DIGITS_MAX));
+    let (fraction_kept, fraction_cut) = fraction.split_at(fraction.len().min(DIGITS_MAX - whole_kept.len()));
+    let digits = whole_kept.bytes().chain(fraction_kept.bytes());
     let number = digits.fold(0_i128, |number, digit| number * 10 + i128::from(digit - b'0'));
-    (number + i128::from(kept < fraction.len()), -(kept as i32))
+    let is_cut = whole_cut.bytes().chain(fraction_cut.bytes()).any(|digit| digit != b'0');
+    (number + i128::from(is_cut), whole_cut.len() as i32 - fraction_kept.len() as i32)
 }
 
 fn power(base: i128, exponent: i32) -> Option<i128> {
