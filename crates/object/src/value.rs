@@ -91,6 +91,18 @@ impl Value {
         matches!(self, Value::Null)
     }
 
+    /// The word of Go's `encoding/json` for a value, as in its errors: `cannot unmarshal number into ...`.
+    pub fn json_word(&self) -> &'static str {
+        match self {
+            Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Int(_) | Value::Float(_) => "number",
+            Value::Text(_) => "string",
+            Value::List(_) => "array",
+            Value::Map(_) | Value::Raw(_) => "object",
+        }
+    }
+
     /// The child of a map, or `None` for an absent key or anything that is not a map.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.as_map()?.get(key)

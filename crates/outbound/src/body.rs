@@ -117,8 +117,7 @@ impl AnswerBody {
                     if error.is_incomplete_message() { "unexpected EOF".into() } else { error.to_string() };
                 Poll::Ready(Some(Err(text.into())))
             }
-            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
-            Poll::Pending => Poll::Pending,
+            polled => polled.map_err(Into::into),
         }
     }
 }

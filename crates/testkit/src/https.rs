@@ -46,19 +46,11 @@ impl Https {
     pub fn start_raw(
         handler: impl Fn(&Asked, &mut dyn Write) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Https {
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(vec![String::from("127.0.0.1")]).expect("a certificate can be made");
-        let key = PrivateKeyDer::try_from(KeyPair::serialize_der(&signing_key)).expect("a made key is a key");
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("the provider supports the default protocol versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)
-            .expect("the made certificate fits its key");
+        let (pem, config) = self_signed();
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("a bound listener has an address").port();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
-        let https = Https { port, pem: cert.pem(), asked: asked.clone() };
+        let https = Https { port, pem, asked: asked.clone() };
         let (config, handler): (_, Arc<Handler>) = (Arc::new(config), Arc::new(handler));
         std::thread::spawn(move || {
             for tcp in listener.incoming().flatten() {
@@ -110,4 +102,18 @@ fn parse(text: &str) -> Option<Asked> {
     let len = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
     let path = text.split(' ').nth(1)?;
     (body.len() >= len.parse().ok()?).then(|| Asked { path: path.into(), head, body: body.into() })
+}
+
+/// A certificate for loopback that is its own authority, in PEM, and what serves with it.
+pub(crate) fn self_signed() -> (String, ServerConfig) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec![String::from("127.0.0.1")]).expect("a certificate can be made");
+    let key = PrivateKeyDer::try_from(KeyPair::serialize_der(&signing_key)).expect("a made key is a key");
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider supports the default protocol versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .expect("the made certificate fits its key");
+    (cert.pem(), config)
 }

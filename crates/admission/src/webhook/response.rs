@@ -104,7 +104,7 @@ pub fn document(body: &[u8]) -> Result<Value, String> {
     };
     let word = match &document {
         Value::Map(_) | Value::Null => return Ok(document),
-        other => word(other),
+        other => other.json_word(),
     };
     let target = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \
                   \"json:\\\"kind,omitempty\\\"\" }";
@@ -121,7 +121,7 @@ pub fn decode(body: &[u8], version: Version) -> Result<Value, String> {
         if let Some(other) =
             document.get(field).filter(|value| !matches!(value, Value::Text(_) | Value::Null))
         {
-            let word = word(other);
+            let word = other.json_word();
             return Err(format!(
                 "couldn't get version/kind; json parse error: json: cannot unmarshal {word} into Go struct field \
                  .{field} of type string"
@@ -199,7 +199,7 @@ impl Typed {
             let field = this.path.join(".");
             Err(format!(
                 "json: cannot unmarshal {} into Go struct field {owner}.{field} of type {go}",
-                word(value)
+                value.json_word()
             ))
         };
         match (form, value) {
@@ -285,17 +285,6 @@ fn each<'v>(
     match items.find(|item| !matches!(item, Value::Text(_) | Value::Null)) {
         Some(item) => wrong(item),
         None => Ok(()),
-    }
-}
-
-fn word(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Int(_) | Value::Float(_) => "number",
-        Value::Text(_) => "string",
-        Value::List(_) => "array",
-        Value::Map(_) | Value::Raw(_) => "object",
     }
 }
 

@@ -94,7 +94,7 @@ fn type_field<'a>(document: &'a Value, name: &str) -> Result<&'a str, String> {
         if document.is_null() {
             return Ok("");
         }
-        let word = word(document);
+        let word = document.json_word();
         return failed(format!(
             "{word} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; \
              Kind string \"json:\\\"kind,omitempty\\\"\" }}"
@@ -103,19 +103,7 @@ fn type_field<'a>(document: &'a Value, name: &str) -> Result<&'a str, String> {
     match map.get(name) {
         None | Some(Value::Null) => Ok(""),
         Some(Value::Text(text)) => Ok(text),
-        Some(other) => failed(format!("{} into Go struct field .{name} of type string", word(other))),
-    }
-}
-
-/// Go's word for what a value is.
-fn word(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Int(_) | Value::Float(_) => "number",
-        Value::Text(_) => "string",
-        Value::List(_) => "array",
-        Value::Map(_) | Value::Raw(_) => "object",
+        Some(other) => failed(format!("{} into Go struct field .{name} of type string", other.json_word())),
     }
 }
 
@@ -256,7 +244,7 @@ impl Check {
             Shape::Text(go) | Shape::List(go, _) => String::from(*go),
             Shape::Struct(of) => format!("v1.{}", of.name),
         };
-        let word = word(value);
+        let word = value.json_word();
         format!("json: cannot unmarshal {word} into Go struct field {owner}.{} of type {go}", names.join("."))
     }
 }

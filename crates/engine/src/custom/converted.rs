@@ -2,6 +2,7 @@
 
 use pintle_kinds::validation::meta;
 use pintle_object::{FieldErrors, Map, Path, Value, json};
+use pintle_patch::go::type_name;
 
 /// What of an answer is wrong.
 pub(crate) enum Place {
@@ -47,7 +48,7 @@ fn restored(original: &Value, converted: &Value) -> Result<Map, String> {
         None => return Err(String::from("missing metadata in converted object")),
         Some(Value::Map(map)) => map,
         Some(other) => {
-            return Err(format!("invalid metadata of type {} in converted object", go_type(other)));
+            return Err(format!("invalid metadata of type {} in converted object", type_name(other)));
         }
     };
     let mut metadata = original.map_at(&["metadata"]).cloned().unwrap_or_default();
@@ -59,12 +60,12 @@ fn restored(original: &Value, converted: &Value) -> Result<Map, String> {
             }
             Some(Value::Map(entries)) => entries,
             Some(other) => {
-                let ty = go_type(other);
+                let ty = type_name(other);
                 return Err(format!("invalid metadata.{field} of type {ty} in converted object"));
             }
         };
         if let Some((key, other)) = entries.iter().find(|(_, value)| value.as_str().is_none()) {
-            let ty = go_type(other);
+            let ty = type_name(other);
             return Err(format!("metadata.{field}[{key}] must be a string, but is {ty} in converted object"));
         }
         let changed = metadata.get(field).and_then(Value::as_map) != Some(entries);
@@ -91,19 +92,6 @@ fn check(field: &str, entries: &Map) -> Result<(), String> {
         [] => Ok(()),
         [one] => Err(one.clone()),
         many => Err(format!("[{}]", many.join(", "))),
-    }
-}
-
-/// The name of the type that Go reads a value of JSON as.
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Int(_) => "int64",
-        Value::Float(_) => "float64",
-        Value::Text(_) => "string",
-        Value::List(_) => "[]interface {}",
-        Value::Map(_) | Value::Raw(_) => "map[string]interface {}",
     }
 }
 

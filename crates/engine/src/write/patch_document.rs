@@ -78,7 +78,7 @@ fn wrong_member(operation: &Map) -> Option<String> {
         matches!(*key, "op" | "path" | "from") && !matches!(value, Value::Text(_) | Value::Null)
     });
     wrong.map(|(key, value)| {
-        let word = word(value);
+        let word = value.json_word();
         format!("json: cannot unmarshal {word} into Go struct field jsonPatchOp.{key} of type string")
     })
 }
@@ -121,18 +121,7 @@ fn is_map(tree: &Value) -> bool {
 
 /// Go's words for a value that a type cannot hold.
 fn mismatch(tree: &Value, go_type: &str) -> String {
-    format!("json: cannot unmarshal {} into Go value of type {go_type}", word(tree))
-}
-
-fn word(tree: &Value) -> &'static str {
-    match tree {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Int(_) | Value::Float(_) => "number",
-        Value::Text(_) => "string",
-        Value::List(_) => "array",
-        Value::Map(_) | Value::Raw(_) => "object",
-    }
+    format!("json: cannot unmarshal {} into Go value of type {go_type}", tree.json_word())
 }
 
 /// An untyped document, and `duplicate field "data.k"` for every key that a map has twice.

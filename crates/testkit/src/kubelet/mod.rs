@@ -4,15 +4,12 @@
 mod process;
 mod streams;
 
-use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-use rustls_pki_types::PrivateKeyDer;
+use crate::https::self_signed;
 use std::io::Result;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// The lines of a log that is followed, and the pause between two.
@@ -42,7 +39,7 @@ impl Kubelet {
         listener.set_nonblocking(true).expect("a listener can be made not to block");
         let port = listener.local_addr().expect("a bound listener has an address").port();
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (acceptor, seen) = (acceptor(), asked.clone());
+        let (acceptor, seen) = (TlsAcceptor::from(Arc::new(self_signed().1)), asked.clone());
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime can be made").block_on(serve(listener, acceptor, seen));
@@ -58,19 +55,6 @@ impl Kubelet {
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("no request panics with the list").clone()
     }
-}
-
-fn acceptor() -> TlsAcceptor {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(vec![String::from("127.0.0.1")]).expect("a certificate can be made");
-    let key = PrivateKeyDer::try_from(KeyPair::serialize_der(&signing_key)).expect("a made key is a key");
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider supports the default protocol versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .expect("the made certificate fits its key");
-    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn serve(listener: std::net::TcpListener, acceptor: TlsAcceptor, asked: Arc<Mutex<Vec<String>>>) {
