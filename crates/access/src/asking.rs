@@ -10,7 +10,7 @@
 //! run 3   yes, yes                                  -> this is the result
 //! ```
 
-use crate::authorize::{Attributes, Authorizer, Decision, Rules, decide};
+use crate::authorize::{Attributes, Authorizer, Decision, Rules, authorize};
 use pintle_object::user::User;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -86,7 +86,7 @@ impl Asking {
     /// counts.
     pub async fn learns(&self) -> bool {
         let Some(question) = self.state().next.clone() else { return false };
-        let decision = decide(self.authorizer.as_ref(), &question.user, &question.attributes()).await;
+        let decision = authorize(self.authorizer.as_ref(), &question.user, &question.attributes()).await;
         let mut state = self.state();
         state.next = None;
         state.awaited += 1;

@@ -149,7 +149,7 @@ impl Union {
     async fn ask(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
         let mut undecided = Undecided::default();
         for authorizer in &self.authorizers {
-            let decision = decide(authorizer.as_ref(), user, attributes).await;
+            let decision = authorize(authorizer.as_ref(), user, attributes).await;
             if let Some(decided) = undecided.after(decision) {
                 return decided;
             }
@@ -239,7 +239,7 @@ pub fn aggregated(mut errors: Vec<String>) -> String {
 }
 
 /// The decision, awaited where it takes its time.
-pub async fn decide(authorizer: &dyn Authorizer, user: &User, attributes: &Attributes<'_>) -> Decision {
+pub async fn authorize(authorizer: &dyn Authorizer, user: &User, attributes: &Attributes<'_>) -> Decision {
     match authorizer.wait(user, attributes) {
         Some(waiting) => waiting.await,
         None => authorizer.authorize(user, attributes),

@@ -25,7 +25,7 @@ pub mod websocket;
 pub use asking::Asking;
 pub use authenticate::{Authenticators, Credentials};
 pub use authorize::{
-    Attributes, Authorizer, Decision, Grants, Permissions, PrivilegedGroup, Rules, check, decide, refusal,
+    Attributes, Authorizer, Decision, Grants, Permissions, PrivilegedGroup, Rules, authorize, check, refusal,
 };
 pub use impersonate::Impersonation;
 pub use pintle_object::user::{MASTERS, User};

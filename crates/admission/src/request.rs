@@ -7,7 +7,7 @@ use crate::webhook::predicates::rules;
 use pintle_access::{Asking, Attributes as Asked, Permissions, User};
 use pintle_engine::admission::{Attributes, Operation};
 use pintle_engine::custom::Custom;
-use pintle_engine::{Conversions, Served};
+use pintle_engine::{Conversions, ServedResource};
 use pintle_object::meta;
 
 use pintle_object::{GroupResource, GroupVersionKind, Reason, Status, Value};
@@ -51,8 +51,8 @@ impl<'a> Request<'a> {
     /// The conversion is not known yet: `settled` waits for it. Or it failed.
     pub fn converted<'t>(
         &self,
-        from: &Served,
-        to: &Served,
+        from: &ServedResource,
+        to: &ServedResource,
         tree: &'t Value,
     ) -> Result<Cow<'t, Value>, Status> {
         if from.resource.version == to.resource.version || !self.is_converted() {
@@ -176,7 +176,7 @@ impl<'a> Request<'a> {
     }
 
     /// The kind of the body of such a request, as a resource that shows the object has it.
-    pub fn kind_in(&self, served: &Served) -> GroupVersionKind {
+    pub fn kind_in(&self, served: &ServedResource) -> GroupVersionKind {
         match served.resource.subresource(self.subresource()) {
             Some(sub) => GroupVersionKind::new(sub.group.as_ref(), sub.version.as_ref(), sub.kind.as_ref()),
             None => served.gvk(),

@@ -2,7 +2,7 @@
 
 use crate::policy::GROUP;
 use pintle_engine::update::Source;
-use pintle_engine::{Conversions, Engine, Served, Target, own};
+use pintle_engine::{Conversions, Engine, ObjectRef, ServedResource, own};
 use pintle_object::meta;
 use pintle_object::selector::LabelSelector;
 use pintle_object::time::Time;
@@ -55,7 +55,7 @@ impl<'a> View<'a> {
         plural: &str,
         namespace: &str,
         name: &str,
-    ) -> Option<(Arc<Served>, Arc<Object>)> {
+    ) -> Option<(Arc<ServedResource>, Arc<Object>)> {
         let served = self.0.find_any(group, plural)?;
         let object = self.0.store.get(served.collection?, &served.key(namespace, name))?;
         Some((served, object))
@@ -78,24 +78,25 @@ impl<'a> View<'a> {
     }
 
     /// The resource that is served for a kind.
-    pub fn of_kind(&self, api_version: &str, kind: &str) -> Option<Arc<Served>> {
-        let is_it = |one: &&Arc<Served>| one.api_version() == api_version && *one.resource.kind == *kind;
+    pub fn of_kind(&self, api_version: &str, kind: &str) -> Option<Arc<ServedResource>> {
+        let is_it =
+            |one: &&Arc<ServedResource>| one.api_version() == api_version && *one.resource.kind == *kind;
         self.0.table().served().iter().find(is_it).cloned()
     }
 
     /// The other resources that show the same objects.
-    pub fn equivalents(&self, served: &Served) -> Vec<Arc<Served>> {
+    pub fn equivalents(&self, served: &ServedResource) -> Vec<Arc<ServedResource>> {
         self.0.table().equivalents(served).cloned().collect()
     }
 
     /// An object of a served resource, in the version of that.
-    pub fn show(&self, served: &Served, namespace: &str, name: &str) -> Option<Value> {
+    pub fn show(&self, served: &ServedResource, namespace: &str, name: &str) -> Option<Value> {
         let object = self.0.store.get(served.collection?, &served.key(namespace, name))?;
         self.0.tree(served, &object).ok()
     }
 
     /// The objects of a namespace whose labels a selector selects; others are not read.
-    pub fn select(&self, served: &Served, namespace: &str, selector: &LabelSelector) -> Vec<Value> {
+    pub fn select(&self, served: &ServedResource, namespace: &str, selector: &LabelSelector) -> Vec<Value> {
         let Some(collection) = served.collection else { return Vec::new() };
         let snapshot = self.0.store.snapshot(collection);
         let prefix = served.prefix(namespace);
@@ -105,29 +106,34 @@ impl<'a> View<'a> {
     }
 
     /// Waits for conversions that were missed; false when none was.
-    pub async fn learns(&self, conversions: &Conversions, served: &Served) -> bool {
+    pub async fn learns(&self, conversions: &Conversions, served: &ServedResource) -> bool {
         conversions.learn(self.0, served).await
     }
 
     /// A draft in the version of a resource that shows it, with kind and apiVersion.
-    pub fn shown_as(&self, served: &Served, draft: Value) -> Result<Value, Status> {
+    pub fn shown_as(&self, served: &ServedResource, draft: Value) -> Result<Value, Status> {
         self.0.shown_as(served, draft)
     }
 
     /// What `shown_as` has shown, changed, as a draft.
-    pub fn read_shown(&self, served: &Served, subresource: &str, shown: Value) -> Result<Value, Status> {
+    pub fn read_shown(
+        &self,
+        served: &ServedResource,
+        subresource: &str,
+        shown: Value,
+    ) -> Result<Value, Status> {
         self.0.read_shown(served, subresource, shown)
     }
 
     /// The Scale of an object.
-    pub fn scale(&self, served: &Served, object: &Value) -> Value {
+    pub fn scale(&self, served: &ServedResource, object: &Value) -> Value {
         self.0.scale(served, object)
     }
 
     /// What `shown_as` has shown, with an apply configuration merged into it.
     pub fn configured(
         &self,
-        served: &Served,
+        served: &ServedResource,
         subresource: &str,
         shown: &Value,
         configuration: &Value,
@@ -169,14 +175,14 @@ impl<'a> View<'a> {
     }
 
     /// Writes the JSON of what `shown_as` has shown, in the order of its type.
-    pub fn write_shown(&self, served: &Served, subresource: &str, shown: &Value, out: &mut Vec<u8>) {
+    pub fn write_shown(&self, served: &ServedResource, subresource: &str, shown: &Value, out: &mut Vec<u8>) {
         self.0.write_shown(served, subresource, shown, out);
     }
 
     /// What `shown_as` has shown, patched by a webhook: as it reads, and as a draft.
     pub fn read_patched(
         &self,
-        served: &Served,
+        served: &ServedResource,
         subresource: &str,
         shown: Value,
     ) -> Result<(Value, Value), Status> {
@@ -202,7 +208,7 @@ impl<'a> View<'a> {
     ) -> Result<(), Status> {
         let Some(served) = self.0.find(group, version, plural) else { return Ok(()) };
         let (namespace, name) = (meta::namespace(&object).to_owned(), meta::name(&object).to_owned());
-        let target = Target { served: &served, subresource: "", namespace: &namespace, name: &name };
+        let target = ObjectRef { served: &served, subresource: "", namespace: &namespace, name: &name };
         let system = own::user();
         self.0.create(target, object, &mut self.0.own_call(&system, now)).await.map(drop)
     }
@@ -216,15 +222,15 @@ impl<'a> View<'a> {
         change: &(dyn Fn(&mut Value) -> Result<(), Status> + Sync),
     ) -> Result<(), Status> {
         let Some(served) = self.0.find_any(group, plural) else { return Ok(()) };
-        let target = Target { served: &served, subresource: "status", namespace, name };
+        let target = ObjectRef { served: &served, subresource: "status", namespace, name };
         let system = own::user();
         let next = |current: Option<&Value>, _: &mut Vec<String>| {
             let mut object = current.cloned().unwrap_or_default();
             change(&mut object)?;
             Ok(object)
         };
-        let mut call = self.0.own_call(&system, now);
-        self.0.write_over(target, Source::Patch(&next), false, &mut call).await.map(drop)
+        let mut context = self.0.own_call(&system, now);
+        self.0.guaranteed_update(target, Source::Patch(&next), false, &mut context).await.map(drop)
     }
 }
 
@@ -240,7 +246,7 @@ const CONNECTIONS: [&str; 4] = ["exec", "attach", "portforward", "proxy"];
 /// The stored objects of one resource at one moment.
 pub struct Configurations<'a> {
     engine: &'a Engine,
-    served: Arc<Served>,
+    served: Arc<ServedResource>,
     pub snapshot: Snapshot,
 }
 

@@ -33,13 +33,13 @@ pub struct Batching {
 }
 
 /// An event in the buffer or on its way, and its share of the room for all.
-struct Held {
+struct Queued {
     line: Line,
     pending: Arc<AtomicUsize>,
     _room: OwnedSemaphorePermit,
 }
 
-impl Drop for Held {
+impl Drop for Queued {
     fn drop(&mut self) {
         self.pending.fetch_sub(1, Ordering::Relaxed);
     }
@@ -47,7 +47,7 @@ impl Drop for Held {
 
 /// The buffer before another backend.
 pub struct Buffer {
-    sender: Mutex<Option<mpsc::Sender<Held>>>,
+    sender: Mutex<Option<mpsc::Sender<Queued>>>,
     room: Arc<Semaphore>,
     pending: Arc<AtomicUsize>,
     worker: Mutex<Option<JoinHandle<()>>>,
@@ -81,7 +81,7 @@ impl Buffer {
         let len = u32::try_from(line.len()).unwrap_or(u32::MAX);
         let Ok(room) = self.room.clone().try_acquire_many_owned(len) else { return Err((line, BLOCKED)) };
         self.pending.fetch_add(1, Ordering::Relaxed);
-        let held = Held { line: line.clone(), pending: self.pending.clone(), _room: room };
+        let held = Queued { line: line.clone(), pending: self.pending.clone(), _room: room };
         sender.try_send(held).map_err(|_| (line, BLOCKED))
     }
 
@@ -102,7 +102,7 @@ impl Buffer {
 
 /// Gathers events and hands them on.
 struct Worker {
-    received: mpsc::Receiver<Held>,
+    received: mpsc::Receiver<Queued>,
     batching: Batching,
     delegate: Arc<Delegate>,
 }
@@ -128,7 +128,7 @@ impl Worker {
     }
 
     /// The next batch, which may be empty, and whether none comes after it.
-    async fn gather(&mut self) -> (Vec<Held>, bool) {
+    async fn gather(&mut self) -> (Vec<Queued>, bool) {
         let mut batch = Vec::new();
         let wait = if self.batching.max_size > 1 { self.batching.max_wait } else { FOR_EVER };
         let deadline = Instant::now() + wait.min(FOR_EVER);
@@ -142,7 +142,7 @@ impl Worker {
         (batch, false)
     }
 
-    async fn hand_on(&self, batch: Vec<Held>, at_once: &Arc<Semaphore>) {
+    async fn hand_on(&self, batch: Vec<Queued>, at_once: &Arc<Semaphore>) {
         let delegate = self.delegate.clone();
         let process = async move {
             let lines = batch.iter().map(|held| held.line.clone()).collect();

@@ -5,7 +5,7 @@
 use crate::availability_metrics::AvailabilityMetrics;
 use crate::runner::{self, Reconciler, Source};
 use pintle_engine::update::Source as UpdateSource;
-use pintle_engine::{Engine, Served, Target, own};
+use pintle_engine::{Engine, ObjectRef, ServedResource, own};
 use pintle_kinds::api_service;
 use pintle_object::field::quote;
 use pintle_object::{Status, Value};
@@ -47,12 +47,12 @@ pub fn control(engine: Arc<Engine>, remotes: Arc<ApiServices>, metrics: Arc<Avai
 
 /// A resource and where its objects are.
 struct Followed {
-    served: Arc<Served>,
+    served: Arc<ServedResource>,
     source: Source,
 }
 
 impl Followed {
-    fn of(served: Arc<Served>) -> Option<Followed> {
+    fn of(served: Arc<ServedResource>) -> Option<Followed> {
         let source = Source::all(&served)?;
         Some(Followed { served, source })
     }
@@ -252,14 +252,14 @@ impl Checker {
         }
         let now = own::now();
         let user = own::user();
-        let mut call = self.engine.own_call(&user, now);
+        let mut context = self.engine.own_call(&user, now);
         let next = |current: Option<&Value>, _: &mut Vec<String>| {
             let mut api = current.cloned().unwrap_or_default();
             set(&mut api, said, &now.to_seconds_text());
             Ok(api)
         };
-        let target = Target { served: &self.apis.served, subresource: "status", namespace: "", name };
-        self.engine.write_over(target, UpdateSource::Patch(&next), false, &mut call).await?;
+        let target = ObjectRef { served: &self.apis.served, subresource: "status", namespace: "", name };
+        self.engine.guaranteed_update(target, UpdateSource::Patch(&next), false, &mut context).await?;
         if said.0 != "True" && was_available(api) {
             self.metrics.count_unavailable(name, said.1);
         }

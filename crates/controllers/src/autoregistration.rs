@@ -6,7 +6,7 @@ use crate::own_writes;
 use crate::runner::{self, Place, Reconciler, Source};
 use pintle_engine::options::DeleteOptions;
 use pintle_engine::resource_table::Table;
-use pintle_engine::{Engine, Served, Target, own};
+use pintle_engine::{Engine, ObjectRef, ServedResource, own};
 use pintle_object::{Reason, Status, Text, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub fn control(engine: Arc<Engine>) {
 
 struct Autoregistration {
     engine: Arc<Engine>,
-    served: Arc<Served>,
+    served: Arc<ServedResource>,
     source: Source,
     /// Tells when other custom resources are served than before.
     changes: watch::Receiver<()>,
@@ -80,9 +80,9 @@ impl Autoregistration {
 
     async fn delete(&self, name: &str) -> Result<(), Status> {
         let user = own::user();
-        let target = Target { served: &self.served, subresource: "", namespace: "", name };
-        let mut call = self.engine.own_call(&user, own::now());
-        match self.engine.delete(target, &DeleteOptions::default(), &mut call).await {
+        let target = ObjectRef { served: &self.served, subresource: "", namespace: "", name };
+        let mut context = self.engine.own_call(&user, own::now());
+        match self.engine.delete(target, &DeleteOptions::default(), &mut context).await {
             Err(status) if status.reason != Reason::NotFound => Err(status),
             _ => Ok(()),
         }

@@ -1,7 +1,7 @@
 //! Takes FlowSchemas and PriorityLevelConfigurations over into fairness, and lends seats anew over and over.
 
 use crate::runner::{self, Place, Reconciler, Source};
-use pintle_engine::{Engine, Served};
+use pintle_engine::{Engine, ServedResource};
 use pintle_fairness::fairness::ADJUSTMENT_INTERVAL;
 use pintle_fairness::{Fairness, LevelSpec, SchemaSpec};
 use pintle_object::{Status, Text};
@@ -59,7 +59,7 @@ async fn adjust(fairness: Weak<Fairness>) {
 struct FlowControl {
     engine: Arc<Engine>,
     fairness: Arc<Fairness>,
-    served: [Arc<Served>; 2],
+    served: [Arc<ServedResource>; 2],
     sources: [Source; 2],
     levels: BTreeMap<Text, LevelSpec>,
     schemas: BTreeMap<Text, SchemaSpec>,

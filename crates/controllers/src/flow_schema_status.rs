@@ -2,7 +2,7 @@
 
 use crate::runner::{self, Reconciler, Source};
 use pintle_engine::options::{FieldValidation, PatchKind};
-use pintle_engine::{Call, Engine, Patch, Served, Target, own};
+use pintle_engine::{Engine, ObjectRef, Patch, ServedResource, WriteContext, own};
 use pintle_object::field::quote;
 use pintle_object::{Status, Value, json};
 use std::sync::Arc;
@@ -26,8 +26,8 @@ pub fn control(engine: Arc<Engine>) {
 
 struct FlowSchemaStatus {
     engine: Arc<Engine>,
-    schemas: Arc<Served>,
-    levels: Arc<Served>,
+    schemas: Arc<ServedResource>,
+    levels: Arc<ServedResource>,
     of_schemas: Source,
     of_levels: Source,
 }
@@ -86,9 +86,9 @@ impl FlowSchemaStatus {
             validation: FieldValidation::Ignore,
         };
         let user = own::user();
-        let mut call = Call::new(&user, now, MANAGER);
-        let target = Target { served: &self.schemas, subresource: "status", namespace: "", name };
-        self.engine.apply(target, &patch, &mut call).await.map(drop)
+        let mut context = WriteContext::new(&user, now, MANAGER);
+        let target = ObjectRef { served: &self.schemas, subresource: "status", namespace: "", name };
+        self.engine.apply(target, &patch, &mut context).await.map(drop)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use pintle_engine::options::DeleteOptions;
 use pintle_engine::update::Source;
-use pintle_engine::{Call, Engine, Served, Target, own};
+use pintle_engine::{Engine, ObjectRef, ServedResource, WriteContext, own};
 use pintle_object::meta;
 use pintle_object::time::Time;
 use pintle_object::{GroupVersionKind, Reason, Status, Value};
@@ -20,24 +20,24 @@ pub async fn keep(
     let Some(served) = served(engine, object) else { return Ok(()) };
     let target = target(&served, object);
     let user = own::user();
-    let mut call = Call::new(&user, now, manager.unwrap_or(&engine.manager));
+    let mut context = WriteContext::new(&user, now, manager.unwrap_or(&engine.manager));
     let stored = served.collection.and_then(|collection| engine.store.get(collection, &target.key()));
     if let Some(stored) = stored {
         let current = engine.tree(&served, &stored)?;
         return match change(&current) {
-            Some(_) => overwrite(engine, target, &|current| change(current), &mut call).await,
+            Some(_) => overwrite(engine, target, &|current| change(current), &mut context).await,
             None => Ok(()),
         };
     }
     let json = pintle_object::json::to_string(object);
     let decoded = decode::json::decode(&engine.api.schema, served.resource.ty, json.as_bytes());
     let decoded = decoded.map_err(Status::internal)?.value;
-    match engine.create(target, decoded, &mut call).await {
+    match engine.create(target, decoded, &mut context).await {
         Err(status) if status.reason != Reason::AlreadyExists => return Err(status),
         _ => {}
     }
     match object.get("status") {
-        Some(status) => set_status(engine, target, status, &mut call).await,
+        Some(status) => set_status(engine, target, status, &mut context).await,
         None => Ok(()),
     }
 }
@@ -73,9 +73,9 @@ pub async fn delete(
         let tree = engine.storage_tree(&served, object)?;
         if is_wrong(&tree) {
             let (namespace, name) = (meta::namespace(&tree), meta::name(&tree));
-            let target = Target { served: &served, subresource: "", namespace, name };
-            let mut call = engine.own_call(&user, now);
-            match engine.delete(target, &DeleteOptions::default(), &mut call).await {
+            let target = ObjectRef { served: &served, subresource: "", namespace, name };
+            let mut context = engine.own_call(&user, now);
+            match engine.delete(target, &DeleteOptions::default(), &mut context).await {
                 Err(status) if status.reason != Reason::NotFound => return Err(status),
                 _ => {}
             }
@@ -85,7 +85,7 @@ pub async fn delete(
 }
 
 /// The resource of a kind that is stored.
-fn served(engine: &Engine, object: &Value) -> Option<Arc<Served>> {
+fn served(engine: &Engine, object: &Value) -> Option<Arc<ServedResource>> {
     let api_version = object.str_at(&["apiVersion"]);
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let kind = GroupVersionKind::new(group, version, object.str_at(&["kind"]));
@@ -93,38 +93,38 @@ fn served(engine: &Engine, object: &Value) -> Option<Arc<Served>> {
     table.served().iter().find(|served| served.gvk() == kind && served.collection.is_some()).cloned()
 }
 
-fn target<'a>(served: &'a Served, object: &'a Value) -> Target<'a> {
-    Target { served, subresource: "", namespace: meta::namespace(object), name: meta::name(object) }
+fn target<'a>(served: &'a ServedResource, object: &'a Value) -> ObjectRef<'a> {
+    ObjectRef { served, subresource: "", namespace: meta::namespace(object), name: meta::name(object) }
 }
 
 async fn overwrite(
     engine: &Engine,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     change: &(dyn Fn(&Value) -> Option<Value> + Sync),
-    call: &mut Call<'_>,
+    context: &mut WriteContext<'_>,
 ) -> Result<(), Status> {
     let next = |current: Option<&Value>, _: &mut Vec<String>| {
         let current = current.cloned().unwrap_or_default();
         Ok(change(&current).unwrap_or(current))
     };
-    engine.write_over(target, Source::Patch(&next), false, call).await.map(|_| ())
+    engine.guaranteed_update(target, Source::Patch(&next), false, context).await.map(|_| ())
 }
 
 /// Conditions hold from now on.
 async fn set_status(
     engine: &Engine,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     status: &Value,
-    call: &mut Call<'_>,
+    context: &mut WriteContext<'_>,
 ) -> Result<(), Status> {
     let mut status = status.clone();
     for condition in status.at_mut(&["conditions"]).and_then(Value::as_list_mut).into_iter().flatten() {
-        condition.set(&["lastTransitionTime"], call.now.to_seconds_text());
+        condition.set(&["lastTransitionTime"], context.now.to_seconds_text());
     }
     let change = |current: &Value| {
         let mut object = current.clone();
         object.set(&["status"], status.clone());
         Some(object)
     };
-    overwrite(engine, Target { subresource: "status", ..target }, &change, call).await
+    overwrite(engine, ObjectRef { subresource: "status", ..target }, &change, context).await
 }

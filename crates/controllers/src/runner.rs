@@ -2,7 +2,7 @@
 //! tries again what failed, and lists anew when it could not keep up.
 
 use crate::work_queue::WorkQueue;
-use pintle_engine::{Engine, Served};
+use pintle_engine::{Engine, ServedResource};
 use pintle_object::{Status, Text, Value};
 use pintle_store::{CollectionId, Event, WatchFrom, WatchItem, WatchPredicate, Watcher};
 use std::collections::BTreeMap;
@@ -59,12 +59,12 @@ pub struct Source {
 
 impl Source {
     /// All objects of a resource; none when they are not stored.
-    pub fn all(served: &Served) -> Option<Source> {
+    pub fn all(served: &ServedResource) -> Option<Source> {
         Some(Source { collection: served.collection?, predicate: WatchPredicate::default() })
     }
 
     /// One object of a resource, whether it is there or not.
-    pub fn one(served: &Served, namespace: &str, name: &str) -> Option<Source> {
+    pub fn one(served: &ServedResource, namespace: &str, name: &str) -> Option<Source> {
         let namespace = (!namespace.is_empty()).then(|| Text::from(namespace));
         let predicate =
             WatchPredicate { namespace, name: Some(Text::from(name)), ..WatchPredicate::default() };
@@ -75,7 +75,7 @@ impl Source {
     pub fn read(
         &self,
         engine: &Engine,
-        served: &Served,
+        served: &ServedResource,
         namespace: &str,
         name: &str,
     ) -> Result<Option<Value>, Status> {

@@ -5,7 +5,7 @@ use crate::runner::{self, Reconciler, Source};
 use crate::{Kept, PublishedTrust, own_writes};
 use pintle_engine::allocate::IpPool;
 use pintle_engine::options::DeleteOptions;
-use pintle_engine::{Engine, Target, own};
+use pintle_engine::{Engine, ObjectRef, own};
 use pintle_object::{Status, Value};
 use pintle_store::backend::{AppendError, Error, Found, Row};
 use pintle_store::{DurableLog, EventWindow, Options, Revision};
@@ -52,7 +52,7 @@ fn read(engine: &Engine, (group, plural): (&str, &str), namespace: &str, name: &
 
 async fn delete(engine: &Engine, (group, plural): (&str, &str), namespace: &str, name: &str) {
     let served = engine.find_any(group, plural).unwrap();
-    let target = Target { served: &served, subresource: "", namespace, name };
+    let target = ObjectRef { served: &served, subresource: "", namespace, name };
     let user = own::user();
     engine.delete(target, &DeleteOptions::default(), &mut engine.own_call(&user, own::now())).await.unwrap();
 }

@@ -3,8 +3,8 @@
 use crate::allocate::{Allocators, port};
 use crate::generate::Generator;
 use crate::request::admission::{Admission, Open};
-use crate::request::write_context::Call;
-use crate::resource::{OwnStrategy, Served};
+use crate::request::write_context::WriteContext;
+use crate::resource::{OwnStrategy, ServedResource};
 use pintle_kinds::gated_fields::GatedFields;
 
 use crate::custom::metrics::ConversionMetrics;
@@ -46,8 +46,8 @@ pub struct Engine {
 }
 
 /// The resources of an API, before the store is there.
-pub(crate) fn layout(api: &Builtin) -> Vec<Served> {
-    let mut served: Vec<Served> = Vec::new();
+pub(crate) fn layout(api: &Builtin) -> Vec<ServedResource> {
+    let mut served: Vec<ServedResource> = Vec::new();
     for resource in &api.resources.all {
         let storage = GroupVersionKind::new(
             resource.storage_group.as_ref(),
@@ -59,7 +59,7 @@ pub(crate) fn layout(api: &Builtin) -> Vec<Served> {
         let fields = owner.map_or(&resource.selectable, |owner| &owner.fields).clone();
         let form = owner.map_or(0, |_| 1 + sharing.count());
         let storage_ty = api.kind(&storage).unwrap_or(resource.ty);
-        served.push(Served {
+        served.push(ServedResource {
             is_stored: resource.verbs.has(Verb::Update),
             selected: Pick::new(&api.schema, storage_ty, fields.iter().map(|field| field.path.as_slice())),
             fields,
@@ -78,7 +78,7 @@ pub(crate) fn layout(api: &Builtin) -> Vec<Served> {
 
 impl Engine {
     /// Puts the engine on an opened store, whose collections are those of the layout.
-    pub(crate) fn new(api: Arc<Builtin>, served: Vec<Arc<Served>>, store: Store) -> Engine {
+    pub(crate) fn new(api: Arc<Builtin>, served: Vec<Arc<ServedResource>>, store: Store) -> Engine {
         Engine {
             api,
             store,
@@ -139,8 +139,8 @@ impl Engine {
     }
 
     /// A write of the server's own.
-    pub fn own_call<'a>(&self, user: &'a User, now: Time) -> Call<'a> {
-        Call::new(user, now, &self.manager)
+    pub fn own_call<'a>(&self, user: &'a User, now: Time) -> WriteContext<'a> {
+        WriteContext::new(user, now, &self.manager)
     }
 
     /// Lets writes drop the fields of feature gates that are off; until then, all are on.
@@ -151,7 +151,7 @@ impl Engine {
     }
 
     /// Drops what belongs to features that are off and that the old object does not use.
-    pub(crate) fn drop_gated(&self, served: &Served, new: &mut Value, old: Option<&Value>) {
+    pub(crate) fn drop_gated(&self, served: &ServedResource, new: &mut Value, old: Option<&Value>) {
         if served.custom.is_some() {
             return;
         }
@@ -165,7 +165,7 @@ impl Engine {
         self.expiry_seconds = (seconds > 0).then_some(seconds);
     }
 
-    pub(crate) fn ttl_seconds(&self, served: &Served) -> Option<u64> {
+    pub(crate) fn ttl_seconds(&self, served: &ServedResource) -> Option<u64> {
         self.expiry_seconds.filter(|_| served.facts.expires)
     }
 
@@ -175,7 +175,7 @@ impl Engine {
     }
 
     /// Serves other custom resources than before; requests that have begun end with what they began with.
-    pub fn serve_custom(&self, custom: Vec<Arc<Served>>) {
+    pub fn serve_custom(&self, custom: Vec<Arc<ServedResource>>) {
         self.table.rcu(|table| table.with_custom(custom.clone()));
         self.serving.send_replace(());
     }
@@ -188,12 +188,12 @@ impl Engine {
     }
 
     /// The resource of a path, if it is served.
-    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Served>> {
+    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<ServedResource>> {
         self.table.load().find(group, version, plural).cloned()
     }
 
     /// The resource of a group in whatever version is served.
-    pub fn find_any(&self, group: &str, plural: &str) -> Option<Arc<Served>> {
+    pub fn find_any(&self, group: &str, plural: &str) -> Option<Arc<ServedResource>> {
         self.table.load().find_any(group, plural).cloned()
     }
 }

@@ -5,7 +5,7 @@ use crate::read::table::{Include, TableStyle};
 use crate::request::body::{self, Body, Format};
 use crate::request::options::{FieldValidation, PatchKind};
 use crate::tests::World;
-use crate::{Patch, Served};
+use crate::{Patch, ServedResource};
 use pintle_kinds::Context;
 use pintle_object::user::User;
 use pintle_object::{FieldErrors, Value};
@@ -142,7 +142,7 @@ fn places(
 }
 
 /// Does what a create, an update, a patch and a list do to an object.
-async fn work(world: &World, served: &Served, text: &str) -> Vec<(&'static str, u64)> {
+async fn work(world: &World, served: &ServedResource, text: &str) -> Vec<(&'static str, u64)> {
     let mut spent = Vec::new();
     let mut last = nanos();
     let mut lap = |what: &'static str| {
@@ -216,13 +216,13 @@ async fn work(world: &World, served: &Served, text: &str) -> Vec<(&'static str, 
         validation: FieldValidation::Ignore,
         force: true,
     };
-    let _ = world.engine.patch(world.target_of(served, name), &patch, &mut world.call(true)).await;
+    let _ = world.engine.patch(world.target_of(served, name), &patch, &mut world.context(true)).await;
     lap("apply");
     spent
 }
 
 /// What takes too long for its size, each with the times of the shorter and of the longer object.
-async fn slow(world: &World, served: &Served, place: &Place) -> Vec<String> {
+async fn slow(world: &World, served: &ServedResource, place: &Place) -> Vec<String> {
     let mut found = Vec::new();
     for items in [Items::Empty, Items::Distinct, Items::Same] {
         if place.is_map && items != Items::Distinct {

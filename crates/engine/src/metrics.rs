@@ -1,7 +1,7 @@
 //! What is counted of the store and of what is handed out, in upstream's families.
 
 use crate::engine::Engine;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use pintle_store::WriteKind;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Engine {
     }
 
     /// Measures how long a read of a resource waits for the cache to be as new as it wants it.
-    pub(crate) fn observe_wait(&self, served: &Served, elapsed: Duration) {
+    pub(crate) fn observe_wait(&self, served: &ServedResource, elapsed: Duration) {
         let waits = self.metrics().histograms("apiserver_watch_cache_read_wait_seconds");
         waits.with(&[&served.resource.group, &served.resource.plural]).observe(elapsed.as_secs_f64());
     }

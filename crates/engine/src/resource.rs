@@ -13,7 +13,7 @@ use std::ops::Deref;
 const REGISTRY: &str = "/registry";
 
 /// A resource as it is served: its table, where its objects are kept, and the strategy of its kind.
-pub struct Served {
+pub struct ServedResource {
     pub resource: Resource,
     /// Absent for resources that are answered, not stored: reviews, bindings, componentstatuses.
     pub collection: Option<CollectionId>,
@@ -53,15 +53,15 @@ impl Deref for OwnStrategy {
 
 /// What a request is about.
 #[derive(Clone, Copy)]
-pub struct Target<'a> {
-    pub served: &'a Served,
+pub struct ObjectRef<'a> {
+    pub served: &'a ServedResource,
     /// `status`, `scale`, ...; empty for the object itself.
     pub subresource: &'a str,
     pub namespace: &'a str,
     pub name: &'a str,
 }
 
-impl Served {
+impl ServedResource {
     pub fn group_resource(&self) -> GroupResource {
         GroupResource::new(self.resource.group.as_ref(), self.resource.plural.as_ref())
     }
@@ -104,7 +104,7 @@ impl Served {
     }
 }
 
-impl Target<'_> {
+impl ObjectRef<'_> {
     /// A name of a path must be one segment of a key.
     pub fn check_name(&self) -> Result<(), Status> {
         let why = match self.name {

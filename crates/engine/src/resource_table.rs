@@ -1,11 +1,11 @@
 //! The table of served resources: never changed, replaced as a whole when custom resources come and go.
 
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 pub struct Table {
-    served: Vec<Arc<Served>>,
+    served: Vec<Arc<ServedResource>>,
     /// Positions in `served` by plural name: few resources share one.
     by_plural: HashMap<String, Vec<usize>>,
     /// The versions of each group.
@@ -13,7 +13,7 @@ pub struct Table {
 }
 
 impl Table {
-    pub(crate) fn new(served: Vec<Arc<Served>>) -> Table {
+    pub(crate) fn new(served: Vec<Arc<ServedResource>>) -> Table {
         let mut by_plural: HashMap<String, Vec<usize>> = HashMap::new();
         let mut versions: HashMap<String, Vec<String>> = HashMap::new();
         for (place, served) in served.iter().enumerate() {
@@ -28,22 +28,22 @@ impl Table {
     }
 
     /// The built-in resources of this table, and these custom ones.
-    pub(crate) fn with_custom(&self, custom: Vec<Arc<Served>>) -> Table {
+    pub(crate) fn with_custom(&self, custom: Vec<Arc<ServedResource>>) -> Table {
         let builtin = self.served.iter().filter(|served| served.custom.is_none()).cloned();
         Table::new(builtin.chain(custom).collect())
     }
 
     /// In the order of discovery, custom resources last.
-    pub fn served(&self) -> &[Arc<Served>] {
+    pub fn served(&self) -> &[Arc<ServedResource>] {
         &self.served
     }
 
-    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Served>> {
+    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<ServedResource>> {
         self.of_plural(plural)
             .find(|served| served.resource.group == group && served.resource.version == version)
     }
 
-    pub fn find_any(&self, group: &str, plural: &str) -> Option<&Arc<Served>> {
+    pub fn find_any(&self, group: &str, plural: &str) -> Option<&Arc<ServedResource>> {
         self.of_plural(plural).find(|served| served.resource.group == group)
     }
 
@@ -53,15 +53,18 @@ impl Table {
     }
 
     /// The other resources that show the same objects: other versions of the resource, or of another group.
-    pub fn equivalents<'a>(&'a self, served: &'a Served) -> impl Iterator<Item = &'a Arc<Served>> {
-        let is_same = |other: &Served| {
+    pub fn equivalents<'a>(
+        &'a self,
+        served: &'a ServedResource,
+    ) -> impl Iterator<Item = &'a Arc<ServedResource>> {
+        let is_same = |other: &ServedResource| {
             other.resource.group == served.resource.group && other.resource.version == served.resource.version
         };
         self.of_plural(&served.resource.plural)
             .filter(move |other| other.resource.key_prefix == served.resource.key_prefix && !is_same(other))
     }
 
-    fn of_plural(&self, plural: &str) -> impl Iterator<Item = &Arc<Served>> {
+    fn of_plural(&self, plural: &str) -> impl Iterator<Item = &Arc<ServedResource>> {
         let places = self.by_plural.get(plural).map_or(&[][..], Vec::as_slice);
         places.iter().filter_map(|place| self.served.get(*place))
     }

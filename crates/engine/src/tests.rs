@@ -3,7 +3,10 @@
 use crate::request::body::{self, Body, Format};
 use crate::request::options::{DeleteOptions, FieldValidation, ListOptions, PatchKind, Query};
 use crate::write::delete::Deleted;
-use crate::{Call, Engine, Patch, Selection, Served, Target, Watch, WatchEvent, WatchItem, WriteResult};
+use crate::{
+    Engine, ObjectRef, Patch, Selection, ServedResource, Watch, WatchEvent, WatchItem, WriteContext,
+    WriteResult,
+};
 use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{Status, Value, json, meta};
@@ -43,22 +46,22 @@ impl World {
         World { table: engine.table(), engine: Arc::new(engine), user: User::default() }
     }
 
-    pub fn served(&self, plural: &str) -> &Arc<Served> {
+    pub fn served(&self, plural: &str) -> &Arc<ServedResource> {
         self.table.find("", "v1", plural).unwrap()
     }
 
-    fn target<'a>(&'a self, plural: &str, name: &'a str) -> Target<'a> {
+    fn target<'a>(&'a self, plural: &str, name: &'a str) -> ObjectRef<'a> {
         self.target_of(self.served(plural), name)
     }
 
-    pub fn target_of<'a>(&'a self, served: &'a Served, name: &'a str) -> Target<'a> {
+    pub fn target_of<'a>(&'a self, served: &'a ServedResource, name: &'a str) -> ObjectRef<'a> {
         let namespace = if served.resource.namespaced { "ns" } else { "" };
-        Target { served, subresource: "", namespace, name }
+        ObjectRef { served, subresource: "", namespace, name }
     }
 
-    pub fn call(&self, dry_run: bool) -> Call<'_> {
+    pub fn context(&self, dry_run: bool) -> WriteContext<'_> {
         let now = Time { seconds: 1_000, nanos: 0 };
-        Call {
+        WriteContext {
             user: &self.user,
             now,
             manager: "test".into(),
@@ -81,7 +84,7 @@ impl World {
 
     pub async fn create(&self, plural: &str, document: &str) -> Result<WriteResult, Status> {
         let body = self.read(plural, document)?;
-        self.engine.create(self.target(plural, ""), body, &mut self.call(false)).await
+        self.engine.create(self.target(plural, ""), body, &mut self.context(false)).await
     }
 
     /// The answer to a write of a config map.
@@ -91,7 +94,7 @@ impl World {
 
     async fn update(&self, plural: &str, name: &str, document: &str) -> Result<WriteResult, Status> {
         let body = self.read(plural, document)?;
-        self.engine.update(self.target(plural, name), body, &mut self.call(false)).await
+        self.engine.update(self.target(plural, name), body, &mut self.context(false)).await
     }
 
     async fn merge(&self, plural: &str, name: &str, document: &str) -> Result<WriteResult, Status> {
@@ -101,12 +104,12 @@ impl World {
             validation: FieldValidation::Strict,
             force: false,
         };
-        self.engine.patch(self.target(plural, name), &patch, &mut self.call(false)).await
+        self.engine.patch(self.target(plural, name), &patch, &mut self.context(false)).await
     }
 
     async fn delete(&self, plural: &str, name: &str, options: &str) -> Result<Deleted, Status> {
         let options = DeleteOptions::from_body(&json::parse(options.as_bytes()).unwrap())?;
-        self.engine.delete(self.target(plural, name), &options, &mut self.call(options.dry_run)).await
+        self.engine.delete(self.target(plural, name), &options, &mut self.context(options.dry_run)).await
     }
 
     /// The current state of an object as compact JSON of one of its parts; empty when there is no object.
@@ -144,7 +147,7 @@ async fn a_dry_run_leaves_nothing() {
     let world = World::new();
     let body = world.read(MAPS, r#"{"metadata":{"name":"a"}}"#).unwrap();
     let target = world.target(MAPS, "");
-    let written = world.engine.create(target, body, &mut world.call(true)).await.unwrap();
+    let written = world.engine.create(target, body, &mut world.context(true)).await.unwrap();
     assert_eq!(meta::resource_version(&world.tree(written)), "");
     assert_eq!(world.part(MAPS, "a", &["kind"]).await, "");
 }
@@ -232,9 +235,9 @@ async fn a_namespace_goes_when_it_is_finalized() {
     assert_eq!(world.part("namespaces", "x", &["status", "phase"]).await, "\"Terminating\"");
     world.delete("namespaces", "x", "{}").await.unwrap();
     assert_eq!(world.part("namespaces", "x", &["spec", "finalizers"]).await, "[\"kubernetes\"]");
-    let target = Target { subresource: "finalize", ..world.target("namespaces", "x") };
+    let target = ObjectRef { subresource: "finalize", ..world.target("namespaces", "x") };
     let body = world.read("namespaces", r#"{"metadata":{"name":"x"},"spec":{}}"#).unwrap();
-    world.engine.update(target, body, &mut world.call(false)).await.unwrap();
+    world.engine.update(target, body, &mut world.context(false)).await.unwrap();
     assert_eq!(world.part("namespaces", "x", &["kind"]).await, "");
 }
 

@@ -24,7 +24,7 @@ pub struct Options {
 pub struct Registry(Arc<Inner>);
 
 struct Inner {
-    families: BTreeMap<&'static str, (Family, OnceLock<Served>)>,
+    families: BTreeMap<&'static str, (Family, OnceLock<SeriesOf>)>,
     options: Options,
     unexpected: Counter,
     collectors: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
@@ -32,7 +32,7 @@ struct Inner {
 
 /// A family that somebody counts.
 #[derive(Clone)]
-pub(crate) enum Served {
+pub(crate) enum SeriesOf {
     Counters(Counters),
     Gauges(Gauges),
     Histograms(Histograms),
@@ -75,7 +75,7 @@ impl Registry {
 
     pub fn counters(&self, name: &str) -> Counters {
         match self.served(name, Kind::Counter) {
-            Served::Counters(series) => series,
+            SeriesOf::Counters(series) => series,
             _ => unreachable!("the kind was compared"),
         }
     }
@@ -87,7 +87,7 @@ impl Registry {
 
     pub fn gauges(&self, name: &str) -> Gauges {
         match self.served(name, Kind::Gauge) {
-            Served::Gauges(series) => series,
+            SeriesOf::Gauges(series) => series,
             _ => unreachable!("the kind was compared"),
         }
     }
@@ -99,14 +99,14 @@ impl Registry {
 
     pub fn histograms(&self, name: &str) -> Histograms {
         match self.served(name, Kind::Histogram) {
-            Served::Histograms(series) => series,
+            SeriesOf::Histograms(series) => series,
             _ => unreachable!("the kind was compared"),
         }
     }
 
     pub fn summaries(&self, name: &str) -> Summaries {
         match self.served(name, Kind::Summary) {
-            Served::Summaries(series) => series,
+            SeriesOf::Summaries(series) => series,
             _ => unreachable!("the kind was compared"),
         }
     }
@@ -147,23 +147,23 @@ impl Registry {
     }
 
     /// A family by its name. One that is not in the table, or is something else there, is a mistake of ours.
-    fn served(&self, name: &str, kind: Kind) -> Served {
+    fn served(&self, name: &str, kind: Kind) -> SeriesOf {
         let found = self.0.families.get(name).filter(|(family, _)| family.kind == kind);
         let (family, served) = found.unwrap_or_else(|| panic!("the table has no {} {name}", kind.name()));
         served.get_or_init(|| self.make(family)).clone()
     }
 
-    fn make(&self, family: &Family) -> Served {
+    fn make(&self, family: &Family) -> SeriesOf {
         let allowed = self.allowed(family);
         let unexpected = self.0.unexpected.clone();
         match family.kind {
-            Kind::Counter => Served::Counters(Series::new(Counter::default, allowed, unexpected)),
-            Kind::Gauge => Served::Gauges(Series::new(Gauge::default, allowed, unexpected)),
-            Kind::Summary => Served::Summaries(Series::new(Summary::default, allowed, unexpected)),
+            Kind::Counter => SeriesOf::Counters(Series::new(Counter::default, allowed, unexpected)),
+            Kind::Gauge => SeriesOf::Gauges(Series::new(Gauge::default, allowed, unexpected)),
+            Kind::Summary => SeriesOf::Summaries(Series::new(Summary::default, allowed, unexpected)),
             Kind::Histogram => {
                 let bounds = family.buckets().map(|bound| bound.parse().unwrap_or(f64::INFINITY));
                 let bounds: Arc<[f64]> = bounds.collect();
-                Served::Histograms(Series::new(move || Histogram::new(bounds.clone()), allowed, unexpected))
+                SeriesOf::Histograms(Series::new(move || Histogram::new(bounds.clone()), allowed, unexpected))
             }
         }
     }

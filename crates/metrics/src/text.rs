@@ -1,33 +1,33 @@
 //! The text format of Prometheus, version 0.0.4, with numbers as Go writes them.
 
 use crate::families::Family;
-use crate::registry::Served;
+use crate::registry::SeriesOf;
 use crate::value::{Histogram, QUANTILES, Summary};
 use std::fmt::Write as _;
 
 /// Writes a family; nothing when it has no series.
-pub fn write(family: &Family, served: &Served, out: &mut String) {
+pub fn write(family: &Family, served: &SeriesOf, out: &mut String) {
     match served {
-        Served::Counters(series) => {
+        SeriesOf::Counters(series) => {
             let all = series.all();
             head(family, all.is_empty(), out);
             for (labels, counter) in all {
                 line(family, "", (&labels, None), &float(counter.get() as f64), out);
             }
         }
-        Served::Gauges(series) => {
+        SeriesOf::Gauges(series) => {
             let all = series.all();
             head(family, all.is_empty(), out);
             for (labels, gauge) in all {
                 line(family, "", (&labels, None), &float(gauge.get()), out);
             }
         }
-        Served::Histograms(series) => {
+        SeriesOf::Histograms(series) => {
             let all = series.all();
             head(family, all.is_empty(), out);
             all.iter().for_each(|(labels, one)| histogram(family, labels, one, out));
         }
-        Served::Summaries(series) => {
+        SeriesOf::Summaries(series) => {
             let all = series.all();
             head(family, all.is_empty(), out);
             all.iter().for_each(|(labels, one)| summary(family, labels, one, out));

@@ -2,9 +2,9 @@
 
 use crate::app::App;
 use crate::negotiate::{self, Accept, Format};
+use crate::permits::Who;
 use crate::request::Request;
 use crate::response::{Body, Response};
-use crate::shares::Who;
 use crate::{encoding, metrics};
 use bytes::Bytes;
 use hyper::Method;

@@ -1,6 +1,6 @@
 //! What answers may take in memory together, from when they are made until their clients have taken them.
 
-use crate::shares::{Pool, Share, Who};
+use crate::permits::{Permit, Pool, Who};
 use bytes::Bytes;
 use pintle_object::Status;
 use std::sync::Arc;
@@ -31,27 +31,27 @@ impl Default for Answers {
     }
 }
 
-/// Bytes that hold their shares until the last part of them is sent or dropped.
-struct Held {
+/// Bytes that hold their permits until the last part of them is sent or dropped.
+struct CountedBytes {
     bytes: Bytes,
-    _shares: Vec<Share>,
+    _permits: Vec<Permit>,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for CountedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
 impl Answers {
-    /// A share at once, if there is room.
-    pub fn try_share(&self, who: Who<'_>, bytes: usize) -> Option<Share> {
-        self.kilobytes.try_share(who, bytes.div_ceil(1024))
+    /// A permit at once, if there is room.
+    pub fn try_permit(&self, who: Who<'_>, bytes: usize) -> Option<Permit> {
+        self.kilobytes.try_permit(who, bytes.div_ceil(1024))
     }
 
-    /// A share, waited for; 429 when there is none in time.
-    pub async fn share(&self, who: Who<'_>, bytes: usize) -> Result<Share, Status> {
-        let wait = self.kilobytes.share(who, bytes.div_ceil(1024));
+    /// A permit, waited for; 429 when there is none in time.
+    pub async fn permit(&self, who: Who<'_>, bytes: usize) -> Result<Permit, Status> {
+        let wait = self.kilobytes.permit(who, bytes.div_ceil(1024));
         tokio::time::timeout(self.wait_max, wait).await.map_err(|_| {
             Status::too_many_requests("Too many requests, please try again later.", RETRY_AFTER_SECONDS)
         })
@@ -59,62 +59,62 @@ impl Answers {
 
     /// Waits until a user has room for anything at all. Who waits here holds nothing yet.
     pub async fn room(&self, who: Who<'_>) -> Result<(), Status> {
-        match self.try_share(who, 1) {
+        match self.try_permit(who, 1) {
             Some(_) => Ok(()),
-            None => self.share(who, 1).await.map(drop),
+            None => self.permit(who, 1).await.map(drop),
         }
     }
 
-    /// The same bytes with their share if there is room at once. What others have in memory too needs none.
+    /// The same bytes with their permit if there is room at once. What others have in memory too needs none.
     pub fn try_hold(&self, who: Who<'_>, bytes: Bytes) -> Result<Bytes, Bytes> {
         if bytes.len() <= FREE_BYTES || !bytes.is_unique() {
             return Ok(bytes);
         }
-        match self.try_share(who, bytes.len()) {
-            Some(share) => Ok(Bytes::from_owner(Held { bytes, _shares: vec![share] })),
+        match self.try_permit(who, bytes.len()) {
+            Some(permit) => Ok(Bytes::from_owner(CountedBytes { bytes, _permits: vec![permit] })),
             None => Err(bytes),
         }
     }
 
-    /// Adds to an answer's shares what is missing for so many bytes; whether there was room at once.
-    pub fn try_cover(&self, who: Who<'_>, shares: &mut Vec<Share>, bytes: usize) -> bool {
-        let missing = self.missing(who, shares, bytes);
-        let more = if missing == 0 { None } else { self.kilobytes.try_share(who, missing) };
+    /// Adds to an answer's permits what is missing for so many bytes; whether there was room at once.
+    pub fn try_cover(&self, who: Who<'_>, permits: &mut Vec<Permit>, bytes: usize) -> bool {
+        let missing = self.missing(who, permits, bytes);
+        let more = if missing == 0 { None } else { self.kilobytes.try_permit(who, missing) };
         let is_covered = missing == 0 || more.is_some();
-        shares.extend(more);
+        permits.extend(more);
         is_covered
     }
 
-    /// Adds to an answer's shares what is missing for so many bytes, waited for; 429 when there is none in time.
-    pub async fn cover(&self, who: Who<'_>, shares: &mut Vec<Share>, bytes: usize) -> Result<(), Status> {
-        match self.missing(who, shares, bytes) {
+    /// Adds to an answer's permits what is missing for so many bytes, waited for; 429 when there is none in time.
+    pub async fn cover(&self, who: Who<'_>, permits: &mut Vec<Permit>, bytes: usize) -> Result<(), Status> {
+        match self.missing(who, permits, bytes) {
             0 => {}
-            missing => shares.push(self.share(who, missing * 1024).await?),
+            missing => permits.push(self.permit(who, missing * 1024).await?),
         }
         Ok(())
     }
 
-    /// The kilobytes that shares lack for an answer.
-    fn missing(&self, who: Who<'_>, shares: &[Share], bytes: usize) -> usize {
+    /// The kilobytes that permits lack for an answer.
+    fn missing(&self, who: Who<'_>, permits: &[Permit], bytes: usize) -> usize {
         if bytes <= FREE_BYTES {
             return 0;
         }
-        let held = shares.iter().map(Share::units).sum();
+        let held = permits.iter().map(Permit::units).sum();
         self.kilobytes.missing(who, held, bytes.div_ceil(1024))
     }
 }
 
-/// Bytes that keep their shares, and no more than they need, until the last part of them is sent or dropped.
-pub fn hold(bytes: Bytes, mut shares: Vec<Share>) -> Bytes {
-    if bytes.len() <= FREE_BYTES || shares.is_empty() {
+/// Bytes that keep their permits, and no more than they need, until the last part of them is sent or dropped.
+pub fn hold(bytes: Bytes, mut permits: Vec<Permit>) -> Bytes {
+    if bytes.len() <= FREE_BYTES || permits.is_empty() {
         return bytes;
     }
     let mut units = bytes.len().div_ceil(1024);
-    for share in &mut shares {
-        share.shrink(units);
-        units -= share.units();
+    for permit in &mut permits {
+        permit.shrink(units);
+        units -= permit.units();
     }
-    Bytes::from_owner(Held { bytes, _shares: shares })
+    Bytes::from_owner(CountedBytes { bytes, _permits: permits })
 }
 
 #[cfg(test)]
@@ -125,17 +125,17 @@ mod tests {
     async fn who_finds_no_room_in_time_is_told_to_come_back() {
         let answers = Answers { wait_max: Duration::from_millis(5), ..Answers::default() };
         let half = ANSWERS_KB_MAX * 512;
-        let first = answers.try_share(Who::Master, half).unwrap();
-        let second = answers.share(Who::Master, half).await.unwrap();
-        assert!(answers.try_share(Who::Master, 1).is_none());
-        let status = answers.share(Who::Master, 1).await.unwrap_err();
+        let first = answers.try_permit(Who::Master, half).unwrap();
+        let second = answers.permit(Who::Master, half).await.unwrap();
+        assert!(answers.try_permit(Who::Master, 1).is_none());
+        let status = answers.permit(Who::Master, 1).await.unwrap_err();
         assert_eq!((status.code, status.details.unwrap().retry_after_seconds), (429, RETRY_AFTER_SECONDS));
         drop(first);
-        answers.share(Who::Master, 1).await.unwrap();
+        answers.permit(Who::Master, 1).await.unwrap();
         drop(second);
         // More than there is: all of it, alone.
-        let all = answers.try_share(Who::Master, usize::MAX).unwrap();
-        assert!(answers.try_share(Who::Master, 1).is_none());
+        let all = answers.try_permit(Who::Master, usize::MAX).unwrap();
+        assert!(answers.try_permit(Who::Master, 1).is_none());
         drop(all);
     }
 
@@ -145,11 +145,11 @@ mod tests {
         let dev = Who::Other("dev");
         let size = ANSWERS_KB_MAX / ANSWERS_USER_PART * 1024;
         // What is reserved counts, and what is more is given back.
-        let mut shares = vec![answers.share(dev, size / 2).await.unwrap()];
-        assert!(answers.try_cover(dev, &mut shares, size) && shares.len() == 2);
-        let mut bytes = hold(vec![1; size - 1024].into(), shares);
+        let mut permits = vec![answers.permit(dev, size / 2).await.unwrap()];
+        assert!(answers.try_cover(dev, &mut permits, size) && permits.len() == 2);
+        let mut bytes = hold(vec![1; size - 1024].into(), permits);
         answers.room(dev).await.unwrap();
-        let (mut none, mut little) = (Vec::new(), vec![answers.try_share(dev, 1).unwrap()]);
+        let (mut none, mut little) = (Vec::new(), vec![answers.try_permit(dev, 1).unwrap()]);
         assert!(!answers.try_cover(dev, &mut none, FREE_BYTES + 1));
         assert!(answers.try_cover(dev, &mut none, FREE_BYTES) && none.is_empty());
         assert_eq!(answers.cover(dev, &mut little, FREE_BYTES + 1).await.unwrap_err().code, 429);

@@ -11,7 +11,7 @@ use crate::pipeline::{self, Client};
 use crate::seldom::Seldom;
 use crate::streams::{self, Streams};
 use crate::tls::Listener;
-use crate::write_coalescing::Held;
+use crate::write_coalescing::Coalesced;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -175,7 +175,7 @@ async fn exchange(
             Ok::<hyper::Response<HttpBody>, Infallible>(http_body::to_http(response, version, in_flight))
         }
     });
-    let held = Held::new(Observed::new(stream, activity.clone()));
+    let held = Coalesced::new(Observed::new(stream, activity.clone()));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(held.clone()), service);
     let mut connection = std::pin::pin!(connection);
     let mut is_leaving = false;

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::activity::Activity;
     use crate::http_body::to_http;
-    use crate::write_coalescing::Held;
+    use crate::write_coalescing::Coalesced;
     use hyper::service::service_fn;
     use std::convert::Infallible;
     use std::future::poll_fn;
@@ -160,7 +160,7 @@ mod tests {
                 Ok::<_, Infallible>(to_http(response, Version::HTTP_11, in_flight))
             }
         });
-        let held = Held::new(stream);
+        let held = Coalesced::new(stream);
         let connection = hyper::server::conn::http1::Builder::new();
         let connection = connection.serve_connection(TokioIo::new(held.clone()), service).with_upgrades();
         let mut connection = std::pin::pin!(connection);

@@ -1,7 +1,7 @@
 //! Threads for requests that take long to work on, beside those that all others run on: what is large is decoded,
 //! validated and encoded here, while small requests, watches and checks of health go on.
 
-use crate::shares::{Pool, Who};
+use crate::permits::{Pool, Who};
 use pintle_object::Status;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
@@ -43,9 +43,9 @@ impl Heavy {
         work: impl Future<Output = Result<T, Status>> + Send + 'static,
     ) -> Result<T, Status> {
         let Some(runtime) = &self.runtime else { return work.await };
-        let share = self.work.share(who, bytes.div_ceil(1024)).await;
+        let permit = self.work.permit(who, bytes.div_ceil(1024)).await;
         let task = runtime.spawn(async move {
-            let _share = share;
+            let _permit = permit;
             work.await
         });
         match Aborted(task).await {

@@ -4,8 +4,8 @@ use crate::activity::InFlight;
 use crate::inflight::Seat;
 use crate::list_body::{Cut, ListBody};
 use crate::panics;
+use crate::permits::Permit;
 use crate::response::{Body, Parts, Response};
-use crate::shares::Share;
 use crate::stages::Guard;
 use crate::top::Meter;
 use bytes::Bytes;
@@ -47,9 +47,9 @@ pub fn to_http(
     }
     let told_bytes_max = if version == Version::HTTP_2 { TOLD_BYTES_MAX_HTTP2 } else { TOLD_BYTES_MAX };
     let seat = if response.is_whole() { None } else { response.seat };
-    let (shares, held, meter) = (response.shares, response.held, response.meter);
+    let (permits, held, meter) = (response.permits, response.held, response.meter);
     let body =
-        HttpBody { told_bytes_max, shares, seat, held, meter, ..HttpBody::new(response.body, in_flight) };
+        HttpBody { told_bytes_max, permits, seat, held, meter, ..HttpBody::new(response.body, in_flight) };
     builder.body(body).unwrap_or_else(|error| {
         tracing::error!(%error, "an answer had a header that HTTP does not allow");
         let mut response = hyper::Response::new(HttpBody::default());
@@ -68,7 +68,7 @@ pub struct HttpBody {
     /// The length of more than this is not told.
     told_bytes_max: usize,
     #[expect(dead_code, reason = "held until the answer is sent")]
-    shares: Vec<Share>,
+    permits: Vec<Permit>,
     /// Of a stream until it first rests.
     seat: Option<Seat>,
     #[expect(dead_code, reason = "dropped when the answer has ended")]

@@ -2,10 +2,10 @@
 //! are outside of both once they are allowed and have begun, and have places of their own.
 
 use crate::fairness::{Headers, Turn, Turns};
+use crate::permits::{Permit, Pool, Who};
 use crate::request::Request;
 use crate::response::Response;
 use crate::route::RequestInfo;
-use crate::shares::{Pool, Share, Who};
 use crate::stages::Guard;
 use pintle_object::Status;
 use pintle_object::time::parse_duration;
@@ -39,7 +39,7 @@ pub struct Limits {
 /// A request may go on, in the seat that it was given. Given back when it is dropped.
 #[derive(Debug, Default)]
 pub struct Seat {
-    _share: Option<Share>,
+    _permit: Option<Permit>,
     _turn: Option<pintle_fairness::Seat>,
     /// What stays until the answer has ended.
     pub held: Option<Guard>,
@@ -53,7 +53,7 @@ pub struct Seating {
 
 /// A request that lasts may be open; others need no place.
 #[derive(Debug)]
-pub struct Place(Option<Share>);
+pub struct Place(Option<Permit>);
 
 impl Seats {
     pub fn new(reads: usize, writes: usize) -> Seats {
@@ -87,7 +87,7 @@ impl Limits {
         if !is_long_running(&request.info) {
             return Some(Place(None));
         }
-        self.places.try_share(Who::of(&request.user), 1).map(|share| Place(Some(share)))
+        self.places.try_permit(Who::of(&request.user), 1).map(|permit| Place(Some(permit)))
     }
 
     /// A seat for a request; the answer when there are too many already. Requests that last have theirs until they
@@ -119,8 +119,8 @@ impl Limits {
         let Some(seats) = (if request.info.verb.is_read() { reads } else { writes }) else {
             return Some(Seat::default());
         };
-        let share = seats.try_share(who, 1);
-        (share.is_some() || who == Who::Master).then(|| Seat { _share: share, ..Seat::default() })
+        let permit = seats.try_permit(who, 1);
+        (permit.is_some() || who == Who::Master).then(|| Seat { _permit: permit, ..Seat::default() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bodies that are made while they are sent: a list is encoded piece by piece, as fast as its client reads.
 
 use crate::activity::STALL_MAX;
-use crate::shares::Share;
+use crate::permits::Permit;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -35,7 +35,7 @@ struct Source {
     pieces: ListStream,
     pretty: Option<Pretty>,
     gzip: Option<GzEncoder<Vec<u8>>>,
-    shares: Vec<Share>,
+    permits: Vec<Permit>,
     tap: Option<Tap>,
 }
 
@@ -70,7 +70,8 @@ impl ListBody {
     /// The rest of a list whose first piece is there already.
     pub fn new(first: Bytes, pieces: ListStream, is_pretty: bool) -> ListBody {
         let pretty = is_pretty.then(Pretty::default);
-        let source = Source { first: Some(first), pieces, pretty, gzip: None, shares: Vec::new(), tap: None };
+        let source =
+            Source { first: Some(first), pieces, pretty, gzip: None, permits: Vec::new(), tap: None };
         ListBody { source: Arc::new(Mutex::new(Some(source))), taken: Arc::default(), guard: None }
     }
 
@@ -80,10 +81,10 @@ impl ListBody {
         held + SEND_BYTES as usize + 2 * PIECE_BYTES
     }
 
-    /// Keeps shares until the answer is sent, or is cut off.
-    pub fn hold(&self, shares: Vec<Share>) {
+    /// Keeps permits until the answer is sent, or is cut off.
+    pub fn hold(&self, permits: Vec<Permit>) {
         if let Some(source) = lock(&self.source).as_mut() {
-            source.shares = shares;
+            source.permits = permits;
         }
     }
 

@@ -3,8 +3,8 @@
 
 use crate::app::App;
 use crate::fairness::objects;
+use crate::permits::Who;
 use crate::request::Request;
-use crate::shares::Who;
 use pintle_object::Status;
 use pintle_schema::Verb;
 use std::collections::BTreeSet;

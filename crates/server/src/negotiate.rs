@@ -2,7 +2,7 @@
 
 use crate::accept::{Clause, clauses};
 use crate::request::Request;
-use pintle_engine::Target;
+use pintle_engine::ObjectRef;
 pub use pintle_object::Format;
 use pintle_object::{Details, Reason, Status};
 
@@ -50,7 +50,7 @@ impl Offer {
     /// Of a Status and of discovery.
     pub const PLAIN: Offer = Offer { protobuf: true, partial: false, table: false };
 
-    pub fn of(target: &Target<'_>) -> Offer {
+    pub fn of(target: &ObjectRef<'_>) -> Offer {
         let served = target.served;
         Offer {
             protobuf: served.custom.is_none(),
@@ -77,7 +77,7 @@ pub const LOG: &[&str] = &["text/plain", JSON, YAML, PROTOBUF];
 pub const JSON_ALONE: &[&str] = &[JSON];
 
 /// The form of an answer about what a target names, decided before anything is done.
-pub fn resource(request: &Request, target: &Target<'_>) -> Result<Accept, Status> {
+pub fn resource(request: &Request, target: &ObjectRef<'_>) -> Result<Accept, Status> {
     choose(request, Offer::of(target)).ok_or_else(not_accepted)
 }
 

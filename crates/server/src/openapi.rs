@@ -9,7 +9,7 @@ use crate::response::{Body, Parts, Response};
 use arc_swap::ArcSwapOption;
 use bytes::buf::Reader;
 use bytes::{Buf, Bytes};
-use pintle_engine::Served;
+use pintle_engine::ServedResource;
 use pintle_engine::resource_table::Table;
 use pintle_object::{Map, Value, json};
 use pintle_openapi::descriptions::{self, PackedDescriptions};
@@ -60,7 +60,7 @@ struct Index {
 
 /// A group version of custom resources; its document is made when it is asked for.
 struct CustomGroup {
-    served: Vec<Arc<Served>>,
+    served: Vec<Arc<ServedResource>>,
     hash: String,
     page: OnceLock<Arc<Page>>,
 }
@@ -119,8 +119,8 @@ fn group(app: &App, request: &Request, path: &str) -> Response {
 }
 
 /// The custom resources of a table by the paths of their documents.
-fn custom_groups(table: &Table) -> BTreeMap<String, Vec<Arc<Served>>> {
-    let mut groups: BTreeMap<String, Vec<Arc<Served>>> = BTreeMap::new();
+fn custom_groups(table: &Table) -> BTreeMap<String, Vec<Arc<ServedResource>>> {
+    let mut groups: BTreeMap<String, Vec<Arc<ServedResource>>> = BTreeMap::new();
     for served in table.served().iter().filter(|served| served.custom.is_some()) {
         let path = format!("apis/{}/{}", served.resource.group, served.resource.version);
         groups.entry(path).or_default().push(served.clone());
@@ -197,7 +197,7 @@ impl OpenApi {
         if let Some(page) = kept.as_ref().filter(|page| page.hash == hash) {
             return page.clone();
         }
-        let served: Vec<&Arc<Served>> = groups.values().flat_map(|group| &group.served).collect();
+        let served: Vec<&Arc<ServedResource>> = groups.values().flat_map(|group| &group.served).collect();
         let schemas: Vec<Option<Value>> =
             served.iter().map(|served| app.engine.custom_schema(served)).collect();
         let parts = served.iter().zip(&schemas);
@@ -235,7 +235,7 @@ impl OpenApi {
     /// The groups of a table; those whose resources are what they were keep their documents.
     fn custom_groups(&self, table: &Table) -> HashMap<String, Arc<CustomGroup>> {
         let mut known = self.custom.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same = |group: &CustomGroup, served: &[Arc<Served>]| {
+        let is_same = |group: &CustomGroup, served: &[Arc<ServedResource>]| {
             group.served.len() == served.len()
                 && group.served.iter().zip(served).all(|(old, new)| Arc::ptr_eq(old, new))
         };
@@ -254,7 +254,7 @@ impl OpenApi {
         groups
     }
 
-    fn custom_hash(&self, path: &str, served: &[Arc<Served>]) -> String {
+    fn custom_hash(&self, path: &str, served: &[Arc<ServedResource>]) -> String {
         let mut hash = Sha512::new();
         hash.update(self.origin());
         hash.update(path);

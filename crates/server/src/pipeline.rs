@@ -327,7 +327,7 @@ async fn authorize(app: &App, request: &Request) -> Option<Response> {
         request.audit.annotate("authorization.k8s.io/reason", reason);
     };
     let began = Instant::now();
-    let decision = app.access.decide(&request.user, &attributes).await;
+    let decision = app.access.authorize(&request.user, &attributes).await;
     app.metrics.observe_authorization(&decision, began.elapsed());
     match decision {
         Decision::Allow(reason) => {

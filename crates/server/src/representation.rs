@@ -7,7 +7,7 @@ use crate::request::Request;
 use crate::response::{Body, Response};
 use crate::verbs::write_context::{self, query};
 use bytes::Bytes;
-use pintle_engine::{Answer, Include, ListForm, ListView, Listing, Served, TableStyle, Target};
+use pintle_engine::{Answer, Include, ListForm, ListView, Listing, ObjectRef, ServedResource, TableStyle};
 use pintle_object::{Reason, Status, Value, json, yaml};
 use pintle_schema::{Resource, TypeId};
 use pintle_store::Object;
@@ -18,7 +18,7 @@ pub fn stored(
     app: &App,
     request: &Request,
     accept: Accept,
-    served: &Served,
+    served: &ServedResource,
     status: u16,
     object: &Object,
 ) -> Result<Response, Status> {
@@ -40,7 +40,7 @@ pub fn written(
     app: &App,
     request: &Request,
     accept: Accept,
-    target: &Target<'_>,
+    target: &ObjectRef<'_>,
     status: u16,
     answer: &Answer,
 ) -> Result<Response, Status> {
@@ -59,7 +59,7 @@ pub fn tree(
     app: &App,
     request: &Request,
     accept: Accept,
-    served: &Served,
+    served: &ServedResource,
     status: u16,
     tree: &Value,
 ) -> Result<Response, Status> {
@@ -76,7 +76,7 @@ pub fn scale(
     app: &App,
     request: &Request,
     accept: Accept,
-    target: &Target<'_>,
+    target: &ObjectRef<'_>,
     status: u16,
     scale: &Value,
 ) -> Result<Response, Status> {
@@ -93,7 +93,7 @@ pub fn scale(
 pub fn whole_or_partial(
     app: &App,
     accept: Accept,
-    served: &Served,
+    served: &ServedResource,
     ty: TypeId,
     go_kind: &str,
     status: u16,
@@ -123,7 +123,7 @@ pub async fn list(
     app: &App,
     request: &Request,
     accept: Accept,
-    served: &Arc<Served>,
+    served: &Arc<ServedResource>,
     listing: Listing,
 ) -> Result<Response, Status> {
     let form = list_form(request, accept, served)?;
@@ -139,7 +139,7 @@ pub async fn list(
     Ok(Response::new(200, media_type, whole))
 }
 
-fn list_form(request: &Request, accept: Accept, served: &Served) -> Result<ListForm, Status> {
+fn list_form(request: &Request, accept: Accept, served: &ServedResource) -> Result<ListForm, Status> {
     let view = match accept.view {
         View::Object => ListView::Object,
         View::Table => ListView::Table(style(request)?),
@@ -211,7 +211,7 @@ pub fn in_version_text(accept: Accept, document: Vec<u8>) -> Vec<u8> {
 const UNSTRUCTURED: &str = "*unstructured.Unstructured";
 
 /// The Go type of the internal object: `*core.ConfigMap`.
-fn internal_kind(served: &Served, kind: &str) -> String {
+fn internal_kind(served: &ServedResource, kind: &str) -> String {
     if served.custom.is_some() {
         let is_list = kind == served.resource.list_kind;
         return String::from(if is_list { "*unstructured.UnstructuredList" } else { UNSTRUCTURED });

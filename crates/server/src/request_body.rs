@@ -2,9 +2,9 @@
 
 use crate::app::App;
 use crate::inflight::{self, Seat};
+use crate::permits::{Permit, Pool, Who};
 use crate::request::Request;
 use crate::response::Response;
-use crate::shares::{Pool, Share, Who};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
@@ -20,7 +20,7 @@ const DRAINED_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
 const BODIES_KB_MAX: usize = 32 << 10;
 /// Of that, one user's part: two of the largest.
 const BODIES_USER_PART: usize = 4;
-/// A body may take this much before it has a share that is for all of it: most are smaller.
+/// A body may take this much before it has a permit that is for all of it: most are smaller.
 const FREE_BYTES: usize = 16 << 10;
 /// How long a client may take to send a body. Other requests do not wait for it: it has no seat yet.
 const READ_MAX: Duration = Duration::from_secs(30);
@@ -32,11 +32,11 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 /// What bodies of requests may take in memory.
 pub struct Bodies(Pool);
 
-/// A body, and its share of what all may take.
+/// A body, and its permit of what all may take.
 #[derive(Default)]
 pub struct ReadBody {
     pub bytes: Bytes,
-    pub share: Option<Share>,
+    pub permit: Option<Permit>,
 }
 
 /// Why there is no body.
@@ -102,7 +102,7 @@ impl Bodies {
     async fn read_all(&self, who: Who<'_>, mut body: Incoming) -> Result<ReadBody, Status> {
         let too_large = || Status::too_large(format!("Request entity too large: limit is {BODY_BYTES_MAX}"));
         let announced = body.size_hint().upper().and_then(|len| usize::try_from(len).ok());
-        let mut share = None;
+        let mut permit = None;
         let mut first = Bytes::new();
         let mut joined = Vec::new();
         let mut len = 0;
@@ -113,8 +113,8 @@ impl Bodies {
             if len > DRAINED_BYTES_MAX {
                 return Err(too_large());
             }
-            if share.is_none() && len > FREE_BYTES {
-                share = Some(self.room(who, announced.unwrap_or(BODY_BYTES_MAX).max(len)).await?);
+            if permit.is_none() && len > FREE_BYTES {
+                permit = Some(self.room(who, announced.unwrap_or(BODY_BYTES_MAX).max(len)).await?);
             }
             if len > BODY_BYTES_MAX {
                 (first, joined) = (Bytes::new(), Vec::new());
@@ -128,13 +128,13 @@ impl Bodies {
         if len > BODY_BYTES_MAX {
             return Err(too_large());
         }
-        Ok(ReadBody { bytes: if joined.is_empty() { first } else { Bytes::from(joined) }, share })
+        Ok(ReadBody { bytes: if joined.is_empty() { first } else { Bytes::from(joined) }, permit })
     }
 
     /// Room for a whole body; whoever waits for it is not sent more by its client.
-    async fn room(&self, who: Who<'_>, bytes: usize) -> Result<Share, Status> {
+    async fn room(&self, who: Who<'_>, bytes: usize) -> Result<Permit, Status> {
         let kilobytes = bytes.min(BODY_BYTES_MAX).div_ceil(1024);
-        tokio::time::timeout(ROOM_WAIT_MAX, self.0.share(who, kilobytes)).await.map_err(|_| {
+        tokio::time::timeout(ROOM_WAIT_MAX, self.0.permit(who, kilobytes)).await.map_err(|_| {
             Status::too_many_requests("Too many requests, please try again later.", RETRY_AFTER_SECONDS)
         })
     }

@@ -4,7 +4,7 @@
 use crate::request::Request;
 use crate::route::RequestInfo;
 use hyper::Method;
-use pintle_engine::Served;
+use pintle_engine::ServedResource;
 use pintle_engine::resource_table::Table;
 use pintle_object::Status;
 use pintle_schema::{Subresource, Verb};
@@ -18,7 +18,7 @@ const PROXIED: [Method; 2] = [Method::HEAD, Method::OPTIONS];
 /// What answers a request. The verb is that of its meaning.
 #[derive(Clone)]
 pub struct Route {
-    pub served: Arc<Served>,
+    pub served: Arc<ServedResource>,
     pub place: Place,
 }
 
@@ -73,7 +73,8 @@ pub fn resolve(table: &Table, request: &Request, is_built_in: bool) -> Result<Ro
     let found = table.find(&info.group, &info.version, &info.resource);
     let served = found.ok_or_else(|| {
         // Only a group of built-in kinds has a router of its own.
-        let is_custom = |served: &Arc<Served>| served.custom.is_some() && served.resource.group == info.group;
+        let is_custom =
+            |served: &Arc<ServedResource>| served.custom.is_some() && served.resource.group == info.group;
         if table.served().iter().any(is_custom) { Unserved::Path } else { Unserved::Resource }
     })?;
     let place = match served.custom {
@@ -100,7 +101,7 @@ fn because(status: Status) -> Unserved {
 
 /// Custom resources go by the verb alone, whatever the method was, and are not behind the router: what it would refuse
 /// is refused in other words.
-fn custom(info: &RequestInfo, served: &Served) -> Result<Place, Unserved> {
+fn custom(info: &RequestInfo, served: &ServedResource) -> Result<Place, Unserved> {
     let in_namespace = !info.namespace.is_empty();
     let is_everywhere = matches!(info.verb, Verb::List | Verb::Watch);
     let fits = served.resource.namespaced == in_namespace || (served.resource.namespaced && is_everywhere);
@@ -133,7 +134,7 @@ fn custom(info: &RequestInfo, served: &Served) -> Result<Place, Unserved> {
 /// PATCH  /api/v1/nodes/n                    of a cluster-wide resource: everything, and never below a namespace
 /// GET    /api/v1/watch/nodes                the old way to watch: no other method
 /// ```
-fn built_in(method: &Method, info: &RequestInfo, served: &Served) -> Result<Place, Unserved> {
+fn built_in(method: &Method, info: &RequestInfo, served: &ServedResource) -> Result<Place, Unserved> {
     let is_at_home = served.resource.namespaced == info.is_in_namespace;
     if info.is_by_prefix {
         return watch_path(method, info, served, is_at_home);
@@ -153,7 +154,7 @@ fn built_in(method: &Method, info: &RequestInfo, served: &Served) -> Result<Plac
 fn watch_path(
     method: &Method,
     info: &RequestInfo,
-    served: &Served,
+    served: &ServedResource,
     is_at_home: bool,
 ) -> Result<Place, Unserved> {
     let is_watched = info.verb == Verb::Watch && served.has(Verb::Watch);
@@ -167,7 +168,7 @@ fn watch_path(
     if method == Method::GET { Ok(place) } else { Err(Unserved::Method) }
 }
 
-fn collection(method: &Method, info: &RequestInfo, served: &Served) -> Result<Place, Unserved> {
+fn collection(method: &Method, info: &RequestInfo, served: &ServedResource) -> Result<Place, Unserved> {
     match info.verb {
         // That a resource cannot be watched is said by its list.
         Verb::List | Verb::Watch if method == Method::GET && served.has(Verb::List) => Ok(Place::Collection),
@@ -176,7 +177,7 @@ fn collection(method: &Method, info: &RequestInfo, served: &Served) -> Result<Pl
     }
 }
 
-fn object(method: &Method, info: &RequestInfo, served: &Served) -> Result<Place, Unserved> {
+fn object(method: &Method, info: &RequestInfo, served: &ServedResource) -> Result<Place, Unserved> {
     let verbs = [Verb::Get, Verb::Update, Verb::Patch, Verb::Delete];
     if !verbs.into_iter().any(|verb| served.has(verb)) {
         return Err(Unserved::Resource);
@@ -185,7 +186,7 @@ fn object(method: &Method, info: &RequestInfo, served: &Served) -> Result<Place,
     if is_taken { Ok(Place::Object) } else { Err(Unserved::Method) }
 }
 
-fn subresource(method: &Method, info: &RequestInfo, served: &Served) -> Result<Place, Unserved> {
+fn subresource(method: &Method, info: &RequestInfo, served: &ServedResource) -> Result<Place, Unserved> {
     let found = served.resource.subresource(&info.subresource);
     let is_proxy = info.subresource == "proxy";
     let subresource = found.filter(|_| info.parts.len() == 3 || is_proxy).ok_or(Unserved::Resource)?;

@@ -3,7 +3,7 @@
 use crate::exchange::Upgrade;
 use crate::inflight::Seat;
 use crate::list_body::{Cut, ListBody};
-use crate::shares::Share;
+use crate::permits::Permit;
 use crate::stages::Guard;
 use crate::top::Meter;
 use bytes::Bytes;
@@ -26,7 +26,7 @@ pub struct Response {
     /// What the status line of HTTP/1.1 says, where it is not what it always says.
     pub reason: Option<&'static str>,
     /// What it has of the memory that answers may take together.
-    pub shares: Vec<Share>,
+    pub permits: Vec<Permit>,
     /// Where it was made from; released when it is made, of a list when it is sent, of a stream when it first rests.
     pub seat: Option<Seat>,
     /// Measures what is left of the request to be made and sent.
@@ -96,7 +96,7 @@ impl Response {
             body: Body::Bytes(Bytes::new()),
             is_to_nobody: false,
             reason: None,
-            shares: Vec::new(),
+            permits: Vec::new(),
             seat: None,
             meter: None,
             held: Vec::new(),

@@ -1,4 +1,4 @@
-//! The work of a request by its size: on which threads it is done, and its share of the memory that answers may take
+//! The work of a request by its size: on which threads it is done, and its permit of the memory that answers may take
 //! together.
 
 use crate::answer::finish;
@@ -6,10 +6,10 @@ use crate::answers;
 use crate::app::App;
 use crate::heavy::LARGE_BYTES_MIN;
 use crate::inflight;
+use crate::permits::Who;
 use crate::request::Request;
 use crate::resolve::Route;
 use crate::response::{Body, Response};
-use crate::shares::Who;
 use crate::verbs;
 use pintle_object::Status;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub async fn sized(app: &Arc<App>, request: &Request, route: Route) -> Result<Re
     }
     let mut response = verbs::dispatch(app, request, &route).await?;
     let wanted = response.weight();
-    if app.answers.try_cover(who, &mut response.shares, wanted) {
+    if app.answers.try_cover(who, &mut response.permits, wanted) {
         return Ok(response);
     }
     if !request.info.verb.is_read() {
@@ -48,11 +48,11 @@ async fn large(app: &Arc<App>, request: &Request, route: Route, bytes: usize) ->
         let (own, copy, route) = (app.clone(), request.clone(), route.clone());
         app.heavy.run(who, bytes, async move { verbs::dispatch(&own, &copy, &route).await })
     };
-    let reserved = app.answers.share(who, bytes * if is_read { 1 } else { WRITTEN_RATIO }).await?;
+    let reserved = app.answers.permit(who, bytes * if is_read { 1 } else { WRITTEN_RATIO }).await?;
     let mut response = run().await?;
-    response.shares.push(reserved);
+    response.permits.push(reserved);
     let wanted = response.weight();
-    if !is_read || app.answers.try_cover(who, &mut response.shares, wanted) {
+    if !is_read || app.answers.try_cover(who, &mut response.permits, wanted) {
         return covered(app, request, response).await;
     }
     drop(response);
@@ -66,28 +66,28 @@ async fn again(
     wanted: usize,
     run: impl Future<Output = Result<Response, Status>>,
 ) -> Result<Response, Status> {
-    let share = app.answers.share(Who::of(&request.user), wanted).await?;
+    let permit = app.answers.permit(Who::of(&request.user), wanted).await?;
     let mut response = run.await?;
-    response.shares.push(share);
+    response.permits.push(permit);
     covered(app, request, response).await
 }
 
-/// An answer with its share of what all may take in memory. When there is no room in time, who asked to read is told
+/// An answer with its permit of what all may take in memory. When there is no room in time, who asked to read is told
 /// to come back, and who wrote that it took too long: what is written is written.
 pub async fn covered(app: &App, request: &Request, mut response: Response) -> Result<Response, Status> {
     let weight = response.weight();
-    match app.answers.cover(Who::of(&request.user), &mut response.shares, weight).await {
+    match app.answers.cover(Who::of(&request.user), &mut response.permits, weight).await {
         Ok(()) => Ok(response),
         Err(status) if request.info.verb.is_read() || !request.info.is_resource => Err(status),
         Err(_) => Ok(inflight::timed_out()),
     }
 }
 
-/// An answer that holds its share of what all may take in memory until it is sent. Refusals have none yet; when there
+/// An answer that holds its permit of what all may take in memory until it is sent. Refusals have none yet; when there
 /// is no room for them, a shorter one says to come back.
 pub async fn held(app: &App, request: &Request, mut response: Response) -> Response {
     let (who, weight) = (Who::of(&request.user), response.weight());
-    if !app.answers.try_cover(who, &mut response.shares, weight) && response.shares.is_empty() {
+    if !app.answers.try_cover(who, &mut response.permits, weight) && response.permits.is_empty() {
         let is_to_nobody = response.is_to_nobody;
         let mut refusal = inflight::too_many(1);
         if let Some(connection) = response.header("connection") {
@@ -99,9 +99,9 @@ pub async fn held(app: &App, request: &Request, mut response: Response) -> Respo
     }
     match &mut response.body {
         Body::Bytes(bytes) => {
-            *bytes = answers::hold(std::mem::take(bytes), std::mem::take(&mut response.shares))
+            *bytes = answers::hold(std::mem::take(bytes), std::mem::take(&mut response.permits))
         }
-        Body::List(list) => list.hold(std::mem::take(&mut response.shares)),
+        Body::List(list) => list.hold(std::mem::take(&mut response.permits)),
         Body::Chunks(_) | Body::Stream(_) | Body::Passed(_) | Body::Upgrade(_) => {}
     }
     response

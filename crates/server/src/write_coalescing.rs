@@ -18,7 +18,7 @@ const PIECE: usize = 4 << 10;
 const HELD_MIN: usize = 4 << 10;
 
 /// A stream and what is to be written to it. Clones are the same.
-pub struct Held<S>(Arc<Mutex<State<S>>>);
+pub struct Coalesced<S>(Arc<Mutex<State<S>>>);
 
 struct State<S> {
     stream: S,
@@ -31,18 +31,18 @@ struct State<S> {
     has_yielded: bool,
 }
 
-impl<S> Clone for Held<S> {
-    fn clone(&self) -> Held<S> {
-        Held(self.0.clone())
+impl<S> Clone for Coalesced<S> {
+    fn clone(&self) -> Coalesced<S> {
+        Coalesced(self.0.clone())
     }
 }
 
-impl<S> Held<S> {
-    pub fn new(stream: S) -> Held<S> {
+impl<S> Coalesced<S> {
+    pub fn new(stream: S) -> Coalesced<S> {
         let (bytes, written) = (Vec::new(), 0);
         let (is_driven, needs_flush, has_yielded) = (false, false, false);
         let state = State { stream, bytes, written, is_driven, needs_flush, has_yielded };
-        Held(Arc::new(Mutex::new(state)))
+        Coalesced(Arc::new(Mutex::new(state)))
     }
 
     fn state(&self) -> MutexGuard<'_, State<S>> {
@@ -50,7 +50,7 @@ impl<S> Held<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Held<S> {
+impl<S: AsyncWrite + Unpin> Coalesced<S> {
     /// Works on the connection that uses the stream, and writes what it left there whenever it rests.
     pub fn poll_driven<F: Future + ?Sized>(
         &self,
@@ -118,7 +118,7 @@ impl<S: AsyncWrite + Unpin> State<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Held<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Coalesced<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -128,7 +128,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Held<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Held<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Coalesced<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(context, &[IoSlice::new(data)])
     }
@@ -176,7 +176,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_connection_writes_goes_out_when_it_rests() {
         let (near, mut far) = tokio::io::duplex(1 << 20);
-        let held = Held::new(near);
+        let held = Coalesced::new(near);
         let mut own = held.clone();
         let mut connection = std::pin::pin!(async move {
             for _ in 0..3 {
@@ -199,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_slow_reader_leaves_is_bounded() {
         let (near, mut far) = tokio::io::duplex(1000);
-        let held = Held::new(near);
+        let held = Coalesced::new(near);
         let mut own = held.clone();
         let sent: Vec<u8> = (0..1_000_000_u32).map(|n| (n % 251) as u8).collect();
         let expected = sent.clone();

@@ -11,7 +11,7 @@ use pintle_object::user::User;
 const LEASES: &str = "kube-node-lease";
 
 /// Whether a node may do something. `rules` is what every node may do with resources that are not told apart.
-pub fn decide(graph: &Graph, rules: &[Rule], user: &User, asked: &Attributes<'_>) -> Decision {
+pub fn authorize(graph: &Graph, rules: &[Rule], user: &User, asked: &Attributes<'_>) -> Decision {
     let Some(node) = identity(user) else { return no("") };
     if node.is_empty() {
         return Decision::NoOpinion(format!("unknown node for user {}", quote(&user.name)));

@@ -4,7 +4,7 @@ mod authorize;
 mod graph;
 mod references;
 
-pub use authorize::decide;
+pub use authorize::authorize;
 pub use graph::{Graph, Source};
 pub use references::{POD_FIELDS, References, pod_references};
 

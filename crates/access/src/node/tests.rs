@@ -112,13 +112,13 @@ fn nodes_do_what_nodes_may() {
         };
         let user =
             User { name: "system:node:n".into(), groups: vec!["system:nodes".into()], ..User::default() };
-        let found = match decide(&graph, &rules, &user, &asked) {
+        let found = match authorize(&graph, &rules, &user, &asked) {
             Decision::Allow(_) => Ok(()),
             Decision::NoOpinion(why) | Decision::Deny(why) | Decision::Error { why, .. } => Err(why),
         };
         assert_eq!(found, expected.map_err(String::from), "{wanted}");
         let outsider = User { name: "system:node:n".into(), ..User::default() };
-        assert_eq!(decide(&graph, &rules, &outsider, &asked), Decision::NoOpinion(String::new()));
+        assert_eq!(authorize(&graph, &rules, &outsider, &asked), Decision::NoOpinion(String::new()));
     };
     let unrelated = Err("no relationship found between node 'n' and this object");
     check("get secrets ns mounted", "", Ok(()));

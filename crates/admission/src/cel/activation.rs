@@ -8,7 +8,7 @@ use crate::webhook::versioned::VersionedAttributes;
 use pintle_access::authorize::Decision as Verdict;
 use pintle_access::{Attributes, User};
 use pintle_cel::{ANY, Bound, Decision, Permissions, Question};
-use pintle_engine::Served;
+use pintle_engine::ServedResource;
 use pintle_engine::admission::Operation;
 use pintle_engine::options::{DeleteOptions, FieldValidation, Propagation, WriteOptions};
 use pintle_object::{GroupVersionKind, Value};
@@ -91,7 +91,7 @@ fn admission_request(
     request: &Request<'_>,
     object: &Value,
     kind: &GroupVersionKind,
-    matched: &Served,
+    matched: &ServedResource,
 ) -> Value {
     let target = request.attributes.target;
     let mut out = Value::map();

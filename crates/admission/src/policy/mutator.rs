@@ -9,7 +9,7 @@ use crate::webhook::patched::{SCHEME, as_requested, check_kind, keep_kind, words
 use crate::webhook::predicates::Matched;
 use crate::webhook::versioned::VersionedAttributes;
 use pintle_cel::{Scope, Type};
-use pintle_engine::Served;
+use pintle_engine::ServedResource;
 use pintle_object::{GroupVersionKind, Status, Value};
 use pintle_patch::json_patch;
 
@@ -109,7 +109,7 @@ impl Mutation {
 fn check_version(
     matched: &GroupVersionKind,
     requested: &GroupVersionKind,
-    served: &Served,
+    served: &ServedResource,
 ) -> Result<(), MutationError> {
     if served.custom.is_some() || matched.group_version() == requested.group_version() {
         return Ok(());
@@ -126,7 +126,7 @@ fn check_version(
 
 fn configured(
     request: &Request<'_>,
-    served: &Served,
+    served: &ServedResource,
     versioned: &VersionedAttributes,
     config: &Value,
 ) -> Result<Option<Value>, String> {

@@ -2,13 +2,13 @@
 
 use crate::request::Request;
 use crate::view::View;
-use pintle_engine::Served;
+use pintle_engine::ServedResource;
 use pintle_object::selector::LabelSelector;
 use pintle_object::{GroupVersion, Value};
 use std::sync::Arc;
 
 /// The resource of a policy's parameters, if it has any.
-pub fn kind(view: View<'_>, policy: &Value) -> Result<Option<Arc<Served>>, String> {
+pub fn kind(view: View<'_>, policy: &Value) -> Result<Option<Arc<ServedResource>>, String> {
     let Some(kind) = policy.at(&["spec", "paramKind"]).filter(|kind| !kind.is_null()) else {
         return Ok(None);
     };
@@ -25,7 +25,7 @@ pub fn kind(view: View<'_>, policy: &Value) -> Result<Option<Arc<Served>>, Strin
 pub fn of(
     request: &Request<'_>,
     object: &Value,
-    kind: Option<&Served>,
+    kind: Option<&ServedResource>,
     binding: &Value,
 ) -> Result<Vec<Value>, String> {
     let reference = binding.at(&["spec", "paramRef"]).filter(|reference| !reference.is_null());
@@ -46,7 +46,7 @@ pub fn of(
     Ok(found)
 }
 
-fn namespace<'a>(requested: &'a str, kind: &Served, reference: &'a Value) -> Result<&'a str, String> {
+fn namespace<'a>(requested: &'a str, kind: &ServedResource, reference: &'a Value) -> Result<&'a str, String> {
     let own = reference.str_at(&["namespace"]);
     match (kind.resource.namespaced, own.is_empty()) {
         (false, false) => {

@@ -4,7 +4,7 @@ use super::call::internal;
 use super::predicates::Matched;
 use super::versioned::VersionedAttributes;
 use crate::request::{Request, plain};
-use pintle_engine::Served;
+use pintle_engine::ServedResource;
 use pintle_object::{GroupVersion, GroupVersionKind, Status, Value, json};
 use pintle_patch::json_patch;
 
@@ -43,7 +43,7 @@ pub fn words(status: Status) -> String {
 }
 
 /// A draft in the version that matched in that of the request.
-pub fn as_requested(request: &Request<'_>, matched: &Served, draft: Value) -> Result<Value, Status> {
+pub fn as_requested(request: &Request<'_>, matched: &ServedResource, draft: Value) -> Result<Value, Status> {
     let mut draft = request.converted(matched, request.attributes.target.served, &draft)?.into_owned();
     draft.remove(&["kind"]);
     draft.remove(&["apiVersion"]);
@@ -68,7 +68,7 @@ pub fn check_kind(
     request: &Request<'_>,
     patched: &Value,
     versioned: &VersionedAttributes,
-    served: &Served,
+    served: &ServedResource,
 ) -> Result<Option<String>, String> {
     let unread = |why: String| format!("couldn't get version/kind; json parse error: json: {why}");
     if patched.as_map().is_none() {

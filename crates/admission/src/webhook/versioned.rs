@@ -2,7 +2,7 @@
 
 use super::predicates::Matched;
 use crate::request::Request;
-use pintle_engine::Served;
+use pintle_engine::ServedResource;
 use pintle_object::{GroupVersionKind, Status, Value};
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl VersionedAttributes {
 
 fn shown(
     request: &Request<'_>,
-    served: &Served,
+    served: &ServedResource,
     kind: &GroupVersionKind,
     of: &Value,
 ) -> Result<Value, Status> {

@@ -11,7 +11,7 @@ use pintle_engine::custom::stability::by_stability;
 use pintle_engine::options::DeleteOptions;
 use pintle_engine::own::{self, now};
 use pintle_engine::update::Source as UpdateSource;
-use pintle_engine::{Engine, Served, Target};
+use pintle_engine::{Engine, ObjectRef, ServedResource};
 use pintle_kinds::conditions::{is_true, set_condition};
 use pintle_kinds::custom_resource_definition::CLEANUP;
 use pintle_object::meta;
@@ -58,7 +58,7 @@ const ROUND_MAX: usize = 1024;
 
 struct Controller {
     engine: Arc<Engine>,
-    definitions: Arc<Served>,
+    definitions: Arc<ServedResource>,
     source: Source,
     installed: BTreeMap<String, Installed>,
     /// The names that definitions have, by their groups and by the definitions.
@@ -232,7 +232,7 @@ impl Controller {
 
     /// Groups by name, their versions with the stablest first.
     fn publish(&self) {
-        let mut all: Vec<Arc<Served>> =
+        let mut all: Vec<Arc<ServedResource>> =
             self.installed.values().flat_map(|installed| installed.versions.served.iter().cloned()).collect();
         all.sort_by(|a, b| {
             let (a, b) = (&a.resource, &b.resource);
@@ -302,11 +302,11 @@ impl Controller {
 /// Changes the status (and finalizers) of a definition, as the server itself.
 async fn write(
     engine: &Engine,
-    definitions: &Served,
+    definitions: &ServedResource,
     name: &str,
     change: &(dyn Fn(&mut Value) + Sync),
 ) -> Result<(), Status> {
-    let target = Target { served: definitions, subresource: "status", namespace: "", name };
+    let target = ObjectRef { served: definitions, subresource: "status", namespace: "", name };
     let next = |current: Option<&Value>, _: &mut Vec<String>| {
         let missing = || Status::not_found(&definitions.group_resource(), name);
         let mut next = current.cloned().ok_or_else(missing)?;
@@ -315,15 +315,16 @@ async fn write(
     };
     let user = own::user();
     let written = engine
-        .write_over(target, UpdateSource::Patch(&next), false, &mut engine.own_call(&user, now()))
+        .guaranteed_update(target, UpdateSource::Patch(&next), false, &mut engine.own_call(&user, now()))
         .await;
     written.map(drop)
 }
 
 /// Whether the deletion was accepted; the object may still be held by finalizers.
-async fn delete_object(engine: &Engine, stored: &Served, object: &Object) -> bool {
+async fn delete_object(engine: &Engine, stored: &ServedResource, object: &Object) -> bool {
     let attrs = &object.attrs;
-    let target = Target { served: stored, subresource: "", namespace: &attrs.namespace, name: &attrs.name };
+    let target =
+        ObjectRef { served: stored, subresource: "", namespace: &attrs.namespace, name: &attrs.name };
     let user = own::user();
     let deleted = engine.delete(target, &DeleteOptions::default(), &mut engine.own_call(&user, now())).await;
     if let Err(status) = &deleted {

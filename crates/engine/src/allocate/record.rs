@@ -8,7 +8,7 @@ use crate::allocate::{AllocationTx, Allocators, IpPool, PortMap, Recorded};
 use crate::engine::Engine;
 use crate::own;
 use crate::request::options::DeleteOptions;
-use crate::resource::{Served, Target};
+use crate::resource::{ObjectRef, ServedResource};
 use crate::write::create::store_failed;
 use pintle_kinds::{AllocationRecord, Allocations};
 use pintle_object::meta;
@@ -43,7 +43,7 @@ impl Engine {
     }
 
     /// Begins to take from the pools for one write.
-    pub(crate) fn draw(&self, served: &Served, dry_run: bool) -> AllocationTx<'_> {
+    pub(crate) fn draw(&self, served: &ServedResource, dry_run: bool) -> AllocationTx<'_> {
         let recorded = served.strategy.allocates().then(|| self.recorded()).flatten();
         self.pools.draw(&self.generator, recorded, dry_run)
     }
@@ -57,7 +57,7 @@ impl Engine {
     /// Records what a write has drawn. `None` when another server was quicker: the write must draw anew.
     pub(crate) async fn reserve(
         &self,
-        served: &Served,
+        served: &ServedResource,
         draw: &AllocationTx<'_>,
         new: &Value,
         now: Time,
@@ -106,7 +106,7 @@ impl Engine {
     /// A write is stored: what the object held besides is free again.
     pub(crate) async fn settle_holdings(
         &self,
-        served: &Served,
+        served: &ServedResource,
         old: Option<&Value>,
         new: Option<&Value>,
         now: Time,
@@ -138,7 +138,7 @@ impl Engine {
         Box::pin(async move {
             let resource = &record.resource;
             let Some(served) = self.find_any(&resource.group, &resource.resource) else { return Ok(()) };
-            let target = Target { served: &served, subresource: "", namespace: "", name: "" };
+            let target = ObjectRef { served: &served, subresource: "", namespace: "", name: "" };
             let user = own::user();
             self.create(target, record.object.clone(), &mut self.own_call(&user, now)).await.map(|_| ())
         })
@@ -148,8 +148,12 @@ impl Engine {
         Box::pin(async move {
             let resource = &record.resource;
             let Some(served) = self.find_any(&resource.group, &resource.resource) else { return };
-            let target =
-                Target { served: &served, subresource: "", namespace: "", name: meta::name(&record.object) };
+            let target = ObjectRef {
+                served: &served,
+                subresource: "",
+                namespace: "",
+                name: meta::name(&record.object),
+            };
             let user = own::user();
             let _ = self.delete(target, &DeleteOptions::default(), &mut self.own_call(&user, now)).await;
         })

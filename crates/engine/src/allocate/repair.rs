@@ -2,7 +2,7 @@
 //! any more go. Servers that were killed between a record and its object leave such ones behind.
 
 use crate::engine::Engine;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use pintle_kinds::{AllocationRecord, Allocations};
 use pintle_object::meta;
 use pintle_object::time::Time;
@@ -97,7 +97,7 @@ impl Engine {
             .collect()
     }
 
-    fn trees(&self, served: &Arc<Served>) -> Vec<Value> {
+    fn trees(&self, served: &Arc<ServedResource>) -> Vec<Value> {
         let Some(collection) = served.collection else { return Vec::new() };
         let snapshot = self.store.snapshot(collection);
         let prefix = served.prefix("");

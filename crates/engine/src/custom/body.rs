@@ -3,7 +3,7 @@
 use super::object;
 use crate::request::body::{Body, Document, unrecognized};
 use crate::request::options::FieldValidation;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use pintle_object::field::quote;
 use pintle_object::{FieldErrors, Path, Status, Value};
 use pintle_schema::{Builtin, decode};
@@ -12,7 +12,7 @@ use pintle_schema::{Builtin, decode};
 pub fn decode(
     api: &Builtin,
     body: Body<'_>,
-    served: &Served,
+    served: &ServedResource,
     validation: FieldValidation,
     warnings: &mut Vec<String>,
 ) -> Result<Value, Status> {

@@ -4,7 +4,7 @@
 use super::converted::{Place, checked};
 use super::metrics::FailureType;
 use crate::engine::Engine;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use bytes::Bytes;
 use pintle_object::{Map, Reason, Status, Value, json};
 use pintle_outbound::{Answer, HookAddress, HookTarget, Hooks};
@@ -93,7 +93,7 @@ impl Engine {
     /// Converts trees with kind and apiVersion, none of which is in the wanted version.
     pub(crate) async fn convert_by_webhook(
         &self,
-        served: &Served,
+        served: &ServedResource,
         objects: &[Value],
         to: &str,
     ) -> Result<Vec<Value>, Status> {
@@ -116,7 +116,7 @@ impl Engine {
 
     async fn converted_by_webhook(
         &self,
-        served: &Served,
+        served: &ServedResource,
         objects: &[Value],
         to: &str,
     ) -> Result<Vec<Value>, (FailureType, String)> {
@@ -129,7 +129,7 @@ impl Engine {
         let body = review(version, &uid, objects, to);
         let failed = |failure, why: String| (failure, format!("conversion webhook for {from} failed: {why}"));
         let answer = post(hooks, &webhook.target, body, version).await;
-        let answer = answer.map_err(|why| failed(FailureType::Call, why))?;
+        let answer = answer.map_err(|why| failed(FailureType::WriteContext, why))?;
         let converted = response(answer, version, &uid);
         let converted = converted.map_err(|why| failed(FailureType::MalformedResponse, why))?;
         if converted.len() != objects.len() {
@@ -151,7 +151,7 @@ impl Engine {
 
 /// A review that is not made at all.
 fn unmade(why: &str) -> (FailureType, String) {
-    (FailureType::Call, why.into())
+    (FailureType::WriteContext, why.into())
 }
 
 /// The body of a review: upstream sends the empty response too.

@@ -4,7 +4,7 @@
 
 use crate::custom::conversion::BATCH_OBJECTS_MAX;
 use crate::engine::Engine;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use pintle_store::{CollectionId, EventKind, Object, WatchFrom, WatchItem, WatchPredicate, Watcher};
 use std::sync::Arc;
 use std::task::Poll;
@@ -21,10 +21,10 @@ impl Drop for Converter {
 
 impl Converter {
     /// Begins to convert to versions that a webhook makes; none where there is no webhook.
-    pub fn begin(engine: &Arc<Engine>, versions: &[Arc<Served>]) -> Option<Converter> {
+    pub fn begin(engine: &Arc<Engine>, versions: &[Arc<ServedResource>]) -> Option<Converter> {
         let is_converted =
-            |one: &&Arc<Served>| one.custom.as_ref().is_some_and(|custom| custom.webhook.is_some());
-        let versions: Vec<Arc<Served>> = versions.iter().filter(is_converted).cloned().collect();
+            |one: &&Arc<ServedResource>| one.custom.as_ref().is_some_and(|custom| custom.webhook.is_some());
+        let versions: Vec<Arc<ServedResource>> = versions.iter().filter(is_converted).cloned().collect();
         let collection = versions.first()?.collection?;
         let task = tokio::spawn(follow(engine.clone(), collection, versions));
         Some(Converter(task.abort_handle()))
@@ -32,7 +32,7 @@ impl Converter {
 }
 
 /// Follows until the store closes, and begins anew when it could not keep up.
-async fn follow(engine: Arc<Engine>, collection: CollectionId, versions: Vec<Arc<Served>>) {
+async fn follow(engine: Arc<Engine>, collection: CollectionId, versions: Vec<Arc<ServedResource>>) {
     let begin = || engine.store.watch(collection, WatchFrom::InitialState, WatchPredicate::default());
     while let Ok(mut watcher) = begin() {
         loop {
@@ -69,7 +69,7 @@ async fn with_what_waits(watcher: &mut Watcher, first: Arc<Object>) -> Vec<Arc<O
 }
 
 /// What fails is asked for again by whoever needs it.
-async fn convert(engine: &Engine, served: &Served, batch: &[Arc<Object>]) {
+async fn convert(engine: &Engine, served: &ServedResource, batch: &[Arc<Object>]) {
     let result = match batch {
         [one] => engine.converted(served, one.clone()).await.map(drop),
         many => engine.converted_all(served, many.to_vec()).await.map(drop),

@@ -6,7 +6,7 @@ use super::rules::{Column, CustomRules};
 use super::stability::by_stability;
 use super::{Custom, Scale};
 use crate::engine::Engine;
-use crate::resource::{OwnStrategy, Served};
+use crate::resource::{OwnStrategy, ServedResource};
 use crate::storage::encoding;
 use pintle_kinds::KindFacts;
 use pintle_object::meta;
@@ -31,9 +31,9 @@ struct Shared<'a> {
 
 /// What a definition becomes.
 pub struct Versions {
-    pub served: Vec<Arc<Served>>,
+    pub served: Vec<Arc<ServedResource>>,
     /// The version that objects are stored in, served or not.
-    pub stored: Arc<Served>,
+    pub stored: Arc<ServedResource>,
 }
 
 impl Engine {
@@ -60,7 +60,7 @@ impl Engine {
         let names = versions.iter().map(|version| version.str_at(&["name"]).to_string());
         let version_types = Arc::new(names.zip(ids.iter().copied()).collect::<BTreeMap<_, _>>());
         let all_versions = versions.iter().zip(ids).enumerate();
-        let all_versions: Vec<Arc<Served>> = all_versions
+        let all_versions: Vec<Arc<ServedResource>> = all_versions
             .map(|(form, (version, ty))| {
                 let name = version.str_at(&["name"]);
                 let custom = Custom {
@@ -90,7 +90,7 @@ impl Engine {
 
 impl Engine {
     /// Reads the attributes of a definition's stored objects anew: other fields may be selected by now.
-    pub async fn reindex(&self, stored: &Arc<Served>) {
+    pub async fn reindex(&self, stored: &Arc<ServedResource>) {
         let Some(collection) = stored.collection else { return };
         let (api, stored) = (self.api.clone(), stored.clone());
         let attrs = move |object: &Object| encoding::attrs_of_bytes(&api, &stored, &object.value);
@@ -98,7 +98,7 @@ impl Engine {
     }
 
     /// The `openAPIV3Schema` of a served version, from its stored definition: it is not kept in memory.
-    pub fn custom_schema(&self, served: &Served) -> Option<Value> {
+    pub fn custom_schema(&self, served: &ServedResource) -> Option<Value> {
         let definitions = self.find_any("apiextensions.k8s.io", "customresourcedefinitions")?;
         let name = format!("{}.{}", served.resource.plural, served.resource.group);
         let object = self.store.get(definitions.collection?, &definitions.key("", &name))?;
@@ -110,7 +110,7 @@ impl Engine {
 }
 
 impl Shared<'_> {
-    fn serve(&self, version: &Value, custom: Custom, form: usize) -> Served {
+    fn serve(&self, version: &Value, custom: Custom, form: usize) -> ServedResource {
         let resource = self.resource(version);
         let has_status = version.at(&["subresources", "status"]).is_some();
         let strategy = CustomRules {
@@ -124,7 +124,7 @@ impl Shared<'_> {
             columns: columns(version),
             scale: custom.scale.clone(),
         };
-        Served {
+        ServedResource {
             selected: Default::default(),
             is_stored: true,
             fields: self.fields.clone(),

@@ -1,7 +1,7 @@
 //! Objects of custom resources between JSON and trees, and between versions.
 
 use super::Custom;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use crate::storage::undecodable;
 use bytes::Bytes;
 use pintle_object::strict::STRICT_ERRORS_MAX;
@@ -62,7 +62,7 @@ pub(crate) fn converted_form(tree: &Value) -> Bytes {
 }
 
 /// Whether `served` reads a stored object without conversion by a webhook.
-pub(crate) fn is_in_version(served: &Served, value: &[u8]) -> bool {
+pub(crate) fn is_in_version(served: &ServedResource, value: &[u8]) -> bool {
     if value.starts_with(CONVERTED) {
         return true;
     }
@@ -77,7 +77,7 @@ pub(crate) fn is_in_version(served: &Served, value: &[u8]) -> bool {
 /// and then that of the version asked for.
 pub(crate) fn from_stored(
     api: &Builtin,
-    served: &Served,
+    served: &ServedResource,
     custom: &Custom,
     value: &[u8],
 ) -> Result<Value, Status> {
@@ -110,7 +110,7 @@ pub(crate) fn from_stored(
 /// A stored object as the schema of its own version sees it, with kind and apiVersion.
 pub(crate) fn as_stored(
     api: &Builtin,
-    served: &Served,
+    served: &ServedResource,
     custom: &Custom,
     value: &[u8],
 ) -> Result<Value, Status> {
@@ -133,7 +133,7 @@ pub(crate) fn as_stored(
 }
 
 /// The object in the version that is stored, with its kind and without a resourceVersion.
-pub(crate) fn to_stored(served: &Served, custom: &Custom, mut tree: Value) -> Value {
+pub(crate) fn to_stored(served: &ServedResource, custom: &Custom, mut tree: Value) -> Value {
     if served.is_converted()
         && let Some(schema) = custom.versions.get(served.storage.version.as_str())
     {

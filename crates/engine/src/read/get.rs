@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::request::options::{Query, parse_uint};
-use crate::resource::{Served, Target};
+use crate::resource::{ObjectRef, ServedResource};
 use crate::write::create::store_failed;
 use pintle_object::field::quote;
 use pintle_object::{Cause, Details, Reason, Status};
@@ -17,7 +17,7 @@ const REACH_MAX: Duration = Duration::from_secs(3);
 pub(crate) const READ_AGAIN_SECONDS: u32 = 1;
 
 impl Engine {
-    pub async fn get(&self, target: &Target<'_>, query: Query<'_>) -> Result<Arc<Object>, Status> {
+    pub async fn get(&self, target: &ObjectRef<'_>, query: Query<'_>) -> Result<Arc<Object>, Status> {
         let served = target.served;
         let version = query.text("resourceVersion");
         self.reach_for(version, read_version(version)?).await?;
@@ -33,14 +33,14 @@ impl Engine {
     }
 
     /// How large the object is in the store, as far as it is visible now; nothing when there is none.
-    pub fn stored_bytes(&self, served: &Served, namespace: &str, name: &str) -> usize {
+    pub fn stored_bytes(&self, served: &ServedResource, namespace: &str, name: &str) -> usize {
         let object =
             served.collection.and_then(|collection| self.store.get(collection, &served.key(namespace, name)));
         object.map_or(0, |object| object.value.len())
     }
 
     /// How many objects of a resource are stored, in all namespaces.
-    pub fn stored_count(&self, served: &Served) -> usize {
+    pub fn stored_count(&self, served: &ServedResource) -> usize {
         served.collection.map_or(0, |collection| self.store.snapshot(collection).len())
     }
 

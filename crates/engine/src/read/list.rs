@@ -5,7 +5,7 @@ use crate::read::continue_token::{self, Continue};
 use crate::read::get::{READ_AGAIN_SECONDS, too_large};
 use crate::read::selection::Selection;
 use crate::request::options::{ListOptions, VersionMatch};
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use crate::storage::undecodable::is_undecodable;
 use crate::write::create::store_failed;
 use pintle_object::Status;
@@ -36,7 +36,7 @@ struct View {
 impl Engine {
     pub async fn list(
         &self,
-        served: &Served,
+        served: &ServedResource,
         namespace: &str,
         options: &ListOptions,
         selection: &Selection,
@@ -59,7 +59,12 @@ impl Engine {
         })
     }
 
-    async fn view(&self, served: &Served, prefix: &str, options: &ListOptions) -> Result<View, Status> {
+    async fn view(
+        &self,
+        served: &ServedResource,
+        prefix: &str,
+        options: &ListOptions,
+    ) -> Result<View, Status> {
         let missing = || Status::method_not_supported(&served.group_resource(), "list");
         let collection = served.collection.ok_or_else(missing)?;
         let now = || {

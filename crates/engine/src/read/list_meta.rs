@@ -3,7 +3,7 @@
 use crate::custom::object as custom_object;
 use crate::engine::Engine;
 use crate::read::list::Listing;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use crate::storage::encoding::write_json_head;
 use pintle_object::{Map, Status, Value, json};
 use pintle_schema::encode::list::ListMeta;
@@ -36,7 +36,7 @@ impl Engine {
     }
 
     /// The metadata of an object alone, as `PartialObjectMetadata`.
-    pub fn partial(&self, served: &Served, tree: &Value) -> Value {
+    pub fn partial(&self, served: &ServedResource, tree: &Value) -> Value {
         let mut partial = Value::map();
         partial.set(&["kind"], "PartialObjectMetadata");
         partial.set(&["apiVersion"], META_VERSION);
@@ -48,7 +48,7 @@ impl Engine {
     /// The JSON of `PartialObjectMetadata`, from the stored bytes where they show the metadata as it is.
     pub(crate) fn append_partial_json(
         &self,
-        served: &Served,
+        served: &ServedResource,
         object: &Object,
         api_version: &str,
         out: &mut Vec<u8>,
@@ -70,7 +70,11 @@ impl Engine {
         Ok(())
     }
 
-    pub(crate) fn partial_message(&self, served: &Served, object: &Object) -> Result<Vec<u8>, Status> {
+    pub(crate) fn partial_message(
+        &self,
+        served: &ServedResource,
+        object: &Object,
+    ) -> Result<Vec<u8>, Status> {
         let mut out = Vec::with_capacity(512);
         let partial = self.partial(served, &self.tree(served, object)?);
         let ty = self.meta_type("PartialObjectMetadata");
@@ -79,7 +83,11 @@ impl Engine {
     }
 
     /// The field of the stored message that holds the metadata, where clients see it as it is stored.
-    fn stored_metadata<'a>(&self, served: &Served, object: &'a Object) -> Result<Option<&'a [u8]>, Status> {
+    fn stored_metadata<'a>(
+        &self,
+        served: &ServedResource,
+        object: &'a Object,
+    ) -> Result<Option<&'a [u8]>, Status> {
         if !served.strategy.field_annotations().is_empty() {
             return Ok(None);
         }
@@ -94,7 +102,7 @@ impl Engine {
     }
 
     /// Writes the JSON of a watch event, from shared bytes. An object that cannot be shown makes the event an error.
-    pub fn write_watch_json(&self, served: &Served, kind: &str, object: &Object, out: &mut Vec<u8>) {
+    pub fn write_watch_json(&self, served: &ServedResource, kind: &str, object: &Object, out: &mut Vec<u8>) {
         let item = match self.json_item(served, object) {
             Ok(item) => item,
             Err(status) => {
@@ -120,7 +128,7 @@ impl Engine {
 }
 
 /// Upstream takes metadata from its internal form, in which some annotations are fields.
-fn hide_annotations(served: &Served, partial: &mut Value) {
+fn hide_annotations(served: &ServedResource, partial: &mut Value) {
     for annotation in served.strategy.field_annotations() {
         partial.remove(&["metadata", "annotations", annotation]);
     }

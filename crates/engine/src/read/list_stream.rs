@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::read::list::Listing;
 use crate::read::list_meta::{self, META_VERSION};
 use crate::read::table::TableStyle;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use bytes::Bytes;
 use pintle_object::Format;
 use pintle_object::{Map, Status, Value, json, yaml};
@@ -47,7 +47,7 @@ pub struct ListForm {
 /// The pieces of a list, in order.
 pub struct ListStream {
     engine: Arc<Engine>,
-    served: Arc<Served>,
+    served: Arc<ServedResource>,
     form: ListForm,
     items: std::vec::IntoIter<Arc<Object>>,
     /// Of protobuf, where the items' messages stand in their stored bytes.
@@ -70,7 +70,7 @@ impl Engine {
     /// Begins a list. Nothing of it is encoded yet, but for its beginning and its end.
     pub async fn pieces(
         self: &Arc<Engine>,
-        served: Arc<Served>,
+        served: Arc<ServedResource>,
         mut listing: Listing,
         form: ListForm,
     ) -> Result<ListStream, Status> {

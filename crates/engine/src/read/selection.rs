@@ -1,7 +1,7 @@
 //! Which objects of a resource a list or watch is about: label and field selectors, compiled for the attributes.
 
 use crate::request::options::ListOptions;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use pintle_kinds as kinds;
 use pintle_object::selector::{FieldSelector, LabelSelector};
 use pintle_object::{Status, Text};
@@ -31,7 +31,7 @@ enum Field {
 
 impl Selection {
     /// Compiles the selectors of a request. `name` is that of a path that names one object.
-    pub fn compile(served: &Served, options: &ListOptions, name: &str) -> Result<Selection, Status> {
+    pub fn compile(served: &ServedResource, options: &ListOptions, name: &str) -> Result<Selection, Status> {
         let labels = LabelSelector::parse(&options.label_selector)
             .map_err(|error| Status::bad_request(error.to_string()))?;
         let fields = FieldSelector::parse(&options.field_selector)
@@ -130,7 +130,7 @@ impl Selection {
 }
 
 /// A field label of the served version, as a place in the attributes.
-fn field(served: &Served, label: &str) -> Result<Field, Status> {
+fn field(served: &ServedResource, label: &str) -> Result<Field, Status> {
     let labels = &served.resource.selectable;
     // Kinds with labels of their own decide on the namespace too: there is none in a cluster-wide kind.
     let has_namespace = labels.is_empty() || served.resource.namespaced;

@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::read::list::Listing;
 use crate::read::list_meta::META_VERSION;
 use crate::request::options::Query;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use crate::storage::convert;
 use pintle_kinds::cells;
 use pintle_object::json::{write_string, write_value};
@@ -49,7 +49,7 @@ pub struct TableStyle {
 
 impl Engine {
     /// Puts the objects of a list in the order of the rows of its table.
-    pub(crate) fn order_rows(&self, served: &Served, listing: &mut Listing) -> Result<(), Status> {
+    pub(crate) fn order_rows(&self, served: &ServedResource, listing: &mut Listing) -> Result<(), Status> {
         if served.strategy.row_order(&Value::Null).is_some() {
             let mut keyed = Vec::with_capacity(listing.items.len());
             for object in listing.items.drain(..) {
@@ -62,7 +62,7 @@ impl Engine {
     }
 
     /// The table of one object, given as a tree in the served version.
-    pub fn object_table(&self, served: &Served, tree: &Value, style: TableStyle) -> Vec<u8> {
+    pub fn object_table(&self, served: &ServedResource, tree: &Value, style: TableStyle) -> Vec<u8> {
         let mut metadata = Value::map();
         if let Some(version) = tree.at(&["metadata", "resourceVersion"]) {
             metadata.set(&["resourceVersion"], version.clone());
@@ -75,7 +75,7 @@ impl Engine {
     }
 
     /// The table of a scale, whose columns are the same for all kinds, but told otherwise for custom resources.
-    pub fn scale_table(&self, served: &Served, scale: &Value, style: TableStyle) -> Vec<u8> {
+    pub fn scale_table(&self, served: &ServedResource, scale: &Value, style: TableStyle) -> Vec<u8> {
         let is_custom = served.custom.is_some();
         let column = |name: &'static str, ty: &'static str, format: &'static str| Column {
             name: name.into(),
@@ -140,7 +140,13 @@ impl Engine {
         out.extend_from_slice(b",\"rows\":[");
     }
 
-    pub(crate) fn write_row(&self, served: &Served, tree: &Value, style: TableStyle, out: &mut Vec<u8>) {
+    pub(crate) fn write_row(
+        &self,
+        served: &ServedResource,
+        tree: &Value,
+        style: TableStyle,
+        out: &mut Vec<u8>,
+    ) {
         out.extend_from_slice(b"{\"cells\":");
         let cells = match served.is_converted() {
             // Cells are those of the version that the kind is stored in.

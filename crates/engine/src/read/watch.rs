@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::read::get::read_version;
 use crate::read::selection::Selection;
 use crate::request::options::ListOptions;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use bytes::Bytes;
 use pintle_object::{Status, Text};
 use pintle_store::{self as store, Event, EventKind, Object, Revision, WatchFrom, Watcher};
@@ -51,7 +51,7 @@ pub struct Watch {
 /// The conversion of a watch's events, a batch after the other.
 struct Conversion {
     engine: Arc<Engine>,
-    served: Arc<Served>,
+    served: Arc<ServedResource>,
     under_way: Option<Converting>,
     /// What follows the batch that is under way.
     next: Option<store::WatchItem>,
@@ -73,7 +73,7 @@ impl Engine {
     /// write them in the same way share what was written.
     pub async fn watch(
         self: &Arc<Engine>,
-        served: &Arc<Served>,
+        served: &Arc<ServedResource>,
         namespace: &str,
         options: &ListOptions,
         selection: Selection,

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::request::options::{DeleteOptions, WriteOptions};
-use crate::resource::Target;
+use crate::resource::ObjectRef;
 use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{AuditContext, Status, Value};
@@ -33,7 +33,7 @@ impl Operation {
 #[derive(Clone, Copy)]
 pub struct Attributes<'a> {
     pub operation: Operation,
-    pub target: Target<'a>,
+    pub target: ObjectRef<'a>,
     /// The object before an update or delete, in the version it is stored in.
     pub old: Option<&'a Value>,
     pub options: Option<&'a DeleteOptions>,

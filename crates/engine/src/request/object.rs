@@ -1,21 +1,27 @@
 //! What the audit of a request is told of its object.
 
 use crate::engine::Engine;
-use crate::request::write_context::Call;
-use crate::resource::Target;
+use crate::request::write_context::WriteContext;
+use crate::resource::ObjectRef;
 use pintle_object::{AuditContext, Value, json};
 use pintle_schema::{TypeId, defaults};
 
 impl Engine {
     /// Leaves the object of a create or update for the audit: as it was decoded, with its defaults, and before anything
     /// else is done to it. `ty` is its type where it is of a built-in kind.
-    pub fn note_request(&self, target: &Target<'_>, ty: TypeId, object: &Value, call: &Call<'_>) {
-        let Some(audit) = call.audit else { return };
+    pub fn note_request(
+        &self,
+        target: &ObjectRef<'_>,
+        ty: TypeId,
+        object: &Value,
+        context: &WriteContext<'_>,
+    ) {
+        let Some(audit) = context.audit else { return };
         audit.set_request(object, || {
             let mut object = object.clone();
             let served = target.served;
             if ty == served.resource.ty || served.custom.is_some() {
-                call.default(&self.api, served, &mut object);
+                context.default(&self.api, served, &mut object);
             } else {
                 defaults::apply(&self.api.schema, ty, &mut object);
             }

@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
 use crate::request::options::{DeleteOptions, WriteOptions};
-use crate::resource::{Served, Target};
+use crate::resource::{ObjectRef, ServedResource};
 use crate::storage::convert;
 use crate::write::conversions::Conversions;
 use pintle_kinds::Context;
@@ -17,7 +17,7 @@ use pintle_store::Object;
 use std::sync::Arc;
 
 /// Who writes, when and how; collects the warnings of the answer.
-pub struct Call<'a> {
+pub struct WriteContext<'a> {
     pub user: &'a User,
     pub now: Time,
     /// The field manager that changes are accounted to.
@@ -53,7 +53,7 @@ pub enum Answer {
 
 impl WriteResult {
     /// The answer as a tree in the version of the request.
-    pub fn into_tree(self, engine: &Engine, served: &Served) -> Result<Value, Status> {
+    pub fn into_tree(self, engine: &Engine, served: &ServedResource) -> Result<Value, Status> {
         match self.answer {
             Answer::Stored(object) => engine.tree(served, &object),
             Answer::Tree(tree) => Ok(tree),
@@ -64,11 +64,11 @@ impl WriteResult {
 const REPEATED: &str = "API server dedups owner references in 1.20+, and may reject such requests as early as \
     1.24; please fix your requests; duplicate UID(s) observed: ";
 
-impl<'a> Call<'a> {
+impl<'a> WriteContext<'a> {
     /// A write that is not a rehearsal.
-    pub fn new(user: &'a User, now: Time, manager: &str) -> Call<'a> {
+    pub fn new(user: &'a User, now: Time, manager: &str) -> WriteContext<'a> {
         let manager = manager.to_string();
-        Call {
+        WriteContext {
             user,
             now,
             manager,
@@ -81,7 +81,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    pub fn context<'b>(&'b self, target: &'b Target<'_>) -> Context<'b> {
+    pub fn for_strategy<'b>(&'b self, target: &'b ObjectRef<'_>) -> Context<'b> {
         Context {
             now_seconds: self.now.seconds,
             subresource: target.subresource,
@@ -91,7 +91,7 @@ impl<'a> Call<'a> {
     }
 
     /// Gives a body its defaults. What it gives empty is given, and gets none.
-    pub(crate) fn default(&self, api: &Builtin, served: &Served, body: &mut Value) {
+    pub(crate) fn default(&self, api: &Builtin, served: &ServedResource, body: &mut Value) {
         let given: Vec<&Empty> = self.empties.iter().filter(|empty| empty.put_in(body)).collect();
         convert::default(api, served, body);
         given.into_iter().for_each(|empty| empty.take_out(body));
@@ -114,7 +114,7 @@ impl<'a> Call<'a> {
     pub(crate) fn attributes<'b>(
         &self,
         operation: Operation,
-        target: Target<'b>,
+        target: ObjectRef<'b>,
         old: Option<&'b Value>,
         options: Option<&'b DeleteOptions>,
     ) -> Attributes<'b>

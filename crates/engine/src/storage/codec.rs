@@ -8,7 +8,7 @@
 use crate::custom::conversion::{BATCH_BYTES_MAX, BATCH_OBJECTS_MAX, ConversionWebhook};
 use crate::custom::{Custom, object as custom_object};
 use crate::engine::Engine;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use crate::storage::encoding::{attrs, set_kind};
 use crate::storage::undecodable::is_undecodable;
 use bytes::Bytes;
@@ -18,7 +18,11 @@ use std::sync::Arc;
 
 impl Engine {
     /// A stored object as the synchronous readers of `served` take it.
-    pub async fn converted(&self, served: &Served, object: Arc<Object>) -> Result<Arc<Object>, Status> {
+    pub async fn converted(
+        &self,
+        served: &ServedResource,
+        object: Arc<Object>,
+    ) -> Result<Arc<Object>, Status> {
         match webhook_for(served, &object).and_then(|(custom, _)| kept(served, custom, &object)) {
             Some(kept) => Ok(kept),
             None => self.convert_one(served, object, true).await,
@@ -28,7 +32,7 @@ impl Engine {
     /// The same without what is kept: a read of the latest state asks the webhook, as upstream's does.
     pub(crate) async fn converted_anew(
         &self,
-        served: &Served,
+        served: &ServedResource,
         object: Arc<Object>,
     ) -> Result<Arc<Object>, Status> {
         self.convert_one(served, object, false).await
@@ -37,7 +41,7 @@ impl Engine {
     /// Asks the webhook, together with all who ask for the same at the same time.
     async fn convert_one(
         &self,
-        served: &Served,
+        served: &ServedResource,
         object: Arc<Object>,
         takes_kept: bool,
     ) -> Result<Arc<Object>, Status> {
@@ -62,7 +66,7 @@ impl Engine {
     /// The objects of a list as the synchronous readers of `served` take them, in the same order.
     pub async fn converted_all(
         &self,
-        served: &Served,
+        served: &ServedResource,
         mut objects: Vec<Arc<Object>>,
     ) -> Result<Vec<Arc<Object>>, Status> {
         let Some(custom) = served.custom.as_ref().filter(|custom| custom.webhook.is_some()) else {
@@ -98,7 +102,7 @@ impl Engine {
     /// What a webhook makes of stored objects that are in other versions than `served`. They may be in several.
     async fn convert_batch(
         &self,
-        served: &Served,
+        served: &ServedResource,
         custom: &Custom,
         objects: &[Arc<Object>],
     ) -> Result<Vec<Bytes>, Status> {
@@ -114,7 +118,7 @@ impl Engine {
     /// The bytes to store and the attributes of an object in the version of the request.
     pub(crate) async fn encode_stored(
         &self,
-        served: &Served,
+        served: &ServedResource,
         tree: &Value,
     ) -> Result<(Bytes, Attrs), Status> {
         let custom = served.custom.as_ref().filter(|custom| custom.webhook.is_some());
@@ -131,14 +135,21 @@ impl Engine {
     }
 
     /// An object that is not stored, in the form of one that is, as `served` reads it.
-    pub(crate) async fn rehearsal(&self, served: &Served, tree: &Value) -> Result<Arc<Object>, Status> {
+    pub(crate) async fn rehearsal(
+        &self,
+        served: &ServedResource,
+        tree: &Value,
+    ) -> Result<Arc<Object>, Status> {
         let (value, attrs) = self.encode_stored(served, tree).await?;
         self.converted(served, self.unstored_of(served, value, attrs)).await
     }
 }
 
 /// The webhook that must convert an object before `served` can read it.
-fn webhook_for<'a>(served: &'a Served, object: &Object) -> Option<(&'a Custom, &'a ConversionWebhook)> {
+fn webhook_for<'a>(
+    served: &'a ServedResource,
+    object: &Object,
+) -> Option<(&'a Custom, &'a ConversionWebhook)> {
     let custom = served.custom.as_ref()?;
     let webhook = custom.webhook.as_ref()?;
     let is_readable = is_undecodable(object) || custom_object::is_in_version(served, &object.value);
@@ -150,14 +161,14 @@ fn tag(custom: &Custom) -> [u8; 8] {
     (!custom.generation).to_be_bytes()
 }
 
-fn kept(served: &Served, custom: &Custom, object: &Object) -> Option<Arc<Object>> {
+fn kept(served: &ServedResource, custom: &Custom, object: &Object) -> Option<Arc<Object>> {
     let tag = tag(custom);
     let kept = object.cached_encoding(served.form).filter(|kept| kept.starts_with(&tag))?;
     Some(as_converted(object, kept.slice(tag.len()..)))
 }
 
 /// Keeps what an object was converted to with it.
-fn keep(served: &Served, custom: &Custom, object: &Object, converted: Bytes) -> Arc<Object> {
+fn keep(served: &ServedResource, custom: &Custom, object: &Object, converted: Bytes) -> Arc<Object> {
     // An object of no revision is one of a rehearsal.
     if object.mod_revision.0 > 0 {
         object.keep_encoding(served.form, Bytes::from([&tag(custom)[..], &converted].concat()));

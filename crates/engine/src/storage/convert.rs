@@ -1,12 +1,12 @@
 //! Conversion between a served version and the version that is stored, for the kinds that have two.
 
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use pintle_kinds as kinds;
 use pintle_object::{Status, Value};
 use pintle_schema::{Builtin, TypeId, decode, defaults};
 
 /// A tree of the served version becomes one of the stored version, without kind and apiVersion.
-pub(crate) fn to_storage(api: &Builtin, served: &Served, mut tree: Value) -> Result<Value, Status> {
+pub(crate) fn to_storage(api: &Builtin, served: &ServedResource, mut tree: Value) -> Result<Value, Status> {
     tree.remove(&["kind"]);
     tree.remove(&["apiVersion"]);
     if !served.is_converted() {
@@ -23,13 +23,13 @@ pub(crate) fn to_storage(api: &Builtin, served: &Served, mut tree: Value) -> Res
 }
 
 /// Fills in the defaults of an object of a built-in kind in the version it is stored in.
-pub(crate) fn default_stored(api: &Builtin, served: &Served, stored: &mut Value) {
+pub(crate) fn default_stored(api: &Builtin, served: &ServedResource, stored: &mut Value) {
     defaults::apply(&api.schema, served.storage_ty, stored);
     served.strategy.default(stored);
 }
 
 /// Fills in the defaults of an object in the served version: those of its table, then those of its kind.
-pub(crate) fn default(api: &Builtin, served: &Served, tree: &mut Value) {
+pub(crate) fn default(api: &Builtin, served: &ServedResource, tree: &mut Value) {
     if let Some(custom) = &served.custom {
         custom.schema.default(tree);
         return;
@@ -43,7 +43,7 @@ pub(crate) fn default(api: &Builtin, served: &Served, tree: &mut Value) {
 }
 
 /// Shows what the stored version makes of an object: its defaults, and the annotations that stand for its fields.
-fn default_by_storage(api: &Builtin, served: &Served, tree: &mut Value) {
+fn default_by_storage(api: &Builtin, served: &ServedResource, tree: &mut Value) {
     let shown = to_storage(api, served, tree.clone()).and_then(|stored| from_storage(api, served, stored));
     let Ok(mut shown) = shown else { return };
     for field in ["kind", "apiVersion"] {
@@ -55,7 +55,7 @@ fn default_by_storage(api: &Builtin, served: &Served, tree: &mut Value) {
 }
 
 /// A tree of the stored version becomes one of the served version.
-pub(crate) fn from_storage(api: &Builtin, served: &Served, tree: Value) -> Result<Value, Status> {
+pub(crate) fn from_storage(api: &Builtin, served: &ServedResource, tree: Value) -> Result<Value, Status> {
     if let Some(custom) = &served.custom {
         let mut tree = tree;
         custom.schema.prune(&mut tree);

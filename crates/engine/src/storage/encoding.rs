@@ -2,7 +2,7 @@
 
 use crate::custom::object as custom_object;
 use crate::engine::Engine;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use crate::storage::convert;
 use crate::storage::fields;
 use crate::storage::undecodable;
@@ -19,14 +19,14 @@ use std::sync::Arc;
 
 impl Engine {
     /// The tree of a stored object in the version of `served`, with kind, apiVersion and resourceVersion.
-    pub fn tree(&self, served: &Served, object: &Object) -> Result<Value, Status> {
+    pub fn tree(&self, served: &ServedResource, object: &Object) -> Result<Value, Status> {
         let mut tree = bare_tree(&self.api, served, object)?;
         set_kind(served, &mut tree);
         Ok(tree)
     }
 
     /// The tree of a stored object in the version it is stored in: what rules, admission and patches see.
-    pub fn storage_tree(&self, served: &Served, object: &Object) -> Result<Value, Status> {
+    pub fn storage_tree(&self, served: &ServedResource, object: &Object) -> Result<Value, Status> {
         undecodable::check_decrypted(object)?;
         let mut tree = storage_tree(&self.api, served, &object.value)?;
         meta::set_resource_version(&mut tree, object.mod_revision.0);
@@ -34,14 +34,14 @@ impl Engine {
     }
 
     /// An object as admission has it, in the version of a resource that shows it, with kind and apiVersion.
-    pub fn shown_as(&self, served: &Served, object: Value) -> Result<Value, Status> {
+    pub fn shown_as(&self, served: &ServedResource, object: Value) -> Result<Value, Status> {
         let mut shown = convert::from_storage(&self.api, served, object)?;
         set_kind(served, &mut shown);
         Ok(shown)
     }
 
     /// The type of the body of such a request.
-    pub fn types_of<'a>(&'a self, served: &'a Served, subresource: &str) -> (&'a Schema, TypeId) {
+    pub fn types_of<'a>(&'a self, served: &'a ServedResource, subresource: &str) -> (&'a Schema, TypeId) {
         let own = served.resource.subresource(subresource).and_then(|sub| sub.ty);
         match (&served.custom, own) {
             _ if subresource == "scale" => (&self.api.schema, self.scale_type()),
@@ -51,7 +51,12 @@ impl Engine {
     }
 
     /// What `shown_as` has shown, changed, as admission has it: with the defaults of what was added.
-    pub fn read_shown(&self, served: &Served, subresource: &str, mut shown: Value) -> Result<Value, Status> {
+    pub fn read_shown(
+        &self,
+        served: &ServedResource,
+        subresource: &str,
+        mut shown: Value,
+    ) -> Result<Value, Status> {
         shown.remove(&["kind"]);
         shown.remove(&["apiVersion"]);
         if let Some(custom) = served.custom.as_ref().filter(|_| subresource != "scale") {
@@ -76,7 +81,7 @@ impl Engine {
     /// apiVersion, and as admission has it. Fields that its type does not have are dropped.
     pub fn read_by_webhook(
         &self,
-        served: &Served,
+        served: &ServedResource,
         subresource: &str,
         mut shown: Value,
     ) -> Result<(Value, Value), Status> {
@@ -99,7 +104,7 @@ impl Engine {
     }
 
     /// Writes the JSON of what `shown_as` has shown, in the order of its type.
-    pub fn write_shown(&self, served: &Served, subresource: &str, shown: &Value, out: &mut Vec<u8>) {
+    pub fn write_shown(&self, served: &ServedResource, subresource: &str, shown: &Value, out: &mut Vec<u8>) {
         if served.custom.is_some() && subresource != "scale" {
             return json::write_value(out, shown);
         }
@@ -108,7 +113,12 @@ impl Engine {
     }
 
     /// What a pick leaves of a stored object, in the version it is stored in; what else is there does not matter.
-    pub fn picked_tree(&self, served: &Served, pick: &Pick, object: &Object) -> Result<Value, Status> {
+    pub fn picked_tree(
+        &self,
+        served: &ServedResource,
+        pick: &Pick,
+        object: &Object,
+    ) -> Result<Value, Status> {
         if served.custom.is_some() || !object.value.starts_with(decode::protobuf::MAGIC) {
             return storage_tree(&self.api, served, &object.value);
         }
@@ -118,7 +128,7 @@ impl Engine {
     }
 
     /// Compact JSON as it stands in a list: without kind and apiVersion, but for custom resources.
-    pub fn json_item(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
+    pub fn json_item(&self, served: &ServedResource, object: &Object) -> Result<Bytes, Status> {
         let Some(custom) = &served.custom else {
             let encode = || {
                 let mut out = Vec::with_capacity(object.value.len() * 2);
@@ -143,7 +153,7 @@ impl Engine {
     /// The same at the end of a list so far. Where nothing shall be kept, what is kept already is used.
     pub(crate) fn append_json_item(
         &self,
-        served: &Served,
+        served: &ServedResource,
         object: &Object,
         keeps: bool,
         out: &mut Vec<u8>,
@@ -162,7 +172,12 @@ impl Engine {
     }
 
     /// Objects of the stored version go from protobuf to JSON directly, without a tree.
-    fn write_json_item(&self, served: &Served, object: &Object, out: &mut Vec<u8>) -> Result<(), Status> {
+    fn write_json_item(
+        &self,
+        served: &ServedResource,
+        object: &Object,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Status> {
         if served.custom.is_some() {
             json::write_value(out, &self.tree(served, object)?);
             return Ok(());
@@ -188,7 +203,7 @@ impl Engine {
     /// The message in the stored bytes, where it is the one that clients get but for its resourceVersion.
     pub(crate) fn stored_message<'a>(
         &self,
-        served: &Served,
+        served: &ServedResource,
         object: &'a Object,
     ) -> Result<Option<&'a [u8]>, Status> {
         let is_unstored = object.mod_revision.0 == 0;
@@ -200,7 +215,7 @@ impl Engine {
     }
 
     /// The message of an object that is stored otherwise.
-    fn encoded_message(&self, served: &Served, object: &Object) -> Result<Vec<u8>, Status> {
+    fn encoded_message(&self, served: &ServedResource, object: &Object) -> Result<Vec<u8>, Status> {
         let tree = bare_tree(&self.api, served, object)?;
         let mut out = Vec::with_capacity(object.value.len() + 16);
         encode::protobuf::encode(&self.api.schema, served.resource.ty, &tree, &mut out);
@@ -211,7 +226,7 @@ impl Engine {
     /// otherwise.
     pub(crate) fn protobuf_places(
         &self,
-        served: &Served,
+        served: &ServedResource,
         object: &Object,
         part: Part,
     ) -> Result<(Option<Places>, usize), Status> {
@@ -233,7 +248,7 @@ impl Engine {
     /// The message of a list's item that is stored otherwise.
     pub(crate) fn item_message(
         &self,
-        served: &Served,
+        served: &ServedResource,
         object: &Object,
         part: Part,
     ) -> Result<Vec<u8>, Status> {
@@ -243,7 +258,7 @@ impl Engine {
         }
     }
 
-    pub fn protobuf_document(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
+    pub fn protobuf_document(&self, served: &ServedResource, object: &Object) -> Result<Bytes, Status> {
         let raw = match self.stored_message(served, object)? {
             Some(message) => {
                 let version = object.mod_revision.to_string();
@@ -258,7 +273,7 @@ impl Engine {
     }
 
     /// The JSON document of an object: one line, with its end.
-    pub fn json_document(&self, served: &Served, object: &Object) -> Result<Bytes, Status> {
+    pub fn json_document(&self, served: &ServedResource, object: &Object) -> Result<Bytes, Status> {
         let item = self.json_item(served, object)?;
         let mut out = Vec::with_capacity(item.len() + 64);
         if served.custom.is_some() {
@@ -272,18 +287,18 @@ impl Engine {
     }
 
     /// An object that is answered but not stored, in the form of one that is.
-    pub fn unstored(&self, served: &Served, tree: &Value) -> Arc<Object> {
+    pub fn unstored(&self, served: &ServedResource, tree: &Value) -> Arc<Object> {
         let (value, attrs) = self.to_stored(served, tree);
         self.unstored_of(served, value, attrs)
     }
 
-    pub(crate) fn unstored_of(&self, served: &Served, value: Bytes, attrs: Attrs) -> Arc<Object> {
+    pub(crate) fn unstored_of(&self, served: &ServedResource, value: Bytes, attrs: Attrs) -> Arc<Object> {
         let key = Key::new(&served.key(&attrs.namespace, &attrs.name));
         Arc::new(Object::new(key, Revision(0), Revision(0), value, attrs))
     }
 
     /// The bytes to store and the attributes of an object in the version it is stored in.
-    pub(crate) fn to_stored(&self, served: &Served, tree: &Value) -> (Bytes, Attrs) {
+    pub(crate) fn to_stored(&self, served: &ServedResource, tree: &Value) -> (Bytes, Attrs) {
         let mut stored = tree.clone();
         stored.remove(&["metadata", "resourceVersion"]);
         if let Some(custom) = &served.custom {
@@ -300,7 +315,7 @@ impl Engine {
 }
 
 /// `{"kind":"Pod","apiVersion":"v1",` up to where the item goes on.
-pub fn write_json_head(served: &Served, out: &mut Vec<u8>) {
+pub fn write_json_head(served: &ServedResource, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"kind\":\"");
     out.extend_from_slice(served.resource.kind.as_bytes());
     out.extend_from_slice(b"\",\"apiVersion\":\"");
@@ -308,17 +323,17 @@ pub fn write_json_head(served: &Served, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\",");
 }
 
-pub(crate) fn set_kind(served: &Served, tree: &mut Value) {
+pub(crate) fn set_kind(served: &ServedResource, tree: &mut Value) {
     tree.set(&["kind"], served.resource.kind.as_ref());
     tree.set(&["apiVersion"], served.api_version());
 }
 
-fn storage_api_version(served: &Served) -> String {
+fn storage_api_version(served: &ServedResource) -> String {
     GroupVersion::new(served.storage.group.clone(), served.storage.version.clone()).to_string()
 }
 
 /// The tree in the version of `served`, without kind and apiVersion.
-fn bare_tree(api: &Builtin, served: &Served, object: &Object) -> Result<Value, Status> {
+fn bare_tree(api: &Builtin, served: &ServedResource, object: &Object) -> Result<Value, Status> {
     undecodable::check_decrypted(object)?;
     let mut tree = storage_tree(api, served, &object.value)?;
     if served.is_converted() && served.custom.is_none() {
@@ -332,7 +347,7 @@ fn bare_tree(api: &Builtin, served: &Served, object: &Object) -> Result<Value, S
     Ok(tree)
 }
 
-fn storage_tree(api: &Builtin, served: &Served, value: &[u8]) -> Result<Value, Status> {
+fn storage_tree(api: &Builtin, served: &ServedResource, value: &[u8]) -> Result<Value, Status> {
     if let Some(custom) = &served.custom {
         return custom_object::from_stored(api, served, custom, value);
     }
@@ -341,7 +356,7 @@ fn storage_tree(api: &Builtin, served: &Served, value: &[u8]) -> Result<Value, S
     Ok(tree)
 }
 
-fn decode_stored(api: &Builtin, served: &Served, value: &[u8]) -> Result<Value, Status> {
+fn decode_stored(api: &Builtin, served: &ServedResource, value: &[u8]) -> Result<Value, Status> {
     undecodable::check_envelope(served, value)?;
     if value.starts_with(decode::protobuf::MAGIC) {
         let envelope = decode::protobuf::envelope(value).map_err(refuse)?;
@@ -360,7 +375,7 @@ fn refuse(error: impl ToString) -> Status {
     undecodable::unreadable(&error.to_string())
 }
 
-pub(crate) fn attrs(api: &Builtin, served: &Served, tree: &Value) -> Attrs {
+pub(crate) fn attrs(api: &Builtin, served: &ServedResource, tree: &Value) -> Attrs {
     let text = |field| Text::from(tree.str_at(&["metadata", field]));
     let labels = tree.map_at(&["metadata", "labels"]).into_iter().flat_map(|labels| labels.iter());
     Attrs {
@@ -373,7 +388,7 @@ pub(crate) fn attrs(api: &Builtin, served: &Served, tree: &Value) -> Attrs {
 }
 
 /// The attributes of stored bytes, of which no more is decoded than it takes.
-pub(crate) fn attrs_of_bytes(api: &Builtin, served: &Served, value: &[u8]) -> Option<Attrs> {
+pub(crate) fn attrs_of_bytes(api: &Builtin, served: &ServedResource, value: &[u8]) -> Option<Attrs> {
     if value.starts_with(decode::protobuf::MAGIC) && served.custom.is_none() {
         undecodable::check_envelope(served, value).ok()?;
         let envelope = decode::protobuf::envelope(value).ok()?;

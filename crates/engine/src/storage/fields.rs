@@ -1,15 +1,15 @@
 //! Values of selectable fields: what `fieldSelector=spec.nodeName=n1` compares.
 
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use pintle_object::{Text, Value};
 use pintle_schema::{Schema, Shape, TypeId};
 
-pub(crate) fn has_any(served: &Served) -> bool {
+pub(crate) fn has_any(served: &ServedResource) -> bool {
     !served.fields.is_empty()
 }
 
 /// The values of a resource's selectable fields, in the order of its table, as Go prints them.
-pub(crate) fn values(schema: &Schema, served: &Served, storage_tree: &Value) -> Vec<Text> {
+pub(crate) fn values(schema: &Schema, served: &ServedResource, storage_tree: &Value) -> Vec<Text> {
     let labels = served.fields.iter();
     labels
         .map(|field| {

@@ -1,7 +1,7 @@
 //! Opens the store: which collections there are, and what the store must know of stored bytes.
 
 use crate::engine::{self, Engine};
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use crate::storage::encoding;
 use pintle_schema::Builtin;
 use pintle_store::{AttrReader, Attrs, CollectionId, DurableLog, OpenError, Options, Store, etcd};
@@ -33,7 +33,7 @@ impl Engine {
 }
 
 /// What is served, and how its collections are read.
-fn plan(api: &Arc<Builtin>) -> (Vec<Arc<Served>>, Reader) {
+fn plan(api: &Arc<Builtin>) -> (Vec<Arc<ServedResource>>, Reader) {
     let mut served = engine::layout(api);
     let mut prefixes: Vec<String> = Vec::new();
     for served in served.iter_mut().filter(|served| served.is_stored) {
@@ -44,7 +44,7 @@ fn plan(api: &Arc<Builtin>) -> (Vec<Arc<Served>>, Reader) {
         }
         served.collection = Some(CollectionId(place as u32));
     }
-    let served: Vec<Arc<Served>> = served.into_iter().map(Arc::new).collect();
+    let served: Vec<Arc<ServedResource>> = served.into_iter().map(Arc::new).collect();
     let owner = |prefix: &String| {
         let mut stored = served.iter().filter(|served| served.is_stored);
         stored.find(|served| served.prefix("") == *prefix).cloned()
@@ -60,7 +60,7 @@ struct Reader {
     api: Arc<Builtin>,
     prefixes: Vec<String>,
     places: HashMap<String, usize>,
-    owners: Vec<Arc<Served>>,
+    owners: Vec<Arc<ServedResource>>,
 }
 
 impl AttrReader for Reader {

@@ -4,7 +4,7 @@
 //! upstream's words; nothing is left out in silence.
 
 use crate::engine::Engine;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use crate::storage::encoding;
 use pintle_object::field::quote;
 use pintle_object::{Cause, Details, Reason, Status};
@@ -32,13 +32,13 @@ pub(crate) fn check_decrypted(object: &Object) -> Result<(), Status> {
 }
 
 /// Refuses a stored object that could not be decrypted, or is not one of the kind.
-pub(crate) fn check_object(served: &Served, object: &Object) -> Result<(), Status> {
+pub(crate) fn check_object(served: &ServedResource, object: &Object) -> Result<(), Status> {
     check_decrypted(object)?;
     check_envelope(served, &object.value)
 }
 
 /// Refuses a value that is not one of the kind, as far as its beginning tells.
-pub(crate) fn check_envelope(served: &Served, value: &[u8]) -> Result<(), Status> {
+pub(crate) fn check_envelope(served: &ServedResource, value: &[u8]) -> Result<(), Status> {
     if value.starts_with(transformer::ENCRYPTED_PREFIX) {
         return Err(internal(transformer::NOT_DECRYPTED));
     }
@@ -50,7 +50,7 @@ pub(crate) fn check_envelope(served: &Served, value: &[u8]) -> Result<(), Status
 }
 
 /// A value says which kind it is of.
-pub(crate) fn check_kind(served: &Served, api_version: &str, kind: &str) -> Result<(), Status> {
+pub(crate) fn check_kind(served: &ServedResource, api_version: &str, kind: &str) -> Result<(), Status> {
     if kind == served.storage.kind {
         return Ok(());
     }
@@ -90,7 +90,7 @@ fn corrupt(object: &Object, key: &str, why: &Status) -> String {
 
 impl Engine {
     /// Why an object cannot be shown; nothing when the store could read it.
-    pub(crate) fn check_readable(&self, served: &Served, object: &Object) -> Result<(), Status> {
+    pub(crate) fn check_readable(&self, served: &ServedResource, object: &Object) -> Result<(), Status> {
         if !is_undecodable(object) {
             return Ok(());
         }
@@ -104,7 +104,7 @@ impl Engine {
     }
 
     /// Refuses a list that meets what cannot be read, with all that it would meet.
-    fn corrupt_list(&self, served: &Served) -> Status {
+    fn corrupt_list(&self, served: &ServedResource) -> Status {
         let collection = served.collection.map(|collection| self.store.snapshot(collection));
         let prefix = served.prefix("");
         let all = collection.iter().flat_map(|snapshot| snapshot.range(&prefix, None));
@@ -132,7 +132,7 @@ impl Engine {
     }
 
     /// The same for a list that meets the object.
-    pub(crate) fn check_listable(&self, served: &Served, object: &Object) -> Result<(), Status> {
+    pub(crate) fn check_listable(&self, served: &ServedResource, object: &Object) -> Result<(), Status> {
         self.check_readable(served, object).map_err(|status| {
             tracing::error!("the value at {} cannot be read: {}", object.key, status.message);
             if self.deletes_unreadable {
@@ -148,7 +148,7 @@ impl Engine {
     }
 
     /// 429 for what would be answered from upstream's cache, which a value that cannot be read keeps from filling.
-    pub(crate) fn check_cacheable(&self, served: &Served) -> Result<(), Status> {
+    pub(crate) fn check_cacheable(&self, served: &ServedResource) -> Result<(), Status> {
         let Some(key) = self.undecodable(served) else { return Ok(()) };
         let Some(object) = served.collection.and_then(|collection| self.store.get(collection, &key)) else {
             return Ok(());
@@ -167,7 +167,7 @@ impl Engine {
     }
 
     /// The key of a value of a resource that cannot be read.
-    fn undecodable(&self, served: &Served) -> Option<String> {
+    fn undecodable(&self, served: &ServedResource) -> Option<String> {
         let collection = served.collection.filter(|collection| self.store.has_undecodable(*collection))?;
         let snapshot = self.store.snapshot(collection);
         let prefix = served.prefix("");

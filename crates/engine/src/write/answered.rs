@@ -2,30 +2,30 @@
 
 use crate::engine::Engine;
 use crate::request::admission::Operation;
-use crate::request::write_context::Call;
-use crate::resource::Target;
+use crate::request::write_context::WriteContext;
+use crate::resource::ObjectRef;
 use pintle_object::{Status, Value};
 
 impl Engine {
     /// Has admission complete an object that is posted and not stored.
     pub async fn complete_answered(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         object: &mut Value,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<(), Status> {
-        let attributes = call.attributes(Operation::Create, target, None, None);
-        self.admission().mutate(self, attributes, object, &mut call.warnings).await
+        let attributes = context.attributes(Operation::Create, target, None, None);
+        self.admission().mutate(self, attributes, object, &mut context.warnings).await
     }
 
     /// Has admission judge an object that is posted and not stored.
     pub async fn judge_answered(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         object: &Value,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<(), Status> {
-        let attributes = call.attributes(Operation::Create, target, None, None);
-        self.admission().validate(self, attributes, object, &mut call.warnings).await
+        let attributes = context.attributes(Operation::Create, target, None, None);
+        self.admission().validate(self, attributes, object, &mut context.warnings).await
     }
 }

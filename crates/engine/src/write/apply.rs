@@ -4,8 +4,8 @@ use crate::custom::object as custom_object;
 use crate::engine::Engine;
 use crate::request::body;
 use crate::request::options::FieldValidation;
-use crate::request::write_context::{Call, WriteResult};
-use crate::resource::Target;
+use crate::request::write_context::{WriteContext, WriteResult};
+use crate::resource::ObjectRef;
 use crate::write::patch::Patch;
 use crate::write::scale::ScaleSource;
 use crate::write::update::Source;
@@ -24,15 +24,15 @@ impl Engine {
     /// Applies a configuration to an object, which it may create.
     pub async fn apply(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         patch: &Patch<'_>,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
         if target.subresource == "scale" {
-            return self.apply_scale(target, patch, call).await;
+            return self.apply_scale(target, patch, context).await;
         }
-        let (manager, now) = (call.manager.clone(), call.now);
-        let conversions = call.conversions.clone();
+        let (manager, now) = (context.manager.clone(), context.now);
+        let conversions = context.conversions.clone();
         let next = |current: Option<&Value>, warnings: &mut Vec<String>| {
             let config = read(patch.bytes)?;
             check_kind(&target.served.gvk(), &config.value)?;
@@ -51,14 +51,14 @@ impl Engine {
             check_duplicates(&config.duplicates, patch.validation, warnings)?;
             Ok(object)
         };
-        self.write_over(target, Source::Apply(&next), target.subresource.is_empty(), call).await
+        self.guaranteed_update(target, Source::Apply(&next), target.subresource.is_empty(), context).await
     }
 
     async fn apply_scale(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         patch: &Patch<'_>,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
         if target.served.custom.is_some() {
             // Upstream fails here too: it knows no way from a Scale to a version of the custom resource.
@@ -67,7 +67,7 @@ impl Engine {
                            group/version: autoscaling/v1";
             return Err(Status::new(500, Reason::Unknown, message));
         }
-        let (manager, now) = (call.manager.clone(), call.now);
+        let (manager, now) = (context.manager.clone(), context.now);
         let gvk = GroupVersionKind::new("autoscaling", "v1", "Scale");
         let next = |live: &Value, warnings: &mut Vec<String>| {
             let config = read(patch.bytes)?;
@@ -79,7 +79,7 @@ impl Engine {
             check_duplicates(&config.duplicates, patch.validation, warnings)?;
             Ok(scale)
         };
-        self.update_scale(target, ScaleSource::Apply(&next), call).await
+        self.update_scale(target, ScaleSource::Apply(&next), context).await
     }
 
     /// What an apply made of an object, as its type has it.

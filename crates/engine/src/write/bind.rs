@@ -2,8 +2,8 @@
 
 use crate::engine::Engine;
 use crate::request::admission::Operation;
-use crate::request::write_context::Call;
-use crate::resource::Target;
+use crate::request::write_context::WriteContext;
+use crate::resource::ObjectRef;
 use pintle_kinds::binding;
 use pintle_object::meta;
 use pintle_object::{FieldError, FieldErrors, GroupResource, GroupVersionKind, Reason, Status, Value};
@@ -16,19 +16,19 @@ impl Engine {
     /// subresource, or the bindings of old.
     pub async fn bind(
         &self,
-        pod: Target<'_>,
-        asked: Target<'_>,
+        pod: ObjectRef<'_>,
+        asked: ObjectRef<'_>,
         mut body: Value,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<(), Status> {
         pod.check_name()?;
         meta::ensure_namespace(&mut body, pod.namespace)?;
         if meta::name(&body) != pod.name {
             return Err(Status::bad_request("name in URL does not match name in Binding object"));
         }
-        self.track_body(&GroupVersionKind::new("", "v1", "Binding"), asked.subresource, &mut body, call);
-        let attributes = call.attributes(Operation::Create, asked, None, None);
-        self.admission().mutate(self, attributes, &mut body, &mut call.warnings).await?;
+        self.track_body(&GroupVersionKind::new("", "v1", "Binding"), asked.subresource, &mut body, context);
+        let attributes = context.attributes(Operation::Create, asked, None, None);
+        self.admission().mutate(self, attributes, &mut body, &mut context.warnings).await?;
         let mut errors = FieldErrors::new();
         binding::validate(&body, &mut errors);
         if !errors.is_empty() {
@@ -36,10 +36,10 @@ impl Engine {
             let text = if texts.len() == 1 { texts.concat() } else { format!("[{}]", texts.join(", ")) };
             return Err(Status::new(500, Reason::Unknown, text));
         }
-        let attributes = call.attributes(Operation::Create, asked, None, None);
-        self.admission().validate(self, attributes, &body, &mut call.warnings).await?;
+        let attributes = context.attributes(Operation::Create, asked, None, None);
+        self.admission().validate(self, attributes, &body, &mut context.warnings).await?;
         for _ in 0..ATTEMPTS_MAX {
-            if self.bind_once(&pod, &body, call).await? {
+            if self.bind_once(&pod, &body, context).await? {
                 return Ok(());
             }
         }
@@ -47,7 +47,12 @@ impl Engine {
     }
 
     /// One attempt; false when another write came in between.
-    async fn bind_once(&self, pod: &Target<'_>, body: &Value, call: &Call<'_>) -> Result<bool, Status> {
+    async fn bind_once(
+        &self,
+        pod: &ObjectRef<'_>,
+        body: &Value,
+        context: &WriteContext<'_>,
+    ) -> Result<bool, Status> {
         let served = pod.served;
         let missing = || Status::not_found(&served.group_resource(), pod.name);
         let collection = served.collection.ok_or_else(missing)?;
@@ -61,8 +66,8 @@ impl Engine {
             );
             Status::conflict(&resource, pod.name, &why)
         };
-        binding::bind(&mut object, body, call.now).map_err(conflict)?;
-        if call.dry_run {
+        binding::bind(&mut object, body, context.now).map_err(conflict)?;
+        if context.dry_run {
             return Ok(true);
         }
         let (value, attrs) = self.to_stored(served, &object);

@@ -4,7 +4,7 @@
 //! waits for the answers and runs it again.
 
 use crate::engine::Engine;
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use pintle_object::Value;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -42,7 +42,7 @@ impl Conversions {
     }
 
     /// Asks for what was wanted; false when nothing was.
-    pub async fn learn(&self, engine: &Engine, served: &Served) -> bool {
+    pub async fn learn(&self, engine: &Engine, served: &ServedResource) -> bool {
         let wanted = std::mem::take(&mut self.state().wanted);
         let is_any = !wanted.is_empty();
         for (object, to) in wanted {

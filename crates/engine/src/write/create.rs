@@ -3,8 +3,8 @@
 use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
 use crate::request::options::parse_uint;
-use crate::request::write_context::{Answer, Call, WriteResult};
-use crate::resource::{Served, Target};
+use crate::request::write_context::{Answer, WriteContext, WriteResult};
+use crate::resource::{ObjectRef, ServedResource};
 use crate::storage::{convert, encoding, undecodable};
 use bytes::Bytes;
 use pintle_kinds::Context;
@@ -36,35 +36,35 @@ impl Engine {
     /// Creates the object of a decoded body; `target.name` may be empty.
     pub async fn create(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         mut object: Value,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
         let served = target.served;
         refuse(served, &object)?;
         let origin =
             CreateSource { has_labels: meta::has_labels(&object), is_update: false, is_apply: false };
-        call.default(&self.api, served, &mut object);
+        context.default(&self.api, served, &mut object);
         meta::wipe_system_fields(&mut object);
         meta::ensure_namespace(&mut object, target.namespace)?;
-        call.dedup_owners(&mut object, false);
-        self.track(&target, None, &mut object, call);
+        context.dedup_owners(&mut object, false);
+        self.track(&target, None, &mut object, context);
         let mut draft = convert::to_storage(&self.api, served, object)?;
         let name = meta::name(&draft).to_string();
-        let named = Target { name: if target.name.is_empty() { &name } else { target.name }, ..target };
-        let attributes = call.attributes(Operation::Create, named, None, None);
-        self.complete(attributes, &mut draft, &mut call.warnings).await?;
-        call.dedup_owners(&mut draft, true);
+        let named = ObjectRef { name: if target.name.is_empty() { &name } else { target.name }, ..target };
+        let attributes = context.attributes(Operation::Create, named, None, None);
+        self.complete(attributes, &mut draft, &mut context.warnings).await?;
+        context.dedup_owners(&mut draft, true);
 
         let is_generated =
             meta::name(&draft).is_empty() && !draft.str_at(&["metadata", "generateName"]).is_empty();
         for _ in 1..if is_generated { NAME_ATTEMPTS_MAX } else { 1 } {
-            match self.create_once(&named, draft.clone(), origin, call).await {
+            match self.create_once(&named, draft.clone(), origin, context).await {
                 Err(status) if status.reason == Reason::AlreadyExists => {}
                 result => return result,
             }
         }
-        self.create_once(&named, draft, origin, call).await
+        self.create_once(&named, draft, origin, context).await
     }
 
     /// Lets plugins complete a draft. What one of them misses, another server may just have made.
@@ -92,19 +92,19 @@ impl Engine {
     /// Creates a draft, once more whenever another server has taken what was drawn for it.
     pub(crate) async fn create_once(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         draft: Value,
         origin: CreateSource,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
         let taken = || Status::internal("what was drawn from the pools was taken by others again and again");
         if !target.served.strategy.allocates() {
-            return self.create_attempt(target, draft, origin, call).await?.ok_or_else(taken);
+            return self.create_attempt(target, draft, origin, context).await?.ok_or_else(taken);
         }
-        let warnings = call.warnings.len();
+        let warnings = context.warnings.len();
         for _ in 0..DRAWS_MAX {
-            call.warnings.truncate(warnings);
-            if let Some(written) = self.create_attempt(target, draft.clone(), origin, call).await? {
+            context.warnings.truncate(warnings);
+            if let Some(written) = self.create_attempt(target, draft.clone(), origin, context).await? {
                 return Ok(written);
             }
         }
@@ -114,29 +114,29 @@ impl Engine {
     /// One attempt: fills, prepares, validates and stores a draft. `None` when what was drawn is taken.
     async fn create_attempt(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         mut draft: Value,
         origin: CreateSource,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<Option<WriteResult>, Status> {
         let served = target.served;
         let version = meta::resource_version(&draft);
         if origin.is_update && !version.is_empty() {
             parse_uint(version).map_err(|why| Status::new(500, Reason::Unknown, why))?;
         }
-        let mut draw = self.draw(served, call.dry_run);
+        let mut draw = self.draw(served, context.dry_run);
         served.strategy.allocate(&mut draft, None, &mut draw)?;
-        self.prepare_create(target, &mut draft, origin.has_labels, call)?;
-        let attributes = call.attributes(Operation::Create, self.at_name(target, &draft), None, None);
+        self.prepare_create(target, &mut draft, origin.has_labels, context)?;
+        let attributes = context.attributes(Operation::Create, self.at_name(target, &draft), None, None);
         let has_generated_name = target.name.is_empty();
         let attributes = Attributes { is_by_update: origin.is_update, has_generated_name, ..attributes };
-        self.admission().validate(self, attributes, &draft, &mut call.warnings).await?;
+        self.admission().validate(self, attributes, &draft, &mut context.warnings).await?;
 
         let key = served.key(meta::namespace(&draft), meta::name(&draft));
         let Some(collection) = served.collection else {
             return self.written(served, draft, true).map(Some);
         };
-        if call.dry_run {
+        if context.dry_run {
             return match self.store.get(collection, &key) {
                 Some(existing) => Err(self.exists(target, &draft, &existing)),
                 None => self.rehearsed(served, &draft, true).await.map(Some),
@@ -147,7 +147,7 @@ impl Engine {
             let message = "resourceVersion should not be set on objects to be created";
             return Err(Status::new(500, Reason::Unknown, message));
         }
-        let Some(reserved) = self.reserve(served, &draw, &draft, call.now).await? else {
+        let Some(reserved) = self.reserve(served, &draw, &draft, context.now).await? else {
             return match self.store.get(collection, &key) {
                 Some(existing) => Err(self.exists(target, &draft, &existing)),
                 None => Ok(None),
@@ -164,11 +164,11 @@ impl Engine {
         match self.commit_lean(served, &draft, encoded, origin.is_apply, write).await {
             Ok(stored) => self.answered(served, stored, true).await.map(Some),
             Err(CommitError::Exists(existing)) => {
-                self.release(reserved, call.now).await;
+                self.release(reserved, context.now).await;
                 Err(self.exists(target, &draft, &existing))
             }
             Err(error @ CommitError::TooLarge(_)) => {
-                self.release(reserved, call.now).await;
+                self.release(reserved, context.now).await;
                 Err(self.commit_failed(target, error))
             }
             // It may have happened: what was recorded for it stays, and is looked after later.
@@ -180,7 +180,7 @@ impl Engine {
     /// an apply is what made them.
     pub(crate) async fn commit_lean(
         &self,
-        served: &Served,
+        served: &ServedResource,
         object: &Value,
         (value, attrs): (Bytes, Attrs),
         is_apply: bool,
@@ -202,13 +202,13 @@ impl Engine {
     /// Everything between admission's two halves: names, uid, the kind's own rules, validation.
     fn prepare_create(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         draft: &mut Value,
         has_labels: bool,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<(), Status> {
         let served = target.served;
-        draft.set(&["metadata", "creationTimestamp"], call.now.to_seconds_text());
+        draft.set(&["metadata", "creationTimestamp"], context.now.to_seconds_text());
         draft.set(&["metadata", "uid"], self.generator.uid());
         let base = draft.str_at(&["metadata", "generateName"]);
         if meta::name(draft).is_empty() && !base.is_empty() {
@@ -223,13 +223,13 @@ impl Engine {
         if served.strategy.has_generation() {
             meta::set_generation(draft, 1);
         }
-        served.strategy.prepare_warnings(draft, &mut call.warnings);
+        served.strategy.prepare_warnings(draft, &mut context.warnings);
         self.drop_gated(served, draft, None);
-        served.strategy.prepare_create(draft, &Context { has_labels, ..call.context(target) });
+        served.strategy.prepare_create(draft, &Context { has_labels, ..context.for_strategy(target) });
         self.canonicalize(served, draft);
 
         let labels = || self.labels_of_namespace(target.namespace);
-        let mut errors = call.errors(draft, |draft, errors| {
+        let mut errors = context.errors(draft, |draft, errors| {
             served.strategy.validate_in_namespace(draft, &labels, errors);
             served.strategy.validate_as(&served.gvk(), draft, errors);
         });
@@ -245,13 +245,13 @@ impl Engine {
         if !errors.is_empty() {
             return Err(Status::invalid(&served.storage.group_kind(), meta::name(draft), errors));
         }
-        served.strategy.warnings(draft, None, &mut call.warnings);
+        served.strategy.warnings(draft, None, &mut context.warnings);
         served.strategy.complete(draft);
         Ok(())
     }
 
     /// Shows again what the JSON of the stored type always shows, and rules or patches took away.
-    pub(crate) fn canonicalize(&self, served: &Served, draft: &mut Value) {
+    pub(crate) fn canonicalize(&self, served: &ServedResource, draft: &mut Value) {
         pintle_schema::decode::canonicalize(&self.api.schema, served.storage_ty, draft);
     }
 
@@ -262,12 +262,12 @@ impl Engine {
         namespace.map_at(&["metadata", "labels"]).cloned()
     }
 
-    fn at_name<'a>(&self, target: &Target<'a>, draft: &'a Value) -> Target<'a> {
-        Target { name: if target.name.is_empty() { meta::name(draft) } else { target.name }, ..*target }
+    fn at_name<'a>(&self, target: &ObjectRef<'a>, draft: &'a Value) -> ObjectRef<'a> {
+        ObjectRef { name: if target.name.is_empty() { meta::name(draft) } else { target.name }, ..*target }
     }
 
     /// The answer to a create of a name that is taken.
-    fn exists(&self, target: &Target<'_>, draft: &Value, existing: &Arc<Object>) -> Status {
+    fn exists(&self, target: &ObjectRef<'_>, draft: &Value, existing: &Arc<Object>) -> Status {
         let served = target.served;
         let name = meta::name(draft);
         let mut status = Status::already_exists(&served.group_resource(), name);
@@ -294,7 +294,7 @@ impl Engine {
     /// A draft in the storage version as the answer to a write.
     pub(crate) fn written(
         &self,
-        served: &Served,
+        served: &ServedResource,
         draft: Value,
         created: bool,
     ) -> Result<WriteResult, Status> {
@@ -306,7 +306,7 @@ impl Engine {
     /// The answer to a write that is stored: nothing is decoded again only to be shown.
     pub(crate) async fn answered(
         &self,
-        served: &Served,
+        served: &ServedResource,
         stored: Arc<Object>,
         created: bool,
     ) -> Result<WriteResult, Status> {
@@ -317,7 +317,7 @@ impl Engine {
     /// What a write would answer: the object as it would be stored, and read again.
     pub(crate) async fn rehearsed(
         &self,
-        served: &Served,
+        served: &ServedResource,
         draft: &Value,
         created: bool,
     ) -> Result<WriteResult, Status> {
@@ -327,7 +327,7 @@ impl Engine {
         Ok(WriteResult { answer: Answer::Tree(object), created })
     }
 
-    pub(crate) fn commit_failed(&self, target: &Target<'_>, error: CommitError) -> Status {
+    pub(crate) fn commit_failed(&self, target: &ObjectRef<'_>, error: CommitError) -> Status {
         let resource = target.served.group_resource();
         match error {
             CommitError::Exists(_) => Status::already_exists(&resource, target.name),
@@ -359,7 +359,7 @@ pub fn store_failed(error: CommitError) -> Status {
 }
 
 /// Refuses a body that its type allows and its kind does not.
-pub(crate) fn refuse(served: &Served, body: &Value) -> Result<(), Status> {
+pub(crate) fn refuse(served: &ServedResource, body: &Value) -> Result<(), Status> {
     served.strategy.refuse(body).map_err(|why| {
         let (kind, version) = (&served.resource.kind, quote(&served.resource.version));
         Status::bad_request(format!("{kind} in version {version} cannot be handled as a {kind}: {why}"))

@@ -3,8 +3,8 @@
 use crate::engine::Engine;
 use crate::request::admission::Operation;
 use crate::request::options::DeleteOptions;
-use crate::request::write_context::Call;
-use crate::resource::{Served, Target};
+use crate::request::write_context::WriteContext;
+use crate::resource::{ObjectRef, ServedResource};
 use crate::write::create::store_failed;
 use crate::write::deletion::{self, Step};
 use pintle_object::meta;
@@ -31,29 +31,29 @@ const ORPHANS: &str = "child pods are preserved by default when jobs are deleted
 impl Engine {
     pub async fn delete(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         options: &DeleteOptions,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<Deleted, Status> {
-        self.delete_asked(target, options, true, call).await
+        self.delete_asked(target, options, true, context).await
     }
 
     /// A deletion that admission has judged already.
     pub(crate) async fn delete_judged(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         options: &DeleteOptions,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<Deleted, Status> {
-        self.delete_asked(target, options, false, call).await
+        self.delete_asked(target, options, false, context).await
     }
 
     async fn delete_asked(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         options: &DeleteOptions,
         asks: bool,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<Deleted, Status> {
         let served = target.served;
         target.check_name()?;
@@ -63,13 +63,13 @@ impl Engine {
         if options.ignores_read_errors {
             return self.delete_unreadable(&target).await;
         }
-        warn_of_orphans(served, options, call);
+        warn_of_orphans(served, options, context);
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let collection = served.collection.ok_or_else(missing)?;
         let mut is_current = !self.store.is_shared();
         for _ in 0..ATTEMPTS_MAX {
             let attempt = match self.store.get(collection, &target.key()) {
-                Some(existing) => self.delete_once(&target, &existing, options, asks, call).await,
+                Some(existing) => self.delete_once(&target, &existing, options, asks, context).await,
                 None => Err(missing()),
             };
             match attempt {
@@ -92,7 +92,7 @@ impl Engine {
 
     /// Takes an object out of the store that cannot be read, without asking anybody: neither finalizers nor plugins can
     /// say anything of it. One that can be read, or is not there, is not deleted like this.
-    async fn delete_unreadable(&self, target: &Target<'_>) -> Result<Deleted, Status> {
+    async fn delete_unreadable(&self, target: &ObjectRef<'_>) -> Result<Deleted, Status> {
         let served = target.served;
         self.store.wait_for_latest().await.map_err(store_failed)?;
         let found = served.collection.and_then(|collection| self.store.get(collection, &target.key()));
@@ -116,11 +116,11 @@ impl Engine {
     /// One attempt; `None` when another write came in between.
     async fn delete_once(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         existing: &Arc<Object>,
         options: &DeleteOptions,
         asks: bool,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<Option<Deleted>, Status> {
         let served = target.served;
         self.check_readable(served, existing)?;
@@ -129,18 +129,18 @@ impl Engine {
         check_preconditions(served, &old, options)?;
         let shown = shown_options(served, &old, options);
         if asks {
-            self.admit_deletion(target, &old, &shown, call).await?;
+            self.admit_deletion(target, &old, &shown, context).await?;
         }
 
-        match deletion::step(served, &old, options, call.now) {
+        match deletion::step(served, &old, options, context.now) {
             Step::Pending => {
                 let object = self.written(served, old, false)?.into_tree(self, served)?;
                 Ok(Some(Deleted::Object { object, is_gone: false }))
             }
-            Step::Go => self.go(target, existing, old, call).await,
+            Step::Go => self.go(target, existing, old, context).await,
             Step::Mark { object, then_go } => {
                 let again = (then_go && asks).then_some(&shown);
-                self.mark(target, existing, (&old, object), (then_go, again), call).await
+                self.mark(target, existing, (&old, object), (then_go, again), context).await
             }
         }
     }
@@ -148,29 +148,29 @@ impl Engine {
     /// Has admission judge a deletion: of an object that is marked and goes at once, both steps.
     async fn admit_deletion(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         old: &Value,
         options: &DeleteOptions,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<(), Status> {
-        let attributes = call.attributes(Operation::Delete, *target, Some(old), Some(options));
+        let attributes = context.attributes(Operation::Delete, *target, Some(old), Some(options));
         let mut nothing = Value::Null;
-        self.admission().mutate(self, attributes, &mut nothing, &mut call.warnings).await?;
-        self.admission().validate(self, attributes, &nothing, &mut call.warnings).await
+        self.admission().mutate(self, attributes, &mut nothing, &mut context.warnings).await?;
+        self.admission().validate(self, attributes, &nothing, &mut context.warnings).await
     }
 
     async fn go(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         existing: &Arc<Object>,
         mut last: Value,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<Option<Deleted>, Status> {
         let served = target.served;
-        if !call.dry_run {
+        if !context.dry_run {
             match self.store.commit(self.deletion(target, existing)?).await {
                 Ok(gone) => {
-                    self.settle_holdings(served, Some(&last), None, call.now).await;
+                    self.settle_holdings(served, Some(&last), None, context.now).await;
                     meta::set_resource_version(&mut last, gone.mod_revision.0);
                 }
                 Err(CommitError::Stale(_)) => return Ok(None),
@@ -187,14 +187,14 @@ impl Engine {
     /// Stores the state of an object whose deletion has begun.
     async fn mark(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         existing: &Arc<Object>,
         (old, mut object): (&Value, Value),
         (then_go, again): (bool, Option<&DeleteOptions>),
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<Option<Deleted>, Status> {
         let served = target.served;
-        if call.dry_run {
+        if context.dry_run {
             let object = self.rehearsed(served, &object, false).await?.into_tree(self, served)?;
             return Ok(Some(Deleted::Object { object, is_gone: then_go }));
         }
@@ -211,15 +211,15 @@ impl Engine {
         meta::set_resource_version(&mut object, stored.mod_revision.0);
         if then_go {
             if let Some(options) = again {
-                self.admit_deletion(target, &object, options, call).await?;
+                self.admit_deletion(target, &object, options, context).await?;
             }
-            return self.go(target, &stored, object, call).await;
+            return self.go(target, &stored, object, context).await;
         }
         let object = self.written(served, object, false)?.into_tree(self, served)?;
         Ok(Some(Deleted::Object { object, is_gone: false }))
     }
 
-    fn deletion(&self, target: &Target<'_>, existing: &Object) -> Result<Write, Status> {
+    fn deletion(&self, target: &ObjectRef<'_>, existing: &Object) -> Result<Write, Status> {
         let served = target.served;
         let missing = || Status::not_found(&served.group_resource(), target.name);
         Ok(Write {
@@ -234,11 +234,11 @@ impl Engine {
     /// Takes an object out of the store after an update let it go; one that is gone already is fine.
     pub(crate) async fn delete_stored(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         existing: &Arc<Object>,
-        call: &Call<'_>,
+        context: &WriteContext<'_>,
     ) -> Result<(), Status> {
-        if call.dry_run {
+        if context.dry_run {
             return Ok(());
         }
         match self.store.commit(self.deletion(target, existing)?).await {
@@ -247,7 +247,7 @@ impl Engine {
                     return Ok(());
                 }
                 let last = self.storage_tree(target.served, existing)?;
-                self.settle_holdings(target.served, Some(&last), None, call.now).await;
+                self.settle_holdings(target.served, Some(&last), None, context.now).await;
                 Ok(())
             }
             Err(CommitError::Missing) => Ok(()),
@@ -257,7 +257,7 @@ impl Engine {
 }
 
 /// The options of a deletion as admission sees them: completed as upstream's stores do it.
-fn shown_options(served: &Served, old: &Value, options: &DeleteOptions) -> DeleteOptions {
+fn shown_options(served: &ServedResource, old: &Value, options: &DeleteOptions) -> DeleteOptions {
     let mut shown = options.clone();
     if let Some(seconds) = deletion::grace_seconds(served, old, options) {
         shown.grace_period_seconds = Some(seconds);
@@ -297,7 +297,7 @@ pub fn success(resource: &GroupResource, name: &str, uid: &str) -> Value {
 }
 
 pub(crate) fn check_preconditions(
-    served: &Served,
+    served: &ServedResource,
     old: &Value,
     options: &DeleteOptions,
 ) -> Result<(), Status> {
@@ -326,9 +326,13 @@ pub(crate) fn check_preconditions(
 }
 
 /// Says once that dependents stay, where upstream says it.
-pub(crate) fn warn_of_orphans(served: &Served, options: &DeleteOptions, call: &mut Call<'_>) {
+pub(crate) fn warn_of_orphans(
+    served: &ServedResource,
+    options: &DeleteOptions,
+    context: &mut WriteContext<'_>,
+) {
     let is_said = options.propagation.is_some() || options.orphan_dependents.is_some();
-    if served.facts.warns_of_orphans && !is_said && !call.warnings.iter().any(|text| text == ORPHANS) {
-        call.warnings.push(String::from(ORPHANS));
+    if served.facts.warns_of_orphans && !is_said && !context.warnings.iter().any(|text| text == ORPHANS) {
+        context.warnings.push(String::from(ORPHANS));
     }
 }

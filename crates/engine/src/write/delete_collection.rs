@@ -4,21 +4,21 @@ use crate::engine::Engine;
 use crate::read::list::Listing;
 use crate::read::selection::Selection;
 use crate::request::options::{DeleteOptions, ListOptions};
-use crate::request::write_context::Call;
-use crate::resource::Target;
+use crate::request::write_context::WriteContext;
+use crate::resource::ObjectRef;
 use pintle_object::{Reason, Status};
 
 impl Engine {
     /// Returns what was listed, as it was before it was deleted.
     pub async fn delete_collection(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         options: &DeleteOptions,
         list: &ListOptions,
         selection: &Selection,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<Listing, Status> {
-        crate::write::delete::warn_of_orphans(target.served, options, call);
+        crate::write::delete::warn_of_orphans(target.served, options, context);
         let listing = self.list(target.served, target.namespace, list, selection).await?;
         // Objects are deleted in the namespace of the request, which must therefore have one.
         if target.served.resource.namespaced && target.namespace.is_empty() && !listing.items.is_empty() {
@@ -26,8 +26,8 @@ impl Engine {
         }
         for object in &listing.items {
             let attrs = &object.attrs;
-            let one = Target { namespace: &attrs.namespace, name: &attrs.name, ..target };
-            match self.delete(one, options, call).await {
+            let one = ObjectRef { namespace: &attrs.namespace, name: &attrs.name, ..target };
+            match self.delete(one, options, context).await {
                 // Somebody else was quicker: the object is gone, which is what was asked for.
                 Err(status) if status.reason != Reason::NotFound => return Err(status),
                 _ => {}

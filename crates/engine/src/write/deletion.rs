@@ -7,7 +7,7 @@
 //! ```
 
 use crate::request::options::{DeleteOptions, Propagation};
-use crate::resource::Served;
+use crate::resource::ServedResource;
 use pintle_kinds::Dependents;
 use pintle_object::Value;
 use pintle_object::meta::{self, FOREGROUND, ORPHAN};
@@ -24,7 +24,7 @@ pub(crate) enum Step {
 }
 
 /// The next step in the life of an object that a delete is about.
-pub(crate) fn step(served: &Served, old: &Value, options: &DeleteOptions, now: Time) -> Step {
+pub(crate) fn step(served: &ServedResource, old: &Value, options: &DeleteOptions, now: Time) -> Step {
     let mut object = old.clone();
     if !meta::is_deleting(&object) && served.strategy.begin_deletion(&mut object, now) {
         object.set(&["metadata", "deletionTimestamp"], now.to_seconds_text());
@@ -63,7 +63,12 @@ enum Graceful {
 }
 
 /// The first phase of a graceful deletion: the kind decides whether there is one.
-fn begin_graceful(served: &Served, object: &mut Value, options: &DeleteOptions, now: Time) -> Graceful {
+fn begin_graceful(
+    served: &ServedResource,
+    object: &mut Value,
+    options: &DeleteOptions,
+    now: Time,
+) -> Graceful {
     let rules = &served.strategy;
     // A negative period means one second.
     let requested = options.grace_period_seconds.map(|seconds| if seconds < 0 { 1 } else { seconds });
@@ -82,13 +87,13 @@ fn begin_graceful(served: &Served, object: &mut Value, options: &DeleteOptions, 
 }
 
 /// The period that a graceful deletion is given, as the kind completes it.
-pub(crate) fn grace_seconds(served: &Served, object: &Value, options: &DeleteOptions) -> Option<i64> {
+pub(crate) fn grace_seconds(served: &ServedResource, object: &Value, options: &DeleteOptions) -> Option<i64> {
     let requested = options.grace_period_seconds.map(|seconds| if seconds < 0 { 1 } else { seconds });
     if meta::is_deleting(object) { requested } else { served.strategy.grace_seconds(object, requested) }
 }
 
 /// A second delete can only bring the end nearer.
-fn shorten(served: &Served, object: &mut Value, requested: Option<i64>, now: Time) -> Graceful {
+fn shorten(served: &ServedResource, object: &mut Value, requested: Option<i64>, now: Time) -> Graceful {
     // Only kinds with graceful deletion look at the period of a deleted object.
     let is_graceful = served.strategy.grace_seconds(object, Some(1)).is_some();
     let period = meta::grace_seconds(object).map(|seconds| if seconds < 0 { 1 } else { seconds });
@@ -109,7 +114,7 @@ fn shorten(served: &Served, object: &mut Value, requested: Option<i64>, now: Tim
 }
 
 /// The finalizers with those of the garbage collector added or taken away; `None` when they stay as they are.
-fn finalizers_for(served: &Served, object: &Value, options: &DeleteOptions) -> Option<Vec<String>> {
+fn finalizers_for(served: &ServedResource, object: &Value, options: &DeleteOptions) -> Option<Vec<String>> {
     let own = meta::finalizers(object);
     let has = |name: &str| own.contains(&name);
     let policy = served.facts.dependents;

@@ -3,8 +3,8 @@
 use crate::engine::Engine;
 use crate::request::admission::Operation;
 use crate::request::options::DeleteOptions;
-use crate::request::write_context::Call;
-use crate::resource::{Served, Target};
+use crate::request::write_context::WriteContext;
+use crate::resource::{ObjectRef, ServedResource};
 use crate::storage::encoding::set_kind;
 use pintle_kinds::eviction;
 use pintle_object::meta;
@@ -17,31 +17,36 @@ const ATTEMPTS_MAX: usize = 1000;
 
 impl Engine {
     /// Evicts the pod of `pod`, by the body of an Eviction.
-    pub async fn evict(&self, pod: Target<'_>, mut body: Value, call: &mut Call<'_>) -> Result<(), Status> {
+    pub async fn evict(
+        &self,
+        pod: ObjectRef<'_>,
+        mut body: Value,
+        context: &mut WriteContext<'_>,
+    ) -> Result<(), Status> {
         meta::ensure_namespace(&mut body, pod.namespace)?;
         if meta::name(&body) != pod.name {
             return Err(Status::bad_request("name in URL does not match name in Eviction object"));
         }
-        check_dry_run(&body, call.dry_run)?;
+        check_dry_run(&body, context.dry_run)?;
         let null = Value::map();
         let options = DeleteOptions::from_body(body.get("deleteOptions").unwrap_or(&null))?;
-        call.dry_run |= options.dry_run;
-        self.track_body(&GroupVersionKind::new("policy", "v1", "Eviction"), "eviction", &mut body, call);
-        let attributes = call.attributes(Operation::Create, pod, None, None);
-        self.admission().mutate(self, attributes, &mut body, &mut call.warnings).await?;
-        let attributes = call.attributes(Operation::Create, pod, None, None);
-        self.admission().validate(self, attributes, &body, &mut call.warnings).await?;
+        context.dry_run |= options.dry_run;
+        self.track_body(&GroupVersionKind::new("policy", "v1", "Eviction"), "eviction", &mut body, context);
+        let attributes = context.attributes(Operation::Create, pod, None, None);
+        self.admission().mutate(self, attributes, &mut body, &mut context.warnings).await?;
+        let attributes = context.attributes(Operation::Create, pod, None, None);
+        self.admission().validate(self, attributes, &body, &mut context.warnings).await?;
 
         let missing = || Status::not_found(&pod.served.group_resource(), pod.name);
         let collection = pod.served.collection.ok_or_else(missing)?;
         let existing = self.store.get(collection, &pod.key()).ok_or_else(missing)?;
         let object = self.storage_tree(pod.served, &existing)?;
         if !eviction::needs_no_budget(&object) {
-            self.spend_budget(&pod, &object, call).await?;
+            self.spend_budget(&pod, &object, context).await?;
         }
-        if !call.dry_run {
+        if !context.dry_run {
             crate::write::delete::check_preconditions(pod.served, &object, &options)?;
-            let now = call.now;
+            let now = context.now;
             self.rewrite(&pod, |object| {
                 eviction::mark(object, now);
                 Ok(())
@@ -52,10 +57,15 @@ impl Engine {
         // The mark above was a write of our own.
         options.preconditions.resource_version = None;
         // Admission has judged the eviction, and is not asked about the deletion that comes of it.
-        self.delete_judged(Target { subresource: "", ..pod }, &options, call).await.map(drop)
+        self.delete_judged(ObjectRef { subresource: "", ..pod }, &options, context).await.map(drop)
     }
 
-    async fn spend_budget(&self, pod: &Target<'_>, object: &Value, call: &Call<'_>) -> Result<(), Status> {
+    async fn spend_budget(
+        &self,
+        pod: &ObjectRef<'_>,
+        object: &Value,
+        context: &WriteContext<'_>,
+    ) -> Result<(), Status> {
         let Some(budgets) = self.find("policy", "v1", "poddisruptionbudgets") else { return Ok(()) };
         let covering = self.covering(&budgets, pod.namespace, object)?;
         let budget = match covering.as_slice() {
@@ -68,17 +78,17 @@ impl Engine {
         }
         let name = budget.attrs.name.to_string();
         let target =
-            Target { served: &budgets, subresource: "status", namespace: pod.namespace, name: &name };
-        if call.dry_run {
-            return eviction::spend(&mut self.storage_tree(&budgets, budget)?, pod.name, call.now);
+            ObjectRef { served: &budgets, subresource: "status", namespace: pod.namespace, name: &name };
+        if context.dry_run {
+            return eviction::spend(&mut self.storage_tree(&budgets, budget)?, pod.name, context.now);
         }
         self.rewrite(&target, |budget| {
             let mut old = budget.clone();
-            eviction::spend(budget, pod.name, call.now)?;
+            eviction::spend(budget, pod.name, context.now)?;
             set_kind(&budgets, &mut old);
             set_kind(&budgets, budget);
             // Budgets are spent in the server's own name.
-            self.tracked(&target, (&self.manager, &call.conversions), call.now, |tracking| {
+            self.tracked(&target, (&self.manager, &context.conversions), context.now, |tracking| {
                 track_update(tracking, Some(&old), budget)
             });
             budget.remove(&["kind"]);
@@ -88,7 +98,12 @@ impl Engine {
         .await
     }
 
-    fn covering(&self, budgets: &Served, namespace: &str, pod: &Value) -> Result<Vec<Arc<Object>>, Status> {
+    fn covering(
+        &self,
+        budgets: &ServedResource,
+        namespace: &str,
+        pod: &Value,
+    ) -> Result<Vec<Arc<Object>>, Status> {
         let Some(collection) = budgets.collection else { return Ok(Vec::new()) };
         let snapshot = self.store.snapshot(collection);
         let prefix = budgets.prefix(namespace);
@@ -104,7 +119,7 @@ impl Engine {
     /// Changes a stored object past its kind's rules for updates, until no other write comes in between.
     pub(crate) async fn rewrite(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         change: impl Fn(&mut Value) -> Result<(), Status>,
     ) -> Result<(), Status> {
         let served = target.served;

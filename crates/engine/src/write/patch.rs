@@ -4,8 +4,8 @@ use crate::custom::object as custom_object;
 use crate::engine::Engine;
 use crate::request::body;
 use crate::request::options::{FieldValidation, PatchKind};
-use crate::request::write_context::{Call, WriteResult};
-use crate::resource::{Served, Target};
+use crate::request::write_context::{WriteContext, WriteResult};
+use crate::resource::{ObjectRef, ServedResource};
 use crate::write::patch_document;
 use crate::write::scale::ScaleSource;
 use crate::write::update::Source;
@@ -33,23 +33,23 @@ struct Goal<'a> {
     ty: TypeId,
     kind: GroupVersionKind,
     /// Absent for built-in kinds.
-    custom: Option<&'a Served>,
+    custom: Option<&'a ServedResource>,
 }
 
 impl Engine {
     /// Patches an object or one of its subresources.
     pub async fn patch(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         patch: &Patch<'_>,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
         let served = target.served;
         if patch.kind == PatchKind::Apply {
-            return self.apply(target, patch, call).await;
+            return self.apply(target, patch, context).await;
         }
         if target.subresource == "scale" {
-            return self.patch_scale(target, patch, call).await;
+            return self.patch_scale(target, patch, context).await;
         }
         let next = |current: Option<&Value>, warnings: &mut Vec<String>| {
             let missing = || Status::not_found(&served.group_resource(), target.name);
@@ -57,20 +57,20 @@ impl Engine {
             let goal = Goal { ty: served.resource.ty, kind: served.gvk(), custom };
             self.patched(&goal, current.ok_or_else(missing)?, patch, warnings)
         };
-        self.write_over(target, Source::Patch(&next), false, call).await
+        self.guaranteed_update(target, Source::Patch(&next), false, context).await
     }
 
     async fn patch_scale(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         patch: &Patch<'_>,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
         let ty = target.served.resource.subresource("scale").and_then(|sub| sub.ty);
         let ty = ty.unwrap_or(target.served.resource.ty);
         let goal = Goal { ty, kind: GroupVersionKind::new("autoscaling", "v1", "Scale"), custom: None };
         let next = |scale: &Value, warnings: &mut Vec<String>| self.patched(&goal, scale, patch, warnings);
-        self.update_scale(target, ScaleSource::Patch(&next), call).await
+        self.update_scale(target, ScaleSource::Patch(&next), context).await
     }
 
     /// The next version of a tree, in canonical form.
@@ -157,7 +157,12 @@ fn patch_json(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> R
 }
 
 /// A patched custom resource is still of its kind and version; what it would lose in another version is said too.
-fn check_type(served: &Served, next: &Value, shown: &str, warnings: &mut Vec<String>) -> Result<(), Status> {
+fn check_type(
+    served: &ServedResource,
+    next: &Value,
+    shown: &str,
+    warnings: &mut Vec<String>,
+) -> Result<(), Status> {
     let (kind, version) = (next.str_at(&["kind"]), next.str_at(&["apiVersion"]));
     if kind.is_empty() {
         return Err(refuse(shown, &format!("Object 'Kind' is missing in '{shown}'")));

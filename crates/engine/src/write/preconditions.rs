@@ -1,13 +1,13 @@
 //! What must hold between an update and the object that it replaces, and what no update changes.
 
 use crate::request::options::parse_uint;
-use crate::resource::{Served, Target};
+use crate::resource::{ObjectRef, ServedResource};
 use pintle_object::meta;
 use pintle_object::{FieldErrors, GroupKind, Path, Reason, Status, Value};
 use pintle_store::Object;
 
 /// The name in the object is the name of the path.
-pub fn check_name(target: &Target<'_>, object: &Value) -> Result<(), Status> {
+pub fn check_name(target: &ObjectRef<'_>, object: &Value) -> Result<(), Status> {
     let (namespace, wanted) = (meta::namespace(object), target.namespace);
     if !wanted.is_empty() && !namespace.is_empty() && namespace != wanted {
         return Err(Status::bad_request(
@@ -29,7 +29,7 @@ pub fn check_name(target: &Target<'_>, object: &Value) -> Result<(), Status> {
 }
 
 /// A uid in the body says which object is meant; a later one of the same name is another.
-pub(crate) fn check_uid(target: &Target<'_>, body: &Value, current: &Value) -> Result<(), Status> {
+pub(crate) fn check_uid(target: &ObjectRef<'_>, body: &Value, current: &Value) -> Result<(), Status> {
     let uid = meta::uid(body);
     if uid.is_empty() || uid == meta::uid(current) {
         return Ok(());
@@ -37,7 +37,7 @@ pub(crate) fn check_uid(target: &Target<'_>, body: &Value, current: &Value) -> R
     Err(uid_conflict(target, uid, meta::uid(current)))
 }
 
-pub(crate) fn uid_conflict(target: &Target<'_>, wanted: &str, found: &str) -> Status {
+pub(crate) fn uid_conflict(target: &ObjectRef<'_>, wanted: &str, found: &str) -> Status {
     let key = target.key();
     // Upstream's server of definitions leaves out the root of the store.
     let has_root = target.served.resource.group != "apiextensions.k8s.io" && target.served.custom.is_none();
@@ -50,7 +50,11 @@ pub(crate) fn uid_conflict(target: &Target<'_>, wanted: &str, found: &str) -> St
 }
 
 /// Optimistic concurrency: a version in the new object must be the current one.
-pub(crate) fn check_version(target: &Target<'_>, new: &mut Value, existing: &Object) -> Result<(), Status> {
+pub(crate) fn check_version(
+    target: &ObjectRef<'_>,
+    new: &mut Value,
+    existing: &Object,
+) -> Result<(), Status> {
     let served = target.served;
     let text = meta::resource_version(new);
     let wanted = match text {
@@ -93,7 +97,7 @@ pub(crate) fn keep_system_fields(new: &mut Value, old: &Value) {
 }
 
 /// An update that takes the last finalizer from a deleted object lets it go.
-pub(crate) fn goes_with_update(served: &Served, new: &Value, old: &Value) -> bool {
+pub(crate) fn goes_with_update(served: &ServedResource, new: &Value, old: &Value) -> bool {
     meta::finalizers(new).is_empty()
         && meta::is_deleting(old)
         && meta::grace_seconds(old).unwrap_or(0) == 0

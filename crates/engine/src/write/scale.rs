@@ -3,8 +3,8 @@
 use crate::custom::{Scale, at};
 use crate::engine::Engine;
 use crate::request::options::parse_uint;
-use crate::request::write_context::{Answer, Call, WriteResult};
-use crate::resource::{Served, Target};
+use crate::request::write_context::{Answer, WriteContext, WriteResult};
+use crate::resource::{ObjectRef, ServedResource};
 use crate::write::preconditions;
 use crate::write::update::{Scaling, Source};
 use pintle_kinds::validation::{self, NameRule, check};
@@ -33,7 +33,7 @@ pub type ScaleProposal<'a> = dyn Fn(&Value, &mut Vec<String>) -> Result<Value, S
 
 impl Engine {
     /// The scale of an object, given as a tree in the served version.
-    pub fn scale(&self, served: &Served, object: &Value) -> Value {
+    pub fn scale(&self, served: &ServedResource, object: &Value) -> Value {
         if let Some(custom) = served.custom.as_ref().and_then(|custom| custom.scale.as_ref()) {
             return custom_scale(custom, object);
         }
@@ -49,7 +49,7 @@ impl Engine {
     }
 
     /// A custom resource that does not say how many replicas it wants has no scale to show.
-    pub fn check_scale(&self, served: &Served, object: &Value) -> Result<(), Status> {
+    pub fn check_scale(&self, served: &ServedResource, object: &Value) -> Result<(), Status> {
         let Some(place) = served.custom.as_ref().and_then(|custom| custom.scale.as_ref()) else {
             return Ok(());
         };
@@ -69,9 +69,9 @@ impl Engine {
     /// Writes the replicas of a scale into its object; the answer is the scale that came of it.
     pub async fn update_scale(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         source: ScaleSource<'_>,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
         let served = target.served;
         let place = served.custom.as_ref().and_then(|custom| custom.scale.as_ref());
@@ -79,10 +79,10 @@ impl Engine {
             Some(place) => place.wanted.iter().map(|step| step.as_str()).collect(),
             None => REPLICAS.to_vec(),
         };
-        let (manager, now) = (call.manager.clone(), call.now);
+        let (manager, now) = (context.manager.clone(), context.now);
         let api_version = served.api_version();
         let write = ScaleWrite { engine: self, target, source, replicas, api_version, manager, now };
-        let written = self.write_over(target, Source::Scale(&write), false, call).await?;
+        let written = self.guaranteed_update(target, Source::Scale(&write), false, context).await?;
         let object = written.into_tree(self, served)?;
         Ok(WriteResult { answer: Answer::Tree(self.scale(served, &object)), created: false })
     }
@@ -91,7 +91,7 @@ impl Engine {
 /// One write of a Scale.
 struct ScaleWrite<'a> {
     engine: &'a Engine,
-    target: Target<'a>,
+    target: ObjectRef<'a>,
     source: ScaleSource<'a>,
     /// Where the object says how many replicas it wants.
     replicas: Vec<&'a str>,
@@ -128,7 +128,7 @@ impl Scaling for ScaleWrite<'_> {
 }
 
 /// The object with the replicas of a scale, after the checks that a scale must pass.
-fn apply(target: &Target<'_>, path: &[&str], scale: &Value, current: &Value) -> Result<Value, Status> {
+fn apply(target: &ObjectRef<'_>, path: &[&str], scale: &Value, current: &Value) -> Result<Value, Status> {
     preconditions::check_name(target, scale)?;
     let replicas = scale.int_at(&REPLICAS).unwrap_or(0);
     let mut errors = FieldErrors::new();

@@ -2,8 +2,8 @@
 
 use crate::engine::Engine;
 use crate::request::admission::Operation;
-use crate::request::write_context::Call;
-use crate::resource::{Served, Target};
+use crate::request::write_context::WriteContext;
+use crate::resource::{ObjectRef, ServedResource};
 use pintle_object::meta;
 use pintle_object::{
     FieldErrors, GroupKind, GroupResource, GroupVersion, GroupVersionKind, Path, Status, Text, Value,
@@ -44,32 +44,32 @@ impl Engine {
     /// Judges the TokenRequest in `body` for the service account of `target`.
     pub async fn request_token(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         mut body: Value,
         terms: &TokenTerms,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<TokenGrant, Status> {
         if body.int_at(&["spec", "expirationSeconds"]).is_none() {
             body.set(&["spec", "expirationSeconds"], DEFAULT_SECONDS);
         }
         meta::ensure_namespace(&mut body, target.namespace)?;
         let kind = GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest");
-        self.track_body(&kind, "token", &mut body, call);
-        let attributes = call.attributes(Operation::Create, target, None, None);
-        self.admission().mutate(self, attributes, &mut body, &mut call.warnings).await?;
+        self.track_body(&kind, "token", &mut body, context);
+        let attributes = context.attributes(Operation::Create, target, None, None);
+        self.admission().mutate(self, attributes, &mut body, &mut context.warnings).await?;
         check_name(&body, target.name)?;
         let account = self.token_object(target.served, target.namespace, target.name)?;
-        complete(&mut body, &target, &account, terms, call)?;
+        complete(&mut body, &target, &account, terms, context)?;
         validate(&body)?;
-        let attributes = call.attributes(Operation::Create, target, None, None);
-        self.admission().validate(self, attributes, &body, &mut call.warnings).await?;
+        let attributes = context.attributes(Operation::Create, target, None, None);
+        self.admission().validate(self, attributes, &body, &mut context.warnings).await?;
 
         let (bound, pod_node) = self.bound(&target, &body)?;
         let mut seconds = body.int_at(&["spec", "expirationSeconds"]).unwrap_or(DEFAULT_SECONDS);
         let max = terms.expiration_seconds_max;
         if max > 0 && seconds > max {
             let text = format!("requested expiration of {seconds} seconds shortened to {max} seconds");
-            call.warnings.push(text);
+            context.warnings.push(text);
             seconds = max;
             body.set(&["spec", "expirationSeconds"], seconds);
         }
@@ -77,7 +77,7 @@ impl Engine {
     }
 
     /// The object that a token is to be bound to, and the node of a pod.
-    fn bound(&self, target: &Target<'_>, body: &Value) -> Result<(Option<Bound>, Option<Node>), Status> {
+    fn bound(&self, target: &ObjectRef<'_>, body: &Value) -> Result<(Option<Bound>, Option<Node>), Status> {
         let Some(reference) = body.at(&["spec", "boundObjectRef"]).filter(|value| !value.is_null()) else {
             return Ok((None, None));
         };
@@ -107,7 +107,7 @@ impl Engine {
         Ok((Some((kind, object)), node))
     }
 
-    fn token_object(&self, served: &Served, namespace: &str, name: &str) -> Result<Value, Status> {
+    fn token_object(&self, served: &ServedResource, namespace: &str, name: &str) -> Result<Value, Status> {
         if name.is_empty() {
             return Err(Status::bad_request("Name parameter required."));
         }
@@ -156,10 +156,10 @@ fn check_account(pod: &Value, account: &str) -> Result<(), Status> {
 /// Fills in what the account and the server know; what a client says about the answer is dropped.
 fn complete(
     body: &mut Value,
-    target: &Target<'_>,
+    target: &ObjectRef<'_>,
     account: &Value,
     terms: &TokenTerms,
-    call: &Call<'_>,
+    context: &WriteContext<'_>,
 ) -> Result<(), Status> {
     let (own, wanted) = (meta::uid(account), meta::uid(body));
     if !wanted.is_empty() && wanted != own {
@@ -175,7 +175,7 @@ fn complete(
     meta::set(body, "name", target.name);
     meta::set(body, "namespace", target.namespace);
     meta::set(body, "uid", own);
-    body.set(&["metadata", "creationTimestamp"], call.now.to_seconds_text());
+    body.set(&["metadata", "creationTimestamp"], context.now.to_seconds_text());
     if body.list_at(&["spec", "audiences"]).is_empty() {
         let audiences = terms.api_audiences.iter().map(|audience| Value::from(Text::from(audience.as_str())));
         body.set(&["spec", "audiences"], audiences.collect::<Vec<_>>());

@@ -2,8 +2,8 @@
 
 use crate::custom::Custom;
 use crate::engine::Engine;
-use crate::request::write_context::Call;
-use crate::resource::{Served, Target};
+use crate::request::write_context::WriteContext;
+use crate::resource::{ObjectRef, ServedResource};
 use crate::storage::convert;
 use crate::write::conversions::Conversions;
 use crate::write::scale;
@@ -16,15 +16,21 @@ use std::sync::Arc;
 impl Engine {
     /// Accounts the difference between `live` and `new` to the manager of the call. Both are in the version of
     /// the request, with kind and apiVersion.
-    pub fn track(&self, target: &Target<'_>, live: Option<&Value>, new: &mut Value, call: &Call<'_>) {
-        let by = (call.manager.as_str(), &*call.conversions);
-        self.tracked(target, by, call.now, |tracking| track_update(tracking, live, new));
+    pub fn track(
+        &self,
+        target: &ObjectRef<'_>,
+        live: Option<&Value>,
+        new: &mut Value,
+        context: &WriteContext<'_>,
+    ) {
+        let by = (context.manager.as_str(), &*context.conversions);
+        self.tracked(target, by, context.now, |tracking| track_update(tracking, live, new));
     }
 
     /// Runs what needs to know how writes to the target are accounted for.
     pub(crate) fn tracked<R>(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         (manager, conversions): (&str, &Conversions),
         now: Time,
         run: impl FnOnce(&Tracking<'_>) -> R,
@@ -79,7 +85,7 @@ impl Engine {
         kind: &GroupVersionKind,
         subresource: &str,
         body: &mut Value,
-        call: &Call<'_>,
+        context: &WriteContext<'_>,
     ) {
         let Some(ty) = self.api.kind(kind) else { return };
         let api_version = kind.group_version().to_string();
@@ -91,10 +97,10 @@ impl Engine {
             ty,
             api_version: &api_version,
             subresource,
-            manager: &call.manager,
+            manager: &context.manager,
             filter: &Filter::All,
             versions: &(),
-            now: call.now,
+            now: context.now,
         };
         track_update(&tracking, None, body);
         for (field, given) in ["kind", "apiVersion"].into_iter().zip(given) {
@@ -108,7 +114,7 @@ impl Engine {
 /// The versions that a resource is served in.
 struct ServedVersions<'a> {
     engine: &'a Engine,
-    served: &'a Served,
+    served: &'a ServedResource,
     conversions: &'a Conversions,
 }
 
@@ -148,7 +154,7 @@ impl ServedVersions<'_> {
     }
 
     /// The same resource in another version of its group: managers who wrote through another group are forgotten.
-    fn version(&self, api_version: &str) -> Option<Arc<Served>> {
+    fn version(&self, api_version: &str) -> Option<Arc<ServedResource>> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         if group != self.served.resource.group {
             return None;

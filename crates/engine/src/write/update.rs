@@ -2,8 +2,8 @@
 
 use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
-use crate::request::write_context::{Call, WriteResult};
-use crate::resource::{Served, Target};
+use crate::request::write_context::{WriteContext, WriteResult};
+use crate::resource::{ObjectRef, ServedResource};
 use crate::storage::convert;
 use crate::write::create::CreateSource;
 use crate::write::create::{refuse, store_failed};
@@ -59,39 +59,39 @@ impl Engine {
     /// Replaces an object, or one of its subresources.
     pub async fn update(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         mut body: Value,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
         refuse(target.served, &body)?;
-        call.default(&self.api, target.served, &mut body);
+        context.default(&self.api, target.served, &mut body);
         meta::ensure_namespace(&mut body, target.namespace)?;
         check_name(&target, &body)?;
-        call.dedup_owners(&mut body, false);
-        self.write_over(target, Source::Body(body), false, call).await
+        context.dedup_owners(&mut body, false);
+        self.guaranteed_update(target, Source::Body(body), false, context).await
     }
 
     /// Writes the next version of the target; `may_create` is for apply patches.
-    pub async fn write_over(
+    pub async fn guaranteed_update(
         &self,
-        target: Target<'_>,
+        target: ObjectRef<'_>,
         source: Source<'_>,
         may_create: bool,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
         let served = target.served;
         target.check_name()?;
         let missing = || Status::not_found(&served.group_resource(), target.name);
         let collection = served.collection.ok_or_else(missing)?;
-        let warnings = call.warnings.len();
+        let warnings = context.warnings.len();
         let mut is_current = !self.store.is_shared();
         for _ in 0..ATTEMPTS_MAX {
             // Warnings of an attempt that came to nothing are said again by the next.
-            call.warnings.truncate(warnings);
+            context.warnings.truncate(warnings);
             let attempt = match self.store.get(collection, &target.key()) {
-                Some(existing) => self.replace(&target, &source, &existing, call).await,
+                Some(existing) => self.replace(&target, &source, &existing, context).await,
                 None if may_create || self.creates_on_update(&target) => {
-                    self.create_by_update(&target, &source, call).await
+                    self.create_by_update(&target, &source, context).await
                 }
                 None => Err(missing()),
             };
@@ -113,69 +113,74 @@ impl Engine {
         Err(Status::stale(&served.group_resource(), target.name))
     }
 
-    fn creates_on_update(&self, target: &Target<'_>) -> bool {
+    fn creates_on_update(&self, target: &ObjectRef<'_>) -> bool {
         target.subresource.is_empty() && target.served.facts.creates_on_update
     }
 
     async fn replace(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         source: &Source<'_>,
         existing: &Arc<Object>,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<Attempt, Status> {
         let served = target.served;
         let shown = self.converted(served, existing.clone()).await?;
         let current = self.tree(served, &shown)?;
         let proposed = match source {
-            Source::Scale(scaling) => self.rescaled(target, *scaling, &current, call).await?,
+            Source::Scale(scaling) => self.rescaled(target, *scaling, &current, context).await?,
             Source::Body(_) | Source::Patch(_) | Source::Apply(_) => {
-                self.proposed(target, source, &current, call).await?
+                self.proposed(target, source, &current, context).await?
             }
         };
         let old = self.previous(served, &shown, current)?;
         let mut new = convert::to_storage(&self.api, served, proposed)?;
         let is_patch = !matches!(source, Source::Body(_));
-        let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
+        let attributes = context.attributes(Operation::Update, *target, Some(&old), None);
         let attributes = Attributes { is_patch, ..attributes };
         // Admission has completed a scale already, in the form that it has.
         if !matches!(source, Source::Scale(_)) {
-            self.admission().mutate(self, attributes, &mut new, &mut call.warnings).await?;
+            self.admission().mutate(self, attributes, &mut new, &mut context.warnings).await?;
         }
-        call.dedup_owners(&mut new, true);
+        context.dedup_owners(&mut new, true);
         check_version(target, &mut new, existing)?;
 
-        let mut draw = self.draw(served, call.dry_run);
+        let mut draw = self.draw(served, context.dry_run);
         if target.subresource.is_empty() {
             served.strategy.allocate(&mut new, Some(&old), &mut draw)?;
         }
-        self.prepare_update(target, &mut new, &old, call)?;
+        self.prepare_update(target, &mut new, &old, context)?;
         pintle_patch::keep_times_of_noop(&old, &mut new);
-        let attributes = call.attributes(Operation::Update, *target, Some(&old), None);
+        let attributes = context.attributes(Operation::Update, *target, Some(&old), None);
         let attributes = Attributes { is_patch, ..attributes };
-        self.admission().validate(self, attributes, &new, &mut call.warnings).await?;
+        self.admission().validate(self, attributes, &new, &mut context.warnings).await?;
         if goes_with_update(served, &new, &old) {
-            self.delete_stored(target, existing, call).await?;
+            self.delete_stored(target, existing, context).await?;
             return self.written(served, new, false).map(Attempt::Done);
         }
         meta::keep(&mut new, &old, "resourceVersion");
-        if call.dry_run {
+        if context.dry_run {
             return self.rehearsed(served, &new, false).await.map(Attempt::Done);
         }
-        let Some(reserved) = self.reserve(served, &draw, &new, call.now).await? else {
+        let Some(reserved) = self.reserve(served, &draw, &new, context.now).await? else {
             return Ok(Attempt::Conflict);
         };
         let is_apply = matches!(source, Source::Apply(_) | Source::Scale(_));
         let attempt = self.commit_update(target, &new, existing, is_apply).await?;
         match attempt {
-            Attempt::Done(_) => self.settle_holdings(served, Some(&old), Some(&new), call.now).await,
-            Attempt::Conflict => self.release(reserved, call.now).await,
+            Attempt::Done(_) => self.settle_holdings(served, Some(&old), Some(&new), context.now).await,
+            Attempt::Conflict => self.release(reserved, context.now).await,
         }
         Ok(attempt)
     }
 
     /// What an update replaces, as rules and admission see it. It is decoded again only where it is converted.
-    fn previous(&self, served: &Served, existing: &Object, mut current: Value) -> Result<Value, Status> {
+    fn previous(
+        &self,
+        served: &ServedResource,
+        existing: &Object,
+        mut current: Value,
+    ) -> Result<Value, Status> {
         if served.is_converted() && served.custom.is_none() {
             return self.storage_tree(served, existing);
         }
@@ -188,41 +193,41 @@ impl Engine {
     /// which may have to wait: with each answer the proposal is made again.
     async fn proposed(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         source: &Source<'_>,
         current: &Value,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<Value, Status> {
-        let warnings = call.warnings.len();
+        let warnings = context.warnings.len();
         for _ in 0..CONVERSIONS_MAX {
-            let proposed = self.propose(target, source, current, call);
-            if !call.conversions.learn(self, target.served).await {
+            let proposed = self.propose(target, source, current, context);
+            if !context.conversions.learn(self, target.served).await {
                 return proposed;
             }
-            call.warnings.truncate(warnings);
+            context.warnings.truncate(warnings);
         }
-        self.propose(target, source, current, call)
+        self.propose(target, source, current, context)
     }
 
     fn propose(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         source: &Source<'_>,
         current: &Value,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<Value, Status> {
         match source {
             Source::Body(body) => {
                 check_uid(target, body, current)?;
                 let mut proposed = body.clone();
-                self.track(target, Some(current), &mut proposed, call);
+                self.track(target, Some(current), &mut proposed, context);
                 Ok(proposed)
             }
             Source::Patch(patch) | Source::Apply(patch) => {
-                let mut proposed = patch(Some(current), &mut call.warnings)?;
+                let mut proposed = patch(Some(current), &mut context.warnings)?;
                 convert::default(&self.api, target.served, &mut proposed);
                 if matches!(source, Source::Patch(_)) {
-                    self.track(target, Some(current), &mut proposed, call);
+                    self.track(target, Some(current), &mut proposed, context);
                 }
                 meta::ensure_namespace(&mut proposed, target.namespace)?;
                 check_name(target, &proposed)?;
@@ -235,15 +240,15 @@ impl Engine {
     /// The object with the replicas of the scale that admission makes of the proposed one.
     async fn rescaled(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         scaling: &dyn Scaling,
         current: &Value,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<Value, Status> {
-        let (live, mut next) = scaling.propose(current, &mut call.warnings)?;
-        let attributes = call.attributes(Operation::Update, *target, Some(&live), None);
+        let (live, mut next) = scaling.propose(current, &mut context.warnings)?;
+        let attributes = context.attributes(Operation::Update, *target, Some(&live), None);
         let attributes = Attributes { has_own_form: true, ..attributes };
-        self.admission().mutate(self, attributes, &mut next, &mut call.warnings).await?;
+        self.admission().mutate(self, attributes, &mut next, &mut context.warnings).await?;
         let mut object = scaling.rescale(current, &next)?;
         convert::default(&self.api, target.served, &mut object);
         meta::ensure_namespace(&mut object, target.namespace)?;
@@ -253,7 +258,7 @@ impl Engine {
 
     async fn commit_update(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         new: &Value,
         existing: &Arc<Object>,
         is_apply: bool,
@@ -285,21 +290,21 @@ impl Engine {
     /// Everything between admission's two halves: what an update may not change, the kind's own rules, validation.
     fn prepare_update(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         new: &mut Value,
         old: &Value,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<(), Status> {
         let served = target.served;
         let namespace = if served.resource.namespaced { target.namespace } else { "" };
         meta::ensure_namespace(new, namespace)?;
         meta::set_generation(new, meta::generation(old));
-        let context = call.context(target);
+        let of_kind = context.for_strategy(target);
         match target.subresource {
             // A scale changes the object itself, in one field.
-            "" | "scale" => served.strategy.prepare_update(new, old, &context),
-            "status" => served.strategy.prepare_status(new, old, &context),
-            _ => served.strategy.prepare_subresource(new, old, &context),
+            "" | "scale" => served.strategy.prepare_update(new, old, &of_kind),
+            "status" => served.strategy.prepare_status(new, old, &of_kind),
+            _ => served.strategy.prepare_subresource(new, old, &of_kind),
         }
         self.drop_gated(served, new, Some(old));
         // The generation counts what is wanted, which a status never is.
@@ -310,7 +315,7 @@ impl Engine {
         keep_system_fields(new, old);
 
         self.canonicalize(served, new);
-        let mut errors = call.errors(new, |new, errors| {
+        let mut errors = context.errors(new, |new, errors| {
             validation::meta::validate_common_update(new, old, errors);
             match target.subresource {
                 "" | "scale" => served.strategy.validate_update_as(&served.gvk(), new, old, errors),
@@ -318,13 +323,13 @@ impl Engine {
                 other => served.strategy.validate_subresource(new, old, other, errors),
             }
         });
-        call.warnings.append(&mut errors.take_warnings());
+        context.warnings.append(&mut errors.take_warnings());
         if !errors.is_empty() {
             return Err(Status::invalid(&served.storage.group_kind(), meta::name(new), errors));
         }
         match target.subresource {
-            "" | "scale" => served.strategy.warnings(new, Some(old), &mut call.warnings),
-            "status" => served.strategy.status_warnings(new, &mut call.warnings),
+            "" | "scale" => served.strategy.warnings(new, Some(old), &mut context.warnings),
+            "status" => served.strategy.status_warnings(new, &mut context.warnings),
             _ => {}
         }
         served.strategy.complete(new);
@@ -333,14 +338,14 @@ impl Engine {
 
     async fn create_by_update(
         &self,
-        target: &Target<'_>,
+        target: &ObjectRef<'_>,
         source: &Source<'_>,
-        call: &mut Call<'_>,
+        context: &mut WriteContext<'_>,
     ) -> Result<Attempt, Status> {
         let served = target.served;
         let mut proposed = match source {
             Source::Body(body) => body.clone(),
-            Source::Patch(patch) | Source::Apply(patch) => patch(None, &mut call.warnings)?,
+            Source::Patch(patch) | Source::Apply(patch) => patch(None, &mut context.warnings)?,
             Source::Scale(_) => return Err(Status::not_found(&served.group_resource(), target.name)),
         };
         let uid = meta::uid(&proposed).to_string();
@@ -360,15 +365,15 @@ impl Engine {
             meta::ensure_namespace(&mut proposed, target.namespace)?;
             check_name(target, &proposed)?;
         } else {
-            self.track(target, None, &mut proposed, call);
+            self.track(target, None, &mut proposed, context);
         }
         let mut draft = convert::to_storage(&self.api, served, proposed)?;
-        let attributes = call.attributes(Operation::Create, *target, None, None);
-        self.admission().mutate(self, attributes, &mut draft, &mut call.warnings).await?;
-        call.dedup_owners(&mut draft, true);
+        let attributes = context.attributes(Operation::Create, *target, None, None);
+        self.admission().mutate(self, attributes, &mut draft, &mut context.warnings).await?;
+        context.dedup_owners(&mut draft, true);
         meta::wipe_system_fields(&mut draft);
         meta::set(&mut draft, "resourceVersion", "");
-        match self.create_once(target, draft, origin, call).await {
+        match self.create_once(target, draft, origin, context).await {
             Err(status) if status.reason == Reason::AlreadyExists => Ok(Attempt::Conflict),
             Err(status) => Err(status),
             Ok(written) => Ok(Attempt::Done(written)),

@@ -3,14 +3,14 @@
 //! Whoever decides from stored objects catches up first. So a decision is never older than the last answered write,
 //! and nothing runs in between.
 
-use pintle_engine::{Engine, Served};
+use pintle_engine::{Engine, ServedResource};
 use pintle_object::Value;
 use pintle_schema::decode::Pick;
 use pintle_store::{CollectionId, EventKind, Object, WatchFrom, WatchItem, WatchPredicate, Watcher};
 use std::sync::Arc;
 
 pub struct Informer {
-    served: Arc<Served>,
+    served: Arc<ServedResource>,
     watcher: Watcher,
     /// The part of each object that is decoded; all of it if there is none.
     pick: Option<Pick>,

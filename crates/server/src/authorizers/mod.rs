@@ -15,7 +15,7 @@ use pintle_access::authorization_webhook::AuthorizationWebhook;
 use pintle_access::authorize::{AlwaysAllow, AlwaysDeny, Union, Waiting};
 use pintle_access::rbac::Rule;
 use pintle_access::{
-    Attributes, Authorizer, Decision, Impersonation, Permissions, PrivilegedGroup, Rules, User, decide,
+    Attributes, Authorizer, Decision, Impersonation, Permissions, PrivilegedGroup, Rules, User, authorize,
     impersonate,
 };
 use pintle_engine::Engine;
@@ -151,8 +151,8 @@ impl Access {
     }
 
     /// What is decided about a request.
-    pub async fn decide(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        decide(self.authorizer.as_ref(), user, attributes).await
+    pub async fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+        authorize(self.authorizer.as_ref(), user, attributes).await
     }
 
     /// Follows the roles and bindings of an engine's store from now on.

@@ -1,7 +1,7 @@
 //! The Node authorizer over the stored pods, volumes and what else nodes have to do with.
 
 use super::informer::{Informer, Lagged};
-use pintle_access::node::{Graph, POD_FIELDS, Source, decide, identity};
+use pintle_access::node::{Graph, POD_FIELDS, Source, authorize, identity};
 use pintle_access::rbac::Rule;
 use pintle_access::{Attributes, Authorizer, Decision, Rules, User};
 use pintle_engine::Engine;
@@ -104,7 +104,7 @@ impl Authorizer for Node {
         }
         self.advance();
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        decide(&state.graph, &self.rules, user, attributes)
+        authorize(&state.graph, &self.rules, user, attributes)
     }
 
     fn list_rules(&self, user: &User, _: &str, found: &mut Rules) {

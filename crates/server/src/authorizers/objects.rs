@@ -3,7 +3,7 @@
 use pintle_access::service_account::LAST_USED;
 use pintle_access::token::Objects;
 use pintle_engine::update::Source;
-use pintle_engine::{Call, Engine, Target, own};
+use pintle_engine::{Engine, ObjectRef, WriteContext, own};
 use pintle_object::{Status, Value};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -49,7 +49,7 @@ impl Objects for StoredObjects {
 /// Labels a Secret with the day of its token's last use.
 async fn label(engine: &Engine, namespace: &str, name: &str, day: &str) -> Result<(), Status> {
     let Some(secrets) = engine.find("", "v1", "secrets") else { return Ok(()) };
-    let target = Target { served: &secrets, subresource: "", namespace, name };
+    let target = ObjectRef { served: &secrets, subresource: "", namespace, name };
     let (user, now) = (own::user(), own::now());
     let labelled = |current: Option<&Value>, _: &mut Vec<String>| {
         let missing = || Status::not_found(&secrets.group_resource(), name);
@@ -57,6 +57,6 @@ async fn label(engine: &Engine, namespace: &str, name: &str, day: &str) -> Resul
         next.set(&["metadata", "labels", LAST_USED], day);
         Ok(next)
     };
-    let mut call = Call::new(&user, now, &engine.manager);
-    engine.write_over(target, Source::Patch(&labelled), false, &mut call).await.map(|_| ())
+    let mut context = WriteContext::new(&user, now, &engine.manager);
+    engine.guaranteed_update(target, Source::Patch(&labelled), false, &mut context).await.map(|_| ())
 }

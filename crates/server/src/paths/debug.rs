@@ -2,10 +2,10 @@
 
 use crate::app::App;
 use crate::exchange::Exchange;
+use crate::permits::Who;
 use crate::request::Request;
 use crate::request_body::Unread;
 use crate::response::Response;
-use crate::shares::Who;
 use hyper::Method;
 use pintle_object::Status;
 use pintle_object::field::quote;

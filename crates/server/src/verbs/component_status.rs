@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::resolve::Route;
 use crate::response::Response;
 use pintle_engine::options::ListOptions;
-use pintle_engine::{Listing, Selection, Target};
+use pintle_engine::{Listing, ObjectRef, Selection};
 use pintle_object::{GroupResource, Status, Value};
 use pintle_store::Object;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const COMPONENTS: [(&str, bool); 3] = [("controller-manager", false), ("etcd-0",
 pub async fn list(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     route: &Route,
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
@@ -31,7 +31,7 @@ pub async fn list(
     representation::list(app, request, accept, &route.served, listing).await
 }
 
-pub fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+pub fn get(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let known = COMPONENTS.iter().find(|(name, _)| *name == target.name);
     let missing = || Status::not_found(&GroupResource::new("", "componentstatus"), target.name);
@@ -39,7 +39,7 @@ pub fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response,
     representation::stored(app, request, accept, target.served, 200, &component(app, &target, name, *is_ours))
 }
 
-fn component(app: &App, target: &Target<'_>, name: &str, is_ours: bool) -> Arc<Object> {
+fn component(app: &App, target: &ObjectRef<'_>, name: &str, is_ours: bool) -> Arc<Object> {
     let mut condition = Value::map();
     condition.set(&["type"], "Healthy");
     condition.set(&["status"], if is_ours { "True" } else { "Unknown" });

@@ -8,27 +8,27 @@ use crate::representation;
 use crate::request::Request;
 use crate::response::Response;
 use pintle_engine::options::WriteOptions;
-use pintle_engine::{Call, Target, body, custom};
+use pintle_engine::{ObjectRef, WriteContext, body, custom};
 use pintle_object::Status;
 
-pub async fn create(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+pub async fn create(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let body = write_context::body(request)?;
     let options = WriteOptions::create(write_context::query(request))?;
-    let mut call = write_context::begin(request, &options.field_manager, options.dry_run);
-    call.options = Some(&options);
-    let result = run(app, request, target, accept, body, &options, &mut call).await;
-    write_context::with_warnings(app, request, call.warnings, result)
+    let mut context = write_context::begin(request, &options.field_manager, options.dry_run);
+    context.options = Some(&options);
+    let result = run(app, request, target, accept, body, &options, &mut context).await;
+    write_context::with_warnings(app, request, context.warnings, result)
 }
 
 async fn run(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     accept: negotiate::Accept,
     body: body::Body<'_>,
     options: &WriteOptions,
-    call: &mut Call<'_>,
+    context: &mut WriteContext<'_>,
 ) -> Result<Response, Status> {
     let served = target.served;
     let (ty, mut gvk) = write_context::body_kind(served, &target);
@@ -37,16 +37,16 @@ async fn run(
         gvk.version = "v1beta1".into();
     }
     let validation = options.field_validation;
-    let (api, warnings) = (&app.engine.api, &mut call.warnings);
+    let (api, warnings) = (&app.engine.api, &mut context.warnings);
     let object = match &served.custom {
         Some(_) => custom::body::decode(api, body, served, validation, warnings)?,
-        None => body::decode(api, body, ty, &gvk, validation, warnings, &mut call.empties)?,
+        None => body::decode(api, body, ty, &gvk, validation, warnings, &mut context.empties)?,
     };
-    app.engine.note_request(&target, ty, &object, call);
+    app.engine.note_request(&target, ty, &object, context);
     if served.collection.is_none() || !target.subresource.is_empty() {
-        return virtual_create(app, request, target, accept, object, call).await;
+        return virtual_create(app, request, target, accept, object, context).await;
     }
-    let written = app.engine.create(target, object, call).await?;
+    let written = app.engine.create(target, object, context).await?;
     representation::written(app, request, accept, &target, 201, &written.answer)
 }
 
@@ -54,10 +54,10 @@ async fn run(
 async fn virtual_create(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     accept: negotiate::Accept,
     object: pintle_object::Value,
-    call: &mut Call<'_>,
+    context: &mut WriteContext<'_>,
 ) -> Result<Response, Status> {
     match (target.served.resource.plural.as_ref(), target.subresource) {
         ("bindings", "") | ("pods", "binding") => {
@@ -67,16 +67,16 @@ async fn virtual_create(
                 return Err(Status::bad_request("Name parameter required."));
             }
             let name = if target.name.is_empty() { &name } else { target.name };
-            let pod = Target { served: &pods, subresource: "binding", namespace: target.namespace, name };
-            app.engine.bind(pod, target, object, call).await?;
+            let pod = ObjectRef { served: &pods, subresource: "binding", namespace: target.namespace, name };
+            app.engine.bind(pod, target, object, context).await?;
             Ok(created(app, accept))
         }
         ("pods", "eviction") => {
-            app.engine.evict(target, object, call).await?;
+            app.engine.evict(target, object, context).await?;
             Ok(created(app, accept))
         }
-        ("serviceaccounts", "token") => token::request(app, accept, target, object, call).await,
-        (_, "") => review::review(app, request, accept, target, object, call).await,
+        ("serviceaccounts", "token") => token::request(app, accept, target, object, context).await,
+        (_, "") => review::review(app, request, accept, target, object, context).await,
         _ => Err(refusals::no_such_resource()),
     }
 }

@@ -10,30 +10,30 @@ use crate::response::Response;
 use pintle_access::{Attributes, Decision};
 use pintle_engine::delete::{self, Deleted};
 use pintle_engine::options::{DeleteOptions, ListOptions};
-use pintle_engine::{Call, Selection, Target, body};
+use pintle_engine::{ObjectRef, Selection, WriteContext, body};
 use pintle_object::Status;
 
-pub async fn delete(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+pub async fn delete(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let options = options(app, request)?;
     if options.ignores_read_errors {
         authorize_unread(app, request, &target).await?;
     }
-    let mut call = write_context::begin(request, "", options.dry_run);
-    let result = run(app, request, target, accept, &options, &mut call).await;
-    write_context::with_warnings(app, request, call.warnings, result)
+    let mut context = write_context::begin(request, "", options.dry_run);
+    let result = run(app, request, target, accept, &options, &mut context).await;
+    write_context::with_warnings(app, request, context.warnings, result)
 }
 
 async fn run(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     accept: Accept,
     options: &DeleteOptions,
-    call: &mut Call<'_>,
+    context: &mut WriteContext<'_>,
 ) -> Result<Response, Status> {
     let served = target.served;
-    match app.engine.delete(target, options, call).await? {
+    match app.engine.delete(target, options, context).await? {
         Deleted::Gone { uid } => {
             let status = delete::success(&served.group_resource(), target.name, &uid);
             Ok(representation::typed(app, accept.of_status(), app.engine.meta_type("Status"), 200, &status))
@@ -53,7 +53,7 @@ async fn run(
 pub async fn delete_collection(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     route: &Route,
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
@@ -61,13 +61,13 @@ pub async fn delete_collection(
     let list = ListOptions::read(write_context::query(request))?;
     let selection = Selection::compile(served, &list, "")?;
     let options = options(app, request)?.of_collection()?;
-    let mut call = write_context::begin(request, "", options.dry_run);
-    let result = app.engine.delete_collection(target, &options, &list, &selection, &mut call).await;
+    let mut context = write_context::begin(request, "", options.dry_run);
+    let result = app.engine.delete_collection(target, &options, &list, &selection, &mut context).await;
     let result = match result {
         Ok(listing) => representation::list(app, request, accept, &route.served, listing).await,
         Err(status) => Err(status),
     };
-    write_context::with_warnings(app, request, call.warnings, result)
+    write_context::with_warnings(app, request, context.warnings, result)
 }
 
 /// Options come in the body, or else in the query.
@@ -83,11 +83,11 @@ fn options(app: &App, request: &Request) -> Result<DeleteOptions, Status> {
 }
 
 /// Refuses the deletion of what cannot be read to those who may not do just that.
-async fn authorize_unread(app: &App, request: &Request, target: &Target<'_>) -> Result<(), Status> {
+async fn authorize_unread(app: &App, request: &Request, target: &ObjectRef<'_>) -> Result<(), Status> {
     let verb = "unsafe-delete-ignore-read-errors";
     request.audit.annotate("apiserver.k8s.io/unsafe-delete-ignore-read-error", "");
     let attributes = Attributes { verb, ..request.attributes() };
-    let why = match app.access.decide(&request.user, &attributes).await {
+    let why = match app.access.authorize(&request.user, &attributes).await {
         Decision::Allow(_) => return Ok(()),
         Decision::Deny(reason) | Decision::NoOpinion(reason) => {
             format!("not permitted to do {verb:?}, reason: {reason}")

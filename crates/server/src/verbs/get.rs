@@ -6,10 +6,10 @@ use crate::negotiate;
 use crate::representation;
 use crate::request::Request;
 use crate::response::Response;
-use pintle_engine::Target;
+use pintle_engine::ObjectRef;
 use pintle_object::Status;
 
-pub async fn get(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+pub async fn get(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let object = app.engine.get(&target, write_context::query(request)).await?;
     representation::stored(app, request, accept, target.served, 200, &object)

@@ -8,13 +8,13 @@ use crate::request::Request;
 use crate::resolve::Route;
 use crate::response::Response;
 use pintle_engine::options::ListOptions;
-use pintle_engine::{Selection, Target};
+use pintle_engine::{ObjectRef, Selection};
 use pintle_object::Status;
 
 pub async fn list(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     route: &Route,
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;

@@ -21,7 +21,7 @@ use crate::exchange::Exchange;
 use crate::request::Request;
 use crate::resolve::{Place, Route};
 use crate::response::Response;
-use pintle_engine::Target;
+use pintle_engine::ObjectRef;
 use pintle_kinds::deprecation;
 use pintle_object::Status;
 use pintle_schema::Verb;
@@ -121,7 +121,7 @@ async fn act(app: &App, request: &Request, route: &Route) -> Result<Response, St
 async fn collection(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     route: &Route,
 ) -> Result<Response, Status> {
     match request.info.verb {
@@ -137,7 +137,12 @@ async fn collection(
     }
 }
 
-async fn object(app: &App, request: &Request, target: Target<'_>, route: &Route) -> Result<Response, Status> {
+async fn object(
+    app: &App,
+    request: &Request,
+    target: ObjectRef<'_>,
+    route: &Route,
+) -> Result<Response, Status> {
     match request.info.verb {
         Verb::Get if is_virtual(target) => component_status::get(app, request, target),
         Verb::Get => get::get(app, request, target).await,
@@ -153,19 +158,19 @@ async fn object(app: &App, request: &Request, target: Target<'_>, route: &Route)
 }
 
 /// Whether the objects of a resource are told, but not stored.
-fn is_virtual(target: Target<'_>) -> bool {
+fn is_virtual(target: ObjectRef<'_>) -> bool {
     target.served.has(Verb::List) && !target.served.has(Verb::Watch)
 }
 
 /// The refusal of a verb that a place does not have.
-fn not_supported(request: &Request, target: Target<'_>) -> Status {
+fn not_supported(request: &Request, target: ObjectRef<'_>) -> Status {
     Status::method_not_supported(&target.served.group_resource(), request.info.verb_name())
 }
 
 /// What a request is about: the names of its path, and nothing that only its query says.
-fn target<'a>(request: &'a Request, route: &'a Route) -> Target<'a> {
+fn target<'a>(request: &'a Request, route: &'a Route) -> ObjectRef<'a> {
     let (info, served) = (&request.info, route.served.as_ref());
     // A namespace is not in itself.
     let namespace = if served.resource.namespaced { info.namespace.as_str() } else { "" };
-    Target { served, subresource: &info.subresource, namespace, name: info.path_name() }
+    ObjectRef { served, subresource: &info.subresource, namespace, name: info.path_name() }
 }

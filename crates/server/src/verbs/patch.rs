@@ -7,35 +7,35 @@ use crate::representation;
 use crate::request::Request;
 use crate::response::Response;
 use pintle_engine::options::{PatchKind, WriteOptions};
-use pintle_engine::{Call, Patch, Target};
+use pintle_engine::{ObjectRef, Patch, WriteContext};
 use pintle_object::Status;
 
-pub async fn patch(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+pub async fn patch(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let kind = kind(request, &target)?;
     let accept = negotiate::resource(request, &target)?;
     let options = WriteOptions::patch(write_context::query(request), kind)?;
     request.audit.set_request_patch(&request.body);
-    let mut call = write_context::begin(request, &options.field_manager, options.dry_run);
-    call.options = Some(&options);
+    let mut context = write_context::begin(request, &options.field_manager, options.dry_run);
+    context.options = Some(&options);
     let patch = Patch {
         kind,
         bytes: &request.body,
         validation: options.field_validation,
         force: options.force.unwrap_or(false),
     };
-    let result = run(app, request, target, accept, &patch, &mut call).await;
-    write_context::with_warnings(app, request, call.warnings, result)
+    let result = run(app, request, target, accept, &patch, &mut context).await;
+    write_context::with_warnings(app, request, context.warnings, result)
 }
 
 async fn run(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     accept: Accept,
     patch: &Patch<'_>,
-    call: &mut Call<'_>,
+    context: &mut WriteContext<'_>,
 ) -> Result<Response, Status> {
-    let written = app.engine.patch(target, patch, call).await?;
+    let written = app.engine.patch(target, patch, context).await?;
     let status = if written.created { 201 } else { 200 };
     representation::written(app, request, accept, &target, status, &written.answer)
 }
@@ -51,7 +51,7 @@ const CUSTOM: &[&str] =
     &["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
 
 /// What kind of patch the body is, by its content type, which is compared as it is written.
-fn kind(request: &Request, target: &Target<'_>) -> Result<PatchKind, Status> {
+fn kind(request: &Request, target: &ObjectRef<'_>) -> Result<PatchKind, Status> {
     let taken = if target.served.custom.is_some() { CUSTOM } else { BUILT_IN };
     let header = request.header("content-type");
     let media_type = match header.find(';') {

@@ -10,7 +10,7 @@ use pintle_access::authenticate::Bearer;
 use pintle_access::authorize::aggregated;
 use pintle_access::rbac::Rule;
 use pintle_access::{Attributes, Decision, Rules, User};
-use pintle_engine::{Call, Target};
+use pintle_engine::{ObjectRef, WriteContext};
 use pintle_kinds::access_review;
 use pintle_object::meta;
 use pintle_object::{FieldErrors, GroupKind, Map, Status, Text, Value};
@@ -21,20 +21,20 @@ pub async fn review(
     app: &App,
     request: &Request,
     accept: Accept,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     mut object: Value,
-    call: &mut Call<'_>,
+    context: &mut WriteContext<'_>,
 ) -> Result<Response, Status> {
     let served = target.served;
     meta::ensure_namespace(&mut object, target.namespace)?;
-    app.engine.track(&target, None, &mut object, call);
-    app.engine.complete_answered(target, &mut object, call).await?;
+    app.engine.track(&target, None, &mut object, context);
+    app.engine.complete_answered(target, &mut object, context).await?;
     validate(app, &target, &object)?;
-    app.engine.judge_answered(target, &object, call).await?;
+    app.engine.judge_answered(target, &object, context).await?;
     let status = match served.resource.plural.as_ref() {
         "selfsubjectreviews" => {
             object.set(&["metadata"], Map::new());
-            object.set(&["metadata", "creationTimestamp"], call.now.to_seconds_text());
+            object.set(&["metadata", "creationTimestamp"], context.now.to_seconds_text());
             user_info(&request.user)
         }
         "selfsubjectaccessreviews" => access(app, &request.user, object.get("spec")).await,
@@ -54,7 +54,7 @@ pub async fn review(
 }
 
 /// Reviews of access are checked; their refusal names no kind, as upstream's does not.
-fn validate(app: &App, target: &Target<'_>, object: &Value) -> Result<(), Status> {
+fn validate(app: &App, target: &ObjectRef<'_>, object: &Value) -> Result<(), Status> {
     let (has_subject, namespace) = match target.served.resource.plural.as_ref() {
         "selfsubjectaccessreviews" => (false, None),
         "subjectaccessreviews" => (true, None),
@@ -135,7 +135,7 @@ async fn access(app: &App, user: &User, spec: Option<&Value>) -> Value {
         field_selector: &fields,
         label_selector: &labels,
     };
-    let decision = app.access.decide(user, &attributes).await;
+    let decision = app.access.authorize(user, &attributes).await;
     let mut status = Value::map();
     status.set(&["allowed"], matches!(decision, Decision::Allow(_)));
     if matches!(decision, Decision::Deny(_) | Decision::Error { is_denial: true, .. }) {

@@ -7,11 +7,11 @@ use crate::representation;
 use crate::request::Request;
 use crate::response::Response;
 use pintle_engine::options::WriteOptions;
-use pintle_engine::{Call, ScaleSource, Target, body};
+use pintle_engine::{ObjectRef, ScaleSource, WriteContext, body};
 use pintle_object::Status;
 use pintle_schema::Verb;
 
-pub async fn answer(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+pub async fn answer(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let is_scale = target.subresource == "scale";
     match request.info.verb {
         Verb::Get if is_scale => get_scale(app, request, target).await,
@@ -26,7 +26,7 @@ pub async fn answer(app: &App, request: &Request, target: Target<'_>) -> Result<
     }
 }
 
-async fn get_scale(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+async fn get_scale(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let served = target.served;
     let object = app.engine.get(&target, write_context::query(request)).await?;
@@ -36,30 +36,30 @@ async fn get_scale(app: &App, request: &Request, target: Target<'_>) -> Result<R
     representation::scale(app, request, accept, &target, 200, &scale)
 }
 
-async fn put_scale(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+async fn put_scale(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let options = WriteOptions::update(write_context::query(request))?;
-    let mut call = write_context::begin(request, &options.field_manager, options.dry_run);
-    call.options = Some(&options);
-    let result = write_scale(app, request, target, accept, &options, &mut call).await;
-    write_context::with_warnings(app, request, call.warnings, result)
+    let mut context = write_context::begin(request, &options.field_manager, options.dry_run);
+    context.options = Some(&options);
+    let result = write_scale(app, request, target, accept, &options, &mut context).await;
+    write_context::with_warnings(app, request, context.warnings, result)
 }
 
 async fn write_scale(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     accept: negotiate::Accept,
     options: &WriteOptions,
-    call: &mut Call<'_>,
+    context: &mut WriteContext<'_>,
 ) -> Result<Response, Status> {
     let (ty, gvk) = write_context::body_kind(target.served, &target);
     let body = write_context::body(request)?;
     let validation = options.field_validation;
-    let (api, warnings) = (&app.engine.api, &mut call.warnings);
+    let (api, warnings) = (&app.engine.api, &mut context.warnings);
     let scale = body::decode(api, body, ty, &gvk, validation, warnings, &mut Vec::new())?;
-    app.engine.note_request(&target, ty, &scale, call);
+    app.engine.note_request(&target, ty, &scale, context);
     pintle_engine::preconditions::check_name(&target, &scale)?;
-    let written = app.engine.update_scale(target, ScaleSource::Body(scale), call).await?;
+    let written = app.engine.update_scale(target, ScaleSource::Body(scale), context).await?;
     representation::written(app, request, accept, &target, 200, &written.answer)
 }

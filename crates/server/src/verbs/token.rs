@@ -5,7 +5,7 @@ use crate::negotiate::Accept;
 use crate::representation;
 use crate::response::Response;
 use pintle_access::service_account::{Bound, Grant, sign};
-use pintle_engine::{Call, Target, TokenGrant, TokenTerms};
+use pintle_engine::{ObjectRef, TokenGrant, TokenTerms, WriteContext};
 use pintle_object::meta;
 use pintle_object::time::Time;
 use pintle_object::{GroupVersionKind, Map, Status, Value};
@@ -17,19 +17,19 @@ const EXTENDED_SECONDS: i64 = 365 * 24 * 60 * 60;
 pub async fn request(
     app: &App,
     accept: Accept,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     body: Value,
-    call: &mut Call<'_>,
+    context: &mut WriteContext<'_>,
 ) -> Result<Response, Status> {
     let options = &app.options;
     let terms = TokenTerms {
         api_audiences: options.api_audiences.clone(),
         expiration_seconds_max: options.token_expiration_seconds_max,
     };
-    let granted = app.engine.request_token(target, body, &terms, call).await?;
-    let grant = grant(app, &granted, call.now.seconds);
+    let granted = app.engine.request_token(target, body, &terms, context).await?;
+    let grant = grant(app, &granted, context.now.seconds);
     let key = app.service_account_keys.signing().map_err(Status::internal)?;
-    if let Some(audit) = call.audit {
+    if let Some(audit) = context.audit {
         audit.annotate("authentication.kubernetes.io/issued-credential-id", format!("JTI={}", grant.id));
     }
     let token = sign(&key, &grant).map_err(Status::internal)?;
@@ -37,7 +37,7 @@ pub async fn request(
     let mut object = granted.object;
     let mut status = Map::new();
     status.insert("token", token);
-    let told = Time { seconds: call.now.seconds + granted.expiration_seconds, nanos: 0 };
+    let told = Time { seconds: context.now.seconds + granted.expiration_seconds, nanos: 0 };
     status.insert("expirationTimestamp", told.to_seconds_text());
     object.set(&["status"], status);
     let kind = GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest");

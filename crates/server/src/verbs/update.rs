@@ -7,37 +7,37 @@ use crate::representation;
 use crate::request::Request;
 use crate::response::Response;
 use pintle_engine::options::WriteOptions;
-use pintle_engine::{Call, Target, body, custom};
+use pintle_engine::{ObjectRef, WriteContext, body, custom};
 use pintle_object::Status;
 
-pub async fn update(app: &App, request: &Request, target: Target<'_>) -> Result<Response, Status> {
+pub async fn update(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let options = WriteOptions::update(write_context::query(request))?;
-    let mut call = write_context::begin(request, &options.field_manager, options.dry_run);
-    call.options = Some(&options);
-    let result = run(app, request, target, accept, &options, &mut call).await;
-    write_context::with_warnings(app, request, call.warnings, result)
+    let mut context = write_context::begin(request, &options.field_manager, options.dry_run);
+    context.options = Some(&options);
+    let result = run(app, request, target, accept, &options, &mut context).await;
+    write_context::with_warnings(app, request, context.warnings, result)
 }
 
 async fn run(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     accept: negotiate::Accept,
     options: &WriteOptions,
-    call: &mut Call<'_>,
+    context: &mut WriteContext<'_>,
 ) -> Result<Response, Status> {
     let served = target.served;
     let (ty, gvk) = write_context::body_kind(served, &target);
     let body = write_context::body(request)?;
     let validation = options.field_validation;
-    let (api, warnings) = (&app.engine.api, &mut call.warnings);
+    let (api, warnings) = (&app.engine.api, &mut context.warnings);
     let object = match &served.custom {
         Some(_) => custom::body::decode(api, body, served, validation, warnings)?,
-        None => body::decode(api, body, ty, &gvk, validation, warnings, &mut call.empties)?,
+        None => body::decode(api, body, ty, &gvk, validation, warnings, &mut context.empties)?,
     };
-    app.engine.note_request(&target, ty, &object, call);
-    let written = app.engine.update(target, object, call).await?;
+    app.engine.note_request(&target, ty, &object, context);
+    let written = app.engine.update(target, object, context).await?;
     let status = if written.created { 201 } else { 200 };
     representation::written(app, request, accept, &target, status, &written.answer)
 }

@@ -6,15 +6,15 @@ use crate::app::App;
 use crate::leaving::OpenWatch;
 use crate::metrics::WatchEvents;
 use crate::negotiate::{self, Accept, Format, View};
+use crate::permits::Who;
 use crate::representation;
 use crate::request::Request;
 use crate::resolve::Route;
 use crate::response::{Body, Parts, Response};
-use crate::shares::Who;
 use bytes::Bytes;
 use pintle_access::User;
 use pintle_engine::options::ListOptions;
-use pintle_engine::{Engine, Selection, Served, TableStyle, Target, Watch, WatchEvent, WatchItem};
+use pintle_engine::{Engine, ObjectRef, Selection, ServedResource, TableStyle, Watch, WatchEvent, WatchItem};
 use pintle_metrics::Histogram;
 use pintle_object::{Status, Text, Value, json};
 use pintle_schema::decode;
@@ -40,7 +40,7 @@ const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 pub async fn watch(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     route: &Route,
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
@@ -83,10 +83,10 @@ pub async fn watch(
     Ok(response)
 }
 
-/// The way in which events are written, for all who write them in the same way to share what was written. Rows of
+/// The way in which events are written, for all who write them in the same way to permit what was written. Rows of
 /// tables show ages as of the request, so that they are everyone's own. As long as somebody shows events of a
 /// resource, its entry stays where it is.
-fn rendering(served: &Arc<Served>, accept: Accept) -> Option<Text> {
+fn rendering(served: &Arc<ServedResource>, accept: Accept) -> Option<Text> {
     let Accept { view, format, version, .. } = accept;
     let text = || Text::from(format!("{:p} {format:?} {view:?} {version}", Arc::as_ptr(served)));
     (view != View::Table).then(text)
@@ -271,7 +271,7 @@ fn count(mut frames: &[u8], format: Format, events: &WatchEvents) {
 /// Writes events in the form that the client asked for.
 struct Writer {
     engine: Arc<Engine>,
-    served: Arc<Served>,
+    served: Arc<ServedResource>,
     accept: Accept,
     /// For tables; the first event carries the columns.
     style: Option<TableStyle>,

@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::response::Response;
 use pintle_engine::body::Body;
 use pintle_engine::options::{Query, manager_or_agent};
-use pintle_engine::{Call, Served, Target};
+use pintle_engine::{ObjectRef, ServedResource, WriteContext};
 use pintle_object::time::Time;
 use pintle_object::{Format, GroupVersionKind, Reason, Status};
 use pintle_schema::TypeId;
@@ -18,8 +18,8 @@ pub fn query(request: &Request) -> Query<'_> {
     Query(request.query.pairs())
 }
 
-pub fn begin<'a>(request: &'a Request, manager: &str, dry_run: bool) -> Call<'a> {
-    Call {
+pub fn begin<'a>(request: &'a Request, manager: &str, dry_run: bool) -> WriteContext<'a> {
+    WriteContext {
         user: &request.user,
         now: Time { nanos: 0, ..request.received },
         manager: manager_or_agent(manager, &request.user_agent()),
@@ -49,7 +49,7 @@ pub fn unknown_format(taken: &[&str]) -> Status {
 }
 
 /// The kind of the body that a write to the target takes.
-pub fn body_kind(served: &Served, target: &Target<'_>) -> (TypeId, GroupVersionKind) {
+pub fn body_kind(served: &ServedResource, target: &ObjectRef<'_>) -> (TypeId, GroupVersionKind) {
     match served.resource.subresource(target.subresource) {
         Some(sub) => {
             let gvk = GroupVersionKind::new(sub.group.as_ref(), sub.version.as_ref(), sub.kind.as_ref());

@@ -5,7 +5,7 @@ pub mod object;
 pub mod rules;
 
 use crate::request::Request;
-use pintle_engine::Served;
+use pintle_engine::ServedResource;
 use pintle_object::{GroupVersionKind, Status, Value};
 use rules::{Matcher, RuleWithOperations};
 use std::sync::Arc;
@@ -16,11 +16,11 @@ pub enum Matched {
     /// That of the request.
     Requested,
     /// Another that shows the same object, which the rule names instead.
-    Equivalent(Arc<Served>),
+    Equivalent(Arc<ServedResource>),
 }
 
 impl Matched {
-    pub fn served<'a>(&'a self, request: &Request<'a>) -> &'a Served {
+    pub fn served<'a>(&'a self, request: &Request<'a>) -> &'a ServedResource {
         match self {
             Matched::Requested => request.attributes.target.served,
             Matched::Equivalent(served) => served,
@@ -81,7 +81,7 @@ pub fn matched(
         return None;
     }
     let subresource = attributes.subresource;
-    let equivalents: Vec<Arc<Served>> = request
+    let equivalents: Vec<Arc<ServedResource>> = request
         .view
         .equivalents(request.attributes.target.served)
         .into_iter()

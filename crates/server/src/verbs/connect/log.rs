@@ -9,7 +9,7 @@ use crate::response::Response;
 use crate::verbs::write_context;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body as _;
-use pintle_engine::Target;
+use pintle_engine::ObjectRef;
 use pintle_engine::options::Query;
 use pintle_object::time::Time;
 use pintle_object::{FieldErrors, GroupKind, Path, Reason, Status};
@@ -28,7 +28,7 @@ struct Options {
 pub async fn log(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     exchange: &mut Exchange,
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;

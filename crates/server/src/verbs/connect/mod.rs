@@ -15,7 +15,7 @@ use crate::request::Request;
 use crate::response::Response;
 use options::Options;
 use pintle_access::Decision;
-use pintle_engine::Target;
+use pintle_engine::ObjectRef;
 use pintle_object::{Status, Value};
 use pintle_proxy::plain;
 
@@ -23,7 +23,7 @@ use pintle_proxy::plain;
 pub async fn connect(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     exchange: &mut Exchange,
 ) -> Result<Response, Status> {
     let query = write_context::query(request);
@@ -44,12 +44,12 @@ pub async fn connect(
 async fn admitted(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     options: Options,
 ) -> Result<Options, Status> {
     let mut value = options.to_value(target);
-    let mut call = write_context::begin(request, "", false);
-    app.engine.admit_connect(target, &mut value, &mut call).await?;
+    let mut context = write_context::begin(request, "", false);
+    app.engine.admit_connect(target, &mut value, &mut context).await?;
     Ok(options.changed(&value))
 }
 
@@ -60,7 +60,7 @@ async fn may_create(app: &App, request: &Request) -> Result<(), Status> {
         return Ok(());
     }
     let attributes = pintle_access::Attributes { verb: "create", ..attributes };
-    match app.access.decide(&request.user, &attributes).await {
+    match app.access.authorize(&request.user, &attributes).await {
         Decision::Allow(_) => Ok(()),
         Decision::Deny(reason) | Decision::NoOpinion(reason) => {
             let resource = pintle_object::GroupResource::new(attributes.group, attributes.resource);
@@ -70,8 +70,8 @@ async fn may_create(app: &App, request: &Request) -> Result<(), Status> {
     }
 }
 
-async fn object(app: &App, target: &Target<'_>, name: &str) -> Result<Value, Status> {
-    let target = Target { name, subresource: "", ..*target };
+async fn object(app: &App, target: &ObjectRef<'_>, name: &str) -> Result<Value, Status> {
+    let target = ObjectRef { name, subresource: "", ..*target };
     let found = app.engine.get(&target, pintle_engine::options::Query(&[])).await?;
     app.engine.tree(target.served, &found)
 }
@@ -80,12 +80,12 @@ async fn object(app: &App, target: &Target<'_>, name: &str) -> Result<Value, Sta
 async fn other(app: &App, resource: &str, namespace: &str, name: &str) -> Result<Value, Status> {
     let served = app.engine.find("", "v1", resource);
     let served = served.ok_or_else(|| Status::internal(format!("{resource} are not served")))?;
-    let target = Target { served: &served, subresource: "", namespace, name };
+    let target = ObjectRef { served: &served, subresource: "", namespace, name };
     object(app, &target, name).await
 }
 
 /// The Node of a Pod; upstream passes the failure to find it on as one of Pods.
-async fn node(app: &App, target: &Target<'_>, name: &str) -> Result<Value, Status> {
+async fn node(app: &App, target: &ObjectRef<'_>, name: &str) -> Result<Value, Status> {
     other(app, "nodes", "", name).await.map_err(|status| match status.code {
         404 => Status::not_found(&target.served.group_resource(), name),
         _ => status,

@@ -1,7 +1,7 @@
 //! Options of connections, as a query has them and as admission sees them (`PodExecOptions` and its like).
 
 use crate::request::Request;
-use pintle_engine::Target;
+use pintle_engine::ObjectRef;
 use pintle_engine::options::{Query, parse_uint};
 use pintle_object::{Map, Status, Value};
 use pintle_proxy::pod::Streams;
@@ -27,7 +27,7 @@ pub enum Options {
 }
 
 impl Options {
-    pub fn read(request: &Request, target: Target<'_>, query: Query<'_>) -> Result<Options, Status> {
+    pub fn read(request: &Request, target: ObjectRef<'_>, query: Query<'_>) -> Result<Options, Status> {
         let container = || query.text("container").to_string();
         Ok(match target.subresource {
             "exec" => Options::Exec {
@@ -42,7 +42,7 @@ impl Options {
     }
 
     /// The object that admission judges.
-    pub fn to_value(&self, target: Target<'_>) -> Value {
+    pub fn to_value(&self, target: ObjectRef<'_>) -> Value {
         let mut map = Map::new();
         map.insert("kind", self.kind(target));
         map.insert("apiVersion", "v1");
@@ -89,7 +89,7 @@ impl Options {
         }
     }
 
-    fn kind(&self, target: Target<'_>) -> &'static str {
+    fn kind(&self, target: ObjectRef<'_>) -> &'static str {
         match (self, target.served.resource.plural.as_ref()) {
             (Options::Exec { .. }, _) => "PodExecOptions",
             (Options::Attach { .. }, _) => "PodAttachOptions",

@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::exchange::Exchange;
 use crate::request::Request;
 use crate::response::Response;
-use pintle_engine::Target;
+use pintle_engine::ObjectRef;
 use pintle_object::field::quote;
 use pintle_object::{Reason, Status, Value};
 use pintle_outbound::Transport;
@@ -17,7 +17,7 @@ use std::hash::{BuildHasher, RandomState};
 pub async fn proxy(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     exchange: &mut Exchange,
     path: &str,
 ) -> Result<Response, Status> {
@@ -37,7 +37,7 @@ pub async fn proxy(
 }
 
 /// The kubelet of a Node, or another port of the same host.
-async fn of_node<'a>(app: &'a App, target: Target<'_>) -> Result<(Location, &'a Transport), Status> {
+async fn of_node<'a>(app: &'a App, target: ObjectRef<'_>) -> Result<(Location, &'a Transport), Status> {
     let bad = || Status::bad_request(format!("invalid node request {}", quote(target.name)));
     let (scheme, name, port) = split_scheme_name_port(target.name).ok_or_else(bad)?;
     let kubelet = app.backends.kubelets.of(&object(app, &target, name).await?)?;
@@ -50,7 +50,7 @@ async fn of_node<'a>(app: &'a App, target: Target<'_>) -> Result<(Location, &'a 
 }
 
 /// An endpoint of a Service that is a Pod.
-async fn of_service(app: &App, target: Target<'_>) -> Result<Location, Status> {
+async fn of_service(app: &App, target: ObjectRef<'_>) -> Result<Location, Status> {
     let bad = || Status::bad_request(format!("invalid service request {}", quote(target.name)));
     let (scheme, name, port) = split_scheme_name_port(target.name).ok_or_else(bad)?;
     let mut port_name = port.to_string();

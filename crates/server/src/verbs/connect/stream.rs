@@ -8,7 +8,7 @@ use crate::exchange::Exchange;
 use crate::request::Request;
 use crate::response::Response;
 use http_body_util::{BodyExt, Full};
-use pintle_engine::Target;
+use pintle_engine::ObjectRef;
 use pintle_object::Status;
 use pintle_proxy::pod::{self, Streams};
 use pintle_proxy::{Forward, Incoming, Kubelet, Location, Reply, translate, tunnel};
@@ -17,7 +17,7 @@ use pintle_proxy::{Forward, Incoming, Kubelet, Location, Reply, translate, tunne
 pub async fn open(
     app: &App,
     request: &Request,
-    target: Target<'_>,
+    target: ObjectRef<'_>,
     exchange: &mut Exchange,
     options: Options,
 ) -> Result<Response, Status> {

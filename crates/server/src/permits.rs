@@ -1,4 +1,4 @@
-//! Shares of what requests take together, be it seats or memory: a part is kept for the system, and no user has all.
+//! Permits of what requests take together, be it seats or memory: a part is kept for the system, and no user has all.
 
 use pintle_access::User;
 use pintle_object::user::MASTERS;
@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const SYSTEM_PART: usize = 4;
 /// One system user has at most this part: a node that is taken over does not stop the others.
 const SYSTEM_USER_PART: usize = 2;
-/// Users that are kept in mind before those are looked for that have no share.
+/// Users that are kept in mind before those are looked for that have no permit.
 const USERS_MIN: usize = 256;
 
 const NODES: &str = "system:nodes";
@@ -18,7 +18,7 @@ const SYSTEM_COMPONENTS: &str = "system:kube-";
 const SERVICE_ACCOUNTS: &str = "system:serviceaccount:";
 const SYSTEM_NAMESPACE: &str = "kube-system";
 
-/// Whom a share is for.
+/// Whom a permit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who<'a> {
     /// Members of `system:masters`: bounded by the whole alone.
@@ -58,13 +58,13 @@ pub struct Pool {
 
 /// Units of a pool, given back when they are dropped.
 #[derive(Debug)]
-pub struct Share {
+pub struct Permit {
     of_user: Option<OwnedSemaphorePermit>,
     of_others: Option<OwnedSemaphorePermit>,
     of_all: OwnedSemaphorePermit,
 }
 
-impl Share {
+impl Permit {
     pub fn units(&self) -> usize {
         self.of_all.num_permits()
     }
@@ -92,7 +92,7 @@ impl Pool {
     }
 
     /// Units at once, if there are any left. Who wants more than it may have gets all that it may have.
-    pub fn try_share(&self, who: Who<'_>, units: usize) -> Option<Share> {
+    pub fn try_permit(&self, who: Who<'_>, units: usize) -> Option<Permit> {
         let units = self.units(who, units);
         let take = |from: Arc<Semaphore>| from.try_acquire_many_owned(units).ok();
         let of_user = match self.user(who) {
@@ -103,11 +103,11 @@ impl Pool {
             Who::Other(_) => Some(take(self.others.clone())?),
             Who::Master | Who::System(_) => None,
         };
-        Some(Share { of_user, of_others, of_all: take(self.all.clone())? })
+        Some(Permit { of_user, of_others, of_all: take(self.all.clone())? })
     }
 
     /// Units as soon as there are any. Those of one user wait for each other and keep nobody else waiting.
-    pub async fn share(&self, who: Who<'_>, units: usize) -> Share {
+    pub async fn permit(&self, who: Who<'_>, units: usize) -> Permit {
         let units = self.units(who, units);
         let take = async |from: Arc<Semaphore>| {
             from.acquire_many_owned(units).await.expect("the pool's semaphores are never closed")
@@ -120,7 +120,7 @@ impl Pool {
             Who::Other(_) => Some(take(self.others.clone()).await),
             Who::Master | Who::System(_) => None,
         };
-        Share { of_user, of_others, of_all: take(self.all.clone()).await }
+        Permit { of_user, of_others, of_all: take(self.all.clone()).await }
     }
 
     /// What is missing of `units` for who has `held` of them already, of what it may have at all.
@@ -184,16 +184,16 @@ mod tests {
     async fn no_user_has_all_and_others_have_not_the_systems_part() {
         let pool = Pool::new(16, 4);
         let (dev, ops, lab) = (Who::Other("dev"), Who::Other("ops"), Who::Other("lab"));
-        let held = pool.share(dev, 3).await;
-        assert!(pool.try_share(dev, 2).is_none());
-        let more = pool.try_share(dev, 1).unwrap();
-        let others = (pool.try_share(ops, 100).unwrap(), pool.try_share(lab, 100).unwrap());
-        assert!(pool.try_share(Who::Other("app"), 1).is_none());
-        let system = pool.try_share(Who::System("system:kube-scheduler"), 3).unwrap();
-        let master = pool.try_share(Who::Master, 1).unwrap();
-        assert!(pool.try_share(Who::Master, 1).is_none());
+        let held = pool.permit(dev, 3).await;
+        assert!(pool.try_permit(dev, 2).is_none());
+        let more = pool.try_permit(dev, 1).unwrap();
+        let others = (pool.try_permit(ops, 100).unwrap(), pool.try_permit(lab, 100).unwrap());
+        assert!(pool.try_permit(Who::Other("app"), 1).is_none());
+        let system = pool.try_permit(Who::System("system:kube-scheduler"), 3).unwrap();
+        let master = pool.try_permit(Who::Master, 1).unwrap();
+        assert!(pool.try_permit(Who::Master, 1).is_none());
         drop((held, more, others, system, master));
-        assert!(pool.try_share(Who::Master, 16).is_some());
+        assert!(pool.try_permit(Who::Master, 16).is_some());
         assert_eq!(pool.others.available_permits(), 12);
     }
 
@@ -201,27 +201,27 @@ mod tests {
     fn a_share_that_is_too_large_is_given_back_in_part() {
         let pool = Pool::new(16, 4);
         let dev = Who::Other("dev");
-        let mut share = pool.try_share(dev, 4).unwrap();
-        assert_eq!((pool.missing(dev, share.units(), 3), pool.missing(dev, 1, 100)), (0, 3));
-        share.shrink(1);
+        let mut permit = pool.try_permit(dev, 4).unwrap();
+        assert_eq!((pool.missing(dev, permit.units(), 3), pool.missing(dev, 1, 100)), (0, 3));
+        permit.shrink(1);
         assert_eq!(
-            (share.units(), pool.all.available_permits(), pool.others.available_permits()),
+            (permit.units(), pool.all.available_permits(), pool.others.available_permits()),
             (1, 15, 11)
         );
-        assert!(pool.try_share(dev, 3).is_some());
-        share.shrink(2);
-        assert_eq!(share.units(), 1);
+        assert!(pool.try_permit(dev, 3).is_some());
+        permit.shrink(2);
+        assert_eq!(permit.units(), 1);
     }
 
     #[tokio::test]
     async fn who_waits_keeps_only_itself_waiting() {
         let pool = Pool::new(16, 4);
-        let held = pool.share(Who::Other("dev"), 4).await;
-        let mut waiting = std::pin::pin!(pool.share(Who::Other("dev"), 4));
+        let held = pool.permit(Who::Other("dev"), 4).await;
+        let mut waiting = std::pin::pin!(pool.permit(Who::Other("dev"), 4));
         tokio::select! {
             biased;
             _ = &mut waiting => panic!("the user has all that it may have"),
-            _ = pool.share(Who::Other("ops"), 4) => {}
+            _ = pool.permit(Who::Other("ops"), 4) => {}
         }
         drop(held);
         waiting.await;
@@ -231,7 +231,7 @@ mod tests {
     fn users_without_shares_are_forgotten() {
         let pool = Pool::new(16, 4);
         for index in 0..10 * USERS_MIN {
-            drop(pool.try_share(Who::Other(&index.to_string()), 1));
+            drop(pool.try_permit(Who::Other(&index.to_string()), 1));
         }
         assert!(pool.users.lock().unwrap().len() < 4 * USERS_MIN);
     }
