@@ -1,7 +1,7 @@
 //! Connections before, between and instead of requests: none is kept for nothing.
 
-use crate::deploy::certificates::Authority;
 use bytes::Bytes;
+use pintle_testkit::certificates::Authority;
 use pintle_testkit::{HTTP2_BEGIN, Raw, Server, tls};
 use std::time::{Duration, Instant};
 

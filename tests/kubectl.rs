@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// kubectl against one server; `None` when the machine has no kubectl.
-struct Kubectl<'a> {
+pub struct Kubectl<'a> {
     binary: PathBuf,
     server: &'a Server,
     kubeconfig: PathBuf,
 }
 
 impl<'a> Kubectl<'a> {
-    fn find(server: &'a Server) -> Option<Kubectl<'a>> {
+    pub fn find(server: &'a Server) -> Option<Kubectl<'a>> {
         let Some(binary) = pintle_testkit::kubectl() else {
             eprintln!("no kubectl on this machine: nothing tested");
             return None;
@@ -43,7 +43,7 @@ impl<'a> Kubectl<'a> {
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
-    fn command(&self, line: &str) -> Command {
+    pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(&self.binary);
         command
             .arg(format!("--kubeconfig={}", self.kubeconfig.display()))
@@ -53,7 +53,7 @@ impl<'a> Kubectl<'a> {
     }
 
     /// Runs one command line and returns what it printed; fails the test when it fails.
-    fn run(&self, line: &str) -> String {
+    pub fn run(&self, line: &str) -> String {
         self.run_with(line, "")
     }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod admission_webhooks;
+mod aggregation;
 mod audit;
 mod authentication;
 mod authentication_kubectl;

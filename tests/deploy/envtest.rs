@@ -1,7 +1,7 @@
 //! As controller-runtime's envtest starts its control plane.
 
-use super::certificates::Authority;
 use super::check_is_usable;
+use pintle_testkit::certificates::Authority;
 use pintle_testkit::{Client, Deployed, Etcd, free_port};
 use serde_json::{Value, json};
 use std::path::Path;

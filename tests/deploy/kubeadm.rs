@@ -1,8 +1,8 @@
 //! As kubeadm's static pod starts it: the command and probes of `deploy/kube-apiserver.yaml`, on kubeadm's files.
 
-use super::certificates::{Authority, key_pair, write};
 use super::check_is_usable;
 use pintle_object::{Value, yaml};
+use pintle_testkit::certificates::{Authority, key_pair, write};
 use pintle_testkit::{Client, Deployed, Etcd, free_port};
 use serde_json::json;
 use std::path::Path;

@@ -1,6 +1,5 @@
 //! In kube-apiserver's place: started by its name as others start it, with nothing but what they say.
 
-pub mod certificates;
 mod envtest;
 mod kubeadm;
 

@@ -8,6 +8,7 @@ mod autoregistration;
 mod availability_metrics;
 pub mod bootstrap;
 pub mod definitions;
+mod endpoint_leases;
 mod endpoints;
 pub mod flow_control;
 mod flow_schema_status;

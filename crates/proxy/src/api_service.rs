@@ -1,14 +1,12 @@
 //! Other API servers behind this one, as APIServices name them: where each is, and requests that are passed on to it
 //! with the user's name on them (`kube-aggregator/pkg/apiserver/handler_proxy.go` upstream).
 
-use crate::forward::{Forward, Incoming, Reply};
-use crate::headers;
+use crate::forward::{Incoming, Reply};
 use crate::location::Location;
+use crate::server_behind::{Document, Refused, document, pass_on, set_user};
 use arc_swap::ArcSwap;
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
-use hyper::header::{HeaderName, HeaderValue, LOCATION};
-use hyper::{HeaderMap, Method, StatusCode};
+use hyper::header::{HeaderValue, LOCATION};
+use hyper::{HeaderMap, StatusCode};
 use pintle_object::user::User;
 use pintle_object::{Value, bytes as base64};
 use pintle_outbound::{
@@ -21,8 +19,6 @@ use tokio::sync::watch;
 
 /// The port of a Service where an APIService names none.
 const PORT_DEFAULT: u16 = 443;
-/// The largest document of another server that is read: several times the OpenAPI document of this one.
-const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 /// The user that looks whether a server is there.
 const PROBER: &str = "system:kube-aggregator";
 const MASTERS: &str = "system:masters";
@@ -75,27 +71,6 @@ struct Trust {
     authorities: Vec<u8>,
     is_insecure: bool,
     server_name: String,
-}
-
-/// What is said where a request could not be passed on, in plain text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    pub code: u16,
-    pub text: String,
-}
-
-/// An answer that was read to its end.
-pub struct Document {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
-
-impl Document {
-    /// A header's value; empty where there is none.
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
-    }
 }
 
 impl ApiServices {
@@ -206,26 +181,12 @@ impl ApiServices {
             tracing::error!("error resolving {namespace}/{name}: {error}");
             unavailable()
         })?;
-        let location = Location {
-            is_tls: true,
-            host: join_host_port(&host, port),
-            path: incoming.path.clone(),
-            query: incoming.query.clone(),
-        };
-        let mut incoming = Incoming { host: location.host.clone(), ..incoming };
-        set_user(&mut incoming.headers, user);
-        if !incoming.is_upgrade() {
-            set(&mut incoming.headers, "x-forwarded-host", &location.host);
-            set(&mut incoming.headers, "x-forwarded-proto", "https");
-        }
-        let forward = Forward { transport, location, rewrites: true, must_upgrade: false };
-        match forward.send(incoming).await {
+        match pass_on(transport, &join_host_port(&host, port), incoming, user).await {
             Ok(Reply::Answer(answer)) if self.is_refused(answer.status(), answer.headers()) => Err(Refused {
                 code: 502,
                 text: String::from("the backend attempted to redirect this request, which is not permitted"),
             }),
-            Ok(reply) => Ok(reply),
-            Err(status) => Err(Refused { code: 503, text: status.message + "\n" }),
+            reply => reply,
         }
     }
 
@@ -243,36 +204,8 @@ impl ApiServices {
         user: &User,
         within: Duration,
     ) -> Result<Document, String> {
-        let incoming = Incoming {
-            method: Method::GET,
-            path: path.into(),
-            query: String::new(),
-            host: String::new(),
-            headers,
-            body: Body::empty(),
-            peer: None,
-            can_upgrade: false,
-        };
-        let read = async {
-            let answer = match self.forward(remote, incoming, user).await {
-                Ok(Reply::Answer(answer)) => answer,
-                Ok(Reply::Upgrade(..)) => return Err(String::from("an upgrade nobody asked for")),
-                Err(Refused { code, text }) => {
-                    let body = Bytes::from(text);
-                    return Ok(Document { status: code, headers: HeaderMap::new(), body });
-                }
-            };
-            let (parts, mut body) = answer.into_parts();
-            let mut bytes = BytesMut::new();
-            while let Some(frame) = body.frame().await {
-                let Ok(data) = frame.map_err(|error| error.to_string())?.into_data() else { continue };
-                if bytes.len() + data.len() > DOCUMENT_BYTES_MAX {
-                    return Err(format!("{path} is larger than {DOCUMENT_BYTES_MAX} bytes"));
-                }
-                bytes.extend_from_slice(&data);
-            }
-            Ok(Document { status: parts.status.as_u16(), headers: parts.headers, body: bytes.freeze() })
-        };
+        let read =
+            async { document(path, self.forward(remote, Incoming::get(path, headers), user).await).await };
         tokio::time::timeout(within, read).await.unwrap_or_else(|_| Err(String::from("request timed out")))
     }
 
@@ -292,7 +225,7 @@ impl ApiServices {
         let mut request = hyper::Request::new(Body::empty());
         *request.uri_mut() = location.uri().map_err(|status| failing(status.message))?;
         let prober = User { name: PROBER.into(), groups: vec![MASTERS.into()], ..User::default() };
-        set_user(request.headers_mut(), &prober);
+        set_user(request.headers_mut(), &prober).map_err(&failing)?;
         request.headers_mut().insert("user-agent", HeaderValue::from_static("Go-http-client/1.1"));
         let answer = match tokio::time::timeout(PROBE_MAX, transport.round_trip(request)).await {
             Ok(answer) => answer.map_err(|failure| failing(failure.of_request("GET", &url).to_string()))?,
@@ -311,42 +244,6 @@ impl ApiServices {
 
 fn unavailable() -> Refused {
     Refused { code: 503, text: String::from("service unavailable\n") }
-}
-
-/// Says who asks, in the headers that aggregated servers believe of whom they know by certificate.
-fn set_user(to: &mut HeaderMap, user: &User) {
-    headers::strip_identity(to);
-    set(to, "x-remote-user", &user.name);
-    if !user.uid.is_empty() {
-        set(to, "x-remote-uid", &user.uid);
-    }
-    for group in &user.groups {
-        add(to, "x-remote-group", group);
-    }
-    for (key, values) in &user.extra {
-        let name = format!("x-remote-extra-{}", escape_key(key));
-        values.iter().for_each(|value| add(to, &name, value));
-    }
-}
-
-/// A key as part of a header's name: what may not stand there is escaped as in URLs.
-fn escape_key(key: &str) -> String {
-    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte);
-    let one = |byte: u8| if is_legal(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    key.bytes().map(one).collect::<String>().to_ascii_lowercase()
-}
-
-fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-        headers.insert(name, value);
-    }
-}
-
-fn add(headers: &mut HeaderMap, name: &str, value: &str) {
-    let pair = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()));
-    if let (Ok(name), Ok(value)) = pair {
-        headers.append(name, value);
-    }
 }
 
 #[cfg(test)]
@@ -402,35 +299,6 @@ mod tests {
         assert!(services.get("example.com", "v2").is_none());
         services.set("v1.example.com", None);
         assert!(services.is_empty());
-    }
-
-    #[test]
-    fn the_users_own_words_on_who_asks_are_replaced() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in
-            [("x-remote-user", "root"), ("x-remote-extra-a", "b"), ("authorization", "Bearer x")]
-        {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        let user = User {
-            name: "dän".into(),
-            uid: String::new(),
-            groups: vec!["a".into(), "b".into()],
-            extra: [(String::from("acme.com/Project"), vec![String::from("p 1")])].into(),
-        };
-        set_user(&mut headers, &user);
-        let mut shown: Vec<(String, String)> = headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect();
-        shown.sort();
-        let expected = [
-            ("x-remote-extra-acme.com%2fproject", "p 1"),
-            ("x-remote-group", "a"),
-            ("x-remote-group", "b"),
-            ("x-remote-user", "dän"),
-        ];
-        assert_eq!(shown, expected.map(|(name, value)| (name.to_string(), value.to_string())));
     }
 
     #[tokio::test]

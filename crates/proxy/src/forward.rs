@@ -40,6 +40,20 @@ pub enum Reply {
 }
 
 impl Incoming {
+    /// A request of this server's own for a document.
+    pub fn get(path: &str, headers: HeaderMap) -> Incoming {
+        Incoming {
+            method: Method::GET,
+            path: path.into(),
+            query: String::new(),
+            host: String::new(),
+            headers,
+            body: Body::empty(),
+            peer: None,
+            can_upgrade: false,
+        }
+    }
+
     /// Whether the client asks for another protocol on its connection.
     pub fn is_upgrade(&self) -> bool {
         self.can_upgrade && headers::is_upgrade(&self.headers)

@@ -13,6 +13,7 @@ mod location;
 pub mod log;
 pub mod pod;
 mod rewrite;
+mod server_behind;
 mod session;
 pub mod socket;
 pub mod spdy;
@@ -21,8 +22,9 @@ pub mod tunnel;
 pub mod url;
 pub mod websocket;
 
-pub use api_service::{ApiServices, Document, Refused, Remote, Ways};
+pub use api_service::{ApiServices, Remote, Ways};
 pub use forward::{Forward, Incoming, Reply, Serve, empty, host_of, plain};
 pub use kubelet::{Kubelet, KubeletFlags, Kubelets, is_global_unicast, limits};
 pub use location::{Location, encode_query, split_scheme_name_port};
 pub use rewrite::AnswerBody;
+pub use server_behind::{Document, Refused};

@@ -199,7 +199,7 @@ impl Client {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         for (key, value) in headers {
-            request = request.header(*key, *value);
+            request = request.header(*key, value.as_bytes());
         }
         Ok(sender.send_request(request.body(Full::new(body))?).await?)
     }

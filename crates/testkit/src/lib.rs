@@ -2,6 +2,8 @@
 //!
 //! A test talks to loopback only, on a free port, and ends only the process that it started.
 
+mod api_server;
+pub mod certificates;
 mod client;
 mod deployed;
 mod etcd;
@@ -20,6 +22,7 @@ mod server;
 mod session;
 pub mod tls;
 
+pub use api_server::{ApiServer, ECHO, Headers};
 pub use client::{Answer, Client};
 pub use deployed::Deployed;
 pub use etcd::{Etcd, etcd_binary};

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::Instant;
 
 /// How often documents are read again; as upstream.
 const REFRESH: Duration = Duration::from_secs(60);
@@ -56,10 +55,10 @@ pub async fn keep_documents(app: Arc<App>) {
                 Some(known) if Arc::ptr_eq(&known.remote, &remote) => {}
                 Some(known) => {
                     known.remote = remote;
-                    known.wake.notify_one();
+                    known.wake.iter().for_each(Notify::notify_one);
                 }
                 None => {
-                    let wake = Arc::new(Notify::new());
+                    let wake = Arc::new([Notify::new(), Notify::new()]);
                     let reader = Reader {
                         app: app.clone(),
                         group: remote.group.clone(),
@@ -79,7 +78,8 @@ pub async fn keep_documents(app: Arc<App>) {
 /// An API of another server whose documents a task reads.
 struct Followed {
     remote: Arc<Remote>,
-    wake: Arc<Notify>,
+    /// For discovery, and for OpenAPI documents.
+    wake: Arc<[Notify; 2]>,
     task: AbortHandle,
 }
 
@@ -96,44 +96,43 @@ struct Reader {
     version: String,
 }
 
-/// When something is to be read, and the wait if that fails.
-struct Due {
-    at: Instant,
-    retry: Duration,
-}
-
 impl Reader {
-    async fn keep(self, wake: Arc<Notify>) {
-        let now = Instant::now();
-        let mut discovery = Due { at: now, retry: RETRY_MIN };
-        let mut openapi = Due { at: now, retry: REFRESH };
-        loop {
-            let Some(remote) = self.app.aggregator.services.get(&self.group, &self.version) else { return };
-            if discovery.at <= Instant::now() {
-                let is_read = self.read_discovery(&remote).await;
-                let pause = if is_read { REFRESH } else { discovery.retry };
-                let retry = if is_read { RETRY_MIN } else { (discovery.retry * 2).min(REFRESH) };
-                discovery = Due { at: Instant::now() + pause, retry };
-            }
-            if openapi.at <= Instant::now() {
-                let is_read = self.read_openapi(&remote).await;
-                let pause = if is_read { REFRESH } else { openapi.retry };
-                let retry = if is_read { REFRESH } else { (openapi.retry * 2).min(OPENAPI_RETRY_MAX) };
-                openapi = Due { at: Instant::now() + pause, retry };
-            }
-            tokio::select! {
-                () = tokio::time::sleep_until(discovery.at.min(openapi.at)) => {}
-                () = wake.notified() => {
-                    let now = Instant::now();
-                    // What was written by then may not be all that the change brings.
-                    if let Some(remote) = self.app.aggregator.services.get(&self.group, &self.version) {
-                        self.read_openapi(&remote).await;
-                    }
-                    discovery = Due { at: now, retry: RETRY_MIN };
-                    openapi = Due { at: now + AFTER_CHANGE, retry: REFRESH };
-                }
+    /// Reads both kinds of documents; one that is long in coming does not hold up the other.
+    async fn keep(self, wake: Arc<[Notify; 2]>) {
+        let [discovery, openapi] = &*wake;
+        tokio::join!(self.keep_discovery(discovery), self.keep_openapi(openapi));
+    }
+
+    async fn keep_discovery(&self, wake: &Notify) {
+        let mut retry = RETRY_MIN;
+        while let Some(remote) = self.remote() {
+            let is_read = self.read_discovery(&remote).await;
+            let pause = if is_read { REFRESH } else { retry };
+            retry = if is_read { RETRY_MIN } else { (retry * 2).min(REFRESH) };
+            if is_woken(wake, pause).await {
+                retry = RETRY_MIN;
             }
         }
+    }
+
+    async fn keep_openapi(&self, wake: &Notify) {
+        let mut retry = REFRESH;
+        while let Some(remote) = self.remote() {
+            let is_read = self.read_openapi(&remote).await;
+            let pause = if is_read { REFRESH } else { retry };
+            retry = if is_read { REFRESH } else { (retry * 2).min(OPENAPI_RETRY_MAX) };
+            if is_woken(wake, pause).await {
+                retry = REFRESH;
+                // What was written by then may not be all that the change brings.
+                let Some(remote) = self.remote() else { return };
+                self.read_openapi(&remote).await;
+                tokio::time::sleep(AFTER_CHANGE).await;
+            }
+        }
+    }
+
+    fn remote(&self) -> Option<Arc<Remote>> {
+        self.app.aggregator.services.get(&self.group, &self.version)
     }
 
     /// What is known; the basis of what will be.
@@ -151,14 +150,14 @@ impl Reader {
 
     fn keep_known(&self, remote: &Remote, documents: RemoteDocuments) {
         // An API that went meanwhile leaves nothing.
-        if self.app.aggregator.services.get(&self.group, &self.version).is_some() {
+        if self.remote().is_some() {
             self.app.aggregator.documents.set(&remote.name, Some(documents));
         }
     }
 
     async fn read_discovery(&self, remote: &Remote) -> bool {
-        let known = self.known(remote);
         let result = self.discovery(remote).await;
+        let known = self.known(remote);
         let is_current = result.is_ok();
         let discovery = match result {
             Ok(discovery) => discovery.map(Arc::new),
@@ -273,6 +272,11 @@ impl Reader {
         }
         self.app.aggregator.services.read(remote, path, map, user, within).await
     }
+}
+
+/// Waits for a change at most; whether there was one.
+async fn is_woken(wake: &Notify, at_most: Duration) -> bool {
+    tokio::time::timeout(at_most, wake.notified()).await.is_ok()
 }
 
 fn reader() -> User {
