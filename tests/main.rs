@@ -37,6 +37,7 @@ mod memory;
 mod metrics;
 mod one_engine;
 mod openapi;
+mod peers;
 mod policies;
 mod proxies;
 mod quota;

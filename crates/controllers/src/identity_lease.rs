@@ -5,17 +5,22 @@ use crate::bootstrap::object;
 use crate::own_writes;
 use pintle_engine::{Engine, own};
 use pintle_object::time::Time;
-use pintle_object::{Status, Value};
+use pintle_object::{Status, Value, meta};
 use sha2::{Digest as _, Sha256};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// The name of this kind of server in leases, whatever its binary is called.
 const SERVER: &str = "kube-apiserver";
 const IDENTITY: &str = "apiserver.kubernetes.io/identity";
+/// The annotation that tells where requests may be passed on to.
+const ADDRESS: &str = "kubernetes.io/peer-advertise-address";
 /// The namespace of the leases.
-const NAMESPACE: &str = "kube-system";
+pub const NAMESPACE: &str = "kube-system";
+const LEASES: (&str, &str) = ("coordination.k8s.io", "leases");
+const HOSTNAME: &str = "kubernetes.io/hostname";
 const LEASE_SECONDS: i64 = 3600;
 /// Upstream's interval (`IdentityLeaseRenewIntervalPeriod`), for servers that share an etcd.
 const SHARED_INTERVAL: Duration = Duration::from_secs(10);
@@ -27,20 +32,24 @@ pub const COLLECT_INTERVAL: Duration = Duration::from_secs(3600);
 pub struct IdentityLease {
     engine: Arc<Engine>,
     identity: Identity,
-    address: IpAddr,
-    port: u16,
+    /// Where other servers may pass requests on to; absent where none does.
+    address: Option<SocketAddr>,
+    /// Whether the server leaves. Held while the lease is written.
+    is_leaving: Mutex<bool>,
 }
 
-struct Identity {
-    /// The lease's name: the same for every server that runs on this host.
-    name: String,
+/// What a server is known by.
+#[derive(Clone)]
+pub struct Identity {
+    /// The lease's name: the same for every server that runs on a host of this name.
+    pub name: String,
     holder: String,
     hostname: String,
 }
 
 impl IdentityLease {
-    pub fn new(engine: Arc<Engine>, address: IpAddr, port: u16) -> IdentityLease {
-        IdentityLease { engine, identity: Identity::of_host(&hostname()), address, port }
+    pub fn new(engine: Arc<Engine>, identity: Identity, address: Option<SocketAddr>) -> IdentityLease {
+        IdentityLease { engine, identity, address, is_leaving: Mutex::new(false) }
     }
 
     /// The time between two renewals.
@@ -49,11 +58,21 @@ impl IdentityLease {
     }
 
     pub async fn renew(&self) -> Result<(), Status> {
+        let is_leaving = self.is_leaving.lock().await;
+        if *is_leaving {
+            return Ok(());
+        }
         let now = own::now();
-        let lease = self.identity.lease(&format!("{}:{}", self.address, self.port), now);
+        let address = self.address.map(|address| address.to_string());
+        let lease = self.identity.lease(address.as_deref(), now);
         let holder = self.identity.holder.as_str();
         let renewed = |current: &Value| {
             let mut next = current.clone();
+            if let Some(address) = &address {
+                next.set(&["metadata", "annotations", ADDRESS], address.as_str());
+            }
+            next.set(&["metadata", "labels", IDENTITY], SERVER);
+            next.set(&["metadata", "labels", HOSTNAME], self.identity.hostname.as_str());
             next.set(&["spec", "holderIdentity"], holder);
             next.set(&["spec", "renewTime"], now.to_micro_text());
             Some(next)
@@ -61,11 +80,18 @@ impl IdentityLease {
         own_writes::keep(&self.engine, None, &lease, renewed, now).await
     }
 
+    /// Deletes the lease of a server that stops.
+    pub async fn leave(&self) -> Result<(), Status> {
+        *self.is_leaving.lock().await = true;
+        let is_own = |lease: &Value| meta::name(lease) == self.identity.name;
+        own_writes::delete(&self.engine, LEASES, NAMESPACE, own::now(), is_own).await
+    }
+
     /// Deletes the leases of API servers that were not renewed in time.
     pub async fn collect(&self) -> Result<(), Status> {
         let now = own::now();
         let is_expired = |lease: &Value| is_expired(lease, now);
-        own_writes::delete(&self.engine, ("coordination.k8s.io", "leases"), NAMESPACE, now, is_expired).await
+        own_writes::delete(&self.engine, LEASES, NAMESPACE, now, is_expired).await
     }
 }
 
@@ -81,14 +107,16 @@ fn is_expired(lease: &Value, now: Time) -> bool {
     }
 }
 
-/// The name of this server among those that share a store.
-pub fn server_identity() -> String {
-    Identity::of_host(&hostname()).name
+/// The process that a lease of an API server is held by; none of others' leases.
+pub fn holder(lease: &Value) -> Option<String> {
+    let is_server = lease.str_at(&["metadata", "labels", IDENTITY]) == SERVER;
+    let holder = lease.str_at(&["spec", "holderIdentity"]);
+    (is_server && !holder.is_empty()).then(|| holder.to_string())
 }
 
 impl Identity {
     /// As upstream: a hash of the names of host and server in lower-case base 32, and a UID of this very process.
-    fn of_host(hostname: &str) -> Identity {
+    pub fn of_host(hostname: &str) -> Identity {
         let mut names = Vec::new();
         for name in [hostname, SERVER] {
             names.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
@@ -100,11 +128,13 @@ impl Identity {
         Identity { name, holder, hostname: hostname.into() }
     }
 
-    fn lease(&self, address: &str, now: Time) -> Value {
+    fn lease(&self, address: Option<&str>, now: Time) -> Value {
         let mut lease = object("coordination.k8s.io/v1", "Lease", NAMESPACE, &self.name);
-        lease.set(&["metadata", "annotations", "kubernetes.io/peer-advertise-address"], address);
+        if let Some(address) = address {
+            lease.set(&["metadata", "annotations", ADDRESS], address);
+        }
         lease.set(&["metadata", "labels", IDENTITY], SERVER);
-        lease.set(&["metadata", "labels", "kubernetes.io/hostname"], self.hostname.as_str());
+        lease.set(&["metadata", "labels", HOSTNAME], self.hostname.as_str());
         lease.set(&["spec", "holderIdentity"], self.holder.as_str());
         lease.set(&["spec", "leaseDurationSeconds"], LEASE_SECONDS);
         lease.set(&["spec", "renewTime"], now.to_micro_text());
@@ -134,11 +164,6 @@ fn digit(digits: &[u8; 32], bits: u32) -> char {
     char::from(digits.get((bits & 31) as usize).copied().unwrap_or(b'a'))
 }
 
-fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim().to_ascii_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,7 +176,7 @@ mod tests {
     #[test]
     fn a_lease_ends_when_it_is_not_renewed() {
         let at = |seconds| Time { seconds, nanos: 0 };
-        let lease = Identity::of_host("vm").lease("10.0.0.1:6443", at(1000));
+        let lease = Identity::of_host("vm").lease(Some("10.0.0.1:6443"), at(1000));
         assert!(!is_expired(&lease, at(1000 + LEASE_SECONDS)));
         assert!(is_expired(&lease, at(1001 + LEASE_SECONDS)));
         let mut never = lease.clone();

@@ -2,16 +2,19 @@
 
 use crate::bootstrap::{self, Cluster};
 use crate::endpoints::{self, KubernetesEndpoints};
-use crate::identity_lease::{COLLECT_INTERVAL, IdentityLease};
+use crate::identity_lease::{COLLECT_INTERVAL, Identity, IdentityLease};
+use crate::peer_leases::{self, PeerLeases};
 use crate::runner::{periodic, periodic_after_start};
 use pintle_engine::{Engine, own};
 use pintle_object::Status;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the records of addresses and ports are looked through, as upstream does it.
 const REPAIR_INTERVAL: Duration = Duration::from_secs(180);
+/// How long a stopping server tries to take its leases back.
+const LEAVE_MAX: Duration = Duration::from_secs(5);
 /// How often namespaces, flow control and the like are looked at (`systemnamespaces`, `storage_flowcontrol.go`).
 const SYSTEM_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -20,23 +23,46 @@ pub struct Kept {
     cluster: Cluster,
     /// None without the gate APIServerIdentity.
     lease: Option<IdentityLease>,
+    peer_lease: Option<PeerLease>,
     /// None where the flags say so, or the server has no address that others could use.
     endpoints: Option<KubernetesEndpoints>,
 }
 
+/// What a server tells others of itself.
+pub struct Told {
+    pub address: IpAddr,
+    pub keeps_endpoints: bool,
+    /// Its identity; absent where it has no lease (without the gate APIServerIdentity).
+    pub identity: Option<Identity>,
+    /// Where requests may be passed on to, and the leases that tell it; absent without the gate
+    /// UnknownVersionInteroperabilityProxy. On a store of its own nobody reads leases.
+    pub peer: Option<(SocketAddr, Option<Arc<PeerLeases>>)>,
+}
+
+/// The peer endpoint lease of this server.
+struct PeerLease {
+    leases: Arc<PeerLeases>,
+    identity: String,
+    address: SocketAddr,
+}
+
 impl Kept {
-    pub fn new(engine: Arc<Engine>, cluster: Cluster, address: IpAddr, keeps_endpoints: bool) -> Kept {
+    pub fn new(engine: Arc<Engine>, cluster: Cluster, told: Told) -> Kept {
+        let Told { address, keeps_endpoints, identity, peer } = told;
         let port = cluster.secure_port;
-        let lease = Some(IdentityLease::new(engine.clone(), address, port));
         // Endpoints may not be on the loopback.
         let endpoints = (keeps_endpoints && !address.is_loopback())
             .then(|| KubernetesEndpoints::new(engine.clone(), address, port));
-        Kept { engine, cluster, lease, endpoints }
-    }
-
-    /// Tells nobody of this server by a lease, and collects none.
-    pub fn without_identity(self) -> Kept {
-        Kept { lease: None, ..self }
+        let peer_lease = match (&identity, &peer) {
+            (Some(identity), Some((address, Some(leases)))) => {
+                let (leases, identity) = (leases.clone(), identity.name.clone());
+                Some(PeerLease { leases, identity, address: *address })
+            }
+            _ => None,
+        };
+        let address = peer.map(|(address, _)| address);
+        let lease = identity.map(|identity| IdentityLease::new(engine.clone(), identity, address));
+        Kept { engine, cluster, lease, peer_lease, endpoints }
     }
 
     /// Runs until it is dropped.
@@ -57,6 +83,7 @@ impl Kept {
                 own::now()
             )),
             self.keep_identity(),
+            self.keep_peer_lease(),
             self.repair_allocations(),
         );
     }
@@ -67,6 +94,11 @@ impl Kept {
             periodic("identity_lease", lease.interval(), || lease.renew()),
             periodic("identity_lease_collection", COLLECT_INTERVAL, || lease.collect()),
         );
+    }
+
+    async fn keep_peer_lease(&self) {
+        let Some(PeerLease { leases, identity, address }) = &self.peer_lease else { return };
+        periodic("peer_endpoint_lease", peer_leases::INTERVAL, || leases.renew(identity, *address)).await;
     }
 
     async fn keep_service(&self) -> Result<(), Status> {
@@ -85,10 +117,25 @@ impl Kept {
         }
     }
 
-    /// Takes the server's address back when it stops.
+    /// Takes back what was told of the server when it stops.
     pub async fn leave(&self) {
         if let Some(endpoints) = &self.endpoints {
             endpoints.leave().await;
         }
+        let leases = async {
+            if let Some(PeerLease { leases, identity, .. }) = &self.peer_lease {
+                leases.remove(identity).await?;
+            }
+            match &self.lease {
+                Some(lease) => lease.leave().await,
+                None => Ok(()),
+            }
+        };
+        let why = match tokio::time::timeout(LEAVE_MAX, leases).await {
+            Ok(Ok(())) => return,
+            Ok(Err(status)) => status.message,
+            Err(_) => String::from("it took too long"),
+        };
+        tracing::warn!("leases still name this server: {why}");
     }
 }

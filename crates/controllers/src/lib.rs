@@ -16,6 +16,9 @@ mod identity_lease;
 mod kept;
 mod master_leases;
 mod own_writes;
+mod peer_discovery;
+mod peer_exclusions;
+mod peer_leases;
 mod published_trust;
 mod reconcile;
 mod runner;
@@ -24,8 +27,10 @@ mod tests;
 mod work_queue;
 
 pub use availability_metrics::AvailabilityMetrics;
-pub use identity_lease::server_identity;
-pub use kept::Kept;
+pub use identity_lease::Identity;
+pub use kept::{Kept, Told};
+pub use peer_discovery::control as control_peers;
+pub use peer_leases::PeerLeases;
 pub use published_trust::{PublishedTrust, Trusted};
 
 use pintle_engine::Engine;

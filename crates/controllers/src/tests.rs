@@ -2,7 +2,7 @@
 
 use crate::bootstrap::{self, Cluster};
 use crate::runner::{self, Reconciler, Source};
-use crate::{Kept, PublishedTrust, own_writes};
+use crate::{Kept, PublishedTrust, Told, own_writes};
 use pintle_engine::allocate::IpPool;
 use pintle_engine::options::DeleteOptions;
 use pintle_engine::{Engine, ObjectRef, own};
@@ -80,7 +80,8 @@ const CIDRS: (&str, &str) = ("networking.k8s.io", "servicecidrs");
 async fn what_the_server_keeps_comes_back_while_it_runs() {
     let engine = engine();
     bootstrap::run(&engine, &cluster(), own::now()).await.unwrap();
-    let kept = Arc::new(Kept::new(engine.clone(), cluster(), [10, 1, 2, 3].into(), true));
+    let told = Told { address: [10, 1, 2, 3].into(), keeps_endpoints: true, identity: None, peer: None };
+    let kept = Arc::new(Kept::new(engine.clone(), cluster(), told));
     let running = tokio::spawn({
         let kept = kept.clone();
         async move { kept.run().await }

@@ -37,10 +37,14 @@ impl Aggregation {
         Ok(Aggregation { identity, rejects_redirects: given.bool("aggregator-reject-forwarding-redirect") })
     }
 
+    /// The certificate and key that other servers know this one by.
+    pub fn identity(&self) -> Option<(Pem, Pem)> {
+        self.identity.clone().map(|(certificate, key)| (Pem::File(certificate), Pem::File(key)))
+    }
+
     /// The table of other servers, which has none yet. Files are read again when they change.
     pub fn open(&self, outward: &Outward, registry: &Registry) -> Result<Remotes, String> {
-        let files = self.identity.clone();
-        let identity = files.map(|(certificate, key)| (Pem::File(certificate), Pem::File(key)));
+        let identity = self.identity();
         // What cannot be used is said at the start.
         let shown = Tls { is_insecure: true, identity: identity.clone(), ..Tls::default() };
         shown.config().map_err(|error| format!("--proxy-client-cert-file: {error}"))?;

@@ -10,6 +10,7 @@ use crate::flags::FlagValues;
 use crate::limits::Limits;
 use crate::logging::Logging;
 use crate::metrics;
+use crate::peers::PeerFlags;
 use crate::proxying::Proxying;
 
 use pintle_admission::{Chain, Settings as Admission};
@@ -64,6 +65,9 @@ pub struct Config {
     /// Whether Services are called by their endpoints rather than their addresses.
     pub uses_endpoints: bool,
     pub aggregation: Aggregation,
+    pub peers: PeerFlags,
+    /// The host's name in the identity of this server.
+    pub hostname: String,
     /// None: objects are kept in the data directory.
     pub etcd: Option<Etcd>,
     /// How often the past of either store is compacted; zero for never.
@@ -138,6 +142,8 @@ impl Config {
             },
             uses_endpoints: given.bool("enable-aggregator-routing"),
             aggregation: Aggregation::read(&given)?,
+            peers: PeerFlags::read(&given, &Compatibility::read(&given)?)?,
+            hostname: hostname(&given),
             etcd: etcd(&given)?,
             compaction_interval: given.duration("etcd-compaction-interval")?,
             logging: logging(&given)?,
@@ -172,6 +178,15 @@ impl Config {
     pub fn pki_dir(&self) -> PathBuf {
         self.cert_dir.clone().unwrap_or_else(|| self.data_dir.join("pki"))
     }
+}
+
+/// The host's own name, where none is given.
+fn hostname(given: &FlagValues) -> String {
+    let name = match given.text("hostname") {
+        "" => std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default(),
+        name => name.into(),
+    };
+    name.trim().to_ascii_lowercase()
 }
 
 /// As upstream: a server is known by the name that its binary was started under. Under our own name it is the one

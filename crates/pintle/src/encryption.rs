@@ -1,7 +1,6 @@
 //! `--encryption-provider-config`: the file that says which values are encrypted, opened and followed.
 
 use crate::flags::FlagValues;
-use pintle_controllers::server_identity;
 use pintle_encryption::{Configuration, Encryption, GroupResource, KeySpace, Metrics, read_file};
 use pintle_engine::Engine;
 use pintle_metrics::Registry;
@@ -41,9 +40,10 @@ impl EncryptionFile {
     }
 
     /// Opens its providers, and asks its plugins once.
-    pub async fn open(&self, registry: &Registry) -> Result<Opened, String> {
+    /// `identity`: the server's own, in metrics.
+    pub async fn open(&self, registry: &Registry, identity: &str) -> Result<Opened, String> {
         let configuration = read_file(&self.path, self.reloads)?;
-        let metrics = Metrics::new(registry, &server_identity());
+        let metrics = Metrics::new(registry, identity);
         let encryption =
             Encryption::open(&configuration, keys(&pintle_schema::known()), metrics, self.reloads).await?;
         Ok(Opened { encryption: Arc::new(encryption), path: self.path.clone(), configuration })

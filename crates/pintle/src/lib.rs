@@ -17,6 +17,7 @@ mod memory;
 mod metrics;
 mod open_files;
 mod outward;
+pub mod peers;
 pub mod pki;
 mod priority;
 pub mod proxying;

@@ -7,7 +7,8 @@ use crate::outward::{StoredServices, outward};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::serving;
 use crate::{
-    authentication, kubeconfig, memory, metrics, open_files, priority, reload, signals, systemd, trusted,
+    authentication, kubeconfig, memory, metrics, open_files, peers, priority, reload, signals, systemd,
+    trusted,
 };
 use pintle_access::{Impersonation, Permissions};
 use pintle_admission::{Chain, Outward};
@@ -18,6 +19,7 @@ use pintle_engine::{Engine, own};
 use pintle_fairness::Fairness;
 use pintle_logs::Verbosity;
 use pintle_metrics::Registry;
+use pintle_proxy::peers::Peers;
 use pintle_schema::Builtin;
 use pintle_server::aggregation::{Aggregator, keep_documents};
 use pintle_server::app::{App, Options};
@@ -72,7 +74,8 @@ fn log(config: &Config) -> (Verbosity, impl Fn()) {
     let logging = &config.logging;
     let verbosity = Verbosity::new(logging.verbosity, logging.modules.clone());
     let flush = pintle_logs::begin(&logging.settings, verbosity.clone());
-    for warning in config.warnings.iter().chain(&config.compatibility.warnings) {
+    let peers = config.peers.warning(config.etcd.is_some());
+    for warning in config.warnings.iter().chain(&config.compatibility.warnings).chain(&peers) {
         tracing::warn!("{warning}");
     }
     (verbosity, flush)
@@ -111,9 +114,11 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     let remotes = config.aggregation.open(&outward, &registry)?;
     pintle_controllers::control(&engine, &remotes.services, &remotes.availability);
     trust.clone().control();
+    let beside = peers::open(config, &engine, &outward, &registry)?;
     let certificates = Certificates::new(serving::certificates(config, &pki)?);
     let shown = encryption.as_ref();
-    let around = Around { registry, verbosity, encryption: shown, outward: &outward, remotes: &remotes };
+    let (remotes, peers) = (&remotes, beside.peers.clone());
+    let around = Around { registry, verbosity, encryption: shown, outward: &outward, remotes, peers };
     let app = Arc::new(app(config, &pki, engine, access, around)?);
     let authorities = reload::named_authorities(&app.authenticators);
     let tls = Arc::new(Listener::new(config.tls.clone(), certificates.clone(), authorities)?);
@@ -134,9 +139,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
         tokio::spawn(conn::serve(app, listener, conn::Door::Plain, open, stop, drain))
     });
     let server = tokio::spawn(conn::serve(app.clone(), listener, conn::Door::Tls(tls), open, stop, drain));
-    let kept = Kept::new(app.engine.clone(), cluster, config.address(), config.keeps_endpoints);
-    let has_identity = config.compatibility.is_on("APIServerIdentity");
-    let system = Arc::new(if has_identity { kept } else { kept.without_identity() });
+    let system = Arc::new(Kept::new(app.engine.clone(), cluster, peers::told(config, &beside)));
     let kept = tokio::spawn({
         let system = system.clone();
         async move { system.run().await }
@@ -219,7 +222,7 @@ async fn keep_sizes(app: Arc<App>, every: Duration) {
 
 async fn open_encryption(config: &Config, registry: &Registry) -> Result<Option<Opened>, String> {
     match &config.encryption {
-        Some(file) => file.open(registry).await.map(Some),
+        Some(file) => file.open(registry, &peers::identity(config).name).await.map(Some),
         None => Ok(None),
     }
 }
@@ -298,6 +301,7 @@ struct Around<'a> {
     encryption: Option<&'a Opened>,
     outward: &'a Outward,
     remotes: &'a Remotes,
+    peers: Option<Arc<Peers>>,
 }
 
 fn app(
@@ -307,7 +311,7 @@ fn app(
     access: Access,
     around: Around<'_>,
 ) -> Result<App, String> {
-    let Around { registry, verbosity, encryption, outward, remotes } = around;
+    let Around { registry, verbosity, encryption, outward, remotes, peers } = around;
     let flags = &config.authentication;
     let keys = Arc::new(flags.keys(config.pki_dir().join("sa.key"))?);
     let objects = Arc::new(StoredObjects::default());
@@ -338,6 +342,7 @@ fn app(
         verbosity,
         started: own::now(),
         aggregator: Aggregator::new(remotes.services.clone()),
+        peers,
         encryption: encryption.map(|opened| opened.encryption.clone()),
         bodies: Default::default(),
         answers: Default::default(),
@@ -363,6 +368,7 @@ fn app(
             emulated_minor: config.compatibility.emulated,
             oldest_minor: config.compatibility.oldest,
             flags: config.flags.clone(),
+            has_peers: config.compatibility.is_on(peers::GATE),
             has_flagz: config.compatibility.is_on("ComponentFlagz"),
             has_statusz: config.compatibility.is_on("ComponentStatusz"),
             has_profiling: config.has_profiling,

@@ -56,7 +56,7 @@ pub fn run(args: &[String]) -> Result<(), Stop> {
     let copied = runtime.block_on(async {
         let encryption = match &copy.encryption {
             Some(file) => Some(
-                file.open(&Registry::default())
+                file.open(&Registry::default(), "")
                     .await
                     .map_err(|error| Error(format!("--encryption-provider-config: {error}")))?,
             ),

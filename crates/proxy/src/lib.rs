@@ -11,6 +11,7 @@ mod html;
 mod kubelet;
 mod location;
 pub mod log;
+pub mod peers;
 pub mod pod;
 mod rewrite;
 mod server_behind;

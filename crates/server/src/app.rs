@@ -20,6 +20,7 @@ use pintle_encryption::Encryption;
 use pintle_engine::Engine;
 use pintle_logs::Verbosity;
 use pintle_object::time::Time;
+use pintle_proxy::peers::Peers;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -49,6 +50,8 @@ pub struct App {
     /// None: values are stored as they are.
     pub encryption: Option<Arc<Encryption>>,
     pub aggregator: Aggregator,
+    /// None: nobody is beside this server whom requests could be passed on to.
+    pub peers: Option<Arc<Peers>>,
     pub options: Options,
     /// Set when the server begins to stop: `/readyz` fails from then on.
     pub is_stopping: AtomicBool,
@@ -79,6 +82,8 @@ pub struct Options {
     /// The flags of the command line, by name, with their values.
     pub flags: Vec<(String, String)>,
     /// Whether `/flagz` and `/statusz` are served (ComponentFlagz, ComponentStatusz).
+    /// Whether other servers on the store are told of this one (the gate UnknownVersionInteroperabilityProxy).
+    pub has_peers: bool,
     pub has_flagz: bool,
     pub has_statusz: bool,
     /// Whether pages for those who look into the process are served (`--profiling`).

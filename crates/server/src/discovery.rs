@@ -1,12 +1,12 @@
 //! Discovery: which groups, versions and resources there are, in both of upstream's forms, and the small
 //! documents beside it (`/`, `/version`).
 
-use crate::accept::{Clause, clauses};
 use crate::aggregation::{Groups, Merged, Ties};
 use crate::answer;
 use crate::app::{App, Options};
 use crate::negotiate::{self, Accept, Format};
 use crate::paths::{health, zpages};
+use crate::peers::merged;
 use crate::refusals;
 use crate::request::Request;
 use crate::response::Response;
@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use pintle_engine::resource_table::Table;
 use pintle_object::{Map, Status, Value, json, yaml};
+use pintle_proxy::peers::Peers;
 use pintle_schema::{Builtin, Resource, Resources, Subresource, TypeId, Verb, encode};
 use sha2::{Digest as _, Sha256, Sha512};
 use std::collections::BTreeMap;
@@ -50,6 +51,16 @@ pub struct Discovery {
     server_address: String,
     has_hashes: bool,
     current: ArcSwapOption<Made>,
+    of_all: ArcSwapOption<OfAll>,
+}
+
+/// The groups of all servers on the store.
+struct OfAll {
+    /// Those of this server, which it was made from, and the state of those of the others.
+    made: Arc<Made>,
+    changes: u64,
+    /// None where this server has them all.
+    groups: Option<Aggregated>,
 }
 
 /// Every document, made once for a table of resources.
@@ -66,7 +77,25 @@ impl Discovery {
     /// `server_address` is `host:port`, as `/api` tells clients.
     /// `has_hashes`: whether built-in resources tell which version they are stored in (StorageVersionHash).
     pub fn new(server_address: &str, has_hashes: bool) -> Discovery {
-        Discovery { server_address: server_address.into(), has_hashes, current: ArcSwapOption::empty() }
+        let (current, of_all) = (ArcSwapOption::empty(), ArcSwapOption::empty());
+        Discovery { server_address: server_address.into(), has_hashes, current, of_all }
+    }
+
+    /// The groups of this server and of those beside it.
+    fn of_all(&self, app: &App, peers: &Peers, made: &Arc<Made>) -> Arc<OfAll> {
+        let changes = peers.changes();
+        let is_of_now = |of_all: &Arc<OfAll>| of_all.changes == changes && Arc::ptr_eq(&of_all.made, made);
+        if let Some(of_all) = self.of_all.load_full().filter(is_of_now) {
+            app.metrics.discovery_hits.inc();
+            return of_all;
+        }
+        app.metrics.discovery_misses.inc();
+        let local = json::parse(&made.groups.line).expect("the document was written by us");
+        let merged = merged(&peers.identity, local.list_at(&["items"]), &peers.found());
+        let groups = merged.map(|items| Aggregated::of(&app.engine.api, items));
+        let of_all = Arc::new(OfAll { made: made.clone(), changes, groups });
+        self.of_all.store(Some(of_all.clone()));
+        of_all
     }
 
     fn current(&self, app: &App) -> Arc<Made> {
@@ -154,21 +183,26 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
     Ok(Some(answer::object(app, accept, 200, document.api_version, document.kind, &document.value)))
 }
 
-fn aggregated_answer(app: &App, made: &Made, request: &Request, path: &str) -> Option<Response> {
+fn aggregated_answer(app: &App, made: &Arc<Made>, request: &Request, path: &str) -> Option<Response> {
+    let is_core = path == "/api";
     // The list of groups has a path of its own besides, at which it is all there is.
-    let document = match path {
-        "/api" => &made.core,
-        "/apis" if request.path() == "/apis" => &made.groups,
-        _ => return None,
+    if !is_core && (path, request.path()) != ("/apis", "/apis") {
+        return None;
+    }
+    let (accept, is_alone) = negotiate::aggregated_discovery(request)?;
+    if is_alone && app.options.has_peers {
+        app.metrics.discovery_alone.inc();
+    }
+    let peers = app.peers.as_deref().filter(|_| !is_core && !is_alone);
+    let of_all = peers.map(|peers| app.discovery.of_all(app, peers, made));
+    let document = match of_all.as_ref().and_then(|of_all| of_all.groups.as_ref()) {
+        Some(groups) => groups,
+        None if is_core => &made.core,
+        None => &made.groups,
     };
-    let accept = negotiate::aggregated_discovery(request)?;
     let tagged = |response: Response| {
         response.with("cache-control", "public").with("etag", document.etag.clone()).with("vary", "Accept")
     };
-    let is_alone = |clause: &Clause<'_>| clause.parameter("profile") == Some("nopeer");
-    if clauses(&request.header("accept")).iter().any(is_alone) {
-        app.metrics.discovery_alone.inc();
-    }
     if request.header("if-none-match") == document.etag {
         return Some(tagged(Response::empty(304)));
     }
@@ -177,6 +211,26 @@ fn aggregated_answer(app: &App, made: &Made, request: &Request, path: &str) -> O
 }
 
 impl Aggregated {
+    /// A document of groups.
+    fn of(api: &Builtin, items: Vec<Value>) -> Aggregated {
+        let mut map = Map::from_iter([("metadata", Value::map()), ("items", Value::List(items))]);
+        map.insert("kind", "APIGroupDiscoveryList");
+        map.insert("apiVersion", "apidiscovery.k8s.io/v2");
+        let value = Value::Map(map);
+        let ty = api.schema.named(AGGREGATED_KIND).expect("the tables hold the kinds of discovery");
+        let mut line = Vec::new();
+        encode::json::encode(&api.schema, ty, &value, &mut line);
+        let hash: String = Sha512::digest(&line).iter().map(|byte| format!("{byte:02X}")).collect();
+        line.push(b'\n');
+        Aggregated {
+            line: line.into(),
+            pretty: OnceLock::new(),
+            yaml: OnceLock::new(),
+            protobuf: OnceLock::new(),
+            etag: format!("\"{hash}\""),
+        }
+    }
+
     fn body(&self, api: &Builtin, accept: Accept) -> Bytes {
         let tree = || json::parse(&self.line).expect("the document was written by us");
         let form = match accept.format {
@@ -407,23 +461,7 @@ fn aggregated(api: &Builtin, resources: &Resources, groups: &Groups, merged: Opt
     let group = |(group, versions): &(String, Vec<String>)| {
         aggregated_group(api.any, resources, (group, versions), merged)
     };
-    let items: Vec<Value> = groups.iter().map(group).collect();
-    let mut map = Map::from_iter([("metadata", Value::map()), ("items", Value::List(items))]);
-    map.insert("kind", "APIGroupDiscoveryList");
-    map.insert("apiVersion", "apidiscovery.k8s.io/v2");
-    let value = Value::Map(map);
-    let ty = api.schema.named(AGGREGATED_KIND).expect("the tables hold the kinds of discovery");
-    let mut line = Vec::new();
-    encode::json::encode(&api.schema, ty, &value, &mut line);
-    let hash: String = Sha512::digest(&line).iter().map(|byte| format!("{byte:02X}")).collect();
-    line.push(b'\n');
-    Aggregated {
-        line: line.into(),
-        pretty: OnceLock::new(),
-        yaml: OnceLock::new(),
-        protobuf: OnceLock::new(),
-        etag: format!("\"{hash}\""),
-    }
+    Aggregated::of(api, groups.iter().map(group).collect())
 }
 
 fn aggregated_group(

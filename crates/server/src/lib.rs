@@ -33,6 +33,7 @@ mod observed;
 pub mod openapi;
 mod panics;
 pub mod paths;
+mod peers;
 pub mod permits;
 pub mod pipeline;
 pub mod query;

@@ -86,8 +86,8 @@ pub fn plain(request: &Request) -> Option<Accept> {
     choose(request, Offer::PLAIN)
 }
 
-/// The form of aggregated discovery, where it is asked for.
-pub fn aggregated_discovery(request: &Request) -> Option<Accept> {
+/// The form of aggregated discovery, where it is asked for, and whether that of this server alone is.
+pub fn aggregated_discovery(request: &Request) -> Option<(Accept, bool)> {
     const WANTED: [(&str, &str); 3] =
         [("g", "apidiscovery.k8s.io"), ("v", "v2"), ("as", "APIGroupDiscoveryList")];
     let is_wanted = |clause: &&Clause<'_>| {
@@ -99,9 +99,10 @@ pub fn aggregated_discovery(request: &Request) -> Option<Accept> {
     let mut chosen = clauses.iter().filter(is_wanted).find_map(|clause| {
         let formats = Format::ALL.into_iter().filter(|format| clause.fits(format.media_type()));
         let format = formats.into_iter().find(|format| can_stream(clause, *format))?;
-        Some(Accept { pretty: clause.parameter("pretty") == Some("1"), ..Accept::plain(format) })
+        let accept = Accept { pretty: clause.parameter("pretty") == Some("1"), ..Accept::plain(format) };
+        Some((accept, clause.parameter("profile") == Some("nopeer")))
     })?;
-    chosen.pretty |= wants_pretty(request);
+    chosen.0.pretty |= wants_pretty(request);
     Some(chosen)
 }
 

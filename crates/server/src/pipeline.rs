@@ -24,7 +24,7 @@ use crate::sized::{covered, held, sized};
 use crate::stages::{AuditRecord, End};
 use crate::top::{self, Meter, RequestKind};
 use crate::watch_socket;
-use crate::{head, memory, metrics, paths, route, verbs};
+use crate::{head, memory, metrics, paths, peers, route, verbs};
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::{header, http};
@@ -274,6 +274,9 @@ async fn stages(
     }
     measured(app, request, "authorization", &mut clock);
     let exchange = &mut way.exchange;
+    if let Some(response) = peers::answer(app, request, exchange).await {
+        return Ok(seated(response, seat));
+    }
     if let Some(response) = aggregation::answer(app, request, exchange).await {
         return Ok(seated(response, seat));
     }

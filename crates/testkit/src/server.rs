@@ -32,19 +32,24 @@ impl Server {
 
     /// The same after a shell has run `prelude`, as a limit on files.
     pub fn with_shell(prelude: &str) -> Server {
-        Server::begin(prelude, &[])
+        Server::begin(prelude, free_port(), &[])
     }
 
     pub fn with_flags(flags: &[&str]) -> Server {
-        Server::begin("true", flags)
+        Server::begin("true", free_port(), flags)
     }
 
-    fn begin(prelude: &str, flags: &[&str]) -> Server {
+    /// At a port that the flags may speak of.
+    pub fn on_port(port: u16, flags: &[&str]) -> Server {
+        Server::begin("true", port, flags)
+    }
+
+    fn begin(prelude: &str, port: u16, flags: &[&str]) -> Server {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         std::fs::write(dir.path().join("tokens.csv"), TOKENS).expect("the token file can be written");
         let flags = flags.iter().map(ToString::to_string).collect();
         let prelude = prelude.into();
-        let mut server = Server { dir, port: free_port(), flags, prelude, process: None };
+        let mut server = Server { dir, port, flags, prelude, process: None };
         server.spawn();
         server
     }

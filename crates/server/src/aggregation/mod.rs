@@ -78,8 +78,13 @@ pub async fn openapi(app: &App, request: &Request, exchange: &mut Exchange) -> O
 
 /// Passes a request on to another server.
 pub async fn forward(app: &App, request: &Request, remote: &Remote, exchange: &mut Exchange) -> Response {
-    let incoming = incoming(request, exchange);
-    match app.aggregator.services.forward(remote, incoming, &request.user).await {
+    let reply = app.aggregator.services.forward(remote, outgoing(request, exchange), &request.user).await;
+    replied(reply, exchange).await
+}
+
+/// The answer that another server's reply makes, or its absence.
+pub(crate) async fn replied(reply: Result<Reply, Refused>, exchange: &mut Exchange) -> Response {
+    match reply {
         Ok(Reply::Answer(answer)) => passed(answer).await,
         Ok(Reply::Upgrade(head, serve)) => match exchange.upgrade.take() {
             Some(on) => {
@@ -92,7 +97,8 @@ pub async fn forward(app: &App, request: &Request, remote: &Remote, exchange: &m
     }
 }
 
-fn incoming(request: &Request, exchange: &mut Exchange) -> Incoming {
+/// A request as it is passed on, with its body.
+pub(crate) fn outgoing(request: &Request, exchange: &mut Exchange) -> Incoming {
     let pairs = request.query.pairs().iter().map(|(name, value)| (name.as_str(), value.clone()));
     let body = match exchange.body.take() {
         Some(body) if !body.is_end_stream() => pintle_outbound::Body::stream(body),

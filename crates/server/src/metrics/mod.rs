@@ -60,6 +60,9 @@ pub struct Metrics {
     /// Aggregated discovery: documents that were made, and requests for those of this server alone.
     pub discovery_made: Counter,
     pub discovery_alone: Counter,
+    /// Of all servers on the store: answers that were there, and those that had to be made.
+    pub discovery_hits: Counter,
+    pub discovery_misses: Counter,
     /// The families of `/metrics/slis`.
     indicators: Registry,
     check: Gauges,
@@ -88,9 +91,6 @@ impl Metrics {
             let gauges = registry.gauges(name);
             ["readOnly", "mutating"].map(|kind| Watermark::new(gauges.with(&[kind])))
         };
-        // Nobody is asked for the documents of other servers of the same cluster: there is nothing to hit or miss.
-        registry.counter("aggregator_discovery_peer_aggregated_cache_hits_total");
-        registry.counter("aggregator_discovery_peer_aggregated_cache_misses_total");
         Metrics {
             requests: registry.counters("apiserver_request_total"),
             durations: registry.histograms("apiserver_request_duration_seconds"),
@@ -122,6 +122,8 @@ impl Metrics {
             tls_errors: registry.counter("apiserver_tls_handshake_errors_total"),
             certificate_lives: registry.histogram("apiserver_client_certificate_expiration_seconds"),
             discovery_made: registry.counter("aggregator_discovery_aggregation_count_total"),
+            discovery_hits: registry.counter("aggregator_discovery_peer_aggregated_cache_hits_total"),
+            discovery_misses: registry.counter("aggregator_discovery_peer_aggregated_cache_misses_total"),
             discovery_alone: registry.counter("aggregator_discovery_nopeer_requests_total"),
             check: indicators.gauges("kubernetes_healthcheck"),
             checks: indicators.counters("kubernetes_healthchecks_total"),

@@ -13,7 +13,7 @@ const COMMON: [&str; 2] = ["ping", "log"];
 /// Fails while a stored value cannot be read: upstream's cache does not fill.
 const STORAGE: &str = "poststarthook/storage-readiness";
 
-const HOOKS: [&str; 28] = [
+const HOOKS: [&str; 27] = [
     "poststarthook/start-apiserver-admission-initializer",
     "poststarthook/generic-apiserver-start-informers",
     "poststarthook/priority-and-fairness-config-consumer",
@@ -23,7 +23,6 @@ const HOOKS: [&str; 28] = [
     "poststarthook/start-apiextensions-controllers",
     "poststarthook/crd-informer-synced",
     "poststarthook/start-system-namespaces-controller",
-    "poststarthook/peer-endpoint-reconciler-controller",
     "poststarthook/start-cluster-authentication-info-controller",
     "poststarthook/start-kube-apiserver-identity-lease-controller",
     "poststarthook/start-kube-apiserver-identity-lease-garbage-collector",
@@ -42,6 +41,15 @@ const HOOKS: [&str; 28] = [
     "poststarthook/apiservice-registration-controller",
     "poststarthook/apiservice-wait-for-first-sync",
     "poststarthook/apiservice-discovery-controller",
+];
+
+/// After this one upstream lists those of servers on the same store.
+const BEFORE_PEERS: &str = "poststarthook/start-system-namespaces-controller";
+const PEER_ENDPOINTS: &str = "poststarthook/peer-endpoint-reconciler-controller";
+const PEERS: [&str; 3] = [
+    "poststarthook/mixed-version-proxy-handler",
+    "poststarthook/local-discovery-cache-sync",
+    "poststarthook/peer-discovery-workers",
 ];
 
 const LAST: [&str; 3] = [
@@ -72,7 +80,13 @@ fn checks(app: &App, root: &str) -> Vec<&'static str> {
     if root == "readyz" {
         checks.push("informer-sync");
     }
-    checks.extend(HOOKS);
+    for hook in HOOKS {
+        checks.push(hook);
+        if hook == BEFORE_PEERS && app.options.has_peers {
+            checks.push(PEER_ENDPOINTS);
+            checks.extend(PEERS.iter().filter(|_| app.peers.is_some()));
+        }
+    }
     if encryption.is_some_and(Encryption::reloads) {
         checks.push(RELOAD_HOOK);
     }

@@ -1,0 +1,93 @@
+//! `Excluded`: the versions of groups that no server is asked for since all know them from the store, and those that went
+//! from it a while ago (`peerproxy/gv_exclusion_manager.go` upstream).
+
+use pintle_object::Text;
+use pintle_proxy::peers::GroupVersion;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a version is left out after it went: by then all servers have heard of it
+/// (`defaultExclusionGracePeriod`).
+const GRACE: Duration = Duration::from_secs(5 * 60);
+
+#[derive(Default)]
+pub struct Excluded {
+    /// What each object stands for, by its source and name.
+    objects: HashMap<(usize, Text), Vec<GroupVersion>>,
+    /// How many objects stand for a version.
+    counts: HashMap<GroupVersion, usize>,
+    /// The versions that no object stands for any more, and since when.
+    gone: HashMap<GroupVersion, Instant>,
+}
+
+impl Excluded {
+    pub fn all(&self) -> HashSet<GroupVersion> {
+        self.counts.keys().chain(self.gone.keys()).cloned().collect()
+    }
+
+    /// The objects that stand for something.
+    pub fn objects(&self) -> impl Iterator<Item = (usize, Text)> {
+        self.objects.keys().cloned()
+    }
+
+    /// Takes over what an object stands for now; whether something is left out that was not.
+    pub fn set(&mut self, (source, name): (usize, &str), versions: Vec<GroupVersion>, now: Instant) -> bool {
+        let mut is_more = false;
+        for version in &versions {
+            is_more |= !self.counts.contains_key(version) && !self.gone.contains_key(version);
+            *self.counts.entry(version.clone()).or_default() += 1;
+            self.gone.remove(version);
+        }
+        let key = (source, Text::from(name));
+        let before = match versions.is_empty() {
+            true => self.objects.remove(&key),
+            false => self.objects.insert(key, versions),
+        };
+        for version in before.unwrap_or_default() {
+            let Some(count) = self.counts.get_mut(&version) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&version);
+                self.gone.insert(version, now);
+            }
+        }
+        is_more
+    }
+
+    /// When the next version is looked for again.
+    pub fn next_end(&self) -> Option<Instant> {
+        self.gone.values().min().map(|since| *since + GRACE)
+    }
+
+    /// Forgets the versions that have been gone for long enough; whether there were some.
+    pub fn end(&mut self, now: Instant) -> bool {
+        let before = self.gone.len();
+        self.gone.retain(|_, since| now < *since + GRACE);
+        self.gone.len() < before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_that_went_are_left_out_for_a_while() {
+        let pair = |group: &str| (group.to_string(), String::from("v1"));
+        let (mut excluded, now) = (Excluded::default(), Instant::now());
+        assert!(excluded.set((1, "x.a"), vec![pair("a"), pair("b")], now));
+        assert!(!excluded.set((1, "y.a"), vec![pair("a")], now));
+        assert!(!excluded.set((1, "x.a"), Vec::new(), now), "nothing more is left out");
+        assert_eq!(excluded.all(), HashSet::from([pair("a"), pair("b")]));
+        assert_eq!(excluded.objects().collect::<Vec<_>>(), [(1, Text::from("y.a"))]);
+        assert_eq!(excluded.next_end(), Some(now + GRACE));
+        assert!(!excluded.end(now + GRACE / 2) && excluded.end(now + GRACE));
+        assert_eq!(excluded.all(), HashSet::from([pair("a")]));
+        assert_eq!(excluded.next_end(), None);
+        // One that comes back is no longer gone.
+        assert!(!excluded.set((1, "y.a"), Vec::new(), now));
+        assert!(!excluded.set((2, "v1.a"), vec![pair("a")], now));
+        assert!(excluded.next_end().is_none() && excluded.all() == HashSet::from([pair("a")]));
+    }
+}
