@@ -32,7 +32,7 @@ pub use write::create::store_failed;
 pub use write::patch::Patch;
 pub use write::scale::ScaleSource;
 pub use write::token_request::{TokenGrant, TokenTerms};
-pub use write::{delete, patch_document, preconditions, update};
+pub use write::{delete, preconditions, update};
 
 #[cfg(test)]
 mod tests;

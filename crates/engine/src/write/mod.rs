@@ -10,7 +10,6 @@ pub(crate) mod delete_collection;
 pub(crate) mod deletion;
 pub(crate) mod evict;
 pub mod patch;
-pub mod patch_document;
 pub mod preconditions;
 pub mod scale;
 pub mod token_request;
