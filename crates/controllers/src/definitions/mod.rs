@@ -314,9 +314,8 @@ async fn write(
         Ok(next)
     };
     let user = own::user();
-    let written = engine
-        .guaranteed_update(target, UpdateSource::Patch(&next), false, &mut engine.own_call(&user, now()))
-        .await;
+    let written =
+        engine.replace(target, UpdateSource::Patch(&next), false, &mut engine.own_call(&user, now())).await;
     written.map(drop)
 }
 

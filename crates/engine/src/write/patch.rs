@@ -61,7 +61,7 @@ impl Engine {
             let goal = Goal { ty: served.resource.ty, kind: served.gvk(), custom };
             self.patched(&goal, current.ok_or_else(missing)?, patch, warnings)
         };
-        self.guaranteed_update(target, Source::Patch(&next), false, context).await
+        self.replace(target, Source::Patch(&next), false, context).await
     }
 
     async fn patch_scale(

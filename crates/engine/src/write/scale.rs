@@ -82,7 +82,7 @@ impl Engine {
         let (manager, now) = (context.manager.clone(), context.now);
         let api_version = served.api_version();
         let write = ScaleWrite { engine: self, target, source, replicas, api_version, manager, now };
-        let written = self.guaranteed_update(target, Source::Scale(&write), false, context).await?;
+        let written = self.replace(target, Source::Scale(&write), false, context).await?;
         let object = written.into_tree(self, served)?;
         Ok(WriteResult { answer: Answer::Tree(self.scale(served, &object)), created: false })
     }

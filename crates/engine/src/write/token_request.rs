@@ -1,7 +1,6 @@
 //! The token subresource of service accounts: finds the account and what the token is bound to; the caller signs it.
 
 use crate::engine::Engine;
-use crate::request::admission::Operation;
 use crate::request::write_context::WriteContext;
 use crate::resource::{ObjectRef, ServedResource};
 use pintle_kinds::token_request::{self, DEFAULT_SECONDS};
@@ -50,14 +49,12 @@ impl Engine {
         meta::ensure_namespace(&mut body, target.namespace)?;
         let kind = GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest");
         self.track_body(&kind, "token", &mut body, context);
-        let attributes = context.attributes(Operation::Create, target, None, None);
-        self.admission().mutate(self, attributes, &mut body, &mut context.warnings).await?;
+        self.complete_posted(target, &mut body, context).await?;
         token_request::check_name(&body, target.name)?;
         let account = self.token_object(target.served, target.namespace, target.name)?;
         token_request::complete(&mut body, &account, &terms.api_audiences, context.now)?;
         token_request::validate(&body)?;
-        let attributes = context.attributes(Operation::Create, target, None, None);
-        self.admission().validate(self, attributes, &body, &mut context.warnings).await?;
+        self.judge_posted(target, &body, context).await?;
 
         let (bound, pod_node) = self.bound(&target, &body)?;
         let mut seconds = body.int_at(&["spec", "expirationSeconds"]).unwrap_or(DEFAULT_SECONDS);
