@@ -352,7 +352,8 @@ impl Replace<'_, '_> {
         context.dedup_owners(&mut draft, true);
         meta::wipe_system_fields(&mut draft);
         meta::set(&mut draft, "resourceVersion", "");
-        match engine.create_draft(&target, draft, origin, context).await {
+        // Boxed, since it is seldom, and as large as all the rest.
+        match Box::pin(engine.create_draft(&target, draft, origin, context)).await {
             Err(status) if status.reason == Reason::AlreadyExists => Ok(Next::Again),
             result => result.map(Next::Answer),
         }
