@@ -4,7 +4,7 @@ use super::client::{Ask, Client};
 use super::measure::{Figures, Spent};
 use super::options::{Options, Target};
 use super::progress::Progress;
-use super::work::{PROTOBUF, post};
+use crate::load::requests::{PROTOBUF, post};
 use http_body_util::BodyExt;
 use pintle_object::{Value, json};
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 use super::client::{Ask, Client};
 use super::measure::{Figures, Shape, hammer_kinds};
 use super::options::Target;
-use super::work::{JSON, post};
+use crate::load::requests::{JSON, post};
 use http_body_util::BodyExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

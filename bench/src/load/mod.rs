@@ -9,6 +9,7 @@ pub mod options;
 pub mod progress;
 pub mod ready;
 pub mod report;
+mod requests;
 pub mod start;
 pub mod storm;
 pub mod watches;

@@ -5,7 +5,7 @@ use super::follow::{self, Follower, Sent};
 use super::measure::{Figures, Spent};
 use super::options::{Options, Target};
 use super::progress::Progress;
-use super::work::{JSON, post};
+use crate::load::requests::{JSON, post};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 use super::client::{Ask, Client};
 use super::measure::{Figures, hammer};
 use super::options::Target;
-use super::work::{WRITES, config_map, post};
+use crate::load::requests::{WRITES, config_map, post};
 use pintle_testkit::Hook;
 use pintle_testkit::hook::{configuration, entry, rule};
 use std::time::Duration;

@@ -6,17 +6,14 @@ use super::options::{Options, Target};
 use super::report::Row;
 use super::watches::Scope;
 use super::{fill, mixed, ready, start, storm, watches, webhooks};
-use bytes::Bytes;
+use crate::load::requests::{JSON, PROTOBUF, WRITES, config_map, name, post};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub const JSON: &str = "application/json";
-pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 const APPLY: &str = "application/apply-patch+yaml";
 const LISTED: u64 = 3_000;
 /// Objects that updates and applies go round.
 const WRITTEN: u64 = 1_000;
 
-pub const WRITES: Shape = Shape { connections: 10, streams: 10 };
 const GETS: Shape = Shape { connections: 20, streams: 5 };
 const LISTS: Shape = Shape { connections: 4, streams: 1 };
 
@@ -141,20 +138,4 @@ pub async fn config_maps(target: &Target, all: &str, count: u64) -> Result<(), S
         done.map_err(|error| error.to_string())??;
     }
     Ok(())
-}
-
-pub fn name(n: u64) -> String {
-    format!("c-{n:08}")
-}
-
-/// A ConfigMap of about 300 bytes.
-pub fn config_map(n: u64, value: &str) -> String {
-    let (name, padding) = (name(n), "x".repeat(160));
-    format!(
-        r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}","labels":{{"app":"bench"}}}},"data":{{"key":"{value}","padding":"{padding}"}}}}"#
-    )
-}
-
-pub fn post(path: &str, body: impl Into<Bytes>) -> Ask {
-    Ask { method: "POST", path: path.into(), content_type: JSON, body: body.into(), ..Ask::default() }
 }

@@ -1,6 +1,7 @@
 //! ABAC: a file of policies, one JSON object a line, each of which allows something.
 
-use crate::authorize::{Attributes, Authorizer, Decision, Rules};
+use crate::attributes::Attributes;
+use crate::authorize::{Authorizer, Decision, Rules};
 use crate::rbac::Rule;
 use pintle_object::user::User;
 use pintle_object::{Text, Value, json};

@@ -10,7 +10,8 @@
 //! run 3   yes, yes                                  -> this is the result
 //! ```
 
-use crate::authorize::{Attributes, Authorizer, Decision, Rules, authorize};
+use crate::attributes::Attributes;
+use crate::authorize::{Authorizer, Decision, Rules, authorize};
 use pintle_object::user::User;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,7 +1,8 @@
 //! A server elsewhere that is asked what users may do, with SubjectAccessReviews.
 
 use crate::answers::Answers;
-use crate::authorize::{Attributes, Authorizer, Decision, Rules, Waiting};
+use crate::attributes::Attributes;
+use crate::authorize::{Authorizer, Decision, Rules, Waiting};
 use crate::match_conditions::MatchConditions;
 use pintle_object::field::Path;
 use pintle_object::selector::{FieldSelector, LabelSelector, Operator};

@@ -1,29 +1,12 @@
 //! May this user do this? The question, the answer, and the chain of those who are asked.
 
+use crate::attributes::Attributes;
 use crate::rbac::Rule;
 use pintle_object::field::quote;
 use pintle_object::user::{MASTERS, User};
 use pintle_object::{Details, GroupResource, Reason, Status, Value};
 use std::pin::Pin;
 use std::sync::Arc;
-
-/// What a request wants to do.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Attributes<'a> {
-    /// `get`, `list`, ...; for paths that are no resources the method in lower case.
-    pub verb: &'a str,
-    pub is_resource: bool,
-    pub path: &'a str,
-    pub group: &'a str,
-    pub version: &'a str,
-    pub resource: &'a str,
-    pub subresource: &'a str,
-    pub namespace: &'a str,
-    pub name: &'a str,
-    /// As they were asked; empty when absent.
-    pub field_selector: &'a str,
-    pub label_selector: &'a str,
-}
 
 /// An answer and its reason, which may be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@
 //! the one old permission `impersonate`. Without success, the first refusal is the answer.
 
 use crate::asking::Asking;
-use crate::authorize::{Attributes, Authorizer, check, refusal};
+use crate::attributes::Attributes;
+use crate::authorize::{Authorizer, check, refusal};
 use pintle_object::field::quote;
 use pintle_object::user::{ANONYMOUS, AUTHENTICATED, MASTERS, UNAUTHENTICATED, User};
 use pintle_object::{Status, content};

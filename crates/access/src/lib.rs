@@ -3,6 +3,7 @@
 pub mod abac;
 pub mod answers;
 pub mod asking;
+mod attributes;
 pub mod authenticate;
 pub mod authorization_webhook;
 pub mod authorize;
@@ -23,9 +24,10 @@ pub mod token_webhook;
 pub mod websocket;
 
 pub use asking::Asking;
+pub use attributes::Attributes;
 pub use authenticate::{Authenticators, Credentials};
 pub use authorize::{
-    Attributes, Authorizer, Decision, Grants, Permissions, PrivilegedGroup, Rules, authorize, check, refusal,
+    Authorizer, Decision, Grants, Permissions, PrivilegedGroup, Rules, authorize, check, refusal,
 };
 pub use impersonate::Impersonation;
 pub use pintle_object::user::{MASTERS, User};

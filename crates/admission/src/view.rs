@@ -1,12 +1,10 @@
 //! `View`: as much of the stored objects as plugins may see and write.
 
-use crate::policy::GROUP;
 use pintle_engine::update::Source;
 use pintle_engine::{Conversions, Engine, ObjectRef, ServedResource, own};
-use pintle_object::meta;
 use pintle_object::selector::LabelSelector;
 use pintle_object::time::Time;
-use pintle_object::{GroupVersionKind, Map, Status, Value};
+use pintle_object::{GroupVersionKind, Map, Status, Value, meta};
 use pintle_patch::typed::merge_configuration;
 use pintle_schema::resource::Subresource;
 use pintle_schema::{Verb, decode};
@@ -230,7 +228,7 @@ impl<'a> View<'a> {
             Ok(object)
         };
         let mut context = self.0.own_call(&system, now);
-        self.0.replace(target, Source::Patch(&next), false, &mut context).await.map(drop)
+        self.0.guaranteed_update(target, Source::Patch(&next), false, &mut context).await.map(drop)
     }
 }
 
@@ -261,3 +259,5 @@ impl Configurations<'_> {
         self.engine.storage_tree(&self.served, object).ok()
     }
 }
+
+pub const GROUP: &str = "admissionregistration.k8s.io";

@@ -1,6 +1,6 @@
 //! `Backend`: the policy, and where events go: each sink cuts what is too large, and writes at once or in batches.
 
-use crate::batch::{Batching, Buffer};
+use crate::batch::{Batching, Buffer, Delegate};
 use crate::counters::{Counters, Plugin};
 use crate::event::Event;
 use crate::line::Line;
@@ -21,30 +21,6 @@ const DETACHED_MAX: usize = 4096;
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(30);
 /// The annotation of an event that lost its bodies.
 const TRUNCATED: &str = "audit.k8s.io/truncated";
-
-/// Where lines go in the end.
-pub enum Delegate {
-    Log(LogBackend),
-    Webhook(Box<WebhookBackend>),
-}
-
-impl Delegate {
-    /// The same of one line.
-    pub async fn process_line(&self, line: Line) -> bool {
-        match self {
-            Delegate::Log(log) => log.process_line(line).await,
-            Delegate::Webhook(webhook) => webhook.process(vec![line]).await,
-        }
-    }
-
-    /// Whether all lines are where they should be; those that are not have been counted and logged.
-    pub async fn process(&self, lines: Vec<Line>) -> bool {
-        match self {
-            Delegate::Log(log) => log.process(lines).await,
-            Delegate::Webhook(webhook) => webhook.process(lines).await,
-        }
-    }
-}
 
 /// One of the two kinds of backends, as its flags set it up.
 struct Sink {

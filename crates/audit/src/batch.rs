@@ -1,9 +1,10 @@
 //! Batches: events wait in a bounded buffer and are handed on several at a time, so that no request waits.
 
-use crate::backend::Delegate;
 use crate::counters::{Counters, Plugin};
 use crate::line::Line;
+use crate::log::LogBackend;
 use crate::throttle::Throttle;
+use crate::webhook::WebhookBackend;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -158,5 +159,29 @@ impl Worker {
             process.await;
             drop(turn);
         });
+    }
+}
+
+/// Where lines go in the end.
+pub enum Delegate {
+    Log(LogBackend),
+    Webhook(Box<WebhookBackend>),
+}
+
+impl Delegate {
+    /// The same of one line.
+    pub async fn process_line(&self, line: Line) -> bool {
+        match self {
+            Delegate::Log(log) => log.process_line(line).await,
+            Delegate::Webhook(webhook) => webhook.process(vec![line]).await,
+        }
+    }
+
+    /// Whether all lines are where they should be; those that are not have been counted and logged.
+    pub async fn process(&self, lines: Vec<Line>) -> bool {
+        match self {
+            Delegate::Log(log) => log.process(lines).await,
+            Delegate::Webhook(webhook) => webhook.process(lines).await,
+        }
     }
 }

@@ -1,20 +1,16 @@
 //! `EncryptionConfiguration`: read strictly, with upstream's defaults and in its words.
 
+use crate::digest::hex;
 use crate::failure::joined;
+use crate::fields::{decode_secret, kms_timeout, kms_version, texts};
 use crate::validation;
 use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use pintle_object::Value;
 use pintle_object::config_file::{Fields, Form, Kind};
 use pintle_object::field::quote;
-use pintle_object::time::parse_duration;
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
-
-const TIMEOUT_DEFAULT: Duration = Duration::from_secs(3);
-const VERSION_DEFAULT: &str = "v1";
 
 const KEYS: Fields = &[("keys", Form::List(&[("name", Form::Text), ("secret", Form::Text)]))];
 const KMS: Fields = &[
@@ -113,10 +109,6 @@ fn hash(text: &str) -> String {
     format!("sha256:{}", hex(digest(&SHA256, text.as_bytes()).as_ref()))
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn parse(text: &str, path: &Path, reloads: bool) -> Result<Configuration, String> {
     let document = FILE.read(text).map_err(|error| {
         let shown = quote(&path.to_string_lossy());
@@ -167,27 +159,4 @@ fn kms_settings(document: &Value) -> KmsSettings {
         endpoint: document.str_at(&["endpoint"]).into(),
         timeout: Duration::from_nanos(u64::try_from(kms_timeout(document)).unwrap_or(0)),
     }
-}
-
-/// The bytes of a secret; line ends within are skipped, as Go skips them.
-pub(crate) fn decode_secret(text: &str) -> Option<Vec<u8>> {
-    let text: String = text.chars().filter(|byte| !matches!(byte, '\n' | '\r')).collect();
-    STANDARD.decode(text).ok()
-}
-
-pub(crate) fn kms_version(document: &Value) -> &str {
-    match document.str_at(&["apiVersion"]) {
-        "" => VERSION_DEFAULT,
-        version => version,
-    }
-}
-
-/// In nanoseconds, as it may be negative.
-pub(crate) fn kms_timeout(document: &Value) -> i64 {
-    let given = document.get("timeout").and_then(Value::as_str);
-    given.and_then(|text| parse_duration(text).ok()).unwrap_or(TIMEOUT_DEFAULT.as_nanos() as i64)
-}
-
-pub(crate) fn texts<'a>(document: &'a Value, field: &str) -> Vec<&'a str> {
-    document.list_at(&[field]).iter().filter_map(Value::as_str).collect()
 }

@@ -2,14 +2,16 @@
 
 use crate::chain::Chain;
 use crate::configuration::Configuration;
+use crate::group_resource::GroupResource;
 use crate::health::Plugins;
 use crate::kms::Kms;
 use crate::metrics::Metrics;
-use crate::resources::{GroupResource, KeySpace, Table};
+use crate::resources::{KeySpace, Table};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use pintle_store::transformer::{self, TransformError, Transformed, Transforming, ValueContext};
-use pintle_store::transformer::{KeyTag, Transformer};
+use pintle_store::transformer::{
+    self, KeyTag, TransformError, Transformed, Transformer, Transforming, ValueContext,
+};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

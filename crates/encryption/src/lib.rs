@@ -8,9 +8,12 @@
 mod aes;
 mod chain;
 mod configuration;
+mod digest;
 mod encryption;
 mod extended_nonce;
 mod failure;
+mod fields;
+mod group_resource;
 mod health;
 mod key_ring;
 mod kms;
@@ -24,9 +27,10 @@ mod validation;
 pub use configuration::{Configuration, read_file};
 pub use encryption::{CHECK, Encryption};
 pub use failure::Failure;
+pub use group_resource::GroupResource;
 pub use metrics::Metrics;
 pub use reload::RELOAD_HOOK;
-pub use resources::{GroupResource, KeySpace};
+pub use resources::KeySpace;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Metrics of encryption at rest, with upstream's names.
 
+use crate::digest::key_hash;
 use crate::failure::Failure;
-use crate::kms::key_hash;
 use pintle_metrics::{Counter, Counters, Gauges, Histogram, Histograms, Registry};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

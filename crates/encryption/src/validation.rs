@@ -1,7 +1,7 @@
 //! What must hold in an `EncryptionConfiguration`, and what is said where it does not.
 
-use crate::configuration::{decode_secret, kms_timeout, kms_version, texts};
-use crate::resources::GroupResource;
+use crate::fields::{decode_secret, kms_timeout, kms_version, texts};
+use crate::group_resource::GroupResource;
 use crate::{aes, secretbox};
 use pintle_object::field::{Path, Shown};
 use pintle_object::time::format_duration;

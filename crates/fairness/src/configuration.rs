@@ -1,7 +1,7 @@
 //! Flow schemas and priority levels as their objects say, and those that there are whatever the objects say.
 
 use crate::classify::Rule;
-use crate::queue_set::Queuing;
+use crate::queuing::Queuing;
 use crate::shuffle::Dealer;
 use pintle_object::{Text, Value, json};
 

@@ -1,10 +1,11 @@
 //! Dumps of levels, queues and requests as text, for `/debug/api_priority_and_fairness/` (upstream's
 //! `apf_controller_debug.go`).
 
-use crate::clock::Moment;
 use crate::fairness::Fairness;
+use crate::moment::Moment;
 use crate::queue::Queue;
-use crate::queue_set::{Phase, QueueSet, Queuing, Request};
+use crate::queue_set::{Phase, QueueSet, Request};
+use crate::queuing::Queuing;
 use std::collections::BTreeMap;
 
 /// The narrowest column, and the space after the longest cell.

@@ -9,7 +9,8 @@ use crate::configuration::{
 use crate::flow_stats::FlowStats;
 use crate::lending::{LevelState, State};
 use crate::level::{Admitted, Level};
-use crate::queue_set::{Arrival, Describe, Queuing};
+use crate::queue_set::{Arrival, Describe};
+use crate::queuing::Queuing;
 use crate::shuffle::flow_hash;
 use crate::watch_counts::WatchCounts;
 use crate::width::{Facts, estimate};

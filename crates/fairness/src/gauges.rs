@@ -1,8 +1,8 @@
 //! Figures of one level over time: what its seats were wanted and used for.
 
-use crate::clock::Moment;
 use crate::integrator::{Integrator, TimedRatio};
-use crate::queue_set::{Queuing, Totals};
+use crate::moment::Moment;
+use crate::queuing::Queuing;
 use crate::seat_seconds::SeatSeconds;
 use std::time::Duration;
 
@@ -114,4 +114,37 @@ impl Gauges {
 #[expect(clippy::cast_precision_loss, reason = "counts of requests and seats are far below 2^53")]
 fn to_f64(count: u64) -> f64 {
     count as f64
+}
+
+/// Counts of a level's requests and seats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub waiting: u64,
+    pub executing: u64,
+    pub seats_waiting: u64,
+    pub seats_in_use: u64,
+    pub dispatched: u64,
+    pub refused: u64,
+    pub cancelled: u64,
+}
+
+/// Reads and writes as parts of what may wait and be worked on. Levels have no lock in common, so this is sampled.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadsAndWrites {
+    pub waiting_reads: TimedRatio,
+    pub waiting_writes: TimedRatio,
+    pub executing_reads: TimedRatio,
+    pub executing_writes: TimedRatio,
+}
+
+impl ReadsAndWrites {
+    pub fn new(now: Moment) -> ReadsAndWrites {
+        let ratio = TimedRatio::new(&READS_AND_WRITES, now);
+        ReadsAndWrites {
+            waiting_reads: ratio.clone(),
+            waiting_writes: ratio.clone(),
+            executing_reads: ratio.clone(),
+            executing_writes: ratio,
+        }
+    }
 }

@@ -1,9 +1,7 @@
 //! Requests of all levels together, by what they do.
 
-use crate::clock::Moment;
 use crate::fairness::Fairness;
-use crate::gauges::{ByKind, READS_AND_WRITES};
-use crate::integrator::TimedRatio;
+use crate::gauges::{ByKind, ReadsAndWrites};
 use crate::lending::LevelState;
 use crate::metrics::{Series, Value};
 
@@ -12,15 +10,6 @@ use crate::metrics::{Series, Value};
 pub struct InFlight {
     pub waiting: ByKind,
     pub executing: ByKind,
-}
-
-/// Reads and writes as parts of what may wait and be worked on. Levels have no lock in common, so this is sampled.
-#[derive(Clone, Debug)]
-pub(crate) struct ReadsAndWrites {
-    waiting_reads: TimedRatio,
-    waiting_writes: TimedRatio,
-    executing_reads: TimedRatio,
-    executing_writes: TimedRatio,
 }
 
 impl Fairness {
@@ -72,17 +61,5 @@ impl Fairness {
             value: Value::Histogram(ratio.cumulative(now)),
         })
         .collect()
-    }
-}
-
-impl ReadsAndWrites {
-    fn new(now: Moment) -> ReadsAndWrites {
-        let ratio = TimedRatio::new(&READS_AND_WRITES, now);
-        ReadsAndWrites {
-            waiting_reads: ratio.clone(),
-            waiting_writes: ratio.clone(),
-            executing_reads: ratio.clone(),
-            executing_writes: ratio,
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Values over time: mean, deviation and the highest of a period (upstream's `fairqueuing/integrator.go`), and how
 //! long each range of values lasted (its timing histograms).
 
-use crate::clock::Moment;
+use crate::moment::Moment;
 
 /// A value over a period.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,13 +1,15 @@
 //! A priority level: its requests behind its own lock, the seats they hold, and how they wait for them.
 
-use crate::clock::{Clock, Moment};
+use crate::clock::{Alarm, Clock};
 use crate::flow_stats::Refusal;
-use crate::queue_set::{Arrival, Outcome, QueueSet, Queuing};
+use crate::moment::Moment;
+use crate::queue_set::{Arrival, Outcome, QueueSet};
+use crate::queuing::Queuing;
 use pintle_object::Text;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 /// A priority level. Requests of different levels never meet at a lock.
@@ -93,9 +95,16 @@ impl Level {
             waker.wake();
         }
         if let Some(at) = alarm {
-            self.clock.call_at(at, Arc::downgrade(self));
+            let level: Weak<Level> = Arc::downgrade(self);
+            self.clock.call_at(at, level);
         }
         result
+    }
+}
+
+impl Alarm for Level {
+    fn ring(self: Arc<Self>) {
+        self.tick();
     }
 }
 

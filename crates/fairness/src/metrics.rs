@@ -1,12 +1,13 @@
 //! Metrics `apiserver_flowcontrol_*`: upstream's names, helps, labels and buckets (`util/flowcontrol/metrics`), with
 //! the figures that there are now.
 
-use crate::clock::Moment;
 use crate::fairness::Fairness;
 use crate::flow_stats::{FlowStats, Histogram, Refusal};
 use crate::integrator::Cumulative;
 use crate::lending::LevelState;
-use crate::queue_set::{QueueSet, Queuing};
+use crate::moment::Moment;
+use crate::queue_set::QueueSet;
+use crate::queuing::Queuing;
 use crate::seat_seconds::SeatSeconds;
 use pintle_object::Text;
 use std::sync::Arc;

@@ -4,10 +4,11 @@
 //! Fairness is that of virtual time: `r` rises by the seats that each active queue should have had. A queue's next
 //! request begins, in virtual time, when those before it would be done; that whose end comes first is dispatched.
 
-use crate::clock::Moment;
 use crate::flow_stats::{FlowStats, Refusal};
-use crate::gauges::Gauges;
+use crate::gauges::{Gauges, Totals};
+use crate::moment::Moment;
 use crate::queue::{Queue, Sums};
+use crate::queuing::Queuing;
 use crate::retry_after::RetryAfter;
 use crate::seat_seconds::SeatSeconds;
 use crate::shuffle::Dealer;
@@ -23,19 +24,6 @@ use std::time::Duration;
 
 /// The assumed time that a request takes, until it is known.
 const SERVICE_DURATION: Duration = Duration::from_millis(3);
-
-/// What a level does with requests that find no seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Queuing {
-    /// There is always a seat.
-    Exempt,
-    Reject,
-    Queue {
-        queues: u32,
-        hand_size: u32,
-        queue_length_max: u32,
-    },
-}
 
 /// A request's description, for dumps.
 pub trait Describe: fmt::Debug + Send + Sync {
@@ -98,18 +86,6 @@ pub(crate) struct Request {
     pub started_at: Option<Moment>,
     work: SeatSeconds,
     waker: Option<Waker>,
-}
-
-/// Counts of a level's requests and seats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    pub waiting: u64,
-    pub executing: u64,
-    pub seats_waiting: u64,
-    pub seats_in_use: u64,
-    pub dispatched: u64,
-    pub refused: u64,
-    pub cancelled: u64,
 }
 
 #[derive(Debug)]

@@ -2,12 +2,12 @@
 
 use super::{Context, Strategy, cells, keep, set_default};
 use crate::validation::check::{self, invalid_all, present};
+use crate::validation::pod_spec::values;
 use crate::validation::{
     claim, internal_type, meta as metadata, node_labels, pod_spec, resources, volume_source,
 };
-use pintle_object::meta;
 use pintle_object::time::Time;
-use pintle_object::{FieldErrors, Map, Path, Value, content};
+use pintle_object::{FieldErrors, Map, Path, Value, content, meta};
 
 pub struct PersistentVolume;
 
@@ -215,7 +215,7 @@ fn validate_spec(object: &Value, errors: &mut FieldErrors) {
     if !class.is_empty() {
         invalid_all(content::dns1123_subdomain(class), class, &SPEC.child("storageClassName"), errors);
     }
-    pod_spec::optional_one_of(spec, "volumeMode", &claim::VOLUME_MODES, &SPEC, errors);
+    values::optional_one_of(spec, "volumeMode", &claim::VOLUME_MODES, &SPEC, errors);
     attributes_class(spec, errors);
 }
 
@@ -274,7 +274,7 @@ fn sources(object: &Value, spec: &Value, has_affinity: bool, errors: &mut FieldE
             "local" => {
                 match source.str_at(&["path"]) {
                     "" => errors.required(&path.child("path"), ""),
-                    place => pod_spec::no_backsteps(place, &path.child("path"), errors),
+                    place => values::no_backsteps(place, &path.child("path"), errors),
                 }
                 if !has_affinity {
                     errors.required(&SPEC.child("nodeAffinity"), "Local volume requires node affinity");

@@ -22,6 +22,8 @@ mod tests;
 mod text;
 mod value;
 
-pub use registry::{Allowed, Options, Registry};
+pub use series::Allowed;
+
+pub use registry::{Options, Registry};
 pub use series::{Counters, Gauges, Histograms, Series, Summaries};
 pub use value::{Counter, Gauge, Histogram, Summary};

@@ -1,14 +1,11 @@
 //! `Registry`: the families of one server.
 
 use crate::families::{self, Family, Kind};
-use crate::series::{Counters, Gauges, Histograms, Series, Summaries};
+use crate::series::{Allowed, Counters, Gauges, Histograms, Series, SeriesOf, Summaries};
 use crate::text;
 use crate::value::{Counter, Gauge, Histogram, Summary};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-
-/// The values that a label may have.
-pub type Allowed = Arc<[String]>;
 
 /// What the command line says about metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,15 +25,6 @@ struct Inner {
     options: Options,
     unexpected: Counter,
     collectors: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
-}
-
-/// A family that somebody counts.
-#[derive(Clone)]
-pub(crate) enum SeriesOf {
-    Counters(Counters),
-    Gauges(Gauges),
-    Histograms(Histograms),
-    Summaries(Summaries),
 }
 
 const DISABLED: &str = "disabled_metrics_total";

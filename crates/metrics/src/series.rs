@@ -1,6 +1,5 @@
 //! The series of a family: one value for each combination of its labels' values.
 
-use crate::registry::Allowed;
 use crate::value::{Counter, Gauge, Histogram, Summary};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -106,4 +105,16 @@ impl<V: Clone> Series<V> {
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
     }
+}
+
+/// The values that a label may have.
+pub type Allowed = Arc<[String]>;
+
+/// A family that somebody counts.
+#[derive(Clone)]
+pub(crate) enum SeriesOf {
+    Counters(Counters),
+    Gauges(Gauges),
+    Histograms(Histograms),
+    Summaries(Summaries),
 }

@@ -1,7 +1,7 @@
 //! The text format of Prometheus, version 0.0.4, with numbers as Go writes them.
 
 use crate::families::Family;
-use crate::registry::SeriesOf;
+use crate::series::SeriesOf;
 use crate::value::{Histogram, QUANTILES, Summary};
 use std::fmt::Write as _;
 

@@ -56,7 +56,7 @@ impl<'a> Path<'a> {
 }
 
 /// A path is shown up to this length: it stands in every error below a key that is as long as its sender likes.
-const PATH_BYTES_MAX: usize = crate::strict::STRICT_PATH_BYTES_MAX;
+const PATH_BYTES_MAX: usize = crate::field::STRICT_PATH_BYTES_MAX;
 
 /// Takes text until it is long enough.
 struct Head(String);
@@ -413,6 +413,9 @@ fn is_printable(c: char) -> bool {
         || (c != ' ' && c.is_whitespace())
         || matches!(c as u32, 0xad | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xe000..=0xf8ff | 0xfff9..=0xfffb))
 }
+
+/// A path is shown up to this length. Keys are as long as their sender likes, and stand in every path below them.
+pub const STRICT_PATH_BYTES_MAX: usize = 4 * 1024;
 
 #[cfg(test)]
 mod tests {

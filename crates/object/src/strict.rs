@@ -1,11 +1,9 @@
 //! What strict decoding finds: fields that are unknown or stand twice, as sigs.k8s.io/json reports them.
 
-use crate::field::quote;
+pub(crate) use crate::field::{STRICT_PATH_BYTES_MAX, quote};
 
 /// Upstream reports at most this many, each once.
 pub const STRICT_ERRORS_MAX: usize = 100;
-/// A path is shown up to this length. Keys are as long as their sender likes, and stand in every path below them.
-pub const STRICT_PATH_BYTES_MAX: usize = 4 * 1024;
 /// The paths that may be looked at in one document, in bytes; the same field may stand twice many times.
 const LOOKED_AT_BYTES_MAX: usize = 1024 * 1024;
 

@@ -1,32 +1,24 @@
 //! Documents of custom resources: their operations, and their schemas as a CustomResourceDefinition has them.
 
+pub(crate) mod parts;
 mod version_2;
 
 use super::operation::Style;
 use super::resource::Operations;
 use super::schema::{Components, group_version_kind};
-use super::{Documents, object, reference, swagger, texts, type_name};
+use super::swagger;
+use crate::custom::parts::{CONVENTIONS, Custom, add_selectable, described, embed, metadata, type_meta};
+use crate::parts::{object, reference, texts, type_name};
+use crate::tables::Tables;
 use pintle_object::{Map, Value};
 use pintle_schema::Resource;
-use pintle_schema::resource::Selectable;
-
-/// One version of a custom resource.
-pub struct Custom<'a> {
-    /// Names, scope, verbs and subresources; its types are not looked at.
-    pub resource: &'a Resource,
-    /// `openAPIV3Schema`; none where the definition has none.
-    pub schema: Option<&'a Value>,
-}
 
 /// Groups that custom resources' documents do not name among the kinds of DeleteOptions.
 const UNNAMED_GROUPS: [&str; 4] =
     ["admission.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "imagepolicy.k8s.io"];
 
-const CONVENTIONS: &str =
-    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md";
-
-pub(super) fn document(documents: &Documents<'_>, customs: &[Custom<'_>]) -> Value {
-    let mut components = Components::new(documents, None);
+pub(super) fn document(tables: &Tables<'_>, customs: &[Custom<'_>]) -> Value {
+    let mut components = Components::new(tables, None);
     let mut paths = Map::new();
     for custom in customs {
         let own = schema(custom, &mut components);
@@ -34,7 +26,7 @@ pub(super) fn document(documents: &Documents<'_>, customs: &[Custom<'_>]) -> Val
     }
     components.close();
     if let Some(options) = components.schemas.get_mut(&type_name(DELETE_OPTIONS)) {
-        let groups = documents.group_versions().into_iter();
+        let groups = tables.group_versions().into_iter();
         let named = groups.filter(|(group, _)| !UNNAMED_GROUPS.contains(&group.as_str()));
         let kinds: Vec<Value> =
             named.map(|(group, version)| group_version_kind(&group, &version, "DeleteOptions")).collect();
@@ -61,8 +53,8 @@ fn add(custom: &Custom<'_>, own: Value, paths: &mut Map, components: &mut Compon
 }
 
 /// The document of version 2 with custom resources beside what it has.
-pub(super) fn add_to_v2(documents: &Documents<'_>, customs: &[Custom<'_>], document: &mut Value) {
-    let mut components = Components::new(documents, None);
+pub(super) fn add_to_v2(tables: &Tables<'_>, customs: &[Custom<'_>], document: &mut Value) {
+    let mut components = Components::new(tables, None);
     let mut paths = Map::new();
     let mut own_names = Vec::new();
     for custom in customs {
@@ -77,7 +69,7 @@ pub(super) fn add_to_v2(documents: &Documents<'_>, customs: &[Custom<'_>], docum
     let schemas = components.schemas.into_iter().map(|(name, schema)| {
         let is_own = own_names.contains(&name);
         let schema =
-            if is_own { schema } else { swagger::definition(&name, schema, &documents.group_versions()) };
+            if is_own { schema } else { swagger::definition(&name, schema, &tables.group_versions()) };
         (name, schema)
     });
     let schemas: Map = schemas.collect();
@@ -124,15 +116,6 @@ fn schema(custom: &Custom<'_>, components: &mut Components<'_>) -> Value {
     schema.set(&["x-kubernetes-group-version-kind"], vec![kind]);
     add_selectable(resource, &mut schema);
     schema
-}
-
-/// Fields that selectors may use.
-fn add_selectable(resource: &Resource, schema: &mut Value) {
-    let field = |field: &Selectable| object([("fieldPath", field.label.as_ref().into())]);
-    let fields: Vec<Value> = resource.selectable.iter().map(field).collect();
-    if !fields.is_empty() {
-        schema.set(&["x-kubernetes-selectable-fields"], fields);
-    }
 }
 
 fn list_schema(resource: &Resource, item: &str, components: &mut Components<'_>) -> Value {
@@ -185,57 +168,4 @@ fn published(schema: &Value, components: &mut Components<'_>) -> Value {
         embed(&mut out, components);
     }
     out
-}
-
-/// An embedded object has a kind, a version and metadata.
-fn embed(schema: &mut Value, components: &mut Components<'_>) {
-    let described = [
-        (
-            "apiVersion",
-            format!(
-                "apiVersion defines the versioned schema of this representation of an object. More info: \
-                 {CONVENTIONS}#resources"
-            ),
-        ),
-        (
-            "kind",
-            format!(
-                "kind is a string value representing the type of this object. In CamelCase. More info: \
-                 {CONVENTIONS}#types-kinds"
-            ),
-        ),
-    ];
-    for (field, description) in described {
-        let property = object([("description", description.into()), ("type", "string".into())]);
-        schema.set(&["properties", field], property);
-    }
-    schema.set(&["properties", "metadata"], metadata(components));
-    let mut required: Vec<Value> = schema.list_at(&["required"]).to_vec();
-    for name in ["kind", "apiVersion"] {
-        if !required.iter().any(|have| have.as_str() == Some(name)) {
-            required.push(name.into());
-        }
-    }
-    schema.set(&["required"], required);
-}
-
-fn type_meta(components: &Components<'_>) -> [(&'static str, Value); 2] {
-    ["apiVersion", "kind"].map(|field| {
-        let property = object([("type", "string".into())]);
-        (field, described(property, components.field_of_status(field)))
-    })
-}
-
-fn metadata(components: &mut Components<'_>) -> Value {
-    let property = object([("allOf", vec![components.meta("ObjectMeta")].into())]);
-    let pod = type_name("k8s.io.api.core.v1.Pod");
-    let text = components.documents.descriptions.of_field(&pod, "metadata").map(String::from);
-    described(property, text)
-}
-
-fn described(mut property: Value, text: Option<String>) -> Value {
-    if let Some(text) = text {
-        property.set(&["description"], text);
-    }
-    property
 }

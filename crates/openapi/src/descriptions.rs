@@ -2,7 +2,6 @@
 //!
 //! Kept compressed in the binary; opening costs the inflated text until it is dropped.
 
-use crate::Descriptions;
 use flate2::read::ZlibDecoder;
 use std::collections::HashMap;
 use std::io::Read;
@@ -76,6 +75,26 @@ fn unescape(text: &str) -> String {
         }
     }
     out
+}
+
+/// Where prose comes from: descriptions of types and fields by their OpenAPI names.
+pub trait Descriptions {
+    /// `io.k8s.api.core.v1.Pod`
+    fn of_type(&self, name: &str) -> Option<&str>;
+    fn of_field(&self, ty: &str, field: &str) -> Option<&str>;
+}
+
+/// Documents without prose.
+pub struct NoDescriptions;
+
+impl Descriptions for NoDescriptions {
+    fn of_type(&self, _name: &str) -> Option<&str> {
+        None
+    }
+
+    fn of_field(&self, _ty: &str, _field: &str) -> Option<&str> {
+        None
+    }
 }
 
 #[cfg(test)]

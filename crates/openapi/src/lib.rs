@@ -11,63 +11,47 @@ pub mod descriptions;
 mod facts;
 mod operation;
 mod parameter;
+mod parts;
 mod resource;
 mod roots;
 mod schema;
 mod swagger;
+mod tables;
 #[cfg(test)]
 mod tests;
 pub mod wire;
 
-pub use custom::Custom;
+use crate::parts::{object, prefix};
+pub use custom::parts::Custom;
+
+pub use descriptions::{Descriptions, NoDescriptions};
 use facts::Facts;
 use operation::Style;
 use pintle_object::{Map, Value};
 use pintle_schema::Builtin;
 use schema::Components;
-
-/// Where prose comes from: descriptions of types and fields by their OpenAPI names.
-pub trait Descriptions {
-    /// `io.k8s.api.core.v1.Pod`
-    fn of_type(&self, name: &str) -> Option<&str>;
-    fn of_field(&self, ty: &str, field: &str) -> Option<&str>;
-}
-
-/// Documents without prose.
-pub struct NoDescriptions;
-
-impl Descriptions for NoDescriptions {
-    fn of_type(&self, _name: &str) -> Option<&str> {
-        None
-    }
-
-    fn of_field(&self, _ty: &str, _field: &str) -> Option<&str> {
-        None
-    }
-}
+use tables::Tables;
 
 /// Makes documents.
 pub struct Documents<'a> {
-    api: &'a Builtin,
-    descriptions: &'a dyn Descriptions,
-    facts: Facts,
-    has_enums: bool,
+    tables: Tables<'a>,
 }
 
 impl<'a> Documents<'a> {
     pub fn new(api: &'a Builtin, descriptions: &'a dyn Descriptions) -> Documents<'a> {
-        Documents { api, descriptions, facts: Facts::read(api.documents), has_enums: true }
+        let facts = Facts::read(api.documents);
+        Documents { tables: Tables { api, descriptions, facts, has_enums: true } }
     }
 
     /// The same without the values that built-in fields may have (OpenAPIEnums).
     pub fn without_enums(self) -> Documents<'a> {
-        Documents { has_enums: false, ..self }
+        Documents { tables: Tables { has_enums: false, ..self.tables } }
     }
 
     /// The paths under `/openapi/v3/`, sorted.
     pub fn paths(&self) -> Vec<String> {
         let mut paths: Vec<String> = roots::PATHS.iter().map(|path| String::from(*path)).collect();
-        for (group, versions) in self.api.resources.groups() {
+        for (group, versions) in self.tables.api.resources.groups() {
             if !group.is_empty() {
                 paths.push(format!("apis/{group}"));
             }
@@ -101,28 +85,34 @@ impl<'a> Documents<'a> {
                 schemas.insert(name, schema);
             }
         }
-        swagger::document(paths, schemas, &self.group_versions())
+        swagger::document(paths, schemas, &self.tables.group_versions())
     }
 
     /// The document of a group version of custom resources.
     pub fn custom(&self, resources: &[Custom<'_>]) -> Value {
-        custom::document(self, resources)
+        custom::document(&self.tables, resources)
     }
 
     /// Adds custom resources to the document of version 2.
     pub fn add_custom(&self, document: &mut Value, resources: &[Custom<'_>]) {
-        custom::add_to_v2(self, resources, document);
+        custom::add_to_v2(&self.tables, resources, document);
     }
 
     fn content(&self, path: &str) -> Option<(Map, Components<'_>)> {
-        let mut components = Components::new(self, None);
+        let mut components = Components::new(&self.tables, None);
         if let Some(paths) = roots::paths(path, &mut components) {
             components.close();
             return Some((paths, components));
         }
         let (group, version) = group_version(path)?;
-        let resources: Vec<_> =
-            self.api.resources.all.iter().filter(|r| r.group == group && r.version == version).collect();
+        let resources: Vec<_> = self
+            .tables
+            .api
+            .resources
+            .all
+            .iter()
+            .filter(|r| r.group == group && r.version == version)
+            .collect();
         if resources.is_empty() {
             return self.group(path, components);
         }
@@ -139,28 +129,12 @@ impl<'a> Documents<'a> {
     /// `apis/apps`
     fn group<'b>(&'b self, path: &str, mut components: Components<'b>) -> Option<(Map, Components<'b>)> {
         let group = path.strip_prefix("apis/")?;
-        if group.is_empty() || !self.api.resources.groups().iter().any(|(name, _)| *name == group) {
+        if group.is_empty() || !self.tables.api.resources.groups().iter().any(|(name, _)| *name == group) {
             return None;
         }
         let paths = roots::group(group, &mut components);
         components.close();
         Some((paths, components))
-    }
-
-    /// Every group and version that has kinds, sorted.
-    fn group_versions(&self) -> Vec<(String, String)> {
-        let mut found: Vec<(String, String)> = self
-            .api
-            .kinds
-            .keys()
-            .map(|kind| (kind.group.to_string(), kind.version.to_string()))
-            .filter(|(group, version)| {
-                (!group.is_empty() && group != "apidiscovery.k8s.io") || version == "v1"
-            })
-            .collect();
-        found.sort();
-        found.dedup();
-        found
     }
 }
 
@@ -173,33 +147,10 @@ fn document(paths: Map, components: Value) -> Value {
     ])
 }
 
-/// `api/v1` or `apis/apps/v1`
-fn prefix(group: &str, version: &str) -> String {
-    if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
-}
-
 fn group_version(path: &str) -> Option<(&str, &str)> {
     if let Some(version) = path.strip_prefix("api/") {
         return Some(("", version));
     }
     let rest = path.strip_prefix("apis/")?;
     Some(rest.split_once('/').unwrap_or((rest, "")))
-}
-
-fn object<const N: usize>(entries: [(&str, Value); N]) -> Value {
-    entries.into_iter().collect::<Map>().into()
-}
-
-fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Value {
-    texts.into_iter().map(Value::text).collect::<Vec<_>>().into()
-}
-
-fn reference(name: &str) -> Value {
-    object([("$ref", format!("#/components/schemas/{name}").into())])
-}
-
-/// The name of a type in documents: `k8s.io.api.core.v1.Pod` is `io.k8s.api.core.v1.Pod`.
-fn type_name(name: &str) -> String {
-    let rest = name.strip_prefix("k8s.io.").unwrap_or(name);
-    format!("io.k8s.{}", rest.replace('_', "-"))
 }

@@ -1,7 +1,8 @@
 //! Operations: one method of one path.
 
+use super::parameter;
 use super::schema::{Components, group_version_kind};
-use super::{object, parameter, texts};
+use crate::parts::{object, texts};
 use pintle_object::{Map, Value};
 
 /// What operations of built-in resources and of custom resources do differently.

@@ -1,7 +1,7 @@
 //! Parameters of requests: which operations take which, and what they mean.
 
-use super::Descriptions;
-use super::{object, type_name};
+use crate::descriptions::Descriptions;
+use crate::parts::{object, type_name};
 use pintle_object::Value;
 use pintle_schema::Schema;
 use pintle_schema::model::{Shape, Struct};

@@ -3,7 +3,7 @@
 use super::operation::{self, Body, Operation, Style};
 use super::parameter::{self, DELETE, LIST, Parameters, WRITE, part};
 use super::schema::Components;
-use super::{object, prefix};
+use crate::parts::{capital, object, prefix, spoken_group};
 use pintle_object::{GroupVersionKind, Map, Value};
 use pintle_schema::model::{Shape, TypeId};
 use pintle_schema::{Resource, Subresource, Verb, Verbs};
@@ -221,7 +221,7 @@ impl Operations {
 
     fn delete(&self, place: &Place<'_>, components: &mut Components<'_>) -> Operation {
         let resource = place.resource;
-        let facts = &components.documents.facts;
+        let facts = &components.tables.facts;
         let answer = if facts.delete_returns_object(&self.group, &self.version, &resource.plural) {
             place.schema.clone()
         } else {
@@ -357,7 +357,7 @@ impl Operations {
         let path = format!("{item}/{}", sub.name);
         let resource = of.resource;
         let is_own_kind = sub.kind == resource.kind;
-        let scale = || components.documents.api.schema.named("k8s.io.api.autoscaling.v1.Scale");
+        let scale = || components.tables.api.schema.named("k8s.io.api.autoscaling.v1.Scale");
         let ty = if self.style.is_custom { scale().filter(|_| sub.name == "scale") } else { sub.ty };
         let schema = match ty.filter(|_| !is_own_kind && !is_options(sub)) {
             Some(id) => components.refer(id),
@@ -480,11 +480,11 @@ fn is_options(sub: &Subresource) -> bool {
 fn options_of(resource: &Resource, sub: &Subresource, components: &Components<'_>) -> Option<TypeId> {
     let kind = format!("{}{}Options", resource.kind, capital(&sub.name));
     let kind = GroupVersionKind::new(resource.group.as_ref(), resource.version.as_ref(), kind.as_str());
-    components.documents.api.kinds.get(&kind).copied()
+    components.tables.api.kinds.get(&kind).copied()
 }
 
 fn fields_of(options: TypeId, components: &Components<'_>) -> Vec<Value> {
-    let ty = components.documents.api.schema.ty(options);
+    let ty = components.tables.api.schema.ty(options);
     match &ty.shape {
         Shape::Struct(structure) => makes(components).fields_of(structure, &ty.name),
         _ => Vec::new(),
@@ -492,27 +492,8 @@ fn fields_of(options: TypeId, components: &Components<'_>) -> Vec<Value> {
 }
 
 fn makes<'a>(components: &Components<'a>) -> Parameters<'a> {
-    let documents = components.documents;
-    parameter::Parameters { schema: &documents.api.schema, descriptions: documents.descriptions }
-}
-
-/// `core`, `apps`, `rbacAuthorization`, `myGroupExampleCom`
-pub(super) fn spoken_group(group: &str) -> String {
-    if group.is_empty() {
-        return String::from("core");
-    }
-    let is_between = |letter: char| !letter.is_ascii_alphanumeric() && letter != '_';
-    let mut parts = group.strip_suffix(".k8s.io").unwrap_or(group).split(is_between);
-    let first = String::from(parts.next().unwrap_or(""));
-    parts.fold(first, |name, part| name + &capital(part))
-}
-
-pub(super) fn capital(word: &str) -> String {
-    let mut letters = word.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().collect::<String>() + letters.as_str())
-        .unwrap_or_default()
+    let tables = components.tables;
+    parameter::Parameters { schema: &tables.api.schema, descriptions: tables.descriptions }
 }
 
 fn article(kind: &str) -> &'static str {

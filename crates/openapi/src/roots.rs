@@ -1,9 +1,8 @@
 //! Documents of paths that are no resources.
 
 use super::operation::{self, Operation};
-use super::resource::{capital, spoken_group};
 use super::schema::Components;
-use super::{object, reference, texts};
+use crate::parts::{capital, object, reference, spoken_group, texts};
 use pintle_object::{Map, Value};
 
 /// Paths under `/openapi/v3/` besides those of groups.
@@ -78,7 +77,7 @@ fn version(components: &mut Components<'_>) -> Value {
         if always {
             property.set(&["default"], "");
         }
-        if let Some(text) = components.documents.descriptions.of_field(VERSION_TYPE, name) {
+        if let Some(text) = components.tables.descriptions.of_field(VERSION_TYPE, name) {
             property.set(&["description"], text);
         }
         properties.insert(name, property);

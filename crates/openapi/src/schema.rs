@@ -1,6 +1,7 @@
 //! Schemas of types, and the closed set of those that a document refers to.
 
-use super::{Documents, object, reference, texts, type_name};
+use crate::parts::{object, reference, texts, type_name};
+use crate::tables::Tables;
 use pintle_object::{Map, Value, json};
 use pintle_schema::Resource;
 use pintle_schema::model::{Field, List, ListType, PatchRule, Presence, Shape, Str, Struct, TypeId};
@@ -11,7 +12,7 @@ const WATCH_EVENT_OBJECT: &str = "The object after the change, or before it for 
 
 /// The component schemas of one document.
 pub(super) struct Components<'a> {
-    pub(super) documents: &'a Documents<'a>,
+    pub(super) tables: &'a Tables<'a>,
     pub(super) schemas: BTreeMap<String, Value>,
     /// The group version that the document is for: options and watch events are kinds of it too.
     pub(super) own: Option<(String, String)>,
@@ -20,10 +21,10 @@ pub(super) struct Components<'a> {
 }
 
 impl<'a> Components<'a> {
-    pub(super) fn new(documents: &'a Documents<'a>, own: Option<(String, String)>) -> Components<'a> {
-        let kinds = documents.api.kinds.iter();
+    pub(super) fn new(tables: &'a Tables<'a>, own: Option<(String, String)>) -> Components<'a> {
+        let kinds = tables.api.kinds.iter();
         let kinds = kinds.map(|(gvk, id)| (*id, (gvk.group.to_string(), gvk.version.to_string()))).collect();
-        Components { documents, schemas: BTreeMap::new(), own, pending: Vec::new(), kinds }
+        Components { tables, schemas: BTreeMap::new(), own, pending: Vec::new(), kinds }
     }
 
     /// A reference to a type, which the document then holds.
@@ -35,7 +36,7 @@ impl<'a> Components<'a> {
     /// A reference to a type of meta by its short name.
     pub(super) fn meta(&mut self, name: &str) -> Value {
         let full = format!("k8s.io.apimachinery.pkg.apis.meta.v1.{name}");
-        match self.documents.api.schema.named(&full) {
+        match self.tables.api.schema.named(&full) {
             Some(id) => self.refer(id),
             None => {
                 // Patch is no message of protobuf: the tables do not have it.
@@ -46,7 +47,7 @@ impl<'a> Components<'a> {
     }
 
     pub(super) fn name(&self, id: TypeId) -> String {
-        type_name(&self.documents.api.schema.ty(id).name)
+        type_name(&self.tables.api.schema.ty(id).name)
     }
 
     /// Adds a schema that is no type of the tables.
@@ -89,13 +90,13 @@ impl<'a> Components<'a> {
             (_, Some(item)) => Some(format!("{item}List is a list of {item} objects.")),
             (_, None) => None,
         };
-        if let Some(text) = self.documents.descriptions.of_type(name).map(String::from).or_else(own) {
+        if let Some(text) = self.tables.descriptions.of_type(name).map(String::from).or_else(own) {
             schema.set(&["description"], text);
         }
     }
 
     fn schema(&mut self, id: TypeId) -> Value {
-        let ty = self.documents.api.schema.ty(id);
+        let ty = self.tables.api.schema.ty(id);
         match &ty.shape {
             Shape::Struct(structure) => self.structure(id, &ty.name, structure),
             Shape::Time | Shape::MicroTime => {
@@ -132,7 +133,7 @@ impl<'a> Components<'a> {
         if let Some(kinds) = self.group_version_kinds(id, name) {
             schema.set(&["x-kubernetes-group-version-kind"], kinds);
         }
-        let unions = self.documents.facts.unions(name);
+        let unions = self.tables.facts.unions(name);
         if !unions.is_empty() {
             let unions: Vec<Value> = unions.iter().map(|union| union_of(union)).collect();
             schema.set(&["x-kubernetes-unions"], unions);
@@ -185,7 +186,7 @@ impl<'a> Components<'a> {
 
     fn field_schema(&mut self, ty: &str, field: &Field) -> Value {
         let mut schema = self.inline(field.ty);
-        match self.documents.api.schema.shape(field.ty) {
+        match self.tables.api.schema.shape(field.ty) {
             Shape::List(list) if !list.wrapped => {
                 let is_items = field.name == "items" && list_of(ty).is_some();
                 if !is_items && self.fact(ty, field, "list") != Some("none") {
@@ -218,7 +219,7 @@ impl<'a> Components<'a> {
 
     /// The schema of a type where it is used: named types by reference, others in place.
     fn inline(&mut self, id: TypeId) -> Value {
-        let ty = self.documents.api.schema.ty(id);
+        let ty = self.tables.api.schema.ty(id);
         let is_wrapped = matches!(&ty.shape, Shape::List(list) if list.wrapped);
         if !ty.name.is_empty() && !is_wrapped {
             return self.refer(id);
@@ -243,7 +244,7 @@ impl<'a> Components<'a> {
         if field.presence != Presence::Always || field.pointer {
             return None;
         }
-        match self.documents.api.schema.shape(field.ty) {
+        match self.tables.api.schema.shape(field.ty) {
             Shape::Text => Some("".into()),
             Shape::Bool => Some(false.into()),
             Shape::Int32 | Shape::Int64 | Shape::Double => Some(0.into()),
@@ -253,22 +254,22 @@ impl<'a> Components<'a> {
     }
 
     fn fact(&self, ty: &str, field: &Field, word: &str) -> Option<&'static str> {
-        self.documents.facts.field(ty, &field.name, word)
+        self.tables.facts.field(ty, &field.name, word)
     }
 
     fn enum_fact(&self, ty: &str, field: &Field, word: &str) -> Option<&'static str> {
-        self.fact(ty, field, word).filter(|_| self.documents.has_enums)
+        self.fact(ty, field, word).filter(|_| self.tables.has_enums)
     }
 
     /// The only values that a field may have, as far as they are told; none where it may have any.
     fn values<'f>(&self, field: &'f Field) -> &'f [Str] {
-        let rules = field.rules.as_deref().filter(|_| self.documents.has_enums);
+        let rules = field.rules.as_deref().filter(|_| self.tables.has_enums);
         rules.map(|rules| rules.one_of.as_slice()).unwrap_or_default()
     }
 
     fn description(&self, ty: &str, field: &Field) -> Option<String> {
         let name = type_name(ty);
-        if let Some(text) = self.documents.descriptions.of_field(&name, &field.name) {
+        if let Some(text) = self.tables.descriptions.of_field(&name, &field.name) {
             return Some(format!("{text}{}", possible_values(self.values(field))));
         }
         if name == WATCH_EVENT && field.name == "object" {
@@ -284,17 +285,17 @@ impl<'a> Components<'a> {
 
     /// What the objects of a list are called.
     fn plural(&self, list: &str, item: &str) -> String {
-        let schema = &self.documents.api.schema;
+        let schema = &self.tables.api.schema;
         let is_own =
             |resource: &&Resource| resource.list_ty.is_some_and(|id| type_name(&schema.ty(id).name) == list);
-        let resource = self.documents.api.resources.all.iter().find(is_own);
+        let resource = self.tables.api.resources.all.iter().find(is_own);
         resource.map_or_else(|| format!("{item} objects"), |resource| resource.plural.to_string())
     }
 
     /// What a field means that Status shares with every list.
     pub(super) fn field_of_status(&self, field: &str) -> Option<String> {
         let status = type_name("k8s.io.apimachinery.pkg.apis.meta.v1.Status");
-        self.documents.descriptions.of_field(&status, field).map(String::from)
+        self.tables.descriptions.of_field(&status, field).map(String::from)
     }
 }
 

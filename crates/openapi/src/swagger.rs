@@ -1,7 +1,7 @@
 //! The document of version 2, turned from what the documents of version 3 hold.
 
 use super::schema::group_version_kind;
-use super::{object, texts};
+use crate::parts::{object, texts};
 use pintle_object::{Map, Value, bytes, json};
 use sha2::{Digest as _, Sha224};
 

@@ -1,6 +1,7 @@
 //! `Client`: requests to one server over connections that are kept for the next one.
 
-use crate::body::{AnswerBody, Body};
+use crate::answer_body::AnswerBody;
+use crate::body::Body;
 use crate::credential::{Authorization, Credential, Impersonation};
 use crate::failure::Failure;
 use crate::tls::Tls;

@@ -1,10 +1,10 @@
 //! A connection to a server as requests need it: dialed, through a proxy where one is due, behind TLS, and with the
 //! version of HTTP that both sides speak.
 
+use crate::address::Address;
 use crate::body::Body;
 use crate::dial::{Dialed, Dialer, join_host_port};
 use crate::failure::Failure;
-use crate::pool::Address;
 use crate::proxies::{Proxies, Proxy};
 use crate::tls::{Fresh, Tls};
 use crate::words::{self, Ends};

@@ -1,6 +1,8 @@
 //! Calls to other servers: where they are, by which certificates and tokens both sides are known, and when a call is
 //! tried again. What is said in a call is its caller's business.
 
+mod address;
+mod answer_body;
 mod auth_info;
 mod backoff;
 mod body;
@@ -23,9 +25,10 @@ mod verify;
 mod webhook;
 pub mod words;
 
+pub use answer_body::AnswerBody;
 pub use auth_info::{AuthInfo, AuthInfos};
 pub use backoff::Backoff;
-pub use body::{AnswerBody, Body, BoxError};
+pub use body::{Body, BoxError};
 pub use client::{Answer, Client};
 pub use credential::{Credential, Impersonation};
 pub use dial::{Dialed, Dialer, Direct, Pending, Stream, join_host_port};

@@ -1,5 +1,6 @@
 //! Connections that are kept for the next request, and the places of requests that are under way.
 
+use crate::address::Address;
 use crate::body::Body;
 use crate::connect::{Connected, Sender};
 use crate::failure::Failure;
@@ -25,13 +26,6 @@ const TARGETS_MAX: usize = 1024;
 pub struct Limits {
     pub at_once_max: usize,
     pub waiting_max: usize,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Address {
-    pub is_tls: bool,
-    pub host: String,
-    pub port: u16,
 }
 
 /// The connections of one transport, by server.

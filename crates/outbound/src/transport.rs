@@ -1,10 +1,12 @@
 //! `Transport`: requests to any number of servers by one set of rules, each over a connection that is kept.
 
-use crate::body::{AnswerBody, Body};
+use crate::address::Address;
+use crate::answer_body::AnswerBody;
+use crate::body::Body;
 use crate::connect::Connector;
 use crate::dial::{Dialer, Direct};
 use crate::failure::Failure;
-use crate::pool::{Address, Connection, Lease, Limits, Pool, Target};
+use crate::pool::{Connection, Lease, Limits, Pool, Target};
 use crate::proxies::Proxies;
 use crate::tls::{Fresh, Tls};
 use hyper::body::Incoming;

@@ -10,8 +10,8 @@ use crate::fields::{FieldSet, Path};
 use crate::managed::{
     Differences, Entry, Managed, Operation, Tracking, UNTRACKED, misfit, reconcile_managers, update,
 };
+use crate::tree::{tree, untyped};
 use crate::typed::{check, compare, fields_of, merge, named_fields_as_members, remove};
-use crate::{tree, untyped};
 use pintle_object::{Cause, Text, Value, json};
 use pintle_schema::decode::zero;
 use pintle_schema::model::TypeId;

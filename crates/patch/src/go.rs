@@ -39,7 +39,7 @@ fn write_text(value: &Value, out: &mut String) {
             out.push(']');
         }
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => out.push_str(&json::to_string(value)),
-        Value::Raw(_) => write_text(&crate::tree(value), out),
+        Value::Raw(_) => write_text(&crate::tree::tree(value), out),
     }
 }
 
@@ -76,7 +76,7 @@ fn write_syntax(value: &Value, out: &mut String) {
             out.push('}');
         }
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => out.push_str(&json::to_string(value)),
-        Value::Raw(_) => write_syntax(&crate::tree(value), out),
+        Value::Raw(_) => write_syntax(&crate::tree::tree(value), out),
     }
 }
 

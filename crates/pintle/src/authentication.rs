@@ -1,26 +1,12 @@
 //! From the authentication flags to the ways in which a client can prove who it is.
 
-use crate::config::Config;
+use crate::files::read;
 use crate::flags::FlagValues;
 use crate::jwt;
-use crate::pki::Pki;
 use crate::service_account::Keys;
-use crate::serving::{parse_certificates, read};
-use pintle_access::authenticate::{Authenticators, Remote};
-use pintle_access::bootstrap_token::BootstrapTokens;
-use pintle_access::cache::Cache;
-use pintle_access::certificate::ClientAuthorities;
-use pintle_access::front_proxy::FrontProxy;
 use pintle_access::jwt::{Anonymous, Configuration, Jwt, JwtAuthenticator};
-use pintle_access::service_account::{KeySource, ServiceAccountTokens, TokenMetrics};
-use pintle_access::token::{Objects, TokenAuthenticator};
-use pintle_access::token_file::TokenFile;
-use pintle_access::token_webhook::{self, TokenWebhook};
-use pintle_controllers::Trusted;
-use pintle_metrics::Registry;
+use pintle_access::token_webhook;
 use pintle_object::{Value, json};
-use pintle_outbound::{Backoff, Webhook};
-use pintle_server::authorizers::Mode;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,7 +23,7 @@ pub struct Authentication {
     pub configuration_file: Option<PathBuf>,
     /// Algorithms that JSON web tokens may be signed with.
     jwt_algorithms: Vec<String>,
-    webhook: Option<WebhookFlags>,
+    pub(crate) webhook: Option<WebhookFlags>,
     pub bootstrap_tokens: bool,
     /// New tokens are of the first.
     pub service_account_issuers: Vec<String>,
@@ -49,24 +35,19 @@ pub struct Authentication {
     /// As given; see `api_audiences`.
     api_audiences: Vec<String>,
     pub requestheader_client_ca_file: Option<PathBuf>,
-    requestheader_allowed_names: Vec<String>,
-    requestheader_username_headers: Vec<String>,
-    requestheader_uid_headers: Vec<String>,
-    requestheader_group_headers: Vec<String>,
-    requestheader_extra_headers_prefix: Vec<String>,
+    pub(crate) requestheader_allowed_names: Vec<String>,
+    pub(crate) requestheader_username_headers: Vec<String>,
+    pub(crate) requestheader_uid_headers: Vec<String>,
+    pub(crate) requestheader_group_headers: Vec<String>,
+    pub(crate) requestheader_extra_headers_prefix: Vec<String>,
 }
-
-/// Any client could then pass for a front proxy.
-const OVERLAP: &str = "--requestheader-client-ca-file and --client-ca-file contain overlapping certificates; \
-                       --requestheader-allowed-names must be specified to ensure regular client certificates cannot \
-                       set authenticating proxy headers for arbitrary users";
 
 /// The flags `--authentication-token-webhook-*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct WebhookFlags {
-    kubeconfig: PathBuf,
-    version: String,
-    holds: Duration,
+pub(crate) struct WebhookFlags {
+    pub(crate) kubeconfig: PathBuf,
+    pub(crate) version: String,
+    pub(crate) holds: Duration,
 }
 
 /// What upstream allows as the longest life of tokens.
@@ -166,55 +147,7 @@ impl Authentication {
     }
 }
 
-pub fn authenticators(
-    config: &Config,
-    pki: &Pki,
-    keys: Arc<dyn KeySource>,
-    objects: Arc<dyn Objects>,
-    registry: &Registry,
-) -> Result<Authenticators, String> {
-    let flags = &config.authentication;
-    let authorities = parse_certificates(&client_authorities(config, pki)?)
-        .map_err(|error| format!("--client-ca-file: {error}"))?;
-    let front_proxy = front_proxy(config, flags)?;
-    let api_audiences = flags.api_audiences();
-    let mut tokens: Vec<Box<dyn TokenAuthenticator>> = Vec::new();
-    if let Some(path) = &config.token_auth_file {
-        let mut file = TokenFile::parse(&path.display().to_string(), &read(path)?)
-            .map_err(|error| format!("--token-auth-file: {error}"))?;
-        file.api_audiences.clone_from(&api_audiences);
-        tokens.push(Box::new(file));
-    }
-    tokens.push(Box::new(ServiceAccountTokens {
-        issuers: flags.service_account_issuers.clone(),
-        api_audiences: api_audiences.clone(),
-        keys,
-        objects: objects.clone(),
-        proven: Cache::default(),
-        metrics: TokenMetrics::new(registry),
-    }));
-    if flags.bootstrap_tokens {
-        tokens.push(Box::new(BootstrapTokens { api_audiences: api_audiences.clone(), objects }));
-    }
-    let mut remote = Remote::default();
-    remote.replace_issuers(flags.start_issuers(&flags.configuration.jwt)?);
-    if let Some(flags) = &flags.webhook {
-        let webhook = Webhook::open(&flags.kubeconfig, Backoff::WEBHOOK)
-            .map_err(|error| format!("--authentication-token-webhook-config-file: {error}"))?;
-        let webhook = TokenWebhook::new(webhook, &flags.version, api_audiences, flags.holds);
-        remote.others.push(Box::new(webhook));
-    }
-    Ok(Authenticators {
-        front_proxy,
-        authorities: ClientAuthorities::new(&authorities)
-            .map_err(|error| format!("--client-ca-file: {error}"))?,
-        tokens,
-        remote,
-        anonymous: flags.anonymous(config.authorization.has(Mode::AlwaysAllow)),
-    })
-}
-
-fn webhook(given: &FlagValues) -> Result<Option<WebhookFlags>, String> {
+pub(crate) fn webhook(given: &FlagValues) -> Result<Option<WebhookFlags>, String> {
     let Some(kubeconfig) = given.path("authentication-token-webhook-config-file") else { return Ok(None) };
     let version = given.text("authentication-token-webhook-version");
     if !token_webhook::VERSIONS.contains(&version) {
@@ -225,48 +158,4 @@ fn webhook(given: &FlagValues) -> Result<Option<WebhookFlags>, String> {
     }
     let holds = given.duration("authentication-token-webhook-cache-ttl")?;
     Ok(Some(WebhookFlags { kubeconfig, version: version.into(), holds }))
-}
-
-/// In PEM, the authorities whose client certificates are believed: those given, or else the server's own.
-/// Reads whom the server trusts each time that it is asked, for the ConfigMap that others learn it from.
-pub fn trusted(config: &Config, pki: &Pki) -> Arc<Trusted> {
-    let (config, own) = (config.clone(), client_authorities(config, pki));
-    Arc::new(move || {
-        let clients = match &config.client_ca_file {
-            Some(path) => read(path)?,
-            None => own.clone()?,
-        };
-        let clients = Some(("client-ca-file", clients)).filter(|(_, pem)| !pem.is_empty());
-        Ok(clients.into_iter().chain(config.authentication.front_proxy_data()?).collect())
-    })
-}
-
-pub fn client_authorities(config: &Config, pki: &Pki) -> Result<String, String> {
-    match &config.client_ca_file {
-        Some(path) => read(path),
-        None => Ok(pki.administrator.as_ref().map(|own| own.ca.clone()).unwrap_or_default()),
-    }
-}
-
-fn front_proxy(config: &Config, flags: &Authentication) -> Result<Option<FrontProxy>, String> {
-    const FLAG: &str = "--requestheader-client-ca-file";
-    let Some(path) = &flags.requestheader_client_ca_file else { return Ok(None) };
-    let authorities = parse_certificates(&read(path)?).map_err(|error| format!("{FLAG}: {error}"))?;
-    if let Some(path) = &config.client_ca_file
-        && flags.requestheader_allowed_names.is_empty()
-    {
-        let clients = parse_certificates(&read(path)?).unwrap_or_default();
-        if authorities.iter().any(|authority| clients.contains(authority)) {
-            return Err(String::from(OVERLAP));
-        }
-    }
-    let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
-    Ok(Some(FrontProxy {
-        authorities: ClientAuthorities::new(&authorities).map_err(|error| format!("{FLAG}: {error}"))?,
-        allowed_names: flags.requestheader_allowed_names.clone(),
-        username_headers: lower(&flags.requestheader_username_headers),
-        uid_headers: lower(&flags.requestheader_uid_headers),
-        group_headers: lower(&flags.requestheader_group_headers),
-        extra_prefixes: lower(&flags.requestheader_extra_headers_prefix),
-    }))
 }

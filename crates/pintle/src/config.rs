@@ -9,10 +9,10 @@ use crate::encryption::EncryptionFile;
 use crate::flags::FlagValues;
 use crate::limits::Limits;
 use crate::logging::Logging;
-use crate::metrics;
-use crate::peers::PeerFlags;
 use crate::proxying::Proxying;
 
+use crate::metrics_flags;
+use crate::peer_flags::PeerFlags;
 use pintle_admission::{Chain, Settings as Admission};
 use pintle_engine::allocate::IpPool;
 use pintle_server::tls::Settings as Tls;
@@ -131,7 +131,7 @@ impl Config {
             encryption: EncryptionFile::read(&given)?,
             compatibility: Compatibility::read(&given)?,
             limits: Limits::read(&given)?,
-            metrics: metrics::read(&given)?,
+            metrics: metrics_flags::read(&given)?,
             proxying: Proxying::read(&given)?,
             allow_privileged: given.bool("allow-privileged"),
             event_ttl: given.duration("event-ttl")?,
@@ -333,8 +333,8 @@ fn admission(given: &FlagValues) -> Result<Admission, String> {
     if let Some(path) = given.path("admission-control-config-file") {
         // Files that it names are beside it.
         let dir = path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
-        let beside = |name: &str| crate::serving::read(&dir.join(name));
-        let configured = crate::serving::read(&path).and_then(|text| admission.configure(&text, &beside));
+        let beside = |name: &str| crate::files::read(&dir.join(name));
+        let configured = crate::files::read(&path).and_then(|text| admission.configure(&text, &beside));
         configured.map_err(|error| format!("--admission-control-config-file: {error}"))?;
     }
     Chain::check(&admission)?;

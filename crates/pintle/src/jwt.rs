@@ -1,7 +1,7 @@
 //! From `--authentication-config`, or the flags `--oidc-*`, to the issuers of JSON web tokens.
 
+use crate::files::read;
 use crate::flags::FlagValues;
-use crate::serving::read;
 use pintle_access::jwt::{
     ALGORITHMS, ClaimMappings, ClaimRule, Configuration, Issuer, Jwt, Mapping, validate,
 };

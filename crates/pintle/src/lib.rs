@@ -3,6 +3,7 @@
 pub mod aggregation;
 mod audit;
 pub mod authentication;
+mod authenticators;
 pub mod authorization;
 pub mod compatibility;
 pub mod config;
@@ -15,8 +16,10 @@ pub mod limits;
 mod logging;
 mod memory;
 mod metrics;
+mod metrics_flags;
 mod open_files;
 mod outward;
+mod peer_flags;
 pub mod peers;
 pub mod pki;
 mod priority;

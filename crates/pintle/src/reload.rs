@@ -2,9 +2,8 @@
 //! everything as it was.
 
 use crate::config::Config;
-use crate::files::Watched;
+use crate::files::{Watched, parse_certificates, read};
 use crate::jwt;
-use crate::serving::{parse_certificates, read};
 use pintle_access::Authenticators;
 use pintle_access::certificate::ClientAuthorities;
 use pintle_access::jwt::{Configuration, validate};

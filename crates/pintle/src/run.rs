@@ -5,10 +5,9 @@ use crate::config::{Config, Etcd};
 use crate::encryption::Opened;
 use crate::outward::{StoredServices, outward};
 use crate::pki::{self, Administrator, Names, Pki};
-use crate::serving;
 use crate::{
-    authentication, kubeconfig, memory, metrics, open_files, peers, priority, reload, signals, systemd,
-    trusted,
+    authenticators, kubeconfig, memory, metrics, open_files, peer_flags, peers, priority, reload, serving,
+    signals, systemd, trusted,
 };
 use pintle_access::{Impersonation, Permissions};
 use pintle_admission::{Chain, Outward};
@@ -22,7 +21,7 @@ use pintle_metrics::Registry;
 use pintle_proxy::peers::Peers;
 use pintle_schema::Builtin;
 use pintle_server::aggregation::{Aggregator, keep_documents};
-use pintle_server::app::{App, Options};
+use pintle_server::app::App;
 use pintle_server::audit::Auditor;
 use pintle_server::authorizers::{Access, StoredObjects};
 use pintle_server::conn;
@@ -33,6 +32,7 @@ use pintle_server::heavy::Heavy;
 use pintle_server::memory::Memory;
 use pintle_server::metrics::Metrics;
 use pintle_server::openapi::OpenApi;
+use pintle_server::options::Options;
 use pintle_server::paths::oidc;
 use pintle_server::stages::{Audit, Stages};
 use pintle_server::tls::{Certificates, Listener};
@@ -107,7 +107,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     let pki = certificates.await.map_err(|error| error.to_string())??;
     let cluster = cluster(config);
     bootstrap::run(&engine, &cluster, own::now()).await.map_err(|status| status.message)?;
-    let trust = PublishedTrust::new(engine.clone(), authentication::trusted(config, &pki));
+    let trust = PublishedTrust::new(engine.clone(), authenticators::trusted(config, &pki));
     trust.publish().await.map_err(|status| status.internal.unwrap_or(status.message))?;
 
     pintle_controllers::definitions::control(engine.clone()).await;
@@ -316,7 +316,7 @@ fn app(
     let keys = Arc::new(flags.keys(config.pki_dir().join("sa.key"))?);
     let objects = Arc::new(StoredObjects::default());
     objects.follow(&engine);
-    let authenticators = authentication::authenticators(config, pki, keys.clone(), objects, &registry)?;
+    let authenticators = authenticators::authenticators(config, pki, keys.clone(), objects, &registry)?;
     let server_address = SocketAddr::new(config.address(), config.secure_port).to_string();
     let external_address = match config.external_hostname.as_str() {
         "" => server_address.clone(),
@@ -368,7 +368,7 @@ fn app(
             emulated_minor: config.compatibility.emulated,
             oldest_minor: config.compatibility.oldest,
             flags: config.flags.clone(),
-            has_peers: config.compatibility.is_on(peers::GATE),
+            has_peers: config.compatibility.is_on(peer_flags::GATE),
             has_flagz: config.compatibility.is_on("ComponentFlagz"),
             has_statusz: config.compatibility.is_on("ComponentStatusz"),
             has_profiling: config.has_profiling,

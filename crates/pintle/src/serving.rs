@@ -1,12 +1,12 @@
 //! Serving certificates: loaded at start, and again when their files change.
 
 use crate::config::{Config, Pair};
-use crate::files::Watched;
+use crate::files::{Watched, parse_certificates, read};
 use crate::pki::{self, Pki};
 use pintle_server::tls::{Certificates, Named};
+use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The certificates of a configuration: the one for everybody, then those for names.
@@ -61,15 +61,4 @@ fn named(chain: &str, key: &str, names: Vec<String>) -> Result<Named, String> {
     let chain = parse_certificates(chain)?;
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| format!("its key: {error}"))?;
     Named::new(chain, key, names).map_err(|error| error.to_string())
-}
-
-pub fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// All certificates of a PEM text, of which there must be one.
-pub fn parse_certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-    let found = found.map_err(|error| error.to_string())?;
-    if found.is_empty() { Err(String::from("there is no certificate in it")) } else { Ok(found) }
 }

@@ -2,7 +2,8 @@
 
 use crate::config::Config;
 use crate::encryption::{EncryptionFile, Opened};
-use crate::flags::{self, Stop};
+use crate::flags;
+use crate::flags::Stop;
 use pintle_metrics::Registry;
 use pintle_store::backend::Error;
 use pintle_store::transfer::{self, Place, Stage};

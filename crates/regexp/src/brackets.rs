@@ -3,7 +3,7 @@
 use crate::class::{self, LAST, Range, Set};
 use crate::fault::{Code, Fault};
 use crate::names;
-use crate::parse::{read_part, split_first};
+use crate::text::{read_part, split_first};
 use std::collections::HashMap;
 
 /// How many runs all classes of a pattern may have together. Go's limit is sixteen times that, and its memory too.

@@ -16,6 +16,7 @@ mod tree;
 
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use fault::{Code, Fault};
 

@@ -2,6 +2,7 @@
 
 use crate::brackets::Brackets;
 use crate::fault::{Code, Fault};
+use crate::text::{read_part, split_first};
 use crate::tree::{Kind, Look, Node, Repeat};
 
 /// A longer pattern is too large. Go has no such limit, but its others are reached by patterns not much longer.
@@ -53,16 +54,6 @@ struct Parser<'a> {
     flags: Flags,
     stack: Vec<Item>,
     brackets: Brackets,
-}
-
-/// The part of `start` that was read when `rest` is left.
-pub fn read_part<'a>(start: &'a str, rest: &str) -> &'a str {
-    start.get(..start.len() - rest.len()).unwrap_or(start)
-}
-
-pub fn split_first(text: &str) -> Option<(char, &str)> {
-    let c = text.chars().next()?;
-    Some((c, text.get(c.len_utf8()..).unwrap_or("")))
 }
 
 impl<'a> Parser<'a> {

@@ -1,6 +1,7 @@
 //! What makes an answer out of what was found: the form that the client asked for, and what every answer has.
 
 use crate::app::App;
+use crate::encoding::GZIP_BYTES_MIN;
 use crate::negotiate::{self, Accept, Format};
 use crate::permits::Who;
 use crate::request::Request;
@@ -87,9 +88,6 @@ fn without_body(request: &Request, response: Response) -> Response {
         None => response,
     }
 }
-
-/// Bodies from this size on are compressed, at the level that costs least: upstream's choice.
-pub const GZIP_BYTES_MIN: usize = 128 << 10;
 
 async fn compressed(app: &App, request: &Request, response: Response) -> Response {
     let accepted = request.header_list("accept-encoding");

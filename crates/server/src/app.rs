@@ -1,6 +1,6 @@
 //! Everything that a request needs, made once at start.
 
-use crate::aggregation::Aggregator;
+use crate::aggregation::aggregator::Aggregator;
 use crate::answers::Answers;
 use crate::authorizers::Access;
 use crate::backends::Backends;
@@ -11,6 +11,7 @@ use crate::leaving::Leaving;
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
+pub(crate) use crate::options::Options;
 use crate::request_body::Bodies;
 use crate::stages::Stages;
 use crate::top::Top;
@@ -23,7 +24,6 @@ use pintle_object::time::Time;
 use pintle_proxy::peers::Peers;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 pub struct App {
     pub engine: Arc<Engine>,
@@ -55,53 +55,4 @@ pub struct App {
     pub options: Options,
     /// Set when the server begins to stop: `/readyz` fails from then on.
     pub is_stopping: AtomicBool,
-}
-
-/// What the command line says and requests see.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// `host:port` that clients outside reach the server at.
-    pub server_address: String,
-    /// What `/version` says that the server is.
-    pub reported_version: String,
-    /// The first is the issuer of new tokens.
-    pub service_account_issuers: Vec<String>,
-    /// Where the issuer's keys are published.
-    pub service_account_jwks_uri: String,
-    /// What tokens are for when they are for this server.
-    pub api_audiences: Vec<String>,
-    /// The longest that a token may be asked for; zero for any time.
-    pub token_expiration_seconds_max: i64,
-    /// Whether tokens in pods outlive what was asked for, so that old clients need not read them anew.
-    pub extends_token_expiration: bool,
-    /// Most requests at a time on one HTTP/2 connection; 0 for the default.
-    pub streams_max: u32,
-    /// The minor version of Kubernetes 1 that the server behaves as, and that of the oldest servers beside it.
-    pub emulated_minor: u16,
-    pub oldest_minor: u16,
-    /// The flags of the command line, by name, with their values.
-    pub flags: Vec<(String, String)>,
-    /// Whether `/flagz` and `/statusz` are served (ComponentFlagz, ComponentStatusz).
-    /// Whether other servers on the store are told of this one (the gate UnknownVersionInteroperabilityProxy).
-    pub has_peers: bool,
-    pub has_flagz: bool,
-    pub has_statusz: bool,
-    /// Whether pages for those who look into the process are served (`--profiling`).
-    pub has_profiling: bool,
-    /// How long the store may take to answer checks of health, and of readiness.
-    pub health_max: Duration,
-    pub ready_max: Duration,
-    /// A watch without a timeout of its own lasts at least this long, and less than twice as long; zero for ever.
-    pub watch_min: Duration,
-    /// Of so many in a million requests over HTTP/2 the client is told to connect anew.
-    pub goaway_per_million: u32,
-    /// Whether HTTP/2 connections of clients that prove nothing end with their first answer
-    /// (UnauthenticatedHTTP2DOSMitigation).
-    pub ends_anonymous_http2: bool,
-    /// Whether watches may begin with the state there is (WatchList).
-    pub watch_list: bool,
-    /// Whether proxies are at the paths of old too.
-    pub legacy_proxy_paths: bool,
-    /// The value of the header `Strict-Transport-Security`; empty for none.
-    pub strict_transport_security: String,
 }

@@ -1,7 +1,7 @@
 //! Who a request is from: its credentials, as the authenticators take them.
 
 use crate::app::App;
-use crate::pipeline::Client;
+use crate::client::Client;
 use crate::request::{Request, text};
 use bytes::Bytes;
 use hyper::header::HeaderValue;

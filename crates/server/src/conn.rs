@@ -2,12 +2,14 @@
 
 use crate::activity::{Activity, LEAVE_MAX, Verdict};
 use crate::app::App;
+use crate::client::Client;
 use crate::connections::Connections;
 use crate::exchange::Tunnel;
+use crate::head::HEADER_BYTES_MAX;
 use crate::http_body::{self, HttpBody};
 use crate::list_body::SEND_BYTES;
 use crate::observed::Observed;
-use crate::pipeline::{self, Client};
+use crate::pipeline;
 use crate::seldom::Seldom;
 use crate::streams::{self, Streams};
 use crate::tls::Listener;
@@ -35,8 +37,6 @@ const WINDOW_BYTES: u32 = 256 << 10;
 /// What a connection may send of bodies that are not read yet: some streams' windows. Upstream has one for each
 /// stream, which lets a connection keep 25 MB in memory.
 const CONNECTION_WINDOW_BYTES: u32 = 4 * WINDOW_BYTES;
-/// Upstream's limit on the headers of one request, in bytes: a proxy sends one header for each group of its user.
-pub const HEADER_BYTES_MAX: u32 = (1 << 20) + 4096;
 /// Headers of one HTTP/1.1 request, which are parsed into one table. Upstream has no such limit; a user with more
 /// groups than this comes by HTTP/2, which has none either.
 const HEADERS_MAX: usize = 2048;

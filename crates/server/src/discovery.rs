@@ -1,21 +1,18 @@
 //! Discovery: which groups, versions and resources there are, in both of upstream's forms, and the small
 //! documents beside it (`/`, `/version`).
 
-use crate::aggregation::{Groups, Merged, Ties};
-use crate::answer;
-use crate::app::{App, Options};
-use crate::negotiate::{self, Accept, Format};
-use crate::paths::{health, zpages};
+use crate::aggregation::{Aggregator, Groups, Merged, Ties};
+use crate::metrics::Metrics;
+use crate::negotiate::{Accept, Format};
 use crate::peers::merged;
-use crate::refusals;
-use crate::request::Request;
-use crate::response::Response;
 use arc_swap::ArcSwapOption;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use pintle_engine::Engine;
 use pintle_engine::resource_table::Table;
-use pintle_object::{Map, Status, Value, json, yaml};
+use pintle_metrics::Counter;
+use pintle_object::{Map, Value, json, yaml};
 use pintle_proxy::peers::Peers;
 use pintle_schema::{Builtin, Resource, Resources, Subresource, TypeId, Verb, encode};
 use sha2::{Digest as _, Sha256, Sha512};
@@ -23,27 +20,27 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 /// What stands after the media type of aggregated discovery.
-const AGGREGATED: &str = ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+pub(crate) const AGGREGATED: &str = ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 const AGGREGATED_KIND: &str = "k8s.io.api.apidiscovery.v2.APIGroupDiscoveryList";
 
 /// One document: its kind, and its tree.
-struct Document {
+pub(crate) struct Document {
     /// As it says; upstream leaves it out of documents of the core group.
-    api_version: &'static str,
-    kind: &'static str,
-    value: Value,
+    pub(crate) api_version: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) value: Value,
     /// Whether the router is before it, which takes only reads.
-    is_routed: bool,
+    pub(crate) is_routed: bool,
 }
 
 /// An aggregated document, with the tag that names its content. Clients ask for JSON; what else they may ask for is
 /// made when somebody does.
-struct Aggregated {
+pub(crate) struct Aggregated {
     line: Bytes,
     pretty: OnceLock<Bytes>,
     yaml: OnceLock<Bytes>,
     protobuf: OnceLock<Bytes>,
-    etag: String,
+    pub(crate) etag: String,
 }
 
 /// Discovery of what is served now.
@@ -55,22 +52,22 @@ pub struct Discovery {
 }
 
 /// The groups of all servers on the store.
-struct OfAll {
+pub(crate) struct OfAll {
     /// Those of this server, which it was made from, and the state of those of the others.
     made: Arc<Made>,
     changes: u64,
     /// None where this server has them all.
-    groups: Option<Aggregated>,
+    pub(crate) groups: Option<Aggregated>,
 }
 
 /// Every document, made once for a table of resources.
-struct Made {
+pub(crate) struct Made {
     table: Arc<Table>,
     /// The state of what other servers serve.
     changes: (u64, u64),
-    documents: BTreeMap<String, Document>,
-    core: Aggregated,
-    groups: Aggregated,
+    pub(crate) documents: BTreeMap<String, Document>,
+    pub(crate) core: Aggregated,
+    pub(crate) groups: Aggregated,
 }
 
 impl Discovery {
@@ -82,44 +79,48 @@ impl Discovery {
     }
 
     /// The groups of this server and of those beside it.
-    fn of_all(&self, app: &App, peers: &Peers, made: &Arc<Made>) -> Arc<OfAll> {
+    pub(crate) fn of_all(
+        &self,
+        api: &Builtin,
+        metrics: &Metrics,
+        peers: &Peers,
+        made: &Arc<Made>,
+    ) -> Arc<OfAll> {
         let changes = peers.changes();
         let is_of_now = |of_all: &Arc<OfAll>| of_all.changes == changes && Arc::ptr_eq(&of_all.made, made);
         if let Some(of_all) = self.of_all.load_full().filter(is_of_now) {
-            app.metrics.discovery_hits.inc();
+            metrics.discovery_hits.inc();
             return of_all;
         }
-        app.metrics.discovery_misses.inc();
+        metrics.discovery_misses.inc();
         let local = json::parse(&made.groups.line).expect("the document was written by us");
         let merged = merged(&peers.identity, local.list_at(&["items"]), &peers.found());
-        let groups = merged.map(|items| Aggregated::of(&app.engine.api, items));
+        let groups = merged.map(|items| Aggregated::of(api, items));
         let of_all = Arc::new(OfAll { made: made.clone(), changes, groups });
         self.of_all.store(Some(of_all.clone()));
         of_all
     }
 
-    fn current(&self, app: &App) -> Arc<Made> {
-        let (table, changes) = (app.engine.table(), app.aggregator.changes());
+    pub(crate) fn current(&self, engine: &Engine, aggregator: &Aggregator, count: &Counter) -> Arc<Made> {
+        let (table, changes) = (engine.table(), aggregator.changes());
         match self.current.load_full() {
             Some(made) if Arc::ptr_eq(&made.table, &table) && made.changes == changes => made,
             _ => {
-                let made = Arc::new(Made { changes, ..Made::new(app, table) });
-                app.metrics.discovery_made.inc();
+                let made = Arc::new(Made { changes, ..self.make(engine, aggregator, table) });
+                count.inc();
                 self.current.store(Some(made.clone()));
                 made
             }
         }
     }
-}
 
-impl Made {
-    fn new(app: &App, table: Arc<Table>) -> Made {
-        let (api, discovery, merged) = (&app.engine.api, &app.discovery, app.aggregator.merged(app));
+    fn make(&self, engine: &Engine, aggregator: &Aggregator, table: Arc<Table>) -> Made {
+        let (api, merged) = (&engine.api, aggregator.merged(engine));
         let resources =
             &Resources { all: table.served().iter().map(|served| served.resource.clone()).collect() };
         let any = api.any;
         let mut documents = BTreeMap::new();
-        documents.insert(String::from("/api"), api_versions(&discovery.server_address));
+        documents.insert(String::from("/api"), api_versions(&self.server_address));
         let local = resources.groups();
         let groups = |ties| match &merged {
             Some(merged) => merged.groups(&local, ties),
@@ -129,7 +130,7 @@ impl Made {
         documents.insert(String::from("/apis"), group_list(&plain));
         for (group, versions) in &local {
             for version in versions {
-                let list = resource_list(resources, any, (group, version), discovery.has_hashes);
+                let list = resource_list(resources, any, (group, version), self.has_hashes);
                 documents.insert(path(group, version), list);
             }
         }
@@ -144,70 +145,6 @@ impl Made {
         let groups = aggregated(api, resources, &named, merged.as_ref());
         Made { table, changes: (0, 0), documents, core, groups }
     }
-}
-
-/// The answer, when the path is one of discovery or a small document beside it.
-pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> {
-    let path = request.path().trim_end_matches('/');
-    let is_read = request.method == hyper::Method::GET;
-    if matches!(request.path(), "/" | "/index.html") {
-        return Ok(Some(root(app)));
-    }
-    match path {
-        "/version" if is_read => {
-            negotiate::check_consumed(request, negotiate::JSON_ALONE)?;
-            negotiate::check_route(request, negotiate::JSON_ALONE)?;
-            return Ok(Some(version(&app.options)));
-        }
-        "/version" => return Err(refusals::method_not_allowed()),
-        _ if path.starts_with("/version/") => return Err(refusals::no_such_resource()),
-        _ => {}
-    }
-    let made = app.discovery.current(app);
-    let Some(document) = made.documents.get(path) else {
-        // An unknown version of the core group is the router's business, an unknown group is nobody's.
-        let is_core = path.starts_with("/api/");
-        return if is_core { Err(refusals::no_such_resource()) } else { Ok(None) };
-    };
-    if document.is_routed {
-        if !is_read {
-            return Err(refusals::method_not_allowed());
-        }
-        negotiate::check_consumed(request, negotiate::OBJECTS)?;
-        negotiate::check_route(request, negotiate::OBJECTS)?;
-    }
-    if let Some(response) = aggregated_answer(app, &made, request, path) {
-        return Ok(Some(response));
-    }
-    let accept = negotiate::plain(request).ok_or_else(negotiate::not_accepted)?;
-    Ok(Some(answer::object(app, accept, 200, document.api_version, document.kind, &document.value)))
-}
-
-fn aggregated_answer(app: &App, made: &Arc<Made>, request: &Request, path: &str) -> Option<Response> {
-    let is_core = path == "/api";
-    // The list of groups has a path of its own besides, at which it is all there is.
-    if !is_core && (path, request.path()) != ("/apis", "/apis") {
-        return None;
-    }
-    let (accept, is_alone) = negotiate::aggregated_discovery(request)?;
-    if is_alone && app.options.has_peers {
-        app.metrics.discovery_alone.inc();
-    }
-    let peers = app.peers.as_deref().filter(|_| !is_core && !is_alone);
-    let of_all = peers.map(|peers| app.discovery.of_all(app, peers, made));
-    let document = match of_all.as_ref().and_then(|of_all| of_all.groups.as_ref()) {
-        Some(groups) => groups,
-        None if is_core => &made.core,
-        None => &made.groups,
-    };
-    let tagged = |response: Response| {
-        response.with("cache-control", "public").with("etag", document.etag.clone()).with("vary", "Accept")
-    };
-    if request.header("if-none-match") == document.etag {
-        return Some(tagged(Response::empty(304)));
-    }
-    let media_type = format!("{}{AGGREGATED}", accept.format.media_type());
-    Some(tagged(Response::new(200, &media_type, document.body(&app.engine.api, accept))))
 }
 
 impl Aggregated {
@@ -231,7 +168,7 @@ impl Aggregated {
         }
     }
 
-    fn body(&self, api: &Builtin, accept: Accept) -> Bytes {
+    pub(crate) fn body(&self, api: &Builtin, accept: Accept) -> Bytes {
         let tree = || json::parse(&self.line).expect("the document was written by us");
         let form = match accept.format {
             Format::Json if !accept.pretty => return self.line.clone(),
@@ -245,39 +182,6 @@ impl Aggregated {
         };
         form.clone()
     }
-}
-
-/// The paths that this server tells of, sorted.
-pub fn paths(app: &App) -> Vec<String> {
-    let mut paths: Vec<String> = app.discovery.current(app).documents.keys().cloned().collect();
-    let others = [
-        "/.well-known/openid-configuration",
-        "/apis/",
-        "/healthz",
-        "/livez",
-        "/metrics",
-        "/metrics/slis",
-        "/openapi/v2",
-        "/openapi/v3",
-        "/openapi/v3/",
-        "/openid/v1/jwks",
-        "/readyz",
-        "/version",
-    ];
-    paths.extend(others.iter().map(ToString::to_string));
-    paths.extend(health::paths(app));
-    paths.extend(zpages::paths(&app.options).map(String::from));
-    paths.sort();
-    paths
-}
-
-fn root(app: &App) -> Response {
-    let paths: Vec<Value> = paths(app).into_iter().map(Value::from).collect();
-    let body = Map::from_iter([("paths", paths)]);
-    Response::json(
-        200,
-        pintle_object::json::pretty(pintle_object::json::to_string(&Value::Map(body)).as_bytes()),
-    )
 }
 
 /// The release of Kubernetes whose behaviour this server has.
@@ -300,24 +204,11 @@ pub fn version_parts(reported: &str) -> Vec<(&'static str, String)> {
     .into()
 }
 
-fn version(options: &Options) -> Response {
-    let mut parts = version_parts(&options.reported_version);
-    let compatible = [
-        ("emulationMajor", String::from("1")),
-        ("emulationMinor", options.emulated_minor.to_string()),
-        ("minCompatibilityMajor", String::from("1")),
-        ("minCompatibilityMinor", options.oldest_minor.to_string()),
-    ];
-    parts.splice(2..2, compatible);
-    let lines: Vec<String> = parts.iter().map(|(name, value)| format!("  \"{name}\": \"{value}\"")).collect();
-    Response::json(200, format!("{{\n{}\n}}", lines.join(",\n")))
-}
-
 fn owned((group, versions): &(&str, Vec<&str>)) -> (String, Vec<String>) {
     (group.to_string(), versions.iter().map(ToString::to_string).collect())
 }
 
-fn path(group: &str, version: &str) -> String {
+pub(crate) fn path(group: &str, version: &str) -> String {
     if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") }
 }
 

@@ -26,6 +26,9 @@ pub fn gzip(chunks: &[Bytes]) -> std::io::Result<Vec<u8>> {
     encoder.finish()
 }
 
+/// Bodies from this size on are compressed, at the level that costs least: upstream's choice.
+pub const GZIP_BYTES_MIN: usize = 128 << 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,16 +3,12 @@
 
 use crate::activity::InFlight;
 use crate::response::{Body, Response};
-use crate::stages::{Guard, Waiting};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, UPGRADE};
 use hyper::upgrade::OnUpgrade;
 use hyper::{HeaderMap, Version, http};
-use hyper_util::rt::TokioIo;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 
 /// What a request has beside its head, for those who pass it on.
@@ -38,48 +34,6 @@ fn asks_for_upgrade(headers: &HeaderMap) -> bool {
     let mut connection = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let is_named = |list: &str| list.split(',').any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
     headers.contains_key(UPGRADE) && connection.any(is_named)
-}
-
-/// A client's connection after the upgrade. What is written is held until it is flushed.
-pub type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
-
-/// An answer that makes a stream of the connection, and what is done with the stream.
-pub struct Upgrade {
-    on: OnUpgrade,
-    serve: Box<dyn FnOnce(Upgraded) -> Waiting<'static, ()> + Send>,
-}
-
-impl Upgrade {
-    pub fn new<F>(on: OnUpgrade, serve: impl FnOnce(Upgraded) -> F + Send + 'static) -> Upgrade
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        Upgrade { on, serve: Box::new(move |stream| Box::pin(serve(stream))) }
-    }
-
-    /// Serves the stream as soon as it is there. The request is under way until the stream ends.
-    pub fn begin(self, held: Vec<Guard>, in_flight: InFlight) -> JoinHandle<()> {
-        tokio::spawn(async move {
-            match self.on.await {
-                Ok(stream) => {
-                    let mut stream = TokioIo::new(stream);
-                    // The head of the answer may not be out yet, and nobody else sends it any more.
-                    match stream.flush().await {
-                        Ok(()) => (self.serve)(stream).await,
-                        Err(error) => tracing::debug!(%error, "a client left before its upgrade"),
-                    }
-                }
-                Err(error) => tracing::debug!(%error, "a connection could not be upgraded"),
-            }
-            drop((held, in_flight));
-        })
-    }
-}
-
-impl fmt::Debug for Upgrade {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upgrade").finish_non_exhaustive()
-    }
 }
 
 /// The stream that a connection becomes when one of its answers is an upgrade.
@@ -130,12 +84,15 @@ mod tests {
     use super::*;
     use crate::activity::Activity;
     use crate::http_body::to_http;
+    use crate::upgrade::Upgrade;
     use crate::write_coalescing::Coalesced;
     use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
     use std::convert::Infallible;
     use std::future::poll_fn;
     use std::net::Ipv4Addr;
     use tokio::io::AsyncReadExt;
+    use tokio::io::AsyncWriteExt;
 
     /// Serves one connection whose only answer is an upgrade to a stream that says everything back.
     async fn serve(

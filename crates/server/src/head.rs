@@ -1,6 +1,5 @@
 //! Heads of requests that Go's server answers itself, before anybody else sees them.
 
-use crate::conn::HEADER_BYTES_MAX;
 use crate::response::Response;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Version, header};
@@ -54,6 +53,9 @@ fn expects_more(headers: &HeaderMap) -> bool {
     let mut tokens = expected.split([' ', '\t', ',']);
     !expected.is_empty() && !tokens.any(|token| token == "100-continue")
 }
+
+/// Upstream's limit on the headers of one request, in bytes: a proxy sends one header for each group of its user.
+pub const HEADER_BYTES_MAX: u32 = (1 << 20) + 4096;
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,12 @@
 //! The body of an answer, as hyper takes it: in parts that are small beside what clients and sockets take.
 
 use crate::activity::InFlight;
-use crate::inflight::Seat;
+use crate::guard::Guard;
 use crate::list_body::{Cut, ListBody};
 use crate::panics;
 use crate::permits::Permit;
 use crate::response::{Body, Parts, Response};
-use crate::stages::Guard;
+use crate::seat::Seat;
 use crate::top::Meter;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;

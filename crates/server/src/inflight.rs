@@ -2,18 +2,16 @@
 //! are outside of both once they are allowed and have begun, and have places of their own.
 
 use crate::fairness::{Headers, Turn, Turns};
-use crate::permits::{Permit, Pool, Who};
-use crate::request::Request;
+use crate::guard::Guard;
+use crate::permits::{Pool, Who};
+use crate::place::Place;
+pub(crate) use crate::request::{Request, is_long_running};
 use crate::response::Response;
-use crate::route::RequestInfo;
-use crate::stages::Guard;
+use crate::seat::Seat;
 use pintle_object::Status;
 use pintle_object::time::parse_duration;
-use pintle_schema::Verb;
 use std::time::Duration;
 
-/// Subresources whose requests last, whatever their verb.
-const LONG_RUNNING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
 /// One user may have this part of the seats.
 const USER_PART: usize = 2;
 
@@ -36,24 +34,11 @@ pub struct Limits {
     request_max: Duration,
 }
 
-/// A request may go on, in the seat that it was given. Given back when it is dropped.
-#[derive(Debug, Default)]
-pub struct Seat {
-    _permit: Option<Permit>,
-    _turn: Option<pintle_fairness::Seat>,
-    /// What stays until the answer has ended.
-    pub held: Option<Guard>,
-}
-
 /// A request's turn: its seat, or the answer where there is none for it, and what either way is told of it.
 pub struct Seating {
     pub seat: Result<Seat, Response>,
     pub headers: Headers,
 }
-
-/// A request that lasts may be open; others need no place.
-#[derive(Debug)]
-pub struct Place(Option<Permit>);
 
 impl Seats {
     pub fn new(reads: usize, writes: usize) -> Seats {
@@ -124,22 +109,6 @@ impl Limits {
     }
 }
 
-impl Place {
-    /// The answer, which keeps the place for as long as it lasts.
-    pub fn kept_by(self, mut response: Response) -> Response {
-        if self.0.is_some() && !response.is_whole() {
-            response.held.push(Box::new(self));
-        }
-        response
-    }
-}
-
-/// Whether a request lasts for as long as its client likes.
-pub fn is_long_running(info: &RequestInfo) -> bool {
-    matches!(info.verb, Verb::Watch | Verb::Proxy)
-        || (info.is_resource && LONG_RUNNING.contains(&info.subresource.as_str()))
-}
-
 /// What a client hears that is to come back in some seconds.
 pub fn too_many(retry_after_seconds: u64) -> Response {
     Response::text(429, "Too many requests, please try again later.\n")
@@ -165,6 +134,7 @@ mod tests {
     use super::*;
     use crate::query::Query;
     use crate::response::{Body, Parts};
+    use crate::route::RequestInfo;
     use bytes::Bytes;
     use hyper::{HeaderMap, Method};
     use pintle_object::time::Time;

@@ -1,12 +1,7 @@
 //! Memory has a budget: as it fills, what takes much is refused, of the heaviest users first, then of everybody, and
 //! of the system last. So a server is short of memory for those who fill it, and is never ended for it.
 
-use crate::app::App;
-use crate::fairness::objects;
 use crate::permits::Who;
-use crate::request::Request;
-use pintle_object::Status;
-use pintle_schema::Verb;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -15,12 +10,8 @@ use std::sync::{Mutex, PoisonError};
 const STRAINED_PERCENT: u64 = 75;
 const SHORT_PERCENT: u64 = 85;
 const GONE_PERCENT: u64 = 95;
-/// Lists of more than this are large.
-const LARGE_BYTES_MIN: u64 = 1 << 20;
 /// Users who cost at least this part of all lately are heavy.
 const HEAVY_PART: f64 = 0.25;
-/// When those who were refused shall come back.
-const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// The memory of a server.
 #[derive(Debug, Default)]
@@ -42,7 +33,7 @@ pub enum Pressure {
 
 /// What a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Weight {
+pub(crate) enum Weight {
     Small,
     /// A large list, or a watch that begins.
     Large,
@@ -76,7 +67,7 @@ impl Memory {
     }
 
     /// Whether a request is refused, by who asks for how much.
-    fn refuses(&self, who: Who<'_>, user: &str, weight: Weight) -> bool {
+    pub(crate) fn refuses(&self, who: Who<'_>, user: &str, weight: Weight) -> bool {
         let is_large = weight == Weight::Large;
         let is_heavy = || self.heavy.lock().unwrap_or_else(PoisonError::into_inner).contains(user);
         match (self.pressure(), who) {
@@ -87,28 +78,6 @@ impl Memory {
             (Pressure::Gone, Who::System(_) | Who::Master) => is_large,
             (Pressure::Strained | Pressure::Short, Who::System(_) | Who::Master) => false,
         }
-    }
-}
-
-/// The refusal of a request that memory has no room for.
-pub fn refusal(app: &App, request: &Request) -> Option<Status> {
-    if app.memory.pressure() == Pressure::None || !request.info.is_resource {
-        return None;
-    }
-    let who = Who::of(&request.user);
-    let weight = if is_large(app, request) { Weight::Large } else { Weight::Small };
-    app.memory.refuses(who, &request.user.name, weight).then(|| {
-        let message = "the server has too little memory left for this request, please try again later";
-        Status::too_many_requests(message, RETRY_AFTER_SECONDS)
-    })
-}
-
-fn is_large(app: &App, request: &Request) -> bool {
-    match request.info.verb {
-        Verb::Watch => true,
-        Verb::List | Verb::DeleteCollection => objects(&app.engine, &request.info)
-            .is_some_and(|stats| stats.count.saturating_mul(stats.bytes_mean) >= LARGE_BYTES_MIN),
-        _ => false,
     }
 }
 

@@ -1,19 +1,18 @@
 //! `/openapi/v2` and `/openapi/v3`: documents that are made when they are first asked for, and kept compressed.
 
 use crate::accept::clauses;
-use crate::aggregation::{Version2, merge};
-use crate::app::App;
+use crate::aggregation::{Documents as RemoteDocuments, Version2, merge};
 use crate::encoding;
 use crate::request::Request;
 use crate::response::{Body, Parts, Response};
 use arc_swap::ArcSwapOption;
 use bytes::buf::Reader;
 use bytes::{Buf, Bytes};
-use pintle_engine::ServedResource;
 use pintle_engine::resource_table::Table;
+use pintle_engine::{Engine, ServedResource};
 use pintle_object::{Map, Value, json};
 use pintle_openapi::descriptions::{self, PackedDescriptions};
-use pintle_openapi::{Custom, Documents, NoDescriptions, wire};
+use pintle_openapi::{Custom, Documents, NoDescriptions};
 use pintle_schema::{Builtin, Resource, Resources};
 use sha2::{Digest as _, Sha512};
 use std::collections::{BTreeMap, HashMap};
@@ -21,13 +20,7 @@ use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
-const V2: &str = "/openapi/v2";
-const V3: &str = "/openapi/v3";
 const JSON: &str = "application/json";
-const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
-const V3_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf";
-/// A year: a document at a hash never changes.
-const MAX_AGE_SECONDS: i64 = 365 * 24 * 3600;
 
 /// What is unpacked of a page at a time.
 const UNPACKED_BYTES: usize = 32 << 10;
@@ -51,11 +44,11 @@ pub struct OpenApi {
 }
 
 /// The index of what a table serves.
-struct Index {
+pub(crate) struct Index {
     table: Arc<Table>,
     /// The state of other servers' documents.
     changes: u64,
-    page: Page,
+    pub(crate) page: Page,
 }
 
 /// A group version of custom resources; its document is made when it is asked for.
@@ -66,56 +59,18 @@ struct CustomGroup {
 }
 
 /// A JSON document, compressed, and the hash that stands for its content.
-struct Page {
+pub(crate) struct Page {
     gzip: Bytes,
     len: usize,
-    hash: String,
+    pub(crate) hash: String,
     /// The same document in protobuf, once somebody asked for it.
     protobuf: OnceLock<Bytes>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(crate) enum Form {
     Json,
     Protobuf,
-}
-
-/// The answer, when the path is one of OpenAPI.
-pub fn answer(app: &App, request: &Request) -> Option<Response> {
-    match request.path() {
-        V2 => Some(version_2(app, request)),
-        V3 => {
-            // Go's file server guesses the type, and guesses text.
-            Some(app.openapi.index(app).page.answer(request, "text/plain; charset=utf-8"))
-        }
-        path => Some(group(app, request, path.strip_prefix("/openapi/v3/")?)),
-    }
-}
-
-fn version_2(app: &App, request: &Request) -> Response {
-    // It is compressed for those who want it, whatever the answer.
-    let varied = |response: Response| response.with("vary", "Accept-Encoding").with("vary", "Accept");
-    let Some(form) = form(request, V2_PROTOBUF) else { return varied(empty(406)) };
-    let page = app.openapi.version_2(app);
-    varied(page.answer_in(form, request, V2_PROTOBUF, wire::v2))
-}
-
-fn group(app: &App, request: &Request, path: &str) -> Response {
-    let Some(page) = app.openapi.custom_page(app, path).or_else(|| app.openapi.page(&app.engine.api, path))
-    else {
-        return empty(404);
-    };
-    let Some(form) = form(request, V3_PROTOBUF) else { return empty(406).with("vary", "Accept") };
-    let wanted = request.query.text("hash");
-    if !wanted.is_empty() && wanted != page.hash {
-        return empty(301).with("location", location(path, &page.hash)).with("vary", "Accept");
-    }
-    let response = page.answer_in(form, request, V3_PROTOBUF, wire::v3).with("vary", "Accept");
-    if wanted.is_empty() {
-        return response;
-    }
-    let expires = http_date(request.now_seconds() + MAX_AGE_SECONDS);
-    response.with("cache-control", "public, immutable").with("expires", expires)
 }
 
 /// The custom resources of a table by the paths of their documents.
@@ -144,13 +99,13 @@ impl OpenApi {
     }
 
     /// Every document by its path, each with its hash: no document needs to be made for it.
-    fn index(&self, app: &App) -> Arc<Index> {
-        let (table, changes) = (app.engine.table(), app.aggregator.documents.changes());
+    pub(crate) fn index(&self, engine: &Engine, others: &RemoteDocuments) -> Arc<Index> {
+        let (table, changes) = (engine.table(), others.changes());
         let is_of_now = |index: &Arc<Index>| Arc::ptr_eq(&index.table, &table) && index.changes == changes;
         if let Some(index) = self.index.load_full().filter(is_of_now) {
             return index;
         }
-        let documents = Documents::new(&app.engine.api, &NoDescriptions);
+        let documents = Documents::new(&engine.api, &NoDescriptions);
         let builtin = documents.paths().into_iter().map(|path| (self.hash(&path), path));
         let custom = self.custom_groups(&table);
         let mut entries = Map::new();
@@ -163,7 +118,7 @@ impl OpenApi {
             entry.insert("serverRelativeURL", location(&path, &own));
             entries.insert(path, entry);
         }
-        for (path, address) in app.aggregator.documents.all().values().flat_map(|remote| &remote.v3) {
+        for (path, address) in others.all().values().flat_map(|remote| &remote.v3) {
             hash.update(address);
             entries.insert(path.as_str(), Map::from_iter([("serverRelativeURL", address.as_str())]));
         }
@@ -176,13 +131,13 @@ impl OpenApi {
 
     /// The document of version 2: that of the built-in resources, and the custom ones and other servers' of now added to
     /// it.
-    fn version_2(&self, app: &App) -> Arc<Page> {
-        let api = &app.engine.api;
+    pub(crate) fn version_2(&self, engine: &Engine, others: &RemoteDocuments) -> Arc<Page> {
+        let api = &engine.api;
         let builtin = self.v2.get_or_init(|| {
             Arc::new(self.with_documents(api, |documents| Page::new(&documents.v2(), self.hash(V2))))
         });
-        let groups: BTreeMap<_, _> = self.custom_groups(&app.engine.table()).into_iter().collect();
-        let remote = app.aggregator.documents.all();
+        let groups: BTreeMap<_, _> = self.custom_groups(&engine.table()).into_iter().collect();
+        let remote = others.all();
         let others: Vec<&Version2> = remote.values().filter_map(|remote| remote.v2.as_ref()).collect();
         if groups.is_empty() && others.is_empty() {
             return builtin.clone();
@@ -198,8 +153,7 @@ impl OpenApi {
             return page.clone();
         }
         let served: Vec<&Arc<ServedResource>> = groups.values().flat_map(|group| &group.served).collect();
-        let schemas: Vec<Option<Value>> =
-            served.iter().map(|served| app.engine.custom_schema(served)).collect();
+        let schemas: Vec<Option<Value>> = served.iter().map(|served| engine.custom_schema(served)).collect();
         let parts = served.iter().zip(&schemas);
         let customs =
             parts.map(|(served, schema)| Custom { resource: &served.resource, schema: schema.as_ref() });
@@ -217,16 +171,16 @@ impl OpenApi {
     }
 
     /// The document of a group version of custom resources.
-    fn custom_page(&self, app: &App, path: &str) -> Option<Arc<Page>> {
-        let group = self.custom_groups(&app.engine.table()).remove(path)?;
+    pub(crate) fn custom_page(&self, engine: &Engine, path: &str) -> Option<Arc<Page>> {
+        let group = self.custom_groups(&engine.table()).remove(path)?;
         let page = group.page.get_or_init(|| {
             let schemas: Vec<Option<Value>> =
-                group.served.iter().map(|served| app.engine.custom_schema(served)).collect();
+                group.served.iter().map(|served| engine.custom_schema(served)).collect();
             let parts = group.served.iter().zip(&schemas);
             let customs: Vec<Custom<'_>> = parts
                 .map(|(served, schema)| Custom { resource: &served.resource, schema: schema.as_ref() })
                 .collect();
-            let document = self.with_documents(&app.engine.api, |documents| documents.custom(&customs));
+            let document = self.with_documents(&engine.api, |documents| documents.custom(&customs));
             Arc::new(Page::new(&document, group.hash.clone()))
         });
         Some(page.clone())
@@ -267,7 +221,7 @@ impl OpenApi {
     }
 
     /// The document at a path under `/openapi/v3/`.
-    fn page(&self, api: &Builtin, path: &str) -> Option<Arc<Page>> {
+    pub(crate) fn page(&self, api: &Builtin, path: &str) -> Option<Arc<Page>> {
         self.keep(path, || {
             let document = self.with_documents(api, |documents| documents.v3(path))?;
             Some(Page::new(&document, self.hash(path)))
@@ -316,13 +270,13 @@ impl Page {
         Page { gzip: gzip.into(), len: json.len(), hash, protobuf: OnceLock::new() }
     }
 
-    fn answer(&self, request: &Request, content_type: &str) -> Response {
+    pub(crate) fn answer(&self, request: &Request, content_type: &str) -> Response {
         let etag = format!("\"{}\"", self.hash);
         if request.header("if-none-match") == etag {
             return empty(304).with("etag", etag);
         }
         let is_gzip = request.path() == V2 && encoding::takes_gzip(&request.header_list("accept-encoding"));
-        let response = if is_gzip && self.len >= crate::answer::GZIP_BYTES_MIN {
+        let response = if is_gzip && self.len >= crate::encoding::GZIP_BYTES_MIN {
             Response::new(200, content_type, self.gzip.clone()).with("content-encoding", "gzip")
         } else {
             let body = Body::Stream(Box::new(self.unpacked()));
@@ -331,7 +285,7 @@ impl Page {
         response.with("etag", etag)
     }
 
-    fn answer_in(
+    pub(crate) fn answer_in(
         &self,
         form: Form,
         request: &Request,
@@ -391,12 +345,14 @@ fn hex(hash: Sha512) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-fn location(path: &str, hash: &str) -> String {
+pub(crate) fn location(path: &str, hash: &str) -> String {
     format!("/openapi/v3/{path}?hash={hash}")
 }
 
+pub(crate) const V2: &str = "/openapi/v2";
+
 /// The first form of those that a client accepts, in its order; JSON when it says nothing.
-fn form(request: &Request, protobuf: &str) -> Option<Form> {
+pub(crate) fn form(request: &Request, protobuf: &str) -> Option<Form> {
     let header = request.header("accept");
     if header.is_empty() {
         return Some(Form::Json);
@@ -411,32 +367,13 @@ fn form(request: &Request, protobuf: &str) -> Option<Form> {
 }
 
 /// An answer without a body, as Go's handlers here give it.
-fn empty(status: u16) -> Response {
+pub(crate) fn empty(status: u16) -> Response {
     Response::empty(status)
-}
-
-/// `Sat, 21 Nov 2026 07:21:37 GMT`
-fn http_date(seconds: i64) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let text = pintle_object::time::Time { seconds, nanos: 0 }.to_seconds_text();
-    let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or("");
-    let day = usize::try_from(seconds.div_euclid(86_400).rem_euclid(7)).unwrap_or(0);
-    let month = part(5..7).parse::<usize>().unwrap_or(1).saturating_sub(1);
-    let (day, month) = (DAYS.get(day).unwrap_or(&""), MONTHS.get(month).unwrap_or(&""));
-    format!("{day}, {} {month} {} {} GMT", part(8..10), part(0..4), part(11..19))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_written_as_http_wants() {
-        assert_eq!(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(http_date(1_795_246_897), "Sat, 21 Nov 2026 07:41:37 GMT");
-    }
 
     #[test]
     fn a_page_is_what_was_put_in() {

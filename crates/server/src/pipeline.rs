@@ -1,30 +1,31 @@
 //! The way of a request, top to bottom: resolve, authenticate, audit, impersonate, wait for a turn, authorize, read, act,
 //! answer. `stages.rs` has the places that other crates fill.
 
-use crate::aggregation;
 use crate::answer::{finish, refuse};
 use crate::app::App;
 use crate::authentication::authenticate;
+use crate::client::Client;
 use crate::exchange::Exchange;
 use crate::fairness::Headers;
-use crate::inflight::{self, Seat, is_long_running};
-use crate::legacy_paths;
 use crate::metrics::Counted;
 use crate::panics::caught;
 use crate::query::Query;
 use crate::refusals::{internal_error, method_not_allowed, no_such_resource};
-use crate::request::{Request, text};
-use crate::request_body::{self, SeatedBody};
+use crate::request::{Request, is_long_running, text};
 use crate::request_log::RequestLine;
 use crate::resolve::{Place, Route, Unserved, resolve};
 use crate::response::{Body, Response};
 use crate::route::RequestInfo;
+use crate::seat::Seat;
+use crate::seated_body::{SeatedBody, read_seated};
 use crate::served::{elsewhere, is_built_in};
 use crate::sized::{covered, held, sized};
 use crate::stages::{AuditRecord, End};
 use crate::top::{self, Meter, RequestKind};
-use crate::watch_socket;
-use crate::{head, memory, metrics, paths, peers, route, verbs};
+use crate::{
+    aggregation, head, inflight, legacy_paths, memory_refusal, metrics, paths, peers, route, verbs,
+    watch_socket,
+};
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::{header, http};
@@ -35,9 +36,7 @@ use pintle_object::audit::Level;
 use pintle_object::user::ANONYMOUS;
 use pintle_object::{AuditContext, Status};
 use pintle_schema::Verb;
-use rustls_pki_types::CertificateDer;
 use std::any::Any;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,17 +46,6 @@ const EXTRA_SPACE: &str = "299 - \"the provided Authorization header contains ex
 
 /// What the audit of an answer may take, however little time is left of the request's.
 const AUDIT_MIN: Duration = Duration::from_secs(1);
-
-/// Who is at the other end of a connection.
-pub struct Client {
-    /// The certificate chain that it showed, unverified, its own first.
-    pub certificates: Vec<CertificateDer<'static>>,
-    pub address: SocketAddr,
-    /// When its certificate expires, in seconds since 1970.
-    pub certificate_expires: Option<i64>,
-    /// Whether it came by the port that asks for nothing, on loopback.
-    pub is_local: bool,
-}
 
 /// Answers one request. Never fails: every error is an answer, and a panic too.
 pub async fn handle(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Client) -> Response {
@@ -253,7 +241,7 @@ async fn stages(
         measured(app, request, "impersonation", &mut clock);
     }
     let began = Instant::now();
-    if let Some(refusal) = memory::refusal(app, request) {
+    if let Some(refusal) = memory_refusal::refusal(app, request) {
         return Err(refusal);
     }
     let turn = app.limits.seat(app.stages.fairness.as_ref(), request, false).await;
@@ -374,7 +362,7 @@ async fn resource(
         && let Some(body) = exchange.body.take()
     {
         request.is_read = true;
-        read_body = match request_body::read_seated(app, request, read_body.seat, body).await {
+        read_body = match read_seated(app, request, read_body.seat, body).await {
             Ok(read_body) => read_body,
             Err(unread) => return unread.answer(),
         };

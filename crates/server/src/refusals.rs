@@ -2,6 +2,7 @@
 
 use crate::request::Request;
 use crate::response::Response;
+use pintle_engine::ObjectRef;
 use pintle_object::field::quote;
 use pintle_object::{Details, Reason, Status};
 
@@ -28,4 +29,9 @@ pub fn method_not_allowed() -> Status {
 pub fn no_such_resource() -> Status {
     Status::new(404, Reason::NotFound, "the server could not find the requested resource")
         .with_details(Details::default())
+}
+
+/// The refusal of a verb that a place does not have.
+pub(crate) fn not_supported(request: &Request, target: ObjectRef<'_>) -> Status {
+    Status::method_not_supported(&target.served.group_resource(), request.info.verb_name())
 }

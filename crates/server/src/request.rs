@@ -8,6 +8,7 @@ use hyper::{HeaderMap, Method};
 use pintle_access::{Attributes, User};
 use pintle_object::AuditContext;
 use pintle_object::time::Time;
+use pintle_schema::Verb;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -85,3 +86,12 @@ impl Request {
 pub fn text(value: &HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
 }
+
+/// Whether a request lasts for as long as its client likes.
+pub fn is_long_running(info: &RequestInfo) -> bool {
+    matches!(info.verb, Verb::Watch | Verb::Proxy)
+        || (info.is_resource && LONG_RUNNING.contains(&info.subresource.as_str()))
+}
+
+/// Subresources whose requests last, whatever their verb.
+pub(crate) const LONG_RUNNING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];

@@ -1,15 +1,12 @@
 //! Bodies of requests: read whole, within a limit, in time, and within what all of them may take in memory.
 
-use crate::app::App;
-use crate::inflight::{self, Seat};
+use crate::inflight;
 use crate::permits::{Permit, Pool, Who};
-use crate::request::Request;
 use crate::response::Response;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use pintle_object::Status;
-use std::task::Poll;
 use std::time::Duration;
 
 /// The most that a body may hold: upstream's limit for requests that write.
@@ -44,32 +41,6 @@ pub enum Unread {
     Refused(Status),
     TooSlow,
     NoSeat(Box<Response>),
-}
-
-/// A body whose request has a seat.
-pub struct SeatedBody {
-    pub seat: Seat,
-    pub read: ReadBody,
-}
-
-/// Reads the body of a request that has a seat. One whose body is not there yet gives its seat to others and takes
-/// one again: a client that sends slowly keeps nobody waiting.
-pub async fn read_seated(
-    app: &App,
-    request: &Request,
-    seat: Seat,
-    body: Incoming,
-) -> Result<SeatedBody, Unread> {
-    let mut reading = std::pin::pin!(app.bodies.read(Who::of(&request.user), body));
-    let at_once = std::future::poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
-    if let Poll::Ready(read) = at_once {
-        return Ok(SeatedBody { seat, read: read? });
-    }
-    drop(seat);
-    let read = reading.await?;
-    let seat = app.limits.seat(app.stages.fairness.as_ref(), request, true).await.seat;
-    let seat = seat.map_err(|refusal| Unread::NoSeat(Box::new(refusal)))?;
-    Ok(SeatedBody { seat, read })
 }
 
 impl Unread {

@@ -1,11 +1,11 @@
 //! An answer, before it becomes HTTP.
 
-use crate::exchange::Upgrade;
-use crate::inflight::Seat;
+use crate::guard::Guard;
 use crate::list_body::{Cut, ListBody};
 use crate::permits::Permit;
-use crate::stages::Guard;
+use crate::seat::Seat;
 use crate::top::Meter;
+use crate::upgrade::Upgrade;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::HeaderMap;

@@ -8,18 +8,11 @@
 //! `Response::held` (dropped then, or when the client is gone); a seat of fairness goes into `Seat`.
 
 use crate::fairness::Turns;
+use crate::guard::Waiting;
 use crate::request::Request;
 use crate::response::Response;
 use pintle_access::User;
-use std::any::Any;
-use std::pin::Pin;
 use std::sync::Arc;
-
-/// What takes its time.
-pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Something that is dropped when the answer has ended.
-pub type Guard = Box<dyn Any + Send>;
 
 /// The stages of a server; each may be absent.
 #[derive(Default)]

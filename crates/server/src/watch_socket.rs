@@ -1,8 +1,9 @@
 //! Watches over WebSocket, as consoles ask for them: a message for each event.
 
-use crate::exchange::{Exchange, Upgrade};
+use crate::exchange::Exchange;
 use crate::request::Request;
 use crate::response::{Body, Response};
+use crate::upgrade::Upgrade;
 use pintle_proxy::socket::{self, Framing};
 use pintle_proxy::websocket;
 use pintle_schema::Verb;

@@ -118,7 +118,7 @@ fn union_fact(message: &str, union: &Value) -> String {
 
 /// Resources whose delete answers with the object.
 fn deletes(reference: &Path) -> Result<Vec<String>, String> {
-    let document = super::read_json(&reference.join("openapi-v2.json"))?;
+    let document = crate::codegen::files::read_json(&reference.join("openapi-v2.json"))?;
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
         let operation = &item["delete"];

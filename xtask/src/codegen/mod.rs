@@ -1,15 +1,17 @@
 //! Makes the tables in `api/` from the reference's documents, protobuf facts and Go struct tags.
 
 mod documents;
+mod files;
 mod gofacts;
 mod markers;
 mod openapi;
 mod resources;
 mod types;
 
+use crate::codegen::files::read_json;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub fn run(args: &[String]) -> Result<(), String> {
     let reference = PathBuf::from(option(args, "--reference")?);
@@ -37,9 +39,4 @@ fn write_tables(tables: &BTreeMap<String, String>) -> Result<(), String> {
 
 fn write(path: &str, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{path}: {error}"))
-}
-
-fn read_json(path: &Path) -> Result<serde_json::Value, String> {
-    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", path.display()))
 }

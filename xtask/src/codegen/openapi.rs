@@ -33,7 +33,7 @@ impl Schemas {
         let mut all = Schemas::default();
         let entries = fs::read_dir(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
         for entry in entries.filter_map(Result::ok) {
-            let document = super::read_json(&entry.path())?;
+            let document = crate::codegen::files::read_json(&entry.path())?;
             let Some(schemas) = document["components"]["schemas"].as_object() else { continue };
             for (name, schema) in schemas {
                 all.schemas.insert(message_name(name), schema.clone());
@@ -80,4 +80,16 @@ fn message_name(schema: &str) -> String {
         rest.replace("apiextensions-apiserver", "apiextensions_apiserver")
             .replace("kube-aggregator", "kube_aggregator")
     )
+}
+
+/// OpenAPI shows the zero value of every plain Go field as its default; those are none.
+pub(crate) fn is_real_default(default: &Value) -> bool {
+    match default {
+        Value::Object(map) => !map.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::Bool(flag) => *flag,
+        Value::Null => false,
+        Value::Array(list) => !list.is_empty(),
+    }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 pub fn table(reference: &Path) -> Result<String, String> {
     let mut out = String::new();
     for file in ["aggregated-api.json", "aggregated-apis.json"] {
-        let document = super::read_json(&reference.join(file))?;
+        let document = crate::codegen::files::read_json(&reference.join(file))?;
         for group in document["items"].as_array().into_iter().flatten() {
             write_group(&mut out, group);
         }

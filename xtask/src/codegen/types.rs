@@ -2,6 +2,7 @@
 
 use super::gofacts::{GoFacts, GoField};
 use super::openapi::Schemas;
+pub(crate) use crate::codegen::openapi::is_real_default;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -302,17 +303,5 @@ fn write_schema_facts(line: &mut String, schema: &Value) {
     }
     if let Some(kind) = schema["x-kubernetes-map-type"].as_str() {
         let _ = write!(line, " {kind}");
-    }
-}
-
-/// OpenAPI shows the zero value of every plain Go field as its default; those are none.
-pub(super) fn is_real_default(default: &Value) -> bool {
-    match default {
-        Value::Object(map) => !map.is_empty(),
-        Value::String(text) => !text.is_empty(),
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::Bool(flag) => *flag,
-        Value::Null => false,
-        Value::Array(list) => !list.is_empty(),
     }
 }

@@ -1,6 +1,6 @@
 //! Reasons of dependencies: every crate from outside has its line in docs/dependencies.md.
 
-use super::read;
+use crate::tidy::files::{names, read};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,20 +32,6 @@ fn manifests() -> Vec<PathBuf> {
 fn unexplained<'a>(manifest: &'a str, reasons: &str) -> Vec<&'a str> {
     let outside = names(manifest, "dependencies]").into_iter().filter(|name| !name.starts_with("pintle"));
     outside.filter(|name| !reasons.contains(&format!("| {name} |"))).collect()
-}
-
-/// The names in the sections whose heads end so.
-pub fn names<'a>(manifest: &'a str, head_end: &str) -> Vec<&'a str> {
-    let mut inside = false;
-    let mut names = Vec::new();
-    for line in manifest.lines() {
-        if line.starts_with('[') {
-            inside = line.ends_with(head_end);
-        } else if inside && let Some((name, _)) = line.split_once(['=', '.']) {
-            names.push(name.trim());
-        }
-    }
-    names
 }
 
 #[cfg(test)]

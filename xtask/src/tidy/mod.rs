@@ -1,22 +1,28 @@
 //! Checks of what no compiler checks: sizes, first lines, words, rooms and their dependencies.
 
+mod circles;
 mod dependencies;
+mod files;
 mod functions;
+mod imports;
 mod rooms;
+mod tokens;
 mod words;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use crate::tidy::files::{read, sources};
+use std::path::Path;
 
 /// A file longer than this does more than one job, unless it is a table.
 const LINES_MAX: usize = 800;
 
 pub fn run() -> Result<(), String> {
     let mut complaints = Vec::new();
-    for path in sources() {
-        let text = read(&path)?;
-        complaints.extend(check_file(&path, &text));
+    let sources = sources();
+    for path in &sources {
+        let text = read(path)?;
+        complaints.extend(check_file(path, &text));
     }
+    complaints.extend(circles::check(&sources)?);
     complaints.extend(dependencies::check()?);
     complaints.extend(rooms::check()?);
     if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }
@@ -48,30 +54,6 @@ fn check_shape(text: &str) -> Vec<String> {
         }
     }
     complaints
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn sources() -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for root in ["crates", "xtask", "tests", "bench", "fuzz"] {
-        collect(Path::new(root), &mut found);
-    }
-    found.sort();
-    found
-}
-
-fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(dir) else { return };
-    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        if path.is_dir() && !path.ends_with("target") {
-            collect(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
 }
 
 #[cfg(test)]

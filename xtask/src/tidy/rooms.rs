@@ -1,6 +1,6 @@
 //! The rooms of the house: which crate may use which, and which of them are pure.
 
-use super::dependencies::names;
+use crate::tidy::files::names;
 use std::fs;
 use std::path::Path;
 

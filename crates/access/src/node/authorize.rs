@@ -1,8 +1,10 @@
-//! Source a node may do.
+//! Requests that a node may make.
 
-use super::graph::{Graph, Source};
-use super::identity;
-use crate::authorize::{Attributes, Decision};
+use super::graph::Graph;
+use crate::attributes::Attributes;
+use crate::authorize::Decision;
+use crate::node::identity::identity;
+use crate::node::source::Source;
 use crate::rbac::Rule;
 use pintle_object::field::quote;
 use pintle_object::selector::FieldSelector;

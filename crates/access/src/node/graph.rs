@@ -1,23 +1,9 @@
 //! `Graph`: which objects which nodes have to do with, kept up to date object by object.
 
 use super::references::{self, References};
+use crate::node::source::Source;
 use pintle_object::{Text, Value};
 use std::collections::{HashMap, HashSet};
-
-/// Kinds of objects that nodes can have to do with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
-    Secret,
-    ConfigMap,
-    Claim,
-    Volume,
-    Pod,
-    ServiceAccount,
-    ResourceClaim,
-    ResourceSlice,
-    Attachment,
-    PodCertificateRequest,
-}
 
 /// Namespace and name.
 type Key = (Text, Text);
@@ -53,7 +39,7 @@ struct Volume {
 }
 
 impl Graph {
-    /// Source is there now of a pod.
+    /// The pod as it is there now.
     pub fn set_pod(&mut self, namespace: &str, name: &str, pod: Option<&Value>) {
         let key = (Text::from(namespace), Text::from(name));
         if let Some(old) = self.pods.remove(&key) {

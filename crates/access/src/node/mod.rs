@@ -2,22 +2,16 @@
 
 mod authorize;
 mod graph;
+mod identity;
 mod references;
+mod source;
 
 pub use authorize::authorize;
-pub use graph::{Graph, Source};
+pub use graph::Graph;
+pub use identity::{PREFIX, identity};
 pub use references::{POD_FIELDS, References, pod_references};
 
-use pintle_object::user::User;
-
-/// User names of nodes begin with this.
-pub const PREFIX: &str = "system:node:";
-const NODES: &str = "system:nodes";
-
-/// The name of the node that a user is.
-pub fn identity(user: &User) -> Option<&str> {
-    user.name.strip_prefix(PREFIX).filter(|_| user.is_in(NODES))
-}
+pub use source::Source;
 
 #[cfg(test)]
 mod tests;

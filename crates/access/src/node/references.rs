@@ -1,6 +1,6 @@
 //! The objects that a pod or a volume refers to by name.
 
-use super::graph::Source;
+use crate::node::source::Source;
 use pintle_object::{Map, Text, Value};
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -40,7 +40,7 @@ pub const POD_FIELDS: [&[&str]; 14] = [
     &["status", "extendedResourceClaimStatus"],
 ];
 
-/// Source a pod opens to its node. A mirror pod, which a kubelet may make itself, opens nothing.
+/// Objects that a pod opens to its node. A mirror pod, which a kubelet may make itself, opens nothing.
 pub fn opened_by_pod(pod: &Value) -> References {
     if pod.at(&["metadata", "annotations", MIRROR]).is_some() {
         return References::default();
@@ -48,7 +48,7 @@ pub fn opened_by_pod(pod: &Value) -> References {
     pod_references(pod)
 }
 
-/// Source a pod refers to.
+/// Objects that a pod refers to.
 pub fn pod_references(pod: &Value) -> References {
     let mut found = References::default();
     found.add(Source::ServiceAccount, pod.str_at(&["spec", "serviceAccountName"]));

@@ -1,9 +1,11 @@
-//! Source nodes reach through pods, claims and volumes written as JSON.
+//! Objects that nodes reach through pods, claims and volumes written as JSON.
 
 use super::*;
-use crate::authorize::{Attributes, Decision};
+use crate::attributes::Attributes;
+use crate::authorize::Decision;
 use crate::rbac::Rule;
 use pintle_object::Value;
+use pintle_object::user::User;
 
 fn parse(json: &str) -> Value {
     pintle_object::json::parse(json.as_bytes()).unwrap()

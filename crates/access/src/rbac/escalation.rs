@@ -3,7 +3,8 @@
 use super::binding::RoleRef;
 use super::index::{GROUP, Index, joined};
 use super::rule::{Rule, quoted};
-use crate::authorize::{Attributes, Authorizer, Decision};
+use crate::attributes::Attributes;
+use crate::authorize::{Authorizer, Decision};
 use pintle_object::field::quote;
 use pintle_object::user::{MASTERS, User};
 use pintle_object::{GroupResource, Status, Text, Value};

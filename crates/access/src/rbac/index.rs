@@ -2,7 +2,8 @@
 
 use super::binding::{Binding, RoleRef, Who};
 use super::rule::Rule;
-use crate::authorize::{Attributes, Decision, Rules};
+use crate::attributes::Attributes;
+use crate::authorize::{Decision, Rules};
 use pintle_object::user::User;
 use pintle_object::{GroupResource, Status, Text, Value};
 use std::collections::HashMap;

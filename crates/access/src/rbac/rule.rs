@@ -1,6 +1,6 @@
 //! `Rule`: verbs on resources or on URLs. Rules only ever allow.
 
-use crate::authorize::Attributes;
+use crate::attributes::Attributes;
 use pintle_object::field::quote;
 use pintle_object::{Text, Value};
 

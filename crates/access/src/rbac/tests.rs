@@ -1,7 +1,8 @@
 //! Decisions and refusals of escalation, on roles and bindings written as JSON.
 
 use super::*;
-use crate::authorize::{Attributes, Authorizer, Decision, Rules};
+use crate::attributes::Attributes;
+use crate::authorize::{Authorizer, Decision, Rules};
 use pintle_object::Value;
 use pintle_object::user::User;
 

@@ -1,8 +1,8 @@
 //! Tokens in Secrets of type `kubernetes.io/service-account-token`: they never expire, but go with their Secret.
 
 use super::TokenMetrics;
-use super::tokens::is_gone;
 use crate::impersonate::service_account_groups;
+use crate::service_account::standing::is_gone;
 use crate::token::Objects;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

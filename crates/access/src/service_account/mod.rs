@@ -4,6 +4,7 @@ mod claims;
 mod keys;
 mod legacy;
 mod metrics;
+mod standing;
 mod tokens;
 
 pub use claims::{Bound, Grant};

@@ -1,21 +1,17 @@
 //! `ServiceAccountTokens`: from a signed token to its user, if all that it rests on still stands.
 
-use super::TokenMetrics;
 use super::claims::{Bound, Grant};
 use super::keys::{SigningKey, VerifyingKey};
-use super::legacy;
+use super::{TokenMetrics, legacy};
 use crate::cache::Cache;
-use crate::jwt::Unproven;
-use crate::jwt::audiences;
+use crate::jwt::{Unproven, audiences};
+use crate::service_account::standing::{LEEWAY_SECONDS, is_gone};
 use crate::token::{Known, Objects, TokenAuthenticator, Verdict, intersect};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pintle_object::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Clocks may differ by this much, and objects may be gone for as long.
-pub(super) const LEEWAY_SECONDS: i64 = 60;
 
 /// How long a token whose signature was found good is kept in mind. What it rests on is looked at each time.
 const PROVEN_HOLDS: Duration = Duration::from_secs(600);
@@ -215,16 +211,4 @@ fn check_bound(
         ));
     }
     Ok(())
-}
-
-/// Whether an object was deleted a while ago, and only waits for its finalizers.
-pub(super) fn is_gone(object: &Value, now_seconds: i64) -> bool {
-    let deleted = object.str_at(&["metadata", "deletionTimestamp"]);
-    if deleted.is_empty() {
-        return false;
-    }
-    // A time that cannot be read is no reason to believe a token.
-    pintle_object::time::Time::parse(deleted)
-        .ok()
-        .is_none_or(|time| time.seconds < now_seconds - LEEWAY_SECONDS)
 }

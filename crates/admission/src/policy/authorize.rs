@@ -1,8 +1,8 @@
 //! Who writes a policy or a binding may read the parameters that it refers to: what they hold comes back in refusals.
 
-use super::GROUP;
 use super::params;
 use crate::request::Request;
+use crate::view::GROUP;
 use pintle_access::authorize::Decision;
 use pintle_access::{Attributes, User};
 use pintle_object::{FieldErrors, GroupVersion, Path, Status, Value};

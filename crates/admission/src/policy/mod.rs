@@ -13,8 +13,7 @@ mod validator;
 pub use reinvocation::Reinvocation;
 
 use crate::request::Request;
-
-pub const GROUP: &str = "admissionregistration.k8s.io";
+use crate::view::GROUP;
 
 /// Resources that policies say nothing about: what configures admission, so that policies cannot keep their own
 /// mistakes from being mended, and what is asked while requests are let in.

@@ -3,7 +3,7 @@
 use crate::cel::{Activation, COST_SUM_MAX, Condition, Variables};
 use crate::metrics::{Owner, Step};
 use crate::request::Request;
-use crate::webhook::call::internal;
+use crate::webhook::failure::internal;
 use crate::webhook::match_conditions::Matcher;
 use crate::webhook::patched::{SCHEME, as_requested, check_kind, keep_kind, words};
 use crate::webhook::predicates::Matched;

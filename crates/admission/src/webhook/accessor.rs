@@ -1,6 +1,5 @@
 //! A webhook as it is configured, and whether it is to be called for a request.
 
-use super::call::internal;
 use super::match_conditions::Matcher;
 use super::patched::words;
 use super::predicates::rules::RuleWithOperations;
@@ -10,6 +9,7 @@ use super::versioned::{VersionedAttributes, Versions};
 use crate::cel::Variables;
 use crate::metrics::{Owner, Step};
 use crate::request::Request;
+use crate::webhook::failure::internal;
 use pintle_cel::Scope;
 use pintle_object::{Status, Value, bytes};
 use pintle_outbound::{HookAddress, HookTarget};

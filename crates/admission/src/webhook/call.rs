@@ -6,9 +6,10 @@ use super::review::{Version, review};
 use super::versioned::VersionedAttributes;
 use crate::notes::Notes;
 use crate::request::Request;
+use crate::webhook::failure::internal;
 use crate::webhook::predicates::Matched;
 use bytes::Bytes;
-use pintle_object::status::{Cause, Details};
+use pintle_object::status::Details;
 use pintle_object::{Reason, Status, Value};
 use pintle_outbound::{HookClient, Hooks};
 use std::sync::Arc;
@@ -224,16 +225,4 @@ fn known(of: &Value, fields: &[&str]) -> Value {
 /// The 500 of a webhook that failed and whose failure counts.
 pub fn failed(webhook: &str, why: &str) -> Status {
     internal(format!("failed calling webhook {webhook:?}: {why}"))
-}
-
-/// The 500 of an error of the server's own, in the form of `NewInternalError`.
-pub fn internal(why: String) -> Status {
-    let mut status = Status::internal(why.clone());
-    status.reason = Reason::InternalError;
-    if let Some(details) = &mut status.details
-        && details.causes.is_empty()
-    {
-        details.causes.push(Cause { message: why, ..Cause::default() });
-    }
-    status
 }

@@ -8,6 +8,7 @@
 
 mod accessor;
 pub mod call;
+pub(crate) mod failure;
 pub mod match_conditions;
 pub mod mutate;
 pub mod patched;
@@ -69,5 +70,5 @@ fn is_exempt(request: &Request<'_>) -> bool {
         "MutatingAdmissionPolicyBinding",
     ];
     let kind = request.kind_in(request.attributes.target.served);
-    kind.group == crate::policy::GROUP && KINDS.contains(&kind.kind.as_ref()) || request.is_own()
+    kind.group == crate::view::GROUP && KINDS.contains(&kind.kind.as_ref()) || request.is_own()
 }

@@ -1,7 +1,7 @@
 //! MutatingAdmissionWebhook: webhooks change a request, one after the other.
 
 use super::accessor::Webhook;
-use super::call::{Call, CallError, calling, count, failed, internal};
+use super::call::{Call, CallError, calling, count, failed};
 use super::patched::patched;
 use super::source::Source;
 use super::versioned::{VersionedAttributes, Versions};
@@ -11,6 +11,7 @@ use crate::plugin::{Outcome, Plugin};
 use crate::policy::Reinvocation;
 use crate::request::Request;
 use crate::settings::Setup;
+use crate::webhook::failure::internal;
 use crate::webhook::predicates::Matched;
 use pintle_object::{Status, Value, json};
 use pintle_outbound::Hooks;
@@ -143,7 +144,7 @@ impl MutatingAdmissionWebhook {
         if response.patch.is_empty() {
             return Ok(None);
         }
-        let operations = pintle_patch::document::webhook_operations(&response.patch)
+        let operations = pintle_engine::patch_document::webhook_operations(&response.patch)
             .map_err(|why| calling(503, format!("received undecodable patch in webhook response: {why}")))?;
         if operations.is_empty() {
             return Ok(None);

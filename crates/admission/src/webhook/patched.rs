@@ -1,9 +1,9 @@
 //! The object that a webhook's JSON patch makes.
 
-use super::call::internal;
 use super::predicates::Matched;
 use super::versioned::VersionedAttributes;
 use crate::request::{Request, plain};
+use crate::webhook::failure::internal;
 use pintle_engine::ServedResource;
 use pintle_object::{GroupVersion, GroupVersionKind, Status, Value, json};
 use pintle_patch::json_patch;

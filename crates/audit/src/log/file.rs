@@ -1,6 +1,7 @@
 //! A log file that is rotated by size, with the names of files and the rules of lumberjack, which upstream uses.
 
 use super::old_files::{OldFiles, backup_path};
+use crate::log::old_files::Rotation;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -8,15 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 const MEGABYTE: u64 = 1024 * 1024;
-
-/// When files are rotated, and how long old ones are kept; zero for no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rotation {
-    pub max_megabytes: u64,
-    pub max_age_days: u64,
-    pub max_backups: usize,
-    pub is_compressed: bool,
-}
 
 /// The file, of which this process is the only writer.
 pub struct LogFile {

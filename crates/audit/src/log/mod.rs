@@ -7,7 +7,7 @@ mod old_files;
 #[cfg(test)]
 mod tests;
 
-pub use file::Rotation;
+pub use crate::log::old_files::Rotation;
 
 use crate::counters::{Counters, Plugin};
 use crate::line::Line;

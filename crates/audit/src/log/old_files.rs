@@ -1,6 +1,5 @@
 //! Files that were rotated: their names, which of them are compressed, and which are removed.
 
-use super::file::Rotation;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pintle_object::time::Time;
@@ -161,6 +160,15 @@ fn write_compressed(from: &Path, to: &Path) -> io::Result<()> {
     let mut encoder = GzEncoder::new(target, Compression::default());
     io::copy(&mut source, &mut encoder)?;
     encoder.finish()?.sync_all()
+}
+
+/// When files are rotated, and how long old ones are kept; zero for no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rotation {
+    pub max_megabytes: u64,
+    pub max_age_days: u64,
+    pub max_backups: usize,
+    pub is_compressed: bool,
 }
 
 #[cfg(test)]

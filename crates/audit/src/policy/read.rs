@@ -2,9 +2,10 @@
 //! the log and otherwise pass.
 
 use super::validate::validate;
-use super::{GroupResources, Level, Policy, Rule, Stage, Stages};
+use super::{GroupResources, Policy, Rule, Stage, Stages};
+use crate::policy::validate::{level_of, texts};
 use pintle_object::field::quote;
-use pintle_object::{Value, json, yaml};
+use pintle_object::{Value, yaml};
 use std::path::Path;
 
 const API_VERSION: &str = "audit.k8s.io/v1";
@@ -277,22 +278,7 @@ fn rule_of(rule: &Value) -> Rule {
     }
 }
 
-/// The level of a name.
-pub(super) fn level_of(name: &str) -> Option<Level> {
-    Level::ALL.into_iter().find(|level| level.as_str() == name)
-}
-
 fn stages_of(value: &Value) -> Stages {
     let stages = value.list_at(&["omitStages"]).iter().filter_map(Value::as_str).filter_map(Stage::parse);
     stages.fold(Stages::default(), Stages::with)
-}
-
-/// The texts of a list; null is an empty one.
-pub(super) fn texts(value: &Value, field: &str) -> Vec<String> {
-    value.list_at(&[field]).iter().map(|text| text.as_str().unwrap_or_default().into()).collect()
-}
-
-/// The texts of a list as errors show them.
-pub(super) fn shown_texts(texts: &[String]) -> String {
-    json::to_string(&Value::List(texts.iter().map(|text| Value::text(text.as_str())).collect()))
 }

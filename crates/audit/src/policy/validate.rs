@@ -1,10 +1,9 @@
 //! Checks of policies (package k8s.io/apiserver/pkg/apis/audit/validation).
 
-use super::read::{level_of, shown_texts, texts};
 use super::{Level, Stage};
 use pintle_object::content::dns1123_subdomain;
 use pintle_object::field::Shown;
-use pintle_object::{FieldErrors, Path, Value};
+use pintle_object::{FieldErrors, Path, Value, json};
 
 /// All errors of a document, as one.
 pub fn validate(document: &Value) -> Result<(), String> {
@@ -83,4 +82,19 @@ fn omit_stages(of: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
             errors.invalid(&path.index(index), stage, &why);
         }
     }
+}
+
+/// The level of a name.
+pub(crate) fn level_of(name: &str) -> Option<Level> {
+    Level::ALL.into_iter().find(|level| level.as_str() == name)
+}
+
+/// The texts of a list; null is an empty one.
+pub(crate) fn texts(value: &Value, field: &str) -> Vec<String> {
+    value.list_at(&[field]).iter().map(|text| text.as_str().unwrap_or_default().into()).collect()
+}
+
+/// The texts of a list as errors show them.
+pub(crate) fn shown_texts(texts: &[String]) -> String {
+    json::to_string(&Value::List(texts.iter().map(|text| Value::text(text.as_str())).collect()))
 }

@@ -8,10 +8,12 @@ mod cache;
 mod envelope;
 mod plugin;
 mod service;
+mod uid;
+mod validation;
 mod wire;
 
 pub(crate) use envelope::Envelope;
-pub(crate) use plugin::{Plugin, key_hash};
+pub(crate) use plugin::Plugin;
 #[cfg(test)]
 pub(crate) use wire::EncryptedObject;
 

@@ -1,16 +1,16 @@
 //! A plugin as the server sees it: whether it is well, which key it has, and the seed that is used now.
 
 use crate::aes::random;
-use crate::configuration::hex;
+use crate::digest::key_hash;
 use crate::extended_nonce;
 use crate::failure::{Failure, joined};
 use crate::kms::cache::{CacheKey, Opener, cache_key};
-use crate::kms::envelope::{check, check_key_id, uid};
 use crate::kms::service::Service;
+use crate::kms::uid::uid;
+use crate::kms::validation::{check, check_key_id};
 use crate::kms::wire::{EncryptRequest, EncryptedObject, SEED, StatusResponse};
 use crate::metrics::Metrics;
 use arc_swap::ArcSwapOption;
-use aws_lc_rs::digest::{SHA256, digest};
 use pintle_object::field::quote;
 use pintle_object::time::Time;
 use std::sync::Arc;
@@ -223,14 +223,6 @@ impl Plugin {
         check(&object)?;
         Ok((seed, EncryptedObject { encrypted_data: Vec::new(), ..object }))
     }
-}
-
-/// How a key's name is shown: logs and metrics have its digest alone.
-pub(crate) fn key_hash(key_id: &str) -> String {
-    if key_id.is_empty() {
-        return String::new();
-    }
-    format!("sha256:{}", hex(digest(&SHA256, key_id.as_bytes()).as_ref()))
 }
 
 fn shown(time: SystemTime) -> String {

@@ -5,8 +5,9 @@ mod plugins;
 mod values;
 
 use crate::encryption::Encryption;
+use crate::group_resource::GroupResource;
 use crate::metrics::Metrics;
-use crate::resources::{GroupResource, KeySpace};
+use crate::resources::KeySpace;
 use bytes::Bytes;
 use pintle_metrics::Registry;
 use pintle_store::transformer::{KeyTag, TransformError, Transformer, ValueContext};

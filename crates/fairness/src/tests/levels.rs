@@ -1,11 +1,12 @@
 //! Levels beside each other: what each gets of the server's seats, and which requests come to it.
 
 use super::virtual_time::VirtualClock;
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
 use crate::configuration::{LevelSpec, SchemaSpec};
 use crate::fairness::Fairness;
 use crate::level::{Admitted, Seat};
-use crate::queue_set::Queuing;
+use crate::moment::Moment;
+use crate::queuing::Queuing;
 use crate::width::{Facts, ListShape, ObjectStats};
 use crate::{Attributes, Refusal};
 use pintle_object::{Value, json};

@@ -2,8 +2,8 @@
 //! must dispatch the same requests at the same moments.
 
 use super::virtual_time::{End, Plan, Simulation};
-use crate::clock::Moment;
-use crate::queue_set::Queuing;
+use crate::moment::Moment;
+use crate::queuing::Queuing;
 use crate::seat_seconds::SeatSeconds;
 use crate::shuffle::Dealer;
 use crate::width::Width;

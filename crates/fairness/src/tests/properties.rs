@@ -2,8 +2,10 @@
 
 use super::model::plans;
 use super::virtual_time::{End, Plan, Simulation};
-use crate::clock::{Clock, Moment};
-use crate::queue_set::{Phase, Queuing};
+use crate::clock::Clock;
+use crate::moment::Moment;
+use crate::queue_set::Phase;
+use crate::queuing::Queuing;
 use crate::shuffle::Dealer;
 use crate::width::Width;
 use proptest::prelude::*;

@@ -1,10 +1,12 @@
 //! A clock that tests move, and the requests that they send through a level: each has its seats for a while, and
 //! may give up waiting.
 
-use crate::clock::{Clock, Moment};
+use crate::clock::{Alarm, Clock};
 use crate::flow_stats::FlowStats;
 use crate::level::{Admitted, Level, Seat, Waiting};
-use crate::queue_set::{Arrival, Phase, Queuing};
+use crate::moment::Moment;
+use crate::queue_set::{Arrival, Phase};
+use crate::queuing::Queuing;
 use crate::width::Width;
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -16,7 +18,7 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub struct VirtualClock {
     nanos: AtomicU64,
-    alarms: Mutex<Vec<(Moment, Weak<Level>)>>,
+    alarms: Mutex<Vec<(Moment, Weak<dyn Alarm>)>>,
 }
 
 impl Clock for VirtualClock {
@@ -24,8 +26,8 @@ impl Clock for VirtualClock {
         Moment::from_nanos(self.nanos.load(Ordering::Relaxed))
     }
 
-    fn call_at(&self, at: Moment, level: Weak<Level>) {
-        self.alarms.lock().unwrap().push((at, level));
+    fn call_at(&self, at: Moment, alarm: Weak<dyn Alarm>) {
+        self.alarms.lock().unwrap().push((at, alarm));
     }
 }
 
@@ -40,14 +42,14 @@ impl VirtualClock {
 
     fn ring(&self) {
         let now = self.now();
-        let due: Vec<Weak<Level>> = {
+        let due: Vec<Weak<dyn Alarm>> = {
             let mut alarms = self.alarms.lock().unwrap();
-            let due = alarms.iter().filter(|(at, _)| *at <= now).map(|(_, level)| level.clone()).collect();
+            let due = alarms.iter().filter(|(at, _)| *at <= now).map(|(_, alarm)| alarm.clone()).collect();
             alarms.retain(|(at, _)| *at > now);
             due
         };
-        for level in due.iter().filter_map(Weak::upgrade) {
-            level.tick();
+        for alarm in due.iter().filter_map(Weak::upgrade) {
+            alarm.ring();
         }
     }
 }

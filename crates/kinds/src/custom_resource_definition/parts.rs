@@ -1,6 +1,5 @@
 //! Parts of a definition: subresources, columns, selectable fields, conversion.
 
-use super::spec::one_of;
 use super::view::{FIELDS, View, set};
 use crate::validation::webhook;
 use pintle_object::{FieldErrors, Path, Seen, Value, content};
@@ -178,5 +177,13 @@ fn review_versions(versions: &[Value], path: &Path<'_>, errors: &mut FieldErrors
     }
     if !versions.iter().filter_map(Value::as_str).any(|version| REVIEW_VERSIONS.contains(&version)) {
         errors.invalid(path, &Value::List(versions.to_vec()), "must include at least one of v1, v1beta1");
+    }
+}
+
+pub(crate) fn one_of(value: &str, allowed: &[&str], path: &Path<'_>, errors: &mut FieldErrors) {
+    if value.is_empty() {
+        errors.required(path, "");
+    } else if !allowed.contains(&value) {
+        errors.not_supported(path, value, allowed);
     }
 }

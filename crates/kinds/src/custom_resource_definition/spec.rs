@@ -3,6 +3,7 @@
 use super::approval::{ANNOTATION, Approval, is_protected};
 use super::parts::{self, Limits};
 use super::view::{COLUMNS, FIELDS, SCHEMA, SUBRESOURCES, View, document, set};
+use crate::custom_resource_definition::parts::one_of;
 use pintle_object::field::Shown;
 use pintle_object::{FieldErrors, Path, Value, content, repeats};
 use pintle_schema::custom::definition::{self, Strictness, internal};
@@ -110,14 +111,6 @@ fn group_and_scope(view: &View<'_>, errors: &mut FieldErrors) {
         errors.invalid(&path, group, "should be a domain with at least one dot");
     }
     one_of(view.spec.str_at(&["scope"]), &["Cluster", "Namespaced"], &SPEC.child("scope"), errors);
-}
-
-pub(super) fn one_of(value: &str, allowed: &[&str], path: &Path<'_>, errors: &mut FieldErrors) {
-    if value.is_empty() {
-        errors.required(path, "");
-    } else if !allowed.contains(&value) {
-        errors.not_supported(path, value, allowed);
-    }
 }
 
 fn schemas_are_there(view: &View<'_>, needs_schemas: bool, keeps_unknown: bool, errors: &mut FieldErrors) {

@@ -1,8 +1,8 @@
 //! Checks of pods beyond those of their specs.
 
 use crate::validation::check::present;
-use crate::validation::pod_spec::{self, Owner};
-use crate::validation::{NameRule, meta};
+use crate::validation::pod_spec::owner::Owner;
+use crate::validation::{NameRule, meta, pod_spec};
 use pintle_object::{FieldErrors, Path, Value};
 
 const SPEC: Path<'static> = Path::root("spec");

@@ -2,7 +2,8 @@
 
 use super::families;
 use crate::allocator::{Allocations, Allocator, IpError};
-use pintle_object::{FieldErrors, GroupKind, Path, Reason, Seen, Status, Value};
+use crate::service::facts::{invalid, is_headless, kind};
+use pintle_object::{FieldErrors, Path, Reason, Seen, Status, Value};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -53,14 +54,6 @@ pub fn allocations(service: &Value) -> Allocations {
     ports.sort_unstable();
     ports.dedup();
     Allocations { ips, ports }
-}
-
-pub(super) fn kind(service: &Value) -> &str {
-    service.str_at(&["spec", "type"])
-}
-
-pub(super) fn is_headless(service: &Value) -> bool {
-    service.list_at(&["spec", "clusterIPs"]).first().and_then(Value::as_str) == Some("None")
 }
 
 fn needs_node_ports(service: &Value) -> bool {
@@ -318,8 +311,4 @@ fn take_health_port(service: &mut Value, allocator: &mut dyn Allocator) -> Resul
         .map_err(|error| Status::internal(format!("failed to allocate a HealthCheck NodePort 0: {error}")))?;
     service.set(&["spec", "healthCheckNodePort"], i64::from(port));
     Ok(())
-}
-
-pub(super) fn invalid(service: &Value, errors: FieldErrors) -> Status {
-    Status::invalid(&GroupKind::new("", "Service"), service.str_at(&["metadata", "name"]), errors)
 }

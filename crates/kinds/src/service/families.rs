@@ -1,6 +1,6 @@
 //! IP families of a Service: what it asks for, completed by what the cluster has.
 
-use super::allocate::{invalid, is_headless, kind};
+use crate::service::facts::{invalid, is_headless, kind};
 use crate::validation::net;
 use pintle_object::{FieldErrors, Path, Seen, Status, Value, repeats};
 

@@ -1,6 +1,7 @@
 //! Service.
 
 mod allocate;
+mod facts;
 mod families;
 mod validate;
 

@@ -1,7 +1,7 @@
 //! What a Service may say.
 
-use super::allocate::{is_headless, kind};
 use super::families;
+use crate::service::facts::{is_headless, kind};
 use crate::validation::{NameRule, check, ip, meta, net};
 use pintle_object::field::Shown;
 use pintle_object::{ByValue, FieldErrors, Path, Seen, Value, content, repeats};

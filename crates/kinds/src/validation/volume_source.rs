@@ -1,7 +1,8 @@
 //! Sources of volumes that pods and persistent volumes share.
 
 use super::check::{invalid_all, present};
-use super::pod_spec::host_path;
+use super::pod_spec::values;
+use crate::validation::pod_spec::values::{no_backsteps, optional_one_of};
 use pintle_object::{FieldErrors, Path, Value, content};
 
 /// Checks one source by its field's name; `of_volume` in a persistent volume, else in a pod.
@@ -101,7 +102,7 @@ fn required(source: &Value, fields: &[&str], path: &Path<'_>, errors: &mut Field
 
 fn git_repo(source: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     required(source, &["repository"], path, errors);
-    super::pod_spec::descending_path(source.str_at(&["directory"]), &path.child("directory"), errors);
+    values::descending_path(source.str_at(&["directory"]), &path.child("directory"), errors);
 }
 
 fn disk(source: &Value, name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
@@ -257,8 +258,8 @@ fn azure_file(source: &Value, of_volume: bool, path: &Path<'_>, errors: &mut Fie
 
 fn azure_disk(source: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     required(source, &["diskName", "diskURI"], path, errors);
-    super::pod_spec::optional_one_of(source, "cachingMode", &["None", "ReadOnly", "ReadWrite"], path, errors);
-    super::pod_spec::optional_one_of(source, "kind", &["Dedicated", "Managed", "Shared"], path, errors);
+    values::optional_one_of(source, "cachingMode", &["None", "ReadOnly", "ReadWrite"], path, errors);
+    values::optional_one_of(source, "kind", &["Dedicated", "Managed", "Shared"], path, errors);
     let uri = source.str_at(&["diskURI"]);
     let is_managed = source.str_at(&["kind"]) == "Managed";
     let (managed, blob) = (
@@ -288,4 +289,16 @@ fn storage_os(source: &Value, of_volume: bool, path: &Path<'_>, errors: &mut Fie
     if of_volume {
         required(secret, &["namespace"], &path, errors);
     }
+}
+
+/// A path that may be absolute, but never climbs.
+pub(crate) fn host_path(source: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let place = source.str_at(&["path"]);
+    if place.is_empty() {
+        return errors.required(&path.child("path"), "");
+    }
+    no_backsteps(place, &path.child("path"), errors);
+    const TYPES: [&str; 8] =
+        ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
+    optional_one_of(source, "type", &TYPES, path, errors);
 }

@@ -1,9 +1,10 @@
 //! Values as Go's `%#v` prints them, for the messages that show them.
 
-use super::decode::{self, Key};
 use super::nodes::{Form, Nodes};
 use super::scalar::Scalar;
 use crate::field::quote;
+use crate::yaml::keys;
+use crate::yaml::keys::Key;
 
 /// Messages show so much of a value. What one shows may stand for a whole document.
 const SHOWN_BYTES_MAX: usize = 4 * 1024;
@@ -47,7 +48,7 @@ fn write(nodes: &Nodes, place: usize, is_outermost: bool, out: &mut String) {
         }
         Form::Map => {
             out.push_str("map[interface {}]interface {}{");
-            let mut pairs = decode::distinct_pairs(nodes, place).unwrap_or_default();
+            let mut pairs = keys::distinct_pairs(nodes, place).unwrap_or_default();
             pairs.sort();
             for (index, (key, value)) in pairs.iter().enumerate() {
                 separate(out, index);
@@ -62,7 +63,7 @@ fn write(nodes: &Nodes, place: usize, is_outermost: bool, out: &mut String) {
 }
 
 fn scalar_text(nodes: &Nodes, place: usize, is_outermost: bool) -> String {
-    match decode::value(nodes, place).unwrap_or((Scalar::Null, None)) {
+    match keys::value(nodes, place).unwrap_or((Scalar::Null, None)) {
         (_, Some(binary)) => quote(&binary),
         (Scalar::Null, None) if is_outermost => String::from("<nil>"),
         (Scalar::Null, None) => key(&Key::Null),

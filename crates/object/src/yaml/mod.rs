@@ -6,6 +6,7 @@ mod decode;
 mod error;
 mod go_syntax;
 mod input;
+mod keys;
 mod nodes;
 mod parse;
 mod read;

@@ -2,8 +2,9 @@
 //! the parts of what may hold anything.
 
 use super::super::schema::{Components, group_version_kind};
-use super::super::{object, swagger};
-use super::{Custom, add_selectable, embed, metadata, type_meta};
+use super::super::swagger;
+use crate::custom::parts::{Custom, add_selectable, embed, metadata, type_meta};
+use crate::parts::object;
 use pintle_object::{Map, Value};
 
 /// What says more than version 2 can.

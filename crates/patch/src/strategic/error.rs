@@ -1,7 +1,7 @@
 //! Why a strategic merge patch does not apply, in upstream's words.
 
-use super::list::Kind;
 use crate::go;
+use crate::strategic::kind::Kind;
 use pintle_object::{Map, Value};
 use std::fmt;
 
@@ -66,7 +66,7 @@ pub(super) fn bad_patch_type(directive: Value, mut map: Map) -> StrategicError {
         Value::Text(text) => text.to_string(),
         other => format!("%!s({}={})", go::type_name(other), go::text(other)),
     };
-    map.insert(super::DIRECTIVE, directive);
+    map.insert(crate::strategic::directive::DIRECTIVE, directive);
     let map = go::text(&Value::Map(map));
     StrategicError::other(format!("unknown patch type: {shown} in map: {map}"))
 }

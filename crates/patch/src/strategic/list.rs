@@ -1,67 +1,15 @@
 //! Merging lists: of maps by key, of scalars as sets.
 
-use super::error::{StrategicError, bad_patch_type, list_of_lists, no_merge_key};
+use super::error::{StrategicError, bad_patch_type, no_merge_key};
 use super::lookup::Lookup;
+use super::merge_map;
 use super::order::normalise;
-use super::{DIRECTIVE, merge_map};
 use crate::go;
+use crate::strategic::directive::DIRECTIVE;
+use crate::strategic::error::list_of_lists;
+use crate::strategic::kind::{Kind, kind_of};
 use pintle_object::{ByValue, Keyed, Map, Seen, Value, repeats};
 use std::collections::BTreeMap;
-
-/// Go's dynamic type of a value decoded from JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Null,
-    Bool,
-    Int,
-    Float,
-    Text,
-    List,
-    Map,
-}
-
-impl Kind {
-    pub fn go_name(self) -> &'static str {
-        match self {
-            Kind::List => "[]interface {}",
-            Kind::Map => "map[string]interface {}",
-            Kind::Null => "<nil>",
-            Kind::Bool => "bool",
-            Kind::Int => "int64",
-            Kind::Float => "float64",
-            Kind::Text => "string",
-        }
-    }
-}
-
-pub(super) fn kind_of(value: &Value) -> Kind {
-    match value {
-        Value::Null => Kind::Null,
-        Value::Bool(_) => Kind::Bool,
-        Value::Int(_) => Kind::Int,
-        Value::Float(_) => Kind::Float,
-        Value::Text(_) => Kind::Text,
-        Value::List(_) => Kind::List,
-        Value::Map(_) | Value::Raw(_) => Kind::Map,
-    }
-}
-
-/// The one kind that all items of the lists have.
-pub(super) fn item_kind(lists: &[&[Value]]) -> Result<Kind, StrategicError> {
-    let mut items = lists.iter().copied().flatten();
-    let Some(first) = items.next() else {
-        return Err(StrategicError::other("no elements in any of the given slices"));
-    };
-    match kind_of(first) {
-        Kind::List => Err(list_of_lists()),
-        kind if items.all(|item| kind_of(item) == kind) => Ok(kind),
-        _ => {
-            let shown: Vec<String> = lists.iter().map(|list| go::text(&Value::List(list.to_vec()))).collect();
-            let shown = shown.join(" ");
-            Err(StrategicError::other(format!("list element types are not identical: [{shown}]")))
-        }
-    }
-}
 
 /// Merges a patch's list into a list; a deletion list takes its items out instead.
 pub(super) fn merge(
@@ -192,4 +140,21 @@ pub(super) fn partition(
         if is_inside { inside.push(item) } else { outside.push(item) }
     }
     Ok((inside, outside))
+}
+
+/// The one kind that all items of the lists have.
+pub(crate) fn item_kind(lists: &[&[Value]]) -> Result<Kind, StrategicError> {
+    let mut items = lists.iter().copied().flatten();
+    let Some(first) = items.next() else {
+        return Err(StrategicError::other("no elements in any of the given slices"));
+    };
+    match kind_of(first) {
+        Kind::List => Err(list_of_lists()),
+        kind if items.all(|item| kind_of(item) == kind) => Ok(kind),
+        _ => {
+            let shown: Vec<String> = lists.iter().map(|list| go::text(&Value::List(list.to_vec()))).collect();
+            let shown = shown.join(" ");
+            Err(StrategicError::other(format!("list element types are not identical: [{shown}]")))
+        }
+    }
 }

@@ -8,7 +8,9 @@
 //! {"$setElementOrder/containers":[{"name":"b"},{"name":"a"}]}           orders the list
 //! ```
 
+mod directive;
 mod error;
+mod kind;
 mod list;
 mod lookup;
 mod order;
@@ -17,18 +19,14 @@ mod restore;
 pub use error::{Fault, StrategicError};
 pub use restore::mismatch;
 
+use crate::strategic::directive::{DELETE_PREFIX, DIRECTIVE, ORDER_PREFIX, RETAIN_KEYS};
+use crate::strategic::kind::{Kind, kind_of};
 use error::{bad_patch_type, bad_type};
-use list::{Kind, kind_of};
 use lookup::Lookup;
 use pintle_object::{Map, Value};
 use pintle_schema::model::{Schema, TypeId};
 
-const DIRECTIVE: &str = "$patch";
-const RETAIN_KEYS: &str = "$retainKeys";
-const DELETE_PREFIX: &str = "$deleteFromPrimitiveList";
-const ORDER_PREFIX: &str = "$setElementOrder";
-
-/// Merges a patch into an untyped tree (see `crate::untyped`) of a type.
+/// Merges a patch into an untyped tree (see `crate::tree::untyped`) of a type.
 pub fn strategic_merge(
     schema: &Schema,
     ty: TypeId,

@@ -1,9 +1,12 @@
 //! The order of merged lists: that of the patch, with the server's own items in between as they were.
 
 use super::error::{self, StrategicError, bad_type, no_merge_key};
-use super::list::{self, Kind, item_kind, partition};
+use super::list::{self, partition};
 use super::lookup::Lookup;
-use super::{DIRECTIVE, ORDER_PREFIX, expect_list, extract_key, without_directives};
+use super::{expect_list, extract_key, without_directives};
+use crate::strategic::directive::{DIRECTIVE, ORDER_PREFIX};
+use crate::strategic::kind::Kind;
+use crate::strategic::list::item_kind;
 use pintle_object::{ByValue, Map, Value};
 use std::collections::BTreeMap;
 

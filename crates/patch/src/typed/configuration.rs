@@ -2,7 +2,7 @@
 
 use super::atom::{Atom, Ty, atom};
 use super::{check, merge::merge};
-use crate::{tree, untyped};
+use crate::tree::{tree, untyped};
 use pintle_object::Value;
 use pintle_schema::model::{Schema, TypeId};
 

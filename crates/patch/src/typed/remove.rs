@@ -2,7 +2,7 @@
 
 use super::atom::{Atom, ListAtom, MapAtom, Ty, atom, item_element};
 use crate::fields::{Element, FieldSet};
-use crate::tree;
+use crate::tree::tree;
 use pintle_object::{Map, Value};
 use pintle_schema::model::{List, Schema, TypeId};
 

@@ -1,6 +1,6 @@
 //! `AuthorizationConfiguration`: read strictly, with upstream's defaults, and checked in upstream's words.
 
-use super::{Authorizer, Remote};
+use crate::authorization::authorizer::{Authorizer, Remote};
 use pintle_access::authorization_webhook::Settings;
 use pintle_access::match_conditions::MatchConditions;
 use pintle_object::config_file::{Fields, Form, Kind};

@@ -1,11 +1,13 @@
 //! Who is asked what users may do: `--authorization-mode` with its flags, or the file of `--authorization-config`.
 
+mod authorizer;
 mod file;
 
+use crate::authorization::authorizer::Authorizer;
+use crate::files::read;
 use crate::flags::FlagValues;
-use crate::serving::read;
 use pintle_access::abac::Abac;
-use pintle_access::authorization_webhook::{AuthorizationWebhook, Settings};
+use pintle_access::authorization_webhook::AuthorizationWebhook;
 use pintle_outbound::{Backoff, Webhook};
 use pintle_server::App;
 use pintle_server::authorizers::{ConfiguredAuthorizer, Mode};
@@ -33,21 +35,6 @@ pub struct Authorization {
     pub abac: Abac,
     /// Where `authorizers` were read, if not from flags.
     file: Option<(PathBuf, String)>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authorizer {
-    pub mode: Mode,
-    /// Of the mode Webhook.
-    webhook: Option<Remote>,
-}
-
-/// A server that is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Remote {
-    kubeconfig: PathBuf,
-    timeout: Duration,
-    settings: Settings,
 }
 
 impl Authorization {
@@ -149,33 +136,6 @@ fn asked(authorizers: &[Authorizer]) -> Result<Vec<ConfiguredAuthorizer>, String
         }
     };
     authorizers.iter().map(one).collect()
-}
-
-impl Authorizer {
-    fn of_flags(mode: Mode, given: &FlagValues) -> Result<Authorizer, String> {
-        let Some(kubeconfig) =
-            given.path("authorization-webhook-config-file").filter(|_| mode == Mode::Webhook)
-        else {
-            return Ok(Authorizer { mode, webhook: None });
-        };
-        let version = match given.text("authorization-webhook-version") {
-            version @ ("v1" | "v1beta1") => version.into(),
-            other => {
-                return Err(format!(
-                    "unsupported webhook authorizer version {other:?}, supported versions are \"v1\", \"v1beta1\""
-                ));
-            }
-        };
-        let settings = Settings {
-            version,
-            authorized_ttl: given.duration("authorization-webhook-cache-authorized-ttl")?,
-            unauthorized_ttl: given.duration("authorization-webhook-cache-unauthorized-ttl")?,
-            match_conditions: Vec::new(),
-            denies_on_error: false,
-        };
-        let webhook = Some(Remote { kubeconfig, timeout: Duration::from_secs(30), settings });
-        Ok(Authorizer { mode, webhook })
-    }
 }
 
 fn modes(given: &FlagValues) -> Result<Vec<Mode>, String> {

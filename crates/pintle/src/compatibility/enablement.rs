@@ -1,8 +1,8 @@
 //! `--runtime-config`: which groups, versions and resources are served. What is named more closely wins: a resource
 //! over its version, a version over all of its stage, a stage over everything.
 
-use super::BINARY;
 use super::gates::Gates;
+use crate::compatibility::versions::BINARY;
 use pintle_schema::{Builtin, Resource, Resources, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 

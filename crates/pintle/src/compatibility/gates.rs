@@ -1,6 +1,6 @@
 //! Feature gates: which there are is read from `gates.txt`; which are on is decided by the command line.
 
-use super::{COMPONENT, FLOOR};
+use crate::compatibility::versions::{COMPONENT, FLOOR};
 use pintle_kinds::gated_fields;
 use std::collections::BTreeMap;
 
@@ -178,7 +178,7 @@ pub fn help() -> impl Iterator<Item = String> {
 }
 
 fn line(name: &str, history: &str) -> Option<String> {
-    let spec = at(history, super::BINARY)?;
+    let spec = at(history, crate::compatibility::versions::BINARY)?;
     let stage = match spec.stage {
         Stage::Alpha => "ALPHA",
         Stage::Beta => "BETA",

@@ -5,17 +5,12 @@ mod gates;
 
 pub use gates::help;
 
+use crate::compatibility::versions::{BINARY, COMPONENT, FLOOR};
 use crate::flags::FlagValues;
 use enablement::Enablement;
 use gates::Gates;
 use pintle_schema::Resources;
 use std::collections::BTreeMap;
-
-/// The minor version of Kubernetes 1 that this server is, and the oldest that it can behave as.
-const BINARY: u16 = 36;
-const FLOOR: u16 = 33;
-/// The one component that versions and gates can be set for.
-const COMPONENT: &str = "kube";
 
 /// What the command line says about versions, gates and APIs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,3 +112,4 @@ fn version(given: &FlagValues, flag: &str) -> Result<Option<u16>, String> {
 
 #[cfg(test)]
 mod tests;
+mod versions;

@@ -1,10 +1,12 @@
 //! The command line, in pflag's syntax: from the flag table come parsing, help and warnings.
 
 mod given;
+mod stop;
 mod table;
 mod version;
 
 pub use given::FlagValues;
+pub use stop::Stop;
 
 use crate::compatibility;
 use crate::config::Config;
@@ -12,13 +14,6 @@ use clap::{Arg, ArgAction, Command};
 use std::collections::BTreeMap;
 use table::{Flag, Kind, table};
 use version::{VERSION, reported_version, version_arg};
-
-/// Why there is no configuration.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Stop {
-    Help(String),
-    Refused(String),
-}
 
 /// Reads a command line, the program's name first.
 pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Config, Stop> {

@@ -1,6 +1,6 @@
 //! `--version`: what the server says of its version, or says that it is.
 
-use super::Stop;
+use crate::flags::stop::Stop;
 use clap::{Arg, ArgAction};
 use pintle_server::KUBERNETES;
 

@@ -1,8 +1,9 @@
 //! A value against a schema, in the order and the words of upstream's validator of JSON schemas.
 
+use super::format;
 use super::spot::Spot;
 use super::verdict::Verdict;
-use super::{Additional, Node, format};
+use crate::custom::node::{Additional, Node};
 use pintle_object::{ByValue, Map, Value, json, repeats};
 
 /// The largest whole number that JSON readers agree about: 2^53 - 1.

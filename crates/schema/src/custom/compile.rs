@@ -1,6 +1,7 @@
 //! JSONSchemaProps to nodes.
 
-use super::{Additional, Node, format};
+use super::format;
+use crate::custom::node::{Additional, Node};
 use pintle_object::{Text, Value, json};
 use pintle_regexp::{Budget, Regexp};
 

@@ -1,6 +1,6 @@
 //! Defaults of a CRD's schema.
 
-use super::Node;
+use crate::custom::node::Node;
 use pintle_object::Value;
 
 /// Drops nulls of fields that are not nullable and have no default; those with one are defaulted later.

@@ -1,6 +1,6 @@
 //! Embedded resources have a version and a kind.
 
-use super::Node;
+use crate::custom::node::Node;
 use pintle_object::{FieldErrors, GroupVersion, Map, Path, Value, content};
 
 /// Checks the embedded resources below an object; the object itself is the caller's.

@@ -1,35 +1,8 @@
 //! Items of lists that are sets or maps stand once.
 
-use super::Node;
-use pintle_object::{ByValue, FieldErrors, Map, Path, Text, Value, json};
-use std::collections::{BTreeMap, HashMap};
-
-/// Items of a list as it was, by the keys that tell them apart; of several that are alike, the first.
-pub(super) struct Former<'a> {
-    keys: &'a [Text],
-    items: BTreeMap<Vec<Option<ByValue<'a>>>, &'a Value>,
-}
-
-impl<'a> Former<'a> {
-    pub fn new(keys: &'a [Text], old: &'a [Value]) -> Former<'a> {
-        let mut former = Former { keys, items: BTreeMap::new() };
-        for item in old {
-            former.items.entry(former.keys_of(item)).or_insert(item);
-        }
-        former
-    }
-
-    /// The item that was there before in the place of this one.
-    pub fn get(&self, item: &Value) -> Option<&'a Value> {
-        // A key that lives as long as the item, in a map of keys that live longer.
-        let items: &BTreeMap<Vec<Option<ByValue<'_>>>, &'a Value> = &self.items;
-        items.get(&self.keys.iter().map(|key| item.get(key).map(ByValue)).collect::<Vec<_>>()).copied()
-    }
-
-    fn keys_of(&self, item: &'a Value) -> Vec<Option<ByValue<'a>>> {
-        self.keys.iter().map(|key| item.get(key).map(ByValue)).collect()
-    }
-}
+use crate::custom::node::Node;
+use pintle_object::{FieldErrors, Map, Path, Value, json};
+use std::collections::HashMap;
 
 pub(super) fn check(node: &Node, path: &Path<'_>, value: &Value, errors: &mut FieldErrors) {
     match value {

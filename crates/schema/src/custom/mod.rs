@@ -8,7 +8,9 @@ mod default;
 pub mod definition;
 mod embedded;
 mod format;
+mod former;
 mod lists;
+mod node;
 mod prune;
 mod rules;
 mod spot;
@@ -18,11 +20,13 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+use crate::custom::definition::visit;
+use crate::custom::node::Node;
+
 pub use types::types;
 
-use lists::Former;
-use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Text, Value};
-use pintle_regexp::{Budget, Regexp};
+use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Value};
+use pintle_regexp::Budget;
 use rules::Rules;
 use spot::Spot;
 use std::sync::Arc;
@@ -40,7 +44,7 @@ impl Custom {
     /// Compiles `openAPIV3Schema`, a JSONSchemaProps in canonical form that validation has found structural.
     pub fn compile(props: &Value) -> Custom {
         let is_embedded = |props: &Value| props.bool_at(&["x-kubernetes-embedded-resource"]);
-        let has_embedded = definition::any(props, &mut |props| is_embedded(props));
+        let has_embedded = visit::any(props, &mut |props| is_embedded(props));
         let patterns = Budget::default();
         let rules = Rules::compile(props, true, &patterns).map(Arc::new);
         Custom { root: Node::compile(props, &patterns), has_embedded, rules }
@@ -139,78 +143,4 @@ fn blocks_rules(error: &FieldError) -> bool {
         | ErrorKind::Forbidden
         | ErrorKind::Internal => false,
     }
-}
-
-/// One schema: of the object, of a field, of an item, or of a branch of `anyOf` and its like.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Node {
-    /// JSON types that are allowed; all when empty.
-    types: Vec<&'static str>,
-    /// Only formats that upstream supports for the type.
-    format: String,
-    nullable: bool,
-    default: Option<Value>,
-    one_of_values: Vec<Value>,
-
-    /// Sorted by name.
-    properties: Vec<(Text, Node)>,
-    additional: Additional,
-    required: Vec<Text>,
-    properties_min: Option<i64>,
-    properties_max: Option<i64>,
-    preserve_unknown: bool,
-    embedded: bool,
-    map_is_atomic: bool,
-
-    items: Option<Box<Node>>,
-    items_min: Option<i64>,
-    items_max: Option<i64>,
-    unique: bool,
-    list_type: String,
-    list_keys: Vec<Text>,
-
-    length_min: Option<i64>,
-    length_max: Option<i64>,
-    pattern: Option<Regexp>,
-
-    minimum: Option<f64>,
-    minimum_is_exclusive: bool,
-    maximum: Option<f64>,
-    maximum_is_exclusive: bool,
-    multiple_of: Option<f64>,
-
-    all_of: Vec<Node>,
-    any_of: Vec<Node>,
-    one_of: Vec<Node>,
-    not: Option<Box<Node>>,
-}
-
-impl Node {
-    /// The items that were there before; only lists of maps tell.
-    fn former<'a>(&'a self, old: Option<&'a Value>) -> Former<'a> {
-        let old = old.filter(|_| self.list_type == "map").and_then(Value::as_list);
-        Former::new(&self.list_keys, old.unwrap_or(&[]))
-    }
-
-    fn property(&self, name: &str) -> Option<&Node> {
-        let place = self.properties.binary_search_by(|(probe, _)| probe.as_str().cmp(name)).ok()?;
-        self.properties.get(place).map(|(_, node)| node)
-    }
-
-    /// The schema of a field, named or additional.
-    fn field(&self, name: &str) -> Option<&Node> {
-        self.property(name).or(match &self.additional {
-            Additional::Schema(node) => Some(node),
-            Additional::Unsaid | Additional::Allowed | Additional::Forbidden => None,
-        })
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Additional {
-    #[default]
-    Unsaid,
-    Allowed,
-    Forbidden,
-    Schema(Box<Node>),
 }

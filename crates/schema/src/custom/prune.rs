@@ -1,6 +1,6 @@
 //! Removes what the schema does not name.
 
-use super::{Additional, Node};
+use crate::custom::node::{Additional, Node};
 use pintle_object::Value;
 use pintle_object::field::quote;
 use pintle_object::strict::{self, STRICT_ERRORS_MAX};

@@ -4,7 +4,7 @@
 
 use super::definition::expressions::{SELF, scope};
 use super::definition::field_path;
-use super::lists::Former;
+use crate::custom::former::Former;
 use pintle_cel::{ANY, Answer, Bound, Decl, OVER_LIMIT, Program};
 use pintle_object::field::Shown;
 use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Text, Value};

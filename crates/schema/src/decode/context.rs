@@ -2,7 +2,7 @@
 
 use crate::model::{Field, Schema, Shape, TypeId};
 use pintle_object::Text;
-use pintle_object::strict::STRICT_PATH_BYTES_MAX;
+use pintle_object::field::STRICT_PATH_BYTES_MAX;
 use std::fmt::Write;
 
 /// A place, linked to the place around it on the decoder's stack.

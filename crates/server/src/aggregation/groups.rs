@@ -1,6 +1,6 @@
 //! The order of groups and versions where other servers serve some of them: that of their APIServices.
 
-use crate::app::App;
+use pintle_engine::Engine;
 use pintle_object::Value;
 use std::cmp::Ordering;
 
@@ -20,8 +20,7 @@ pub type GroupOrder = Vec<(String, Vec<ApiOrder>)>;
 
 /// All APIServices, as discovery lists what they stand for: groups by the highest priority of theirs, then by the
 /// APIService's name; versions by their priority, then as Kubernetes orders versions.
-pub fn api_order(app: &App) -> GroupOrder {
-    let engine = &app.engine;
+pub fn api_order(engine: &Engine) -> GroupOrder {
     let Some(served) = engine.find_any("apiregistration.k8s.io", "apiservices") else { return Vec::new() };
     let Some(collection) = served.collection else { return Vec::new() };
     let snapshot = engine.store.snapshot(collection);

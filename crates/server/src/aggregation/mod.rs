@@ -1,66 +1,33 @@
 //! APIs of other servers: their requests passed on to them, and their documents merged with this server's own.
 
+pub(crate) mod aggregator;
 mod discovery;
 mod documents;
 mod groups;
 mod keep;
 mod openapi;
 
+pub use aggregator::Aggregator;
 pub use discovery::{Groups, Merged, Ties};
 pub use documents::{Documents, Version2};
 pub use keep::keep_documents;
 pub use openapi::merge;
 
 use crate::app::App;
-use crate::exchange::{Exchange, Upgrade};
+use crate::exchange::Exchange;
 use crate::list_body::Cut;
 use crate::request::Request;
 use crate::response::{Body, Response};
 use crate::sniff;
+use crate::upgrade::Upgrade;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use pintle_outbound::BoxError;
-use pintle_proxy::{AnswerBody, ApiServices, Incoming, Refused, Remote, Reply, encode_query};
+use pintle_proxy::{AnswerBody, Incoming, Refused, Remote, Reply, encode_query};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
-
-/// The other servers, and what is known of what they serve.
-pub struct Aggregator {
-    pub services: Arc<ApiServices>,
-    pub documents: Documents,
-}
-
-impl Aggregator {
-    pub fn new(services: Arc<ApiServices>) -> Aggregator {
-        Aggregator { services, documents: Documents::default() }
-    }
-
-    /// Groups of all servers; none while there is no other than this one.
-    pub fn merged(&self, app: &App) -> Option<Merged> {
-        (!self.services.is_empty()).then(|| Merged::new(groups::api_order(app), self.documents.all()))
-    }
-
-    /// Counts the changes of what other servers serve.
-    pub fn changes(&self) -> (u64, u64) {
-        (*self.services.changes().borrow(), self.documents.changes())
-    }
-
-    /// The API of another server that a path is under, which the APIService gives to it though this server may serve
-    /// the same.
-    pub fn owner(&self, path: &str) -> Option<Arc<Remote>> {
-        if self.services.is_empty() {
-            return None;
-        }
-        if path == "/api" || path.starts_with("/api/") {
-            return self.services.get("", "v1");
-        }
-        let mut parts = path.strip_prefix("/apis/")?.splitn(3, '/');
-        self.services.get(parts.next()?, parts.next()?)
-    }
-}
 
 /// Passes a request on to the server that its path is under; none when that is this one.
 pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Option<Response> {

@@ -5,10 +5,13 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-use crate::inflight::is_long_running;
+use crate::request::is_long_running;
+
+use crate::guard::Waiting;
+
 use crate::request::Request;
 use crate::response::{Body, Response};
-use crate::stages::{Audit, AuditRecord, End, NotStored, Waiting};
+use crate::stages::{Audit, AuditRecord, End, NotStored};
 use bytes::Bytes;
 use pintle_access::User;
 use pintle_audit::{Attributes, Backend, Event, Record, source_ips, user_agent};

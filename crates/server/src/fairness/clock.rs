@@ -1,6 +1,6 @@
 //! The clock of fairness: tokio's.
 
-use pintle_fairness::{Clock, Level, Moment};
+use pintle_fairness::{Alarm, Clock, Moment};
 use pintle_object::time::Time;
 use std::sync::Weak;
 use std::time::Duration;
@@ -40,12 +40,12 @@ impl Clock for TokioClock {
         Moment::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    fn call_at(&self, at: Moment, level: Weak<Level>) {
+    fn call_at(&self, at: Moment, alarm: Weak<dyn Alarm>) {
         let at = self.began + Duration::from_nanos(at.nanos());
         self.runtime.spawn(async move {
             tokio::time::sleep_until(at).await;
-            if let Some(level) = level.upgrade() {
-                level.tick();
+            if let Some(alarm) = alarm.upgrade() {
+                alarm.ring();
             }
         });
     }

@@ -10,8 +10,7 @@ pub use clock::TokioClock;
 pub use facts::objects;
 pub use metrics::show;
 
-use crate::inflight::is_long_running;
-use crate::request::Request;
+use crate::request::{Request, is_long_running};
 use crate::route::RequestInfo;
 use facts::StoredFacts;
 use pintle_engine::Engine;

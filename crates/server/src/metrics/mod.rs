@@ -13,10 +13,10 @@ pub use watch_cache::Lists;
 pub use watermark::{Counted, Watermark};
 
 use self::watch_cache::WatchCache;
-use crate::app::App;
-use crate::fairness;
+use crate::fairness::{self, Turns};
 use crate::request::Request;
 use pintle_access::Decision;
+use pintle_engine::Engine;
 use pintle_metrics::{Counter, Counters, Gauge, Gauges, Histogram, Histograms, Registry};
 use std::time::Duration;
 
@@ -229,27 +229,27 @@ impl Metrics {
         }
     }
 
-    fn text(&self, app: &App) -> String {
-        self.look_at_objects(app);
-        app.engine.show_allocations();
-        if let Some(turns) = &app.stages.fairness {
+    fn text(&self, engine: &Engine, turns: Option<&Turns>) -> String {
+        self.look_at_objects(engine);
+        engine.show_allocations();
+        if let Some(turns) = turns {
             fairness::show(&turns.fairness, &self.registry);
         }
         self.registry.text()
     }
 
     /// How many objects there are of each resource, and an estimate of their size.
-    fn look_at_objects(&self, app: &App) {
+    fn look_at_objects(&self, engine: &Engine) {
         [&self.objects, &self.objects_by_key, &self.object_bytes].into_iter().for_each(Gauges::clear);
-        for served in app.engine.table().served() {
+        for served in engine.table().served() {
             let Some(collection) = served.collection else { continue };
             let (group, plural) = (served.resource.group.as_ref(), served.resource.plural.as_ref());
-            let snapshot = app.engine.store.snapshot(collection);
+            let snapshot = engine.store.snapshot(collection);
             let count = snapshot.len() as f64;
             self.objects.with(&[group, plural]).set(count);
             let key = if group.is_empty() { String::from(plural) } else { format!("{plural}.{group}") };
             self.objects_by_key.with(&[key.as_str()]).set(count);
-            let facts = app.engine.store.event_facts(collection);
+            let facts = engine.store.event_facts(collection);
             self.object_bytes.with(&[group, plural]).set(facts.live_bytes as f64);
             self.watch_cache.show(group, plural, facts, snapshot.revision.0);
         }

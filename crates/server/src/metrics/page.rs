@@ -16,7 +16,7 @@ pub fn is_page(path: &str) -> bool {
 /// The answer, when the path is one of metrics.
 pub fn answer(app: &App, request: &Request) -> Option<Response> {
     let text = match request.path() {
-        PATH => app.metrics.text(app),
+        PATH => app.metrics.text(&app.engine, app.stages.fairness.as_ref()),
         INDICATORS => app.metrics.indicators(),
         _ => return None,
     };

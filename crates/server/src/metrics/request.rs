@@ -1,8 +1,7 @@
 //! The observation of one request, from its answer to the end of it.
 
 use super::{COMPONENT, Labels, Metrics, labels};
-use crate::inflight::is_long_running;
-use crate::request::Request;
+use crate::request::{Request, is_long_running};
 use crate::response::Response;
 use pintle_metrics::{Counter, Gauge, Histogram};
 use pintle_schema::Verb;

@@ -1,6 +1,7 @@
 //! `/healthz`, `/livez`, `/readyz`: the server's own checks, each by its name.
 
-use crate::app::{App, Options};
+use crate::app::App;
+use crate::options::Options;
 use crate::request::Request;
 use crate::response::Response;
 use crate::served;

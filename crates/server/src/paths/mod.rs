@@ -1,8 +1,10 @@
 //! Paths that are no resources: health, metrics, documents, discovery.
 
 pub mod debug;
+mod discovery;
 pub mod health;
 pub mod oidc;
+mod openapi;
 pub mod zpages;
 
 use crate::app::App;
@@ -11,7 +13,7 @@ use crate::refusals::no_such_resource;
 use crate::request::Request;
 use crate::response::Response;
 use crate::served::{elsewhere, is_built_in};
-use crate::{aggregation, discovery, fairness, metrics, openapi, top};
+use crate::{aggregation, fairness, metrics, top};
 use hyper::Method;
 use pintle_object::Status;
 

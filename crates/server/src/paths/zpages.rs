@@ -2,16 +2,16 @@
 //! `config.k8s.io`. (`k8s.io/apiserver/pkg/server/statusz`, `flagz`; KEP-4827, KEP-4828.)
 
 use crate::accept::{Clause, clauses};
-use crate::app::{App, Options};
-use crate::discovery;
+use crate::app::App;
+use crate::options::{FLAGZ, STATUSZ};
+use crate::paths::discovery;
 use crate::request::Request;
 use crate::response::Response;
+use crate::version_parts;
 use pintle_object::time::Time;
 use pintle_object::{Map, Reason, Status, Value, json, yaml};
 use std::collections::BTreeSet;
 
-const STATUSZ: &str = "/statusz";
-const FLAGZ: &str = "/flagz";
 const COMPONENT: &str = "kube-apiserver";
 const GROUP: &str = "config.k8s.io";
 /// The newest version first; the others are deprecated.
@@ -60,12 +60,6 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
     Ok(Some(response.with("warning", format!("299 - \"{why}\""))))
 }
 
-/// The paths of the pages that are served.
-pub fn paths(options: &Options) -> impl Iterator<Item = &'static str> {
-    let all = [(options.has_flagz, FLAGZ), (options.has_statusz, STATUSZ)];
-    all.into_iter().filter(|(is_served, _)| *is_served).map(|(_, path)| path)
-}
-
 /// The form that a client accepts first; none when it accepts none. An object has to be asked for by its whole kind.
 fn form(accept: &str, kind: &str) -> Option<Form> {
     if accept.trim().is_empty() {
@@ -98,7 +92,7 @@ fn object(kind: &str, version: &str, body: Map) -> Value {
 }
 
 fn status(app: &App, now: Time) -> Map {
-    let parts = discovery::version_parts(&app.options.reported_version);
+    let parts = version_parts(&app.options.reported_version);
     let part = |name: &str| parts.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value);
     let (major, minor) = (part("major"), part("minor"));
     let mut status = Map::new();

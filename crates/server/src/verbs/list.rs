@@ -2,11 +2,10 @@
 
 use super::write_context;
 use crate::app::App;
-use crate::negotiate;
-use crate::representation;
 use crate::request::Request;
 use crate::resolve::Route;
 use crate::response::Response;
+use crate::{negotiate, representation};
 use pintle_engine::options::ListOptions;
 use pintle_engine::{ObjectRef, Selection};
 use pintle_object::Status;
@@ -24,7 +23,21 @@ pub async fn list(
     let listing = app.engine.list(served, target.namespace, &options, &selection).await?;
     let resource = &served.resource;
     let (told, is_consistent) = (listing.items.len(), request.query.text("resourceVersion").is_empty());
-    let looked_at = super::listed(app, request, route).max(told);
+    let looked_at = crate::verbs::list::listed(app, request, route).max(told);
     app.metrics.lists.observe(&resource.group, &resource.plural, looked_at, told, is_consistent);
     representation::list(app, request, accept, &route.served, listing).await
+}
+
+/// How many objects a list looks through, at most.
+pub(crate) fn listed(app: &App, request: &Request, route: &Route) -> usize {
+    let query = &request.query;
+    let stored = app.engine.stored_count(&route.served);
+    if !query.text("labelSelector").is_empty() || !query.text("fieldSelector").is_empty() {
+        return stored;
+    }
+    // What follows a page is only counted.
+    match query.text("limit").parse() {
+        Ok(limit) if limit > 0 && query.text("resourceVersion") != "0" => stored.min(limit),
+        _ => stored,
+    }
 }

@@ -18,9 +18,11 @@ pub(crate) mod write_context;
 
 use crate::app::App;
 use crate::exchange::Exchange;
+use crate::refusals::not_supported;
 use crate::request::Request;
 use crate::resolve::{Place, Route};
 use crate::response::Response;
+use crate::verbs::list::listed;
 use pintle_engine::ObjectRef;
 use pintle_kinds::deprecation;
 use pintle_object::Status;
@@ -41,20 +43,6 @@ pub fn bytes(app: &App, request: &Request, route: &Route) -> usize {
         }
     };
     request.body.len() + stored
-}
-
-/// How many objects a list looks through, at most.
-fn listed(app: &App, request: &Request, route: &Route) -> usize {
-    let query = &request.query;
-    let stored = app.engine.stored_count(&route.served);
-    if !query.text("labelSelector").is_empty() || !query.text("fieldSelector").is_empty() {
-        return stored;
-    }
-    // What follows a page is only counted.
-    match query.text("limit").parse() {
-        Ok(limit) if limit > 0 && query.text("resourceVersion") != "0" => stored.min(limit),
-        _ => stored,
-    }
 }
 
 /// Answers a request about a resource: does what the verb says that was authorized, at the place that was found.
@@ -160,11 +148,6 @@ async fn object(
 /// Whether the objects of a resource are told, but not stored.
 fn is_virtual(target: ObjectRef<'_>) -> bool {
     target.served.has(Verb::List) && !target.served.has(Verb::Watch)
-}
-
-/// The refusal of a verb that a place does not have.
-fn not_supported(request: &Request, target: ObjectRef<'_>) -> Status {
-    Status::method_not_supported(&target.served.group_resource(), request.info.verb_name())
 }
 
 /// What a request is about: the names of its path, and nothing that only its query says.

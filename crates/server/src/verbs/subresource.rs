@@ -1,11 +1,11 @@
 //! Subresources: parts of an object with verbs of their own.
 
-use super::{create, get, not_supported, patch, update, write_context};
+use super::{create, get, patch, update, write_context};
 use crate::app::App;
-use crate::negotiate;
-use crate::representation;
+use crate::refusals::not_supported;
 use crate::request::Request;
 use crate::response::Response;
+use crate::{negotiate, representation};
 use pintle_engine::options::WriteOptions;
 use pintle_engine::{ObjectRef, ScaleSource, WriteContext, body};
 use pintle_object::Status;

@@ -1,6 +1,6 @@
 //! Discovery in both forms, and OpenAPI in both versions.
 
-use super::{Body, json, typed};
+use crate::api_server::body::{Body, json, typed};
 use hyper::body::Incoming;
 use hyper::header::ACCEPT;
 use hyper::{Request, Response};

@@ -1,22 +1,20 @@
 //! `ApiServer`: an API server of the test's own behind the one under test, as an APIService names it. It knows the
 //! server in front of it by its client certificate, believes that one's headers about who asks, and keeps what it saw.
 
+mod body;
 mod documents;
 mod objects;
 
+use crate::api_server::body::{Body, full, status};
 use crate::certificates::{Authority, Pair};
-use bytes::Bytes;
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, UPGRADE};
+use hyper::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use objects::Objects;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,8 +28,6 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 /// What a stream that is upgraded to speaks: it repeats what it is told.
 pub const ECHO: &str = "echo";
-
-type Body = BoxBody<Bytes, Infallible>;
 
 /// Serves `flunders` of one group in version `v1` until it is dropped.
 pub struct ApiServer {
@@ -209,25 +205,4 @@ fn echo(request: Request<Incoming>) -> Response<Body> {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static(ECHO));
     response
-}
-
-fn full(text: impl Into<Bytes>) -> Body {
-    Full::new(text.into()).boxed()
-}
-
-fn json(code: u16, value: &Value) -> Response<Body> {
-    typed(code, "application/json", value)
-}
-
-fn typed(code: u16, content_type: &str, value: &Value) -> Response<Body> {
-    let response = Response::builder().status(code).header(CONTENT_TYPE, content_type);
-    response.body(full(value.to_string())).expect("a response")
-}
-
-fn status(code: u16, reason: &str) -> Response<Body> {
-    json(
-        code,
-        &serde_json::json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                            "message": reason, "reason": reason, "code": code}),
-    )
 }

@@ -1,6 +1,6 @@
 //! Objects of one resource in memory: read, listed, watched and written.
 
-use super::{Body, json, status};
+use crate::api_server::body::{Body, json, status};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};

@@ -1,16 +1,19 @@
 //! `Kubelet`: a node of the test's own, for the process under test to call: logs, processes and ports. Commands are
 //! run on this machine, ports are those of its loopback.
 
+mod head;
+mod incoming;
 mod process;
 mod streams;
 
 use crate::https::self_signed;
+use crate::kubelet::head::{Head, Stream};
 use std::io::Result;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// The lines of a log that is followed, and the pause between two.
 pub const FOLLOWED_LINES: usize = 20;
@@ -21,17 +24,6 @@ pub struct Kubelet {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
 }
-
-/// The head of a request.
-struct Head {
-    method: String,
-    path: String,
-    query: String,
-    /// With names in lower case.
-    headers: Vec<(String, String)>,
-}
-
-type Stream = TlsStream<TcpStream>;
 
 impl Kubelet {
     pub fn start() -> Kubelet {

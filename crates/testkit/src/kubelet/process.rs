@@ -1,6 +1,6 @@
 //! Processes: a command is run on this machine, its streams are those that were opened.
 
-use super::streams::{Incoming, Opened, Shared};
+use crate::kubelet::incoming::{Incoming, Opened, Shared};
 use std::io::Result;
 use std::process::Stdio;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};

@@ -1,11 +1,13 @@
 //! SPDY/3.1 as kubelets serve it: streams that the other side opens, for processes and ports.
 
-use super::{Head, Stream, process};
+use super::process;
+use crate::kubelet::head::{Head, Stream};
+use crate::kubelet::incoming::{Opened, Shared, Writer};
 use pintle_proxy::spdy::{Compressor, Decompressor};
 use std::collections::HashMap;
 use std::io::{Error, ErrorKind, Result};
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
 
@@ -13,23 +15,6 @@ use tokio::sync::{Mutex, mpsc};
 const QUEUE: usize = 16;
 /// The versions of the protocol for processes that it speaks.
 const VERSION: &str = "v4.channel.k8s.io";
-
-/// Writes frames, one at a time.
-pub struct Writer {
-    to: WriteHalf<Stream>,
-    headers: Compressor,
-}
-
-pub type Shared = Arc<Mutex<Writer>>;
-
-/// What arrives on a stream; it ends with the stream.
-pub type Incoming = mpsc::Receiver<Vec<u8>>;
-
-pub struct Opened {
-    pub id: u32,
-    pub headers: HashMap<String, String>,
-    pub data: Incoming,
-}
 
 pub async fn serve(mut stream: Stream, head: Head) -> Result<()> {
     let offered = head.headers.iter().filter(|(name, _)| name == "x-stream-protocol-version");
@@ -98,28 +83,6 @@ async fn read(mut from: ReadHalf<Stream>, writer: Shared, opened: mpsc::Sender<O
             6 => writer.lock().await.control(6, &body).await?,
             _ => {}
         }
-    }
-}
-
-impl Writer {
-    async fn reply(&mut self, stream: u32) -> Result<()> {
-        let block = self.headers.pack(&[])?;
-        self.control(2, &[&stream.to_be_bytes()[..], &block].concat()).await
-    }
-
-    async fn control(&mut self, kind: u16, body: &[u8]) -> Result<()> {
-        let len = u32::try_from(body.len()).unwrap_or_default();
-        let head = [&0x8003_u16.to_be_bytes()[..], &kind.to_be_bytes(), &len.to_be_bytes()].concat();
-        self.to.write_all(&head).await?;
-        self.to.write_all(body).await?;
-        self.to.flush().await
-    }
-
-    pub async fn data(&mut self, stream: u32, data: &[u8], is_last: bool) -> Result<()> {
-        let len = u32::try_from(data.len()).unwrap_or_default() | if is_last { 1 << 24 } else { 0 };
-        self.to.write_all(&[stream.to_be_bytes(), len.to_be_bytes()].concat()).await?;
-        self.to.write_all(data).await?;
-        self.to.flush().await
     }
 }
 

@@ -1,21 +1,19 @@
 //! ResourceQuota: what a namespace may use in all; a request that fits is charged before it is stored.
 
+mod amounts;
 mod scope;
 mod usage;
 
 pub use usage::{is_best_effort, pod_requests};
 
 use crate::plugin::{Outcome, Plugin};
+use crate::plugins::quota::amounts::Amounts;
 use crate::request::Request;
-use pintle_object::meta;
 use pintle_object::quantity::Quantity;
-use pintle_object::{GroupResource, Reason, Status, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use pintle_object::{GroupResource, Reason, Status, Value, meta};
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use tokio::sync::Mutex;
-
-/// Amounts by the resource names of quotas: `pods`, `requests.cpu`, `count/deployments.apps`.
-type Amounts = BTreeMap<String, Quantity>;
 
 /// Namespaces share so many turns.
 const TURNS: usize = 64;

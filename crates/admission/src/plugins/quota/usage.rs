@@ -1,6 +1,7 @@
 //! What one object counts against quotas.
 
-use super::{Amounts, amounts};
+use super::amounts;
+use crate::plugins::quota::amounts::Amounts;
 use crate::request::Request;
 use pintle_object::Value;
 use pintle_object::quantity::Quantity;

@@ -3,6 +3,7 @@
 pub mod namespace;
 pub mod object;
 pub mod rules;
+mod selector;
 
 use crate::request::Request;
 use pintle_engine::ServedResource;

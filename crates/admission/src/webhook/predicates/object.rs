@@ -2,6 +2,7 @@
 
 use super::namespace::labels;
 use crate::request::Request;
+pub(crate) use crate::webhook::predicates::selector::parsed;
 use pintle_object::selector::LabelSelector;
 use pintle_object::{Status, Value};
 
@@ -30,11 +31,4 @@ impl Matcher {
         };
         Ok(fits(object) || request.attributes.old.is_some_and(fits))
     }
-}
-
-/// A selector as it stands in a webhook or policy.
-pub fn parsed(selector: Option<&Value>) -> Result<LabelSelector, String> {
-    let empty = Value::map();
-    let selector = selector.filter(|selector| !selector.is_null()).unwrap_or(&empty);
-    LabelSelector::from_value(Some(selector)).map_err(|why| why.to_string())
 }

@@ -1,5 +1,6 @@
 //! Indexes of an indexed job, as its status and its success policy write them: `0-2,5`.
 
+use pintle_object::Value;
 use pintle_object::field::quote;
 
 /// How many indexes a text names, or what is wrong with it.
@@ -67,6 +68,10 @@ fn index(text: &str, completions: i64) -> Result<i64, String> {
 
 fn decreasing(previous: i64, current: i64) -> String {
     format!("non-increasing order, previous: {previous}, current: {current}")
+}
+
+pub fn is_indexed(spec: &Value) -> bool {
+    spec.str_at(&["completionMode"]) == "Indexed"
 }
 
 #[cfg(test)]

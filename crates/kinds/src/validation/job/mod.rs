@@ -7,6 +7,7 @@ pub mod update;
 
 use super::check::{non_negative_field, present};
 use super::{NameRule, check, meta, pod_spec, workload};
+use crate::validation::job::indexes::is_indexed;
 use pintle_object::selector::validate_label_selector;
 use pintle_object::{FieldErrors, LabelSelector, Map, Path, Value, content};
 
@@ -47,10 +48,6 @@ pub fn template(template: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
         let shown = pintle_object::field::Shown(String::from("true"));
         errors.not_supported(&path.child("manualSelector"), shown, &["nil", "false"]);
     }
-}
-
-pub fn is_indexed(spec: &Value) -> bool {
-    spec.str_at(&["completionMode"]) == "Indexed"
 }
 
 /// A job that did not choose its selector has the one that upstream makes, with labels to match.

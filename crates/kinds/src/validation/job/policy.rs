@@ -1,8 +1,9 @@
 //! The policies of a job: which failures of pods count, when it has succeeded, when pods are replaced.
 
-use super::{indexes, is_indexed};
+use super::indexes;
 use crate::validation::check::{self, non_negative, present};
 use crate::validation::internal::{self, Form, Shape};
+use crate::validation::job::indexes::is_indexed;
 use pintle_object::field::Shown;
 use pintle_object::{FieldError, FieldErrors, Path, Value, content, field::ErrorKind, repeats};
 

@@ -1,9 +1,10 @@
 //! The status of a job: counts, and the transitions that whoever runs the job may make.
 
+use super::indexes;
 use super::policy::invalid_whole;
-use super::{indexes, is_indexed};
 use crate::validation::check::{non_negative_field, present};
 use crate::validation::internal::{self, Form, Shape};
+use crate::validation::job::indexes::is_indexed;
 use crate::validation::meta;
 use pintle_object::{FieldErrors, Path, Seen, Value};
 

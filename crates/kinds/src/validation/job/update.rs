@@ -1,7 +1,8 @@
 //! What an update of a job may not change.
 
-use super::{CONTROLLER_UID, JOB_NAME, SPEC, is_indexed, policy, selected_spec, status};
+use super::{CONTROLLER_UID, JOB_NAME, SPEC, policy, selected_spec, status};
 use crate::validation::check::{IMMUTABLE, immutable, present};
+use crate::validation::job::indexes::is_indexed;
 use crate::validation::{internal, meta, pod_shape, workload};
 use pintle_object::field::Shown;
 use pintle_object::{FieldErrors, Value};

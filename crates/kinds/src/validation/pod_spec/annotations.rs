@@ -1,7 +1,8 @@
 //! Annotations that mean something to pods, among them those from before profiles had fields.
 
+use super::present;
 use super::warnings::{APP_ARMOR, SECCOMP_CONTAINER, SECCOMP_POD, each_container};
-use super::{descending_path, present};
+use crate::validation::pod_spec::values::descending_path;
 use pintle_object::field::quote;
 use pintle_object::{FieldErrors, Path, Value};
 

@@ -1,8 +1,9 @@
 //! Containers, init containers and ephemeral containers.
 
 use super::volumes::Volumes;
-use super::{descending_path, env, lifecycle, no_backsteps, one_of, optional_one_of, resources, security};
+use super::{env, lifecycle, resources, security};
 use crate::validation::check::{invalid_all, present};
+use crate::validation::pod_spec::values::{descending_path, no_backsteps, one_of, optional_one_of};
 use pintle_object::{FieldErrors, Path, Seen, Value, content};
 
 /// What checks of a container look at besides the container.

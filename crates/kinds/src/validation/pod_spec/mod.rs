@@ -3,13 +3,16 @@
 mod affinity;
 mod annotations;
 mod container;
+mod downward;
 mod env;
 mod lifecycle;
 mod network;
 mod overlap;
+pub(crate) mod owner;
 mod placement;
 mod resources;
 mod security;
+pub(crate) mod values;
 mod volumes;
 mod warnings;
 
@@ -18,19 +21,11 @@ pub use annotations::{Unsaid, pod_annotations, same_profiles, unsaid};
 pub use container::only_for_pod;
 pub use placement::tolerations;
 pub use resources::requirements;
-pub(super) use volumes::host_path;
 pub use warnings::{APP_ARMOR_DEPRECATED, warnings};
 
 use super::check::{invalid_all, present};
 use super::{meta, resources as names};
 use pintle_object::{FieldErrors, Path, Value, content};
-
-/// Facts about what a spec is part of.
-#[derive(Clone, Copy, Debug)]
-pub struct Owner<'a> {
-    /// The pod whose spec it is; absent in templates.
-    pub pod: Option<&'a Value>,
-}
 
 /// Checks the pod template at a path: labels and annotations, then the spec.
 pub fn template(template: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
@@ -122,42 +117,6 @@ fn scalars(spec: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// A field that must be set, to one of a few words.
-pub(super) fn one_of(object: &Value, field: &str, words: &[&str], path: &Path<'_>, errors: &mut FieldErrors) {
-    match object.str_at(&[field]) {
-        "" => errors.required(&path.child(field), ""),
-        word if words.contains(&word) => {}
-        word => errors.not_supported(&path.child(field), word, words),
-    }
-}
-
-/// A field that may be absent, but if set must be one of a few words.
-pub(crate) fn optional_one_of(
-    object: &Value,
-    field: &str,
-    words: &[&str],
-    path: &Path<'_>,
-    errors: &mut FieldErrors,
-) {
-    if let Some(word) = object.at(&[field]).and_then(Value::as_str)
-        && !words.contains(&word)
-    {
-        errors.not_supported(&path.child(field), word, words);
-    }
-}
-
-/// A relative path that never climbs.
-pub(crate) fn descending_path(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
-    if text.starts_with('/') {
-        errors.invalid(path, text, "must be a relative path");
-    }
-    no_backsteps(text, path, errors);
-}
-
-pub(crate) fn no_backsteps(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
-    if text.split('/').any(|part| part == "..") {
-        errors.invalid(path, text, "must not contain '..'");
-    }
-}
-
+use crate::validation::pod_spec::owner::Owner;
+use crate::validation::pod_spec::values::one_of;
 pub(super) use names::quantity;

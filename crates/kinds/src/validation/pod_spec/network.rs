@@ -1,8 +1,8 @@
 //! The pod's network: host ports, DNS, host names.
 
-use super::Owner;
 use crate::validation::check::{invalid_all, present};
 use crate::validation::ip;
+use crate::validation::pod_spec::owner::Owner;
 use pintle_object::{FieldErrors, Path, Value, content};
 
 const NAMESERVERS_MAX: usize = 3;

@@ -1,7 +1,7 @@
 //! Where pods go: gates, spreading, tolerations, claims of resources.
 
-use super::optional_one_of;
 use crate::validation::check::{invalid_all, present};
+use crate::validation::pod_spec::values::optional_one_of;
 use pintle_object::selector::validate_label_selector;
 use pintle_object::{FieldErrors, Path, Seen, Value, content};
 use std::collections::BTreeMap;

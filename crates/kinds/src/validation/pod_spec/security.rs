@@ -1,7 +1,7 @@
 //! Security contexts of pods and containers, operating systems, user namespaces.
 
-use super::{descending_path, optional_one_of};
 use crate::validation::check::{invalid_all, present};
+use crate::validation::pod_spec::values::{descending_path, optional_one_of};
 use pintle_object::field::Shown;
 use pintle_object::{FieldErrors, Path, Seen, Value, content};
 

@@ -1,9 +1,9 @@
 //! Volumes of pods.
 
-use super::Owner;
-use super::env::{field_selector, resource_selector};
-use super::{descending_path, no_backsteps, optional_one_of};
 use crate::validation::check::{invalid_all, present};
+use crate::validation::pod_spec::downward::{field_selector, resource_selector};
+use crate::validation::pod_spec::owner::Owner;
+use crate::validation::pod_spec::values::{descending_path, optional_one_of};
 use crate::validation::{claim, resources, volume_source};
 use pintle_object::{FieldErrors, Path, Seen, Value, content};
 use std::collections::BTreeMap;
@@ -338,16 +338,4 @@ fn inline_csi(source: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     if secret.is_some_and(|secret| secret.str_at(&["name"]).is_empty()) {
         errors.required(&path.child("nodePublishSecretRef").child("name"), "");
     }
-}
-
-/// A path that may be absolute, but never climbs.
-pub(crate) fn host_path(source: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    let place = source.str_at(&["path"]);
-    if place.is_empty() {
-        return errors.required(&path.child("path"), "");
-    }
-    no_backsteps(place, &path.child("path"), errors);
-    const TYPES: [&str; 8] =
-        ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
-    optional_one_of(source, "type", &TYPES, path, errors);
 }

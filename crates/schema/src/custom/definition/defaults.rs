@@ -2,7 +2,8 @@
 
 use super::super::rules::{COST_SUM_MAX, Rules};
 use super::super::spot::Spot;
-use super::super::{Custom, Node, check, embedded, prune, verdict};
+use super::super::{Custom, check, embedded, prune, verdict};
+use crate::custom::node::Node;
 use pintle_object::{FieldErrors, Map, Path, Value, json};
 use pintle_regexp::Budget;
 use std::cell::OnceCell;

@@ -1,11 +1,13 @@
 //! Logs of containers.
 
-use super::{node, object, reply};
+use super::reply;
 use crate::app::App;
-use crate::exchange::{Exchange, Upgrade};
+use crate::exchange::Exchange;
 use crate::negotiate::{self, View};
 use crate::request::Request;
 use crate::response::Response;
+use crate::upgrade::Upgrade;
+use crate::verbs::connect::objects::{node, object};
 use crate::verbs::write_context;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body as _;

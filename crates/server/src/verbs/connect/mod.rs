@@ -1,6 +1,7 @@
 //! Subresources that lead through to a kubelet, a Pod or a Service: log, exec, attach, portforward, proxy.
 
 mod log;
+mod objects;
 mod options;
 mod proxy;
 mod reply;
@@ -16,7 +17,7 @@ use crate::response::Response;
 use options::Options;
 use pintle_access::Decision;
 use pintle_engine::ObjectRef;
-use pintle_object::{Status, Value};
+use pintle_object::Status;
 use pintle_proxy::plain;
 
 /// Everything but `log`. What the client sends is in the exchange.
@@ -68,26 +69,4 @@ async fn may_create(app: &App, request: &Request) -> Result<(), Status> {
         }
         Decision::Error { why, .. } => Err(plain(why)),
     }
-}
-
-async fn object(app: &App, target: &ObjectRef<'_>, name: &str) -> Result<Value, Status> {
-    let target = ObjectRef { name, subresource: "", ..*target };
-    let found = app.engine.get(&target, pintle_engine::options::Query(&[])).await?;
-    app.engine.tree(target.served, &found)
-}
-
-/// An object of another resource of the core group.
-async fn other(app: &App, resource: &str, namespace: &str, name: &str) -> Result<Value, Status> {
-    let served = app.engine.find("", "v1", resource);
-    let served = served.ok_or_else(|| Status::internal(format!("{resource} are not served")))?;
-    let target = ObjectRef { served: &served, subresource: "", namespace, name };
-    object(app, &target, name).await
-}
-
-/// The Node of a Pod; upstream passes the failure to find it on as one of Pods.
-async fn node(app: &App, target: &ObjectRef<'_>, name: &str) -> Result<Value, Status> {
-    other(app, "nodes", "", name).await.map_err(|status| match status.code {
-        404 => Status::not_found(&target.served.group_resource(), name),
-        _ => status,
-    })
 }

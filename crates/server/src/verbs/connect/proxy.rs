@@ -1,10 +1,11 @@
 //! Proxies of Nodes, Pods and Services: `[scheme:]name[:port]` and the rest of the path.
 
-use super::{object, other, reply};
+use super::reply;
 use crate::app::App;
 use crate::exchange::Exchange;
 use crate::request::Request;
 use crate::response::Response;
+use crate::verbs::connect::objects::{object, other};
 use pintle_engine::ObjectRef;
 use pintle_object::field::quote;
 use pintle_object::{Reason, Status, Value};

@@ -1,9 +1,10 @@
 //! From a request to what is passed on of it, and from the other side's reply to an answer.
 
-use crate::exchange::{Exchange, Upgrade};
+use crate::exchange::Exchange;
 use crate::list_body::Cut;
 use crate::request::Request;
 use crate::response::{Body, Response};
+use crate::upgrade::Upgrade;
 use http_body_util::BodyExt;
 use pintle_object::Status;
 use pintle_outbound::Body as SentBody;

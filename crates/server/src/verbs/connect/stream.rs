@@ -2,11 +2,11 @@
 
 use super::options::Options;
 use super::reply;
-use super::{node, object};
 use crate::app::App;
 use crate::exchange::Exchange;
 use crate::request::Request;
 use crate::response::Response;
+use crate::verbs::connect::objects::{node, object};
 use http_body_util::{BodyExt, Full};
 use pintle_engine::ObjectRef;
 use pintle_object::Status;

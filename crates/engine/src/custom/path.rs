@@ -6,9 +6,8 @@
 
 use pintle_object::{Text, Value};
 
-/// A path of steps from an object to values in it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Path {
+pub(crate) struct Path {
     steps: Vec<Step>,
 }
 
@@ -26,7 +25,7 @@ enum Step {
 }
 
 impl Path {
-    /// Reads a path; `None` for what is no path of this simple sort.
+    /// `None` for what is no path of this simple sort.
     pub fn parse(text: &str) -> Option<Path> {
         let mut steps = Vec::new();
         let mut rest = text.strip_prefix('$').unwrap_or(text);
@@ -82,7 +81,7 @@ impl Step {
                 _ => items().iter().collect(),
             },
             Step::Where { field, equals, value } => {
-                let fits = |item: &&Value| match at(item, field) {
+                let fits = |item: &&Value| match super::at(item, field) {
                     Some(own) => (own == value) == *equals,
                     None => false,
                 };
@@ -90,11 +89,6 @@ impl Step {
             }
         }
     }
-}
-
-/// The value at a path of fields.
-pub fn at<'a>(object: &'a Value, path: &[Text]) -> Option<&'a Value> {
-    path.iter().try_fold(object, |value, step| value.get(step))
 }
 
 /// A field's name up to the next step; a backslash takes the meaning from what follows.

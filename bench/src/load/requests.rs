@@ -1,0 +1,27 @@
+//! Requests that several loads send.
+
+use crate::load::client::Ask;
+use crate::load::measure::Shape;
+use bytes::Bytes;
+
+pub const JSON: &str = "application/json";
+
+pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+pub const WRITES: Shape = Shape { connections: 10, streams: 10 };
+
+/// A ConfigMap of about 300 bytes.
+pub fn config_map(n: u64, value: &str) -> String {
+    let (name, padding) = (name(n), "x".repeat(160));
+    format!(
+        r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}","labels":{{"app":"bench"}}}},"data":{{"key":"{value}","padding":"{padding}"}}}}"#
+    )
+}
+
+pub fn post(path: &str, body: impl Into<Bytes>) -> Ask {
+    Ask { method: "POST", path: path.into(), content_type: JSON, body: body.into(), ..Ask::default() }
+}
+
+pub fn name(n: u64) -> String {
+    format!("c-{n:08}")
+}

@@ -1,0 +1,18 @@
+//! What must still stand for a token to be good.
+
+use pintle_object::Value;
+
+/// Whether an object was deleted a while ago, and only waits for its finalizers.
+pub(crate) fn is_gone(object: &Value, now_seconds: i64) -> bool {
+    let deleted = object.str_at(&["metadata", "deletionTimestamp"]);
+    if deleted.is_empty() {
+        return false;
+    }
+    // A time that cannot be read is no reason to believe a token.
+    pintle_object::time::Time::parse(deleted)
+        .ok()
+        .is_none_or(|time| time.seconds < now_seconds - LEEWAY_SECONDS)
+}
+
+/// Clocks may differ by this much, and objects may be gone for as long.
+pub(crate) const LEEWAY_SECONDS: i64 = 60;

@@ -1,0 +1,49 @@
+//! One authorizer of the configuration.
+
+use crate::flags::FlagValues;
+use pintle_access::authorization_webhook::Settings;
+use pintle_server::authorizers::Mode;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorizer {
+    pub mode: Mode,
+    /// Of the mode Webhook.
+    pub(crate) webhook: Option<Remote>,
+}
+
+/// A server that is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Remote {
+    pub(crate) kubeconfig: PathBuf,
+    pub(crate) timeout: Duration,
+    pub(crate) settings: Settings,
+}
+
+impl Authorizer {
+    pub(crate) fn of_flags(mode: Mode, given: &FlagValues) -> Result<Authorizer, String> {
+        let Some(kubeconfig) =
+            given.path("authorization-webhook-config-file").filter(|_| mode == Mode::Webhook)
+        else {
+            return Ok(Authorizer { mode, webhook: None });
+        };
+        let version = match given.text("authorization-webhook-version") {
+            version @ ("v1" | "v1beta1") => version.into(),
+            other => {
+                return Err(format!(
+                    "unsupported webhook authorizer version {other:?}, supported versions are \"v1\", \"v1beta1\""
+                ));
+            }
+        };
+        let settings = Settings {
+            version,
+            authorized_ttl: given.duration("authorization-webhook-cache-authorized-ttl")?,
+            unauthorized_ttl: given.duration("authorization-webhook-cache-unauthorized-ttl")?,
+            match_conditions: Vec::new(),
+            denies_on_error: false,
+        };
+        let webhook = Some(Remote { kubeconfig, timeout: Duration::from_secs(30), settings });
+        Ok(Authorizer { mode, webhook })
+    }
+}

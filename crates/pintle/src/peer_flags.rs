@@ -1,0 +1,52 @@
+//! Flags of the servers beside this one.
+
+use crate::compatibility::Compatibility;
+use crate::flags::FlagValues;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// What the command line says of other servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerFlags {
+    /// Authorities of their certificates; without any no request is passed on.
+    pub(crate) authorities: Option<PathBuf>,
+    /// Where they reach this server, if not at its own address.
+    pub(crate) advertised: Option<SocketAddr>,
+}
+
+impl PeerFlags {
+    pub fn read(given: &FlagValues, compatibility: &Compatibility) -> Result<PeerFlags, String> {
+        let is_given = |flag: &&&str| !given.text(flag).is_empty();
+        let flags = ["peer-ca-file", "peer-advertise-ip", "peer-advertise-port"];
+        if !compatibility.is_on(GATE)
+            && let Some(flag) = flags.iter().find(is_given)
+        {
+            return Err(format!("--{flag} requires {GATE} feature to be turned on"));
+        }
+        let authorities = given.path("peer-ca-file");
+        if authorities.is_some() && given.path("proxy-client-cert-file").is_none() {
+            return Err(String::from("error building peer proxy handler, proxy-cert-file not specified"));
+        }
+        Ok(PeerFlags { authorities, advertised: advertised(given)? })
+    }
+
+    /// What is said in the log of flags that have no effect.
+    pub fn warning(&self, has_etcd: bool) -> Option<String> {
+        let is_moot = !has_etcd && *self != PeerFlags::default();
+        is_moot.then(|| String::from("--peer-*: no other server shares the embedded store"))
+    }
+}
+
+/// The gate without which there is none of this.
+pub const GATE: &str = "UnknownVersionInteroperabilityProxy";
+
+/// As upstream, half of an address is none.
+pub(crate) fn advertised(given: &FlagValues) -> Result<Option<SocketAddr>, String> {
+    let (ip, port) = (given.text("peer-advertise-ip"), given.text("peer-advertise-port"));
+    if ip.is_empty() || port.is_empty() {
+        return Ok(None);
+    }
+    let ip: IpAddr = ip.parse().map_err(|_| format!("--peer-advertise-ip: {ip:?} is not an IP address"))?;
+    let port = port.parse().map_err(|_| format!("--peer-advertise-port: {port:?} is not a port"))?;
+    Ok(Some(SocketAddr::new(ip, port)))
+}

@@ -1,0 +1,18 @@
+//! Places of requests that last.
+
+use crate::permits::Permit;
+use crate::response::Response;
+
+/// A request that lasts may be open; others need no place.
+#[derive(Debug)]
+pub struct Place(pub(crate) Option<Permit>);
+
+impl Place {
+    /// The answer, which keeps the place for as long as it lasts.
+    pub fn kept_by(self, mut response: Response) -> Response {
+        if self.0.is_some() && !response.is_whole() {
+            response.held.push(Box::new(self));
+        }
+        response
+    }
+}

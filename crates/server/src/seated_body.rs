@@ -1,0 +1,35 @@
+//! Bodies of requests that have seats.
+
+use crate::app::App;
+use crate::permits::Who;
+use crate::request::Request;
+use crate::request_body::{ReadBody, Unread};
+use crate::seat::Seat;
+use hyper::body::Incoming;
+use std::task::Poll;
+
+/// A body whose request has a seat.
+pub struct SeatedBody {
+    pub seat: Seat,
+    pub read: ReadBody,
+}
+
+/// Reads the body of a request that has a seat. One whose body is not there yet gives its seat to others and takes
+/// one again: a client that sends slowly keeps nobody waiting.
+pub async fn read_seated(
+    app: &App,
+    request: &Request,
+    seat: Seat,
+    body: Incoming,
+) -> Result<SeatedBody, Unread> {
+    let mut reading = std::pin::pin!(app.bodies.read(Who::of(&request.user), body));
+    let at_once = std::future::poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
+    if let Poll::Ready(read) = at_once {
+        return Ok(SeatedBody { seat, read: read? });
+    }
+    drop(seat);
+    let read = reading.await?;
+    let seat = app.limits.seat(app.stages.fairness.as_ref(), request, true).await.seat;
+    let seat = seat.map_err(|refusal| Unread::NoSeat(Box::new(refusal)))?;
+    Ok(SeatedBody { seat, read })
+}
