@@ -228,7 +228,7 @@ impl<'a> View<'a> {
             Ok(object)
         };
         let mut context = self.0.own_call(&system, now);
-        self.0.guaranteed_update(target, Source::Patch(&next), false, &mut context).await.map(drop)
+        self.0.replace(target, Source::Patch(&next), false, &mut context).await.map(drop)
     }
 }
 

@@ -259,7 +259,7 @@ impl Checker {
             Ok(api)
         };
         let target = ObjectRef { served: &self.apis.served, subresource: "status", namespace: "", name };
-        self.engine.guaranteed_update(target, UpdateSource::Patch(&next), false, &mut context).await?;
+        self.engine.replace(target, UpdateSource::Patch(&next), false, &mut context).await?;
         if said.0 != "True" && was_available(api) {
             self.metrics.count_unavailable(name, said.1);
         }

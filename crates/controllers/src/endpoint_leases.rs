@@ -1,16 +1,13 @@
 //! Leases in the store by which servers on one etcd tell each other an address: `Endpoints` that etcd ends when they are
 //! not renewed, at keys that no API serves.
 
-use pintle_engine::Engine;
+use pintle_engine::{Engine, HiddenObject};
 use pintle_object::{GroupVersionKind, Status, Value};
-use pintle_schema::{decode, encode};
-use pintle_store::{Attrs, Change, CollectionId, CommitError, Key, Object, Precondition, Write};
+use pintle_store::{Change, CollectionId, CommitError, Key, Precondition, Write};
 use std::sync::Arc;
 
 /// How long a lease lives without being renewed (`DefaultEndpointReconcilerTTL`, `DefaultPeerEndpointReconcilerTTL`).
 const TTL_SECONDS: u64 = 15;
-/// Attempts at one renewal; only this server writes its own lease, so one is enough but after a lost answer.
-const ATTEMPTS_MAX: usize = 5;
 
 pub struct EndpointLeases {
     engine: Arc<Engine>,
@@ -27,30 +24,32 @@ impl EndpointLeases {
 
     /// Renews a lease, or makes it, after `change` has made of it what it should be. Its generation grows, so that
     /// upstream's servers see a change in it too.
-    pub async fn renew(&self, name: &str, change: impl Fn(&mut Value)) -> Result<(), Status> {
-        for _ in 0..ATTEMPTS_MAX {
-            let stored = self.engine.store.get(self.collection, &self.key(name));
-            let mut lease = stored.as_deref().and_then(|stored| self.tree(stored)).unwrap_or_default();
+    pub async fn renew(&self, name: &str, change: impl Fn(&mut Value) + Sync) -> Result<(), Status> {
+        let key = self.key(name);
+        let (collection, kind) = (self.collection, kind());
+        let lease = HiddenObject { collection, key: &key, kind, ttl_seconds: Some(TTL_SECONDS) };
+        let renew = |stored: Option<Value>| {
+            let mut lease = stored.unwrap_or_default();
             let generation = lease.int_at(&["metadata", "generation"]).unwrap_or(0);
             lease.set(&["metadata", "generation"], generation.saturating_add(1));
             change(&mut lease);
-            let precondition = stored
-                .map_or(Precondition::NotExists, |stored| Precondition::ModRevision(stored.mod_revision));
-            match self.commit(name, precondition, self.put(&lease), Some(TTL_SECONDS)).await {
-                Err(CommitError::Stale(_) | CommitError::Exists(_) | CommitError::Missing) => {}
-                Err(error) => return Err(pintle_engine::store_failed(error)),
-                Ok(()) => return Ok(()),
-            }
-        }
-        Err(Status::internal(format!("the lease of {name} is changed all the time")))
+            Some(lease)
+        };
+        self.engine.update_hidden(&lease, renew).await.map(drop)
     }
 
     /// Ends a lease.
     pub async fn remove(&self, name: &str) -> Result<(), Status> {
         let Some(stored) = self.engine.store.get(self.collection, &self.key(name)) else { return Ok(()) };
-        let precondition = Precondition::ModRevision(stored.mod_revision);
-        match self.commit(name, precondition, Change::Delete, None).await {
-            Ok(()) | Err(CommitError::Missing) => Ok(()),
+        let write = Write {
+            collection: self.collection,
+            key: Key::new(&self.key(name)),
+            precondition: Precondition::ModRevision(stored.mod_revision),
+            change: Change::Delete,
+            ttl_seconds: None,
+        };
+        match self.engine.store.commit(write).await {
+            Ok(_) | Err(CommitError::Missing) => Ok(()),
             Err(error) => Err(pintle_engine::store_failed(error)),
         }
     }
@@ -58,30 +57,10 @@ impl EndpointLeases {
     /// All of them, in the order of their keys.
     pub fn all(&self) -> Vec<Value> {
         let snapshot = self.engine.store.snapshot(self.collection);
-        snapshot.range(self.prefix, None).filter_map(|lease| self.tree(lease)).collect()
-    }
-
-    fn put(&self, lease: &Value) -> Change {
-        let ty = self.engine.api.kind(&kind()).expect("Endpoints is a kind of the core group");
-        let value = encode::protobuf::document(&self.engine.api.schema, ty, "v1", "Endpoints", lease);
-        Change::Put { value: value.into(), attrs: Attrs::default() }
-    }
-
-    fn tree(&self, stored: &Object) -> Option<Value> {
-        let envelope = decode::protobuf::envelope(&stored.value).ok()?;
-        decode::protobuf::decode(&self.engine.api.schema, self.engine.api.kind(&kind())?, envelope.raw).ok()
-    }
-
-    async fn commit(
-        &self,
-        name: &str,
-        precondition: Precondition,
-        change: Change,
-        ttl_seconds: Option<u64>,
-    ) -> Result<(), CommitError> {
-        let key = Key::new(&self.key(name));
-        let write = Write { collection: self.collection, key, precondition, change, ttl_seconds };
-        self.engine.store.commit(write).await.map(drop)
+        snapshot
+            .range(self.prefix, None)
+            .filter_map(|lease| self.engine.hidden_tree(&kind(), lease))
+            .collect()
     }
 
     fn key(&self, name: &str) -> String {

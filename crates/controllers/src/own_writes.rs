@@ -107,7 +107,7 @@ async fn overwrite(
         let current = current.cloned().unwrap_or_default();
         Ok(change(&current).unwrap_or(current))
     };
-    engine.guaranteed_update(target, Source::Patch(&next), false, context).await.map(|_| ())
+    engine.replace(target, Source::Patch(&next), false, context).await.map(|_| ())
 }
 
 /// Conditions hold from now on.

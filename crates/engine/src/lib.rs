@@ -28,11 +28,12 @@ pub use request::{admission, body, options};
 pub use resource::{ObjectRef, OwnStrategy, ServedResource};
 pub use write::bind::created;
 pub use write::conversions::Conversions;
-pub use write::create::store_failed;
+pub use write::failure::store_failed;
+pub use write::hidden::HiddenObject;
 pub use write::patch::Patch;
 pub use write::scale::ScaleSource;
 pub use write::token_request::{TokenGrant, TokenTerms};
-pub use write::{delete, patch_document, preconditions, update};
+pub use write::{delete, preconditions, update};
 
 #[cfg(test)]
 mod tests;

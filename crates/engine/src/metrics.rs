@@ -80,7 +80,7 @@ impl Engine {
             taken.with(&[pool.cidr()]).set(count);
             free.with(&[pool.cidr()]).set(pool.size() as f64 - count);
         }
-        let (_, map) = self.recorded_ports();
+        let map = self.recorded_ports();
         let (count, size) = (map.taken().count() as f64, map.size() as f64);
         registry.gauge("kube_apiserver_nodeport_allocator_allocated_ports").set(count);
         registry.gauge("kube_apiserver_nodeport_allocator_available_ports").set(size - count);

@@ -2,7 +2,7 @@
 
 use crate::custom::Custom;
 use pintle_kinds::{KindFacts, Strategy};
-use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status};
+use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status, Value};
 use pintle_schema::decode::Pick;
 use pintle_schema::resource::Selectable;
 use pintle_schema::{Resource, TypeId, Verb};
@@ -99,6 +99,21 @@ impl ServedResource {
             || self.storage.version != self.resource.version.as_ref()
     }
 
+    /// What an update replaces, as rules and admission see it, from the tree in the version of the request. `None` where
+    /// that is in another version than the stored one.
+    pub(crate) fn previous(&self, mut current: Value) -> Option<Value> {
+        if self.is_converted() && self.custom.is_none() {
+            return None;
+        }
+        current.remove(&["kind"]);
+        current.remove(&["apiVersion"]);
+        Some(current)
+    }
+
+    pub(crate) fn has_conversion_webhook(&self) -> bool {
+        self.custom.as_ref().is_some_and(|custom| custom.webhook.is_some())
+    }
+
     pub fn has(&self, verb: Verb) -> bool {
         self.resource.verbs.has(verb)
     }
@@ -120,5 +135,10 @@ impl ObjectRef<'_> {
 
     pub fn key(&self) -> String {
         self.served.key(self.namespace, self.name)
+    }
+
+    /// 404 about the object.
+    pub fn missing(&self) -> Status {
+        Status::not_found(&self.served.group_resource(), self.name)
     }
 }

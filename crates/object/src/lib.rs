@@ -16,6 +16,7 @@ pub mod names;
 pub mod quantity;
 pub mod seen;
 pub mod selector;
+pub mod stability;
 pub mod status;
 pub mod strict;
 pub mod time;

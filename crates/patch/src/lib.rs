@@ -6,6 +6,7 @@
 //! This crate is pure: no I/O, no clock.
 
 pub mod apply;
+pub mod document;
 pub mod fields;
 pub mod go;
 pub mod json_patch;

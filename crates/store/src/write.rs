@@ -52,6 +52,18 @@ pub enum CommitError {
     Unavailable(String),
 }
 
+impl CommitError {
+    /// Whether the key was not as the precondition wants it.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, CommitError::Exists(_) | CommitError::Missing | CommitError::Stale(_))
+    }
+
+    /// Whether the write certainly did not happen.
+    pub fn is_undone(&self) -> bool {
+        self.is_conflict() || matches!(self, CommitError::TooLarge(_) | CommitError::NotEncrypted(_))
+    }
+}
+
 /// A write whose value is ready to be stored.
 #[derive(Clone, Debug)]
 pub(crate) struct StagedWrite {

@@ -144,7 +144,7 @@ impl MutatingAdmissionWebhook {
         if response.patch.is_empty() {
             return Ok(None);
         }
-        let operations = pintle_engine::patch_document::webhook_operations(&response.patch)
+        let operations = pintle_patch::document::webhook_operations(&response.patch)
             .map_err(|why| calling(503, format!("received undecodable patch in webhook response: {why}")))?;
         if operations.is_empty() {
             return Ok(None);

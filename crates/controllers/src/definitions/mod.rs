@@ -7,7 +7,6 @@ use crate::runner::{self, Place, Reconciler, Source};
 use names::Taken;
 use pintle_engine::custom::converter::Converter;
 use pintle_engine::custom::install::{self, Versions};
-use pintle_engine::custom::stability::by_stability;
 use pintle_engine::options::DeleteOptions;
 use pintle_engine::own::{self, now};
 use pintle_engine::update::Source as UpdateSource;
@@ -15,6 +14,7 @@ use pintle_engine::{Engine, ObjectRef, ServedResource};
 use pintle_kinds::conditions::{is_true, set_condition};
 use pintle_kinds::custom_resource_definition::CLEANUP;
 use pintle_object::meta;
+use pintle_object::stability::by_stability;
 use pintle_object::{Status, Text, Value};
 use pintle_store::Object;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -314,9 +314,8 @@ async fn write(
         Ok(next)
     };
     let user = own::user();
-    let written = engine
-        .guaranteed_update(target, UpdateSource::Patch(&next), false, &mut engine.own_call(&user, now()))
-        .await;
+    let written =
+        engine.replace(target, UpdateSource::Patch(&next), false, &mut engine.own_call(&user, now())).await;
     written.map(drop)
 }
 

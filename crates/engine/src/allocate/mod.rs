@@ -14,3 +14,4 @@ pub use ip::IpPool;
 pub use pools::{AllocationTx, Allocators, Recorded};
 pub use port::PortPool;
 pub use ports_map::PortMap;
+pub(crate) use record::Reserved;

@@ -4,28 +4,26 @@
 //! away: an address by creating its IPAddress, ports by changing the map of ports. What an object held is given back
 //! after it was stored without it, or is gone.
 
-use crate::allocate::{AllocationTx, Allocators, IpPool, PortMap, Recorded};
+use super::pools::{AllocationTx, Allocators, Recorded};
+use super::{IpPool, PortMap};
 use crate::engine::Engine;
 use crate::own;
 use crate::request::options::DeleteOptions;
 use crate::resource::{ObjectRef, ServedResource};
-use crate::write::create::store_failed;
+use crate::write::failure::store_failed;
+use crate::write::hidden::HiddenObject;
 use pintle_kinds::{AllocationRecord, Allocations};
 use pintle_object::meta;
 use pintle_object::time::Time;
 use pintle_object::{GroupVersionKind, Reason, Status, Value, bytes};
-use pintle_schema::{decode, encode};
-use pintle_store::{Attrs, Change, CollectionId, CommitError, Key, Object, Precondition, Write};
+use pintle_store::CollectionId;
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
-use std::sync::Arc;
 
 /// Where upstream keeps the map of node ports.
 const PORTS_PREFIX: &str = "/registry/ranges/";
 const PORTS_KEY: &str = "/registry/ranges/servicenodeports";
-/// Changes of the map that others may come before; each one lost means that another won.
-const RECORD_ATTEMPTS_MAX: usize = 1000;
 
 /// What was recorded for a write that is not stored yet.
 #[derive(Default)]
@@ -51,7 +49,7 @@ impl Engine {
     fn recorded(&self) -> Option<Recorded> {
         let served = self.find_any("networking.k8s.io", "ipaddresses")?;
         let addresses = self.store.snapshot(served.collection?);
-        Some(Recorded { addresses, prefix: served.prefix(""), ports: self.recorded_ports().1 })
+        Some(Recorded { addresses, prefix: served.prefix(""), ports: self.recorded_ports() })
     }
 
     /// Records what a write has drawn. `None` when another server was quicker: the write must draw anew.
@@ -162,53 +160,40 @@ impl Engine {
     /// Takes ports in the shared map, all or none, or frees them. False when one of them is taken already.
     pub(crate) async fn record_ports(&self, ports: &[u16], is_taken: bool) -> Result<bool, Status> {
         let _turn = if ports.is_empty() { return Ok(true) } else { self.pools.recording.lock().await };
-        for _ in 0..RECORD_ATTEMPTS_MAX {
-            let (stored, mut map) = self.recorded_ports();
+        let hidden = HiddenObject {
+            collection: self.ports_collection(),
+            key: PORTS_KEY,
+            kind: range_allocation(),
+            ttl_seconds: None,
+        };
+        let change = |stored: Option<Value>| {
+            let mut map = self.port_map(stored.as_ref());
             if is_taken && ports.iter().any(|port| map.is_taken(*port)) {
-                return Ok(false);
+                return None;
             }
             ports.iter().for_each(|port| map.set(*port, is_taken));
-            match self.store.commit(self.ports_write(stored.as_deref(), &map)).await {
-                Ok(_) => return Ok(true),
-                Err(CommitError::Stale(_) | CommitError::Exists(_) | CommitError::Missing) => {}
-                Err(error) => return Err(store_failed(error)),
-            }
-        }
-        Err(Status::internal("the map of node ports is changed all the time"))
+            let mut tree = Value::map();
+            tree.set(&["metadata"], Value::map());
+            tree.set(&["range"], map.range());
+            tree.set(&["data"], bytes::encode(&map.to_bytes()));
+            Some(tree)
+        };
+        self.update_hidden(&hidden, change).await
     }
 
-    /// The stored map of ports as it is visible, if there is one, and what it says.
-    pub(crate) fn recorded_ports(&self) -> (Option<Arc<Object>>, PortMap) {
-        let mut map = self.pools.port_map();
+    /// The map of ports that are taken, as it is visible.
+    pub(crate) fn recorded_ports(&self) -> PortMap {
         let stored = self.store.get(self.ports_collection(), PORTS_KEY);
-        if let Some(tree) = stored.as_ref().and_then(|stored| self.ports_tree(stored)) {
-            let bytes = bytes::decode(tree.str_at(&["data"])).unwrap_or_default();
-            map.read(tree.str_at(&["range"]), &bytes);
-        }
-        (stored, map)
+        let tree = stored.and_then(|stored| self.hidden_tree(&range_allocation(), &stored));
+        self.port_map(tree.as_ref())
     }
 
-    fn ports_tree(&self, stored: &Object) -> Option<Value> {
-        let envelope = decode::protobuf::envelope(&stored.value).ok()?;
-        decode::protobuf::decode(&self.api.schema, self.api.kind(&range_allocation())?, envelope.raw).ok()
-    }
-
-    fn ports_write(&self, stored: Option<&Object>, map: &PortMap) -> Write {
-        let mut tree = Value::map();
-        tree.set(&["metadata"], Value::map());
-        tree.set(&["range"], map.range());
-        tree.set(&["data"], bytes::encode(&map.to_bytes()));
-        let kind = range_allocation();
-        let ty = self.api.kind(&kind).expect("RangeAllocation is a kind of the core group");
-        let value = encode::protobuf::document(&self.api.schema, ty, "v1", &kind.kind, &tree);
-        Write {
-            collection: self.ports_collection(),
-            key: Key::new(PORTS_KEY),
-            precondition: stored
-                .map_or(Precondition::NotExists, |stored| Precondition::ModRevision(stored.mod_revision)),
-            change: Change::Put { value: value.into(), attrs: Attrs::default() },
-            ttl_seconds: None,
+    fn port_map(&self, stored: Option<&Value>) -> PortMap {
+        let mut map = self.pools.port_map();
+        if let Some(tree) = stored {
+            map.read(tree.str_at(&["range"]), &bytes::decode(tree.str_at(&["data"])).unwrap_or_default());
         }
+        map
     }
 
     fn ports_collection(&self) -> CollectionId {

@@ -17,7 +17,7 @@ impl Engine {
     /// One look. Ports go when two looks in a row find nobody who holds them, so some time should lie in between.
     pub async fn repair_records(&self, now: Time) {
         // The map is older than what is held: a port that is in it and held by nobody was given back, or is lost.
-        let (_, map) = self.recorded_ports();
+        let map = self.recorded_ports();
         let mut held = Allocations::default();
         let mut records = Vec::new();
         for served in self.table().served().iter().filter(|served| served.strategy.allocates()) {
@@ -28,18 +28,18 @@ impl Engine {
                 records.extend(served.strategy.allocation_records(&tree));
             }
         }
-        self.mend_companions(&records, now).await;
+        self.repair_companions(&records, now).await;
         let taken: BTreeSet<u16> = map.taken().collect();
         let needed: BTreeSet<u16> = held.ports.iter().copied().filter(|port| map.contains(*port)).collect();
         let missing: Vec<u16> = needed.difference(&taken).copied().collect();
-        self.mend_ports(&missing, true).await;
+        self.repair_ports(&missing, true).await;
         let unused = taken.difference(&needed).copied().filter(|port| !self.pools.is_drawn(*port)).collect();
         let before = {
             let mut leaked = self.pools.leaked.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *leaked, unused)
         };
         let still: Vec<u16> = self.leaked_still(&before);
-        self.mend_ports(&still, false).await;
+        self.repair_ports(&still, false).await;
     }
 
     fn leaked_still(&self, before: &BTreeSet<u16>) -> Vec<u16> {
@@ -47,7 +47,7 @@ impl Engine {
         leaked.intersection(before).copied().collect()
     }
 
-    async fn mend_ports(&self, ports: &[u16], is_taken: bool) {
+    async fn repair_ports(&self, ports: &[u16], is_taken: bool) {
         for port in ports {
             if let Err(status) = self.record_ports(&[*port], is_taken).await {
                 self.count_failed_repair();
@@ -56,7 +56,7 @@ impl Engine {
         }
     }
 
-    async fn mend_companions(&self, needed: &[AllocationRecord], now: Time) {
+    async fn repair_companions(&self, needed: &[AllocationRecord], now: Time) {
         for record in needed {
             let resource = &record.resource;
             let Some(served) = self.find_any(&resource.group, &resource.resource) else { continue };

@@ -1,19 +1,18 @@
 //! From a CustomResourceDefinition to the resources that are served for it.
 
+use super::Custom;
 use super::conversion::ConversionWebhook;
-use super::path::Path;
-use super::rules::{Column, CustomRules};
-use super::stability::by_stability;
-use super::{Custom, Scale};
 use crate::engine::Engine;
 use crate::resource::{OwnStrategy, ServedResource};
 use crate::storage::encoding;
 use pintle_kinds::KindFacts;
+use pintle_kinds::custom_resource::{
+    CustomResource, Scale, deprecation, document, resource, schema, selectable,
+};
 use pintle_object::meta;
 use pintle_object::{GroupVersionKind, Value};
 use pintle_schema::custom::{Custom as Schema, types};
 use pintle_schema::resource::Selectable;
-use pintle_schema::{Column as Heading, Life, Resource, Str, Subresource, Verb, Verbs};
 use pintle_store::{CollectionId, Object};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -111,19 +110,11 @@ impl Engine {
 
 impl Shared<'_> {
     fn serve(&self, version: &Value, custom: Custom, form: usize) -> ServedResource {
-        let resource = self.resource(version);
-        let has_status = version.at(&["subresources", "status"]).is_some();
-        let strategy = CustomRules {
-            gvk: GroupVersionKind::new(
-                resource.group.as_ref(),
-                resource.version.as_ref(),
-                resource.kind.as_ref(),
-            ),
-            has_status,
-            schema: custom.schema.clone(),
-            columns: columns(version),
-            scale: custom.scale.clone(),
-        };
+        let api = &self.engine.api;
+        let resource = resource(api, self.definition, version, &self.storage.version);
+        let gvk =
+            GroupVersionKind::new(resource.group.as_ref(), resource.version.as_ref(), resource.kind.as_ref());
+        let strategy = CustomResource::new(version, gvk, custom.schema.clone());
         ServedResource {
             selected: Default::default(),
             is_stored: true,
@@ -132,43 +123,10 @@ impl Shared<'_> {
             collection: Some(self.collection),
             strategy: OwnStrategy::Custom(Box::new(strategy)),
             facts: KindFacts { needs_version: true, ..KindFacts::default() },
-            storage_ty: self.engine.api.any,
+            storage_ty: api.any,
             storage: self.storage.clone(),
             custom: Some(custom),
             resource,
-        }
-    }
-
-    fn resource(&self, version: &Value) -> Resource {
-        let definition = self.definition;
-        let spec = |path: &[&str]| text(definition.get("spec").map_or("", |spec| spec.str_at(path)));
-        let name = |field: &str| text(definition.str_at(&["status", "acceptedNames", field]));
-        let names = |field: &str| {
-            let list = definition.list_at(&["status", "acceptedNames", field]);
-            list.iter().filter_map(|name| name.as_str().map(text)).collect::<Vec<Str>>()
-        };
-        let plural = spec(&["names", "plural"]);
-        let group = spec(&["group"]);
-        Resource {
-            key_prefix: Str::Owned(format!("{group}/{plural}")),
-            version: text(version.str_at(&["name"])),
-            singular: name("singular"),
-            kind: name("kind"),
-            list_kind: name("listKind"),
-            namespaced: spec(&["scope"]) == "Namespaced",
-            verbs: Verbs::all(),
-            short_names: names("shortNames"),
-            categories: names("categories"),
-            ty: self.engine.api.any,
-            list_ty: None,
-            storage_group: group.clone(),
-            storage_version: text(&self.storage.version),
-            subresources: subresources(self.engine, definition, version),
-            columns: headings(version),
-            selectable: selectable(std::slice::from_ref(version)),
-            life: Life::default(),
-            plural,
-            group,
         }
     }
 }
@@ -177,123 +135,4 @@ impl Shared<'_> {
 pub fn identity(definition: &Value) -> String {
     let generation = definition.int_at(&["metadata", "generation"]).unwrap_or(0);
     format!("{}/{generation}", definition.str_at(&["metadata", "uid"]))
-}
-
-fn text(text: &str) -> Str {
-    Str::Owned(text.into())
-}
-
-fn document(version: &Value) -> Option<&Value> {
-    version.at(&["schema", "openAPIV3Schema"])
-}
-
-fn schema(version: &Value) -> Arc<Schema> {
-    let open = || {
-        let mut props = Value::map();
-        props.set(&["type"], "object");
-        props.set(&["x-kubernetes-preserve-unknown-fields"], true);
-        props
-    };
-    Arc::new(Schema::compile(&document(version).cloned().unwrap_or_else(open)))
-}
-
-/// What a deprecated version is announced with: its own words, or the stablest of the versions to use instead.
-fn deprecation(definition: &Value, version: &Value) -> Option<String> {
-    if !version.bool_at(&["deprecated"]) {
-        return None;
-    }
-    if let Some(Value::Text(own)) = version.get("deprecationWarning") {
-        return Some(own.to_string());
-    }
-    let (group, name) = (definition.str_at(&["spec", "group"]), version.str_at(&["name"]));
-    let kind = definition.str_at(&["spec", "names", "kind"]);
-    let others = definition.list_at(&["spec", "versions"]).iter();
-    let others = others.filter(|other| other.bool_at(&["served"]) && !other.bool_at(&["deprecated"]));
-    let others = others.map(|other| other.str_at(&["name"]));
-    let best = others.filter(|other| by_stability(other, name).is_lt()).min_by(|a, b| by_stability(a, b));
-    let instead = best.map(|best| format!("; use {group}/{best} {kind}")).unwrap_or_default();
-    Some(format!("{group}/{name} {kind} is deprecated{instead}"))
-}
-
-fn subresources(engine: &Engine, definition: &Value, version: &Value) -> Vec<Subresource> {
-    let verbs = [Verb::Get, Verb::Patch, Verb::Update].into_iter().collect();
-    let mut subresources = Vec::new();
-    if version.at(&["subresources", "status"]).is_some() {
-        subresources.push(Subresource {
-            name: "status".into(),
-            group: text(definition.str_at(&["spec", "group"])),
-            version: text(version.str_at(&["name"])),
-            kind: text(definition.str_at(&["status", "acceptedNames", "kind"])),
-            verbs,
-            ty: Some(engine.api.any),
-            has_table: true,
-        });
-    }
-    if version.at(&["subresources", "scale"]).is_some() {
-        subresources.push(Subresource {
-            name: "scale".into(),
-            group: "autoscaling".into(),
-            version: "v1".into(),
-            kind: "Scale".into(),
-            verbs,
-            ty: engine.api.kind(&GroupVersionKind::new("autoscaling", "v1", "Scale")),
-            has_table: true,
-        });
-    }
-    subresources
-}
-
-/// The selectable fields of versions, each once.
-fn selectable(versions: &[Value]) -> Vec<Selectable> {
-    let mut fields: Vec<Selectable> = Vec::new();
-    for field in versions.iter().flat_map(|version| version.list_at(&["selectableFields"])) {
-        let path = field.str_at(&["jsonPath"]);
-        let label = path.trim_start_matches('.');
-        let Some(steps) = Path::parse(path).and_then(|path| path.fields()) else { continue };
-        if !fields.iter().any(|known| known.label == label) {
-            let path = steps.iter().map(|step| text(step)).collect();
-            fields.push(Selectable { label: text(label), path });
-        }
-    }
-    fields
-}
-
-fn headings(version: &Value) -> Vec<Heading> {
-    let heading = |name: &str, ty: &str, format: &str, priority: i64| Heading {
-        name: text(name),
-        ty: text(ty),
-        format: text(format),
-        priority: u8::try_from(priority).unwrap_or(u8::MAX),
-        description: text(name),
-    };
-    let mut headings = vec![heading("Name", "string", "name", 0)];
-    let own = version.list_at(&["additionalPrinterColumns"]);
-    headings.extend(own.iter().map(|column| {
-        let part = |name: &str| column.str_at(&[name]);
-        let priority = column.int_at(&["priority"]).unwrap_or(0);
-        let description = match part("description") {
-            "" => {
-                format!("Custom resource definition column (in JSONPath format): {}", part("jsonPath"))
-            }
-            own => own.into(),
-        };
-        let description = text(&description);
-        Heading { description, ..heading(part("name"), part("type"), part("format"), priority) }
-    }));
-    if own.is_empty() {
-        headings.push(heading("Age", "date", "", 0));
-    }
-    headings
-}
-
-fn columns(version: &Value) -> Vec<Column> {
-    let own = version.list_at(&["additionalPrinterColumns"]);
-    if own.is_empty() {
-        return vec![Column { path: Path::parse(".metadata.creationTimestamp"), ty: String::from("date") }];
-    }
-    let column = |column: &Value| Column {
-        path: Path::parse(column.str_at(&["jsonPath"])),
-        ty: column.str_at(&["type"]).into(),
-    };
-    own.iter().map(column).collect()
 }

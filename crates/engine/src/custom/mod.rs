@@ -10,12 +10,8 @@ pub mod converter;
 pub mod install;
 pub(crate) mod metrics;
 pub(crate) mod object;
-mod path;
-mod rules;
-pub mod stability;
 
-use path::Path;
-use pintle_object::{Text, Value};
+use pintle_kinds::custom_resource::Scale;
 use pintle_schema::{Schema, TypeId, custom};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,33 +53,4 @@ impl Custom {
     pub fn terminate(&self) {
         self.terminating.store(true, Ordering::Relaxed);
     }
-}
-
-/// Where a scale is in an object.
-#[derive(Clone, Debug)]
-pub(crate) struct Scale {
-    pub wanted: Vec<Text>,
-    pub current: Vec<Text>,
-    /// Empty when there is none.
-    pub selector: Vec<Text>,
-    /// `.spec.replicas`, as it is written in the definition.
-    pub wanted_text: String,
-}
-
-impl Scale {
-    pub(crate) fn of(version: &Value) -> Option<Scale> {
-        let scale = version.at(&["subresources", "scale"])?;
-        let steps = |name: &str| Path::parse(scale.str_at(&[name])).and_then(|path| path.fields());
-        Some(Scale {
-            wanted: steps("specReplicasPath")?,
-            current: steps("statusReplicasPath")?,
-            selector: steps("labelSelectorPath").unwrap_or_default(),
-            wanted_text: scale.str_at(&["specReplicasPath"]).into(),
-        })
-    }
-}
-
-/// The value at a path of fields.
-pub(crate) fn at<'a>(object: &'a Value, path: &[Text]) -> Option<&'a Value> {
-    path.iter().try_fold(object, |value, step| value.get(step))
 }

@@ -132,16 +132,15 @@ pub(crate) fn as_stored(
     Ok(tree)
 }
 
-/// The object in the version that is stored, with its kind and without a resourceVersion.
-pub(crate) fn to_stored(served: &ServedResource, custom: &Custom, mut tree: Value) -> Value {
+/// Brings an object to the version that is stored, with its kind.
+pub(crate) fn to_stored(served: &ServedResource, custom: &Custom, tree: &mut Value) {
     if served.is_converted()
         && let Some(schema) = custom.versions.get(served.storage.version.as_str())
     {
-        schema.prune(&mut tree);
+        schema.prune(tree);
     }
     tree.set(&["apiVersion"], served.storage.group_version().to_string());
     tree.set(&["kind"], served.storage.kind.clone());
-    tree
 }
 
 /// The items of a list in the order that Go's maps are written in.

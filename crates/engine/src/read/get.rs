@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::request::options::{Query, parse_uint};
 use crate::resource::{ObjectRef, ServedResource};
-use crate::write::create::store_failed;
+use crate::write::failure::store_failed;
 use pintle_object::field::quote;
 use pintle_object::{Cause, Details, Reason, Status};
 use pintle_store::{Object, Revision};

@@ -7,7 +7,7 @@ use crate::read::selection::Selection;
 use crate::request::options::{ListOptions, VersionMatch};
 use crate::resource::ServedResource;
 use crate::storage::undecodable::is_undecodable;
-use crate::write::create::store_failed;
+use crate::write::failure::store_failed;
 use pintle_object::Status;
 use pintle_store::{CollectionId, HistoricalReadError, Object, Revision, Snapshot};
 use std::sync::Arc;

@@ -38,6 +38,18 @@ impl Engine {
         self.convert_one(served, object, false).await
     }
 
+    /// An object that no store holds, as the synchronous readers take it: nobody else asks for the same.
+    pub(crate) async fn converted_alone(
+        &self,
+        served: &ServedResource,
+        object: Arc<Object>,
+    ) -> Result<Arc<Object>, Status> {
+        let Some((custom, _)) = webhook_for(served, &object) else { return Ok(object) };
+        let converted = self.convert_batch(served, custom, std::slice::from_ref(&object)).await?.pop();
+        let converted = converted.ok_or_else(|| Status::internal("a conversion answered nothing"))?;
+        Ok(as_converted(&object, converted))
+    }
+
     /// Asks the webhook, together with all who ask for the same at the same time.
     async fn convert_one(
         &self,
@@ -115,33 +127,33 @@ impl Engine {
         Ok(converted.iter().map(custom_object::converted_form).collect())
     }
 
-    /// The bytes to store and the attributes of an object in the version of the request.
+    /// The bytes to store and the attributes of an object in the version of the request, which loses what is not stored.
     pub(crate) async fn encode_stored(
         &self,
         served: &ServedResource,
-        tree: &Value,
+        tree: &mut Value,
     ) -> Result<(Bytes, Attrs), Status> {
+        tree.remove(&["metadata", "resourceVersion"]);
         let custom = served.custom.as_ref().filter(|custom| custom.webhook.is_some());
         if custom.is_none() || !served.is_converted() {
             return Ok(self.to_stored(served, tree));
         }
-        let mut tree = tree.clone();
-        tree.remove(&["metadata", "resourceVersion"]);
-        set_kind(served, &mut tree);
+        set_kind(served, tree);
         let to = served.storage.group_version().to_string();
-        let converted = self.convert_by_webhook(served, &[tree], &to).await?;
+        let converted = self.convert_by_webhook(served, std::slice::from_ref(tree), &to).await?;
         let stored = converted.into_iter().next().unwrap_or_default();
         Ok((Bytes::from(json::to_string(&stored)), attrs(&self.api, served, &stored)))
     }
 
-    /// An object that is not stored, in the form of one that is, as `served` reads it.
-    pub(crate) async fn rehearsal(
+    /// The same without managed fields, which an object that is too large can give up. A conversion that fails now changes
+    /// nothing: the object stays too large.
+    pub(crate) async fn encode_lean(
         &self,
         served: &ServedResource,
-        tree: &Value,
-    ) -> Result<Arc<Object>, Status> {
-        let (value, attrs) = self.encode_stored(served, tree).await?;
-        self.converted(served, self.unstored_of(served, value, attrs)).await
+        tree: &mut Value,
+    ) -> Option<(Bytes, Attrs)> {
+        tree.remove(&["metadata", "managedFields"])?;
+        self.encode_stored(served, tree).await.ok()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::storage::undecodable;
 use bytes::Bytes;
 use pintle_object::meta;
 use pintle_object::wire::{Payload, Reader};
-use pintle_object::{GroupVersion, Status, Text, Value, json};
+use pintle_object::{Status, Text, Value, json};
 use pintle_schema::decode::Pick;
 use pintle_schema::encode::splice::{self, Part, Places, Spliced};
 use pintle_schema::model::Schema;
@@ -287,30 +287,22 @@ impl Engine {
     }
 
     /// An object that is answered but not stored, in the form of one that is.
-    pub fn unstored(&self, served: &ServedResource, tree: &Value) -> Arc<Object> {
-        let (value, attrs) = self.to_stored(served, tree);
-        self.unstored_of(served, value, attrs)
-    }
-
-    pub(crate) fn unstored_of(&self, served: &ServedResource, value: Bytes, attrs: Attrs) -> Arc<Object> {
+    pub fn unstored(&self, served: &ServedResource, mut tree: Value) -> Arc<Object> {
+        let (value, attrs) = self.to_stored(served, &mut tree);
         let key = Key::new(&served.key(&attrs.namespace, &attrs.name));
         Arc::new(Object::new(key, Revision(0), Revision(0), value, attrs))
     }
 
-    /// The bytes to store and the attributes of an object in the version it is stored in.
-    pub(crate) fn to_stored(&self, served: &ServedResource, tree: &Value) -> (Bytes, Attrs) {
-        let mut stored = tree.clone();
-        stored.remove(&["metadata", "resourceVersion"]);
+    /// The bytes to store and the attributes of an object in the version it is stored in, without a resourceVersion.
+    pub(crate) fn to_stored(&self, served: &ServedResource, tree: &mut Value) -> (Bytes, Attrs) {
         if let Some(custom) = &served.custom {
-            let stored = custom_object::to_stored(served, custom, stored);
-            return (Bytes::from(json::to_string(&stored)), attrs(&self.api, served, &stored));
+            custom_object::to_stored(served, custom, tree);
+            return (Bytes::from(json::to_string(tree)), attrs(&self.api, served, tree));
         }
-        let attrs = attrs(&self.api, served, tree);
-        let api_version = storage_api_version(served);
+        let api_version = served.storage.group_version().to_string();
         let kind = &served.storage.kind;
-        let value =
-            encode::protobuf::document(&self.api.schema, served.storage_ty, &api_version, kind, &stored);
-        (Bytes::from(value), attrs)
+        let value = encode::protobuf::document(&self.api.schema, served.storage_ty, &api_version, kind, tree);
+        (Bytes::from(value), attrs(&self.api, served, tree))
     }
 }
 
@@ -326,10 +318,6 @@ pub fn write_json_head(served: &ServedResource, out: &mut Vec<u8>) {
 pub(crate) fn set_kind(served: &ServedResource, tree: &mut Value) {
     tree.set(&["kind"], served.resource.kind.as_ref());
     tree.set(&["apiVersion"], served.api_version());
-}
-
-fn storage_api_version(served: &ServedResource) -> String {
-    GroupVersion::new(served.storage.group.clone(), served.storage.version.clone()).to_string()
 }
 
 /// The tree in the version of `served`, without kind and apiVersion.

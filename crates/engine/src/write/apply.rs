@@ -51,7 +51,7 @@ impl Engine {
             check_duplicates(&config.duplicates, patch.validation, warnings)?;
             Ok(object)
         };
-        self.guaranteed_update(target, Source::Apply(&next), target.subresource.is_empty(), context).await
+        self.replace(target, Source::Apply(&next), target.subresource.is_empty(), context).await
     }
 
     async fn apply_scale(

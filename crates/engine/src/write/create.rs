@@ -1,26 +1,25 @@
 //! Create: from a decoded body to a durable object.
 
+use crate::allocate::Reserved;
 use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
 use crate::request::options::parse_uint;
 use crate::request::write_context::{Answer, WriteContext, WriteResult};
 use crate::resource::{ObjectRef, ServedResource};
-use crate::storage::{convert, encoding, undecodable};
+use crate::storage::convert;
+use crate::write::failure::store_failed;
+use crate::write::guaranteed_update::{Next, Swap, UpdateFn};
 use bytes::Bytes;
 use pintle_kinds::Context;
 use pintle_kinds::validation::{self, NameRule};
 use pintle_object::field::quote;
 use pintle_object::meta;
 use pintle_object::{Details, FieldErrors, Map, Path, Reason, Status, Value, json};
-use pintle_store::{Attrs, Change, CommitError, Key, Object, Precondition, Write};
+use pintle_store::{Attrs, CollectionId, CommitError, Object};
 use std::sync::Arc;
 
-/// A generated name that is taken is replaced this many times: a collision in eight random names means that the
-/// base has a million objects.
-const NAME_ATTEMPTS_MAX: usize = 8;
-
-/// Drafts of one create whose share of the pools another server takes; each one lost means that another won.
-const DRAWS_MAX: usize = 100;
+/// Names that are generated for one object: a collision of eight random names means that the base has a million objects.
+const NAMES_MAX: usize = 8;
 
 /// What an object that is to be created comes from.
 #[derive(Clone, Copy)]
@@ -55,16 +54,7 @@ impl Engine {
         let attributes = context.attributes(Operation::Create, named, None, None);
         self.complete(attributes, &mut draft, &mut context.warnings).await?;
         context.dedup_owners(&mut draft, true);
-
-        let is_generated =
-            meta::name(&draft).is_empty() && !draft.str_at(&["metadata", "generateName"]).is_empty();
-        for _ in 1..if is_generated { NAME_ATTEMPTS_MAX } else { 1 } {
-            match self.create_once(&named, draft.clone(), origin, context).await {
-                Err(status) if status.reason == Reason::AlreadyExists => {}
-                result => return result,
-            }
-        }
-        self.create_once(&named, draft, origin, context).await
+        self.create_draft(&named, draft, origin, context).await
     }
 
     /// Lets plugins complete a draft. What one of them misses, another server may just have made.
@@ -89,114 +79,49 @@ impl Engine {
         }
     }
 
-    /// Creates a draft, once more whenever another server has taken what was drawn for it.
-    pub(crate) async fn create_once(
-        &self,
-        target: &ObjectRef<'_>,
-        draft: Value,
-        origin: CreateSource,
-        context: &mut WriteContext<'_>,
-    ) -> Result<WriteResult, Status> {
-        let taken = || Status::internal("what was drawn from the pools was taken by others again and again");
-        if !target.served.strategy.allocates() {
-            return self.create_attempt(target, draft, origin, context).await?.ok_or_else(taken);
-        }
-        let warnings = context.warnings.len();
-        for _ in 0..DRAWS_MAX {
-            context.warnings.truncate(warnings);
-            if let Some(written) = self.create_attempt(target, draft.clone(), origin, context).await? {
-                return Ok(written);
-            }
-        }
-        Err(taken())
-    }
-
-    /// One attempt: fills, prepares, validates and stores a draft. `None` when what was drawn is taken.
-    async fn create_attempt(
+    /// Prepares, validates and stores a draft that plugins have completed.
+    pub(crate) async fn create_draft(
         &self,
         target: &ObjectRef<'_>,
         mut draft: Value,
         origin: CreateSource,
         context: &mut WriteContext<'_>,
-    ) -> Result<Option<WriteResult>, Status> {
+    ) -> Result<WriteResult, Status> {
         let served = target.served;
         let version = meta::resource_version(&draft);
         if origin.is_update && !version.is_empty() {
             parse_uint(version).map_err(|why| Status::new(500, Reason::Unknown, why))?;
         }
-        let mut draw = self.draw(served, context.dry_run);
-        served.strategy.allocate(&mut draft, None, &mut draw)?;
-        self.prepare_create(target, &mut draft, origin.has_labels, context)?;
-        let attributes = context.attributes(Operation::Create, self.at_name(target, &draft), None, None);
-        let has_generated_name = target.name.is_empty();
-        let attributes = Attributes { is_by_update: origin.is_update, has_generated_name, ..attributes };
-        self.admission().validate(self, attributes, &draft, &mut context.warnings).await?;
-
-        let key = served.key(meta::namespace(&draft), meta::name(&draft));
-        let Some(collection) = served.collection else {
-            return self.written(served, draft, true).map(Some);
-        };
-        if context.dry_run {
-            return match self.store.get(collection, &key) {
-                Some(existing) => Err(self.exists(target, &draft, &existing)),
-                None => self.rehearsed(served, &draft, true).await.map(Some),
-            };
-        }
-        // A version that is no number, or zero, counts as none.
-        if parse_uint(meta::resource_version(&draft)).is_ok_and(|version| version != 0) {
-            let message = "resourceVersion should not be set on objects to be created";
-            return Err(Status::new(500, Reason::Unknown, message));
-        }
-        let Some(reserved) = self.reserve(served, &draw, &draft, context.now).await? else {
-            return match self.store.get(collection, &key) {
-                Some(existing) => Err(self.exists(target, &draft, &existing)),
-                None => Ok(None),
-            };
-        };
-        let write = |value, attrs| Write {
-            collection,
-            key: Key::new(&key),
-            precondition: Precondition::NotExists,
-            change: Change::Put { value, attrs },
-            ttl_seconds: self.ttl_seconds(served),
-        };
-        let encoded = self.encode_stored(served, &draft).await?;
-        match self.commit_lean(served, &draft, encoded, origin.is_apply, write).await {
-            Ok(stored) => self.answered(served, stored, true).await.map(Some),
-            Err(CommitError::Exists(existing)) => {
-                self.release(reserved, context.now).await;
-                Err(self.exists(target, &draft, &existing))
-            }
-            Err(error @ CommitError::TooLarge(_)) => {
-                self.release(reserved, context.now).await;
-                Err(self.commit_failed(target, error))
-            }
-            // It may have happened: what was recorded for it stays, and is looked after later.
-            Err(error) => Err(self.commit_failed(target, error)),
-        }
+        let unstored = || Status::method_not_supported(&served.group_resource(), "create");
+        let collection = served.collection.ok_or_else(unstored)?;
+        self.name(target, collection, &mut draft);
+        let key = served.key(target.namespace, meta::name(&draft));
+        let (ttl_seconds, dry_run) = (self.ttl_seconds(served), context.dry_run);
+        let swap = Swap { collection, key: &key, ttl_seconds, dry_run, is_create: true };
+        let warned = context.warnings.len();
+        let mut create = Create { target, draft, origin, context, warned, reserved: Reserved::default() };
+        let written = self.compare_and_swap(&swap, &mut create).await?;
+        written.ok_or_else(|| {
+            Status::internal("what was drawn from the pools was taken by others again and again")
+        })
     }
 
-    /// Commits an object; one that is too large is tried again without managed fields, which can be given up, unless
-    /// an apply is what made them.
-    pub(crate) async fn commit_lean(
-        &self,
-        served: &ServedResource,
-        object: &Value,
-        (value, attrs): (Bytes, Attrs),
-        is_apply: bool,
-        write: impl Fn(Bytes, Attrs) -> Write,
-    ) -> Result<Arc<Object>, CommitError> {
-        let result = self.store.commit(write(value, attrs)).await;
-        if is_apply || !matches!(result, Err(CommitError::TooLarge(_))) {
-            return result;
+    /// Gives a draft without a name one that is free, if its name is to be generated.
+    fn name(&self, target: &ObjectRef<'_>, collection: CollectionId, draft: &mut Value) {
+        let base = draft.str_at(&["metadata", "generateName"]);
+        if !meta::name(draft).is_empty() || base.is_empty() {
+            return;
         }
-        let mut lean = object.clone();
-        if lean.remove(&["metadata", "managedFields"]).is_none() {
-            return result;
+        let mut name = base.to_string();
+        if target.served.strategy.name_rule() != NameRule::Ip {
+            for _ in 0..NAMES_MAX {
+                name = self.generator.name(base);
+                if self.store.get(collection, &target.served.key(target.namespace, &name)).is_none() {
+                    break;
+                }
+            }
         }
-        // A conversion that fails now changes nothing: the object stays too large.
-        let Ok((value, attrs)) = self.encode_stored(served, &lean).await else { return result };
-        self.store.commit(write(value, attrs)).await
+        draft.set(&["metadata", "name"], name);
     }
 
     /// Everything between admission's two halves: names, uid, the kind's own rules, validation.
@@ -210,14 +135,6 @@ impl Engine {
         let served = target.served;
         draft.set(&["metadata", "creationTimestamp"], context.now.to_seconds_text());
         draft.set(&["metadata", "uid"], self.generator.uid());
-        let base = draft.str_at(&["metadata", "generateName"]);
-        if meta::name(draft).is_empty() && !base.is_empty() {
-            let name = match served.strategy.name_rule() {
-                NameRule::Ip => base.to_string(),
-                _ => self.generator.name(base),
-            };
-            draft.set(&["metadata", "name"], name);
-        }
         let namespace = if served.resource.namespaced { target.namespace } else { "" };
         meta::ensure_namespace(draft, namespace)?;
         if served.strategy.has_generation() {
@@ -262,10 +179,6 @@ impl Engine {
         namespace.map_at(&["metadata", "labels"]).cloned()
     }
 
-    fn at_name<'a>(&self, target: &ObjectRef<'a>, draft: &'a Value) -> ObjectRef<'a> {
-        ObjectRef { name: if target.name.is_empty() { meta::name(draft) } else { target.name }, ..*target }
-    }
-
     /// The answer to a create of a name that is taken.
     fn exists(&self, target: &ObjectRef<'_>, draft: &Value, existing: &Arc<Object>) -> Status {
         let served = target.served;
@@ -291,69 +204,95 @@ impl Engine {
         status
     }
 
-    /// A draft in the storage version as the answer to a write.
-    pub(crate) fn written(
-        &self,
-        served: &ServedResource,
-        draft: Value,
-        created: bool,
-    ) -> Result<WriteResult, Status> {
-        let mut object = convert::from_storage(&self.api, served, draft)?;
-        encoding::set_kind(served, &mut object);
-        Ok(WriteResult { answer: Answer::Tree(object), created })
-    }
-
-    /// The answer to a write that is stored: nothing is decoded again only to be shown.
+    /// The answer to a write: what is stored, shown from its bytes like what a get finds.
     pub(crate) async fn answered(
         &self,
         served: &ServedResource,
         stored: Arc<Object>,
-        created: bool,
-    ) -> Result<WriteResult, Status> {
-        let stored = self.converted(served, stored).await?;
-        Ok(WriteResult { answer: Answer::Stored(stored), created })
-    }
-
-    /// What a write would answer: the object as it would be stored, and read again.
-    pub(crate) async fn rehearsed(
-        &self,
-        served: &ServedResource,
-        draft: &Value,
-        created: bool,
-    ) -> Result<WriteResult, Status> {
-        let rehearsal = self.rehearsal(served, draft).await?;
-        let mut object = self.tree(served, &rehearsal)?;
-        meta::set(&mut object, "resourceVersion", meta::resource_version(draft));
-        Ok(WriteResult { answer: Answer::Tree(object), created })
-    }
-
-    pub(crate) fn commit_failed(&self, target: &ObjectRef<'_>, error: CommitError) -> Status {
-        let resource = target.served.group_resource();
-        match error {
-            CommitError::Exists(_) => Status::already_exists(&resource, target.name),
-            CommitError::Missing => Status::not_found(&resource, target.name),
-            CommitError::Stale(_) => Status::stale(&resource, target.name),
-            CommitError::NotEncrypted(_)
-            | CommitError::TooLarge(_)
-            | CommitError::ReadOnly(_)
-            | CommitError::Refused(_)
-            | CommitError::Unavailable(_) => store_failed(error),
-        }
+        dry_run: bool,
+    ) -> Result<Answer, Status> {
+        let shown = if dry_run {
+            self.converted_alone(served, stored).await
+        } else {
+            self.converted(served, stored).await
+        };
+        shown.map(Answer::Stored)
     }
 }
 
-/// A failure of the store itself, whatever was asked of it.
-pub fn store_failed(error: CommitError) -> Status {
-    let unavailable =
-        |message: &str, why| Status::new(503, Reason::ServiceUnavailable, message).with_internal(why);
-    match error {
-        // As kube-apiserver does: etcd's words, which operators know.
-        CommitError::NotEncrypted(error) => undecodable::internal(&error.0),
-        CommitError::TooLarge(why) | CommitError::Refused(why) => Status::new(500, Reason::Unknown, why),
-        CommitError::ReadOnly(why) => unavailable("the store does not take writes", why),
-        CommitError::Unavailable(why) => unavailable("the store cannot be reached", why),
-        CommitError::Exists(_) | CommitError::Missing | CommitError::Stale(_) => {
-            Status::internal("a write did not find what it expected")
+/// The creation of one object.
+struct Create<'a, 'c> {
+    target: &'a ObjectRef<'a>,
+    draft: Value,
+    origin: CreateSource,
+    context: &'a mut WriteContext<'c>,
+    /// Warnings before the first attempt: those of one that came to nothing are said again by the next.
+    warned: usize,
+    reserved: Reserved,
+}
+
+impl UpdateFn for Create<'_, '_> {
+    type Answer = WriteResult;
+
+    async fn next(
+        &mut self,
+        engine: &Engine,
+        current: Option<&Arc<Object>>,
+    ) -> Result<Next<WriteResult>, Status> {
+        let (target, served, dry_run) = (self.target, self.target.served, self.context.dry_run);
+        self.context.warnings.truncate(self.warned);
+        // Only what is drawn from the pools may make another attempt necessary.
+        let again = served.strategy.allocates().then(|| self.draft.clone());
+        let mut draw = engine.draw(served, dry_run);
+        served.strategy.allocate(&mut self.draft, None, &mut draw)?;
+        engine.prepare_create(target, &mut self.draft, self.origin.has_labels, self.context)?;
+        let has_generated_name = target.name.is_empty();
+        let named = ObjectRef {
+            name: if has_generated_name { meta::name(&self.draft) } else { target.name },
+            ..*target
+        };
+        let attributes = self.context.attributes(Operation::Create, named, None, None);
+        let is_by_update = self.origin.is_update;
+        let attributes = Attributes { is_by_update, has_generated_name, ..attributes };
+        engine.admission().validate(engine, attributes, &self.draft, &mut self.context.warnings).await?;
+
+        // A version that is no number, or zero, counts as none.
+        if !dry_run && parse_uint(meta::resource_version(&self.draft)).is_ok_and(|version| version != 0) {
+            let message = "resourceVersion should not be set on objects to be created";
+            return Err(Status::new(500, Reason::Unknown, message));
+        }
+        if let Some(existing) = current {
+            return Err(engine.exists(target, &self.draft, existing));
+        }
+        if !dry_run {
+            let Some(reserved) = engine.reserve(served, &draw, &self.draft, self.context.now).await? else {
+                self.draft = again.unwrap_or_default();
+                return Ok(Next::Again);
+            };
+            self.reserved = reserved;
+        }
+        let (value, attrs) = engine.encode_stored(served, &mut self.draft).await?;
+        Ok(Next::Put(value, attrs))
+    }
+
+    async fn done(&mut self, engine: &Engine, stored: Arc<Object>) -> Result<Option<WriteResult>, Status> {
+        let answer = engine.answered(self.target.served, stored, self.context.dry_run).await?;
+        Ok(Some(WriteResult { answer, created: true }))
+    }
+
+    async fn undo(&mut self, engine: &Engine, error: &CommitError) -> Result<Option<WriteResult>, Status> {
+        engine.release(std::mem::take(&mut self.reserved), self.context.now).await;
+        match error {
+            CommitError::Exists(existing) => Err(engine.exists(self.target, &self.draft, existing)),
+            _ => Ok(None),
+        }
+    }
+
+    async fn leaner(&mut self, engine: &Engine) -> Option<(Bytes, Attrs)> {
+        if self.origin.is_apply {
+            None
+        } else {
+            engine.encode_lean(self.target.served, &mut self.draft).await
         }
     }
 }

@@ -3,32 +3,31 @@
 use crate::engine::Engine;
 use crate::request::admission::Operation;
 use crate::request::options::DeleteOptions;
-use crate::request::write_context::WriteContext;
+use crate::request::write_context::{Answer, WriteContext};
 use crate::resource::{ObjectRef, ServedResource};
-use crate::write::create::store_failed;
 use crate::write::deletion::{self, Step};
+use crate::write::failure::store_failed;
+use crate::write::guaranteed_update::{Next, UpdateFn};
 use pintle_object::meta;
 use pintle_object::{FieldErrors, GroupKind, GroupResource, Map, Path, Status, Value};
-use pintle_store::{Change, CommitError, Key, Object, Precondition, Write};
+use pintle_store::{CommitError, Object, Revision};
 use std::sync::Arc;
 
-/// What a delete answers.
+/// The outcome of a delete.
 #[derive(Clone, Debug)]
 pub enum Deleted {
     /// The object is gone; the answer is a Status about it.
     Gone { uid: String },
     /// The object is gone, and nobody knows what it was.
     Unread,
-    /// The object as it is, or was: with kind and apiVersion of the request. `is_gone` when it has left the store.
-    Object { object: Value, is_gone: bool },
+    /// The object as it is, or was. `is_gone` when it has left the store.
+    Object { answer: Answer, is_gone: bool },
 }
-
-/// Attempts before a deletion that is overtaken again and again gives up; each one lost means that another won.
-const ATTEMPTS_MAX: usize = 1000;
 
 const ORPHANS: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
 
 impl Engine {
+    /// Deletes an object, or begins to.
     pub async fn delete(
         &self,
         target: ObjectRef<'_>,
@@ -38,17 +37,8 @@ impl Engine {
         self.delete_asked(target, options, true, context).await
     }
 
-    /// A deletion that admission has judged already.
-    pub(crate) async fn delete_judged(
-        &self,
-        target: ObjectRef<'_>,
-        options: &DeleteOptions,
-        context: &mut WriteContext<'_>,
-    ) -> Result<Deleted, Status> {
-        self.delete_asked(target, options, false, context).await
-    }
-
-    async fn delete_asked(
+    /// A deletion about which admission is asked, unless it has judged it already.
+    pub(crate) async fn delete_asked(
         &self,
         target: ObjectRef<'_>,
         options: &DeleteOptions,
@@ -56,203 +46,159 @@ impl Engine {
         context: &mut WriteContext<'_>,
     ) -> Result<Deleted, Status> {
         let served = target.served;
-        target.check_name()?;
         if let Some(why) = served.strategy.undeletable(target.name) {
             return Err(Status::forbidden(&served.group_resource(), target.name, why));
         }
         if options.ignores_read_errors {
-            return self.delete_unreadable(&target).await;
+            self.store.wait_for_latest().await.map_err(store_failed)?;
+            return self.guaranteed_update(&target, false, &mut UnreadDeletion { target }).await;
         }
         warn_of_orphans(served, options, context);
-        let missing = || Status::not_found(&served.group_resource(), target.name);
-        let collection = served.collection.ok_or_else(missing)?;
-        let mut is_current = !self.store.is_shared();
-        for _ in 0..ATTEMPTS_MAX {
-            let attempt = match self.store.get(collection, &target.key()) {
-                Some(existing) => self.delete_once(&target, &existing, options, asks, context).await,
-                None => Err(missing()),
-            };
-            match attempt {
-                Ok(Some(deleted)) => return Ok(deleted),
-                Ok(None) => {}
-                // A write that was not answered may have happened: tried again, it would stand in its own way. A
-                // webhook that has refused is not asked twice.
-                Err(status) if is_current || status.code >= 500 || status.foreign.is_some() => {
-                    return Err(status);
+        let dry_run = context.dry_run;
+        let (marked, pending) = (None, Pending::Nothing);
+        let mut deletion = Deletion { target, options, asks, context, marked, pending };
+        self.guaranteed_update(&target, dry_run, &mut deletion).await
+    }
+}
+
+/// The deletion of one object.
+struct Deletion<'a, 'c> {
+    target: ObjectRef<'a>,
+    options: &'a DeleteOptions,
+    asks: bool,
+    context: &'a mut WriteContext<'c>,
+    /// The revision at which this deletion has marked the object, which goes now, and the options that admission saw.
+    marked: Option<(Revision, DeleteOptions)>,
+    pending: Pending,
+}
+
+/// A write that is on its way to the store.
+enum Pending {
+    Nothing,
+    Mark { then_go: bool, shown_options: DeleteOptions },
+    Go { last: Value },
+}
+
+impl UpdateFn for Deletion<'_, '_> {
+    type Answer = Deleted;
+
+    async fn next(
+        &mut self,
+        engine: &Engine,
+        current: Option<&Arc<Object>>,
+    ) -> Result<Next<Deleted>, Status> {
+        let served = self.target.served;
+        let existing = current.ok_or_else(|| self.target.missing())?;
+        engine.check_readable(served, existing)?;
+        let shown = engine.converted(served, existing.clone()).await?;
+        let old = engine.storage_tree(served, &shown)?;
+        if let Some((revision, options)) = self.marked.take()
+            && revision == existing.mod_revision
+        {
+            self.admit(engine, &old, &options).await?;
+            return Ok(self.go(old));
+        }
+        check_preconditions(served, &old, self.options)?;
+        let options = shown_options(served, &old, self.options);
+        self.admit(engine, &old, &options).await?;
+        match deletion::step(served, &old, self.options, self.context.now) {
+            Step::Pending => Ok(unchanged(shown)),
+            Step::Go => Ok(self.go(old)),
+            Step::Mark { mut object, then_go } => {
+                if object == old && !self.context.dry_run {
+                    if !then_go {
+                        return Ok(unchanged(shown));
+                    }
+                    self.admit(engine, &old, &options).await?;
+                    return Ok(self.go(old));
                 }
-                // What was refused may have been judged by a state that another server has changed.
-                Err(_) => {
-                    self.store.wait_for_latest().await.map_err(store_failed)?;
-                    is_current = true;
-                }
+                let (value, attrs) = engine.encode_stored(served, &mut object).await?;
+                self.pending = Pending::Mark { then_go, shown_options: options };
+                Ok(Next::Put(value, attrs))
             }
         }
-        Err(Status::stale(&served.group_resource(), target.name))
     }
 
-    /// Takes an object out of the store that cannot be read, without asking anybody: neither finalizers nor plugins can
-    /// say anything of it. One that can be read, or is not there, is not deleted like this.
-    async fn delete_unreadable(&self, target: &ObjectRef<'_>) -> Result<Deleted, Status> {
-        let served = target.served;
-        self.store.wait_for_latest().await.map_err(store_failed)?;
-        let found = served.collection.and_then(|collection| self.store.get(collection, &target.key()));
-        let Some(existing) = found.filter(|found| self.check_readable(served, found).is_err()) else {
-            let mut errors = FieldErrors::new();
-            let why = "is exclusively used to delete corrupt object(s), try again by removing this option";
-            let path = Path::root("ignoreStoreReadErrorWithClusterBreakingPotential");
-            errors.invalid(&path, true, why);
-            let GroupResource { group, resource } = served.group_resource();
-            return Err(Status::invalid(&GroupKind::new(group, resource), target.name, errors));
+    async fn done(&mut self, engine: &Engine, stored: Arc<Object>) -> Result<Option<Deleted>, Status> {
+        let (served, dry_run, now) = (self.target.served, self.context.dry_run, self.context.now);
+        let is_gone = match std::mem::replace(&mut self.pending, Pending::Nothing) {
+            Pending::Nothing => return Ok(None),
+            Pending::Mark { then_go: true, shown_options } if !dry_run => {
+                self.marked = Some((stored.mod_revision, shown_options));
+                return Ok(None);
+            }
+            Pending::Mark { then_go, .. } => then_go,
+            Pending::Go { last } => {
+                if !dry_run {
+                    engine.settle_holdings(served, Some(&last), None, now).await;
+                }
+                if !served.facts.returns_deleted {
+                    return Ok(Some(Deleted::Gone { uid: stored.attrs.uid.to_string() }));
+                }
+                true
+            }
         };
-        match self.store.commit(self.deletion(target, &existing)?).await {
-            Ok(_) | Err(CommitError::Missing) => {
-                tracing::warn!(key = %existing.key, "deleted an object that could not be read");
-                Ok(Deleted::Unread)
-            }
-            Err(error) => Err(self.commit_failed(target, error)),
-        }
+        let answer = engine.answered(served, stored, dry_run).await?;
+        Ok(Some(Deleted::Object { answer, is_gone }))
     }
+}
 
-    /// One attempt; `None` when another write came in between.
-    async fn delete_once(
-        &self,
-        target: &ObjectRef<'_>,
-        existing: &Arc<Object>,
-        options: &DeleteOptions,
-        asks: bool,
-        context: &mut WriteContext<'_>,
-    ) -> Result<Option<Deleted>, Status> {
-        let served = target.served;
-        self.check_readable(served, existing)?;
-        let shown = self.converted(served, existing.clone()).await?;
-        let old = self.storage_tree(served, &shown)?;
-        check_preconditions(served, &old, options)?;
-        let shown = shown_options(served, &old, options);
-        if asks {
-            self.admit_deletion(target, &old, &shown, context).await?;
-        }
-
-        match deletion::step(served, &old, options, context.now) {
-            Step::Pending => {
-                let object = self.written(served, old, false)?.into_tree(self, served)?;
-                Ok(Some(Deleted::Object { object, is_gone: false }))
-            }
-            Step::Go => self.go(target, existing, old, context).await,
-            Step::Mark { object, then_go } => {
-                let again = (then_go && asks).then_some(&shown);
-                self.mark(target, existing, (&old, object), (then_go, again), context).await
-            }
-        }
-    }
-
-    /// Has admission judge a deletion: of an object that is marked and goes at once, both steps.
-    async fn admit_deletion(
-        &self,
-        target: &ObjectRef<'_>,
-        old: &Value,
-        options: &DeleteOptions,
-        context: &mut WriteContext<'_>,
-    ) -> Result<(), Status> {
-        let attributes = context.attributes(Operation::Delete, *target, Some(old), Some(options));
-        let mut nothing = Value::Null;
-        self.admission().mutate(self, attributes, &mut nothing, &mut context.warnings).await?;
-        self.admission().validate(self, attributes, &nothing, &mut context.warnings).await
-    }
-
-    async fn go(
-        &self,
-        target: &ObjectRef<'_>,
-        existing: &Arc<Object>,
-        mut last: Value,
-        context: &mut WriteContext<'_>,
-    ) -> Result<Option<Deleted>, Status> {
-        let served = target.served;
-        if !context.dry_run {
-            match self.store.commit(self.deletion(target, existing)?).await {
-                Ok(gone) => {
-                    self.settle_holdings(served, Some(&last), None, context.now).await;
-                    meta::set_resource_version(&mut last, gone.mod_revision.0);
-                }
-                Err(CommitError::Stale(_)) => return Ok(None),
-                Err(error) => return Err(self.commit_failed(target, error)),
-            }
-        }
-        if !served.facts.returns_deleted {
-            return Ok(Some(Deleted::Gone { uid: existing.attrs.uid.to_string() }));
-        }
-        let object = self.written(served, last, false)?.into_tree(self, served)?;
-        Ok(Some(Deleted::Object { object, is_gone: true }))
-    }
-
-    /// Stores the state of an object whose deletion has begun.
-    async fn mark(
-        &self,
-        target: &ObjectRef<'_>,
-        existing: &Arc<Object>,
-        (old, mut object): (&Value, Value),
-        (then_go, again): (bool, Option<&DeleteOptions>),
-        context: &mut WriteContext<'_>,
-    ) -> Result<Option<Deleted>, Status> {
-        let served = target.served;
-        if context.dry_run {
-            let object = self.rehearsed(served, &object, false).await?.into_tree(self, served)?;
-            return Ok(Some(Deleted::Object { object, is_gone: then_go }));
-        }
-        let mut stored = existing.clone();
-        if object != *old {
-            let (value, attrs) = self.encode_stored(served, &object).await?;
-            let write = Write { change: Change::Put { value, attrs }, ..self.deletion(target, existing)? };
-            match self.store.commit(write).await {
-                Ok(written) => stored = written,
-                Err(CommitError::Stale(_) | CommitError::Missing) => return Ok(None),
-                Err(error) => return Err(self.commit_failed(target, error)),
-            }
-        }
-        meta::set_resource_version(&mut object, stored.mod_revision.0);
-        if then_go {
-            if let Some(options) = again {
-                self.admit_deletion(target, &object, options, context).await?;
-            }
-            return self.go(target, &stored, object, context).await;
-        }
-        let object = self.written(served, object, false)?.into_tree(self, served)?;
-        Ok(Some(Deleted::Object { object, is_gone: false }))
-    }
-
-    fn deletion(&self, target: &ObjectRef<'_>, existing: &Object) -> Result<Write, Status> {
-        let served = target.served;
-        let missing = || Status::not_found(&served.group_resource(), target.name);
-        Ok(Write {
-            collection: served.collection.ok_or_else(missing)?,
-            key: Key::new(existing.key.as_str()),
-            precondition: Precondition::ModRevision(existing.mod_revision),
-            change: Change::Delete,
-            ttl_seconds: None,
-        })
-    }
-
-    /// Takes an object out of the store after an update let it go; one that is gone already is fine.
-    pub(crate) async fn delete_stored(
-        &self,
-        target: &ObjectRef<'_>,
-        existing: &Arc<Object>,
-        context: &WriteContext<'_>,
-    ) -> Result<(), Status> {
-        if context.dry_run {
+impl Deletion<'_, '_> {
+    /// Has admission judge the deletion: of an object that is marked and goes at once, both steps.
+    async fn admit(&mut self, engine: &Engine, old: &Value, options: &DeleteOptions) -> Result<(), Status> {
+        if !self.asks {
             return Ok(());
         }
-        match self.store.commit(self.deletion(target, existing)?).await {
-            Ok(_) => {
-                if !target.served.strategy.allocates() {
-                    return Ok(());
-                }
-                let last = self.storage_tree(target.served, existing)?;
-                self.settle_holdings(target.served, Some(&last), None, context.now).await;
-                Ok(())
-            }
-            Err(CommitError::Missing) => Ok(()),
-            Err(error) => Err(self.commit_failed(target, error)),
+        let context = &mut *self.context;
+        let attributes = context.attributes(Operation::Delete, self.target, Some(old), Some(options));
+        let mut nothing = Value::Null;
+        engine.admission().mutate(engine, attributes, &mut nothing, &mut context.warnings).await?;
+        engine.admission().validate(engine, attributes, &nothing, &mut context.warnings).await
+    }
+
+    fn go(&mut self, last: Value) -> Next<Deleted> {
+        self.pending = Pending::Go { last };
+        Next::Delete
+    }
+}
+
+fn unchanged(shown: Arc<Object>) -> Next<Deleted> {
+    Next::Answer(Deleted::Object { answer: Answer::Stored(shown), is_gone: false })
+}
+
+/// The deletion of an object that cannot be read, without asking anybody: neither finalizers nor plugins can say anything of
+/// it. One that can be read, or is not there, is not deleted like this.
+struct UnreadDeletion<'a> {
+    target: ObjectRef<'a>,
+}
+
+impl UpdateFn for UnreadDeletion<'_> {
+    type Answer = Deleted;
+
+    async fn next(
+        &mut self,
+        engine: &Engine,
+        current: Option<&Arc<Object>>,
+    ) -> Result<Next<Deleted>, Status> {
+        let served = self.target.served;
+        if current.is_some_and(|found| engine.check_readable(served, found).is_err()) {
+            return Ok(Next::Delete);
         }
+        let mut errors = FieldErrors::new();
+        let why = "is exclusively used to delete corrupt object(s), try again by removing this option";
+        let path = Path::root("ignoreStoreReadErrorWithClusterBreakingPotential");
+        errors.invalid(&path, true, why);
+        let GroupResource { group, resource } = served.group_resource();
+        Err(Status::invalid(&GroupKind::new(group, resource), self.target.name, errors))
+    }
+
+    async fn done(&mut self, _: &Engine, stored: Arc<Object>) -> Result<Option<Deleted>, Status> {
+        tracing::warn!(key = %stored.key, "deleted an object that could not be read");
+        Ok(Some(Deleted::Unread))
+    }
+
+    async fn undo(&mut self, _: &Engine, error: &CommitError) -> Result<Option<Deleted>, Status> {
+        Ok(matches!(error, CommitError::Missing).then_some(Deleted::Unread))
     }
 }
 

@@ -1,7 +1,6 @@
 //! The eviction subresource: spends a budget, marks the object, and deletes it.
 
 use crate::engine::Engine;
-use crate::request::admission::Operation;
 use crate::request::options::DeleteOptions;
 use crate::request::write_context::WriteContext;
 use crate::resource::{ObjectRef, ServedResource};
@@ -10,10 +9,8 @@ use pintle_kinds::eviction;
 use pintle_object::meta;
 use pintle_object::{GroupVersionKind, Reason, Status, Value};
 use pintle_patch::track_update;
-use pintle_store::{Change, CommitError, Key, Object, Precondition, Write};
+use pintle_store::Object;
 use std::sync::Arc;
-
-const ATTEMPTS_MAX: usize = 1000;
 
 impl Engine {
     /// Evicts the pod of `pod`, by the body of an Eviction.
@@ -32,14 +29,11 @@ impl Engine {
         let options = DeleteOptions::from_body(body.get("deleteOptions").unwrap_or(&null))?;
         context.dry_run |= options.dry_run;
         self.track_body(&GroupVersionKind::new("policy", "v1", "Eviction"), "eviction", &mut body, context);
-        let attributes = context.attributes(Operation::Create, pod, None, None);
-        self.admission().mutate(self, attributes, &mut body, &mut context.warnings).await?;
-        let attributes = context.attributes(Operation::Create, pod, None, None);
-        self.admission().validate(self, attributes, &body, &mut context.warnings).await?;
+        self.complete_posted(pod, &mut body, context).await?;
+        self.judge_posted(pod, &body, context).await?;
 
-        let missing = || Status::not_found(&pod.served.group_resource(), pod.name);
-        let collection = pod.served.collection.ok_or_else(missing)?;
-        let existing = self.store.get(collection, &pod.key()).ok_or_else(missing)?;
+        let collection = pod.served.collection.ok_or_else(|| pod.missing())?;
+        let existing = self.store.get(collection, &pod.key()).ok_or_else(|| pod.missing())?;
         let object = self.storage_tree(pod.served, &existing)?;
         if !eviction::needs_no_budget(&object) {
             self.spend_budget(&pod, &object, context).await?;
@@ -47,7 +41,7 @@ impl Engine {
         if !context.dry_run {
             crate::write::delete::check_preconditions(pod.served, &object, &options)?;
             let now = context.now;
-            self.rewrite(&pod, |object| {
+            self.rewrite(&pod, context, |object| {
                 eviction::mark(object, now);
                 Ok(())
             })
@@ -57,7 +51,7 @@ impl Engine {
         // The mark above was a write of our own.
         options.preconditions.resource_version = None;
         // Admission has judged the eviction, and is not asked about the deletion that comes of it.
-        self.delete_judged(ObjectRef { subresource: "", ..pod }, &options, context).await.map(drop)
+        self.delete_asked(ObjectRef { subresource: "", ..pod }, &options, false, context).await.map(drop)
     }
 
     async fn spend_budget(
@@ -79,10 +73,7 @@ impl Engine {
         let name = budget.attrs.name.to_string();
         let target =
             ObjectRef { served: &budgets, subresource: "status", namespace: pod.namespace, name: &name };
-        if context.dry_run {
-            return eviction::spend(&mut self.storage_tree(&budgets, budget)?, pod.name, context.now);
-        }
-        self.rewrite(&target, |budget| {
+        self.rewrite(&target, context, |budget| {
             let mut old = budget.clone();
             eviction::spend(budget, pod.name, context.now)?;
             set_kind(&budgets, &mut old);
@@ -114,36 +105,6 @@ impl Engine {
             }
         }
         Ok(covering)
-    }
-
-    /// Changes a stored object past its kind's rules for updates, until no other write comes in between.
-    pub(crate) async fn rewrite(
-        &self,
-        target: &ObjectRef<'_>,
-        change: impl Fn(&mut Value) -> Result<(), Status>,
-    ) -> Result<(), Status> {
-        let served = target.served;
-        let missing = || Status::not_found(&served.group_resource(), target.name);
-        let collection = served.collection.ok_or_else(missing)?;
-        for _ in 0..ATTEMPTS_MAX {
-            let existing = self.store.get(collection, &target.key()).ok_or_else(missing)?;
-            let mut object = self.storage_tree(served, &existing)?;
-            change(&mut object)?;
-            let (value, attrs) = self.encode_stored(served, &object).await?;
-            let write = Write {
-                collection,
-                key: Key::new(existing.key.as_str()),
-                precondition: Precondition::ModRevision(existing.mod_revision),
-                change: Change::Put { value, attrs },
-                ttl_seconds: None,
-            };
-            match self.store.commit(write).await {
-                Ok(_) => return Ok(()),
-                Err(CommitError::Stale(_)) => {}
-                Err(error) => return Err(self.commit_failed(target, error)),
-            }
-        }
-        Err(Status::stale(&served.group_resource(), target.name))
     }
 }
 

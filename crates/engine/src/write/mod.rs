@@ -1,6 +1,5 @@
 //! Writes: creates, updates, patches and deletions, and the subresources that write.
 
-pub(crate) mod answered;
 pub(crate) mod apply;
 pub mod bind;
 pub mod conversions;
@@ -9,8 +8,11 @@ pub mod delete;
 pub(crate) mod delete_collection;
 pub(crate) mod deletion;
 pub(crate) mod evict;
+pub(crate) mod failure;
+pub mod guaranteed_update;
+pub mod hidden;
 pub mod patch;
-pub mod patch_document;
+pub(crate) mod posted;
 pub mod preconditions;
 pub mod scale;
 pub mod token_request;

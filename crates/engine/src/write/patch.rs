@@ -6,15 +6,13 @@ use crate::request::body;
 use crate::request::options::{FieldValidation, PatchKind};
 use crate::request::write_context::{WriteContext, WriteResult};
 use crate::resource::{ObjectRef, ServedResource};
-use crate::write::patch_document;
 use crate::write::scale::ScaleSource;
 use crate::write::update::Source;
-use pintle_object::json;
 use pintle_object::{
     Details, FieldErrors, GroupKind, GroupVersionKind, Map, Path, Reason, Status, StrictErrors, Value,
 };
 use pintle_patch::strategic::{Fault, StrategicError, mismatch, strategic_merge};
-use pintle_patch::{go, json_patch, merge_patch, untyped};
+use pintle_patch::{document, go, json_patch, merge_patch, untyped};
 use pintle_schema::decode::{DecodeError, Decoded};
 use pintle_schema::{TypeId, decode};
 
@@ -26,6 +24,12 @@ pub struct Patch<'a> {
     pub validation: FieldValidation,
     /// Of an apply: take over what other managers own.
     pub force: bool,
+}
+
+impl Patch<'_> {
+    fn is_strict(&self) -> bool {
+        self.validation != FieldValidation::Ignore
+    }
 }
 
 /// What a patched tree must be again.
@@ -57,7 +61,7 @@ impl Engine {
             let goal = Goal { ty: served.resource.ty, kind: served.gvk(), custom };
             self.patched(&goal, current.ok_or_else(missing)?, patch, warnings)
         };
-        self.guaranteed_update(target, Source::Patch(&next), false, context).await
+        self.replace(target, Source::Patch(&next), false, context).await
     }
 
     async fn patch_scale(
@@ -85,12 +89,12 @@ impl Engine {
         let (next, shown) = match patch.kind {
             PatchKind::Json => {
                 let next = patch_json(current, patch, &mut strict)?;
-                let shown = as_sent(&next);
+                let shown = document::as_sent(&next);
                 (next, shown)
             }
             PatchKind::Merge => {
                 let next = merge(current, patch, &mut strict)?;
-                let shown = as_sent(&next);
+                let shown = document::as_sent(&next);
                 (next, shown)
             }
             PatchKind::Strategic => self.merge_strategic(goal.ty, current, patch, &mut strict)?,
@@ -136,7 +140,7 @@ impl Engine {
         patch: &Patch<'_>,
         strict: &mut Vec<String>,
     ) -> Result<(Value, String), Status> {
-        let read = patch_document::strategic_merge_patch(patch.bytes)?;
+        let read = document::strategic_merge_patch(patch.bytes)?;
         strict.extend(read.strict);
         let map = read.document;
         let shown = go::text(&Value::Map(map.clone()));
@@ -149,7 +153,7 @@ impl Engine {
 }
 
 fn patch_json(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> Result<Value, Status> {
-    let read = patch_document::operations(patch.bytes, patch.validation)?;
+    let read = document::operations(patch.bytes, patch.is_strict())?;
     strict.extend(read.strict);
     let mut next = untyped(current);
     json_patch::json_patch(&mut next, &read.document).map_err(|error| rejected(&error.0))?;
@@ -189,51 +193,11 @@ fn check_type(
 }
 
 fn merge(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> Result<Value, Status> {
-    let read = patch_document::merge_patch(patch.bytes, patch.validation)?;
+    let read = document::merge_patch(patch.bytes, patch.is_strict())?;
     strict.extend(read.strict);
     let mut next = untyped(current);
     merge_patch::merge_patch(&mut next, read.document);
     Ok(next)
-}
-
-/// The JSON of a patched tree, with numbers as the patch spells them: upstream does not read them in between, so
-/// that `2.0` is no integer.
-fn as_sent(tree: &Value) -> String {
-    let mut out = Vec::new();
-    write_as_sent(tree, &mut out);
-    String::from_utf8(out).unwrap_or_default()
-}
-
-fn write_as_sent(tree: &Value, out: &mut Vec<u8>) {
-    let separate = |index: usize, out: &mut Vec<u8>| {
-        if index > 0 {
-            out.push(b',');
-        }
-    };
-    match tree {
-        Value::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => {
-            out.extend_from_slice(format!("{float:.1}").as_bytes());
-        }
-        Value::List(items) => {
-            out.push(b'[');
-            for (index, item) in items.iter().enumerate() {
-                separate(index, out);
-                write_as_sent(item, out);
-            }
-            out.push(b']');
-        }
-        Value::Map(map) => {
-            out.push(b'{');
-            for (index, (key, value)) in map.iter().enumerate() {
-                separate(index, out);
-                json::write_string(out, key);
-                out.push(b':');
-                write_as_sent(value, out);
-            }
-            out.push(b'}');
-        }
-        other => json::write_value(out, other),
-    }
 }
 
 /// A generic 422: the details of what did not apply stay in the log.

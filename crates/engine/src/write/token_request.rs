@@ -1,13 +1,11 @@
-//! The token subresource of service accounts: checks what is asked for; the token itself is signed by the caller.
+//! The token subresource of service accounts: finds the account and what the token is bound to; the caller signs it.
 
 use crate::engine::Engine;
-use crate::request::admission::Operation;
 use crate::request::write_context::WriteContext;
 use crate::resource::{ObjectRef, ServedResource};
+use pintle_kinds::token_request::{self, DEFAULT_SECONDS};
 use pintle_object::meta;
-use pintle_object::{
-    FieldErrors, GroupKind, GroupResource, GroupVersion, GroupVersionKind, Path, Status, Text, Value,
-};
+use pintle_object::{GroupResource, GroupVersion, GroupVersionKind, Status, Value};
 
 /// What the server's flags say about tokens.
 #[derive(Clone, Debug)]
@@ -33,10 +31,6 @@ pub struct TokenGrant {
     pub expiration_seconds: i64,
 }
 
-const DEFAULT_SECONDS: i64 = 60 * 60;
-const SECONDS_MIN: i64 = 10 * 60;
-const SECONDS_MAX: i64 = 1 << 32;
-
 /// What tokens can be bound to, by kind and plural.
 const BOUND: [(&str, &str); 3] = [("Pod", "pods"), ("Secret", "secrets"), ("Node", "nodes")];
 
@@ -55,14 +49,12 @@ impl Engine {
         meta::ensure_namespace(&mut body, target.namespace)?;
         let kind = GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest");
         self.track_body(&kind, "token", &mut body, context);
-        let attributes = context.attributes(Operation::Create, target, None, None);
-        self.admission().mutate(self, attributes, &mut body, &mut context.warnings).await?;
-        check_name(&body, target.name)?;
+        self.complete_posted(target, &mut body, context).await?;
+        token_request::check_name(&body, target.name)?;
         let account = self.token_object(target.served, target.namespace, target.name)?;
-        complete(&mut body, &target, &account, terms, context)?;
-        validate(&body)?;
-        let attributes = context.attributes(Operation::Create, target, None, None);
-        self.admission().validate(self, attributes, &body, &mut context.warnings).await?;
+        token_request::complete(&mut body, &account, &terms.api_audiences, context.now)?;
+        token_request::validate(&body)?;
+        self.judge_posted(target, &body, context).await?;
 
         let (bound, pod_node) = self.bound(&target, &body)?;
         let mut seconds = body.int_at(&["spec", "expirationSeconds"]).unwrap_or(DEFAULT_SECONDS);
@@ -93,7 +85,7 @@ impl Engine {
         let object = self.token_object(&served, namespace, text("name"))?;
         let mut node = None;
         if kind == "Pod" {
-            check_account(&object, target.name)?;
+            token_request::check_account(&object, target.name)?;
             node = self.node_of(&object);
         }
         if !text("uid").is_empty() && text("uid") != meta::uid(&object) {
@@ -126,73 +118,4 @@ impl Engine {
         let stored = self.store.get(nodes.collection?, &nodes.key("", name));
         Some((name.into(), stored.map_or_else(String::new, |node| node.attrs.uid.to_string())))
     }
-}
-
-fn kind() -> GroupKind {
-    GroupKind::new("authentication.k8s.io", "TokenRequest")
-}
-
-fn check_name(body: &Value, account: &str) -> Result<(), Status> {
-    if meta::name(body).is_empty() || meta::name(body) == account {
-        return Ok(());
-    }
-    let mut errors = FieldErrors::new();
-    let path = Path::root("metadata");
-    let why = "must match the service account name if specified";
-    errors.invalid(&path.child("name"), meta::name(body), why);
-    Err(Status::invalid(&kind(), account, errors))
-}
-
-fn check_account(pod: &Value, account: &str) -> Result<(), Status> {
-    if pod.str_at(&["spec", "serviceAccountName"]) == account {
-        return Ok(());
-    }
-    let account = pintle_object::field::quote(account);
-    Err(Status::bad_request(format!(
-        "cannot bind token for serviceaccount {account} to pod running with different serviceaccount name."
-    )))
-}
-
-/// Fills in what the account and the server know; what a client says about the answer is dropped.
-fn complete(
-    body: &mut Value,
-    target: &ObjectRef<'_>,
-    account: &Value,
-    terms: &TokenTerms,
-    context: &WriteContext<'_>,
-) -> Result<(), Status> {
-    let (own, wanted) = (meta::uid(account), meta::uid(body));
-    if !wanted.is_empty() && wanted != own {
-        let why = format!(
-            "the UID in the token request ({wanted}) does not match the UID of the service account ({own})"
-        );
-        let resource = GroupResource::new("authentication.k8s.io", "TokenRequest");
-        return Err(Status::conflict(&resource, target.name, &why));
-    }
-    body.set(&["status"], Value::map());
-    body.set(&["status", "token"], "");
-    body.set(&["status", "expirationTimestamp"], Value::Null);
-    meta::set(body, "name", target.name);
-    meta::set(body, "namespace", target.namespace);
-    meta::set(body, "uid", own);
-    body.set(&["metadata", "creationTimestamp"], context.now.to_seconds_text());
-    if body.list_at(&["spec", "audiences"]).is_empty() {
-        let audiences = terms.api_audiences.iter().map(|audience| Value::from(Text::from(audience.as_str())));
-        body.set(&["spec", "audiences"], audiences.collect::<Vec<_>>());
-    }
-    Ok(())
-}
-
-fn validate(body: &Value) -> Result<(), Status> {
-    let mut errors = FieldErrors::new();
-    let path = Path::root("spec");
-    let path = path.child("expirationSeconds");
-    let seconds = body.int_at(&["spec", "expirationSeconds"]).unwrap_or(0);
-    if seconds < SECONDS_MIN {
-        errors.invalid(&path, seconds, "may not specify a duration less than 10 minutes");
-    }
-    if seconds > SECONDS_MAX {
-        errors.invalid(&path, seconds, "may not specify a duration larger than 2^32 seconds");
-    }
-    if errors.is_empty() { Ok(()) } else { Err(Status::invalid(&kind(), "", errors)) }
 }

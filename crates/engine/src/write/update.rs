@@ -1,34 +1,39 @@
-//! Update and patch: a new version of an object that is there, by compare-and-swap.
+//! Update and patch: a new version of an object that is there.
 
+use crate::allocate::Reserved;
 use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
-use crate::request::write_context::{WriteContext, WriteResult};
-use crate::resource::{ObjectRef, ServedResource};
+use crate::request::options::parse_uint;
+use crate::request::write_context::{Answer, WriteContext, WriteResult};
+use crate::resource::ObjectRef;
 use crate::storage::convert;
-use crate::write::create::CreateSource;
-use crate::write::create::{refuse, store_failed};
+use crate::write::create::{CreateSource, refuse};
+use crate::write::guaranteed_update::{Next, UpdateFn};
 use crate::write::preconditions::{
     check_name, check_uid, check_version, goes_with_update, keep_system_fields, uid_conflict,
 };
+use bytes::Bytes;
 use pintle_kinds::validation;
 use pintle_object::meta;
 use pintle_object::{Reason, Status, Value};
-use pintle_store::{Change, CommitError, Key, Object, Precondition, Write};
+use pintle_store::{Attrs, CommitError, Object};
 use std::sync::Arc;
 
-/// What the new version comes from.
+/// The origin of a new version.
 pub enum Source<'a> {
-    /// A whole object, in the version of the request.
+    /// A whole object, in the version of the request; null once it is used up.
     Body(Value),
     /// Computes the new version from the current one, both in the version of the request.
-    /// `None` in place of the current one: there is none, and the patch may create it.
-    /// Texts of warnings go into the list.
-    Patch(&'a UpdateFn<'a>),
+    Patch(&'a PatchFn<'a>),
     /// Like a patch, but its new version says who manages it.
-    Apply(&'a UpdateFn<'a>),
+    Apply(&'a PatchFn<'a>),
     /// Another form of the object, which is changed in the object's place.
     Scale(&'a dyn Scaling),
 }
+
+/// The next version of an object from the current one. `None` in place of the current one: there is none, and the patch
+/// may create it. Texts of warnings go into the list.
+pub type PatchFn<'a> = dyn Fn(Option<&Value>, &mut Vec<String>) -> Result<Value, Status> + Sync + 'a;
 
 /// The steps of a write through a Scale.
 pub trait Scaling: Sync {
@@ -38,19 +43,6 @@ pub trait Scaling: Sync {
     /// The object with the replicas of its next scale.
     fn rescale(&self, current: &Value, next: &Value) -> Result<Value, Status>;
 }
-
-/// The next version of an object from the current one.
-pub type UpdateFn<'a> = dyn Fn(Option<&Value>, &mut Vec<String>) -> Result<Value, Status> + Sync + 'a;
-
-/// What one attempt came to.
-enum Attempt {
-    Done(WriteResult),
-    /// Another write came in between.
-    Conflict,
-}
-
-/// Attempts before a write that is overtaken again and again gives up; each one lost means that another won.
-const ATTEMPTS_MAX: usize = 1000;
 
 /// How often a proposal is made again with what conversions have answered: once for each version that managers wrote in.
 const CONVERSIONS_MAX: usize = 32;
@@ -68,11 +60,11 @@ impl Engine {
         meta::ensure_namespace(&mut body, target.namespace)?;
         check_name(&target, &body)?;
         context.dedup_owners(&mut body, false);
-        self.guaranteed_update(target, Source::Body(body), false, context).await
+        self.replace(target, Source::Body(body), false, context).await
     }
 
     /// Writes the next version of the target; `may_create` is for apply patches.
-    pub async fn guaranteed_update(
+    pub async fn replace(
         &self,
         target: ObjectRef<'_>,
         source: Source<'_>,
@@ -80,211 +72,19 @@ impl Engine {
         context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
         let served = target.served;
-        target.check_name()?;
-        let missing = || Status::not_found(&served.group_resource(), target.name);
-        let collection = served.collection.ok_or_else(missing)?;
-        let warnings = context.warnings.len();
-        let mut is_current = !self.store.is_shared();
-        for _ in 0..ATTEMPTS_MAX {
-            // Warnings of an attempt that came to nothing are said again by the next.
-            context.warnings.truncate(warnings);
-            let attempt = match self.store.get(collection, &target.key()) {
-                Some(existing) => self.replace(&target, &source, &existing, context).await,
-                None if may_create || self.creates_on_update(&target) => {
-                    self.create_by_update(&target, &source, context).await
-                }
-                None => Err(missing()),
-            };
-            match attempt {
-                Ok(Attempt::Done(written)) => return Ok(written),
-                Ok(Attempt::Conflict) => {}
-                // A write that was not answered may have happened: tried again, it would stand in its own way. A
-                // webhook that has refused is not asked twice.
-                Err(status) if is_current || status.code >= 500 || status.foreign.is_some() => {
-                    return Err(status);
-                }
-                // What was refused may have been judged by a state that another server has changed.
-                Err(_) => {
-                    self.store.wait_for_latest().await.map_err(store_failed)?;
-                    is_current = true;
-                }
-            }
-        }
-        Err(Status::stale(&served.group_resource(), target.name))
-    }
-
-    fn creates_on_update(&self, target: &ObjectRef<'_>) -> bool {
-        target.subresource.is_empty() && target.served.facts.creates_on_update
-    }
-
-    async fn replace(
-        &self,
-        target: &ObjectRef<'_>,
-        source: &Source<'_>,
-        existing: &Arc<Object>,
-        context: &mut WriteContext<'_>,
-    ) -> Result<Attempt, Status> {
-        let served = target.served;
-        let shown = self.converted(served, existing.clone()).await?;
-        let current = self.tree(served, &shown)?;
-        let proposed = match source {
-            Source::Scale(scaling) => self.rescaled(target, *scaling, &current, context).await?,
-            Source::Body(_) | Source::Patch(_) | Source::Apply(_) => {
-                self.proposed(target, source, &current, context).await?
-            }
-        };
-        let old = self.previous(served, &shown, current)?;
-        let mut new = convert::to_storage(&self.api, served, proposed)?;
-        let is_patch = !matches!(source, Source::Body(_));
-        let attributes = context.attributes(Operation::Update, *target, Some(&old), None);
-        let attributes = Attributes { is_patch, ..attributes };
-        // Admission has completed a scale already, in the form that it has.
-        if !matches!(source, Source::Scale(_)) {
-            self.admission().mutate(self, attributes, &mut new, &mut context.warnings).await?;
-        }
-        context.dedup_owners(&mut new, true);
-        check_version(target, &mut new, existing)?;
-
-        let mut draw = self.draw(served, context.dry_run);
-        if target.subresource.is_empty() {
-            served.strategy.allocate(&mut new, Some(&old), &mut draw)?;
-        }
-        self.prepare_update(target, &mut new, &old, context)?;
-        pintle_patch::keep_times_of_noop(&old, &mut new);
-        let attributes = context.attributes(Operation::Update, *target, Some(&old), None);
-        let attributes = Attributes { is_patch, ..attributes };
-        self.admission().validate(self, attributes, &new, &mut context.warnings).await?;
-        if goes_with_update(served, &new, &old) {
-            self.delete_stored(target, existing, context).await?;
-            return self.written(served, new, false).map(Attempt::Done);
-        }
-        meta::keep(&mut new, &old, "resourceVersion");
-        if context.dry_run {
-            return self.rehearsed(served, &new, false).await.map(Attempt::Done);
-        }
-        let Some(reserved) = self.reserve(served, &draw, &new, context.now).await? else {
-            return Ok(Attempt::Conflict);
-        };
-        let is_apply = matches!(source, Source::Apply(_) | Source::Scale(_));
-        let attempt = self.commit_update(target, &new, existing, is_apply).await?;
-        match attempt {
-            Attempt::Done(_) => self.settle_holdings(served, Some(&old), Some(&new), context.now).await,
-            Attempt::Conflict => self.release(reserved, context.now).await,
-        }
-        Ok(attempt)
-    }
-
-    /// What an update replaces, as rules and admission see it. It is decoded again only where it is converted.
-    fn previous(
-        &self,
-        served: &ServedResource,
-        existing: &Object,
-        mut current: Value,
-    ) -> Result<Value, Status> {
-        if served.is_converted() && served.custom.is_none() {
-            return self.storage_tree(served, existing);
-        }
-        current.remove(&["kind"]);
-        current.remove(&["apiVersion"]);
-        Ok(current)
-    }
-
-    /// The next version of an object, and who manages it. What managers of other versions own is told by conversion,
-    /// which may have to wait: with each answer the proposal is made again.
-    async fn proposed(
-        &self,
-        target: &ObjectRef<'_>,
-        source: &Source<'_>,
-        current: &Value,
-        context: &mut WriteContext<'_>,
-    ) -> Result<Value, Status> {
-        let warnings = context.warnings.len();
-        for _ in 0..CONVERSIONS_MAX {
-            let proposed = self.propose(target, source, current, context);
-            if !context.conversions.learn(self, target.served).await {
-                return proposed;
-            }
-            context.warnings.truncate(warnings);
-        }
-        self.propose(target, source, current, context)
-    }
-
-    fn propose(
-        &self,
-        target: &ObjectRef<'_>,
-        source: &Source<'_>,
-        current: &Value,
-        context: &mut WriteContext<'_>,
-    ) -> Result<Value, Status> {
-        match source {
-            Source::Body(body) => {
-                check_uid(target, body, current)?;
-                let mut proposed = body.clone();
-                self.track(target, Some(current), &mut proposed, context);
-                Ok(proposed)
-            }
-            Source::Patch(patch) | Source::Apply(patch) => {
-                let mut proposed = patch(Some(current), &mut context.warnings)?;
-                convert::default(&self.api, target.served, &mut proposed);
-                if matches!(source, Source::Patch(_)) {
-                    self.track(target, Some(current), &mut proposed, context);
-                }
-                meta::ensure_namespace(&mut proposed, target.namespace)?;
-                check_name(target, &proposed)?;
-                Ok(proposed)
-            }
-            Source::Scale(_) => Err(Status::internal("a scale is proposed in its own form")),
-        }
-    }
-
-    /// The object with the replicas of the scale that admission makes of the proposed one.
-    async fn rescaled(
-        &self,
-        target: &ObjectRef<'_>,
-        scaling: &dyn Scaling,
-        current: &Value,
-        context: &mut WriteContext<'_>,
-    ) -> Result<Value, Status> {
-        let (live, mut next) = scaling.propose(current, &mut context.warnings)?;
-        let attributes = context.attributes(Operation::Update, *target, Some(&live), None);
-        let attributes = Attributes { has_own_form: true, ..attributes };
-        self.admission().mutate(self, attributes, &mut next, &mut context.warnings).await?;
-        let mut object = scaling.rescale(current, &next)?;
-        convert::default(&self.api, target.served, &mut object);
-        meta::ensure_namespace(&mut object, target.namespace)?;
-        check_name(target, &object)?;
-        Ok(object)
-    }
-
-    async fn commit_update(
-        &self,
-        target: &ObjectRef<'_>,
-        new: &Value,
-        existing: &Arc<Object>,
-        is_apply: bool,
-    ) -> Result<Attempt, Status> {
-        let served = target.served;
-        let missing = || Status::not_found(&served.group_resource(), target.name);
-        let done = |stored| async { self.answered(served, stored, false).await.map(Attempt::Done) };
-        let (value, attrs) = self.encode_stored(served, new).await?;
-        // A write that changes nothing is none: no revision, no event. But one that encrypts with another key is.
-        if value == existing.value && !self.store.is_stale(existing) {
-            return done(existing.clone()).await;
-        }
-        let collection = served.collection.ok_or_else(missing)?;
-        let write = |value, attrs| Write {
-            collection,
-            key: Key::new(existing.key.as_str()),
-            precondition: Precondition::ModRevision(existing.mod_revision),
-            change: Change::Put { value, attrs },
-            ttl_seconds: self.ttl_seconds(served),
-        };
-        match self.commit_lean(served, new, (value, attrs), is_apply, write).await {
-            Ok(stored) => done(stored).await,
-            // The next attempt sees the newer object, and refuses if the write was based on this one.
-            Err(CommitError::Stale(_) | CommitError::Missing) => Ok(Attempt::Conflict),
-            Err(error) => Err(self.commit_failed(target, error)),
-        }
+        let may_create = may_create || (target.subresource.is_empty() && served.facts.creates_on_update);
+        // An update that names the version which it replaces has one attempt, unless that is judged or drawn for anew.
+        let is_versioned =
+            |body: &Value| parse_uint(meta::resource_version(body)).is_ok_and(|found| found != 0);
+        let has_one_attempt = matches!(&source, Source::Body(body) if is_versioned(body))
+            && !may_create
+            && !self.store.is_shared()
+            && !served.strategy.allocates()
+            && !served.has_conversion_webhook();
+        let (dry_run, warned) = (context.dry_run, context.warnings.len());
+        let pending = Pending::Nothing;
+        let mut replace = Replace { target, source, may_create, has_one_attempt, context, warned, pending };
+        self.guaranteed_update(&target, dry_run, &mut replace).await
     }
 
     /// Everything between admission's two halves: what an update may not change, the kind's own rules, validation.
@@ -335,21 +135,200 @@ impl Engine {
         served.strategy.complete(new);
         Ok(())
     }
+}
 
-    async fn create_by_update(
-        &self,
-        target: &ObjectRef<'_>,
-        source: &Source<'_>,
-        context: &mut WriteContext<'_>,
-    ) -> Result<Attempt, Status> {
-        let served = target.served;
-        let mut proposed = match source {
+/// The replacement of one object.
+struct Replace<'a, 'c> {
+    target: ObjectRef<'a>,
+    source: Source<'a>,
+    may_create: bool,
+    has_one_attempt: bool,
+    context: &'a mut WriteContext<'c>,
+    /// Warnings before the first attempt: those of one that came to nothing are said again by the next.
+    warned: usize,
+    pending: Pending,
+}
+
+/// A write that is on its way to the store.
+enum Pending {
+    Nothing,
+    Put {
+        old: Value,
+        new: Value,
+        reserved: Reserved,
+    },
+    /// The object goes with this update.
+    Delete {
+        old: Value,
+        new: Value,
+    },
+}
+
+impl UpdateFn for Replace<'_, '_> {
+    type Answer = WriteResult;
+
+    async fn next(
+        &mut self,
+        engine: &Engine,
+        current: Option<&Arc<Object>>,
+    ) -> Result<Next<WriteResult>, Status> {
+        self.context.warnings.truncate(self.warned);
+        let (target, served) = (self.target, self.target.served);
+        let Some(existing) = current else {
+            return if self.may_create { self.create(engine).await } else { Err(target.missing()) };
+        };
+        let shown = engine.converted(served, existing.clone()).await?;
+        let current = engine.tree(served, &shown)?;
+        let proposed = match self.source {
+            Source::Scale(scaling) => self.rescaled(engine, scaling, &current).await?,
+            Source::Body(_) | Source::Patch(_) | Source::Apply(_) => self.proposed(engine, &current).await?,
+        };
+        // Decoded again only where it is converted.
+        let old = match served.previous(current) {
+            Some(old) => old,
+            None => engine.storage_tree(served, &shown)?,
+        };
+        let mut new = convert::to_storage(&engine.api, served, proposed)?;
+        let is_patch = !matches!(self.source, Source::Body(_));
+        let context = &mut *self.context;
+        let attributes = context.attributes(Operation::Update, target, Some(&old), None);
+        let attributes = Attributes { is_patch, ..attributes };
+        // Admission has completed a scale already, in the form that it has.
+        if !matches!(self.source, Source::Scale(_)) {
+            engine.admission().mutate(engine, attributes, &mut new, &mut context.warnings).await?;
+        }
+        context.dedup_owners(&mut new, true);
+        check_version(&target, &mut new, existing)?;
+
+        let mut draw = engine.draw(served, context.dry_run);
+        if target.subresource.is_empty() {
+            served.strategy.allocate(&mut new, Some(&old), &mut draw)?;
+        }
+        engine.prepare_update(&target, &mut new, &old, context)?;
+        pintle_patch::keep_times_of_noop(&old, &mut new);
+        engine.admission().validate(engine, attributes, &new, &mut context.warnings).await?;
+        if goes_with_update(served, &new, &old) {
+            self.pending = Pending::Delete { old, new };
+            return Ok(Next::Delete);
+        }
+        let reserved = match context.dry_run {
+            true => Some(Reserved::default()),
+            false => engine.reserve(served, &draw, &new, context.now).await?,
+        };
+        let Some(reserved) = reserved else { return Ok(Next::Again) };
+        let (value, attrs) = engine.encode_stored(served, &mut new).await?;
+        self.pending = Pending::Put { old, new, reserved };
+        Ok(Next::Put(value, attrs))
+    }
+
+    async fn done(&mut self, engine: &Engine, stored: Arc<Object>) -> Result<Option<WriteResult>, Status> {
+        let (served, dry_run, now) = (self.target.served, self.context.dry_run, self.context.now);
+        let (old, new, is_gone) = match std::mem::replace(&mut self.pending, Pending::Nothing) {
+            Pending::Put { old, new, .. } => (old, new, false),
+            Pending::Delete { old, new } => (old, new, true),
+            Pending::Nothing => return Ok(None),
+        };
+        if !dry_run {
+            engine.settle_holdings(served, Some(&old), (!is_gone).then_some(&new), now).await;
+        }
+        let answer = match is_gone {
+            true => Answer::Tree(engine.shown_as(served, new)?),
+            false => engine.answered(served, stored, dry_run).await?,
+        };
+        Ok(Some(WriteResult { answer, created: false }))
+    }
+
+    async fn undo(&mut self, engine: &Engine, error: &CommitError) -> Result<Option<WriteResult>, Status> {
+        match (std::mem::replace(&mut self.pending, Pending::Nothing), error) {
+            (Pending::Put { reserved, .. }, _) => engine.release(reserved, self.context.now).await,
+            // Somebody else was quicker: the object is gone, which is what came of the update.
+            (Pending::Delete { new, .. }, CommitError::Missing) => {
+                let answer = Answer::Tree(engine.shown_as(self.target.served, new)?);
+                return Ok(Some(WriteResult { answer, created: false }));
+            }
+            (Pending::Delete { .. } | Pending::Nothing, _) => {}
+        }
+        Ok(None)
+    }
+
+    async fn leaner(&mut self, engine: &Engine) -> Option<(Bytes, Attrs)> {
+        match (&self.source, &mut self.pending) {
+            (Source::Body(_) | Source::Patch(_), Pending::Put { new, .. }) => {
+                engine.encode_lean(self.target.served, new).await
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Replace<'_, '_> {
+    /// The next version of an object, and who manages it. Conversion tells what managers of other versions own, and may
+    /// have to wait: with each answer the proposal is made again.
+    async fn proposed(&mut self, engine: &Engine, current: &Value) -> Result<Value, Status> {
+        let warnings = self.context.warnings.len();
+        for _ in 0..CONVERSIONS_MAX {
+            let proposed = self.propose(engine, current);
+            if !self.context.conversions.learn(engine, self.target.served).await {
+                return proposed;
+            }
+            self.context.warnings.truncate(warnings);
+        }
+        self.propose(engine, current)
+    }
+
+    fn propose(&mut self, engine: &Engine, current: &Value) -> Result<Value, Status> {
+        let target = &self.target;
+        match &mut self.source {
+            Source::Body(Value::Null) => Err(Status::stale(&target.served.group_resource(), target.name)),
+            Source::Body(body) => {
+                check_uid(target, body, current)?;
+                let mut proposed = if self.has_one_attempt { std::mem::take(body) } else { body.clone() };
+                engine.track(target, Some(current), &mut proposed, self.context);
+                Ok(proposed)
+            }
+            Source::Patch(patch) | Source::Apply(patch) => {
+                let mut proposed = patch(Some(current), &mut self.context.warnings)?;
+                convert::default(&engine.api, target.served, &mut proposed);
+                if matches!(self.source, Source::Patch(_)) {
+                    engine.track(target, Some(current), &mut proposed, self.context);
+                }
+                meta::ensure_namespace(&mut proposed, target.namespace)?;
+                check_name(target, &proposed)?;
+                Ok(proposed)
+            }
+            Source::Scale(_) => Err(Status::internal("a scale is proposed in its own form")),
+        }
+    }
+
+    /// The object with the replicas of the scale that admission makes of the proposed one.
+    async fn rescaled(
+        &mut self,
+        engine: &Engine,
+        scaling: &dyn Scaling,
+        current: &Value,
+    ) -> Result<Value, Status> {
+        let (target, context) = (self.target, &mut *self.context);
+        let (live, mut next) = scaling.propose(current, &mut context.warnings)?;
+        let attributes = context.attributes(Operation::Update, target, Some(&live), None);
+        let attributes = Attributes { has_own_form: true, ..attributes };
+        engine.admission().mutate(engine, attributes, &mut next, &mut context.warnings).await?;
+        let mut object = scaling.rescale(current, &next)?;
+        convert::default(&engine.api, target.served, &mut object);
+        meta::ensure_namespace(&mut object, target.namespace)?;
+        check_name(&target, &object)?;
+        Ok(object)
+    }
+
+    /// Creates the object of an update or a patch that found none.
+    async fn create(&mut self, engine: &Engine) -> Result<Next<WriteResult>, Status> {
+        let (target, served, context) = (self.target, self.target.served, &mut *self.context);
+        let mut proposed = match &self.source {
             Source::Body(body) => body.clone(),
             Source::Patch(patch) | Source::Apply(patch) => patch(None, &mut context.warnings)?,
-            Source::Scale(_) => return Err(Status::not_found(&served.group_resource(), target.name)),
+            Source::Scale(_) => return Err(target.missing()),
         };
         let uid = meta::uid(&proposed).to_string();
-        let is_apply = matches!(source, Source::Apply(_));
+        let is_apply = matches!(self.source, Source::Apply(_));
         if !uid.is_empty() && is_apply {
             let why = format!(
                 "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
@@ -357,26 +336,26 @@ impl Engine {
             return Err(Status::conflict(&served.group_resource(), target.name, &why));
         }
         if !uid.is_empty() {
-            return Err(uid_conflict(target, &uid, ""));
+            return Err(uid_conflict(&target, &uid, ""));
         }
         let origin = CreateSource { has_labels: meta::has_labels(&proposed), is_update: true, is_apply };
         if is_apply {
-            convert::default(&self.api, served, &mut proposed);
+            convert::default(&engine.api, served, &mut proposed);
             meta::ensure_namespace(&mut proposed, target.namespace)?;
-            check_name(target, &proposed)?;
+            check_name(&target, &proposed)?;
         } else {
-            self.track(target, None, &mut proposed, context);
+            engine.track(&target, None, &mut proposed, context);
         }
-        let mut draft = convert::to_storage(&self.api, served, proposed)?;
-        let attributes = context.attributes(Operation::Create, *target, None, None);
-        self.admission().mutate(self, attributes, &mut draft, &mut context.warnings).await?;
+        let mut draft = convert::to_storage(&engine.api, served, proposed)?;
+        let attributes = context.attributes(Operation::Create, target, None, None);
+        engine.admission().mutate(engine, attributes, &mut draft, &mut context.warnings).await?;
         context.dedup_owners(&mut draft, true);
         meta::wipe_system_fields(&mut draft);
         meta::set(&mut draft, "resourceVersion", "");
-        match self.create_once(target, draft, origin, context).await {
-            Err(status) if status.reason == Reason::AlreadyExists => Ok(Attempt::Conflict),
-            Err(status) => Err(status),
-            Ok(written) => Ok(Attempt::Done(written)),
+        // Boxed, since it is seldom, and as large as all the rest.
+        match Box::pin(engine.create_draft(&target, draft, origin, context)).await {
+            Err(status) if status.reason == Reason::AlreadyExists => Ok(Next::Again),
+            result => result.map(Next::Answer),
         }
     }
 }

@@ -58,5 +58,5 @@ async fn label(engine: &Engine, namespace: &str, name: &str, day: &str) -> Resul
         Ok(next)
     };
     let mut context = WriteContext::new(&user, now, &engine.manager);
-    engine.guaranteed_update(target, Source::Patch(&labelled), false, &mut context).await.map(|_| ())
+    engine.replace(target, Source::Patch(&labelled), false, &mut context).await.map(|_| ())
 }

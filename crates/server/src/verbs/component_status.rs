@@ -47,5 +47,5 @@ fn component(app: &App, target: &ObjectRef<'_>, name: &str, is_ours: bool) -> Ar
     let mut tree = Value::map();
     tree.set(&["metadata", "name"], name);
     tree.set(&["conditions"], vec![condition]);
-    app.engine.unstored(target.served, &tree)
+    app.engine.unstored(target.served, tree)
 }

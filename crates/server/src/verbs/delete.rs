@@ -42,10 +42,10 @@ async fn run(
             let status = delete::unread(&served.resource.kind, target.name);
             Ok(representation::typed(app, accept.of_status(), app.engine.meta_type("Status"), 200, &status))
         }
-        Deleted::Object { object, is_gone } => {
+        Deleted::Object { answer, is_gone } => {
             // Whoever asked for its dependents to go too is told that this takes a while.
             let status = if !is_gone && options.orphan_dependents == Some(false) { 202 } else { 200 };
-            representation::tree(app, request, accept, served, status, &object)
+            representation::written(app, request, accept, &target, status, &answer)
         }
     }
 }

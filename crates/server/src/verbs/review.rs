@@ -28,9 +28,9 @@ pub async fn review(
     let served = target.served;
     meta::ensure_namespace(&mut object, target.namespace)?;
     app.engine.track(&target, None, &mut object, context);
-    app.engine.complete_answered(target, &mut object, context).await?;
+    app.engine.complete_posted(target, &mut object, context).await?;
     validate(app, &target, &object)?;
-    app.engine.judge_answered(target, &object, context).await?;
+    app.engine.judge_posted(target, &object, context).await?;
     let status = match served.resource.plural.as_ref() {
         "selfsubjectreviews" => {
             object.set(&["metadata"], Map::new());

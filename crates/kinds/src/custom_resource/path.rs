@@ -6,8 +6,9 @@
 
 use pintle_object::{Text, Value};
 
+/// A path of steps from an object to values in it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Path {
+pub struct Path {
     steps: Vec<Step>,
 }
 
@@ -25,7 +26,7 @@ enum Step {
 }
 
 impl Path {
-    /// `None` for what is no path of this simple sort.
+    /// Reads a path; `None` for what is no path of this simple sort.
     pub fn parse(text: &str) -> Option<Path> {
         let mut steps = Vec::new();
         let mut rest = text.strip_prefix('$').unwrap_or(text);
@@ -81,7 +82,7 @@ impl Step {
                 _ => items().iter().collect(),
             },
             Step::Where { field, equals, value } => {
-                let fits = |item: &&Value| match super::at(item, field) {
+                let fits = |item: &&Value| match at(item, field) {
                     Some(own) => (own == value) == *equals,
                     None => false,
                 };
@@ -89,6 +90,11 @@ impl Step {
             }
         }
     }
+}
+
+/// The value at a path of fields.
+pub fn at<'a>(object: &'a Value, path: &[Text]) -> Option<&'a Value> {
+    path.iter().try_fold(object, |value, step| value.get(step))
 }
 
 /// A field's name up to the next step; a backslash takes the meaning from what follows.

@@ -1,32 +1,86 @@
-//! The rules of a custom resource, from its definition.
+//! Custom resources: the strategy of a version of a definition, and its place in the tables (`resource.rs`).
 
-use super::path::Path as JsonPath;
-use super::{Scale, at};
-use pintle_kinds::validation::{NameRule, meta};
-use pintle_kinds::{Context, Strategy, cells, keep};
+mod path;
+mod resource;
+
+pub use path::at;
+pub use resource::{deprecation, document, resource, schema, selectable};
+
+use self::path::Path as JsonPath;
+use crate::validation::{NameRule, meta};
+use crate::{Context, Strategy, cells, keep, keep_at};
 use pintle_object::field::quote;
 use pintle_object::time::Time;
-use pintle_object::{ByValue, FieldErrors, GroupVersionKind, Seen, Value, content, json};
+use pintle_object::{ByValue, FieldErrors, GroupVersionKind, Seen, Text, Value, content, json};
 use pintle_schema::custom::Custom as Schema;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub(crate) struct CustomRules {
-    pub gvk: GroupVersionKind,
-    pub has_status: bool,
-    pub schema: Arc<Schema>,
-    pub columns: Vec<Column>,
-    pub scale: Option<Scale>,
+/// The strategy of one version of a custom resource, from its definition.
+pub struct CustomResource {
+    gvk: GroupVersionKind,
+    has_status: bool,
+    schema: Arc<Schema>,
+    columns: Vec<Column>,
+    scale: Option<Scale>,
 }
 
 /// A column besides the name.
-pub(crate) struct Column {
+struct Column {
     /// None for a path that cannot be followed.
-    pub path: Option<JsonPath>,
-    pub ty: String,
+    path: Option<JsonPath>,
+    ty: String,
 }
 
-impl Strategy for CustomRules {
+/// The places of a scale in an object.
+#[derive(Clone, Debug)]
+pub struct Scale {
+    pub wanted: Vec<Text>,
+    pub current: Vec<Text>,
+    /// Empty when there is none.
+    pub selector: Vec<Text>,
+    /// `.spec.replicas`, as it is written in the definition.
+    pub wanted_text: String,
+}
+
+impl Scale {
+    /// The scale of a definition's version, if it has one.
+    pub fn of(version: &Value) -> Option<Scale> {
+        let scale = version.at(&["subresources", "scale"])?;
+        let steps = |name: &str| JsonPath::parse(scale.str_at(&[name])).and_then(|path| path.fields());
+        Some(Scale {
+            wanted: steps("specReplicasPath")?,
+            current: steps("statusReplicasPath")?,
+            selector: steps("labelSelectorPath").unwrap_or_default(),
+            wanted_text: scale.str_at(&["specReplicasPath"]).into(),
+        })
+    }
+}
+
+impl CustomResource {
+    /// The strategy of a definition's version, whose objects are of a kind and checked by a schema.
+    pub fn new(version: &Value, gvk: GroupVersionKind, schema: Arc<Schema>) -> CustomResource {
+        let has_status = version.at(&["subresources", "status"]).is_some();
+        CustomResource { gvk, has_status, schema, columns: columns(version), scale: Scale::of(version) }
+    }
+}
+
+fn columns(version: &Value) -> Vec<Column> {
+    let own = version.list_at(&["additionalPrinterColumns"]);
+    if own.is_empty() {
+        return vec![Column {
+            path: JsonPath::parse(".metadata.creationTimestamp"),
+            ty: String::from("date"),
+        }];
+    }
+    let column = |column: &Value| Column {
+        path: JsonPath::parse(column.str_at(&["jsonPath"])),
+        ty: column.str_at(&["type"]).into(),
+    };
+    own.iter().map(column).collect()
+}
+
+impl Strategy for CustomResource {
     fn prepare_create(&self, object: &mut Value, _context: &Context<'_>) {
         if self.has_status {
             object.remove(&["status"]);
@@ -44,7 +98,7 @@ impl Strategy for CustomRules {
         let mut next = old.clone();
         keep(&mut next, new, "status");
         for field in ["managedFields", "resourceVersion"] {
-            pintle_kinds::keep_at(&mut next, new, &["metadata", field]);
+            keep_at(&mut next, new, &["metadata", field]);
         }
         *new = next;
     }
@@ -116,7 +170,7 @@ impl Strategy for CustomRules {
     }
 }
 
-impl CustomRules {
+impl CustomResource {
     /// The object as clients see it, with its kind.
     fn shown(&self, object: &Value) -> Value {
         let mut shown = object.clone();
@@ -143,7 +197,7 @@ impl CustomRules {
 
     fn check_scale(&self, object: &Value, with_wanted: bool, errors: &mut FieldErrors) {
         let Some(scale) = &self.scale else { return };
-        let mut check = |steps: &[pintle_object::Text]| {
+        let mut check = |steps: &[Text]| {
             let Some(Value::Int(count)) = at(object, steps) else { return };
             if *count < 0 || *count > i64::from(i32::MAX) {
                 let path = format!(".{}", steps.join("."));

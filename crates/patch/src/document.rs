@@ -1,12 +1,11 @@
 //! The documents of patches: read from JSON, with upstream's refusals.
 
-use crate::request::options::FieldValidation;
-use pintle_object::json::{Kind, Reader};
+use crate::json_patch::OPERATIONS_MAX;
+use pintle_object::json::{self, Kind, Reader};
 use pintle_object::{Map, Status, StrictErrors, Value};
-use pintle_patch::json_patch::OPERATIONS_MAX;
 
-/// A patch that was read, and what strict decoding finds in it.
-pub(crate) struct Read<D> {
+/// A patch that was read, and the findings of strict decoding in it.
+pub struct Read<D> {
     pub document: D,
     pub strict: Vec<String>,
 }
@@ -15,10 +14,12 @@ const MEMBERS: [&str; 4] = ["op", "path", "from", "value"];
 
 /// The operations of a JSON patch.
 ///
-/// Unless validation is off, upstream first reads the patch strictly into a type of its own, whose name and fields
+/// Where fields are validated, upstream first reads the patch strictly into a type of its own, whose name and fields
 /// show in the messages.
-pub(crate) fn operations(bytes: &[u8], validation: FieldValidation) -> Result<Read<Vec<Value>>, Status> {
-    let is_strict = validation != FieldValidation::Ignore;
+///
+/// # Errors
+/// 400 for what is no patch, 413 for one of too many operations.
+pub fn operations(bytes: &[u8], is_strict: bool) -> Result<Read<Vec<Value>>, Status> {
     let (list, item) = match is_strict {
         true => ("[]handlers.jsonPatchOp", "handlers.jsonPatchOp"),
         false => ("jsonpatch.Patch", "jsonpatch.Operation"),
@@ -83,14 +84,17 @@ fn wrong_member(operation: &Map) -> Option<String> {
     })
 }
 
-/// The document of a merge patch. Without validation it may be a list, which becomes the whole object.
-pub(crate) fn merge_patch(bytes: &[u8], validation: FieldValidation) -> Result<Read<Value>, Status> {
+/// The document of a merge patch. Where fields are not validated it may be a list, which becomes the whole object.
+///
+/// # Errors
+/// 400 for what is no patch.
+pub fn merge_patch(bytes: &[u8], is_strict: bool) -> Result<Read<Value>, Status> {
     let invalid = || Status::bad_request("Invalid JSON Patch");
-    let read = match (validation, read(bytes)) {
-        (FieldValidation::Ignore, read) => read.map_err(|_| invalid())?,
-        (_, Ok(read)) if is_map(&read.0) => read,
-        (_, Ok(read)) => return Err(decoding(mismatch(&read.0, "map[string]interface {}"))),
-        (_, Err(why)) => return Err(decoding(why)),
+    let read = match (is_strict, read(bytes)) {
+        (false, read) => read.map_err(|_| invalid())?,
+        (true, Ok(read)) if is_map(&read.0) => read,
+        (true, Ok(read)) => return Err(decoding(mismatch(&read.0, "map[string]interface {}"))),
+        (true, Err(why)) => return Err(decoding(why)),
     };
     match read {
         (document @ (Value::Map(_) | Value::List(_)), strict) => {
@@ -105,7 +109,10 @@ fn decoding(why: String) -> Status {
 }
 
 /// The document of a strategic merge patch.
-pub(crate) fn strategic_merge_patch(bytes: &[u8]) -> Result<Read<Map>, Status> {
+///
+/// # Errors
+/// 400 for what is no patch.
+pub fn strategic_merge_patch(bytes: &[u8]) -> Result<Read<Map>, Status> {
     let (tree, strict) = read(bytes).map_err(Status::bad_request)?;
     let strict = strict.into_vec();
     match tree {
@@ -166,6 +173,46 @@ fn read_value(reader: &mut Reader<'_>, path: &mut String, strict: &mut StrictErr
     }
 }
 
+/// The JSON of a patched tree, with numbers as the patch spells them: upstream does not read them in between, so
+/// that `2.0` is no integer.
+pub fn as_sent(tree: &Value) -> String {
+    let mut out = Vec::new();
+    write_as_sent(tree, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn write_as_sent(tree: &Value, out: &mut Vec<u8>) {
+    let separate = |index: usize, out: &mut Vec<u8>| {
+        if index > 0 {
+            out.push(b',');
+        }
+    };
+    match tree {
+        Value::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => {
+            out.extend_from_slice(format!("{float:.1}").as_bytes());
+        }
+        Value::List(items) => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                separate(index, out);
+                write_as_sent(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Map(map) => {
+            out.push(b'{');
+            for (index, (key, value)) in map.iter().enumerate() {
+                separate(index, out);
+                json::write_string(out, key);
+                out.push(b':');
+                write_as_sent(value, out);
+            }
+            out.push(b'}');
+        }
+        other => json::write_value(out, other),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,51 +225,49 @@ mod tests {
 
     #[test]
     fn what_is_no_json_patch_is_refused() {
-        use FieldValidation::{Ignore, Warn};
         let cases = [
             (
                 "{}",
-                Warn,
+                true,
                 "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp",
             ),
-            ("{}", Ignore, "json: cannot unmarshal object into Go value of type jsonpatch.Patch"),
+            ("{}", false, "json: cannot unmarshal object into Go value of type jsonpatch.Patch"),
             (
                 "[1]",
-                Warn,
+                true,
                 "error decoding patch: json: cannot unmarshal number into Go value of type handlers.jsonPatchOp",
             ),
-            ("[1]", Ignore, "json: cannot unmarshal number into Go value of type jsonpatch.Operation"),
+            ("[1]", false, "json: cannot unmarshal number into Go value of type jsonpatch.Operation"),
             (
                 r#"[{"op":1}]"#,
-                Warn,
+                true,
                 "error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.op of type string",
             ),
-            ("[", Ignore, "unexpected end of JSON input"),
+            ("[", false, "unexpected end of JSON input"),
         ];
-        for (patch, validation, expected) in cases {
-            let refused = operations(patch.as_bytes(), validation).err().map(|status| status.message);
+        for (patch, is_strict, expected) in cases {
+            let refused = operations(patch.as_bytes(), is_strict).err().map(|status| status.message);
             assert_eq!(refused.as_deref(), Some(expected), "{patch}");
         }
-        assert!(operations(b"null", Warn).is_ok_and(|read| read.document.is_empty()));
-        assert!(operations(br#"[{"op":1}]"#, Ignore).is_ok());
+        assert!(operations(b"null", true).is_ok_and(|read| read.document.is_empty()));
+        assert!(operations(br#"[{"op":1}]"#, false).is_ok());
     }
 
     #[test]
     fn what_is_no_merge_patch_is_refused() {
-        use FieldValidation::{Ignore, Warn};
         let cases = [
-            ("null", Warn, "Invalid JSON Patch"),
+            ("null", true, "Invalid JSON Patch"),
             (
                 "[]",
-                Warn,
+                true,
                 "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
             ),
-            ("1", Ignore, "Invalid JSON Patch"),
-            ("{", Ignore, "Invalid JSON Patch"),
-            ("{", Warn, "error decoding patch: unexpected end of JSON input"),
+            ("1", false, "Invalid JSON Patch"),
+            ("{", false, "Invalid JSON Patch"),
+            ("{", true, "error decoding patch: unexpected end of JSON input"),
         ];
-        for (patch, validation, expected) in cases {
-            let refused = merge_patch(patch.as_bytes(), validation).err().map(|status| status.message);
+        for (patch, is_strict, expected) in cases {
+            let refused = merge_patch(patch.as_bytes(), is_strict).err().map(|status| status.message);
             assert_eq!(refused.as_deref(), Some(expected), "{patch}");
         }
     }

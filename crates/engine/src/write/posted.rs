@@ -1,4 +1,4 @@
-//! Objects that are answered and not stored: admission completes and judges them like others.
+//! Objects that are posted and not stored: admission completes and judges them like others.
 
 use crate::engine::Engine;
 use crate::request::admission::Operation;
@@ -8,7 +8,7 @@ use pintle_object::{Status, Value};
 
 impl Engine {
     /// Has admission complete an object that is posted and not stored.
-    pub async fn complete_answered(
+    pub async fn complete_posted(
         &self,
         target: ObjectRef<'_>,
         object: &mut Value,
@@ -19,7 +19,7 @@ impl Engine {
     }
 
     /// Has admission judge an object that is posted and not stored.
-    pub async fn judge_answered(
+    pub async fn judge_posted(
         &self,
         target: ObjectRef<'_>,
         object: &Value,
