@@ -26,7 +26,6 @@ const ALLOWED: [(&str, &[&str], &str); 8] = [
         &[
             "custom/conversion.rs",
             "custom/mod.rs",
-            "custom/path.rs",
             "engine.rs",
             "request/admission.rs",
             "request/write_context.rs",
