@@ -130,6 +130,13 @@ fn a_server_of_this_kind_serves_behind_another() {
     });
     let kinds: Vec<&Value> = events.iter().map(|event| &event["type"]).collect();
     assert_eq!(kinds, ["ADDED", "MODIFIED", "MODIFIED"]);
+    // Its documents are its own, and what both have is told by this one.
+    let index = || admin.get("/openapi/v3").json()["paths"].take();
+    eventually("its document is listed", WITHIN, || index()["apis/behind.example.com/v1"].is_object());
+    let alone = Server::start().admin().get("/openapi/v3").json()["paths"].take();
+    assert_eq!(index()["apis/apps/v1"], alone["apis/apps/v1"]);
+    let page = admin.get("/openapi/v3/apis/behind.example.com/v1").text();
+    assert!(page.contains("/apis/behind.example.com/v1/namespaces/{namespace}/things"), "{page}");
     // It is stored there, and not here.
     assert_eq!(behind.admin().get(&format!("{THINGS}/a")).status, 200);
     // A refusal comes as it was said.

@@ -105,6 +105,31 @@ fn documents_of_others_are_merged_and_passed_on() {
 }
 
 #[test]
+fn documents_of_version_2_are_told_in_version_3_where_there_are_no_others() {
+    let front = Front::start();
+    let admin = front.server.admin();
+    let one = front.begin("one");
+    one.be_legacy();
+    look_again(&admin, "v1.one.example.com");
+    front.is_available("v1.one.example.com", "True");
+    let path = "apis/one.example.com/v1";
+    let address = || admin.get("/openapi/v3").json()["paths"][path]["serverRelativeURL"].take();
+    eventually("the document is made", WITHIN, || {
+        address().as_str().is_some_and(|at| !at.ends_with("hash=A1"))
+    });
+    let page = admin.get(address().as_str().expect("an address"));
+    assert_eq!(page.header("cache-control"), Some("public, immutable"));
+    let page = page.json();
+    let item = &page["paths"][&format!("/{path}/namespaces/{{namespace}}/flunders/{{name}}")];
+    let schema = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+    assert_eq!(*schema, json!({"$ref": "#/components/schemas/example.Flunder"}), "{page}");
+    assert!(page["components"]["schemas"]["example.Flunder"].is_object());
+    assert_eq!(admin.get("/openapi/v2").status, 200);
+    let made = r#"aggregator_openapi_v2_regeneration_count{apiservice="v1.one.example.com",reason="add"} 1"#;
+    assert!(admin.get("/metrics").text().contains(made));
+}
+
+#[test]
 fn kubectl_works_while_a_server_is_gone() {
     let front = Front::start();
     let Some(kubectl) = Kubectl::find(&front.server) else { return };

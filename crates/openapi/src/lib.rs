@@ -6,6 +6,7 @@
 //! api, apis, version, .well-known/openid-configuration, openid/v1/jwks
 //! ```
 
+pub mod convert;
 mod custom;
 pub mod descriptions;
 mod facts;

@@ -2,14 +2,18 @@
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use pintle_object::Value;
+use pintle_object::{Value, json};
+use sha2::{Digest as _, Sha512};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What one API of another server says of itself. Absent is what was never read.
 #[derive(Clone, Default)]
 pub struct RemoteDocuments {
+    /// That of its APIService.
+    pub name: String,
     pub group: String,
     pub version: String,
     /// The `APIVersionDiscovery` of the API, without its freshness.
@@ -19,6 +23,37 @@ pub struct RemoteDocuments {
     pub v2: Option<Version2>,
     /// Paths of documents of version 3 with the addresses that they have there.
     pub v3: Vec<(String, String)>,
+    /// Whether the server has no documents of version 3 at all.
+    pub is_without_v3: bool,
+}
+
+/// A document of version 3 that this server makes for an API of another.
+pub struct OwnDocument {
+    /// That of the APIService.
+    pub name: String,
+    pub hash: String,
+}
+
+impl RemoteDocuments {
+    /// Where the document of the API is, of version 3.
+    pub fn path(&self) -> String {
+        match self.group.as_str() {
+            "" => format!("api/{}", self.version),
+            group => format!("apis/{group}/{}", self.version),
+        }
+    }
+
+    /// What stands for the document of version 3 of a server that has one of version 2 only.
+    pub fn converted(&self) -> Option<OwnDocument> {
+        let known = self.v2.as_ref().filter(|_| self.is_without_v3)?;
+        Some(OwnDocument { name: self.name.clone(), hash: hex(format!("v3 {}", known.etag).as_bytes()) })
+    }
+
+    #[cfg(test)]
+    pub fn with_version_2(self, etag: &str) -> RemoteDocuments {
+        let v2 = Some(Version2 { etag: etag.into(), is_own_etag: true, gzip: Bytes::new() });
+        RemoteDocuments { v2, is_without_v3: true, ..self }
+    }
 }
 
 /// An OpenAPI document of version 2: what it says of the API alone.
@@ -29,6 +64,21 @@ pub struct Version2 {
     pub is_own_etag: bool,
     /// Compressed JSON.
     pub gzip: Bytes,
+}
+
+impl Version2 {
+    /// The document, unpacked.
+    pub fn tree(&self) -> Result<Value, String> {
+        let mut json = Vec::new();
+        let mut decoder = flate2::read::GzDecoder::new(&self.gzip[..]);
+        decoder.read_to_end(&mut json).map_err(|error| error.to_string())?;
+        json::parse(&json).map_err(|error| error.to_string())
+    }
+}
+
+/// The digest that stands for a content.
+pub fn hex(bytes: &[u8]) -> String {
+    Sha512::digest(bytes).iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 /// By the names of APIServices.
@@ -67,12 +117,5 @@ impl Documents {
             all
         });
         self.changes.fetch_add(1, Ordering::Release);
-    }
-
-    /// The API whose server has a document of version 3.
-    pub fn owner_v3(&self, path: &str) -> Option<(String, String)> {
-        let all = self.all.load();
-        let owner = all.values().find(|documents| documents.v3.iter().any(|(own, _)| own == path))?;
-        Some((owner.group.clone(), owner.version.clone()))
     }
 }

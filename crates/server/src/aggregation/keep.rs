@@ -140,6 +140,7 @@ impl Reader {
         let known = self.app.aggregator.documents.get(&remote.name);
         known.map_or_else(
             || RemoteDocuments {
+                name: remote.name.clone(),
                 group: self.group.clone(),
                 version: self.version.clone(),
                 ..RemoteDocuments::default()
@@ -221,8 +222,9 @@ impl Reader {
         }
         match &v3 {
             Ok(read) => {
-                is_changed |= documents.v3 != *read;
-                documents.v3.clone_from(read);
+                let (is_without, read) = (read.is_none(), read.clone().unwrap_or_default());
+                is_changed |= documents.v3 != read || documents.is_without_v3 != is_without;
+                (documents.v3, documents.is_without_v3) = (read, is_without);
             }
             Err(why) => tracing::debug!(name = remote.name, "no OpenAPI document of version 3: {why}"),
         }
@@ -249,11 +251,11 @@ impl Reader {
     }
 
     /// The paths of documents of version 3; none where the server has none.
-    async fn version_3(&self, remote: &Remote) -> Result<Vec<(String, String)>, String> {
+    async fn version_3(&self, remote: &Remote) -> Result<Option<Vec<(String, String)>>, String> {
         let document = self.read(remote, "/openapi/v3", &[], &reader(), OPENAPI_MAX).await?;
         match document.status {
-            200 => openapi::paths(&document.body),
-            404 => Ok(Vec::new()),
+            200 => openapi::paths(&document.body).map(Some),
+            404 => Ok(None),
             code => Err(format!("failed to retrieve openAPI v3 index, http error: {code}")),
         }
     }

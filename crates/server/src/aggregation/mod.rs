@@ -9,7 +9,7 @@ mod openapi;
 
 pub use aggregator::Aggregator;
 pub use discovery::{Groups, Merged, Ties};
-pub use documents::{Documents, Version2};
+pub use documents::{Documents, OwnDocument, RemoteDocuments};
 pub use keep::keep_documents;
 pub use openapi::merge;
 
@@ -32,14 +32,6 @@ use std::task::{Context, Poll};
 /// Passes a request on to the server that its path is under; none when that is this one.
 pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Option<Response> {
     let remote = app.aggregator.owner(request.path())?;
-    Some(forward(app, request, &remote, exchange).await)
-}
-
-/// Passes a request for an OpenAPI document of version 3 on to the server that has it; none when no other has.
-pub async fn openapi(app: &App, request: &Request, exchange: &mut Exchange) -> Option<Response> {
-    let path = request.path().strip_prefix("/openapi/v3/")?;
-    let (group, version) = app.aggregator.documents.owner_v3(path)?;
-    let remote = app.aggregator.services.get(&group, &version)?;
     Some(forward(app, request, &remote, exchange).await)
 }
 

@@ -1,11 +1,10 @@
 //! OpenAPI documents of other servers: what they say of one API, and how that is put into this server's own.
 
-use super::documents::Version2;
+use super::documents::{Version2, hex};
 use pintle_object::{Map, Value, json};
 use pintle_proxy::Document;
-use sha2::{Digest as _, Sha512};
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::Write;
 
 const DEFINITION: &str = "#/definitions/";
 /// How many definitions of one name with different contents are told apart.
@@ -23,10 +22,6 @@ pub fn version_2(document: &Document, group: &str, version: &str) -> Result<Vers
         etag => (etag.to_string(), false),
     };
     Ok(Version2 { etag, is_own_etag, gzip: packed.map_err(|error| error.to_string())?.into() })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    Sha512::digest(bytes).iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 /// The paths of an index of version 3 with their addresses.
@@ -110,10 +105,7 @@ fn renamed(tree: &Value, names: &[(String, String)]) -> Value {
 /// Adds another server's document to one. Paths that are there already stay as they are; definitions of the same name
 /// and another content get a name of their own: `Thing_v2`.
 pub fn merge(into: &mut Value, packed: &Version2) -> Result<(), String> {
-    let mut json = Vec::new();
-    let mut decoder = flate2::read::GzDecoder::new(&packed.gzip[..]);
-    decoder.read_to_end(&mut json).map_err(|error| error.to_string())?;
-    let mut document = json::parse(&json).map_err(|error| error.to_string())?;
+    let mut document = packed.tree()?;
     let names = conflicts(into, &document);
     if !names.is_empty() {
         document = renamed(&document, &names);

@@ -59,6 +59,9 @@ pub struct Metrics {
     pub certificate_lives: Histogram,
     /// Aggregated discovery: documents that were made, and requests for those of this server alone.
     pub discovery_made: Counter,
+    /// OpenAPI documents of version 2 that were made for other servers, and what the last took.
+    pub openapi_made: Counters,
+    pub openapi_seconds: Gauges,
     pub discovery_alone: Counter,
     /// Of all servers on the store: answers that were there, and those that had to be made.
     pub discovery_hits: Counter,
@@ -122,6 +125,8 @@ impl Metrics {
             tls_errors: registry.counter("apiserver_tls_handshake_errors_total"),
             certificate_lives: registry.histogram("apiserver_client_certificate_expiration_seconds"),
             discovery_made: registry.counter("aggregator_discovery_aggregation_count_total"),
+            openapi_made: registry.counters("aggregator_openapi_v2_regeneration_count"),
+            openapi_seconds: registry.gauges("aggregator_openapi_v2_regeneration_duration"),
             discovery_hits: registry.counter("aggregator_discovery_peer_aggregated_cache_hits_total"),
             discovery_misses: registry.counter("aggregator_discovery_peer_aggregated_cache_misses_total"),
             discovery_alone: registry.counter("aggregator_discovery_nopeer_requests_total"),

@@ -9,16 +9,19 @@ pub mod zpages;
 
 use crate::app::App;
 use crate::exchange::Exchange;
+use crate::heavy::LARGE_BYTES_MIN;
+use crate::permits::Who;
 use crate::refusals::no_such_resource;
 use crate::request::Request;
 use crate::response::Response;
 use crate::served::{elsewhere, is_built_in};
-use crate::{aggregation, fairness, metrics, top};
+use crate::{fairness, metrics, top};
 use hyper::Method;
 use pintle_object::Status;
+use std::sync::Arc;
 
 /// The answer to a path that is no resource.
-pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Result<Response, Status> {
+pub async fn answer(app: &Arc<App>, request: &Request, exchange: &mut Exchange) -> Result<Response, Status> {
     // Nobody is connected to anything, which a success would say.
     if request.method == Method::CONNECT {
         return Ok(Response::not_found_page());
@@ -38,10 +41,12 @@ pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Re
     {
         return Ok(response);
     }
-    if let Some(response) = aggregation::openapi(app, request, exchange).await {
+    if let Some(response) = openapi::passed_on(app, request, exchange).await {
         return Ok(response);
     }
-    if let Some(response) = openapi::answer(app, request) {
+    if openapi::is_path(path)
+        && let Some(response) = document(app, request).await?
+    {
         return Ok(response);
     }
     if let Some(response) = oidc::answer(app, request)? {
@@ -62,4 +67,11 @@ pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Re
             Ok(response.unwrap_or_else(Response::not_found_page))
         }
     }
+}
+
+/// A document of OpenAPI, made on the threads for what takes long where it is not there yet.
+async fn document(app: &Arc<App>, request: &Request) -> Result<Option<Response>, Status> {
+    let (own, copy) = (app.clone(), request.clone());
+    let work = async move { Ok(openapi::answer(&own, &copy)) };
+    app.heavy.run(Who::of(&request.user), LARGE_BYTES_MIN, work).await
 }

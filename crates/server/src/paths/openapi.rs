@@ -1,7 +1,9 @@
 //! `/openapi/v2` and `/openapi/v3`.
 
+use crate::aggregation;
 use crate::app::App;
-use crate::openapi::{V2, empty, form, location};
+use crate::exchange::Exchange;
+use crate::openapi::{Owner, V2, empty, form, location};
 use crate::request::Request;
 use crate::response::Response;
 use pintle_openapi::wire;
@@ -15,7 +17,24 @@ const V3_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v3.v1.0+pro
 /// A year: a document at a hash never changes.
 const MAX_AGE_SECONDS: i64 = 365 * 24 * 3600;
 
-/// The answer, when the path is one of OpenAPI.
+/// Passes a request for a document of version 3 on to the server that has it; none when no other has.
+pub async fn passed_on(app: &App, request: &Request, exchange: &mut Exchange) -> Option<Response> {
+    let path = request.path().strip_prefix("/openapi/v3/")?;
+    let Some(Owner::Remote(group, version)) = owner(app, path) else { return None };
+    let remote = app.aggregator.services.get(&group, &version)?;
+    Some(aggregation::forward(app, request, &remote, exchange).await)
+}
+
+fn owner(app: &App, path: &str) -> Option<Owner> {
+    app.openapi.owner(&app.engine, &app.aggregator.documents, path)
+}
+
+/// Whether a path is one of OpenAPI.
+pub fn is_path(path: &str) -> bool {
+    matches!(path, V2 | V3) || path.starts_with("/openapi/v3/")
+}
+
+/// The answer, when the path is one of OpenAPI. It may take long to make.
 pub fn answer(app: &App, request: &Request) -> Option<Response> {
     match request.path() {
         V2 => Some(version_2(app, request)),
@@ -36,16 +55,24 @@ pub(crate) fn version_2(app: &App, request: &Request) -> Response {
     // It is compressed for those who want it, whatever the answer.
     let varied = |response: Response| response.with("vary", "Accept-Encoding").with("vary", "Accept");
     let Some(form) = form(request, V2_PROTOBUF) else { return varied(empty(406)) };
-    let page = app.openapi.version_2(&app.engine, &app.aggregator.documents);
+    let count = |name: &str, reason: &str, seconds: f64| {
+        app.metrics.openapi_made.with(&[name, reason]).inc();
+        app.metrics.openapi_seconds.with(&[reason]).set(seconds);
+    };
+    let page = app.openapi.version_2(&app.engine, &app.aggregator.documents, &count);
     varied(page.answer_in(form, request, V2_PROTOBUF, wire::v2))
 }
 
 pub(crate) fn group(app: &App, request: &Request, path: &str) -> Response {
-    let Some(page) =
-        app.openapi.custom_page(&app.engine, path).or_else(|| app.openapi.page(&app.engine.api, path))
-    else {
-        return empty(404);
+    let page = match owner(app, path) {
+        Some(Owner::Converted(name)) => app.openapi.converted_page(&app.aggregator.documents, &name),
+        // Its server is asked before, and is gone.
+        Some(Owner::Remote(..)) => None,
+        None => {
+            app.openapi.custom_page(&app.engine, path).or_else(|| app.openapi.page(&app.engine.api, path))
+        }
     };
+    let Some(page) = page else { return empty(404) };
     let Some(form) = form(request, V3_PROTOBUF) else { return empty(406).with("vary", "Accept") };
     let wanted = request.query.text("hash");
     if !wanted.is_empty() && wanted != page.hash {

@@ -56,7 +56,7 @@ fn openapi(group: &str, path: &str) -> Option<Response<Body>> {
     let item = |reference: &str| {
         let operation = json!({
             "operationId": "readFlunder", "x-kubernetes-action": "get", "x-kubernetes-group-version-kind": kind,
-            "responses": {"200": {"description": "OK", "schema": {"$ref": reference}}},
+            "produces": ["application/json"], "responses": {"200": {"description": "OK", "schema": {"$ref": reference}}},
         });
         json!({format!("/apis/{group}/v1/namespaces/{{namespace}}/flunders/{{name}}"): {"get": operation}})
     };

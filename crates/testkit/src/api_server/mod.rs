@@ -44,6 +44,7 @@ struct Shared {
     /// By path.
     seen: Mutex<Vec<(String, HeaderMap)>>,
     hangs: AtomicBool,
+    is_legacy: AtomicBool,
 }
 
 impl ApiServer {
@@ -57,6 +58,7 @@ impl ApiServer {
             objects: Objects::new(group),
             seen: Mutex::default(),
             hangs: AtomicBool::new(false),
+            is_legacy: AtomicBool::new(false),
         });
         let acceptor = TlsAcceptor::from(Arc::new(config(front, own)));
         let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -90,6 +92,11 @@ impl ApiServer {
     /// From now on requests are taken, and no longer answered; or answered again.
     pub fn hang(&self, hangs: bool) {
         self.shared.hangs.store(hangs, Ordering::Relaxed);
+    }
+
+    /// From now on there are no OpenAPI documents of version 3.
+    pub fn be_legacy(&self) {
+        self.shared.is_legacy.store(true, Ordering::Relaxed);
     }
 
     /// Headers of the requests for a path so far, whatever the query.
@@ -181,6 +188,9 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>, is_known: bool
     }
     if request.headers().get(UPGRADE).is_some_and(|protocol| protocol == ECHO) {
         return echo(request);
+    }
+    if shared.is_legacy.load(Ordering::Relaxed) && request.uri().path().starts_with("/openapi/v3") {
+        return status(404, "NotFound");
     }
     if let Some(response) = documents::answer(&shared.group, &request) {
         return response;

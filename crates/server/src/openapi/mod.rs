@@ -1,31 +1,27 @@
-//! `/openapi/v2` and `/openapi/v3`: documents that are made when they are first asked for, and kept compressed.
+//! OpenAPI documents of both versions: made when they are first asked for, and kept compressed.
 
-use crate::accept::clauses;
-use crate::aggregation::{Documents as RemoteDocuments, Version2, merge};
-use crate::encoding;
-use crate::request::Request;
-use crate::response::{Body, Parts, Response};
+mod index;
+mod merged;
+mod page;
+
+pub use index::Owner;
+pub(crate) use page::{V2, empty, form, location};
+
+use crate::aggregation::{Documents as RemoteDocuments, RemoteDocuments as OfServer, merge};
 use arc_swap::ArcSwapOption;
-use bytes::buf::Reader;
-use bytes::{Buf, Bytes};
+use index::Index;
+use merged::{Merged, causes, etags};
+use page::{Page, hex};
 use pintle_engine::resource_table::Table;
 use pintle_engine::{Engine, ServedResource};
-use pintle_object::{Map, Value, json};
+use pintle_object::{Value, json};
 use pintle_openapi::descriptions::{self, PackedDescriptions};
-use pintle_openapi::{Custom, Documents, NoDescriptions};
+use pintle_openapi::{Custom, Documents, NoDescriptions, convert};
 use pintle_schema::{Builtin, Resource, Resources};
 use sha2::{Digest as _, Sha512};
 use std::collections::{BTreeMap, HashMap};
-use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll};
-
-const JSON: &str = "application/json";
-
-/// What is unpacked of a page at a time.
-const UNPACKED_BYTES: usize = 32 << 10;
-/// What unpacking takes besides, until the page is sent: the last bytes, which others may refer to, and tables.
-const UNPACKING_BYTES: usize = 48 << 10;
+use std::time::Instant;
 
 /// The documents that were asked for so far.
 #[derive(Default)]
@@ -37,18 +33,12 @@ pub struct OpenApi {
     origin: OnceLock<[u8; 64]>,
     /// Of built-in resources alone, and with the custom ones that there were last.
     v2: OnceLock<Arc<Page>>,
-    custom_v2: Mutex<Option<Arc<Page>>>,
+    merged_v2: Mutex<Option<Merged>>,
     index: ArcSwapOption<Index>,
     groups: Mutex<HashMap<String, Option<Arc<Page>>>>,
     custom: Mutex<HashMap<String, Arc<CustomGroup>>>,
-}
-
-/// The index of what a table serves.
-pub(crate) struct Index {
-    table: Arc<Table>,
-    /// The state of other servers' documents.
-    changes: u64,
-    pub(crate) page: Page,
+    /// Made from documents of version 2 of other servers, by the names of their APIServices.
+    converted: Mutex<HashMap<String, Arc<Page>>>,
 }
 
 /// A group version of custom resources; its document is made when it is asked for.
@@ -56,21 +46,6 @@ struct CustomGroup {
     served: Vec<Arc<ServedResource>>,
     hash: String,
     page: OnceLock<Arc<Page>>,
-}
-
-/// A JSON document, compressed, and the hash that stands for its content.
-pub(crate) struct Page {
-    gzip: Bytes,
-    len: usize,
-    pub(crate) hash: String,
-    /// The same document in protobuf, once somebody asked for it.
-    protobuf: OnceLock<Bytes>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    Json,
-    Protobuf,
 }
 
 /// The custom resources of a table by the paths of their documents.
@@ -98,6 +73,11 @@ impl OpenApi {
         make(&if self.has_enums { documents } else { documents.without_enums() })
     }
 
+    /// Whose a document is, if it is not this server's.
+    pub(crate) fn owner(&self, engine: &Engine, others: &RemoteDocuments, path: &str) -> Option<Owner> {
+        self.index(engine, others).owners.get(path).cloned()
+    }
+
     /// Every document by its path, each with its hash: no document needs to be made for it.
     pub(crate) fn index(&self, engine: &Engine, others: &RemoteDocuments) -> Arc<Index> {
         let (table, changes) = (engine.table(), others.changes());
@@ -108,50 +88,57 @@ impl OpenApi {
         let documents = Documents::new(&engine.api, &NoDescriptions);
         let builtin = documents.paths().into_iter().map(|path| (self.hash(&path), path));
         let custom = self.custom_groups(&table);
-        let mut entries = Map::new();
-        let mut hash = Sha512::new();
-        for (own, path) in
-            builtin.chain(custom.iter().map(|(path, group)| (group.hash.clone(), path.clone())))
-        {
-            hash.update(&own);
-            let mut entry = Map::new();
-            entry.insert("serverRelativeURL", location(&path, &own));
-            entries.insert(path, entry);
-        }
-        for (path, address) in others.all().values().flat_map(|remote| &remote.v3) {
-            hash.update(address);
-            entries.insert(path.as_str(), Map::from_iter([("serverRelativeURL", address.as_str())]));
-        }
-        let mut index = Map::new();
-        index.insert("paths", entries);
-        let index = Arc::new(Index { table, changes, page: Page::new(&Value::Map(index), hex(hash)) });
+        let custom = custom.into_iter().map(|(path, group)| (group.hash.clone(), path));
+        let own = builtin.chain(custom).map(|(hash, path)| (path.clone(), location(&path, &hash))).collect();
+        let index = Arc::new(Index::new(table, changes, own, others.all().values().map(AsRef::as_ref)));
         self.index.store(Some(index.clone()));
         index
     }
 
     /// The document of version 2: that of the built-in resources, and the custom ones and other servers' of now added to
-    /// it.
-    pub(crate) fn version_2(&self, engine: &Engine, others: &RemoteDocuments) -> Arc<Page> {
-        let api = &engine.api;
+    /// it. `count` hears which APIService it had to be made for, why, and how many seconds that took.
+    pub(crate) fn version_2(
+        &self,
+        engine: &Engine,
+        others: &RemoteDocuments,
+        count: &dyn Fn(&str, &str, f64),
+    ) -> Arc<Page> {
         let builtin = self.v2.get_or_init(|| {
-            Arc::new(self.with_documents(api, |documents| Page::new(&documents.v2(), self.hash(V2))))
+            Arc::new(self.with_documents(&engine.api, |documents| Page::new(&documents.v2(), self.hash(V2))))
         });
         let groups: BTreeMap<_, _> = self.custom_groups(&engine.table()).into_iter().collect();
         let remote = others.all();
-        let others: Vec<&Version2> = remote.values().filter_map(|remote| remote.v2.as_ref()).collect();
-        if groups.is_empty() && others.is_empty() {
-            return builtin.clone();
-        }
+        let etags = etags(remote.values().map(AsRef::as_ref));
         let mut hash = Sha512::new();
         hash.update(&builtin.hash);
         groups.values().for_each(|group| hash.update(&group.hash));
-        others.iter().for_each(|other| hash.update(&other.etag));
+        etags.values().for_each(|etag| hash.update(etag));
         let hash = hex(hash);
         // Whoever comes while it is made waits for it.
-        let mut kept = self.custom_v2.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(page) = kept.as_ref().filter(|page| page.hash == hash) {
-            return page.clone();
+        let mut kept = self.merged_v2.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(merged) = kept.as_ref().filter(|merged| merged.page.hash == hash) {
+            return merged.page.clone();
         }
+        let began = Instant::now();
+        let page = match groups.is_empty() && etags.is_empty() {
+            true => builtin.clone(),
+            false => Arc::new(Page::new(&self.merged(engine, builtin, &groups, &remote), hash)),
+        };
+        let before = kept.take().map(|merged| merged.others).unwrap_or_default();
+        for (name, reason) in causes(&before, &etags) {
+            count(name, reason, began.elapsed().as_secs_f64());
+        }
+        *kept = Some(Merged { page: page.clone(), others: etags });
+        page
+    }
+
+    fn merged(
+        &self,
+        engine: &Engine,
+        builtin: &Page,
+        groups: &BTreeMap<String, Arc<CustomGroup>>,
+        remote: &BTreeMap<String, Arc<OfServer>>,
+    ) -> Value {
         let served: Vec<&Arc<ServedResource>> = groups.values().flat_map(|group| &group.served).collect();
         let schemas: Vec<Option<Value>> = served.iter().map(|served| engine.custom_schema(served)).collect();
         let parts = served.iter().zip(&schemas);
@@ -159,15 +146,28 @@ impl OpenApi {
             parts.map(|(served, schema)| Custom { resource: &served.resource, schema: schema.as_ref() });
         let customs: Vec<Custom<'_>> = customs.collect();
         let mut document = json::parse(&builtin.json()).expect("the page was written by us");
-        self.with_documents(api, |documents| documents.add_custom(&mut document, &customs));
-        for other in others {
+        self.with_documents(&engine.api, |documents| documents.add_custom(&mut document, &customs));
+        for (name, other) in remote.iter().filter_map(|(name, remote)| Some((name, remote.v2.as_ref()?))) {
             if let Err(why) = merge(&mut document, other) {
-                tracing::warn!("an OpenAPI document of another server is left out: {why}");
+                tracing::warn!(name, "an OpenAPI document of another server is left out: {why}");
             }
         }
-        let page = Arc::new(Page::new(&document, hash));
-        *kept = Some(page.clone());
-        page
+        document
+    }
+
+    /// The document of another server's API, made from what it says in version 2.
+    pub(crate) fn converted_page(&self, others: &RemoteDocuments, name: &str) -> Option<Arc<Page>> {
+        let all = others.all();
+        let hash = all.get(name)?.converted()?.hash;
+        let mut known = self.converted.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|name, _| all.contains_key(name));
+        if let Some(page) = known.get(name).filter(|page| page.hash == hash) {
+            return Some(page.clone());
+        }
+        let document = all.get(name)?.v2.as_ref()?.tree().ok()?;
+        let page = Arc::new(Page::new(&convert::to_version_3(&document), hash));
+        known.insert(name.into(), page.clone());
+        Some(page)
     }
 
     /// The document of a group version of custom resources.
@@ -261,127 +261,9 @@ impl OpenApi {
     }
 }
 
-impl Page {
-    fn new(document: &Value, hash: String) -> Page {
-        let json = json::to_string(document).into_bytes();
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
-        encoder.write_all(&json).expect("writing to memory does not fail");
-        let gzip = encoder.finish().expect("writing to memory does not fail");
-        Page { gzip: gzip.into(), len: json.len(), hash, protobuf: OnceLock::new() }
-    }
-
-    pub(crate) fn answer(&self, request: &Request, content_type: &str) -> Response {
-        let etag = format!("\"{}\"", self.hash);
-        if request.header("if-none-match") == etag {
-            return empty(304).with("etag", etag);
-        }
-        let is_gzip = request.path() == V2 && encoding::takes_gzip(&request.header_list("accept-encoding"));
-        let response = if is_gzip && self.len >= crate::encoding::GZIP_BYTES_MIN {
-            Response::new(200, content_type, self.gzip.clone()).with("content-encoding", "gzip")
-        } else {
-            let body = Body::Stream(Box::new(self.unpacked()));
-            Response { body, ..Response::new(200, content_type, Bytes::new()) }
-        };
-        response.with("etag", etag)
-    }
-
-    pub(crate) fn answer_in(
-        &self,
-        form: Form,
-        request: &Request,
-        protobuf: &str,
-        encode: impl FnOnce(&Value) -> Vec<u8>,
-    ) -> Response {
-        if form == Form::Json || request.header("if-none-match") == format!("\"{}\"", self.hash) {
-            return self.answer(request, JSON);
-        }
-        let body = self.protobuf.get_or_init(|| {
-            let document = json::parse(&self.json()).expect("the page was written by us");
-            encode(&document).into()
-        });
-        Response::new(200, protobuf, body.clone()).with("etag", format!("\"{}\"", self.hash))
-    }
-
-    fn json(&self) -> Vec<u8> {
-        let mut json = Vec::with_capacity(self.len);
-        let mut decoder = flate2::read::GzDecoder::new(&self.gzip[..]);
-        decoder.read_to_end(&mut json).expect("the page was compressed by us");
-        json
-    }
-
-    fn unpacked(&self) -> Unpacked {
-        Unpacked { decoder: flate2::read::GzDecoder::new(self.gzip.clone().reader()), len: self.len, read: 0 }
-    }
-}
-
-/// A page that is unpacked while it is sent: it is large, and clients may be slow.
-struct Unpacked {
-    decoder: flate2::read::GzDecoder<Reader<Bytes>>,
-    len: usize,
-    read: usize,
-}
-
-impl Parts for Unpacked {
-    fn poll_part(&mut self, _: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let mut part = vec![0; UNPACKED_BYTES.min(self.len - self.read)];
-        if part.is_empty() {
-            return Poll::Ready(None);
-        }
-        self.decoder.read_exact(&mut part).expect("the page was compressed by us");
-        self.read += part.len();
-        Poll::Ready(Some(part.into()))
-    }
-
-    fn held_bytes(&self) -> usize {
-        2 * UNPACKED_BYTES + UNPACKING_BYTES
-    }
-
-    fn total_bytes(&self) -> Option<usize> {
-        Some(self.len)
-    }
-}
-
-fn hex(hash: Sha512) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02X}")).collect()
-}
-
-pub(crate) fn location(path: &str, hash: &str) -> String {
-    format!("/openapi/v3/{path}?hash={hash}")
-}
-
-pub(crate) const V2: &str = "/openapi/v2";
-
-/// The first form of those that a client accepts, in its order; JSON when it says nothing.
-pub(crate) fn form(request: &Request, protobuf: &str) -> Option<Form> {
-    let header = request.header("accept");
-    if header.is_empty() {
-        return Some(Form::Json);
-    }
-    // Older clients ask with an `@`, which no media type may have.
-    let old = protobuf.replace("spec.v2.v1", "spec.v2@v1").replace("spec.v3.v1", "spec.v3@v1");
-    clauses(&header).iter().find_map(|clause| match clause {
-        clause if clause.fits(JSON) => Some(Form::Json),
-        clause if clause.fits(protobuf) || clause.fits(&old) => Some(Form::Protobuf),
-        _ => None,
-    })
-}
-
-/// An answer without a body, as Go's handlers here give it.
-pub(crate) fn empty(status: u16) -> Response {
-    Response::empty(status)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_page_is_what_was_put_in() {
-        let mut document = Value::map();
-        document.set(&["openapi"], "3.0.0");
-        let page = Page::new(&document, String::from("AB"));
-        assert_eq!(page.json(), br#"{"openapi":"3.0.0"}"#);
-    }
 
     #[test]
     fn documents_differ_in_their_hashes() {
