@@ -177,7 +177,9 @@ async fn look<R: Reconciler>(
     queue: &WorkQueue,
 ) {
     let (source, namespace, name) = &place;
-    let Err(status) = queue.measure(since, reconciler.sync(*source, namespace, name)).await else {
+    // Boxed, so that the futures of all loops do not grow with what the engine waits for.
+    let synced = Box::pin(reconciler.sync(*source, namespace, name));
+    let Err(status) = queue.measure(since, synced).await else {
         retries.remove(&place);
         return;
     };
