@@ -82,10 +82,10 @@ impl Chain {
         object: &mut Value,
         reinvocation: &mut Reinvocation,
     ) -> Result<(), Status> {
+        let mut clock = Instant::now();
         for link in self.asked(request) {
-            let begin = Instant::now();
             let result = link.plugin.admit(request, object, reinvocation).await;
-            self.count(link, Step::Admit, request, result.is_err(), begin);
+            self.count(link, Step::Admit, request, result.is_err(), &mut clock);
             result?;
         }
         Ok(())
@@ -107,20 +107,24 @@ impl Chain {
         if request.attributes.operation != Operation::Connect {
             request.settled(strategies).await?;
         }
+        let mut clock = Instant::now();
         for link in self.asked(request) {
-            let begin = Instant::now();
             let result = link.plugin.judge(request, object).await;
-            self.count(link, Step::Validate, request, result.is_err(), begin);
+            self.count(link, Step::Validate, request, result.is_err(), &mut clock);
             result?;
         }
         Ok(())
     }
 
-    fn count(&self, link: &Link, step: Step, request: &Request<'_>, is_rejected: bool, begin: Instant) {
+    /// Counts a plugin that has a part in a step, and the time since the one before it was counted: those between them
+    /// did nothing.
+    fn count(&self, link: &Link, step: Step, request: &Request<'_>, is_rejected: bool, clock: &mut Instant) {
         let operation = request.attributes.operation;
         if link.part.has(step, operation) {
             let series = if step == Step::Admit { &link.admitted } else { &link.judged };
-            self.metrics.plugin((link.name, series), step, operation, is_rejected, begin.elapsed());
+            let now = Instant::now();
+            let took = now - std::mem::replace(clock, now);
+            self.metrics.plugin((link.name, series), step, operation, is_rejected, took);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What admission counts: steps, plugins, webhooks, match conditions and policies, in upstream's families.
 
 use pintle_engine::admission::Operation;
-use pintle_metrics::{Counters, Histogram, Histograms, Registry, Summaries};
+use pintle_metrics::{Counters, Histogram, Histograms, Registry, Summaries, Summary};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ impl Step {
 pub struct Metrics {
     steps: Histograms,
     step_summaries: Summaries,
+    /// By operation, whether the step refused, and step: made when they are first counted.
+    step_series: [OnceLock<(Histogram, Summary)>; 16],
     plugins: Histograms,
     webhooks: Histograms,
     requests: Counters,
@@ -73,6 +75,7 @@ impl Metrics {
         Metrics {
             steps: histograms("step_admission_duration_seconds"),
             step_summaries: registry.summaries(&name("step_admission_duration_seconds_summary")),
+            step_series: Default::default(),
             plugins: histograms("controller_admission_duration_seconds"),
             webhooks: histograms("webhook_admission_duration_seconds"),
             requests: counters("webhook_request_total"),
@@ -94,9 +97,16 @@ impl Metrics {
 
     /// A step is over.
     pub fn step(&self, step: Step, operation: Operation, is_rejected: bool, took: Duration) {
-        let labels = [operation.as_str(), text(is_rejected), step.as_str()];
-        self.steps.with(&labels).observe(took.as_secs_f64());
-        self.step_summaries.with(&labels).observe(took.as_secs_f64());
+        let place = place(operation, is_rejected) * 2 + usize::from(step == Step::Validate);
+        let make = || {
+            let labels = [operation.as_str(), text(is_rejected), step.as_str()];
+            (self.steps.with(&labels), self.step_summaries.with(&labels))
+        };
+        if let Some(series) = self.step_series.get(place) {
+            let (histogram, summary) = series.get_or_init(make);
+            histogram.observe(took.as_secs_f64());
+            summary.observe(took.as_secs_f64());
+        }
     }
 
     /// A plugin has decided.
@@ -108,9 +118,8 @@ impl Metrics {
         is_rejected: bool,
         took: Duration,
     ) {
-        let place = operation as usize * 2 + usize::from(is_rejected);
         let make = || self.plugins.with(&[name, operation.as_str(), text(is_rejected), step.as_str()]);
-        if let Some(series) = series.0.get(place) {
+        if let Some(series) = series.0.get(place(operation, is_rejected)) {
             series.get_or_init(make).observe(took.as_secs_f64());
         }
     }
@@ -173,6 +182,11 @@ impl Metrics {
         self.validations.with(&labels).inc();
         self.validation_seconds.with(&labels).observe(took.as_secs_f64());
     }
+}
+
+/// The place of an operation and its outcome among series that are made once.
+fn place(operation: Operation, is_rejected: bool) -> usize {
+    operation as usize * 2 + usize::from(is_rejected)
 }
 
 fn text(is_rejected: bool) -> &'static str {

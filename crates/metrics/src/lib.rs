@@ -22,8 +22,6 @@ mod tests;
 mod text;
 mod value;
 
-pub use series::Allowed;
-
 pub use registry::{Options, Registry};
-pub use series::{Counters, Gauges, Histograms, Series, Summaries};
+pub use series::{Allowed, Counters, Gauges, Histograms, Series, Summaries, same};
 pub use value::{Counter, Gauge, Histogram, Summary};

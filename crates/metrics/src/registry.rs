@@ -120,6 +120,11 @@ impl Registry {
         out
     }
 
+    /// Whether the administrator restricts labels of a family: each observation is then judged.
+    pub fn is_restricted(&self, name: &str) -> bool {
+        self.0.options.allowed.keys().any(|(family, _)| family == name)
+    }
+
     fn is_disabled(&self, name: &str) -> bool {
         self.0.options.disabled.iter().any(|disabled| disabled == name)
     }

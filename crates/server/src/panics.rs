@@ -3,12 +3,11 @@
 use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
-/// What a future comes to, or the words of its panic.
-pub async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
-    let mut future = pin!(future);
+/// The result of a future, or the words of its panic. The future stays where it is: those of requests are large.
+pub async fn caught<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Result<T, String> {
     // Locks that a panic leaves are taken all the same wherever they are taken, and trees belong to the request.
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(poll) => poll.map(Ok),
@@ -26,19 +25,20 @@ pub fn words(payload: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::pin::pin;
 
     #[tokio::test]
     async fn a_panic_is_an_error_of_its_future() {
-        assert_eq!(caught(async { 1 }).await, Ok(1));
+        assert_eq!(caught(pin!(async { 1 })).await, Ok(1));
         let late = async {
             tokio::task::yield_now().await;
             std::panic::panic_any("it is there")
         };
         assert_eq!(
-            caught(async {
+            caught(pin!(async {
                 late.await;
                 1
-            })
+            }))
             .await,
             Err(String::from("it is there"))
         );

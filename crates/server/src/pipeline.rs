@@ -37,6 +37,7 @@ use pintle_object::user::ANONYMOUS;
 use pintle_object::{AuditContext, Status};
 use pintle_schema::Verb;
 use std::any::Any;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,7 @@ const AUDIT_MIN: Duration = Duration::from_secs(1);
 /// Answers one request. Never fails: every error is an answer, and a panic too.
 pub async fn handle(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Client) -> Response {
     let (method, uri) = (incoming.method().clone(), incoming.uri().clone());
-    caught(answer(app, incoming, client)).await.unwrap_or_else(|why| {
+    caught(pin!(answer(app, incoming, client))).await.unwrap_or_else(|why| {
         tracing::error!(%method, path = uri.path(), why, "a request panicked");
         Response::panicked()
     })
@@ -88,7 +89,7 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Cli
         is_served,
         waited: Duration::ZERO,
     };
-    let (mut response, worked) = top::metered(in_time(app, &mut request, route, &mut way)).await;
+    let (mut response, worked) = top::metered(pin!(in_time(app, &mut request, route, &mut way))).await;
     response.headers.append(&mut way.turn_headers);
     if waits_to_send && !request.is_read && way.exchange.body.is_some() {
         // Its body may come or not: nobody can tell where the next request begins.
@@ -191,8 +192,11 @@ async fn in_time(
         Ok(time) => time,
         Err(status) => return unaudited(app, request, &status).await,
     };
-    let stages = caught(tokio::time::timeout(time, stages(app, request, route, way))).await;
-    match stages {
+    let outcome = {
+        let stages = pin!(stages(app, request, route, way));
+        caught(pin!(tokio::time::timeout(time, stages))).await
+    };
+    match outcome {
         Ok(Ok(answer)) => answer.unwrap_or_else(|status| refuse(app, request, &status)),
         Ok(Err(_)) => {
             app.metrics.observe_abort(request, way.is_served);
@@ -270,10 +274,10 @@ async fn stages(
     }
     match route {
         None => {
-            let response = paths::answer(app, request, exchange).await?;
+            let response = Box::pin(paths::answer(app, request, exchange)).await?;
             covered(app, request, response).await.map(|response| seated(response, seat))
         }
-        Some(Err(unserved)) => unanswered(app, request, unserved, exchange).await,
+        Some(Err(unserved)) => Box::pin(unanswered(app, request, unserved, exchange)).await,
         Some(Ok(route)) => {
             let Some(place) = app.limits.place(request) else { return Ok(inflight::too_many(1)) };
             let response = resource(app, request, route, seat, exchange).await?;
@@ -355,7 +359,9 @@ async fn resource(
     exchange: &mut Exchange,
 ) -> Result<Response, Status> {
     if route.place == Place::Connect {
-        return verbs::tunnel(app, request, &route, exchange).await.map(|response| seated(response, seat));
+        return Box::pin(verbs::tunnel(app, request, &route, exchange))
+            .await
+            .map(|response| seated(response, seat));
     }
     let mut read_body = SeatedBody { seat, read: Default::default() };
     if route.reads_body(request.info.verb)
@@ -372,7 +378,7 @@ async fn resource(
         if route.is_stale(&app.engine.table()) {
             match find(app, request) {
                 Ok(found) => route = found,
-                Err(unserved) => return unanswered(app, request, unserved, exchange).await,
+                Err(unserved) => return Box::pin(unanswered(app, request, unserved, exchange)).await,
             }
         }
     }

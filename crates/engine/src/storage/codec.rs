@@ -123,7 +123,7 @@ impl Engine {
         for object in objects {
             trees.push(custom_object::as_stored(&self.api, served, custom, &object.value)?);
         }
-        let converted = self.convert_by_webhook(served, &trees, &to).await?;
+        let converted = Box::pin(self.convert_by_webhook(served, &trees, &to)).await?;
         Ok(converted.iter().map(custom_object::converted_form).collect())
     }
 
@@ -140,7 +140,7 @@ impl Engine {
         }
         set_kind(served, tree);
         let to = served.storage.group_version().to_string();
-        let converted = self.convert_by_webhook(served, std::slice::from_ref(tree), &to).await?;
+        let converted = Box::pin(self.convert_by_webhook(served, std::slice::from_ref(tree), &to)).await?;
         let stored = converted.into_iter().next().unwrap_or_default();
         Ok((Bytes::from(json::to_string(&stored)), attrs(&self.api, served, &stored)))
     }

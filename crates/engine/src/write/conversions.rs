@@ -46,7 +46,8 @@ impl Conversions {
         let wanted = std::mem::take(&mut self.state().wanted);
         let is_any = !wanted.is_empty();
         for (object, to) in wanted {
-            let converted = engine.convert_by_webhook(served, std::slice::from_ref(&object), &to).await;
+            let converted =
+                Box::pin(engine.convert_by_webhook(served, std::slice::from_ref(&object), &to)).await;
             let result =
                 converted.map_err(|status| status.message).map(|mut all| all.pop().unwrap_or_default());
             self.state().known.push(Conversion { object, to, result });

@@ -32,7 +32,8 @@ use std::task::{Context, Poll};
 /// Passes a request on to the server that its path is under; none when that is this one.
 pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Option<Response> {
     let remote = app.aggregator.owner(request.path())?;
-    Some(forward(app, request, &remote, exchange).await)
+    // Boxed, so that requests of this server's own need not make room for it.
+    Some(Box::pin(forward(app, request, &remote, exchange)).await)
 }
 
 /// Passes a request on to another server.

@@ -1,5 +1,6 @@
 //! What the server counts about requests, connections and what is stored, in upstream's families.
 
+mod known;
 mod labels;
 mod page;
 mod request;
@@ -12,16 +13,28 @@ pub use request::Observation;
 pub use watch_cache::Lists;
 pub use watermark::{Counted, Watermark};
 
+use self::known::{Known, RequestSeries};
 use self::watch_cache::WatchCache;
 use crate::fairness::{self, Turns};
 use crate::request::Request;
 use pintle_access::Decision;
 use pintle_engine::Engine;
-use pintle_metrics::{Counter, Counters, Gauge, Gauges, Histogram, Histograms, Registry};
+use pintle_metrics::{Counter, Counters, Gauge, Gauges, Histogram, Histograms, Registry, Series};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The component that all requests are counted for.
 const COMPONENT: &str = "apiserver";
+
+/// Families that every request about a resource counts in.
+const COUNTS: &str = "apiserver_request_total";
+const DURATIONS: &str = "apiserver_request_duration_seconds";
+const INDICATORS: &str = "apiserver_request_sli_duration_seconds";
+const SIZES: &str = "apiserver_response_sizes";
+
+/// The stages that are measured, and how authentication ends.
+const FILTERS: [&str; 3] = ["authentication", "priorityandfairness", "authorization"];
+const RESULTS: [&str; 2] = ["success", "error"];
 
 /// The server's own families, beside those that other rooms count in the same registry.
 pub struct Metrics {
@@ -34,14 +47,18 @@ pub struct Metrics {
     long_running: Gauges,
     deprecated: Gauges,
     field_validations: Histograms,
-    filters: Histograms,
+    /// The series of requests by the labels of all families that each request counts in.
+    request_series: Series<Arc<OnceLock<RequestSeries>>>,
+    /// Whether labels of those families are restricted, so that each observation is judged.
+    is_restricted: bool,
+    filters: Known<Histogram, 3>,
     terminations: Counters,
     aborts: Counters,
-    attempts: Counters,
-    attempt_durations: Histograms,
-    users: Counters,
-    decisions: Counters,
-    decision_durations: Histograms,
+    attempts: Known<Counter, 2>,
+    attempt_durations: Known<Histogram, 2>,
+    users: Known<Counter, 1>,
+    decisions: Known<Counter, 1>,
+    decision_durations: Known<Histogram, 1>,
     watch_events: Counters,
     watch_event_sizes: Histograms,
     watch_lists: Histograms,
@@ -95,22 +112,29 @@ impl Metrics {
             ["readOnly", "mutating"].map(|kind| Watermark::new(gauges.with(&[kind])))
         };
         Metrics {
-            requests: registry.counters("apiserver_request_total"),
-            durations: registry.histograms("apiserver_request_duration_seconds"),
-            indicators_of_requests: registry.histograms("apiserver_request_sli_duration_seconds"),
-            sizes: registry.histograms("apiserver_response_sizes"),
+            requests: registry.counters(COUNTS),
+            durations: registry.histograms(DURATIONS),
+            indicators_of_requests: registry.histograms(INDICATORS),
+            sizes: registry.histograms(SIZES),
             body_sizes: registry.histograms("apiserver_request_body_size_bytes"),
             long_running: registry.gauges("apiserver_longrunning_requests"),
             deprecated: registry.gauges("apiserver_requested_deprecated_apis"),
             field_validations: registry.histograms("field_validation_request_duration_seconds"),
-            filters: registry.histograms("apiserver_request_filter_duration_seconds"),
+            request_series: Series::unshown(),
+            is_restricted: [COUNTS, DURATIONS, INDICATORS, SIZES]
+                .iter()
+                .any(|name| registry.is_restricted(name)),
+            filters: Known::new(registry.histograms("apiserver_request_filter_duration_seconds"), FILTERS),
             terminations: registry.counters("apiserver_request_terminations_total"),
             aborts: registry.counters("apiserver_request_aborts_total"),
-            attempts: registry.counters("authentication_attempts"),
-            attempt_durations: registry.histograms("authentication_duration_seconds"),
-            users: registry.counters("authenticated_user_requests"),
-            decisions: registry.counters("authorization_attempts_total"),
-            decision_durations: registry.histograms("authorization_duration_seconds"),
+            attempts: Known::new(registry.counters("authentication_attempts"), RESULTS),
+            attempt_durations: Known::new(registry.histograms("authentication_duration_seconds"), RESULTS),
+            users: Known::new(registry.counters("authenticated_user_requests"), ["other"]),
+            decisions: Known::new(registry.counters("authorization_attempts_total"), ["allowed"]),
+            decision_durations: Known::new(
+                registry.histograms("authorization_duration_seconds"),
+                ["allowed"],
+            ),
             watch_events: registry.counters("apiserver_watch_events_total"),
             watch_event_sizes: registry.histograms("apiserver_watch_events_sizes"),
             watch_lists: registry.histograms("apiserver_watch_list_duration_seconds"),
@@ -152,9 +176,9 @@ impl Metrics {
     /// Counts an attempt to find out who asks: the user's name where there is one.
     pub fn observe_authentication(&self, user: Option<&str>, elapsed: Duration) {
         let result = if user.is_some() { "success" } else { "error" };
-        user.into_iter().for_each(|name| self.users.with(&[labels::user(name)]).inc());
-        self.attempts.with(&[result]).inc();
-        self.attempt_durations.with(&[result]).observe(elapsed.as_secs_f64());
+        user.into_iter().for_each(|name| self.users.count(labels::user(name), Counter::inc));
+        self.attempts.count(result, Counter::inc);
+        self.attempt_durations.count(result, |series| series.observe(elapsed.as_secs_f64()));
         self.observe_filter("authentication", elapsed);
     }
 
@@ -166,14 +190,14 @@ impl Metrics {
             Decision::NoOpinion(_) => "no-opinion",
             Decision::Error { .. } => "error",
         };
-        self.decisions.with(&[result]).inc();
-        self.decision_durations.with(&[result]).observe(elapsed.as_secs_f64());
+        self.decisions.count(result, Counter::inc);
+        self.decision_durations.count(result, |series| series.observe(elapsed.as_secs_f64()));
         self.observe_filter("authorization", elapsed);
     }
 
     /// Measures a stage of the pipeline.
     pub fn observe_filter(&self, filter: &str, elapsed: Duration) {
-        self.filters.with(&[filter]).observe(elapsed.as_secs_f64());
+        self.filters.count(filter, |series| series.observe(elapsed.as_secs_f64()));
     }
 
     /// Measures the body of a request that was read.

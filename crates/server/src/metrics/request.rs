@@ -1,19 +1,20 @@
 //! The observation of one request, from its answer to the end of it.
 
+use super::known::RequestSeries;
 use super::{COMPONENT, Labels, Metrics, labels};
 use crate::request::{Request, is_long_running};
 use crate::response::Response;
-use pintle_metrics::{Counter, Gauge, Histogram};
+use pintle_metrics::Gauge;
 use pintle_schema::Verb;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// What is counted when an answer has ended: when it is dropped.
 pub struct Observation {
     started: Instant,
-    count: Counter,
-    duration: Histogram,
-    /// The latency without what others took; none for rehearsals.
-    indicator: Option<(Histogram, Duration)>,
+    /// What others took of the latency.
+    waited: Duration,
+    series: Arc<OnceLock<RequestSeries>>,
     open: Option<Gauge>,
 }
 
@@ -31,38 +32,56 @@ impl Metrics {
         if !request.info.is_resource {
             return None;
         }
-        let dry_run = labels::dry_run(request);
         let labels = if is_served { Labels::of(request) } else { Labels::OTHER };
-        let Labels { group, resource, scope, subresource, verb, version } = labels;
-        let code = labels::code(response.status);
-        let count = [code, COMPONENT, dry_run, group, resource, scope, subresource, verb, version];
-        let duration = [COMPONENT, dry_run, group, resource, scope, subresource, verb, version];
-        let plain = [COMPONENT, group, resource, scope, subresource, verb, version];
-        // As upstream, the series of a validation is made, and nothing is measured for it.
-        self.field_validations.with(&[labels::field_validation(request)]);
+        let series = self.series(request, &labels, labels::code(response.status));
         if matches!(request.info.verb, Verb::Get | Verb::List)
+            && let Some(series) = series.get()
             && let Some(len) = response.len()
         {
-            self.sizes.with(&plain).observe(len as f64);
+            series.sizes.get_or_init(|| self.sizes.with(&plain(&labels))).observe(len as f64);
         }
         let open = is_served && !response.is_whole() && is_long_running(&request.info);
-        Some(Observation {
-            started,
-            count: self.requests.with(&count),
-            duration: self.durations.with(&duration),
-            indicator: dry_run.is_empty().then(|| (self.indicators_of_requests.with(&plain), waited)),
-            open: open.then(|| self.long_running(request)).inspect(Gauge::inc),
-        })
+        let open = open.then(|| self.long_running(request)).inspect(Gauge::inc);
+        Some(Observation { started, waited, series, open })
     }
+
+    /// The series of requests with the same labels; they are made by the first.
+    fn series(&self, request: &Request, labels: &Labels<'_>, code: &str) -> Arc<OnceLock<RequestSeries>> {
+        let dry_run = labels::dry_run(request);
+        let field_validation = labels::field_validation(request);
+        let Labels { group, resource, scope, subresource, verb, version } = *labels;
+        let all = [code, dry_run, field_validation, group, resource, scope, subresource, verb, version];
+        let series = if self.is_restricted { Arc::default() } else { self.request_series.with(&all) };
+        series.get_or_init(|| {
+            let count = [code, COMPONENT, dry_run, group, resource, scope, subresource, verb, version];
+            let duration = [COMPONENT, dry_run, group, resource, scope, subresource, verb, version];
+            // As upstream, the series of a validation is made, and nothing is measured for it.
+            self.field_validations.with(&[field_validation]);
+            RequestSeries {
+                count: self.requests.with(&count),
+                duration: self.durations.with(&duration),
+                indicator: dry_run.is_empty().then(|| self.indicators_of_requests.with(&plain(labels))),
+                sizes: OnceLock::new(),
+            }
+        });
+        series
+    }
+}
+
+/// The labels of families that tell no rehearsals apart.
+fn plain<'a>(labels: &Labels<'a>) -> [&'a str; 7] {
+    let Labels { group, resource, scope, subresource, verb, version } = *labels;
+    [COMPONENT, group, resource, scope, subresource, verb, version]
 }
 
 impl Drop for Observation {
     fn drop(&mut self) {
         let elapsed = self.started.elapsed();
-        self.count.inc();
-        self.duration.observe(elapsed.as_secs_f64());
-        if let Some((indicator, waited)) = &self.indicator {
-            indicator.observe(elapsed.saturating_sub(*waited).as_secs_f64());
+        if let Some(series) = self.series.get() {
+            series.count.inc();
+            series.duration.observe(elapsed.as_secs_f64());
+            let own = elapsed.saturating_sub(self.waited);
+            series.indicator.iter().for_each(|indicator| indicator.observe(own.as_secs_f64()));
         }
         self.open.iter().for_each(Gauge::dec);
     }

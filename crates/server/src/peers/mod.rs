@@ -35,7 +35,8 @@ pub async fn answer(app: &App, request: &Request, exchange: &mut Exchange) -> Op
         let why = "Error getting ip and port info of the remote server while proxying";
         return Some(refuse(app, request, &Status::new(503, Reason::ServiceUnavailable, why)));
     };
-    let response = passed_on(peers, &address, request, exchange).await;
+    // Boxed, so that requests of this server's own need not make room for it.
+    let response = Box::pin(passed_on(peers, &address, request, exchange)).await;
     peers.metrics.passed(response.status, resource);
     Some(response)
 }

@@ -2,7 +2,7 @@
 
 use super::sketch::Figures;
 use super::{RequestKind, Top};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,8 +53,7 @@ impl Drop for Meter {
 }
 
 /// The result of a future, and the time that was worked on it.
-pub async fn metered<T>(future: impl Future<Output = T>) -> (T, Duration) {
-    let mut future = pin!(future);
+pub async fn metered<T>(mut future: Pin<&mut impl Future<Output = T>>) -> (T, Duration) {
     let mut worked = Duration::ZERO;
     let result = std::future::poll_fn(|context| {
         let began = Instant::now();
@@ -69,6 +68,7 @@ pub async fn metered<T>(future: impl Future<Output = T>) -> (T, Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::pin::pin;
 
     fn kind() -> RequestKind {
         let text = |text: &str| text.into();
@@ -83,7 +83,7 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_is_not_working() {
-        let ((), worked) = metered(tokio::time::sleep(Duration::from_millis(50))).await;
+        let ((), worked) = metered(pin!(tokio::time::sleep(Duration::from_millis(50)))).await;
         assert!(worked < Duration::from_millis(40), "{worked:?}");
     }
 

@@ -96,12 +96,13 @@ fn note_deprecated(app: &App, request: &Request, removed: u16) {
     }
 }
 
+/// The writes are boxed, so that the many reads need not make room for them.
 async fn act(app: &App, request: &Request, route: &Route) -> Result<Response, Status> {
     let target = target(request, route);
     match route.place {
         Place::Collection => collection(app, request, target, route).await,
         Place::Object => object(app, request, target, route).await,
-        Place::Subresource => subresource::answer(app, request, target).await,
+        Place::Subresource => Box::pin(subresource::answer(app, request, target)).await,
         Place::Connect => Err(not_supported(request, target)),
     }
 }
@@ -117,8 +118,8 @@ async fn collection(
         Verb::Watch if is_virtual(target) => Err(not_supported(request, target)),
         Verb::List => list::list(app, request, target, route).await,
         Verb::Watch => watch::watch(app, request, target, route).await,
-        Verb::Create => create::create(app, request, target).await,
-        Verb::DeleteCollection => delete::delete_collection(app, request, target, route).await,
+        Verb::Create => Box::pin(create::create(app, request, target)).await,
+        Verb::DeleteCollection => Box::pin(delete::delete_collection(app, request, target, route)).await,
         Verb::Get | Verb::Update | Verb::Patch | Verb::Delete | Verb::Proxy | Verb::Other => {
             Err(not_supported(request, target))
         }
@@ -136,9 +137,9 @@ async fn object(
         Verb::Get => get::get(app, request, target).await,
         // The old way to watch, of one object.
         Verb::Watch => watch::watch(app, request, target, route).await,
-        Verb::Update => update::update(app, request, target).await,
-        Verb::Patch => patch::patch(app, request, target).await,
-        Verb::Delete => delete::delete(app, request, target).await,
+        Verb::Update => Box::pin(update::update(app, request, target)).await,
+        Verb::Patch => Box::pin(patch::patch(app, request, target)).await,
+        Verb::Delete => Box::pin(delete::delete(app, request, target)).await,
         Verb::List | Verb::Create | Verb::DeleteCollection | Verb::Proxy | Verb::Other => {
             Err(not_supported(request, target))
         }

@@ -1,0 +1,34 @@
+//! Series whose labels are known in advance, or were asked for before: every request counts in them, so they are looked
+//! up once.
+
+use pintle_metrics::{Counter, Histogram, Series, same};
+use std::sync::OnceLock;
+
+/// The series of a family with one label of few values.
+pub(super) struct Known<V, const N: usize> {
+    series: Series<V>,
+    values: [(&'static str, OnceLock<V>); N],
+}
+
+impl<V: Clone, const N: usize> Known<V, N> {
+    pub(super) fn new(series: Series<V>, labels: [&'static str; N]) -> Known<V, N> {
+        Known { series, values: labels.map(|label| (label, OnceLock::new())) }
+    }
+
+    /// Counts in the series of a label, which appears when it is first counted in.
+    pub(super) fn count(&self, label: &str, count: impl FnOnce(&V)) {
+        match self.values.iter().find(|(known, _)| same(known, label)) {
+            Some((_, value)) => count(value.get_or_init(|| self.series.with(&[label]))),
+            None => count(&self.series.with(&[label])),
+        }
+    }
+}
+
+/// The series of requests with the same labels.
+pub(super) struct RequestSeries {
+    pub count: Counter,
+    pub duration: Histogram,
+    /// None of rehearsals.
+    pub indicator: Option<Histogram>,
+    pub sizes: OnceLock<Histogram>,
+}
