@@ -31,6 +31,8 @@ pub struct Ask {
     pub encoding: &'static str,
     pub content_type: &'static str,
     pub body: Bytes,
+    /// The user and group that the request is made as, when it is not the token's.
+    pub user: Option<(&'static str, &'static str)>,
 }
 
 impl Ask {
@@ -78,6 +80,9 @@ impl Client {
         }
         if !ask.content_type.is_empty() {
             request = request.header("content-type", ask.content_type);
+        }
+        if let Some((user, group)) = ask.user {
+            request = request.header("impersonate-user", user).header("impersonate-group", group);
         }
         let request = request.body(Full::new(ask.body.clone())).map_err(|error| error.to_string())?;
         self.sender.ready().await.map_err(|error| error.to_string())?;

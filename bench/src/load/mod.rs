@@ -12,6 +12,7 @@ pub mod report;
 mod requests;
 pub mod start;
 pub mod storm;
+pub mod tenant;
 pub mod watches;
 mod webhooks;
 pub mod work;

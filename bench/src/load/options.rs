@@ -27,6 +27,9 @@ Work, all down to list-paged when none is named:
   storm           --clients list --path at once, whole, in JSON; --slow of them read slowly; peak memory with --pid
   storm-protobuf  the same in protobuf
   storm-gzip      the same in JSON, compressed
+  storm-tenant    one tenant creates 10,000 ConfigMaps a second, lists --objects of --bytes with --clients, and opens
+                  --watchers watches, all at once, while a kubelet and the controller manager write; latencies are
+                  theirs
   ready           one start of --binary on --data-dir or --etcd until it is ready: time, CPU time, and memory,
                   also per object when --objects and --bytes tell what is stored
 
@@ -36,7 +39,7 @@ Options:
   --pid PID          the server's process, on this host: its CPU time and memory are shown
   --than URL         a second server to compare with; --than-token and --than-pid go with it
   --seconds N        length of each work (default 5)
-  --watchers N       watches at a time, up to 10000 (default 1000); 0 shows what the updates alone cost
+  --watchers N       watches at a time, up to 20000 (default 1000); 0 shows what the updates alone cost
   --per-connection N watches that share a connection (default 50)
   --updates N        updates a second under the watches (default 1000)
   --objects N        pods to fill with (default 10000)
@@ -81,7 +84,7 @@ pub struct Options {
 pub const BY_DEFAULT: [&str; 8] =
     ["create", "update", "apply", "get", "list-json", "list-protobuf", "list-gzip", "list-paged"];
 /// Work that is done when it is asked for by name.
-const BY_NAME: [&str; 12] = [
+const BY_NAME: [&str; 13] = [
     "create-asked",
     "create-beside",
     "mixed",
@@ -93,6 +96,7 @@ const BY_NAME: [&str; 12] = [
     "storm",
     "storm-protobuf",
     "storm-gzip",
+    "storm-tenant",
     "ready",
 ];
 /// Work that starts the servers that it needs.

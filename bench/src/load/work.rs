@@ -5,7 +5,7 @@ use super::measure::{Figures, Shape, hammer};
 use super::options::{Options, Target};
 use super::report::Row;
 use super::watches::Scope;
-use super::{fill, mixed, ready, start, storm, watches, webhooks};
+use super::{fill, mixed, ready, start, storm, tenant, watches, webhooks};
 use crate::load::requests::{JSON, PROTOBUF, WRITES, config_map, name, post};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -110,6 +110,7 @@ async fn in_namespace(
         "list-paged" => list(target, length, Ask::get(all + "?limit=500", JSON)).await,
         "create-asked" => webhooks::asked(target, length, all).await,
         "create-beside" => webhooks::beside(target, length, all).await,
+        "storm-tenant" => tenant::run(options, target, namespace).await,
         "mixed" => mixed::run(target, namespace, length).await,
         _ => Err(format!("{work:?} is no work")),
     }

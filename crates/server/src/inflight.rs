@@ -3,6 +3,7 @@
 
 use crate::fairness::{Headers, Turn, Turns};
 use crate::guard::Guard;
+use crate::metrics::Watermark;
 use crate::permits::{Pool, Who};
 use crate::place::Place;
 pub(crate) use crate::request::{Request, is_long_running};
@@ -76,8 +77,15 @@ impl Limits {
     }
 
     /// A seat for a request; the answer when there are too many already. Requests that last have theirs until they
-    /// begin. `is_again`: it had one, and gave it away while it waited for its client.
-    pub async fn seat(&self, turns: Option<&Turns>, request: &Request, is_again: bool) -> Seating {
+    /// begin. `is_again`: it had one, and gave it away while it waited for its client; `in_queue` counts those that wait:
+    /// reads, and writes.
+    pub async fn seat(
+        &self,
+        turns: Option<&Turns>,
+        request: &Request,
+        is_again: bool,
+        [reads, writes]: &[Watermark; 2],
+    ) -> Seating {
         let Some(turns) = turns else {
             return Seating {
                 seat: self.own_seat(request).ok_or_else(|| too_many(1)),
@@ -86,7 +94,8 @@ impl Limits {
         };
         // Requests that last are watches here: they wait as long as others.
         let time = self.time(request).unwrap_or(self.request_max).min(self.request_max);
-        match turns.turn(request, time, is_again).await {
+        let in_queue = if request.info.verb.is_read() { reads } else { writes };
+        match turns.turn(request, time, is_again, in_queue).await {
             Turn::Go { seat, watch, headers } => {
                 let held = watch.map(|watch| -> Guard { Box::new(watch) });
                 Seating { seat: Ok(Seat { _turn: seat, held, ..Seat::default() }), headers }

@@ -248,7 +248,7 @@ async fn stages(
     if let Some(refusal) = memory_refusal::refusal(app, request) {
         return Err(refusal);
     }
-    let turn = app.limits.seat(app.stages.fairness.as_ref(), request, false).await;
+    let turn = app.limits.seat(app.stages.fairness.as_ref(), request, false, &app.metrics.in_queue).await;
     way.waited = began.elapsed();
     app.metrics.observe_filter("priorityandfairness", way.waited);
     way.turn_headers = turn.headers;

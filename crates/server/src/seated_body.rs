@@ -29,7 +29,7 @@ pub async fn read_seated(
     }
     drop(seat);
     let read = reading.await?;
-    let seat = app.limits.seat(app.stages.fairness.as_ref(), request, true).await.seat;
+    let seat = app.limits.seat(app.stages.fairness.as_ref(), request, true, &app.metrics.in_queue).await.seat;
     let seat = seat.map_err(|refusal| Unread::NoSeat(Box::new(refusal)))?;
     Ok(SeatedBody { seat, read })
 }

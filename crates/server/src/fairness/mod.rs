@@ -10,6 +10,7 @@ pub use clock::TokioClock;
 pub use facts::objects;
 pub use metrics::show;
 
+use crate::metrics::Watermark;
 use crate::request::{Request, is_long_running};
 use crate::route::RequestInfo;
 use facts::StoredFacts;
@@ -70,8 +71,15 @@ impl Turns {
         Turns { fairness, clock, engine }
     }
 
-    /// Waits for the turn of a request that may take some time in all. `is_again`: it gave its seat away before.
-    pub async fn turn(&self, request: &Request, time: Duration, is_again: bool) -> Turn {
+    /// Waits for the turn of a request that may take some time in all. `is_again`: it gave its seat away before;
+    /// `in_queue` counts it while it waits.
+    pub async fn turn(
+        &self,
+        request: &Request,
+        time: Duration,
+        is_again: bool,
+        in_queue: &Watermark,
+    ) -> Turn {
         let info = &request.info;
         if is_long_running(info) && info.verb != Verb::Watch {
             return Turn::Go { seat: None, watch: None, headers: Headers::new() };
@@ -86,6 +94,7 @@ impl Turns {
         let seat = match admitted {
             Admitted::Seat(seat) => Some(seat),
             Admitted::Waiting(waiting) => {
+                let _counted = in_queue.begin();
                 let wait = (time / WAIT_PART).min(WAIT_MAX);
                 tokio::time::timeout(wait, waiting).await.ok()
             }
