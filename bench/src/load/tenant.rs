@@ -25,6 +25,8 @@ const FALLEN_PART: f64 = 1.25;
 /// An answer that takes longer is counted as lost.
 const LOST: Duration = Duration::from_secs(30);
 
+const MERGE: &str = "application/merge-patch+json";
+
 const TENANT: (&str, &str) = ("bench-tenant", "bench-tenants");
 const KUBELET: (&str, &str) = ("system:node:bench-node", "system:nodes");
 const CONTROLLERS: (&str, &str) = ("system:kube-controller-manager", "system:authenticated");
@@ -78,7 +80,7 @@ pub async fn run(options: &Options, target: &Target, namespace: &str) -> Result<
 async fn prepare(options: &Options, target: &Target, namespace: &str, all: &str) -> Result<[Ask; 2], String> {
     let mut client = Client::connect(target).await?;
     let binding = format!(
-        r#"{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{{"name":"tenant"}},"roleRef":{{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"admin"}},"subjects":[{{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"{}"}}]}}"#,
+        r#"{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{{"name":"tenant"}},"roleRef":{{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"}},"subjects":[{{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"{}"}}]}}"#,
         TENANT.0
     );
     let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings");
@@ -107,14 +109,13 @@ async fn prepare(options: &Options, target: &Target, namespace: &str, all: &str)
     while let Some(made) = makers.join_next().await {
         made.map_err(|error| error.to_string())??;
     }
-    let put = |path: String, body: &str| Ask {
-        method: "PUT",
-        path,
-        content_type: JSON,
-        body: String::from(body).into(),
-        ..Ask::default()
-    };
-    Ok([put(format!("{leases}/bench-node"), lease), put(format!("{accounts}/bench"), &account)])
+    // A lease is never written without a word on what it was, but for patches.
+    let renew = r#"{"spec":{"renewTime":"2026-01-02T03:04:05.NZ"}}"#;
+    let path = format!("{leases}/bench-node");
+    let renewal = Ask { method: "PATCH", path, content_type: MERGE, body: renew.into(), ..Ask::default() };
+    let path = format!("{accounts}/bench");
+    let note = Ask { method: "PUT", path, content_type: JSON, body: account.into(), ..Ask::default() };
+    Ok([renewal, note])
 }
 
 fn config_map(name: &str, padding: &str) -> String {
