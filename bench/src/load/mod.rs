@@ -6,6 +6,7 @@ pub mod follow;
 pub mod measure;
 mod mixed;
 pub mod options;
+mod outward;
 pub mod progress;
 pub mod ready;
 pub mod report;

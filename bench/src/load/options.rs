@@ -17,6 +17,10 @@ Work, all down to list-paged when none is named:
   list-paged      the same in pages of 500
   create-asked    creates with one mutating and one validating webhook on loopback
   create-beside   creates beside twenty webhooks of each sort that are about other resources
+  aggregated-get  one object of a server behind, on loopback, to compare with get
+  aggregated-discovery
+                  discovery of all groups beside 30 groups of servers behind, of which five hang
+  openapi-rebuild one of 500 definitions changed, and the OpenAPI document of version 2 asked for until it tells so
   mixed           a cluster's day: leases, statuses of pods, events, reads and lists, under 105 watches
   watch           --watchers watch all ConfigMaps while they are updated; every watcher is checked to be told of
                   every update, in order and once; rate and latency are those of deliveries
@@ -84,7 +88,10 @@ pub struct Options {
 pub const BY_DEFAULT: [&str; 8] =
     ["create", "update", "apply", "get", "list-json", "list-protobuf", "list-gzip", "list-paged"];
 /// Work that is done when it is asked for by name.
-const BY_NAME: [&str; 13] = [
+const BY_NAME: [&str; 16] = [
+    "aggregated-get",
+    "aggregated-discovery",
+    "openapi-rebuild",
     "create-asked",
     "create-beside",
     "mixed",

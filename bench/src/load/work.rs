@@ -5,7 +5,7 @@ use super::measure::{Figures, Shape, hammer};
 use super::options::{Options, Target};
 use super::report::Row;
 use super::watches::Scope;
-use super::{fill, mixed, ready, start, storm, tenant, watches, webhooks};
+use super::{fill, mixed, outward, ready, start, storm, tenant, watches, webhooks};
 use crate::load::requests::{JSON, PROTOBUF, WRITES, config_map, name, post};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -111,6 +111,9 @@ async fn in_namespace(
         "create-asked" => webhooks::asked(target, length, all).await,
         "create-beside" => webhooks::beside(target, length, all).await,
         "storm-tenant" => tenant::run(options, target, namespace).await,
+        "aggregated-get" => outward::get(target, length).await,
+        "aggregated-discovery" => outward::discovery(target, length).await,
+        "openapi-rebuild" => outward::openapi(target, length).await,
         "mixed" => mixed::run(target, namespace, length).await,
         _ => Err(format!("{work:?} is no work")),
     }

@@ -40,6 +40,8 @@ pub struct ApiServer {
 
 struct Shared {
     group: String,
+    /// Whether it believes everybody.
+    is_open: bool,
     objects: Objects,
     /// By path.
     seen: Mutex<Vec<(String, HeaderMap)>>,
@@ -50,11 +52,24 @@ struct Shared {
 impl ApiServer {
     /// `front` is the authority, in PEM, of those who may say who asks; `own` has signed the server's certificate.
     pub fn start(group: &str, front: &str, own: &Pair) -> ApiServer {
+        ApiServer::begin(group, Some(front), own)
+    }
+
+    /// One that believes everybody about who asks, with an authority of its own, for a Service of the namespace
+    /// `default`.
+    pub fn open(service: &str, group: &str) -> (ApiServer, String) {
+        let own = Authority::new(&format!("{service}-ca"));
+        let pair = own.server(&[&format!("{service}.default.svc")]);
+        (ApiServer::begin(group, None, &pair), own.pem())
+    }
+
+    fn begin(group: &str, front: Option<&str>, own: &Pair) -> ApiServer {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         listener.set_nonblocking(true).expect("a listener can be made not to block");
         let port = listener.local_addr().expect("a bound listener has an address").port();
         let shared = Arc::new(Shared {
             group: group.into(),
+            is_open: front.is_none(),
             objects: Objects::new(group),
             seen: Mutex::default(),
             hangs: AtomicBool::new(false),
@@ -132,22 +147,27 @@ impl Drop for ApiServer {
 }
 
 /// Asks for a certificate of `front`, and lets those in who have none: they are told 401.
-fn config(front: &str, own: &Pair) -> ServerConfig {
+fn config(front: Option<&str>, own: &Pair) -> ServerConfig {
     let certificates = |pem: &str| -> Vec<CertificateDer<'static>> {
         CertificateDer::pem_slice_iter(pem.as_bytes()).map(|one| one.expect("a certificate")).collect()
     };
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates(front));
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
-    let verifier = verifier.allow_unauthenticated().build().expect("there is an authority");
     let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).expect("a key");
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .expect("the provider supports the default protocol versions")
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(certificates(&own.certificate), key)
-        .expect("the key is the certificate's");
+        .expect("the provider supports the default protocol versions");
+    let builder = match front {
+        None => builder.with_no_client_auth(),
+        Some(front) => {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(certificates(front));
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = verifier.allow_unauthenticated().build().expect("there is an authority");
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config =
+        builder.with_single_cert(certificates(&own.certificate), key).expect("the key is the certificate's");
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config
 }
@@ -162,7 +182,7 @@ async fn serve(listener: std::net::TcpListener, acceptor: TlsAcceptor, shared: A
 async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) {
     let Ok(stream) = acceptor.accept(tcp).await else { return };
     let session = stream.get_ref().1;
-    let is_known = session.peer_certificates().is_some_and(|shown| !shown.is_empty());
+    let is_known = shared.is_open || session.peer_certificates().is_some_and(|shown| !shown.is_empty());
     let is_h2 = session.alpn_protocol() == Some(b"h2");
     let service = service_fn(move |request| {
         let shared = shared.clone();
