@@ -209,6 +209,14 @@ impl Watch {
         }
     }
 
+    /// The objects of the initial state that were not delivered yet.
+    pub fn initial_len(&self) -> usize {
+        match &self.source {
+            Source::Store(watcher) => watcher.initial_len(),
+            Source::Failed(_) => 0,
+        }
+    }
+
     /// The revision for a bookmark: everything up to it was item.
     pub fn progress(&mut self) -> Option<Revision> {
         match &mut self.source {

@@ -34,6 +34,8 @@ const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 /// How often a watch looks for room for its events, and for how long.
 const ROOM_EVERY: Duration = Duration::from_millis(50);
 const ROOM_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Room for so much is there before a part of the initial state is encoded: about as long as parts are.
+const INITIAL_PART_BYTES: usize = 64 << 10;
 /// How long a watch lasts that has no end.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -143,32 +145,58 @@ struct Room {
 }
 
 struct Waiting {
-    bytes: Bytes,
+    /// None while nothing is encoded: the initial state is there for as long as it takes.
+    bytes: Option<Bytes>,
     since: Instant,
     again: Pin<Box<Sleep>>,
 }
 
 impl Room {
+    /// Waits until there is room for a part of the initial state, which is encoded only then: many watches that begin
+    /// together would hold as many parts. Whether there was room in time.
+    fn poll_free(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        if self.waiting.is_none() {
+            if self.is_free() {
+                return Poll::Ready(true);
+            }
+            self.wait(None);
+        }
+        self.poll_waiting(context).map(|found| found.is_some())
+    }
+
     /// The bytes when there is room for them; none when there has not been for too long.
     fn poll_hold(&mut self, context: &mut Context<'_>, bytes: Bytes) -> Poll<Option<Bytes>> {
         match self.answers.try_hold(Who::of(&self.user), bytes) {
             Ok(held) => Poll::Ready(Some(held)),
             Err(bytes) => {
-                let again = Box::pin(tokio::time::sleep(ROOM_EVERY));
-                self.waiting = Some(Waiting { bytes, since: Instant::now(), again });
+                self.wait(Some(bytes));
                 self.poll_waiting(context)
             }
         }
     }
 
-    /// Looks for room again for what waits.
+    fn is_free(&self) -> bool {
+        self.answers.try_permit(Who::of(&self.user), INITIAL_PART_BYTES).is_some()
+    }
+
+    fn wait(&mut self, bytes: Option<Bytes>) {
+        let again = Box::pin(tokio::time::sleep(ROOM_EVERY));
+        self.waiting = Some(Waiting { bytes, since: Instant::now(), again });
+    }
+
+    /// Looks for room again: the bytes that waited for it, empty when none are encoded yet.
     fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         while let Some(mut waiting) = self.waiting.take() {
             if waiting.again.as_mut().poll(context).is_pending() {
                 self.waiting = Some(waiting);
                 return Poll::Pending;
             }
-            match self.answers.try_hold(Who::of(&self.user), waiting.bytes) {
+            let found = match waiting.bytes.take() {
+                None if self.is_free() => Ok(Bytes::new()),
+                None => Err(None),
+                Some(bytes) => self.answers.try_hold(Who::of(&self.user), bytes).map_err(Some),
+            };
+            match found {
                 Ok(held) => return Poll::Ready(Some(held)),
                 Err(_) if waiting.since.elapsed() > ROOM_WAIT_MAX => return Poll::Ready(None),
                 Err(bytes) => {
@@ -194,9 +222,12 @@ impl Parts for Frames {
                 return Poll::Ready(part);
             }
         }
-        if self.room.waiting.is_some() {
+        if self.room.waiting.as_ref().is_some_and(|waiting| waiting.bytes.is_some()) {
             let held = ready!(self.room.poll_waiting(context));
             return Poll::Ready(self.held(held));
+        }
+        if self.watch.initial_len() > 0 && !ready!(self.room.poll_free(context)) {
+            return Poll::Ready(self.held(None));
         }
         let writer = &mut self.writer;
         let item = self.watch.poll_item(context, &mut |watch_event, out| writer.event(watch_event, out));
