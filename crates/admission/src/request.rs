@@ -6,7 +6,6 @@ use crate::view::View;
 use crate::webhook::predicates::rules;
 use pintle_access::{Asking, Attributes as Asked, Permissions, User};
 use pintle_engine::admission::{Attributes, Operation};
-use pintle_engine::custom::Custom;
 use pintle_engine::{Conversions, ServedResource};
 use pintle_object::meta;
 
@@ -40,8 +39,7 @@ impl<'a> Request<'a> {
 
     /// Whether a webhook converts the objects between their versions.
     fn is_converted(&self) -> bool {
-        let custom = self.attributes.target.served.custom.as_ref();
-        custom.is_some_and(Custom::has_conversion_webhook)
+        self.attributes.target.served.has_conversion_webhook()
     }
 
     /// A tree in the version of one resource in that of another that shows the same objects, for custom resources

@@ -55,14 +55,14 @@ impl<'a> View<'a> {
         name: &str,
     ) -> Option<(Arc<ServedResource>, Arc<Object>)> {
         let served = self.0.find_any(group, plural)?;
-        let object = self.0.store.get(served.collection?, &served.key(namespace, name))?;
+        let object = self.0.store.get(served.collection()?, &served.key(namespace, name))?;
         Some((served, object))
     }
 
     /// The stored objects of a built-in resource by name; those of one namespace when it is not empty.
     pub fn list(&self, group: &str, plural: &str, namespace: &str) -> Vec<Value> {
         let Some(served) = self.0.find_any(group, plural) else { return Vec::new() };
-        let Some(collection) = served.collection else { return Vec::new() };
+        let Some(collection) = served.collection() else { return Vec::new() };
         let snapshot = self.0.store.snapshot(collection);
         let prefix = served.prefix(namespace);
         snapshot.range(&prefix, None).filter_map(|object| self.0.storage_tree(&served, object).ok()).collect()
@@ -71,7 +71,7 @@ impl<'a> View<'a> {
     /// All stored objects of a resource of admission, to be read one by one.
     pub fn configurations(&self, plural: &str) -> Option<Configurations<'a>> {
         let served = self.0.find_any(GROUP, plural)?;
-        let snapshot = self.0.store.snapshot(served.collection?);
+        let snapshot = self.0.store.snapshot(served.collection()?);
         Some(Configurations { engine: self.0, served, snapshot })
     }
 
@@ -89,13 +89,13 @@ impl<'a> View<'a> {
 
     /// An object of a served resource, in the version of that.
     pub fn show(&self, served: &ServedResource, namespace: &str, name: &str) -> Option<Value> {
-        let object = self.0.store.get(served.collection?, &served.key(namespace, name))?;
+        let object = self.0.store.get(served.collection()?, &served.key(namespace, name))?;
         self.0.tree(served, &object).ok()
     }
 
     /// The objects of a namespace whose labels a selector selects; others are not read.
     pub fn select(&self, served: &ServedResource, namespace: &str, selector: &LabelSelector) -> Vec<Value> {
-        let Some(collection) = served.collection else { return Vec::new() };
+        let Some(collection) = served.collection() else { return Vec::new() };
         let snapshot = self.0.store.snapshot(collection);
         let prefix = served.prefix(namespace);
         let objects = snapshot.range(&prefix, None);
@@ -105,7 +105,7 @@ impl<'a> View<'a> {
 
     /// Waits for conversions that were missed; false when none was.
     pub async fn learns(&self, conversions: &Conversions, served: &ServedResource) -> bool {
-        conversions.learn(self.0, served).await
+        self.0.learn(conversions, served).await
     }
 
     /// A draft in the version of a resource that shows it, with kind and apiVersion.

@@ -7,7 +7,7 @@
 use crate::{own_writes, reconcile};
 use pintle_access::rbac::Rule;
 use pintle_engine::Engine;
-use pintle_engine::allocate::IpPool;
+use pintle_kinds::allocator::IpPool;
 use pintle_object::meta;
 use pintle_object::time::Time;
 use pintle_object::{Status, Value};
@@ -41,7 +41,7 @@ pub struct Cluster {
 /// Makes what is missing: first the namespaces, then everything else at once, so that its writes share fsyncs.
 pub async fn run(engine: &Arc<Engine>, cluster: &Cluster, now: Time) -> Result<(), Status> {
     let is_first = engine.find("", "v1", "namespaces").is_some_and(|served| {
-        served.collection.is_some_and(|collection| engine.store.snapshot(collection).is_empty())
+        served.collection().is_some_and(|collection| engine.store.snapshot(collection).is_empty())
     });
     make_all(engine, namespaces(), now).await?;
     let mut objects = of_cluster(cluster, now);

@@ -21,7 +21,7 @@ pub async fn keep(
     let target = target(&served, object);
     let user = own::user();
     let mut context = WriteContext::new(&user, now, manager.unwrap_or(&engine.manager));
-    let stored = served.collection.and_then(|collection| engine.store.get(collection, &target.key()));
+    let stored = served.collection().and_then(|collection| engine.store.get(collection, &target.key()));
     if let Some(stored) = stored {
         let current = engine.tree(&served, &stored)?;
         return match change(&current) {
@@ -52,7 +52,7 @@ pub async fn change(
     let Some(served) = served(engine, object) else { return Ok(()) };
     let target = target(&served, object);
     let key = target.key();
-    if served.collection.is_none_or(|collection| engine.store.get(collection, &key).is_none()) {
+    if served.collection().is_none_or(|collection| engine.store.get(collection, &key).is_none()) {
         return Ok(());
     }
     keep(engine, None, object, change, now).await
@@ -67,7 +67,7 @@ pub async fn delete(
     is_wrong: impl Fn(&Value) -> bool,
 ) -> Result<(), Status> {
     let Some(served) = engine.find_any(group, plural) else { return Ok(()) };
-    let Some(collection) = served.collection else { return Ok(()) };
+    let Some(collection) = served.collection() else { return Ok(()) };
     let user = own::user();
     for object in engine.store.snapshot(collection).range(&served.prefix(namespace), None) {
         let tree = engine.storage_tree(&served, object)?;
@@ -90,7 +90,7 @@ fn served(engine: &Engine, object: &Value) -> Option<Arc<ServedResource>> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let kind = GroupVersionKind::new(group, version, object.str_at(&["kind"]));
     let table = engine.table();
-    table.served().iter().find(|served| served.gvk() == kind && served.collection.is_some()).cloned()
+    table.served().iter().find(|served| served.gvk() == kind && served.collection().is_some()).cloned()
 }
 
 fn target<'a>(served: &'a ServedResource, object: &'a Value) -> ObjectRef<'a> {

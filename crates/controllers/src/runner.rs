@@ -60,7 +60,7 @@ pub struct Source {
 impl Source {
     /// All objects of a resource; none when they are not stored.
     pub fn all(served: &ServedResource) -> Option<Source> {
-        Some(Source { collection: served.collection?, predicate: WatchPredicate::default() })
+        Some(Source { collection: served.collection()?, predicate: WatchPredicate::default() })
     }
 
     /// One object of a resource, whether it is there or not.

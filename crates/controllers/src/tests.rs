@@ -3,9 +3,9 @@
 use crate::bootstrap::{self, Cluster};
 use crate::runner::{self, Reconciler, Source};
 use crate::{Kept, PublishedTrust, Told, own_writes};
-use pintle_engine::allocate::IpPool;
 use pintle_engine::options::DeleteOptions;
 use pintle_engine::{Engine, ObjectRef, own};
+use pintle_kinds::allocator::IpPool;
 use pintle_object::{Status, Value};
 use pintle_store::backend::{AppendError, Error, Found, Row};
 use pintle_store::{DurableLog, EventWindow, Options, Revision};

@@ -1,24 +1,22 @@
 //! `Engine`: the served resources on top of the store.
 
-use crate::allocate::{Allocators, port};
+use crate::allocate::pools::Allocators;
 use crate::generate::Generator;
-use crate::request::admission::{Admission, Open};
-use crate::request::write_context::WriteContext;
-use crate::resource::{OwnStrategy, ServedResource};
+use crate::request::admission::Attributes;
+use crate::resource::ServedResource;
+use crate::storage::builtin::BuiltinCodec;
 use pintle_kinds::gated_fields::GatedFields;
 
 use crate::custom::metrics::ConversionMetrics;
 use crate::resource_table::Table;
 use arc_swap::ArcSwap;
 use pintle_metrics::Registry;
-use pintle_object::time::Time;
-use pintle_object::user::User;
-use pintle_object::{GroupVersionKind, Value};
+use pintle_object::{GroupKind, Status, Value};
 use pintle_outbound::Hooks;
-use pintle_schema::decode::Pick;
-use pintle_schema::{Builtin, Verb};
+use pintle_schema::Builtin;
 use pintle_store::Store;
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
@@ -28,6 +26,7 @@ pub struct Engine {
     pub generator: Generator,
     /// The field manager that the server's own writes are accounted to.
     pub manager: String,
+    pub(crate) builtin: BuiltinCodec,
     admission: Box<dyn Admission>,
     pub(crate) pools: Allocators,
     table: ArcSwap<Table>,
@@ -38,54 +37,24 @@ pub struct Engine {
     hooks: OnceLock<Arc<Hooks>>,
     conversions: OnceLock<ConversionMetrics>,
     /// What each kind loses with the feature gates that are off.
-    gated: HashMap<String, GatedFields>,
+    gated: HashMap<GroupKind, GatedFields>,
     /// What the engine and what works for it counts in.
     metrics: Registry,
     /// Whether what cannot be read may be deleted (AllowUnsafeMalformedObjectDeletion).
     pub deletes_unreadable: bool,
 }
 
-/// The resources of an API, before the store is there.
-pub(crate) fn layout(api: &Builtin) -> Vec<ServedResource> {
-    let mut served: Vec<ServedResource> = Vec::new();
-    for resource in &api.resources.all {
-        let storage = GroupVersionKind::new(
-            resource.storage_group.as_ref(),
-            resource.storage_version.as_ref(),
-            resource.kind.as_ref(),
-        );
-        let mut sharing = served.iter().filter(|known| known.resource.key_prefix == resource.key_prefix);
-        let owner = sharing.next();
-        let fields = owner.map_or(&resource.selectable, |owner| &owner.fields).clone();
-        let form = owner.map_or(0, |_| 1 + sharing.count());
-        let storage_ty = api.kind(&storage).unwrap_or(resource.ty);
-        served.push(ServedResource {
-            is_stored: resource.verbs.has(Verb::Update),
-            selected: Pick::new(&api.schema, storage_ty, fields.iter().map(|field| field.path.as_slice())),
-            fields,
-            form,
-            collection: None,
-            strategy: OwnStrategy::Builtin(pintle_kinds::strategy(&storage.group, &storage.kind)),
-            custom: None,
-            facts: pintle_kinds::facts(&storage.group, &storage.kind),
-            storage_ty,
-            storage,
-            resource: resource.clone(),
-        });
-    }
-    served
-}
-
 impl Engine {
     /// Puts the engine on an opened store, whose collections are those of the layout.
     pub(crate) fn new(api: Arc<Builtin>, served: Vec<Arc<ServedResource>>, store: Store) -> Engine {
         Engine {
+            builtin: BuiltinCodec { api: api.clone() },
             api,
             store,
             generator: Generator::system(),
             manager: String::from("kube-apiserver"),
             admission: Box::new(Open),
-            pools: Allocators::new(Vec::new(), port::RANGE),
+            pools: Allocators::new(Vec::new(), pintle_kinds::allocator::port::RANGE),
             table: ArcSwap::from_pointee(Table::new(served)),
             serving: watch::Sender::new(()),
             expiry_seconds: None,
@@ -138,24 +107,19 @@ impl Engine {
         &self.metrics
     }
 
-    /// A write of the server's own.
-    pub fn own_call<'a>(&self, user: &'a User, now: Time) -> WriteContext<'a> {
-        WriteContext::new(user, now, &self.manager)
-    }
-
     /// Lets writes drop the fields of feature gates that are off; until then, all are on.
     pub fn set_gates(&mut self, is_on: &dyn Fn(&str) -> bool) {
-        let kinds = self.api.resources.all.iter().map(|resource| resource.kind.to_string());
+        let kinds = self.api.resources.all.iter().map(|resource| {
+            let kind = GroupKind::new(resource.storage_group.as_ref(), resource.kind.as_ref());
+            (kind, GatedFields::of(&resource.kind, is_on))
+        });
         self.deletes_unreadable = is_on("AllowUnsafeMalformedObjectDeletion");
-        self.gated = kinds.map(|kind| (kind.clone(), GatedFields::of(&kind, is_on))).collect();
+        self.gated = kinds.collect();
     }
 
     /// Drops what belongs to features that are off and that the old object does not use.
     pub(crate) fn drop_gated(&self, served: &ServedResource, new: &mut Value, old: Option<&Value>) {
-        if served.custom.is_some() {
-            return;
-        }
-        if let Some(gated) = self.gated.get(&*served.storage.kind) {
+        if let Some(gated) = self.gated.get(&served.storage.group_kind()) {
             gated.drop(new, old);
         }
     }
@@ -195,5 +159,54 @@ impl Engine {
     /// The resource of a group in whatever version is served.
     pub fn find_any(&self, group: &str, plural: &str) -> Option<Arc<ServedResource>> {
         self.table.load().find_any(group, plural).cloned()
+    }
+}
+
+/// What a plugin answers, some time later.
+pub type Verdict<'a> = Pin<Box<dyn Future<Output = Result<(), Status>> + Send + 'a>>;
+
+/// Admission as the engine sees it; the `admission` crate makes one out of ordered plugins.
+pub trait Admission: Send + Sync {
+    /// Called before the object is prepared and validated; may change it.
+    fn mutate<'a>(
+        &'a self,
+        engine: &'a Engine,
+        attributes: Attributes<'a>,
+        object: &'a mut Value,
+        warnings: &'a mut Vec<String>,
+    ) -> Verdict<'a>;
+
+    /// Called with the object as it would be stored; null on delete.
+    fn validate<'a>(
+        &'a self,
+        engine: &'a Engine,
+        attributes: Attributes<'a>,
+        object: &'a Value,
+        warnings: &'a mut Vec<String>,
+    ) -> Verdict<'a>;
+}
+
+/// Admits everything.
+struct Open;
+
+impl Admission for Open {
+    fn mutate<'a>(
+        &'a self,
+        _: &'a Engine,
+        _: Attributes<'a>,
+        _: &'a mut Value,
+        _: &'a mut Vec<String>,
+    ) -> Verdict<'a> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn validate<'a>(
+        &'a self,
+        _: &'a Engine,
+        _: Attributes<'a>,
+        _: &'a Value,
+        _: &'a mut Vec<String>,
+    ) -> Verdict<'a> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }

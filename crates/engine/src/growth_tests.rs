@@ -170,8 +170,7 @@ async fn work(world: &World, served: &ServedResource, text: &str) -> Vec<(&'stat
     lap("default");
     pintle_object::meta::dedup_owners(&mut object);
     lap("owners");
-    let Ok(mut stored) = crate::storage::convert::to_storage(&world.engine.api, served, object.clone())
-    else {
+    let Ok(mut stored) = served.codec.to_storage(served, object.clone()) else {
         return spent;
     };
     lap("convert");

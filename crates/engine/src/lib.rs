@@ -2,7 +2,7 @@
 //!
 //! The engine never names a kind (`pintle_kinds` does), and knows nothing of HTTP.
 
-pub mod allocate;
+mod allocate;
 pub mod custom;
 mod engine;
 pub mod generate;
@@ -15,7 +15,7 @@ pub mod resource_table;
 mod storage;
 mod write;
 
-pub use engine::Engine;
+pub use engine::{Admission, Engine, Verdict};
 pub use read::continue_token;
 pub use read::list::Listing;
 pub use read::list_meta::META_VERSION;
@@ -25,7 +25,7 @@ pub use read::table::{Include, TableStyle};
 pub use read::watch::{Watch, WatchEvent, WatchItem};
 pub use request::write_context::{Answer, WriteContext, WriteResult};
 pub use request::{admission, body, options};
-pub use resource::{ObjectRef, OwnStrategy, ServedResource};
+pub use resource::{Backing, ObjectRef, OwnStrategy, ServedResource};
 pub use write::bind::created;
 pub use write::conversions::Conversions;
 pub use write::failure::store_failed;

@@ -72,7 +72,7 @@ impl Engine {
         let taken = registry.gauges("kube_apiserver_clusterip_allocator_allocated_ips");
         let free = registry.gauges("kube_apiserver_clusterip_allocator_available_ips");
         let addresses =
-            self.find_any("networking.k8s.io", "ipaddresses").and_then(|served| served.collection);
+            self.find_any("networking.k8s.io", "ipaddresses").and_then(|served| served.collection());
         let snapshot = addresses.map(|collection| self.store.snapshot(collection)).unwrap_or_default();
         for pool in self.pools.address_pools() {
             let names = snapshot.range("", None).filter_map(|object| object.attrs.name.parse().ok());

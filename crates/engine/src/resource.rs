@@ -1,12 +1,20 @@
-//! A resource as it is served, and one object of it.
+//! A resource as it is served, the codec of its objects, and a reference to one of them.
 
-use crate::custom::Custom;
+use crate::custom::facts::CustomFacts;
+use crate::custom::webhook::ConversionWebhook;
+use crate::request::body::Body;
+use crate::request::options::FieldValidation;
+use crate::storage::unreadable;
+use bytes::Bytes;
+use pintle_kinds::custom_resource::Scale;
 use pintle_kinds::{KindFacts, Strategy};
-use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status, Value};
-use pintle_schema::decode::Pick;
+use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status, Value, meta};
+use pintle_patch::Filter;
+use pintle_schema::decode::{Decoded, Empty, Pick};
 use pintle_schema::resource::Selectable;
-use pintle_schema::{Resource, TypeId, Verb};
-use pintle_store::CollectionId;
+use pintle_schema::{Resource, Schema, TypeId, Verb};
+use pintle_store::{Attrs, CollectionId, Object};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
 /// Every key of upstream's store begins with this.
@@ -15,8 +23,7 @@ const REGISTRY: &str = "/registry";
 /// A resource as it is served: its table, where its objects are kept, and the strategy of its kind.
 pub struct ServedResource {
     pub resource: Resource,
-    /// Absent for resources that are answered, not stored: reviews, bindings, componentstatuses.
-    pub collection: Option<CollectionId>,
+    pub backing: Backing,
     pub strategy: OwnStrategy,
     pub facts: KindFacts,
     /// The kind that objects are stored as, and its type.
@@ -26,12 +33,121 @@ pub struct ServedResource {
     pub fields: Vec<Selectable>,
     /// The part of stored messages that the values of these fields are read from; all of it for custom resources.
     pub(crate) selected: Pick,
-    pub(crate) is_stored: bool,
     /// Place of this resource's JSON among an object's encoded forms: resources that share a collection have
     /// their own.
     pub(crate) form: usize,
-    /// What a custom resource has besides; none for built-in kinds.
-    pub custom: Option<Custom>,
+    pub(crate) codec: Box<dyn Codec>,
+    /// The state of a custom resource's definition; none for built-in kinds.
+    pub custom: Option<CustomFacts>,
+}
+
+/// The place of a resource's objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backing {
+    Stored(CollectionId),
+    /// They are answered, not stored: reviews, bindings, componentstatuses.
+    Virtual,
+}
+
+/// A kind that a body must be of, and its type.
+pub(crate) struct Expected {
+    pub ty: TypeId,
+    pub kind: GroupVersionKind,
+}
+
+/// The way of a resource's objects between requests, rules and the store. Built-in and custom resources are told apart
+/// here: the former have types in the tables, the latter schemas in their definitions.
+///
+/// Nothing here waits. What a webhook has to convert is converted before (`storage/converted.rs`).
+pub(crate) trait Codec: Send + Sync {
+    /// Reads a body; what strict decoding finds becomes a warning or a refusal.
+    fn decode(
+        &self,
+        body: Body<'_>,
+        expected: &Expected,
+        validation: FieldValidation,
+        warnings: &mut Vec<String>,
+        empties: &mut Vec<Empty>,
+    ) -> Result<Value, Status>;
+
+    /// Reads what a patch made of an object. `text` is its JSON; none where a strategic merge made it.
+    ///
+    /// # Errors
+    /// Why it is no object of the kind.
+    fn read_patched(&self, expected: &Expected, tree: Value, text: Option<&str>) -> Result<Decoded, String>;
+
+    /// Reads what an apply made of an object.
+    fn read_applied(&self, ty: TypeId, tree: Value) -> Result<Value, String>;
+
+    /// Fills in the defaults of an object in the version of the request: those of its schema, then those of its kind.
+    fn default(&self, served: &ServedResource, tree: &mut Value);
+
+    /// Drops what the schema does not know. Types do that when they are decoded.
+    fn prune(&self, tree: &mut Value);
+
+    /// Brings an object from the version of the request to that of rules and admission, without kind and apiVersion.
+    fn to_storage(&self, served: &ServedResource, tree: Value) -> Result<Value, Status>;
+
+    /// Brings an object from the version of rules and admission to that of the request.
+    fn show(&self, served: &ServedResource, tree: Value) -> Result<Value, Status>;
+
+    /// Whether the two differ.
+    fn converts_for_rules(&self, served: &ServedResource) -> bool;
+
+    /// Reads stored bytes in the version of rules and admission.
+    fn read_stored(&self, served: &ServedResource, value: &[u8]) -> Result<Value, Status>;
+
+    /// Encodes an object in the version of rules and admission as it is stored.
+    fn to_stored(&self, served: &ServedResource, tree: &mut Value) -> Bytes;
+
+    /// The attributes of stored bytes, of which no more is decoded than it takes.
+    fn attrs(&self, served: &ServedResource, value: &[u8]) -> Option<Attrs>;
+
+    /// Writes the JSON of an object as it stands in a list.
+    fn write_item(&self, served: &ServedResource, object: &Object, out: &mut Vec<u8>) -> Result<(), Status>;
+
+    /// Writes the JSON of a tree that was shown, of the resource or one of its subresources.
+    fn write_tree(&self, ty: TypeId, tree: &Value, out: &mut Vec<u8>);
+
+    /// The schema and the type by which an object in the version of the request is patched and managed.
+    fn types(&self, served: &ServedResource, subresource: &str) -> (&Schema, TypeId);
+
+    /// The fields that writes through a subresource do not manage.
+    fn reset_fields(&self, served: &ServedResource, subresource: &str) -> Filter;
+
+    /// Whether objects have types in the tables, as Go has types for them. Others are JSON with sorted keys, which has no
+    /// protobuf and no strategic merges.
+    fn is_typed(&self) -> bool;
+
+    /// The types of all versions, where they are in one schema.
+    fn version_types(&self) -> Option<&BTreeMap<String, TypeId>> {
+        None
+    }
+
+    /// Warnings about what another version's schema would drop of an object.
+    fn pruned_in(&self, _version: &str, _tree: &Value) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The webhook that converts between the versions, if one must.
+    fn webhook(&self) -> Option<&ConversionWebhook> {
+        None
+    }
+
+    /// Reads stored bytes as the schema of their own version sees them, with kind and apiVersion: what a webhook converts.
+    fn as_stored(&self, served: &ServedResource, value: &[u8]) -> Result<Value, Status> {
+        self.read_stored(served, value)
+    }
+
+    /// What kept encodings begin with: they are good for one generation of a definition.
+    fn encoding_tag(&self) -> &[u8] {
+        &[]
+    }
+
+    /// The places of replicas, where a definition names them.
+    fn scale(&self) -> Option<&Scale> {
+        None
+    }
 }
 
 /// The strategy of a kind: those of built-in kinds are part of the program.
@@ -99,10 +215,32 @@ impl ServedResource {
             || self.storage.version != self.resource.version.as_ref()
     }
 
+    /// The collection of its objects; none where they are not stored.
+    pub fn collection(&self) -> Option<CollectionId> {
+        match self.backing {
+            Backing::Stored(collection) => Some(collection),
+            Backing::Virtual => None,
+        }
+    }
+
+    pub fn is_virtual(&self) -> bool {
+        self.backing == Backing::Virtual
+    }
+
+    /// Whether objects have types in the tables, as Go has types for them.
+    pub fn is_typed(&self) -> bool {
+        self.codec.is_typed()
+    }
+
+    /// Whether a webhook converts objects between the versions.
+    pub fn has_conversion_webhook(&self) -> bool {
+        self.codec.webhook().is_some()
+    }
+
     /// What an update replaces, as rules and admission see it, from the tree in the version of the request. `None` where
-    /// that is in another version than the stored one.
+    /// they see another version.
     pub(crate) fn previous(&self, mut current: Value) -> Option<Value> {
-        if self.is_converted() && self.custom.is_none() {
+        if self.codec.converts_for_rules(self) {
             return None;
         }
         current.remove(&["kind"]);
@@ -110,8 +248,32 @@ impl ServedResource {
         Some(current)
     }
 
-    pub(crate) fn has_conversion_webhook(&self) -> bool {
-        self.custom.as_ref().is_some_and(|custom| custom.webhook.is_some())
+    /// The tree of a stored object in the version of the request, without kind and apiVersion.
+    pub(crate) fn bare_tree(&self, object: &Object) -> Result<Value, Status> {
+        unreadable::check_decrypted(object)?;
+        let mut tree = self.codec.read_stored(self, &object.value)?;
+        if self.codec.converts_for_rules(self) {
+            tree = self.codec.show(self, tree)?;
+            tree.remove(&["kind"]);
+            tree.remove(&["apiVersion"]);
+        }
+        if object.mod_revision.0 > 0 {
+            meta::set_resource_version(&mut tree, object.mod_revision.0);
+        }
+        Ok(tree)
+    }
+
+    /// The tree of a stored object in the version of the request, with kind, apiVersion and resourceVersion.
+    pub(crate) fn tree(&self, object: &Object) -> Result<Value, Status> {
+        let mut tree = self.bare_tree(object)?;
+        self.set_kind(&mut tree);
+        Ok(tree)
+    }
+
+    /// Says in an object which kind it is of.
+    pub(crate) fn set_kind(&self, tree: &mut Value) {
+        tree.set(&["kind"], self.resource.kind.as_ref());
+        tree.set(&["apiVersion"], self.api_version());
     }
 
     pub fn has(&self, verb: Verb) -> bool {
@@ -135,6 +297,18 @@ impl ObjectRef<'_> {
 
     pub fn key(&self) -> String {
         self.served.key(self.namespace, self.name)
+    }
+
+    /// The kind of the bodies of requests, and its type.
+    pub fn body_kind(&self) -> (TypeId, GroupVersionKind) {
+        let resource = &self.served.resource;
+        match resource.subresource(self.subresource) {
+            Some(sub) => {
+                let kind = GroupVersionKind::new(sub.group.as_ref(), sub.version.as_ref(), sub.kind.as_ref());
+                (sub.ty.unwrap_or(resource.ty), kind)
+            }
+            None => (resource.ty, self.served.gvk()),
+        }
     }
 
     /// 404 about the object.

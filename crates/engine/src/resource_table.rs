@@ -29,7 +29,7 @@ impl Table {
 
     /// The built-in resources of this table, and these custom ones.
     pub(crate) fn with_custom(&self, custom: Vec<Arc<ServedResource>>) -> Table {
-        let builtin = self.served.iter().filter(|served| served.custom.is_none()).cloned();
+        let builtin = self.served.iter().filter(|served| served.is_typed()).cloned();
         Table::new(builtin.chain(custom).collect())
     }
 

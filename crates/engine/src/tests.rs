@@ -1,12 +1,13 @@
 //! The life of objects on an engine whose store forgets everything at the end.
 
 use crate::request::body::{self, Body, Format};
-use crate::request::options::{DeleteOptions, FieldValidation, ListOptions, PatchKind, Query};
+use crate::request::options::{DeleteOptions, FieldValidation, ListOptions, PatchKind};
 use crate::write::delete::Deleted;
 use crate::{
     Engine, ObjectRef, Patch, Selection, ServedResource, Watch, WatchEvent, WatchItem, WriteContext,
     WriteResult,
 };
+use pintle_object::Query;
 use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{Status, Value, json, meta};
@@ -89,7 +90,7 @@ impl World {
 
     /// The answer to a write of a config map.
     fn tree(&self, written: WriteResult) -> Value {
-        written.into_tree(&self.engine, self.served(MAPS)).unwrap()
+        written.into_tree(self.served(MAPS)).unwrap()
     }
 
     async fn update(&self, plural: &str, name: &str, document: &str) -> Result<WriteResult, Status> {
@@ -114,7 +115,7 @@ impl World {
 
     /// The current state of an object as compact JSON of one of its parts; empty when there is no object.
     async fn part(&self, plural: &str, name: &str, path: &[&str]) -> String {
-        match self.engine.get(&self.target(plural, name), Query(&[])).await {
+        match self.engine.get(&self.target(plural, name), &Query::default()).await {
             Ok(object) => {
                 let tree = self.engine.tree(self.served(plural), &object).unwrap();
                 tree.at(path).map(json::to_string).unwrap_or_else(|| "none".into())
@@ -248,14 +249,13 @@ async fn pages_follow_each_other_in_one_snapshot() {
         world.create(MAPS, &format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).await.unwrap();
     }
     let served = world.served(MAPS);
-    let mut query = vec![("limit".to_string(), "2".to_string())];
-    let options = ListOptions::read(Query(&query)).unwrap();
+    let options = ListOptions::read(&Query::parse("limit=2")).unwrap();
     let selection = Selection::compile(served, &options, "").unwrap();
     let first = world.engine.list(served, "ns", &options, &selection).await.unwrap();
     assert_eq!((first.items.len(), first.remaining), (2, Some(1)));
     world.delete(MAPS, "c", "{}").await.unwrap();
-    query.push(("continue".into(), first.continue_token.clone()));
-    let options = ListOptions::read(Query(&query)).unwrap();
+    let query = Query::parse(&format!("limit=2&continue={}", first.continue_token));
+    let options = ListOptions::read(&query).unwrap();
     let second = world.engine.list(served, "ns", &options, &selection).await.unwrap();
     assert_eq!((second.items.len(), second.revision), (1, first.revision));
     assert_eq!(second.continue_token, "");
@@ -266,9 +266,8 @@ async fn a_watch_tells_of_comings_and_goings_of_its_selection() {
     let world = World::new();
     world.create(MAPS, r#"{"metadata":{"name":"a"}}"#).await.unwrap();
     let served = world.served(MAPS);
-    let pairs = [("watch", "1"), ("labelSelector", "l=x"), ("allowWatchBookmarks", "true")];
-    let pairs = pairs.map(|(key, value)| (key.to_string(), value.to_string()));
-    let options = ListOptions::read(Query(&pairs)).unwrap();
+    let query = Query::parse("watch=1&labelSelector=l%3Dx&allowWatchBookmarks=true");
+    let options = ListOptions::read(&query).unwrap();
     let selection = Selection::compile(served, &options, "").unwrap();
     let mut watch = world.engine.watch(served, "ns", &options, selection, None).await.unwrap();
     let (_, item) = watch_event(&mut watch).await;

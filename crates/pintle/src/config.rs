@@ -14,7 +14,7 @@ use crate::proxying::Proxying;
 use crate::metrics_flags;
 use crate::peer_flags::PeerFlags;
 use pintle_admission::{Chain, Settings as Admission};
-use pintle_engine::allocate::IpPool;
+use pintle_kinds::allocator::IpPool;
 use pintle_server::tls::Settings as Tls;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::ops::RangeInclusive;

@@ -29,14 +29,14 @@ impl StoredServices {
     fn get(&self, namespace: &str, name: &str) -> Option<Value> {
         let engine = self.engine()?;
         let served = engine.find_any("", "services")?;
-        let object = engine.store.get(served.collection?, &served.key(namespace, name))?;
+        let object = engine.store.get(served.collection()?, &served.key(namespace, name))?;
         engine.storage_tree(&served, &object).ok()
     }
 
     fn slices(&self, namespace: &str, service: &str) -> Option<Vec<Value>> {
         let engine = self.engine()?;
         let served = engine.find_any("discovery.k8s.io", "endpointslices")?;
-        let snapshot = engine.store.snapshot(served.collection?);
+        let snapshot = engine.store.snapshot(served.collection()?);
         let prefix = served.prefix(namespace);
         let found = snapshot.range(&prefix, None).filter(|object| {
             let labels = &object.attrs.labels;

@@ -141,11 +141,11 @@ pub fn timed_out() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::Query;
     use crate::response::{Body, Parts};
     use crate::route::RequestInfo;
     use bytes::Bytes;
     use hyper::{HeaderMap, Method};
+    use pintle_object::Query;
     use pintle_object::time::Time;
     use pintle_object::user::MASTERS;
     use pintle_object::user::User;

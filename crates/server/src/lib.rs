@@ -41,7 +41,6 @@ mod peers;
 pub mod permits;
 pub mod pipeline;
 mod place;
-pub mod query;
 mod refusals;
 mod representation;
 pub mod request;

@@ -53,7 +53,7 @@ impl Offer {
     pub fn of(target: &ObjectRef<'_>) -> Offer {
         let served = target.served;
         Offer {
-            protobuf: served.custom.is_none(),
+            protobuf: served.is_typed(),
             partial: true,
             table: served.resource.has_table(target.subresource),
         }

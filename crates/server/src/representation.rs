@@ -5,7 +5,6 @@ use crate::list_body::ListBody;
 use crate::negotiate::{Accept, Format, View};
 use crate::request::Request;
 use crate::response::{Body, Response};
-use crate::verbs::write_context::{self, query};
 use bytes::Bytes;
 use pintle_engine::{Answer, Include, ListForm, ListView, Listing, ObjectRef, ServedResource, TableStyle};
 use pintle_object::{Reason, Status, Value, json, yaml};
@@ -84,8 +83,8 @@ pub fn scale(
         let table = app.engine.scale_table(target.served, scale, style(request)?);
         return Ok(untyped(accept, status, in_version_text(accept, table)));
     }
-    let (ty, _) = write_context::body_kind(target.served, target);
-    let kind = if target.served.custom.is_some() { "*v1.Scale" } else { "*autoscaling.Scale" };
+    let (ty, _) = target.body_kind();
+    let kind = if target.served.is_typed() { "*autoscaling.Scale" } else { "*v1.Scale" };
     whole_or_partial(app, accept, target.served, ty, kind, status, scale)
 }
 
@@ -165,7 +164,7 @@ pub fn typed(app: &App, accept: Accept, ty: TypeId, status: u16, tree: &Value) -
 }
 
 pub fn style(request: &Request) -> Result<TableStyle, Status> {
-    let include = Include::read(query(request))?;
+    let include = Include::read(&request.query)?;
     Ok(TableStyle { include, has_columns: true, now_seconds: request.now_seconds() })
 }
 
@@ -212,7 +211,7 @@ const UNSTRUCTURED: &str = "*unstructured.Unstructured";
 
 /// The Go type of the internal object: `*core.ConfigMap`.
 fn internal_kind(served: &ServedResource, kind: &str) -> String {
-    if served.custom.is_some() {
+    if !served.is_typed() {
         let is_list = kind == served.resource.list_kind;
         return String::from(if is_list { "*unstructured.UnstructuredList" } else { UNSTRUCTURED });
     }

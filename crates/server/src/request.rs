@@ -1,12 +1,12 @@
 //! A request, read and resolved.
 
-use crate::query::Query;
 use crate::route::RequestInfo;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Method};
 use pintle_access::{Attributes, User};
 use pintle_object::AuditContext;
+use pintle_object::Query;
 use pintle_object::time::Time;
 use pintle_schema::Verb;
 use std::borrow::Cow;

@@ -74,12 +74,12 @@ pub fn resolve(table: &Table, request: &Request, is_built_in: bool) -> Result<Ro
     let served = found.ok_or_else(|| {
         // Only a group of built-in kinds has a router of its own.
         let is_custom =
-            |served: &Arc<ServedResource>| served.custom.is_some() && served.resource.group == info.group;
+            |served: &Arc<ServedResource>| !served.is_typed() && served.resource.group == info.group;
         if table.served().iter().any(is_custom) { Unserved::Path } else { Unserved::Resource }
     })?;
-    let place = match served.custom {
-        Some(_) => custom(info, served)?,
-        None => built_in(&request.method, info, served)?,
+    let place = match served.is_typed() {
+        true => built_in(&request.method, info, served)?,
+        false => custom(info, served)?,
     };
     let is_named = !info.path_name().is_empty();
     let needs_name = match place {
@@ -213,12 +213,12 @@ fn takes(subresource: &Subresource, method: &Method) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::Query;
     use crate::route::unescaped;
     use bytes::Bytes;
     use hyper::HeaderMap;
     use pintle_access::User;
     use pintle_engine::Engine;
+    use pintle_object::Query;
     use pintle_store::backend::sqlite::Sqlite;
 
     const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "FOO"];

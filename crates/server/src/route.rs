@@ -1,8 +1,8 @@
 //! What a path, a method and a query ask for, by the rules of upstream's RequestInfo: the one reading of a request that
 //! authorization, limits, metrics and dispatch go by.
 
-use crate::query::{Query, decode};
-use pintle_engine::options;
+use pintle_object::Query;
+use pintle_object::query::decode;
 use pintle_object::selector::{FieldSelector, LabelSelector};
 use pintle_schema::Verb;
 use std::fmt;
@@ -145,7 +145,7 @@ impl RequestInfo {
         if self.name.is_empty() {
             match self.verb {
                 Verb::Get => {
-                    let is_watch = query.get("watch").is_some_and(is_true);
+                    let is_watch = query.flag("watch") == Some(true);
                     self.verb = if is_watch { Verb::Watch } else { Verb::List };
                     self.name = selected_name(query).unwrap_or_default();
                 }
@@ -191,17 +191,11 @@ fn verb_of(method: &str) -> Verb {
     }
 }
 
-/// A flag of a query: given without a value it is set.
-pub fn is_true(value: &str) -> bool {
-    !matches!(value.to_ascii_lowercase().as_str(), "0" | "false")
-}
-
 /// The one name that a list is restricted to: it is authorized as access to that name. Options that cannot be read name
 /// nothing, and are refused later.
 fn selected_name(query: &Query) -> Option<String> {
-    let selector = query.get("fieldSelector")?;
-    let options = options::Query(query.pairs());
-    let are_read = options.int("limit").is_ok() && options.int("timeoutSeconds").is_ok();
+    let selector = query.first("fieldSelector")?;
+    let are_read = query.int("limit").is_ok() && query.int("timeoutSeconds").is_ok();
     if !are_read || LabelSelector::parse(query.text("labelSelector")).is_err() {
         return None;
     }

@@ -37,7 +37,7 @@ pub fn is_stopping(app: &App) -> bool {
 /// Whether an API is another server's, which cannot be reached.
 fn is_remote(engine: &Engine, group: &str, version: &str) -> bool {
     let Some(served) = engine.find_any("apiregistration.k8s.io", "apiservices") else { return false };
-    let Some(collection) = served.collection else { return false };
+    let Some(collection) = served.collection() else { return false };
     let stored = engine.store.get(collection, &served.key("", &format!("{version}.{group}")));
     let api = stored.and_then(|stored| engine.storage_tree(&served, &stored).ok());
     api.is_some_and(|api| api_service::service_of(&api).is_some())

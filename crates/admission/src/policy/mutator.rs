@@ -111,7 +111,7 @@ fn check_version(
     requested: &GroupVersionKind,
     served: &ServedResource,
 ) -> Result<(), MutationError> {
-    if served.custom.is_some() || matched.group_version() == requested.group_version() {
+    if !served.is_typed() || matched.group_version() == requested.group_version() {
         return Ok(());
     }
     let (own, kind, other) = (&matched.version, &matched.kind, &requested.version);

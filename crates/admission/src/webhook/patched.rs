@@ -80,7 +80,7 @@ pub fn check_kind(
     let (api_version, kind) = (patched.str_at(&["apiVersion"]), patched.str_at(&["kind"]));
     let expected = versioned.kind.group_version().to_string();
     let is_kind = kind == versioned.kind.kind;
-    if served.custom.is_some() && request.subresource() != "scale" {
+    if !served.is_typed() && request.subresource() != "scale" {
         return match (kind.is_empty(), is_kind && api_version == expected) {
             (true, _) => Err(format!("Object 'Kind' is missing in '{}'", json::to_string(patched))),
             (_, true) => Ok(None),

@@ -278,7 +278,7 @@ impl Controller {
         let Some(stored) = self.installed.get(name).map(|installed| &installed.versions.stored) else {
             return 0;
         };
-        let Some(collection) = stored.collection else { return 0 };
+        let Some(collection) = stored.collection() else { return 0 };
         let held = self.cleaning.entry(name.into()).or_default();
         let mut round = JoinSet::new();
         let snapshot = self.engine.store.snapshot(collection);

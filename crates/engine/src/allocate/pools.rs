@@ -1,8 +1,7 @@
 //! The pools of a server, and what one write takes from them.
 
-use super::{IpPool, PortMap, PortPool};
 use crate::generate::Generator;
-use pintle_kinds::allocator::{Allocations, Allocator, IpError, PortError};
+use pintle_kinds::allocator::{Allocations, Allocator, IpError, IpPool, PortError, PortMap, PortPool};
 use pintle_metrics::{Counters, Histograms, Registry};
 use pintle_store::Snapshot;
 use std::collections::BTreeSet;
@@ -219,7 +218,10 @@ mod tests {
     use super::*;
 
     fn pools() -> Allocators {
-        Allocators::new(IpPool::parse("10.0.0.0/24").into_iter().collect(), super::super::port::RANGE)
+        Allocators::new(
+            IpPool::parse("10.0.0.0/24").into_iter().collect(),
+            pintle_kinds::allocator::port::RANGE,
+        )
     }
 
     #[test]

@@ -5,13 +5,13 @@
 //! after it was stored without it, or is gone.
 
 use super::pools::{AllocationTx, Allocators, Recorded};
-use super::{IpPool, PortMap};
 use crate::engine::Engine;
 use crate::own;
 use crate::request::options::DeleteOptions;
 use crate::resource::{ObjectRef, ServedResource};
 use crate::write::failure::store_failed;
 use crate::write::hidden::HiddenObject;
+use pintle_kinds::allocator::{IpPool, PortMap};
 use pintle_kinds::{AllocationRecord, Allocations};
 use pintle_object::meta;
 use pintle_object::time::Time;
@@ -48,7 +48,7 @@ impl Engine {
 
     fn recorded(&self) -> Option<Recorded> {
         let served = self.find_any("networking.k8s.io", "ipaddresses")?;
-        let addresses = self.store.snapshot(served.collection?);
+        let addresses = self.store.snapshot(served.collection()?);
         Some(Recorded { addresses, prefix: served.prefix(""), ports: self.recorded_ports() })
     }
 

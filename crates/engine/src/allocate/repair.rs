@@ -62,7 +62,7 @@ impl Engine {
             let Some(served) = self.find_any(&resource.group, &resource.resource) else { continue };
             let key = served.key("", meta::name(&record.object));
             let is_missing = |collection| self.store.get(collection, &key).is_none();
-            if served.collection.is_some_and(is_missing)
+            if served.collection().is_some_and(is_missing)
                 && let Err(status) = self.add_record(record, now).await
             {
                 tracing::warn!("a missing record could not be made: {}", status.message);
@@ -85,7 +85,7 @@ impl Engine {
                 && tree.str_at(&["spec", "parentRef", "resource"]) == "services"
                 && made.is_ok_and(|made| made.seconds + UNUSED_SECONDS < now.seconds)
         };
-        let Some(collection) = served.collection else { return Vec::new() };
+        let Some(collection) = served.collection() else { return Vec::new() };
         let snapshot = self.store.snapshot(collection);
         let prefix = served.prefix("");
         let unnamed = snapshot.range(&prefix, None).filter(|object| !names.contains(&*object.attrs.name));
@@ -98,7 +98,7 @@ impl Engine {
     }
 
     fn trees(&self, served: &Arc<ServedResource>) -> Vec<Value> {
-        let Some(collection) = served.collection else { return Vec::new() };
+        let Some(collection) = served.collection() else { return Vec::new() };
         let snapshot = self.store.snapshot(collection);
         let prefix = served.prefix("");
         let objects = snapshot.range(&prefix, None);

@@ -5,14 +5,11 @@ use super::converted::{Place, checked};
 use super::metrics::FailureType;
 use crate::engine::Engine;
 use crate::resource::ServedResource;
+use crate::write::conversions::Conversions;
 use bytes::Bytes;
 use pintle_object::{Map, Reason, Status, Value, json};
-use pintle_outbound::{Answer, HookAddress, HookTarget, Hooks};
-use pintle_store::{Key, Revision};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use pintle_outbound::{Answer, HookTarget, Hooks};
 use std::time::Duration;
-use tokio::sync::OnceCell;
 
 /// How long one review may take: upstream's client has no other time.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,73 +20,20 @@ pub(crate) const BATCH_BYTES_MAX: usize = 2 << 20;
 const SCHEME: &str = "pkg/util/webhook/client.go:71";
 const GROUP: &str = "apiextensions.k8s.io";
 
-/// Conversions of one object that are under way, for all who wait for it.
-type UnderWay = HashMap<(Key, Revision), Arc<OnceCell<Result<Bytes, Status>>>>;
-
-/// The webhook that converts to one version of a definition.
-pub(crate) struct ConversionWebhook {
-    target: HookTarget,
-    /// The first version of reviews that the webhook takes and the server knows.
-    review: Option<&'static str>,
-    under_way: Mutex<UnderWay>,
-}
-
-impl ConversionWebhook {
-    /// The webhook of a definition, if it has one.
-    pub fn of(definition: &Value) -> Option<ConversionWebhook> {
-        let conversion = definition.at(&["spec", "conversion"])?;
-        if conversion.str_at(&["strategy"]) != "Webhook" {
-            return None;
-        }
-        let webhook = conversion.get("webhook")?;
-        let known = |version: &str| ["v1", "v1beta1"].into_iter().find(|known| *known == version);
-        let mut versions = webhook.list_at(&["conversionReviewVersions"]).iter().filter_map(Value::as_str);
-        Some(ConversionWebhook {
-            target: target(webhook.get("clientConfig")?),
-            review: versions.find_map(known),
-            under_way: Mutex::default(),
-        })
-    }
-
-    /// The conversion of a stored object that is under way, or is to begin.
-    pub fn conversion(&self, key: &Key, revision: Revision) -> Arc<OnceCell<Result<Bytes, Status>>> {
-        self.under_way().entry((key.clone(), revision)).or_default().clone()
-    }
-
-    /// Lets go of a conversion that has ended.
-    pub fn end(&self, key: &Key, revision: Revision) {
-        self.under_way().remove(&(key.clone(), revision));
-    }
-
-    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Where the webhook is.
-fn target(client: &Value) -> HookTarget {
-    let address = match client.str_at(&["url"]) {
-        "" => {
-            let service = |field: &str| client.str_at(&["service", field]).to_string();
-            HookAddress::Service {
-                namespace: service("namespace"),
-                name: service("name"),
-                path: service("path"),
-                port: client
-                    .int_at(&["service", "port"])
-                    .and_then(|port| u16::try_from(port).ok())
-                    .unwrap_or(0),
-            }
-        }
-        url => HookAddress::Url(url.into()),
-    };
-    let bundle = pintle_object::bytes::decode(client.str_at(&["caBundle"])).unwrap_or_default();
-    // A bundle of nothing but space is none.
-    let is_blank = bundle.iter().all(u8::is_ascii_whitespace);
-    HookTarget { address, ca_bundle: if is_blank { Vec::new() } else { bundle } }
-}
-
 impl Engine {
+    /// Asks for the conversions that a write wants to know of; false when it wants none.
+    pub async fn learn(&self, conversions: &Conversions, served: &ServedResource) -> bool {
+        let wanted = conversions.take_wanted();
+        let is_any = !wanted.is_empty();
+        for (object, to) in wanted {
+            let converted =
+                Box::pin(self.convert_by_webhook(served, std::slice::from_ref(&object), &to)).await;
+            let one = converted.map(|mut all| all.pop().unwrap_or_default());
+            conversions.note(object, to, one.map_err(|status| status.message));
+        }
+        is_any
+    }
+
     /// Converts trees with kind and apiVersion, none of which is in the wanted version.
     pub(crate) async fn convert_by_webhook(
         &self,
@@ -120,7 +64,7 @@ impl Engine {
         objects: &[Value],
         to: &str,
     ) -> Result<Vec<Value>, (FailureType, String)> {
-        let webhook = served.custom.as_ref().and_then(|custom| custom.webhook.as_ref());
+        let webhook = served.codec.webhook();
         let (Some(first), Some(webhook)) = (objects.first(), webhook) else { return Ok(objects.to_vec()) };
         let from = format!("{}, Kind={}", first.str_at(&["apiVersion"]), first.str_at(&["kind"]));
         let version = webhook.review.ok_or_else(|| unmade("no supported conversion review versions"))?;

@@ -22,10 +22,9 @@ impl Drop for Converter {
 impl Converter {
     /// Begins to convert to versions that a webhook makes; none where there is no webhook.
     pub fn begin(engine: &Arc<Engine>, versions: &[Arc<ServedResource>]) -> Option<Converter> {
-        let is_converted =
-            |one: &&Arc<ServedResource>| one.custom.as_ref().is_some_and(|custom| custom.webhook.is_some());
+        let is_converted = |one: &&Arc<ServedResource>| one.has_conversion_webhook();
         let versions: Vec<Arc<ServedResource>> = versions.iter().filter(is_converted).cloned().collect();
-        let collection = versions.first()?.collection?;
+        let collection = versions.first()?.collection()?;
         let task = tokio::spawn(follow(engine.clone(), collection, versions));
         Some(Converter(task.abort_handle()))
     }

@@ -1,10 +1,10 @@
 //! From a CustomResourceDefinition to the resources that are served for it.
 
-use super::Custom;
-use super::conversion::ConversionWebhook;
+use super::codec::CustomCodec;
+use super::facts::CustomFacts;
+use super::webhook::ConversionWebhook;
 use crate::engine::Engine;
-use crate::resource::{OwnStrategy, ServedResource};
-use crate::storage::encoding;
+use crate::resource::{Backing, OwnStrategy, ServedResource};
 use pintle_kinds::KindFacts;
 use pintle_kinds::custom_resource::{
     CustomResource, Scale, deprecation, document, resource, schema, selectable,
@@ -62,20 +62,18 @@ impl Engine {
         let all_versions: Vec<Arc<ServedResource>> = all_versions
             .map(|(form, (version, ty))| {
                 let name = version.str_at(&["name"]);
-                let custom = Custom {
+                let codec = CustomCodec {
+                    api: self.api.clone(),
                     schema: shared.schemas.get(name).cloned().unwrap_or_default(),
                     versions: shared.schemas.clone(),
                     webhook: ConversionWebhook::of(definition),
-                    deprecation: deprecation(definition, version),
-                    terminating: AtomicBool::new(meta::is_deleting(definition)),
                     types: all.clone(),
                     version_types: version_types.clone(),
                     ty,
                     scale: Scale::of(version),
-                    generation: definition.int_at(&["metadata", "generation"]).unwrap_or(0),
-                    identity: identity(definition),
+                    generation: definition.int_at(&["metadata", "generation"]).unwrap_or(0).to_be_bytes(),
                 };
-                Arc::new(shared.serve(version, custom, form))
+                Arc::new(shared.serve(version, codec, form))
             })
             .collect();
         let is = |flag: &str| {
@@ -90,9 +88,9 @@ impl Engine {
 impl Engine {
     /// Reads the attributes of a definition's stored objects anew: other fields may be selected by now.
     pub async fn reindex(&self, stored: &Arc<ServedResource>) {
-        let Some(collection) = stored.collection else { return };
-        let (api, stored) = (self.api.clone(), stored.clone());
-        let attrs = move |object: &Object| encoding::attrs_of_bytes(&api, &stored, &object.value);
+        let Some(collection) = stored.collection() else { return };
+        let stored = stored.clone();
+        let attrs = move |object: &Object| stored.codec.attrs(&stored, &object.value);
         self.store.reindex(collection, attrs).await;
     }
 
@@ -100,7 +98,7 @@ impl Engine {
     pub fn custom_schema(&self, served: &ServedResource) -> Option<Value> {
         let definitions = self.find_any("apiextensions.k8s.io", "customresourcedefinitions")?;
         let name = format!("{}.{}", served.resource.plural, served.resource.group);
-        let object = self.store.get(definitions.collection?, &definitions.key("", &name))?;
+        let object = self.store.get(definitions.collection()?, &definitions.key("", &name))?;
         let definition = self.storage_tree(&definitions, &object).ok()?;
         let versions = definition.list_at(&["spec", "versions"]);
         let own = versions.iter().find(|version| served.resource.version == version.str_at(&["name"]))?;
@@ -109,23 +107,27 @@ impl Engine {
 }
 
 impl Shared<'_> {
-    fn serve(&self, version: &Value, custom: Custom, form: usize) -> ServedResource {
+    fn serve(&self, version: &Value, codec: CustomCodec, form: usize) -> ServedResource {
         let api = &self.engine.api;
         let resource = resource(api, self.definition, version, &self.storage.version);
         let gvk =
             GroupVersionKind::new(resource.group.as_ref(), resource.version.as_ref(), resource.kind.as_ref());
-        let strategy = CustomResource::new(version, gvk, custom.schema.clone());
+        let strategy = CustomResource::new(version, gvk, codec.schema.clone());
         ServedResource {
             selected: Default::default(),
-            is_stored: true,
             fields: self.fields.clone(),
             form,
-            collection: Some(self.collection),
+            backing: Backing::Stored(self.collection),
             strategy: OwnStrategy::Custom(Box::new(strategy)),
             facts: KindFacts { needs_version: true, ..KindFacts::default() },
             storage_ty: api.any,
             storage: self.storage.clone(),
-            custom: Some(custom),
+            codec: Box::new(codec),
+            custom: Some(CustomFacts {
+                deprecation: deprecation(self.definition, version),
+                terminating: AtomicBool::new(meta::is_deleting(self.definition)),
+                identity: identity(self.definition),
+            }),
             resource,
         }
     }

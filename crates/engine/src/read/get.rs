@@ -1,11 +1,11 @@
 //! Get: one object by name.
 
 use crate::engine::Engine;
-use crate::request::options::{Query, parse_uint};
 use crate::resource::{ObjectRef, ServedResource};
 use crate::write::failure::store_failed;
 use pintle_object::field::quote;
 use pintle_object::{Cause, Details, Reason, Status};
+use pintle_object::{Query, parse_uint};
 use pintle_store::{Object, Revision};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +17,13 @@ const REACH_MAX: Duration = Duration::from_secs(3);
 pub(crate) const READ_AGAIN_SECONDS: u32 = 1;
 
 impl Engine {
-    pub async fn get(&self, target: &ObjectRef<'_>, query: Query<'_>) -> Result<Arc<Object>, Status> {
+    pub async fn get(&self, target: &ObjectRef<'_>, query: &Query) -> Result<Arc<Object>, Status> {
         let served = target.served;
         let version = query.text("resourceVersion");
         self.reach_for(version, read_version(version)?).await?;
         target.check_name()?;
         let missing = || Status::not_found(&served.group_resource(), target.name);
-        let collection = served.collection.ok_or_else(missing)?;
+        let collection = served.collection().ok_or_else(missing)?;
         let found = self.store.get(collection, &target.key()).ok_or_else(missing)?;
         self.check_readable(served, &found)?;
         match version {
@@ -34,14 +34,15 @@ impl Engine {
 
     /// How large the object is in the store, as far as it is visible now; nothing when there is none.
     pub fn stored_bytes(&self, served: &ServedResource, namespace: &str, name: &str) -> usize {
-        let object =
-            served.collection.and_then(|collection| self.store.get(collection, &served.key(namespace, name)));
+        let object = served
+            .collection()
+            .and_then(|collection| self.store.get(collection, &served.key(namespace, name)));
         object.map_or(0, |object| object.value.len())
     }
 
     /// How many objects of a resource are stored, in all namespaces.
     pub fn stored_count(&self, served: &ServedResource) -> usize {
-        served.collection.map_or(0, |collection| self.store.snapshot(collection).len())
+        served.collection().map_or(0, |collection| self.store.snapshot(collection).len())
     }
 
     /// Waits until what is visible is as recent as a read wants it: of now, when it names no version.

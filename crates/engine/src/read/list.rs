@@ -6,7 +6,7 @@ use crate::read::get::{READ_AGAIN_SECONDS, too_large};
 use crate::read::selection::Selection;
 use crate::request::options::{ListOptions, VersionMatch};
 use crate::resource::ServedResource;
-use crate::storage::undecodable::is_undecodable;
+use crate::storage::unreadable::is_undecodable;
 use crate::write::failure::store_failed;
 use pintle_object::Status;
 use pintle_store::{CollectionId, HistoricalReadError, Object, Revision, Snapshot};
@@ -66,7 +66,7 @@ impl Engine {
         options: &ListOptions,
     ) -> Result<View, Status> {
         let missing = || Status::method_not_supported(&served.group_resource(), "list");
-        let collection = served.collection.ok_or_else(missing)?;
+        let collection = served.collection().ok_or_else(missing)?;
         let now = || {
             let snapshot = self.store.snapshot(collection);
             (snapshot.revision.0, snapshot)

@@ -1,10 +1,9 @@
 //! Bodies of answers that are made from trees, partial metadata, and what lists say of themselves.
 
-use crate::custom::object as custom_object;
 use crate::engine::Engine;
 use crate::read::list::Listing;
 use crate::resource::ServedResource;
-use crate::storage::encoding::write_json_head;
+use crate::storage::encoding::append_document;
 use pintle_object::{Map, Status, Value, json};
 use pintle_schema::encode::list::ListMeta;
 use pintle_schema::encode::splice;
@@ -117,12 +116,7 @@ impl Engine {
         out.extend_from_slice(b"{\"type\":\"");
         out.extend_from_slice(kind.as_bytes());
         out.extend_from_slice(b"\",\"object\":");
-        if served.custom.is_some() {
-            out.extend_from_slice(&item);
-        } else {
-            write_json_head(served, out);
-            out.extend_from_slice(item.get(1..).unwrap_or(b"}"));
-        }
+        append_document(served, &item, out);
         out.extend_from_slice(b"}\n");
     }
 }
@@ -150,8 +144,15 @@ pub(crate) fn version_text(revision: u64) -> String {
     if revision == 0 { String::new() } else { revision.to_string() }
 }
 
-pub(crate) fn custom_metadata(listing: &Listing) -> Value {
-    custom_object::list_metadata(&version_text(listing.revision), &listing.continue_token, listing.remaining)
+/// ListMeta of a list without a type, with the keys sorted that Go's maps are written by.
+pub(crate) fn untyped_metadata(listing: &Listing) -> Value {
+    let mut metadata = Map::new();
+    metadata.insert("continue", listing.continue_token.as_str());
+    if let Some(remaining) = listing.remaining {
+        metadata.insert("remainingItemCount", remaining);
+    }
+    metadata.insert("resourceVersion", version_text(listing.revision));
+    Value::Map(metadata)
 }
 
 /// ListMeta as a tree.

@@ -154,7 +154,7 @@ impl ListStream {
 
     fn frame_json(&mut self, listing: &Listing) {
         let is_partial = matches!(self.form.view, ListView::Partial);
-        if self.served.custom.is_some() && !is_partial {
+        if !self.served.is_typed() && !is_partial {
             // Keys of custom resources are sorted.
             self.head = b"{\"apiVersion\":".to_vec();
             json::write_string(&mut self.head, &self.served.api_version());
@@ -162,7 +162,7 @@ impl ListStream {
             self.tail = b"],\"kind\":".to_vec();
             json::write_string(&mut self.tail, &self.served.resource.list_kind);
             self.tail.extend_from_slice(b",\"metadata\":");
-            json::write_value(&mut self.tail, &list_meta::custom_metadata(listing));
+            json::write_value(&mut self.tail, &list_meta::untyped_metadata(listing));
             self.tail.extend_from_slice(b"}\n");
             return;
         }
@@ -181,9 +181,9 @@ impl ListStream {
     fn frame_yaml(&mut self, listing: &Listing) {
         let is_partial = matches!(self.form.view, ListView::Partial);
         let (api_version, kind) = self.list_kind();
-        let is_custom = self.served.custom.is_some() && !is_partial;
+        let is_custom = !self.served.is_typed() && !is_partial;
         let metadata =
-            if is_custom { list_meta::custom_metadata(listing) } else { list_meta::list_metadata(listing) };
+            if is_custom { list_meta::untyped_metadata(listing) } else { list_meta::list_metadata(listing) };
         self.head = yaml::to_string(&Value::from(Map::from_iter([("apiVersion", api_version)]))).into_bytes();
         self.head.extend_from_slice(match (listing.items.is_empty(), is_partial) {
             (true, true) => b"items: null\n".as_slice(),
@@ -282,7 +282,7 @@ impl ListStream {
         if matches!(self.form.view, ListView::Partial) {
             tree = self.engine.partial(served, &tree);
             tree.set(&["apiVersion"], self.meta_version());
-        } else if served.custom.is_none() {
+        } else if served.is_typed() {
             tree.remove(&["kind"]);
             tree.remove(&["apiVersion"]);
         }

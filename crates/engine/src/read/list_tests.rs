@@ -1,17 +1,17 @@
 //! Lists in all their forms: the pieces of each make up the whole.
 
-use crate::request::options::{ListOptions, Query};
-use crate::storage::encoding::attrs_of_bytes;
+use crate::request::options::ListOptions;
 use crate::tests::World;
 use crate::{Include, ListForm, ListView, Listing, PIECE_BYTES, Selection, TableStyle};
 use bytes::Bytes;
 use pintle_object::Format;
+use pintle_object::Query;
 use pintle_object::{Value, json, yaml};
 use pintle_schema::decode;
 
 impl World {
     async fn listing(&self, plural: &str) -> Listing {
-        let options = ListOptions::read(Query(&[])).unwrap();
+        let options = ListOptions::read(&Query::default()).unwrap();
         let served = self.served(plural);
         let selection = Selection::compile(served, &options, "").unwrap();
         self.engine.list(served, "ns", &options, &selection).await.unwrap()
@@ -171,9 +171,9 @@ async fn digests_are_read_from_stored_bytes_as_from_trees() {
     ] {
         world.create(plural, &document).await.unwrap();
         let served = world.served(plural);
-        let found = world.engine.store.snapshot(served.collection.unwrap());
+        let found = world.engine.store.snapshot(served.collection().unwrap());
         let object = found.range("/registry/", None).next().unwrap();
-        let attrs = attrs_of_bytes(&world.engine.api, served, &object.value).unwrap();
+        let attrs = served.codec.attrs(served, &object.value).unwrap();
         assert_eq!(attrs, object.attrs, "{plural}");
     }
 }

@@ -139,7 +139,7 @@ fn field(served: &ServedResource, label: &str) -> Result<Field, Status> {
         "metadata.namespace" if has_namespace => return Ok(Field::Namespace),
         _ => {}
     }
-    let is_plain = !labels.is_empty() || served.custom.is_some();
+    let is_plain = !labels.is_empty() || !served.is_typed();
     let refuse = || Status::bad_request(kinds::unknown_label(&served.gvk(), is_plain, label));
     labels.iter().find(|field| field.label == label).ok_or_else(refuse)?;
     let stored = kinds::stored_label(&served.gvk(), label);

@@ -3,10 +3,9 @@
 use crate::engine::Engine;
 use crate::read::list::Listing;
 use crate::read::list_meta::META_VERSION;
-use crate::request::options::Query;
 use crate::resource::ServedResource;
-use crate::storage::convert;
 use pintle_kinds::cells;
+use pintle_object::Query;
 use pintle_object::json::{write_string, write_value};
 use pintle_object::{Status, Value};
 use pintle_schema::Column;
@@ -22,7 +21,7 @@ pub enum Include {
 
 impl Include {
     /// Reads the `includeObject` parameter.
-    pub fn read(query: Query<'_>) -> Result<Include, Status> {
+    pub fn read(query: &Query) -> Result<Include, Status> {
         match query.text("includeObject") {
             "" | "Metadata" => Ok(Include::Metadata),
             "Object" => Ok(Include::Object),
@@ -76,7 +75,7 @@ impl Engine {
 
     /// The table of a scale, whose columns are the same for all kinds, but told otherwise for custom resources.
     pub fn scale_table(&self, served: &ServedResource, scale: &Value, style: TableStyle) -> Vec<u8> {
-        let is_custom = served.custom.is_some();
+        let is_custom = !served.is_typed();
         let column = |name: &'static str, ty: &'static str, format: &'static str| Column {
             name: name.into(),
             ty: ty.into(),
@@ -148,9 +147,9 @@ impl Engine {
         out: &mut Vec<u8>,
     ) {
         out.extend_from_slice(b"{\"cells\":");
-        let cells = match served.is_converted() {
+        let cells = match served.codec.converts_for_rules(served) {
             // Cells are those of the version that the kind is stored in.
-            true => convert::to_storage(&self.api, served, tree.clone())
+            true => (served.codec.to_storage(served, tree.clone()))
                 .map(|stored| served.strategy.cells(&stored, style.now_seconds))
                 .unwrap_or_default(),
             false => served.strategy.cells(tree, style.now_seconds),

@@ -80,7 +80,7 @@ impl Engine {
         rendering: Option<Text>,
     ) -> Result<Watch, Status> {
         let missing = || Status::method_not_supported(&served.group_resource(), "watch");
-        let collection = served.collection.ok_or_else(missing)?;
+        let collection = served.collection().ok_or_else(missing)?;
         let version = read_version(&options.resource_version)?;
         self.check_cacheable(served)?;
         let begins_with_state = options.send_initial_events.unwrap_or(version == 0);
@@ -93,8 +93,7 @@ impl Engine {
             version => WatchFrom::After(Revision(version)),
         };
         let predicate = selection.predicate(namespace);
-        let is_converted = served.custom.as_ref().is_some_and(|custom| custom.webhook.is_some());
-        let conversion = is_converted.then(|| Conversion {
+        let conversion = served.has_conversion_webhook().then(|| Conversion {
             engine: self.clone(),
             served: served.clone(),
             under_way: None,

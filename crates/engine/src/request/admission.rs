@@ -1,13 +1,10 @@
-//! The seam to admission: what a plugin may see and change of a request, and when it is asked.
+//! A request as admission sees it.
 
-use crate::engine::Engine;
 use crate::request::options::{DeleteOptions, WriteOptions};
 use crate::resource::ObjectRef;
 use pintle_object::time::Time;
 use pintle_object::user::User;
-use pintle_object::{AuditContext, Status, Value};
-use std::future::Future;
-use std::pin::Pin;
+use pintle_object::{AuditContext, Value};
 
 /// What a request is about to do to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,53 +49,4 @@ pub struct Attributes<'a> {
     pub now: Time,
     /// What is left for the audit of the request; absent for writes of the server's own.
     pub audit: Option<&'a AuditContext>,
-}
-
-/// What a plugin answers, some time later.
-pub type Verdict<'a> = Pin<Box<dyn Future<Output = Result<(), Status>> + Send + 'a>>;
-
-/// Admission as the engine sees it; the `admission` crate makes one out of ordered plugins.
-pub trait Admission: Send + Sync {
-    /// Called before the object is prepared and validated; may change it.
-    fn mutate<'a>(
-        &'a self,
-        engine: &'a Engine,
-        attributes: Attributes<'a>,
-        object: &'a mut Value,
-        warnings: &'a mut Vec<String>,
-    ) -> Verdict<'a>;
-
-    /// Called with the object as it would be stored; null on delete.
-    fn validate<'a>(
-        &'a self,
-        engine: &'a Engine,
-        attributes: Attributes<'a>,
-        object: &'a Value,
-        warnings: &'a mut Vec<String>,
-    ) -> Verdict<'a>;
-}
-
-/// Admits everything.
-pub struct Open;
-
-impl Admission for Open {
-    fn mutate<'a>(
-        &'a self,
-        _: &'a Engine,
-        _: Attributes<'a>,
-        _: &'a mut Value,
-        _: &'a mut Vec<String>,
-    ) -> Verdict<'a> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn validate<'a>(
-        &'a self,
-        _: &'a Engine,
-        _: Attributes<'a>,
-        _: &'a Value,
-        _: &'a mut Vec<String>,
-    ) -> Verdict<'a> {
-        Box::pin(std::future::ready(Ok(())))
-    }
 }

@@ -1,37 +1,57 @@
-//! What the audit of a request is told of its object.
+//! The objects in bodies of requests, and what is left of them for the audit.
 
 use crate::engine::Engine;
+use crate::request::body::{self, Body};
+use crate::request::options::FieldValidation;
 use crate::request::write_context::WriteContext;
-use crate::resource::ObjectRef;
-use pintle_object::{AuditContext, Value, json};
+use crate::resource::{Expected, ObjectRef};
+use pintle_object::{AuditContext, Status, Value};
 use pintle_schema::{TypeId, defaults};
 
 impl Engine {
-    /// Leaves the object of a create or update for the audit: as it was decoded, with its defaults, and before anything
-    /// else is done to it. `ty` is its type where it is of a built-in kind.
-    pub fn note_request(
+    /// Reads the body of a create or update, and leaves it for the audit.
+    pub fn read_body(
         &self,
         target: &ObjectRef<'_>,
-        ty: TypeId,
-        object: &Value,
-        context: &WriteContext<'_>,
-    ) {
+        body: Body<'_>,
+        validation: FieldValidation,
+        context: &mut WriteContext<'_>,
+    ) -> Result<Value, Status> {
+        let (ty, mut kind) = target.body_kind();
+        // An eviction is taken in the version that clients older than policy/v1 send, too.
+        if target.subresource == "eviction" && body::api_version(body) == "policy/v1beta1" {
+            kind.version = "v1beta1".into();
+        }
+        let (expected, codec) = (Expected { ty, kind }, self.codec(target.served, target.subresource));
+        let (warnings, empties) = (&mut context.warnings, &mut context.empties);
+        let object = codec.decode(body, &expected, validation, warnings, empties)?;
+        if target.subresource == "scale" {
+            // Messages are about the object that is scaled.
+            context.empties.clear();
+        }
+        self.note_request(target, ty, &object, context);
+        Ok(object)
+    }
+
+    /// Leaves the object of a create or update for the audit: as it was decoded, with its defaults, and before anything
+    /// else is done to it. `ty` is its type where it is of a built-in kind.
+    fn note_request(&self, target: &ObjectRef<'_>, ty: TypeId, object: &Value, context: &WriteContext<'_>) {
         let Some(audit) = context.audit else { return };
         audit.set_request(object, || {
             let mut object = object.clone();
             let served = target.served;
-            if ty == served.resource.ty || served.custom.is_some() {
-                context.default(&self.api, served, &mut object);
+            let codec = self.codec(served, target.subresource);
+            if ty == served.resource.ty {
+                context.default(served, &mut object);
             } else {
                 defaults::apply(&self.api.schema, ty, &mut object);
             }
             if audit.omits_managed_fields() {
                 object.remove(&["metadata", "managedFields"]);
             }
-            match served.custom {
-                Some(_) => json::to_string(&object).into_bytes(),
-                None => self.tree_json(ty, &object),
-            }
+            let mut out = Vec::with_capacity(1024);
+            codec.write_tree(ty, &object, &mut out);
+            out
         });
     }
 

@@ -1,17 +1,14 @@
 //! One write request on its way through the engine.
 
-use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
 use crate::request::options::{DeleteOptions, WriteOptions};
 use crate::resource::{ObjectRef, ServedResource};
-use crate::storage::convert;
 use crate::write::conversions::Conversions;
 use pintle_kinds::Context;
 use pintle_object::meta;
 use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{AuditContext, FieldErrors, Status, Value};
-use pintle_schema::Builtin;
 use pintle_schema::decode::Empty;
 use pintle_store::Object;
 use std::sync::Arc;
@@ -53,9 +50,9 @@ pub enum Answer {
 
 impl WriteResult {
     /// The answer as a tree in the version of the request.
-    pub fn into_tree(self, engine: &Engine, served: &ServedResource) -> Result<Value, Status> {
+    pub fn into_tree(self, served: &ServedResource) -> Result<Value, Status> {
         match self.answer {
-            Answer::Stored(object) => engine.tree(served, &object),
+            Answer::Stored(object) => served.tree(&object),
             Answer::Tree(tree) => Ok(tree),
         }
     }
@@ -91,9 +88,9 @@ impl<'a> WriteContext<'a> {
     }
 
     /// Gives a body its defaults. What it gives empty is given, and gets none.
-    pub(crate) fn default(&self, api: &Builtin, served: &ServedResource, body: &mut Value) {
+    pub(crate) fn default(&self, served: &ServedResource, body: &mut Value) {
         let given: Vec<&Empty> = self.empties.iter().filter(|empty| empty.put_in(body)).collect();
-        convert::default(api, served, body);
+        served.codec.default(served, body);
         given.into_iter().for_each(|empty| empty.take_out(body));
     }
 

@@ -1,8 +1,10 @@
-//! Between the objects of requests and the bytes of the store: encodings, conversions, selectable fields.
+//! Between the objects of requests and the bytes of the store: codecs, conversions, encodings, attributes.
 
-pub(crate) mod codec;
-pub(crate) mod convert;
+pub(crate) mod attrs;
+pub(crate) mod builtin;
+pub(crate) mod converted;
 pub(crate) mod encoding;
-pub(crate) mod fields;
+mod layout;
 pub(crate) mod open;
 pub(crate) mod undecodable;
+pub(crate) mod unreadable;

@@ -1,8 +1,8 @@
 //! Opens the store: which collections there are, and what the store must know of stored bytes.
 
-use crate::engine::{self, Engine};
+use crate::engine::Engine;
 use crate::resource::ServedResource;
-use crate::storage::encoding;
+use crate::storage::layout::layout;
 use pintle_schema::Builtin;
 use pintle_store::{AttrReader, Attrs, CollectionId, DurableLog, OpenError, Options, Store, etcd};
 use std::collections::HashMap;
@@ -34,30 +34,21 @@ impl Engine {
 
 /// What is served, and how its collections are read.
 fn plan(api: &Arc<Builtin>) -> (Vec<Arc<ServedResource>>, Reader) {
-    let mut served = engine::layout(api);
-    let mut prefixes: Vec<String> = Vec::new();
-    for served in served.iter_mut().filter(|served| served.is_stored) {
-        let prefix = served.prefix("");
-        let place = prefixes.iter().position(|known| *known == prefix).unwrap_or(prefixes.len());
-        if place == prefixes.len() {
-            prefixes.push(prefix);
+    let served: Vec<Arc<ServedResource>> = layout(api).into_iter().map(Arc::new).collect();
+    let mut owners: Vec<Arc<ServedResource>> = Vec::new();
+    for one in &served {
+        // The first of a collection owns it.
+        if one.collection() == Some(CollectionId(owners.len() as u32)) {
+            owners.push(one.clone());
         }
-        served.collection = Some(CollectionId(place as u32));
     }
-    let served: Vec<Arc<ServedResource>> = served.into_iter().map(Arc::new).collect();
-    let owner = |prefix: &String| {
-        let mut stored = served.iter().filter(|served| served.is_stored);
-        stored.find(|served| served.prefix("") == *prefix).cloned()
-    };
-    let owners = prefixes.iter().filter_map(owner).collect();
+    let prefixes: Vec<String> = owners.iter().map(|owner| owner.prefix("")).collect();
     let places = prefixes.iter().cloned().zip(0..).collect();
-    let reader = Reader { api: api.clone(), prefixes, places, owners };
-    (served, reader)
+    (served, Reader { prefixes, places, owners })
 }
 
 /// Reads attributes from stored bytes. `prefixes` and `owners` are in the order of the collections.
 struct Reader {
-    api: Arc<Builtin>,
     prefixes: Vec<String>,
     places: HashMap<String, usize>,
     owners: Vec<Arc<ServedResource>>,
@@ -68,6 +59,9 @@ impl AttrReader for Reader {
         // No prefix is the beginning of another: each ends in a slash.
         let slashes = key.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
         let place = *slashes.filter_map(|(slash, _)| self.places.get(key.get(..=slash)?)).next()?;
-        encoding::attrs_of_bytes(&self.api, self.owners.get(place)?, value)
+        {
+            let owner = self.owners.get(place)?;
+            owner.codec.attrs(owner, value)
+        }
     }
 }

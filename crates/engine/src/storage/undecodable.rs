@@ -5,11 +5,10 @@
 
 use crate::engine::Engine;
 use crate::resource::ServedResource;
-use crate::storage::encoding;
+use crate::storage::unreadable::{check_object, internal, is_undecodable, unreadable};
 use pintle_object::field::quote;
 use pintle_object::{Cause, Details, Reason, Status};
-use pintle_schema::decode;
-use pintle_store::{Object, transformer};
+use pintle_store::Object;
 use std::sync::Arc;
 
 /// Values that cannot be read which a list tells of.
@@ -17,63 +16,6 @@ const CAUSES_MAX: usize = 100;
 const NO_METADATA: &str = "the stored value has no metadata";
 /// When a client comes back whose list or watch needs what cannot be read.
 const RETRY_AFTER_SECONDS: u32 = 2;
-
-/// Whether the store could not read what it needs to know of a value.
-pub(crate) fn is_undecodable(object: &Object) -> bool {
-    object.attrs.name.is_empty()
-}
-
-/// Refuses a value that could not be decrypted.
-pub(crate) fn check_decrypted(object: &Object) -> Result<(), Status> {
-    match object.read_error() {
-        Some(error) => Err(internal(&error.0)),
-        None => Ok(()),
-    }
-}
-
-/// Refuses a stored object that could not be decrypted, or is not one of the kind.
-pub(crate) fn check_object(served: &ServedResource, object: &Object) -> Result<(), Status> {
-    check_decrypted(object)?;
-    check_envelope(served, &object.value)
-}
-
-/// Refuses a value that is not one of the kind, as far as its beginning tells.
-pub(crate) fn check_envelope(served: &ServedResource, value: &[u8]) -> Result<(), Status> {
-    if value.starts_with(transformer::ENCRYPTED_PREFIX) {
-        return Err(internal(transformer::NOT_DECRYPTED));
-    }
-    if !value.starts_with(decode::protobuf::MAGIC) {
-        return Ok(());
-    }
-    let envelope = decode::protobuf::envelope(value).map_err(|error| unreadable(&error.0))?;
-    check_kind(served, envelope.api_version, envelope.kind)
-}
-
-/// A value says which kind it is of.
-pub(crate) fn check_kind(served: &ServedResource, api_version: &str, kind: &str) -> Result<(), Status> {
-    if kind == served.storage.kind {
-        return Ok(());
-    }
-    let scheme = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30";
-    Err(unreadable(&format!(
-        "no kind {} is registered for version {} in scheme {}",
-        quote(kind),
-        quote(api_version),
-        quote(scheme)
-    )))
-}
-
-/// 500 with the words of a decoder and no reason, as upstream passes them on.
-pub(crate) fn unreadable(why: &str) -> Status {
-    Status::new(500, Reason::Unknown, why)
-}
-
-/// 500 for a value that could not be encrypted or decrypted, with upstream's words as its cause.
-pub(crate) fn internal(why: &str) -> Status {
-    let cause = Cause { message: why.into(), ..Cause::default() };
-    let details = Details { causes: vec![cause], ..Details::default() };
-    Status::new(500, Reason::InternalError, format!("Internal error occurred: {why}")).with_details(details)
-}
 
 /// What is said of a value that cannot be read where it may be deleted all the same: upstream's error of its store.
 fn corrupt(object: &Object, key: &str, why: &Status) -> String {
@@ -94,7 +36,8 @@ impl Engine {
         if !is_undecodable(object) {
             return Ok(());
         }
-        let why = check_object(served, object).and_then(|()| self.storage_tree(served, object).map(drop));
+        let why =
+            check_object(&served.storage, object).and_then(|()| self.storage_tree(served, object).map(drop));
         let why = why.err().unwrap_or_else(|| unreadable(NO_METADATA));
         if !self.deletes_unreadable {
             return Err(why);
@@ -105,12 +48,13 @@ impl Engine {
 
     /// Refuses a list that meets what cannot be read, with all that it would meet.
     fn corrupt_list(&self, served: &ServedResource) -> Status {
-        let collection = served.collection.map(|collection| self.store.snapshot(collection));
+        let collection = served.collection().map(|collection| self.store.snapshot(collection));
         let prefix = served.prefix("");
         let all = collection.iter().flat_map(|snapshot| snapshot.range(&prefix, None));
         let mut found = all.filter(|object| is_undecodable(object));
         let cause = |object: &Arc<Object>| {
-            let why = check_object(served, object).and_then(|()| self.storage_tree(served, object).map(drop));
+            let why = check_object(&served.storage, object)
+                .and_then(|()| self.storage_tree(served, object).map(drop));
             let why = why.err().unwrap_or_else(|| unreadable(NO_METADATA));
             Cause {
                 reason: String::from("UnexpectedServerResponse"),
@@ -150,17 +94,15 @@ impl Engine {
     /// 429 for what would be answered from upstream's cache, which a value that cannot be read keeps from filling.
     pub(crate) fn check_cacheable(&self, served: &ServedResource) -> Result<(), Status> {
         let Some(key) = self.undecodable(served) else { return Ok(()) };
-        let Some(object) = served.collection.and_then(|collection| self.store.get(collection, &key)) else {
+        let Some(object) = served.collection().and_then(|collection| self.store.get(collection, &key)) else {
             return Ok(());
         };
         let Err(why) = self.check_listable(served, &object) else { return Ok(()) };
         let why = why.message.trim_start_matches("Internal error occurred: ").to_string();
-        let kind = match &served.custom {
-            Some(_) => String::from("unstructured.Unstructured"),
-            None => {
-                let package = served.resource.group.split('.').next().filter(|first| !first.is_empty());
-                format!("{}.{}", package.unwrap_or("core"), served.storage.kind)
-            }
+        let package = served.resource.group.split('.').next().filter(|first| !first.is_empty());
+        let kind = match served.is_typed() {
+            true => format!("{}.{}", package.unwrap_or("core"), served.storage.kind),
+            false => String::from("unstructured.Unstructured"),
         };
         let message = format!("storage is (re)initializing: failed to list *{kind}: {why}");
         Err(Status::too_many_requests(message, RETRY_AFTER_SECONDS))
@@ -168,7 +110,7 @@ impl Engine {
 
     /// The key of a value of a resource that cannot be read.
     fn undecodable(&self, served: &ServedResource) -> Option<String> {
-        let collection = served.collection.filter(|collection| self.store.has_undecodable(*collection))?;
+        let collection = served.collection().filter(|collection| self.store.has_undecodable(*collection))?;
         let snapshot = self.store.snapshot(collection);
         let prefix = served.prefix("");
         let mut objects = snapshot.range(&prefix, None);
@@ -178,7 +120,7 @@ impl Engine {
     /// Whether all values of all served resources can be read.
     pub fn is_readable(&self) -> bool {
         let table = self.table();
-        let mut collections = table.served().iter().filter_map(|served| served.collection);
+        let mut collections = table.served().iter().filter_map(|served| served.collection());
         !collections.any(|collection| self.store.has_undecodable(collection))
     }
 
@@ -186,8 +128,8 @@ impl Engine {
     pub async fn retry_unreadable(&self) -> usize {
         let mut left = 0;
         for served in self.table().served() {
-            let Some(collection) = served.collection else { continue };
-            let attrs = |object: &Object| encoding::attrs_of_bytes(&self.api, served, &object.value);
+            let Some(collection) = served.collection() else { continue };
+            let attrs = |object: &Object| served.codec.attrs(served, &object.value);
             left += self.store.retry_unreadable(collection, attrs).await;
         }
         left
@@ -197,7 +139,7 @@ impl Engine {
     pub fn log_undecodable(&self) {
         for served in self.table().served() {
             let Some(key) = self.undecodable(served) else { continue };
-            let found = served.collection.and_then(|collection| self.store.get(collection, &key));
+            let found = served.collection().and_then(|collection| self.store.get(collection, &key));
             // The refusal says it.
             let _ = found.map(|object| self.check_listable(served, &object));
         }

@@ -1,18 +1,14 @@
 //! Server-side apply: the object as its managers together configure it.
 
-use crate::custom::object as custom_object;
 use crate::engine::Engine;
-use crate::request::body;
 use crate::request::options::FieldValidation;
 use crate::request::write_context::{WriteContext, WriteResult};
-use crate::resource::ObjectRef;
+use crate::resource::{Codec, ObjectRef};
 use crate::write::patch::Patch;
 use crate::write::scale::ScaleSource;
 use crate::write::update::Source;
 use pintle_object::{Details, GroupVersionKind, Reason, Status, Value, yaml};
-use pintle_patch::strategic::mismatch;
 use pintle_patch::{ApplyError, apply};
-use pintle_schema::TypeId;
 
 /// A configuration as it was sent, and the keys that its maps have twice.
 struct Config {
@@ -40,14 +36,8 @@ impl Engine {
                 pintle_patch::apply(tracking, current, &config.value, patch.force)
             });
             let applied = applied.map_err(refuse)?;
-            let object = match &target.served.custom {
-                Some(custom) => {
-                    let unfit =
-                        |error: pintle_schema::decode::DecodeError| unconvertible(&config.value, &error.0);
-                    custom_object::canonical_applied(&self.api, custom, applied).map_err(unfit)?.0
-                }
-                None => self.canonical(target.served.resource.ty, &config.value, &applied)?,
-            };
+            let read = target.served.codec.read_applied(target.served.resource.ty, applied);
+            let object = read.map_err(|why| unconvertible(&config.value, &why))?;
             check_duplicates(&config.duplicates, patch.validation, warnings)?;
             Ok(object)
         };
@@ -60,7 +50,7 @@ impl Engine {
         patch: &Patch<'_>,
         context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
-        if target.served.custom.is_some() {
+        if !target.served.is_typed() {
             // Upstream fails here too: it knows no way from a Scale to a version of the custom resource.
             let message = "failed to create manager for existing fields: failed to convert live object (/; \
                            autoscaling/v1, Kind=Scale) to proper version: request to convert CR to an invalid \
@@ -75,20 +65,12 @@ impl Engine {
             let applied = self.tracked_scale(&manager, now, |tracking| {
                 pintle_patch::apply(tracking, Some(live), &config.value, patch.force)
             });
-            let scale = self.canonical(self.scale_type(), &config.value, &applied.map_err(refuse)?)?;
+            let read = self.builtin.read_applied(self.scale_type(), applied.map_err(refuse)?);
+            let scale = read.map_err(|why| unconvertible(&config.value, &why))?;
             check_duplicates(&config.duplicates, patch.validation, warnings)?;
             Ok(scale)
         };
         self.update_scale(target, ScaleSource::Apply(&next), context).await
-    }
-
-    /// What an apply made of an object, as its type has it.
-    fn canonical(&self, ty: TypeId, config: &Value, tree: &Value) -> Result<Value, Status> {
-        match (mismatch(&self.api.schema, ty, tree), body::normalise(&self.api, ty, tree)) {
-            (None, Ok(decoded)) => Ok(decoded.value),
-            (Some(why), _) => Err(unconvertible(config, &why)),
-            (None, Err(error)) => Err(unconvertible(config, &error.0)),
-        }
     }
 }
 

@@ -3,8 +3,6 @@
 //! The accounting runs at once. What it cannot know without asking a webhook it notes here and fails; the write then
 //! waits for the answers and runs it again.
 
-use crate::engine::Engine;
-use crate::resource::ServedResource;
 use pintle_object::Value;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -41,18 +39,14 @@ impl Conversions {
         Err(String::from("the conversion is still to be asked for"))
     }
 
-    /// Asks for what was wanted; false when nothing was.
-    pub async fn learn(&self, engine: &Engine, served: &ServedResource) -> bool {
-        let wanted = std::mem::take(&mut self.state().wanted);
-        let is_any = !wanted.is_empty();
-        for (object, to) in wanted {
-            let converted =
-                Box::pin(engine.convert_by_webhook(served, std::slice::from_ref(&object), &to)).await;
-            let result =
-                converted.map_err(|status| status.message).map(|mut all| all.pop().unwrap_or_default());
-            self.state().known.push(Conversion { object, to, result });
-        }
-        is_any
+    /// What was asked for and is not known; it is not asked for again.
+    pub(crate) fn take_wanted(&self) -> Vec<(Value, String)> {
+        std::mem::take(&mut self.state().wanted)
+    }
+
+    /// Keeps what became of an object in another version.
+    pub(crate) fn note(&self, object: Value, to: String, result: Result<Value, String>) {
+        self.state().known.push(Conversion { object, to, result });
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

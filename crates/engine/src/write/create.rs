@@ -1,12 +1,10 @@
 //! Create: from a decoded body to a durable object.
 
-use crate::allocate::Reserved;
+use crate::allocate::record::Reserved;
 use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
-use crate::request::options::parse_uint;
 use crate::request::write_context::{Answer, WriteContext, WriteResult};
 use crate::resource::{ObjectRef, ServedResource};
-use crate::storage::convert;
 use crate::write::failure::store_failed;
 use crate::write::guaranteed_update::{Next, Swap, UpdateFn};
 use bytes::Bytes;
@@ -14,7 +12,8 @@ use pintle_kinds::Context;
 use pintle_kinds::validation::{self, NameRule};
 use pintle_object::field::quote;
 use pintle_object::meta;
-use pintle_object::{Details, FieldErrors, Map, Path, Reason, Status, Value, json};
+use pintle_object::parse_uint;
+use pintle_object::{Details, FieldErrors, Map, Path, Reason, Status, Value};
 use pintle_store::{Attrs, CollectionId, CommitError, Object};
 use std::sync::Arc;
 
@@ -43,12 +42,12 @@ impl Engine {
         refuse(served, &object)?;
         let origin =
             CreateSource { has_labels: meta::has_labels(&object), is_update: false, is_apply: false };
-        context.default(&self.api, served, &mut object);
+        context.default(served, &mut object);
         meta::wipe_system_fields(&mut object);
         meta::ensure_namespace(&mut object, target.namespace)?;
         context.dedup_owners(&mut object, false);
         self.track(&target, None, &mut object, context);
-        let mut draft = convert::to_storage(&self.api, served, object)?;
+        let mut draft = served.codec.to_storage(served, object)?;
         let name = meta::name(&draft).to_string();
         let named = ObjectRef { name: if target.name.is_empty() { &name } else { target.name }, ..target };
         let attributes = context.attributes(Operation::Create, named, None, None);
@@ -93,7 +92,7 @@ impl Engine {
             parse_uint(version).map_err(|why| Status::new(500, Reason::Unknown, why))?;
         }
         let unstored = || Status::method_not_supported(&served.group_resource(), "create");
-        let collection = served.collection.ok_or_else(unstored)?;
+        let collection = served.collection().ok_or_else(unstored)?;
         self.name(target, collection, &mut draft);
         let key = served.key(target.namespace, meta::name(&draft));
         let (ttl_seconds, dry_run) = (self.ttl_seconds(served), context.dry_run);
@@ -174,7 +173,7 @@ impl Engine {
 
     fn labels_of_namespace(&self, name: &str) -> Option<Map> {
         let namespaces = self.find("", "v1", "namespaces")?;
-        let stored = self.store.get(namespaces.collection?, &namespaces.key("", name))?;
+        let stored = self.store.get(namespaces.collection()?, &namespaces.key("", name))?;
         let namespace = self.storage_tree(&namespaces, &stored).ok()?;
         namespace.map_at(&["metadata", "labels"]).cloned()
     }
@@ -192,11 +191,8 @@ impl Engine {
                 Details { retry_after_seconds: 1, ..status.details.map(|d| *d).unwrap_or_default() };
             status.details = Some(Box::new(details));
         }
-        let existing = match &served.custom {
-            // Its metadata is the same in all versions.
-            Some(_) => json::parse(&existing.value).ok(),
-            None => self.storage_tree(served, existing).ok(),
-        };
+        // What is said of it is the same in all versions.
+        let existing = served.codec.as_stored(served, &existing.value).ok();
         let is_deleting = existing.is_some_and(|existing| meta::is_deleting(&existing));
         if is_deleting {
             status.message = format!("object is being deleted: {}", status.message);

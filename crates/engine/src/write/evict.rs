@@ -4,7 +4,6 @@ use crate::engine::Engine;
 use crate::request::options::DeleteOptions;
 use crate::request::write_context::WriteContext;
 use crate::resource::{ObjectRef, ServedResource};
-use crate::storage::encoding::set_kind;
 use pintle_kinds::eviction;
 use pintle_object::meta;
 use pintle_object::{GroupVersionKind, Reason, Status, Value};
@@ -32,7 +31,7 @@ impl Engine {
         self.complete_posted(pod, &mut body, context).await?;
         self.judge_posted(pod, &body, context).await?;
 
-        let collection = pod.served.collection.ok_or_else(|| pod.missing())?;
+        let collection = pod.served.collection().ok_or_else(|| pod.missing())?;
         let existing = self.store.get(collection, &pod.key()).ok_or_else(|| pod.missing())?;
         let object = self.storage_tree(pod.served, &existing)?;
         if !eviction::needs_no_budget(&object) {
@@ -76,8 +75,8 @@ impl Engine {
         self.rewrite(&target, context, |budget| {
             let mut old = budget.clone();
             eviction::spend(budget, pod.name, context.now)?;
-            set_kind(&budgets, &mut old);
-            set_kind(&budgets, budget);
+            budgets.set_kind(&mut old);
+            budgets.set_kind(budget);
             // Budgets are spent in the server's own name.
             self.tracked(&target, (&self.manager, &context.conversions), context.now, |tracking| {
                 track_update(tracking, Some(&old), budget)
@@ -95,7 +94,7 @@ impl Engine {
         namespace: &str,
         pod: &Value,
     ) -> Result<Vec<Arc<Object>>, Status> {
-        let Some(collection) = budgets.collection else { return Ok(Vec::new()) };
+        let Some(collection) = budgets.collection() else { return Ok(Vec::new()) };
         let snapshot = self.store.snapshot(collection);
         let prefix = budgets.prefix(namespace);
         let mut covering = Vec::new();

@@ -84,7 +84,7 @@ impl Engine {
     ) -> Result<U::Answer, Status> {
         let served = target.served;
         target.check_name()?;
-        let collection = served.collection.ok_or_else(|| target.missing())?;
+        let collection = served.collection().ok_or_else(|| target.missing())?;
         let key = target.key();
         let ttl_seconds = self.ttl_seconds(served);
         let swap = Swap { collection, key: &key, ttl_seconds, dry_run, is_create: false };

@@ -1,20 +1,15 @@
 //! Patches: from the bytes of a patch and the current object to the next one.
 
-use crate::custom::object as custom_object;
 use crate::engine::Engine;
-use crate::request::body;
 use crate::request::options::{FieldValidation, PatchKind};
 use crate::request::write_context::{WriteContext, WriteResult};
-use crate::resource::{ObjectRef, ServedResource};
+use crate::resource::{Codec, Expected, ObjectRef};
 use crate::write::scale::ScaleSource;
 use crate::write::update::Source;
-use pintle_object::{
-    Details, FieldErrors, GroupKind, GroupVersionKind, Map, Path, Reason, Status, StrictErrors, Value,
-};
+use pintle_object::{Details, FieldErrors, GroupKind, GroupVersionKind, Path, Reason, Status, Value};
 use pintle_patch::strategic::{Fault, StrategicError, mismatch, strategic_merge};
 use pintle_patch::{document, go, json_patch, merge_patch, untyped};
-use pintle_schema::decode::{DecodeError, Decoded};
-use pintle_schema::{TypeId, decode};
+use pintle_schema::TypeId;
 
 /// A patch as it came.
 #[derive(Clone, Copy, Debug)]
@@ -32,14 +27,6 @@ impl Patch<'_> {
     }
 }
 
-/// What a patched tree must be again.
-struct Goal<'a> {
-    ty: TypeId,
-    kind: GroupVersionKind,
-    /// Absent for built-in kinds.
-    custom: Option<&'a ServedResource>,
-}
-
 impl Engine {
     /// Patches an object or one of its subresources.
     pub async fn patch(
@@ -55,11 +42,10 @@ impl Engine {
         if target.subresource == "scale" {
             return self.patch_scale(target, patch, context).await;
         }
+        let expected = Expected { ty: served.resource.ty, kind: served.gvk() };
         let next = |current: Option<&Value>, warnings: &mut Vec<String>| {
-            let missing = || Status::not_found(&served.group_resource(), target.name);
-            let custom = served.custom.is_some().then_some(served);
-            let goal = Goal { ty: served.resource.ty, kind: served.gvk(), custom };
-            self.patched(&goal, current.ok_or_else(missing)?, patch, warnings)
+            let current = current.ok_or_else(|| target.missing())?;
+            self.patched(served.codec.as_ref(), &expected, current, patch, warnings)
         };
         self.replace(target, Source::Patch(&next), false, context).await
     }
@@ -70,17 +56,19 @@ impl Engine {
         patch: &Patch<'_>,
         context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
-        let ty = target.served.resource.subresource("scale").and_then(|sub| sub.ty);
-        let ty = ty.unwrap_or(target.served.resource.ty);
-        let goal = Goal { ty, kind: GroupVersionKind::new("autoscaling", "v1", "Scale"), custom: None };
-        let next = |scale: &Value, warnings: &mut Vec<String>| self.patched(&goal, scale, patch, warnings);
+        let (ty, kind) = target.body_kind();
+        let expected = Expected { ty, kind };
+        let next = |scale: &Value, warnings: &mut Vec<String>| {
+            self.patched(&self.builtin, &expected, scale, patch, warnings)
+        };
         self.update_scale(target, ScaleSource::Patch(&next), context).await
     }
 
     /// The next version of a tree, in canonical form.
     fn patched(
         &self,
-        goal: &Goal<'_>,
+        codec: &dyn Codec,
+        expected: &Expected,
         current: &Value,
         patch: &Patch<'_>,
         warnings: &mut Vec<String>,
@@ -97,20 +85,14 @@ impl Engine {
                 let shown = document::as_sent(&next);
                 (next, shown)
             }
-            PatchKind::Strategic => self.merge_strategic(goal.ty, current, patch, &mut strict)?,
+            PatchKind::Strategic => self.merge_strategic(expected.ty, current, patch, &mut strict)?,
             PatchKind::Apply => return Err(Status::internal("an apply is no patch of a tree")),
         };
-        if let Some(served) = goal.custom {
-            check_type(served, &next, &shown, warnings)?;
+        if !codec.is_typed() {
+            check_type(codec, &expected.kind, &next, &shown, warnings)?;
         }
-        let custom = goal.custom.and_then(|served| served.custom.as_ref());
-        let decoded = match (patch.kind, custom) {
-            (_, Some(custom)) => custom_object::canonical(&self.api, custom, next)
-                .map(|(value, strict)| Decoded { value, strict, empties: Vec::new() }),
-            (PatchKind::Json | PatchKind::Merge, None) => self.read_patched(goal, &next, &shown),
-            (PatchKind::Strategic | PatchKind::Apply, None) => body::normalise(&self.api, goal.ty, &next),
-        };
-        let decoded = decoded.map_err(|error| refuse(&shown, &error.0))?;
+        let text = (patch.kind != PatchKind::Strategic).then_some(shown.as_str());
+        let decoded = codec.read_patched(expected, next, text).map_err(|why| refuse(&shown, &why))?;
         strict.extend(decoded.strict);
         match patch.validation {
             FieldValidation::Strict if !strict.is_empty() => {
@@ -120,17 +102,6 @@ impl Engine {
             FieldValidation::Strict | FieldValidation::Ignore => {}
         }
         Ok(decoded.value)
-    }
-
-    /// Reads what a patch of the JSON made of an object, kind and version included.
-    fn read_patched(&self, goal: &Goal<'_>, next: &Value, shown: &str) -> Result<Decoded, DecodeError> {
-        if body::is_still(&self.api, shown, &goal.kind).map_err(DecodeError)? {
-            return decode::json::decode(&self.api.schema, goal.ty, shown.as_bytes());
-        }
-        let fields = next.as_map().into_iter().flat_map(Map::keys).filter(|key| *key != "kind");
-        let mut strict = StrictErrors::default();
-        fields.for_each(|key| strict.add("unknown", || key));
-        Ok(Decoded { value: Value::map(), strict: strict.into_vec(), empties: Vec::new() })
     }
 
     fn merge_strategic(
@@ -162,7 +133,8 @@ fn patch_json(current: &Value, patch: &Patch<'_>, strict: &mut Vec<String>) -> R
 
 /// A patched custom resource is still of its kind and version; what it would lose in another version is said too.
 fn check_type(
-    served: &ServedResource,
+    codec: &dyn Codec,
+    expected: &GroupVersionKind,
     next: &Value,
     shown: &str,
     warnings: &mut Vec<String>,
@@ -171,15 +143,13 @@ fn check_type(
     if kind.is_empty() {
         return Err(refuse(shown, &format!("Object 'Kind' is missing in '{shown}'")));
     }
-    let (own_kind, own_version) = (served.resource.kind.as_ref(), served.api_version());
+    let (own_kind, own_version) = (expected.kind.as_str(), expected.group_version().to_string());
     if kind == own_kind && version == own_version {
         return Ok(());
     }
     let (group, name) = version.rsplit_once('/').unwrap_or(("", version));
-    if let Some(schema) = served.custom.as_ref().and_then(|custom| custom.versions.get(name))
-        && kind == own_kind
-    {
-        warnings.extend(schema.prune(&mut next.clone()));
+    if kind == own_kind {
+        warnings.extend(codec.pruned_in(name, next));
     }
     let mut errors = FieldErrors::new();
     if kind != own_kind {

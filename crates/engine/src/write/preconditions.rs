@@ -1,8 +1,8 @@
 //! What must hold between an update and the object that it replaces, and what no update changes.
 
-use crate::request::options::parse_uint;
 use crate::resource::{ObjectRef, ServedResource};
 use pintle_object::meta;
+use pintle_object::parse_uint;
 use pintle_object::{FieldErrors, GroupKind, Path, Reason, Status, Value};
 use pintle_store::Object;
 
@@ -40,7 +40,7 @@ pub(crate) fn check_uid(target: &ObjectRef<'_>, body: &Value, current: &Value) -
 pub(crate) fn uid_conflict(target: &ObjectRef<'_>, wanted: &str, found: &str) -> Status {
     let key = target.key();
     // Upstream's server of definitions leaves out the root of the store.
-    let has_root = target.served.resource.group != "apiextensions.k8s.io" && target.served.custom.is_none();
+    let has_root = target.served.resource.group != "apiextensions.k8s.io" && target.served.is_typed();
     let key = if has_root { key.as_str() } else { key.trim_start_matches("/registry") };
     let why = format!(
         "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \

@@ -1,7 +1,6 @@
 //! The scale subresource: how many replicas an object wants and has, in one form for all kinds.
 
 use crate::engine::Engine;
-use crate::request::options::parse_uint;
 use crate::request::write_context::{Answer, WriteContext, WriteResult};
 use crate::resource::{ObjectRef, ServedResource};
 use crate::write::preconditions;
@@ -9,6 +8,7 @@ use crate::write::update::{Scaling, Source};
 use pintle_kinds::custom_resource::{Scale, at};
 use pintle_kinds::validation::{self, NameRule, check};
 use pintle_object::meta;
+use pintle_object::parse_uint;
 use pintle_object::selector::LabelSelector;
 use pintle_object::time::Time;
 use pintle_object::{FieldErrors, GroupKind, GroupVersionKind, Map, Path, Reason, Status, Value};
@@ -34,7 +34,7 @@ pub type ScaleProposal<'a> = dyn Fn(&Value, &mut Vec<String>) -> Result<Value, S
 impl Engine {
     /// The scale of an object, given as a tree in the served version.
     pub fn scale(&self, served: &ServedResource, object: &Value) -> Value {
-        if let Some(custom) = served.custom.as_ref().and_then(|custom| custom.scale.as_ref()) {
+        if let Some(custom) = served.codec.scale() {
             return custom_scale(custom, object);
         }
         let mut scale = bare(object);
@@ -50,7 +50,7 @@ impl Engine {
 
     /// A custom resource that does not say how many replicas it wants has no scale to show.
     pub fn check_scale(&self, served: &ServedResource, object: &Value) -> Result<(), Status> {
-        let Some(place) = served.custom.as_ref().and_then(|custom| custom.scale.as_ref()) else {
+        let Some(place) = served.codec.scale() else {
             return Ok(());
         };
         if at(object, &place.wanted).is_some() {
@@ -74,7 +74,7 @@ impl Engine {
         context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
         let served = target.served;
-        let place = served.custom.as_ref().and_then(|custom| custom.scale.as_ref());
+        let place = served.codec.scale();
         let replicas: Vec<&str> = match place {
             Some(place) => place.wanted.iter().map(|step| step.as_str()).collect(),
             None => REPLICAS.to_vec(),
@@ -83,7 +83,7 @@ impl Engine {
         let api_version = served.api_version();
         let write = ScaleWrite { engine: self, target, source, replicas, api_version, manager, now };
         let written = self.replace(target, Source::Scale(&write), false, context).await?;
-        let object = written.into_tree(self, served)?;
+        let object = written.into_tree(served)?;
         Ok(WriteResult { answer: Answer::Tree(self.scale(served, &object)), created: false })
     }
 }
@@ -133,7 +133,7 @@ fn apply(target: &ObjectRef<'_>, path: &[&str], scale: &Value, current: &Value) 
     let replicas = scale.int_at(&REPLICAS).unwrap_or(0);
     let mut errors = FieldErrors::new();
     // That of a custom resource is checked with the object.
-    if target.served.custom.is_none() {
+    if target.served.is_typed() {
         validation::meta::validate_strict(scale, NameRule::Subdomain, &mut errors);
         check::non_negative(replicas, &Path::root("spec.replicas"), &mut errors);
     }

@@ -104,7 +104,7 @@ impl Engine {
             return Err(Status::bad_request("Name parameter required."));
         }
         let missing = || Status::not_found(&served.group_resource(), name);
-        let collection = served.collection.ok_or_else(missing)?;
+        let collection = served.collection().ok_or_else(missing)?;
         let stored = self.store.get(collection, &served.key(namespace, name)).ok_or_else(missing)?;
         self.storage_tree(served, &stored)
     }
@@ -115,7 +115,7 @@ impl Engine {
             return None;
         }
         let nodes = self.find_any("", "nodes")?;
-        let stored = self.store.get(nodes.collection?, &nodes.key("", name));
+        let stored = self.store.get(nodes.collection()?, &nodes.key("", name));
         Some((name.into(), stored.map_or_else(String::new, |node| node.attrs.uid.to_string())))
     }
 }

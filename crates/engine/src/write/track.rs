@@ -1,16 +1,15 @@
 //! Managed fields: which manager last set which field.
 
-use crate::custom::Custom;
 use crate::engine::Engine;
 use crate::request::write_context::WriteContext;
 use crate::resource::{ObjectRef, ServedResource};
-use crate::storage::convert;
 use crate::write::conversions::Conversions;
 use crate::write::scale;
 use pintle_object::time::Time;
 use pintle_object::{GroupVersionKind, Value};
-use pintle_patch::{Filter, Tracking, Versions, reset_fields, reset_fields_of_custom, track_update};
+use pintle_patch::{Filter, Tracking, Versions, track_update};
 use pintle_schema::TypeId;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Engine {
@@ -36,21 +35,14 @@ impl Engine {
         run: impl FnOnce(&Tracking<'_>) -> R,
     ) -> R {
         let served = target.served;
-        let has_status = served.resource.subresource("status").is_some();
-        let filter = match &served.custom {
-            Some(_) => reset_fields_of_custom(target.subresource, has_status),
-            None => {
-                let storage = &served.storage;
-                reset_fields(&storage.group, &storage.kind, target.subresource, has_status)
-            }
-        };
+        let (schema, ty) = served.codec.types(served, "");
         run(&Tracking {
-            schema: served.custom.as_ref().map_or(&self.api.schema, |custom| &custom.types),
-            ty: served.custom.as_ref().map_or(served.resource.ty, |custom| custom.ty),
+            schema,
+            ty,
             api_version: &served.api_version(),
             subresource: target.subresource,
             manager,
-            filter: &filter,
+            filter: &served.codec.reset_fields(served, target.subresource),
             versions: &ServedVersions { engine: self, served, conversions },
             now,
         })
@@ -120,12 +112,12 @@ struct ServedVersions<'a> {
 
 impl Versions for ServedVersions<'_> {
     fn convert(&self, object: &Value, from: &str, to: &str) -> Result<Option<(TypeId, Value)>, String> {
-        if let Some(custom) = &self.served.custom {
-            return self.convert_custom(custom, object, from, to).map(Some);
+        if let Some(types) = self.served.codec.version_types() {
+            return self.convert_custom(types, object, from, to).map(Some);
         }
         let (Some(from), Some(to)) = (self.version(from), self.version(to)) else { return Ok(None) };
-        let shown = convert::to_storage(&self.engine.api, &from, object.clone())
-            .and_then(|stored| convert::from_storage(&self.engine.api, &to, stored));
+        let stored = from.codec.to_storage(&from, object.clone());
+        let shown = stored.and_then(|stored| to.codec.show(&to, stored));
         Ok(shown.ok().map(|shown| (to.resource.ty, shown)))
     }
 }
@@ -134,17 +126,17 @@ impl ServedVersions<'_> {
     /// Nothing is dropped: a field that another version does not know makes managers uncertain.
     fn convert_custom(
         &self,
-        custom: &Custom,
+        types: &BTreeMap<String, TypeId>,
         object: &Value,
         from: &str,
         to: &str,
     ) -> Result<(TypeId, Value), String> {
         let prefix = format!("{}/", self.served.resource.group);
-        let version = to.strip_prefix(&prefix).and_then(|version| custom.version_types.get(version));
+        let version = to.strip_prefix(&prefix).and_then(|version| types.get(version));
         let ty =
             *version.ok_or_else(|| format!("request to convert CR to an invalid group/version: {to}"))?;
         let mut shown = object.clone();
-        if from != to && custom.webhook.is_some() {
+        if from != to && self.served.has_conversion_webhook() {
             shown.set(&["apiVersion"], from);
             shown.set(&["kind"], self.served.resource.kind.as_ref());
             shown = self.conversions.of(shown, to)?;

@@ -1,12 +1,10 @@
 //! Update and patch: a new version of an object that is there.
 
-use crate::allocate::Reserved;
+use crate::allocate::record::Reserved;
 use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
-use crate::request::options::parse_uint;
 use crate::request::write_context::{Answer, WriteContext, WriteResult};
 use crate::resource::ObjectRef;
-use crate::storage::convert;
 use crate::write::create::{CreateSource, refuse};
 use crate::write::guaranteed_update::{Next, UpdateFn};
 use crate::write::preconditions::{
@@ -15,6 +13,7 @@ use crate::write::preconditions::{
 use bytes::Bytes;
 use pintle_kinds::validation;
 use pintle_object::meta;
+use pintle_object::parse_uint;
 use pintle_object::{Reason, Status, Value};
 use pintle_store::{Attrs, CommitError, Object};
 use std::sync::Arc;
@@ -56,7 +55,7 @@ impl Engine {
         context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
         refuse(target.served, &body)?;
-        context.default(&self.api, target.served, &mut body);
+        context.default(target.served, &mut body);
         meta::ensure_namespace(&mut body, target.namespace)?;
         check_name(&target, &body)?;
         context.dedup_owners(&mut body, false);
@@ -188,7 +187,7 @@ impl UpdateFn for Replace<'_, '_> {
             Some(old) => old,
             None => engine.storage_tree(served, &shown)?,
         };
-        let mut new = convert::to_storage(&engine.api, served, proposed)?;
+        let mut new = served.codec.to_storage(served, proposed)?;
         let is_patch = !matches!(self.source, Source::Body(_));
         let context = &mut *self.context;
         let attributes = context.attributes(Operation::Update, target, Some(&old), None);
@@ -268,7 +267,7 @@ impl Replace<'_, '_> {
         let warnings = self.context.warnings.len();
         for _ in 0..CONVERSIONS_MAX {
             let proposed = self.propose(engine, current);
-            if !self.context.conversions.learn(engine, self.target.served).await {
+            if !engine.learn(&self.context.conversions, self.target.served).await {
                 return proposed;
             }
             self.context.warnings.truncate(warnings);
@@ -288,7 +287,7 @@ impl Replace<'_, '_> {
             }
             Source::Patch(patch) | Source::Apply(patch) => {
                 let mut proposed = patch(Some(current), &mut self.context.warnings)?;
-                convert::default(&engine.api, target.served, &mut proposed);
+                target.served.codec.default(target.served, &mut proposed);
                 if matches!(self.source, Source::Patch(_)) {
                     engine.track(target, Some(current), &mut proposed, self.context);
                 }
@@ -313,7 +312,7 @@ impl Replace<'_, '_> {
         let attributes = Attributes { has_own_form: true, ..attributes };
         engine.admission().mutate(engine, attributes, &mut next, &mut context.warnings).await?;
         let mut object = scaling.rescale(current, &next)?;
-        convert::default(&engine.api, target.served, &mut object);
+        target.served.codec.default(target.served, &mut object);
         meta::ensure_namespace(&mut object, target.namespace)?;
         check_name(&target, &object)?;
         Ok(object)
@@ -340,13 +339,13 @@ impl Replace<'_, '_> {
         }
         let origin = CreateSource { has_labels: meta::has_labels(&proposed), is_update: true, is_apply };
         if is_apply {
-            convert::default(&engine.api, served, &mut proposed);
+            served.codec.default(served, &mut proposed);
             meta::ensure_namespace(&mut proposed, target.namespace)?;
             check_name(&target, &proposed)?;
         } else {
             engine.track(&target, None, &mut proposed, context);
         }
-        let mut draft = convert::to_storage(&engine.api, served, proposed)?;
+        let mut draft = served.codec.to_storage(served, proposed)?;
         let attributes = context.attributes(Operation::Create, target, None, None);
         engine.admission().mutate(engine, attributes, &mut draft, &mut context.warnings).await?;
         context.dedup_owners(&mut draft, true);

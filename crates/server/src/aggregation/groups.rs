@@ -22,7 +22,7 @@ pub type GroupOrder = Vec<(String, Vec<ApiOrder>)>;
 /// APIService's name; versions by their priority, then as Kubernetes orders versions.
 pub fn api_order(engine: &Engine) -> GroupOrder {
     let Some(served) = engine.find_any("apiregistration.k8s.io", "apiservices") else { return Vec::new() };
-    let Some(collection) = served.collection else { return Vec::new() };
+    let Some(collection) = served.collection() else { return Vec::new() };
     let snapshot = engine.store.snapshot(collection);
     let trees = snapshot.range("", None).filter_map(|stored| engine.storage_tree(&served, stored).ok());
     ordered(trees.map(|tree| of(&tree)).collect())

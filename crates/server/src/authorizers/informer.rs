@@ -23,7 +23,7 @@ impl Informer {
     /// Begins with everything that is stored; none when the resource is not served.
     pub fn new(engine: &Engine, group: &str, plural: &str) -> Option<Informer> {
         let served = engine.find_any(group, plural)?;
-        let collection: CollectionId = served.collection?;
+        let collection: CollectionId = served.collection()?;
         let watcher =
             engine.store.watch(collection, WatchFrom::InitialState, WatchPredicate::default()).ok()?;
         Some(Informer { served, watcher, pick: None })

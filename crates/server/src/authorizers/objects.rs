@@ -28,7 +28,7 @@ impl Objects for StoredObjects {
         if served.resource.namespaced == namespace.is_empty() {
             return None;
         }
-        let object = engine.store.get(served.collection?, &served.key(namespace, name))?;
+        let object = engine.store.get(served.collection()?, &served.key(namespace, name))?;
         engine.storage_tree(&served, &object).ok()
     }
 

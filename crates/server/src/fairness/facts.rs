@@ -3,7 +3,6 @@
 use crate::request::Request;
 use crate::route::RequestInfo;
 use pintle_engine::Engine;
-use pintle_engine::options::Query;
 use pintle_fairness::{Facts, Fairness, ListShape, ObjectStats};
 
 /// Objects whose sizes stand for those of all.
@@ -29,7 +28,7 @@ impl Facts for StoredFacts<'_> {
             resource_version_match: query.text("resourceVersionMatch"),
             has_continue: is_given("continue"),
             has_selector: is_given("fieldSelector") || is_given("labelSelector"),
-            sends_initial_events: Query(query.pairs()).flag("sendInitialEvents").unwrap_or(false),
+            sends_initial_events: query.flag("sendInitialEvents").unwrap_or(false),
             is_of_one: !self.request.info.name.is_empty(),
         })
     }
@@ -46,7 +45,7 @@ impl Facts for StoredFacts<'_> {
 
 /// The stored objects of a request's resource; none when it is not stored here.
 pub fn objects(engine: &Engine, info: &RequestInfo) -> Option<ObjectStats> {
-    let collection = engine.find_any(&info.group, &info.resource)?.collection?;
+    let collection = engine.find_any(&info.group, &info.resource)?.collection()?;
     let snapshot = engine.store.snapshot(collection);
     let sample = snapshot.range("", None).take(SAMPLE_OBJECTS);
     let (count, bytes) = sample.fold((0, 0), |(count, bytes), one| (count + 1, bytes + one.value.len()));

@@ -60,7 +60,7 @@ fn verb(request: &Request) -> &'static str {
 /// Whether anything would be stored; what is said wrong is all the same.
 pub fn dry_run(request: &Request) -> &'static str {
     let mut asked = request.query.all("dryRun");
-    match (request.query.has("dryRun"), asked.all(|value| value == "All")) {
+    match (request.query.first("dryRun").is_some(), asked.all(|value| value == "All")) {
         (false, _) => "",
         (true, true) => "All",
         (true, false) => "invalid",

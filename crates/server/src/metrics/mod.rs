@@ -271,7 +271,7 @@ impl Metrics {
     fn look_at_objects(&self, engine: &Engine) {
         [&self.objects, &self.objects_by_key, &self.object_bytes].into_iter().for_each(Gauges::clear);
         for served in engine.table().served() {
-            let Some(collection) = served.collection else { continue };
+            let Some(collection) = served.collection() else { continue };
             let (group, plural) = (served.resource.group.as_ref(), served.resource.plural.as_ref());
             let snapshot = engine.store.snapshot(collection);
             let count = snapshot.len() as f64;

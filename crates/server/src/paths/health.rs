@@ -187,7 +187,7 @@ fn all(app: &App, root: &str, request: &Request, fails: impl Fn(&str) -> bool) -
         return Response::new(500, "text/plain; charset=utf-8", format!("{lines}{root} check failed\n"))
             .with("x-content-type-options", "nosniff");
     }
-    if !request.query.has("verbose") {
+    if request.query.first("verbose").is_none() {
         return ok("ok".into());
     }
     ok(format!("{lines}{root} check passed\n"))

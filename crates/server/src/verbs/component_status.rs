@@ -1,6 +1,5 @@
 //! ComponentStatus: an old way to ask how the parts of a control plane are; nothing of it is stored.
 
-use super::write_context;
 use crate::app::App;
 use crate::negotiate;
 use crate::representation;
@@ -23,7 +22,7 @@ pub async fn list(
     route: &Route,
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
-    let options = ListOptions::read(write_context::query(request))?;
+    let options = ListOptions::read(&request.query)?;
     let selection = Selection::compile(target.served, &options, "")?;
     let objects = COMPONENTS.iter().map(|(name, is_ours)| component(app, &target, name, *is_ours));
     let items = objects.filter(|object| selection.matches(object)).collect();

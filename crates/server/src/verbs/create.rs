@@ -8,13 +8,13 @@ use crate::representation;
 use crate::request::Request;
 use crate::response::Response;
 use pintle_engine::options::WriteOptions;
-use pintle_engine::{ObjectRef, WriteContext, body, custom};
+use pintle_engine::{ObjectRef, WriteContext, body};
 use pintle_object::Status;
 
 pub async fn create(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let body = write_context::body(request)?;
-    let options = WriteOptions::create(write_context::query(request))?;
+    let options = WriteOptions::create(&request.query)?;
     let mut context = write_context::begin(request, &options.field_manager, options.dry_run);
     context.options = Some(&options);
     let result = run(app, request, target, accept, body, &options, &mut context).await;
@@ -30,20 +30,8 @@ async fn run(
     options: &WriteOptions,
     context: &mut WriteContext<'_>,
 ) -> Result<Response, Status> {
-    let served = target.served;
-    let (ty, mut gvk) = write_context::body_kind(served, &target);
-    // An eviction is taken in the version that clients older than policy/v1 send, too.
-    if target.subresource == "eviction" && body::api_version(body) == "policy/v1beta1" {
-        gvk.version = "v1beta1".into();
-    }
-    let validation = options.field_validation;
-    let (api, warnings) = (&app.engine.api, &mut context.warnings);
-    let object = match &served.custom {
-        Some(_) => custom::body::decode(api, body, served, validation, warnings)?,
-        None => body::decode(api, body, ty, &gvk, validation, warnings, &mut context.empties)?,
-    };
-    app.engine.note_request(&target, ty, &object, context);
-    if served.collection.is_none() || !target.subresource.is_empty() {
+    let object = app.engine.read_body(&target, body, options.field_validation, context)?;
+    if target.served.is_virtual() || !target.subresource.is_empty() {
         return virtual_create(app, request, target, accept, object, context).await;
     }
     let written = app.engine.create(target, object, context).await?;

@@ -58,7 +58,7 @@ pub async fn delete_collection(
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let served = target.served;
-    let list = ListOptions::read(write_context::query(request))?;
+    let list = ListOptions::read(&request.query)?;
     let selection = Selection::compile(served, &list, "")?;
     let options = options(app, request)?.of_collection()?;
     let mut context = write_context::begin(request, "", options.dry_run);
@@ -74,7 +74,7 @@ pub async fn delete_collection(
 fn options(app: &App, request: &Request) -> Result<DeleteOptions, Status> {
     let deletes_unreadable = app.engine.deletes_unreadable;
     if request.body.is_empty() {
-        return DeleteOptions::from_query(write_context::query(request))?.gated(deletes_unreadable);
+        return DeleteOptions::from_query(&request.query)?.gated(deletes_unreadable);
     }
     let body = write_context::body(request)?;
     let options = body::decode_delete_options(&app.engine.api, body)?;

@@ -1,6 +1,5 @@
 //! GET of one object.
 
-use super::write_context;
 use crate::app::App;
 use crate::negotiate;
 use crate::representation;
@@ -11,6 +10,6 @@ use pintle_object::Status;
 
 pub async fn get(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
-    let object = app.engine.get(&target, write_context::query(request)).await?;
+    let object = app.engine.get(&target, &request.query).await?;
     representation::stored(app, request, accept, target.served, 200, &object)
 }

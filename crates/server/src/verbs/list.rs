@@ -1,6 +1,5 @@
 //! GET of a collection: a list.
 
-use super::write_context;
 use crate::app::App;
 use crate::request::Request;
 use crate::resolve::Route;
@@ -18,7 +17,7 @@ pub async fn list(
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let served = target.served;
-    let options = ListOptions::read(write_context::query(request))?;
+    let options = ListOptions::read(&request.query)?;
     let selection = Selection::compile(served, &options, target.name)?;
     let listing = app.engine.list(served, target.namespace, &options, &selection).await?;
     let resource = &served.resource;

@@ -114,8 +114,8 @@ async fn collection(
     route: &Route,
 ) -> Result<Response, Status> {
     match request.info.verb {
-        Verb::List if is_virtual(target) => component_status::list(app, request, target, route).await,
-        Verb::Watch if is_virtual(target) => Err(not_supported(request, target)),
+        Verb::List if target.served.is_virtual() => component_status::list(app, request, target, route).await,
+        Verb::Watch if target.served.is_virtual() => Err(not_supported(request, target)),
         Verb::List => list::list(app, request, target, route).await,
         Verb::Watch => watch::watch(app, request, target, route).await,
         Verb::Create => Box::pin(create::create(app, request, target)).await,
@@ -133,7 +133,7 @@ async fn object(
     route: &Route,
 ) -> Result<Response, Status> {
     match request.info.verb {
-        Verb::Get if is_virtual(target) => component_status::get(app, request, target),
+        Verb::Get if target.served.is_virtual() => component_status::get(app, request, target),
         Verb::Get => get::get(app, request, target).await,
         // The old way to watch, of one object.
         Verb::Watch => watch::watch(app, request, target, route).await,
@@ -144,11 +144,6 @@ async fn object(
             Err(not_supported(request, target))
         }
     }
-}
-
-/// Whether the objects of a resource are told, but not stored.
-fn is_virtual(target: ObjectRef<'_>) -> bool {
-    target.served.has(Verb::List) && !target.served.has(Verb::Watch)
 }
 
 /// What a request is about: the names of its path, and nothing that only its query says.

@@ -13,7 +13,7 @@ use pintle_object::Status;
 pub async fn patch(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let kind = kind(request, &target)?;
     let accept = negotiate::resource(request, &target)?;
-    let options = WriteOptions::patch(write_context::query(request), kind)?;
+    let options = WriteOptions::patch(&request.query, kind)?;
     request.audit.set_request_patch(&request.body);
     let mut context = write_context::begin(request, &options.field_manager, options.dry_run);
     context.options = Some(&options);
@@ -52,7 +52,7 @@ const CUSTOM: &[&str] =
 
 /// What kind of patch the body is, by its content type, which is compared as it is written.
 fn kind(request: &Request, target: &ObjectRef<'_>) -> Result<PatchKind, Status> {
-    let taken = if target.served.custom.is_some() { CUSTOM } else { BUILT_IN };
+    let taken = if target.served.is_typed() { BUILT_IN } else { CUSTOM };
     let header = request.header("content-type");
     let media_type = match header.find(';') {
         Some(end) if end > 0 => header.get(..end).unwrap_or(&header),

@@ -7,7 +7,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::{negotiate, representation};
 use pintle_engine::options::WriteOptions;
-use pintle_engine::{ObjectRef, ScaleSource, WriteContext, body};
+use pintle_engine::{ObjectRef, ScaleSource, WriteContext};
 use pintle_object::Status;
 use pintle_schema::Verb;
 
@@ -29,7 +29,7 @@ pub async fn answer(app: &App, request: &Request, target: ObjectRef<'_>) -> Resu
 async fn get_scale(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let served = target.served;
-    let object = app.engine.get(&target, write_context::query(request)).await?;
+    let object = app.engine.get(&target, &request.query).await?;
     let tree = app.engine.tree(served, &object)?;
     app.engine.check_scale(served, &tree)?;
     let scale = app.engine.scale(served, &tree);
@@ -38,7 +38,7 @@ async fn get_scale(app: &App, request: &Request, target: ObjectRef<'_>) -> Resul
 
 async fn put_scale(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
-    let options = WriteOptions::update(write_context::query(request))?;
+    let options = WriteOptions::update(&request.query)?;
     let mut context = write_context::begin(request, &options.field_manager, options.dry_run);
     context.options = Some(&options);
     let result = write_scale(app, request, target, accept, &options, &mut context).await;
@@ -53,12 +53,8 @@ async fn write_scale(
     options: &WriteOptions,
     context: &mut WriteContext<'_>,
 ) -> Result<Response, Status> {
-    let (ty, gvk) = write_context::body_kind(target.served, &target);
     let body = write_context::body(request)?;
-    let validation = options.field_validation;
-    let (api, warnings) = (&app.engine.api, &mut context.warnings);
-    let scale = body::decode(api, body, ty, &gvk, validation, warnings, &mut Vec::new())?;
-    app.engine.note_request(&target, ty, &scale, context);
+    let scale = app.engine.read_body(&target, body, options.field_validation, context)?;
     pintle_engine::preconditions::check_name(&target, &scale)?;
     let written = app.engine.update_scale(target, ScaleSource::Body(scale), context).await?;
     representation::written(app, request, accept, &target, 200, &written.answer)

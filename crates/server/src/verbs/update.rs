@@ -7,12 +7,12 @@ use crate::representation;
 use crate::request::Request;
 use crate::response::Response;
 use pintle_engine::options::WriteOptions;
-use pintle_engine::{ObjectRef, WriteContext, body, custom};
+use pintle_engine::{ObjectRef, WriteContext};
 use pintle_object::Status;
 
 pub async fn update(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
-    let options = WriteOptions::update(write_context::query(request))?;
+    let options = WriteOptions::update(&request.query)?;
     let mut context = write_context::begin(request, &options.field_manager, options.dry_run);
     context.options = Some(&options);
     let result = run(app, request, target, accept, &options, &mut context).await;
@@ -27,16 +27,8 @@ async fn run(
     options: &WriteOptions,
     context: &mut WriteContext<'_>,
 ) -> Result<Response, Status> {
-    let served = target.served;
-    let (ty, gvk) = write_context::body_kind(served, &target);
     let body = write_context::body(request)?;
-    let validation = options.field_validation;
-    let (api, warnings) = (&app.engine.api, &mut context.warnings);
-    let object = match &served.custom {
-        Some(_) => custom::body::decode(api, body, served, validation, warnings)?,
-        None => body::decode(api, body, ty, &gvk, validation, warnings, &mut context.empties)?,
-    };
-    app.engine.note_request(&target, ty, &object, context);
+    let object = app.engine.read_body(&target, body, options.field_validation, context)?;
     let written = app.engine.update(target, object, context).await?;
     let status = if written.created { 201 } else { 200 };
     representation::written(app, request, accept, &target, status, &written.answer)

@@ -1,6 +1,5 @@
 //! A watch: events as they come, framed for the client.
 
-use super::write_context;
 use crate::answers::Answers;
 use crate::app::App;
 use crate::leaving::OpenWatch;
@@ -47,7 +46,7 @@ pub async fn watch(
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
     let served = target.served;
-    let options = ListOptions::read_watch(write_context::query(request), app.options.watch_list)?;
+    let options = ListOptions::read_watch(&request.query, app.options.watch_list)?;
     let selection = Selection::compile(served, &options, target.name)?;
     let served = route.served.clone();
     let rendering = rendering(&served, accept);

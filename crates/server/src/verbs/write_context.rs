@@ -6,17 +6,12 @@ use crate::media_type;
 use crate::negotiate;
 use crate::request::Request;
 use crate::response::Response;
+use pintle_engine::WriteContext;
 use pintle_engine::body::Body;
-use pintle_engine::options::{Query, manager_or_agent};
-use pintle_engine::{ObjectRef, ServedResource, WriteContext};
+use pintle_engine::options::manager_or_agent;
 use pintle_object::time::Time;
-use pintle_object::{Format, GroupVersionKind, Reason, Status};
-use pintle_schema::TypeId;
+use pintle_object::{Format, Reason, Status};
 use std::collections::HashSet;
-
-pub fn query(request: &Request) -> Query<'_> {
-    Query(request.query.pairs())
-}
 
 pub fn begin<'a>(request: &'a Request, manager: &str, dry_run: bool) -> WriteContext<'a> {
     WriteContext {
@@ -46,17 +41,6 @@ pub fn body(request: &Request) -> Result<Body<'_>, Status> {
 pub fn unknown_format(taken: &[&str]) -> Status {
     let message = "the body of the request was in an unknown format - accepted media types include: ";
     Status::new(415, Reason::UnsupportedMediaType, format!("{message}{}", taken.join(", ")))
-}
-
-/// The kind of the body that a write to the target takes.
-pub fn body_kind(served: &ServedResource, target: &ObjectRef<'_>) -> (TypeId, GroupVersionKind) {
-    match served.resource.subresource(target.subresource) {
-        Some(sub) => {
-            let gvk = GroupVersionKind::new(sub.group.as_ref(), sub.version.as_ref(), sub.kind.as_ref());
-            (sub.ty.unwrap_or(served.resource.ty), gvk)
-        }
-        None => (served.resource.ty, served.gvk()),
-    }
 }
 
 /// The answer with the warnings that came up on the way, whether it is a success or not.

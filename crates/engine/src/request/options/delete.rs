@@ -1,7 +1,7 @@
 //! Options of delete and deletecollection, from the query or from a body.
 
-use super::{Query, refuse, write::validate_dry_run};
-use pintle_object::{FieldErrors, Path, Status, Value};
+use super::refusal::{refuse, validate_dry_run};
+use pintle_object::{FieldErrors, Path, Query, Status, Value};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Propagation {
@@ -36,20 +36,20 @@ struct Raw<'a> {
     grace_period_seconds: Option<i64>,
     orphan_dependents: Option<bool>,
     propagation: Option<&'a str>,
-    dry_run: Vec<String>,
+    dry_run: Vec<&'a str>,
     preconditions: Preconditions,
     ignores_read_errors: bool,
 }
 
 impl DeleteOptions {
-    pub fn from_query(query: Query<'_>) -> Result<DeleteOptions, Status> {
+    pub fn from_query(query: &Query) -> Result<DeleteOptions, Status> {
         // An empty precondition in a query is none.
         let given = |name| query.first(name).filter(|text| !text.is_empty()).map(String::from);
         Raw {
             grace_period_seconds: query.int("gracePeriodSeconds")?,
             orphan_dependents: query.flag("orphanDependents"),
             propagation: query.first("propagationPolicy"),
-            dry_run: query.all("dryRun"),
+            dry_run: query.all("dryRun").collect(),
             preconditions: Preconditions { uid: given("uid"), resource_version: given("resourceVersion") },
             ignores_read_errors: query.flag(IGNORES_READ_ERRORS) == Some(true),
         }
@@ -63,12 +63,7 @@ impl DeleteOptions {
             grace_period_seconds: body.int_at(&["gracePeriodSeconds"]),
             orphan_dependents: body.get("orphanDependents").and_then(Value::as_bool),
             propagation: body.get("propagationPolicy").and_then(Value::as_str),
-            dry_run: body
-                .list_at(&["dryRun"])
-                .iter()
-                .filter_map(Value::as_str)
-                .map(ToString::to_string)
-                .collect(),
+            dry_run: body.list_at(&["dryRun"]).iter().filter_map(Value::as_str).collect(),
             preconditions: Preconditions {
                 uid: text(&["preconditions", "uid"]),
                 resource_version: text(&["preconditions", "resourceVersion"]),
@@ -151,9 +146,8 @@ mod tests {
     #[test]
     fn a_query_may_hold_preconditions() {
         let check = |pairs: &[(&str, &str)], uid: Option<&str>, version: Option<&str>| {
-            let pairs: Vec<(String, String)> =
-                pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-            let found = DeleteOptions::from_query(Query(&pairs)).unwrap().preconditions;
+            let query = Query::of(pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())));
+            let found = DeleteOptions::from_query(&query).unwrap().preconditions;
             assert_eq!(
                 (found.uid.as_deref(), found.resource_version.as_deref()),
                 (uid, version),

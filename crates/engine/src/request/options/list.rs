@@ -1,7 +1,7 @@
 //! Options of list and watch.
 
-use super::{Query, parse_uint, refuse};
-use pintle_object::{FieldErrors, Path, Status};
+use super::refusal::refuse;
+use pintle_object::{FieldErrors, Path, Query, Status, parse_uint};
 
 /// `resourceVersionMatch`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,17 +27,17 @@ pub struct ListOptions {
 }
 
 impl ListOptions {
-    pub fn read(query: Query<'_>) -> Result<ListOptions, Status> {
+    pub fn read(query: &Query) -> Result<ListOptions, Status> {
         ListOptions::read_as(query, query.flag("watch").unwrap_or(false), true)
     }
 
     /// The options of a path that is a watch whatever its query says.
     /// Without watch lists no watch says how it begins.
-    pub fn read_watch(query: Query<'_>, has_watch_lists: bool) -> Result<ListOptions, Status> {
+    pub fn read_watch(query: &Query, has_watch_lists: bool) -> Result<ListOptions, Status> {
         ListOptions::read_as(query, true, has_watch_lists)
     }
 
-    fn read_as(query: Query<'_>, watch: bool, has_watch_lists: bool) -> Result<ListOptions, Status> {
+    fn read_as(query: &Query, watch: bool, has_watch_lists: bool) -> Result<ListOptions, Status> {
         let timeout_seconds = query.int("timeoutSeconds")?;
         let limit = query.int("limit")?.unwrap_or(0);
         let mut options = ListOptions {
@@ -147,12 +147,7 @@ mod tests {
     use super::*;
 
     fn check(query: &str, expected: &str) {
-        let pairs: Vec<(String, String)> = query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect();
-        let message = ListOptions::read(Query(&pairs)).err().map(|status| status.message);
+        let message = ListOptions::read(&Query::parse(query)).err().map(|status| status.message);
         let message = message.as_deref().unwrap_or("");
         assert_eq!(
             message.trim_start_matches("ListOptions.meta.k8s.io \"\" is invalid: "),

@@ -1,8 +1,8 @@
 //! Options of create, update and patch.
 
-use super::{Query, refuse};
-use pintle_object::field::{BadValue, Shown};
-use pintle_object::{FieldErrors, Path, Status, Value, json};
+use super::refusal::{refuse, validate_dry_run};
+use pintle_object::field::BadValue;
+use pintle_object::{FieldErrors, Path, Query, Status};
 
 /// Longest name of a field manager, in bytes.
 const MANAGER_MAX: usize = 128;
@@ -38,15 +38,15 @@ pub struct WriteOptions {
 }
 
 impl WriteOptions {
-    pub fn create(query: Query<'_>) -> Result<WriteOptions, Status> {
+    pub fn create(query: &Query) -> Result<WriteOptions, Status> {
         WriteOptions::read(query, "CreateOptions", FieldErrors::new())
     }
 
-    pub fn update(query: Query<'_>) -> Result<WriteOptions, Status> {
+    pub fn update(query: &Query) -> Result<WriteOptions, Status> {
         WriteOptions::read(query, "UpdateOptions", FieldErrors::new())
     }
 
-    pub fn patch(query: Query<'_>, kind: PatchKind) -> Result<WriteOptions, Status> {
+    pub fn patch(query: &Query, kind: PatchKind) -> Result<WriteOptions, Status> {
         let mut errors = FieldErrors::new();
         if kind == PatchKind::Apply {
             if query.text("fieldManager").is_empty() {
@@ -58,10 +58,10 @@ impl WriteOptions {
         WriteOptions::read(query, "PatchOptions", errors)
     }
 
-    fn read(query: Query<'_>, kind: &str, mut errors: FieldErrors) -> Result<WriteOptions, Status> {
+    fn read(query: &Query, kind: &str, mut errors: FieldErrors) -> Result<WriteOptions, Status> {
         let manager = query.text("fieldManager");
         validate_manager(manager, &Path::root("fieldManager"), &mut errors);
-        let dry_run = query.all("dryRun");
+        let dry_run: Vec<&str> = query.all("dryRun").collect();
         validate_dry_run(&dry_run, &mut errors);
         let validation = query.text("fieldValidation");
         let field_validation = match validation {
@@ -96,14 +96,6 @@ pub fn validate_manager(manager: &str, path: &Path<'_>, errors: &mut FieldErrors
     }
 }
 
-pub(super) fn validate_dry_run(values: &[String], errors: &mut FieldErrors) {
-    if values.iter().any(|value| value != "All") {
-        let list: Vec<Value> = values.iter().map(|value| Value::from(value.as_str())).collect();
-        let shown = Shown(json::to_string(&Value::List(list)));
-        errors.not_supported(&Path::root("dryRun"), shown, &["All"]);
-    }
-}
-
 /// Go's `unicode.IsPrint`: what `%q` does not escape.
 fn is_printable(c: char) -> bool {
     matches!(c, '"' | '\\') || {
@@ -134,9 +126,8 @@ mod tests {
     use super::*;
 
     fn check(query: &[(&str, &str)], expected: &str) {
-        let pairs: Vec<(String, String)> =
-            query.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        let message = WriteOptions::create(Query(&pairs)).err().map(|status| status.message);
+        let pairs = query.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        let message = WriteOptions::create(&Query::of(pairs)).err().map(|status| status.message);
         assert_eq!(message.as_deref().unwrap_or(""), expected);
     }
 

@@ -8,11 +8,10 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::upgrade::Upgrade;
 use crate::verbs::connect::objects::{node, object};
-use crate::verbs::write_context;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body as _;
 use pintle_engine::ObjectRef;
-use pintle_engine::options::Query;
+use pintle_object::Query;
 use pintle_object::time::Time;
 use pintle_object::{FieldErrors, GroupKind, Path, Reason, Status};
 use pintle_proxy::{AnswerBody, Reply, log as logs, pod, socket, websocket};
@@ -34,7 +33,7 @@ pub async fn log(
     exchange: &mut Exchange,
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
-    let options = Options::read(write_context::query(request), target.name)?;
+    let options = Options::read(&request.query, target.name)?;
     let found = object(app, &target, target.name).await?;
     let container = pod::container(&found, &options.container)?;
     let node_name = found.str_at(&["spec", "nodeName"]);
@@ -67,7 +66,7 @@ pub async fn log(
 }
 
 impl Options {
-    fn read(query: Query<'_>, pod: &str) -> Result<Options, Status> {
+    fn read(query: &Query, pod: &str) -> Result<Options, Status> {
         let (tail, limit) = (query.int("tailLines")?, query.int("limitBytes")?);
         let since = query.int("sinceSeconds")?;
         let since_time = match query.text("sinceTime") {

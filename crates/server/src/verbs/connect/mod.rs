@@ -27,8 +27,8 @@ pub async fn connect(
     target: ObjectRef<'_>,
     exchange: &mut Exchange,
 ) -> Result<Response, Status> {
-    let query = write_context::query(request);
-    if query.all("dryRun").iter().any(|value| !value.is_empty()) {
+    let query = &request.query;
+    if query.all("dryRun").any(|value| !value.is_empty()) {
         return Err(Status::bad_request("dryRun is not supported"));
     }
     let options = admitted(app, request, target, Options::read(request, target, query)?).await?;

@@ -6,7 +6,7 @@ use pintle_object::{Status, Value};
 
 pub(crate) async fn object(app: &App, target: &ObjectRef<'_>, name: &str) -> Result<Value, Status> {
     let target = ObjectRef { name, subresource: "", ..*target };
-    let found = app.engine.get(&target, pintle_engine::options::Query(&[])).await?;
+    let found = app.engine.get(&target, &pintle_object::Query::default()).await?;
     app.engine.tree(target.served, &found)
 }
 

@@ -2,8 +2,8 @@
 
 use crate::request::Request;
 use pintle_engine::ObjectRef;
-use pintle_engine::options::{Query, parse_uint};
 use pintle_object::{Map, Status, Value};
+use pintle_object::{Query, parse_uint};
 use pintle_proxy::pod::Streams;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,16 +27,16 @@ pub enum Options {
 }
 
 impl Options {
-    pub fn read(request: &Request, target: ObjectRef<'_>, query: Query<'_>) -> Result<Options, Status> {
+    pub fn read(request: &Request, target: ObjectRef<'_>, query: &Query) -> Result<Options, Status> {
         let container = || query.text("container").to_string();
         Ok(match target.subresource {
             "exec" => Options::Exec {
                 container: container(),
                 streams: streams(query),
-                command: query.all("command"),
+                command: query.all("command").map(String::from).collect(),
             },
             "attach" => Options::Attach { container: container(), streams: streams(query) },
-            "portforward" => Options::PortForward { ports: ports(&query.all("ports"))? },
+            "portforward" => Options::PortForward { ports: ports(query.all("ports"))? },
             _ => Options::Proxy { path: rest_of_path(request) },
         })
     }
@@ -101,7 +101,7 @@ impl Options {
     }
 }
 
-fn streams(query: Query<'_>) -> Streams {
+fn streams(query: &Query) -> Streams {
     let of = |name| query.flag(name).unwrap_or(false);
     Streams { stdin: of("stdin"), stdout: of("stdout"), stderr: of("stderr"), tty: of("tty") }
 }
@@ -122,8 +122,8 @@ fn put_streams(map: &mut Map, container: &str, streams: Streams) {
 }
 
 /// Ports as Go's conversion of queries reads them, several in one value too.
-fn ports(values: &[String]) -> Result<Vec<i32>, Status> {
-    let texts = values.iter().flat_map(|value| value.split(','));
+fn ports<'a>(values: impl Iterator<Item = &'a str>) -> Result<Vec<i32>, Status> {
+    let texts = values.flat_map(|value| value.split(','));
     texts
         .map(port)
         .collect::<Result<_, String>>()
@@ -155,10 +155,7 @@ mod tests {
 
     #[test]
     fn ports_are_read_as_in_go() {
-        let read = |values: &[&str]| {
-            let values: Vec<String> = values.iter().map(ToString::to_string).collect();
-            ports(&values).map_err(|status| status.message)
-        };
+        let read = |values: &[&str]| ports(values.iter().copied()).map_err(|status| status.message);
         assert_eq!(read(&["80", "81,82"]), Ok(vec![80, 81, 82]));
         assert_eq!(read(&[]), Ok(vec![]));
         let bad = "cannot convert to []int32: strconv.ParseUint: parsing \"abc\": invalid syntax";

@@ -1,6 +1,6 @@
 //! A pool of the addresses of one service CIDR.
 
-use pintle_kinds::allocator::IpError;
+use super::error::IpError;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

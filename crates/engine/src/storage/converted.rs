@@ -5,12 +5,13 @@
 //! `k8s:converted:{JSON}`, which is never stored. It is kept with the stored object, per version and generation of the
 //! definition, so that a watch by a hundred clients converts once.
 
-use crate::custom::conversion::{BATCH_BYTES_MAX, BATCH_OBJECTS_MAX, ConversionWebhook};
-use crate::custom::{Custom, object as custom_object};
+use crate::custom::codec::{converted_form, is_in_version};
+use crate::custom::conversion::{BATCH_BYTES_MAX, BATCH_OBJECTS_MAX};
+use crate::custom::webhook::ConversionWebhook;
 use crate::engine::Engine;
 use crate::resource::ServedResource;
-use crate::storage::encoding::{attrs, set_kind};
-use crate::storage::undecodable::is_undecodable;
+use crate::storage::attrs;
+use crate::storage::unreadable::is_undecodable;
 use bytes::Bytes;
 use pintle_object::{Status, Value, json};
 use pintle_store::{Attrs, Object};
@@ -23,7 +24,7 @@ impl Engine {
         served: &ServedResource,
         object: Arc<Object>,
     ) -> Result<Arc<Object>, Status> {
-        match webhook_for(served, &object).and_then(|(custom, _)| kept(served, custom, &object)) {
+        match webhook_for(served, &object).and_then(|_| kept(served, &object)) {
             Some(kept) => Ok(kept),
             None => self.convert_one(served, object, true).await,
         }
@@ -44,8 +45,10 @@ impl Engine {
         served: &ServedResource,
         object: Arc<Object>,
     ) -> Result<Arc<Object>, Status> {
-        let Some((custom, _)) = webhook_for(served, &object) else { return Ok(object) };
-        let converted = self.convert_batch(served, custom, std::slice::from_ref(&object)).await?.pop();
+        if webhook_for(served, &object).is_none() {
+            return Ok(object);
+        }
+        let converted = self.convert_batch(served, std::slice::from_ref(&object)).await?.pop();
         let converted = converted.ok_or_else(|| Status::internal("a conversion answered nothing"))?;
         Ok(as_converted(&object, converted))
     }
@@ -57,17 +60,17 @@ impl Engine {
         object: Arc<Object>,
         takes_kept: bool,
     ) -> Result<Arc<Object>, Status> {
-        let Some((custom, webhook)) = webhook_for(served, &object) else { return Ok(object) };
+        let Some(webhook) = webhook_for(served, &object) else { return Ok(object) };
         let conversion = webhook.conversion(&object.key, object.mod_revision);
         let convert = || async {
             // Another's conversion may have ended since this one looked.
-            if takes_kept && let Some(kept) = kept(served, custom, &object) {
+            if takes_kept && let Some(kept) = kept(served, &object) {
                 return Ok(kept.value.clone());
             }
             let batch = std::slice::from_ref(&object);
-            let converted = self.convert_batch(served, custom, batch).await?.into_iter().next();
+            let converted = self.convert_batch(served, batch).await?.into_iter().next();
             let converted = converted.ok_or_else(|| Status::internal("a conversion answered nothing"))?;
-            keep(served, custom, &object, converted.clone());
+            keep(served, &object, converted.clone());
             Ok(converted)
         };
         let result = conversion.get_or_init(convert).await.clone();
@@ -81,17 +84,17 @@ impl Engine {
         served: &ServedResource,
         mut objects: Vec<Arc<Object>>,
     ) -> Result<Vec<Arc<Object>>, Status> {
-        let Some(custom) = served.custom.as_ref().filter(|custom| custom.webhook.is_some()) else {
+        if !served.has_conversion_webhook() {
             return Ok(objects);
-        };
+        }
         let (mut batch, mut places, mut bytes) = (Vec::new(), Vec::new(), 0);
         for place in 0..=objects.len() {
             let is_full = batch.len() == BATCH_OBJECTS_MAX || bytes >= BATCH_BYTES_MAX;
             if is_full || place == objects.len() {
-                let converted = self.convert_batch(served, custom, &batch).await?;
+                let converted = self.convert_batch(served, &batch).await?;
                 for ((place, object), bytes) in places.drain(..).zip(batch.drain(..)).zip(converted) {
                     let slot: Option<&mut Arc<Object>> = objects.get_mut(place);
-                    slot.into_iter().for_each(|slot| *slot = keep(served, custom, &object, bytes.clone()));
+                    slot.into_iter().for_each(|slot| *slot = keep(served, &object, bytes.clone()));
                 }
                 bytes = 0;
             }
@@ -99,7 +102,7 @@ impl Engine {
             if webhook_for(served, object).is_none() {
                 continue;
             }
-            match kept(served, custom, object) {
+            match kept(served, object) {
                 Some(kept) => *object = kept,
                 None => {
                     bytes += object.value.len();
@@ -115,16 +118,15 @@ impl Engine {
     async fn convert_batch(
         &self,
         served: &ServedResource,
-        custom: &Custom,
         objects: &[Arc<Object>],
     ) -> Result<Vec<Bytes>, Status> {
         let to = served.api_version();
         let mut trees = Vec::with_capacity(objects.len());
         for object in objects {
-            trees.push(custom_object::as_stored(&self.api, served, custom, &object.value)?);
+            trees.push(served.codec.as_stored(served, &object.value)?);
         }
         let converted = Box::pin(self.convert_by_webhook(served, &trees, &to)).await?;
-        Ok(converted.iter().map(custom_object::converted_form).collect())
+        Ok(converted.iter().map(converted_form).collect())
     }
 
     /// The bytes to store and the attributes of an object in the version of the request, which loses what is not stored.
@@ -134,15 +136,15 @@ impl Engine {
         tree: &mut Value,
     ) -> Result<(Bytes, Attrs), Status> {
         tree.remove(&["metadata", "resourceVersion"]);
-        let custom = served.custom.as_ref().filter(|custom| custom.webhook.is_some());
-        if custom.is_none() || !served.is_converted() {
-            return Ok(self.to_stored(served, tree));
+        if !served.has_conversion_webhook() || !served.is_converted() {
+            let value = served.codec.to_stored(served, tree);
+            return Ok((value, attrs::of_tree(&self.api.schema, served, tree)));
         }
-        set_kind(served, tree);
+        served.set_kind(tree);
         let to = served.storage.group_version().to_string();
         let converted = Box::pin(self.convert_by_webhook(served, std::slice::from_ref(tree), &to)).await?;
         let stored = converted.into_iter().next().unwrap_or_default();
-        Ok((Bytes::from(json::to_string(&stored)), attrs(&self.api, served, &stored)))
+        Ok((Bytes::from(json::to_string(&stored)), attrs::of_tree(&self.api.schema, served, &stored)))
     }
 
     /// The same without managed fields, which an object that is too large can give up. A conversion that fails now changes
@@ -158,33 +160,26 @@ impl Engine {
 }
 
 /// The webhook that must convert an object before `served` can read it.
-fn webhook_for<'a>(
-    served: &'a ServedResource,
-    object: &Object,
-) -> Option<(&'a Custom, &'a ConversionWebhook)> {
-    let custom = served.custom.as_ref()?;
-    let webhook = custom.webhook.as_ref()?;
-    let is_readable = is_undecodable(object) || custom_object::is_in_version(served, &object.value);
-    (!is_readable).then_some((custom, webhook))
+fn webhook_for<'a>(served: &'a ServedResource, object: &Object) -> Option<&'a ConversionWebhook> {
+    let webhook = served.codec.webhook()?;
+    let is_readable = is_undecodable(object) || is_in_version(served, &object.value);
+    (!is_readable).then_some(webhook)
 }
 
-/// What is kept begins with the generation it was made by, unlike the JSON of an object that needs no conversion.
-fn tag(custom: &Custom) -> [u8; 8] {
-    (!custom.generation).to_be_bytes()
+/// What is kept of conversions begins with the complement of the tag that encodings of objects begin with.
+fn tag(served: &ServedResource) -> Vec<u8> {
+    served.codec.encoding_tag().iter().map(|byte| !byte).collect()
 }
 
-fn kept(served: &ServedResource, custom: &Custom, object: &Object) -> Option<Arc<Object>> {
-    let tag = tag(custom);
+fn kept(served: &ServedResource, object: &Object) -> Option<Arc<Object>> {
+    let tag = tag(served);
     let kept = object.cached_encoding(served.form).filter(|kept| kept.starts_with(&tag))?;
     Some(as_converted(object, kept.slice(tag.len()..)))
 }
 
 /// Keeps what an object was converted to with it.
-fn keep(served: &ServedResource, custom: &Custom, object: &Object, converted: Bytes) -> Arc<Object> {
-    // An object of no revision is one of a rehearsal.
-    if object.mod_revision.0 > 0 {
-        object.keep_encoding(served.form, Bytes::from([&tag(custom)[..], &converted].concat()));
-    }
+fn keep(served: &ServedResource, object: &Object, converted: Bytes) -> Arc<Object> {
+    object.keep_encoding(served.form, Bytes::from([&tag(served)[..], &converted].concat()));
     as_converted(object, converted)
 }
 

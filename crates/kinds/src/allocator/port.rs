@@ -1,6 +1,6 @@
 //! A pool of node ports.
 
-use pintle_kinds::allocator::PortError;
+use super::error::PortError;
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
