@@ -207,6 +207,9 @@ fn flags_of_peers_need_their_gate_and_a_certificate() {
         let why = format!("{name} requires UnknownVersionInteroperabilityProxy feature to be turned on");
         check(&[off, flag], &why);
     }
+    let why = "UnknownVersionInteroperabilityProxy is enabled, but depends on features that are disabled: \
+               [APIServerIdentity]";
+    check(&["--feature-gates=APIServerIdentity=false"], why);
     check(&[&authority], "error building peer proxy handler, proxy-cert-file not specified");
     let half = ["--peer-advertise-ip=nowhere", "--peer-advertise-port=6443"];
     check(&half, r#"--peer-advertise-ip: "nowhere" is not an IP address"#);

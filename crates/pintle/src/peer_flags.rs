@@ -16,6 +16,11 @@ pub struct PeerFlags {
 
 impl PeerFlags {
     pub fn read(given: &FlagValues, compatibility: &Compatibility) -> Result<PeerFlags, String> {
+        if compatibility.is_on(GATE) && !compatibility.is_on(IDENTITY_GATE) {
+            return Err(format!(
+                "{GATE} is enabled, but depends on features that are disabled: [{IDENTITY_GATE}]"
+            ));
+        }
         let is_given = |flag: &&&str| !given.text(flag).is_empty();
         let flags = ["peer-ca-file", "peer-advertise-ip", "peer-advertise-port"];
         if !compatibility.is_on(GATE)
@@ -39,6 +44,8 @@ impl PeerFlags {
 
 /// The gate without which there is none of this.
 pub const GATE: &str = "UnknownVersionInteroperabilityProxy";
+/// The gate without which this server has no identity that others could know.
+pub(crate) const IDENTITY_GATE: &str = "APIServerIdentity";
 
 /// As upstream, half of an address is none.
 pub(crate) fn advertised(given: &FlagValues) -> Result<Option<SocketAddr>, String> {

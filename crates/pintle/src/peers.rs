@@ -1,7 +1,7 @@
 //! Servers of this kind on the same etcd: what they are told of this one, and how they are reached (`--peer-*`).
 
 use crate::config::Config;
-use crate::peer_flags::GATE;
+use crate::peer_flags::{GATE, IDENTITY_GATE};
 use pintle_admission::Outward;
 use pintle_controllers::{Identity, PeerLeases, Told};
 use pintle_engine::Engine;
@@ -54,7 +54,7 @@ pub fn told(config: &Config, open: &OpenPeers) -> Told {
     Told {
         address: config.address(),
         keeps_endpoints: config.keeps_endpoints,
-        identity: config.compatibility.is_on("APIServerIdentity").then(|| identity(config)),
+        identity: config.compatibility.is_on(IDENTITY_GATE).then(|| identity(config)),
         peer: has_peers.then(|| (config.peers.advertised.unwrap_or(own), open.leases.clone())),
     }
 }
