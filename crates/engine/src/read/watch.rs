@@ -42,9 +42,9 @@ const EVENT_BYTES: usize = 128;
 pub struct Watch {
     source: Source,
     selection: Selection,
-    /// Whether the client asked to be item where the initial state ends.
+    /// Whether the client asked for a bookmark at the end of the initial state.
     tells_initial_end: bool,
-    /// What a webhook converts before it is item; none for resources without one.
+    /// The conversion by a webhook before events are written; none for resources without one.
     conversion: Option<Conversion>,
 }
 
@@ -216,7 +216,7 @@ impl Watch {
         }
     }
 
-    /// The revision for a bookmark: everything up to it was item.
+    /// The revision for a bookmark: every event up to it was written.
     pub fn progress(&mut self) -> Option<Revision> {
         match &mut self.source {
             Source::Store(watcher) => Some(watcher.progress()),
@@ -226,7 +226,7 @@ impl Watch {
 }
 
 impl Conversion {
-    /// Begins to convert what was watch_event. A single event is converted once for all watches that hear it.
+    /// Begins to convert a batch of events. A single event is converted once for all watches of it.
     fn begin(&mut self, batch: Vec<WatchEvent>) {
         let (engine, served) = (self.engine.clone(), self.served.clone());
         self.under_way = Some(Box::pin(async move {

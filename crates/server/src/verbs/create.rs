@@ -8,7 +8,7 @@ use crate::representation;
 use crate::request::Request;
 use crate::response::Response;
 use pintle_engine::options::WriteOptions;
-use pintle_engine::{ObjectRef, WriteContext, body};
+use pintle_engine::{ObjectRef, WriteContext};
 use pintle_object::Status;
 
 pub async fn create(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
@@ -17,25 +17,16 @@ pub async fn create(app: &App, request: &Request, target: ObjectRef<'_>) -> Resu
     let options = WriteOptions::create(&request.query)?;
     let mut context = write_context::begin(request, &options.field_manager, options.dry_run);
     context.options = Some(&options);
-    let result = run(app, request, target, accept, body, &options, &mut context).await;
+    let written = async {
+        let object = app.engine.read_body(&target, body, options.field_validation, &mut context)?;
+        if target.served.is_virtual() || !target.subresource.is_empty() {
+            return virtual_create(app, request, target, accept, object, &mut context).await;
+        }
+        let written = app.engine.create(target, object, &mut context).await?;
+        representation::written(app, request, accept, &target, 201, &written.answer)
+    };
+    let result = written.await;
     write_context::with_warnings(app, request, context.warnings, result)
-}
-
-async fn run(
-    app: &App,
-    request: &Request,
-    target: ObjectRef<'_>,
-    accept: negotiate::Accept,
-    body: body::Body<'_>,
-    options: &WriteOptions,
-    context: &mut WriteContext<'_>,
-) -> Result<Response, Status> {
-    let object = app.engine.read_body(&target, body, options.field_validation, context)?;
-    if target.served.is_virtual() || !target.subresource.is_empty() {
-        return virtual_create(app, request, target, accept, object, context).await;
-    }
-    let written = app.engine.create(target, object, context).await?;
-    representation::written(app, request, accept, &target, 201, &written.answer)
 }
 
 /// Objects that are answered, not stored.

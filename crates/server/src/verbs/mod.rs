@@ -48,26 +48,36 @@ pub fn bytes(app: &App, request: &Request, route: &Route) -> usize {
 /// Answers a request about a resource: does what the verb says that was authorized, at the place that was found.
 pub async fn dispatch(app: &App, request: &Request, route: &Route) -> Result<Response, Status> {
     let served = route.served.as_ref();
-    let Some(custom) = &served.custom else {
-        router::check(request, route)?;
-        let deprecation = deprecation(&served.resource);
-        if deprecation.is_some() {
-            note_deprecated(app, request, served.resource.life.removed);
+    let warning = match &served.custom {
+        None => {
+            router::check(request, route)?;
+            let deprecation = deprecation(&served.resource);
+            if deprecation.is_some() {
+                note_deprecated(app, request, served.resource.life.removed);
+            }
+            deprecation.map(String::from)
         }
-        let warnings = deprecation.map(String::from).into_iter().collect();
-        let result = act(app, request, route).await;
-        return write_context::with_warnings(app, request, warnings, result);
+        Some(custom) if request.info.verb == Verb::Create && custom.is_terminating() => {
+            let refused = Status::method_not_supported(&served.group_resource(), request.info.verb_name());
+            let message = "create not allowed while custom resource definition is terminating";
+            return Err(Status { message: message.into(), ..refused });
+        }
+        Some(custom) => {
+            if custom.deprecation.is_some() {
+                note_deprecated(app, request, 0);
+            }
+            custom.deprecation.clone()
+        }
     };
-    if request.info.verb == Verb::Create && custom.is_terminating() {
-        let refused = Status::method_not_supported(&served.group_resource(), request.info.verb_name());
-        let message = "create not allowed while custom resource definition is terminating";
-        return Err(Status { message: message.into(), ..refused });
-    }
-    if custom.deprecation.is_some() {
-        note_deprecated(app, request, 0);
-    }
-    let result = act(app, request, route).await;
-    write_context::with_warnings(app, request, custom.deprecation.clone().into_iter().collect(), result)
+    // The writes are boxed, so that the many reads need not make room for them.
+    let target = target(request, route);
+    let result = match route.place {
+        Place::Collection => collection(app, request, target, route).await,
+        Place::Object => object(app, request, target, route).await,
+        Place::Subresource => Box::pin(subresource::answer(app, request, target)).await,
+        Place::Connect => Err(not_supported(request, target)),
+    };
+    write_context::with_warnings(app, request, warning.into_iter().collect(), result)
 }
 
 /// Answers a request of a subresource that leads through to somebody else: its body is passed on as it comes, and its
@@ -93,17 +103,6 @@ fn note_deprecated(app: &App, request: &Request, removed: u16) {
     request.audit.annotate_last("k8s.io/deprecated", "true");
     if removed > 0 {
         request.audit.annotate_last("k8s.io/removed-release", release);
-    }
-}
-
-/// The writes are boxed, so that the many reads need not make room for them.
-async fn act(app: &App, request: &Request, route: &Route) -> Result<Response, Status> {
-    let target = target(request, route);
-    match route.place {
-        Place::Collection => collection(app, request, target, route).await,
-        Place::Object => object(app, request, target, route).await,
-        Place::Subresource => Box::pin(subresource::answer(app, request, target)).await,
-        Place::Connect => Err(not_supported(request, target)),
     }
 }
 
