@@ -2,7 +2,7 @@
 //! without rights in every way of asking, and changes nothing.
 
 use bytes::Bytes;
-use pintle_testkit::{Answer, Client, Server};
+use pintle_testkit::{Client, ClientAnswer, Server};
 use serde_json::{Value, json};
 
 /// What everyone who is authenticated may create.
@@ -126,12 +126,12 @@ fn fill(admin: &Client) {
     assert_eq!(admin.post(&format!("/api/v1/{namespace}/pods"), &pod).status, 201);
 }
 
-fn send(client: &Client, method: &str, path: &str) -> Answer {
+fn send(client: &Client, method: &str, path: &str) -> ClientAnswer {
     let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
     client.send(method, path, &[("content-type", kind)], Bytes::from(BODY))
 }
 
-fn check_refused(who: &str, verb: &str, method: &str, path: &str, answer: &Answer) {
+fn check_refused(who: &str, verb: &str, method: &str, path: &str, answer: &ClientAnswer) {
     assert_eq!(answer.status, 403, "{who} {method} {path}: {}", answer.text());
     if method == "HEAD" {
         return;

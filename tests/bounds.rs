@@ -15,7 +15,7 @@ fn config_map(name: &str, data: Value) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
 }
 
-fn patch(client: &Client, kind: &str, path: &str, body: &str) -> pintle_testkit::Answer {
+fn patch(client: &Client, kind: &str, path: &str, body: &str) -> pintle_testkit::ClientAnswer {
     client.send("PATCH", path, &[("content-type", kind)], Bytes::from(body.to_owned()))
 }
 

@@ -2,7 +2,7 @@
 //! seat, and what is told of it.
 
 use bytes::Bytes;
-use pintle_testkit::{Answer, Client, Server, WITHIN, eventually};
+use pintle_testkit::{Client, ClientAnswer, Server, WITHIN, eventually};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ fn schema(name: &str, level: &str) -> Value {
 }
 
 /// The names of the schema and the level that an answer tells of.
-fn names(admin: &Client, answer: &Answer) -> [String; 2] {
+fn names(admin: &Client, answer: &ClientAnswer) -> [String; 2] {
     [("flowschemas", "flowschema"), ("prioritylevelconfigurations", "prioritylevel")].map(
         |(plural, header)| {
             let uid =

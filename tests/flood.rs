@@ -242,7 +242,7 @@ fn memory_mb(pid: u32) -> u64 {
 
 fn prepare(server: &Server) {
     let admin = server.admin();
-    let check = |answer: pintle_testkit::Answer| assert!(answer.status < 300, "{}", answer.text());
+    let check = |answer: pintle_testkit::ClientAnswer| assert!(answer.status < 300, "{}", answer.text());
     check(admin.post("/api/v1/namespaces", &json!({"metadata": {"name": "flood"}})));
     let role =
         json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"});

@@ -2,7 +2,7 @@
 
 use crate::custom::{definition, install};
 use bytes::Bytes;
-use pintle_testkit::{Answer, Client, Server};
+use pintle_testkit::{Client, ClientAnswer, Server};
 use serde_json::{Value, json};
 
 const JSON: &str = "application/json";
@@ -51,7 +51,7 @@ fn map(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}})
 }
 
-fn ask(admin: &Client, method: &str, path: &str, accept: &str, body: Option<Value>) -> Answer {
+fn ask(admin: &Client, method: &str, path: &str, accept: &str, body: Option<Value>) -> ClientAnswer {
     let media_type = if method == "PATCH" { "application/merge-patch+json" } else { JSON };
     let headers = [("accept", accept), ("content-type", media_type)];
     let headers = if accept.is_empty() { &headers[1..] } else { &headers[..] };
@@ -60,7 +60,7 @@ fn ask(admin: &Client, method: &str, path: &str, accept: &str, body: Option<Valu
 }
 
 /// The code and the kind of answer: `200 yaml`, `406 json Status`, `200 protobuf PartialObjectMetadata`.
-fn shown(answer: &Answer) -> String {
+fn shown(answer: &ClientAnswer) -> String {
     let media_type = answer.header("content-type").unwrap_or("-").split(';').next().unwrap_or("");
     let text = answer.text();
     let kinds = ["PartialObjectMetadataList", "PartialObjectMetadata", "Table", "Status"];

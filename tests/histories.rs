@@ -1,8 +1,8 @@
 //! Histories of concurrent clients, judged against a map that does one thing at a time: reads of now and writes are
 //! linearizable on the embedded store, on etcd, through two servers at once, and over kills of the server.
 
-use pintle_testkit::history::{self, Ask, Call, Outcome, Shown};
-use pintle_testkit::{Answer, Etcd, Follower, Lost, Random, Seen, Server, Session, number_from_env};
+use pintle_testkit::history::{self, Ask, HistoryOutcome, HistoryText, TimedCall};
+use pintle_testkit::{ClientAnswer, Etcd, Follower, Lost, Random, Seen, Server, Session, number_from_env};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ const LAG_MAX: Duration = Duration::from_secs(30);
 #[derive(Default)]
 struct Record {
     clock: AtomicU64,
-    calls: Mutex<Vec<Call>>,
+    calls: Mutex<Vec<TimedCall>>,
 }
 
 impl Record {
@@ -45,12 +45,17 @@ impl Client {
             let outcome = self.ask(&ask).await;
             let end = self.record.tick();
             // Whoever comes back at once finds nobody there.
-            if outcome.as_ref().is_none_or(|outcome| *outcome == Outcome::Nothing) {
+            if outcome.as_ref().is_none_or(|outcome| *outcome == HistoryOutcome::Nothing) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             let Some(outcome) = outcome else { continue };
             self.learn(&ask, &outcome);
-            self.record.calls.lock().expect("nobody fails with it").push(Call { begin, end, ask, outcome });
+            self.record.calls.lock().expect("nobody fails with it").push(TimedCall {
+                begin,
+                end,
+                ask,
+                outcome,
+            });
         }
     }
 
@@ -69,7 +74,7 @@ impl Client {
     }
 
     /// The outcome of a call; none where no server could be asked.
-    async fn ask(&mut self, ask: &Ask) -> Option<Outcome> {
+    async fn ask(&mut self, ask: &Ask) -> Option<HistoryOutcome> {
         let path = |key: &u8| format!("{PATH}/k{key}");
         let object = |key: &u8, value: &u64| {
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("k{key}")},
@@ -94,19 +99,19 @@ impl Client {
         };
         match self.session.send(method, &path, body.as_ref()).await {
             Ok(answer) => Some(outcome(ask, &answer)),
-            Err(Lost::Unanswered(_)) => Some(Outcome::Nothing),
+            Err(Lost::Unanswered(_)) => Some(HistoryOutcome::Nothing),
             Err(Lost::Unsent(_)) => None,
         }
     }
 
-    fn learn(&mut self, ask: &Ask, outcome: &Outcome) {
+    fn learn(&mut self, ask: &Ask, outcome: &HistoryOutcome) {
         match (ask, outcome) {
             (
                 Ask::Create { key, .. } | Ask::Update { key, .. } | Ask::Patch { key, .. },
-                Outcome::Written(at),
+                HistoryOutcome::Written(at),
             )
-            | (Ask::Get { key }, Outcome::Found(_, at)) => drop(self.known.insert(*key, *at)),
-            (Ask::List, Outcome::Listed { items, .. }) => {
+            | (Ask::Get { key }, HistoryOutcome::Found(_, at)) => drop(self.known.insert(*key, *at)),
+            (Ask::List, HistoryOutcome::Listed { items, .. }) => {
                 self.known.extend(items.iter().map(|(key, (_, at))| (*key, *at)));
             }
             _ => {}
@@ -114,22 +119,22 @@ impl Client {
     }
 }
 
-fn outcome(ask: &Ask, answer: &Answer) -> Outcome {
+fn outcome(ask: &Ask, answer: &ClientAnswer) -> HistoryOutcome {
     if answer.status >= 500 || answer.status == 429 {
-        return Outcome::Nothing;
+        return HistoryOutcome::Nothing;
     }
     let body = answer.json();
     match (answer.status, ask, body["reason"].as_str().unwrap_or("")) {
         (200, Ask::List, _) => listed(&body),
-        (200, Ask::Delete { .. }, _) => Outcome::Deleted(None),
+        (200, Ask::Delete { .. }, _) => HistoryOutcome::Deleted(None),
         (200, Ask::Get { .. }, _) => {
             let (value, at) = held(&body);
-            Outcome::Found(value, at)
+            HistoryOutcome::Found(value, at)
         }
-        (200 | 201, ..) => Outcome::Written(held(&body).1),
-        (404, _, "NotFound") => Outcome::Missing,
-        (409, _, "AlreadyExists") => Outcome::Exists,
-        (409, _, "Conflict") => Outcome::Stale,
+        (200 | 201, ..) => HistoryOutcome::Written(held(&body).1),
+        (404, _, "NotFound") => HistoryOutcome::Missing,
+        (409, _, "AlreadyExists") => HistoryOutcome::Exists,
+        (409, _, "Conflict") => HistoryOutcome::Stale,
         _ => panic!("{ask:?}: {} {body}", answer.status),
     }
 }
@@ -147,10 +152,10 @@ fn key_of(object: &Value) -> Option<u8> {
     object["metadata"]["name"].as_str()?.strip_prefix('k')?.parse().ok()
 }
 
-fn listed(body: &Value) -> Outcome {
+fn listed(body: &Value) -> HistoryOutcome {
     let items = body["items"].as_array().expect("a list").iter();
     let items = items.filter_map(|item| Some((key_of(item)?, held(item)))).collect();
-    Outcome::Listed { revision: number(&body["metadata"]["resourceVersion"]), items }
+    HistoryOutcome::Listed { revision: number(&body["metadata"]["resourceVersion"]), items }
 }
 
 /// Lets clients loose on the servers while `disturb` runs, and judges the outcomes of their calls.
@@ -175,7 +180,7 @@ async fn judge(ports: &[u16], seed: u64, disturb: impl Future<Output = ()>) {
     let mut last = Session::new(ports[0], TOKEN);
     let begin = record.tick();
     let outcome = listed(&last.send("GET", PATH, None).await.expect("an answer").json());
-    calls.push(Call { begin, end: record.tick(), ask: Ask::List, outcome });
+    calls.push(TimedCall { begin, end: record.tick(), ask: Ask::List, outcome });
     let marker = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MARKER}});
     let marked = last.send("POST", PATH, Some(&marker)).await.expect("an answer");
     assert_eq!(marked.status, 201, "{marked:?}");
@@ -200,8 +205,8 @@ fn is_marker(event: &Seen) -> bool {
 }
 
 /// The writes that events show; no value is shown twice.
-fn shown(seen: &[Seen]) -> Shown {
-    let mut shown = Shown::default();
+fn shown(seen: &[Seen]) -> HistoryText {
+    let mut shown = HistoryText::default();
     for event in seen {
         let Some(key) = key_of(&event.object) else { continue };
         if event.kind == "DELETED" {
@@ -216,7 +221,7 @@ fn shown(seen: &[Seen]) -> Shown {
 }
 
 /// A watch shows every write once, at its revision; those that were not answered it may.
-fn check_events(shown: &Shown, calls: &[Call]) {
+fn check_events(shown: &HistoryText, calls: &[TimedCall]) {
     let mut written = shown.written.clone();
     for call in calls {
         let (Ask::Create { value, .. } | Ask::Update { value, .. } | Ask::Patch { value, .. }) = call.ask
@@ -224,15 +229,16 @@ fn check_events(shown: &Shown, calls: &[Call]) {
             continue;
         };
         match (&call.outcome, written.remove(&value)) {
-            (Outcome::Written(at), Some(shown)) => assert_eq!(*at, shown, "{call:?}"),
-            (Outcome::Nothing, _) | (Outcome::Exists | Outcome::Missing | Outcome::Stale, None) => {}
+            (HistoryOutcome::Written(at), Some(shown)) => assert_eq!(*at, shown, "{call:?}"),
+            (HistoryOutcome::Nothing, _)
+            | (HistoryOutcome::Exists | HistoryOutcome::Missing | HistoryOutcome::Stale, None) => {}
             (_, found) => panic!("{call:?} against the event {found:?}"),
         }
     }
     assert!(written.is_empty(), "nobody wrote {written:?}");
     let mut deleted: BTreeMap<u8, usize> = BTreeMap::new();
     for call in calls {
-        if let (Ask::Delete { key, .. }, Outcome::Deleted(_)) = (&call.ask, &call.outcome) {
+        if let (Ask::Delete { key, .. }, HistoryOutcome::Deleted(_)) = (&call.ask, &call.outcome) {
             *deleted.entry(*key).or_default() += 1;
         }
     }

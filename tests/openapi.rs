@@ -2,13 +2,13 @@
 
 use crate::custom::{definition, install};
 use bytes::Bytes;
-use pintle_testkit::{Answer, Server};
+use pintle_testkit::{ClientAnswer, Server};
 use serde_json::json;
 
 const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 const V3_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf";
 
-fn get(server: &Server, path: &str, headers: &[(&str, &str)]) -> Answer {
+fn get(server: &Server, path: &str, headers: &[(&str, &str)]) -> ClientAnswer {
     server.admin().send("GET", path, headers, Bytes::new())
 }
 

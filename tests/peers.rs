@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use pintle_testkit::certificates::{Authority, write};
-use pintle_testkit::{Answer, Client, Etcd, Server, WITHIN, eventually, free_port};
+use pintle_testkit::{Client, ClientAnswer, Etcd, Server, WITHIN, eventually, free_port};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -56,7 +56,7 @@ fn lease(client: &Client, name: &str) -> Option<Value> {
     items.into_iter().find(|lease| lease["metadata"]["labels"]["kubernetes.io/hostname"] == json!(name))
 }
 
-fn discovery(client: &Client, accept: &str) -> Answer {
+fn discovery(client: &Client, accept: &str) -> ClientAnswer {
     client.send("GET", "/apis", &[("accept", accept)], Bytes::new())
 }
 

@@ -1,7 +1,7 @@
 //! Known vulnerabilities of kube-apiserver, each tried here: docs/security/cves.md lists them all.
 
 use bytes::Bytes;
-use pintle_testkit::{Answer, Client, Server};
+use pintle_testkit::{Client, ClientAnswer, Server};
 use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair};
 use serde_json::{Value, json};
 
@@ -10,25 +10,32 @@ const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
 
 /// Fails unless an answer has a code and its message ends in some words.
-fn check(answer: &Answer, code: u16, words: &str) {
+fn check(answer: &ClientAnswer, code: u16, words: &str) {
     assert_eq!(answer.status, code, "{answer:?}");
     let message = answer.json()["message"].as_str().unwrap_or_default().to_string();
     assert!(message.ends_with(words), "{message}\n{words}");
 }
 
-fn made(answer: &Answer) {
+fn made(answer: &ClientAnswer) {
     assert_eq!(answer.status, 201, "{answer:?}");
 }
 
 /// Sends JSON as another user.
-fn as_user(server: &Server, user: &str, groups: &[&str], method: &str, path: &str, body: &Value) -> Answer {
+fn as_user(
+    server: &Server,
+    user: &str,
+    groups: &[&str],
+    method: &str,
+    path: &str,
+    body: &Value,
+) -> ClientAnswer {
     let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
     let mut headers = vec![("content-type", kind), ("impersonate-user", user)];
     headers.extend(groups.iter().map(|group| ("impersonate-group", *group)));
     server.admin().send(method, path, &headers, Bytes::from(body.to_string()))
 }
 
-fn as_node(server: &Server, method: &str, path: &str, body: &Value) -> Answer {
+fn as_node(server: &Server, method: &str, path: &str, body: &Value) -> ClientAnswer {
     as_user(server, "system:node:n1", &["system:nodes"], method, path, body)
 }
 
@@ -370,7 +377,7 @@ fn encoded(text: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(text)
 }
 
-fn ask(server: &Server, name: &str, text: &str) -> Answer {
+fn ask(server: &Server, name: &str, text: &str) -> ClientAnswer {
     let spec = json!({
         "request": encoded(text), "signerName": "kubernetes.io/kube-apiserver-client", "usages": ["client auth"],
     });
@@ -524,7 +531,7 @@ fn pod_certificates_are_asked_for_and_issued_by_those_who_may() {
         "--runtime-config=certificates.k8s.io/v1beta1=true",
     ]);
     let admin = server.admin();
-    let uid = |answer: Answer| answer.json()["metadata"]["uid"].as_str().expect("a uid").to_string();
+    let uid = |answer: ClientAnswer| answer.json()["metadata"]["uid"].as_str().expect("a uid").to_string();
     let node = uid(as_node(&server, "POST", "/api/v1/nodes", &json!({"metadata": {"name": "n1"}})));
     let running = uid(admin.post(PODS, &pod("p", &json!({"nodeName": "n1"}))));
     let account = uid(admin.get("/api/v1/namespaces/default/serviceaccounts/default"));

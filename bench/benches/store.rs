@@ -99,7 +99,7 @@ async fn on_etcd() {
 }
 
 async fn connect(url: &str) -> Store {
-    let etcd = etcd::Options { servers: vec![url.into()], ..etcd::Options::default() };
+    let etcd = etcd::EtcdOptions { servers: vec![url.into()], ..etcd::EtcdOptions::default() };
     let store = Store::connect(&etcd, vec![PREFIX.into()], Arc::new(Plain), Options::default()).await;
     store.expect("etcd answers")
 }

@@ -35,21 +35,21 @@ fn read_dir(path: &Path) -> Vec<PathBuf> {
 #[derive(Default)]
 struct Types {
     /// Named types in the order of the tables.
-    named: Vec<Named>,
+    named: Vec<NamedType>,
     defaults: HashMap<String, String>,
 }
 
-struct Named {
+struct NamedType {
     name: String,
     package: String,
     /// `apps/v1` for top-level kinds.
     kind: String,
     special: String,
     atomic: bool,
-    fields: Vec<Field>,
+    fields: Vec<FieldRow>,
 }
 
-struct Field {
+struct FieldRow {
     name: String,
     tag: String,
     ty: String,
@@ -71,7 +71,7 @@ impl Types {
                         || String::from(words.next().unwrap_or_else(|| panic!("short line: {line}")));
                     let (tag, ty) = (next(), next());
                     let words = words.map(String::from).collect();
-                    let field = Field { name: name.into(), tag, ty, words };
+                    let field = FieldRow { name: name.into(), tag, ty, words };
                     self.named.last_mut().expect("a field follows its type").fields.push(field);
                 }
             }
@@ -102,7 +102,7 @@ impl Types {
     fn pack(&self) -> Vec<u8> {
         let ids: HashMap<&str, usize> =
             self.named.iter().enumerate().map(|(id, ty)| (ty.name.as_str(), id)).collect();
-        let mut pool = Pool { ids, inner: Vec::new(), by_text: HashMap::new(), base: self.named.len() };
+        let mut pool = TextPool { ids, inner: Vec::new(), by_text: HashMap::new(), base: self.named.len() };
         let mut out = Out::default();
         for ty in &self.named {
             self.pack_type(ty, &mut pool, &mut out);
@@ -117,7 +117,7 @@ impl Types {
         head.0
     }
 
-    fn pack_type(&self, ty: &Named, pool: &mut Pool<'_>, out: &mut Out) {
+    fn pack_type(&self, ty: &NamedType, pool: &mut TextPool<'_>, out: &mut Out) {
         out.text(&ty.name);
         out.text(&ty.kind);
         if let Some(item) = ty.special.strip_prefix("[]") {
@@ -139,7 +139,7 @@ impl Types {
         }
     }
 
-    fn pack_field(&self, ty: &Named, field: &Field, pool: &mut Pool<'_>, out: &mut Out) {
+    fn pack_field(&self, ty: &NamedType, field: &FieldRow, pool: &mut TextPool<'_>, out: &mut Out) {
         let has = |word: &str| field.words.iter().any(|have| have == word);
         let value = |key: &str| {
             field.words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('=')).unwrap_or("")
@@ -165,9 +165,9 @@ impl Types {
     }
 }
 
-fn named(package: &str, words: &[&str]) -> Named {
+fn named(package: &str, words: &[&str]) -> NamedType {
     let value = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)).unwrap_or("");
-    Named {
+    NamedType {
         name: format!("{package}.{}", words.first().expect("a type has a name")),
         package: package.into(),
         kind: value("kind=").into(),
@@ -178,14 +178,14 @@ fn named(package: &str, words: &[&str]) -> Named {
 }
 
 /// Unnamed types: scalars, lists and maps, each packed once.
-struct Pool<'a> {
+struct TextPool<'a> {
     ids: HashMap<&'a str, usize>,
     inner: Vec<Vec<u8>>,
     by_text: HashMap<String, usize>,
     base: usize,
 }
 
-impl Pool<'_> {
+impl TextPool<'_> {
     fn id(&mut self, ty: &str, package: &str, flags: &[&str]) -> usize {
         let list = flags.iter().find_map(|word| word.strip_prefix("list=")).unwrap_or("");
         let (kind, inner) = match (ty.strip_prefix("[]"), ty.strip_prefix("map[")) {

@@ -3,7 +3,7 @@
 use super::{Front, SERVICES, condition, flunder};
 use crate::kubectl::Kubectl;
 use bytes::Bytes;
-use pintle_testkit::{Answer, Client, WITHIN, eventually};
+use pintle_testkit::{Client, ClientAnswer, WITHIN, eventually};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const AT_ONCE: Duration = Duration::from_secs(2);
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-fn discovery(client: &Client) -> Answer {
+fn discovery(client: &Client) -> ClientAnswer {
     client.send("GET", "/apis", &[("accept", AGGREGATED)], Bytes::new())
 }
 

@@ -1,6 +1,6 @@
 //! An HTTP/2 client over TLS, as lean as can be, so that the server is what is measured.
 
-use super::options::Target;
+use super::options::TargetServer;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -15,7 +15,7 @@ const WINDOW_BYTES: u32 = 64 << 20;
 
 /// One connection; clones share it.
 #[derive(Clone)]
-pub struct Client {
+pub struct LoadClient {
     sender: SendRequest<Full<Bytes>>,
     authority: String,
     token: String,
@@ -41,13 +41,13 @@ impl Ask {
     }
 }
 
-impl Client {
-    pub async fn connect(target: &Target) -> Result<Client, String> {
-        Client::connect_with(target, WINDOW_BYTES).await
+impl LoadClient {
+    pub async fn connect(target: &TargetServer) -> Result<LoadClient, String> {
+        LoadClient::connect_with(target, WINDOW_BYTES).await
     }
 
     /// A connection on which this much may be under way.
-    pub async fn connect_with(target: &Target, window: u32) -> Result<Client, String> {
+    pub async fn connect_with(target: &TargetServer, window: u32) -> Result<LoadClient, String> {
         let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", target.url);
         let authority = target.url.trim_start_matches("https://").trim_end_matches('/');
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
@@ -63,7 +63,7 @@ impl Client {
             .await
             .map_err(|error| failed(&error))?;
         tokio::spawn(connection);
-        Ok(Client { sender, authority: authority.into(), token: format!("Bearer {}", target.token) })
+        Ok(LoadClient { sender, authority: authority.into(), token: format!("Bearer {}", target.token) })
     }
 
     /// The answer's status and head; its body is still to be read.

@@ -1,8 +1,8 @@
 //! Fills a server with pods of a wanted size, for what is measured of large stores.
 
-use super::client::{Ask, Client};
-use super::measure::{Figures, Spent};
-use super::options::{Options, Target};
+use super::client::{Ask, LoadClient};
+use super::measure::{Figures, SpentTime};
+use super::options::{LoadOptions, TargetServer};
 use super::progress::Progress;
 use crate::load::requests::{PROTOBUF, post};
 use http_body_util::BodyExt;
@@ -16,17 +16,17 @@ const NODES: u64 = 500;
 const WORKERS: usize = 64;
 
 /// Makes the pods that are not there yet.
-pub async fn run(options: &Options, target: &Target) -> Result<Figures, String> {
-    let mut client = Client::connect(target).await?;
+pub async fn run(options: &LoadOptions, target: &TargetServer) -> Result<Figures, String> {
+    let mut client = LoadClient::connect(target).await?;
     make_namespace(&mut client).await?;
     let pod = sized(&mut client, options.bytes).await?;
     let (pod, next) = (Arc::new(pod), Arc::new(AtomicU64::new(0)));
     let progress = Arc::new(Progress::new("fill", options.objects));
-    let (spent, begin, count) = (Spent::begin(target), Instant::now(), options.objects);
+    let (spent, begin, count) = (SpentTime::begin(target), Instant::now(), options.objects);
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..WORKERS {
         let (pod, next, progress) = (pod.clone(), next.clone(), progress.clone());
-        let mut client = Client::connect(target).await?;
+        let mut client = LoadClient::connect(target).await?;
         workers.spawn(async move {
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
@@ -52,7 +52,7 @@ pub async fn run(options: &Options, target: &Target) -> Result<Figures, String> 
     Ok(figures)
 }
 
-async fn make_namespace(client: &mut Client) -> Result<(), String> {
+async fn make_namespace(client: &mut LoadClient) -> Result<(), String> {
     for (path, kind, name) in [
         (String::from("/api/v1/namespaces"), "Namespace", NAMESPACE),
         (format!("/api/v1/namespaces/{NAMESPACE}/serviceaccounts"), "ServiceAccount", "default"),
@@ -67,7 +67,7 @@ async fn make_namespace(client: &mut Client) -> Result<(), String> {
 }
 
 /// A pod that takes this many bytes when it is stored: one is made without padding to see what is missing.
-async fn sized(client: &mut Client, bytes: u64) -> Result<Value, String> {
+async fn sized(client: &mut LoadClient, bytes: u64) -> Result<Value, String> {
     let mut pod = json::parse(include_bytes!("../pod.json")).map_err(|error| error.message.to_string())?;
     let name = format!("probe-{}", std::process::id());
     for field in
@@ -110,7 +110,7 @@ fn numbered(pod: &Value, n: u64) -> Value {
     pod
 }
 
-async fn create(client: &mut Client, pod: Value) -> Result<(), String> {
+async fn create(client: &mut LoadClient, pod: Value) -> Result<(), String> {
     let path = format!("/api/v1/namespaces/{NAMESPACE}/pods");
     let answer = client.open(&post(&path, json::to_string(&pod))).await?;
     let status = answer.status().as_u16();

@@ -61,7 +61,7 @@ pub struct Follower {
 }
 
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct FollowedEvents {
     pub events: u64,
     pub bytes: u64,
     pub latencies: Vec<u32>,
@@ -71,10 +71,10 @@ pub struct Told {
 
 impl Follower {
     /// Reads until it was told of all updates; versions must rise.
-    pub async fn run(self, mut body: Incoming) -> Result<Told, String> {
+    pub async fn run(self, mut body: Incoming) -> Result<FollowedEvents, String> {
         let mark = memmem::Finder::new(&self.sent.prefix);
         let version = memmem::Finder::new("\"resourceVersion\":\"");
-        let mut told = Told::default();
+        let mut told = FollowedEvents::default();
         let mut rest: Vec<u8> = Vec::new();
         while told.events < self.expected {
             let frame =
@@ -105,7 +105,7 @@ impl Follower {
         line: &[u8],
         mark: &memmem::Finder,
         version: &memmem::Finder,
-        told: &mut Told,
+        told: &mut FollowedEvents,
     ) -> Result<(), String> {
         let shown = || String::from_utf8_lossy(line).into_owned();
         let number = number_after(line, version).ok_or_else(|| format!("without a version: {}", shown()))?;
@@ -163,7 +163,7 @@ mod tests {
         let check = |lines: &[String]| {
             let (mark, version) =
                 (memmem::Finder::new("b-update-"), memmem::Finder::new("\"resourceVersion\":\""));
-            let mut told = Told::default();
+            let mut told = FollowedEvents::default();
             lines.iter().try_for_each(|line| follower.hear(line.as_bytes(), &mark, &version, &mut told))?;
             Ok::<_, String>(told.events)
         };

@@ -1,14 +1,14 @@
 //! Figures of one piece of work: rates, latencies, and what the server's process spent.
 
-use super::client::{Ask, Client};
-use super::options::Target;
+use super::client::{Ask, LoadClient};
+use super::options::TargetServer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How many requests are under way.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape {
+pub struct LoadShape {
     pub connections: usize,
     pub streams: usize,
 }
@@ -42,7 +42,12 @@ impl Figures {
 }
 
 /// Sends what `ask` gives, by number, over and over until the time is over. Every answer must be a success.
-pub async fn hammer<F>(target: &Target, shape: Shape, length: Duration, ask: F) -> Result<Figures, String>
+pub async fn hammer<F>(
+    target: &TargetServer,
+    shape: LoadShape,
+    length: Duration,
+    ask: F,
+) -> Result<Figures, String>
 where
     F: Fn(u64) -> Ask + Send + Sync + 'static,
 {
@@ -51,8 +56,8 @@ where
 
 /// The same with requests of several kinds, by their places; latencies of each go into the note.
 pub async fn hammer_kinds<F>(
-    target: &Target,
-    shape: Shape,
+    target: &TargetServer,
+    shape: LoadShape,
     length: Duration,
     kinds: &[&str],
     ask: F,
@@ -64,9 +69,9 @@ where
     let next = Arc::new(AtomicU64::new(0));
     let mut clients = Vec::new();
     for _ in 0..shape.connections {
-        clients.push(Client::connect(target).await?);
+        clients.push(LoadClient::connect(target).await?);
     }
-    let spent = Spent::begin(target);
+    let spent = SpentTime::begin(target);
     let begin = Instant::now();
     let mut workers = tokio::task::JoinSet::new();
     for client in clients {
@@ -99,7 +104,7 @@ fn of_kind(all: &[(usize, u32)], kind: usize, name: &str) -> String {
 }
 
 async fn worker<F>(
-    mut client: Client,
+    mut client: LoadClient,
     ask: Arc<F>,
     next: Arc<AtomicU64>,
     end: Instant,
@@ -122,19 +127,19 @@ where
 }
 
 /// What a process had spent when the work began.
-pub struct Spent {
+pub struct SpentTime {
     pid: Option<u32>,
     cpu: Option<f64>,
 }
 
-impl Spent {
+impl SpentTime {
     /// From here on, also the peak of memory counts anew where the system allows it.
-    pub fn begin(target: &Target) -> Spent {
+    pub fn begin(target: &TargetServer) -> SpentTime {
         if let Some(pid) = target.pid {
             const PEAK_ANEW: &str = "5";
             let _ = std::fs::write(format!("/proc/{pid}/clear_refs"), PEAK_ANEW);
         }
-        Spent { pid: target.pid, cpu: target.pid.and_then(cpu_seconds) }
+        SpentTime { pid: target.pid, cpu: target.pid.and_then(cpu_seconds) }
     }
 
     pub fn end(&self, figures: &mut Figures) {

@@ -1,16 +1,16 @@
 //! What a cluster does all day: leases are renewed, kubelets report on their pods, events are told, and some read and
 //! list, while kubelets and controllers watch.
 
-use super::client::{Ask, Client};
-use super::measure::{Figures, Shape, hammer_kinds};
-use super::options::Target;
+use super::client::{Ask, LoadClient};
+use super::measure::{Figures, LoadShape, hammer_kinds};
+use super::options::TargetServer;
 use crate::load::requests::{JSON, post};
 use http_body_util::BodyExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-const SHAPE: Shape = Shape { connections: 10, streams: 10 };
+const SHAPE: LoadShape = LoadShape { connections: 10, streams: 10 };
 const NODES: u64 = 100;
 const PODS: u64 = 1_000;
 /// Watches that share a connection.
@@ -25,7 +25,7 @@ const STRATEGIC: &str = "application/strategic-merge-patch+json";
 const KINDS: [(&str, u64); 6] =
     [("lease", 40), ("status", 25), ("event", 15), ("get", 14), ("list node", 4), ("list all", 2)];
 
-pub async fn run(target: &Target, namespace: &str, length: Duration) -> Result<Figures, String> {
+pub async fn run(target: &TargetServer, namespace: &str, length: Duration) -> Result<Figures, String> {
     let root = format!("/api/v1/namespaces/{namespace}");
     let leases = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases");
     fill(target, &root, &leases).await?;
@@ -107,8 +107,8 @@ fn pod(n: u64) -> String {
     )
 }
 
-async fn fill(target: &Target, root: &str, leases: &str) -> Result<(), String> {
-    let mut client = Client::connect(target).await?;
+async fn fill(target: &TargetServer, root: &str, leases: &str) -> Result<(), String> {
+    let mut client = LoadClient::connect(target).await?;
     // A controller manager may have been quicker.
     let account = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"default"}}"#;
     client.drain(&post(&format!("{root}/serviceaccounts"), account)).await?;
@@ -136,16 +136,16 @@ async fn fill(target: &Target, root: &str, leases: &str) -> Result<(), String> {
 
 /// A watch of each node's pods, and of all pods by some. They end when they are dropped.
 async fn watch(
-    target: &Target,
+    target: &TargetServer,
     root: &str,
     delivered: &Arc<AtomicU64>,
 ) -> Result<tokio::task::JoinSet<()>, String> {
     let mut watches = tokio::task::JoinSet::new();
-    let mut client = Client::connect(target).await?;
+    let mut client = LoadClient::connect(target).await?;
     let by_node = (0..NODES).map(|node| format!("&fieldSelector=spec.nodeName%3Dnode-{node}"));
     for (place, query) in by_node.chain((0..CONTROLLERS).map(|_| String::new())).enumerate() {
         if place % PER_CONNECTION == 0 {
-            client = Client::connect(target).await?;
+            client = LoadClient::connect(target).await?;
         }
         let path = format!("{root}/pods?watch=true&resourceVersion=0{query}");
         let mut body = client.open(&Ask::get(path, JSON)).await?.into_body();
@@ -161,8 +161,8 @@ async fn watch(
     Ok(watches)
 }
 
-async fn clear(target: &Target, root: &str, leases: &str) -> Result<(), String> {
-    let mut client = Client::connect(target).await?;
+async fn clear(target: &TargetServer, root: &str, leases: &str) -> Result<(), String> {
+    let mut client = LoadClient::connect(target).await?;
     let pods = format!("{root}/pods?gracePeriodSeconds=0");
     for path in [pods, format!("{root}/events"), leases.to_string(), format!("{root}/serviceaccounts")] {
         client.drain(&Ask { method: "DELETE", path, ..Ask::default() }).await?;

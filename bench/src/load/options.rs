@@ -59,16 +59,16 @@ Options:
 Certificates of servers are not checked.";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Target {
+pub struct TargetServer {
     pub url: String,
     pub token: String,
     pub pid: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct LoadOptions {
     pub work: Vec<String>,
-    pub targets: Vec<Target>,
+    pub targets: Vec<TargetServer>,
     pub length: Duration,
     pub watchers: usize,
     pub per_connection: usize,
@@ -109,9 +109,9 @@ const BY_NAME: [&str; 16] = [
 /// Work that starts the servers that it needs.
 const OF_BINARIES: [&str; 2] = ["start", "ready"];
 
-pub fn read(args: impl Iterator<Item = String>) -> Result<Options, String> {
-    let (mut first, mut second) = (Target::default(), Target::default());
-    let mut options = Options {
+pub fn read(args: impl Iterator<Item = String>) -> Result<LoadOptions, String> {
+    let (mut first, mut second) = (TargetServer::default(), TargetServer::default());
+    let mut options = LoadOptions {
         work: Vec::new(),
         targets: Vec::new(),
         length: Duration::from_secs(5),
@@ -185,7 +185,7 @@ pub fn read(args: impl Iterator<Item = String>) -> Result<Options, String> {
 mod tests {
     use super::*;
 
-    fn check(line: &str) -> Result<Options, String> {
+    fn check(line: &str) -> Result<LoadOptions, String> {
         read(line.split_whitespace().map(String::from))
     }
 

@@ -1,9 +1,9 @@
 //! Other API servers behind the one under load: objects of theirs, discovery with many of them, and OpenAPI documents
 //! that change.
 
-use super::client::{Ask, Client};
-use super::measure::{Figures, Shape, Spent, hammer};
-use super::options::Target;
+use super::client::{Ask, LoadClient};
+use super::measure::{Figures, LoadShape, SpentTime, hammer};
+use super::options::TargetServer;
 use crate::load::requests::{JSON, post};
 use pintle_testkit::ApiServer;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ const DEFINITIONS_PATH: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefi
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
-const GETS: Shape = Shape { connections: 20, streams: 5 };
+const GETS: LoadShape = LoadShape { connections: 20, streams: 5 };
 /// Groups of other servers, and how many of those servers hang.
 const GROUPS: usize = 30;
 const HANGING: usize = 5;
@@ -24,8 +24,8 @@ const KNOWN_MAX: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Gets one object of another server. Beside `get` it shows what passing on costs.
-pub async fn get(target: &Target, length: Duration) -> Result<Figures, String> {
-    let mut client = Client::connect(target).await?;
+pub async fn get(target: &TargetServer, length: Duration) -> Result<Figures, String> {
+    let mut client = LoadClient::connect(target).await?;
     let _behind = begin(&mut client, "bench").await?;
     let objects = "/apis/bench.bench.example.com/v1/namespaces/default/flunders";
     until(&mut client, &Ask::get(objects, JSON), |_| true).await?;
@@ -37,8 +37,8 @@ pub async fn get(target: &Target, length: Duration) -> Result<Figures, String> {
 }
 
 /// Gets discovery of all groups while some of the servers behind hang.
-pub async fn discovery(target: &Target, length: Duration) -> Result<Figures, String> {
-    let mut client = Client::connect(target).await?;
+pub async fn discovery(target: &TargetServer, length: Duration) -> Result<Figures, String> {
+    let mut client = LoadClient::connect(target).await?;
     let mut behind = Vec::new();
     let names: Vec<String> = (0..GROUPS).map(|n| format!("bench{n}")).collect();
     for (place, name) in names.iter().enumerate() {
@@ -58,15 +58,15 @@ pub async fn discovery(target: &Target, length: Duration) -> Result<Figures, Str
 
 /// Changes one of many definitions, and asks for the document of version 2 until it has the change. One request of the
 /// figures is one such round.
-pub async fn openapi(target: &Target, length: Duration) -> Result<Figures, String> {
-    let mut client = Client::connect(target).await?;
+pub async fn openapi(target: &TargetServer, length: Duration) -> Result<Figures, String> {
+    let mut client = LoadClient::connect(target).await?;
     for n in 0..DEFINITIONS {
         client.fetch(&post(DEFINITIONS_PATH, definition(n, "first"))).await?;
     }
     let last = format!("bench-document-{}", DEFINITIONS - 1);
     let document = Ask::get("/openapi/v2", JSON);
     until(&mut client, &document, |body| memchr::memmem::find(body, last.as_bytes()).is_some()).await?;
-    let spent = Spent::begin(target);
+    let spent = SpentTime::begin(target);
     let (begin, mut figures) = (Instant::now(), Figures::default());
     while begin.elapsed() < length {
         let round = Instant::now();
@@ -96,7 +96,11 @@ pub async fn openapi(target: &Target, length: Duration) -> Result<Figures, Strin
 }
 
 /// Asks until an answer is a success of the expected content; how many bytes it has.
-async fn until(client: &mut Client, ask: &Ask, is_expected: impl Fn(&[u8]) -> bool) -> Result<usize, String> {
+async fn until(
+    client: &mut LoadClient,
+    ask: &Ask,
+    is_expected: impl Fn(&[u8]) -> bool,
+) -> Result<usize, String> {
     let begin = Instant::now();
     loop {
         let answer = client.fetch(ask).await;
@@ -110,7 +114,7 @@ async fn until(client: &mut Client, ask: &Ask, is_expected: impl Fn(&[u8]) -> bo
 }
 
 /// Starts a server of the group `NAME.bench.example.com` on loopback, behind the one under load.
-async fn begin(client: &mut Client, name: &str) -> Result<ApiServer, String> {
+async fn begin(client: &mut LoadClient, name: &str) -> Result<ApiServer, String> {
     let (server, authority) = ApiServer::open(name, &format!("{name}.bench.example.com"));
     let authority = pintle_object::bytes::encode(authority.as_bytes());
     let port = server.port();
@@ -125,7 +129,7 @@ async fn begin(client: &mut Client, name: &str) -> Result<ApiServer, String> {
     Ok(server)
 }
 
-async fn end(client: &mut Client, name: &str) -> Result<(), String> {
+async fn end(client: &mut LoadClient, name: &str) -> Result<(), String> {
     client.fetch(&delete(format!("{APIS}/v1.{name}.bench.example.com"))).await?;
     client.fetch(&delete(format!("{SERVICES}/{name}"))).await.map(drop)
 }

@@ -1,7 +1,7 @@
 //! How long a server takes, and what it costs it, to be ready on a store that holds much.
 
 use super::measure::{Figures, cpu_seconds, peak_memory, resident_memory};
-use super::options::{Options, Target};
+use super::options::{LoadOptions, TargetServer};
 use super::start::{Running, is_ready};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ const READY_MAX: Duration = Duration::from_secs(600);
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Starts each binary once.
-pub async fn run(options: &Options) -> Result<Vec<Figures>, String> {
+pub async fn run(options: &LoadOptions) -> Result<Vec<Figures>, String> {
     if options.binaries.is_empty() || (options.data_dir.is_none() && options.etcd.is_none()) {
         return Err("ready needs --binary, and --data-dir or --etcd".into());
     }
@@ -23,7 +23,7 @@ pub async fn run(options: &Options) -> Result<Vec<Figures>, String> {
     Ok(figures)
 }
 
-async fn once(options: &Options, binary: &Path) -> Result<Figures, String> {
+async fn once(options: &LoadOptions, binary: &Path) -> Result<Figures, String> {
     let port = pintle_testkit::free_port();
     let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
     let data_dir = options.data_dir.as_deref().unwrap_or(scratch.path());
@@ -38,7 +38,8 @@ async fn once(options: &Options, binary: &Path) -> Result<Figures, String> {
         .map_err(|error| format!("{}: {error}", binary.display()))?;
     let mut child = Running(child);
     let pid = child.0.id();
-    let target = Target { url: format!("https://127.0.0.1:{port}"), pid: Some(pid), ..Target::default() };
+    let target =
+        TargetServer { url: format!("https://127.0.0.1:{port}"), pid: Some(pid), ..TargetServer::default() };
     while !is_ready(&target).await {
         if let Ok(Some(status)) = child.0.try_wait() {
             return Err(format!("{} ended: {status}", binary.display()));

@@ -1,16 +1,16 @@
 //! The table, the ratios, and the same as JSON.
 
 use super::measure::Figures;
-use super::options::Options;
+use super::options::LoadOptions;
 use pintle_object::{Map, Value, json};
 
 /// One piece of work, with the figures of each server.
-pub struct Row {
+pub struct ReportRow {
     pub work: String,
     pub figures: Vec<Figures>,
 }
 
-pub fn print(options: &Options, rows: &[Row]) -> Result<(), String> {
+pub fn print(options: &LoadOptions, rows: &[ReportRow]) -> Result<(), String> {
     println!(
         "{:<14} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}  server",
         "work", "rate/s", "MB/s", "p50 ms", "p99 ms", "CPU s", "us/req", "peak MB"
@@ -61,7 +61,7 @@ fn ratios(first: &Figures, second: &Figures) -> String {
     parts.join(", ")
 }
 
-fn as_value(options: &Options, row: &Row) -> Value {
+fn as_value(options: &LoadOptions, row: &ReportRow) -> Value {
     let servers = row.figures.iter().enumerate().map(|(place, figures)| {
         let mut map = Map::new();
         map.insert("server", options.targets.get(place).map_or("", |target| target.url.as_str()));

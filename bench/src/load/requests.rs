@@ -1,14 +1,14 @@
 //! Requests that several loads send.
 
 use crate::load::client::Ask;
-use crate::load::measure::Shape;
+use crate::load::measure::LoadShape;
 use bytes::Bytes;
 
 pub const JSON: &str = "application/json";
 
 pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
-pub const WRITES: Shape = Shape { connections: 10, streams: 10 };
+pub const WRITES: LoadShape = LoadShape { connections: 10, streams: 10 };
 
 /// A ConfigMap of about 300 bytes.
 pub fn config_map(n: u64, value: &str) -> String {

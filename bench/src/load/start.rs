@@ -1,8 +1,8 @@
 //! Starts: how long a binary takes to answer `/readyz`, on an empty directory and on one that it has used.
 
-use super::client::{Ask, Client};
-use super::measure::{Figures, Spent};
-use super::options::Target;
+use super::client::{Ask, LoadClient};
+use super::measure::{Figures, SpentTime};
+use super::options::TargetServer;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -38,8 +38,11 @@ async fn once(binary: &Path, dir: &Path, figures: &mut Figures) -> Result<(), St
         .spawn()
         .map_err(|error| format!("{}: {error}", binary.display()))?;
     let child = Running(child);
-    let target =
-        Target { url: format!("https://127.0.0.1:{port}"), pid: Some(child.0.id()), ..Target::default() };
+    let target = TargetServer {
+        url: format!("https://127.0.0.1:{port}"),
+        pid: Some(child.0.id()),
+        ..TargetServer::default()
+    };
     while !is_ready(&target).await {
         if begin.elapsed() > START_MAX {
             return Err(format!("{} does not get ready", binary.display()));
@@ -49,12 +52,12 @@ async fn once(binary: &Path, dir: &Path, figures: &mut Figures) -> Result<(), St
     figures.latencies.push(u32::try_from(begin.elapsed().as_micros()).unwrap_or(u32::MAX));
     figures.requests += 1;
     figures.seconds += begin.elapsed().as_secs_f64();
-    Spent::begin(&target).end(figures);
+    SpentTime::begin(&target).end(figures);
     Ok(())
 }
 
-pub async fn is_ready(target: &Target) -> bool {
-    let Ok(mut client) = Client::connect(target).await else { return false };
+pub async fn is_ready(target: &TargetServer) -> bool {
+    let Ok(mut client) = LoadClient::connect(target).await else { return false };
     client.fetch(&Ask::get("/readyz", "*/*")).await.is_ok()
 }
 

@@ -1,8 +1,8 @@
 //! A storm of lists: many clients that all want everything at once, some of which read slowly.
 
-use super::client::{Ask, Client};
-use super::measure::{Figures, Spent, resident_memory};
-use super::options::{Options, Target};
+use super::client::{Ask, LoadClient};
+use super::measure::{Figures, SpentTime, resident_memory};
+use super::options::{LoadOptions, TargetServer};
 use super::progress::Progress;
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -17,14 +17,14 @@ const WINDOW: u32 = 4 << 20;
 const SLOW_MAX: Duration = Duration::from_secs(20);
 
 pub async fn run(
-    options: &Options,
-    target: &Target,
+    options: &LoadOptions,
+    target: &TargetServer,
     accept: &'static str,
     encoding: &'static str,
 ) -> Result<Figures, String> {
     let before = target.pid.and_then(resident_memory);
     let ask = Ask { encoding, ..Ask::get(options.path.as_str(), accept) };
-    let (spent, begin) = (Spent::begin(target), Instant::now());
+    let (spent, begin) = (SpentTime::begin(target), Instant::now());
     let progress = Arc::new(Progress::new("storm, bytes", u64::MAX));
     let mut clients = tokio::task::JoinSet::new();
     for n in 0..options.clients {
@@ -58,8 +58,13 @@ pub async fn run(
     Ok(figures)
 }
 
-async fn one(target: &Target, ask: &Ask, is_slow: bool, progress: &Progress) -> Result<(u16, u64), String> {
-    let mut client = Client::connect_with(target, if is_slow { SLOW_WINDOW } else { WINDOW }).await?;
+async fn one(
+    target: &TargetServer,
+    ask: &Ask,
+    is_slow: bool,
+    progress: &Progress,
+) -> Result<(u16, u64), String> {
+    let mut client = LoadClient::connect_with(target, if is_slow { SLOW_WINDOW } else { WINDOW }).await?;
     let begin = Instant::now();
     let response = client.open(ask).await?;
     let status = response.status().as_u16();

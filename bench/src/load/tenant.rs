@@ -3,9 +3,9 @@
 //!
 //! Each acts as its user by impersonation, so that the server tells them apart: `--token` is an administrator's.
 
-use super::client::{Ask, Client};
-use super::measure::{Figures, Spent, resident_memory};
-use super::options::{Options, Target};
+use super::client::{Ask, LoadClient};
+use super::measure::{Figures, SpentTime, resident_memory};
+use super::options::{LoadOptions, TargetServer};
 use super::requests::{JSON, post};
 use http_body_util::BodyExt;
 use std::sync::Arc;
@@ -43,16 +43,16 @@ struct Flood {
 }
 
 /// Latencies of one that is to be served, in microseconds, and how many of its requests were lost.
-struct Served {
+struct ServedLoad {
     latencies: Vec<u32>,
     lost: u64,
 }
 
-pub async fn run(options: &Options, target: &Target, namespace: &str) -> Result<Figures, String> {
+pub async fn run(options: &LoadOptions, target: &TargetServer, namespace: &str) -> Result<Figures, String> {
     let all = format!("/api/v1/namespaces/{namespace}/configmaps");
     let [lease, account] = prepare(options, target, namespace, &all).await?;
     let before = target.pid.and_then(resident_memory);
-    let (spent, begin) = (Spent::begin(target), Instant::now());
+    let (spent, begin) = (SpentTime::begin(target), Instant::now());
     let end = begin + options.length;
     let flood = Arc::new(Flood::default());
     let mut tenant = JoinSet::new();
@@ -77,8 +77,13 @@ pub async fn run(options: &Options, target: &Target, namespace: &str) -> Result<
 }
 
 /// Makes what the tenant lists, its rights, and the objects of the two; their updates, with `N` for what changes.
-async fn prepare(options: &Options, target: &Target, namespace: &str, all: &str) -> Result<[Ask; 2], String> {
-    let mut client = Client::connect(target).await?;
+async fn prepare(
+    options: &LoadOptions,
+    target: &TargetServer,
+    namespace: &str,
+    all: &str,
+) -> Result<[Ask; 2], String> {
+    let mut client = LoadClient::connect(target).await?;
     let binding = format!(
         r#"{{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{{"name":"tenant"}},"roleRef":{{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"}},"subjects":[{{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"{}"}}]}}"#,
         TENANT.0
@@ -127,7 +132,7 @@ fn config_map(name: &str, padding: &str) -> String {
 /// The tenant's creates, as many as the server takes of `CREATES` a second.
 async fn create(
     tenant: &mut JoinSet<()>,
-    target: &Target,
+    target: &TargetServer,
     all: &str,
     flood: &Arc<Flood>,
     end: Instant,
@@ -135,7 +140,7 @@ async fn create(
     let workers = CREATORS * CREATES_UNDER_WAY;
     let every = Duration::from_micros(1_000_000 * workers / CREATES);
     for connection in 0..CREATORS {
-        let client = Client::connect(target).await?;
+        let client = LoadClient::connect(target).await?;
         for stream in 0..CREATES_UNDER_WAY {
             let (mut client, all, flood) = (client.clone(), String::from(all), flood.clone());
             tenant.spawn(async move {
@@ -159,8 +164,8 @@ async fn create(
 /// The tenant's lists, `--clients` at a time over and over.
 fn list(
     tenant: &mut JoinSet<()>,
-    options: &Options,
-    target: &Target,
+    options: &LoadOptions,
+    target: &TargetServer,
     all: &str,
     flood: &Arc<Flood>,
     end: Instant,
@@ -170,7 +175,7 @@ fn list(
         let ask = Ask { user: Some(TENANT), ..Ask::get(all, JSON) };
         tenant.spawn(async move {
             while Instant::now() < end {
-                let Ok(mut client) = Client::connect(&target).await else { continue };
+                let Ok(mut client) = LoadClient::connect(&target).await else { continue };
                 let answer = client.drain(&ask).await;
                 if let Ok((200, bytes)) = &answer {
                     flood.listed_bytes.fetch_add(*bytes, Ordering::Relaxed);
@@ -184,8 +189,8 @@ fn list(
 /// The tenant's `--watchers` watches, each of which reads what it is told.
 fn watch(
     tenant: &mut JoinSet<()>,
-    options: &Options,
-    target: &Target,
+    options: &LoadOptions,
+    target: &TargetServer,
     all: &str,
     flood: &Arc<Flood>,
     end: Instant,
@@ -195,7 +200,7 @@ fn watch(
         let (target, flood, count) = (target.clone(), flood.clone(), options.per_connection);
         let ask = Ask { user: Some(TENANT), ..Ask::get(format!("{all}?watch=1&resourceVersion=0"), JSON) };
         tenant.spawn(async move {
-            let Ok(client) = Client::connect(&target).await else { return };
+            let Ok(client) = LoadClient::connect(&target).await else { return };
             let mut watches = JoinSet::new();
             for _ in 0..count {
                 let (mut client, ask, flood) = (client.clone(), ask.clone(), flood.clone());
@@ -215,12 +220,12 @@ fn watch(
 
 /// Updates an object at an even pace as one that is to be served whatever happens.
 async fn serve(
-    target: Target,
+    target: TargetServer,
     end: Instant,
     user: (&'static str, &'static str),
     update: Ask,
-) -> Result<Served, String> {
-    let mut client = Client::connect(&target).await?;
+) -> Result<ServedLoad, String> {
+    let mut client = LoadClient::connect(&target).await?;
     let text = String::from_utf8_lossy(&update.body).into_owned();
     let (mut latencies, mut lost) = (Vec::new(), 0);
     let mut due = Instant::now();
@@ -240,7 +245,7 @@ async fn serve(
         latencies.push(u32::try_from(begin.elapsed().as_micros()).unwrap_or(u32::MAX));
     }
     latencies.sort_unstable();
-    Ok(Served { latencies, lost })
+    Ok(ServedLoad { latencies, lost })
 }
 
 impl Flood {
@@ -265,7 +270,7 @@ impl Flood {
     }
 }
 
-fn of(name: &str, served: &Served) -> String {
+fn of(name: &str, served: &ServedLoad) -> String {
     let figures = Figures { latencies: served.latencies.clone(), ..Figures::default() };
     let (half, most) = (figures.percentile(0.5), figures.percentile(0.99));
     let (count, lost) = (served.latencies.len(), served.lost);
@@ -273,7 +278,7 @@ fn of(name: &str, served: &Served) -> String {
 }
 
 /// How memory falls back after the flood.
-async fn fallen(target: &Target, before: Option<u64>) -> String {
+async fn fallen(target: &TargetServer, before: Option<u64>) -> String {
     let (Some(pid), Some(before)) = (target.pid, before) else { return String::new() };
     let begin = Instant::now();
     loop {
@@ -287,8 +292,8 @@ async fn fallen(target: &Target, before: Option<u64>) -> String {
     }
 }
 
-async fn clear(target: &Target, namespace: &str) -> Result<(), String> {
-    let mut client = Client::connect(target).await?;
+async fn clear(target: &TargetServer, namespace: &str) -> Result<(), String> {
+    let mut client = LoadClient::connect(target).await?;
     for path in [
         String::from("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/bench-node"),
         format!("/api/v1/namespaces/{namespace}/serviceaccounts/bench"),

@@ -1,9 +1,9 @@
 //! Watches under updates: every watcher must be told of every update that it asked for, in order, none twice.
 
-use super::client::{Ask, Client};
+use super::client::{Ask, LoadClient};
 use super::follow::{self, Follower, Sent};
-use super::measure::{Figures, Spent};
-use super::options::{Options, Target};
+use super::measure::{Figures, SpentTime};
+use super::options::{LoadOptions, TargetServer};
 use super::progress::Progress;
 use crate::load::requests::{JSON, post};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub enum Scope {
 }
 
 /// Where the objects are, and who watches them.
-struct Field {
+struct WatchField {
     scope: Scope,
     /// Begins the names of namespaces and nodes.
     name: String,
@@ -50,15 +50,24 @@ impl Scope {
     }
 }
 
-pub async fn run(options: &Options, target: &Target, scope: Scope, name: &str) -> Result<Figures, String> {
-    let field = Arc::new(Field { scope, name: name.into(), watchers: options.watchers as u64 });
+pub async fn run(
+    options: &LoadOptions,
+    target: &TargetServer,
+    scope: Scope,
+    name: &str,
+) -> Result<Figures, String> {
+    let field = Arc::new(WatchField { scope, name: name.into(), watchers: options.watchers as u64 });
     field.make(target).await?;
     let figures = measure(options, target, &field).await;
     field.remove(target).await?;
     figures
 }
 
-async fn measure(options: &Options, target: &Target, field: &Arc<Field>) -> Result<Figures, String> {
+async fn measure(
+    options: &LoadOptions,
+    target: &TargetServer,
+    field: &Arc<WatchField>,
+) -> Result<Figures, String> {
     let updates = options.updates * options.length.as_secs();
     let version = version(target, field).await?;
     let expected: Vec<u64> = (0..field.watchers).map(|watcher| field.expected(watcher, updates)).collect();
@@ -66,10 +75,10 @@ async fn measure(options: &Options, target: &Target, field: &Arc<Field>) -> Resu
     let sent = Arc::new(Sent::new(&field.name, updates));
     let progress = Arc::new(Progress::new("deliveries", deliveries));
     let mut followers = tokio::task::JoinSet::new();
-    let mut client = Client::connect(target).await?;
+    let mut client = LoadClient::connect(target).await?;
     for (watcher, expected) in expected.into_iter().enumerate() {
         if watcher % options.per_connection == 0 {
-            client = Client::connect(target).await?;
+            client = LoadClient::connect(target).await?;
         }
         let path = format!("{}watch=true&resourceVersion={version}", field.watched(watcher as u64));
         let body = client.open(&Ask::get(path, JSON)).await?.into_body();
@@ -77,7 +86,7 @@ async fn measure(options: &Options, target: &Target, field: &Arc<Field>) -> Resu
         let follower = Follower { expected, sent: sent.clone(), progress: progress.clone(), is_timed };
         followers.spawn(follower.run(body));
     }
-    let spent = Spent::begin(target);
+    let spent = SpentTime::begin(target);
     let begin = Instant::now();
     update(options.updates as f64, target, field, &sent).await?;
     let updated = begin.elapsed();
@@ -101,10 +110,10 @@ async fn measure(options: &Options, target: &Target, field: &Arc<Field>) -> Resu
     Ok(figures)
 }
 
-impl Field {
+impl WatchField {
     /// The namespaces, then the objects.
-    async fn make(&self, target: &Target) -> Result<(), String> {
-        let mut client = Client::connect(target).await?;
+    async fn make(&self, target: &TargetServer) -> Result<(), String> {
+        let mut client = LoadClient::connect(target).await?;
         for n in 0..self.namespaces() {
             let namespace = self.namespace(n);
             let body = named("Namespace", &namespace);
@@ -118,7 +127,7 @@ impl Field {
         let mut workers = tokio::task::JoinSet::new();
         let asks: Vec<Ask> = (0..self.objects()).map(|n| self.create(n)).collect();
         for asks in asks.chunks(asks.len().div_ceil(WRITERS).max(1)) {
-            let (asks, mut client) = (asks.to_vec(), Client::connect(target).await?);
+            let (asks, mut client) = (asks.to_vec(), LoadClient::connect(target).await?);
             workers.spawn(async move {
                 for ask in asks {
                     client.fetch(&ask).await?;
@@ -129,8 +138,8 @@ impl Field {
         finish(workers).await
     }
 
-    async fn remove(&self, target: &Target) -> Result<(), String> {
-        let mut client = Client::connect(target).await?;
+    async fn remove(&self, target: &TargetServer) -> Result<(), String> {
+        let mut client = LoadClient::connect(target).await?;
         for n in 0..self.namespaces() {
             for path in [
                 format!("{}?gracePeriodSeconds=0", self.collection(n)),
@@ -236,22 +245,27 @@ fn config_map(n: u64, mark: &str) -> String {
     )
 }
 
-async fn version(target: &Target, field: &Field) -> Result<String, String> {
+async fn version(target: &TargetServer, field: &WatchField) -> Result<String, String> {
     let ask = Ask::get(format!("{}?limit=1", field.collection(0)), JSON);
-    let body = Client::connect(target).await?.fetch(&ask).await?;
+    let body = LoadClient::connect(target).await?.fetch(&ask).await?;
     let list = pintle_object::json::parse(&body).map_err(|error| error.message.to_string())?;
     Ok(list.str_at(&["metadata", "resourceVersion"]).to_string())
 }
 
 /// Updates at the wanted rate, as evenly as the server lets us.
-async fn update(rate: f64, target: &Target, field: &Arc<Field>, sent: &Arc<Sent>) -> Result<(), String> {
+async fn update(
+    rate: f64,
+    target: &TargetServer,
+    field: &Arc<WatchField>,
+    sent: &Arc<Sent>,
+) -> Result<(), String> {
     let begin = Instant::now();
     let mut workers = tokio::task::JoinSet::new();
     let next = Arc::new(AtomicU64::new(0));
-    let mut connection = Client::connect(target).await?;
+    let mut connection = LoadClient::connect(target).await?;
     for worker in 0..WRITERS {
         if worker % WRITERS_PER_CONNECTION == 0 {
-            connection = Client::connect(target).await?;
+            connection = LoadClient::connect(target).await?;
         }
         let (field, sent, next, mut client) = (field.clone(), sent.clone(), next.clone(), connection.clone());
         workers.spawn(async move {
@@ -284,7 +298,7 @@ mod tests {
         for (scope, watchers, updates) in
             [(Scope::Node, 7, 1000), (Scope::Node, 50, 49), (Scope::Namespace, 100, 1234)]
         {
-            let field = Field { scope, name: String::from("b"), watchers };
+            let field = WatchField { scope, name: String::from("b"), watchers };
             let mut expected = vec![0; watchers as usize];
             for update in 0..updates {
                 let object = update % field.objects();

@@ -1,8 +1,8 @@
 //! Creates that admission webhooks are asked about, and creates beside webhooks that are about other things.
 
-use super::client::{Ask, Client};
+use super::client::{Ask, LoadClient};
 use super::measure::{Figures, hammer};
-use super::options::Target;
+use super::options::TargetServer;
 use crate::load::requests::{WRITES, config_map, post};
 use pintle_testkit::Hook;
 use pintle_testkit::hook::{configuration, entry, rule};
@@ -16,7 +16,7 @@ const KINDS: [(&str, &str); 2] = [
 const OTHERS: usize = 20;
 
 /// Creates ConfigMaps with one mutating and one validating webhook on loopback.
-pub async fn asked(target: &Target, length: Duration, all: String) -> Result<Figures, String> {
+pub async fn asked(target: &TargetServer, length: Duration, all: String) -> Result<Figures, String> {
     let hook = Hook::open();
     let maps = rule("", "v1", &["configmaps"]);
     let webhooks = [hook.entry("bench.example.com", "/", &maps)];
@@ -25,7 +25,7 @@ pub async fn asked(target: &Target, length: Duration, all: String) -> Result<Fig
 }
 
 /// Creates ConfigMaps beside twenty webhooks of each sort that are about Secrets.
-pub async fn beside(target: &Target, length: Duration, all: String) -> Result<Figures, String> {
+pub async fn beside(target: &TargetServer, length: Duration, all: String) -> Result<Figures, String> {
     let secrets = rule("", "v1", &["secrets"]);
     let other = |n: usize| entry(&format!("w{n}.example.com"), "https://127.0.0.1:1/", "", &secrets);
     let webhooks: Vec<_> = (0..OTHERS).map(other).collect();
@@ -34,8 +34,13 @@ pub async fn beside(target: &Target, length: Duration, all: String) -> Result<Fi
 }
 
 /// The creates, while the configurations are there.
-async fn run(target: &Target, length: Duration, all: String, bodies: [String; 2]) -> Result<Figures, String> {
-    let mut client = Client::connect(target).await?;
+async fn run(
+    target: &TargetServer,
+    length: Duration,
+    all: String,
+    bodies: [String; 2],
+) -> Result<Figures, String> {
+    let mut client = LoadClient::connect(target).await?;
     let paths = KINDS.map(|(_, plural)| format!("/apis/admissionregistration.k8s.io/v1/{plural}"));
     for (path, body) in paths.iter().zip(bodies) {
         client.fetch(&post(path, body)).await?;

@@ -1,9 +1,9 @@
 //! The pieces of work, and the objects that they need.
 
-use super::client::{Ask, Client};
-use super::measure::{Figures, Shape, hammer};
-use super::options::{Options, Target};
-use super::report::Row;
+use super::client::{Ask, LoadClient};
+use super::measure::{Figures, LoadShape, hammer};
+use super::options::{LoadOptions, TargetServer};
+use super::report::ReportRow;
 use super::watches::Scope;
 use super::{fill, mixed, outward, ready, start, storm, tenant, watches, webhooks};
 use crate::load::requests::{JSON, PROTOBUF, WRITES, config_map, name, post};
@@ -14,22 +14,22 @@ const LISTED: u64 = 3_000;
 /// Objects that updates and applies go round.
 const WRITTEN: u64 = 1_000;
 
-const GETS: Shape = Shape { connections: 20, streams: 5 };
-const LISTS: Shape = Shape { connections: 4, streams: 1 };
+const GETS: LoadShape = LoadShape { connections: 20, streams: 5 };
+const LISTS: LoadShape = LoadShape { connections: 4, streams: 1 };
 
 /// Does all the work on all servers, one after the other.
-pub async fn run(options: &Options) -> Result<Vec<Row>, String> {
+pub async fn run(options: &LoadOptions) -> Result<Vec<ReportRow>, String> {
     let mut rows = Vec::new();
     for work in &options.work {
         if work == "start" {
             let binary = options.binaries.first().ok_or("start needs --binary")?;
             for (work, figures) in start::run(binary).await? {
-                rows.push(Row { work, figures: vec![figures] });
+                rows.push(ReportRow { work, figures: vec![figures] });
             }
             continue;
         }
         if work == "ready" {
-            rows.push(Row { work: work.clone(), figures: ready::run(options).await? });
+            rows.push(ReportRow { work: work.clone(), figures: ready::run(options).await? });
             continue;
         }
         let mut figures = Vec::new();
@@ -45,19 +45,19 @@ pub async fn run(options: &Options) -> Result<Vec<Row>, String> {
                 }
             });
         }
-        rows.push(Row { work: work.clone(), figures });
+        rows.push(ReportRow { work: work.clone(), figures });
     }
     Ok(rows)
 }
 
 /// One piece of work on one server, in a namespace of its own that is deleted afterwards.
-async fn one(options: &Options, work: &str, target: &Target) -> Result<Figures, String> {
+async fn one(options: &LoadOptions, work: &str, target: &TargetServer) -> Result<Figures, String> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let namespace = format!("bench-{}", since.as_millis());
     if let Some(scope) = Scope::of(work) {
         return watches::run(options, target, scope, &namespace).await;
     }
-    let mut client = Client::connect(target).await?;
+    let mut client = LoadClient::connect(target).await?;
     let body = format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"{namespace}"}}}}"#);
     client.fetch(&post("/api/v1/namespaces", body)).await?;
     let figures = in_namespace(options, work, target, &namespace).await;
@@ -69,9 +69,9 @@ async fn one(options: &Options, work: &str, target: &Target) -> Result<Figures, 
 }
 
 async fn in_namespace(
-    options: &Options,
+    options: &LoadOptions,
     work: &str,
-    target: &Target,
+    target: &TargetServer,
     namespace: &str,
 ) -> Result<Figures, String> {
     let all = format!("/api/v1/namespaces/{namespace}/configmaps");
@@ -119,19 +119,19 @@ async fn in_namespace(
     }
 }
 
-async fn list(target: &Target, length: Duration, ask: Ask) -> Result<Figures, String> {
+async fn list(target: &TargetServer, length: Duration, ask: Ask) -> Result<Figures, String> {
     let all = ask.path.split('?').next().unwrap_or_default();
     config_maps(target, all, LISTED).await?;
     hammer(target, LISTS, length, move |_| ask.clone()).await
 }
 
 /// Makes ConfigMaps number 0 to `count`.
-pub async fn config_maps(target: &Target, all: &str, count: u64) -> Result<(), String> {
+pub async fn config_maps(target: &TargetServer, all: &str, count: u64) -> Result<(), String> {
     let mut workers = tokio::task::JoinSet::new();
     for first in 0..32_u64.min(count) {
         let (target, all) = (target.clone(), all.to_string());
         workers.spawn(async move {
-            let mut client = Client::connect(&target).await?;
+            let mut client = LoadClient::connect(&target).await?;
             for n in (first..count).step_by(32) {
                 client.fetch(&post(&all, config_map(n, "v"))).await?;
             }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 /// A bounded memory of answers by what was asked.
 pub struct Answers<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<AnswersState<T>>,
     len_max: usize,
 }
 
-struct State<T> {
+struct AnswersState<T> {
     known: HashMap<Arc<str>, Known<T>>,
     /// What was asked, by when it was asked last.
     order: BTreeMap<u64, Arc<str>>,
@@ -25,7 +25,7 @@ struct Known<T> {
 
 impl<T: Clone> Answers<T> {
     pub fn new(len_max: usize) -> Answers<T> {
-        let state = State { known: HashMap::new(), order: BTreeMap::new(), clock: 0 };
+        let state = AnswersState { known: HashMap::new(), order: BTreeMap::new(), clock: 0 };
         Answers { state: Mutex::new(state), len_max }
     }
 

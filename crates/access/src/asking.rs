@@ -22,11 +22,11 @@ const AWAITED_MAX: usize = 256;
 /// The answers of one request's questions.
 pub struct Asking {
     authorizer: Arc<dyn Authorizer>,
-    state: Mutex<State>,
+    state: Mutex<AskingState>,
 }
 
 #[derive(Default)]
-struct State {
+struct AskingState {
     known: HashMap<Question, Decision>,
     /// The question that has to be awaited before anything that was decided counts.
     next: Option<Question>,
@@ -95,7 +95,7 @@ impl Asking {
         true
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, AskingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -313,7 +313,12 @@ mod tests {
     struct Slow(Arc<AtomicUsize>);
 
     impl RemoteAuthenticator for Slow {
-        fn ask<'a>(&'a self, _: &'a str, _: Option<&'a [String]>, _: i64) -> crate::token::Asked<'a> {
+        fn ask<'a>(
+            &'a self,
+            _: &'a str,
+            _: Option<&'a [String]>,
+            _: i64,
+        ) -> crate::token::PendingVerdict<'a> {
             self.0.fetch_add(1, Ordering::Relaxed);
             Box::pin(std::future::pending())
         }

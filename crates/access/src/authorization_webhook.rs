@@ -36,11 +36,11 @@ pub struct AuthorizationWebhook {
     server: Webhook,
     settings: Settings,
     conditions: MatchConditions,
-    answers: Answers<Status>,
+    answers: Answers<ReviewStatus>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Status {
+struct ReviewStatus {
     is_allowed: bool,
     is_denied: bool,
     reason: String,
@@ -88,7 +88,7 @@ impl AuthorizationWebhook {
         review.set(&["spec"], spec);
         review.set(&["status", "allowed"], false);
         let status = match self.server.call(&review).await {
-            Ok(answer) => Status::read(&answer),
+            Ok(answer) => ReviewStatus::read(&answer),
             Err(failure) => {
                 tracing::error!(%failure, "the authorization webhook could not be asked");
                 return self.failed(failure.to_string());
@@ -131,9 +131,9 @@ impl Authorizer for AuthorizationWebhook {
     }
 }
 
-impl Status {
-    fn read(review: &Value) -> Status {
-        Status {
+impl ReviewStatus {
+    fn read(review: &Value) -> ReviewStatus {
+        ReviewStatus {
             is_allowed: review.bool_at(&["status", "allowed"]),
             is_denied: review.bool_at(&["status", "denied"]),
             reason: review.str_at(&["status", "reason"]).into(),
@@ -299,7 +299,7 @@ mod tests {
     fn answers_decide() {
         let check = |status: &str, expected: Decision| {
             let review = json::parse(format!(r#"{{"status":{status}}}"#).as_bytes()).unwrap();
-            assert_eq!(Status::read(&review).decision(), expected, "{status}");
+            assert_eq!(ReviewStatus::read(&review).decision(), expected, "{status}");
         };
         check("{}", Decision::NoOpinion(String::new()));
         check(r#"{"allowed":true,"reason":"why"}"#, Decision::Allow("why".into()));

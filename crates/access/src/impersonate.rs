@@ -26,7 +26,7 @@ const MANY: usize = 4;
 const REMEMBERED_MAX: usize = 10_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+enum ImpersonationMode {
     AssociatedNode,
     ArbitraryNode,
     ServiceAccount,
@@ -34,14 +34,19 @@ enum Mode {
     Legacy,
 }
 
-const MODES: &[Mode] =
-    &[Mode::AssociatedNode, Mode::ArbitraryNode, Mode::ServiceAccount, Mode::UserInfo, Mode::Legacy];
+const MODES: &[ImpersonationMode] = &[
+    ImpersonationMode::AssociatedNode,
+    ImpersonationMode::ArbitraryNode,
+    ImpersonationMode::ServiceAccount,
+    ImpersonationMode::UserInfo,
+    ImpersonationMode::Legacy,
+];
 
 /// Answers who a request acts as. Remembers which mode a user was last successful in, and tries it first.
 #[derive(Debug)]
 pub struct Impersonation {
-    modes: &'static [Mode],
-    last: Mutex<HashMap<String, Mode>>,
+    modes: &'static [ImpersonationMode],
+    last: Mutex<HashMap<String, ImpersonationMode>>,
 }
 
 impl Impersonation {
@@ -51,7 +56,7 @@ impl Impersonation {
 
     /// By the one old permission alone (without the gate ConstrainedImpersonation).
     pub fn legacy() -> Impersonation {
-        Impersonation { modes: &[Mode::Legacy], last: Mutex::default() }
+        Impersonation { modes: &[ImpersonationMode::Legacy], last: Mutex::default() }
     }
 
     /// The user that a request is to act as, and the verb of the mode that allows it; empty for the old permission.
@@ -74,7 +79,7 @@ impl Impersonation {
             self.find(authorizer.as_ref(), requestor, wanted, attributes)
         }?;
         self.remember(&requestor.name, mode);
-        let constraint = if mode == Mode::Legacy { String::new() } else { mode.verb() };
+        let constraint = if mode == ImpersonationMode::Legacy { String::new() } else { mode.verb() };
         Ok((user, constraint))
     }
 
@@ -85,7 +90,7 @@ impl Impersonation {
         requestor: &User,
         wanted: &User,
         attributes: &Attributes<'_>,
-    ) -> Result<(User, Mode), Status> {
+    ) -> Result<(User, ImpersonationMode), Status> {
         let last = self.remembered(&requestor.name);
         let rest = self.modes.iter().copied().filter(|mode| Some(*mode) != last);
         let mut refused = None;
@@ -99,11 +104,11 @@ impl Impersonation {
         Err(refused.unwrap_or_else(|| Status::internal("all impersonation modes failed")))
     }
 
-    fn remembered(&self, name: &str) -> Option<Mode> {
+    fn remembered(&self, name: &str) -> Option<ImpersonationMode> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
     }
 
-    fn remember(&self, name: &str, mode: Mode) {
+    fn remember(&self, name: &str, mode: ImpersonationMode) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.get(name) == Some(&mode) {
             return;
@@ -192,20 +197,20 @@ fn go_syntax(user: &User) -> String {
     format!("&user.DefaultInfo{{Name:{name}, UID:{uid}, Groups:{groups}, Extra:{extra}}}")
 }
 
-impl Mode {
+impl ImpersonationMode {
     fn name(self) -> &'static str {
         match self {
-            Mode::AssociatedNode => "associated-node",
-            Mode::ArbitraryNode => "arbitrary-node",
-            Mode::ServiceAccount => "serviceaccount",
-            Mode::UserInfo => "user-info",
-            Mode::Legacy => "",
+            ImpersonationMode::AssociatedNode => "associated-node",
+            ImpersonationMode::ArbitraryNode => "arbitrary-node",
+            ImpersonationMode::ServiceAccount => "serviceaccount",
+            ImpersonationMode::UserInfo => "user-info",
+            ImpersonationMode::Legacy => "",
         }
     }
 
     fn verb(self) -> String {
         match self {
-            Mode::Legacy => String::from("impersonate"),
+            ImpersonationMode::Legacy => String::from("impersonate"),
             mode => format!("impersonate:{}", mode.name()),
         }
     }
@@ -215,30 +220,30 @@ impl Mode {
         let is_only_name = wanted.uid.is_empty() && wanted.groups.is_empty() && wanted.extra.is_empty();
         let node = node_name(&wanted.name);
         match self {
-            Mode::AssociatedNode => {
+            ImpersonationMode::AssociatedNode => {
                 let own = requestor.extra.get(NODE_NAME).filter(|values| values.len() == 1);
                 is_only_name
                     && service_account(&requestor.name).is_some()
                     && node.is_some_and(|node| own.is_some_and(|own| own.iter().any(|own| own == node)))
             }
-            Mode::ArbitraryNode => is_only_name && node.is_some(),
-            Mode::ServiceAccount => is_only_name && service_account(&wanted.name).is_some(),
-            Mode::UserInfo => node.is_none() && service_account(&wanted.name).is_none(),
-            Mode::Legacy => true,
+            ImpersonationMode::ArbitraryNode => is_only_name && node.is_some(),
+            ImpersonationMode::ServiceAccount => is_only_name && service_account(&wanted.name).is_some(),
+            ImpersonationMode::UserInfo => node.is_none() && service_account(&wanted.name).is_none(),
+            ImpersonationMode::Legacy => true,
         }
     }
 }
 
 /// One mode, tried.
 struct Attempt<'a> {
-    mode: Mode,
+    mode: ImpersonationMode,
     authorizer: &'a dyn Authorizer,
     requestor: &'a User,
 }
 
 impl Attempt<'_> {
     fn run(&self, wanted: &User, attributes: &Attributes<'_>) -> Result<User, Status> {
-        if self.mode != Mode::Legacy {
+        if self.mode != ImpersonationMode::Legacy {
             let verb = format!("impersonate-on:{}:{}", self.mode.name(), attributes.verb);
             self.ask(&Attributes { verb: &verb, ..*attributes })?;
         }
@@ -266,7 +271,7 @@ impl Attempt<'_> {
         if let (true, Some(node)) = (self.is_constrained(), node_name(&wanted.name)) {
             about.resource = "nodes";
             // What one of a daemon's pods may, all of them may.
-            about.name = if self.mode == Mode::AssociatedNode { "*" } else { node };
+            about.name = if self.mode == ImpersonationMode::AssociatedNode { "*" } else { node };
             user.groups = vec![String::from("system:nodes")];
         }
         if let Some((namespace, name)) = service_account(&wanted.name) {
@@ -325,7 +330,7 @@ impl Attempt<'_> {
     }
 
     fn is_constrained(&self) -> bool {
-        self.mode != Mode::Legacy
+        self.mode != ImpersonationMode::Legacy
     }
 
     fn group(&self) -> &'static str {
@@ -337,7 +342,7 @@ impl Attempt<'_> {
     }
 
     fn ask(&self, attributes: &Attributes<'_>) -> Result<(), Status> {
-        if self.mode != Mode::AssociatedNode {
+        if self.mode != ImpersonationMode::AssociatedNode {
             return check(self.authorizer, self.requestor, attributes);
         }
         // The node is checked; where else the pod belongs must not matter.

@@ -1,7 +1,7 @@
 //! Conditions on what a webhook is asked about: expressions over the question, all of which must be true.
 
 use crate::authorize::aggregated;
-use pintle_cel::{ANY, Answer, Bound, Compiled, Program, Scope, Type, program, refusal};
+use pintle_cel::{ANY, Bound, Compiled, Evaluated, Program, Scope, Type, program, refusal};
 use pintle_object::field::Path;
 use pintle_object::{FieldErrors, Map, Value};
 
@@ -53,12 +53,12 @@ impl MatchConditions {
         let mut errors = Vec::new();
         for (text, program) in &self.0 {
             match program.run(&[("request", Bound::Tree(&request, &ANY))], COST_MAX) {
-                (Answer::Bool(true), _) => {}
-                (Answer::Bool(false), _) => return Ok(false),
-                (Answer::Error(why), _) => {
+                (Evaluated::Bool(true), _) => {}
+                (Evaluated::Bool(false), _) => return Ok(false),
+                (Evaluated::Error(why), _) => {
                     errors.push(format!("cel evaluation error: expression '{text}' resulted in error: {why}"))
                 }
-                (Answer::Text(_) | Answer::Null | Answer::Other, _) => errors.push(format!(
+                (Evaluated::Text(_) | Evaluated::Null | Evaluated::Other, _) => errors.push(format!(
                     "cel evaluation error: expression '{text}' eval result type should be bool"
                 )),
             }

@@ -37,12 +37,17 @@ pub trait TokenAuthenticator: Send + Sync {
 }
 
 /// A verdict that may take its time.
-pub type Asked<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
+pub type PendingVerdict<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
 
 /// Who may have to ask somebody else whose a token is.
 pub trait RemoteAuthenticator: Send + Sync {
     /// As `TokenAuthenticator::authenticate`.
-    fn ask<'a>(&'a self, token: &'a str, wanted: Option<&'a [String]>, now_seconds: i64) -> Asked<'a>;
+    fn ask<'a>(
+        &'a self,
+        token: &'a str,
+        wanted: Option<&'a [String]>,
+        now_seconds: i64,
+    ) -> PendingVerdict<'a>;
 }
 
 /// Stored objects of the core group that tokens rest on.

@@ -1,7 +1,7 @@
 //! `TokenWebhook`: a server that knows whose tokens are, asked by TokenReview.
 
 use crate::cache::{Cache, Fingerprint};
-use crate::token::{Asked, Known, RemoteAuthenticator, Verdict, intersect};
+use crate::token::{Known, PendingVerdict, RemoteAuthenticator, Verdict, intersect};
 use pintle_object::user::User;
 use pintle_object::{Map, Value};
 use pintle_outbound::Webhook;
@@ -50,7 +50,7 @@ impl TokenWebhook {
             return verdict;
         }
         let cell = self.asking().entry(fingerprint).or_default().clone();
-        let waiting = Waiting { webhook: self, fingerprint, cell };
+        let waiting = WaitingReview { webhook: self, fingerprint, cell };
         let verdict = waiting.cell.get_or_init(|| self.ask_now(token, wanted)).await.clone();
         // An outage is not kept in mind, nor what the other server calls an error.
         if !matches!(verdict, Verdict::Refused(_)) {
@@ -129,13 +129,13 @@ impl TokenWebhook {
 }
 
 /// One of those who wait for an answer. The last one to go, be it that the client left, takes the question along.
-struct Waiting<'a> {
+struct WaitingReview<'a> {
     webhook: &'a TokenWebhook,
     fingerprint: Fingerprint,
     cell: Arc<OnceCell<Verdict>>,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingReview<'_> {
     fn drop(&mut self) {
         let mut asking = self.webhook.asking();
         // Given back under the lock, so that two that go at once do not take each other for one that stays.
@@ -156,7 +156,7 @@ fn texts(values: &[Value]) -> Vec<String> {
 }
 
 impl RemoteAuthenticator for TokenWebhook {
-    fn ask<'a>(&'a self, token: &'a str, wanted: Option<&'a [String]>, _: i64) -> Asked<'a> {
+    fn ask<'a>(&'a self, token: &'a str, wanted: Option<&'a [String]>, _: i64) -> PendingVerdict<'a> {
         Box::pin(self.verdict(token, wanted))
     }
 }

@@ -1,16 +1,16 @@
 //! `Chain`: the enabled plugins, asked in upstream's order.
 
 use crate::claims;
-use crate::counted::Part;
+use crate::counted::CountedPart;
 use crate::grants;
-use crate::metrics::{Metrics, PluginSeries, Step};
+use crate::metrics::{AdmissionMetrics, AdmissionStep, PluginSeries};
 use crate::notes::Notes;
 use crate::outward::Outward;
 use crate::plugin::Plugin;
 use crate::plugins::{PLUGINS, certificates};
 use crate::policy::{self, Reinvocation};
 use crate::request::Request;
-use crate::settings::Settings;
+use crate::settings::AdmissionSettings;
 use crate::view::View;
 use pintle_access::{Asking, Permissions};
 use pintle_engine::admission::{Attributes, Operation};
@@ -24,14 +24,14 @@ use std::time::Instant;
 pub struct Chain {
     plugins: Vec<Link>,
     permissions: Permissions,
-    metrics: Metrics,
+    metrics: AdmissionMetrics,
 }
 
 /// A plugin that is on, and what is counted of it.
 struct Link {
     name: &'static str,
     plugin: Box<dyn Plugin>,
-    part: Part,
+    part: CountedPart,
     admitted: PluginSeries,
     judged: PluginSeries,
 }
@@ -39,17 +39,17 @@ struct Link {
 impl Chain {
     /// The plugins that are on by default, with those enabled and without those disabled.
     pub fn new(
-        settings: &Settings,
+        settings: &AdmissionSettings,
         permissions: Permissions,
         outward: &Outward,
         registry: &Registry,
     ) -> Result<Chain, String> {
-        let metrics = Metrics::new(registry);
+        let metrics = AdmissionMetrics::new(registry);
         Ok(Chain { plugins: enabled(settings, outward)?, permissions, metrics })
     }
 
     /// The refusal of settings that no chain can be made of.
-    pub fn check(settings: &Settings) -> Result<(), String> {
+    pub fn check(settings: &AdmissionSettings) -> Result<(), String> {
         enabled(settings, &Outward::nowhere()).map(drop)
     }
 
@@ -85,7 +85,7 @@ impl Chain {
         let mut clock = Instant::now();
         for link in self.asked(request) {
             let result = link.plugin.admit(request, object, reinvocation).await;
-            self.count(link, Step::Admit, request, result.is_err(), &mut clock);
+            self.count(link, AdmissionStep::Admit, request, result.is_err(), &mut clock);
             result?;
         }
         Ok(())
@@ -110,7 +110,7 @@ impl Chain {
         let mut clock = Instant::now();
         for link in self.asked(request) {
             let result = link.plugin.judge(request, object).await;
-            self.count(link, Step::Validate, request, result.is_err(), &mut clock);
+            self.count(link, AdmissionStep::Validate, request, result.is_err(), &mut clock);
             result?;
         }
         Ok(())
@@ -118,10 +118,17 @@ impl Chain {
 
     /// Counts a plugin that has a part in a step, and the time since the one before it was counted: those between them
     /// did nothing.
-    fn count(&self, link: &Link, step: Step, request: &Request<'_>, is_rejected: bool, clock: &mut Instant) {
+    fn count(
+        &self,
+        link: &Link,
+        step: AdmissionStep,
+        request: &Request<'_>,
+        is_rejected: bool,
+        clock: &mut Instant,
+    ) {
         let operation = request.attributes.operation;
         if link.part.has(step, operation) {
-            let series = if step == Step::Admit { &link.admitted } else { &link.judged };
+            let series = if step == AdmissionStep::Admit { &link.admitted } else { &link.judged };
             let now = Instant::now();
             let took = now - std::mem::replace(clock, now);
             self.metrics.plugin((link.name, series), step, operation, is_rejected, took);
@@ -130,7 +137,7 @@ impl Chain {
 }
 
 /// Makes the plugins that are on.
-fn enabled(settings: &Settings, outward: &Outward) -> Result<Vec<Link>, String> {
+fn enabled(settings: &AdmissionSettings, outward: &Outward) -> Result<Vec<Link>, String> {
     let is_known = |name: &&String| PLUGINS.iter().any(|entry| entry.name == name.as_str());
     let only = settings.only.as_deref().unwrap_or_default();
     for (flag, names) in [
@@ -152,7 +159,7 @@ fn enabled(settings: &Settings, outward: &Outward) -> Result<Vec<Link>, String> 
     let link = |name: &'static str, plugin| Link {
         name,
         plugin,
-        part: Part::of(name),
+        part: CountedPart::of(name),
         admitted: PluginSeries::default(),
         judged: PluginSeries::default(),
     };
@@ -189,7 +196,7 @@ impl Admission for Chain {
             let request = self.request(engine, attributes, asking.as_ref(), (&notes, &conversions));
             let begin = Instant::now();
             let result = self.admit_all(&request, object).await;
-            self.metrics.step(Step::Admit, attributes.operation, result.is_err(), begin.elapsed());
+            self.metrics.step(AdmissionStep::Admit, attributes.operation, result.is_err(), begin.elapsed());
             hand_on(notes, attributes, warnings);
             result
         })
@@ -208,7 +215,12 @@ impl Admission for Chain {
             let request = self.request(engine, attributes, asking.as_ref(), (&notes, &conversions));
             let begin = Instant::now();
             let result = self.judge_all(&request, object).await;
-            self.metrics.step(Step::Validate, attributes.operation, result.is_err(), begin.elapsed());
+            self.metrics.step(
+                AdmissionStep::Validate,
+                attributes.operation,
+                result.is_err(),
+                begin.elapsed(),
+            );
             hand_on(notes, attributes, warnings);
             result
         })

@@ -1,7 +1,7 @@
 //! `--admission-control-config-file`: what plugins are told besides being on or off.
 
 use crate::plugins::PLUGINS;
-use crate::settings::{Section, Settings};
+use crate::settings::{AdmissionSettings, Section};
 use pintle_object::Value;
 use pintle_object::config_file::{Fields, Form, Kind, check_unversioned, read_unversioned};
 
@@ -16,7 +16,7 @@ const FILE: Kind = Kind {
 /// The same, as it was called before.
 const OLD_FILE: Kind = Kind { group: "apiserver.k8s.io", versions: &["v1alpha1"], ..FILE };
 
-impl Settings {
+impl AdmissionSettings {
     /// Takes over an AdmissionConfiguration, in YAML or JSON. `read` reads a file that it refers to.
     pub fn configure(
         &mut self,
@@ -126,8 +126,8 @@ mod tests {
     const SECURITY: &str =
         "apiVersion: pod-security.admission.config.k8s.io/v1, kind: PodSecurityConfiguration";
 
-    fn configure(text: &str, beside: &[(&str, &str)]) -> Result<Settings, String> {
-        let mut settings = Settings::default();
+    fn configure(text: &str, beside: &[(&str, &str)]) -> Result<AdmissionSettings, String> {
+        let mut settings = AdmissionSettings::default();
         let read = |path: &str| {
             let file = beside.iter().find(|(name, _)| *name == path);
             file.map(|(_, text)| text.to_string()).ok_or_else(|| format!("{path} is not there"))

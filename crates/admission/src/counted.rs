@@ -1,6 +1,6 @@
 //! In which steps and for which operations a plugin is counted: where upstream's takes part.
 
-use crate::metrics::Step;
+use crate::metrics::AdmissionStep;
 use pintle_engine::admission::Operation;
 
 /// Plugin, steps (`a` admits, `v` validates) and operations by their first letters (`x` connects).
@@ -47,22 +47,22 @@ const PARTS: &[(&str, &str, &str)] = &[
 
 /// The part of a plugin.
 #[derive(Clone, Copy)]
-pub struct Part {
+pub struct CountedPart {
     steps: &'static str,
     operations: &'static str,
 }
 
-impl Part {
-    pub fn of(plugin: &str) -> Part {
+impl CountedPart {
+    pub fn of(plugin: &str) -> CountedPart {
         let row = PARTS.iter().find(|(name, ..)| *name == plugin);
         let (steps, operations) = row.map_or(("", ""), |(_, steps, operations)| (*steps, *operations));
-        Part { steps, operations }
+        CountedPart { steps, operations }
     }
 
-    pub fn has(self, step: Step, operation: Operation) -> bool {
+    pub fn has(self, step: AdmissionStep, operation: Operation) -> bool {
         let step = match step {
-            Step::Admit => 'a',
-            Step::Validate => 'v',
+            AdmissionStep::Admit => 'a',
+            AdmissionStep::Validate => 'v',
         };
         let operation = match operation {
             Operation::Create => 'c',

@@ -20,6 +20,6 @@ mod webhook;
 pub use chain::Chain;
 pub use outward::Outward;
 pub use plugin::{Outcome, Plugin};
-pub use plugins::{Entry, PLUGINS};
+pub use plugins::{PLUGINS, PluginRow};
 pub use request::Request;
-pub use settings::Settings;
+pub use settings::AdmissionSettings;

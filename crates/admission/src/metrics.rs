@@ -7,30 +7,30 @@ use std::time::Duration;
 
 /// The two halves of admission, as labels name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum AdmissionStep {
     Admit,
     Validate,
 }
 
-impl Step {
+impl AdmissionStep {
     pub fn as_str(self) -> &'static str {
         match self {
-            Step::Admit => "admit",
-            Step::Validate => "validate",
+            AdmissionStep::Admit => "admit",
+            AdmissionStep::Validate => "validate",
         }
     }
 
     /// The step as webhooks have it in their labels.
     fn of_webhook(self) -> &'static str {
         match self {
-            Step::Admit => "admit",
-            Step::Validate => "validating",
+            AdmissionStep::Admit => "admit",
+            AdmissionStep::Validate => "validating",
         }
     }
 }
 
 /// The families of admission.
-pub struct Metrics {
+pub struct AdmissionMetrics {
     steps: Histograms,
     step_summaries: Summaries,
     /// By operation, whether the step refused, and step: made when they are first counted.
@@ -64,15 +64,15 @@ pub struct Owner {
     /// `webhook` or `policy`.
     pub kind: &'static str,
     pub name: String,
-    pub step: Step,
+    pub step: AdmissionStep,
 }
 
-impl Metrics {
-    pub fn new(registry: &Registry) -> Metrics {
+impl AdmissionMetrics {
+    pub fn new(registry: &Registry) -> AdmissionMetrics {
         let name = |rest: &str| format!("apiserver_admission_{rest}");
         let counters = |rest: &str| registry.counters(&name(rest));
         let histograms = |rest: &str| registry.histograms(&name(rest));
-        Metrics {
+        AdmissionMetrics {
             steps: histograms("step_admission_duration_seconds"),
             step_summaries: registry.summaries(&name("step_admission_duration_seconds_summary")),
             step_series: Default::default(),
@@ -96,8 +96,8 @@ impl Metrics {
     }
 
     /// A step is over.
-    pub fn step(&self, step: Step, operation: Operation, is_rejected: bool, took: Duration) {
-        let place = place(operation, is_rejected) * 2 + usize::from(step == Step::Validate);
+    pub fn step(&self, step: AdmissionStep, operation: Operation, is_rejected: bool, took: Duration) {
+        let place = place(operation, is_rejected) * 2 + usize::from(step == AdmissionStep::Validate);
         let make = || {
             let labels = [operation.as_str(), text(is_rejected), step.as_str()];
             (self.steps.with(&labels), self.step_summaries.with(&labels))
@@ -113,7 +113,7 @@ impl Metrics {
     pub fn plugin(
         &self,
         (name, series): (&str, &PluginSeries),
-        step: Step,
+        step: AdmissionStep,
         operation: Operation,
         is_rejected: bool,
         took: Duration,
@@ -125,7 +125,14 @@ impl Metrics {
     }
 
     /// A webhook has answered, or has not: with the code of its failure, or 200.
-    pub fn webhook(&self, name: &str, step: Step, operation: Operation, of: (u16, bool), took: Duration) {
+    pub fn webhook(
+        &self,
+        name: &str,
+        step: AdmissionStep,
+        operation: Operation,
+        of: (u16, bool),
+        took: Duration,
+    ) {
         let (code, is_rejected) = of;
         let (step, operation, rejected) = (step.of_webhook(), operation.as_str(), text(is_rejected));
         let code = code.min(CODE_MAX).to_string();
@@ -134,13 +141,13 @@ impl Metrics {
     }
 
     /// A webhook refused, or failed and its failure counts.
-    pub fn rejection(&self, name: &str, step: Step, operation: Operation, error: &str, code: u16) {
+    pub fn rejection(&self, name: &str, step: AdmissionStep, operation: Operation, error: &str, code: u16) {
         let code = code.min(CODE_MAX).to_string();
         self.rejections.with(&[error, name, operation.as_str(), &code, step.of_webhook()]).inc();
     }
 
     /// A webhook failed, and its failure does not count.
-    pub fn fail_open(&self, name: &str, step: Step) {
+    pub fn fail_open(&self, name: &str, step: AdmissionStep) {
         self.fail_open.with(&[name, step.of_webhook()]).inc();
     }
 

@@ -24,7 +24,7 @@ pub struct Annotation {
 
 /// A state of notes that can be gone back to.
 #[derive(Clone, Copy)]
-pub struct Mark {
+pub struct NoteMark {
     warnings: usize,
     annotations: usize,
 }
@@ -63,13 +63,13 @@ impl Notes {
     }
 
     /// Where the notes stand now.
-    pub fn mark(&self) -> Mark {
+    pub fn mark(&self) -> NoteMark {
         let lists = self.lock();
-        Mark { warnings: lists.warnings.len(), annotations: lists.annotations.len() }
+        NoteMark { warnings: lists.warnings.len(), annotations: lists.annotations.len() }
     }
 
     /// Forgets what came after a mark.
-    pub fn reset(&self, mark: Mark) {
+    pub fn reset(&self, mark: NoteMark) {
         let mut lists = self.lock();
         lists.warnings.truncate(mark.warnings);
         lists.annotations.truncate(mark.annotations);

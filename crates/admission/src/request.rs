@@ -1,6 +1,6 @@
 //! What a plugin sees of a request: the attributes, and the stored objects around it.
 
-use crate::metrics::Metrics;
+use crate::metrics::AdmissionMetrics;
 use crate::notes::Notes;
 use crate::view::View;
 use crate::webhook::predicates::rules;
@@ -28,7 +28,7 @@ pub struct Request<'a> {
     /// What webhooks made of the objects in other versions.
     pub conversions: &'a Conversions,
     pub notes: &'a Notes,
-    pub metrics: &'a Metrics,
+    pub metrics: &'a AdmissionMetrics,
 }
 
 impl<'a> Request<'a> {
@@ -155,10 +155,10 @@ impl<'a> Request<'a> {
     }
 
     /// What rules of webhooks and policies are held against; `name` is that of the object.
-    pub fn resource_attributes(&self, name: &'a str) -> rules::Attributes<'a> {
+    pub fn resource_attributes(&self, name: &'a str) -> rules::RuleAttributes<'a> {
         let target = self.attributes.target;
         let resource = &target.served.resource;
-        rules::Attributes {
+        rules::RuleAttributes {
             operation: self.attributes.operation,
             group: &resource.group,
             version: &resource.version,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// Which plugins are on, and how they are set up.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
+pub struct AdmissionSettings {
     /// Names of plugins that are on though off by default, and the other way round.
     pub enabled: Vec<String>,
     pub disabled: Vec<String>,
@@ -20,11 +20,11 @@ pub struct Settings {
     pub sections: BTreeMap<&'static str, Value>,
 }
 
-impl Eq for Settings {}
+impl Eq for AdmissionSettings {}
 
 /// What a plugin is made from.
 pub struct Setup<'a> {
-    pub settings: &'a Settings,
+    pub settings: &'a AdmissionSettings,
     /// Its section of the configuration file; null without one.
     pub section: &'a Value,
     pub outward: &'a Outward,
@@ -40,7 +40,7 @@ pub enum Section {
     Unversioned(Fields),
 }
 
-impl Settings {
+impl AdmissionSettings {
     /// Whether a plugin is on. Disabling it goes before enabling it.
     pub(crate) fn is_on(&self, name: &str, is_default: bool) -> bool {
         let named = |list: &[String]| list.iter().any(|one| one == name);
@@ -56,9 +56,9 @@ impl Settings {
     }
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
+impl Default for AdmissionSettings {
+    fn default() -> AdmissionSettings {
+        AdmissionSettings {
             enabled: Vec::new(),
             disabled: Vec::new(),
             only: None,

@@ -1,12 +1,12 @@
 //! `Backend`: the policy, and where events go: each sink cuts what is too large, and writes at once or in batches.
 
 use crate::batch::{Batching, Buffer, Delegate};
-use crate::counters::{Counters, Plugin};
-use crate::event::Event;
+use crate::counters::{BackendName, Counters};
+use crate::event::AuditEvent;
 use crate::line::Line;
 use crate::log::{LogBackend, Output, Rotation};
-use crate::options::{Format, Mode, Options};
-use crate::policy::{Attributes, Level, Policy, RequestConfig, Stage};
+use crate::options::{AuditOptions, Format, Mode};
+use crate::policy::{AuditAttributes, AuditPolicy, AuditStage, Level, RequestConfig};
 use crate::webhook::WebhookBackend;
 use pintle_object::time::Time;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const TRUNCATED: &str = "audit.k8s.io/truncated";
 
 /// One of the two kinds of backends, as its flags set it up.
 struct Sink {
-    plugin: Plugin,
+    plugin: BackendName,
     format: Format,
     /// The most bytes of an event; none: any number.
     max_event_bytes: Option<usize>,
@@ -40,7 +40,7 @@ enum Delivery {
 
 /// All of auditing but for the requests.
 pub struct Backend {
-    policy: Policy,
+    policy: AuditPolicy,
     sinks: Vec<Sink>,
     counters: Arc<Counters>,
     detached: Arc<Semaphore>,
@@ -52,10 +52,10 @@ pub struct Lines(Vec<Option<Line>>);
 impl Backend {
     /// Reads the policy, and opens what events are written to. None when nothing is to be recorded. Must be called
     /// within a runtime.
-    pub fn start(options: &Options, counters: &Arc<Counters>) -> Result<Option<Arc<Backend>>, String> {
+    pub fn start(options: &AuditOptions, counters: &Arc<Counters>) -> Result<Option<Arc<Backend>>, String> {
         let policy = match &options.policy_file {
             Some(path) => {
-                Some(Policy::load(path).map_err(|why| format!("loading audit policy file: {why}"))?)
+                Some(AuditPolicy::load(path).map_err(|why| format!("loading audit policy file: {why}"))?)
             }
             None => None,
         };
@@ -73,7 +73,14 @@ impl Backend {
                 tracing::info!("No audit policy file provided, no events will be recorded for log backend");
             } else {
                 let delegate = Delegate::Log(LogBackend::start(output, counters.clone())?);
-                sinks.push(sink(Plugin::Log, delegate, &log.mode, log.format, log.max_event_bytes, counters));
+                sinks.push(sink(
+                    BackendName::Log,
+                    delegate,
+                    &log.mode,
+                    log.format,
+                    log.max_event_bytes,
+                    counters,
+                ));
             }
         }
         if let Some(kubeconfig) = &options.webhook.config_file {
@@ -85,7 +92,7 @@ impl Backend {
             } else {
                 let opened = WebhookBackend::open(kubeconfig, webhook.initial_backoff, counters.clone())?;
                 let (delegate, max) = (Delegate::Webhook(Box::new(opened)), webhook.max_event_bytes);
-                sinks.push(sink(Plugin::Webhook, delegate, &webhook.mode, Format::Json, max, counters));
+                sinks.push(sink(BackendName::Webhook, delegate, &webhook.mode, Format::Json, max, counters));
             }
         }
         let Some(policy) = policy.filter(|_| !sinks.is_empty()) else { return Ok(None) };
@@ -94,7 +101,7 @@ impl Backend {
     }
 
     /// How a request is recorded; counted.
-    pub fn evaluate(&self, attributes: &Attributes<'_>) -> RequestConfig {
+    pub fn evaluate(&self, attributes: &AuditAttributes<'_>) -> RequestConfig {
         let config = self.policy.evaluate(attributes);
         self.counters.observe_level(config.level);
         config
@@ -102,7 +109,7 @@ impl Backend {
 
     /// Writes an event at a stage for each sink. One that is cut carries the annotation from then on, as upstream's
     /// copies share their annotations; it is not given to one that has none.
-    pub fn prepare(&self, event: &mut Event, stage: Stage, now: Time) -> Lines {
+    pub fn prepare(&self, event: &mut AuditEvent, stage: AuditStage, now: Time) -> Lines {
         self.counters.observe_event();
         let mut json: Option<Line> = None;
         let mut lines = Vec::with_capacity(self.sinks.len());
@@ -115,8 +122,8 @@ impl Backend {
     fn prepare_for(
         &self,
         sink: &Sink,
-        event: &mut Event,
-        stage: Stage,
+        event: &mut AuditEvent,
+        stage: AuditStage,
         now: Time,
         json: &mut Option<Line>,
     ) -> Option<Line> {
@@ -125,7 +132,7 @@ impl Backend {
             return Some(Line::legacy(event, stage));
         }
         if let Some(why) = &event.undecodable {
-            let plugin = if is_measured { Plugin::Truncate } else { sink.plugin };
+            let plugin = if is_measured { BackendName::Truncate } else { sink.plugin };
             self.counters.failed(plugin, why, &[Line::legacy(event, stage)]);
             return None;
         }
@@ -137,7 +144,11 @@ impl Backend {
                 *json = None;
             }
             if line.len() > max {
-                self.counters.failed(Plugin::Truncate, "event is too large even after truncating", &[line]);
+                self.counters.failed(
+                    BackendName::Truncate,
+                    "event is too large even after truncating",
+                    &[line],
+                );
                 return None;
             }
         }
@@ -200,7 +211,7 @@ impl Backend {
 }
 
 /// An event without its bodies.
-fn truncated(event: &mut Event, stage: Stage, now: Time) -> Line {
+fn truncated(event: &mut AuditEvent, stage: AuditStage, now: Time) -> Line {
     let bodies = (event.request_object.take(), event.response_object.take());
     let had_none = event.annotations.is_empty();
     event.annotations.insert(TRUNCATED.into(), "true".into());
@@ -213,7 +224,7 @@ fn truncated(event: &mut Event, stage: Stage, now: Time) -> Line {
 }
 
 fn sink(
-    plugin: Plugin,
+    plugin: BackendName,
     delegate: Delegate,
     mode: &Mode,
     format: Format,
@@ -224,7 +235,7 @@ fn sink(
     let delivery = match mode {
         Mode::Blocking | Mode::BlockingStrict => Delivery::AtOnce(delegate),
         Mode::Batch(batching) => {
-            let batching = Batching { is_concurrent: plugin == Plugin::Webhook, ..batching.clone() };
+            let batching = Batching { is_concurrent: plugin == BackendName::Webhook, ..batching.clone() };
             Delivery::Buffered(Buffer::start(batching, delegate, counters.clone()))
         }
     };

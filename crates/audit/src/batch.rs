@@ -1,6 +1,6 @@
 //! Batches: events wait in a bounded buffer and are handed on several at a time, so that no request waits.
 
-use crate::counters::{Counters, Plugin};
+use crate::counters::{BackendName, Counters};
 use crate::line::Line;
 use crate::log::LogBackend;
 use crate::throttle::Throttle;
@@ -72,7 +72,7 @@ impl Buffer {
     /// Takes an event, or loses it when there is no room: it is counted and logged then, and no request fails for it.
     pub fn put(&self, line: Line) {
         let Err((line, why)) = self.try_put(line) else { return };
-        self.counters.failed(Plugin::Buffered, why, &[line]);
+        self.counters.failed(BackendName::Buffered, why, &[line]);
     }
 
     fn try_put(&self, line: Line) -> Result<(), (Line, &'static str)> {

@@ -7,21 +7,21 @@ use std::sync::OnceLock;
 
 /// The part that lost an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plugin {
+pub enum BackendName {
     Buffered,
     Log,
     Truncate,
     Webhook,
 }
 
-impl Plugin {
+impl BackendName {
     /// The label `plugin`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Plugin::Buffered => "buffered",
-            Plugin::Log => "log",
-            Plugin::Truncate => "truncate",
-            Plugin::Webhook => "webhook",
+            BackendName::Buffered => "buffered",
+            BackendName::Log => "log",
+            BackendName::Truncate => "truncate",
+            BackendName::Webhook => "webhook",
         }
     }
 }
@@ -62,7 +62,7 @@ impl Counters {
     }
 
     /// Counts lost events, and says in the log of the server which they were.
-    pub(crate) fn failed(&self, plugin: Plugin, why: &str, impacted: &[Line]) {
+    pub(crate) fn failed(&self, plugin: BackendName, why: &str, impacted: &[Line]) {
         let count = impacted.len();
         self.errors.with(&[plugin.as_str()]).add(count as u64);
         let events: Vec<String> = impacted.iter().map(Line::summary).collect();
@@ -81,7 +81,7 @@ impl Counters {
         self.events.get()
     }
 
-    pub fn errors(&self, plugin: Plugin) -> u64 {
+    pub fn errors(&self, plugin: BackendName) -> u64 {
         self.errors.with(&[plugin.as_str()]).get()
     }
 

@@ -1,6 +1,6 @@
 //! `Event`: what is recorded of one request, and its form in `audit.k8s.io/v1`, with upstream's order of fields.
 
-use crate::policy::{Level, Stage};
+use crate::policy::{AuditStage, Level};
 use bytes::Bytes;
 use pintle_object::time::Time;
 use pintle_object::user::User;
@@ -16,7 +16,7 @@ const USER_AGENT_CUT: &str = "...TRUNCATED";
 
 /// The event of a request, which its stages share.
 #[derive(Clone, Debug, Default)]
-pub struct Event {
+pub struct AuditEvent {
     pub level: Level,
     pub audit_id: String,
     pub request_uri: String,
@@ -110,9 +110,9 @@ pub fn list<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     out
 }
 
-impl Event {
+impl AuditEvent {
     /// Appends the event at a stage, as a line.
-    pub fn write(&self, stage: Stage, stage_time: Time, out: &mut Vec<u8>) {
+    pub fn write(&self, stage: AuditStage, stage_time: Time, out: &mut Vec<u8>) {
         out.extend_from_slice(TYPE);
         let mut fields = Fields { out, is_first: true };
         fields.text("level", self.level.as_str());
@@ -317,13 +317,13 @@ mod tests {
     const RECEIVED: Time = Time { seconds: 1_700_000_000, nanos: 123_456_789 };
     const LATER: Time = Time { seconds: 1_700_000_001, nanos: 0 };
 
-    fn line(event: &Event) -> String {
+    fn line(event: &AuditEvent) -> String {
         let mut out = Vec::new();
-        event.write(Stage::ResponseComplete, LATER, &mut out);
+        event.write(AuditStage::ResponseComplete, LATER, &mut out);
         String::from_utf8(out).unwrap()
     }
 
-    fn full() -> Event {
+    fn full() -> AuditEvent {
         let user = User {
             name: "alice".into(),
             uid: "u-1".into(),
@@ -338,7 +338,7 @@ mod tests {
             causes: vec![Cause { reason: "R".into(), message: "M".into(), field: "f".into() }],
             retry_after_seconds: 3,
         };
-        let mut event = Event {
+        let mut event = AuditEvent {
             level: Level::RequestResponse,
             audit_id: "id".into(),
             request_uri: "/apis/apps/v1/x?a=<b>".into(),
@@ -372,7 +372,7 @@ mod tests {
             request_object: Some(Bytes::from_static(b"{\"a\":1}")),
             response_object: Some(Bytes::from_static(b"{\"b\":2}\n")),
             received: Some(RECEIVED),
-            ..Event::default()
+            ..AuditEvent::default()
         };
         event.annotations.insert("b".into(), "2".into());
         event.annotations.insert("a".into(), "1".into());
@@ -409,12 +409,12 @@ mod tests {
             r#""requestReceivedTimestamp":null,"stageTimestamp":"2023-11-14T22:13:21.000000Z"}"#,
             "\n"
         );
-        assert_eq!(line(&Event::default()), expected);
+        assert_eq!(line(&AuditEvent::default()), expected);
     }
 
     #[test]
     fn lists_hold_events_without_their_type() {
-        let lines = [line(&full()), line(&Event::default())];
+        let lines = [line(&full()), line(&AuditEvent::default())];
         let list = list(lines.iter().map(String::as_bytes));
         let value = json::parse(&list).unwrap();
         assert_eq!(

@@ -1,13 +1,13 @@
 //! The line that stands for an event in the legacy format of logs, and in the words for an event that was lost.
 
-use crate::event::Event;
-use crate::policy::Stage;
+use crate::event::AuditEvent;
+use crate::policy::AuditStage;
 use pintle_object::field::quote;
 use pintle_object::time::Time;
 use pintle_object::{Value, json};
 
 /// The fields that the line shows, whatever they were read from.
-struct Shown<'a> {
+struct LegacyText<'a> {
     received: String,
     audit_id: &'a str,
     stage: &'a str,
@@ -24,13 +24,13 @@ struct Shown<'a> {
 }
 
 /// The line of an event at a stage, without its end.
-pub fn line(event: &Event, stage: Stage) -> String {
+pub fn line(event: &AuditEvent, stage: AuditStage) -> String {
     let user = event.user.as_deref();
     let acted_as = event.impersonated_user.as_deref().map(|user| {
         let groups: Vec<&str> = user.groups.iter().map(String::as_str).collect();
         (user.name.as_str(), Some(groups).filter(|groups| !groups.is_empty()))
     });
-    let shown = Shown {
+    let shown = LegacyText {
         received: event.received.map(nano_text).unwrap_or_default(),
         audit_id: &event.audit_id,
         stage: stage.as_str(),
@@ -63,7 +63,7 @@ pub fn line_of_json(event: &[u8]) -> String {
         .map(|user| (user.str_at(&["username"]), Some(texts(&acted)).filter(|groups| !groups.is_empty())));
     let received = Time::parse(event.str_at(&["requestReceivedTimestamp"]));
     let status = event.get("responseStatus");
-    let shown = Shown {
+    let shown = LegacyText {
         received: received.map(nano_text).unwrap_or_default(),
         audit_id: event.str_at(&["auditID"]),
         stage: event.str_at(&["stage"]),
@@ -80,7 +80,7 @@ pub fn line_of_json(event: &[u8]) -> String {
     shown.line()
 }
 
-impl Shown<'_> {
+impl LegacyText<'_> {
     fn line(&self) -> String {
         let has_user = !self.user.is_empty();
         let groups = if has_user && !self.groups.is_empty() { quoted(&self.groups) } else { "<none>".into() };
@@ -138,33 +138,33 @@ mod tests {
 
     #[test]
     fn lines_read_as_upstreams_from_events_and_from_json() {
-        let check = |event: &Event, expected: &str| {
-            assert_eq!(line(event, Stage::ResponseComplete), expected);
+        let check = |event: &AuditEvent, expected: &str| {
+            assert_eq!(line(event, AuditStage::ResponseComplete), expected);
             let mut out = Vec::new();
-            event.write(Stage::ResponseComplete, Time { seconds: 0, nanos: 0 }, &mut out);
+            event.write(AuditStage::ResponseComplete, Time { seconds: 0, nanos: 0 }, &mut out);
             assert_eq!(line_of_json(&out), expected);
         };
         let received = Some(Time { seconds: 1_700_000_000, nanos: 120_000_000 });
         check(
-            &Event {
+            &AuditEvent {
                 received,
                 audit_id: "i".into(),
                 verb: "get".into(),
                 request_uri: "/x".into(),
-                ..Event::default()
+                ..AuditEvent::default()
             },
             "2023-11-14T22:13:20.12Z AUDIT: id=\"i\" stage=\"ResponseComplete\" ip=\"<unknown>\" method=\"get\" \
              user=\"<none>\" groups=\"<none>\" as=\"<self>\" asgroups=\"<lookup>\" user-agent=\"\" \
              namespace=\"<none>\" uri=\"/x\" response=\"<deferred>\"",
         );
-        let event = Event {
+        let event = AuditEvent {
             received: Some(Time { seconds: 1_700_000_000, nanos: 0 }),
             user: user("alice", &["dev", "ops"]),
             impersonated_user: user("carol", &["g"]),
             source_ips: vec!["10.0.0.1".parse().unwrap()],
             object: Some(ObjectReference { namespace: "ns".into(), ..ObjectReference::default() }),
             response_status: Some(ResponseStatus { code: 201, ..ResponseStatus::default() }),
-            ..Event::default()
+            ..AuditEvent::default()
         };
         check(
             &event,

@@ -22,12 +22,12 @@ mod webhook;
 mod tests;
 
 pub use backend::{Backend, SHUTDOWN_MAX};
-pub use counters::{Counters, Plugin};
-pub use event::{Annotations, Event, ObjectReference, ResponseStatus, user_agent};
+pub use counters::{BackendName, Counters};
+pub use event::{Annotations, AuditEvent, ObjectReference, ResponseStatus, user_agent};
 pub use options::{
-    BatchOptions, Format, LogOptions, LogSettings, Mode, Options, TruncateOptions, WebhookOptions,
+    AuditOptions, BatchOptions, Format, LogOptions, LogSettings, Mode, TruncateOptions, WebhookOptions,
     WebhookSettings,
 };
-pub use policy::{Attributes, Level, Policy, RequestConfig, Stage, Stages};
+pub use policy::{AuditAttributes, AuditPolicy, AuditStage, Level, RequestConfig, Stages};
 pub use record::{Record, now};
 pub use source_ips::source_ips;

@@ -1,8 +1,8 @@
 //! `Line`: an event at a stage, written, on its way to where it is kept.
 
-use crate::event::Event;
+use crate::event::AuditEvent;
 use crate::legacy;
-use crate::policy::Stage;
+use crate::policy::AuditStage;
 use bytes::Bytes;
 use pintle_object::time::Time;
 
@@ -17,7 +17,7 @@ pub struct Line {
 const USUAL_BYTES: usize = 1024;
 
 impl Line {
-    pub fn json(event: &Event, stage: Stage, now: Time) -> Line {
+    pub fn json(event: &AuditEvent, stage: AuditStage, now: Time) -> Line {
         let bodies = [&event.request_object, &event.response_object];
         let bodies: usize = bodies.iter().filter_map(|body| body.as_ref()).map(Bytes::len).sum();
         let mut out = Vec::with_capacity(USUAL_BYTES + bodies);
@@ -25,7 +25,7 @@ impl Line {
         Line { bytes: out.into(), is_legacy: false }
     }
 
-    pub fn legacy(event: &Event, stage: Stage) -> Line {
+    pub fn legacy(event: &AuditEvent, stage: AuditStage) -> Line {
         Line { bytes: (legacy::line(event, stage) + "\n").into(), is_legacy: true }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Of the policy and of both backends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct AuditOptions {
     pub policy_file: Option<PathBuf>,
     pub log: LogSettings,
     pub webhook: WebhookSettings,

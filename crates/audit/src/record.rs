@@ -2,8 +2,8 @@
 //! way.
 
 use crate::backend::Backend;
-use crate::event::{Event, ObjectReference, ResponseStatus};
-use crate::policy::{Attributes, Level, RequestConfig, Stage};
+use crate::event::{AuditEvent, ObjectReference, ResponseStatus};
+use crate::policy::{AuditAttributes, AuditStage, Level, RequestConfig};
 use bytes::Bytes;
 use pintle_object::audit::AuditContext;
 use pintle_object::time::Time;
@@ -21,11 +21,11 @@ pub struct Record {
     config: RequestConfig,
     is_long_running: bool,
     context: Arc<AuditContext>,
-    state: Mutex<State>,
+    state: Mutex<RecordState>,
 }
 
-struct State {
-    event: Event,
+struct RecordState {
+    event: AuditEvent,
     has_started: bool,
     is_complete: bool,
 }
@@ -34,10 +34,10 @@ impl Record {
     /// The record of a request, or none when the policy does not want one. The event is made only for those.
     pub fn begin(
         backend: &Arc<Backend>,
-        attributes: &Attributes<'_>,
+        attributes: &AuditAttributes<'_>,
         is_long_running: bool,
         context: &Arc<AuditContext>,
-        event: impl FnOnce() -> Event,
+        event: impl FnOnce() -> AuditEvent,
     ) -> Option<Record> {
         let config = backend.evaluate(attributes);
         context.set_level(config.level, config.omit_managed_fields);
@@ -56,7 +56,7 @@ impl Record {
             subresource: attributes.subresource.into(),
             ..ObjectReference::default()
         });
-        let state = State { event, has_started: false, is_complete: false };
+        let state = RecordState { event, has_started: false, is_complete: false };
         let (backend, context) = (backend.clone(), context.clone());
         Some(Record { backend, config, is_long_running, context, state: Mutex::new(state) })
     }
@@ -101,7 +101,7 @@ impl Record {
 
     /// Records the request as it came. False when it must be refused, because that could not be stored.
     pub async fn received(&self) -> bool {
-        let is_stored = self.store(Stage::RequestReceived).await;
+        let is_stored = self.store(AuditStage::RequestReceived).await;
         if !is_stored {
             self.backend.reject();
             self.state().is_complete = true;
@@ -113,7 +113,7 @@ impl Record {
     pub async fn started(&self, code: u16) {
         self.response_code(code);
         if self.is_long_running && !std::mem::replace(&mut self.state().has_started, true) {
-            self.store(Stage::ResponseStarted).await;
+            self.store(AuditStage::ResponseStarted).await;
         }
     }
 
@@ -128,9 +128,9 @@ impl Record {
             return;
         }
         if self.is_long_running && !std::mem::replace(&mut self.state().has_started, true) {
-            self.store(Stage::ResponseStarted).await;
+            self.store(AuditStage::ResponseStarted).await;
         }
-        self.store(Stage::ResponseComplete).await;
+        self.store(AuditStage::ResponseComplete).await;
     }
 
     /// Records that the request panicked.
@@ -145,10 +145,10 @@ impl Record {
             details: None,
             code: 500,
         });
-        self.store(Stage::Panic).await;
+        self.store(AuditStage::Panic).await;
     }
 
-    async fn store(&self, stage: Stage) -> bool {
+    async fn store(&self, stage: AuditStage) -> bool {
         if self.config.omit_stages.contains(stage) {
             return true;
         }
@@ -156,13 +156,13 @@ impl Record {
             let event = &mut self.state().event;
             take(&self.context, event, stage);
             // The first stage is at the time of the request.
-            let received = event.received.filter(|_| stage == Stage::RequestReceived);
+            let received = event.received.filter(|_| stage == AuditStage::RequestReceived);
             self.backend.prepare(event, stage, received.unwrap_or_else(now))
         };
         self.backend.process(lines).await
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RecordState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -173,7 +173,7 @@ impl Drop for Record {
         if std::mem::replace(&mut state.is_complete, true) {
             return;
         }
-        let mut stages = vec![Stage::ResponseComplete];
+        let mut stages = vec![AuditStage::ResponseComplete];
         if state.event.response_status.is_none() {
             state.event.response_status = Some(ResponseStatus {
                 status: "Success",
@@ -182,7 +182,7 @@ impl Drop for Record {
                 ..ResponseStatus::default()
             });
             if self.is_long_running {
-                stages.insert(0, Stage::ResponseStarted);
+                stages.insert(0, AuditStage::ResponseStarted);
             }
         }
         for stage in stages.into_iter().filter(|stage| !self.config.omit_stages.contains(*stage)) {
@@ -194,10 +194,10 @@ impl Drop for Record {
 }
 
 /// Takes over what was left on the way so far.
-fn take(context: &AuditContext, event: &mut Event, stage: Stage) {
+fn take(context: &AuditContext, event: &mut AuditEvent, stage: AuditStage) {
     context.visit(|kept| {
         let mut annotations = std::mem::take(&mut kept.annotations);
-        if stage == Stage::ResponseComplete {
+        if stage == AuditStage::ResponseComplete {
             annotations.append(&mut kept.last_annotations);
         }
         for (key, value) in annotations {
@@ -215,7 +215,7 @@ fn take(context: &AuditContext, event: &mut Event, stage: Stage) {
         if let Some(why) = kept.undecodable.take() {
             event.undecodable = Some(why);
         }
-        if stage == Stage::ResponseComplete {
+        if stage == AuditStage::ResponseComplete {
             latencies(event, &kept.latencies);
         }
     });
@@ -228,7 +228,7 @@ fn complete(field: &mut String, value: &mut String) {
 }
 
 /// Adds how long parts of the request took, and the whole, where the whole is long enough to be worth it.
-fn latencies(event: &mut Event, parts: &[(&'static str, Duration)]) {
+fn latencies(event: &mut AuditEvent, parts: &[(&'static str, Duration)]) {
     let total = event.received.map(since).unwrap_or_default();
     let mut parts = parts.iter().filter(|(_, part)| !part.is_zero()).peekable();
     if total <= SLOW || parts.peek().is_none() {

@@ -49,7 +49,7 @@ impl Place {
     }
 
     fn start(&self, log: LogSettings, webhook: WebhookSettings) -> Arc<Backend> {
-        let options = Options { policy_file: Some(self.path("policy.yaml")), log, webhook };
+        let options = AuditOptions { policy_file: Some(self.path("policy.yaml")), log, webhook };
         Backend::start(&options, &self.counters).unwrap().expect("something is recorded")
     }
 
@@ -74,13 +74,18 @@ fn begin(
     context: &Arc<AuditContext>,
 ) -> Option<Record> {
     let user = User { name: "alice".into(), ..User::default() };
-    let attributes =
-        Attributes { user: Some(&user), verb, is_resource: true, resource: "pods", ..Attributes::default() };
-    Record::begin(backend, &attributes, is_long_running, context, || Event {
+    let attributes = AuditAttributes {
+        user: Some(&user),
+        verb,
+        is_resource: true,
+        resource: "pods",
+        ..AuditAttributes::default()
+    };
+    Record::begin(backend, &attributes, is_long_running, context, || AuditEvent {
         audit_id: "id".into(),
         received: Some(record::now()),
         user: Some(Arc::new(user.clone())),
-        ..Event::default()
+        ..AuditEvent::default()
     })
 }
 
@@ -202,7 +207,7 @@ async fn a_patch_that_is_no_json_costs_the_event() {
         request.complete().await;
         assert_eq!(place.lines().len(), count);
     }
-    assert_eq!((place.lines().len(), place.counters.errors(Plugin::Log)), (1, 1));
+    assert_eq!((place.lines().len(), place.counters.errors(BackendName::Log)), (1, 1));
 }
 
 #[tokio::test]
@@ -213,18 +218,18 @@ async fn a_full_disk_fails_requests_of_the_strict_mode_only() {
     let request = record(&backend, "get", false).unwrap();
     assert!(request.received().await);
     request.complete().await;
-    assert_eq!((place.counters.errors(Plugin::Log), place.counters.rejected()), (2, 0));
+    assert_eq!((place.counters.errors(BackendName::Log), place.counters.rejected()), (2, 0));
     let backend = place.start(full(Mode::BlockingStrict), WebhookSettings::default());
     let request = record(&backend, "get", false).unwrap();
     assert!(!request.received().await);
     drop(request);
-    assert_eq!((place.counters.errors(Plugin::Log), place.counters.rejected()), (3, 1));
+    assert_eq!((place.counters.errors(BackendName::Log), place.counters.rejected()), (3, 1));
     let backend = place.start(full(batch(1, Duration::ZERO)), WebhookSettings::default());
     let request = record(&backend, "get", false).unwrap();
     assert!(request.received().await);
     request.complete().await;
     backend.shut_down().await;
-    assert_eq!((place.counters.errors(Plugin::Log), place.counters.rejected()), (5, 1));
+    assert_eq!((place.counters.errors(BackendName::Log), place.counters.rejected()), (5, 1));
 }
 
 #[tokio::test]
@@ -245,7 +250,7 @@ async fn large_events_lose_their_bodies_and_then_themselves() {
     context.annotate("k", "x".repeat(1000));
     context.set_request_object(|| large.to_vec());
     assert!(request.received().await, "no request fails for it");
-    assert_eq!((place.lines().len(), place.counters.errors(Plugin::Truncate)), (1, 1));
+    assert_eq!((place.lines().len(), place.counters.errors(BackendName::Truncate)), (1, 1));
 }
 
 #[tokio::test]
@@ -338,7 +343,7 @@ async fn webhooks_get_lists_of_events() {
     assert_eq!(sizes, [1, 3, 3]);
     assert_eq!(place.lines().len(), 7);
     record(&backend, "get", false).unwrap().complete().await;
-    assert_eq!(place.counters.errors(Plugin::Buffered), 1, "nothing is taken after the end");
+    assert_eq!(place.counters.errors(BackendName::Buffered), 1, "nothing is taken after the end");
 }
 
 #[tokio::test]
@@ -358,12 +363,12 @@ async fn every_failure_of_a_webhook_is_tried_again() {
     let backend = place.start(LogSettings::default(), place.webhook(fake.port, Mode::BlockingStrict));
     assert!(record(&backend, "get", false).unwrap().received().await);
     eventually("the third", || fake.bodies().len() >= 3).await;
-    assert_eq!(place.counters.errors(Plugin::Webhook), 0);
+    assert_eq!(place.counters.errors(BackendName::Webhook), 0);
     let fake = Fake::start(|_| Some(404)).await;
     let backend = place.start(LogSettings::default(), place.webhook(fake.port, Mode::BlockingStrict));
     assert!(!record(&backend, "get", false).unwrap().received().await);
     assert_eq!(fake.bodies().len(), 5);
-    assert_eq!((place.counters.errors(Plugin::Webhook), place.counters.rejected()), (1, 1));
+    assert_eq!((place.counters.errors(BackendName::Webhook), place.counters.rejected()), (1, 1));
 }
 
 #[tokio::test]
@@ -387,7 +392,7 @@ async fn a_webhook_that_hangs_costs_events_and_no_request() {
         }
     };
     tokio::time::timeout(PATIENCE, all).await.expect("requests go on");
-    let lost = place.counters.errors(Plugin::Buffered);
+    let lost = place.counters.errors(BackendName::Buffered);
     let events = 2 * REQUESTS as u64;
     assert!((1..events).contains(&lost), "{lost} of {events} were lost: what is on its way is bounded");
     let received = |line: &&Value| line.str_at(&["stage"]) == "RequestReceived";
@@ -397,16 +402,20 @@ async fn a_webhook_that_hangs_costs_events_and_no_request() {
 #[tokio::test]
 async fn nothing_is_opened_without_a_policy_or_a_place() {
     let place = Place::new();
-    let start = |options: Options| Backend::start(&options, &place.counters).map(|backend| backend.is_some());
-    assert_eq!(start(Options::default()), Ok(false));
+    let start =
+        |options: AuditOptions| Backend::start(&options, &place.counters).map(|backend| backend.is_some());
+    assert_eq!(start(AuditOptions::default()), Ok(false));
     let policy_file = Some(place.path("policy.yaml"));
-    assert_eq!(start(Options { policy_file: policy_file.clone(), ..Options::default() }), Ok(false));
-    assert_eq!(start(Options { log: place.log(Mode::Blocking), ..Options::default() }), Ok(false));
+    assert_eq!(
+        start(AuditOptions { policy_file: policy_file.clone(), ..AuditOptions::default() }),
+        Ok(false)
+    );
+    assert_eq!(start(AuditOptions { log: place.log(Mode::Blocking), ..AuditOptions::default() }), Ok(false));
     assert!(place.path("audit.log").exists(), "as upstream, the file is made all the same");
-    let missing = Options { policy_file: Some("/nowhere".into()), ..Options::default() };
+    let missing = AuditOptions { policy_file: Some("/nowhere".into()), ..AuditOptions::default() };
     let why = start(missing).unwrap_err();
     assert!(why.starts_with("loading audit policy file: failed to read file path \"/nowhere\": "), "{why}");
     let webhook = WebhookSettings { config_file: Some("/nowhere".into()), ..WebhookSettings::default() };
-    let why = start(Options { policy_file, webhook, ..Options::default() }).unwrap_err();
+    let why = start(AuditOptions { policy_file, webhook, ..AuditOptions::default() }).unwrap_err();
     assert!(why.starts_with("initializing audit webhook: /nowhere: "), "{why}");
 }

@@ -1,6 +1,6 @@
 //! The webhook backend: events as lists, posted to another server.
 
-use crate::counters::{Counters, Plugin};
+use crate::counters::{BackendName, Counters};
 use crate::event::list;
 use crate::line::Line;
 use bytes::Bytes;
@@ -43,7 +43,7 @@ impl WebhookBackend {
         match self.webhook.post(body).await {
             Ok(()) => true,
             Err(failure) => {
-                self.counters.failed(Plugin::Webhook, &failure.to_string(), &lines);
+                self.counters.failed(BackendName::Webhook, &failure.to_string(), &lines);
                 false
             }
         }

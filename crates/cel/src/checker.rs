@@ -4,10 +4,10 @@ use crate::cost::Cost;
 use crate::library::{self, Function};
 use crate::problem::Problem;
 use crate::scope::Scope;
-use crate::syntax::{Comprehension, Expr, Literal, Node};
+use crate::syntax::{Comprehension, Expr, Literal, SyntaxNode};
 use crate::type_names::{dotted, type_named};
 use crate::types::Type;
-use crate::unify::Known;
+use crate::unify::Substitutions;
 
 const PATCH_FIELDS: [(&str, Type); 4] =
     [("op", Type::Text), ("path", Type::Text), ("from", Type::Text), ("value", Type::Dyn)];
@@ -33,7 +33,7 @@ pub struct Resolved {
 struct Checker<'a> {
     scope: &'a Scope,
     locals: Vec<(String, Type)>,
-    known: Known,
+    known: Substitutions,
     found: Checked,
 }
 
@@ -46,7 +46,7 @@ pub fn check(expression: &Expr, count: usize, scope: &Scope) -> Checked {
         problems: Vec::new(),
         uses: Vec::new(),
     };
-    let mut checker = Checker { scope, locals: Vec::new(), known: Known::default(), found };
+    let mut checker = Checker { scope, locals: Vec::new(), known: Substitutions::default(), found };
     let root = checker.of(expression);
     let mut found = checker.found;
     found.root = checker.known.resolve(&root, true);
@@ -101,16 +101,16 @@ impl Checker<'_> {
     fn looked_at(&mut self, expression: &Expr) -> Type {
         let at = expression.at;
         match &expression.node {
-            Node::Literal(literal) => type_of(literal),
-            Node::Broken => Type::Error,
-            Node::Ident(name) => match self.lookup(name) {
+            SyntaxNode::Literal(literal) => type_of(literal),
+            SyntaxNode::Broken => Type::Error,
+            SyntaxNode::Ident(name) => match self.lookup(name) {
                 Some(found) => found,
                 None => match type_named(name) {
                     Some(named) => Type::Type(Box::new(named)),
                     None => self.undeclared(at, name),
                 },
             },
-            Node::Select { of, field, is_test } => {
+            SyntaxNode::Select { of, field, is_test } => {
                 if let Some(named) =
                     dotted(expression).filter(|_| !is_test).and_then(|name| type_named(&name))
                 {
@@ -122,19 +122,21 @@ impl Checker<'_> {
                 let found = self.field(at, of, field, false);
                 if *is_test { Type::Bool } else { found }
             }
-            Node::Call { function, target, arguments } => match (function.as_str(), arguments.as_slice()) {
-                ("_?._", [of, field]) => {
-                    let name = match field.as_literal() {
-                        Some(Literal::Text(name)) => name.as_str(),
-                        _ => "",
-                    };
-                    self.of(field);
-                    self.resolved(expression, library::find("_?._"), false, vec![Cost::One]);
-                    self.field(at, of, name, true)
+            SyntaxNode::Call { function, target, arguments } => {
+                match (function.as_str(), arguments.as_slice()) {
+                    ("_?._", [of, field]) => {
+                        let name = match field.as_literal() {
+                            Some(Literal::Text(name)) => name.as_str(),
+                            _ => "",
+                        };
+                        self.of(field);
+                        self.resolved(expression, library::find("_?._"), false, vec![Cost::One]);
+                        self.field(at, of, name, true)
+                    }
+                    _ => self.call(expression, function, target.as_deref(), arguments),
                 }
-                _ => self.call(expression, function, target.as_deref(), arguments),
-            },
-            Node::List(items) => {
+            }
+            SyntaxNode::List(items) => {
                 let mut joined: Option<Type> = None;
                 for (item, is_optional) in items {
                     let of = self.of(item);
@@ -143,9 +145,9 @@ impl Checker<'_> {
                 }
                 Type::list(joined.unwrap_or_else(|| self.known.fresh()))
             }
-            Node::Map(entries) => self.map(entries),
-            Node::Message { name, fields } => self.message(at, name, fields),
-            Node::Comprehension(fold) => self.fold(fold),
+            SyntaxNode::Map(entries) => self.map(entries),
+            SyntaxNode::Message { name, fields } => self.message(at, name, fields),
+            SyntaxNode::Comprehension(fold) => self.fold(fold),
         }
     }
 

@@ -5,7 +5,7 @@
 use crate::checker::Checked;
 use crate::cost::{CHARACTER, CHECK, Cost, LIST, MAP, MESSAGE, PATTERN};
 use crate::decl::Decl;
-use crate::syntax::{ACCU, Comprehension, Expr, Literal, Node};
+use crate::syntax::{ACCU, Comprehension, Expr, Literal, SyntaxNode};
 use crate::types::Type;
 
 /// A range of costs or sizes.
@@ -46,7 +46,7 @@ pub fn cost(expression: &Expr, checked: &Checked, root: Option<&Decl>) -> Range 
     let mut estimator = Estimator {
         checked,
         root,
-        paths: vec![Path::None; count],
+        paths: vec![SizePath::None; count],
         sizes: vec![None; count],
         entries: vec![None; count],
         locals: Vec::new(),
@@ -56,14 +56,14 @@ pub fn cost(expression: &Expr, checked: &Checked, root: Option<&Decl>) -> Range 
 
 /// Where data comes from: what is declared there, if anything is.
 #[derive(Clone, Copy)]
-enum Path<'a> {
+enum SizePath<'a> {
     None,
     Of(Option<&'a Decl>),
 }
 
 /// The sizes of what a list or map holds.
 #[derive(Clone, Copy)]
-struct Entry {
+struct SizeEntry {
     is_list: bool,
     key: Range,
     value: Range,
@@ -71,39 +71,39 @@ struct Entry {
 
 struct Local<'a> {
     name: &'a str,
-    path: Path<'a>,
+    path: SizePath<'a>,
     size: Option<Range>,
-    entry: Option<Entry>,
+    entry: Option<SizeEntry>,
 }
 
 struct Estimator<'a> {
     checked: &'a Checked,
     root: Option<&'a Decl>,
-    paths: Vec<Path<'a>>,
+    paths: Vec<SizePath<'a>>,
     sizes: Vec<Option<Range>>,
-    entries: Vec<Option<Entry>>,
+    entries: Vec<Option<SizeEntry>>,
     locals: Vec<Local<'a>>,
 }
 
 impl<'a> Estimator<'a> {
     fn cost(&mut self, of: &'a Expr) -> Range {
         match &of.node {
-            Node::Literal(_) | Node::Broken => fixed(0),
-            Node::Ident(name) => {
-                let path = self.local(name).map_or(Path::Of(self.root), |local| local.path);
+            SyntaxNode::Literal(_) | SyntaxNode::Broken => fixed(0),
+            SyntaxNode::Ident(name) => {
+                let path = self.local(name).map_or(SizePath::Of(self.root), |local| local.path);
                 self.set_path(of, path);
                 fixed(1)
             }
-            Node::Select { of: operand, field, is_test } => self.select(of, operand, field, *is_test),
-            Node::Call { target, arguments, .. } => self.call(of, target.as_deref(), arguments),
-            Node::List(items) => self.list(of, items),
-            Node::Map(entries) => self.map(of, entries),
-            Node::Message { fields, .. } => {
+            SyntaxNode::Select { of: operand, field, is_test } => self.select(of, operand, field, *is_test),
+            SyntaxNode::Call { target, arguments, .. } => self.call(of, target.as_deref(), arguments),
+            SyntaxNode::List(items) => self.list(of, items),
+            SyntaxNode::Map(entries) => self.map(of, entries),
+            SyntaxNode::Message { fields, .. } => {
                 let fields = fields.iter();
                 fields.fold(fixed(MESSAGE), |sum, (_, _, value)| sum.plus(self.cost(value)))
             }
-            Node::Comprehension(fold) if fold.is_bind() => self.bind(of, fold),
-            Node::Comprehension(fold) => self.fold(of, fold),
+            SyntaxNode::Comprehension(fold) if fold.is_bind() => self.bind(of, fold),
+            SyntaxNode::Comprehension(fold) => self.fold(of, fold),
         }
     }
 
@@ -115,32 +115,32 @@ impl<'a> Estimator<'a> {
         self.checked.types.get(of.id).unwrap_or(&Type::Dyn)
     }
 
-    fn path(&self, of: &Expr) -> Path<'a> {
-        if let Node::Ident(name) = &of.node
+    fn path(&self, of: &Expr) -> SizePath<'a> {
+        if let SyntaxNode::Ident(name) = &of.node
             && let Some(local) = self.local(name)
         {
             return local.path;
         }
-        self.paths.get(of.id).copied().unwrap_or(Path::None)
+        self.paths.get(of.id).copied().unwrap_or(SizePath::None)
     }
 
-    fn set_path(&mut self, of: &Expr, path: Path<'a>) {
+    fn set_path(&mut self, of: &Expr, path: SizePath<'a>) {
         if let Some(place) = self.paths.get_mut(of.id) {
             *place = path;
         }
     }
 
     /// One step further; the first step of all leads to the root, whatever it is called.
-    fn below(&self, path: Path<'a>, step: impl FnOnce(&'a Decl) -> Option<&'a Decl>) -> Path<'a> {
+    fn below(&self, path: SizePath<'a>, step: impl FnOnce(&'a Decl) -> Option<&'a Decl>) -> SizePath<'a> {
         match path {
-            Path::None => Path::Of(self.root),
-            Path::Of(decl) => Path::Of(decl.and_then(step)),
+            SizePath::None => SizePath::Of(self.root),
+            SizePath::Of(decl) => SizePath::Of(decl.and_then(step)),
         }
     }
 
-    fn declared(path: Path<'a>) -> Option<Range> {
+    fn declared(path: SizePath<'a>) -> Option<Range> {
         match path {
-            Path::Of(Some(decl)) => Some(Range { min: 0, max: decl.elements_max }),
+            SizePath::Of(Some(decl)) => Some(Range { min: 0, max: decl.elements_max }),
             _ => None,
         }
     }
@@ -150,11 +150,11 @@ impl<'a> Estimator<'a> {
             return Some(size);
         }
         let written = match &of.node {
-            Node::Literal(Literal::Text(text)) => Some(text.chars().count()),
-            Node::Literal(Literal::Bytes(bytes)) => Some(bytes.len()),
-            Node::Literal(_) => Some(1),
-            Node::List(items) => Some(items.len()),
-            Node::Map(entries) => Some(entries.len()),
+            SyntaxNode::Literal(Literal::Text(text)) => Some(text.chars().count()),
+            SyntaxNode::Literal(Literal::Bytes(bytes)) => Some(bytes.len()),
+            SyntaxNode::Literal(_) => Some(1),
+            SyntaxNode::List(items) => Some(items.len()),
+            SyntaxNode::Map(entries) => Some(entries.len()),
             _ => None,
         };
         if let Some(size) = written {
@@ -168,7 +168,7 @@ impl<'a> Estimator<'a> {
             return Some(fixed(1));
         }
         match &of.node {
-            Node::Ident(name) => self.local(name).and_then(|local| local.size),
+            SyntaxNode::Ident(name) => self.local(name).and_then(|local| local.size),
             _ => None,
         }
     }
@@ -179,15 +179,15 @@ impl<'a> Estimator<'a> {
         }
     }
 
-    fn entry(&self, of: &Expr) -> Option<Entry> {
+    fn entry(&self, of: &Expr) -> Option<SizeEntry> {
         let found = self.entries.get(of.id).copied().flatten();
         found.or_else(|| match &of.node {
-            Node::Ident(name) => self.local(name).and_then(|local| local.entry),
+            SyntaxNode::Ident(name) => self.local(name).and_then(|local| local.entry),
             _ => None,
         })
     }
 
-    fn set_entry(&mut self, of: &Expr, entry: Option<Entry>) {
+    fn set_entry(&mut self, of: &Expr, entry: Option<SizeEntry>) {
         if let (Some(place), Some(entry)) = (self.entries.get_mut(of.id), entry) {
             *place = Some(entry);
         }
@@ -213,7 +213,7 @@ impl<'a> Estimator<'a> {
             cost = cost.plus(self.cost(item));
             value = value.union(self.size(item).unwrap_or(UNKNOWN));
         }
-        self.set_entry(whole, Some(Entry { is_list: true, key: fixed(1), value }));
+        self.set_entry(whole, Some(SizeEntry { is_list: true, key: fixed(1), value }));
         cost
     }
 
@@ -226,7 +226,7 @@ impl<'a> Estimator<'a> {
             keys = keys.union(self.size(key).unwrap_or(UNKNOWN));
             values = values.union(self.size(value).unwrap_or(UNKNOWN));
         }
-        self.set_entry(whole, Some(Entry { is_list: false, key: keys, value: values }));
+        self.set_entry(whole, Some(SizeEntry { is_list: false, key: keys, value: values }));
         cost
     }
 
@@ -253,9 +253,9 @@ impl<'a> Estimator<'a> {
         let element = self.below(path, Decl::element);
         // Keys of maps have no declared size, and neither have places in lists.
         let key = match (path, is_list) {
-            (Path::None, _) => Path::Of(self.root),
-            (Path::Of(_), true) => Path::Of(None),
-            (Path::Of(decl), false) => Path::Of(decl.and_then(Decl::keys).map(|keys| keys.decl)),
+            (SizePath::None, _) => SizePath::Of(self.root),
+            (SizePath::Of(_), true) => SizePath::Of(None),
+            (SizePath::Of(decl), false) => SizePath::Of(decl.and_then(Decl::keys).map(|keys| keys.decl)),
         };
         let (key_size, value_size) = (entry.map(|entry| entry.key), entry.map(|entry| entry.value));
         let first = match (is_list, &fold.second) {
@@ -279,11 +279,11 @@ impl<'a> Estimator<'a> {
         self.locals.truncate(count);
         let rounds = self.size(&fold.range).unwrap_or(UNKNOWN);
         match &fold.init.node {
-            Node::Literal(_) => {
+            SyntaxNode::Literal(_) => {
                 let size = self.size(&fold.init);
                 self.set_size(whole, size);
             }
-            Node::List(_) | Node::Map(_) => {
+            SyntaxNode::List(_) | SyntaxNode::Map(_) => {
                 self.set_size(whole, Some(rounds));
                 let entry = self.entry(&fold.step);
                 self.set_entry(whole, entry);
@@ -475,10 +475,10 @@ impl<'a> Estimator<'a> {
     /// The type of the items of a list, and how large each is.
     fn element(&self, list: &Expr) -> Option<(&Type, Range)> {
         let of = self.ty(list).parts()[0]?;
-        let is_own = matches!(&list.node, Node::Ident(name) if name == ACCU);
+        let is_own = matches!(&list.node, SyntaxNode::Ident(name) if name == ACCU);
         let path = match self.path(list) {
-            Path::Of(decl) if !is_own => Path::Of(decl.and_then(Decl::element)),
-            _ => Path::None,
+            SizePath::Of(decl) if !is_own => SizePath::Of(decl.and_then(Decl::element)),
+            _ => SizePath::None,
         };
         Some((of, Self::declared(path).unwrap_or(UNKNOWN)))
     }
@@ -493,9 +493,9 @@ impl<'a> Estimator<'a> {
 }
 
 /// The sizes of entries of which either may be taken.
-fn both(a: Option<Entry>, b: Option<Entry>) -> Option<Entry> {
+fn both(a: Option<SizeEntry>, b: Option<SizeEntry>) -> Option<SizeEntry> {
     let (a, b) = (a?, b?);
-    Some(Entry { is_list: a.is_list, key: a.key.union(b.key), value: a.value.union(b.value) })
+    Some(SizeEntry { is_list: a.is_list, key: a.key.union(b.key), value: a.value.union(b.value) })
 }
 
 /// What comparing costs: as much as the shorter side has.

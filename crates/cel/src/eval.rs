@@ -2,10 +2,10 @@
 
 use crate::cost::{self, COST_MAX, Cost, OVER_LIMIT};
 use crate::library::Function;
-use crate::program::{ComprehensionStep, Program, Step};
+use crate::program::{ComprehensionStep, Program, ProgramStep};
 use crate::syntax::Literal;
 use crate::type_names::type_named;
-use crate::value::{Error, Key, List, Map, Outcome, Text, Value, as_text, type_value};
+use crate::value::{CelMap, Error, Key, List, Outcome, Text, Value, as_text, type_value};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -46,80 +46,82 @@ impl<'a> Machine<'_, 'a> {
         Ok(())
     }
 
-    fn eval(&mut self, step: &'a Step) -> Outcome<'a> {
+    fn eval(&mut self, step: &'a ProgramStep) -> Outcome<'a> {
         match step {
-            Step::Literal(literal) => Ok(constant(literal)),
-            Step::Type(name) => type_named(name).map(|of| type_value(&of)).ok_or_else(Error::no_overload),
-            Step::Variable(name) => {
+            ProgramStep::Literal(literal) => Ok(constant(literal)),
+            ProgramStep::Type(name) => {
+                type_named(name).map(|of| type_value(&of)).ok_or_else(Error::no_overload)
+            }
+            ProgramStep::Variable(name) => {
                 self.charge(1)?;
                 let found = self.variables.find(name);
                 found.unwrap_or_else(|| Err(Error::new(format!("no such attribute(s): {name}"))))
             }
-            Step::Local(place) => {
+            ProgramStep::Local(place) => {
                 self.charge(1)?;
                 self.stack.get(*place).cloned().unwrap_or_else(|| Err(Error::no_overload()))
             }
-            Step::Select(of, field) => {
+            ProgramStep::Select(of, field) => {
                 let of = self.eval(of)?;
                 self.charge(u64::from(!matches!(of, Value::Optional(None))))?;
                 self.select(&of, field)
             }
-            Step::SelectOptional(of, field) => {
+            ProgramStep::SelectOptional(of, field) => {
                 let of = self.eval(of)?;
                 let found = self.select_optional(&of, field);
                 self.charge_present(found)
             }
-            Step::Test(of, field) => {
+            ProgramStep::Test(of, field) => {
                 let of = self.eval(of)?;
                 self.test(&of, field).map(Value::Bool)
             }
-            Step::Index(parts) => {
+            ProgramStep::Index(parts) => {
                 let (of, index) = (self.eval(&parts.0)?, self.eval(&parts.1)?);
                 self.charge(u64::from(!matches!(of, Value::Optional(None))))?;
                 self.at(&of, &index)
             }
-            Step::IndexOptional(parts) => {
+            ProgramStep::IndexOptional(parts) => {
                 let (of, index) = (self.eval(&parts.0)?, self.eval(&parts.1)?);
                 let found = self.at_optional(&of, &index);
                 self.charge_present(found)
             }
-            Step::Base(step) | Step::Dyn(step) => {
+            ProgramStep::Base(step) | ProgramStep::Dyn(step) => {
                 let found = self.eval(step)?;
                 self.charge(1)?;
                 Ok(found)
             }
-            Step::And(parts) => self.logic(parts, false),
-            Step::Or(parts) => self.logic(parts, true),
-            Step::If(parts) => match self.eval(&parts.0)? {
+            ProgramStep::And(parts) => self.logic(parts, false),
+            ProgramStep::Or(parts) => self.logic(parts, true),
+            ProgramStep::If(parts) => match self.eval(&parts.0)? {
                 Value::Bool(true) => self.eval(&parts.1),
                 Value::Bool(false) => self.eval(&parts.2),
                 _ => Err(Error::no_overload()),
             },
-            Step::NotFalse(of) => self.not_false(of),
-            Step::Pattern(pattern) => Ok(Value::Pattern(pattern)),
-            Step::Call(function, cost, given) => self.call(function, *cost, given),
-            Step::List(items) => self.list(items),
-            Step::Map(entries) => self.map(entries),
-            Step::Message(name, fields) => self.message(name, fields),
-            Step::Comprehension(fold) => self.fold(fold),
-            Step::Grow(place, parts) => self.grow(*place, parts),
-            Step::Constant(step) => {
+            ProgramStep::NotFalse(of) => self.not_false(of),
+            ProgramStep::Pattern(pattern) => Ok(Value::Pattern(pattern)),
+            ProgramStep::Call(function, cost, given) => self.call(function, *cost, given),
+            ProgramStep::List(items) => self.list(items),
+            ProgramStep::Map(entries) => self.map(entries),
+            ProgramStep::Message(name, fields) => self.message(name, fields),
+            ProgramStep::Comprehension(fold) => self.fold(fold),
+            ProgramStep::Grow(place, parts) => self.grow(*place, parts),
+            ProgramStep::Constant(step) => {
                 let cost = self.cost;
                 let found = self.eval(step);
                 self.cost = cost;
                 found
             }
-            Step::Branch(step) => {
+            ProgramStep::Branch(step) => {
                 let found = self.eval(step);
                 self.cost = self.cost.saturating_sub(1);
                 found
             }
-            Step::Broken => Err(Error::no_overload()),
+            ProgramStep::Broken => Err(Error::no_overload()),
         }
     }
 
     /// `&&` and `||`: the deciding value counts, whatever the other side is.
-    fn logic(&mut self, parts: &'a (Step, Step), decides: bool) -> Outcome<'a> {
+    fn logic(&mut self, parts: &'a (ProgramStep, ProgramStep), decides: bool) -> Outcome<'a> {
         let first = self.eval(&parts.0);
         if matches!(first, Ok(Value::Bool(it)) if it == decides) || self.is_stopped {
             return first;
@@ -134,7 +136,7 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    fn not_false(&mut self, of: &'a Step) -> Outcome<'a> {
+    fn not_false(&mut self, of: &'a ProgramStep) -> Outcome<'a> {
         let found = self.eval(of);
         if self.is_stopped {
             return found;
@@ -149,7 +151,7 @@ impl<'a> Machine<'_, 'a> {
         found
     }
 
-    fn call(&mut self, function: &'static Function, cost: Cost, steps: &'a [Step]) -> Outcome<'a> {
+    fn call(&mut self, function: &'static Function, cost: Cost, steps: &'a [ProgramStep]) -> Outcome<'a> {
         match steps {
             [of, other] if matches!(function.name, "or" | "orValue") => self.or(function, of, other),
             [one] => {
@@ -191,7 +193,12 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// The value of an optional, or else another, which is looked for only then.
-    fn or(&mut self, function: &'static Function, of: &'a Step, other: &'a Step) -> Outcome<'a> {
+    fn or(
+        &mut self,
+        function: &'static Function,
+        of: &'a ProgramStep,
+        other: &'a ProgramStep,
+    ) -> Outcome<'a> {
         match self.eval(of)? {
             of @ Value::Optional(Some(_)) => (function.run)(&[of, Value::Null]),
             of => {
@@ -213,7 +220,7 @@ impl<'a> Machine<'_, 'a> {
         (function.run)(given).map_err(|why| not_overloaded(function, given, why))
     }
 
-    fn list(&mut self, items: &'a [(Step, bool)]) -> Outcome<'a> {
+    fn list(&mut self, items: &'a [(ProgramStep, bool)]) -> Outcome<'a> {
         let mut found = Vec::with_capacity(items.len());
         for (item, is_optional) in items {
             match self.eval(item)? {
@@ -226,7 +233,7 @@ impl<'a> Machine<'_, 'a> {
         Ok(Value::list(found))
     }
 
-    fn map(&mut self, entries: &'a [(Step, Step, bool)]) -> Outcome<'a> {
+    fn map(&mut self, entries: &'a [(ProgramStep, ProgramStep, bool)]) -> Outcome<'a> {
         let mut found = BTreeMap::new();
         for (key, value, is_optional) in entries {
             let (key, value) = (self.eval(key)?, self.eval(value)?);
@@ -238,10 +245,10 @@ impl<'a> Machine<'_, 'a> {
             }
         }
         self.charge(cost::MAP)?;
-        Ok(Value::Map(Map::Own(Rc::new(found))))
+        Ok(Value::Map(CelMap::Own(Rc::new(found))))
     }
 
-    fn message(&mut self, name: &'a str, fields: &'a [(String, Step)]) -> Outcome<'a> {
+    fn message(&mut self, name: &'a str, fields: &'a [(String, ProgramStep)]) -> Outcome<'a> {
         let mut found = BTreeMap::new();
         for (field, step) in fields {
             let value = self.eval(step)?;
@@ -262,7 +269,7 @@ impl<'a> Machine<'_, 'a> {
                 let all = seconds.checked_mul(1_000_000_000).and_then(|all| all.checked_add(nanos));
                 all.map(Value::Duration).ok_or_else(|| Error::new("integer overflow"))
             }
-            _ => Ok(Value::Map(Map::Own(Rc::new(found)))),
+            _ => Ok(Value::Map(CelMap::Own(Rc::new(found)))),
         }
     }
 
@@ -378,7 +385,7 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    fn grow(&mut self, place: usize, parts: &'a [Step]) -> Outcome<'a> {
+    fn grow(&mut self, place: usize, parts: &'a [ProgramStep]) -> Outcome<'a> {
         let given: Result<Vec<_>, _> = parts.iter().map(|part| self.eval(part)).collect();
         let mut given = given?.into_iter();
         self.charge(2)?;
@@ -393,7 +400,7 @@ impl<'a> Machine<'_, 'a> {
                 Rc::make_mut(&mut items).extend(given);
                 Ok(Value::List(List::Own(items)))
             }
-            Value::Map(Map::Own(mut entries)) => {
+            Value::Map(CelMap::Own(mut entries)) => {
                 let found = Rc::make_mut(&mut entries);
                 match (given.next(), given.next()) {
                     (Some(key), Some(value)) => insert(found, key, value)?,
@@ -404,7 +411,7 @@ impl<'a> Machine<'_, 'a> {
                     }
                     _ => return Err(Error::no_overload()),
                 }
-                Ok(Value::Map(Map::Own(entries)))
+                Ok(Value::Map(CelMap::Own(entries)))
             }
             _ => Err(Error::no_overload()),
         }
@@ -412,7 +419,7 @@ impl<'a> Machine<'_, 'a> {
 }
 
 /// Why a step that is known before anything runs has no value.
-pub fn constant_error(step: &Step) -> Option<String> {
+pub fn constant_error(step: &ProgramStep) -> Option<String> {
     struct Nothing;
     impl<'a> Variables<'a> for Nothing {
         fn find(&self, _: &str) -> Option<Outcome<'a>> {

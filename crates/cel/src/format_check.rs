@@ -1,18 +1,18 @@
 //! Checks of `format` whose text and list are written out.
 
 use crate::checker::Checked;
-use crate::library::{Part, parts, unfit};
+use crate::library::{FormatPart, parts, unfit};
 use crate::problem::Problem;
-use crate::syntax::{Expr, Literal, Node};
+use crate::syntax::{Expr, Literal, SyntaxNode};
 use crate::types::Type;
 
 /// What is wrong with a call whose format and list are written out.
 pub fn check(call: &Expr, checked: &Checked) -> Option<Problem> {
-    let Node::Call { function, target: Some(target), arguments } = &call.node else { return None };
+    let SyntaxNode::Call { function, target: Some(target), arguments } = &call.node else { return None };
     let (Some(Literal::Text(format)), [list]) = (target.as_literal(), arguments.as_slice()) else {
         return None;
     };
-    let Node::List(items) = &list.node else { return None };
+    let SyntaxNode::List(items) = &list.node else { return None };
     if function != "format" {
         return None;
     }
@@ -20,10 +20,10 @@ pub fn check(call: &Expr, checked: &Checked) -> Option<Problem> {
     let mut place = 0;
     for part in parts(format) {
         match (part, items.get(place)) {
-            (Ok(Part::Text(_)), _) => {}
+            (Ok(FormatPart::Text(_)), _) => {}
             (_, None) => return problem(call.at, format!("index {place} out of range")),
             (Err(why), _) => return problem(call.at, why),
-            (Ok(Part::Clause(sign, _)), Some((item, _))) => {
+            (Ok(FormatPart::Clause(sign, _)), Some((item, _))) => {
                 if let Some((bad, name)) = unfit_part(item, sign, checked) {
                     return problem(bad, format!("error during formatting: {}", unfit(sign, &name)));
                 }
@@ -58,10 +58,10 @@ fn unfit_part(item: &Expr, sign: char, checked: &Checked) -> Option<(usize, Stri
         return Some((item.at, name));
     }
     match &item.node {
-        Node::List(items) if sign == 's' => {
+        SyntaxNode::List(items) if sign == 's' => {
             items.iter().find_map(|(item, _)| unfit_part(item, sign, checked))
         }
-        Node::Map(entries) if sign == 's' => entries.iter().find_map(|(key, value, _)| {
+        SyntaxNode::Map(entries) if sign == 's' => entries.iter().find_map(|(key, value, _)| {
             unfit_part(key, sign, checked).or_else(|| unfit_part(value, sign, checked))
         }),
         _ => None,

@@ -3,7 +3,7 @@
 use crate::problem::Problem;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TokenKind {
     Ident,
     Escaped,
     Int,
@@ -17,7 +17,7 @@ pub enum Kind {
 
 #[derive(Clone, Debug)]
 pub struct Token {
-    pub kind: Kind,
+    pub kind: TokenKind,
     pub text: String,
     pub at: usize,
 }
@@ -61,12 +61,12 @@ pub fn tokens(source: &[char]) -> (Vec<Token>, Vec<Problem>) {
             }
         }
     }
-    found.push(Token { kind: Kind::End, text: "<EOF>".to_owned(), at: source.len() });
+    found.push(Token { kind: TokenKind::End, text: "<EOF>".to_owned(), at: source.len() });
     (found, problems)
 }
 
 /// The kind and end of the token at a place, or the character that ends it too early.
-fn token(source: &[char], at: usize) -> Result<(Kind, usize), usize> {
+fn token(source: &[char], at: usize) -> Result<(TokenKind, usize), usize> {
     let first = source.get(at).copied().unwrap_or_default();
     if let Some(found) = quoted(source, at) {
         return found;
@@ -78,20 +78,20 @@ fn token(source: &[char], at: usize) -> Result<(Kind, usize), usize> {
     if first == '_' || first.is_ascii_alphabetic() {
         let end = run(source, at, |c| c == '_' || c.is_ascii_alphanumeric());
         let is_word = matches!(source.get(at..end), Some(['i', 'n']));
-        return Ok((if is_word { Kind::Sign } else { Kind::Ident }, end));
+        return Ok((if is_word { TokenKind::Sign } else { TokenKind::Ident }, end));
     }
     if first == '`' {
         let end =
             run(source, at + 1, |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/' | ' '));
         let is_closed = source.get(end) == Some(&'`') && end > at + 1;
-        return if is_closed { Ok((Kind::Escaped, end + 1)) } else { Err(end) };
+        return if is_closed { Ok((TokenKind::Escaped, end + 1)) } else { Err(end) };
     }
     let pair: String = [first, second].iter().collect();
     if SIGNS.contains(&pair.as_str()) {
-        return Ok((Kind::Sign, at + 2));
+        return Ok((TokenKind::Sign, at + 2));
     }
     if SIGNS.contains(&first.to_string().as_str()) {
-        return Ok((Kind::Sign, at + 1));
+        return Ok((TokenKind::Sign, at + 1));
     }
     Err(if matches!(first, '=' | '&' | '|') { at + 1 } else { at })
 }
@@ -101,11 +101,11 @@ fn run(source: &[char], from: usize, fits: impl Fn(char) -> bool) -> usize {
     from + rest.iter().take_while(|&&c| fits(c)).count()
 }
 
-fn number(source: &[char], at: usize) -> (Kind, usize) {
+fn number(source: &[char], at: usize) -> (TokenKind, usize) {
     let is_digit = |c: char| c.is_ascii_digit();
     let unsigned = |end: usize| match source.get(end) {
-        Some('u' | 'U') => (Kind::Uint, end + 1),
-        _ => (Kind::Int, end),
+        Some('u' | 'U') => (TokenKind::Uint, end + 1),
+        _ => (TokenKind::Int, end),
     };
     if let (Some('0'), Some('x')) = (source.get(at), source.get(at + 1)) {
         let end = run(source, at + 2, |c| c.is_ascii_hexdigit());
@@ -127,11 +127,11 @@ fn number(source: &[char], at: usize) -> (Kind, usize) {
             end = after;
         }
     }
-    if is_float { (Kind::Float, end) } else { unsigned(end) }
+    if is_float { (TokenKind::Float, end) } else { unsigned(end) }
 }
 
 /// Text or bytes, if there are quotes after at most two marks.
-fn quoted(source: &[char], at: usize) -> Option<Result<(Kind, usize), usize>> {
+fn quoted(source: &[char], at: usize) -> Option<Result<(TokenKind, usize), usize>> {
     let (mut start, mut is_bytes, mut is_raw) = (at, false, false);
     if matches!(source.get(start), Some('b' | 'B')) {
         is_bytes = true;
@@ -142,7 +142,7 @@ fn quoted(source: &[char], at: usize) -> Option<Result<(Kind, usize), usize>> {
         start += 1;
     }
     let quote = *source.get(start).filter(|&&c| c == '"' || c == '\'')?;
-    let kind = if is_bytes { Kind::Bytes } else { Kind::Text };
+    let kind = if is_bytes { TokenKind::Bytes } else { TokenKind::Text };
     let is_triple = source.get(start..start + 3).is_some_and(|three| three.iter().all(|&c| c == quote));
     let width = if is_triple { 3 } else { 1 };
     let mut place = start + width;

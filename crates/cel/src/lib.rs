@@ -158,7 +158,7 @@ pub fn unwanted(found: &Type, wanted: &[Type]) -> Option<String> {
 
 /// What came of an evaluation.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum Evaluated {
     Bool(bool),
     Text(String),
     Null,
@@ -170,12 +170,12 @@ pub enum Answer {
 impl Program {
     /// Evaluates; the answer, and what it cost.
     #[must_use]
-    pub fn run(&self, bound: &[(&str, Bound<'_>)], limit: u64) -> (Answer, u64) {
+    pub fn run(&self, bound: &[(&str, Bound<'_>)], limit: u64) -> (Evaluated, u64) {
         let found = session(bound, self.depth, limit, &mut |session| {
             let (answer, cost) = session.run(self);
             (answer, cost.saturating_add(session.variables_cost()))
         });
-        found.unwrap_or((Answer::Error("there is no stack to evaluate on".to_owned()), 0))
+        found.unwrap_or((Evaluated::Error("there is no stack to evaluate on".to_owned()), 0))
     }
 
     /// How deep its steps stand in each other.
@@ -186,15 +186,15 @@ impl Program {
 }
 
 /// Programs that run one after another over the same data: what one finds of a policy's variables, the next knows.
-pub struct Session<'s, 'a> {
+pub struct EvaluationSession<'s, 'a> {
     bindings: &'s bind::Bindings<'a>,
     limit: u64,
 }
 
-impl<'a> Session<'_, 'a> {
+impl<'a> EvaluationSession<'_, 'a> {
     /// The answer of a program, and what it cost without the variables that it asked for.
     #[must_use]
-    pub fn run(&self, program: &'a Program) -> (Answer, u64) {
+    pub fn run(&self, program: &'a Program) -> (Evaluated, u64) {
         let (found, cost) = eval::run(program, self.bindings, self.limit);
         (answer(&found), cost)
     }
@@ -221,7 +221,7 @@ pub fn session<'a, T: Send>(
     bound: &'a [(&'a str, Bound<'a>)],
     depth: usize,
     limit: u64,
-    run: &mut (dyn FnMut(Session<'_, 'a>) -> T + Send),
+    run: &mut (dyn FnMut(EvaluationSession<'_, 'a>) -> T + Send),
 ) -> Option<T> {
     let depth = bound.iter().fold(depth, |depth, (_, bound)| match bound {
         Bound::Program(program) => depth.saturating_add(program.depth),
@@ -229,16 +229,16 @@ pub fn session<'a, T: Send>(
     });
     on_stack(depth > DEEP, &mut || {
         let bindings = bind::Bindings::new(bound, limit);
-        run(Session { bindings: &bindings, limit })
+        run(EvaluationSession { bindings: &bindings, limit })
     })
 }
 
-fn answer(found: &value::Outcome<'_>) -> Answer {
+fn answer(found: &value::Outcome<'_>) -> Evaluated {
     match found {
-        Ok(value::Value::Bool(it)) => Answer::Bool(*it),
-        Ok(value::Value::Text(text)) => Answer::Text(text.to_string()),
-        Ok(value::Value::Null) => Answer::Null,
-        Ok(_) => Answer::Other,
-        Err(value::Error(why)) => Answer::Error(why.to_string()),
+        Ok(value::Value::Bool(it)) => Evaluated::Bool(*it),
+        Ok(value::Value::Text(text)) => Evaluated::Text(text.to_string()),
+        Ok(value::Value::Null) => Evaluated::Null,
+        Ok(_) => Evaluated::Other,
+        Err(value::Error(why)) => Evaluated::Error(why.to_string()),
     }
 }

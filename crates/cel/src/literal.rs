@@ -1,23 +1,23 @@
 //! Literals as they are written: numbers, and texts and bytes with their escapes.
 
-use crate::lexer::Kind;
+use crate::lexer::TokenKind;
 use crate::syntax::Literal;
 
 /// The value of a literal, perhaps after a minus sign, or what is wrong with it.
-pub fn read(kind: Kind, text: &str, is_negative: bool) -> Result<Literal, &'static str> {
+pub fn read(kind: TokenKind, text: &str, is_negative: bool) -> Result<Literal, &'static str> {
     match kind {
-        Kind::Int => int(text, is_negative).map(Literal::Int).ok_or("invalid int literal"),
-        Kind::Uint => {
+        TokenKind::Int => int(text, is_negative).map(Literal::Int).ok_or("invalid int literal"),
+        TokenKind::Uint => {
             uint(text.trim_end_matches(['u', 'U'])).map(Literal::Uint).ok_or("invalid uint literal")
         }
-        Kind::Float => {
+        TokenKind::Float => {
             let value: f64 = text.parse().map_err(|_| "invalid double literal")?;
             match value.is_finite() {
                 true => Ok(Literal::Double(if is_negative { -value } else { value })),
                 false => Err("invalid double literal"),
             }
         }
-        Kind::Bytes => quoted(text, true).map(Literal::Bytes),
+        TokenKind::Bytes => quoted(text, true).map(Literal::Bytes),
         _ => {
             let bytes = quoted(text, false)?;
             String::from_utf8(bytes).map(Literal::Text).map_err(|_| "invalid string literal")

@@ -1,10 +1,10 @@
 //! Macros: calls that stand for larger expressions.
 
-use crate::syntax::{ACCU, Comprehension, Expr, Literal, Node, UNUSED};
+use crate::syntax::{ACCU, Comprehension, Expr, Literal, SyntaxNode, UNUSED};
 
 /// What a macro needs of the parser.
 pub trait Maker {
-    fn make(&mut self, at: usize, node: Node) -> Expr;
+    fn make(&mut self, at: usize, node: SyntaxNode) -> Expr;
     fn mistake(&mut self, at: usize, message: String) -> Expr;
 }
 
@@ -17,7 +17,7 @@ pub fn expanded(
     arguments: Vec<Expr>,
     has_bind: bool,
 ) -> Expr {
-    let is_bind = has_bind && matches!(&target.node, Node::Ident(name) if name == "cel");
+    let is_bind = has_bind && matches!(&target.node, SyntaxNode::Ident(name) if name == "cel");
     let count = match (function.as_str(), arguments.len()) {
         ("bind", 3) if is_bind => 1,
         ("all" | "exists" | "exists_one" | "map" | "filter", 2) | ("map", 3) => 1,
@@ -31,27 +31,27 @@ pub fn expanded(
         _ => 0,
     };
     if count == 0 {
-        return maker.make(at, Node::Call { function, target: Some(Box::new(target)), arguments });
+        return maker.make(at, SyntaxNode::Call { function, target: Some(Box::new(target)), arguments });
     }
     let mut names = Vec::new();
     let mut rest = arguments.into_iter();
     for argument in rest.by_ref().take(count) {
         match argument.node {
-            Node::Ident(name) if name == "__result__" => {
+            SyntaxNode::Ident(name) if name == "__result__" => {
                 let why = "iteration variable overwrites accumulator variable";
                 return maker.mistake(argument.at, why.to_owned());
             }
-            Node::Ident(name) if names.contains(&name) => {
+            SyntaxNode::Ident(name) if names.contains(&name) => {
                 return maker.mistake(argument.at, format!("duplicate variable name: {name}"));
             }
-            Node::Ident(name) => names.push(name),
-            Node::Broken => return maker.make(at, Node::Broken),
+            SyntaxNode::Ident(name) => names.push(name),
+            SyntaxNode::Broken => return maker.make(at, SyntaxNode::Broken),
             _ => return maker.mistake(argument.at, wrong_name(&function, count).to_owned()),
         }
     }
     let mut names = names.into_iter();
     let (first, second) = (names.next().unwrap_or_default(), names.next());
-    Writer { maker, at }.write(&function, target, (first, second), rest.collect())
+    MacroWriter { maker, at }.write(&function, target, (first, second), rest.collect())
 }
 
 fn wrong_name(function: &str, count: usize) -> &'static str {
@@ -66,12 +66,12 @@ fn wrong_name(function: &str, count: usize) -> &'static str {
 }
 
 /// Writes the parts of one macro, all at its place.
-struct Writer<'a> {
+struct MacroWriter<'a> {
     maker: &'a mut dyn Maker,
     at: usize,
 }
 
-impl Writer<'_> {
+impl MacroWriter<'_> {
     fn write(
         mut self,
         function: &str,
@@ -86,7 +86,7 @@ impl Writer<'_> {
             Some(second) => (first, Some(second)),
             None => (None, first),
         };
-        let Some(body) = body else { return self.maker.make(self.at, Node::Broken) };
+        let Some(body) = body else { return self.maker.make(self.at, SyntaxNode::Broken) };
         match function {
             "bind" => {
                 // The value is the first of the rest.
@@ -102,16 +102,16 @@ impl Writer<'_> {
         }
     }
 
-    fn make(&mut self, node: Node) -> Expr {
+    fn make(&mut self, node: SyntaxNode) -> Expr {
         self.maker.make(self.at, node)
     }
 
     fn literal(&mut self, literal: Literal) -> Expr {
-        self.make(Node::Literal(literal))
+        self.make(SyntaxNode::Literal(literal))
     }
 
     fn ident(&mut self, name: &str) -> Expr {
-        self.make(Node::Ident(name.to_owned()))
+        self.make(SyntaxNode::Ident(name.to_owned()))
     }
 
     fn accu(&mut self) -> Expr {
@@ -119,11 +119,15 @@ impl Writer<'_> {
     }
 
     fn call(&mut self, function: &str, arguments: Vec<Expr>) -> Expr {
-        self.make(Node::Call { function: function.to_owned(), target: None, arguments })
+        self.make(SyntaxNode::Call { function: function.to_owned(), target: None, arguments })
     }
 
     fn method(&mut self, target: Expr, function: &str, arguments: Vec<Expr>) -> Expr {
-        self.make(Node::Call { function: function.to_owned(), target: Some(Box::new(target)), arguments })
+        self.make(SyntaxNode::Call {
+            function: function.to_owned(),
+            target: Some(Box::new(target)),
+            arguments,
+        })
     }
 
     fn fold(
@@ -133,11 +137,11 @@ impl Writer<'_> {
         [init, condition, step, result]: [Expr; 4],
     ) -> Expr {
         let fold = Comprehension { range, var, second, accu: ACCU.to_owned(), init, condition, step, result };
-        self.make(Node::Comprehension(Box::new(fold)))
+        self.make(SyntaxNode::Comprehension(Box::new(fold)))
     }
 
     fn bind(&mut self, name: String, value: Expr, body: Expr) -> Expr {
-        let range = self.make(Node::List(Vec::new()));
+        let range = self.make(SyntaxNode::List(Vec::new()));
         let condition = self.literal(Literal::Bool(false));
         let step = self.ident(&name);
         let var = UNUSED.to_owned();
@@ -151,7 +155,7 @@ impl Writer<'_> {
             step,
             result: body,
         };
-        self.make(Node::Comprehension(Box::new(fold)))
+        self.make(SyntaxNode::Comprehension(Box::new(fold)))
     }
 
     fn quantifier(&mut self, range: Expr, vars: (String, Option<String>), body: Expr, all: bool) -> Expr {
@@ -193,12 +197,14 @@ impl Writer<'_> {
         let (init, grown) = match function {
             "transformMap" => {
                 let key = self.ident(&vars.0);
-                (Node::Map(Vec::new()), self.call("cel.@mapInsert", vec![accu, key, body]))
+                (SyntaxNode::Map(Vec::new()), self.call("cel.@mapInsert", vec![accu, key, body]))
             }
-            "transformMapEntry" => (Node::Map(Vec::new()), self.call("cel.@mapInsert", vec![accu, body])),
+            "transformMapEntry" => {
+                (SyntaxNode::Map(Vec::new()), self.call("cel.@mapInsert", vec![accu, body]))
+            }
             _ => {
-                let item = self.make(Node::List(vec![(body, false)]));
-                (Node::List(Vec::new()), self.call("_+_", vec![accu, item]))
+                let item = self.make(SyntaxNode::List(vec![(body, false)]));
+                (SyntaxNode::List(Vec::new()), self.call("_+_", vec![accu, item]))
             }
         };
         let init = self.make(init);
@@ -228,7 +234,7 @@ impl Writer<'_> {
     fn of_optional(&mut self, target: Expr, var: String, body: Expr, wraps: bool) -> Expr {
         const TARGET: &str = "@target";
         let (is_simple, name) = match &target.node {
-            Node::Ident(name) => (true, name.clone()),
+            SyntaxNode::Ident(name) => (true, name.clone()),
             _ => (false, TARGET.to_owned()),
         };
         let asked = self.ident(&name);

@@ -1,10 +1,10 @@
 //! From tokens to trees, with the messages of upstream's generated parser.
 
-use crate::lexer::{self, Kind, Token};
+use crate::lexer::{self, Token, TokenKind};
 use crate::literal;
 use crate::macros::{self, Maker};
 use crate::problem::Problem;
-use crate::syntax::{Expr, Literal, Node, RESERVED};
+use crate::syntax::{Expr, Literal, RESERVED, SyntaxNode};
 
 const FIRSTS: &str = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, \
                       BYTES, IDENTIFIER}";
@@ -56,8 +56,8 @@ pub fn parse(source: &[char], has_bind: bool) -> Result<Option<Tree>, Vec<Proble
         return Ok(None);
     }
     let token = parser.token();
-    if token.kind != Kind::End {
-        let is_last = parser.tokens.get(parser.place + 1).is_some_and(|next| next.kind == Kind::End);
+    if token.kind != TokenKind::End {
+        let is_last = parser.tokens.get(parser.place + 1).is_some_and(|next| next.kind == TokenKind::End);
         let what = if is_last { "extraneous" } else { "mismatched" };
         parser.report(&token, format!("{what} input '{}' expecting <EOF>", token.text));
     }
@@ -72,7 +72,7 @@ pub struct Tree {
 }
 
 impl Maker for Parser {
-    fn make(&mut self, at: usize, node: Node) -> Expr {
+    fn make(&mut self, at: usize, node: SyntaxNode) -> Expr {
         self.count += 1;
         Expr { id: self.count - 1, at, node }
     }
@@ -80,7 +80,7 @@ impl Maker for Parser {
     /// A mistake in what can be read.
     fn mistake(&mut self, at: usize, message: String) -> Expr {
         self.problems.push(Problem { at, message });
-        self.make(at, Node::Broken)
+        self.make(at, SyntaxNode::Broken)
     }
 }
 
@@ -95,13 +95,13 @@ impl Parser {
     }
 
     fn is(&self, sign: &str) -> bool {
-        self.tokens.get(self.place).is_some_and(|token| token.kind == Kind::Sign && token.text == sign)
+        self.tokens.get(self.place).is_some_and(|token| token.kind == TokenKind::Sign && token.text == sign)
     }
 
     fn advance(&mut self) -> Token {
         let token = self.token();
         self.is_lost = false;
-        if token.kind != Kind::End {
+        if token.kind != TokenKind::End {
             self.place += 1;
         }
         token
@@ -133,14 +133,14 @@ impl Parser {
     }
 
     fn call(&mut self, at: usize, function: &str, arguments: Vec<Expr>) -> Expr {
-        self.make(at, Node::Call { function: function.to_owned(), target: None, arguments })
+        self.make(at, SyntaxNode::Call { function: function.to_owned(), target: None, arguments })
     }
 
     /// On to what may follow an expression.
     fn skip(&mut self) {
         let follows = |token: &Token| match token.kind {
-            Kind::End => true,
-            Kind::Sign => !["!", "(", "{"].contains(&token.text.as_str()),
+            TokenKind::End => true,
+            TokenKind::Sign => !["!", "(", "{"].contains(&token.text.as_str()),
             _ => false,
         };
         while !follows(&self.token()) {
@@ -153,12 +153,12 @@ impl Parser {
             return;
         }
         let token = self.token();
-        let is_next = self.next().is_some_and(|next| next.kind == Kind::Sign && next.text == sign);
+        let is_next = self.next().is_some_and(|next| next.kind == TokenKind::Sign && next.text == sign);
         if is_next {
             self.report(&token, format!("extraneous input '{}' expecting '{sign}'", token.text));
             self.place += 1;
             self.advance();
-        } else if token.kind == Kind::End || token.kind == Kind::Sign {
+        } else if token.kind == TokenKind::End || token.kind == TokenKind::Sign {
             self.report(&token, format!("missing '{sign}' at '{}'", token.text));
         } else {
             self.report(&token, format!("mismatched input '{}' expecting '{sign}'", token.text));
@@ -195,7 +195,8 @@ impl Parser {
         let mut left = self.level(level + 1);
         loop {
             let token = self.token();
-            let found = operators.iter().find(|(sign, _)| token.kind == Kind::Sign && *sign == token.text);
+            let found =
+                operators.iter().find(|(sign, _)| token.kind == TokenKind::Sign && *sign == token.text);
             let Some((_, function)) = found else { return left };
             if self.gives_up() {
                 return left;
@@ -208,8 +209,8 @@ impl Parser {
 
     fn is_first(token: &Token) -> bool {
         match token.kind {
-            Kind::Sign => ["[", "{", "(", ".", "-", "!"].contains(&token.text.as_str()),
-            Kind::Escaped | Kind::End => false,
+            TokenKind::Sign => ["[", "{", "(", ".", "-", "!"].contains(&token.text.as_str()),
+            TokenKind::Escaped | TokenKind::End => false,
             _ => true,
         }
     }
@@ -220,12 +221,13 @@ impl Parser {
             if !self.next().is_some_and(Self::is_first) {
                 self.report(&token, format!("mismatched input '{}' expecting {FIRSTS}", token.text));
                 self.skip();
-                return self.make(token.at, Node::Broken);
+                return self.make(token.at, SyntaxNode::Broken);
             }
             self.report(&token, format!("extraneous input '{}' expecting {FIRSTS}", token.text));
             self.place += 1;
         }
-        let is_number = self.next().is_some_and(|next| matches!(next.kind, Kind::Int | Kind::Float));
+        let is_number =
+            self.next().is_some_and(|next| matches!(next.kind, TokenKind::Int | TokenKind::Float));
         let sign = ["!", "-"].into_iter().find(|sign| self.is(sign) && !(*sign == "-" && is_number));
         let Some(sign) = sign else { return self.member() };
         let at = self.token().at;
@@ -248,19 +250,19 @@ impl Parser {
                 let dot = self.advance();
                 let is_optional = self.takes("?");
                 let name = self.token();
-                if !matches!(name.kind, Kind::Ident | Kind::Escaped) {
-                    let end = if name.kind == Kind::End { "" } else { name.text.as_str() };
+                if !matches!(name.kind, TokenKind::Ident | TokenKind::Escaped) {
+                    let end = if name.kind == TokenKind::End { "" } else { name.text.as_str() };
                     self.report(&name, format!("no viable alternative at input '.{end}'"));
                     self.skip();
-                    return self.make(dot.at, Node::Broken);
+                    return self.make(dot.at, SyntaxNode::Broken);
                 }
                 self.advance();
-                if name.kind == Kind::Escaped {
+                if name.kind == TokenKind::Escaped {
                     let message = "unsupported syntax: '`'".to_owned();
                     self.problems.push(Problem { at: name.at, message });
                 }
                 let field = name.text.trim_matches('`').to_owned();
-                if self.is("(") && name.kind == Kind::Ident && !is_optional {
+                if self.is("(") && name.kind == TokenKind::Ident && !is_optional {
                     let at = self.advance().at;
                     let arguments = self.list(")", ARGUMENTS);
                     of = self.called(at, field, Some(of), arguments);
@@ -281,21 +283,21 @@ impl Parser {
 
     fn select(&mut self, at: usize, of: Expr, field: String, is_optional: bool) -> Expr {
         if is_optional {
-            let field = self.make(at, Node::Literal(Literal::Text(field)));
+            let field = self.make(at, SyntaxNode::Literal(Literal::Text(field)));
             return self.call(at, "_?._", vec![of, field]);
         }
-        self.make(at, Node::Select { of: Box::new(of), field, is_test: false })
+        self.make(at, SyntaxNode::Select { of: Box::new(of), field, is_test: false })
     }
 
     /// Expressions up to a sign, each perhaps optional in literals.
     fn list(&mut self, end: &str, expected: &str) -> Vec<(Expr, bool)> {
         let mut found = Vec::new();
-        if self.token().kind == Kind::End {
+        if self.token().kind == TokenKind::End {
             let token = self.token();
             self.report(&token, format!("mismatched input '<EOF>' expecting {expected}"));
             return found;
         }
-        while !self.is(end) && self.token().kind != Kind::End {
+        while !self.is(end) && self.token().kind != TokenKind::End {
             let is_optional = end == "]" && self.takes("?");
             found.push((self.expression(), is_optional));
             if !self.takes(",") {
@@ -310,42 +312,42 @@ impl Parser {
         let token = self.advance();
         let at = token.at;
         match (token.kind, token.text.as_str()) {
-            (Kind::Ident, "true") => self.make(at, Node::Literal(Literal::Bool(true))),
-            (Kind::Ident, "false") => self.make(at, Node::Literal(Literal::Bool(false))),
-            (Kind::Ident, "null") => self.make(at, Node::Literal(Literal::Null)),
-            (Kind::Ident, _) => self.named(token.text, at),
-            (Kind::Int | Kind::Uint | Kind::Float | Kind::Text | Kind::Bytes, _) => {
+            (TokenKind::Ident, "true") => self.make(at, SyntaxNode::Literal(Literal::Bool(true))),
+            (TokenKind::Ident, "false") => self.make(at, SyntaxNode::Literal(Literal::Bool(false))),
+            (TokenKind::Ident, "null") => self.make(at, SyntaxNode::Literal(Literal::Null)),
+            (TokenKind::Ident, _) => self.named(token.text, at),
+            (TokenKind::Int | TokenKind::Uint | TokenKind::Float | TokenKind::Text | TokenKind::Bytes, _) => {
                 self.literal(at, &token, false)
             }
-            (Kind::Sign, "-") => {
+            (TokenKind::Sign, "-") => {
                 let number = self.advance();
                 self.literal(at, &number, true)
             }
-            (Kind::Sign, ".") if self.token().kind == Kind::Ident => {
+            (TokenKind::Sign, ".") if self.token().kind == TokenKind::Ident => {
                 let name = self.advance();
                 self.named(name.text, name.at)
             }
-            (Kind::Sign, "(") => {
+            (TokenKind::Sign, "(") => {
                 let inner = self.expression();
                 self.closes(")");
                 inner
             }
-            (Kind::Sign, "[") => {
+            (TokenKind::Sign, "[") => {
                 let items = self.list("]", FIRSTS);
-                self.make(at, Node::List(items))
+                self.make(at, SyntaxNode::List(items))
             }
-            (Kind::Sign, "{") => self.map(at),
+            (TokenKind::Sign, "{") => self.map(at),
             _ => {
                 self.report(&token, format!("no viable alternative at input '{}'", token.text));
                 self.skip();
-                self.make(at, Node::Broken)
+                self.make(at, SyntaxNode::Broken)
             }
         }
     }
 
     fn literal(&mut self, at: usize, token: &Token, is_negative: bool) -> Expr {
         match literal::read(token.kind, &token.text, is_negative) {
-            Ok(literal) => self.make(at, Node::Literal(literal)),
+            Ok(literal) => self.make(at, SyntaxNode::Literal(literal)),
             Err(why) => self.mistake(at, why.to_owned()),
         }
     }
@@ -359,11 +361,12 @@ impl Parser {
         }
         let rest: Vec<&Token> = self.tokens.iter().skip(self.place).collect();
         let parts = rest.chunks(2).take_while(|pair| match pair {
-            [dot, part] => dot.kind == Kind::Sign && dot.text == "." && part.kind == Kind::Ident,
+            [dot, part] => dot.kind == TokenKind::Sign && dot.text == "." && part.kind == TokenKind::Ident,
             _ => false,
         });
         let names: Vec<String> = parts.map(|pair| pair[1].text.clone()).collect();
-        let brace = rest.get(names.len() * 2).filter(|token| token.kind == Kind::Sign && token.text == "{");
+        let brace =
+            rest.get(names.len() * 2).filter(|token| token.kind == TokenKind::Sign && token.text == "{");
         if let Some(brace) = brace.map(|brace| brace.at) {
             self.place += names.len() * 2 + 1;
             let full = std::iter::once(name).chain(names).collect::<Vec<_>>().join(".");
@@ -372,7 +375,7 @@ impl Parser {
         if RESERVED.contains(&name.as_str()) {
             return self.mistake(at, format!("reserved identifier: {name}"));
         }
-        self.make(at, Node::Ident(name))
+        self.make(at, SyntaxNode::Ident(name))
     }
 
     fn message(&mut self, name: String, at: usize) -> Expr {
@@ -380,10 +383,10 @@ impl Parser {
         while !self.is("}") {
             self.takes("?");
             let field = self.token();
-            if !matches!(field.kind, Kind::Ident | Kind::Escaped) {
+            if !matches!(field.kind, TokenKind::Ident | TokenKind::Escaped) {
                 self.report(&field, format!("mismatched input '{}' expecting {FIELDS}", field.text));
                 self.skip();
-                return self.make(at, Node::Broken);
+                return self.make(at, SyntaxNode::Broken);
             }
             self.advance();
             let colon = self.token().at;
@@ -395,12 +398,12 @@ impl Parser {
             }
         }
         self.closes("}");
-        self.make(at, Node::Message { name, fields })
+        self.make(at, SyntaxNode::Message { name, fields })
     }
 
     fn map(&mut self, at: usize) -> Expr {
         let mut entries = Vec::new();
-        while !self.is("}") && self.token().kind != Kind::End {
+        while !self.is("}") && self.token().kind != TokenKind::End {
             let is_optional = self.takes("?");
             let key = self.expression();
             self.closes(":");
@@ -410,7 +413,7 @@ impl Parser {
             }
         }
         self.closes("}");
-        self.make(at, Node::Map(entries))
+        self.make(at, SyntaxNode::Map(entries))
     }
 
     /// A call; macros become what they stand for.
@@ -427,13 +430,15 @@ impl Parser {
             return macros::expanded(self, at, function, target, arguments, has_bind);
         }
         if function != "has" || arguments.len() != 1 {
-            return self.make(at, Node::Call { function, target: None, arguments });
+            return self.make(at, SyntaxNode::Call { function, target: None, arguments });
         }
         let of = arguments.remove(0);
         let place = of.at;
         match of.node {
-            Node::Select { of, field, .. } => self.make(at, Node::Select { of, field, is_test: true }),
-            Node::Broken => self.make(at, Node::Broken),
+            SyntaxNode::Select { of, field, .. } => {
+                self.make(at, SyntaxNode::Select { of, field, is_test: true })
+            }
+            SyntaxNode::Broken => self.make(at, SyntaxNode::Broken),
             _ => self.mistake(place, "invalid argument to has() macro".to_owned()),
         }
     }

@@ -4,8 +4,8 @@ use crate::checker::Checked;
 use crate::cost::Cost;
 use crate::eval;
 use crate::fault::Fault;
-use crate::program::{ComprehensionStep, Program, Step};
-use crate::syntax::{Comprehension, Expr, Literal, Node};
+use crate::program::{ComprehensionStep, Program, ProgramStep};
+use crate::syntax::{Comprehension, Expr, Literal, SyntaxNode};
 use crate::type_names::{dotted, type_named};
 use pintle_regexp::{Budget, Regexp};
 
@@ -33,15 +33,15 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn boxed(&mut self, expression: &'a Expr) -> Box<Step> {
+    fn boxed(&mut self, expression: &'a Expr) -> Box<ProgramStep> {
         Box::new(self.step(expression))
     }
 
-    fn pair(&mut self, a: &'a Expr, b: &'a Expr) -> Box<(Step, Step)> {
+    fn pair(&mut self, a: &'a Expr, b: &'a Expr) -> Box<(ProgramStep, ProgramStep)> {
         Box::new((self.step(a), self.step(b)))
     }
 
-    fn step(&mut self, expression: &'a Expr) -> Step {
+    fn step(&mut self, expression: &'a Expr) -> ProgramStep {
         self.depth += 1;
         self.depth_max = self.depth_max.max(self.depth);
         let found = self.planned(expression);
@@ -49,32 +49,32 @@ impl<'a> Planner<'a> {
         found
     }
 
-    fn planned(&mut self, expression: &'a Expr) -> Step {
+    fn planned(&mut self, expression: &'a Expr) -> ProgramStep {
         match &expression.node {
-            Node::Literal(literal) => Step::Literal(literal.clone()),
-            Node::Ident(name) => self.named(name),
-            Node::Select { of, field, is_test } => self.select(expression, of, field, *is_test),
-            Node::Call { target, arguments, .. } => self.call(expression, target.as_deref(), arguments),
-            Node::List(items) => {
+            SyntaxNode::Literal(literal) => ProgramStep::Literal(literal.clone()),
+            SyntaxNode::Ident(name) => self.named(name),
+            SyntaxNode::Select { of, field, is_test } => self.select(expression, of, field, *is_test),
+            SyntaxNode::Call { target, arguments, .. } => self.call(expression, target.as_deref(), arguments),
+            SyntaxNode::List(items) => {
                 let items: Vec<_> = items.iter().map(|(item, opt)| (self.step(item), *opt)).collect();
                 let is_constant = items.iter().all(|(item, opt)| item.is_constant() && !opt);
-                constant_if(is_constant, Step::List(items))
+                constant_if(is_constant, ProgramStep::List(items))
             }
-            Node::Map(entries) => {
+            SyntaxNode::Map(entries) => {
                 let entries = entries.iter();
                 let entries: Vec<_> =
                     entries.map(|(key, of, opt)| (self.step(key), self.step(of), *opt)).collect();
                 let is_constant =
                     entries.iter().all(|(key, of, opt)| key.is_constant() && of.is_constant() && !opt);
-                constant_if(is_constant, Step::Map(entries))
+                constant_if(is_constant, ProgramStep::Map(entries))
             }
-            Node::Message { name, fields } => {
+            SyntaxNode::Message { name, fields } => {
                 let fields = fields.iter();
                 let fields = fields.map(|(_, field, of)| (field.clone(), self.step(of))).collect();
-                Step::Message(name.clone(), fields)
+                ProgramStep::Message(name.clone(), fields)
             }
-            Node::Comprehension(fold) => self.fold(fold),
-            Node::Broken => Step::Broken,
+            SyntaxNode::Comprehension(fold) => self.fold(fold),
+            SyntaxNode::Broken => ProgramStep::Broken,
         }
     }
 
@@ -82,57 +82,57 @@ impl<'a> Planner<'a> {
         self.locals.iter().rposition(|known| *known == name)
     }
 
-    fn named(&self, name: &str) -> Step {
+    fn named(&self, name: &str) -> ProgramStep {
         let is_variable = self.checked.uses.iter().any(|used| used == name);
         match self.local(name) {
-            Some(place) => Step::Local(place),
-            None if !is_variable && type_named(name).is_some() => Step::Type(name.to_owned()),
-            None => Step::Variable(name.to_owned()),
+            Some(place) => ProgramStep::Local(place),
+            None if !is_variable && type_named(name).is_some() => ProgramStep::Type(name.to_owned()),
+            None => ProgramStep::Variable(name.to_owned()),
         }
     }
 
-    fn select(&mut self, whole: &'a Expr, of: &'a Expr, field: &str, is_test: bool) -> Step {
+    fn select(&mut self, whole: &'a Expr, of: &'a Expr, field: &str, is_test: bool) -> ProgramStep {
         if let Some(name) = dotted(whole).filter(|name| type_named(name).is_some()) {
-            return Step::Type(name);
+            return ProgramStep::Type(name);
         }
-        if let Node::Ident(first) = &of.node
+        if let SyntaxNode::Ident(first) = &of.node
             && self.local(first).is_none()
             && !is_test
         {
             let name = format!("{first}.{field}");
             if self.checked.uses.contains(&name) {
-                return Step::Variable(name);
+                return ProgramStep::Variable(name);
             }
         }
         let of = Box::new(self.base(of));
         let field = field.to_owned();
-        if is_test { Step::Test(of, field) } else { Step::Select(of, field) }
+        if is_test { ProgramStep::Test(of, field) } else { ProgramStep::Select(of, field) }
     }
 
-    fn call(&mut self, call: &'a Expr, target: Option<&'a Expr>, arguments: &'a [Expr]) -> Step {
+    fn call(&mut self, call: &'a Expr, target: Option<&'a Expr>, arguments: &'a [Expr]) -> ProgramStep {
         let Some(resolved) = self.checked.calls.get(call.id).and_then(Option::as_ref) else {
-            return Step::Broken;
+            return ProgramStep::Broken;
         };
         let target = target.filter(|_| resolved.has_target);
         match (resolved.function.name, arguments) {
-            ("_&&_", [a, b]) => return Step::And(self.pair(a, b)),
-            ("_||_", [a, b]) => return Step::Or(self.pair(a, b)),
-            ("_[_]", [a, b]) => return Step::Index(Box::new((self.base(a), self.branch(b)))),
-            ("_[?_]", [a, b]) => return Step::IndexOptional(Box::new((self.base(a), self.branch(b)))),
-            ("@not_strictly_false", [a]) => return Step::NotFalse(self.boxed(a)),
+            ("_&&_", [a, b]) => return ProgramStep::And(self.pair(a, b)),
+            ("_||_", [a, b]) => return ProgramStep::Or(self.pair(a, b)),
+            ("_[_]", [a, b]) => return ProgramStep::Index(Box::new((self.base(a), self.branch(b)))),
+            ("_[?_]", [a, b]) => return ProgramStep::IndexOptional(Box::new((self.base(a), self.branch(b)))),
+            ("@not_strictly_false", [a]) => return ProgramStep::NotFalse(self.boxed(a)),
             ("dyn", [a]) => {
                 let step = self.step(a);
-                return if step.is_constant() { step } else { Step::Dyn(Box::new(step)) };
+                return if step.is_constant() { step } else { ProgramStep::Dyn(Box::new(step)) };
             }
             ("_?_:_", [a, b, c]) => {
-                return Step::If(Box::new((self.step(a), self.branch(b), self.branch(c))));
+                return ProgramStep::If(Box::new((self.step(a), self.branch(b), self.branch(c))));
             }
             ("_?._", [of, field]) => {
                 let field = match field.as_literal() {
                     Some(Literal::Text(name)) => name.clone(),
                     _ => String::new(),
                 };
-                return Step::SelectOptional(Box::new(self.base(of)), field);
+                return ProgramStep::SelectOptional(Box::new(self.base(of)), field);
             }
             _ => {}
         }
@@ -149,56 +149,56 @@ impl<'a> Planner<'a> {
             Some(Literal::Text(text)) if has_pattern && place == 1 => self.pattern(text),
             _ => self.step(one),
         });
-        let steps: Vec<Step> = steps.collect();
+        let steps: Vec<ProgramStep> = steps.collect();
         match steps.as_slice() {
             [one] if one.is_constant() && CONVERSIONS.contains(&function.name) => {
-                let step = Step::Call(function, cost, steps);
+                let step = ProgramStep::Call(function, cost, steps);
                 if let Some(why) = eval::constant_error(&step) {
                     self.fault.get_or_insert(Fault::Instantiation(why));
                 }
-                Step::Constant(Box::new(step))
+                ProgramStep::Constant(Box::new(step))
             }
             // Whether something is one of a few values is looked up, and costs nothing.
-            [_, Step::Constant(list)] if function.name == "@in" && is_set(list) => {
-                Step::Call(function, Cost::Free, steps)
+            [_, ProgramStep::Constant(list)] if function.name == "@in" && is_set(list) => {
+                ProgramStep::Call(function, Cost::Free, steps)
             }
-            _ => Step::Call(function, cost, steps),
+            _ => ProgramStep::Call(function, cost, steps),
         }
     }
 
     /// What a field or an item is taken of.
-    fn base(&mut self, expression: &'a Expr) -> Step {
+    fn base(&mut self, expression: &'a Expr) -> ProgramStep {
         let step = self.step(expression);
-        if step.is_chain() { step } else { Step::Base(Box::new(step)) }
+        if step.is_chain() { step } else { ProgramStep::Base(Box::new(step)) }
     }
 
-    fn branch(&mut self, expression: &'a Expr) -> Step {
+    fn branch(&mut self, expression: &'a Expr) -> ProgramStep {
         let step = self.step(expression);
-        if step.is_path() { Step::Branch(Box::new(step)) } else { step }
+        if step.is_path() { ProgramStep::Branch(Box::new(step)) } else { step }
     }
 
-    fn pattern(&mut self, text: &str) -> Step {
+    fn pattern(&mut self, text: &str) -> ProgramStep {
         match Regexp::new(text, self.patterns) {
-            Ok(regexp) => Step::Pattern(Box::new(regexp)),
+            Ok(regexp) => ProgramStep::Pattern(Box::new(regexp)),
             Err(fault) => {
                 self.fault.get_or_insert_with(|| Fault::Pattern(fault.to_string()));
-                Step::Broken
+                ProgramStep::Broken
             }
         }
     }
 
-    fn fold(&mut self, fold: &'a Comprehension) -> Step {
+    fn fold(&mut self, fold: &'a Comprehension) -> ProgramStep {
         let is_bind = fold.is_bind();
         let range = self.step(&fold.range);
         let init = self.step(&fold.init);
         let count = self.locals.len();
         self.locals.push(&fold.accu);
         let (condition, step) = match is_bind {
-            true => (None, Step::Broken),
+            true => (None, ProgramStep::Broken),
             false => {
                 self.locals.push(&fold.var);
                 self.locals.extend(fold.second.as_deref());
-                let is_always = matches!(fold.condition.node, Node::Literal(Literal::Bool(true)));
+                let is_always = matches!(fold.condition.node, SyntaxNode::Literal(Literal::Bool(true)));
                 let condition = (!is_always).then(|| self.step(&fold.condition));
                 (condition, self.grown(&fold.step, count))
             }
@@ -207,7 +207,7 @@ impl<'a> Planner<'a> {
         let result = self.step(&fold.result);
         self.locals.truncate(count);
         let has_second = fold.second.is_some();
-        Step::Comprehension(Box::new(ComprehensionStep {
+        ProgramStep::Comprehension(Box::new(ComprehensionStep {
             range,
             init,
             has_second,
@@ -219,43 +219,45 @@ impl<'a> Planner<'a> {
     }
 
     /// A step of a loop that makes a list or a map larger does so in place.
-    fn grown(&mut self, step: &'a Expr, accu: usize) -> Step {
-        let Node::Call { function, target: None, arguments } = &step.node else { return self.step(step) };
+    fn grown(&mut self, step: &'a Expr, accu: usize) -> ProgramStep {
+        let SyntaxNode::Call { function, target: None, arguments } = &step.node else {
+            return self.step(step);
+        };
         let is_accu = |of: &Expr| match &of.node {
-            Node::Ident(name) => self.local(name) == Some(accu),
+            SyntaxNode::Ident(name) => self.local(name) == Some(accu),
             _ => false,
         };
         match (function.as_str(), arguments.as_slice()) {
             ("_?_:_", [asked, then, otherwise]) if is_accu(otherwise) => {
                 let asked = self.step(asked);
                 let then = self.grown(then, accu);
-                Step::If(Box::new((asked, then, self.branch(otherwise))))
+                ProgramStep::If(Box::new((asked, then, self.branch(otherwise))))
             }
             ("_+_", [of, more]) if is_accu(of) => match &more.node {
-                Node::List(items)
+                SyntaxNode::List(items)
                     if items.len() == 1 && items.iter().all(|(_, is_optional)| !is_optional) =>
                 {
-                    Step::Grow(accu, items.iter().map(|(item, _)| self.step(item)).collect())
+                    ProgramStep::Grow(accu, items.iter().map(|(item, _)| self.step(item)).collect())
                 }
                 _ => self.step(step),
             },
             ("cel.@mapInsert", [of, rest @ ..]) if is_accu(of) => {
-                Step::Grow(accu, rest.iter().map(|part| self.step(part)).collect())
+                ProgramStep::Grow(accu, rest.iter().map(|part| self.step(part)).collect())
             }
             _ => self.step(step),
         }
     }
 }
 
-fn constant_if(is_constant: bool, step: Step) -> Step {
-    if is_constant { Step::Constant(Box::new(step)) } else { step }
+fn constant_if(is_constant: bool, step: ProgramStep) -> ProgramStep {
+    if is_constant { ProgramStep::Constant(Box::new(step)) } else { step }
 }
 
 /// Whether a list holds nothing but simple values that are written out.
-fn is_set(list: &Step) -> bool {
-    let Step::List(items) = list else { return false };
-    let is_simple = |item: &Step| match item {
-        Step::Literal(literal) => !matches!(literal, Literal::Null | Literal::Bytes(_)),
+fn is_set(list: &ProgramStep) -> bool {
+    let ProgramStep::List(items) = list else { return false };
+    let is_simple = |item: &ProgramStep| match item {
+        ProgramStep::Literal(literal) => !matches!(literal, Literal::Null | Literal::Bytes(_)),
         _ => false,
     };
     items.iter().all(|(item, _)| is_simple(item))

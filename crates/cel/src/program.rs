@@ -8,68 +8,70 @@ use pintle_regexp::Regexp;
 /// An expression that can be evaluated any number of times.
 #[derive(Debug)]
 pub struct Program {
-    pub(crate) root: Step,
+    pub(crate) root: ProgramStep,
     /// How deep steps stand in each other.
     pub(crate) depth: usize,
 }
 
 #[derive(Debug)]
-pub(crate) enum Step {
+pub(crate) enum ProgramStep {
     Literal(Literal),
     Type(String),
     Variable(String),
     Local(usize),
-    Select(Box<Step>, String),
-    SelectOptional(Box<Step>, String),
-    Test(Box<Step>, String),
-    Index(Box<(Step, Step)>),
-    IndexOptional(Box<(Step, Step)>),
-    And(Box<(Step, Step)>),
-    Or(Box<(Step, Step)>),
-    If(Box<(Step, Step, Step)>),
-    NotFalse(Box<Step>),
+    Select(Box<ProgramStep>, String),
+    SelectOptional(Box<ProgramStep>, String),
+    Test(Box<ProgramStep>, String),
+    Index(Box<(ProgramStep, ProgramStep)>),
+    IndexOptional(Box<(ProgramStep, ProgramStep)>),
+    And(Box<(ProgramStep, ProgramStep)>),
+    Or(Box<(ProgramStep, ProgramStep)>),
+    If(Box<(ProgramStep, ProgramStep, ProgramStep)>),
+    NotFalse(Box<ProgramStep>),
     Pattern(Box<Regexp>),
-    Call(&'static Function, Cost, Vec<Step>),
-    List(Vec<(Step, bool)>),
-    Map(Vec<(Step, Step, bool)>),
-    Message(String, Vec<(String, Step)>),
+    Call(&'static Function, Cost, Vec<ProgramStep>),
+    List(Vec<(ProgramStep, bool)>),
+    Map(Vec<(ProgramStep, ProgramStep, bool)>),
+    Message(String, Vec<(String, ProgramStep)>),
     Comprehension(Box<ComprehensionStep>),
     /// Adds an item, an entry or a map to the accumulator in a place.
-    Grow(usize, Vec<Step>),
+    Grow(usize, Vec<ProgramStep>),
     /// What is no variable or part of one, as the first of a chain of fields: the chain is a step of its own.
-    Base(Box<Step>),
+    Base(Box<ProgramStep>),
     /// A value whose type is known only when it is there.
-    Dyn(Box<Step>),
+    Dyn(Box<ProgramStep>),
     /// What is known before anything runs, and so costs nothing.
-    Constant(Box<Step>),
+    Constant(Box<ProgramStep>),
     /// A variable or a part of one as a branch of a choice: the choice stands for the first step to it.
-    Branch(Box<Step>),
+    Branch(Box<ProgramStep>),
     /// What cannot be run.
     Broken,
 }
 
-impl Step {
+impl ProgramStep {
     pub(crate) fn is_constant(&self) -> bool {
-        matches!(self, Step::Literal(_) | Step::Constant(_))
+        matches!(self, ProgramStep::Literal(_) | ProgramStep::Constant(_))
     }
 
     /// A variable, or fields and items of one.
     pub(crate) fn is_path(&self) -> bool {
         matches!(
             self,
-            Step::Variable(_)
-                | Step::Local(_)
-                | Step::Select(..)
-                | Step::SelectOptional(..)
-                | Step::Index(_)
-                | Step::IndexOptional(_)
+            ProgramStep::Variable(_)
+                | ProgramStep::Local(_)
+                | ProgramStep::Select(..)
+                | ProgramStep::SelectOptional(..)
+                | ProgramStep::Index(_)
+                | ProgramStep::IndexOptional(_)
         )
     }
 
     /// A path, or a choice of two: what fields of it are a part of.
     pub(crate) fn is_chain(&self) -> bool {
         match self {
-            Step::If(parts) => matches!((&parts.1, &parts.2), (Step::Branch(_), Step::Branch(_))),
+            ProgramStep::If(parts) => {
+                matches!((&parts.1, &parts.2), (ProgramStep::Branch(_), ProgramStep::Branch(_)))
+            }
             other => other.is_path(),
         }
     }
@@ -77,13 +79,13 @@ impl Step {
 
 #[derive(Debug)]
 pub(crate) struct ComprehensionStep {
-    pub range: Step,
-    pub init: Step,
+    pub range: ProgramStep,
+    pub init: ProgramStep,
     pub has_second: bool,
     /// None where the loop goes over everything.
-    pub condition: Option<Step>,
-    pub step: Step,
-    pub result: Step,
+    pub condition: Option<ProgramStep>,
+    pub step: ProgramStep,
+    pub result: ProgramStep,
     pub is_bind: bool,
 }
 

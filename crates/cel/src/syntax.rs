@@ -34,7 +34,7 @@ pub fn is_reserved(word: &str) -> bool {
 pub struct Expr {
     pub id: usize,
     pub at: usize,
-    pub node: Node,
+    pub node: SyntaxNode,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +49,7 @@ pub enum Literal {
 }
 
 #[derive(Debug)]
-pub enum Node {
+pub enum SyntaxNode {
     Literal(Literal),
     Ident(String),
     /// A field; whether it is only asked for.
@@ -102,8 +102,8 @@ pub const UNUSED: &str = "#unused";
 impl Comprehension {
     /// Whether this only gives a name to a value.
     pub fn is_bind(&self) -> bool {
-        matches!(&self.range.node, Node::List(items) if items.is_empty())
-            && matches!(self.condition.node, Node::Literal(Literal::Bool(false)))
+        matches!(&self.range.node, SyntaxNode::List(items) if items.is_empty())
+            && matches!(self.condition.node, SyntaxNode::Literal(Literal::Bool(false)))
             && self.accu != ACCU
     }
 }
@@ -111,7 +111,7 @@ impl Comprehension {
 impl Expr {
     pub const fn as_literal(&self) -> Option<&Literal> {
         match &self.node {
-            Node::Literal(literal) => Some(literal),
+            SyntaxNode::Literal(literal) => Some(literal),
             _ => None,
         }
     }
@@ -121,22 +121,24 @@ impl Expr {
         visit(self, in_format);
         let mut below = |part: &'a Expr, in_format: bool| part.each(in_format, visit);
         match &self.node {
-            Node::Literal(_) | Node::Ident(_) | Node::Broken => {}
-            Node::Select { of, .. } => below(of, in_format),
-            Node::Call { function, target, arguments } => {
+            SyntaxNode::Literal(_) | SyntaxNode::Ident(_) | SyntaxNode::Broken => {}
+            SyntaxNode::Select { of, .. } => below(of, in_format),
+            SyntaxNode::Call { function, target, arguments } => {
                 let in_format = in_format || function == "format";
                 target.iter().for_each(|part| below(part, in_format));
                 arguments.iter().for_each(|part| below(part, in_format));
             }
-            Node::List(items) => items.iter().for_each(|(part, _)| below(part, in_format)),
-            Node::Map(entries) => {
+            SyntaxNode::List(items) => items.iter().for_each(|(part, _)| below(part, in_format)),
+            SyntaxNode::Map(entries) => {
                 for (key, value, _) in entries {
                     below(key, in_format);
                     below(value, in_format);
                 }
             }
-            Node::Message { fields, .. } => fields.iter().for_each(|(_, _, part)| below(part, in_format)),
-            Node::Comprehension(fold) => {
+            SyntaxNode::Message { fields, .. } => {
+                fields.iter().for_each(|(_, _, part)| below(part, in_format))
+            }
+            SyntaxNode::Comprehension(fold) => {
                 for part in [&fold.range, &fold.init, &fold.condition, &fold.step, &fold.result] {
                     below(part, in_format);
                 }

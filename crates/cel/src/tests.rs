@@ -1,6 +1,6 @@
 //! Expressions that are refused, those that are not, and what they give.
 
-use crate::{Answer, Bound, Decl, Scope, Type, compile, program, refusal};
+use crate::{Bound, Decl, Evaluated, Scope, Type, compile, program, refusal};
 use pintle_object::json;
 
 fn problem(text: &str) -> String {
@@ -96,7 +96,7 @@ fn costs(schema: &str, expression: &str, data: &str) -> (u64, u64) {
     let compiled = program(expression, &scope, Some(&decl)).expect(expression);
     let data = parse(data);
     let (answer, cost) = compiled.program.run(&[("self", Bound::Tree(&data, &decl))], 1_000_000);
-    assert_eq!(answer, Answer::Bool(true), "{expression}");
+    assert_eq!(answer, Evaluated::Bool(true), "{expression}");
     (compiled.cost_max, cost)
 }
 

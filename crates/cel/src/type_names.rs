@@ -1,14 +1,14 @@
 //! Names of types in expressions, and chains of fields that may spell one.
 
 use crate::library;
-use crate::syntax::{Expr, Node};
+use crate::syntax::{Expr, SyntaxNode};
 use crate::types::Type;
 
 /// What a chain of fields spells.
 pub fn dotted(expression: &Expr) -> Option<String> {
     match &expression.node {
-        Node::Ident(name) => Some(name.clone()),
-        Node::Select { of, field, is_test: false } => Some(format!("{}.{field}", dotted(of)?)),
+        SyntaxNode::Ident(name) => Some(name.clone()),
+        SyntaxNode::Select { of, field, is_test: false } => Some(format!("{}.{field}", dotted(of)?)),
         _ => None,
     }
 }

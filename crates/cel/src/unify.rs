@@ -4,13 +4,13 @@ use crate::types::Type;
 
 /// What is known of parameters so far, by their numbers.
 #[derive(Default)]
-pub struct Known {
+pub struct Substitutions {
     found: Vec<Option<Type>>,
     /// What stood for parameters before, to go back to.
     undo: Vec<(usize, Option<Type>)>,
 }
 
-impl Known {
+impl Substitutions {
     pub fn fresh(&mut self) -> Type {
         self.found.push(None);
         Type::Param(self.found.len() - 1)

@@ -4,7 +4,7 @@ use pintle_object::field::quote;
 
 /// A URL whose parts were told apart.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Url {
+pub struct CelUrl {
     pub scheme: String,
     pub user: String,
     pub host: String,
@@ -14,7 +14,7 @@ pub struct Url {
 }
 
 /// Reads a URL that says where it is: with a scheme, or a path from the root. The error is Go's.
-pub fn parse(text: &str) -> Result<Url, String> {
+pub fn parse(text: &str) -> Result<CelUrl, String> {
     let bad = |why: String| format!("parse {}: {why}", quote(text));
     split(text, true).map_err(bad)?;
     let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
@@ -23,7 +23,7 @@ pub fn parse(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn split(text: &str, is_request: bool) -> Result<Url, String> {
+fn split(text: &str, is_request: bool) -> Result<CelUrl, String> {
     if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
         return Err("net/url: invalid control character in URL".to_owned());
     }
@@ -32,7 +32,7 @@ fn split(text: &str, is_request: bool) -> Result<Url, String> {
     }
     let (scheme, rest) = scheme(text)?;
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut url = Url {
+    let mut url = CelUrl {
         scheme: scheme.to_ascii_lowercase(),
         user: String::new(),
         host: String::new(),
@@ -118,7 +118,7 @@ fn unescaped(text: &str, is_query: bool) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
-impl Url {
+impl CelUrl {
     pub fn hostname(&self) -> &str {
         match self.host.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
             Some((inner, _)) => inner,

@@ -4,7 +4,7 @@ use crate::checker::Checked;
 use crate::format_check;
 use crate::library;
 use crate::problem::Problem;
-use crate::syntax::{Expr, Literal, Node};
+use crate::syntax::{Expr, Literal, SyntaxNode};
 use crate::types::Type;
 use crate::value::{Text, Value};
 
@@ -23,7 +23,7 @@ pub fn check(expression: &Expr, checked: &Checked) -> Vec<Problem> {
 
 /// Durations, times and patterns that are written out are read already now.
 fn literal(call: &Expr, found: &mut Vec<Problem>) {
-    let Node::Call { function, arguments, .. } = &call.node else { return };
+    let SyntaxNode::Call { function, arguments, .. } = &call.node else { return };
     let Some((argument, literal)) = arguments.first().and_then(|one| Some((one, one.as_literal()?))) else {
         return;
     };
@@ -64,11 +64,11 @@ fn aggregate(of: &Expr, checked: &Checked, found: &mut Vec<Problem>) {
         true
     };
     match &of.node {
-        Node::List(items) => {
+        SyntaxNode::List(items) => {
             let mut first = None;
             let _ = items.iter().all(|(item, is_optional)| same(&mut first, item, *is_optional));
         }
-        Node::Map(entries) => {
+        SyntaxNode::Map(entries) => {
             let (mut key_type, mut value_type) = (None, None);
             for (key, value, is_optional) in entries {
                 same(&mut key_type, key, false);

@@ -3,7 +3,7 @@
 //! delays no other. What this server serves itself is always available.
 
 use crate::availability_metrics::AvailabilityMetrics;
-use crate::runner::{self, Reconciler, Source};
+use crate::runner::{self, EventSource, Reconciler};
 use pintle_engine::update::Source as UpdateSource;
 use pintle_engine::{Engine, ObjectRef, ServedResource, own};
 use pintle_kinds::api_service;
@@ -39,7 +39,7 @@ pub fn control(engine: Arc<Engine>, remotes: Arc<ApiServices>, metrics: Arc<Avai
     let found =
         (find(GROUP, "apiservices"), find("", "services"), find("discovery.k8s.io", "endpointslices"));
     let (Some(apis), Some(services), Some(slices)) = found else { return };
-    let checker = Checker { engine: engine.clone(), apis, services, slices, remotes, metrics };
+    let checker = AvailabilityChecker { engine: engine.clone(), apis, services, slices, remotes, metrics };
     let status =
         ApiServiceStatus { checker: Arc::new(checker), tasks: JoinSet::new(), checked: HashMap::new() };
     tokio::spawn(runner::run(engine, status));
@@ -48,12 +48,12 @@ pub fn control(engine: Arc<Engine>, remotes: Arc<ApiServices>, metrics: Arc<Avai
 /// A resource and where its objects are.
 struct Followed {
     served: Arc<ServedResource>,
-    source: Source,
+    source: EventSource,
 }
 
 impl Followed {
     fn of(served: Arc<ServedResource>) -> Option<Followed> {
-        let source = Source::all(&served)?;
+        let source = EventSource::all(&served)?;
         Some(Followed { served, source })
     }
 
@@ -63,7 +63,7 @@ impl Followed {
 }
 
 struct ApiServiceStatus {
-    checker: Arc<Checker>,
+    checker: Arc<AvailabilityChecker>,
     tasks: JoinSet<()>,
     checked: HashMap<String, Checked>,
 }
@@ -89,8 +89,8 @@ struct Said(&'static str, &'static str, String);
 impl Reconciler for ApiServiceStatus {
     const NAME: &'static str = "api_service_status";
 
-    fn sources(&self) -> Vec<Source> {
-        let Checker { apis, services, slices, .. } = &*self.checker;
+    fn sources(&self) -> Vec<EventSource> {
+        let AvailabilityChecker { apis, services, slices, .. } = &*self.checker;
         [apis, services, slices].map(|followed| followed.source.clone()).into()
     }
 
@@ -143,7 +143,7 @@ fn local() -> Said {
 }
 
 /// Looks at one API at a time.
-struct Checker {
+struct AvailabilityChecker {
     engine: Arc<Engine>,
     apis: Followed,
     services: Followed,
@@ -152,7 +152,7 @@ struct Checker {
     metrics: Arc<AvailabilityMetrics>,
 }
 
-impl Checker {
+impl AvailabilityChecker {
     /// Looks at an API again and again: when something changed, after a while, and sooner when it failed.
     async fn watch(self: Arc<Self>, name: String, wake: Arc<Notify>) {
         let mut retry = RETRY_MIN;

@@ -3,7 +3,7 @@
 //! took the server's label from are his. (Upstream: kube-aggregator's `autoregister` controller.)
 
 use crate::own_writes;
-use crate::runner::{self, Place, Reconciler, Source};
+use crate::runner::{self, EventSource, Place, Reconciler};
 use pintle_engine::options::DeleteOptions;
 use pintle_engine::resource_table::Table;
 use pintle_engine::{Engine, ObjectRef, ServedResource, own};
@@ -21,7 +21,7 @@ const ALWAYS: &str = "true";
 /// Begins to keep the APIServices until the store closes. Stored definitions must be served already.
 pub fn control(engine: Arc<Engine>) {
     let Some(served) = engine.find_any("apiregistration.k8s.io", "apiservices") else { return };
-    let Some(source) = Source::all(&served) else { return };
+    let Some(source) = EventSource::all(&served) else { return };
     let changes = engine.serving_changes();
     let controller =
         Autoregistration { engine: engine.clone(), served, source, changes, known: BTreeSet::new() };
@@ -31,7 +31,7 @@ pub fn control(engine: Arc<Engine>) {
 struct Autoregistration {
     engine: Arc<Engine>,
     served: Arc<ServedResource>,
-    source: Source,
+    source: EventSource,
     /// Tells when other custom resources are served than before.
     changes: watch::Receiver<()>,
     /// The names of the APIServices that there should have been when it was last looked.
@@ -41,7 +41,7 @@ struct Autoregistration {
 impl Reconciler for Autoregistration {
     const NAME: &'static str = "autoregister";
 
-    fn sources(&self) -> Vec<Source> {
+    fn sources(&self) -> Vec<EventSource> {
         vec![self.source.clone()]
     }
 

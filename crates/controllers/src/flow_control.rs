@@ -1,6 +1,6 @@
 //! Takes FlowSchemas and PriorityLevelConfigurations over into fairness, and lends seats anew over and over.
 
-use crate::runner::{self, Place, Reconciler, Source};
+use crate::runner::{self, EventSource, Place, Reconciler};
 use pintle_engine::{Engine, ServedResource};
 use pintle_fairness::fairness::ADJUSTMENT_INTERVAL;
 use pintle_fairness::{Fairness, LevelSpec, SchemaSpec};
@@ -26,7 +26,9 @@ pub fn control(engine: &Arc<Engine>, fairness: &Arc<Fairness>) {
     let (Some(schemas), Some(levels)) = (find("flowschemas"), find("prioritylevelconfigurations")) else {
         return;
     };
-    let (Some(of_schemas), Some(of_levels)) = (Source::all(&schemas), Source::all(&levels)) else { return };
+    let (Some(of_schemas), Some(of_levels)) = (EventSource::all(&schemas), EventSource::all(&levels)) else {
+        return;
+    };
     let mut consumer = FlowControl {
         engine: engine.clone(),
         fairness: fairness.clone(),
@@ -60,7 +62,7 @@ struct FlowControl {
     engine: Arc<Engine>,
     fairness: Arc<Fairness>,
     served: [Arc<ServedResource>; 2],
-    sources: [Source; 2],
+    sources: [EventSource; 2],
     levels: BTreeMap<Text, LevelSpec>,
     schemas: BTreeMap<Text, SchemaSpec>,
     is_changed: bool,
@@ -71,7 +73,7 @@ struct FlowControl {
 impl Reconciler for FlowControl {
     const NAME: &'static str = "flow_control";
 
-    fn sources(&self) -> Vec<Source> {
+    fn sources(&self) -> Vec<EventSource> {
         self.sources.to_vec()
     }
 

@@ -1,6 +1,6 @@
 //! Keeps the statuses of FlowSchemas: whether the priority level that each names is there.
 
-use crate::runner::{self, Reconciler, Source};
+use crate::runner::{self, EventSource, Reconciler};
 use pintle_engine::options::{FieldValidation, PatchKind};
 use pintle_engine::{Engine, ObjectRef, Patch, ServedResource, WriteContext, own};
 use pintle_object::field::quote;
@@ -19,7 +19,9 @@ pub fn control(engine: Arc<Engine>) {
     let (Some(schemas), Some(levels)) = (find("flowschemas"), find("prioritylevelconfigurations")) else {
         return;
     };
-    let (Some(of_schemas), Some(of_levels)) = (Source::all(&schemas), Source::all(&levels)) else { return };
+    let (Some(of_schemas), Some(of_levels)) = (EventSource::all(&schemas), EventSource::all(&levels)) else {
+        return;
+    };
     let controller = FlowSchemaStatus { engine: engine.clone(), schemas, levels, of_schemas, of_levels };
     tokio::spawn(runner::run(engine, controller));
 }
@@ -28,14 +30,14 @@ struct FlowSchemaStatus {
     engine: Arc<Engine>,
     schemas: Arc<ServedResource>,
     levels: Arc<ServedResource>,
-    of_schemas: Source,
-    of_levels: Source,
+    of_schemas: EventSource,
+    of_levels: EventSource,
 }
 
 impl Reconciler for FlowSchemaStatus {
     const NAME: &'static str = "flow_schema_status";
 
-    fn sources(&self) -> Vec<Source> {
+    fn sources(&self) -> Vec<EventSource> {
         vec![self.of_schemas.clone(), self.of_levels.clone()]
     }
 

@@ -18,7 +18,7 @@ const LEAVE_MAX: Duration = Duration::from_secs(5);
 /// How often namespaces, flow control and the like are looked at (`systemnamespaces`, `storage_flowcontrol.go`).
 const SYSTEM_INTERVAL: Duration = Duration::from_secs(60);
 
-pub struct Kept {
+pub struct KeptObjects {
     engine: Arc<Engine>,
     cluster: Cluster,
     /// None without the gate APIServerIdentity.
@@ -29,7 +29,7 @@ pub struct Kept {
 }
 
 /// What a server tells others of itself.
-pub struct Told {
+pub struct ServerIdentity {
     pub address: IpAddr,
     pub keeps_endpoints: bool,
     /// Its identity; absent where it has no lease (without the gate APIServerIdentity).
@@ -46,9 +46,9 @@ struct PeerLease {
     address: SocketAddr,
 }
 
-impl Kept {
-    pub fn new(engine: Arc<Engine>, cluster: Cluster, told: Told) -> Kept {
-        let Told { address, keeps_endpoints, identity, peer } = told;
+impl KeptObjects {
+    pub fn new(engine: Arc<Engine>, cluster: Cluster, told: ServerIdentity) -> KeptObjects {
+        let ServerIdentity { address, keeps_endpoints, identity, peer } = told;
         let port = cluster.secure_port;
         // Endpoints may not be on the loopback.
         let endpoints = (keeps_endpoints && !address.is_loopback())
@@ -62,7 +62,7 @@ impl Kept {
         };
         let address = peer.map(|(address, _)| address);
         let lease = identity.map(|identity| IdentityLease::new(engine.clone(), identity, address));
-        Kept { engine, cluster, lease, peer_lease, endpoints }
+        KeptObjects { engine, cluster, lease, peer_lease, endpoints }
     }
 
     /// Runs until it is dropped.

@@ -28,7 +28,7 @@ mod work_queue;
 
 pub use availability_metrics::AvailabilityMetrics;
 pub use identity_lease::Identity;
-pub use kept::{Kept, Told};
+pub use kept::{KeptObjects, ServerIdentity};
 pub use peer_discovery::control as control_peers;
 pub use peer_leases::PeerLeases;
 pub use published_trust::{PublishedTrust, Trusted};

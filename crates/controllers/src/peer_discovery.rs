@@ -6,7 +6,7 @@
 
 use crate::identity_lease::{self, NAMESPACE};
 use crate::peer_exclusions::Excluded;
-use crate::runner::{self, Place, Reconciler, Source};
+use crate::runner::{self, EventSource, Place, Reconciler};
 use pintle_engine::{Engine, ServedResource};
 use pintle_kinds::api_service;
 use pintle_object::{Status, Text, Value};
@@ -21,7 +21,7 @@ const DEFINITIONS: usize = 1;
 
 /// Begins to follow leases, definitions and APIServices until the store closes.
 pub fn control(engine: &Arc<Engine>, peers: Arc<Peers>) {
-    let find = |group: &str, plural: &str| Followed::of(engine.find_any(group, plural)?);
+    let find = |group: &str, plural: &str| FollowedPeer::of(engine.find_any(group, plural)?);
     let Some(leases) = find("coordination.k8s.io", "leases") else { return };
     let definitions = find("apiextensions.k8s.io", "customresourcedefinitions");
     let apis = find("apiregistration.k8s.io", "apiservices");
@@ -38,15 +38,15 @@ pub fn control(engine: &Arc<Engine>, peers: Arc<Peers>) {
 }
 
 /// A resource and where its objects are.
-struct Followed {
+struct FollowedPeer {
     served: Arc<ServedResource>,
-    source: Source,
+    source: EventSource,
 }
 
-impl Followed {
-    fn of(served: Arc<ServedResource>) -> Option<Followed> {
-        let source = Source::all(&served)?;
-        Some(Followed { served, source })
+impl FollowedPeer {
+    fn of(served: Arc<ServedResource>) -> Option<FollowedPeer> {
+        let source = EventSource::all(&served)?;
+        Some(FollowedPeer { served, source })
     }
 
     fn read(&self, engine: &Engine, namespace: &str, name: &str) -> Result<Option<Value>, Status> {
@@ -58,7 +58,7 @@ struct PeerDiscovery {
     engine: Arc<Engine>,
     peers: Arc<Peers>,
     /// Leases, definitions and APIServices.
-    followed: [Followed; 3],
+    followed: [FollowedPeer; 3],
     excluded: Excluded,
     /// The processes that other servers' leases told of when what they serve was read in full.
     known: BTreeMap<Text, String>,
@@ -69,7 +69,7 @@ struct PeerDiscovery {
 impl Reconciler for PeerDiscovery {
     const NAME: &'static str = "peer_discovery";
 
-    fn sources(&self) -> Vec<Source> {
+    fn sources(&self) -> Vec<EventSource> {
         let [mut leases, definitions, apis] = self.followed.each_ref().map(|one| one.source.clone());
         leases.predicate.namespace = Some(Text::from(NAMESPACE));
         vec![leases, definitions, apis]

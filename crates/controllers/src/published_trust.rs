@@ -4,7 +4,7 @@
 
 use crate::bootstrap::object;
 use crate::own_writes;
-use crate::runner::{self, Place, Reconciler, Source};
+use crate::runner::{self, EventSource, Place, Reconciler};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pintle_engine::{Engine, own};
@@ -57,20 +57,20 @@ impl PublishedTrust {
     /// Keeps it published until the store closes.
     pub fn control(self) {
         let Some(served) = self.engine.find_any("", "configmaps") else { return };
-        let Some(source) = Source::one(&served, NAMESPACE, NAME) else { return };
+        let Some(source) = EventSource::one(&served, NAMESPACE, NAME) else { return };
         tokio::spawn(runner::run(self.engine.clone(), Controller { trust: self, source }));
     }
 }
 
 struct Controller {
     trust: PublishedTrust,
-    source: Source,
+    source: EventSource,
 }
 
 impl Reconciler for Controller {
     const NAME: &'static str = "cluster_authentication_trust";
 
-    fn sources(&self) -> Vec<Source> {
+    fn sources(&self) -> Vec<EventSource> {
         vec![self.source.clone()]
     }
 

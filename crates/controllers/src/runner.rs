@@ -29,7 +29,7 @@ pub trait Reconciler: Send + 'static {
     const NAME: &'static str;
 
     /// The objects that are followed.
-    fn sources(&self) -> Vec<Source>;
+    fn sources(&self) -> Vec<EventSource>;
 
     /// Looks at one object of a source, which may be gone. What fails is tried again.
     fn sync(
@@ -52,23 +52,23 @@ pub trait Reconciler: Send + 'static {
 
 /// Objects to follow.
 #[derive(Clone)]
-pub struct Source {
+pub struct EventSource {
     pub collection: CollectionId,
     pub predicate: WatchPredicate,
 }
 
-impl Source {
+impl EventSource {
     /// All objects of a resource; none when they are not stored.
-    pub fn all(served: &ServedResource) -> Option<Source> {
-        Some(Source { collection: served.collection()?, predicate: WatchPredicate::default() })
+    pub fn all(served: &ServedResource) -> Option<EventSource> {
+        Some(EventSource { collection: served.collection()?, predicate: WatchPredicate::default() })
     }
 
     /// One object of a resource, whether it is there or not.
-    pub fn one(served: &ServedResource, namespace: &str, name: &str) -> Option<Source> {
+    pub fn one(served: &ServedResource, namespace: &str, name: &str) -> Option<EventSource> {
         let namespace = (!namespace.is_empty()).then(|| Text::from(namespace));
         let predicate =
             WatchPredicate { namespace, name: Some(Text::from(name)), ..WatchPredicate::default() };
-        Some(Source { predicate, ..Source::all(served)? })
+        Some(EventSource { predicate, ..EventSource::all(served)? })
     }
 
     /// The tree of an object of the source's collection, in the version it is stored in; none when it is not there.
@@ -106,8 +106,9 @@ pub async fn run<R: Reconciler>(engine: Arc<Engine>, mut reconciler: R) {
     let mut retries = BTreeMap::new();
     let queue = WorkQueue::new(engine.metrics(), R::NAME);
     loop {
-        let watch =
-            |source: Source| engine.store.watch(source.collection, WatchFrom::InitialState, source.predicate);
+        let watch = |source: EventSource| {
+            engine.store.watch(source.collection, WatchFrom::InitialState, source.predicate)
+        };
         let watchers: Result<Vec<Watcher>, _> = reconciler.sources().into_iter().map(watch).collect();
         let since = Instant::now();
         for place in reconciler.known() {

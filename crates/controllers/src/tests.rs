@@ -1,13 +1,13 @@
 //! The loops on an engine whose store forgets everything at the end, in time that passes when nobody is busy.
 
 use crate::bootstrap::{self, Cluster};
-use crate::runner::{self, Reconciler, Source};
-use crate::{Kept, PublishedTrust, Told, own_writes};
+use crate::runner::{self, EventSource, Reconciler};
+use crate::{KeptObjects, PublishedTrust, ServerIdentity, own_writes};
 use pintle_engine::options::DeleteOptions;
 use pintle_engine::{Engine, ObjectRef, own};
 use pintle_kinds::allocator::IpPool;
 use pintle_object::{Status, Value};
-use pintle_store::backend::{AppendError, Error, Found, Row};
+use pintle_store::backend::{AppendError, BackendError, Found, Row};
 use pintle_store::{DurableLog, EventWindow, Options, Revision};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, mpsc};
 struct Nowhere;
 
 impl DurableLog for Nowhere {
-    fn load(&mut self, _: &mut dyn FnMut(Row)) -> Result<Found, Error> {
+    fn load(&mut self, _: &mut dyn FnMut(Row)) -> Result<Found, BackendError> {
         Ok(Found::default())
     }
 
@@ -26,7 +26,7 @@ impl DurableLog for Nowhere {
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Error> {
+    fn close(&mut self) -> Result<(), BackendError> {
         Ok(())
     }
 }
@@ -47,7 +47,7 @@ fn cluster() -> Cluster {
 
 fn read(engine: &Engine, (group, plural): (&str, &str), namespace: &str, name: &str) -> Option<Value> {
     let served = engine.find_any(group, plural).unwrap();
-    Source::all(&served).unwrap().read(engine, &served, namespace, name).unwrap()
+    EventSource::all(&served).unwrap().read(engine, &served, namespace, name).unwrap()
 }
 
 async fn delete(engine: &Engine, (group, plural): (&str, &str), namespace: &str, name: &str) {
@@ -80,8 +80,9 @@ const CIDRS: (&str, &str) = ("networking.k8s.io", "servicecidrs");
 async fn what_the_server_keeps_comes_back_while_it_runs() {
     let engine = engine();
     bootstrap::run(&engine, &cluster(), own::now()).await.unwrap();
-    let told = Told { address: [10, 1, 2, 3].into(), keeps_endpoints: true, identity: None, peer: None };
-    let kept = Arc::new(Kept::new(engine.clone(), cluster(), told));
+    let told =
+        ServerIdentity { address: [10, 1, 2, 3].into(), keeps_endpoints: true, identity: None, peer: None };
+    let kept = Arc::new(KeptObjects::new(engine.clone(), cluster(), told));
     let running = tokio::spawn({
         let kept = kept.clone();
         async move { kept.run().await }
@@ -147,7 +148,7 @@ async fn trust_that_somebody_deletes_or_changes_is_published_again() {
 
 /// Tells of its looks, fails at the first few, and takes its time while the gate is held.
 struct Telling {
-    source: Source,
+    source: EventSource,
     looks: mpsc::UnboundedSender<String>,
     failures_left: usize,
     gate: Arc<Mutex<()>>,
@@ -156,7 +157,7 @@ struct Telling {
 impl Reconciler for Telling {
     const NAME: &'static str = "telling";
 
-    fn sources(&self) -> Vec<Source> {
+    fn sources(&self) -> Vec<EventSource> {
         vec![self.source.clone()]
     }
 
@@ -177,7 +178,7 @@ async fn make(engine: &Engine, name: &str) {
 }
 
 fn tell(engine: &Arc<Engine>, failures_left: usize) -> (mpsc::UnboundedReceiver<String>, Arc<Mutex<()>>) {
-    let source = Source::all(&engine.find_any("", "namespaces").unwrap()).unwrap();
+    let source = EventSource::all(&engine.find_any("", "namespaces").unwrap()).unwrap();
     let (looks, looked) = mpsc::unbounded_channel();
     let gate = Arc::<Mutex<()>>::default();
     let telling = Telling { source, looks, failures_left, gate: gate.clone() };

@@ -16,11 +16,11 @@ pub(crate) struct Chain(Vec<Link>);
 #[derive(Clone)]
 struct Link {
     prefix: String,
-    step: Step,
+    step: LinkTransform,
 }
 
 #[derive(Clone)]
-enum Step {
+enum LinkTransform {
     /// Values as they are.
     Identity,
     Keys(Arc<KeyRing>),
@@ -36,15 +36,15 @@ impl Chain {
 
     /// Whether values are stored as they are, and none is read that is not.
     pub fn is_identity(&self) -> bool {
-        self.0.iter().all(|link| matches!(link.step, Step::Identity))
+        self.0.iter().all(|link| matches!(link.step, LinkTransform::Identity))
     }
 
     /// What values get that are written now; nothing where none can be written.
     pub fn tag(&self) -> Option<KeyTag> {
         match &self.0.first()?.step {
-            Step::Identity => Some(KeyTag::PLAIN),
-            Step::Keys(ring) => Some(ring.tag()),
-            Step::Kms(envelope) => envelope.tag(),
+            LinkTransform::Identity => Some(KeyTag::PLAIN),
+            LinkTransform::Keys(ring) => Some(ring.tag()),
+            LinkTransform::Kms(envelope) => envelope.tag(),
         }
     }
 
@@ -62,13 +62,15 @@ impl Chain {
         for link in &self.0 {
             let Some(sealed) = stored.strip_prefix(link.prefix.as_bytes()) else { continue };
             let result = match &link.step {
-                Step::Identity => match transformer::identity(stored.clone()) {
+                LinkTransform::Identity => match transformer::identity(stored.clone()) {
                     Ok(plain) => Ok(plain),
                     // Who moves away from encryption writes values as they are, and still reads the others.
                     Err(TransformError(_)) => continue,
                 },
-                Step::Keys(ring) => ring.decrypt(named, context.authenticated, sealed).map(transformed),
-                Step::Kms(envelope) => envelope.decrypt(context, sealed).await.map(transformed),
+                LinkTransform::Keys(ring) => {
+                    ring.decrypt(named, context.authenticated, sealed).map(transformed)
+                }
+                LinkTransform::Kms(envelope) => envelope.decrypt(context, sealed).await.map(transformed),
             };
             let prefix = if link.prefix.is_empty() { "identity" } else { &link.prefix };
             metrics.transformed(resource, Way::FromStorage, prefix, began, result.as_ref().err());
@@ -97,12 +99,12 @@ impl Chain {
         let link = self.0.first().ok_or_else(|| Failure::new("no matching prefix found"))?;
         let began = Instant::now();
         let result = match &link.step {
-            Step::Identity => Ok((plain, KeyTag::PLAIN)),
-            Step::Keys(ring) => {
+            LinkTransform::Identity => Ok((plain, KeyTag::PLAIN)),
+            LinkTransform::Keys(ring) => {
                 let sealed = ring.encrypt(named, context.authenticated, &plain);
                 sealed.map(|sealed| (prefixed(&link.prefix, &sealed), ring.tag()))
             }
-            Step::Kms(envelope) => {
+            LinkTransform::Kms(envelope) => {
                 let sealed = envelope.encrypt(context, &plain);
                 sealed.map(|(sealed, tag)| (prefixed(&link.prefix, &sealed), tag))
             }
@@ -134,16 +136,16 @@ fn prefixed(prefix: &str, sealed: &[u8]) -> Bytes {
 fn link(provider: &Provider, kms: &mut Kms) -> Result<Link, String> {
     let ring = |family: Family, keys: &[NamedKey]| {
         let ring = KeyRing::new(family, keys).map_err(|failure| failure.message)?;
-        Ok(Link { prefix: family.prefix().into(), step: Step::Keys(Arc::new(ring)) })
+        Ok(Link { prefix: family.prefix().into(), step: LinkTransform::Keys(Arc::new(ring)) })
     };
     match provider {
         Provider::AesGcm(keys) => ring(Family::AesGcm, keys),
         Provider::AesCbc(keys) => ring(Family::AesCbc, keys),
         Provider::Secretbox(keys) => ring(Family::Secretbox, keys),
-        Provider::Identity => Ok(Link { prefix: String::new(), step: Step::Identity }),
+        Provider::Identity => Ok(Link { prefix: String::new(), step: LinkTransform::Identity }),
         Provider::Kms(settings) => {
             let envelope = kms.open(settings)?;
-            Ok(Link { prefix: envelope.prefix(), step: Step::Kms(envelope) })
+            Ok(Link { prefix: envelope.prefix(), step: LinkTransform::Kms(envelope) })
         }
     }
 }

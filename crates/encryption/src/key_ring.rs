@@ -23,7 +23,7 @@ enum Cipher {
     Secretbox(Secretbox),
 }
 
-struct Key {
+struct RingKey {
     /// `key1:`.
     prefix: String,
     cipher: Cipher,
@@ -31,7 +31,7 @@ struct Key {
 }
 
 pub(crate) struct KeyRing {
-    keys: Vec<Key>,
+    keys: Vec<RingKey>,
     family: Family,
 }
 
@@ -85,7 +85,7 @@ impl KeyRing {
             let within = |failure: Failure| {
                 failure.within(&format!("error while creating cipher for named key {name}"))
             };
-            Ok(Key {
+            Ok(RingKey {
                 prefix: format!("{name}:"),
                 cipher: family.cipher(secret).map_err(within)?,
                 tag: tag(&[family.prefix().as_bytes(), name.as_bytes(), secret]),

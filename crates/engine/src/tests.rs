@@ -11,7 +11,7 @@ use pintle_object::Query;
 use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{Status, Value, json, meta};
-use pintle_store::backend::{AppendError, Error, Found, Row};
+use pintle_store::backend::{AppendError, BackendError, Found, Row};
 use pintle_store::{DurableLog, Revision};
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use std::sync::Arc;
 struct Nowhere;
 
 impl DurableLog for Nowhere {
-    fn load(&mut self, _: &mut dyn FnMut(Row)) -> Result<Found, Error> {
+    fn load(&mut self, _: &mut dyn FnMut(Row)) -> Result<Found, BackendError> {
         Ok(Found::default())
     }
 
@@ -27,7 +27,7 @@ impl DurableLog for Nowhere {
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Error> {
+    fn close(&mut self) -> Result<(), BackendError> {
         Ok(())
     }
 }

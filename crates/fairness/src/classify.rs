@@ -8,7 +8,7 @@ const SERVICE_ACCOUNTS: &str = "system:serviceaccount:";
 
 /// The parts of a request that schemas look at.
 #[derive(Clone, Copy, Debug)]
-pub struct Attributes<'a> {
+pub struct FlowAttributes<'a> {
     pub user: &'a str,
     pub groups: &'a [String],
     pub verb: &'a str,
@@ -24,13 +24,13 @@ pub struct Attributes<'a> {
 /// One rule of a schema: whose requests, and which.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    subjects: Vec<Subject>,
+    subjects: Vec<FlowSubject>,
     resources: Vec<ResourceRule>,
     paths: Vec<PathRule>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Subject {
+enum FlowSubject {
     User(Text),
     AnyUser,
     Group(Text),
@@ -81,13 +81,13 @@ impl Rule {
 
     fn read(rule: &Value) -> Rule {
         Rule {
-            subjects: rule.list_at(&["subjects"]).iter().filter_map(Subject::read).collect(),
+            subjects: rule.list_at(&["subjects"]).iter().filter_map(FlowSubject::read).collect(),
             resources: rule.list_at(&["resourceRules"]).iter().map(ResourceRule::read).collect(),
             paths: rule.list_at(&["nonResourceRules"]).iter().map(PathRule::read).collect(),
         }
     }
 
-    pub fn matches(&self, request: &Attributes) -> bool {
+    pub fn matches(&self, request: &FlowAttributes) -> bool {
         self.subjects.iter().any(|subject| subject.matches(request))
             && if request.is_resource {
                 self.resources.iter().any(|rule| rule.matches(request))
@@ -97,36 +97,36 @@ impl Rule {
     }
 }
 
-impl Subject {
-    fn read(subject: &Value) -> Option<Subject> {
+impl FlowSubject {
+    fn read(subject: &Value) -> Option<FlowSubject> {
         let name = |field: &str| subject.get(field).map(|one| one.str_at(&["name"]));
         match subject.str_at(&["kind"]) {
             "User" => name("user").map(|name| match name {
-                ALL => Subject::AnyUser,
-                name => Subject::User(name.into()),
+                ALL => FlowSubject::AnyUser,
+                name => FlowSubject::User(name.into()),
             }),
             "Group" => name("group").map(|name| match name {
-                ALL => Subject::AnyGroup,
-                name => Subject::Group(name.into()),
+                ALL => FlowSubject::AnyGroup,
+                name => FlowSubject::Group(name.into()),
             }),
             "ServiceAccount" => {
                 let namespace = subject.get("serviceAccount")?.str_at(&["namespace"]);
                 name("serviceAccount").map(|name| match name {
-                    ALL => Subject::ServiceAccounts(format!("{SERVICE_ACCOUNTS}{namespace}:")),
-                    name => Subject::ServiceAccount(format!("{SERVICE_ACCOUNTS}{namespace}:{name}")),
+                    ALL => FlowSubject::ServiceAccounts(format!("{SERVICE_ACCOUNTS}{namespace}:")),
+                    name => FlowSubject::ServiceAccount(format!("{SERVICE_ACCOUNTS}{namespace}:{name}")),
                 })
             }
             _ => None,
         }
     }
 
-    fn matches(&self, request: &Attributes) -> bool {
+    fn matches(&self, request: &FlowAttributes) -> bool {
         match self {
-            Subject::AnyUser | Subject::AnyGroup => true,
-            Subject::User(name) => name == request.user,
-            Subject::ServiceAccount(name) => name == request.user,
-            Subject::Group(name) => request.groups.iter().any(|group| name == group),
-            Subject::ServiceAccounts(prefix) => request.user.starts_with(prefix.as_str()),
+            FlowSubject::AnyUser | FlowSubject::AnyGroup => true,
+            FlowSubject::User(name) => name == request.user,
+            FlowSubject::ServiceAccount(name) => name == request.user,
+            FlowSubject::Group(name) => request.groups.iter().any(|group| name == group),
+            FlowSubject::ServiceAccounts(prefix) => request.user.starts_with(prefix.as_str()),
         }
     }
 }
@@ -142,7 +142,7 @@ impl ResourceRule {
         }
     }
 
-    fn matches(&self, request: &Attributes) -> bool {
+    fn matches(&self, request: &FlowAttributes) -> bool {
         self.verbs.has(request.verb)
             && self.resources.has_resource(request.resource, request.subresource)
             && self.groups.has(request.group)
@@ -160,7 +160,7 @@ impl PathRule {
         PathRule { verbs: OneOf::read(rule, "verbs"), paths: paths.map(PathPattern::read).collect() }
     }
 
-    fn matches(&self, request: &Attributes) -> bool {
+    fn matches(&self, request: &FlowAttributes) -> bool {
         self.verbs.has(request.verb) && self.paths.iter().any(|pattern| pattern.matches(request.path))
     }
 }
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
     use pintle_object::json;
 
-    const LIST: Attributes = Attributes {
+    const LIST: FlowAttributes = FlowAttributes {
         user: "alice",
         groups: &[],
         verb: "list",
@@ -227,10 +227,16 @@ mod tests {
         name: "",
         path: "/api/v1/namespaces/a/pods",
     };
-    const PATH: Attributes =
-        Attributes { verb: "get", is_resource: false, resource: "", namespace: "", path: "/version", ..LIST };
+    const PATH: FlowAttributes = FlowAttributes {
+        verb: "get",
+        is_resource: false,
+        resource: "",
+        namespace: "",
+        path: "/version",
+        ..LIST
+    };
 
-    fn check(subject: &str, rules: &str, request: &Attributes, expected: bool) {
+    fn check(subject: &str, rules: &str, request: &FlowAttributes, expected: bool) {
         let text = format!("{{\"rules\":[{{\"subjects\":[{subject}],{rules}}}]}}");
         let spec = json::parse(text.as_bytes()).expect("the test's own JSON");
         let found = Rule::read_all(&spec).iter().any(|rule| rule.matches(request));
@@ -241,17 +247,18 @@ mod tests {
 
     #[test]
     fn subjects_are_users_groups_and_service_accounts() {
-        let check = |subject: &str, request: &Attributes, expected| check(subject, ANY, request, expected);
+        let check =
+            |subject: &str, request: &FlowAttributes, expected| check(subject, ANY, request, expected);
         check(r#"{"kind":"User","user":{"name":"alice"}}"#, &LIST, true);
         check(r#"{"kind":"User","user":{"name":"bob"}}"#, &LIST, false);
         check(r#"{"kind":"User","user":{"name":"*"}}"#, &LIST, true);
         check(r#"{"kind":"User"}"#, &LIST, false);
         let groups = [String::from("dev")];
-        let member = Attributes { groups: &groups, ..LIST };
+        let member = FlowAttributes { groups: &groups, ..LIST };
         check(r#"{"kind":"Group","group":{"name":"dev"}}"#, &member, true);
         check(r#"{"kind":"Group","group":{"name":"dev"}}"#, &LIST, false);
         check(r#"{"kind":"Group","group":{"name":"*"}}"#, &LIST, true);
-        let account = Attributes { user: "system:serviceaccount:ns:one", ..LIST };
+        let account = FlowAttributes { user: "system:serviceaccount:ns:one", ..LIST };
         let of = |namespace: &str, name: &str| {
             format!(
                 r#"{{"kind":"ServiceAccount","serviceAccount":{{"namespace":"{namespace}","name":"{name}"}}}}"#
@@ -267,24 +274,24 @@ mod tests {
 
     #[test]
     fn resource_rules_look_at_all_parts() {
-        let check = |rule: &str, request: &Attributes, expected| {
+        let check = |rule: &str, request: &FlowAttributes, expected| {
             let subject = r#"{"kind":"User","user":{"name":"*"}}"#;
             check(subject, &format!("\"resourceRules\":[{rule}]"), request, expected);
         };
         let pods = r#"{"verbs":["list"],"apiGroups":[""],"resources":["pods"],"namespaces":["a"]}"#;
         check(pods, &LIST, true);
-        check(pods, &Attributes { verb: "watch", ..LIST }, false);
-        check(pods, &Attributes { group: "apps", ..LIST }, false);
-        check(pods, &Attributes { namespace: "b", ..LIST }, false);
-        check(pods, &Attributes { namespace: "", ..LIST }, false);
-        check(pods, &Attributes { subresource: "log", ..LIST }, false);
+        check(pods, &FlowAttributes { verb: "watch", ..LIST }, false);
+        check(pods, &FlowAttributes { group: "apps", ..LIST }, false);
+        check(pods, &FlowAttributes { namespace: "b", ..LIST }, false);
+        check(pods, &FlowAttributes { namespace: "", ..LIST }, false);
+        check(pods, &FlowAttributes { subresource: "log", ..LIST }, false);
         check(pods, &PATH, false);
         let logs = r#"{"verbs":["*"],"apiGroups":["*"],"resources":["pods/log"],"namespaces":["*"]}"#;
-        check(logs, &Attributes { subresource: "log", ..LIST }, true);
+        check(logs, &FlowAttributes { subresource: "log", ..LIST }, true);
         check(logs, &LIST, false);
         let cluster = r#"{"verbs":["*"],"apiGroups":["*"],"resources":["*"],"clusterScope":true}"#;
         check(cluster, &LIST, false);
-        check(cluster, &Attributes { namespace: "", ..LIST }, true);
+        check(cluster, &FlowAttributes { namespace: "", ..LIST }, true);
         // Only alone does a star stand for all.
         let two = r#"{"verbs":["*","get"],"apiGroups":["*"],"resources":["*"],"namespaces":["*"]}"#;
         check(two, &LIST, false);
@@ -294,7 +301,7 @@ mod tests {
     fn path_rules_match_what_is_below() {
         let check = |paths: &str, path: &str, expected| {
             let rules = format!(r#""nonResourceRules":[{{"verbs":["get"],"nonResourceURLs":[{paths}]}}]"#);
-            let request = Attributes { path, ..PATH };
+            let request = FlowAttributes { path, ..PATH };
             check(r#"{"kind":"Group","group":{"name":"*"}}"#, &rules, &request, expected);
         };
         check("\"*\"", "/version", true);

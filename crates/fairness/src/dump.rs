@@ -4,7 +4,7 @@
 use crate::fairness::Fairness;
 use crate::moment::Moment;
 use crate::queue::Queue;
-use crate::queue_set::{Phase, QueueSet, Request};
+use crate::queue_set::{Phase, QueueSet, QueuedRequest};
 use crate::queuing::Queuing;
 use std::collections::BTreeMap;
 
@@ -169,7 +169,7 @@ fn request_rows(
     wall: &dyn Fn(Moment) -> String,
     rows: &mut Vec<Row>,
 ) {
-    let row = |index: i64, place: i64, request: &Request| {
+    let row = |index: i64, place: i64, request: &QueuedRequest| {
         let mut row = request_row(level, index, place, request, wall);
         if has_details {
             row.extend(details(request));
@@ -187,7 +187,7 @@ fn request_rows(
     rows.extend(queueless.map(|request| row(-1, -1, request)));
 }
 
-fn executing(requests: &QueueSet) -> impl Iterator<Item = &Request> {
+fn executing(requests: &QueueSet) -> impl Iterator<Item = &QueuedRequest> {
     requests.requests.iter().map(|(_, request)| request).filter(|one| one.phase == Phase::Executing)
 }
 
@@ -195,7 +195,7 @@ fn request_row(
     level: &str,
     index: i64,
     place: i64,
-    request: &Request,
+    request: &QueuedRequest,
     wall: &dyn Fn(Moment) -> String,
 ) -> Row {
     let width = &request.arrival.width;
@@ -215,7 +215,7 @@ fn request_row(
     ]
 }
 
-fn details(request: &Request) -> Row {
+fn details(request: &QueuedRequest) -> Row {
     let about = request.arrival.about.as_ref().map(|about| about.describe()).unwrap_or_default();
     let separator = if about.group.is_empty() { "" } else { "/" };
     let api_version = format!("{}{separator}{}", about.group, about.version);

@@ -1,13 +1,13 @@
 //! The whole of it: classifies requests, and divides the server's seats among levels, anew with each change of the
 //! objects and every ten seconds (upstream's `util/flowcontrol/apf_controller.go`).
 
-use crate::classify::Attributes;
+use crate::classify::FlowAttributes;
 use crate::clock::Clock;
 use crate::configuration::{
     CATCH_ALL, Distinguisher, EXEMPT, LevelSpec, SchemaSpec, mandatory_level, mandatory_schema,
 };
 use crate::flow_stats::FlowStats;
-use crate::lending::{LevelState, State};
+use crate::lending::{LendingState, LevelState};
 use crate::level::{Admitted, Level};
 use crate::queue_set::{Arrival, Describe};
 use crate::queuing::Queuing;
@@ -50,7 +50,7 @@ pub struct Classified {
 pub struct Fairness {
     pub(crate) clock: Arc<dyn Clock>,
     server_seats: u32,
-    state: Mutex<State>,
+    state: Mutex<LendingState>,
     schemas: ArcSwap<Vec<Arc<Schema>>>,
     watches: Arc<WatchCounts>,
 }
@@ -77,7 +77,7 @@ impl Fairness {
     /// Classifies a request, and takes it to a seat or a queue of its level; `is_again` if it had a seat before.
     pub fn start(
         &self,
-        request: &Attributes,
+        request: &FlowAttributes,
         facts: &dyn Facts,
         is_again: bool,
         about: impl FnOnce() -> Option<Arc<dyn Describe>>,
@@ -106,14 +106,14 @@ impl Fairness {
     }
 
     /// The first schema that matches; that for everybody if none does. There always is one.
-    fn classify(&self, request: &Attributes) -> Option<Arc<Schema>> {
+    fn classify(&self, request: &FlowAttributes) -> Option<Arc<Schema>> {
         let schemas = self.schemas.load();
         let matching =
             schemas.iter().find(|schema| schema.spec.rules.iter().any(|rule| rule.matches(request)));
         matching.or_else(|| schemas.iter().find(|schema| schema.spec.name == CATCH_ALL)).cloned()
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, LendingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -160,7 +160,7 @@ impl Fairness {
         self.lend(&mut state);
     }
 
-    fn use_schemas(&self, state: &mut State, specs: Vec<SchemaSpec>) {
+    fn use_schemas(&self, state: &mut LendingState, specs: Vec<SchemaSpec>) {
         let schema = |spec: SchemaSpec| {
             let level = state.levels.get(&spec.level)?;
             let flow = (spec.name.clone(), spec.level.clone());
@@ -182,7 +182,7 @@ impl Fairness {
         }
     }
 
-    fn lend(&self, state: &mut State) {
+    fn lend(&self, state: &mut LendingState) {
         for level in state.levels.values_mut() {
             let period = level.level.with(|requests, now| requests.gauges.demand.reset(now));
             level.demand.update(period);

@@ -3,7 +3,7 @@
 use crate::fairness::Fairness;
 use crate::gauges::{ByKind, ReadsAndWrites};
 use crate::lending::LevelState;
-use crate::metrics::{Series, Value};
+use crate::metrics::{MetricValue, Series};
 
 /// Requests of all levels that wait, and that are worked on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Fairness {
         .into_iter()
         .map(|(phase, kind, ratio)| Series {
             labels: vec![("phase", phase.into()), ("request_kind", kind.into())],
-            value: Value::Histogram(ratio.cumulative(now)),
+            value: MetricValue::Histogram(ratio.cumulative(now)),
         })
         .collect()
     }

@@ -20,7 +20,7 @@ const REQUEST_SEATS_PART: f64 = 0.15;
 
 /// All levels, and the figures of their flow schemas.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct LendingState {
     pub levels: BTreeMap<Text, LevelState>,
     /// Figures by schema and level; those of schemas that are gone stay as they were.
     pub flows: BTreeMap<(Text, Text), Arc<FlowStats>>,
@@ -54,7 +54,7 @@ pub(crate) struct Demand {
     pub target: f64,
 }
 
-impl State {
+impl LendingState {
     /// Divides the server's seats by shares, and finds the bounds within which each level lends and borrows.
     pub fn divide_nominal(&mut self, server_seats: u32) {
         let shares = |level: &LevelState| f64::from(level.spec.nominal_shares);

@@ -29,7 +29,7 @@ pub mod width;
 #[cfg(test)]
 mod tests;
 
-pub use classify::Attributes;
+pub use classify::FlowAttributes;
 pub use clock::{Alarm, Clock};
 pub use configuration::{LevelSpec, SchemaSpec};
 pub use fairness::{Classified, Fairness, Schema};

@@ -17,12 +17,12 @@ use std::sync::Arc;
 pub struct Metric {
     pub name: &'static str,
     pub help: &'static str,
-    pub kind: Kind,
+    pub kind: MetricKind,
     pub series: Vec<Series>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     Counter,
     Gauge,
     Histogram,
@@ -32,11 +32,11 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     pub labels: Vec<(&'static str, String)>,
-    pub value: Value,
+    pub value: MetricValue,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum MetricValue {
     Number(f64),
     Histogram(Cumulative),
 }
@@ -45,44 +45,45 @@ const LEVEL: &str = "priority_level";
 const SCHEMA: &str = "flow_schema";
 
 /// Figures of each flow schema at its level.
-type OfFlow = fn(&FlowStats) -> Vec<(Option<(&'static str, &'static str)>, Value)>;
+type OfFlow = fn(&FlowStats) -> Vec<(Option<(&'static str, &'static str)>, MetricValue)>;
 /// Figures of each level.
-type OfLevel = fn(&LevelState, &mut QueueSet, Moment) -> Vec<(Option<(&'static str, &'static str)>, Value)>;
+type OfLevel =
+    fn(&LevelState, &mut QueueSet, Moment) -> Vec<(Option<(&'static str, &'static str)>, MetricValue)>;
 
-const FLOW_METRICS: [(&str, Kind, &str, OfFlow); 12] = [
+const FLOW_METRICS: [(&str, MetricKind, &str, OfFlow); 12] = [
     (
         "current_executing_requests",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "[BETA] Number of requests in initial (for a WATCH) or any (for a non-WATCH) execution stage in the API Priority and Fairness subsystem",
         |flow| one(number(flow.executing_requests.value())),
     ),
     (
         "current_executing_seats",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "[BETA] Concurrency (number of seats) occupied by the currently executing (initial stage for a WATCH, any stage otherwise) requests in the API Priority and Fairness subsystem",
         |flow| one(number(flow.executing_seats.value())),
     ),
     (
         "current_inqueue_requests",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "[BETA] Number of requests currently pending in queues of the API Priority and Fairness subsystem",
         |flow| one(number(flow.waiting_requests.value())),
     ),
     (
         "current_inqueue_seats",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "[ALPHA] Number of seats currently pending in queues of the API Priority and Fairness subsystem",
         |flow| one(number(flow.waiting_seats.value())),
     ),
     (
         "dispatched_requests_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "[BETA] Number of requests executed by API Priority and Fairness subsystem",
         |flow| counted(None, flow.dispatched.value()),
     ),
     (
         "rejected_requests_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "[BETA] Number of requests rejected by API Priority and Fairness subsystem",
         |flow| {
             let refused = |why: Refusal| counted(Some(("reason", why.as_str())), flow.refused(why));
@@ -91,13 +92,13 @@ const FLOW_METRICS: [(&str, Kind, &str, OfFlow); 12] = [
     ),
     (
         "request_dispatch_no_accommodation_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "[ALPHA] Number of times a dispatch attempt resulted in a non accommodation due to lack of available seats",
         |flow| counted(None, flow.no_accommodation.value()),
     ),
     (
         "request_execution_seconds",
-        Kind::Histogram,
+        MetricKind::Histogram,
         "[ALPHA] Duration of initial stage (for a WATCH) or any (for a non-WATCH) stage of request execution in the API Priority and Fairness subsystem",
         |flow| {
             let mut series = observed(Some(("type", "regular")), &flow.execution_regular);
@@ -107,13 +108,13 @@ const FLOW_METRICS: [(&str, Kind, &str, OfFlow); 12] = [
     ),
     (
         "request_queue_length_after_enqueue",
-        Kind::Histogram,
+        MetricKind::Histogram,
         "[ALPHA] Length of queue in the API Priority and Fairness subsystem, as seen by each request after it is enqueued",
         |flow| observed(None, &flow.queue_length),
     ),
     (
         "request_wait_duration_seconds",
-        Kind::Histogram,
+        MetricKind::Histogram,
         "[BETA] Length of time a request spent waiting in its queue",
         |flow| {
             let mut series = observed(Some(("execute", "false")), &flow.wait_refused);
@@ -123,113 +124,113 @@ const FLOW_METRICS: [(&str, Kind, &str, OfFlow); 12] = [
     ),
     (
         "watch_count_samples",
-        Kind::Histogram,
+        MetricKind::Histogram,
         "[ALPHA] count of watchers for mutating requests in API Priority and Fairness",
         |flow| observed(None, &flow.watchers),
     ),
     (
         "work_estimated_seats",
-        Kind::Histogram,
+        MetricKind::Histogram,
         "[ALPHA] Number of estimated seats (maximum of initial and final seats) associated with requests in API Priority and Fairness",
         |flow| observed(None, &flow.width),
     ),
 ];
 
-const LEVEL_METRICS: [(&str, Kind, &str, OfLevel); 17] = [
+const LEVEL_METRICS: [(&str, MetricKind, &str, OfLevel); 17] = [
     (
         "current_limit_seats",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "[ALPHA] current derived number of execution seats available to each priority level",
         |level, _, _| one(seats(level.current)),
     ),
-    ("current_r", Kind::Gauge, "[ALPHA] R(time of last change)", |_, requests, _| {
-        one(Value::Number(requests.current_r().to_f64()))
+    ("current_r", MetricKind::Gauge, "[ALPHA] R(time of last change)", |_, requests, _| {
+        one(MetricValue::Number(requests.current_r().to_f64()))
     }),
     (
         "demand_seats",
-        Kind::Histogram,
+        MetricKind::Histogram,
         "EXPERIMENTAL: [ALPHA] Observations, at the end of every nanosecond, of (the number of seats each priority level could use) / (nominal number of seats for that level)",
-        |_, requests, now| one(Value::Histogram(requests.gauges.demand_ratio.cumulative(now))),
+        |_, requests, now| one(MetricValue::Histogram(requests.gauges.demand_ratio.cumulative(now))),
     ),
     (
         "demand_seats_average",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "[ALPHA] Time-weighted average, over last adjustment period, of demand_seats",
-        |level, _, _| one(Value::Number(level.demand.mean)),
+        |level, _, _| one(MetricValue::Number(level.demand.mean)),
     ),
     (
         "demand_seats_high_watermark",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "[ALPHA] High watermark, over last adjustment period, of demand_seats",
         |level, _, _| one(seats(level.demand.high_watermark)),
     ),
-    ("demand_seats_smoothed", Kind::Gauge, "[ALPHA] Smoothed seat demands", |level, _, _| {
-        one(Value::Number(level.demand.smoothed))
+    ("demand_seats_smoothed", MetricKind::Gauge, "[ALPHA] Smoothed seat demands", |level, _, _| {
+        one(MetricValue::Number(level.demand.smoothed))
     }),
     (
         "demand_seats_stdev",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "[ALPHA] Time-weighted standard deviation, over last adjustment period, of demand_seats",
-        |level, _, _| one(Value::Number(level.demand.deviation)),
+        |level, _, _| one(MetricValue::Number(level.demand.deviation)),
     ),
-    ("dispatch_r", Kind::Gauge, "[ALPHA] R(time of last dispatch)", |_, requests, _| {
+    ("dispatch_r", MetricKind::Gauge, "[ALPHA] R(time of last dispatch)", |_, requests, _| {
         queued(requests, requests.gauges.dispatched_r)
     }),
-    ("latest_s", Kind::Gauge, "[ALPHA] S(most recently dispatched request)", |_, requests, _| {
+    ("latest_s", MetricKind::Gauge, "[ALPHA] S(most recently dispatched request)", |_, requests, _| {
         queued(requests, requests.gauges.dispatched_s)
     }),
     (
         "lower_limit_seats",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "[ALPHA] Configured lower bound on number of execution seats available to each priority level",
         |level, _, _| one(seats(level.min)),
     ),
     (
         "next_discounted_s_bounds",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "[ALPHA] min and max, over queues, of S(oldest waiting request in queue) - estimated work in progress",
         |_, requests, _| bounds(requests.gauges.next_discounted_s),
     ),
     (
         "next_s_bounds",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "[ALPHA] min and max, over queues, of S(oldest waiting request in queue)",
         |_, requests, _| bounds(requests.gauges.next_s),
     ),
     (
         "nominal_limit_seats",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "[BETA] Nominal number of execution seats configured for each priority level",
         |level, _, _| one(seats(level.nominal)),
     ),
     (
         "priority_level_request_utilization",
-        Kind::Histogram,
+        MetricKind::Histogram,
         "EXPERIMENTAL: [ALPHA] Observations, at the end of every nanosecond, of number of requests (as a fraction of the relevant limit) waiting or in any stage of execution (but only initial stage for WATCHes)",
         |_, requests, now| {
             let executing = requests.gauges.executing_ratio.cumulative(now);
             let waiting = requests.gauges.waiting_ratio.cumulative(now);
             vec![
-                (Some(("phase", "executing")), Value::Histogram(executing)),
-                (Some(("phase", "waiting")), Value::Histogram(waiting)),
+                (Some(("phase", "executing")), MetricValue::Histogram(executing)),
+                (Some(("phase", "waiting")), MetricValue::Histogram(waiting)),
             ]
         },
     ),
     (
         "priority_level_seat_utilization",
-        Kind::Histogram,
+        MetricKind::Histogram,
         "EXPERIMENTAL: [ALPHA] Observations, at the end of every nanosecond, of utilization of seats for any stage of execution (but only initial stage for WATCHes)",
         |_, requests, now| {
             let used = requests.gauges.seats_ratio.cumulative(now);
-            vec![(Some(("phase", "executing")), Value::Histogram(used))]
+            vec![(Some(("phase", "executing")), MetricValue::Histogram(used))]
         },
     ),
-    ("target_seats", Kind::Gauge, "[ALPHA] Seat allocation targets", |level, _, _| {
-        one(Value::Number(level.demand.target))
+    ("target_seats", MetricKind::Gauge, "[ALPHA] Seat allocation targets", |level, _, _| {
+        one(MetricValue::Number(level.demand.target))
     }),
     (
         "upper_limit_seats",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "[ALPHA] Configured upper bound on number of execution seats available to each priority level",
         |level, _, _| one(seats(level.max)),
     ),
@@ -243,13 +244,13 @@ impl Fairness {
         metrics.push(Metric {
             name: "seat_fair_frac",
             help: "[ALPHA] Fair fraction of server's concurrency to allocate to each priority level that can use it",
-            kind: Kind::Gauge,
-            series: vec![Series { labels: Vec::new(), value: Value::Number(self.state().fair_fraction) }],
+            kind: MetricKind::Gauge,
+            series: vec![Series { labels: Vec::new(), value: MetricValue::Number(self.state().fair_fraction) }],
         });
         metrics.push(Metric {
             name: "read_vs_write_current_requests",
             help: "EXPERIMENTAL: [ALPHA] Observations, at the end of every nanosecond, of the number of requests (as a fraction of the relevant limit) waiting or in regular stage of execution",
-            kind: Kind::Histogram,
+            kind: MetricKind::Histogram,
             series: self.read_write_series(),
         });
         metrics.sort_by_key(|metric| metric.name);
@@ -288,7 +289,7 @@ impl Fairness {
     }
 }
 
-fn one(value: Value) -> Vec<(Option<(&'static str, &'static str)>, Value)> {
+fn one(value: MetricValue) -> Vec<(Option<(&'static str, &'static str)>, MetricValue)> {
     vec![(None, value)]
 }
 
@@ -296,7 +297,7 @@ fn one(value: Value) -> Vec<(Option<(&'static str, &'static str)>, Value)> {
 fn counted(
     label: Option<(&'static str, &'static str)>,
     count: u64,
-) -> Vec<(Option<(&'static str, &'static str)>, Value)> {
+) -> Vec<(Option<(&'static str, &'static str)>, MetricValue)> {
     if count == 0 { Vec::new() } else { vec![(label, number(count))] }
 }
 
@@ -304,38 +305,40 @@ fn counted(
 fn observed(
     label: Option<(&'static str, &'static str)>,
     histogram: &Histogram,
-) -> Vec<(Option<(&'static str, &'static str)>, Value)> {
+) -> Vec<(Option<(&'static str, &'static str)>, MetricValue)> {
     let found = histogram.cumulative();
-    if found.count == 0 { Vec::new() } else { vec![(label, Value::Histogram(found))] }
+    if found.count == 0 { Vec::new() } else { vec![(label, MetricValue::Histogram(found))] }
 }
 
-fn queued(requests: &QueueSet, at: SeatSeconds) -> Vec<(Option<(&'static str, &'static str)>, Value)> {
+fn queued(requests: &QueueSet, at: SeatSeconds) -> Vec<(Option<(&'static str, &'static str)>, MetricValue)> {
     if matches!(requests.queuing, Queuing::Queue { .. }) {
-        one(Value::Number(at.to_f64()))
+        one(MetricValue::Number(at.to_f64()))
     } else {
         Vec::new()
     }
 }
 
-fn bounds(range: Option<(SeatSeconds, SeatSeconds)>) -> Vec<(Option<(&'static str, &'static str)>, Value)> {
+fn bounds(
+    range: Option<(SeatSeconds, SeatSeconds)>,
+) -> Vec<(Option<(&'static str, &'static str)>, MetricValue)> {
     let Some((min, max)) = range else { return Vec::new() };
-    let value = |at: SeatSeconds| Value::Number(at.to_f64());
+    let value = |at: SeatSeconds| MetricValue::Number(at.to_f64());
     vec![(Some(("bound", "max")), value(max)), (Some(("bound", "min")), value(min))]
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for metrics")]
-fn number(count: u64) -> Value {
-    Value::Number(count as f64)
+fn number(count: u64) -> MetricValue {
+    MetricValue::Number(count as f64)
 }
 
-fn seats(count: u32) -> Value {
-    Value::Number(f64::from(count))
+fn seats(count: u32) -> MetricValue {
+    MetricValue::Number(f64::from(count))
 }
 
 fn labelled(
     base: &[(&'static str, String)],
     label: Option<(&'static str, &'static str)>,
-    value: Value,
+    value: MetricValue,
 ) -> Series {
     let mut labels = base.to_vec();
     labels.extend(label.map(|(name, text)| (name, text.to_owned())));

@@ -77,7 +77,7 @@ pub(crate) enum Phase {
 }
 
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct QueuedRequest {
     pub arrival: Arrival,
     pub queue: Option<u32>,
     pub phase: Phase,
@@ -95,7 +95,7 @@ pub struct QueueSet {
     limit: u64,
     pub(crate) queues: BTreeMap<u32, Queue>,
     active_queues: u32,
-    pub(crate) requests: Slab<Request>,
+    pub(crate) requests: Slab<QueuedRequest>,
     r: SeatSeconds,
     synced_at: Moment,
     robin: u32,
@@ -163,7 +163,7 @@ impl QueueSet {
                 self.enqueue_and_dispatch(now, arrival, dealer, queue_length_max as usize)
             }
             _ if self.has_room(u64::from(arrival.width.max_seats())) => {
-                let request = Request::new(now, self.r, arrival);
+                let request = QueuedRequest::new(now, self.r, arrival);
                 let key = self.requests.insert(request);
                 self.execute(now, key);
                 Outcome::Executing(key)
@@ -303,7 +303,7 @@ impl QueueSet {
             queue.next_dispatch_r = self.r;
             self.active_queues += 1;
         }
-        let mut request = Request::new(now, self.r, arrival);
+        let mut request = QueuedRequest::new(now, self.r, arrival);
         (request.queue, request.phase) = (Some(index), Phase::Waiting(self.sequence));
         let sums = request.sums();
         let key = self.requests.vacant_key();
@@ -509,12 +509,12 @@ impl QueueSet {
     }
 }
 
-impl Request {
-    fn new(now: Moment, r: SeatSeconds, arrival: Arrival) -> Request {
+impl QueuedRequest {
+    fn new(now: Moment, r: SeatSeconds, arrival: Arrival) -> QueuedRequest {
         let width = &arrival.width;
         let work = SeatSeconds::of(f64::from(width.initial_seats), SERVICE_DURATION)
             + SeatSeconds::of(f64::from(width.final_seats), width.additional_latency);
-        Request {
+        QueuedRequest {
             arrival,
             queue: None,
             phase: Phase::Executing,

@@ -1,7 +1,7 @@
 //! How wide a request is: the seats that it takes, and for how long some stay taken after it (upstream's
 //! `util/flowcontrol/request`).
 
-use crate::classify::Attributes;
+use crate::classify::FlowAttributes;
 use crate::seat_seconds::SeatSeconds;
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ impl Width {
 }
 
 /// Estimates a request's width. `level_seats_max` is the widest that its level takes; zero for no bound.
-pub fn estimate(request: &Attributes, level_seats_max: u32, facts: &dyn Facts) -> Estimate {
+pub fn estimate(request: &FlowAttributes, level_seats_max: u32, facts: &dyn Facts) -> Estimate {
     let bound = |max: u32| if level_seats_max == 0 { max } else { level_seats_max.min(max) };
     let quiet = |width| Estimate { width, watchers: None };
     match request.verb {
@@ -96,7 +96,7 @@ pub fn estimate(request: &Attributes, level_seats_max: u32, facts: &dyn Facts) -
 }
 
 /// Whether nothing is stored by a write, so that nobody hears of it.
-fn is_without_events(request: &Attributes) -> bool {
+fn is_without_events(request: &FlowAttributes) -> bool {
     request.resource == "serviceaccounts" && request.subresource == "token"
 }
 
@@ -172,8 +172,8 @@ mod tests {
         }
     }
 
-    fn attributes(verb: &str) -> Attributes<'_> {
-        Attributes {
+    fn attributes(verb: &str) -> FlowAttributes<'_> {
+        FlowAttributes {
             user: "",
             groups: &[],
             verb,
@@ -235,7 +235,8 @@ mod tests {
         check(25, 0, 3, 5);
         check(1000, 0, 10, 50);
         check(1000, 5, 5, 100);
-        let token = Attributes { resource: "serviceaccounts", subresource: "token", ..attributes("create") };
+        let token =
+            FlowAttributes { resource: "serviceaccounts", subresource: "token", ..attributes("create") };
         let given = Given { shape: None, objects: None, watchers: 1000 };
         assert_eq!(estimate(&token, 0, &given), Estimate { width: Width::ONE, watchers: None });
     }

@@ -100,7 +100,7 @@ fn bundle(text: &str, errors: &mut FieldErrors) {
     }
 }
 
-fn block_fault(block: &pintle_x509::Block) -> Option<String> {
+fn block_fault(block: &pintle_x509::PemBlock) -> Option<String> {
     if block.kind != b"CERTIFICATE" {
         return Some(format!("has bad block type: {}", String::from_utf8_lossy(&block.kind)));
     }

@@ -34,12 +34,12 @@ struct Row {
 /// A field by the steps that lead to it.
 #[derive(Clone, Debug)]
 struct FieldPath {
-    steps: Vec<Step>,
+    steps: Vec<FieldStep>,
     only: Only,
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum FieldStep {
     Field(&'static str),
     /// A field that goes with the last of its own.
     Emptied(&'static str),
@@ -110,16 +110,16 @@ impl FieldPath {
         let steps = names.map(|name| {
             if let Some((name, inner)) = name.split_once('?') {
                 only = Only::Holds(inner);
-                return Step::Field(name);
+                return FieldStep::Field(name);
             }
             if let Some((name, text)) = name.split_once('!') {
                 only = Only::IsNot(text);
-                return Step::Field(name);
+                return FieldStep::Field(name);
             }
             match name.strip_suffix('~') {
-                Some(name) => Step::Emptied(name),
-                None if name == "*" => Step::Each,
-                None => Step::Field(name),
+                Some(name) => FieldStep::Emptied(name),
+                None if name == "*" => FieldStep::Each,
+                None => FieldStep::Field(name),
             }
         });
         let steps = steps.collect();
@@ -130,12 +130,12 @@ impl FieldPath {
         self.is_used_from(&self.steps, object)
     }
 
-    fn is_used_from(&self, steps: &[Step], value: &Value) -> bool {
+    fn is_used_from(&self, steps: &[FieldStep], value: &Value) -> bool {
         let Some((step, rest)) = steps.split_first() else { return self.counts(value) };
         match (step, value) {
-            (Step::Each, Value::List(items)) => items.iter().any(|item| self.is_used_from(rest, item)),
-            (Step::Each, Value::Map(map)) => map.values().any(|item| self.is_used_from(rest, item)),
-            (Step::Field(name) | Step::Emptied(name), Value::Map(map)) => {
+            (FieldStep::Each, Value::List(items)) => items.iter().any(|item| self.is_used_from(rest, item)),
+            (FieldStep::Each, Value::Map(map)) => map.values().any(|item| self.is_used_from(rest, item)),
+            (FieldStep::Field(name) | FieldStep::Emptied(name), Value::Map(map)) => {
                 map.get(name).is_some_and(|inner| self.is_used_from(rest, inner))
             }
             _ => false,
@@ -155,23 +155,23 @@ impl FieldPath {
         self.remove_from(&self.steps, object);
     }
 
-    fn remove_from(&self, steps: &[Step], value: &mut Value) {
+    fn remove_from(&self, steps: &[FieldStep], value: &mut Value) {
         let Some((step, rest)) = steps.split_first() else { return };
         match (step, value) {
-            (Step::Each, Value::List(items)) => {
+            (FieldStep::Each, Value::List(items)) => {
                 items.iter_mut().for_each(|item| self.remove_from(rest, item));
             }
-            (Step::Each, Value::Map(map)) => {
+            (FieldStep::Each, Value::Map(map)) => {
                 map.iter_mut().for_each(|(_, item)| self.remove_from(rest, item));
             }
-            (Step::Field(name) | Step::Emptied(name), Value::Map(map)) => {
-                self.remove_field(name, matches!(step, Step::Emptied(_)), rest, map);
+            (FieldStep::Field(name) | FieldStep::Emptied(name), Value::Map(map)) => {
+                self.remove_field(name, matches!(step, FieldStep::Emptied(_)), rest, map);
             }
             _ => {}
         }
     }
 
-    fn remove_field(&self, name: &str, goes_when_empty: bool, rest: &[Step], map: &mut Map) {
+    fn remove_field(&self, name: &str, goes_when_empty: bool, rest: &[FieldStep], map: &mut Map) {
         let Some(inner) = map.get_mut(name) else { return };
         let goes = if rest.is_empty() {
             match self.only {
@@ -210,8 +210,8 @@ mod tests {
             Only::Holds(inner) => Value::Map(Map::from_iter([(inner, "x")])),
         };
         path.steps.iter().rev().fold(last, |inner, step| match step {
-            Step::Field(name) | Step::Emptied(name) => Value::Map(Map::from_iter([(*name, inner)])),
-            Step::Each => Value::List(vec![inner]),
+            FieldStep::Field(name) | FieldStep::Emptied(name) => Value::Map(Map::from_iter([(*name, inner)])),
+            FieldStep::Each => Value::List(vec![inner]),
         })
     }
 

@@ -11,7 +11,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{Layer, Registry};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
+pub enum LogFormat {
     #[default]
     Text,
     Json,
@@ -19,8 +19,8 @@ pub enum Format {
 
 /// What the command line says about the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    pub format: Format,
+pub struct LogSettings {
+    pub format: LogFormat,
     /// Whether errors go to standard error and everything else to standard output.
     pub is_split: bool,
     /// Bytes of what goes to standard output that may wait.
@@ -31,13 +31,13 @@ pub struct Settings {
 
 struct Lines {
     verbosity: Verbosity,
-    format: Format,
+    format: LogFormat,
     output: &'static Output,
     process: u32,
 }
 
 /// Begins to log. A second time in one process, as in tests, the first log stays. What is returned flushes it.
-pub fn begin(settings: &Settings, verbosity: Verbosity) -> impl Fn() + Send + Sync + use<> {
+pub fn begin(settings: &LogSettings, verbosity: Verbosity) -> impl Fn() + Send + Sync + use<> {
     let output = if settings.is_split { Output::split(settings.buffer_bytes) } else { Output::together() };
     // It lives as long as the process.
     let output: &'static Output = Box::leak(Box::new(output));
@@ -66,8 +66,8 @@ impl<S: Subscriber> Layer<S> for Lines {
         let line = Line::new(event, verbosity_of(event.metadata()), time);
         let mut out = String::with_capacity(256);
         match self.format {
-            Format::Text => text::write(&line, self.process, &mut out),
-            Format::Json => json::write(&line, &mut out),
+            LogFormat::Text => text::write(&line, self.process, &mut out),
+            LogFormat::Json => json::write(&line, &mut out),
         }
         self.output.write(&out, line.level == Level::ERROR);
     }

@@ -11,5 +11,5 @@ mod output;
 mod text;
 mod verbosity;
 
-pub use layer::{Format, Settings, begin};
+pub use layer::{LogFormat, LogSettings, begin};
 pub use verbosity::{Module, Verbosity};

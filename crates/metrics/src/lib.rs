@@ -22,6 +22,6 @@ mod tests;
 mod text;
 mod value;
 
-pub use registry::{Options, Registry};
+pub use registry::{MetricsOptions, Registry};
 pub use series::{Allowed, Counters, Gauges, Histograms, Series, Summaries, same};
 pub use value::{Counter, Gauge, Histogram, Summary};

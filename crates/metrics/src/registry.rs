@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What the command line says about metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct MetricsOptions {
     /// Families that are counted and not served.
     pub disabled: Vec<String>,
     /// The values that labels may have, by family and label; others become `unexpected`.
@@ -22,7 +22,7 @@ pub struct Registry(Arc<Inner>);
 
 struct Inner {
     families: BTreeMap<&'static str, (Family, OnceLock<SeriesOf>)>,
-    options: Options,
+    options: MetricsOptions,
     unexpected: Counter,
     collectors: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
 }
@@ -34,12 +34,12 @@ const UNEXPECTED: &str = "cardinality_enforcement_unexpected_categorizations_tot
 
 impl Default for Registry {
     fn default() -> Registry {
-        Registry::new(Options::default())
+        Registry::new(MetricsOptions::default())
     }
 }
 
 impl Registry {
-    pub fn new(options: Options) -> Registry {
+    pub fn new(options: MetricsOptions) -> Registry {
         let families = families::all().into_iter().map(|family| (family.name, (family, OnceLock::new())));
         let families = families.collect();
         let unexpected = Counter::default();

@@ -20,9 +20,9 @@ type Labels = Box<[Box<str>]>;
 
 /// Values by their labels. Clones are the same.
 #[derive(Clone)]
-pub struct Series<V>(Arc<Inner<V>>);
+pub struct Series<V>(Arc<SeriesInner<V>>);
 
-struct Inner<V> {
+struct SeriesInner<V> {
     make: Box<dyn Fn() -> V + Send + Sync>,
     /// What each label may be, where that is restricted; empty without any restriction.
     allowed: Vec<Option<Allowed>>,
@@ -46,7 +46,7 @@ impl<V: Clone> Series<V> {
         unexpected: Counter,
     ) -> Series<V> {
         let hasher = RandomState::new();
-        Series(Arc::new(Inner {
+        Series(Arc::new(SeriesInner {
             make: Box::new(make),
             allowed,
             unexpected,

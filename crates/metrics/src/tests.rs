@@ -1,6 +1,6 @@
 //! Tests of the registry as a whole, on its text.
 
-use crate::{Options, Registry};
+use crate::{MetricsOptions, Registry};
 use std::collections::HashMap;
 
 fn lines(text: &str, name: &str) -> Vec<String> {
@@ -81,7 +81,7 @@ fn what_is_disabled_is_not_served_and_labels_are_kept_to_what_is_allowed() {
     let label = (String::from("apiserver_audit_error_total"), String::from("plugin"));
     let allowed = HashMap::from([(label, vec![String::from("log")])]);
     let disabled = vec![String::from("apiserver_audit_event_total"), String::from("unknown")];
-    let registry = Registry::new(Options { disabled, allowed });
+    let registry = Registry::new(MetricsOptions { disabled, allowed });
     registry.counter("apiserver_audit_event_total").inc();
     let errors = registry.counters("apiserver_audit_error_total");
     errors.with(&["log"]).inc();

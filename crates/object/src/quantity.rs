@@ -10,11 +10,11 @@ use std::fmt;
 pub struct Quantity {
     mantissa: i128,
     exponent: i32,
-    format: Format,
+    format: QuantityFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+enum QuantityFormat {
     DecimalSi,
     BinarySi,
     DecimalExponent,
@@ -22,20 +22,20 @@ enum Format {
 
 /// Why a text is no quantity; prints upstream's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Error {
+pub enum QuantityError {
     Format,
     Numeric,
     Suffix,
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for QuantityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Error::Format => {
+            QuantityError::Format => {
                 "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
             }
-            Error::Numeric => "unable to parse numeric part of quantity",
-            Error::Suffix => "unable to parse quantity's suffix",
+            QuantityError::Numeric => "unable to parse numeric part of quantity",
+            QuantityError::Suffix => "unable to parse quantity's suffix",
         })
     }
 }
@@ -48,13 +48,13 @@ const BINARY_MAX: i128 = i64::MAX as i128;
 const DIGITS_MAX: usize = 36;
 
 impl Quantity {
-    pub const ZERO: Quantity = Quantity { mantissa: 0, exponent: 0, format: Format::DecimalSi };
+    pub const ZERO: Quantity = Quantity { mantissa: 0, exponent: 0, format: QuantityFormat::DecimalSi };
 
     pub fn from_int(amount: i64) -> Quantity {
-        Quantity { mantissa: amount.into(), exponent: 0, format: Format::DecimalSi }.trimmed()
+        Quantity { mantissa: amount.into(), exponent: 0, format: QuantityFormat::DecimalSi }.trimmed()
     }
 
-    pub fn parse(text: &str) -> Result<Quantity, Error> {
+    pub fn parse(text: &str) -> Result<Quantity, QuantityError> {
         Parts::of(text)?.quantity()
     }
 
@@ -115,12 +115,12 @@ impl Quantity {
 
     /// Upstream's cap of binary amounts, and its change of family for those below one.
     fn binary_bounded(self) -> Quantity {
-        let at = |mantissa| Quantity { mantissa, exponent: 0, format: Format::BinarySi };
+        let at = |mantissa| Quantity { mantissa, exponent: 0, format: QuantityFormat::BinarySi };
         if self.cmp(&at(BINARY_MAX)) == Ordering::Greater {
             return at(BINARY_MAX);
         }
         if !self.is_zero() && self.cmp(&at(1)) == Ordering::Less {
-            return Quantity { format: Format::DecimalSi, ..self };
+            return Quantity { format: QuantityFormat::DecimalSi, ..self };
         }
         self
     }
@@ -202,12 +202,12 @@ impl fmt::Display for Quantity {
         if self.is_zero() {
             return f.write_str("0");
         }
-        let binary = if self.format == Format::BinarySi { self.binary_text() } else { None };
+        let binary = if self.format == QuantityFormat::BinarySi { self.binary_text() } else { None };
         match binary {
             Some(text) => f.write_str(&text),
             // Amounts below 1024, and fractions, keep their precision in decimal units.
-            None if self.format == Format::BinarySi => {
-                f.write_str(&Quantity { format: Format::DecimalSi, ..*self }.decimal_text())
+            None if self.format == QuantityFormat::BinarySi => {
+                f.write_str(&Quantity { format: QuantityFormat::DecimalSi, ..*self }.decimal_text())
             }
             None => f.write_str(&self.decimal_text()),
         }
@@ -215,13 +215,13 @@ impl fmt::Display for Quantity {
 }
 
 /// The form in which upstream writes a quantity that it has read: canonical, unless it keeps the text itself.
-pub fn canonical(text: &str) -> Result<String, Error> {
+pub fn canonical(text: &str) -> Result<String, QuantityError> {
     let parts = Parts::of(text)?;
     if parts.is_kept() {
         return Ok(String::from(text));
     }
     let quantity = parts.quantity()?;
-    if parts.format == Format::BinarySi || quantity.is_zero() {
+    if parts.format == QuantityFormat::BinarySi || quantity.is_zero() {
         return Ok(quantity.to_string());
     }
     Ok(parts.decimal_text())
@@ -234,16 +234,16 @@ struct Parts<'a> {
     whole: &'a str,
     fraction: &'a str,
     has_digits: bool,
-    format: Format,
+    format: QuantityFormat,
     base2: u32,
     base10: i32,
 }
 
 impl<'a> Parts<'a> {
     /// Upstream asks for no digit at all: a suffix or sign alone is zero.
-    fn of(text: &'a str) -> Result<Parts<'a>, Error> {
+    fn of(text: &'a str) -> Result<Parts<'a>, QuantityError> {
         if text.is_empty() {
-            return Err(Error::Format);
+            return Err(QuantityError::Format);
         }
         let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
         let (whole, rest) = split_digits(unsigned);
@@ -260,9 +260,9 @@ impl<'a> Parts<'a> {
         })
     }
 
-    fn quantity(&self) -> Result<Quantity, Error> {
+    fn quantity(&self) -> Result<Quantity, QuantityError> {
         if !self.has_digits && !self.is_small() {
-            return Err(Error::Numeric);
+            return Err(QuantityError::Numeric);
         }
         let (mut mantissa, mut exponent) = amount(self.whole, self.fraction.trim_end_matches('0'));
         while mantissa.checked_mul(1 << self.base2).is_none() {
@@ -272,7 +272,7 @@ impl<'a> Parts<'a> {
         mantissa *= 1 << self.base2;
         exponent += self.base10;
         let mut quantity = Quantity { mantissa, exponent, format: self.format }.rounded_up().trimmed();
-        if self.format == Format::BinarySi {
+        if self.format == QuantityFormat::BinarySi {
             quantity = quantity.binary_bounded();
         }
         Ok(if self.is_negative { quantity.neg() } else { quantity })
@@ -299,8 +299,12 @@ impl<'a> Parts<'a> {
     fn is_small(&self) -> bool {
         let digits = self.whole.len().max(1) + self.fraction.len();
         match self.format {
-            Format::BinarySi => self.fraction.is_empty() && digits + self.base2 as usize * 3 / 10 < 15,
-            Format::DecimalSi | Format::DecimalExponent => digits <= 18 && self.scale() >= EXPONENT_MIN,
+            QuantityFormat::BinarySi => {
+                self.fraction.is_empty() && digits + self.base2 as usize * 3 / 10 < 15
+            }
+            QuantityFormat::DecimalSi | QuantityFormat::DecimalExponent => {
+                digits <= 18 && self.scale() >= EXPONENT_MIN
+            }
         }
     }
 
@@ -309,8 +313,8 @@ impl<'a> Parts<'a> {
         let number: i64 = self.whole.parse().unwrap_or(0);
         self.is_small()
             && match self.format {
-                Format::BinarySi => number & 7 != 0 && number.checked_mul(1 << self.base2).is_some(),
-                Format::DecimalSi | Format::DecimalExponent => {
+                QuantityFormat::BinarySi => number & 7 != 0 && number.checked_mul(1 << self.base2).is_some(),
+                QuantityFormat::DecimalSi | QuantityFormat::DecimalExponent => {
                     let ends_in_thousand = if self.fraction.len() < 3 {
                         format!("{}{}", self.whole, self.fraction).ends_with("000")
                     } else {
@@ -331,28 +335,30 @@ const SI: [(&str, i32); 10] =
 const BINARY: [(&str, u32); 6] = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60)];
 
 /// A suffix's family, power of two and power of ten.
-fn suffix_of(suffix: &str) -> Result<(Format, u32, i32), Error> {
+fn suffix_of(suffix: &str) -> Result<(QuantityFormat, u32, i32), QuantityError> {
     if let Some((_, exponent)) = SI.iter().find(|(known, _)| *known == suffix) {
-        return Ok((Format::DecimalSi, 0, *exponent));
+        return Ok((QuantityFormat::DecimalSi, 0, *exponent));
     }
     if let Some((_, power)) = BINARY.iter().find(|(known, _)| *known == suffix) {
-        return Ok((Format::BinarySi, *power, 0));
+        return Ok((QuantityFormat::BinarySi, *power, 0));
     }
     let letters = suffix.trim_start_matches(|c: char| "eEinumkKMGTP".contains(c));
     let digits = letters.strip_prefix(['-', '+']).unwrap_or(letters);
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Error::Format);
+        return Err(QuantityError::Format);
     }
     let exponent = suffix.strip_prefix(['e', 'E']).and_then(|text| text.parse::<i32>().ok());
     match exponent {
-        Some(exponent) if (-1000..=1000).contains(&exponent) => Ok((Format::DecimalExponent, 0, exponent)),
-        _ => Err(Error::Suffix),
+        Some(exponent) if (-1000..=1000).contains(&exponent) => {
+            Ok((QuantityFormat::DecimalExponent, 0, exponent))
+        }
+        _ => Err(QuantityError::Suffix),
     }
 }
 
 /// The canonical text of the amount `digits * 10^exponent`, not zero: no trailing zeros but those that make the
 /// exponent one that a suffix has.
-fn decimal(mut digits: String, mut exponent: i32, format: Format) -> String {
+fn decimal(mut digits: String, mut exponent: i32, format: QuantityFormat) -> String {
     let trimmed = digits.trim_end_matches('0').len();
     exponent += i32::try_from(digits.len() - trimmed).unwrap_or(0);
     digits.truncate(trimmed);
@@ -365,7 +371,7 @@ fn decimal(mut digits: String, mut exponent: i32, format: Format) -> String {
     digits.drain(..first);
     match (format, SI.iter().find(|(_, known)| *known == exponent)) {
         (_, _) if exponent == 0 => {}
-        (Format::DecimalExponent, _) => digits.push_str(&format!("e{exponent}")),
+        (QuantityFormat::DecimalExponent, _) => digits.push_str(&format!("e{exponent}")),
         (_, Some((suffix, _))) => digits.push_str(suffix),
         // Upstream has no suffix for such an amount and writes none.
         (_, None) => {}

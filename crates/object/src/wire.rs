@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why bytes are no protobuf message; prints the words of Go's generated code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Error {
+pub enum WireError {
     UnexpectedEnd,
     Overflow,
     InvalidLength,
@@ -13,15 +13,19 @@ pub enum Error {
     Utf8,
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::UnexpectedEnd => f.write_str("unexpected EOF"),
-            Error::Overflow => f.write_str("proto: integer overflow"),
-            Error::InvalidLength => f.write_str("proto: negative length found during unmarshaling"),
-            Error::IllegalTag(tag) => write!(f, "proto: illegal tag {} (wire type {})", tag >> 3, tag & 7),
-            Error::WireType { field, wire } => write!(f, "proto: wrong wireType = {wire} for field {field}"),
-            Error::Utf8 => f.write_str("proto: invalid UTF-8"),
+            WireError::UnexpectedEnd => f.write_str("unexpected EOF"),
+            WireError::Overflow => f.write_str("proto: integer overflow"),
+            WireError::InvalidLength => f.write_str("proto: negative length found during unmarshaling"),
+            WireError::IllegalTag(tag) => {
+                write!(f, "proto: illegal tag {} (wire type {})", tag >> 3, tag & 7)
+            }
+            WireError::WireType { field, wire } => {
+                write!(f, "proto: wrong wireType = {wire} for field {field}")
+            }
+            WireError::Utf8 => f.write_str("proto: invalid UTF-8"),
         }
     }
 }
@@ -36,24 +40,24 @@ pub enum Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    pub fn varint(self, field: u32) -> Result<u64, Error> {
+    pub fn varint(self, field: u32) -> Result<u64, WireError> {
         match self {
             Payload::Varint(number) => Ok(number),
-            other => Err(Error::WireType { field, wire: other.wire() }),
+            other => Err(WireError::WireType { field, wire: other.wire() }),
         }
     }
 
-    pub fn bytes(self, field: u32) -> Result<&'a [u8], Error> {
+    pub fn bytes(self, field: u32) -> Result<&'a [u8], WireError> {
         match self {
             Payload::Bytes(bytes) => Ok(bytes),
-            other => Err(Error::WireType { field, wire: other.wire() }),
+            other => Err(WireError::WireType { field, wire: other.wire() }),
         }
     }
 
-    pub fn fixed64(self, field: u32) -> Result<u64, Error> {
+    pub fn fixed64(self, field: u32) -> Result<u64, WireError> {
         match self {
             Payload::Fixed64(number) => Ok(number),
-            other => Err(Error::WireType { field, wire: other.wire() }),
+            other => Err(WireError::WireType { field, wire: other.wire() }),
         }
     }
 
@@ -69,13 +73,13 @@ impl<'a> Payload<'a> {
 
 /// Reads the fields of one message in the order in which they stand.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader<'a> {
+pub struct WireReader<'a> {
     bytes: &'a [u8],
 }
 
-impl<'a> Reader<'a> {
-    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes }
+impl<'a> WireReader<'a> {
+    pub fn new(bytes: &'a [u8]) -> WireReader<'a> {
+        WireReader { bytes }
     }
 
     /// The bytes not read yet.
@@ -87,27 +91,28 @@ impl<'a> Reader<'a> {
     ///
     /// Inlined at every call: returned through memory, the payload costs more than all the reading.
     #[inline(always)]
-    pub fn next_field(&mut self) -> Result<Option<(u32, Payload<'a>)>, Error> {
+    pub fn next_field(&mut self) -> Result<Option<(u32, Payload<'a>)>, WireError> {
         if self.bytes.is_empty() {
             return Ok(None);
         }
         let tag = self.varint()?;
-        let field = u32::try_from(tag >> 3).ok().filter(|field| *field != 0).ok_or(Error::IllegalTag(tag))?;
+        let field =
+            u32::try_from(tag >> 3).ok().filter(|field| *field != 0).ok_or(WireError::IllegalTag(tag))?;
         let payload = match tag & 7 {
             0 => Payload::Varint(self.varint()?),
             1 => Payload::Fixed64(u64::from_le_bytes(self.array()?)),
             2 => {
-                let len = usize::try_from(self.varint()?).map_err(|_| Error::InvalidLength)?;
+                let len = usize::try_from(self.varint()?).map_err(|_| WireError::InvalidLength)?;
                 Payload::Bytes(self.take(len)?)
             }
             5 => Payload::Fixed32(u32::from_le_bytes(self.array()?)),
-            _ => return Err(Error::IllegalTag(tag)),
+            _ => return Err(WireError::IllegalTag(tag)),
         };
         Ok(Some((field, payload)))
     }
 
     #[inline(always)]
-    fn varint(&mut self) -> Result<u64, Error> {
+    fn varint(&mut self) -> Result<u64, WireError> {
         match self.bytes {
             [byte @ 0..0x80, rest @ ..] => {
                 self.bytes = rest;
@@ -117,29 +122,29 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn long_varint(&mut self) -> Result<u64, Error> {
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut number = 0_u64;
         for shift in (0..70).step_by(7) {
-            let (byte, rest) = self.bytes.split_first().ok_or(Error::UnexpectedEnd)?;
+            let (byte, rest) = self.bytes.split_first().ok_or(WireError::UnexpectedEnd)?;
             self.bytes = rest;
             if shift == 63 && *byte > 1 {
-                return Err(Error::Overflow);
+                return Err(WireError::Overflow);
             }
             number |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 return Ok(number);
             }
         }
-        Err(Error::Overflow)
+        Err(WireError::Overflow)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
         let bytes = self.take(N)?;
-        bytes.try_into().map_err(|_| Error::UnexpectedEnd)
+        bytes.try_into().map_err(|_| WireError::UnexpectedEnd)
     }
 
-    fn take(&mut self, len: usize) -> Result<&'a [u8], Error> {
-        let (taken, rest) = self.bytes.split_at_checked(len).ok_or(Error::UnexpectedEnd)?;
+    fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
+        let (taken, rest) = self.bytes.split_at_checked(len).ok_or(WireError::UnexpectedEnd)?;
         self.bytes = rest;
         Ok(taken)
     }
@@ -198,7 +203,7 @@ mod tests {
         write_bytes(&mut out, 2, b"ab");
         write_message(&mut out, 3, |out| write_bytes(out, 1, &[7; 300]));
         write_fixed64(&mut out, 4, 9);
-        let mut reader = Reader::new(&out);
+        let mut reader = WireReader::new(&out);
         assert_eq!(reader.next_field(), Ok(Some((1, Payload::Varint(u64::MAX)))));
         assert_eq!(reader.next_field(), Ok(Some((2, Payload::Bytes(b"ab")))));
         let (field, payload) = reader.next_field().unwrap().unwrap();
@@ -209,14 +214,14 @@ mod tests {
 
     #[test]
     fn garbage_is_refused() {
-        let cases: [(&[u8], Error); 4] = [
-            (&[0x0a, 5, 1], Error::UnexpectedEnd),
-            (&[0xff; 11], Error::Overflow),
-            (&[0x07], Error::IllegalTag(7)),
-            (&[0x80], Error::UnexpectedEnd),
+        let cases: [(&[u8], WireError); 4] = [
+            (&[0x0a, 5, 1], WireError::UnexpectedEnd),
+            (&[0xff; 11], WireError::Overflow),
+            (&[0x07], WireError::IllegalTag(7)),
+            (&[0x80], WireError::UnexpectedEnd),
         ];
         for (bytes, error) in cases {
-            assert_eq!(Reader::new(bytes).next_field(), Err(error));
+            assert_eq!(WireReader::new(bytes).next_field(), Err(error));
         }
     }
 }

@@ -184,7 +184,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_the_wire_reader_panic(document in prop::collection::vec(any::<u8>(), 0..64)) {
-        let mut reader = wire::Reader::new(&document);
+        let mut reader = wire::WireReader::new(&document);
         while let Ok(Some(_)) = reader.next_field() {}
     }
 }

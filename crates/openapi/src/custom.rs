@@ -7,7 +7,7 @@ use super::operation::Style;
 use super::resource::Operations;
 use super::schema::{Components, group_version_kind};
 use super::swagger;
-use crate::custom::parts::{CONVENTIONS, Custom, add_selectable, described, embed, metadata, type_meta};
+use crate::custom::parts::{CONVENTIONS, CustomKind, add_selectable, described, embed, metadata, type_meta};
 use crate::parts::{object, reference, texts, type_name};
 use crate::tables::Tables;
 use pintle_object::{Map, Value};
@@ -17,7 +17,7 @@ use pintle_schema::Resource;
 const UNNAMED_GROUPS: [&str; 4] =
     ["admission.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "imagepolicy.k8s.io"];
 
-pub(super) fn document(tables: &Tables<'_>, customs: &[Custom<'_>]) -> Value {
+pub(super) fn document(tables: &Tables<'_>, customs: &[CustomKind<'_>]) -> Value {
     let mut components = Components::new(tables, None);
     let mut paths = Map::new();
     for custom in customs {
@@ -41,7 +41,7 @@ pub(super) fn document(tables: &Tables<'_>, customs: &[Custom<'_>]) -> Value {
 }
 
 /// Adds the paths of a resource, its schema and that of its list.
-fn add(custom: &Custom<'_>, own: Value, paths: &mut Map, components: &mut Components<'_>) {
+fn add(custom: &CustomKind<'_>, own: Value, paths: &mut Map, components: &mut Components<'_>) {
     let resource = custom.resource;
     let operations = Operations::new(Style::CUSTOM, &resource.group, &resource.version);
     let name = name(&resource.group, &resource.version, &resource.kind);
@@ -53,7 +53,7 @@ fn add(custom: &Custom<'_>, own: Value, paths: &mut Map, components: &mut Compon
 }
 
 /// The document of version 2 with custom resources beside what it has.
-pub(super) fn add_to_v2(tables: &Tables<'_>, customs: &[Custom<'_>], document: &mut Value) {
+pub(super) fn add_to_v2(tables: &Tables<'_>, customs: &[CustomKind<'_>], document: &mut Value) {
     let mut components = Components::new(tables, None);
     let mut paths = Map::new();
     let mut own_names = Vec::new();
@@ -100,7 +100,7 @@ fn list_kind(resource: &Resource) -> String {
     }
 }
 
-fn schema(custom: &Custom<'_>, components: &mut Components<'_>) -> Value {
+fn schema(custom: &CustomKind<'_>, components: &mut Components<'_>) -> Value {
     let resource = custom.resource;
     let mut schema = match custom.schema {
         Some(schema) => published(schema, components),

@@ -23,7 +23,7 @@ mod tests;
 pub mod wire;
 
 use crate::parts::{object, prefix};
-pub use custom::parts::Custom;
+pub use custom::parts::CustomKind;
 
 pub use descriptions::{Descriptions, NoDescriptions};
 use facts::Facts;
@@ -90,12 +90,12 @@ impl<'a> Documents<'a> {
     }
 
     /// The document of a group version of custom resources.
-    pub fn custom(&self, resources: &[Custom<'_>]) -> Value {
+    pub fn custom(&self, resources: &[CustomKind<'_>]) -> Value {
         custom::document(&self.tables, resources)
     }
 
     /// Adds custom resources to the document of version 2.
-    pub fn add_custom(&self, document: &mut Value, resources: &[Custom<'_>]) {
+    pub fn add_custom(&self, document: &mut Value, resources: &[CustomKind<'_>]) {
         custom::add_to_v2(&self.tables, resources, document);
     }
 

@@ -61,14 +61,14 @@ pub(super) struct Operation {
     pub tag: String,
     pub group_version_kind: Option<(String, String, String)>,
     pub parameters: Vec<Value>,
-    pub body: Option<Body>,
+    pub body: Option<OperationBody>,
     /// Codes of success.
     pub codes: &'static [u16],
     pub media: Vec<&'static str>,
     pub answer: Value,
 }
 
-pub(super) struct Body {
+pub(super) struct OperationBody {
     pub media: &'static [&'static str],
     pub schema: Value,
     pub required: bool,

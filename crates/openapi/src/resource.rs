@@ -1,6 +1,6 @@
 //! The paths of a resource and of its subresources.
 
-use super::operation::{self, Body, Operation, Style};
+use super::operation::{self, Operation, OperationBody, Style};
 use super::parameter::{self, DELETE, LIST, Parameters, WRITE, part};
 use super::schema::Components;
 use crate::parts::{capital, object, prefix, spoken_group};
@@ -26,7 +26,7 @@ pub(super) struct Operations {
 }
 
 /// What the operations of one path have in common.
-struct Place<'a> {
+struct PathPlace<'a> {
     resource: &'a Resource,
     /// Parameters of the path itself.
     parts: Vec<Value>,
@@ -77,7 +77,7 @@ impl Operations {
         components: &mut Components<'_>,
     ) {
         let own = GroupVersionKind::new(self.group.as_str(), self.version.as_str(), resource.kind.as_ref());
-        let place = Place {
+        let place = PathPlace {
             resource,
             parts: Vec::new(),
             scope: if resource.namespaced { "Namespaced" } else { "" },
@@ -88,7 +88,7 @@ impl Operations {
         };
         let collection = self.collection_path(resource);
         let namespace = namespace(resource);
-        let on_collection = Place { parts: namespace.clone(), ..place.clone() };
+        let on_collection = PathPlace { parts: namespace.clone(), ..place.clone() };
         insert(paths, &collection, self.collection(&on_collection, list, components));
         if resource.namespaced
             && let Some(list) = list
@@ -100,7 +100,7 @@ impl Operations {
             insert(paths, &format!("{}/{}", self.prefix, resource.plural), vec![everywhere]);
         }
         let item = format!("{collection}/{{name}}");
-        let on_item = Place { parts: self.with_name(&namespace, &resource.kind), ..place.clone() };
+        let on_item = PathPlace { parts: self.with_name(&namespace, &resource.kind), ..place.clone() };
         insert(paths, &item, self.item(&on_item, resource.verbs, components));
         for sub in &resource.subresources {
             self.add_subresource(&on_item, sub, &item, paths, components);
@@ -123,7 +123,7 @@ impl Operations {
 
     fn collection(
         &self,
-        place: &Place<'_>,
+        place: &PathPlace<'_>,
         list: Option<&Value>,
         components: &mut Components<'_>,
     ) -> Vec<Operation> {
@@ -141,7 +141,7 @@ impl Operations {
         operations
     }
 
-    fn item(&self, place: &Place<'_>, verbs: Verbs, components: &mut Components<'_>) -> Vec<Operation> {
+    fn item(&self, place: &PathPlace<'_>, verbs: Verbs, components: &mut Components<'_>) -> Vec<Operation> {
         let mut operations = Vec::new();
         if verbs.has(Verb::Get) {
             operations.push(self.read(place, components));
@@ -158,7 +158,7 @@ impl Operations {
         operations
     }
 
-    fn list(&self, place: &Place<'_>, list: &Value, components: &mut Components<'_>) -> Operation {
+    fn list(&self, place: &PathPlace<'_>, list: &Value, components: &mut Components<'_>) -> Operation {
         let kind = &place.resource.kind;
         let description = if self.style.is_custom || !place.resource.verbs.has(Verb::List) {
             format!("list objects of kind {kind}")
@@ -172,7 +172,7 @@ impl Operations {
         }
     }
 
-    fn create(&self, place: &Place<'_>, components: &mut Components<'_>) -> Operation {
+    fn create(&self, place: &PathPlace<'_>, components: &mut Components<'_>) -> Operation {
         let article = article(&place.resource.kind);
         let kind = &place.resource.kind;
         let description = match place.subresource {
@@ -186,13 +186,13 @@ impl Operations {
         }
     }
 
-    fn read(&self, place: &Place<'_>, components: &mut Components<'_>) -> Operation {
+    fn read(&self, place: &PathPlace<'_>, components: &mut Components<'_>) -> Operation {
         let options: &[&str] = if self.style.is_custom { &["resourceVersion"] } else { &[] };
         let description = self.specified("read", place);
         self.operation(place, "get", "get", "read", description, options, components)
     }
 
-    fn replace(&self, place: &Place<'_>, components: &mut Components<'_>) -> Operation {
+    fn replace(&self, place: &PathPlace<'_>, components: &mut Components<'_>) -> Operation {
         Operation {
             codes: &[200, 201],
             body: self.body(place.schema.clone(), true),
@@ -208,18 +208,18 @@ impl Operations {
         }
     }
 
-    fn patch(&self, place: &Place<'_>, components: &mut Components<'_>) -> Operation {
+    fn patch(&self, place: &PathPlace<'_>, components: &mut Components<'_>) -> Operation {
         let options = ["dryRun", "fieldManager", "fieldValidation", "force"];
         let description = self.specified("partially update", place);
         let schema = components.meta("Patch");
         Operation {
             codes: if self.style.is_custom { &[200] } else { &[200, 201] },
-            body: Some(Body { media: self.style.patches, schema, required: true }),
+            body: Some(OperationBody { media: self.style.patches, schema, required: true }),
             ..self.operation(place, "patch", "patch", "patch", description, &options, components)
         }
     }
 
-    fn delete(&self, place: &Place<'_>, components: &mut Components<'_>) -> Operation {
+    fn delete(&self, place: &PathPlace<'_>, components: &mut Components<'_>) -> Operation {
         let resource = place.resource;
         let facts = &components.tables.facts;
         let answer = if facts.delete_returns_object(&self.group, &self.version, &resource.plural) {
@@ -237,7 +237,7 @@ impl Operations {
         }
     }
 
-    fn delete_collection(&self, place: &Place<'_>, components: &mut Components<'_>) -> Operation {
+    fn delete_collection(&self, place: &PathPlace<'_>, components: &mut Components<'_>) -> Operation {
         let kind = &place.resource.kind;
         let mut names: Vec<&str> = LIST.to_vec();
         let mut body = None;
@@ -256,12 +256,12 @@ impl Operations {
         }
     }
 
-    fn body(&self, schema: Value, required: bool) -> Option<Body> {
-        Some(Body { media: self.style.bodies, schema, required })
+    fn body(&self, schema: Value, required: bool) -> Option<OperationBody> {
+        Some(OperationBody { media: self.style.bodies, schema, required })
     }
 
     /// `read scale of the specified Deployment`
-    fn specified(&self, verb: &str, place: &Place<'_>) -> String {
+    fn specified(&self, verb: &str, place: &PathPlace<'_>) -> String {
         match place.subresource {
             "" => format!("{verb} the specified {}", place.resource.kind),
             sub => format!("{verb} {sub} of the specified {}", place.resource.kind),
@@ -271,7 +271,7 @@ impl Operations {
     #[expect(clippy::too_many_arguments, reason = "every operation says each of these")]
     fn operation(
         &self,
-        place: &Place<'_>,
+        place: &PathPlace<'_>,
         method: &'static str,
         action: &'static str,
         id_verb: &str,
@@ -305,7 +305,7 @@ impl Operations {
         }
     }
 
-    fn add_watches(&self, place: &Place<'_>, paths: &mut Map, components: &mut Components<'_>) {
+    fn add_watches(&self, place: &PathPlace<'_>, paths: &mut Map, components: &mut Components<'_>) {
         let resource = place.resource;
         let namespace = namespace(resource);
         let watch = format!("{}/watch", self.prefix);
@@ -326,7 +326,7 @@ impl Operations {
 
     fn watch(
         &self,
-        place: &Place<'_>,
+        place: &PathPlace<'_>,
         parts: Vec<Value>,
         action: &'static str,
         id: String,
@@ -337,7 +337,7 @@ impl Operations {
             "watch" => format!("watch changes to an object of kind {kind}. {WATCH_ONE}"),
             _ => format!("watch individual changes to a list of {kind}. {WATCH_MANY}"),
         };
-        let place = Place { parts, ..place.clone() };
+        let place = PathPlace { parts, ..place.clone() };
         Operation {
             id,
             media: self.style.stream.to_vec(),
@@ -348,7 +348,7 @@ impl Operations {
 
     fn add_subresource(
         &self,
-        of: &Place<'_>,
+        of: &PathPlace<'_>,
         sub: &Subresource,
         item: &str,
         paths: &mut Map,
@@ -368,7 +368,7 @@ impl Operations {
             true => of.kind.clone(),
             false => GroupVersionKind::new(sub.group.as_ref(), sub.version.as_ref(), sub.kind.as_ref()),
         };
-        let place = Place {
+        let place = PathPlace {
             parts: self.with_name(&namespace(resource), &kind.kind),
             suffix: capital(&sub.name),
             subresource: &sub.name,
@@ -390,7 +390,12 @@ impl Operations {
     }
 
     /// Reading text with options: a pod's log.
-    fn read_text(&self, place: &Place<'_>, options: TypeId, components: &mut Components<'_>) -> Operation {
+    fn read_text(
+        &self,
+        place: &PathPlace<'_>,
+        options: TypeId,
+        components: &mut Components<'_>,
+    ) -> Operation {
         let mut operation = self.read(place, components);
         operation.media.push("text/plain");
         operation.answer = object([("type", "string".into())]);
@@ -401,7 +406,7 @@ impl Operations {
     /// Connections: `exec`, `proxy` and its paths.
     fn add_connects(
         &self,
-        place: &Place<'_>,
+        place: &PathPlace<'_>,
         sub: &Subresource,
         path: &str,
         paths: &mut Map,
@@ -414,7 +419,7 @@ impl Operations {
         };
         let options = sub.ty.map(|id| fields_of(id, components)).unwrap_or_default();
         let mut connect = |parts: Vec<Value>, end: &str| -> Vec<Operation> {
-            let place = Place { parts, ..place.clone() };
+            let place = PathPlace { parts, ..place.clone() };
             let one = |method: &&'static str| {
                 let kind = &place.resource.kind;
                 let description =
@@ -444,9 +449,9 @@ impl Operations {
     }
 }
 
-impl Clone for Place<'_> {
+impl Clone for PathPlace<'_> {
     fn clone(&self) -> Self {
-        Place {
+        PathPlace {
             resource: self.resource,
             parts: self.parts.clone(),
             scope: self.scope,

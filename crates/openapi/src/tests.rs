@@ -64,7 +64,7 @@ fn custom_resources_have_documents() {
             "child":{"type":"object","x-kubernetes-embedded-resource":true}}}"#,
     )
     .unwrap();
-    let document = documents.custom(&[Custom { resource: &resource, schema: Some(&schema) }]);
+    let document = documents.custom(&[CustomKind { resource: &resource, schema: Some(&schema) }]);
     let widget = document.at(&["components", "schemas", "com.example.stable.v1.Widget"]).unwrap();
     assert_eq!(widget.list_at(&["properties", "port", "anyOf"]).len(), 2);
     assert_eq!(widget.list_at(&["properties", "child", "required"]).len(), 2);
@@ -89,7 +89,7 @@ fn custom_resources_have_documents() {
 fn protobuf_holds_what_json_holds() {
     documents(|documents| {
         let bytes = wire::v3(&documents.v3("apis/apps").unwrap());
-        let mut reader = pintle_object::wire::Reader::new(&bytes);
+        let mut reader = pintle_object::wire::WireReader::new(&bytes);
         let (number, payload) = reader.next_field().unwrap().unwrap();
         assert_eq!((number, payload.bytes(1).unwrap()), (1, &b"3.0.0"[..]));
         let text = String::from_utf8_lossy(&bytes).into_owned();

@@ -6,7 +6,7 @@
 use pintle_object::{Value, json, wire};
 
 /// How a value becomes a field.
-enum Kind {
+enum WireKind {
     Text,
     Texts,
     Bool,
@@ -33,7 +33,7 @@ enum Kind {
 type Choose = fn(&Value) -> (&'static [u32], &'static Message);
 
 struct Message {
-    fields: &'static [(&'static str, u32, Kind)],
+    fields: &'static [(&'static str, u32, WireKind)],
     /// The field of extensions, `x-…`; 0 for none.
     extensions: u32,
 }
@@ -70,27 +70,27 @@ fn write(out: &mut Vec<u8>, value: &Value, message: &Message) {
     }
 }
 
-fn write_field(out: &mut Vec<u8>, number: u32, kind: &Kind, value: &Value) {
+fn write_field(out: &mut Vec<u8>, number: u32, kind: &WireKind, value: &Value) {
     let list = || value.as_list().unwrap_or_default().iter();
     match kind {
-        Kind::Text => write_text(out, number, value),
-        Kind::Texts => list().for_each(|text| write_text(out, number, text)),
-        Kind::Bool => wire::write_number(out, number, u64::from(value.as_bool().unwrap_or(false))),
-        Kind::Int => wire::write_number(out, number, value.as_i64().unwrap_or(0).cast_unsigned()),
-        Kind::Double => wire::write_fixed64(out, number, double(value).to_bits()),
-        Kind::Any => write_any(out, number, value),
-        Kind::Anys => list().for_each(|value| write_any(out, number, value)),
-        Kind::Scalar => write_scalar(out, number, value),
-        Kind::WrappedText => wire::write_message(out, number, |out| write_text(out, 1, value)),
-        Kind::Message(inside, choose) => {
+        WireKind::Text => write_text(out, number, value),
+        WireKind::Texts => list().for_each(|text| write_text(out, number, text)),
+        WireKind::Bool => wire::write_number(out, number, u64::from(value.as_bool().unwrap_or(false))),
+        WireKind::Int => wire::write_number(out, number, value.as_i64().unwrap_or(0).cast_unsigned()),
+        WireKind::Double => wire::write_fixed64(out, number, double(value).to_bits()),
+        WireKind::Any => write_any(out, number, value),
+        WireKind::Anys => list().for_each(|value| write_any(out, number, value)),
+        WireKind::Scalar => write_scalar(out, number, value),
+        WireKind::WrappedText => wire::write_message(out, number, |out| write_text(out, 1, value)),
+        WireKind::Message(inside, choose) => {
             write_inside(out, number, inside, |out| write_chosen(out, value, *choose))
         }
-        Kind::Messages(choose) => {
+        WireKind::Messages(choose) => {
             list()
                 .for_each(|value| wire::write_message(out, number, |out| write_chosen(out, value, *choose)));
         }
-        Kind::Requirements => list().for_each(|requirement| write_requirement(out, number, requirement)),
-        Kind::Named(entry, choose) => wire::write_message(out, number, |out| {
+        WireKind::Requirements => list().for_each(|requirement| write_requirement(out, number, requirement)),
+        WireKind::Named(entry, choose) => wire::write_message(out, number, |out| {
             for (name, value) in value.as_map().into_iter().flat_map(|map| map.iter()) {
                 wire::write_message(out, *entry, |out| {
                     wire::write_bytes(out, 1, name.as_bytes());
@@ -167,7 +167,7 @@ fn double(value: &Value) -> f64 {
 mod v2 {
     //! Messages of `openapi.v2`.
 
-    use super::Kind::{
+    use super::WireKind::{
         Any, Anys, Bool, Double, Int, Message as One, Messages, Named, Requirements, Text, Texts, WrappedText,
     };
     use super::{Message, Value};
@@ -302,7 +302,7 @@ mod v2 {
 mod v3 {
     //! Messages of `openapi.v3`.
 
-    use super::Kind::{Anys, Bool, Double, Int, Message as One, Messages, Named, Scalar, Text, Texts};
+    use super::WireKind::{Anys, Bool, Double, Int, Message as One, Messages, Named, Scalar, Text, Texts};
     use super::{Message, Value};
 
     pub(super) static DOCUMENT: Message = Message {

@@ -13,41 +13,41 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) const UNPACK_BYTES: usize = 512;
 
 /// The body of a request.
-pub struct Body(Kind);
+pub struct RequestBody(BodyKind);
 
-enum Kind {
+enum BodyKind {
     Bytes(Full<Bytes>),
     Stream(UnsyncBoxBody<Bytes, BoxError>),
 }
 
-impl Body {
-    pub fn empty() -> Body {
-        Body::bytes(Bytes::new())
+impl RequestBody {
+    pub fn empty() -> RequestBody {
+        RequestBody::bytes(Bytes::new())
     }
 
-    pub fn bytes(bytes: Bytes) -> Body {
-        Body(Kind::Bytes(Full::new(bytes)))
+    pub fn bytes(bytes: Bytes) -> RequestBody {
+        RequestBody(BodyKind::Bytes(Full::new(bytes)))
     }
 
     /// A body that is sent as it comes.
-    pub fn stream<B>(body: B) -> Body
+    pub fn stream<B>(body: B) -> RequestBody
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        Body(Kind::Stream(body.map_err(Into::into).boxed_unsync()))
+        RequestBody(BodyKind::Stream(body.map_err(Into::into).boxed_unsync()))
     }
 
     /// The same body again, where it is whole.
-    pub(crate) fn again(&self) -> Option<Body> {
+    pub(crate) fn again(&self) -> Option<RequestBody> {
         match &self.0 {
-            Kind::Bytes(bytes) => Some(Body(Kind::Bytes(bytes.clone()))),
-            Kind::Stream(_) => None,
+            BodyKind::Bytes(bytes) => Some(RequestBody(BodyKind::Bytes(bytes.clone()))),
+            BodyKind::Stream(_) => None,
         }
     }
 }
 
-impl HttpBody for Body {
+impl HttpBody for RequestBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -56,22 +56,22 @@ impl HttpBody for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.get_mut().0 {
-            Kind::Bytes(bytes) => Pin::new(bytes).poll_frame(cx).map_err(|never| match never {}),
-            Kind::Stream(stream) => Pin::new(stream).poll_frame(cx),
+            BodyKind::Bytes(bytes) => Pin::new(bytes).poll_frame(cx).map_err(|never| match never {}),
+            BodyKind::Stream(stream) => Pin::new(stream).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Bytes(bytes) => bytes.is_end_stream(),
-            Kind::Stream(stream) => stream.is_end_stream(),
+            BodyKind::Bytes(bytes) => bytes.is_end_stream(),
+            BodyKind::Stream(stream) => stream.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Bytes(bytes) => bytes.size_hint(),
-            Kind::Stream(stream) => stream.size_hint(),
+            BodyKind::Bytes(bytes) => bytes.size_hint(),
+            BodyKind::Stream(stream) => stream.size_hint(),
         }
     }
 }

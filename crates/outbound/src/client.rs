@@ -1,7 +1,7 @@
 //! `Client`: requests to one server over connections that are kept for the next one.
 
 use crate::answer_body::AnswerBody;
-use crate::body::Body;
+use crate::body::RequestBody;
 use crate::credential::{Authorization, Credential, Impersonation};
 use crate::failure::Failure;
 use crate::tls::Tls;
@@ -184,7 +184,7 @@ impl Client {
         url: &str,
         body: Option<Bytes>,
         headers: &[(HeaderName, HeaderValue)],
-    ) -> Result<Request<Body>, Failure> {
+    ) -> Result<Request<RequestBody>, Failure> {
         let mut request = Request::builder()
             .method(method)
             .uri(url)
@@ -193,7 +193,7 @@ impl Client {
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
-        let request = request.body(body.map_or_else(Body::empty, Body::bytes));
+        let request = request.body(body.map_or_else(RequestBody::empty, RequestBody::bytes));
         let mut request = request.map_err(|error| Failure::Unreachable(error.to_string()))?;
         self.authorization.add(request.headers_mut()).await?;
         for (name, value) in headers {

@@ -2,7 +2,7 @@
 //! version of HTTP that both sides speak.
 
 use crate::address::Address;
-use crate::body::Body;
+use crate::body::RequestBody;
 use crate::dial::{Dialed, Dialer, join_host_port};
 use crate::failure::Failure;
 use crate::proxies::{Proxies, Proxy};
@@ -39,8 +39,8 @@ pub(crate) struct Connector {
 
 /// Sends requests on one connection.
 pub(crate) enum Sender {
-    Http1(http1::SendRequest<Body>),
-    Http2(http2::SendRequest<Body>),
+    Http1(http1::SendRequest<RequestBody>),
+    Http2(http2::SendRequest<RequestBody>),
 }
 
 pub(crate) struct Connected {

@@ -28,7 +28,7 @@ pub mod words;
 pub use answer_body::AnswerBody;
 pub use auth_info::{AuthInfo, AuthInfos};
 pub use backoff::Backoff;
-pub use body::{Body, BoxError};
+pub use body::{BoxError, RequestBody};
 pub use client::{Answer, Client};
 pub use credential::{Credential, Impersonation};
 pub use dial::{Dialed, Dialer, Direct, Pending, Stream, join_host_port};

@@ -1,7 +1,7 @@
 //! Connections that are kept for the next request, and the places of requests that are under way.
 
 use crate::address::Address;
-use crate::body::Body;
+use crate::body::RequestBody;
 use crate::connect::{Connected, Sender};
 use crate::failure::Failure;
 use crate::words::Ends;
@@ -31,12 +31,12 @@ pub struct Limits {
 /// The connections of one transport, by server.
 pub(crate) struct Pool {
     limits: Limits,
-    targets: Mutex<HashMap<Address, Arc<Target>>>,
+    targets: Mutex<HashMap<Address, Arc<PooledServer>>>,
     is_swept: AtomicBool,
 }
 
 /// One server.
-pub(crate) struct Target {
+pub(crate) struct PooledServer {
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
     kept: Mutex<Kept>,
@@ -52,21 +52,21 @@ struct Kept {
 }
 
 struct Exclusive {
-    sender: http1::SendRequest<Body>,
-    origin: Origin,
+    sender: http1::SendRequest<RequestBody>,
+    origin: ConnectionOrigin,
 }
 
 #[derive(Clone)]
 struct Shared {
-    sender: http2::SendRequest<Body>,
-    origin: Origin,
+    sender: http2::SendRequest<RequestBody>,
+    origin: ConnectionOrigin,
     in_use: Arc<AtomicUsize>,
     last_used: Arc<Mutex<Instant>>,
 }
 
 /// Where a connection leads, for errors and the form of requests.
 #[derive(Clone)]
-pub(crate) struct Origin {
+pub(crate) struct ConnectionOrigin {
     pub ends: Ends,
     pub is_through_proxy: bool,
     pub proxy_authorization: Option<String>,
@@ -75,15 +75,15 @@ pub(crate) struct Origin {
 /// A place among the requests under way, and the connection of one request.
 pub(crate) struct Lease {
     pub connection: Connection,
-    pub origin: Origin,
-    target: Weak<Target>,
+    pub origin: ConnectionOrigin,
+    target: Weak<PooledServer>,
     pool: Weak<Pool>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
 pub(crate) enum Connection {
-    Http1(http1::SendRequest<Body>),
-    Http2 { sender: http2::SendRequest<Body>, _in_use: InUse },
+    Http1(http1::SendRequest<RequestBody>),
+    Http2 { sender: http2::SendRequest<RequestBody>, _in_use: InUse },
 }
 
 /// Counts a stream of a connection for as long as it lasts.
@@ -119,7 +119,7 @@ impl Pool {
         Arc::new(Pool { limits, targets: Mutex::default(), is_swept: AtomicBool::new(false) })
     }
 
-    pub fn target(&self, address: &Address) -> Arc<Target> {
+    pub fn target(&self, address: &Address) -> Arc<PooledServer> {
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(target) = targets.get(address) {
             return target.clone();
@@ -127,7 +127,7 @@ impl Pool {
         if targets.len() >= TARGETS_MAX {
             targets.retain(|_, target| Arc::strong_count(target) > 1 || !target.sweep());
         }
-        let target = Arc::new(Target {
+        let target = Arc::new(PooledServer {
             places: Arc::new(Semaphore::new(self.limits.at_once_max)),
             waiting: AtomicUsize::new(0),
             kept: Mutex::default(),
@@ -138,11 +138,11 @@ impl Pool {
     }
 
     /// Waits for a place among the requests that are under way to a server.
-    pub async fn place(&self, target: &Target) -> Result<OwnedSemaphorePermit, Failure> {
+    pub async fn place(&self, target: &PooledServer) -> Result<OwnedSemaphorePermit, Failure> {
         if let Ok(place) = target.places.clone().try_acquire_owned() {
             return Ok(place);
         }
-        let _waiting = Waiting::enter(&target.waiting, self.limits.waiting_max)?;
+        let _waiting = WaitingCall::enter(&target.waiting, self.limits.waiting_max)?;
         let place = target.places.clone().acquire_owned().await;
         place.map_err(|error| Failure::Unreachable(error.to_string()))
     }
@@ -150,7 +150,7 @@ impl Pool {
     /// A kept connection on which a request can go out at once.
     pub fn take(
         self: &Arc<Pool>,
-        target: &Arc<Target>,
+        target: &Arc<PooledServer>,
         place: &mut Option<OwnedSemaphorePermit>,
     ) -> Option<Lease> {
         let (connection, origin) = target.take()?;
@@ -161,12 +161,12 @@ impl Pool {
     /// A new connection, shared from now on if it can be.
     pub fn admit(
         self: &Arc<Pool>,
-        target: &Arc<Target>,
+        target: &Arc<PooledServer>,
         connected: Connected,
         place: Option<OwnedSemaphorePermit>,
     ) -> Lease {
         let Connected { sender, ends, is_through_proxy, proxy_authorization, had_choice } = connected;
-        let origin = Origin { ends, is_through_proxy, proxy_authorization };
+        let origin = ConnectionOrigin { ends, is_through_proxy, proxy_authorization };
         let connection = target.admit(sender, &origin, had_choice);
         if matches!(connection, Connection::Http2 { .. }) {
             self.sweep_later();
@@ -196,7 +196,7 @@ impl Pool {
     }
 }
 
-impl Target {
+impl PooledServer {
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -206,7 +206,7 @@ impl Target {
         self.kept().is_exclusive
     }
 
-    fn take(&self) -> Option<(Connection, Origin)> {
+    fn take(&self) -> Option<(Connection, ConnectionOrigin)> {
         let mut kept = self.kept();
         kept.shared.retain(Shared::is_of_use);
         for shared in &kept.shared {
@@ -221,7 +221,7 @@ impl Target {
         kept.idle.pop().map(|(idle, _)| (Connection::Http1(idle.sender), idle.origin))
     }
 
-    fn admit(&self, sender: Sender, origin: &Origin, had_choice: bool) -> Connection {
+    fn admit(&self, sender: Sender, origin: &ConnectionOrigin, had_choice: bool) -> Connection {
         let mut kept = self.kept();
         if had_choice {
             kept.is_exclusive = matches!(sender, Sender::Http1(_));
@@ -243,7 +243,7 @@ impl Target {
         }
     }
 
-    fn keep(&self, sender: http1::SendRequest<Body>, origin: Origin) {
+    fn keep(&self, sender: http1::SendRequest<RequestBody>, origin: ConnectionOrigin) {
         let mut kept = self.kept();
         if !sender.is_closed() && kept.idle.len() < IDLE_MAX {
             kept.idle.push((Exclusive { sender, origin }, Instant::now()));
@@ -276,19 +276,19 @@ impl Lease {
     }
 }
 
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaitingCall<'a>(&'a AtomicUsize);
 
-impl Waiting<'_> {
-    fn enter(count: &AtomicUsize, max: usize) -> Result<Waiting<'_>, Failure> {
+impl WaitingCall<'_> {
+    fn enter(count: &AtomicUsize, max: usize) -> Result<WaitingCall<'_>, Failure> {
         let below = |waiting: usize| (waiting < max).then_some(waiting + 1);
         match count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below) {
-            Ok(_) => Ok(Waiting(count)),
+            Ok(_) => Ok(WaitingCall(count)),
             Err(_) => Err(Failure::Overloaded),
         }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingCall<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

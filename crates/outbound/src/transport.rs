@@ -2,11 +2,11 @@
 
 use crate::address::Address;
 use crate::answer_body::AnswerBody;
-use crate::body::Body;
+use crate::body::RequestBody;
 use crate::connect::Connector;
 use crate::dial::{Dialer, Direct};
 use crate::failure::Failure;
-use crate::pool::{Connection, Lease, Limits, Pool, Target};
+use crate::pool::{Connection, Lease, Limits, Pool, PooledServer};
 use crate::proxies::Proxies;
 use crate::tls::{Fresh, Tls};
 use hyper::body::Incoming;
@@ -70,7 +70,10 @@ impl Transport {
 
     /// Asks the server of the request's address, which is a whole one. The answer's body is read by the caller, as
     /// slowly as it likes.
-    pub async fn round_trip(&self, mut request: Request<Body>) -> Result<Response<AnswerBody>, Failure> {
+    pub async fn round_trip(
+        &self,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<AnswerBody>, Failure> {
         let address = address(request.uri())?;
         let unpacks = self.unpacks && accepts_nothing_yet(&request);
         if unpacks {
@@ -87,7 +90,7 @@ impl Transport {
     /// every other one the answer is like any other.
     pub async fn upgrade(
         &self,
-        mut request: Request<Body>,
+        mut request: Request<RequestBody>,
     ) -> Result<(Response<AnswerBody>, Option<Upgraded>), Failure> {
         let address = address(request.uri())?;
         name_host(&mut request)?;
@@ -107,8 +110,8 @@ impl Transport {
     async fn exchange(
         &self,
         address: &Address,
-        target: &Arc<Target>,
-        mut request: Request<Body>,
+        target: &Arc<PooledServer>,
+        mut request: Request<RequestBody>,
         place: OwnedSemaphorePermit,
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         let mut place = Some(place);
@@ -130,7 +133,7 @@ impl Transport {
     async fn open(
         &self,
         address: &Address,
-        target: &Arc<Target>,
+        target: &Arc<PooledServer>,
         mut place: Option<OwnedSemaphorePermit>,
     ) -> Result<Lease, Failure> {
         let is_shared = address.is_tls && self.connector.is_http2_allowed && !target.is_exclusive();
@@ -144,7 +147,7 @@ impl Transport {
 }
 
 /// The same request for another try, where repeating it does no harm.
-fn spare(request: &Request<Body>) -> Option<Request<Body>> {
+fn spare(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE) {
         return None;
     }
@@ -155,12 +158,12 @@ fn spare(request: &Request<Body>) -> Option<Request<Body>> {
     Some(again)
 }
 
-type Unsent = Option<Box<Request<Body>>>;
+type Unsent = Option<Box<Request<RequestBody>>>;
 
 /// Sends a request in the form that the connection wants; with a failure comes the request that never went out.
 async fn send(
     lease: &mut Lease,
-    mut request: Request<Body>,
+    mut request: Request<RequestBody>,
 ) -> Result<Response<Incoming>, (Failure, Unsent)> {
     let whole = request.uri().clone();
     let origin = lease.origin.clone();
@@ -196,7 +199,7 @@ async fn send(
     })
 }
 
-fn restored(mut request: Request<Body>, whole: Uri) -> Request<Body> {
+fn restored(mut request: Request<RequestBody>, whole: Uri) -> Request<RequestBody> {
     *request.uri_mut() = whole;
     let _ = name_host(&mut request);
     request
@@ -231,7 +234,7 @@ fn answer(response: Response<Incoming>, lease: Lease, unpacks: bool) -> Response
     Response::from_parts(parts, AnswerBody::new(incoming, lease, is_packed))
 }
 
-fn accepts_nothing_yet(request: &Request<Body>) -> bool {
+fn accepts_nothing_yet(request: &Request<RequestBody>) -> bool {
     let headers = request.headers();
     !headers.contains_key(ACCEPT_ENCODING) && !headers.contains_key(RANGE) && request.method() != Method::HEAD
 }
@@ -251,7 +254,7 @@ fn address(uri: &Uri) -> Result<Address, Failure> {
 }
 
 /// Adds what names the server and the user of the address, where the request does not.
-fn name_host(request: &mut Request<Body>) -> Result<(), Failure> {
+fn name_host(request: &mut Request<RequestBody>) -> Result<(), Failure> {
     let authority = request.uri().authority().map(|authority| authority.as_str()).unwrap_or_default();
     let (user, host) = match authority.rsplit_once('@') {
         Some((user, host)) => (Some(user), host),

@@ -2,8 +2,8 @@
 
 use crate::dial::Pending;
 use crate::{
-    AuthInfos, Body, Client, Credential, Failure, HookAddress, HookTarget, Hooks, Limits, Pem, Proxies,
-    ServiceResolver, ServiceSource, Settings, Tls, Transport, Url,
+    AuthInfos, Client, Credential, Failure, HookAddress, HookTarget, Hooks, Limits, Pem, Proxies,
+    RequestBody, ServiceResolver, ServiceSource, Settings, Tls, Transport, Url,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -96,7 +96,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
 }
 
 async fn get(transport: &Transport, url: String) -> Result<String, Failure> {
-    let request = Request::builder().uri(url).body(Body::empty()).unwrap();
+    let request = Request::builder().uri(url).body(RequestBody::empty()).unwrap();
     let body = transport.round_trip(request).await?.into_body().collect().await.unwrap().to_bytes();
     Ok(String::from_utf8(body.to_vec()).unwrap())
 }
@@ -192,7 +192,7 @@ async fn upgraded_connections_are_the_callers() {
     });
     let transport = Transport::new(Settings::default()).unwrap();
     let request = Request::builder().uri(url).header("connection", "Upgrade").header("upgrade", "x");
-    let (response, stream) = transport.upgrade(request.body(Body::empty()).unwrap()).await.unwrap();
+    let (response, stream) = transport.upgrade(request.body(RequestBody::empty()).unwrap()).await.unwrap();
     assert_eq!(response.status(), 101);
     let mut stream = stream.unwrap();
     stream.write_all(b"hello").await.unwrap();

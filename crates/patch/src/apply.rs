@@ -6,9 +6,9 @@
 //! result   {data: {a: 9, c: 3}}           kubectl owns a: b was given up and is removed
 //! ```
 
-use crate::fields::{FieldSet, Path};
+use crate::fields::{ElementPath, FieldSet};
 use crate::managed::{
-    Differences, Entry, Managed, Operation, Tracking, UNTRACKED, misfit, reconcile_managers, update,
+    Differences, Entry, Managed, ManagedOperation, Tracking, UNTRACKED, misfit, reconcile_managers, update,
 };
 use crate::tree::{tree, untyped};
 use crate::typed::{check, compare, fields_of, merge, named_fields_as_members, remove};
@@ -46,11 +46,11 @@ pub struct Conflict {
     identifier: String,
     /// `"kubectl" with subresource "status" using apps/v1`
     pub manager: String,
-    pub path: Path,
+    pub path: ElementPath,
 }
 
 impl Conflict {
-    fn with(entry: &Entry, path: Path) -> Conflict {
+    fn with(entry: &Entry, path: ElementPath) -> Conflict {
         Conflict { identifier: entry.identifier(), manager: entry.describe(), path }
     }
 }
@@ -214,7 +214,7 @@ impl Apply<'_> {
             } else {
                 self.tracking.manager.into()
             },
-            operation: Operation::Apply,
+            operation: ManagedOperation::Apply,
             api_version: self.tracking.api_version.into(),
             subresource: self.tracking.subresource.into(),
             time: None,

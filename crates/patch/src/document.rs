@@ -1,7 +1,7 @@
 //! The documents of patches: read from JSON, with upstream's refusals.
 
 use crate::json_patch::OPERATIONS_MAX;
-use pintle_object::json::{self, Kind, Reader};
+use pintle_object::json::{self, JsonKind, JsonReader};
 use pintle_object::{Map, Status, StrictErrors, Value};
 
 /// A patch that was read, and the findings of strict decoding in it.
@@ -133,16 +133,16 @@ fn mismatch(tree: &Value, go_type: &str) -> String {
 
 /// An untyped document, and `duplicate field "data.k"` for every key that a map has twice.
 fn read(bytes: &[u8]) -> Result<(Value, StrictErrors), String> {
-    let mut reader = Reader::new(bytes).map_err(|error| error.message)?;
+    let mut reader = JsonReader::new(bytes).map_err(|error| error.message)?;
     let mut strict = StrictErrors::default();
     let value = read_value(&mut reader, &mut String::new(), &mut strict);
     Ok((value, strict))
 }
 
-fn read_value(reader: &mut Reader<'_>, path: &mut String, strict: &mut StrictErrors) -> Value {
+fn read_value(reader: &mut JsonReader<'_>, path: &mut String, strict: &mut StrictErrors) -> Value {
     let len = path.len();
     match reader.kind() {
-        Kind::Map => {
+        JsonKind::Map => {
             reader.begin_map();
             let mut map = Map::new();
             while let Some(key) = reader.next_key() {
@@ -159,7 +159,7 @@ fn read_value(reader: &mut Reader<'_>, path: &mut String, strict: &mut StrictErr
             }
             Value::Map(map)
         }
-        Kind::List => {
+        JsonKind::List => {
             reader.begin_list();
             let mut list = Vec::new();
             while reader.next_item() {
@@ -169,7 +169,7 @@ fn read_value(reader: &mut Reader<'_>, path: &mut String, strict: &mut StrictErr
             }
             Value::List(list)
         }
-        Kind::Null | Kind::Bool | Kind::Number | Kind::Text => reader.value(&mut |_| {}),
+        JsonKind::Null | JsonKind::Bool | JsonKind::Number | JsonKind::Text => reader.value(&mut |_| {}),
     }
 }
 

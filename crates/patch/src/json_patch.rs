@@ -51,14 +51,16 @@ fn apply(target: &mut Value, operation: &Map, spent: &mut Spent) -> Result<(), P
         "add" => {
             let path =
                 path(operation).map_err(|_| refused("add operation failed to decode path: missing value"))?;
-            let place = Place::find(target, path).ok_or_else(|| unfound("add", "path", &quote(path)))?;
+            let place =
+                PointerPlace::find(target, path).ok_or_else(|| unfound("add", "path", &quote(path)))?;
             spent.nest(place.depth, value)?;
             place.add(value.clone(), spent).map_err(|why| failed("add", path, &why))
         }
         "remove" => {
             let path = path(operation)
                 .map_err(|_| refused("remove operation failed to decode path: missing value"))?;
-            let place = Place::find(target, path).ok_or_else(|| unfound("remove", "path", &quote(path)))?;
+            let place =
+                PointerPlace::find(target, path).ok_or_else(|| unfound("remove", "path", &quote(path)))?;
             place.remove(spent).map(drop).map_err(|why| failed("remove", path, &why))
         }
         "replace" => replace(target, operation, value, spent),
@@ -78,7 +80,7 @@ fn replace(target: &mut Value, operation: &Map, value: &Value, spent: &mut Spent
         }
         return Ok(());
     }
-    let place = Place::find(target, path).ok_or_else(|| unfound("replace", "path", path))?;
+    let place = PointerPlace::find(target, path).ok_or_else(|| unfound("replace", "path", path))?;
     place.get().map_err(|_| unfound("replace", "key", path))?;
     spent.nest(place.depth, value)?;
     place.replace(value.clone()).map_err(|why| failed("remove", path, &why))
@@ -92,7 +94,7 @@ fn test(target: &mut Value, operation: &Map, value: &Value) -> Result<(), PatchE
     let is_equal = if path.is_empty() {
         target == value
     } else {
-        let place = Place::find(target, path).ok_or_else(missing)?;
+        let place = PointerPlace::find(target, path).ok_or_else(missing)?;
         place.get().map_err(|why| failed("test", path, &why))? == value
     };
     match is_equal {
@@ -103,23 +105,23 @@ fn test(target: &mut Value, operation: &Map, value: &Value) -> Result<(), PatchE
 
 fn move_value(target: &mut Value, operation: &Map, spent: &mut Spent) -> Result<(), PatchError> {
     let from = from(operation).map_err(|why| undecoded("move", "from", &why))?;
-    let source = Place::find(target, from).ok_or_else(|| unfound("move", "from path", from))?;
+    let source = PointerPlace::find(target, from).ok_or_else(|| unfound("move", "from path", from))?;
     let key = source.step.clone();
     source.get().map_err(|why| failed("move", &key, &why))?;
     let moved = source.remove(spent).map_err(|why| failed("move", &key, &why))?;
     let path = path(operation).map_err(|why| undecoded("move", "path", &why))?;
-    let place = Place::find(target, path).ok_or_else(|| unfound("move", "destination path", path))?;
+    let place = PointerPlace::find(target, path).ok_or_else(|| unfound("move", "destination path", path))?;
     spent.nest(place.depth, &moved)?;
     place.add(moved, spent).map_err(|why| failed("move", path, &why))
 }
 
 fn copy(target: &mut Value, operation: &Map, spent: &mut Spent) -> Result<(), PatchError> {
     let from = from(operation).map_err(|why| undecoded("copy", "from", &why))?;
-    let source = Place::find(target, from).ok_or_else(|| unfound("copy", "from path", from))?;
+    let source = PointerPlace::find(target, from).ok_or_else(|| unfound("copy", "from path", from))?;
     let copied = source.get().map_err(|why| refused(&format!("error in copy for from: '{from}': {why}")))?;
     let copied = copied.clone();
     let path = path(operation).map_err(|_| refused("copy operation failed to decode path: missing value"))?;
-    let place = Place::find(target, path).ok_or_else(|| unfound("copy", "destination path", path))?;
+    let place = PointerPlace::find(target, path).ok_or_else(|| unfound("copy", "destination path", path))?;
     spent.copy(&copied)?;
     spent.nest(place.depth, &copied)?;
     let added = place.add(copied, spent);
@@ -211,7 +213,7 @@ fn height(value: &Value, count: &mut usize) -> usize {
 }
 
 /// The container that a path leads to, and the last step in it.
-struct Place<'a> {
+struct PointerPlace<'a> {
     container: Container<'a>,
     step: String,
     /// The lists and maps on the way, the container included.
@@ -225,9 +227,9 @@ enum Container<'a> {
 
 static NULL: Value = Value::Null;
 
-impl<'a> Place<'a> {
+impl<'a> PointerPlace<'a> {
     /// The place of a path; none where it leads nowhere.
-    fn find(target: &'a mut Value, path: &str) -> Option<Place<'a>> {
+    fn find(target: &'a mut Value, path: &str) -> Option<PointerPlace<'a>> {
         let (_, steps) = path.split_once('/')?;
         let (parents, last) =
             steps.rsplit_once('/').map_or((None, steps), |(parents, last)| (Some(parents), last));
@@ -248,7 +250,7 @@ impl<'a> Place<'a> {
             Value::List(items) => Container::List(items),
             _ => return None,
         };
-        Some(Place { container, step: unescape(last), depth })
+        Some(PointerPlace { container, step: unescape(last), depth })
     }
 
     /// The value; a missing key reads as null.

@@ -3,7 +3,7 @@
 mod pods;
 
 use pintle_object::{Map, Value, json};
-use pintle_patch::managed::{Managed, Operation};
+use pintle_patch::managed::{Managed, ManagedOperation};
 use pintle_patch::strategic::strategic_merge;
 use pintle_patch::typed::{compare, fields_of};
 use pintle_patch::{Element, FieldSet, apply, merge_patch, track_update};
@@ -25,7 +25,7 @@ proptest! {
     fn what_was_applied_can_be_extracted(before in pod(), other in pod(), config in pod()) {
         let live = managed_by_two(&before, &other);
         let merged = applied("a", 1, Some(&live), &config, true);
-        let own = owned(&merged, "a", Operation::Apply);
+        let own = owned(&merged, "a", ManagedOperation::Apply);
         let mut expected = config;
         for field in ["kind", "apiVersion"] {
             expected.remove(&[field]);
@@ -53,7 +53,7 @@ proptest! {
         new.set(&["metadata", "uid"], "1");
         let mut taken = compare(&API.schema, *TYPE, &pods::unmanaged(&live), &new).unwrap().taken();
         track_update(&tracking("u", 3), Some(&live), &mut new);
-        let own = owned(&new, "u", Operation::Update);
+        let own = owned(&new, "u", ManagedOperation::Update);
         taken.subtract(&FieldSet::of_fields(["kind", "apiVersion", "metadata", "metadata.name"]));
         prop_assert!(taken.difference(&own).is_empty(), "{}", taken.difference(&own).to_json());
         for entry in Managed::of(&new).unwrap().entries.iter().filter(|entry| entry.manager.as_str() != "u") {
@@ -106,7 +106,7 @@ fn applied(manager: &str, seconds: i64, live: Option<&Value>, config: &Value, fo
     object
 }
 
-fn owned(object: &Value, manager: &str, operation: Operation) -> FieldSet {
+fn owned(object: &Value, manager: &str, operation: ManagedOperation) -> FieldSet {
     let entries = Managed::of(object).expect("its managers are sound").entries.into_iter();
     let mut own = entries.filter(|entry| entry.manager.as_str() == manager && entry.operation == operation);
     own.next().map(|entry| entry.fields).unwrap_or_default()

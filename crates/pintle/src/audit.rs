@@ -1,10 +1,10 @@
 //! `--audit-*`: what is recorded of requests, and where.
 
 use crate::flags::FlagValues;
-use pintle_audit::{BatchOptions, LogOptions, Options, TruncateOptions, WebhookOptions};
+use pintle_audit::{AuditOptions, BatchOptions, LogOptions, TruncateOptions, WebhookOptions};
 
 /// Reads the flags; errors are upstream's.
-pub fn read(given: &FlagValues) -> Result<Options, String> {
+pub fn read(given: &FlagValues) -> Result<AuditOptions, String> {
     let log = LogOptions {
         path: given.text("audit-log-path").into(),
         max_age: int(given, "audit-log-maxage")?,
@@ -27,7 +27,9 @@ pub fn read(given: &FlagValues) -> Result<Options, String> {
         truncate: truncate(given, "webhook")?,
     };
     match (log.check(), webhook.check()) {
-        (Ok(log), Ok(webhook)) => Ok(Options { policy_file: given.path("audit-policy-file"), log, webhook }),
+        (Ok(log), Ok(webhook)) => {
+            Ok(AuditOptions { policy_file: given.path("audit-policy-file"), log, webhook })
+        }
         (log, webhook) => {
             let errors: Vec<String> = [log.err(), webhook.err()].into_iter().flatten().flatten().collect();
             Err(if let [one] = errors.as_slice() { one.clone() } else { format!("[{}]", errors.join(", ")) })

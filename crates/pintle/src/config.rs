@@ -7,15 +7,15 @@ use crate::authorization::Authorization;
 use crate::compatibility::Compatibility;
 use crate::encryption::EncryptionFile;
 use crate::flags::FlagValues;
-use crate::limits::Limits;
+use crate::limits::LimitFlags;
 use crate::logging::Logging;
 use crate::proxying::Proxying;
 
 use crate::metrics_flags;
 use crate::peer_flags::PeerFlags;
-use pintle_admission::{Chain, Settings as Admission};
+use pintle_admission::{AdmissionSettings as Admission, Chain};
 use pintle_kinds::allocator::IpPool;
-use pintle_server::tls::Settings as Tls;
+use pintle_server::tls::TlsSettings as Tls;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -50,13 +50,13 @@ pub struct Config {
     pub authorization: Authorization,
     pub admission: Admission,
     /// What is recorded of requests, and where.
-    pub audit: pintle_audit::Options,
+    pub audit: pintle_audit::AuditOptions,
     /// None: values are stored as they are.
     pub encryption: Option<EncryptionFile>,
     /// The version that the server behaves as, and the APIs that it serves.
     pub compatibility: Compatibility,
-    pub limits: Limits,
-    pub metrics: pintle_metrics::Options,
+    pub limits: LimitFlags,
+    pub metrics: pintle_metrics::MetricsOptions,
     pub proxying: Proxying,
     pub allow_privileged: bool,
     pub event_ttl: Duration,
@@ -91,7 +91,7 @@ pub struct Pair {
 /// An etcd to keep objects in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Etcd {
-    pub store: pintle_store::etcd::Options,
+    pub store: pintle_store::etcd::EtcdOptions,
     /// How long it may take to answer checks of health, and of readiness.
     pub health_max: Duration,
     pub ready_max: Duration,
@@ -130,7 +130,7 @@ impl Config {
             audit: audit::read(&given)?,
             encryption: EncryptionFile::read(&given)?,
             compatibility: Compatibility::read(&given)?,
-            limits: Limits::read(&given)?,
+            limits: LimitFlags::read(&given)?,
             metrics: metrics_flags::read(&given)?,
             proxying: Proxying::read(&given)?,
             allow_privileged: given.bool("allow-privileged"),
@@ -210,8 +210,8 @@ fn logging(given: &FlagValues) -> Result<Logging, String> {
     let logging = Logging::read(given)?;
     let compatibility = Compatibility::read(given)?;
     let (name, gate) = match logging.settings.format {
-        pintle_logs::Format::Json => ("json", "LoggingBetaOptions"),
-        pintle_logs::Format::Text => ("text", "LoggingAlphaOptions"),
+        pintle_logs::LogFormat::Json => ("json", "LoggingBetaOptions"),
+        pintle_logs::LogFormat::Text => ("text", "LoggingAlphaOptions"),
     };
     let option = match (logging.settings.is_split, logging.settings.buffer_bytes) {
         _ if compatibility.is_on(gate) => None,
@@ -257,7 +257,7 @@ fn etcd(given: &FlagValues) -> Result<Option<Etcd>, String> {
     }
     let reuse = given.number("lease-reuse-duration-seconds", 0..=86_400)?;
     let etcd = Etcd {
-        store: pintle_store::etcd::Options {
+        store: pintle_store::etcd::EtcdOptions {
             servers: given.list("etcd-servers"),
             prefix: given.text("etcd-prefix").into(),
             ca_file: given.path("etcd-cafile"),

@@ -6,7 +6,7 @@ use pintle_server::inflight::{Limits as Enforced, Seats};
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct LimitFlags {
     reads_max: usize,
     writes_max: usize,
     /// Whether all requests share their places and wait for them.
@@ -28,9 +28,9 @@ pub struct Limits {
     pub strict_transport_security: String,
 }
 
-impl Limits {
-    pub fn read(given: &FlagValues) -> Result<Limits, String> {
-        let limits = Limits {
+impl LimitFlags {
+    pub fn read(given: &FlagValues) -> Result<LimitFlags, String> {
+        let limits = LimitFlags {
             reads_max: count(given, "max-requests-inflight")?,
             writes_max: count(given, "max-mutating-requests-inflight")?,
             is_shared: given.bool("enable-priority-and-fairness"),

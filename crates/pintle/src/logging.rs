@@ -1,13 +1,13 @@
 //! What the command line says about the log, with upstream's refusals. (`k8s.io/component-base/logs/api/v1`.)
 
 use crate::flags::FlagValues;
-use pintle_logs::{Format, Module, Settings};
+use pintle_logs::{LogFormat, LogSettings, Module};
 use pintle_object::quantity::Quantity;
 
 /// The log of a server: its format and streams, and how much is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Logging {
-    pub settings: Settings,
+    pub settings: LogSettings,
     pub verbosity: u8,
     pub modules: Vec<Module>,
 }
@@ -15,8 +15,8 @@ pub struct Logging {
 impl Logging {
     pub fn read(given: &FlagValues) -> Result<Logging, String> {
         let format = match given.text("logging-format") {
-            "text" => Format::Text,
-            "json" => Format::Json,
+            "text" => LogFormat::Text,
+            "json" => LogFormat::Json,
             other => {
                 return Err(format!(
                     "format: Invalid value: {other:?}: Unsupported log format, supported formats: \"json\", \"text\""
@@ -26,12 +26,12 @@ impl Logging {
         let modules =
             given.list("vmodule").iter().map(|text| Module::parse(text)).collect::<Result<Vec<_>, _>>();
         let modules = modules.map_err(|error| format!("--vmodule: {error}"))?;
-        if format == Format::Json && !modules.is_empty() {
+        if format == LogFormat::Json && !modules.is_empty() {
             return Err(String::from("vmodule: Forbidden: Only supported for text log format"));
         }
-        let name = if format == Format::Json { "json" } else { "text" };
+        let name = if format == LogFormat::Json { "json" } else { "text" };
         Ok(Logging {
-            settings: Settings {
+            settings: LogSettings {
                 format,
                 is_split: given.bool(&format!("log-{name}-split-stream")),
                 buffer_bytes: bytes(given, &format!("log-{name}-info-buffer-size"))?,

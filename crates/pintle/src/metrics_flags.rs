@@ -1,12 +1,12 @@
 //! Flags of metrics.
 
 use crate::flags::FlagValues;
-use pintle_metrics::Options;
+use pintle_metrics::MetricsOptions;
 use pintle_object::config_file::{Form, read_unversioned};
 use std::collections::HashMap;
 
 /// Reads `--disabled-metrics`, `--allow-metric-labels` and its manifest.
-pub fn read(given: &FlagValues) -> Result<Options, String> {
+pub fn read(given: &FlagValues) -> Result<MetricsOptions, String> {
     let mut allowed = HashMap::new();
     if let Some(path) = given.path("allow-metric-labels-manifest") {
         let failed = |error: String| format!("failed to read allow list manifest: {error}");
@@ -20,7 +20,7 @@ pub fn read(given: &FlagValues) -> Result<Options, String> {
         let (key, values) = pair.split_once('=').unwrap_or((&pair, ""));
         allow(key, values.trim_matches(['\'', '"']), &mut allowed)?;
     }
-    Ok(Options { disabled: given.list("disabled-metrics"), allowed })
+    Ok(MetricsOptions { disabled: given.list("disabled-metrics"), allowed })
 }
 
 pub(crate) fn allow(

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::peer_flags::{GATE, IDENTITY_GATE};
 use pintle_admission::Outward;
-use pintle_controllers::{Identity, PeerLeases, Told};
+use pintle_controllers::{Identity, PeerLeases, ServerIdentity};
 use pintle_engine::Engine;
 use pintle_metrics::Registry;
 use pintle_proxy::peers::{PeerMetrics, PeerWays, Peers};
@@ -48,10 +48,10 @@ pub fn open(
 }
 
 /// What others are told of this server.
-pub fn told(config: &Config, open: &OpenPeers) -> Told {
+pub fn told(config: &Config, open: &OpenPeers) -> ServerIdentity {
     let own = SocketAddr::new(config.address(), config.secure_port);
     let has_peers = config.compatibility.is_on(GATE);
-    Told {
+    ServerIdentity {
         address: config.address(),
         keeps_endpoints: config.keeps_endpoints,
         identity: config.compatibility.is_on(IDENTITY_GATE).then(|| identity(config)),

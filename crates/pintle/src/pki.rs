@@ -24,7 +24,7 @@ const RENEW_DAYS: i64 = 30;
 
 /// A certificate and its key, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pair {
+pub struct PemPair {
     pub certificate: String,
     pub key: String,
 }
@@ -36,7 +36,7 @@ const AUTHORITY: &str = "pintle-ca";
 /// What the server has to speak TLS and to let its administrator in, where others do not see to that.
 #[derive(Clone, Debug, Default)]
 pub struct Pki {
-    pub serving: Option<Pair>,
+    pub serving: Option<PemPair>,
     pub administrator: Option<Administrator>,
 }
 
@@ -44,7 +44,7 @@ pub struct Pki {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Administrator {
     pub ca: String,
-    pub pair: Pair,
+    pub pair: PemPair,
 }
 
 /// Names and addresses that clients may reach the server by.
@@ -62,7 +62,7 @@ pub fn open(dir: &Path, names: Option<&Names>, has_administrator: bool) -> Resul
     Ok(Pki { serving, administrator })
 }
 
-fn serving(dir: &Path, names: &Names, now: OffsetDateTime) -> Result<Pair, String> {
+fn serving(dir: &Path, names: &Names, now: OffsetDateTime) -> Result<PemPair, String> {
     match read_pair(dir, SERVING)? {
         // Who put a certificate here knows what it is for.
         Some(pair) if !is_own(&pair) => Ok(pair),
@@ -80,14 +80,14 @@ fn administrator(dir: &Path, now: OffsetDateTime) -> Result<Administrator, Strin
     Ok(Administrator { ca: ca.certificate, pair })
 }
 
-fn authority(dir: &Path, now: OffsetDateTime) -> Result<Pair, String> {
+fn authority(dir: &Path, now: OffsetDateTime) -> Result<PemPair, String> {
     match read_pair(dir, "ca")? {
         Some(pair) => Ok(pair),
         None => write_pair(dir, "ca", new_ca(now)?),
     }
 }
 
-fn new_ca(now: OffsetDateTime) -> Result<Pair, String> {
+fn new_ca(now: OffsetDateTime) -> Result<PemPair, String> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, AUTHORITY);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -95,16 +95,16 @@ fn new_ca(now: OffsetDateTime) -> Result<Pair, String> {
         vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     valid_for(&mut params, now, CA_DAYS);
     let issuer = CertifiedIssuer::self_signed(params, new_key()?).map_err(failed)?;
-    Ok(Pair { certificate: issuer.pem(), key: issuer.key().serialize_pem() })
+    Ok(PemPair { certificate: issuer.pem(), key: issuer.key().serialize_pem() })
 }
 
-fn new_leaf(ca: &Pair, mut params: CertificateParams, now: OffsetDateTime) -> Result<Pair, String> {
+fn new_leaf(ca: &PemPair, mut params: CertificateParams, now: OffsetDateTime) -> Result<PemPair, String> {
     let ca_key = KeyPair::from_pem(&ca.key).map_err(failed)?;
     let issuer = Issuer::from_ca_cert_pem(&ca.certificate, ca_key).map_err(failed)?;
     valid_for(&mut params, now, LEAF_DAYS);
     let key = new_key()?;
     let certificate = params.signed_by(&key, &issuer).map_err(failed)?;
-    Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
+    Ok(PemPair { certificate: certificate.pem(), key: key.serialize_pem() })
 }
 
 fn serving_params(names: &Names) -> CertificateParams {
@@ -136,7 +136,7 @@ fn valid_for(params: &mut CertificateParams, now: OffsetDateTime, days: i64) {
     params.not_after = now + Duration::days(days);
 }
 
-fn is_own(pair: &Pair) -> bool {
+fn is_own(pair: &PemPair) -> bool {
     let issuer = with_certificate(pair, |certificate| {
         let mut names = certificate.issuer().iter_common_name();
         names.any(|name| name.as_str() == Ok(AUTHORITY))
@@ -144,13 +144,13 @@ fn is_own(pair: &Pair) -> bool {
     issuer == Some(true)
 }
 
-fn is_usable(pair: &Pair, now: OffsetDateTime) -> bool {
+fn is_usable(pair: &PemPair, now: OffsetDateTime) -> bool {
     let until = with_certificate(pair, |certificate| certificate.validity().not_after.timestamp());
     until.is_some_and(|until| until > (now + Duration::days(RENEW_DAYS)).unix_timestamp())
 }
 
 /// Whether the certificate is good for every name, so that a change of flags makes a new one.
-fn covers(pair: &Pair, names: &Names) -> bool {
+fn covers(pair: &PemPair, names: &Names) -> bool {
     with_certificate(pair, alternative_names).is_some_and(|found| {
         names.dns.iter().all(|name| found.dns.contains(name))
             && names.addresses.iter().all(|ip| found.addresses.contains(ip))
@@ -186,19 +186,19 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-fn with_certificate<T>(pair: &Pair, read: impl FnOnce(&X509Certificate<'_>) -> T) -> Option<T> {
+fn with_certificate<T>(pair: &PemPair, read: impl FnOnce(&X509Certificate<'_>) -> T) -> Option<T> {
     use rustls_pki_types::pem::PemObject;
     let der = rustls_pki_types::CertificateDer::from_pem_slice(pair.certificate.as_bytes()).ok()?;
     let (_, certificate) = X509Certificate::from_der(&der).ok()?;
     Some(read(&certificate))
 }
 
-fn read_pair(dir: &Path, name: &str) -> Result<Option<Pair>, String> {
+fn read_pair(dir: &Path, name: &str) -> Result<Option<PemPair>, String> {
     let read = |suffix: &str| trusted::read(&dir.join(format!("{name}.{suffix}")));
-    Ok(read("crt")?.zip(read("key")?).map(|(certificate, key)| Pair { certificate, key }))
+    Ok(read("crt")?.zip(read("key")?).map(|(certificate, key)| PemPair { certificate, key }))
 }
 
-fn write_pair(dir: &Path, name: &str, pair: Pair) -> Result<Pair, String> {
+fn write_pair(dir: &Path, name: &str, pair: PemPair) -> Result<PemPair, String> {
     write(&dir.join(format!("{name}.key")), &pair.key, 0o600)?;
     write(&dir.join(format!("{name}.crt")), &pair.certificate, 0o644)?;
     Ok(pair)
@@ -265,7 +265,7 @@ mod tests {
         let mut theirs = CertificateParams::new(vec![String::from("theirs.example")]).unwrap();
         theirs.distinguished_name.push(DnType::CommonName, "theirs");
         let key = new_key().unwrap();
-        let pair = Pair { certificate: theirs.self_signed(&key).unwrap().pem(), key: key.serialize_pem() };
+        let pair = PemPair { certificate: theirs.self_signed(&key).unwrap().pem(), key: key.serialize_pem() };
         write_pair(&dir, SERVING, pair.clone()).unwrap();
         assert_eq!(open(&dir, Some(&names("localhost")), false).unwrap().serving, Some(pair));
         assert!(!dir.join("ca.key").exists());

@@ -21,7 +21,7 @@ const READY_EVERY: Duration = Duration::from_millis(100);
 /// Runs until it is dropped.
 pub async fn keep_fresh(config: Config, app: Arc<App>, tls: Arc<Listener>, trust: PublishedTrust) {
     let flags = &config.authentication;
-    let follower = Follower { app: &app, tls: &tls, trust: &trust };
+    let follower = ReloadFollower { app: &app, tls: &tls, trust: &trust };
     let clients = follower.authorities(config.client_ca_file.as_deref(), &app.authenticators.authorities);
     let proxies = app.authenticators.front_proxy.as_ref().map(|proxy| proxy.authorities.clone());
     let proxies = proxies.unwrap_or_default();
@@ -37,13 +37,13 @@ pub fn named_authorities(authenticators: &Authenticators) -> Vec<DistinguishedNa
 }
 
 /// Those who are told of changed authorities.
-struct Follower<'a> {
+struct ReloadFollower<'a> {
     app: &'a App,
     tls: &'a Listener,
     trust: &'a PublishedTrust,
 }
 
-impl Follower<'_> {
+impl ReloadFollower<'_> {
     async fn authorities(&self, file: Option<&Path>, authorities: &ClientAuthorities) {
         let Some(file) = file else { return };
         let mut watched = Watched::new(vec![PathBuf::from(file)]);

@@ -12,7 +12,7 @@ use crate::{
 use pintle_access::{Impersonation, Permissions};
 use pintle_admission::{Chain, Outward};
 use pintle_controllers::bootstrap::{self, Cluster};
-use pintle_controllers::{Kept, PublishedTrust};
+use pintle_controllers::{KeptObjects, PublishedTrust};
 use pintle_engine::{Engine, own};
 use pintle_fairness::Fairness;
 use pintle_kinds::allocator::IpPool;
@@ -139,7 +139,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
         tokio::spawn(conn::serve(app, listener, conn::Door::Plain, open, stop, drain))
     });
     let server = tokio::spawn(conn::serve(app.clone(), listener, conn::Door::Tls(tls), open, stop, drain));
-    let system = Arc::new(Kept::new(app.engine.clone(), cluster, peers::told(config, &beside)));
+    let system = Arc::new(KeptObjects::new(app.engine.clone(), cluster, peers::told(config, &beside)));
     let kept = tokio::spawn({
         let system = system.clone();
         async move { system.run().await }

@@ -5,8 +5,8 @@ use crate::encryption::{EncryptionFile, Opened};
 use crate::flags;
 use crate::flags::Stop;
 use pintle_metrics::Registry;
-use pintle_store::backend::Error;
-use pintle_store::transfer::{self, Place, Stage};
+use pintle_store::backend::BackendError;
+use pintle_store::transfer::{self, StorePlace, TransferStage};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -31,8 +31,8 @@ const BAR_WIDTH: usize = 30;
 /// What to copy, and from where to where.
 #[derive(Debug)]
 struct Copy {
-    from: Place,
-    to: Place,
+    from: StorePlace,
+    to: StorePlace,
     /// Values are encrypted anew by this configuration; without one they stay as they are.
     encryption: Option<EncryptionFile>,
 }
@@ -45,7 +45,7 @@ pub fn run(args: &[String]) -> Result<(), Stop> {
     let mut last = Instant::now();
     let is_terminal = std::io::stderr().is_terminal();
     let interval = if is_terminal { DRAW_INTERVAL } else { REPORT_INTERVAL };
-    let report = |stage: Stage| {
+    let report = |stage: TransferStage| {
         if last.elapsed() >= interval {
             match is_terminal {
                 true => eprint!("\r{} {stage}\x1b[K", bar(stage.percent())),
@@ -59,7 +59,7 @@ pub fn run(args: &[String]) -> Result<(), Stop> {
             Some(file) => Some(
                 file.open(&Registry::default(), "")
                     .await
-                    .map_err(|error| Error(format!("--encryption-provider-config: {error}")))?,
+                    .map_err(|error| BackendError(format!("--encryption-provider-config: {error}")))?,
             ),
             None => None,
         };
@@ -89,7 +89,7 @@ fn read(args: &[String]) -> Result<Copy, Stop> {
     }
     let [action, what, rest @ ..] = args else { return Err(usage()) };
     let config = flags::parse(std::iter::once(String::from("pintle")).chain(rest.iter().cloned()))?;
-    let file = || Place::File(PathBuf::from(what));
+    let file = || StorePlace::File(PathBuf::from(what));
     let copy = |from, to| Copy { from, to, encryption: config.encryption.clone() };
     Ok(match (action.as_str(), what.as_str()) {
         ("save", _) => copy(place(&config), file()),
@@ -101,17 +101,17 @@ fn read(args: &[String]) -> Result<Copy, Stop> {
 }
 
 /// Where a server with these flags keeps its objects.
-fn place(config: &Config) -> Place {
+fn place(config: &Config) -> StorePlace {
     etcd(config).unwrap_or_else(|_| embedded(config))
 }
 
-fn embedded(config: &Config) -> Place {
-    Place::Embedded(config.data_dir.join("store.db"))
+fn embedded(config: &Config) -> StorePlace {
+    StorePlace::Embedded(config.data_dir.join("store.db"))
 }
 
-fn etcd(config: &Config) -> Result<Place, Stop> {
+fn etcd(config: &Config) -> Result<StorePlace, Stop> {
     let missing = || Stop::Refused(String::from("pintle: --etcd-servers says which etcd, and is missing"));
-    config.etcd.as_ref().map(|etcd| Place::Etcd(etcd.store.clone())).ok_or_else(missing)
+    config.etcd.as_ref().map(|etcd| StorePlace::Etcd(etcd.store.clone())).ok_or_else(missing)
 }
 
 #[cfg(test)]
@@ -120,9 +120,9 @@ mod tests {
 
     fn check(line: &str, expected: &str) {
         let args: Vec<String> = line.split_whitespace().map(String::from).collect();
-        let name = |place: &Place| match place {
-            Place::Embedded(path) | Place::File(path) => path.display().to_string(),
-            Place::Etcd(options) => options.servers.join(","),
+        let name = |place: &StorePlace| match place {
+            StorePlace::Embedded(path) | StorePlace::File(path) => path.display().to_string(),
+            StorePlace::Etcd(options) => options.servers.join(","),
         };
         let found = match read(&args) {
             Ok(copy) => format!("{} to {}", name(&copy.from), name(&copy.to)),

@@ -24,7 +24,7 @@ const ROWS_MAX: usize = 20;
 /// The widest that a name is shown.
 const NAME_WIDTH: usize = 36;
 
-struct Options {
+struct TopOptions {
     kubeconfig: PathBuf,
     is_once: bool,
 }
@@ -50,10 +50,10 @@ pub fn run(args: &[String]) -> Result<(), Stop> {
     }
 }
 
-fn read(args: &[String]) -> Result<Options, Stop> {
+fn read(args: &[String]) -> Result<TopOptions, Stop> {
     let kubeconfig = std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty());
     let mut options =
-        Options { kubeconfig: kubeconfig.map_or_else(|| KUBECONFIG.into(), Into::into), is_once: false };
+        TopOptions { kubeconfig: kubeconfig.map_or_else(|| KUBECONFIG.into(), Into::into), is_once: false };
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         match arg.split_once('=').unwrap_or((arg, "")) {

@@ -3,14 +3,14 @@
 
 use crate::forward::{Incoming, Reply};
 use crate::location::Location;
-use crate::server_behind::{Document, Refused, document, pass_on, set_user};
+use crate::server_behind::{Refused, RemoteDocument, document, pass_on, set_user};
 use arc_swap::ArcSwap;
 use hyper::header::{HeaderValue, LOCATION};
 use hyper::{HeaderMap, StatusCode};
 use pintle_object::user::User;
 use pintle_object::{Value, bytes as base64};
 use pintle_outbound::{
-    Body, Dialer, Pem, Proxies, ServiceResolver, Settings, Tls, Transport, join_host_port,
+    Dialer, Pem, Proxies, RequestBody, ServiceResolver, Settings, Tls, Transport, join_host_port,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -203,7 +203,7 @@ impl ApiServices {
         headers: HeaderMap,
         user: &User,
         within: Duration,
-    ) -> Result<Document, String> {
+    ) -> Result<RemoteDocument, String> {
         let read =
             async { document(path, self.forward(remote, Incoming::get(path, headers), user).await).await };
         tokio::time::timeout(within, read).await.unwrap_or_else(|_| Err(String::from("request timed out")))
@@ -222,7 +222,7 @@ impl ApiServices {
             Location { is_tls: true, host: join_host_port(&host, port), path, query: String::new() };
         let url = location.to_string();
         let failing = |why: String| format!("failing or missing response from {url}: {why}");
-        let mut request = hyper::Request::new(Body::empty());
+        let mut request = hyper::Request::new(RequestBody::empty());
         *request.uri_mut() = location.uri().map_err(|status| failing(status.message))?;
         let prober = User { name: PROBER.into(), groups: vec![MASTERS.into()], ..User::default() };
         set_user(request.headers_mut(), &prober).map_err(&failing)?;

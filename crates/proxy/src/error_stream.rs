@@ -8,23 +8,23 @@ pub const VERSIONS: [&str; 5] =
 
 /// How a version tells errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Version {
+pub struct ChannelVersion {
     pub is_status: bool,
     pub has_resize: bool,
     text_prefix: &'static str,
 }
 
-impl Version {
+impl ChannelVersion {
     /// The version that a kubelet chose; the first one when it says nothing.
-    pub fn of(name: &str) -> Version {
+    pub fn of(name: &str) -> ChannelVersion {
         let later = "error executing remote command: ";
         match name {
             "v5.channel.k8s.io" | "v4.channel.k8s.io" => {
-                Version { is_status: true, has_resize: true, text_prefix: "" }
+                ChannelVersion { is_status: true, has_resize: true, text_prefix: "" }
             }
-            "v3.channel.k8s.io" => Version { is_status: false, has_resize: true, text_prefix: later },
-            "v2.channel.k8s.io" => Version { is_status: false, has_resize: false, text_prefix: later },
-            _ => Version {
+            "v3.channel.k8s.io" => ChannelVersion { is_status: false, has_resize: true, text_prefix: later },
+            "v2.channel.k8s.io" => ChannelVersion { is_status: false, has_resize: false, text_prefix: later },
+            _ => ChannelVersion {
                 is_status: false,
                 has_resize: false,
                 text_prefix: "Error executing remote command: ",
@@ -37,23 +37,25 @@ impl Version {
         let outcome = match said {
             [] => Ok(()),
             said if self.is_status => of_status(said),
-            said => Err(Ended::Failed(format!("{}{}", self.text_prefix, String::from_utf8_lossy(said)))),
+            said => {
+                Err(StreamEnded::Failed(format!("{}{}", self.text_prefix, String::from_utf8_lossy(said))))
+            }
         };
         match outcome {
             Ok(()) => r#"{"metadata":{},"status":"Success"}"#.into(),
-            Err(Ended::Code(code)) => exit(code),
-            Err(Ended::Failed(why)) => internal(&why),
+            Err(StreamEnded::Code(code)) => exit(code),
+            Err(StreamEnded::Failed(why)) => internal(&why),
         }
     }
 }
 
-enum Ended {
+enum StreamEnded {
     Code(u8),
     Failed(String),
 }
 
-fn of_status(said: &[u8]) -> Result<(), Ended> {
-    let wrong = |why: &str| Ended::Failed(format!("error stream protocol error: {why}"));
+fn of_status(said: &[u8]) -> Result<(), StreamEnded> {
+    let wrong = |why: &str| StreamEnded::Failed(format!("error stream protocol error: {why}"));
     let status = json::parse(said).map_err(|error| {
         let quoted = pintle_object::field::quote(&String::from_utf8_lossy(said));
         wrong(&format!("{error} in {quoted}"))
@@ -64,7 +66,7 @@ fn of_status(said: &[u8]) -> Result<(), Ended> {
         _ => return Err(wrong("unknown error")),
     }
     if status.str_at(&["reason"]) != "NonZeroExitCode" {
-        return Err(Ended::Failed(status.str_at(&["message"]).to_string()));
+        return Err(StreamEnded::Failed(status.str_at(&["message"]).to_string()));
     }
     let Some(details) = status.get("details").filter(|details| !details.is_null()) else {
         return Err(wrong("details must be set"));
@@ -74,7 +76,7 @@ fn of_status(said: &[u8]) -> Result<(), Ended> {
         Some(cause) => {
             let code = cause.str_at(&["message"]);
             let bad = |_| wrong(&format!("invalid exit code value {}", pintle_object::field::quote(code)));
-            Err(Ended::Code(code.parse().map_err(bad)?))
+            Err(StreamEnded::Code(code.parse().map_err(bad)?))
         }
         None => Err(wrong("no ExitCode cause given")),
     }
@@ -109,7 +111,7 @@ mod tests {
     use super::*;
 
     fn check(version: &str, said: &str, expected: &str) {
-        let told = Version::of(version).status(said.as_bytes());
+        let told = ChannelVersion::of(version).status(said.as_bytes());
         assert_eq!(told, expected, "{version} {said}");
     }
 

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use hyper::header::{HOST, HeaderName, HeaderValue, LOCATION};
 use hyper::{HeaderMap, Method, Response};
 use pintle_object::{Reason, Status};
-use pintle_outbound::{Body, Failure, Pending, Stream, Transport, Upgraded};
+use pintle_outbound::{Failure, Pending, RequestBody, Stream, Transport, Upgraded};
 use std::net::IpAddr;
 
 /// A request as the client sent it, without what says who asks.
@@ -23,7 +23,7 @@ pub struct Incoming {
     /// The host that the client asked.
     pub host: String,
     pub headers: HeaderMap,
-    pub body: Body,
+    pub body: RequestBody,
     pub peer: Option<IpAddr>,
     /// Whether the connection can become another protocol's.
     pub can_upgrade: bool,
@@ -48,7 +48,7 @@ impl Incoming {
             query: String::new(),
             host: String::new(),
             headers,
-            body: Body::empty(),
+            body: RequestBody::empty(),
             peer: None,
             can_upgrade: false,
         }

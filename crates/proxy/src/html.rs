@@ -68,15 +68,15 @@ impl Rewriter {
                 None => self.token(rest, is_end, rewrite),
             };
             match step {
-                Step::Same(count) => out.extend_from_slice(&rest[..count]),
-                Step::Changed(count, text) => {
+                RewriteStep::Same(count) => out.extend_from_slice(&rest[..count]),
+                RewriteStep::Changed(count, text) => {
                     out.extend_from_slice(text.as_bytes());
                     at += count;
                     continue;
                 }
-                Step::Wait => break,
+                RewriteStep::Wait => break,
             }
-            let Step::Same(count) = step else { break };
+            let RewriteStep::Same(count) = step else { break };
             at += count;
         }
         if is_end {
@@ -87,16 +87,16 @@ impl Rewriter {
         out
     }
 
-    fn raw_text(&mut self, rest: &[u8], name: &'static str, is_end: bool) -> Step {
+    fn raw_text(&mut self, rest: &[u8], name: &'static str, is_end: bool) -> RewriteStep {
         if name == "plaintext" {
-            return Step::Same(rest.len());
+            return RewriteStep::Same(rest.len());
         }
         let closing = format!("</{name}");
         let mut from = 0;
         while let Some(at) = find(&rest[from..], b"</").map(|at| at + from) {
             let candidate = &rest[at..];
             if candidate.len() <= closing.len() && !is_end {
-                return if at == 0 { Step::Wait } else { Step::Same(at) };
+                return if at == 0 { RewriteStep::Wait } else { RewriteStep::Same(at) };
             }
             let is_closing = candidate.len() >= closing.len()
                 && candidate[..closing.len()].eq_ignore_ascii_case(closing.as_bytes())
@@ -105,52 +105,54 @@ impl Rewriter {
                     .is_none_or(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | 0x0c | b'/' | b'>'));
             if is_closing {
                 self.raw = None;
-                return Step::Same(at.max(1).min(rest.len()));
+                return RewriteStep::Same(at.max(1).min(rest.len()));
             }
             from = at + 2;
         }
         // A beginning of an end tag may be cut in two.
         match rest.last() {
-            Some(b'<') if !is_end && rest.len() == 1 => Step::Wait,
-            Some(b'<') if !is_end => Step::Same(rest.len() - 1),
-            _ => Step::Same(rest.len()),
+            Some(b'<') if !is_end && rest.len() == 1 => RewriteStep::Wait,
+            Some(b'<') if !is_end => RewriteStep::Same(rest.len() - 1),
+            _ => RewriteStep::Same(rest.len()),
         }
     }
 
-    fn token(&mut self, rest: &[u8], is_end: bool, rewrite: &dyn Fn(&str) -> Option<String>) -> Step {
-        let Some(open) = rest.iter().position(|byte| *byte == b'<') else { return Step::Same(rest.len()) };
+    fn token(&mut self, rest: &[u8], is_end: bool, rewrite: &dyn Fn(&str) -> Option<String>) -> RewriteStep {
+        let Some(open) = rest.iter().position(|byte| *byte == b'<') else {
+            return RewriteStep::Same(rest.len());
+        };
         if open > 0 {
-            return Step::Same(open);
+            return RewriteStep::Same(open);
         }
         let enough = |found: Option<usize>| match found {
-            Some(count) => Step::Same(count),
-            None if is_end || rest.len() > TAG_BYTES_MAX => Step::Same(1),
-            None => Step::Wait,
+            Some(count) => RewriteStep::Same(count),
+            None if is_end || rest.len() > TAG_BYTES_MAX => RewriteStep::Same(1),
+            None => RewriteStep::Wait,
         };
         match rest.get(1) {
             None => enough(None),
             Some(b'!') if rest.starts_with(b"<!--") => enough(find(&rest[4..], b"-->").map(|at| at + 7)),
-            Some(b'!') if b"<!--".starts_with(rest) && !is_end => Step::Wait,
+            Some(b'!') if b"<!--".starts_with(rest) && !is_end => RewriteStep::Wait,
             Some(b'!' | b'?' | b'/') => enough(find(rest, b">").map(|at| at + 1)),
             Some(letter) if letter.is_ascii_alphabetic() => match tag_len(rest) {
                 Some(len) if len <= TAG_BYTES_MAX => self.start_tag(&rest[..len], rewrite),
                 found => enough(found),
             },
-            Some(_) => Step::Same(1),
+            Some(_) => RewriteStep::Same(1),
         }
     }
 
-    fn start_tag(&mut self, tag: &[u8], rewrite: &dyn Fn(&str) -> Option<String>) -> Step {
-        let Ok(text) = std::str::from_utf8(tag) else { return Step::Same(tag.len()) };
+    fn start_tag(&mut self, tag: &[u8], rewrite: &dyn Fn(&str) -> Option<String>) -> RewriteStep {
+        let Ok(text) = std::str::from_utf8(tag) else { return RewriteStep::Same(tag.len()) };
         let tag = Tag::parse(text);
         if !tag.is_self_closing {
             self.raw = RAW.iter().copied().find(|name| *name == tag.name);
         }
-        Step::Changed(text.len(), tag.print(rewrite))
+        RewriteStep::Changed(text.len(), tag.print(rewrite))
     }
 }
 
-enum Step {
+enum RewriteStep {
     /// So many bytes, as they are.
     Same(usize),
     Changed(usize, String),

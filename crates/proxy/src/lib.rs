@@ -28,4 +28,4 @@ pub use forward::{Forward, Incoming, Reply, Serve, empty, host_of, plain};
 pub use kubelet::{Kubelet, KubeletFlags, Kubelets, is_global_unicast, limits};
 pub use location::{Location, encode_query, split_scheme_name_port};
 pub use rewrite::AnswerBody;
-pub use server_behind::{Document, Refused};
+pub use server_behind::{Refused, RemoteDocument};

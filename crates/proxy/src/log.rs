@@ -9,7 +9,7 @@ use hyper::Request;
 use hyper::body::{Body as HttpBody, Frame};
 use hyper::header::LOCATION;
 use pintle_object::{Details, Reason, Status};
-use pintle_outbound::{Body, BoxError, Transport, words};
+use pintle_outbound::{BoxError, RequestBody, Transport, words};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -18,7 +18,7 @@ const REFUSAL_BYTES_MAX: usize = 50_000;
 
 /// Asks for a log. Its body is read as fast as the client takes it, for as long as it is followed.
 pub async fn open(transport: &Transport, location: &Location, pod: &str) -> Result<AnswerBody, Status> {
-    let mut request = Request::new(Body::empty());
+    let mut request = Request::new(RequestBody::empty());
     *request.uri_mut() = location.uri()?;
     let client = hyper::header::HeaderValue::from_static("Go-http-client/1.1");
     request.headers_mut().insert("user-agent", client);
@@ -32,7 +32,7 @@ pub async fn open(transport: &Transport, location: &Location, pod: &str) -> Resu
     }
     let body = response.into_body();
     if (200..=206).contains(&code) {
-        return Ok(Followed(body).boxed_unsync());
+        return Ok(FollowedLog(body).boxed_unsync());
     }
     let text = match Limited::new(body, REFUSAL_BYTES_MAX).collect().await {
         Ok(read) => String::from_utf8_lossy(&read.to_bytes()).into_owned(),
@@ -42,9 +42,9 @@ pub async fn open(transport: &Transport, location: &Location, pod: &str) -> Resu
 }
 
 /// A log as far as the kubelet tells it: where it is cut off, it ends. Nobody says how long it is.
-struct Followed(pintle_outbound::AnswerBody);
+struct FollowedLog(pintle_outbound::AnswerBody);
 
-impl HttpBody for Followed {
+impl HttpBody for FollowedLog {
     type Data = Bytes;
     type Error = BoxError;
 

@@ -29,13 +29,13 @@ impl Refused {
 }
 
 /// An answer that was read to its end.
-pub struct Document {
+pub struct RemoteDocument {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
-impl Document {
+impl RemoteDocument {
     /// A header's value; empty where there is none.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
@@ -70,12 +70,12 @@ pub async fn pass_on(
 }
 
 /// Reads the answer to a request for a document to its end.
-pub async fn document(path: &str, reply: Result<Reply, Refused>) -> Result<Document, String> {
+pub async fn document(path: &str, reply: Result<Reply, Refused>) -> Result<RemoteDocument, String> {
     let answer = match reply {
         Ok(Reply::Answer(answer)) => answer,
         Ok(Reply::Upgrade(..)) => return Err(String::from("an upgrade nobody asked for")),
         Err(Refused { code, text }) => {
-            return Ok(Document { status: code, headers: HeaderMap::new(), body: text.into() });
+            return Ok(RemoteDocument { status: code, headers: HeaderMap::new(), body: text.into() });
         }
     };
     let (parts, mut body) = answer.into_parts();
@@ -87,7 +87,7 @@ pub async fn document(path: &str, reply: Result<Reply, Refused>) -> Result<Docum
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(Document { status: parts.status.as_u16(), headers: parts.headers, body: bytes.freeze() })
+    Ok(RemoteDocument { status: parts.status.as_u16(), headers: parts.headers, body: bytes.freeze() })
 }
 
 /// Says who asks, in the headers that other servers believe of whom they know by certificate. A name that no header can

@@ -1,9 +1,9 @@
 //! `Session`: a process' streams between a web socket and a kubelet, each direction as fast as its reader.
 
-use crate::error_stream::{Version, internal};
+use crate::error_stream::{ChannelVersion, internal};
 use crate::pod::Streams;
 use crate::spdy;
-use crate::websocket::{self, Kind};
+use crate::websocket::{self, FrameKind};
 use pintle_object::json;
 use std::io::{Error, ErrorKind, Result};
 use std::sync::Mutex as Lock;
@@ -30,7 +30,7 @@ const RESIZE_BYTES_MAX: usize = 4 << 10;
 #[derive(Clone, Copy, Debug)]
 pub struct Process {
     pub streams: Streams,
-    pub version: Version,
+    pub version: ChannelVersion,
 }
 
 /// The numbers of a kubelet's streams, 0 where there is none.
@@ -60,8 +60,8 @@ impl Process {
 
 /// What both directions need.
 pub struct Session<W, K> {
-    client: Mutex<websocket::Writer<W>>,
-    kubelet: Mutex<spdy::Writer<K>>,
+    client: Mutex<websocket::FrameWriter<W>>,
+    kubelet: Mutex<spdy::FrameWriter<K>>,
     ids: Ids,
     /// Streams whose own side has ended.
     ended: Lock<Vec<u32>>,
@@ -71,8 +71,8 @@ pub struct Session<W, K> {
 /// A session whose process has ended, with what its client is to hear.
 pub struct Ended<W, S> {
     pub status: String,
-    pub client: websocket::Writer<W>,
-    reader: spdy::Reader<ReadHalf<S>>,
+    pub client: websocket::FrameWriter<W>,
+    reader: spdy::FrameReader<ReadHalf<S>>,
 }
 
 impl<W, S: AsyncRead + AsyncWrite + Unpin> Ended<W, S> {
@@ -101,13 +101,13 @@ impl<W: AsyncWrite + Unpin, S: AsyncRead + AsyncWrite + Unpin> Session<W, WriteH
     /// Runs until the process ends, and gives the status of its end; none when the client is gone.
     pub async fn run<R: AsyncRead + Unpin>(
         process: Process,
-        mut from: websocket::Reader<R>,
-        to: websocket::Writer<W>,
+        mut from: websocket::FrameReader<R>,
+        to: websocket::FrameWriter<W>,
         stream: S,
     ) -> Option<Ended<W, S>> {
         let (kubelet_from, kubelet_to) = tokio::io::split(stream);
-        let mut reader = spdy::Reader::new(kubelet_from);
-        let mut writer = match spdy::Writer::new(kubelet_to) {
+        let mut reader = spdy::FrameReader::new(kubelet_from);
+        let mut writer = match spdy::FrameWriter::new(kubelet_to) {
             Ok(writer) => writer,
             Err(error) => return Some(Ended { status: internal(&error.to_string()), client: to, reader }),
         };
@@ -134,7 +134,7 @@ impl<W: AsyncWrite + Unpin, S: AsyncRead + AsyncWrite + Unpin> Session<W, WriteH
     }
 
     /// From the kubelet to the client, to the end of the process: what was said of errors.
-    async fn down(&self, reader: &mut spdy::Reader<ReadHalf<S>>, early: Vec<Early>) -> Result<Vec<u8>> {
+    async fn down(&self, reader: &mut spdy::FrameReader<ReadHalf<S>>, early: Vec<Early>) -> Result<Vec<u8>> {
         let Ids { error, stdout, stderr, .. } = self.ids;
         let waits_for = [error, stdout, stderr].into_iter().filter(|id| *id != 0).collect();
         let mut progress = Progress { waits_for, said: Vec::new() };
@@ -166,7 +166,7 @@ impl<W: AsyncWrite + Unpin, S: AsyncRead + AsyncWrite + Unpin> Session<W, WriteH
         if !data.is_empty() && stream != 0 {
             if stream == stdout || stream == stderr {
                 let channel = if stream == stdout { 1 } else { 2 };
-                self.client.lock().await.write(Kind::Binary, &[channel], data).await?;
+                self.client.lock().await.write(FrameKind::Binary, &[channel], data).await?;
                 self.touch();
             } else if stream == error {
                 let room = ERROR_BYTES_MAX.saturating_sub(progress.said.len());
@@ -184,16 +184,16 @@ impl<W: AsyncWrite + Unpin, S: AsyncRead + AsyncWrite + Unpin> Session<W, WriteH
     }
 
     /// From the client to the kubelet, until the client is gone.
-    async fn up<R: AsyncRead + Unpin>(&self, from: &mut websocket::Reader<R>) -> Result<()> {
+    async fn up<R: AsyncRead + Unpin>(&self, from: &mut websocket::FrameReader<R>) -> Result<()> {
         let mut channel = 0;
         let mut resize = Vec::new();
         while let Some(frame) = from.next().await? {
             self.touch();
             match frame.kind {
-                Kind::Close => return Ok(()),
-                Kind::Ping => self.client.lock().await.write(Kind::Pong, frame.data, &[]).await?,
-                Kind::Pong => {}
-                Kind::Text | Kind::Binary => {
+                FrameKind::Close => return Ok(()),
+                FrameKind::Ping => self.client.lock().await.write(FrameKind::Pong, frame.data, &[]).await?,
+                FrameKind::Pong => {}
+                FrameKind::Text | FrameKind::Binary => {
                     let data = match (frame.is_first, frame.data) {
                         (true, []) => continue,
                         (true, [first, rest @ ..]) => {
@@ -306,8 +306,8 @@ impl<W: AsyncWrite + Unpin, S: AsyncRead + AsyncWrite + Unpin> Session<W, WriteH
 /// Opens the streams of a process one after the other.
 async fn open<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     process: Process,
-    reader: &mut spdy::Reader<R>,
-    writer: &mut spdy::Writer<W>,
+    reader: &mut spdy::FrameReader<R>,
+    writer: &mut spdy::FrameWriter<W>,
 ) -> Result<(Ids, Vec<Early>)> {
     let mut ids = Ids::default();
     let mut early = Vec::new();
@@ -330,8 +330,8 @@ async fn open<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
 /// Waits for the reply to a new stream, and keeps what comes before it.
 async fn reply<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     wanted: u32,
-    reader: &mut spdy::Reader<R>,
-    writer: &mut spdy::Writer<W>,
+    reader: &mut spdy::FrameReader<R>,
+    writer: &mut spdy::FrameWriter<W>,
     early: &mut Vec<Early>,
 ) -> Result<()> {
     loop {
@@ -400,10 +400,15 @@ mod tests {
         let (client, mut theirs) = tokio::io::duplex(1 << 16);
         let (ours, node) = tokio::io::duplex(1 << 16);
         let streams = Streams { stdin: true, stdout: true, stderr: false, tty: true };
-        let process = Process { streams, version: Version::of("v5.channel.k8s.io") };
+        let process = Process { streams, version: ChannelVersion::of("v5.channel.k8s.io") };
         let (from, to) = tokio::io::split(client);
         let running = tokio::spawn(async move {
-            let run = Session::run(process, websocket::Reader::new(from), websocket::Writer::new(to), ours);
+            let run = Session::run(
+                process,
+                websocket::FrameReader::new(from),
+                websocket::FrameWriter::new(to),
+                ours,
+            );
             run.await.map(|ended| ended.status)
         });
         let mut node = kubelet(node, 4).await;
@@ -441,10 +446,15 @@ mod tests {
         let (client, theirs) = tokio::io::duplex(1 << 16);
         let (ours, node) = tokio::io::duplex(1 << 16);
         let streams = Streams { stdout: true, ..Streams::default() };
-        let process = Process { streams, version: Version::of("v4.channel.k8s.io") };
+        let process = Process { streams, version: ChannelVersion::of("v4.channel.k8s.io") };
         let (from, to) = tokio::io::split(client);
         let running = tokio::spawn(async move {
-            let run = Session::run(process, websocket::Reader::new(from), websocket::Writer::new(to), ours);
+            let run = Session::run(
+                process,
+                websocket::FrameReader::new(from),
+                websocket::FrameWriter::new(to),
+                ours,
+            );
             run.await.is_none()
         });
         let mut node = kubelet(node, 2).await;

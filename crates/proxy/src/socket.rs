@@ -1,6 +1,6 @@
 //! What a client would read as a body, told in messages of a web socket: `httpstream/wsstream/stream.go` upstream.
 
-use crate::websocket::{self, Kind};
+use crate::websocket::{self, FrameKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -44,9 +44,9 @@ pub type Next = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Bytes>> + Send>;
 /// Tells a body to its end, or until the client is gone. With a greeting, an empty message comes first.
 pub async fn tell(client: Box<dyn Stream>, framing: Framing, has_greeting: bool, next: Next) {
     let (from, to) = tokio::io::split(client);
-    let to = Mutex::new(websocket::Writer::new(to));
+    let to = Mutex::new(websocket::FrameWriter::new(to));
     let ended = tokio::select! {
-        ended = ignore(websocket::Reader::new(from), &to) => ended,
+        ended = ignore(websocket::FrameReader::new(from), &to) => ended,
         ended = send(&to, framing, has_greeting, next) => ended,
     };
     if let Err(error) = ended {
@@ -56,15 +56,15 @@ pub async fn tell(client: Box<dyn Stream>, framing: Framing, has_greeting: bool,
     let _ = tokio::time::timeout(std::time::Duration::from_secs(1), closing).await;
 }
 
-type To = Mutex<websocket::Writer<WriteHalf<Box<dyn Stream>>>>;
+type To = Mutex<websocket::FrameWriter<WriteHalf<Box<dyn Stream>>>>;
 
 /// A client has nothing to say but that it is there.
-async fn ignore(mut from: websocket::Reader<ReadHalf<Box<dyn Stream>>>, to: &To) -> Result<()> {
+async fn ignore(mut from: websocket::FrameReader<ReadHalf<Box<dyn Stream>>>, to: &To) -> Result<()> {
     while let Some(frame) = from.next().await? {
         match frame.kind {
-            Kind::Close => break,
-            Kind::Ping => to.lock().await.write(Kind::Pong, frame.data, &[]).await?,
-            Kind::Pong | Kind::Text | Kind::Binary => {}
+            FrameKind::Close => break,
+            FrameKind::Ping => to.lock().await.write(FrameKind::Pong, frame.data, &[]).await?,
+            FrameKind::Pong | FrameKind::Text | FrameKind::Binary => {}
         }
     }
     Ok(())
@@ -72,8 +72,8 @@ async fn ignore(mut from: websocket::Reader<ReadHalf<Box<dyn Stream>>>, to: &To)
 
 async fn send(to: &To, framing: Framing, has_greeting: bool, mut next: Next) -> Result<()> {
     let kind = match framing {
-        Framing::Binary | Framing::Lengths => Kind::Binary,
-        Framing::Base64 | Framing::Lines => Kind::Text,
+        Framing::Binary | Framing::Lengths => FrameKind::Binary,
+        Framing::Base64 | Framing::Lines => FrameKind::Text,
     };
     if has_greeting {
         to.lock().await.write(kind, &[], &[]).await?;

@@ -1,17 +1,17 @@
 //! Processes in containers for clients that speak WebSocket, of kubelets that speak SPDY:
 //! `apiserver/pkg/util/proxy/streamtranslator.go` upstream.
 
-use crate::error_stream::{VERSIONS, Version, internal};
+use crate::error_stream::{ChannelVersion, VERSIONS, internal};
 use crate::kubelet::Kubelets;
 use crate::location::Location;
 use crate::pod::Streams;
 use crate::session::{Process, Session};
-use crate::websocket::{self, Kind};
+use crate::websocket::{self, FrameKind};
 use http_body_util::{BodyExt, Limited};
 use hyper::header::{CONNECTION, HeaderValue, UPGRADE, USER_AGENT};
 use hyper::{HeaderMap, Method, Request};
 use pintle_object::{Value, json};
-use pintle_outbound::{Body, Failure, Stream, Transport, Upgraded, words};
+use pintle_outbound::{Failure, RequestBody, Stream, Transport, Upgraded, words};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,14 +36,14 @@ pub fn accept(method: &Method, headers: &HeaderMap) -> Result<HeaderMap, Box<hyp
 /// Serves a client until its process or its connection ends.
 pub async fn serve(client: Box<dyn Stream>, kubelets: Arc<Kubelets>, location: Location, streams: Streams) {
     let (from, to) = tokio::io::split(client);
-    let mut to = websocket::Writer::new(to);
+    let mut to = websocket::FrameWriter::new(to);
     // The first message tells that the connection is there.
     let first = match streams {
         Streams { stdout: true, .. } => 1,
         Streams { stderr: true, .. } => 2,
         _ => 3,
     };
-    if to.write(Kind::Binary, &[first], &[]).await.is_err() {
+    if to.write(FrameKind::Binary, &[first], &[]).await.is_err() {
         return;
     }
     let (stream, version) = match connect(&kubelets.transport, &location).await {
@@ -51,7 +51,7 @@ pub async fn serve(client: Box<dyn Stream>, kubelets: Arc<Kubelets>, location: L
         Err(why) => return tell(&mut to, &internal(&why)).await,
     };
     let process = Process { streams, version };
-    let running = Session::run(process, websocket::Reader::new(from), to, stream);
+    let running = Session::run(process, websocket::FrameReader::new(from), to, stream);
     if let Some(mut ended) = running.await {
         let status = std::mem::take(&mut ended.status);
         tell(&mut ended.client, &status).await;
@@ -60,9 +60,9 @@ pub async fn serve(client: Box<dyn Stream>, kubelets: Arc<Kubelets>, location: L
 }
 
 /// Says how a process ended, and ends the connection.
-async fn tell<W: tokio::io::AsyncWrite + Unpin>(to: &mut websocket::Writer<W>, status: &str) {
+async fn tell<W: tokio::io::AsyncWrite + Unpin>(to: &mut websocket::FrameWriter<W>, status: &str) {
     let telling = async {
-        to.write(Kind::Binary, &[3], status.as_bytes()).await?;
+        to.write(FrameKind::Binary, &[3], status.as_bytes()).await?;
         to.close(1000).await
     };
     match tokio::time::timeout(STATUS_MAX, telling).await {
@@ -72,8 +72,8 @@ async fn tell<W: tokio::io::AsyncWrite + Unpin>(to: &mut websocket::Writer<W>, s
 }
 
 /// A connection to the kubelet, and the version that it speaks.
-async fn connect(transport: &Transport, location: &Location) -> Result<(Upgraded, Version), String> {
-    let mut request = Request::new(Body::empty());
+async fn connect(transport: &Transport, location: &Location) -> Result<(Upgraded, ChannelVersion), String> {
+    let mut request = Request::new(RequestBody::empty());
     *request.method_mut() = Method::POST;
     *request.uri_mut() = location.uri().map_err(|status| status.message.to_string())?;
     let headers = request.headers_mut();
@@ -94,7 +94,7 @@ async fn connect(transport: &Transport, location: &Location) -> Result<(Upgraded
         && named(&UPGRADE).contains("spdy/3.1")
     {
         let version = parts.headers.get(STREAM_VERSION).and_then(|value| value.to_str().ok());
-        return Ok((stream, Version::of(version.unwrap_or_default().trim())));
+        return Ok((stream, ChannelVersion::of(version.unwrap_or_default().trim())));
     }
     let elsewhere = parts.headers.get("location").and_then(|value| value.to_str().ok());
     if let Some(elsewhere) = elsewhere.filter(|_| parts.status.is_redirection()) {

@@ -3,12 +3,12 @@
 
 use crate::copy::Buffer;
 use crate::forward::{Forward, Incoming, Reply};
-use crate::websocket::{self, Kind};
+use crate::websocket::{self, FrameKind};
 use http_body_util::{BodyExt, Full};
 use hyper::header::{HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
 use hyper::{HeaderMap, Method, Response};
 use pintle_object::Status;
-use pintle_outbound::{Body, Stream};
+use pintle_outbound::{RequestBody, Stream};
 use std::io::{Error, ErrorKind, Result};
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::Mutex;
@@ -74,7 +74,7 @@ fn spdy_request(mut incoming: Incoming, protocols: &[String]) -> Incoming {
             incoming.headers.append(STREAM_VERSION, value);
         }
     }
-    Incoming { method: Method::POST, body: Body::empty(), ..incoming }
+    Incoming { method: Method::POST, body: RequestBody::empty(), ..incoming }
 }
 
 fn refused(why: &'static str) -> Response<crate::rewrite::AnswerBody> {
@@ -89,9 +89,9 @@ type Client = Box<dyn Stream>;
 async fn serve(client: Client, kubelet: Client) {
     let (from_client, to_client) = tokio::io::split(client);
     let (from_kubelet, to_kubelet) = tokio::io::split(kubelet);
-    let to_client = Mutex::new(websocket::Writer::new(to_client));
+    let to_client = Mutex::new(websocket::FrameWriter::new(to_client));
     let ended = tokio::select! {
-        ended = up(websocket::Reader::new(from_client), to_kubelet, &to_client) => ended,
+        ended = up(websocket::FrameReader::new(from_client), to_kubelet, &to_client) => ended,
         ended = down(from_kubelet, &to_client) => ended,
     };
     if let Err(error) = ended {
@@ -102,26 +102,31 @@ async fn serve(client: Client, kubelet: Client) {
 }
 
 async fn up(
-    mut from: websocket::Reader<ReadHalf<Client>>,
+    mut from: websocket::FrameReader<ReadHalf<Client>>,
     mut to: WriteHalf<Client>,
-    back: &Mutex<websocket::Writer<WriteHalf<Client>>>,
+    back: &Mutex<websocket::FrameWriter<WriteHalf<Client>>>,
 ) -> Result<()> {
     while let Some(frame) = from.next().await? {
         match frame.kind {
-            Kind::Binary => {
+            FrameKind::Binary => {
                 to.write_all(frame.data).await?;
                 to.flush().await?;
             }
-            Kind::Ping => back.lock().await.write(Kind::Pong, frame.data, &[]).await?,
-            Kind::Pong => {}
-            Kind::Close => break,
-            Kind::Text => return Err(Error::new(ErrorKind::InvalidData, "invalid message type received")),
+            FrameKind::Ping => back.lock().await.write(FrameKind::Pong, frame.data, &[]).await?,
+            FrameKind::Pong => {}
+            FrameKind::Close => break,
+            FrameKind::Text => {
+                return Err(Error::new(ErrorKind::InvalidData, "invalid message type received"));
+            }
         }
     }
     to.shutdown().await
 }
 
-async fn down(mut from: ReadHalf<Client>, to: &Mutex<websocket::Writer<WriteHalf<Client>>>) -> Result<()> {
+async fn down(
+    mut from: ReadHalf<Client>,
+    to: &Mutex<websocket::FrameWriter<WriteHalf<Client>>>,
+) -> Result<()> {
     let mut buffer = Buffer::default();
     loop {
         let bytes = buffer.read(&mut from).await?;
@@ -129,7 +134,7 @@ async fn down(mut from: ReadHalf<Client>, to: &Mutex<websocket::Writer<WriteHalf
         if count == 0 {
             return Ok(());
         }
-        to.lock().await.write(Kind::Binary, &[], bytes).await?;
+        to.lock().await.write(FrameKind::Binary, &[], bytes).await?;
         buffer.adapt(count);
     }
 }

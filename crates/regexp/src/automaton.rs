@@ -1,7 +1,7 @@
 //! Patterns as automata, which are fast but large.
 
 use crate::class::{self, Range};
-use crate::tree::{Kind, Look, Node, Repeat};
+use crate::tree::{Look, NodeKind, Repeat, TreeNode};
 use regex_automata::meta::{Config, Regex};
 use regex_syntax::hir::{self, Class, ClassUnicode, ClassUnicodeRange, Hir};
 
@@ -13,7 +13,7 @@ pub const CACHE_BYTES_MAX: usize = 128 << 10;
 const SIZE_MAX: u64 = 1000;
 
 /// The automaton of a pattern, unless it would be too large.
-pub fn build(node: &Node) -> Option<Regex> {
+pub fn build(node: &TreeNode) -> Option<Regex> {
     if node.size > SIZE_MAX {
         return None;
     }
@@ -29,13 +29,13 @@ pub fn bytes(regex: &Regex) -> usize {
     regex.memory_usage() + CACHE_BYTES_MAX
 }
 
-fn hir(node: &Node) -> Hir {
+fn hir(node: &TreeNode) -> Hir {
     match &node.kind {
-        Kind::Empty => Hir::empty(),
-        Kind::Literal(text) => Hir::literal(text.as_bytes()),
-        Kind::Folded(text) => Hir::concat(text.chars().map(folded).collect()),
-        Kind::Class(set) => set_hir(set),
-        Kind::Look(look) => Hir::look(match look {
+        NodeKind::Empty => Hir::empty(),
+        NodeKind::Literal(text) => Hir::literal(text.as_bytes()),
+        NodeKind::Folded(text) => Hir::concat(text.chars().map(folded).collect()),
+        NodeKind::Class(set) => set_hir(set),
+        NodeKind::Look(look) => Hir::look(match look {
             Look::TextStart => hir::Look::Start,
             Look::TextEnd => hir::Look::End,
             Look::LineStart => hir::Look::StartLF,
@@ -43,13 +43,13 @@ fn hir(node: &Node) -> Hir {
             Look::WordBoundary => hir::Look::WordAscii,
             Look::NoWordBoundary => hir::Look::WordAsciiNegate,
         }),
-        Kind::Group(inner) => hir(inner),
-        Kind::Repeat(inner, Repeat { min, max, is_greedy, .. }) => {
+        NodeKind::Group(inner) => hir(inner),
+        NodeKind::Repeat(inner, Repeat { min, max, is_greedy, .. }) => {
             let sub = Box::new(hir(inner));
             Hir::repetition(hir::Repetition { min: *min, max: *max, greedy: *is_greedy, sub })
         }
-        Kind::Concat(parts) => Hir::concat(parts.iter().map(hir).collect()),
-        Kind::Alternate(parts) => Hir::alternation(parts.iter().map(hir).collect()),
+        NodeKind::Concat(parts) => Hir::concat(parts.iter().map(hir).collect()),
+        NodeKind::Alternate(parts) => Hir::alternation(parts.iter().map(hir).collect()),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::brackets::Brackets;
 use crate::fault::{Code, Fault};
 use crate::text::{read_part, split_first};
-use crate::tree::{Kind, Look, Node, Repeat};
+use crate::tree::{Look, NodeKind, Repeat, TreeNode};
 
 /// A longer pattern is too large. Go has no such limit, but its others are reached by patterns not much longer.
 const SOURCE_BYTES_MAX: usize = 256 << 10;
@@ -15,7 +15,7 @@ const HEIGHT_MAX: u32 = 1000;
 const COUNT_MAX: u32 = 1000;
 
 /// The tree of a pattern.
-pub fn parse(source: &str) -> Result<Node, Fault> {
+pub fn parse(source: &str) -> Result<TreeNode, Fault> {
     if source.len() > SOURCE_BYTES_MAX {
         return Err(Fault::new(Code::Large, source));
     }
@@ -38,7 +38,7 @@ pub struct Flags {
 }
 
 enum Item {
-    Node(Node),
+    Node(TreeNode),
     /// An open group, with the flags from before it.
     Open {
         flags: Flags,
@@ -57,7 +57,7 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn run(&mut self) -> Result<Node, Fault> {
+    fn run(&mut self) -> Result<TreeNode, Fault> {
         // Where the repetition before this place began, if there is one.
         let mut last_repeat: Option<&'a str> = None;
         while let Some((c, after)) = split_first(self.rest) {
@@ -72,7 +72,7 @@ impl<'a> Parser<'a> {
                 '[' => {
                     let (set, rest) = self.brackets.class(start, self.flags.is_folded)?;
                     self.rest = rest;
-                    self.push(Node::leaf(Kind::Class(set)))?;
+                    self.push(TreeNode::leaf(NodeKind::Class(set)))?;
                 }
                 '\\' => self.escape()?,
                 c => self.plain(c, after)?,
@@ -90,28 +90,28 @@ impl<'a> Parser<'a> {
     fn plain(&mut self, c: char, after: &'a str) -> Result<(), Fault> {
         self.rest = after;
         let kind = match c {
-            '^' if self.flags.has_lines => Kind::Look(Look::LineStart),
-            '^' => Kind::Look(Look::TextStart),
-            '$' if self.flags.has_lines => Kind::Look(Look::LineEnd),
-            '$' => Kind::Look(Look::TextEnd),
-            '.' => Kind::Class(self.brackets.dot(self.flags.dot_is_any)),
+            '^' if self.flags.has_lines => NodeKind::Look(Look::LineStart),
+            '^' => NodeKind::Look(Look::TextStart),
+            '$' if self.flags.has_lines => NodeKind::Look(Look::LineEnd),
+            '$' => NodeKind::Look(Look::TextEnd),
+            '.' => NodeKind::Class(self.brackets.dot(self.flags.dot_is_any)),
             c => return self.literal(c),
         };
-        self.push(Node::leaf(kind))
+        self.push(TreeNode::leaf(kind))
     }
 
     fn literal(&mut self, c: char) -> Result<(), Fault> {
-        self.push(Node::literal(c, self.flags.is_folded))
+        self.push(TreeNode::literal(c, self.flags.is_folded))
     }
 
-    fn push(&mut self, node: Node) -> Result<(), Fault> {
+    fn push(&mut self, node: TreeNode) -> Result<(), Fault> {
         self.check(&node)?;
         self.join_literals();
         self.stack.push(Item::Node(node));
         Ok(())
     }
 
-    fn check(&self, node: &Node) -> Result<(), Fault> {
+    fn check(&self, node: &TreeNode) -> Result<(), Fault> {
         if node.size > SIZE_MAX || self.brackets.is_full() {
             return Err(Fault::new(Code::Large, self.source));
         }
@@ -129,7 +129,8 @@ impl<'a> Parser<'a> {
             return;
         };
         let is_joined = match (&mut below.kind, &top.kind) {
-            (Kind::Literal(text), Kind::Literal(more)) | (Kind::Folded(text), Kind::Folded(more)) => {
+            (NodeKind::Literal(text), NodeKind::Literal(more))
+            | (NodeKind::Folded(text), NodeKind::Folded(more)) => {
                 text.push_str(more);
                 true
             }
@@ -159,19 +160,19 @@ impl<'a> Parser<'a> {
         self.join_literals();
         let from =
             self.stack.iter().rposition(|item| !matches!(item, Item::Node(_))).map_or(0, |place| place + 1);
-        let parts: Vec<Node> = self.stack.drain(from..).filter_map(Item::into_node).collect();
-        let node = if parts.is_empty() { Node::leaf(Kind::Empty) } else { Node::concat(parts) };
+        let parts: Vec<TreeNode> = self.stack.drain(from..).filter_map(Item::into_node).collect();
+        let node = if parts.is_empty() { TreeNode::leaf(NodeKind::Empty) } else { TreeNode::concat(parts) };
         self.check(&node)?;
         self.stack.push(Item::Node(node));
         Ok(())
     }
 
     /// The branches since the last parenthesis become one.
-    fn take_branches(&mut self) -> Result<Node, Fault> {
+    fn take_branches(&mut self) -> Result<TreeNode, Fault> {
         let is_open = |item: &Item| matches!(item, Item::Open { .. });
         let from = self.stack.iter().rposition(is_open).map_or(0, |place| place + 1);
         let parts = self.stack.drain(from..).filter_map(Item::into_node).collect();
-        let node = Node::alternate(parts);
+        let node = TreeNode::alternate(parts);
         self.check(&node)?;
         Ok(node)
     }
@@ -184,7 +185,7 @@ impl<'a> Parser<'a> {
         };
         self.flags = flags;
         self.rest = rest;
-        self.push(if is_capture { Node::group(inner) } else { inner })
+        self.push(if is_capture { TreeNode::group(inner) } else { inner })
     }
 
     /// A repetition operator; false where a brace stands for itself.
@@ -227,7 +228,7 @@ impl<'a> Parser<'a> {
     fn repeat_top(&mut self, repeat: Repeat, written: &str) -> Result<(), Fault> {
         let missing = || Fault::new(Code::MissingRepeatArgument, written);
         let inner = self.stack.pop_if(|item| matches!(item, Item::Node(_))).and_then(Item::into_node);
-        let node = Node::repeat(inner.ok_or_else(missing)?, repeat);
+        let node = TreeNode::repeat(inner.ok_or_else(missing)?, repeat);
         self.check(&node)?;
         let is_many = repeat.is_counted && (repeat.min >= 2 || repeat.max.is_some_and(|max| max >= 2));
         if is_many && !node.copies_fit(COUNT_MAX) {
@@ -293,19 +294,19 @@ impl<'a> Parser<'a> {
             _ => {
                 if let Some((set, rest)) = self.brackets.named(start, self.flags.is_folded)? {
                     self.rest = rest;
-                    return self.push(Node::leaf(Kind::Class(set)));
+                    return self.push(TreeNode::leaf(NodeKind::Class(set)));
                 }
                 let (code, rest) = crate::brackets::escape(start)?;
                 self.rest = rest;
                 return match char::from_u32(code) {
                     Some(c) => self.literal(c),
                     // Half of a pair, which no text has.
-                    None => self.push(Node::leaf(Kind::Class([(code, code)].into()))),
+                    None => self.push(TreeNode::leaf(NodeKind::Class([(code, code)].into()))),
                 };
             }
         };
         self.rest = rest;
-        self.push(Node::leaf(Kind::Look(look)))
+        self.push(TreeNode::leaf(NodeKind::Look(look)))
     }
 
     /// What stands between `\Q` and `\E` stands for itself.
@@ -320,7 +321,7 @@ impl<'a> Parser<'a> {
 }
 
 impl Item {
-    fn into_node(self) -> Option<Node> {
+    fn into_node(self) -> Option<TreeNode> {
         match self {
             Item::Node(node) => Some(node),
             Item::Open { .. } | Item::Bar => None,

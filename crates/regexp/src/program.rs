@@ -1,10 +1,10 @@
 //! Programs of patterns: small, made in time that goes with their size, and run over all branches at once.
 
 use crate::class::{self, Range, Set};
-use crate::tree::{Kind, Look, Node, Repeat};
+use crate::tree::{Look, NodeKind, Repeat, TreeNode};
 
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum Instruction {
     Char(char),
     Class(u32),
     Look(Look),
@@ -17,7 +17,7 @@ enum Step {
 /// A pattern as instructions.
 #[derive(Debug)]
 pub struct Program {
-    steps: Vec<Step>,
+    steps: Vec<Instruction>,
     classes: Vec<Set>,
 }
 
@@ -25,17 +25,17 @@ pub struct Program {
 const STEPS_MAX: u64 = 1 << 28;
 
 impl Program {
-    pub fn new(node: &Node) -> Program {
+    pub fn new(node: &TreeNode) -> Program {
         let mut builder = Builder { program: Program { steps: Vec::new(), classes: Vec::new() } };
         builder.node(node);
-        builder.program.steps.push(Step::Match);
+        builder.program.steps.push(Instruction::Match);
         builder.program
     }
 
     /// What it holds in memory, about.
     pub fn bytes(&self) -> usize {
         let classes = self.classes.iter().map(|set| size_of::<Set>() + size_of_val(&**set)).sum::<usize>();
-        self.steps.len() * size_of::<Step>() + classes
+        self.steps.len() * size_of::<Instruction>() + classes
     }
 
     /// Start and end of the leftmost match at or after `from`; of any match if only that is asked.
@@ -60,12 +60,12 @@ impl Builder {
         u32::try_from(self.program.steps.len()).expect("sizes of trees are bounded")
     }
 
-    fn emit(&mut self, step: Step) -> usize {
+    fn emit(&mut self, step: Instruction) -> usize {
         self.program.steps.push(step);
         self.program.steps.len() - 1
     }
 
-    fn set(&mut self, place: usize, step: Step) {
+    fn set(&mut self, place: usize, step: Instruction) {
         if let Some(old) = self.program.steps.get_mut(place) {
             *old = step;
         }
@@ -78,24 +78,24 @@ impl Builder {
             self.program.classes.push(set.clone());
         }
         let index = u32::try_from(self.program.classes.len() - 1).expect("sizes of trees are bounded");
-        self.emit(Step::Class(index));
+        self.emit(Instruction::Class(index));
     }
 
-    fn node(&mut self, node: &Node) {
+    fn node(&mut self, node: &TreeNode) {
         match &node.kind {
-            Kind::Empty => {}
-            Kind::Literal(text) => text.chars().for_each(|c| {
-                self.emit(Step::Char(c));
+            NodeKind::Empty => {}
+            NodeKind::Literal(text) => text.chars().for_each(|c| {
+                self.emit(Instruction::Char(c));
             }),
-            Kind::Folded(text) => text.chars().for_each(|c| self.folded(c)),
-            Kind::Class(set) => self.class(set),
-            Kind::Look(look) => {
-                self.emit(Step::Look(*look));
+            NodeKind::Folded(text) => text.chars().for_each(|c| self.folded(c)),
+            NodeKind::Class(set) => self.class(set),
+            NodeKind::Look(look) => {
+                self.emit(Instruction::Look(*look));
             }
-            Kind::Group(inner) => self.node(inner),
-            Kind::Repeat(inner, repeat) => self.repeat(inner, *repeat),
-            Kind::Concat(parts) => parts.iter().for_each(|part| self.node(part)),
-            Kind::Alternate(parts) => self.alternate(parts),
+            NodeKind::Group(inner) => self.node(inner),
+            NodeKind::Repeat(inner, repeat) => self.repeat(inner, *repeat),
+            NodeKind::Concat(parts) => parts.iter().for_each(|part| self.node(part)),
+            NodeKind::Alternate(parts) => self.alternate(parts),
         }
     }
 
@@ -103,32 +103,32 @@ impl Builder {
         let code = u32::from(c);
         match class::folded(&[(code, code)]).as_slice() {
             [(low, high)] if low == high => {
-                self.emit(Step::Char(c));
+                self.emit(Instruction::Char(c));
             }
             ranges => self.class(&ranges.into()),
         }
     }
 
-    fn alternate(&mut self, parts: &[Node]) {
+    fn alternate(&mut self, parts: &[TreeNode]) {
         let mut ends = Vec::with_capacity(parts.len());
         for (place, part) in parts.iter().enumerate() {
             if place + 1 == parts.len() {
                 self.node(part);
                 break;
             }
-            let split = self.emit(Step::Match);
+            let split = self.emit(Instruction::Match);
             let first = self.here();
             self.node(part);
-            ends.push(self.emit(Step::Match));
-            self.set(split, Step::Split(first, self.here()));
+            ends.push(self.emit(Instruction::Match));
+            self.set(split, Instruction::Split(first, self.here()));
         }
         let end = self.here();
         for place in ends {
-            self.set(place, Step::Jump(end));
+            self.set(place, Instruction::Jump(end));
         }
     }
 
-    fn repeat(&mut self, inner: &Node, repeat: Repeat) {
+    fn repeat(&mut self, inner: &TreeNode, repeat: Repeat) {
         let Repeat { min, max, is_greedy, .. } = repeat;
         let copies = if max.is_none() { min.saturating_sub(1) } else { min };
         for _ in 0..copies {
@@ -136,7 +136,7 @@ impl Builder {
         }
         let Some(max) = max else {
             // As often as there is: once or more, which may be left out if none are asked for.
-            let skip = (min == 0).then(|| self.emit(Step::Match));
+            let skip = (min == 0).then(|| self.emit(Instruction::Match));
             let first = self.here();
             self.node(inner);
             let after = self.here() + 1;
@@ -148,7 +148,7 @@ impl Builder {
         };
         let mut skips = Vec::new();
         for _ in min..max {
-            skips.push((self.emit(Step::Match), self.here()));
+            skips.push((self.emit(Instruction::Match), self.here()));
             self.node(inner);
         }
         let end = self.here();
@@ -158,8 +158,8 @@ impl Builder {
     }
 }
 
-fn split(into: u32, past: u32, is_greedy: bool) -> Step {
-    if is_greedy { Step::Split(into, past) } else { Step::Split(past, into) }
+fn split(into: u32, past: u32, is_greedy: bool) -> Instruction {
+    if is_greedy { Instruction::Split(into, past) } else { Instruction::Split(past, into) }
 }
 
 /// The places that a run is at, in order of preference, each with where its match began.
@@ -213,7 +213,7 @@ impl Run<'_> {
             for place in 0..self.now.list.len() {
                 let Some(&(step, begin)) = self.now.list.get(place) else { break };
                 let goes_on = match (self.program.steps.get(step as usize), after) {
-                    (Some(Step::Match), _) => {
+                    (Some(Instruction::Match), _) => {
                         found = Some((begin, at));
                         if is_any {
                             return found;
@@ -221,8 +221,8 @@ impl Run<'_> {
                         // What is less preferred is over.
                         break;
                     }
-                    (Some(Step::Char(wanted)), Some(c)) => *wanted == c,
-                    (Some(Step::Class(set)), Some(c)) => self.is_member(*set, c),
+                    (Some(Instruction::Char(wanted)), Some(c)) => *wanted == c,
+                    (Some(Instruction::Class(set)), Some(c)) => self.is_member(*set, c),
                     _ => false,
                 };
                 if goes_on {
@@ -253,9 +253,9 @@ impl Run<'_> {
                 continue;
             }
             match self.program.steps.get(place as usize) {
-                Some(Step::Jump(to)) => self.pending.push(*to),
-                Some(Step::Split(first, second)) => self.pending.extend([*second, *first]),
-                Some(Step::Look(look)) if holds(*look, around) => self.pending.push(place + 1),
+                Some(Instruction::Jump(to)) => self.pending.push(*to),
+                Some(Instruction::Split(first, second)) => self.pending.extend([*second, *first]),
+                Some(Instruction::Look(look)) if holds(*look, around) => self.pending.push(place + 1),
                 _ => {}
             }
         }

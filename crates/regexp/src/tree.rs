@@ -13,7 +13,7 @@ pub enum Look {
 }
 
 #[derive(Debug)]
-pub enum Kind {
+pub enum NodeKind {
     Empty,
     Literal(String),
     /// A literal in either case.
@@ -21,10 +21,10 @@ pub enum Kind {
     Class(Set),
     Look(Look),
     /// A group that captures: it makes trees deeper, and nobody asks what it has captured.
-    Group(Box<Node>),
-    Repeat(Box<Node>, Repeat),
-    Concat(Vec<Node>),
-    Alternate(Vec<Node>),
+    Group(Box<TreeNode>),
+    Repeat(Box<TreeNode>, Repeat),
+    Concat(Vec<TreeNode>),
+    Alternate(Vec<TreeNode>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,29 +38,29 @@ pub struct Repeat {
 }
 
 #[derive(Debug)]
-pub struct Node {
-    pub kind: Kind,
+pub struct TreeNode {
+    pub kind: NodeKind,
     /// Instructions of its program.
     pub size: u64,
     pub height: u32,
 }
 
-impl Node {
-    pub fn leaf(kind: Kind) -> Node {
-        Node { kind, size: 1, height: 1 }
+impl TreeNode {
+    pub fn leaf(kind: NodeKind) -> TreeNode {
+        TreeNode { kind, size: 1, height: 1 }
     }
 
-    pub fn literal(c: char, is_folded: bool) -> Node {
+    pub fn literal(c: char, is_folded: bool) -> TreeNode {
         let text = String::from(c);
-        Node::leaf(if is_folded { Kind::Folded(text) } else { Kind::Literal(text) })
+        TreeNode::leaf(if is_folded { NodeKind::Folded(text) } else { NodeKind::Literal(text) })
     }
 
-    pub fn group(inner: Node) -> Node {
+    pub fn group(inner: TreeNode) -> TreeNode {
         let (size, height) = (inner.size.saturating_add(2), inner.height + 1);
-        Node { kind: Kind::Group(Box::new(inner)), size, height }
+        TreeNode { kind: NodeKind::Group(Box::new(inner)), size, height }
     }
 
-    pub fn repeat(inner: Node, repeat: Repeat) -> Node {
+    pub fn repeat(inner: TreeNode, repeat: Repeat) -> TreeNode {
         let Repeat { min, max, is_counted, .. } = repeat;
         let (min, of) = (u64::from(min), inner.size);
         let size = match max.map(u64::from) {
@@ -71,32 +71,32 @@ impl Node {
             Some(max) => of.saturating_mul(max).saturating_add(max.saturating_sub(min)),
         };
         let height = inner.height + 1;
-        Node { kind: Kind::Repeat(Box::new(inner), repeat), size: size.max(1), height }
+        TreeNode { kind: NodeKind::Repeat(Box::new(inner), repeat), size: size.max(1), height }
     }
 
-    pub fn concat(parts: Vec<Node>) -> Node {
-        let is_same = |node: &Node| matches!(node.kind, Kind::Concat(_));
-        Node::collapsed(parts, is_same, Kind::Concat, 0)
+    pub fn concat(parts: Vec<TreeNode>) -> TreeNode {
+        let is_same = |node: &TreeNode| matches!(node.kind, NodeKind::Concat(_));
+        TreeNode::collapsed(parts, is_same, NodeKind::Concat, 0)
     }
 
-    pub fn alternate(parts: Vec<Node>) -> Node {
-        let is_same = |node: &Node| matches!(node.kind, Kind::Alternate(_));
-        Node::collapsed(parts, is_same, Kind::Alternate, 1)
+    pub fn alternate(parts: Vec<TreeNode>) -> TreeNode {
+        let is_same = |node: &TreeNode| matches!(node.kind, NodeKind::Alternate(_));
+        TreeNode::collapsed(parts, is_same, NodeKind::Alternate, 1)
     }
 
     /// One node of several; nodes of the same kind among them are written out.
     fn collapsed(
-        parts: Vec<Node>,
-        is_same: impl Fn(&Node) -> bool,
-        kind: fn(Vec<Node>) -> Kind,
+        parts: Vec<TreeNode>,
+        is_same: impl Fn(&TreeNode) -> bool,
+        kind: fn(Vec<TreeNode>) -> NodeKind,
         between: u64,
-    ) -> Node {
+    ) -> TreeNode {
         let mut flat = Vec::with_capacity(parts.len());
         for part in parts {
             let joined = is_same(&part);
             match part.kind {
-                Kind::Concat(inner) | Kind::Alternate(inner) if joined => flat.extend(inner),
-                kind => flat.push(Node { kind, ..part }),
+                NodeKind::Concat(inner) | NodeKind::Alternate(inner) if joined => flat.extend(inner),
+                kind => flat.push(TreeNode { kind, ..part }),
             }
         }
         if flat.len() == 1 {
@@ -105,13 +105,13 @@ impl Node {
         let joints = between.saturating_mul((flat.len() as u64).saturating_sub(1));
         let size = flat.iter().fold(joints, |sum, part| sum.saturating_add(part.size));
         let height = 1 + flat.iter().map(|part| part.height).max().unwrap_or(0);
-        Node { kind: kind(flat), size: size.max(1), height }
+        TreeNode { kind: kind(flat), size: size.max(1), height }
     }
 
     /// Whether the copies that counts in counts ask for are at most `copies_max`.
     pub fn copies_fit(&self, copies_max: u32) -> bool {
         match &self.kind {
-            Kind::Repeat(inner, Repeat { min, max, is_counted: true, .. }) => {
+            NodeKind::Repeat(inner, Repeat { min, max, is_counted: true, .. }) => {
                 let copies = max.unwrap_or(*min);
                 match copies {
                     0 if max.is_some() => true,
@@ -119,11 +119,15 @@ impl Node {
                     copies => copies <= copies_max && inner.copies_fit(copies_max / copies),
                 }
             }
-            Kind::Repeat(inner, _) | Kind::Group(inner) => inner.copies_fit(copies_max),
-            Kind::Concat(parts) | Kind::Alternate(parts) => {
+            NodeKind::Repeat(inner, _) | NodeKind::Group(inner) => inner.copies_fit(copies_max),
+            NodeKind::Concat(parts) | NodeKind::Alternate(parts) => {
                 parts.iter().all(|part| part.copies_fit(copies_max))
             }
-            Kind::Empty | Kind::Literal(_) | Kind::Folded(_) | Kind::Class(_) | Kind::Look(_) => true,
+            NodeKind::Empty
+            | NodeKind::Literal(_)
+            | NodeKind::Folded(_)
+            | NodeKind::Class(_)
+            | NodeKind::Look(_) => true,
         }
     }
 }

@@ -10,7 +10,7 @@
 //! ```
 
 use crate::model::{
-    Field, List, ListType, Map, PatchRule, Presence, Rules, Schema, Shape, Str, Struct, Type, TypeId,
+    Field, FieldRules, List, ListType, Map, PatchRule, Presence, Schema, Shape, Str, Struct, Type, TypeId,
 };
 use crate::resource::{self, Resources, Stage};
 use pintle_object::{GroupVersionKind, Value};
@@ -58,7 +58,7 @@ pub fn builtin() -> Builtin {
 /// Opens the packed tables with every resource that can be served. Cheap enough for every start: names are borrowed
 /// from the binary.
 pub fn known() -> Builtin {
-    let mut reader = Reader { bytes: BLOB };
+    let mut reader = BlobReader { bytes: BLOB };
     let named = reader.number();
     let inner = reader.number();
     let mut schema =
@@ -100,11 +100,11 @@ pub fn known() -> Builtin {
     Builtin { schema, resources, kinds, any, documents: reader.text() }
 }
 
-struct Reader {
+struct BlobReader {
     bytes: &'static [u8],
 }
 
-impl Reader {
+impl BlobReader {
     fn number(&mut self) -> usize {
         let mut number = 0;
         for shift in (0..).step_by(7) {
@@ -222,13 +222,13 @@ fn default(text: &'static str) -> Option<Value> {
     Some(pintle_object::json::parse(text.as_bytes()).expect("tables hold valid JSON"))
 }
 
-fn rules(one_of: &'static str) -> Option<Box<Rules>> {
+fn rules(one_of: &'static str) -> Option<Box<FieldRules>> {
     if one_of.is_empty() {
         return None;
     }
     // An empty text may be one of the values.
     let one_of = one_of.split('|').map(Str::Borrowed).collect();
-    Some(Box::new(Rules { one_of, ..Rules::default() }))
+    Some(Box::new(FieldRules { one_of, ..FieldRules::default() }))
 }
 
 /// `merge:name`, `merge,retainKeys:name`, `replace`, ...

@@ -114,7 +114,7 @@ pub struct Field {
     /// What an absent field becomes. A `{}` that OpenAPI shows for a plain Go struct is not a default.
     pub default: Option<Value>,
     pub patch: Option<Box<PatchRule>>,
-    pub rules: Option<Box<Rules>>,
+    pub rules: Option<Box<FieldRules>>,
     /// The named Go type, as decoding errors print it; empty where the schema says it all.
     pub go_type: Str,
     /// The embedded Go struct that holds this field, as paths of decoding errors show it; empty for most.
@@ -146,7 +146,7 @@ pub struct PatchRule {
 
 /// Simple constraints on one value, from OpenAPI or a CRD's schema.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rules {
+pub struct FieldRules {
     /// Allowed texts, sorted.
     pub one_of: Vec<Str>,
     pub format: Str,

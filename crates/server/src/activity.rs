@@ -39,7 +39,7 @@ pub struct Activity {
     heard_at: AtomicU64,
     /// Since when the client takes nothing of what is written.
     blocked_since: AtomicU64,
-    answers: Mutex<Vec<Arc<Answer>>>,
+    answers: Mutex<Vec<Arc<StreamAnswer>>>,
     closed: Notify,
     /// Connections that have served nothing yet, with others.
     pending: Arc<AtomicUsize>,
@@ -47,7 +47,7 @@ pub struct Activity {
 
 /// What is to be done with a connection.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum StreamVerdict {
     /// Nothing, and it is looked at again then.
     LookAgain(Instant),
     /// It may say goodbye first.
@@ -57,7 +57,7 @@ pub enum Verdict {
 
 /// An answer on its way to the client.
 #[derive(Default)]
-struct Answer {
+struct StreamAnswer {
     /// Since when a part of it waits for the client; zero when nothing does.
     handed_at: AtomicU64,
     has_ended: AtomicBool,
@@ -68,7 +68,7 @@ struct Answer {
 /// A request under way, until its answer is sent or given up.
 pub struct InFlight {
     activity: Arc<Activity>,
-    answer: Option<Arc<Answer>>,
+    answer: Option<Arc<StreamAnswer>>,
 }
 
 impl Activity {
@@ -103,7 +103,8 @@ impl Activity {
         self.requests.fetch_add(1, Ordering::AcqRel);
         self.heard_at.store(0, Ordering::Relaxed);
         self.prove();
-        let answer = stream.map(|stream| Arc::new(Answer { stream: Some(stream), ..Answer::default() }));
+        let answer =
+            stream.map(|stream| Arc::new(StreamAnswer { stream: Some(stream), ..StreamAnswer::default() }));
         if let Some(answer) = &answer {
             self.is_http2.store(true, Ordering::Relaxed);
             let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,40 +168,43 @@ impl Activity {
     }
 
     /// What is to be done with the connection now.
-    pub fn judge(&self) -> Verdict {
+    pub fn judge(&self) -> StreamVerdict {
         let now = Instant::now();
         let blocked = self.blocked_since.load(Ordering::Relaxed);
         let is_resting = self.is_resting();
         let blocked_end = (blocked != 0).then(|| self.at(blocked) + STALL_MAX);
         if blocked_end.is_some_and(|end| end <= now) {
-            return Verdict::Close("its client takes nothing");
+            return StreamVerdict::Close("its client takes nothing");
         }
         let (end, verdict) = match is_resting {
             true => self.rest_end(),
             false => {
                 self.cut_stalled(now);
-                (now + LOOK_EVERY, Verdict::LookAgain(now + LOOK_EVERY))
+                (now + LOOK_EVERY, StreamVerdict::LookAgain(now + LOOK_EVERY))
             }
         };
         if is_resting && end <= now {
             return verdict;
         }
         // A request may begin and leave an answer untaken long before a rest would have ended.
-        Verdict::LookAgain(end.min(blocked_end.unwrap_or(end)).min(now + LOOK_EVERY))
+        StreamVerdict::LookAgain(end.min(blocked_end.unwrap_or(end)).min(now + LOOK_EVERY))
     }
 
     /// When a rest ends, and how.
-    fn rest_end(&self) -> (Instant, Verdict) {
+    fn rest_end(&self) -> (Instant, StreamVerdict) {
         if self.is_pending() {
-            return (self.began + FIRST_REQUEST_MAX, Verdict::Close("no request came in time"));
+            return (self.began + FIRST_REQUEST_MAX, StreamVerdict::Close("no request came in time"));
         }
         let since = self.rests_since.load(Ordering::Relaxed);
         let heard = self.heard_at.load(Ordering::Relaxed);
         if heard != 0 && !self.is_http2.load(Ordering::Relaxed) {
-            return (self.at(heard.max(since)) + HEADER_MAX, Verdict::Close("a request's head is too slow"));
+            return (
+                self.at(heard.max(since)) + HEADER_MAX,
+                StreamVerdict::Close("a request's head is too slow"),
+            );
         }
         let max = if self.is_leaving.load(Ordering::Relaxed) { LEAVE_MAX } else { IDLE_MAX };
-        (self.at(since) + max, Verdict::Idle)
+        (self.at(since) + max, StreamVerdict::Idle)
     }
 
     /// Resets streams whose clients do not take the answer.
@@ -260,11 +264,11 @@ mod tests {
     }
 
     /// How long it takes until the connection is to be ended, and how.
-    async fn end(activity: &Activity) -> (u64, Verdict) {
+    async fn end(activity: &Activity) -> (u64, StreamVerdict) {
         let began = Instant::now();
         loop {
             match activity.judge() {
-                Verdict::LookAgain(at) if began.elapsed() < IDLE_MAX * 4 => {
+                StreamVerdict::LookAgain(at) if began.elapsed() < IDLE_MAX * 4 => {
                     tokio::time::sleep_until(at).await
                 }
                 verdict => return (began.elapsed().as_secs(), verdict),
@@ -275,10 +279,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_says_nothing_or_too_little_is_left() {
         let (silent, pending) = activity();
-        assert_eq!(end(&silent).await, (32, Verdict::Close("no request came in time")));
+        assert_eq!(end(&silent).await, (32, StreamVerdict::Close("no request came in time")));
         let (drip, _) = activity();
         drip.heard();
-        assert_eq!(end(&drip).await, (32, Verdict::Close("no request came in time")));
+        assert_eq!(end(&drip).await, (32, StreamVerdict::Close("no request came in time")));
         drop(silent);
         assert_eq!(pending.load(Ordering::Relaxed), 0);
     }
@@ -288,16 +292,16 @@ mod tests {
         let (activity, pending) = activity();
         let request = activity.begin(None);
         assert_eq!(pending.load(Ordering::Relaxed), 0);
-        assert!(matches!(end(&activity).await, (360, Verdict::LookAgain(_))));
+        assert!(matches!(end(&activity).await, (360, StreamVerdict::LookAgain(_))));
         drop(request);
-        assert_eq!(end(&activity).await, (90, Verdict::Idle));
+        assert_eq!(end(&activity).await, (90, StreamVerdict::Idle));
         // The head of the next request comes byte for byte.
         drop(activity.begin(None));
         activity.heard();
-        assert_eq!(end(&activity).await, (32, Verdict::Close("a request's head is too slow")));
+        assert_eq!(end(&activity).await, (32, StreamVerdict::Close("a request's head is too slow")));
         drop(activity.begin(None));
         activity.leave();
-        assert_eq!(end(&activity).await, (5, Verdict::Idle));
+        assert_eq!(end(&activity).await, (5, StreamVerdict::Idle));
     }
 
     #[tokio::test(start_paused = true)]
@@ -309,12 +313,12 @@ mod tests {
         let request = activity.begin(Some(stream));
         request.hand(true);
         request.hand(false);
-        assert!(matches!(end(&activity).await, (360, Verdict::LookAgain(_))));
+        assert!(matches!(end(&activity).await, (360, StreamVerdict::LookAgain(_))));
         assert!(!task.is_finished());
         request.hand(true);
-        assert!(matches!(end(&activity).await, (360, Verdict::LookAgain(_))));
+        assert!(matches!(end(&activity).await, (360, StreamVerdict::LookAgain(_))));
         assert!(task.await.is_err_and(|error| error.is_cancelled()));
         activity.wrote(true);
-        assert_eq!(end(&activity).await, (30, Verdict::Close("its client takes nothing")));
+        assert_eq!(end(&activity).await, (30, StreamVerdict::Close("its client takes nothing")));
     }
 }

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::encoding::GZIP_BYTES_MIN;
 use crate::negotiate::{self, Accept, Format};
-use crate::permits::Who;
+use crate::permits::Requester;
 use crate::request::Request;
 use crate::response::{Body, Response};
 use crate::{encoding, metrics};
@@ -111,7 +111,7 @@ async fn compressed(app: &App, request: &Request, response: Response) -> Respons
         Body::Stream(_) | Body::List(_) | Body::Passed(_) | Body::Upgrade(_) => return response,
     };
     let gzip = async move { encoding::gzip(&chunks).map_err(Status::internal) };
-    match app.heavy.run(Who::of(&request.user), len, gzip).await {
+    match app.heavy.run(Requester::of(&request.user), len, gzip).await {
         Ok(body) => {
             let mut response = response.with("content-encoding", "gzip");
             response.body = Body::Bytes(body.into());

@@ -1,6 +1,6 @@
 //! What answers may take in memory together, from when they are made until their clients have taken them.
 
-use crate::permits::{Permit, Pool, Who};
+use crate::permits::{Permit, Pool, Requester};
 use bytes::Bytes;
 use pintle_object::Status;
 use std::sync::Arc;
@@ -45,12 +45,12 @@ impl AsRef<[u8]> for CountedBytes {
 
 impl Answers {
     /// A permit at once, if there is room.
-    pub fn try_permit(&self, who: Who<'_>, bytes: usize) -> Option<Permit> {
+    pub fn try_permit(&self, who: Requester<'_>, bytes: usize) -> Option<Permit> {
         self.kilobytes.try_permit(who, bytes.div_ceil(1024))
     }
 
     /// A permit, waited for; 429 when there is none in time.
-    pub async fn permit(&self, who: Who<'_>, bytes: usize) -> Result<Permit, Status> {
+    pub async fn permit(&self, who: Requester<'_>, bytes: usize) -> Result<Permit, Status> {
         let wait = self.kilobytes.permit(who, bytes.div_ceil(1024));
         tokio::time::timeout(self.wait_max, wait).await.map_err(|_| {
             Status::too_many_requests("Too many requests, please try again later.", RETRY_AFTER_SECONDS)
@@ -58,7 +58,7 @@ impl Answers {
     }
 
     /// Waits until a user has room for anything at all. Who waits here holds nothing yet.
-    pub async fn room(&self, who: Who<'_>) -> Result<(), Status> {
+    pub async fn room(&self, who: Requester<'_>) -> Result<(), Status> {
         match self.try_permit(who, 1) {
             Some(_) => Ok(()),
             None => self.permit(who, 1).await.map(drop),
@@ -66,7 +66,7 @@ impl Answers {
     }
 
     /// The same bytes with their permit if there is room at once. What others have in memory too needs none.
-    pub fn try_hold(&self, who: Who<'_>, bytes: Bytes) -> Result<Bytes, Bytes> {
+    pub fn try_hold(&self, who: Requester<'_>, bytes: Bytes) -> Result<Bytes, Bytes> {
         if bytes.len() <= FREE_BYTES || !bytes.is_unique() {
             return Ok(bytes);
         }
@@ -77,7 +77,7 @@ impl Answers {
     }
 
     /// Adds to an answer's permits what is missing for so many bytes; whether there was room at once.
-    pub fn try_cover(&self, who: Who<'_>, permits: &mut Vec<Permit>, bytes: usize) -> bool {
+    pub fn try_cover(&self, who: Requester<'_>, permits: &mut Vec<Permit>, bytes: usize) -> bool {
         let missing = self.missing(who, permits, bytes);
         let more = if missing == 0 { None } else { self.kilobytes.try_permit(who, missing) };
         let is_covered = missing == 0 || more.is_some();
@@ -86,7 +86,12 @@ impl Answers {
     }
 
     /// Adds to an answer's permits what is missing for so many bytes, waited for; 429 when there is none in time.
-    pub async fn cover(&self, who: Who<'_>, permits: &mut Vec<Permit>, bytes: usize) -> Result<(), Status> {
+    pub async fn cover(
+        &self,
+        who: Requester<'_>,
+        permits: &mut Vec<Permit>,
+        bytes: usize,
+    ) -> Result<(), Status> {
         match self.missing(who, permits, bytes) {
             0 => {}
             missing => permits.push(self.permit(who, missing * 1024).await?),
@@ -95,7 +100,7 @@ impl Answers {
     }
 
     /// The kilobytes that permits lack for an answer.
-    fn missing(&self, who: Who<'_>, permits: &[Permit], bytes: usize) -> usize {
+    fn missing(&self, who: Requester<'_>, permits: &[Permit], bytes: usize) -> usize {
         if bytes <= FREE_BYTES {
             return 0;
         }
@@ -125,24 +130,24 @@ mod tests {
     async fn who_finds_no_room_in_time_is_told_to_come_back() {
         let answers = Answers { wait_max: Duration::from_millis(5), ..Answers::default() };
         let half = ANSWERS_KB_MAX * 512;
-        let first = answers.try_permit(Who::Master, half).unwrap();
-        let second = answers.permit(Who::Master, half).await.unwrap();
-        assert!(answers.try_permit(Who::Master, 1).is_none());
-        let status = answers.permit(Who::Master, 1).await.unwrap_err();
+        let first = answers.try_permit(Requester::Master, half).unwrap();
+        let second = answers.permit(Requester::Master, half).await.unwrap();
+        assert!(answers.try_permit(Requester::Master, 1).is_none());
+        let status = answers.permit(Requester::Master, 1).await.unwrap_err();
         assert_eq!((status.code, status.details.unwrap().retry_after_seconds), (429, RETRY_AFTER_SECONDS));
         drop(first);
-        answers.permit(Who::Master, 1).await.unwrap();
+        answers.permit(Requester::Master, 1).await.unwrap();
         drop(second);
         // More than there is: all of it, alone.
-        let all = answers.try_permit(Who::Master, usize::MAX).unwrap();
-        assert!(answers.try_permit(Who::Master, 1).is_none());
+        let all = answers.try_permit(Requester::Master, usize::MAX).unwrap();
+        assert!(answers.try_permit(Requester::Master, 1).is_none());
         drop(all);
     }
 
     #[tokio::test]
     async fn bytes_hold_their_shares_until_the_last_part_is_gone() {
         let answers = Answers { wait_max: Duration::from_millis(5), ..Answers::default() };
-        let dev = Who::Other("dev");
+        let dev = Requester::Other("dev");
         let size = ANSWERS_KB_MAX / ANSWERS_USER_PART * 1024;
         // What is reserved counts, and what is more is given back.
         let mut permits = vec![answers.permit(dev, size / 2).await.unwrap()];

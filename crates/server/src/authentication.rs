@@ -1,7 +1,7 @@
 //! Who a request is from: its credentials, as the authenticators take them.
 
 use crate::app::App;
-use crate::client::Client;
+use crate::client::ConnectionClient;
 use crate::request::{Request, text};
 use bytes::Bytes;
 use hyper::header::HeaderValue;
@@ -14,7 +14,11 @@ use std::time::Instant;
 const PROTOCOLS: &str = "sec-websocket-protocol";
 
 /// The user that a request's credentials prove, counted.
-pub async fn authenticate(app: &App, request: &mut Request, client: &Client) -> Result<User, Status> {
+pub async fn authenticate(
+    app: &App,
+    request: &mut Request,
+    client: &ConnectionClient,
+) -> Result<User, Status> {
     let began = Instant::now();
     if let Some(expires) = client.certificate_expires {
         app.metrics.certificate_lives.observe((expires - request.now_seconds()) as f64);

@@ -4,7 +4,7 @@ use rustls_pki_types::CertificateDer;
 use std::net::SocketAddr;
 
 /// Who is at the other end of a connection.
-pub struct Client {
+pub struct ConnectionClient {
     /// The certificate chain that it showed, unverified, its own first.
     pub certificates: Vec<CertificateDer<'static>>,
     pub address: SocketAddr,

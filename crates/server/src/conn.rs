@@ -1,8 +1,8 @@
 //! Listeners and connections: TLS, HTTP/1.1 and HTTP/2, and a stop that finishes what is under way.
 
-use crate::activity::{Activity, LEAVE_MAX, Verdict};
+use crate::activity::{Activity, LEAVE_MAX, StreamVerdict};
 use crate::app::App;
-use crate::client::Client;
+use crate::client::ConnectionClient;
 use crate::connections::Connections;
 use crate::exchange::Tunnel;
 use crate::head::HEADER_BYTES_MAX;
@@ -113,7 +113,8 @@ async fn connection(
 ) {
     let _ = stream.set_nodelay(true);
     let Door::Tls(tls) = door else {
-        let client = Client { certificates: Vec::new(), address, certificate_expires: None, is_local: true };
+        let client =
+            ConnectionClient { certificates: Vec::new(), address, certificate_expires: None, is_local: true };
         return exchange(app, stream, client, activity, stop).await;
     };
     let accepted = tokio::select! {
@@ -127,7 +128,7 @@ async fn connection(
                 peer.iter().map(|certificate| certificate.clone().into_owned()).collect();
             let certificate_expires =
                 certificates.first().and_then(|own| pintle_access::certificate::expiry(own));
-            let client = Client { certificates, address, certificate_expires, is_local: false };
+            let client = ConnectionClient { certificates, address, certificate_expires, is_local: false };
             exchange(app, stream, client, activity, stop).await;
         }
         Ok(Err(error)) => {
@@ -145,7 +146,7 @@ async fn connection(
 async fn exchange(
     app: Arc<App>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    client: Client,
+    client: ConnectionClient,
     activity: Arc<Activity>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -195,13 +196,13 @@ async fn exchange(
             () = goaway.notified(), if !is_leaving => {}
             () = activity.closed() => return,
             () = look.as_mut() => match activity.judge() {
-                Verdict::LookAgain(at) => {
+                StreamVerdict::LookAgain(at) => {
                     look.as_mut().reset(at);
                     continue;
                 }
-                Verdict::Idle if !is_leaving => look.as_mut().reset(tokio::time::Instant::now() + LEAVE_MAX),
-                Verdict::Idle => return,
-                Verdict::Close(why) => {
+                StreamVerdict::Idle if !is_leaving => look.as_mut().reset(tokio::time::Instant::now() + LEAVE_MAX),
+                StreamVerdict::Idle => return,
+                StreamVerdict::Close(why) => {
                     tracing::debug!("a connection is closed: {why}");
                     return;
                 }

@@ -1,7 +1,7 @@
 //! Threads for requests that take long to work on, beside those that all others run on: what is large is decoded,
 //! validated and encoded here, while small requests, watches and checks of health go on.
 
-use crate::permits::{Pool, Who};
+use crate::permits::{Pool, Requester};
 use pintle_object::Status;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
@@ -38,7 +38,7 @@ impl Heavy {
     /// Runs a piece of work of that size when its turn has come. It ends with whoever waits for it, at its next step.
     pub async fn run<T: Send + 'static>(
         &self,
-        who: Who<'_>,
+        who: Requester<'_>,
         bytes: usize,
         work: impl Future<Output = Result<T, Status>> + Send + 'static,
     ) -> Result<T, Status> {
@@ -94,10 +94,10 @@ mod tests {
     async fn work_is_done_elsewhere_and_ends_with_its_client() {
         let heavy = Heavy::new(1, || ()).unwrap();
         let here = thread::current().id();
-        let there = heavy.run(Who::Master, 1, async { Ok(thread::current().id()) }).await.unwrap();
+        let there = heavy.run(Requester::Master, 1, async { Ok(thread::current().id()) }).await.unwrap();
         assert_ne!(here, there);
         let (sender, gone) = tokio::sync::oneshot::channel::<()>();
-        let work = heavy.run(Who::Master, 1, async move {
+        let work = heavy.run(Requester::Master, 1, async move {
             let _sender = sender;
             std::future::pending::<Result<(), Status>>().await
         });

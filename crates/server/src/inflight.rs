@@ -4,8 +4,8 @@
 use crate::fairness::{Headers, Turn, Turns};
 use crate::guard::Guard;
 use crate::metrics::Watermark;
-use crate::permits::{Pool, Who};
-use crate::place::Place;
+use crate::permits::{Pool, Requester};
+use crate::place::LongRunningPlace;
 pub(crate) use crate::request::{Request, is_long_running};
 use crate::response::Response;
 use crate::seat::Seat;
@@ -69,11 +69,11 @@ impl Limits {
     }
 
     /// A place for a request that is allowed; none when its user has too many open already.
-    pub fn place(&self, request: &Request) -> Option<Place> {
+    pub fn place(&self, request: &Request) -> Option<LongRunningPlace> {
         if !is_long_running(&request.info) {
-            return Some(Place(None));
+            return Some(LongRunningPlace(None));
         }
-        self.places.try_permit(Who::of(&request.user), 1).map(|permit| Place(Some(permit)))
+        self.places.try_permit(Requester::of(&request.user), 1).map(|permit| LongRunningPlace(Some(permit)))
     }
 
     /// A seat for a request; the answer when there are too many already. Requests that last have theirs until they
@@ -108,13 +108,13 @@ impl Limits {
 
     /// A seat where nothing decides about turns.
     fn own_seat(&self, request: &Request) -> Option<Seat> {
-        let who = Who::of(&request.user);
+        let who = Requester::of(&request.user);
         let Seats { reads, writes } = &self.seats;
         let Some(seats) = (if request.info.verb.is_read() { reads } else { writes }) else {
             return Some(Seat::default());
         };
         let permit = seats.try_permit(who, 1);
-        (permit.is_some() || who == Who::Master).then(|| Seat { _permit: permit, ..Seat::default() })
+        (permit.is_some() || who == Requester::Master).then(|| Seat { _permit: permit, ..Seat::default() })
     }
 }
 

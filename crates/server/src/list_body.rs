@@ -24,12 +24,12 @@ const BYTES_PER_SECOND_MIN: u64 = 1 << 20;
 
 /// An answer of many pieces.
 pub struct ListBody {
-    source: Arc<Mutex<Option<Source>>>,
+    source: Arc<Mutex<Option<ListSource>>>,
     taken: Arc<AtomicU64>,
     guard: Option<AbortHandle>,
 }
 
-struct Source {
+struct ListSource {
     /// The first piece, which was made to see whether there is another.
     first: Option<Bytes>,
     pieces: ListStream,
@@ -71,7 +71,7 @@ impl ListBody {
     pub fn new(first: Bytes, pieces: ListStream, is_pretty: bool) -> ListBody {
         let pretty = is_pretty.then(Pretty::default);
         let source =
-            Source { first: Some(first), pieces, pretty, gzip: None, permits: Vec::new(), tap: None };
+            ListSource { first: Some(first), pieces, pretty, gzip: None, permits: Vec::new(), tap: None };
         ListBody { source: Arc::new(Mutex::new(Some(source))), taken: Arc::default(), guard: None }
     }
 
@@ -138,7 +138,7 @@ impl Drop for ListBody {
     }
 }
 
-impl Source {
+impl ListSource {
     fn next(&mut self) -> Option<Result<Bytes, Cut>> {
         // A compressed piece may be nothing yet.
         loop {

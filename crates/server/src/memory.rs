@@ -1,7 +1,7 @@
 //! Memory has a budget: as it fills, what takes much is refused, of the heaviest users first, then of everybody, and
 //! of the system last. So a server is short of memory for those who fill it, and is never ended for it.
 
-use crate::permits::Who;
+use crate::permits::Requester;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -67,16 +67,16 @@ impl Memory {
     }
 
     /// Whether a request is refused, by who asks for how much.
-    pub(crate) fn refuses(&self, who: Who<'_>, user: &str, weight: Weight) -> bool {
+    pub(crate) fn refuses(&self, who: Requester<'_>, user: &str, weight: Weight) -> bool {
         let is_large = weight == Weight::Large;
         let is_heavy = || self.heavy.lock().unwrap_or_else(PoisonError::into_inner).contains(user);
         match (self.pressure(), who) {
             (Pressure::None, _) => false,
-            (Pressure::Strained, Who::Other(_)) => is_large && is_heavy(),
-            (Pressure::Short, Who::Other(_)) => is_large,
-            (Pressure::Gone, Who::Other(_)) => true,
-            (Pressure::Gone, Who::System(_) | Who::Master) => is_large,
-            (Pressure::Strained | Pressure::Short, Who::System(_) | Who::Master) => false,
+            (Pressure::Strained, Requester::Other(_)) => is_large && is_heavy(),
+            (Pressure::Short, Requester::Other(_)) => is_large,
+            (Pressure::Gone, Requester::Other(_)) => true,
+            (Pressure::Gone, Requester::System(_) | Requester::Master) => is_large,
+            (Pressure::Strained | Pressure::Short, Requester::System(_) | Requester::Master) => false,
         }
     }
 }
@@ -95,8 +95,8 @@ mod tests {
     #[test]
     fn the_heaviest_are_refused_first_and_the_system_last() {
         let memory = Memory::new(1000);
-        let (alice, bob) = (Who::Other("alice"), Who::Other("bob"));
-        let (node, master) = (Who::System("system:node:a"), Who::Master);
+        let (alice, bob) = (Requester::Other("alice"), Requester::Other("bob"));
+        let (node, master) = (Requester::System("system:node:a"), Requester::Master);
         let check = |used: u64, large: [bool; 4], small: [bool; 4]| {
             memory.observe(used, BTreeSet::from([String::from("alice")]));
             for (weight, expected) in [(Weight::Large, large), (Weight::Small, small)] {

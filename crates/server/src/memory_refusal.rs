@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::fairness::objects;
 use crate::memory::{Pressure, Weight};
-use crate::permits::Who;
+use crate::permits::Requester;
 use crate::request::Request;
 use pintle_object::Status;
 use pintle_schema::Verb;
@@ -13,7 +13,7 @@ pub fn refusal(app: &App, request: &Request) -> Option<Status> {
     if app.memory.pressure() == Pressure::None || !request.info.is_resource {
         return None;
     }
-    let who = Who::of(&request.user);
+    let who = Requester::of(&request.user);
     let weight = if is_large(app, request) { Weight::Large } else { Weight::Small };
     app.memory.refuses(who, &request.user.name, weight).then(|| {
         let message = "the server has too little memory left for this request, please try again later";

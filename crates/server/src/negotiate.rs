@@ -8,7 +8,7 @@ use pintle_object::{Details, Reason, Status};
 
 /// What of an object is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum View {
+pub enum AcceptedView {
     Object,
     Table,
     Partial,
@@ -19,7 +19,7 @@ pub enum View {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accept {
     pub format: Format,
-    pub view: View,
+    pub view: AcceptedView,
     /// `v1` or `v1beta1` of meta.k8s.io, for a view that is not the object.
     pub version: &'static str,
     pub pretty: bool,
@@ -27,7 +27,7 @@ pub struct Accept {
 
 impl Accept {
     pub fn plain(format: Format) -> Accept {
-        Accept { format, view: View::Object, version: "v1", pretty: false }
+        Accept { format, view: AcceptedView::Object, version: "v1", pretty: false }
     }
 
     /// The same form for what is no object of the endpoint, as a Status: it has no other view.
@@ -152,9 +152,9 @@ fn accept_in(clause: &Clause<'_>, format: Format, offer: Offer) -> Option<Accept
         _ => return None,
     };
     let view = match parameter("as") {
-        "Table" if offer.table && format != Format::Protobuf => View::Table,
-        "PartialObjectMetadata" if offer.partial => View::Partial,
-        "PartialObjectMetadataList" if offer.partial => View::PartialList,
+        "Table" if offer.table && format != Format::Protobuf => AcceptedView::Table,
+        "PartialObjectMetadata" if offer.partial => AcceptedView::Partial,
+        "PartialObjectMetadataList" if offer.partial => AcceptedView::PartialList,
         _ => return None,
     };
     Some(Accept { view, version, ..plain })
@@ -226,7 +226,7 @@ mod tests {
         let shown = |offer| {
             let found = clauses(header).iter().find_map(|clause| accept(clause, offer));
             found.map_or("406".into(), |found| match found.view {
-                View::Object => format!("{:?}", found.format),
+                AcceptedView::Object => format!("{:?}", found.format),
                 view => format!("{:?} {view:?} {}", found.format, found.version),
             })
         };

@@ -20,7 +20,7 @@ const SYSTEM_NAMESPACE: &str = "kube-system";
 
 /// Whom a permit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who<'a> {
+pub enum Requester<'a> {
     /// Members of `system:masters`: bounded by the whole alone.
     Master,
     /// Nodes, components and controllers.
@@ -29,19 +29,19 @@ pub enum Who<'a> {
     Other(&'a str),
 }
 
-impl<'a> Who<'a> {
-    pub fn of(user: &'a User) -> Who<'a> {
+impl<'a> Requester<'a> {
+    pub fn of(user: &'a User) -> Requester<'a> {
         let name = user.name.as_str();
         if user.is_in(MASTERS) {
-            return Who::Master;
+            return Requester::Master;
         }
         let account = name.strip_prefix(SERVICE_ACCOUNTS);
         let namespace = account.and_then(|account| account.split_once(':')).map(|(namespace, _)| namespace);
         match namespace {
-            Some(SYSTEM_NAMESPACE) => Who::System(name),
-            Some(namespace) => Who::Other(namespace),
-            None if user.is_in(NODES) || name.starts_with(SYSTEM_COMPONENTS) => Who::System(name),
-            None => Who::Other(name),
+            Some(SYSTEM_NAMESPACE) => Requester::System(name),
+            Some(namespace) => Requester::Other(namespace),
+            None if user.is_in(NODES) || name.starts_with(SYSTEM_COMPONENTS) => Requester::System(name),
+            None => Requester::Other(name),
         }
     }
 }
@@ -92,7 +92,7 @@ impl Pool {
     }
 
     /// Units at once, if there are any left. Who wants more than it may have gets all that it may have.
-    pub fn try_permit(&self, who: Who<'_>, units: usize) -> Option<Permit> {
+    pub fn try_permit(&self, who: Requester<'_>, units: usize) -> Option<Permit> {
         let units = self.units(who, units);
         let take = |from: Arc<Semaphore>| from.try_acquire_many_owned(units).ok();
         let of_user = match self.user(who) {
@@ -100,14 +100,14 @@ impl Pool {
             None => None,
         };
         let of_others = match who {
-            Who::Other(_) => Some(take(self.others.clone())?),
-            Who::Master | Who::System(_) => None,
+            Requester::Other(_) => Some(take(self.others.clone())?),
+            Requester::Master | Requester::System(_) => None,
         };
         Some(Permit { of_user, of_others, of_all: take(self.all.clone())? })
     }
 
     /// Units as soon as there are any. Those of one user wait for each other and keep nobody else waiting.
-    pub async fn permit(&self, who: Who<'_>, units: usize) -> Permit {
+    pub async fn permit(&self, who: Requester<'_>, units: usize) -> Permit {
         let units = self.units(who, units);
         let take = async |from: Arc<Semaphore>| {
             from.acquire_many_owned(units).await.expect("the pool's semaphores are never closed")
@@ -117,32 +117,32 @@ impl Pool {
             None => None,
         };
         let of_others = match who {
-            Who::Other(_) => Some(take(self.others.clone()).await),
-            Who::Master | Who::System(_) => None,
+            Requester::Other(_) => Some(take(self.others.clone()).await),
+            Requester::Master | Requester::System(_) => None,
         };
         Permit { of_user, of_others, of_all: take(self.all.clone()).await }
     }
 
     /// What is missing of `units` for who has `held` of them already, of what it may have at all.
-    pub fn missing(&self, who: Who<'_>, held: usize, units: usize) -> usize {
+    pub fn missing(&self, who: Requester<'_>, held: usize, units: usize) -> usize {
         units.min(self.max(who)).saturating_sub(held)
     }
 
-    fn max(&self, who: Who<'_>) -> usize {
+    fn max(&self, who: Requester<'_>) -> usize {
         match who {
-            Who::Master => self.size,
-            Who::System(_) => (self.size / SYSTEM_USER_PART).max(1),
-            Who::Other(_) => self.user_max.min(self.size - self.size / SYSTEM_PART).max(1),
+            Requester::Master => self.size,
+            Requester::System(_) => (self.size / SYSTEM_USER_PART).max(1),
+            Requester::Other(_) => self.user_max.min(self.size - self.size / SYSTEM_PART).max(1),
         }
     }
 
-    fn units(&self, who: Who<'_>, units: usize) -> u32 {
+    fn units(&self, who: Requester<'_>, units: usize) -> u32 {
         u32::try_from(units.min(self.max(who))).unwrap_or(u32::MAX)
     }
 
     /// What a user still may have.
-    fn user(&self, who: Who<'_>) -> Option<Arc<Semaphore>> {
-        let (Who::System(name) | Who::Other(name)) = who else { return None };
+    fn user(&self, who: Requester<'_>) -> Option<Arc<Semaphore>> {
+        let (Requester::System(name) | Requester::Other(name)) = who else { return None };
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(user) = users.get(name) {
             return Some(user.clone());
@@ -166,41 +166,41 @@ mod tests {
 
     #[test]
     fn the_system_is_told_from_others() {
-        let check = |name: &str, group: &str, expected: Who<'_>| {
-            assert_eq!(Who::of(&user(name, group)), expected, "{name}");
+        let check = |name: &str, group: &str, expected: Requester<'_>| {
+            assert_eq!(Requester::of(&user(name, group)), expected, "{name}");
         };
-        check("root", MASTERS, Who::Master);
-        check("system:node:a", NODES, Who::System("system:node:a"));
-        check("system:node:a", "", Who::Other("system:node:a"));
-        check("system:kube-scheduler", "", Who::System("system:kube-scheduler"));
+        check("root", MASTERS, Requester::Master);
+        check("system:node:a", NODES, Requester::System("system:node:a"));
+        check("system:node:a", "", Requester::Other("system:node:a"));
+        check("system:kube-scheduler", "", Requester::System("system:kube-scheduler"));
         let controller = "system:serviceaccount:kube-system:job-controller";
-        check(controller, "", Who::System(controller));
-        check("system:serviceaccount:a:b", "", Who::Other("a"));
-        check("system:serviceaccount:kube-system", "", Who::Other("system:serviceaccount:kube-system"));
-        check("system:anonymous", "", Who::Other("system:anonymous"));
+        check(controller, "", Requester::System(controller));
+        check("system:serviceaccount:a:b", "", Requester::Other("a"));
+        check("system:serviceaccount:kube-system", "", Requester::Other("system:serviceaccount:kube-system"));
+        check("system:anonymous", "", Requester::Other("system:anonymous"));
     }
 
     #[tokio::test]
     async fn no_user_has_all_and_others_have_not_the_systems_part() {
         let pool = Pool::new(16, 4);
-        let (dev, ops, lab) = (Who::Other("dev"), Who::Other("ops"), Who::Other("lab"));
+        let (dev, ops, lab) = (Requester::Other("dev"), Requester::Other("ops"), Requester::Other("lab"));
         let held = pool.permit(dev, 3).await;
         assert!(pool.try_permit(dev, 2).is_none());
         let more = pool.try_permit(dev, 1).unwrap();
         let others = (pool.try_permit(ops, 100).unwrap(), pool.try_permit(lab, 100).unwrap());
-        assert!(pool.try_permit(Who::Other("app"), 1).is_none());
-        let system = pool.try_permit(Who::System("system:kube-scheduler"), 3).unwrap();
-        let master = pool.try_permit(Who::Master, 1).unwrap();
-        assert!(pool.try_permit(Who::Master, 1).is_none());
+        assert!(pool.try_permit(Requester::Other("app"), 1).is_none());
+        let system = pool.try_permit(Requester::System("system:kube-scheduler"), 3).unwrap();
+        let master = pool.try_permit(Requester::Master, 1).unwrap();
+        assert!(pool.try_permit(Requester::Master, 1).is_none());
         drop((held, more, others, system, master));
-        assert!(pool.try_permit(Who::Master, 16).is_some());
+        assert!(pool.try_permit(Requester::Master, 16).is_some());
         assert_eq!(pool.others.available_permits(), 12);
     }
 
     #[test]
     fn a_share_that_is_too_large_is_given_back_in_part() {
         let pool = Pool::new(16, 4);
-        let dev = Who::Other("dev");
+        let dev = Requester::Other("dev");
         let mut permit = pool.try_permit(dev, 4).unwrap();
         assert_eq!((pool.missing(dev, permit.units(), 3), pool.missing(dev, 1, 100)), (0, 3));
         permit.shrink(1);
@@ -216,12 +216,12 @@ mod tests {
     #[tokio::test]
     async fn who_waits_keeps_only_itself_waiting() {
         let pool = Pool::new(16, 4);
-        let held = pool.permit(Who::Other("dev"), 4).await;
-        let mut waiting = std::pin::pin!(pool.permit(Who::Other("dev"), 4));
+        let held = pool.permit(Requester::Other("dev"), 4).await;
+        let mut waiting = std::pin::pin!(pool.permit(Requester::Other("dev"), 4));
         tokio::select! {
             biased;
             _ = &mut waiting => panic!("the user has all that it may have"),
-            _ = pool.permit(Who::Other("ops"), 4) => {}
+            _ = pool.permit(Requester::Other("ops"), 4) => {}
         }
         drop(held);
         waiting.await;
@@ -231,7 +231,7 @@ mod tests {
     fn users_without_shares_are_forgotten() {
         let pool = Pool::new(16, 4);
         for index in 0..10 * USERS_MIN {
-            drop(pool.try_permit(Who::Other(&index.to_string()), 1));
+            drop(pool.try_permit(Requester::Other(&index.to_string()), 1));
         }
         assert!(pool.users.lock().unwrap().len() < 4 * USERS_MIN);
     }

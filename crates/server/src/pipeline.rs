@@ -4,7 +4,7 @@
 use crate::answer::{finish, refuse};
 use crate::app::App;
 use crate::authentication::authenticate;
-use crate::client::Client;
+use crate::client::ConnectionClient;
 use crate::exchange::Exchange;
 use crate::fairness::Headers;
 use crate::metrics::Counted;
@@ -49,7 +49,11 @@ const EXTRA_SPACE: &str = "299 - \"the provided Authorization header contains ex
 const AUDIT_MIN: Duration = Duration::from_secs(1);
 
 /// Answers one request. Never fails: every error is an answer, and a panic too.
-pub async fn handle(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Client) -> Response {
+pub async fn handle(
+    app: &Arc<App>,
+    incoming: hyper::Request<Incoming>,
+    client: &ConnectionClient,
+) -> Response {
     let (method, uri) = (incoming.method().clone(), incoming.uri().clone());
     caught(pin!(answer(app, incoming, client))).await.unwrap_or_else(|why| {
         tracing::error!(%method, path = uri.path(), why, "a request panicked");
@@ -57,7 +61,7 @@ pub async fn handle(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: 
     })
 }
 
-async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Client) -> Response {
+async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &ConnectionClient) -> Response {
     let started = Instant::now();
     let (mut parts, body) = incoming.into_parts();
     if let Some(response) = head::answer(&parts) {
@@ -135,7 +139,7 @@ fn request(
     app: &App,
     parts: http::request::Parts,
     path: &str,
-    client: &Client,
+    client: &ConnectionClient,
 ) -> (Request, Option<route::Unresolved>) {
     let query = Query::parse(parts.uri.query().unwrap_or(""));
     let parsed = RequestInfo::parse(parts.method.as_str(), path, &query);
@@ -171,7 +175,7 @@ fn audit_id(app: &App, headers: &hyper::HeaderMap) -> String {
 /// What a request has on its way beside itself.
 struct Way<'a> {
     exchange: Exchange,
-    client: &'a Client,
+    client: &'a ConnectionClient,
     record: Option<Arc<dyn AuditRecord>>,
     /// What the answer tells of the request's turn, whatever becomes of it.
     turn_headers: Headers,

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::list_body::ListBody;
-use crate::negotiate::{Accept, Format, View};
+use crate::negotiate::{Accept, AcceptedView, Format};
 use crate::request::Request;
 use crate::response::{Body, Response};
 use bytes::Bytes;
@@ -23,10 +23,10 @@ pub fn stored(
 ) -> Result<Response, Status> {
     let engine = &app.engine;
     match (accept.view, accept.format) {
-        (View::Object, Format::Json) => {
+        (AcceptedView::Object, Format::Json) => {
             Ok(json_response(status, accept, engine.json_document(served, object)?))
         }
-        (View::Object, Format::Protobuf) => {
+        (AcceptedView::Object, Format::Protobuf) => {
             let body = engine.protobuf_document(served, object)?;
             Ok(Response::new(status, accept.format.media_type(), body))
         }
@@ -62,7 +62,7 @@ pub fn tree(
     status: u16,
     tree: &Value,
 ) -> Result<Response, Status> {
-    if accept.view == View::Table {
+    if accept.view == AcceptedView::Table {
         let table = app.engine.object_table(served, tree, style(request)?);
         return Ok(untyped(accept, status, in_version_text(accept, table)));
     }
@@ -79,7 +79,7 @@ pub fn scale(
     status: u16,
     scale: &Value,
 ) -> Result<Response, Status> {
-    if accept.view == View::Table {
+    if accept.view == AcceptedView::Table {
         let table = app.engine.scale_table(target.served, scale, style(request)?);
         return Ok(untyped(accept, status, in_version_text(accept, table)));
     }
@@ -99,16 +99,16 @@ pub fn whole_or_partial(
     tree: &Value,
 ) -> Result<Response, Status> {
     match accept.view {
-        View::Object | View::Table => Ok(typed(app, accept, ty, status, tree)),
-        View::Partial => {
+        AcceptedView::Object | AcceptedView::Table => Ok(typed(app, accept, ty, status, tree)),
+        AcceptedView::Partial => {
             let ty = app.engine.meta_type("PartialObjectMetadata");
             Ok(typed(app, accept, ty, status, &in_version(accept, app.engine.partial(served, tree))))
         }
         // A custom resource's type may be a list.
-        View::PartialList if go_kind == UNSTRUCTURED => {
+        AcceptedView::PartialList if go_kind == UNSTRUCTURED => {
             Err(Status::new(500, Reason::Unknown, "content is not a list"))
         }
-        View::PartialList => {
+        AcceptedView::PartialList => {
             let message = format!(
                 "you requested PartialObjectMetadataList, but the requested object is not a list ({go_kind})"
             );
@@ -140,10 +140,10 @@ pub async fn list(
 
 fn list_form(request: &Request, accept: Accept, served: &ServedResource) -> Result<ListForm, Status> {
     let view = match accept.view {
-        View::Object => ListView::Object,
-        View::Table => ListView::Table(style(request)?),
-        View::PartialList => ListView::Partial,
-        View::Partial => {
+        AcceptedView::Object => ListView::Object,
+        AcceptedView::Table => ListView::Table(style(request)?),
+        AcceptedView::PartialList => ListView::Partial,
+        AcceptedView::Partial => {
             let kind = internal_kind(served, &served.resource.list_kind);
             let message =
                 format!("you requested PartialObjectMetadata, but the requested object is a list ({kind})");

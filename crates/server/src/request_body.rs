@@ -1,7 +1,7 @@
 //! Bodies of requests: read whole, within a limit, in time, and within what all of them may take in memory.
 
 use crate::inflight;
-use crate::permits::{Permit, Pool, Who};
+use crate::permits::{Permit, Pool, Requester};
 use crate::response::Response;
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -61,7 +61,7 @@ impl Default for Bodies {
 
 impl Bodies {
     /// Reads a body in time.
-    pub async fn read(&self, who: Who<'_>, body: Incoming) -> Result<ReadBody, Unread> {
+    pub async fn read(&self, who: Requester<'_>, body: Incoming) -> Result<ReadBody, Unread> {
         match tokio::time::timeout(READ_MAX, self.read_all(who, body)).await {
             Ok(read) => read.map_err(Unread::Refused),
             Err(_) => Err(Unread::TooSlow),
@@ -70,7 +70,7 @@ impl Bodies {
 
     /// Reads a body whole. One that is too large is still read on for a while, and dropped: a client that is cut off
     /// in the middle of sending may never see the answer.
-    async fn read_all(&self, who: Who<'_>, mut body: Incoming) -> Result<ReadBody, Status> {
+    async fn read_all(&self, who: Requester<'_>, mut body: Incoming) -> Result<ReadBody, Status> {
         let too_large = || Status::too_large(format!("Request entity too large: limit is {BODY_BYTES_MAX}"));
         let announced = body.size_hint().upper().and_then(|len| usize::try_from(len).ok());
         let mut permit = None;
@@ -103,7 +103,7 @@ impl Bodies {
     }
 
     /// Room for a whole body; whoever waits for it is not sent more by its client.
-    async fn room(&self, who: Who<'_>, bytes: usize) -> Result<Permit, Status> {
+    async fn room(&self, who: Requester<'_>, bytes: usize) -> Result<Permit, Status> {
         let kilobytes = bytes.min(BODY_BYTES_MAX).div_ceil(1024);
         tokio::time::timeout(ROOM_WAIT_MAX, self.0.permit(who, kilobytes)).await.map_err(|_| {
             Status::too_many_requests("Too many requests, please try again later.", RETRY_AFTER_SECONDS)

@@ -1,7 +1,7 @@
 //! Bodies of requests that have seats.
 
 use crate::app::App;
-use crate::permits::Who;
+use crate::permits::Requester;
 use crate::request::Request;
 use crate::request_body::{ReadBody, Unread};
 use crate::seat::Seat;
@@ -22,7 +22,7 @@ pub async fn read_seated(
     seat: Seat,
     body: Incoming,
 ) -> Result<SeatedBody, Unread> {
-    let mut reading = std::pin::pin!(app.bodies.read(Who::of(&request.user), body));
+    let mut reading = std::pin::pin!(app.bodies.read(Requester::of(&request.user), body));
     let at_once = std::future::poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
     if let Poll::Ready(read) = at_once {
         return Ok(SeatedBody { seat, read: read? });

@@ -9,10 +9,10 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// Counts what happens, and says when to log it.
 #[derive(Default)]
-pub struct Seldom(Mutex<State>);
+pub struct Seldom(Mutex<SeldomState>);
 
 #[derive(Default)]
-struct State {
+struct SeldomState {
     logged: Option<Instant>,
     count: u64,
 }

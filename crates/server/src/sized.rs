@@ -6,7 +6,7 @@ use crate::answers;
 use crate::app::App;
 use crate::heavy::LARGE_BYTES_MIN;
 use crate::inflight;
-use crate::permits::Who;
+use crate::permits::Requester;
 use crate::request::Request;
 use crate::resolve::Route;
 use crate::response::{Body, Response};
@@ -19,13 +19,13 @@ const WRITTEN_RATIO: usize = 2;
 
 /// Does what a request asks: on the threads for what is large when its body or object is.
 pub async fn sized(app: &Arc<App>, request: &Request, route: Route) -> Result<Response, Status> {
-    let who = Who::of(&request.user);
+    let who = Requester::of(&request.user);
     let bytes = verbs::bytes(app, request, &route);
     // What is seldom is boxed, so that the others need not make room for it.
     if bytes >= LARGE_BYTES_MIN {
         return Box::pin(large(app, request, route, bytes)).await;
     }
-    if who != Who::Master {
+    if who != Requester::Master {
         app.answers.room(who).await?;
     }
     let mut response = verbs::dispatch(app, request, &route).await?;
@@ -42,7 +42,7 @@ pub async fn sized(app: &Arc<App>, request: &Request, route: Route) -> Result<Re
 
 /// Does what a large request asks on the threads for that. Room for its answer is there before it is made.
 async fn large(app: &Arc<App>, request: &Request, route: Route, bytes: usize) -> Result<Response, Status> {
-    let who = Who::of(&request.user);
+    let who = Requester::of(&request.user);
     let is_read = request.info.verb.is_read();
     let run = || {
         let (own, copy, route) = (app.clone(), request.clone(), route.clone());
@@ -66,7 +66,7 @@ async fn again(
     wanted: usize,
     run: impl Future<Output = Result<Response, Status>>,
 ) -> Result<Response, Status> {
-    let permit = app.answers.permit(Who::of(&request.user), wanted).await?;
+    let permit = app.answers.permit(Requester::of(&request.user), wanted).await?;
     let mut response = run.await?;
     response.permits.push(permit);
     covered(app, request, response).await
@@ -76,7 +76,7 @@ async fn again(
 /// to come back, and who wrote that it took too long: what is written is written.
 pub async fn covered(app: &App, request: &Request, mut response: Response) -> Result<Response, Status> {
     let weight = response.weight();
-    match app.answers.cover(Who::of(&request.user), &mut response.permits, weight).await {
+    match app.answers.cover(Requester::of(&request.user), &mut response.permits, weight).await {
         Ok(()) => Ok(response),
         Err(status) if request.info.verb.is_read() || !request.info.is_resource => Err(status),
         Err(_) => Ok(inflight::timed_out()),
@@ -86,7 +86,7 @@ pub async fn covered(app: &App, request: &Request, mut response: Response) -> Re
 /// An answer that holds its permit of what all may take in memory until it is sent. Refusals have none yet; when there
 /// is no room for them, a shorter one says to come back.
 pub async fn held(app: &App, request: &Request, mut response: Response) -> Response {
-    let (who, weight) = (Who::of(&request.user), response.weight());
+    let (who, weight) = (Requester::of(&request.user), response.weight());
     if !app.answers.try_cover(who, &mut response.permits, weight) && response.permits.is_empty() {
         let is_to_nobody = response.is_to_nobody;
         let mut refusal = inflight::too_many(1);

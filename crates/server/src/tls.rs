@@ -20,7 +20,7 @@ use tokio_rustls::rustls::{
 
 /// What the command line says of TLS and HTTP/2.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct TlsSettings {
     /// Names of suites of TLS 1.2, the preferred first; all that are safe when there are none.
     pub cipher_suites: Vec<String>,
     pub is_tls13_only: bool,
@@ -71,7 +71,7 @@ pub fn authority_names(subjects: &[Vec<u8>]) -> Vec<DistinguishedName> {
 
 /// What connections of a listener begin with. It changes with the authorities of clients.
 pub struct Listener {
-    settings: Settings,
+    settings: TlsSettings,
     certificates: Arc<Certificates>,
     current: ArcSwap<ServerConfig>,
 }
@@ -79,7 +79,7 @@ pub struct Listener {
 impl Listener {
     /// `authorities` are the subjects that clients choose their certificate by, in DER.
     pub fn new(
-        settings: Settings,
+        settings: TlsSettings,
         certificates: Arc<Certificates>,
         authorities: Vec<DistinguishedName>,
     ) -> Result<Listener, String> {
@@ -99,7 +99,7 @@ impl Listener {
 }
 
 fn config(
-    settings: &Settings,
+    settings: &TlsSettings,
     certificates: Arc<Certificates>,
     authorities: Vec<DistinguishedName>,
 ) -> Result<Arc<ServerConfig>, String> {

@@ -18,9 +18,9 @@ const PIECE: usize = 4 << 10;
 const HELD_MIN: usize = 4 << 10;
 
 /// A stream and what is to be written to it. Clones are the same.
-pub struct Coalesced<S>(Arc<Mutex<State<S>>>);
+pub struct Coalesced<S>(Arc<Mutex<CoalescerState<S>>>);
 
-struct State<S> {
+struct CoalescerState<S> {
     stream: S,
     bytes: Vec<u8>,
     /// How much of `bytes` is written.
@@ -41,11 +41,11 @@ impl<S> Coalesced<S> {
     pub fn new(stream: S) -> Coalesced<S> {
         let (bytes, written) = (Vec::new(), 0);
         let (is_driven, needs_flush, has_yielded) = (false, false, false);
-        let state = State { stream, bytes, written, is_driven, needs_flush, has_yielded };
+        let state = CoalescerState { stream, bytes, written, is_driven, needs_flush, has_yielded };
         Coalesced(Arc::new(Mutex::new(state)))
     }
 
-    fn state(&self) -> MutexGuard<'_, State<S>> {
+    fn state(&self) -> MutexGuard<'_, CoalescerState<S>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -76,7 +76,7 @@ impl<S: AsyncWrite + Unpin> Coalesced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> State<S> {
+impl<S: AsyncWrite + Unpin> CoalescerState<S> {
     /// Whether `len` more bytes can be held. Makes room if they cannot.
     fn poll_room(&mut self, context: &mut Context<'_>, len: usize) -> Poll<io::Result<bool>> {
         if self.bytes.len() + len > HELD_MAX {

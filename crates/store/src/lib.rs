@@ -22,7 +22,7 @@ mod write;
 mod writer;
 
 pub use attrs::{AttrReader, Attrs};
-pub use backend::{DurableLog, Error as OpenError};
+pub use backend::{BackendError as OpenError, DurableLog};
 pub use object::{CollectionId, Key, Object, Revision};
 pub use options::Options;
 pub use retention::Retention;

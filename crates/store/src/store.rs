@@ -2,7 +2,7 @@
 
 use crate::Gone;
 use crate::attrs::{AttrReader, Attrs};
-use crate::backend::{DurableLog, Error as OpenError, Found};
+use crate::backend::{BackendError as OpenError, DurableLog, Found};
 use crate::compaction::{Compacted, Turns};
 use crate::etcd::{self, EtcdStore};
 use crate::object::{CollectionId, Object, Revision};
@@ -19,7 +19,7 @@ use crate::watch_cache::predicate::WatchPredicate;
 use crate::watch_cache::snapshot::Snapshot;
 use crate::watch_cache::watcher::{Followed, WatchFrom, Watcher};
 use crate::write::{Change, CommitError, CommitResult, Precondition, StagedWrite, Write};
-use crate::writer::{Request, Writer};
+use crate::writer::{Writer, WriterRequest};
 use pintle_object::Text;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -82,7 +82,7 @@ enum Backend {
 /// The embedded store, whose writer is a thread.
 struct EmbeddedStore {
     /// None once it is closed.
-    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    requests: Mutex<Option<mpsc::Sender<WriterRequest>>>,
     /// Why nothing is written any more.
     failure: Arc<OnceLock<String>>,
 }
@@ -148,7 +148,7 @@ impl Store {
 
     /// Reads everything that etcd holds, and begins to follow it. Others may write to it as well.
     pub async fn connect(
-        etcd: &etcd::Options,
+        etcd: &etcd::EtcdOptions,
         prefixes: Vec<String>,
         attr_reader: Arc<dyn AttrReader + Send + Sync>,
         options: Options,
@@ -184,7 +184,7 @@ impl Store {
         match &self.backend {
             Backend::Embedded(EmbeddedStore { requests, .. }) => {
                 let (sender, receiver) = oneshot::channel();
-                if request(requests, Request::Reindex(collection, Arc::new(read), sender)).is_ok() {
+                if request(requests, WriterRequest::Reindex(collection, Arc::new(read), sender)).is_ok() {
                     let _ = receiver.await;
                 }
             }
@@ -302,7 +302,7 @@ impl Store {
             }
         };
         let (sender, receiver) = oneshot::channel();
-        request(requests, Request::Write(Box::new(staged), sender))?;
+        request(requests, WriterRequest::Write(Box::new(staged), sender))?;
         receiver.await.unwrap_or_else(|_| Err(closed()))
     }
 
@@ -373,7 +373,7 @@ impl Store {
         match &self.backend {
             Backend::Embedded(EmbeddedStore { requests, .. }) => {
                 let (sender, receiver) = oneshot::channel();
-                if request(requests, Request::Reread(collection, objects, sender)).is_ok() {
+                if request(requests, WriterRequest::Reread(collection, objects, sender)).is_ok() {
                     let _ = receiver.await;
                 }
             }
@@ -426,7 +426,7 @@ impl Store {
             Backend::Etcd(etcd) => return etcd.close(),
         };
         let (sender, receiver) = oneshot::channel();
-        if request(requests, Request::Close(sender)).is_ok() {
+        if request(requests, WriterRequest::Close(sender)).is_ok() {
             let _ = receiver.await;
         }
         requests.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -509,7 +509,10 @@ fn recover(
     })
 }
 
-fn request(requests: &Mutex<Option<mpsc::Sender<Request>>>, request: Request) -> Result<(), CommitError> {
+fn request(
+    requests: &Mutex<Option<mpsc::Sender<WriterRequest>>>,
+    request: WriterRequest,
+) -> Result<(), CommitError> {
     let requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
     requests.as_ref().and_then(|requests| requests.send(request).ok()).ok_or_else(closed)
 }

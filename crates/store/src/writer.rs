@@ -29,7 +29,7 @@ const DROPPED_EXTRA_MAX: usize = 256;
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A request to the writer.
-pub(crate) enum Request {
+pub(crate) enum WriterRequest {
     Write(Box<StagedWrite>, oneshot::Sender<CommitResult>),
     /// Puts objects that could be read again in the place of those of the same revisions.
     Reread(CollectionId, Vec<Arc<Object>>, oneshot::Sender<()>),
@@ -66,7 +66,7 @@ struct Batch {
 }
 
 impl Writer {
-    pub fn run(mut self, requests: &Receiver<Request>) {
+    pub fn run(mut self, requests: &Receiver<WriterRequest>) {
         loop {
             let mut next = match requests.recv_timeout(EXPIRY_INTERVAL) {
                 Ok(request) => Some(request),
@@ -75,16 +75,16 @@ impl Writer {
             };
             while let Some(request) = next.take() {
                 match request {
-                    Request::Write(write, answer) => next = self.batch(requests, *write, answer),
-                    Request::Reindex(collection, read, done) => {
+                    WriterRequest::Write(write, answer) => next = self.batch(requests, *write, answer),
+                    WriterRequest::Reindex(collection, read, done) => {
                         self.cache.reindex(collection, &read);
                         let _ = done.send(());
                     }
-                    Request::Reread(collection, objects, done) => {
+                    WriterRequest::Reread(collection, objects, done) => {
                         self.cache.reread(collection, objects);
                         let _ = done.send(());
                     }
-                    Request::Close(closed) => return self.close(Some(closed)),
+                    WriterRequest::Close(closed) => return self.close(Some(closed)),
                 }
             }
             self.expire();
@@ -109,16 +109,16 @@ impl Writer {
     /// them and is no write.
     fn batch(
         &mut self,
-        requests: &Receiver<Request>,
+        requests: &Receiver<WriterRequest>,
         first: StagedWrite,
         answer: oneshot::Sender<CommitResult>,
-    ) -> Option<Request> {
+    ) -> Option<WriterRequest> {
         let mut batch = Batch::default();
         let mut next = None;
         self.add(&mut batch, first, Some(answer));
         while batch.rows.len() < BATCH_MAX && batch.bytes < BATCH_BYTES_MAX {
             match requests.try_recv() {
-                Ok(Request::Write(write, answer)) => self.add(&mut batch, *write, Some(answer)),
+                Ok(WriterRequest::Write(write, answer)) => self.add(&mut batch, *write, Some(answer)),
                 Ok(request) => {
                     next = Some(request);
                     break;

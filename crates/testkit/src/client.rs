@@ -13,13 +13,13 @@ use tokio_rustls::TlsConnector;
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ClientAnswer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
 }
 
-impl Answer {
+impl ClientAnswer {
     /// The body as JSON; fails the test when it is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
@@ -65,35 +65,35 @@ impl Client {
         client
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> ClientAnswer {
         self.send("GET", path, &[], Bytes::new())
     }
 
-    pub fn delete(&self, path: &str) -> Answer {
+    pub fn delete(&self, path: &str) -> ClientAnswer {
         self.send("DELETE", path, &[], Bytes::new())
     }
 
-    pub fn post(&self, path: &str, body: &Value) -> Answer {
+    pub fn post(&self, path: &str, body: &Value) -> ClientAnswer {
         self.send("POST", path, &[("content-type", "application/json")], Bytes::from(body.to_string()))
     }
 
-    pub fn put(&self, path: &str, body: &Value) -> Answer {
+    pub fn put(&self, path: &str, body: &Value) -> ClientAnswer {
         self.send("PUT", path, &[("content-type", "application/json")], Bytes::from(body.to_string()))
     }
 
     /// `kind` is `merge`, `strategic-merge`, `json` or `apply`.
-    pub fn patch(&self, kind: &str, path: &str, body: &Value) -> Answer {
+    pub fn patch(&self, kind: &str, path: &str, body: &Value) -> ClientAnswer {
         let suffix = if kind == "apply" { "yaml" } else { "json" };
         let content_type = format!("application/{kind}-patch+{suffix}");
         self.send("PATCH", path, &[("content-type", &content_type)], Bytes::from(body.to_string()))
     }
 
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Bytes) -> Answer {
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Bytes) -> ClientAnswer {
         self.try_send(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     /// A GET that may find nobody listening.
-    pub fn try_get(&self, path: &str) -> Option<Answer> {
+    pub fn try_get(&self, path: &str) -> Option<ClientAnswer> {
         self.try_send("GET", path, &[], Bytes::new()).ok()
     }
 
@@ -167,7 +167,7 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
         body: Bytes,
-    ) -> Result<Answer, Box<dyn std::error::Error>> {
+    ) -> Result<ClientAnswer, Box<dyn std::error::Error>> {
         self.runtime.block_on(async {
             let response = self.open(method, path, headers, body).await?;
             let status = response.status().as_u16();
@@ -176,7 +176,7 @@ impl Client {
             let headers =
                 response.headers().iter().map(|(key, value)| (key.to_string(), text(value))).collect();
             let body = response.into_body().collect().await?.to_bytes();
-            Ok(Answer { status, headers, body })
+            Ok(ClientAnswer { status, headers, body })
         })
     }
 

@@ -40,7 +40,7 @@ pub enum Ask {
 
 /// The answer to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum HistoryOutcome {
     /// The revision of a write.
     Written(u64),
     /// A deletion, and its revision where the answer has it.
@@ -60,11 +60,11 @@ pub enum Outcome {
 
 /// A call with the times of its beginning and end; no two are the same, but for calls that never ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct TimedCall {
     pub begin: u64,
     pub end: u64,
     pub ask: Ask,
-    pub outcome: Outcome,
+    pub outcome: HistoryOutcome,
 }
 
 /// The end of a call that was never answered, and is known to have happened.
@@ -75,7 +75,7 @@ const STATES_MAX: usize = 1 << 20;
 
 /// The writes that a watch from the beginning to the end has shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shown {
+pub struct HistoryText {
     /// Revisions by the values that were written.
     pub written: BTreeMap<u64, u64>,
     /// The number of deletions of each key.
@@ -84,17 +84,17 @@ pub struct Shown {
 
 /// Decides calls that were not answered by a watch: those that it shows happened, the others did not. Each call that
 /// stays undecided doubles the orders that may have to be tried. Reads that were not answered say nothing.
-pub fn decide(calls: &mut Vec<Call>, shown: &Shown) {
+pub fn decide(calls: &mut Vec<TimedCall>, shown: &HistoryText) {
     let mut unanswered = shown.deleted.clone();
     for call in calls.iter() {
-        if let (Ask::Delete { key, .. }, Outcome::Deleted(_)) = (&call.ask, &call.outcome)
+        if let (Ask::Delete { key, .. }, HistoryOutcome::Deleted(_)) = (&call.ask, &call.outcome)
             && let Some(count) = unanswered.get_mut(key)
         {
             *count = count.saturating_sub(1);
         }
     }
     calls.retain_mut(|call| {
-        if call.outcome != Outcome::Nothing {
+        if call.outcome != HistoryOutcome::Nothing {
             return true;
         }
         match &call.ask {
@@ -102,7 +102,7 @@ pub fn decide(calls: &mut Vec<Call>, shown: &Shown) {
             Ask::Delete { key, .. } => unanswered.get(key).is_some_and(|count| *count > 0),
             Ask::Create { value, .. } | Ask::Update { value, .. } | Ask::Patch { value, .. } => {
                 let Some(revision) = shown.written.get(value) else { return false };
-                (call.outcome, call.end) = (Outcome::Written(*revision), NEVER);
+                (call.outcome, call.end) = (HistoryOutcome::Written(*revision), NEVER);
                 true
             }
         }
@@ -110,7 +110,7 @@ pub fn decide(calls: &mut Vec<Call>, shown: &Shown) {
 }
 
 /// Whether there is an order in which the calls can have happened; else the calls around which there is none.
-pub fn check(calls: &[Call]) -> Result<(), String> {
+pub fn check(calls: &[TimedCall]) -> Result<(), String> {
     Search::new(calls).run()
 }
 
@@ -140,36 +140,42 @@ struct State {
 
 impl State {
     /// What a call leaves, if it can have been answered so.
-    fn after(&self, call: &Call) -> Option<State> {
+    fn after(&self, call: &TimedCall) -> Option<State> {
         match (&call.ask, &call.outcome) {
-            (Ask::Get { .. } | Ask::List, Outcome::Nothing) => Some(self.clone()),
-            (Ask::Get { key }, Outcome::Missing) => (!self.keys.contains_key(key)).then(|| self.clone()),
-            (Ask::Get { key }, Outcome::Found(value, revision)) => self.showing(*key, *value, *revision),
-            (Ask::List, Outcome::Listed { revision, items }) => self.listed(*revision, items),
-            (Ask::Create { key, .. }, Outcome::Exists) => self.keys.contains_key(key).then(|| self.clone()),
+            (Ask::Get { .. } | Ask::List, HistoryOutcome::Nothing) => Some(self.clone()),
+            (Ask::Get { key }, HistoryOutcome::Missing) => {
+                (!self.keys.contains_key(key)).then(|| self.clone())
+            }
+            (Ask::Get { key }, HistoryOutcome::Found(value, revision)) => {
+                self.showing(*key, *value, *revision)
+            }
+            (Ask::List, HistoryOutcome::Listed { revision, items }) => self.listed(*revision, items),
+            (Ask::Create { key, .. }, HistoryOutcome::Exists) => {
+                self.keys.contains_key(key).then(|| self.clone())
+            }
             (Ask::Create { key, value }, outcome) if !self.keys.contains_key(key) => {
                 self.written(*key, *value, outcome)
             }
             (Ask::Patch { key, value }, outcome)
-                if self.keys.contains_key(key) && *outcome != Outcome::Missing =>
+                if self.keys.contains_key(key) && *outcome != HistoryOutcome::Missing =>
             {
                 self.written(*key, *value, outcome)
             }
             (Ask::Update { key, at, value }, outcome)
-                if self.is_at(*key, *at) && *outcome != Outcome::Stale =>
+                if self.is_at(*key, *at) && *outcome != HistoryOutcome::Stale =>
             {
                 self.written(*key, *value, outcome)
             }
-            (Ask::Delete { key, at }, Outcome::Deleted(_) | Outcome::Nothing)
+            (Ask::Delete { key, at }, HistoryOutcome::Deleted(_) | HistoryOutcome::Nothing)
                 if self.keys.contains_key(key) && at.is_none_or(|at| self.is_at(*key, at)) =>
             {
                 self.deleted(*key, &call.outcome)
             }
             (
                 Ask::Update { key, .. } | Ask::Patch { key, .. } | Ask::Delete { key, .. },
-                Outcome::Missing,
+                HistoryOutcome::Missing,
             ) => (!self.keys.contains_key(key)).then(|| self.clone()),
-            (Ask::Update { key, at, .. } | Ask::Delete { key, at: Some(at) }, Outcome::Stale) => {
+            (Ask::Update { key, at, .. } | Ask::Delete { key, at: Some(at) }, HistoryOutcome::Stale) => {
                 let found = self.keys.get(key)?;
                 (found.1 != Changed::At(*at)).then(|| self.clone())
             }
@@ -208,10 +214,10 @@ impl State {
         Some(next)
     }
 
-    fn written(&self, key: u8, value: u64, outcome: &Outcome) -> Option<State> {
+    fn written(&self, key: u8, value: u64, outcome: &HistoryOutcome) -> Option<State> {
         let changed = match outcome {
-            Outcome::Written(revision) if *revision > self.revision => Changed::At(*revision),
-            Outcome::Nothing => Changed::After(self.revision),
+            HistoryOutcome::Written(revision) if *revision > self.revision => Changed::At(*revision),
+            HistoryOutcome::Nothing => Changed::After(self.revision),
             _ => return None,
         };
         let mut next = self.clone();
@@ -222,12 +228,12 @@ impl State {
         Some(next)
     }
 
-    fn deleted(&self, key: u8, outcome: &Outcome) -> Option<State> {
+    fn deleted(&self, key: u8, outcome: &HistoryOutcome) -> Option<State> {
         let mut next = self.clone();
         next.keys.remove(&key);
         match outcome {
-            Outcome::Deleted(Some(revision)) if *revision > self.revision => next.revision = *revision,
-            Outcome::Deleted(Some(_)) => return None,
+            HistoryOutcome::Deleted(Some(revision)) if *revision > self.revision => next.revision = *revision,
+            HistoryOutcome::Deleted(Some(_)) => return None,
             _ => {}
         }
         Some(next)
@@ -236,7 +242,7 @@ impl State {
 
 /// A place in the list of beginnings and ends that are still to be explained.
 #[derive(Clone, Copy, Debug)]
-struct Node {
+struct HistoryNode {
     call: usize,
     is_end: bool,
     previous: usize,
@@ -247,8 +253,8 @@ struct Node {
 const HEAD: usize = 0;
 
 struct Search<'a> {
-    calls: &'a [Call],
-    nodes: Vec<Node>,
+    calls: &'a [TimedCall],
+    nodes: Vec<HistoryNode>,
     /// Of each call, the node of its end.
     ends: Vec<Option<usize>>,
     done: Vec<u64>,
@@ -260,21 +266,21 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(calls: &'a [Call]) -> Search<'a> {
+    fn new(calls: &'a [TimedCall]) -> Search<'a> {
         let mut times = Vec::new();
         for (place, call) in calls.iter().enumerate() {
             times.push((call.begin, place, false));
             // A call that was not answered has no end.
-            if call.outcome != Outcome::Nothing {
+            if call.outcome != HistoryOutcome::Nothing {
                 times.push((call.end, place, true));
             }
         }
         times.sort_unstable();
-        let mut nodes = vec![Node { call: usize::MAX, is_end: false, previous: times.len(), next: 1 }];
+        let mut nodes = vec![HistoryNode { call: usize::MAX, is_end: false, previous: times.len(), next: 1 }];
         let mut ends = vec![None; calls.len()];
         for (place, (_, call, is_end)) in times.iter().enumerate() {
             let next = (place + 2) % (times.len() + 1);
-            nodes.push(Node { call: *call, is_end: *is_end, previous: place, next });
+            nodes.push(HistoryNode { call: *call, is_end: *is_end, previous: place, next });
             if *is_end {
                 ends[*call] = Some(place + 1);
             }
@@ -357,13 +363,13 @@ impl<'a> Search<'a> {
     }
 
     fn lift(&mut self, at: usize) {
-        let Node { previous, next, .. } = self.nodes[at];
+        let HistoryNode { previous, next, .. } = self.nodes[at];
         self.nodes[previous].next = next;
         self.nodes[next].previous = previous;
     }
 
     fn drop_in(&mut self, at: usize) {
-        let Node { previous, next, .. } = self.nodes[at];
+        let HistoryNode { previous, next, .. } = self.nodes[at];
         self.nodes[previous].next = at;
         self.nodes[next].previous = at;
     }

@@ -26,7 +26,7 @@ impl HollowNode {
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
             let (stop, token, name) = (stop.clone(), token.to_string(), name.to_string());
-            move || Node { client: Client::new(port, Some(&token)), name }.run(&stop)
+            move || NodeLoop { client: Client::new(port, Some(&token)), name }.run(&stop)
         });
         HollowNode { stop, thread: Some(thread) }
     }
@@ -39,12 +39,12 @@ impl Drop for HollowNode {
     }
 }
 
-struct Node {
+struct NodeLoop {
     client: Client,
     name: String,
 }
 
-impl Node {
+impl NodeLoop {
     fn run(&self, stop: &AtomicBool) {
         self.register();
         let mut renewed: Option<Instant> = None;

@@ -15,12 +15,12 @@ use tokio::net::TcpStream;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// A body that may stop in the middle.
-pub struct Part {
+pub struct FramePart {
     bytes: Option<Bytes>,
     ends: bool,
 }
 
-impl Body for Part {
+impl Body for FramePart {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -41,7 +41,7 @@ impl Body for Part {
 #[derive(Clone)]
 pub struct Http2 {
     token: String,
-    sender: SendRequest<Part>,
+    sender: SendRequest<FramePart>,
 }
 
 /// A request of a test's own making.
@@ -78,7 +78,7 @@ impl Http2 {
             request = request.header(*name, *value);
         }
         self.sender.ready().await?;
-        let body = Part { bytes: Some(sent.body).filter(|bytes| !bytes.is_empty()), ends: sent.ends };
+        let body = FramePart { bytes: Some(sent.body).filter(|bytes| !bytes.is_empty()), ends: sent.ends };
         Ok(self.sender.send_request(request.body(body)?).await?)
     }
 }

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// A request as the server saw it.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct SeenRequest {
     /// With its query.
     pub path: String,
     /// Names in lower case.
@@ -19,19 +19,19 @@ pub struct Asked {
 }
 
 /// Writes the answer to a request, head and all. An error ends the connection.
-type Handler = dyn Fn(&Asked, &mut dyn Write) -> std::io::Result<()> + Send + Sync;
+type Handler = dyn Fn(&SeenRequest, &mut dyn Write) -> std::io::Result<()> + Send + Sync;
 
 /// Serves until the test ends.
 pub struct Https {
     port: u16,
     /// The server's certificate, in PEM, which is its own authority.
     pub pem: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<SeenRequest>>>,
 }
 
 impl Https {
     /// Answers with codes and JSON documents.
-    pub fn start(handler: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> Https {
+    pub fn start(handler: impl Fn(&SeenRequest) -> (u16, String) + Send + Sync + 'static) -> Https {
         Https::start_raw(move |asked, stream| {
             let (code, body) = handler(asked);
             write!(
@@ -44,12 +44,12 @@ impl Https {
 
     /// Answers with whatever bytes the handler writes.
     pub fn start_raw(
-        handler: impl Fn(&Asked, &mut dyn Write) -> std::io::Result<()> + Send + Sync + 'static,
+        handler: impl Fn(&SeenRequest, &mut dyn Write) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Https {
         let (pem, config) = self_signed();
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("a bound listener has an address").port();
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let asked: Arc<Mutex<Vec<SeenRequest>>> = Arc::default();
         let https = Https { port, pem, asked: asked.clone() };
         let (config, handler): (_, Arc<Handler>) = (Arc::new(config), Arc::new(handler));
         std::thread::spawn(move || {
@@ -70,7 +70,7 @@ impl Https {
     }
 
     /// All requests so far.
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<SeenRequest> {
         self.asked.lock().expect("no handler panics with the list").clone()
     }
 }
@@ -80,7 +80,7 @@ fn talk(
     tcp: TcpStream,
     config: Arc<ServerConfig>,
     handler: &Handler,
-    asked: &Mutex<Vec<Asked>>,
+    asked: &Mutex<Vec<SeenRequest>>,
 ) -> Option<()> {
     let mut stream = StreamOwned::new(ServerConnection::new(config).ok()?, tcp);
     let mut seen = Vec::new();
@@ -96,12 +96,12 @@ fn talk(
 }
 
 /// A request, once all of it is there.
-fn parse(text: &str) -> Option<Asked> {
+fn parse(text: &str) -> Option<SeenRequest> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let head = head.to_ascii_lowercase();
     let len = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
     let path = text.split(' ').nth(1)?;
-    (body.len() >= len.parse().ok()?).then(|| Asked { path: path.into(), head, body: body.into() })
+    (body.len() >= len.parse().ok()?).then(|| SeenRequest { path: path.into(), head, body: body.into() })
 }
 
 /// A certificate for loopback that is its own authority, in PEM, and what serves with it.

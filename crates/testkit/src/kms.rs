@@ -31,13 +31,13 @@ const HEAD: usize = 5;
 /// A running plugin; it ends when dropped.
 pub struct KmsPlugin {
     dir: TempDir,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<KmsState>>,
     /// Ends the server.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-struct State {
+struct KmsState {
     key_id: String,
     health: String,
     /// Answers nothing until it is cleared.
@@ -75,7 +75,7 @@ struct Sealed {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Open {
+struct OpenSocket {
     #[prost(bytes = "vec", tag = "1")]
     ciphertext: Vec<u8>,
     #[prost(string, tag = "3")]
@@ -97,7 +97,7 @@ impl KmsPlugin {
 
     /// A plugin that does not listen yet.
     pub fn absent() -> KmsPlugin {
-        let state = State {
+        let state = KmsState {
             key_id: String::from("1"),
             health: String::from("ok"),
             hangs: false,
@@ -173,7 +173,7 @@ impl KmsPlugin {
         self.state().calls.get(method).copied().unwrap_or(0)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, KmsState> {
         self.state.lock().expect("no handler panics with the state")
     }
 }
@@ -184,7 +184,7 @@ impl Drop for KmsPlugin {
     }
 }
 
-async fn accept(listener: UnixListener, state: Arc<Mutex<State>>) {
+async fn accept(listener: UnixListener, state: Arc<Mutex<KmsState>>) {
     while let Ok((stream, _)) = listener.accept().await {
         let state = state.clone();
         let service = service_fn(move |request| answer(request, state.clone()));
@@ -195,7 +195,7 @@ async fn accept(listener: UnixListener, state: Arc<Mutex<State>>) {
 
 async fn answer(
     request: Request<Incoming>,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<KmsState>>,
 ) -> Result<Response<BoxBody<Bytes, Infallible>>, hyper::Error> {
     let method = request.uri().path().trim_start_matches("/v2.KeyManagementService/").to_string();
     let body = request.into_body().collect().await?.to_bytes();
@@ -218,7 +218,7 @@ async fn answer(
     Ok(response)
 }
 
-impl State {
+impl KmsState {
     fn call(&mut self, method: &str, message: &[u8]) -> Result<Vec<u8>, (&'static str, &'static str)> {
         let malformed = |_| (INVALID_ARGUMENT, "malformed message");
         match method {
@@ -237,7 +237,7 @@ impl State {
                 Ok(Sealed { ciphertext: handle, key_id: self.key_id.clone(), annotations }.encode_to_vec())
             }
             "Decrypt" => {
-                let open = Open::decode(message).map_err(malformed)?;
+                let open = OpenSocket::decode(message).map_err(malformed)?;
                 let found = self.sealed.get(&open.ciphertext).filter(|(_, key_id)| *key_id == open.key_id);
                 let (plain, _) = found.ok_or((INVALID_ARGUMENT, "unknown handle"))?;
                 if open.annotations.get(ANNOTATION).map(Vec::as_slice) != Some(b"1") {

@@ -23,7 +23,7 @@ mod session;
 pub mod tls;
 
 pub use api_server::{ApiServer, ECHO, Headers};
-pub use client::{Answer, Client};
+pub use client::{Client, ClientAnswer};
 pub use deployed::Deployed;
 pub use etcd::{Etcd, etcd_binary};
 pub use eventually::{WITHIN, eventually};
@@ -31,7 +31,7 @@ pub use follower::{Follower, Seen};
 pub use hollow_node::HollowNode;
 pub use hook::Hook;
 pub use http2::{Http2, Sent};
-pub use https::{Asked, Https};
+pub use https::{Https, SeenRequest};
 pub use kms::KmsPlugin;
 pub use kubelet::{FOLLOWED_LINES, Kubelet};
 pub use random::{Random, number_from_env};

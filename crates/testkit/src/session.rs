@@ -1,6 +1,6 @@
 //! A client that stays connected, for tests that send much; whatever fails is told and never sent again.
 
-use crate::client::Answer;
+use crate::client::ClientAnswer;
 use crate::tls;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -47,7 +47,12 @@ impl Session {
     }
 
     /// An answer, read to its end.
-    pub async fn send(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Lost> {
+    pub async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<ClientAnswer, Lost> {
         if self.sender.as_ref().is_none_or(SendRequest::is_closed) {
             let connected = tokio::time::timeout(ANSWER_MAX, self.connect()).await;
             let connected = connected.unwrap_or_else(|_| Err(Failure::from("no connection in time")));
@@ -57,7 +62,7 @@ impl Session {
             let response = self.open(method, path, body).await?;
             let status = response.status().as_u16();
             let body = response.into_body().collect().await?.to_bytes();
-            Ok::<_, Failure>(Answer { status, headers: Vec::new(), body })
+            Ok::<_, Failure>(ClientAnswer { status, headers: Vec::new(), body })
         };
         let result = tokio::time::timeout(ANSWER_MAX, exchange).await;
         let result = result.unwrap_or_else(|_| Err(Failure::from("no answer in time")));

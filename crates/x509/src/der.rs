@@ -54,14 +54,14 @@ struct Header {
 
 /// Elements one after the other.
 #[derive(Clone, Debug)]
-pub struct Reader<'a> {
+pub struct DerReader<'a> {
     bytes: &'a [u8],
     offset: usize,
 }
 
-impl<'a> Reader<'a> {
-    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes, offset: 0 }
+impl<'a> DerReader<'a> {
+    pub fn new(bytes: &'a [u8]) -> DerReader<'a> {
+        DerReader { bytes, offset: 0 }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -211,7 +211,7 @@ pub fn check_identifier(content: &[u8]) -> Result<()> {
 }
 
 /// The content of an OBJECT IDENTIFIER.
-pub fn identifier<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8]> {
+pub fn identifier<'a>(reader: &mut DerReader<'a>) -> Result<&'a [u8]> {
     let element = reader.expect(OBJECT_IDENTIFIER, "ObjectIdentifier")?;
     check_identifier(element.content)?;
     Ok(element.content)
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn lengths_are_minimal_and_whole() {
         let check = |bytes: &[u8], expected: std::result::Result<usize, &str>| {
-            let found = Reader::new(bytes).any().map(|element| element.content.len());
+            let found = DerReader::new(bytes).any().map(|element| element.content.len());
             assert_eq!(found.map_err(|why| why.to_string()), expected.map_err(String::from), "{bytes:02x?}");
         };
         check(&[4, 1, 9], Ok(1));

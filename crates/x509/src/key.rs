@@ -1,6 +1,6 @@
 //! Public keys: RSA, ECDSA on the curves of NIST, Ed25519.
 
-use crate::der::{self, BIT_STRING, INTEGER, Reader, Result, SEQUENCE};
+use crate::der::{self, BIT_STRING, DerReader, INTEGER, Result, SEQUENCE};
 use crate::{Malformed, malformed};
 use aws_lc_rs::signature::{self, EcdsaVerificationAlgorithm, ParsedPublicKey};
 
@@ -62,7 +62,7 @@ impl Curve {
 impl PublicKey {
     /// A PKIX SubjectPublicKeyInfo and nothing else.
     pub fn parse(bytes: &[u8]) -> Result<PublicKey> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = DerReader::new(bytes);
         let info = reader.expect(SEQUENCE, "publicKeyInfo")?;
         if !reader.is_empty() {
             return Err(malformed("x509: trailing data after ASN.1 of public-key"));
@@ -72,7 +72,7 @@ impl PublicKey {
 
     /// `SEQUENCE { algorithm, parameters }, BIT STRING`
     pub(crate) fn from_info(content: &[u8]) -> Result<PublicKey> {
-        let mut reader = Reader::new(content);
+        let mut reader = DerReader::new(content);
         let (algorithm, parameters) = algorithm(&mut reader)?;
         let bits = reader.expect(BIT_STRING, "BitString")?;
         let data = der::right_aligned(bits.content)?;
@@ -90,9 +90,9 @@ impl PublicKey {
 }
 
 /// The identifier of an algorithm, and the element of its parameters, empty when there are none.
-pub fn algorithm<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], &'a [u8])> {
+pub fn algorithm<'a>(reader: &mut DerReader<'a>) -> Result<(&'a [u8], &'a [u8])> {
     let sequence = reader.expect(SEQUENCE, "AlgorithmIdentifier")?;
-    let mut inner = Reader::new(sequence.content);
+    let mut inner = DerReader::new(sequence.content);
     let identifier = der::identifier(&mut inner)?;
     let parameters = if inner.is_empty() { &[][..] } else { inner.any()?.full };
     Ok((identifier, parameters))
@@ -102,9 +102,9 @@ fn rsa(parameters: &[u8], data: Vec<u8>) -> Result<PublicKey> {
     if parameters != NULL {
         return Err(malformed("x509: RSA key missing NULL parameters"));
     }
-    let mut outer = Reader::new(&data);
+    let mut outer = DerReader::new(&data);
     let Ok(key) = outer.expect(SEQUENCE, "") else { return Err(malformed("x509: invalid RSA public key")) };
-    let mut reader = Reader::new(key.content);
+    let mut reader = DerReader::new(key.content);
     let modulus = positive(&mut reader, "x509: invalid RSA modulus", usize::MAX)?
         .ok_or_else(|| malformed("x509: RSA modulus is not a positive number"))?;
     positive(&mut reader, "x509: invalid RSA public exponent", size_of::<i64>())?
@@ -115,7 +115,7 @@ fn rsa(parameters: &[u8], data: Vec<u8>) -> Result<PublicKey> {
 }
 
 /// The bytes of a positive integer without leading zeros; none when it is not positive.
-fn positive<'a>(reader: &mut Reader<'a>, why: &'static str, len_max: usize) -> Result<Option<&'a [u8]>> {
+fn positive<'a>(reader: &mut DerReader<'a>, why: &'static str, len_max: usize) -> Result<Option<&'a [u8]>> {
     let invalid = |_: Malformed| malformed(why);
     let content = reader.expect(INTEGER, "").map_err(invalid)?.content;
     der::check_integer(content).map_err(invalid)?;
@@ -128,7 +128,7 @@ fn positive<'a>(reader: &mut Reader<'a>, why: &'static str, len_max: usize) -> R
 }
 
 fn ecdsa(parameters: &[u8], point: Vec<u8>) -> Result<PublicKey> {
-    let Ok(identifier) = der::identifier(&mut Reader::new(parameters)) else {
+    let Ok(identifier) = der::identifier(&mut DerReader::new(parameters)) else {
         return Err(malformed("x509: invalid ECDSA parameters"));
     };
     let curve = match identifier {

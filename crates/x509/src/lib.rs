@@ -11,7 +11,7 @@ mod signature;
 pub use certificate::{check_chain, parse_certificate};
 pub use key::{Curve, PublicKey};
 pub use name::Subject;
-pub use pem::{Block, decode as decode_pem};
+pub use pem::{PemBlock, decode as decode_pem};
 pub use request::CertificateRequest;
 pub use signature::check_proof;
 pub use x509_parser::certificate::X509Certificate;

@@ -1,6 +1,6 @@
 //! The subject of a certificate or a request: of its attributes, those that become a user and groups.
 
-use crate::der::{self, Element, OBJECT_IDENTIFIER, Reader, Result, SEQUENCE, SET, syntax};
+use crate::der::{self, DerReader, Element, OBJECT_IDENTIFIER, Result, SEQUENCE, SET, syntax};
 use crate::{Malformed, malformed};
 
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
@@ -16,7 +16,7 @@ pub struct Subject {
 impl Subject {
     /// From the bytes of `SEQUENCE { SET { SEQUENCE { identifier, value } ... } ... }`.
     pub fn parse(bytes: &[u8]) -> Result<Subject> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = DerReader::new(bytes);
         let names = reader.expect(SEQUENCE, "RDNSequence")?;
         let mut subject = Subject::default();
         for name in der::elements(names.content, Some(SET))? {
@@ -32,7 +32,7 @@ impl Subject {
     }
 
     fn take(&mut self, attribute: &[u8]) -> Result<()> {
-        let mut reader = Reader::new(attribute);
+        let mut reader = DerReader::new(attribute);
         let identifier = der::identifier(&mut reader)?;
         let Some(text) = text(&reader.any()?)? else { return Ok(()) };
         match identifier {

@@ -18,7 +18,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// One block: its type, whether it has headers, its content.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Block {
+pub struct PemBlock {
     pub kind: Vec<u8>,
     pub has_headers: bool,
     pub bytes: Vec<u8>,
@@ -34,7 +34,7 @@ pub struct Block {
 /// AAAA
 /// -----END B-----
 /// ```
-pub fn decode(text: &[u8]) -> Option<(Block, &[u8])> {
+pub fn decode(text: &[u8]) -> Option<(PemBlock, &[u8])> {
     let mut rest = text;
     loop {
         let end = find(rest, END)?;
@@ -42,12 +42,12 @@ pub fn decode(text: &[u8]) -> Option<(Block, &[u8])> {
         let begin = begin(rest.get(..end)?).map(|begin| begin + BEGIN.len());
         let outcome = match begin.and_then(|begin| Some((rest.get(begin..)?, end.checked_sub(begin)?))) {
             Some((block_text, end)) => block(block_text, end),
-            None => Outcome::Broken,
+            None => PemOutcome::Broken,
         };
         match outcome {
-            Outcome::Block(block, rest) => return Some((block, rest)),
-            Outcome::Broken => rest = after_end,
-            Outcome::Ended => return None,
+            PemOutcome::Block(block, rest) => return Some((block, rest)),
+            PemOutcome::Broken => rest = after_end,
+            PemOutcome::Ended => return None,
         }
     }
 }
@@ -59,21 +59,21 @@ fn begin(before_end: &[u8]) -> Option<usize> {
     is_at_line_start.then_some(at)
 }
 
-enum Outcome<'a> {
-    Block(Block, &'a [u8]),
+enum PemOutcome<'a> {
+    Block(PemBlock, &'a [u8]),
     Broken,
     /// The text ends among the headers.
     Ended,
 }
 
 /// A block from its type on; the line that ends it begins after `end`, the first one there is.
-fn block(text: &[u8], end: usize) -> Outcome<'_> {
+fn block(text: &[u8], end: usize) -> PemOutcome<'_> {
     let (type_line, mut rest) = line(text);
-    let Some(kind) = type_line.strip_suffix(END_OF_LINE) else { return Outcome::Broken };
+    let Some(kind) = type_line.strip_suffix(END_OF_LINE) else { return PemOutcome::Broken };
     let mut has_headers = false;
     loop {
         if rest.is_empty() {
-            return Outcome::Ended;
+            return PemOutcome::Ended;
         }
         let (header, next) = line(rest);
         if !header.contains(&b':') {
@@ -85,21 +85,23 @@ fn block(text: &[u8], end: usize) -> Outcome<'_> {
     let start = text.len() - rest.len();
     // A line that ends blocks was taken for a header.
     if has_headers && start > end {
-        return if start > end + END.len() { Outcome::Ended } else { Outcome::Broken };
+        return if start > end + END.len() { PemOutcome::Ended } else { PemOutcome::Broken };
     }
     // Nothing is between the two lines when there is but one line's end.
     let content = text.get(start..end).unwrap_or_default();
     let after = text.get(end + END.len()..).and_then(|after| after.strip_prefix(kind));
-    let Some(after) = after.and_then(|after| after.strip_prefix(END_OF_LINE)) else { return Outcome::Broken };
+    let Some(after) = after.and_then(|after| after.strip_prefix(END_OF_LINE)) else {
+        return PemOutcome::Broken;
+    };
     let (same_line, rest) = line(after);
     if !same_line.is_empty() {
-        return Outcome::Broken;
+        return PemOutcome::Broken;
     }
     let letters: Vec<u8> =
         content.iter().copied().filter(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).collect();
     match BASE64.decode(letters) {
-        Ok(bytes) => Outcome::Block(Block { kind: kind.to_vec(), has_headers, bytes }, rest),
-        Err(_) => Outcome::Broken,
+        Ok(bytes) => PemOutcome::Block(PemBlock { kind: kind.to_vec(), has_headers, bytes }, rest),
+        Err(_) => PemOutcome::Broken,
     }
 }
 

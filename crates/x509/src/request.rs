@@ -1,6 +1,6 @@
 //! `CertificateRequest`: a PKCS #10 request, read once and in one way by all who look at one.
 
-use crate::der::{self, BIT_STRING, INTEGER, OCTET_STRING, Reader, Result, SEQUENCE, SET, syntax};
+use crate::der::{self, BIT_STRING, DerReader, INTEGER, OCTET_STRING, Result, SEQUENCE, SET, syntax};
 use crate::key::{self, PublicKey};
 use crate::name::Subject;
 use crate::signature::{self, Algorithm};
@@ -39,9 +39,9 @@ impl CertificateRequest {
     }
 
     pub fn parse(bytes: &[u8]) -> Result<CertificateRequest> {
-        let mut outer = Reader::new(bytes);
+        let mut outer = DerReader::new(bytes);
         let request = outer.expect(SEQUENCE, "certificateRequest")?;
-        let mut reader = Reader::new(request.content);
+        let mut reader = DerReader::new(request.content);
         let info = reader.expect(SEQUENCE, "tbsCertificateRequest")?;
         let info_parts = Info::parse(info.content)?;
         let (algorithm, parameters) = key::algorithm(&mut reader)?;
@@ -70,7 +70,7 @@ struct Info<'a> {
 
 impl<'a> Info<'a> {
     fn parse(content: &'a [u8]) -> Result<Info<'a>> {
-        let mut reader = Reader::new(content);
+        let mut reader = DerReader::new(content);
         der::check_int64(reader.expect(INTEGER, "int")?.content)?;
         let subject = reader.any()?.full;
         let key = reader.expect(SEQUENCE, "publicKeyInfo")?.content;
@@ -87,7 +87,7 @@ fn check_extensions(attributes: &[der::Element<'_>]) -> Result<()> {
         if identifier != EXTENSION_REQUEST {
             continue;
         }
-        let extensions = Reader::new(value).expect(SEQUENCE, "")?;
+        let extensions = DerReader::new(value).expect(SEQUENCE, "")?;
         for extension in der::elements(extensions.content, Some(SEQUENCE))? {
             let (identifier, value) = extension_parts(extension.content)?;
             if !seen.insert(identifier) {
@@ -106,7 +106,7 @@ fn first_value<'a>(attribute: &der::Element<'a>) -> Option<(&'a [u8], &'a [u8])>
     if !attribute.is_universal(SEQUENCE) {
         return None;
     }
-    let mut reader = Reader::new(attribute.content);
+    let mut reader = DerReader::new(attribute.content);
     let identifier = der::identifier(&mut reader).ok()?;
     let values = der::elements(reader.expect(SET, "").ok()?.content, None).ok()?;
     Some((identifier, values.first()?.full))
@@ -115,7 +115,7 @@ fn first_value<'a>(attribute: &der::Element<'a>) -> Option<(&'a [u8], &'a [u8])>
 /// `identifier, critical, OCTET STRING`, the second of which may be left out.
 fn extension_parts(content: &[u8]) -> Result<(&[u8], &[u8])> {
     const BOOLEAN: u32 = 1;
-    let mut reader = Reader::new(content);
+    let mut reader = DerReader::new(content);
     let identifier = der::identifier(&mut reader)?;
     let mut after_critical = reader.clone();
     if after_critical.any().is_ok_and(|critical| critical.is_universal(BOOLEAN))
@@ -127,10 +127,10 @@ fn extension_parts(content: &[u8]) -> Result<(&[u8], &[u8])> {
 }
 
 fn check_alternative_names(value: &[u8]) -> Result<()> {
-    let Ok(names) = Reader::new(value).expect(SEQUENCE, "") else {
+    let Ok(names) = DerReader::new(value).expect(SEQUENCE, "") else {
         return Err(malformed("x509: invalid subject alternative names"));
     };
-    let mut reader = Reader::new(names.content);
+    let mut reader = DerReader::new(names.content);
     while !reader.is_empty() {
         let Ok(name) = reader.any() else { return Err(malformed("x509: invalid subject alternative name")) };
         let is_plain = name.class == 2 && !name.is_compound;

@@ -9,17 +9,17 @@ use std::path::Path;
 /// What one package says: structs by name, and texts that named string types may be.
 #[derive(Default)]
 struct Package {
-    structs: BTreeMap<String, Struct>,
+    structs: BTreeMap<String, MarkedStruct>,
     enums: HashMap<String, Vec<String>>,
 }
 
 #[derive(Default)]
-struct Struct {
+struct MarkedStruct {
     markers: Vec<String>,
-    fields: Vec<Field>,
+    fields: Vec<MarkedField>,
 }
 
-struct Field {
+struct MarkedField {
     json: String,
     ty: String,
     omits: bool,
@@ -34,26 +34,28 @@ pub fn schemas(dir: &Path) -> Result<Vec<(String, Value)>, String> {
     if package.structs.is_empty() {
         return Err(format!("{}: no types", dir.display()));
     }
-    let of = |(name, found): (&String, &Struct)| (name.clone(), found.schema(&package.enums));
+    let of = |(name, found): (&String, &MarkedStruct)| (name.clone(), found.schema(&package.enums));
     Ok(package.structs.iter().map(of).collect())
 }
 
 impl Package {
     fn read(&mut self, text: &str) {
         let mut markers = Vec::new();
-        let mut open: Option<(String, Struct)> = None;
+        let mut open: Option<(String, MarkedStruct)> = None;
         for line in text.lines().map(str::trim) {
             if let Some(comment) = line.strip_prefix("//") {
                 markers.extend(comment.trim().strip_prefix('+').map(String::from));
                 continue;
             }
             if let Some(name) = line.strip_prefix("type ").and_then(|rest| rest.strip_suffix(" struct {")) {
-                open =
-                    Some((name.into(), Struct { markers: std::mem::take(&mut markers), fields: Vec::new() }));
+                open = Some((
+                    name.into(),
+                    MarkedStruct { markers: std::mem::take(&mut markers), fields: Vec::new() },
+                ));
             } else if line == "}" {
                 self.structs.extend(open.take());
             } else if let Some((_, found)) = &mut open {
-                found.fields.extend(Field::read(line, &markers));
+                found.fields.extend(MarkedField::read(line, &markers));
             } else {
                 self.read_enum(line, &markers);
             }
@@ -88,15 +90,15 @@ impl Package {
     }
 }
 
-impl Field {
-    fn read(line: &str, markers: &[String]) -> Option<Field> {
+impl MarkedField {
+    fn read(line: &str, markers: &[String]) -> Option<MarkedField> {
         let (declaration, tags) = line.split_once('`')?;
         let json = tags.split_once("json:\"")?.1.split('"').next()?;
         let mut parts = json.split(',');
         let name = parts.next()?;
         let omits = parts.any(|part| matches!(part, "omitempty" | "omitzero"));
         let ty = declaration.split_whitespace().nth(1)?;
-        (!name.is_empty()).then(|| Field {
+        (!name.is_empty()).then(|| MarkedField {
             json: name.into(),
             ty: ty.into(),
             omits,
@@ -144,7 +146,7 @@ impl Field {
     }
 }
 
-impl Struct {
+impl MarkedStruct {
     fn schema(&self, enums: &HashMap<String, Vec<String>>) -> Value {
         let properties: Map<String, Value> =
             self.fields.iter().map(|field| (field.json.clone(), field.schema(enums))).collect();

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A module's path within its crate; the crate's root has none.
 type Module = Vec<String>;
 type Names = Vec<String>;
-type Sources = BTreeMap<Module, Source>;
+type Sources = BTreeMap<Module, SourceFile>;
 
 /// How many `use` declarations may lead from one to the next.
 const DEPTH_MAX: usize = 16;
 
 /// What one file says of others.
 #[derive(Default)]
-struct Source {
+struct SourceFile {
     file: String,
     /// Names that `use` brings in, and where they come from.
     aliases: BTreeMap<String, Names>,
@@ -52,8 +52,8 @@ fn module_of(file: &str) -> Module {
     names
 }
 
-fn read_source(file: &str, tokens: &[&str]) -> Source {
-    let mut source = Source { file: String::from(file), ..Source::default() };
+fn read_source(file: &str, tokens: &[&str]) -> SourceFile {
+    let mut source = SourceFile { file: String::from(file), ..SourceFile::default() };
     let mut handed_on = Vec::new();
     let mut words = BTreeSet::new();
     let mut at = 0;

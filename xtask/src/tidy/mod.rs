@@ -4,6 +4,7 @@ mod circles;
 mod dependencies;
 mod files;
 mod functions;
+mod homonyms;
 mod imports;
 mod rooms;
 mod tokens;
@@ -18,10 +19,13 @@ const LINES_MAX: usize = 800;
 pub fn run() -> Result<(), String> {
     let mut complaints = Vec::new();
     let sources = sources();
+    let mut defined = Vec::new();
     for path in &sources {
         let text = read(path)?;
         complaints.extend(check_file(path, &text));
+        defined.push((path.clone(), homonyms::names(path, &text)));
     }
+    complaints.extend(homonyms::check(&defined));
     complaints.extend(circles::check(&sources)?);
     complaints.extend(dependencies::check()?);
     complaints.extend(rooms::check()?);

@@ -6,7 +6,7 @@ use super::configuration::Jwt;
 use super::expressions::Expressions;
 use super::provider::Provider;
 use crate::rbac::quoted;
-use crate::token::{Asked, RemoteAuthenticator, Verdict, for_server};
+use crate::token::{PendingVerdict, RemoteAuthenticator, Verdict, for_server};
 use pintle_object::field::quote;
 use pintle_outbound::{Pem, Tls};
 use std::sync::Arc;
@@ -101,7 +101,12 @@ impl JwtAuthenticator {
 }
 
 impl RemoteAuthenticator for JwtAuthenticator {
-    fn ask<'a>(&'a self, token: &'a str, wanted: Option<&'a [String]>, now_seconds: i64) -> Asked<'a> {
+    fn ask<'a>(
+        &'a self,
+        token: &'a str,
+        wanted: Option<&'a [String]>,
+        now_seconds: i64,
+    ) -> PendingVerdict<'a> {
         Box::pin(self.check(token, wanted, now_seconds))
     }
 }

@@ -87,7 +87,7 @@ impl Configuration {
         }
         let document = yaml::parse(text.as_bytes()).map_err(|error| error.0)?;
         check_kind(&document.value, text)?;
-        let mut reader = Reader { strict: Vec::new() };
+        let mut reader = JwtReader { strict: Vec::new() };
         if !document.duplicates.is_empty() {
             reader.strict.push(format!("yaml: unmarshal errors:\n  {}", document.duplicates.join("\n  ")));
         }
@@ -116,11 +116,11 @@ fn check_kind(document: &Value, text: &str) -> Result<(), String> {
 }
 
 /// Walks a document, and notes fields that there are not.
-struct Reader {
+struct JwtReader {
     strict: Vec<String>,
 }
 
-impl Reader {
+impl JwtReader {
     fn configuration(&mut self, document: &Value) -> Result<Configuration, String> {
         let root = self.fields(Some(document), "", &["apiVersion", "kind", "jwt", "anonymous"])?;
         let anonymous = match root.value("anonymous") {
@@ -159,7 +159,7 @@ impl Reader {
         Ok(jwt)
     }
 
-    fn issuer(&mut self, of: &Fields<'_>) -> Result<Issuer, String> {
+    fn issuer(&mut self, of: &JwtFields<'_>) -> Result<Issuer, String> {
         let known = [
             "url",
             "discoveryURL",
@@ -179,7 +179,7 @@ impl Reader {
         })
     }
 
-    fn mappings(&mut self, of: &Fields<'_>) -> Result<ClaimMappings, String> {
+    fn mappings(&mut self, of: &JwtFields<'_>) -> Result<ClaimMappings, String> {
         let known = ["username", "groups", "uid", "extra"];
         let own = self.fields(of.value("claimMappings"), &of.path("claimMappings"), &known)?;
         let uid = self.fields(own.value("uid"), &own.path("uid"), &["claim", "expression"])?;
@@ -191,7 +191,7 @@ impl Reader {
         })
     }
 
-    fn mapping(&mut self, of: &Fields<'_>, name: &str) -> Result<Mapping, String> {
+    fn mapping(&mut self, of: &JwtFields<'_>, name: &str) -> Result<Mapping, String> {
         let own = self.fields(of.value(name), &of.path(name), &["claim", "prefix", "expression"])?;
         let prefix = own.value("prefix").is_some();
         Ok(Mapping {
@@ -204,7 +204,7 @@ impl Reader {
     /// A list of maps of two texts.
     fn pairs(
         &mut self,
-        of: &Fields<'_>,
+        of: &JwtFields<'_>,
         name: &str,
         known: [&str; 2],
     ) -> Result<Vec<(String, String)>, String> {
@@ -222,13 +222,13 @@ impl Reader {
         value: Option<&'a Value>,
         path: &str,
         known: &[&str],
-    ) -> Result<Fields<'a>, String> {
+    ) -> Result<JwtFields<'a>, String> {
         let map = match value {
             None => None,
             Some(Value::Map(map)) => Some(map),
             Some(_) => return Err(format!("{path} must be an object")),
         };
-        let own = Fields { map, path: path.into() };
+        let own = JwtFields { map, path: path.into() };
         for name in map.into_iter().flat_map(Map::keys).filter(|name| !known.contains(name)) {
             self.strict.push(format!("unknown field {}", quote(&own.path(name))));
         }
@@ -237,12 +237,12 @@ impl Reader {
 }
 
 /// A map at its path, of which nothing is there when the document lacks it.
-struct Fields<'a> {
+struct JwtFields<'a> {
     map: Option<&'a Map>,
     path: String,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> JwtFields<'a> {
     fn path(&self, name: &str) -> String {
         if self.path.is_empty() { name.into() } else { format!("{}.{name}", self.path) }
     }

@@ -1,7 +1,7 @@
 //! Expressions of an AuthenticationConfiguration: what claims mean, and what must hold of claims and users.
 
 use super::configuration::Jwt;
-use pintle_cel::{ANY, Answer, Bound, Fault, NoTexts, Program, Scope, Type};
+use pintle_cel::{ANY, Bound, Evaluated, Fault, NoTexts, Program, Scope, Type};
 use pintle_object::user::User;
 use pintle_object::{Map, Value};
 
@@ -75,7 +75,7 @@ impl Expression {
     /// A text, which the expression must give.
     pub fn text(&self, claims: &Value) -> Result<Option<String>, String> {
         match self.answer(CLAIMS, claims)? {
-            Answer::Text(text) => Ok(Some(text)),
+            Evaluated::Text(text) => Ok(Some(text)),
             _ => Ok(None),
         }
     }
@@ -93,9 +93,9 @@ impl Expression {
         &self.text
     }
 
-    fn answer(&self, name: &str, value: &Value) -> Result<Answer, String> {
+    fn answer(&self, name: &str, value: &Value) -> Result<Evaluated, String> {
         match self.program.run(&[(name, Bound::Tree(value, &ANY))], COST_MAX).0 {
-            Answer::Error(why) => Err(self.failed(&why)),
+            Evaluated::Error(why) => Err(self.failed(&why)),
             answer => Ok(answer),
         }
     }
@@ -108,8 +108,8 @@ impl Expression {
 fn check(rules: &[(Expression, String)], name: &str, value: &Value) -> Result<(), String> {
     for (rule, message) in rules {
         match rule.answer(name, value)? {
-            Answer::Bool(true) => {}
-            Answer::Bool(false) => {
+            Evaluated::Bool(true) => {}
+            Evaluated::Bool(false) => {
                 return Err(format!("validation expression '{}' failed: {message}", rule.text));
             }
             _ => return Err("validation expression must return a boolean".into()),

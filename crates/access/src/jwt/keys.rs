@@ -14,11 +14,11 @@ pub const ALGORITHMS: [&str; 9] =
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeySet {
-    keys: Vec<Key>,
+    keys: Vec<PublicKey>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Key {
+struct PublicKey {
     id: String,
     numbers: Numbers,
 }
@@ -40,7 +40,7 @@ impl KeySet {
     /// Reads `{"keys": [...]}`; keys of other sorts are passed over.
     pub fn read(document: &Value) -> Result<KeySet, String> {
         let keys = document.get("keys").and_then(Value::as_list).ok_or("there is no list of keys")?;
-        Ok(KeySet { keys: keys.iter().filter_map(Key::read).collect() })
+        Ok(KeySet { keys: keys.iter().filter_map(PublicKey::read).collect() })
     }
 
     /// Whether one of the keys, the one that the token names if it names any, has signed it.
@@ -50,8 +50,8 @@ impl KeySet {
     }
 }
 
-impl Key {
-    fn read(value: &Value) -> Option<Key> {
+impl PublicKey {
+    fn read(value: &Value) -> Option<PublicKey> {
         let number = |field: &str| {
             let bytes = URL_SAFE_NO_PAD.decode(value.str_at(&[field])).ok()?;
             Some(bytes).filter(|bytes| !bytes.is_empty())
@@ -61,7 +61,7 @@ impl Key {
             "EC" => point(value.str_at(&["crv"]), number("x")?, number("y")?)?,
             _ => return None,
         };
-        Some(Key { id: value.str_at(&["kid"]).into(), numbers })
+        Some(PublicKey { id: value.str_at(&["kid"]).into(), numbers })
     }
 }
 

@@ -4,7 +4,7 @@ use super::graph::Graph;
 use crate::attributes::Attributes;
 use crate::authorize::Decision;
 use crate::node::identity::identity;
-use crate::node::source::Source;
+use crate::node::source::NodeSource;
 use crate::rbac::Rule;
 use pintle_object::field::quote;
 use pintle_object::selector::FieldSelector;
@@ -18,19 +18,19 @@ pub fn authorize(graph: &Graph, rules: &[Rule], user: &User, asked: &Attributes<
     if node.is_empty() {
         return Decision::NoOpinion(format!("unknown node for user {}", quote(&user.name)));
     }
-    let request = Request { graph, node, asked };
+    let request = NodeRequest { graph, node, asked };
     if asked.is_resource {
         match (asked.group, asked.resource) {
-            ("", "secrets") => return request.read_in_namespace(Source::Secret),
-            ("", "configmaps") => return request.read_in_namespace(Source::ConfigMap),
+            ("", "secrets") => return request.read_in_namespace(NodeSource::Secret),
+            ("", "configmaps") => return request.read_in_namespace(NodeSource::ConfigMap),
             ("", "persistentvolumeclaims") if asked.subresource == "status" => {
-                return request.write_status(Source::Claim);
+                return request.write_status(NodeSource::Claim);
             }
-            ("", "persistentvolumeclaims") => return request.get(Source::Claim),
-            ("", "persistentvolumes") => return request.get(Source::Volume),
-            ("resource.k8s.io", "resourceclaims") => return request.get(Source::ResourceClaim),
+            ("", "persistentvolumeclaims") => return request.get(NodeSource::Claim),
+            ("", "persistentvolumes") => return request.get(NodeSource::Volume),
+            ("resource.k8s.io", "resourceclaims") => return request.get(NodeSource::ResourceClaim),
             ("resource.k8s.io", "resourceslices") => return request.slice(),
-            ("storage.k8s.io", "volumeattachments") => return request.get(Source::Attachment),
+            ("storage.k8s.io", "volumeattachments") => return request.get(NodeSource::Attachment),
             ("storage.k8s.io", "csinodes") => return request.csi_node(),
             ("coordination.k8s.io", "leases") => return request.lease(),
             ("", "serviceaccounts") => return request.service_account(),
@@ -51,15 +51,15 @@ fn no(why: &str) -> Decision {
     Decision::NoOpinion(why.into())
 }
 
-struct Request<'a> {
+struct NodeRequest<'a> {
     graph: &'a Graph,
     node: &'a str,
     asked: &'a Attributes<'a>,
 }
 
-impl Request<'_> {
+impl NodeRequest<'_> {
     /// Whether the object that is asked for has to do with the node.
-    fn related(&self, what: Source) -> Decision {
+    fn related(&self, what: NodeSource) -> Decision {
         if self.asked.name.is_empty() {
             return no("No Object name found");
         }
@@ -69,7 +69,7 @@ impl Request<'_> {
         no(&format!("no relationship found between node '{}' and this object", self.node))
     }
 
-    fn read_in_namespace(&self, what: Source) -> Decision {
+    fn read_in_namespace(&self, what: NodeSource) -> Decision {
         if !matches!(self.asked.verb, "get" | "list" | "watch") {
             return no("can only read resources of this type");
         }
@@ -82,7 +82,7 @@ impl Request<'_> {
         self.related(what)
     }
 
-    fn get(&self, what: Source) -> Decision {
+    fn get(&self, what: NodeSource) -> Decision {
         if self.asked.verb != "get" {
             return no("can only get individual resources of this type");
         }
@@ -92,7 +92,7 @@ impl Request<'_> {
         self.related(what)
     }
 
-    fn write_status(&self, what: Source) -> Decision {
+    fn write_status(&self, what: NodeSource) -> Decision {
         match self.asked.verb {
             "update" | "patch" => self.related(what),
             _ => no("can only get/update/patch this type"),
@@ -102,7 +102,7 @@ impl Request<'_> {
     fn service_account(&self) -> Decision {
         let asked = self.asked;
         if asked.verb == "get" && asked.subresource.is_empty() {
-            return self.related(Source::ServiceAccount);
+            return self.related(NodeSource::ServiceAccount);
         }
         if asked.verb != "create" || asked.name.is_empty() {
             return no("can only create tokens for individual service accounts");
@@ -110,7 +110,7 @@ impl Request<'_> {
         if asked.subresource != "token" {
             return no("can only create token subresource of serviceaccount");
         }
-        self.related(Source::ServiceAccount)
+        self.related(NodeSource::ServiceAccount)
     }
 
     fn lease(&self) -> Decision {
@@ -147,7 +147,7 @@ impl Request<'_> {
         match self.asked.verb {
             // Admission checks whose it is.
             "create" => yes(),
-            "get" | "update" | "patch" | "delete" => self.related(Source::ResourceSlice),
+            "get" | "update" | "patch" | "delete" => self.related(NodeSource::ResourceSlice),
             "watch" | "list" | "deletecollection" if self.selects("spec.nodeName") => yes(),
             "watch" | "list" | "deletecollection" => {
                 no("can only list/watch/deletecollection resourceslices with nodeName field selector")
@@ -175,9 +175,9 @@ impl Request<'_> {
     /// Pods on it; admission checks what is written.
     fn pod(&self) -> Decision {
         match (self.asked.subresource, self.asked.verb) {
-            ("", "get") => self.related(Source::Pod),
+            ("", "get") => self.related(NodeSource::Pod),
             ("", "list" | "watch") if self.selects("spec.nodeName") => yes(),
-            ("", "list" | "watch") if !self.asked.name.is_empty() => self.related(Source::Pod),
+            ("", "list" | "watch") if !self.asked.name.is_empty() => self.related(NodeSource::Pod),
             ("", "list" | "watch") => no("can only list/watch pods with spec.nodeName field selector"),
             ("", "create" | "delete") | ("status", "update" | "patch") | ("eviction", "create") => yes(),
             _ => no(""),
@@ -194,7 +194,7 @@ impl Request<'_> {
         }
         match self.asked.verb {
             "create" => yes(),
-            "get" => self.related(Source::PodCertificateRequest),
+            "get" => self.related(NodeSource::PodCertificateRequest),
             "list" | "watch" if self.selects("spec.nodeName") => yes(),
             "list" | "watch" => no("can only list/watch podcertificaterequests with nodeName field selector"),
             verb => no(&format!("nodes may not {verb} podcertificaterequests")),

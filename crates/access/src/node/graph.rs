@@ -1,7 +1,7 @@
 //! `Graph`: which objects which nodes have to do with, kept up to date object by object.
 
 use super::references::{self, References};
-use crate::node::source::Source;
+use crate::node::source::NodeSource;
 use pintle_object::{Text, Value};
 use std::collections::{HashMap, HashSet};
 
@@ -17,11 +17,11 @@ type Key = (Text, Text);
 pub struct Graph {
     pods: HashMap<Key, Pod>,
     /// How many pods of a node refer to an object.
-    users: HashMap<(Source, Key), HashMap<Text, usize>>,
+    users: HashMap<(NodeSource, Key), HashMap<Text, usize>>,
     volumes: HashMap<Text, Volume>,
     volumes_of_secrets: HashMap<Key, HashSet<Text>>,
     /// The node that an object is of.
-    owners: HashMap<(Source, Key), Text>,
+    owners: HashMap<(NodeSource, Key), Text>,
     /// Whether nodes ask for certificates of pods at all.
     pub has_pod_certificates: bool,
 }
@@ -79,7 +79,7 @@ impl Graph {
     }
 
     /// The node of an object that is of one; empty for none.
-    pub fn set_owner(&mut self, what: Source, namespace: &str, name: &str, node: &str) {
+    pub fn set_owner(&mut self, what: NodeSource, namespace: &str, name: &str, node: &str) {
         let key = (what, (namespace.into(), name.into()));
         if node.is_empty() {
             self.owners.remove(&key);
@@ -89,33 +89,34 @@ impl Graph {
     }
 
     /// Whether a node has to do with an object.
-    pub fn relates(&self, node: &str, what: Source, namespace: &str, name: &str) -> bool {
+    pub fn relates(&self, node: &str, what: NodeSource, namespace: &str, name: &str) -> bool {
         let key = (Text::from(namespace), Text::from(name));
         match what {
-            Source::Pod => self.pods.get(&key).is_some_and(|pod| pod.node == node),
-            Source::Volume => self.volume_relates(node, name),
-            Source::Attachment | Source::ResourceSlice | Source::PodCertificateRequest => {
+            NodeSource::Pod => self.pods.get(&key).is_some_and(|pod| pod.node == node),
+            NodeSource::Volume => self.volume_relates(node, name),
+            NodeSource::Attachment | NodeSource::ResourceSlice | NodeSource::PodCertificateRequest => {
                 self.owners.get(&(what, key)).is_some_and(|owner| owner == node)
             }
-            Source::Secret => {
+            NodeSource::Secret => {
                 let mut volumes = self.volumes_of_secrets.get(&key).into_iter().flatten();
                 self.is_used(node, what, &key) || volumes.any(|volume| self.volume_relates(node, volume))
             }
-            Source::ConfigMap | Source::Claim | Source::ServiceAccount | Source::ResourceClaim => {
-                self.is_used(node, what, &key)
-            }
+            NodeSource::ConfigMap
+            | NodeSource::Claim
+            | NodeSource::ServiceAccount
+            | NodeSource::ResourceClaim => self.is_used(node, what, &key),
         }
     }
 
     fn volume_relates(&self, node: &str, name: &str) -> bool {
-        self.volumes.get(name).is_some_and(|volume| self.is_used(node, Source::Claim, &volume.claim))
+        self.volumes.get(name).is_some_and(|volume| self.is_used(node, NodeSource::Claim, &volume.claim))
     }
 
-    fn is_used(&self, node: &str, what: Source, key: &Key) -> bool {
+    fn is_used(&self, node: &str, what: NodeSource, key: &Key) -> bool {
         self.users.get(&(what, key.clone())).is_some_and(|users| users.contains_key(node))
     }
 
-    fn drop_user(&mut self, what: Source, namespace: &str, name: &Text, node: &Text) {
+    fn drop_user(&mut self, what: NodeSource, namespace: &str, name: &Text, node: &Text) {
         let key = (what, (Text::from(namespace), name.clone()));
         let Some(users) = self.users.get_mut(&key) else { return };
         if let Some(count) = users.get_mut(node) {

@@ -11,7 +11,7 @@ pub use graph::Graph;
 pub use identity::{PREFIX, identity};
 pub use references::{POD_FIELDS, References, pod_references};
 
-pub use source::Source;
+pub use source::NodeSource;
 
 #[cfg(test)]
 mod tests;

@@ -1,20 +1,20 @@
 //! The objects that a pod or a volume refers to by name.
 
-use crate::node::source::Source;
+use crate::node::source::NodeSource;
 use pintle_object::{Map, Text, Value};
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// Objects of a pod's namespace, each once.
 #[derive(Debug, Default)]
-pub struct References(Vec<(Source, Text)>);
+pub struct References(Vec<(NodeSource, Text)>);
 
 impl References {
-    pub fn iter(&self) -> impl Iterator<Item = (Source, &Text)> {
+    pub fn iter(&self) -> impl Iterator<Item = (NodeSource, &Text)> {
         self.0.iter().map(|(what, name)| (*what, name))
     }
 
-    fn add(&mut self, what: Source, name: &str) {
+    fn add(&mut self, what: NodeSource, name: &str) {
         let entry = (what, Text::from(name));
         if !name.is_empty() && !self.0.contains(&entry) {
             self.0.push(entry);
@@ -51,9 +51,9 @@ pub fn opened_by_pod(pod: &Value) -> References {
 /// Objects that a pod refers to.
 pub fn pod_references(pod: &Value) -> References {
     let mut found = References::default();
-    found.add(Source::ServiceAccount, pod.str_at(&["spec", "serviceAccountName"]));
+    found.add(NodeSource::ServiceAccount, pod.str_at(&["spec", "serviceAccountName"]));
     for secret in pod.list_at(&["spec", "imagePullSecrets"]) {
-        found.add(Source::Secret, secret.str_at(&["name"]));
+        found.add(NodeSource::Secret, secret.str_at(&["name"]));
     }
     for list in ["initContainers", "containers", "ephemeralContainers"] {
         for container in pod.list_at(&["spec", list]) {
@@ -69,48 +69,48 @@ pub fn pod_references(pod: &Value) -> References {
 
 fn of_container(container: &Value, found: &mut References) {
     for env in container.list_at(&["env"]) {
-        found.add(Source::Secret, env.str_at(&["valueFrom", "secretKeyRef", "name"]));
-        found.add(Source::ConfigMap, env.str_at(&["valueFrom", "configMapKeyRef", "name"]));
+        found.add(NodeSource::Secret, env.str_at(&["valueFrom", "secretKeyRef", "name"]));
+        found.add(NodeSource::ConfigMap, env.str_at(&["valueFrom", "configMapKeyRef", "name"]));
     }
     for source in container.list_at(&["envFrom"]) {
-        found.add(Source::Secret, source.str_at(&["secretRef", "name"]));
-        found.add(Source::ConfigMap, source.str_at(&["configMapRef", "name"]));
+        found.add(NodeSource::Secret, source.str_at(&["secretRef", "name"]));
+        found.add(NodeSource::ConfigMap, source.str_at(&["configMapRef", "name"]));
     }
 }
 
 fn of_pod_volume(pod: &Value, volume: &Value, found: &mut References) {
     let source = volume.as_map().into_iter().flat_map(Map::values);
     for source in source {
-        found.add(Source::Secret, source.str_at(&["secretRef", "name"]));
-        found.add(Source::Secret, source.str_at(&["nodePublishSecretRef", "name"]));
+        found.add(NodeSource::Secret, source.str_at(&["secretRef", "name"]));
+        found.add(NodeSource::Secret, source.str_at(&["nodePublishSecretRef", "name"]));
         // Of `secret` and `azureFile`.
-        found.add(Source::Secret, source.str_at(&["secretName"]));
+        found.add(NodeSource::Secret, source.str_at(&["secretName"]));
     }
-    found.add(Source::ConfigMap, volume.str_at(&["configMap", "name"]));
+    found.add(NodeSource::ConfigMap, volume.str_at(&["configMap", "name"]));
     for source in volume.list_at(&["projected", "sources"]) {
-        found.add(Source::Secret, source.str_at(&["secret", "name"]));
-        found.add(Source::ConfigMap, source.str_at(&["configMap", "name"]));
+        found.add(NodeSource::Secret, source.str_at(&["secret", "name"]));
+        found.add(NodeSource::ConfigMap, source.str_at(&["configMap", "name"]));
     }
-    found.add(Source::Claim, volume.str_at(&["persistentVolumeClaim", "claimName"]));
+    found.add(NodeSource::Claim, volume.str_at(&["persistentVolumeClaim", "claimName"]));
     if volume.get("ephemeral").is_some_and(|source| !source.is_null()) {
         let (pod, volume) = (pod.str_at(&["metadata", "name"]), volume.str_at(&["name"]));
-        found.add(Source::Claim, &format!("{pod}-{volume}"));
+        found.add(NodeSource::Claim, &format!("{pod}-{volume}"));
     }
 }
 
 /// Claims that are named, or were made from a template for the pod.
 fn of_resource_claims(pod: &Value, found: &mut References) {
     for claim in pod.list_at(&["spec", "resourceClaims"]) {
-        found.add(Source::ResourceClaim, claim.str_at(&["resourceClaimName"]));
+        found.add(NodeSource::ResourceClaim, claim.str_at(&["resourceClaimName"]));
         if claim.str_at(&["resourceClaimTemplateName"]).is_empty() {
             continue;
         }
         let statuses = pod.list_at(&["status", "resourceClaimStatuses"]).iter();
         let made = statuses.filter(|status| status.str_at(&["name"]) == claim.str_at(&["name"]));
-        made.for_each(|status| found.add(Source::ResourceClaim, status.str_at(&["resourceClaimName"])));
+        made.for_each(|status| found.add(NodeSource::ResourceClaim, status.str_at(&["resourceClaimName"])));
     }
     let extended = pod.str_at(&["status", "extendedResourceClaimStatus", "resourceClaimName"]);
-    found.add(Source::ResourceClaim, extended);
+    found.add(NodeSource::ResourceClaim, extended);
 }
 
 /// The secrets that a kubelet needs for a volume that is bound to a claim of a namespace.

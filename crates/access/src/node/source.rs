@@ -2,7 +2,7 @@
 
 /// Kinds of objects that nodes can have to do with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
+pub enum NodeSource {
     Secret,
     ConfigMap,
     Claim,

@@ -36,8 +36,8 @@ fn graph() -> Graph {
         "csi":{"nodeStageSecretRef":{"namespace":"vault","name":"stage"},
                "controllerPublishSecretRef":{"namespace":"vault","name":"controller"}}}}"#;
     graph.set_volume("pv", Some(&parse(volume)));
-    graph.set_owner(Source::Attachment, "", "va", "n");
-    graph.set_owner(Source::PodCertificateRequest, "ns", "own", "n");
+    graph.set_owner(NodeSource::Attachment, "", "va", "n");
+    graph.set_owner(NodeSource::PodCertificateRequest, "ns", "own", "n");
     graph.has_pod_certificates = true;
     graph
 }
@@ -45,7 +45,7 @@ fn graph() -> Graph {
 #[test]
 fn a_node_relates_to_what_its_pods_refer_to() {
     let graph = graph();
-    let check = |node: &str, what: Source, namespace: &str, name: &str, expected: bool| {
+    let check = |node: &str, what: NodeSource, namespace: &str, name: &str, expected: bool| {
         assert_eq!(
             graph.relates(node, what, namespace, name),
             expected,
@@ -53,42 +53,42 @@ fn a_node_relates_to_what_its_pods_refer_to() {
         );
     };
     for secret in ["mounted", "env", "pull"] {
-        check("n", Source::Secret, "ns", secret, true);
-        check("n", Source::Secret, "other", secret, false);
-        check("o", Source::Secret, "ns", secret, secret == "pull");
+        check("n", NodeSource::Secret, "ns", secret, true);
+        check("n", NodeSource::Secret, "other", secret, false);
+        check("o", NodeSource::Secret, "ns", secret, secret == "pull");
     }
-    check("n", Source::Secret, "ns", "stolen", false);
-    check("n", Source::Secret, "vault", "stage", true);
-    check("o", Source::Secret, "vault", "stage", false);
-    check("n", Source::Secret, "vault", "controller", false);
-    check("n", Source::ConfigMap, "ns", "projected", true);
-    check("n", Source::ConfigMap, "ns", "from", true);
-    check("n", Source::Claim, "ns", "claim", true);
-    check("n", Source::Claim, "ns", "p-e", true);
-    check("n", Source::Volume, "", "pv", true);
-    check("o", Source::Volume, "", "pv", false);
-    check("n", Source::ServiceAccount, "ns", "sa", true);
-    check("n", Source::ServiceAccount, "ns", "other", false);
-    check("n", Source::Pod, "ns", "p", true);
-    check("n", Source::Pod, "ns", "q", false);
-    check("n", Source::Attachment, "", "va", true);
-    check("o", Source::Attachment, "", "va", false);
+    check("n", NodeSource::Secret, "ns", "stolen", false);
+    check("n", NodeSource::Secret, "vault", "stage", true);
+    check("o", NodeSource::Secret, "vault", "stage", false);
+    check("n", NodeSource::Secret, "vault", "controller", false);
+    check("n", NodeSource::ConfigMap, "ns", "projected", true);
+    check("n", NodeSource::ConfigMap, "ns", "from", true);
+    check("n", NodeSource::Claim, "ns", "claim", true);
+    check("n", NodeSource::Claim, "ns", "p-e", true);
+    check("n", NodeSource::Volume, "", "pv", true);
+    check("o", NodeSource::Volume, "", "pv", false);
+    check("n", NodeSource::ServiceAccount, "ns", "sa", true);
+    check("n", NodeSource::ServiceAccount, "ns", "other", false);
+    check("n", NodeSource::Pod, "ns", "p", true);
+    check("n", NodeSource::Pod, "ns", "q", false);
+    check("n", NodeSource::Attachment, "", "va", true);
+    check("o", NodeSource::Attachment, "", "va", false);
 }
 
 #[test]
 fn what_goes_is_forgotten() {
     let mut graph = graph();
     graph.set_volume("pv", None);
-    assert!(!graph.relates("n", Source::Secret, "vault", "stage"));
+    assert!(!graph.relates("n", NodeSource::Secret, "vault", "stage"));
     graph.set_pod("ns", "p", None);
     for (what, name) in
-        [(Source::Secret, "mounted"), (Source::Claim, "claim"), (Source::ServiceAccount, "sa")]
+        [(NodeSource::Secret, "mounted"), (NodeSource::Claim, "claim"), (NodeSource::ServiceAccount, "sa")]
     {
         assert!(!graph.relates("n", what, "ns", name));
     }
-    assert!(graph.relates("o", Source::Secret, "ns", "pull"));
-    graph.set_owner(Source::Attachment, "", "va", "");
-    assert!(!graph.relates("n", Source::Attachment, "", "va"));
+    assert!(graph.relates("o", NodeSource::Secret, "ns", "pull"));
+    graph.set_owner(NodeSource::Attachment, "", "va", "");
+    assert!(!graph.relates("n", NodeSource::Attachment, "", "va"));
 }
 
 #[test]

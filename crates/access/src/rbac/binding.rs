@@ -26,12 +26,12 @@ pub(super) struct Subject {
     kind: Text,
     name: Text,
     namespace: Text,
-    pub who: Who,
+    pub who: SubjectKey,
 }
 
 /// Whom a subject means; a service account is a user by its user name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Who {
+pub(super) enum SubjectKey {
     User(Text),
     Group(Text),
     Nobody,
@@ -76,21 +76,21 @@ impl Subject {
         let (kind, name, namespace) = (text("kind"), text("name"), text("namespace"));
         let own_namespace = if namespace.is_empty() { binding_namespace } else { namespace };
         let who = match kind {
-            "User" => Who::User(name.into()),
-            "Group" => Who::Group(name.into()),
+            "User" => SubjectKey::User(name.into()),
+            "Group" => SubjectKey::Group(name.into()),
             "ServiceAccount" if !own_namespace.is_empty() => {
-                Who::User(format!("system:serviceaccount:{own_namespace}:{name}").into())
+                SubjectKey::User(format!("system:serviceaccount:{own_namespace}:{name}").into())
             }
-            _ => Who::Nobody,
+            _ => SubjectKey::Nobody,
         };
         Subject { kind: kind.into(), name: name.into(), namespace: namespace.into(), who }
     }
 
     fn applies_to(&self, user: &User) -> bool {
         match &self.who {
-            Who::User(name) => *name == user.name,
-            Who::Group(name) => user.is_in(name),
-            Who::Nobody => false,
+            SubjectKey::User(name) => *name == user.name,
+            SubjectKey::Group(name) => user.is_in(name),
+            SubjectKey::Nobody => false,
         }
     }
 

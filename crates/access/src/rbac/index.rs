@@ -1,6 +1,6 @@
 //! `Index`: all roles and bindings, found by subject. A decision looks only at the bindings of its user.
 
-use super::binding::{Binding, RoleRef, Who};
+use super::binding::{Binding, RoleRef, SubjectKey};
 use super::rule::Rule;
 use crate::attributes::Attributes;
 use crate::authorize::{Decision, Rules};
@@ -179,9 +179,9 @@ impl Bindings {
         let binding = Arc::new(binding);
         for subject in &binding.subjects {
             let list = match &subject.who {
-                Who::User(name) => self.by_user.entry(name.clone()).or_default(),
-                Who::Group(name) => self.by_group.entry(name.clone()).or_default(),
-                Who::Nobody => continue,
+                SubjectKey::User(name) => self.by_user.entry(name.clone()).or_default(),
+                SubjectKey::Group(name) => self.by_group.entry(name.clone()).or_default(),
+                SubjectKey::Nobody => continue,
             };
             // A subject that is named twice is one.
             if !list.last().is_some_and(|last| Arc::ptr_eq(last, &binding)) {
@@ -195,9 +195,9 @@ impl Bindings {
         let Some(binding) = self.by_name.remove(name) else { return };
         for subject in &binding.subjects {
             let (map, key) = match &subject.who {
-                Who::User(name) => (&mut self.by_user, name),
-                Who::Group(name) => (&mut self.by_group, name),
-                Who::Nobody => continue,
+                SubjectKey::User(name) => (&mut self.by_user, name),
+                SubjectKey::Group(name) => (&mut self.by_group, name),
+                SubjectKey::Nobody => continue,
             };
             if let Some(list) = map.get_mut(key) {
                 list.retain(|other| !Arc::ptr_eq(other, &binding));

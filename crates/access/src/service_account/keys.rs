@@ -18,11 +18,11 @@ pub enum Algorithm {
 
 /// A key that tokens are signed with.
 pub struct SigningKey {
-    pair: Pair,
+    pair: KeyPair,
     public: VerifyingKey,
 }
 
-enum Pair {
+enum KeyPair {
     Rsa(rsa::KeyPair),
     Ec(signature::EcdsaKeyPair),
 }
@@ -90,12 +90,12 @@ impl SigningKey {
         let failed = |_| String::from("the key cannot sign");
         let random = SystemRandom::new();
         match &self.pair {
-            Pair::Rsa(pair) => {
+            KeyPair::Rsa(pair) => {
                 let mut out = vec![0; pair.public_modulus_len()];
                 pair.sign(&signature::RSA_PKCS1_SHA256, &random, message, &mut out).map_err(failed)?;
                 Ok(out)
             }
-            Pair::Ec(pair) => Ok(pair.sign(&random, message).map_err(failed)?.as_ref().to_vec()),
+            KeyPair::Ec(pair) => Ok(pair.sign(&random, message).map_err(failed)?.as_ref().to_vec()),
         }
     }
 }
@@ -172,7 +172,7 @@ fn signing(kind: SectionKind, der: &[u8]) -> Option<SigningKey> {
     if let Some(pair) = rsa_pair {
         let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
         let public = VerifyingKey::from_spki(spki.as_ref())?;
-        return Some(SigningKey { pair: Pair::Rsa(pair), public });
+        return Some(SigningKey { pair: KeyPair::Rsa(pair), public });
     }
     let curves = [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512];
     let pair = curves.into_iter().filter_map(Algorithm::ec_signing).find_map(|algorithm| match kind {
@@ -182,5 +182,5 @@ fn signing(kind: SectionKind, der: &[u8]) -> Option<SigningKey> {
     })?;
     let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
     let public = VerifyingKey::from_spki(spki.as_ref())?;
-    Some(SigningKey { pair: Pair::Ec(pair), public })
+    Some(SigningKey { pair: KeyPair::Ec(pair), public })
 }

@@ -11,14 +11,14 @@ pub struct TokenMetrics {
     pub(super) legacy_invalid: Counter,
     pub(super) stale: Counter,
     pub(super) valid: Counter,
-    hits: Outcome,
-    misses: Outcome,
+    hits: TokenOutcome,
+    misses: TokenOutcome,
     fetched: Counter,
     failed: Counter,
     fetching: Gauge,
 }
 
-struct Outcome {
+struct TokenOutcome {
     count: Counter,
     duration: Histogram,
 }
@@ -27,8 +27,10 @@ impl TokenMetrics {
     pub fn new(registry: &Registry) -> TokenMetrics {
         let requests = registry.counters("authentication_token_cache_request_total");
         let durations = registry.histograms("authentication_token_cache_request_duration_seconds");
-        let outcome =
-            |status: &str| Outcome { count: requests.with(&[status]), duration: durations.with(&[status]) };
+        let outcome = |status: &str| TokenOutcome {
+            count: requests.with(&[status]),
+            duration: durations.with(&[status]),
+        };
         let fetches = registry.counters("authentication_token_cache_fetch_total");
         let active = registry.gauges("authentication_token_cache_active_fetch_count");
         // Nobody waits for another's look at a token.

@@ -19,7 +19,7 @@ pub struct Activation<'a> {
     request: Value,
     namespace: &'a Value,
     params: &'a Value,
-    asked: Asked<'a>,
+    asked: ServerPermissions<'a>,
     resource: Question,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Activation<'a> {
             request: admission_request(request, object, &versioned.kind, matched.served(request)),
             namespace,
             params,
-            asked: Asked(request),
+            asked: ServerPermissions(request),
             resource: Question {
                 group: resource.group.to_string(),
                 resource: resource.plural.to_string(),
@@ -201,9 +201,9 @@ fn delete_options(given: &DeleteOptions, out: &mut Value) {
 }
 
 /// Asks the server's authorizers.
-struct Asked<'a>(&'a Request<'a>);
+struct ServerPermissions<'a>(&'a Request<'a>);
 
-impl Permissions for Asked<'_> {
+impl Permissions for ServerPermissions<'_> {
     fn check(&self, question: &Question) -> Decision {
         let account = question.service_account.as_ref();
         let account = account.map(|(namespace, name)| service_account(namespace, name));

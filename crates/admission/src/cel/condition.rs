@@ -1,7 +1,7 @@
 //! Compiled expressions, and their evaluation within a budget.
 
 use super::COST_MAX;
-use pintle_cel::{Answer, Bound, Fault, Program, Scope, Session, Type};
+use pintle_cel::{Bound, Evaluated, EvaluationSession, Fault, Program, Scope, Type};
 use pintle_object::Value;
 
 const OUT_OF_BUDGET: &str =
@@ -22,7 +22,7 @@ struct Expression {
 /// What came of one expression.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Evaluation {
-    Value(Answer),
+    Value(Evaluated),
     Error(String),
     /// There is no expression in this place.
     Absent,
@@ -137,7 +137,7 @@ impl Expression {
         Expression { text: text.to_owned(), program }
     }
 
-    fn run<'a>(&'a self, session: &Session<'_, 'a>, left: &mut u64) -> Result<Evaluation, String> {
+    fn run<'a>(&'a self, session: &EvaluationSession<'_, 'a>, left: &mut u64) -> Result<Evaluation, String> {
         let program = match &self.program {
             Ok(program) => program,
             Err(why) => return Ok(Evaluation::Error(why.clone())),
@@ -146,7 +146,7 @@ impl Expression {
         let cost = cost.saturating_add(session.variables_cost());
         *left = left.checked_sub(cost).ok_or_else(|| OUT_OF_BUDGET.to_owned())?;
         Ok(match answer {
-            Answer::Error(why) => {
+            Evaluated::Error(why) => {
                 Evaluation::Error(format!("expression '{}' resulted in error: {why}", self.text))
             }
             answer => Evaluation::Value(answer),

@@ -22,7 +22,7 @@ const LIMIT: Fields =
 const CACHE_MAX: usize = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum LimitKind {
     Server,
     Namespace,
     User,
@@ -31,7 +31,7 @@ enum Kind {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    kind: Kind,
+    kind: LimitKind,
     qps: i64,
     burst: i64,
     /// Most keys that are remembered.
@@ -40,13 +40,13 @@ pub struct Limit {
 
 /// The limits, in the order in which they are asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Configuration(Vec<Limit>);
+pub struct EventRateLimits(Vec<Limit>);
 
-impl Configuration {
-    pub fn read(value: &Value) -> Result<Configuration, String> {
+impl EventRateLimits {
+    pub fn read(value: &Value) -> Result<EventRateLimits, String> {
         let limits = value.list_at(&["limits"]).iter().enumerate();
         let limits = limits.map(|(index, limit)| Limit::read(limit, index)).collect::<Result<_, _>>()?;
-        let configuration = Configuration(limits);
+        let configuration = EventRateLimits(limits);
         match configuration.0.is_empty() {
             true => Err(String::from("limits: Invalid value: null: must not be empty")),
             false => Ok(configuration),
@@ -57,10 +57,10 @@ impl Configuration {
 impl Limit {
     fn read(value: &Value, index: usize) -> Result<Limit, String> {
         let kind = match value.str_at(&["type"]) {
-            "Server" => Kind::Server,
-            "Namespace" => Kind::Namespace,
-            "User" => Kind::User,
-            "SourceAndObject" => Kind::SourceAndObject,
+            "Server" => LimitKind::Server,
+            "Namespace" => LimitKind::Namespace,
+            "User" => LimitKind::User,
+            "SourceAndObject" => LimitKind::SourceAndObject,
             other => {
                 let known = r#""Namespace", "Server", "SourceAndObject", "User""#;
                 return Err(format!(
@@ -88,23 +88,23 @@ impl Limit {
     }
 }
 
-impl Kind {
+impl LimitKind {
     fn as_str(self) -> &'static str {
         match self {
-            Kind::Server => "Server",
-            Kind::Namespace => "Namespace",
-            Kind::User => "User",
-            Kind::SourceAndObject => "SourceAndObject",
+            LimitKind::Server => "Server",
+            LimitKind::Namespace => "Namespace",
+            LimitKind::User => "User",
+            LimitKind::SourceAndObject => "SourceAndObject",
         }
     }
 
     /// What an event is counted under.
     fn key(self, request: &Request<'_>, event: &Value) -> String {
         match self {
-            Kind::Server => String::new(),
-            Kind::Namespace => request.namespace().into(),
-            Kind::User => request.attributes.user.name.clone(),
-            Kind::SourceAndObject => source_and_object(event),
+            LimitKind::Server => String::new(),
+            LimitKind::Namespace => request.namespace().into(),
+            LimitKind::User => request.attributes.user.name.clone(),
+            LimitKind::SourceAndObject => source_and_object(event),
         }
     }
 }
@@ -160,7 +160,7 @@ pub struct EventRateLimit(Vec<Enforcer>);
 impl EventRateLimit {
     /// The plugin cannot be on without a limit.
     pub fn new(setup: &Setup<'_>) -> Result<EventRateLimit, String> {
-        let limits = Configuration::read(setup.section)?.0.into_iter();
+        let limits = EventRateLimits::read(setup.section)?.0.into_iter();
         Ok(EventRateLimit(limits.map(|limit| Enforcer { limit, buckets: Mutex::default() }).collect()))
     }
 }
@@ -201,11 +201,11 @@ fn too_many(reached: &[String]) -> Status {
 mod tests {
     use super::*;
 
-    fn read(json: &str) -> Result<Configuration, String> {
+    fn read(json: &str) -> Result<EventRateLimits, String> {
         let json = format!(
             r#"{{"apiVersion":"eventratelimit.admission.k8s.io/v1alpha1","kind":"Configuration","limits":{json}}}"#
         );
-        Configuration::read(&pintle_object::json::parse(json.as_bytes()).unwrap())
+        EventRateLimits::read(&pintle_object::json::parse(json.as_bytes()).unwrap())
     }
 
     #[test]
@@ -219,12 +219,12 @@ mod tests {
             "limits[0].cacheSize: Invalid value: -1: must not be negative",
         );
         assert!(read(r#"[{"type":"Host","qps":1,"burst":1}]"#).is_err());
-        assert!(Configuration::read(&Value::Null).is_err());
+        assert!(EventRateLimits::read(&Value::Null).is_err());
     }
 
     #[test]
     fn a_bucket_holds_a_burst_and_fills_again() {
-        let limit = Limit { kind: Kind::User, qps: 2, burst: 3, cache_max: 2 };
+        let limit = Limit { kind: LimitKind::User, qps: 2, burst: 3, cache_max: 2 };
         let enforcer = Enforcer { limit, buckets: Mutex::default() };
         let burst: Vec<bool> = (0..4).map(|_| enforcer.take("a", 10.0)).collect();
         assert_eq!(burst, [true, true, true, false]);

@@ -34,7 +34,7 @@ const FIELDS: Fields = &[
 
 /// The section `imagePolicy` of the plugin's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Configuration {
+pub struct ImagePolicyConfiguration {
     kubeconfig: PathBuf,
     /// How long answers hold.
     allow_ttl: Duration,
@@ -44,12 +44,12 @@ pub struct Configuration {
     default_allow: bool,
 }
 
-impl Configuration {
-    pub fn read(value: &Value) -> Result<Configuration, String> {
+impl ImagePolicyConfiguration {
+    pub fn read(value: &Value) -> Result<ImagePolicyConfiguration, String> {
         let number = |field: &str| value.int_at(&["imagePolicy", field]).unwrap_or(0);
         let millis = Duration::from_millis;
         let seconds = Duration::from_secs;
-        Ok(Configuration {
+        Ok(ImagePolicyConfiguration {
             kubeconfig: value.str_at(&["imagePolicy", "kubeConfigFile"]).into(),
             allow_ttl: duration(number("allowTTL"), seconds, seconds(1), TTL_MAX, seconds(300))?,
             deny_ttl: duration(number("denyTTL"), seconds, seconds(1), TTL_MAX, seconds(30))?,
@@ -90,7 +90,7 @@ fn duration(
 
 /// What the server said of one set of images, and until when it holds.
 #[derive(Clone)]
-struct Answer {
+struct CachedAnswer {
     is_allowed: bool,
     reason: String,
     /// For the audit event, by keys without their prefix.
@@ -99,9 +99,9 @@ struct Answer {
 }
 
 pub struct ImagePolicyWebhook {
-    configuration: Configuration,
+    configuration: ImagePolicyConfiguration,
     webhook: Webhook,
-    answers: Mutex<HashMap<String, Answer>>,
+    answers: Mutex<HashMap<String, CachedAnswer>>,
 }
 
 impl Plugin for ImagePolicyWebhook {
@@ -119,7 +119,7 @@ impl Plugin for ImagePolicyWebhook {
 impl ImagePolicyWebhook {
     /// The plugin cannot be on without a server to ask.
     pub fn new(setup: &Setup<'_>) -> Result<ImagePolicyWebhook, String> {
-        let configuration = Configuration::read(setup.section)?;
+        let configuration = ImagePolicyConfiguration::read(setup.section)?;
         let webhook = configuration.open()?;
         Ok(ImagePolicyWebhook { configuration, webhook, answers: Mutex::default() })
     }
@@ -165,18 +165,18 @@ impl ImagePolicyWebhook {
         Ok(answer.get("status").cloned().unwrap_or_default())
     }
 
-    fn known(&self, key: &str, now: Time) -> Option<Answer> {
+    fn known(&self, key: &str, now: Time) -> Option<CachedAnswer> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.get(key).filter(|answer| answer.until_seconds > now.seconds).cloned()
     }
 
-    fn remember(&self, key: String, status: &Value, now: Time) -> Answer {
+    fn remember(&self, key: String, status: &Value, now: Time) -> CachedAnswer {
         let is_allowed = status.bool_at(&["allowed"]);
         let ttl = if is_allowed { self.configuration.allow_ttl } else { self.configuration.deny_ttl };
         let until_seconds = now.seconds.saturating_add(i64::try_from(ttl.as_secs()).unwrap_or(0));
         let annotations = status.map_at(&["auditAnnotations"]).into_iter().flat_map(Map::iter);
         let annotations = annotations.map(|(key, value)| (key.into(), value.as_str().unwrap_or("").into()));
-        let answer = Answer {
+        let answer = CachedAnswer {
             is_allowed,
             reason: status.str_at(&["reason"]).into(),
             annotations: annotations.collect(),
@@ -237,7 +237,7 @@ mod tests {
     fn a_server_is_needed() {
         let open = |text: &str| {
             let section = json::parse(text.as_bytes()).unwrap();
-            Configuration::read(&section).and_then(|read| read.open().map(drop)).unwrap_err()
+            ImagePolicyConfiguration::read(&section).and_then(|read| read.open().map(drop)).unwrap_err()
         };
         assert_eq!(open("{}"), "imagePolicy.kubeConfigFile: there is none");
         assert!(open(r#"{"imagePolicy":{"kubeConfigFile":"/no/such/file"}}"#).contains("/no/such/file"));

@@ -35,11 +35,11 @@ use crate::outward::Outward;
 use crate::plugin::Plugin;
 use crate::policy::mutating::MutatingAdmissionPolicy;
 use crate::policy::validating::ValidatingAdmissionPolicy;
-use crate::settings::{Section, Settings, Setup};
+use crate::settings::{AdmissionSettings, Section, Setup};
 use crate::webhook::{self, MutatingAdmissionWebhook, ValidatingAdmissionWebhook};
 
 /// A plugin's line in the table.
-pub struct Entry {
+pub struct PluginRow {
     pub name: &'static str,
     pub is_default: bool,
     pub(crate) section: Section,
@@ -54,7 +54,7 @@ enum How {
     Idle,
 }
 
-impl Entry {
+impl PluginRow {
     /// Whether nothing is made of it.
     #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
@@ -64,7 +64,7 @@ impl Entry {
     /// The plugin, as it is set up; none for one that is idle.
     pub(crate) fn make(
         &self,
-        settings: &Settings,
+        settings: &AdmissionSettings,
         outward: &Outward,
     ) -> Result<Option<Box<dyn Plugin>>, String> {
         match self.how {
@@ -78,16 +78,16 @@ impl Entry {
     }
 }
 
-const fn on(name: &'static str, make: fn() -> Box<dyn Plugin>) -> Entry {
-    Entry { name, is_default: true, section: Section::None, how: How::Plain(make) }
+const fn on(name: &'static str, make: fn() -> Box<dyn Plugin>) -> PluginRow {
+    PluginRow { name, is_default: true, section: Section::None, how: How::Plain(make) }
 }
 
-const fn off(name: &'static str, make: fn() -> Box<dyn Plugin>) -> Entry {
-    Entry { name, is_default: false, section: Section::None, how: How::Plain(make) }
+const fn off(name: &'static str, make: fn() -> Box<dyn Plugin>) -> PluginRow {
+    PluginRow { name, is_default: false, section: Section::None, how: How::Plain(make) }
 }
 
-const fn idle(name: &'static str) -> Entry {
-    Entry { name, is_default: true, section: Section::None, how: How::Idle }
+const fn idle(name: &'static str) -> PluginRow {
+    PluginRow { name, is_default: true, section: Section::None, how: How::Idle }
 }
 
 const fn set_up(
@@ -95,15 +95,15 @@ const fn set_up(
     is_default: bool,
     section: Section,
     make: fn(&Setup<'_>) -> Result<Box<dyn Plugin>, String>,
-) -> Entry {
-    Entry { name, is_default, section, how: How::SetUp(make) }
+) -> PluginRow {
+    PluginRow { name, is_default, section, how: How::SetUp(make) }
 }
 
 const ON: bool = true;
 const OFF: bool = false;
 
 /// All plugins of upstream, in its order.
-pub static PLUGINS: &[Entry] = &[
+pub static PLUGINS: &[PluginRow] = &[
     off("AlwaysAdmit", || Box::new(always::AlwaysAdmit)),
     off("NamespaceAutoProvision", || Box::new(namespace_auto_provision::NamespaceAutoProvision)),
     on("NamespaceLifecycle", || Box::new(namespace_lifecycle::NamespaceLifecycle)),

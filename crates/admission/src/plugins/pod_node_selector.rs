@@ -20,13 +20,13 @@ const DEFAULT: &str = "clusterDefaultNodeSelector";
 
 /// Selectors as they are written, `key=value,key=value`: the default, and what a namespace is limited to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Configuration(BTreeMap<String, String>);
+pub struct NodeSelectors(BTreeMap<String, String>);
 
-impl Configuration {
-    pub fn read(value: &Value) -> Configuration {
+impl NodeSelectors {
+    pub fn read(value: &Value) -> NodeSelectors {
         let section = value.map_at(&[FIELD]).into_iter().flat_map(Map::iter);
         let texts = section.filter_map(|(name, text)| Some((name.to_string(), text.as_str()?.to_string())));
-        Configuration(texts.collect())
+        NodeSelectors(texts.collect())
     }
 
     fn of(&self, name: &str) -> Result<BTreeMap<String, String>, Status> {
@@ -34,11 +34,11 @@ impl Configuration {
     }
 }
 
-pub struct PodNodeSelector(Configuration);
+pub struct PodNodeSelector(NodeSelectors);
 
 impl PodNodeSelector {
     pub fn new(setup: &Setup<'_>) -> PodNodeSelector {
-        PodNodeSelector(Configuration::read(setup.section))
+        PodNodeSelector(NodeSelectors::read(setup.section))
     }
 }
 
@@ -146,9 +146,9 @@ mod tests {
         let file = pintle_object::json::parse(
             br#"{"podNodeSelectorPluginConfig":{"clusterDefaultNodeSelector":"a=b","dev":"c=d"}}"#,
         );
-        let configuration = Configuration::read(&file.unwrap());
+        let configuration = NodeSelectors::read(&file.unwrap());
         assert_eq!(configuration.of("dev").unwrap().get("c").map(String::as_str), Some("d"));
         assert!(configuration.of("ops").unwrap().is_empty());
-        assert_eq!(Configuration::read(&Value::Null), Configuration::default());
+        assert_eq!(NodeSelectors::read(&Value::Null), NodeSelectors::default());
     }
 }

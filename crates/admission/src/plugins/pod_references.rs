@@ -1,6 +1,6 @@
 //! What a pod refers to: the Secrets by their places, and whether there is anything of the API at all.
 
-use pintle_access::node::{Source, pod_references};
+use pintle_access::node::{NodeSource, pod_references};
 use pintle_object::Value;
 
 /// Sources of volumes that no object of the API stands behind, once no Secret is named.
@@ -55,10 +55,10 @@ pub fn api_reference(pod: &Value) -> Result<Option<&'static str>, String> {
     }
     let found = pod_references(pod);
     let names = |what| found.iter().any(|(own, _)| own == what);
-    if names(Source::Secret) {
+    if names(NodeSource::Secret) {
         return Ok(Some("secrets"));
     }
-    if names(Source::ConfigMap) {
+    if names(NodeSource::ConfigMap) {
         return Ok(Some("configmaps"));
     }
     if !pod.list_at(&["spec", "resourceClaims"]).is_empty() {

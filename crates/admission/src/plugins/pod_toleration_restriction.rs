@@ -27,23 +27,23 @@ const TOLERATIONS: [&str; 2] = ["spec", "tolerations"];
 
 /// What holds for namespaces that say nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Configuration {
+pub struct TolerationLists {
     defaults: Vec<Value>,
     allowed: Vec<Value>,
 }
 
-impl Configuration {
-    fn read(value: &Value) -> Configuration {
+impl TolerationLists {
+    fn read(value: &Value) -> TolerationLists {
         let (defaults, allowed) = (value.list_at(&["default"]), value.list_at(&["whitelist"]));
-        Configuration { defaults: defaults.to_vec(), allowed: allowed.to_vec() }
+        TolerationLists { defaults: defaults.to_vec(), allowed: allowed.to_vec() }
     }
 }
 
-pub struct PodTolerationRestriction(Configuration);
+pub struct PodTolerationRestriction(TolerationLists);
 
 impl PodTolerationRestriction {
     pub fn new(setup: &Setup<'_>) -> PodTolerationRestriction {
-        PodTolerationRestriction(Configuration::read(setup.section))
+        PodTolerationRestriction(TolerationLists::read(setup.section))
     }
 }
 

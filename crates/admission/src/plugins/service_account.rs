@@ -152,7 +152,7 @@ fn judge_mirror(request: &Request<'_>, pod: &Value) -> Result<(), Status> {
     if !pod.str_at(&["spec", "serviceAccountName"]).is_empty() {
         return refuse("reference service accounts");
     }
-    if node::pod_references(pod).iter().any(|(what, _)| what == node::Source::Secret) {
+    if node::pod_references(pod).iter().any(|(what, _)| what == node::NodeSource::Secret) {
         return refuse("reference secrets");
     }
     let volumes = pod.list_at(&["spec", "volumes"]).iter();

@@ -2,7 +2,7 @@
 
 use crate::plugin::Plugin;
 use crate::request::Request;
-use crate::settings::Settings;
+use crate::settings::AdmissionSettings;
 use pintle_object::{Status, Value};
 
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
@@ -14,7 +14,7 @@ pub struct DefaultTolerationSeconds {
 }
 
 impl DefaultTolerationSeconds {
-    pub fn new(settings: &Settings) -> DefaultTolerationSeconds {
+    pub fn new(settings: &AdmissionSettings) -> DefaultTolerationSeconds {
         DefaultTolerationSeconds {
             not_ready: settings.not_ready_seconds,
             unreachable: settings.unreachable_seconds,

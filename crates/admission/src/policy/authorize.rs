@@ -65,9 +65,9 @@ fn policy(request: &Request<'_>, object: &Value) -> Result<(), String> {
     };
     let user = request.user();
     match authorize(request, user, "get", &wanted, ("*", "*")) {
-        Answer::Allowed => Ok(()),
-        Answer::Failed(why) => Err(why),
-        Answer::Refused => Err(format!(
+        AuthorizerAnswer::Allowed => Ok(()),
+        AuthorizerAnswer::Failed(why) => Err(why),
+        AuthorizerAnswer::Refused => Err(format!(
             "user {} must have \"get\" permission on all objects of the referenced paramKind (kind={name}, \
              apiVersion={api_version})",
             shown(user)
@@ -100,10 +100,12 @@ fn binding(request: &Request<'_>, object: &Value, policies: &str) -> Result<(), 
     let place = (reference.str_at(&["namespace"]), name);
     let is_validating = policies == "validatingadmissionpolicies";
     match authorize(request, user, verb, &wanted, place) {
-        Answer::Allowed => return Ok(()),
-        Answer::Failed(why) if is_validating => return Err(format!("failed to authorize request: {why}")),
-        Answer::Failed(why) => return Err(why),
-        Answer::Refused => {}
+        AuthorizerAnswer::Allowed => return Ok(()),
+        AuthorizerAnswer::Failed(why) if is_validating => {
+            return Err(format!("failed to authorize request: {why}"));
+        }
+        AuthorizerAnswer::Failed(why) => return Err(why),
+        AuthorizerAnswer::Refused => {}
     }
     let user = shown(user);
     let everywhere = format!(
@@ -125,7 +127,7 @@ fn binding(request: &Request<'_>, object: &Value, policies: &str) -> Result<(), 
     })
 }
 
-enum Answer {
+enum AuthorizerAnswer {
     Allowed,
     Refused,
     Failed(String),
@@ -137,7 +139,7 @@ fn authorize(
     verb: &str,
     wanted: &Wanted<'_>,
     (namespace, name): (&str, &str),
-) -> Answer {
+) -> AuthorizerAnswer {
     let attributes = Attributes {
         verb,
         is_resource: true,
@@ -149,9 +151,9 @@ fn authorize(
         ..Attributes::default()
     };
     match request.permissions.authorizer.authorize(user, &attributes) {
-        Decision::Allow(_) => Answer::Allowed,
-        Decision::Deny(_) | Decision::NoOpinion(_) => Answer::Refused,
-        Decision::Error { why, .. } => Answer::Failed(why),
+        Decision::Allow(_) => AuthorizerAnswer::Allowed,
+        Decision::Deny(_) | Decision::NoOpinion(_) => AuthorizerAnswer::Refused,
+        Decision::Error { why, .. } => AuthorizerAnswer::Failed(why),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::mutator::{MutationError, Mutator};
 use super::reinvocation::Reinvocation;
-use super::source::{Binding, Hook, Policy, Source};
+use super::source::{Binding, Hook, Policy, PolicySource};
 use super::validator::error_type;
 use super::{is_exempt, params};
 use crate::cel::namespace_object;
@@ -16,12 +16,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub struct MutatingAdmissionPolicy {
-    source: Source<Mutator>,
+    source: PolicySource<Mutator>,
 }
 
 impl Default for MutatingAdmissionPolicy {
     fn default() -> Self {
-        Self { source: Source::new("mutatingadmissionpolicies", "mutatingadmissionpolicybindings") }
+        Self { source: PolicySource::new("mutatingadmissionpolicies", "mutatingadmissionpolicybindings") }
     }
 }
 

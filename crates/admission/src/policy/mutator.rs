@@ -1,7 +1,7 @@
 //! A mutating policy's expressions made ready, and the objects that they make.
 
 use crate::cel::{Activation, COST_SUM_MAX, Condition, Variables};
-use crate::metrics::{Owner, Step};
+use crate::metrics::{AdmissionStep, Owner};
 use crate::request::Request;
 use crate::webhook::failure::internal;
 use crate::webhook::match_conditions::Matcher;
@@ -45,7 +45,7 @@ impl Mutator {
         let variables = Variables::compile(spec.list_at(&["variables"]), &mut scope);
         let is_lenient = spec.str_at(&["failurePolicy"]) == "Ignore";
         let name = policy.str_at(&["metadata", "name"]).to_owned();
-        let owner = Owner { kind: "policy", name, step: Step::Admit };
+        let owner = Owner { kind: "policy", name, step: AdmissionStep::Admit };
         let conditions = Matcher::new(spec.list_at(&["matchConditions"]), &scope, is_lenient, owner);
         scope.with_objects();
         let mutation = |of: &Value| {

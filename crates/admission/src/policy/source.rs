@@ -4,7 +4,7 @@
 //! takes over what has not changed and lets go of the rest.
 
 use super::matching::MatchResources;
-use crate::metrics::Metrics;
+use crate::metrics::AdmissionMetrics;
 use crate::request::Request;
 use crate::view::Configurations;
 use pintle_object::Value;
@@ -45,7 +45,7 @@ pub struct Binding {
 
 impl<E> Hook<E> {
     /// What is compiled of the policy.
-    pub fn evaluator(&self, compile: fn(&Value) -> E, metrics: &Metrics) -> Arc<E> {
+    pub fn evaluator(&self, compile: fn(&Value) -> E, metrics: &AdmissionMetrics) -> Arc<E> {
         let compile = || {
             let begin = Instant::now();
             let evaluator = Arc::new(compile(&self.policy.object));
@@ -60,28 +60,33 @@ impl<E> Hook<E> {
 }
 
 /// The hooks of one kind of policies.
-pub struct Source<E> {
+pub struct PolicySource<E> {
     policies: &'static str,
     bindings: &'static str,
-    state: Mutex<Arc<State<E>>>,
+    state: Mutex<Arc<PolicySourceState<E>>>,
 }
 
-struct State<E> {
+struct PolicySourceState<E> {
     of: Option<(Snapshot, Snapshot)>,
     policies: BTreeMap<String, Arc<Policy<E>>>,
     bindings: BTreeMap<String, Arc<Binding>>,
     hooks: Arc<Vec<Hook<E>>>,
 }
 
-impl<E> Default for State<E> {
-    fn default() -> State<E> {
-        State { of: None, policies: BTreeMap::new(), bindings: BTreeMap::new(), hooks: Arc::default() }
+impl<E> Default for PolicySourceState<E> {
+    fn default() -> PolicySourceState<E> {
+        PolicySourceState {
+            of: None,
+            policies: BTreeMap::new(),
+            bindings: BTreeMap::new(),
+            hooks: Arc::default(),
+        }
     }
 }
 
-impl<E> Source<E> {
-    pub fn new(policies: &'static str, bindings: &'static str) -> Source<E> {
-        Source { policies, bindings, state: Mutex::default() }
+impl<E> PolicySource<E> {
+    pub fn new(policies: &'static str, bindings: &'static str) -> PolicySource<E> {
+        PolicySource { policies, bindings, state: Mutex::default() }
     }
 
     /// All policies that are bound, in the order of their names.
@@ -106,20 +111,26 @@ impl<E> Source<E> {
         if is_known {
             return known.hooks.clone();
         }
-        let next = Arc::new(State::after(&known, &policies, &bindings));
+        let next = Arc::new(PolicySourceState::after(&known, &policies, &bindings));
         *self.lock() = next.clone();
         next.hooks.clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Arc<State<E>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Arc<PolicySourceState<E>>> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-impl<E> State<E> {
-    fn after(before: &State<E>, policies: &Configurations<'_>, bindings: &Configurations<'_>) -> State<E> {
-        let mut next =
-            State { of: Some((policies.snapshot.clone(), bindings.snapshot.clone())), ..State::default() };
+impl<E> PolicySourceState<E> {
+    fn after(
+        before: &PolicySourceState<E>,
+        policies: &Configurations<'_>,
+        bindings: &Configurations<'_>,
+    ) -> PolicySourceState<E> {
+        let mut next = PolicySourceState {
+            of: Some((policies.snapshot.clone(), bindings.snapshot.clone())),
+            ..PolicySourceState::default()
+        };
         for object in bindings.objects() {
             let known =
                 before.bindings.get(&*object.attrs.name).filter(|known| Arc::ptr_eq(&known.stored, object));

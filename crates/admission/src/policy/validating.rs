@@ -1,25 +1,25 @@
 //! ValidatingAdmissionPolicy: expressions of the cluster's own policies judge what is written.
 
-use super::source::{Binding, Hook, Policy, Source};
-use super::validator::{Decision, Validator};
+use super::source::{Binding, Hook, Policy, PolicySource};
+use super::validator::{Validator, ValidatorDecision};
 use super::{is_exempt, params};
 use crate::cel::namespace_object;
 use crate::plugin::Plugin;
 use crate::request::{Request, not_found};
 use crate::webhook::predicates::Matched;
-use crate::webhook::versioned::Versions;
+use crate::webhook::versioned::ObjectVersions;
 use pintle_object::status::Cause;
 use pintle_object::{Reason, Status, Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 pub struct ValidatingAdmissionPolicy {
-    source: Source<Validator>,
+    source: PolicySource<Validator>,
 }
 
 impl Default for ValidatingAdmissionPolicy {
     fn default() -> Self {
-        Self { source: Source::new("validatingadmissionpolicies", "validatingadmissionpolicybindings") }
+        Self { source: PolicySource::new("validatingadmissionpolicies", "validatingadmissionpolicybindings") }
     }
 }
 
@@ -52,7 +52,7 @@ impl Plugin for ValidatingAdmissionPolicy {
         if hooks.is_empty() {
             return Ok(());
         }
-        let versions = Versions::new(request, object);
+        let versions = ObjectVersions::new(request, object);
         let mut round = Round { request, object, versions, namespace: None, first: None };
         hooks.iter().try_for_each(|hook| round.hook(hook))?;
         match round.first {
@@ -66,7 +66,7 @@ impl Plugin for ValidatingAdmissionPolicy {
 struct Round<'a> {
     request: &'a Request<'a>,
     object: &'a Value,
-    versions: Versions<'a>,
+    versions: ObjectVersions<'a>,
     namespace: Option<Value>,
     first: Option<Denial>,
 }
@@ -165,7 +165,13 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn act(&mut self, policy: &Policy<Validator>, binding: &Binding, decision: Decision, took: Duration) {
+    fn act(
+        &mut self,
+        policy: &Policy<Validator>,
+        binding: &Binding,
+        decision: ValidatorDecision,
+        took: Duration,
+    ) {
         for action in binding.object.list_at(&["spec", "validationActions"]) {
             let action = action.as_str().unwrap_or("");
             let name = action.to_ascii_lowercase();
@@ -208,7 +214,7 @@ impl Round<'_> {
 }
 
 /// The value of `FAILURE`.
-fn failure(binding: &Binding, decision: &Decision) -> String {
+fn failure(binding: &Binding, decision: &ValidatorDecision) -> String {
     let text = |text: &str| json::to_string(&Value::text(text));
     let actions = binding.object.at(&["spec", "validationActions"]).map(json::to_string);
     format!(

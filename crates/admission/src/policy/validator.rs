@@ -1,12 +1,12 @@
 //! A validating policy's expressions made ready, and what they say of a request.
 
 use crate::cel::{Activation, COST_SUM_MAX, Condition, Evaluation, Variables};
-use crate::metrics::{Owner, Step};
+use crate::metrics::{AdmissionStep, Owner};
 use crate::request::Request;
 use crate::webhook::match_conditions::Matcher;
 use crate::webhook::predicates::Matched;
 use crate::webhook::versioned::VersionedAttributes;
-use pintle_cel::{Answer, Scope, Type};
+use pintle_cel::{Evaluated, Scope, Type};
 use pintle_object::{Reason, Value};
 
 /// The longest message that an expression may make.
@@ -31,7 +31,7 @@ struct Validation {
 
 /// Something that a policy holds against a request.
 #[derive(Debug)]
-pub struct Decision {
+pub struct ValidatorDecision {
     /// The place of the expression among the policy's.
     pub index: usize,
     pub message: String,
@@ -43,7 +43,7 @@ pub struct Decision {
 /// What a policy says of a request with one object of parameters.
 #[derive(Debug, Default)]
 pub struct ValidateResult {
-    pub decisions: Vec<Decision>,
+    pub decisions: Vec<ValidatorDecision>,
     /// Why annotations have no value, each a refusal whatever the binding does about validations.
     pub annotation_errors: Vec<String>,
     /// Keys and values for the audit event.
@@ -55,7 +55,7 @@ impl Validator {
         let spec = policy.get("spec").unwrap_or(&Value::Null);
         let is_lenient = spec.str_at(&["failurePolicy"]) == "Ignore";
         let name = policy.str_at(&["metadata", "name"]).to_owned();
-        let owner = Owner { kind: "policy", name, step: Step::Validate };
+        let owner = Owner { kind: "policy", name, step: AdmissionStep::Validate };
         let mut scope = Scope::admission();
         if spec.get("paramKind").is_some_and(|kind| !kind.is_null()) {
             scope.declare("params", Type::Dyn);
@@ -115,15 +115,20 @@ impl Validator {
             let failed = match (evaluation, &messages) {
                 (Evaluation::Error(why), _) => why,
                 (_, Err(why)) => format!("failed messageExpression: {why}"),
-                (Evaluation::Value(Answer::Bool(true)), _) => continue,
+                (Evaluation::Value(Evaluated::Bool(true)), _) => continue,
                 (_, Ok(messages)) => {
                     let message = validation.message(messages.get(index));
-                    decisions.push(Decision { index, message, reason: validation.reason, error: "no_error" });
+                    decisions.push(ValidatorDecision {
+                        index,
+                        message,
+                        reason: validation.reason,
+                        error: "no_error",
+                    });
                     continue;
                 }
             };
             if !self.is_lenient {
-                decisions.push(Decision {
+                decisions.push(ValidatorDecision {
                     index,
                     error: error_type(&failed),
                     message: failed,
@@ -135,7 +140,11 @@ impl Validator {
     }
 
     /// The annotations are for an audit log; their errors are refusals.
-    fn annotated(&self, decisions: Vec<Decision>, bound: &[(&str, pintle_cel::Bound<'_>)]) -> ValidateResult {
+    fn annotated(
+        &self,
+        decisions: Vec<ValidatorDecision>,
+        bound: &[(&str, pintle_cel::Bound<'_>)],
+    ) -> ValidateResult {
         if self.annotations.is_empty() {
             return ValidateResult { decisions, ..ValidateResult::default() };
         }
@@ -148,7 +157,7 @@ impl Validator {
         for (key, one) in self.annotations.iter().zip(found) {
             match one {
                 Evaluation::Error(why) if !self.is_lenient => result.annotation_errors.push(why),
-                Evaluation::Value(Answer::Text(text)) if !text.trim().is_empty() => {
+                Evaluation::Value(Evaluated::Text(text)) if !text.trim().is_empty() => {
                     result.annotations.push((key.clone(), text.trim().into()));
                 }
                 Evaluation::Error(_) | Evaluation::Value(_) | Evaluation::Absent => {}
@@ -158,7 +167,8 @@ impl Validator {
     }
 
     fn failed(&self, message: String) -> ValidateResult {
-        let failed = Decision { index: 0, error: error_type(&message), message, reason: Reason::Invalid };
+        let failed =
+            ValidatorDecision { index: 0, error: error_type(&message), message, reason: Reason::Invalid };
         let decisions = if self.is_lenient { Vec::new() } else { vec![failed] };
         ValidateResult { decisions, ..ValidateResult::default() }
     }
@@ -191,7 +201,7 @@ impl Validation {
 
     /// What is told of a failure: what the expression for it gives, if that is a short line.
     fn message(&self, given: Option<&Evaluation>) -> String {
-        if let Some(Evaluation::Value(Answer::Text(text))) = given {
+        if let Some(Evaluation::Value(Evaluated::Text(text))) = given {
             let text = text.trim();
             if !text.is_empty() && text.len() <= MESSAGE_BYTES_MAX && !text.contains('\n') {
                 return text.to_owned();

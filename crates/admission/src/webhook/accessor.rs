@@ -4,10 +4,10 @@ use super::match_conditions::Matcher;
 use super::patched::words;
 use super::predicates::rules::RuleWithOperations;
 use super::predicates::{Matched, Selectors, matched};
-use super::review::Version;
-use super::versioned::{VersionedAttributes, Versions};
+use super::review::ReviewVersion;
+use super::versioned::{ObjectVersions, VersionedAttributes};
 use crate::cel::Variables;
-use crate::metrics::{Owner, Step};
+use crate::metrics::{AdmissionStep, Owner};
 use crate::request::Request;
 use crate::webhook::failure::internal;
 use pintle_cel::Scope;
@@ -31,7 +31,7 @@ pub enum SideEffects {
 
 pub struct Webhook {
     /// Whether it mutates or validates.
-    pub step: Step,
+    pub step: AdmissionStep,
     pub configuration: String,
     pub name: String,
     /// What tells it from all others: configuration, name, and its place among those of the same name.
@@ -42,7 +42,7 @@ pub struct Webhook {
     pub is_reinvoked: bool,
     pub side_effects: SideEffects,
     /// The version of reviews that both sides speak, if there is one.
-    pub version: Option<Version>,
+    pub version: Option<ReviewVersion>,
     /// Where it is called; an error in upstream's words for a configuration that names no place.
     pub target: Result<HookTarget, String>,
     pub timeout: Duration,
@@ -55,7 +55,7 @@ pub struct Webhook {
 
 impl Webhook {
     /// `place` counts the webhooks of the configuration before it that have the same name.
-    pub fn read(step: Step, configuration: &str, place: usize, of: &Value) -> Webhook {
+    pub fn read(step: AdmissionStep, configuration: &str, place: usize, of: &Value) -> Webhook {
         let name = of.str_at(&["name"]);
         let seconds = of.int_at(&["timeoutSeconds"]).unwrap_or(TIMEOUT_SECONDS);
         Webhook {
@@ -70,7 +70,7 @@ impl Webhook {
                 "None" | "NoneOnDryRun" => SideEffects::None,
                 _ => SideEffects::Some,
             },
-            version: Version::first_known(of.list_at(&["admissionReviewVersions"])),
+            version: ReviewVersion::first_known(of.list_at(&["admissionReviewVersions"])),
             target: target(name, of.get("clientConfig").unwrap_or(&Value::Null)),
             timeout: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
             rules: RuleWithOperations::list(of.list_at(&["rules"])),
@@ -92,7 +92,7 @@ impl Webhook {
         &self,
         request: &Request<'_>,
         object: &Value,
-        versions: &mut Versions<'_>,
+        versions: &mut ObjectVersions<'_>,
     ) -> Result<Option<Matched>, Status> {
         let name = request.admission_name(object);
         let Some(matched) = matched(request, name, &self.rules, self.is_equivalent) else { return Ok(None) };
@@ -118,7 +118,7 @@ impl Webhook {
         &self,
         request: &Request<'_>,
         object: &Value,
-        versions: &mut Versions<'_>,
+        versions: &mut ObjectVersions<'_>,
     ) -> Result<Option<(Matched, Arc<VersionedAttributes>)>, Status> {
         let Some(matched) = self.should_call(request, object, versions)? else { return Ok(None) };
         let versioned = versions.of(&matched).map_err(|status| internal(words(status)))?;

@@ -2,7 +2,7 @@
 
 use super::accessor::{SideEffects, Webhook};
 use super::response::{AdmissionResponse, decode, document, verify};
-use super::review::{Version, review};
+use super::review::{ReviewVersion, review};
 use super::versioned::VersionedAttributes;
 use crate::notes::Notes;
 use crate::request::Request;
@@ -51,17 +51,17 @@ pub fn count(webhook: &Webhook, request: &Request<'_>, error: Option<&CallError>
 }
 
 /// A call that is ready to be made. It borrows nothing, so that many can be made at a time.
-pub struct Call {
+pub struct PreparedCall {
     name: String,
     client: Arc<HookClient>,
-    version: Version,
+    version: ReviewVersion,
     uid: String,
     body: Bytes,
     timeout: Duration,
     is_mutating: bool,
 }
 
-impl Call {
+impl PreparedCall {
     /// Prepares the call of a webhook about a request.
     pub fn prepare(
         hooks: &Hooks,
@@ -70,7 +70,7 @@ impl Call {
         versioned: &VersionedAttributes,
         matched: &Matched,
         is_mutating: bool,
-    ) -> Result<Call, CallError> {
+    ) -> Result<PreparedCall, CallError> {
         if request.attributes.dry_run {
             check_dry_run(webhook)?;
         }
@@ -85,7 +85,7 @@ impl Call {
         let uid = request.view.random_uid();
         let body = Bytes::from(review(version, &uid, (request, object), versioned, matched));
         let (name, timeout) = (webhook.name.clone(), webhook.timeout);
-        Ok(Call { name, client, version, uid, body, timeout, is_mutating })
+        Ok(PreparedCall { name, client, version, uid, body, timeout, is_mutating })
     }
 
     /// Makes the call. Warnings and annotations are noted whether the request is let through or not.

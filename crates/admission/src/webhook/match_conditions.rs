@@ -5,7 +5,7 @@ use super::versioned::VersionedAttributes;
 use crate::cel::{Activation, Condition, Evaluation};
 use crate::metrics::Owner;
 use crate::request::Request;
-use pintle_cel::{Answer, Scope};
+use pintle_cel::{Evaluated, Scope};
 use pintle_object::Value;
 use std::time::Instant;
 
@@ -64,7 +64,7 @@ impl Matcher {
         let mut failures: Vec<String> = Vec::new();
         for one in found {
             match one {
-                Evaluation::Value(Answer::Bool(false)) => return Ok(false),
+                Evaluation::Value(Evaluated::Bool(false)) => return Ok(false),
                 Evaluation::Error(why) => {
                     if !failures.contains(&why) {
                         failures.push(why);

@@ -1,12 +1,12 @@
 //! MutatingAdmissionWebhook: webhooks change a request, one after the other.
 
 use super::accessor::Webhook;
-use super::call::{Call, CallError, calling, count, failed};
+use super::call::{CallError, PreparedCall, calling, count, failed};
 use super::patched::patched;
-use super::source::Source;
-use super::versioned::{VersionedAttributes, Versions};
+use super::source::WebhookSource;
+use super::versioned::{ObjectVersions, VersionedAttributes};
 use super::{hooks, is_exempt};
-use crate::metrics::Step;
+use crate::metrics::AdmissionStep;
 use crate::plugin::{Outcome, Plugin};
 use crate::policy::Reinvocation;
 use crate::request::Request;
@@ -24,13 +24,16 @@ const PATCH: &str = "patch.webhook.admission.k8s.io/";
 const FAILED_OPEN: &str = "failed-open.mutation.webhook.admission.k8s.io/";
 
 pub struct MutatingAdmissionWebhook {
-    source: Source,
+    source: WebhookSource,
     hooks: Hooks,
 }
 
 impl MutatingAdmissionWebhook {
     pub fn new(setup: &Setup<'_>) -> Result<Self, String> {
-        Ok(Self { source: Source::new("mutatingwebhookconfigurations", Step::Admit), hooks: hooks(setup)? })
+        Ok(Self {
+            source: WebhookSource::new("mutatingwebhookconfigurations", AdmissionStep::Admit),
+            hooks: hooks(setup)?,
+        })
     }
 }
 
@@ -63,7 +66,7 @@ impl Plugin for MutatingAdmissionWebhook {
 
 /// The place of a webhook among all, and which time it is asked.
 #[derive(Clone, Copy)]
-struct Place {
+struct WebhookPlace {
     round: usize,
     index: usize,
 }
@@ -90,7 +93,7 @@ impl MutatingAdmissionWebhook {
             if !reinvocation.webhooks.is_meant(is_again, &webhook.uid) {
                 continue;
             }
-            let place = Place { round: usize::from(is_again), index };
+            let place = WebhookPlace { round: usize::from(is_again), index };
             let begin = Instant::now();
             let result = self.ask(&invocation, request, object, place).await;
             count(webhook, request, result.as_ref().err(), begin.elapsed());
@@ -121,7 +124,7 @@ impl MutatingAdmissionWebhook {
         invocation: &Invocation<'_>,
         request: &Request<'_>,
         object: &Value,
-        place: Place,
+        place: WebhookPlace,
     ) -> Result<Option<(Value, bool)>, CallError> {
         let begin = Instant::now();
         let result = self.changed(invocation, request, object, place).await;
@@ -136,10 +139,10 @@ impl MutatingAdmissionWebhook {
         invocation: &Invocation<'_>,
         request: &Request<'_>,
         object: &Value,
-        place: Place,
+        place: WebhookPlace,
     ) -> Result<Option<(Value, bool)>, CallError> {
         let Invocation { webhook, matched, versioned } = invocation;
-        let call = Call::prepare(&self.hooks, webhook, (request, object), versioned, matched, true)?;
+        let call = PreparedCall::prepare(&self.hooks, webhook, (request, object), versioned, matched, true)?;
         let response = call.make(request.notes).await?;
         if response.patch.is_empty() {
             return Ok(None);
@@ -175,13 +178,13 @@ async fn invocation<'a>(
     if !webhook.is_about(request, object) {
         return Ok(None);
     }
-    let mut versions = Versions::new(request, object);
+    let mut versions = ObjectVersions::new(request, object);
     let found = request.settled(|| webhook.invocation(request, object, &mut versions)).await?;
     let Some((matched, versioned)) = found else { return Ok(None) };
     Ok(Some(Invocation { webhook, matched, versioned }))
 }
 
-impl Place {
+impl WebhookPlace {
     fn key(self, prefix: &str) -> String {
         format!("{prefix}round_{}_index_{}", self.round, self.index)
     }

@@ -1,6 +1,6 @@
 //! Answers of webhooks: decoded as upstream's codec does it, with its words for what is wrong, and verified.
 
-use super::review::Version;
+use super::review::ReviewVersion;
 use pintle_object::{Map, Value, bytes, json, yaml};
 
 /// What a webhook says of a request.
@@ -18,7 +18,7 @@ pub struct AdmissionResponse {
 
 /// Types that stand in the document, as Go knows them.
 #[derive(Clone, Copy)]
-enum Form {
+enum ResponseForm {
     Text,
     Bool,
     Int32,
@@ -26,72 +26,76 @@ enum Form {
     Bytes,
     Texts,
     TextMap,
-    Struct(&'static Struct),
-    Structs(&'static Struct),
+    Struct(&'static ResponseStruct),
+    Structs(&'static ResponseStruct),
 }
 
-struct Struct {
+struct ResponseStruct {
     name: &'static str,
-    fields: &'static [(&'static str, Form)],
+    fields: &'static [(&'static str, ResponseForm)],
 }
 
-const REVIEW: Struct = Struct {
+const REVIEW: ResponseStruct = ResponseStruct {
     name: "AdmissionReview",
-    fields: &[("kind", Form::Text), ("apiVersion", Form::Text), ("response", Form::Struct(&RESPONSE))],
+    fields: &[
+        ("kind", ResponseForm::Text),
+        ("apiVersion", ResponseForm::Text),
+        ("response", ResponseForm::Struct(&RESPONSE)),
+    ],
 };
 
-const RESPONSE: Struct = Struct {
+const RESPONSE: ResponseStruct = ResponseStruct {
     name: "AdmissionResponse",
     fields: &[
-        ("uid", Form::Text),
-        ("allowed", Form::Bool),
-        ("status", Form::Struct(&STATUS)),
-        ("patch", Form::Bytes),
-        ("patchType", Form::Text),
-        ("auditAnnotations", Form::TextMap),
-        ("warnings", Form::Texts),
+        ("uid", ResponseForm::Text),
+        ("allowed", ResponseForm::Bool),
+        ("status", ResponseForm::Struct(&STATUS)),
+        ("patch", ResponseForm::Bytes),
+        ("patchType", ResponseForm::Text),
+        ("auditAnnotations", ResponseForm::TextMap),
+        ("warnings", ResponseForm::Texts),
     ],
 };
 
-const STATUS: Struct = Struct {
+const STATUS: ResponseStruct = ResponseStruct {
     name: "Status",
     fields: &[
-        ("kind", Form::Text),
-        ("apiVersion", Form::Text),
-        ("metadata", Form::Struct(&METADATA)),
-        ("status", Form::Text),
-        ("message", Form::Text),
-        ("reason", Form::Text),
-        ("details", Form::Struct(&DETAILS)),
-        ("code", Form::Int32),
+        ("kind", ResponseForm::Text),
+        ("apiVersion", ResponseForm::Text),
+        ("metadata", ResponseForm::Struct(&METADATA)),
+        ("status", ResponseForm::Text),
+        ("message", ResponseForm::Text),
+        ("reason", ResponseForm::Text),
+        ("details", ResponseForm::Struct(&DETAILS)),
+        ("code", ResponseForm::Int32),
     ],
 };
 
-const METADATA: Struct = Struct {
+const METADATA: ResponseStruct = ResponseStruct {
     name: "ListMeta",
     fields: &[
-        ("selfLink", Form::Text),
-        ("resourceVersion", Form::Text),
-        ("continue", Form::Text),
-        ("remainingItemCount", Form::Int64),
+        ("selfLink", ResponseForm::Text),
+        ("resourceVersion", ResponseForm::Text),
+        ("continue", ResponseForm::Text),
+        ("remainingItemCount", ResponseForm::Int64),
     ],
 };
 
-const DETAILS: Struct = Struct {
+const DETAILS: ResponseStruct = ResponseStruct {
     name: "StatusDetails",
     fields: &[
-        ("name", Form::Text),
-        ("group", Form::Text),
-        ("kind", Form::Text),
-        ("uid", Form::Text),
-        ("causes", Form::Structs(&CAUSE)),
-        ("retryAfterSeconds", Form::Int32),
+        ("name", ResponseForm::Text),
+        ("group", ResponseForm::Text),
+        ("kind", ResponseForm::Text),
+        ("uid", ResponseForm::Text),
+        ("causes", ResponseForm::Structs(&CAUSE)),
+        ("retryAfterSeconds", ResponseForm::Int32),
     ],
 };
 
-const CAUSE: Struct = Struct {
+const CAUSE: ResponseStruct = ResponseStruct {
     name: "StatusCause",
-    fields: &[("reason", Form::Text), ("message", Form::Text), ("field", Form::Text)],
+    fields: &[("reason", ResponseForm::Text), ("message", ResponseForm::Text), ("field", ResponseForm::Text)],
 };
 
 /// The document of an answer's body, whatever it is of: JSON, or YAML, which its first character tells.
@@ -115,7 +119,7 @@ pub fn document(body: &[u8]) -> Result<Value, String> {
 ///
 /// # Errors
 /// Upstream's words for why it cannot be.
-pub fn decode(body: &[u8], version: Version) -> Result<Value, String> {
+pub fn decode(body: &[u8], version: ReviewVersion) -> Result<Value, String> {
     let document = document(body)?;
     for field in ["apiVersion", "kind"] {
         if let Some(other) =
@@ -134,7 +138,7 @@ pub fn decode(body: &[u8], version: Version) -> Result<Value, String> {
 }
 
 /// What is registered where the answer is read: reviews in two versions, and the options and Status of all servers.
-fn check_kind(api_version: &str, kind: &str, version: Version) -> Result<(), String> {
+fn check_kind(api_version: &str, kind: &str, version: ReviewVersion) -> Result<(), String> {
     let (group, own) = api_version.split_once('/').unwrap_or(("", api_version));
     if api_version.matches('/').count() > 1 {
         return Err(format!("unexpected GroupVersion string: {api_version}"));
@@ -183,7 +187,7 @@ struct Typed {
 }
 
 impl Typed {
-    fn check_struct(&mut self, value: &Value, of: &'static Struct) -> Result<(), String> {
+    fn check_struct(&mut self, value: &Value, of: &'static ResponseStruct) -> Result<(), String> {
         let Some(map) = value.as_map() else { return Ok(()) };
         for (name, form) in of.fields {
             let Some(value) = map.get(name).filter(|value| !value.is_null()) else { continue };
@@ -194,7 +198,7 @@ impl Typed {
         Ok(())
     }
 
-    fn check(&mut self, value: &Value, form: Form, owner: &str) -> Result<(), String> {
+    fn check(&mut self, value: &Value, form: ResponseForm, owner: &str) -> Result<(), String> {
         let wrong = |this: &Typed, value: &Value, go: &str| {
             let field = this.path.join(".");
             Err(format!(
@@ -203,20 +207,21 @@ impl Typed {
             ))
         };
         match (form, value) {
-            (Form::Text, Value::Text(_)) | (Form::Bool, Value::Bool(_)) => Ok(()),
-            (Form::Int32, Value::Int(number)) if i32::try_from(*number).is_ok() => Ok(()),
-            (Form::Int64, Value::Int(_)) => Ok(()),
-            (Form::Int32 | Form::Int64, Value::Int(_) | Value::Float(_)) => {
-                let go = if matches!(form, Form::Int32) { "int32" } else { "int64" };
+            (ResponseForm::Text, Value::Text(_)) | (ResponseForm::Bool, Value::Bool(_)) => Ok(()),
+            (ResponseForm::Int32, Value::Int(number)) if i32::try_from(*number).is_ok() => Ok(()),
+            (ResponseForm::Int64, Value::Int(_)) => Ok(()),
+            (ResponseForm::Int32 | ResponseForm::Int64, Value::Int(_) | Value::Float(_)) => {
+                let go = if matches!(form, ResponseForm::Int32) { "int32" } else { "int64" };
                 let field = self.path.join(".");
                 let text = json::to_string(value);
                 Err(format!(
                     "json: cannot unmarshal number {text} into Go struct field {owner}.{field} of type {go}"
                 ))
             }
-            (Form::Bytes, Value::Text(_)) => bytes::decode(value.as_str().unwrap_or("")).map(drop),
+            (ResponseForm::Bytes, Value::Text(_)) => bytes::decode(value.as_str().unwrap_or("")).map(drop),
             // Go takes a list of numbers for bytes, too, and clients in other languages write one.
-            (Form::Bytes, Value::List(items)) => match items.iter().find(|item| byte(item).is_none()) {
+            (ResponseForm::Bytes, Value::List(items)) => match items.iter().find(|item| byte(item).is_none())
+            {
                 Some(Value::Int(number)) => {
                     let field = self.path.join(".");
                     Err(format!(
@@ -226,25 +231,29 @@ impl Typed {
                 Some(other) => wrong(self, other, "uint8"),
                 None => Ok(()),
             },
-            (Form::Texts, Value::List(items)) => each(items.iter(), |item| wrong(self, item, "string")),
-            (Form::TextMap, Value::Map(map)) => each(map.values(), |item| wrong(self, item, "string")),
-            (Form::Struct(of), Value::Map(_)) => self.check_struct(value, of),
-            (Form::Structs(of), Value::List(items)) => items.iter().try_for_each(|item| match item {
+            (ResponseForm::Texts, Value::List(items)) => {
+                each(items.iter(), |item| wrong(self, item, "string"))
+            }
+            (ResponseForm::TextMap, Value::Map(map)) => {
+                each(map.values(), |item| wrong(self, item, "string"))
+            }
+            (ResponseForm::Struct(of), Value::Map(_)) => self.check_struct(value, of),
+            (ResponseForm::Structs(of), Value::List(items)) => items.iter().try_for_each(|item| match item {
                 Value::Map(_) => self.check_struct(item, of),
                 Value::Null => Ok(()),
                 other => wrong(self, other, &format!("v1.{}", of.name)),
             }),
-            (Form::Text, other) => {
+            (ResponseForm::Text, other) => {
                 wrong(self, other, if owner == "AdmissionReview" { "string" } else { self.go_text() })
             }
-            (Form::Bool, other) => wrong(self, other, "bool"),
-            (Form::Int32, other) => wrong(self, other, "int32"),
-            (Form::Int64, other) => wrong(self, other, "int64"),
-            (Form::Bytes, other) => wrong(self, other, "[]uint8"),
-            (Form::Texts, other) => wrong(self, other, "[]string"),
-            (Form::TextMap, other) => wrong(self, other, "map[string]string"),
-            (Form::Struct(of), other) => wrong(self, other, &format!("v1.{}", of.name)),
-            (Form::Structs(of), other) => wrong(self, other, &format!("[]v1.{}", of.name)),
+            (ResponseForm::Bool, other) => wrong(self, other, "bool"),
+            (ResponseForm::Int32, other) => wrong(self, other, "int32"),
+            (ResponseForm::Int64, other) => wrong(self, other, "int64"),
+            (ResponseForm::Bytes, other) => wrong(self, other, "[]uint8"),
+            (ResponseForm::Texts, other) => wrong(self, other, "[]string"),
+            (ResponseForm::TextMap, other) => wrong(self, other, "map[string]string"),
+            (ResponseForm::Struct(of), other) => wrong(self, other, &format!("v1.{}", of.name)),
+            (ResponseForm::Structs(of), other) => wrong(self, other, &format!("[]v1.{}", of.name)),
         }
     }
 
@@ -294,7 +303,7 @@ fn each<'v>(
 /// Upstream's words for what an answer may not be.
 pub fn verify(
     document: &Value,
-    version: Version,
+    version: ReviewVersion,
     uid: &str,
     is_mutating: bool,
 ) -> Result<AdmissionResponse, String> {
@@ -302,7 +311,7 @@ pub fn verify(
     let response = response.ok_or("webhook response was absent")?;
     let patch = decoded(response.get("patch"));
     let patch_type = response.get("patchType").filter(|given| !given.is_null());
-    if version == Version::V1 {
+    if version == ReviewVersion::V1 {
         let found = response.str_at(&["uid"]);
         if found != uid {
             return Err(format!("expected response.uid={uid:?}, got {}", pintle_object::field::quote(found)));
@@ -314,9 +323,9 @@ pub fn verify(
         |field: &str| response.list_at(&[field]).iter().map(|text| text.as_str().unwrap_or("").to_owned());
     let annotations = response.map_at(&["auditAnnotations"]).into_iter().flat_map(Map::iter);
     let patch_type = match version {
-        Version::V1 => patch_type.and_then(Value::as_str).unwrap_or("").to_owned(),
-        Version::V1beta1 if patch.is_empty() => String::new(),
-        Version::V1beta1 => "JSONPatch".to_owned(),
+        ReviewVersion::V1 => patch_type.and_then(Value::as_str).unwrap_or("").to_owned(),
+        ReviewVersion::V1beta1 if patch.is_empty() => String::new(),
+        ReviewVersion::V1beta1 => "JSONPatch".to_owned(),
     };
     Ok(AdmissionResponse {
         is_allowed: response.bool_at(&["allowed"]),
@@ -332,7 +341,7 @@ pub fn verify(
 
 fn verify_kind(document: &Value) -> Result<(), String> {
     let (api_version, kind) = (document.str_at(&["apiVersion"]), document.str_at(&["kind"]));
-    if (api_version, kind) == (Version::V1.api_version(), "AdmissionReview") {
+    if (api_version, kind) == (ReviewVersion::V1.api_version(), "AdmissionReview") {
         return Ok(());
     }
     let shown = if api_version.is_empty() { "/" } else { api_version };
@@ -362,8 +371,8 @@ mod tests {
     const UID: &str = "u1";
 
     fn read(body: &str, is_mutating: bool) -> Result<AdmissionResponse, String> {
-        let document = decode(body.as_bytes(), Version::V1)?;
-        verify(&document, Version::V1, UID, is_mutating)
+        let document = decode(body.as_bytes(), ReviewVersion::V1)?;
+        verify(&document, ReviewVersion::V1, UID, is_mutating)
     }
 
     fn review(response: &str) -> String {

@@ -10,46 +10,46 @@ use pintle_schema::Resource;
 
 /// A version of AdmissionReview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
+pub enum ReviewVersion {
     V1,
     V1beta1,
 }
 
-impl Version {
+impl ReviewVersion {
     /// The first version of a webhook's list that this server speaks.
-    pub fn first_known(versions: &[Value]) -> Option<Version> {
+    pub fn first_known(versions: &[Value]) -> Option<ReviewVersion> {
         versions.iter().find_map(|version| match version.as_str()? {
-            "v1" => Some(Version::V1),
-            "v1beta1" => Some(Version::V1beta1),
+            "v1" => Some(ReviewVersion::V1),
+            "v1beta1" => Some(ReviewVersion::V1beta1),
             _ => None,
         })
     }
 
     pub fn as_str(self) -> &'static str {
         match self {
-            Version::V1 => "v1",
-            Version::V1beta1 => "v1beta1",
+            ReviewVersion::V1 => "v1",
+            ReviewVersion::V1beta1 => "v1beta1",
         }
     }
 
     pub fn api_version(self) -> &'static str {
         match self {
-            Version::V1 => "admission.k8s.io/v1",
-            Version::V1beta1 => "admission.k8s.io/v1beta1",
+            ReviewVersion::V1 => "admission.k8s.io/v1",
+            ReviewVersion::V1beta1 => "admission.k8s.io/v1beta1",
         }
     }
 }
 
 /// The review of a request, as JSON; `object` is what tells the name of the request.
 pub fn review(
-    version: Version,
+    version: ReviewVersion,
     uid: &str,
     (request, object): (&Request<'_>, &Value),
     versioned: &VersionedAttributes,
     matched: &Matched,
 ) -> Vec<u8> {
     let target = request.attributes.target;
-    let mut out = Document(Vec::with_capacity(4096));
+    let mut out = ReviewDocument(Vec::with_capacity(4096));
     out.raw("{\"kind\":\"AdmissionReview\",\"apiVersion\":\"");
     out.raw(version.api_version());
     out.raw("\",\"request\":{\"uid\":");
@@ -82,7 +82,7 @@ pub fn review(
 }
 
 /// JSON under way.
-struct Document(Vec<u8>);
+struct ReviewDocument(Vec<u8>);
 
 /// The fields of the options of all operations, in the order of their types.
 const OPTIONS: [&str; 9] = [
@@ -97,7 +97,7 @@ const OPTIONS: [&str; 9] = [
     "fieldValidation",
 ];
 
-impl Document {
+impl ReviewDocument {
     fn raw(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
     }

@@ -1,7 +1,7 @@
 //! The webhooks of all stored configurations of a kind, read once for each state of them.
 
 use super::accessor::Webhook;
-use crate::metrics::Step;
+use crate::metrics::AdmissionStep;
 use crate::request::Request;
 use crate::view::Configurations;
 use pintle_object::meta;
@@ -9,22 +9,22 @@ use pintle_store::{Object, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub struct Source {
+pub struct WebhookSource {
     plural: &'static str,
-    step: Step,
-    state: Mutex<State>,
+    step: AdmissionStep,
+    state: Mutex<WebhookSourceState>,
 }
 
 #[derive(Clone, Default)]
-struct State {
+struct WebhookSourceState {
     of: Option<Snapshot>,
     configurations: BTreeMap<String, (Arc<Object>, Vec<Arc<Webhook>>)>,
     webhooks: Arc<Vec<Arc<Webhook>>>,
 }
 
-impl Source {
-    pub fn new(plural: &'static str, step: Step) -> Source {
-        Source { plural, step, state: Mutex::default() }
+impl WebhookSource {
+    pub fn new(plural: &'static str, step: AdmissionStep) -> WebhookSource {
+        WebhookSource { plural, step, state: Mutex::default() }
     }
 
     /// In the order of the names of configurations, and of webhooks in each.
@@ -42,12 +42,13 @@ impl Source {
         webhooks
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WebhookSourceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn after(&self, before: &State, stored: &Configurations<'_>) -> State {
-        let mut next = State { of: Some(stored.snapshot.clone()), ..State::default() };
+    fn after(&self, before: &WebhookSourceState, stored: &Configurations<'_>) -> WebhookSourceState {
+        let mut next =
+            WebhookSourceState { of: Some(stored.snapshot.clone()), ..WebhookSourceState::default() };
         let mut all = Vec::new();
         for object in stored.objects() {
             let name = object.attrs.name.to_string();
@@ -65,7 +66,7 @@ impl Source {
 }
 
 /// The webhooks of one configuration.
-fn read(step: Step, stored: &Configurations<'_>, object: &Object) -> Vec<Arc<Webhook>> {
+fn read(step: AdmissionStep, stored: &Configurations<'_>, object: &Object) -> Vec<Arc<Webhook>> {
     let Some(tree) = stored.tree(object) else { return Vec::new() };
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let webhooks = tree.list_at(&["webhooks"]).iter();

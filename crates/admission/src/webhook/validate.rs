@@ -1,12 +1,12 @@
 //! ValidatingAdmissionWebhook: webhooks judge a request, all at a time.
 
 use super::accessor::Webhook;
-use super::call::{Call, CallError, count, failed};
+use super::call::{CallError, PreparedCall, count, failed};
 use super::response::AdmissionResponse;
-use super::source::Source;
-use super::versioned::Versions;
+use super::source::WebhookSource;
+use super::versioned::ObjectVersions;
 use super::{hooks, is_exempt};
-use crate::metrics::Step;
+use crate::metrics::AdmissionStep;
 use crate::plugin::{Outcome, Plugin};
 use crate::request::Request;
 use crate::settings::Setup;
@@ -22,14 +22,14 @@ use std::time::Instant;
 const FAILED_OPEN: &str = "failed-open.validating.webhook.admission.k8s.io/round_0_index_";
 
 pub struct ValidatingAdmissionWebhook {
-    source: Source,
+    source: WebhookSource,
     hooks: Hooks,
 }
 
 impl ValidatingAdmissionWebhook {
     pub fn new(setup: &Setup<'_>) -> Result<Self, String> {
         Ok(Self {
-            source: Source::new("validatingwebhookconfigurations", Step::Validate),
+            source: WebhookSource::new("validatingwebhookconfigurations", AdmissionStep::Validate),
             hooks: hooks(setup)?,
         })
     }
@@ -60,12 +60,12 @@ impl ValidatingAdmissionWebhook {
         object: &Value,
     ) -> Result<(), Status> {
         let mut relevant = Vec::new();
-        let mut versions = Versions::new(request, object);
+        let mut versions = ObjectVersions::new(request, object);
         for webhook in webhooks {
             let found = request.settled(|| webhook.invocation(request, object, &mut versions)).await?;
             let Some((matched, versioned)) = found else { continue };
             let about = (request, object);
-            let call = Call::prepare(&self.hooks, webhook, about, &versioned, &matched, false);
+            let call = PreparedCall::prepare(&self.hooks, webhook, about, &versioned, &matched, false);
             relevant.push((webhook, call));
         }
         let calls = relevant.into_iter().enumerate().map(|(index, (webhook, call))| async move {

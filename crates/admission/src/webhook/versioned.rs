@@ -47,15 +47,15 @@ fn shown(
 }
 
 /// All versions of one request that were asked for, each made once.
-pub struct Versions<'a> {
+pub struct ObjectVersions<'a> {
     request: &'a Request<'a>,
     object: &'a Value,
     made: Vec<Arc<VersionedAttributes>>,
 }
 
-impl<'a> Versions<'a> {
-    pub fn new(request: &'a Request<'a>, object: &'a Value) -> Versions<'a> {
-        Versions { request, object, made: Vec::new() }
+impl<'a> ObjectVersions<'a> {
+    pub fn new(request: &'a Request<'a>, object: &'a Value) -> ObjectVersions<'a> {
+        ObjectVersions { request, object, made: Vec::new() }
     }
 
     pub fn of(&mut self, matched: &Matched) -> Result<Arc<VersionedAttributes>, Status> {

@@ -9,7 +9,7 @@ mod tests;
 
 pub use crate::log::old_files::Rotation;
 
-use crate::counters::{Counters, Plugin};
+use crate::counters::{BackendName, Counters};
 use crate::line::Line;
 use file::LogFile;
 use std::io::{self, Write};
@@ -76,7 +76,7 @@ impl LogBackend {
     pub fn start(output: Output, counters: Arc<Counters>) -> Result<LogBackend, String> {
         let (jobs, received) = mpsc::channel(WAITING_MAX);
         let clock = Arc::new(Clock::default());
-        let writer = Writer { output, received, clock: clock.clone() };
+        let writer = LogWriter { output, received, clock: clock.clone() };
         std::thread::Builder::new()
             .name("audit-log".into())
             .spawn(move || writer.run())
@@ -106,20 +106,20 @@ impl LogBackend {
         match result.unwrap_or_else(ended) {
             Ok(()) => true,
             Err(why) => {
-                self.counters.failed(Plugin::Log, &why, &[line]);
+                self.counters.failed(BackendName::Log, &why, &[line]);
                 false
             }
         }
     }
 }
 
-struct Writer {
+struct LogWriter {
     output: Output,
     received: mpsc::Receiver<Job>,
     clock: Arc<Clock>,
 }
 
-impl Writer {
+impl LogWriter {
     /// Writes what came while the last write went on with one write.
     fn run(mut self) {
         let mut jobs = Vec::new();

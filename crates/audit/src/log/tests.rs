@@ -172,8 +172,8 @@ async fn lines_of_many_at_once_are_all_there() {
     let tasks: Vec<_> = (0..200)
         .map(|n| {
             let log = log.clone();
-            let event = crate::Event { audit_id: n.to_string(), ..crate::Event::default() };
-            let line = Line::json(&event, crate::Stage::Panic, crate::record::now());
+            let event = crate::AuditEvent { audit_id: n.to_string(), ..crate::AuditEvent::default() };
+            let line = Line::json(&event, crate::AuditStage::Panic, crate::record::now());
             tokio::spawn(async move { log.process(vec![line]).await })
         })
         .collect();

@@ -11,7 +11,7 @@ use pintle_object::user::User;
 
 /// When an event of a request is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum AuditStage {
     /// Before the request is worked on.
     RequestReceived,
     /// When the head of a long-running response is sent.
@@ -22,23 +22,27 @@ pub enum Stage {
     Panic,
 }
 
-impl Stage {
+impl AuditStage {
     /// All of them, in upstream's order.
-    pub const ALL: [Stage; 4] =
-        [Stage::RequestReceived, Stage::ResponseStarted, Stage::ResponseComplete, Stage::Panic];
+    pub const ALL: [AuditStage; 4] = [
+        AuditStage::RequestReceived,
+        AuditStage::ResponseStarted,
+        AuditStage::ResponseComplete,
+        AuditStage::Panic,
+    ];
 
     /// The name in policies and events.
     pub fn as_str(self) -> &'static str {
         match self {
-            Stage::RequestReceived => "RequestReceived",
-            Stage::ResponseStarted => "ResponseStarted",
-            Stage::ResponseComplete => "ResponseComplete",
-            Stage::Panic => "Panic",
+            AuditStage::RequestReceived => "RequestReceived",
+            AuditStage::ResponseStarted => "ResponseStarted",
+            AuditStage::ResponseComplete => "ResponseComplete",
+            AuditStage::Panic => "Panic",
         }
     }
 
-    fn parse(text: &str) -> Option<Stage> {
-        Stage::ALL.into_iter().find(|stage| stage.as_str() == text)
+    fn parse(text: &str) -> Option<AuditStage> {
+        AuditStage::ALL.into_iter().find(|stage| stage.as_str() == text)
     }
 }
 
@@ -48,11 +52,11 @@ pub struct Stages(u8);
 
 impl Stages {
     /// Whether the stage is one of them.
-    pub fn contains(self, stage: Stage) -> bool {
+    pub fn contains(self, stage: AuditStage) -> bool {
         self.0 & (1 << stage as u8) != 0
     }
 
-    fn with(self, stage: Stage) -> Stages {
+    fn with(self, stage: AuditStage) -> Stages {
         Stages(self.0 | (1 << stage as u8))
     }
 
@@ -63,7 +67,7 @@ impl Stages {
 
 /// A request, as far as policies look at it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Attributes<'a> {
+pub struct AuditAttributes<'a> {
     /// None when nobody could be authenticated.
     pub user: Option<&'a User>,
     /// `get`, `list`, ...; for paths that are no resources the method in lower case.
@@ -88,15 +92,15 @@ pub struct RequestConfig {
 
 /// An ordered list of rules, the first match of which counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Policy {
-    rules: Vec<Rule>,
+pub struct AuditPolicy {
+    rules: Vec<AuditRule>,
     omit_stages: Stages,
     omit_managed_fields: bool,
 }
 
 /// Which requests are recorded at a level; an empty list matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Rule {
+struct AuditRule {
     level: Level,
     users: Vec<String>,
     user_groups: Vec<String>,
@@ -116,9 +120,9 @@ struct GroupResources {
     resource_names: Vec<String>,
 }
 
-impl Policy {
+impl AuditPolicy {
     /// The level, stages and form at which a request is recorded; without a match it is not.
-    pub fn evaluate(&self, attributes: &Attributes<'_>) -> RequestConfig {
+    pub fn evaluate(&self, attributes: &AuditAttributes<'_>) -> RequestConfig {
         match self.rules.iter().find(|rule| rule.matches(attributes)) {
             Some(rule) => RequestConfig {
                 level: rule.level,
@@ -134,8 +138,8 @@ impl Policy {
     }
 }
 
-impl Rule {
-    fn matches(&self, attributes: &Attributes<'_>) -> bool {
+impl AuditRule {
+    fn matches(&self, attributes: &AuditAttributes<'_>) -> bool {
         let is_of = |user: &User| {
             let is_named = self.users.is_empty() || self.users.contains(&user.name);
             let is_member = || user.groups.iter().any(|group| self.user_groups.contains(group));
@@ -158,7 +162,7 @@ impl Rule {
         true
     }
 
-    fn matches_resource(&self, attributes: &Attributes<'_>) -> bool {
+    fn matches_resource(&self, attributes: &AuditAttributes<'_>) -> bool {
         // Resources without a namespace are of the empty one.
         if !self.namespaces.is_empty() && !has(&self.namespaces, attributes.namespace) {
             return false;
@@ -168,7 +172,7 @@ impl Rule {
 }
 
 impl GroupResources {
-    fn match_(&self, attributes: &Attributes<'_>) -> bool {
+    fn match_(&self, attributes: &AuditAttributes<'_>) -> bool {
         if self.group != "*" && self.group != attributes.group {
             return false;
         }

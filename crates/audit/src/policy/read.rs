@@ -2,7 +2,7 @@
 //! the log and otherwise pass.
 
 use super::validate::validate;
-use super::{GroupResources, Policy, Rule, Stage, Stages};
+use super::{AuditPolicy, AuditRule, AuditStage, GroupResources, Stages};
 use crate::policy::validate::{level_of, texts};
 use pintle_object::field::quote;
 use pintle_object::{Value, yaml};
@@ -14,17 +14,17 @@ const KIND: &str = "Policy";
 /// The other kinds of the group.
 const OTHER_KINDS: [&str; 3] = ["Event", "EventList", "PolicyList"];
 
-impl Policy {
+impl AuditPolicy {
     /// Reads and checks a policy file.
-    pub fn load(path: &Path) -> Result<Policy, String> {
+    pub fn load(path: &Path) -> Result<AuditPolicy, String> {
         let shown = path.display();
         let bytes = std::fs::read(path)
             .map_err(|error| format!("failed to read file path {}: {error}", quote(&shown.to_string())))?;
-        Policy::parse(&bytes).map_err(|why| format!("{why}: from file {shown}"))
+        AuditPolicy::parse(&bytes).map_err(|why| format!("{why}: from file {shown}"))
     }
 
     /// Reads and checks the text of a policy, in YAML or JSON.
-    pub fn parse(text: &[u8]) -> Result<Policy, String> {
+    pub fn parse(text: &[u8]) -> Result<AuditPolicy, String> {
         let decoded = decode(text).map_err(|why| format!("failed decoding: {why}"))?;
         if !decoded.strict.is_empty() {
             let strict = decoded.strict.join(", ");
@@ -109,72 +109,72 @@ fn type_field<'a>(document: &'a Value, name: &str) -> Result<&'a str, String> {
 }
 
 /// What a field holds, with the name of its type in Go.
-enum Shape {
+enum PolicyShape {
     Any,
     Bool,
     Text(&'static str),
-    List(&'static str, &'static Shape),
-    Struct(&'static Struct),
+    List(&'static str, &'static PolicyShape),
+    Struct(&'static PolicyStruct),
 }
 
 /// A type with fields.
-struct Struct {
+struct PolicyStruct {
     name: &'static str,
-    fields: &'static [(&'static str, Shape)],
+    fields: &'static [(&'static str, PolicyShape)],
 }
 
-const TEXT: Shape = Shape::Text("string");
-const TEXTS: Shape = Shape::List("[]string", &TEXT);
-const STAGES: Shape = Shape::List("[]v1.Stage", &Shape::Text("v1.Stage"));
+const TEXT: PolicyShape = PolicyShape::Text("string");
+const TEXTS: PolicyShape = PolicyShape::List("[]string", &TEXT);
+const STAGES: PolicyShape = PolicyShape::List("[]v1.Stage", &PolicyShape::Text("v1.Stage"));
 
-const POLICY: Struct = Struct {
+const POLICY: PolicyStruct = PolicyStruct {
     name: "Policy",
     fields: &[
         ("apiVersion", TEXT),
         ("kind", TEXT),
-        ("metadata", Shape::Struct(&OBJECT_META)),
-        ("omitManagedFields", Shape::Bool),
+        ("metadata", PolicyShape::Struct(&OBJECT_META)),
+        ("omitManagedFields", PolicyShape::Bool),
         ("omitStages", STAGES),
-        ("rules", Shape::List("[]v1.PolicyRule", &Shape::Struct(&RULE))),
+        ("rules", PolicyShape::List("[]v1.PolicyRule", &PolicyShape::Struct(&RULE))),
     ],
 };
-const RULE: Struct = Struct {
+const RULE: PolicyStruct = PolicyStruct {
     name: "PolicyRule",
     fields: &[
-        ("level", Shape::Text("v1.Level")),
+        ("level", PolicyShape::Text("v1.Level")),
         ("namespaces", TEXTS),
         ("nonResourceURLs", TEXTS),
-        ("omitManagedFields", Shape::Bool),
+        ("omitManagedFields", PolicyShape::Bool),
         ("omitStages", STAGES),
-        ("resources", Shape::List("[]v1.GroupResources", &Shape::Struct(&RESOURCES))),
+        ("resources", PolicyShape::List("[]v1.GroupResources", &PolicyShape::Struct(&RESOURCES))),
         ("userGroups", TEXTS),
         ("users", TEXTS),
         ("verbs", TEXTS),
     ],
 };
-const RESOURCES: Struct = Struct {
+const RESOURCES: PolicyStruct = PolicyStruct {
     name: "GroupResources",
     fields: &[("group", TEXT), ("resourceNames", TEXTS), ("resources", TEXTS)],
 };
 /// Nothing in it has an effect.
-const OBJECT_META: Struct = Struct {
+const OBJECT_META: PolicyStruct = PolicyStruct {
     name: "ObjectMeta",
     fields: &[
-        ("annotations", Shape::Any),
-        ("creationTimestamp", Shape::Any),
-        ("deletionGracePeriodSeconds", Shape::Any),
-        ("deletionTimestamp", Shape::Any),
-        ("finalizers", Shape::Any),
-        ("generateName", Shape::Any),
-        ("generation", Shape::Any),
-        ("labels", Shape::Any),
-        ("managedFields", Shape::Any),
-        ("name", Shape::Any),
-        ("namespace", Shape::Any),
-        ("ownerReferences", Shape::Any),
-        ("resourceVersion", Shape::Any),
-        ("selfLink", Shape::Any),
-        ("uid", Shape::Any),
+        ("annotations", PolicyShape::Any),
+        ("creationTimestamp", PolicyShape::Any),
+        ("deletionGracePeriodSeconds", PolicyShape::Any),
+        ("deletionTimestamp", PolicyShape::Any),
+        ("finalizers", PolicyShape::Any),
+        ("generateName", PolicyShape::Any),
+        ("generation", PolicyShape::Any),
+        ("labels", PolicyShape::Any),
+        ("managedFields", PolicyShape::Any),
+        ("name", PolicyShape::Any),
+        ("namespace", PolicyShape::Any),
+        ("ownerReferences", PolicyShape::Any),
+        ("resourceVersion", PolicyShape::Any),
+        ("selfLink", PolicyShape::Any),
+        ("uid", PolicyShape::Any),
     ],
 };
 
@@ -186,7 +186,7 @@ struct Check {
 }
 
 impl Check {
-    fn fields(&mut self, value: &Value, of: &Struct) -> Result<(), String> {
+    fn fields(&mut self, value: &Value, of: &PolicyStruct) -> Result<(), String> {
         let Some(map) = value.as_map() else { return Ok(()) };
         for (key, value) in map.iter() {
             match of.fields.iter().find(|(name, _)| *name == key) {
@@ -201,11 +201,11 @@ impl Check {
         Ok(())
     }
 
-    fn shape(&mut self, value: &Value, shape: &Shape, owner: &str) -> Result<(), String> {
+    fn shape(&mut self, value: &Value, shape: &PolicyShape, owner: &str) -> Result<(), String> {
         match (shape, value) {
-            (Shape::Any, _) | (_, Value::Null) => Ok(()),
-            (Shape::Bool, Value::Bool(_)) | (Shape::Text(_), Value::Text(_)) => Ok(()),
-            (Shape::List(_, item_shape), Value::List(items)) => {
+            (PolicyShape::Any, _) | (_, Value::Null) => Ok(()),
+            (PolicyShape::Bool, Value::Bool(_)) | (PolicyShape::Text(_), Value::Text(_)) => Ok(()),
+            (PolicyShape::List(_, item_shape), Value::List(items)) => {
                 for (index, item) in items.iter().enumerate() {
                     self.at(Some(index));
                     self.shape(item, item_shape, owner)?;
@@ -213,7 +213,7 @@ impl Check {
                 self.at(None);
                 Ok(())
             }
-            (Shape::Struct(of), Value::Map(_)) => self.fields(value, of),
+            (PolicyShape::Struct(of), Value::Map(_)) => self.fields(value, of),
             _ => Err(self.mismatch(value, shape, owner)),
         }
     }
@@ -237,13 +237,13 @@ impl Check {
         shown + key
     }
 
-    fn mismatch(&self, value: &Value, shape: &Shape, owner: &str) -> String {
+    fn mismatch(&self, value: &Value, shape: &PolicyShape, owner: &str) -> String {
         let names: Vec<&str> = self.path.iter().map(|(name, _)| *name).collect();
         let go = match shape {
-            Shape::Any => String::from("interface {}"),
-            Shape::Bool => String::from("bool"),
-            Shape::Text(go) | Shape::List(go, _) => String::from(*go),
-            Shape::Struct(of) => format!("v1.{}", of.name),
+            PolicyShape::Any => String::from("interface {}"),
+            PolicyShape::Bool => String::from("bool"),
+            PolicyShape::Text(go) | PolicyShape::List(go, _) => String::from(*go),
+            PolicyShape::Struct(of) => format!("v1.{}", of.name),
         };
         let word = value.json_word();
         format!("json: cannot unmarshal {word} into Go struct field {owner}.{} of type {go}", names.join("."))
@@ -251,21 +251,21 @@ impl Check {
 }
 
 /// The policy of a document that was checked.
-fn policy_of(document: &Value) -> Policy {
-    Policy {
+fn policy_of(document: &Value) -> AuditPolicy {
+    AuditPolicy {
         rules: document.list_at(&["rules"]).iter().map(rule_of).collect(),
         omit_stages: stages_of(document),
         omit_managed_fields: document.bool_at(&["omitManagedFields"]),
     }
 }
 
-fn rule_of(rule: &Value) -> Rule {
+fn rule_of(rule: &Value) -> AuditRule {
     let resources = |of: &Value| GroupResources {
         group: of.str_at(&["group"]).into(),
         resources: texts(of, "resources"),
         resource_names: texts(of, "resourceNames"),
     };
-    Rule {
+    AuditRule {
         level: level_of(rule.str_at(&["level"])).unwrap_or_default(),
         users: texts(rule, "users"),
         user_groups: texts(rule, "userGroups"),
@@ -279,6 +279,7 @@ fn rule_of(rule: &Value) -> Rule {
 }
 
 fn stages_of(value: &Value) -> Stages {
-    let stages = value.list_at(&["omitStages"]).iter().filter_map(Value::as_str).filter_map(Stage::parse);
+    let stages =
+        value.list_at(&["omitStages"]).iter().filter_map(Value::as_str).filter_map(AuditStage::parse);
     stages.fold(Stages::default(), Stages::with)
 }

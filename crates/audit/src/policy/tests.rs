@@ -5,13 +5,13 @@ use super::*;
 const HEAD: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\n";
 
 fn refused(text: &str, why: &str) {
-    assert_eq!(Policy::parse(text.as_bytes()).unwrap_err(), why, "{text}");
+    assert_eq!(AuditPolicy::parse(text.as_bytes()).unwrap_err(), why, "{text}");
 }
 
 #[test]
 fn files_that_are_no_policies_are_refused() {
     let path = std::path::Path::new("/nowhere/policy.yaml");
-    let why = Policy::load(path).unwrap_err();
+    let why = AuditPolicy::load(path).unwrap_err();
     assert!(why.starts_with("failed to read file path \"/nowhere/policy.yaml\": "), "{why}");
     let unknown = "unknown group version field audit.k8s.io/__internal, Kind=Policy in policy";
     refused("rules: [{level: None}]", unknown);
@@ -40,10 +40,12 @@ fn files_that_are_no_policies_are_refused() {
     );
     refused(HEAD, "loaded illegal policy with 0 rules");
     assert!(
-        Policy::parse(b"apiVersion: audit.k8s.io/v1\nrules: [{level: None}]").is_ok(),
+        AuditPolicy::parse(b"apiVersion: audit.k8s.io/v1\nrules: [{level: None}]").is_ok(),
         "the kind is known"
     );
-    assert!(Policy::parse(b"{\"apiVersion\":\"audit.k8s.io/v1\",\"rules\":[{\"level\":\"None\"}]}").is_ok());
+    assert!(
+        AuditPolicy::parse(b"{\"apiVersion\":\"audit.k8s.io/v1\",\"rules\":[{\"level\":\"None\"}]}").is_ok()
+    );
 }
 
 #[test]
@@ -52,7 +54,7 @@ fn files_name_their_place_in_errors() {
     let path = dir.path().join("policy.yaml");
     std::fs::write(&path, HEAD).unwrap();
     let why = format!("loaded illegal policy with 0 rules: from file {}", path.display());
-    assert_eq!(Policy::load(&path).unwrap_err(), why);
+    assert_eq!(AuditPolicy::load(&path).unwrap_err(), why);
 }
 
 #[test]
@@ -73,9 +75,9 @@ fn fields_of_other_types_are_refused() {
 
 #[test]
 fn unknown_and_repeated_fields_pass_as_upstream() {
-    assert!(Policy::parse(format!("{HEAD}rules: [{{level: None, verb: [get]}}]").as_bytes()).is_ok());
+    assert!(AuditPolicy::parse(format!("{HEAD}rules: [{{level: None, verb: [get]}}]").as_bytes()).is_ok());
     assert!(
-        Policy::parse(format!("{HEAD}rules: [{{level: None}}]\nrules: [{{level: Request}}]").as_bytes())
+        AuditPolicy::parse(format!("{HEAD}rules: [{{level: None}}]\nrules: [{{level: Request}}]").as_bytes())
             .is_ok()
     );
     let found = read::strict_errors(&format!(
@@ -112,7 +114,7 @@ fn rules_are_validated() {
         "level: None, resources: [{group: x, resourceNames: [a]}]",
         "rules[0].resources.resourceNames: Invalid value: [\"a\"]: using resourceNames requires at least one resource",
     );
-    let why = Policy::parse(
+    let why = AuditPolicy::parse(
         format!("{HEAD}rules: [{{level: None, resources: [{{group: rbac.authorization.k8s.io/v1}}]}}]")
             .as_bytes(),
     );
@@ -131,15 +133,16 @@ fn rules_are_validated() {
     );
 }
 
-fn level(rule: &str, attributes: &Attributes<'_>) -> Level {
+fn level(rule: &str, attributes: &AuditAttributes<'_>) -> Level {
     let text = format!("{HEAD}rules: [{{level: Metadata{rule}}}]");
-    Policy::parse(text.as_bytes()).unwrap().evaluate(attributes).level
+    AuditPolicy::parse(text.as_bytes()).unwrap().evaluate(attributes).level
 }
 
 #[test]
 fn rules_match_users_and_verbs() {
     let user = User { name: "alice".into(), groups: vec!["dev".into(), "ops".into()], ..User::default() };
-    let attributes = Attributes { user: Some(&user), verb: "get", path: "/x", ..Attributes::default() };
+    let attributes =
+        AuditAttributes { user: Some(&user), verb: "get", path: "/x", ..AuditAttributes::default() };
     let check = |rule: &str, matches: bool| {
         assert_eq!(level(rule, &attributes) == Level::Metadata, matches, "{rule}");
     };
@@ -151,7 +154,7 @@ fn rules_match_users_and_verbs() {
     check(", users: [alice], userGroups: [qa]", false);
     check(", verbs: [list, get]", true);
     check(", verbs: [list]", false);
-    let nobody = Attributes { user: None, ..attributes };
+    let nobody = AuditAttributes { user: None, ..attributes };
     assert_eq!(level(", users: [alice]", &nobody), Level::None);
     assert_eq!(level(", userGroups: [dev]", &nobody), Level::None);
     assert_eq!(level(", verbs: [get]", &nobody), Level::Metadata);
@@ -159,16 +162,16 @@ fn rules_match_users_and_verbs() {
 
 #[test]
 fn rules_match_resources() {
-    let pods = Attributes {
+    let pods = AuditAttributes {
         is_resource: true,
         resource: "pods",
         namespace: "ns",
         name: "p",
         verb: "get",
-        ..Attributes::default()
+        ..AuditAttributes::default()
     };
-    let logs = Attributes { subresource: "log", ..pods };
-    let check = |resources: &str, attributes: &Attributes<'_>, matches: bool| {
+    let logs = AuditAttributes { subresource: "log", ..pods };
+    let check = |resources: &str, attributes: &AuditAttributes<'_>, matches: bool| {
         let rule = format!(", resources: [{resources}]");
         assert_eq!(level(&rule, attributes) == Level::Metadata, matches, "{rule} {attributes:?}");
     };
@@ -190,12 +193,12 @@ fn rules_match_resources() {
         check(resources, &pods, of_pods);
         check(resources, &logs, of_logs);
     }
-    let path = Attributes { path: "/api/v1/pods", verb: "get", ..Attributes::default() };
+    let path = AuditAttributes { path: "/api/v1/pods", verb: "get", ..AuditAttributes::default() };
     check("{group: \"\"}", &path, false);
     assert_eq!(level(", namespaces: [ns]", &pods), Level::Metadata);
     assert_eq!(level(", namespaces: [other]", &pods), Level::None);
     assert_eq!(level(", namespaces: [ns], resources: [{group: apps}]", &pods), Level::None);
-    let cluster = Attributes { namespace: "", ..pods };
+    let cluster = AuditAttributes { namespace: "", ..pods };
     assert_eq!(level(", namespaces: [\"\"]", &cluster), Level::Metadata);
     assert_eq!(level(", namespaces: [\"\"]", &path), Level::None);
 }
@@ -203,7 +206,7 @@ fn rules_match_resources() {
 #[test]
 fn rules_match_paths() {
     let check = |url: &str, path: &str, matches: bool| {
-        let attributes = Attributes { path, verb: "get", ..Attributes::default() };
+        let attributes = AuditAttributes { path, verb: "get", ..AuditAttributes::default() };
         let rule = format!(", nonResourceURLs: [\"{url}\"]");
         assert_eq!(level(&rule, &attributes) == Level::Metadata, matches, "{url} {path}");
     };
@@ -212,7 +215,8 @@ fn rules_match_paths() {
     check("/version", "/version/", false);
     check("/healthz*", "/healthz/etcd", true);
     check("/healthz/*", "/healthz", false);
-    let pods = Attributes { is_resource: true, resource: "pods", path: "/x", ..Attributes::default() };
+    let pods =
+        AuditAttributes { is_resource: true, resource: "pods", path: "/x", ..AuditAttributes::default() };
     assert_eq!(level(", nonResourceURLs: [\"*\"]", &pods), Level::None);
 }
 
@@ -223,12 +227,14 @@ fn the_first_rule_counts_and_stages_are_joined() {
          omitStages: [Panic]\n  omitManagedFields: false\n- level: Metadata\n  verbs: [get]\n- level: RequestResponse\n  \
          verbs: [get, put]\n"
     );
-    let policy = Policy::parse(text.as_bytes()).unwrap();
+    let policy = AuditPolicy::parse(text.as_bytes()).unwrap();
     let user = User { name: "a".into(), ..User::default() };
     let config = |user: Option<&User>, verb: &str| {
-        let found = policy.evaluate(&Attributes { user, verb, ..Attributes::default() });
-        let stages =
-            Stage::ALL.into_iter().filter(|stage| found.omit_stages.contains(*stage)).map(Stage::as_str);
+        let found = policy.evaluate(&AuditAttributes { user, verb, ..AuditAttributes::default() });
+        let stages = AuditStage::ALL
+            .into_iter()
+            .filter(|stage| found.omit_stages.contains(*stage))
+            .map(AuditStage::as_str);
         (found.level, stages.collect::<Vec<_>>().join(" "), found.omit_managed_fields)
     };
     assert_eq!(config(Some(&user), "get"), (Level::Request, "RequestReceived Panic".into(), false));

@@ -1,6 +1,6 @@
 //! Checks of policies (package k8s.io/apiserver/pkg/apis/audit/validation).
 
-use super::{Level, Stage};
+use super::{AuditStage, Level};
 use pintle_object::content::dns1123_subdomain;
 use pintle_object::field::Shown;
 use pintle_object::{FieldErrors, Path, Value, json};
@@ -77,8 +77,8 @@ fn group_resources(entry: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
 
 fn omit_stages(of: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     for (index, stage) in texts(of, "omitStages").iter().enumerate() {
-        if Stage::parse(stage).is_none() {
-            let why = format!("allowed stages are {}", Stage::ALL.map(Stage::as_str).join(","));
+        if AuditStage::parse(stage).is_none() {
+            let why = format!("allowed stages are {}", AuditStage::ALL.map(AuditStage::as_str).join(","));
             errors.invalid(&path.index(index), stage, &why);
         }
     }

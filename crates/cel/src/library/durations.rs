@@ -21,7 +21,7 @@ pub const FUNCTIONS: &[Function] = &[
 ];
 
 /// A time taken apart, where it is told.
-struct Parts {
+struct DurationParts {
     /// Since 1970-01-01.
     days: i64,
     year: i64,
@@ -31,18 +31,18 @@ struct Parts {
     second: i64,
 }
 
-fn parts(time: Time, offset: i64) -> Parts {
+fn parts(time: Time, offset: i64) -> DurationParts {
     let seconds = time.seconds + offset;
     let days = seconds.div_euclid(86_400);
     let (year, month, day) = time::civil(days);
-    Parts { days, year, month, day, second: seconds.rem_euclid(86_400) }
+    DurationParts { days, year, month, day, second: seconds.rem_euclid(86_400) }
 }
 
-fn day_of_year(parts: &Parts) -> i64 {
+fn day_of_year(parts: &DurationParts) -> i64 {
     parts.days - time::days(parts.year, 1, 1)
 }
 
-fn part<'a>(given: &[Value<'a>], of: fn(&Parts) -> i64) -> Outcome<'a> {
+fn part<'a>(given: &[Value<'a>], of: fn(&DurationParts) -> i64) -> Outcome<'a> {
     let (time, offset) = match given {
         [Value::Timestamp(time)] => (time, 0),
         [Value::Timestamp(time), Value::Text(zone)] => (time, offset(zone)?),
@@ -51,7 +51,7 @@ fn part<'a>(given: &[Value<'a>], of: fn(&Parts) -> i64) -> Outcome<'a> {
     Ok(Value::Int(of(&parts(*time, offset))))
 }
 
-fn clock<'a>(given: &[Value<'a>], unit: i64, of: fn(&Parts) -> i64) -> Outcome<'a> {
+fn clock<'a>(given: &[Value<'a>], unit: i64, of: fn(&DurationParts) -> i64) -> Outcome<'a> {
     match given {
         [Value::Duration(nanos)] => Ok(Value::Int(nanos / 1_000_000_000 / unit)),
         _ => part(given, of),

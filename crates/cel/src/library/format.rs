@@ -11,7 +11,7 @@ pub const FUNCTIONS: &[Function] = &[function("format", ".string,list(dyn)=strin
 const PRECISION_MAX: usize = 100;
 
 /// A part of a format: text, or a sign with its precision.
-pub enum Part {
+pub enum FormatPart {
     Text(String),
     Clause(char, Option<usize>),
 }
@@ -22,8 +22,8 @@ fn format<'a>(given: &[Value<'a>]) -> Outcome<'a> {
     let mut place = 0;
     for part in parts(format) {
         match part {
-            Ok(Part::Text(text)) => out.push_str(&text),
-            Ok(Part::Clause(sign, precision)) => {
+            Ok(FormatPart::Text(text)) => out.push_str(&text),
+            Ok(FormatPart::Clause(sign, precision)) => {
                 out.push_str(&formatted(list, place, sign, precision)?);
                 place += 1;
             }
@@ -49,7 +49,7 @@ fn formatted(list: &List<'_>, place: usize, sign: char, precision: Option<usize>
 }
 
 /// The parts of a format, up to the first that is wrong.
-pub fn parts(format: &str) -> Vec<Result<Part, String>> {
+pub fn parts(format: &str) -> Vec<Result<FormatPart, String>> {
     let mut found = Vec::new();
     let mut text = String::new();
     let mut rest = format.chars().peekable();
@@ -62,7 +62,7 @@ pub fn parts(format: &str) -> Vec<Result<Part, String>> {
             text.push('%');
             continue;
         }
-        found.push(Ok(Part::Text(std::mem::take(&mut text))));
+        found.push(Ok(FormatPart::Text(std::mem::take(&mut text))));
         let clause = clause(&mut rest);
         let is_wrong = clause.is_err();
         found.push(clause);
@@ -70,11 +70,11 @@ pub fn parts(format: &str) -> Vec<Result<Part, String>> {
             return found;
         }
     }
-    found.push(Ok(Part::Text(text)));
+    found.push(Ok(FormatPart::Text(text)));
     found
 }
 
-fn clause(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Part, String> {
+fn clause(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<FormatPart, String> {
     let wrong = |why: String| format!("could not parse formatting clause: {why}");
     let mut precision = None;
     if rest.peek().is_none() {
@@ -100,7 +100,9 @@ fn clause(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Part, S
         precision = Some(number);
     }
     match rest.next() {
-        Some(sign @ ('s' | 'd' | 'f' | 'e' | 'b' | 'x' | 'X' | 'o')) => Ok(Part::Clause(sign, precision)),
+        Some(sign @ ('s' | 'd' | 'f' | 'e' | 'b' | 'x' | 'X' | 'o')) => {
+            Ok(FormatPart::Clause(sign, precision))
+        }
         other => Err(wrong(format!("unrecognized formatting clause \"{}\"", other.unwrap_or(' ')))),
     }
 }

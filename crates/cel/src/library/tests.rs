@@ -1,24 +1,24 @@
 //! What functions give, over no data: `check(expression, result)`.
 
-use crate::{Answer, COST_MAX, Fault, Scope, program};
+use crate::{COST_MAX, Evaluated, Fault, Scope, program};
 
-fn answer(text: &str) -> Answer {
+fn answer(text: &str) -> Evaluated {
     match program(text, &Scope::default(), None) {
         Ok(compiled) => compiled.program.run(&[], COST_MAX).0,
-        Err(Fault::Instantiation(why)) => Answer::Error(why),
+        Err(Fault::Instantiation(why)) => Evaluated::Error(why),
         Err(fault) => panic!("{text}: {fault:?}"),
     }
 }
 
 fn all_hold(expressions: &[&str]) {
     for text in expressions {
-        assert_eq!(answer(text), Answer::Bool(true), "{text}");
+        assert_eq!(answer(text), Evaluated::Bool(true), "{text}");
     }
 }
 
 fn all_fail(cases: &[(&str, &str)]) {
     for (text, why) in cases {
-        assert_eq!(answer(text), Answer::Error((*why).to_owned()), "{text}");
+        assert_eq!(answer(text), Evaluated::Error((*why).to_owned()), "{text}");
     }
 }
 
@@ -156,7 +156,7 @@ fn what_costs_too_much_ends() {
     let text = "lists.range(1000).all(x, lists.range(1000).all(y, lists.range(1000).all(z, x + y + z >= 0)))";
     let compiled = program(text, &Scope::default(), None).expect("it compiles");
     let (answer, cost) = compiled.program.run(&[], 100_000);
-    assert_eq!(answer, Answer::Error(crate::OVER_LIMIT.to_owned()));
+    assert_eq!(answer, Evaluated::Error(crate::OVER_LIMIT.to_owned()));
     assert!(cost > 100_000);
 }
 

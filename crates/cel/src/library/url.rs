@@ -1,8 +1,8 @@
 //! URLs and their parts.
 
 use super::function::{Function, function};
-use crate::url::{Url, parse};
-use crate::value::{Error, Key, Map, Outcome, Value};
+use crate::url::{CelUrl, parse};
+use crate::value::{CelMap, Error, Key, Outcome, Value};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -21,11 +21,11 @@ pub const FUNCTIONS: &[Function] = &[
     function("getHost", ".URL=string", |given| part(given, |url| url.host.clone())),
     function("getHostname", ".URL=string", |given| part(given, |url| url.hostname().to_owned())),
     function("getPort", ".URL=string", |given| part(given, |url| url.port().to_owned())),
-    function("getEscapedPath", ".URL=string", |given| part(given, Url::escaped_path)),
+    function("getEscapedPath", ".URL=string", |given| part(given, CelUrl::escaped_path)),
     function("getQuery", ".URL=map(string,list(string))", query),
 ];
 
-fn part<'a>(given: &[Value<'a>], of: fn(&Url) -> String) -> Outcome<'a> {
+fn part<'a>(given: &[Value<'a>], of: fn(&CelUrl) -> String) -> Outcome<'a> {
     match given {
         [Value::Url(url)] => Ok(Value::text(of(url))),
         _ => Err(Error::no_overload()),
@@ -42,5 +42,5 @@ fn query<'a>(given: &[Value<'a>]) -> Outcome<'a> {
         let name: Rc<str> = Rc::from(name);
         (Key::Text(name.clone()), (Value::text(name), Value::list(values)))
     });
-    Ok(Value::Map(Map::Own(Rc::new(entries.collect()))))
+    Ok(Value::Map(CelMap::Own(Rc::new(entries.collect()))))
 }

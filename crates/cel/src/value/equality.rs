@@ -1,6 +1,6 @@
 //! Equality and order of values.
 
-use super::{Error, List, Map, Value};
+use super::{CelMap, Error, List, Value};
 use crate::decl::{ListKind, Shape, escape};
 use std::cmp::Ordering;
 
@@ -82,7 +82,7 @@ fn equal_lists(a: &List<'_>, b: &List<'_>) -> bool {
 /// Whether two items are told by the same keys.
 pub fn has_same_keys(a: &Value<'_>, b: &Value<'_>, keys: &[String]) -> bool {
     let (Value::Map(a), Value::Map(b)) = (a, b) else { return false };
-    let field = |of: &Map<'_>, name: &str, other: &Value<'_>| match of.field(name) {
+    let field = |of: &CelMap<'_>, name: &str, other: &Value<'_>| match of.field(name) {
         Some(Ok(value)) => equal(&value, other),
         _ => false,
     };
@@ -96,11 +96,11 @@ pub fn has_same_keys(a: &Value<'_>, b: &Value<'_>, keys: &[String]) -> bool {
     })
 }
 
-fn equal_maps(a: &Map<'_>, b: &Map<'_>) -> bool {
+fn equal_maps(a: &CelMap<'_>, b: &CelMap<'_>) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    if let (Map::Tree(left, decl), Map::Tree(right, _)) = (a, b)
+    if let (CelMap::Tree(left, decl), CelMap::Tree(right, _)) = (a, b)
         && matches!(decl.shape, Shape::Object(_))
     {
         return left.iter().all(|(name, tree)| {

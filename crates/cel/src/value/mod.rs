@@ -69,7 +69,7 @@ pub enum Value<'a> {
     /// Nanoseconds.
     Duration(i64),
     List(List<'a>),
-    Map(Map<'a>),
+    Map(CelMap<'a>),
     Optional(Option<Rc<Value<'a>>>),
     /// A type, by its name.
     Type(Text<'a>),
@@ -78,7 +78,7 @@ pub enum Value<'a> {
     Quantity(Quantity),
     Ip(IpAddr),
     Cidr(IpAddr, u8),
-    Url(Rc<crate::url::Url>),
+    Url(Rc<crate::url::CelUrl>),
     Semver(Rc<crate::semver::Version>),
     Format(&'static str),
     Authorizer(Authorizer<'a>),
@@ -93,7 +93,7 @@ pub enum List<'a> {
 }
 
 #[derive(Clone)]
-pub enum Map<'a> {
+pub enum CelMap<'a> {
     Own(Rc<BTreeMap<Key, (Value<'a>, Value<'a>)>>),
     Tree(&'a TreeMap, &'a Decl),
 }
@@ -156,7 +156,7 @@ impl<'a> Value<'a> {
             (Shape::Any, Tree::List(items)) => Ok(Value::List(List::Tree(items, &ANY))),
             (Shape::List(..), Tree::List(items)) => Ok(Value::List(List::Tree(items, decl))),
             (Shape::Any | Shape::Map(..) | Shape::Object(_), Tree::Map(map)) => {
-                Ok(Value::Map(Map::Tree(map, decl)))
+                Ok(Value::Map(CelMap::Tree(map, decl)))
             }
             (Shape::Bool, _) => wrong("bool"),
             (Shape::Int, _) => wrong("int"),
@@ -181,7 +181,7 @@ impl<'a> Value<'a> {
                 let entries = map.iter().map(|(key, value)| {
                     (Key::Text(Rc::from(key)), (Value::text(key), Value::of_json(value)))
                 });
-                Value::Map(Map::Own(Rc::new(entries.collect())))
+                Value::Map(CelMap::Own(Rc::new(entries.collect())))
             }
             Tree::Raw(raw) => json::parse(raw.0.as_bytes()).map_or(Value::Null, |tree| Value::of_json(&tree)),
         }
@@ -295,19 +295,19 @@ impl<'a> List<'a> {
     }
 }
 
-impl<'a> Map<'a> {
+impl<'a> CelMap<'a> {
     pub fn len(&self) -> usize {
         match self {
-            Map::Own(entries) => entries.len(),
-            Map::Tree(map, _) => map.len(),
+            CelMap::Own(entries) => entries.len(),
+            CelMap::Tree(map, _) => map.len(),
         }
     }
 
     /// The value of a key; None if there is none.
     pub fn find(&self, key: &Value<'_>) -> Option<Outcome<'a>> {
         match (self, key) {
-            (Map::Own(entries), _) => entries.get(&Key::of(key)?).map(|(_, value)| Ok(value.clone())),
-            (Map::Tree(..), Value::Text(name)) => self.field(name),
+            (CelMap::Own(entries), _) => entries.get(&Key::of(key)?).map(|(_, value)| Ok(value.clone())),
+            (CelMap::Tree(..), Value::Text(name)) => self.field(name),
             _ => None,
         }
     }
@@ -315,8 +315,10 @@ impl<'a> Map<'a> {
     /// The value under a name as expressions say it.
     pub fn field(&self, name: &str) -> Option<Outcome<'a>> {
         match self {
-            Map::Own(entries) => entries.get(&Key::Text(Rc::from(name))).map(|(_, value)| Ok(value.clone())),
-            Map::Tree(map, decl) => match &decl.shape {
+            CelMap::Own(entries) => {
+                entries.get(&Key::Text(Rc::from(name))).map(|(_, value)| Ok(value.clone()))
+            }
+            CelMap::Tree(map, decl) => match &decl.shape {
                 Shape::Map(of, _) => map.get(name).map(|tree| Value::of_tree(tree, of)),
                 Shape::Object(_) => {
                     let property = decl.field(name)?;
@@ -332,10 +334,12 @@ impl<'a> Map<'a> {
     /// All keys with their values.
     pub fn entries(&self) -> Vec<(Value<'a>, Outcome<'a>)> {
         match self {
-            Map::Own(entries) => {
+            CelMap::Own(entries) => {
                 entries.values().map(|(key, value)| (key.clone(), Ok(value.clone()))).collect()
             }
-            Map::Tree(map, decl) => map.iter().filter_map(|(name, tree)| entry(decl, name, tree)).collect(),
+            CelMap::Tree(map, decl) => {
+                map.iter().filter_map(|(name, tree)| entry(decl, name, tree)).collect()
+            }
         }
     }
 }

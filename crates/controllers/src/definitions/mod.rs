@@ -3,7 +3,7 @@
 
 mod names;
 
-use crate::runner::{self, Place, Reconciler, Source};
+use crate::runner::{self, EventSource, Place, Reconciler};
 use names::Taken;
 use pintle_engine::custom::converter::Converter;
 use pintle_engine::custom::install::{self, Versions};
@@ -30,7 +30,7 @@ pub async fn control(engine: Arc<Engine>) {
     let Some(definitions) = engine.find_any("apiextensions.k8s.io", "customresourcedefinitions") else {
         return;
     };
-    let Some(source) = Source::all(&definitions) else { return };
+    let Some(source) = EventSource::all(&definitions) else { return };
     let snapshot = engine.store.snapshot(source.collection);
     let mut controller = Controller {
         engine: engine.clone(),
@@ -59,7 +59,7 @@ const ROUND_MAX: usize = 1024;
 struct Controller {
     engine: Arc<Engine>,
     definitions: Arc<ServedResource>,
-    source: Source,
+    source: EventSource,
     installed: BTreeMap<String, Installed>,
     /// The names that definitions have, by their groups and by the definitions.
     names: BTreeMap<String, BTreeMap<String, Taken>>,
@@ -83,7 +83,7 @@ struct Installed {
 impl Reconciler for Controller {
     const NAME: &'static str = "custom_resource_definitions";
 
-    fn sources(&self) -> Vec<Source> {
+    fn sources(&self) -> Vec<EventSource> {
         vec![self.source.clone()]
     }
 

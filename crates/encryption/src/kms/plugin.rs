@@ -31,15 +31,15 @@ const VERSIONS: [&str; 2] = ["v2", "v2beta1"];
 pub(crate) struct Plugin {
     pub name: String,
     pub service: Service,
-    state: ArcSwapOption<State>,
+    state: ArcSwapOption<SeedState>,
     /// Held while the plugin is asked, so that many who ask for its health are one question.
-    checked: Mutex<Checked>,
+    checked: Mutex<LastCheck>,
     metrics: Arc<Metrics>,
 }
 
 /// The seed that values are encrypted with.
 #[derive(Clone)]
-pub(crate) struct State {
+pub(crate) struct SeedState {
     pub seed: Arc<Opener>,
     /// What stands beside values; its data is empty.
     pub object: EncryptedObject,
@@ -48,13 +48,13 @@ pub(crate) struct State {
 }
 
 #[derive(Default)]
-struct Checked {
+struct LastCheck {
     last: Option<(Instant, Duration, Result<(), String>)>,
     /// The version that the first answer had.
     version: String,
 }
 
-impl State {
+impl SeedState {
     /// Whether values may still be written.
     pub fn check_not_expired(&self) -> Result<(), Failure> {
         let now = SystemTime::now();
@@ -82,7 +82,7 @@ impl Plugin {
     }
 
     /// The seed in use. For reads it is good forever, for writes until it expires.
-    pub fn state(&self) -> Result<Arc<State>, Failure> {
+    pub fn state(&self) -> Result<Arc<SeedState>, Failure> {
         self.state.load_full().ok_or_else(|| Failure::new("got unexpected nil transformer"))
     }
 
@@ -171,14 +171,14 @@ impl Plugin {
         if let Some(state) = &state
             && state.object.key_id == key_id
         {
-            self.state.store(Some(Arc::new(State { expires, ..State::clone(state) })));
+            self.state.store(Some(Arc::new(SeedState { expires, ..SeedState::clone(state) })));
             return Ok(());
         }
         let uid = uid().map_err(|failure| failure.message)?;
         let (used, failure) = match self.new_seed(&uid).await {
             Ok((seed, object)) if object.key_id == key_id => {
                 let cache_key = cache_key(&object);
-                self.state.store(Some(Arc::new(State { seed, object, cache_key, expires })));
+                self.state.store(Some(Arc::new(SeedState { seed, object, cache_key, expires })));
                 tracing::debug!(name = self.name, uid, key = key_hash(key_id), "a new seed is used");
                 return Ok(());
             }

@@ -3,7 +3,7 @@
 use crate::request::options::FieldValidation;
 pub use pintle_object::Format;
 use pintle_object::field::quote;
-use pintle_object::json::{self, Kind, Reader};
+use pintle_object::json::{self, JsonKind, JsonReader};
 use pintle_object::{GroupVersion, GroupVersionKind, Status, Value, yaml};
 use pintle_schema::decode::{self, DecodeError, Decoded, Empty};
 use pintle_schema::{Builtin, TypeId};
@@ -156,11 +156,11 @@ impl<'a> Document<'a> {
 
 /// `apiVersion` and `kind` of a JSON document; like Go's decoder, names are matched in any case.
 fn sniff(bytes: &[u8]) -> Result<(String, String), String> {
-    let mut reader = Reader::new(bytes).map_err(|error| error.message)?;
+    let mut reader = JsonReader::new(bytes).map_err(|error| error.message)?;
     let (mut api_version, mut kind) = (String::new(), String::new());
     match reader.kind() {
-        Kind::Map => reader.begin_map(),
-        Kind::Null => return Ok((api_version, kind)),
+        JsonKind::Map => reader.begin_map(),
+        JsonKind::Null => return Ok((api_version, kind)),
         other => {
             return Err(format!(
                 "json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \
@@ -180,8 +180,8 @@ fn sniff(bytes: &[u8]) -> Result<(String, String), String> {
             continue;
         };
         match reader.kind() {
-            Kind::Text => *target = reader.text().to_string(),
-            Kind::Null => reader.null(),
+            JsonKind::Text => *target = reader.text().to_string(),
+            JsonKind::Null => reader.null(),
             other => {
                 let field = if key.eq_ignore_ascii_case("kind") { "kind" } else { "apiVersion" };
                 wrong.get_or_insert_with(|| {

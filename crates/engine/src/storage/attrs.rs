@@ -1,7 +1,7 @@
 //! Attributes of objects: what selectors compare, `fieldSelector=spec.nodeName=n1` among it.
 
 use crate::resource::ServedResource;
-use pintle_object::wire::{Payload, Reader};
+use pintle_object::wire::{Payload, WireReader};
 use pintle_object::{Text, Value};
 use pintle_schema::{Schema, Shape, TypeId};
 use pintle_store::Attrs;
@@ -66,19 +66,19 @@ pub(crate) fn of_message(message: &[u8]) -> Option<Attrs> {
     let text = |payload: Payload<'_>| {
         payload.bytes(0).ok().and_then(|b| std::str::from_utf8(b).ok().map(Text::from))
     };
-    let mut reader = Reader::new(message);
+    let mut reader = WireReader::new(message);
     while let Some((field, payload)) = reader.next_field().ok()? {
         if field != METADATA {
             continue;
         }
-        let mut inner = Reader::new(payload.bytes(field).ok()?);
+        let mut inner = WireReader::new(payload.bytes(field).ok()?);
         while let Some((field, payload)) = inner.next_field().ok()? {
             match field {
                 NAME => attrs.name = text(payload)?,
                 NAMESPACE => attrs.namespace = text(payload)?,
                 UID => attrs.uid = text(payload)?,
                 LABELS => {
-                    let mut entry = Reader::new(payload.bytes(field).ok()?);
+                    let mut entry = WireReader::new(payload.bytes(field).ok()?);
                     let (mut key, mut value) = (Text::default(), Text::default());
                     while let Some((field, payload)) = entry.next_field().ok()? {
                         if field == 1 {

@@ -23,7 +23,7 @@ impl Engine {
     /// Reads what etcd holds, and follows it.
     pub async fn connect(
         api: Arc<Builtin>,
-        etcd: &etcd::Options,
+        etcd: &etcd::EtcdOptions,
         options: Options,
     ) -> Result<Engine, OpenError> {
         let (served, reader) = plan(&api);

@@ -7,7 +7,7 @@ use crate::resource::{Codec, Expected, ObjectRef};
 use crate::write::scale::ScaleSource;
 use crate::write::update::Source;
 use pintle_object::{Details, FieldErrors, GroupKind, GroupVersionKind, Path, Reason, Status, Value};
-use pintle_patch::strategic::{Fault, StrategicError, mismatch, strategic_merge};
+use pintle_patch::strategic::{StrategicError, StrategicFault, mismatch, strategic_merge};
 use pintle_patch::{document, go, json_patch, merge_patch, untyped};
 use pintle_schema::TypeId;
 
@@ -179,9 +179,9 @@ fn rejected(why: &str) -> Status {
 
 fn strategic_status(error: StrategicError) -> Status {
     match error.fault {
-        Fault::BadRequest => Status::bad_request(error.message),
-        Fault::Unprocessable => rejected(&error.message),
-        Fault::Unclassified => Status::new(500, Reason::Unknown, error.message),
+        StrategicFault::BadRequest => Status::bad_request(error.message),
+        StrategicFault::Unprocessable => rejected(&error.message),
+        StrategicFault::Unclassified => Status::new(500, Reason::Unknown, error.message),
     }
 }
 

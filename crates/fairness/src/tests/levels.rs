@@ -8,7 +8,7 @@ use crate::level::{Admitted, Seat};
 use crate::moment::Moment;
 use crate::queuing::Queuing;
 use crate::width::{Facts, ListShape, ObjectStats};
-use crate::{Attributes, Refusal};
+use crate::{FlowAttributes, Refusal};
 use pintle_object::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,8 +53,8 @@ fn schema(name: &str, level: &str, precedence: u32, user: &str) -> SchemaSpec {
     )))
 }
 
-fn get<'a>(user: &'a str, groups: &'a [String]) -> Attributes<'a> {
-    Attributes {
+fn get<'a>(user: &'a str, groups: &'a [String]) -> FlowAttributes<'a> {
+    FlowAttributes {
         user,
         groups,
         verb: "get",

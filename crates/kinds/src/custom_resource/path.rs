@@ -9,11 +9,11 @@ use pintle_object::{Text, Value};
 /// A path of steps from an object to values in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Path {
-    steps: Vec<Step>,
+    steps: Vec<PathStep>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Step {
+enum PathStep {
     Field(Text),
     Index(i64),
     All,
@@ -41,7 +41,7 @@ impl Path {
                 if name.is_empty() {
                     return None;
                 }
-                steps.push(if name == "*" { Step::All } else { Step::Field(Text::from(name)) });
+                steps.push(if name == "*" { PathStep::All } else { PathStep::Field(Text::from(name)) });
                 rest = after;
             }
         }
@@ -51,8 +51,8 @@ impl Path {
     /// The fields of a path that has nothing else.
     pub fn fields(&self) -> Option<Vec<Text>> {
         let fields = self.steps.iter().map(|step| match step {
-            Step::Field(name) => Some(name.clone()),
-            Step::Index(_) | Step::All | Step::Where { .. } => None,
+            PathStep::Field(name) => Some(name.clone()),
+            PathStep::Index(_) | PathStep::All | PathStep::Where { .. } => None,
         });
         fields.collect::<Option<Vec<Text>>>().filter(|fields| !fields.is_empty())
     }
@@ -67,21 +67,21 @@ impl Path {
     }
 }
 
-impl Step {
+impl PathStep {
     fn apply<'a>(&self, value: &'a Value) -> Vec<&'a Value> {
         let items = || value.as_list().unwrap_or(&[]);
         match self {
-            Step::Field(name) => value.get(name).into_iter().collect(),
-            Step::Index(index) => {
+            PathStep::Field(name) => value.get(name).into_iter().collect(),
+            PathStep::Index(index) => {
                 let len = items().len() as i64;
                 let place = if *index < 0 { len + index } else { *index };
                 usize::try_from(place).ok().and_then(|place| items().get(place)).into_iter().collect()
             }
-            Step::All => match value {
+            PathStep::All => match value {
                 Value::Map(map) => map.values().collect(),
                 _ => items().iter().collect(),
             },
-            Step::Where { field, equals, value } => {
+            PathStep::Where { field, equals, value } => {
                 let fits = |item: &&Value| match at(item, field) {
                     Some(own) => (own == value) == *equals,
                     None => false,
@@ -125,10 +125,10 @@ fn bracket(text: &str) -> Option<(&str, &str)> {
     None
 }
 
-fn step(inner: &str) -> Option<Step> {
+fn step(inner: &str) -> Option<PathStep> {
     let inner = inner.trim();
     if inner == "*" {
-        return Some(Step::All);
+        return Some(PathStep::All);
     }
     if let Some(condition) = inner.strip_prefix("?(").and_then(|rest| rest.strip_suffix(')')) {
         let (left, equals, right) = match condition.split_once("!=") {
@@ -136,11 +136,11 @@ fn step(inner: &str) -> Option<Step> {
             None => condition.split_once("==").map(|(left, right)| (left, true, right))?,
         };
         let field = Path::parse(left.trim().strip_prefix('@')?)?.fields()?;
-        return Some(Step::Where { field, equals, value: literal(right.trim())? });
+        return Some(PathStep::Where { field, equals, value: literal(right.trim())? });
     }
     match literal(inner)? {
-        Value::Text(name) => Some(Step::Field(name)),
-        Value::Int(index) => Some(Step::Index(index)),
+        Value::Text(name) => Some(PathStep::Field(name)),
+        Value::Int(index) => Some(PathStep::Index(index)),
         _ => None,
     }
 }

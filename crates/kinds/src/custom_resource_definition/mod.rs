@@ -17,7 +17,7 @@ use pintle_object::time::Time;
 use pintle_object::{ErrorKind, FieldError, FieldErrors, Value, json};
 use pintle_schema::custom::definition;
 use spec::Rigor;
-use view::View;
+use view::DefinitionView;
 
 /// A definition that is deleted is held by this finalizer until its objects are gone.
 pub const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
@@ -106,7 +106,11 @@ impl Strategy for CustomResourceDefinition {
 
     fn warnings(&self, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
         let formats = |object: &Value| -> Vec<String> {
-            View::of(object).schemas().into_iter().flat_map(definition::unrecognized_formats).collect()
+            DefinitionView::of(object)
+                .schemas()
+                .into_iter()
+                .flat_map(definition::unrecognized_formats)
+                .collect()
         };
         let known = old.map(formats).unwrap_or_default();
         let new_formats = formats(new).into_iter().filter(|format| !known.contains(format));

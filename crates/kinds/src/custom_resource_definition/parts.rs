@@ -1,6 +1,6 @@
 //! Parts of a definition: subresources, columns, selectable fields, conversion.
 
-use super::view::{FIELDS, View, set};
+use super::view::{DefinitionView, FIELDS, set};
 use crate::validation::webhook;
 use pintle_object::{FieldErrors, Path, Seen, Value, content};
 use pintle_schema::custom::definition::field_path;
@@ -69,13 +69,13 @@ fn column(column: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
 
 /// The stored definition, whose excess of selectable fields an update may keep.
 #[derive(Clone, Default)]
-pub(super) struct Limits<'a> {
-    old: Option<View<'a>>,
+pub(super) struct CostLimits<'a> {
+    old: Option<DefinitionView<'a>>,
 }
 
-impl<'a> Limits<'a> {
-    pub fn since(old: View<'a>) -> Limits<'a> {
-        Limits { old: Some(old) }
+impl<'a> CostLimits<'a> {
+    pub fn since(old: DefinitionView<'a>) -> CostLimits<'a> {
+        CostLimits { old: Some(old) }
     }
 
     /// Errors of selectable fields; `version` is empty for those that all versions have in common.

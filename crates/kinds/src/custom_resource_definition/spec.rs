@@ -1,8 +1,8 @@
 //! What is wrong with a definition, in upstream's order.
 
 use super::approval::{ANNOTATION, Approval, is_protected};
-use super::parts::{self, Limits};
-use super::view::{COLUMNS, FIELDS, SCHEMA, SUBRESOURCES, View, document, set};
+use super::parts::{self, CostLimits};
+use super::view::{COLUMNS, DefinitionView, FIELDS, SCHEMA, SUBRESOURCES, document, set};
 use crate::custom_resource_definition::parts::one_of;
 use pintle_object::field::Shown;
 use pintle_object::{FieldErrors, Path, Value, content, repeats};
@@ -17,24 +17,24 @@ pub(super) struct Rigor<'a> {
     pub schemas: Strictness,
     /// Whether every version must have a schema.
     pub needs_schemas: bool,
-    pub limits: Limits<'a>,
+    pub limits: CostLimits<'a>,
     /// The definition as it was.
-    old: Option<View<'a>>,
+    old: Option<DefinitionView<'a>>,
 }
 
 impl<'a> Rigor<'a> {
     pub fn new() -> Rigor<'a> {
-        Rigor { schemas: Strictness::FULL, needs_schemas: true, limits: Limits::default(), old: None }
+        Rigor { schemas: Strictness::FULL, needs_schemas: true, limits: CostLimits::default(), old: None }
     }
 
     pub fn since(old: &'a Value) -> Rigor<'a> {
-        let view = View::of(old);
+        let view = DefinitionView::of(old);
         let schemas = view.schemas();
         let needs_schemas = schemas.len() == view.versions.len();
         Rigor {
             schemas: Strictness::since(&schemas),
             needs_schemas,
-            limits: Limits::since(view.clone()),
+            limits: CostLimits::since(view.clone()),
             old: Some(view),
         }
     }
@@ -51,7 +51,7 @@ impl Rigor<'_> {
 
 /// All errors of `spec`.
 pub(super) fn check(object: &Value, rigor: &Rigor<'_>, errors: &mut FieldErrors) {
-    let view = View::of(object);
+    let view = DefinitionView::of(object);
     group_and_scope(&view, errors);
     let keeps_unknown = view.spec.bool_at(&["preserveUnknownFields"]);
     let mut rigor = rigor.clone();
@@ -99,7 +99,7 @@ pub(super) fn check_changes(new: &Value, old: &Value, is_established: bool, erro
     keep(&["spec", "names", "plural"], &names.child("plural"));
 }
 
-fn group_and_scope(view: &View<'_>, errors: &mut FieldErrors) {
+fn group_and_scope(view: &DefinitionView<'_>, errors: &mut FieldErrors) {
     let group = view.spec.str_at(&["group"]);
     let path = SPEC.child("group");
     let messages = content::dns1123_subdomain(group);
@@ -113,7 +113,12 @@ fn group_and_scope(view: &View<'_>, errors: &mut FieldErrors) {
     one_of(view.spec.str_at(&["scope"]), &["Cluster", "Namespaced"], &SPEC.child("scope"), errors);
 }
 
-fn schemas_are_there(view: &View<'_>, needs_schemas: bool, keeps_unknown: bool, errors: &mut FieldErrors) {
+fn schemas_are_there(
+    view: &DefinitionView<'_>,
+    needs_schemas: bool,
+    keeps_unknown: bool,
+    errors: &mut FieldErrors,
+) {
     let path = SPEC.child("versions");
     for (index, version) in view.versions.iter().enumerate() {
         if set(version, SCHEMA).and_then(document).is_some() {
@@ -130,7 +135,13 @@ fn schemas_are_there(view: &View<'_>, needs_schemas: bool, keeps_unknown: bool, 
     }
 }
 
-fn version(view: &View<'_>, version: &Value, rigor: &Rigor<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
+fn version(
+    view: &DefinitionView<'_>,
+    version: &Value,
+    rigor: &Rigor<'_>,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
     let name = version.str_at(&["name"]);
     let messages = content::dns1035_label(name);
     if !messages.is_empty() {
@@ -193,7 +204,7 @@ fn is_printable(c: char) -> bool {
     c == ' ' || !(c.is_control() || c.is_whitespace() || is_format)
 }
 
-fn storage(view: &View<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
+fn storage(view: &DefinitionView<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     let names: Vec<&str> = view.versions.iter().map(|version| version.str_at(&["name"])).collect();
     let shown = || Shown(internal::versions(view.bare_versions().as_ref()));
     if repeats(&names).contains(&true) {
@@ -245,7 +256,7 @@ fn labels(names: &Value, field: &str, path: &Path<'_>, errors: &mut FieldErrors)
 }
 
 /// Errors of what all versions have in common.
-fn shared(view: &View<'_>, rigor: &Rigor<'_>, errors: &mut FieldErrors) {
+fn shared(view: &DefinitionView<'_>, rigor: &Rigor<'_>, errors: &mut FieldErrors) {
     let schema = view.shared(SCHEMA).and_then(document);
     if let Some(schema) = schema {
         let has_status =

@@ -10,7 +10,7 @@ pub(super) const COLUMNS: &str = "additionalPrinterColumns";
 pub(super) const FIELDS: &str = "selectableFields";
 
 #[derive(Clone)]
-pub(super) struct View<'a> {
+pub(super) struct DefinitionView<'a> {
     pub spec: &'a Value,
     pub versions: &'a [Value],
     /// Which of the fields that are moved out all versions have in common.
@@ -21,8 +21,8 @@ pub(super) struct View<'a> {
 
 const MOVED: [&str; 4] = [SCHEMA, SUBRESOURCES, COLUMNS, FIELDS];
 
-impl<'a> View<'a> {
-    pub fn of(object: &'a Value) -> View<'a> {
+impl<'a> DefinitionView<'a> {
+    pub fn of(object: &'a Value) -> DefinitionView<'a> {
         let spec = object.get("spec").unwrap_or(&Value::Null);
         let versions = spec.list_at(&["versions"]);
         let is_shared = |field: &str| {
@@ -31,7 +31,7 @@ impl<'a> View<'a> {
                 .is_some_and(|first| versions.iter().all(|other| set(other, field) == set(first, field)))
         };
         let by_name = versions.iter().rev().map(|version| (version.str_at(&["name"]), version)).collect();
-        View { spec, versions, shared: MOVED.map(is_shared), by_name }
+        DefinitionView { spec, versions, shared: MOVED.map(is_shared), by_name }
     }
 
     /// A field that all versions have in common.

@@ -5,7 +5,7 @@ use pintle_object::Value;
 use pintle_object::meta;
 
 pub fn row(pod: &Value, now_seconds: i64) -> Vec<Value> {
-    let state = State::of(pod);
+    let state = PodState::of(pod);
     let restarts = match state.last_restart_seconds {
         Some(then) if state.restarts != 0 => {
             let ago = crate::cells::human_duration(now_seconds - then);
@@ -45,7 +45,7 @@ pub fn completed(pod: &Value) -> Option<Value> {
 }
 
 /// What the statuses of a pod's containers add up to.
-struct State {
+struct PodState {
     reason: String,
     ready: usize,
     total: usize,
@@ -53,10 +53,10 @@ struct State {
     last_restart_seconds: Option<i64>,
 }
 
-impl State {
-    fn of(pod: &Value) -> State {
+impl PodState {
+    fn of(pod: &Value) -> PodState {
         let sidecars = pod.list_at(&["spec", "initContainers"]).iter().filter(|one| is_sidecar(one)).count();
-        let mut state = State {
+        let mut state = PodState {
             reason: phase_or_reason(pod),
             ready: 0,
             total: pod.list_at(&["spec", "containers"]).len() + sidecars,

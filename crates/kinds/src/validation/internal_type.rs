@@ -33,9 +33,9 @@ pub fn difference(old: &Value, new: &Value, ty: &str) -> String {
 }
 
 /// The table, read anew for every error that needs it.
-struct Types(HashMap<&'static str, Vec<Field>>);
+struct Types(HashMap<&'static str, Vec<InternalField>>);
 
-struct Field {
+struct InternalField {
     go_name: &'static str,
     json_name: String,
     form: &'static str,
@@ -43,7 +43,7 @@ struct Field {
 
 impl Types {
     fn read() -> Types {
-        let mut types: HashMap<&str, Vec<Field>> = HashMap::new();
+        let mut types: HashMap<&str, Vec<InternalField>> = HashMap::new();
         let mut current = "";
         for line in TABLE.lines() {
             if let Some(name) = line.strip_suffix(':') {
@@ -51,7 +51,7 @@ impl Types {
                 continue;
             }
             let fields = types.entry(current).or_default();
-            fields.extend(line.trim().split(", ").map(Field::read));
+            fields.extend(line.trim().split(", ").map(InternalField::read));
         }
         Types(types)
     }
@@ -125,19 +125,19 @@ impl Types {
     }
 }
 
-impl Field {
+impl InternalField {
     /// `Name s`, `DNSPolicy=dnsPolicy s`, `+VolumeSource`, `+ObjectMeta=metadata`
-    fn read(text: &'static str) -> Field {
+    fn read(text: &'static str) -> InternalField {
         if let Some(embedded) = text.strip_prefix('+') {
             let (go_name, json_name) = embedded.split_once('=').unwrap_or((embedded, ""));
-            return Field { go_name, json_name: json_name.to_string(), form: "+" };
+            return InternalField { go_name, json_name: json_name.to_string(), form: "+" };
         }
         let (names, form) = text.split_once(' ').unwrap_or((text, "*"));
         let (go_name, json_name) = match names.split_once('=') {
             Some((go_name, json_name)) => (go_name, json_name.to_string()),
             None => (names, lower_camel(names)),
         };
-        Field { go_name, json_name, form }
+        InternalField { go_name, json_name, form }
     }
 }
 

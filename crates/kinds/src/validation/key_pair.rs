@@ -7,7 +7,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
 /// A block of PEM: its type and what it holds.
-struct Block<'a> {
+struct KeyBlock<'a> {
     kind: &'a str,
     der: Vec<u8>,
 }
@@ -66,7 +66,7 @@ impl Private {
     }
 }
 
-fn first_certificate(found: &[Block<'_>]) -> Result<Vec<u8>, String> {
+fn first_certificate(found: &[KeyBlock<'_>]) -> Result<Vec<u8>, String> {
     if let Some(block) = found.iter().find(|block| block.kind == "CERTIFICATE") {
         return Ok(block.der.clone());
     }
@@ -84,8 +84,8 @@ fn first_certificate(found: &[Block<'_>]) -> Result<Vec<u8>, String> {
     })
 }
 
-fn first_key(found: &[Block<'_>]) -> Result<Vec<u8>, String> {
-    let is_key = |block: &&Block<'_>| block.kind == "PRIVATE KEY" || block.kind.ends_with(" PRIVATE KEY");
+fn first_key(found: &[KeyBlock<'_>]) -> Result<Vec<u8>, String> {
+    let is_key = |block: &&KeyBlock<'_>| block.kind == "PRIVATE KEY" || block.kind.ends_with(" PRIVATE KEY");
     if let Some(block) = found.iter().find(is_key) {
         return Ok(block.der.clone());
     }
@@ -102,13 +102,13 @@ fn first_key(found: &[Block<'_>]) -> Result<Vec<u8>, String> {
     })
 }
 
-fn kinds(blocks: &[Block<'_>]) -> String {
+fn kinds(blocks: &[KeyBlock<'_>]) -> String {
     let kinds: Vec<&str> = blocks.iter().map(|block| block.kind).collect();
     format!("[{}]", kinds.join(" "))
 }
 
 /// The whole blocks of a text; what is damaged is passed over.
-fn blocks(text: &str) -> Vec<Block<'_>> {
+fn blocks(text: &str) -> Vec<KeyBlock<'_>> {
     let (mut found, mut rest) = (Vec::new(), text);
     while let Some((before, after)) = rest.split_once("-----BEGIN ") {
         rest = after;
@@ -122,7 +122,7 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
             if body.contains(':') { body.split_once("\n\n").map_or("", |(_, body)| body) } else { body };
         let plain: String = body.chars().filter(|c| !c.is_whitespace()).collect();
         let Ok(der) = bytes::decode(&plain) else { continue };
-        found.push(Block { kind, der });
+        found.push(KeyBlock { kind, der });
         rest = after;
     }
     found

@@ -24,7 +24,7 @@ pub fn unified(old: &str, new: &str) -> String {
 
 /// A run of lines of both texts: the same in both, or different.
 #[derive(Clone, Copy, Debug)]
-struct Step {
+struct EditStep {
     is_same: bool,
     old: (usize, usize),
     new: (usize, usize),
@@ -32,31 +32,31 @@ struct Step {
 
 /// `size` lines that both texts have, from `old` in the one and `new` in the other.
 #[derive(Clone, Copy, Debug)]
-struct Run {
+struct DiffRun {
     old: usize,
     new: usize,
     size: usize,
 }
 
-fn steps(old: &[&str], new: &[&str]) -> Vec<Step> {
+fn steps(old: &[&str], new: &[&str]) -> Vec<EditStep> {
     let mut runs = runs(old, new);
-    runs.push(Run { old: old.len(), new: new.len(), size: 0 });
+    runs.push(DiffRun { old: old.len(), new: new.len(), size: 0 });
     let (mut from_old, mut from_new) = (0, 0);
     let mut steps = Vec::new();
     for run in runs {
         if from_old < run.old || from_new < run.new {
-            steps.push(Step { is_same: false, old: (from_old, run.old), new: (from_new, run.new) });
+            steps.push(EditStep { is_same: false, old: (from_old, run.old), new: (from_new, run.new) });
         }
         (from_old, from_new) = (run.old + run.size, run.new + run.size);
         if run.size > 0 {
-            steps.push(Step { is_same: true, old: (run.old, from_old), new: (run.new, from_new) });
+            steps.push(EditStep { is_same: true, old: (run.old, from_old), new: (run.new, from_new) });
         }
     }
     steps
 }
 
 /// All runs, in order, adjacent ones joined.
-fn runs(old: &[&str], new: &[&str]) -> Vec<Run> {
+fn runs(old: &[&str], new: &[&str]) -> Vec<DiffRun> {
     let places = places(new);
     let mut found = Vec::new();
     let mut open = vec![((0, old.len()), (0, new.len()))];
@@ -70,7 +70,7 @@ fn runs(old: &[&str], new: &[&str]) -> Vec<Run> {
         open.push(((run.old + run.size, in_old.1), (run.new + run.size, in_new.1)));
     }
     found.sort_by_key(|run| run.old);
-    let mut joined: Vec<Run> = Vec::new();
+    let mut joined: Vec<DiffRun> = Vec::new();
     for run in found {
         match joined.last_mut() {
             Some(last) if last.old + last.size == run.old && last.new + last.size == run.new => {
@@ -101,8 +101,8 @@ fn longest(
     places: &HashMap<&str, Vec<usize>>,
     in_old: (usize, usize),
     in_new: (usize, usize),
-) -> Run {
-    let mut best = Run { old: in_old.0, new: in_new.0, size: 0 };
+) -> DiffRun {
+    let mut best = DiffRun { old: in_old.0, new: in_new.0, size: 0 };
     let mut ending: HashMap<usize, usize> = HashMap::new();
     for (at, line) in old.iter().enumerate().take(in_old.1).skip(in_old.0) {
         let mut next = HashMap::new();
@@ -112,7 +112,7 @@ fn longest(
             let size = before.copied().unwrap_or(0) + 1;
             next.insert(place, size);
             if size > best.size {
-                best = Run { old: at + 1 - size, new: place + 1 - size, size };
+                best = DiffRun { old: at + 1 - size, new: place + 1 - size, size };
             }
         }
         ending = next;
@@ -121,9 +121,15 @@ fn longest(
 }
 
 /// A run takes in the equal lines around it, the frequent ones too.
-fn extend(mut run: Run, old: &[&str], new: &[&str], in_old: (usize, usize), in_new: (usize, usize)) -> Run {
+fn extend(
+    mut run: DiffRun,
+    old: &[&str],
+    new: &[&str],
+    in_old: (usize, usize),
+    in_new: (usize, usize),
+) -> DiffRun {
     while run.old > in_old.0 && run.new > in_new.0 && old.get(run.old - 1) == new.get(run.new - 1) {
-        run = Run { old: run.old - 1, new: run.new - 1, size: run.size + 1 };
+        run = DiffRun { old: run.old - 1, new: run.new - 1, size: run.size + 1 };
     }
     while run.old + run.size < in_old.1
         && run.new + run.size < in_new.1
@@ -135,7 +141,7 @@ fn extend(mut run: Run, old: &[&str], new: &[&str], in_old: (usize, usize), in_n
 }
 
 /// Steps with at most the context around each change, split where changes are far apart.
-fn hunks(mut steps: Vec<Step>) -> Vec<Vec<Step>> {
+fn hunks(mut steps: Vec<EditStep>) -> Vec<Vec<EditStep>> {
     if let Some(first) = steps.first_mut().filter(|step| step.is_same) {
         *first = last_lines(*first);
     }
@@ -153,21 +159,21 @@ fn hunks(mut steps: Vec<Step>) -> Vec<Vec<Step>> {
         }
     }
     hunks.push(hunk);
-    hunks.retain(|hunk: &Vec<Step>| hunk.iter().any(|step| !step.is_same));
+    hunks.retain(|hunk: &Vec<EditStep>| hunk.iter().any(|step| !step.is_same));
     hunks
 }
 
-fn first_lines(step: Step) -> Step {
+fn first_lines(step: EditStep) -> EditStep {
     let end = |(from, to): (usize, usize)| (from, to.min(from + CONTEXT_LINES));
-    Step { old: end(step.old), new: end(step.new), ..step }
+    EditStep { old: end(step.old), new: end(step.new), ..step }
 }
 
-fn last_lines(step: Step) -> Step {
+fn last_lines(step: EditStep) -> EditStep {
     let start = |(from, to): (usize, usize)| (from.max(to.saturating_sub(CONTEXT_LINES)), to);
-    Step { old: start(step.old), new: start(step.new), ..step }
+    EditStep { old: start(step.old), new: start(step.new), ..step }
 }
 
-fn write_hunk(hunk: &[Step], old: &[&str], new: &[&str], out: &mut String) {
+fn write_hunk(hunk: &[EditStep], old: &[&str], new: &[&str], out: &mut String) {
     let (Some(first), Some(last)) = (hunk.first(), hunk.last()) else { return };
     let (in_old, in_new) = (range(first.old.0, last.old.1), range(first.new.0, last.new.1));
     out.push_str(&format!("@@ -{in_old} +{in_new} @@\n"));

@@ -28,7 +28,7 @@ impl fmt::Display for Error {
 
 /// What the next value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum JsonKind {
     Null,
     Bool,
     Number,
@@ -37,16 +37,16 @@ pub enum Kind {
     Map,
 }
 
-impl Kind {
+impl JsonKind {
     /// Go's word in `cannot unmarshal <word> into ...`.
     pub fn word(self) -> &'static str {
         match self {
-            Kind::Null => "null",
-            Kind::Bool => "bool",
-            Kind::Number => "number",
-            Kind::Text => "string",
-            Kind::List => "array",
-            Kind::Map => "object",
+            JsonKind::Null => "null",
+            JsonKind::Bool => "bool",
+            JsonKind::Number => "number",
+            JsonKind::Text => "string",
+            JsonKind::List => "array",
+            JsonKind::Map => "object",
         }
     }
 }
@@ -59,20 +59,20 @@ impl Kind {
 /// while let Some(key) = reader.next_key() { reader.skip(); }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Reader<'a> {
+pub struct JsonReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> JsonReader<'a> {
     /// Checks the whole document, so that reading it cannot fail afterwards. One that nests deeper than
     /// `TREE_DEPTH_MAX` is refused, so that recursive reading stays within the stack.
-    pub fn new(bytes: &'a [u8]) -> Result<Reader<'a>, Error> {
+    pub fn new(bytes: &'a [u8]) -> Result<JsonReader<'a>, Error> {
         let depth = check(bytes)?;
         if depth > TREE_DEPTH_MAX {
             return Err(Error { message: String::from("exceeded max depth"), offset: bytes.len() });
         }
-        let mut reader = Reader { bytes, at: 0 };
+        let mut reader = JsonReader { bytes, at: 0 };
         reader.space();
         Ok(reader)
     }
@@ -81,14 +81,14 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> JsonKind {
         match self.peek() {
-            b'n' => Kind::Null,
-            b't' | b'f' => Kind::Bool,
-            b'"' => Kind::Text,
-            b'[' => Kind::List,
-            b'{' => Kind::Map,
-            _ => Kind::Number,
+            b'n' => JsonKind::Null,
+            b't' | b'f' => JsonKind::Bool,
+            b'"' => JsonKind::Text,
+            b'[' => JsonKind::List,
+            b'{' => JsonKind::Map,
+            _ => JsonKind::Number,
         }
     }
 
@@ -234,14 +234,14 @@ impl<'a> Reader<'a> {
     /// The next value as an untyped tree; `duplicate` hears of keys that a map has twice.
     pub fn value(&mut self, duplicate: &mut dyn FnMut(&str)) -> Value {
         match self.kind() {
-            Kind::Null => {
+            JsonKind::Null => {
                 self.null();
                 Value::Null
             }
-            Kind::Bool => Value::Bool(self.bool()),
-            Kind::Number => number(self.number()),
-            Kind::Text => Value::Text(self.text()),
-            Kind::List => {
+            JsonKind::Bool => Value::Bool(self.bool()),
+            JsonKind::Number => number(self.number()),
+            JsonKind::Text => Value::Text(self.text()),
+            JsonKind::List => {
                 self.begin_list();
                 let mut list = Vec::new();
                 while self.next_item() {
@@ -249,7 +249,7 @@ impl<'a> Reader<'a> {
                 }
                 Value::List(list)
             }
-            Kind::Map => {
+            JsonKind::Map => {
                 self.begin_map();
                 let mut map = Map::new();
                 while let Some(key) = self.next_key() {
@@ -368,7 +368,7 @@ impl<'a> Reader<'a> {
 
 /// Reads a document into an untyped tree.
 pub fn parse(bytes: &[u8]) -> Result<Value, Error> {
-    let mut reader = Reader::new(bytes)?;
+    let mut reader = JsonReader::new(bytes)?;
     Ok(reader.value(&mut |_| {}))
 }
 

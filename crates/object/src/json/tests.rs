@@ -81,7 +81,7 @@ fn a_document_in_parts_is_laid_out_as_a_whole() {
 
 #[test]
 fn a_value_can_be_skipped() {
-    let mut reader = Reader::new(br#"{"a": {"x": ["]", 1, true]}, "b": 2}"#).unwrap();
+    let mut reader = JsonReader::new(br#"{"a": {"x": ["]", 1, true]}, "b": 2}"#).unwrap();
     reader.begin_map();
     assert_eq!(reader.next_key().unwrap(), "a");
     assert_eq!(reader.skip(), br#"{"x": ["]", 1, true]}"#);

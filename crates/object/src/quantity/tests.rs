@@ -68,12 +68,12 @@ fn quantities_become_canonical() {
 #[test]
 fn what_is_no_quantity_is_refused() {
     for text in ["", "x", "1x", "1 Gi", "1.2.3", "1Gi5x", "1e5x", "1KI", "bogus"] {
-        assert_eq!(Quantity::parse(text).unwrap_err(), Error::Format, "{text}");
+        assert_eq!(Quantity::parse(text).unwrap_err(), QuantityError::Format, "{text}");
     }
     for text in ["1i", "1mm", "1ee3", "1KM", "--1", "e", "1Gi5"] {
-        assert_eq!(Quantity::parse(text).unwrap_err(), Error::Suffix, "{text}");
+        assert_eq!(Quantity::parse(text).unwrap_err(), QuantityError::Suffix, "{text}");
     }
-    assert_eq!(Quantity::parse("Pi").unwrap_err(), Error::Numeric);
+    assert_eq!(Quantity::parse("Pi").unwrap_err(), QuantityError::Numeric);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::field::quote;
 use crate::value::Text;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token<'a> {
+enum SelectorToken<'a> {
     End,
     Open,
     Close,
@@ -26,48 +26,49 @@ enum Token<'a> {
 
 /// The requirements of a selector, in the order written.
 pub fn requirements(text: &str) -> Result<Vec<Requirement>, SelectorError> {
-    let mut parser = Parser { tokens: tokens(text), position: 0 };
+    let mut parser = SelectorParser { tokens: tokens(text), position: 0 };
     parser.selector().map_err(SelectorError)
 }
 
-struct Parser<'a> {
-    tokens: Vec<Token<'a>>,
+struct SelectorParser<'a> {
+    tokens: Vec<SelectorToken<'a>>,
     position: usize,
 }
 
-impl<'a> Parser<'a> {
+impl<'a> SelectorParser<'a> {
     fn selector(&mut self) -> Result<Vec<Requirement>, String> {
         let mut requirements = Vec::new();
         loop {
             match self.peek() {
-                Token::Word(_) | Token::Not => {}
-                Token::End => return Ok(requirements),
+                SelectorToken::Word(_) | SelectorToken::Not => {}
+                SelectorToken::End => return Ok(requirements),
                 other => return Err(found(other, ", expected: !, identifier, or 'end of string'")),
             }
             let requirement = self.requirement();
             requirements.push(requirement.map_err(|why| format!("unable to parse requirement: {why}"))?);
             match self.next() {
-                Token::End => return Ok(requirements),
-                Token::Comma if matches!(self.peek(), Token::Word(_) | Token::Not) => {}
-                Token::Comma => return Err(found(self.peek(), ", expected: identifier after ','")),
+                SelectorToken::End => return Ok(requirements),
+                SelectorToken::Comma
+                    if matches!(self.peek(), SelectorToken::Word(_) | SelectorToken::Not) => {}
+                SelectorToken::Comma => return Err(found(self.peek(), ", expected: identifier after ','")),
                 other => return Err(found(other, ", expected: ',' or 'end of string'")),
             }
         }
     }
 
     fn requirement(&mut self) -> Result<Requirement, String> {
-        let is_negated = self.peek() == Token::Not;
+        let is_negated = self.peek() == SelectorToken::Not;
         if is_negated {
             self.next();
         }
         let key = match self.next() {
-            Token::Word(key) => key,
+            SelectorToken::Word(key) => key,
             other => return Err(found(other, ", expected: identifier")),
         };
         check_key(key)?;
         let (operator, values) = if is_negated {
             (Operator::DoesNotExist, Vec::new())
-        } else if matches!(self.peek(), Token::End | Token::Comma) {
+        } else if matches!(self.peek(), SelectorToken::End | SelectorToken::Comma) {
             (Operator::Exists, Vec::new())
         } else {
             self.operator_and_values()?
@@ -77,31 +78,31 @@ impl<'a> Parser<'a> {
 
     fn operator_and_values(&mut self) -> Result<(Operator, Vec<&'a str>), String> {
         match self.next() {
-            Token::Compare(operator) => Ok((operator, vec![self.value()?])),
-            Token::Word("in") => Ok((Operator::In, self.value_set()?)),
-            Token::Word("notin") => Ok((Operator::NotIn, self.value_set()?)),
+            SelectorToken::Compare(operator) => Ok((operator, vec![self.value()?])),
+            SelectorToken::Word("in") => Ok((Operator::In, self.value_set()?)),
+            SelectorToken::Word("notin") => Ok((Operator::NotIn, self.value_set()?)),
             other => Err(found(other, ", expected: in, notin, =, ==, !=, gt, lt")),
         }
     }
 
     fn value(&mut self) -> Result<&'a str, String> {
-        if matches!(self.peek(), Token::End | Token::Comma) {
+        if matches!(self.peek(), SelectorToken::End | SelectorToken::Comma) {
             return Ok("");
         }
         match self.next() {
-            Token::Word(value) => Ok(value),
+            SelectorToken::Word(value) => Ok(value),
             other => Err(found(other, ", expected: identifier")),
         }
     }
 
     fn value_set(&mut self) -> Result<Vec<&'a str>, String> {
         match self.next() {
-            Token::Open => {}
+            SelectorToken::Open => {}
             other => return Err(found(other, " expected: '('")),
         }
         match self.peek() {
-            Token::Word(_) | Token::Comma => self.value_list(),
-            Token::Close => {
+            SelectorToken::Word(_) | SelectorToken::Comma => self.value_list(),
+            SelectorToken::Close => {
                 self.next();
                 Ok(vec![""])
             }
@@ -114,31 +115,32 @@ impl<'a> Parser<'a> {
         let mut values = Vec::new();
         loop {
             match self.next() {
-                Token::Word(value) => {
+                SelectorToken::Word(value) => {
                     values.push(value);
-                    if !matches!(self.peek(), Token::Comma | Token::Close) {
+                    if !matches!(self.peek(), SelectorToken::Comma | SelectorToken::Close) {
                         return Err(found(self.peek(), ", expected: ',' or ')'"));
                     }
                 }
-                Token::Comma => {
-                    if values.is_empty() || matches!(self.peek(), Token::Close | Token::Comma) {
+                SelectorToken::Comma => {
+                    if values.is_empty() || matches!(self.peek(), SelectorToken::Close | SelectorToken::Comma)
+                    {
                         values.push("");
                     }
                 }
                 other => return Err(found(other, ", expected: ',', or identifier")),
             }
-            if self.peek() == Token::Close {
+            if self.peek() == SelectorToken::Close {
                 self.next();
                 return Ok(values);
             }
         }
     }
 
-    fn peek(&self) -> Token<'a> {
-        self.tokens.get(self.position).copied().unwrap_or(Token::End)
+    fn peek(&self) -> SelectorToken<'a> {
+        self.tokens.get(self.position).copied().unwrap_or(SelectorToken::End)
     }
 
-    fn next(&mut self) -> Token<'a> {
+    fn next(&mut self) -> SelectorToken<'a> {
         let token = self.peek();
         self.position += 1;
         token
@@ -161,25 +163,25 @@ fn sorted(mut values: Vec<&str>) -> Vec<Text> {
     values.into_iter().map(Text::from).collect()
 }
 
-fn found(token: Token<'_>, expected: &str) -> String {
+fn found(token: SelectorToken<'_>, expected: &str) -> String {
     let literal = match token {
-        Token::End => "",
-        Token::Open => "(",
-        Token::Close => ")",
-        Token::Comma => ",",
-        Token::Not => "!",
-        Token::Compare(Operator::DoubleEquals) => "==",
-        Token::Compare(Operator::NotEquals) => "!=",
-        Token::Compare(Operator::GreaterThan) => ">",
-        Token::Compare(Operator::LessThan) => "<",
-        Token::Compare(_) => "=",
-        Token::Word(word) => word,
+        SelectorToken::End => "",
+        SelectorToken::Open => "(",
+        SelectorToken::Close => ")",
+        SelectorToken::Comma => ",",
+        SelectorToken::Not => "!",
+        SelectorToken::Compare(Operator::DoubleEquals) => "==",
+        SelectorToken::Compare(Operator::NotEquals) => "!=",
+        SelectorToken::Compare(Operator::GreaterThan) => ">",
+        SelectorToken::Compare(Operator::LessThan) => "<",
+        SelectorToken::Compare(_) => "=",
+        SelectorToken::Word(word) => word,
     };
     format!("found '{literal}'{expected}")
 }
 
 /// All tokens before the end; a NUL byte between tokens ends the text, and one in a word ends the word.
-fn tokens(text: &str) -> Vec<Token<'_>> {
+fn tokens(text: &str) -> Vec<SelectorToken<'_>> {
     let mut tokens = Vec::new();
     let mut rest = text;
     loop {
@@ -193,26 +195,26 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
     }
 }
 
-fn symbol(text: &str) -> (Token<'_>, &str) {
+fn symbol(text: &str) -> (SelectorToken<'_>, &str) {
     let symbols = [
-        ("==", Token::Compare(Operator::DoubleEquals)),
-        ("!=", Token::Compare(Operator::NotEquals)),
-        ("=", Token::Compare(Operator::Equals)),
-        (">", Token::Compare(Operator::GreaterThan)),
-        ("<", Token::Compare(Operator::LessThan)),
-        ("!", Token::Not),
-        ("(", Token::Open),
-        (")", Token::Close),
-        (",", Token::Comma),
+        ("==", SelectorToken::Compare(Operator::DoubleEquals)),
+        ("!=", SelectorToken::Compare(Operator::NotEquals)),
+        ("=", SelectorToken::Compare(Operator::Equals)),
+        (">", SelectorToken::Compare(Operator::GreaterThan)),
+        ("<", SelectorToken::Compare(Operator::LessThan)),
+        ("!", SelectorToken::Not),
+        ("(", SelectorToken::Open),
+        (")", SelectorToken::Close),
+        (",", SelectorToken::Comma),
     ];
     let matching = |(symbol, token)| text.strip_prefix(symbol).map(|after| (token, after));
     symbols.into_iter().find_map(matching).expect("is_special accepts only the first bytes of this table")
 }
 
-fn word(text: &str) -> (Token<'_>, &str) {
+fn word(text: &str) -> (SelectorToken<'_>, &str) {
     let end = text.find(|c| is_space(c) || is_special(c) || c == '\0').unwrap_or(text.len());
     let (word, after) = text.split_at(end);
-    (Token::Word(word), after.strip_prefix('\0').unwrap_or(after))
+    (SelectorToken::Word(word), after.strip_prefix('\0').unwrap_or(after))
 }
 
 fn is_space(c: char) -> bool {

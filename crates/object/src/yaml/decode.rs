@@ -1,11 +1,11 @@
 //! From nodes to JSON, as go-yaml decodes into maps of anything and sigs.k8s.io/yaml makes JSON of them.
 
-use super::error::Error;
+use super::error::YamlError;
 use super::go_syntax;
-use super::nodes::{Form, Nodes};
+use super::nodes::{NodeForm, Nodes};
 use super::scalar::Scalar;
 use crate::json;
-use crate::yaml::keys::{Key, distinct_pairs, is_merge, key, merged, value};
+use crate::yaml::keys::{YamlKey, distinct_pairs, is_merge, key, merged, value};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -21,8 +21,8 @@ const DUPLICATES_MAX: usize = 100;
 const DUPLICATES_BYTES_MAX: usize = 64 * 1024;
 
 /// Checks that nodes can be decoded; gives the keys that stand twice.
-pub(super) fn check(nodes: &Nodes) -> Result<Vec<String>, Error> {
-    let mut checker = Checker {
+pub(super) fn check(nodes: &Nodes) -> Result<Vec<String>, YamlError> {
+    let mut checker = KeyChecker {
         nodes,
         decoded: 1,
         aliased: 0,
@@ -35,7 +35,7 @@ pub(super) fn check(nodes: &Nodes) -> Result<Vec<String>, Error> {
     Ok(checker.duplicates)
 }
 
-struct Checker<'a> {
+struct KeyChecker<'a> {
     nodes: &'a Nodes,
     decoded: usize,
     aliased: usize,
@@ -46,24 +46,24 @@ struct Checker<'a> {
     duplicates_bytes: usize,
 }
 
-impl<'a> Checker<'a> {
-    fn node(&mut self, place: usize, depth: usize) -> Result<(), Error> {
+impl<'a> KeyChecker<'a> {
+    fn node(&mut self, place: usize, depth: usize) -> Result<(), YamlError> {
         self.count(place)?;
         match self.nodes.form(place) {
-            Form::Alias => self.alias(place, |checker, target| checker.node(target, depth)),
-            Form::Scalar => value(self.nodes, place).map(drop),
-            Form::List => {
+            NodeForm::Alias => self.alias(place, |checker, target| checker.node(target, depth)),
+            NodeForm::Scalar => value(self.nodes, place).map(drop),
+            NodeForm::List => {
                 nest(depth)?;
                 self.nodes.children(place).try_for_each(|child| self.node(child, depth + 1))
             }
-            Form::Map => {
+            NodeForm::Map => {
                 nest(depth)?;
                 self.map(place, &mut HashSet::new(), depth)
             }
         }
     }
 
-    fn count(&mut self, place: usize) -> Result<(), Error> {
+    fn count(&mut self, place: usize) -> Result<(), YamlError> {
         self.decoded += 1;
         if !self.aliases.is_empty() {
             self.aliased += 1;
@@ -72,7 +72,7 @@ impl<'a> Checker<'a> {
         let ratio = self.aliased as f64 / self.decoded as f64;
         let is_excessive = self.aliased > 100 && self.decoded > 1000 && ratio > ratio_allowed(self.decoded);
         if is_excessive || self.aliased > ALIASED_NODES_MAX || self.aliased_bytes > ALIASED_BYTES_MAX {
-            return Err(Error(String::from("yaml: document contains excessive aliasing")));
+            return Err(YamlError(String::from("yaml: document contains excessive aliasing")));
         }
         Ok(())
     }
@@ -80,11 +80,11 @@ impl<'a> Checker<'a> {
     fn alias(
         &mut self,
         place: usize,
-        visit: impl FnOnce(&mut Checker<'a>, usize) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        visit: impl FnOnce(&mut KeyChecker<'a>, usize) -> Result<(), YamlError>,
+    ) -> Result<(), YamlError> {
         if self.aliases.contains(&place) {
             let name = self.nodes.text(place);
-            return Err(Error(format!("yaml: anchor '{name}' value contains itself")));
+            return Err(YamlError(format!("yaml: anchor '{name}' value contains itself")));
         }
         // Scalars below aliases do not nest, and so the aliases do for them.
         nest(self.aliases.len())?;
@@ -95,7 +95,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks the pairs of a map, which belong to the map that has `keys` already.
-    fn map(&mut self, place: usize, keys: &mut HashSet<Key<'a>>, depth: usize) -> Result<(), Error> {
+    fn map(&mut self, place: usize, keys: &mut HashSet<YamlKey<'a>>, depth: usize) -> Result<(), YamlError> {
         let nodes = self.nodes;
         let mut children = nodes.children(place);
         while let (Some(key), Some(value)) = (children.next(), children.next()) {
@@ -114,11 +114,16 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    fn merge(&mut self, place: usize, keys: &mut HashSet<Key<'a>>, depth: usize) -> Result<(), Error> {
+    fn merge(
+        &mut self,
+        place: usize,
+        keys: &mut HashSet<YamlKey<'a>>,
+        depth: usize,
+    ) -> Result<(), YamlError> {
         let nodes = self.nodes;
         for place in merged(nodes, place)? {
             self.count(place)?;
-            if nodes.form(place) == Form::Alias {
+            if nodes.form(place) == NodeForm::Alias {
                 self.alias(place, |checker, target| {
                     checker.count(target)?;
                     nest(depth)?;
@@ -132,7 +137,7 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    fn duplicate(&mut self, key: &Key<'_>, value: usize) {
+    fn duplicate(&mut self, key: &YamlKey<'_>, value: usize) {
         if self.duplicates.len() >= DUPLICATES_MAX || self.duplicates_bytes >= DUPLICATES_BYTES_MAX {
             return;
         }
@@ -153,33 +158,33 @@ fn ratio_allowed(decoded: usize) -> f64 {
     }
 }
 
-fn nest(depth: usize) -> Result<(), Error> {
+fn nest(depth: usize) -> Result<(), YamlError> {
     if depth >= DEPTH_MAX {
-        return Err(Error(String::from("yaml: exceeded max depth")));
+        return Err(YamlError(String::from("yaml: exceeded max depth")));
     }
     Ok(())
 }
 
 /// Writes nodes that were checked as a JSON document.
-pub(super) fn write(nodes: &Nodes, out: &mut Vec<u8>) -> Result<(), Error> {
-    let mut writer = Writer { nodes, out, unsupported: None };
+pub(super) fn write(nodes: &Nodes, out: &mut Vec<u8>) -> Result<(), YamlError> {
+    let mut writer = JsonWriter { nodes, out, unsupported: None };
     writer.node(0)?;
     writer.unsupported.map_or(Ok(()), Err)
 }
 
-struct Writer<'a> {
+struct JsonWriter<'a> {
     nodes: &'a Nodes,
     out: &'a mut Vec<u8>,
     /// A value that JSON does not have; what is wrong with names is told before.
-    unsupported: Option<Error>,
+    unsupported: Option<YamlError>,
 }
 
-impl Writer<'_> {
-    fn node(&mut self, place: usize) -> Result<(), Error> {
+impl JsonWriter<'_> {
+    fn node(&mut self, place: usize) -> Result<(), YamlError> {
         let nodes = self.nodes;
         let place = nodes.target(place);
         match nodes.form(place) {
-            Form::List => {
+            NodeForm::List => {
                 self.out.push(b'[');
                 for (index, child) in nodes.children(place).enumerate() {
                     self.separate(index);
@@ -187,7 +192,7 @@ impl Writer<'_> {
                 }
                 self.out.push(b']');
             }
-            Form::Map => {
+            NodeForm::Map => {
                 self.out.push(b'{');
                 for (index, (name, child)) in members(nodes, place)?.into_iter().enumerate() {
                     self.separate(index);
@@ -197,7 +202,7 @@ impl Writer<'_> {
                 }
                 self.out.push(b'}');
             }
-            Form::Scalar | Form::Alias => self.scalar(place)?,
+            NodeForm::Scalar | NodeForm::Alias => self.scalar(place)?,
         }
         Ok(())
     }
@@ -208,7 +213,7 @@ impl Writer<'_> {
         }
     }
 
-    fn scalar(&mut self, place: usize) -> Result<(), Error> {
+    fn scalar(&mut self, place: usize) -> Result<(), YamlError> {
         match value(self.nodes, place)? {
             (_, Some(binary)) => json::write_string(self.out, &binary),
             (Scalar::Null, None) => self.out.extend_from_slice(b"null"),
@@ -218,7 +223,8 @@ impl Writer<'_> {
             (Scalar::Float(float), None) if float.is_finite() => json::write_float(self.out, float),
             (Scalar::Float(float), None) => {
                 let shown = go_syntax::float(float);
-                self.unsupported.get_or_insert_with(|| Error(format!("json: unsupported value: {shown}")));
+                self.unsupported
+                    .get_or_insert_with(|| YamlError(format!("json: unsupported value: {shown}")));
             }
             (Scalar::Text(text), None) => json::write_string(self.out, text),
         }
@@ -227,7 +233,7 @@ impl Writer<'_> {
 }
 
 /// The names and values of a map in order; the last of those with one name counts.
-fn members(nodes: &Nodes, place: usize) -> Result<Vec<(Cow<'_, str>, usize)>, Error> {
+fn members(nodes: &Nodes, place: usize) -> Result<Vec<(Cow<'_, str>, usize)>, YamlError> {
     let mut members = Vec::new();
     for (key, value) in distinct_pairs(nodes, place)? {
         members.push((name(nodes, key, value)?, value));
@@ -238,19 +244,19 @@ fn members(nodes: &Nodes, place: usize) -> Result<Vec<(Cow<'_, str>, usize)>, Er
 }
 
 /// JSON has names only: numbers and flags become their text.
-fn name<'a>(nodes: &Nodes, key: Key<'a>, value: usize) -> Result<Cow<'a, str>, Error> {
+fn name<'a>(nodes: &Nodes, key: YamlKey<'a>, value: usize) -> Result<Cow<'a, str>, YamlError> {
     Ok(match key {
-        Key::Text(text) => text,
-        Key::Int(int) => Cow::Owned(int.to_string()),
-        Key::Bool(flag) => Cow::Borrowed(if flag { "true" } else { "false" }),
-        Key::Float(bits) => Cow::Owned(go_syntax::float_name(f64::from_bits(bits))),
-        Key::Null | Key::UInt(_) => {
+        YamlKey::Text(text) => text,
+        YamlKey::Int(int) => Cow::Owned(int.to_string()),
+        YamlKey::Bool(flag) => Cow::Borrowed(if flag { "true" } else { "false" }),
+        YamlKey::Float(bits) => Cow::Owned(go_syntax::float_name(f64::from_bits(bits))),
+        YamlKey::Null | YamlKey::UInt(_) => {
             let (of, key) = match key {
-                Key::UInt(int) => ("uint64", format!("0x{int:x}")),
+                YamlKey::UInt(int) => ("uint64", format!("0x{int:x}")),
                 _ => ("%!s(<nil>)", String::from("<nil>")),
             };
             let value = go_syntax::node(nodes, value);
-            return Err(Error(format!("unsupported map key of type: {of}, key: {key}, value: {value}")));
+            return Err(YamlError(format!("unsupported map key of type: {of}, key: {key}, value: {value}")));
         }
     })
 }

@@ -4,28 +4,28 @@ use std::fmt;
 
 /// Why a text is not YAML: `yaml: line 2: did not find expected key`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error(pub String);
+pub struct YamlError(pub String);
 
-impl fmt::Display for Error {
+impl fmt::Display for YamlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl Error {
+impl YamlError {
     /// A fault that the scanner finds; `line` counts from zero. go-yaml counts a scanner's lines from one and a
     /// parser's from zero, and names neither's first line.
-    pub(super) fn of_scanner(line: usize, problem: &str) -> Error {
+    pub(super) fn of_scanner(line: usize, problem: &str) -> YamlError {
         match line {
-            0 => Error(format!("yaml: {problem}")),
-            line => Error(format!("yaml: line {}: {problem}", line + 1)),
+            0 => YamlError(format!("yaml: {problem}")),
+            line => YamlError(format!("yaml: line {}: {problem}", line + 1)),
         }
     }
 
-    pub(super) fn of_parser(line: usize, problem: &str) -> Error {
+    pub(super) fn of_parser(line: usize, problem: &str) -> YamlError {
         match line {
-            0 => Error(format!("yaml: {problem}")),
-            line => Error(format!("yaml: line {line}: {problem}")),
+            0 => YamlError(format!("yaml: {problem}")),
+            line => YamlError(format!("yaml: line {line}: {problem}")),
         }
     }
 }

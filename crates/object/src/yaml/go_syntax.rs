@@ -1,22 +1,22 @@
 //! Values as Go's `%#v` prints them, for the messages that show them.
 
-use super::nodes::{Form, Nodes};
+use super::nodes::{NodeForm, Nodes};
 use super::scalar::Scalar;
 use crate::field::quote;
 use crate::yaml::keys;
-use crate::yaml::keys::Key;
+use crate::yaml::keys::YamlKey;
 
 /// Messages show so much of a value. What one shows may stand for a whole document.
 const SHOWN_BYTES_MAX: usize = 4 * 1024;
 
-pub(super) fn key(key: &Key<'_>) -> String {
+pub(super) fn key(key: &YamlKey<'_>) -> String {
     match key {
-        Key::Null => String::from("interface {}(nil)"),
-        Key::Bool(flag) => flag.to_string(),
-        Key::Int(int) => int.to_string(),
-        Key::UInt(int) => format!("0x{int:x}"),
-        Key::Float(bits) => float(f64::from_bits(*bits)),
-        Key::Text(text) => quote(text),
+        YamlKey::Null => String::from("interface {}(nil)"),
+        YamlKey::Bool(flag) => flag.to_string(),
+        YamlKey::Int(int) => int.to_string(),
+        YamlKey::UInt(int) => format!("0x{int:x}"),
+        YamlKey::Float(bits) => float(f64::from_bits(*bits)),
+        YamlKey::Text(text) => quote(text),
     }
 }
 
@@ -38,7 +38,7 @@ fn write(nodes: &Nodes, place: usize, is_outermost: bool, out: &mut String) {
         }
     };
     match nodes.form(place) {
-        Form::List => {
+        NodeForm::List => {
             out.push_str("[]interface {}{");
             for (index, child) in nodes.children(place).enumerate() {
                 separate(out, index);
@@ -46,7 +46,7 @@ fn write(nodes: &Nodes, place: usize, is_outermost: bool, out: &mut String) {
             }
             out.push('}');
         }
-        Form::Map => {
+        NodeForm::Map => {
             out.push_str("map[interface {}]interface {}{");
             let mut pairs = keys::distinct_pairs(nodes, place).unwrap_or_default();
             pairs.sort();
@@ -58,7 +58,7 @@ fn write(nodes: &Nodes, place: usize, is_outermost: bool, out: &mut String) {
             }
             out.push('}');
         }
-        Form::Scalar | Form::Alias => out.push_str(&scalar_text(nodes, place, is_outermost)),
+        NodeForm::Scalar | NodeForm::Alias => out.push_str(&scalar_text(nodes, place, is_outermost)),
     }
 }
 
@@ -66,7 +66,7 @@ fn scalar_text(nodes: &Nodes, place: usize, is_outermost: bool) -> String {
     match keys::value(nodes, place).unwrap_or((Scalar::Null, None)) {
         (_, Some(binary)) => quote(&binary),
         (Scalar::Null, None) if is_outermost => String::from("<nil>"),
-        (Scalar::Null, None) => key(&Key::Null),
+        (Scalar::Null, None) => key(&YamlKey::Null),
         (Scalar::Bool(flag), None) => flag.to_string(),
         (Scalar::Int(int), None) => int.to_string(),
         (Scalar::UInt(int), None) => format!("0x{int:x}"),

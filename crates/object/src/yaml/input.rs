@@ -1,6 +1,6 @@
 //! The characters of a document, and the place among them.
 
-use super::error::Error;
+use super::error::YamlError;
 use std::borrow::Cow;
 
 /// go-yaml reads this much at once, and so finds what is no character before what is no YAML within it.
@@ -9,7 +9,7 @@ const CHUNK_BYTES: usize = 512;
 /// The text of a document, up to the first part that holds no characters, and what is wrong with that.
 pub(super) struct Input<'a> {
     pub text: Cow<'a, str>,
-    pub fault: Option<Error>,
+    pub fault: Option<YamlError>,
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Input<'_> {
@@ -31,7 +31,7 @@ pub(super) fn decode(bytes: &[u8]) -> Input<'_> {
         Cow::Borrowed(text) => Cow::Borrowed(text.get(..end).unwrap_or("")),
         Cow::Owned(text) => Cow::Owned(String::from(text.get(..end).unwrap_or(""))),
     };
-    Input { text, fault: Some(Error(format!("yaml: {why}"))) }
+    Input { text, fault: Some(YamlError(format!("yaml: {why}"))) }
 }
 
 fn utf8(bytes: &[u8]) -> (Cow<'_, str>, Option<&'static str>) {

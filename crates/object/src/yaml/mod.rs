@@ -16,8 +16,8 @@ mod scan_scalar;
 mod scan_tag;
 mod write;
 
-pub use error::Error;
-pub use read::{Document, JsonDocument, parse, to_json};
+pub use error::YamlError;
+pub use read::{JsonDocument, YamlDocument, parse, to_json};
 pub use write::to_string;
 
 #[cfg(test)]

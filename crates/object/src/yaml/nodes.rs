@@ -1,11 +1,11 @@
 //! The nodes of a document in one list, so that they cost little and are walked without a stack of their own.
 
-use super::error::Error;
-use super::parse::{Event, Parser};
+use super::error::YamlError;
+use super::parse::{ParserEvent, YamlParser};
 use std::collections::HashMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum NodeForm {
     Scalar,
     List,
     Map,
@@ -14,8 +14,8 @@ pub(super) enum Form {
 
 /// A node; those below it follow it in the list.
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    form: Form,
+struct YamlNode {
+    form: NodeForm,
     is_implicit: bool,
     /// Counted from zero.
     line: u32,
@@ -31,7 +31,7 @@ struct Node {
 /// A document's nodes. Places are indices of the list.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
-    list: Vec<Node>,
+    list: Vec<YamlNode>,
     texts: String,
     tags: Vec<String>,
 }
@@ -41,8 +41,8 @@ impl Nodes {
         self.list.is_empty()
     }
 
-    pub fn form(&self, place: usize) -> Form {
-        self.list.get(place).map_or(Form::Scalar, |node| node.form)
+    pub fn form(&self, place: usize) -> NodeForm {
+        self.list.get(place).map_or(NodeForm::Scalar, |node| node.form)
     }
 
     pub fn text(&self, place: usize) -> &str {
@@ -67,7 +67,7 @@ impl Nodes {
     /// The node that an alias stands for; other nodes stand for themselves.
     pub fn target(&self, place: usize) -> usize {
         match self.list.get(place) {
-            Some(Node { form: Form::Alias, more, .. }) => *more as usize,
+            Some(YamlNode { form: NodeForm::Alias, more, .. }) => *more as usize,
             _ => place,
         }
     }
@@ -79,8 +79,8 @@ impl Nodes {
     }
 
     /// Reads the first document of a stream; empty if there is none.
-    pub fn read(parser: &mut Parser<'_>) -> Result<Nodes, Error> {
-        let mut reader = Reader { nodes: Nodes::default(), anchors: HashMap::new(), open: Vec::new() };
+    pub fn read(parser: &mut YamlParser<'_>) -> Result<Nodes, YamlError> {
+        let mut reader = NodeReader { nodes: Nodes::default(), anchors: HashMap::new(), open: Vec::new() };
         if !parser.begin()? {
             return Ok(reader.nodes);
         }
@@ -117,53 +117,53 @@ impl Iterator for Children<'_> {
     }
 }
 
-struct Reader {
+struct NodeReader {
     nodes: Nodes,
     anchors: HashMap<String, usize>,
     /// Lists and maps that have not ended.
     open: Vec<usize>,
 }
 
-impl Reader {
-    fn add(&mut self, event: Event, line: usize) -> Result<(), Error> {
+impl NodeReader {
+    fn add(&mut self, event: ParserEvent, line: usize) -> Result<(), YamlError> {
         match event {
-            Event::Alias(name) => {
+            ParserEvent::Alias(name) => {
                 let target = self.anchors.get(&name).copied();
                 let target =
-                    target.ok_or_else(|| Error(format!("yaml: unknown anchor '{name}' referenced")))?;
-                let place = self.push(Form::Alias, line, &name);
+                    target.ok_or_else(|| YamlError(format!("yaml: unknown anchor '{name}' referenced")))?;
+                let place = self.push(NodeForm::Alias, line, &name);
                 self.edit(place, |node| node.more = small(target));
             }
-            Event::Scalar { anchor, tag, text, is_implicit } => {
-                let place = self.push(Form::Scalar, line, &text);
+            ParserEvent::Scalar { anchor, tag, text, is_implicit } => {
+                let place = self.push(NodeForm::Scalar, line, &text);
                 let tag = self.intern(tag);
                 self.edit(place, |node| (node.is_implicit, node.more) = (is_implicit, tag));
                 self.anchor(anchor, place);
             }
-            Event::SequenceStart { anchor } => self.begin(Form::List, line, anchor),
-            Event::MappingStart { anchor } => self.begin(Form::Map, line, anchor),
-            Event::End => {
+            ParserEvent::SequenceStart { anchor } => self.begin(NodeForm::List, line, anchor),
+            ParserEvent::MappingStart { anchor } => self.begin(NodeForm::Map, line, anchor),
+            ParserEvent::End => {
                 let end = small(self.nodes.list.len());
                 if let Some(place) = self.open.pop() {
                     self.edit(place, |node| node.end = end);
                 }
             }
-            Event::DocumentEnd => self.open.clear(),
+            ParserEvent::DocumentEnd => self.open.clear(),
         }
         Ok(())
     }
 
-    fn begin(&mut self, form: Form, line: usize, anchor: Option<String>) {
+    fn begin(&mut self, form: NodeForm, line: usize, anchor: Option<String>) {
         let place = self.push(form, line, "");
         self.anchor(anchor, place);
         self.open.push(place);
     }
 
-    fn push(&mut self, form: Form, line: usize, text: &str) -> usize {
+    fn push(&mut self, form: NodeForm, line: usize, text: &str) -> usize {
         let place = self.nodes.list.len();
         let text_start = small(self.nodes.texts.len());
         self.nodes.texts.push_str(text);
-        self.nodes.list.push(Node {
+        self.nodes.list.push(YamlNode {
             form,
             is_implicit: false,
             line: small(line),
@@ -175,7 +175,7 @@ impl Reader {
         place
     }
 
-    fn edit(&mut self, place: usize, change: impl FnOnce(&mut Node)) {
+    fn edit(&mut self, place: usize, change: impl FnOnce(&mut YamlNode)) {
         if let Some(node) = self.nodes.list.get_mut(place) {
             change(node);
         }

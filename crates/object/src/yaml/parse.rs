@@ -1,10 +1,10 @@
 //! From tokens to events, by libyaml's grammar. States stand on a stack of their own: nothing here recurses.
 
-use super::error::Error;
-use super::scan::{Kind, Scanner, Style};
+use super::error::YamlError;
+use super::scan::{Scanner, Style, TokenKind};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum ParserEvent {
     Alias(String),
     /// `is_implicit`: the text tells the type, unless a tag does.
     Scalar {
@@ -25,7 +25,7 @@ pub(super) enum Event {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum ParserState {
     DocumentContent,
     DocumentEnd,
     BlockNode,
@@ -62,10 +62,10 @@ struct Properties {
     line: usize,
 }
 
-pub(super) struct Parser<'a> {
+pub(super) struct YamlParser<'a> {
     pub scanner: Scanner<'a>,
-    state: State,
-    states: Vec<State>,
+    state: ParserState,
+    states: Vec<ParserState>,
     /// Handles of tags, and what they stand for.
     handles: Vec<(String, String)>,
     line: usize,
@@ -73,11 +73,11 @@ pub(super) struct Parser<'a> {
 
 const NODE_CONTENT: &str = "did not find expected node content";
 
-impl<'a> Parser<'a> {
-    pub fn new(text: &'a str) -> Parser<'a> {
-        Parser {
+impl<'a> YamlParser<'a> {
+    pub fn new(text: &'a str) -> YamlParser<'a> {
+        YamlParser {
             scanner: Scanner::new(text),
-            state: State::BlockNode,
+            state: ParserState::BlockNode,
             states: Vec::new(),
             handles: Vec::new(),
             line: 0,
@@ -85,50 +85,52 @@ impl<'a> Parser<'a> {
     }
 
     /// Begins the first document; false if there is none.
-    pub fn begin(&mut self) -> Result<bool, Error> {
+    pub fn begin(&mut self) -> Result<bool, YamlError> {
         let first = self.peek()?;
-        if *first == Kind::StreamEnd {
+        if *first == TokenKind::StreamEnd {
             return Ok(false);
         }
-        let is_explicit =
-            matches!(first, Kind::Version { .. } | Kind::TagDirective { .. } | Kind::DocumentStart);
+        let is_explicit = matches!(
+            first,
+            TokenKind::Version { .. } | TokenKind::TagDirective { .. } | TokenKind::DocumentStart
+        );
         self.directives()?;
-        self.states.push(State::DocumentEnd);
+        self.states.push(ParserState::DocumentEnd);
         if is_explicit {
-            if *self.peek()? != Kind::DocumentStart {
+            if *self.peek()? != TokenKind::DocumentStart {
                 return Err(self.fail("did not find expected <document start>"));
             }
             self.scanner.take()?;
-            self.state = State::DocumentContent;
+            self.state = ParserState::DocumentContent;
         }
         Ok(true)
     }
 
     /// The next event, and the line that it starts in.
-    pub fn next(&mut self) -> Result<(Event, usize), Error> {
+    pub fn next(&mut self) -> Result<(ParserEvent, usize), YamlError> {
         self.peek()?;
         let mut line = self.line;
         let event = match self.state {
-            State::DocumentContent => self.document_content(),
-            State::DocumentEnd => Ok(Event::DocumentEnd),
-            State::BlockNode => self.node(Allowed::Block, &mut line),
-            State::BlockSequenceEntry => self.block_sequence_entry(&mut line),
-            State::IndentlessSequenceEntry => self.indentless_sequence_entry(&mut line),
-            State::BlockMappingKey => self.block_mapping_key(&mut line),
-            State::BlockMappingValue => self.block_mapping_value(&mut line),
-            State::FlowSequenceFirstEntry => self.flow_sequence_entry(true, &mut line),
-            State::FlowSequenceEntry => self.flow_sequence_entry(false, &mut line),
-            State::FlowSequencePairKey => self.flow_sequence_pair_key(&mut line),
-            State::FlowSequencePairValue => self.flow_sequence_pair_value(&mut line),
-            State::FlowSequencePairEnd => {
-                self.state = State::FlowSequenceEntry;
-                Ok(Event::End)
+            ParserState::DocumentContent => self.document_content(),
+            ParserState::DocumentEnd => Ok(ParserEvent::DocumentEnd),
+            ParserState::BlockNode => self.node(Allowed::Block, &mut line),
+            ParserState::BlockSequenceEntry => self.block_sequence_entry(&mut line),
+            ParserState::IndentlessSequenceEntry => self.indentless_sequence_entry(&mut line),
+            ParserState::BlockMappingKey => self.block_mapping_key(&mut line),
+            ParserState::BlockMappingValue => self.block_mapping_value(&mut line),
+            ParserState::FlowSequenceFirstEntry => self.flow_sequence_entry(true, &mut line),
+            ParserState::FlowSequenceEntry => self.flow_sequence_entry(false, &mut line),
+            ParserState::FlowSequencePairKey => self.flow_sequence_pair_key(&mut line),
+            ParserState::FlowSequencePairValue => self.flow_sequence_pair_value(&mut line),
+            ParserState::FlowSequencePairEnd => {
+                self.state = ParserState::FlowSequenceEntry;
+                Ok(ParserEvent::End)
             }
-            State::FlowMappingFirstKey => self.flow_mapping_key(true, &mut line),
-            State::FlowMappingKey => self.flow_mapping_key(false, &mut line),
-            State::FlowMappingValue => self.flow_mapping_value(&mut line),
-            State::FlowMappingEmptyValue => {
-                self.state = State::FlowMappingKey;
+            ParserState::FlowMappingFirstKey => self.flow_mapping_key(true, &mut line),
+            ParserState::FlowMappingKey => self.flow_mapping_key(false, &mut line),
+            ParserState::FlowMappingValue => self.flow_mapping_value(&mut line),
+            ParserState::FlowMappingEmptyValue => {
+                self.state = ParserState::FlowMappingKey;
                 Ok(empty())
             }
         };
@@ -136,14 +138,14 @@ impl<'a> Parser<'a> {
     }
 
     /// The next token's kind; its line becomes that of faults.
-    fn peek(&mut self) -> Result<&Kind, Error> {
+    fn peek(&mut self) -> Result<&TokenKind, YamlError> {
         let token = self.scanner.peek()?;
         self.line = token.line;
         Ok(&token.kind)
     }
 
     /// Takes the next token if it is of a kind.
-    fn take_if(&mut self, kind: &Kind) -> Result<bool, Error> {
+    fn take_if(&mut self, kind: &TokenKind) -> Result<bool, YamlError> {
         let is_kind = self.peek()? == kind;
         if is_kind {
             self.scanner.take()?;
@@ -151,24 +153,24 @@ impl<'a> Parser<'a> {
         Ok(is_kind)
     }
 
-    fn fail(&self, problem: &str) -> Error {
-        Error::of_parser(self.line, problem)
+    fn fail(&self, problem: &str) -> YamlError {
+        YamlError::of_parser(self.line, problem)
     }
 
     fn pop(&mut self) {
-        self.state = self.states.pop().unwrap_or(State::DocumentEnd);
+        self.state = self.states.pop().unwrap_or(ParserState::DocumentEnd);
     }
 
-    fn directives(&mut self) -> Result<(), Error> {
+    fn directives(&mut self) -> Result<(), YamlError> {
         let mut has_version = false;
         loop {
             match self.peek()? {
-                Kind::Version { .. } if has_version => {
+                TokenKind::Version { .. } if has_version => {
                     return Err(self.fail("found duplicate %YAML directive"));
                 }
-                Kind::Version { major: 1, minor: 1 } => has_version = true,
-                Kind::Version { .. } => return Err(self.fail("found incompatible YAML document")),
-                Kind::TagDirective { handle, prefix } => {
+                TokenKind::Version { major: 1, minor: 1 } => has_version = true,
+                TokenKind::Version { .. } => return Err(self.fail("found incompatible YAML document")),
+                TokenKind::TagDirective { handle, prefix } => {
                     let pair = (handle.clone(), prefix.clone());
                     if self.handles.iter().any(|(known, _)| *known == pair.0) {
                         return Err(self.fail("found duplicate %TAG directive"));
@@ -187,14 +189,14 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn document_content(&mut self) -> Result<Event, Error> {
+    fn document_content(&mut self) -> Result<ParserEvent, YamlError> {
         let is_empty = matches!(
             self.peek()?,
-            Kind::Version { .. }
-                | Kind::TagDirective { .. }
-                | Kind::DocumentStart
-                | Kind::DocumentEnd
-                | Kind::StreamEnd
+            TokenKind::Version { .. }
+                | TokenKind::TagDirective { .. }
+                | TokenKind::DocumentStart
+                | TokenKind::DocumentEnd
+                | TokenKind::StreamEnd
         );
         if is_empty {
             self.pop();
@@ -205,12 +207,12 @@ impl<'a> Parser<'a> {
     }
 
     /// A node and the properties before it. Its line is that of the first of them.
-    fn node(&mut self, allowed: Allowed, line: &mut usize) -> Result<Event, Error> {
-        if matches!(self.peek()?, Kind::Alias(_)) {
+    fn node(&mut self, allowed: Allowed, line: &mut usize) -> Result<ParserEvent, YamlError> {
+        if matches!(self.peek()?, TokenKind::Alias(_)) {
             *line = self.line;
             self.pop();
             return match self.scanner.take()?.kind {
-                Kind::Alias(name) => Ok(Event::Alias(name)),
+                TokenKind::Alias(name) => Ok(ParserEvent::Alias(name)),
                 _ => Err(self.fail(NODE_CONTENT)),
             };
         }
@@ -220,55 +222,67 @@ impl<'a> Parser<'a> {
         let anchor = properties.anchor;
         let is_block = allowed != Allowed::Flow;
         match self.peek()? {
-            Kind::BlockEntry if allowed == Allowed::BlockOrIndentless => {
-                self.state = State::IndentlessSequenceEntry;
-                Ok(Event::SequenceStart { anchor })
+            TokenKind::BlockEntry if allowed == Allowed::BlockOrIndentless => {
+                self.state = ParserState::IndentlessSequenceEntry;
+                Ok(ParserEvent::SequenceStart { anchor })
             }
-            Kind::Scalar { .. } => self.scalar(anchor, tag),
-            Kind::FlowSequenceStart => self.begin_collection(State::FlowSequenceFirstEntry, anchor),
-            Kind::FlowMappingStart => self.begin_collection(State::FlowMappingFirstKey, anchor),
-            Kind::BlockSequenceStart if is_block => self.begin_collection(State::BlockSequenceEntry, anchor),
-            Kind::BlockMappingStart if is_block => self.begin_collection(State::BlockMappingKey, anchor),
+            TokenKind::Scalar { .. } => self.scalar(anchor, tag),
+            TokenKind::FlowSequenceStart => {
+                self.begin_collection(ParserState::FlowSequenceFirstEntry, anchor)
+            }
+            TokenKind::FlowMappingStart => self.begin_collection(ParserState::FlowMappingFirstKey, anchor),
+            TokenKind::BlockSequenceStart if is_block => {
+                self.begin_collection(ParserState::BlockSequenceEntry, anchor)
+            }
+            TokenKind::BlockMappingStart if is_block => {
+                self.begin_collection(ParserState::BlockMappingKey, anchor)
+            }
             _ if anchor.is_some() || !tag.is_empty() => {
                 self.pop();
                 let is_implicit = tag.is_empty();
-                Ok(Event::Scalar { anchor, tag, text: String::new(), is_implicit })
+                Ok(ParserEvent::Scalar { anchor, tag, text: String::new(), is_implicit })
             }
             _ => Err(self.fail(NODE_CONTENT)),
         }
     }
 
-    fn begin_collection(&mut self, state: State, anchor: Option<String>) -> Result<Event, Error> {
+    fn begin_collection(
+        &mut self,
+        state: ParserState,
+        anchor: Option<String>,
+    ) -> Result<ParserEvent, YamlError> {
         self.scanner.take()?;
         self.state = state;
         Ok(match state {
-            State::FlowSequenceFirstEntry | State::BlockSequenceEntry => Event::SequenceStart { anchor },
-            _ => Event::MappingStart { anchor },
+            ParserState::FlowSequenceFirstEntry | ParserState::BlockSequenceEntry => {
+                ParserEvent::SequenceStart { anchor }
+            }
+            _ => ParserEvent::MappingStart { anchor },
         })
     }
 
-    fn scalar(&mut self, anchor: Option<String>, tag: String) -> Result<Event, Error> {
+    fn scalar(&mut self, anchor: Option<String>, tag: String) -> Result<ParserEvent, YamlError> {
         self.pop();
-        let Kind::Scalar { text, style } = self.scanner.take()?.kind else {
+        let TokenKind::Scalar { text, style } = self.scanner.take()?.kind else {
             return Err(self.fail(NODE_CONTENT));
         };
         let is_implicit = tag.is_empty() && style == Style::Plain || tag == "!";
-        Ok(Event::Scalar { anchor, tag, text, is_implicit })
+        Ok(ParserEvent::Scalar { anchor, tag, text, is_implicit })
     }
 
     /// An anchor, a tag, or both in either order.
-    fn properties(&mut self) -> Result<Properties, Error> {
+    fn properties(&mut self) -> Result<Properties, YamlError> {
         let mut properties = Properties::default();
         loop {
             match self.peek()? {
-                Kind::Anchor(_) if properties.anchor.is_none() => {
-                    if let Kind::Anchor(name) = self.scanner.take()?.kind {
+                TokenKind::Anchor(_) if properties.anchor.is_none() => {
+                    if let TokenKind::Anchor(name) = self.scanner.take()?.kind {
                         properties.anchor = Some(name);
                     }
                 }
-                Kind::Tag { .. } if properties.tag.is_none() => {
+                TokenKind::Tag { .. } if properties.tag.is_none() => {
                     properties.line = self.line;
-                    if let Kind::Tag { handle, suffix } = self.scanner.take()?.kind {
+                    if let TokenKind::Tag { handle, suffix } = self.scanner.take()?.kind {
                         properties.tag = Some((handle, suffix));
                     }
                 }
@@ -278,79 +292,84 @@ impl<'a> Parser<'a> {
     }
 
     /// The full tag; empty for none.
-    fn resolve(&self, properties: &Properties) -> Result<String, Error> {
+    fn resolve(&self, properties: &Properties) -> Result<String, YamlError> {
         let Some((handle, suffix)) = &properties.tag else { return Ok(String::new()) };
         if handle.is_empty() {
             return Ok(suffix.clone());
         }
         let prefix = self.handles.iter().find(|(known, _)| known == handle).map(|(_, prefix)| prefix);
         let tag = prefix.map(|prefix| format!("{prefix}{suffix}")).filter(|tag| !tag.is_empty());
-        tag.ok_or_else(|| Error::of_parser(properties.line, "found undefined tag handle"))
+        tag.ok_or_else(|| YamlError::of_parser(properties.line, "found undefined tag handle"))
     }
 
     /// A node of a collection, after which parsing goes on in `after`.
-    fn child(&mut self, after: State, allowed: Allowed, line: &mut usize) -> Result<Event, Error> {
+    fn child(
+        &mut self,
+        after: ParserState,
+        allowed: Allowed,
+        line: &mut usize,
+    ) -> Result<ParserEvent, YamlError> {
         self.states.push(after);
         self.node(allowed, line)
     }
 
-    fn end(&mut self) -> Result<Event, Error> {
+    fn end(&mut self) -> Result<ParserEvent, YamlError> {
         self.scanner.take()?;
         self.pop();
-        Ok(Event::End)
+        Ok(ParserEvent::End)
     }
 
-    fn block_sequence_entry(&mut self, line: &mut usize) -> Result<Event, Error> {
+    fn block_sequence_entry(&mut self, line: &mut usize) -> Result<ParserEvent, YamlError> {
         match self.peek()? {
-            Kind::BlockEntry => {}
-            Kind::BlockEnd => return self.end(),
+            TokenKind::BlockEntry => {}
+            TokenKind::BlockEnd => return self.end(),
             _ => return Err(self.fail("did not find expected '-' indicator")),
         }
         self.scanner.take()?;
         match self.peek()? {
-            Kind::BlockEntry | Kind::BlockEnd => {
-                self.state = State::BlockSequenceEntry;
+            TokenKind::BlockEntry | TokenKind::BlockEnd => {
+                self.state = ParserState::BlockSequenceEntry;
                 Ok(empty())
             }
-            _ => self.child(State::BlockSequenceEntry, Allowed::Block, line),
+            _ => self.child(ParserState::BlockSequenceEntry, Allowed::Block, line),
         }
     }
 
-    fn indentless_sequence_entry(&mut self, line: &mut usize) -> Result<Event, Error> {
-        if !self.take_if(&Kind::BlockEntry)? {
+    fn indentless_sequence_entry(&mut self, line: &mut usize) -> Result<ParserEvent, YamlError> {
+        if !self.take_if(&TokenKind::BlockEntry)? {
             self.pop();
-            return Ok(Event::End);
+            return Ok(ParserEvent::End);
         }
         match self.peek()? {
-            Kind::BlockEntry | Kind::Key | Kind::Value | Kind::BlockEnd => {
-                self.state = State::IndentlessSequenceEntry;
+            TokenKind::BlockEntry | TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd => {
+                self.state = ParserState::IndentlessSequenceEntry;
                 Ok(empty())
             }
-            _ => self.child(State::IndentlessSequenceEntry, Allowed::Block, line),
+            _ => self.child(ParserState::IndentlessSequenceEntry, Allowed::Block, line),
         }
     }
 
-    fn block_mapping_key(&mut self, line: &mut usize) -> Result<Event, Error> {
+    fn block_mapping_key(&mut self, line: &mut usize) -> Result<ParserEvent, YamlError> {
         match self.peek()? {
-            Kind::Key => {}
-            Kind::BlockEnd => return self.end(),
+            TokenKind::Key => {}
+            TokenKind::BlockEnd => return self.end(),
             _ => return Err(self.fail("did not find expected key")),
         }
         self.scanner.take()?;
-        self.block_mapping_node(State::BlockMappingValue, line)
+        self.block_mapping_node(ParserState::BlockMappingValue, line)
     }
 
-    fn block_mapping_value(&mut self, line: &mut usize) -> Result<Event, Error> {
-        if !self.take_if(&Kind::Value)? {
-            self.state = State::BlockMappingKey;
+    fn block_mapping_value(&mut self, line: &mut usize) -> Result<ParserEvent, YamlError> {
+        if !self.take_if(&TokenKind::Value)? {
+            self.state = ParserState::BlockMappingKey;
             return Ok(empty());
         }
-        self.block_mapping_node(State::BlockMappingKey, line)
+        self.block_mapping_node(ParserState::BlockMappingKey, line)
     }
 
-    fn block_mapping_node(&mut self, after: State, line: &mut usize) -> Result<Event, Error> {
+    fn block_mapping_node(&mut self, after: ParserState, line: &mut usize) -> Result<ParserEvent, YamlError> {
         match self.peek()? {
-            Kind::Key | Kind::Value | Kind::BlockEnd => {
+            TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd => {
                 self.state = after;
                 Ok(empty())
             }
@@ -358,63 +377,65 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn flow_sequence_entry(&mut self, is_first: bool, line: &mut usize) -> Result<Event, Error> {
-        if *self.peek()? != Kind::FlowSequenceEnd {
-            if !is_first && !self.take_if(&Kind::FlowEntry)? {
+    fn flow_sequence_entry(&mut self, is_first: bool, line: &mut usize) -> Result<ParserEvent, YamlError> {
+        if *self.peek()? != TokenKind::FlowSequenceEnd {
+            if !is_first && !self.take_if(&TokenKind::FlowEntry)? {
                 return Err(self.fail("did not find expected ',' or ']'"));
             }
             match self.peek()? {
-                Kind::Key => {
+                TokenKind::Key => {
                     *line = self.line;
                     self.scanner.take()?;
-                    self.state = State::FlowSequencePairKey;
-                    return Ok(Event::MappingStart { anchor: None });
+                    self.state = ParserState::FlowSequencePairKey;
+                    return Ok(ParserEvent::MappingStart { anchor: None });
                 }
-                Kind::FlowSequenceEnd => {}
-                _ => return self.child(State::FlowSequenceEntry, Allowed::Flow, line),
+                TokenKind::FlowSequenceEnd => {}
+                _ => return self.child(ParserState::FlowSequenceEntry, Allowed::Flow, line),
             }
         }
         self.end()
     }
 
-    fn flow_sequence_pair_key(&mut self, line: &mut usize) -> Result<Event, Error> {
+    fn flow_sequence_pair_key(&mut self, line: &mut usize) -> Result<ParserEvent, YamlError> {
         match self.peek()? {
-            Kind::Value | Kind::FlowEntry | Kind::FlowSequenceEnd => {
+            TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowSequenceEnd => {
                 // libyaml passes over this token, whatever it is.
                 self.scanner.take()?;
-                self.state = State::FlowSequencePairValue;
+                self.state = ParserState::FlowSequencePairValue;
                 Ok(empty())
             }
-            _ => self.child(State::FlowSequencePairValue, Allowed::Flow, line),
+            _ => self.child(ParserState::FlowSequencePairValue, Allowed::Flow, line),
         }
     }
 
-    fn flow_sequence_pair_value(&mut self, line: &mut usize) -> Result<Event, Error> {
-        if self.take_if(&Kind::Value)? && !matches!(self.peek()?, Kind::FlowEntry | Kind::FlowSequenceEnd) {
-            return self.child(State::FlowSequencePairEnd, Allowed::Flow, line);
+    fn flow_sequence_pair_value(&mut self, line: &mut usize) -> Result<ParserEvent, YamlError> {
+        if self.take_if(&TokenKind::Value)?
+            && !matches!(self.peek()?, TokenKind::FlowEntry | TokenKind::FlowSequenceEnd)
+        {
+            return self.child(ParserState::FlowSequencePairEnd, Allowed::Flow, line);
         }
-        self.state = State::FlowSequencePairEnd;
+        self.state = ParserState::FlowSequencePairEnd;
         Ok(empty())
     }
 
-    fn flow_mapping_key(&mut self, is_first: bool, line: &mut usize) -> Result<Event, Error> {
-        if *self.peek()? != Kind::FlowMappingEnd {
-            if !is_first && !self.take_if(&Kind::FlowEntry)? {
+    fn flow_mapping_key(&mut self, is_first: bool, line: &mut usize) -> Result<ParserEvent, YamlError> {
+        if *self.peek()? != TokenKind::FlowMappingEnd {
+            if !is_first && !self.take_if(&TokenKind::FlowEntry)? {
                 return Err(self.fail("did not find expected ',' or '}'"));
             }
-            if self.take_if(&Kind::Key)? {
-                return self.flow_mapping_node(State::FlowMappingValue, line);
+            if self.take_if(&TokenKind::Key)? {
+                return self.flow_mapping_node(ParserState::FlowMappingValue, line);
             }
-            if *self.peek()? != Kind::FlowMappingEnd {
-                return self.child(State::FlowMappingEmptyValue, Allowed::Flow, line);
+            if *self.peek()? != TokenKind::FlowMappingEnd {
+                return self.child(ParserState::FlowMappingEmptyValue, Allowed::Flow, line);
             }
         }
         self.end()
     }
 
-    fn flow_mapping_node(&mut self, after: State, line: &mut usize) -> Result<Event, Error> {
+    fn flow_mapping_node(&mut self, after: ParserState, line: &mut usize) -> Result<ParserEvent, YamlError> {
         match self.peek()? {
-            Kind::Value | Kind::FlowEntry | Kind::FlowMappingEnd => {
+            TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowMappingEnd => {
                 *line = self.line;
                 self.state = after;
                 Ok(empty())
@@ -423,16 +444,18 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn flow_mapping_value(&mut self, line: &mut usize) -> Result<Event, Error> {
-        if self.take_if(&Kind::Value)? && !matches!(self.peek()?, Kind::FlowEntry | Kind::FlowMappingEnd) {
-            return self.child(State::FlowMappingKey, Allowed::Flow, line);
+    fn flow_mapping_value(&mut self, line: &mut usize) -> Result<ParserEvent, YamlError> {
+        if self.take_if(&TokenKind::Value)?
+            && !matches!(self.peek()?, TokenKind::FlowEntry | TokenKind::FlowMappingEnd)
+        {
+            return self.child(ParserState::FlowMappingKey, Allowed::Flow, line);
         }
         *line = self.line;
-        self.state = State::FlowMappingKey;
+        self.state = ParserState::FlowMappingKey;
         Ok(empty())
     }
 }
 
-fn empty() -> Event {
-    Event::Scalar { anchor: None, tag: String::new(), text: String::new(), is_implicit: true }
+fn empty() -> ParserEvent {
+    ParserEvent::Scalar { anchor: None, tag: String::new(), text: String::new(), is_implicit: true }
 }

@@ -1,10 +1,10 @@
 //! Reads the first document of a YAML stream into JSON.
 
 use super::decode;
-use super::error::Error;
+use super::error::YamlError;
 use super::input::{self, Input};
 use super::nodes::Nodes;
-use super::parse::Parser;
+use super::parse::YamlParser;
 use crate::json;
 use crate::value::Value;
 
@@ -13,7 +13,7 @@ const BYTES_MAX: usize = 1 << 30;
 
 /// A document, and what strict decoding says about it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Document {
+pub struct YamlDocument {
     pub value: Value,
     /// `line 7: key "a" already set in map`
     pub duplicates: Vec<String>,
@@ -27,15 +27,15 @@ pub struct JsonDocument {
     pub duplicates: Vec<String>,
 }
 
-pub fn parse(bytes: &[u8]) -> Result<Document, Error> {
+pub fn parse(bytes: &[u8]) -> Result<YamlDocument, YamlError> {
     let JsonDocument { json, duplicates } = to_json(bytes)?;
-    let value = json::parse(&json).map_err(|error| Error(error.message))?;
-    Ok(Document { value, duplicates })
+    let value = json::parse(&json).map_err(|error| YamlError(error.message))?;
+    Ok(YamlDocument { value, duplicates })
 }
 
-pub fn to_json(bytes: &[u8]) -> Result<JsonDocument, Error> {
+pub fn to_json(bytes: &[u8]) -> Result<JsonDocument, YamlError> {
     if bytes.len() > BYTES_MAX {
-        return Err(Error(format!("yaml: documents of more than {BYTES_MAX} bytes are not read")));
+        return Err(YamlError(format!("yaml: documents of more than {BYTES_MAX} bytes are not read")));
     }
     let nodes = nodes(&input::decode(bytes))?;
     if nodes.is_empty() {
@@ -48,8 +48,8 @@ pub fn to_json(bytes: &[u8]) -> Result<JsonDocument, Error> {
 }
 
 /// What is no text is found when it would be read, and not before.
-fn nodes(input: &Input<'_>) -> Result<Nodes, Error> {
-    let mut parser = Parser::new(&input.text);
+fn nodes(input: &Input<'_>) -> Result<Nodes, YamlError> {
+    let mut parser = YamlParser::new(&input.text);
     let nodes = Nodes::read(&mut parser);
     match &input.fault {
         Some(fault) if parser.scanner.cursor.is_near_end() => Err(fault.clone()),

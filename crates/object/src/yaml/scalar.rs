@@ -1,6 +1,6 @@
 //! What a plain scalar means in YAML 1.1, as go-yaml resolves it.
 
-use super::error::Error;
+use super::error::YamlError;
 
 /// What a scalar is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,7 +22,7 @@ pub fn resolve(text: &str) -> Scalar<'_> {
 }
 
 /// The value of a scalar with a tag.
-pub fn resolve_tagged<'a>(tag: &str, text: &'a str) -> Result<Scalar<'a>, Error> {
+pub fn resolve_tagged<'a>(tag: &str, text: &'a str) -> Result<Scalar<'a>, YamlError> {
     let kind = tag.strip_prefix(TAG_PREFIX).unwrap_or("");
     let found = match kind {
         "bool" | "int" | "float" | "null" | "timestamp" => resolve(text),
@@ -37,7 +37,7 @@ pub fn resolve_tagged<'a>(tag: &str, text: &'a str) -> Result<Scalar<'a>, Error>
         ("float", Scalar::Int(int)) => Ok(Scalar::Float(int as f64)),
         (_, found) => {
             let own = found.kind();
-            Err(Error(format!("yaml: cannot decode !!{own} `{text}` as a !!{kind}")))
+            Err(YamlError(format!("yaml: cannot decode !!{own} `{text}` as a !!{kind}")))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From characters to tokens, as libyaml's scanner finds them.
 
-use super::error::Error;
+use super::error::YamlError;
 use super::input::{Cursor, Mark};
 use std::collections::{HashMap, VecDeque};
 
@@ -17,7 +17,7 @@ pub(super) enum Style {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     StreamEnd,
     Version { major: u32, minor: u32 },
     TagDirective { handle: String, prefix: String },
@@ -42,7 +42,7 @@ pub(super) enum Kind {
 
 #[derive(Clone, Debug)]
 pub(super) struct Token {
-    pub kind: Kind,
+    pub kind: TokenKind,
     /// Where it starts, counted from zero.
     pub line: usize,
 }
@@ -88,20 +88,22 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next token. Behind the end of the stream there is none, and nobody asks.
-    pub fn peek(&mut self) -> Result<&Token, Error> {
+    pub fn peek(&mut self) -> Result<&Token, YamlError> {
         self.fetch()?;
-        self.tokens.front().ok_or_else(|| Error(String::from("yaml: unknown problem parsing YAML content")))
+        self.tokens
+            .front()
+            .ok_or_else(|| YamlError(String::from("yaml: unknown problem parsing YAML content")))
     }
 
-    pub fn take(&mut self) -> Result<Token, Error> {
+    pub fn take(&mut self) -> Result<Token, YamlError> {
         self.fetch()?;
         self.taken += 1;
         let token = self.tokens.pop_front();
-        token.ok_or_else(|| Error(String::from("yaml: unknown problem parsing YAML content")))
+        token.ok_or_else(|| YamlError(String::from("yaml: unknown problem parsing YAML content")))
     }
 
     /// Scans until the first token in the queue cannot be preceded by one that is inserted later.
-    fn fetch(&mut self) -> Result<(), Error> {
+    fn fetch(&mut self) -> Result<(), YamlError> {
         loop {
             if !self.tokens.is_empty() {
                 let Some(level) = self.levels.get(&self.taken).copied() else { return Ok(()) };
@@ -113,7 +115,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn fetch_next(&mut self) -> Result<(), Error> {
+    fn fetch_next(&mut self) -> Result<(), YamlError> {
         self.skip_to_token();
         self.unroll_indent(self.cursor.mark.column as isize);
         let next = self.cursor.byte(0);
@@ -123,10 +125,10 @@ impl<'a> Scanner<'a> {
             0 => self.end_stream(),
             b'%' if self.cursor.mark.column == 0 => self.directive(),
             b'-' | b'.' if self.cursor.is_document_indicator() => self.document_indicator(next),
-            b'[' => self.open(Kind::FlowSequenceStart),
-            b'{' => self.open(Kind::FlowMappingStart),
-            b']' => self.close(Kind::FlowSequenceEnd),
-            b'}' => self.close(Kind::FlowMappingEnd),
+            b'[' => self.open(TokenKind::FlowSequenceStart),
+            b'{' => self.open(TokenKind::FlowMappingStart),
+            b']' => self.close(TokenKind::FlowSequenceEnd),
+            b'}' => self.close(TokenKind::FlowMappingEnd),
             b',' => self.flow_entry(),
             b'-' if before_space => self.block_entry(),
             b'?' if in_flow || before_space => self.key(),
@@ -165,15 +167,15 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    pub(super) fn fail(&self, problem: &str) -> Error {
-        Error::of_scanner(self.cursor.mark.line, problem)
+    pub(super) fn fail(&self, problem: &str) -> YamlError {
+        YamlError::of_scanner(self.cursor.mark.line, problem)
     }
 
-    pub(super) fn push(&mut self, kind: Kind, line: usize) {
+    pub(super) fn push(&mut self, kind: TokenKind, line: usize) {
         self.tokens.push_back(Token { kind, line });
     }
 
-    fn is_key_valid(&mut self, level: usize) -> Result<bool, Error> {
+    fn is_key_valid(&mut self, level: usize) -> Result<bool, YamlError> {
         let mark = self.cursor.mark;
         let Some(key) = self.keys.get_mut(level).filter(|key| key.is_possible) else { return Ok(false) };
         if key.mark.line >= mark.line && key.mark.index + SIMPLE_KEY_MAX >= mark.index {
@@ -187,7 +189,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Notes that a key may begin here, if one may.
-    pub(super) fn save_key(&mut self) -> Result<(), Error> {
+    pub(super) fn save_key(&mut self) -> Result<(), YamlError> {
         if !self.is_key_allowed {
             return Ok(());
         }
@@ -203,7 +205,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Gives up the possible key of this flow level.
-    pub(super) fn drop_key(&mut self) -> Result<(), Error> {
+    pub(super) fn drop_key(&mut self) -> Result<(), YamlError> {
         let Some(key) = self.keys.last_mut().filter(|key| key.is_possible) else { return Ok(()) };
         if key.is_required {
             return Err(self.fail("could not find expected ':'"));
@@ -215,7 +217,7 @@ impl<'a> Scanner<'a> {
 
     /// Begins a block collection if this column is deeper than the one around; its token goes before the token
     /// number `before`, or last.
-    fn roll_indent(&mut self, mark: Mark, before: Option<usize>, kind: Kind) -> Result<(), Error> {
+    fn roll_indent(&mut self, mark: Mark, before: Option<usize>, kind: TokenKind) -> Result<(), YamlError> {
         let column = mark.column as isize;
         if self.flow_level > 0 || self.indent >= column {
             return Ok(());
@@ -242,12 +244,12 @@ impl<'a> Scanner<'a> {
     /// Ends the block collections that are deeper than a column.
     fn unroll_indent(&mut self, column: isize) {
         while self.flow_level == 0 && self.indent > column {
-            self.push(Kind::BlockEnd, self.cursor.mark.line);
+            self.push(TokenKind::BlockEnd, self.cursor.mark.line);
             self.indent = self.indents.pop().unwrap_or(-1);
         }
     }
 
-    fn end_stream(&mut self) -> Result<(), Error> {
+    fn end_stream(&mut self) -> Result<(), YamlError> {
         if self.cursor.mark.column != 0 {
             self.cursor.mark.column = 0;
             self.cursor.mark.line += 1;
@@ -255,11 +257,11 @@ impl<'a> Scanner<'a> {
         self.unroll_indent(-1);
         self.drop_key()?;
         self.is_key_allowed = false;
-        self.push(Kind::StreamEnd, self.cursor.mark.line);
+        self.push(TokenKind::StreamEnd, self.cursor.mark.line);
         Ok(())
     }
 
-    fn directive(&mut self) -> Result<(), Error> {
+    fn directive(&mut self) -> Result<(), YamlError> {
         self.unroll_indent(-1);
         self.drop_key()?;
         self.is_key_allowed = false;
@@ -269,23 +271,23 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn document_indicator(&mut self, indicator: u8) -> Result<(), Error> {
+    fn document_indicator(&mut self, indicator: u8) -> Result<(), YamlError> {
         self.unroll_indent(-1);
         self.drop_key()?;
         self.is_key_allowed = false;
-        let kind = if indicator == b'-' { Kind::DocumentStart } else { Kind::DocumentEnd };
+        let kind = if indicator == b'-' { TokenKind::DocumentStart } else { TokenKind::DocumentEnd };
         self.push(kind, self.cursor.mark.line);
         (0..3).for_each(|_| self.cursor.skip());
         Ok(())
     }
 
     /// A token of one character.
-    fn indicator(&mut self, kind: Kind) {
+    fn indicator(&mut self, kind: TokenKind) {
         self.push(kind, self.cursor.mark.line);
         self.cursor.skip();
     }
 
-    fn open(&mut self, kind: Kind) -> Result<(), Error> {
+    fn open(&mut self, kind: TokenKind) -> Result<(), YamlError> {
         self.save_key()?;
         self.keys.push(SimpleKey { token: self.taken + self.tokens.len(), ..SimpleKey::default() });
         self.flow_level += 1;
@@ -297,7 +299,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn close(&mut self, kind: Kind) -> Result<(), Error> {
+    fn close(&mut self, kind: TokenKind) -> Result<(), YamlError> {
         self.drop_key()?;
         if self.flow_level > 0 {
             self.flow_level -= 1;
@@ -310,53 +312,56 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn flow_entry(&mut self) -> Result<(), Error> {
+    fn flow_entry(&mut self) -> Result<(), YamlError> {
         self.drop_key()?;
         self.is_key_allowed = true;
-        self.indicator(Kind::FlowEntry);
+        self.indicator(TokenKind::FlowEntry);
         Ok(())
     }
 
-    fn block_entry(&mut self) -> Result<(), Error> {
-        self.begin_block("block sequence entries are not allowed in this context", Kind::BlockSequenceStart)?;
+    fn block_entry(&mut self) -> Result<(), YamlError> {
+        self.begin_block(
+            "block sequence entries are not allowed in this context",
+            TokenKind::BlockSequenceStart,
+        )?;
         self.drop_key()?;
         self.is_key_allowed = true;
-        self.indicator(Kind::BlockEntry);
+        self.indicator(TokenKind::BlockEntry);
         Ok(())
     }
 
     /// A key behind `?`.
-    fn key(&mut self) -> Result<(), Error> {
-        self.begin_block("mapping keys are not allowed in this context", Kind::BlockMappingStart)?;
+    fn key(&mut self) -> Result<(), YamlError> {
+        self.begin_block("mapping keys are not allowed in this context", TokenKind::BlockMappingStart)?;
         self.drop_key()?;
         self.is_key_allowed = self.flow_level == 0;
-        self.indicator(Kind::Key);
+        self.indicator(TokenKind::Key);
         Ok(())
     }
 
-    fn begin_block(&mut self, refusal: &str, kind: Kind) -> Result<(), Error> {
+    fn begin_block(&mut self, refusal: &str, kind: TokenKind) -> Result<(), YamlError> {
         if self.flow_level == 0 && !self.is_key_allowed {
             return Err(self.fail(refusal));
         }
         self.roll_indent(self.cursor.mark, None, kind)
     }
 
-    fn value(&mut self) -> Result<(), Error> {
+    fn value(&mut self) -> Result<(), YamlError> {
         let level = self.keys.len().saturating_sub(1);
         if self.is_key_valid(level)? {
             let key = self.keys.get(level).copied().unwrap_or_default();
-            self.insert(key.token, Token { kind: Kind::Key, line: key.mark.line });
-            self.roll_indent(key.mark, Some(key.token), Kind::BlockMappingStart)?;
+            self.insert(key.token, Token { kind: TokenKind::Key, line: key.mark.line });
+            self.roll_indent(key.mark, Some(key.token), TokenKind::BlockMappingStart)?;
             if let Some(key) = self.keys.get_mut(level) {
                 key.is_possible = false;
             }
             self.levels.remove(&key.token);
             self.is_key_allowed = false;
         } else {
-            self.begin_block("mapping values are not allowed in this context", Kind::BlockMappingStart)?;
+            self.begin_block("mapping values are not allowed in this context", TokenKind::BlockMappingStart)?;
             self.is_key_allowed = self.flow_level == 0;
         }
-        self.indicator(Kind::Value);
+        self.indicator(TokenKind::Value);
         Ok(())
     }
 }

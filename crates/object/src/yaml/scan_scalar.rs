@@ -1,7 +1,7 @@
 //! Tokens of scalars: plain, quoted, and blocks.
 
-use super::error::Error;
-use super::scan::{Kind, Scanner, Style};
+use super::error::YamlError;
+use super::scan::{Scanner, Style, TokenKind};
 
 /// How the line breaks at the end of a block are kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ struct Gap {
 
 impl Scanner<'_> {
     /// `|` or `>` and the lines below.
-    pub(super) fn block_scalar(&mut self, is_literal: bool) -> Result<(), Error> {
+    pub(super) fn block_scalar(&mut self, is_literal: bool) -> Result<(), YamlError> {
         self.drop_key()?;
         self.is_key_allowed = true;
         let line = self.cursor.mark.line;
@@ -62,12 +62,12 @@ impl Scanner<'_> {
         if chomping == Chomping::Keep {
             text.push_str(&breaks);
         }
-        self.push(Kind::Scalar { text, style: Style::Block }, line);
+        self.push(TokenKind::Scalar { text, style: Style::Block }, line);
         Ok(())
     }
 
     /// `+2`, `2-` and their like, in either order.
-    fn block_header(&mut self) -> Result<(Chomping, usize), Error> {
+    fn block_header(&mut self) -> Result<(Chomping, usize), YamlError> {
         let mut chomping = self.chomping();
         let mut increment = 0;
         if let Some(digit) = char::from(self.cursor.byte(0)).to_digit(10) {
@@ -95,7 +95,7 @@ impl Scanner<'_> {
 
     /// Passes over indentation and empty lines; the first line that is not empty tells the indentation, unless it
     /// is known.
-    fn block_breaks(&mut self, indent: &mut usize, breaks: &mut String) -> Result<(), Error> {
+    fn block_breaks(&mut self, indent: &mut usize, breaks: &mut String) -> Result<(), YamlError> {
         let mut deepest = 0;
         loop {
             let is_before = |column| *indent == 0 || column < *indent;
@@ -117,7 +117,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    pub(super) fn quoted_scalar(&mut self, is_single: bool) -> Result<(), Error> {
+    pub(super) fn quoted_scalar(&mut self, is_single: bool) -> Result<(), YamlError> {
         self.save_key()?;
         self.is_key_allowed = false;
         let line = self.cursor.mark.line;
@@ -139,12 +139,12 @@ impl Scanner<'_> {
             gap.fold(&mut text);
         }
         self.cursor.skip();
-        self.push(Kind::Scalar { text, style: Style::Quoted }, line);
+        self.push(TokenKind::Scalar { text, style: Style::Quoted }, line);
         Ok(())
     }
 
     /// Reads up to the closing quote, a blank or a line's end; true behind an escaped line break.
-    fn quoted_word(&mut self, quote: u8, text: &mut String) -> Result<bool, Error> {
+    fn quoted_word(&mut self, quote: u8, text: &mut String) -> Result<bool, YamlError> {
         while !self.cursor.is_space() {
             let (this, next) = (self.cursor.byte(0), self.cursor.byte(1));
             match this {
@@ -166,7 +166,7 @@ impl Scanner<'_> {
         Ok(false)
     }
 
-    fn escape(&mut self, letter: u8, text: &mut String) -> Result<(), Error> {
+    fn escape(&mut self, letter: u8, text: &mut String) -> Result<(), YamlError> {
         let (c, digits) = match letter {
             b'0' => ('\0', 0),
             b'a' => ('\u{7}', 0),
@@ -208,7 +208,7 @@ impl Scanner<'_> {
     }
 
     /// Reads blanks and line breaks; no tab may stand before column `indent` of a new line.
-    fn skip_gap(&mut self, gap: &mut Gap, indent: Option<isize>) -> Result<(), Error> {
+    fn skip_gap(&mut self, gap: &mut Gap, indent: Option<isize>) -> Result<(), YamlError> {
         while self.cursor.is_blank() || self.cursor.is_break() {
             if self.cursor.is_break() {
                 if gap.is_leading {
@@ -232,7 +232,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    pub(super) fn plain_scalar(&mut self) -> Result<(), Error> {
+    pub(super) fn plain_scalar(&mut self) -> Result<(), YamlError> {
         self.save_key()?;
         self.is_key_allowed = false;
         let line = self.cursor.mark.line;
@@ -254,7 +254,7 @@ impl Scanner<'_> {
             }
         }
         self.is_key_allowed |= gap.is_leading;
-        self.push(Kind::Scalar { text, style: Style::Plain }, line);
+        self.push(TokenKind::Scalar { text, style: Style::Plain }, line);
         Ok(())
     }
 

@@ -1,11 +1,11 @@
 //! Tokens of properties: anchors, tags, and the directives before a document.
 
-use super::error::Error;
-use super::scan::{Kind, Scanner};
+use super::error::YamlError;
+use super::scan::{Scanner, TokenKind};
 
 impl Scanner<'_> {
     /// `&name` or `*name`.
-    pub(super) fn anchor(&mut self, indicator: u8) -> Result<(), Error> {
+    pub(super) fn anchor(&mut self, indicator: u8) -> Result<(), YamlError> {
         self.save_key()?;
         self.is_key_allowed = false;
         let line = self.cursor.mark.line;
@@ -16,11 +16,11 @@ impl Scanner<'_> {
         if name.is_empty() || !ends {
             return Err(self.fail("did not find expected alphabetic or numeric character"));
         }
-        self.push(if indicator == b'&' { Kind::Anchor(name) } else { Kind::Alias(name) }, line);
+        self.push(if indicator == b'&' { TokenKind::Anchor(name) } else { TokenKind::Alias(name) }, line);
         Ok(())
     }
 
-    pub(super) fn tag(&mut self) -> Result<(), Error> {
+    pub(super) fn tag(&mut self) -> Result<(), YamlError> {
         self.save_key()?;
         self.is_key_allowed = false;
         let line = self.cursor.mark.line;
@@ -31,12 +31,12 @@ impl Scanner<'_> {
         if !self.cursor.is_space() {
             return Err(self.fail("did not find expected whitespace or line break"));
         }
-        self.push(Kind::Tag { handle, suffix }, line);
+        self.push(TokenKind::Tag { handle, suffix }, line);
         Ok(())
     }
 
     /// `!<tag:yaml.org,2002:str>`
-    fn verbatim_tag(&mut self) -> Result<(String, String), Error> {
+    fn verbatim_tag(&mut self) -> Result<(String, String), YamlError> {
         self.cursor.skip();
         self.cursor.skip();
         let suffix = self.uri(None)?;
@@ -48,7 +48,7 @@ impl Scanner<'_> {
     }
 
     /// `!!str`, `!local`, `!handle!suffix`, or `!` alone.
-    fn short_tag(&mut self) -> Result<(String, String), Error> {
+    fn short_tag(&mut self) -> Result<(String, String), YamlError> {
         let handle = self.handle(false)?;
         if handle.len() > 1 && handle.ends_with('!') {
             let suffix = self.uri(None)?;
@@ -60,7 +60,7 @@ impl Scanner<'_> {
         }
     }
 
-    fn handle(&mut self, is_directive: bool) -> Result<String, Error> {
+    fn handle(&mut self, is_directive: bool) -> Result<String, YamlError> {
         if !self.cursor.is(b'!') {
             return Err(self.fail("did not find expected '!'"));
         }
@@ -76,7 +76,7 @@ impl Scanner<'_> {
     }
 
     /// What may stand in a URI; `head` was read before, and its `!` is left out.
-    fn uri(&mut self, head: Option<&str>) -> Result<String, Error> {
+    fn uri(&mut self, head: Option<&str>) -> Result<String, YamlError> {
         const MARKS: &[u8] = b";/?:@&=+$,.!~*'()[]%";
         let mut out = Vec::from(head.and_then(|head| head.get(1..)).unwrap_or(""));
         let mut is_given = head.is_some();
@@ -97,7 +97,7 @@ impl Scanner<'_> {
     }
 
     /// One character, each byte of which is escaped: `%C3%A9`.
-    fn octets(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn octets(&mut self, out: &mut Vec<u8>) -> Result<(), YamlError> {
         let mut left = 0;
         loop {
             let digit = |ahead| char::from(self.cursor.byte(ahead)).to_digit(16);
@@ -132,7 +132,7 @@ impl Scanner<'_> {
     }
 
     /// `%YAML 1.1` or `%TAG !handle! prefix`
-    pub(super) fn scan_directive(&mut self) -> Result<Kind, Error> {
+    pub(super) fn scan_directive(&mut self) -> Result<TokenKind, YamlError> {
         self.cursor.skip();
         let name = self.word();
         if name.is_empty() {
@@ -150,17 +150,17 @@ impl Scanner<'_> {
         Ok(kind)
     }
 
-    fn version(&mut self) -> Result<Kind, Error> {
+    fn version(&mut self) -> Result<TokenKind, YamlError> {
         self.cursor.skip_blanks();
         let major = self.version_number()?;
         if !self.cursor.is(b'.') {
             return Err(self.fail("did not find expected digit or '.' character"));
         }
         self.cursor.skip();
-        Ok(Kind::Version { major, minor: self.version_number()? })
+        Ok(TokenKind::Version { major, minor: self.version_number()? })
     }
 
-    fn version_number(&mut self) -> Result<u32, Error> {
+    fn version_number(&mut self) -> Result<u32, YamlError> {
         const DIGITS_MAX: usize = 2;
         let (mut number, mut digits) = (0, 0);
         while let Some(digit) = char::from(self.cursor.byte(0)).to_digit(10) {
@@ -177,7 +177,7 @@ impl Scanner<'_> {
         Ok(number)
     }
 
-    fn tag_directive(&mut self) -> Result<Kind, Error> {
+    fn tag_directive(&mut self) -> Result<TokenKind, YamlError> {
         self.cursor.skip_blanks();
         let handle = self.handle(true)?;
         if !self.cursor.is_blank() {
@@ -188,11 +188,11 @@ impl Scanner<'_> {
         if !self.cursor.is_space() {
             return Err(self.fail("did not find expected whitespace or line break"));
         }
-        Ok(Kind::TagDirective { handle, prefix })
+        Ok(TokenKind::TagDirective { handle, prefix })
     }
 
     /// Passes over blanks and a comment; nothing else may stand in the rest of the line.
-    pub(super) fn end_of_line(&mut self) -> Result<(), Error> {
+    pub(super) fn end_of_line(&mut self) -> Result<(), YamlError> {
         self.cursor.skip_blanks();
         self.cursor.skip_comment();
         if !self.cursor.is_break_or_end() {

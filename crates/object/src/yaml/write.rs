@@ -14,8 +14,8 @@ const SIMPLE_KEY_MAX: usize = 128;
 /// JSON that it is: YAML too.
 pub fn to_string(value: &Value) -> String {
     let indent_max = json::write::INDENT_BYTES_FREE + json::write::INDENT_RATIO_MAX * json::len(value);
-    let mut writer = Writer { out: String::new(), column: 0, indent_left: Some(indent_max) };
-    writer.node(&expanded(value), 0, Place::Root);
+    let mut writer = YamlWriter { out: String::new(), column: 0, indent_left: Some(indent_max) };
+    writer.node(&expanded(value), 0, ScalarPlace::Root);
     if writer.indent_left.is_none() {
         return format!("{}\n", json::to_string(value));
     }
@@ -34,7 +34,7 @@ fn expanded(value: &Value) -> Value {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ScalarPlace {
     Root,
     /// After `key:`.
     MapValue,
@@ -42,16 +42,16 @@ enum Place {
     Item,
 }
 
-struct Writer {
+struct YamlWriter {
     out: String,
     column: usize,
     /// Bytes of indentation that may still be written; none once there were too many.
     indent_left: Option<usize>,
 }
 
-impl Writer {
+impl YamlWriter {
     /// Writes a node; `indent` is the column of the collection that it stands in.
-    fn node(&mut self, value: &Value, indent: usize, place: Place) {
+    fn node(&mut self, value: &Value, indent: usize, place: ScalarPlace) {
         if self.indent_left.is_none() {
             return;
         }
@@ -59,9 +59,9 @@ impl Writer {
             Value::Map(map) if !map.is_empty() => {
                 let mut entries: Vec<(&str, &Value)> = map.iter().collect();
                 entries.sort_by(|(a, _), (b, _)| natural(a, b));
-                let indent = if place == Place::MapValue { indent + 2 } else { indent };
+                let indent = if place == ScalarPlace::MapValue { indent + 2 } else { indent };
                 for (index, (key, value)) in entries.into_iter().enumerate() {
-                    if place == Place::MapValue || index > 0 {
+                    if place == ScalarPlace::MapValue || index > 0 {
                         self.line(indent);
                     }
                     self.entry(key, value, indent);
@@ -70,18 +70,18 @@ impl Writer {
             // A list in a map stands at the map's own column.
             Value::List(items) if !items.is_empty() => {
                 for (index, item) in items.iter().enumerate() {
-                    if place == Place::MapValue || index > 0 {
+                    if place == ScalarPlace::MapValue || index > 0 {
                         self.line(indent);
                     }
                     self.put("- ");
-                    self.node(item, indent + 2, Place::Item);
+                    self.node(item, indent + 2, ScalarPlace::Item);
                 }
             }
             scalar => {
-                if place == Place::MapValue {
+                if place == ScalarPlace::MapValue {
                     self.put(" ");
                 }
-                let indent = if place == Place::Item { indent } else { indent + 2 };
+                let indent = if place == ScalarPlace::Item { indent } else { indent + 2 };
                 self.scalar(scalar, indent);
             }
         }
@@ -96,7 +96,7 @@ impl Writer {
             self.text(key, indent, false);
         }
         self.put(":");
-        self.node(value, indent, Place::MapValue);
+        self.node(value, indent, ScalarPlace::MapValue);
     }
 
     fn scalar(&mut self, value: &Value, indent: usize) {

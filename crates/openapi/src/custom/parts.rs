@@ -7,7 +7,7 @@ use pintle_schema::Resource;
 use pintle_schema::resource::Selectable;
 
 /// One version of a custom resource.
-pub struct Custom<'a> {
+pub struct CustomKind<'a> {
     /// Names, scope, verbs and subresources; its types are not looked at.
     pub resource: &'a Resource,
     /// `openAPIV3Schema`; none where the definition has none.

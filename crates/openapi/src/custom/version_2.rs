@@ -3,7 +3,7 @@
 
 use super::super::schema::{Components, group_version_kind};
 use super::super::swagger;
-use crate::custom::parts::{Custom, add_selectable, embed, metadata, type_meta};
+use crate::custom::parts::{CustomKind, add_selectable, embed, metadata, type_meta};
 use crate::parts::object;
 use pintle_object::{Map, Value};
 
@@ -11,7 +11,7 @@ use pintle_object::{Map, Value};
 const LEFT_OUT: [&str; 6] = ["allOf", "oneOf", "anyOf", "not", "default", "nullable"];
 
 /// The schema of a resource.
-pub fn schema(custom: &Custom<'_>, components: &mut Components<'_>) -> Value {
+pub fn schema(custom: &CustomKind<'_>, components: &mut Components<'_>) -> Value {
     let resource = custom.resource;
     let mut schema = match custom.schema {
         // With some fields told, clients refuse those that are not.

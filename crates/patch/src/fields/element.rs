@@ -136,9 +136,9 @@ impl fmt::Display for Element {
 
 /// A path into an object; prints as `.spec.containers[name="a"].image`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Path(pub Vec<Element>);
+pub struct ElementPath(pub Vec<Element>);
 
-impl fmt::Display for Path {
+impl fmt::Display for ElementPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|element| element.fmt(f))
     }

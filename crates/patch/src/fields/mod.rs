@@ -5,8 +5,8 @@ mod quick;
 mod set;
 mod text;
 
-pub use element::{Element, Path, compare_values};
-pub use set::{FieldSet, Node};
+pub use element::{Element, ElementPath, compare_values};
+pub use set::{FieldNode, FieldSet};
 pub use text::FieldsError;
 
 #[cfg(test)]

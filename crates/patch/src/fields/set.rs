@@ -1,6 +1,6 @@
 //! `FieldSet`: a set of paths into an object, as a trie.
 
-use super::element::{Element, Path};
+use super::element::{Element, ElementPath};
 use std::cmp::Ordering;
 
 /// A set of paths into an object.
@@ -10,11 +10,11 @@ use std::cmp::Ordering;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FieldSet {
     /// Sorted by element; a node that is neither a member nor has children is never kept.
-    nodes: Vec<Node>,
+    nodes: Vec<FieldNode>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Node {
+pub struct FieldNode {
     pub element: Element,
     /// Whether the path that ends here is in the set.
     pub is_member: bool,
@@ -40,24 +40,24 @@ impl FieldSet {
         self.nodes.is_empty()
     }
 
-    pub fn nodes(&self) -> &[Node] {
+    pub fn nodes(&self) -> &[FieldNode] {
         &self.nodes
     }
 
     /// For changes that leave no node saying nothing.
-    pub(crate) fn nodes_mut(&mut self) -> &mut [Node] {
+    pub(crate) fn nodes_mut(&mut self) -> &mut [FieldNode] {
         &mut self.nodes
     }
 
     /// The node of an element.
-    pub fn node(&self, element: &Element) -> Option<&Node> {
+    pub fn node(&self, element: &Element) -> Option<&FieldNode> {
         let place = self.place(element).ok()?;
         self.nodes.get(place)
     }
 
     /// The node of a field, without making its element.
-    pub fn field(&self, name: &str) -> Option<&Node> {
-        let by_name = |node: &Node| match &node.element {
+    pub fn field(&self, name: &str) -> Option<&FieldNode> {
+        let by_name = |node: &FieldNode| match &node.element {
             Element::Field(field) => field.as_str().cmp(name),
             _ => Ordering::Greater,
         };
@@ -87,7 +87,7 @@ impl FieldSet {
             return;
         }
         if self.nodes.last().is_none_or(|last| last.element.order(&element) == Ordering::Less) {
-            self.nodes.push(Node { element, is_member, children });
+            self.nodes.push(FieldNode { element, is_member, children });
             return;
         }
         let node = self.make(element);
@@ -95,11 +95,11 @@ impl FieldSet {
         node.children.absorb(children);
     }
 
-    fn make(&mut self, element: Element) -> &mut Node {
+    fn make(&mut self, element: Element) -> &mut FieldNode {
         let place = match self.place(&element) {
             Ok(place) => place,
             Err(place) => {
-                self.nodes.insert(place, Node { element, is_member: false, children: FieldSet::new() });
+                self.nodes.insert(place, FieldNode { element, is_member: false, children: FieldSet::new() });
                 place
             }
         };
@@ -175,7 +175,7 @@ impl FieldSet {
     }
 
     /// Walks both sets in order; `rule` changes the nodes that both have, and those that say nothing then go.
-    fn thin(&mut self, other: &FieldSet, rule: impl Fn(&mut Node, &Node)) {
+    fn thin(&mut self, other: &FieldSet, rule: impl Fn(&mut FieldNode, &FieldNode)) {
         let mut right = other.nodes.iter().peekable();
         if right.peek().is_none() {
             return;
@@ -193,7 +193,7 @@ impl FieldSet {
     fn merge(
         &self,
         other: &FieldSet,
-        rule: impl Fn(Option<&Node>, Option<&Node>) -> (bool, FieldSet),
+        rule: impl Fn(Option<&FieldNode>, Option<&FieldNode>) -> (bool, FieldSet),
     ) -> FieldSet {
         let mut out = FieldSet { nodes: Vec::with_capacity(self.nodes.len()) };
         let (mut left, mut right) = (self.nodes.iter().peekable(), other.nodes.iter().peekable());
@@ -210,13 +210,13 @@ impl FieldSet {
             if (is_member || !children.is_empty())
                 && let Some(node) = a.or(b)
             {
-                out.nodes.push(Node { element: node.element.clone(), is_member, children });
+                out.nodes.push(FieldNode { element: node.element.clone(), is_member, children });
             }
         }
     }
 
     /// Every path of the set: the members of a level first, then what is below each, as upstream iterates.
-    pub fn paths(&self) -> Vec<Path> {
+    pub fn paths(&self) -> Vec<ElementPath> {
         let mut out = Vec::new();
         self.collect(&mut Vec::new(), &mut out);
         out
@@ -224,13 +224,19 @@ impl FieldSet {
 
     /// The first paths of the set, as many as fit into `left` bytes, which it takes from; none are left for others
     /// if not all fit. Long names stand in every path below them.
-    pub fn paths_within(&self, left: &mut usize) -> Vec<Path> {
+    pub fn paths_within(&self, left: &mut usize) -> Vec<ElementPath> {
         let mut out = Vec::new();
         self.collect_within(&mut Vec::new(), 0, left, &mut out);
         out
     }
 
-    fn collect_within(&self, prefix: &mut Vec<Element>, bytes: usize, left: &mut usize, out: &mut Vec<Path>) {
+    fn collect_within(
+        &self,
+        prefix: &mut Vec<Element>,
+        bytes: usize,
+        left: &mut usize,
+        out: &mut Vec<ElementPath>,
+    ) {
         for node in self.nodes.iter().filter(|node| node.is_member) {
             let Some(rest) = left.checked_sub(bytes + node.element.bytes()) else {
                 *left = 0;
@@ -239,7 +245,7 @@ impl FieldSet {
             *left = rest;
             let mut path = prefix.clone();
             path.push(node.element.clone());
-            out.push(Path(path));
+            out.push(ElementPath(path));
         }
         for node in self.nodes.iter().filter(|node| !node.children.is_empty()) {
             let bytes = bytes + node.element.bytes();
@@ -253,11 +259,11 @@ impl FieldSet {
         }
     }
 
-    fn collect(&self, prefix: &mut Vec<Element>, out: &mut Vec<Path>) {
+    fn collect(&self, prefix: &mut Vec<Element>, out: &mut Vec<ElementPath>) {
         for node in self.nodes.iter().filter(|node| node.is_member) {
             let mut path = prefix.clone();
             path.push(node.element.clone());
-            out.push(Path(path));
+            out.push(ElementPath(path));
         }
         for node in self.nodes.iter().filter(|node| !node.children.is_empty()) {
             prefix.push(node.element.clone());

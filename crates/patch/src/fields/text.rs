@@ -6,7 +6,7 @@
 use super::element::{Element, ElementError};
 use super::quick;
 use super::set::FieldSet;
-use pintle_object::json::{self, Kind, Reader};
+use pintle_object::json::{self, JsonKind, JsonReader};
 use std::fmt;
 
 /// Why a document is not a field set.
@@ -28,7 +28,8 @@ impl FieldSet {
         if let Some(set) = quick::parse(document) {
             return Ok(set);
         }
-        let mut reader = Reader::new(document.as_bytes()).map_err(|error| FieldsError(error.to_string()))?;
+        let mut reader =
+            JsonReader::new(document.as_bytes()).map_err(|error| FieldsError(error.to_string()))?;
         Ok(read(&mut reader)?.0)
     }
 
@@ -41,10 +42,10 @@ impl FieldSet {
 }
 
 /// The set below a key, and whether the key's own path is in the set.
-fn read(reader: &mut Reader<'_>) -> Result<(FieldSet, bool), FieldsError> {
+fn read(reader: &mut JsonReader<'_>) -> Result<(FieldSet, bool), FieldsError> {
     match reader.kind() {
-        Kind::Map => {}
-        Kind::Null => {
+        JsonKind::Map => {}
+        JsonKind::Null => {
             reader.null();
             return Ok((FieldSet::new(), true));
         }

@@ -1,6 +1,6 @@
 //! Keeps the number of update managers bounded: the oldest are put together, one bucket per version.
 
-use super::entries::{Entry, Managed, Operation};
+use super::entries::{Entry, Managed, ManagedOperation};
 
 /// Upstream's bound, which keeps objects that many clients write from growing.
 const UPDATE_MANAGERS_MAX: usize = 10;
@@ -10,7 +10,7 @@ const BUCKET_NAME: &str = "ancient-changes";
 ///
 /// The first manager seen of a version becomes the bucket once a second one of that version goes.
 pub(super) fn cap(managed: &mut Managed) {
-    let is_update = |entry: &&Entry| entry.operation == Operation::Update;
+    let is_update = |entry: &&Entry| entry.operation == ManagedOperation::Update;
     let mut updaters: Vec<Entry> = managed.entries.iter().filter(is_update).cloned().collect();
     let mut count = updaters.len();
     if count <= UPDATE_MANAGERS_MAX {
@@ -28,7 +28,7 @@ pub(super) fn cap(managed: &mut Managed) {
         };
         let bucket = Entry {
             manager: BUCKET_NAME.into(),
-            operation: Operation::Update,
+            operation: ManagedOperation::Update,
             api_version: entry.api_version.clone(),
             subresource: "".into(),
             time: entry.time.clone(),

@@ -9,7 +9,7 @@ use pintle_object::{Map, Text, Value};
 use std::cmp::Ordering;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Operation {
+pub enum ManagedOperation {
     Apply,
     Update,
 }
@@ -18,7 +18,7 @@ pub enum Operation {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub manager: Text,
-    pub operation: Operation,
+    pub operation: ManagedOperation,
     pub api_version: Text,
     pub subresource: Text,
     /// RFC 3339 in seconds; absent when the manager never changed anything.
@@ -32,11 +32,11 @@ pub struct Managed {
     pub entries: Vec<Entry>,
 }
 
-impl Operation {
+impl ManagedOperation {
     fn as_str(self) -> &'static str {
         match self {
-            Operation::Apply => "Apply",
-            Operation::Update => "Update",
+            ManagedOperation::Apply => "Apply",
+            ManagedOperation::Update => "Update",
         }
     }
 }
@@ -47,7 +47,7 @@ impl Entry {
         self.manager == other.manager
             && self.operation == other.operation
             && self.subresource == other.subresource
-            && (self.operation == Operation::Apply || self.api_version == other.api_version)
+            && (self.operation == ManagedOperation::Apply || self.api_version == other.api_version)
     }
 
     /// Upstream's identifier of the manager, which orders managers where nothing else does.
@@ -55,7 +55,7 @@ impl Entry {
         let mut map: Vec<(&str, &str)> = Vec::with_capacity(4);
         map.push(("manager", &self.manager));
         map.push(("operation", self.operation.as_str()));
-        if self.operation == Operation::Update {
+        if self.operation == ManagedOperation::Update {
             map.push(("apiVersion", &self.api_version));
         }
         map.push(("subresource", &self.subresource));
@@ -73,7 +73,7 @@ impl Entry {
         if !self.subresource.is_empty() {
             text.push_str(&format!(" with subresource {}", quote(&self.subresource)));
         }
-        if self.operation == Operation::Update {
+        if self.operation == ManagedOperation::Update {
             text.push_str(&format!(" using {}", self.api_version));
         }
         text
@@ -86,8 +86,8 @@ impl Entry {
 
     fn read(entry: &Value, place: usize) -> Result<Entry, String> {
         let operation = match entry.str_at(&["operation"]) {
-            "Apply" => Operation::Apply,
-            "Update" => Operation::Update,
+            "Apply" => ManagedOperation::Apply,
+            "Update" => ManagedOperation::Update,
             _ => return Err("operation must be `Apply` or `Update`".into()),
         };
         let api_version = entry.str_at(&["apiVersion"]);

@@ -6,7 +6,7 @@ mod filter;
 mod scale;
 mod track;
 
-pub use entries::{Entry, Managed, Operation};
+pub use entries::{Entry, Managed, ManagedOperation};
 pub use filter::{Filter, reset_fields, reset_fields_of_custom};
 pub use scale::{scale_managers_to_parent, scale_managers_to_scale};
 pub(crate) use track::{Differences, UNTRACKED, misfit, reconcile_managers, update};

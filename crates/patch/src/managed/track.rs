@@ -1,7 +1,7 @@
 //! Accounts what a write that is not an apply changed to its manager.
 
 use super::cap::cap;
-use super::entries::{Entry, Managed, Operation};
+use super::entries::{Entry, Managed, ManagedOperation};
 use super::filter::Filter;
 use crate::fields::FieldSet;
 use crate::typed::{Comparison, check, check_unlike, compare, reconcile};
@@ -200,7 +200,7 @@ impl Tracking<'_> {
     fn entry(&self, fields: FieldSet) -> Entry {
         Entry {
             manager: if self.manager.is_empty() { "unknown".into() } else { self.manager.into() },
-            operation: Operation::Update,
+            operation: ManagedOperation::Update,
             api_version: self.api_version.into(),
             subresource: self.subresource.into(),
             time: Some(Text::from(self.now.to_seconds_text())),

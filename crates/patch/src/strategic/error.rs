@@ -1,7 +1,7 @@
 //! Why a strategic merge patch does not apply, in upstream's words.
 
 use crate::go;
-use crate::strategic::kind::Kind;
+use crate::strategic::kind::ValueKind;
 use pintle_object::{Map, Value};
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub(super) const LIST_OF_LISTS: &str = "lists of lists are not supported";
 
 /// Who is at fault, as upstream's status has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum StrategicFault {
     /// 400, with the message.
     BadRequest,
     /// 422, with a generic message.
@@ -23,17 +23,17 @@ pub enum Fault {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StrategicError {
-    pub fault: Fault,
+    pub fault: StrategicFault,
     pub message: String,
 }
 
 impl StrategicError {
     pub(super) fn bad_request(message: &str) -> StrategicError {
-        StrategicError { fault: Fault::BadRequest, message: message.into() }
+        StrategicError { fault: StrategicFault::BadRequest, message: message.into() }
     }
 
     pub(super) fn other(message: impl Into<String>) -> StrategicError {
-        StrategicError { fault: Fault::Unclassified, message: message.into() }
+        StrategicError { fault: StrategicFault::Unclassified, message: message.into() }
     }
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for StrategicError {
 }
 
 pub(super) fn list_of_lists() -> StrategicError {
-    StrategicError { fault: Fault::Unprocessable, message: LIST_OF_LISTS.into() }
+    StrategicError { fault: StrategicFault::Unprocessable, message: LIST_OF_LISTS.into() }
 }
 
 pub(super) fn no_merge_key(map: &Map, key: &str) -> StrategicError {
@@ -52,7 +52,7 @@ pub(super) fn no_merge_key(map: &Map, key: &str) -> StrategicError {
     StrategicError::other(format!("map: {shown} does not contain declared merge key: {key}"))
 }
 
-pub(super) fn bad_type(expected: Kind, actual: &Value) -> StrategicError {
+pub(super) fn bad_type(expected: ValueKind, actual: &Value) -> StrategicError {
     let actual = match actual {
         Value::Null => "%!s(<nil>)",
         other => go::type_name(other),

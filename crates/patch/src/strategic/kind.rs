@@ -4,7 +4,7 @@ use pintle_object::Value;
 
 /// Go's dynamic type of a value decoded from JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ValueKind {
     Null,
     Bool,
     Int,
@@ -14,28 +14,28 @@ pub(crate) enum Kind {
     Map,
 }
 
-impl Kind {
+impl ValueKind {
     pub fn go_name(self) -> &'static str {
         match self {
-            Kind::List => "[]interface {}",
-            Kind::Map => "map[string]interface {}",
-            Kind::Null => "<nil>",
-            Kind::Bool => "bool",
-            Kind::Int => "int64",
-            Kind::Float => "float64",
-            Kind::Text => "string",
+            ValueKind::List => "[]interface {}",
+            ValueKind::Map => "map[string]interface {}",
+            ValueKind::Null => "<nil>",
+            ValueKind::Bool => "bool",
+            ValueKind::Int => "int64",
+            ValueKind::Float => "float64",
+            ValueKind::Text => "string",
         }
     }
 }
 
-pub(crate) fn kind_of(value: &Value) -> Kind {
+pub(crate) fn kind_of(value: &Value) -> ValueKind {
     match value {
-        Value::Null => Kind::Null,
-        Value::Bool(_) => Kind::Bool,
-        Value::Int(_) => Kind::Int,
-        Value::Float(_) => Kind::Float,
-        Value::Text(_) => Kind::Text,
-        Value::List(_) => Kind::List,
-        Value::Map(_) | Value::Raw(_) => Kind::Map,
+        Value::Null => ValueKind::Null,
+        Value::Bool(_) => ValueKind::Bool,
+        Value::Int(_) => ValueKind::Int,
+        Value::Float(_) => ValueKind::Float,
+        Value::Text(_) => ValueKind::Text,
+        Value::List(_) => ValueKind::List,
+        Value::Map(_) | Value::Raw(_) => ValueKind::Map,
     }
 }

@@ -7,7 +7,7 @@ use super::order::normalise;
 use crate::go;
 use crate::strategic::directive::DIRECTIVE;
 use crate::strategic::error::list_of_lists;
-use crate::strategic::kind::{Kind, kind_of};
+use crate::strategic::kind::{ValueKind, kind_of};
 use pintle_object::{ByValue, Keyed, Map, Seen, Value, repeats};
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(super) fn merge(
     if held.is_empty() && patch.is_empty() {
         return Ok(held);
     }
-    if item_kind(&[&held, &patch])? != Kind::Map {
+    if item_kind(&[&held, &patch])? != ValueKind::Map {
         if is_deletion {
             return Ok(without(held, &patch));
         }
@@ -133,7 +133,7 @@ pub(super) fn partition(
         let is_inside = if merge_key.is_empty() {
             names.contains(&ByValue(&item))
         } else {
-            let map = item.as_map().ok_or_else(|| super::bad_type(Kind::Map, &item))?;
+            let map = item.as_map().ok_or_else(|| super::bad_type(ValueKind::Map, &item))?;
             let name = map.get(merge_key).ok_or_else(|| no_merge_key(map, merge_key))?;
             names.contains(&ByValue(name))
         };
@@ -143,13 +143,13 @@ pub(super) fn partition(
 }
 
 /// The one kind that all items of the lists have.
-pub(crate) fn item_kind(lists: &[&[Value]]) -> Result<Kind, StrategicError> {
+pub(crate) fn item_kind(lists: &[&[Value]]) -> Result<ValueKind, StrategicError> {
     let mut items = lists.iter().copied().flatten();
     let Some(first) = items.next() else {
         return Err(StrategicError::other("no elements in any of the given slices"));
     };
     match kind_of(first) {
-        Kind::List => Err(list_of_lists()),
+        ValueKind::List => Err(list_of_lists()),
         kind if items.all(|item| kind_of(item) == kind) => Ok(kind),
         _ => {
             let shown: Vec<String> = lists.iter().map(|list| go::text(&Value::List(list.to_vec()))).collect();

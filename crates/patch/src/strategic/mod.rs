@@ -16,11 +16,11 @@ mod lookup;
 mod order;
 mod restore;
 
-pub use error::{Fault, StrategicError};
+pub use error::{StrategicError, StrategicFault};
 pub use restore::mismatch;
 
 use crate::strategic::directive::{DELETE_PREFIX, DIRECTIVE, ORDER_PREFIX, RETAIN_KEYS};
-use crate::strategic::kind::{Kind, kind_of};
+use crate::strategic::kind::{ValueKind, kind_of};
 use error::{bad_patch_type, bad_type};
 use lookup::Lookup;
 use pintle_object::{Map, Value};
@@ -166,7 +166,7 @@ fn without_directives(value: Value) -> Option<Value> {
 fn expect_list(value: Value) -> Result<Vec<Value>, StrategicError> {
     match value {
         Value::List(items) => Ok(items),
-        other => Err(bad_type(Kind::List, &other)),
+        other => Err(bad_type(ValueKind::List, &other)),
     }
 }
 

@@ -5,7 +5,7 @@ use super::list::{self, partition};
 use super::lookup::Lookup;
 use super::{expect_list, extract_key, without_directives};
 use crate::strategic::directive::{DIRECTIVE, ORDER_PREFIX};
-use crate::strategic::kind::Kind;
+use crate::strategic::kind::ValueKind;
 use crate::strategic::list::item_kind;
 use pintle_object::{ByValue, Map, Value};
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ fn identity<'v>(item: &'v Value, merge_key: &str) -> Result<&'v Value, Strategic
     if merge_key.is_empty() {
         return Ok(item);
     }
-    let map = item.as_map().ok_or_else(|| bad_type(Kind::Map, item))?;
+    let map = item.as_map().ok_or_else(|| bad_type(ValueKind::Map, item))?;
     map.get(merge_key).ok_or_else(|| no_merge_key(map, merge_key))
 }
 

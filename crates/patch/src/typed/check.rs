@@ -9,7 +9,7 @@ use pintle_schema::model::{List, Schema, Shape, TypeId};
 /// What does not fit: unknown fields, wrong types, items that cannot be told apart, and (unless allowed)
 /// duplicate items. `None` when all fits; the text is upstream's.
 pub fn check(schema: &Schema, ty: TypeId, value: &Value, allow_duplicates: bool) -> Option<String> {
-    let mut walk = Walk { schema, allow_duplicates, path: Vec::new(), errors: Vec::new(), bytes: 0 };
+    let mut walk = CheckWalk { schema, allow_duplicates, path: Vec::new(), errors: Vec::new(), bytes: 0 };
     walk.value(Ty::Of(ty), value, None);
     walk.verdict()
 }
@@ -17,7 +17,8 @@ pub fn check(schema: &Schema, ty: TypeId, value: &Value, allow_duplicates: bool)
 /// Like `check` with duplicates allowed, of a value whose like was checked before: what they share is not looked
 /// at again.
 pub(crate) fn check_unlike(schema: &Schema, ty: TypeId, value: &Value, like: &Value) -> Option<String> {
-    let mut walk = Walk { schema, allow_duplicates: true, path: Vec::new(), errors: Vec::new(), bytes: 0 };
+    let mut walk =
+        CheckWalk { schema, allow_duplicates: true, path: Vec::new(), errors: Vec::new(), bytes: 0 };
     walk.value(Ty::Of(ty), value, Some(like));
     walk.verdict()
 }
@@ -25,23 +26,23 @@ pub(crate) fn check_unlike(schema: &Schema, ty: TypeId, value: &Value, like: &Va
 /// The text of all that does not fit; a list may be wrong in every item, and names on the way may be long.
 const ERRORS_BYTES_MAX: usize = 128 * 1024;
 
-struct Walk<'a, 'v> {
+struct CheckWalk<'a, 'v> {
     schema: &'a Schema,
     allow_duplicates: bool,
-    path: Vec<Step<'a, 'v>>,
+    path: Vec<CheckStep<'a, 'v>>,
     errors: Vec<String>,
     /// Bytes in `errors`.
     bytes: usize,
 }
 
-enum Step<'a, 'v> {
+enum CheckStep<'a, 'v> {
     Key(&'v str),
     /// An item of a list with identity.
     Item(&'a List, &'v Value),
     Index(usize),
 }
 
-impl<'a, 'v> Walk<'a, 'v> {
+impl<'a, 'v> CheckWalk<'a, 'v> {
     fn verdict(self) -> Option<String> {
         match self.errors.as_slice() {
             [] => None,
@@ -69,7 +70,7 @@ impl<'a, 'v> Walk<'a, 'v> {
     fn entries(&mut self, inner: &MapAtom<'a>, map: &'v Map, like: Option<&Value>) {
         for (key, value) in map.iter() {
             let (ty, is_declared) = inner.child(key);
-            self.path.push(Step::Key(key));
+            self.path.push(CheckStep::Key(key));
             if is_declared || inner.values.is_some() {
                 self.value(ty, value, like.and_then(|like| like.get(key)));
                 self.path.pop();
@@ -85,9 +86,9 @@ impl<'a, 'v> Walk<'a, 'v> {
         let mut seen = FieldSet::new();
         for (place, item) in items.iter().enumerate() {
             let step = match identity {
-                None => Step::Index(place),
+                None => CheckStep::Index(place),
                 Some(list) => match check_item(self.schema, list, item) {
-                    Ok(()) => Step::Item(list, item),
+                    Ok(()) => CheckStep::Item(list, item),
                     Err(why) => return self.complain(format!("element {place}: {why}")),
                 },
             };
@@ -136,12 +137,12 @@ impl<'a, 'v> Walk<'a, 'v> {
         let mut path = String::new();
         for step in &self.path {
             match step {
-                Step::Key(key) => path.push_str(&format!(".{key}")),
-                Step::Item(list, item) => {
+                CheckStep::Key(key) => path.push_str(&format!(".{key}")),
+                CheckStep::Item(list, item) => {
                     let element = item_element(self.schema, list, item).expect("the item was checked");
                     path.push_str(&element.to_string());
                 }
-                Step::Index(place) => path.push_str(&format!("[{place}]")),
+                CheckStep::Index(place) => path.push_str(&format!("[{place}]")),
             }
         }
         let error = if path.is_empty() { message } else { format!("{path}: {message}") };

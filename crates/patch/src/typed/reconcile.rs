@@ -1,7 +1,7 @@
 //! Sets of fields from before a type became atomic.
 
 use super::atom::{Atom, MapAtom, Ty, atom};
-use crate::fields::{Element, FieldSet, Node};
+use crate::fields::{Element, FieldNode, FieldSet};
 use pintle_schema::model::{Schema, TypeId};
 
 /// Who owned fields below what is one value by now owns that value; what a type does not know is left alone.
@@ -10,14 +10,14 @@ use pintle_schema::model::{Schema, TypeId};
 /// {"f:spec":{"f:selector":{".":{},"f:app":{}}}}   by a type whose selector is atomic: {"f:spec":{"f:selector":{}}}
 /// ```
 pub(crate) fn reconcile(schema: &Schema, ty: TypeId, set: &mut FieldSet) {
-    Walk { schema }.below(Ty::Of(ty), set);
+    ReconcileWalk { schema }.below(Ty::Of(ty), set);
 }
 
-struct Walk<'a> {
+struct ReconcileWalk<'a> {
     schema: &'a Schema,
 }
 
-impl Walk<'_> {
+impl ReconcileWalk<'_> {
     fn below(&self, ty: Ty, set: &mut FieldSet) {
         let atom = atom(self.schema, ty, None);
         for node in set.nodes_mut() {
@@ -27,7 +27,7 @@ impl Walk<'_> {
         }
     }
 
-    fn node(&self, ty: Ty, node: &mut Node) {
+    fn node(&self, ty: Ty, node: &mut FieldNode) {
         if node.children.is_empty() {
             return;
         }

@@ -13,14 +13,14 @@ pub(crate) fn remove(schema: &Schema, ty: TypeId, value: &Value, set: &FieldSet)
     if set.is_empty() {
         return value.clone();
     }
-    Walk { schema }.value(Ty::Of(ty), value, set)
+    RemoveWalk { schema }.value(Ty::Of(ty), value, set)
 }
 
-struct Walk<'a> {
+struct RemoveWalk<'a> {
     schema: &'a Schema,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> RemoveWalk<'a> {
     fn value(&self, ty: Ty, value: &Value, set: &FieldSet) -> Value {
         let value = &*tree(value);
         match (atom(self.schema, ty, Some(value)), value) {

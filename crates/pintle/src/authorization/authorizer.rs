@@ -7,26 +7,26 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authorizer {
+pub struct ConfiguredMode {
     pub mode: Mode,
     /// Of the mode Webhook.
-    pub(crate) webhook: Option<Remote>,
+    pub(crate) webhook: Option<RemoteAuthorizer>,
 }
 
 /// A server that is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Remote {
+pub(crate) struct RemoteAuthorizer {
     pub(crate) kubeconfig: PathBuf,
     pub(crate) timeout: Duration,
     pub(crate) settings: Settings,
 }
 
-impl Authorizer {
-    pub(crate) fn of_flags(mode: Mode, given: &FlagValues) -> Result<Authorizer, String> {
+impl ConfiguredMode {
+    pub(crate) fn of_flags(mode: Mode, given: &FlagValues) -> Result<ConfiguredMode, String> {
         let Some(kubeconfig) =
             given.path("authorization-webhook-config-file").filter(|_| mode == Mode::Webhook)
         else {
-            return Ok(Authorizer { mode, webhook: None });
+            return Ok(ConfiguredMode { mode, webhook: None });
         };
         let version = match given.text("authorization-webhook-version") {
             version @ ("v1" | "v1beta1") => version.into(),
@@ -43,7 +43,7 @@ impl Authorizer {
             match_conditions: Vec::new(),
             denies_on_error: false,
         };
-        let webhook = Some(Remote { kubeconfig, timeout: Duration::from_secs(30), settings });
-        Ok(Authorizer { mode, webhook })
+        let webhook = Some(RemoteAuthorizer { kubeconfig, timeout: Duration::from_secs(30), settings });
+        Ok(ConfiguredMode { mode, webhook })
     }
 }

@@ -1,6 +1,6 @@
 //! `AuthorizationConfiguration`: read strictly, with upstream's defaults, and checked in upstream's words.
 
-use crate::authorization::authorizer::{Authorizer, Remote};
+use crate::authorization::authorizer::{ConfiguredMode, RemoteAuthorizer};
 use pintle_access::authorization_webhook::Settings;
 use pintle_access::match_conditions::MatchConditions;
 use pintle_object::config_file::{Fields, Form, Kind};
@@ -39,7 +39,7 @@ const FILE: Kind = Kind {
 };
 
 /// The authorizers that a file asks for, in its order.
-pub fn parse(text: &str) -> Result<Vec<Authorizer>, String> {
+pub fn parse(text: &str) -> Result<Vec<ConfiguredMode>, String> {
     let document = FILE
         .read(text)
         .map_err(|error| format!("failed to load AuthorizationConfiguration from file: {error}"))?;
@@ -67,7 +67,7 @@ fn authorizer(
     earlier: &[Value],
     path: &Path<'_>,
     errors: &mut FieldErrors,
-) -> Option<Authorizer> {
+) -> Option<ConfiguredMode> {
     let (kind, name) = (entry.str_at(&["type"]), entry.str_at(&["name"]));
     if kind.is_empty() {
         errors.required(&path.child("type"), "");
@@ -101,18 +101,18 @@ fn authorizer(
         }
         (Mode::Webhook, Some(webhook)) => {
             let webhook = remote(webhook, path, errors);
-            Some(Authorizer { mode, webhook: Some(webhook) })
+            Some(ConfiguredMode { mode, webhook: Some(webhook) })
         }
         (_, Some(_)) => {
             errors.invalid(&path.child("webhook"), "non-null", "may only be specified when type=Webhook");
             None
         }
-        (_, None) => Some(Authorizer { mode, webhook: None }),
+        (_, None) => Some(ConfiguredMode { mode, webhook: None }),
     }
 }
 
 /// Reads what an authorizer of the type Webhook says; paths of errors are its authorizer's, as upstream's are.
-fn remote(webhook: &Value, path: &Path<'_>, errors: &mut FieldErrors) -> Remote {
+fn remote(webhook: &Value, path: &Path<'_>, errors: &mut FieldErrors) -> RemoteAuthorizer {
     let timeout = nanos(webhook, "timeout");
     let max = i64::try_from(TIMEOUT_MAX.as_nanos()).unwrap_or(i64::MAX);
     if timeout == 0 {
@@ -136,7 +136,7 @@ fn remote(webhook: &Value, path: &Path<'_>, errors: &mut FieldErrors) -> Remote 
         match_conditions,
         denies_on_error: webhook.str_at(&["failurePolicy"]) == "Deny",
     };
-    Remote { kubeconfig, timeout: duration(timeout), settings }
+    RemoteAuthorizer { kubeconfig, timeout: duration(timeout), settings }
 }
 
 fn ttl(

@@ -3,7 +3,7 @@
 mod authorizer;
 mod file;
 
-use crate::authorization::authorizer::Authorizer;
+use crate::authorization::authorizer::ConfiguredMode;
 use crate::files::read;
 use crate::flags::FlagValues;
 use pintle_access::abac::Abac;
@@ -30,7 +30,7 @@ const REPLACED: [&str; 5] = [
 /// Who is asked, in this order; the group `system:masters` is asked for before all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorization {
-    pub authorizers: Vec<Authorizer>,
+    pub authorizers: Vec<ConfiguredMode>,
     /// The policies of the mode ABAC.
     pub abac: Abac,
     /// Where `authorizers` were read, if not from flags.
@@ -43,7 +43,7 @@ impl Authorization {
         let policies = given.path("authorization-policy-file");
         let Some(path) = given.path("authorization-config") else {
             let authorizers: Result<_, _> =
-                modes.iter().map(|mode| Authorizer::of_flags(*mode, given)).collect();
+                modes.iter().map(|mode| ConfiguredMode::of_flags(*mode, given)).collect();
             return Ok(Authorization {
                 authorizers: authorizers?,
                 abac: abac(policies, &modes)?,
@@ -74,7 +74,7 @@ impl Authorization {
     /// Takes a changed file over while the server runs. One that cannot be used leaves what is there as it is.
     pub async fn keep_fresh(self, app: Arc<App>) {
         let Some((path, mut seen)) = self.file else { return };
-        let own = |authorizers: &[Authorizer]| -> BTreeSet<Mode> {
+        let own = |authorizers: &[ConfiguredMode]| -> BTreeSet<Mode> {
             authorizers
                 .iter()
                 .map(|authorizer| authorizer.mode)
@@ -124,8 +124,8 @@ fn may_follow(required: &BTreeSet<Mode>, own: &BTreeSet<Mode>) -> Result<(), Str
     }
 }
 
-fn asked(authorizers: &[Authorizer]) -> Result<Vec<ConfiguredAuthorizer>, String> {
-    let one = |authorizer: &Authorizer| match &authorizer.webhook {
+fn asked(authorizers: &[ConfiguredMode]) -> Result<Vec<ConfiguredAuthorizer>, String> {
+    let one = |authorizer: &ConfiguredMode| match &authorizer.webhook {
         None => Ok(ConfiguredAuthorizer::Own(authorizer.mode)),
         Some(remote) => {
             let server = Webhook::open(&remote.kubeconfig, Backoff::WEBHOOK)?.within(remote.timeout);

@@ -35,7 +35,7 @@ const OF_BEHAVIOUR: [&str; 10] = [
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum GateStage {
     Alpha,
     Beta,
     Stable,
@@ -45,7 +45,7 @@ enum Stage {
 /// What a gate is in one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Spec {
-    stage: Stage,
+    stage: GateStage,
     is_on: bool,
     is_locked: bool,
 }
@@ -103,9 +103,9 @@ impl Gates {
     pub fn is_on(&self, name: &str) -> bool {
         let Some(spec) = self.spec(name) else { return false };
         let of_stage = match spec.stage {
-            Stage::Alpha => self.given.get(ALL_ALPHA),
-            Stage::Beta => self.given.get(ALL_BETA),
-            Stage::Stable | Stage::Deprecated => None,
+            GateStage::Alpha => self.given.get(ALL_ALPHA),
+            GateStage::Beta => self.given.get(ALL_BETA),
+            GateStage::Stable | GateStage::Deprecated => None,
         };
         self.given.get(name).or(of_stage).copied().unwrap_or(spec.is_on)
     }
@@ -114,10 +114,10 @@ impl Gates {
     pub fn all(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
         table().filter_map(|(name, history)| {
             let stage = match at(history, self.emulated)?.stage {
-                Stage::Alpha => "ALPHA",
-                Stage::Beta => "BETA",
-                Stage::Stable => "",
-                Stage::Deprecated => "DEPRECATED",
+                GateStage::Alpha => "ALPHA",
+                GateStage::Beta => "BETA",
+                GateStage::Stable => "",
+                GateStage::Deprecated => "DEPRECATED",
             };
             Some((name, stage, self.is_on(name)))
         })
@@ -129,9 +129,9 @@ impl Gates {
         for (name, is_on) in &self.given {
             let Some(spec) = self.spec(name) else { continue };
             let stage = match spec.stage {
-                Stage::Stable => "GA",
-                Stage::Deprecated => "deprecated",
-                Stage::Alpha | Stage::Beta => "",
+                GateStage::Stable => "GA",
+                GateStage::Deprecated => "deprecated",
+                GateStage::Alpha | GateStage::Beta => "",
             };
             if !stage.is_empty() {
                 warnings.push(format!(
@@ -180,9 +180,9 @@ pub fn help() -> impl Iterator<Item = String> {
 fn line(name: &str, history: &str) -> Option<String> {
     let spec = at(history, crate::compatibility::versions::BINARY)?;
     let stage = match spec.stage {
-        Stage::Alpha => "ALPHA",
-        Stage::Beta => "BETA",
-        Stage::Stable | Stage::Deprecated => return None,
+        GateStage::Alpha => "ALPHA",
+        GateStage::Beta => "BETA",
+        GateStage::Stable | GateStage::Deprecated => return None,
     };
     Some(format!("{COMPONENT}:{name}=true|false ({stage} - default={})", spec.is_on))
 }
@@ -198,10 +198,10 @@ fn at(history: &str, minor: u16) -> Option<Spec> {
     let facts = history.split(' ').rfind(reached)?.get(2..)?;
     Some(Spec {
         stage: match facts.get(..1)? {
-            "a" => Stage::Alpha,
-            "b" => Stage::Beta,
-            "g" => Stage::Stable,
-            _ => Stage::Deprecated,
+            "a" => GateStage::Alpha,
+            "b" => GateStage::Beta,
+            "g" => GateStage::Stable,
+            _ => GateStage::Deprecated,
         },
         is_on: facts.contains('+'),
         is_locked: facts.ends_with('!'),

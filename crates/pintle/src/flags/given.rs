@@ -1,6 +1,6 @@
 //! `FlagValues`: the values of flags, by name and type. A value that does not fit its flag's kind is refused here.
 
-use super::table::{Flag, Kind, Support, table};
+use super::table::{Flag, FlagKind, Support, table};
 use pintle_object::time::parse_duration;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -34,21 +34,28 @@ impl FlagValues {
     fn check(&mut self, flag: &Flag) -> Result<(), String> {
         let value = self.text(flag.name);
         match flag.kind {
-            Kind::Ip => ip(value).map(|_| ()),
-            Kind::Int => {
+            FlagKind::Ip => ip(value).map(|_| ()),
+            FlagKind::Int => {
                 value.parse::<i64>().map(|_| ()).map_err(|_| format!("{value:?} is no whole number"))
             }
-            Kind::Float => value.parse::<f64>().map(|_| ()).map_err(|_| format!("{value:?} is no number")),
-            Kind::Bool => bool(value).map(|_| ()),
-            Kind::Duration => duration(value).map(|_| ()),
-            Kind::Ports => ports(value).map(|_| ()),
-            Kind::Map => pairs(&self.list(flag.name)),
-            Kind::Pairs => pairs(&self.array(flag.name)),
-            Kind::Text | Kind::Path | Kind::List | Kind::Array | Kind::Switches | Kind::Gates => Ok(()),
+            FlagKind::Float => {
+                value.parse::<f64>().map(|_| ()).map_err(|_| format!("{value:?} is no number"))
+            }
+            FlagKind::Bool => bool(value).map(|_| ()),
+            FlagKind::Duration => duration(value).map(|_| ()),
+            FlagKind::Ports => ports(value).map(|_| ()),
+            FlagKind::Map => pairs(&self.list(flag.name)),
+            FlagKind::Pairs => pairs(&self.array(flag.name)),
+            FlagKind::Text
+            | FlagKind::Path
+            | FlagKind::List
+            | FlagKind::Array
+            | FlagKind::Switches
+            | FlagKind::Gates => Ok(()),
         }?;
         let is_default = match flag.kind {
-            Kind::Bool => bool(value)? == bool(flag.default)?,
-            Kind::Duration => duration(value)? == duration(flag.default)?,
+            FlagKind::Bool => bool(value)? == bool(flag.default)?,
+            FlagKind::Duration => duration(value)? == duration(flag.default)?,
             _ => value == flag.default || self.list(flag.name).is_empty(),
         };
         match flag.support {

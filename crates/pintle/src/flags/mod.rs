@@ -12,7 +12,7 @@ use crate::compatibility;
 use crate::config::Config;
 use clap::{Arg, ArgAction, Command};
 use std::collections::BTreeMap;
-use table::{Flag, Kind, table};
+use table::{Flag, FlagKind, table};
 use version::{VERSION, reported_version, version_arg};
 
 /// Reads a command line, the program's name first.
@@ -56,11 +56,11 @@ fn command() -> Command {
 fn arg(flag: &Flag) -> Arg {
     let default = match (flag.default, flag.kind) {
         ("" | "0" | "0s" | "false", _) => String::new(),
-        (default, Kind::Text) => format!(" (default {default:?})"),
+        (default, FlagKind::Text) => format!(" (default {default:?})"),
         (default, _) => format!(" (default {default})"),
     };
     let options: String = match flag.kind {
-        Kind::Gates => compatibility::help().map(|line| format!("\n{line}")).collect(),
+        FlagKind::Gates => compatibility::help().map(|line| format!("\n{line}")).collect(),
         _ => String::new(),
     };
     let arg = Arg::new(flag.name)
@@ -71,22 +71,22 @@ fn arg(flag: &Flag) -> Arg {
         .allow_hyphen_values(true)
         .action(ArgAction::Append);
     let arg = match flag.kind {
-        Kind::Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        FlagKind::Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
         _ => arg,
     };
     let arg = if flag.name.len() == 1 { arg.short(flag.name.chars().next()) } else { arg };
     arg.value_name(match flag.kind {
-        Kind::Text | Kind::Path => "string",
-        Kind::Ip => "ip",
-        Kind::Int => "int",
-        Kind::Float => "float",
-        Kind::Bool => "bool",
-        Kind::Duration => "duration",
-        Kind::Ports => "portRange",
-        Kind::List => "strings",
-        Kind::Array => "stringArray",
-        Kind::Map | Kind::Pairs | Kind::Switches => "mapStringString",
-        Kind::Gates => "colonSeparatedMultimapStringString",
+        FlagKind::Text | FlagKind::Path => "string",
+        FlagKind::Ip => "ip",
+        FlagKind::Int => "int",
+        FlagKind::Float => "float",
+        FlagKind::Bool => "bool",
+        FlagKind::Duration => "duration",
+        FlagKind::Ports => "portRange",
+        FlagKind::List => "strings",
+        FlagKind::Array => "stringArray",
+        FlagKind::Map | FlagKind::Pairs | FlagKind::Switches => "mapStringString",
+        FlagKind::Gates => "colonSeparatedMultimapStringString",
     })
 }
 

@@ -4,7 +4,7 @@ const TEXT: &str = include_str!("table.txt");
 
 /// How a flag's value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FlagKind {
     Text,
     Path,
     Ip,
@@ -45,7 +45,7 @@ pub enum Support {
 pub struct Flag {
     pub group: &'static str,
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: FlagKind,
     pub default: &'static str,
     pub support: Support,
     pub help: &'static str,
@@ -104,22 +104,22 @@ fn flag(group: &'static str, line: &'static str) -> Option<Flag> {
     Some(Flag { group, name, kind, default, support, help })
 }
 
-fn kind(text: &str) -> Option<Kind> {
+fn kind(text: &str) -> Option<FlagKind> {
     Some(match text {
-        "text" => Kind::Text,
-        "path" => Kind::Path,
-        "ip" => Kind::Ip,
-        "int" => Kind::Int,
-        "float" => Kind::Float,
-        "bool" => Kind::Bool,
-        "duration" => Kind::Duration,
-        "ports" => Kind::Ports,
-        "list" => Kind::List,
-        "array" => Kind::Array,
-        "map" => Kind::Map,
-        "switches" => Kind::Switches,
-        "gates" => Kind::Gates,
-        "pairs" => Kind::Pairs,
+        "text" => FlagKind::Text,
+        "path" => FlagKind::Path,
+        "ip" => FlagKind::Ip,
+        "int" => FlagKind::Int,
+        "float" => FlagKind::Float,
+        "bool" => FlagKind::Bool,
+        "duration" => FlagKind::Duration,
+        "ports" => FlagKind::Ports,
+        "list" => FlagKind::List,
+        "array" => FlagKind::Array,
+        "map" => FlagKind::Map,
+        "switches" => FlagKind::Switches,
+        "gates" => FlagKind::Gates,
+        "pairs" => FlagKind::Pairs,
         _ => return None,
     })
 }

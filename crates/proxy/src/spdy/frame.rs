@@ -41,7 +41,7 @@ pub enum Frame<'a> {
 }
 
 /// Reads the server's frames.
-pub struct Reader<R> {
+pub struct FrameReader<R> {
     from: R,
     headers: Decompressor,
     buffer: Vec<u8>,
@@ -49,9 +49,9 @@ pub struct Reader<R> {
     data: (u32, usize, bool),
 }
 
-impl<R: AsyncRead + Unpin> Reader<R> {
-    pub fn new(from: R) -> Reader<R> {
-        Reader { from, headers: Decompressor::default(), buffer: vec![0; 1 << 10], data: (0, 0, false) }
+impl<R: AsyncRead + Unpin> FrameReader<R> {
+    pub fn new(from: R) -> FrameReader<R> {
+        FrameReader { from, headers: Decompressor::default(), buffer: vec![0; 1 << 10], data: (0, 0, false) }
     }
 
     /// The next frame; none when the connection ends.
@@ -132,15 +132,15 @@ fn bad(why: String) -> Error {
 }
 
 /// Writes the client's frames.
-pub struct Writer<W> {
+pub struct FrameWriter<W> {
     to: W,
     headers: Compressor,
     next_ping: u32,
 }
 
-impl<W: AsyncWrite + Unpin> Writer<W> {
-    pub fn new(to: W) -> Result<Writer<W>> {
-        Ok(Writer { to, headers: Compressor::new()?, next_ping: 1 })
+impl<W: AsyncWrite + Unpin> FrameWriter<W> {
+    pub fn new(to: W) -> Result<FrameWriter<W>> {
+        Ok(FrameWriter { to, headers: Compressor::new()?, next_ping: 1 })
     }
 
     /// Opens a stream.
@@ -208,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn frames_are_read_as_they_were_written() {
         let mut bytes = Vec::new();
-        let mut writer = Writer::new(&mut bytes).unwrap();
+        let mut writer = FrameWriter::new(&mut bytes).unwrap();
         writer.open(1, &[("streamType", "error")]).await.unwrap();
         writer.data(1, b"abc", false).await.unwrap();
         writer.data(1, b"", true).await.unwrap();
@@ -217,7 +217,7 @@ mod tests {
         writer.pong(2).await.unwrap();
         writer.pong(3).await.unwrap();
         writer.close().await.unwrap();
-        let mut reader = Reader::new(bytes.as_slice());
+        let mut reader = FrameReader::new(bytes.as_slice());
         for expected in [
             Frame::Other,
             Frame::Data { stream: 1, data: b"abc", is_last: false },
@@ -240,7 +240,7 @@ mod tests {
             vec![0x80, 3, 0, 6, 0, 0, 0, 2, 0, 0],
             vec![0, 0, 0, 1, 0, 0, 0, 5],
         ] {
-            assert!(Reader::new(bytes.as_slice()).next().await.is_err(), "{bytes:?}");
+            assert!(FrameReader::new(bytes.as_slice()).next().await.is_err(), "{bytes:?}");
         }
     }
 }

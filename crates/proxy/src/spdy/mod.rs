@@ -4,5 +4,5 @@
 mod frame;
 mod header_block;
 
-pub use frame::{Frame, Reader, Writer};
+pub use frame::{Frame, FrameReader, FrameWriter};
 pub use header_block::{Compressor, Decompressor};

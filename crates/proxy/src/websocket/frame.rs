@@ -11,7 +11,7 @@ const CONTROL_BYTES_MAX: u64 = 125;
 const PIECE_BYTES: usize = 16 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FrameKind {
     Text,
     Binary,
     Close,
@@ -22,7 +22,7 @@ pub enum Kind {
 /// A piece of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    pub kind: Kind,
+    pub kind: FrameKind,
     /// Whether the frame begins with it, and ends with it.
     pub is_first: bool,
     pub is_last: bool,
@@ -30,21 +30,29 @@ pub struct Frame<'a> {
 }
 
 /// Reads a client's frames.
-pub struct Reader<R> {
+pub struct FrameReader<R> {
     from: R,
-    kind: Kind,
+    kind: FrameKind,
     left: u64,
     mask: [u8; 4],
     at: usize,
     /// The kind that a frame that goes on with another has.
-    continued: Kind,
+    continued: FrameKind,
     buffer: Vec<u8>,
 }
 
-impl<R: AsyncRead + Unpin> Reader<R> {
-    pub fn new(from: R) -> Reader<R> {
+impl<R: AsyncRead + Unpin> FrameReader<R> {
+    pub fn new(from: R) -> FrameReader<R> {
         let buffer = vec![0; 1 << 10];
-        Reader { from, kind: Kind::Binary, left: 0, mask: [0; 4], at: 0, continued: Kind::Binary, buffer }
+        FrameReader {
+            from,
+            kind: FrameKind::Binary,
+            left: 0,
+            mask: [0; 4],
+            at: 0,
+            continued: FrameKind::Binary,
+            buffer,
+        }
     }
 
     /// The next piece; none when the connection ends between two frames.
@@ -89,14 +97,14 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         }
         self.kind = match head[0] & 0x0f {
             0 => self.continued,
-            1 => Kind::Text,
-            2 => Kind::Binary,
-            8 => Kind::Close,
-            9 => Kind::Ping,
-            10 => Kind::Pong,
+            1 => FrameKind::Text,
+            2 => FrameKind::Binary,
+            8 => FrameKind::Close,
+            9 => FrameKind::Ping,
+            10 => FrameKind::Pong,
             _ => return Err(bad("a frame has no known kind")),
         };
-        let is_control = matches!(self.kind, Kind::Close | Kind::Ping | Kind::Pong);
+        let is_control = matches!(self.kind, FrameKind::Close | FrameKind::Ping | FrameKind::Pong);
         if !is_control {
             self.continued = self.kind;
         }
@@ -115,23 +123,23 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 }
 
 /// Writes the server's frames.
-pub struct Writer<W> {
+pub struct FrameWriter<W> {
     to: W,
 }
 
-impl<W: AsyncWrite + Unpin> Writer<W> {
-    pub fn new(to: W) -> Writer<W> {
-        Writer { to }
+impl<W: AsyncWrite + Unpin> FrameWriter<W> {
+    pub fn new(to: W) -> FrameWriter<W> {
+        FrameWriter { to }
     }
 
     /// Writes a frame of two parts, the first of them small.
-    pub async fn write(&mut self, kind: Kind, first: &[u8], rest: &[u8]) -> Result<()> {
+    pub async fn write(&mut self, kind: FrameKind, first: &[u8], rest: &[u8]) -> Result<()> {
         let code = match kind {
-            Kind::Text => 1,
-            Kind::Binary => 2,
-            Kind::Close => 8,
-            Kind::Ping => 9,
-            Kind::Pong => 10,
+            FrameKind::Text => 1,
+            FrameKind::Binary => 2,
+            FrameKind::Close => 8,
+            FrameKind::Ping => 9,
+            FrameKind::Pong => 10,
         };
         let len = first.len() + rest.len();
         let mut head = vec![0x80 | code];
@@ -154,7 +162,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
 
     /// Says that nothing follows, and why.
     pub async fn close(&mut self, code: u16) -> Result<()> {
-        self.write(Kind::Close, &code.to_be_bytes(), &[]).await?;
+        self.write(FrameKind::Close, &code.to_be_bytes(), &[]).await?;
         self.to.shutdown().await
     }
 }
@@ -181,11 +189,11 @@ mod tests {
     async fn frames_come_in_pieces() {
         let large = vec![7; 40_000];
         let bytes = [masked(2, &large), masked(9, b"hi"), masked(1, b"")].concat();
-        let mut reader = Reader::new(bytes.as_slice());
+        let mut reader = FrameReader::new(bytes.as_slice());
         let (mut got, mut pieces) = (Vec::new(), 0);
         loop {
             let piece = reader.next().await.unwrap().unwrap();
-            assert_eq!((piece.kind, piece.is_first), (Kind::Binary, pieces == 0));
+            assert_eq!((piece.kind, piece.is_first), (FrameKind::Binary, pieces == 0));
             got.extend_from_slice(piece.data);
             pieces += 1;
             if piece.is_last {
@@ -194,9 +202,9 @@ mod tests {
         }
         assert!(got == large && pieces > 1);
         let ping = reader.next().await.unwrap().unwrap();
-        assert_eq!(ping, Frame { kind: Kind::Ping, is_first: true, is_last: true, data: b"hi" });
+        assert_eq!(ping, Frame { kind: FrameKind::Ping, is_first: true, is_last: true, data: b"hi" });
         let empty = reader.next().await.unwrap().unwrap();
-        assert_eq!(empty, Frame { kind: Kind::Text, is_first: true, is_last: true, data: b"" });
+        assert_eq!(empty, Frame { kind: FrameKind::Text, is_first: true, is_last: true, data: b"" });
         assert_eq!(reader.next().await.unwrap(), None);
     }
 
@@ -210,16 +218,16 @@ mod tests {
             vec![0x82, 0xff, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             vec![0x82, 0x85, 0, 0, 0, 0, 1],
         ] {
-            assert!(Reader::new(bytes.as_slice()).next().await.is_err(), "{bytes:?}");
+            assert!(FrameReader::new(bytes.as_slice()).next().await.is_err(), "{bytes:?}");
         }
     }
 
     #[tokio::test]
     async fn frames_are_written_with_their_length() {
         let mut out = Vec::new();
-        let mut writer = Writer::new(&mut out);
-        writer.write(Kind::Binary, &[1], b"ab").await.unwrap();
-        writer.write(Kind::Binary, &[], &[0; 300]).await.unwrap();
+        let mut writer = FrameWriter::new(&mut out);
+        writer.write(FrameKind::Binary, &[1], b"ab").await.unwrap();
+        writer.write(FrameKind::Binary, &[], &[0; 300]).await.unwrap();
         writer.close(1000).await.unwrap();
         assert_eq!(out[..5], [0x82, 3, 1, b'a', b'b']);
         assert_eq!(out[5..9], [0x82, 126, 1, 44]);

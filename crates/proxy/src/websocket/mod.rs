@@ -3,5 +3,5 @@
 mod frame;
 mod handshake;
 
-pub use frame::{Frame, Kind, Reader, Writer};
+pub use frame::{Frame, FrameKind, FrameReader, FrameWriter};
 pub use handshake::{accept, protocols};

@@ -5,7 +5,7 @@
 use super::definition::expressions::{SELF, scope};
 use super::definition::field_path;
 use crate::custom::former::Former;
-use pintle_cel::{ANY, Answer, Bound, Decl, OVER_LIMIT, Program};
+use pintle_cel::{ANY, Bound, Decl, Evaluated, OVER_LIMIT, Program};
 use pintle_object::field::Shown;
 use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Text, Value};
 use pintle_regexp::Budget;
@@ -25,7 +25,7 @@ pub(super) struct Rules {
     /// The JSON type that the schema names.
     ty: String,
     decl: Option<Decl>,
-    rules: Vec<Rule>,
+    rules: Vec<CompiledRule>,
     properties: Vec<(Text, Rules)>,
     additional: Option<Box<Rules>>,
     items: Option<Box<Rules>>,
@@ -34,7 +34,7 @@ pub(super) struct Rules {
 }
 
 #[derive(Debug)]
-struct Rule {
+struct CompiledRule {
     text: String,
     message: String,
     message_expression: String,
@@ -65,10 +65,10 @@ impl Rules {
         let properties: Vec<(Text, Rules)> =
             named.filter_map(|(name, props)| Some((Text::from(name), below(props)?))).collect();
         let (additional, items) = (boxed("additionalProperties"), boxed("items"));
-        let rules: Vec<Rule> = props
+        let rules: Vec<CompiledRule> = props
             .list_at(&["x-kubernetes-validations"])
             .iter()
-            .map(|rule| Rule::new(rule, props, patterns))
+            .map(|rule| CompiledRule::new(rule, props, patterns))
             .collect();
         if rules.is_empty() && properties.is_empty() && additional.is_none() && items.is_none() {
             return None;
@@ -107,10 +107,10 @@ impl Rules {
     }
 }
 
-impl Rule {
-    fn new(rule: &Value, props: &Value, patterns: &Budget) -> Rule {
+impl CompiledRule {
+    fn new(rule: &Value, props: &Value, patterns: &Budget) -> CompiledRule {
         let text = |name: &str| rule.str_at(&[name]).to_owned();
-        Rule {
+        CompiledRule {
             text: text("rule"),
             message: text("message"),
             message_expression: text("messageExpression"),
@@ -305,7 +305,7 @@ impl Run<'_> {
     fn holds(
         &mut self,
         rules: &Rules,
-        rule: &Rule,
+        rule: &CompiledRule,
         program: &Program,
         bound: &[(&str, Bound<'_>)],
         path: &Path<'_>,
@@ -318,22 +318,22 @@ impl Run<'_> {
         self.budget -= cost;
         let shown = rule.shown();
         match answer {
-            Answer::Bool(true) => return Ok(true),
-            Answer::Error(why) if why.starts_with("no such overload") => {
+            Evaluated::Bool(true) => return Ok(true),
+            Evaluated::Error(why) if why.starts_with("no such overload") => {
                 let why = format!(
                     "'{why}': call arguments did not match a supported operator, function or macro signature for \
                      rule: {shown}"
                 );
                 self.invalid(rules, path, &why);
             }
-            Answer::Error(why) if why.starts_with(OVER_LIMIT) => {
+            Evaluated::Error(why) if why.starts_with(OVER_LIMIT) => {
                 let why = format!(
                     "'{why}': no further validation rules will be run due to call cost exceeds limit for rule: {shown}"
                 );
                 self.invalid(rules, path, &why);
                 return Err(Spent);
             }
-            Answer::Error(why) => self.invalid(rules, path, &format!("{why} evaluating rule: {shown}")),
+            Evaluated::Error(why) => self.invalid(rules, path, &format!("{why} evaluating rule: {shown}")),
             _ => return Ok(false),
         }
         Ok(true)
@@ -347,7 +347,7 @@ impl Run<'_> {
     fn failure(
         &mut self,
         rules: &Rules,
-        rule: &Rule,
+        rule: &CompiledRule,
         compiled: &Compiled,
         value: &Value,
         bound: &[(&str, Bound<'_>)],
@@ -389,7 +389,7 @@ impl Run<'_> {
     fn message(
         &mut self,
         rules: &Rules,
-        rule: &Rule,
+        rule: &CompiledRule,
         program: &Program,
         bound: &[(&str, Bound<'_>)],
         path: &Path<'_>,
@@ -400,13 +400,13 @@ impl Run<'_> {
             "messageExpression evaluation failed due to running out of cost budget, no further validation rules \
              will be run"
                 .to_owned()
-        } else if matches!(&answer, Answer::Error(why) if why.starts_with(OVER_LIMIT)) {
+        } else if matches!(&answer, Evaluated::Error(why) if why.starts_with(OVER_LIMIT)) {
             format!(
                 "no further validation rules will be run due to call cost exceeds limit for messageExpression: {shown}"
             )
         } else {
             self.budget -= cost;
-            let Answer::Text(text) = answer else { return Ok(None) };
+            let Evaluated::Text(text) = answer else { return Ok(None) };
             let text = text.trim();
             let fits = !text.is_empty() && text.len() <= MESSAGE_BYTES_MAX && !text.contains('\n');
             return Ok(fits.then(|| text.to_owned()));

@@ -9,11 +9,11 @@ use std::fmt::Write;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At<'p> {
     parent: Option<&'p At<'p>>,
-    step: Step<'p>,
+    step: ContextStep<'p>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step<'p> {
+pub(super) enum ContextStep<'p> {
     Root,
     /// A field, and the full name of the struct that has it.
     Field {
@@ -25,9 +25,9 @@ pub(super) enum Step<'p> {
 }
 
 impl<'p> At<'p> {
-    pub(super) const ROOT: At<'static> = At { parent: None, step: Step::Root };
+    pub(super) const ROOT: At<'static> = At { parent: None, step: ContextStep::Root };
 
-    pub(super) fn then<'c>(&'c self, step: Step<'c>) -> At<'c>
+    pub(super) fn then<'c>(&'c self, step: ContextStep<'c>) -> At<'c>
     where
         'p: 'c,
     {
@@ -36,7 +36,7 @@ impl<'p> At<'p> {
 
     /// Whether Go holds the value by a pointer, which null unsets.
     pub(super) fn is_pointer(&self) -> bool {
-        matches!(self.step, Step::Field { field, .. } if field.pointer)
+        matches!(self.step, ContextStep::Field { field, .. } if field.pointer)
     }
 
     /// `struct field ObjectMeta.metadata.name`, or `value` outside any struct; `outer` replaces the struct.
@@ -45,7 +45,7 @@ impl<'p> At<'p> {
     pub(super) fn target(&self, outer: Option<&str>) -> String {
         let mut parts: Vec<&str> = Vec::new();
         for at in self.outward() {
-            let Step::Field { field, .. } = at.step else { continue };
+            let ContextStep::Field { field, .. } = at.step else { continue };
             parts.push(&field.name);
             parts.extend(Some(field.embedded.as_ref()).filter(|embedded| !embedded.is_empty()));
         }
@@ -59,8 +59,8 @@ impl<'p> At<'p> {
     /// The struct that has the innermost field; empty outside any.
     pub(super) fn struct_name(&self) -> &str {
         let full = self.outward().find_map(|at| match at.step {
-            Step::Field { of, .. } => Some(of),
-            Step::Root | Step::Key(_) | Step::Index(_) => None,
+            ContextStep::Field { of, .. } => Some(of),
+            ContextStep::Root | ContextStep::Key(_) | ContextStep::Index(_) => None,
         });
         full.and_then(|full| full.rsplit('.').next()).unwrap_or("")
     }
@@ -75,10 +75,10 @@ impl<'p> At<'p> {
                 break;
             }
             let name = match at.step {
-                Step::Root => continue,
-                Step::Field { field, .. } => field.name.as_ref(),
-                Step::Key(key) => key,
-                Step::Index(index) => {
+                ContextStep::Root => continue,
+                ContextStep::Field { field, .. } => field.name.as_ref(),
+                ContextStep::Key(key) => key,
+                ContextStep::Index(index) => {
                     let _ = write!(path, "[{index}]");
                     continue;
                 }
@@ -94,10 +94,10 @@ impl<'p> At<'p> {
     /// The names, keys and indices that lead here from the root.
     pub(super) fn steps(&self) -> Vec<Text> {
         let name = |at: &At<'_>| match at.step {
-            Step::Root => None,
-            Step::Field { field, .. } => Some(Text::from(field.name.as_ref())),
-            Step::Key(key) => Some(Text::from(key)),
-            Step::Index(index) => Some(Text::from(index.to_string())),
+            ContextStep::Root => None,
+            ContextStep::Field { field, .. } => Some(Text::from(field.name.as_ref())),
+            ContextStep::Key(key) => Some(Text::from(key)),
+            ContextStep::Index(index) => Some(Text::from(index.to_string())),
         };
         let mut steps: Vec<Text> = self.outward().filter_map(name).collect();
         steps.reverse();
@@ -109,10 +109,10 @@ impl<'p> At<'p> {
         let mut items = 0_usize;
         for at in self.outward() {
             match at.step {
-                Step::Index(_) | Step::Key(_) => items += 1,
-                Step::Root => break,
-                Step::Field { field, .. } if field.go_type.is_empty() => break,
-                Step::Field { field, .. } => {
+                ContextStep::Index(_) | ContextStep::Key(_) => items += 1,
+                ContextStep::Root => break,
+                ContextStep::Field { field, .. } if field.go_type.is_empty() => break,
+                ContextStep::Field { field, .. } => {
                     return item_type(&field.go_type, items).unwrap_or_else(|| go_name(schema, ty));
                 }
             }

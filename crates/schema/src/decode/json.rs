@@ -1,10 +1,10 @@
 //! JSON to canonical form in one walk: unknown fields are pruned and reported, zero values follow Go's rules.
 
-use super::context::{At, Step};
+use super::context::{At, ContextStep};
 use super::draft::Draft;
 use super::{DecodeError, Decoded, Empty, zero};
 use crate::model::{List, Schema, Shape, Struct, TypeId};
-use pintle_object::json::{self, Kind, Reader};
+use pintle_object::json::{self, JsonKind, JsonReader};
 use pintle_object::quantity;
 use pintle_object::time::{self, Time};
 use pintle_object::value::RawJson;
@@ -19,7 +19,7 @@ const INT64: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 
 /// Decodes a document as an object of a type.
 pub fn decode(schema: &Schema, ty: TypeId, document: &[u8]) -> Result<Decoded, DecodeError> {
-    let reader = Reader::new(document).map_err(|error| DecodeError(error.message))?;
+    let reader = JsonReader::new(document).map_err(|error| DecodeError(error.message))?;
     let mut decoder = Decoder {
         schema,
         reader,
@@ -42,16 +42,16 @@ pub fn normalise(schema: &Schema, ty: TypeId, tree: &Value) -> Result<Decoded, D
 
 struct Decoder<'a> {
     schema: &'a Schema,
-    reader: Reader<'a>,
+    reader: JsonReader<'a>,
     strict: StrictErrors,
     empties: Vec<Empty>,
     /// What decoding will report; the walk goes on after it, as Go's does after a type error.
-    error: Option<Fault>,
+    error: Option<JsonFault>,
     /// Inside a type that decodes itself by a decoder of its own: the struct that errors name, see `alone`.
     nested: Option<String>,
 }
 
-struct Fault {
+struct JsonFault {
     message: String,
     /// Go stops at an error of a type that decodes itself, and reports it rather than an earlier type error.
     is_final: bool,
@@ -60,20 +60,20 @@ struct Fault {
 impl<'a> Decoder<'a> {
     fn value(&mut self, ty: TypeId, at: &At<'_>) -> Value {
         let kind = self.reader.kind();
-        if kind == Kind::Null {
+        if kind == JsonKind::Null {
             self.reader.null();
             return if at.is_pointer() { Value::Null } else { zero(self.schema, ty) };
         }
         match (self.schema.shape(ty), kind) {
-            (Shape::Struct(inner), Kind::Map) => self.structure(ty, inner, at),
-            (Shape::List(list), Kind::List) => self.list(list, at),
-            (Shape::Map(map), Kind::Map) => self.map(map.value, at),
-            (Shape::Text, Kind::Text) => Value::Text(self.reader.text()),
-            (Shape::Bool, Kind::Bool) => Value::Bool(self.reader.bool()),
-            (Shape::Int32, Kind::Number) => self.int(ty, at, INT32),
-            (Shape::Int64, Kind::Number) => self.int(ty, at, INT64),
-            (Shape::Double, Kind::Number) => self.double(ty, at),
-            (Shape::Bytes, Kind::Text) => self.bytes(),
+            (Shape::Struct(inner), JsonKind::Map) => self.structure(ty, inner, at),
+            (Shape::List(list), JsonKind::List) => self.list(list, at),
+            (Shape::Map(map), JsonKind::Map) => self.map(map.value, at),
+            (Shape::Text, JsonKind::Text) => Value::Text(self.reader.text()),
+            (Shape::Bool, JsonKind::Bool) => Value::Bool(self.reader.bool()),
+            (Shape::Int32, JsonKind::Number) => self.int(ty, at, INT32),
+            (Shape::Int64, JsonKind::Number) => self.int(ty, at, INT64),
+            (Shape::Double, JsonKind::Number) => self.double(ty, at),
+            (Shape::Bytes, JsonKind::Text) => self.bytes(),
             (Shape::Quantity, _) => self.quantity(kind),
             (Shape::IntOrString, _) => self.int_or_string(kind, at),
             (Shape::Time, _) => self.checked(kind, at, |text| Ok(Time::parse(text)?.to_seconds_text())),
@@ -107,16 +107,16 @@ impl<'a> Decoder<'a> {
     fn structure(&mut self, ty: TypeId, inner: &'a Struct, at: &At<'_>) -> Value {
         let of = self.schema.ty(ty).name.as_ref();
         let mut draft = Draft::new(inner);
-        let mut seen = Seen::default();
+        let mut seen = SeenKeys::default();
         self.reader.begin_map();
         while let Some(key) = self.reader.next_name() {
             let Some(index) = inner.index(&key) else {
-                self.complain("unknown", &at.then(Step::Key(&key)));
+                self.complain("unknown", &at.then(ContextStep::Key(&key)));
                 self.reader.skip();
                 continue;
             };
             let field = inner.at(index);
-            let here = at.then(Step::Field { of, field });
+            let here = at.then(ContextStep::Field { of, field });
             let is_again = seen.mark(index);
             if is_again {
                 self.complain("duplicate", &here);
@@ -134,7 +134,7 @@ impl<'a> Decoder<'a> {
         let mut items = Vec::new();
         self.reader.begin_list();
         while self.reader.next_item() {
-            let value = self.value(list.item, &at.then(Step::Index(items.len())));
+            let value = self.value(list.item, &at.then(ContextStep::Index(items.len())));
             items.push(value);
         }
         if items.is_empty() {
@@ -147,7 +147,7 @@ impl<'a> Decoder<'a> {
         let mut map = Map::new();
         self.reader.begin_map();
         while let Some(key) = self.reader.next_key() {
-            let here = at.then(Step::Key(&key));
+            let here = at.then(ContextStep::Key(&key));
             if map.contains(&key) {
                 self.complain("duplicate", &here);
             }
@@ -161,22 +161,22 @@ impl<'a> Decoder<'a> {
     }
 
     /// A subtree without a schema.
-    fn any(&mut self, kind: Kind, at: &At<'_>) -> Value {
+    fn any(&mut self, kind: JsonKind, at: &At<'_>) -> Value {
         match kind {
-            Kind::List => {
+            JsonKind::List => {
                 let mut items = Vec::new();
                 self.reader.begin_list();
                 while self.reader.next_item() {
-                    let value = self.any_item(&at.then(Step::Index(items.len())));
+                    let value = self.any_item(&at.then(ContextStep::Index(items.len())));
                     items.push(value);
                 }
                 Value::List(items)
             }
-            Kind::Map => {
+            JsonKind::Map => {
                 let mut map = Map::new();
                 self.reader.begin_map();
                 while let Some(key) = self.reader.next_key() {
-                    let here = at.then(Step::Key(&key));
+                    let here = at.then(ContextStep::Key(&key));
                     if map.contains(&key) {
                         self.complain("duplicate", &here);
                     }
@@ -185,7 +185,9 @@ impl<'a> Decoder<'a> {
                 }
                 Value::Map(map)
             }
-            Kind::Null | Kind::Bool | Kind::Number | Kind::Text => self.reader.value(&mut |_| {}),
+            JsonKind::Null | JsonKind::Bool | JsonKind::Number | JsonKind::Text => {
+                self.reader.value(&mut |_| {})
+            }
         }
     }
 
@@ -225,9 +227,9 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn quantity(&mut self, kind: Kind) -> Value {
+    fn quantity(&mut self, kind: JsonKind) -> Value {
         let canonical = match kind {
-            Kind::Text => quantity::canonical(self.reader.text().trim()),
+            JsonKind::Text => quantity::canonical(self.reader.text().trim()),
             _ => quantity::canonical(String::from_utf8_lossy(self.reader.skip()).trim()),
         };
         match canonical {
@@ -239,26 +241,26 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn int_or_string(&mut self, kind: Kind, at: &At<'_>) -> Value {
+    fn int_or_string(&mut self, kind: JsonKind, at: &At<'_>) -> Value {
         let mut word = String::from(kind.word());
         match kind {
-            Kind::Text => return Value::Text(self.reader.text()),
-            Kind::Number => {
+            JsonKind::Text => return Value::Text(self.reader.text()),
+            JsonKind::Number => {
                 let text = self.reader.number();
                 if let Ok(int) = text.parse::<i32>() {
                     return Value::Int(int.into());
                 }
                 word = format!("number {text}");
             }
-            Kind::Null | Kind::Bool | Kind::List | Kind::Map => drop(self.reader.skip()),
+            JsonKind::Null | JsonKind::Bool | JsonKind::List | JsonKind::Map => drop(self.reader.skip()),
         }
         self.final_type_error(&word, "int32", at);
         Value::Int(0)
     }
 
     /// A text that is brought into canonical form.
-    fn checked(&mut self, kind: Kind, at: &At<'_>, canonical: fn(&str) -> Result<Text, String>) -> Value {
-        if kind != Kind::Text {
+    fn checked(&mut self, kind: JsonKind, at: &At<'_>, canonical: fn(&str) -> Result<Text, String>) -> Value {
+        if kind != JsonKind::Text {
             self.reader.skip();
             self.final_type_error(kind.word(), "string", at);
             return Value::Null;
@@ -275,7 +277,7 @@ impl<'a> Decoder<'a> {
 
     /// One of two shapes. Upstream decodes it by a decoder of its own: without strictness, and with the struct
     /// around the whole value in the errors.
-    fn alone(&mut self, ty: TypeId, inner: TypeId, kind: Kind, at: &At<'_>) -> Value {
+    fn alone(&mut self, ty: TypeId, inner: TypeId, kind: JsonKind, at: &At<'_>) -> Value {
         let (earlier, strict) = (self.error.take(), std::mem::take(&mut self.strict));
         let outer = self.nested.clone();
         self.nested = outer.clone().or_else(|| Some(String::from(at.struct_name())));
@@ -288,21 +290,21 @@ impl<'a> Decoder<'a> {
         value
     }
 
-    fn one_of_two(&mut self, ty: TypeId, inner: TypeId, kind: Kind, at: &At<'_>) -> Value {
+    fn one_of_two(&mut self, ty: TypeId, inner: TypeId, kind: JsonKind, at: &At<'_>) -> Value {
         match (self.schema.shape(ty), kind) {
-            (Shape::SchemaOrBool(_), Kind::Bool) => Value::Bool(self.reader.bool()),
-            (Shape::SchemaOrBool(_), kind) if kind != Kind::Map => {
+            (Shape::SchemaOrBool(_), JsonKind::Bool) => Value::Bool(self.reader.bool()),
+            (Shape::SchemaOrBool(_), kind) if kind != JsonKind::Map => {
                 self.reader.skip();
                 self.fault(String::from("boolean or JSON schema expected"), true);
                 Value::Null
             }
-            (_, Kind::Map) => self.value(inner, at),
-            (Shape::SchemaOrStrings(_), Kind::List) => self.texts(at),
-            (_, Kind::List) => {
+            (_, JsonKind::Map) => self.value(inner, at),
+            (Shape::SchemaOrStrings(_), JsonKind::List) => self.texts(at),
+            (_, JsonKind::List) => {
                 let mut items = Vec::new();
                 self.reader.begin_list();
                 while self.reader.next_item() {
-                    let value = self.value(inner, &at.then(Step::Index(items.len())));
+                    let value = self.value(inner, &at.then(ContextStep::Index(items.len())));
                     items.push(value);
                 }
                 Value::List(items)
@@ -319,10 +321,10 @@ impl<'a> Decoder<'a> {
         self.reader.begin_list();
         while self.reader.next_item() {
             items.push(match self.reader.kind() {
-                Kind::Text => Value::Text(self.reader.text()),
+                JsonKind::Text => Value::Text(self.reader.text()),
                 kind => {
                     self.reader.skip();
-                    if kind != Kind::Null {
+                    if kind != JsonKind::Null {
                         self.type_error(kind.word(), "string", at);
                     }
                     Value::Text(Text::const_new(""))
@@ -359,7 +361,7 @@ impl<'a> Decoder<'a> {
     fn fault(&mut self, message: String, is_final: bool) {
         let stands = self.error.as_ref().is_some_and(|earlier| earlier.is_final || !is_final);
         if !stands {
-            self.error = Some(Fault { message, is_final });
+            self.error = Some(JsonFault { message, is_final });
         }
     }
 
@@ -387,13 +389,13 @@ fn merged(earlier: Value, later: Value) -> Value {
 
 /// The fields of one struct that a document has shown so far.
 #[derive(Default)]
-struct Seen {
+struct SeenKeys {
     low: u128,
     /// Fields past the 128th; only a CRD has so many.
     high: Vec<u16>,
 }
 
-impl Seen {
+impl SeenKeys {
     /// Marks a field, and tells whether it was marked before.
     fn mark(&mut self, index: u16) -> bool {
         let Some(bit) = 1_u128.checked_shl(index.into()) else {

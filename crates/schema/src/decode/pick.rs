@@ -7,7 +7,7 @@
 
 use super::DecodeError;
 use crate::model::{Schema, Shape, TypeId};
-use pintle_object::wire::{Error, Payload, Reader, write_bytes};
+use pintle_object::wire::{Payload, WireError, WireReader, write_bytes};
 
 /// The fields that stay, by their numbers, and what stays within them; of a field with nothing in it all stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,8 +64,8 @@ impl Pick {
         Ok(out)
     }
 
-    fn write(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        let mut reader = Reader::new(message);
+    fn write(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
+        let mut reader = WireReader::new(message);
         loop {
             let before = reader.rest();
             let Some((number, payload)) = reader.next_field()? else { return Ok(()) };

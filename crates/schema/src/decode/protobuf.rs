@@ -5,7 +5,7 @@ use super::{DecodeError, zero};
 use crate::model::{Route, Schema, Shape, Struct, TypeId};
 use pintle_object::time::{self, Time};
 use pintle_object::value::RawJson;
-use pintle_object::wire::{Error, Payload, Reader};
+use pintle_object::wire::{Payload, WireError, WireReader};
 use pintle_object::{Map, Text, Value, bytes, json};
 
 /// Every protobuf document of Kubernetes begins with this.
@@ -33,13 +33,13 @@ pub fn envelope(document: &[u8]) -> Result<Envelope<'_>, DecodeError> {
     read_envelope(message).map_err(|error| DecodeError(error.to_string()))
 }
 
-fn read_envelope(message: &[u8]) -> Result<Envelope<'_>, Error> {
+fn read_envelope(message: &[u8]) -> Result<Envelope<'_>, WireError> {
     let mut envelope = Envelope::default();
-    let mut reader = Reader::new(message);
+    let mut reader = WireReader::new(message);
     while let Some((field, payload)) = reader.next_field()? {
         match field {
             1 => {
-                let mut inner = Reader::new(payload.bytes(field)?);
+                let mut inner = WireReader::new(payload.bytes(field)?);
                 while let Some((field, payload)) = inner.next_field()? {
                     match field {
                         1 => envelope.api_version = text(payload.bytes(field)?)?,
@@ -67,8 +67,8 @@ fn value(
     payload: Payload<'_>,
     field: u32,
     depth: usize,
-) -> Result<Value, Error> {
-    let depth = depth.checked_sub(1).ok_or(Error::Overflow)?;
+) -> Result<Value, WireError> {
+    let depth = depth.checked_sub(1).ok_or(WireError::Overflow)?;
     Ok(match schema.shape(ty) {
         Shape::Struct(inner) => {
             let mut draft = Draft::new(inner);
@@ -86,7 +86,7 @@ fn value(
         Shape::Time => moment(payload.bytes(field)?, Time::to_seconds_text)?,
         Shape::MicroTime => moment(payload.bytes(field)?, Time::to_micro_text)?,
         Shape::Duration => {
-            let mut reader = Reader::new(payload.bytes(field)?);
+            let mut reader = WireReader::new(payload.bytes(field)?);
             let nanos = reader.next_field()?.map_or(Ok(0), |(field, payload)| payload.varint(field))?;
             Value::from(time::format_duration(nanos as i64))
         }
@@ -104,7 +104,7 @@ fn value(
         Shape::List(list) => {
             // A wrapped list: a message with one repeated field.
             let mut items = Vec::new();
-            let mut reader = Reader::new(payload.bytes(field)?);
+            let mut reader = WireReader::new(payload.bytes(field)?);
             while let Some((field, payload)) = reader.next_field()? {
                 items.push(value(schema, list.item, payload, field, depth)?);
             }
@@ -122,8 +122,8 @@ fn structure<'a>(
     message: &[u8],
     draft: &mut Draft<'a>,
     depth: usize,
-) -> Result<(), Error> {
-    let mut reader = Reader::new(message);
+) -> Result<(), WireError> {
+    let mut reader = WireReader::new(message);
     while let Some((number, payload)) = reader.next_field()? {
         match inner.route(routes, number) {
             Route::Nowhere => {}
@@ -144,7 +144,7 @@ fn read_field(
     payload: Payload<'_>,
     draft: &mut Draft<'_>,
     depth: usize,
-) -> Result<(), Error> {
+) -> Result<(), WireError> {
     let field = inner.at(index);
     match schema.shape(field.ty) {
         Shape::List(list) if !list.wrapped => {
@@ -169,13 +169,13 @@ fn read_field(
     Ok(())
 }
 
-fn entry(schema: &Schema, ty: TypeId, message: &[u8], depth: usize) -> Result<(Text, Value), Error> {
+fn entry(schema: &Schema, ty: TypeId, message: &[u8], depth: usize) -> Result<(Text, Value), WireError> {
     let mut key = Text::const_new("");
     let mut item = match schema.shape(ty) {
         Shape::Bytes => Value::from(""),
         _ => zero(schema, ty),
     };
-    let mut reader = Reader::new(message);
+    let mut reader = WireReader::new(message);
     while let Some((field, payload)) = reader.next_field()? {
         match field {
             1 => key = Text::from(text(payload.bytes(field)?)?),
@@ -189,11 +189,11 @@ fn entry(schema: &Schema, ty: TypeId, message: &[u8], depth: usize) -> Result<(T
 /// One schema (field 1), or items (field 2), each read by `read`.
 fn schema_or_list(
     message: &[u8],
-    read: impl Fn(u32, Payload<'_>) -> Result<Value, Error>,
-) -> Result<Value, Error> {
+    read: impl Fn(u32, Payload<'_>) -> Result<Value, WireError>,
+) -> Result<Value, WireError> {
     let mut one = Value::Null;
     let mut items = Vec::new();
-    let mut reader = Reader::new(message);
+    let mut reader = WireReader::new(message);
     while let Some((number, payload)) = reader.next_field()? {
         match number {
             1 => one = read(number, payload)?,
@@ -204,9 +204,9 @@ fn schema_or_list(
     Ok(if items.is_empty() { one } else { Value::List(items) })
 }
 
-fn schema_or_bool(schema: &Schema, inner: TypeId, message: &[u8], depth: usize) -> Result<Value, Error> {
+fn schema_or_bool(schema: &Schema, inner: TypeId, message: &[u8], depth: usize) -> Result<Value, WireError> {
     let mut found = Value::Bool(false);
-    let mut reader = Reader::new(message);
+    let mut reader = WireReader::new(message);
     while let Some((field, payload)) = reader.next_field()? {
         match field {
             1 if !matches!(found, Value::Map(_)) => found = Value::Bool(payload.varint(field)? != 0),
@@ -217,21 +217,21 @@ fn schema_or_bool(schema: &Schema, inner: TypeId, message: &[u8], depth: usize) 
     Ok(found)
 }
 
-fn first_text(message: &[u8]) -> Result<Value, Error> {
-    match Reader::new(message).next_field()? {
+fn first_text(message: &[u8]) -> Result<Value, WireError> {
+    match WireReader::new(message).next_field()? {
         Some((field, payload)) => Ok(Value::from(text(payload.bytes(field)?)?)),
         None => Ok(Value::from("0")),
     }
 }
 
 /// A JSON document; what is none, such as an object in protobuf, is passed over.
-fn raw(message: &[u8]) -> Result<Value, Error> {
-    let Some((field, payload)) = Reader::new(message).next_field()? else { return Ok(Value::Null) };
+fn raw(message: &[u8]) -> Result<Value, WireError> {
+    let Some((field, payload)) = WireReader::new(message).next_field()? else { return Ok(Value::Null) };
     let document = payload.bytes(field)?;
     let Ok(depth) = json::read::check(document) else { return Ok(Value::Null) };
     // Whoever reads it into a tree counts on it.
     if depth > json::read::TREE_DEPTH_MAX {
-        return Err(Error::Overflow);
+        return Err(WireError::Overflow);
     }
     if document == b"null" {
         return Ok(Value::Null);
@@ -239,9 +239,9 @@ fn raw(message: &[u8]) -> Result<Value, Error> {
     Ok(Value::Raw(Box::new(RawJson(json::compact(document)))))
 }
 
-pub(crate) fn int_or_string(message: &[u8]) -> Result<Value, Error> {
+pub(crate) fn int_or_string(message: &[u8]) -> Result<Value, WireError> {
     let (mut is_text, mut int, mut found) = (false, 0, "");
-    let mut reader = Reader::new(message);
+    let mut reader = WireReader::new(message);
     while let Some((field, payload)) = reader.next_field()? {
         match field {
             1 => is_text = payload.varint(field)? == 1,
@@ -253,12 +253,12 @@ pub(crate) fn int_or_string(message: &[u8]) -> Result<Value, Error> {
     Ok(if is_text { Value::from(found) } else { Value::from(int) })
 }
 
-pub(crate) fn moment(message: &[u8], show: fn(Time) -> Text) -> Result<Value, Error> {
+pub(crate) fn moment(message: &[u8], show: fn(Time) -> Text) -> Result<Value, WireError> {
     if message.is_empty() {
         return Ok(Value::Null);
     }
     let mut time = Time { seconds: 0, nanos: 0 };
-    let mut reader = Reader::new(message);
+    let mut reader = WireReader::new(message);
     while let Some((field, payload)) = reader.next_field()? {
         match field {
             1 => time.seconds = payload.varint(field)? as i64,
@@ -269,6 +269,6 @@ pub(crate) fn moment(message: &[u8], show: fn(Time) -> Text) -> Result<Value, Er
     Ok(Value::from(show(time)))
 }
 
-fn text(bytes: &[u8]) -> Result<&str, Error> {
-    std::str::from_utf8(bytes).map_err(|_| Error::Utf8)
+fn text(bytes: &[u8]) -> Result<&str, WireError> {
+    std::str::from_utf8(bytes).map_err(|_| WireError::Utf8)
 }

@@ -8,7 +8,7 @@
 use super::protobuf::envelope_head;
 use crate::decode::DecodeError;
 use crate::decode::protobuf::{Envelope, envelope};
-use pintle_object::wire::{Error, Reader, write_bytes, write_varint};
+use pintle_object::wire::{WireError, WireReader, write_bytes, write_varint};
 
 /// The number of `metadata` in every object, and of `resourceVersion` in ObjectMeta.
 const METADATA: u32 = 1;
@@ -32,7 +32,7 @@ impl<'a> Spliced<'a> {
         Spliced::find(message, version).map_err(|error| DecodeError(error.to_string()))
     }
 
-    fn find(message: &'a [u8], version: &str) -> Result<Spliced<'a>, Error> {
+    fn find(message: &'a [u8], version: &str) -> Result<Spliced<'a>, WireError> {
         // An object without metadata gets one.
         let (metadata, rest) = parts(message)?;
         let (before, after) = around_version(metadata)?;
@@ -74,7 +74,7 @@ pub struct Places {
 impl Places {
     /// The places in a document with its envelope.
     pub fn find(document: &[u8], with: Part) -> Result<Places, DecodeError> {
-        let failed = |error: Error| DecodeError(error.to_string());
+        let failed = |error: WireError| DecodeError(error.to_string());
         let raw = envelope(document)?.raw;
         let (metadata, rest) = parts(raw).map_err(failed)?;
         let (before, after) = around_version(metadata).map_err(failed)?;
@@ -82,7 +82,7 @@ impl Places {
         let raw_end = range_end(document, raw);
         let metadata_end = raw_end - rest.len();
         let begin = metadata_end - metadata.len();
-        let place = |place: usize| u32::try_from(place).map_err(|_| failed(Error::InvalidLength));
+        let place = |place: usize| u32::try_from(place).map_err(|_| failed(WireError::InvalidLength));
         Ok(Places {
             before: (place(begin)?, place(begin + before.len())?),
             after: (place(metadata_end - after.len())?, place(metadata_end)?),
@@ -140,8 +140,8 @@ pub fn metadata(message: &[u8]) -> &[u8] {
 }
 
 /// The metadata of an object's message, and what comes after it; an object may have none.
-fn parts(message: &[u8]) -> Result<(&[u8], &[u8]), Error> {
-    let mut reader = Reader::new(message);
+fn parts(message: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
+    let mut reader = WireReader::new(message);
     Ok(match reader.next_field()? {
         Some((METADATA, payload)) => (payload.bytes(METADATA)?, reader.rest()),
         _ => (&[][..], message),
@@ -155,8 +155,8 @@ pub(super) fn field_len(len: usize) -> usize {
 }
 
 /// ObjectMeta's bytes before and after its resourceVersion; fields stand in the order of their numbers.
-fn around_version(metadata: &[u8]) -> Result<(&[u8], &[u8]), Error> {
-    let mut reader = Reader::new(metadata);
+fn around_version(metadata: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
+    let mut reader = WireReader::new(metadata);
     let mut rest = reader.rest();
     while let Some((number, _)) = reader.next_field()? {
         if number >= RESOURCE_VERSION {

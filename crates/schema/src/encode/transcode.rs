@@ -8,7 +8,7 @@ use crate::decode::{self, DecodeError, zero};
 use crate::model::{Field, List, Presence, Route, Schema, Shape, Struct, TypeId};
 use pintle_object::json::{write_compact, write_float, write_int, write_string, write_value};
 use pintle_object::time::{self, Time};
-use pintle_object::wire::{Error, Payload, Reader};
+use pintle_object::wire::{Payload, WireError, WireReader};
 use pintle_object::{Value, bytes};
 
 /// Writes the JSON of an object's message; `version` becomes its resourceVersion.
@@ -23,7 +23,7 @@ pub fn json(
 ) -> Result<(), DecodeError> {
     let start = out.len();
     let transcoder = Transcoder { schema, version };
-    match transcoder.value(ty, Payload::Bytes(message), 0, Place::Object, DEPTH_MAX, out) {
+    match transcoder.value(ty, Payload::Bytes(message), 0, TranscodePlace::Object, DEPTH_MAX, out) {
         Ok(()) => Ok(()),
         Err(Stop::Wire(error)) => Err(DecodeError(error.to_string())),
         Err(Stop::Unusual) => {
@@ -60,20 +60,20 @@ struct Transcoder<'a> {
 
 /// Why a message is not transcoded.
 enum Stop {
-    Wire(Error),
+    Wire(WireError),
     /// Maps out of order and the like, which upstream's encoder never writes.
     Unusual,
 }
 
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
+impl From<WireError> for Stop {
+    fn from(error: WireError) -> Stop {
         Stop::Wire(error)
     }
 }
 
 /// Where a struct stands, for the sake of the resourceVersion.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum TranscodePlace {
     Object,
     Metadata,
     Below,
@@ -105,14 +105,14 @@ impl Slots {
 
 /// The message that a struct's fields stand in, or one embedded in it, and where in the former it ends.
 #[derive(Clone, Copy)]
-struct Part<'a> {
+struct TranscodedPart<'a> {
     bytes: &'a [u8],
     end: usize,
 }
 
-impl Part<'_> {
+impl TranscodedPart<'_> {
     /// Where a reader of this part stands in the struct's message.
-    fn offset(&self, reader: &Reader<'_>) -> usize {
+    fn offset(&self, reader: &WireReader<'_>) -> usize {
         self.end - reader.rest().len()
     }
 }
@@ -123,11 +123,11 @@ impl<'a> Transcoder<'a> {
         ty: TypeId,
         payload: Payload<'a>,
         number: u32,
-        place: Place,
+        place: TranscodePlace,
         depth: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
-        let depth = depth.checked_sub(1).ok_or(Error::Overflow)?;
+        let depth = depth.checked_sub(1).ok_or(WireError::Overflow)?;
         match self.schema.shape(ty) {
             Shape::Struct(inner) => self.structure(inner, payload.bytes(number)?, place, depth, out)?,
             Shape::Text => write_string(out, text(payload.bytes(number)?)?),
@@ -143,7 +143,7 @@ impl<'a> Transcoder<'a> {
             Shape::Time => write_value(out, &moment(payload.bytes(number)?, Time::to_seconds_text)?),
             Shape::MicroTime => write_value(out, &moment(payload.bytes(number)?, Time::to_micro_text)?),
             Shape::Duration => {
-                let first = Reader::new(payload.bytes(number)?).next_field()?;
+                let first = WireReader::new(payload.bytes(number)?).next_field()?;
                 let nanos = first.map_or(Ok(0), |(number, payload)| payload.varint(number))?;
                 write_plain(&time::format_duration(nanos as i64), out);
             }
@@ -165,7 +165,7 @@ impl<'a> Transcoder<'a> {
         &self,
         inner: &Struct,
         message: &'a [u8],
-        place: Place,
+        place: TranscodePlace,
         depth: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
@@ -173,9 +173,9 @@ impl<'a> Transcoder<'a> {
             return Err(Stop::Unusual);
         }
         let mut slots = Slots { present: 0, ranges: [(0, 0); SLOTS] };
-        locate(inner, 0, Part { bytes: message, end: message.len() }, &mut slots)?;
+        locate(inner, 0, TranscodedPart { bytes: message, end: message.len() }, &mut slots)?;
         let mut shown = slots.present | inner.always.iter().fold(0, |bits, index| bits | 1 << index);
-        let version = inner.index("resourceVersion").filter(|_| place == Place::Metadata);
+        let version = inner.index("resourceVersion").filter(|_| place == TranscodePlace::Metadata);
         shown |= version.map_or(0, |index| 1 << index);
         out.push(b'{');
         while shown != 0 {
@@ -207,7 +207,7 @@ impl<'a> Transcoder<'a> {
         &self,
         field: &Field,
         span: &'a [u8],
-        place: Place,
+        place: TranscodePlace,
         depth: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
@@ -216,7 +216,7 @@ impl<'a> Transcoder<'a> {
             Shape::List(list) if !list.wrapped => self.list(list, span, Some(tag), depth, out),
             Shape::Map(map) => self.map(map.value, span, tag, depth, out),
             _ => {
-                let mut reader = Reader::new(span);
+                let mut reader = WireReader::new(span);
                 let mut last = None;
                 while let Some((number, payload)) = reader.next_field()? {
                     if number == tag {
@@ -224,8 +224,8 @@ impl<'a> Transcoder<'a> {
                     }
                 }
                 let place = match place {
-                    Place::Object if field.name == "metadata" => Place::Metadata,
-                    _ => Place::Below,
+                    TranscodePlace::Object if field.name == "metadata" => TranscodePlace::Metadata,
+                    _ => TranscodePlace::Below,
                 };
                 match last {
                     Some(payload) => self.value(field.ty, payload, tag, place, depth, out),
@@ -245,7 +245,7 @@ impl<'a> Transcoder<'a> {
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
         out.push(b'[');
-        let mut reader = Reader::new(span);
+        let mut reader = WireReader::new(span);
         let mut is_first = true;
         while let Some((number, payload)) = reader.next_field()? {
             if tag.is_some_and(|tag| tag != number) {
@@ -255,7 +255,7 @@ impl<'a> Transcoder<'a> {
                 out.push(b',');
             }
             is_first = false;
-            self.value(list.item, payload, number, Place::Below, depth, out)?;
+            self.value(list.item, payload, number, TranscodePlace::Below, depth, out)?;
         }
         out.push(b']');
         Ok(())
@@ -270,7 +270,7 @@ impl<'a> Transcoder<'a> {
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
         out.push(b'{');
-        let mut reader = Reader::new(span);
+        let mut reader = WireReader::new(span);
         let mut last = None;
         while let Some((number, payload)) = reader.next_field()? {
             if number != tag {
@@ -287,7 +287,7 @@ impl<'a> Transcoder<'a> {
             write_string(out, key);
             out.push(b':');
             match value {
-                Some(payload) => self.value(value_ty, payload, 2, Place::Below, depth, out)?,
+                Some(payload) => self.value(value_ty, payload, 2, TranscodePlace::Below, depth, out)?,
                 None => return Err(Stop::Unusual),
             }
         }
@@ -345,8 +345,8 @@ impl<'a> Transcoder<'a> {
 }
 
 /// Notes where the fields are; those of embedded messages count as the struct's own.
-fn locate(inner: &Struct, routes: u16, part: Part<'_>, slots: &mut Slots) -> Result<(), Stop> {
-    let mut reader = Reader::new(part.bytes);
+fn locate(inner: &Struct, routes: u16, part: TranscodedPart<'_>, slots: &mut Slots) -> Result<(), Stop> {
+    let mut reader = WireReader::new(part.bytes);
     loop {
         let start = part.offset(&reader);
         let Some((number, payload)) = reader.next_field()? else { return Ok(()) };
@@ -355,7 +355,7 @@ fn locate(inner: &Struct, routes: u16, part: Part<'_>, slots: &mut Slots) -> Res
             Route::Nowhere => {}
             Route::Field(index) => slots.note(index, start, end),
             Route::Embedded(routes) => {
-                let embedded = Part { bytes: payload.bytes(number)?, end };
+                let embedded = TranscodedPart { bytes: payload.bytes(number)?, end };
                 locate(inner, routes, embedded, slots)?;
             }
         }
@@ -373,7 +373,7 @@ fn write_name(field: &Field, out: &mut Vec<u8>) {
 
 fn entry(message: &[u8]) -> Result<(&str, Option<Payload<'_>>), Stop> {
     let (mut key, mut value) = ("", None);
-    let mut reader = Reader::new(message);
+    let mut reader = WireReader::new(message);
     while let Some((number, payload)) = reader.next_field()? {
         match number {
             1 => key = text(payload.bytes(number)?)?,
@@ -385,7 +385,7 @@ fn entry(message: &[u8]) -> Result<(&str, Option<Payload<'_>>), Stop> {
 }
 
 fn quantity(message: &[u8], out: &mut Vec<u8>) -> Result<(), Stop> {
-    match Reader::new(message).next_field()? {
+    match WireReader::new(message).next_field()? {
         Some((number, payload)) => write_string(out, text(payload.bytes(number)?)?),
         None => write_plain("0", out),
     }
@@ -393,7 +393,7 @@ fn quantity(message: &[u8], out: &mut Vec<u8>) -> Result<(), Stop> {
 }
 
 fn raw(message: &[u8], out: &mut Vec<u8>) -> Result<(), Stop> {
-    match Reader::new(message).next_field()? {
+    match WireReader::new(message).next_field()? {
         Some((number, payload)) => {
             let document = payload.bytes(number)?;
             if document.is_empty() || pintle_object::json::read::check(document).is_err() {
@@ -417,6 +417,6 @@ fn write_plain(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn text(bytes: &[u8]) -> Result<&str, Error> {
-    std::str::from_utf8(bytes).map_err(|_| Error::Utf8)
+fn text(bytes: &[u8]) -> Result<&str, WireError> {
+    std::str::from_utf8(bytes).map_err(|_| WireError::Utf8)
 }

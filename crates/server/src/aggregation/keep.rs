@@ -8,7 +8,7 @@ use hyper::HeaderMap;
 use hyper::header::{ACCEPT, HeaderValue, IF_NONE_MATCH};
 use pintle_access::User;
 use pintle_object::{Value, json};
-use pintle_proxy::{Document, Remote};
+use pintle_proxy::{Remote, RemoteDocument};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 pub async fn keep_documents(app: Arc<App>) {
     let mut changes = app.aggregator.services.changes();
     let mut tasks = JoinSet::new();
-    let mut followed: HashMap<String, Followed> = HashMap::new();
+    let mut followed: HashMap<String, FollowedServer> = HashMap::new();
     loop {
         let remotes = app.aggregator.services.all();
         while tasks.try_join_next().is_some() {}
@@ -59,13 +59,13 @@ pub async fn keep_documents(app: Arc<App>) {
                 }
                 None => {
                     let wake = Arc::new([Notify::new(), Notify::new()]);
-                    let reader = Reader {
+                    let reader = DocumentReader {
                         app: app.clone(),
                         group: remote.group.clone(),
                         version: remote.version.clone(),
                     };
                     let task = tasks.spawn(reader.keep(wake.clone()));
-                    followed.insert(remote.name.clone(), Followed { remote, wake, task });
+                    followed.insert(remote.name.clone(), FollowedServer { remote, wake, task });
                 }
             }
         }
@@ -76,27 +76,27 @@ pub async fn keep_documents(app: Arc<App>) {
 }
 
 /// An API of another server whose documents a task reads.
-struct Followed {
+struct FollowedServer {
     remote: Arc<Remote>,
     /// For discovery, and for OpenAPI documents.
     wake: Arc<[Notify; 2]>,
     task: AbortHandle,
 }
 
-impl Drop for Followed {
+impl Drop for FollowedServer {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 /// Reads the documents of one API.
-struct Reader {
+struct DocumentReader {
     app: Arc<App>,
     group: String,
     version: String,
 }
 
-impl Reader {
+impl DocumentReader {
     /// Reads both kinds of documents; one that is long in coming does not hold up the other.
     async fn keep(self, wake: Arc<[Notify; 2]>) {
         let [discovery, openapi] = &*wake;
@@ -267,7 +267,7 @@ impl Reader {
         headers: &[(hyper::header::HeaderName, &str)],
         user: &User,
         within: Duration,
-    ) -> Result<Document, String> {
+    ) -> Result<RemoteDocument, String> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(name, HeaderValue::from_str(value).map_err(|error| error.to_string())?);

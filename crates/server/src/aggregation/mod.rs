@@ -61,8 +61,8 @@ pub(crate) async fn replied(reply: Result<Reply, Refused>, exchange: &mut Exchan
 pub(crate) fn outgoing(request: &Request, exchange: &mut Exchange) -> Incoming {
     let pairs = request.query.pairs().iter().map(|(name, value)| (name.as_str(), value.clone()));
     let body = match exchange.body.take() {
-        Some(body) if !body.is_end_stream() => pintle_outbound::Body::stream(body),
-        _ => pintle_outbound::Body::empty(),
+        Some(body) if !body.is_end_stream() => pintle_outbound::RequestBody::stream(body),
+        _ => pintle_outbound::RequestBody::empty(),
     };
     let mut headers = request.headers.clone();
     if let Ok(id) = HeaderValue::from_str(&request.audit_id) {

@@ -2,7 +2,7 @@
 
 use super::documents::{Version2, hex};
 use pintle_object::{Map, Value, json};
-use pintle_proxy::Document;
+use pintle_proxy::RemoteDocument;
 use std::collections::BTreeSet;
 use std::io::Write;
 
@@ -11,7 +11,7 @@ const DEFINITION: &str = "#/definitions/";
 const RENAMES_MAX: usize = 1000;
 
 /// Takes from a document of version 2 what it says of an API. Definitions that only other paths use are left out.
-pub fn version_2(document: &Document, group: &str, version: &str) -> Result<Version2, String> {
+pub fn version_2(document: &RemoteDocument, group: &str, version: &str) -> Result<Version2, String> {
     let mut tree = json::parse(&document.body).map_err(|error| error.to_string())?;
     filter(&mut tree, &format!("/apis/{group}/{version}/"));
     let json = json::to_string(&tree);
@@ -155,8 +155,12 @@ mod tests {
         json::parse(text.as_bytes()).unwrap()
     }
 
-    fn document(text: &str) -> Document {
-        Document { status: 200, headers: HeaderMap::new(), body: Bytes::copy_from_slice(text.as_bytes()) }
+    fn document(text: &str) -> RemoteDocument {
+        RemoteDocument {
+            status: 200,
+            headers: HeaderMap::new(),
+            body: Bytes::copy_from_slice(text.as_bytes()),
+        }
     }
 
     const OTHER: &str = r##"{"swagger":"2.0","paths":{

@@ -14,10 +14,10 @@ use crate::response::{Body, Response};
 use crate::stages::{Audit, AuditRecord, End, NotStored};
 use bytes::Bytes;
 use pintle_access::User;
-use pintle_audit::{Attributes, Backend, Event, Record, source_ips, user_agent};
+use pintle_audit::{AuditAttributes, AuditEvent, Backend, Record, source_ips, user_agent};
 use pintle_object::audit::AuditContext;
 use pintle_schema::Builtin;
-use response::{Format, is_negotiated, recorded, status_of};
+use response::{ResponseFormat, is_negotiated, recorded, status_of};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The most of a list that is recorded; of longer ones it is only told that there was one.
@@ -39,7 +39,7 @@ impl Auditor {
     /// The record of a request of this user; none when the policy wants none.
     fn record(&self, request: &Request, user: Option<&Arc<User>>, is_long_running: bool) -> Option<Record> {
         let asked = request.attributes();
-        let attributes = Attributes {
+        let attributes = AuditAttributes {
             user: user.map(AsRef::as_ref),
             verb: asked.verb,
             is_resource: asked.is_resource,
@@ -51,7 +51,7 @@ impl Auditor {
             namespace: asked.namespace,
             name: asked.name,
         };
-        Record::begin(&self.backend, &attributes, is_long_running, &request.audit, || Event {
+        Record::begin(&self.backend, &attributes, is_long_running, &request.audit, || AuditEvent {
             audit_id: request.audit_id.clone(),
             request_uri: request.uri.clone(),
             user: user.cloned(),
@@ -62,7 +62,7 @@ impl Auditor {
             ),
             user_agent: user_agent(&request.user_agent()),
             received: Some(request.received),
-            ..Event::default()
+            ..AuditEvent::default()
         })
     }
 
@@ -110,25 +110,25 @@ struct Recorded {
     record: Record,
     api: Arc<Builtin>,
     context: Arc<AuditContext>,
-    answer: Mutex<Answer>,
+    answer: Mutex<AuditedAnswer>,
 }
 
 /// What is known of the answer.
 #[derive(Default)]
-struct Answer {
+struct AuditedAnswer {
     code: u16,
-    list: Option<Arc<Mutex<List>>>,
+    list: Option<Arc<Mutex<AuditedList>>>,
 }
 
 /// A list, as far as it was sent.
-struct List {
-    format: Format,
+struct AuditedList {
+    format: ResponseFormat,
     bytes: Vec<u8>,
     is_done: bool,
     is_too_long: bool,
 }
 
-impl List {
+impl AuditedList {
     fn take(&mut self, piece: &[u8], is_last: bool) {
         self.is_done |= is_last;
         self.is_too_long |= self.bytes.len() + piece.len() > LIST_BYTES_MAX;
@@ -149,7 +149,7 @@ impl Recorded {
             Body::Chunks(chunks) if self.record.wants_response() => Bytes::from(chunks.concat()),
             Body::List(list) if self.record.wants_response() => {
                 let (bytes, is_done, is_too_long) = (Vec::new(), false, false);
-                let collected = Arc::new(Mutex::new(List { format, bytes, is_done, is_too_long }));
+                let collected = Arc::new(Mutex::new(AuditedList { format, bytes, is_done, is_too_long }));
                 lock(&self.answer).list = Some(collected.clone());
                 list.tap(Box::new(move |piece, is_last| lock(&collected).take(piece, is_last)));
                 return;

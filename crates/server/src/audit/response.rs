@@ -5,14 +5,14 @@ use crate::request::Request;
 use crate::response::Response;
 use bytes::Bytes;
 use pintle_audit::ResponseStatus;
-use pintle_object::json::{self, Kind, Reader};
+use pintle_object::json::{self, JsonKind, JsonReader};
 use pintle_object::status::Cause;
 use pintle_object::{Details, GroupVersion, Value, yaml};
 use pintle_schema::{Builtin, decode, encode};
 
 /// The encoding of an answer that is an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ResponseFormat {
     Json,
     Yaml,
     Protobuf,
@@ -20,29 +20,36 @@ pub enum Format {
 
 /// The encoding of an answer that was negotiated; none of others, which upstream writes without recording them: pages,
 /// and errors for clients that accept nothing that there is.
-pub fn is_negotiated(request: &Request, response: &Response) -> Option<Format> {
+pub fn is_negotiated(request: &Request, response: &Response) -> Option<ResponseFormat> {
     let media_type = response.header("content-type")?;
     let format = match media_type.split(';').next()? {
-        "application/json" => Format::Json,
-        "application/yaml" => Format::Yaml,
-        "application/vnd.kubernetes.protobuf" => Format::Protobuf,
+        "application/json" => ResponseFormat::Json,
+        "application/yaml" => ResponseFormat::Yaml,
+        "application/vnd.kubernetes.protobuf" => ResponseFormat::Protobuf,
         _ => return None,
     };
     (response.status < 400 || negotiate::plain(request).is_some()).then_some(format)
 }
 
 /// The JSON of an object in any encoding, without its managed fields where they are not wanted.
-pub fn recorded(api: &Builtin, format: Format, body: Bytes, omits_managed_fields: bool) -> Option<Bytes> {
+pub fn recorded(
+    api: &Builtin,
+    format: ResponseFormat,
+    body: Bytes,
+    omits_managed_fields: bool,
+) -> Option<Bytes> {
     let json = match format {
-        Format::Json if is_pretty(&body) => Bytes::from(json::compact(&body)),
-        Format::Json => body,
-        Format::Yaml | Format::Protobuf => Bytes::from(shown(api, &tree(api, format, &body)?)),
+        ResponseFormat::Json if is_pretty(&body) => Bytes::from(json::compact(&body)),
+        ResponseFormat::Json => body,
+        ResponseFormat::Yaml | ResponseFormat::Protobuf => {
+            Bytes::from(shown(api, &tree(api, format, &body)?))
+        }
     };
     if omits_managed_fields { without_managed_fields(&json) } else { Some(json) }
 }
 
 /// The fields of an answer that is a Status.
-pub fn status_of(api: &Builtin, format: Format, body: &[u8]) -> Option<ResponseStatus> {
+pub fn status_of(api: &Builtin, format: ResponseFormat, body: &[u8]) -> Option<ResponseStatus> {
     if !may_be_status(format, body) {
         return None;
     }
@@ -82,15 +89,15 @@ fn details(details: &Value) -> Details {
 }
 
 /// A look at the first bytes, so that other objects are not read to find out that they are none.
-fn may_be_status(format: Format, body: &[u8]) -> bool {
+fn may_be_status(format: ResponseFormat, body: &[u8]) -> bool {
     const LOOK: usize = 64;
     let head = body.get(..LOOK.min(body.len())).unwrap_or_default();
     let has = |word: &[u8]| head.windows(word.len()).any(|window| window == word);
     match format {
-        Format::Json => has(b"\"Status\""),
+        ResponseFormat::Json => has(b"\"Status\""),
         // In YAML the keys are in their order: the kind comes after what else there is.
-        Format::Yaml => body.windows(b"kind: Status".len()).any(|window| window == b"kind: Status"),
-        Format::Protobuf => has(b"Status"),
+        ResponseFormat::Yaml => body.windows(b"kind: Status".len()).any(|window| window == b"kind: Status"),
+        ResponseFormat::Protobuf => has(b"Status"),
     }
 }
 
@@ -99,11 +106,11 @@ fn is_pretty(body: &[u8]) -> bool {
 }
 
 /// An object as a tree, with kind and apiVersion.
-fn tree(api: &Builtin, format: Format, body: &[u8]) -> Option<Value> {
+fn tree(api: &Builtin, format: ResponseFormat, body: &[u8]) -> Option<Value> {
     match format {
-        Format::Json => json::parse(body).ok(),
-        Format::Yaml => yaml::parse(body).ok().map(|document| document.value),
-        Format::Protobuf => {
+        ResponseFormat::Json => json::parse(body).ok(),
+        ResponseFormat::Yaml => yaml::parse(body).ok().map(|document| document.value),
+        ResponseFormat::Protobuf => {
             let envelope = decode::protobuf::envelope(body).ok()?;
             let kind = GroupVersion::parse(envelope.api_version)?.with_kind(envelope.kind);
             let mut tree = decode::protobuf::decode(&api.schema, api.kind(&kind)?, envelope.raw).ok()?;
@@ -139,14 +146,14 @@ fn shown(api: &Builtin, tree: &Value) -> Vec<u8> {
 
 /// A document without the managed fields of its object, of its items, or of the objects of its rows.
 fn without_managed_fields(document: &[u8]) -> Option<Bytes> {
-    let mut reader = Reader::new(document).ok()?;
+    let mut reader = JsonReader::new(document).ok()?;
     let mut out = Vec::with_capacity(document.len());
     write_object(&mut reader, &mut out);
     Some(out.into())
 }
 
 /// Copies an object, or a list of them.
-fn write_object(reader: &mut Reader<'_>, out: &mut Vec<u8>) {
+fn write_object(reader: &mut JsonReader<'_>, out: &mut Vec<u8>) {
     write_map(reader, out, &mut |name, reader, out| match name {
         "metadata" => write_map(reader, out, &mut |name, reader, out| match name {
             "managedFields" => false,
@@ -167,11 +174,11 @@ fn write_object(reader: &mut Reader<'_>, out: &mut Vec<u8>) {
 }
 
 /// A part of the walk: writes a value, or leaves it and its name out.
-type Part<'f> = dyn FnMut(&str, &mut Reader<'_>, &mut Vec<u8>) -> bool + 'f;
+type Part<'f> = dyn FnMut(&str, &mut JsonReader<'_>, &mut Vec<u8>) -> bool + 'f;
 
 /// Copies a map whose values are written by name; what is no map is copied as it is.
-fn write_map(reader: &mut Reader<'_>, out: &mut Vec<u8>, part: &mut Part<'_>) -> bool {
-    if reader.kind() != Kind::Map {
+fn write_map(reader: &mut JsonReader<'_>, out: &mut Vec<u8>, part: &mut Part<'_>) -> bool {
+    if reader.kind() != JsonKind::Map {
         return copy(reader, out);
     }
     reader.begin_map();
@@ -194,11 +201,11 @@ fn write_map(reader: &mut Reader<'_>, out: &mut Vec<u8>, part: &mut Part<'_>) ->
 }
 
 fn write_list(
-    reader: &mut Reader<'_>,
+    reader: &mut JsonReader<'_>,
     out: &mut Vec<u8>,
-    item: &mut dyn FnMut(&mut Reader<'_>, &mut Vec<u8>),
+    item: &mut dyn FnMut(&mut JsonReader<'_>, &mut Vec<u8>),
 ) -> bool {
-    if reader.kind() != Kind::List {
+    if reader.kind() != JsonKind::List {
         return copy(reader, out);
     }
     reader.begin_list();
@@ -214,7 +221,7 @@ fn write_list(
     true
 }
 
-fn copy(reader: &mut Reader<'_>, out: &mut Vec<u8>) -> bool {
+fn copy(reader: &mut JsonReader<'_>, out: &mut Vec<u8>) -> bool {
     out.extend_from_slice(reader.skip());
     true
 }

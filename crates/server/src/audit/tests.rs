@@ -1,6 +1,6 @@
 //! Answers in every encoding, as events tell them.
 
-use super::response::{Format, recorded, status_of};
+use super::response::{ResponseFormat, recorded, status_of};
 use bytes::Bytes;
 use pintle_object::{GroupVersionKind, json, yaml};
 use pintle_schema::encode;
@@ -13,10 +13,13 @@ fn objects_are_told_in_json_whatever_was_sent() {
     let tree = json::parse(MAP.as_bytes()).unwrap();
     let ty = api.kind(&GroupVersionKind::new("", "v1", "ConfigMap")).unwrap();
     let sent = [
-        (Format::Json, Bytes::from(MAP)),
-        (Format::Json, Bytes::from(json::pretty(MAP.as_bytes()))),
-        (Format::Yaml, Bytes::from(yaml::to_string(&tree))),
-        (Format::Protobuf, encode::protobuf::document(&api.schema, ty, "v1", "ConfigMap", &tree).into()),
+        (ResponseFormat::Json, Bytes::from(MAP)),
+        (ResponseFormat::Json, Bytes::from(json::pretty(MAP.as_bytes()))),
+        (ResponseFormat::Yaml, Bytes::from(yaml::to_string(&tree))),
+        (
+            ResponseFormat::Protobuf,
+            encode::protobuf::document(&api.schema, ty, "v1", "ConfigMap", &tree).into(),
+        ),
     ];
     for (format, body) in sent {
         let told = |omits| {
@@ -36,14 +39,17 @@ fn an_empty_list_is_one_in_every_encoding() {
     let tree = json::parse(text.as_bytes()).unwrap();
     let ty = api.kind(&GroupVersionKind::new("", "v1", "ConfigMapList")).unwrap();
     let sent = encode::protobuf::document(&api.schema, ty, "v1", "ConfigMapList", &tree);
-    assert_eq!(recorded(&api, Format::Protobuf, sent.into(), false).as_deref(), Some(text.as_bytes()));
+    assert_eq!(
+        recorded(&api, ResponseFormat::Protobuf, sent.into(), false).as_deref(),
+        Some(text.as_bytes())
+    );
 }
 
 #[test]
 fn lists_and_tables_lose_managed_fields_too() {
     let api = pintle_schema::builtin();
     let check = |document: &str, expected: &str| {
-        let told = recorded(&api, Format::Json, Bytes::from(document.to_string()), true).unwrap();
+        let told = recorded(&api, ResponseFormat::Json, Bytes::from(document.to_string()), true).unwrap();
         assert_eq!(std::str::from_utf8(&told).unwrap(), expected);
     };
     check(
@@ -64,9 +70,9 @@ fn a_status_is_seen_in_every_encoding_and_nothing_else_is_one() {
     let tree = json::parse(text.as_bytes()).unwrap();
     let ty = api.kind(&GroupVersionKind::new("", "v1", "Status")).unwrap();
     let sent = [
-        (Format::Json, text.as_bytes().to_vec()),
-        (Format::Yaml, yaml::to_string(&tree).into_bytes()),
-        (Format::Protobuf, encode::protobuf::document(&api.schema, ty, "v1", "Status", &tree)),
+        (ResponseFormat::Json, text.as_bytes().to_vec()),
+        (ResponseFormat::Yaml, yaml::to_string(&tree).into_bytes()),
+        (ResponseFormat::Protobuf, encode::protobuf::document(&api.schema, ty, "v1", "Status", &tree)),
     ];
     for (format, body) in sent {
         let status = status_of(&api, format, &body).unwrap();
@@ -78,7 +84,7 @@ fn a_status_is_seen_in_every_encoding_and_nothing_else_is_one() {
         let details = status.details.unwrap();
         assert_eq!((details.name.as_str(), details.causes.len(), details.retry_after_seconds), ("n", 1, 1));
     }
-    assert!(status_of(&api, Format::Json, MAP.as_bytes()).is_none());
+    assert!(status_of(&api, ResponseFormat::Json, MAP.as_bytes()).is_none());
     let named = r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"Status"}}"#;
-    assert!(status_of(&api, Format::Json, named.as_bytes()).is_none());
+    assert!(status_of(&api, ResponseFormat::Json, named.as_bytes()).is_none());
 }

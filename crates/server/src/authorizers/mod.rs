@@ -9,7 +9,7 @@ pub use objects::StoredObjects;
 
 use crate::request::Request;
 use arc_swap::ArcSwap;
-use node::Node;
+use node::NodeAuthorizer;
 use pintle_access::abac::Abac;
 use pintle_access::authorization_webhook::AuthorizationWebhook;
 use pintle_access::authorize::{AlwaysAllow, AlwaysDeny, Union, Waiting};
@@ -72,7 +72,7 @@ pub struct Access {
     authorizer: Arc<dyn Authorizer>,
     current: Arc<Current>,
     rbac: Arc<Rbac>,
-    node: Arc<Node>,
+    node: Arc<NodeAuthorizer>,
     abac: Arc<Abac>,
     impersonation: Impersonation,
 }
@@ -124,7 +124,7 @@ impl Access {
             authorizer: current.clone(),
             current,
             rbac: Arc::new(Rbac::default()),
-            node: Arc::new(Node::new(node_rules)),
+            node: Arc::new(NodeAuthorizer::new(node_rules)),
             abac: Arc::new(abac),
             impersonation,
         };

@@ -1,7 +1,7 @@
 //! The Node authorizer over the stored pods, volumes and what else nodes have to do with.
 
 use super::informer::{Informer, Lagged};
-use pintle_access::node::{Graph, POD_FIELDS, Source, authorize, identity};
+use pintle_access::node::{Graph, NodeSource, POD_FIELDS, authorize, identity};
 use pintle_access::rbac::Rule;
 use pintle_access::{Attributes, Authorizer, Decision, Rules, User};
 use pintle_engine::Engine;
@@ -10,30 +10,30 @@ use pintle_store::Object;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
 /// Decides by a graph that it brings up to date before each decision about a node.
-pub struct Node {
+pub struct NodeAuthorizer {
     /// Source every node may do.
     rules: Vec<Rule>,
     engine: OnceLock<Weak<Engine>>,
-    state: RwLock<State>,
+    state: RwLock<GraphState>,
 }
 
 #[derive(Default)]
-struct State {
+struct GraphState {
     graph: Graph,
-    informers: Vec<(Source, Informer)>,
+    informers: Vec<(NodeSource, Informer)>,
 }
 
-const FOLLOWED: [(Source, &str, &str); 5] = [
-    (Source::Pod, "", "pods"),
-    (Source::Volume, "", "persistentvolumes"),
-    (Source::Attachment, "storage.k8s.io", "volumeattachments"),
-    (Source::ResourceSlice, "resource.k8s.io", "resourceslices"),
-    (Source::PodCertificateRequest, "certificates.k8s.io", "podcertificaterequests"),
+const FOLLOWED: [(NodeSource, &str, &str); 5] = [
+    (NodeSource::Pod, "", "pods"),
+    (NodeSource::Volume, "", "persistentvolumes"),
+    (NodeSource::Attachment, "storage.k8s.io", "volumeattachments"),
+    (NodeSource::ResourceSlice, "resource.k8s.io", "resourceslices"),
+    (NodeSource::PodCertificateRequest, "certificates.k8s.io", "podcertificaterequests"),
 ];
 
-impl Node {
-    pub fn new(rules: Vec<Rule>) -> Node {
-        Node { rules, engine: OnceLock::new(), state: RwLock::default() }
+impl NodeAuthorizer {
+    pub fn new(rules: Vec<Rule>) -> NodeAuthorizer {
+        NodeAuthorizer { rules, engine: OnceLock::new(), state: RwLock::default() }
     }
 
     pub fn follow(&self, engine: &Arc<Engine>) {
@@ -53,26 +53,27 @@ impl Node {
     }
 
     fn renew(&self, engine: &Engine) {
-        let mut state = State::default();
+        let mut state = GraphState::default();
         for (what, group, plural) in FOLLOWED {
             let informer = Informer::new(engine, group, plural);
             let informer = informer.map(|informer| match what {
                 // There are many, and they are large.
-                Source::Pod => informer.only(engine, &POD_FIELDS),
+                NodeSource::Pod => informer.only(engine, &POD_FIELDS),
                 _ => informer,
             });
-            state.graph.has_pod_certificates |= what == Source::PodCertificateRequest && informer.is_some();
+            state.graph.has_pod_certificates |=
+                what == NodeSource::PodCertificateRequest && informer.is_some();
             state.informers.extend(informer.map(|informer| (what, informer)));
         }
         // A store that closes meanwhile leaves a graph without relations.
         if state.advance(engine).is_err() {
-            state = State::default();
+            state = GraphState::default();
         }
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 }
 
-impl State {
+impl GraphState {
     fn is_behind(&self) -> bool {
         self.informers.iter().any(|(_, informer)| informer.is_behind())
     }
@@ -86,18 +87,18 @@ impl State {
     }
 }
 
-fn set(graph: &mut Graph, what: Source, object: &Object, tree: Option<&Value>) {
+fn set(graph: &mut Graph, what: NodeSource, object: &Object, tree: Option<&Value>) {
     let (namespace, name) = (&object.attrs.namespace, &object.attrs.name);
     match what {
-        Source::Pod => graph.set_pod(namespace, name, tree),
-        Source::Volume => graph.set_volume(name, tree),
+        NodeSource::Pod => graph.set_pod(namespace, name, tree),
+        NodeSource::Volume => graph.set_volume(name, tree),
         what => {
             graph.set_owner(what, namespace, name, tree.map_or("", |tree| tree.str_at(&["spec", "nodeName"])))
         }
     }
 }
 
-impl Authorizer for Node {
+impl Authorizer for NodeAuthorizer {
     fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
         if identity(user).is_none() {
             return Decision::NoOpinion(String::new());

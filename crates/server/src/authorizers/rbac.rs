@@ -13,26 +13,26 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 #[derive(Default)]
 pub struct Rbac {
     engine: OnceLock<Weak<Engine>>,
-    state: RwLock<State>,
+    state: RwLock<IndexState>,
 }
 
 #[derive(Default)]
-struct State {
+struct IndexState {
     index: Index,
-    informers: Vec<(Source, Informer)>,
+    informers: Vec<(RoleSource, Informer)>,
 }
 
 #[derive(Clone, Copy)]
-enum Source {
+enum RoleSource {
     Roles,
     Bindings,
 }
 
-const FOLLOWED: [(Source, &str); 4] = [
-    (Source::Roles, "clusterroles"),
-    (Source::Roles, "roles"),
-    (Source::Bindings, "clusterrolebindings"),
-    (Source::Bindings, "rolebindings"),
+const FOLLOWED: [(RoleSource, &str); 4] = [
+    (RoleSource::Roles, "clusterroles"),
+    (RoleSource::Roles, "roles"),
+    (RoleSource::Bindings, "clusterrolebindings"),
+    (RoleSource::Bindings, "rolebindings"),
 ];
 
 impl Rbac {
@@ -62,19 +62,19 @@ impl Rbac {
     }
 
     fn renew(&self, engine: &Engine) {
-        let mut state = State::default();
+        let mut state = IndexState::default();
         for (what, plural) in FOLLOWED {
             state.informers.extend(Informer::new(engine, GROUP, plural).map(|informer| (what, informer)));
         }
         // A store that closes meanwhile leaves an index without rights.
         if state.advance(engine).is_err() {
-            state = State::default();
+            state = IndexState::default();
         }
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 }
 
-impl State {
+impl IndexState {
     fn is_behind(&self) -> bool {
         self.informers.iter().any(|(_, informer)| informer.is_behind())
     }
@@ -85,8 +85,8 @@ impl State {
             informer.advance(engine, |object, tree| {
                 let (namespace, name) = (&object.attrs.namespace, &object.attrs.name);
                 match what {
-                    Source::Roles => index.set_role(namespace, name, tree.as_ref()),
-                    Source::Bindings => index.set_binding(namespace, name, tree.as_ref()),
+                    RoleSource::Roles => index.set_role(namespace, name, tree.as_ref()),
+                    RoleSource::Bindings => index.set_binding(namespace, name, tree.as_ref()),
                 }
             })?;
         }

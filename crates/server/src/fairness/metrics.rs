@@ -1,7 +1,7 @@
 //! Metrics of fairness, shown in the registry of all.
 
 use pintle_fairness::Fairness;
-use pintle_fairness::metrics::{Kind, Metric, Series, Value};
+use pintle_fairness::metrics::{Metric, MetricKind, MetricValue, Series};
 use pintle_metrics::Registry;
 
 const PREFIX: &str = "apiserver_flowcontrol_";
@@ -14,29 +14,29 @@ pub fn show(fairness: &Fairness, registry: &Registry) {
 fn show_one(metric: Metric, registry: &Registry) {
     let name = format!("{PREFIX}{}", metric.name);
     match metric.kind {
-        Kind::Counter => {
+        MetricKind::Counter => {
             let counters = registry.counters(&name);
             counters.clear();
             for (labels, value) in sorted(metric.series) {
-                if let Value::Number(value) = value {
+                if let MetricValue::Number(value) = value {
                     counters.with(&texts(&labels)).set(value as u64);
                 }
             }
         }
-        Kind::Gauge => {
+        MetricKind::Gauge => {
             let gauges = registry.gauges(&name);
             gauges.clear();
             for (labels, value) in sorted(metric.series) {
-                if let Value::Number(value) = value {
+                if let MetricValue::Number(value) = value {
                     gauges.with(&texts(&labels)).set(value);
                 }
             }
         }
-        Kind::Histogram => {
+        MetricKind::Histogram => {
             let histograms = registry.histograms(&name);
             histograms.clear();
             for (labels, value) in sorted(metric.series) {
-                if let Value::Histogram(cumulative) = value {
+                if let MetricValue::Histogram(cumulative) = value {
                     let counts: Vec<u64> = cumulative.buckets.iter().map(|(_, count)| *count).collect();
                     histograms.with(&texts(&labels)).replace(&counts, cumulative.count, cumulative.sum);
                 }
@@ -46,7 +46,7 @@ fn show_one(metric: Metric, registry: &Registry) {
 }
 
 /// Series with the values of their labels in the order of the labels' names, as the registry has them.
-fn sorted(series: Vec<Series>) -> impl Iterator<Item = (Vec<String>, Value)> {
+fn sorted(series: Vec<Series>) -> impl Iterator<Item = (Vec<String>, MetricValue)> {
     series.into_iter().map(|mut series| {
         series.labels.sort_by_key(|(name, _)| *name);
         (series.labels.into_iter().map(|(_, value)| value).collect(), series.value)

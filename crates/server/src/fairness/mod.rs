@@ -16,7 +16,7 @@ use crate::route::RequestInfo;
 use facts::StoredFacts;
 use pintle_engine::Engine;
 use pintle_fairness::{
-    Admitted, Attributes, Classified, Describe, Description, Fairness, Schema, Seat, WatchCount,
+    Admitted, Classified, Describe, Description, Fairness, FlowAttributes, Schema, Seat, WatchCount,
 };
 use pintle_object::Text;
 use pintle_object::user::User;
@@ -150,9 +150,9 @@ impl Describe for About {
     }
 }
 
-fn attributes(request: &Request) -> Attributes<'_> {
+fn attributes(request: &Request) -> FlowAttributes<'_> {
     let info = &request.info;
-    Attributes {
+    FlowAttributes {
         user: &request.user.name,
         groups: &request.user.groups,
         verb: info.verb_name(),

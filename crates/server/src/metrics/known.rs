@@ -5,14 +5,14 @@ use pintle_metrics::{Counter, Histogram, Series, same};
 use std::sync::OnceLock;
 
 /// The series of a family with one label of few values.
-pub(super) struct Known<V, const N: usize> {
+pub(super) struct KnownLabels<V, const N: usize> {
     series: Series<V>,
     values: [(&'static str, OnceLock<V>); N],
 }
 
-impl<V: Clone, const N: usize> Known<V, N> {
-    pub(super) fn new(series: Series<V>, labels: [&'static str; N]) -> Known<V, N> {
-        Known { series, values: labels.map(|label| (label, OnceLock::new())) }
+impl<V: Clone, const N: usize> KnownLabels<V, N> {
+    pub(super) fn new(series: Series<V>, labels: [&'static str; N]) -> KnownLabels<V, N> {
+        KnownLabels { series, values: labels.map(|label| (label, OnceLock::new())) }
     }
 
     /// Counts in the series of a label, which appears when it is first counted in.

@@ -13,7 +13,7 @@ pub use request::Observation;
 pub use watch_cache::Lists;
 pub use watermark::{Counted, Watermark};
 
-use self::known::{Known, RequestSeries};
+use self::known::{KnownLabels, RequestSeries};
 use self::watch_cache::WatchCache;
 use crate::fairness::{self, Turns};
 use crate::request::Request;
@@ -51,14 +51,14 @@ pub struct Metrics {
     request_series: Series<Arc<OnceLock<RequestSeries>>>,
     /// Whether labels of those families are restricted, so that each observation is judged.
     is_restricted: bool,
-    filters: Known<Histogram, 3>,
+    filters: KnownLabels<Histogram, 3>,
     terminations: Counters,
     aborts: Counters,
-    attempts: Known<Counter, 2>,
-    attempt_durations: Known<Histogram, 2>,
-    users: Known<Counter, 1>,
-    decisions: Known<Counter, 1>,
-    decision_durations: Known<Histogram, 1>,
+    attempts: KnownLabels<Counter, 2>,
+    attempt_durations: KnownLabels<Histogram, 2>,
+    users: KnownLabels<Counter, 1>,
+    decisions: KnownLabels<Counter, 1>,
+    decision_durations: KnownLabels<Histogram, 1>,
     watch_events: Counters,
     watch_event_sizes: Histograms,
     watch_lists: Histograms,
@@ -124,14 +124,20 @@ impl Metrics {
             is_restricted: [COUNTS, DURATIONS, INDICATORS, SIZES]
                 .iter()
                 .any(|name| registry.is_restricted(name)),
-            filters: Known::new(registry.histograms("apiserver_request_filter_duration_seconds"), FILTERS),
+            filters: KnownLabels::new(
+                registry.histograms("apiserver_request_filter_duration_seconds"),
+                FILTERS,
+            ),
             terminations: registry.counters("apiserver_request_terminations_total"),
             aborts: registry.counters("apiserver_request_aborts_total"),
-            attempts: Known::new(registry.counters("authentication_attempts"), RESULTS),
-            attempt_durations: Known::new(registry.histograms("authentication_duration_seconds"), RESULTS),
-            users: Known::new(registry.counters("authenticated_user_requests"), ["other"]),
-            decisions: Known::new(registry.counters("authorization_attempts_total"), ["allowed"]),
-            decision_durations: Known::new(
+            attempts: KnownLabels::new(registry.counters("authentication_attempts"), RESULTS),
+            attempt_durations: KnownLabels::new(
+                registry.histograms("authentication_duration_seconds"),
+                RESULTS,
+            ),
+            users: KnownLabels::new(registry.counters("authenticated_user_requests"), ["other"]),
+            decisions: KnownLabels::new(registry.counters("authorization_attempts_total"), ["allowed"]),
+            decision_durations: KnownLabels::new(
                 registry.histograms("authorization_duration_seconds"),
                 ["allowed"],
             ),

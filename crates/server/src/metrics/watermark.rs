@@ -6,20 +6,20 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Counts what there is. Clones are the same.
 #[derive(Clone)]
-pub struct Watermark(Arc<Inner>);
+pub struct Watermark(Arc<WatermarkInner>);
 
-struct Inner {
+struct WatermarkInner {
     now: AtomicI64,
     max: AtomicI64,
     shown: Gauge,
 }
 
 /// One of what is counted, until it is dropped.
-pub struct Counted(Arc<Inner>);
+pub struct Counted(Arc<WatermarkInner>);
 
 impl Watermark {
     pub fn new(shown: Gauge) -> Watermark {
-        Watermark(Arc::new(Inner { now: AtomicI64::new(0), max: AtomicI64::new(0), shown }))
+        Watermark(Arc::new(WatermarkInner { now: AtomicI64::new(0), max: AtomicI64::new(0), shown }))
     }
 
     /// One more, until what is returned is dropped.

@@ -15,12 +15,12 @@ pub struct Index {
     pub changes: u64,
     pub page: Page,
     /// The documents that are not this server's, by their paths.
-    pub owners: HashMap<String, Owner>,
+    pub owners: HashMap<String, GroupOwner>,
 }
 
 /// Who has a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owner {
+pub enum GroupOwner {
     /// Another server, by group and version of its API.
     Remote(String, String),
     /// This server, which makes it from the document of version 2 of another: the name of its APIService.
@@ -51,12 +51,12 @@ impl Index {
 fn add_others<'a>(
     addresses: &mut Vec<(String, String)>,
     others: impl Iterator<Item = &'a RemoteDocuments>,
-) -> HashMap<String, Owner> {
+) -> HashMap<String, GroupOwner> {
     let mut owners = HashMap::new();
     let mut besides = Vec::new();
     for documents in others {
         let own_path = documents.path();
-        let owner = || Owner::Remote(documents.group.clone(), documents.version.clone());
+        let owner = || GroupOwner::Remote(documents.group.clone(), documents.version.clone());
         for (path, address) in &documents.v3 {
             match *path == own_path {
                 true => {
@@ -67,7 +67,7 @@ fn add_others<'a>(
             }
         }
         if let Some(OwnDocument { name, hash }) = documents.converted() {
-            owners.insert(own_path.clone(), Owner::Converted(name));
+            owners.insert(own_path.clone(), GroupOwner::Converted(name));
             put(addresses, &own_path, location(&own_path, &hash));
         }
     }
@@ -113,11 +113,11 @@ mod tests {
             addresses.iter().map(|(_, address)| address.split('=').nth(1).unwrap()).collect();
         let hash = others[2].converted().unwrap().hash;
         assert_eq!(shown, ["own", "a", "b", &hash, "a"]);
-        let remote = |group: &str| Owner::Remote(group.into(), "v1".into());
+        let remote = |group: &str| GroupOwner::Remote(group.into(), "v1".into());
         assert_eq!(owners.get("api/v1"), None);
         assert_eq!(owners["apis/a/v1"], remote("a"));
         assert_eq!(owners["apis/b/v1"], remote("b"));
         assert_eq!(owners["x"], remote("a"));
-        assert_eq!(owners["apis/c/v1"], Owner::Converted("v1.c".into()));
+        assert_eq!(owners["apis/c/v1"], GroupOwner::Converted("v1.c".into()));
     }
 }

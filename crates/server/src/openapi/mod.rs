@@ -4,7 +4,7 @@ mod index;
 mod merged;
 mod page;
 
-pub use index::Owner;
+pub use index::GroupOwner;
 pub(crate) use page::{V2, empty, form, location};
 
 use crate::aggregation::{Documents as RemoteDocuments, RemoteDocuments as OfServer, merge};
@@ -16,7 +16,7 @@ use pintle_engine::resource_table::Table;
 use pintle_engine::{Engine, ServedResource};
 use pintle_object::{Value, json};
 use pintle_openapi::descriptions::{self, PackedDescriptions};
-use pintle_openapi::{Custom, Documents, NoDescriptions, convert};
+use pintle_openapi::{CustomKind, Documents, NoDescriptions, convert};
 use pintle_schema::{Builtin, Resource, Resources};
 use sha2::{Digest as _, Sha512};
 use std::collections::{BTreeMap, HashMap};
@@ -74,7 +74,7 @@ impl OpenApi {
     }
 
     /// Whose a document is, if it is not this server's.
-    pub(crate) fn owner(&self, engine: &Engine, others: &RemoteDocuments, path: &str) -> Option<Owner> {
+    pub(crate) fn owner(&self, engine: &Engine, others: &RemoteDocuments, path: &str) -> Option<GroupOwner> {
         self.index(engine, others).owners.get(path).cloned()
     }
 
@@ -143,8 +143,8 @@ impl OpenApi {
         let schemas: Vec<Option<Value>> = served.iter().map(|served| engine.custom_schema(served)).collect();
         let parts = served.iter().zip(&schemas);
         let customs =
-            parts.map(|(served, schema)| Custom { resource: &served.resource, schema: schema.as_ref() });
-        let customs: Vec<Custom<'_>> = customs.collect();
+            parts.map(|(served, schema)| CustomKind { resource: &served.resource, schema: schema.as_ref() });
+        let customs: Vec<CustomKind<'_>> = customs.collect();
         let mut document = json::parse(&builtin.json()).expect("the page was written by us");
         self.with_documents(&engine.api, |documents| documents.add_custom(&mut document, &customs));
         for (name, other) in remote.iter().filter_map(|(name, remote)| Some((name, remote.v2.as_ref()?))) {
@@ -177,8 +177,8 @@ impl OpenApi {
             let schemas: Vec<Option<Value>> =
                 group.served.iter().map(|served| engine.custom_schema(served)).collect();
             let parts = group.served.iter().zip(&schemas);
-            let customs: Vec<Custom<'_>> = parts
-                .map(|(served, schema)| Custom { resource: &served.resource, schema: schema.as_ref() })
+            let customs: Vec<CustomKind<'_>> = parts
+                .map(|(served, schema)| CustomKind { resource: &served.resource, schema: schema.as_ref() })
                 .collect();
             let document = self.with_documents(&engine.api, |documents| documents.custom(&customs));
             Arc::new(Page::new(&document, group.hash.clone()))

@@ -28,7 +28,7 @@ pub struct Page {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum PageForm {
     Json,
     Protobuf,
 }
@@ -59,12 +59,12 @@ impl Page {
 
     pub fn answer_in(
         &self,
-        form: Form,
+        form: PageForm,
         request: &Request,
         protobuf: &str,
         encode: impl FnOnce(&Value) -> Vec<u8>,
     ) -> Response {
-        if form == Form::Json || request.header("if-none-match") == format!("\"{}\"", self.hash) {
+        if form == PageForm::Json || request.header("if-none-match") == format!("\"{}\"", self.hash) {
             return self.answer(request, JSON);
         }
         let body = self.protobuf.get_or_init(|| {
@@ -124,16 +124,16 @@ pub fn location(path: &str, hash: &str) -> String {
 pub const V2: &str = "/openapi/v2";
 
 /// The first form of those that a client accepts, in its order; JSON when it says nothing.
-pub fn form(request: &Request, protobuf: &str) -> Option<Form> {
+pub fn form(request: &Request, protobuf: &str) -> Option<PageForm> {
     let header = request.header("accept");
     if header.is_empty() {
-        return Some(Form::Json);
+        return Some(PageForm::Json);
     }
     // Older clients ask with an `@`, which no media type may have.
     let old = protobuf.replace("spec.v2.v1", "spec.v2@v1").replace("spec.v3.v1", "spec.v3@v1");
     clauses(&header).iter().find_map(|clause| match clause {
-        clause if clause.fits(JSON) => Some(Form::Json),
-        clause if clause.fits(protobuf) || clause.fits(&old) => Some(Form::Protobuf),
+        clause if clause.fits(JSON) => Some(PageForm::Json),
+        clause if clause.fits(protobuf) || clause.fits(&old) => Some(PageForm::Protobuf),
         _ => None,
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::exchange::Exchange;
-use crate::permits::Who;
+use crate::permits::Requester;
 use crate::request::Request;
 use crate::request_body::Unread;
 use crate::response::Response;
@@ -41,7 +41,7 @@ async fn verbosity(app: &App, request: &Request, exchange: &mut Exchange) -> Res
     let (Method::PUT, Some(body)) = (request.method.clone(), body) else {
         return Ok(plain(406, "unsupported http method".into()));
     };
-    let body = match app.bodies.read(Who::of(&request.user), body).await {
+    let body = match app.bodies.read(Requester::of(&request.user), body).await {
         Ok(read) => read.bytes,
         Err(Unread::Refused(status)) => return Err(status),
         Err(unread) => return unread.answer(),

@@ -10,7 +10,7 @@ pub mod zpages;
 use crate::app::App;
 use crate::exchange::Exchange;
 use crate::heavy::LARGE_BYTES_MIN;
-use crate::permits::Who;
+use crate::permits::Requester;
 use crate::refusals::no_such_resource;
 use crate::request::Request;
 use crate::response::Response;
@@ -73,5 +73,5 @@ pub async fn answer(app: &Arc<App>, request: &Request, exchange: &mut Exchange) 
 async fn document(app: &Arc<App>, request: &Request) -> Result<Option<Response>, Status> {
     let (own, copy) = (app.clone(), request.clone());
     let work = async move { Ok(openapi::answer(&own, &copy)) };
-    app.heavy.run(Who::of(&request.user), LARGE_BYTES_MIN, work).await
+    app.heavy.run(Requester::of(&request.user), LARGE_BYTES_MIN, work).await
 }

@@ -3,7 +3,7 @@
 use crate::aggregation;
 use crate::app::App;
 use crate::exchange::Exchange;
-use crate::openapi::{Owner, V2, empty, form, location};
+use crate::openapi::{GroupOwner, V2, empty, form, location};
 use crate::request::Request;
 use crate::response::Response;
 use pintle_openapi::wire;
@@ -20,12 +20,12 @@ const MAX_AGE_SECONDS: i64 = 365 * 24 * 3600;
 /// Passes a request for a document of version 3 on to the server that has it; none when no other has.
 pub async fn passed_on(app: &App, request: &Request, exchange: &mut Exchange) -> Option<Response> {
     let path = request.path().strip_prefix("/openapi/v3/")?;
-    let Some(Owner::Remote(group, version)) = owner(app, path) else { return None };
+    let Some(GroupOwner::Remote(group, version)) = owner(app, path) else { return None };
     let remote = app.aggregator.services.get(&group, &version)?;
     Some(aggregation::forward(app, request, &remote, exchange).await)
 }
 
-fn owner(app: &App, path: &str) -> Option<Owner> {
+fn owner(app: &App, path: &str) -> Option<GroupOwner> {
     app.openapi.owner(&app.engine, &app.aggregator.documents, path)
 }
 
@@ -65,9 +65,9 @@ pub(crate) fn version_2(app: &App, request: &Request) -> Response {
 
 pub(crate) fn group(app: &App, request: &Request, path: &str) -> Response {
     let page = match owner(app, path) {
-        Some(Owner::Converted(name)) => app.openapi.converted_page(&app.aggregator.documents, &name),
+        Some(GroupOwner::Converted(name)) => app.openapi.converted_page(&app.aggregator.documents, &name),
         // Its server is asked before, and is gone.
-        Some(Owner::Remote(..)) => None,
+        Some(GroupOwner::Remote(..)) => None,
         None => {
             app.openapi.custom_page(&app.engine, path).or_else(|| app.openapi.page(&app.engine.api, path))
         }

@@ -23,7 +23,7 @@ const NOT_FOR_DEBUGGING: [&str; 5] = ["/apis", "/api", "/openid", "/openapi", "/
 
 /// The form of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum ZpageForm {
     Text,
     Json(&'static str),
     Yaml(&'static str),
@@ -42,15 +42,17 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
         _ => Map::from_iter([("flags", flags(app))]),
     };
     let (text, media_type, version) = match form {
-        Form::Text => {
+        ZpageForm::Text => {
             let lines = if kind == "Statusz" { status_text(&body) } else { flags_text(app) };
             let text = format!("\n{COMPONENT} {page}\n{WARNING}\n{lines}");
             return Ok(Some(Response::new(200, "text/plain; charset=utf-8", text)));
         }
-        Form::Json(version) => {
+        ZpageForm::Json(version) => {
             (json::to_string(&object(kind, version, body)) + "\n", "application/json", version)
         }
-        Form::Yaml(version) => (yaml::to_string(&object(kind, version, body)), "application/yaml", version),
+        ZpageForm::Yaml(version) => {
+            (yaml::to_string(&object(kind, version, body)), "application/yaml", version)
+        }
     };
     let response = Response::new(200, media_type, text);
     if VERSIONS.first() == Some(&version) {
@@ -61,18 +63,18 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
 }
 
 /// The form that a client accepts first; none when it accepts none. An object has to be asked for by its whole kind.
-fn form(accept: &str, kind: &str) -> Option<Form> {
+fn form(accept: &str, kind: &str) -> Option<ZpageForm> {
     if accept.trim().is_empty() {
-        return Some(Form::Text);
+        return Some(ZpageForm::Text);
     }
     let version = |clause: &Clause<'_>| {
         let is_kind = clause.parameter("g") == Some(GROUP) && clause.parameter("as") == Some(kind);
         VERSIONS.into_iter().find(|version| is_kind && clause.parameter("v") == Some(*version))
     };
     clauses(accept).iter().find_map(|clause| match version(clause) {
-        Some(version) if clause.fits("application/json") => Some(Form::Json(version)),
-        Some(version) if clause.fits("application/yaml") => Some(Form::Yaml(version)),
-        None if clause.fits("text/plain") && clause.parameter("as").is_none() => Some(Form::Text),
+        Some(version) if clause.fits("application/json") => Some(ZpageForm::Json(version)),
+        Some(version) if clause.fits("application/yaml") => Some(ZpageForm::Yaml(version)),
+        None if clause.fits("text/plain") && clause.parameter("as").is_none() => Some(ZpageForm::Text),
         _ => None,
     })
 }
@@ -149,17 +151,18 @@ mod tests {
 
     #[test]
     fn an_object_has_to_be_asked_for_by_its_kind() {
-        let check =
-            |accept: &str, expected: Option<Form>| assert_eq!(form(accept, "Flagz"), expected, "{accept}");
-        check("", Some(Form::Text));
-        check("*/*", Some(Form::Text));
-        check("text/plain", Some(Form::Text));
+        let check = |accept: &str, expected: Option<ZpageForm>| {
+            assert_eq!(form(accept, "Flagz"), expected, "{accept}")
+        };
+        check("", Some(ZpageForm::Text));
+        check("*/*", Some(ZpageForm::Text));
+        check("text/plain", Some(ZpageForm::Text));
         check("application/json", None);
-        check("application/json;v=v1beta1;g=config.k8s.io;as=Flagz", Some(Form::Json("v1beta1")));
-        check("application/yaml;v=v1alpha1;g=config.k8s.io;as=Flagz", Some(Form::Yaml("v1alpha1")));
+        check("application/json;v=v1beta1;g=config.k8s.io;as=Flagz", Some(ZpageForm::Json("v1beta1")));
+        check("application/yaml;v=v1alpha1;g=config.k8s.io;as=Flagz", Some(ZpageForm::Yaml("v1alpha1")));
         check("application/json;v=v1;g=config.k8s.io;as=Flagz", None);
         check("application/json;v=v1beta1;g=config.k8s.io;as=Statusz", None);
-        check("application/json;v=v1;g=config.k8s.io;as=Flagz,text/plain", Some(Form::Text));
+        check("application/json;v=v1;g=config.k8s.io;as=Flagz,text/plain", Some(ZpageForm::Text));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 /// anything the alphabet does. `[b, c]` and `[a, c]` are `[a, b, c]`. Lists that contradict each other leave the
 /// alphabet alone.
 pub fn merged_order<'a>(lists: &[Vec<&'a str>]) -> Vec<&'a str> {
-    let mut nodes: BTreeMap<&str, Node<'_>> = BTreeMap::new();
+    let mut nodes: BTreeMap<&str, OrderNode<'_>> = BTreeMap::new();
     for list in lists {
         for (place, name) in list.iter().enumerate() {
             nodes.entry(name).or_default();
@@ -42,7 +42,7 @@ pub fn merged_order<'a>(lists: &[Vec<&'a str>]) -> Vec<&'a str> {
 
 /// A name in the graph of what stands before what.
 #[derive(Default)]
-struct Node<'a> {
+struct OrderNode<'a> {
     /// How many names must stand before it.
     before: usize,
     after: BTreeSet<&'a str>,

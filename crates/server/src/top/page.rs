@@ -1,6 +1,6 @@
 //! `/debug/pintle/top`: the heaviest users and kinds of requests as JSON, for those who may read metrics.
 
-use super::sketch::{Entry, LONG, SHORT};
+use super::sketch::{LONG, SHORT, SketchEntry};
 use super::{RequestKind, Shard, Top};
 use crate::app::App;
 use crate::request::Request;
@@ -75,9 +75,9 @@ impl Top {
     }
 }
 
-fn heaviest<K>(mut entries: Vec<(K, Entry)>, now: Duration, name: impl Fn(&mut Map, &K)) -> Vec<Value> {
+fn heaviest<K>(mut entries: Vec<(K, SketchEntry)>, now: Duration, name: impl Fn(&mut Map, &K)) -> Vec<Value> {
     entries.sort_by(|one, other| other.1.totals(now).cost().total_cmp(&one.1.totals(now).cost()));
-    let row = |(key, entry): &(K, Entry)| {
+    let row = |(key, entry): &(K, SketchEntry)| {
         let mut row = Map::default();
         name(&mut row, key);
         row.insert("now", figures(&entry.rates(now)));

@@ -21,7 +21,7 @@ pub struct Figures {
 
 /// Figures that fade, and how many watches are open.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Entry {
+pub struct SketchEntry {
     short: Figures,
     long: Figures,
     updated_at: Duration,
@@ -58,7 +58,7 @@ impl Figures {
     }
 }
 
-impl Entry {
+impl SketchEntry {
     /// Figures per second, now.
     pub fn rates(&self, now: Duration) -> Figures {
         self.faded(now).short.times(1.0 / SHORT.as_secs_f64())
@@ -69,7 +69,7 @@ impl Entry {
         self.faded(now).long
     }
 
-    fn faded(mut self, now: Duration) -> Entry {
+    fn faded(mut self, now: Duration) -> SketchEntry {
         let seconds = now.saturating_sub(self.updated_at).as_secs_f64();
         if seconds > 0.0 {
             self.short = self.short.times((-seconds / SHORT.as_secs_f64()).exp());
@@ -85,7 +85,7 @@ impl Entry {
 /// The heaviest of many.
 #[derive(Debug)]
 pub struct Sketch<K> {
-    entries: HashMap<K, Entry>,
+    entries: HashMap<K, SketchEntry>,
     entries_max: usize,
 }
 
@@ -116,12 +116,12 @@ impl<K: Clone + Eq + Hash> Sketch<K> {
     }
 
     /// The entry of a newcomer: empty while there is room; then it takes over the cost of the lightest.
-    fn make_room(&mut self, now: Duration) -> Entry {
-        let mut entry = Entry { updated_at: now, ..Entry::default() };
+    fn make_room(&mut self, now: Duration) -> SketchEntry {
+        let mut entry = SketchEntry { updated_at: now, ..SketchEntry::default() };
         if self.entries.len() < self.entries_max {
             return entry;
         }
-        let weight = |entry: &Entry| entry.totals(now).cost() + entry.faded(now).uncertain_cost;
+        let weight = |entry: &SketchEntry| entry.totals(now).cost() + entry.faded(now).uncertain_cost;
         let lightest = self.entries.iter().map(|(key, entry)| (weight(entry), key));
         let lightest = lightest.min_by(|one, other| one.0.total_cmp(&other.0));
         if let Some((weight, key)) = lightest.map(|(weight, key)| (weight, key.clone())) {
@@ -131,7 +131,7 @@ impl<K: Clone + Eq + Hash> Sketch<K> {
         entry
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&K, &Entry)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &SketchEntry)> {
         self.entries.iter()
     }
 }

@@ -4,8 +4,8 @@ use crate::answers::Answers;
 use crate::app::App;
 use crate::leaving::OpenWatch;
 use crate::metrics::WatchEvents;
-use crate::negotiate::{self, Accept, Format, View};
-use crate::permits::Who;
+use crate::negotiate::{self, Accept, AcceptedView, Format};
+use crate::permits::Requester;
 use crate::representation;
 use crate::request::Request;
 use crate::resolve::Route;
@@ -52,8 +52,8 @@ pub async fn watch(
     let rendering = rendering(&served, accept);
     let watch = app.engine.watch(&served, target.namespace, &options, selection, rendering).await?;
     let style = match accept.view {
-        View::Table => Some(representation::style(request)?),
-        View::Object | View::Partial | View::PartialList => None,
+        AcceptedView::Table => Some(representation::style(request)?),
+        AcceptedView::Object | AcceptedView::Partial | AcceptedView::PartialList => None,
     };
     if !accept.format.is_streamed() {
         return Err(negotiate::not_streamed());
@@ -63,7 +63,7 @@ pub async fn watch(
     let bookmark = next_bookmark(now, end);
     let frames = Frames {
         watch,
-        writer: Writer { engine: app.engine.clone(), served, accept, style },
+        writer: WatchWriter { engine: app.engine.clone(), served, accept, style },
         bookmarks: options.allow_watch_bookmarks,
         alarm: Box::pin(tokio::time::sleep_until(bookmark.min(end))),
         bookmark,
@@ -90,7 +90,7 @@ pub async fn watch(
 fn rendering(served: &Arc<ServedResource>, accept: Accept) -> Option<Text> {
     let Accept { view, format, version, .. } = accept;
     let text = || Text::from(format!("{:p} {format:?} {view:?} {version}", Arc::as_ptr(served)));
-    (view != View::Table).then(text)
+    (view != AcceptedView::Table).then(text)
 }
 
 /// Watches that do not say when they end last between once and twice `min`, by chance, so that not all clients come
@@ -120,7 +120,7 @@ fn next_bookmark(now: Instant, end: Instant) -> Instant {
 struct Frames {
     /// Dropped before the writer: what is shared with others goes by the address of the resource's entry.
     watch: Watch,
-    writer: Writer,
+    writer: WatchWriter,
     bookmarks: bool,
     /// Goes off at the next bookmark, or at the end.
     alarm: Pin<Box<Sleep>>,
@@ -140,10 +140,10 @@ struct Frames {
 struct Room {
     answers: Answers,
     user: Arc<User>,
-    waiting: Option<Waiting>,
+    waiting: Option<WaitingWatch>,
 }
 
-struct Waiting {
+struct WaitingWatch {
     /// None while nothing is encoded: the initial state is there for as long as it takes.
     bytes: Option<Bytes>,
     since: Instant,
@@ -165,7 +165,7 @@ impl Room {
 
     /// The bytes when there is room for them; none when there has not been for too long.
     fn poll_hold(&mut self, context: &mut Context<'_>, bytes: Bytes) -> Poll<Option<Bytes>> {
-        match self.answers.try_hold(Who::of(&self.user), bytes) {
+        match self.answers.try_hold(Requester::of(&self.user), bytes) {
             Ok(held) => Poll::Ready(Some(held)),
             Err(bytes) => {
                 self.wait(Some(bytes));
@@ -175,12 +175,12 @@ impl Room {
     }
 
     fn is_free(&self) -> bool {
-        self.answers.try_permit(Who::of(&self.user), INITIAL_PART_BYTES).is_some()
+        self.answers.try_permit(Requester::of(&self.user), INITIAL_PART_BYTES).is_some()
     }
 
     fn wait(&mut self, bytes: Option<Bytes>) {
         let again = Box::pin(tokio::time::sleep(ROOM_EVERY));
-        self.waiting = Some(Waiting { bytes, since: Instant::now(), again });
+        self.waiting = Some(WaitingWatch { bytes, since: Instant::now(), again });
     }
 
     /// Looks for room again: the bytes that waited for it, empty when none are encoded yet.
@@ -193,14 +193,14 @@ impl Room {
             let found = match waiting.bytes.take() {
                 None if self.is_free() => Ok(Bytes::new()),
                 None => Err(None),
-                Some(bytes) => self.answers.try_hold(Who::of(&self.user), bytes).map_err(Some),
+                Some(bytes) => self.answers.try_hold(Requester::of(&self.user), bytes).map_err(Some),
             };
             match found {
                 Ok(held) => return Poll::Ready(Some(held)),
                 Err(_) if waiting.since.elapsed() > ROOM_WAIT_MAX => return Poll::Ready(None),
                 Err(bytes) => {
                     waiting.again.as_mut().reset(Instant::now() + ROOM_EVERY);
-                    self.waiting = Some(Waiting { bytes, ..waiting });
+                    self.waiting = Some(WaitingWatch { bytes, ..waiting });
                 }
             }
         }
@@ -233,7 +233,7 @@ impl Parts for Frames {
         Poll::Ready(match ready!(item) {
             // No object is a list: upstream cannot show it, and ends.
             WatchItem::Events(_) | WatchItem::InitialEventsEnd(_)
-                if self.writer.accept.view == View::PartialList =>
+                if self.writer.accept.view == AcceptedView::PartialList =>
             {
                 self.is_over = true;
                 None
@@ -299,7 +299,7 @@ fn count(mut frames: &[u8], format: Format, events: &WatchEvents) {
 }
 
 /// Writes events in the form that the client asked for.
-struct Writer {
+struct WatchWriter {
     engine: Arc<Engine>,
     served: Arc<ServedResource>,
     accept: Accept,
@@ -307,7 +307,7 @@ struct Writer {
     style: Option<TableStyle>,
 }
 
-impl Writer {
+impl WatchWriter {
     fn event(&mut self, watch_event: &WatchEvent, out: &mut Vec<u8>) {
         let (kind, object) = match watch_event {
             WatchEvent::Added(object) => ("ADDED", object),
@@ -316,11 +316,11 @@ impl Writer {
         };
         let (engine, served) = (&self.engine, &self.served);
         match (self.accept.view, self.accept.format) {
-            (View::Object, Format::Protobuf) => match engine.protobuf_document(served, object) {
+            (AcceptedView::Object, Format::Protobuf) => match engine.protobuf_document(served, object) {
                 Ok(document) => out.extend_from_slice(&watch_frame(kind, &document)),
                 Err(status) => out.extend_from_slice(&self.failure(&status)),
             },
-            (View::Object, _) => engine.write_watch_json(served, kind, object, out),
+            (AcceptedView::Object, _) => engine.write_watch_json(served, kind, object, out),
             _ => match engine.tree(served, object) {
                 Ok(tree) => out.extend_from_slice(&self.tree_event(kind, &tree)),
                 Err(status) => out.extend_from_slice(&self.failure(&status)),
@@ -336,11 +336,11 @@ impl Writer {
             return json_frame(kind, &representation::in_version_text(self.accept, table));
         }
         let (ty, tree) = match self.accept.view {
-            View::Partial | View::PartialList => {
+            AcceptedView::Partial | AcceptedView::PartialList => {
                 let partial = representation::in_version(self.accept, engine.partial(&self.served, tree));
                 (engine.meta_type("PartialObjectMetadata"), partial)
             }
-            View::Object | View::Table => (self.served.resource.ty, tree.clone()),
+            AcceptedView::Object | AcceptedView::Table => (self.served.resource.ty, tree.clone()),
         };
         match self.accept.format {
             Format::Protobuf => Bytes::from(watch_frame(kind, &engine.tree_protobuf(ty, &tree))),

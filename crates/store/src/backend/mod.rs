@@ -28,15 +28,15 @@ pub struct Found {
 
 /// A failure of the disk, the file or the lock on it.
 #[derive(Debug)]
-pub struct Error(pub String);
+pub struct BackendError(pub String);
 
-impl fmt::Display for Error {
+impl fmt::Display for BackendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for BackendError {}
 
 /// Why a batch was not appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,16 +47,16 @@ pub enum AppendError {
     Broken(String),
 }
 
-impl From<Error> for AppendError {
-    fn from(error: Error) -> AppendError {
+impl From<BackendError> for AppendError {
+    fn from(error: BackendError) -> AppendError {
         AppendError::Broken(error.0)
     }
 }
 
-impl From<AppendError> for Error {
-    fn from(error: AppendError) -> Error {
+impl From<AppendError> for BackendError {
+    fn from(error: AppendError) -> BackendError {
         match error {
-            AppendError::Full(why) | AppendError::Broken(why) => Error(why),
+            AppendError::Full(why) | AppendError::Broken(why) => BackendError(why),
         }
     }
 }
@@ -64,7 +64,7 @@ impl From<AppendError> for Error {
 /// A durable log of writes, which one writer appends to.
 pub trait DurableLog: Send {
     /// Hands over every row in the order of revisions.
-    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error>;
+    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, BackendError>;
 
     /// Appends a batch and drops rows that nobody needs any more, in one step that either holds whole or not at
     /// all. When it returns, the batch survives any crash. Either may be empty.
@@ -75,5 +75,5 @@ pub trait DurableLog: Send {
         compacted_revision: Revision,
     ) -> Result<(), AppendError>;
 
-    fn close(&mut self) -> Result<(), Error>;
+    fn close(&mut self) -> Result<(), BackendError>;
 }

@@ -3,7 +3,7 @@
 //! One process at a time writes, and holds the lock on a file beside the database for as long. Others may read what
 //! the database holds at a moment, which is how snapshots are taken of a running server.
 
-use super::{AppendError, DurableLog, Error, Found, Row};
+use super::{AppendError, BackendError, DurableLog, Found, Row};
 use crate::object::Revision;
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, params};
@@ -47,18 +47,18 @@ pub struct Sqlite {
 
 impl Sqlite {
     /// Opens or makes the file; it stays locked to this process.
-    pub fn open(path: &Path) -> Result<Sqlite, Error> {
+    pub fn open(path: &Path) -> Result<Sqlite, BackendError> {
         let shown = path.display();
         let lock = lock(path)?;
-        make(path).map_err(|error| Error(format!("{shown}: {error}")))?;
+        make(path).map_err(|error| BackendError(format!("{shown}: {error}")))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let sqlite = Sqlite::connect(path, flags, Some(lock))?;
-        sqlite.prepare().map_err(|error| Error(format!("{shown}: {error}")))?;
+        sqlite.prepare().map_err(|error| BackendError(format!("{shown}: {error}")))?;
         Ok(sqlite)
     }
 
     /// Opens what the file holds now; a server may have it open, and write on.
-    pub fn open_to_read(path: &Path) -> Result<Sqlite, Error> {
+    pub fn open_to_read(path: &Path) -> Result<Sqlite, BackendError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let sqlite = Sqlite::connect(path, flags, None)?;
         // The first read decides which moment is read, and all later ones are of the same.
@@ -66,24 +66,24 @@ impl Sqlite {
             .connection
             .busy_timeout(READ_WAIT)
             .and_then(|()| sqlite.connection.execute_batch("BEGIN; SELECT COUNT(*) FROM state;"));
-        begin.map_err(|error| Error(format!("{}: {error}", path.display())))?;
+        begin.map_err(|error| BackendError(format!("{}: {error}", path.display())))?;
         Ok(sqlite)
     }
 
-    fn connect(path: &Path, flags: OpenFlags, lock: Option<Lock>) -> Result<Sqlite, Error> {
+    fn connect(path: &Path, flags: OpenFlags, lock: Option<Lock>) -> Result<Sqlite, BackendError> {
         let shown = path.display();
         let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
         let sqlite = Sqlite { connection, _lock: lock };
         let made_by = sqlite.made_by().map_err(|error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DatabaseBusy) => in_use(path),
-            _ => Error(format!("{shown}: {error}")),
+            _ => BackendError(format!("{shown}: {error}")),
         })?;
         match made_by {
             MadeBy::Us => Ok(sqlite),
             MadeBy::OtherVersion(version) => {
-                Err(Error(format!("{shown} was made by another version (layout {version})")))
+                Err(BackendError(format!("{shown} was made by another version (layout {version})")))
             }
-            MadeBy::OtherProgram => Err(Error(format!("{shown} is a database of another program"))),
+            MadeBy::OtherProgram => Err(BackendError(format!("{shown} is a database of another program"))),
         }
     }
 
@@ -117,9 +117,9 @@ impl Drop for Lock {
     }
 }
 
-fn lock(path: &Path) -> Result<Lock, Error> {
+fn lock(path: &Path) -> Result<Lock, BackendError> {
     let place = lock_path(path);
-    let failed = |error: std::io::Error| Error(format!("{}: {error}", place.display()));
+    let failed = |error: std::io::Error| BackendError(format!("{}: {error}", place.display()));
     let mut options = OpenOptions::new();
     let file = options.create(true).truncate(false).write(true).mode(0o600).open(&place).map_err(failed)?;
     match file.try_lock() {
@@ -136,8 +136,8 @@ pub(crate) fn lock_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn in_use(path: &Path) -> Error {
-    Error(format!("{} is in use by another process", path.display()))
+fn in_use(path: &Path) -> BackendError {
+    BackendError(format!("{} is in use by another process", path.display()))
 }
 
 /// Makes the file, if there is none. It is laid out under another name and then linked to its own, so that it is
@@ -189,7 +189,7 @@ enum MadeBy {
 
 impl Sqlite {
     /// The last revision that was given out.
-    pub fn last(&self) -> Result<Revision, Error> {
+    pub fn last(&self) -> Result<Revision, BackendError> {
         let sql = "SELECT MAX((SELECT number FROM state WHERE name = 'last'), \
                    COALESCE((SELECT MAX(revision) FROM log), 0))";
         let last = self.connection.query_row(sql, [], |row| row.get(0));
@@ -197,7 +197,7 @@ impl Sqlite {
     }
 
     /// How many objects there are now.
-    pub fn count(&self) -> Result<u64, Error> {
+    pub fn count(&self) -> Result<u64, BackendError> {
         let sql = "SELECT COUNT(*) FROM log \
                    WHERE revision IN (SELECT MAX(revision) FROM log GROUP BY key) AND value IS NOT NULL";
         let count = self.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
@@ -205,7 +205,7 @@ impl Sqlite {
     }
 
     /// Hands over the objects as they are now, in the order of revisions, until `each` wants no more.
-    pub fn live(&self, each: &mut dyn FnMut(Row) -> bool) -> Result<(), Error> {
+    pub fn live(&self, each: &mut dyn FnMut(Row) -> bool) -> Result<(), BackendError> {
         let sql = "SELECT revision, key, created, value, expires FROM log \
                    WHERE revision IN (SELECT MAX(revision) FROM log GROUP BY key) AND value IS NOT NULL \
                    ORDER BY revision";
@@ -223,7 +223,7 @@ impl Sqlite {
     }
 
     /// From now on revisions go on after this one, and nothing is known of what was before.
-    pub fn begin_at(&mut self, last: Revision) -> Result<(), Error> {
+    pub fn begin_at(&mut self, last: Revision) -> Result<(), BackendError> {
         let update = "UPDATE state SET number = ? WHERE name IN ('last', 'floor')";
         let done = self.connection.execute(update, [number(last)]);
         done.map(|_| ()).map_err(|error| failed(&error))
@@ -231,7 +231,7 @@ impl Sqlite {
 }
 
 impl DurableLog for Sqlite {
-    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error> {
+    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, BackendError> {
         self.read(each).map_err(|error| failed(&error))
     }
 
@@ -248,7 +248,7 @@ impl DurableLog for Sqlite {
         })
     }
 
-    fn close(&mut self) -> Result<(), Error> {
+    fn close(&mut self) -> Result<(), BackendError> {
         // A reader at work keeps the log; the next start reads it.
         let db = &self.connection;
         let closed = db
@@ -328,8 +328,8 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     })
 }
 
-fn failed(error: &rusqlite::Error) -> Error {
-    Error(error.to_string())
+fn failed(error: &rusqlite::Error) -> BackendError {
+    BackendError(error.to_string())
 }
 
 fn revision(number: i64) -> Revision {

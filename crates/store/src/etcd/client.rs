@@ -1,7 +1,7 @@
 //! Calls to etcd: several endpoints, of which one is asked until it fails.
 
-use crate::backend::Error as OpenError;
-use crate::etcd::options::Options;
+use crate::backend::BackendError as OpenError;
+use crate::etcd::options::EtcdOptions;
 use crate::etcd::wire::{self, Nothing, StatusResponse, WatchRequest, WatchResponse};
 use http::uri::PathAndQuery;
 use prost::Message;
@@ -37,14 +37,14 @@ const SYSTEM_AUTHORITIES: [&str; 3] =
 
 /// Connections to all endpoints, made when they are needed.
 #[derive(Clone)]
-pub(crate) struct Client {
+pub(crate) struct EtcdClient {
     endpoints: Arc<[(String, Channel)]>,
     current: Arc<AtomicUsize>,
 }
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum EtcdFailure {
     /// No endpoint could be visible.
     Unreachable(String),
     /// There was no answer in time; what was asked may have happened.
@@ -55,13 +55,13 @@ pub(crate) enum Failure {
     Refused(String),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for EtcdFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Unreachable(why) => write!(f, "etcd cannot be reached: {why}"),
-            Failure::TimedOut => f.write_str("etcd did not answer in time"),
-            Failure::Compacted => f.write_str("etcd has compacted the revision"),
-            Failure::Refused(why) => f.write_str(why),
+            EtcdFailure::Unreachable(why) => write!(f, "etcd cannot be reached: {why}"),
+            EtcdFailure::TimedOut => f.write_str("etcd did not answer in time"),
+            EtcdFailure::Compacted => f.write_str("etcd has compacted the revision"),
+            EtcdFailure::Refused(why) => f.write_str(why),
         }
     }
 }
@@ -74,8 +74,8 @@ pub(crate) enum Repeat {
     Unsent,
 }
 
-impl Client {
-    pub fn new(options: &Options) -> Result<Client, OpenError> {
+impl EtcdClient {
+    pub fn new(options: &EtcdOptions) -> Result<EtcdClient, OpenError> {
         let tls = tls(options)?;
         let endpoints: Result<Vec<_>, OpenError> =
             options.servers.iter().map(|server| Ok((server.clone(), channel(server, &tls)?))).collect();
@@ -83,17 +83,17 @@ impl Client {
         if endpoints.is_empty() {
             return Err(OpenError(String::from("there is no etcd endpoint")));
         }
-        Ok(Client { endpoints: endpoints.into(), current: Arc::default() })
+        Ok(EtcdClient { endpoints: endpoints.into(), current: Arc::default() })
     }
 
     /// One call with one answer, sent to the current endpoint, and to the others while that one fails.
-    pub async fn call<A, B>(&self, path: &'static str, ask: A, repeat: Repeat) -> Result<B, Failure>
+    pub async fn call<A, B>(&self, path: &'static str, ask: A, repeat: Repeat) -> Result<B, EtcdFailure>
     where
         A: Message + Clone + 'static,
         B: Message + Default + 'static,
     {
         let attempts = self.endpoints.len() * ROUNDS_MAX;
-        let mut failure = Failure::TimedOut;
+        let mut failure = EtcdFailure::TimedOut;
         for attempt in 0..attempts {
             if attempt > 0 && attempt % self.endpoints.len() == 0 {
                 tokio::time::sleep(ROUND_PAUSE).await;
@@ -104,7 +104,7 @@ impl Client {
                 Ok(Err(status)) => status,
                 Err(_) => {
                     self.leave(place);
-                    return Err(Failure::TimedOut);
+                    return Err(EtcdFailure::TimedOut);
                 }
             };
             let is_lost = is_lost(&status);
@@ -135,7 +135,7 @@ impl Client {
     pub async fn watch(
         &self,
         asks: impl Stream<Item = WatchRequest> + Send + 'static,
-    ) -> Result<Streaming<WatchResponse>, Failure> {
+    ) -> Result<Streaming<WatchResponse>, EtcdFailure> {
         let place = self.current.load(Ordering::Relaxed);
         let open = async {
             let mut grpc = self.grpc(place);
@@ -146,7 +146,7 @@ impl Client {
         match tokio::time::timeout(CALL_MAX, open).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(self.failure(place, &status)),
-            Err(_) => Err(Failure::TimedOut),
+            Err(_) => Err(EtcdFailure::TimedOut),
         }
     }
 
@@ -180,16 +180,16 @@ impl Client {
         Grpc::new(channel.clone()).max_decoding_message_size(usize::MAX)
     }
 
-    fn failure(&self, place: usize, status: &tonic::Status) -> Failure {
+    fn failure(&self, place: usize, status: &tonic::Status) -> EtcdFailure {
         match status.code() {
-            Code::OutOfRange if status.message().contains("compacted") => Failure::Compacted,
+            Code::OutOfRange if status.message().contains("compacted") => EtcdFailure::Compacted,
             // etcd's own refusals are named; the rest is of the connection.
             _ if is_lost(status) && !status.message().starts_with("etcdserver: ") => {
                 let server = self.endpoints.get(place).map_or("", |(server, _)| server);
-                Failure::Unreachable(format!("{server}: {}", innermost(status)))
+                EtcdFailure::Unreachable(format!("{server}: {}", innermost(status)))
             }
-            Code::DeadlineExceeded => Failure::TimedOut,
-            _ => Failure::Refused(String::from(status.message())),
+            Code::DeadlineExceeded => EtcdFailure::TimedOut,
+            _ => EtcdFailure::Refused(String::from(status.message())),
         }
     }
 }
@@ -255,7 +255,7 @@ fn innermost_of(error: &(dyn Error + 'static)) -> String {
 }
 
 /// What encrypted connections trust and show; none when every server is asked in the clear.
-fn tls(options: &Options) -> Result<Option<ClientTlsConfig>, OpenError> {
+fn tls(options: &EtcdOptions) -> Result<Option<ClientTlsConfig>, OpenError> {
     if !options.servers.iter().any(|server| server.starts_with("https://")) {
         return Ok(None);
     }

@@ -4,10 +4,10 @@
 //! and compacts what was the present one interval ago. The others find that it was moved, and learn its new version.
 
 use crate::compaction::Compacted;
-use crate::etcd::client::{Client, Failure, Repeat};
+use crate::etcd::client::{EtcdClient, EtcdFailure, Repeat};
 use crate::etcd::wire::{
-    self, CompactRequest, Compare, Number, Op, Operation, PutRequest, RangeRequest, RangeResponse, Target,
-    TxnRequest, TxnResponse,
+    self, CompactRequest, Compare, Number, Op, PutRequest, RangeRequest, RangeResponse, TxnRequest,
+    TxnResponse, WireOperation, WireTarget,
 };
 use crate::object::Revision;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use std::time::Duration;
 const KEY: &[u8] = b"compact_rev_key";
 
 /// The revision up to which the past was compacted last, by whomever; zero when nobody says.
-pub(crate) async fn latest(client: &Client) -> Result<Revision, Failure> {
+pub(crate) async fn latest(client: &EtcdClient) -> Result<Revision, EtcdFailure> {
     let ask = RangeRequest { key: KEY.to_vec(), ..RangeRequest::default() };
     let answer: RangeResponse = client.call(wire::RANGE, ask, Repeat::Always).await?;
     let text = answer.kvs.first().and_then(|found| std::str::from_utf8(&found.value).ok());
@@ -24,12 +24,12 @@ pub(crate) async fn latest(client: &Client) -> Result<Revision, Failure> {
 }
 
 /// Compacts at every interval; ends only with the task that it runs in.
-pub(crate) async fn run(client: Client, interval: Duration, compacted: Compacted) {
+pub(crate) async fn run(client: EtcdClient, interval: Duration, compacted: Compacted) {
     let mut turn = Turn { compacted, ..Turn::default() };
     loop {
         tokio::time::sleep(interval).await;
         match turn.take(&client).await {
-            Ok(()) | Err(Failure::Compacted) => {}
+            Ok(()) | Err(EtcdFailure::Compacted) => {}
             Err(failure) => tracing::warn!("etcd's past was not compacted: {failure}"),
         }
     }
@@ -46,7 +46,7 @@ struct Turn {
 }
 
 impl Turn {
-    async fn take(&mut self, client: &Client) -> Result<(), Failure> {
+    async fn take(&mut self, client: &EtcdClient) -> Result<(), EtcdFailure> {
         let past = self.revision;
         let answer: TxnResponse = client.call(wire::TXN, self.ask(), Repeat::Unsent).await?;
         self.revision = answer.header.as_ref().map_or(0, |header| header.revision);
@@ -68,13 +68,13 @@ impl Turn {
 
     fn ask(&self) -> TxnRequest {
         let compare = Compare {
-            target: Target::Version.into(),
+            target: WireTarget::Version.into(),
             key: KEY.to_vec(),
             number: Some(Number::Version(self.version)),
         };
         let value = self.revision.to_string().into();
-        let put = Operation::Put(PutRequest { key: KEY.to_vec(), value, lease: 0 });
-        let get = Operation::Range(RangeRequest { key: KEY.to_vec(), ..RangeRequest::default() });
+        let put = WireOperation::Put(PutRequest { key: KEY.to_vec(), value, lease: 0 });
+        let get = WireOperation::Range(RangeRequest { key: KEY.to_vec(), ..RangeRequest::default() });
         TxnRequest {
             compare: vec![compare],
             success: vec![Op { operation: Some(put) }],

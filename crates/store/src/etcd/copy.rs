@@ -1,14 +1,14 @@
 //! Whole copies out of etcd and into it.
 
-use crate::backend::{Error, Row};
+use crate::backend::{BackendError, Row};
 use crate::clock::now_seconds;
-use crate::etcd::client::{Client, Failure, Repeat};
-use crate::etcd::keys::Keys;
-use crate::etcd::load::{Page, Reader};
-use crate::etcd::options::Options;
+use crate::etcd::client::{EtcdClient, EtcdFailure, Repeat};
+use crate::etcd::keys::KeyRange;
+use crate::etcd::load::{ObjectLoader, Page};
+use crate::etcd::options::EtcdOptions;
 use crate::etcd::wire::{
     self, Compare, DeleteRequest, LeaseGrantRequest, LeaseGrantResponse, LeaseTtlRequest, LeaseTtlResponse,
-    Number, Op, Operation, PutRequest, Target, TxnRequest, TxnResponse,
+    Number, Op, PutRequest, TxnRequest, TxnResponse, WireOperation, WireTarget,
 };
 use crate::object::Revision;
 use std::collections::HashMap;
@@ -22,10 +22,10 @@ const LEASE_SECONDS: u64 = 60;
 /// Written again and again to raise a new etcd's revision, and then deleted.
 const FILLER: &str = "/registry/pintle-revision";
 
-type Batches = mpsc::Sender<Result<Vec<Row>, Error>>;
+type Batches = mpsc::Sender<Result<Vec<Row>, BackendError>>;
 
 /// Sends everything that etcd holds at one revision. Tells it, and how many objects there are.
-pub(crate) async fn export(options: &Options, batches: Batches) -> Result<(Revision, u64), Error> {
+pub(crate) async fn export(options: &EtcdOptions, batches: Batches) -> Result<(Revision, u64), BackendError> {
     let reader = reader(options)?;
     let head = reader.head().await.map_err(failed)?;
     let revision = wire::of_header(head.header.as_ref());
@@ -39,10 +39,10 @@ pub(crate) async fn export(options: &Options, batches: Batches) -> Result<(Revis
 }
 
 async fn send(
-    client: &Client,
-    mut pages: mpsc::Receiver<Result<Page, Failure>>,
+    client: &EtcdClient,
+    mut pages: mpsc::Receiver<Result<Page, EtcdFailure>>,
     batches: &Batches,
-) -> Result<(), Failure> {
+) -> Result<(), EtcdFailure> {
     let mut ends = HashMap::new();
     while let Some(page) = pages.recv().await.transpose()? {
         let mut rows = Vec::with_capacity(page.len());
@@ -60,7 +60,7 @@ async fn send(
 }
 
 /// When a lease ends, in seconds since 1970.
-async fn end_of(client: &Client, lease: i64, ends: &mut HashMap<i64, u64>) -> Result<u64, Failure> {
+async fn end_of(client: &EtcdClient, lease: i64, ends: &mut HashMap<i64, u64>) -> Result<u64, EtcdFailure> {
     if let Some(end) = ends.get(&lease) {
         return Ok(*end);
     }
@@ -74,17 +74,17 @@ async fn end_of(client: &Client, lease: i64, ends: &mut HashMap<i64, u64>) -> Re
 
 /// A copy into etcd, where nothing may be below the prefix.
 pub(crate) struct Import {
-    reader: Reader,
+    reader: ObjectLoader,
     /// By the time at which they end.
     leases: HashMap<u64, i64>,
 }
 
 impl Import {
-    pub async fn begin(options: &Options) -> Result<Import, Error> {
+    pub async fn begin(options: &EtcdOptions) -> Result<Import, BackendError> {
         let reader = reader(options)?;
         let found = reader.head().await.map_err(failed)?.count;
         if found > 0 {
-            return Err(Error(format!(
+            return Err(BackendError(format!(
                 "etcd holds {found} objects below {}: it must be empty",
                 options.prefix
             )));
@@ -92,7 +92,7 @@ impl Import {
         Ok(Import { reader, leases: HashMap::new() })
     }
 
-    pub async fn write(&mut self, rows: Vec<Row>) -> Result<(), Error> {
+    pub async fn write(&mut self, rows: Vec<Row>) -> Result<(), BackendError> {
         let mut writes = JoinSet::new();
         for row in rows {
             let lease = match row.expires {
@@ -109,7 +109,7 @@ impl Import {
                 if answer.succeeded {
                     return Ok(());
                 }
-                Err(Failure::Refused(String::from("somebody else writes to etcd at the same time")))
+                Err(EtcdFailure::Refused(String::from("somebody else writes to etcd at the same time")))
             });
         }
         while !writes.is_empty() {
@@ -119,7 +119,7 @@ impl Import {
     }
 
     /// A lease that ends at about a time, at least in a second.
-    async fn lease(&mut self, at: u64) -> Result<i64, Failure> {
+    async fn lease(&mut self, at: u64) -> Result<i64, EtcdFailure> {
         let slot = at.div_ceil(LEASE_SECONDS) * LEASE_SECONDS;
         if let Some(lease) = self.leases.get(&slot) {
             return Ok(*lease);
@@ -133,7 +133,7 @@ impl Import {
     }
 
     /// Writes until etcd's revision is no less than one that clients have seen: versions never go back.
-    pub async fn raise(&self, to: Revision, report: &mut impl FnMut(Revision)) -> Result<(), Error> {
+    pub async fn raise(&self, to: Revision, report: &mut impl FnMut(Revision)) -> Result<(), BackendError> {
         let key = self.reader.keys.outer(FILLER);
         let mut at = wire::of_header(self.reader.head().await.map_err(failed)?.header.as_ref());
         while at < to {
@@ -145,7 +145,7 @@ impl Import {
                     next(&mut writes).await?;
                 }
                 let put = PutRequest { key: key.clone(), ..PutRequest::default() };
-                let (client, ask) = (self.reader.client.clone(), single(Operation::Put(put)));
+                let (client, ask) = (self.reader.client.clone(), single(WireOperation::Put(put)));
                 writes.spawn(async move {
                     client.call::<_, TxnResponse>(wire::TXN, ask, Repeat::Always).await.map(|_| ())
                 });
@@ -156,35 +156,35 @@ impl Import {
             at = wire::of_header(self.reader.head().await.map_err(failed)?.header.as_ref());
             report(at);
         }
-        let delete = single(Operation::Delete(DeleteRequest { key }));
+        let delete = single(WireOperation::Delete(DeleteRequest { key }));
         let call = self.reader.client.call::<_, TxnResponse>(wire::TXN, delete, Repeat::Always);
         call.await.map(|_| ()).map_err(failed)
     }
 }
 
-fn reader(options: &Options) -> Result<Reader, Error> {
-    Ok(Reader { client: Client::new(options)?, keys: Keys::new(options) })
+fn reader(options: &EtcdOptions) -> Result<ObjectLoader, BackendError> {
+    Ok(ObjectLoader { client: EtcdClient::new(options)?, keys: KeyRange::new(options) })
 }
 
-async fn next(writes: &mut JoinSet<Result<(), Failure>>) -> Result<(), Error> {
+async fn next(writes: &mut JoinSet<Result<(), EtcdFailure>>) -> Result<(), BackendError> {
     match writes.join_next().await {
         Some(Ok(result)) => result.map_err(failed),
-        Some(Err(error)) => Err(Error(error.to_string())),
+        Some(Err(error)) => Err(BackendError(error.to_string())),
         None => Ok(()),
     }
 }
 
 fn create(key: Vec<u8>, row: Row, lease: i64) -> TxnRequest {
     let compare =
-        Compare { target: Target::Mod.into(), key: key.clone(), number: Some(Number::ModRevision(0)) };
-    let put = Operation::Put(PutRequest { key, value: row.value.unwrap_or_default(), lease });
+        Compare { target: WireTarget::Mod.into(), key: key.clone(), number: Some(Number::ModRevision(0)) };
+    let put = WireOperation::Put(PutRequest { key, value: row.value.unwrap_or_default(), lease });
     TxnRequest { compare: vec![compare], ..single(put) }
 }
 
-fn single(operation: Operation) -> TxnRequest {
+fn single(operation: WireOperation) -> TxnRequest {
     TxnRequest { success: vec![Op { operation: Some(operation) }], ..TxnRequest::default() }
 }
 
-fn failed(failure: Failure) -> Error {
-    Error(failure.to_string())
+fn failed(failure: EtcdFailure) -> BackendError {
+    BackendError(failure.to_string())
 }

@@ -1,21 +1,21 @@
 //! Keys as they stand in etcd, below a prefix of choice, and as the store knows them.
 
-use crate::etcd::options::Options;
+use crate::etcd::options::EtcdOptions;
 
 /// The prefix of the store's keys, whatever that of etcd's is.
 const OWN_PREFIX: &str = "/registry/";
 
 /// Translates between the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Keys {
+pub(crate) struct KeyRange {
     /// With its slashes: `/registry/`.
     prefix: String,
 }
 
-impl Keys {
-    pub fn new(options: &Options) -> Keys {
+impl KeyRange {
+    pub fn new(options: &EtcdOptions) -> KeyRange {
         let parts = options.prefix.split('/').filter(|part| !part.is_empty());
-        Keys { prefix: parts.fold(String::from("/"), |prefix, part| prefix + part + "/") }
+        KeyRange { prefix: parts.fold(String::from("/"), |prefix, part| prefix + part + "/") }
     }
 
     /// A key in etcd.
@@ -43,7 +43,7 @@ mod tests {
             ("/clusters/one", "/registry/pods/ns/a", "/clusters/one/pods/ns/a"),
             ("/", "/registry/pods/ns/a", "/pods/ns/a"),
         ] {
-            let keys = Keys::new(&Options { prefix: prefix.into(), ..Options::default() });
+            let keys = KeyRange::new(&EtcdOptions { prefix: prefix.into(), ..EtcdOptions::default() });
             assert_eq!(keys.outer(key), expected.as_bytes());
             assert_eq!(keys.inner(expected.as_bytes()).as_deref(), Some(key));
         }
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn keys_of_others_are_none_of_ours() {
-        let keys = Keys::new(&Options::default());
+        let keys = KeyRange::new(&EtcdOptions::default());
         for key in ["compact_rev_key", "/registry", "/registryx/a", "registry/a", "/other/registry/a"] {
             assert_eq!(keys.inner(key.as_bytes()), None);
         }

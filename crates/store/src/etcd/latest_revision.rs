@@ -1,6 +1,6 @@
 //! The latest revision of etcd, asked for once for all reads that need it at the same time.
 
-use crate::etcd::client::{Client, Failure, Repeat};
+use crate::etcd::client::{EtcdClient, EtcdFailure, Repeat};
 use crate::etcd::wire::{self, RangeRequest, RangeResponse};
 use crate::object::Revision;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ pub(crate) struct LatestRevision {
 struct Latest {
     /// The reads that had begun when it was asked for.
     begun: u64,
-    answer: Result<Revision, Failure>,
+    answer: Result<Revision, EtcdFailure>,
 }
 
 impl LatestRevision {
@@ -26,7 +26,7 @@ impl LatestRevision {
     }
 
     /// A revision that etcd had reached after the call began, at least all that it had acknowledged before.
-    pub async fn revision(&self, client: &Client, key: &[u8]) -> Result<Revision, Failure> {
+    pub async fn revision(&self, client: &EtcdClient, key: &[u8]) -> Result<Revision, EtcdFailure> {
         let mine = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
         // While one asks, the others wait here; the next of them asks for all that began in the meantime.
         let mut latest = self.latest.lock().await;
@@ -41,7 +41,7 @@ impl LatestRevision {
 }
 
 /// A read that etcd's members agree on: its answer's revision is no older than any write that was acknowledged.
-async fn read(client: &Client, key: &[u8]) -> Result<Revision, Failure> {
+async fn read(client: &EtcdClient, key: &[u8]) -> Result<Revision, EtcdFailure> {
     let ask = RangeRequest { key: key.to_vec(), count_only: true, ..RangeRequest::default() };
     let answer: RangeResponse = client.call(wire::RANGE, ask, Repeat::Always).await?;
     Ok(wire::of_header(answer.header.as_ref()))

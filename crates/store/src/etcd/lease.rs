@@ -1,7 +1,7 @@
 //! Leases that end objects: many objects that live equally long share one, as each lease costs etcd more than an
 //! object.
 
-use crate::etcd::client::{Client, Failure, Repeat};
+use crate::etcd::client::{EtcdClient, EtcdFailure, Repeat};
 use crate::etcd::wire::{self, LeaseGrantRequest, LeaseGrantResponse};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,11 +15,11 @@ const REUSE_DIVISOR: u64 = 20;
 pub(crate) struct Leases {
     reuse: Duration,
     /// The latest by the seconds that objects live: of events, and of the servers' addresses.
-    latest: Mutex<BTreeMap<u64, Lease>>,
+    latest: Mutex<BTreeMap<u64, EtcdLease>>,
 }
 
 #[derive(Clone, Copy)]
-struct Lease {
+struct EtcdLease {
     id: i64,
     ends: Instant,
     objects: u32,
@@ -31,7 +31,7 @@ impl Leases {
     }
 
     /// A lease that ends after `ttl_seconds`, and not much later.
-    pub async fn lease(&self, client: &Client, ttl_seconds: u64) -> Result<i64, Failure> {
+    pub async fn lease(&self, client: &EtcdClient, ttl_seconds: u64) -> Result<i64, EtcdFailure> {
         let mut latest = self.latest.lock().await;
         let (now, reuse_seconds) = (Instant::now(), self.reuse_seconds(ttl_seconds));
         if let Some(lease) = latest.get_mut(&ttl_seconds)
@@ -44,7 +44,7 @@ impl Leases {
         let ask = LeaseGrantRequest { ttl: i64::try_from(seconds).unwrap_or(i64::MAX) };
         let granted: LeaseGrantResponse = client.call(wire::LEASE_GRANT, ask, Repeat::Always).await?;
         let ends = now + Duration::from_secs(seconds);
-        latest.insert(ttl_seconds, Lease { id: granted.id, ends, objects: 1 });
+        latest.insert(ttl_seconds, EtcdLease { id: granted.id, ends, objects: 1 });
         Ok(granted.id)
     }
 
@@ -53,7 +53,7 @@ impl Leases {
     }
 }
 
-impl Lease {
+impl EtcdLease {
     /// Whether it ends no sooner than an object may, and not much later.
     fn fits(&self, now: Instant, ttl_seconds: u64, reuse_seconds: u64) -> bool {
         let left = self.ends.saturating_duration_since(now);
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn a_lease_is_shared_by_objects_that_end_at_about_its_end() {
         let now = Instant::now();
-        let lease = Lease { id: 1, ends: now + Duration::from_secs(3660), objects: 1 };
+        let lease = EtcdLease { id: 1, ends: now + Duration::from_secs(3660), objects: 1 };
         for (after, ttl, expected) in [
             (0, 3600, true),
             (60, 3600, true),
@@ -82,7 +82,7 @@ mod tests {
             let now = now + Duration::from_secs(after);
             assert_eq!(lease.fits(now, ttl, 60), expected, "{after} {ttl}");
         }
-        assert!(!Lease { objects: OBJECTS_MAX, ..lease }.fits(now, 3600, 60));
+        assert!(!EtcdLease { objects: OBJECTS_MAX, ..lease }.fits(now, 3600, 60));
     }
 
     #[test]

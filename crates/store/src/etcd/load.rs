@@ -1,8 +1,8 @@
 //! Everything that etcd holds at one revision, in pages.
 
 use crate::backend::Row;
-use crate::etcd::client::{Client, Failure, Repeat};
-use crate::etcd::keys::Keys;
+use crate::etcd::client::{EtcdClient, EtcdFailure, Repeat};
+use crate::etcd::keys::KeyRange;
 use crate::etcd::wire::{self, KeyValue, RangeRequest, RangeResponse};
 use crate::object::Revision;
 use bytes::Bytes;
@@ -21,14 +21,14 @@ pub(crate) type Page = Vec<(Row, i64)>;
 
 /// Reads ranges of keys.
 #[derive(Clone)]
-pub(crate) struct Reader {
-    pub client: Client,
-    pub keys: Keys,
+pub(crate) struct ObjectLoader {
+    pub client: EtcdClient,
+    pub keys: KeyRange,
 }
 
 /// Reads everything below a prefix, page by page, at the revision of the first page.
 pub(crate) struct Loader<'a> {
-    reader: &'a Reader,
+    reader: &'a ObjectLoader,
     next: Vec<u8>,
     end: Vec<u8>,
     limit: usize,
@@ -37,7 +37,7 @@ pub(crate) struct Loader<'a> {
     is_done: bool,
 }
 
-impl Reader {
+impl ObjectLoader {
     /// `prefix` is one of the store: `/registry/` is everything. `revision` zero is now.
     pub fn load(&self, prefix: &str, revision: Revision) -> Loader<'_> {
         let next = self.keys.outer(prefix);
@@ -46,7 +46,7 @@ impl Reader {
     }
 
     /// Everything at one revision: a page is read while the one before is used.
-    pub fn read_ahead(&self, revision: Revision) -> mpsc::Receiver<Result<Page, Failure>> {
+    pub fn read_ahead(&self, revision: Revision) -> mpsc::Receiver<Result<Page, EtcdFailure>> {
         let (sender, pages) = mpsc::channel(PAGES_AHEAD);
         let reader = self.clone();
         tokio::spawn(async move {
@@ -62,7 +62,7 @@ impl Reader {
     }
 
     /// etcd's revision, and how many keys are below the prefix.
-    pub async fn head(&self) -> Result<RangeResponse, Failure> {
+    pub async fn head(&self) -> Result<RangeResponse, EtcdFailure> {
         let (key, range_end) = self.range();
         let ask = RangeRequest { key, range_end, count_only: true, ..RangeRequest::default() };
         self.client.call(wire::RANGE, ask, Repeat::Always).await
@@ -90,7 +90,7 @@ impl Reader {
 
 impl Loader<'_> {
     /// The next page's rows with their leases; `None` after the last.
-    pub async fn page(&mut self) -> Result<Option<Page>, Failure> {
+    pub async fn page(&mut self) -> Result<Option<Page>, EtcdFailure> {
         if self.is_done {
             return Ok(None);
         }

@@ -19,7 +19,7 @@ mod watch;
 mod wire;
 
 pub(crate) use copy::{Import, export};
-pub(crate) use keys::Keys;
-pub use options::Options;
+pub(crate) use keys::KeyRange;
+pub use options::EtcdOptions;
 pub(crate) use start::start;
 pub(crate) use txn::EtcdStore;

@@ -2,7 +2,7 @@
 
 use crate::attrs::AttrReader;
 use crate::backend::Row;
-use crate::etcd::keys::Keys;
+use crate::etcd::keys::KeyRange;
 use crate::object::{CollectionId, Key, Object};
 use crate::stored_value::StoredValues;
 use crate::transformer::ValueContext;
@@ -12,14 +12,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// Reads objects with the attribute reader of the start, or with that of a collection that was served later.
 pub(crate) struct ObjectReader {
-    keys: Keys,
+    keys: KeyRange,
     values: StoredValues,
     first: Arc<dyn AttrReader + Send + Sync>,
     later: RwLock<HashMap<usize, ReadAttrs>>,
 }
 
 impl ObjectReader {
-    pub fn new(keys: Keys, values: StoredValues, first: Arc<dyn AttrReader + Send + Sync>) -> ObjectReader {
+    pub fn new(
+        keys: KeyRange,
+        values: StoredValues,
+        first: Arc<dyn AttrReader + Send + Sync>,
+    ) -> ObjectReader {
         ObjectReader { keys, values, first, later: RwLock::default() }
     }
 

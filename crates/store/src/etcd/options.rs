@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Where etcd is, and how it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct EtcdOptions {
     /// URLs of the members; the first that answers is used.
     pub servers: Vec<String>,
     /// What stands before all keys: `/registry`.
@@ -21,9 +21,9 @@ pub struct Options {
     pub tells_progress: Option<bool>,
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        Options {
+impl Default for EtcdOptions {
+    fn default() -> EtcdOptions {
+        EtcdOptions {
             servers: Vec::new(),
             prefix: String::from("/registry"),
             ca_file: None,

@@ -1,13 +1,13 @@
 //! The start on etcd: everything is read at a revision of a while ago, and followed from there.
 
 use crate::attrs::AttrReader;
-use crate::backend::Error as OpenError;
+use crate::backend::BackendError as OpenError;
 use crate::compaction::Compacted;
-use crate::etcd::client::{Client, Failure};
-use crate::etcd::keys::Keys;
-use crate::etcd::load::Reader;
+use crate::etcd::client::{EtcdClient, EtcdFailure};
+use crate::etcd::keys::KeyRange;
+use crate::etcd::load::ObjectLoader;
 use crate::etcd::object_reader::ObjectReader;
-use crate::etcd::options::Options;
+use crate::etcd::options::EtcdOptions;
 use crate::etcd::txn::EtcdStore;
 use crate::etcd::watch::EtcdWatch;
 use crate::etcd::{compact, wire};
@@ -39,12 +39,12 @@ pub(crate) struct Started {
 
 /// Fills the cache and begins to follow etcd, in a task of the current runtime.
 pub(crate) async fn start(
-    etcd: &Options,
+    etcd: &EtcdOptions,
     prefixes: Vec<String>,
     attr_reader: Arc<dyn AttrReader + Send + Sync>,
     options: crate::Options,
 ) -> Result<Started, OpenError> {
-    let reader = Reader { client: Client::new(etcd)?, keys: Keys::new(etcd) };
+    let reader = ObjectLoader { client: EtcdClient::new(etcd)?, keys: KeyRange::new(etcd) };
     let values = StoredValues::new(options.transformer.clone());
     let objects = Arc::new(ObjectReader::new(reader.keys.clone(), values, attr_reader));
     let began = tokio::time::Instant::now();
@@ -54,7 +54,7 @@ pub(crate) async fn start(
         match fill(&reader, empty, options.window.events_max, &objects).await {
             Ok(filled) => break filled,
             Err(failure) if began.elapsed() > START_MAX => return Err(OpenError(failure.to_string())),
-            Err(Failure::Refused(why)) if !why.starts_with("etcdserver: no leader") => {
+            Err(EtcdFailure::Refused(why)) if !why.starts_with("etcdserver: no leader") => {
                 return Err(OpenError(why));
             }
             Err(failure) => tracing::warn!("{failure}; trying again"),
@@ -103,11 +103,11 @@ pub(crate) async fn start(
 /// Adds everything that etcd held a while ago to a recovery. The watch brings the events since, so that clients can go
 /// on from where they were before a restart. Returns the revision that was read, and the present one.
 async fn fill(
-    reader: &Reader,
+    reader: &ObjectLoader,
     empty: impl Fn() -> Recovery,
     events_max: usize,
     objects: &ObjectReader,
-) -> Result<(Revision, Revision, Recovery), Failure> {
+) -> Result<(Revision, Revision, Recovery), EtcdFailure> {
     let now = wire::of_header(reader.head().await?.header.as_ref());
     let back = EVENTS_BACK.min(events_max) as u64;
     let compacted = compact::latest(&reader.client).await?;
@@ -116,19 +116,19 @@ async fn fill(
         let mut recovery = empty();
         match fill_at(reader, &mut recovery, objects, revision).await {
             Ok(()) => return Ok((revision, now, recovery)),
-            Err(Failure::Compacted) if revision < now => {}
+            Err(EtcdFailure::Compacted) if revision < now => {}
             Err(failure) => return Err(failure),
         }
     }
-    Err(Failure::Compacted)
+    Err(EtcdFailure::Compacted)
 }
 
 async fn fill_at(
-    reader: &Reader,
+    reader: &ObjectLoader,
     recovery: &mut Recovery,
     objects: &ObjectReader,
     revision: Revision,
-) -> Result<(), Failure> {
+) -> Result<(), EtcdFailure> {
     let mut pages = reader.read_ahead(revision);
     while let Some(page) = pages.recv().await.transpose()? {
         for (row, _) in page {

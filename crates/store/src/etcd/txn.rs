@@ -1,15 +1,15 @@
 //! Transactions on etcd, and reads that are sure to be of now.
 
 use crate::attrs::Attrs;
-use crate::etcd::client::{Client, Failure, Repeat};
+use crate::etcd::client::{EtcdClient, EtcdFailure, Repeat};
 use crate::etcd::latest_revision::LatestRevision;
 use crate::etcd::lease::Leases;
-use crate::etcd::load::Reader;
+use crate::etcd::load::ObjectLoader;
 use crate::etcd::object_reader::ObjectReader;
 use crate::etcd::watch::FeedCommand;
 use crate::etcd::wire::{
-    self, Compare, DeleteRequest, KeyValue, Number, Op, Operation, PutRequest, RangeRequest, Target,
-    TxnRequest, TxnResponse,
+    self, Compare, DeleteRequest, KeyValue, Number, Op, PutRequest, RangeRequest, TxnRequest, TxnResponse,
+    WireOperation, WireTarget,
 };
 use crate::object::{CollectionId, Key, Object, Revision};
 use crate::request_size::TOO_LARGE;
@@ -30,7 +30,7 @@ const CURRENT_MAX: Duration = Duration::from_secs(10);
 
 /// The part of the store that writes to etcd.
 pub(crate) struct EtcdStore {
-    reader: Reader,
+    reader: ObjectLoader,
     objects: Arc<ObjectReader>,
     leases: Leases,
     latest: LatestRevision,
@@ -43,7 +43,7 @@ pub(crate) struct EtcdStore {
 
 impl EtcdStore {
     pub fn new(
-        reader: Reader,
+        reader: ObjectLoader,
         objects: Arc<ObjectReader>,
         lease_reuse: Duration,
         wanted: watch::Sender<u64>,
@@ -93,17 +93,17 @@ impl EtcdStore {
             Precondition::ModRevision(revision) => wire::number(revision),
         };
         let compare = Compare {
-            target: Target::Mod.into(),
+            target: WireTarget::Mod.into(),
             key: key.clone(),
             number: Some(Number::ModRevision(mod_revision)),
         };
         let change = match stored {
             Some(stored) => {
-                Operation::Put(PutRequest { key: key.clone(), value: stored.value.clone(), lease })
+                WireOperation::Put(PutRequest { key: key.clone(), value: stored.value.clone(), lease })
             }
-            None => Operation::Delete(DeleteRequest { key: key.clone() }),
+            None => WireOperation::Delete(DeleteRequest { key: key.clone() }),
         };
-        let look = Operation::Range(RangeRequest { key, ..RangeRequest::default() });
+        let look = WireOperation::Range(RangeRequest { key, ..RangeRequest::default() });
         TxnRequest {
             compare: vec![compare],
             success: vec![Op { operation: Some(change) }],
@@ -188,7 +188,7 @@ impl EtcdStore {
                     }
                 }
                 Ok(None) => return Ok(Some(snapshot)),
-                Err(Failure::Compacted) => return Ok(None),
+                Err(EtcdFailure::Compacted) => return Ok(None),
                 Err(failure) => return Err(failed(failure)),
             }
         }
@@ -210,7 +210,7 @@ impl EtcdStore {
         match tokio::time::timeout(timeout, call).await {
             Ok(Ok(answer)) => went_back(before, wire::of_header(answer.header.as_ref())).map_or(Ok(()), Err),
             Ok(Err(failure)) => Err(failure.to_string()),
-            Err(_) => Err(Failure::TimedOut.to_string()),
+            Err(_) => Err(EtcdFailure::TimedOut.to_string()),
         }
     }
 
@@ -244,7 +244,7 @@ impl EtcdStore {
         }
     }
 
-    fn client(&self) -> &Client {
+    fn client(&self) -> &EtcdClient {
         &self.reader.client
     }
 }
@@ -263,12 +263,12 @@ fn went_back(before: u64, now: Revision) -> Option<String> {
     })
 }
 
-fn failed(failure: Failure) -> CommitError {
+fn failed(failure: EtcdFailure) -> CommitError {
     match failure {
         // An etcd may be set up to take less.
-        Failure::Refused(why) if why == TOO_LARGE => CommitError::TooLarge(why),
-        Failure::Refused(why) => CommitError::Refused(why),
-        Failure::Compacted | Failure::Unreachable(_) | Failure::TimedOut => {
+        EtcdFailure::Refused(why) if why == TOO_LARGE => CommitError::TooLarge(why),
+        EtcdFailure::Refused(why) => CommitError::Refused(why),
+        EtcdFailure::Compacted | EtcdFailure::Unreachable(_) | EtcdFailure::TimedOut => {
             CommitError::Unavailable(failure.to_string())
         }
     }

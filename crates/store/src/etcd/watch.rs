@@ -1,8 +1,8 @@
 //! Follows etcd's watch and keeps the cache in step with it.
 
 use crate::backend::Row;
-use crate::etcd::client::{Failure, Repeat};
-use crate::etcd::load::Reader;
+use crate::etcd::client::{EtcdFailure, Repeat};
+use crate::etcd::load::ObjectLoader;
 use crate::etcd::object_reader::ObjectReader;
 use crate::etcd::wire::{
     self, EventType, KeyValue, Nothing, StatusResponse, WatchAsk, WatchCreate, WatchRequest, WatchResponse,
@@ -41,7 +41,7 @@ pub(crate) enum FeedCommand {
 
 /// The task that follows etcd's watch.
 pub(crate) struct EtcdWatch {
-    pub reader: Reader,
+    pub reader: ObjectLoader,
     pub cache: WatchCache,
     pub objects: Arc<ObjectReader>,
     pub prefixes: Prefixes,
@@ -73,7 +73,7 @@ struct WatchStream {
     /// then there is an event at every revision.
     tells_progress: bool,
     /// Events whose revision is not complete yet.
-    partial: Vec<wire::Event>,
+    partial: Vec<wire::WireEvent>,
 }
 
 /// What wakes the task.
@@ -149,7 +149,7 @@ impl EtcdWatch {
         }
     }
 
-    async fn open(&mut self) -> Result<WatchStream, Failure> {
+    async fn open(&mut self) -> Result<WatchStream, EtcdFailure> {
         let client = &self.reader.client;
         let status: StatusResponse = client.call(wire::STATUS, Nothing {}, Repeat::Always).await?;
         let tells_progress = self.tells_progress.unwrap_or_else(|| tells_progress(&status.version));
@@ -216,7 +216,7 @@ impl EtcdWatch {
         Ok(())
     }
 
-    async fn apply(&mut self, events: Vec<wire::Event>) {
+    async fn apply(&mut self, events: Vec<wire::WireEvent>) {
         let mut changes = Changes::new();
         let mut last = self.applied;
         for event in events {
@@ -280,7 +280,7 @@ impl EtcdWatch {
 
     /// Reads everything again when etcd no longer has the events since. Unchanged objects stay as they are in memory;
     /// all watchers lag, as the events in between are not known.
-    async fn reload(&mut self) -> Result<(), Failure> {
+    async fn reload(&mut self) -> Result<(), EtcdFailure> {
         let reader = self.reader.clone();
         let mut loader = reader.load("/registry/", Revision(0));
         let mut found: HashMap<usize, Snapshot> = HashMap::new();

@@ -76,12 +76,12 @@ pub struct DeleteRequest {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Op {
-    #[prost(oneof = "Operation", tags = "1, 2, 3")]
-    pub operation: Option<Operation>,
+    #[prost(oneof = "WireOperation", tags = "1, 2, 3")]
+    pub operation: Option<WireOperation>,
 }
 
 #[derive(Clone, PartialEq, Oneof)]
-pub enum Operation {
+pub enum WireOperation {
     #[prost(message, tag = "1")]
     Range(RangeRequest),
     #[prost(message, tag = "2")]
@@ -99,7 +99,7 @@ pub struct OpAnswer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enumeration)]
 #[repr(i32)]
-pub enum Target {
+pub enum WireTarget {
     Version = 0,
     Mod = 2,
 }
@@ -107,7 +107,7 @@ pub enum Target {
 /// That a key's version or revision of last change equals a number.
 #[derive(Clone, PartialEq, Message)]
 pub struct Compare {
-    #[prost(enumeration = "Target", tag = "2")]
+    #[prost(enumeration = "WireTarget", tag = "2")]
     pub target: i32,
     #[prost(bytes = "vec", tag = "3")]
     pub key: Vec<u8>,
@@ -199,7 +199,7 @@ pub struct WatchResponse {
     #[prost(bool, tag = "7")]
     pub fragment: bool,
     #[prost(message, repeated, tag = "11")]
-    pub events: Vec<Event>,
+    pub events: Vec<WireEvent>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enumeration)]
@@ -210,7 +210,7 @@ pub enum EventType {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Event {
+pub struct WireEvent {
     #[prost(enumeration = "EventType", tag = "1")]
     pub kind: i32,
     #[prost(message, optional, tag = "2")]

@@ -1,7 +1,7 @@
 //! Disks that fail.
 
 use super::*;
-use crate::backend::{AppendError, Error, Found, Row};
+use crate::backend::{AppendError, BackendError, Found, Row};
 use pintle_testkit::Random;
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -14,7 +14,7 @@ struct Failing {
 }
 
 impl DurableLog for Failing {
-    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error> {
+    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, BackendError> {
         self.inner.load(each)
     }
 
@@ -30,7 +30,7 @@ impl DurableLog for Failing {
         self.inner.append(rows, dropped, compacted_revision)
     }
 
-    fn close(&mut self) -> Result<(), Error> {
+    fn close(&mut self) -> Result<(), BackendError> {
         self.inner.close()
     }
 }
@@ -64,7 +64,7 @@ struct Filling {
 }
 
 impl DurableLog for Filling {
-    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error> {
+    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, BackendError> {
         self.inner.load(each)
     }
 
@@ -80,7 +80,7 @@ impl DurableLog for Filling {
         self.inner.append(rows, dropped, compacted_revision)
     }
 
-    fn close(&mut self) -> Result<(), Error> {
+    fn close(&mut self) -> Result<(), BackendError> {
         self.inner.close()
     }
 }
@@ -250,7 +250,7 @@ struct Unsure {
 }
 
 impl DurableLog for Unsure {
-    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error> {
+    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, BackendError> {
         self.inner.load(each)
     }
 
@@ -268,7 +268,7 @@ impl DurableLog for Unsure {
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Error> {
+    fn close(&mut self) -> Result<(), BackendError> {
         self.inner.close()
     }
 }

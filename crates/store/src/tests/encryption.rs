@@ -180,9 +180,9 @@ async fn copies_keep_values_encrypted_or_encrypt_them_anew() {
     store.commit(put(things, "a", "1", Precondition::NotExists)).await.unwrap();
     store.close().await;
 
-    let (from, to) = (transfer::Place::Embedded(from), transfer::Place::Embedded(to));
+    let (from, to) = (transfer::StorePlace::Embedded(from), transfer::StorePlace::Embedded(to));
     transfer::copy(&from, &to, None, |_| {}).await.unwrap();
-    let etcd = transfer::Place::Etcd(shared.options());
+    let etcd = transfer::StorePlace::Etcd(shared.options());
     let refused = transfer::copy(&to, &etcd, None, |_| {}).await.unwrap_err();
     assert!(refused.0.contains("/registry/things/ns/a is encrypted for this key"), "{refused}");
     locks.set(&[1, 2]);

@@ -11,7 +11,7 @@ pub(crate) mod place;
 mod watches;
 
 use crate::backend::sqlite::Sqlite;
-use crate::backend::{AppendError, DurableLog, Error, Found, Row};
+use crate::backend::{AppendError, BackendError, DurableLog, Found, Row};
 use crate::*;
 use bytes::Bytes;
 use pintle_object::Text;
@@ -118,7 +118,7 @@ impl Memory {
 }
 
 impl DurableLog for Memory {
-    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, Error> {
+    fn load(&mut self, each: &mut dyn FnMut(Row)) -> Result<Found, BackendError> {
         let held = self.0.lock().unwrap();
         held.0.iter().cloned().for_each(each);
         Ok(held.1)
@@ -138,7 +138,7 @@ impl DurableLog for Memory {
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Error> {
+    fn close(&mut self) -> Result<(), BackendError> {
         Ok(())
     }
 }

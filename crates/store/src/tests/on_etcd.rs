@@ -79,9 +79,9 @@ async fn reads_of_now_see_every_write_before_them() {
 async fn keys_of_others_count_as_progress() {
     let etcd = etcd!();
     for tells_progress in [None, Some(true)] {
-        let options = etcd::Options { tells_progress, ..etcd_options(&[etcd.url()]) };
+        let options = etcd::EtcdOptions { tells_progress, ..etcd_options(&[etcd.url()]) };
         let (ours, things) = connect(&options, Options::default()).await;
-        let elsewhere = etcd::Options { prefix: "/elsewhere".into(), ..options };
+        let elsewhere = etcd::EtcdOptions { prefix: "/elsewhere".into(), ..options };
         let (theirs, _) = connect(&elsewhere, Options::default()).await;
         let mut watcher = ours.watch(things, WatchFrom::Now, WatchPredicate::default()).unwrap();
         let name = format!("a-{tells_progress:?}");
@@ -380,7 +380,7 @@ async fn a_value_that_is_too_large_is_refused() {
 async fn servers_take_turns_in_compacting() {
     let etcd = etcd!();
     let compacting =
-        etcd::Options { compaction_interval: Duration::from_millis(300), ..etcd_options(&[etcd.url()]) };
+        etcd::EtcdOptions { compaction_interval: Duration::from_millis(300), ..etcd_options(&[etcd.url()]) };
     let (ours, things) = connect(&compacting, Options::default()).await;
     let (_theirs, _) = connect(&compacting, Options::default()).await;
     let first = ours.commit(put(things, "a", "1", Precondition::NotExists)).await.unwrap().mod_revision;

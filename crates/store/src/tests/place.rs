@@ -54,20 +54,20 @@ impl Place {
 }
 
 impl Shared {
-    pub fn options(&self) -> etcd::Options {
-        etcd::Options { prefix: self.prefix.clone(), ..etcd_options(&[self.etcd.url()]) }
+    pub fn options(&self) -> etcd::EtcdOptions {
+        etcd::EtcdOptions { prefix: self.prefix.clone(), ..etcd_options(&[self.etcd.url()]) }
     }
 }
 
-pub(crate) fn etcd_options(servers: &[String]) -> etcd::Options {
-    etcd::Options {
+pub(crate) fn etcd_options(servers: &[String]) -> etcd::EtcdOptions {
+    etcd::EtcdOptions {
         servers: servers.to_vec(),
         compaction_interval: Duration::ZERO,
-        ..etcd::Options::default()
+        ..etcd::EtcdOptions::default()
     }
 }
 
-pub(crate) async fn connect(etcd: &etcd::Options, options: Options) -> (Store, CollectionId) {
+pub(crate) async fn connect(etcd: &etcd::EtcdOptions, options: Options) -> (Store, CollectionId) {
     let prefixes = vec![String::from("/registry/things/"), String::from("/registry/others/")];
     let store = Store::connect(etcd, prefixes, Arc::new(Plain), options).await.unwrap();
     let things = store.add_collection("/registry/things/");

@@ -7,7 +7,7 @@
 //! ```
 //! Numbers are of eight bytes, the greatest first; lengths of four.
 
-use crate::backend::{Error, Row};
+use crate::backend::{BackendError, Row};
 use crate::object::Revision;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -28,7 +28,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub fn create(path: &Path, revision: Revision) -> Result<Writer, Error> {
+    pub fn create(path: &Path, revision: Revision) -> Result<Writer, BackendError> {
         let open = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
         let out = BufWriter::new(open.map_err(|error| failed(path, &error))?);
         let mut writer = Writer { path: path.into(), out, hash: Sha256::new(), objects: 0 };
@@ -37,7 +37,7 @@ impl Writer {
         Ok(writer)
     }
 
-    pub fn add(&mut self, row: &Row) -> Result<(), Error> {
+    pub fn add(&mut self, row: &Row) -> Result<(), BackendError> {
         let value = row.value.as_deref().unwrap_or_default();
         self.put_sized(row.key.as_bytes())?;
         for number in [row.create_revision.0, row.revision.0, row.expires.unwrap_or(0)] {
@@ -48,7 +48,7 @@ impl Writer {
         Ok(())
     }
 
-    pub fn finish(&mut self) -> Result<(), Error> {
+    pub fn finish(&mut self) -> Result<(), BackendError> {
         self.put(&0u32.to_be_bytes())?;
         self.put(&self.objects.to_be_bytes())?;
         let sum = self.hash.clone().finalize();
@@ -60,14 +60,15 @@ impl Writer {
         end().map_err(|error| failed(&self.path, &error))
     }
 
-    fn put_sized(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    fn put_sized(&mut self, bytes: &[u8]) -> Result<(), BackendError> {
         let length = u32::try_from(bytes.len()).ok().filter(|length| *length <= LENGTH_MAX);
-        let length = length.ok_or_else(|| Error(String::from("an object is too large for a snapshot")))?;
+        let length =
+            length.ok_or_else(|| BackendError(String::from("an object is too large for a snapshot")))?;
         self.put(&length.to_be_bytes())?;
         self.put(bytes)
     }
 
-    fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), BackendError> {
         self.hash.update(bytes);
         self.out.write_all(bytes).map_err(|error| failed(&self.path, &error))
     }
@@ -82,20 +83,20 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub fn open(path: &Path) -> Result<Reader, Error> {
+    pub fn open(path: &Path) -> Result<Reader, BackendError> {
         let file = File::open(path).map_err(|error| failed(path, &error))?;
         let (input, hash) = (BufReader::new(file), Sha256::new());
         let mut reader = Reader { path: path.into(), input, hash, objects: 0, revision: Revision(0) };
         let mut magic = [0; MAGIC.len()];
         if reader.take(&mut magic).is_err() || magic != MAGIC {
-            return Err(Error(format!("{}: is no snapshot that this version reads", path.display())));
+            return Err(BackendError(format!("{}: is no snapshot that this version reads", path.display())));
         }
         reader.revision = Revision(reader.number()?);
         Ok(reader)
     }
 
     /// The next object; `None` after the last, when the file's sum is right.
-    pub fn next(&mut self) -> Result<Option<Row>, Error> {
+    pub fn next(&mut self) -> Result<Option<Row>, BackendError> {
         let length = self.length()?;
         if length == 0 {
             return self.end().map(|()| None);
@@ -109,7 +110,7 @@ impl Reader {
         Ok(Some(Row { revision, key, create_revision, value, expires }))
     }
 
-    fn end(&mut self) -> Result<(), Error> {
+    fn end(&mut self) -> Result<(), BackendError> {
         let objects = self.number()?;
         let sum = self.hash.clone().finalize();
         let mut found = [0; 32];
@@ -121,20 +122,20 @@ impl Reader {
         Ok(())
     }
 
-    fn length(&mut self) -> Result<usize, Error> {
+    fn length(&mut self) -> Result<usize, BackendError> {
         let mut bytes = [0; 4];
         self.take(&mut bytes)?;
         let length = u32::from_be_bytes(bytes);
         if length > LENGTH_MAX { Err(self.damaged()) } else { Ok(length as usize) }
     }
 
-    fn number(&mut self) -> Result<u64, Error> {
+    fn number(&mut self) -> Result<u64, BackendError> {
         let mut bytes = [0; 8];
         self.take(&mut bytes)?;
         Ok(u64::from_be_bytes(bytes))
     }
 
-    fn bytes(&mut self, length: usize) -> Result<Vec<u8>, Error> {
+    fn bytes(&mut self, length: usize) -> Result<Vec<u8>, BackendError> {
         // A damaged length must not take memory that the file cannot fill.
         let mut bytes = Vec::new();
         let read = self.input.by_ref().take(length as u64).read_to_end(&mut bytes);
@@ -146,7 +147,7 @@ impl Reader {
         Ok(bytes)
     }
 
-    fn take(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
+    fn take(&mut self, bytes: &mut [u8]) -> Result<(), BackendError> {
         self.input.read_exact(bytes).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => self.damaged(),
             _ => failed(&self.path, &error),
@@ -155,18 +156,18 @@ impl Reader {
         Ok(())
     }
 
-    fn damaged(&self) -> Error {
-        Error(format!("{}: the snapshot is damaged or cut off", self.path.display()))
+    fn damaged(&self) -> BackendError {
+        BackendError(format!("{}: the snapshot is damaged or cut off", self.path.display()))
     }
 }
 
 /// Reads a whole snapshot, and finds nothing wrong. Tells how many objects it holds.
-pub(super) fn verify(path: &Path) -> Result<u64, Error> {
+pub(super) fn verify(path: &Path) -> Result<u64, BackendError> {
     let mut reader = Reader::open(path)?;
     while reader.next()?.is_some() {}
     Ok(reader.objects)
 }
 
-fn failed(path: &Path, error: &io::Error) -> Error {
-    Error(format!("{}: {error}", path.display()))
+fn failed(path: &Path, error: &io::Error) -> BackendError {
+    BackendError(format!("{}: {error}", path.display()))
 }

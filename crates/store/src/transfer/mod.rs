@@ -13,30 +13,30 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use crate::backend::Error;
+use crate::backend::BackendError;
 use crate::object::Revision;
 use crate::transformer::Transformer;
-pub use place::Place;
-pub use progress::{Stage, Tally};
+pub use place::StorePlace;
+pub use progress::{Tally, TransferStage};
 use rewrite::Rewrite;
 use sink::Sink;
-use source::Source;
+use source::TransferSource;
 use std::sync::Arc;
 
 /// Copies everything from one place to another, which must be empty, and verifies it. With a transformer values are
 /// encrypted anew on the way, without they stay as they are. Returns the copied objects, and their revision.
 pub async fn copy(
-    from: &Place,
-    to: &Place,
+    from: &StorePlace,
+    to: &StorePlace,
     transformer: Option<Arc<dyn Transformer>>,
-    mut report: impl FnMut(Stage),
-) -> Result<(Tally, Revision), Error> {
+    mut report: impl FnMut(TransferStage),
+) -> Result<(Tally, Revision), BackendError> {
     // A snapshot is looked at as a whole before anything is made of it.
     let in_file = match from {
-        Place::File(path) => Some(file::verify(path)?),
-        Place::Embedded(_) | Place::Etcd(_) => None,
+        StorePlace::File(path) => Some(file::verify(path)?),
+        StorePlace::Embedded(_) | StorePlace::Etcd(_) => None,
     };
-    let mut source = Source::open(from).await?;
+    let mut source = TransferSource::open(from).await?;
     let all = in_file.unwrap_or(source.objects);
     let mut sink = Sink::open(to, source.revision).await?;
     let mut copied = Tally::default();
@@ -48,24 +48,28 @@ pub async fn copy(
         }
         rows.iter().for_each(|row| copied.add(row));
         sink.write(rows).await?;
-        report(Stage::Copying(copied, all));
+        report(TransferStage::Copying(copied, all));
     }
     sink.finish(&mut |stage| report(stage)).await?;
     let found = tally(&sink.written(), copied.objects, &mut report).await?;
     if found != copied {
         sink.discard();
-        return Err(Error(format!("the copy is not what was copied: {found} were found of {copied}")));
+        return Err(BackendError(format!("the copy is not what was copied: {found} were found of {copied}")));
     }
     sink.keep()?;
     Ok((copied, source.revision))
 }
 
-async fn tally(place: &Place, all: u64, report: &mut impl FnMut(Stage)) -> Result<Tally, Error> {
-    let mut source = Source::open(place).await?;
+async fn tally(
+    place: &StorePlace,
+    all: u64,
+    report: &mut impl FnMut(TransferStage),
+) -> Result<Tally, BackendError> {
+    let mut source = TransferSource::open(place).await?;
     let mut tally = Tally::default();
     while let Some(rows) = source.next().await? {
         rows.iter().for_each(|row| tally.add(row));
-        report(Stage::Verifying(tally, all));
+        report(TransferStage::Verifying(tally, all));
     }
     Ok(tally)
 }

@@ -16,7 +16,7 @@ pub struct Tally {
 
 /// What a copy reports while it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum TransferStage {
     /// What was copied, and how many objects there are.
     Copying(Tally, u64),
     /// A new etcd counts from one: its revision is raised, so that no client has seen a later one.
@@ -24,24 +24,24 @@ pub enum Stage {
     Verifying(Tally, u64),
 }
 
-impl Stage {
+impl TransferStage {
     /// How much of a stage is done, of a hundred.
     pub fn percent(&self) -> Option<u64> {
         match self {
-            Stage::Copying(tally, all) | Stage::Verifying(tally, all) => {
+            TransferStage::Copying(tally, all) | TransferStage::Verifying(tally, all) => {
                 Some((tally.objects * 100).checked_div(*all)?.min(100))
             }
-            Stage::Raising(_) => None,
+            TransferStage::Raising(_) => None,
         }
     }
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for TransferStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Stage::Copying(tally, all) => write!(f, "copied {tally}, of {all}"),
-            Stage::Raising(revision) => write!(f, "raised the revision to {revision}"),
-            Stage::Verifying(tally, all) => write!(f, "verified {tally}, of {all}"),
+            TransferStage::Copying(tally, all) => write!(f, "copied {tally}, of {all}"),
+            TransferStage::Raising(revision) => write!(f, "raised the revision to {revision}"),
+            TransferStage::Verifying(tally, all) => write!(f, "verified {tally}, of {all}"),
         }
     }
 }

@@ -1,110 +1,110 @@
 //! Where a copy goes to. Files are made under another name, and get their own when they were verified.
 
 use super::file;
-use super::place::Place;
-use super::progress::Stage;
+use super::place::StorePlace;
+use super::progress::TransferStage;
 use crate::backend::sqlite::{self, Sqlite};
-use crate::backend::{DurableLog, Error, Row};
+use crate::backend::{BackendError, DurableLog, Row};
 use crate::etcd;
 use crate::object::Revision;
 use std::path::{Path, PathBuf};
 
 pub(super) struct Sink {
-    to: Place,
+    to: StorePlace,
     /// Files: where the copy is until it is verified.
     made: PathBuf,
     revision: Revision,
-    kind: Kind,
+    kind: SinkKind,
 }
 
-enum Kind {
+enum SinkKind {
     Embedded(Option<Sqlite>),
     Etcd(Box<etcd::Import>),
     File(file::Writer),
 }
 
 impl Sink {
-    pub async fn open(to: &Place, revision: Revision) -> Result<Sink, Error> {
+    pub async fn open(to: &StorePlace, revision: Revision) -> Result<Sink, BackendError> {
         let mut made = PathBuf::new();
         let kind = match to {
-            Place::Embedded(path) => {
+            StorePlace::Embedded(path) => {
                 is_empty(path)?;
                 made = beside(path);
                 remove(&made);
-                Kind::Embedded(Some(Sqlite::open(&made)?))
+                SinkKind::Embedded(Some(Sqlite::open(&made)?))
             }
-            Place::Etcd(options) => Kind::Etcd(Box::new(etcd::Import::begin(options).await?)),
-            Place::File(path) => {
+            StorePlace::Etcd(options) => SinkKind::Etcd(Box::new(etcd::Import::begin(options).await?)),
+            StorePlace::File(path) => {
                 if path.exists() {
-                    return Err(Error(format!("{}: is there already", path.display())));
+                    return Err(BackendError(format!("{}: is there already", path.display())));
                 }
                 made = beside(path);
                 remove(&made);
-                Kind::File(file::Writer::create(&made, revision)?)
+                SinkKind::File(file::Writer::create(&made, revision)?)
             }
         };
         Ok(Sink { to: to.clone(), made, revision, kind })
     }
 
-    pub async fn write(&mut self, rows: Vec<Row>) -> Result<(), Error> {
+    pub async fn write(&mut self, rows: Vec<Row>) -> Result<(), BackendError> {
         match &mut self.kind {
-            Kind::Embedded(Some(sqlite)) => Ok(sqlite.append(&rows, &[], Revision(0))?),
-            Kind::Embedded(None) => Err(Error(String::from("the copy is finished"))),
-            Kind::Etcd(import) => import.write(rows).await,
-            Kind::File(writer) => rows.iter().try_for_each(|row| writer.add(row)),
+            SinkKind::Embedded(Some(sqlite)) => Ok(sqlite.append(&rows, &[], Revision(0))?),
+            SinkKind::Embedded(None) => Err(BackendError(String::from("the copy is finished"))),
+            SinkKind::Etcd(import) => import.write(rows).await,
+            SinkKind::File(writer) => rows.iter().try_for_each(|row| writer.add(row)),
         }
     }
 
     /// Everything is written, and durable.
-    pub async fn finish(&mut self, report: &mut impl FnMut(Stage)) -> Result<(), Error> {
+    pub async fn finish(&mut self, report: &mut impl FnMut(TransferStage)) -> Result<(), BackendError> {
         match &mut self.kind {
-            Kind::Embedded(sqlite) => match sqlite.take() {
+            SinkKind::Embedded(sqlite) => match sqlite.take() {
                 Some(mut sqlite) => {
                     sqlite.begin_at(self.revision)?;
                     sqlite.close()
                 }
                 None => Ok(()),
             },
-            Kind::Etcd(import) => {
-                import.raise(self.revision, &mut |revision| report(Stage::Raising(revision))).await
+            SinkKind::Etcd(import) => {
+                import.raise(self.revision, &mut |revision| report(TransferStage::Raising(revision))).await
             }
-            Kind::File(writer) => writer.finish(),
+            SinkKind::File(writer) => writer.finish(),
         }
     }
 
     /// Where the copy can be read.
-    pub fn written(&self) -> Place {
+    pub fn written(&self) -> StorePlace {
         match &self.to {
-            Place::Embedded(_) => Place::Embedded(self.made.clone()),
-            Place::File(_) => Place::File(self.made.clone()),
-            Place::Etcd(options) => Place::Etcd(options.clone()),
+            StorePlace::Embedded(_) => StorePlace::Embedded(self.made.clone()),
+            StorePlace::File(_) => StorePlace::File(self.made.clone()),
+            StorePlace::Etcd(options) => StorePlace::Etcd(options.clone()),
         }
     }
 
     /// The copy is good: it gets its name.
-    pub fn keep(self) -> Result<(), Error> {
+    pub fn keep(self) -> Result<(), BackendError> {
         let path = match &self.to {
-            Place::Embedded(path) | Place::File(path) => path,
-            Place::Etcd(_) => return Ok(()),
+            StorePlace::Embedded(path) | StorePlace::File(path) => path,
+            StorePlace::Etcd(_) => return Ok(()),
         };
         // Whoever held the copy open to read it is done; what is left of an empty store must not be read as its log.
         remove_beside(path);
         remove_beside(&self.made);
         remove_lock(&self.made);
         let rename = std::fs::rename(&self.made, path).and_then(|()| sync_dir(path));
-        rename.map_err(|error| Error(format!("{}: {error}", path.display())))
+        rename.map_err(|error| BackendError(format!("{}: {error}", path.display())))
     }
 
     /// The copy is bad. In etcd it stays: what is there shows what went wrong.
     pub fn discard(self) {
-        if !matches!(self.to, Place::Etcd(_)) {
+        if !matches!(self.to, StorePlace::Etcd(_)) {
             remove(&self.made);
         }
     }
 }
 
 /// A store may be replaced only if it holds nothing.
-fn is_empty(path: &Path) -> Result<(), Error> {
+fn is_empty(path: &Path) -> Result<(), BackendError> {
     if !path.exists() {
         return Ok(());
     }
@@ -114,7 +114,7 @@ fn is_empty(path: &Path) -> Result<(), Error> {
         false
     })?;
     if objects > 0 {
-        return Err(Error(format!("{}: holds objects, and is not replaced", path.display())));
+        return Err(BackendError(format!("{}: holds objects, and is not replaced", path.display())));
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Where a copy comes from: rows in batches, a few of them ahead of who takes them.
 
 use super::file;
-use super::place::Place;
+use super::place::StorePlace;
 use crate::backend::sqlite::Sqlite;
-use crate::backend::{Error, Row};
+use crate::backend::{BackendError, Row};
 use crate::etcd;
 use crate::object::Revision;
 use std::path::Path;
@@ -13,35 +13,35 @@ const BATCH_MAX: usize = 500;
 const BATCH_BYTES_MAX: usize = 4 << 20;
 const BATCHES_AHEAD: usize = 2;
 
-type Batches = mpsc::Sender<Result<Vec<Row>, Error>>;
+type Batches = mpsc::Sender<Result<Vec<Row>, BackendError>>;
 
-pub(super) struct Source {
+pub(super) struct TransferSource {
     pub revision: Revision,
     /// How many there are to come; of snapshots only their end says it.
     pub objects: u64,
-    batches: mpsc::Receiver<Result<Vec<Row>, Error>>,
+    batches: mpsc::Receiver<Result<Vec<Row>, BackendError>>,
 }
 
-impl Source {
-    pub async fn open(place: &Place) -> Result<Source, Error> {
+impl TransferSource {
+    pub async fn open(place: &StorePlace) -> Result<TransferSource, BackendError> {
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         let (revision, objects) = match place {
-            Place::Embedded(path) => embedded(path, sender)?,
-            Place::File(path) => (snapshot(path, sender)?, 0),
-            Place::Etcd(options) => etcd::export(options, sender).await?,
+            StorePlace::Embedded(path) => embedded(path, sender)?,
+            StorePlace::File(path) => (snapshot(path, sender)?, 0),
+            StorePlace::Etcd(options) => etcd::export(options, sender).await?,
         };
-        Ok(Source { revision, objects, batches })
+        Ok(TransferSource { revision, objects, batches })
     }
 
     /// The next rows; `None` when there are no more.
-    pub async fn next(&mut self) -> Result<Option<Vec<Row>>, Error> {
+    pub async fn next(&mut self) -> Result<Option<Vec<Row>>, BackendError> {
         self.batches.recv().await.transpose()
     }
 }
 
-fn embedded(path: &Path, batches: Batches) -> Result<(Revision, u64), Error> {
+fn embedded(path: &Path, batches: Batches) -> Result<(Revision, u64), BackendError> {
     if !path.exists() {
-        return Err(Error(format!("{}: there is no such store", path.display())));
+        return Err(BackendError(format!("{}: there is no such store", path.display())));
     }
     let sqlite = Sqlite::open_to_read(path)?;
     let found = (sqlite.last()?, sqlite.count()?);
@@ -53,7 +53,7 @@ fn embedded(path: &Path, batches: Batches) -> Result<(Revision, u64), Error> {
     Ok(found)
 }
 
-fn snapshot(path: &Path, batches: Batches) -> Result<Revision, Error> {
+fn snapshot(path: &Path, batches: Batches) -> Result<Revision, BackendError> {
     let mut reader = file::Reader::open(path)?;
     let revision = reader.revision;
     std::thread::spawn(move || {
@@ -91,7 +91,7 @@ impl Batch {
         self.batches.blocking_send(Ok(std::mem::take(&mut self.rows))).is_ok()
     }
 
-    fn end(self, result: Result<(), Error>) {
+    fn end(self, result: Result<(), BackendError>) {
         // Who copies may have given up.
         let _ = self.batches.blocking_send(result.map(|()| self.rows));
     }

@@ -31,10 +31,10 @@ fn objects(store: &Store) -> BTreeMap<String, Vec<u8>> {
     snapshot.range("", None).map(|object| (object.key.to_string(), object.value.to_vec())).collect()
 }
 
-fn place_of(made: &Made) -> Place {
+fn place_of(made: &Made) -> StorePlace {
     match made {
-        Made::Embedded(dir) => Place::Embedded(dir.path().join("store.db")),
-        Made::Etcd(shared) => Place::Etcd(shared.options()),
+        Made::Embedded(dir) => StorePlace::Embedded(dir.path().join("store.db")),
+        Made::Etcd(shared) => StorePlace::Etcd(shared.options()),
         Made::Memory(_) => unreachable!("copies are of what lasts"),
     }
 }
@@ -43,7 +43,7 @@ fn place_of(made: &Made) -> Place {
 async fn check(from: &Made, to: &Made, by_file: bool) {
     let (expected, revision) = filled(from).await;
     let dir = tempfile::tempdir().unwrap();
-    let file = Place::File(dir.path().join("snapshot"));
+    let file = StorePlace::File(dir.path().join("snapshot"));
     let mut stages = Vec::new();
     let report = |stage| stages.push(stage);
     let (tally, at) = if by_file {
@@ -56,7 +56,7 @@ async fn check(from: &Made, to: &Made, by_file: bool) {
     };
     assert_eq!((tally.objects, at), (31, revision));
     assert!(
-        matches!(stages.last(), Some(Stage::Verifying(last, all)) if *last == tally && *all == tally.objects),
+        matches!(stages.last(), Some(TransferStage::Verifying(last, all)) if *last == tally && *all == tally.objects),
         "{stages:?}"
     );
     let (store, things) = to.open().await;
@@ -111,9 +111,9 @@ async fn a_damaged_snapshot_is_refused() {
     filled(&from).await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("snapshot");
-    copy(&place_of(&from), &Place::File(path.clone()), None, |_| {}).await.unwrap();
+    copy(&place_of(&from), &StorePlace::File(path.clone()), None, |_| {}).await.unwrap();
     let whole = std::fs::read(&path).unwrap();
-    let target = Place::Embedded(dir.path().join("store.db"));
+    let target = StorePlace::Embedded(dir.path().join("store.db"));
     for place in (0..whole.len()).step_by(7) {
         let mut damaged = whole.clone();
         match place % 2 {
@@ -121,10 +121,10 @@ async fn a_damaged_snapshot_is_refused() {
             _ => damaged[place] ^= 0x10,
         }
         std::fs::write(&path, &damaged).unwrap();
-        let refused = copy(&Place::File(path.clone()), &target, None, |_| {}).await;
+        let refused = copy(&StorePlace::File(path.clone()), &target, None, |_| {}).await;
         assert!(refused.is_err(), "damaged at {place} of {}", whole.len());
         assert!(!dir.path().join("store.db").exists());
     }
     std::fs::write(&path, [whole.as_slice(), b"x"].concat()).unwrap();
-    assert!(copy(&Place::File(path), &target, None, |_| {}).await.is_err());
+    assert!(copy(&StorePlace::File(path), &target, None, |_| {}).await.is_err());
 }

@@ -13,17 +13,17 @@ const WOKEN_AT_ONCE_MAX: usize = 32;
 const STACK_BYTES: usize = 128 << 10;
 
 pub(crate) struct Notifier {
-    shared: Arc<Shared>,
+    shared: Arc<NotifierShared>,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct NotifierShared {
+    state: Mutex<NotifierState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct NotifierState {
     waiting: Vec<(Instant, Arc<WatchGroup>)>,
     /// The time at which the first of them is due.
     due: Option<Instant>,
@@ -32,7 +32,7 @@ struct State {
 
 impl Notifier {
     pub fn start() -> std::io::Result<Notifier> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(NotifierShared::default());
         let own = shared.clone();
         let builder = std::thread::Builder::new().name(String::from("store-notifier"));
         builder.stack_size(STACK_BYTES).spawn(move || own.run())?;
@@ -60,7 +60,7 @@ impl Drop for Notifier {
     }
 }
 
-impl Shared {
+impl NotifierShared {
     fn later(&self, group: Arc<WatchGroup>, due: Instant) {
         let mut state = self.state();
         state.waiting.push((due, group));
@@ -91,12 +91,12 @@ impl Shared {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, NotifierState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl NotifierState {
     fn take_due(&mut self, now: Instant) -> Vec<(Instant, Arc<WatchGroup>)> {
         let due = self.waiting.extract_if(.., |(due, _)| *due <= now).collect();
         self.due = self.waiting.iter().map(|(due, _)| *due).min();

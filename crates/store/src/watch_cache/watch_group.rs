@@ -24,7 +24,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(8);
 #[derive(Debug)]
 pub(crate) struct WatchGroup {
     pub predicate: WatchPredicate,
-    state: Mutex<State>,
+    state: Mutex<WatchGroupState>,
     /// One more than the number of the last event.
     end: AtomicU64,
     /// One more than the number of the last event that watchers were notified of.
@@ -36,7 +36,7 @@ pub(crate) struct WatchGroup {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct WatchGroupState {
     /// The number of the first event whose place is kept.
     start: u64,
     /// The places of the events in the collection's log.
@@ -198,7 +198,7 @@ impl WatchGroup {
         self.encoded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WatchGroupState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

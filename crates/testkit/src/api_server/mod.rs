@@ -32,13 +32,13 @@ pub const ECHO: &str = "echo";
 /// Serves `flunders` of one group in version `v1` until it is dropped.
 pub struct ApiServer {
     port: u16,
-    shared: Arc<Shared>,
+    shared: Arc<ApiServerShared>,
     /// Ends the runtime when it is dropped.
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-struct Shared {
+struct ApiServerShared {
     group: String,
     /// Whether it believes everybody.
     is_open: bool,
@@ -67,7 +67,7 @@ impl ApiServer {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         listener.set_nonblocking(true).expect("a listener can be made not to block");
         let port = listener.local_addr().expect("a bound listener has an address").port();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ApiServerShared {
             group: group.into(),
             is_open: front.is_none(),
             objects: Objects::new(group),
@@ -172,14 +172,14 @@ fn config(front: Option<&str>, own: &Pair) -> ServerConfig {
     config
 }
 
-async fn serve(listener: std::net::TcpListener, acceptor: TlsAcceptor, shared: Arc<Shared>) {
+async fn serve(listener: std::net::TcpListener, acceptor: TlsAcceptor, shared: Arc<ApiServerShared>) {
     let listener = TcpListener::from_std(listener).expect("a listener of this machine");
     while let Ok((tcp, _)) = listener.accept().await {
         tokio::spawn(connection(tcp, acceptor.clone(), shared.clone()));
     }
 }
 
-async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) {
+async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<ApiServerShared>) {
     let Ok(stream) = acceptor.accept(tcp).await else { return };
     let session = stream.get_ref().1;
     let is_known = shared.is_open || session.peer_certificates().is_some_and(|shown| !shown.is_empty());
@@ -198,7 +198,7 @@ async fn connection(tcp: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) 
     }
 }
 
-async fn answer(shared: &Arc<Shared>, request: Request<Incoming>, is_known: bool) -> Response<Body> {
+async fn answer(shared: &Arc<ApiServerShared>, request: Request<Incoming>, is_known: bool) -> Response<Body> {
     if shared.hangs.load(Ordering::Relaxed) {
         std::future::pending::<()>().await;
     }
@@ -218,7 +218,7 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>, is_known: bool
     shared.objects.answer(request).await
 }
 
-fn keep(shared: &Shared, request: &Request<Incoming>) {
+fn keep(shared: &ApiServerShared, request: &Request<Incoming>) {
     let head = (request.uri().path().to_string(), request.headers().clone());
     shared.seen.lock().expect("no request panics with the list").push(head);
 }

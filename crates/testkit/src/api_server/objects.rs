@@ -16,11 +16,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub struct Objects {
     group: String,
-    inner: Mutex<Inner>,
+    inner: Mutex<ObjectsInner>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct ObjectsInner {
     revision: u64,
     /// By namespace and name.
     objects: BTreeMap<(String, String), Value>,
@@ -61,7 +61,7 @@ impl Objects {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, ObjectsInner> {
         self.inner.lock().expect("no request panics with the objects")
     }
 
@@ -110,7 +110,7 @@ impl Objects {
     }
 }
 
-impl Inner {
+impl ObjectsInner {
     fn tell(&mut self, kind: &str, object: &Value) {
         let line = Bytes::from(format!("{}\n", json!({"type": kind, "object": object})));
         self.watchers.retain(|watcher| watcher.send(line.clone()).is_ok());

@@ -3,50 +3,53 @@
 use super::*;
 use crate::Random;
 
-fn call(begin: u64, end: u64, ask: Ask, outcome: Outcome) -> Call {
-    Call { begin, end, ask, outcome }
+fn call(begin: u64, end: u64, ask: Ask, outcome: HistoryOutcome) -> TimedCall {
+    TimedCall { begin, end, ask, outcome }
 }
 
-fn create(begin: u64, end: u64, value: u64, outcome: Outcome) -> Call {
+fn create(begin: u64, end: u64, value: u64, outcome: HistoryOutcome) -> TimedCall {
     call(begin, end, Ask::Create { key: 0, value }, outcome)
 }
 
-fn get(begin: u64, end: u64, outcome: Outcome) -> Call {
+fn get(begin: u64, end: u64, outcome: HistoryOutcome) -> TimedCall {
     call(begin, end, Ask::Get { key: 0 }, outcome)
 }
 
-fn update(begin: u64, end: u64, at: u64, value: u64, outcome: Outcome) -> Call {
+fn update(begin: u64, end: u64, at: u64, value: u64, outcome: HistoryOutcome) -> TimedCall {
     call(begin, end, Ask::Update { key: 0, at, value }, outcome)
 }
 
-fn delete(begin: u64, end: u64, outcome: Outcome) -> Call {
+fn delete(begin: u64, end: u64, outcome: HistoryOutcome) -> TimedCall {
     call(begin, end, Ask::Delete { key: 0, at: None }, outcome)
 }
 
-fn list(begin: u64, end: u64, revision: u64, items: &[(u8, u64, u64)]) -> Call {
+fn list(begin: u64, end: u64, revision: u64, items: &[(u8, u64, u64)]) -> TimedCall {
     let items = items.iter().map(|(key, value, at)| (*key, (*value, *at))).collect();
-    call(begin, end, Ask::List, Outcome::Listed { revision, items })
+    call(begin, end, Ask::List, HistoryOutcome::Listed { revision, items })
 }
 
 #[test]
 fn a_watch_decides_calls_that_were_not_answered() {
-    let shown = Shown { written: [(5, 7)].into(), deleted: [(0, 1)].into() };
+    let shown = HistoryText { written: [(5, 7)].into(), deleted: [(0, 1)].into() };
     let mut calls = vec![
-        create(0, 1, 5, Outcome::Nothing),
-        create(2, 3, 6, Outcome::Nothing),
-        get(4, 5, Outcome::Nothing),
-        delete(6, 7, Outcome::Nothing),
-        call(8, 9, Ask::Delete { key: 1, at: None }, Outcome::Nothing),
+        create(0, 1, 5, HistoryOutcome::Nothing),
+        create(2, 3, 6, HistoryOutcome::Nothing),
+        get(4, 5, HistoryOutcome::Nothing),
+        delete(6, 7, HistoryOutcome::Nothing),
+        call(8, 9, Ask::Delete { key: 1, at: None }, HistoryOutcome::Nothing),
     ];
     decide(&mut calls, &shown);
-    let decided = create(0, NEVER, 5, Outcome::Written(7));
-    assert_eq!(calls, [decided.clone(), delete(6, 7, Outcome::Nothing)]);
-    let mut answered =
-        vec![decided.clone(), delete(2, 3, Outcome::Deleted(None)), delete(4, 5, Outcome::Nothing)];
+    let decided = create(0, NEVER, 5, HistoryOutcome::Written(7));
+    assert_eq!(calls, [decided.clone(), delete(6, 7, HistoryOutcome::Nothing)]);
+    let mut answered = vec![
+        decided.clone(),
+        delete(2, 3, HistoryOutcome::Deleted(None)),
+        delete(4, 5, HistoryOutcome::Nothing),
+    ];
     decide(&mut answered, &shown);
     assert_eq!(answered.len(), 2, "the one deletion is that of the other call");
     assert_eq!(check(&answered), Ok(()));
-    assert!(check(&[get(0, 1, Outcome::Found(5, 7)), Call { begin: 2, ..decided }]).is_err());
+    assert!(check(&[get(0, 1, HistoryOutcome::Found(5, 7)), TimedCall { begin: 2, ..decided }]).is_err());
 }
 
 /// An etcd that is down for a while leaves many calls unanswered, of which half happened.
@@ -54,14 +57,14 @@ fn a_watch_decides_calls_that_were_not_answered() {
 fn a_history_with_many_unanswered_calls_is_judged_soon() {
     let create = |key: u8| {
         let (begin, value) = (u64::from(key) * 2, 1000 + u64::from(key));
-        call(begin, begin + 1, Ask::Create { key, value }, Outcome::Written(begin + 1))
+        call(begin, begin + 1, Ask::Create { key, value }, HistoryOutcome::Written(begin + 1))
     };
-    let mut calls: Vec<Call> = (0..4).map(create).collect();
-    let mut shown = Shown::default();
+    let mut calls: Vec<TimedCall> = (0..4).map(create).collect();
+    let mut shown = HistoryText::default();
     for value in 0..200 {
         let begin = 10 + value * 2;
         let key = (value % 4) as u8;
-        calls.push(call(begin, begin + 1, Ask::Patch { key, value }, Outcome::Nothing));
+        calls.push(call(begin, begin + 1, Ask::Patch { key, value }, HistoryOutcome::Nothing));
         if value % 2 == 0 {
             shown.written.insert(value, begin);
         }
@@ -74,49 +77,55 @@ fn a_history_with_many_unanswered_calls_is_judged_soon() {
 fn what_one_store_can_have_answered_is_accepted() {
     for (case, calls) in [
         ("nothing", vec![]),
-        ("one after the other", vec![create(0, 1, 5, Outcome::Written(7)), get(2, 3, Outcome::Found(5, 7))]),
-        ("a read beside a write", vec![create(0, 5, 5, Outcome::Written(7)), get(1, 4, Outcome::Missing)]),
+        (
+            "one after the other",
+            vec![create(0, 1, 5, HistoryOutcome::Written(7)), get(2, 3, HistoryOutcome::Found(5, 7))],
+        ),
         (
             "a read beside a write",
-            vec![create(0, 5, 5, Outcome::Written(7)), get(1, 4, Outcome::Found(5, 7))],
+            vec![create(0, 5, 5, HistoryOutcome::Written(7)), get(1, 4, HistoryOutcome::Missing)],
+        ),
+        (
+            "a read beside a write",
+            vec![create(0, 5, 5, HistoryOutcome::Written(7)), get(1, 4, HistoryOutcome::Found(5, 7))],
         ),
         (
             "of two that update the same, one",
             vec![
-                create(0, 1, 5, Outcome::Written(7)),
-                update(2, 9, 7, 6, Outcome::Written(8)),
-                update(3, 8, 7, 9, Outcome::Stale),
-                get(10, 11, Outcome::Found(6, 8)),
+                create(0, 1, 5, HistoryOutcome::Written(7)),
+                update(2, 9, 7, 6, HistoryOutcome::Written(8)),
+                update(3, 8, 7, 9, HistoryOutcome::Stale),
+                get(10, 11, HistoryOutcome::Found(6, 8)),
             ],
         ),
         (
             "a list between writes",
             vec![
-                create(0, 1, 5, Outcome::Written(7)),
+                create(0, 1, 5, HistoryOutcome::Written(7)),
                 list(2, 9, 12, &[(0, 5, 7)]),
-                update(3, 8, 7, 6, Outcome::Written(13)),
+                update(3, 8, 7, 6, HistoryOutcome::Written(13)),
             ],
         ),
         (
             "an unanswered write that happened late",
             vec![
-                create(0, 1, 5, Outcome::Nothing),
-                get(2, 3, Outcome::Missing),
-                get(4, 5, Outcome::Found(5, 9)),
-                update(6, 7, 9, 6, Outcome::Written(10)),
+                create(0, 1, 5, HistoryOutcome::Nothing),
+                get(2, 3, HistoryOutcome::Missing),
+                get(4, 5, HistoryOutcome::Found(5, 9)),
+                update(6, 7, 9, 6, HistoryOutcome::Written(10)),
             ],
         ),
         (
             "an unanswered write that never happened",
-            vec![create(0, 1, 5, Outcome::Nothing), get(2, 3, Outcome::Missing)],
+            vec![create(0, 1, 5, HistoryOutcome::Nothing), get(2, 3, HistoryOutcome::Missing)],
         ),
         (
             "deletions",
             vec![
-                create(0, 1, 5, Outcome::Written(7)),
-                delete(2, 9, Outcome::Deleted(None)),
-                delete(3, 8, Outcome::Missing),
-                create(4, 10, 6, Outcome::Written(11)),
+                create(0, 1, 5, HistoryOutcome::Written(7)),
+                delete(2, 9, HistoryOutcome::Deleted(None)),
+                delete(3, 8, HistoryOutcome::Missing),
+                create(4, 10, 6, HistoryOutcome::Written(11)),
             ],
         ),
     ] {
@@ -127,63 +136,66 @@ fn what_one_store_can_have_answered_is_accepted() {
 #[test]
 fn what_no_store_can_have_answered_is_refused() {
     for (case, calls) in [
-        ("a lost write", vec![create(0, 1, 5, Outcome::Written(7)), get(2, 3, Outcome::Missing)]),
+        (
+            "a lost write",
+            vec![create(0, 1, 5, HistoryOutcome::Written(7)), get(2, 3, HistoryOutcome::Missing)],
+        ),
         (
             "a stale read",
             vec![
-                create(0, 1, 5, Outcome::Written(7)),
-                update(2, 3, 7, 6, Outcome::Written(8)),
-                get(4, 5, Outcome::Found(5, 7)),
+                create(0, 1, 5, HistoryOutcome::Written(7)),
+                update(2, 3, 7, 6, HistoryOutcome::Written(8)),
+                get(4, 5, HistoryOutcome::Found(5, 7)),
             ],
         ),
         (
             "reads that go back in time",
             vec![
-                create(0, 1, 5, Outcome::Written(7)),
-                update(2, 20, 7, 6, Outcome::Written(8)),
-                get(3, 4, Outcome::Found(6, 8)),
-                get(5, 6, Outcome::Found(5, 7)),
+                create(0, 1, 5, HistoryOutcome::Written(7)),
+                update(2, 20, 7, 6, HistoryOutcome::Written(8)),
+                get(3, 4, HistoryOutcome::Found(6, 8)),
+                get(5, 6, HistoryOutcome::Found(5, 7)),
             ],
         ),
         (
             "a lost update",
             vec![
-                create(0, 1, 5, Outcome::Written(7)),
-                update(2, 9, 7, 6, Outcome::Written(8)),
-                update(3, 8, 7, 9, Outcome::Written(10)),
+                create(0, 1, 5, HistoryOutcome::Written(7)),
+                update(2, 9, 7, 6, HistoryOutcome::Written(8)),
+                update(3, 8, 7, 9, HistoryOutcome::Written(10)),
             ],
         ),
         (
             "revisions against the order of time",
-            vec![create(0, 1, 5, Outcome::Written(7)), update(2, 3, 7, 6, Outcome::Written(6))],
+            vec![create(0, 1, 5, HistoryOutcome::Written(7)), update(2, 3, 7, 6, HistoryOutcome::Written(6))],
         ),
         (
             "a list without what was written before it",
-            vec![create(0, 1, 5, Outcome::Written(7)), list(2, 3, 9, &[])],
+            vec![create(0, 1, 5, HistoryOutcome::Written(7)), list(2, 3, 9, &[])],
         ),
         (
             "a list of a later revision than the write it misses",
             vec![
-                create(0, 1, 5, Outcome::Written(7)),
-                update(2, 9, 7, 6, Outcome::Written(8)),
+                create(0, 1, 5, HistoryOutcome::Written(7)),
+                update(2, 9, 7, 6, HistoryOutcome::Written(8)),
                 list(3, 7, 9, &[(0, 5, 7)]),
             ],
         ),
         (
             "two creations without a deletion",
-            vec![create(0, 3, 5, Outcome::Written(7)), create(1, 2, 6, Outcome::Written(8))],
+            vec![create(0, 3, 5, HistoryOutcome::Written(7)), create(1, 2, 6, HistoryOutcome::Written(8))],
         ),
-        ("a refusal without a reason", vec![create(0, 1, 5, Outcome::Exists)]),
+        ("a refusal without a reason", vec![create(0, 1, 5, HistoryOutcome::Exists)]),
         (
             "a conflict with itself",
-            vec![create(0, 1, 5, Outcome::Written(7)), update(2, 3, 7, 6, Outcome::Stale)],
+            vec![create(0, 1, 5, HistoryOutcome::Written(7)), update(2, 3, 7, 6, HistoryOutcome::Stale)],
         ),
         (
             "an unanswered write that was and is no more",
             vec![
-                create(0, 1, 5, Outcome::Nothing),
-                get(2, 3, Outcome::Found(5, 9)),
-                get(4, 5, Outcome::Missing),
+                create(0, 1, 5, HistoryOutcome::Nothing),
+                get(2, 3, HistoryOutcome::Found(5, 9)),
+                get(4, 5, HistoryOutcome::Missing),
             ],
         ),
     ] {
@@ -199,7 +211,7 @@ fn a_single_wrong_answer_among_many_is_found() {
         let mut calls = true_history(&mut random);
         assert_eq!(check(&calls), Ok(()), "round {round}");
         let wrong = calls.iter_mut().rev().find_map(|call| match &mut call.outcome {
-            Outcome::Found(value, _) => Some(value),
+            HistoryOutcome::Found(value, _) => Some(value),
             _ => None,
         });
         let Some(value) = wrong else { continue };
@@ -209,7 +221,7 @@ fn a_single_wrong_answer_among_many_is_found() {
 }
 
 /// Calls that happen at a random instant between their beginnings and ends.
-fn true_history(random: &mut Random) -> Vec<Call> {
+fn true_history(random: &mut Random) -> Vec<TimedCall> {
     let (mut calls, mut state, mut clock) = (Vec::new(), BTreeMap::<u8, (u64, u64)>::new(), 100);
     // Calls happen in order at 100, 200, 300, ..., and overlap with their neighbours.
     for value in 0..200 {
@@ -218,17 +230,17 @@ fn true_history(random: &mut Random) -> Vec<Call> {
         let key = (random.below(3)) as u8;
         let held = state.get(&key).copied();
         let (ask, outcome) = match (random.below(4), held) {
-            (0, None) => (Ask::Create { key, value }, Outcome::Written(clock)),
-            (0, Some((_, at))) => (Ask::Update { key, at, value }, Outcome::Written(clock)),
-            (1, Some(_)) => (Ask::Delete { key, at: None }, Outcome::Deleted(None)),
-            (1, None) => (Ask::Delete { key, at: None }, Outcome::Missing),
-            (2, _) => (Ask::List, Outcome::Listed { revision: clock, items: state.clone() }),
-            (_, Some((value, at))) => (Ask::Get { key }, Outcome::Found(value, at)),
-            (_, None) => (Ask::Get { key }, Outcome::Missing),
+            (0, None) => (Ask::Create { key, value }, HistoryOutcome::Written(clock)),
+            (0, Some((_, at))) => (Ask::Update { key, at, value }, HistoryOutcome::Written(clock)),
+            (1, Some(_)) => (Ask::Delete { key, at: None }, HistoryOutcome::Deleted(None)),
+            (1, None) => (Ask::Delete { key, at: None }, HistoryOutcome::Missing),
+            (2, _) => (Ask::List, HistoryOutcome::Listed { revision: clock, items: state.clone() }),
+            (_, Some((value, at))) => (Ask::Get { key }, HistoryOutcome::Found(value, at)),
+            (_, None) => (Ask::Get { key }, HistoryOutcome::Missing),
         };
         match outcome {
-            Outcome::Written(at) => drop(state.insert(key, (value, at))),
-            Outcome::Deleted(_) => drop(state.remove(&key)),
+            HistoryOutcome::Written(at) => drop(state.insert(key, (value, at))),
+            HistoryOutcome::Deleted(_) => drop(state.remove(&key)),
             _ => {}
         }
         calls.push(call(begin, end, ask, outcome));
@@ -237,7 +249,7 @@ fn true_history(random: &mut Random) -> Vec<Call> {
 }
 
 /// Gives all times an order of their own: where two are the same, ends come after beginnings.
-fn distinct(mut calls: Vec<Call>) -> Vec<Call> {
+fn distinct(mut calls: Vec<TimedCall>) -> Vec<TimedCall> {
     let times = calls.iter().enumerate();
     let mut order: Vec<_> =
         times.flat_map(|(place, call)| [(call.begin, 0, place), (call.end, 1, place)]).collect();

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, mpsc};
 /// What arrives on a stream; it ends with the stream.
 pub type Incoming = mpsc::Receiver<Vec<u8>>;
 
-pub type Shared = Arc<Mutex<Writer>>;
+pub type Shared = Arc<Mutex<StreamWriter>>;
 
 pub struct Opened {
     pub id: u32,
@@ -20,12 +20,12 @@ pub struct Opened {
 }
 
 /// Writes frames, one at a time.
-pub struct Writer {
+pub struct StreamWriter {
     pub to: WriteHalf<Stream>,
     pub headers: Compressor,
 }
 
-impl Writer {
+impl StreamWriter {
     pub(crate) async fn reply(&mut self, stream: u32) -> Result<()> {
         let block = self.headers.pack(&[])?;
         self.control(2, &[&stream.to_be_bytes()[..], &block].concat()).await

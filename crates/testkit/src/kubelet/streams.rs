@@ -2,7 +2,7 @@
 
 use super::process;
 use crate::kubelet::head::{Head, Stream};
-use crate::kubelet::incoming::{Opened, Shared, Writer};
+use crate::kubelet::incoming::{Opened, Shared, StreamWriter};
 use pintle_proxy::spdy::{Compressor, Decompressor};
 use std::collections::HashMap;
 use std::io::{Error, ErrorKind, Result};
@@ -28,7 +28,7 @@ pub async fn serve(mut stream: Stream, head: Head) -> Result<()> {
     stream.write_all(answer.as_bytes()).await?;
     stream.flush().await?;
     let (from, to) = tokio::io::split(stream);
-    let writer: Shared = Arc::new(Mutex::new(Writer { to, headers: Compressor::new()? }));
+    let writer: Shared = Arc::new(Mutex::new(StreamWriter { to, headers: Compressor::new()? }));
     let (opened, streams) = mpsc::channel(QUEUE);
     let reading = read(from, writer.clone(), opened);
     let serving = async {

@@ -1,7 +1,7 @@
 //! What the levels ask of pods, check by check. A check changes with versions of Kubernetes, and some of the
 //! restricted level take the place of their counterparts in the baseline.
 
-use super::policy::{Level, LevelVersion, Version};
+use super::policy::{LevelVersion, PodSecurityLevel, Version};
 use pintle_object::field::quote;
 use pintle_object::{Map, Value};
 use std::collections::BTreeSet;
@@ -15,16 +15,16 @@ pub struct Violation {
 
 /// The metadata and spec of a pod, or of a template of pods.
 #[derive(Clone, Copy)]
-pub struct Pod<'a> {
+pub struct CheckedPod<'a> {
     pub annotations: Option<&'a Map>,
     pub spec: &'a Value,
 }
 
-type Run = fn(&Pod<'_>) -> Option<Violation>;
+type Run = fn(&CheckedPod<'_>) -> Option<Violation>;
 
 struct Check {
     id: &'static str,
-    level: Level,
+    level: PodSecurityLevel,
     /// By the first minor version that they hold in, ascending.
     versions: &'static [(u32, Run)],
     /// The check of the baseline that need not run when this one does.
@@ -32,11 +32,11 @@ struct Check {
 }
 
 const fn baseline(id: &'static str, versions: &'static [(u32, Run)]) -> Check {
-    Check { id, level: Level::Baseline, versions, replaces: "" }
+    Check { id, level: PodSecurityLevel::Baseline, versions, replaces: "" }
 }
 
 const fn restricted(id: &'static str, versions: &'static [(u32, Run)], replaces: &'static str) -> Check {
-    Check { id, level: Level::Restricted, versions, replaces }
+    Check { id, level: PodSecurityLevel::Restricted, versions, replaces }
 }
 
 /// In the order in which violations are told: by level, then by id.
@@ -86,9 +86,9 @@ static CHECKS: [Check; 19] = [
 ];
 
 /// The violations of a pod against a level.
-pub fn violations(against: LevelVersion, pod: &Pod<'_>) -> Vec<Violation> {
+pub fn violations(against: LevelVersion, pod: &CheckedPod<'_>) -> Vec<Violation> {
     let LevelVersion { level, version } = against;
-    if level == Level::Privileged {
+    if level == PodSecurityLevel::Privileged {
         return Vec::new();
     }
     let run = |check: &Check| -> Option<Run> {
@@ -209,7 +209,7 @@ fn named(names: &[&str]) -> String {
     format!("{} {}", plural("container", "containers", names.len()), quoted(names))
 }
 
-fn containers<'a>(pod: &Pod<'a>) -> impl Iterator<Item = &'a Value> {
+fn containers<'a>(pod: &CheckedPod<'a>) -> impl Iterator<Item = &'a Value> {
     let spec = pod.spec;
     ["initContainers", "containers", "ephemeralContainers"].into_iter().flat_map(|list| spec.list_at(&[list]))
 }
@@ -219,7 +219,7 @@ fn name(container: &Value) -> &str {
 }
 
 /// The names of containers that a test holds for.
-fn failing<'a>(pod: &Pod<'a>, fails: impl FnMut(&&'a Value) -> bool) -> Vec<&'a str> {
+fn failing<'a>(pod: &CheckedPod<'a>, fails: impl FnMut(&&'a Value) -> bool) -> Vec<&'a str> {
     containers(pod).filter(fails).map(name).collect()
 }
 
@@ -233,17 +233,17 @@ fn setters(by_pod: bool, names: &[&str]) -> String {
     by_pod.then(|| String::from("pod")).into_iter().chain(containers).collect::<Vec<_>>().join(" and ")
 }
 
-fn unless_windows(pod: &Pod<'_>, run: Run) -> Option<Violation> {
+fn unless_windows(pod: &CheckedPod<'_>, run: Run) -> Option<Violation> {
     if pod.spec.str_at(&["os", "name"]) == "windows" { None } else { run(pod) }
 }
 
 /// In a user namespace of its own, root is nobody outside.
-fn unless_own_users(pod: &Pod<'_>, run: Run) -> Option<Violation> {
+fn unless_own_users(pod: &CheckedPod<'_>, run: Run) -> Option<Violation> {
     let host_users = pod.spec.get("hostUsers").and_then(Value::as_bool);
     if host_users == Some(false) { None } else { run(pod) }
 }
 
-fn app_armor(pod: &Pod<'_>) -> Option<Violation> {
+fn app_armor(pod: &CheckedPod<'_>) -> Option<Violation> {
     const PREFIX: &str = "container.apparmor.security.beta.kubernetes.io/";
     let bad = |holder: &Value| {
         let profile = context(holder, "appArmorProfile")?.str_at(&["type"]).to_string();
@@ -281,12 +281,12 @@ fn capabilities<'a>(container: &'a Value, field: &str) -> impl Iterator<Item = &
     container.list_at(&["securityContext", "capabilities", field]).iter().filter_map(Value::as_str)
 }
 
-fn added_capabilities(pod: &Pod<'_>) -> Option<Violation> {
+fn added_capabilities(pod: &CheckedPod<'_>) -> Option<Violation> {
     let detail = forbidden_capabilities(pod, &CAPABILITIES)?;
     violation("non-default capabilities", detail)
 }
 
-fn forbidden_capabilities(pod: &Pod<'_>, allowed: &[&str]) -> Option<String> {
+fn forbidden_capabilities(pod: &CheckedPod<'_>, allowed: &[&str]) -> Option<String> {
     let bad = |container: &Value| -> Vec<String> {
         let added = capabilities(container, "add").filter(|capability| !allowed.contains(capability));
         added.map(String::from).collect()
@@ -299,7 +299,7 @@ fn forbidden_capabilities(pod: &Pod<'_>, allowed: &[&str]) -> Option<String> {
     Some(format!("{} must not include {} in securityContext.capabilities.add", named(&names), quoted(added)))
 }
 
-fn dropped_capabilities(pod: &Pod<'_>) -> Option<Violation> {
+fn dropped_capabilities(pod: &CheckedPod<'_>) -> Option<Violation> {
     let names = failing(pod, |container| !capabilities(container, "drop").any(|dropped| dropped == "ALL"));
     let missing = (!names.is_empty())
         .then(|| format!("{} must set securityContext.capabilities.drop=[\"ALL\"]", named(&names)));
@@ -308,17 +308,17 @@ fn dropped_capabilities(pod: &Pod<'_>) -> Option<Violation> {
     if details.is_empty() { None } else { violation("unrestricted capabilities", details.join("; ")) }
 }
 
-fn host_namespaces(pod: &Pod<'_>) -> Option<Violation> {
+fn host_namespaces(pod: &CheckedPod<'_>) -> Option<Violation> {
     let fields = ["hostNetwork", "hostPID", "hostIPC"].into_iter().filter(|field| pod.spec.bool_at(&[field]));
     let shared: Vec<String> = fields.map(|field| format!("{field}=true")).collect();
     if shared.is_empty() { None } else { violation("host namespaces", shared.join(", ")) }
 }
 
-fn volumes<'a>(pod: &Pod<'a>) -> &'a [Value] {
+fn volumes<'a>(pod: &CheckedPod<'a>) -> &'a [Value] {
     pod.spec.list_at(&["volumes"])
 }
 
-fn host_path_volumes(pod: &Pod<'_>) -> Option<Violation> {
+fn host_path_volumes(pod: &CheckedPod<'_>) -> Option<Violation> {
     let of_host = volumes(pod).iter().filter(|volume| volume.map_at(&["hostPath"]).is_some());
     let names: Vec<&str> = of_host.map(name).collect();
     if names.is_empty() {
@@ -328,7 +328,7 @@ fn host_path_volumes(pod: &Pod<'_>) -> Option<Violation> {
     violation("hostPath volumes", detail)
 }
 
-fn volume_types(pod: &Pod<'_>) -> Option<Violation> {
+fn volume_types(pod: &CheckedPod<'_>) -> Option<Violation> {
     let kind = |volume: &Value| {
         VOLUME_TYPES.iter().position(|field| volume.get(field).is_some_and(|source| !source.is_null()))
     };
@@ -351,7 +351,7 @@ fn volume_types(pod: &Pod<'_>) -> Option<Violation> {
     violation("restricted volume types", detail)
 }
 
-fn host_ports(pod: &Pod<'_>) -> Option<Violation> {
+fn host_ports(pod: &CheckedPod<'_>) -> Option<Violation> {
     let ports = |container: &Value| -> Vec<String> {
         let ports = container.list_at(&["ports"]).iter().filter_map(|port| port.int_at(&["hostPort"]));
         ports.filter(|port| *port != 0).map(|port| port.to_string()).collect()
@@ -371,7 +371,7 @@ fn host_ports(pod: &Pod<'_>) -> Option<Violation> {
     violation("hostPort", detail)
 }
 
-fn probe_hosts(pod: &Pod<'_>) -> Option<Violation> {
+fn probe_hosts(pod: &CheckedPod<'_>) -> Option<Violation> {
     const HANDLERS: [&[&str]; 5] = [
         &["livenessProbe"],
         &["readinessProbe"],
@@ -403,7 +403,7 @@ fn probe_hosts(pod: &Pod<'_>) -> Option<Violation> {
     violation("probe or lifecycle host", detail)
 }
 
-fn privileged(pod: &Pod<'_>) -> Option<Violation> {
+fn privileged(pod: &CheckedPod<'_>) -> Option<Violation> {
     let names = failing(pod, |container| container.bool_at(&["securityContext", "privileged"]));
     if names.is_empty() {
         return None;
@@ -411,7 +411,7 @@ fn privileged(pod: &Pod<'_>) -> Option<Violation> {
     violation("privileged", format!("{} must not set securityContext.privileged=true", named(&names)))
 }
 
-fn proc_mount(pod: &Pod<'_>) -> Option<Violation> {
+fn proc_mount(pod: &CheckedPod<'_>) -> Option<Violation> {
     let bad = |container: &Value| {
         let mount = context(container, "procMount")?.as_str()?;
         (mount != "Default").then(|| mount.to_string())
@@ -425,7 +425,7 @@ fn proc_mount(pod: &Pod<'_>) -> Option<Violation> {
     violation("procMount", detail)
 }
 
-fn selinux(pod: &Pod<'_>, allowed: &[&str]) -> Option<Violation> {
+fn selinux(pod: &CheckedPod<'_>, allowed: &[&str]) -> Option<Violation> {
     fn options(holder: &Value) -> Option<&Value> {
         context(holder, "seLinuxOptions")
     }
@@ -454,7 +454,7 @@ fn selinux(pod: &Pod<'_>, allowed: &[&str]) -> Option<Violation> {
     violation("seLinuxOptions", detail)
 }
 
-fn seccomp_annotations(pod: &Pod<'_>) -> Option<Violation> {
+fn seccomp_annotations(pod: &CheckedPod<'_>) -> Option<Violation> {
     let own = String::from("seccomp.security.alpha.kubernetes.io/pod");
     let of = |container| format!("container.seccomp.security.alpha.kubernetes.io/{}", name(container));
     let keys = std::iter::once(own).chain(containers(pod).map(of));
@@ -477,7 +477,7 @@ fn seccomp_type(holder: &Value) -> Option<&str> {
     context(holder, "seccompProfile").map(|profile| profile.str_at(&["type"]))
 }
 
-fn seccomp_baseline(pod: &Pod<'_>) -> Option<Violation> {
+fn seccomp_baseline(pod: &CheckedPod<'_>) -> Option<Violation> {
     let is_bad = |holder: &Value| {
         seccomp_type(holder).is_some_and(|kind| !matches!(kind, "RuntimeDefault" | "Localhost"))
     };
@@ -491,7 +491,7 @@ fn seccomp_baseline(pod: &Pod<'_>) -> Option<Violation> {
     violation("seccompProfile", detail)
 }
 
-fn seccomp_restricted(pod: &Pod<'_>) -> Option<Violation> {
+fn seccomp_restricted(pod: &CheckedPod<'_>) -> Option<Violation> {
     if let Some(bad) = seccomp_baseline(pod) {
         return Some(bad);
     }
@@ -506,13 +506,13 @@ fn seccomp_restricted(pod: &Pod<'_>) -> Option<Violation> {
     violation("seccompProfile", format!("pod or {} {what}", named(&names)))
 }
 
-fn sysctls(pod: &Pod<'_>, allowed: &[&str]) -> Option<Violation> {
+fn sysctls(pod: &CheckedPod<'_>, allowed: &[&str]) -> Option<Violation> {
     let set = pod.spec.list_at(&["securityContext", "sysctls"]).iter().map(name);
     let forbidden: Vec<&str> = set.filter(|sysctl| !allowed.contains(sysctl)).collect();
     if forbidden.is_empty() { None } else { violation("forbidden sysctls", forbidden.join(", ")) }
 }
 
-fn host_process(pod: &Pod<'_>) -> Option<Violation> {
+fn host_process(pod: &CheckedPod<'_>) -> Option<Violation> {
     let is_bad = |holder: &Value| holder.bool_at(&["securityContext", "windowsOptions", "hostProcess"]);
     let who = setters(is_bad(pod.spec), &failing(pod, |container| is_bad(container)));
     if who.is_empty() {
@@ -521,7 +521,7 @@ fn host_process(pod: &Pod<'_>) -> Option<Violation> {
     violation("hostProcess", format!("{who} must not set securityContext.windowsOptions.hostProcess=true"))
 }
 
-fn escalation(pod: &Pod<'_>) -> Option<Violation> {
+fn escalation(pod: &CheckedPod<'_>) -> Option<Violation> {
     let names = failing(pod, |container| {
         context(container, "allowPrivilegeEscalation").and_then(Value::as_bool) != Some(false)
     });
@@ -532,7 +532,7 @@ fn escalation(pod: &Pod<'_>) -> Option<Violation> {
     violation("allowPrivilegeEscalation != false", detail)
 }
 
-fn non_root(pod: &Pod<'_>) -> Option<Violation> {
+fn non_root(pod: &CheckedPod<'_>) -> Option<Violation> {
     const REASON: &str = "runAsNonRoot != true";
     let wanted = |holder| context(holder, "runAsNonRoot").and_then(Value::as_bool);
     let by_pod = wanted(pod.spec);
@@ -547,7 +547,7 @@ fn non_root(pod: &Pod<'_>) -> Option<Violation> {
     violation(REASON, format!("pod or {} must set securityContext.runAsNonRoot=true", named(&names)))
 }
 
-fn root_user(pod: &Pod<'_>) -> Option<Violation> {
+fn root_user(pod: &CheckedPod<'_>) -> Option<Violation> {
     let is_root = |holder: &Value| holder.int_at(&["securityContext", "runAsUser"]) == Some(0);
     let who = setters(is_root(pod.spec), &failing(pod, |container| is_root(container)));
     if who.is_empty() { None } else { violation("runAsUser=0", format!("{who} must not set runAsUser=0")) }
@@ -557,23 +557,24 @@ fn root_user(pod: &Pod<'_>) -> Option<Violation> {
 mod tests {
     use super::*;
 
-    fn check(level: Level, version: Version, spec: &str, expected: &str) {
+    fn check(level: PodSecurityLevel, version: Version, spec: &str, expected: &str) {
         let spec = pintle_object::json::parse(spec.as_bytes()).unwrap();
-        let pod = Pod { annotations: None, spec: &spec };
+        let pod = CheckedPod { annotations: None, spec: &spec };
         assert_eq!(details(&violations(LevelVersion { level, version }, &pod)), expected, "{version:?}");
     }
 
     #[test]
     fn checks_stand_in_the_order_of_their_ids() {
         let of = |level| CHECKS.iter().filter(move |check| check.level == level).map(|check| check.id);
-        assert!(of(Level::Baseline).is_sorted() && of(Level::Restricted).is_sorted());
+        assert!(of(PodSecurityLevel::Baseline).is_sorted() && of(PodSecurityLevel::Restricted).is_sorted());
         let replaced = CHECKS.iter().map(|check| check.replaces).filter(|id| !id.is_empty());
-        assert!(replaced.into_iter().all(|id| of(Level::Baseline).any(|own| own == id)));
+        assert!(replaced.into_iter().all(|id| of(PodSecurityLevel::Baseline).any(|own| own == id)));
     }
 
     #[test]
     fn the_baseline_keeps_pods_off_their_host() {
-        let baseline = |spec: &str, expected: &str| check(Level::Baseline, Version::Latest, spec, expected);
+        let baseline =
+            |spec: &str, expected: &str| check(PodSecurityLevel::Baseline, Version::Latest, spec, expected);
         baseline(r#"{"containers":[{"name":"c"}]}"#, "");
         baseline(
             r#"{"hostPID":true,"hostIPC":true,"volumes":[{"name":"v","hostPath":{}},{"name":"w","hostPath":{}}],
@@ -595,7 +596,7 @@ mod tests {
     #[test]
     fn checks_hold_from_their_version_on() {
         let restricted = |minor: u32, spec: &str, expected: &str| {
-            check(Level::Restricted, Version::Minor(minor), spec, expected);
+            check(PodSecurityLevel::Restricted, Version::Minor(minor), spec, expected);
         };
         let rooted = r#"{"hostUsers":false,"containers":[{"name":"c","securityContext":{
             "allowPrivilegeEscalation":false,"runAsUser":0,"runAsNonRoot":true,"capabilities":{"drop":["ALL"]},

@@ -1,6 +1,6 @@
 //! The plugin's configuration: what holds where labels say nothing, and whom the plugin leaves alone.
 
-use super::policy::{Policy, read_level_text, read_version_text};
+use super::policy::{PodSecurityPolicy, read_level_text, read_version_text};
 use pintle_object::Value;
 use pintle_object::config_file::{Fields, Form, Kind};
 
@@ -23,8 +23,8 @@ const EXEMPTIONS: Fields =
     &[("usernames", Form::Texts), ("namespaces", Form::Texts), ("runtimeClasses", Form::Texts)];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Configuration {
-    pub defaults: Policy,
+pub struct PodSecurityConfiguration {
+    pub defaults: PodSecurityPolicy,
     pub exemptions: Exemptions,
 }
 
@@ -35,8 +35,8 @@ pub struct Exemptions {
     pub runtime_classes: Vec<String>,
 }
 
-impl Configuration {
-    pub fn read(value: &Value) -> Result<Configuration, String> {
+impl PodSecurityConfiguration {
+    pub fn read(value: &Value) -> Result<PodSecurityConfiguration, String> {
         let texts = |field: &str| -> Vec<String> {
             let list = value.list_at(&["exemptions", field]).iter();
             list.filter_map(Value::as_str).map(String::from).collect()
@@ -46,12 +46,12 @@ impl Configuration {
             namespaces: texts("namespaces"),
             runtime_classes: texts("runtimeClasses"),
         };
-        Ok(Configuration { defaults: defaults(value)?, exemptions })
+        Ok(PodSecurityConfiguration { defaults: defaults(value)?, exemptions })
     }
 }
 
-fn defaults(value: &Value) -> Result<Policy, String> {
-    let mut policy = Policy::default();
+fn defaults(value: &Value) -> Result<PodSecurityPolicy, String> {
+    let mut policy = PodSecurityPolicy::default();
     let modes = [("enforce", &mut policy.enforce), ("audit", &mut policy.audit), ("warn", &mut policy.warn)];
     for (name, mode) in modes {
         let level = value.str_at(&["defaults", name]);
@@ -71,8 +71,8 @@ fn defaults(value: &Value) -> Result<Policy, String> {
 mod tests {
     use super::*;
 
-    fn read(json: &str) -> Result<Configuration, String> {
-        Configuration::read(&pintle_object::json::parse(json.as_bytes()).unwrap())
+    fn read(json: &str) -> Result<PodSecurityConfiguration, String> {
+        PodSecurityConfiguration::read(&pintle_object::json::parse(json.as_bytes()).unwrap())
     }
 
     #[test]
@@ -83,7 +83,7 @@ mod tests {
                 "exemptions":{"usernames":["u"],"namespaces":["kube-system"],"runtimeClasses":["r"]}}"#,
         )
         .unwrap();
-        let Policy { enforce, audit, warn } = found.defaults;
+        let PodSecurityPolicy { enforce, audit, warn } = found.defaults;
         assert_eq!(format!("{enforce} {audit} {warn}"), "baseline:v1.30 privileged:latest restricted:latest");
         assert_eq!(found.exemptions.namespaces, ["kube-system"]);
     }

@@ -9,13 +9,13 @@ pub use configuration::KIND;
 use crate::plugin::Plugin;
 use crate::request::Request;
 use crate::settings::Setup;
-use checks::{Pod, details, reasons, violations};
-use configuration::Configuration;
+use checks::{CheckedPod, details, reasons, violations};
+use configuration::PodSecurityConfiguration;
 use pintle_engine::admission::Operation;
 use pintle_object::field::quote;
 use pintle_object::meta;
 use pintle_object::{FieldErrors, Map, Status, Value};
-use policy::{Level, LevelVersion, Policy};
+use policy::{LevelVersion, PodSecurityLevel, PodSecurityPolicy};
 use std::collections::BTreeMap;
 
 /// Pods of a namespace that are looked at when its labels change: upstream's bound.
@@ -36,7 +36,7 @@ const TEMPLATES: [(&str, &str, &[&str]); 8] = [
     ("batch", "cronjobs", &["spec", "jobTemplate", "spec", "template"]),
 ];
 
-pub struct PodSecurity(Configuration);
+pub struct PodSecurity(PodSecurityConfiguration);
 
 impl Plugin for PodSecurity {
     fn validate(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
@@ -54,7 +54,7 @@ impl Plugin for PodSecurity {
 
 impl PodSecurity {
     pub fn new(setup: &Setup<'_>) -> Result<PodSecurity, String> {
-        Configuration::read(setup.section).map(PodSecurity)
+        PodSecurityConfiguration::read(setup.section).map(PodSecurity)
     }
 
     fn enforce(&self, request: &Request<'_>, object: &Value) -> Result<(), Status> {
@@ -112,8 +112,9 @@ impl PodSecurity {
             return vec![("error", if is_pod { format!("Internal error occurred: {why}") } else { why })];
         };
         let mut errors = FieldErrors::new();
-        let policy = Policy::read(Some(&labels), &self.0.defaults, &mut errors);
-        let is_open = |modes: &[LevelVersion]| modes.iter().all(|mode| mode.level == Level::Privileged);
+        let policy = PodSecurityPolicy::read(Some(&labels), &self.0.defaults, &mut errors);
+        let is_open =
+            |modes: &[LevelVersion]| modes.iter().all(|mode| mode.level == PodSecurityLevel::Privileged);
         if errors.is_empty() && is_pod && is_open(&[policy.enforce, policy.audit, policy.warn]) {
             return vec![("enforce-policy", String::from("privileged:latest"))];
         }
@@ -140,12 +141,12 @@ impl PodSecurity {
         found
     }
 
-    fn is_exempt(&self, request: &Request<'_>, pod: &Pod<'_>) -> bool {
+    fn is_exempt(&self, request: &Request<'_>, pod: &CheckedPod<'_>) -> bool {
         self.exemption(request, pod).is_some()
     }
 
     /// What exempts a pod, as the audit names it.
-    fn exemption(&self, request: &Request<'_>, pod: &Pod<'_>) -> Option<&'static str> {
+    fn exemption(&self, request: &Request<'_>, pod: &CheckedPod<'_>) -> Option<&'static str> {
         let exemptions = &self.0.exemptions;
         let has = |list: &[String], text: &str| !text.is_empty() && list.iter().any(|entry| entry == text);
         if has(&exemptions.namespaces, request.namespace()) {
@@ -157,16 +158,20 @@ impl PodSecurity {
         has(&exemptions.runtime_classes, pod.spec.str_at(&["runtimeClassName"])).then_some("runtimeClass")
     }
 
-    fn policy(&self, object: &Value, errors: &mut FieldErrors) -> Policy {
-        Policy::read(labels(object), &self.0.defaults, errors)
+    fn policy(&self, object: &Value, errors: &mut FieldErrors) -> PodSecurityPolicy {
+        PodSecurityPolicy::read(labels(object), &self.0.defaults, errors)
     }
 
     /// The policy of the request's namespace; labels that cannot be read restrict.
-    fn policy_of(&self, request: &Request<'_>) -> Result<Policy, Status> {
+    fn policy_of(&self, request: &Request<'_>) -> Result<PodSecurityPolicy, Status> {
         let name = request.namespace();
         let labels = request.view.labels("", "namespaces", "", name);
         let missing = || Status::internal(format!("failed to lookup namespace {}", quote(name)));
-        Ok(Policy::read(Some(&labels.ok_or_else(missing)?), &self.0.defaults, &mut FieldErrors::new()))
+        Ok(PodSecurityPolicy::read(
+            Some(&labels.ok_or_else(missing)?),
+            &self.0.defaults,
+            &mut FieldErrors::new(),
+        ))
     }
 
     /// New labels must be readable; old ones may stay as they are.
@@ -194,7 +199,7 @@ impl PodSecurity {
         if let Some(old) = request.attributes.old.filter(|_| request.is_update()) {
             let old = self.policy(old, &mut FieldErrors::new()).enforce;
             let is_relaxed = new.version == old.version && new.level <= old.level;
-            if new == old || new.level == Level::Privileged || is_relaxed {
+            if new == old || new.level == PodSecurityLevel::Privileged || is_relaxed {
                 return Vec::new();
             }
         }
@@ -216,16 +221,21 @@ impl PodSecurity {
 }
 
 /// What to say about labels of a namespace that is left alone.
-fn ignored(name: &str, policy: &Policy, defaults: &Policy, labels: Option<&Map>) -> Option<String> {
+fn ignored(
+    name: &str,
+    policy: &PodSecurityPolicy,
+    defaults: &PodSecurityPolicy,
+    labels: Option<&Map>,
+) -> Option<String> {
     let is_same = |a: &LevelVersion, b: &LevelVersion| {
-        a == b || (a.level == Level::Privileged && b.level == Level::Privileged)
+        a == b || (a.level == PodSecurityLevel::Privileged && b.level == PodSecurityLevel::Privileged)
     };
     let modes = [
         ("enforce", policy.enforce, defaults.enforce),
         ("audit", policy.audit, defaults.audit),
         ("warn", policy.warn, defaults.warn),
     ];
-    if modes.iter().all(|(_, mode, _)| mode.level == Level::Privileged)
+    if modes.iter().all(|(_, mode, _)| mode.level == PodSecurityLevel::Privileged)
         || modes.iter().all(|(_, mode, default)| is_same(mode, default))
     {
         return None;
@@ -236,7 +246,7 @@ fn ignored(name: &str, policy: &Policy, defaults: &Policy, labels: Option<&Map>)
     };
     let shown: Vec<String> = modes
         .iter()
-        .filter(|(name, mode, _)| mode.level != Level::Privileged && is_set(name))
+        .filter(|(name, mode, _)| mode.level != PodSecurityLevel::Privileged && is_set(name))
         .map(|(name, mode, _)| format!("{name}={mode}"))
         .collect();
     let (name, shown) = (quote(name), shown.join(", "));
@@ -257,8 +267,8 @@ fn labels(object: &Value) -> Option<&Map> {
     object.map_at(&["metadata", "labels"])
 }
 
-fn of_pod(pod: &Value) -> Pod<'_> {
-    Pod {
+fn of_pod(pod: &Value) -> CheckedPod<'_> {
+    CheckedPod {
         annotations: pod.map_at(&["metadata", "annotations"]),
         spec: pod.get("spec").unwrap_or(&Value::Null),
     }
@@ -288,7 +298,7 @@ fn is_significant(new: &Value, old: &Value) -> bool {
         || list(new, "ephemeralContainers").iter().any(|container| !debugging.contains(container))
 }
 
-fn template<'a>(request: &Request<'_>, object: &'a Value) -> Option<Pod<'a>> {
+fn template<'a>(request: &Request<'_>, object: &'a Value) -> Option<CheckedPod<'a>> {
     let is_it = |(group, plural, _): &&(&str, &str, &[&str])| request.is_object(group, plural);
     let (_, _, path) = TEMPLATES.iter().find(is_it)?;
     object.at(path).filter(|template| !template.is_null()).map(of_pod)
@@ -362,7 +372,7 @@ mod tests {
             parse(&text)
         };
         let pods = [pod("b", "hostPID"), pod("a", "hostIPC"), pod("c", "fine"), pod("d", "hostPID")];
-        let enforce = LevelVersion { level: Level::Baseline, version: Version::Latest };
+        let enforce = LevelVersion { level: PodSecurityLevel::Baseline, version: Version::Latest };
         assert_eq!(
             existing(&pods, "ns", enforce),
             [

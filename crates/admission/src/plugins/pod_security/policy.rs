@@ -6,7 +6,7 @@ use std::fmt;
 pub const PREFIX: &str = "pod-security.kubernetes.io/";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum PodSecurityLevel {
     Privileged,
     Baseline,
     Restricted,
@@ -21,32 +21,32 @@ pub enum Version {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LevelVersion {
-    pub level: Level,
+    pub level: PodSecurityLevel,
     pub version: Version,
 }
 
 /// What is refused, noted in the audit log, and warned about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub struct PodSecurityPolicy {
     pub enforce: LevelVersion,
     pub audit: LevelVersion,
     pub warn: LevelVersion,
 }
 
-const OPEN: LevelVersion = LevelVersion { level: Level::Privileged, version: Version::Latest };
+const OPEN: LevelVersion = LevelVersion { level: PodSecurityLevel::Privileged, version: Version::Latest };
 
-impl Default for Policy {
-    fn default() -> Policy {
-        Policy { enforce: OPEN, audit: OPEN, warn: OPEN }
+impl Default for PodSecurityPolicy {
+    fn default() -> PodSecurityPolicy {
+        PodSecurityPolicy { enforce: OPEN, audit: OPEN, warn: OPEN }
     }
 }
 
 impl fmt::Display for LevelVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let level = match self.level {
-            Level::Privileged => "privileged",
-            Level::Baseline => "baseline",
-            Level::Restricted => "restricted",
+            PodSecurityLevel::Privileged => "privileged",
+            PodSecurityLevel::Baseline => "baseline",
+            PodSecurityLevel::Restricted => "restricted",
         };
         match self.version {
             Version::Minor(minor) => write!(f, "{level}:v1.{minor}"),
@@ -55,21 +55,25 @@ impl fmt::Display for LevelVersion {
     }
 }
 
-impl Policy {
+impl PodSecurityPolicy {
     /// Reads labels, over what holds without any. What cannot be read is an error, and restricts as much as there
     /// is to restrict; it is no reason to warn.
-    pub fn read(labels: Option<&Map>, defaults: &Policy, errors: &mut FieldErrors) -> Policy {
+    pub fn read(
+        labels: Option<&Map>,
+        defaults: &PodSecurityPolicy,
+        errors: &mut FieldErrors,
+    ) -> PodSecurityPolicy {
         let mut policy = *defaults;
         let label = |name: &str| labels.and_then(|labels| labels.get(&format!("{PREFIX}{name}"))?.as_str());
-        let enforced = read_level(label("enforce"), "enforce", Level::Restricted, errors);
+        let enforced = read_level(label("enforce"), "enforce", PodSecurityLevel::Restricted, errors);
         policy.enforce.level = enforced.unwrap_or(policy.enforce.level);
         let version = read_version(label("enforce-version"), "enforce-version", errors);
         policy.enforce.version = version.unwrap_or(policy.enforce.version);
-        let audit = read_level(label("audit"), "audit", Level::Privileged, errors);
+        let audit = read_level(label("audit"), "audit", PodSecurityLevel::Privileged, errors);
         policy.audit.level = audit.unwrap_or(policy.audit.level);
         let version = read_version(label("audit-version"), "audit-version", errors);
         policy.audit.version = version.unwrap_or(policy.audit.version);
-        let warn = read_level(label("warn"), "warn", Level::Privileged, errors);
+        let warn = read_level(label("warn"), "warn", PodSecurityLevel::Privileged, errors);
         policy.warn.level = warn.unwrap_or(policy.warn.level);
         let version = read_version(label("warn-version"), "warn-version", errors);
         policy.warn.version = version.unwrap_or(policy.warn.version);
@@ -85,11 +89,11 @@ impl Policy {
     }
 }
 
-pub fn read_level_text(text: &str) -> Result<Level, &'static str> {
+pub fn read_level_text(text: &str) -> Result<PodSecurityLevel, &'static str> {
     match text {
-        "privileged" => Ok(Level::Privileged),
-        "baseline" => Ok(Level::Baseline),
-        "restricted" => Ok(Level::Restricted),
+        "privileged" => Ok(PodSecurityLevel::Privileged),
+        "baseline" => Ok(PodSecurityLevel::Baseline),
+        "restricted" => Ok(PodSecurityLevel::Restricted),
         _ => Err("must be one of privileged, baseline, restricted"),
     }
 }
@@ -106,7 +110,12 @@ pub fn read_version_text(text: &str) -> Result<Version, &'static str> {
     minor.map(Version::Minor).ok_or("must be \"latest\" or \"v1.x\"")
 }
 
-fn read_level(text: Option<&str>, label: &str, otherwise: Level, errors: &mut FieldErrors) -> Option<Level> {
+fn read_level(
+    text: Option<&str>,
+    label: &str,
+    otherwise: PodSecurityLevel,
+    errors: &mut FieldErrors,
+) -> Option<PodSecurityLevel> {
     let text = text?;
     Some(read_level_text(text).unwrap_or_else(|why| {
         invalid(label, text, why, errors);
@@ -138,8 +147,8 @@ mod tests {
         let check = |labels: &[(&str, &str)], expected: &str, error_count: usize| {
             let labels: Map = labels.iter().map(|(key, value)| (format!("{PREFIX}{key}"), *value)).collect();
             let mut errors = FieldErrors::new();
-            let policy = Policy::read(Some(&labels), &Policy::default(), &mut errors);
-            let Policy { enforce, audit, warn } = policy;
+            let policy = PodSecurityPolicy::read(Some(&labels), &PodSecurityPolicy::default(), &mut errors);
+            let PodSecurityPolicy { enforce, audit, warn } = policy;
             assert_eq!(format!("{enforce} {audit} {warn}"), expected);
             assert_eq!(errors.len(), error_count, "{expected}");
         };

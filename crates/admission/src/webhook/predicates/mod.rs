@@ -36,15 +36,15 @@ impl Matched {
 
 /// The selectors of a webhook, a policy or a binding.
 pub struct Selectors {
-    namespace: namespace::Matcher,
-    object: object::Matcher,
+    namespace: namespace::NamespaceMatcher,
+    object: object::ObjectMatcher,
 }
 
 impl Selectors {
     pub fn from_value(of: &Value) -> Selectors {
         Selectors {
-            namespace: namespace::Matcher::new(of.get("namespaceSelector")),
-            object: object::Matcher::new(of.get("objectSelector")),
+            namespace: namespace::NamespaceMatcher::new(of.get("namespaceSelector")),
+            object: object::ObjectMatcher::new(of.get("objectSelector")),
         }
     }
 
@@ -91,7 +91,7 @@ pub fn matched(
     let found = rules.iter().find_map(|rule| {
         equivalents.iter().find(|other| {
             let resource = &other.resource;
-            let attributes = rules::Attributes {
+            let attributes = rules::RuleAttributes {
                 group: &resource.group,
                 version: &resource.version,
                 resource: &resource.plural,

@@ -5,14 +5,14 @@ use pintle_object::selector::LabelSelector;
 use pintle_object::{Map, Status, Value};
 
 /// Decides by the labels of the request's namespace.
-pub struct Matcher {
+pub struct NamespaceMatcher {
     selector: Result<LabelSelector, String>,
 }
 
-impl Matcher {
+impl NamespaceMatcher {
     /// The matcher of a `namespaceSelector`; without one there is none that does not fit.
-    pub fn new(selector: Option<&Value>) -> Matcher {
-        Matcher { selector: super::object::parsed(selector) }
+    pub fn new(selector: Option<&Value>) -> NamespaceMatcher {
+        NamespaceMatcher { selector: super::object::parsed(selector) }
     }
 
     /// Whether the selector selects the namespace. What is in none is never exempt, but for namespaces themselves.

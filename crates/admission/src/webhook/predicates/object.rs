@@ -7,14 +7,14 @@ use pintle_object::selector::LabelSelector;
 use pintle_object::{Status, Value};
 
 /// Decides by the labels of the object, as it was or as it will be.
-pub struct Matcher {
+pub struct ObjectMatcher {
     selector: Result<LabelSelector, String>,
 }
 
-impl Matcher {
+impl ObjectMatcher {
     /// The matcher of an `objectSelector`; without one there is none that does not fit.
-    pub fn new(selector: Option<&Value>) -> Matcher {
-        Matcher { selector: parsed(selector) }
+    pub fn new(selector: Option<&Value>) -> ObjectMatcher {
+        ObjectMatcher { selector: parsed(selector) }
     }
 
     pub fn matches(&self, request: &Request<'_>, object: &Value) -> Result<bool, Status> {

@@ -5,7 +5,7 @@ use pintle_object::Value;
 
 /// What rules are held against.
 #[derive(Clone, Copy)]
-pub struct Attributes<'a> {
+pub struct RuleAttributes<'a> {
     pub operation: Operation,
     pub group: &'a str,
     pub version: &'a str,
@@ -23,12 +23,12 @@ pub struct RuleWithOperations {
     api_versions: Vec<String>,
     /// Resources and subresources.
     resources: Vec<(String, String)>,
-    scope: Scope,
+    scope: RuleScope,
     resource_names: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scope {
+enum RuleScope {
     All,
     Namespaced,
     Cluster,
@@ -51,10 +51,10 @@ impl RuleWithOperations {
             api_versions: texts("apiVersions"),
             resources: texts("resources").into_iter().map(split).collect(),
             scope: match rule.str_at(&["scope"]) {
-                "" | "*" => Scope::All,
-                "Namespaced" => Scope::Namespaced,
-                "Cluster" => Scope::Cluster,
-                _ => Scope::Other,
+                "" | "*" => RuleScope::All,
+                "Namespaced" => RuleScope::Namespaced,
+                "Cluster" => RuleScope::Cluster,
+                _ => RuleScope::Other,
             },
             resource_names: texts("resourceNames"),
         }
@@ -74,12 +74,12 @@ impl RuleWithOperations {
 /// Whether a rule is about a request.
 pub struct Matcher<'a> {
     pub rule: &'a RuleWithOperations,
-    pub attributes: Attributes<'a>,
+    pub attributes: RuleAttributes<'a>,
 }
 
 impl Matcher<'_> {
     pub fn matches(&self) -> bool {
-        let Attributes { operation, group, version, .. } = self.attributes;
+        let RuleAttributes { operation, group, version, .. } = self.attributes;
         self.is_in_scope()
             && exact_or_wildcard(&self.rule.operations, operation.as_str())
             && exact_or_wildcard(&self.rule.api_groups, group)
@@ -96,19 +96,19 @@ impl Matcher<'_> {
 
     /// Namespaces are objects of the cluster, though requests for them are in them.
     fn is_in_scope(&self) -> bool {
-        let Attributes { group, version, resource, namespace, .. } = self.attributes;
+        let RuleAttributes { group, version, resource, namespace, .. } = self.attributes;
         let is_namespace = group.is_empty() && version == "v1" && resource == "namespaces";
         let is_of_cluster = is_namespace || namespace.is_empty();
         match self.rule.scope {
-            Scope::All => true,
-            Scope::Namespaced => !is_of_cluster,
-            Scope::Cluster => is_of_cluster,
-            Scope::Other => false,
+            RuleScope::All => true,
+            RuleScope::Namespaced => !is_of_cluster,
+            RuleScope::Cluster => is_of_cluster,
+            RuleScope::Other => false,
         }
     }
 
     fn has_resource(&self) -> bool {
-        let Attributes { resource, subresource, .. } = self.attributes;
+        let RuleAttributes { resource, subresource, .. } = self.attributes;
         let is_it = |rule: &str, asked: &str| rule == "*" || rule == asked;
         self.rule.resources.iter().any(|(one, sub)| is_it(one, resource) && is_it(sub, subresource))
     }
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use pintle_object::json;
 
-    const PODS: Attributes<'static> = Attributes {
+    const PODS: RuleAttributes<'static> = RuleAttributes {
         operation: Operation::Create,
         group: "",
         version: "v1",
@@ -132,7 +132,7 @@ mod tests {
         namespace: "default",
     };
 
-    fn check(rule: &str, attributes: Attributes<'_>, expected: bool) {
+    fn check(rule: &str, attributes: RuleAttributes<'_>, expected: bool) {
         let value = json::parse(rule.as_bytes()).expect("test data is JSON");
         let matcher = Matcher { rule: &RuleWithOperations::from_value(&value), attributes };
         assert_eq!(matcher.matches(), expected, "{rule}");
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn rules_match_resources_and_subresources() {
-        let status = Attributes { subresource: "status", ..PODS };
+        let status = RuleAttributes { subresource: "status", ..PODS };
         for (resources, of_pods, of_status) in [
             (r#""pods""#, true, false),
             (r#""*""#, true, false),
@@ -164,8 +164,8 @@ mod tests {
 
     #[test]
     fn rules_match_scopes_groups_versions_and_operations() {
-        let namespace = Attributes { resource: "namespaces", namespace: "a", ..PODS };
-        let node = Attributes { resource: "nodes", namespace: "", ..PODS };
+        let namespace = RuleAttributes { resource: "namespaces", namespace: "a", ..PODS };
+        let node = RuleAttributes { resource: "nodes", namespace: "", ..PODS };
         for (scope, attributes, expected) in [
             ("Namespaced", PODS, true),
             ("Cluster", PODS, false),
@@ -177,10 +177,14 @@ mod tests {
         ] {
             check(&rule(r#""*""#, scope), attributes, expected);
         }
-        check(&rule(r#""*""#, "*"), Attributes { group: "apps", ..PODS }, false);
-        check(&rule(r#""*""#, "*"), Attributes { version: "v2", ..PODS }, false);
-        check(&rule(r#""*""#, "*"), Attributes { operation: Operation::Delete, ..PODS }, false);
+        check(&rule(r#""*""#, "*"), RuleAttributes { group: "apps", ..PODS }, false);
+        check(&rule(r#""*""#, "*"), RuleAttributes { version: "v2", ..PODS }, false);
+        check(&rule(r#""*""#, "*"), RuleAttributes { operation: Operation::Delete, ..PODS }, false);
         let all = r#"{"operations":["*"],"apiGroups":["*"],"apiVersions":["*"],"resources":["*"]}"#;
-        check(all, Attributes { operation: Operation::Delete, group: "apps", version: "v2", ..PODS }, true);
+        check(
+            all,
+            RuleAttributes { operation: Operation::Delete, group: "apps", version: "v2", ..PODS },
+            true,
+        );
     }
 }

@@ -7,7 +7,7 @@ use crate::validation::pod_spec::values::{descending_path, no_backsteps, one_of,
 use pintle_object::{FieldErrors, Path, Seen, Value, content};
 
 /// What checks of a container look at besides the container.
-pub struct Shared<'a> {
+pub struct PodParts<'a> {
     pub spec: &'a Value,
     pub volumes: &'a Volumes<'a>,
     /// Names of the pod's resource claims.
@@ -18,7 +18,7 @@ const INIT_ONLY: &str = "may not be set for init containers without restartPolic
 const NOT_EPHEMERAL: &str = "cannot be set for an Ephemeral Container";
 const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
 
-pub fn containers(shared: &Shared<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
+pub fn containers(shared: &PodParts<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     let containers = shared.spec.list_at(&["containers"]);
     if containers.is_empty() {
         return errors.required(path, "");
@@ -34,7 +34,7 @@ pub fn containers(shared: &Shared<'_>, path: &Path<'_>, errors: &mut FieldErrors
     host_port_conflicts(containers.iter().enumerate(), path, errors);
 }
 
-pub fn init_containers(shared: &Shared<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
+pub fn init_containers(shared: &PodParts<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     let mut names: Seen<&str> =
         shared.spec.list_at(&["containers"]).iter().map(|container| container.str_at(&["name"])).collect();
     for (index, container) in shared.spec.list_at(&["initContainers"]).iter().enumerate() {
@@ -55,7 +55,7 @@ pub fn init_containers(shared: &Shared<'_>, path: &Path<'_>, errors: &mut FieldE
     }
 }
 
-pub fn ephemeral_containers(shared: &Shared<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
+pub fn ephemeral_containers(shared: &PodParts<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     let others: Seen<&str> = ["containers", "initContainers"]
         .iter()
         .flat_map(|list| shared.spec.list_at(&[list]))
@@ -127,7 +127,7 @@ fn unique_name<'a>(
 }
 
 /// What holds for containers of every sort.
-fn common(container: &Value, shared: &Shared<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
+fn common(container: &Value, shared: &PodParts<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     match container.str_at(&["name"]) {
         "" => errors.required(&path.child("name"), ""),
         name => invalid_all(content::dns1123_label(name), name, &path.child("name"), errors),

@@ -48,7 +48,7 @@ pub fn template(template: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
 pub fn pod_spec(spec: &Value, owner: Owner<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     let volumes = volumes::validate(spec, owner, &path.child("volumes"), errors);
     let claims = placement::resource_claims(spec, &path.child("resourceClaims"), errors);
-    let shared = container::Shared { spec, volumes: &volumes, claims: &claims };
+    let shared = container::PodParts { spec, volumes: &volumes, claims: &claims };
     container::containers(&shared, &path.child("containers"), errors);
     container::init_containers(&shared, &path.child("initContainers"), errors);
     container::ephemeral_containers(&shared, &path.child("ephemeralContainers"), errors);

@@ -6,7 +6,7 @@ use pintle_object::field::quote;
 use std::collections::BTreeSet;
 
 /// A path in a volume, and what puts it there.
-struct Entry {
+struct PathEntry {
     path: String,
     source: String,
 }
@@ -40,16 +40,17 @@ pub fn warnings(volumes: &[Value], out: &mut Vec<String>) {
     }
 }
 
-fn items(source: &Value, shown: &str) -> Vec<Entry> {
-    let entry = |item: &Value| Entry { path: item.str_at(&["path"]).to_string(), source: shown.to_string() };
+fn items(source: &Value, shown: &str) -> Vec<PathEntry> {
+    let entry =
+        |item: &Value| PathEntry { path: item.str_at(&["path"]).to_string(), source: shown.to_string() };
     source.list_at(&["items"]).iter().map(entry).collect()
 }
 
-fn projected(source: &Value) -> Vec<Entry> {
+fn projected(source: &Value) -> Vec<PathEntry> {
     let named =
         |kind: &str, source: &Value, field: &str| format!("{kind} {}", quote(source.str_at(&[field])));
     let one = |source: &Value, shown: String| {
-        vec![Entry { path: source.str_at(&["path"]).to_string(), source: shown }]
+        vec![PathEntry { path: source.str_at(&["path"]).to_string(), source: shown }]
     };
     if let Some(source) = present(source, &["configMap"]) {
         return items(source, &named("ConfigMap", source, "name"));
@@ -70,7 +71,8 @@ fn projected(source: &Value) -> Vec<Entry> {
     let certificate = present(source, &["podCertificate"]);
     let entry = |(field, what): (&str, &str)| {
         let path = certificate.map_or("", |source| source.str_at(&[field]));
-        (!path.is_empty()).then(|| Entry { path: path.to_string(), source: format!("PodCertificate {what}") })
+        (!path.is_empty())
+            .then(|| PathEntry { path: path.to_string(), source: format!("PodCertificate {what}") })
     };
     let fields = [
         ("certificateChainPath", "chain"),
@@ -80,9 +82,9 @@ fn projected(source: &Value) -> Vec<Entry> {
     fields.into_iter().filter_map(entry).collect()
 }
 
-fn collide(entries: Vec<Entry>, what: &str, out: &mut Vec<String>) {
-    let path = |entry: &'_ Entry| entry.path.trim_end_matches('/').len();
-    let entries: Vec<Entry> = entries
+fn collide(entries: Vec<PathEntry>, what: &str, out: &mut Vec<String>) {
+    let path = |entry: &'_ PathEntry| entry.path.trim_end_matches('/').len();
+    let entries: Vec<PathEntry> = entries
         .into_iter()
         .map(|mut entry| {
             entry.path.truncate(path(&entry));
@@ -100,11 +102,11 @@ const PAIRS_MAX: usize = 100;
 /// Each entry with those before it that overlap it, in order.
 ///
 /// Sorted so that what lies under a path follows it, the paths that hold the next one are those still open.
-fn pairs(entries: &[Entry]) -> Vec<(&Entry, &Entry)> {
-    let mut sorted: Vec<(usize, &Entry)> =
+fn pairs(entries: &[PathEntry]) -> Vec<(&PathEntry, &PathEntry)> {
+    let mut sorted: Vec<(usize, &PathEntry)> =
         entries.iter().enumerate().filter(|(_, entry)| !entry.path.is_empty()).collect();
     sorted.sort_by(|a, b| key(a.1).cmp(key(b.1)));
-    let mut open: Vec<(usize, &Entry)> = Vec::new();
+    let mut open: Vec<(usize, &PathEntry)> = Vec::new();
     let mut found: BTreeSet<(usize, usize)> = BTreeSet::new();
     for (place, entry) in sorted {
         while open.last().is_some_and(|(_, holder)| !holds(&holder.path, &entry.path)) {
@@ -128,7 +130,7 @@ fn pairs(entries: &[Entry]) -> Vec<(&Entry, &Entry)> {
 }
 
 /// Orders paths so that the line between names comes before everything else.
-fn key(entry: &Entry) -> impl Iterator<Item = u16> {
+fn key(entry: &PathEntry) -> impl Iterator<Item = u16> {
     entry.path.bytes().map(|byte| if byte == b'/' { 0 } else { u16::from(byte) + 1 })
 }
 
@@ -137,7 +139,7 @@ fn holds(holder: &str, path: &str) -> bool {
     path.strip_prefix(holder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-impl Entry {
+impl PathEntry {
     fn shown(&self) -> String {
         if self.source.is_empty() {
             return quote(&self.path);

@@ -23,7 +23,7 @@ pub fn warnings(owner: &Value, path: &Path<'_>, out: &mut Vec<String>) {
     super::overlap::warnings(spec.list_at(&["volumes"]), out);
     names_and_addresses(spec, &spec_path, out);
     fractions(spec.get("overhead"), &spec_path.child("overhead"), out);
-    let scope = Scope { owner, spec, path, is_template: !path.to_string().is_empty() };
+    let scope = WarningScope { owner, spec, path, is_template: !path.to_string().is_empty() };
     if present(spec, &["securityContext", "seccompProfile"]).is_none() {
         scope.seccomp(SECCOMP_POD, out);
     }
@@ -214,14 +214,14 @@ fn fraction(value: &Value, path: &str, out: &mut Vec<String>) {
 }
 
 /// What the warnings of a container look at besides it.
-struct Scope<'a> {
+struct WarningScope<'a> {
     owner: &'a Value,
     spec: &'a Value,
     path: &'a Path<'a>,
     is_template: bool,
 }
 
-impl Scope<'_> {
+impl WarningScope<'_> {
     fn annotation(&self, key: &str, why: &str, out: &mut Vec<String>) {
         if self.owner.at(&["metadata", "annotations", key]).is_some() {
             let path = self.path.child("metadata");

@@ -11,16 +11,16 @@ use std::cell::OnceCell;
 const META_FIELDS: [&str; 3] = ["metadata", "apiVersion", "kind"];
 
 #[derive(Clone, Copy)]
-enum Step<'a> {
+enum SchemaStep<'a> {
     Child(&'a str),
     Index,
 }
 
-struct Walk<'a> {
+struct DefaultsWalk<'a> {
     needs_pruned: bool,
     /// The nearest resource that holds the place, and the way from it to there.
     resource: &'a Value,
-    steps: Vec<Step<'a>>,
+    steps: Vec<SchemaStep<'a>>,
     in_meta: bool,
     /// What rules may still cost, over all defaults.
     cost_left: u64,
@@ -37,7 +37,7 @@ const COMPILED_VALUES_MAX: usize = 2_000_000;
 pub(super) fn check(props: &Value, needs_pruned: bool, path: &Path<'_>, errors: &mut FieldErrors) {
     let mut root = props.clone();
     root.set(&["x-kubernetes-embedded-resource"], true);
-    let mut walk = Walk::new(&root, needs_pruned, COST_SUM_MAX, 0);
+    let mut walk = DefaultsWalk::new(&root, needs_pruned, COST_SUM_MAX, 0);
     walk.visit(&root, path, errors);
 }
 
@@ -62,17 +62,25 @@ fn count(value: &Value) -> usize {
     }
 }
 
-impl<'a> Walk<'a> {
-    fn new(resource: &'a Value, needs_pruned: bool, cost_left: u64, compiled: usize) -> Walk<'a> {
+impl<'a> DefaultsWalk<'a> {
+    fn new(resource: &'a Value, needs_pruned: bool, cost_left: u64, compiled: usize) -> DefaultsWalk<'a> {
         let custom = OnceCell::new();
-        Walk { needs_pruned, resource, steps: Vec::new(), in_meta: false, cost_left, compiled, custom }
+        DefaultsWalk {
+            needs_pruned,
+            resource,
+            steps: Vec::new(),
+            in_meta: false,
+            cost_left,
+            compiled,
+            custom,
+        }
     }
 
     /// Defaults below `additionalProperties` are never used, and not looked at.
     fn visit(&mut self, props: &'a Value, path: &Path<'_>, errors: &mut FieldErrors) {
         let is_embedded = props.bool_at(&["x-kubernetes-embedded-resource"]);
         if is_embedded {
-            let mut below = Walk::new(props, self.needs_pruned, self.cost_left, self.compiled);
+            let mut below = DefaultsWalk::new(props, self.needs_pruned, self.cost_left, self.compiled);
             below.descend(props, path, errors);
             (self.cost_left, self.compiled) = (below.cost_left, below.compiled);
             return;
@@ -85,7 +93,7 @@ impl<'a> Walk<'a> {
             self.check_one(props, &default, &path.child("default"), errors);
         }
         if let Some(items) = props.get("items").filter(|items| items.as_map().is_some()) {
-            self.steps.push(Step::Index);
+            self.steps.push(SchemaStep::Index);
             self.visit(items, &path.child("items"), errors);
             self.steps.pop();
         }
@@ -94,7 +102,7 @@ impl<'a> Walk<'a> {
         for (name, below) in props.map_at(&["properties"]).into_iter().flat_map(|map| map.iter()) {
             let was_in_meta = self.in_meta;
             self.in_meta |= is_resource && META_FIELDS.contains(&name);
-            self.steps.push(Step::Child(name));
+            self.steps.push(SchemaStep::Child(name));
             self.visit(below, &path.key(name), errors);
             self.steps.pop();
             self.in_meta = was_in_meta;
@@ -155,8 +163,8 @@ impl<'a> Walk<'a> {
         let mut value = default.clone();
         for step in self.steps.iter().rev() {
             value = match step {
-                Step::Child(name) => Value::Map(Map::from_iter([(*name, value)])),
-                Step::Index => Value::List(vec![value]),
+                SchemaStep::Child(name) => Value::Map(Map::from_iter([(*name, value)])),
+                SchemaStep::Index => Value::List(vec![value]),
             };
         }
         if let Some(map) = value.as_map_mut() {

@@ -4,7 +4,7 @@
 use pintle_object::{Value, json};
 
 #[derive(Clone, Copy)]
-enum Form {
+enum InternalForm {
     Text,
     Flag,
     /// Null unless set.
@@ -23,86 +23,86 @@ enum Form {
 }
 
 /// Name in Go, name in JSON, and how the value is written; in Go's order.
-const PROPS: [(&str, &str, Form); 44] = [
-    ("ID", "id", Form::Text),
-    ("Schema", "$schema", Form::Text),
-    ("Ref", "$ref", Form::Pointer),
-    ("Description", "description", Form::Text),
-    ("Type", "type", Form::Text),
-    ("Nullable", "nullable", Form::Flag),
-    ("Format", "format", Form::Text),
-    ("Title", "title", Form::Text),
-    ("Default", "default", Form::Json),
-    ("Maximum", "maximum", Form::Pointer),
-    ("ExclusiveMaximum", "exclusiveMaximum", Form::Flag),
-    ("Minimum", "minimum", Form::Pointer),
-    ("ExclusiveMinimum", "exclusiveMinimum", Form::Flag),
-    ("MaxLength", "maxLength", Form::Pointer),
-    ("MinLength", "minLength", Form::Pointer),
-    ("Pattern", "pattern", Form::Text),
-    ("MaxItems", "maxItems", Form::Pointer),
-    ("MinItems", "minItems", Form::Pointer),
-    ("UniqueItems", "uniqueItems", Form::Flag),
-    ("MultipleOf", "multipleOf", Form::Pointer),
-    ("Enum", "enum", Form::JsonList),
-    ("MaxProperties", "maxProperties", Form::Pointer),
-    ("MinProperties", "minProperties", Form::Pointer),
-    ("Required", "required", Form::List),
-    ("Items", "items", Form::OrArray),
-    ("AllOf", "allOf", Form::PropsList),
-    ("OneOf", "oneOf", Form::PropsList),
-    ("AnyOf", "anyOf", Form::PropsList),
-    ("Not", "not", Form::Props),
-    ("Properties", "properties", Form::PropsMap),
-    ("AdditionalProperties", "additionalProperties", Form::OrBool),
-    ("PatternProperties", "patternProperties", Form::PropsMap),
-    ("Dependencies", "dependencies", Form::Dependencies),
-    ("AdditionalItems", "additionalItems", Form::OrBool),
-    ("Definitions", "definitions", Form::PropsMap),
-    ("ExternalDocs", "externalDocs", Form::Docs),
-    ("Example", "example", Form::Json),
-    ("XPreserveUnknownFields", "x-kubernetes-preserve-unknown-fields", Form::Pointer),
-    ("XEmbeddedResource", "x-kubernetes-embedded-resource", Form::Flag),
-    ("XIntOrString", "x-kubernetes-int-or-string", Form::Flag),
-    ("XListMapKeys", "x-kubernetes-list-map-keys", Form::List),
-    ("XListType", "x-kubernetes-list-type", Form::Pointer),
-    ("XMapType", "x-kubernetes-map-type", Form::Pointer),
-    ("XValidations", "x-kubernetes-validations", Form::Rules),
+const PROPS: [(&str, &str, InternalForm); 44] = [
+    ("ID", "id", InternalForm::Text),
+    ("Schema", "$schema", InternalForm::Text),
+    ("Ref", "$ref", InternalForm::Pointer),
+    ("Description", "description", InternalForm::Text),
+    ("Type", "type", InternalForm::Text),
+    ("Nullable", "nullable", InternalForm::Flag),
+    ("Format", "format", InternalForm::Text),
+    ("Title", "title", InternalForm::Text),
+    ("Default", "default", InternalForm::Json),
+    ("Maximum", "maximum", InternalForm::Pointer),
+    ("ExclusiveMaximum", "exclusiveMaximum", InternalForm::Flag),
+    ("Minimum", "minimum", InternalForm::Pointer),
+    ("ExclusiveMinimum", "exclusiveMinimum", InternalForm::Flag),
+    ("MaxLength", "maxLength", InternalForm::Pointer),
+    ("MinLength", "minLength", InternalForm::Pointer),
+    ("Pattern", "pattern", InternalForm::Text),
+    ("MaxItems", "maxItems", InternalForm::Pointer),
+    ("MinItems", "minItems", InternalForm::Pointer),
+    ("UniqueItems", "uniqueItems", InternalForm::Flag),
+    ("MultipleOf", "multipleOf", InternalForm::Pointer),
+    ("Enum", "enum", InternalForm::JsonList),
+    ("MaxProperties", "maxProperties", InternalForm::Pointer),
+    ("MinProperties", "minProperties", InternalForm::Pointer),
+    ("Required", "required", InternalForm::List),
+    ("Items", "items", InternalForm::OrArray),
+    ("AllOf", "allOf", InternalForm::PropsList),
+    ("OneOf", "oneOf", InternalForm::PropsList),
+    ("AnyOf", "anyOf", InternalForm::PropsList),
+    ("Not", "not", InternalForm::Props),
+    ("Properties", "properties", InternalForm::PropsMap),
+    ("AdditionalProperties", "additionalProperties", InternalForm::OrBool),
+    ("PatternProperties", "patternProperties", InternalForm::PropsMap),
+    ("Dependencies", "dependencies", InternalForm::Dependencies),
+    ("AdditionalItems", "additionalItems", InternalForm::OrBool),
+    ("Definitions", "definitions", InternalForm::PropsMap),
+    ("ExternalDocs", "externalDocs", InternalForm::Docs),
+    ("Example", "example", InternalForm::Json),
+    ("XPreserveUnknownFields", "x-kubernetes-preserve-unknown-fields", InternalForm::Pointer),
+    ("XEmbeddedResource", "x-kubernetes-embedded-resource", InternalForm::Flag),
+    ("XIntOrString", "x-kubernetes-int-or-string", InternalForm::Flag),
+    ("XListMapKeys", "x-kubernetes-list-map-keys", InternalForm::List),
+    ("XListType", "x-kubernetes-list-type", InternalForm::Pointer),
+    ("XMapType", "x-kubernetes-map-type", InternalForm::Pointer),
+    ("XValidations", "x-kubernetes-validations", InternalForm::Rules),
 ];
 
-const RULE: [(&str, &str, Form); 6] = [
-    ("Rule", "rule", Form::Text),
-    ("Message", "message", Form::Text),
-    ("MessageExpression", "messageExpression", Form::Text),
-    ("Reason", "reason", Form::Pointer),
-    ("FieldPath", "fieldPath", Form::Text),
-    ("OptionalOldSelf", "optionalOldSelf", Form::Pointer),
+const RULE: [(&str, &str, InternalForm); 6] = [
+    ("Rule", "rule", InternalForm::Text),
+    ("Message", "message", InternalForm::Text),
+    ("MessageExpression", "messageExpression", InternalForm::Text),
+    ("Reason", "reason", InternalForm::Pointer),
+    ("FieldPath", "fieldPath", InternalForm::Text),
+    ("OptionalOldSelf", "optionalOldSelf", InternalForm::Pointer),
 ];
 
-const DOCS: [(&str, &str, Form); 2] =
-    [("Description", "description", Form::Text), ("URL", "url", Form::Text)];
+const DOCS: [(&str, &str, InternalForm); 2] =
+    [("Description", "description", InternalForm::Text), ("URL", "url", InternalForm::Text)];
 
-const VERSION: [(&str, &str, Form); 5] = [
-    ("Name", "name", Form::Text),
-    ("Served", "served", Form::Flag),
-    ("Storage", "storage", Form::Flag),
-    ("Deprecated", "deprecated", Form::Flag),
-    ("DeprecationWarning", "deprecationWarning", Form::Pointer),
+const VERSION: [(&str, &str, InternalForm); 5] = [
+    ("Name", "name", InternalForm::Text),
+    ("Served", "served", InternalForm::Flag),
+    ("Storage", "storage", InternalForm::Flag),
+    ("Deprecated", "deprecated", InternalForm::Flag),
+    ("DeprecationWarning", "deprecationWarning", InternalForm::Pointer),
 ];
 
-const SCALE: [(&str, &str, Form); 3] = [
-    ("SpecReplicasPath", "specReplicasPath", Form::Text),
-    ("StatusReplicasPath", "statusReplicasPath", Form::Text),
-    ("LabelSelectorPath", "labelSelectorPath", Form::Pointer),
+const SCALE: [(&str, &str, InternalForm); 3] = [
+    ("SpecReplicasPath", "specReplicasPath", InternalForm::Text),
+    ("StatusReplicasPath", "statusReplicasPath", InternalForm::Text),
+    ("LabelSelectorPath", "labelSelectorPath", InternalForm::Pointer),
 ];
 
-const COLUMN: [(&str, &str, Form); 6] = [
-    ("Name", "name", Form::Text),
-    ("Type", "type", Form::Text),
-    ("Format", "format", Form::Text),
-    ("Description", "description", Form::Text),
-    ("Priority", "priority", Form::Json),
-    ("JSONPath", "jsonPath", Form::Text),
+const COLUMN: [(&str, &str, InternalForm); 6] = [
+    ("Name", "name", InternalForm::Text),
+    ("Type", "type", InternalForm::Text),
+    ("Format", "format", InternalForm::Text),
+    ("Description", "description", InternalForm::Text),
+    ("Priority", "priority", InternalForm::Json),
+    ("JSONPath", "jsonPath", InternalForm::Text),
 ];
 
 /// The Go names of the fields that a schema sets, in Go's order.
@@ -126,7 +126,7 @@ pub fn rule(rule: &Value) -> String {
 
 /// The value of `items`.
 pub fn items(value: &Value) -> String {
-    Form::OrArray.show(Some(value))
+    InternalForm::OrArray.show(Some(value))
 }
 
 /// `spec.versions` without what all versions have in common.
@@ -165,43 +165,46 @@ fn version(version: &Value) -> String {
     )
 }
 
-fn object(fields: &[(&str, &str, Form)], value: &Value) -> String {
+fn object(fields: &[(&str, &str, InternalForm)], value: &Value) -> String {
     let parts = fields.iter().map(|(go, json, form)| format!("\"{go}\":{}", form.show(value.get(json))));
     joined('{', parts, '}')
 }
 
-impl Form {
+impl InternalForm {
     fn show(self, value: Option<&Value>) -> String {
         let Some(value) = value.filter(|value| !value.is_null()) else {
             return match self {
-                Form::Text => "\"\"".into(),
-                Form::Flag => "false".into(),
+                InternalForm::Text => "\"\"".into(),
+                InternalForm::Flag => "false".into(),
                 _ => "null".into(),
             };
         };
         match self {
-            Form::Text | Form::Flag | Form::Pointer | Form::List | Form::Json | Form::JsonList => {
-                json::to_string(value)
-            }
-            Form::Props => props(value),
-            Form::PropsList => list(Some(value), &props),
-            Form::PropsMap => map(value, &props),
-            Form::OrArray => match value {
+            InternalForm::Text
+            | InternalForm::Flag
+            | InternalForm::Pointer
+            | InternalForm::List
+            | InternalForm::Json
+            | InternalForm::JsonList => json::to_string(value),
+            InternalForm::Props => props(value),
+            InternalForm::PropsList => list(Some(value), &props),
+            InternalForm::PropsMap => map(value, &props),
+            InternalForm::OrArray => match value {
                 Value::List(_) => {
                     format!("{{\"Schema\":null,\"JSONSchemas\":{}}}", list(Some(value), &props))
                 }
                 _ => format!("{{\"Schema\":{},\"JSONSchemas\":null}}", props(value)),
             },
-            Form::OrBool => match value {
+            InternalForm::OrBool => match value {
                 Value::Bool(allows) => format!("{{\"Allows\":{allows},\"Schema\":null}}"),
                 _ => format!("{{\"Allows\":true,\"Schema\":{}}}", props(value)),
             },
-            Form::Dependencies => map(value, &|below| match below {
+            InternalForm::Dependencies => map(value, &|below| match below {
                 Value::List(_) => format!("{{\"Schema\":null,\"Property\":{}}}", json::to_string(below)),
                 _ => format!("{{\"Schema\":{},\"Property\":null}}", props(below)),
             }),
-            Form::Docs => object(&DOCS, value),
-            Form::Rules => list(Some(value), &|rule| object(&RULE, rule)),
+            InternalForm::Docs => object(&DOCS, value),
+            InternalForm::Rules => list(Some(value), &|rule| object(&RULE, rule)),
         }
     }
 }

@@ -13,7 +13,7 @@ const META_FIELDS: [(&str, &str); 3] = [
 
 /// Where in a schema a check stands.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct SchemaPlace<'a> {
     is_root: bool,
     /// Inside the metadata (or kind, or apiVersion) of a resource.
     in_meta: bool,
@@ -23,14 +23,14 @@ struct Place<'a> {
     site: Option<Site<'a>>,
 }
 
-impl Place<'_> {
+impl SchemaPlace<'_> {
     fn below(self) -> Self {
-        Place { is_root: false, ..self }
+        SchemaPlace { is_root: false, ..self }
     }
 }
 
 /// What is found on the way.
-struct Found<'a> {
+struct SchemaCheck<'a> {
     strictness: Strictness,
     errors: &'a mut FieldErrors,
     expressions: Expressions,
@@ -45,11 +45,11 @@ pub(super) fn check(
     errors: &mut FieldErrors,
 ) {
     let site = is_structural.then_some(Site::ROOT);
-    let place = Place { is_root: true, in_meta: false, no_default: None, site };
+    let place = SchemaPlace { is_root: true, in_meta: false, no_default: None, site };
     let expressions = Expressions::new(strictness.expression_costs);
-    let mut found = Found { strictness, errors, expressions };
+    let mut found = SchemaCheck { strictness, errors, expressions };
     visit(props, place, path, &mut found);
-    let Found { errors, mut expressions, .. } = found;
+    let SchemaCheck { errors, mut expressions, .. } = found;
     errors.extend(std::mem::take(&mut expressions.errors));
     expressions.report(path, errors);
 }
@@ -60,7 +60,7 @@ pub(super) fn has_unknown_type(props: &Value) -> bool {
     !ty.is_empty() && !TYPES.contains(&ty)
 }
 
-fn visit(props: &Value, place: Place<'_>, path: &Path<'_>, found: &mut Found<'_>) {
+fn visit(props: &Value, place: SchemaPlace<'_>, path: &Path<'_>, found: &mut SchemaCheck<'_>) {
     let before = found.errors.len();
     unsupported(props, place, found.strictness, path, found.errors);
     if props.bool_at(&["uniqueItems"]) {
@@ -68,12 +68,12 @@ fn visit(props: &Value, place: Place<'_>, path: &Path<'_>, found: &mut Found<'_>
         found.errors.forbidden(&path.child("uniqueItems"), why);
     }
     let site = place.site.map(|site| Site { cardinality: site.cardinality_below(props), ..site });
-    let inside = Place { site, ..place };
+    let inside = SchemaPlace { site, ..place };
     additional(props, inside, path, found);
     properties(props, inside, path, found);
-    branches(props, Place { site: None, ..place.below() }, path, found);
+    branches(props, SchemaPlace { site: None, ..place.below() }, path, found);
     items(props, inside.below(), path, found);
-    entries(props, "dependencies", Place { site: None, ..place.below() }, path, found);
+    entries(props, "dependencies", SchemaPlace { site: None, ..place.below() }, path, found);
     if props.get("x-kubernetes-preserve-unknown-fields").and_then(Value::as_bool) == Some(false) {
         let path = path.child("x-kubernetes-preserve-unknown-fields");
         found.errors.invalid(&path, &Value::Bool(false), "must be true or undefined");
@@ -85,7 +85,7 @@ fn visit(props: &Value, place: Place<'_>, path: &Path<'_>, found: &mut Found<'_>
     }
 }
 
-fn branches(props: &Value, next: Place<'_>, path: &Path<'_>, found: &mut Found<'_>) {
+fn branches(props: &Value, next: SchemaPlace<'_>, path: &Path<'_>, found: &mut SchemaCheck<'_>) {
     if let Some(not) = map_below(props, "not") {
         visit(not, next, &path.child("not"), found);
     }
@@ -98,13 +98,13 @@ fn branches(props: &Value, next: Place<'_>, path: &Path<'_>, found: &mut Found<'
     entries(props, "definitions", next, path, found);
 }
 
-fn items(props: &Value, next: Place<'_>, path: &Path<'_>, found: &mut Found<'_>) {
+fn items(props: &Value, next: SchemaPlace<'_>, path: &Path<'_>, found: &mut SchemaCheck<'_>) {
     let is_told = props.str_at(&["x-kubernetes-list-type"]) == "map";
     let site = next.site.map(|site| match is_told {
         true => site,
         false => Site { uncorrelated: site.uncorrelated.or(Some(path)), ..site },
     });
-    let next = Place { site, ..next };
+    let next = SchemaPlace { site, ..next };
     let path = path.child("items");
     if let Some(below) = map_below(props, "items") {
         visit(below, next, &path, found);
@@ -117,7 +117,7 @@ fn items(props: &Value, next: Place<'_>, path: &Path<'_>, found: &mut Found<'_>)
 /// What schemas of other dialects have.
 fn unsupported(
     props: &Value,
-    place: Place<'_>,
+    place: SchemaPlace<'_>,
     strictness: Strictness,
     path: &Path<'_>,
     errors: &mut FieldErrors,
@@ -149,7 +149,7 @@ fn unsupported(
     }
 }
 
-fn additional(props: &Value, place: Place<'_>, path: &Path<'_>, found: &mut Found<'_>) {
+fn additional(props: &Value, place: SchemaPlace<'_>, path: &Path<'_>, found: &mut SchemaCheck<'_>) {
     let Some(additional) = props.get("additionalProperties").filter(|value| !value.is_null()) else { return };
     let path = path.child("additionalProperties");
     let has_properties = props.map_at(&["properties"]).is_some_and(|map| !map.is_empty());
@@ -165,7 +165,7 @@ fn additional(props: &Value, place: Place<'_>, path: &Path<'_>, found: &mut Foun
     }
 }
 
-fn properties(props: &Value, place: Place<'_>, path: &Path<'_>, found: &mut Found<'_>) {
+fn properties(props: &Value, place: SchemaPlace<'_>, path: &Path<'_>, found: &mut SchemaCheck<'_>) {
     let is_resource = place.is_root || props.bool_at(&["x-kubernetes-embedded-resource"]);
     let path = path.child("properties");
     for (name, below) in props.map_at(&["properties"]).into_iter().flat_map(|map| map.iter()) {
@@ -178,7 +178,7 @@ fn properties(props: &Value, place: Place<'_>, path: &Path<'_>, found: &mut Foun
     }
 }
 
-fn entries(props: &Value, name: &str, place: Place<'_>, path: &Path<'_>, found: &mut Found<'_>) {
+fn entries(props: &Value, name: &str, place: SchemaPlace<'_>, path: &Path<'_>, found: &mut SchemaCheck<'_>) {
     let path = path.child(name);
     for (key, below) in props.map_at(&[name]).into_iter().flat_map(|map| map.iter()) {
         if below.as_map().is_some() {

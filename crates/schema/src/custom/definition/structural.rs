@@ -3,7 +3,7 @@
 use pintle_object::{FieldErrors, Path, Value};
 
 #[derive(Clone, Copy, PartialEq)]
-enum Level {
+enum SchemaLevel {
     Root,
     Item,
     Field,
@@ -12,31 +12,31 @@ enum Level {
 /// All errors, sorted by their texts.
 pub(super) fn check(props: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let mut found = FieldErrors::new();
-    invariants(props, Level::Root, path, &mut found);
+    invariants(props, SchemaLevel::Root, path, &mut found);
     complete_branches(props, Some(props), path, path, &mut found);
     let mut found = found.into_vec();
     found.sort_by_cached_key(ToString::to_string);
     found.into_iter().for_each(|error| errors.push(error));
 }
 
-fn invariants(props: &Value, level: Level, path: &Path<'_>, errors: &mut FieldErrors) {
+fn invariants(props: &Value, level: SchemaLevel, path: &Path<'_>, errors: &mut FieldErrors) {
     let ty = props.str_at(&["type"]);
     match map_below(props, "items") {
-        Some(items) => invariants(items, Level::Item, &path.child("items"), errors),
+        Some(items) => invariants(items, SchemaLevel::Item, &path.child("items"), errors),
         None if ty == "array" => errors.required(&path.child("items"), "must be specified"),
         None => {}
     }
     let properties = path.child("properties");
     for (name, below) in properties_of(props) {
-        invariants(below, Level::Field, &properties.key(name), errors);
+        invariants(below, SchemaLevel::Field, &properties.key(name), errors);
     }
     if is_set(props, "additionalProperties") {
         let path = path.child("additionalProperties");
-        if level == Level::Root {
+        if level == SchemaLevel::Root {
             errors.forbidden(&path, "must not be used at the root");
         }
         if let Some(below) = map_below(props, "additionalProperties") {
-            invariants(below, Level::Field, &path, errors);
+            invariants(below, SchemaLevel::Field, &path, errors);
         }
     }
     extensions(props, path, errors);
@@ -66,7 +66,7 @@ fn extensions(props: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-fn type_rules(props: &Value, level: Level, path: &Path<'_>, errors: &mut FieldErrors) {
+fn type_rules(props: &Value, level: SchemaLevel, path: &Path<'_>, errors: &mut FieldErrors) {
     let ty = props.str_at(&["type"]);
     let type_path = path.child("type");
     let is_embedded = flag(props, "x-kubernetes-embedded-resource");
@@ -77,9 +77,9 @@ fn type_rules(props: &Value, level: Level, path: &Path<'_>, errors: &mut FieldEr
         if ty.is_empty() { errors.required(&type_path, why) } else { errors.invalid(&type_path, ty, why) }
     } else if ty.is_empty() && !is_free {
         let whose = match level {
-            Level::Root => "must not be empty at the root",
-            Level::Item => "must not be empty for specified array items",
-            Level::Field => "must not be empty for specified object fields",
+            SchemaLevel::Root => "must not be empty at the root",
+            SchemaLevel::Item => "must not be empty for specified array items",
+            SchemaLevel::Field => "must not be empty for specified object fields",
         };
         errors.required(&type_path, whose);
     }
@@ -87,14 +87,14 @@ fn type_rules(props: &Value, level: Level, path: &Path<'_>, errors: &mut FieldEr
         let why = "must not be used if x-kubernetes-embedded-resource is set";
         errors.forbidden(&path.child("additionalProperties"), why);
     }
-    if level == Level::Root && !ty.is_empty() && ty != "object" {
+    if level == SchemaLevel::Root && !ty.is_empty() && ty != "object" {
         errors.invalid(&type_path, ty, "must be object at the root");
     }
 }
 
 /// A resource's kind and apiVersion are text, and a schema says little about its metadata.
-fn meta_fields(props: &Value, level: Level, path: &Path<'_>, errors: &mut FieldErrors) {
-    let is_resource = level == Level::Root || flag(props, "x-kubernetes-embedded-resource");
+fn meta_fields(props: &Value, level: SchemaLevel, path: &Path<'_>, errors: &mut FieldErrors) {
+    let is_resource = level == SchemaLevel::Root || flag(props, "x-kubernetes-embedded-resource");
     let properties = path.child("properties");
     for name in ["kind", "apiVersion"] {
         if let Some(own) = property(props, name).filter(|_| is_resource)
@@ -108,7 +108,7 @@ fn meta_fields(props: &Value, level: Level, path: &Path<'_>, errors: &mut FieldE
     if is_resource && metadata.str_at(&["type"]) != "object" {
         errors.invalid(&path.child("type"), metadata.str_at(&["type"]), "must be object");
     }
-    if level == Level::Root && says_more_than_names(metadata) {
+    if level == SchemaLevel::Root && says_more_than_names(metadata) {
         let why = "must not specify anything other than name and generateName, but metadata is implicitly specified";
         errors.forbidden(&path, why);
     }

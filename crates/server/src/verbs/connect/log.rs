@@ -3,7 +3,7 @@
 use super::reply;
 use crate::app::App;
 use crate::exchange::Exchange;
-use crate::negotiate::{self, View};
+use crate::negotiate::{self, AcceptedView};
 use crate::request::Request;
 use crate::response::Response;
 use crate::upgrade::Upgrade;
@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 /// What a client wants of a log.
-struct Options {
+struct LogOptions {
     container: String,
     is_unchecked: bool,
     /// For the kubelet.
@@ -33,7 +33,7 @@ pub async fn log(
     exchange: &mut Exchange,
 ) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
-    let options = Options::read(&request.query, target.name)?;
+    let options = LogOptions::read(&request.query, target.name)?;
     let found = object(app, &target, target.name).await?;
     let container = pod::container(&found, &options.container)?;
     let node_name = found.str_at(&["spec", "nodeName"]);
@@ -44,11 +44,11 @@ pub async fn log(
     };
     // What is said is no object, of which there is metadata.
     match accept.view {
-        View::Object | View::Table => {}
-        View::Partial => {
+        AcceptedView::Object | AcceptedView::Table => {}
+        AcceptedView::Partial => {
             return Err(Status::new(500, Reason::Unknown, "object does not implement the Object interfaces"));
         }
-        View::PartialList => {
+        AcceptedView::PartialList => {
             let message = "you requested PartialObjectMetadataList, but the requested object is not a list \
                            (*rest.LocationStreamer)";
             return Err(Status::new(406, Reason::NotAcceptable, message));
@@ -65,8 +65,8 @@ pub async fn log(
     Ok(Response { body: reply::passed(body), ..Response::new(200, "text/plain", "") })
 }
 
-impl Options {
-    fn read(query: &Query, pod: &str) -> Result<Options, Status> {
+impl LogOptions {
+    fn read(query: &Query, pod: &str) -> Result<LogOptions, Status> {
         let (tail, limit) = (query.int("tailLines")?, query.int("limitBytes")?);
         let since = query.int("sinceSeconds")?;
         let since_time = match query.text("sinceTime") {
@@ -99,7 +99,7 @@ impl Options {
         let numbers = [("sinceSeconds", since), ("tailLines", tail), ("limitBytes", limit)];
         pairs.extend(numbers.into_iter().filter_map(|(name, number)| Some((name, number?.to_string()))));
         pairs.extend(since_time.map(|time| ("sinceTime", time.to_seconds_text().to_string())));
-        Ok(Options {
+        Ok(LogOptions {
             container: query.text("container").to_string(),
             is_unchecked: query.flag("insecureSkipTLSVerifyBackend") == Some(true),
             pairs,

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::exchange::Exchange;
 use crate::request::Request;
 use crate::response::Response;
-use options::Options;
+use options::ConnectOptions;
 use pintle_access::Decision;
 use pintle_engine::ObjectRef;
 use pintle_object::Status;
@@ -31,9 +31,9 @@ pub async fn connect(
     if query.all("dryRun").any(|value| !value.is_empty()) {
         return Err(Status::bad_request("dryRun is not supported"));
     }
-    let options = admitted(app, request, target, Options::read(request, target, query)?).await?;
+    let options = admitted(app, request, target, ConnectOptions::read(request, target, query)?).await?;
     match options {
-        Options::Proxy { path } => proxy::proxy(app, request, target, exchange, &path).await,
+        ConnectOptions::Proxy { path } => proxy::proxy(app, request, target, exchange, &path).await,
         options => {
             may_create(app, request).await?;
             stream::open(app, request, target, exchange, options).await
@@ -46,8 +46,8 @@ async fn admitted(
     app: &App,
     request: &Request,
     target: ObjectRef<'_>,
-    options: Options,
-) -> Result<Options, Status> {
+    options: ConnectOptions,
+) -> Result<ConnectOptions, Status> {
     let mut value = options.to_value(target);
     let mut context = write_context::begin(request, "", false);
     app.engine.admit_connect(target, &mut value, &mut context).await?;

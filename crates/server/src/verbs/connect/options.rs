@@ -7,7 +7,7 @@ use pintle_object::{Query, parse_uint};
 use pintle_proxy::pod::Streams;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Options {
+pub enum ConnectOptions {
     Exec {
         container: String,
         streams: Streams,
@@ -26,18 +26,18 @@ pub enum Options {
     },
 }
 
-impl Options {
-    pub fn read(request: &Request, target: ObjectRef<'_>, query: &Query) -> Result<Options, Status> {
+impl ConnectOptions {
+    pub fn read(request: &Request, target: ObjectRef<'_>, query: &Query) -> Result<ConnectOptions, Status> {
         let container = || query.text("container").to_string();
         Ok(match target.subresource {
-            "exec" => Options::Exec {
+            "exec" => ConnectOptions::Exec {
                 container: container(),
                 streams: streams(query),
                 command: query.all("command").map(String::from).collect(),
             },
-            "attach" => Options::Attach { container: container(), streams: streams(query) },
-            "portforward" => Options::PortForward { ports: ports(query.all("ports"))? },
-            _ => Options::Proxy { path: rest_of_path(request) },
+            "attach" => ConnectOptions::Attach { container: container(), streams: streams(query) },
+            "portforward" => ConnectOptions::PortForward { ports: ports(query.all("ports"))? },
+            _ => ConnectOptions::Proxy { path: rest_of_path(request) },
         })
     }
 
@@ -47,56 +47,62 @@ impl Options {
         map.insert("kind", self.kind(target));
         map.insert("apiVersion", "v1");
         match self {
-            Options::Exec { container, streams, command } => {
+            ConnectOptions::Exec { container, streams, command } => {
                 put_streams(&mut map, container, *streams);
                 map.insert("command", command.iter().map(Value::text).collect::<Vec<_>>());
             }
-            Options::Attach { container, streams } => put_streams(&mut map, container, *streams),
-            Options::PortForward { ports } if ports.is_empty() => {}
-            Options::PortForward { ports } => {
+            ConnectOptions::Attach { container, streams } => put_streams(&mut map, container, *streams),
+            ConnectOptions::PortForward { ports } if ports.is_empty() => {}
+            ConnectOptions::PortForward { ports } => {
                 map.insert(
                     "ports",
                     ports.iter().map(|port| Value::from(i64::from(*port))).collect::<Vec<_>>(),
                 );
             }
-            Options::Proxy { path } if path.is_empty() => {}
-            Options::Proxy { path } => drop(map.insert("path", path.as_str())),
+            ConnectOptions::Proxy { path } if path.is_empty() => {}
+            ConnectOptions::Proxy { path } => drop(map.insert("path", path.as_str())),
         }
         Value::Map(map)
     }
 
     /// The same options as admission may have changed them.
-    pub fn changed(self, value: &Value) -> Options {
+    pub fn changed(self, value: &Value) -> ConnectOptions {
         let container = || value.str_at(&["container"]).to_string();
         let of = |name| value.bool_at(&[name]);
         let streams =
             || Streams { stdin: of("stdin"), stdout: of("stdout"), stderr: of("stderr"), tty: of("tty") };
         match self {
-            Options::Exec { .. } => {
+            ConnectOptions::Exec { .. } => {
                 let words = value.list_at(&["command"]).iter().filter_map(Value::as_str);
-                Options::Exec {
+                ConnectOptions::Exec {
                     container: container(),
                     streams: streams(),
                     command: words.map(String::from).collect(),
                 }
             }
-            Options::Attach { .. } => Options::Attach { container: container(), streams: streams() },
-            Options::PortForward { .. } => {
-                let ports = value.list_at(&["ports"]).iter().filter_map(Value::as_i64);
-                Options::PortForward { ports: ports.filter_map(|port| i32::try_from(port).ok()).collect() }
+            ConnectOptions::Attach { .. } => {
+                ConnectOptions::Attach { container: container(), streams: streams() }
             }
-            Options::Proxy { .. } => Options::Proxy { path: value.str_at(&["path"]).to_string() },
+            ConnectOptions::PortForward { .. } => {
+                let ports = value.list_at(&["ports"]).iter().filter_map(Value::as_i64);
+                ConnectOptions::PortForward {
+                    ports: ports.filter_map(|port| i32::try_from(port).ok()).collect(),
+                }
+            }
+            ConnectOptions::Proxy { .. } => {
+                ConnectOptions::Proxy { path: value.str_at(&["path"]).to_string() }
+            }
         }
     }
 
     fn kind(&self, target: ObjectRef<'_>) -> &'static str {
         match (self, target.served.resource.plural.as_ref()) {
-            (Options::Exec { .. }, _) => "PodExecOptions",
-            (Options::Attach { .. }, _) => "PodAttachOptions",
-            (Options::PortForward { .. }, _) => "PodPortForwardOptions",
-            (Options::Proxy { .. }, "nodes") => "NodeProxyOptions",
-            (Options::Proxy { .. }, "services") => "ServiceProxyOptions",
-            (Options::Proxy { .. }, _) => "PodProxyOptions",
+            (ConnectOptions::Exec { .. }, _) => "PodExecOptions",
+            (ConnectOptions::Attach { .. }, _) => "PodAttachOptions",
+            (ConnectOptions::PortForward { .. }, _) => "PodPortForwardOptions",
+            (ConnectOptions::Proxy { .. }, "nodes") => "NodeProxyOptions",
+            (ConnectOptions::Proxy { .. }, "services") => "ServiceProxyOptions",
+            (ConnectOptions::Proxy { .. }, _) => "PodProxyOptions",
         }
     }
 }

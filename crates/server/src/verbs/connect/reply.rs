@@ -7,7 +7,7 @@ use crate::response::{Body, Response};
 use crate::upgrade::Upgrade;
 use http_body_util::BodyExt;
 use pintle_object::Status;
-use pintle_outbound::Body as SentBody;
+use pintle_outbound::RequestBody as SentBody;
 use pintle_proxy::{AnswerBody, Incoming, Reply, headers};
 
 /// The request as others may see it. Its body is read as they take it.

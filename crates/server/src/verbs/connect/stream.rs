@@ -1,6 +1,6 @@
 //! Processes and ports of Pods: exec, attach, portforward.
 
-use super::options::Options;
+use super::options::ConnectOptions;
 use super::reply;
 use crate::app::App;
 use crate::exchange::Exchange;
@@ -19,27 +19,27 @@ pub async fn open(
     request: &Request,
     target: ObjectRef<'_>,
     exchange: &mut Exchange,
-    options: Options,
+    options: ConnectOptions,
 ) -> Result<Response, Status> {
     let found = object(app, &target, target.name).await?;
     let container = match &options {
-        Options::Exec { container, .. } | Options::Attach { container, .. } => {
+        ConnectOptions::Exec { container, .. } | ConnectOptions::Attach { container, .. } => {
             pod::container(&found, container)?
         }
-        Options::PortForward { .. } | Options::Proxy { .. } => String::new(),
+        ConnectOptions::PortForward { .. } | ConnectOptions::Proxy { .. } => String::new(),
     };
     let node = node(app, &target, pod::node(&found)?).await?;
     let kubelet = app.backends.kubelets.of(&node)?;
     let incoming = reply::incoming(request, exchange);
     let (location, streams) = match &options {
-        Options::Exec { streams, command, .. } => {
+        ConnectOptions::Exec { streams, command, .. } => {
             (pod::exec(&kubelet, &found, &container, *streams, command), Some(*streams))
         }
-        Options::Attach { streams, .. } => {
+        ConnectOptions::Attach { streams, .. } => {
             (pod::attach(&kubelet, &found, &container, *streams), Some(*streams))
         }
-        Options::PortForward { ports } => (pod::port_forward(&kubelet, &found, ports), None),
-        Options::Proxy { .. } => return Err(Status::internal("a proxy is no stream")),
+        ConnectOptions::PortForward { ports } => (pod::port_forward(&kubelet, &found, ports), None),
+        ConnectOptions::Proxy { .. } => return Err(Status::internal("a proxy is no stream")),
     };
     let reply = connect(app, incoming, &kubelet, location, streams).await?;
     reply::answer(reply, exchange)
