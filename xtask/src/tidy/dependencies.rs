@@ -12,6 +12,9 @@ pub fn check() -> Result<Vec<String>, String> {
         for name in unexplained(&text, &reasons) {
             complaints.push(format!("{}: {name} has no line in docs/dependencies.md", manifest.display()));
         }
+        for name in unshared(&text) {
+            complaints.push(format!("{}: {name} takes no version from the workspace", manifest.display()));
+        }
     }
     Ok(complaints)
 }
@@ -34,6 +37,21 @@ fn unexplained<'a>(manifest: &'a str, reasons: &str) -> Vec<&'a str> {
     outside.filter(|name| !reasons.contains(&format!("| {name} |"))).collect()
 }
 
+/// Crates from outside whose version does not stand in the workspace's manifest, once for all.
+fn unshared(manifest: &str) -> Vec<&str> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.ends_with("dependencies]");
+        } else if inside && let Some((name, rest)) = line.split_once([' ', '.']) {
+            let is_own = rest.contains("path = ");
+            found.extend((!rest.contains("workspace = true") && !is_own).then_some(name));
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +63,6 @@ mod tests {
     fn dependencies_without_a_reason_are_named() {
         assert_eq!(unexplained(MANIFEST, "| bytes | buffers |\n"), ["tempfile"]);
         assert_eq!(names(MANIFEST, "[dependencies]"), ["pintle-object", "bytes"]);
+        assert_eq!(unshared(MANIFEST), ["bytes", "tempfile"]);
     }
 }
