@@ -1,6 +1,6 @@
 //! `/metrics`: families, labels and values as kube-apiserver has them.
 
-use pintle_testkit::{Client, Server};
+use pintle_testkit::{Client, Etcd, Server};
 use serde_json::json;
 
 const CONFIGMAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -21,6 +21,9 @@ fn requests_users_and_objects_are_counted() {
     assert_eq!(admin.post(CONFIGMAPS, &json!({"metadata": {"name": "a"}})).status, 201);
     assert_eq!(admin.get(CONFIGMAPS).status, 200);
     assert_eq!(Client::new(server.port(), Some("nobody")).get("/api").status, 401);
+    // Who is nobody makes no series of a resource's own.
+    assert_eq!(Client::new(server.port(), Some("nobody")).get("/api/v1/limitranges").status, 401);
+    assert_eq!(server.anonymous().get("/apis/batch/v1/cronjobs").status, 403);
     let text = admin.get("/metrics").text();
     let check = |name: &str, labels: &[&str], expected: f64| {
         assert_eq!(value(&text, name, labels), Some(expected), "{name} {labels:?}");
@@ -32,7 +35,7 @@ fn requests_users_and_objects_are_counted() {
     check("apiserver_request_body_size_bytes_count", &["resource=\"configmaps\"", "verb=\"create\""], 1.0);
     check("apiserver_response_sizes_count", &["verb=\"LIST\"", "resource=\"configmaps\""], 1.0);
     check("apiserver_cache_list_total", &["resource=\"configmaps\""], 1.0);
-    check("authentication_attempts", &["result=\"error\""], 1.0);
+    check("authentication_attempts", &["result=\"error\""], 2.0);
     check("apiserver_watch_cache_initializations_total", &["resource=\"configmaps\""], 1.0);
     check("kubernetes_feature_enabled", &["name=\"WatchList\""], 1.0);
     check("kubernetes_build_info", &["minor=\"36\""], 1.0);
@@ -43,6 +46,9 @@ fn requests_users_and_objects_are_counted() {
     let objects = value(&text, "apiserver_resource_objects", &["group=\"\"", "resource=\"configmaps\""]);
     assert_eq!(objects, value(&text, "apiserver_storage_objects", &["resource=\"configmaps\""]));
     assert!(text.contains("# HELP apiserver_request_total [STABLE] Counter of apiserver requests"));
+    for resource in ["limitranges", "cronjobs"] {
+        assert_eq!(value(&text, "apiserver_request_total", &[&format!("resource=\"{resource}\"")]), None);
+    }
     assert!(text.contains("le=\"1e+06\""), "numbers are written as Go writes them");
 }
 
@@ -67,4 +73,32 @@ fn families_are_left_out_and_labels_kept_to_what_is_allowed() {
     assert!(count("unexpected").is_some_and(|count| count >= 1.0));
     let counted = value(&text, "cardinality_enforcement_unexpected_categorizations_total", &[]);
     assert!(counted.is_some_and(|count| count >= 1.0));
+}
+
+#[test]
+fn calls_to_etcd_are_counted_as_grpc_counts_them() {
+    let Some(etcd) = Etcd::start() else { return };
+    let server = Server::with_flags(&[&format!("--etcd-servers={}", etcd.url())]);
+    let admin = server.admin();
+    assert_eq!(admin.post(CONFIGMAPS, &json!({"metadata": {"name": "a"}})).status, 201);
+    let updated = json!({"metadata": {"name": "a"}, "data": {"k": "v"}});
+    assert_eq!(admin.put(&format!("{CONFIGMAPS}/a"), &updated).status, 200);
+    let text = admin.get("/metrics").text();
+    let method = "grpc_method=\"Txn\",grpc_service=\"etcdserverpb.KV\",grpc_type=\"unary\"";
+    for family in ["started", "msg_sent", "msg_received"] {
+        let name = format!("grpc_client_{family}_total");
+        assert!(value(&text, &name, &[method]).is_some_and(|count| count > 0.0), "{name}");
+    }
+    let handled = value(&text, "grpc_client_handled_total", &["grpc_code=\"OK\"", method]);
+    assert!(handled.is_some_and(|count| count > 0.0));
+    let watched = value(&text, "grpc_client_msg_received_total", &["grpc_type=\"bidi_stream\""]);
+    assert!(watched.is_some_and(|count| count > 0.0));
+    assert!(value(&text, "etcd_lease_object_counts_count", &[]).is_some());
+    assert!(value(&text, "etcd_bookmark_total", &["resource=\"pods\""]).is_some());
+    let path = "code_path=\"unequal_objects_fast\"";
+    let compared = value(&text, "apiserver_request_timestamp_comparison_time_count", &[path]);
+    assert!(compared.is_some_and(|count| count >= 1.0));
+    for family in ["apiserver_webhooks", "apiserver_kube_aggregator"] {
+        assert_eq!(value(&text, &format!("{family}_x509_missing_san_total"), &[]), Some(0.0));
+    }
 }

@@ -2,7 +2,8 @@
 
 use pintle_object::Value;
 use pintle_outbound::{
-    AuthInfos, Dialer, Direct, Hooks, Loopback, Pending, Proxies, ServiceResolver, ServiceSource,
+    AuthInfos, CertificateFaults, Dialer, Direct, Hooks, Loopback, Pending, Proxies, ServiceResolver,
+    ServiceSource,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -16,13 +17,16 @@ pub struct Outward {
     pub cluster: Arc<dyn Dialer>,
     pub proxies: Arc<Proxies>,
     pub loopback: Option<Loopback>,
+    /// Counts certificates of webhooks that are believed no longer.
+    pub faults: CertificateFaults,
 }
 
 impl Outward {
     /// Direct ways, to Services as a resolver finds them.
     pub fn direct(services: Arc<ServiceResolver>, proxies: Arc<Proxies>) -> Outward {
         let direct: Arc<dyn Dialer> = Arc::new(Direct);
-        Outward { services, control_plane: direct.clone(), cluster: direct, proxies, loopback: None }
+        let (control_plane, faults) = (direct.clone(), CertificateFaults::default());
+        Outward { services, control_plane, cluster: direct, proxies, loopback: None, faults }
     }
 
     /// Ways of a server that has no Services, to check settings with.
@@ -40,6 +44,7 @@ impl Outward {
         hooks.control_plane = self.control_plane.clone();
         hooks.cluster = self.cluster.clone();
         hooks.loopback = self.loopback.clone();
+        hooks.faults = self.faults.clone();
         Ok(hooks)
     }
 }

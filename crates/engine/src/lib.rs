@@ -12,6 +12,7 @@ mod read;
 pub mod request;
 mod resource;
 pub mod resource_table;
+mod spans;
 mod storage;
 mod write;
 
@@ -25,7 +26,7 @@ pub use read::table::{Include, TableStyle};
 pub use read::watch::{Watch, WatchEvent, WatchItem};
 pub use request::write_context::{Answer, WriteContext, WriteResult};
 pub use request::{admission, body, options};
-pub use resource::{Backing, ObjectRef, OwnStrategy, ServedResource};
+pub use resource::{Backing, ObjectRef, OwnStrategy, ServedResource, UNSTRUCTURED};
 pub use write::bind::created;
 pub use write::conversions::Conversions;
 pub use write::failure::store_failed;

@@ -2,8 +2,10 @@
 
 use crate::engine::Engine;
 use crate::resource::ServedResource;
+use pintle_object::Value;
+use pintle_patch::NoopCheck;
 use pintle_store::WriteKind;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const REPAIR_ERRORS: &str = "apiserver_nodeport_repair_reconcile_errors_total";
 
@@ -28,6 +30,18 @@ impl Engine {
     pub(crate) fn observe_wait(&self, served: &ServedResource, elapsed: Duration) {
         let waits = self.metrics().histograms("apiserver_watch_cache_read_wait_seconds");
         waits.with(&[&served.resource.group, &served.resource.plural]).observe(elapsed.as_secs_f64());
+    }
+
+    /// Keeps the times of managers where an update changes nothing else, and measures how long it took to find out.
+    pub(crate) fn keep_times(&self, old: &Value, new: &mut Value) {
+        let began = Instant::now();
+        let path = match pintle_patch::keep_times_of_noop(old, new) {
+            NoopCheck::UnequalFast => "unequal_objects_fast",
+            NoopCheck::UnequalSlow => "unequal_objects_slow",
+            NoopCheck::Equal => "equal_objects",
+        };
+        let times = self.metrics().histograms("apiserver_request_timestamp_comparison_time");
+        times.with(&[path]).observe(began.elapsed().as_secs_f64());
     }
 
     /// A repair of the map of node ports failed.
@@ -64,6 +78,18 @@ impl Engine {
         let found = self.table().served().iter().find(|served| served.prefix("") == prefix).cloned();
         let resource = found.as_ref().map(|served| &served.resource);
         resource.map(|one| (one.group.to_string(), one.plural.to_string())).unwrap_or_default()
+    }
+
+    /// Shows how often etcd reported how far it is. One watch follows all resources, so that each has heard it.
+    pub fn show_bookmarks(&self) {
+        if !self.store.is_shared() {
+            return;
+        }
+        let bookmarks = self.metrics().counters("etcd_bookmark_total");
+        let count = self.store.bookmarks();
+        for served in self.table().served().iter().filter(|served| served.collection().is_some()) {
+            bookmarks.with(&[&served.resource.group, &served.resource.plural]).set(count);
+        }
     }
 
     /// Shows how many addresses and ports are handed out, and how many are left, as of now.

@@ -20,6 +20,9 @@ use std::ops::Deref;
 /// Every key of upstream's store begins with this.
 const REGISTRY: &str = "/registry";
 
+/// The Go type of an object of a custom resource.
+pub const UNSTRUCTURED: &str = "*unstructured.Unstructured";
+
 /// A resource as it is served: its table, where its objects are kept, and the strategy of its kind.
 pub struct ServedResource {
     pub resource: Resource,
@@ -185,6 +188,20 @@ impl ServedResource {
     pub fn gvk(&self) -> GroupVersionKind {
         let resource = &self.resource;
         GroupVersionKind::new(resource.group.as_ref(), resource.version.as_ref(), resource.kind.as_ref())
+    }
+
+    /// The type of upstream's internal objects of a kind: `*core.ConfigMap`.
+    pub fn go_kind(&self, kind: &str) -> String {
+        if !self.is_typed() {
+            let is_list = kind == self.resource.list_kind;
+            return String::from(if is_list { "*unstructured.UnstructuredList" } else { UNSTRUCTURED });
+        }
+        let package = match self.resource.group.split('.').next() {
+            None | Some("") | Some("events") => "core",
+            Some("internal") => "apiserverinternal",
+            Some(first) => first,
+        };
+        format!("*{package}.{kind}")
     }
 
     pub fn group_kind(&self) -> GroupKind {

@@ -5,6 +5,7 @@ use crate::series::{Allowed, Counters, Gauges, Histograms, Series, SeriesOf, Sum
 use crate::text;
 use crate::value::{Counter, Gauge, Histogram, Summary};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What the command line says about metrics.
@@ -31,6 +32,12 @@ const DISABLED: &str = "disabled_metrics_total";
 const HIDDEN: &str = "hidden_metrics_total";
 const REGISTERED: &str = "registered_metrics_total";
 const UNEXPECTED: &str = "cardinality_enforcement_unexpected_categorizations_total";
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").finish_non_exhaustive()
+    }
+}
 
 impl Default for Registry {
     fn default() -> Registry {

@@ -37,6 +37,9 @@ impl Level {
     }
 }
 
+/// The part of the server that latencies of the store are of, whatever the store is.
+pub const STORAGE: &str = "etcd";
+
 /// Keys and values that are told beside the fields of an event.
 pub type Annotations = Vec<(Cow<'static, str>, String)>;
 

@@ -7,6 +7,8 @@ pub const AUTHENTICATED: &str = "system:authenticated";
 pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 /// Members may do everything.
 pub const MASTERS: &str = "system:masters";
+/// The group of those who watch over clusters.
+pub const MONITORING: &str = "system:monitoring";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct User {

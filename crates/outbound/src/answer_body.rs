@@ -5,6 +5,7 @@ use crate::pool::Lease;
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use pintle_traces::Span;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::pin::Pin;
@@ -16,19 +17,27 @@ pub struct AnswerBody {
     incoming: Incoming,
     lease: Option<Lease>,
     unpacking: Option<Unpacking>,
+    /// Ends with the answer.
+    span: Span,
 }
 
 impl AnswerBody {
     pub(crate) fn new(incoming: Incoming, lease: Lease, is_packed: bool) -> AnswerBody {
         let unpacking = is_packed.then(Unpacking::default);
-        let mut body = AnswerBody { incoming, lease: Some(lease), unpacking };
+        let mut body = AnswerBody { incoming, lease: Some(lease), unpacking, span: Span::default() };
         if body.incoming.is_end_stream() {
             body.finish();
         }
         body
     }
 
+    /// Has a span end when it has been read to its end, or is dropped.
+    pub(crate) fn within(self, span: Span) -> AnswerBody {
+        AnswerBody { span: if self.lease.is_some() { span } else { Span::default() }, ..self }
+    }
+
     fn finish(&mut self) {
+        self.span = Span::default();
         if let Some(lease) = self.lease.take() {
             lease.give_back();
         }

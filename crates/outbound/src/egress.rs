@@ -201,8 +201,13 @@ enum Through {
 impl Dialer for Through {
     fn dial<'a>(&'a self, host: &'a str, port: u16) -> Pending<'a, Result<Dialed, Failure>> {
         Box::pin(async move {
-            let (mut dialed, proxy) = self.connect().await?;
             let address = join_host_port(host, port);
+            let name = match self {
+                Through::Tcp { .. } => "Proxy via http_connect protocol over tcp",
+                Through::Uds(_) => "Proxy via http_connect protocol over uds",
+            };
+            let _span = pintle_traces::enter(name, |attributes| attributes.text("address", &address));
+            let (mut dialed, proxy) = self.connect().await?;
             let asking = ask(&mut dialed, &proxy, &address);
             match tokio::time::timeout(HANDSHAKE_MAX, asking).await {
                 Ok(asked) => asked.map(|()| dialed),

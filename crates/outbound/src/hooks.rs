@@ -5,6 +5,7 @@ use crate::client::{Answer, Client};
 use crate::credential::Credential;
 use crate::dial::{Dialer, Direct, join_host_port};
 use crate::failure::Failure;
+use crate::faults::CertificateFaults;
 use crate::proxies::Proxies;
 use crate::services::ServiceResolver;
 use crate::tls::{Pem, Tls};
@@ -64,6 +65,7 @@ pub struct Hooks {
     pub cluster: Arc<dyn Dialer>,
     pub proxies: Arc<Proxies>,
     pub loopback: Option<Loopback>,
+    pub faults: CertificateFaults,
     clients: Mutex<HashMap<HookTarget, (Arc<HookClient>, Instant)>>,
 }
 
@@ -76,6 +78,7 @@ impl Hooks {
             cluster: Arc::new(Direct),
             proxies,
             loopback: None,
+            faults: CertificateFaults::default(),
             clients: Mutex::default(),
         }
     }
@@ -145,8 +148,8 @@ impl Hooks {
             tls.authorities = Some(with_bundle(tls.authorities.as_ref(), &target.ca_bundle)?);
         }
         tls.server_name = tls.server_name.or(server_name);
-        let settings =
-            Settings { tls, is_http2_allowed, dialer, proxies: self.proxies.clone(), ..Settings::default() };
+        let (proxies, faults) = (self.proxies.clone(), self.faults.clone());
+        let settings = Settings { tls, is_http2_allowed, dialer, proxies, faults, ..Settings::default() };
         let transport = Arc::new(Transport::new(settings)?);
         let client = Client::over(transport, url, auth.credential).named(USER_AGENT);
         Ok(HookClient { client: client.acting_as(&auth.impersonation)?, path: clean_path(path) })

@@ -6,8 +6,10 @@ use crate::body::RequestBody;
 use crate::connect::Connector;
 use crate::dial::{Dialer, Direct};
 use crate::failure::Failure;
+use crate::faults::CertificateFaults;
 use crate::pool::{Connection, Lease, Limits, Pool, PooledServer};
 use crate::proxies::Proxies;
+use crate::spans;
 use crate::tls::{Fresh, Tls};
 use hyper::body::Incoming;
 use hyper::header::{
@@ -16,6 +18,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, Uri, Version};
 use hyper_util::rt::TokioIo;
+use pintle_traces::Span;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -35,6 +38,8 @@ pub struct Settings {
     pub dialer: Arc<dyn Dialer>,
     pub proxies: Arc<Proxies>,
     pub limits: Limits,
+    /// Counts certificates that are believed no longer.
+    pub faults: CertificateFaults,
 }
 
 impl Default for Settings {
@@ -46,6 +51,7 @@ impl Default for Settings {
             dialer: Arc::new(Direct),
             proxies: Arc::default(),
             limits: Limits { at_once_max: AT_ONCE_MAX, waiting_max: WAITING_MAX },
+            faults: CertificateFaults::default(),
         }
     }
 }
@@ -58,14 +64,15 @@ pub struct Transport {
     connector: Connector,
     pool: Arc<Pool>,
     unpacks: bool,
+    faults: CertificateFaults,
 }
 
 impl Transport {
     /// Certificates that cannot be used are an error.
     pub fn new(settings: Settings) -> Result<Transport, String> {
-        let Settings { tls, is_http2_allowed, unpacks, dialer, proxies, limits } = settings;
+        let Settings { tls, is_http2_allowed, unpacks, dialer, proxies, limits, faults } = settings;
         let connector = Connector { dialer, proxies, tls: Some(Fresh::new(tls)?), is_http2_allowed };
-        Ok(Transport { connector, pool: Pool::new(limits), unpacks })
+        Ok(Transport { connector, pool: Pool::new(limits), unpacks, faults })
     }
 
     /// Asks the server of the request's address, which is a whole one. The answer's body is read by the caller, as
@@ -80,10 +87,16 @@ impl Transport {
             request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
         name_host(&mut request)?;
+        let span = spans::begin(&mut request);
         let target = self.pool.target(&address);
-        let place = self.pool.place(&target).await?;
-        let (response, lease) = self.exchange(&address, &target, request, place).await?;
-        Ok(answer(response, lease, unpacks))
+        let exchanged = async {
+            let place = self.pool.place(&target).await?;
+            self.exchange(&address, &target, request, place).await
+        };
+        let result = exchanged.await;
+        self.end(&span, result.as_ref().map(|(response, _)| response));
+        let (response, lease) = result?;
+        Ok(answer(response, lease, unpacks).map(|body| body.within(span)))
     }
 
     /// Asks on a connection of its own, in HTTP/1.1. After an answer of 101 the connection is the caller's; after
@@ -94,17 +107,32 @@ impl Transport {
     ) -> Result<(Response<AnswerBody>, Option<Upgraded>), Failure> {
         let address = address(request.uri())?;
         name_host(&mut request)?;
-        let target = self.pool.target(&address);
-        let place = self.pool.place(&target).await?;
-        let connected = self.connector.connect(&address, true).await?;
-        let mut lease = self.pool.admit(&target, connected, Some(place));
-        let mut response = send(&mut lease, request).await.map_err(|(failure, _)| failure)?;
+        let span = spans::begin(&mut request);
+        let exchanged = async {
+            let target = self.pool.target(&address);
+            let place = self.pool.place(&target).await?;
+            let connected = self.connector.connect(&address, true).await?;
+            let mut lease = self.pool.admit(&target, connected, Some(place));
+            let response = send(&mut lease, request).await.map_err(|(failure, _)| failure)?;
+            Ok((response, lease))
+        };
+        let result = exchanged.await;
+        self.end(&span, result.as_ref().map(|(response, _)| response));
+        let (mut response, lease) = result?;
         if response.status() != 101 {
             return Ok((answer(response, lease, false), None));
         }
         let upgraded = hyper::upgrade::on(&mut response).await;
         let upgraded = upgraded.map_err(|error| Failure::Reset(lease.origin.ends.exchange(&error)))?;
         Ok((answer(response, lease, false), Some(TokioIo::new(upgraded))))
+    }
+
+    /// Notes what became of a request.
+    fn end(&self, span: &Span, result: Result<&Response<Incoming>, &Failure>) {
+        spans::end(span, result);
+        if let Err(failure) = result {
+            self.faults.count(failure);
+        }
     }
 
     async fn exchange(

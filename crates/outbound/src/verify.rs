@@ -53,7 +53,8 @@ impl ServerCertVerifier for Named {
         let Some(chains) = &self.chains else {
             return Err(Error::InvalidCertificate(CertificateError::UnknownIssuer));
         };
-        chains.verify_server_cert(end_entity, intermediates, name, ocsp, now)
+        let verified = chains.verify_server_cert(end_entity, intermediates, name, ocsp, now);
+        verified.map_err(|error| insecure(end_entity).map_or(error, refused))
     }
 
     fn verify_tls12_signature(
@@ -141,6 +142,17 @@ fn wrong_name(certificate: &CertificateDer<'_>, name: &str) -> String {
         [] => format!("x509: certificate is not valid for any names, but wanted to match {name}"),
         _ => format!("x509: certificate is valid for {}, not {name}", valid.join(", ")),
     }
+}
+
+/// Why the signature of a certificate counts for nothing, whoever made it.
+fn insecure(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let name = match parsed.signature_algorithm.algorithm.to_id_string().as_str() {
+        "1.2.840.113549.1.1.5" => "SHA1-RSA",
+        "1.2.840.10045.4.1" => "ECDSA-SHA1",
+        _ => return None,
+    };
+    Some(format!("x509: cannot verify signature: insecure algorithm {name}"))
 }
 
 fn address(bytes: &[u8]) -> Option<String> {

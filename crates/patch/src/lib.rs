@@ -19,7 +19,7 @@ pub mod typed;
 pub use apply::{ApplyError, Conflict, apply};
 pub use fields::{Element, FieldSet};
 pub use managed::{
-    Filter, Tracking, Versions, keep_times_of_noop, manager_name, reset_fields, reset_fields_of_custom,
-    track_update,
+    Filter, NoopCheck, Tracking, Versions, keep_times_of_noop, manager_name, reset_fields,
+    reset_fields_of_custom, track_update,
 };
 pub use tree::untyped;

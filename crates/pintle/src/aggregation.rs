@@ -4,7 +4,7 @@ use crate::flags::FlagValues;
 use pintle_admission::Outward;
 use pintle_controllers::AvailabilityMetrics;
 use pintle_metrics::Registry;
-use pintle_outbound::{Pem, Tls};
+use pintle_outbound::{CertificateFaults, Pem, Tls};
 use pintle_proxy::{ApiServices, Ways};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,6 +55,7 @@ impl Aggregation {
             proxies: outward.proxies.clone(),
             identity,
             rejects_redirects: self.rejects_redirects,
+            faults: CertificateFaults::new(registry, "apiserver_kube_aggregator"),
         });
         Ok(Remotes { services: Arc::new(services), availability: Arc::new(availability) })
     }

@@ -10,6 +10,7 @@ use crate::flags::FlagValues;
 use crate::limits::LimitFlags;
 use crate::logging::Logging;
 use crate::proxying::Proxying;
+use crate::traces;
 
 use crate::metrics_flags;
 use crate::peer_flags::PeerFlags;
@@ -55,6 +56,8 @@ pub struct Config {
     pub encryption: Option<EncryptionFile>,
     /// The version that the server behaves as, and the APIs that it serves.
     pub compatibility: Compatibility,
+    /// None: nothing is traced.
+    pub traces: Option<pintle_traces::TracingConfiguration>,
     pub limits: LimitFlags,
     pub metrics: pintle_metrics::MetricsOptions,
     pub proxying: Proxying,
@@ -106,6 +109,7 @@ impl Config {
             return Err(format!("--service-cluster-ip-range: {range:?} is no range of addresses"));
         }
         storage(&given)?;
+        let compatibility = Compatibility::read(&given)?;
         Ok(Config {
             manager: manager(&given.program),
             reported_version: pintle_server::KUBERNETES.into(),
@@ -129,7 +133,8 @@ impl Config {
             admission: admission(&given)?,
             audit: audit::read(&given)?,
             encryption: EncryptionFile::read(&given)?,
-            compatibility: Compatibility::read(&given)?,
+            traces: traces::read(&given, &compatibility)?,
+            compatibility,
             limits: LimitFlags::read(&given)?,
             metrics: metrics_flags::read(&given)?,
             proxying: Proxying::read(&given)?,

@@ -32,6 +32,7 @@ mod signals;
 pub mod snapshot;
 mod systemd;
 pub mod top;
+mod traces;
 mod trusted;
 
 pub use config::Config;

@@ -4,8 +4,9 @@
 use crate::config::Config;
 use pintle_admission::Outward;
 use pintle_engine::Engine;
+use pintle_metrics::Registry;
 use pintle_object::Value;
-use pintle_outbound::{Egress, Pending, Proxies, ServiceResolver, ServiceSource};
+use pintle_outbound::{CertificateFaults, Egress, Pending, Proxies, ServiceResolver, ServiceSource};
 use std::sync::{Arc, OnceLock, Weak};
 
 /// The label by which the slices of a Service are found.
@@ -65,10 +66,15 @@ impl ServiceSource for StoredServices {
 }
 
 /// The ways of a configuration.
-pub fn outward(config: &Config, services: Arc<StoredServices>) -> Result<Outward, String> {
+pub fn outward(
+    config: &Config,
+    services: Arc<StoredServices>,
+    registry: &Registry,
+) -> Result<Outward, String> {
     let own = (config.local_address().to_string(), config.secure_port);
     let resolver = ServiceResolver::new(services, config.uses_endpoints, Some(own));
     let proxies = Proxies::from_environment()?;
     let Egress { cluster, control_plane } = config.proxying.egress()?;
-    Ok(Outward { cluster, control_plane, ..Outward::direct(Arc::new(resolver), Arc::new(proxies)) })
+    let faults = CertificateFaults::new(registry, "apiserver_webhooks");
+    Ok(Outward { cluster, control_plane, faults, ..Outward::direct(Arc::new(resolver), Arc::new(proxies)) })
 }

@@ -7,7 +7,7 @@ use crate::outward::{StoredServices, outward};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::{
     authenticators, kubeconfig, memory, metrics, open_files, peer_flags, peers, priority, reload, serving,
-    signals, systemd, trusted,
+    signals, systemd, traces, trusted,
 };
 use pintle_access::{Impersonation, Permissions};
 use pintle_admission::{Chain, Outward};
@@ -98,7 +98,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     let node_rules = bootstrap::node_rules();
     let access = Access::new(authorization.asked()?, node_rules, authorization.abac.clone(), impersonation);
     let services = Arc::new(StoredServices::default());
-    let outward = outward(config, services.clone())?;
+    let outward = outward(config, services.clone(), &registry)?;
     let encryption = open_encryption(config, &registry).await?;
     let engine =
         open_engine(config, access.permissions(), &outward, (&registry, encryption.as_ref())).await?;
@@ -176,6 +176,9 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     if let Some(audit) = &app.stages.audit {
         audit.shut_down().await;
     }
+    if let Some(tracer) = &app.stages.tracer {
+        tracer.flush().await;
+    }
     Ok(())
 }
 
@@ -236,7 +239,7 @@ async fn open_engine(
     let mut api = pintle_schema::known();
     api.resources = config.compatibility.served(api.resources)?;
     let mut engine =
-        open_store(config, Arc::new(api), encryption).await.map_err(|error| error.to_string())?;
+        open_store(config, Arc::new(api), (registry, encryption)).await.map_err(|error| error.to_string())?;
     engine.set_manager(&config.manager);
     engine.set_metrics(registry);
     engine.set_gates(&|gate| config.compatibility.is_on(gate));
@@ -253,11 +256,13 @@ async fn open_engine(
 async fn open_store(
     config: &Config,
     api: Arc<Builtin>,
-    encryption: Option<&Opened>,
+    (registry, encryption): (&Registry, Option<&Opened>),
 ) -> Result<Engine, OpenError> {
     let retention = Retention { compaction_interval: config.compaction_interval, ..Retention::default() };
     let transformer = encryption.map(Opened::transformer);
-    let options = pintle_store::Options { retention, transformer, ..pintle_store::Options::default() };
+    let metrics = registry.clone();
+    let options =
+        pintle_store::Options { retention, transformer, metrics, ..pintle_store::Options::default() };
     match &config.etcd {
         Some(etcd) => Engine::connect(api, &etcd.store, options).await,
         None => {
@@ -326,7 +331,7 @@ fn app(
         "" => format!("https://{external_address}{}", oidc::KEYS),
         uri => uri.into(),
     };
-    let stages = stages(config, &engine, &registry)?;
+    let stages = stages(config, &engine, &registry, outward)?;
     let waits = |of: fn(&Etcd) -> Duration| config.etcd.as_ref().map(of).unwrap_or_default();
     Ok(App {
         discovery: Discovery::new(&server_address, config.compatibility.is_on("StorageVersionHash")),
@@ -388,12 +393,20 @@ fn fairness(engine: &Arc<Engine>, seats: u32) -> Turns {
 }
 
 /// The stages of requests that are asked for.
-fn stages(config: &Config, engine: &Arc<Engine>, registry: &Registry) -> Result<Stages, String> {
+fn stages(
+    config: &Config,
+    engine: &Arc<Engine>,
+    registry: &Registry,
+    outward: &Outward,
+) -> Result<Stages, String> {
     let counters = Arc::new(pintle_audit::Counters::new(registry));
     let backend = pintle_audit::Backend::start(&config.audit, &counters)?;
     let auditor = |backend| Arc::new(Auditor::new(backend, engine.api.clone())) as Arc<dyn Audit>;
     let fairness = config.limits.shared_seats().map(|seats| fairness(engine, seats));
-    Ok(Stages { audit: backend.map(auditor), fairness })
+    let tracer = config.traces.as_ref();
+    let name = peers::identity(config).name;
+    let tracer = tracer.map(|traces| traces::begin(traces, &name, outward.control_plane.clone()));
+    Ok(Stages { audit: backend.map(auditor), tracer, fairness })
 }
 
 /// Lets the administrator of a server that stands alone in; where clients have an authority, it sees to that.

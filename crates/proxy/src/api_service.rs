@@ -10,7 +10,8 @@ use hyper::{HeaderMap, StatusCode};
 use pintle_object::user::User;
 use pintle_object::{Value, bytes as base64};
 use pintle_outbound::{
-    Dialer, Pem, Proxies, RequestBody, ServiceResolver, Settings, Tls, Transport, join_host_port,
+    CertificateFaults, Dialer, Pem, Proxies, RequestBody, ServiceResolver, Settings, Tls, Transport,
+    join_host_port,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub struct Ways {
     pub identity: Option<(Pem, Pem)>,
     /// Whether redirects are refused (`--aggregator-reject-forwarding-redirect`).
     pub rejects_redirects: bool,
+    /// Counts certificates that are believed no longer.
+    pub faults: CertificateFaults,
 }
 
 /// The APIs that other servers serve, by group and version.
@@ -139,6 +142,7 @@ impl ApiServices {
             tls,
             dialer: self.ways.dialer.clone(),
             proxies: self.ways.proxies.clone(),
+            faults: self.ways.faults.clone(),
             ..Settings::default()
         };
         Transport::new(settings).map(Arc::new)
@@ -270,6 +274,7 @@ mod tests {
             proxies: Arc::default(),
             identity: None,
             rejects_redirects: true,
+            faults: CertificateFaults::default(),
         })
     }
 

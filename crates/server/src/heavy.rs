@@ -44,10 +44,10 @@ impl Heavy {
     ) -> Result<T, Status> {
         let Some(runtime) = &self.runtime else { return work.await };
         let permit = self.work.permit(who, bytes.div_ceil(1024)).await;
-        let task = runtime.spawn(async move {
+        let task = runtime.spawn(pintle_traces::carry(async move {
             let _permit = permit;
             work.await
-        });
+        }));
         match Aborted(task).await {
             Ok(result) => result,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

@@ -160,6 +160,8 @@ mod tests {
         let user = Arc::new(User { groups: vec![group.into()], ..User::anonymous() });
         Request {
             method,
+            version: hyper::Version::HTTP_11,
+            authority: None,
             uri: uri.into(),
             query: parsed,
             headers: HeaderMap::new(),

@@ -55,6 +55,7 @@ mod seldom;
 mod served;
 mod sized;
 mod sniff;
+mod spans;
 pub mod stages;
 mod streams;
 pub mod tls;

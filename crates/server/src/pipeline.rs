@@ -22,7 +22,7 @@ use crate::sized::{covered, held, sized};
 use crate::stages::{AuditRecord, End};
 use crate::top::{self, Meter, RequestKind};
 use crate::{
-    aggregation, head, inflight, legacy_paths, memory_refusal, metrics, paths, peers, route, verbs,
+    aggregation, head, inflight, legacy_paths, memory_refusal, metrics, paths, peers, route, spans, verbs,
     watch_socket,
 };
 use bytes::Bytes;
@@ -36,6 +36,7 @@ use pintle_object::audit::Level;
 use pintle_object::user::ANONYMOUS;
 use pintle_object::{AuditContext, Status};
 use pintle_schema::Verb;
+use pintle_traces::Span;
 use std::any::Any;
 use std::pin::pin;
 use std::sync::Arc;
@@ -54,6 +55,14 @@ pub async fn handle(
     incoming: hyper::Request<Incoming>,
     client: &ConnectionClient,
 ) -> Response {
+    match &app.stages.tracer {
+        // Boxed, so that requests that nobody traces need no room for it.
+        Some(tracer) => Box::pin(tracer.scope(whole(app, incoming, client))).await,
+        None => whole(app, incoming, client).await,
+    }
+}
+
+async fn whole(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &ConnectionClient) -> Response {
     let (method, uri) = (incoming.method().clone(), incoming.uri().clone());
     caught(pin!(answer(app, incoming, client))).await.unwrap_or_else(|why| {
         tracing::error!(%method, path = uri.path(), why, "a request panicked");
@@ -89,6 +98,7 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Con
         exchange,
         client,
         record: None,
+        span: Span::default(),
         turn_headers: Headers::new(),
         is_served,
         waited: Duration::ZERO,
@@ -107,7 +117,10 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Con
     {
         response.held.push(Box::new(line));
     }
-    if let Some(observation) = app.metrics.observe(&request, is_served, &response, started, way.waited)
+    // What nobody in particular asks for, and is refused, makes no series.
+    let is_refused = request.user.name == ANONYMOUS && matches!(response.status, 401 | 403);
+    let is_counted = is_served && !is_refused;
+    if let Some(observation) = app.metrics.observe(&request, is_counted, &response, started, way.waited)
         && !response.is_whole()
     {
         response.held.push(Box::new(observation));
@@ -120,7 +133,9 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Con
         response = recorded(&request, record, response, left).await;
     }
     let response = finish(app, &request, response).await;
-    held(app, &request, response).await
+    let mut response = held(app, &request, response).await;
+    spans::answered(way.span, &request, &mut response);
+    response
 }
 
 /// Measures a request from here on, with what was worked on it so far.
@@ -148,6 +163,8 @@ fn request(
     let level = if app.stages.audit.is_some() { Level::Metadata } else { Level::None };
     let request = Request {
         method: parts.method,
+        version: parts.version,
+        authority: parts.uri.authority().cloned(),
         uri: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         query,
         audit_id: audit_id(app, &parts.headers),
@@ -177,6 +194,7 @@ struct Way<'a> {
     exchange: Exchange,
     client: &'a ConnectionClient,
     record: Option<Arc<dyn AuditRecord>>,
+    span: Span,
     /// What the answer tells of the request's turn, whatever becomes of it.
     turn_headers: Headers,
     /// Whether something of this server answers the request.
@@ -231,11 +249,15 @@ async fn stages(
     way: &mut Way<'_>,
 ) -> Result<Response, Status> {
     let mut clock = Instant::now();
+    let _authentication = spans::authentication(app, request);
     request.user = match authenticate(app, request, way.client).await {
         Ok(user) => Arc::new(user),
         Err(status) => return Ok(unaudited(app, request, &status).await),
     };
     measured(app, request, "authentication", &mut clock);
+    way.span = spans::request(app, request, way.client);
+    let _request = way.span.clone().enter();
+    let _audit = spans::stage("audit");
     if let Some(audit) = &app.stages.audit {
         match audit.begin(request).await {
             Ok(record) => way.record = record,
@@ -243,12 +265,14 @@ async fn stages(
         }
     }
     clock = Instant::now();
+    let _impersonation = spans::stage("impersonation");
     if let Some((user, constraint)) = app.access.impersonate(&request.user, request).await? {
         request.user = Arc::new(user);
         way.record.iter().for_each(|record| record.impersonated(&request.user, &constraint));
         measured(app, request, "impersonation", &mut clock);
     }
     let began = Instant::now();
+    let _turn = spans::stage("priorityandfairness");
     if let Some(refusal) = memory_refusal::refusal(app, request) {
         return Err(refusal);
     }
@@ -265,15 +289,13 @@ async fn stages(
     };
     measured(app, request, "apf-queue-wait", &mut clock);
     let _in_flight = in_flight(app, request);
+    let _authorization = spans::stage("authorization");
     if let Some(refusal) = authorize(app, request).await {
         return Ok(seated(refusal, seat));
     }
     measured(app, request, "authorization", &mut clock);
     let exchange = &mut way.exchange;
-    if let Some(response) = peers::answer(app, request, exchange).await {
-        return Ok(seated(response, seat));
-    }
-    if let Some(response) = aggregation::answer(app, request, exchange).await {
+    if let Some(response) = by_others(app, request, exchange).await {
         return Ok(seated(response, seat));
     }
     match route {
@@ -287,6 +309,14 @@ async fn stages(
             let response = resource(app, request, route, seat, exchange).await?;
             Ok(place.kept_by(response))
         }
+    }
+}
+
+/// The answer of another server to a request that is its own.
+async fn by_others(app: &App, request: &Request, exchange: &mut Exchange) -> Option<Response> {
+    match peers::answer(app, request, exchange).await {
+        None => aggregation::answer(app, request, exchange).await,
+        answer => answer,
     }
 }
 
@@ -367,6 +397,7 @@ async fn resource(
             .await
             .map(|response| seated(response, seat));
     }
+    let verb = spans::verb(request);
     let mut read_body = SeatedBody { seat, read: Default::default() };
     if route.reads_body(request.info.verb)
         && let Some(body) = exchange.body.take()
@@ -378,6 +409,7 @@ async fn resource(
         };
         request.body = read_body.read.bytes.clone();
         app.metrics.observe_body(request);
+        pintle_traces::event("limitedReadBody succeeded", |event| event.int("len", request.body.len()));
         // A body takes its time, in which a definition may go, or come back as another.
         if route.is_stale(&app.engine.table()) {
             match find(app, request) {
@@ -386,7 +418,8 @@ async fn resource(
             }
         }
     }
-    let response = sized(app, request, route).await?;
+    let mut response = sized(app, request, route).await?;
+    spans::acted(verb, request, &mut response);
     Ok(seated(watch_socket::opened(request, exchange, response), read_body.seat))
 }
 

@@ -5,8 +5,11 @@ use crate::list_body::ListBody;
 use crate::negotiate::{Accept, AcceptedView, Format};
 use crate::request::Request;
 use crate::response::{Body, Response};
+use crate::spans;
 use bytes::Bytes;
-use pintle_engine::{Answer, Include, ListForm, ListView, Listing, ObjectRef, ServedResource, TableStyle};
+use pintle_engine::{
+    Answer, Include, ListForm, ListView, Listing, ObjectRef, ServedResource, TableStyle, UNSTRUCTURED,
+};
 use pintle_object::{Reason, Status, Value, json, yaml};
 use pintle_schema::{Resource, TypeId};
 use pintle_store::Object;
@@ -67,7 +70,7 @@ pub fn tree(
         return Ok(untyped(accept, status, in_version_text(accept, table)));
     }
     let Resource { ty, kind, .. } = &served.resource;
-    whole_or_partial(app, accept, served, *ty, &internal_kind(served, kind), status, tree)
+    whole_or_partial(app, accept, served, *ty, &served.go_kind(kind), status, tree)
 }
 
 /// A scale, which has a type and columns of its own.
@@ -126,16 +129,20 @@ pub async fn list(
     listing: Listing,
 ) -> Result<Response, Status> {
     let form = list_form(request, accept, served)?;
+    let span = spans::serialize(request, accept);
     let mut pieces = app.engine.pieces(served.clone(), listing, form).await?;
     let first = pieces.next().transpose()?.unwrap_or_default();
     let is_pretty = accept.pretty && form.format == Format::Json;
     let media_type = form.format.media_type();
     if !pieces.is_done() {
         let body = Body::List(ListBody::new(first, pieces, is_pretty));
-        return Ok(Response { body, ..Response::new(200, media_type, Bytes::new()) });
+        return spans::serialized(
+            span,
+            Ok(Response { body, ..Response::new(200, media_type, Bytes::new()) }),
+        );
     }
     let whole = if is_pretty { json::pretty(&first).into() } else { first };
-    Ok(Response::new(200, media_type, whole))
+    spans::serialized(span, Ok(Response::new(200, media_type, whole)))
 }
 
 fn list_form(request: &Request, accept: Accept, served: &ServedResource) -> Result<ListForm, Status> {
@@ -144,7 +151,7 @@ fn list_form(request: &Request, accept: Accept, served: &ServedResource) -> Resu
         AcceptedView::Table => ListView::Table(style(request)?),
         AcceptedView::PartialList => ListView::Partial,
         AcceptedView::Partial => {
-            let kind = internal_kind(served, &served.resource.list_kind);
+            let kind = served.go_kind(&served.resource.list_kind);
             let message =
                 format!("you requested PartialObjectMetadata, but the requested object is a list ({kind})");
             return Err(Status::new(406, Reason::NotAcceptable, message));
@@ -204,21 +211,4 @@ pub fn in_version_text(accept: Accept, document: Vec<u8>) -> Vec<u8> {
     let (from, to) =
         ("\"apiVersion\":\"meta.k8s.io/v1\"", format!("\"apiVersion\":\"meta.k8s.io/{}\"", accept.version));
     text.replace(from, &to).into_bytes()
-}
-
-/// The Go type of an object of a custom resource.
-const UNSTRUCTURED: &str = "*unstructured.Unstructured";
-
-/// The Go type of the internal object: `*core.ConfigMap`.
-fn internal_kind(served: &ServedResource, kind: &str) -> String {
-    if !served.is_typed() {
-        let is_list = kind == served.resource.list_kind;
-        return String::from(if is_list { "*unstructured.UnstructuredList" } else { UNSTRUCTURED });
-    }
-    let package = match served.resource.group.split('.').next() {
-        None | Some("") | Some("events") => "core",
-        Some("internal") => "apiserverinternal",
-        Some(first) => first,
-    };
-    format!("*{package}.{kind}")
 }

@@ -3,7 +3,8 @@
 use crate::route::RequestInfo;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
-use hyper::{HeaderMap, Method};
+use hyper::http::uri::Authority;
+use hyper::{HeaderMap, Method, Version};
 use pintle_access::{Attributes, User};
 use pintle_object::AuditContext;
 use pintle_object::Query;
@@ -16,6 +17,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: Method,
+    pub version: Version,
+    /// Whom the client asks, where HTTP/2 says so beside the headers.
+    pub authority: Option<Authority>,
     /// Path and query as they came, with their escapes.
     pub uri: String,
     pub query: Query,
@@ -77,6 +81,14 @@ impl Request {
         self.headers.get_all(name).iter().map(text).collect::<Vec<_>>().join(", ")
     }
 
+    /// The name and port that the client knows the server by.
+    pub fn authority(&self) -> Cow<'_, str> {
+        match &self.authority {
+            Some(authority) => Cow::Borrowed(authority.as_str()),
+            None => self.header("host"),
+        }
+    }
+
     pub fn user_agent(&self) -> Cow<'_, str> {
         self.header("user-agent")
     }
@@ -91,7 +103,11 @@ pub fn text(value: &HeaderValue) -> Cow<'_, str> {
 pub fn is_long_running(info: &RequestInfo) -> bool {
     matches!(info.verb, Verb::Watch | Verb::Proxy)
         || (info.is_resource && LONG_RUNNING.contains(&info.subresource.as_str()))
+        || (!info.is_resource && info.path.starts_with(PROFILES))
 }
+
+/// Profiles take as long as they are asked to.
+const PROFILES: &str = "/debug/pprof/";
 
 /// Subresources whose requests last, whatever their verb.
 pub(crate) const LONG_RUNNING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];

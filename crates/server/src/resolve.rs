@@ -243,6 +243,8 @@ mod tests {
         let query = Query::parse(query);
         Some(Request {
             method: method.parse().unwrap(),
+            version: hyper::Version::HTTP_11,
+            authority: None,
             uri: path.clone(),
             info: RequestInfo::parse(method, &path, &query).ok()?,
             query,

@@ -4,6 +4,8 @@
 //! panics > authentication > audit > impersonation > fairness > authorization > the request > the answer
 //! ```
 //!
+//! Where requests are traced, each stage is a span with all that comes after it (`spans.rs`).
+//!
 //! A stage that nobody fills costs a comparison. What has to live until an answer is sent to its end goes into
 //! `Response::held` (dropped then, or when the client is gone); a seat of fairness goes into `Seat`.
 
@@ -12,12 +14,15 @@ use crate::guard::Waiting;
 use crate::request::Request;
 use crate::response::Response;
 use pintle_access::User;
+use pintle_traces::Tracer;
 use std::sync::Arc;
 
 /// The stages of a server; each may be absent.
 #[derive(Default)]
 pub struct Stages {
     pub audit: Option<Arc<dyn Audit>>,
+    /// What traces requests.
+    pub tracer: Option<Arc<Tracer>>,
     /// Which request may go on, and when; without it there are limits on reads and on writes.
     pub fairness: Option<Turns>,
 }

@@ -3,6 +3,7 @@
 use crate::retention::Retention;
 use crate::transformer::Transformer;
 use crate::watch_cache::event_window::EventWindow;
+use pintle_metrics::Registry;
 use std::sync::Arc;
 
 /// The bounds of a store's past, and the encryption of its values.
@@ -14,4 +15,6 @@ pub struct Options {
     pub retention: Retention,
     /// None to store all values as they are.
     pub transformer: Option<Arc<dyn Transformer>>,
+    /// Where calls to etcd are counted.
+    pub metrics: Registry,
 }

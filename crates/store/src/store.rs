@@ -49,6 +49,7 @@ pub struct Store {
     compacted: Compacted,
     values: StoredValues,
     backend: Backend,
+    bookmarks: Arc<AtomicU64>,
     observer: OnceLock<WriteObserver>,
 }
 
@@ -142,6 +143,7 @@ impl Store {
             compacted,
             values,
             backend: Backend::Embedded(EmbeddedStore { requests: Mutex::new(Some(sender)), failure }),
+            bookmarks: Arc::default(),
             observer: OnceLock::new(),
         })
     }
@@ -164,6 +166,7 @@ impl Store {
             compacted: started.compacted,
             values,
             backend: Backend::Etcd(Box::new(started.etcd)),
+            bookmarks: started.bookmarks,
             observer: OnceLock::new(),
         })
     }
@@ -321,6 +324,7 @@ impl Store {
             }
         };
         let stored = stored.map_err(CommitError::NotEncrypted)?;
+        pintle_traces::event("TransformToStorage succeeded", |_| ());
         Ok(StagedWrite { write, stored: Some(stored) })
     }
 
@@ -448,6 +452,11 @@ impl Store {
         observer: impl Fn(CollectionId, WriteKind, Duration) + Send + Sync + 'static,
     ) {
         let _ = self.observer.set(Box::new(observer));
+    }
+
+    /// How often etcd reported how far it is; never on the embedded store.
+    pub fn bookmarks(&self) -> u64 {
+        self.bookmarks.load(Ordering::Relaxed)
     }
 
     /// Prefixes and sizes of all collections.

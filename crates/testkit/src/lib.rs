@@ -5,6 +5,7 @@
 mod api_server;
 pub mod certificates;
 mod client;
+mod collector;
 mod deployed;
 mod etcd;
 mod eventually;
@@ -24,6 +25,7 @@ pub mod tls;
 
 pub use api_server::{ApiServer, ECHO, Headers};
 pub use client::{Client, ClientAnswer};
+pub use collector::{Collected, Collector};
 pub use deployed::Deployed;
 pub use etcd::{Etcd, etcd_binary};
 pub use eventually::{WITHIN, eventually};

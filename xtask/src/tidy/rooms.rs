@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The crates in their order: each uses only those before it.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 25] = [
     "object",
     "x509",
     "regexp",
@@ -16,6 +16,8 @@ const ORDER: [&str; 23] = [
     "openapi",
     "kinds",
     "patch",
+    "traces",
+    "profiles",
     "store",
     "fairness",
     "outbound",

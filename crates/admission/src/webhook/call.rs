@@ -4,14 +4,15 @@ use super::accessor::{SideEffects, Webhook};
 use super::response::{AdmissionResponse, decode, document, verify};
 use super::review::{ReviewVersion, review};
 use super::versioned::VersionedAttributes;
-use crate::notes::Notes;
 use crate::request::Request;
 use crate::webhook::failure::internal;
 use crate::webhook::predicates::Matched;
 use bytes::Bytes;
+use pintle_engine::admission::Attributes;
 use pintle_object::status::Details;
 use pintle_object::{Reason, Status, Value};
 use pintle_outbound::{HookClient, Hooks};
+use pintle_traces::{Entered, enter, event};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,7 +90,13 @@ impl PreparedCall {
     }
 
     /// Makes the call. Warnings and annotations are noted whether the request is let through or not.
-    pub async fn make(self, notes: &Notes) -> Result<AdmissionResponse, CallError> {
+    pub async fn make(
+        self,
+        webhook: &Webhook,
+        request: &Request<'_>,
+    ) -> Result<AdmissionResponse, CallError> {
+        let _span = self.span(webhook, request);
+        let notes = request.notes;
         let failed = |code, why: String| calling(code, format!("failed to call webhook: {why}"));
         let uncalled = |why| failed(503, why);
         let answer = self.client.post(self.body, Some(self.timeout), self.timeout, &[]).await;
@@ -106,6 +113,7 @@ impl PreparedCall {
             )));
         }
         let document = decode(&answer.body, self.version).map_err(uncalled)?;
+        event("Request completed", |_| ());
         let response = verify(&document, self.version, &self.uid, self.is_mutating)
             .map_err(|why| calling(503, format!("received invalid webhook response: {why}")))?;
         for (key, value) in &response.annotations {
@@ -116,6 +124,22 @@ impl PreparedCall {
             true => Ok(response),
             false => Err(CallError::Refused(rejection(&self.name, response.status))),
         }
+    }
+
+    /// The span of the call: who is asked what.
+    fn span(&self, webhook: &Webhook, request: &Request<'_>) -> Entered {
+        let name = if self.is_mutating { "Call mutating webhook" } else { "Call validating webhook" };
+        enter(name, |attributes| {
+            let Attributes { operation, target, .. } = request.attributes;
+            let resource = &target.served.resource;
+            let shown = format!("{}/{}, Resource={}", resource.group, resource.version, resource.plural);
+            attributes.text("configuration", &webhook.configuration);
+            attributes.text("webhook", &webhook.name);
+            attributes.text("resource", &shown);
+            attributes.text("subresource", target.subresource);
+            attributes.text("operation", operation.as_str());
+            attributes.text("UID", &self.uid);
+        })
     }
 }
 

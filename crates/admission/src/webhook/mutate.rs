@@ -143,7 +143,7 @@ impl MutatingAdmissionWebhook {
     ) -> Result<Option<(Value, bool)>, CallError> {
         let Invocation { webhook, matched, versioned } = invocation;
         let call = PreparedCall::prepare(&self.hooks, webhook, (request, object), versioned, matched, true)?;
-        let response = call.make(request.notes).await?;
+        let response = call.make(webhook, request).await?;
         if response.patch.is_empty() {
             return Ok(None);
         }
@@ -164,6 +164,7 @@ impl MutatingAdmissionWebhook {
         let patch_once = || patched(request, object, versioned, matched, &operations);
         let found = request.settled(patch_once).await;
         let (draft, is_changed) = found.map_err(CallError::Broken)?;
+        pintle_traces::event("Patch applied", |_| ());
         request.notes.annotate_request(place.key(PATCH), patch(webhook, operations));
         Ok(Some((draft, is_changed)))
     }

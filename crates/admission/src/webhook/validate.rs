@@ -68,14 +68,16 @@ impl ValidatingAdmissionWebhook {
             let call = PreparedCall::prepare(&self.hooks, webhook, about, &versioned, &matched, false);
             relevant.push((webhook, call));
         }
-        let calls = relevant.into_iter().enumerate().map(|(index, (webhook, call))| async move {
-            let begin = Instant::now();
-            let result = match call {
-                Ok(call) => call.make(request.notes).await,
-                Err(error) => Err(error),
-            };
-            count(webhook, request, result.as_ref().err(), begin.elapsed());
-            (index, webhook, result)
+        let calls = relevant.into_iter().enumerate().map(|(index, (webhook, call))| {
+            pintle_traces::carry(async move {
+                let begin = Instant::now();
+                let result = match call {
+                    Ok(call) => call.make(webhook, request).await,
+                    Err(error) => Err(error),
+                };
+                count(webhook, request, result.as_ref().err(), begin.elapsed());
+                (index, webhook, result)
+            })
         });
         let mut first = None;
         let begin = Instant::now();

@@ -9,6 +9,7 @@ use crate::kms::wire::{DecryptRequest, EncryptedObject};
 use crate::metrics::{Metrics, Way};
 use crate::tag::tag;
 use pintle_store::transformer::{KeyTag, ValueContext};
+use pintle_traces::{Entered, enter, event};
 use prost::Message;
 use std::sync::Arc;
 
@@ -45,19 +46,29 @@ impl Envelope {
         context: ValueContext<'_>,
         data: &[u8],
     ) -> Result<(Vec<u8>, KeyTag), Failure> {
+        let _span = self.span("TransformFromStorage with envelopeTransformer");
+        event("About to decode encrypted object", |_| ());
         let object = EncryptedObject::decode(data).map_err(|error| {
             Failure::new(format!("proto: cannot parse invalid wire-format data: {error}"))
         })?;
+        event("Decoded encrypted object", |_| ());
         check(&object)?;
         self.plugin.state()?;
         let key = cache_key(&object);
         let opener = match self.cache.get(&key) {
             Some(opener) => opener,
-            None => self.fetch(context.key, &object).await?,
+            None => {
+                event("About to decrypt DEK using remote service", |_| ());
+                let opener = self.fetch(context.key, &object).await?;
+                event("DEK decryption succeeded", |_| ());
+                opener
+            }
         };
         let Plugin { name, .. } = &*self.plugin;
         self.metrics.key_used(Way::FromStorage, name, &object.key_id);
+        event("About to decrypt data using DEK", |_| ());
         let plain = opener.decrypt(context.authenticated, &object.encrypted_data)?;
+        event("Data decryption succeeded", |_| ());
         Ok((plain, self.tag_of(&object)))
     }
 
@@ -88,16 +99,26 @@ impl Envelope {
 
     /// What is stored for a value, without its prefix. It fails once the plugin has not been well for too long.
     pub fn encrypt(&self, context: ValueContext<'_>, plain: &[u8]) -> Result<(Vec<u8>, KeyTag), Failure> {
+        let _span = self.span("TransformToStorage with envelopeTransformer");
         let state = self.plugin.state()?;
         state.check_not_expired()?;
         if self.cache.get(&state.cache_key).is_none() {
             self.keep(&state.object, state.seed.clone());
         }
         let Opener::Seed(seed) = &*state.seed else { return Err(Failure::new("the state has no seed")) };
+        event("About to encrypt data using DEK", |_| ());
         let encrypted_data = seed.encrypt(context.authenticated, plain)?;
+        event("Data encryption succeeded", |_| ());
         self.metrics.key_used(Way::ToStorage, &self.plugin.name, &state.object.key_id);
         let object = EncryptedObject { encrypted_data, ..state.object.clone() };
         check(&object)?;
-        Ok((object.encode_to_vec(), self.tag_of(&object)))
+        event("About to encode encrypted object", |_| ());
+        let encoded = object.encode_to_vec();
+        event("Encoded encrypted object", |_| ());
+        Ok((encoded, self.tag_of(&object)))
+    }
+
+    fn span(&self, name: &'static str) -> Entered {
+        enter(name, |attributes| attributes.text("transformer.provider.name", &self.plugin.name))
     }
 }

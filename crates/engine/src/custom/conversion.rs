@@ -9,6 +9,7 @@ use crate::write::conversions::Conversions;
 use bytes::Bytes;
 use pintle_object::{Map, Reason, Status, Value, json};
 use pintle_outbound::{Answer, HookTarget, Hooks};
+use pintle_traces::{enter, event};
 use std::time::Duration;
 
 /// How long one review may take: upstream's client has no other time.
@@ -72,8 +73,17 @@ impl Engine {
         let uid = self.generator.uid();
         let body = review(version, &uid, objects, to);
         let failed = |failure, why: String| (failure, format!("conversion webhook for {from} failed: {why}"));
+        let span = enter("Call conversion webhook", |attributes| {
+            let definition = format!("{}.{}", served.resource.plural, served.resource.group);
+            attributes.text("custom-resource-definition", &definition);
+            attributes.text("desired-api-version", to);
+            attributes.int("object-count", objects.len());
+            attributes.text("UID", &uid);
+        });
         let answer = post(hooks, &webhook.target, body, version).await;
-        let answer = answer.map_err(|why| failed(FailureType::WriteContext, why))?;
+        let answer = answer.map_err(|why| failed(FailureType::Call, why))?;
+        event("Request completed", |_| ());
+        drop(span);
         let converted = response(answer, version, &uid);
         let converted = converted.map_err(|why| failed(FailureType::MalformedResponse, why))?;
         if converted.len() != objects.len() {
@@ -95,7 +105,7 @@ impl Engine {
 
 /// A review that is not made at all.
 fn unmade(why: &str) -> (FailureType, String) {
-    (FailureType::WriteContext, why.into())
+    (FailureType::Call, why.into())
 }
 
 /// The body of a review: upstream sends the empty response too.

@@ -14,7 +14,7 @@ pub(crate) struct ConversionMetrics {
 /// Why a webhook did not convert, as the label says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailureType {
-    WriteContext,
+    Call,
     MalformedResponse,
     PartialResponse,
     InvalidObject,
@@ -23,7 +23,7 @@ pub(crate) enum FailureType {
 impl FailureType {
     fn as_str(self) -> &'static str {
         match self {
-            FailureType::WriteContext => "conversion_webhook_call_failure",
+            FailureType::Call => "conversion_webhook_call_failure",
             FailureType::MalformedResponse => "conversion_webhook_malformed_response_failure",
             FailureType::PartialResponse => "conversion_webhook_partial_response_failure",
             FailureType::InvalidObject => "conversion_webhook_invalid_converted_object_failure",

@@ -2,11 +2,13 @@
 
 use crate::engine::Engine;
 use crate::resource::{ObjectRef, ServedResource};
+use crate::spans;
 use crate::write::failure::store_failed;
 use pintle_object::field::quote;
 use pintle_object::{Cause, Details, Reason, Status};
 use pintle_object::{Query, parse_uint};
 use pintle_store::{Object, Revision};
+use pintle_traces::is_recorded;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ impl Engine {
     pub async fn get(&self, target: &ObjectRef<'_>, query: &Query) -> Result<Arc<Object>, Status> {
         let served = target.served;
         let version = query.text("resourceVersion");
+        let _span = is_recorded().then(|| spans::get(&target.key(), version));
         self.reach_for(version, read_version(version)?).await?;
         target.check_name()?;
         let missing = || Status::not_found(&served.group_resource(), target.name);

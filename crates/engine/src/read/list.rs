@@ -6,10 +6,12 @@ use crate::read::get::{READ_AGAIN_SECONDS, too_large};
 use crate::read::selection::Selection;
 use crate::request::options::{ListOptions, VersionMatch};
 use crate::resource::ServedResource;
+use crate::spans;
 use crate::storage::unreadable::is_undecodable;
 use crate::write::failure::store_failed;
 use pintle_object::Status;
 use pintle_store::{CollectionId, HistoricalReadError, Object, Revision, Snapshot};
+use pintle_traces::event;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -41,9 +43,12 @@ impl Engine {
         options: &ListOptions,
         selection: &Selection,
     ) -> Result<Listing, Status> {
+        let _span = spans::many("cacher.GetList", served);
+        event("Ready", |_| ());
         let namespace = selection.namespace_or(namespace);
         let prefix = served.prefix(namespace);
         let view = self.view(served, &prefix, options).await?;
+        event("watchCache fresh enough", |_| ());
         if let Some(name) = selection.name().filter(|_| !served.resource.namespaced || !namespace.is_empty())
         {
             let found = view.snapshot.get(&served.key(namespace, name)).cloned();
@@ -52,11 +57,15 @@ impl Engine {
             return Ok(Listing { items, revision: view.revision, ..Listing::default() });
         }
         let limit = if view.is_limited { usize::try_from(options.limit).unwrap_or(0) } else { 0 };
-        page(&view, &prefix, limit, selection).map_err(|object| match self.check_listable(served, &object) {
+        let page = page(&view, &prefix, limit, selection);
+        let listing = page.map_err(|object| match self.check_listable(served, &object) {
             Err(status) => status,
             // It has an empty name, which nothing that can be read has.
             Ok(()) => Status::internal("a stored object has no name"),
-        })
+        })?;
+        spans::counted("Listed items from cache", view.snapshot.len());
+        spans::counted("Filtered items", listing.items.len());
+        Ok(listing)
     }
 
     async fn view(

@@ -5,9 +5,11 @@ use crate::read::get::read_version;
 use crate::read::selection::Selection;
 use crate::request::options::ListOptions;
 use crate::resource::ServedResource;
+use crate::spans;
 use bytes::Bytes;
 use pintle_object::{Status, Text};
 use pintle_store::{self as store, Event, EventKind, Object, Revision, WatchFrom, Watcher};
+use pintle_traces::event;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -81,11 +83,13 @@ impl Engine {
     ) -> Result<Watch, Status> {
         let missing = || Status::method_not_supported(&served.group_resource(), "watch");
         let collection = served.collection().ok_or_else(missing)?;
+        let _span = spans::many("cacher.Watch", served);
         let version = read_version(&options.resource_version)?;
         self.check_cacheable(served)?;
         let begins_with_state = options.send_initial_events.unwrap_or(version == 0);
         if begins_with_state {
             self.reach_for(&options.resource_version, version).await?;
+            event("watchCache fresh enough", |_| ());
         }
         let from = match version {
             _ if begins_with_state => WatchFrom::InitialState,

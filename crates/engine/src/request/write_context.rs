@@ -5,6 +5,7 @@ use crate::request::options::{DeleteOptions, WriteOptions};
 use crate::resource::{ObjectRef, ServedResource};
 use crate::write::conversions::Conversions;
 use pintle_kinds::Context;
+use pintle_object::audit::STORAGE;
 use pintle_object::meta;
 use pintle_object::time::Time;
 use pintle_object::user::User;
@@ -12,6 +13,7 @@ use pintle_object::{AuditContext, FieldErrors, Status, Value};
 use pintle_schema::decode::Empty;
 use pintle_store::Object;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Who writes, when and how; collects the warnings of the answer.
 pub struct WriteContext<'a> {
@@ -62,6 +64,13 @@ const REPEATED: &str = "API server dedups owner references in 1.20+, and may rej
     1.24; please fix your requests; duplicate UID(s) observed: ";
 
 impl<'a> WriteContext<'a> {
+    /// Tells the audit how long the store took.
+    pub(crate) fn stored_since(&self, began: Instant) {
+        if let Some(audit) = self.audit {
+            audit.add_latency(STORAGE, began.elapsed());
+        }
+    }
+
     /// A write that is not a rehearsal.
     pub fn new(user: &'a User, now: Time, manager: &str) -> WriteContext<'a> {
         let manager = manager.to_string();

@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
 use crate::request::write_context::{Answer, WriteContext, WriteResult};
 use crate::resource::{ObjectRef, ServedResource};
+use crate::spans;
 use crate::write::failure::store_failed;
 use crate::write::guaranteed_update::{Next, Swap, UpdateFn};
 use bytes::Bytes;
@@ -15,7 +16,9 @@ use pintle_object::meta;
 use pintle_object::parse_uint;
 use pintle_object::{Details, FieldErrors, Map, Path, Reason, Status, Value};
 use pintle_store::{Attrs, CollectionId, CommitError, Object};
+use pintle_traces::{Entered, event};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Names that are generated for one object: a collision of eight random names means that the base has a million objects.
 const NAMES_MAX: usize = 8;
@@ -98,7 +101,8 @@ impl Engine {
         let (ttl_seconds, dry_run) = (self.ttl_seconds(served), context.dry_run);
         let swap = Swap { collection, key: &key, ttl_seconds, dry_run, is_create: true };
         let warned = context.warnings.len();
-        let mut create = Create { target, draft, origin, context, warned, reserved: Reserved::default() };
+        let (reserved, span) = (Reserved::default(), Entered::default());
+        let mut create = Create { target, draft, origin, context, warned, reserved, span };
         let written = self.compare_and_swap(&swap, &mut create).await?;
         written.ok_or_else(|| {
             Status::internal("what was drawn from the pools was taken by others again and again")
@@ -225,6 +229,8 @@ struct Create<'a, 'c> {
     /// Warnings before the first attempt: those of one that came to nothing are said again by the next.
     warned: usize,
     reserved: Reserved,
+    /// From the encoding of the draft on.
+    span: Entered,
 }
 
 impl UpdateFn for Create<'_, '_> {
@@ -267,8 +273,18 @@ impl UpdateFn for Create<'_, '_> {
             };
             self.reserved = reserved;
         }
+        // The former attempt's, if there is one, ends first.
+        self.span = Entered::default();
+        self.span =
+            spans::write("Create etcd3", served, || served.key(target.namespace, meta::name(&self.draft)));
+        event("About to Encode", |_| ());
         let (value, attrs) = engine.encode_stored(served, &mut self.draft).await?;
+        spans::encoded(value.len());
         Ok(Next::Put(value, attrs))
+    }
+
+    fn stored_since(&self, began: Instant) {
+        self.context.stored_since(began);
     }
 
     async fn done(&mut self, engine: &Engine, stored: Arc<Object>) -> Result<Option<WriteResult>, Status> {

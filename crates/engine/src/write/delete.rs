@@ -12,6 +12,7 @@ use pintle_object::meta;
 use pintle_object::{FieldErrors, GroupKind, GroupResource, Map, Path, Status, Value};
 use pintle_store::{CommitError, Object, Revision};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The outcome of a delete.
 #[derive(Clone, Debug)]
@@ -117,6 +118,10 @@ impl UpdateFn for Deletion<'_, '_> {
                 Ok(Next::Put(value, attrs))
             }
         }
+    }
+
+    fn stored_since(&self, began: Instant) {
+        self.context.stored_since(began);
     }
 
     async fn done(&mut self, engine: &Engine, stored: Arc<Object>) -> Result<Option<Deleted>, Status> {

@@ -10,12 +10,14 @@
 use crate::engine::Engine;
 use crate::request::write_context::WriteContext;
 use crate::resource::ObjectRef;
+use crate::spans;
 use crate::write::failure::store_failed;
 use bytes::Bytes;
 use pintle_object::{Status, Value};
 use pintle_store::{Attrs, Change, CollectionId, CommitError, Key, Object, Precondition, Write};
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Attempts before a write that is overtaken again and again gives up; each one lost means that another won.
 const ATTEMPTS_MAX: usize = 1000;
@@ -46,6 +48,9 @@ pub trait UpdateFn: Send {
     ) -> impl Future<Output = Result<Option<Self::Answer>, Status>> + Send {
         std::future::ready(Ok(None))
     }
+
+    /// Hears since when the store was at work on a commit that has ended.
+    fn stored_since(&self, _began: Instant) {}
 
     /// What can be stored in place of an object that is too large.
     fn leaner(&mut self, _engine: &Engine) -> impl Future<Output = Option<(Bytes, Attrs)>> + Send {
@@ -164,7 +169,9 @@ impl Engine {
             change,
             ttl_seconds: swap.ttl_seconds,
         };
-        let result = self.store.commit(write(change)).await;
+        let began = Instant::now();
+        let result = spans::committed(swap.is_create, self.store.commit(write(change))).await;
+        update.stored_since(began);
         if !matches!(result, Err(CommitError::TooLarge(_))) {
             return result;
         }

@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::request::admission::{Attributes, Operation};
 use crate::request::write_context::{Answer, WriteContext, WriteResult};
 use crate::resource::ObjectRef;
+use crate::spans;
 use crate::write::create::{CreateSource, refuse};
 use crate::write::guaranteed_update::{Next, UpdateFn};
 use crate::write::preconditions::{
@@ -16,7 +17,9 @@ use pintle_object::meta;
 use pintle_object::parse_uint;
 use pintle_object::{Reason, Status, Value};
 use pintle_store::{Attrs, CommitError, Object};
+use pintle_traces::event;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The origin of a new version.
 pub enum Source<'a> {
@@ -82,6 +85,7 @@ impl Engine {
             && !served.has_conversion_webhook();
         let (dry_run, warned) = (context.dry_run, context.warnings.len());
         let pending = Pending::Nothing;
+        let _span = spans::write("GuaranteedUpdate etcd3", served, || target.key());
         let mut replace = Replace { target, source, may_create, has_one_attempt, context, warned, pending };
         self.guaranteed_update(&target, dry_run, &mut replace).await
     }
@@ -178,6 +182,7 @@ impl UpdateFn for Replace<'_, '_> {
         };
         let shown = engine.converted(served, existing.clone()).await?;
         let current = engine.tree(served, &shown)?;
+        event("initial value restored", |_| ());
         let proposed = match self.source {
             Source::Scale(scaling) => self.rescaled(engine, scaling, &current).await?,
             Source::Body(_) | Source::Patch(_) | Source::Apply(_) => self.proposed(engine, &current).await?,
@@ -194,6 +199,7 @@ impl UpdateFn for Replace<'_, '_> {
         let attributes = Attributes { is_patch, ..attributes };
         // Admission has completed a scale already, in the form that it has.
         if !matches!(self.source, Source::Scale(_)) {
+            event("About to check admission control", |_| ());
             engine.admission().mutate(engine, attributes, &mut new, &mut context.warnings).await?;
         }
         context.dedup_owners(&mut new, true);
@@ -204,7 +210,7 @@ impl UpdateFn for Replace<'_, '_> {
             served.strategy.allocate(&mut new, Some(&old), &mut draw)?;
         }
         engine.prepare_update(&target, &mut new, &old, context)?;
-        pintle_patch::keep_times_of_noop(&old, &mut new);
+        engine.keep_times(&old, &mut new);
         engine.admission().validate(engine, attributes, &new, &mut context.warnings).await?;
         if goes_with_update(served, &new, &old) {
             self.pending = Pending::Delete { old, new };
@@ -215,7 +221,9 @@ impl UpdateFn for Replace<'_, '_> {
             false => engine.reserve(served, &draw, &new, context.now).await?,
         };
         let Some(reserved) = reserved else { return Ok(Next::Again) };
+        event("About to Encode", |_| ());
         let (value, attrs) = engine.encode_stored(served, &mut new).await?;
+        spans::encoded(value.len());
         self.pending = Pending::Put { old, new, reserved };
         Ok(Next::Put(value, attrs))
     }
@@ -248,6 +256,10 @@ impl UpdateFn for Replace<'_, '_> {
             (Pending::Delete { .. } | Pending::Nothing, _) => {}
         }
         Ok(None)
+    }
+
+    fn stored_since(&self, began: Instant) {
+        self.context.stored_since(began);
     }
 
     async fn leaner(&mut self, engine: &Engine) -> Option<(Bytes, Attrs)> {
@@ -286,6 +298,7 @@ impl Replace<'_, '_> {
                 Ok(proposed)
             }
             Source::Patch(patch) | Source::Apply(patch) => {
+                event("About to apply patch", |_| ());
                 let mut proposed = patch(Some(current), &mut self.context.warnings)?;
                 target.served.codec.default(target.served, &mut proposed);
                 if matches!(self.source, Source::Patch(_)) {

@@ -320,14 +320,14 @@ pub(crate) static UNTRACKED: LazyLock<FieldSet> = LazyLock::new(|| {
 /// Undoes a change of nothing but the times of managed fields, so that a write without effect stores nothing.
 ///
 /// Upstream does it last of all, after admission and before the write is compared with the stored object.
-pub fn keep_times_of_noop(old: &Value, new: &mut Value) {
+pub fn keep_times_of_noop(old: &Value, new: &mut Value) -> NoopCheck {
     let path = ["metadata", "managedFields"];
     let (before, after) = (old.list_at(&path), new.list_at(&path));
     if before.len() != after.len() || after.is_empty() || before == after {
-        return;
+        return NoopCheck::UnequalFast;
     }
     if before.iter().zip(after).any(|(a, b)| !is_equal_without(a, b, "time")) {
-        return;
+        return NoopCheck::UnequalFast;
     }
     let is_same = match (old.as_map(), new.as_map()) {
         (Some(old), Some(new)) => {
@@ -339,10 +339,21 @@ pub fn keep_times_of_noop(old: &Value, new: &mut Value) {
         }
         _ => false,
     };
-    if is_same {
-        let kept = before.to_vec();
-        new.set(&path, kept);
+    if !is_same {
+        return NoopCheck::UnequalSlow;
     }
+    let kept = before.to_vec();
+    new.set(&path, kept);
+    NoopCheck::Equal
+}
+
+/// What a comparison of two versions of an object came to, and by which path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoopCheck {
+    /// Their managers tell them apart already, or there is nothing to keep.
+    UnequalFast,
+    UnequalSlow,
+    Equal,
 }
 
 fn is_equal_without(a: &Value, b: &Value, key: &str) -> bool {

@@ -267,6 +267,7 @@ impl Metrics {
     fn text(&self, engine: &Engine, turns: Option<&Turns>) -> String {
         self.look_at_objects(engine);
         engine.show_allocations();
+        engine.show_bookmarks();
         if let Some(turns) = turns {
             fairness::show(&turns.fairness, &self.registry);
         }

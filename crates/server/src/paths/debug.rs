@@ -1,7 +1,9 @@
-//! `/debug/flags/v`: the verbosity of the log, changed while the server runs. (`k8s.io/apiserver/pkg/server/routes`.)
+//! `/debug`: pages for those who look into the process (`--profiling`), and the verbosity of the log, changed while the
+//! server runs. (`k8s.io/apiserver/pkg/server/routes`.)
 
 use crate::app::App;
 use crate::exchange::Exchange;
+use crate::paths::pprof;
 use crate::permits::Requester;
 use crate::request::Request;
 use crate::request_body::Unread;
@@ -28,7 +30,7 @@ pub async fn answer(
         VERBOSITY => verbosity(app, request, exchange).await.map(Some),
         FLAGS => Ok(Some(index())),
         path if path.starts_with("/debug/flags/") => Ok(Some(index())),
-        _ => Ok(None),
+        _ => Ok(pprof::answer(request).await),
     }
 }
 

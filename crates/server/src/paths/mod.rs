@@ -5,6 +5,7 @@ mod discovery;
 pub mod health;
 pub mod oidc;
 mod openapi;
+pub mod pprof;
 pub mod zpages;
 
 use crate::app::App;

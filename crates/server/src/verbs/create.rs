@@ -7,6 +7,7 @@ use crate::refusals;
 use crate::representation;
 use crate::request::Request;
 use crate::response::Response;
+use crate::spans;
 use pintle_engine::options::WriteOptions;
 use pintle_engine::{ObjectRef, WriteContext};
 use pintle_object::Status;
@@ -18,12 +19,16 @@ pub async fn create(app: &App, request: &Request, target: ObjectRef<'_>) -> Resu
     let mut context = write_context::begin(request, &options.field_manager, options.dry_run);
     context.options = Some(&options);
     let written = async {
+        pintle_traces::event("About to convert to expected version", |_| ());
         let object = app.engine.read_body(&target, body, options.field_validation, &mut context)?;
+        pintle_traces::event("Conversion done", |_| ());
         if target.served.is_virtual() || !target.subresource.is_empty() {
             return virtual_create(app, request, target, accept, object, &mut context).await;
         }
-        let written = app.engine.create(target, object, &mut context).await?;
-        representation::written(app, request, accept, &target, 201, &written.answer)
+        spans::stored_soon();
+        let written = spans::stored(request, app.engine.create(target, object, &mut context).await)?;
+        let span = spans::serialize(request, accept);
+        spans::serialized(span, representation::written(app, request, accept, &target, 201, &written.answer))
     };
     let result = written.await;
     write_context::with_warnings(app, request, context.warnings, result)

@@ -7,6 +7,7 @@ use crate::representation;
 use crate::request::Request;
 use crate::resolve::Route;
 use crate::response::Response;
+use crate::spans;
 use pintle_access::{Attributes, Decision};
 use pintle_engine::delete::{self, Deleted};
 use pintle_engine::options::{DeleteOptions, ListOptions};
@@ -33,7 +34,11 @@ async fn run(
     context: &mut WriteContext<'_>,
 ) -> Result<Response, Status> {
     let served = target.served;
-    match app.engine.delete(target, options, context).await? {
+    pintle_traces::event("About to delete object from database", |_| ());
+    let deleted = app.engine.delete(target, options, context).await?;
+    pintle_traces::event("Object deleted from database", |_| ());
+    let span = spans::serialize(request, accept);
+    let response = match deleted {
         Deleted::Gone { uid } => {
             let status = delete::success(&served.group_resource(), target.name, &uid);
             Ok(representation::typed(app, accept.of_status(), app.engine.meta_type("Status"), 200, &status))
@@ -47,7 +52,8 @@ async fn run(
             let status = if !is_gone && options.orphan_dependents == Some(false) { 202 } else { 200 };
             representation::written(app, request, accept, &target, status, &answer)
         }
-    }
+    };
+    spans::serialized(span, response)
 }
 
 pub async fn delete_collection(
@@ -78,7 +84,9 @@ fn options(app: &App, request: &Request) -> Result<DeleteOptions, Status> {
     }
     let body = write_context::body(request)?;
     let options = body::decode_delete_options(&app.engine.api, body)?;
+    pintle_traces::event("Decoded delete options", |_| ());
     app.engine.note_delete_options(&options, &request.audit);
+    pintle_traces::event("Recorded the audit event", |_| ());
     DeleteOptions::from_body(&options)?.gated(deletes_unreadable)
 }
 

@@ -5,11 +5,19 @@ use crate::negotiate;
 use crate::representation;
 use crate::request::Request;
 use crate::response::Response;
+use crate::spans;
 use pintle_engine::ObjectRef;
 use pintle_object::Status;
+use pintle_object::audit::STORAGE;
+use std::time::Instant;
 
 pub async fn get(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
-    let object = app.engine.get(&target, &request.query).await?;
-    representation::stored(app, request, accept, target.served, 200, &object)
+    pintle_traces::event("About to Get from storage", |_| ());
+    let began = Instant::now();
+    let object = app.engine.get(&target, &request.query).await;
+    request.audit.add_latency(STORAGE, began.elapsed());
+    let object = object?;
+    let span = spans::serialize(request, accept);
+    spans::serialized(span, representation::stored(app, request, accept, target.served, 200, &object))
 }

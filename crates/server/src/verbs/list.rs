@@ -8,6 +8,8 @@ use crate::{negotiate, representation};
 use pintle_engine::options::ListOptions;
 use pintle_engine::{ObjectRef, Selection};
 use pintle_object::Status;
+use pintle_object::audit::STORAGE;
+use std::time::Instant;
 
 pub async fn list(
     app: &App,
@@ -19,7 +21,10 @@ pub async fn list(
     let served = target.served;
     let options = ListOptions::read(&request.query)?;
     let selection = Selection::compile(served, &options, target.name)?;
-    let listing = app.engine.list(served, target.namespace, &options, &selection).await?;
+    let began = Instant::now();
+    let listing = app.engine.list(served, target.namespace, &options, &selection).await;
+    request.audit.add_latency(STORAGE, began.elapsed());
+    let listing = listing?;
     let resource = &served.resource;
     let (told, is_consistent) = (listing.items.len(), request.query.text("resourceVersion").is_empty());
     let looked_at = crate::verbs::list::listed(app, request, route).max(told);

@@ -6,6 +6,7 @@ use crate::negotiate::{self, Accept};
 use crate::representation;
 use crate::request::Request;
 use crate::response::Response;
+use crate::spans;
 use pintle_engine::options::{PatchKind, WriteOptions};
 use pintle_engine::{ObjectRef, Patch, WriteContext};
 use pintle_object::Status;
@@ -15,6 +16,7 @@ pub async fn patch(app: &App, request: &Request, target: ObjectRef<'_>) -> Resul
     let accept = negotiate::resource(request, &target)?;
     let options = WriteOptions::patch(&request.query, kind)?;
     request.audit.set_request_patch(&request.body);
+    pintle_traces::event("Recorded the audit event", |_| ());
     let mut context = write_context::begin(request, &options.field_manager, options.dry_run);
     context.options = Some(&options);
     let patch = Patch {
@@ -36,8 +38,10 @@ async fn run(
     context: &mut WriteContext<'_>,
 ) -> Result<Response, Status> {
     let written = app.engine.patch(target, patch, context).await?;
+    pintle_traces::event("Object stored in database", |_| ());
     let status = if written.created { 201 } else { 200 };
-    representation::written(app, request, accept, &target, status, &written.answer)
+    let span = spans::serialize(request, accept);
+    spans::serialized(span, representation::written(app, request, accept, &target, status, &written.answer))
 }
 
 /// Content types of patches. Without a Go type there is no strategy.

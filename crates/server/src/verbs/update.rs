@@ -6,6 +6,7 @@ use crate::negotiate;
 use crate::representation;
 use crate::request::Request;
 use crate::response::Response;
+use crate::spans;
 use pintle_engine::ObjectRef;
 use pintle_engine::options::WriteOptions;
 use pintle_object::Status;
@@ -17,10 +18,17 @@ pub async fn update(app: &App, request: &Request, target: ObjectRef<'_>) -> Resu
     context.options = Some(&options);
     let written = async {
         let body = write_context::body(request)?;
+        pintle_traces::event("About to convert to expected version", |_| ());
         let object = app.engine.read_body(&target, body, options.field_validation, &mut context)?;
-        let written = app.engine.update(target, object, &mut context).await?;
+        pintle_traces::event("Conversion done", |_| ());
+        spans::stored_soon();
+        let written = spans::stored(request, app.engine.update(target, object, &mut context).await)?;
         let status = if written.created { 201 } else { 200 };
-        representation::written(app, request, accept, &target, status, &written.answer)
+        let span = spans::serialize(request, accept);
+        spans::serialized(
+            span,
+            representation::written(app, request, accept, &target, status, &written.answer),
+        )
     };
     let result = written.await;
     write_context::with_warnings(app, request, context.warnings, result)

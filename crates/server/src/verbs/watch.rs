@@ -10,6 +10,7 @@ use crate::representation;
 use crate::request::Request;
 use crate::resolve::Route;
 use crate::response::{Body, Parts, Response};
+use crate::spans::{self, InitialSpans};
 use bytes::Bytes;
 use pintle_access::User;
 use pintle_engine::options::ListOptions;
@@ -58,6 +59,10 @@ pub async fn watch(
     if !accept.format.is_streamed() {
         return Err(negotiate::not_streamed());
     }
+    let media_type = match accept.format {
+        Format::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
+        Format::Json | Format::Yaml => "application/json",
+    };
     let now = Instant::now();
     let end = now + timeout(options.timeout_seconds, app.options.watch_min);
     let bookmark = next_bookmark(now, end);
@@ -74,10 +79,7 @@ pub async fn watch(
         room: Room { answers: app.answers.clone(), user: request.user.clone(), waiting: None },
         events: app.metrics.watch_events(request),
         initial: (Instant::now(), app.metrics.watch_list(request)),
-    };
-    let media_type = match accept.format {
-        Format::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
-        Format::Json | Format::Yaml => "application/json",
+        spans: spans::watch_list(request, media_type),
     };
     let mut response = Response::new(200, media_type, Bytes::new());
     response.body = Body::Stream(Box::new(frames));
@@ -134,6 +136,8 @@ struct Frames {
     events: WatchEvents,
     /// When the watch began, and the measure of how long it takes to tell what there is.
     initial: (Instant, Histogram),
+    /// The spans of what it tells at first, until that is told.
+    spans: Option<Box<InitialSpans>>,
 }
 
 /// What of a watch's events waits for room among all answers.
@@ -246,6 +250,7 @@ impl Parts for Frames {
             WatchItem::InitialEventsEnd(revision) => {
                 let (began, measure) = &self.initial;
                 measure.observe(began.elapsed().as_secs_f64());
+                self.spans = None;
                 Some(self.writer.bookmark(revision, true))
             }
             WatchItem::Failed(status) => {

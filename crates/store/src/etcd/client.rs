@@ -1,9 +1,12 @@
 //! Calls to etcd: several endpoints, of which one is asked until it fails.
 
 use crate::backend::BackendError as OpenError;
+use crate::etcd::calls::{CallCounters, StreamCounters};
 use crate::etcd::options::EtcdOptions;
+use crate::etcd::spans::CallSpan;
 use crate::etcd::wire::{self, Nothing, StatusResponse, WatchRequest, WatchResponse};
 use http::uri::PathAndQuery;
+use pintle_metrics::Registry;
 use prost::Message;
 use std::error::Error;
 use std::fmt;
@@ -40,6 +43,7 @@ const SYSTEM_AUTHORITIES: [&str; 3] =
 pub(crate) struct EtcdClient {
     endpoints: Arc<[(String, Channel)]>,
     current: Arc<AtomicUsize>,
+    calls: CallCounters,
 }
 
 /// Why a call failed.
@@ -75,7 +79,7 @@ pub(crate) enum Repeat {
 }
 
 impl EtcdClient {
-    pub fn new(options: &EtcdOptions) -> Result<EtcdClient, OpenError> {
+    pub fn new(options: &EtcdOptions, metrics: &Registry) -> Result<EtcdClient, OpenError> {
         let tls = tls(options)?;
         let endpoints: Result<Vec<_>, OpenError> =
             options.servers.iter().map(|server| Ok((server.clone(), channel(server, &tls)?))).collect();
@@ -83,7 +87,8 @@ impl EtcdClient {
         if endpoints.is_empty() {
             return Err(OpenError(String::from("there is no etcd endpoint")));
         }
-        Ok(EtcdClient { endpoints: endpoints.into(), current: Arc::default() })
+        let calls = CallCounters::new(metrics);
+        Ok(EtcdClient { endpoints: endpoints.into(), current: Arc::default(), calls })
     }
 
     /// One call with one answer, sent to the current endpoint, and to the others while that one fails.
@@ -126,16 +131,22 @@ impl EtcdClient {
     {
         let mut grpc = self.grpc(place);
         ready(&mut grpc).await?;
-        let path = http_path(path);
-        let answer = grpc.unary(with_leader(Request::new(ask)), path, ProstCodec::<A, B>::default()).await?;
-        Ok(answer.into_inner())
+        let call = CallSpan::begin(path, ask.encoded_len());
+        self.calls.begin(path);
+        let mut request = with_leader(Request::new(ask));
+        call.name_in(request.metadata_mut());
+        let result = grpc.unary(request, http_path(path), ProstCodec::<A, B>::default()).await;
+        let result = result.map(tonic::Response::into_inner);
+        call.end(&result);
+        self.calls.end(path, result.as_ref().map_or_else(tonic::Status::code, |_| Code::Ok));
+        result
     }
 
     /// Opens a stream of watches at the current endpoint.
     pub async fn watch(
         &self,
         asks: impl Stream<Item = WatchRequest> + Send + 'static,
-    ) -> Result<Streaming<WatchResponse>, EtcdFailure> {
+    ) -> Result<(Streaming<WatchResponse>, StreamCounters), EtcdFailure> {
         let place = self.current.load(Ordering::Relaxed);
         let open = async {
             let mut grpc = self.grpc(place);
@@ -143,10 +154,17 @@ impl EtcdClient {
             let codec = ProstCodec::<WatchRequest, WatchResponse>::default();
             grpc.streaming(with_leader(Request::new(asks)), http_path(wire::WATCH), codec).await
         };
+        let calls = self.calls.stream(wire::WATCH);
         match tokio::time::timeout(CALL_MAX, open).await {
-            Ok(Ok(answer)) => Ok(answer.into_inner()),
-            Ok(Err(status)) => Err(self.failure(place, &status)),
-            Err(_) => Err(EtcdFailure::TimedOut),
+            Ok(Ok(answer)) => Ok((answer.into_inner(), calls)),
+            Ok(Err(status)) => {
+                calls.end(status.code());
+                Err(self.failure(place, &status))
+            }
+            Err(_) => {
+                calls.end(Code::DeadlineExceeded);
+                Err(EtcdFailure::TimedOut)
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use crate::etcd::wire::{
     Number, Op, PutRequest, TxnRequest, TxnResponse, WireOperation, WireTarget,
 };
 use crate::object::Revision;
+use pintle_metrics::Registry;
 use std::collections::HashMap;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -163,7 +164,8 @@ impl Import {
 }
 
 fn reader(options: &EtcdOptions) -> Result<ObjectLoader, BackendError> {
-    Ok(ObjectLoader { client: EtcdClient::new(options)?, keys: KeyRange::new(options) })
+    let client = EtcdClient::new(options, &Registry::default())?;
+    Ok(ObjectLoader { client, keys: KeyRange::new(options) })
 }
 
 async fn next(writes: &mut JoinSet<Result<(), EtcdFailure>>) -> Result<(), BackendError> {

@@ -3,6 +3,7 @@
 
 use crate::etcd::client::{EtcdClient, EtcdFailure, Repeat};
 use crate::etcd::wire::{self, LeaseGrantRequest, LeaseGrantResponse};
+use pintle_metrics::Histogram;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -14,6 +15,8 @@ const REUSE_DIVISOR: u64 = 20;
 
 pub(crate) struct Leases {
     reuse: Duration,
+    /// How many objects leases had when they were given to no more.
+    objects: Histogram,
     /// The latest by the seconds that objects live: of events, and of the servers' addresses.
     latest: Mutex<BTreeMap<u64, EtcdLease>>,
 }
@@ -26,8 +29,8 @@ struct EtcdLease {
 }
 
 impl Leases {
-    pub fn new(reuse: Duration) -> Leases {
-        Leases { reuse, latest: Mutex::default() }
+    pub fn new(reuse: Duration, objects: Histogram) -> Leases {
+        Leases { reuse, objects, latest: Mutex::default() }
     }
 
     /// A lease that ends after `ttl_seconds`, and not much later.
@@ -44,7 +47,8 @@ impl Leases {
         let ask = LeaseGrantRequest { ttl: i64::try_from(seconds).unwrap_or(i64::MAX) };
         let granted: LeaseGrantResponse = client.call(wire::LEASE_GRANT, ask, Repeat::Always).await?;
         let ends = now + Duration::from_secs(seconds);
-        latest.insert(ttl_seconds, EtcdLease { id: granted.id, ends, objects: 1 });
+        let former = latest.insert(ttl_seconds, EtcdLease { id: granted.id, ends, objects: 1 });
+        former.iter().for_each(|former| self.objects.observe(former.objects.into()));
         Ok(granted.id)
     }
 
@@ -87,7 +91,8 @@ mod tests {
 
     #[test]
     fn short_lives_share_a_lease_for_a_short_time() {
-        let leases = Leases::new(Duration::from_secs(60));
+        let objects = pintle_metrics::Registry::default().histogram("etcd_lease_object_counts");
+        let leases = Leases::new(Duration::from_secs(60), objects);
         for (ttl, expected) in [(3600, 60), (600, 30), (1, 0)] {
             assert_eq!(leases.reuse_seconds(ttl), expected);
         }

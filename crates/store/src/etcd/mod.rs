@@ -4,6 +4,7 @@
 //! and is answered when the cache has it: who wrote reads what it wrote. A read that must be of now asks etcd for its
 //! revision, together with all who ask at that moment, and waits until the cache has reached it.
 
+mod calls;
 mod client;
 mod compact;
 mod copy;
@@ -13,6 +14,7 @@ mod lease;
 mod load;
 mod object_reader;
 mod options;
+mod spans;
 mod start;
 mod txn;
 mod watch;

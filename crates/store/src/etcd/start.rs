@@ -5,6 +5,7 @@ use crate::backend::BackendError as OpenError;
 use crate::compaction::Compacted;
 use crate::etcd::client::{EtcdClient, EtcdFailure};
 use crate::etcd::keys::KeyRange;
+use crate::etcd::lease::Leases;
 use crate::etcd::load::ObjectLoader;
 use crate::etcd::object_reader::ObjectReader;
 use crate::etcd::options::EtcdOptions;
@@ -35,6 +36,8 @@ pub(crate) struct Started {
     pub published: Arc<AtomicU64>,
     pub visible: watch::Receiver<u64>,
     pub compacted: Compacted,
+    /// How often etcd reported its progress.
+    pub bookmarks: Arc<AtomicU64>,
 }
 
 /// Fills the cache and begins to follow etcd, in a task of the current runtime.
@@ -44,7 +47,7 @@ pub(crate) async fn start(
     attr_reader: Arc<dyn AttrReader + Send + Sync>,
     options: crate::Options,
 ) -> Result<Started, OpenError> {
-    let reader = ObjectLoader { client: EtcdClient::new(etcd)?, keys: KeyRange::new(etcd) };
+    let reader = ObjectLoader { client: EtcdClient::new(etcd, &options.metrics)?, keys: KeyRange::new(etcd) };
     let values = StoredValues::new(options.transformer.clone());
     let objects = Arc::new(ObjectReader::new(reader.keys.clone(), values, attr_reader));
     let began = tokio::time::Instant::now();
@@ -76,6 +79,7 @@ pub(crate) async fn start(
     };
     let (wanted, wanted_receiver) = watch::channel(0);
     let (commands, commands_receiver) = mpsc::unbounded_channel();
+    let bookmarks = Arc::<AtomicU64>::default();
     let follower = EtcdWatch {
         reader: reader.clone(),
         cache,
@@ -87,17 +91,18 @@ pub(crate) async fn start(
         applied: revision,
         wanted: wanted_receiver,
         commands: commands_receiver,
+        bookmarks: bookmarks.clone(),
     };
     tokio::spawn(follower.run());
     let compacted = Compacted::default();
     let turns = compact::run(reader.client.clone(), etcd.compaction_interval, compacted.clone());
     let compaction = (!etcd.compaction_interval.is_zero()).then(|| tokio::spawn(turns).abort_handle());
-    let etcd =
-        EtcdStore::new(reader, objects, etcd.lease_reuse, wanted, visible.clone(), commands, compaction);
+    let leases = Leases::new(etcd.lease_reuse, options.metrics.histogram("etcd_lease_object_counts"));
+    let etcd = EtcdStore::new(reader, objects, leases, wanted, visible.clone(), commands, compaction);
     if !etcd.wait_for_revision(now, START_MAX).await {
         return Err(OpenError(format!("etcd's watch does not reach revision {now}")));
     }
-    Ok(Started { etcd, collections, published, visible, compacted })
+    Ok(Started { etcd, collections, published, visible, compacted, bookmarks })
 }
 
 /// Adds everything that etcd held a while ago to a recovery. The watch brings the events since, so that clients can go

@@ -45,13 +45,12 @@ impl EtcdStore {
     pub fn new(
         reader: ObjectLoader,
         objects: Arc<ObjectReader>,
-        lease_reuse: Duration,
+        leases: Leases,
         wanted: watch::Sender<u64>,
         visible: watch::Receiver<u64>,
         commands: mpsc::UnboundedSender<FeedCommand>,
         compaction: Option<AbortHandle>,
     ) -> EtcdStore {
-        let leases = Leases::new(lease_reuse);
         EtcdStore {
             reader,
             objects,

@@ -1,6 +1,7 @@
 //! Follows etcd's watch and keeps the cache in step with it.
 
 use crate::backend::Row;
+use crate::etcd::calls::StreamCounters;
 use crate::etcd::client::{EtcdFailure, Repeat};
 use crate::etcd::load::ObjectLoader;
 use crate::etcd::object_reader::ObjectReader;
@@ -15,10 +16,11 @@ use crate::watch_cache::event_window::EventWindow;
 use crate::watch_cache::snapshot::Snapshot;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
+use tonic::{Code, Streaming};
 
 /// The time between questions for the watch's progress, while a read waits for it.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -55,6 +57,8 @@ pub(crate) struct EtcdWatch {
     /// The revision that a read waits for.
     pub wanted: watch::Receiver<u64>,
     pub commands: mpsc::UnboundedReceiver<FeedCommand>,
+    /// How often etcd reported its progress.
+    pub bookmarks: Arc<AtomicU64>,
 }
 
 /// Why a watch is followed no longer.
@@ -69,6 +73,7 @@ enum Ended {
 struct WatchStream {
     stream: Streaming<WatchResponse>,
     asks: mpsc::Sender<WatchRequest>,
+    calls: StreamCounters,
     /// Whether etcd's word on progress can be relied on. Where it cannot, all keys are watched, those of others too:
     /// then there is an event at every revision.
     tells_progress: bool,
@@ -134,7 +139,10 @@ impl EtcdWatch {
                 () = tokio::time::sleep(PROGRESS_INTERVAL), if is_wanted => Wakeup::Wanted,
             };
             let result = match wakeup {
-                Wakeup::Response(Ok(Some(response))) => self.receive(&mut watch, response).await,
+                Wakeup::Response(Ok(Some(response))) => {
+                    watch.calls.received();
+                    self.receive(&mut watch, response).await
+                }
                 Wakeup::Response(Ok(None)) => Err(Ended::Broken(String::from("etcd ended it"))),
                 Wakeup::Response(Err(status)) => Err(Ended::Broken(status.message().to_string())),
                 Wakeup::Command(command) => self.handle(command),
@@ -144,6 +152,10 @@ impl EtcdWatch {
                 }
             };
             if let Err(ended) = result {
+                watch.calls.end(match &ended {
+                    Ended::Broken(_) => Code::Unavailable,
+                    Ended::Closed | Ended::Compacted => Code::Cancelled,
+                });
                 return ended;
             }
         }
@@ -164,14 +176,17 @@ impl EtcdWatch {
         let (asks, receiver) = mpsc::channel(ASKS_MAX);
         // The channel is new and has room.
         let _ = asks.try_send(WatchRequest { ask: Some(WatchAsk::Create(create)) });
-        let stream = client.watch(ReceiverStream::new(receiver)).await?;
-        Ok(WatchStream { stream, asks, tells_progress, partial: Vec::new() })
+        let (stream, calls) = client.watch(ReceiverStream::new(receiver)).await?;
+        calls.sent();
+        Ok(WatchStream { stream, asks, calls, tells_progress, partial: Vec::new() })
     }
 
     fn ask_progress(&self, watch: &WatchStream) {
         if watch.tells_progress && *self.wanted.borrow() > self.applied.0 {
             // Where there is no room, a question is on its way.
-            let _ = watch.asks.try_send(WatchRequest { ask: Some(WatchAsk::Progress(Nothing {})) });
+            if watch.asks.try_send(WatchRequest { ask: Some(WatchAsk::Progress(Nothing {})) }).is_ok() {
+                watch.calls.sent();
+            }
         }
     }
 
@@ -210,6 +225,7 @@ impl EtcdWatch {
         if !events.is_empty() {
             self.apply(events).await;
         } else if watch.tells_progress {
+            self.bookmarks.fetch_add(1, Ordering::Relaxed);
             self.applied = self.applied.max(wire::of_header(response.header.as_ref()));
             self.cache.advance(self.applied);
         }

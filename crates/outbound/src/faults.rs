@@ -1,0 +1,53 @@
+//! `CertificateFaults`: what is counted of servers whose certificates are of a kind that clients believe no longer.
+//! (`k8s.io/apiserver/pkg/util/x509metrics`.)
+
+use crate::failure::Failure;
+use pintle_metrics::{Counter, Registry};
+
+/// Requests that failed by certificates that name no server but in their subject, or that SHA-1 signs.
+#[derive(Clone, Debug, Default)]
+pub struct CertificateFaults {
+    missing_san: Counter,
+    insecure_sha1: Counter,
+}
+
+impl CertificateFaults {
+    /// The families `{prefix}_x509_missing_san_total` and `{prefix}_x509_insecure_sha1_total`.
+    pub fn new(registry: &Registry, prefix: &str) -> CertificateFaults {
+        CertificateFaults {
+            missing_san: registry.counter(&format!("{prefix}_x509_missing_san_total")),
+            insecure_sha1: registry.counter(&format!("{prefix}_x509_insecure_sha1_total")),
+        }
+    }
+
+    pub(crate) fn count(&self, failure: &Failure) {
+        let why = failure.to_string();
+        if why.contains("relies on legacy Common Name") {
+            self.missing_san.inc();
+        }
+        if why.contains("insecure algorithm") && why.contains("SHA1") {
+            self.insecure_sha1.inc();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_of_old_are_counted() {
+        let registry = Registry::default();
+        let faults = CertificateFaults::new(&registry, "apiserver_webhooks");
+        for why in [
+            "tls: failed to verify certificate: x509: certificate relies on legacy Common Name field, use SANs instead",
+            "x509: cannot verify signature: insecure algorithm SHA1-RSA",
+            "x509: certificate signed by unknown authority",
+        ] {
+            faults.count(&Failure::Unreachable(why.into()));
+        }
+        let text = registry.text();
+        assert!(text.contains("apiserver_webhooks_x509_missing_san_total 1"));
+        assert!(text.contains("apiserver_webhooks_x509_insecure_sha1_total 1"));
+    }
+}

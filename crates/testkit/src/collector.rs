@@ -1,0 +1,213 @@
+//! `Collector`: takes spans over OTLP, as clusters run one beside the server. It reads them by the messages of the crate
+//! `opentelemetry-proto`, and shares no code with the server.
+
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const OK: &str = "0";
+const UNAVAILABLE: &str = "14";
+/// What stands before a message: a flag and four bytes of length.
+const HEAD: usize = 5;
+
+/// A running collector; it ends when dropped.
+pub struct Collector {
+    address: SocketAddr,
+    state: Arc<Mutex<CollectorState>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct CollectorState {
+    spans: Vec<Collected>,
+    refuses: bool,
+    requests: usize,
+}
+
+/// A span as it came.
+#[derive(Clone, Debug)]
+pub struct Collected {
+    pub name: String,
+    /// In hexadecimal digits, as all identities.
+    pub trace_id: String,
+    pub id: String,
+    /// Empty for the first span of a trace.
+    pub parent: String,
+    /// 1 for work within the server, 2 for what it serves, 3 for what it asks others.
+    pub kind: i32,
+    pub attributes: BTreeMap<String, String>,
+    /// The names of its events, in order.
+    pub events: Vec<String>,
+    /// The traces that it is linked to.
+    pub links: Vec<String>,
+    /// 2 for a failure.
+    pub status: i32,
+    /// In nanoseconds since 1970.
+    pub time: (u64, u64),
+    pub library: String,
+    /// What the program says of itself.
+    pub resource: BTreeMap<String, String>,
+}
+
+impl Collector {
+    pub fn start() -> Collector {
+        let (stop, stopped) = oneshot::channel();
+        let (listening, address) = std::sync::mpsc::channel();
+        let state = Arc::<Mutex<CollectorState>>::default();
+        let own = state.clone();
+        let serve = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.expect("a runtime can be made");
+            runtime.block_on(async move {
+                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+                let address = listener.local_addr().expect("the listener has an address");
+                listening.send(address).expect("the test waits for the address");
+                tokio::select! {
+                    () = accept(listener, own) => {}
+                    _ = stopped => {}
+                }
+            });
+        };
+        let thread = Some(std::thread::spawn(serve));
+        let address = address.recv().expect("the collector listens");
+        Collector { address, state, stop: Some(stop), thread }
+    }
+
+    /// As configurations name it.
+    pub fn endpoint(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Refuses everything from now on, or takes it again.
+    pub fn set_refusing(&self, refuses: bool) {
+        self.state().refuses = refuses;
+    }
+
+    /// How often it was asked to take spans.
+    pub fn requests(&self) -> usize {
+        self.state().requests
+    }
+
+    /// All spans so far.
+    pub fn spans(&self) -> Vec<Collected> {
+        self.state().spans.clone()
+    }
+
+    /// The spans of one trace.
+    pub fn trace(&self, trace_id: &str) -> Vec<Collected> {
+        let mut spans = self.spans();
+        spans.retain(|span| span.trace_id == trace_id);
+        spans
+    }
+
+    fn state(&self) -> MutexGuard<'_, CollectorState> {
+        self.state.lock().expect("no handler panics with the state")
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<Mutex<CollectorState>>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let state = state.clone();
+        let service = service_fn(move |request| answer(request, state.clone()));
+        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    state: Arc<Mutex<CollectorState>>,
+) -> Result<Response<BoxBody<Bytes, Infallible>>, hyper::Error> {
+    assert_eq!(request.uri().path(), EXPORT);
+    let body = request.into_body().collect().await?.to_bytes();
+    let message = ExportTraceServiceRequest::decode(body.get(HEAD..).unwrap_or_default());
+    let message = message.expect("spans are well-formed");
+    let mut state = state.lock().expect("no handler panics with the state");
+    state.requests += 1;
+    let code = if state.refuses { UNAVAILABLE } else { OK };
+    if !state.refuses {
+        state.spans.extend(collected(message));
+    }
+    drop(state);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static(code));
+    // An empty message.
+    let reply = Full::new(Bytes::from_static(&[0; HEAD]));
+    let body = reply.with_trailers(std::future::ready(Some(Ok(trailers)))).boxed();
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    Ok(response)
+}
+
+fn collected(message: ExportTraceServiceRequest) -> Vec<Collected> {
+    let mut out = Vec::new();
+    for resource_spans in message.resource_spans {
+        let resource = pairs(resource_spans.resource.unwrap_or_default().attributes);
+        for scope_spans in resource_spans.scope_spans {
+            let library = scope_spans.scope.unwrap_or_default().name;
+            out.extend(scope_spans.spans.into_iter().map(|span| one(span, &library, &resource)));
+        }
+    }
+    out
+}
+
+fn one(span: Span, library: &str, resource: &BTreeMap<String, String>) -> Collected {
+    Collected {
+        name: span.name,
+        trace_id: hex(&span.trace_id),
+        id: hex(&span.span_id),
+        parent: hex(&span.parent_span_id),
+        kind: span.kind,
+        attributes: pairs(span.attributes),
+        events: span.events.into_iter().map(|event| event.name).collect(),
+        links: span.links.iter().map(|link| hex(&link.trace_id)).collect(),
+        status: span.status.map_or(0, |status| status.code),
+        time: (span.start_time_unix_nano, span.end_time_unix_nano),
+        library: library.into(),
+        resource: resource.clone(),
+    }
+}
+
+fn pairs(given: Vec<KeyValue>) -> BTreeMap<String, String> {
+    given.into_iter().map(|pair| (pair.key, text(pair.value))).collect()
+}
+
+fn text(value: Option<AnyValue>) -> String {
+    match value.and_then(|value| value.value) {
+        Some(Value::StringValue(text)) => text,
+        Some(Value::IntValue(number)) => number.to_string(),
+        Some(Value::BoolValue(is)) => is.to_string(),
+        other => panic!("an attribute of an unknown kind: {other:?}"),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
