@@ -207,8 +207,9 @@ fn many_watches_of_a_version_cost_one_conversion() {
 fn a_failing_webhook_fails_what_needs_it_and_nothing_else() {
     let world = World::start();
     let admin = world.server.admin();
-    create(&admin, "a");
+    // From the start: once converted, an object stays so.
     world.fails.store(true, Ordering::SeqCst);
+    create(&admin, "a");
     let refused = admin.get(&format!("{V2}/a"));
     assert_eq!(refused.status, 500);
     let message = "conversion webhook for example.org/v1, Kind=Gadget failed: out of order";
