@@ -54,6 +54,7 @@ impl Https {
         let (config, handler): (_, Arc<Handler>) = (Arc::new(config), Arc::new(handler));
         std::thread::spawn(move || {
             for tcp in listener.incoming().flatten() {
+                let _ = tcp.set_nodelay(true);
                 let (config, handler, asked) = (config.clone(), handler.clone(), asked.clone());
                 std::thread::spawn(move || talk(tcp, config, handler.as_ref(), &asked));
             }
