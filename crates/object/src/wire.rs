@@ -1,5 +1,6 @@
 //! The protobuf wire format: numbers, and length-delimited bytes.
 
+use crate::quantity;
 use std::fmt;
 
 /// Why bytes are no protobuf message; prints the words of Go's generated code.
@@ -9,8 +10,13 @@ pub enum WireError {
     Overflow,
     InvalidLength,
     IllegalTag(u64),
-    WireType { field: u32, wire: u8 },
+    WireType {
+        field: u32,
+        wire: u8,
+    },
     Utf8,
+    /// A quantity that is none.
+    Quantity(quantity::QuantityError),
 }
 
 impl fmt::Display for WireError {
@@ -26,6 +32,7 @@ impl fmt::Display for WireError {
                 write!(f, "proto: wrong wireType = {wire} for field {field}")
             }
             WireError::Utf8 => f.write_str("proto: invalid UTF-8"),
+            WireError::Quantity(why) => why.fmt(f),
         }
     }
 }

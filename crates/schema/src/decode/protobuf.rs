@@ -6,7 +6,7 @@ use crate::model::{Route, Schema, Shape, Struct, TypeId};
 use pintle_object::time::{self, Time};
 use pintle_object::value::RawJson;
 use pintle_object::wire::{Payload, WireError, WireReader};
-use pintle_object::{Map, Text, Value, bytes, json};
+use pintle_object::{Map, Text, Value, bytes, json, quantity};
 
 /// Every protobuf document of Kubernetes begins with this.
 pub const MAGIC: &[u8] = b"k8s\0";
@@ -81,7 +81,7 @@ fn value(
         Shape::Int64 => Value::Int(payload.varint(field)? as i64),
         Shape::Double => super::double(f64::from_bits(payload.fixed64(field)?)),
         Shape::Bytes => Value::from(bytes::encode(payload.bytes(field)?)),
-        Shape::Quantity => first_text(payload.bytes(field)?)?,
+        Shape::Quantity => amount(payload.bytes(field)?)?,
         Shape::IntOrString => int_or_string(payload.bytes(field)?)?,
         Shape::Time => moment(payload.bytes(field)?, Time::to_seconds_text)?,
         Shape::MicroTime => moment(payload.bytes(field)?, Time::to_micro_text)?,
@@ -217,11 +217,17 @@ fn schema_or_bool(schema: &Schema, inner: TypeId, message: &[u8], depth: usize) 
     Ok(found)
 }
 
-fn first_text(message: &[u8]) -> Result<Value, WireError> {
-    match WireReader::new(message).next_field()? {
-        Some((field, payload)) => Ok(Value::from(text(payload.bytes(field)?)?)),
-        None => Ok(Value::from("0")),
+/// A quantity in the form in which it is written again; nothing is zero.
+fn amount(message: &[u8]) -> Result<Value, WireError> {
+    let mut found = Value::from("0");
+    let mut reader = WireReader::new(message);
+    while let Some((field, payload)) = reader.next_field()? {
+        if field == 1 {
+            let text = text(payload.bytes(field)?)?;
+            found = Value::from(quantity::canonical(text).map_err(WireError::Quantity)?);
+        }
     }
+    Ok(found)
 }
 
 /// A JSON document; what is none, such as an object in protobuf, is passed over.
@@ -271,4 +277,34 @@ pub(crate) fn moment(message: &[u8], show: fn(Time) -> Text) -> Result<Value, Wi
 
 fn text(bytes: &[u8]) -> Result<&str, WireError> {
     std::str::from_utf8(bytes).map_err(|_| WireError::Utf8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builtin::builtin;
+    use pintle_object::GroupVersionKind;
+
+    /// A Pod with an overhead of so much CPU.
+    fn pod(cpu: &str) -> Vec<u8> {
+        let nested = |tag: &[u8], inner: &[u8]| [tag, &[inner.len() as u8], inner].concat();
+        let quantity = nested(&[0x12], &nested(&[0x0a], cpu.as_bytes()));
+        let entry = [nested(&[0x0a], b"cpu"), quantity].concat();
+        nested(&[0x12], &nested(&[0x82, 0x02], &entry))
+    }
+
+    #[test]
+    fn quantities_are_canonical_or_refused() {
+        let api = builtin();
+        let ty = api.kind(&GroupVersionKind::new("", "v1", "Pod")).expect("Pod is built in");
+        for (text, expected) in [("1000m", "1"), ("1.5", "1500m"), ("2Gi", "2Gi"), ("+3", "+3")] {
+            let tree = decode(&api.schema, ty, &pod(text)).unwrap();
+            assert_eq!(tree.str_at(&["spec", "overhead", "cpu"]), expected, "{text}");
+        }
+        let words =
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+        for text in ["", "\u{8}", "much"] {
+            assert_eq!(decode(&api.schema, ty, &pod(text)).unwrap_err().0, words, "{text:?}");
+        }
+    }
 }
