@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use pintle_testkit::certificates::{Authority, write};
-use pintle_testkit::{Client, ClientAnswer, Etcd, Server, WITHIN, eventually, free_port};
+use pintle_testkit::{Client, ClientAnswer, Etcd, Server, WITHIN, eventually, free_port, front_proxy_flags};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -23,23 +23,16 @@ fn certificates(dir: &Path) {
 /// The flags of a server of the cluster, which is told to the others by a name.
 fn flags(etcd: &Etcd, dir: &Path, name: &str, port: u16) -> Vec<String> {
     let file = |flag: &str, name: &str| format!("--{flag}={}", dir.join(name).display());
-    vec![
+    let own = [
         format!("--etcd-servers={}", etcd.url()),
         format!("--hostname={name}"),
         file("tls-cert-file", "serving.crt"),
         file("tls-private-key-file", "serving.key"),
         file("peer-ca-file", "ca.crt"),
-        file("proxy-client-cert-file", "proxy.crt"),
-        file("proxy-client-key-file", "proxy.key"),
-        file("requestheader-client-ca-file", "front.crt"),
-        String::from("--requestheader-allowed-names=front-proxy-client"),
-        String::from("--requestheader-username-headers=X-Remote-User"),
-        String::from("--requestheader-uid-headers=X-Remote-Uid"),
-        String::from("--requestheader-group-headers=X-Remote-Group"),
-        String::from("--requestheader-extra-headers-prefix=X-Remote-Extra-"),
         String::from("--peer-advertise-ip=127.0.0.1"),
         format!("--peer-advertise-port={port}"),
-    ]
+    ];
+    own.into_iter().chain(front_proxy_flags(dir)).collect()
 }
 
 fn start(etcd: &Etcd, dir: &Path, name: &str, more: &[&str]) -> Server {

@@ -197,8 +197,8 @@ fn nested(spans: &[Collected]) {
     assert_eq!(http.attributes["audit-id"], store.attributes["audit-id"]);
     assert_eq!(http.resource["service.name"], "apiserver");
     assert!(http.resource["service.instance.id"].starts_with("apiserver-"));
-    assert_eq!(http.library, "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp");
-    assert_eq!(create.library, "k8s.io/component-base/tracing");
+    assert_eq!(http.made_by, "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp");
+    assert_eq!(create.made_by, "k8s.io/component-base/tracing");
 }
 
 #[test]

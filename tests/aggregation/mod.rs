@@ -5,7 +5,7 @@ mod delegated;
 mod outages;
 
 use pintle_testkit::certificates::{Authority, write};
-use pintle_testkit::{ApiServer, Client, Server, WITHIN, eventually};
+use pintle_testkit::{ApiServer, Client, Server, WITHIN, eventually, front_proxy_flags};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -28,17 +28,7 @@ impl Front {
         let (dir, proxies) = (tempfile::tempdir().expect("a temporary directory"), Authority::new("front"));
         proxies.client("front-proxy-client", &[]).write(dir.path(), "proxy");
         write(dir.path(), "front.crt", &proxies.pem());
-        let file = |flag: &str, name: &str| format!("--{flag}={}", dir.path().join(name).display());
-        let own = [
-            file("proxy-client-cert-file", "proxy.crt"),
-            file("proxy-client-key-file", "proxy.key"),
-            file("requestheader-client-ca-file", "front.crt"),
-            String::from("--requestheader-allowed-names=front-proxy-client"),
-            String::from("--requestheader-username-headers=X-Remote-User"),
-            String::from("--requestheader-uid-headers=X-Remote-Uid"),
-            String::from("--requestheader-group-headers=X-Remote-Group"),
-            String::from("--requestheader-extra-headers-prefix=X-Remote-Extra-"),
-        ];
+        let own = front_proxy_flags(dir.path());
         let flags: Vec<&str> = own.iter().map(String::as_str).chain(flags.iter().copied()).collect();
         Front { server: Server::with_flags(&flags), proxies, _dir: dir }
     }

@@ -4,7 +4,7 @@
 use super::client::{Ask, LoadClient};
 use super::measure::{Figures, LoadShape, hammer_kinds};
 use super::options::TargetServer;
-use crate::load::requests::{JSON, post};
+use crate::load::requests::{JSON, MERGE, post};
 use http_body_util::BodyExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,6 @@ const PER_CONNECTION: usize = 20;
 /// Controllers, which watch everything.
 const CONTROLLERS: usize = 5;
 
-const MERGE: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
 
 /// Kinds of requests, and how many of a hundred they are: about what the audit log of a quiet cluster shows.

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod fill;
 pub mod follow;
+mod make;
 pub mod measure;
 mod mixed;
 pub mod options;

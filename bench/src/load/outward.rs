@@ -4,7 +4,7 @@
 use super::client::{Ask, LoadClient};
 use super::measure::{Figures, LoadShape, SpentTime, hammer};
 use super::options::TargetServer;
-use crate::load::requests::{JSON, post};
+use crate::load::requests::{JSON, MERGE, post};
 use pintle_testkit::ApiServer;
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,6 @@ const APIS: &str = "/apis/apiregistration.k8s.io/v1/apiservices";
 const SERVICES: &str = "/api/v1/namespaces/default/services";
 const DEFINITIONS_PATH: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-const MERGE_PATCH: &str = "application/merge-patch+json";
-
 const GETS: LoadShape = LoadShape { connections: 20, streams: 5 };
 /// Groups of other servers, and how many of those servers hang.
 const GROUPS: usize = 30;
@@ -74,7 +72,7 @@ pub async fn openapi(target: &TargetServer, length: Duration) -> Result<Figures,
         let change = Ask {
             method: "PATCH",
             path: format!("{DEFINITIONS_PATH}/{}", name(0)),
-            content_type: MERGE_PATCH,
+            content_type: MERGE,
             body: definition(0, &text).into(),
             ..Ask::default()
         };

@@ -8,6 +8,8 @@ pub const JSON: &str = "application/json";
 
 pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
+pub const MERGE: &str = "application/merge-patch+json";
+
 pub const WRITES: LoadShape = LoadShape { connections: 10, streams: 10 };
 
 /// A ConfigMap of about 300 bytes.

@@ -4,9 +4,10 @@
 //! Each acts as its user by impersonation, so that the server tells them apart: `--token` is an administrator's.
 
 use super::client::{Ask, LoadClient};
+use super::make::make;
 use super::measure::{Figures, SpentTime, resident_memory};
 use super::options::{LoadOptions, TargetServer};
-use super::requests::{JSON, post};
+use super::requests::{JSON, MERGE, post};
 use http_body_util::BodyExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,8 +25,6 @@ const FALL_MAX: Duration = Duration::from_secs(60);
 const FALLEN_PART: f64 = 1.25;
 /// An answer that takes longer is counted as lost.
 const LOST: Duration = Duration::from_secs(30);
-
-const MERGE: &str = "application/merge-patch+json";
 
 const TENANT: (&str, &str) = ("bench-tenant", "bench-tenants");
 const KUBELET: (&str, &str) = ("system:node:bench-node", "system:nodes");
@@ -100,20 +99,9 @@ async fn prepare(
     let accounts = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
     client.fetch(&post(&accounts, account.clone())).await?;
     let padding = "x".repeat(usize::try_from(options.bytes).unwrap_or(0).saturating_sub(300));
-    let mut makers = JoinSet::new();
-    for first in 0..32_u64 {
-        let (mut client, all, padding) = (client.clone(), String::from(all), padding.clone());
-        let count = options.objects;
-        makers.spawn(async move {
-            for n in (first..count).step_by(32) {
-                client.fetch(&post(&all, config_map(&format!("listed-{n:08}"), &padding))).await?;
-            }
-            Ok::<_, String>(())
-        });
-    }
-    while let Some(made) = makers.join_next().await {
-        made.map_err(|error| error.to_string())??;
-    }
+    let listed = String::from(all);
+    let ask = move |n| post(&listed, config_map(&format!("listed-{n:08}"), &padding));
+    make(target, options.objects, ask).await?;
     // A lease is never written without a word on what it was, but for patches.
     let renew = r#"{"spec":{"renewTime":"2026-01-02T03:04:05.NZ"}}"#;
     let path = format!("{leases}/bench-node");

@@ -1,6 +1,7 @@
 //! The pieces of work, and the objects that they need.
 
 use super::client::{Ask, LoadClient};
+use super::make::make;
 use super::measure::{Figures, LoadShape, hammer};
 use super::options::{LoadOptions, TargetServer};
 use super::report::ReportRow;
@@ -126,20 +127,7 @@ async fn list(target: &TargetServer, length: Duration, ask: Ask) -> Result<Figur
 }
 
 /// Makes ConfigMaps number 0 to `count`.
-pub async fn config_maps(target: &TargetServer, all: &str, count: u64) -> Result<(), String> {
-    let mut workers = tokio::task::JoinSet::new();
-    for first in 0..32_u64.min(count) {
-        let (target, all) = (target.clone(), all.to_string());
-        workers.spawn(async move {
-            let mut client = LoadClient::connect(&target).await?;
-            for n in (first..count).step_by(32) {
-                client.fetch(&post(&all, config_map(n, "v"))).await?;
-            }
-            Ok::<_, String>(())
-        });
-    }
-    while let Some(done) = workers.join_next().await {
-        done.map_err(|error| error.to_string())??;
-    }
-    Ok(())
+async fn config_maps(target: &TargetServer, all: &str, count: u64) -> Result<(), String> {
+    let all = String::from(all);
+    make(target, count, move |n| post(&all, config_map(n, "v"))).await
 }

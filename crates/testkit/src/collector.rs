@@ -1,31 +1,19 @@
 //! `Collector`: takes spans over OTLP, as clusters run one beside the server. It reads them by the messages of the crate
 //! `opentelemetry-proto`, and shares no code with the server.
 
-use bytes::Bytes;
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use crate::grpc::{self, Reply, UNAVAILABLE};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-const OK: &str = "0";
-const UNAVAILABLE: &str = "14";
-/// What stands before a message: a flag and four bytes of length.
-const HEAD: usize = 5;
 
 /// A running collector; it ends when dropped.
 pub struct Collector {
@@ -62,7 +50,8 @@ pub struct Collected {
     pub status: i32,
     /// In nanoseconds since 1970.
     pub time: (u64, u64),
-    pub library: String,
+    /// The library that made it.
+    pub made_by: String,
     /// What the program says of itself.
     pub resource: BTreeMap<String, String>,
 }
@@ -135,35 +124,21 @@ impl Drop for Collector {
 async fn accept(listener: TcpListener, state: Arc<Mutex<CollectorState>>) {
     while let Ok((stream, _)) = listener.accept().await {
         let state = state.clone();
-        let service = service_fn(move |request| answer(request, state.clone()));
-        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-        tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
+        grpc::serve(stream, move |path, message| std::future::ready(answer(&path, &message, &state)));
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    state: Arc<Mutex<CollectorState>>,
-) -> Result<Response<BoxBody<Bytes, Infallible>>, hyper::Error> {
-    assert_eq!(request.uri().path(), EXPORT);
-    let body = request.into_body().collect().await?.to_bytes();
-    let message = ExportTraceServiceRequest::decode(body.get(HEAD..).unwrap_or_default());
-    let message = message.expect("spans are well-formed");
+/// Takes spans; the reply is an empty message.
+fn answer(path: &str, message: &[u8], state: &Mutex<CollectorState>) -> Reply {
+    assert_eq!(path, EXPORT);
+    let message = ExportTraceServiceRequest::decode(message).expect("spans are well-formed");
     let mut state = state.lock().expect("no handler panics with the state");
     state.requests += 1;
-    let code = if state.refuses { UNAVAILABLE } else { OK };
-    if !state.refuses {
-        state.spans.extend(collected(message));
+    if state.refuses {
+        return Err((UNAVAILABLE, ""));
     }
-    drop(state);
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static(code));
-    // An empty message.
-    let reply = Full::new(Bytes::from_static(&[0; HEAD]));
-    let body = reply.with_trailers(std::future::ready(Some(Ok(trailers)))).boxed();
-    let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    Ok(response)
+    state.spans.extend(collected(message));
+    Ok(Vec::new())
 }
 
 fn collected(message: ExportTraceServiceRequest) -> Vec<Collected> {
@@ -171,14 +146,14 @@ fn collected(message: ExportTraceServiceRequest) -> Vec<Collected> {
     for resource_spans in message.resource_spans {
         let resource = pairs(resource_spans.resource.unwrap_or_default().attributes);
         for scope_spans in resource_spans.scope_spans {
-            let library = scope_spans.scope.unwrap_or_default().name;
-            out.extend(scope_spans.spans.into_iter().map(|span| one(span, &library, &resource)));
+            let made_by = scope_spans.scope.unwrap_or_default().name;
+            out.extend(scope_spans.spans.into_iter().map(|span| one(span, &made_by, &resource)));
         }
     }
     out
 }
 
-fn one(span: Span, library: &str, resource: &BTreeMap<String, String>) -> Collected {
+fn one(span: Span, made_by: &str, resource: &BTreeMap<String, String>) -> Collected {
     Collected {
         name: span.name,
         trace_id: hex(&span.trace_id),
@@ -190,7 +165,7 @@ fn one(span: Span, library: &str, resource: &BTreeMap<String, String>) -> Collec
         links: span.links.iter().map(|link| hex(&link.trace_id)).collect(),
         status: span.status.map_or(0, |status| status.code),
         time: (span.start_time_unix_nano, span.end_time_unix_nano),
-        library: library.into(),
+        made_by: made_by.into(),
         resource: resource.clone(),
     }
 }

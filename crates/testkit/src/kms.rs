@@ -2,31 +2,16 @@
 //! definition alone and shares no code with the server. What it encrypts it keeps to itself and hands out a handle, as
 //! a hardware module would.
 
-use bytes::{BufMut, Bytes, BytesMut};
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use crate::grpc::{self, INVALID_ARGUMENT, Reply, UNAVAILABLE, UNIMPLEMENTED};
+use bytes::Bytes;
 use prost::Message;
 use std::collections::{BTreeMap, HashMap};
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
-
-/// gRPC's codes that the plugin answers with.
-const OK: &str = "0";
-const INVALID_ARGUMENT: &str = "3";
-const UNAVAILABLE: &str = "14";
-const UNIMPLEMENTED: &str = "12";
-/// What stands before a message: a flag and four bytes of length.
-const HEAD: usize = 5;
 
 /// A running plugin; it ends when dropped.
 pub struct KmsPlugin {
@@ -187,39 +172,22 @@ impl Drop for KmsPlugin {
 async fn accept(listener: UnixListener, state: Arc<Mutex<KmsState>>) {
     while let Ok((stream, _)) = listener.accept().await {
         let state = state.clone();
-        let service = service_fn(move |request| answer(request, state.clone()));
-        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-        tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
+        grpc::serve(stream, move |path, message| answer(path, message, state.clone()));
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    state: Arc<Mutex<KmsState>>,
-) -> Result<Response<BoxBody<Bytes, Infallible>>, hyper::Error> {
-    let method = request.uri().path().trim_start_matches("/v2.KeyManagementService/").to_string();
-    let body = request.into_body().collect().await?.to_bytes();
-    let message = body.get(HEAD..).unwrap_or_default().to_vec();
+async fn answer(path: String, message: Bytes, state: Arc<Mutex<KmsState>>) -> Reply {
+    let method = path.trim_start_matches("/v2.KeyManagementService/");
     while state.lock().expect("no handler panics with the state").hangs {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let mut state = state.lock().expect("no handler panics with the state");
-    *state.calls.entry(method.clone()).or_default() += 1;
-    let (code, why, reply) = match state.call(&method, &message) {
-        Ok(reply) => (OK, "", framed(&reply)),
-        Err((code, why)) => (code, why, Bytes::new()),
-    };
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static(code));
-    trailers.insert("grpc-message", HeaderValue::from_static(why));
-    let body = Full::new(reply).with_trailers(std::future::ready(Some(Ok(trailers)))).boxed();
-    let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    Ok(response)
+    *state.calls.entry(method.to_string()).or_default() += 1;
+    state.call(method, &message)
 }
 
 impl KmsState {
-    fn call(&mut self, method: &str, message: &[u8]) -> Result<Vec<u8>, (&'static str, &'static str)> {
+    fn call(&mut self, method: &str, message: &[u8]) -> Reply {
         let malformed = |_| (INVALID_ARGUMENT, "malformed message");
         match method {
             "Status" => Ok(Status {
@@ -248,12 +216,4 @@ impl KmsState {
             _ => Err((UNIMPLEMENTED, "unknown method")),
         }
     }
-}
-
-fn framed(message: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity(HEAD + message.len());
-    out.put_u8(0);
-    out.put_u32(u32::try_from(message.len()).expect("messages are small"));
-    out.put_slice(message);
-    out.freeze()
 }

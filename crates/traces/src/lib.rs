@@ -11,6 +11,7 @@
 mod batch;
 mod configuration;
 mod export;
+mod grpc;
 mod ids;
 mod library;
 mod parent;
@@ -22,6 +23,7 @@ mod wire;
 
 pub use configuration::{TracingConfiguration, read_file};
 pub use export::{Connect, Stream};
+pub use grpc::code_name;
 pub use library::{Library, Role};
 pub use parent::Parent;
 pub use scope::{Entered, carry, current, enter, event, inject, is_recorded, start};

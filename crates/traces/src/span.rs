@@ -37,14 +37,14 @@ pub(crate) struct Carried {
 
 #[derive(Debug)]
 struct RecordedSpan {
-    library: Library,
+    made_by: Library,
     data: Mutex<wire::Span>,
     sink: SpanSink,
 }
 
 /// What a span begins with.
 pub(crate) struct Begin<'a> {
-    pub library: Library,
+    pub made_by: Library,
     pub role: Role,
     pub name: Cow<'static, str>,
     /// None for the first span of a trace.
@@ -80,7 +80,7 @@ impl Span {
             flags: flags(begin.parent) | wire::FLAG_SAMPLED,
             ..wire::Span::default()
         };
-        let recorded = RecordedSpan { library: begin.library, data: Mutex::new(data), sink };
+        let recorded = RecordedSpan { made_by: begin.made_by, data: Mutex::new(data), sink };
         Span(Some(Arc::new(SpanInner { place, carried: begin.carried, recorded: Some(recorded) })))
     }
 
@@ -101,7 +101,7 @@ impl Span {
             return self.clone();
         };
         let begin = Begin {
-            library,
+            made_by: library,
             role,
             name: name.into(),
             parent: Some(place),
@@ -176,7 +176,7 @@ impl Drop for RecordedSpan {
     fn drop(&mut self) {
         let mut data = std::mem::take(self.data.get_mut().unwrap_or_else(PoisonError::into_inner));
         data.end = nanos(SystemTime::now()).max(data.start);
-        self.sink.end(self.library, data);
+        self.sink.end(self.made_by, data);
     }
 }
 

@@ -67,7 +67,9 @@ impl Tracer {
     pub fn root(&self, library: Library, name: &'static str, began: SystemTime) -> Span {
         let name = Cow::Borrowed(name);
         let carried = Carried::default();
-        self.span(Begin { library, role: Role::Internal, name, parent: None, link: None, carried, began })
+        let begin =
+            Begin { made_by: library, role: Role::Internal, name, parent: None, link: None, carried, began };
+        self.span(begin)
     }
 
     /// The span of a request over HTTP. It is a child of the span that its headers name where its client is trusted;
@@ -83,7 +85,7 @@ impl Tracer {
         let baggage = header(BAGGAGE).and_then(parent::baggage);
         let parent = remote.as_ref().or(current.place()).filter(|_| is_trusted);
         let begin = Begin {
-            library: Library::Http,
+            made_by: Library::Http,
             role: Role::Server,
             name,
             parent,

@@ -8,6 +8,7 @@ use crate::kms::wire::{
 use crate::metrics::Metrics;
 use http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
+use pintle_traces::code_name;
 use prost::Message;
 use std::error::Error;
 use std::io;
@@ -158,28 +159,6 @@ fn never_sent(status: &Status) -> Option<String> {
 fn failure(code: Code, message: &str) -> Failure {
     let name = code_name(code);
     Failure { message: format!("rpc error: code = {name} desc = {message}"), code: name }
-}
-
-fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "Canceled",
-        Code::Unknown => "Unknown",
-        Code::InvalidArgument => "InvalidArgument",
-        Code::DeadlineExceeded => "DeadlineExceeded",
-        Code::NotFound => "NotFound",
-        Code::AlreadyExists => "AlreadyExists",
-        Code::PermissionDenied => "PermissionDenied",
-        Code::ResourceExhausted => "ResourceExhausted",
-        Code::FailedPrecondition => "FailedPrecondition",
-        Code::Aborted => "Aborted",
-        Code::OutOfRange => "OutOfRange",
-        Code::Unimplemented => "Unimplemented",
-        Code::Internal => "Internal",
-        Code::Unavailable => "Unavailable",
-        Code::DataLoss => "DataLoss",
-        Code::Unauthenticated => "Unauthenticated",
-    }
 }
 
 #[cfg(test)]

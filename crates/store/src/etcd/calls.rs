@@ -1,7 +1,7 @@
 //! What is counted of calls to etcd, in the families of gRPC's clients.
 
-use crate::etcd::spans::name_of;
 use pintle_metrics::{Counters, Registry};
+use pintle_traces::code_name;
 use tonic::Code;
 
 const UNARY: &str = "unary";
@@ -40,7 +40,7 @@ impl CallCounters {
         if code == Code::Ok {
             self.received.with(&[method, service, UNARY]).inc();
         }
-        self.handled.with(&[name_of(code), method, service, UNARY]).inc();
+        self.handled.with(&[code_name(code), method, service, UNARY]).inc();
     }
 
     /// A stream of messages begins.
@@ -71,7 +71,7 @@ impl StreamCounters {
     /// It ended by itself.
     pub fn end(self, code: Code) {
         let (service, method) = split(self.path);
-        self.calls.handled.with(&[name_of(code), method, service, STREAM]).inc();
+        self.calls.handled.with(&[code_name(code), method, service, STREAM]).inc();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Spans of calls to etcd, by OpenTelemetry's conventions for gRPC.
 
-use pintle_traces::{Library, Role, Span, is_recorded, start};
+use pintle_traces::{Library, Role, Span, code_name, is_recorded, start};
 use tonic::Status;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
@@ -45,7 +45,7 @@ impl CallSpan {
                 status.code()
             }
         };
-        self.0.set(|attributes| attributes.text("rpc.response.status_code", name_of(code)));
+        self.0.set(|attributes| attributes.text("rpc.response.status_code", code_name(code)));
     }
 }
 
@@ -53,28 +53,4 @@ fn message(attributes: &mut pintle_traces::SpanAttributes, kind: &str, bytes: us
     attributes.text("rpc.message.type", kind);
     attributes.int("rpc.message.id", 1);
     attributes.int("rpc.message.uncompressed_size", bytes);
-}
-
-/// Go's names of codes.
-pub(crate) fn name_of(code: tonic::Code) -> &'static str {
-    use tonic::Code;
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "Canceled",
-        Code::Unknown => "Unknown",
-        Code::InvalidArgument => "InvalidArgument",
-        Code::DeadlineExceeded => "DeadlineExceeded",
-        Code::NotFound => "NotFound",
-        Code::AlreadyExists => "AlreadyExists",
-        Code::PermissionDenied => "PermissionDenied",
-        Code::ResourceExhausted => "ResourceExhausted",
-        Code::FailedPrecondition => "FailedPrecondition",
-        Code::Aborted => "Aborted",
-        Code::OutOfRange => "OutOfRange",
-        Code::Unimplemented => "Unimplemented",
-        Code::Internal => "Internal",
-        Code::Unavailable => "Unavailable",
-        Code::DataLoss => "DataLoss",
-        Code::Unauthenticated => "Unauthenticated",
-    }
 }
