@@ -2,7 +2,7 @@
 
 use crate::batch::{Batching, Buffer, Delegate};
 use crate::counters::{BackendName, Counters};
-use crate::event::AuditEvent;
+use crate::event::{Annotations, AuditEvent};
 use crate::line::Line;
 use crate::log::{LogBackend, Output, Rotation};
 use crate::options::{AuditOptions, Format, Mode};
@@ -17,6 +17,8 @@ use tokio::time::Instant;
 
 /// Events of requests that nobody waits for any more, on their way to a sink that is waited for.
 const DETACHED_MAX: usize = 4096;
+/// A log and a webhook.
+const SINKS_MAX: usize = 2;
 /// How long the end of the server waits for events that are on their way.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(30);
 /// The annotation of an event that lost its bodies.
@@ -47,7 +49,7 @@ pub struct Backend {
 }
 
 /// The lines of an event for each sink; none for one that cannot have it.
-pub struct Lines(Vec<Option<Line>>);
+pub struct Lines([Option<Line>; SINKS_MAX]);
 
 impl Backend {
     /// Reads the policy, and opens what events are written to. None when nothing is to be recorded. Must be called
@@ -112,9 +114,9 @@ impl Backend {
     pub fn prepare(&self, event: &mut AuditEvent, stage: AuditStage, now: Time) -> Lines {
         self.counters.observe_event();
         let mut json: Option<Line> = None;
-        let mut lines = Vec::with_capacity(self.sinks.len());
-        for sink in &self.sinks {
-            lines.push(self.prepare_for(sink, event, stage, now, &mut json));
+        let mut lines = [const { None }; SINKS_MAX];
+        for (sink, line) in self.sinks.iter().zip(&mut lines) {
+            *line = self.prepare_for(sink, event, stage, now, &mut json);
         }
         Lines(lines)
     }
@@ -136,8 +138,7 @@ impl Backend {
             self.counters.failed(plugin, why, &[Line::legacy(event, stage)]);
             return None;
         }
-        let whole = json.get_or_insert_with(|| Line::json(event, stage, now)).clone();
-        let mut line = whole;
+        let mut line = json.get_or_insert_with(|| Line::json(event, stage, now)).clone();
         if let Some(max) = sink.max_event_bytes {
             if line.len() > max && event.level >= Level::Request {
                 line = truncated(event, stage, now);
@@ -214,10 +215,10 @@ impl Backend {
 fn truncated(event: &mut AuditEvent, stage: AuditStage, now: Time) -> Line {
     let bodies = (event.request_object.take(), event.response_object.take());
     let had_none = event.annotations.is_empty();
-    event.annotations.insert(TRUNCATED.into(), "true".into());
+    event.annotations.add(TRUNCATED.into(), "true".into());
     let line = Line::json(event, stage, now);
     if had_none {
-        event.annotations.clear();
+        event.annotations = Annotations::default();
     }
     (event.request_object, event.response_object) = bodies;
     line

@@ -4,10 +4,11 @@ use crate::policy::{AuditStage, Level};
 use bytes::Bytes;
 use pintle_object::time::Time;
 use pintle_object::user::User;
-use pintle_object::{Details, Status, json};
+use pintle_object::{Details, Status, Text, json};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::cell::OnceCell;
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 /// The longest user agent that is recorded, and the mark of one that is cut.
@@ -20,7 +21,7 @@ pub struct AuditEvent {
     pub level: Level,
     pub audit_id: String,
     pub request_uri: String,
-    pub verb: String,
+    pub verb: Text,
     /// None when nobody could be authenticated.
     pub user: Option<Arc<User>>,
     pub impersonated_user: Option<Arc<User>>,
@@ -39,22 +40,56 @@ pub struct AuditEvent {
     pub annotations: Annotations,
     /// Why the event cannot be written, in upstream's words.
     pub undecodable: Option<String>,
+    /// Written once.
+    pub unchanging: OnceCell<Unchanging>,
 }
 
-/// Keys and values that the parts of the server add to an event.
-pub type Annotations = BTreeMap<Cow<'static, str>, String>;
+/// The fields of an event that are the same at each stage, as its lines have them.
+#[derive(Clone, Debug)]
+pub struct Unchanging {
+    fields: Vec<u8>,
+    /// The place of the fields of an impersonation.
+    impersonation: usize,
+}
+
+/// Keys and values that the parts of the server add to an event, by their keys. There are few of them.
+#[derive(Clone, Debug, Default)]
+pub struct Annotations(Vec<(Cow<'static, str>, Cow<'static, str>)>);
+
+impl Annotations {
+    /// Adds an annotation, unless there is one of its key.
+    pub fn add(&mut self, key: Cow<'static, str>, value: Cow<'static, str>) {
+        if let Err(place) = self.0.binary_search_by(|(known, _)| known.cmp(&key)) {
+            self.0.insert(place, (key, value));
+        }
+    }
+
+    /// Adds what came on the way; of two values of a key the first stays.
+    pub fn append(&mut self, came: &mut pintle_object::audit::Annotations) {
+        if self.is_empty() {
+            self.0 = std::mem::take(came);
+            self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+            self.0.dedup_by(|(one, _), (before, _)| one == before);
+        }
+        came.drain(..).for_each(|(key, value)| self.add(key, value));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 /// The object that a request is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectReference {
-    pub resource: String,
-    pub namespace: String,
-    pub name: String,
-    pub uid: String,
-    pub group: String,
-    pub version: String,
-    pub resource_version: String,
-    pub subresource: String,
+    pub resource: Text,
+    pub namespace: Text,
+    pub name: Text,
+    pub uid: Text,
+    pub group: Text,
+    pub version: Text,
+    pub resource_version: Text,
+    pub subresource: Text,
 }
 
 /// What became of a request: the code, and the bounded fields of a Status.
@@ -82,13 +117,16 @@ impl From<&Status> for ResponseStatus {
 
 /// A user agent as events show it.
 pub fn user_agent(header: &str) -> String {
-    match header.char_indices().map(|(at, _)| at).take_while(|at| *at <= USER_AGENT_BYTES_MAX).last() {
-        Some(end) if header.len() > USER_AGENT_BYTES_MAX => {
-            format!("{}{USER_AGENT_CUT}", header.get(..end).unwrap_or_default())
-        }
-        _ => header.into(),
+    if header.len() <= USER_AGENT_BYTES_MAX {
+        return header.into();
     }
+    let starts = header.char_indices().map(|(at, _)| at);
+    let end = starts.take_while(|at| *at <= USER_AGENT_BYTES_MAX).last();
+    format!("{}{USER_AGENT_CUT}", header.get(..end.unwrap_or_default()).unwrap_or_default())
 }
+
+/// What is the same at each stage seldom takes more.
+const UNCHANGING_BYTES: usize = 512;
 
 /// Types come first where an event stands alone, and not at all in a list.
 pub const TYPE: &[u8] = b"{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",";
@@ -113,14 +151,14 @@ pub fn list<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 impl AuditEvent {
     /// Appends the event at a stage, as a line.
     pub fn write(&self, stage: AuditStage, stage_time: Time, out: &mut Vec<u8>) {
+        let same = self.unchanging.get_or_init(|| self.unchanging());
+        let (before, after) = same.fields.split_at(same.impersonation);
         out.extend_from_slice(TYPE);
         let mut fields = Fields { out, is_first: true };
         fields.text("level", self.level.as_str());
         fields.text("auditID", &self.audit_id);
         fields.text("stage", stage.as_str());
-        fields.text("requestURI", &self.request_uri);
-        fields.text("verb", &self.verb);
-        fields.map("user", |fields| self.user.iter().for_each(|user| write_user(user, fields)));
+        fields.out.extend_from_slice(before);
         if let Some(user) = &self.impersonated_user {
             fields.map("impersonatedUser", |fields| write_user(user, fields));
         }
@@ -129,8 +167,7 @@ impl AuditEvent {
                 fields.text("impersonationConstraint", &self.impersonation_constraint);
             });
         }
-        fields.texts("sourceIPs", self.source_ips.iter().map(|ip| ip.to_canonical().to_string()));
-        fields.given("userAgent", &self.user_agent);
+        fields.out.extend_from_slice(after);
         if let Some(object) = &self.object {
             fields.map("objectRef", |fields| object.write(fields));
         }
@@ -141,15 +178,29 @@ impl AuditEvent {
         fields.raw("responseObject", self.response_object.as_deref());
         fields.time("requestReceivedTimestamp", self.received);
         fields.time("stageTimestamp", Some(stage_time));
-        if !self.annotations.is_empty() {
+        if !self.annotations.0.is_empty() {
             fields.map("annotations", |fields| {
-                for (key, value) in &self.annotations {
+                for (key, value) in &self.annotations.0 {
                     fields.key(key);
                     json::write_string(fields.out, value);
                 }
             });
         }
         fields.out.extend_from_slice(b"}\n");
+    }
+}
+
+impl AuditEvent {
+    fn unchanging(&self) -> Unchanging {
+        let mut bytes = Vec::with_capacity(UNCHANGING_BYTES);
+        let mut fields = Fields { out: &mut bytes, is_first: false };
+        fields.text("requestURI", &self.request_uri);
+        fields.text("verb", &self.verb);
+        fields.map("user", |fields| self.user.iter().for_each(|user| write_user(user, fields)));
+        let impersonation = fields.out.len();
+        fields.ips("sourceIPs", &self.source_ips);
+        fields.given("userAgent", &self.user_agent);
+        Unchanging { fields: bytes, impersonation }
     }
 }
 
@@ -220,6 +271,15 @@ fn write_details(details: &Details, fields: &mut Fields<'_>) {
     }
 }
 
+fn write_ip_v4(ip: Ipv4Addr, out: &mut Vec<u8>) {
+    for (index, octet) in ip.octets().into_iter().enumerate() {
+        if index > 0 {
+            out.push(b'.');
+        }
+        json::write_int(out, octet.into());
+    }
+}
+
 /// Writes the fields of a JSON object one after the other.
 struct Fields<'a> {
     out: &'a mut Vec<u8>,
@@ -279,6 +339,24 @@ impl Fields<'_> {
         self.out.push(b']');
     }
 
+    /// Addresses, as the family that they are of.
+    fn ips(&mut self, name: &'static str, ips: &[IpAddr]) {
+        if ips.is_empty() {
+            return;
+        }
+        self.name(name);
+        for (index, ip) in ips.iter().enumerate() {
+            self.out.extend_from_slice(if index > 0 { b",\"" } else { b"[\"" });
+            match ip.to_canonical() {
+                IpAddr::V4(ip) => write_ip_v4(ip, self.out),
+                // Writing to a vector does not fail.
+                IpAddr::V6(ip) => drop(write!(self.out, "{ip}")),
+            }
+            self.out.push(b'"');
+        }
+        self.out.push(b']');
+    }
+
     fn raw(&mut self, name: &'static str, document: Option<&[u8]>) {
         if let Some(document) = document {
             self.name(name);
@@ -289,7 +367,12 @@ impl Fields<'_> {
     /// Upstream's MicroTime; null when there is none.
     fn time(&mut self, name: &'static str, time: Option<Time>) {
         match time {
-            Some(time) => self.text(name, &time.to_micro_text()),
+            Some(time) => {
+                self.name(name);
+                self.out.push(b'"');
+                self.out.extend_from_slice(&time.to_micro_digits());
+                self.out.push(b'"');
+            }
             None => {
                 self.name(name);
                 self.out.extend_from_slice(b"null");
@@ -374,8 +457,11 @@ mod tests {
             received: Some(RECEIVED),
             ..AuditEvent::default()
         };
-        event.annotations.insert("b".into(), "2".into());
-        event.annotations.insert("a".into(), "1".into());
+        let came = |pairs: &[(&'static str, &'static str)]| {
+            pairs.iter().map(|(key, value)| (Cow::from(*key), Cow::from(*value))).collect::<Vec<_>>()
+        };
+        event.annotations.append(&mut came(&[("b", "2"), ("b", "3")]));
+        event.annotations.append(&mut came(&[("a", "1"), ("b", "4")]));
         event
     }
 

@@ -1,8 +1,8 @@
 //! Audit (`audit.k8s.io/v1`): which requests are recorded and how much of each (`policy`), the record of one request
 //! (`record`, `event`), and where records go: a log file and a webhook, at once or in batches (`backend`).
 //!
-//! No thread of the runtime waits for a disk or a network here, every buffer is bounded, and an event that is lost is
-//! counted and logged.
+//! At most one thread of the runtime waits for a disk here, as long as one write takes (`log`), and none for a network;
+//! every buffer is bounded, and an event that is lost is counted and logged.
 
 mod backend;
 mod batch;

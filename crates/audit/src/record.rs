@@ -5,6 +5,7 @@ use crate::backend::Backend;
 use crate::event::{AuditEvent, ObjectReference, ResponseStatus};
 use crate::policy::{AuditAttributes, AuditStage, Level, RequestConfig};
 use bytes::Bytes;
+use pintle_object::Text;
 use pintle_object::audit::AuditContext;
 use pintle_object::time::Time;
 use pintle_object::user::User;
@@ -21,7 +22,8 @@ pub struct Record {
     config: RequestConfig,
     is_long_running: bool,
     context: Arc<AuditContext>,
-    state: Mutex<RecordState>,
+    /// Apart, so that a record is moved at little cost.
+    state: Mutex<Box<RecordState>>,
 }
 
 struct RecordState {
@@ -56,7 +58,7 @@ impl Record {
             subresource: attributes.subresource.into(),
             ..ObjectReference::default()
         });
-        let state = RecordState { event, has_started: false, is_complete: false };
+        let state = Box::new(RecordState { event, has_started: false, is_complete: false });
         let (backend, context) = (backend.clone(), context.clone());
         Some(Record { backend, config, is_long_running, context, state: Mutex::new(state) })
     }
@@ -162,7 +164,7 @@ impl Record {
         self.backend.process(lines).await
     }
 
-    fn state(&self) -> MutexGuard<'_, RecordState> {
+    fn state(&self) -> MutexGuard<'_, Box<RecordState>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -196,12 +198,9 @@ impl Drop for Record {
 /// Takes over what was left on the way so far.
 fn take(context: &AuditContext, event: &mut AuditEvent, stage: AuditStage) {
     context.visit(|kept| {
-        let mut annotations = std::mem::take(&mut kept.annotations);
+        event.annotations.append(&mut kept.annotations);
         if stage == AuditStage::ResponseComplete {
-            annotations.append(&mut kept.last_annotations);
-        }
-        for (key, value) in annotations {
-            event.annotations.entry(key).or_insert(value);
+            event.annotations.append(&mut kept.last_annotations);
         }
         if let Some(object) = &mut event.object {
             complete(&mut object.name, &mut kept.reference.name);
@@ -221,7 +220,7 @@ fn take(context: &AuditContext, event: &mut AuditEvent, stage: AuditStage) {
     });
 }
 
-fn complete(field: &mut String, value: &mut String) {
+fn complete(field: &mut Text, value: &mut Text) {
     if field.is_empty() {
         *field = std::mem::take(value);
     }
@@ -235,9 +234,9 @@ fn latencies(event: &mut AuditEvent, parts: &[(&'static str, Duration)]) {
         return;
     }
     for (part, latency) in parts {
-        event.annotations.insert(format!("apiserver.latency.k8s.io/{part}").into(), go_text(*latency));
+        event.annotations.add(format!("apiserver.latency.k8s.io/{part}").into(), go_text(*latency).into());
     }
-    event.annotations.insert("apiserver.latency.k8s.io/total".into(), go_text(total));
+    event.annotations.add("apiserver.latency.k8s.io/total".into(), go_text(total).into());
 }
 
 /// The time of now, as events have it.

@@ -2,7 +2,7 @@
 //! the answer. (Upstream: `k8s.io/apiserver/pkg/audit`, `AuditContext`.)
 
 use crate::json;
-use crate::value::Value;
+use crate::value::{Text, Value};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -40,8 +40,11 @@ impl Level {
 /// The part of the server that latencies of the store are of, whatever the store is.
 pub const STORAGE: &str = "etcd";
 
+/// Parts of the server that the request of an object passes.
+const PARTS_USUAL: usize = 8;
+
 /// Keys and values that are told beside the fields of an event.
-pub type Annotations = Vec<(Cow<'static, str>, String)>;
+pub type Annotations = Vec<(Cow<'static, str>, Cow<'static, str>)>;
 
 /// The collector of one request. Nothing is kept at level `None`, so that servers without an audit pay for a load and a
 /// comparison.
@@ -71,10 +74,10 @@ pub struct Kept {
 /// What the object of a request says of itself, for what the path does not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestReference {
-    pub namespace: String,
-    pub name: String,
-    pub uid: String,
-    pub resource_version: String,
+    pub namespace: Text,
+    pub name: Text,
+    pub uid: Text,
+    pub resource_version: Text,
 }
 
 impl AuditContext {
@@ -105,17 +108,17 @@ impl AuditContext {
     }
 
     /// Adds an annotation of the event. The first value of a key stays; false when there is another already.
-    pub fn annotate(&self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) -> bool {
+    pub fn annotate(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> bool {
         !self.is_at_least(Level::Metadata) || self.lock().annotate(key.into(), value.into())
     }
 
     /// The same for a value that costs something to make.
     pub fn annotate_with(&self, key: impl Into<Cow<'static, str>>, value: impl FnOnce() -> String) -> bool {
-        !self.is_at_least(Level::Metadata) || self.lock().annotate(key.into(), value())
+        !self.is_at_least(Level::Metadata) || self.lock().annotate(key.into(), value().into())
     }
 
     /// Adds an annotation of the last event of the request alone.
-    pub fn annotate_last(&self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+    pub fn annotate_last(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) {
         if self.is_at_least(Level::Metadata) {
             self.lock().last_annotations.push((key.into(), value.into()));
         }
@@ -127,7 +130,7 @@ impl AuditContext {
         if !self.is_at_least(Level::Metadata) {
             return;
         }
-        let text = |field: &str| object.str_at(&["metadata", field]).to_string();
+        let text = |field: &str| Text::from(object.str_at(&["metadata", field]));
         let reference = RequestReference {
             namespace: text("namespace"),
             name: text("name"),
@@ -166,6 +169,9 @@ impl AuditContext {
             return;
         }
         let mut kept = self.lock();
+        if kept.latencies.capacity() == 0 {
+            kept.latencies.reserve(PARTS_USUAL);
+        }
         match kept.latencies.iter_mut().find(|(known, _)| *known == part) {
             Some((_, sum)) => *sum += latency,
             None => kept.latencies.push((part, latency)),
@@ -183,7 +189,7 @@ impl AuditContext {
 }
 
 impl Kept {
-    fn annotate(&mut self, key: Cow<'static, str>, value: String) -> bool {
+    fn annotate(&mut self, key: Cow<'static, str>, value: Cow<'static, str>) -> bool {
         if let Some((_, known)) = self.annotations.iter().find(|(known, _)| *known == key) {
             return *known == value;
         }
@@ -220,7 +226,7 @@ mod tests {
         assert!(context.annotate("b", "1") && context.annotate_with("a", || String::from("2")));
         assert!(context.annotate("b", "1"), "the same once more");
         assert!(!context.annotate("b", "3"), "the first value stays");
-        assert_eq!(annotations(&context), [("b".into(), String::from("1")), ("a".into(), String::from("2"))]);
+        assert_eq!(annotations(&context), [("b".into(), "1".into()), ("a".into(), "2".into())]);
         context.set_level(Level::RequestResponse, true);
         assert!(context.omits_managed_fields());
         context.set_request(&draft, || b"{}".to_vec());

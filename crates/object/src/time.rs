@@ -34,10 +34,15 @@ impl Time {
 
     /// `2024-01-02T03:04:05.678900Z`
     pub fn to_micro_text(self) -> Text {
+        Text::from(std::str::from_utf8(&self.to_micro_digits()).unwrap_or_default())
+    }
+
+    /// The same as bytes.
+    pub fn to_micro_digits(self) -> [u8; 27] {
         let mut digits = *b"0000-00-00T00:00:00.000000Z";
         self.write_date_time(&mut digits);
         write_digits(&mut digits, 20, 26, i64::from(self.nanos / 1000));
-        Text::from(std::str::from_utf8(&digits).unwrap_or_default())
+        digits
     }
 
     fn write_date_time(self, digits: &mut [u8]) {

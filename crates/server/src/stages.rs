@@ -28,7 +28,7 @@ pub struct Stages {
 }
 
 /// Audit, around everything that happens to a request whose user is known. It is told of each stage of a request once,
-/// in order; the pipeline waits for it, so that a blocking backend blocks the request and no thread.
+/// in order; the pipeline waits for it, so that a blocking backend blocks requests, and one thread at most.
 pub trait Audit: Send + Sync {
     /// Judges a request by the policy and stores its event of `RequestReceived`. Sets the level of `request.audit`, by
     /// which everything on the way knows what to leave there. None when no event of the request is wanted.

@@ -22,6 +22,8 @@ pub struct LogFile {
 
 struct Open {
     file: File,
+    /// Neither a pipe nor a device.
+    is_regular: bool,
     bytes: u64,
     /// Whether its last line has no end: of a process that was killed, or of a disk that was full.
     is_torn: bool,
@@ -44,6 +46,12 @@ impl LogFile {
             log.mill = Some(start_mill(OldFiles::of(path, rotation))?);
         }
         Ok(log)
+    }
+
+    /// Whether so many bytes can be appended to what is open now.
+    pub fn has_room(&self, len: u64) -> bool {
+        let max = self.max_bytes.unwrap_or(u64::MAX);
+        self.open.as_ref().is_some_and(|open| open.is_regular && open.bytes.saturating_add(len) <= max)
     }
 
     /// Appends whole lines, rotating before one that does not fit, and says of each what went wrong with it.
@@ -116,8 +124,8 @@ impl LogFile {
         }
         match OpenOptions::new().append(true).read(true).open(&self.path) {
             Ok(file) => {
-                let is_torn = is_torn(&file, metadata.len());
-                self.open = Some(Open { file, bytes: metadata.len(), is_torn });
+                let (is_regular, is_torn) = (metadata.is_file(), is_torn(&file, metadata.len()));
+                self.open = Some(Open { file, is_regular, bytes: metadata.len(), is_torn });
                 Ok(())
             }
             // Upstream's rule: a file that cannot be opened is put aside. One that is not rotated has nowhere to go.
@@ -151,7 +159,7 @@ impl LogFile {
             owned.map_err(|error| format!("chown {}: {error}", self.path.display()))?;
         }
         let file = OpenOptions::new().append(true).read(true).open(&self.path).map_err(failed)?;
-        self.open = Some(Open { file, bytes: 0, is_torn: false });
+        self.open = Some(Open { file, is_regular: true, bytes: 0, is_torn: false });
         Ok(())
     }
 
@@ -189,10 +197,14 @@ impl Open {
     /// of that one is taken back, or else ends before the next line begins.
     fn append(&mut self, lines: &[&[u8]]) -> (usize, Option<io::Error>) {
         let before = usize::from(self.is_torn);
-        let mut buffer = Vec::with_capacity(before + lines.iter().map(|line| line.len()).sum::<usize>());
-        buffer.extend_from_slice(b"\n".get(..before).unwrap_or_default());
-        lines.iter().for_each(|line| buffer.extend_from_slice(line));
-        let (written, failure) = write_some(&mut self.file, &buffer);
+        let (written, failure) = match lines {
+            [line] if !self.is_torn => write_some(&mut self.file, line),
+            _ => {
+                let mut parts = vec![b"\n".get(..before).unwrap_or_default()];
+                parts.extend_from_slice(lines);
+                write_some(&mut self.file, &parts.concat())
+            }
+        };
         if failure.is_none() {
             self.bytes += written as u64;
             self.is_torn = false;

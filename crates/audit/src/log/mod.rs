@@ -1,198 +1,118 @@
-//! The log backend: events as lines of a file or of standard output, written by a thread of its own, so that no thread
-//! of the runtime waits for a disk.
+//! The log backend: events as lines of a file or of standard output.
+//!
+//! A line of a request is written by one of the threads that work on requests, not by one of its own: to wake another
+//! thread and to be woken by it costs several times what the kernel takes to append a line. And as to append several lines
+//! at once costs little more than one, the first that leaves a line lets all tasks that are ready go before it, and then
+//! writes what they have left too.
+//!
+//! A disk that hangs must not stop the server all the same, so there is a thread of the log's own, which writes whatever
+//! could keep threads of the runtime for long:
+//!
+//! - Nobody waits for the output. Whoever finds it taken leaves the line to the one that has it, and is awaited as all
+//!   that waits is. So one write that hangs holds one thread of the runtime, which is why there must be a second one; a
+//!   runtime of one thread hands everything over. (Besides, tokio keeps one task beside that thread that no other thread
+//!   takes from it.)
+//! - After a write that took long, the thread writes for a multiple of that time: slow writes take a small part of one
+//!   thread of the runtime at most.
+//! - Others only append so many bytes to a regular file that is open and has room for them. Files are opened and rotated
+//!   by the thread, and it alone writes to pipes, whose readers may stop to read.
 
+mod clock;
 mod file;
 mod old_files;
+mod output;
+mod writer;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::log::old_files::Rotation;
+pub use output::Output;
 
 use crate::counters::{BackendName, Counters};
 use crate::line::Line;
-use file::LogFile;
-use std::io::{self, Write};
-use std::path::Path;
+use clock::watch;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot::error::RecvError;
+use tokio::sync::{Semaphore, oneshot};
+use writer::{Failures, Job, LineWriter};
 
-/// Lines that wait for the thread.
+/// Lines, or groups of them, that wait for whoever writes them.
 const WAITING_MAX: usize = 4096;
-/// Lines that are written together.
-const GROUP_MAX: usize = 1024;
-/// How long one write may take before the log of the server says that it hangs, and how often it says so again.
-const HANGS_AFTER: Duration = Duration::from_secs(10);
 
-/// Where lines go.
-pub enum Output {
-    File(LogFile),
-    Stdout { is_torn: bool },
-}
-
-impl Output {
-    /// Makes the file and its directory if they are not there. `-` is standard output.
-    pub fn open(path: &str, rotation: Rotation) -> Result<Output, String> {
-        if path == "-" {
-            return Ok(Output::Stdout { is_torn: false });
-        }
-        LogFile::open(Path::new(path), rotation).map(Output::File)
-    }
-
-    /// Writes whole lines, and says of each what went wrong with it.
-    fn write(&mut self, lines: &[&[u8]]) -> Vec<Result<(), String>> {
-        match self {
-            Output::File(file) => file.write(lines),
-            Output::Stdout { is_torn } => lines.iter().map(|line| to_stdout(line, is_torn)).collect(),
-        }
-    }
-}
-
-/// Writes a line; what is left of one that was torn ends first.
-fn to_stdout(line: &[u8], is_torn: &mut bool) -> Result<(), String> {
-    let mut out = io::stdout().lock();
-    let written = if *is_torn { out.write_all(b"\n") } else { Ok(()) };
-    let written = written.and_then(|()| out.write_all(line)).and_then(|()| out.flush());
-    *is_torn = written.is_err();
-    written.map_err(|error| format!("write /dev/stdout: {error}"))
-}
-
-/// A line, and where to say what became of it.
-struct Job {
-    line: Line,
-    answer: oneshot::Sender<Result<(), String>>,
-}
-
-/// The writing thread, seen from outside.
+/// The log, as backends have it.
 pub struct LogBackend {
-    jobs: mpsc::Sender<Job>,
+    writer: Arc<LineWriter>,
+    room: Arc<Semaphore>,
     counters: Arc<Counters>,
 }
 
 impl LogBackend {
-    /// Starts the thread, and a task that watches it.
+    /// Starts the thread, and a task that watches writes. Must be called within a runtime.
     pub fn start(output: Output, counters: Arc<Counters>) -> Result<LogBackend, String> {
-        let (jobs, received) = mpsc::channel(WAITING_MAX);
-        let clock = Arc::new(Clock::default());
-        let writer = LogWriter { output, received, clock: clock.clone() };
+        let holds_threads = Handle::current().metrics().num_workers() > 1;
+        let writer = Arc::new(LineWriter::new(output, holds_threads));
+        let own = writer.clone();
         std::thread::Builder::new()
             .name("audit-log".into())
-            .spawn(move || writer.run())
+            .spawn(move || own.run())
             .map_err(|error| format!("starting the writer of the audit log: {error}"))?;
-        tokio::spawn(watch(clock));
-        Ok(LogBackend { jobs, counters })
+        tokio::spawn(watch(Arc::downgrade(&writer.clock)));
+        Ok(LogBackend { writer, room: Arc::new(Semaphore::new(WAITING_MAX)), counters })
     }
 
-    /// Writes lines, and tells whether all were; what was not is counted and logged.
-    pub async fn process(&self, lines: Vec<Line>) -> bool {
-        let mut is_written = true;
-        for line in lines {
-            is_written &= self.process_line(line).await;
-        }
-        is_written
-    }
-
-    /// Writes one line, together with those of others that come at the same time.
+    /// Writes one line with those of others that come at the same time, and tells whether it was; if not, that is
+    /// counted and logged.
     pub async fn process_line(&self, line: Line) -> bool {
+        let (job, answered) = self.job(line.clone(), Vec::new()).await;
+        if self.writer.leave(job) {
+            // Dropped with the request when its client goes away meanwhile: others wait for what it writes.
+            let flush = Flush(&self.writer);
+            tokio::task::yield_now().await;
+            drop(flush);
+        }
+        self.told(answered.await, &[line])
+    }
+
+    /// The same of several lines, at once.
+    pub async fn process(&self, lines: Vec<Line>) -> bool {
+        let Some((first, others)) = lines.split_first() else { return true };
+        let (job, answered) = self.job(first.clone(), others.to_vec()).await;
+        self.writer.leave(job);
+        self.writer.flush();
+        self.told(answered.await, &lines)
+    }
+
+    async fn job(&self, first: Line, others: Vec<Line>) -> (Job, oneshot::Receiver<Failures>) {
         let (answer, answered) = oneshot::channel();
-        let job = Job { line: line.clone(), answer };
-        let result = match self.jobs.send(job).await {
-            Ok(()) => answered.await.ok(),
-            Err(_) => None,
+        let room = self.room.clone().acquire_owned().await.ok();
+        (Job { first, others, answer, _room: room }, answered)
+    }
+
+    fn told(&self, answer: Result<Failures, RecvError>, lines: &[Line]) -> bool {
+        let Ok(failures) = answer else {
+            self.counters.failed(BackendName::Log, "the writer of the audit log ended", lines);
+            return false;
         };
-        let ended = || Err(String::from("the writer of the audit log ended"));
-        match result.unwrap_or_else(ended) {
-            Ok(()) => true,
-            Err(why) => {
-                self.counters.failed(BackendName::Log, &why, &[line]);
-                false
-            }
+        for (index, why) in &failures {
+            self.counters.failed(BackendName::Log, why, lines.get(*index..=*index).unwrap_or_default());
         }
+        failures.is_empty()
     }
 }
 
-struct LogWriter {
-    output: Output,
-    received: mpsc::Receiver<Job>,
-    clock: Arc<Clock>,
-}
+/// Writes what was left when it is dropped.
+struct Flush<'a>(&'a LineWriter);
 
-impl LogWriter {
-    /// Writes what came while the last write went on with one write.
-    fn run(mut self) {
-        let mut jobs = Vec::new();
-        while let Some(first) = self.received.blocking_recv() {
-            jobs.push(first);
-            while jobs.len() < GROUP_MAX {
-                let Ok(job) = self.received.try_recv() else { break };
-                jobs.push(job);
-            }
-            let lines: Vec<&[u8]> = jobs.iter().map(|job| job.line.bytes()).collect();
-            self.clock.begin();
-            let results = self.output.write(&lines);
-            self.clock.end();
-            for (job, result) in jobs.drain(..).zip(results) {
-                // Whoever no longer waits for the answer does not need it.
-                let _ = job.answer.send(result);
-            }
-        }
-        self.clock.stop();
+impl Drop for Flush<'_> {
+    fn drop(&mut self) {
+        self.0.flush();
     }
 }
 
-/// Since when a write goes on.
-#[derive(Debug)]
-struct Clock {
-    start: Instant,
-    /// Milliseconds from `start`, or one of the two below.
-    since: AtomicU64,
-}
-
-const IDLE: u64 = u64::MAX;
-const ENDED: u64 = u64::MAX - 1;
-
-impl Default for Clock {
-    fn default() -> Clock {
-        Clock { start: Instant::now(), since: AtomicU64::new(IDLE) }
-    }
-}
-
-impl Clock {
-    fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(0)
-    }
-
-    fn begin(&self) {
-        self.since.store(self.now(), Ordering::Relaxed);
-    }
-
-    fn end(&self) {
-        self.since.store(IDLE, Ordering::Relaxed);
-    }
-
-    fn stop(&self) {
-        self.since.store(ENDED, Ordering::Relaxed);
-    }
-}
-
-/// Says in the server's log when writes hang: whoever waits for them cannot.
-async fn watch(clock: Arc<Clock>) {
-    loop {
-        tokio::time::sleep(HANGS_AFTER).await;
-        match clock.since.load(Ordering::Relaxed) {
-            IDLE => {}
-            ENDED => return,
-            since => {
-                let millis = clock.now().saturating_sub(since);
-                if u128::from(millis) >= HANGS_AFTER.as_millis() {
-                    tracing::error!(
-                        seconds = millis / 1000,
-                        "a write to the audit log hangs; in blocking modes requests wait for it"
-                    );
-                }
-            }
-        }
+impl Drop for LogBackend {
+    fn drop(&mut self) {
+        self.writer.close();
     }
 }

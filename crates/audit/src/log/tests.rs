@@ -3,7 +3,8 @@
 use super::file::LogFile;
 use super::*;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const MEGABYTE: usize = 1 << 20;
 
@@ -163,30 +164,139 @@ fn a_full_disk_tears_no_line_and_writing_goes_on_when_there_is_room() {
     assert!(run.status.success() && said.contains("1 passed"), "{said}");
 }
 
-#[tokio::test]
-async fn lines_of_many_at_once_are_all_there() {
+fn line(id: &str) -> Line {
+    let event = crate::AuditEvent { audit_id: id.into(), ..crate::AuditEvent::default() };
+    Line::json(&event, crate::AuditStage::Panic, crate::record::now())
+}
+
+fn start(path: &Path) -> Arc<LogBackend> {
+    let output = Output::open(path.to_str().unwrap(), rotation(1)).unwrap();
+    Arc::new(LogBackend::start(output, Arc::default()).unwrap())
+}
+
+/// The identities in a log, as numbers, in their order.
+fn ids(text: &str) -> Vec<usize> {
+    let id = |line: &str| {
+        pintle_object::json::parse(line.as_bytes()).unwrap().str_at(&["auditID"]).parse().unwrap()
+    };
+    let mut ids: Vec<usize> = text.lines().map(id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+async fn many_at_once() {
+    const LINES: usize = 2000;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.log");
-    let output = Output::open(path.to_str().unwrap(), rotation(100)).unwrap();
-    let log = Arc::new(LogBackend::start(output, Arc::default()).unwrap());
-    let tasks: Vec<_> = (0..200)
+    let log = start(&path);
+    let tasks: Vec<_> = (0..LINES)
         .map(|n| {
             let log = log.clone();
-            let event = crate::AuditEvent { audit_id: n.to_string(), ..crate::AuditEvent::default() };
-            let line = Line::json(&event, crate::AuditStage::Panic, crate::record::now());
-            tokio::spawn(async move { log.process(vec![line]).await })
+            tokio::spawn(async move { log.process_line(line(&n.to_string())).await })
         })
         .collect();
     for task in tasks {
         assert!(task.await.unwrap());
     }
-    let text = std::fs::read_to_string(&path).unwrap();
-    let mut ids: Vec<u32> = text
-        .lines()
-        .map(|line| {
-            pintle_object::json::parse(line.as_bytes()).unwrap().str_at(&["auditID"]).parse().unwrap()
+    assert_eq!(ids(&std::fs::read_to_string(&path).unwrap()), (0..LINES).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn lines_of_many_at_once_are_all_there() {
+    many_at_once().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn lines_of_many_at_once_are_all_there_when_many_threads_write() {
+    many_at_once().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_thread_writes_what_may_take_long() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    let log = start(&path);
+    let is_here = |bytes| log.writer.is_written_here(bytes);
+    assert!(!is_here(1), "the thread opens the file");
+    assert!(log.process_line(line("1")).await);
+    assert!(is_here(1) && !is_here(MEGABYTE), "and rotates it");
+    assert!(log.process_line(line("2")).await);
+    log.writer.clock.ended(0, 10_000_000);
+    assert!(!is_here(1), "and writes while that is slow");
+    assert!(log.process_line(line("3")).await);
+    assert_eq!(ids(&std::fs::read_to_string(&path).unwrap()), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn the_only_thread_of_a_runtime_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = start(&dir.path().join("audit.log"));
+    assert!(log.process_line(line("1")).await);
+    assert!(!log.writer.is_written_here(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_hangs_keeps_lines_waiting_and_no_thread() {
+    const LINES: usize = 100;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    let log = start(&path);
+    assert!(log.process_line(line("0")).await);
+    // As long as a write that hangs has it.
+    let (taken, is_taken) = oneshot::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let writer = log.writer.clone();
+    let hanging = std::thread::spawn(move || {
+        let output = writer.hold();
+        taken.send(()).unwrap();
+        ended.recv().unwrap();
+        drop(output);
+    });
+    is_taken.await.unwrap();
+    let tasks: Vec<_> = (1..LINES)
+        .map(|n| {
+            let log = log.clone();
+            tokio::spawn(async move { log.process_line(line(&n.to_string())).await })
         })
         .collect();
-    ids.sort_unstable();
-    assert_eq!(ids, (0..200).collect::<Vec<u32>>());
+    let others: Vec<_> = (0..LINES).map(|_| tokio::spawn(tokio::task::yield_now())).collect();
+    for other in others {
+        other.await.unwrap();
+    }
+    assert!(tasks.iter().all(|task| !task.is_finished()), "nothing was written");
+    end.send(()).unwrap();
+    hanging.join().unwrap();
+    for task in tasks {
+        assert!(task.await.unwrap());
+    }
+    assert_eq!(ids(&std::fs::read_to_string(&path).unwrap()), (0..LINES).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipe_that_nobody_reads_holds_no_thread() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let _reader = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let output = Output::open(path.to_str().unwrap(), rotation(0)).unwrap();
+    let log = Arc::new(LogBackend::start(output, Arc::default()).unwrap());
+    assert!(log.process_line(line("1")).await);
+    assert!(!log.writer.is_written_here(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_ends_before_it_has_written_what_others_left_writes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.log");
+    let log = start(&path);
+    assert!(log.process_line(line("0")).await);
+    let mut first = Box::pin(log.process_line(line("1")));
+    let polled = std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context))).await;
+    assert!(polled.is_pending(), "it lets others go before it");
+    let mut second = Box::pin(log.process_line(line("2")));
+    let polled = std::future::poll_fn(|context| std::task::Poll::Ready(second.as_mut().poll(context))).await;
+    assert!(polled.is_pending(), "it waits for the first");
+    drop(first);
+    assert!(second.await);
+    assert_eq!(ids(&std::fs::read_to_string(&path).unwrap()), [0, 1, 2]);
 }

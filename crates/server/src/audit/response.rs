@@ -92,12 +92,12 @@ fn details(details: &Value) -> Details {
 fn may_be_status(format: ResponseFormat, body: &[u8]) -> bool {
     const LOOK: usize = 64;
     let head = body.get(..LOOK.min(body.len())).unwrap_or_default();
-    let has = |word: &[u8]| head.windows(word.len()).any(|window| window == word);
+    let has = |bytes: &[u8], word: &[u8]| memchr::memmem::find(bytes, word).is_some();
     match format {
-        ResponseFormat::Json => has(b"\"Status\""),
+        ResponseFormat::Json => has(head, b"\"Status\""),
         // In YAML the keys are in their order: the kind comes after what else there is.
-        ResponseFormat::Yaml => body.windows(b"kind: Status".len()).any(|window| window == b"kind: Status"),
-        ResponseFormat::Protobuf => has(b"Status"),
+        ResponseFormat::Yaml => has(body, b"kind: Status"),
+        ResponseFormat::Protobuf => has(head, b"Status"),
     }
 }
 

@@ -1,0 +1,103 @@
+//! `WriteClock`: since when a write goes on, and whether writes were slow of late.
+
+use std::sync::Weak;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long one write may take before the log of the server says that it hangs, and how often it says so again.
+const HANGS_AFTER: Duration = Duration::from_secs(10);
+/// From here on a write is slow: what small requests take of a thread, several times over.
+const SLOW_MICROS: u64 = 10_000;
+/// Of the time that a slow write took, the time for which writes count as slow after it.
+const SLOW_FOR: u64 = 10;
+const IDLE: u64 = u64::MAX;
+
+/// Times are microseconds from `start`.
+#[derive(Debug)]
+pub struct WriteClock {
+    start: Instant,
+    /// When the write that goes on began; `IDLE` when none does.
+    since: AtomicU64,
+    slow_until: AtomicU64,
+}
+
+impl Default for WriteClock {
+    fn default() -> WriteClock {
+        WriteClock { start: Instant::now(), since: AtomicU64::new(IDLE), slow_until: AtomicU64::new(0) }
+    }
+}
+
+impl WriteClock {
+    /// Does a write. There is one at a time.
+    pub fn timed<R>(&self, write: impl FnOnce() -> R) -> R {
+        let began = self.now();
+        self.since.store(began, Ordering::Relaxed);
+        let result = write();
+        self.since.store(IDLE, Ordering::Relaxed);
+        self.ended(began, self.now());
+        result
+    }
+
+    /// Notes a write that is over.
+    pub fn ended(&self, began: u64, now: u64) {
+        let took = now.saturating_sub(began);
+        if took >= SLOW_MICROS {
+            self.slow_until.store(now.saturating_add(took.saturating_mul(SLOW_FOR)), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a slow write ended a short time ago.
+    pub fn is_slow(&self) -> bool {
+        let until = self.slow_until.load(Ordering::Relaxed);
+        until > 0 && self.now() < until
+    }
+
+    /// For how long a write has gone on.
+    fn going_on(&self) -> Option<Duration> {
+        let since = self.since.load(Ordering::Relaxed);
+        (since != IDLE).then(|| Duration::from_micros(self.now().saturating_sub(since)))
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(IDLE)
+    }
+}
+
+/// Says in the server's log when writes hang: whoever waits for them cannot.
+pub async fn watch(clock: Weak<WriteClock>) {
+    loop {
+        tokio::time::sleep(HANGS_AFTER).await;
+        let Some(clock) = clock.upgrade() else { return };
+        if let Some(time) = clock.going_on().filter(|time| *time >= HANGS_AFTER) {
+            tracing::error!(
+                seconds = time.as_secs(),
+                "a write to the audit log hangs; in blocking modes requests wait for it"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_writes_count_for_ten_times_as_long() {
+        let clock = WriteClock::default();
+        let now = clock.now();
+        clock.ended(now, now + SLOW_MICROS - 1);
+        assert!(!clock.is_slow());
+        clock.ended(0, now);
+        clock.ended(now, now + 1_000_000_000);
+        assert!(clock.is_slow());
+        assert_eq!(clock.slow_until.load(Ordering::Relaxed), now + 11_000_000_000);
+    }
+
+    #[test]
+    fn a_write_that_goes_on_is_seen() {
+        let clock = WriteClock::default();
+        assert_eq!(clock.going_on(), None);
+        clock.timed(|| assert!(clock.going_on().is_some()));
+        assert_eq!(clock.going_on(), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! `LineWriter`: the output, which one thread has at a time, and the lines that are left to whoever has it.
+
+use super::clock::WriteClock;
+use super::output::Output;
+use crate::line::Line;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+/// How often, and how many bytes at a time, threads of the runtime write of what was left.
+const ROUNDS_MAX: u32 = 4;
+const BYTES_MAX: usize = 256 << 10;
+
+/// Lines, and where to say what became of them.
+pub struct Job {
+    pub first: Line,
+    pub others: Vec<Line>,
+    pub answer: oneshot::Sender<Failures>,
+    /// Their share of the room for all that wait.
+    pub _room: Option<OwnedSemaphorePermit>,
+}
+
+/// The places of lines that were not written, and why not.
+pub type Failures = Vec<(usize, String)>;
+
+impl Job {
+    fn lines(&self) -> impl Iterator<Item = &Line> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+/// What is left to whoever has the output.
+#[derive(Default)]
+struct LeftLines {
+    jobs: Vec<Job>,
+    bytes: usize,
+    is_closed: bool,
+}
+
+/// Writes by threads of the runtime, or by the thread that runs it.
+pub struct LineWriter {
+    output: Mutex<Output>,
+    queue: Mutex<LeftLines>,
+    /// Wakes the thread.
+    called: Condvar,
+    pub clock: Arc<WriteClock>,
+    /// Whether a thread of the runtime may be held by a write.
+    holds_threads: bool,
+}
+
+impl LineWriter {
+    pub fn new(output: Output, holds_threads: bool) -> LineWriter {
+        LineWriter {
+            output: Mutex::new(output),
+            queue: Mutex::default(),
+            called: Condvar::new(),
+            clock: Arc::default(),
+            holds_threads,
+        }
+    }
+
+    /// Leaves lines to whoever writes next. True when nothing else was left: then that is who left them, by `flush`.
+    pub fn leave(&self, job: Job) -> bool {
+        let mut queue = lock(&self.queue);
+        queue.bytes += job.lines().map(Line::len).sum::<usize>();
+        queue.jobs.push(job);
+        queue.jobs.len() == 1
+    }
+
+    /// Writes what was left, unless somebody else does.
+    pub fn flush(&self) {
+        if self.is_quick() {
+            self.write_left();
+        } else {
+            self.called.notify_one();
+        }
+    }
+
+    /// Writes what was left. Whoever leaves something looks for the output after that, and whoever had the output for
+    /// what was left: one of them sees the other, so that nothing stays.
+    fn write_left(&self) {
+        for _ in 0..ROUNDS_MAX {
+            if lock(&self.queue).jobs.is_empty() {
+                return;
+            }
+            let Some(mut output) = self.try_output() else { return };
+            let mut queue = lock(&self.queue);
+            let is_quick = queue.bytes <= BYTES_MAX && self.is_quick();
+            if !is_quick || !output.has_room(queue.bytes) {
+                break;
+            }
+            let jobs = queue.take();
+            drop(queue);
+            self.write(&mut output, jobs);
+        }
+        self.called.notify_one();
+    }
+
+    /// The thread: writes what it is called for, until there is nothing more to come.
+    pub fn run(&self) {
+        loop {
+            let mut queue = lock(&self.queue);
+            while queue.jobs.is_empty() {
+                if queue.is_closed {
+                    return;
+                }
+                queue = self.called.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+            drop(queue);
+            let mut output = lock(&self.output);
+            let jobs = lock(&self.queue).take();
+            self.write(&mut output, jobs);
+        }
+    }
+
+    /// Lets the thread end.
+    pub fn close(&self) {
+        lock(&self.queue).is_closed = true;
+        self.called.notify_one();
+    }
+
+    fn write(&self, output: &mut Output, jobs: Vec<Job>) {
+        let lines: Vec<&[u8]> = jobs.iter().flat_map(Job::lines).map(Line::bytes).collect();
+        let mut results = self.clock.timed(|| output.write(&lines)).into_iter();
+        for job in jobs {
+            let own = results.by_ref().take(1 + job.others.len()).enumerate();
+            let failures = own.filter_map(|(index, result)| Some((index, result.err()?))).collect();
+            // Whoever no longer waits for the answer does not need it.
+            let _ = job.answer.send(failures);
+        }
+    }
+
+    /// Whether a write may hold this thread.
+    fn is_quick(&self) -> bool {
+        self.holds_threads && !self.clock.is_slow()
+    }
+
+    fn try_output(&self) -> Option<MutexGuard<'_, Output>> {
+        match self.output.try_lock() {
+            Ok(output) => Some(output),
+            Err(TryLockError::Poisoned(output)) => Some(output.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+impl LeftLines {
+    fn take(&mut self) -> Vec<Job> {
+        self.bytes = 0;
+        std::mem::take(&mut self.jobs)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What tests look at.
+#[cfg(test)]
+impl LineWriter {
+    /// The output, as a write that hangs has it; what was left is written when it is dropped.
+    pub fn hold(&self) -> Held<'_> {
+        Held { output: Some(lock(&self.output)), writer: self }
+    }
+
+    /// Whether a line is left for a thread of the runtime.
+    pub fn is_written_here(&self, bytes: usize) -> bool {
+        self.is_quick() && lock(&self.output).has_room(bytes)
+    }
+}
+
+#[cfg(test)]
+pub struct Held<'a> {
+    output: Option<MutexGuard<'a, Output>>,
+    writer: &'a LineWriter,
+}
+
+#[cfg(test)]
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.output = None;
+        self.writer.write_left();
+    }
+}
