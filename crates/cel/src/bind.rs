@@ -63,9 +63,8 @@ impl<'a> Bindings<'a> {
             self.cost.set(self.cost.get().saturating_add(cost));
             found
         };
-        let failed =
-            |why: &Error| Error::new(format!("composited variable \"{name}\" fails to evaluate: {}", why.0));
-        let found = found.map_err(|why| failed(&why));
+        let found = found
+            .map_err(|why| Error::new(format!("composited variable \"{name}\" fails to evaluate: {why}")));
         self.keep(place, found.clone());
         found
     }

@@ -147,7 +147,7 @@ impl Checker<'_> {
             }
             SyntaxNode::Map(entries) => self.map(entries),
             SyntaxNode::Message { name, fields } => self.message(at, name, fields),
-            SyntaxNode::Comprehension(fold) => self.fold(fold),
+            SyntaxNode::Comprehension(comprehension) => self.comprehension(comprehension),
         }
     }
 
@@ -345,12 +345,12 @@ impl Checker<'_> {
         }
     }
 
-    fn fold(&mut self, fold: &Comprehension) -> Type {
-        let range = self.of(&fold.range);
-        let accu = self.of(&fold.init);
+    fn comprehension(&mut self, comprehension: &Comprehension) -> Type {
+        let range = self.of(&comprehension.range);
+        let accu = self.of(&comprehension.init);
         let range = self.known.resolve(&range, false);
         let (first, second) = match &range {
-            Type::List(of) if fold.second.is_some() => (Type::Int, (**of).clone()),
+            Type::List(of) if comprehension.second.is_some() => (Type::Int, (**of).clone()),
             Type::List(of) => ((**of).clone(), Type::Dyn),
             Type::Map(key, of) => ((**key).clone(), (**of).clone()),
             Type::Unknown => (Type::Unknown, Type::Unknown),
@@ -363,21 +363,21 @@ impl Checker<'_> {
                 let message = format!(
                     "expression of type '{of}' cannot be range of a comprehension (must be list, map, or dynamic)"
                 );
-                self.problem(fold.range.at, message);
+                self.problem(comprehension.range.at, message);
                 (Type::Error, Type::Error)
             }
         };
         let count = self.locals.len();
-        self.locals.push((fold.accu.clone(), accu.clone()));
-        self.locals.push((fold.var.clone(), first));
-        self.locals.extend(fold.second.clone().map(|name| (name, second)));
-        self.of(&fold.condition);
-        let step = self.of(&fold.step);
+        self.locals.push((comprehension.accu.clone(), accu.clone()));
+        self.locals.push((comprehension.var.clone(), first));
+        self.locals.extend(comprehension.second.clone().map(|name| (name, second)));
+        self.of(&comprehension.condition);
+        let step = self.of(&comprehension.step);
         if !self.known.assign(&step, &accu) {
-            self.mismatch(fold.step.at, &accu, &step);
+            self.mismatch(comprehension.step.at, &accu, &step);
         }
         self.locals.truncate(count + 1);
-        let result = self.of(&fold.result);
+        let result = self.of(&comprehension.result);
         self.locals.truncate(count);
         self.known.resolve(&result, false)
     }

@@ -96,8 +96,6 @@ const NAMES: [(&str, Cost); 41] = [
     ("sets", Cost::Sets),
 ];
 
-/// The error of an expression that has become too expensive.
-pub const OVER_LIMIT: &str = "operation cancelled: actual cost limit exceeded";
 /// The largest cost of one expression.
 pub const COST_MAX: u64 = 10_000_000;
 

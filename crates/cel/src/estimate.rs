@@ -102,8 +102,10 @@ impl<'a> Estimator<'a> {
                 let fields = fields.iter();
                 fields.fold(fixed(MESSAGE), |sum, (_, _, value)| sum.plus(self.cost(value)))
             }
-            SyntaxNode::Comprehension(fold) if fold.is_bind() => self.bind(of, fold),
-            SyntaxNode::Comprehension(fold) => self.fold(of, fold),
+            SyntaxNode::Comprehension(comprehension) if comprehension.is_bind() => {
+                self.bind(of, comprehension)
+            }
+            SyntaxNode::Comprehension(comprehension) => self.comprehension(of, comprehension),
         }
     }
 
@@ -230,26 +232,28 @@ impl<'a> Estimator<'a> {
         cost
     }
 
-    fn bind(&mut self, whole: &'a Expr, fold: &'a Comprehension) -> Range {
-        let cost = self.cost(&fold.range).plus(self.cost(&fold.init));
-        self.push_accu(fold);
-        let cost = cost.plus(self.cost(&fold.result));
-        let (size, entry) = (self.size(&fold.result), self.entry(&fold.result));
+    fn bind(&mut self, whole: &'a Expr, comprehension: &'a Comprehension) -> Range {
+        let cost = self.cost(&comprehension.range).plus(self.cost(&comprehension.init));
+        self.push_accu(comprehension);
+        let cost = cost.plus(self.cost(&comprehension.result));
+        let (size, entry) = (self.size(&comprehension.result), self.entry(&comprehension.result));
         self.locals.pop();
         self.set_size(whole, size);
         self.set_entry(whole, entry);
         cost
     }
 
-    fn push_accu(&mut self, fold: &'a Comprehension) {
-        let (path, size, entry) = (self.path(&fold.init), self.size(&fold.init), self.entry(&fold.init));
-        self.locals.push(Local { name: &fold.accu, path, size, entry });
+    fn push_accu(&mut self, comprehension: &'a Comprehension) {
+        let (path, size, entry) =
+            (self.path(&comprehension.init), self.size(&comprehension.init), self.entry(&comprehension.init));
+        self.locals.push(Local { name: &comprehension.accu, path, size, entry });
     }
 
-    fn push_vars(&mut self, fold: &'a Comprehension) {
-        let entry = self.entry(&fold.range);
-        let is_list = entry.map_or(matches!(self.ty(&fold.range), Type::List(_)), |entry| entry.is_list);
-        let path = self.path(&fold.range);
+    fn push_vars(&mut self, comprehension: &'a Comprehension) {
+        let entry = self.entry(&comprehension.range);
+        let is_list =
+            entry.map_or(matches!(self.ty(&comprehension.range), Type::List(_)), |entry| entry.is_list);
+        let path = self.path(&comprehension.range);
         let element = self.below(path, Decl::element);
         // Keys of maps have no declared size, and neither have places in lists.
         let key = match (path, is_list) {
@@ -258,34 +262,34 @@ impl<'a> Estimator<'a> {
             (SizePath::Of(decl), false) => SizePath::Of(decl.and_then(Decl::keys).map(|keys| keys.decl)),
         };
         let (key_size, value_size) = (entry.map(|entry| entry.key), entry.map(|entry| entry.value));
-        let first = match (is_list, &fold.second) {
+        let first = match (is_list, &comprehension.second) {
             (true, None) => (element, value_size),
             _ => (key, key_size),
         };
-        self.locals.push(Local { name: &fold.var, path: first.0, size: first.1, entry: None });
-        if let Some(second) = &fold.second {
+        self.locals.push(Local { name: &comprehension.var, path: first.0, size: first.1, entry: None });
+        if let Some(second) = &comprehension.second {
             self.locals.push(Local { name: second, path: element, size: value_size, entry: None });
         }
     }
 
-    fn fold(&mut self, whole: &'a Expr, fold: &'a Comprehension) -> Range {
-        let mut cost = self.cost(&fold.range).plus(self.cost(&fold.init));
+    fn comprehension(&mut self, whole: &'a Expr, comprehension: &'a Comprehension) -> Range {
+        let mut cost = self.cost(&comprehension.range).plus(self.cost(&comprehension.init));
         let count = self.locals.len();
-        self.push_accu(fold);
-        self.push_vars(fold);
-        let round = self.cost(&fold.condition).plus(self.cost(&fold.step));
+        self.push_accu(comprehension);
+        self.push_vars(comprehension);
+        let round = self.cost(&comprehension.condition).plus(self.cost(&comprehension.step));
         self.locals.truncate(count + 1);
-        cost = cost.plus(self.cost(&fold.result));
+        cost = cost.plus(self.cost(&comprehension.result));
         self.locals.truncate(count);
-        let rounds = self.size(&fold.range).unwrap_or(UNKNOWN);
-        match &fold.init.node {
+        let rounds = self.size(&comprehension.range).unwrap_or(UNKNOWN);
+        match &comprehension.init.node {
             SyntaxNode::Literal(_) => {
-                let size = self.size(&fold.init);
+                let size = self.size(&comprehension.init);
                 self.set_size(whole, size);
             }
             SyntaxNode::List(_) | SyntaxNode::Map(_) => {
                 self.set_size(whole, Some(rounds));
-                let entry = self.entry(&fold.step);
+                let entry = self.entry(&comprehension.step);
                 self.set_entry(whole, entry);
             }
             _ => {}
@@ -368,10 +372,7 @@ impl<'a> Estimator<'a> {
         match cost {
             Cost::One | Cost::Free | Cost::Index | Cost::Logic | Cost::Conditional => (fixed(1), None),
             Cost::Check => (fixed(CHECK), None),
-            Cost::Selector => {
-                let sz = size(1);
-                (fixed(LIST).plus(sz.scaled(CHARACTER)).plus(sz.scaled(0.5).scaled(50.0)), None)
-            }
+            Cost::Selector => (selector(size(1)), None),
             Cost::Equal => (self.equality(given, first, size(1)), None),
             Cost::Ordered => (shorter(first, size(1)), None),
             Cost::Concat => {
@@ -382,23 +383,15 @@ impl<'a> Estimator<'a> {
             Cost::In => (size(1).scaled(1.0), None),
             Cost::Prefix => (size(1).scaled(CHARACTER), None),
             Cost::Contains => (first.scaled(CHARACTER).times(size(1).scaled(CHARACTER)), None),
-            Cost::Matches | Cost::Find => {
-                let text = first.plus(fixed(1)).scaled(CHARACTER);
-                let found = Range { min: 0, max: first.max };
-                let size = (cost == Cost::Find).then_some(found);
-                (text.times(sizes.get(1).copied().unwrap_or(UNKNOWN).scaled(PATTERN)), size)
-            }
+            Cost::Matches => (matched(first, size(1)), None),
+            Cost::Find => (matched(first, size(1)), Some(Range { min: 0, max: first.max })),
             Cost::Format => (first.scaled(CHARACTER), None),
             Cost::ToBytes => {
                 let size = Range { min: first.min, max: first.max.wrapping_mul(4) };
                 (first.scaled(CHARACTER), Some(size))
             }
             Cost::ToText => (first.scaled(CHARACTER), Some(Range { min: first.min / 4, max: first.max })),
-            Cost::Quote => {
-                let size =
-                    Range { min: first.min.wrapping_add(2), max: first.max.wrapping_mul(2).wrapping_add(2) };
-                (first.scaled(CHARACTER), Some(size))
-            }
+            Cost::Quote => (first.scaled(CHARACTER), Some(quoted(first))),
             Cost::Scan => (first.scaled(CHARACTER), Some(first)),
             Cost::Parse => (first.scaled(CHARACTER), None),
             Cost::ParseTwice => (first.scaled(2.0 * CHARACTER), None),
@@ -412,18 +405,10 @@ impl<'a> Estimator<'a> {
                 (size.scaled(CHARACTER), Some(size))
             }
             Cost::Traverse => (self.traversed(given, first), None),
-            Cost::ContainsIp | Cost::ContainsIpText => {
-                let address = Range { min: 4, max: 16 };
-                let own = address.plus(address).scaled(CHARACTER);
-                let text = if cost == Cost::ContainsIpText { size(1).scaled(CHARACTER) } else { fixed(0) };
-                (own.plus(text), None)
-            }
-            Cost::ContainsCidr | Cost::ContainsCidrText => {
-                let address = Range { min: 4, max: 16 };
-                let own = address.plus(address).scaled(CHARACTER).plus(address.scaled(CHARACTER));
-                let text = if cost == Cost::ContainsCidrText { size(1).scaled(CHARACTER) } else { fixed(0) };
-                (own.plus(fixed(1)).plus(text), None)
-            }
+            Cost::ContainsIp => (contains_ip(fixed(0)), None),
+            Cost::ContainsIpText => (contains_ip(size(1)), None),
+            Cost::ContainsCidr => (contains_cidr(fixed(0)), None),
+            Cost::ContainsCidrText => (contains_cidr(size(1)), None),
             Cost::Validate => (size(1).scaled(CHARACTER).scaled(128.0 * PATTERN), None),
             Cost::Slice => {
                 let (start, end) = (number(1).unwrap_or(0), number(2).unwrap_or(first.max));
@@ -496,6 +481,33 @@ impl<'a> Estimator<'a> {
 fn both(a: Option<SizeEntry>, b: Option<SizeEntry>) -> Option<SizeEntry> {
     let (a, b) = (a?, b?);
     Some(SizeEntry { is_list: a.is_list, key: a.key.union(b.key), value: a.value.union(b.value) })
+}
+
+/// Parsing a selector, and looking at each of its requirements.
+fn selector(text: Range) -> Range {
+    fixed(LIST).plus(text.scaled(CHARACTER)).plus(text.scaled(0.5).scaled(50.0))
+}
+
+fn matched(text: Range, pattern: Range) -> Range {
+    text.plus(fixed(1)).scaled(CHARACTER).times(pattern.scaled(PATTERN))
+}
+
+/// The size of a text in quotes.
+fn quoted(text: Range) -> Range {
+    Range { min: text.min.wrapping_add(2), max: text.max.wrapping_mul(2).wrapping_add(2) }
+}
+
+/// Bytes of an IP address.
+const ADDRESS: Range = Range { min: 4, max: 16 };
+
+/// Looking for an address in a network; `text` is the size of one that is still to be parsed.
+fn contains_ip(text: Range) -> Range {
+    ADDRESS.plus(ADDRESS).scaled(CHARACTER).plus(text.scaled(CHARACTER))
+}
+
+fn contains_cidr(text: Range) -> Range {
+    let own = ADDRESS.plus(ADDRESS).scaled(CHARACTER).plus(ADDRESS.scaled(CHARACTER));
+    own.plus(fixed(1)).plus(text.scaled(CHARACTER))
 }
 
 /// What comparing costs: as much as the shorter side has.

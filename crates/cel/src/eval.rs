@@ -1,6 +1,6 @@
 //! Evaluation: what an expression gives, and what that costs.
 
-use crate::cost::{self, COST_MAX, Cost, OVER_LIMIT};
+use crate::cost::{self, COST_MAX, Cost};
 use crate::library::Function;
 use crate::program::{ComprehensionStep, Program, ProgramStep};
 use crate::syntax::Literal;
@@ -41,7 +41,7 @@ impl<'a> Machine<'_, 'a> {
         self.cost = self.cost.saturating_add(cost);
         if self.cost > self.limit {
             self.is_stopped = true;
-            return Err(Error::new(OVER_LIMIT));
+            return Err(Error::OverLimit);
         }
         Ok(())
     }
@@ -92,18 +92,14 @@ impl<'a> Machine<'_, 'a> {
             }
             ProgramStep::And(parts) => self.logic(parts, false),
             ProgramStep::Or(parts) => self.logic(parts, true),
-            ProgramStep::If(parts) => match self.eval(&parts.0)? {
-                Value::Bool(true) => self.eval(&parts.1),
-                Value::Bool(false) => self.eval(&parts.2),
-                _ => Err(Error::no_overload()),
-            },
+            ProgramStep::If(parts) => self.conditional(parts),
             ProgramStep::NotFalse(of) => self.not_false(of),
             ProgramStep::Pattern(pattern) => Ok(Value::Pattern(pattern)),
             ProgramStep::Call(function, cost, given) => self.call(function, *cost, given),
             ProgramStep::List(items) => self.list(items),
             ProgramStep::Map(entries) => self.map(entries),
             ProgramStep::Message(name, fields) => self.message(name, fields),
-            ProgramStep::Comprehension(fold) => self.fold(fold),
+            ProgramStep::Comprehension(comprehension) => self.comprehension(comprehension),
             ProgramStep::Grow(place, parts) => self.grow(*place, parts),
             ProgramStep::Constant(step) => {
                 let cost = self.cost;
@@ -117,6 +113,14 @@ impl<'a> Machine<'_, 'a> {
                 found
             }
             ProgramStep::Broken => Err(Error::no_overload()),
+        }
+    }
+
+    fn conditional(&mut self, parts: &'a (ProgramStep, ProgramStep, ProgramStep)) -> Outcome<'a> {
+        match self.eval(&parts.0)? {
+            Value::Bool(true) => self.eval(&parts.1),
+            Value::Bool(false) => self.eval(&parts.2),
+            _ => Err(Error::no_overload()),
         }
     }
 
@@ -273,39 +277,44 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    fn fold(&mut self, fold: &'a ComprehensionStep) -> Outcome<'a> {
-        let range = self.eval(&fold.range)?;
-        let init = self.eval(&fold.init);
+    fn comprehension(&mut self, comprehension: &'a ComprehensionStep) -> Outcome<'a> {
+        let range = self.eval(&comprehension.range)?;
+        let init = self.eval(&comprehension.init);
         if self.is_stopped {
             return init;
         }
         let place = self.stack.len();
         self.stack.push(init);
-        let result = if fold.is_bind { Ok(()) } else { self.rounds(fold, &range, place) };
-        let result = result.and_then(|()| self.eval(&fold.result));
+        let result = if comprehension.is_bind { Ok(()) } else { self.rounds(comprehension, &range, place) };
+        let result = result.and_then(|()| self.eval(&comprehension.result));
         self.stack.truncate(place);
         result
     }
 
     /// All rounds of a loop; the error is one that ends everything.
-    fn rounds(&mut self, fold: &'a ComprehensionStep, range: &Value<'a>, place: usize) -> Result<(), Error> {
+    fn rounds(
+        &mut self,
+        comprehension: &'a ComprehensionStep,
+        range: &Value<'a>,
+        place: usize,
+    ) -> Result<(), Error> {
         match range {
             Value::List(list) => {
                 for index in 0..list.len() {
                     let item = list.at(index).unwrap_or_else(|| Err(Error::no_overload()));
-                    let vars = match fold.has_second {
+                    let vars = match comprehension.has_second {
                         true => [Some(Ok(Value::Int(index as i64))), Some(item)],
                         false => [Some(item), None],
                     };
-                    if !self.round(fold, place, vars)? {
+                    if !self.round(comprehension, place, vars)? {
                         break;
                     }
                 }
             }
             Value::Map(map) => {
                 for (key, value) in map.entries() {
-                    let second = fold.has_second.then_some(value);
-                    if !self.round(fold, place, [Some(Ok(key)), second])? {
+                    let second = comprehension.has_second.then_some(value);
+                    if !self.round(comprehension, place, [Some(Ok(key)), second])? {
                         break;
                     }
                 }
@@ -313,7 +322,7 @@ impl<'a> Machine<'_, 'a> {
             Value::Variables => {
                 for name in self.variables.variables() {
                     let value = self.variables.variable(name).unwrap_or_else(|| Err(Error::no_key(name)));
-                    if !self.round(fold, place, [Some(value), None])? {
+                    if !self.round(comprehension, place, [Some(value), None])? {
                         break;
                     }
                 }
@@ -326,20 +335,20 @@ impl<'a> Machine<'_, 'a> {
     /// One round; whether there may be another.
     fn round(
         &mut self,
-        fold: &'a ComprehensionStep,
+        comprehension: &'a ComprehensionStep,
         place: usize,
         vars: [Option<Outcome<'a>>; 2],
     ) -> Result<bool, Error> {
         self.stack.extend(vars.into_iter().flatten());
-        let goes_on = match &fold.condition {
+        let goes_on = match &comprehension.condition {
             Some(condition) => !matches!(self.eval(condition), Ok(Value::Bool(false))),
             // Without a condition nothing makes an error good again.
             None => self.stack.get(place).is_some_and(Result::is_ok),
         };
-        let found = if goes_on && !self.is_stopped { Some(self.eval(&fold.step)) } else { None };
+        let found = if goes_on && !self.is_stopped { Some(self.eval(&comprehension.step)) } else { None };
         self.stack.truncate(place + 1);
         if self.is_stopped {
-            return Err(Error::new(OVER_LIMIT));
+            return Err(Error::OverLimit);
         }
         if let (Some(found), Some(accu)) = (found, self.stack.get_mut(place)) {
             *accu = found;
@@ -436,7 +445,7 @@ pub fn constant_error(step: &ProgramStep) -> Option<String> {
     }
     let mut machine =
         Machine { variables: &Nothing, stack: Vec::new(), cost: 0, limit: COST_MAX, is_stopped: false };
-    machine.eval(step).err().map(|why| why.0.to_string())
+    machine.eval(step).err().map(|why| why.to_string())
 }
 
 /// The error of a call that fits no types, in the words for its function: operators say what the left side is not
@@ -454,10 +463,10 @@ fn not_overloaded(function: &Function, given: &[Value<'_>], why: Error) -> Error
         "_<_" | "_<=_" | "_>_" | "_>=_" => "string int uint double bool bytes",
         "!_" | "@in" | "_==_" | "_!=_" | "startsWith" | "endsWith" | "contains" | "containsIP"
         | "containsCIDR" | "matches" | "find" | "findAll" => return why,
-        "size" => return Error::new("no such overload: size"),
+        "size" => return Error::no_overload_of("size"),
         name => {
             let types: Vec<String> = given.iter().map(|one| one.type_name().to_string()).collect();
-            return Error::new(format!("no such overload: {name}({})", types.join(", ")));
+            return Error::no_overload_of(format!("{name}({})", types.join(", ")));
         }
     };
     let ty = first.type_name();
@@ -465,7 +474,7 @@ fn not_overloaded(function: &Function, given: &[Value<'_>], why: Error) -> Error
     if is_time || is_made_for.split(' ').any(|known| *known == *ty) {
         return why;
     }
-    Error::new(format!("no such overload: {}", function.name))
+    Error::no_overload_of(function.name)
 }
 
 pub fn constant(literal: &Literal) -> Value<'_> {
@@ -487,8 +496,8 @@ fn insert<'a>(
 ) -> Result<(), Error> {
     let Some(place) = Key::of(&key) else { return Err(Error::new("unsupported key type")) };
     if into.contains_key(&place) {
-        let shown = as_text(&key).map_or_else(|| "key".to_owned(), |text| text.to_string());
-        return Err(Error::new(format!("insert failed: key {shown} already exists")));
+        let key_text = as_text(&key).map_or_else(|| "key".to_owned(), |text| text.to_string());
+        return Err(Error::new(format!("insert failed: key {key_text} already exists")));
     }
     into.insert(place, (key, value));
     Ok(())
@@ -537,15 +546,15 @@ fn at<'a>(of: &Value<'a>, index: &Value<'a>) -> Outcome<'a> {
             found.unwrap_or_else(|| Err(Error::new(format!("index out of bounds: {place}"))))
         }
         Value::Map(map) => map.find(index).unwrap_or_else(|| {
-            let shown = as_text(index);
-            Err(Error::no_key(shown.as_deref().unwrap_or_default()))
+            let key_text = as_text(index);
+            Err(Error::no_key(key_text.as_deref().unwrap_or_default()))
         }),
         Value::Optional(Some(inner)) => at_optional(inner, index),
         Value::Optional(None) => Ok(Value::Optional(None)),
         Value::Variables => Err(Error::no_overload()),
         _ => {
-            let shown = as_text(index);
-            Err(Error::no_key(shown.as_deref().unwrap_or_default()))
+            let key_text = as_text(index);
+            Err(Error::no_key(key_text.as_deref().unwrap_or_default()))
         }
     }
 }

@@ -42,7 +42,7 @@ mod reference;
 mod tests;
 
 pub use bind::Bound;
-pub use cost::{COST_MAX, OVER_LIMIT};
+pub use cost::COST_MAX;
 pub use decl::{ANY, Decl, Keys, ListKind, Property, Shape};
 pub use fault::Fault;
 pub use permissions::{Decision, Permissions, Question};
@@ -51,7 +51,7 @@ pub use scope::Scope;
 pub use syntax::is_reserved;
 pub use texts::NoTexts;
 pub use types::{Struct, Type};
-pub use value::double_text;
+pub use value::{Error, double_text};
 
 use stack::{DEEP, on_stack};
 
@@ -72,7 +72,7 @@ pub struct Compiled {
 /// # Errors
 /// What a compiler says about it, with the lines meant.
 pub fn compile(text: &str, scope: &Scope) -> Result<Type, String> {
-    match checked(text, scope, &mut |_, checked| Ok(checked.root.clone())) {
+    match checked(text, scope, |_, checked| Ok(checked.root.clone())) {
         Ok(found) => Ok(found),
         Err(Fault::Compile(why)) => Err(why),
         Err(Fault::Pattern(_) | Fault::Instantiation(_) | Fault::Size) => Ok(Type::Unknown),
@@ -84,7 +84,7 @@ pub fn compile(text: &str, scope: &Scope) -> Result<Type, String> {
 /// # Errors
 /// Why there is none.
 pub fn program(text: &str, scope: &Scope, decl: Option<&Decl>) -> Result<Compiled, Fault> {
-    checked(text, scope, &mut |tree, checked| {
+    checked(text, scope, |tree, checked| {
         let program = plan::plan(&tree.root, checked, &scope.patterns)?;
         let cost_max = estimate::cost(&tree.root, checked, decl).max;
         Ok(Compiled { program, output: checked.root.clone(), cost_max, uses: checked.uses.clone() })
@@ -92,10 +92,10 @@ pub fn program(text: &str, scope: &Scope, decl: Option<&Decl>) -> Result<Compile
 }
 
 /// Parses and checks, and goes on with what was found on the same stack.
-fn checked<T: Send>(
+fn checked<T>(
     text: &str,
     scope: &Scope,
-    then: &mut (dyn FnMut(&parser::Tree, &checker::Checked) -> Result<T, Fault> + Send),
+    then: impl FnOnce(&parser::Tree, &checker::Checked) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let source: Vec<char> = text.chars().collect();
     if source.len() > LENGTH_MAX {
@@ -105,9 +105,9 @@ fn checked<T: Send>(
         )));
     }
     let is_deep = source.iter().filter(|c| "([{.+-*/%?!&|<>=:".contains(**c)).count() > DEEP;
-    let found = on_stack(is_deep, &mut || {
+    on_stack(is_deep, || {
         let tree = parser::parse(&source, scope.has_bind);
-        let tree = tree.map_err(|problems| Fault::Compile(problem::shown(problems, &source)))?;
+        let tree = tree.map_err(|problems| Fault::Compile(problem::report(problems, &source)))?;
         let Some(tree) = tree else { return Err(Fault::Size) };
         let mut checked = checker::check(&tree.root, tree.count, scope);
         let mut problems = std::mem::take(&mut checked.problems);
@@ -116,13 +116,13 @@ fn checked<T: Send>(
         }
         match problems.is_empty() {
             true => then(&tree, &checked),
-            false => Err(Fault::Compile(problem::shown(problems, &source))),
+            false => Err(Fault::Compile(problem::report(problems, &source))),
         }
-    });
-    found.unwrap_or(Err(Fault::Size))
+    })
 }
 
 const LENGTH_MAX: usize = 100_000;
+
 /// Why an expression is not one that gives one of these types.
 #[must_use]
 pub fn refusal(text: &str, scope: &Scope, wanted: &[Type]) -> (Type, Option<String>) {
@@ -164,18 +164,17 @@ pub enum Evaluated {
     Null,
     /// Something else.
     Other,
-    Error(String),
+    Error(Error),
 }
 
 impl Program {
     /// Evaluates; the answer, and what it cost.
     #[must_use]
     pub fn run(&self, bound: &[(&str, Bound<'_>)], limit: u64) -> (Evaluated, u64) {
-        let found = session(bound, self.depth, limit, &mut |session| {
+        session(bound, self.depth, limit, |session| {
             let (answer, cost) = session.run(self);
             (answer, cost.saturating_add(session.variables_cost()))
-        });
-        found.unwrap_or((Evaluated::Error("there is no stack to evaluate on".to_owned()), 0))
+        })
     }
 
     /// How deep its steps stand in each other.
@@ -203,9 +202,9 @@ impl<'a> EvaluationSession<'_, 'a> {
     ///
     /// # Errors
     /// Why there is no value, or none that JSON stands for.
-    pub fn tree(&self, program: &'a Program) -> (Result<pintle_object::Value, String>, u64) {
+    pub fn tree(&self, program: &'a Program) -> (Result<pintle_object::Value, Error>, u64) {
         let (found, cost) = eval::run(program, self.bindings, self.limit);
-        (tree::tree(&found).map_err(|why| why.0.to_string()), cost)
+        (tree::tree(&found), cost)
     }
 
     /// What the variables cost that were found since this was asked last.
@@ -216,18 +215,18 @@ impl<'a> EvaluationSession<'_, 'a> {
 }
 
 /// Runs programs over the same data, each within a limit of its cost. `depth` is that of the programs and of the
-/// variables they may ask for, all added up. None if there is no stack to run them on.
-pub fn session<'a, T: Send>(
+/// variables they may ask for, all added up.
+pub fn session<'a, T>(
     bound: &'a [(&'a str, Bound<'a>)],
     depth: usize,
     limit: u64,
-    run: &mut (dyn FnMut(EvaluationSession<'_, 'a>) -> T + Send),
-) -> Option<T> {
+    run: impl FnOnce(EvaluationSession<'_, 'a>) -> T,
+) -> T {
     let depth = bound.iter().fold(depth, |depth, (_, bound)| match bound {
         Bound::Program(program) => depth.saturating_add(program.depth),
         _ => depth,
     });
-    on_stack(depth > DEEP, &mut || {
+    on_stack(depth > DEEP, || {
         let bindings = bind::Bindings::new(bound, limit);
         run(EvaluationSession { bindings: &bindings, limit })
     })
@@ -239,6 +238,6 @@ fn answer(found: &value::Outcome<'_>) -> Evaluated {
         Ok(value::Value::Text(text)) => Evaluated::Text(text.to_string()),
         Ok(value::Value::Null) => Evaluated::Null,
         Ok(_) => Evaluated::Other,
-        Err(value::Error(why)) => Evaluated::Error(why.to_string()),
+        Err(why) => Evaluated::Error(why.clone()),
     }
 }

@@ -130,14 +130,15 @@ impl MacroWriter<'_> {
         })
     }
 
-    fn fold(
+    fn comprehension(
         &mut self,
         range: Expr,
         (var, second): (String, Option<String>),
         [init, condition, step, result]: [Expr; 4],
     ) -> Expr {
-        let fold = Comprehension { range, var, second, accu: ACCU.to_owned(), init, condition, step, result };
-        self.make(SyntaxNode::Comprehension(Box::new(fold)))
+        let comprehension =
+            Comprehension { range, var, second, accu: ACCU.to_owned(), init, condition, step, result };
+        self.make(SyntaxNode::Comprehension(Box::new(comprehension)))
     }
 
     fn bind(&mut self, name: String, value: Expr, body: Expr) -> Expr {
@@ -145,7 +146,7 @@ impl MacroWriter<'_> {
         let condition = self.literal(Literal::Bool(false));
         let step = self.ident(&name);
         let var = UNUSED.to_owned();
-        let fold = Comprehension {
+        let comprehension = Comprehension {
             range,
             var,
             second: None,
@@ -155,7 +156,7 @@ impl MacroWriter<'_> {
             step,
             result: body,
         };
-        self.make(SyntaxNode::Comprehension(Box::new(fold)))
+        self.make(SyntaxNode::Comprehension(Box::new(comprehension)))
     }
 
     fn quantifier(&mut self, range: Expr, vars: (String, Option<String>), body: Expr, all: bool) -> Expr {
@@ -166,7 +167,7 @@ impl MacroWriter<'_> {
         let accu = self.accu();
         let step = self.call(if all { "_&&_" } else { "_||_" }, vec![accu, body]);
         let result = self.accu();
-        self.fold(range, vars, [init, condition, step, result])
+        self.comprehension(range, vars, [init, condition, step, result])
     }
 
     fn exactly_one(&mut self, range: Expr, vars: (String, Option<String>), body: Expr) -> Expr {
@@ -178,7 +179,7 @@ impl MacroWriter<'_> {
         let step = self.call("_?_:_", vec![body, more, accu]);
         let (accu, one) = (self.accu(), self.literal(Literal::Int(1)));
         let result = self.call("_==_", vec![accu, one]);
-        self.fold(range, vars, [init, condition, step, result])
+        self.comprehension(range, vars, [init, condition, step, result])
     }
 
     /// `map`, `filter`, and those that make lists and maps of pairs.
@@ -217,7 +218,7 @@ impl MacroWriter<'_> {
             None => grown,
         };
         let result = self.accu();
-        self.fold(range, vars, [init, condition, step, result])
+        self.comprehension(range, vars, [init, condition, step, result])
     }
 
     fn sort_by(&mut self, target: Expr, var: String, body: Expr) -> Expr {

@@ -73,7 +73,7 @@ impl<'a> Planner<'a> {
                 let fields = fields.map(|(_, field, of)| (field.clone(), self.step(of))).collect();
                 ProgramStep::Message(name.clone(), fields)
             }
-            SyntaxNode::Comprehension(fold) => self.fold(fold),
+            SyntaxNode::Comprehension(comprehension) => self.comprehension(comprehension),
             SyntaxNode::Broken => ProgramStep::Broken,
         }
     }
@@ -187,26 +187,27 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn fold(&mut self, fold: &'a Comprehension) -> ProgramStep {
-        let is_bind = fold.is_bind();
-        let range = self.step(&fold.range);
-        let init = self.step(&fold.init);
+    fn comprehension(&mut self, comprehension: &'a Comprehension) -> ProgramStep {
+        let is_bind = comprehension.is_bind();
+        let range = self.step(&comprehension.range);
+        let init = self.step(&comprehension.init);
         let count = self.locals.len();
-        self.locals.push(&fold.accu);
+        self.locals.push(&comprehension.accu);
         let (condition, step) = match is_bind {
             true => (None, ProgramStep::Broken),
             false => {
-                self.locals.push(&fold.var);
-                self.locals.extend(fold.second.as_deref());
-                let is_always = matches!(fold.condition.node, SyntaxNode::Literal(Literal::Bool(true)));
-                let condition = (!is_always).then(|| self.step(&fold.condition));
-                (condition, self.grown(&fold.step, count))
+                self.locals.push(&comprehension.var);
+                self.locals.extend(comprehension.second.as_deref());
+                let is_always =
+                    matches!(comprehension.condition.node, SyntaxNode::Literal(Literal::Bool(true)));
+                let condition = (!is_always).then(|| self.step(&comprehension.condition));
+                (condition, self.grown(&comprehension.step, count))
             }
         };
         self.locals.truncate(count + 1);
-        let result = self.step(&fold.result);
+        let result = self.step(&comprehension.result);
         self.locals.truncate(count);
-        let has_second = fold.second.is_some();
+        let has_second = comprehension.second.is_some();
         ProgramStep::Comprehension(Box::new(ComprehensionStep {
             range,
             init,

@@ -10,7 +10,7 @@ pub struct Problem {
 }
 
 /// All problems in the order of their places, each with its line and a mark below it.
-pub fn shown(mut problems: Vec<Problem>, source: &[char]) -> String {
+pub fn report(mut problems: Vec<Problem>, source: &[char]) -> String {
     problems.sort_by_key(|problem| problem.at);
     let mut text = String::new();
     for problem in &problems {

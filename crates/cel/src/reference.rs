@@ -22,7 +22,7 @@ impl Permissions for Allowed {
 }
 
 /// As far as types tell values apart that the reference shows as text.
-fn shown(found: &Outcome<'_>) -> Option<String> {
+fn document(found: &Outcome<'_>) -> Option<String> {
     let found = found.as_ref().ok()?;
     let text = crate::value::as_text(found).map(|text| text.to_string());
     let text = match found {
@@ -73,10 +73,10 @@ impl Case<'_> {
         let bindings = bind::Bindings::new(&bound, LIMIT);
         let (found, cost) = eval::run(&compiled.program, &bindings, LIMIT);
         let error = match &found {
-            Err(why) => format!("expression '{}' resulted in error: {}", self.text, why.0),
+            Err(why) => format!("expression '{}' resulted in error: {why}", self.text),
             Ok(_) => String::new(),
         };
-        (compiled.output.runtime_name(), shown(&found), error, cost + bindings.cost.get())
+        (compiled.output.runtime_name(), document(&found), error, cost + bindings.cost.get())
     }
 }
 

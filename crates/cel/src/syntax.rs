@@ -138,8 +138,14 @@ impl Expr {
             SyntaxNode::Message { fields, .. } => {
                 fields.iter().for_each(|(_, _, part)| below(part, in_format))
             }
-            SyntaxNode::Comprehension(fold) => {
-                for part in [&fold.range, &fold.init, &fold.condition, &fold.step, &fold.result] {
+            SyntaxNode::Comprehension(comprehension) => {
+                for part in [
+                    &comprehension.range,
+                    &comprehension.init,
+                    &comprehension.condition,
+                    &comprehension.step,
+                    &comprehension.result,
+                ] {
                     below(part, in_format);
                 }
             }

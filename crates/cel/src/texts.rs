@@ -5,13 +5,13 @@ use crate::decl::ANY;
 use crate::eval;
 use crate::program::Program;
 use crate::stack::{DEEP, on_stack};
-use crate::value::{List, Value};
+use crate::value::{Error, List, Value};
 
 /// Why there are no names.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NoTexts {
     /// The evaluation failed.
-    Error(String),
+    Error(Error),
     /// It gave something that is no text and no list of texts.
     Other,
 }
@@ -22,14 +22,13 @@ impl Program {
     /// # Errors
     /// Why there are none.
     pub fn texts(&self, bound: &[(&str, Bound<'_>)], limit: u64) -> Result<Vec<String>, NoTexts> {
-        let found = on_stack(self.depth > DEEP, &mut || {
+        let found = on_stack(self.depth > DEEP, || {
             let bindings = Bindings::new(bound, limit);
             match eval::run(self, &bindings, limit).0 {
                 Ok(value) => texts(&value).ok_or(NoTexts::Other),
-                Err(error) => Err(NoTexts::Error(error.0.to_string())),
+                Err(error) => Err(NoTexts::Error(error)),
             }
-        });
-        let found = found.unwrap_or(Err(NoTexts::Error("there is no stack to evaluate on".to_owned())))?;
+        })?;
         Ok(found.into_iter().filter(|text| !text.is_empty()).collect())
     }
 }

@@ -103,8 +103,8 @@ fn unescaped(text: &str, is_query: bool) -> Result<String, String> {
             b'%' => {
                 let digit = |byte: Option<u8>| byte.and_then(|byte| (byte as char).to_digit(16));
                 let (Some(high), Some(low)) = (digit(bytes.next()), digit(bytes.next())) else {
-                    let shown: String = text.chars().skip(place).take(3).collect();
-                    return Err(format!("invalid URL escape {}", quote(&shown)));
+                    let escape: String = text.chars().skip(place).take(3).collect();
+                    return Err(format!("invalid URL escape {}", quote(&escape)));
                 };
                 out.push((high * 16 + low) as u8);
                 place += 3;

@@ -91,6 +91,7 @@ pub struct Cause {
 
 /// The message of one answer. It may show a whole object, escaped, but a long name must not come back many times.
 const MESSAGE_BYTES_MAX: usize = 512 * 1024;
+const INTERNAL_ERROR: &str = "Internal error occurred: ";
 /// What the log shows of a failure.
 const INTERNAL_BYTES_MAX: usize = 1024;
 
@@ -198,8 +199,13 @@ impl Status {
     pub fn internal(error: impl std::fmt::Display) -> Status {
         let text = error.to_string();
         let cause = Cause { message: text.clone(), ..Cause::default() };
-        Status::new(500, Reason::InternalError, format!("Internal error occurred: {text}"))
+        Status::new(500, Reason::InternalError, format!("{INTERNAL_ERROR}{text}"))
             .with_details(Details { causes: vec![cause], ..Details::default() })
+    }
+
+    /// The message without the words that all internal errors begin with, where it is said within another one.
+    pub fn bare_message(&self) -> &str {
+        self.message.strip_prefix(INTERNAL_ERROR).unwrap_or(&self.message)
     }
 
     pub fn method_not_supported(resource: &GroupResource, action: &str) -> Status {

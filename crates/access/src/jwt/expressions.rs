@@ -85,7 +85,7 @@ impl Expression {
         match self.program.texts(&[(CLAIMS, Bound::Tree(claims, &ANY))], COST_MAX) {
             Ok(texts) => Ok(Some(texts)),
             Err(NoTexts::Other) => Ok(None),
-            Err(NoTexts::Error(why)) => Err(self.failed(&why)),
+            Err(NoTexts::Error(why)) => Err(self.failed(&why.to_string())),
         }
     }
 
@@ -95,7 +95,7 @@ impl Expression {
 
     fn answer(&self, name: &str, value: &Value) -> Result<Evaluated, String> {
         match self.program.run(&[(name, Bound::Tree(value, &ANY))], COST_MAX).0 {
-            Evaluated::Error(why) => Err(self.failed(&why)),
+            Evaluated::Error(why) => Err(self.failed(&why.to_string())),
             answer => Ok(answer),
         }
     }

@@ -1,12 +1,8 @@
 //! Compiled expressions, and their evaluation within a budget.
 
-use super::COST_MAX;
+use super::{COST_MAX, EvaluationFailure};
 use pintle_cel::{Bound, Evaluated, EvaluationSession, Fault, Program, Scope, Type};
 use pintle_object::Value;
-
-const OUT_OF_BUDGET: &str =
-    "validation failed due to running out of cost budget, no further validation rules will be run";
-const NO_STACK: &str = "there is no stack to evaluate on";
 
 /// Expressions that are evaluated over the same input, one after another.
 pub struct Condition {
@@ -23,7 +19,7 @@ struct Expression {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Evaluation {
     Value(Evaluated),
-    Error(String),
+    Error(EvaluationFailure),
     /// There is no expression in this place.
     Absent,
 }
@@ -85,20 +81,19 @@ impl Condition {
         &self,
         bound: &[(&str, Bound<'_>)],
         budget: &mut u64,
-    ) -> Result<Vec<Evaluation>, String> {
-        let left = *budget;
-        let found = pintle_cel::session(bound, self.depth, COST_MAX, &mut |session| {
-            let mut left = left;
-            let all: Result<Vec<Evaluation>, String> = self
-                .expressions
-                .iter()
-                .map(|one| one.as_ref().map_or(Ok(Evaluation::Absent), |one| one.run(&session, &mut left)))
-                .collect();
-            all.map(|all| (all, left))
-        });
-        let (all, rest) = found.unwrap_or_else(|| Err(NO_STACK.to_owned()))?;
-        *budget = rest;
-        Ok(all)
+    ) -> Result<Vec<Evaluation>, EvaluationFailure> {
+        let mut left = *budget;
+        let all: Result<Vec<Evaluation>, EvaluationFailure> =
+            pintle_cel::session(bound, self.depth, COST_MAX, |session| {
+                self.expressions
+                    .iter()
+                    .map(|one| {
+                        one.as_ref().map_or(Ok(Evaluation::Absent), |one| one.run(&session, &mut left))
+                    })
+                    .collect()
+            });
+        *budget = if all.is_ok() { left } else { *budget };
+        all
     }
 }
 
@@ -106,21 +101,23 @@ impl Condition {
     /// The value of the only expression as a tree.
     ///
     /// # Errors
-    /// Why there is none: it does not compile, fails, or costs too much.
-    pub fn tree_for_input(&self, bound: &[(&str, Bound<'_>)], budget: u64) -> Result<Value, String> {
-        let one = self.expressions.iter().flatten().next().ok_or("there is no expression")?;
-        let program = one
-            .program
-            .as_ref()
-            .map_err(|why| why.strip_prefix("compilation error: ").unwrap_or(why).to_owned())?;
-        let found = pintle_cel::session(bound, self.depth, COST_MAX, &mut |session| {
+    /// Why there is none: it does not compile, which is said without the words for conditions, fails, or costs too
+    /// much.
+    pub fn tree_for_input(
+        &self,
+        bound: &[(&str, Bound<'_>)],
+        budget: u64,
+    ) -> Result<Value, EvaluationFailure> {
+        let one = self.expressions.iter().flatten().next();
+        let one = one.ok_or_else(|| EvaluationFailure::from(String::from("there is no expression")))?;
+        let program = one.program.as_ref().map_err(|why| EvaluationFailure::from(why.clone()))?;
+        pintle_cel::session(bound, self.depth, COST_MAX, |session| {
             let (found, cost) = session.tree(program);
             if cost.saturating_add(session.variables_cost()) > budget {
-                return Err(OUT_OF_BUDGET.to_owned());
+                return Err(EvaluationFailure::out_of_budget());
             }
-            found.map_err(|why| format!("expression '{}' resulted in error: {why}", one.text))
-        });
-        found.unwrap_or_else(|| Err(NO_STACK.to_owned()))
+            found.map_err(|why| EvaluationFailure::of_expression(&one.text, &why))
+        })
     }
 }
 
@@ -133,22 +130,23 @@ impl Expression {
                     None => Ok(compiled.program),
                 },
             );
-        let program = program.map_err(|why| format!("compilation error: {why}"));
         Expression { text: text.to_owned(), program }
     }
 
-    fn run<'a>(&'a self, session: &EvaluationSession<'_, 'a>, left: &mut u64) -> Result<Evaluation, String> {
+    fn run<'a>(
+        &'a self,
+        session: &EvaluationSession<'_, 'a>,
+        left: &mut u64,
+    ) -> Result<Evaluation, EvaluationFailure> {
         let program = match &self.program {
             Ok(program) => program,
-            Err(why) => return Ok(Evaluation::Error(why.clone())),
+            Err(why) => return Ok(Evaluation::Error(EvaluationFailure::compilation(why))),
         };
         let (answer, cost) = session.run(program);
         let cost = cost.saturating_add(session.variables_cost());
-        *left = left.checked_sub(cost).ok_or_else(|| OUT_OF_BUDGET.to_owned())?;
+        *left = left.checked_sub(cost).ok_or_else(EvaluationFailure::out_of_budget)?;
         Ok(match answer {
-            Evaluated::Error(why) => {
-                Evaluation::Error(format!("expression '{}' resulted in error: {why}", self.text))
-            }
+            Evaluated::Error(why) => Evaluation::Error(EvaluationFailure::of_expression(&self.text, &why)),
             answer => Evaluation::Value(answer),
         })
     }

@@ -2,9 +2,11 @@
 
 mod activation;
 mod condition;
+mod failure;
 
 pub use activation::{Activation, namespace_object, options};
 pub use condition::{Condition, Evaluation, Variables};
+pub use failure::EvaluationFailure;
 
 /// What the expressions of one policy may cost for one request and one object of parameters.
 pub const COST_SUM_MAX: u64 = 10_000_000;

@@ -3,7 +3,6 @@
 use super::mutator::{MutationError, Mutator};
 use super::reinvocation::Reinvocation;
 use super::source::{Binding, Hook, Policy, PolicySource};
-use super::validator::error_type;
 use super::{is_exempt, params};
 use crate::cel::namespace_object;
 use crate::plugin::{Outcome, Plugin};
@@ -193,7 +192,7 @@ impl Round<'_> {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(why) => {
-                self.fail(invocation, why);
+                self.fail(invocation, why.message);
                 return Ok(());
             }
         }
@@ -232,7 +231,7 @@ impl Round<'_> {
             );
             let error = match &made {
                 Ok(_) => "no_error",
-                Err(MutationError::Policy(why)) => error_type(why),
+                Err(MutationError::Policy(why)) => why.cause.error_type(),
                 Err(MutationError::Status(_)) => "invalid_error",
             };
             let names = (&invocation.hook.policy.name, &invocation.binding.name);
@@ -240,7 +239,7 @@ impl Round<'_> {
             self.request.metrics.mutation(names.0, names.1, error, begin.elapsed());
             match made {
                 Ok(changed) => *object = changed,
-                Err(MutationError::Policy(why)) => self.fail(invocation, why),
+                Err(MutationError::Policy(why)) => self.fail(invocation, why.message),
                 Err(MutationError::Status(status)) => return Err(status),
             }
         }

@@ -1,11 +1,10 @@
 //! A mutating policy's expressions made ready, and the objects that they make.
 
-use crate::cel::{Activation, COST_SUM_MAX, Condition, Variables};
+use crate::cel::{Activation, COST_SUM_MAX, Condition, EvaluationFailure, Variables};
 use crate::metrics::{AdmissionStep, Owner};
 use crate::request::Request;
-use crate::webhook::failure::internal;
 use crate::webhook::match_conditions::Matcher;
-use crate::webhook::patched::{SCHEME, as_requested, check_kind, keep_kind, words};
+use crate::webhook::patched::{SCHEME, as_requested, check_kind, keep_kind};
 use crate::webhook::predicates::Matched;
 use crate::webhook::versioned::VersionedAttributes;
 use pintle_cel::{Scope, Type};
@@ -30,7 +29,7 @@ pub struct Mutation {
 /// Why a change was not made.
 pub enum MutationError {
     /// The policy failed, and its failure policy says what that means.
-    Policy(String),
+    Policy(EvaluationFailure),
     /// The request fails.
     Status(Status),
 }
@@ -85,12 +84,13 @@ impl Mutation {
         let found = self.expression.tree_for_input(&activation.bound(true, variables), COST_SUM_MAX);
         let found = found.map_err(MutationError::Policy)?;
         let changed = match self.is_json_patch {
-            true => json_patched(versioned, &found).map_err(MutationError::Policy)?,
-            false => configured(request, served, versioned, &found).map_err(MutationError::Policy)?,
+            true => json_patched(versioned, &found),
+            false => configured(request, served, versioned, &found),
         };
+        let changed = changed.map_err(policy)?;
         check_version(&versioned.kind, &request.kind_in(request.attributes.target.served), served)?;
         let Some(changed) = changed else { return Ok(object.clone()) };
-        let status = |why: String| MutationError::Status(internal(why));
+        let status = |why: String| MutationError::Status(Status::internal(why));
         if self.is_json_patch
             && let Some(why) = check_kind(request, &changed, versioned, served).map_err(status)?
         {
@@ -98,7 +98,7 @@ impl Mutation {
         }
         let read = request.view.read_shown(served, request.subresource(), changed);
         let draft = read.and_then(|draft| as_requested(request, served, draft));
-        let mut draft = draft.map_err(|failed| status(words(failed)))?;
+        let mut draft = draft.map_err(|failed| status(failed.bare_message().to_owned()))?;
         keep_kind(object, &mut draft);
         Ok(draft)
     }
@@ -115,13 +115,17 @@ fn check_version(
         return Ok(());
     }
     let (own, kind, other) = (&matched.version, &matched.kind, &requested.version);
-    Err(MutationError::Policy(match matched.group == requested.group {
+    Err(policy(match matched.group == requested.group {
         true => format!("converting ({own}.{kind}) to ({other}.{kind}): unknown conversion"),
         false => format!(
             "{own}.{kind} is not suitable for converting to \"{}\" in scheme {SCHEME:?}",
             requested.group_version()
         ),
     }))
+}
+
+fn policy(why: String) -> MutationError {
+    MutationError::Policy(EvaluationFailure::from(why))
 }
 
 fn configured(

@@ -1,6 +1,6 @@
 //! A validating policy's expressions made ready, and what they say of a request.
 
-use crate::cel::{Activation, COST_SUM_MAX, Condition, Evaluation, Variables};
+use crate::cel::{Activation, COST_SUM_MAX, Condition, Evaluation, EvaluationFailure, Variables};
 use crate::metrics::{AdmissionStep, Owner};
 use crate::request::Request;
 use crate::webhook::match_conditions::Matcher;
@@ -114,7 +114,10 @@ impl Validator {
         for (index, (validation, evaluation)) in self.validations.iter().zip(found).enumerate() {
             let failed = match (evaluation, &messages) {
                 (Evaluation::Error(why), _) => why,
-                (_, Err(why)) => format!("failed messageExpression: {why}"),
+                (_, Err(why)) => EvaluationFailure {
+                    cause: why.cause,
+                    message: format!("failed messageExpression: {why}"),
+                },
                 (Evaluation::Value(Evaluated::Bool(true)), _) => continue,
                 (_, Ok(messages)) => {
                     let message = validation.message(messages.get(index));
@@ -130,8 +133,8 @@ impl Validator {
             if !self.is_lenient {
                 decisions.push(ValidatorDecision {
                     index,
-                    error: error_type(&failed),
-                    message: failed,
+                    error: failed.cause.error_type(),
+                    message: failed.message,
                     reason: Reason::Invalid,
                 });
             }
@@ -156,7 +159,7 @@ impl Validator {
         let mut result = ValidateResult { decisions, ..ValidateResult::default() };
         for (key, one) in self.annotations.iter().zip(found) {
             match one {
-                Evaluation::Error(why) if !self.is_lenient => result.annotation_errors.push(why),
+                Evaluation::Error(why) if !self.is_lenient => result.annotation_errors.push(why.message),
                 Evaluation::Value(Evaluated::Text(text)) if !text.trim().is_empty() => {
                     result.annotations.push((key.clone(), text.trim().into()));
                 }
@@ -166,22 +169,12 @@ impl Validator {
         result
     }
 
-    fn failed(&self, message: String) -> ValidateResult {
+    fn failed(&self, failure: EvaluationFailure) -> ValidateResult {
+        let EvaluationFailure { cause, message } = failure;
         let failed =
-            ValidatorDecision { index: 0, error: error_type(&message), message, reason: Reason::Invalid };
+            ValidatorDecision { index: 0, error: cause.error_type(), message, reason: Reason::Invalid };
         let decisions = if self.is_lenient { Vec::new() } else { vec![failed] };
         ValidateResult { decisions, ..ValidateResult::default() }
-    }
-}
-
-/// What metrics call an error.
-pub fn error_type(why: &str) -> &'static str {
-    if why.contains("compilation error") {
-        "compile_error"
-    } else if why.contains("out of cost budget") {
-        "out_of_budget"
-    } else {
-        "invalid_error"
     }
 }
 

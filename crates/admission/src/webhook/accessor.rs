@@ -1,7 +1,6 @@
 //! A webhook as it is configured, and whether it is to be called for a request.
 
 use super::match_conditions::Matcher;
-use super::patched::words;
 use super::predicates::rules::RuleWithOperations;
 use super::predicates::{Matched, Selectors, matched};
 use super::review::ReviewVersion;
@@ -9,7 +8,6 @@ use super::versioned::{ObjectVersions, VersionedAttributes};
 use crate::cel::Variables;
 use crate::metrics::{AdmissionStep, Owner};
 use crate::request::Request;
-use crate::webhook::failure::internal;
 use pintle_cel::Scope;
 use pintle_object::{Status, Value, bytes};
 use pintle_outbound::{HookAddress, HookTarget};
@@ -101,7 +99,7 @@ impl Webhook {
         if self.conditions.is_empty() {
             return Ok(Some(matched));
         }
-        let versioned = versions.of(&matched).map_err(|status| internal(words(status)))?;
+        let versioned = versions.of(&matched).map_err(|status| Status::internal(status.bare_message()))?;
         let nothing = (&Value::Null, &Variables::default());
         match self.matcher().matches(request, object, &versioned, nothing) {
             Ok(true) => Ok(Some(matched)),
@@ -109,7 +107,7 @@ impl Webhook {
                 request.metrics.exclusion(self.matcher().owner(), request.attributes.operation);
                 Ok(None)
             }
-            Err(why) => Err(Status::forbidden(&request.resource(), name, &why)),
+            Err(why) => Err(Status::forbidden(&request.resource(), name, &why.message)),
         }
     }
 
@@ -121,7 +119,7 @@ impl Webhook {
         versions: &mut ObjectVersions<'_>,
     ) -> Result<Option<(Matched, Arc<VersionedAttributes>)>, Status> {
         let Some(matched) = self.should_call(request, object, versions)? else { return Ok(None) };
-        let versioned = versions.of(&matched).map_err(|status| internal(words(status)))?;
+        let versioned = versions.of(&matched).map_err(|status| Status::internal(status.bare_message()))?;
         Ok(Some((matched, versioned)))
     }
 

@@ -5,7 +5,6 @@ use super::response::{AdmissionResponse, decode, document, verify};
 use super::review::{ReviewVersion, review};
 use super::versioned::VersionedAttributes;
 use crate::request::Request;
-use crate::webhook::failure::internal;
 use crate::webhook::predicates::Matched;
 use bytes::Bytes;
 use pintle_engine::admission::Attributes;
@@ -248,5 +247,5 @@ fn known(of: &Value, fields: &[&str]) -> Value {
 
 /// The 500 of a webhook that failed and whose failure counts.
 pub fn failed(webhook: &str, why: &str) -> Status {
-    internal(format!("failed calling webhook {webhook:?}: {why}"))
+    Status::internal(format!("failed calling webhook {webhook:?}: {why}"))
 }

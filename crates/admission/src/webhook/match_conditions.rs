@@ -2,7 +2,7 @@
 
 use super::predicates::Matched;
 use super::versioned::VersionedAttributes;
-use crate::cel::{Activation, Condition, Evaluation};
+use crate::cel::{Activation, Condition, Evaluation, EvaluationFailure};
 use crate::metrics::Owner;
 use crate::request::Request;
 use pintle_cel::{Evaluated, Scope};
@@ -40,7 +40,7 @@ impl Matcher {
         object: &Value,
         versioned: &VersionedAttributes,
         (params, variables): (&Value, &crate::cel::Variables),
-    ) -> Result<bool, String> {
+    ) -> Result<bool, EvaluationFailure> {
         if self.is_empty() {
             return Ok(true);
         }
@@ -51,7 +51,7 @@ impl Matcher {
         let begin = Instant::now();
         let operation = request.attributes.operation;
         let count = |errors| request.metrics.conditions(&self.owner, operation, errors, begin.elapsed());
-        let failed = |why: String| if self.is_lenient { Ok(false) } else { Err(why) };
+        let failed = |why: EvaluationFailure| if self.is_lenient { Ok(false) } else { Err(why) };
         let found = match self.condition.for_input(&activation.bound(true, variables), &mut budget) {
             Ok(found) => found,
             Err(why) => {
@@ -61,7 +61,7 @@ impl Matcher {
         };
         let errors = found.iter().filter(|one| matches!(one, Evaluation::Error(_))).count();
         count(errors);
-        let mut failures: Vec<String> = Vec::new();
+        let mut failures: Vec<EvaluationFailure> = Vec::new();
         for one in found {
             match one {
                 Evaluation::Value(Evaluated::Bool(false)) => return Ok(false),
@@ -73,10 +73,9 @@ impl Matcher {
                 Evaluation::Value(_) | Evaluation::Absent => {}
             }
         }
-        match failures.as_slice() {
-            [] => Ok(true),
-            [one] => failed(one.clone()),
-            several => failed(format!("[{}]", several.join(", "))),
+        match failures.is_empty() {
+            true => Ok(true),
+            false => failed(EvaluationFailure::of_all(failures)),
         }
     }
 }

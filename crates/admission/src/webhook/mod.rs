@@ -8,7 +8,6 @@
 
 mod accessor;
 pub mod call;
-pub(crate) mod failure;
 pub mod match_conditions;
 pub mod mutate;
 pub mod patched;

@@ -11,7 +11,6 @@ use crate::plugin::{Outcome, Plugin};
 use crate::policy::Reinvocation;
 use crate::request::Request;
 use crate::settings::Setup;
-use crate::webhook::failure::internal;
 use crate::webhook::predicates::Matched;
 use pintle_object::{Status, Value, json};
 use pintle_outbound::Hooks;
@@ -154,7 +153,7 @@ impl MutatingAdmissionWebhook {
         }
         if object.is_null() {
             let name = &webhook.name;
-            return Err(CallError::Broken(internal(format!(
+            return Err(CallError::Broken(Status::internal(format!(
                 "admission webhook {name:?} attempted to modify the object, which is not supported for this operation"
             ))));
         }

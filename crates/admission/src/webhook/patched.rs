@@ -3,7 +3,6 @@
 use super::predicates::Matched;
 use super::versioned::VersionedAttributes;
 use crate::request::{Request, plain};
-use crate::webhook::failure::internal;
 use pintle_engine::ServedResource;
 use pintle_object::{GroupVersion, GroupVersionKind, Status, Value, json};
 use pintle_patch::json_patch;
@@ -22,24 +21,18 @@ pub fn patched(
     let served = matched.served(request);
     let subresource = request.subresource();
     let mut target = pintle_patch::untyped(&versioned.object);
-    json_patch::json_patch(&mut target, operations).map_err(|error| internal(error.to_string()))?;
-    if let Some(other) = check_kind(request, &target, versioned, served).map_err(internal)? {
+    json_patch::json_patch(&mut target, operations).map_err(|error| Status::internal(error.to_string()))?;
+    if let Some(other) = check_kind(request, &target, versioned, served).map_err(Status::internal)? {
         return Err(plain(other));
     }
     let read = request.view.read_patched(served, subresource, target);
-    let (read, mut draft) = read.map_err(|status| internal(words(status)))?;
+    let (read, mut draft) = read.map_err(|status| Status::internal(status.bare_message()))?;
     draft = as_requested(request, served, draft)?;
     keep_kind(object, &mut draft);
     let mut before = versioned.object.clone();
     before.remove(&["kind"]);
     before.remove(&["apiVersion"]);
     Ok((draft, read != before))
-}
-
-/// What a failure says, without what is said of all internal ones.
-pub fn words(status: Status) -> String {
-    let said = status.message.strip_prefix("Internal error occurred: ").map(str::to_owned);
-    said.unwrap_or(status.message)
 }
 
 /// A draft in the version that matched in that of the request.

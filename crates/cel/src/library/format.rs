@@ -45,7 +45,7 @@ fn out_of_range(place: usize) -> Error {
 fn formatted(list: &List<'_>, place: usize, sign: char, precision: Option<usize>) -> Result<String, Error> {
     let value = list.at(place).unwrap_or_else(|| Err(out_of_range(place)))?;
     let wrong = |why: String| Error::new(format!("error during formatting: {why}"));
-    shown(&value, sign, precision).map_err(wrong)
+    formatted_value(&value, sign, precision).map_err(wrong)
 }
 
 /// The parts of a format, up to the first that is wrong.
@@ -124,7 +124,7 @@ pub fn unfit(sign: char, name: &str) -> String {
     format!("{what}, was given {name}")
 }
 
-fn shown(value: &Value<'_>, sign: char, precision: Option<usize>) -> Result<String, String> {
+fn formatted_value(value: &Value<'_>, sign: char, precision: Option<usize>) -> Result<String, String> {
     let wrong = || unfit(sign, &value.type_name());
     match (sign, value) {
         ('s', _) => text(value).ok_or_else(wrong),

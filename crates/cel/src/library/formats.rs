@@ -19,10 +19,10 @@ const FORMATS: [Format; 13] = [
     ("dns1035LabelPrefix", 30, |text| content::dns1035_label(&unfinished(text)).to_vec()),
     ("labelValue", 40, |text| content::label_value(text).to_vec()),
     ("uri", 1536, |text| crate::url::parse(text).err().into_iter().collect()),
-    ("uuid", 58, |text| said(is_uuid(text), "does not match the UUID format")),
-    ("byte", 84, |text| said(!text.is_empty() && bytes::decode(text).is_ok(), "invalid base64")),
-    ("date", 117, |text| said(is_date(text), "invalid date")),
-    ("datetime", 117, |text| said(Time::parse(text).is_ok(), "invalid datetime")),
+    ("uuid", 58, |text| complaint(is_uuid(text), "does not match the UUID format")),
+    ("byte", 84, |text| complaint(!text.is_empty() && bytes::decode(text).is_ok(), "invalid base64")),
+    ("date", 117, |text| complaint(is_date(text), "invalid date")),
+    ("datetime", 117, |text| complaint(Time::parse(text).is_ok(), "invalid datetime")),
 ];
 
 pub const FUNCTIONS: &[Function] = &[
@@ -66,7 +66,7 @@ fn validate<'a>(given: &[Value<'a>]) -> Outcome<'a> {
     Ok(Value::some(Value::list(found.into_iter().map(Value::text).collect())))
 }
 
-fn said(is_fine: bool, otherwise: &str) -> Vec<String> {
+fn complaint(is_fine: bool, otherwise: &str) -> Vec<String> {
     if is_fine { Vec::new() } else { vec![otherwise.to_owned()] }
 }
 

@@ -156,7 +156,7 @@ fn sort<'a>(list: &Value<'a>, keys: &Value<'a>) -> Outcome<'a> {
 
 fn range<'a>(given: &[Value<'a>]) -> Outcome<'a> {
     match given {
-        [Value::Int(count)] if *count > ITEMS_MAX => Err(Error::new(crate::cost::OVER_LIMIT)),
+        [Value::Int(count)] if *count > ITEMS_MAX => Err(Error::OverLimit),
         [Value::Int(count)] => Ok(Value::list((0..*count).map(Value::Int).collect())),
         _ => Err(Error::no_overload()),
     }

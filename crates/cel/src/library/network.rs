@@ -113,8 +113,8 @@ fn parse_ip(text: &str) -> Result<IpAddr, String> {
         Some(_) => "missing IPv6 address",
         None => "unable to parse IP",
     };
-    let shown = quote(text);
-    Err(format!("IP Address {shown} parse error during conversion from string: ParseAddr({shown}): {why}"))
+    let quoted = quote(text);
+    Err(format!("IP Address {quoted} parse error during conversion from string: ParseAddr({quoted}): {why}"))
 }
 
 fn why_no_v4(text: &str) -> &'static str {
@@ -138,10 +138,10 @@ fn why_no_v4(text: &str) -> &'static str {
 }
 
 fn parse_cidr(text: &str) -> Result<(IpAddr, u8), String> {
-    let shown = quote(text);
+    let quoted = quote(text);
     let bad = |why: &str| {
         format!(
-            "network address parse error during conversion from string: netip.ParsePrefix({shown}): {why}"
+            "network address parse error during conversion from string: netip.ParsePrefix({quoted}): {why}"
         )
     };
     let (address, len) = text.rsplit_once('/').ok_or_else(|| bad("no '/'"))?;
@@ -154,7 +154,7 @@ fn parse_cidr(text: &str) -> Result<(IpAddr, u8), String> {
     }
     match ip {
         IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
-            Err(format!("IPv4-mapped IPv6 address {shown} is not allowed"))
+            Err(format!("IPv4-mapped IPv6 address {quoted} is not allowed"))
         }
         ip => Ok((ip, bits)),
     }

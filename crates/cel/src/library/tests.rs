@@ -1,11 +1,11 @@
 //! What functions give, over no data: `check(expression, result)`.
 
-use crate::{COST_MAX, Evaluated, Fault, Scope, program};
+use crate::{COST_MAX, Error, Evaluated, Fault, Scope, program};
 
 fn answer(text: &str) -> Evaluated {
     match program(text, &Scope::default(), None) {
         Ok(compiled) => compiled.program.run(&[], COST_MAX).0,
-        Err(Fault::Instantiation(why)) => Evaluated::Error(why),
+        Err(Fault::Instantiation(why)) => Evaluated::Error(Error::new(why)),
         Err(fault) => panic!("{text}: {fault:?}"),
     }
 }
@@ -18,7 +18,8 @@ fn all_hold(expressions: &[&str]) {
 
 fn all_fail(cases: &[(&str, &str)]) {
     for (text, why) in cases {
-        assert_eq!(answer(text), Evaluated::Error((*why).to_owned()), "{text}");
+        let Evaluated::Error(error) = answer(text) else { panic!("{text} gives a value") };
+        assert_eq!(error.to_string(), *why, "{text}");
     }
 }
 
@@ -156,7 +157,7 @@ fn what_costs_too_much_ends() {
     let text = "lists.range(1000).all(x, lists.range(1000).all(y, lists.range(1000).all(z, x + y + z >= 0)))";
     let compiled = program(text, &Scope::default(), None).expect("it compiles");
     let (answer, cost) = compiled.program.run(&[], 100_000);
-    assert_eq!(answer, Evaluated::Error(crate::OVER_LIMIT.to_owned()));
+    assert_eq!(answer, Evaluated::Error(Error::OverLimit));
     assert!(cost > 100_000);
 }
 

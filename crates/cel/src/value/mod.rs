@@ -14,27 +14,50 @@ use pintle_object::time::{Time, parse_duration};
 use pintle_object::{Map as TreeMap, Value as Tree, bytes, json};
 use pintle_regexp::Regexp;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::rc::Rc;
+use std::sync::Arc;
 
-/// Why there is no value, in the words of upstream.
+/// The reason why there is no value, in the words of upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error(pub Rc<str>);
+pub enum Error {
+    /// No function of a name takes such values: the call, where it is told.
+    NoOverload(Option<Arc<str>>),
+    /// The evaluation has cost what it may.
+    OverLimit,
+    Other(Arc<str>),
+}
 
 pub type Outcome<'a> = Result<Value<'a>, Error>;
 
 impl Error {
-    pub fn new(message: impl Into<Rc<str>>) -> Self {
-        Self(message.into())
+    pub fn new(message: impl Into<Arc<str>>) -> Self {
+        Self::Other(message.into())
     }
 
     pub fn no_overload() -> Self {
-        Self::new("no such overload")
+        Self::NoOverload(None)
+    }
+
+    pub fn no_overload_of(call: impl Into<Arc<str>>) -> Self {
+        Self::NoOverload(Some(call.into()))
     }
 
     pub fn no_key(key: &str) -> Self {
         Self::new(format!("no such key: {key}"))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoOverload(None) => f.write_str("no such overload"),
+            Self::NoOverload(Some(call)) => write!(f, "no such overload: {call}"),
+            Self::OverLimit => f.write_str("operation cancelled: actual cost limit exceeded"),
+            Self::Other(message) => f.write_str(message),
+        }
     }
 }
 

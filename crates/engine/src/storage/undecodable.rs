@@ -5,7 +5,7 @@
 
 use crate::engine::Engine;
 use crate::resource::ServedResource;
-use crate::storage::unreadable::{check_object, internal, is_undecodable, unreadable};
+use crate::storage::unreadable::{check_object, is_undecodable, unreadable};
 use pintle_object::field::quote;
 use pintle_object::{Cause, Details, Reason, Status};
 use pintle_store::Object;
@@ -23,7 +23,7 @@ fn corrupt(object: &Object, key: &str, why: &Status) -> String {
         Some(_) => ("data from the storage is not transformable", 0),
         None => ("object not decodable", object.mod_revision.0),
     };
-    let why = why.message.strip_prefix("Internal error occurred: ").unwrap_or(&why.message);
+    let why = why.bare_message();
     format!(
         "StorageError: corrupt object, Code: 7, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {kind} \
          revision={revision}: {why}"
@@ -43,7 +43,7 @@ impl Engine {
             return Err(why);
         }
         let key = object.key.as_str().strip_prefix("/registry").unwrap_or(object.key.as_str());
-        Err(internal(&corrupt(object, key, &why)))
+        Err(Status::internal(corrupt(object, key, &why)))
     }
 
     /// Refuses a list that meets what cannot be read, with all that it would meet.
@@ -83,9 +83,10 @@ impl Engine {
                 return self.corrupt_list(served);
             }
             match object.read_error() {
-                Some(error) => {
-                    internal(&format!("unable to transform key {}: {error}", quote(object.key.as_str())))
-                }
+                Some(error) => Status::internal(format!(
+                    "unable to transform key {}: {error}",
+                    quote(object.key.as_str())
+                )),
                 None => status,
             }
         })
@@ -98,7 +99,7 @@ impl Engine {
             return Ok(());
         };
         let Err(why) = self.check_listable(served, &object) else { return Ok(()) };
-        let why = why.message.trim_start_matches("Internal error occurred: ").to_string();
+        let why = why.bare_message();
         let package = served.resource.group.split('.').next().filter(|first| !first.is_empty());
         let kind = match served.is_typed() {
             true => format!("{}.{}", package.unwrap_or("core"), served.storage.kind),

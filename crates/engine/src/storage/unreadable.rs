@@ -1,7 +1,7 @@
 //! Refusals of stored values that cannot be read, in upstream's words.
 
 use pintle_object::field::quote;
-use pintle_object::{Cause, Details, GroupVersionKind, Reason, Status};
+use pintle_object::{GroupVersionKind, Reason, Status};
 use pintle_schema::decode;
 use pintle_store::{Object, transformer};
 
@@ -13,7 +13,7 @@ pub(crate) fn is_undecodable(object: &Object) -> bool {
 /// Refuses a value that could not be decrypted.
 pub(crate) fn check_decrypted(object: &Object) -> Result<(), Status> {
     match object.read_error() {
-        Some(error) => Err(internal(&error.0)),
+        Some(error) => Err(Status::internal(&error.0)),
         None => Ok(()),
     }
 }
@@ -27,7 +27,7 @@ pub(crate) fn check_object(storage: &GroupVersionKind, object: &Object) -> Resul
 /// Refuses a value that is not one of the kind, as far as its beginning tells.
 pub(crate) fn check_envelope(storage: &GroupVersionKind, value: &[u8]) -> Result<(), Status> {
     if value.starts_with(transformer::ENCRYPTED_PREFIX) {
-        return Err(internal(transformer::NOT_DECRYPTED));
+        return Err(Status::internal(transformer::NOT_DECRYPTED));
     }
     if !value.starts_with(decode::protobuf::MAGIC) {
         return Ok(());
@@ -53,11 +53,4 @@ pub(crate) fn check_kind(storage: &GroupVersionKind, api_version: &str, kind: &s
 /// 500 with the words of a decoder and no reason, as upstream passes them on.
 pub(crate) fn unreadable(why: &str) -> Status {
     Status::new(500, Reason::Unknown, why)
-}
-
-/// 500 for a value that could not be encrypted or decrypted, with upstream's words as its cause.
-pub(crate) fn internal(why: &str) -> Status {
-    let cause = Cause { message: why.into(), ..Cause::default() };
-    let details = Details { causes: vec![cause], ..Details::default() };
-    Status::new(500, Reason::InternalError, format!("Internal error occurred: {why}")).with_details(details)
 }

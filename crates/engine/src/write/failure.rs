@@ -1,6 +1,5 @@
 //! Refusals of the store as the answers of requests.
 
-use crate::storage::unreadable;
 use pintle_object::{Reason, Status};
 use pintle_store::CommitError;
 
@@ -10,7 +9,7 @@ pub fn store_failed(error: CommitError) -> Status {
         |message: &str, why| Status::new(503, Reason::ServiceUnavailable, message).with_internal(why);
     match error {
         // As kube-apiserver does: etcd's words, which operators know.
-        CommitError::NotEncrypted(error) => unreadable::internal(&error.0),
+        CommitError::NotEncrypted(error) => Status::internal(&error.0),
         CommitError::TooLarge(why) | CommitError::Refused(why) => Status::new(500, Reason::Unknown, why),
         CommitError::ReadOnly(why) => unavailable("the store does not take writes", why),
         CommitError::Unavailable(why) => unavailable("the store cannot be reached", why),

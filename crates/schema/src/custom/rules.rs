@@ -5,7 +5,7 @@
 use super::definition::expressions::{SELF, scope};
 use super::definition::field_path;
 use crate::custom::former::Former;
-use pintle_cel::{ANY, Bound, Decl, Evaluated, OVER_LIMIT, Program};
+use pintle_cel::{ANY, Bound, Decl, Error, Evaluated, Program};
 use pintle_object::field::Shown;
 use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Text, Value};
 use pintle_regexp::Budget;
@@ -319,14 +319,14 @@ impl Run<'_> {
         let shown = rule.shown();
         match answer {
             Evaluated::Bool(true) => return Ok(true),
-            Evaluated::Error(why) if why.starts_with("no such overload") => {
+            Evaluated::Error(why @ Error::NoOverload(_)) => {
                 let why = format!(
                     "'{why}': call arguments did not match a supported operator, function or macro signature for \
                      rule: {shown}"
                 );
                 self.invalid(rules, path, &why);
             }
-            Evaluated::Error(why) if why.starts_with(OVER_LIMIT) => {
+            Evaluated::Error(why @ Error::OverLimit) => {
                 let why = format!(
                     "'{why}': no further validation rules will be run due to call cost exceeds limit for rule: {shown}"
                 );
@@ -400,7 +400,7 @@ impl Run<'_> {
             "messageExpression evaluation failed due to running out of cost budget, no further validation rules \
              will be run"
                 .to_owned()
-        } else if matches!(&answer, Evaluated::Error(why) if why.starts_with(OVER_LIMIT)) {
+        } else if answer == Evaluated::Error(Error::OverLimit) {
             format!(
                 "no further validation rules will be run due to call cost exceeds limit for messageExpression: {shown}"
             )
