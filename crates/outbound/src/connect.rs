@@ -7,6 +7,7 @@ use crate::dial::{Dialed, Dialer, join_host_port};
 use crate::failure::Failure;
 use crate::proxies::{Proxies, Proxy};
 use crate::tls::{Fresh, Tls};
+use crate::verify::OldCertificate;
 use crate::words::{self, Ends};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -82,11 +83,10 @@ impl Connector {
     /// A connection to a proxy, or through it to where a tunnel is wanted.
     async fn dial_proxy(&self, proxy: &Proxy, tunnel: Option<(&str, u16)>) -> Result<Dialed, Failure> {
         let dialed = self.dialer.dial(&proxy.url.host, proxy.url.port).await;
-        let named = |failure: Failure| Failure::Unreachable(format!("proxyconnect tcp: {failure}"));
-        let mut dialed = dialed.map_err(named)?;
+        let mut dialed = dialed.map_err(of_proxy)?;
         if proxy.url.is_tls {
             let tls = Fresh::new(Tls::default()).map_err(Failure::Unreachable)?;
-            (dialed, _) = secure(dialed, &tls, &proxy.url.host, false).await.map_err(named)?;
+            (dialed, _) = secure(dialed, &tls, &proxy.url.host, false).await.map_err(of_proxy)?;
         }
         if let Some((host, port)) = tunnel {
             let address = join_host_port(host, port);
@@ -97,6 +97,15 @@ impl Connector {
             }
         }
         Ok(dialed)
+    }
+}
+
+/// The failure of a connection to a proxy, in Go's words.
+fn of_proxy(failure: Failure) -> Failure {
+    let why = format!("proxyconnect tcp: {failure}");
+    match failure {
+        Failure::Untrusted(certificate, _) => Failure::Untrusted(certificate, why),
+        _ => Failure::Unreachable(why),
     }
 }
 
@@ -112,11 +121,19 @@ pub(crate) async fn secure(
     let name = name.map_err(|error| Failure::Unreachable(format!("tls: {error}")))?;
     let connecting = TlsConnector::from(tls.config(is_http2_allowed)).connect(name, stream);
     let secured = match tokio::time::timeout(HANDSHAKE_MAX, connecting).await {
-        Ok(secured) => secured.map_err(|error| Failure::Unreachable(ends.handshake(&error)))?,
+        Ok(secured) => secured.map_err(|error| refused(&ends, &error))?,
         Err(_) => return Err(Failure::Unreachable("net/http: TLS handshake timeout".into())),
     };
     let is_http2 = secured.get_ref().1.alpn_protocol() == Some(b"h2");
     Ok((Dialed { stream: Box::new(secured), ends }, is_http2))
+}
+
+fn refused(ends: &Ends, error: &std::io::Error) -> Failure {
+    let why = ends.handshake(error);
+    match OldCertificate::of(error) {
+        Some(certificate) => Failure::Untrusted(certificate, why),
+        None => Failure::Unreachable(why),
+    }
 }
 
 async fn handshake(dialed: Dialed, is_http2: bool) -> Result<Sender, Failure> {

@@ -1,5 +1,6 @@
 //! `Failure`: why a call came to nothing, and whether it is worth another try.
 
+use crate::verify::OldCertificate;
 use std::fmt;
 
 /// The words are for logs and for those who may see them; they hold no secrets.
@@ -7,6 +8,8 @@ use std::fmt;
 pub enum Failure {
     /// No connection, or none that could be trusted.
     Unreachable(String),
+    /// A certificate of a kind that is believed no longer.
+    Untrusted(OldCertificate, String),
     /// The connection broke with the call under way.
     Reset(String),
     TimedOut(String),
@@ -28,6 +31,7 @@ impl Failure {
         let said = |why: &dyn fmt::Display| format!("{}: {why}", crate::words::request(method, url));
         match self {
             Failure::Unreachable(why) => Failure::Unreachable(said(&why)),
+            Failure::Untrusted(certificate, why) => Failure::Untrusted(certificate, said(&why)),
             Failure::Reset(why) => Failure::Reset(said(&why)),
             Failure::TimedOut(why) => Failure::TimedOut(said(&why)),
             Failure::Overloaded => Failure::Unreachable(said(&Failure::Overloaded)),
@@ -42,9 +46,11 @@ impl Failure {
             Failure::Status { code, asks_for_delay, .. } => {
                 *asks_for_delay || matches!(code, 429 | 500 | 504)
             }
-            Failure::Unreachable(_) | Failure::TimedOut(_) | Failure::Nonsense(_) | Failure::Overloaded => {
-                false
-            }
+            Failure::Unreachable(_)
+            | Failure::Untrusted(..)
+            | Failure::TimedOut(_)
+            | Failure::Nonsense(_)
+            | Failure::Overloaded => false,
         }
     }
 }
@@ -53,6 +59,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Unreachable(what)
+            | Failure::Untrusted(_, what)
             | Failure::Reset(what)
             | Failure::TimedOut(what)
             | Failure::Nonsense(what) => f.write_str(what),

@@ -2,6 +2,7 @@
 //! (`k8s.io/apiserver/pkg/util/x509metrics`.)
 
 use crate::failure::Failure;
+use crate::verify::OldCertificate;
 use pintle_metrics::{Counter, Registry};
 
 /// Requests that failed by certificates that name no server but in their subject, or that SHA-1 signs.
@@ -21,12 +22,10 @@ impl CertificateFaults {
     }
 
     pub(crate) fn count(&self, failure: &Failure) {
-        let why = failure.to_string();
-        if why.contains("relies on legacy Common Name") {
-            self.missing_san.inc();
-        }
-        if why.contains("insecure algorithm") && why.contains("SHA1") {
-            self.insecure_sha1.inc();
+        match failure {
+            Failure::Untrusted(OldCertificate::MissingSan, _) => self.missing_san.inc(),
+            Failure::Untrusted(OldCertificate::InsecureSha1, _) => self.insecure_sha1.inc(),
+            _ => {}
         }
     }
 }
@@ -39,12 +38,12 @@ mod tests {
     fn certificates_of_old_are_counted() {
         let registry = Registry::default();
         let faults = CertificateFaults::new(&registry, "apiserver_webhooks");
-        for why in [
-            "tls: failed to verify certificate: x509: certificate relies on legacy Common Name field, use SANs instead",
-            "x509: cannot verify signature: insecure algorithm SHA1-RSA",
-            "x509: certificate signed by unknown authority",
+        for failure in [
+            Failure::Untrusted(OldCertificate::MissingSan, String::new()),
+            Failure::Untrusted(OldCertificate::InsecureSha1, String::new()).of_request("GET", "https://a"),
+            Failure::Unreachable("x509: certificate signed by unknown authority".into()),
         ] {
-            faults.count(&Failure::Unreachable(why.into()));
+            faults.count(&failure);
         }
         let text = registry.text();
         assert!(text.contains("apiserver_webhooks_x509_missing_san_total 1"));

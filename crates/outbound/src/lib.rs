@@ -47,6 +47,7 @@ pub use services::{HostPort, ServiceDialer, ServiceResolver, ServiceSource};
 pub use tls::{Pem, Tls};
 pub use transport::{Settings, Transport, Upgraded};
 pub use url::Url;
+pub use verify::OldCertificate;
 pub use webhook::Webhook;
 
 #[cfg(test)]

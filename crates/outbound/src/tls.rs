@@ -1,16 +1,13 @@
 //! The client's side of TLS: whom to trust, and by which certificate to be known.
 
-use crate::verify::Named;
+use crate::verify::ServerVerifier;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
-use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::crypto::{
-    CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
-};
-use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 
 /// Where systems keep the authorities that they trust; the first that is there counts.
 const SYSTEM_AUTHORITIES: [&str; 6] = [
@@ -66,16 +63,15 @@ impl Tls {
     /// The configuration of connections.
     pub fn config(&self) -> Result<ClientConfig, String> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let roots = if self.is_insecure { Vec::new() } else { self.roots()? };
-        let verifier: Arc<dyn ServerCertVerifier> = match self.is_insecure {
-            true => Arc::new(Trusting { provider: provider.clone() }),
-            false => Arc::new(Named::new(roots, provider.clone())?),
+        let verifier = match self.is_insecure {
+            true => ServerVerifier::of_everyone(provider.clone()),
+            false => ServerVerifier::of_authorities(self.roots()?, provider.clone())?,
         };
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
             .dangerous()
-            .with_custom_certificate_verifier(verifier);
+            .with_custom_certificate_verifier(Arc::new(verifier));
         let Some((certificate, key)) = &self.identity else { return Ok(config.with_no_client_auth()) };
         let chain = certificates(&certificate.read()?)?;
         let key =
@@ -154,46 +150,5 @@ impl Made {
         http1.alpn_protocols = vec![b"http/1.1".to_vec()];
         http2.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Made { http1: Arc::new(http1), http2: Arc::new(http2) })
-    }
-}
-
-/// Trusts whoever holds the key of the certificate that they show: `insecure-skip-tls-verify`.
-#[derive(Debug)]
-struct Trusting {
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Trusting {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -1,4 +1,4 @@
-//! `Named`: a server's certificate is believed as Go believes it, and refused in Go's words.
+//! `ServerVerifier`: a server's certificate is believed as Go believes it, and refused in Go's words.
 
 use pintle_object::time::Time;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
@@ -13,28 +13,49 @@ use tokio_rustls::rustls::{
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-/// Trusts the authorities, and their own certificates where a server shows one of them as its own, as Go does.
+/// Judges certificates by what a client trusts; signatures must hold in any case.
 #[derive(Debug)]
-pub(crate) struct Named {
-    roots: Vec<CertificateDer<'static>>,
-    /// None where there is no authority at all.
-    chains: Option<Arc<WebPkiServerVerifier>>,
+pub(crate) struct ServerVerifier {
+    trusted: Trusted,
     provider: Arc<CryptoProvider>,
 }
 
-impl Named {
-    pub fn new(roots: Vec<CertificateDer<'static>>, provider: Arc<CryptoProvider>) -> Result<Named, String> {
+#[derive(Debug)]
+enum Trusted {
+    /// Every server that holds the key of its certificate: `insecure-skip-tls-verify`.
+    Everyone,
+    /// Authorities, and their own certificates where a server shows one of them as its own, as Go does.
+    Authorities {
+        roots: Vec<CertificateDer<'static>>,
+        /// None where there is no authority at all.
+        chains: Option<Arc<WebPkiServerVerifier>>,
+    },
+}
+
+impl ServerVerifier {
+    pub fn of_everyone(provider: Arc<CryptoProvider>) -> ServerVerifier {
+        ServerVerifier { trusted: Trusted::Everyone, provider }
+    }
+
+    pub fn of_authorities(
+        roots: Vec<CertificateDer<'static>>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<ServerVerifier, String> {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(roots.iter().cloned());
-        if store.is_empty() {
-            return Ok(Named { roots, chains: None, provider });
-        }
-        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone()).build();
-        Ok(Named { roots, chains: Some(chains.map_err(|error| error.to_string())?), provider })
+        let chains = match store.is_empty() {
+            true => None,
+            false => {
+                let store = Arc::new(store);
+                let chains = WebPkiServerVerifier::builder_with_provider(store, provider.clone()).build();
+                Some(chains.map_err(|error| error.to_string())?)
+            }
+        };
+        Ok(ServerVerifier { trusted: Trusted::Authorities { roots, chains }, provider })
     }
 }
 
-impl ServerCertVerifier for Named {
+impl ServerCertVerifier for ServerVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -43,18 +64,21 @@ impl ServerCertVerifier for Named {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let Trusted::Authorities { roots, chains } = &self.trusted else {
+            return Ok(ServerCertVerified::assertion());
+        };
         check_validity(end_entity, now)?;
         if verify_server_name(&ParsedCertificate::try_from(end_entity)?, name).is_err() {
-            return Err(refused(wrong_name(end_entity, &name.to_str())));
+            return Err(wrong_name(end_entity, &name.to_str()));
         }
-        if self.roots.iter().any(|root| root == end_entity) {
+        if roots.iter().any(|root| root == end_entity) {
             return Ok(ServerCertVerified::assertion());
         }
-        let Some(chains) = &self.chains else {
+        let Some(chains) = chains else {
             return Err(Error::InvalidCertificate(CertificateError::UnknownIssuer));
         };
         let verified = chains.verify_server_cert(end_entity, intermediates, name, ocsp, now);
-        verified.map_err(|error| insecure(end_entity).map_or(error, refused))
+        verified.map_err(|error| insecure(end_entity).unwrap_or(error))
     }
 
     fn verify_tls12_signature(
@@ -80,20 +104,47 @@ impl ServerCertVerifier for Named {
     }
 }
 
+/// A kind of certificates that clients believe no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldCertificate {
+    /// It names its server nowhere but in its subject.
+    MissingSan,
+    /// SHA-1 signs it.
+    InsecureSha1,
+}
+
+impl OldCertificate {
+    /// The kind that a handshake failed by, if it was one of them.
+    pub(crate) fn of(error: &std::io::Error) -> Option<OldCertificate> {
+        let error = error.get_ref()?.downcast_ref::<Error>()?;
+        let Error::InvalidCertificate(CertificateError::Other(OtherError(refusal))) = error else {
+            return None;
+        };
+        refusal.downcast_ref::<Refusal>()?.certificate
+    }
+}
+
 /// A refusal in words of its own.
 #[derive(Debug)]
-struct Refusal(String);
+struct Refusal {
+    words: String,
+    certificate: Option<OldCertificate>,
+}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.words)
     }
 }
 
 impl std::error::Error for Refusal {}
 
-fn refused(why: String) -> Error {
-    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Refusal(why)))))
+fn refused(words: String) -> Error {
+    refusal(Refusal { words, certificate: None })
+}
+
+fn refusal(refusal: Refusal) -> Error {
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(refusal))))
 }
 
 fn check_validity(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
@@ -116,14 +167,15 @@ fn check_validity(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(),
 }
 
 /// Why a certificate is not one for a name.
-fn wrong_name(certificate: &CertificateDer<'_>, name: &str) -> String {
+fn wrong_name(certificate: &CertificateDer<'_>, name: &str) -> Error {
     let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
-        return "x509: malformed certificate".into();
+        return refused("x509: malformed certificate".into());
     };
     let names = parsed.subject_alternative_name().ok().flatten();
     let common = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
     if names.is_none() && common.is_some_and(|common| is_covered(common, name)) {
-        return "x509: certificate relies on legacy Common Name field, use SANs instead".into();
+        let words = "x509: certificate relies on legacy Common Name field, use SANs instead".into();
+        return refusal(Refusal { words, certificate: Some(OldCertificate::MissingSan) });
     }
     let all = names.map(|names| names.value.general_names.as_slice()).unwrap_or_default();
     let is_address = name.parse::<std::net::IpAddr>().is_ok();
@@ -135,24 +187,25 @@ fn wrong_name(certificate: &CertificateDer<'_>, name: &str) -> String {
             _ => None,
         })
         .collect();
-    match valid.as_slice() {
+    refused(match valid.as_slice() {
         [] if is_address => {
             format!("x509: cannot validate certificate for {name} because it doesn't contain any IP SANs")
         }
         [] => format!("x509: certificate is not valid for any names, but wanted to match {name}"),
         _ => format!("x509: certificate is valid for {}, not {name}", valid.join(", ")),
-    }
+    })
 }
 
 /// Why the signature of a certificate counts for nothing, whoever made it.
-fn insecure(certificate: &CertificateDer<'_>) -> Option<String> {
+fn insecure(certificate: &CertificateDer<'_>) -> Option<Error> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     let name = match parsed.signature_algorithm.algorithm.to_id_string().as_str() {
         "1.2.840.113549.1.1.5" => "SHA1-RSA",
         "1.2.840.10045.4.1" => "ECDSA-SHA1",
         _ => return None,
     };
-    Some(format!("x509: cannot verify signature: insecure algorithm {name}"))
+    let words = format!("x509: cannot verify signature: insecure algorithm {name}");
+    Some(refusal(Refusal { words, certificate: Some(OldCertificate::InsecureSha1) }))
 }
 
 fn address(bytes: &[u8]) -> Option<String> {

@@ -219,7 +219,9 @@ fn unreachable(failure: &Failure) -> Status {
 
 fn undialed(failure: &Failure) -> Status {
     match failure {
-        Failure::Unreachable(why) => plain(format!("error dialing backend: {why}")),
+        Failure::Unreachable(why) | Failure::Untrusted(_, why) => {
+            plain(format!("error dialing backend: {why}"))
+        }
         other => plain(other.to_string()),
     }
 }
