@@ -5,6 +5,7 @@ use crate::etcd::calls::{CallCounters, StreamCounters};
 use crate::etcd::options::EtcdOptions;
 use crate::etcd::spans::CallSpan;
 use crate::etcd::wire::{self, Nothing, StatusResponse, WatchRequest, WatchResponse};
+use crate::request_size::TOO_LARGE;
 use http::uri::PathAndQuery;
 use pintle_metrics::Registry;
 use prost::Message;
@@ -46,7 +47,10 @@ pub(crate) struct EtcdClient {
     calls: CallCounters,
 }
 
-/// Why a call failed.
+/// etcd's words for an election that is not decided.
+const NO_LEADER: &str = "etcdserver: no leader";
+
+/// The reason why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EtcdFailure {
     /// No endpoint could be visible.
@@ -55,7 +59,11 @@ pub(crate) enum EtcdFailure {
     TimedOut,
     /// The revision that was asked for is no longer there.
     Compacted,
-    /// etcd's own words: no space, no leader, not allowed.
+    /// No member leads the others, in etcd's own words.
+    NoLeader(String),
+    /// The request is larger than etcd takes, in its own words.
+    TooLarge(String),
+    /// Other words of etcd's own: no space, not allowed.
     Refused(String),
 }
 
@@ -65,7 +73,9 @@ impl fmt::Display for EtcdFailure {
             EtcdFailure::Unreachable(why) => write!(f, "etcd cannot be reached: {why}"),
             EtcdFailure::TimedOut => f.write_str("etcd did not answer in time"),
             EtcdFailure::Compacted => f.write_str("etcd has compacted the revision"),
-            EtcdFailure::Refused(why) => f.write_str(why),
+            EtcdFailure::NoLeader(why) | EtcdFailure::TooLarge(why) | EtcdFailure::Refused(why) => {
+                f.write_str(why)
+            }
         }
     }
 }
@@ -207,7 +217,11 @@ impl EtcdClient {
                 EtcdFailure::Unreachable(format!("{server}: {}", innermost(status)))
             }
             Code::DeadlineExceeded => EtcdFailure::TimedOut,
-            _ => EtcdFailure::Refused(String::from(status.message())),
+            _ => match String::from(status.message()) {
+                message if message.starts_with(NO_LEADER) => EtcdFailure::NoLeader(message),
+                message if message == TOO_LARGE => EtcdFailure::TooLarge(message),
+                message => EtcdFailure::Refused(message),
+            },
         }
     }
 }

@@ -57,9 +57,7 @@ pub(crate) async fn start(
         match fill(&reader, empty, options.window.events_max, &objects).await {
             Ok(filled) => break filled,
             Err(failure) if began.elapsed() > START_MAX => return Err(OpenError(failure.to_string())),
-            Err(EtcdFailure::Refused(why)) if !why.starts_with("etcdserver: no leader") => {
-                return Err(OpenError(why));
-            }
+            Err(EtcdFailure::Refused(why) | EtcdFailure::TooLarge(why)) => return Err(OpenError(why)),
             Err(failure) => tracing::warn!("{failure}; trying again"),
         }
         tokio::time::sleep(START_PAUSE).await;

@@ -12,7 +12,6 @@ use crate::etcd::wire::{
     WireOperation, WireTarget,
 };
 use crate::object::{CollectionId, Key, Object, Revision};
-use crate::request_size::TOO_LARGE;
 use crate::transformer::KeyTag;
 use crate::watch_cache::cache::ReadAttrs;
 use crate::watch_cache::collection::Collection;
@@ -265,8 +264,8 @@ fn went_back(before: u64, now: Revision) -> Option<String> {
 fn failed(failure: EtcdFailure) -> CommitError {
     match failure {
         // An etcd may be set up to take less.
-        EtcdFailure::Refused(why) if why == TOO_LARGE => CommitError::TooLarge(why),
-        EtcdFailure::Refused(why) => CommitError::Refused(why),
+        EtcdFailure::TooLarge(why) => CommitError::TooLarge(why),
+        EtcdFailure::NoLeader(why) | EtcdFailure::Refused(why) => CommitError::Refused(why),
         EtcdFailure::Compacted | EtcdFailure::Unreachable(_) | EtcdFailure::TimedOut => {
             CommitError::Unavailable(failure.to_string())
         }
