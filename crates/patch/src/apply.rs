@@ -194,7 +194,7 @@ impl Apply<'_> {
             .prune(&merged, &managed, &own, last.as_ref())
             .map_err(|why| unmergeable("failed to prune fields", why))?;
         let mut managed = self.disown(&pruned, managed, force)?;
-        own.fields.subtract(&UNTRACKED);
+        own.fields.subtract_fields(UNTRACKED);
         let is_changed = !is_same(self.live, &pruned);
         own.time = match (is_changed, last) {
             (true, _) => Some(Text::from(tracking.now.to_seconds_text())),

@@ -57,12 +57,15 @@ impl FieldSet {
 
     /// The node of a field, without making its element.
     pub fn field(&self, name: &str) -> Option<&FieldNode> {
+        self.nodes.get(self.field_place(name)?)
+    }
+
+    fn field_place(&self, name: &str) -> Option<usize> {
         let by_name = |node: &FieldNode| match &node.element {
             Element::Field(field) => field.as_str().cmp(name),
             _ => Ordering::Greater,
         };
-        let place = self.nodes.binary_search_by(by_name).ok()?;
-        self.nodes.get(place)
+        self.nodes.binary_search_by(by_name).ok()
     }
 
     pub fn has(&self, path: &[Element]) -> bool {
@@ -172,6 +175,32 @@ impl FieldSet {
                 node.children.subtract_below(&same.children);
             }
         });
+    }
+
+    /// Takes out paths of field names, each without what is below it.
+    pub fn subtract_fields(&mut self, paths: &[&[&str]]) {
+        for path in paths {
+            self.change_field(path, &|node| node.is_member = false);
+        }
+    }
+
+    /// Takes out a path of field names and all that is below it.
+    pub fn subtract_field_below(&mut self, path: &[&str]) {
+        self.change_field(path, &|node| (node.is_member, node.children) = (false, FieldSet::new()));
+    }
+
+    /// Changes the node that a path of field names leads to; nodes that say nothing then go.
+    fn change_field(&mut self, path: &[&str], rule: &dyn Fn(&mut FieldNode)) {
+        let Some((first, rest)) = path.split_first() else { return };
+        let Some(place) = self.field_place(first) else { return };
+        let Some(node) = self.nodes.get_mut(place) else { return };
+        match rest {
+            [] => rule(node),
+            rest => node.children.change_field(rest, rule),
+        }
+        if !node.is_member && node.children.is_empty() {
+            self.nodes.remove(place);
+        }
     }
 
     /// Walks both sets in order; `rule` changes the nodes that both have, and those that say nothing then go.

@@ -74,3 +74,23 @@ fn paths_print_as_in_messages() {
     let shown: Vec<String> = paths.paths().iter().map(ToString::to_string).collect();
     assert_eq!(shown, [".spec.a", ".spec.a[=\"s\"]", ".spec.a[3]", ".spec.a[n=\"x\",p=80].i"]);
 }
+
+#[test]
+fn paths_of_field_names_are_taken_out() {
+    let given = r#"{"f:kind":{},"f:metadata":{".":{},"f:labels":{".":{},"f:a":{}},"f:name":{}}}"#;
+    for (paths, expected) in [
+        (&[&["kind"][..], &["metadata"]][..], r#"{"f:metadata":{"f:labels":{".":{},"f:a":{}},"f:name":{}}}"#),
+        (
+            &[&["metadata", "labels"], &["metadata", "name", "x"]],
+            r#"{"f:kind":{},"f:metadata":{".":{},"f:labels":{"f:a":{}},"f:name":{}}}"#,
+        ),
+        (&[&["nothing"], &[]], given),
+    ] {
+        let mut left = set(given);
+        left.subtract_fields(paths);
+        assert_eq!(left.to_json(), expected, "{paths:?}");
+    }
+    let mut left = set(given);
+    left.subtract_field_below(&["metadata", "labels"]);
+    assert_eq!(left.to_json(), r#"{"f:kind":{},"f:metadata":{".":{},"f:name":{}}}"#);
+}

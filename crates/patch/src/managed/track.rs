@@ -9,7 +9,6 @@ use pintle_object::time::Time;
 use pintle_object::{Text, Value};
 use pintle_schema::decode::zero;
 use pintle_schema::model::{Schema, TypeId};
-use std::sync::LazyLock;
 
 /// A write, as far as managed fields are concerned.
 #[derive(Clone, Copy)]
@@ -23,7 +22,7 @@ pub struct Tracking<'a> {
     pub subresource: &'a str,
     /// See `manager_name`; empty becomes `unknown`.
     pub manager: &'a str,
-    /// What this write resets anyway; see `reset_fields`.
+    /// Leaves out the fields that this write resets anyway.
     pub filter: &'a Filter,
     pub versions: &'a dyn Versions,
     pub now: Time,
@@ -158,7 +157,7 @@ pub(crate) fn update(
     let mut managed = disown(&mut versions, managed)?;
     let mut own = versions.own.added;
     own.absorb(versions.own.modified);
-    own.subtract(&UNTRACKED);
+    own.subtract_fields(UNTRACKED);
     if !own.is_empty() {
         let mut entry = tracking.entry(own);
         if let Some(previous) = managed.take(&entry) {
@@ -279,7 +278,7 @@ fn compare_objects(
 ) -> Result<Comparison, String> {
     let difference = compare(tracking.schema, ty, old, new)?;
     let without = |mut set: FieldSet| {
-        set.subtract_below(&MANAGED_FIELDS);
+        set.subtract_field_below(MANAGED_FIELDS);
         set
     };
     Ok(Comparison {
@@ -297,25 +296,23 @@ fn filtered(tracking: &Tracking<'_>, difference: Comparison) -> Comparison {
     }
 }
 
-static MANAGED_FIELDS: LazyLock<FieldSet> = LazyLock::new(|| FieldSet::of_fields(["metadata.managedFields"]));
+const MANAGED_FIELDS: &[&str] = &["metadata", "managedFields"];
 
 /// Fields that no manager ever owns: they are the server's, or name the object.
-pub(crate) static UNTRACKED: LazyLock<FieldSet> = LazyLock::new(|| {
-    FieldSet::of_fields([
-        "apiVersion",
-        "kind",
-        "metadata",
-        "metadata.name",
-        "metadata.namespace",
-        "metadata.creationTimestamp",
-        "metadata.selfLink",
-        "metadata.uid",
-        "metadata.clusterName",
-        "metadata.generation",
-        "metadata.managedFields",
-        "metadata.resourceVersion",
-    ])
-});
+pub(crate) const UNTRACKED: &[&[&str]] = &[
+    &["apiVersion"],
+    &["kind"],
+    &["metadata"],
+    &["metadata", "name"],
+    &["metadata", "namespace"],
+    &["metadata", "creationTimestamp"],
+    &["metadata", "selfLink"],
+    &["metadata", "uid"],
+    &["metadata", "clusterName"],
+    &["metadata", "generation"],
+    &["metadata", "managedFields"],
+    &["metadata", "resourceVersion"],
+];
 
 /// Undoes a change of nothing but the times of managed fields, so that a write without effect stores nothing.
 ///

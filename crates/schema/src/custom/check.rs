@@ -190,7 +190,7 @@ fn check_text(node: &Node, path: &Spot<'_>, text: &str, value: &Value) -> Verdic
 
 fn check_format(node: &Node, path: &Spot<'_>, text: &str) -> Verdict {
     let mut verdict = Verdict::default();
-    if !format::matches(&node.format, text) {
+    if !format::matches(&node.format, node.format_pattern.as_ref(), text) {
         verdict.wrong_type(path, &node.format, text);
     }
     verdict

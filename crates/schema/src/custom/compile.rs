@@ -9,8 +9,10 @@ impl Node {
     pub(super) fn compile(props: &Value, patterns: &Budget) -> Node {
         let int = |name: &str| props.int_at(&[name]);
         let types = types(props);
+        let format = format::supported(&types, props.str_at(&["format"]));
         Node {
-            format: format::supported(&types, props.str_at(&["format"])),
+            format_pattern: format::pattern(&format).map(|pattern| Regexp::unchecked(&pattern, patterns)),
+            format,
             nullable: props.bool_at(&["nullable"]),
             default: props.get("default").map(untyped),
             one_of_values: props.list_at(&["enum"]).iter().map(untyped).collect(),

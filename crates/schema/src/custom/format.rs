@@ -1,22 +1,40 @@
 //! The formats that CRD schemas may ask for.
 
 use pintle_object::{bytes, content, time};
-use pintle_regexp::{Budget, Regexp};
-use std::sync::LazyLock;
+use pintle_regexp::Regexp;
 
 /// The format that is checked for a type; formats that upstream does not support are ignored.
 pub(super) fn supported(types: &[&str], format: &str) -> String {
     let is_supported = match types {
         ["integer"] => matches!(format, "int32" | "int64"),
         ["number"] => matches!(format, "float" | "double"),
-        [] | ["string"] => check_of(format).is_some(),
+        [] | ["string"] => is_hostname_format(format) || check_of(format).is_some(),
         _ => false,
     };
     if is_supported { String::from(format) } else { String::new() }
 }
 
-pub(super) fn matches(format: &str, text: &str) -> bool {
-    check_of(format).is_none_or(|check| check(text))
+/// Whether a text is of a format; `pattern` is that of the format, if it has one.
+pub(super) fn matches(format: &str, pattern: Option<&Regexp>, text: &str) -> bool {
+    match pattern {
+        Some(pattern) => is_hostname(pattern, text),
+        None => check_of(format).is_none_or(|check| check(text)),
+    }
+}
+
+/// The regular expression that a format stands for: only host names have one, since letters and symbols of all
+/// scripts may be in them.
+pub(super) fn pattern(format: &str) -> Option<String> {
+    let letter = r"a-zA-Z0-9\p{S}\p{L}";
+    is_hostname_format(format).then(|| {
+        format!(
+            r"^([{letter}]((-?[{letter}]{{0,62}})?)|([{letter}](([{letter}-]{{0,61}}[{letter}])?)(\.)){{1,}}([a-zA-Z\p{{L}}]){{2,63}})$"
+        )
+    })
+}
+
+fn is_hostname_format(format: &str) -> bool {
+    format.replace('-', "") == "hostname"
 }
 
 fn check_of(format: &str) -> Option<fn(&str) -> bool> {
@@ -24,7 +42,6 @@ fn check_of(format: &str) -> Option<fn(&str) -> bool> {
         "bsonobjectid" => |text| text.len() == 24 && is_hex(text),
         "uri" => is_uri,
         "email" => is_email,
-        "hostname" => is_hostname,
         "ipv4" => |text| text.contains('.') && is_ip(text),
         "ipv6" => |text| text.contains(':') && is_ip(text),
         "cidr" => is_cidr,
@@ -37,9 +54,9 @@ fn check_of(format: &str) -> Option<fn(&str) -> bool> {
         "isbn10" => is_isbn10,
         "isbn13" => is_isbn13,
         "creditcard" => is_credit_card,
-        "ssn" => |text| SSN.is_match(text),
+        "ssn" => is_ssn,
         "hexcolor" => is_hex_color,
-        "rgbcolor" => |text| RGB.is_match(text),
+        "rgbcolor" => is_rgb_color,
         "byte" => |text| !text.is_empty() && !text.contains(['\r', '\n']) && bytes::decode(text).is_ok(),
         "password" => |_| true,
         "date" => is_date,
@@ -51,24 +68,6 @@ fn check_of(format: &str) -> Option<fn(&str) -> bool> {
     })
 }
 
-fn pattern(source: &str) -> Regexp {
-    Regexp::new(source, &Budget::default()).expect("the patterns of this file are valid")
-}
-
-static SSN: LazyLock<Regexp> = LazyLock::new(|| pattern(r"^\d{3}[- ]?\d{2}[- ]?\d{4}$"));
-static RGB: LazyLock<Regexp> = LazyLock::new(|| {
-    let part = r"\s*([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])\s*";
-    pattern(&format!(r"^rgb\({part},{part},{part}\)$"))
-});
-static TIME_OF_DAY: LazyLock<Regexp> = LazyLock::new(|| {
-    pattern(r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))$")
-});
-static HOSTNAME: LazyLock<Regexp> = LazyLock::new(|| {
-    let letter = r"a-zA-Z0-9\p{S}\p{L}";
-    pattern(&format!(
-        r"^([{letter}]((-?[{letter}]{{0,62}})?)|([{letter}](([{letter}-]{{0,61}}[{letter}])?)(\.)){{1,}}([a-zA-Z\p{{L}}]){{2,63}})$"
-    ))
-});
 fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -104,9 +103,9 @@ fn is_email(text: &str) -> bool {
     })
 }
 
-fn is_hostname(text: &str) -> bool {
+fn is_hostname(pattern: &Regexp, text: &str) -> bool {
     text.len() <= 255
-        && HOSTNAME.is_match(text)
+        && pattern.is_match(text)
         && text.split('.').all(|label| (1..=63).contains(&label.len()))
 }
 
@@ -177,11 +176,6 @@ fn is_isbn13(text: &str) -> bool {
 
 /// A number of a known issuer's length and beginning that passes the Luhn check.
 fn is_credit_card(text: &str) -> bool {
-    static ISSUERS: LazyLock<Regexp> = LazyLock::new(|| {
-        pattern(
-            r"^(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:2131|1800|35\d{3})\d{11})$",
-        )
-    });
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let sum: u32 = digits
         .chars()
@@ -193,7 +187,44 @@ fn is_credit_card(text: &str) -> bool {
             (_, double) => double / 10 + double % 10,
         })
         .sum();
-    ISSUERS.is_match(&digits) && sum.is_multiple_of(10)
+    is_of_issuer(&digits) && sum.is_multiple_of(10)
+}
+
+/// Whether digits are as many as an issuer's numbers have that begin so.
+fn is_of_issuer(digits: &str) -> bool {
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| digits.starts_with(prefix));
+    match digits.len() {
+        13 => begins(&["4"]),
+        14 => begins(&["300", "301", "302", "303", "304", "305", "36", "38"]),
+        15 => begins(&["34", "37", "2131", "1800"]),
+        16 => begins(&["4", "51", "52", "53", "54", "55", "6011", "65", "35"]),
+        _ => false,
+    }
+}
+
+/// `123-45-6789`, where each sign may be a space or be left out.
+fn is_ssn(text: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut rest = text;
+    for width in [3, 2, 4] {
+        let Some((part, after)) = rest.split_at_checked(width) else { return false };
+        if !digits(part) {
+            return false;
+        }
+        rest = if width == 4 { after } else { after.strip_prefix(['-', ' ']).unwrap_or(after) };
+    }
+    rest.is_empty()
+}
+
+/// `rgb(0, 128, 255)`
+fn is_rgb_color(text: &str) -> bool {
+    let is_part = |part: &str| {
+        let digits = part.trim_matches(|c: char| c.is_ascii_whitespace());
+        let is_plain = digits == "0" || !digits.starts_with(['0', '+']);
+        is_plain && digits.parse::<u8>().is_ok()
+    };
+    let inner = text.strip_prefix("rgb(").and_then(|rest| rest.strip_suffix(')'));
+    inner.is_some_and(|inner| inner.split(',').count() == 3 && inner.split(',').all(is_part))
 }
 
 fn is_hex_color(text: &str) -> bool {
@@ -219,25 +250,62 @@ const UNITS: [(&[&str], &str); 8] = [
 
 /// Go's durations, or a number with a unit anywhere: `3 days`, `P1D`.
 fn is_duration(text: &str) -> bool {
-    static AMOUNT: LazyLock<Regexp> = LazyLock::new(|| pattern(r"\d+\s*([A-Za-zµ]+)"));
     let is_unit = |unit: &str| {
         let unit = unit.to_lowercase();
         UNITS.iter().any(|(short, long)| short.contains(&unit.as_str()) || unit.starts_with(long))
     };
-    time::parse_duration(text).is_ok()
-        || AMOUNT.find_all(text, usize::MAX).into_iter().any(|found| {
-            is_unit(found.trim_start_matches(|c: char| c.is_ascii_digit() || c.is_ascii_whitespace()))
-        })
+    time::parse_duration(text).is_ok() || units(text).any(is_unit)
+}
+
+/// The words that follow numbers: `day` and `h` of `1 day, 2h`.
+fn units(text: &str) -> impl Iterator<Item = &str> {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == 'µ';
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let (_, after) = rest.split_at(rest.find(|c: char| c.is_ascii_digit())?);
+            let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+            let word = after.trim_start_matches(|c: char| c.is_ascii_whitespace());
+            let unit = word.split_at(word.find(|c| !is_letter(c)).unwrap_or(word.len()));
+            rest = unit.1;
+            if !unit.0.is_empty() {
+                return Some(unit.0);
+            }
+        }
+    })
 }
 
 fn is_date_time(text: &str) -> bool {
     let lower = text.to_lowercase();
-    lower.split_once('t').is_some_and(|(date, time)| is_date(date) && TIME_OF_DAY.is_match(time))
+    lower.split_once('t').is_some_and(|(date, time)| is_date(date) && is_time_of_day(time))
+}
+
+/// `15:04:05.999+07:00`, where any sign may stand before the fraction.
+fn is_time_of_day(text: &str) -> bool {
+    let Some((clock, rest)) = text.split_at_checked(8) else { return false };
+    let is_in_sixty = |place: usize| clock.as_bytes().get(place).is_some_and(|tens| *tens < b'6');
+    let is_clock = is_shaped(clock, "00:00:00") && clock < "24" && is_in_sixty(3) && is_in_sixty(6);
+    let mut chars = rest.chars();
+    let has_sign = chars.next().is_some_and(|sign| sign != '\n');
+    let fraction = chars.as_str();
+    let zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+    is_clock && (is_zone(rest) || has_sign && zone.len() < fraction.len() && is_zone(zone))
+}
+
+fn is_zone(text: &str) -> bool {
+    text == "z" || text.strip_prefix(['+', '-']).is_some_and(|offset| is_shaped(offset, "00:00"))
+}
+
+/// Whether a text has digits where its pattern has zeros, and is the pattern elsewhere.
+fn is_shaped(text: &str, pattern: &str) -> bool {
+    let is_same = |(byte, wanted): (u8, u8)| byte == wanted || wanted == b'0' && byte.is_ascii_digit();
+    text.len() == pattern.len() && text.bytes().zip(pattern.bytes()).all(is_same)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pintle_regexp::Budget;
 
     #[test]
     fn formats_take_what_upstreams_take() {
@@ -258,27 +326,38 @@ mod tests {
             ("uuid4", &["25769c6c-d34d-4bfe-ba98-e0ee856f3e7a"], &["a8098c1a-f86e-11da-bd1a-00112444be1e"]),
             ("isbn10", &["0321751043", "3-598-21508-8"], &["0321751044"]),
             ("isbn13", &["978-0321751041"], &["978-0321751042"]),
-            ("creditcard", &["4111-1111-1111-1111"], &["4111-1111-1111-1112", "1"]),
-            ("ssn", &["111-11-1111"], &["111-1-1111"]),
+            (
+                "creditcard",
+                &["4111-1111-1111-1111", "3400 000000 00009", "30000000000004"],
+                &["4111-1111-1111-1112", "1", "30600000000008"],
+            ),
+            ("ssn", &["111-11-1111", "111 111111"], &["111-1-1111", "111-11-11111", "111--11-1111"]),
             ("hexcolor", &["#fff", "FFFFFF"], &["#ff", "#ggg"]),
-            ("rgbcolor", &["rgb(0, 255,1)"], &["rgb(256,0,0)"]),
+            ("rgbcolor", &["rgb(0, 255,1)"], &["rgb(256,0,0)", "rgb(0,0)", "rgb(00,0,0)", "rgb(+1,0,0)"]),
             ("byte", &["AAE="], &["", "A"]),
             ("date", &["2024-02-29"], &["2023-02-29", "2024-1-1"]),
-            ("duration", &["1h", "3 days", "22 ns", "P1D"], &["1x", "", "h"]),
+            ("duration", &["1h", "3 days", "22 ns", "P1D", "1 2 3weeks"], &["1x", "", "h", "12 34"]),
             (
                 "date-time",
-                &["2024-01-02T03:04:05Z", "2024-01-02t03:04:05.5+01:00"],
-                &["2024-01-02", "2024-01-02T25:00:00Z"],
+                &["2024-01-02T03:04:05Z", "2024-01-02t03:04:05.5+01:00", "2024-01-02T23:59:59,5Z"],
+                &[
+                    "2024-01-02",
+                    "2024-01-02T25:00:00Z",
+                    "2024-01-02T03:60:05Z",
+                    "2024-01-02T03:04:05.Z",
+                    "2024-01-02T03:04:05",
+                ],
             ),
             ("k8s-short-name", &["a-1"], &["A", "a.b"]),
             ("k8s-long-name", &["a.b-1"], &["A", "a..b"]),
         ];
         for (format, good, bad) in cases {
+            let pattern = pattern(format).map(|pattern| Regexp::new(&pattern, &Budget::default()).unwrap());
             for text in good {
-                assert!(matches(format, text), "{format} {text}");
+                assert!(matches(format, pattern.as_ref(), text), "{format} {text}");
             }
             for text in bad {
-                assert!(!matches(format, text), "{format} {text}");
+                assert!(!matches(format, pattern.as_ref(), text), "{format} {text}");
             }
         }
     }

@@ -11,6 +11,8 @@ pub(crate) struct Node {
     pub(super) types: Vec<&'static str>,
     /// Only formats that upstream supports for the type.
     pub(super) format: String,
+    /// The pattern that the format stands for, where it is one.
+    pub(super) format_pattern: Option<Regexp>,
     pub(super) nullable: bool,
     pub(super) default: Option<Value>,
     pub(super) one_of_values: Vec<Value>,
