@@ -109,26 +109,9 @@ const BY_NAME: [&str; 16] = [
 /// Work that starts the servers that it needs.
 const OF_BINARIES: [&str; 2] = ["start", "ready"];
 
-pub fn read(args: impl Iterator<Item = String>) -> Result<LoadOptions, String> {
-    let (mut first, mut second) = (TargetServer::default(), TargetServer::default());
-    let mut options = LoadOptions {
-        work: Vec::new(),
-        targets: Vec::new(),
-        length: Duration::from_secs(5),
-        watchers: 1000,
-        per_connection: 50,
-        updates: 1000,
-        objects: 10_000,
-        bytes: 10_000,
-        clients: 10,
-        slow: 0,
-        path: String::from("/api/v1/pods"),
-        binaries: Vec::new(),
-        data_dir: None,
-        etcd: None,
-        json: None,
-    };
-    let mut args = args;
+pub fn read(mut args: impl Iterator<Item = String>) -> Result<LoadOptions, String> {
+    let mut options = LoadOptions::default();
+    let mut targets = [TargetServer::default(), TargetServer::default()];
     while let Some(arg) = args.next() {
         let Some(name) = arg.strip_prefix("--") else {
             options.work.push(arg);
@@ -141,30 +124,7 @@ pub fn read(args: impl Iterator<Item = String>) -> Result<LoadOptions, String> {
             Some((name, value)) => (name.to_string(), value.to_string()),
             None => (name.to_string(), args.next().ok_or_else(|| format!("--{name} takes a value"))?),
         };
-        let number = || value.parse::<u64>().map_err(|_| format!("--{name}: {value:?} is no number"));
-        match name.as_str() {
-            "server" => first.url = value,
-            "token" => first.token = value,
-            "pid" => first.pid = Some(u32::try_from(number()?).map_err(|_| "--pid is too large")?),
-            "than" => second.url = value,
-            "than-token" => second.token = value,
-            "than-pid" => second.pid = Some(u32::try_from(number()?).map_err(|_| "--than-pid is too large")?),
-            "seconds" => options.length = Duration::from_secs(number()?.max(1)),
-            "watchers" => options.watchers = usize::try_from(number()?).unwrap_or(1),
-            "per-connection" => options.per_connection = usize::try_from(number()?).unwrap_or(1).max(1),
-            "updates" => options.updates = number()?.max(1),
-            "objects" => options.objects = number()?.max(1),
-            "bytes" => options.bytes = number()?,
-            "clients" => options.clients = usize::try_from(number()?).unwrap_or(1).max(1),
-            "slow" => options.slow = usize::try_from(number()?).unwrap_or(0),
-            "path" => options.path = value,
-            "binary" => options.binaries.insert(0, value.into()),
-            "than-binary" => options.binaries.push(value.into()),
-            "data-dir" => options.data_dir = Some(value.into()),
-            "etcd" => options.etcd = Some(value),
-            "json" => options.json = Some(value.into()),
-            _ => return Err(format!("--{name} is not known\n\n{HELP}")),
-        }
+        options.set(&name, value, &mut targets)?;
     }
     let known = |work: &String| BY_DEFAULT.contains(&work.as_str()) || BY_NAME.contains(&work.as_str());
     if let Some(unknown) = options.work.iter().find(|work| !known(work)) {
@@ -173,12 +133,71 @@ pub fn read(args: impl Iterator<Item = String>) -> Result<LoadOptions, String> {
     if options.work.is_empty() {
         options.work = BY_DEFAULT.map(String::from).to_vec();
     }
-    options.targets = [first, second].into_iter().filter(|target| !target.url.is_empty()).collect();
+    options.targets = targets.into_iter().filter(|target| !target.url.is_empty()).collect();
     let needs_server = options.work.iter().any(|work| !OF_BINARIES.contains(&work.as_str()));
     if needs_server && options.targets.is_empty() {
         return Err(format!("--server is missing\n\n{HELP}"));
     }
     Ok(options)
+}
+
+impl Default for LoadOptions {
+    fn default() -> LoadOptions {
+        LoadOptions {
+            work: Vec::new(),
+            targets: Vec::new(),
+            length: Duration::from_secs(5),
+            watchers: 1000,
+            per_connection: 50,
+            updates: 1000,
+            objects: 10_000,
+            bytes: 10_000,
+            clients: 10,
+            slow: 0,
+            path: String::from("/api/v1/pods"),
+            binaries: Vec::new(),
+            data_dir: None,
+            etcd: None,
+            json: None,
+        }
+    }
+}
+
+impl LoadOptions {
+    fn set(
+        &mut self,
+        name: &str,
+        value: String,
+        [first, second]: &mut [TargetServer; 2],
+    ) -> Result<(), String> {
+        let number = || value.parse::<u64>().map_err(|_| format!("--{name}: {value:?} is no number"));
+        let process = || u32::try_from(number()?).map_err(|_| format!("--{name} is too large"));
+        let count = || Ok::<usize, String>(usize::try_from(number()?).unwrap_or(1));
+        match name {
+            "server" => first.url = value,
+            "token" => first.token = value,
+            "pid" => first.pid = Some(process()?),
+            "than" => second.url = value,
+            "than-token" => second.token = value,
+            "than-pid" => second.pid = Some(process()?),
+            "seconds" => self.length = Duration::from_secs(number()?.max(1)),
+            "watchers" => self.watchers = count()?,
+            "per-connection" => self.per_connection = count()?.max(1),
+            "updates" => self.updates = number()?.max(1),
+            "objects" => self.objects = number()?.max(1),
+            "bytes" => self.bytes = number()?,
+            "clients" => self.clients = count()?.max(1),
+            "slow" => self.slow = count()?,
+            "path" => self.path = value,
+            "binary" => self.binaries.insert(0, value.into()),
+            "than-binary" => self.binaries.push(value.into()),
+            "data-dir" => self.data_dir = Some(value.into()),
+            "etcd" => self.etcd = Some(value),
+            "json" => self.json = Some(value.into()),
+            _ => return Err(format!("--{name} is not known\n\n{HELP}")),
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

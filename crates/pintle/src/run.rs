@@ -47,6 +47,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinHandle};
 
 /// What walks of the deepest trees that are read need, with room to spare. It costs memory only where it is used.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
@@ -82,21 +83,62 @@ fn log(config: &Config) -> (Verbosity, impl Fn()) {
 }
 
 async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
-    let registry = metrics::registry(config);
     let address = SocketAddr::new(config.bind_address, config.secure_port);
     // Bound at once, so that an address that is taken ends the start; nobody can connect before there are answers.
     let socket = bind(address).map_err(|error| format!("{address}: {error}"))?;
+    let assembled = assemble(config, verbosity).await?;
+    let (app, system) = (assembled.app.clone(), assembled.system.clone());
+    let authorities = reload::named_authorities(&app.authenticators);
+    let tls = Arc::new(Listener::new(config.tls.clone(), assembled.certificates.clone(), authorities)?);
+    let kubeconfig = write_kubeconfig(config, &assembled.pki)?;
+    let mut tasks = follow(config, assembled, tls.clone());
+    let (stopper, stop) = watch::channel(false);
+    let audit_max = if app.stages.audit.is_some() { pintle_audit::SHUTDOWN_MAX } else { Duration::ZERO };
+    let told = signals::follow(stop_max(config) + audit_max)?;
+    let listener = socket.listen(BACKLOG).map_err(|error| format!("{address}: {error}"))?;
+    let doors = Doors::open(config, &app, (listener, tls), &stop)?;
+    let kept = system.clone();
+    tasks.push(tokio::spawn(async move { kept.run().await }).abort_handle());
+    announce(config, kubeconfig.as_deref());
+    systemd::notify("READY=1\n");
+    told.await.map_err(|_| String::from("signals cannot be followed"))?;
+    tracing::info!("stopping");
+    systemd::notify("STOPPING=1\n");
+    tasks.iter().for_each(AbortHandle::abort);
+    // Those who look at its health or its endpoints turn away while it still serves.
+    app.is_stopping.store(true, std::sync::atomic::Ordering::Relaxed);
+    system.leave().await;
+    tokio::time::sleep(config.limits.stop_delay).await;
+    leave(&app, config, &stopper).await;
+    // Watches that are left end with the store, so that their connections can drain.
+    app.engine.store.close().await;
+    doors.close().await?;
+    if let Some(audit) = &app.stages.audit {
+        audit.shut_down().await;
+    }
+    if let Some(tracer) = &app.stages.tracer {
+        tracer.flush().await;
+    }
+    Ok(())
+}
+
+/// A server that only lacks its listeners, and what it is kept fresh by.
+struct Assembled {
+    app: Arc<App>,
+    pki: Pki,
+    certificates: Arc<Certificates>,
+    trust: PublishedTrust,
+    encryption: Option<Opened>,
+    system: Arc<KeptObjects>,
+}
+
+/// Opens the store, makes what every cluster starts with, and starts the controllers.
+async fn assemble(config: &Config, verbosity: Verbosity) -> Result<Assembled, String> {
+    let registry = metrics::registry(config);
     // Keys are made while the store is opened.
     let for_pki = config.clone();
     let certificates = tokio::task::spawn_blocking(move || own_certificates(&for_pki));
-    let authorization = config.authorization.clone();
-    let impersonation = if config.compatibility.is_on("ConstrainedImpersonation") {
-        Impersonation::constrained()
-    } else {
-        Impersonation::legacy()
-    };
-    let node_rules = bootstrap::node_rules();
-    let access = Access::new(authorization.asked()?, node_rules, authorization.abac.clone(), impersonation);
+    let access = access(config)?;
     let services = Arc::new(StoredServices::default());
     let outward = outward(config, services.clone(), &registry)?;
     let encryption = open_encryption(config, &registry).await?;
@@ -116,70 +158,69 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     trust.clone().control();
     let beside = peers::open(config, &engine, &outward, &registry)?;
     let certificates = Certificates::new(serving::certificates(config, &pki)?);
+    let system = Arc::new(KeptObjects::new(engine.clone(), cluster, peers::told(config, &beside)));
     let shown = encryption.as_ref();
     let (remotes, peers) = (&remotes, beside.peers.clone());
     let around = Around { registry, verbosity, encryption: shown, outward: &outward, remotes, peers };
     let app = Arc::new(app(config, &pki, engine, access, around)?);
-    let authorities = reload::named_authorities(&app.authenticators);
-    let tls = Arc::new(Listener::new(config.tls.clone(), certificates.clone(), authorities)?);
-    let kubeconfig = write_kubeconfig(config, &pki)?;
-    let reloaded = tokio::spawn(reload::keep_fresh(config.clone(), app.clone(), tls.clone(), trust));
-    let fresh = tokio::spawn(serving::keep_fresh(config.clone(), pki, certificates));
-    let authorized = tokio::spawn(authorization.keep_fresh(app.clone()));
-    let encrypted = encryption.map(|opened| tokio::spawn(opened.keep_fresh(app.engine.clone())));
-    let aggregated = tokio::spawn(keep_documents(app.clone()));
-    let (stopper, stop) = watch::channel(false);
-    let audit_max = if app.stages.audit.is_some() { pintle_audit::SHUTDOWN_MAX } else { Duration::ZERO };
-    let told = signals::follow(stop_max(config) + audit_max)?;
-    let listener = socket.listen(BACKLOG).map_err(|error| format!("{address}: {error}"))?;
-    let open = Connections::new(open_files::raise_limit());
-    let drain = conn::DRAIN_MAX + config.limits.watch_drain;
-    let unsecured = unsecured(config)?.map(|listener| {
-        let (app, open, stop) = (app.clone(), open.clone(), stop.clone());
-        tokio::spawn(conn::serve(app, listener, conn::Door::Plain, open, stop, drain))
-    });
-    let server = tokio::spawn(conn::serve(app.clone(), listener, conn::Door::Tls(tls), open, stop, drain));
-    let system = Arc::new(KeptObjects::new(app.engine.clone(), cluster, peers::told(config, &beside)));
-    let kept = tokio::spawn({
-        let system = system.clone();
-        async move { system.run().await }
-    });
+    Ok(Assembled { app, pki, certificates, trust, encryption, system })
+}
+
+fn access(config: &Config) -> Result<Access, String> {
+    let authorization = &config.authorization;
+    let impersonation = match config.compatibility.is_on("ConstrainedImpersonation") {
+        true => Impersonation::constrained(),
+        false => Impersonation::legacy(),
+    };
+    let node_rules = bootstrap::node_rules();
+    Ok(Access::new(authorization.asked()?, node_rules, authorization.abac.clone(), impersonation))
+}
+
+/// Starts the tasks that follow files, the store and other servers until the server stops.
+fn follow(config: &Config, assembled: Assembled, tls: Arc<Listener>) -> Vec<AbortHandle> {
+    let Assembled { app, pki, certificates, trust, encryption, .. } = assembled;
     let sizes = config.etcd.as_ref().map(|etcd| etcd.size_interval).filter(|every| !every.is_zero());
-    let marked = tokio::spawn(metrics::keep_watermarks(app.clone()));
-    let sized = sizes.map(|every| tokio::spawn(keep_sizes(app.clone(), every)));
-    let remembered = tokio::spawn(memory::follow(app.clone()));
-    announce(config, kubeconfig.as_deref());
-    systemd::notify("READY=1\n");
-    told.await.map_err(|_| String::from("signals cannot be followed"))?;
-    tracing::info!("stopping");
-    systemd::notify("STOPPING=1\n");
-    fresh.abort();
-    reloaded.abort();
-    authorized.abort();
-    encrypted.inspect(|encrypted| encrypted.abort());
-    aggregated.abort();
-    kept.abort();
-    remembered.abort();
-    marked.abort();
-    sized.inspect(|sized| sized.abort());
-    // Those who look at its health or its endpoints turn away while it still serves.
-    app.is_stopping.store(true, std::sync::atomic::Ordering::Relaxed);
-    system.leave().await;
-    tokio::time::sleep(config.limits.stop_delay).await;
-    leave(&app, config, &stopper).await;
-    // Watches that are left end with the store, so that their connections can drain.
-    app.engine.store.close().await;
-    if let Some(unsecured) = unsecured {
-        unsecured.await.map_err(|error| error.to_string())?;
+    let mut tasks = vec![
+        tokio::spawn(reload::keep_fresh(config.clone(), app.clone(), tls, trust)).abort_handle(),
+        tokio::spawn(serving::keep_fresh(config.clone(), pki, certificates)).abort_handle(),
+        tokio::spawn(config.authorization.clone().keep_fresh(app.clone())).abort_handle(),
+        tokio::spawn(keep_documents(app.clone())).abort_handle(),
+        tokio::spawn(metrics::keep_watermarks(app.clone())).abort_handle(),
+        tokio::spawn(memory::follow(app.clone())).abort_handle(),
+    ];
+    tasks.extend(encryption.map(|opened| tokio::spawn(opened.keep_fresh(app.engine.clone())).abort_handle()));
+    tasks.extend(sizes.map(|every| tokio::spawn(keep_sizes(app.clone(), every)).abort_handle()));
+    tasks
+}
+
+/// The tasks that accept connections, until all of these are closed.
+struct Doors {
+    secured: JoinHandle<()>,
+    unsecured: Option<JoinHandle<()>>,
+}
+
+impl Doors {
+    fn open(
+        config: &Config,
+        app: &Arc<App>,
+        (listener, tls): (TcpListener, Arc<Listener>),
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Doors, String> {
+        let open = Connections::new(open_files::raise_limit());
+        let drain = conn::DRAIN_MAX + config.limits.watch_drain;
+        let door = |listener, door| {
+            tokio::spawn(conn::serve(app.clone(), listener, door, open.clone(), stop.clone(), drain))
+        };
+        let unsecured = unsecured(config)?.map(|listener| door(listener, conn::Door::Plain));
+        Ok(Doors { secured: door(listener, conn::Door::Tls(tls)), unsecured })
     }
-    server.await.map_err(|error| error.to_string())?;
-    if let Some(audit) = &app.stages.audit {
-        audit.shut_down().await;
+
+    async fn close(self) -> Result<(), String> {
+        if let Some(unsecured) = self.unsecured {
+            unsecured.await.map_err(|error| error.to_string())?;
+        }
+        self.secured.await.map_err(|error| error.to_string())
     }
-    if let Some(tracer) = &app.stages.tracer {
-        tracer.flush().await;
-    }
-    Ok(())
 }
 
 /// Turns away who comes late, waits for requests that are under way, and lets watches end.
@@ -323,16 +364,7 @@ fn app(
     objects.follow(&engine);
     let authenticators = authenticators::authenticators(config, pki, keys.clone(), objects, &registry)?;
     let server_address = SocketAddr::new(config.address(), config.secure_port).to_string();
-    let external_address = match config.external_hostname.as_str() {
-        "" => server_address.clone(),
-        name => format!("{name}:{}", config.secure_port),
-    };
-    let service_account_jwks_uri = match config.service_account_jwks_uri.as_str() {
-        "" => format!("https://{external_address}{}", oidc::KEYS),
-        uri => uri.into(),
-    };
     let stages = stages(config, &engine, &registry, outward)?;
-    let waits = |of: fn(&Etcd) -> Duration| config.etcd.as_ref().map(of).unwrap_or_default();
     Ok(App {
         discovery: Discovery::new(&server_address, config.compatibility.is_on("StorageVersionHash")),
         openapi: OpenApi::new(&engine.api.resources, config.compatibility.is_on("OpenAPIEnums")),
@@ -355,33 +387,47 @@ fn app(
         leaving: Default::default(),
         memory: Memory::new(config.limits.memory_bytes_max),
         heavy: Heavy::new(cores(), priority::lower)?,
-        options: Options {
-            server_address,
-            reported_version: config.reported_version.clone(),
-            service_account_issuers: flags.service_account_issuers.clone(),
-            service_account_jwks_uri,
-            api_audiences: flags.api_audiences(),
-            token_expiration_seconds_max: flags.service_account_max_token_expiration_seconds,
-            extends_token_expiration: flags.service_account_extend_token_expiration,
-            streams_max: config.tls.streams_max,
-            legacy_proxy_paths: config.proxying.legacy_paths,
-            watch_min: config.limits.watch_min,
-            goaway_per_million: config.limits.goaway_per_million,
-            strict_transport_security: config.limits.strict_transport_security.clone(),
-            ends_anonymous_http2: config.compatibility.is_on("UnauthenticatedHTTP2DOSMitigation"),
-            watch_list: config.compatibility.is_on("WatchList"),
-            emulated_minor: config.compatibility.emulated,
-            oldest_minor: config.compatibility.oldest,
-            flags: config.flags.clone(),
-            has_peers: config.compatibility.is_on(peer_flags::GATE),
-            has_flagz: config.compatibility.is_on("ComponentFlagz"),
-            has_statusz: config.compatibility.is_on("ComponentStatusz"),
-            has_profiling: config.has_profiling,
-            health_max: waits(|etcd| etcd.health_max),
-            ready_max: waits(|etcd| etcd.ready_max),
-        },
+        options: options(config, server_address),
         is_stopping: AtomicBool::new(false),
     })
+}
+
+fn options(config: &Config, server_address: String) -> Options {
+    let flags = &config.authentication;
+    let external_address = match config.external_hostname.as_str() {
+        "" => server_address.clone(),
+        name => format!("{name}:{}", config.secure_port),
+    };
+    let service_account_jwks_uri = match config.service_account_jwks_uri.as_str() {
+        "" => format!("https://{external_address}{}", oidc::KEYS),
+        uri => uri.into(),
+    };
+    let waits = |of: fn(&Etcd) -> Duration| config.etcd.as_ref().map(of).unwrap_or_default();
+    Options {
+        server_address,
+        reported_version: config.reported_version.clone(),
+        service_account_issuers: flags.service_account_issuers.clone(),
+        service_account_jwks_uri,
+        api_audiences: flags.api_audiences(),
+        token_expiration_seconds_max: flags.service_account_max_token_expiration_seconds,
+        extends_token_expiration: flags.service_account_extend_token_expiration,
+        streams_max: config.tls.streams_max,
+        legacy_proxy_paths: config.proxying.legacy_paths,
+        watch_min: config.limits.watch_min,
+        goaway_per_million: config.limits.goaway_per_million,
+        strict_transport_security: config.limits.strict_transport_security.clone(),
+        ends_anonymous_http2: config.compatibility.is_on("UnauthenticatedHTTP2DOSMitigation"),
+        watch_list: config.compatibility.is_on("WatchList"),
+        emulated_minor: config.compatibility.emulated,
+        oldest_minor: config.compatibility.oldest,
+        flags: config.flags.clone(),
+        has_peers: config.compatibility.is_on(peer_flags::GATE),
+        has_flagz: config.compatibility.is_on("ComponentFlagz"),
+        has_statusz: config.compatibility.is_on("ComponentStatusz"),
+        has_profiling: config.has_profiling,
+        health_max: waits(|etcd| etcd.health_max),
+        ready_max: waits(|etcd| etcd.ready_max),
+    }
 }
 
 /// Priority and fairness with some seats for all levels, which follows the objects that say how they are shared.

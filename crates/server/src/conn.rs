@@ -10,6 +10,7 @@ use crate::http_body::{self, HttpBody};
 use crate::list_body::SEND_BYTES;
 use crate::observed::Observed;
 use crate::pipeline;
+use crate::response::Response;
 use crate::seldom::Seldom;
 use crate::streams::{self, Streams};
 use crate::tls::Listener;
@@ -161,17 +162,7 @@ async fn exchange(
         let (activity, tunnel) = (of_requests.clone(), tunnel.clone());
         async move {
             let in_flight = activity.begin(streams::current());
-            let version = request.version();
-            let is_http2 = version == hyper::Version::HTTP_2;
-            if is_http2 && is_chosen(app.options.goaway_per_million) {
-                leave.notify_one();
-            }
-            // Apart, so that what it took is free again while a watch is told: most of what a stream holds.
-            let mut response = Box::pin(pipeline::handle(&app, request, &client)).await;
-            // HTTP/2 is costly: whoever proves nothing gets one request of each connection.
-            if is_http2 && response.is_to_nobody && app.options.ends_anonymous_http2 {
-                leave.notify_one();
-            }
+            let (version, mut response) = respond(&app, request, &client, &leave).await;
             let in_flight = tunnel.begin(&mut response, in_flight);
             Ok::<hyper::Response<HttpBody>, Infallible>(http_body::to_http(response, version, in_flight))
         }
@@ -212,6 +203,27 @@ async fn exchange(
         activity.leave();
         connection.as_mut().graceful_shutdown();
     }
+}
+
+/// The answer of one request; tells by `leave` when it is to be the last that the connection takes.
+async fn respond(
+    app: &Arc<App>,
+    request: hyper::Request<Incoming>,
+    client: &ConnectionClient,
+    leave: &Notify,
+) -> (hyper::Version, Response) {
+    let version = request.version();
+    let is_http2 = version == hyper::Version::HTTP_2;
+    if is_http2 && is_chosen(app.options.goaway_per_million) {
+        leave.notify_one();
+    }
+    // Apart, so that what it took is free again while a watch is told: most of what a stream holds.
+    let response = Box::pin(pipeline::handle(app, request, client)).await;
+    // HTTP/2 is costly: an anonymous client gets one request of each connection.
+    if is_http2 && response.is_to_nobody && app.options.ends_anonymous_http2 {
+        leave.notify_one();
+    }
+    (version, response)
 }
 
 fn builder(streams_max: u32) -> auto::Builder<Streams> {

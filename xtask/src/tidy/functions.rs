@@ -4,24 +4,12 @@ use std::path::Path;
 
 const LINES_MAX: usize = 70;
 
-/// Functions that are longer, each a table or a straight line from top to bottom.
-const LONG: [(&str, &str); 7] = [
-    ("crates/cel/src/estimate.rs", "own"),
-    ("crates/cel/src/eval.rs", "eval"),
-    ("crates/encryption/src/metrics.rs", "new"),
-    ("crates/pintle/src/run.rs", "serve"),
-    ("crates/pintle/src/run.rs", "app"),
-    ("crates/server/src/conn.rs", "exchange"),
-    ("bench/src/load/options.rs", "read"),
-];
-
 pub fn check(path: &Path, text: &str) -> Vec<String> {
     if is_test(path) {
         return Vec::new();
     }
-    let is_listed = |name: &str| LONG.iter().any(|(file, known)| path.ends_with(file) && *known == name);
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
-    let long = functions(code).into_iter().filter(|(name, lines)| *lines > LINES_MAX && !is_listed(name));
+    let long = functions(code).into_iter().filter(|(_, lines)| *lines > LINES_MAX);
     long.map(|(name, lines)| format!("fn {name} has {lines} lines, more than {LINES_MAX}")).collect()
 }
 
