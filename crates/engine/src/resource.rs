@@ -7,9 +7,8 @@ use crate::request::options::FieldValidation;
 use crate::storage::unreadable;
 use bytes::Bytes;
 use pintle_kinds::custom_resource::Scale;
-use pintle_kinds::{KindFacts, Strategy};
+use pintle_kinds::{KindFacts, OwnedFields, Strategy};
 use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status, Value, meta};
-use pintle_patch::Filter;
 use pintle_schema::decode::{Decoded, Empty, Pick};
 use pintle_schema::resource::Selectable;
 use pintle_schema::{Resource, Schema, TypeId, Verb};
@@ -115,8 +114,8 @@ pub(crate) trait Codec: Send + Sync {
     /// The schema and the type by which an object in the version of the request is patched and managed.
     fn types(&self, served: &ServedResource, subresource: &str) -> (&Schema, TypeId);
 
-    /// The fields that writes through a subresource do not manage.
-    fn reset_fields(&self, served: &ServedResource, subresource: &str) -> Filter;
+    /// The fields that managers of writes through a subresource can own.
+    fn owned_fields(&self, served: &ServedResource, subresource: &str) -> OwnedFields;
 
     /// Whether objects have types in the tables, as Go has types for them. Others are JSON with sorted keys, which has no
     /// protobuf and no strategic merges.
@@ -254,8 +253,8 @@ impl ServedResource {
         self.codec.webhook().is_some()
     }
 
-    /// What an update replaces, as rules and admission see it, from the tree in the version of the request. `None` where
-    /// they see another version.
+    /// The object that an update replaces, as rules and admission see it, from the tree in the request's version. `None`
+    /// where they see another version.
     pub(crate) fn previous(&self, mut current: Value) -> Option<Value> {
         if self.codec.converts_for_rules(self) {
             return None;

@@ -18,8 +18,5 @@ pub mod typed;
 
 pub use apply::{ApplyError, Conflict, apply};
 pub use fields::{Element, FieldSet};
-pub use managed::{
-    Filter, NoopCheck, Tracking, Versions, keep_times_of_noop, manager_name, reset_fields,
-    reset_fields_of_custom, track_update,
-};
+pub use managed::{Filter, NoopCheck, Tracking, Versions, keep_times_of_noop, manager_name, track_update};
 pub use tree::untyped;

@@ -9,9 +9,9 @@ use crate::storage::attrs;
 use crate::storage::unreadable::{check_envelope, unreadable};
 use bytes::Bytes;
 use pintle_kinds::custom_resource::Scale;
+use pintle_kinds::{OwnedFields, owned_fields_of_custom};
 use pintle_object::field::quote;
 use pintle_object::{FieldErrors, Path, Reason, Status, Value, json};
-use pintle_patch::{Filter, reset_fields_of_custom};
 use pintle_schema::decode::{self, DecodeError, Decoded, Empty};
 use pintle_schema::{Builtin, Schema, TypeId, custom};
 use pintle_store::{Attrs, Object};
@@ -186,8 +186,8 @@ impl Codec for CustomCodec {
         (&self.types, self.ty)
     }
 
-    fn reset_fields(&self, served: &ServedResource, subresource: &str) -> Filter {
-        reset_fields_of_custom(subresource, served.resource.subresource("status").is_some())
+    fn owned_fields(&self, served: &ServedResource, subresource: &str) -> OwnedFields {
+        owned_fields_of_custom(subresource, served.resource.subresource("status").is_some())
     }
 
     fn is_typed(&self) -> bool {

@@ -6,10 +6,9 @@ use crate::resource::{Codec, Expected, ServedResource};
 use crate::storage::attrs;
 use crate::storage::unreadable::{check_envelope, check_kind, check_object, unreadable};
 use bytes::Bytes;
-use pintle_kinds as kinds;
+use pintle_kinds::{self as kinds, OwnedFields, owned_fields};
 use pintle_object::{Map, Status, StrictErrors, Value};
 use pintle_patch::strategic::mismatch;
-use pintle_patch::{Filter, reset_fields};
 use pintle_schema::decode::{self, Decoded, Empty};
 use pintle_schema::{Builtin, Schema, TypeId, defaults, encode};
 use pintle_store::{Attrs, Object};
@@ -144,9 +143,9 @@ impl Codec for BuiltinCodec {
         (&self.api.schema, own.unwrap_or(served.resource.ty))
     }
 
-    fn reset_fields(&self, served: &ServedResource, subresource: &str) -> Filter {
+    fn owned_fields(&self, served: &ServedResource, subresource: &str) -> OwnedFields {
         let has_status = served.resource.subresource("status").is_some();
-        reset_fields(&served.storage.group, &served.storage.kind, subresource, has_status)
+        owned_fields(&served.storage.group, &served.storage.kind, subresource, has_status)
     }
 
     fn is_typed(&self) -> bool {

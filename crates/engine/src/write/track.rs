@@ -5,6 +5,7 @@ use crate::request::write_context::WriteContext;
 use crate::resource::{ObjectRef, ServedResource};
 use crate::write::conversions::Conversions;
 use crate::write::scale;
+use pintle_kinds::OwnedFields;
 use pintle_object::time::Time;
 use pintle_object::{GroupVersionKind, Value};
 use pintle_patch::{Filter, Tracking, Versions, track_update};
@@ -36,13 +37,17 @@ impl Engine {
     ) -> R {
         let served = target.served;
         let (schema, ty) = served.codec.types(served, "");
+        let filter = match served.codec.owned_fields(served, target.subresource) {
+            OwnedFields::AllBut(paths) => Filter::excluding(paths),
+            OwnedFields::Only(paths) => Filter::including(paths),
+        };
         run(&Tracking {
             schema,
             ty,
             api_version: &served.api_version(),
             subresource: target.subresource,
             manager,
-            filter: &served.codec.reset_fields(served, target.subresource),
+            filter: &filter,
             versions: &ServedVersions { engine: self, served, conversions },
             now,
         })

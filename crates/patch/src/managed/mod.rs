@@ -7,7 +7,7 @@ mod scale;
 mod track;
 
 pub use entries::{Entry, Managed, ManagedOperation};
-pub use filter::{Filter, reset_fields, reset_fields_of_custom};
+pub use filter::Filter;
 pub use scale::{scale_managers_to_parent, scale_managers_to_scale};
 pub(crate) use track::{Differences, UNTRACKED, misfit, reconcile_managers, update};
 pub use track::{NoopCheck, Tracking, Versions, keep_times_of_noop, manager_name, track_update};

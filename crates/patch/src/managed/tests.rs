@@ -32,7 +32,7 @@ impl World {
             api_version: &gvk.group_version().to_string(),
             subresource: "",
             manager,
-            filter: &reset_fields(group, kind, "", true),
+            filter: &Filter::excluding(&["status"]),
             versions: &(),
             now: Time { seconds: NOW.seconds + second, ..NOW },
         };
