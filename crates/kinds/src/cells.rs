@@ -139,6 +139,32 @@ fn two_units(first: i64, first_unit: &str, second: i64, second_unit: &str) -> St
     }
 }
 
+/// The row of a kind that keeps a number of replicas.
+pub fn replicas(object: &Value, selector: Value, now_seconds: i64) -> Vec<Value> {
+    let [names, images] = containers(object, &["spec", "template", "spec"]);
+    vec![
+        name(object),
+        int(object, &["spec", "replicas"]),
+        int(object, &["status", "replicas"]),
+        int(object, &["status", "readyReplicas"]),
+        age(object, now_seconds),
+        names,
+        images,
+        selector,
+    ]
+}
+
+/// The row of a policy of admission, with the number of its rules, which stand in a field.
+pub fn admission_policy(object: &Value, rules: &str, now_seconds: i64) -> Vec<Value> {
+    let parameters = match object.at(&["spec", "paramKind"]) {
+        Some(kind) if !kind.is_null() => {
+            format!("{}/{}", kind.str_at(&["apiVersion"]), kind.str_at(&["kind"]))
+        }
+        _ => UNSET.to_string(),
+    };
+    vec![name(object), len(object, &["spec", rules]), Value::from(parameters), age(object, now_seconds)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

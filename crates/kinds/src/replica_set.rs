@@ -37,17 +37,7 @@ impl Strategy for ReplicaSet {
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
-        let [names, images] = cells::containers(object, &["spec", "template", "spec"]);
-        vec![
-            cells::name(object),
-            cells::int(object, &["spec", "replicas"]),
-            cells::int(object, &["status", "replicas"]),
-            cells::int(object, &["status", "readyReplicas"]),
-            cells::age(object, now_seconds),
-            names,
-            images,
-            cells::selector(object, &["spec", "selector"]),
-        ]
+        cells::replicas(object, cells::selector(object, &["spec", "selector"]), now_seconds)
     }
 }
 

@@ -37,17 +37,6 @@ impl Strategy for ValidatingAdmissionPolicy {
     }
 
     fn cells(&self, object: &Value, now_seconds: i64) -> Vec<Value> {
-        let kind = match object.at(&["spec", "paramKind"]) {
-            Some(kind) if !kind.is_null() => {
-                format!("{}/{}", kind.str_at(&["apiVersion"]), kind.str_at(&["kind"]))
-            }
-            _ => cells::UNSET.to_string(),
-        };
-        vec![
-            cells::name(object),
-            cells::len(object, &["spec", "validations"]),
-            Value::from(kind),
-            cells::age(object, now_seconds),
-        ]
+        cells::admission_policy(object, "validations", now_seconds)
     }
 }

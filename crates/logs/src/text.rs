@@ -1,6 +1,7 @@
 //! klog's text: `I0131 15:04:05.678901    4711 conn.rs:81] "a message" name="value"`, in UTC.
 
 use crate::line::{Line, Shown};
+use pintle_object::field::quote;
 use std::fmt::Write as _;
 use tracing::Level;
 
@@ -24,7 +25,7 @@ pub fn write(line: &Line, process: u32, out: &mut String) {
         "{severity}{month:02}{day:02} {hours:02}:{minutes:02}:{seconds:02}.{micros:06} {process:7} {file}:{}] ",
         line.line
     );
-    quote(&line.message, out);
+    out.push_str(&quote(&line.message));
     for (name, value) in &line.fields {
         let _ = write!(out, " {name}=");
         match value {
@@ -39,28 +40,10 @@ pub fn write(line: &Line, process: u32, out: &mut String) {
                 });
                 out.push_str(" >");
             }
-            Shown::Text(text) => quote(text, out),
+            Shown::Text(text) => out.push_str(&quote(text)),
         }
     }
     out.push('\n');
-}
-
-/// A text as Go's `%q` shows it.
-fn quote(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_ascii_control() => drop(write!(out, "\\x{:02x}", u32::from(c))),
-            c if c.is_control() => drop(write!(out, "\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }
 
 /// The month and the day of a day since 1970 (Howard Hinnant's `civil_from_days`).

@@ -149,6 +149,11 @@ pub(super) fn discovery(
     kind: &str,
     components: &mut Components<'_>,
 ) -> Value {
+    get(tag, description, id, Style::BUILTIN.media, components.meta(kind))
+}
+
+/// The item of a path that can only be read, without parameters.
+pub(super) fn get(tag: &str, description: &str, id: &str, media: &[&'static str], answer: Value) -> Value {
     path_item(vec![Operation {
         method: "get",
         action: "",
@@ -159,7 +164,7 @@ pub(super) fn discovery(
         parameters: Vec::new(),
         body: None,
         codes: &[200],
-        media: Style::BUILTIN.media.to_vec(),
-        answer: components.meta(kind),
+        media: media.to_vec(),
+        answer,
     }])
 }

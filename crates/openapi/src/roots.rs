@@ -1,6 +1,6 @@
 //! Documents of paths that are no resources.
 
-use super::operation::{self, Operation};
+use super::operation;
 use super::schema::Components;
 use crate::parts::{capital, object, reference, spoken_group, texts};
 use pintle_object::{Map, Value};
@@ -88,25 +88,9 @@ fn version(components: &mut Components<'_>) -> Value {
     components.add(VERSION_TYPE, schema);
     let description = "get the version information for this server";
     let answer = reference(VERSION_TYPE);
-    operation::path_item(vec![get("version", description, "getCodeVersion", "application/json", answer)])
+    operation::get("version", description, "getCodeVersion", &["application/json"], answer)
 }
 
 fn text(tag: &str, description: &str, id: &str, media: &'static str) -> Value {
-    operation::path_item(vec![get(tag, description, id, media, object([("type", "string".into())]))])
-}
-
-fn get(tag: &str, description: &str, id: &str, media: &'static str, answer: Value) -> Operation {
-    Operation {
-        method: "get",
-        action: "",
-        description: description.into(),
-        id: id.into(),
-        tag: tag.into(),
-        group_version_kind: None,
-        parameters: Vec::new(),
-        body: None,
-        codes: &[200],
-        media: vec![media],
-        answer,
-    }
+    operation::get(tag, description, id, &[media], object([("type", "string".into())]))
 }

@@ -70,6 +70,14 @@ enum Source {
     Failed(Option<Box<Status>>),
 }
 
+impl Source {
+    /// The end of a watch that fell behind.
+    fn lagged(&mut self) -> WatchItem {
+        *self = Source::Failed(None);
+        WatchItem::Failed(Box::new(Status::expired("too old resource version: the watch fell behind")))
+    }
+}
+
 impl Engine {
     /// Begins a watch. `rendering` names the way in which its events are written: watches of the same selection that
     /// write them in the same way share what was written.
@@ -140,11 +148,7 @@ impl Watch {
                     return Poll::Ready(WatchItem::InitialEventsEnd(revision));
                 }
                 store::WatchItem::InitialEventsEnd(_) => {}
-                store::WatchItem::Lagged => {
-                    let why = "too old resource version: the watch fell behind";
-                    self.source = Source::Failed(None);
-                    return Poll::Ready(WatchItem::Failed(Box::new(Status::expired(why))));
-                }
+                store::WatchItem::Lagged => return Poll::Ready(self.source.lagged()),
                 store::WatchItem::Closed => return Poll::Ready(WatchItem::Closed),
             }
         }
@@ -202,11 +206,7 @@ impl Watch {
                     return Poll::Ready(WatchItem::InitialEventsEnd(revision));
                 }
                 store::WatchItem::InitialEventsEnd(_) => {}
-                store::WatchItem::Lagged => {
-                    let why = "too old resource version: the watch fell behind";
-                    self.source = Source::Failed(None);
-                    return Poll::Ready(WatchItem::Failed(Box::new(Status::expired(why))));
-                }
+                store::WatchItem::Lagged => return Poll::Ready(self.source.lagged()),
                 store::WatchItem::Closed => return Poll::Ready(WatchItem::Closed),
             }
         }

@@ -133,6 +133,21 @@ pub(crate) fn item_element(schema: &Schema, list: &List, item: &Value) -> Result
     }
 }
 
+/// The items of a list with their elements, in the order of these.
+pub(crate) fn sorted_items<'v>(
+    schema: &Schema,
+    list: &List,
+    items: &'v [Value],
+) -> Result<Vec<(Element, &'v Value)>, String> {
+    let mut sorted = Vec::with_capacity(items.len());
+    for (place, item) in items.iter().enumerate() {
+        let element = item_element(schema, list, item).map_err(|why| format!("element {place}: {why}"))?;
+        sorted.push((element, item));
+    }
+    sorted.sort_by(|a, b| a.0.order(&b.0));
+    Ok(sorted)
+}
+
 /// Whether an item of a list with identity can be told from others.
 pub(crate) fn check_item(schema: &Schema, list: &List, item: &Value) -> Result<(), String> {
     let refuse = |why: &str| Err(String::from(why));

@@ -1,6 +1,6 @@
 //! The set of fields that an object sets.
 
-use super::atom::{Atom, MapAtom, Ty, atom, item_element};
+use super::atom::{Atom, MapAtom, Ty, atom, sorted_items};
 use crate::fields::{Element, FieldSet};
 use crate::tree::tree;
 use pintle_object::{Map, Value};
@@ -55,13 +55,7 @@ impl<'a> Collect<'a> {
     }
 
     fn items(&self, list: &List, item: Ty, items: &[Value], below: &mut FieldSet) -> Result<(), String> {
-        let mut index = Vec::with_capacity(items.len());
-        for (place, item) in items.iter().enumerate() {
-            let element =
-                item_element(self.schema, list, item).map_err(|why| format!("element {place}: {why}"))?;
-            index.push((element, item));
-        }
-        index.sort_by(|a, b| a.0.order(&b.0));
+        let index = sorted_items(self.schema, list, items)?;
         for group in index.chunk_by(|a, b| a.0.order(&b.0).is_eq()) {
             let mut children = FieldSet::new();
             // Duplicates are one opaque item.

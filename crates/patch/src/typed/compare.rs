@@ -1,6 +1,6 @@
 //! Which fields differ between two objects of a type.
 
-use super::atom::{Atom, ListAtom, MapAtom, Ty, atom, item_element, items_of, map_of};
+use super::atom::{Atom, ListAtom, MapAtom, Ty, atom, items_of, map_of, sorted_items};
 use crate::fields::{Element, FieldSet};
 use crate::tree::tree;
 use pintle_object::{Map, Value};
@@ -169,7 +169,7 @@ impl<'a> Walk<'a> {
         if old == new {
             return Ok(());
         }
-        let (old, new) = (self.index(list, old)?, self.index(list, new)?);
+        let (old, new) = (sorted_items(self.schema, list, old)?, sorted_items(self.schema, list, new)?);
         let (mut left, mut right) = (groups(&old).peekable(), groups(&new).peekable());
         loop {
             let element = match (left.peek(), right.peek()) {
@@ -223,17 +223,6 @@ impl<'a> Walk<'a> {
                 Ok(Mark { added: true, ..mark })
             }
         }
-    }
-
-    fn index<'v>(&self, list: &List, items: &'v [Value]) -> Result<Vec<(Element, &'v Value)>, String> {
-        let mut index = Vec::with_capacity(items.len());
-        for (place, item) in items.iter().enumerate() {
-            let element =
-                item_element(self.schema, list, item).map_err(|why| format!("element {place}: {why}"))?;
-            index.push((element, item));
-        }
-        index.sort_by(|a, b| a.0.order(&b.0));
-        Ok(index)
     }
 }
 
