@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Versions that are off by default: no reference document shows them.
-const OPTIONAL: [&str; 13] = [
+pub(super) const OPTIONAL: [&str; 13] = [
     "admissionregistration/v1alpha1",
     "admissionregistration/v1beta1",
     "apiserverinternal/v1alpha1",
