@@ -58,7 +58,7 @@ pub struct Authenticators {
     pub tokens: Vec<Box<dyn TokenAuthenticator>>,
     /// Asked in order after those, and kept in mind for a while.
     pub remote: Remote,
-    /// Where who proves nothing may still ask, as `system:anonymous`.
+    /// Where anonymous users may ask, as `system:anonymous`.
     pub anonymous: Anonymous,
 }
 

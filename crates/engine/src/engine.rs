@@ -1,6 +1,6 @@
 //! `Engine`: the served resources on top of the store.
 
-use crate::allocate::pools::Allocators;
+use crate::allocate::allocators::Allocators;
 use crate::generate::Generator;
 use crate::request::admission::Attributes;
 use crate::resource::ServedResource;
@@ -28,7 +28,7 @@ pub struct Engine {
     pub manager: String,
     pub(crate) builtin: BuiltinCodec,
     admission: Box<dyn Admission>,
-    pub(crate) pools: Allocators,
+    pub(crate) allocators: Allocators,
     table: ArcSwap<Table>,
     /// Tells that other custom resources are served than before.
     serving: watch::Sender<()>,
@@ -54,7 +54,7 @@ impl Engine {
             generator: Generator::system(),
             manager: String::from("kube-apiserver"),
             admission: Box::new(Open),
-            pools: Allocators::new(Vec::new(), pintle_kinds::allocator::port::RANGE),
+            allocators: Allocators::new(Vec::new(), pintle_kinds::allocator::port::RANGE),
             table: ArcSwap::from_pointee(Table::new(served)),
             serving: watch::Sender::new(()),
             expiry_seconds: None,

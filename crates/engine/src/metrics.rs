@@ -100,7 +100,7 @@ impl Engine {
         let addresses =
             self.find_any("networking.k8s.io", "ipaddresses").and_then(|served| served.collection());
         let snapshot = addresses.map(|collection| self.store.snapshot(collection)).unwrap_or_default();
-        for pool in self.pools.address_pools() {
+        for pool in self.allocators.address_pools() {
             let names = snapshot.range("", None).filter_map(|object| object.attrs.name.parse().ok());
             let count = names.filter(|ip| pool.contains(*ip)).count() as f64;
             taken.with(&[pool.cidr()]).set(count);

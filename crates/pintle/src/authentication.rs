@@ -106,7 +106,7 @@ impl Authentication {
         if given.is_empty() { self.service_account_issuers.clone() } else { given.clone() }
     }
 
-    /// Where who proves nothing may ask. Where everyone may do all, a flag does not let them in.
+    /// Where anonymous users may ask. Where everyone may do all, a flag does not let them in.
     pub fn anonymous(&self, is_all_allowed: bool) -> Anonymous {
         let by_flag = Anonymous { enabled: self.anonymous && !is_all_allowed, paths: Vec::new() };
         self.configuration.anonymous.clone().unwrap_or(by_flag)

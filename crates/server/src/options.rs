@@ -41,7 +41,7 @@ pub struct Options {
     pub watch_min: Duration,
     /// Of so many in a million requests over HTTP/2 the client is told to connect anew.
     pub goaway_per_million: u32,
-    /// Whether HTTP/2 connections of clients that prove nothing end with their first answer
+    /// Whether HTTP/2 connections of anonymous clients end with their first answer
     /// (UnauthenticatedHTTP2DOSMitigation).
     pub ends_anonymous_http2: bool,
     /// Whether watches may begin with the state there is (WatchList).

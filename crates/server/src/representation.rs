@@ -130,7 +130,7 @@ pub async fn list(
 ) -> Result<Response, Status> {
     let form = list_form(request, accept, served)?;
     let span = spans::serialize(request, accept);
-    let mut pieces = app.engine.pieces(served.clone(), listing, form).await?;
+    let mut pieces = app.engine.list_stream(served.clone(), listing, form).await?;
     let first = pieces.next().transpose()?.unwrap_or_default();
     let is_pretty = accept.pretty && form.format == Format::Json;
     let media_type = form.format.media_type();

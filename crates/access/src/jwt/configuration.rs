@@ -14,7 +14,7 @@ pub struct Configuration {
     pub anonymous: Option<Anonymous>,
 }
 
-/// Whether, and on which paths, who proves nothing may ask.
+/// Whether anonymous users may ask, and on which paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Anonymous {
     pub enabled: bool,

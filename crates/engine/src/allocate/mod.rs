@@ -1,8 +1,9 @@
 //! What the server hands out to Services: cluster IPs and node ports, each at most once.
 //!
 //! The store says what is taken, to all servers that share it: an IPAddress for each address, and one map of ports,
-//! both written before the Service that they are for. The pools only know what writes that are under way have drawn.
+//! both written before the Service that they are for. The allocators only know the allocations of writes that are under
+//! way.
 
-pub(crate) mod pools;
+pub(crate) mod allocators;
 pub(crate) mod record;
 mod repair;

@@ -4,7 +4,7 @@
 //! away: an address by creating its IPAddress, ports by changing the map of ports. What an object held is given back
 //! after it was stored without it, or is gone.
 
-use super::pools::{AllocationTx, Allocators, Recorded};
+use super::allocators::{AllocationTx, Allocators, Recorded};
 use crate::engine::Engine;
 use crate::own;
 use crate::request::options::DeleteOptions;
@@ -37,13 +37,13 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 impl Engine {
     /// Hands out addresses of these pools, the default family's first, and node ports of this range.
     pub fn set_pools(&mut self, ips: Vec<IpPool>, ports: RangeInclusive<u16>) {
-        self.pools = Allocators::new(ips, ports).counted(self.metrics());
+        self.allocators = Allocators::new(ips, ports).counted(self.metrics());
     }
 
     /// Begins to take from the pools for one write.
-    pub(crate) fn draw(&self, served: &ServedResource, dry_run: bool) -> AllocationTx<'_> {
+    pub(crate) fn begin_allocation(&self, served: &ServedResource, dry_run: bool) -> AllocationTx<'_> {
         let recorded = served.strategy.allocates().then(|| self.recorded()).flatten();
-        self.pools.draw(&self.generator, recorded, dry_run)
+        self.allocators.begin(&self.generator, recorded, dry_run)
     }
 
     fn recorded(&self) -> Option<Recorded> {
@@ -52,21 +52,21 @@ impl Engine {
         Some(Recorded { addresses, prefix: served.prefix(""), ports: self.recorded_ports() })
     }
 
-    /// Records what a write has drawn. `None` when another server was quicker: the write must draw anew.
+    /// Records the allocations of a write. `None` when another server was quicker: the write must allocate anew.
     pub(crate) async fn reserve(
         &self,
         served: &ServedResource,
-        draw: &AllocationTx<'_>,
+        tx: &AllocationTx<'_>,
         new: &Value,
         now: Time,
     ) -> Result<Option<Reserved>, Status> {
         let mut reserved = Reserved::default();
-        let taken = draw.taken();
-        let is_drawn = |record: &AllocationRecord| {
+        let taken = tx.taken();
+        let is_taken = |record: &AllocationRecord| {
             let name = meta::name(&record.object);
             taken.ips.iter().any(|ip| ip.to_string() == name)
         };
-        for record in served.strategy.allocation_records(new).into_iter().filter(is_drawn) {
+        for record in served.strategy.allocation_records(new).into_iter().filter(is_taken) {
             match self.add_record(&record, now).await {
                 Ok(()) => reserved.records.push(record),
                 Err(status) => {
@@ -87,7 +87,7 @@ impl Engine {
         Ok(Some(reserved))
     }
 
-    /// What another server has taken is seen by the next draw.
+    /// The next allocation sees those of other servers.
     async fn look_again<T>(&self) -> Result<Option<T>, Status> {
         self.store.wait_for_latest().await.map_err(store_failed)?;
         Ok(None)
@@ -159,7 +159,7 @@ impl Engine {
 
     /// Takes ports in the shared map, all or none, or frees them. False when one of them is taken already.
     pub(crate) async fn record_ports(&self, ports: &[u16], is_taken: bool) -> Result<bool, Status> {
-        let _turn = if ports.is_empty() { return Ok(true) } else { self.pools.recording.lock().await };
+        let _turn = if ports.is_empty() { return Ok(true) } else { self.allocators.recording.lock().await };
         let hidden = HiddenObject {
             collection: self.ports_collection(),
             key: PORTS_KEY,
@@ -189,7 +189,7 @@ impl Engine {
     }
 
     fn port_map(&self, stored: Option<&Value>) -> PortMap {
-        let mut map = self.pools.port_map();
+        let mut map = self.allocators.port_map();
         if let Some(tree) = stored {
             map.read(tree.str_at(&["range"]), &bytes::decode(tree.str_at(&["data"])).unwrap_or_default());
         }

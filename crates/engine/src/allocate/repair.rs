@@ -28,14 +28,15 @@ impl Engine {
                 records.extend(served.strategy.allocation_records(&tree));
             }
         }
-        self.repair_companions(&records, now).await;
+        self.repair_allocation_records(&records, now).await;
         let taken: BTreeSet<u16> = map.taken().collect();
         let needed: BTreeSet<u16> = held.ports.iter().copied().filter(|port| map.contains(*port)).collect();
         let missing: Vec<u16> = needed.difference(&taken).copied().collect();
         self.repair_ports(&missing, true).await;
-        let unused = taken.difference(&needed).copied().filter(|port| !self.pools.is_drawn(*port)).collect();
+        let unused =
+            taken.difference(&needed).copied().filter(|port| !self.allocators.is_held(*port)).collect();
         let before = {
-            let mut leaked = self.pools.leaked.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut leaked = self.allocators.leaked.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *leaked, unused)
         };
         let still: Vec<u16> = self.leaked_still(&before);
@@ -43,7 +44,7 @@ impl Engine {
     }
 
     fn leaked_still(&self, before: &BTreeSet<u16>) -> Vec<u16> {
-        let leaked = self.pools.leaked.lock().unwrap_or_else(PoisonError::into_inner);
+        let leaked = self.allocators.leaked.lock().unwrap_or_else(PoisonError::into_inner);
         leaked.intersection(before).copied().collect()
     }
 
@@ -56,7 +57,7 @@ impl Engine {
         }
     }
 
-    async fn repair_companions(&self, needed: &[AllocationRecord], now: Time) {
+    async fn repair_allocation_records(&self, needed: &[AllocationRecord], now: Time) {
         for record in needed {
             let resource = &record.resource;
             let Some(served) = self.find_any(&resource.group, &resource.resource) else { continue };

@@ -53,12 +53,12 @@ impl Engine {
         match version {
             0 if text.is_empty() => self.store.wait_for_latest().await.map_err(store_failed),
             0 => Ok(()),
-            version => self.reach(version).await,
+            version => self.wait_for(version).await,
         }
     }
 
     /// Waits until the store has reached a revision; 504 if it does not in time.
-    pub(crate) async fn reach(&self, version: u64) -> Result<(), Status> {
+    pub(crate) async fn wait_for(&self, version: u64) -> Result<(), Status> {
         if self.store.wait_for_revision(Revision(version), REACH_MAX).await {
             return Ok(());
         }

@@ -68,7 +68,7 @@ pub struct ListStream {
 
 impl Engine {
     /// Begins a list. Nothing of it is encoded yet, but for its beginning and its end.
-    pub async fn pieces(
+    pub async fn list_stream(
         self: &Arc<Engine>,
         served: Arc<ServedResource>,
         mut listing: Listing,
@@ -79,7 +79,7 @@ impl Engine {
             self.order_rows(&served, &mut listing)?;
         }
         let stored: usize = listing.items.iter().map(|object| object.value.len()).sum();
-        let mut pieces = ListStream {
+        let mut stream = ListStream {
             engine: self.clone(),
             served,
             form,
@@ -95,9 +95,9 @@ impl Engine {
             is_done: false,
             version: String::new(),
         };
-        pieces.frame(&listing)?;
-        pieces.items = listing.items.into_iter();
-        Ok(pieces)
+        stream.frame(&listing)?;
+        stream.items = listing.items.into_iter();
+        Ok(stream)
     }
 }
 

@@ -20,7 +20,7 @@ impl World {
     async fn joined(&self, plural: &str, format: Format, view: ListView) -> (Vec<Bytes>, Option<usize>) {
         let served = self.engine.find("", "v1", plural).unwrap();
         let form = ListForm { format, view, version: "v1" };
-        let pieces = self.engine.pieces(served, self.listing(plural).await, form).await.unwrap();
+        let pieces = self.engine.list_stream(served, self.listing(plural).await, form).await.unwrap();
         let len = pieces.total_bytes();
         (pieces.map(|piece| piece.unwrap()).collect(), len)
     }

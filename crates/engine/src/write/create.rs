@@ -243,10 +243,10 @@ impl UpdateFn for Create<'_, '_> {
     ) -> Result<Next<WriteResult>, Status> {
         let (target, served, dry_run) = (self.target, self.target.served, self.context.dry_run);
         self.context.warnings.truncate(self.warned);
-        // Only what is drawn from the pools may make another attempt necessary.
+        // Only an allocation may make another attempt necessary.
         let again = served.strategy.allocates().then(|| self.draft.clone());
-        let mut draw = engine.draw(served, dry_run);
-        served.strategy.allocate(&mut self.draft, None, &mut draw)?;
+        let mut tx = engine.begin_allocation(served, dry_run);
+        served.strategy.allocate(&mut self.draft, None, &mut tx)?;
         engine.prepare_create(target, &mut self.draft, self.origin.has_labels, self.context)?;
         let has_generated_name = target.name.is_empty();
         let named = ObjectRef {
@@ -267,7 +267,7 @@ impl UpdateFn for Create<'_, '_> {
             return Err(engine.exists(target, &self.draft, existing));
         }
         if !dry_run {
-            let Some(reserved) = engine.reserve(served, &draw, &self.draft, self.context.now).await? else {
+            let Some(reserved) = engine.reserve(served, &tx, &self.draft, self.context.now).await? else {
                 self.draft = again.unwrap_or_default();
                 return Ok(Next::Again);
             };

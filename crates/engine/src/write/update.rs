@@ -75,7 +75,7 @@ impl Engine {
     ) -> Result<WriteResult, Status> {
         let served = target.served;
         let may_create = may_create || (target.subresource.is_empty() && served.facts.creates_on_update);
-        // An update that names the version which it replaces has one attempt, unless that is judged or drawn for anew.
+        // An update that names the version which it replaces has one attempt, unless that is judged or allocated for anew.
         let is_versioned =
             |body: &Value| parse_uint(meta::resource_version(body)).is_ok_and(|found| found != 0);
         let has_one_attempt = matches!(&source, Source::Body(body) if is_versioned(body))
@@ -205,9 +205,9 @@ impl UpdateFn for Replace<'_, '_> {
         context.dedup_owners(&mut new, true);
         check_version(&target, &mut new, existing)?;
 
-        let mut draw = engine.draw(served, context.dry_run);
+        let mut tx = engine.begin_allocation(served, context.dry_run);
         if target.subresource.is_empty() {
-            served.strategy.allocate(&mut new, Some(&old), &mut draw)?;
+            served.strategy.allocate(&mut new, Some(&old), &mut tx)?;
         }
         engine.prepare_update(&target, &mut new, &old, context)?;
         engine.keep_times(&old, &mut new);
@@ -218,7 +218,7 @@ impl UpdateFn for Replace<'_, '_> {
         }
         let reserved = match context.dry_run {
             true => Some(Reserved::default()),
-            false => engine.reserve(served, &draw, &new, context.now).await?,
+            false => engine.reserve(served, &tx, &new, context.now).await?,
         };
         let Some(reserved) = reserved else { return Ok(Next::Again) };
         event("About to Encode", |_| ());

@@ -1,4 +1,4 @@
-//! The pools of a server, and what one write takes from them.
+//! `Allocators`: the pools of addresses and ports of a server, and the part of them that one write takes.
 
 use crate::generate::Generator;
 use pintle_kinds::allocator::{Allocations, Allocator, IpError, IpPool, PortError, PortMap, PortPool};
@@ -26,10 +26,10 @@ pub struct Allocators {
     counted: Option<(Counters, Histograms)>,
 }
 
-/// What the store says is taken.
+/// Addresses and ports that are taken as the store has it.
 #[derive(Clone, Debug)]
 pub struct Recorded {
-    /// The IPAddresses, and what their keys begin with.
+    /// The IPAddresses, and the beginning of their keys.
     pub addresses: Snapshot,
     pub prefix: String,
     pub ports: PortMap,
@@ -72,19 +72,19 @@ impl Allocators {
         PortMap::new(self.range.clone())
     }
 
-    /// Whether a write that is under way has drawn a port.
-    pub fn is_drawn(&self, port: u16) -> bool {
+    /// Whether a write that is under way holds a port.
+    pub fn is_held(&self, port: u16) -> bool {
         self.ports().is_taken(port)
     }
 
-    /// Begins to take things for one write. What is `recorded` is taken; `None` where nothing will be.
-    pub fn draw<'a>(
+    /// Begins the allocations of one write; `recorded` is `None` where there will be none.
+    pub fn begin<'a>(
         &'a self,
         generator: &'a Generator,
         recorded: Option<Recorded>,
         dry_run: bool,
     ) -> AllocationTx<'a> {
-        AllocationTx { pools: self, generator, recorded, dry_run, taken: Allocations::default() }
+        AllocationTx { allocators: self, generator, recorded, dry_run, taken: Allocations::default() }
     }
 
     /// The CIDR and the number of addresses of each pool, with an address of it.
@@ -101,10 +101,10 @@ impl Allocators {
     }
 }
 
-/// What one write has taken so far; other writes of this server take it only after this one is stored and recorded,
+/// Allocations of one write so far; other writes of this server take them only after this one is stored and recorded,
 /// or has come to nothing.
 pub struct AllocationTx<'a> {
-    pools: &'a Allocators,
+    allocators: &'a Allocators,
     generator: &'a Generator,
     recorded: Option<Recorded>,
     dry_run: bool,
@@ -112,7 +112,7 @@ pub struct AllocationTx<'a> {
 }
 
 impl AllocationTx<'_> {
-    /// What was taken, and is to be recorded.
+    /// Allocations that are to be recorded.
     pub fn taken(&self) -> &Allocations {
         &self.taken
     }
@@ -128,11 +128,11 @@ impl AllocationTx<'_> {
 
 impl Allocator for AllocationTx<'_> {
     fn families(&self) -> Vec<bool> {
-        self.pools.ips().iter().map(IpPool::is_v6).collect()
+        self.allocators.ips().iter().map(IpPool::is_v6).collect()
     }
 
     fn take_ip(&mut self, ip: IpAddr) -> Result<(), IpError> {
-        let mut pools = self.pools.ips();
+        let mut pools = self.allocators.ips();
         let began = Instant::now();
         let family = pools.iter_mut().find(|pool| pool.is_v6() == ip.is_ipv6());
         let pool = family.ok_or(IpError::OutOfRange { ip, cidr: String::new() })?;
@@ -146,14 +146,14 @@ impl Allocator for AllocationTx<'_> {
         pool.take(ip)?;
         let cidr = pool.cidr().to_string();
         drop(pools);
-        self.pools.count(&cidr, "static", began);
+        self.allocators.count(&cidr, "static", began);
         self.taken.ips.push(ip);
         Ok(())
     }
 
     fn next_ip(&mut self, is_v6: bool) -> Result<IpAddr, IpError> {
         let (random, began) = (self.random(), Instant::now());
-        let mut pools = self.pools.ips();
+        let mut pools = self.allocators.ips();
         let pool = pools.iter_mut().find(|pool| pool.is_v6() == is_v6).ok_or(IpError::Full)?;
         let is_taken = |ip| self.recorded.as_ref().is_some_and(|recorded| recorded.has_ip(ip));
         let ip = pool.take_next(random, is_taken)?;
@@ -163,13 +163,13 @@ impl Allocator for AllocationTx<'_> {
         }
         let cidr = pool.cidr().to_string();
         drop(pools);
-        self.pools.count(&cidr, "dynamic", began);
+        self.allocators.count(&cidr, "dynamic", began);
         self.taken.ips.push(ip);
         Ok(ip)
     }
 
     fn take_port(&mut self, port: i64) -> Result<(), PortError> {
-        let mut ports = self.pools.ports();
+        let mut ports = self.allocators.ports();
         if self.taken.ports.iter().any(|taken| i64::from(*taken) == port) {
             return Err(PortError::Taken);
         }
@@ -192,7 +192,7 @@ impl Allocator for AllocationTx<'_> {
             self.taken.ports.iter().max().map_or(DRY_RUN_PORT, |port| port.saturating_add(1))
         } else {
             let random = self.random();
-            self.pools.ports().take_next(random, |port| self.is_recorded(port))?
+            self.allocators.ports().take_next(random, |port| self.is_recorded(port))?
         };
         self.taken.ports.push(port);
         Ok(port)
@@ -204,11 +204,11 @@ impl Drop for AllocationTx<'_> {
         if self.dry_run {
             return;
         }
-        let mut ips = self.pools.ips();
+        let mut ips = self.allocators.ips();
         for ip in &self.taken.ips {
             ips.iter_mut().filter(|pool| pool.contains(*ip)).for_each(|pool| pool.free(*ip));
         }
-        let mut ports = self.pools.ports();
+        let mut ports = self.allocators.ports();
         self.taken.ports.iter().for_each(|port| ports.free(*port));
     }
 }
@@ -217,7 +217,7 @@ impl Drop for AllocationTx<'_> {
 mod tests {
     use super::*;
 
-    fn pools() -> Allocators {
+    fn allocators() -> Allocators {
         Allocators::new(
             IpPool::parse("10.0.0.0/24").into_iter().collect(),
             pintle_kinds::allocator::port::RANGE,
@@ -226,38 +226,38 @@ mod tests {
 
     #[test]
     fn what_a_write_has_drawn_is_for_no_other() {
-        let (pools, generator) = (pools(), Generator::system());
+        let (allocators, generator) = (allocators(), Generator::system());
         let ip: IpAddr = "10.0.0.5".parse().unwrap();
-        let mut draw = pools.draw(&generator, None, false);
-        draw.take_ip(ip).unwrap();
-        draw.take_port(30001).unwrap();
-        assert_eq!(draw.take_port(30001), Err(PortError::Taken));
-        assert_eq!(pools.draw(&generator, None, false).take_ip(ip), Err(IpError::Taken));
-        assert!(pools.is_drawn(30001));
-        drop(draw);
-        assert!(!pools.is_drawn(30001));
-        assert_eq!(pools.draw(&generator, None, false).take_ip(ip), Ok(()));
+        let mut tx = allocators.begin(&generator, None, false);
+        tx.take_ip(ip).unwrap();
+        tx.take_port(30001).unwrap();
+        assert_eq!(tx.take_port(30001), Err(PortError::Taken));
+        assert_eq!(allocators.begin(&generator, None, false).take_ip(ip), Err(IpError::Taken));
+        assert!(allocators.is_held(30001));
+        drop(tx);
+        assert!(!allocators.is_held(30001));
+        assert_eq!(allocators.begin(&generator, None, false).take_ip(ip), Ok(()));
     }
 
     #[test]
     fn what_the_store_says_is_taken_is_not_drawn() {
-        let (pools, generator) = (pools(), Generator::system());
-        let mut ports = pools.port_map();
+        let (allocators, generator) = (allocators(), Generator::system());
+        let mut ports = allocators.port_map();
         (30000..=32766).for_each(|port| ports.set(port, true));
         let recorded = Recorded { addresses: Snapshot::default(), prefix: String::new(), ports };
-        let mut draw = pools.draw(&generator, Some(recorded), false);
-        assert_eq!(draw.take_port(30001), Err(PortError::Taken));
-        assert_eq!(draw.next_port(), Ok(32767));
-        assert_eq!(draw.next_port(), Err(PortError::Full));
+        let mut tx = allocators.begin(&generator, Some(recorded), false);
+        assert_eq!(tx.take_port(30001), Err(PortError::Taken));
+        assert_eq!(tx.next_port(), Ok(32767));
+        assert_eq!(tx.next_port(), Err(PortError::Full));
     }
 
     #[test]
     fn a_dry_run_takes_nothing() {
-        let (pools, generator) = (pools(), Generator::system());
-        let mut draw = pools.draw(&generator, None, true);
-        assert_eq!((draw.next_port(), draw.next_port()), (Ok(32769), Ok(32770)));
-        draw.take_ip("10.0.0.5".parse().unwrap()).unwrap();
-        drop(draw);
-        assert_eq!(pools.draw(&generator, None, false).take_ip("10.0.0.5".parse().unwrap()), Ok(()));
+        let (allocators, generator) = (allocators(), Generator::system());
+        let mut tx = allocators.begin(&generator, None, true);
+        assert_eq!((tx.next_port(), tx.next_port()), (Ok(32769), Ok(32770)));
+        tx.take_ip("10.0.0.5".parse().unwrap()).unwrap();
+        drop(tx);
+        assert_eq!(allocators.begin(&generator, None, false).take_ip("10.0.0.5".parse().unwrap()), Ok(()));
     }
 }
