@@ -26,7 +26,7 @@ fn configure(admin: &Client, path: &str, name: &str, webhooks: &[Value]) {
     assert_eq!(made.status, 201, "{made:?}");
 }
 
-/// What a server adds of itself, and two objects may differ in.
+/// Drops the fields that a server adds of itself, which two objects may differ in.
 fn without_marks(mut object: Value) -> Value {
     let metadata = object["metadata"].as_object_mut().expect("objects have metadata");
     for field in ["uid", "resourceVersion", "creationTimestamp"] {
@@ -77,7 +77,7 @@ fn webhooks_change_what_is_written_and_validating_ones_see_it() {
     let message = "admission webhook \"deny.example.com\" denied the request: no";
     assert_eq!(refused.json()["message"], message);
     assert_eq!(admin.get(&format!("{MAPS}/b")).status, 404, "what is refused is not stored");
-    // What configures admission is nobody's to refuse.
+    // Nobody may refuse changes of admission's own configuration.
     assert_eq!(admin.delete(&format!("{VALIDATING}/v")).status, 200);
     assert_eq!(admin.post(MAPS, &bad).status, 201);
 }

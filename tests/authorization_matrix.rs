@@ -5,7 +5,7 @@ use bytes::Bytes;
 use pintle_testkit::{Client, ClientAnswer, Server};
 use serde_json::{Value, json};
 
-/// What everyone who is authenticated may create.
+/// Resources that everyone who is authenticated may create.
 const ABOUT_SELF: [&str; 3] = ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"];
 /// Bits of a body that would change every kind of object, if it were let through.
 const BODY: &str = r#"{"metadata":{"name":"x","labels":{"changed":"yes"}},"data":{"changed":"yes"}}"#;
@@ -192,7 +192,7 @@ fn state(admin: &Client, entries: &[Entry]) -> Vec<Value> {
     objects
 }
 
-/// Whatever is asked below a proxy, and with a method that is no verb, is asked of the same rights.
+/// Requests below a proxy, and those with a method that is no verb, need the same rights.
 #[test]
 fn connections_are_refused_whatever_they_are_for() {
     let server = Server::start();

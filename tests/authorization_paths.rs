@@ -109,7 +109,7 @@ fn who_rules_a_namespace_reaches_no_other() {
         ("/apis/example.org/v1", "widgets/victim"),
     ] {
         for path in detours(root, "other", tail) {
-            // What is served is no secret.
+            // A path that is served is no secret.
             if path.split('?').next().unwrap_or("").trim_end_matches('/') == root {
                 continue;
             }

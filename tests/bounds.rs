@@ -155,7 +155,7 @@ fn large_objects_are_refused_as_by_etcd() {
     assert_eq!(admin.get(&format!("{events}/a")).status, 404);
     let answer = admin.post(events, &secret(1500 * 1024));
     assert_eq!(answer.status, 201, "{}", answer.text());
-    // What managers own is given up rather than the write refused.
+    // Managed fields are given up rather than the write refused.
     let size = (0..40).map(|step| 1536 * 1024 - 100 * step).find(|size| {
         let answer = admin.put(&format!("{events}/a"), &secret(*size));
         assert!(matches!(answer.status, 200 | 500), "{}", answer.text());

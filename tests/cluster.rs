@@ -33,7 +33,7 @@ fn component(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// What a cluster consists of; everything ends with it.
+/// The parts of a cluster; everything ends with it.
 struct Cluster {
     server: Server,
     _components: Vec<Component>,

@@ -154,7 +154,7 @@ fn the_handshake_names_the_authorities_of_clients() {
     }
 }
 
-/// What a raw request over HTTP/1.1 is answered, its head and the beginning of its body.
+/// The answer to a raw request over HTTP/1.1, its head and the beginning of its body.
 fn raw_answer(server: &Server, line: &str, headers: &str, until: &str) -> String {
     runtime().block_on(async {
         let mut raw = Raw::connect(server.port(), &[b"http/1.1"]).await.expect("the server speaks TLS");
@@ -181,7 +181,7 @@ fn heads_look_as_go_writes_them() {
         raw_answer(&server, "GET /openapi/v3/api/v1", &format!("{ADMIN}accept-encoding: gzip\r\n"), "{");
     assert!(document.contains("Content-Length: ") && !document.contains("Content-Encoding"), "{document}");
 
-    // Who waits to be told to send, and is refused, is told that the connection ends.
+    // A client that waits to be told to send, and is refused, is told that the connection ends.
     let expect = "content-type: application/json\r\ncontent-length: 2\r\nexpect: 100-continue\r\n";
     let refused = raw_answer(&server, "POST /api/v1/namespaces", expect, "Status");
     assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("Connection: close"), "{refused}");

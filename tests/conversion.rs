@@ -70,7 +70,7 @@ fn definition(webhook: &Https, storage: &str) -> Value {
     })
 }
 
-/// What the webhook answers to a review.
+/// The answer of the webhook to a review.
 fn answer(body: &str, fails: bool) -> (u16, String) {
     let review: Value = serde_json::from_str(body).expect("a review is JSON");
     let request = &review["request"];
@@ -138,7 +138,7 @@ fn lists_are_converted_in_batches() {
     let admin = world.server.admin();
     world.fails.store(true, Ordering::SeqCst);
     (0..COUNT).for_each(|place| create(&admin, &format!("g{place:02}")));
-    // What is written is converted as it comes, which fails.
+    // Each write is converted as it comes, which fails.
     eventually("all failed", SOON, || world.reviews().0 > 0);
     world.fails.store(false, Ordering::SeqCst);
     let list = admin.get(V2);

@@ -13,7 +13,7 @@ const TOKEN: &str = "admin-token";
 const KEYS: usize = 16;
 const LAG_MAX: Duration = Duration::from_secs(60);
 
-/// What a key holds after its n-th write: every fifth deletes it.
+/// The value of a key after its n-th write: every fifth deletes it.
 fn state_after(number: u64) -> Option<u64> {
     (number % 5 != 4).then_some(number)
 }

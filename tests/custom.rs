@@ -223,7 +223,7 @@ fn versions_show_what_they_know() {
     let patch = json!({"spec": {"two": "z"}});
     let patched = admin.patch("merge", "/apis/example.org/v2/namespaces/default/widgets/a", &patch).json();
     assert_eq!(patched["metadata"]["generation"], 2);
-    // What only the other version knows went when it was read, and what only this one knows when it was stored.
+    // Fields of the other version alone went when it was read, and those of this one alone when it was stored.
     assert_eq!(admin.get(&format!("{WIDGETS}/a")).json()["spec"], json!({"both": "x"}));
 }
 
@@ -253,7 +253,7 @@ fn a_deleted_definition_takes_its_objects_with_it() {
     let path = format!("{DEFINITIONS}/widgets.example.org");
     assert_eq!(admin.delete(&path).status, 200);
     wait(|| (admin.get(&format!("{WIDGETS}/free")).status == 404).then_some(()));
-    // What a finalizer holds holds the definition.
+    // An object that a finalizer holds also holds the definition.
     let terminating = admin.get(&path).json();
     assert_eq!(terminating["metadata"]["finalizers"], json!(["customresourcecleanup.apiextensions.k8s.io"]));
     let refused = admin.post(WIDGETS, &widget("late", json!({"size": 1})));

@@ -194,7 +194,7 @@ fn two_servers_on_one_etcd_never_hand_out_the_same() {
     assert_eq!(distinct(|service| &service["spec"]["clusterIP"]), 12);
     assert_eq!(distinct(|service| &service["spec"]["ports"][0]["nodePort"]), 12);
 
-    // What one server gives back, the other can give away; what is asked for and taken is refused by both.
+    // Addresses that one server gives back the other can give away; those that are taken are refused by both.
     let (one, other) = (servers[0].admin(), servers[1].admin());
     let (ip, port) = (&made[3]["spec"]["clusterIP"], &made[3]["spec"]["ports"][0]["nodePort"]);
     let mut wanted = body("wanted");
@@ -260,7 +260,7 @@ fn pass(from: io::Result<TcpStream>, to: io::Result<TcpStream>, is_open: &Atomic
     let _ = to.shutdown(Shutdown::Both);
 }
 
-/// What etcd has compacted in the meantime nobody can be told: a watch ends with 410, as upstream's, and a new list
+/// Nobody can be told of events that etcd has compacted: a watch ends with 410, as upstream's, and a new list
 /// shows how things are.
 #[test]
 fn a_watch_that_missed_what_was_compacted_is_gone() {
@@ -328,7 +328,7 @@ fn a_full_etcd_is_told_of_in_its_own_words_and_its_size_is_shown() {
     let refused = refused.into_iter().find(|answer| answer.status != 201).expect("etcd is full at last");
     assert_eq!(refused.status, 500);
     assert_eq!(refused.json()["message"], "etcdserver: mvcc: database space exceeded");
-    // What is there can be read, and the server is as well as upstream's would be.
+    // Existing objects can be read, and the server is as well as upstream's would be.
     assert_eq!(client.get(&format!("{path}/c0")).status, 200);
     assert_eq!(client.get("/readyz").status, 200);
     let metrics = client.get("/metrics").text();
@@ -338,7 +338,7 @@ fn a_full_etcd_is_told_of_in_its_own_words_and_its_size_is_shown() {
     assert!(bytes.parse::<f64>().is_ok_and(|bytes| bytes > 100_000.0), "{line}");
 }
 
-/// What a value that cannot be read does to those who ask.
+/// A value that cannot be read, as clients see it.
 #[test]
 fn a_value_that_cannot_be_read_is_told_of() {
     let Some(etcd) = Etcd::start() else { return };

@@ -14,7 +14,7 @@ const CONNECTIONS: usize = 50;
 const STREAMS: usize = 100;
 /// How often health is asked and the lease renewed.
 const PROBE_EVERY: Duration = Duration::from_millis(25);
-/// What 99 of 100 probes may take; a build without optimisation shares its cores with a flood as slow as itself.
+/// The time for 99 of 100 probes; a build without optimisation shares its cores with a flood as slow as itself.
 const P99_MAX: Duration = Duration::from_millis(if cfg!(debug_assertions) { 3000 } else { 500 });
 const MEMORY_MB_MAX: u64 = 400;
 
@@ -23,12 +23,12 @@ const NODE: &str = "node-token";
 const CONFIGMAPS: &str = "/api/v1/namespaces/flood/configmaps";
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
 
-/// What the tenant does on one of the connections, again and again.
+/// A request that the tenant sends on one of the connections, again and again.
 type Attack = fn() -> Sent<'static>;
 
 /// Requests that cost far more than their size says.
 const COSTLY: [Attack; 9] = [
-    // What is kept is for quotas to bound: here it is only worked on.
+    // Stored objects are for quotas to bound: here they are only worked on.
     || post("/api/v1/namespaces/flood/configmaps?dryRun=All", &annotations()),
     || post("/api/v1/namespaces/flood/pods", &containers()),
     || {
@@ -191,7 +191,7 @@ fn flood(port: u16) -> JoinSet<()> {
     all
 }
 
-/// What the probes took, and the names that the node's lease and the objects beside it were acknowledged with.
+/// The times of probes, and the names that the node's lease and the objects beside it were acknowledged with.
 struct Seen {
     livez: Vec<Duration>,
     lease: Vec<Duration>,

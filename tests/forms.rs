@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
-/// What client-go's metadata client sends.
+/// The Accept header of client-go's metadata client.
 const METADATA: &str = "application/vnd.kubernetes.protobuf,application/json";
-/// What kubectl get sends.
+/// The Accept header of `kubectl get`.
 const TABLES: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,\
                       application/json";
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";

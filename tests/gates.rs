@@ -29,7 +29,7 @@ fn fields_of_gates_that_were_turned_on_or_off_follow() {
     assert_eq!(made["spec"]["containers"][0]["lifecycle"]["stopSignal"], "SIGUSR1", "{made}");
     assert!(made["spec"].get("resources").is_none(), "{made}");
     assert!(!server.log().contains("changes nothing"), "{}", server.log());
-    // Who used a field before keeps it.
+    // An object that used a field before keeps it.
     server.stop();
     server.set_flags(&[]);
     server.spawn();

@@ -44,7 +44,7 @@ impl Client {
             let ask = self.choose(begin);
             let outcome = self.ask(&ask).await;
             let end = self.record.tick();
-            // Whoever comes back at once finds nobody there.
+            // A client that comes back at once finds nobody there.
             if outcome.as_ref().is_none_or(|outcome| *outcome == HistoryOutcome::Nothing) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

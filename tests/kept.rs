@@ -79,7 +79,7 @@ fn the_endpoints_of_the_kubernetes_service_are_the_servers_that_live() {
     let (one, mut two, mut three) = (on("10.1.0.1"), on("10.1.0.2"), on("10.1.0.10"));
     let admin = one.admin();
     eventually("three servers", WITHIN, || addresses(&admin) == ["10.1.0.1", "10.1.0.10", "10.1.0.2"]);
-    // What nobody has a lease for goes, and servers agree on what is left: the object does not change any more.
+    // Addresses without a lease go, and servers agree on the rest: the object does not change any more.
     let slice = || admin.get(SLICE).json()["metadata"]["resourceVersion"].clone();
     let mut foreign = admin.get(SLICE).json();
     foreign["endpoints"].as_array_mut().unwrap().push(json!({"addresses": ["10.9.9.9"]}));

@@ -36,7 +36,7 @@ impl<'a> Kubectl<'a> {
         Kubectl { binary: self.binary.clone(), server: self.server, kubeconfig }
     }
 
-    /// What it says when it fails, which it must.
+    /// Its error output when it fails, which it must.
     fn refused(&self, line: &str) -> String {
         let output = self.command(line).output().expect("kubectl starts");
         assert!(!output.status.success(), "kubectl {line}: {}", String::from_utf8_lossy(&output.stdout));

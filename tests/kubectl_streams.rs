@@ -68,7 +68,7 @@ impl<'a> Kubectl<'a> {
         output
     }
 
-    /// What it printed; fails the test when it fails.
+    /// Its output; fails the test when it fails.
     fn run(&self, arguments: &[&str], stdin: &[u8]) -> Vec<u8> {
         let output = self.output(arguments, stdin);
         let said = String::from_utf8_lossy(&output.stderr);

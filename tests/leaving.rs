@@ -56,7 +56,7 @@ fn who_comes_late_is_told_to_come_back() {
     let refused = refused.expect("an answer");
     assert_eq!(refused.text(), "The apiserver is shutting down, please try again later.\n");
     assert_eq!(refused.header("retry-after"), Some("5"));
-    // Who looks after it still sees how it is.
+    // Its probes are still answered.
     assert_eq!(admin.get("/readyz").status, 500);
     for watch in watches {
         watch.join().expect("it ends");

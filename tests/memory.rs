@@ -6,7 +6,7 @@ const CONFIGMAPS: &str = "/api/v1/namespaces/default/configmaps";
 
 #[test]
 fn a_full_server_serves_the_system_and_what_is_small() {
-    // What a server takes without doing anything is far more.
+    // A server that does nothing takes far more.
     let server = Server::with_flags(&["--memory-budget=1Mi"]);
     let (admin, alice) = (server.admin(), server.alice());
     eventually("alice is refused", WITHIN, || alice.get(CONFIGMAPS).status == 429);

@@ -21,7 +21,7 @@ fn requests_users_and_objects_are_counted() {
     assert_eq!(admin.post(CONFIGMAPS, &json!({"metadata": {"name": "a"}})).status, 201);
     assert_eq!(admin.get(CONFIGMAPS).status, 200);
     assert_eq!(Client::new(server.port(), Some("nobody")).get("/api").status, 401);
-    // Who is nobody makes no series of a resource's own.
+    // Requests without a user make no series of a resource's own.
     assert_eq!(Client::new(server.port(), Some("nobody")).get("/api/v1/limitranges").status, 401);
     assert_eq!(server.anonymous().get("/apis/batch/v1/cronjobs").status, 403);
     let text = admin.get("/metrics").text();

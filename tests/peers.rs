@@ -80,13 +80,13 @@ fn what_one_server_has_all_have() {
     eventually("jobs are passed on", WITHIN, || other.get(JOBS).status == 200);
     assert_eq!(other.post(JOBS, &job("a")).status, 201);
     assert_eq!(one.get(&format!("{JOBS}/a")).status, 200);
-    // Who asks arrives, and what they may not they are told.
+    // The user arrives, and is refused where they may not.
     let managers = other.get(&format!("{JOBS}/a")).json()["metadata"]["managedFields"].clone();
     assert!(managers.is_array(), "{managers}");
     let claims = [("X-Remote-User", "admin"), ("X-Remote-Group", "system:masters")];
     let refused = part.alice().send("GET", JOBS, &claims, Bytes::new());
     assert_eq!(refused.status, 403, "{refused:?}");
-    // What was passed on once is answered by whom it came to, be it with nothing.
+    // A request that was passed on once is answered by the server it came to, be it with nothing.
     let once = [("x-kubernetes-peer-proxied", "true")];
     assert_eq!(other.send("GET", JOBS, &once, Bytes::new()).status, 404);
     assert_eq!(other.get("/apis/batch/v3/namespaces/default/jobs").status, 404);
@@ -104,7 +104,7 @@ fn what_one_server_has_all_have() {
         json!(format!("127.0.0.1:{}", part.port())),
         "{address}"
     );
-    // Who leaves takes the leases back.
+    // A server that leaves takes its leases back.
     assert!(part.stop());
     assert_eq!(lease(&one, "part"), None);
 }

@@ -48,7 +48,7 @@ fn webhooks_that_cannot_be_reached_refuse_what_they_are_about() {
         let text = "Internal error occurred: failed calling webhook \"deny.example.com\": failed to call webhook: \
                     Post \"https://127.0.0.1:1/x?timeout=10s\": dial tcp 127.0.0.1:1: connect: connection refused";
         assert_eq!(why, text);
-        // What becomes selected is meant, and so is what ceases to be.
+        // Policies are about objects that become selected, and about those that cease to be.
         let labelled = json!({"metadata": {"labels": {"a": "b"}}});
         assert_eq!(admin.patch("merge", &format!("{MAPS}/free"), &labelled).status, 500);
         // A rehearsal is refused alike, and another resource is not.
@@ -240,7 +240,7 @@ fn policies_see_options_scales_and_their_variables() {
     );
     let why = check(&admin, MAPS, &map("a", &json!({})), 422);
     assert!(why.contains("expression 'string(object.data.nope)' resulted in error"), "{why}");
-    // What has no variables cannot name them, and what asks about the user has no fields.
+    // A policy without variables cannot name them, and the authorizer has no fields.
     for expression in ["variables == variables", "has(authorizer.nope)", "int('x') == 1"] {
         let body = policy("bad", &json!({"validations": [{"expression": expression}]}));
         let why = check(&admin, &format!("{GROUP}/validatingadmissionpolicies"), &body, 422);
@@ -361,7 +361,7 @@ fn policies_change_what_is_written() {
     // A test that finds something else leaves the rest of the patch undone.
     let made = admin.post(MAPS, &json!({"metadata": {"name": "b"}})).json();
     assert_eq!((&made["data"], &made["metadata"]["labels"]["count"]), (&json!({"by": user}), &json!("1")));
-    // What is made is validated, and what fails refuses.
+    // The mutated object is validated, and a failing mutation refuses.
     let made = admin.patch("merge", &format!("{MAPS}/a"), &json!({"data": {"x": "y"}}));
     assert_eq!(made.json()["metadata"]["labels"], json!({"count": "3"}), "{made:?}");
     mutate(

@@ -65,7 +65,7 @@ fn servers_that_share_a_store_share_its_quotas() {
     let (one, other) = (Server::with_flags(&[&flag]), Server::with_flags(&[&flag]));
     limit_configmaps(&one.admin());
     let answers = rush(&[&one, &other]);
-    // Who was overtaken too often is told so, as upstream tells.
+    // A client that was overtaken too often is told so, as upstream tells.
     assert!(answers.iter().all(|status| [201, 403, 409].contains(status)), "{answers:?}");
     let (used, there) = used_and_there(&one.admin());
     assert_eq!(answers.iter().filter(|status| **status == 201).count(), there);

@@ -99,7 +99,7 @@ fn a_store_is_saved_while_its_server_writes() {
     }
 }
 
-/// What kubectl shows is the same on the other store: every object of every kind that the cluster has.
+/// Every object of every kind that the cluster has is the same on the other store.
 #[test]
 fn a_cluster_moves_to_etcd_and_back() {
     let Some(etcd) = Etcd::start() else { return };

@@ -43,7 +43,7 @@ fn send(client: &Client, trace: &str, method: &str, path: &str, kind: &str, body
     client.send(method, path, &headers, body).status
 }
 
-/// What a span is to have: a name, some attributes, and some events in this order.
+/// An expected span: its name, some attributes, and some events in this order.
 type Expected = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
 
 fn has(span: &Collected, (name, attributes, events): &Expected) -> bool {
@@ -232,7 +232,7 @@ fn only_privileged_clients_say_which_trace_they_belong_to() {
     assert_eq!(send(&server.alice(), TRACE, "GET", "/healthz", "", &Value::Null), 200);
     assert_eq!(send(&server.anonymous(), TRACE, "GET", "/livez", "", &Value::Null), 200);
     assert_eq!(send(&server.admin(), TRACE, "GET", "/version", "", &Value::Null), 200);
-    // What is left is sent when the server ends.
+    // Spans that are left are sent when the server ends.
     assert!(server.stop());
     let spans = collector.spans();
     let of = |path: &str| {

@@ -58,7 +58,7 @@ impl Pods {
         pod
     }
 
-    /// What a user would apply: spec and labels.
+    /// The configuration that a user would apply: spec and labels.
     fn configuration(&self) -> Value {
         let mut config = pintle_patch::untyped(&self.created);
         config.remove(&["status"]);

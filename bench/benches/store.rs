@@ -1,4 +1,4 @@
-//! What the store reaches: starts, durable writes, recovery, memory, and the fan-out of events.
+//! Figures of the store: starts, durable writes, recovery, memory, and the fan-out of events.
 //!
 //! `cargo bench --bench store -- [objects] [directory]`; by default 150,000 objects of 10 KB in the temporary
 //! directory. It measures the store alone: no HTTP, TLS or encoding. Disks differ: set the directory to the one in
@@ -306,7 +306,7 @@ fn cpu_time() -> Duration {
     user + system
 }
 
-/// What the process spent itself, and what the system spent for it.
+/// CPU time of the process itself, and of the system for it.
 fn cpu_times() -> [Duration; 2] {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux tells a process of itself");
     let (_, fields) = stat.rsplit_once(')').expect("the name stands in parentheses");

@@ -1,4 +1,4 @@
-//! What microbenches measure with: objects of realistic size.
+//! Input of microbenchmarks: objects of realistic size.
 
 use pintle_object::{Map, Value, json};
 

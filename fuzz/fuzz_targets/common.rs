@@ -1,4 +1,4 @@
-//! What all targets share: the Pod type, and that a decoded tree comes back.
+//! Shared parts of all targets: the Pod type, and the check that a decoded tree comes back.
 
 use pintle_object::{GroupVersionKind, Value};
 use pintle_schema::{Builtin, TypeId, builtin, decode, encode};

@@ -20,7 +20,7 @@ fn others_learn_who_asks_and_nothing_of_what_clients_claim() {
         ("X-Kept", "yes"),
         ("X-Forwarded-For", "192.0.2.1"),
     ];
-    // Who may not is told by this server, and the other hears nothing.
+    // This server refuses a user who may not, and the other hears nothing.
     assert_eq!(alice.send("GET", &path, &claims, Bytes::new()).status, 403);
     assert!(one.seen(&path).is_empty());
     front.open("one.example.com");

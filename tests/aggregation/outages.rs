@@ -7,7 +7,7 @@ use pintle_testkit::{Client, ClientAnswer, WITHIN, eventually};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// What nobody waits for another server for; generous, for loaded machines.
+/// The time of answers that wait for no other server; generous, for loaded machines.
 const AT_ONCE: Duration = Duration::from_secs(5);
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 

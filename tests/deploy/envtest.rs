@@ -75,7 +75,7 @@ fn envtest_does_without_etcd() {
     assert!(names.iter().all(|name| name.to_string_lossy().starts_with("store.db")), "{names:?}");
 }
 
-/// What envtest installs, and what it waits for: the kind in discovery.
+/// Installs a definition as envtest does, and waits for its kind in discovery.
 fn install(admin: &Client) {
     let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     let version =

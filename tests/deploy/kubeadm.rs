@@ -150,7 +150,7 @@ fn bootstrap_tokens_are_believed(admin: &Client, port: u16, authority: &str) {
     assert_eq!(review.json()["status"]["userInfo"]["username"], "system:bootstrap:abcdef", "{review:?}");
 }
 
-/// What servers behind this one learn whom to trust from.
+/// Checks the published map that servers behind this one learn their trust from.
 fn trust_is_published(admin: &Client, files: &Files) {
     let map =
         admin.get("/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication").json();

@@ -6,7 +6,7 @@ mod kubeadm;
 use pintle_testkit::{Client, Deployed};
 use serde_json::json;
 
-/// What a user of the deployed server takes for granted; `admin` may do everything.
+/// Checks the things that a user of a deployed server takes for granted; `admin` may do everything.
 fn check_is_usable(server: &Deployed, admin: &Client) {
     assert_eq!(admin.get("/version").json()["minor"], "36");
     let path = "/api/v1/namespaces/default/configmaps";

@@ -13,7 +13,7 @@ pub struct LoadShape {
     pub streams: usize,
 }
 
-/// What was measured.
+/// Measured values.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     pub seconds: f64,
@@ -126,7 +126,7 @@ where
     Ok((latencies, bytes))
 }
 
-/// What a process had spent when the work began.
+/// CPU time of a process when the work began.
 pub struct SpentTime {
     pid: Option<u32>,
     cpu: Option<f64>,

@@ -1,4 +1,4 @@
-//! What a cluster does all day: leases are renewed, kubelets report on their pods, events are told, and some read and
+//! The day of a cluster: leases are renewed, kubelets report on their pods, events are told, and some read and
 //! list, while kubelets and controllers watch.
 
 use super::client::{Ask, LoadClient};

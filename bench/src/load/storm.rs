@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What a slow client reads in a second, and how much may be under way to it.
+/// Bytes that a slow client reads in a second, and that may be under way to it.
 const SLOW_BYTES: f64 = 1e6;
 const SLOW_WINDOW: u32 = 64 << 10;
 const WINDOW: u32 = 4 << 20;

@@ -30,7 +30,7 @@ const TENANT: (&str, &str) = ("bench-tenant", "bench-tenants");
 const KUBELET: (&str, &str) = ("system:node:bench-node", "system:nodes");
 const CONTROLLERS: (&str, &str) = ("system:kube-controller-manager", "system:authenticated");
 
-/// What became of the tenant's requests.
+/// Outcomes of the tenant's requests.
 #[derive(Default)]
 struct Flood {
     created: AtomicU64,

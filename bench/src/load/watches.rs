@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What is updated, one after the other, over and over.
+/// Objects that are updated, one after the other, over and over.
 const OBJECTS: u64 = 1_000;
 /// Namespaces that objects and watchers are spread over.
 const NAMESPACES: u64 = 100;
@@ -20,7 +20,7 @@ const WRITERS_PER_CONNECTION: usize = 10;
 /// How long deliveries may lag behind the last update.
 const LAG_MAX: Duration = Duration::from_secs(60);
 
-/// What each watcher asks for.
+/// The objects that each watcher asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// All ConfigMaps.

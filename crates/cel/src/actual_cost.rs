@@ -5,7 +5,7 @@ use crate::library::pattern_len;
 use crate::value::Value;
 
 impl Cost {
-    /// What a call costs when it is evaluated; what failed counts as if it were nothing of size.
+    /// The cost of a call that is evaluated; a result that failed counts as one without size.
     pub fn actual(self, given: &[Value<'_>], result: Option<&Value<'_>>) -> u64 {
         let size = |place: usize| given.get(place).map_or(1, Value::size);
         let scan = |size: u64, times: f64| (size as f64 * times * CHARACTER).ceil() as u64;
@@ -59,7 +59,7 @@ impl Cost {
     }
 }
 
-/// What comparing two items of a list costs, told by the first.
+/// The cost of comparing two items of a list, told by the first.
 fn comparison(list: Option<&Value<'_>>) -> f64 {
     let first = match list {
         Some(Value::List(list)) => list.at(0),
@@ -71,7 +71,7 @@ fn comparison(list: Option<&Value<'_>>) -> f64 {
     }
 }
 
-/// What it costs to look at all of a value.
+/// The cost of looking at all of a value.
 fn traversal(of: &Value<'_>) -> u64 {
     match of {
         Value::Text(text) => (text.len() as f64 * CHARACTER) as u64,

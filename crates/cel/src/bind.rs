@@ -1,4 +1,4 @@
-//! What variables stand for when a program runs.
+//! `Bindings`: the values of variables while a program runs.
 
 use crate::decl::Decl;
 use crate::eval::{Variables, run};
@@ -9,10 +9,10 @@ use pintle_object::Value as Tree;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// What names of variables of a policy begin with.
+/// The beginning of names of a policy's variables.
 const COMPOSED: &str = "variables.";
 
-/// What a variable stands for.
+/// The meaning of a variable.
 #[derive(Clone, Copy)]
 pub enum Bound<'a> {
     Tree(&'a Tree, &'a Decl),
@@ -21,7 +21,7 @@ pub enum Bound<'a> {
     Permissions(&'a (dyn Permissions + Sync)),
     /// A question about a resource that only lacks its verb.
     Asked(&'a (dyn Permissions + Sync), &'a Question),
-    /// What another program gives, found when it is asked for.
+    /// The result of another program, found when it is asked for.
     Program(&'a Program),
     /// A variable of the policy that has no program, and why.
     Broken(&'a str),
@@ -35,7 +35,7 @@ const NESTED_DEPTH_MAX: usize = 2_000;
 pub(crate) struct Bindings<'a> {
     bound: &'a [(&'a str, Bound<'a>)],
     found: RefCell<Vec<Option<Outcome<'a>>>>,
-    /// What the programs of variables cost so far.
+    /// The cost of the programs of variables so far.
     pub cost: Cell<u64>,
     depth: Cell<usize>,
     limit: u64,

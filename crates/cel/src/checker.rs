@@ -13,7 +13,7 @@ const PATCH_FIELDS: [(&str, Type); 4] =
     [("op", Type::Text), ("path", Type::Text), ("from", Type::Text), ("value", Type::Dyn)];
 const TIME_FIELDS: [(&str, Type); 2] = [("seconds", Type::Int), ("nanos", Type::Int)];
 
-/// What is known of expressions, by their numbers.
+/// Facts about expressions, by their numbers.
 pub struct Checked {
     pub types: Vec<Type>,
     pub calls: Vec<Option<Resolved>>,
@@ -163,7 +163,7 @@ impl Checker<'_> {
         }
     }
 
-    /// What both have in common; `dyn` if that is not one type.
+    /// The type of both; `dyn` if that is not one type.
     fn joined(&mut self, before: Option<Type>, of: Type) -> Type {
         match before {
             None => of,

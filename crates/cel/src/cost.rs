@@ -1,6 +1,6 @@
 //! Costs: the kinds of functions by what they cost, and limits.
 
-/// What a call costs, as upstream's libraries and the Kubernetes libraries say it.
+/// The rule by which a call costs, as in upstream's libraries and those of Kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
     One,
@@ -99,14 +99,14 @@ const NAMES: [(&str, Cost); 41] = [
 /// The largest cost of one expression.
 pub const COST_MAX: u64 = 10_000_000;
 
-/// What an authorization check costs: two fit into an expression.
+/// The cost of an authorization check: two fit into an expression.
 pub const CHECK: u64 = 350_000;
 pub const LIST: u64 = 10;
 pub const MAP: u64 = 30;
 pub const MESSAGE: u64 = 40;
-/// What looking at a character costs.
+/// The cost of looking at a character.
 pub const CHARACTER: f64 = 0.1;
-/// What a character of a pattern costs, four of which are taken for one state.
+/// The cost of a character of a pattern, four of which are taken for one state.
 pub const PATTERN: f64 = 0.25;
 
 impl Cost {

@@ -1,4 +1,4 @@
-//! What is declared of the data that expressions look at: its shape, and how large it may be.
+//! `Decl`: the declared shape of the data that expressions look at, and how large it may be.
 
 use crate::syntax::is_reserved;
 use crate::types::{Struct, Type};
@@ -71,7 +71,7 @@ pub struct Property {
     pub is_exposed: bool,
 }
 
-/// What nothing is declared of.
+/// Data without a declaration.
 pub static ANY: Decl = Decl { shape: Shape::Any, elements_max: 0, size_min: 0, nullable: true };
 
 const REQUEST_BYTES_MAX: u64 = 3 << 20;
@@ -116,7 +116,7 @@ impl Decl {
         REQUEST_BYTES_MAX / (self.size_min + 1)
     }
 
-    /// What an item or a value is.
+    /// The declaration of an item or a value.
     #[must_use]
     pub fn element(&self) -> Option<&Decl> {
         match &self.shape {
@@ -142,7 +142,7 @@ impl Decl {
         }
     }
 
-    /// What stands behind a dot and a name.
+    /// The declaration of the field behind a dot and a name.
     #[must_use]
     pub fn selected(&self, escaped: &str) -> Option<&Decl> {
         match &self.shape {
@@ -296,7 +296,7 @@ fn is_meta(name: &str) -> bool {
     matches!(name, "kind" | "apiVersion" | "metadata")
 }
 
-/// What expressions may see of every resource.
+/// The fields of every resource that expressions may see.
 fn meta(required: &BTreeSet<&str>, size_min: &mut u64) -> Vec<Property> {
     let simple = |name: &str, decl| {
         let name = name.to_owned();

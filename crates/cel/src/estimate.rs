@@ -1,4 +1,4 @@
-//! What an expression may cost before its data is known, from the sizes that are declared.
+//! The cost that an expression may come to, from the declared sizes of its data.
 //!
 //! A change here decides which rules may be written: the numbers are upstream's.
 
@@ -332,7 +332,7 @@ impl<'a> Estimator<'a> {
         found.unwrap_or(fixed(0))
     }
 
-    /// What one way to call a function costs, with its arguments, and how large the result is.
+    /// The cost of one overload of a function with its arguments, and the size of the result.
     fn overload(
         &mut self,
         whole: &'a Expr,
@@ -359,7 +359,7 @@ impl<'a> Estimator<'a> {
         (sum.plus(own), size)
     }
 
-    /// What a call costs besides its arguments, and how large the result is.
+    /// The cost of a call besides its arguments, and the size of its result.
     fn own(&mut self, cost: Cost, given: &[&'a Expr]) -> (Range, Option<Range>) {
         let sizes: Vec<Range> = given.iter().map(|one| self.size(one).unwrap_or(UNKNOWN)).collect();
         let size = |place: usize| sizes.get(place).copied().unwrap_or(UNKNOWN);
@@ -510,7 +510,7 @@ fn contains_cidr(text: Range) -> Range {
     own.plus(fixed(1)).plus(text.scaled(CHARACTER))
 }
 
-/// What comparing costs: as much as the shorter side has.
+/// The cost of comparing: as much as the shorter side has.
 fn shorter(a: Range, b: Range) -> Range {
     let max = a.max.min(b.max);
     Range { min: u64::from(max > 0), max }.scaled(CHARACTER)

@@ -9,7 +9,7 @@ use crate::value::{CelMap, Error, Key, List, Outcome, Text, Value, as_text, type
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// What variables stand for.
+/// Finds the values of variables.
 pub trait Variables<'a> {
     fn find(&self, name: &str) -> Option<Outcome<'a>>;
 
@@ -149,7 +149,7 @@ impl<'a> Machine<'_, 'a> {
         Ok(Value::Bool(!matches!(found, Ok(Value::Bool(false)))))
     }
 
-    /// What is taken of something costs only if it is there.
+    /// Charges for a part of a value only if it is there.
     fn charge_present(&mut self, found: Outcome<'a>) -> Outcome<'a> {
         self.charge(u64::from(matches!(found, Ok(Value::Optional(Some(_))))))?;
         found
@@ -213,7 +213,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     fn called(&mut self, function: &'static Function, cost: Cost, given: &[Value<'a>]) -> Outcome<'a> {
-        // What is looked at costs before it is done, so that nothing goes far beyond the limit.
+        // Charged before the work is done, so that nothing goes far beyond the limit.
         let is_by_result = matches!(cost, Cost::Join | Cost::Slice | Cost::Range | Cost::Reverse);
         if is_by_result {
             let found = (function.run)(given);

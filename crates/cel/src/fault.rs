@@ -3,9 +3,9 @@
 /// Why there is no program of an expression.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// What a compiler says about it, with the lines meant.
+    /// The message of a compiler, with the lines meant.
     Compile(String),
-    /// What is wrong with a pattern in it.
+    /// The fault of a pattern in it.
     Pattern(String),
     /// Something written out that has no value: why.
     Instantiation(String),

@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::syntax::{Expr, Literal, SyntaxNode};
 use crate::types::Type;
 
-/// What is wrong with a call whose format and list are written out.
+/// The problem of a call whose format and list are written out.
 pub fn check(call: &Expr, checked: &Checked) -> Option<Problem> {
     let SyntaxNode::Call { function, target: Some(target), arguments } = &call.node else { return None };
     let (Some(Literal::Text(format)), [list]) = (target.as_literal(), arguments.as_slice()) else {

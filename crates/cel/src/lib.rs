@@ -61,7 +61,7 @@ pub struct Compiled {
     pub program: Program,
     /// The type of what it gives.
     pub output: Type,
-    /// What evaluating it may cost at most.
+    /// The most that evaluating it may cost.
     pub cost_max: u64,
     /// The variables it names.
     pub uses: Vec<String>,
@@ -70,7 +70,7 @@ pub struct Compiled {
 /// The type of what an expression gives, or why it is none.
 ///
 /// # Errors
-/// What a compiler says about it, with the lines meant.
+/// The message of a compiler, with the lines meant.
 pub fn compile(text: &str, scope: &Scope) -> Result<Type, String> {
     match checked(text, scope, |_, checked| Ok(checked.root.clone())) {
         Ok(found) => Ok(found),
@@ -156,7 +156,7 @@ pub fn unwanted(found: &Type, wanted: &[Type]) -> Option<String> {
     })
 }
 
-/// What came of an evaluation.
+/// The outcome of an evaluation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Evaluated {
     Bool(bool),
@@ -207,7 +207,7 @@ impl<'a> EvaluationSession<'_, 'a> {
         (tree::tree(&found), cost)
     }
 
-    /// What the variables cost that were found since this was asked last.
+    /// The cost of the variables that were found since this was asked last.
     #[must_use]
     pub fn variables_cost(&self) -> u64 {
         self.bindings.cost.take()

@@ -37,7 +37,7 @@ fn int(text: &str, is_negative: bool) -> Option<i64> {
     i64::try_from(if is_negative { -value } else { value }).ok()
 }
 
-/// What stands between the quotes, with escapes resolved.
+/// The text between the quotes, with escapes resolved.
 fn quoted(text: &str, is_bytes: bool) -> Result<Vec<u8>, &'static str> {
     let marks = text.find(['"', '\'']).unwrap_or(0);
     let (marks, rest) = text.split_at(marks);

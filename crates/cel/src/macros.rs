@@ -2,7 +2,7 @@
 
 use crate::syntax::{ACCU, Comprehension, Expr, Literal, SyntaxNode, UNUSED};
 
-/// What a macro needs of the parser.
+/// The side of the parser that macros need.
 pub trait Maker {
     fn make(&mut self, at: usize, node: SyntaxNode) -> Expr;
     fn mistake(&mut self, at: usize, message: String) -> Expr;

@@ -7,7 +7,7 @@ pub trait Permissions {
     fn check(&self, question: &Question) -> Decision;
 }
 
-/// What is asked: of a path, or of a resource.
+/// A question about a path or a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Question {
     /// Namespace and name of a service account, if it is not the user of the request.

@@ -166,7 +166,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What a field or an item is taken of.
+    /// The step that a field or an item is taken of.
     fn base(&mut self, expression: &'a Expr) -> ProgramStep {
         let step = self.step(expression);
         if step.is_chain() { step } else { ProgramStep::Base(Box::new(step)) }

@@ -1,4 +1,4 @@
-//! What is wrong with an expression, and where.
+//! `Problem`: a fault of an expression, and its place.
 
 use std::fmt::Write;
 

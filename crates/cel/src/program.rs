@@ -36,15 +36,15 @@ pub(crate) enum ProgramStep {
     Comprehension(Box<ComprehensionStep>),
     /// Adds an item, an entry or a map to the accumulator in a place.
     Grow(usize, Vec<ProgramStep>),
-    /// What is no variable or part of one, as the first of a chain of fields: the chain is a step of its own.
+    /// The first of a chain of fields that is no part of a variable: the chain is a step of its own.
     Base(Box<ProgramStep>),
     /// A value whose type is known only when it is there.
     Dyn(Box<ProgramStep>),
-    /// What is known before anything runs, and so costs nothing.
+    /// A value that is known before anything runs, and so costs nothing.
     Constant(Box<ProgramStep>),
     /// A variable or a part of one as a branch of a choice: the choice stands for the first step to it.
     Branch(Box<ProgramStep>),
-    /// What cannot be run.
+    /// An expression that cannot be run.
     Broken,
 }
 

@@ -1,4 +1,4 @@
-//! What expressions may name.
+//! `Scope`: the names that expressions may use.
 
 use crate::types::{Struct, Type};
 use pintle_regexp::Budget;
@@ -18,7 +18,7 @@ pub struct Scope {
     /// Whether objects and patches may be written.
     pub(crate) has_objects: bool,
     pub(crate) has_bind: bool,
-    /// What the patterns of all expressions with this scope may hold.
+    /// The memory for patterns of all expressions with this scope.
     pub patterns: Budget,
 }
 
@@ -92,7 +92,7 @@ fn no_variables() -> Arc<Struct> {
     Arc::new(Struct { name: VARIABLES_TYPE.to_owned(), fields: BTreeMap::new(), is_open: false })
 }
 
-/// What is kept of a type where its values are declared again.
+/// The part of a type that is kept where its values are declared again.
 fn simple(of: &Type) -> Type {
     match of {
         Type::Bool

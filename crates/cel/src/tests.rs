@@ -87,7 +87,7 @@ fn deep_and_long_expressions_take_no_more_stack_than_there_is() {
     assert!(compile(&"1".repeat(100_001), &Scope::device()).is_err());
 }
 
-/// What an expression over a schema may cost at most, and what it costs over data.
+/// The estimated and the actual cost of an expression over a schema and data.
 fn costs(schema: &str, expression: &str, data: &str) -> (u64, u64) {
     let parse = |text: &str| json::parse(text.as_bytes()).expect("test data is JSON");
     let decl = Decl::of_schema(&parse(schema), false).expect("the schema has a type");

@@ -1,4 +1,4 @@
-//! What an expression gives where names are wanted: one, several, or none.
+//! Results of expressions where names are wanted: one, several, or none.
 
 use crate::bind::{Bindings, Bound};
 use crate::decl::ANY;

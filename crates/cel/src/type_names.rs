@@ -4,7 +4,7 @@ use crate::library;
 use crate::syntax::{Expr, SyntaxNode};
 use crate::types::Type;
 
-/// What a chain of fields spells.
+/// The name that a chain of fields spells.
 pub fn dotted(expression: &Expr) -> Option<String> {
     match &expression.node {
         SyntaxNode::Ident(name) => Some(name.clone()),

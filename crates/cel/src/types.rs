@@ -36,7 +36,7 @@ pub enum Type {
     Type(Box<Type>),
     Opaque(&'static str),
     Struct(Arc<Struct>),
-    /// Whatever is needed, the same in all places of its number.
+    /// Any type, the same in all places of its number.
     Param(usize),
 }
 

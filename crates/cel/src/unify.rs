@@ -2,11 +2,11 @@
 
 use crate::types::Type;
 
-/// What is known of parameters so far, by their numbers.
+/// The types of parameters so far, by their numbers.
 #[derive(Default)]
 pub struct Substitutions {
     found: Vec<Option<Type>>,
-    /// What stood for parameters before, to go back to.
+    /// Earlier types of parameters, to go back to.
     undo: Vec<(usize, Option<Type>)>,
 }
 

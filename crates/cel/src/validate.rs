@@ -1,4 +1,4 @@
-//! What is wrong with an expression beyond its types: literals that cannot be what they stand for.
+//! Faults of expressions beyond their types: literals that cannot be what they stand for.
 
 use crate::checker::Checked;
 use crate::format_check;

@@ -82,7 +82,7 @@ impl Drop for Checked {
     }
 }
 
-/// What a condition says: status, reason and message.
+/// The parts of a condition: status, reason and message.
 #[derive(Debug, PartialEq, Eq)]
 struct Said(&'static str, &'static str, String);
 
@@ -184,7 +184,7 @@ impl AvailabilityChecker {
         if let Some(said) = self.without_service(service).map_err(message)? {
             return self.keep(&api, name, &said).await.map_err(message);
         }
-        // What is not known yet is looked at once it is: a change of the table wakes.
+        // A remote that is not known yet is looked at once it is: a change of the table wakes.
         let Some(remote) = self.remote(name) else { return Ok(()) };
         match self.probe(&remote).await {
             Ok(()) => {
@@ -221,7 +221,7 @@ impl AvailabilityChecker {
         last
     }
 
-    /// What is amiss with the Service that stands for an API. `at` is what the API says of it.
+    /// The fault of the Service that stands for an API. `at` is the API's reference to it.
     fn without_service(&self, at: &Value) -> Result<Option<Said>, Status> {
         let (namespace, name) = (at.str_at(&["namespace"]), at.str_at(&["name"]));
         let shown = format!("service/{name} in {}", quote(namespace));
@@ -272,7 +272,7 @@ fn was_available(api: &Value) -> bool {
     conditions.any(|condition| is_available(condition) && condition.str_at(&["status"]) == "True")
 }
 
-/// What is amiss with the port of a Service or its endpoints.
+/// The fault of a Service's port or of its endpoints.
 fn without_endpoint(service: &Value, at: &Value, slices: &[Value], shown: &str) -> Option<Said> {
     let number = at.int_at(&["port"]).unwrap_or(443);
     let ports = service.list_at(&["spec", "ports"]);

@@ -1,4 +1,4 @@
-//! What a cluster starts with: namespaces, roles, classes and services that upstream's API server makes.
+//! The first objects of a cluster: namespaces, roles, classes and services that upstream's API server makes.
 //!
 //! `bootstrap/*.jsonl` holds those that are the same in every cluster, one object a line. What is missing is made
 //! at every start, and some of it while the server runs (`kept`); what is there is left as it is, but for what
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
-/// What comes and goes with what is served at a start.
+/// The label of objects that come and go with the resources served at a start.
 const AUTOMANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
 const FLOW_CONTROL: &str = "api-priority-and-fairness-config-producer-v1";
 
@@ -31,7 +31,7 @@ static OBJECTS: [(Manager, &str); 4] = [
 ];
 const FLOW_CONTROL_OBJECTS: &str = include_str!("../bootstrap/flowcontrol.jsonl");
 
-/// What differs from cluster to cluster.
+/// Settings that differ from cluster to cluster.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     pub service_cluster_ip_range: String,
@@ -46,7 +46,7 @@ pub async fn run(engine: &Arc<Engine>, cluster: &Cluster, now: Time) -> Result<(
     make_all(engine, namespaces(), now).await?;
     let mut objects = of_cluster(cluster, now);
     if is_first {
-        // What pods need where no controller manager runs. Later starts leave it deleted if it is.
+        // Pods need it where no controller manager runs. Later starts leave it deleted if it is.
         objects.push((None, object("v1", "ServiceAccount", "default", "default")));
     }
     for (manager, lines) in OBJECTS {
@@ -71,7 +71,7 @@ fn serves(engine: &Engine, name: &str) -> bool {
     name.split_once('.').is_some_and(|(version, group)| engine.table().serves(group, version))
 }
 
-/// What every node may do: the rules of the role `system:node`, whatever becomes of the stored one.
+/// The permissions of every node: the rules of the role `system:node`, whatever becomes of the stored one.
 pub fn node_rules() -> Vec<Rule> {
     let is_role = |object: &Value| {
         object.str_at(&["kind"]) == "ClusterRole" && object.str_at(&["metadata", "name"]) == "system:node"

@@ -125,7 +125,7 @@ impl FlowControl {
     /// Makes fairness go by the objects that there are.
     fn take_over(&mut self) {
         let began = Instant::now();
-        // Who lists anew is not told what is gone.
+        // A list that is made anew does not tell of objects that are gone.
         let (levels, schemas) = (self.names(LEVELS), self.names(LEVELS + 1));
         self.levels.retain(|name, _| levels.contains(name));
         self.schemas.retain(|name, _| schemas.contains(name));

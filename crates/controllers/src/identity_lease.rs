@@ -38,7 +38,7 @@ pub struct IdentityLease {
     is_leaving: Mutex<bool>,
 }
 
-/// What a server is known by.
+/// The identity of a server.
 #[derive(Clone)]
 pub struct Identity {
     /// The lease's name: the same for every server that runs on a host of this name.

@@ -28,7 +28,7 @@ pub struct KeptObjects {
     endpoints: Option<KubernetesEndpoints>,
 }
 
-/// What a server tells others of itself.
+/// Facts that a server tells others of itself.
 pub struct ServerIdentity {
     pub address: IpAddr,
     pub keeps_endpoints: bool,

@@ -62,7 +62,7 @@ struct PeerDiscovery {
     excluded: Excluded,
     /// The processes that other servers' leases told of when what they serve was read in full.
     known: BTreeMap<Text, String>,
-    /// What they serve, with nothing left out.
+    /// The APIs that they serve, with nothing left out.
     raw: BTreeMap<String, PeerApis>,
 }
 

@@ -13,7 +13,7 @@ const GRACE: Duration = Duration::from_secs(5 * 60);
 
 #[derive(Default)]
 pub struct Excluded {
-    /// What each object stands for, by its source and name.
+    /// The versions that each object stands for, by its source and name.
     objects: HashMap<(usize, Text), Vec<GroupVersion>>,
     /// How many objects stand for a version.
     counts: HashMap<GroupVersion, usize>,

@@ -84,7 +84,7 @@ impl Reconciler for Controller {
     }
 }
 
-/// What is held and what is wanted, each once. Certificates that have expired are let go.
+/// The held and the wanted certificates, each once. Those that have expired are let go.
 fn joined(key: &str, held: &str, wanted: &str, now_seconds: i64) -> String {
     if !CERTIFICATES.contains(&key) {
         return joined_list(held, wanted);

@@ -10,7 +10,7 @@ const AUTOUPDATE_SPEC: &str = "apf.kubernetes.io/autoupdate-spec";
 /// These flow schemas and priority levels are the server's, whatever their annotation says.
 const MANDATORY: [&str; 2] = ["catch-all", "exempt"];
 
-/// What an object of the server's own should become; `None` when it may stay as it is.
+/// The next state of an object of the server's own; `None` when it may stay as it is.
 pub fn reconciled(current: &Value, wanted: &Value) -> Option<Value> {
     let group = wanted.str_at(&["apiVersion"]).split('/').next().unwrap_or_default();
     let next = match (group, wanted.str_at(&["kind"])) {

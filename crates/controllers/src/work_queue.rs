@@ -1,4 +1,4 @@
-//! What a loop has to do and does, as upstream's work queues tell it. (`k8s.io/component-base/metrics/prometheus/workqueue`.)
+//! Metrics of a loop's work, as upstream's work queues tell it. (`k8s.io/component-base/metrics/prometheus/workqueue`.)
 
 use pintle_metrics::{Counter, Gauge, Histogram, Registry};
 use std::sync::{Arc, Mutex, PoisonError};

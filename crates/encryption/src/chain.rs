@@ -39,7 +39,7 @@ impl Chain {
         self.0.iter().all(|link| matches!(link.step, LinkTransform::Identity))
     }
 
-    /// What values get that are written now; nothing where none can be written.
+    /// The tag of values that are written now; none where none can be written.
     pub fn tag(&self) -> Option<KeyTag> {
         match &self.0.first()?.step {
             LinkTransform::Identity => Some(KeyTag::PLAIN),
@@ -64,7 +64,7 @@ impl Chain {
             let result = match &link.step {
                 LinkTransform::Identity => match transformer::identity(stored.clone()) {
                     Ok(plain) => Ok(plain),
-                    // Who moves away from encryption writes values as they are, and still reads the others.
+                    // A server that moves away from encryption writes values as they are, and still reads the others.
                     Err(TransformError(_)) => continue,
                 },
                 LinkTransform::Keys(ring) => {

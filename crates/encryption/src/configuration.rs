@@ -34,7 +34,7 @@ const FILE: Kind = Kind {
     fields: &[("resources", Form::List(&[("resources", Form::Texts), ("providers", Form::List(PROVIDER))]))],
 };
 
-/// What a file says, valid in itself.
+/// The contents of a file, valid in themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configuration {
     pub(crate) entries: Vec<Entry>,

@@ -33,7 +33,7 @@ pub struct Encryption {
 pub(crate) struct Generation {
     table: Table,
     pub plugins: Plugins,
-    /// What calls to all plugins may take, twice.
+    /// Twice the time that calls to all plugins may take.
     pub grace: Duration,
     _followers: JoinSet<()>,
 }
@@ -77,7 +77,7 @@ impl Encryption {
         self.reloads || !self.current.load().plugins.0.is_empty()
     }
 
-    /// What is wrong with the plugins.
+    /// Fails with the faults of the plugins.
     pub async fn check(&self) -> Result<(), String> {
         self.plugins().check().await
     }

@@ -14,7 +14,7 @@ impl GroupResource {
         GroupResource { group: group.into(), resource: resource.into() }
     }
 
-    /// What stands before the first dot is the resource.
+    /// Reads `resource.group`: the first dot ends the resource.
     pub fn parse(text: &str) -> GroupResource {
         let (resource, group) = text.split_once('.').unwrap_or((text, ""));
         GroupResource::new(group, resource)

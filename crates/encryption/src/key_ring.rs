@@ -36,7 +36,7 @@ pub(crate) struct KeyRing {
 }
 
 impl Family {
-    /// What begins the values of the family.
+    /// The beginning of the family's values.
     pub fn prefix(self) -> &'static str {
         match self {
             Family::AesGcm => "k8s:enc:aesgcm:v1:",
@@ -94,7 +94,7 @@ impl KeyRing {
         Ok(KeyRing { keys: named.iter().map(key).collect::<Result<_, Failure>>()?, family })
     }
 
-    /// What values get that are encrypted now.
+    /// The tag of values that are encrypted now.
     pub fn tag(&self) -> KeyTag {
         self.keys.first().map(|key| key.tag).unwrap_or_default()
     }

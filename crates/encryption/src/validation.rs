@@ -1,4 +1,4 @@
-//! What must hold in an `EncryptionConfiguration`, and what is said where it does not.
+//! Validation of an `EncryptionConfiguration`.
 
 use crate::fields::{decode_secret, kms_timeout, kms_version, texts};
 use crate::group_resource::GroupResource;
@@ -17,7 +17,7 @@ const PROVIDERS: [(&str, &str); 5] = [
     ("identity", "Identity"),
     ("kms", "KMS"),
 ];
-/// What upstream stores without a REST API of its own.
+/// Resources that upstream stores without a REST API of their own.
 const NOT_SERVED: [&str; 3] = ["apiserveripinfo", "serviceipallocations", "servicenodeportallocations"];
 
 pub(crate) fn check(document: &Value, reloads: bool) -> FieldErrors {

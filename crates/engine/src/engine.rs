@@ -36,9 +36,9 @@ pub struct Engine {
     /// The clients of conversion webhooks, and what is counted of their calls.
     hooks: OnceLock<Arc<Hooks>>,
     conversions: OnceLock<ConversionMetrics>,
-    /// What each kind loses with the feature gates that are off.
+    /// The fields that each kind loses with the feature gates that are off.
     gated: HashMap<GroupKind, GatedFields>,
-    /// What the engine and what works for it counts in.
+    /// The registry of metrics of the engine and its helpers.
     metrics: Registry,
     /// Whether what cannot be read may be deleted (AllowUnsafeMalformedObjectDeletion).
     pub deletes_unreadable: bool,
@@ -85,7 +85,7 @@ impl Engine {
         self.hooks.get().map(Arc::as_ref)
     }
 
-    /// What is counted of conversions, from the first one on.
+    /// Metrics of conversions, from the first one on.
     pub(crate) fn conversion_metrics(&self) -> &ConversionMetrics {
         self.conversions.get_or_init(|| ConversionMetrics::new(&self.metrics))
     }
@@ -162,7 +162,7 @@ impl Engine {
     }
 }
 
-/// What a plugin answers, some time later.
+/// The answer of a plugin, some time later.
 pub type Verdict<'a> = Pin<Box<dyn Future<Output = Result<(), Status>> + Send + 'a>>;
 
 /// Admission as the engine sees it; the `admission` crate makes one out of ordered plugins.

@@ -19,7 +19,7 @@ const FEW: usize = 500;
 const MANY: usize = 8 * FEW;
 /// How much longer the longer one may take: eight times, and as much again for what grows a little faster.
 const RATIO_MAX: u64 = 24;
-/// What takes no longer than this is not judged: a clock's tick and a cache's miss weigh too much.
+/// Shorter times are not judged: a clock's tick and a cache's miss weigh too much.
 const NANOS_MIN: u64 = 100_000_000;
 /// How often both are measured before one is called slow; the least counts.
 const TRIES: usize = 3;
@@ -36,7 +36,7 @@ const ONCE_SLOW: [&str; 3] = [
 
 const STYLE: TableStyle = TableStyle { include: Include::Metadata, has_columns: true, now_seconds: 0 };
 
-/// What items look like.
+/// The form of items.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Items {
     Empty,
@@ -220,7 +220,7 @@ async fn work(world: &World, served: &ServedResource, text: &str) -> Vec<(&'stat
     spent
 }
 
-/// What takes too long for its size, each with the times of the shorter and of the longer object.
+/// Steps that take too long for their size, each with the times of the shorter and of the longer object.
 async fn slow(world: &World, served: &ServedResource, place: &Place) -> Vec<String> {
     let mut found = Vec::new();
     for items in [Items::Empty, Items::Distinct, Items::Same] {

@@ -1,4 +1,4 @@
-//! What is counted of the store and of what is handed out, in upstream's families.
+//! Metrics of the store and of allocations, in upstream's families.
 
 use crate::engine::Engine;
 use crate::resource::ServedResource;

@@ -141,7 +141,7 @@ pub(crate) trait Codec: Send + Sync {
         self.read_stored(served, value)
     }
 
-    /// What kept encodings begin with: they are good for one generation of a definition.
+    /// The beginning of kept encodings, which are good for one generation of a definition.
     fn encoding_tag(&self) -> &[u8] {
         &[]
     }
@@ -169,7 +169,7 @@ impl Deref for OwnStrategy {
     }
 }
 
-/// What a request is about.
+/// The object or collection that a request is about.
 #[derive(Clone, Copy)]
 pub struct ObjectRef<'a> {
     pub served: &'a ServedResource,

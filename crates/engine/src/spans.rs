@@ -3,7 +3,7 @@
 use crate::resource::ServedResource;
 use pintle_traces::{Entered, SpanAttributes, enter, event};
 
-/// What every key of the store begins with, and spans leave out.
+/// The beginning of every key of the store, which spans leave out.
 const REGISTRY: &str = "/registry";
 
 /// A write: `Create etcd3` or `GuaranteedUpdate etcd3`.

@@ -288,7 +288,7 @@ async fn a_watch_tells_of_comings_and_goings_of_its_selection() {
     assert_eq!(last.attrs.labels.first().map(|(_, value)| value.as_str()), Some("x"));
 }
 
-/// What a watch tells next, and the events in it.
+/// The next item of a watch, and the events in it.
 async fn watch_event(watch: &mut Watch) -> (Vec<WatchEvent>, WatchItem) {
     let mut events = Vec::new();
     let mut note = |watch_event: &WatchEvent, out: &mut Vec<u8>| {

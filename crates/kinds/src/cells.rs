@@ -1,4 +1,4 @@
-//! What cells of tables have in common: names, ages, lists that are cut short.
+//! Parts that cells of tables share: names, ages, lists that are cut short.
 
 use pintle_object::time::Time;
 use pintle_object::{LabelSelector, Value};

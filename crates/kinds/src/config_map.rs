@@ -7,7 +7,7 @@ use pintle_object::{FieldErrors, Path, Value, bytes, content};
 
 pub struct ConfigMap;
 
-/// What a map or secret may hold, so that it fits a request to etcd.
+/// The size that a map or secret may have, so that it fits a request to etcd.
 pub(super) const SIZE_MAX: usize = 1024 * 1024;
 
 impl Strategy for ConfigMap {
@@ -59,7 +59,7 @@ pub(super) fn empty_for_null(object: &mut Value, field: &str) {
     }
 }
 
-/// What is marked immutable stays so, and keeps its data.
+/// Refuses changes of an object that is marked immutable.
 pub(super) fn frozen(new: &Value, old: &Value, fields: &[&str], errors: &mut FieldErrors) {
     const WHY: &str = "field is immutable when `immutable` is set";
     if !old.bool_at(&["immutable"]) {

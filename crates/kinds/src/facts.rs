@@ -4,7 +4,7 @@ use pintle_object::GroupVersionKind;
 use pintle_schema::Resource;
 use std::borrow::Cow;
 
-/// What becomes of dependents when a delete does not say.
+/// The fate of dependents when a delete does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dependents {
     #[default]

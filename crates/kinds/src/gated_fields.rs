@@ -19,7 +19,7 @@ const CONTAINERS: [&str; 3] = ["containers.*", "initContainers.*", "ephemeralCon
 const STATUSES: [&str; 3] =
     ["status.containerStatuses.*", "status.initContainerStatuses.*", "status.ephemeralContainerStatuses.*"];
 
-/// What a kind loses with the gates that are off.
+/// The fields that a kind loses with the gates that are off.
 #[derive(Clone, Debug, Default)]
 pub struct GatedFields {
     rows: Vec<Row>,

@@ -1,4 +1,4 @@
-//! What is not data about a kind: one file per kind, one `Strategy` per file; checks that kinds share in `validation/`.
+//! Code of kinds, where tables do not do: one file and one `Strategy` per kind; shared checks in `validation/`.
 //!
 //! This crate is pure: no store, no I/O, no clock. The pools of addresses and ports are behind `Allocator`.
 
@@ -91,7 +91,7 @@ use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{FieldErrors, GroupVersionKind, Map, Status, Text, Value};
 
-/// What a rule may know of the request besides the object.
+/// Facts about a request, besides its object, that rules may look at.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The time of the request, in seconds since 1970-01-01T00:00:00Z.
@@ -100,7 +100,7 @@ pub struct Context<'a> {
     pub subresource: &'a str,
     /// Whether the body of a create came with labels, before defaults.
     pub has_labels: bool,
-    /// Who asks.
+    /// The user of the request.
     pub user: &'a User,
 }
 
@@ -158,7 +158,7 @@ pub trait Strategy: Send + Sync {
         false
     }
 
-    /// What names of this kind must look like.
+    /// The form of names of this kind.
     fn name_rule(&self) -> NameRule {
         NameRule::Subdomain
     }
@@ -235,7 +235,7 @@ pub trait Strategy: Send + Sync {
         vec![cells::name(object), cells::text(object, &["metadata", "creationTimestamp"])]
     }
 
-    /// What a row of the table says of its object besides the cells.
+    /// The condition that a row of the table shows besides its cells.
     fn row_condition(&self, object: &Value) -> Option<Value> {
         let _ = object;
         None
@@ -281,7 +281,7 @@ pub trait Strategy: Send + Sync {
         Ok(())
     }
 
-    /// What a stored object holds of the pools.
+    /// The addresses and ports of the pools that a stored object holds.
     fn allocations(&self, object: &Value) -> Allocations {
         let _ = object;
         Allocations::default()

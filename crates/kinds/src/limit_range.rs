@@ -103,7 +103,7 @@ fn names(limit: &Value, kind: &str, field: &str, path: &Path<'_>, errors: &mut F
     }
 }
 
-/// What a limit says of one resource: text and amount of each.
+/// The limits of one resource: text and amount of each.
 struct Amounts<'a> {
     min: Option<Amount<'a>>,
     max: Option<Amount<'a>>,

@@ -177,7 +177,7 @@ fn addresses(node: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// What a node was given once stays.
+/// Refuses changes of fields that a node is given once.
 fn kept(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let path = SPEC.child("podCIDRs");
     let networks = |node: &Value| node.list_at(&["spec", "podCIDRs"]).to_vec();

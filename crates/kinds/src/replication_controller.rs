@@ -29,7 +29,7 @@ impl Strategy for ReplicationController {
         true
     }
 
-    /// What a status write says of labels is completed from the template that stays.
+    /// Completes labels of a status write from the template that stays.
     fn prepare_status(&self, new: &mut Value, old: &Value, _context: &Context<'_>) {
         keep(new, old, "spec");
         self.default(new);

@@ -44,7 +44,7 @@ fn handler(object: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// What a pod of the class costs is checked like the limits of a container.
+/// Checks the overhead of the class's pods like the limits of a container.
 fn overhead(object: &Value, errors: &mut FieldErrors) {
     let Some(fixed) = object.at(&["overhead", "podFixed"]) else { return };
     let mut requirements = Value::map();

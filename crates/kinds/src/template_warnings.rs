@@ -20,7 +20,7 @@ pub fn name(object: &Value, out: &mut Vec<String>) {
     }
 }
 
-/// What is warned of with a kind that makes pods under its own name.
+/// Warnings for a kind that makes pods under its own name.
 pub fn named(strategy: &dyn Strategy, new: &Value, old: Option<&Value>, out: &mut Vec<String>) {
     if old.is_none() {
         name(new, out);

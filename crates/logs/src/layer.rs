@@ -17,7 +17,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What the command line says about the log.
+/// The settings of the log on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogSettings {
     pub format: LogFormat,

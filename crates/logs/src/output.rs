@@ -9,7 +9,7 @@ const BUFFER_BYTES_MAX: usize = 64 << 20;
 
 /// The streams of the log.
 pub struct Output {
-    /// What is no error, where it goes to a stream of its own.
+    /// The stream of lines that are no errors, where it is one of its own.
     info: Option<Mutex<BufWriter<Box<dyn Write + Send>>>>,
     error: Mutex<Box<dyn Write + Send>>,
 }

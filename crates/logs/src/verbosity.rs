@@ -49,7 +49,7 @@ impl Verbosity {
     /// Another verbosity from now on; modules keep theirs.
     pub fn set(&self, everywhere: u8) {
         self.0.everywhere.store(everywhere, Ordering::Relaxed);
-        // What was decided for single places in the code is decided anew.
+        // Decisions for single places in the code are made anew.
         tracing::callsite::rebuild_interest_cache();
     }
 

@@ -22,7 +22,7 @@ pub enum Kind {
     Summary,
 }
 
-/// What stands before the stability of experimental families.
+/// The mark before the stability of experimental families.
 const EXPERIMENTAL: &str = "EXPERIMENTAL: ";
 
 const TABLE: &str = include_str!("families.txt");

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// What the command line says about metrics.
+/// The settings of metrics on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetricsOptions {
     /// Families that are counted and not served.
@@ -168,7 +168,7 @@ impl Registry {
         }
     }
 
-    /// What each label of a family may be; empty when all of them may be anything.
+    /// The values that each label of a family may have; empty when all of them may have any.
     fn allowed(&self, family: &Family) -> Vec<Option<Allowed>> {
         let allowed = &self.0.options.allowed;
         let of =

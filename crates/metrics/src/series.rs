@@ -24,7 +24,7 @@ pub struct Series<V>(Arc<SeriesInner<V>>);
 
 struct SeriesInner<V> {
     make: Box<dyn Fn() -> V + Send + Sync>,
-    /// What each label may be, where that is restricted; empty without any restriction.
+    /// The values that each label may have, where they are restricted; empty without any restriction.
     allowed: Vec<Option<Allowed>>,
     unexpected: Counter,
     hasher: RandomState,

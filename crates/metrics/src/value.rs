@@ -1,4 +1,4 @@
-//! What is counted and measured. Clones are the same value.
+//! Counters, gauges and histograms. Clones are the same value.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -14,7 +14,7 @@ pub enum Level {
     /// Nothing.
     #[default]
     None,
-    /// Who asked for what, when, and what became of it.
+    /// The user, the request, its time and its outcome.
     Metadata,
     /// Also the object of the request.
     Request,
@@ -55,7 +55,7 @@ pub struct AuditContext {
     kept: Mutex<Kept>,
 }
 
-/// What is kept for an event.
+/// The parts of a request that are kept for an event.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
     /// In the order in which they came.
@@ -71,7 +71,7 @@ pub struct Kept {
     pub latencies: Vec<(&'static str, Duration)>,
 }
 
-/// What the object of a request says of itself, for what the path does not say.
+/// The kind and names that the object of a request gives itself, where its path does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestReference {
     pub namespace: Text,

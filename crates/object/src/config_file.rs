@@ -5,7 +5,7 @@ use crate::{Value, json, yaml};
 
 pub type Fields = &'static [(&'static str, Form)];
 
-/// What a field may hold.
+/// The values that a field may hold.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
     Text,

@@ -49,7 +49,7 @@ impl<'a> Path<'a> {
     /// The text of the path, as much as is shown: what errors name their field by.
     pub fn head(&self) -> String {
         let mut head = Head(String::new());
-        // What stops the writer is the head's end.
+        // The writer is stopped by the head's end.
         let (Ok(()) | Err(fmt::Error)) = fmt::Write::write_fmt(&mut head, format_args!("{self}"));
         head.0
     }
@@ -93,7 +93,7 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// What is wrong with a field; `reason` gives the word that a Status cause carries.
+/// The fault of a field; `reason` gives the word that a Status cause carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     NotFound,
@@ -165,7 +165,7 @@ pub struct FieldErrors {
     /// Bytes in `errors`.
     bytes: usize,
     omitted: usize,
-    /// What is let through, but told.
+    /// Values that are let through, but told.
     warnings: Vec<String>,
 }
 

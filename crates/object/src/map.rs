@@ -203,7 +203,7 @@ impl Map {
         let mut place = chunk_of(chunks, key);
         let entries = chunks.get_mut(place).filter(|entries| entries.len() >= CHUNK_LEN_MAX);
         if let Some(full) = entries {
-            // What comes in order fills chunks, one after the other; what does not, halves them.
+            // Keys in order fill chunks, one after the other; others halve them.
             let is_last = full.last().is_some_and(|(last, _)| last.as_str() < key);
             let upper =
                 if is_last { Vec::with_capacity(CHUNK_LEN_MAX) } else { full.split_off(CHUNK_LEN_MAX / 2) };

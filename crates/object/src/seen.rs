@@ -1,10 +1,10 @@
-//! What was there before: sets of texts and of values, so that looking for repetitions takes no longer for long lists.
+//! `Seen`: texts and values that were there before, so that repetitions in long lists are found fast.
 
 use crate::value::Value;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-/// What was seen so far.
+/// A set of earlier items.
 #[derive(Clone, Debug)]
 pub struct Seen<T>(BTreeSet<T>);
 

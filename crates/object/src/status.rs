@@ -92,7 +92,7 @@ pub struct Cause {
 /// The message of one answer. It may show a whole object, escaped, but a long name must not come back many times.
 const MESSAGE_BYTES_MAX: usize = 512 * 1024;
 const INTERNAL_ERROR: &str = "Internal error occurred: ";
-/// What the log shows of a failure.
+/// The part of a failure's internal detail that the log shows.
 const INTERNAL_BYTES_MAX: usize = 1024;
 
 impl Status {

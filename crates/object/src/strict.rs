@@ -1,4 +1,4 @@
-//! What strict decoding finds: fields that are unknown or stand twice, as sigs.k8s.io/json reports them.
+//! Findings of strict decoding: unknown fields and those that stand twice, as sigs.k8s.io/json reports them.
 
 pub(crate) use crate::field::{STRICT_PATH_BYTES_MAX, quote};
 

@@ -1,4 +1,4 @@
-//! What must hold for every document, quantity and selector, not only for those that somebody thought of.
+//! Properties of every document, quantity and selector, not only of those that somebody thought of.
 
 use pintle_object::quantity::{self, Quantity};
 use pintle_object::{FieldSelector, LabelSelector, Map, Value, bytes, json, time, wire, yaml};

@@ -1,4 +1,4 @@
-//! What go-yaml makes of documents: `yaml.jsonl` holds them with the answers of sigs.k8s.io/yaml.
+//! Documents as go-yaml reads them: `yaml.jsonl` holds them with the answers of sigs.k8s.io/yaml.
 
 use pintle_object::{Value, json, yaml};
 

@@ -46,7 +46,7 @@ fn copy(from: &Value, to: &mut Map, fields: &[&str]) {
     }
 }
 
-/// What the document's makers have added: `x-kubernetes-...`.
+/// Copies the extensions of a document: `x-kubernetes-...`.
 fn copy_extensions(from: &Value, to: &mut Map) {
     let fields = from.as_map().into_iter().flat_map(Map::iter);
     for (key, value) in fields.filter(|(key, _)| key.starts_with("x-")) {

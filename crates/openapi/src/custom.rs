@@ -75,7 +75,7 @@ pub(super) fn add_to_v2(tables: &Tables<'_>, customs: &[CustomKind<'_>], documen
     let schemas: Map = schemas.collect();
     for (part, entries) in [("paths", items), ("definitions", schemas), ("parameters", shared)] {
         let Some(have) = document.get_mut(part).and_then(Value::as_map_mut) else { continue };
-        // What is there already, as the types of meta, stays.
+        // Components that are there already, as the types of meta, stay.
         for (name, entry) in entries {
             if have.get(&name).is_none() {
                 have.insert(name, entry);
@@ -107,7 +107,7 @@ fn schema(custom: &CustomKind<'_>, components: &mut Components<'_>) -> Value {
         None => object([("x-kubernetes-preserve-unknown-fields", true.into())]),
     };
     schema.set(&["type"], "object");
-    // What every object has stands beside what the definition says.
+    // Fields of every object stand beside those of the definition.
     for (field, property) in type_meta(components) {
         schema.set(&["properties", field], property);
     }

@@ -1,4 +1,4 @@
-//! What documents say beyond the tables of types: the lines of `api/openapi.txt`.
+//! Facts of documents beyond the tables of types: the lines of `api/openapi.txt`.
 
 use std::collections::{HashMap, HashSet};
 

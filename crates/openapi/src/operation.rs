@@ -5,7 +5,7 @@ use super::schema::{Components, group_version_kind};
 use crate::parts::{object, texts};
 use pintle_object::{Map, Value};
 
-/// What operations of built-in resources and of custom resources do differently.
+/// Differences between operations of built-in and of custom resources.
 pub(super) struct Style {
     /// Media types of answers.
     pub media: &'static [&'static str],

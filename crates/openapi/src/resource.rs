@@ -25,7 +25,7 @@ pub(super) struct Operations {
     name: String,
 }
 
-/// What the operations of one path have in common.
+/// A path, with all that its operations have in common.
 struct PathPlace<'a> {
     resource: &'a Resource,
     /// Parameters of the path itself.

@@ -239,7 +239,7 @@ impl<'a> Components<'a> {
         }
     }
 
-    /// What Go's zero value makes of a field that output always shows.
+    /// The default of a field that output always shows: Go's zero value.
     fn zero_default(&self, field: &Field) -> Option<Value> {
         if field.presence != Presence::Always || field.pointer {
             return None;
@@ -283,7 +283,7 @@ impl<'a> Components<'a> {
         }
     }
 
-    /// What the objects of a list are called.
+    /// The name for the objects of a list.
     fn plural(&self, list: &str, item: &str) -> String {
         let schema = &self.tables.api.schema;
         let is_own =
@@ -292,7 +292,7 @@ impl<'a> Components<'a> {
         resource.map_or_else(|| format!("{item} objects"), |resource| resource.plural.to_string())
     }
 
-    /// What a field means that Status shares with every list.
+    /// The description of a field that Status shares with every list.
     pub(super) fn field_of_status(&self, field: &str) -> Option<String> {
         let status = type_name("k8s.io.apimachinery.pkg.apis.meta.v1.Status");
         self.tables.descriptions.of_field(&status, field).map(String::from)

@@ -1,4 +1,4 @@
-//! What documents hold.
+//! Contents of documents.
 
 use super::*;
 use pintle_schema::builtin;

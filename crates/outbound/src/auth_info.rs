@@ -34,7 +34,7 @@ impl AuthInfos {
         Ok(AuthInfos { users: parse_users(text, dir)? })
     }
 
-    /// Who calls a host and port: the user of exactly this name, of `*.` and a suffix of it, both again without the
+    /// The user for a host and port: that of exactly this name, of `*.` and a suffix of it, both again without the
     /// port where it is 443, the user `*`, that of the current context, or nobody.
     pub fn of(&self, host: &str, port: u16) -> AuthInfo {
         let target = join_host_port(host, port);

@@ -30,7 +30,7 @@ const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * 128;
 const PING_AFTER: Duration = Duration::from_secs(30);
 const PING_MAX: Duration = Duration::from_secs(15);
 
-/// What a transport's connections have in common.
+/// The common part of a transport's connections.
 pub(crate) struct Connector {
     pub dialer: Arc<dyn Dialer>,
     pub proxies: Arc<Proxies>,

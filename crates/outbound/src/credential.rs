@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// How long the token of a file holds before the file is read anew.
 const TOKEN_FILE_AGE_MAX: Duration = Duration::from_secs(60);
 
-/// What the client says in its `Authorization` header.
+/// The client's `Authorization` header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Credential {
     #[default]

@@ -56,7 +56,7 @@ pub struct Loopback {
     pub credential: Credential,
 }
 
-/// What the clients of webhooks have in common.
+/// The common part of clients of webhooks.
 pub struct Hooks {
     pub auth_infos: AuthInfos,
     pub services: Arc<ServiceResolver>,

@@ -18,7 +18,7 @@ pub struct Kubeconfig {
     pub credential: Credential,
 }
 
-/// What users of kubeconfig files may say and this program does not do.
+/// Fields of users of kubeconfig files that this program does not support.
 const UNSUPPORTED: [&str; 4] = ["exec", "auth-provider", "as", "as-groups"];
 
 impl Kubeconfig {
@@ -126,7 +126,7 @@ fn server(cluster: &Value) -> Result<Url, String> {
     match cluster.str_at(&["server"]) {
         "" => Err("no server found".into()),
         text if !text.contains("://") => {
-            // Who gives no scheme means HTTPS where there is something to trust.
+            // An address without a scheme means HTTPS where there is something to trust.
             let has = |field: &str| cluster.get(field).is_some_and(|value| !value.is_null());
             let is_tls = has("certificate-authority") || has("certificate-authority-data");
             let is_tls = is_tls || cluster.bool_at(&["insecure-skip-tls-verify"]);

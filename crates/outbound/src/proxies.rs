@@ -87,7 +87,7 @@ impl Proxy {
             Some((user, host)) => (Some(user), host),
             None => (None, authority),
         };
-        // What is said of the address must not repeat the password.
+        // Errors about the address must not repeat the password.
         let url = Url::parse(&format!("{scheme}://{host}"))?;
         let authorization = user.map(basic);
         Ok(Proxy { url, authorization })

@@ -46,7 +46,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|meta| meta.modified()).ok()
 }
 
-/// What both sides of a connection show.
+/// The certificates of both sides of a connection.
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
     /// The system's when there are none.

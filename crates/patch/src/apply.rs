@@ -139,7 +139,7 @@ fn check_config(tracking: &Tracking<'_>, config: &Value) -> Result<(), ApplyErro
     Ok(())
 }
 
-/// What is there already belongs to a manager of its own, so that an apply does not take it.
+/// Gives the fields that are there already to a manager of their own, so that an apply does not take them.
 fn before_first_apply(tracking: &Tracking<'_>, live: &Value) -> Result<Managed, ApplyError> {
     let tracking = Tracking { manager: BEFORE_FIRST_APPLY, ..*tracking };
     let nothing = zero(tracking.schema, tracking.ty);
@@ -351,7 +351,7 @@ impl Apply<'_> {
     }
 }
 
-/// What the managers own, by version, that of the last apply first: what is pruned there may be needed to convert.
+/// Fields of the managers by version, that of the last apply first: fields pruned there may be needed to convert.
 fn owned_by_version(others: &Managed, own: &Entry, first: &str) -> Vec<(Text, FieldSet)> {
     let mut owned: Vec<(Text, FieldSet)> = Vec::new();
     for entry in others.entries.iter().chain([own]) {

@@ -8,9 +8,9 @@ use pintle_object::{Map, Value};
 
 /// Upstream refuses patches with more operations: each costs a walk through the object.
 pub const OPERATIONS_MAX: usize = 10_000;
-/// What all `copy` operations of a patch together may add, in bytes of JSON.
+/// Bytes of JSON that all `copy` operations of a patch together may add.
 pub const COPIED_BYTES_MAX: usize = 3 * 1024 * 1024;
-/// What a patch may cost in all, in values walked over or shifted: a good half second. Ten thousand removals from
+/// The most that a patch may cost, in values walked over or shifted: a good half second. Ten thousand removals from
 /// the front of a list of as many items cost most of it.
 const WORK_MAX: usize = 60_000_000;
 
@@ -162,7 +162,7 @@ fn failed(operation: &str, path: &str, why: &PatchError) -> PatchError {
     refused(&format!("error in {operation} for path: '{path}': {why}"))
 }
 
-/// What the operations of a patch have cost so far.
+/// The cost of a patch's operations so far.
 #[derive(Default)]
 struct Spent {
     copied_bytes: usize,

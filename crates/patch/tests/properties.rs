@@ -1,4 +1,4 @@
-//! What must hold for every object and patch: over random pods, their managers, and the differences between them.
+//! Properties of every object and patch: over random pods, their managers, and the differences between them.
 
 mod pods;
 

@@ -107,7 +107,7 @@ mod tests {
         let busy = std::thread::spawn(move || what_is_busy(&own));
         let second = Duration::from_millis(500);
         let (one, other) = tokio::join!(cpu(second), cpu(second));
-        // Whoever comes first is given one.
+        // The first to come is given one.
         let (made, refused) = if one.is_ok() { (one, other) } else { (other, one) };
         assert_eq!(refused, Err(ProfileFailure::Busy));
         let abandoned = tokio::time::timeout(Duration::from_millis(1), cpu(Duration::from_secs(3600))).await;

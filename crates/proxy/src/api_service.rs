@@ -57,7 +57,7 @@ pub struct Remote {
     /// Whether it is known to answer.
     pub is_available: bool,
     service: ServicePort,
-    /// What the transport was made from.
+    /// The trust that the transport was made from.
     trust: Trust,
     transport: Result<Arc<Transport>, String>,
 }

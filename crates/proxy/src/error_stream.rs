@@ -1,4 +1,4 @@
-//! What a process ended with: what the kubelet says on its stream of errors, and what the client is told then.
+//! Ends of processes: the kubelet tells them on its stream of errors, and the client is told in its own protocol.
 
 use pintle_object::{Value, json};
 

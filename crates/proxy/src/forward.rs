@@ -29,10 +29,10 @@ pub struct Incoming {
     pub can_upgrade: bool,
 }
 
-/// What becomes of a connection that is upgraded.
+/// Serves a connection that is upgraded.
 pub type Serve = Box<dyn FnOnce(Box<dyn Stream>) -> Pending<'static, ()> + Send>;
 
-/// What the client gets.
+/// The reply to the client.
 pub enum Reply {
     Answer(Response<AnswerBody>),
     /// The head of an answer of 101, and what happens after it.

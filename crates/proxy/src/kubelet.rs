@@ -13,7 +13,7 @@ const AT_ONCE_MAX: usize = 4096;
 /// Requests that wait for one of these to end.
 const WAITING_MAX: usize = 128;
 
-/// What the flags `--kubelet-*` say.
+/// Values of the flags `--kubelet-*`.
 #[derive(Clone, Debug, Default)]
 pub struct KubeletFlags {
     pub preferred_address_types: Vec<String>,

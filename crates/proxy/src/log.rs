@@ -63,7 +63,7 @@ impl HttpBody for FollowedLog {
     }
 }
 
-/// What the client is told of a kubelet's refusal.
+/// The answer to the client for a kubelet's refusal.
 fn refused(code: u16, text: &str, pod: &str) -> Status {
     let (reason, message) = match code {
         500 => return Status::internal(text),

@@ -16,12 +16,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// What a request says that was passed on once: it is answered by whom it came to.
+/// The header of a request that was passed on once: the server that it came to answers it.
 pub const PROXIED: HeaderName = HeaderName::from_static("x-kubernetes-peer-proxied");
 /// The name that certificates of all servers of a cluster are for.
 const SERVER_NAME: &str = "kubernetes.default.svc";
 
-/// Who reads what others serve, and the forms in which that is read: without what others know of others.
+/// The user who reads the discovery of others, and its media types: without the servers that those know of.
 const READER: &str = "system:apiserver";
 const AUTHENTICATED: &str = "system:authenticated";
 const FORMS: HeaderValue = HeaderValue::from_static(
@@ -37,13 +37,13 @@ pub trait Addresses: Send + Sync {
     fn address(&self, identity: &str) -> Result<String, String>;
 }
 
-/// What other servers serve, by their identities.
+/// The APIs of other servers, by their identities.
 pub type Found = BTreeMap<String, Arc<PeerApis>>;
 
 /// A group and a version.
 pub type GroupVersion = (String, String);
 
-/// What one server serves.
+/// The APIs of one server.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PeerApis {
     /// Groups, versions and resources.
@@ -239,7 +239,7 @@ impl Peers {
     }
 }
 
-/// What is counted of requests to other servers, under upstream's names.
+/// Counters of requests to other servers, under upstream's names.
 #[derive(Clone)]
 pub struct PeerMetrics {
     passed: Counters,

@@ -1,4 +1,4 @@
-//! What is the same for all API servers behind or beside this one: requests that are passed on to them with the user's
+//! The common part of all API servers behind or beside this one: requests that are passed on to them with the user's
 //! name, and documents of theirs that are read.
 
 use crate::forward::{Forward, Incoming, Reply};
@@ -15,7 +15,7 @@ use pintle_outbound::Transport;
 /// The largest document of another server that is read: several times the OpenAPI document of this one.
 const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 
-/// What is said where a request could not be passed on, in plain text.
+/// The answer where a request could not be passed on, in plain text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     pub code: u16,

@@ -58,7 +58,7 @@ impl Process {
     }
 }
 
-/// What both directions need.
+/// The common part of both directions.
 pub struct Session<W, K> {
     client: Mutex<websocket::FrameWriter<W>>,
     kubelet: Mutex<spdy::FrameWriter<K>>,

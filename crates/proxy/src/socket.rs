@@ -1,4 +1,4 @@
-//! What a client would read as a body, told in messages of a web socket: `httpstream/wsstream/stream.go` upstream.
+//! Bodies in messages of a web socket: `httpstream/wsstream/stream.go` upstream.
 
 use crate::websocket::{self, FrameKind};
 use base64::Engine as _;

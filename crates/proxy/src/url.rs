@@ -140,7 +140,7 @@ fn is_host(host: &str) -> bool {
             .any(|byte| matches!(byte, b' ' | b'<' | b'>' | b'"' | b'\\' | b'^' | b'`' | b'{' | b'}'))
 }
 
-/// What stands in a path as it is, as Go escapes them.
+/// Bytes that stand in a path without an escape, as Go writes them.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte)
 }

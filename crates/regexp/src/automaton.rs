@@ -24,7 +24,7 @@ pub fn build(node: &TreeNode) -> Option<Regex> {
     Regex::builder().configure(config).build_from_hir(&hir(node)).ok()
 }
 
-/// What an automaton may come to hold.
+/// The memory that an automaton may come to hold.
 pub fn bytes(regex: &Regex) -> usize {
     regex.memory_usage() + CACHE_BYTES_MAX
 }

@@ -39,7 +39,7 @@ impl Code {
     }
 }
 
-/// What is wrong, and the part of the pattern that is meant: `error parsing regexp: missing closing ]: ``[`` `.
+/// A fault, and the part of the pattern that is meant: `error parsing regexp: missing closing ]: ``[`` `.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub code: Code,

@@ -29,7 +29,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<AtomicUsize>);
 
-/// What the patterns of one schema or policy may hold: far more than real ones need.
+/// Memory for the patterns of one schema or policy: far more than real ones need.
 const BUDGET_BYTES: usize = 16 << 20;
 
 impl Default for Budget {
@@ -73,7 +73,7 @@ enum Engine {
 
 impl Regexp {
     /// # Errors
-    /// What is wrong with the pattern.
+    /// The fault of the pattern.
     pub fn new(source: &str, budget: &Budget) -> Result<Regexp, Fault> {
         parse::parse(source)?;
         Ok(Regexp::unchecked(source, budget))

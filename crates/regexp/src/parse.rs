@@ -24,7 +24,7 @@ pub fn parse(source: &str) -> Result<TreeNode, Fault> {
     parser.run()
 }
 
-/// What `(?i)` and its like have set.
+/// Flags that `(?i)` and its like have set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Flags {
     /// `i`: in either case.
@@ -309,7 +309,7 @@ impl<'a> Parser<'a> {
         self.push(TreeNode::leaf(NodeKind::Look(look)))
     }
 
-    /// What stands between `\Q` and `\E` stands for itself.
+    /// Reads the text between `\Q` and `\E`, which stands for itself.
     fn quoted(&mut self, inner: &'a str) -> Result<(), Fault> {
         let (text, rest) = inner.split_once("\\E").unwrap_or((inner, ""));
         for c in text.chars() {

@@ -32,7 +32,7 @@ impl Program {
         builder.program
     }
 
-    /// What it holds in memory, about.
+    /// The memory that it holds, about.
     pub fn bytes(&self) -> usize {
         let classes = self.classes.iter().map(|set| size_of::<Set>() + size_of_val(&**set)).sum::<usize>();
         self.steps.len() * size_of::<Instruction>() + classes
@@ -218,7 +218,7 @@ impl Run<'_> {
                         if is_any {
                             return found;
                         }
-                        // What is less preferred is over.
+                        // Less preferred threads end.
                         break;
                     }
                     (Some(Instruction::Char(wanted)), Some(c)) => *wanted == c,

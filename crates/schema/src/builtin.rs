@@ -27,7 +27,7 @@ pub struct Builtin {
     pub kinds: HashMap<GroupVersionKind, TypeId>,
     /// Any JSON value: the type of custom resources, whose own schema stands elsewhere.
     pub any: TypeId,
-    /// What OpenAPI documents say beyond the tables, one fact per line; `openapi` reads it when it is asked.
+    /// Facts of OpenAPI documents beyond the tables, one per line; `openapi` reads them when it is asked.
     pub documents: &'static str,
 }
 

@@ -111,7 +111,7 @@ pub struct Field {
     pub pointer: bool,
     /// Listed as required by OpenAPI.
     pub required: bool,
-    /// What an absent field becomes. A `{}` that OpenAPI shows for a plain Go struct is not a default.
+    /// The value of an absent field. A `{}` that OpenAPI shows for a plain Go struct is not a default.
     pub default: Option<Value>,
     pub patch: Option<Box<PatchRule>>,
     pub rules: Option<Box<FieldRules>>,

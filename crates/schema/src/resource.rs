@@ -128,7 +128,7 @@ pub struct Column {
     pub ty: Str,
     pub format: Str,
     pub priority: u8,
-    /// What the column shows; its name where that says it.
+    /// The meaning of the column; its name where that says it.
     pub description: Str,
 }
 
@@ -139,7 +139,7 @@ pub struct Selectable {
     pub path: Vec<Str>,
 }
 
-/// What a request does. The names are those of authorization, and of discovery for the verbs of resources.
+/// The action of a request. The names are those of authorization, and of discovery for the verbs of resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
     Create,

@@ -132,7 +132,7 @@ impl Object {
         Object { stored_as: self.stored_as.clone(), cache: self.cache.clone(), ..object }
     }
 
-    /// What the stored value is encrypted with.
+    /// The key that the stored value is encrypted with.
     pub fn key_tag(&self) -> KeyTag {
         match self.stored_as.as_deref() {
             Some(StoredAs::Encrypted(tag)) => *tag,

@@ -2,12 +2,12 @@
 
 use crate::write::{Precondition, StagedWrite};
 
-/// What etcd takes in one request unless it is set up otherwise.
+/// Bytes that etcd takes in one request unless it is set up otherwise.
 pub(crate) const REQUEST_BYTES_MAX: usize = 1536 * 1024;
 /// etcd's words for a request that is larger.
 pub(crate) const TOO_LARGE: &str = "etcdserver: request is too large";
 
-/// What etcd adds to a transaction before it measures it: the header with the request's number.
+/// Bytes that etcd adds to a transaction before it measures it: the header with the request's number.
 const ENVELOPE_BYTES: usize = 14;
 
 /// The bytes of the request that a write makes to etcd: compare the key's revision, put the value, and for a key

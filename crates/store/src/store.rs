@@ -56,7 +56,7 @@ pub struct Store {
 /// Hears of each write.
 type WriteObserver = Box<dyn Fn(CollectionId, WriteKind, Duration) + Send + Sync>;
 
-/// What a write does to its key.
+/// The effect of a write on its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteKind {
     Create,
@@ -441,7 +441,7 @@ impl Store {
         self.collection(collection).has_undecodable()
     }
 
-    /// What there is to know of the events of a collection.
+    /// Facts about the events of a collection.
     pub fn event_facts(&self, collection: CollectionId) -> EventFacts {
         self.collection(collection).log().facts()
     }

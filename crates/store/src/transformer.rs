@@ -26,7 +26,7 @@ pub struct ValueContext<'a> {
     pub authenticated: &'a [u8],
 }
 
-/// What a stored value was encrypted with: a provider and its key. Tags are compared, and mean nothing else.
+/// The provider and key that encrypted a stored value. Tags are compared, and mean nothing else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct KeyTag(pub u64);
 
@@ -67,7 +67,7 @@ pub trait Transformer: Send + Sync + fmt::Debug {
     /// The plain value of what was found in storage, and what it was encrypted with.
     fn transform_from_storage<'a>(&'a self, context: ValueContext<'a>, stored: Bytes) -> Transforming<'a>;
 
-    /// What is to be stored for a plain value, and what it is encrypted with.
+    /// The bytes to store for a plain value, and the tag of the key that encrypts them.
     fn transform_to_storage<'a>(&'a self, context: ValueContext<'a>, plain: Bytes) -> Transforming<'a>;
 
     /// Whether a value with a tag would be encrypted otherwise now, so that an update that changes nothing writes it
@@ -75,7 +75,7 @@ pub trait Transformer: Send + Sync + fmt::Debug {
     fn is_stale(&self, key: &str, tag: KeyTag) -> bool;
 }
 
-/// What begins every encrypted value; plain ones never do.
+/// The beginning of every encrypted value; plain ones never begin so.
 pub const ENCRYPTED_PREFIX: &[u8] = b"k8s:enc:";
 
 /// Upstream's words for an encrypted value where none is expected.

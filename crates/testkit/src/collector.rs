@@ -52,7 +52,7 @@ pub struct Collected {
     pub time: (u64, u64),
     /// The library that made it.
     pub made_by: String,
-    /// What the program says of itself.
+    /// The attributes of the program itself.
     pub resource: BTreeMap<String, String>,
 }
 

@@ -16,7 +16,7 @@ pub(crate) const OK: &str = "0";
 pub(crate) const INVALID_ARGUMENT: &str = "3";
 pub(crate) const UNIMPLEMENTED: &str = "12";
 pub(crate) const UNAVAILABLE: &str = "14";
-/// What stands before a message: a flag and four bytes of length.
+/// Bytes before a message: a flag and four bytes of length.
 const HEAD: usize = 5;
 
 /// The answer to a call: a message, or a code and why.

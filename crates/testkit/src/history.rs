@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-/// What a client asks of a map from keys to values.
+/// A client's question to a map from keys to values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
     Create {
@@ -139,7 +139,7 @@ struct State {
 }
 
 impl State {
-    /// What a call leaves, if it can have been answered so.
+    /// The state after a call, if it can have been answered so.
     fn after(&self, call: &TimedCall) -> Option<State> {
         match (&call.ask, &call.outcome) {
             (Ask::Get { .. } | Ask::List, HistoryOutcome::Nothing) => Some(self.clone()),
@@ -374,7 +374,7 @@ impl<'a> Search<'a> {
         self.nodes[next].previous = at;
     }
 
-    /// What could not be explained, and what went on at the time.
+    /// Describes the answer without an explanation, and the calls at that time.
     fn describe(&self) -> String {
         let nodes = std::iter::successors(Some(self.nodes[HEAD].next), |at| Some(self.nodes[*at].next));
         let end = nodes.take_while(|at| *at != HEAD).find(|at| self.nodes[*at].is_end);

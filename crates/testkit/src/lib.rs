@@ -1,4 +1,4 @@
-//! What the tests share: a running pintle of their own, clients for it, and a judge of what clients were told.
+//! Shared parts of tests: a running pintle of their own, clients for it, and a judge of the answers to clients.
 //!
 //! A test talks to loopback only, on a free port, and ends only the process that it started.
 

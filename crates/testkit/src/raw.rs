@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// What HTTP/2 begins with: the preface, and settings that say nothing.
+/// The beginning of HTTP/2: the preface, and empty settings.
 pub const HTTP2_BEGIN: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
 /// A connection that speaks TLS and nothing else by itself.

@@ -19,7 +19,7 @@ pub struct Server {
     dir: TempDir,
     port: u16,
     flags: Vec<String>,
-    /// What a shell does before it becomes the server.
+    /// Commands of a shell before it becomes the server.
     prelude: String,
     process: Option<Child>,
 }
@@ -54,7 +54,7 @@ impl Server {
         server
     }
 
-    /// What the next start is given.
+    /// Sets the flags of the next start.
     pub fn set_flags(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(ToString::to_string).collect();
     }
@@ -166,7 +166,7 @@ impl Server {
         Client::new(self.port, None)
     }
 
-    /// What the process has logged so far.
+    /// The log of the process so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 const BATCH_SPANS_MAX: usize = 512;
 const BATCH_WAIT: Duration = Duration::from_secs(5);
 
-/// What the last batches may take when the server ends.
+/// The time for the last batches when the server ends.
 pub(crate) const FLUSH_MAX: Duration = Duration::from_secs(5);
 /// How often losses are told.
 const TELL_EVERY: Duration = Duration::from_secs(60);
@@ -97,7 +97,7 @@ async fn flush_all(exporter: &Exporter, mut batch: Vec<EndedSpan>, ended: &mut m
     }
 }
 
-/// What the log was told.
+/// The state of exports as the log was told of it.
 #[derive(Default)]
 struct ExportLog {
     is_failing: bool,

@@ -1,4 +1,4 @@
-//! What tells spans apart beside their names: who makes them, and which part they have in an exchange.
+//! The library that makes a span, and the part that the span has in an exchange.
 
 /// The library that upstream's span of the same name is made by, which is what it is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ pub struct Parent {
     pub(crate) is_sampled: bool,
     /// Whether another program's span is meant.
     pub(crate) is_remote: bool,
-    /// What systems of tracing on the way have to say; passed on as it is.
+    /// The state of tracing systems on the way; passed on as it is.
     pub(crate) state: Option<Arc<str>>,
 }
 

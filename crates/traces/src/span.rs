@@ -27,7 +27,7 @@ struct SpanInner {
     recorded: Option<RecordedSpan>,
 }
 
-/// What all spans of a request have from its first one.
+/// The part that all spans of a request have from its first one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Carried {
     pub baggage: Option<Arc<str>>,
@@ -42,7 +42,7 @@ struct RecordedSpan {
     sink: SpanSink,
 }
 
-/// What a span begins with.
+/// The beginning of a span.
 pub(crate) struct Begin<'a> {
     pub made_by: Library,
     pub role: Role,
@@ -180,7 +180,7 @@ impl Drop for RecordedSpan {
     }
 }
 
-/// What spans and events are about.
+/// Attributes of spans and events.
 #[derive(Default)]
 pub struct SpanAttributes {
     pairs: Vec<KeyValue>,

@@ -135,7 +135,7 @@ async fn lead(client: Client) {
     let seen = leases.get("leader").await.expect("b looks who leads");
     let renewed = lease("a", 1, version(&won).as_deref());
     let renewed = leases.replace("leader", &params, &renewed).await.expect("a renews");
-    // What b has seen is no longer true.
+    // The lease as b has seen it is no longer true.
     let taken = lease("b", 2, version(&seen).as_deref());
     assert_eq!(code(&leases.replace("leader", &params, &taken).await.expect_err("a has renewed")), 409);
     let seen = leases.get("leader").await.expect("b looks again");
@@ -171,7 +171,7 @@ async fn copy(client: Client) {
     assert_eq!(copied, ["first", "second"]);
     let copy = maps.get("copy-of-one").await.expect("there is a copy");
     assert_eq!(copy.data.and_then(|data| data.get("k").cloned()).as_deref(), Some("second"));
-    // Whoever else applies another value is told whose it is.
+    // Another manager that applies another value is told whose it is.
     let other = Patch::Apply(json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "copy-of-one"}, "data": {"k": "mine"},
     }));

@@ -1,4 +1,4 @@
-//! What only the OpenAPI documents say: facts that the tables of types and resources do not lead to.
+//! Facts of the OpenAPI documents that the tables of types and resources do not lead to.
 
 use super::openapi::Schemas;
 use serde_json::Value;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
-/// What one package says: structs by name, and texts that named string types may be.
+/// The types of one package: structs by name, and texts that named string types may be.
 #[derive(Default)]
 struct Package {
     structs: BTreeMap<String, MarkedStruct>,

@@ -11,7 +11,7 @@ type Sources = BTreeMap<Module, SourceFile>;
 /// How many `use` declarations may lead from one to the next.
 const DEPTH_MAX: usize = 16;
 
-/// What one file says of others.
+/// The names that one file takes from others.
 #[derive(Default)]
 struct SourceFile {
     file: String,

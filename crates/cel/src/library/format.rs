@@ -107,7 +107,7 @@ fn clause(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<FormatP
     }
 }
 
-/// What is wrong with a value of a type under a sign.
+/// The error of a value of a type that does not fit a sign.
 pub fn unfit(sign: char, name: &str) -> String {
     let what = match sign {
         'd' => "decimal clause can only be used on integers",

@@ -4,7 +4,7 @@ use crate::cost::Cost;
 use crate::types::Type;
 use crate::value::{Outcome, Value};
 
-/// What a function does. A call that fits no types is an error: `no such overload`.
+/// The body of a function. A call that fits no types is an error: `no such overload`.
 pub type Run = for<'a> fn(&[Value<'a>]) -> Outcome<'a>;
 
 /// A function: its name, its overloads, and what it does.

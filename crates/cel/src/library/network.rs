@@ -180,7 +180,7 @@ fn contains(network: IpAddr, len: u8, ip: IpAddr) -> bool {
 fn contains_ip<'a>(given: &[Value<'a>]) -> Outcome<'a> {
     let (network, len, ip) = match given {
         [Value::Cidr(network, len), Value::Ip(ip)] => (*network, *len, *ip),
-        // What is no address counts as one of a wrong type.
+        // A text that is no address counts as one of a wrong type.
         [Value::Cidr(network, len), Value::Text(text)] => {
             (*network, *len, parse_ip(text).map_err(|_| Error::no_overload())?)
         }

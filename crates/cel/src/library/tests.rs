@@ -1,4 +1,4 @@
-//! What functions give, over no data: `check(expression, result)`.
+//! Results of functions over no data: `check(expression, result)`.
 
 use crate::{COST_MAX, Error, Evaluated, Fault, Scope, program};
 

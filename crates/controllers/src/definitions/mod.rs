@@ -72,7 +72,7 @@ struct Controller {
 }
 
 struct Installed {
-    /// What the resources were made of.
+    /// The part of the definition that the resources were made of.
     identity: String,
     accepted: Value,
     versions: Versions,
@@ -140,7 +140,7 @@ impl Controller {
         let taken = self.taken(name, definition.str_at(&["spec", "group"]));
         let is_new = names::settle(&mut settled, &taken, now());
         self.note_names(name, &settled);
-        // Whoever sees that it is established finds it served.
+        // It is served before anybody sees that it is established.
         if is_true(&settled, "Established") && self.install_as(name, &settled).await {
             self.publish();
         }
@@ -174,7 +174,7 @@ impl Controller {
         }
     }
 
-    /// What other definitions of a group have taken.
+    /// The names that other definitions of a group have taken.
     fn taken(&self, name: &str, group: &str) -> Taken {
         let mut taken = Taken::default();
         let others = self.names.get(group).into_iter().flatten().filter(|(other, _)| *other != name);

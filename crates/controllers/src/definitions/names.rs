@@ -16,7 +16,7 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// What one definition has.
+    /// The names of one definition.
     pub fn by(definition: &Value) -> Taken {
         let name = |field: &str| definition.str_at(&["status", "acceptedNames", field]).to_string();
         let short = definition.list_at(&["status", "acceptedNames", "shortNames"]);
@@ -25,7 +25,7 @@ impl Taken {
             resources: [name("plural"), name("singular")].into_iter().chain(short).collect(),
             kinds: HashSet::from([name("kind"), name("listKind")]),
         };
-        // What was not accepted takes nothing.
+        // A name that was not accepted takes nothing.
         taken.resources.remove("");
         taken.kinds.remove("");
         taken

@@ -15,7 +15,7 @@ const SEEDS_MAX: usize = 10_000;
 /// Identifies an encrypted seed.
 pub(crate) type CacheKey = [u8; 32];
 
-/// What decrypts values.
+/// The key that decrypts values.
 pub(crate) enum Opener {
     Seed(ExtendedNonceGcm),
     Key(Gcm),

@@ -24,7 +24,7 @@ impl Envelope {
         Envelope { plugin, cache: Cache::default(), metrics }
     }
 
-    /// What begins its values.
+    /// The beginning of its values.
     pub fn prefix(&self) -> String {
         format!("k8s:enc:kms:v2:{}:", self.plugin.name)
     }
@@ -97,7 +97,7 @@ impl Envelope {
         self.metrics.seeds_cached(&self.plugin.name, count);
     }
 
-    /// What is stored for a value, without its prefix. It fails once the plugin has not been well for too long.
+    /// The stored form of a value, without its prefix. It fails once the plugin has not been well for too long.
     pub fn encrypt(&self, context: ValueContext<'_>, plain: &[u8]) -> Result<(Vec<u8>, KeyTag), Failure> {
         let _span = self.span("TransformToStorage with envelopeTransformer");
         let state = self.plugin.state()?;

@@ -28,7 +28,7 @@ use std::time::Duration;
 pub(crate) struct Kms {
     metrics: Arc<Metrics>,
     pub plugins: Vec<Arc<Plugin>>,
-    /// What all of them may take to answer, one after the other.
+    /// The time that all of them may take to answer, one after the other.
     pub timeout_sum: Duration,
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct Plugin {
 #[derive(Clone)]
 pub(crate) struct SeedState {
     pub seed: Arc<Opener>,
-    /// What stands beside values; its data is empty.
+    /// The envelope around values; its data is empty.
     pub object: EncryptedObject,
     pub cache_key: CacheKey,
     expires: SystemTime,
@@ -129,7 +129,7 @@ impl Plugin {
         self.checked.lock().await.last = None;
     }
 
-    /// What an answer of the plugin says of it; a new key brings a new seed.
+    /// Judges an answer of the plugin about itself; a new key brings a new seed.
     async fn judge(&self, status: StatusResponse, version: &mut String) -> Result<(), String> {
         let mut errors = Vec::new();
         if status.healthz != "ok" {

@@ -12,7 +12,7 @@ const KEY_ID_BYTES_MAX: usize = 1024;
 
 const SOURCE_BYTES_MAX: usize = 1024;
 
-/// What must hold of a value as it is stored.
+/// Checks a value as it is stored.
 pub(crate) fn check(object: &EncryptedObject) -> Result<(), Failure> {
     let kind = object.encrypted_dek_source_type;
     if !matches!(kind, AES_GCM_KEY | SEED) {

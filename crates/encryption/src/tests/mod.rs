@@ -26,7 +26,7 @@ fn write(dir: &TempDir, resources: &str) -> std::path::PathBuf {
     path
 }
 
-/// What a file is refused with; its path is `FILE`.
+/// The refusal of a file; its path is `FILE`.
 fn refusal(resources: &str, reloads: bool) -> String {
     let dir = tempfile::tempdir().unwrap();
     let path = write(&dir, resources);

@@ -1,4 +1,4 @@
-//! What an object brings with it: a share of the server's pools, and objects that the server keeps beside it.
+//! Allocations of an object: a share of the server's pools, and objects that the server keeps beside it.
 //!
 //! Both are recorded in the store before the object is, so that of all servers on one store only one can give a thing
 //! away: an address by creating its IPAddress, ports by changing the map of ports. What an object held is given back
@@ -25,7 +25,7 @@ use std::pin::Pin;
 const PORTS_PREFIX: &str = "/registry/ranges/";
 const PORTS_KEY: &str = "/registry/ranges/servicenodeports";
 
-/// What was recorded for a write that is not stored yet.
+/// Records for a write that is not stored yet.
 #[derive(Default)]
 pub(crate) struct Reserved {
     records: Vec<AllocationRecord>,
@@ -123,7 +123,7 @@ impl Engine {
             object.map(|object| served.strategy.allocations(object)).unwrap_or_default()
         };
         let (before, after): (Allocations, Allocations) = (held(old), held(new));
-        // What cannot be given back now is found by the next look at all records.
+        // Ports that cannot be given back now are found by the next look at all records.
         let _ = self.record_ports(&before.without(&after).ports, false).await;
     }
 

@@ -96,7 +96,7 @@ impl Codec for CustomCodec {
         Ok(Decoded { value, strict, empties: Vec::new() })
     }
 
-    /// What an apply made keeps all nulls.
+    /// The result of an apply keeps all nulls.
     fn read_applied(&self, _: TypeId, tree: Value) -> Result<Value, String> {
         self.canonical(tree).map(|(tree, _)| tree).map_err(|error| error.0)
     }
@@ -249,7 +249,7 @@ impl CustomCodec {
     }
 }
 
-/// What begins an object that a webhook has converted: it is JSON in the version of its served resource, is kept in memory
+/// The beginning of an object that a webhook has converted: it is JSON in the version of its served resource, in memory
 /// only, and gets no defaults again.
 const CONVERTED: &[u8] = b"k8s:converted:";
 
@@ -281,7 +281,7 @@ fn is_deeper(tree: &Value, levels: usize) -> bool {
     }
 }
 
-/// What YAML says of keys that stand twice, each by itself.
+/// The errors of YAML for keys that stand twice, each by itself.
 fn duplicate_lines(text: &str) -> Vec<String> {
     let rest = text.strip_prefix("yaml: unmarshal errors:").unwrap_or(text);
     rest.split('\n').map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect()

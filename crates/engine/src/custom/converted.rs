@@ -1,10 +1,10 @@
-//! What a conversion webhook may change of an object, and what is kept as it was.
+//! Checks the changes of a conversion webhook, and restores the fields that it may not change.
 
 use pintle_kinds::validation::meta;
 use pintle_object::{FieldErrors, Map, Path, Value, json};
 use pintle_patch::go::type_name;
 
-/// What of an answer is wrong.
+/// The part of an answer that is wrong.
 pub(crate) enum Place {
     /// The object, or its metadata; said after "returned invalid".
     Object(String),

@@ -67,7 +67,7 @@ async fn with_what_waits(watcher: &mut Watcher, first: Arc<Object>) -> Vec<Arc<O
     batch
 }
 
-/// What fails is asked for again by whoever needs it.
+/// Converts objects ahead. A failed conversion is asked for again when it is needed.
 async fn convert(engine: &Engine, served: &ServedResource, batch: &[Arc<Object>]) {
     let result = match batch {
         [one] => engine.converted(served, one.clone()).await.map(drop),

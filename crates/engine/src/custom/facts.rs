@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The state of the definition of a custom resource, as far as requests depend on it.
 pub struct CustomFacts {
-    /// What clients of a deprecated version are warned with.
+    /// The warning for clients of a deprecated version.
     pub deprecation: Option<String>,
     /// Set when the definition is deleted: nothing new is created then.
     pub(crate) terminating: AtomicBool,

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// What all versions of a definition have in common.
+/// The common part of all versions of a definition.
 struct Shared<'a> {
     engine: &'a Engine,
     definition: &'a Value,
@@ -28,7 +28,7 @@ struct Shared<'a> {
     fields: Vec<Selectable>,
 }
 
-/// What a definition becomes.
+/// The served resources of a definition.
 pub struct Versions {
     pub served: Vec<Arc<ServedResource>>,
     /// The version that objects are stored in, served or not.

@@ -7,7 +7,7 @@ use pintle_schema::{Builtin, TypeId, custom};
 
 const OBJECT_META: &str = "k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
-/// What becomes of metadata that is not what metadata can be.
+/// The treatment of metadata that does not fit its type.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Malformed {
     Refused,

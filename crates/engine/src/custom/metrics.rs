@@ -1,4 +1,4 @@
-//! What is counted of conversions by webhooks, in upstream's families.
+//! Metrics of conversions by webhooks, in upstream's families.
 
 use pintle_metrics::{Counters, Histograms, Registry};
 use std::time::Duration;

@@ -7,7 +7,7 @@ use pintle_object::{Status, bytes, json};
 
 const VERSION: &str = "meta.k8s.io/v1";
 
-/// What an expired token is answered with.
+/// The answer to an expired token.
 const EXPIRED: &str = "The provided continue parameter is too old to display a consistent list result. You can \
     start a new list without the continue parameter, or use the continue token in this response to retrieve the \
     remainder of the results. Continuing with the provided token results in an inconsistent list - objects that \

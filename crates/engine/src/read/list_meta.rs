@@ -64,7 +64,7 @@ impl Engine {
         let start = out.len();
         let version = object.mod_revision.to_string();
         encode::transcode::json(&self.api.schema, ty, metadata, &version, out).map_err(Status::internal)?;
-        // What was begun goes on where the object's own brace stands.
+        // The text that was begun goes on where the object's own brace stands.
         out.remove(start);
         Ok(())
     }

@@ -27,7 +27,7 @@ const WHOLE_BYTES_MAX: usize = 256 << 10;
 /// that are asked for often, and not be there themselves for the next such list.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
-/// What of the objects is shown.
+/// The view of the objects.
 #[derive(Clone, Copy, Debug)]
 pub enum ListView {
     Object,
@@ -136,7 +136,7 @@ impl ListStream {
         self.len
     }
 
-    /// What the rest of the list takes in memory, besides the objects themselves.
+    /// The memory of the rest of the list, besides the objects themselves.
     pub fn held_bytes(&self) -> usize {
         self.items.len() * size_of::<Arc<Object>>() + self.places.len() * size_of::<Option<Places>>()
     }

@@ -85,7 +85,7 @@ impl Selection {
         }
     }
 
-    /// What the store must route to a watch of this selection in a namespace (empty for all).
+    /// The predicate of a watch of this selection in a namespace (empty for all).
     pub fn predicate(&self, namespace: &str) -> WatchPredicate {
         let namespace = self.namespace_or(namespace);
         let by_field = self.conditions.iter().find_map(|condition| match condition.field {

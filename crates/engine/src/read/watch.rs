@@ -55,7 +55,7 @@ struct Conversion {
     engine: Arc<Engine>,
     served: Arc<ServedResource>,
     under_way: Option<Converting>,
-    /// What follows the batch that is under way.
+    /// The item after the batch that is under way.
     next: Option<store::WatchItem>,
 }
 

@@ -6,7 +6,7 @@ use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{AuditContext, Value};
 
-/// What a request is about to do to an object.
+/// The operation of a request on an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     Create,
@@ -47,6 +47,6 @@ pub struct Attributes<'a> {
     pub dry_run: bool,
     pub user: &'a User,
     pub now: Time,
-    /// What is left for the audit of the request; absent for writes of the server's own.
+    /// Collects facts for the audit of the request; absent for writes of the server's own.
     pub audit: Option<&'a AuditContext>,
 }

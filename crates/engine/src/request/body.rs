@@ -209,7 +209,7 @@ fn yaml_to_json(bytes: &[u8]) -> Result<(Vec<u8>, Vec<String>), String> {
     Ok((document.json, strict))
 }
 
-/// What go-yaml puts before its errors; warnings leave it out.
+/// The beginning of go-yaml's errors; warnings leave it out.
 const YAML_PREFIX: &str = "yaml: unmarshal errors:\n  ";
 
 /// The errors of a YAML document come as one text, and are warned about one by one.

@@ -1,4 +1,4 @@
-//! What is asked: options, bodies, who writes and how, and the seam to admission.
+//! Requests: their options, bodies, writers, and the seam to admission.
 
 pub mod admission;
 pub mod body;

@@ -15,7 +15,7 @@ use pintle_store::Object;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Who writes, when and how; collects the warnings of the answer.
+/// The writer, the time and the manner of a write; collects the warnings of the answer.
 pub struct WriteContext<'a> {
     pub user: &'a User,
     pub now: Time,
@@ -24,13 +24,13 @@ pub struct WriteContext<'a> {
     pub dry_run: bool,
     /// The options as they were given, where admission is to see them.
     pub options: Option<&'a WriteOptions>,
-    /// What the write leaves for the audit of its request; absent for writes of the server's own.
+    /// Collects facts for the audit of the request; absent for writes of the server's own.
     pub audit: Option<&'a AuditContext>,
     /// Texts of `Warning` headers, in order.
     pub warnings: Vec<String>,
-    /// What the body gives without anything in it, which messages show.
+    /// Fields that the body gives without anything in them, which messages show.
     pub empties: Vec<Empty>,
-    /// What the write has learned of its objects in other versions.
+    /// The write's objects in other versions, as far as they are known.
     pub conversions: Arc<Conversions>,
 }
 
@@ -41,7 +41,7 @@ pub struct WriteResult {
     pub created: bool,
 }
 
-/// What a write is answered with.
+/// The result of a write.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// The object as it is stored now: shown from its bytes, like what a get finds.

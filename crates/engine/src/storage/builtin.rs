@@ -128,7 +128,7 @@ impl Codec for BuiltinCodec {
         let envelope = decode::protobuf::envelope(&object.value).map_err(|error| unreadable(&error.0))?;
         let version = object.mod_revision.to_string();
         encode::transcode::json(schema, ty, envelope.raw, &version, out).map_err(|error| {
-            // What was written so far is no document.
+            // The bytes so far are no document.
             out.truncate(begin);
             unreadable(&error.to_string())
         })

@@ -114,7 +114,7 @@ impl Engine {
         Ok(objects)
     }
 
-    /// What a webhook makes of stored objects that are in other versions than `served`. They may be in several.
+    /// Has a webhook convert stored objects that are in other versions than `served`. They may be in several.
     async fn convert_batch(
         &self,
         served: &ServedResource,
@@ -166,7 +166,7 @@ fn webhook_for<'a>(served: &'a ServedResource, object: &Object) -> Option<&'a Co
     (!is_readable).then_some(webhook)
 }
 
-/// What is kept of conversions begins with the complement of the tag that encodings of objects begin with.
+/// The beginning of kept conversions: the complement of the tag that encodings of objects begin with.
 fn tag(served: &ServedResource) -> Vec<u8> {
     served.codec.encoding_tag().iter().map(|byte| !byte).collect()
 }

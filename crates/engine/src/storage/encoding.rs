@@ -43,7 +43,7 @@ impl Engine {
         self.codec(served, subresource).types(served, subresource)
     }
 
-    /// What `shown_as` has shown, changed, as admission has it: with the defaults of what was added.
+    /// Reads the changed result of `shown_as` as admission has it: with the defaults of added parts.
     pub fn read_shown(
         &self,
         served: &ServedResource,
@@ -65,7 +65,7 @@ impl Engine {
         self.draft_of(served, subresource, shown)
     }
 
-    /// What `shown_as` has shown, changed by somebody who may do so in any way: as it reads, without kind and
+    /// Reads the result of `shown_as`, changed by somebody who may do so in any way: as it reads, without kind and
     /// apiVersion, and as admission has it. Fields that its type does not have are dropped.
     pub fn read_by_webhook(
         &self,
@@ -106,7 +106,7 @@ impl Engine {
         codec.write_tree(codec.types(served, subresource).1, shown, out);
     }
 
-    /// What a pick leaves of a stored object, in the version it is stored in; what else is there does not matter.
+    /// The picked part of a stored object, in the version it is stored in; other parts do not matter.
     pub fn picked_tree(
         &self,
         served: &ServedResource,

@@ -32,7 +32,7 @@ impl Engine {
     }
 }
 
-/// What is served, and how its collections are read.
+/// The served resources, and the reader of their collections.
 fn plan(api: &Arc<Builtin>) -> (Vec<Arc<ServedResource>>, Reader) {
     let served: Vec<Arc<ServedResource>> = layout(api).into_iter().map(Arc::new).collect();
     let mut owners: Vec<Arc<ServedResource>> = Vec::new();

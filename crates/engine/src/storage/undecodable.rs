@@ -17,7 +17,7 @@ const NO_METADATA: &str = "the stored value has no metadata";
 /// When a client comes back whose list or watch needs what cannot be read.
 const RETRY_AFTER_SECONDS: u32 = 2;
 
-/// What is said of a value that cannot be read where it may be deleted all the same: upstream's error of its store.
+/// The error of a value that cannot be read where it may be deleted all the same: upstream's of its store.
 fn corrupt(object: &Object, key: &str, why: &Status) -> String {
     let (kind, revision) = match object.read_error() {
         Some(_) => ("data from the storage is not transformable", 0),

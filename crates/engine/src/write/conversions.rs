@@ -6,7 +6,7 @@
 use pintle_object::Value;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What one write has learned of its objects in other versions, and what it wants to know.
+/// Objects of one write in other versions: those that are known, and those that are wanted.
 #[derive(Debug, Default)]
 pub struct Conversions {
     state: Mutex<State>,
@@ -39,7 +39,7 @@ impl Conversions {
         Err(String::from("the conversion is still to be asked for"))
     }
 
-    /// What was asked for and is not known; it is not asked for again.
+    /// Takes the conversions that were asked for and are not known, so that they are not asked for again.
     pub(crate) fn take_wanted(&self) -> Vec<(Value, String)> {
         std::mem::take(&mut self.state().wanted)
     }

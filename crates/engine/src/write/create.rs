@@ -23,7 +23,7 @@ use std::time::Instant;
 /// Names that are generated for one object: a collision of eight random names means that the base has a million objects.
 const NAMES_MAX: usize = 8;
 
-/// What an object that is to be created comes from.
+/// The source of an object that is to be created.
 #[derive(Clone, Copy)]
 pub(crate) struct CreateSource {
     /// Whether the body had labels, before defaults.
@@ -195,7 +195,7 @@ impl Engine {
                 Details { retry_after_seconds: 1, ..status.details.map(|d| *d).unwrap_or_default() };
             status.details = Some(Box::new(details));
         }
-        // What is said of it is the same in all versions.
+        // The refusal is the same in all versions.
         let existing = served.codec.as_stored(served, &existing.value).ok();
         let is_deleting = existing.is_some_and(|existing| meta::is_deleting(&existing));
         if is_deleting {

@@ -107,7 +107,7 @@ impl Engine {
     }
 }
 
-/// What the query and the content say about a dry run must agree when both say something.
+/// Refuses a query and a content that differ about a dry run, when both say something.
 fn check_dry_run(body: &Value, is_dry_run: bool) -> Result<(), Status> {
     let content = body.list_at(&["deleteOptions", "dryRun"]);
     if !is_dry_run || content.is_empty() || content == [Value::from("All")] {

@@ -52,7 +52,7 @@ pub trait UpdateFn: Send {
     /// Hears since when the store was at work on a commit that has ended.
     fn stored_since(&self, _began: Instant) {}
 
-    /// What can be stored in place of an object that is too large.
+    /// The object to store in place of one that is too large.
     fn leaner(&mut self, _engine: &Engine) -> impl Future<Output = Option<(Bytes, Attrs)>> + Send {
         std::future::ready(None)
     }
@@ -118,7 +118,7 @@ impl Engine {
                 Err(status) if is_current || status.code >= 500 || status.foreign.is_some() => {
                     return Err(status);
                 }
-                // What was refused may have been judged by a state that another server has changed.
+                // The refusal may come from a state that another server has changed.
                 Err(_) => {
                     self.store.wait_for_latest().await.map_err(store_failed)?;
                     is_current = true;

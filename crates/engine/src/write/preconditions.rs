@@ -1,4 +1,4 @@
-//! What must hold between an update and the object that it replaces, and what no update changes.
+//! Preconditions of an update on the object that it replaces, and fields that no update changes.
 
 use crate::resource::{ObjectRef, ServedResource};
 use pintle_object::meta;
@@ -79,7 +79,7 @@ pub(crate) fn check_version(
     Ok(())
 }
 
-/// What no update changes, whatever it says.
+/// Restores the fields that no update changes, whatever it says.
 pub(crate) fn keep_system_fields(new: &mut Value, old: &Value) {
     new.remove(&["metadata", "selfLink"]);
     if meta::uid(new).is_empty() {

@@ -7,7 +7,7 @@ use pintle_kinds::token_request::{self, DEFAULT_SECONDS};
 use pintle_object::meta;
 use pintle_object::{GroupResource, GroupVersion, GroupVersionKind, Status, Value};
 
-/// What the server's flags say about tokens.
+/// Settings of tokens from the server's flags.
 #[derive(Clone, Debug)]
 pub struct TokenTerms {
     pub api_audiences: Vec<String>,
@@ -31,7 +31,7 @@ pub struct TokenGrant {
     pub expiration_seconds: i64,
 }
 
-/// What tokens can be bound to, by kind and plural.
+/// Objects that tokens can be bound to, by kind and plural.
 const BOUND: [(&str, &str); 3] = [("Pod", "pods"), ("Secret", "secrets"), ("Node", "nodes")];
 
 impl Engine {

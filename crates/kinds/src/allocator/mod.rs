@@ -12,7 +12,7 @@ pub use ports_map::PortMap;
 
 use std::net::IpAddr;
 
-/// What one object holds of the pools.
+/// The addresses and ports of the pools that one object holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allocations {
     pub ips: Vec<IpAddr>,
@@ -20,7 +20,7 @@ pub struct Allocations {
 }
 
 impl Allocations {
-    /// What is in one and not in the other.
+    /// The allocations that are in one and not in the other.
     pub fn without(&self, other: &Allocations) -> Allocations {
         Allocations {
             ips: self.ips.iter().filter(|ip| !other.ips.contains(ip)).copied().collect(),

@@ -1,4 +1,4 @@
-//! What is wrong with a definition, in upstream's order.
+//! Validation of a definition's spec, in upstream's order.
 
 use super::approval::{ANNOTATION, Approval, is_protected};
 use super::parts::{self, CostLimits};
@@ -11,7 +11,7 @@ use pintle_schema::custom::definition::{self, Strictness, internal};
 const SPEC: Path<'static> = Path::root("spec");
 const DEPRECATION_BYTES_MAX: usize = 256;
 
-/// What an update is held against.
+/// The rules for a definition: as strict as the stored one allows, if there is one.
 #[derive(Clone)]
 pub(super) struct Rigor<'a> {
     pub schemas: Strictness,

@@ -28,7 +28,7 @@ pub fn row(pod: &Value, now_seconds: i64) -> Vec<Value> {
     ]
 }
 
-/// What the row says of a pod that has ended.
+/// The row's condition for a pod that has ended.
 pub fn completed(pod: &Value) -> Option<Value> {
     let phase = pod.str_at(&["status", "phase"]);
     let message = match phase {
@@ -44,7 +44,7 @@ pub fn completed(pod: &Value) -> Option<Value> {
     Some(condition)
 }
 
-/// What the statuses of a pod's containers add up to.
+/// The state that the statuses of a pod's containers add up to.
 struct PodState {
     reason: String,
     ready: usize,

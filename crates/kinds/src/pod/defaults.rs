@@ -183,7 +183,7 @@ fn mirror_ips(pod: &mut Value) {
     }
 }
 
-/// What init containers were before they were fields; upstream forgets it wherever it sees it.
+/// Drops the annotations that held init containers before fields did, as upstream does wherever it sees them.
 fn drop_init_annotations(metadata: Option<&mut Value>) {
     const INIT: [&str; 4] = [
         "pod.beta.kubernetes.io/init-containers",

@@ -135,7 +135,7 @@ impl Strategy for Pod {
     }
 }
 
-/// What a pod says that waits for its scheduling gates to go.
+/// The condition of a pod that waits for its scheduling gates to go.
 fn gated(context: &Context<'_>) -> Value {
     let now = Time { seconds: context.now_seconds, nanos: 0 }.to_seconds_text();
     let fields = [

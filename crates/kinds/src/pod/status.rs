@@ -324,7 +324,7 @@ fn allocated(new: &Value, list: &str, containers: &str, errors: &mut FieldErrors
     }
 }
 
-/// What a container claims, as reports name it.
+/// The claims of a container, as reports name them.
 fn claimed(container: &Value) -> Seen<String> {
     let named = |claim: &Value| {
         let (name, request) = (claim.str_at(&["name"]), claim.str_at(&["request"]));

@@ -1,4 +1,4 @@
-//! What an update of a pod may change: images, deadlines, tolerations, and a little more while it is gated.
+//! Updates of pods, which change images, deadlines, tolerations, and a little more while the pod is gated.
 
 use super::validate;
 use crate::validation::check::present;
@@ -44,7 +44,7 @@ pub fn update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// What changes between two specs, as upstream shows it: with what hosts share among the security context.
+/// Changes between two specs, as upstream shows them: with the fields of hosts within the security context.
 pub fn difference(old: &Value, new: &Value) -> String {
     let internal = |spec: &Value| {
         let mut spec = spec.clone();

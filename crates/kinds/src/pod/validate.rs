@@ -24,7 +24,7 @@ pub fn pod(pod: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// What a new pod may not have yet.
+/// Refuses parts that a new pod may not have yet.
 pub fn create(pod: &Value, errors: &mut FieldErrors) {
     if !pod.list_at(&["spec", "ephemeralContainers"]).is_empty() {
         errors.forbidden(&SPEC.child("ephemeralContainers"), "cannot be set on create");
@@ -73,7 +73,7 @@ pub fn annotation_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     pod_spec::pod_annotations(new, &ANNOTATIONS, errors);
 }
 
-/// What an annotation marks that is decided at creation.
+/// The name in errors for an annotation that is decided at creation.
 fn fixed_annotation(key: &str) -> Option<&'static str> {
     match key {
         MIRROR => Some("mirror pod annotation"),

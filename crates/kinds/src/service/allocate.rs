@@ -1,4 +1,4 @@
-//! What a Service gets from the server: cluster IPs, node ports, a port for health checks.
+//! Allocations of a Service: cluster IPs, node ports, a port for health checks.
 
 use super::families;
 use crate::allocator::{Allocations, Allocator, IpError};
@@ -40,7 +40,7 @@ pub fn update(new: &mut Value, old: &Value, allocator: &mut dyn Allocator) -> Re
     }
 }
 
-/// What a stored Service holds.
+/// The addresses and ports that a stored Service holds.
 pub fn allocations(service: &Value) -> Allocations {
     let has_ips = kind(service) != "ExternalName" && !is_headless(service);
     let ips = if has_ips { service.list_at(&["spec", "clusterIPs"]) } else { &[] };

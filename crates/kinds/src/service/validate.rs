@@ -1,4 +1,4 @@
-//! What a Service may say.
+//! Validation of Services.
 
 use super::families;
 use crate::service::facts::{is_headless, kind};

@@ -80,7 +80,7 @@ pub fn binding(object: &Value, has_actions: bool, errors: &mut FieldErrors) {
     }
 }
 
-/// What a controller found of the types in a policy says where, and what.
+/// Checks warnings of a controller about types in a policy: each names its field and has a text.
 pub fn type_checking(object: &Value, errors: &mut FieldErrors) {
     let path = Path::root("status.typeChecking.expressionWarnings");
     let warnings = object.list_at(&["status", "typeChecking", "expressionWarnings"]);
@@ -95,7 +95,7 @@ pub fn type_checking(object: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// What the expressions of a policy may name, but for its own variables.
+/// The names that expressions of a policy may use, but for its own variables.
 fn scope(spec: &Value) -> Scope {
     let mut scope = Scope::admission();
     if check::present(spec, &["paramKind"]).is_some() {
@@ -104,7 +104,7 @@ fn scope(spec: &Value) -> Scope {
     scope
 }
 
-/// What all policies have; the scope is given back with their variables.
+/// Checks the parts that all policies have; gives back the scope with their variables.
 fn common(spec: &Value, mut scope: Scope, errors: &mut FieldErrors) -> Scope {
     admission_rules::one_of(spec, "failurePolicy", &["Fail", "Ignore"], &SPEC, errors);
     if let Some(kind) = check::present(spec, &["paramKind"]) {

@@ -1,4 +1,4 @@
-//! What webhook configurations and admission policies have in common: rules, selectors, conditions.
+//! Parts that webhook configurations and admission policies share: rules, selectors, conditions.
 
 use super::check;
 use pintle_cel::{Scope, Type};
@@ -69,7 +69,7 @@ fn named_rule(named: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     rule(named, path, errors);
 }
 
-/// What a policy or binding is about; absent parts have their defaults by now.
+/// Checks the resources that a policy or binding is about; absent parts have their defaults by now.
 pub fn match_resources(resources: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     one_of(resources, "matchPolicy", &["Equivalent", "Exact"], path, errors);
     selectors(resources, path, errors);
@@ -81,7 +81,7 @@ pub fn match_resources(resources: &Value, path: &Path<'_>, errors: &mut FieldErr
     }
 }
 
-/// What is deleted cannot be mutated.
+/// Refuses to mutate deletions.
 pub fn mutable_operations(resources: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     const MUTABLE: [&str; 4] = ["*", "CONNECT", "CREATE", "UPDATE"];
     let path = path.child("resourceRules");

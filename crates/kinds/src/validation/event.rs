@@ -80,7 +80,7 @@ pub fn update(new: &Value, old: &Value, is_core: bool, errors: &mut FieldErrors)
     text(new, old, "reportingInstance", "reportingInstance", errors);
 }
 
-/// What both versions ask; an event without a time is of the old sort.
+/// Checks that both versions share; an event without a time is of the old sort.
 fn common(event: &Value, is_core: bool, errors: &mut FieldErrors) {
     let namespace = event.str_at(&["metadata", "namespace"]);
     let involved = event.str_at(&["involvedObject", "namespace"]);

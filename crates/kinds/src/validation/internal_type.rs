@@ -27,7 +27,7 @@ pub fn shown_list(list: &[Value], ty: &str) -> Shown {
     Shown(String::from_utf8_lossy(&out).into_owned())
 }
 
-/// What changes from one object to another, line by line of their indented JSON.
+/// Changes from one object to another, line by line of their indented JSON.
 pub fn difference(old: &Value, new: &Value, ty: &str) -> String {
     unified_diff::unified(&indented(&shown(old, ty).0), &indented(&shown(new, ty).0))
 }

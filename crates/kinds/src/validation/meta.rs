@@ -52,13 +52,13 @@ pub fn validate_at(object: &Value, rule: NameRule, path: &Path<'_>, errors: &mut
     managed_fields(object, path, errors);
 }
 
-/// What every update of every kind is checked for before the kind's own rules, which repeat most of it.
+/// Checks of every update of every kind, before the kind's own rules, which repeat most of them.
 pub fn validate_common_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     validate(new, NameRule::PathSegment, errors);
     validate_update(new, old, errors);
 }
 
-/// What an update of metadata may not change, and what changes must look like.
+/// Refuses changes of metadata that no update may make, and checks the others.
 pub fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let path = &METADATA;
     if old.at(&["metadata", "deletionTimestamp"]).is_some_and(|time| !time.is_null()) {

@@ -59,7 +59,7 @@ pub fn ip(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// What is wrong with an address that must be in the one spelling it has.
+/// Faults of an address that must be in its one canonical spelling.
 pub fn ip_messages(text: &str) -> Vec<String> {
     let mut messages = legacy_ip_messages(text);
     if messages.is_empty()
@@ -118,7 +118,7 @@ pub fn warn_cidr(text: &str, path: &Path<'_>, out: &mut Vec<String>) {
     }
 }
 
-/// What is wrong with an address in a field that takes any spelling without ambiguity.
+/// Faults of an address in a field that takes any spelling without ambiguity.
 pub fn legacy_ip_messages(text: &str) -> Vec<String> {
     let Some(ip) = parse_ip_sloppy(text) else { return vec![NOT_IP.to_string()] };
     if text.parse::<IpAddr>().is_err() {

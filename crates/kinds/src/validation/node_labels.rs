@@ -26,7 +26,7 @@ const DEPRECATED: [(&str, &str); 8] = [
     ("node-role.kubernetes.io/master", "use \"node-role.kubernetes.io/control-plane\" instead"),
 ];
 
-/// What became of a label, if it is one of old.
+/// The reason why a label is deprecated, if it is.
 pub fn deprecated(key: &str) -> Option<&'static str> {
     DEPRECATED.iter().find(|(old, _)| *old == key).map(|(_, why)| *why)
 }

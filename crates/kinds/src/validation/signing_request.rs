@@ -82,7 +82,7 @@ pub fn update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// What an update through `status` may not do besides.
+/// Refuses more that an update through `status` may not do.
 pub fn issue(new: &Value, old: &Value, errors: &mut FieldErrors) {
     for kind in ["Approved", "Denied"] {
         if count(new, kind) > count(old, kind) {

@@ -1,4 +1,4 @@
-//! What changes between two texts, as unified hunks with three lines of context.
+//! Changes between two texts, as unified hunks with three lines of context.
 //!
 //! The longest run of lines that both texts have is kept, then the longest to its left and to its right, and so on.
 //! In long texts, lines that occur often start no run, which is how Python's difflib and upstream's port of it find

@@ -22,7 +22,7 @@ pub use identifier::{
 };
 pub use label::{label_key, label_value, labels, prefixed_label_key};
 
-/// What is wrong with a text, in the order found.
+/// Faults of a text, in the order found.
 pub type Messages = Vec<String>;
 
 /// `message (e.g. 'a',  or 'b', regex used for validation is '...')`.

@@ -26,7 +26,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// What the next value is.
+/// The kind of the next value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonKind {
     Null,

@@ -1,4 +1,4 @@
-//! What Go accepts and how it complains; how Go writes.
+//! JSON that Go accepts, its complaints, and how it writes.
 
 use super::*;
 use crate::value::Value;

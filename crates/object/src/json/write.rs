@@ -262,7 +262,7 @@ impl Pretty {
             if is_close {
                 self.depth = self.depth.saturating_sub(1);
             }
-            // What is empty stays on its line.
+            // An empty list or map stays on its line.
             if was_open != is_close {
                 self.new_line(out);
             }

@@ -85,7 +85,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> (Cow<'_, str>, Option<&'stat
     (Cow::Owned(text), fault)
 }
 
-/// What YAML 1.1 does not allow in a document.
+/// Control characters, which YAML 1.1 does not allow in a document.
 fn is_control(c: char) -> bool {
     let is_allowed = matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}')
         || matches!(c, '\u{e000}'..='\u{fffd}' | '\u{10000}'..);

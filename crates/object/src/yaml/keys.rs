@@ -95,7 +95,7 @@ pub(crate) fn merged(nodes: &Nodes, place: usize) -> Result<Vec<usize>, YamlErro
 
 pub(crate) const MERGE_TAG: &str = "tag:yaml.org,2002:merge";
 
-/// What a scalar is, or the text that its bytes make. Bytes that are no UTF-8 become U+FFFD, as JSON has them.
+/// The scalar of a node, or the text of its bytes. Bytes that are no UTF-8 become U+FFFD, as JSON has them.
 pub(crate) fn value(nodes: &Nodes, place: usize) -> Result<(Scalar<'_>, Option<String>), YamlError> {
     let (tag, text) = (nodes.tag(place), nodes.text(place));
     if tag.is_empty() {

@@ -91,7 +91,7 @@ impl Nodes {
                 break;
             }
         }
-        // What stands right behind the root may still be at fault.
+        // The text right behind the root may still be at fault.
         parser.next()?;
         Ok(reader.nodes)
     }

@@ -53,7 +53,7 @@ enum Allowed {
     Flow,
 }
 
-/// What stands before a node.
+/// The anchor and the tag before a node.
 #[derive(Default)]
 struct Properties {
     anchor: Option<String>,

@@ -47,7 +47,7 @@ pub fn to_json(bytes: &[u8]) -> Result<JsonDocument, YamlError> {
     Ok(JsonDocument { json, duplicates })
 }
 
-/// What is no text is found when it would be read, and not before.
+/// Bytes that are no text are found when they would be read, and not before.
 fn nodes(input: &Input<'_>) -> Result<Nodes, YamlError> {
     let mut parser = YamlParser::new(&input.text);
     let nodes = Nodes::read(&mut parser);

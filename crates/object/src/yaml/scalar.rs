@@ -1,8 +1,8 @@
-//! What a plain scalar means in YAML 1.1, as go-yaml resolves it.
+//! Plain scalars of YAML 1.1, as go-yaml resolves them.
 
 use super::error::YamlError;
 
-/// What a scalar is.
+/// The meaning of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scalar<'a> {
     Null,

@@ -75,7 +75,7 @@ impl Scanner<'_> {
         Ok(handle)
     }
 
-    /// What may stand in a URI; `head` was read before, and its `!` is left out.
+    /// Reads a URI; `head` was read before, and its `!` is left out.
     fn uri(&mut self, head: Option<&str>) -> Result<String, YamlError> {
         const MARKS: &[u8] = b";/?:@&=+$,.!~*'()[]%";
         let mut out = Vec::from(head.and_then(|head| head.get(1..)).unwrap_or(""));

@@ -1,4 +1,4 @@
-//! What go-yaml reads and writes.
+//! YAML as go-yaml reads and writes it.
 
 use super::*;
 use crate::json;

@@ -319,7 +319,7 @@ fn escape(c: char) -> Option<String> {
     Some(String::from(short))
 }
 
-/// What libyaml holds printable is written as it is.
+/// The escape of a character, unless libyaml holds it printable.
 fn long_escape(c: char) -> Option<String> {
     let code = c as u32;
     let is_printable =

@@ -7,7 +7,7 @@ use crate::custom::parts::{CustomKind, add_selectable, embed, metadata, type_met
 use crate::parts::object;
 use pintle_object::{Map, Value};
 
-/// What says more than version 2 can.
+/// Keywords that version 2 does not have.
 const LEFT_OUT: [&str; 6] = ["allOf", "oneOf", "anyOf", "not", "default", "nullable"];
 
 /// The schema of a resource.

@@ -1,4 +1,4 @@
-//! What is described.
+//! Descriptions of types, fields and parameters.
 
 use super::*;
 use crate::Documents;

@@ -67,7 +67,7 @@ fn owners(object: &Value) -> Vec<String> {
 #[test]
 fn fields_given_up_are_removed_unless_somebody_else_owns_them() {
     let world = World::new("", "ConfigMap");
-    /// Who applies what in turn, the data at the end, and who then owns what.
+    /// The applies in turn, each with its manager; the data at the end; the owners of its fields.
     type Case = (&'static [(&'static str, &'static str)], &'static str, &'static [&'static str]);
     let cases: [Case; 5] = [
         (

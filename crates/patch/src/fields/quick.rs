@@ -56,7 +56,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What stands between two quotes, and whether there are escapes in it.
+    /// The text between two quotes, and whether there are escapes in it.
     fn key(&mut self) -> Option<(&'a str, bool)> {
         self.expect(b'"')?;
         let rest = self.text.get(self.place..)?;

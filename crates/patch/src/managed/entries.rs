@@ -14,7 +14,7 @@ pub enum ManagedOperation {
     Update,
 }
 
-/// What one manager owns, by one way of writing.
+/// The fields that one manager owns, by one way of writing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub manager: Text,

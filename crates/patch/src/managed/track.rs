@@ -221,7 +221,7 @@ fn disown(versions: &mut Differences<'_>, managed: Managed) -> Result<Managed, S
     Ok(kept)
 }
 
-/// What differs between the old and the new object, in each version that a manager wrote in.
+/// Differences between the old and the new object, in each version that a manager wrote in.
 pub(crate) struct Differences<'a> {
     tracking: &'a Tracking<'a>,
     old: &'a Value,
@@ -344,7 +344,7 @@ pub fn keep_times_of_noop(old: &Value, new: &mut Value) -> NoopCheck {
     NoopCheck::Equal
 }
 
-/// What a comparison of two versions of an object came to, and by which path.
+/// The outcome of comparing two versions of an object, and the path to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoopCheck {
     /// Their managers tell them apart already, or there is nothing to keep.

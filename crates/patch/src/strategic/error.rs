@@ -10,7 +10,7 @@ pub(super) const BAD_RETAIN_KEYS: &str = "invalid patch format of retainKeys";
 pub(super) const BAD_ELEMENT_ORDER: &str = "invalid patch format of setElementOrder list";
 pub(super) const LIST_OF_LISTS: &str = "lists of lists are not supported";
 
-/// Who is at fault, as upstream's status has it.
+/// The side at fault, as upstream's status has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StrategicFault {
     /// 400, with the message.

@@ -1,4 +1,4 @@
-//! What upstream says when a strategically merged tree does not fit its type.
+//! Errors of a strategically merged tree that does not fit its type.
 //!
 //! Upstream goes from the tree to the object without JSON in between, so that the words differ from those of
 //! decoding.

@@ -187,7 +187,7 @@ fn struct_of<'a>(schema: &'a Schema, list: &List) -> Option<&'a Struct> {
     }
 }
 
-/// What an absent key counts as: the default that OpenAPI shows for the field, which for fields that Go always
+/// The value of an absent key: the default that OpenAPI shows for the field, which for fields that Go always
 /// writes is their zero value.
 fn key_default(schema: &Schema, item: TypeId, inner: &Struct, name: &str) -> Option<Value> {
     let field = inner.field(name)?;

@@ -6,7 +6,7 @@ use crate::go;
 use pintle_object::{Map, Value};
 use pintle_schema::model::{List, Schema, Shape, TypeId};
 
-/// What does not fit: unknown fields, wrong types, items that cannot be told apart, and (unless allowed)
+/// Finds what does not fit: unknown fields, wrong types, items that cannot be told apart, and (unless allowed)
 /// duplicate items. `None` when all fits; the text is upstream's.
 pub fn check(schema: &Schema, ty: TypeId, value: &Value, allow_duplicates: bool) -> Option<String> {
     let mut walk = CheckWalk { schema, allow_duplicates, path: Vec::new(), errors: Vec::new(), bytes: 0 };

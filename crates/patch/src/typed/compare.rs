@@ -22,7 +22,7 @@ impl Comparison {
         self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty()
     }
 
-    /// What a writer of the new object takes: the fields that it added or changed.
+    /// The fields that a writer of the new object takes: those that it added or changed.
     pub fn taken(&self) -> FieldSet {
         self.modified.union(&self.added)
     }
@@ -57,7 +57,7 @@ pub fn compare(schema: &Schema, ty: TypeId, old: &Value, new: &Value) -> Result<
     Ok(out)
 }
 
-/// What befell a path itself, besides what is below it.
+/// The change of a path itself, besides changes below it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Mark {
     added: bool,

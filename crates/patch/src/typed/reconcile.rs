@@ -4,7 +4,7 @@ use super::atom::{Atom, MapAtom, Ty, atom};
 use crate::fields::{Element, FieldNode, FieldSet};
 use pintle_schema::model::{Schema, TypeId};
 
-/// Who owned fields below what is one value by now owns that value; what a type does not know is left alone.
+/// Gives owners of fields below a value that is one by now that value; fields unknown to the type are left alone.
 ///
 /// ```text
 /// {"f:spec":{"f:selector":{".":{},"f:app":{}}}}   by a type whose selector is atomic: {"f:spec":{"f:selector":{}}}

@@ -8,7 +8,7 @@ use pintle_schema::model::{List, Schema, TypeId};
 
 /// The object without the fields and list items of a set.
 ///
-/// What is emptied because of what goes below it stays, empty; the object itself becomes null.
+/// Removes fields. A value that loses all below it stays, empty; the object itself becomes null.
 pub(crate) fn remove(schema: &Schema, ty: TypeId, value: &Value, set: &FieldSet) -> Value {
     if set.is_empty() {
         return value.clone();

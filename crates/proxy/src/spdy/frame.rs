@@ -106,7 +106,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             bytes.map(u32::from_be_bytes).ok_or_else(|| bad("a frame is cut".into()))
         };
         Ok(match kind {
-            // What a server opens is refused by not being read; its headers must be, for those that follow.
+            // Streams that a server opens are not read; their headers must be, for those that follow.
             1 => {
                 self.headers.unpack(body.get(10..).unwrap_or_default())?;
                 Frame::Other

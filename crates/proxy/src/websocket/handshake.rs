@@ -9,7 +9,7 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Method, Response, StatusCode};
 
-/// What the key of a request is joined with before it is hashed.
+/// The text that the key of a request is joined with before it is hashed.
 const SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// The protocols that a request names, if it asks for a web socket.

@@ -72,7 +72,7 @@ fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// What Go's `url.ParseRequestURI` takes: an absolute URI, or an absolute path.
+/// An absolute URI or an absolute path, as Go's `url.ParseRequestURI` takes them.
 fn is_uri(text: &str) -> bool {
     let is_clean = !text.bytes().any(|byte| byte <= b' ' || byte == 0x7f);
     let has_scheme = text.split_once(':').is_some_and(|(scheme, _)| {
@@ -82,7 +82,7 @@ fn is_uri(text: &str) -> bool {
     is_clean && (text.starts_with('/') || has_scheme)
 }
 
-/// What Go's `mail.ParseAddress` takes, without its rarer quoting.
+/// An address as Go's `mail.ParseAddress` takes it, without its rarer quoting.
 fn is_email(text: &str) -> bool {
     let address = match text.trim().split_once('<') {
         Some((_, rest)) => match rest.strip_suffix('>') {

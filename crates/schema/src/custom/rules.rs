@@ -11,7 +11,7 @@ use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Text, Value};
 use pintle_regexp::Budget;
 use std::sync::OnceLock;
 
-/// What one expression may cost, and what all rules over one object may.
+/// The most that one expression may cost, and that all rules over one object may.
 const COST_MAX: u64 = 1_000_000;
 pub(super) const COST_SUM_MAX: u64 = 10_000_000;
 /// The longest message that an expression may make.
@@ -29,7 +29,7 @@ pub(super) struct Rules {
     properties: Vec<(Text, Rules)>,
     additional: Option<Box<Rules>>,
     items: Option<Box<Rules>>,
-    /// What items of a list are told by, if by anything.
+    /// The fields that items of a list are told apart by, if there are any.
     list_keys: Option<Vec<Text>>,
 }
 
@@ -86,7 +86,7 @@ impl Rules {
     pub fn check(&self, new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
         let mut run = Run { errors, budget: COST_SUM_MAX };
         let correlation = Correlation { current: old.map(|old| (new, old)), nearest: None };
-        // What ends a run early was reported.
+        // The reason for an early end was reported.
         let (Ok(()) | Err(Spent)) = run.visit(self, new, old, correlation, &Path::EMPTY);
     }
 
@@ -138,7 +138,7 @@ impl CompiledRule {
         self.compiled.get_or_init(compile).as_ref()
     }
 
-    /// What errors call the rule.
+    /// The name of the rule in errors.
     fn shown(&self) -> &str {
         if self.message.is_empty() { self.text.trim() } else { self.message.trim() }
     }
@@ -385,7 +385,7 @@ impl Run<'_> {
         Ok(error.expect("one error was made"))
     }
 
-    /// What an expression says of a failure, if it says anything that can be shown.
+    /// The message that an expression gives for a failure, if it can be shown.
     fn message(
         &mut self,
         rules: &Rules,

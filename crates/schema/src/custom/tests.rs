@@ -1,4 +1,4 @@
-//! What a CRD's schema does to objects.
+//! Effects of a CRD's schema on objects.
 
 use super::*;
 use pintle_object::json;
@@ -288,7 +288,7 @@ fn long_keys_are_not_copied_for_each_part_below_them() {
     }
 }
 
-/// What is wrong past what one answer tells is not looked at.
+/// Items past the errors that one answer tells are not looked at.
 #[test]
 fn wrong_items_past_what_is_told_cost_nothing() {
     let values: Vec<String> = (0..2000).map(|n| format!("\"v{n}\"")).collect();

@@ -41,7 +41,7 @@ impl Maker<'_> {
         self.push(Shape::Struct(inner))
     }
 
-    /// What every object has, also one that is embedded in another.
+    /// The fields of every object, also of one that is embedded in another.
     fn fields_of_resource(&mut self) -> Vec<Field> {
         let meta = self.builtin.named(OBJECT_META).expect("the tables hold ObjectMeta");
         let meta = self.copy(meta);

@@ -1,4 +1,4 @@
-//! What becomes of a tree when it is stored and read again.
+//! Brings a tree into the shape that it has when it is stored and read again.
 
 use super::fill;
 use crate::model::{Schema, Shape, TypeId};

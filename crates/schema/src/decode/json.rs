@@ -45,7 +45,7 @@ struct Decoder<'a> {
     reader: JsonReader<'a>,
     strict: StrictErrors,
     empties: Vec<Empty>,
-    /// What decoding will report; the walk goes on after it, as Go's does after a type error.
+    /// The error that decoding will report; the walk goes on after it, as Go's does after a type error.
     error: Option<JsonFault>,
     /// Inside a type that decodes itself by a decoder of its own: the struct that errors name, see `alone`.
     nested: Option<String>,
@@ -370,7 +370,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// What a field holds that stands twice: Go decodes the second value over the first.
+/// The value of a field that stands twice: Go decodes the second one over the first.
 fn merged(earlier: Value, later: Value) -> Value {
     match (earlier, later) {
         (Value::Map(mut earlier), Value::Map(later)) => {

@@ -1,4 +1,4 @@
-//! What a document becomes, and what is said about a wrong one.
+//! Values of documents, and errors of wrong ones.
 
 use super::*;
 use crate::builtin::{Builtin, builtin};

@@ -22,7 +22,7 @@ pub struct Decoded {
     pub value: Value,
     /// `unknown field "spec.foo"`, `duplicate field "metadata.name"`, in the order of the document.
     pub strict: Vec<String>,
-    /// What the document gives without anything in it.
+    /// Fields that the document gives without anything in them.
     pub empties: Vec<Empty>,
 }
 

@@ -16,7 +16,7 @@ pub struct Pick {
 }
 
 impl Pick {
-    /// What stands at these paths of a type. Lists are passed through. Of a path that the type does not have, as far
+    /// Picks the values at these paths of a type, through lists. Of a path that the type does not have, as far
     /// as it has it.
     pub fn new<'a, S>(schema: &Schema, ty: TypeId, paths: impl IntoIterator<Item = &'a [S]>) -> Pick
     where

@@ -235,7 +235,7 @@ fn raw(message: &[u8]) -> Result<Value, WireError> {
     let Some((field, payload)) = WireReader::new(message).next_field()? else { return Ok(Value::Null) };
     let document = payload.bytes(field)?;
     let Ok(depth) = json::read::check(document) else { return Ok(Value::Null) };
-    // Whoever reads it into a tree counts on it.
+    // Readers of trees count on this bound.
     if depth > json::read::TREE_DEPTH_MAX {
         return Err(WireError::Overflow);
     }

@@ -180,7 +180,7 @@ fn lay_out(path: &Path) -> rusqlite::Result<()> {
     db.close().map_err(|(_, error)| error)
 }
 
-/// Who laid out a file.
+/// The maker of a file.
 enum MadeBy {
     Us,
     OtherVersion(i64),

@@ -1,4 +1,4 @@
-//! What is counted of calls to etcd, in the families of gRPC's clients.
+//! Counters of calls to etcd, in the families of gRPC's clients.
 
 use pintle_metrics::{Counters, Registry};
 use pintle_traces::code_name;

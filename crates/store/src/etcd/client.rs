@@ -31,7 +31,7 @@ const PING_MAX: Duration = Duration::from_secs(10);
 /// How often the endpoints are gone through before a call fails.
 const ROUNDS_MAX: usize = 2;
 const ROUND_PAUSE: Duration = Duration::from_millis(100);
-/// What may be on the way: a page of a list, and all of several.
+/// Bytes that may be on the way: a page of a list, and all of several.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
@@ -53,7 +53,7 @@ const NO_LEADER: &str = "etcdserver: no leader";
 /// The reason why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EtcdFailure {
-    /// No endpoint could be visible.
+    /// No endpoint could be reached.
     Unreachable(String),
     /// There was no answer in time; what was asked may have happened.
     TimedOut,
@@ -286,7 +286,7 @@ fn innermost_of(error: &(dyn Error + 'static)) -> String {
     last.map_or_else(String::new, ToString::to_string)
 }
 
-/// What encrypted connections trust and show; none when every server is asked in the clear.
+/// The certificates of encrypted connections; none when every server is asked in the clear.
 fn tls(options: &EtcdOptions) -> Result<Option<ClientTlsConfig>, OpenError> {
     if !options.servers.iter().any(|server| server.starts_with("https://")) {
         return Ok(None);

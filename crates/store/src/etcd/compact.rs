@@ -35,7 +35,7 @@ pub(crate) async fn run(client: EtcdClient, interval: Duration, compacted: Compa
     }
 }
 
-/// What one of the servers knows of the shared key.
+/// The state of the shared key as one of the servers knows it.
 #[derive(Debug, Default)]
 struct Turn {
     /// The key's version when it was last seen.
@@ -50,7 +50,7 @@ impl Turn {
         let past = self.revision;
         let answer: TxnResponse = client.call(wire::TXN, self.ask(), Repeat::Unsent).await?;
         self.revision = answer.header.as_ref().map_or(0, |header| header.revision);
-        // Whoever compacts, it is what was the present at the last turn.
+        // The revision of the last turn is compacted, by whichever server.
         self.compacted.raise(Revision(past.unsigned_abs()));
         if !answer.succeeded {
             let found = answer.responses.into_iter().find_map(|answer| answer.range?.kvs.into_iter().next());

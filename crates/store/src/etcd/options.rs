@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct EtcdOptions {
     /// URLs of the members; the first that answers is used.
     pub servers: Vec<String>,
-    /// What stands before all keys: `/registry`.
+    /// The beginning of all keys: `/registry`.
     pub prefix: String,
     pub ca_file: Option<PathBuf>,
     pub cert_file: Option<PathBuf>,

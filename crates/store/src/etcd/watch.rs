@@ -81,7 +81,7 @@ struct WatchStream {
     partial: Vec<wire::WireEvent>,
 }
 
-/// What wakes the task.
+/// A reason for the task to wake.
 enum Wakeup {
     Response(Result<Option<WatchResponse>, tonic::Status>),
     Command(Option<FeedCommand>),

@@ -252,7 +252,7 @@ pub struct StatusResponse {
     /// Bytes of the database's file.
     #[prost(int64, tag = "3")]
     pub db_size: i64,
-    /// What is wrong with the member: alarms.
+    /// Faults of the member: alarms.
     #[prost(string, repeated, tag = "8")]
     pub errors: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! What the store promises of writes, reads and restarts.
+//! Promises of the store about writes, reads and restarts.
 
 use super::place::{Place, everywhere};
 use super::*;

@@ -20,7 +20,7 @@ const CYCLES: u64 = 40;
 /// Beyond any number of writes of one key in one life.
 const LIFE: u64 = 1_000_000;
 
-/// What a key holds after its n-th write: every fifth deletes it.
+/// The value of a key after its n-th write: every fifth deletes it.
 fn state_after(number: u64) -> Option<u64> {
     (number % 5 != 4).then_some(number)
 }
@@ -155,7 +155,7 @@ async fn check(
     }
     check_events(&store, things, resume, acks).await;
     let revision = store.revision();
-    // What was found stands: the next life begins from it.
+    // The state that was found stands: the next life begins from it.
     last.clear();
     for object in store.snapshot(things).range("", None) {
         last.insert(object.attrs.name.to_string(), number_of(object));

@@ -1,4 +1,4 @@
-//! What the store promises of values that are encrypted at rest.
+//! Promises of the store about values that are encrypted at rest.
 
 use super::place::{Place, everywhere};
 use super::*;

@@ -1,4 +1,4 @@
-//! What the store promises to many watchers of the same.
+//! Promises of the store to many watchers of the same.
 
 use super::place::{Place, everywhere};
 use super::*;
@@ -13,7 +13,7 @@ everywhere!(
     who_joins_later_begins_where_he_is_asked_to,
 );
 
-/// What is item next, with a line of each event.
+/// The next item, with a line of each event.
 async fn item(watcher: &mut Watcher) -> WatchItem<Bytes> {
     let mut encode = |events: &[Arc<Event>]| lines_of(events);
     let item = std::future::poll_fn(|context| watcher.poll_encoded(context, &mut encode));
@@ -135,7 +135,7 @@ async fn one_who_stands_still_does_not_hold_up_the_others(place: &Place) {
         let received = receive(&mut quick, 1).await;
         assert!(received.len() == 1 && received[0].starts_with(&format!("{name} ")), "{received:?}");
     }
-    // What others encoded lately is still there for it, or it has to begin anew; but nothing is left out.
+    // Events that others encoded lately are still there for it, or it has to begin anew; but nothing is left out.
     let mut next = 0;
     while next < 50 {
         match item(&mut still).await {
@@ -147,7 +147,7 @@ async fn one_who_stands_still_does_not_hold_up_the_others(place: &Place) {
             other => panic!("{other:?}"),
         }
     }
-    // Who begins anew hears what comes.
+    // A watcher that begins anew hears new events.
     let mut again = alike(&store, things, WatchFrom::Now, WatchPredicate::default());
     store.commit(put(things, "new", "0", Precondition::NotExists)).await.unwrap();
     assert_eq!(receive(&mut again, 1).await, receive(&mut quick, 1).await);

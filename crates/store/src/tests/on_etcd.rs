@@ -1,4 +1,4 @@
-//! What only etcd brings: others that write beside us, lost connections, a past that is compacted, leases.
+//! Cases that only etcd brings: others that write beside us, lost connections, a past that is compacted, leases.
 
 use super::place::{connect, etcd_options};
 use super::*;
@@ -33,7 +33,7 @@ async fn what_others_write_shows_up() {
         Err(CommitError::Exists(found)) if found.mod_revision == a.mod_revision
     ));
     let b = ours.commit(put(things, "a", "2", Precondition::ModRevision(a.mod_revision))).await.unwrap();
-    // What was overtaken sees by what.
+    // A write that was overtaken is told the newer object.
     match theirs.commit(put(things, "a", "3", Precondition::ModRevision(a.mod_revision))).await {
         Err(CommitError::Stale(found)) => assert_eq!(found.mod_revision, b.mod_revision),
         other => panic!("{other:?}"),
@@ -108,7 +108,7 @@ async fn a_lost_etcd_is_followed_again_without_a_gap() {
         Err(CommitError::Unavailable(_))
     ));
     assert!(ours.check(Duration::from_secs(2)).await.is_err());
-    // What is in memory can be read all the same.
+    // Objects in memory can be read all the same.
     assert_eq!(ours.get(things, &key("a")).unwrap().mod_revision, a.mod_revision);
     etcd.spawn();
     let (theirs, _) = open_at(&etcd).await;
@@ -294,7 +294,7 @@ async fn a_start_takes_the_recent_past_along() {
     assert_eq!((next.revision(), names(&next.snapshot(things))), (gone, vec![String::from("b")]));
     let mut watcher = next.watch(things, WatchFrom::After(a), WatchPredicate::default()).unwrap();
     assert_eq!(lines(&mut watcher, 2).await, ["Added b", "Deleted a"]);
-    // What was compacted is not: others say so in their key, or nobody does.
+    // The compacted revision is not remembered: others say so in their key, or nobody does.
     next.compact(gone).await.unwrap();
     let (last, _) = open_at(&etcd).await;
     assert!(last.watch(things, WatchFrom::After(a), WatchPredicate::default()).is_err());

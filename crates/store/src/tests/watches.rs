@@ -1,4 +1,4 @@
-//! What the store promises of watches.
+//! Promises of the store about watches.
 
 use super::place::{Place, everywhere};
 use super::*;

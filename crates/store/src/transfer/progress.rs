@@ -5,7 +5,7 @@ use crate::object::Revision;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
-/// What was copied, or found.
+/// Counts of copied or found objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub objects: u64,
@@ -14,10 +14,10 @@ pub struct Tally {
     sum: u128,
 }
 
-/// What a copy reports while it goes on.
+/// A report of a copy while it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransferStage {
-    /// What was copied, and how many objects there are.
+    /// The copied part, and the number of all objects.
     Copying(Tally, u64),
     /// A new etcd counts from one: its revision is raised, so that no client has seen a later one.
     Raising(Revision),

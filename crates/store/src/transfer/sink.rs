@@ -87,7 +87,7 @@ impl Sink {
             StorePlace::Embedded(path) | StorePlace::File(path) => path,
             StorePlace::Etcd(_) => return Ok(()),
         };
-        // Whoever held the copy open to read it is done; what is left of an empty store must not be read as its log.
+        // Nobody holds the copy open any longer; the rest of an empty store must not be read as its log.
         remove_beside(path);
         remove_beside(&self.made);
         remove_lock(&self.made);

@@ -92,7 +92,7 @@ impl Batch {
     }
 
     fn end(self, result: Result<(), BackendError>) {
-        // Who copies may have given up.
+        // The copying side may have given up.
         let _ = self.batches.blocking_send(result.map(|()| self.rows));
     }
 }

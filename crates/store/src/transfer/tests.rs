@@ -64,7 +64,7 @@ async fn check(from: &Made, to: &Made, by_file: bool) {
     assert!(store.revision() >= revision);
     store.commit(put(things, "next", "1", Precondition::NotExists)).await.unwrap();
     store.close().await;
-    // What holds something is not written over.
+    // A place that holds something is not written over.
     let again = copy(&place_of(from), &place_of(to), None, |_| {}).await;
     assert!(again.is_err_and(|error| error.0.contains("holds")));
 }

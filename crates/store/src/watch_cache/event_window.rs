@@ -28,7 +28,7 @@ impl Default for EventWindow {
     }
 }
 
-/// What there is to know of the events of a collection.
+/// Facts about the events of a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventFacts {
     /// All that there have been since the store was opened.

@@ -6,7 +6,7 @@ use pintle_object::Text;
 use std::fmt;
 use std::sync::Arc;
 
-/// What a watched object must be. An event is dispatched when the object or its previous state matches.
+/// Conditions of a watched object. An event is dispatched when the object or its previous state matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchPredicate {
     pub namespace: Option<Text>,

@@ -132,7 +132,7 @@ impl Watcher {
         std::future::poll_fn(|context| self.poll_next(context)).await
     }
 
-    /// What happens next, without being written for others to share.
+    /// The next item, without being encoded for others to share.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<WatchItem> {
         loop {
             if self.is_closed() && self.initial.is_none() {

@@ -26,7 +26,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-/// What a stream that is upgraded to speaks: it repeats what it is told.
+/// The protocol of an upgraded stream: it repeats all that it is sent.
 pub const ECHO: &str = "echo";
 
 /// Serves `flunders` of one group in version `v1` until it is dropped.

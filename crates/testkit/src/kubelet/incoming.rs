@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncWriteExt, WriteHalf};
 use tokio::sync::{Mutex, mpsc};
 
-/// What arrives on a stream; it ends with the stream.
+/// Bytes that arrive on a stream; it ends with the stream.
 pub type Incoming = mpsc::Receiver<Vec<u8>>;
 
 pub type Shared = Arc<Mutex<StreamWriter>>;

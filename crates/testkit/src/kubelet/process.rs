@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::mpsc;
 
-/// What is attached to: it says something, and repeats what it is told.
+/// The process that is attached to: it says something, and repeats its input.
 const ATTACHED: [&str; 3] = ["sh", "-c", "echo attached; cat"];
 
 /// Waits for the streams that the query asks for, and runs its command.

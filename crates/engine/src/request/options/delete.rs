@@ -10,7 +10,7 @@ pub enum Propagation {
     Orphan,
 }
 
-/// What must hold for the object that is deleted.
+/// Preconditions of the object that is deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preconditions {
     pub uid: Option<String>,

@@ -7,7 +7,7 @@ use pintle_object::{FieldErrors, Path, Query, Status};
 /// Longest name of a field manager, in bytes.
 const MANAGER_MAX: usize = 128;
 
-/// What happens to unknown and duplicate fields of a body.
+/// The treatment of unknown and duplicate fields of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldValidation {
     Ignore,

@@ -2,7 +2,7 @@
 
 use pintle_object::time::parse_duration;
 
-/// What one field of a schedule may hold.
+/// The values that one field of a schedule may hold.
 struct Bounds {
     min: u64,
     max: u64,
@@ -23,7 +23,7 @@ const FIELDS: [Bounds; 5] = [
     Bounds { min: 0, max: 6, names: &DAYS },
 ];
 
-/// What is wrong with a schedule, in the words of the library that upstream reads it with.
+/// Refuses a wrong schedule in the words of the library that upstream reads it with.
 pub fn check(text: &str, is_zone: impl Fn(&str) -> bool) -> Result<(), String> {
     let text = without_zone(text, is_zone)?;
     if text.starts_with('@') {

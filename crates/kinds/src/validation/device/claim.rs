@@ -1,4 +1,4 @@
-//! What a claim for devices asks for.
+//! Validation of claims for devices.
 
 use super::{
     Bounds, CONFIGS_MAX, REQUESTS_MAX, by_field, by_itself, configuration, fully_qualified_name, label_name,

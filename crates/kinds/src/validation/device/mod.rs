@@ -18,7 +18,7 @@ const SELECTORS_MAX: usize = 32;
 const CONFIGS_MAX: usize = 32;
 const REQUESTS_MAX: usize = 32;
 const EXPRESSION_LEN_MAX: usize = 10 * 1024;
-/// What evaluating an expression for one device may cost at most, by the estimate.
+/// The most that evaluating an expression for one device may cost, by the estimate.
 const EXPRESSION_COST_MAX: u64 = 1_000_000;
 const PARAMETERS_LEN_MAX: usize = 10 * 1024;
 const BINDING_CONDITIONS_MAX: usize = 4;
@@ -27,7 +27,7 @@ const EFFECTS: [&str; 3] = ["NoExecute", "NoSchedule", "None"];
 
 const EMPTY_EXPRESSION: &str = "compilation failed: ERROR: <input>:1:0: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
 
-/// What a list is checked for besides its items.
+/// Bounds of a list, besides checks of its items.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bounds {
     /// More items than this are refused without a look at them.

@@ -1,4 +1,4 @@
-//! What a driver offers: a slice of its pool of devices.
+//! Validation of slices of a driver's pool of devices.
 
 use super::{
     Bounds, ID_LEN_MAX, binding_conditions, by_field, by_itself, capacity, driver_name, label_name,

@@ -208,7 +208,7 @@ impl<'a> Transition<'a> {
         }
     }
 
-    /// What was reached is not given up.
+    /// Refuses to give up a state that was reached.
     fn against_old(&self, errors: &mut FieldErrors) {
         let path = STATUS.child("conditions");
         for kind in ["Failed", "Complete", "FailureTarget"] {

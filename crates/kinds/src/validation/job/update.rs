@@ -1,4 +1,4 @@
-//! What an update of a job may not change.
+//! Fields that an update of a job may not change.
 
 use super::{CONTROLLER_UID, JOB_NAME, SPEC, policy, selected_spec, status};
 use crate::validation::check::{IMMUTABLE, immutable, present};

@@ -128,7 +128,7 @@ fn is_windows(spec: &Value) -> bool {
     spec.str_at(&["os", "name"]) == "windows"
 }
 
-/// What the AppArmor annotation of a container of a new pod says that no field does.
+/// The part of a new pod's AppArmor annotation for a container that no field says.
 pub enum Unsaid {
     /// A profile for the container's field.
     Profile(Value),
@@ -136,7 +136,7 @@ pub enum Unsaid {
     Nothing,
 }
 
-/// What is to be said of a container's annotation.
+/// The finding about a container's annotation, with the annotation's key.
 pub fn unsaid(pod: &Value, container: &Value) -> Option<(String, Unsaid)> {
     let spec = pod.get("spec")?;
     let key = format!("{APP_ARMOR}{}", container.str_at(&["name"]));

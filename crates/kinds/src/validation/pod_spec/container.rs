@@ -6,7 +6,7 @@ use crate::validation::check::{invalid_all, present};
 use crate::validation::pod_spec::values::{descending_path, no_backsteps, one_of, optional_one_of};
 use pintle_object::{FieldErrors, Path, Seen, Value, content};
 
-/// What checks of a container look at besides the container.
+/// Parts of a pod that checks of a container look at besides the container.
 pub struct PodParts<'a> {
     pub spec: &'a Value,
     pub volumes: &'a Volumes<'a>,
@@ -126,7 +126,7 @@ fn unique_name<'a>(
     }
 }
 
-/// What holds for containers of every sort.
+/// Checks for containers of every sort.
 fn common(container: &Value, shared: &PodParts<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     match container.str_at(&["name"]) {
         "" => errors.required(&path.child("name"), ""),
@@ -200,7 +200,7 @@ fn host_port_conflicts<'a>(
     }
 }
 
-/// What items of a list have in a field.
+/// The texts that items of a list have in a field.
 fn texts<'a>(list: &'a [Value], field: &str) -> Seen<&'a str> {
     list.iter().map(|item| item.str_at(&[field])).collect()
 }

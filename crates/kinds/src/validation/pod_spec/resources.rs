@@ -149,7 +149,7 @@ fn pod_resource_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// What the containers need together: their sum, or what one init container beside the sidecars before it needs.
+/// The need of all containers: their sum, or that of one init container with the sidecars before it.
 fn aggregate(spec: &Value, field: &str) -> BTreeMap<String, Quantity> {
     let amounts = |container: &Value| -> Vec<(String, Quantity)> {
         let map = container.map_at(&["resources", field]);

@@ -1,4 +1,4 @@
-//! What upstream warns about in pods and templates, although it is valid.
+//! Warnings about pods and templates that are valid all the same.
 
 use crate::validation::check::present;
 use crate::validation::resources::quantity;
@@ -213,7 +213,7 @@ fn fraction(value: &Value, path: &str, out: &mut Vec<String>) {
     }
 }
 
-/// What the warnings of a container look at besides it.
+/// Parts of a pod that warnings of a container look at besides it.
 struct WarningScope<'a> {
     owner: &'a Value,
     spec: &'a Value,

@@ -22,7 +22,7 @@ struct DefaultsWalk<'a> {
     resource: &'a Value,
     steps: Vec<SchemaStep<'a>>,
     in_meta: bool,
-    /// What rules may still cost, over all defaults.
+    /// The cost that rules may still come to, over all defaults.
     cost_left: u64,
     /// How much of schemas was compiled to check defaults, in values.
     compiled: usize,

@@ -5,14 +5,14 @@ use pintle_cel::{Compiled, Decl, Fault, Scope, Type};
 use pintle_object::field::Shown;
 use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Value};
 
-/// What one rule may cost, in all the places where it may apply.
+/// The most that one rule may cost, in all the places where it may apply.
 const COST_MAX: u64 = 10_000_000;
-/// What all rules of a schema may cost together.
+/// The most that all rules of a schema may cost together.
 const COST_SUM_MAX: u64 = 100_000_000;
 /// How many of the most expensive rules are named.
 const NAMED_MAX: usize = 4;
 
-/// What is found of the rules of one schema.
+/// Findings about the rules of one schema.
 #[derive(Default)]
 pub(super) struct Expressions {
     pub errors: FieldErrors,
@@ -143,7 +143,7 @@ impl Expressions {
         }
     }
 
-    /// What all rules cost together; `path` leads to the schema.
+    /// Refuses rules that cost too much together; `path` leads to the schema.
     pub fn report(self, path: &Path<'_>, errors: &mut FieldErrors) {
         if self.sum <= COST_SUM_MAX {
             return;

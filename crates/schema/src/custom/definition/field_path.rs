@@ -6,7 +6,7 @@
 
 use pintle_object::Value;
 
-/// What a path leads to.
+/// The schema that a path leads to.
 #[derive(Debug, PartialEq)]
 pub struct Found<'a> {
     /// Names from the root on.

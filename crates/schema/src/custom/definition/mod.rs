@@ -49,7 +49,7 @@ pub fn validate(
         is_structural = errors.len() == found;
     }
     openapi::check(props, strictness, is_structural, &path, errors);
-    // What has no structure at all is mostly named by the checks above already.
+    // A schema without any structure is mostly named by the checks above already.
     if let Some(why) = unfit.filter(|_| errors.len() == before) {
         errors.invalid(&path, "", &why);
     }

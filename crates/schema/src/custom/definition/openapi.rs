@@ -1,4 +1,4 @@
-//! What every schema inside a definition is checked for, whether it is structural or not.
+//! Checks of every schema inside a definition, structural or not.
 
 use super::expressions::{Expressions, Site};
 use super::{Strictness, lists, rules};
@@ -29,7 +29,7 @@ impl SchemaPlace<'_> {
     }
 }
 
-/// What is found on the way.
+/// Findings on the way.
 struct SchemaCheck<'a> {
     strictness: Strictness,
     errors: &'a mut FieldErrors,
@@ -114,7 +114,7 @@ fn items(props: &Value, next: SchemaPlace<'_>, path: &Path<'_>, found: &mut Sche
     }
 }
 
-/// What schemas of other dialects have.
+/// Refuses keywords of other dialects.
 fn unsupported(
     props: &Value,
     place: SchemaPlace<'_>,

@@ -6,7 +6,7 @@ use super::{defaults, lists, openapi, structural, structure};
 use pintle_object::{FieldErrors, Path, Value};
 
 impl Strictness {
-    /// What the schemas of a stored definition allow to ask of its next version.
+    /// The strictness towards the next version of a definition that the schemas of the stored one allow.
     pub fn since(stored: &[&Value]) -> Strictness {
         let none = |test: fn(&Value) -> bool| !stored.iter().any(|props| test(props));
         Strictness {

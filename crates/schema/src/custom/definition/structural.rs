@@ -158,7 +158,7 @@ fn value_rules(
     }
 }
 
-/// What must not stand in a branch, with the word that says so.
+/// Keywords that must not stand in a branch, with the word that says so.
 const FORBIDDEN: [(&str, &str); 12] = [
     ("type", "empty"),
     ("additionalProperties", "undefined"),

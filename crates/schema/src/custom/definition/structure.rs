@@ -1,4 +1,4 @@
-//! What no structural schema can be made of.
+//! Schemas that no structural schema can be made of.
 
 use pintle_object::Value;
 
