@@ -178,7 +178,7 @@ fn refusals_watches_and_whom_a_request_acts_as_are_recorded() {
     assert!(page.contains("\napiserver_audit_requests_rejected_total 0\n"));
 }
 
-/// Whatever was answered is in the log, whole, when the process is killed a moment later.
+/// Every answered request is in the log, whole, when the process is killed a moment later.
 #[test]
 fn what_was_answered_before_a_kill_is_in_the_log() {
     let place = Place::new();
@@ -260,7 +260,7 @@ fn a_webhook_that_hangs_costs_no_request() {
     let heard = Arc::new(AtomicUsize::new(0));
     let counted = heard.clone();
     std::thread::spawn(move || {
-        // Whoever calls is heard, and never answered.
+        // Every call is accepted, and never answered.
         let mut open = Vec::new();
         while let Ok((mut tcp, _)) = listener.accept() {
             let mut bytes = [0; 1024];

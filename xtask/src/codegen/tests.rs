@@ -14,7 +14,7 @@ const GroupName = "sample.k8s.io"
 type Widget struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
-	// What the widget is to be.
+	// The size of the widget, and more.
 	Spec WidgetSpec `json:"spec,omitempty" protobuf:"bytes,2,opt,name=spec"`
 }
 

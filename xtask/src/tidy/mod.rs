@@ -2,10 +2,13 @@
 
 mod circles;
 mod dependencies;
+mod documents;
+mod english;
 mod files;
 mod functions;
 mod homonyms;
 mod imports;
+mod kind_names;
 mod rooms;
 mod tokens;
 mod words;
@@ -18,15 +21,20 @@ const LINES_MAX: usize = 800;
 
 pub fn run() -> Result<(), String> {
     let mut complaints = Vec::new();
-    let sources = sources();
+    let paths = sources();
     let mut defined = Vec::new();
-    for path in &sources {
+    let mut sources = Vec::new();
+    for path in &paths {
         let text = read(path)?;
         complaints.extend(check_file(path, &text));
         defined.push((path.clone(), homonyms::names(path, &text)));
+        sources.push((path.clone(), text));
     }
     complaints.extend(homonyms::check(&defined));
-    complaints.extend(circles::check(&sources)?);
+    complaints.extend(circles::check(&paths)?);
+    complaints.extend(english::check(&sources));
+    complaints.extend(kind_names::check(&sources)?);
+    complaints.extend(documents::check()?);
     complaints.extend(dependencies::check()?);
     complaints.extend(rooms::check()?);
     if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n")) }

@@ -33,7 +33,7 @@ async fn what_others_write_shows_up() {
         Err(CommitError::Exists(found)) if found.mod_revision == a.mod_revision
     ));
     let b = ours.commit(put(things, "a", "2", Precondition::ModRevision(a.mod_revision))).await.unwrap();
-    // A write that was overtaken is told the newer object.
+    // A write that was overtaken learns of the newer object.
     match theirs.commit(put(things, "a", "3", Precondition::ModRevision(a.mod_revision))).await {
         Err(CommitError::Stale(found)) => assert_eq!(found.mod_revision, b.mod_revision),
         other => panic!("{other:?}"),
