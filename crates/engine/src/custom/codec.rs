@@ -50,11 +50,11 @@ impl Codec for CustomCodec {
         let expected = &expected.kind;
         let unknown = |why: &str| unrecognized(expected, why, body.bytes);
         let document = Document::read(body).map_err(|why| unknown(&why))?;
-        let Document::Json { bytes, api_version, kind, mut strict } = document else {
+        let Document::Json { json, api_version, kind, mut strict } = document else {
             return Err(unknown("protobuf is not an encoding of custom resources"));
         };
         if kind.is_empty() {
-            let shown = String::from_utf8_lossy(&bytes).into_owned();
+            let shown = String::from_utf8_lossy(json.bytes()).into_owned();
             return Err(unknown(&format!("Object 'Kind' is missing in '{shown}'")));
         }
         if api_version != expected.group_version().to_string() {
@@ -67,8 +67,8 @@ impl Codec for CustomCodec {
             let (version, wanted) = (quote(&expected.version), &expected.kind);
             Status::bad_request(format!("{kind} in version {version} cannot be handled as a {wanted}: {why}"))
         };
-        let decoded =
-            decode::json::decode(&self.api.schema, self.api.any, &bytes).map_err(|error| refuse(&error.0))?;
+        let decoded = decode::json::decode_checked(&self.api.schema, self.api.any, &json)
+            .map_err(|error| refuse(&error.0))?;
         strict.extend(decoded.strict);
         let mut tree = decoded.value;
         self.schema.drop_nulls(&mut tree);

@@ -3,7 +3,7 @@
 use crate::request::options::FieldValidation;
 pub use pintle_object::Format;
 use pintle_object::field::quote;
-use pintle_object::json::{self, JsonKind, JsonReader};
+use pintle_object::json::{self, CheckedJson, JsonKind};
 use pintle_object::{GroupVersion, GroupVersionKind, Status, Value, yaml};
 use pintle_schema::decode::{self, DecodeError, Decoded, Empty};
 use pintle_schema::{Builtin, TypeId};
@@ -101,7 +101,7 @@ pub fn api_version(body: Body<'_>) -> String {
 
 /// A body whose kind and version can be seen.
 pub(crate) enum Document<'a> {
-    Json { bytes: std::borrow::Cow<'a, [u8]>, api_version: String, kind: String, strict: Vec<String> },
+    Json { json: CheckedJson<'a>, api_version: String, kind: String, strict: Vec<String> },
     Protobuf(decode::protobuf::Envelope<'a>),
 }
 
@@ -120,9 +120,10 @@ impl<'a> Document<'a> {
     }
 
     fn json(bytes: std::borrow::Cow<'a, [u8]>, strict: Vec<String>) -> Result<Document<'a>, String> {
-        let (api_version, kind) =
-            sniff(&bytes).map_err(|why| format!("couldn't get version/kind; json parse error: {why}"))?;
-        Ok(Document::Json { bytes, api_version, kind, strict })
+        let unreadable = |why| format!("couldn't get version/kind; json parse error: {why}");
+        let json = CheckedJson::new(bytes).map_err(|error| unreadable(error.message))?;
+        let (api_version, kind) = sniff(&json).map_err(unreadable)?;
+        Ok(Document::Json { json, api_version, kind, strict })
     }
 
     /// The kind that the document says it is; what it leaves out is as expected.
@@ -141,8 +142,8 @@ impl<'a> Document<'a> {
 
     fn decode(self, api: &Builtin, ty: TypeId) -> Result<Decoded, DecodeError> {
         match self {
-            Document::Json { bytes, mut strict, .. } => {
-                let mut decoded = decode::json::decode(&api.schema, ty, &bytes)?;
+            Document::Json { json, mut strict, .. } => {
+                let mut decoded = decode::json::decode_checked(&api.schema, ty, &json)?;
                 strict.append(&mut decoded.strict);
                 Ok(Decoded { strict, ..decoded })
             }
@@ -155,8 +156,8 @@ impl<'a> Document<'a> {
 }
 
 /// `apiVersion` and `kind` of a JSON document; like Go's decoder, names are matched in any case.
-fn sniff(bytes: &[u8]) -> Result<(String, String), String> {
-    let mut reader = JsonReader::new(bytes).map_err(|error| error.message)?;
+fn sniff(document: &CheckedJson<'_>) -> Result<(String, String), String> {
+    let mut reader = document.reader();
     let (mut api_version, mut kind) = (String::new(), String::new());
     match reader.kind() {
         JsonKind::Map => reader.begin_map(),
@@ -170,7 +171,7 @@ fn sniff(bytes: &[u8]) -> Result<(String, String), String> {
         }
     }
     let mut wrong = None;
-    while let Some(key) = reader.next_key() {
+    while let Some(key) = reader.next_name() {
         let target = if key.eq_ignore_ascii_case("apiVersion") {
             &mut api_version
         } else if key.eq_ignore_ascii_case("kind") {

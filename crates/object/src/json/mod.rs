@@ -3,7 +3,7 @@
 pub mod read;
 pub mod write;
 
-pub use read::{Error, JsonKind, JsonReader, parse};
+pub use read::{CheckedJson, Error, JsonKind, JsonReader, parse};
 pub use write::{
     Pretty, compact, len, pretty, to_string, write_compact, write_float, write_int, write_string, write_value,
 };

@@ -68,13 +68,14 @@ impl<'a> JsonReader<'a> {
     /// Checks the whole document, so that reading it cannot fail afterwards. One that nests deeper than
     /// `TREE_DEPTH_MAX` is refused, so that recursive reading stays within the stack.
     pub fn new(bytes: &'a [u8]) -> Result<JsonReader<'a>, Error> {
-        let depth = check(bytes)?;
-        if depth > TREE_DEPTH_MAX {
-            return Err(Error { message: String::from("exceeded max depth"), offset: bytes.len() });
-        }
+        check_tree(bytes)?;
+        Ok(JsonReader::of_checked(bytes))
+    }
+
+    fn of_checked(bytes: &'a [u8]) -> JsonReader<'a> {
         let mut reader = JsonReader { bytes, at: 0 };
         reader.space();
-        Ok(reader)
+        reader
     }
 
     pub fn offset(&self) -> usize {
@@ -330,10 +331,19 @@ impl<'a> JsonReader<'a> {
 
     fn skip_text(&mut self) {
         self.at += 1;
-        while self.peek() != b'"' {
-            self.at += if self.peek() == b'\\' { 2 } else { 1 };
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or(&[]);
+            let Some(plain) = memchr::memchr2(b'"', b'\\', rest) else {
+                self.at = self.bytes.len();
+                return;
+            };
+            self.at += plain;
+            if self.peek() == b'"' {
+                self.at += 1;
+                return;
+            }
+            self.at += 2;
         }
-        self.at += 1;
     }
 
     fn skip_word(&mut self) {
@@ -366,6 +376,27 @@ impl<'a> JsonReader<'a> {
     }
 }
 
+/// A document that `check` has found to be well formed and not too deep, for those who read it more than once.
+#[derive(Clone, Debug)]
+pub struct CheckedJson<'a>(Cow<'a, [u8]>);
+
+impl<'a> CheckedJson<'a> {
+    pub fn new(bytes: impl Into<Cow<'a, [u8]>>) -> Result<CheckedJson<'a>, Error> {
+        let bytes = bytes.into();
+        check_tree(&bytes)?;
+        Ok(CheckedJson(bytes))
+    }
+
+    /// A reader at the beginning of the document.
+    pub fn reader(&self) -> JsonReader<'_> {
+        JsonReader::of_checked(&self.0)
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// Reads a document into an untyped tree.
 pub fn parse(bytes: &[u8]) -> Result<Value, Error> {
     let mut reader = JsonReader::new(bytes)?;
@@ -388,6 +419,14 @@ fn utf8_as_go(bytes: &[u8]) -> String {
         out.extend(chunk.invalid().iter().map(|_| '\u{fffd}'));
     }
     out
+}
+
+/// Refuses a document that is not JSON, or nests deeper than a tree may.
+fn check_tree(bytes: &[u8]) -> Result<(), Error> {
+    if check(bytes)? > TREE_DEPTH_MAX {
+        return Err(Error { message: String::from("exceeded max depth"), offset: bytes.len() });
+    }
+    Ok(())
 }
 
 /// Finds the first place where a document is not JSON, with Go's message for it; gives the depth to which lists
@@ -512,8 +551,7 @@ impl Checker<'_> {
         self.at += 1;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or(&[]);
-            let plain = rest.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20);
-            let Some(plain) = plain else {
+            let Some(plain) = plain_len(rest) else {
                 self.at = self.bytes.len();
                 return self.bad("");
             };
@@ -627,6 +665,28 @@ impl Checker<'_> {
         let message = format!("invalid character {} {context}", quote_char(byte));
         Err(Error { message, offset: self.at + 1 })
     }
+}
+
+/// The length of what stands in a string as it is: up to a quote, a backslash or a control character. None when there is
+/// none of them. Looks at eight bytes at a time.
+fn plain_len(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let quote = zero(word ^ (ONES * u64::from(b'"')));
+        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
+        // A borrow can only mark bytes above one that is marked rightly, so that the lowest mark is true.
+        let marks = (control | quote | backslash) & HIGH;
+        if marks != 0 {
+            return Some(place * 8 + (marks.trailing_zeros() / 8) as usize);
+        }
+    }
+    let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    rest.iter().position(ends).map(|place| words.len() * 8 + place)
 }
 
 /// A byte as Go's scanner quotes it.

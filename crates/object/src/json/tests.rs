@@ -89,3 +89,41 @@ fn a_value_can_be_skipped() {
     assert_eq!(reader.number(), "2");
     assert_eq!(reader.next_key(), None);
 }
+
+/// Strings are scanned by words of eight bytes: every byte at every place in one is seen as it is.
+#[test]
+fn the_end_of_a_string_is_found_at_every_place() {
+    for place in 0..20 {
+        for byte in 0..=255_u8 {
+            for other in [b'a', b'!', b'#', 0x7f, 0x80, 0xff] {
+                let mut document = vec![other; 24];
+                *document.first_mut().unwrap() = b'"';
+                *document.get_mut(place + 1).unwrap() = byte;
+                *document.last_mut().unwrap() = b'"';
+                let offset = match byte {
+                    b'"' => Some(place + 3),
+                    b'\\' => Some(place + 3),
+                    0..0x20 => Some(place + 2),
+                    _ => None,
+                };
+                let got = read::check(&document).err().map(|error| error.offset);
+                assert_eq!(got, offset, "{byte:#x} at {place} among {other:#x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_checked_document_is_read_more_than_once() {
+    let document = CheckedJson::new(&b" {\"a\": [1]}"[..]).unwrap();
+    for _ in 0..2 {
+        let mut reader = document.reader();
+        reader.begin_map();
+        assert_eq!(reader.next_name().unwrap(), "a");
+        assert_eq!(reader.skip(), b"[1]");
+        assert_eq!(reader.next_name(), None);
+    }
+    assert!(CheckedJson::new(&b"{\"a\": ]"[..]).is_err());
+    let deep = "[".repeat(read::TREE_DEPTH_MAX + 1) + &"]".repeat(read::TREE_DEPTH_MAX + 1);
+    assert_eq!(CheckedJson::new(deep.as_bytes()).unwrap_err().message, "exceeded max depth");
+}

@@ -4,7 +4,7 @@ use super::context::{At, ContextStep};
 use super::draft::Draft;
 use super::{DecodeError, Decoded, Empty, zero};
 use crate::model::{List, Schema, Shape, Struct, TypeId};
-use pintle_object::json::{self, JsonKind, JsonReader};
+use pintle_object::json::{self, CheckedJson, JsonKind, JsonReader};
 use pintle_object::quantity;
 use pintle_object::time::{self, Time};
 use pintle_object::value::RawJson;
@@ -19,7 +19,19 @@ const INT64: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 
 /// Decodes a document as an object of a type.
 pub fn decode(schema: &Schema, ty: TypeId, document: &[u8]) -> Result<Decoded, DecodeError> {
-    let reader = JsonReader::new(document).map_err(|error| DecodeError(error.message))?;
+    read(schema, ty, JsonReader::new(document).map_err(|error| DecodeError(error.message))?)
+}
+
+/// `decode` of a document that was checked before.
+pub fn decode_checked(
+    schema: &Schema,
+    ty: TypeId,
+    document: &CheckedJson<'_>,
+) -> Result<Decoded, DecodeError> {
+    read(schema, ty, document.reader())
+}
+
+fn read(schema: &Schema, ty: TypeId, reader: JsonReader<'_>) -> Result<Decoded, DecodeError> {
     let mut decoder = Decoder {
         schema,
         reader,
