@@ -1,6 +1,7 @@
 //! `Map`: a map from text to values, sorted by key.
 
 use crate::value::{Text, Value};
+use std::cmp::Ordering;
 
 /// A map sorted by key (bytewise), as Go sorts map keys in JSON.
 ///
@@ -24,6 +25,9 @@ enum Entries {
 
 /// The most entries that one insert or removal moves.
 const CHUNK_LEN_MAX: usize = 512;
+
+/// So many keys are looked at one after the other, which takes less time than to halve them.
+const SCANNED_MAX: usize = 10;
 
 impl Default for Map {
     fn default() -> Map {
@@ -226,7 +230,27 @@ fn chunk_of(chunks: &[Vec<Entry>], key: &str) -> usize {
 }
 
 fn find(entries: &[Entry], key: &str) -> Result<usize, usize> {
-    entries.binary_search_by(|(probe, _)| probe.as_str().cmp(key))
+    let key = key.as_bytes();
+    if entries.len() > SCANNED_MAX {
+        return entries.binary_search_by(|(probe, _)| order(probe.as_bytes(), key));
+    }
+    for (index, (probe, _)) in entries.iter().enumerate() {
+        match order(probe.as_bytes(), key) {
+            Ordering::Less => {}
+            Ordering::Equal => return Ok(index),
+            Ordering::Greater => return Err(index),
+        }
+    }
+    Err(entries.len())
+}
+
+/// The order of two keys. Most of an object's keys differ in their first byte, which takes less time to see than a call of
+/// `memcmp`.
+fn order(one: &[u8], other: &[u8]) -> Ordering {
+    match (one.first(), other.first()) {
+        (Some(a), Some(b)) if a != b => a.cmp(b),
+        _ => one.cmp(other),
+    }
 }
 
 /// The entries of a map in the order of their keys.

@@ -46,7 +46,7 @@ pub fn validate_at(object: &Value, rule: NameRule, path: &Path<'_>, errors: &mut
             errors.invalid(&path.child("namespace"), namespace, &message);
         }
     }
-    generation(object, path, errors);
+    generation(object.int_at(&["metadata", "generation"]).unwrap_or(0), path, errors);
     labels_and_owners(object, path, errors);
     finalizers(object, path, errors);
     managed_fields(object, path, errors);
@@ -61,26 +61,28 @@ pub fn validate_common_update(new: &Value, old: &Value, errors: &mut FieldErrors
 /// Refuses changes of metadata that no update may make, and checks the others.
 pub fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let path = &METADATA;
-    if old.at(&["metadata", "deletionTimestamp"]).is_some_and(|time| !time.is_null()) {
+    // Each update is checked so several times: the metadata is looked up once.
+    let [new_meta, old_meta] = [new, old].map(|object| object.get("metadata").unwrap_or(&Value::Null));
+    if old_meta.get("deletionTimestamp").is_some_and(|time| !time.is_null()) {
         no_new_finalizers(new, old, path, errors);
     }
-    if new.str_at(&["metadata", "resourceVersion"]).is_empty() {
+    if new_meta.str_at(&["resourceVersion"]).is_empty() {
         errors.invalid(&path.child("resourceVersion"), "", "must be specified for an update");
     }
-    generation(new, path, errors);
-    let raised = new.int_at(&["metadata", "generation"]).unwrap_or(0);
-    if raised < old.int_at(&["metadata", "generation"]).unwrap_or(0) {
+    let [raised, before] = [new_meta, old_meta].map(|meta| meta.int_at(&["generation"]).unwrap_or(0));
+    generation(raised, path, errors);
+    if raised < before {
         errors.invalid(&path.child("generation"), raised, "must not be decremented");
     }
     for field in ["name", "namespace", "uid"] {
-        let value = new.str_at(&["metadata", field]);
-        if value != old.str_at(&["metadata", field]) {
+        let value = new_meta.str_at(&[field]);
+        if value != old_meta.str_at(&[field]) {
             errors.invalid(&path.child(field), value, IMMUTABLE);
         }
     }
     for field in ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
-        let value = new.at(&["metadata", field]).unwrap_or(&Value::Null);
-        if value != old.at(&["metadata", field]).unwrap_or(&Value::Null) {
+        let value = new_meta.get(field).unwrap_or(&Value::Null);
+        if value != old_meta.get(field).unwrap_or(&Value::Null) {
             errors.invalid(&path.child(field), value, IMMUTABLE);
         }
     }
@@ -200,8 +202,7 @@ fn mask_trailing_dash(name: &str) -> String {
     }
 }
 
-fn generation(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    let generation = object.int_at(&["metadata", "generation"]).unwrap_or(0);
+fn generation(generation: i64, path: &Path<'_>, errors: &mut FieldErrors) {
     if generation < 0 {
         errors.invalid(&path.child("generation"), generation, NOT_NEGATIVE);
     }

@@ -68,11 +68,15 @@ impl<'a, 'v> CheckWalk<'a, 'v> {
     }
 
     fn entries(&mut self, inner: &MapAtom<'a>, map: &'v Map, like: Option<&Value>) {
+        let mut likes = like.and_then(Value::as_map).into_iter().flat_map(Map::iter).peekable();
         for (key, value) in map.iter() {
             let (ty, is_declared) = inner.child(key);
             self.path.push(CheckStep::Key(key));
             if is_declared || inner.values.is_some() {
-                self.value(ty, value, like.and_then(|like| like.get(key)));
+                // Both maps are in the order of their keys.
+                while likes.next_if(|(other, _)| *other < key).is_some() {}
+                let like = likes.next_if(|(other, _)| *other == key);
+                self.value(ty, value, like.map(|(_, like)| like));
                 self.path.pop();
             } else {
                 self.complain("field not declared in schema".into());
