@@ -68,6 +68,14 @@ impl<'a> View<'a> {
         snapshot.range(&prefix, None).filter_map(|object| self.0.storage_tree(&served, object).ok()).collect()
     }
 
+    /// Whether a namespace has objects of a built-in resource.
+    pub fn has_any(&self, group: &str, plural: &str, namespace: &str) -> bool {
+        let Some(served) = self.0.find_any(group, plural) else { return false };
+        let Some(collection) = served.collection() else { return false };
+        let snapshot = self.0.store.snapshot(collection);
+        snapshot.range(&served.prefix(namespace), None).next().is_some()
+    }
+
     /// All stored objects of a resource of admission, to be read one by one.
     pub fn configurations(&self, plural: &str) -> Option<Configurations<'a>> {
         let served = self.0.find_any(GROUP, plural)?;

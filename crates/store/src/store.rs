@@ -301,7 +301,8 @@ impl Store {
             Backend::Embedded(EmbeddedStore { requests, .. }) => requests,
             Backend::Etcd(_) if self.is_closed.load(Ordering::Acquire) => return Err(closed()),
             Backend::Etcd(etcd) => {
-                return etcd.commit(&self.collection(staged.write.collection), &staged).await;
+                // Boxed, so that writes of the embedded store need no room for it.
+                return Box::pin(etcd.commit(&self.collection(staged.write.collection), &staged)).await;
             }
         };
         let (sender, receiver) = oneshot::channel();

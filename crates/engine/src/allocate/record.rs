@@ -60,6 +60,20 @@ impl Engine {
         new: &Value,
         now: Time,
     ) -> Result<Option<Reserved>, Status> {
+        if !served.strategy.allocates() {
+            return Ok(Some(Reserved::default()));
+        }
+        // Boxed, so that writes that allocate nothing need no room for it.
+        Box::pin(self.reserve_taken(served, tx, new, now)).await
+    }
+
+    async fn reserve_taken(
+        &self,
+        served: &ServedResource,
+        tx: &AllocationTx<'_>,
+        new: &Value,
+        now: Time,
+    ) -> Result<Option<Reserved>, Status> {
         let mut reserved = Reserved::default();
         let taken = tx.taken();
         let is_taken = |record: &AllocationRecord| {
@@ -98,7 +112,7 @@ impl Engine {
         for record in &reserved.records {
             self.drop_record(record, now).await;
         }
-        let _ = self.record_ports(&reserved.ports, false).await;
+        let _ = Box::pin(self.record_ports(&reserved.ports, false)).await;
     }
 
     /// A write is stored: what the object held besides is free again.
@@ -125,6 +139,7 @@ impl Engine {
         let (before, after): (Allocations, Allocations) = (held(old), held(new));
         // Ports that cannot be given back now are found by the next look at all records.
         let _ = self.record_ports(&before.without(&after).ports, false).await;
+        let _ = Box::pin(self.record_ports(&before.without(&after).ports, false)).await;
     }
 
     /// Boxed, since a write of a record is a write like the one that brings it.

@@ -24,9 +24,12 @@ impl Engine {
         served: &ServedResource,
         object: Arc<Object>,
     ) -> Result<Arc<Object>, Status> {
-        match webhook_for(served, &object).and_then(|_| kept(served, &object)) {
+        if webhook_for(served, &object).is_none() {
+            return Ok(object);
+        }
+        match kept(served, &object) {
             Some(kept) => Ok(kept),
-            None => self.convert_one(served, object, true).await,
+            None => Box::pin(self.convert_one(served, object, true)).await,
         }
     }
 
@@ -36,7 +39,10 @@ impl Engine {
         served: &ServedResource,
         object: Arc<Object>,
     ) -> Result<Arc<Object>, Status> {
-        self.convert_one(served, object, false).await
+        if webhook_for(served, &object).is_none() {
+            return Ok(object);
+        }
+        Box::pin(self.convert_one(served, object, false)).await
     }
 
     /// An object that no store holds, as the synchronous readers take it: nobody else asks for the same.
@@ -48,7 +54,7 @@ impl Engine {
         if webhook_for(served, &object).is_none() {
             return Ok(object);
         }
-        let converted = self.convert_batch(served, std::slice::from_ref(&object)).await?.pop();
+        let converted = Box::pin(self.convert_batch(served, std::slice::from_ref(&object))).await?.pop();
         let converted = converted.ok_or_else(|| Status::internal("a conversion answered nothing"))?;
         Ok(as_converted(&object, converted))
     }
