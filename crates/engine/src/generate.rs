@@ -52,9 +52,16 @@ impl Generator {
         let bytes: [u8; 16] = self.take();
         let bits = u128::from_be_bytes(bytes);
         let bits = bits & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
-        let hex = format!("{bits:032x}");
-        let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
-        parts.map(|range| hex.get(range).expect("32 digits were written")).join("-")
+        let mut uid = String::with_capacity(36);
+        for (place, byte) in bits.to_be_bytes().into_iter().enumerate() {
+            if matches!(place, 4 | 6 | 8 | 10) {
+                uid.push('-');
+            }
+            for digit in [byte >> 4, byte & 0xf] {
+                uid.push(char::from(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }));
+            }
+        }
+        uid
     }
 
     /// Any number.
@@ -93,5 +100,7 @@ mod tests {
     fn uids_are_version_four() {
         let generator = Generator::new(|bytes| bytes.fill(0xff));
         assert_eq!(generator.uid(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        let generator = Generator::new(|bytes| bytes.iter_mut().enumerate().for_each(|(i, b)| *b = i as u8));
+        assert_eq!(generator.uid(), "00010203-0405-4607-8809-0a0b0c0d0e0f");
     }
 }

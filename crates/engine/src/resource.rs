@@ -208,20 +208,26 @@ impl ServedResource {
     }
 
     pub fn api_version(&self) -> String {
-        self.gvk().group_version().to_string()
+        let (group, version) = (self.resource.group.as_ref(), self.resource.version.as_ref());
+        if group.is_empty() { String::from(version) } else { [group, "/", version].concat() }
     }
 
     /// `/registry/pods/` for all objects, `/registry/pods/ns/` for those of a namespace.
     pub fn prefix(&self, namespace: &str) -> String {
-        let root = &self.resource.key_prefix;
-        if self.resource.namespaced && !namespace.is_empty() {
-            return format!("{REGISTRY}/{root}/{namespace}/");
-        }
-        format!("{REGISTRY}/{root}/")
+        self.key(namespace, "")
     }
 
     pub fn key(&self, namespace: &str, name: &str) -> String {
-        let mut key = self.prefix(namespace);
+        let root = &self.resource.key_prefix;
+        let namespace = if self.resource.namespaced { namespace } else { "" };
+        let mut key = String::with_capacity(REGISTRY.len() + root.len() + namespace.len() + name.len() + 3);
+        for part in [REGISTRY, root, namespace] {
+            key.push_str(part);
+            // Objects of all namespaces have the root alone before them.
+            if !part.is_empty() {
+                key.push('/');
+            }
+        }
         key.push_str(name);
         key
     }

@@ -1,7 +1,7 @@
 //! The table of served resources: never changed, replaced as a whole when custom resources come and go.
 
 use crate::resource::ServedResource;
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use std::sync::Arc;
 
 pub struct Table {

@@ -1,8 +1,9 @@
 //! The series of a family: one value for each combination of its labels' values.
 
 use crate::value::{Counter, Gauge, Histogram, Summary};
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Series of one family, at most; what comes after them is counted and not shown.
@@ -18,6 +19,9 @@ pub type Summaries = Series<Summary>;
 /// The values of a label, in the order of the table's labels.
 type Labels = Box<[Box<str>]>;
 
+/// Values by the hash of their labels.
+type Found<V> = HashMap<u64, Vec<(Labels, V)>, RandomState>;
+
 /// Values by their labels. Clones are the same.
 #[derive(Clone)]
 pub struct Series<V>(Arc<SeriesInner<V>>);
@@ -29,7 +33,7 @@ struct SeriesInner<V> {
     unexpected: Counter,
     hasher: RandomState,
     /// By the hash of the labels, so that nobody has to make a key to look a value up.
-    found: RwLock<HashMap<u64, Vec<(Labels, V)>>>,
+    found: RwLock<Found<V>>,
 }
 
 impl<V: Clone + Default + 'static> Series<V> {
@@ -45,7 +49,7 @@ impl<V: Clone> Series<V> {
         allowed: Vec<Option<Allowed>>,
         unexpected: Counter,
     ) -> Series<V> {
-        let hasher = RandomState::new();
+        let hasher = RandomState::default();
         Series(Arc::new(SeriesInner {
             make: Box::new(make),
             allowed,
@@ -75,7 +79,7 @@ impl<V: Clone> Series<V> {
         let is_same = |known: &Labels| {
             known.len() == labels.len() && known.iter().zip(labels).all(|(known, label)| same(known, label))
         };
-        let value = |found: &HashMap<u64, Vec<(Labels, V)>>| {
+        let value = |found: &Found<V>| {
             found.get(&hash)?.iter().find(|(known, _)| is_same(known)).map(|(_, value)| value.clone())
         };
         if let Some(value) = value(&self.0.found.read().unwrap_or_else(PoisonError::into_inner)) {

@@ -1,8 +1,8 @@
 //! The heaviest of many, in bounded space: who costs much is kept, and who is new takes the place of who costs least
 //! (Metwally's Space-Saving, with costs that fade).
 
+use foldhash::{HashMap, HashMapExt as _};
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
