@@ -2,9 +2,9 @@
 //! users and 100 groups, to roles of ten rules each.
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use pintle_access::User;
 use pintle_access::rbac::Index;
-use pintle_access::{Attributes, User};
-use pintle_object::{Value, json};
+use pintle_object::{RequestInfo, Value, Verb, json};
 use std::hint::black_box;
 
 const NAMESPACES: usize = 200;
@@ -68,16 +68,16 @@ fn rbac(criterion: &mut Criterion) {
     let index = index();
     let groups = ["group-7", "group-40", "group-77", "system:authenticated"].map(String::from).to_vec();
     let user = User { name: "user-7".into(), groups, ..User::default() };
-    let asked = Attributes {
-        verb: "list",
+    let asked = RequestInfo {
+        verb: Verb::List,
         is_resource: true,
-        group: "g7.example.org",
-        version: "v1",
-        resource: "s9",
-        namespace: "ns-7",
-        ..Attributes::default()
+        group: "g7.example.org".into(),
+        version: "v1".into(),
+        resource: "s9".into(),
+        namespace: "ns-7".into(),
+        ..RequestInfo::default()
     };
-    let unknown = Attributes { resource: "other", ..asked };
+    let unknown = RequestInfo { resource: "other".into(), ..asked.clone() };
     let mut group = criterion.benchmark_group("rbac");
     group.bench_function("allowed", |b| b.iter(|| index.authorize(black_box(&user), black_box(&asked))));
     group.bench_function("refused", |b| b.iter(|| index.authorize(black_box(&user), black_box(&unknown))));

@@ -1,13 +1,12 @@
 //! ABAC: a file of policies, one JSON object a line, each of which allows something.
 
-use crate::attributes::Attributes;
 use crate::authorize::{Authorizer, Decision, Rules};
 use crate::rbac::Rule;
 use pintle_object::user::User;
-use pintle_object::{Text, Value, json};
+use pintle_object::{RequestInfo, Text, Value, Verb, VerbNames, json};
 
 const VERSION: &str = "abac.authorization.kubernetes.io/v1beta1";
-const READ_ONLY_VERBS: [&str; 3] = ["get", "list", "watch"];
+const READ_ONLY_VERBS: [Verb; 3] = [Verb::Get, Verb::List, Verb::Watch];
 const ALL: &str = "*";
 
 /// The policies of `--authorization-policy-file`.
@@ -57,15 +56,15 @@ impl Policy {
         })
     }
 
-    fn allows(&self, user: &User, asked: &Attributes<'_>) -> bool {
-        let verb = !self.is_read_only || READ_ONLY_VERBS.contains(&asked.verb);
+    fn allows(&self, user: &User, asked: &RequestInfo) -> bool {
+        let verb = !self.is_read_only || asked.verb.is_read();
         verb && self.is_about(user)
             && if asked.is_resource {
-                fits(&self.namespace, asked.namespace)
-                    && fits(&self.resource, asked.resource)
-                    && fits(&self.api_group, asked.group)
+                fits(&self.namespace, &asked.namespace)
+                    && fits(&self.resource, &asked.resource)
+                    && fits(&self.api_group, &asked.group)
             } else {
-                self.path_fits(asked.path)
+                self.path_fits(&asked.path)
             }
     }
 
@@ -84,8 +83,10 @@ impl Policy {
 
     fn rules(&self, namespace: &str) -> Vec<Rule> {
         let one = |text: &str| Box::from([Text::from(text)]);
-        let verbs: Box<[Text]> =
-            if self.is_read_only { READ_ONLY_VERBS.map(Text::from).into() } else { one(ALL) };
+        let verbs: VerbNames = match self.is_read_only {
+            true => READ_ONLY_VERBS.iter().map(Verb::as_str).collect(),
+            false => [ALL].into_iter().collect(),
+        };
         let mut rules = Vec::new();
         if !self.resource.is_empty() && fits(&self.namespace, namespace) {
             let (groups, resources) = (one(&self.api_group), one(&self.resource));
@@ -103,8 +104,8 @@ fn fits(pattern: &str, text: &str) -> bool {
 }
 
 impl Authorizer for Abac {
-    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        if self.0.iter().any(|policy| policy.allows(user, attributes)) {
+    fn authorize(&self, user: &User, info: &RequestInfo) -> Decision {
+        if self.0.iter().any(|policy| policy.allows(user, info)) {
             return Decision::Allow(String::new());
         }
         Decision::NoOpinion(String::from("No policy matched."))
@@ -137,13 +138,13 @@ mod tests {
         let check = |name: &str, group: &str, verb: &str, what: &str, expected: bool| {
             let user = User { name: name.into(), groups: vec![group.into()], ..User::default() };
             let (namespace, resource) = what.split_once(':').unwrap_or(("", ""));
-            let asked = Attributes {
-                verb,
+            let asked = RequestInfo {
+                verb: Verb::named(verb),
                 is_resource: !what.starts_with('/'),
-                path: what,
-                namespace,
-                resource,
-                ..Attributes::default()
+                path: what.into(),
+                namespace: namespace.into(),
+                resource: resource.into(),
+                ..RequestInfo::default()
             };
             let decision = all.authorize(&user, &asked);
             assert_eq!(matches!(decision, Decision::Allow(_)), expected, "{name} {group} {verb} {what}");

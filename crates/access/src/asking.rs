@@ -10,8 +10,8 @@
 //! run 3   yes, yes                                  -> this is the result
 //! ```
 
-use crate::attributes::Attributes;
 use crate::authorize::{Authorizer, Decision, Rules, authorize};
+use pintle_object::RequestInfo;
 use pintle_object::user::User;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,49 +33,11 @@ struct AskingState {
     awaited: usize,
 }
 
-/// User and attributes, kept.
+/// User and request, kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Question {
     user: User,
-    is_resource: bool,
-    texts: [String; 10],
-}
-
-impl Question {
-    fn new(user: &User, attributes: &Attributes<'_>) -> Question {
-        let a = attributes;
-        let texts = [
-            a.verb,
-            a.path,
-            a.group,
-            a.version,
-            a.resource,
-            a.subresource,
-            a.namespace,
-            a.name,
-            a.field_selector,
-            a.label_selector,
-        ];
-        Question { user: user.clone(), is_resource: a.is_resource, texts: texts.map(String::from) }
-    }
-
-    fn attributes(&self) -> Attributes<'_> {
-        let [verb, path, group, version, resource, subresource, namespace, name, fields, labels] =
-            &self.texts;
-        Attributes {
-            verb,
-            is_resource: self.is_resource,
-            path,
-            group,
-            version,
-            resource,
-            subresource,
-            namespace,
-            name,
-            field_selector: fields,
-            label_selector: labels,
-        }
-    }
+    info: RequestInfo,
 }
 
 impl Asking {
@@ -87,7 +49,7 @@ impl Asking {
     /// counts.
     pub async fn learns(&self) -> bool {
         let Some(question) = self.state().next.clone() else { return false };
-        let decision = authorize(self.authorizer.as_ref(), &question.user, &question.attributes()).await;
+        let decision = authorize(self.authorizer.as_ref(), &question.user, &question.info).await;
         let mut state = self.state();
         state.next = None;
         state.awaited += 1;
@@ -101,16 +63,16 @@ impl Asking {
 }
 
 impl Authorizer for Asking {
-    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+    fn authorize(&self, user: &User, info: &RequestInfo) -> Decision {
         let mut state = self.state();
         if state.next.is_some() {
             return unanswered();
         }
-        let question = Question::new(user, attributes);
+        let question = Question { user: user.clone(), info: info.clone() };
         if let Some(decision) = state.known.get(&question) {
             return decision.clone();
         }
-        match self.authorizer.at_hand(user, attributes) {
+        match self.authorizer.at_hand(user, info) {
             Some(decision) => {
                 state.known.insert(question, decision.clone());
                 decision
@@ -144,19 +106,19 @@ mod tests {
     struct Slow(AtomicUsize);
 
     impl Authorizer for Slow {
-        fn authorize(&self, _: &User, _: &Attributes<'_>) -> Decision {
+        fn authorize(&self, _: &User, _: &RequestInfo) -> Decision {
             panic!("who has to be waited for must not be asked to answer at once")
         }
 
-        fn at_hand(&self, _: &User, attributes: &Attributes<'_>) -> Option<Decision> {
-            (attributes.name.len() == 1).then(|| Decision::Allow(String::new()))
+        fn at_hand(&self, _: &User, info: &RequestInfo) -> Option<Decision> {
+            (info.name.len() == 1).then(|| Decision::Allow(String::new()))
         }
 
         fn waits(&self) -> bool {
             true
         }
 
-        fn wait<'a>(&'a self, _: &'a User, _: &'a Attributes<'a>) -> Option<Waiting<'a>> {
+        fn wait<'a>(&'a self, _: &'a User, _: &'a RequestInfo) -> Option<Waiting<'a>> {
             self.0.fetch_add(1, Ordering::Relaxed);
             Some(Box::pin(async {
                 tokio::task::yield_now().await;
@@ -172,7 +134,7 @@ mod tests {
         loop {
             runs += 1;
             let allowed = |name: &&&str| {
-                let asked = Attributes { name, ..Attributes::default() };
+                let asked = RequestInfo { name: (**name).into(), ..RequestInfo::default() };
                 matches!(asking.authorize(&User::anonymous(), &asked), Decision::Allow(_))
             };
             let count = names.iter().filter(allowed).count();

@@ -64,11 +64,15 @@ pub struct Authenticators {
 
 impl Authenticators {
     /// The user of a request; wrong credentials are a refusal, missing ones are the anonymous user.
-    pub async fn authenticate(&self, credentials: &Credentials<'_>, now: UnixTime) -> Result<User, Status> {
+    pub async fn authenticate(
+        &self,
+        credentials: &Credentials<'_>,
+        now: UnixTime,
+    ) -> Result<Arc<User>, Status> {
         let certificates = credentials.certificates;
         if let Some(proxy) = &self.front_proxy {
             match proxy.user(certificates, credentials.headers, now) {
-                Ok(Some(user)) => return Ok(user.authenticated()),
+                Ok(Some(user)) => return Ok(user.authenticated().into()),
                 Ok(None) => {}
                 Err(why) => {
                     tracing::debug!(why, "a front proxy's headers cannot be read");
@@ -79,14 +83,14 @@ impl Authenticators {
         let mut is_refused = false;
         if !certificates.is_empty() {
             match self.authorities.user(certificates, now) {
-                Ok(Some(user)) => return Ok(user.authenticated()),
+                Ok(Some(user)) => return Ok(user),
                 Ok(None) => {}
                 Err(_) => is_refused = true,
             }
         }
         if let Bearer::Token(token) = Bearer::parse(credentials.authorization.unwrap_or("")) {
             match self.token(token, None, now).await {
-                Ok(known) => return Ok(credentials.user(known)),
+                Ok(known) => return Ok(credentials.user(known).into()),
                 Err(_) => is_refused = true,
             }
         }
@@ -94,14 +98,14 @@ impl Authenticators {
             match websocket::token(credentials.protocols) {
                 Ok(None) => {}
                 Ok(Some(token)) => match self.token(&token, None, now).await {
-                    Ok(known) => return Ok(credentials.user(known)),
+                    Ok(known) => return Ok(credentials.user(known).into()),
                     Err(_) => is_refused = true,
                 },
                 Err(_) => is_refused = true,
             }
         }
         let is_nobody = !is_refused && self.anonymous.allows(credentials.path);
-        if is_nobody { Ok(User::anonymous()) } else { Err(Status::unauthorized()) }
+        if is_nobody { Ok(User::anonymous().into()) } else { Err(Status::unauthorized()) }
     }
 
     /// Whose a token is; the error is for the eyes of those who may review tokens.

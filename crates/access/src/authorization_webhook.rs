@@ -1,13 +1,12 @@
 //! A server elsewhere that is asked what users may do, with SubjectAccessReviews.
 
 use crate::answers::Answers;
-use crate::attributes::Attributes;
 use crate::authorize::{Authorizer, Decision, Rules, Waiting};
 use crate::match_conditions::MatchConditions;
 use pintle_object::field::Path;
 use pintle_object::selector::{FieldSelector, LabelSelector, Operator};
 use pintle_object::user::User;
-use pintle_object::{FieldErrors, Map, Value, json};
+use pintle_object::{FieldErrors, Map, RequestInfo, Value, Verb, json};
 use pintle_outbound::Webhook;
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,7 @@ use std::time::{Duration, Instant};
 const ANSWERS_MAX: usize = 8192;
 const CACHED_BYTES_MAX: usize = 10_000;
 /// The verbs whose selectors narrow what is asked for.
-const SELECTING: [&str; 3] = ["list", "watch", "deletecollection"];
+const SELECTING: [Verb; 3] = [Verb::List, Verb::Watch, Verb::DeleteCollection];
 
 /// What is known of the server, besides where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +55,8 @@ impl AuthorizationWebhook {
 
     /// The decision, if the server need not be asked; if it must, what it is asked, and the text that its answer is
     /// remembered by.
-    fn prepare(&self, user: &User, attributes: &Attributes<'_>) -> Result<Decision, (Value, String)> {
-        let spec = spec(&self.settings.version, user, attributes);
+    fn prepare(&self, user: &User, info: &RequestInfo) -> Result<Decision, (Value, String)> {
+        let spec = spec(&self.settings.version, user, info);
         if !self.conditions.is_empty() {
             match self.conditions.fit(&spec) {
                 Ok(true) => {}
@@ -76,8 +75,8 @@ impl AuthorizationWebhook {
         Decision::Error { is_denial: self.settings.denies_on_error, reason: String::new(), why }
     }
 
-    async fn ask(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        let (spec, key) = match self.prepare(user, attributes) {
+    async fn ask(&self, user: &User, info: &RequestInfo) -> Decision {
+        let (spec, key) = match self.prepare(user, info) {
             Ok(decision) => return decision,
             Err(question) => question,
         };
@@ -96,7 +95,7 @@ impl AuthorizationWebhook {
         };
         let holds =
             if status.is_allowed { self.settings.authorized_ttl } else { self.settings.unauthorized_ttl };
-        if !holds.is_zero() && controlled_bytes(attributes) < CACHED_BYTES_MAX {
+        if !holds.is_zero() && controlled_bytes(info) < CACHED_BYTES_MAX {
             self.answers.put(&key, status.clone(), holds, Instant::now());
         }
         status.decision()
@@ -105,24 +104,24 @@ impl AuthorizationWebhook {
 
 impl Authorizer for AuthorizationWebhook {
     /// For those who do not wait: what is at hand, and else a denial.
-    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        self.at_hand(user, attributes).unwrap_or_else(|| Decision::Error {
+    fn authorize(&self, user: &User, info: &RequestInfo) -> Decision {
+        self.at_hand(user, info).unwrap_or_else(|| Decision::Error {
             is_denial: true,
             reason: String::new(),
             why: String::from("the authorization webhook was not waited for"),
         })
     }
 
-    fn at_hand(&self, user: &User, attributes: &Attributes<'_>) -> Option<Decision> {
-        self.prepare(user, attributes).ok()
+    fn at_hand(&self, user: &User, info: &RequestInfo) -> Option<Decision> {
+        self.prepare(user, info).ok()
     }
 
     fn waits(&self) -> bool {
         true
     }
 
-    fn wait<'a>(&'a self, user: &'a User, attributes: &'a Attributes<'a>) -> Option<Waiting<'a>> {
-        Some(Box::pin(self.ask(user, attributes)))
+    fn wait<'a>(&'a self, user: &'a User, info: &'a RequestInfo) -> Option<Waiting<'a>> {
+        Some(Box::pin(self.ask(user, info)))
     }
 
     fn list_rules(&self, _: &User, _: &str, found: &mut Rules) {
@@ -155,17 +154,18 @@ impl ReviewStatus {
 }
 
 /// What the client decides of a question's size.
-fn controlled_bytes(attributes: &Attributes<'_>) -> usize {
-    let Attributes { verb, path, group, version, resource, subresource, namespace, name, .. } = *attributes;
-    [verb, path, group, version, resource, subresource, namespace, name].iter().map(|part| part.len()).sum()
+fn controlled_bytes(info: &RequestInfo) -> usize {
+    let RequestInfo { verb, path, group, version, resource, subresource, namespace, name, .. } = info;
+    let texts = [path, group, version, resource, subresource, namespace, name];
+    verb.as_str().len() + texts.iter().map(|text| text.len()).sum::<usize>()
 }
 
-fn spec(version: &str, user: &User, attributes: &Attributes<'_>) -> Value {
+fn spec(version: &str, user: &User, info: &RequestInfo) -> Value {
     let mut spec = Value::map();
-    if attributes.is_resource {
-        spec.set(&["resourceAttributes"], resource(attributes));
+    if info.is_resource {
+        spec.set(&["resourceAttributes"], resource(info));
     } else {
-        let parts = [("path", attributes.path), ("verb", attributes.verb)];
+        let parts = [("path", info.path.as_str()), ("verb", info.verb.as_str())];
         spec.set(&["nonResourceAttributes"], present(&parts));
     }
     if !user.name.is_empty() {
@@ -185,23 +185,23 @@ fn spec(version: &str, user: &User, attributes: &Attributes<'_>) -> Value {
     spec
 }
 
-fn resource(attributes: &Attributes<'_>) -> Map {
+fn resource(info: &RequestInfo) -> Map {
     let mut map = present(&[
-        ("namespace", attributes.namespace),
-        ("verb", attributes.verb),
-        ("group", attributes.group),
-        ("version", attributes.version),
-        ("resource", attributes.resource),
-        ("subresource", attributes.subresource),
-        ("name", attributes.name),
+        ("namespace", info.namespace.as_str()),
+        ("verb", info.verb.as_str()),
+        ("group", &info.group),
+        ("version", &info.version),
+        ("resource", &info.resource),
+        ("subresource", &info.subresource),
+        ("name", &info.name),
     ]);
-    if !SELECTING.contains(&attributes.verb) {
+    if !SELECTING.contains(&info.verb) {
         return map;
     }
     // Selectors only narrow: what cannot be read of them is left out.
     for (field, requirements) in [
-        ("fieldSelector", field_requirements(attributes.field_selector)),
-        ("labelSelector", label_requirements(attributes.label_selector)),
+        ("fieldSelector", field_requirements(&info.field_selector)),
+        ("labelSelector", label_requirements(&info.label_selector)),
     ] {
         if !requirements.is_empty() {
             map.insert(field, Map::from_iter([("requirements", requirements)]));
@@ -261,36 +261,36 @@ mod tests {
 
     #[test]
     fn questions_say_what_is_known() {
-        let check = |version: &str, attributes: Attributes<'_>, expected: &str| {
+        let check = |version: &str, info: &RequestInfo, expected: &str| {
             let groups = vec![String::from("dev")];
             let user = User { name: "ann".into(), groups, ..User::default() };
-            assert_eq!(json::to_string(&spec(version, &user, &attributes)), expected);
+            assert_eq!(json::to_string(&spec(version, &user, info)), expected);
         };
-        let pods = Attributes {
-            verb: "list",
+        let pods = RequestInfo {
+            verb: Verb::List,
             is_resource: true,
-            version: "v1",
-            resource: "pods",
-            namespace: "ns",
-            field_selector: "spec.nodeName=n,metadata.name!=x",
-            label_selector: "a in (b,c),!d,e>1",
-            ..Attributes::default()
+            version: "v1".into(),
+            resource: "pods".into(),
+            namespace: "ns".into(),
+            field_selector: "spec.nodeName=n,metadata.name!=x".into(),
+            label_selector: "a in (b,c),!d,e>1".into(),
+            ..RequestInfo::default()
         };
         check(
             "v1",
-            pods,
+            &pods,
             r#"{"groups":["dev"],"resourceAttributes":{"fieldSelector":{"requirements":[{"key":"metadata.name","operator":"NotIn","values":["x"]},{"key":"spec.nodeName","operator":"In","values":["n"]}]},"labelSelector":{"requirements":[{"key":"a","operator":"In","values":["b","c"]},{"key":"d","operator":"DoesNotExist"}]},"namespace":"ns","resource":"pods","verb":"list","version":"v1"},"user":"ann"}"#,
         );
-        let get = Attributes { verb: "get", name: "p", ..pods };
+        let get = RequestInfo { verb: Verb::Get, name: "p".into(), ..pods };
         check(
             "v1beta1",
-            get,
+            &get,
             r#"{"group":["dev"],"resourceAttributes":{"name":"p","namespace":"ns","resource":"pods","verb":"get","version":"v1"},"user":"ann"}"#,
         );
-        let path = Attributes { verb: "get", path: "/metrics", ..Attributes::default() };
+        let path = RequestInfo { verb: Verb::Get, path: "/metrics".into(), ..RequestInfo::default() };
         check(
             "v1",
-            path,
+            &path,
             r#"{"groups":["dev"],"nonResourceAttributes":{"path":"/metrics","verb":"get"},"user":"ann"}"#,
         );
     }

@@ -1,10 +1,9 @@
 //! May this user do this? The question, the answer, and the chain of those who are asked.
 
-use crate::attributes::Attributes;
 use crate::rbac::Rule;
 use pintle_object::field::quote;
 use pintle_object::user::{MASTERS, User};
-use pintle_object::{Details, GroupResource, Reason, Status, Value};
+use pintle_object::{Details, GroupResource, Reason, RequestInfo, Status, Value};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -37,11 +36,11 @@ pub struct Rules {
 
 /// Decides what users may do.
 pub trait Authorizer: Send + Sync {
-    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision;
+    fn authorize(&self, user: &User, info: &RequestInfo) -> Decision;
 
     /// The decision, when nobody has to be waited for.
-    fn at_hand(&self, user: &User, attributes: &Attributes<'_>) -> Option<Decision> {
-        Some(self.authorize(user, attributes))
+    fn at_hand(&self, user: &User, info: &RequestInfo) -> Option<Decision> {
+        Some(self.authorize(user, info))
     }
 
     /// Whether decisions may take their time. Those of such authorizers are awaited, and never made at once.
@@ -50,8 +49,8 @@ pub trait Authorizer: Send + Sync {
     }
 
     /// The same for callers that can wait, of authorizers that have to; none of those that decide at once.
-    fn wait<'a>(&'a self, user: &'a User, attributes: &'a Attributes<'a>) -> Option<Waiting<'a>> {
-        let _ = (user, attributes);
+    fn wait<'a>(&'a self, user: &'a User, info: &'a RequestInfo) -> Option<Waiting<'a>> {
+        let _ = (user, info);
         None
     }
 
@@ -68,7 +67,7 @@ pub trait Grants: Send + Sync {
         &self,
         authorizer: &dyn Authorizer,
         user: &User,
-        attributes: &Attributes<'_>,
+        info: &RequestInfo,
         new: &Value,
         old: &Value,
     ) -> Result<(), Status>;
@@ -86,7 +85,7 @@ pub struct Permissions {
 pub struct PrivilegedGroup;
 
 impl Authorizer for PrivilegedGroup {
-    fn authorize(&self, user: &User, _: &Attributes<'_>) -> Decision {
+    fn authorize(&self, user: &User, _: &RequestInfo) -> Decision {
         if user.is_in(MASTERS) { Decision::Allow(String::new()) } else { Decision::NoOpinion(String::new()) }
     }
 }
@@ -96,7 +95,7 @@ impl Authorizer for PrivilegedGroup {
 pub struct AlwaysAllow;
 
 impl Authorizer for AlwaysAllow {
-    fn authorize(&self, _: &User, _: &Attributes<'_>) -> Decision {
+    fn authorize(&self, _: &User, _: &RequestInfo) -> Decision {
         Decision::Allow(String::new())
     }
 
@@ -110,7 +109,7 @@ impl Authorizer for AlwaysAllow {
 pub struct AlwaysDeny;
 
 impl Authorizer for AlwaysDeny {
-    fn authorize(&self, _: &User, _: &Attributes<'_>) -> Decision {
+    fn authorize(&self, _: &User, _: &RequestInfo) -> Decision {
         Decision::NoOpinion(String::from("Everything is forbidden."))
     }
 }
@@ -129,10 +128,10 @@ impl Union {
     }
 
     /// Asks one after the other, those that need time with time.
-    async fn ask(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+    async fn ask(&self, user: &User, info: &RequestInfo) -> Decision {
         let mut undecided = Undecided::default();
         for authorizer in &self.authorizers {
-            let decision = authorize(authorizer.as_ref(), user, attributes).await;
+            let decision = authorize(authorizer.as_ref(), user, info).await;
             if let Some(decided) = undecided.after(decision) {
                 return decided;
             }
@@ -142,20 +141,20 @@ impl Union {
 }
 
 impl Authorizer for Union {
-    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+    fn authorize(&self, user: &User, info: &RequestInfo) -> Decision {
         let mut undecided = Undecided::default();
         for authorizer in &self.authorizers {
-            if let Some(decided) = undecided.after(authorizer.authorize(user, attributes)) {
+            if let Some(decided) = undecided.after(authorizer.authorize(user, info)) {
                 return decided;
             }
         }
         undecided.decision()
     }
 
-    fn at_hand(&self, user: &User, attributes: &Attributes<'_>) -> Option<Decision> {
+    fn at_hand(&self, user: &User, info: &RequestInfo) -> Option<Decision> {
         let mut undecided = Undecided::default();
         for authorizer in &self.authorizers {
-            if let Some(decided) = undecided.after(authorizer.at_hand(user, attributes)?) {
+            if let Some(decided) = undecided.after(authorizer.at_hand(user, info)?) {
                 return Some(decided);
             }
         }
@@ -166,8 +165,8 @@ impl Authorizer for Union {
         self.waits
     }
 
-    fn wait<'a>(&'a self, user: &'a User, attributes: &'a Attributes<'a>) -> Option<Waiting<'a>> {
-        self.waits.then(|| -> Waiting<'a> { Box::pin(self.ask(user, attributes)) })
+    fn wait<'a>(&'a self, user: &'a User, info: &'a RequestInfo) -> Option<Waiting<'a>> {
+        self.waits.then(|| -> Waiting<'a> { Box::pin(self.ask(user, info)) })
     }
 
     fn list_rules(&self, user: &User, namespace: &str, found: &mut Rules) {
@@ -222,55 +221,55 @@ pub fn aggregated(mut errors: Vec<String>) -> String {
 }
 
 /// The decision, awaited where it takes its time.
-pub async fn authorize(authorizer: &dyn Authorizer, user: &User, attributes: &Attributes<'_>) -> Decision {
-    match authorizer.wait(user, attributes) {
+pub async fn authorize(authorizer: &dyn Authorizer, user: &User, info: &RequestInfo) -> Decision {
+    match authorizer.wait(user, info) {
         Some(waiting) => waiting.await,
-        None => authorizer.authorize(user, attributes),
+        None => authorizer.authorize(user, info),
     }
 }
 
 /// Allows, or is the refusal that the client gets.
-pub fn check(authorizer: &dyn Authorizer, user: &User, attributes: &Attributes<'_>) -> Result<(), Status> {
-    match authorizer.authorize(user, attributes) {
+pub fn check(authorizer: &dyn Authorizer, user: &User, info: &RequestInfo) -> Result<(), Status> {
+    match authorizer.authorize(user, info) {
         Decision::Allow(_) => Ok(()),
         Decision::Deny(reason) | Decision::NoOpinion(reason) | Decision::Error { reason, .. } => {
-            Err(refusal(user, attributes, &reason))
+            Err(refusal(user, info, &reason))
         }
     }
 }
 
 /// The 403 of a denial.
-pub fn refusal(user: &User, attributes: &Attributes<'_>, reason: &str) -> Status {
-    let mut words = denial(user, attributes);
+pub fn refusal(user: &User, info: &RequestInfo, reason: &str) -> Status {
+    let mut words = denial(user, info);
     if !reason.is_empty() {
         words.push_str(": ");
         words.push_str(reason);
     }
-    if !attributes.is_resource {
+    if !info.is_resource {
         let status = Status::new(403, Reason::Forbidden, format!("forbidden: {words}"));
         return status.with_details(Details::default());
     }
-    let resource = GroupResource::new(attributes.group, attributes.resource);
-    Status::forbidden(&resource, attributes.name, &words)
+    let resource = GroupResource::new(info.group.as_str(), info.resource.as_str());
+    Status::forbidden(&resource, &info.name, &words)
 }
 
 /// Upstream's words for a denial: `User "alice" cannot list resource "pods" in API group "" at the cluster scope`.
 /// Nothing in them reads as HTML.
-fn denial(user: &User, attributes: &Attributes<'_>) -> String {
-    let (name, verb) = (quote(&user.name), attributes.verb);
-    let words = if attributes.is_resource {
-        let resource = match attributes.subresource {
-            "" => String::from(attributes.resource),
-            subresource => format!("{}/{subresource}", attributes.resource),
+fn denial(user: &User, info: &RequestInfo) -> String {
+    let (name, verb) = (quote(&user.name), info.verb.as_str());
+    let words = if info.is_resource {
+        let resource = match info.subresource.as_str() {
+            "" => info.resource.to_string(),
+            subresource => format!("{}/{subresource}", info.resource),
         };
-        let place = match attributes.namespace {
+        let place = match info.namespace.as_str() {
             "" => String::from("at the cluster scope"),
             namespace => format!("in the namespace {}", quote(namespace)),
         };
-        let (resource, group) = (quote(&resource), quote(attributes.group));
+        let (resource, group) = (quote(&resource), quote(&info.group));
         format!("User {name} cannot {verb} resource {resource} in API group {group} {place}")
     } else {
-        format!("User {name} cannot {verb} path {}", quote(attributes.path))
+        format!("User {name} cannot {verb} path {}", quote(&info.path))
     };
     words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -278,6 +277,7 @@ fn denial(user: &User, attributes: &Attributes<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pintle_object::Verb;
 
     fn user(name: &str, groups: &[&str]) -> User {
         let groups = groups.iter().map(ToString::to_string).collect();
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn the_first_opinion_decides_and_none_is_a_refusal() {
         let check = |modes: Vec<Arc<dyn Authorizer>>, groups: &[&str], expected: &str| {
-            let decision = Union::new(modes).authorize(&user("u", groups), &Attributes::default());
+            let decision = Union::new(modes).authorize(&user("u", groups), &RequestInfo::default());
             assert_eq!(format!("{decision:?}"), expected);
         };
         check(vec![], &[MASTERS], "NoOpinion(\"\")");
@@ -303,24 +303,24 @@ mod tests {
 
     #[test]
     fn denials_read_as_upstream() {
-        let attributes = Attributes {
-            verb: "get",
+        let info = RequestInfo {
+            verb: Verb::Get,
             is_resource: true,
-            resource: "deployments",
-            subresource: "scale",
-            group: "apps",
-            namespace: "ns",
-            name: "d",
-            ..Attributes::default()
+            resource: "deployments".into(),
+            subresource: "scale".into(),
+            group: "apps".into(),
+            namespace: "ns".into(),
+            name: "d".into(),
+            ..RequestInfo::default()
         };
         assert_eq!(
-            refusal(&user("alice", &[]), &attributes, "because").message,
+            refusal(&user("alice", &[]), &info, "because").message,
             "deployments.apps \"d\" is forbidden: User \"alice\" cannot get resource \"deployments/scale\" in API \
              group \"apps\" in the namespace \"ns\": because"
         );
-        let attributes = Attributes { verb: "get", path: "/<b>", ..Attributes::default() };
+        let info = RequestInfo { verb: Verb::Get, path: "/<b>".into(), ..RequestInfo::default() };
         assert_eq!(
-            refusal(&user("a&b", &[]), &attributes, "").message,
+            refusal(&user("a&b", &[]), &info, "").message,
             "forbidden: User \"a&amp;b\" cannot get path \"/&lt;b&gt;\""
         );
     }

@@ -37,7 +37,7 @@ pub struct ClientAuthorities {
 struct Anchors {
     anchors: Vec<TrustAnchor<'static>>,
     /// Users of chains that were verified, each until its first certificate expires, in seconds since 1970.
-    known: Cache<Arc<(User, i64)>>,
+    known: Cache<(Arc<User>, i64)>,
 }
 
 impl ClientAuthorities {
@@ -65,27 +65,28 @@ impl ClientAuthorities {
         self.current.load().anchors.iter().map(|anchor| anchor.subject.as_ref().to_vec()).collect()
     }
 
-    /// The user of a verified chain: the common name, in the groups of the organizations. Without a common name a
-    /// certificate is nobody's.
-    pub fn user(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<Option<User>, String> {
+    /// The user of a verified chain: the common name, in the groups of the organizations and of those who proved who they
+    /// are. Without a common name a certificate is nobody's.
+    pub fn user(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<Option<Arc<User>>, String> {
         let user = self.bearer(chain, now)?;
         Ok(Some(user).filter(|user| !user.name.is_empty()))
     }
 
     /// Who a verified chain was issued to, be it without a name.
-    pub fn bearer(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<User, String> {
+    pub fn bearer(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<Arc<User>, String> {
         let (leaf, intermediates) = chain.split_first().ok_or("no certificate")?;
         let now_seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         let current = self.current.load();
         let fingerprint = current.known.fingerprint(chain.iter().map(AsRef::as_ref));
-        if let Some(known) = current.known.get(&fingerprint).filter(|known| now_seconds <= known.1) {
-            return Ok(known.0.clone());
+        if let Some((user, ends)) = current.known.get(&fingerprint)
+            && now_seconds <= ends
+        {
+            return Ok(user);
         }
         verify(leaf, intermediates, &current.anchors, now)?;
-        let user = subject(leaf)?;
+        let user = Arc::new(subject(leaf)?.authenticated());
         let ends = chain.iter().map(|certificate| expiry(certificate).unwrap_or(i64::MIN)).min();
-        let known = Arc::new((user.clone(), ends.unwrap_or(i64::MIN)));
-        current.known.set(fingerprint, known, KNOWN_HOLDS);
+        current.known.set(fingerprint, (user.clone(), ends.unwrap_or(i64::MIN)), KNOWN_HOLDS);
         Ok(user)
     }
 }
@@ -161,6 +162,7 @@ fn subject(leaf: &CertificateDer<'_>) -> Result<User, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pintle_object::user::AUTHENTICATED;
     use rcgen::string::BmpString;
     use rcgen::{
         BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose,
@@ -195,15 +197,15 @@ mod tests {
         };
         // Twice: a chain that is known is no other than one that is not.
         for _ in 0..2 {
-            assert_eq!(name(&ann, now), Ok("ann dev".into()));
+            assert_eq!(name(&ann, now), Ok("ann dev,system:authenticated".into()));
             assert!(name(&bob, now).is_err());
         }
         let later = UnixTime::since_unix_epoch(Duration::from_secs(2_000_000_000));
         assert!(name(&ann, later).is_err());
         assert!(all.replace(&[CertificateDer::from(vec![1])]).is_err());
-        assert_eq!(name(&ann, now), Ok("ann dev".into()));
+        assert_eq!(name(&ann, now), Ok("ann dev,system:authenticated".into()));
         all.clone().replace(&[new]).unwrap();
-        assert_eq!(name(&bob, now), Ok("bob dev".into()));
+        assert_eq!(name(&bob, now), Ok("bob dev,system:authenticated".into()));
         assert!(name(&ann, now).is_err());
     }
 
@@ -227,7 +229,11 @@ mod tests {
         let masters = || (DnType::OrganizationName, DnValue::from("system:masters"));
         let check = |names: &[(DnType, DnValue)], purposes: &[ExtendedKeyUsagePurpose], expected: &str| {
             let found = match all.user(&[issue(&issuer, names, purposes)], now) {
-                Ok(Some(user)) => format!("{} {}", user.name, user.groups.join(",")),
+                Ok(Some(user)) => {
+                    let (proved, groups) = user.groups.split_last().expect("everybody known is in a group");
+                    assert_eq!(proved, AUTHENTICATED);
+                    format!("{} {}", user.name, groups.join(","))
+                }
                 Ok(None) => String::from("nobody"),
                 Err(_) => String::from("refused"),
             };

@@ -4,11 +4,10 @@
 //! the one old permission `impersonate`. Without success, the first refusal is the answer.
 
 use crate::asking::Asking;
-use crate::attributes::Attributes;
 use crate::authorize::{Authorizer, check, refusal};
 use pintle_object::field::quote;
 use pintle_object::user::{ANONYMOUS, AUTHENTICATED, MASTERS, UNAUTHENTICATED, User};
-use pintle_object::{Status, content};
+use pintle_object::{RequestInfo, Status, Verb, content};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,18 +64,18 @@ impl Impersonation {
         authorizer: &Arc<dyn Authorizer>,
         requestor: &User,
         wanted: &User,
-        attributes: &Attributes<'_>,
+        info: &RequestInfo,
     ) -> Result<(User, String), Status> {
         let (user, mode) = if authorizer.waits() {
             let asking = Asking::new(authorizer.clone());
             loop {
-                let found = self.find(&asking, requestor, wanted, attributes);
+                let found = self.find(&asking, requestor, wanted, info);
                 if !asking.learns().await {
                     break found;
                 }
             }
         } else {
-            self.find(authorizer.as_ref(), requestor, wanted, attributes)
+            self.find(authorizer.as_ref(), requestor, wanted, info)
         }?;
         self.remember(&requestor.name, mode);
         let constraint = if mode == ImpersonationMode::Legacy { String::new() } else { mode.verb() };
@@ -89,14 +88,14 @@ impl Impersonation {
         authorizer: &dyn Authorizer,
         requestor: &User,
         wanted: &User,
-        attributes: &Attributes<'_>,
+        info: &RequestInfo,
     ) -> Result<(User, ImpersonationMode), Status> {
         let last = self.remembered(&requestor.name);
         let rest = self.modes.iter().copied().filter(|mode| Some(*mode) != last);
         let mut refused = None;
         for mode in last.into_iter().chain(rest).filter(|mode| mode.fits(wanted, requestor)) {
             let attempt = Attempt { mode, authorizer, requestor };
-            match attempt.run(wanted, attributes) {
+            match attempt.run(wanted, info) {
                 Ok(user) => return Ok((user, mode)),
                 Err(status) => drop(refused.get_or_insert(status)),
             }
@@ -242,15 +241,15 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn run(&self, wanted: &User, attributes: &Attributes<'_>) -> Result<User, Status> {
+    fn run(&self, wanted: &User, info: &RequestInfo) -> Result<User, Status> {
         if self.mode != ImpersonationMode::Legacy {
-            let verb = format!("impersonate-on:{}:{}", self.mode.name(), attributes.verb);
-            self.ask(&Attributes { verb: &verb, ..*attributes })?;
+            let verb = format!("impersonate-on:{}:{}", self.mode.name(), info.verb.as_str());
+            self.ask(&info.with_verb(Verb::named(&verb)))?;
         }
         let mut user = wanted.clone();
         self.check_name(wanted, &mut user)?;
         if !wanted.uid.is_empty() {
-            self.ask(&self.about(&self.mode.verb(), AUTHENTICATION, "uids", &wanted.uid))?;
+            self.ask(&self.about(AUTHENTICATION, "uids", &wanted.uid))?;
         }
         self.check_groups(&wanted.groups)?;
         self.check_extra(&wanted.extra)?;
@@ -266,16 +265,16 @@ impl Attempt<'_> {
     }
 
     fn check_name(&self, wanted: &User, user: &mut User) -> Result<(), Status> {
-        let verb = self.mode.verb();
-        let mut about = self.about(&verb, self.group(), "users", &wanted.name);
+        let mut about = self.about(self.group(), "users", &wanted.name);
         if let (true, Some(node)) = (self.is_constrained(), node_name(&wanted.name)) {
-            about.resource = "nodes";
+            about.resource = "nodes".into();
             // What one of a daemon's pods may, all of them may.
-            about.name = if self.mode == ImpersonationMode::AssociatedNode { "*" } else { node };
+            about.name = if self.mode == ImpersonationMode::AssociatedNode { "*" } else { node }.into();
             user.groups = vec![String::from("system:nodes")];
         }
         if let Some((namespace, name)) = service_account(&wanted.name) {
-            (about.resource, about.namespace, about.name) = ("serviceaccounts", namespace, name);
+            about.resource = "serviceaccounts".into();
+            (about.namespace, about.name) = (namespace.into(), name.into());
             if wanted.groups.is_empty() {
                 user.groups = service_account_groups(namespace).to_vec();
             }
@@ -287,8 +286,7 @@ impl Attempt<'_> {
         if groups.is_empty() {
             return Ok(());
         }
-        let verb = self.mode.verb();
-        let about = |name| self.about(&verb, self.group(), "groups", name);
+        let about = |name: &str| self.about(self.group(), "groups", name);
         if self.is_constrained() {
             if groups.iter().any(String::is_empty) {
                 let why = "impersonating the empty string group is not allowed";
@@ -309,10 +307,9 @@ impl Attempt<'_> {
         if extra.is_empty() {
             return Ok(());
         }
-        let verb = self.mode.verb();
-        let about = |key, value| Attributes {
-            subresource: key,
-            ..self.about(&verb, AUTHENTICATION, "userextras", value)
+        let about = |key: &str, value: &str| RequestInfo {
+            subresource: key.into(),
+            ..self.about(AUTHENTICATION, "userextras", value)
         };
         if self.is_constrained() {
             if let Some(why) = extra.iter().find_map(|(key, values)| bad_extra(key, values)) {
@@ -337,18 +334,27 @@ impl Attempt<'_> {
         if self.is_constrained() { AUTHENTICATION } else { "" }
     }
 
-    fn about<'a>(&self, verb: &'a str, group: &'a str, resource: &'a str, name: &'a str) -> Attributes<'a> {
-        Attributes { verb, is_resource: true, group, version: "v1", resource, name, ..Attributes::default() }
+    /// The question whether the requestor may impersonate somebody or something in the mode.
+    fn about(&self, group: &str, resource: &str, name: &str) -> RequestInfo {
+        RequestInfo {
+            verb: Verb::named(&self.mode.verb()),
+            is_resource: true,
+            group: group.into(),
+            version: "v1".into(),
+            resource: resource.into(),
+            name: name.into(),
+            ..RequestInfo::default()
+        }
     }
 
-    fn ask(&self, attributes: &Attributes<'_>) -> Result<(), Status> {
+    fn ask(&self, info: &RequestInfo) -> Result<(), Status> {
         if self.mode != ImpersonationMode::AssociatedNode {
-            return check(self.authorizer, self.requestor, attributes);
+            return check(self.authorizer, self.requestor, info);
         }
         // The node is checked; where else the pod belongs must not matter.
         let keys = self.requestor.extra.keys().cloned().collect();
         let extra = BTreeMap::from([(String::from(NODE_KEYS), keys)]);
-        check(self.authorizer, &User { extra, ..self.requestor.clone() }, attributes)
+        check(self.authorizer, &User { extra, ..self.requestor.clone() }, info)
     }
 }
 
@@ -413,9 +419,15 @@ mod tests {
     struct Listed(&'static [&'static str]);
 
     impl Authorizer for Listed {
-        fn authorize(&self, _: &User, asked: &Attributes<'_>) -> Decision {
+        fn authorize(&self, _: &User, asked: &RequestInfo) -> Decision {
             let sub = if asked.subresource.is_empty() { "" } else { "/" };
-            let text = format!("{} {}{sub}{} {}", asked.verb, asked.resource, asked.subresource, asked.name);
+            let text = format!(
+                "{} {}{sub}{} {}",
+                asked.verb.as_str(),
+                asked.resource,
+                asked.subresource,
+                asked.name
+            );
             if self.0.contains(&text.as_str()) {
                 Decision::Allow(String::new())
             } else {
@@ -426,16 +438,16 @@ mod tests {
 
     fn act(allowed: &'static [&'static str], headers: &[(&str, &str)]) -> Result<String, String> {
         let requestor = User { name: "alice".into(), ..User::default() };
-        let attributes = Attributes {
-            verb: "get",
+        let info = RequestInfo {
+            verb: Verb::Get,
             is_resource: true,
-            resource: "pods",
-            name: "p",
-            ..Attributes::default()
+            resource: "pods".into(),
+            name: "p".into(),
+            ..RequestInfo::default()
         };
         let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
         let wanted = wanted(headers).map_err(|status| status.message)?.unwrap();
-        let found = Impersonation::constrained().find(&Listed(allowed), &requestor, &wanted, &attributes);
+        let found = Impersonation::constrained().find(&Listed(allowed), &requestor, &wanted, &info);
         let (user, _) = found.map_err(|status| status.message)?;
         Ok(format!("{} {} {:?}", user.name, user.groups.join(","), user.extra))
     }

@@ -3,7 +3,6 @@
 pub mod abac;
 pub mod answers;
 pub mod asking;
-mod attributes;
 pub mod authenticate;
 pub mod authorization_webhook;
 pub mod authorize;
@@ -24,7 +23,6 @@ pub mod token_webhook;
 pub mod websocket;
 
 pub use asking::Asking;
-pub use attributes::Attributes;
 pub use authenticate::{Authenticators, Credentials};
 pub use authorize::{
     Authorizer, Decision, Grants, Permissions, PrivilegedGroup, Rules, authorize, check, refusal,

@@ -2,9 +2,8 @@
 //! administered. KEP 4817 and 5018.
 
 use crate::request::Request;
-use pintle_access::Attributes;
 use pintle_access::authorize::check;
-use pintle_object::{FieldErrors, Path, Status, Value};
+use pintle_object::{FieldErrors, Path, RequestInfo, Status, Text, Value, Verb};
 use std::collections::BTreeSet;
 
 const GROUP: &str = "resource.k8s.io";
@@ -73,8 +72,12 @@ impl StatusWrite<'_> {
             return;
         }
         let verb = self.verb();
-        let asked =
-            Attributes { subresource: "binding", namespace: "", name: "", ..self.request.asked(verb) };
+        let asked = RequestInfo {
+            subresource: "binding".into(),
+            namespace: Text::default(),
+            name: Text::default(),
+            ..self.request.asked(Verb::named(verb))
+        };
         if let Err(why) = self.check(&asked) {
             let why = format!(
                 "changing status.allocation or status.reservedFor requires resource=\"resourceclaims/binding\", \
@@ -114,7 +117,8 @@ impl StatusWrite<'_> {
     fn check_driver(&self, verbs: &[String], driver: &str) -> Result<(), String> {
         let mut refusal = Ok(());
         for verb in verbs {
-            let asked = Attributes { subresource: "driver", name: driver, ..self.request.asked(verb) };
+            let asked = self.request.asked(Verb::named(verb));
+            let asked = RequestInfo { subresource: "driver".into(), name: driver.into(), ..asked };
             match self.check(&asked) {
                 Ok(()) => return Ok(()),
                 Err(why) if refusal.is_ok() => refusal = Err(why),
@@ -124,7 +128,7 @@ impl StatusWrite<'_> {
         refusal
     }
 
-    fn check(&self, asked: &Attributes<'_>) -> Result<(), String> {
+    fn check(&self, asked: &RequestInfo) -> Result<(), String> {
         let authorizer = self.request.permissions.authorizer.as_ref();
         check(authorizer, self.request.user(), asked).map_err(|refusal| refusal.message)
     }

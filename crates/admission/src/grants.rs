@@ -2,17 +2,16 @@
 //! they grant, and an update creates only for those who may create.
 
 use crate::request::Request;
-use pintle_access::Attributes;
 use pintle_access::authorize::check;
 use pintle_engine::admission::Operation;
-use pintle_object::{Status, Value};
+use pintle_object::{RequestInfo, Status, Value, Verb};
 
 /// The refusal of an update that would create, by someone who may not.
 pub fn may_create(request: &Request<'_>) -> Result<(), Status> {
     if !request.attributes.is_by_update {
         return Ok(());
     }
-    check(request.permissions.authorizer.as_ref(), request.user(), &request.asked("create"))
+    check(request.permissions.authorizer.as_ref(), request.user(), &request.asked(Verb::Create))
 }
 
 /// The refusal of a role or binding that grants more than its writer has.
@@ -25,8 +24,8 @@ pub fn confirm(request: &Request<'_>, object: &Value) -> Result<(), Status> {
     }
     // A name that only the body has was not part of the request.
     let name = if request.is_create() { "" } else { target.name };
-    let attributes = Attributes { name, ..request.asked("") };
+    let info = RequestInfo { name: name.into(), ..request.asked(Verb::default()) };
     let old = request.attributes.old.unwrap_or(&Value::Null);
     let permissions = request.permissions;
-    permissions.grants.confirm(permissions.authorizer.as_ref(), request.user(), &attributes, object, old)
+    permissions.grants.confirm(permissions.authorizer.as_ref(), request.user(), &info, object, old)
 }

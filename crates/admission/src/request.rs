@@ -3,13 +3,11 @@
 use crate::metrics::AdmissionMetrics;
 use crate::notes::Notes;
 use crate::view::View;
-use crate::webhook::predicates::rules;
-use pintle_access::{Asking, Attributes as Asked, Permissions, User};
+use pintle_access::{Asking, Permissions, User};
 use pintle_engine::admission::{Attributes, Operation};
 use pintle_engine::{Conversions, ServedResource};
 use pintle_object::meta;
-
-use pintle_object::{GroupResource, GroupVersionKind, Reason, Status, Value};
+use pintle_object::{GroupResource, GroupVersionKind, Reason, RequestInfo, Status, Value, Verb};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -124,19 +122,19 @@ impl<'a> Request<'a> {
     }
 
     /// What an authorizer is asked about a request of this verb for the same object.
-    pub fn asked(&self, verb: &'a str) -> Asked<'a> {
+    pub fn asked(&self, verb: Verb) -> RequestInfo {
         let target = self.attributes.target;
         let resource = &target.served.resource;
-        Asked {
+        RequestInfo {
             verb,
             is_resource: true,
-            group: &resource.group,
-            version: &resource.version,
-            resource: &resource.plural,
-            subresource: target.subresource,
-            namespace: target.namespace,
-            name: target.name,
-            ..Asked::default()
+            group: resource.group.as_ref().into(),
+            version: resource.version.as_ref().into(),
+            resource: resource.plural.as_ref().into(),
+            subresource: target.subresource.into(),
+            namespace: target.namespace.into(),
+            name: target.name.into(),
+            ..RequestInfo::default()
         }
     }
 
@@ -152,20 +150,6 @@ impl<'a> Request<'a> {
     /// The name as webhooks and policies see it: what the server generated was not asked for.
     pub fn admission_name(&self, object: &'a Value) -> &'a str {
         if self.attributes.has_generated_name { "" } else { self.known_name(object) }
-    }
-
-    /// What rules of webhooks and policies are held against; `name` is that of the object.
-    pub fn resource_attributes(&self, name: &'a str) -> rules::RuleAttributes<'a> {
-        let target = self.attributes.target;
-        let resource = &target.served.resource;
-        rules::RuleAttributes {
-            operation: self.attributes.operation,
-            group: &resource.group,
-            version: &resource.version,
-            resource: &resource.plural,
-            subresource: target.subresource,
-            namespace: if self.is_resource("", "namespaces") { name } else { target.namespace },
-        }
     }
 
     /// Whether the server writes on its own behalf: what it keeps up does not depend on what is not there yet.

@@ -4,10 +4,10 @@ use pintle_engine::update::Source;
 use pintle_engine::{Conversions, Engine, ObjectRef, ServedResource, own};
 use pintle_object::selector::LabelSelector;
 use pintle_object::time::Time;
-use pintle_object::{GroupVersionKind, Map, Status, Value, meta};
+use pintle_object::{GroupVersionKind, Map, Status, Value, Verb, meta};
 use pintle_patch::typed::merge_configuration;
+use pintle_schema::decode;
 use pintle_schema::resource::Subresource;
-use pintle_schema::{Verb, decode};
 use pintle_store::{Object, Snapshot};
 use std::sync::Arc;
 
@@ -242,7 +242,7 @@ impl<'a> View<'a> {
 
 /// Whether a subresource takes bodies.
 fn is_written(sub: &Subresource) -> bool {
-    [Verb::Create, Verb::Update, Verb::Patch].into_iter().any(|verb| sub.verbs.has(verb))
+    [Verb::Create, Verb::Update, Verb::Patch].into_iter().any(|verb| sub.verbs.has(&verb))
         && !CONNECTIONS.contains(&sub.name.as_ref())
 }
 

@@ -6,9 +6,11 @@ use crate::event::{Annotations, AuditEvent};
 use crate::line::Line;
 use crate::log::{LogBackend, Output, Rotation};
 use crate::options::{AuditOptions, Format, Mode};
-use crate::policy::{AuditAttributes, AuditPolicy, AuditStage, Level, RequestConfig};
+use crate::policy::{AuditPolicy, AuditStage, Level, RequestConfig};
 use crate::webhook::WebhookBackend;
+use pintle_object::RequestInfo;
 use pintle_object::time::Time;
+use pintle_object::user::User;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -103,8 +105,8 @@ impl Backend {
     }
 
     /// How a request is recorded; counted.
-    pub fn evaluate(&self, attributes: &AuditAttributes<'_>) -> RequestConfig {
-        let config = self.policy.evaluate(attributes);
+    pub fn evaluate(&self, user: Option<&User>, info: &RequestInfo) -> RequestConfig {
+        let config = self.policy.evaluate(user, info);
         self.counters.observe_level(config.level);
         config
     }

@@ -28,6 +28,6 @@ pub use options::{
     AuditOptions, BatchOptions, Format, LogOptions, LogSettings, Mode, TruncateOptions, WebhookOptions,
     WebhookSettings,
 };
-pub use policy::{AuditAttributes, AuditPolicy, AuditStage, Level, RequestConfig, Stages};
+pub use policy::{AuditPolicy, AuditStage, Level, RequestConfig, Stages};
 pub use record::{Record, now};
 pub use source_ips::source_ips;

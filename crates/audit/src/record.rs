@@ -3,12 +3,12 @@
 
 use crate::backend::Backend;
 use crate::event::{AuditEvent, ObjectReference, ResponseStatus};
-use crate::policy::{AuditAttributes, AuditStage, Level, RequestConfig};
+use crate::policy::{AuditStage, Level, RequestConfig};
 use bytes::Bytes;
-use pintle_object::Text;
 use pintle_object::audit::AuditContext;
 use pintle_object::time::Time;
 use pintle_object::user::User;
+use pintle_object::{RequestInfo, Text};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -36,26 +36,27 @@ impl Record {
     /// The record of a request, or none when the policy does not want one. The event is made only for those.
     pub fn begin(
         backend: &Arc<Backend>,
-        attributes: &AuditAttributes<'_>,
+        user: Option<&User>,
+        info: &RequestInfo,
         is_long_running: bool,
         context: &Arc<AuditContext>,
         event: impl FnOnce() -> AuditEvent,
     ) -> Option<Record> {
-        let config = backend.evaluate(attributes);
+        let config = backend.evaluate(user, info);
         context.set_level(config.level, config.omit_managed_fields);
         if config.level == Level::None {
             return None;
         }
         let mut event = event();
         event.level = config.level;
-        event.verb = attributes.verb.into();
-        event.object = attributes.is_resource.then(|| ObjectReference {
-            resource: attributes.resource.into(),
-            namespace: attributes.namespace.into(),
-            name: attributes.name.into(),
-            group: attributes.group.into(),
-            version: attributes.version.into(),
-            subresource: attributes.subresource.into(),
+        event.verb = info.verb.as_str().into();
+        event.object = info.is_resource.then(|| ObjectReference {
+            resource: info.resource.clone(),
+            namespace: info.namespace.clone(),
+            name: info.name.clone(),
+            group: info.group.clone(),
+            version: info.version.clone(),
+            subresource: info.subresource.clone(),
             ..ObjectReference::default()
         });
         let state = Box::new(RecordState { event, has_started: false, is_complete: false });

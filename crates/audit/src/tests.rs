@@ -5,7 +5,7 @@ use crate::*;
 use bytes::Bytes;
 use pintle_object::audit::AuditContext;
 use pintle_object::user::User;
-use pintle_object::{Value, json};
+use pintle_object::{RequestInfo, Value, Verb, json};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -74,14 +74,13 @@ fn begin(
     context: &Arc<AuditContext>,
 ) -> Option<Record> {
     let user = User { name: "alice".into(), ..User::default() };
-    let attributes = AuditAttributes {
-        user: Some(&user),
-        verb,
+    let info = RequestInfo {
+        verb: Verb::named(verb),
         is_resource: true,
-        resource: "pods",
-        ..AuditAttributes::default()
+        resource: "pods".into(),
+        ..RequestInfo::default()
     };
-    Record::begin(backend, &attributes, is_long_running, context, || AuditEvent {
+    Record::begin(backend, Some(&user), &info, is_long_running, context, || AuditEvent {
         audit_id: "id".into(),
         received: Some(record::now()),
         user: Some(Arc::new(user.clone())),

@@ -1,5 +1,6 @@
 //! Questions about what a user may do; the caller answers them.
 
+use pintle_object::RequestInfo;
 use std::rc::Rc;
 
 /// Answers whether a user may do something.
@@ -12,15 +13,8 @@ pub trait Permissions {
 pub struct Question {
     /// Namespace and name of a service account, if it is not the user of the request.
     pub service_account: Option<(String, String)>,
-    pub path: Option<String>,
-    pub group: String,
-    pub resource: String,
-    pub subresource: String,
-    pub namespace: String,
-    pub name: String,
-    pub field_selector: String,
-    pub label_selector: String,
-    pub verb: String,
+    /// The request that it is about, whatever the version of its resource.
+    pub info: RequestInfo,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

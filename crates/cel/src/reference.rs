@@ -3,7 +3,7 @@
 
 use crate::value::{Outcome, Value};
 use crate::{ANY, Bound, Decision, Fault, Permissions, Question, Scope, bind, compile, eval, program};
-use pintle_object::{Value as Tree, json};
+use pintle_object::{RequestInfo, Value as Tree, json};
 
 const FACTS: &str = include_str!("reference.jsonl");
 const LIMIT: u64 = 1_000_000;
@@ -13,7 +13,7 @@ struct Allowed;
 
 impl Permissions for Allowed {
     fn check(&self, question: &Question) -> Decision {
-        match question.verb.as_str() {
+        match question.info.verb.as_str() {
             "get" => Decision { is_allowed: true, reason: "because".to_owned(), error: String::new() },
             "bad" => Decision { error: "broken".to_owned(), ..Decision::default() },
             _ => Decision { reason: "no".to_owned(), ..Decision::default() },
@@ -55,8 +55,13 @@ impl Case<'_> {
             Err(other) => return (format!("{other:?}"), None, String::new(), 0),
             Ok(compiled) => compiled,
         };
-        let question =
-            Question { resource: "configmaps".into(), namespace: "default".into(), ..Question::default() };
+        let info = RequestInfo {
+            is_resource: true,
+            resource: "configmaps".into(),
+            namespace: "default".into(),
+            ..RequestInfo::default()
+        };
+        let question = Question { service_account: None, info };
         let tree = |of| Bound::Tree(of, &ANY);
         let mut bound = vec![
             ("object", tree(self.object)),

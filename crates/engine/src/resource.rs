@@ -8,10 +8,10 @@ use crate::storage::unreadable;
 use bytes::Bytes;
 use pintle_kinds::custom_resource::Scale;
 use pintle_kinds::{KindFacts, OwnedFields, Strategy};
-use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status, Value, meta};
+use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status, Value, Verb, meta};
 use pintle_schema::decode::{Decoded, Empty, Pick};
 use pintle_schema::resource::Selectable;
-use pintle_schema::{Resource, Schema, TypeId, Verb};
+use pintle_schema::{Resource, Schema, TypeId};
 use pintle_store::{Attrs, CollectionId, Object};
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -298,7 +298,7 @@ impl ServedResource {
         tree.set(&["apiVersion"], self.api_version());
     }
 
-    pub fn has(&self, verb: Verb) -> bool {
+    pub fn has(&self, verb: &Verb) -> bool {
         self.resource.verbs.has(verb)
     }
 }

@@ -1,25 +1,11 @@
 //! Which flow schema a request belongs to: subjects, then rules of resources or of paths (upstream's
 //! `util/flowcontrol/rule.go`).
 
-use pintle_object::{Text, Value};
+use pintle_object::user::User;
+use pintle_object::{RequestInfo, Text, Value, Verb, VerbNames};
 
 const ALL: &str = "*";
 const SERVICE_ACCOUNTS: &str = "system:serviceaccount:";
-
-/// The parts of a request that schemas look at.
-#[derive(Clone, Copy, Debug)]
-pub struct FlowAttributes<'a> {
-    pub user: &'a str,
-    pub groups: &'a [String],
-    pub verb: &'a str,
-    pub is_resource: bool,
-    pub group: &'a str,
-    pub resource: &'a str,
-    pub subresource: &'a str,
-    pub namespace: &'a str,
-    pub name: &'a str,
-    pub path: &'a str,
-}
 
 /// One rule of a schema: whose requests, and which.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +29,7 @@ enum FlowSubject {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ResourceRule {
-    verbs: OneOf,
+    verbs: VerbNames,
     groups: OneOf,
     resources: OneOf,
     namespaces: OneOf,
@@ -52,7 +38,7 @@ struct ResourceRule {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct PathRule {
-    verbs: OneOf,
+    verbs: VerbNames,
     paths: Vec<PathPattern>,
 }
 
@@ -87,12 +73,12 @@ impl Rule {
         }
     }
 
-    pub fn matches(&self, request: &FlowAttributes) -> bool {
-        self.subjects.iter().any(|subject| subject.matches(request))
-            && if request.is_resource {
-                self.resources.iter().any(|rule| rule.matches(request))
+    pub fn matches(&self, user: &User, info: &RequestInfo) -> bool {
+        self.subjects.iter().any(|subject| subject.matches(user))
+            && if info.is_resource {
+                self.resources.iter().any(|rule| rule.matches(info))
             } else {
-                self.paths.iter().any(|rule| rule.matches(request))
+                self.paths.iter().any(|rule| rule.matches(info))
             }
     }
 }
@@ -120,13 +106,13 @@ impl FlowSubject {
         }
     }
 
-    fn matches(&self, request: &FlowAttributes) -> bool {
+    fn matches(&self, user: &User) -> bool {
         match self {
             FlowSubject::AnyUser | FlowSubject::AnyGroup => true,
-            FlowSubject::User(name) => name == request.user,
-            FlowSubject::ServiceAccount(name) => name == request.user,
-            FlowSubject::Group(name) => request.groups.iter().any(|group| name == group),
-            FlowSubject::ServiceAccounts(prefix) => request.user.starts_with(prefix.as_str()),
+            FlowSubject::User(name) => *name == user.name,
+            FlowSubject::ServiceAccount(name) => *name == user.name,
+            FlowSubject::Group(name) => user.groups.iter().any(|group| name == group),
+            FlowSubject::ServiceAccounts(prefix) => user.name.starts_with(prefix.as_str()),
         }
     }
 }
@@ -134,7 +120,7 @@ impl FlowSubject {
 impl ResourceRule {
     fn read(rule: &Value) -> ResourceRule {
         ResourceRule {
-            verbs: OneOf::read(rule, "verbs"),
+            verbs: verb_names(rule),
             groups: OneOf::read(rule, "apiGroups"),
             resources: OneOf::read(rule, "resources"),
             namespaces: OneOf::read(rule, "namespaces"),
@@ -142,14 +128,14 @@ impl ResourceRule {
         }
     }
 
-    fn matches(&self, request: &FlowAttributes) -> bool {
-        self.verbs.has(request.verb)
-            && self.resources.has_resource(request.resource, request.subresource)
-            && self.groups.has(request.group)
-            && if request.namespace.is_empty() {
+    fn matches(&self, info: &RequestInfo) -> bool {
+        has_verb(&self.verbs, &info.verb)
+            && self.resources.has_resource(&info.resource, &info.subresource)
+            && self.groups.has(&info.group)
+            && if info.namespace.is_empty() {
                 self.is_cluster_scope
             } else {
-                self.namespaces.has(request.namespace)
+                self.namespaces.has(&info.namespace)
             }
     }
 }
@@ -157,11 +143,11 @@ impl ResourceRule {
 impl PathRule {
     fn read(rule: &Value) -> PathRule {
         let paths = rule.list_at(&["nonResourceURLs"]).iter().filter_map(Value::as_str);
-        PathRule { verbs: OneOf::read(rule, "verbs"), paths: paths.map(PathPattern::read).collect() }
+        PathRule { verbs: verb_names(rule), paths: paths.map(PathPattern::read).collect() }
     }
 
-    fn matches(&self, request: &FlowAttributes) -> bool {
-        self.verbs.has(request.verb) && self.paths.iter().any(|pattern| pattern.matches(request.path))
+    fn matches(&self, info: &RequestInfo) -> bool {
+        has_verb(&self.verbs, &info.verb) && self.paths.iter().any(|pattern| pattern.matches(&info.path))
     }
 }
 
@@ -210,55 +196,61 @@ impl OneOf {
     }
 }
 
+fn verb_names(rule: &Value) -> VerbNames {
+    rule.list_at(&["verbs"]).iter().filter_map(Value::as_str).collect()
+}
+
+/// Only `*` alone stands for all verbs.
+fn has_verb(names: &VerbNames, verb: &Verb) -> bool {
+    names.has(verb) || (names.has_star() && names.names().len() == 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use pintle_object::json;
 
-    const LIST: FlowAttributes = FlowAttributes {
-        user: "alice",
-        groups: &[],
-        verb: "list",
-        is_resource: true,
-        group: "",
-        resource: "pods",
-        subresource: "",
-        namespace: "a",
-        name: "",
-        path: "/api/v1/namespaces/a/pods",
-    };
-    const PATH: FlowAttributes = FlowAttributes {
-        verb: "get",
-        is_resource: false,
-        resource: "",
-        namespace: "",
-        path: "/version",
-        ..LIST
-    };
+    fn alice() -> User {
+        User { name: "alice".into(), ..User::default() }
+    }
 
-    fn check(subject: &str, rules: &str, request: &FlowAttributes, expected: bool) {
+    fn list() -> RequestInfo {
+        RequestInfo {
+            verb: Verb::List,
+            is_resource: true,
+            resource: "pods".into(),
+            namespace: "a".into(),
+            path: "/api/v1/namespaces/a/pods".into(),
+            ..RequestInfo::default()
+        }
+    }
+
+    fn get_path(path: &str) -> RequestInfo {
+        RequestInfo { verb: Verb::Get, path: path.into(), ..RequestInfo::default() }
+    }
+
+    fn check(subject: &str, rules: &str, user: &User, info: &RequestInfo, expected: bool) {
         let text = format!("{{\"rules\":[{{\"subjects\":[{subject}],{rules}}}]}}");
         let spec = json::parse(text.as_bytes()).expect("the test's own JSON");
-        let found = Rule::read_all(&spec).iter().any(|rule| rule.matches(request));
-        assert_eq!(found, expected, "{text} {request:?}");
+        let found = Rule::read_all(&spec).iter().any(|rule| rule.matches(user, info));
+        assert_eq!(found, expected, "{text} {user:?} {info:?}");
     }
 
     const ANY: &str = r#""resourceRules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"],"clusterScope":true,"namespaces":["*"]}],"nonResourceRules":[{"verbs":["*"],"nonResourceURLs":["*"]}]"#;
 
     #[test]
     fn subjects_are_users_groups_and_service_accounts() {
-        let check =
-            |subject: &str, request: &FlowAttributes, expected| check(subject, ANY, request, expected);
-        check(r#"{"kind":"User","user":{"name":"alice"}}"#, &LIST, true);
-        check(r#"{"kind":"User","user":{"name":"bob"}}"#, &LIST, false);
-        check(r#"{"kind":"User","user":{"name":"*"}}"#, &LIST, true);
-        check(r#"{"kind":"User"}"#, &LIST, false);
-        let groups = [String::from("dev")];
-        let member = FlowAttributes { groups: &groups, ..LIST };
+        let check = |subject: &str, user: &User, expected| check(subject, ANY, user, &list(), expected);
+        let alice = alice();
+        check(r#"{"kind":"User","user":{"name":"alice"}}"#, &alice, true);
+        check(r#"{"kind":"User","user":{"name":"bob"}}"#, &alice, false);
+        check(r#"{"kind":"User","user":{"name":"*"}}"#, &alice, true);
+        check(r#"{"kind":"User"}"#, &alice, false);
+        let member = User { groups: vec!["dev".into()], ..alice.clone() };
         check(r#"{"kind":"Group","group":{"name":"dev"}}"#, &member, true);
-        check(r#"{"kind":"Group","group":{"name":"dev"}}"#, &LIST, false);
-        check(r#"{"kind":"Group","group":{"name":"*"}}"#, &LIST, true);
-        let account = FlowAttributes { user: "system:serviceaccount:ns:one", ..LIST };
+        check(r#"{"kind":"Group","group":{"name":"dev"}}"#, &alice, false);
+        check(r#"{"kind":"Group","group":{"name":"*"}}"#, &alice, true);
+        let account = User { name: "system:serviceaccount:ns:one".into(), ..User::default() };
         let of = |namespace: &str, name: &str| {
             format!(
                 r#"{{"kind":"ServiceAccount","serviceAccount":{{"namespace":"{namespace}","name":"{name}"}}}}"#
@@ -268,41 +260,44 @@ mod tests {
         check(&of("ns", "two"), &account, false);
         check(&of("ns", "*"), &account, true);
         check(&of("n", "*"), &account, false);
-        check(&of("ns", "*"), &LIST, false);
-        check(r#"{"kind":"Robot","user":{"name":"alice"}}"#, &LIST, false);
+        check(&of("ns", "*"), &alice, false);
+        check(r#"{"kind":"Robot","user":{"name":"alice"}}"#, &alice, false);
     }
 
     #[test]
     fn resource_rules_look_at_all_parts() {
-        let check = |rule: &str, request: &FlowAttributes, expected| {
+        let check = |rule: &str, info: &RequestInfo, expected| {
             let subject = r#"{"kind":"User","user":{"name":"*"}}"#;
-            check(subject, &format!("\"resourceRules\":[{rule}]"), request, expected);
+            check(subject, &format!("\"resourceRules\":[{rule}]"), &alice(), info, expected);
         };
         let pods = r#"{"verbs":["list"],"apiGroups":[""],"resources":["pods"],"namespaces":["a"]}"#;
-        check(pods, &LIST, true);
-        check(pods, &FlowAttributes { verb: "watch", ..LIST }, false);
-        check(pods, &FlowAttributes { group: "apps", ..LIST }, false);
-        check(pods, &FlowAttributes { namespace: "b", ..LIST }, false);
-        check(pods, &FlowAttributes { namespace: "", ..LIST }, false);
-        check(pods, &FlowAttributes { subresource: "log", ..LIST }, false);
-        check(pods, &PATH, false);
+        check(pods, &list(), true);
+        check(pods, &list().with_verb(Verb::Watch), false);
+        check(pods, &RequestInfo { group: "apps".into(), ..list() }, false);
+        check(pods, &RequestInfo { namespace: "b".into(), ..list() }, false);
+        check(pods, &RequestInfo { namespace: "".into(), ..list() }, false);
+        check(pods, &RequestInfo { subresource: "log".into(), ..list() }, false);
+        check(pods, &get_path("/version"), false);
         let logs = r#"{"verbs":["*"],"apiGroups":["*"],"resources":["pods/log"],"namespaces":["*"]}"#;
-        check(logs, &FlowAttributes { subresource: "log", ..LIST }, true);
-        check(logs, &LIST, false);
+        check(logs, &RequestInfo { subresource: "log".into(), ..list() }, true);
+        check(logs, &list(), false);
         let cluster = r#"{"verbs":["*"],"apiGroups":["*"],"resources":["*"],"clusterScope":true}"#;
-        check(cluster, &LIST, false);
-        check(cluster, &FlowAttributes { namespace: "", ..LIST }, true);
+        check(cluster, &list(), false);
+        check(cluster, &RequestInfo { namespace: "".into(), ..list() }, true);
         // Only alone does a star stand for all.
         let two = r#"{"verbs":["*","get"],"apiGroups":["*"],"resources":["*"],"namespaces":["*"]}"#;
-        check(two, &LIST, false);
+        check(two, &list(), false);
+        check(two, &list().with_verb(Verb::Get), true);
+        let custom = r#"{"verbs":["use"],"apiGroups":["*"],"resources":["*"],"namespaces":["*"]}"#;
+        check(custom, &list().with_verb(Verb::named("use")), true);
+        check(custom, &list().with_verb(Verb::named("Use")), false);
     }
 
     #[test]
     fn path_rules_match_what_is_below() {
         let check = |paths: &str, path: &str, expected| {
             let rules = format!(r#""nonResourceRules":[{{"verbs":["get"],"nonResourceURLs":[{paths}]}}]"#);
-            let request = FlowAttributes { path, ..PATH };
-            check(r#"{"kind":"Group","group":{"name":"*"}}"#, &rules, &request, expected);
+            check(r#"{"kind":"Group","group":{"name":"*"}}"#, &rules, &alice(), &get_path(path), expected);
         };
         check("\"*\"", "/version", true);
         check("\"/version\"", "/version", true);

@@ -4,8 +4,9 @@
 use crate::fairness::Fairness;
 use crate::moment::Moment;
 use crate::queue::Queue;
-use crate::queue_set::{Phase, QueueSet, QueuedRequest};
+use crate::queue_set::{Arrival, Phase, QueueSet, QueuedRequest};
 use crate::queuing::Queuing;
+use pintle_object::RequestInfo;
 use std::collections::BTreeMap;
 
 /// The narrowest column, and the space after the longest cell.
@@ -128,8 +129,7 @@ impl Fairness {
             let mut users: BTreeMap<String, (u64, u64)> = BTreeMap::new();
             state.level.with(|requests, _| {
                 for (_, request) in &requests.requests {
-                    let Some(about) = &request.arrival.about else { continue };
-                    let (held, waiting) = users.entry(about.describe().user.to_owned()).or_default();
+                    let (held, waiting) = users.entry(request.arrival.user.name.clone()).or_default();
                     let is_waiting = matches!(request.phase, Phase::Waiting(_));
                     let seats = if is_waiting { waiting } else { held };
                     *seats += u64::from(request.arrival.width.max_seats());
@@ -216,11 +216,13 @@ fn request_row(
 }
 
 fn details(request: &QueuedRequest) -> Row {
-    let about = request.arrival.about.as_ref().map(|about| about.describe()).unwrap_or_default();
-    let separator = if about.group.is_empty() { "" } else { "/" };
-    let api_version = format!("{}{separator}{}", about.group, about.version);
-    let texts = [about.user, about.verb, about.path, about.namespace, about.name, &api_version];
-    texts.into_iter().chain([about.resource, about.subresource]).map(String::from).collect()
+    let Arrival { user, info, .. } = &request.arrival;
+    let RequestInfo { verb, path, namespace, name, group, version, resource, subresource, .. } =
+        info.as_ref();
+    let separator = if group.is_empty() { "" } else { "/" };
+    let api_version = format!("{group}{separator}{version}");
+    let texts = [&user.name, verb.as_str(), path, namespace, name, &api_version, resource, subresource];
+    texts.map(String::from).into()
 }
 
 fn header(columns: &[&str]) -> Row {

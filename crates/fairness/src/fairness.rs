@@ -1,7 +1,6 @@
 //! The whole of it: classifies requests, and divides the server's seats among levels, anew with each change of the
 //! objects and every ten seconds (upstream's `util/flowcontrol/apf_controller.go`).
 
-use crate::classify::FlowAttributes;
 use crate::clock::Clock;
 use crate::configuration::{
     CATCH_ALL, Distinguisher, EXEMPT, LevelSpec, SchemaSpec, mandatory_level, mandatory_schema,
@@ -9,13 +8,14 @@ use crate::configuration::{
 use crate::flow_stats::FlowStats;
 use crate::lending::{LendingState, LevelState};
 use crate::level::{Admitted, Level};
-use crate::queue_set::{Arrival, Describe};
+use crate::queue_set::Arrival;
 use crate::queuing::Queuing;
 use crate::shuffle::flow_hash;
 use crate::watch_counts::WatchCounts;
 use crate::width::{Facts, estimate};
 use arc_swap::ArcSwap;
-use pintle_object::Text;
+use pintle_object::user::User;
+use pintle_object::{RequestInfo, Text, Verb};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,8 +24,6 @@ use std::time::Duration;
 pub const ADJUSTMENT_INTERVAL: Duration = Duration::from_secs(10);
 /// Figures of flow schemas that are kept, those of schemas that are gone among them.
 const FLOWS_MAX: usize = 1024;
-/// Verbs that change nothing.
-const READS: [&str; 3] = ["get", "list", "watch"];
 
 /// A flow schema in use.
 #[derive(Debug)]
@@ -77,39 +75,40 @@ impl Fairness {
     /// Classifies a request, and takes it to a seat or a queue of its level; `is_again` if it had a seat before.
     pub fn start(
         &self,
-        request: &FlowAttributes,
+        user: &Arc<User>,
+        info: &Arc<RequestInfo>,
         facts: &dyn Facts,
         is_again: bool,
-        about: impl FnOnce() -> Option<Arc<dyn Describe>>,
     ) -> Option<Classified> {
-        let schema = self.classify(request)?;
+        let schema = self.classify(user, info)?;
         let distinguisher = match schema.spec.distinguisher {
-            Distinguisher::ByUser if schema.queues > 1 => Text::from(request.user),
-            Distinguisher::ByNamespace if schema.queues > 1 => Text::from(request.namespace),
+            Distinguisher::ByUser if schema.queues > 1 => Text::from(user.name.as_str()),
+            Distinguisher::ByNamespace if schema.queues > 1 => info.namespace.clone(),
             _ => Text::default(),
         };
         let hash = if schema.queues > 1 { flow_hash(&schema.name, &distinguisher) } else { 0 };
-        let estimate = estimate(request, schema.level.seats_max(), facts);
+        let estimate = estimate(info, schema.level.seats_max(), facts);
         let admitted = schema.level.start(Arrival {
+            user: user.clone(),
+            info: info.clone(),
             schema: schema.name.clone(),
             stats: schema.stats.clone(),
             distinguisher,
             hash,
             width: estimate.width,
             watchers: estimate.watchers,
-            is_watch: request.verb == "watch",
-            is_write: !READS.contains(&request.verb),
+            is_watch: info.verb == Verb::Watch,
+            is_write: !info.verb.is_read(),
             is_again,
-            about: about(),
         });
         Some(Classified { schema, admitted })
     }
 
     /// The first schema that matches; that for everybody if none does. There always is one.
-    fn classify(&self, request: &FlowAttributes) -> Option<Arc<Schema>> {
+    fn classify(&self, user: &User, info: &RequestInfo) -> Option<Arc<Schema>> {
         let schemas = self.schemas.load();
         let matching =
-            schemas.iter().find(|schema| schema.spec.rules.iter().any(|rule| rule.matches(request)));
+            schemas.iter().find(|schema| schema.spec.rules.iter().any(|rule| rule.matches(user, info)));
         matching.or_else(|| schemas.iter().find(|schema| schema.spec.name == CATCH_ALL)).cloned()
     }
 

@@ -29,7 +29,6 @@ pub mod width;
 #[cfg(test)]
 mod tests;
 
-pub use classify::FlowAttributes;
 pub use clock::{Alarm, Clock};
 pub use configuration::{LevelSpec, SchemaSpec};
 pub use fairness::{Classified, Fairness, Schema};
@@ -37,6 +36,5 @@ pub use flow_stats::Refusal;
 pub use gauges::ByKind;
 pub use level::{Admitted, Level, Seat, Waiting};
 pub use moment::Moment;
-pub use queue_set::{Describe, Description};
 pub use watch_counts::{WatchCount, WatchCounts};
 pub use width::{Facts, ListShape, ObjectStats};

@@ -13,11 +13,11 @@ use crate::retry_after::RetryAfter;
 use crate::seat_seconds::SeatSeconds;
 use crate::shuffle::Dealer;
 use crate::width::Width;
-use pintle_object::Text;
+use pintle_object::user::User;
+use pintle_object::{RequestInfo, Text};
 use slab::Slab;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -25,27 +25,11 @@ use std::time::Duration;
 /// The assumed time that a request takes, until it is known.
 const SERVICE_DURATION: Duration = Duration::from_millis(3);
 
-/// A request's description, for dumps.
-pub trait Describe: fmt::Debug + Send + Sync {
-    fn describe(&self) -> Description<'_>;
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Description<'a> {
-    pub user: &'a str,
-    pub verb: &'a str,
-    pub path: &'a str,
-    pub namespace: &'a str,
-    pub name: &'a str,
-    pub group: &'a str,
-    pub version: &'a str,
-    pub resource: &'a str,
-    pub subresource: &'a str,
-}
-
 /// A request that comes to its level.
 #[derive(Debug)]
 pub struct Arrival {
+    pub user: Arc<User>,
+    pub info: Arc<RequestInfo>,
     pub schema: Arc<str>,
     pub stats: Arc<FlowStats>,
     pub distinguisher: Text,
@@ -56,7 +40,6 @@ pub struct Arrival {
     pub is_write: bool,
     /// Whether it had a seat before, which it gave away to wait for its client. It counts once.
     pub is_again: bool,
-    pub about: Option<Arc<dyn Describe>>,
 }
 
 /// What became of a request that came: its key while it is here.

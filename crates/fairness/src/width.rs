@@ -1,8 +1,8 @@
 //! How wide a request is: the seats that it takes, and for how long some stay taken after it (upstream's
 //! `util/flowcontrol/request`).
 
-use crate::classify::FlowAttributes;
 use crate::seat_seconds::SeatSeconds;
+use pintle_object::{RequestInfo, Verb};
 use std::time::Duration;
 
 const SEATS_MIN: u32 = 1;
@@ -81,13 +81,13 @@ impl Width {
 }
 
 /// Estimates a request's width. `level_seats_max` is the widest that its level takes; zero for no bound.
-pub fn estimate(request: &FlowAttributes, level_seats_max: u32, facts: &dyn Facts) -> Estimate {
+pub fn estimate(info: &RequestInfo, level_seats_max: u32, facts: &dyn Facts) -> Estimate {
     let bound = |max: u32| if level_seats_max == 0 { max } else { level_seats_max.min(max) };
     let quiet = |width| Estimate { width, watchers: None };
-    match request.verb {
-        "list" => quiet(list(false, bound(LIST_SEATS_MAX), facts)),
-        "watch" => quiet(list(true, bound(LIST_SEATS_MAX), facts)),
-        "create" | "update" | "patch" | "delete" if !is_without_events(request) => {
+    match info.verb {
+        Verb::List => quiet(list(false, bound(LIST_SEATS_MAX), facts)),
+        Verb::Watch => quiet(list(true, bound(LIST_SEATS_MAX), facts)),
+        Verb::Create | Verb::Update | Verb::Patch | Verb::Delete if !is_without_events(info) => {
             let watchers = facts.watchers();
             Estimate { width: write(watchers, bound(WRITE_SEATS_MAX)), watchers: Some(watchers) }
         }
@@ -96,8 +96,8 @@ pub fn estimate(request: &FlowAttributes, level_seats_max: u32, facts: &dyn Fact
 }
 
 /// Whether nothing is stored by a write, so that nobody hears of it.
-fn is_without_events(request: &FlowAttributes) -> bool {
-    request.resource == "serviceaccounts" && request.subresource == "token"
+fn is_without_events(info: &RequestInfo) -> bool {
+    info.resource == "serviceaccounts" && info.subresource == "token"
 }
 
 fn list(is_watch: bool, seats_max: u32, facts: &dyn Facts) -> Width {
@@ -172,18 +172,12 @@ mod tests {
         }
     }
 
-    fn attributes(verb: &str) -> FlowAttributes<'_> {
-        FlowAttributes {
-            user: "",
-            groups: &[],
-            verb,
+    fn info(verb: &str) -> RequestInfo {
+        RequestInfo {
+            verb: Verb::named(verb),
             is_resource: true,
-            group: "",
-            resource: "pods",
-            subresource: "",
-            namespace: "",
-            name: "",
-            path: "",
+            resource: "pods".into(),
+            ..RequestInfo::default()
         }
     }
 
@@ -192,7 +186,7 @@ mod tests {
         let check = |verb: &str, level, shape: Option<ListShape>, objects: Option<(u64, u64)>, expected| {
             let objects = objects.map(|(count, bytes_mean)| ObjectStats { count, bytes_mean });
             let given = Given { shape, objects, watchers: 0 };
-            let found = estimate(&attributes(verb), level, &given);
+            let found = estimate(&info(verb), level, &given);
             assert_eq!(found, Estimate { width: Width::seats(expected), watchers: None }, "{verb} {shape:?}");
         };
         let plain = ListShape::default();
@@ -224,7 +218,7 @@ mod tests {
     fn writes_keep_seats_while_their_events_are_sent() {
         let check = |watchers, level, final_seats, millis| {
             let given = Given { shape: None, objects: None, watchers };
-            let found = estimate(&attributes("create"), level, &given);
+            let found = estimate(&info("create"), level, &given);
             let additional_latency = Duration::from_millis(millis);
             let width = Width { initial_seats: 1, final_seats, additional_latency };
             assert_eq!(found, Estimate { width, watchers: Some(watchers) });
@@ -236,7 +230,7 @@ mod tests {
         check(1000, 0, 10, 50);
         check(1000, 5, 5, 100);
         let token =
-            FlowAttributes { resource: "serviceaccounts", subresource: "token", ..attributes("create") };
+            RequestInfo { resource: "serviceaccounts".into(), subresource: "token".into(), ..info("create") };
         let given = Given { shape: None, objects: None, watchers: 1000 };
         assert_eq!(estimate(&token, 0, &given), Estimate { width: Width::ONE, watchers: None });
     }

@@ -4,9 +4,9 @@ use super::operation::{self, Operation, OperationBody, Style};
 use super::parameter::{self, DELETE, LIST, Parameters, WRITE, part};
 use super::schema::Components;
 use crate::parts::{capital, object, prefix, spoken_group};
-use pintle_object::{GroupVersionKind, Map, Value};
+use pintle_object::{GroupVersionKind, Map, Value, Verb, Verbs};
 use pintle_schema::model::{Shape, TypeId};
-use pintle_schema::{Resource, Subresource, Verb, Verbs};
+use pintle_schema::{Resource, Subresource};
 
 const WATCH_MANY: &str = "deprecated: use the 'watch' parameter with a list operation instead.";
 const WATCH_ONE: &str = "deprecated: use the 'watch' parameter with a list operation instead, filtered to a \
@@ -105,7 +105,7 @@ impl Operations {
         for sub in &resource.subresources {
             self.add_subresource(&on_item, sub, &item, paths, components);
         }
-        if resource.verbs.has(Verb::Watch) && !self.style.is_custom {
+        if resource.verbs.has(&Verb::Watch) && !self.style.is_custom {
             self.add_watches(&place, paths, components);
         }
     }
@@ -129,13 +129,13 @@ impl Operations {
     ) -> Vec<Operation> {
         let verbs = place.resource.verbs;
         let mut operations = Vec::new();
-        if let Some(list) = list.filter(|_| verbs.has(Verb::List)) {
+        if let Some(list) = list.filter(|_| verbs.has(&Verb::List)) {
             operations.push(self.list(place, list, components));
         }
-        if verbs.has(Verb::Create) {
+        if verbs.has(&Verb::Create) {
             operations.push(self.create(place, components));
         }
-        if verbs.has(Verb::DeleteCollection) {
+        if verbs.has(&Verb::DeleteCollection) {
             operations.push(self.delete_collection(place, components));
         }
         operations
@@ -143,16 +143,16 @@ impl Operations {
 
     fn item(&self, place: &PathPlace<'_>, verbs: Verbs, components: &mut Components<'_>) -> Vec<Operation> {
         let mut operations = Vec::new();
-        if verbs.has(Verb::Get) {
+        if verbs.has(&Verb::Get) {
             operations.push(self.read(place, components));
         }
-        if verbs.has(Verb::Update) {
+        if verbs.has(&Verb::Update) {
             operations.push(self.replace(place, components));
         }
-        if verbs.has(Verb::Delete) {
+        if verbs.has(&Verb::Delete) {
             operations.push(self.delete(place, components));
         }
-        if verbs.has(Verb::Patch) {
+        if verbs.has(&Verb::Patch) {
             operations.push(self.patch(place, components));
         }
         operations
@@ -160,7 +160,7 @@ impl Operations {
 
     fn list(&self, place: &PathPlace<'_>, list: &Value, components: &mut Components<'_>) -> Operation {
         let kind = &place.resource.kind;
-        let description = if self.style.is_custom || !place.resource.verbs.has(Verb::List) {
+        let description = if self.style.is_custom || !place.resource.verbs.has(&Verb::List) {
             format!("list objects of kind {kind}")
         } else {
             format!("list or watch objects of kind {kind}")
@@ -382,7 +382,7 @@ impl Operations {
             insert(paths, &path, vec![self.read_text(&place, options, components)]);
         } else {
             let mut operations = self.item(&place, sub.verbs, components);
-            if sub.verbs.has(Verb::Create) {
+            if sub.verbs.has(&Verb::Create) {
                 operations.push(self.create(&place, components));
             }
             insert(paths, &path, operations);
@@ -412,7 +412,7 @@ impl Operations {
         paths: &mut Map,
         components: &mut Components<'_>,
     ) {
-        let is_proxy = sub.verbs.has(Verb::Update);
+        let is_proxy = sub.verbs.has(&Verb::Update);
         let methods: &[&'static str] = match is_proxy {
             true => &["get", "put", "post", "delete", "options", "head", "patch"],
             false => &["get", "post"],

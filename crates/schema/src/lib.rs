@@ -13,4 +13,4 @@ pub mod resource;
 
 pub use builtin::{Builtin, builtin, known};
 pub use model::{Field, ListType, Presence, Schema, Shape, Str, Type, TypeId};
-pub use resource::{Column, Life, Resource, Resources, Stage, Subresource, Verb, Verbs};
+pub use resource::{Column, Life, Resource, Resources, Stage, Subresource};

@@ -1,7 +1,7 @@
 //! The resources that a server serves: one entry per (group, version, plural).
 
 use crate::model::{Str, TypeId};
-use pintle_object::GroupVersionKind;
+use pintle_object::{GroupVersionKind, Verb, Verbs};
 use std::collections::HashMap;
 
 /// Every served resource, in the order of discovery.
@@ -38,7 +38,7 @@ impl Resource {
     pub fn has_table(&self, subresource: &str) -> bool {
         match self.subresource(subresource) {
             Some(sub) => sub.has_table,
-            None => self.verbs.has(Verb::List),
+            None => self.verbs.has(&Verb::List),
         }
     }
 }
@@ -139,93 +139,6 @@ pub struct Selectable {
     pub path: Vec<Str>,
 }
 
-/// The action of a request. The names are those of authorization, and of discovery for the verbs of resources.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verb {
-    Create,
-    Delete,
-    DeleteCollection,
-    Get,
-    List,
-    Patch,
-    Update,
-    Watch,
-    /// The old way to reach what is behind a resource: `/api/v1/proxy/...`, which nothing serves any more.
-    Proxy,
-    /// The verb of a method that no resource takes.
-    Other,
-}
-
-impl Verb {
-    /// The verbs of resources, in the order of discovery documents.
-    pub const ALL: [Verb; 8] = [
-        Verb::Create,
-        Verb::Delete,
-        Verb::DeleteCollection,
-        Verb::Get,
-        Verb::List,
-        Verb::Patch,
-        Verb::Update,
-        Verb::Watch,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Verb::Create => "create",
-            Verb::Delete => "delete",
-            Verb::DeleteCollection => "deletecollection",
-            Verb::Get => "get",
-            Verb::List => "list",
-            Verb::Patch => "patch",
-            Verb::Update => "update",
-            Verb::Watch => "watch",
-            Verb::Proxy => "proxy",
-            Verb::Other => "",
-        }
-    }
-
-    /// Whether it leaves everything as it is.
-    pub fn is_read(self) -> bool {
-        matches!(self, Verb::Get | Verb::List | Verb::Watch)
-    }
-
-    fn bit(self) -> u16 {
-        1 << self as u16
-    }
-}
-
-/// A set of verbs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Verbs(u16);
-
-impl Verbs {
-    pub fn all() -> Verbs {
-        Verb::ALL.into_iter().collect()
-    }
-
-    pub fn has(self, verb: Verb) -> bool {
-        self.0 & verb.bit() != 0
-    }
-
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    fn parse(names: &[&str]) -> Verbs {
-        Verb::ALL.into_iter().filter(|verb| names.contains(&verb.as_str())).collect()
-    }
-
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Verb::ALL.into_iter().filter(move |verb| self.has(*verb)).map(Verb::as_str)
-    }
-}
-
-impl FromIterator<Verb> for Verbs {
-    fn from_iter<T: IntoIterator<Item = Verb>>(verbs: T) -> Verbs {
-        Verbs(verbs.into_iter().fold(0, |all, verb| all | verb.bit()))
-    }
-}
-
 /// The texts of the tables of `api/`, without comments and empty lines.
 pub(crate) struct Tables {
     pub resources: &'static str,
@@ -302,7 +215,7 @@ impl Resource {
             }
             "singular" => self.singular = first.into(),
             "namespaced" => self.namespaced = true,
-            "verbs" => self.verbs = Verbs::parse(rest),
+            "verbs" => self.verbs = Verbs::of_names(rest),
             "short" => self.short_names = rest.iter().map(|name| Str::Borrowed(name)).collect(),
             "categories" => self.categories = rest.iter().map(|name| Str::Borrowed(name)).collect(),
             "sub" => self.subresources.push(subresource(rest, kinds)),
@@ -322,7 +235,7 @@ fn subresource(words: &[&'static str], kinds: &HashMap<GroupVersionKind, TypeId>
         group: group.into(),
         version: version.into(),
         kind: kind_name.into(),
-        verbs: Verbs::parse(&words.collect::<Vec<_>>()),
+        verbs: Verbs::of_names(&words.collect::<Vec<_>>()),
         ty: kinds.get(&kind(path)).copied(),
         has_table: true,
     }

@@ -9,6 +9,7 @@ use pintle_access::{Credentials, User, websocket};
 use pintle_object::Status;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Instant;
 
 const PROTOCOLS: &str = "sec-websocket-protocol";
@@ -18,13 +19,13 @@ pub async fn authenticate(
     app: &App,
     request: &mut Request,
     client: &ConnectionClient,
-) -> Result<User, Status> {
+) -> Result<Arc<User>, Status> {
     let began = Instant::now();
     if let Some(expires) = client.certificate_expires {
         app.metrics.certificate_lives.observe((expires - request.now_seconds()) as f64);
     }
     let result = match client.is_local {
-        true => unsecured(request),
+        true => unsecured(request).map(Arc::new),
         false => prove(app, request, &client.certificates).await,
     };
     let name = result.as_ref().ok().map(|user| user.name.as_str());
@@ -36,7 +37,7 @@ async fn prove(
     app: &App,
     request: &mut Request,
     certificates: &[CertificateDer<'static>],
-) -> Result<User, Status> {
+) -> Result<Arc<User>, Status> {
     let authorization = request.header("authorization");
     let headers: Vec<(&str, &[u8])> = match app.authenticators.front_proxy {
         Some(_) => request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect(),

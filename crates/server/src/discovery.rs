@@ -12,9 +12,9 @@ use bytes::Bytes;
 use pintle_engine::Engine;
 use pintle_engine::resource_table::Table;
 use pintle_metrics::Counter;
-use pintle_object::{Map, Value, json, yaml};
+use pintle_object::{Map, Value, Verb, json, yaml};
 use pintle_proxy::peers::Peers;
-use pintle_schema::{Builtin, Resource, Resources, Subresource, TypeId, Verb, encode};
+use pintle_schema::{Builtin, Resource, Resources, Subresource, TypeId, encode};
 use sha2::{Digest as _, Sha256, Sha512};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -308,7 +308,7 @@ fn resource_entry(resource: &Resource, any: TypeId, has_hash: bool) -> Value {
     if !resource.categories.is_empty() {
         map.insert("categories", texts(resource.categories.iter().map(AsRef::as_ref)));
     }
-    if has_hash && resource.verbs.has(Verb::Update) {
+    if has_hash && resource.verbs.has(&Verb::Update) {
         map.insert("storageVersionHash", storage_hash(resource));
     }
     Value::Map(map)

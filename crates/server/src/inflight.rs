@@ -142,7 +142,7 @@ pub fn timed_out() -> Response {
 mod tests {
     use super::*;
     use crate::response::{Body, Parts};
-    use crate::route::RequestInfo;
+    use crate::route;
     use bytes::Bytes;
     use hyper::{HeaderMap, Method};
     use pintle_object::Query;
@@ -156,7 +156,8 @@ mod tests {
     fn request(method: Method, uri: &str, group: &str) -> Request {
         let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
         let parsed = Query::parse(query);
-        let info = RequestInfo::parse(method.as_str(), path, &parsed).expect("the path says something");
+        let (info, resource_path) =
+            route::parse(method.as_str(), path, &parsed).expect("the path says something");
         let user = Arc::new(User { groups: vec![group.into()], ..User::anonymous() });
         Request {
             method,
@@ -168,7 +169,8 @@ mod tests {
             body: Bytes::new(),
             is_read: false,
             user,
-            info,
+            info: info.into(),
+            resource_path,
             received: Time { seconds: 0, nanos: 0 },
             peer: SocketAddr::from(([127, 0, 0, 1], 1)),
             audit_id: String::new(),

@@ -5,8 +5,7 @@ use crate::fairness::objects;
 use crate::memory::{Pressure, Weight};
 use crate::permits::Requester;
 use crate::request::Request;
-use pintle_object::Status;
-use pintle_schema::Verb;
+use pintle_object::{Status, Verb};
 
 /// The refusal of a request that memory has no room for.
 pub fn refusal(app: &App, request: &Request) -> Option<Status> {

@@ -14,7 +14,6 @@ use crate::request::{Request, is_long_running, text};
 use crate::request_log::RequestLine;
 use crate::resolve::{Place, Route, Unserved, resolve};
 use crate::response::{Body, Response};
-use crate::route::RequestInfo;
 use crate::seat::Seat;
 use crate::seated_body::{SeatedBody, read_seated};
 use crate::served::{elsewhere, is_built_in};
@@ -34,10 +33,10 @@ use pintle_engine::own;
 use pintle_object::Query;
 use pintle_object::audit::Level;
 use pintle_object::user::ANONYMOUS;
-use pintle_object::{AuditContext, Status};
-use pintle_schema::Verb;
+use pintle_object::{AuditContext, RequestInfo, Status, Verb};
 use pintle_traces::Span;
 use std::any::Any;
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -159,8 +158,9 @@ fn request(
     client: &ConnectionClient,
 ) -> (Request, Option<route::Unresolved>) {
     let query = Query::parse(parts.uri.query().unwrap_or(""));
-    let parsed = RequestInfo::parse(parts.method.as_str(), path, &query);
+    let parsed = route::parse(parts.method.as_str(), path, &query);
     let unresolved = parsed.as_ref().err().copied();
+    let (info, resource_path) = parsed.unwrap_or_default();
     // What comes before the policy is asked is kept until it has answered.
     let level = if app.stages.audit.is_some() { Level::Metadata } else { Level::None };
     let request = Request {
@@ -174,7 +174,8 @@ fn request(
         body: Bytes::new(),
         is_read: false,
         user: Arc::new(User::anonymous()),
-        info: parsed.unwrap_or_default(),
+        info: info.into(),
+        resource_path,
         received: own::now(),
         peer: client.address,
         audit: Arc::new(AuditContext::new(level)),
@@ -253,7 +254,7 @@ async fn stages(
     let mut clock = Instant::now();
     let _authentication = spans::authentication(app, request);
     request.user = match authenticate(app, request, way.client).await {
-        Ok(user) => Arc::new(user),
+        Ok(user) => user,
         Err(status) => return Ok(unaudited(app, request, &status).await),
     };
     measured(app, request, "authentication", &mut clock);
@@ -348,17 +349,17 @@ async fn unaudited(app: &App, request: &Request, status: &Status) -> Response {
 
 /// The refusal of a request that its user may not make.
 async fn authorize(app: &App, request: &Request) -> Option<Response> {
-    let mut attributes = request.attributes();
-    if attributes.path == top::PATH {
+    let info = match request.path() {
         // Who may read metrics may see this too.
-        attributes.path = metrics::PATH;
-    }
+        top::PATH => Cow::Owned(RequestInfo { path: metrics::PATH.into(), ..request.info.as_ref().clone() }),
+        _ => Cow::Borrowed(request.info.as_ref()),
+    };
     let annotate = |decision: &'static str, reason: &str| {
         request.audit.annotate("authorization.k8s.io/decision", decision);
         request.audit.annotate_with("authorization.k8s.io/reason", || reason.into());
     };
     let began = Instant::now();
-    let decision = app.access.authorize(&request.user, &attributes).await;
+    let decision = app.access.authorize(&request.user, &info).await;
     app.metrics.observe_authorization(&decision, began.elapsed());
     match decision {
         Decision::Allow(reason) => {
@@ -367,7 +368,7 @@ async fn authorize(app: &App, request: &Request) -> Option<Response> {
         }
         Decision::Deny(reason) | Decision::NoOpinion(reason) => {
             annotate("forbid", &reason);
-            let status = refusal(&request.user, &attributes, &reason);
+            let status = refusal(&request.user, &info, &reason);
             Some(refuse(app, request, &status).with("x-content-type-options", "nosniff"))
         }
         Decision::Error { why, .. } => {
@@ -401,7 +402,7 @@ async fn resource(
     }
     let verb = spans::verb(request);
     let mut read_body = SeatedBody { seat, read: Default::default() };
-    if route.reads_body(request.info.verb)
+    if route.reads_body(&request.info.verb)
         && let Some(body) = exchange.body.take()
     {
         request.is_read = true;

@@ -33,5 +33,5 @@ pub fn no_such_resource() -> Status {
 
 /// The refusal of a verb that a place does not have.
 pub(crate) fn not_supported(request: &Request, target: ObjectRef<'_>) -> Status {
-    Status::method_not_supported(&target.served.group_resource(), request.info.verb_name())
+    Status::method_not_supported(&target.served.group_resource(), request.info.verb.as_str())
 }

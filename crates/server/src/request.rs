@@ -1,15 +1,13 @@
 //! A request, read and resolved.
 
-use crate::route::RequestInfo;
+use crate::route::ResourcePath;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Version};
-use pintle_access::{Attributes, User};
-use pintle_object::AuditContext;
-use pintle_object::Query;
+use pintle_access::User;
 use pintle_object::time::Time;
-use pintle_schema::Verb;
+use pintle_object::{AuditContext, Query, RequestInfo, Verb};
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,7 +28,8 @@ pub struct Request {
     pub is_read: bool,
     /// The user that the request acts as.
     pub user: Arc<User>,
-    pub info: RequestInfo,
+    pub info: Arc<RequestInfo>,
+    pub resource_path: ResourcePath,
     /// When the request's head was there.
     pub received: Time,
     /// The client's end of the connection.
@@ -45,24 +44,6 @@ impl Request {
     /// The time of the request, in seconds since 1970.
     pub fn now_seconds(&self) -> i64 {
         self.received.seconds
-    }
-
-    /// What authorization is asked about the request.
-    pub fn attributes(&self) -> Attributes<'_> {
-        let info = &self.info;
-        Attributes {
-            verb: info.verb_name(),
-            is_resource: info.is_resource,
-            path: &info.path,
-            group: &info.group,
-            version: &info.version,
-            resource: &info.resource,
-            subresource: &info.subresource,
-            namespace: &info.namespace,
-            name: &info.name,
-            field_selector: &info.field_selector,
-            label_selector: &info.label_selector,
-        }
     }
 
     /// The path without its escapes: the one that was authorized.

@@ -2,12 +2,11 @@
 //! resources would choose upstream. What is not found here is never acted on.
 
 use crate::request::Request;
-use crate::route::RequestInfo;
 use hyper::Method;
 use pintle_engine::ServedResource;
 use pintle_engine::resource_table::Table;
-use pintle_object::Status;
-use pintle_schema::{Subresource, Verb};
+use pintle_object::{RequestInfo, Status, Verb};
+use pintle_schema::Subresource;
 use std::sync::Arc;
 
 /// Subresources that lead through to a kubelet, a pod or a service.
@@ -48,7 +47,7 @@ pub enum Unserved {
 
 impl Route {
     /// Whether the request's body says what to do.
-    pub fn reads_body(&self, verb: Verb) -> bool {
+    pub fn reads_body(&self, verb: &Verb) -> bool {
         self.place != Place::Connect && !verb.is_read()
     }
 
@@ -78,10 +77,10 @@ pub fn resolve(table: &Table, request: &Request, is_built_in: bool) -> Result<Ro
         if table.served().iter().any(is_custom) { Unserved::Path } else { Unserved::Resource }
     })?;
     let place = match served.is_typed() {
-        true => built_in(&request.method, info, served)?,
+        true => built_in(request, served)?,
         false => custom(info, served)?,
     };
-    let is_named = !info.path_name().is_empty();
+    let is_named = !request.resource_path.name().is_empty();
     let needs_name = match place {
         Place::Collection => false,
         Place::Object | Place::Subresource | Place::Connect => true,
@@ -108,13 +107,13 @@ fn custom(info: &RequestInfo, served: &ServedResource) -> Result<Place, Unserved
     if !fits {
         return Err(Unserved::Path);
     }
-    let refuse = || because(Status::method_not_supported(&served.group_resource(), info.verb_name()));
+    let refuse = || because(Status::method_not_supported(&served.group_resource(), info.verb.as_str()));
     if info.subresource.is_empty() {
         return match info.verb {
             Verb::Get | Verb::Update | Verb::Patch | Verb::Delete => Ok(Place::Object),
             // A name does not keep a create from being one.
             Verb::List | Verb::Watch | Verb::Create | Verb::DeleteCollection => Ok(Place::Collection),
-            Verb::Proxy | Verb::Other => Err(refuse()),
+            Verb::Proxy | Verb::Other(_) => Err(refuse()),
         };
     }
     if served.resource.subresource(&info.subresource).is_none() {
@@ -134,62 +133,60 @@ fn custom(info: &RequestInfo, served: &ServedResource) -> Result<Place, Unserved
 /// PATCH  /api/v1/nodes/n                    of a cluster-wide resource: everything, and never below a namespace
 /// GET    /api/v1/watch/nodes                the old way to watch: no other method
 /// ```
-fn built_in(method: &Method, info: &RequestInfo, served: &ServedResource) -> Result<Place, Unserved> {
-    let is_at_home = served.resource.namespaced == info.is_in_namespace;
-    if info.is_by_prefix {
-        return watch_path(method, info, served, is_at_home);
+fn built_in(request: &Request, served: &ServedResource) -> Result<Place, Unserved> {
+    let (method, info, path) = (&request.method, &request.info, &request.resource_path);
+    let is_at_home = served.resource.namespaced == path.is_in_namespace;
+    if path.is_by_prefix {
+        return watch_path(request, served, is_at_home);
     }
-    match info.parts.len() {
+    match path.parts.len() {
         1 if is_at_home => collection(method, info, served),
-        1 if served.resource.namespaced && served.has(Verb::List) => match info.verb {
+        1 if served.resource.namespaced && served.has(&Verb::List) => match info.verb {
             Verb::List | Verb::Watch if method == Method::GET => Ok(Place::Collection),
             _ => Err(Unserved::Method),
         },
         2 if is_at_home => object(method, info, served),
-        3.. if is_at_home => subresource(method, info, served),
+        3.. if is_at_home => subresource(request, served),
         _ => Err(Unserved::Resource),
     }
 }
 
-fn watch_path(
-    method: &Method,
-    info: &RequestInfo,
-    served: &ServedResource,
-    is_at_home: bool,
-) -> Result<Place, Unserved> {
-    let is_watched = info.verb == Verb::Watch && served.has(Verb::Watch);
-    let place = match info.parts.len() {
-        1 if is_watched && served.has(Verb::List) && (is_at_home || served.resource.namespaced) => {
+fn watch_path(request: &Request, served: &ServedResource, is_at_home: bool) -> Result<Place, Unserved> {
+    let is_watched = request.info.verb == Verb::Watch && served.has(&Verb::Watch);
+    let place = match request.resource_path.parts.len() {
+        1 if is_watched && served.has(&Verb::List) && (is_at_home || served.resource.namespaced) => {
             Place::Collection
         }
         2 if is_watched && is_at_home => Place::Object,
         _ => return Err(Unserved::Resource),
     };
-    if method == Method::GET { Ok(place) } else { Err(Unserved::Method) }
+    if request.method == Method::GET { Ok(place) } else { Err(Unserved::Method) }
 }
 
 fn collection(method: &Method, info: &RequestInfo, served: &ServedResource) -> Result<Place, Unserved> {
     match info.verb {
         // That a resource cannot be watched is said by its list.
-        Verb::List | Verb::Watch if method == Method::GET && served.has(Verb::List) => Ok(Place::Collection),
-        Verb::Create | Verb::DeleteCollection if served.has(info.verb) => Ok(Place::Collection),
+        Verb::List | Verb::Watch if method == Method::GET && served.has(&Verb::List) => Ok(Place::Collection),
+        Verb::Create | Verb::DeleteCollection if served.has(&info.verb) => Ok(Place::Collection),
         _ => Err(Unserved::Method),
     }
 }
 
 fn object(method: &Method, info: &RequestInfo, served: &ServedResource) -> Result<Place, Unserved> {
     let verbs = [Verb::Get, Verb::Update, Verb::Patch, Verb::Delete];
-    if !verbs.into_iter().any(|verb| served.has(verb)) {
+    if !verbs.iter().any(|verb| served.has(verb)) {
         return Err(Unserved::Resource);
     }
-    let is_taken = verbs.contains(&info.verb) && served.has(info.verb) && method != Method::HEAD;
+    let is_taken = verbs.contains(&info.verb) && served.has(&info.verb) && method != Method::HEAD;
     if is_taken { Ok(Place::Object) } else { Err(Unserved::Method) }
 }
 
-fn subresource(method: &Method, info: &RequestInfo, served: &ServedResource) -> Result<Place, Unserved> {
+fn subresource(request: &Request, served: &ServedResource) -> Result<Place, Unserved> {
+    let (method, info) = (&request.method, &request.info);
     let found = served.resource.subresource(&info.subresource);
     let is_proxy = info.subresource == "proxy";
-    let subresource = found.filter(|_| info.parts.len() == 3 || is_proxy).ok_or(Unserved::Resource)?;
+    let subresource =
+        found.filter(|_| request.resource_path.parts.len() == 3 || is_proxy).ok_or(Unserved::Resource)?;
     if CONNECTING.contains(&info.subresource.as_str()) {
         let is_taken = (is_proxy && PROXIED.contains(method)) || takes(subresource, method);
         return if is_taken { Ok(Place::Connect) } else { Err(Unserved::Method) };
@@ -207,13 +204,13 @@ fn takes(subresource: &Subresource, method: &Method) -> bool {
         Method::DELETE => Verb::Delete,
         _ => return false,
     };
-    subresource.verbs.has(verb)
+    subresource.verbs.has(&verb)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::unescaped;
+    use crate::route::{parse, unescaped};
     use bytes::Bytes;
     use hyper::HeaderMap;
     use pintle_access::User;
@@ -241,12 +238,14 @@ mod tests {
     fn request(method: &str, path: &str, query: &str) -> Option<Request> {
         let path = unescaped(path).unwrap();
         let query = Query::parse(query);
+        let (info, resource_path) = parse(method, &path, &query).ok()?;
         Some(Request {
             method: method.parse().unwrap(),
             version: hyper::Version::HTTP_11,
             authority: None,
             uri: path.clone(),
-            info: RequestInfo::parse(method, &path, &query).ok()?,
+            info: info.into(),
+            resource_path,
             query,
             headers: HeaderMap::new(),
             body: Bytes::new(),
@@ -275,10 +274,10 @@ mod tests {
 
     /// What a request that resolved does, told from method and route alone, is what authorization was asked.
     fn check(request: &Request, route: &Route) {
-        let (info, served) = (&request.info, &route.served);
+        let (info, path, served) = (&request.info, &request.resource_path, &route.served);
         let shown = format!("{} {} {:?}", request.method, info.path, request.query.pairs());
         let reads = request.method == Method::GET;
-        let fits = match (info.verb, route.place) {
+        let fits = match (&info.verb, route.place) {
             (Verb::Get, Place::Object | Place::Subresource) => reads,
             (Verb::List, Place::Collection) => reads,
             (Verb::Watch, Place::Collection | Place::Object) => reads,
@@ -293,12 +292,12 @@ mod tests {
         assert!(fits, "{shown}: {:?} at {:?}", info.verb, route.place);
         assert_eq!(served.resource.plural, info.resource, "{shown}");
         // The namespace that is asked about is the one in which something is done; that of a namespace is itself.
-        let is_namespace = info.resource == "namespaces" && info.namespace == info.path_name();
+        let is_namespace = info.resource == "namespaces" && info.namespace == path.name();
         assert!(served.resource.namespaced || info.namespace.is_empty() || is_namespace, "{shown}");
         if route.place == Place::Collection {
-            assert!(info.subresource.is_empty() && info.path_name().is_empty(), "{shown}");
+            assert!(info.subresource.is_empty() && path.name().is_empty(), "{shown}");
         } else {
-            assert!(!info.path_name().is_empty() && info.name == info.path_name(), "{shown}");
+            assert!(!path.name().is_empty() && info.name == path.name(), "{shown}");
             assert!(!served.resource.namespaced || !info.namespace.is_empty(), "{shown}");
         }
         if matches!(route.place, Place::Subresource | Place::Connect) {

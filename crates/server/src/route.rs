@@ -1,37 +1,19 @@
 //! What a path, a method and a query ask for, by the rules of upstream's RequestInfo: the one reading of a request that
 //! authorization, limits, metrics and dispatch go by.
 
-use pintle_object::Query;
 use pintle_object::query::decode;
 use pintle_object::selector::{FieldSelector, LabelSelector};
-use pintle_schema::Verb;
+use pintle_object::{Query, RequestInfo, Text, Verb};
 use std::fmt;
 
-/// A request's meaning.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestInfo {
-    pub is_resource: bool,
-    pub verb: Verb,
-    /// The verb of a path that is no resource, where it is none of those: its method in lower case.
-    other_verb: String,
-    /// The path without its escapes.
-    pub path: String,
-    pub group: String,
-    pub version: String,
-    pub namespace: String,
-    pub resource: String,
-    pub subresource: String,
-    /// The object's name: that of the path, or the one that a list or watch is restricted to by its selector.
-    pub name: String,
-    /// As they were asked, of verbs that honor them; empty when absent.
-    pub field_selector: String,
-    pub label_selector: String,
-    /// Whether the path says so: `/api/v1/watch/...`, `/api/v1/proxy/...`.
+/// The path of a request about a resource, from the resource on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResourcePath {
+    /// Whether the path says the verb: `/api/v1/watch/...`, `/api/v1/proxy/...`.
     pub is_by_prefix: bool,
     /// Whether the resource stands below a namespace: `namespaces/ns/pods`, but not `namespaces/ns/status`.
     pub is_in_namespace: bool,
-    /// The parts of the path from the resource on.
-    pub parts: Vec<String>,
+    pub parts: Vec<Text>,
 }
 
 /// A path that says nothing: a watch of what?
@@ -43,120 +25,84 @@ const NAMESPACE_SUBRESOURCES: [&str; 2] = ["status", "finalize"];
 /// Verbs whose selectors say what is asked for.
 const SELECTING: [Verb; 3] = [Verb::List, Verb::Watch, Verb::DeleteCollection];
 
-impl Default for RequestInfo {
-    fn default() -> RequestInfo {
-        RequestInfo::of_path("", String::new())
+/// Resolves a request: its meaning, and its path where it is about a resource. `path` is without its escapes, so that all
+/// who look at it see the same.
+///
+/// ```text
+/// GET  /api/v1/namespaces/ns/pods/p/log   get pods/log p in ns
+/// GET  /apis/apps/v1/deployments          list deployments everywhere
+/// GET  /version                           no resource
+/// ```
+pub fn parse(method: &str, path: &str, query: &Query) -> Result<(RequestInfo, ResourcePath), Unresolved> {
+    let mut info = RequestInfo { path: path.into(), ..RequestInfo::default() };
+    let mut resource_path = ResourcePath::default();
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let mut rest = match parts.as_slice() {
+        ["api", version, rest @ ..] if !rest.is_empty() => {
+            info.version = (*version).into();
+            rest
+        }
+        ["apis", group, version, rest @ ..] if !rest.is_empty() => {
+            (info.group, info.version) = ((*group).into(), (*version).into());
+            rest
+        }
+        _ => {
+            info.verb = Verb::named(&method.to_ascii_lowercase());
+            return Ok((info, resource_path));
+        }
+    };
+    info.is_resource = true;
+    info.verb = verb_of(method);
+    if let Some(verb) = prefix(rest) {
+        info.verb = verb;
+        resource_path.is_by_prefix = true;
+        rest = rest.get(1..).filter(|rest| !rest.is_empty()).ok_or(Unresolved)?;
+    }
+    if let ["namespaces", namespace, after @ ..] = rest {
+        info.namespace = (*namespace).into();
+        if after.first().is_some_and(|next| !NAMESPACE_SUBRESOURCES.contains(next)) {
+            resource_path.is_in_namespace = true;
+            rest = after;
+        }
+    }
+    resource_path.parts = rest.iter().map(|part| Text::from(*part)).collect();
+    read_parts(&mut info, rest);
+    refine(&mut info, query, resource_path.is_by_prefix);
+    Ok((info, resource_path))
+}
+
+impl ResourcePath {
+    /// The name in the path, which is the only one that an object is looked up by.
+    pub fn name(&self) -> &str {
+        self.parts.get(1).map_or("", Text::as_str)
     }
 }
 
-impl RequestInfo {
-    /// Resolves a request. `path` is without its escapes, so that all who look at it see the same.
-    ///
-    /// ```text
-    /// GET  /api/v1/namespaces/ns/pods/p/log   get pods/log p in ns
-    /// GET  /apis/apps/v1/deployments          list deployments everywhere
-    /// GET  /version                           no resource
-    /// ```
-    pub fn parse(method: &str, path: &str, query: &Query) -> Result<RequestInfo, Unresolved> {
-        let mut info = RequestInfo::of_path(method, path.into());
-        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-        let mut rest = match parts.as_slice() {
-            ["api", version, rest @ ..] if !rest.is_empty() => {
-                info.version = (*version).into();
-                rest
+fn read_parts(info: &mut RequestInfo, parts: &[&str]) {
+    let part = |index: usize| parts.get(index).copied().map(Text::from).unwrap_or_default();
+    (info.resource, info.name) = (part(0), part(1));
+    // What is behind a proxy of the old way is its own business.
+    if info.verb != Verb::Proxy {
+        info.subresource = part(2);
+    }
+}
+
+/// Without a name, a get is a list or watch, and a delete is one of a collection.
+fn refine(info: &mut RequestInfo, query: &Query, is_by_prefix: bool) {
+    if info.name.is_empty() {
+        match info.verb {
+            Verb::Get => {
+                let is_watch = query.flag("watch") == Some(true);
+                info.verb = if is_watch { Verb::Watch } else { Verb::List };
+                info.name = selected_name(query).unwrap_or_default();
             }
-            ["apis", group, version, rest @ ..] if !rest.is_empty() => {
-                (info.group, info.version) = ((*group).into(), (*version).into());
-                rest
-            }
-            _ => return Ok(info),
-        };
-        info.is_resource = true;
-        info.other_verb.clear();
-        info.verb = verb_of(method);
-        if let Some(verb) = prefix(rest) {
-            info.verb = verb;
-            info.is_by_prefix = true;
-            rest = rest.get(1..).filter(|rest| !rest.is_empty()).ok_or(Unresolved)?;
-        }
-        if let ["namespaces", namespace, after @ ..] = rest {
-            info.namespace = (*namespace).into();
-            if after.first().is_some_and(|next| !NAMESPACE_SUBRESOURCES.contains(next)) {
-                info.is_in_namespace = true;
-                rest = after;
-            }
-        }
-        info.read_parts(rest);
-        info.refine(query);
-        Ok(info)
-    }
-
-    /// The meaning of a path that is no resource.
-    fn of_path(method: &str, path: String) -> RequestInfo {
-        let method = method.to_ascii_lowercase();
-        let verb = match method.as_str() {
-            "get" => Verb::Get,
-            "patch" => Verb::Patch,
-            "delete" => Verb::Delete,
-            _ => Verb::Other,
-        };
-        let other_verb = if verb == Verb::Other { method } else { String::new() };
-        RequestInfo {
-            is_resource: false,
-            verb,
-            other_verb,
-            path,
-            group: String::new(),
-            version: String::new(),
-            namespace: String::new(),
-            resource: String::new(),
-            subresource: String::new(),
-            name: String::new(),
-            field_selector: String::new(),
-            label_selector: String::new(),
-            is_by_prefix: false,
-            is_in_namespace: false,
-            parts: Vec::new(),
+            Verb::Delete => info.verb = Verb::DeleteCollection,
+            _ => {}
         }
     }
-
-    /// The verb's name, as authorization knows it.
-    pub fn verb_name(&self) -> &str {
-        if self.verb == Verb::Other { &self.other_verb } else { self.verb.as_str() }
-    }
-
-    /// The name in the path, which is the only one that an object is looked up by.
-    pub fn path_name(&self) -> &str {
-        self.parts.get(1).map_or("", String::as_str)
-    }
-
-    fn read_parts(&mut self, rest: &[&str]) {
-        self.parts = rest.iter().map(|part| String::from(*part)).collect();
-        let part = |index: usize| self.parts.get(index).cloned().unwrap_or_default();
-        (self.resource, self.name) = (part(0), part(1));
-        // What is behind a proxy of the old way is its own business.
-        if self.verb != Verb::Proxy {
-            self.subresource = part(2);
-        }
-    }
-
-    /// Without a name, a get is a list or watch, and a delete is one of a collection.
-    fn refine(&mut self, query: &Query) {
-        if self.name.is_empty() {
-            match self.verb {
-                Verb::Get => {
-                    let is_watch = query.flag("watch") == Some(true);
-                    self.verb = if is_watch { Verb::Watch } else { Verb::List };
-                    self.name = selected_name(query).unwrap_or_default();
-                }
-                Verb::Delete => self.verb = Verb::DeleteCollection,
-                _ => {}
-            }
-        }
-        if !self.is_by_prefix && SELECTING.contains(&self.verb) {
-            self.field_selector = query.text("fieldSelector").into();
-            self.label_selector = query.text("labelSelector").into();
-        }
+    if !is_by_prefix && SELECTING.contains(&info.verb) {
+        info.field_selector = query.text("fieldSelector").into();
+        info.label_selector = query.text("labelSelector").into();
     }
 }
 
@@ -187,13 +133,13 @@ fn verb_of(method: &str) -> Verb {
         "PUT" => Verb::Update,
         "PATCH" => Verb::Patch,
         "DELETE" => Verb::Delete,
-        _ => Verb::Other,
+        _ => Verb::default(),
     }
 }
 
 /// The one name that a list is restricted to: it is authorized as access to that name. Options that cannot be read name
 /// nothing, and are refused later.
-fn selected_name(query: &Query) -> Option<String> {
+fn selected_name(query: &Query) -> Option<Text> {
     let selector = query.first("fieldSelector")?;
     let are_read = query.int("limit").is_ok() && query.int("timeoutSeconds").is_ok();
     if !are_read || LabelSelector::parse(query.text("labelSelector")).is_err() {
@@ -203,7 +149,7 @@ fn selected_name(query: &Query) -> Option<String> {
     let mut terms = selector.terms().iter();
     let name = &terms.find(|term| term.equals && term.field == "metadata.name")?.value;
     let is_segment = !matches!(name.as_str(), "." | "..") && !name.contains(['/', '%']);
-    is_segment.then(|| name.to_string())
+    is_segment.then(|| name.clone())
 }
 
 #[cfg(test)]
@@ -213,14 +159,14 @@ mod tests {
     fn shown(method: &str, uri: &str) -> String {
         let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
         let path = unescaped(path).expect("the path can be read");
-        let Ok(info) = RequestInfo::parse(method, &path, &Query::parse(query)) else {
+        let Ok((info, _)) = parse(method, &path, &Query::parse(query)) else {
             return String::from("unresolved");
         };
         let RequestInfo { group, version, namespace, resource, subresource, name, .. } = &info;
         if !info.is_resource {
-            return format!("{} {}", info.verb_name(), info.path);
+            return format!("{} {}", info.verb.as_str(), info.path);
         }
-        format!("{} {group}/{version} ns={namespace} {resource}/{subresource} {name}", info.verb_name())
+        format!("{} {group}/{version} ns={namespace} {resource}/{subresource} {name}", info.verb.as_str())
     }
 
     fn check(method: &str, uri: &str, expected: &str) {
@@ -279,5 +225,6 @@ mod tests {
         }
         check("POST", "/version", "post /version");
         check("Foo", "/%76ersion", "foo /version");
+        check("WATCH", "/version", "watch /version");
     }
 }

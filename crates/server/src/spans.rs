@@ -7,12 +7,10 @@ use crate::metrics::Labels;
 use crate::negotiate::Accept;
 use crate::request::{Request, text};
 use crate::response::Response;
-use crate::route::RequestInfo;
 use hyper::{Method, Version};
 use pintle_audit::source_ips;
 use pintle_object::user::{MASTERS, MONITORING};
-use pintle_object::{AuditContext, Format, Status};
-use pintle_schema::Verb;
+use pintle_object::{AuditContext, Format, RequestInfo, Status, Verb};
 use pintle_traces::{Entered, Library, RequestStart, Role, Span, SpanAttributes, head};
 use std::borrow::Cow;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -66,7 +64,7 @@ fn name(request: &Request) -> Cow<'static, str> {
     if !info.is_resource {
         return method;
     }
-    let RequestInfo { group, version, namespace, resource, subresource, .. } = info;
+    let RequestInfo { group, version, namespace, resource, subresource, .. } = info.as_ref();
     let mut path = format!("{method} /{}", if request.path().starts_with("/api/") { "api" } else { "apis" });
     let parts = [
         (group.is_empty(), group.as_str()),
@@ -168,7 +166,7 @@ pub fn verb(request: &Request) -> Entered {
         Verb::Get => "Get",
         Verb::List => "List",
         Verb::Watch if is_watch_list(request) => "WatchList",
-        Verb::Watch | Verb::Proxy | Verb::Other => return Entered::default(),
+        Verb::Watch | Verb::Proxy | Verb::Other(_) => return Entered::default(),
     };
     pintle_traces::enter(name, |attributes| {
         let labels = Labels::of(request);

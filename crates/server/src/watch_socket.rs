@@ -4,9 +4,9 @@ use crate::exchange::Exchange;
 use crate::request::Request;
 use crate::response::{Body, Response};
 use crate::upgrade::Upgrade;
+use pintle_object::Verb;
 use pintle_proxy::socket::{self, Framing};
 use pintle_proxy::websocket;
-use pintle_schema::Verb;
 
 /// The answer to a watch in messages of a web socket, where the client asks for one.
 pub fn opened(request: &Request, exchange: &mut Exchange, response: Response) -> Response {

@@ -1,7 +1,6 @@
 //! Requests that a node may make.
 
 use super::graph::Graph;
-use crate::attributes::Attributes;
 use crate::authorize::Decision;
 use crate::node::identity::identity;
 use crate::node::source::NodeSource;
@@ -9,18 +8,19 @@ use crate::rbac::Rule;
 use pintle_object::field::quote;
 use pintle_object::selector::FieldSelector;
 use pintle_object::user::User;
+use pintle_object::{RequestInfo, Verb};
 
 const LEASES: &str = "kube-node-lease";
 
 /// Whether a node may do something. `rules` is what every node may do with resources that are not told apart.
-pub fn authorize(graph: &Graph, rules: &[Rule], user: &User, asked: &Attributes<'_>) -> Decision {
+pub fn authorize(graph: &Graph, rules: &[Rule], user: &User, asked: &RequestInfo) -> Decision {
     let Some(node) = identity(user) else { return no("") };
     if node.is_empty() {
         return Decision::NoOpinion(format!("unknown node for user {}", quote(&user.name)));
     }
     let request = NodeRequest { graph, node, asked };
     if asked.is_resource {
-        match (asked.group, asked.resource) {
+        match (asked.group.as_str(), asked.resource.as_str()) {
             ("", "secrets") => return request.read_in_namespace(NodeSource::Secret),
             ("", "configmaps") => return request.read_in_namespace(NodeSource::ConfigMap),
             ("", "persistentvolumeclaims") if asked.subresource == "status" => {
@@ -54,7 +54,7 @@ fn no(why: &str) -> Decision {
 struct NodeRequest<'a> {
     graph: &'a Graph,
     node: &'a str,
-    asked: &'a Attributes<'a>,
+    asked: &'a RequestInfo,
 }
 
 impl NodeRequest<'_> {
@@ -63,14 +63,14 @@ impl NodeRequest<'_> {
         if self.asked.name.is_empty() {
             return no("No Object name found");
         }
-        if self.graph.relates(self.node, what, self.asked.namespace, self.asked.name) {
+        if self.graph.relates(self.node, what, &self.asked.namespace, &self.asked.name) {
             return yes();
         }
         no(&format!("no relationship found between node '{}' and this object", self.node))
     }
 
     fn read_in_namespace(&self, what: NodeSource) -> Decision {
-        if !matches!(self.asked.verb, "get" | "list" | "watch") {
+        if !self.asked.verb.is_read() {
             return no("can only read resources of this type");
         }
         if !self.asked.subresource.is_empty() {
@@ -83,7 +83,7 @@ impl NodeRequest<'_> {
     }
 
     fn get(&self, what: NodeSource) -> Decision {
-        if self.asked.verb != "get" {
+        if self.asked.verb != Verb::Get {
             return no("can only get individual resources of this type");
         }
         if !self.asked.subresource.is_empty() {
@@ -94,17 +94,17 @@ impl NodeRequest<'_> {
 
     fn write_status(&self, what: NodeSource) -> Decision {
         match self.asked.verb {
-            "update" | "patch" => self.related(what),
+            Verb::Update | Verb::Patch => self.related(what),
             _ => no("can only get/update/patch this type"),
         }
     }
 
     fn service_account(&self) -> Decision {
         let asked = self.asked;
-        if asked.verb == "get" && asked.subresource.is_empty() {
+        if asked.verb == Verb::Get && asked.subresource.is_empty() {
             return self.related(NodeSource::ServiceAccount);
         }
-        if asked.verb != "create" || asked.name.is_empty() {
+        if asked.verb != Verb::Create || asked.name.is_empty() {
             return no("can only create tokens for individual service accounts");
         }
         if asked.subresource != "token" {
@@ -114,27 +114,27 @@ impl NodeRequest<'_> {
     }
 
     fn lease(&self) -> Decision {
-        if !is_single(self.asked.verb) {
+        if !is_single(&self.asked.verb) {
             return no("can only get, create, update, patch, or delete a node lease");
         }
         if self.asked.namespace != LEASES {
             return no(&format!("can only access leases in the {} system namespace", quote(LEASES)));
         }
         // The name of what is created is only known to admission.
-        if self.asked.verb != "create" && self.asked.name != self.node {
+        if self.asked.verb != Verb::Create && self.asked.name != self.node {
             return no("can only access node lease with the same name as the requesting node");
         }
         yes()
     }
 
     fn csi_node(&self) -> Decision {
-        if !is_single(self.asked.verb) {
+        if !is_single(&self.asked.verb) {
             return no("can only get, create, update, patch, or delete a CSINode");
         }
         if !self.asked.subresource.is_empty() {
             return no("cannot authorize CSINode subresources");
         }
-        if self.asked.verb != "create" && self.asked.name != self.node {
+        if self.asked.verb != Verb::Create && self.asked.name != self.node {
             return no("can only access CSINode with the same name as the requesting node");
         }
         yes()
@@ -146,13 +146,13 @@ impl NodeRequest<'_> {
         }
         match self.asked.verb {
             // Admission checks whose it is.
-            "create" => yes(),
-            "get" | "update" | "patch" | "delete" => self.related(NodeSource::ResourceSlice),
-            "watch" | "list" | "deletecollection" if self.selects("spec.nodeName") => yes(),
-            "watch" | "list" | "deletecollection" => {
+            Verb::Create => yes(),
+            Verb::Get | Verb::Update | Verb::Patch | Verb::Delete => self.related(NodeSource::ResourceSlice),
+            Verb::Watch | Verb::List | Verb::DeleteCollection if self.selects("spec.nodeName") => yes(),
+            Verb::Watch | Verb::List | Verb::DeleteCollection => {
                 no("can only list/watch/deletecollection resourceslices with nodeName field selector")
             }
-            _ => no(
+            Verb::Proxy | Verb::Other(_) => no(
                 "only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, \
                  patch, delete, deletecollection",
             ),
@@ -161,9 +161,9 @@ impl NodeRequest<'_> {
 
     /// Its own object, by name, so that it can be looked for before it is there.
     fn node(&self) -> Decision {
-        match (self.asked.subresource, self.asked.verb) {
-            ("", "create" | "update" | "patch") | ("status", "update" | "patch") => yes(),
-            ("", "get" | "list" | "watch") => match self.asked.name {
+        match (self.asked.subresource.as_str(), &self.asked.verb) {
+            ("", Verb::Create | Verb::Update | Verb::Patch) | ("status", Verb::Update | Verb::Patch) => yes(),
+            ("", Verb::Get | Verb::List | Verb::Watch) => match self.asked.name.as_str() {
                 name if name == self.node => yes(),
                 "" => no(&format!("node '{}' cannot read all nodes, only its own Node object", self.node)),
                 name => no(&format!("node '{}' cannot read '{name}', only its own Node object", self.node)),
@@ -174,12 +174,16 @@ impl NodeRequest<'_> {
 
     /// Pods on it; admission checks what is written.
     fn pod(&self) -> Decision {
-        match (self.asked.subresource, self.asked.verb) {
-            ("", "get") => self.related(NodeSource::Pod),
-            ("", "list" | "watch") if self.selects("spec.nodeName") => yes(),
-            ("", "list" | "watch") if !self.asked.name.is_empty() => self.related(NodeSource::Pod),
-            ("", "list" | "watch") => no("can only list/watch pods with spec.nodeName field selector"),
-            ("", "create" | "delete") | ("status", "update" | "patch") | ("eviction", "create") => yes(),
+        match (self.asked.subresource.as_str(), &self.asked.verb) {
+            ("", Verb::Get) => self.related(NodeSource::Pod),
+            ("", Verb::List | Verb::Watch) if self.selects("spec.nodeName") => yes(),
+            ("", Verb::List | Verb::Watch) if !self.asked.name.is_empty() => self.related(NodeSource::Pod),
+            ("", Verb::List | Verb::Watch) => {
+                no("can only list/watch pods with spec.nodeName field selector")
+            }
+            ("", Verb::Create | Verb::Delete)
+            | ("status", Verb::Update | Verb::Patch)
+            | ("eviction", Verb::Create) => yes(),
             _ => no(""),
         }
     }
@@ -192,22 +196,24 @@ impl NodeRequest<'_> {
         if !self.asked.subresource.is_empty() {
             return no("nodes may not access the status subresource of PodCertificateRequests");
         }
-        match self.asked.verb {
-            "create" => yes(),
-            "get" => self.related(NodeSource::PodCertificateRequest),
-            "list" | "watch" if self.selects("spec.nodeName") => yes(),
-            "list" | "watch" => no("can only list/watch podcertificaterequests with nodeName field selector"),
-            verb => no(&format!("nodes may not {verb} podcertificaterequests")),
+        match &self.asked.verb {
+            Verb::Create => yes(),
+            Verb::Get => self.related(NodeSource::PodCertificateRequest),
+            Verb::List | Verb::Watch if self.selects("spec.nodeName") => yes(),
+            Verb::List | Verb::Watch => {
+                no("can only list/watch podcertificaterequests with nodeName field selector")
+            }
+            verb => no(&format!("nodes may not {} podcertificaterequests", verb.as_str())),
         }
     }
 
     /// Whether the field selector leaves only objects of the node.
     fn selects(&self, field: &str) -> bool {
-        let selector = FieldSelector::parse(self.asked.field_selector);
+        let selector = FieldSelector::parse(&self.asked.field_selector);
         selector.is_ok_and(|selector| selector.exact(field) == Some(self.node))
     }
 }
 
-fn is_single(verb: &str) -> bool {
-    matches!(verb, "get" | "create" | "update" | "patch" | "delete")
+fn is_single(verb: &Verb) -> bool {
+    matches!(verb, Verb::Get | Verb::Create | Verb::Update | Verb::Patch | Verb::Delete)
 }

@@ -1,11 +1,10 @@
 //! Objects that nodes reach through pods, claims and volumes written as JSON.
 
 use super::*;
-use crate::attributes::Attributes;
 use crate::authorize::Decision;
 use crate::rbac::Rule;
-use pintle_object::Value;
 use pintle_object::user::User;
+use pintle_object::{RequestInfo, Value, Verb};
 
 fn parse(json: &str) -> Value {
     pintle_object::json::parse(json.as_bytes()).unwrap()
@@ -101,16 +100,16 @@ fn nodes_do_what_nodes_may() {
         let (group, resource) = resource.split_once(':').unwrap_or(("", resource));
         let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
         let dash = |text| if text == "-" { "" } else { text };
-        let asked = Attributes {
-            verb,
+        let asked = RequestInfo {
+            verb: Verb::named(verb),
             is_resource: true,
-            group,
-            resource,
-            subresource,
-            namespace: dash(namespace),
-            name: dash(name),
-            field_selector: selector,
-            ..Attributes::default()
+            group: group.into(),
+            resource: resource.into(),
+            subresource: subresource.into(),
+            namespace: dash(namespace).into(),
+            name: dash(name).into(),
+            field_selector: selector.into(),
+            ..RequestInfo::default()
         };
         let user =
             User { name: "system:node:n".into(), groups: vec!["system:nodes".into()], ..User::default() };

@@ -3,30 +3,30 @@
 use super::binding::RoleRef;
 use super::index::{GROUP, Index, joined};
 use super::rule::{Rule, quoted};
-use crate::attributes::Attributes;
 use crate::authorize::{Authorizer, Decision};
 use pintle_object::field::quote;
 use pintle_object::user::{MASTERS, User};
-use pintle_object::{GroupResource, Status, Text, Value};
+use pintle_object::{GroupResource, RequestInfo, Status, Value, Verb};
 use std::collections::BTreeSet;
 
 /// Whether a user may write any role, or bind this one, whatever it grants; `old` is null on create.
 pub fn is_exempt(
     authorizer: &dyn Authorizer,
     user: &User,
-    attributes: &Attributes<'_>,
+    info: &RequestInfo,
     new: &Value,
     old: &Value,
 ) -> bool {
-    let may =
-        |attributes: &Attributes<'_>| matches!(authorizer.authorize(user, attributes), Decision::Allow(_));
+    let may = |info: &RequestInfo| matches!(authorizer.authorize(user, info), Decision::Allow(_));
     if user.is_in(MASTERS) || changes_only_owners(new, old) {
         return true;
     }
-    match attributes.resource {
-        "roles" | "clusterroles" => may(&Attributes { verb: "escalate", version: "*", ..*attributes }),
-        "rolebindings" | "clusterrolebindings" => may_bind(may, attributes.namespace, new),
-        _ => attributes.group != GROUP,
+    match info.resource.as_str() {
+        "roles" | "clusterroles" => {
+            may(&RequestInfo { version: "*".into(), ..info.with_verb(Verb::named("escalate")) })
+        }
+        "rolebindings" | "clusterrolebindings" => may_bind(may, &info.namespace, new),
+        _ => info.group != GROUP,
     }
 }
 
@@ -34,13 +34,13 @@ pub fn is_exempt(
 pub fn confirm(
     index: &Index,
     user: &User,
-    attributes: &Attributes<'_>,
+    info: &RequestInfo,
     new: &Value,
     old: &Value,
 ) -> Result<(), Status> {
-    match attributes.resource {
-        "roles" | "clusterroles" => confirm_role(index, user, attributes, new, old),
-        _ => confirm_binding(index, user, attributes, new),
+    match info.resource.as_str() {
+        "roles" | "clusterroles" => confirm_role(index, user, info, new, old),
+        _ => confirm_binding(index, user, info, new),
     }
 }
 
@@ -59,59 +59,53 @@ pub fn changes_only_owners(new: &Value, old: &Value) -> bool {
 fn confirm_role(
     index: &Index,
     user: &User,
-    attributes: &Attributes<'_>,
+    info: &RequestInfo,
     new: &Value,
     old: &Value,
 ) -> Result<(), Status> {
-    let refuse = |why: String| Err(refusal(attributes, new, &why));
-    if let Some(why) = missing(index, user, attributes.namespace, &Rule::read_all(new)) {
+    let refuse = |why: String| Err(refusal(info, new, &why));
+    if let Some(why) = missing(index, user, &info.namespace, &Rule::read_all(new)) {
         return refuse(why);
     }
     // An aggregated role gathers whatever others are labeled with.
     let aggregates = |role: &Value| role.get("aggregationRule").is_some_and(|rule| !rule.is_null());
-    let is_aggregated = attributes.resource == "clusterroles" && (aggregates(new) || aggregates(old));
-    if is_aggregated && missing(index, user, attributes.namespace, &Rule::everything()).is_some() {
+    let is_aggregated = info.resource == "clusterroles" && (aggregates(new) || aggregates(old));
+    if is_aggregated && missing(index, user, &info.namespace, &Rule::everything()).is_some() {
         return refuse(String::from("must have cluster-admin privileges to use the aggregationRule"));
     }
     Ok(())
 }
 
-fn may_bind(may: impl Fn(&Attributes<'_>) -> bool, namespace: &str, binding: &Value) -> bool {
+fn may_bind(may: impl Fn(&RequestInfo) -> bool, namespace: &str, binding: &Value) -> bool {
     let role = RoleRef::read(binding);
     let resource = match role.kind.as_str() {
         "Role" => "roles",
         "ClusterRole" => "clusterroles",
         _ => return false,
     };
-    may(&Attributes {
-        verb: "bind",
+    may(&RequestInfo {
+        verb: Verb::named("bind"),
         is_resource: true,
-        group: binding.str_at(&["roleRef", "apiGroup"]),
-        version: "*",
-        resource,
-        namespace,
-        name: &role.name,
-        ..Attributes::default()
+        group: binding.str_at(&["roleRef", "apiGroup"]).into(),
+        version: "*".into(),
+        resource: resource.into(),
+        namespace: namespace.into(),
+        name: role.name,
+        ..RequestInfo::default()
     })
 }
 
-fn confirm_binding(
-    index: &Index,
-    user: &User,
-    attributes: &Attributes<'_>,
-    new: &Value,
-) -> Result<(), Status> {
+fn confirm_binding(index: &Index, user: &User, info: &RequestInfo, new: &Value) -> Result<(), Status> {
     let role = RoleRef::read(new);
-    let rules =
-        index.rules_of(&role, attributes.namespace).map_err(|missing| missing.status(attributes.resource))?;
-    match missing(index, user, attributes.namespace, rules) {
-        Some(why) => Err(refusal(attributes, new, &why)),
+    let rules = index.rules_of(&role, &info.namespace).map_err(|missing| missing.status(&info.resource))?;
+    match missing(index, user, &info.namespace, rules) {
+        Some(why) => Err(refusal(info, new, &why)),
         None => Ok(()),
     }
 }
 
-fn refusal(attributes: &Attributes<'_>, new: &Value, why: &str) -> Status {
-    let resource = GroupResource::new(attributes.group, attributes.resource);
+fn refusal(info: &RequestInfo, new: &Value, why: &str) -> Status {
+    let resource = GroupResource::new(info.group.as_str(), info.resource.as_str());
     Status::forbidden(&resource, new.str_at(&["metadata", "name"]), why)
 }
 
@@ -150,8 +144,8 @@ fn compact(atoms: Vec<Rule>) -> Vec<Rule> {
         });
         match same {
             Some(rule) => {
-                let verbs: Vec<Text> = rule.verbs.iter().chain(&atom.verbs).cloned().collect();
-                rule.verbs = verbs.into();
+                let verbs = rule.verbs.names().iter().chain(atom.verbs.names());
+                rule.verbs = verbs.cloned().collect();
             }
             None => compacted.push(atom),
         }

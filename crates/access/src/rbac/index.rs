@@ -2,10 +2,9 @@
 
 use super::binding::{Binding, RoleRef, SubjectKey};
 use super::rule::Rule;
-use crate::attributes::Attributes;
 use crate::authorize::{Decision, Rules};
 use pintle_object::user::User;
-use pintle_object::{GroupResource, Status, Text, Value};
+use pintle_object::{GroupResource, RequestInfo, Status, Text, Value};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -93,10 +92,10 @@ impl Index {
         }
     }
 
-    pub fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+    pub fn authorize(&self, user: &User, info: &RequestInfo) -> Decision {
         let mut errors: Vec<String> = Vec::new();
-        let found = self.visit(user, attributes.namespace, |binding, rules| match rules {
-            Ok(rules) if rules.iter().any(|rule| rule.allows(attributes)) => {
+        let found = self.visit(user, &info.namespace, |binding, rules| match rules {
+            Ok(rules) if rules.iter().any(|rule| rule.allows(info)) => {
                 ControlFlow::Break(binding.describe(user))
             }
             Ok(_) => ControlFlow::Continue(()),

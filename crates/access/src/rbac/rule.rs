@@ -1,15 +1,14 @@
 //! `Rule`: verbs on resources or on URLs. Rules only ever allow.
 
-use crate::attributes::Attributes;
 use pintle_object::field::quote;
-use pintle_object::{Text, Value};
+use pintle_object::{RequestInfo, Text, Value, VerbNames};
 
 const ALL: &str = "*";
 
 /// One entry of a role's `rules`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
-    pub verbs: Box<[Text]>,
+    pub verbs: VerbNames,
     pub groups: Box<[Text]>,
     pub resources: Box<[Text]>,
     /// Empty for objects of any name.
@@ -20,10 +19,10 @@ pub struct Rule {
 impl Rule {
     /// Reads an entry of `rules`.
     pub fn read(value: &Value) -> Rule {
-        let texts =
-            |field| value.list_at(&[field]).iter().filter_map(Value::as_str).map(Text::from).collect();
+        let names = |field| value.list_at(&[field]).iter().filter_map(Value::as_str);
+        let texts = |field| names(field).map(Text::from).collect();
         Rule {
-            verbs: texts("verbs"),
+            verbs: names("verbs").collect(),
             groups: texts("apiGroups"),
             resources: texts("resources"),
             names: texts("resourceNames"),
@@ -39,31 +38,35 @@ impl Rule {
     /// What a cluster's administrator may do.
     pub fn everything() -> [Rule; 2] {
         let all = || Box::from([Text::from(ALL)]);
+        let verbs = || [ALL].into_iter().collect();
         [
-            Rule { verbs: all(), groups: all(), resources: all(), ..Rule::default() },
-            Rule { verbs: all(), urls: all(), ..Rule::default() },
+            Rule { verbs: verbs(), groups: all(), resources: all(), ..Rule::default() },
+            Rule { verbs: verbs(), urls: all(), ..Rule::default() },
         ]
     }
 
-    pub fn allows(&self, attributes: &Attributes<'_>) -> bool {
-        let verb = has_or_all(&self.verbs, attributes.verb);
-        if !attributes.is_resource {
-            return verb && self.urls.iter().any(|url| url_covers(url, attributes.path));
+    pub fn allows(&self, info: &RequestInfo) -> bool {
+        if !self.verbs.has_star() && !self.verbs.has(&info.verb) {
+            return false;
         }
-        verb && has_or_all(&self.groups, attributes.group)
-            && self.resources.iter().any(|resource| resource_matches(resource, attributes))
-            && (self.names.is_empty() || has(&self.names, attributes.name))
+        if !info.is_resource {
+            return self.urls.iter().any(|url| url_covers(url, &info.path));
+        }
+        has_or_all(&self.groups, &info.group)
+            && self.resources.iter().any(|resource| resource_matches(resource, info))
+            && (self.names.is_empty() || has(&self.names, &info.name))
     }
 
     /// The same as rules of one verb on one resource, name or URL each.
     pub(super) fn atoms(&self) -> Vec<Rule> {
         let one = |text: &Text| Box::from([text.clone()]);
+        let one_verb = |text: &Text| [text.clone()].into_iter().collect();
         let mut atoms = Vec::new();
         for group in &self.groups {
             for resource in &self.resources {
-                for verb in &self.verbs {
+                for verb in self.verbs.names() {
                     let atom = Rule {
-                        verbs: one(verb),
+                        verbs: one_verb(verb),
                         groups: one(group),
                         resources: one(resource),
                         ..Rule::default()
@@ -77,8 +80,8 @@ impl Rule {
             }
         }
         for url in &self.urls {
-            atoms.extend(self.verbs.iter().map(|verb| Rule {
-                verbs: one(verb),
+            atoms.extend(self.verbs.names().iter().map(|verb| Rule {
+                verbs: one_verb(verb),
                 urls: one(url),
                 ..Rule::default()
             }));
@@ -90,7 +93,7 @@ impl Rule {
     pub(super) fn covers(&self, atom: &Rule) -> bool {
         let all_of =
             |own: &[Text], wanted: &[Text]| has(own, ALL) || wanted.iter().all(|wanted| own.contains(wanted));
-        all_of(&self.verbs, &atom.verbs)
+        all_of(self.verbs.names(), atom.verbs.names())
             && all_of(&self.groups, &atom.groups)
             && (has(&self.resources, ALL)
                 || atom.resources.iter().all(|resource| resource_covered(&self.resources, resource)))
@@ -102,11 +105,11 @@ impl Rule {
     /// As refusals show it: `{APIGroups:[""], Resources:["pods"], Verbs:["get" "list"]}`.
     pub(super) fn describe(&self) -> String {
         let fields = [
-            ("APIGroups", &self.groups),
+            ("APIGroups", &*self.groups),
             ("Resources", &self.resources),
             ("NonResourceURLs", &self.urls),
             ("ResourceNames", &self.names),
-            ("Verbs", &self.verbs),
+            ("Verbs", self.verbs.names()),
         ];
         let shown: Vec<String> = fields
             .iter()
@@ -132,15 +135,15 @@ fn has_or_all(texts: &[Text], wanted: &str) -> bool {
 }
 
 /// `*`, `pods`, `pods/log`, or `*/scale` for the subresource of every resource.
-fn resource_matches(pattern: &str, attributes: &Attributes<'_>) -> bool {
+fn resource_matches(pattern: &str, info: &RequestInfo) -> bool {
     if pattern == ALL {
         return true;
     }
-    if attributes.subresource.is_empty() {
-        return pattern == attributes.resource;
+    if info.subresource.is_empty() {
+        return pattern == info.resource;
     }
     pattern.split_once('/').is_some_and(|(resource, sub)| {
-        sub == attributes.subresource && (resource == ALL || resource == attributes.resource)
+        sub == info.subresource && (resource == ALL || resource == info.resource)
     })
 }
 

@@ -1,10 +1,9 @@
 //! Decisions and refusals of escalation, on roles and bindings written as JSON.
 
 use super::*;
-use crate::attributes::Attributes;
 use crate::authorize::{Authorizer, Decision, Rules};
-use pintle_object::Value;
 use pintle_object::user::User;
+use pintle_object::{RequestInfo, Value, Verb};
 
 fn parse(json: &str) -> Value {
     pintle_object::json::parse(json.as_bytes()).unwrap()
@@ -50,26 +49,26 @@ fn user(name: &str, groups: &[&str]) -> User {
 }
 
 /// `verb group/resource/subresource namespace/name`, or `verb path`.
-fn attributes(text: &str) -> Attributes<'_> {
+fn info(text: &str) -> RequestInfo {
     let (verb, rest) = text.split_once(' ').unwrap();
+    let verb = Verb::named(verb);
     let Some((what, place)) = rest.split_once(' ') else {
-        return Attributes { verb, path: rest, ..Attributes::default() };
+        return RequestInfo { verb, path: rest.into(), ..RequestInfo::default() };
     };
     let mut parts = what.split('/');
-    let mut next = || parts.next().unwrap_or("");
+    let mut next = || parts.next().unwrap_or("").into();
     let (group, resource, subresource) = (next(), next(), next());
     let (namespace, name) = place.split_once('/').unwrap();
-    let version = "v1";
-    Attributes {
+    RequestInfo {
         verb,
         is_resource: true,
         group,
-        version,
+        version: "v1".into(),
         resource,
         subresource,
-        namespace,
-        name,
-        ..Attributes::default()
+        namespace: namespace.into(),
+        name: name.into(),
+        ..RequestInfo::default()
     }
 }
 
@@ -77,7 +76,7 @@ fn attributes(text: &str) -> Attributes<'_> {
 fn rules_allow_what_they_say() {
     let index = index();
     let check = |name: &str, groups: &[&str], wanted: &str, expected: bool| {
-        let decision = index.authorize(&user(name, groups), &attributes(wanted));
+        let decision = index.authorize(&user(name, groups), &info(wanted));
         assert_eq!(matches!(decision, Decision::Allow(_)), expected, "{name} {groups:?} {wanted}");
     };
     check("alice", &[], "get /pods ns/p", true);
@@ -107,7 +106,7 @@ fn rules_allow_what_they_say() {
 fn reasons_name_the_binding() {
     let index = index();
     let check = |name: &str, groups: &[&str], wanted: &str, expected: Decision| {
-        assert_eq!(index.authorize(&user(name, groups), &attributes(wanted)), expected);
+        assert_eq!(index.authorize(&user(name, groups), &info(wanted)), expected);
     };
     let allow = |why: &str| Decision::Allow(format!("RBAC: allowed by {why}"));
     check("alice", &[], "get /pods ns/p", allow(r#"RoleBinding "b/ns" of Role "reader" to User "alice""#));
@@ -131,7 +130,7 @@ fn reasons_name_the_binding() {
 fn what_goes_is_forgotten() {
     let mut index = index();
     let may = |index: &Index| {
-        let decision = index.authorize(&user("alice", &[]), &attributes("get /pods ns/p"));
+        let decision = index.authorize(&user("alice", &[]), &info("get /pods ns/p"));
         matches!(decision, Decision::Allow(_))
     };
     assert!(may(&index));
@@ -160,27 +159,27 @@ fn rules_are_listed_by_binding() {
 struct Only(Index);
 
 impl Authorizer for Only {
-    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        self.0.authorize(user, attributes)
+    fn authorize(&self, user: &User, info: &RequestInfo) -> Decision {
+        self.0.authorize(user, info)
     }
 }
 
 fn write(user: &User, resource: &str, new: &str, old: &Value) -> Result<(), String> {
     let mut object = parse(new);
     object.set(&["metadata", "name"], "new");
-    let attributes = Attributes {
-        verb: "create",
+    let info = RequestInfo {
+        verb: Verb::Create,
         is_resource: true,
-        group: "rbac.authorization.k8s.io",
-        version: "v1",
-        resource,
-        namespace: if resource.starts_with("cluster") { "" } else { "ns" },
-        ..Attributes::default()
+        group: "rbac.authorization.k8s.io".into(),
+        version: "v1".into(),
+        resource: resource.into(),
+        namespace: if resource.starts_with("cluster") { "" } else { "ns" }.into(),
+        ..RequestInfo::default()
     };
-    if is_exempt(&Only(index()), user, &attributes, &object, old) {
+    if is_exempt(&Only(index()), user, &info, &object, old) {
         return Ok(());
     }
-    confirm(&index(), user, &attributes, &object, old).map_err(|status| status.message)
+    confirm(&index(), user, &info, &object, old).map_err(|status| status.message)
 }
 
 #[test]

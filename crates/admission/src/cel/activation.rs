@@ -5,13 +5,13 @@ use super::Variables;
 use crate::request::Request;
 use crate::webhook::predicates::Matched;
 use crate::webhook::versioned::VersionedAttributes;
+use pintle_access::User;
 use pintle_access::authorize::Decision as Verdict;
-use pintle_access::{Attributes, User};
 use pintle_cel::{ANY, Bound, Decision, Permissions, Question};
 use pintle_engine::ServedResource;
 use pintle_engine::admission::Operation;
 use pintle_engine::options::{DeleteOptions, FieldValidation, Propagation, WriteOptions};
-use pintle_object::{GroupVersionKind, Value};
+use pintle_object::{GroupVersionKind, RequestInfo, Value, Verb};
 use std::collections::BTreeMap;
 
 pub struct Activation<'a> {
@@ -32,22 +32,19 @@ impl<'a> Activation<'a> {
         namespace: &'a Value,
         params: &'a Value,
     ) -> Activation<'a> {
-        let target = request.attributes.target;
-        let resource = &target.served.resource;
+        let info = RequestInfo {
+            version: "*".into(),
+            namespace: request.admission_namespace(object).into(),
+            name: request.admission_name(object).into(),
+            ..request.asked(Verb::default())
+        };
         Activation {
             versioned,
             request: admission_request(request, object, &versioned.kind, matched.served(request)),
             namespace,
             params,
             asked: ServerPermissions(request),
-            resource: Question {
-                group: resource.group.to_string(),
-                resource: resource.plural.to_string(),
-                subresource: target.subresource.to_owned(),
-                namespace: request.admission_namespace(object).to_owned(),
-                name: request.admission_name(object).to_owned(),
-                ..Question::default()
-            },
+            resource: Question { service_account: None, info },
         }
     }
 
@@ -208,20 +205,7 @@ impl Permissions for ServerPermissions<'_> {
         let account = question.service_account.as_ref();
         let account = account.map(|(namespace, name)| service_account(namespace, name));
         let user = account.as_ref().unwrap_or(self.0.user());
-        let asked = Attributes {
-            verb: &question.verb,
-            is_resource: question.path.is_none(),
-            path: question.path.as_deref().unwrap_or(""),
-            group: &question.group,
-            version: if question.path.is_none() { "*" } else { "" },
-            resource: &question.resource,
-            subresource: &question.subresource,
-            namespace: &question.namespace,
-            name: &question.name,
-            field_selector: &question.field_selector,
-            label_selector: &question.label_selector,
-        };
-        match self.0.permissions.authorizer.authorize(user, &asked) {
+        match self.0.permissions.authorizer.authorize(user, &question.info) {
             Verdict::Allow(reason) => Decision { is_allowed: true, reason, error: String::new() },
             Verdict::Deny(reason) | Verdict::NoOpinion(reason) => {
                 Decision { is_allowed: false, reason, error: String::new() }

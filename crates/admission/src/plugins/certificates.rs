@@ -2,11 +2,10 @@
 
 use crate::plugin::Plugin;
 use crate::request::Request;
-use pintle_access::Attributes;
 use pintle_object::bytes;
 use pintle_object::field::{Shown, quote};
 use pintle_object::time::Time;
-use pintle_object::{FieldErrors, Path, Status, Value};
+use pintle_object::{FieldErrors, Path, RequestInfo, Status, Value, Verb};
 use pintle_x509::{CertificateRequest, Malformed};
 
 const GROUP: &str = "certificates.k8s.io";
@@ -87,16 +86,16 @@ pub(super) fn is_permitted(request: &Request<'_>, signer: &str, verb: &'static s
     let all = format!("{domain}/*");
     let user = request.user();
     [signer, &all].into_iter().any(|name| {
-        let attributes = Attributes {
-            verb,
+        let info = RequestInfo {
+            verb: Verb::named(verb),
             is_resource: true,
-            group: GROUP,
-            version: "*",
-            resource: "signers",
-            name,
-            ..Attributes::default()
+            group: GROUP.into(),
+            version: "*".into(),
+            resource: "signers".into(),
+            name: name.into(),
+            ..RequestInfo::default()
         };
-        pintle_access::authorize::check(request.permissions.authorizer.as_ref(), user, &attributes).is_ok()
+        pintle_access::authorize::check(request.permissions.authorizer.as_ref(), user, &info).is_ok()
     })
 }
 

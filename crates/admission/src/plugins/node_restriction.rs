@@ -4,11 +4,11 @@ use super::certificates;
 use super::pod_references::api_reference;
 use crate::plugin::Plugin;
 use crate::request::{Request, not_found, plain};
-use pintle_access::{Attributes, Decision, node};
+use pintle_access::{Decision, node};
 use pintle_engine::admission::Operation;
 use pintle_object::field::quote;
 use pintle_object::meta;
-use pintle_object::{Map, Status, Value};
+use pintle_object::{Map, RequestInfo, Status, Value, Verb};
 use std::collections::BTreeSet;
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -343,14 +343,14 @@ impl Write<'_> {
             return Ok(());
         }
         let user = self.request.user();
-        let asked = Attributes {
-            verb: "request-serviceaccounts-token-audience",
+        let asked = RequestInfo {
+            verb: Verb::named("request-serviceaccounts-token-audience"),
             is_resource: true,
-            version: "v1",
-            resource: audience,
-            namespace: self.request.namespace(),
-            name: self.request.attributes.target.name,
-            ..Attributes::default()
+            version: "v1".into(),
+            resource: audience.into(),
+            namespace: self.request.namespace().into(),
+            name: self.request.attributes.target.name.into(),
+            ..RequestInfo::default()
         };
         if matches!(self.request.permissions.authorizer.authorize(user, &asked), Decision::Allow(_)) {
             return Ok(());

@@ -3,28 +3,12 @@
 
 use crate::plugin::Plugin;
 use crate::request::Request;
-use pintle_access::Attributes;
 use pintle_access::authorize::Decision;
 use pintle_object::field::quote;
 use pintle_object::meta;
-use pintle_object::{Status, Value};
+use pintle_object::{RequestInfo, Status, Value, Verb};
 
 const OWNERS: [&str; 2] = ["metadata", "ownerReferences"];
-
-/// Whoever may do this need not be asked about each owner.
-const FINALIZE_ANYTHING: Attributes<'static> = Attributes {
-    verb: "update",
-    is_resource: true,
-    group: "*",
-    version: "*",
-    resource: "*",
-    subresource: "finalizers",
-    namespace: "",
-    name: "*",
-    path: "",
-    field_selector: "",
-    label_selector: "",
-};
 
 pub struct OwnerReferencesPermissionEnforcement;
 
@@ -42,15 +26,29 @@ impl Plugin for OwnerReferencesPermissionEnforcement {
         if !request.is_create() {
             may_delete(request, object)?;
         }
-        if blocking(new, old).next().is_none() || refusal(request, &FINALIZE_ANYTHING).is_none() {
+        if blocking(new, old).next().is_none() || refusal(request, &finalize_anything()).is_none() {
             return Ok(());
         }
         blocking(new, old).try_for_each(|owner| may_block(request, object, owner))
     }
 }
 
+/// Whoever may do this need not be asked about each owner.
+fn finalize_anything() -> RequestInfo {
+    RequestInfo {
+        verb: Verb::Update,
+        is_resource: true,
+        group: "*".into(),
+        version: "*".into(),
+        resource: "*".into(),
+        subresource: "finalizers".into(),
+        name: "*".into(),
+        ..RequestInfo::default()
+    }
+}
+
 fn may_delete(request: &Request<'_>, object: &Value) -> Result<(), Status> {
-    let Some(reason) = refusal(request, &request.asked("delete")) else { return Ok(()) };
+    let Some(reason) = refusal(request, &request.asked(Verb::Delete)) else { return Ok(()) };
     let why = format!("cannot set an ownerRef on a resource you can't delete: {reason}, <nil>");
     Err(request.forbidden(object, why))
 }
@@ -78,17 +76,17 @@ fn may_block(request: &Request<'_>, object: &Value, owner: &Value) -> Result<(),
         ));
     };
     let resource = &served.resource;
-    let asked = Attributes {
-        verb: "update",
+    let asked = RequestInfo {
+        verb: Verb::Update,
         is_resource: true,
-        group: &resource.group,
-        version: &resource.version,
-        resource: &resource.plural,
-        subresource: "finalizers",
+        group: resource.group.as_ref().into(),
+        version: resource.version.as_ref().into(),
+        resource: resource.plural.as_ref().into(),
+        subresource: "finalizers".into(),
         // An owner lives in the namespace of what it owns, or in none.
-        namespace: if resource.namespaced { meta::namespace(object) } else { "" },
-        name: owner.str_at(&["name"]),
-        ..Attributes::default()
+        namespace: if resource.namespaced { meta::namespace(object) } else { "" }.into(),
+        name: owner.str_at(&["name"]).into(),
+        ..RequestInfo::default()
     };
     let Some(reason) = refusal(request, &asked) else { return Ok(()) };
     let why = format!(
@@ -99,7 +97,7 @@ fn may_block(request: &Request<'_>, object: &Value, owner: &Value) -> Result<(),
 }
 
 /// The authorizers' reason when they do not allow.
-fn refusal(request: &Request<'_>, asked: &Attributes<'_>) -> Option<String> {
+fn refusal(request: &Request<'_>, asked: &RequestInfo) -> Option<String> {
     match request.permissions.authorizer.authorize(request.user(), asked) {
         Decision::Allow(_) => None,
         Decision::Deny(reason) | Decision::NoOpinion(reason) | Decision::Error { reason, .. } => Some(reason),

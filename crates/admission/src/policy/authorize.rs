@@ -3,9 +3,9 @@
 use super::params;
 use crate::request::Request;
 use crate::view::GROUP;
+use pintle_access::User;
 use pintle_access::authorize::Decision;
-use pintle_access::{Attributes, User};
-use pintle_object::{FieldErrors, GroupVersion, Path, Status, Value};
+use pintle_object::{FieldErrors, GroupVersion, Path, RequestInfo, Status, Value, Verb};
 
 /// The refusal of a policy or binding whose writer may not read its parameters.
 pub fn params(request: &Request<'_>, object: &Value) -> Result<(), Status> {
@@ -140,17 +140,17 @@ fn authorize(
     wanted: &Wanted<'_>,
     (namespace, name): (&str, &str),
 ) -> AuthorizerAnswer {
-    let attributes = Attributes {
-        verb,
+    let info = RequestInfo {
+        verb: Verb::named(verb),
         is_resource: true,
-        group: wanted.group,
-        version: wanted.version,
-        resource: wanted.resource,
-        namespace,
-        name,
-        ..Attributes::default()
+        group: wanted.group.into(),
+        version: wanted.version.into(),
+        resource: wanted.resource.into(),
+        namespace: namespace.into(),
+        name: name.into(),
+        ..RequestInfo::default()
     };
-    match request.permissions.authorizer.authorize(user, &attributes) {
+    match request.permissions.authorizer.authorize(user, &info) {
         Decision::Allow(_) => AuthorizerAnswer::Allowed,
         Decision::Deny(_) | Decision::NoOpinion(_) => AuthorizerAnswer::Refused,
         Decision::Error { why, .. } => AuthorizerAnswer::Failed(why),

@@ -8,6 +8,7 @@ mod tests;
 
 pub use pintle_object::audit::Level;
 use pintle_object::user::User;
+use pintle_object::{RequestInfo, VerbNames};
 
 /// When an event of a request is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,23 +66,6 @@ impl Stages {
     }
 }
 
-/// A request, as far as policies look at it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AuditAttributes<'a> {
-    /// None when nobody could be authenticated.
-    pub user: Option<&'a User>,
-    /// `get`, `list`, ...; for paths that are no resources the method in lower case.
-    pub verb: &'a str,
-    pub is_resource: bool,
-    pub path: &'a str,
-    pub group: &'a str,
-    pub version: &'a str,
-    pub resource: &'a str,
-    pub subresource: &'a str,
-    pub namespace: &'a str,
-    pub name: &'a str,
-}
-
 /// The part of a policy that applies to one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestConfig {
@@ -104,7 +88,7 @@ struct AuditRule {
     level: Level,
     users: Vec<String>,
     user_groups: Vec<String>,
-    verbs: Vec<String>,
+    verbs: VerbNames,
     resources: Vec<GroupResources>,
     namespaces: Vec<String>,
     non_resource_urls: Vec<String>,
@@ -121,9 +105,10 @@ struct GroupResources {
 }
 
 impl AuditPolicy {
-    /// The level, stages and form at which a request is recorded; without a match it is not.
-    pub fn evaluate(&self, attributes: &AuditAttributes<'_>) -> RequestConfig {
-        match self.rules.iter().find(|rule| rule.matches(attributes)) {
+    /// The level, stages and form at which a request is recorded; without a match it is not. `user` is none when nobody
+    /// could be authenticated.
+    pub fn evaluate(&self, user: Option<&User>, info: &RequestInfo) -> RequestConfig {
+        match self.rules.iter().find(|rule| rule.matches(user, info)) {
             Some(rule) => RequestConfig {
                 level: rule.level,
                 omit_stages: rule.omit_stages.union(self.omit_stages),
@@ -139,50 +124,50 @@ impl AuditPolicy {
 }
 
 impl AuditRule {
-    fn matches(&self, attributes: &AuditAttributes<'_>) -> bool {
+    fn matches(&self, user: Option<&User>, info: &RequestInfo) -> bool {
         let is_of = |user: &User| {
             let is_named = self.users.is_empty() || self.users.contains(&user.name);
             let is_member = || user.groups.iter().any(|group| self.user_groups.contains(group));
             is_named && (self.user_groups.is_empty() || is_member())
         };
         let is_of_anybody = self.users.is_empty() && self.user_groups.is_empty();
-        if !is_of_anybody && !attributes.user.is_some_and(is_of) {
+        if !is_of_anybody && !user.is_some_and(is_of) {
             return false;
         }
-        if !self.verbs.is_empty() && !has(&self.verbs, attributes.verb) {
+        if !self.verbs.names().is_empty() && !self.verbs.has(&info.verb) {
             return false;
         }
         if !self.namespaces.is_empty() || !self.resources.is_empty() {
-            return attributes.is_resource && self.matches_resource(attributes);
+            return info.is_resource && self.matches_resource(info);
         }
         if !self.non_resource_urls.is_empty() {
-            let matches = |spec: &String| path_matches(attributes.path, spec);
-            return !attributes.is_resource && self.non_resource_urls.iter().any(matches);
+            let matches = |spec: &String| path_matches(&info.path, spec);
+            return !info.is_resource && self.non_resource_urls.iter().any(matches);
         }
         true
     }
 
-    fn matches_resource(&self, attributes: &AuditAttributes<'_>) -> bool {
+    fn matches_resource(&self, info: &RequestInfo) -> bool {
         // Resources without a namespace are of the empty one.
-        if !self.namespaces.is_empty() && !has(&self.namespaces, attributes.namespace) {
+        if !self.namespaces.is_empty() && !has(&self.namespaces, &info.namespace) {
             return false;
         }
-        self.resources.is_empty() || self.resources.iter().any(|resources| resources.match_(attributes))
+        self.resources.is_empty() || self.resources.iter().any(|resources| resources.match_(info))
     }
 }
 
 impl GroupResources {
-    fn match_(&self, attributes: &AuditAttributes<'_>) -> bool {
-        if self.group != "*" && self.group != attributes.group {
+    fn match_(&self, info: &RequestInfo) -> bool {
+        if self.group != "*" && info.group != self.group {
             return false;
         }
         if self.resources.is_empty() {
             return true;
         }
-        if !self.resource_names.is_empty() && !has(&self.resource_names, attributes.name) {
+        if !self.resource_names.is_empty() && !has(&self.resource_names, &info.name) {
             return false;
         }
-        self.resources.iter().any(|spec| resource_matches(spec, attributes.resource, attributes.subresource))
+        self.resources.iter().any(|spec| resource_matches(spec, &info.resource, &info.subresource))
     }
 }
 

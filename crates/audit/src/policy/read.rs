@@ -269,7 +269,7 @@ fn rule_of(rule: &Value) -> AuditRule {
         level: level_of(rule.str_at(&["level"])).unwrap_or_default(),
         users: texts(rule, "users"),
         user_groups: texts(rule, "userGroups"),
-        verbs: texts(rule, "verbs"),
+        verbs: texts(rule, "verbs").into_iter().collect(),
         resources: rule.list_at(&["resources"]).iter().map(resources).collect(),
         namespaces: texts(rule, "namespaces"),
         non_resource_urls: texts(rule, "nonResourceURLs"),

@@ -1,6 +1,7 @@
 //! Policies: what is refused, with upstream's words, and which requests match.
 
 use super::*;
+use pintle_object::Verb;
 
 const HEAD: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\n";
 
@@ -133,18 +134,17 @@ fn rules_are_validated() {
     );
 }
 
-fn level(rule: &str, attributes: &AuditAttributes<'_>) -> Level {
+fn level(rule: &str, user: Option<&User>, info: &RequestInfo) -> Level {
     let text = format!("{HEAD}rules: [{{level: Metadata{rule}}}]");
-    AuditPolicy::parse(text.as_bytes()).unwrap().evaluate(attributes).level
+    AuditPolicy::parse(text.as_bytes()).unwrap().evaluate(user, info).level
 }
 
 #[test]
 fn rules_match_users_and_verbs() {
     let user = User { name: "alice".into(), groups: vec!["dev".into(), "ops".into()], ..User::default() };
-    let attributes =
-        AuditAttributes { user: Some(&user), verb: "get", path: "/x", ..AuditAttributes::default() };
+    let info = RequestInfo { verb: Verb::Get, path: "/x".into(), ..RequestInfo::default() };
     let check = |rule: &str, matches: bool| {
-        assert_eq!(level(rule, &attributes) == Level::Metadata, matches, "{rule}");
+        assert_eq!(level(rule, Some(&user), &info) == Level::Metadata, matches, "{rule}");
     };
     check("", true);
     check(", users: [bob, alice]", true);
@@ -154,26 +154,29 @@ fn rules_match_users_and_verbs() {
     check(", users: [alice], userGroups: [qa]", false);
     check(", verbs: [list, get]", true);
     check(", verbs: [list]", false);
-    let nobody = AuditAttributes { user: None, ..attributes };
-    assert_eq!(level(", users: [alice]", &nobody), Level::None);
-    assert_eq!(level(", userGroups: [dev]", &nobody), Level::None);
-    assert_eq!(level(", verbs: [get]", &nobody), Level::Metadata);
+    check(", verbs: [\"*\"]", false);
+    assert_eq!(level(", users: [alice]", None, &info), Level::None);
+    assert_eq!(level(", userGroups: [dev]", None, &info), Level::None);
+    assert_eq!(level(", verbs: [get]", None, &info), Level::Metadata);
+    let other = info.with_verb(Verb::named("post"));
+    assert_eq!(level(", verbs: [get, post]", None, &other), Level::Metadata);
+    assert_eq!(level(", verbs: [get, put]", None, &other), Level::None);
 }
 
 #[test]
 fn rules_match_resources() {
-    let pods = AuditAttributes {
+    let pods = RequestInfo {
         is_resource: true,
-        resource: "pods",
-        namespace: "ns",
-        name: "p",
-        verb: "get",
-        ..AuditAttributes::default()
+        resource: "pods".into(),
+        namespace: "ns".into(),
+        name: "p".into(),
+        verb: Verb::Get,
+        ..RequestInfo::default()
     };
-    let logs = AuditAttributes { subresource: "log", ..pods };
-    let check = |resources: &str, attributes: &AuditAttributes<'_>, matches: bool| {
+    let logs = RequestInfo { subresource: "log".into(), ..pods.clone() };
+    let check = |resources: &str, info: &RequestInfo, matches: bool| {
         let rule = format!(", resources: [{resources}]");
-        assert_eq!(level(&rule, attributes) == Level::Metadata, matches, "{rule} {attributes:?}");
+        assert_eq!(level(&rule, None, info) == Level::Metadata, matches, "{rule} {info:?}");
     };
     for (resources, of_pods, of_logs) in [
         ("{group: \"\"}", true, true),
@@ -193,31 +196,35 @@ fn rules_match_resources() {
         check(resources, &pods, of_pods);
         check(resources, &logs, of_logs);
     }
-    let path = AuditAttributes { path: "/api/v1/pods", verb: "get", ..AuditAttributes::default() };
+    let path = RequestInfo { path: "/api/v1/pods".into(), verb: Verb::Get, ..RequestInfo::default() };
     check("{group: \"\"}", &path, false);
-    assert_eq!(level(", namespaces: [ns]", &pods), Level::Metadata);
-    assert_eq!(level(", namespaces: [other]", &pods), Level::None);
-    assert_eq!(level(", namespaces: [ns], resources: [{group: apps}]", &pods), Level::None);
-    let cluster = AuditAttributes { namespace: "", ..pods };
-    assert_eq!(level(", namespaces: [\"\"]", &cluster), Level::Metadata);
-    assert_eq!(level(", namespaces: [\"\"]", &path), Level::None);
+    assert_eq!(level(", namespaces: [ns]", None, &pods), Level::Metadata);
+    assert_eq!(level(", namespaces: [other]", None, &pods), Level::None);
+    assert_eq!(level(", namespaces: [ns], resources: [{group: apps}]", None, &pods), Level::None);
+    let cluster = RequestInfo { namespace: "".into(), ..pods.clone() };
+    assert_eq!(level(", namespaces: [\"\"]", None, &cluster), Level::Metadata);
+    assert_eq!(level(", namespaces: [\"\"]", None, &path), Level::None);
 }
 
 #[test]
 fn rules_match_paths() {
     let check = |url: &str, path: &str, matches: bool| {
-        let attributes = AuditAttributes { path, verb: "get", ..AuditAttributes::default() };
+        let info = RequestInfo { path: path.into(), verb: Verb::Get, ..RequestInfo::default() };
         let rule = format!(", nonResourceURLs: [\"{url}\"]");
-        assert_eq!(level(&rule, &attributes) == Level::Metadata, matches, "{url} {path}");
+        assert_eq!(level(&rule, None, &info) == Level::Metadata, matches, "{url} {path}");
     };
     check("*", "/anything", true);
     check("/version", "/version", true);
     check("/version", "/version/", false);
     check("/healthz*", "/healthz/etcd", true);
     check("/healthz/*", "/healthz", false);
-    let pods =
-        AuditAttributes { is_resource: true, resource: "pods", path: "/x", ..AuditAttributes::default() };
-    assert_eq!(level(", nonResourceURLs: [\"*\"]", &pods), Level::None);
+    let pods = RequestInfo {
+        is_resource: true,
+        resource: "pods".into(),
+        path: "/x".into(),
+        ..RequestInfo::default()
+    };
+    assert_eq!(level(", nonResourceURLs: [\"*\"]", None, &pods), Level::None);
 }
 
 #[test]
@@ -230,7 +237,7 @@ fn the_first_rule_counts_and_stages_are_joined() {
     let policy = AuditPolicy::parse(text.as_bytes()).unwrap();
     let user = User { name: "a".into(), ..User::default() };
     let config = |user: Option<&User>, verb: &str| {
-        let found = policy.evaluate(&AuditAttributes { user, verb, ..AuditAttributes::default() });
+        let found = policy.evaluate(user, &RequestInfo { verb: Verb::named(verb), ..RequestInfo::default() });
         let stages = AuditStage::ALL
             .into_iter()
             .filter(|stage| found.omit_stages.contains(*stage))

@@ -1,9 +1,9 @@
 //! Functions that put questions about permissions together.
 
 use super::function::{Function, function};
-use crate::permissions::{Decision, Question, Stage};
+use crate::permissions::{Decision, Stage};
 use crate::value::{Error, Outcome, Value};
-use pintle_object::content;
+use pintle_object::{RequestInfo, Text, Verb, content};
 use std::rc::Rc;
 
 const RESOURCE: &str = ".ResourceCheck,string=ResourceCheck";
@@ -14,28 +14,30 @@ pub const FUNCTIONS: &[Function] = &[
         [Value::Authorizer(_), Value::Text(path)] if path.is_empty() => {
             Err(Error::new("path must not be empty"))
         }
-        _ => asked(given, Stage::Start, Stage::Path, |of, text| of.path = Some(text)),
+        _ => asked(given, Stage::Start, Stage::Path, |info, path| info.path = path),
     }),
     function("group", ".Authorizer,string=GroupCheck", |given| {
-        asked(given, Stage::Start, Stage::Group, |of, text| of.group = text)
+        asked(given, Stage::Start, Stage::Group, |info, group| {
+            (info.is_resource, info.version, info.group) = (true, "*".into(), group);
+        })
     }),
     function("resource", ".GroupCheck,string=ResourceCheck", |given| {
-        asked(given, Stage::Group, Stage::Resource, |of, text| of.resource = text)
+        asked(given, Stage::Group, Stage::Resource, |info, resource| info.resource = resource)
     }),
     function("subresource", RESOURCE, |given| {
-        asked(given, Stage::Resource, Stage::Resource, |of, text| of.subresource = text)
+        asked(given, Stage::Resource, Stage::Resource, |info, subresource| info.subresource = subresource)
     }),
     function("namespace", RESOURCE, |given| {
-        asked(given, Stage::Resource, Stage::Resource, |of, text| of.namespace = text)
+        asked(given, Stage::Resource, Stage::Resource, |info, namespace| info.namespace = namespace)
     }),
     function("name", RESOURCE, |given| {
-        asked(given, Stage::Resource, Stage::Resource, |of, text| of.name = text)
+        asked(given, Stage::Resource, Stage::Resource, |info, name| info.name = name)
     }),
     function("fieldSelector", SELECTOR, |given| {
-        asked(given, Stage::Resource, Stage::Resource, |of, text| of.field_selector = text)
+        asked(given, Stage::Resource, Stage::Resource, |info, selector| info.field_selector = selector)
     }),
     function("labelSelector", SELECTOR, |given| {
-        asked(given, Stage::Resource, Stage::Resource, |of, text| of.label_selector = text)
+        asked(given, Stage::Resource, Stage::Resource, |info, selector| info.label_selector = selector)
     }),
     function("serviceAccount", ".Authorizer,string,string=Authorizer", |given| match given {
         [Value::Authorizer(of), Value::Text(namespace), Value::Text(name)] if of.stage == Stage::Start => {
@@ -55,7 +57,7 @@ pub const FUNCTIONS: &[Function] = &[
             [Value::Authorizer(of), Value::Text(verb)]
                 if matches!(of.stage, Stage::Path | Stage::Resource) =>
             {
-                let mut next = of.next(Stage::Decided, |question| question.verb = verb.to_string());
+                let mut next = of.next(Stage::Decided, |question| question.info.verb = Verb::named(verb));
                 next.decision = Rc::new(next.by.check(&next.question));
                 Ok(Value::Authorizer(next))
             }
@@ -76,10 +78,10 @@ pub const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-fn asked<'a>(given: &[Value<'a>], from: Stage, to: Stage, change: fn(&mut Question, String)) -> Outcome<'a> {
+fn asked<'a>(given: &[Value<'a>], from: Stage, to: Stage, change: fn(&mut RequestInfo, Text)) -> Outcome<'a> {
     match given {
         [Value::Authorizer(of), Value::Text(text)] if of.stage == from => {
-            Ok(Value::Authorizer(of.next(to, |question| change(question, text.to_string()))))
+            Ok(Value::Authorizer(of.next(to, |question| change(&mut question.info, Text::from(&**text)))))
         }
         _ => Err(Error::no_overload()),
     }

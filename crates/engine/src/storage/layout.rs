@@ -2,9 +2,9 @@
 
 use crate::resource::{Backing, OwnStrategy, ServedResource};
 use crate::storage::builtin::BuiltinCodec;
-use pintle_object::GroupVersionKind;
+use pintle_object::{GroupVersionKind, Verb};
+use pintle_schema::Builtin;
 use pintle_schema::decode::Pick;
-use pintle_schema::{Builtin, Verb};
 use pintle_store::CollectionId;
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(crate) fn layout(api: &Arc<Builtin>) -> Vec<ServedResource> {
             storage,
             resource: resource.clone(),
         };
-        if resource.verbs.has(Verb::Update) {
+        if resource.verbs.has(&Verb::Update) {
             let prefix = one.prefix("");
             let place = prefixes.iter().position(|known| *known == prefix).unwrap_or(prefixes.len());
             if place == prefixes.len() {

@@ -8,8 +8,9 @@ use crate::level::{Admitted, Seat};
 use crate::moment::Moment;
 use crate::queuing::Queuing;
 use crate::width::{Facts, ListShape, ObjectStats};
-use crate::{FlowAttributes, Refusal};
-use pintle_object::{Value, json};
+use crate::{Classified, Refusal};
+use pintle_object::user::User;
+use pintle_object::{RequestInfo, Value, Verb, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,19 +54,18 @@ fn schema(name: &str, level: &str, precedence: u32, user: &str) -> SchemaSpec {
     )))
 }
 
-fn get<'a>(user: &'a str, groups: &'a [String]) -> FlowAttributes<'a> {
-    FlowAttributes {
-        user,
-        groups,
-        verb: "get",
+/// The class of a user's request for one node.
+fn get(fairness: &Fairness, user: &str, groups: Vec<String>) -> Option<Classified> {
+    let user = User { name: user.into(), groups, ..User::default() };
+    let info = RequestInfo {
+        verb: Verb::Get,
         is_resource: true,
-        group: "",
-        resource: "nodes",
-        subresource: "",
-        namespace: "",
-        name: "a",
-        path: "/api/v1/nodes/a",
-    }
+        resource: "nodes".into(),
+        name: "a".into(),
+        path: "/api/v1/nodes/a".into(),
+        ..RequestInfo::default()
+    };
+    fairness.start(&user.into(), &info.into(), &Nothing, false)
 }
 
 struct Server {
@@ -82,7 +82,7 @@ impl Server {
     }
 
     fn start(&self, user: &str) -> Result<Seat, Refusal> {
-        let classified = self.fairness.start(&get(user, &[]), &Nothing, false, || None).expect("a schema");
+        let classified = get(&self.fairness, user, Vec::new()).expect("a schema");
         match classified.admitted {
             Admitted::Seat(seat) => Ok(seat),
             Admitted::Refused(why) => Err(why),
@@ -92,8 +92,7 @@ impl Server {
 
     fn schema_of(&self, user: &str, groups: &[&str]) -> String {
         let groups: Vec<String> = groups.iter().map(|group| (*group).into()).collect();
-        let classified =
-            self.fairness.start(&get(user, &groups), &Nothing, false, || None).expect("a schema");
+        let classified = get(&self.fairness, user, groups).expect("a schema");
         classified.schema.spec.name.to_string()
     }
 
@@ -160,7 +159,7 @@ fn a_level_lends_what_it_does_not_use_and_gets_it_back() {
     let (borrowed, lent) = (server.seats("busy").3, server.seats("idle").3);
     assert!(borrowed > nominal && lent < nominal / 10, "{borrowed} of {nominal}, {lent} left");
     // Its owner comes back, waits for its seats, and has them after the next adjustment, whoever borrowed them.
-    let start = |_| server.fairness.start(&get("bob", &[]), &Nothing, false, || None).map(|one| one.admitted);
+    let start = |_| get(&server.fairness, "bob", Vec::new()).map(|one| one.admitted);
     let own: Vec<Admitted> = (0..nominal).filter_map(start).collect();
     assert!(own.iter().any(|one| matches!(one, Admitted::Waiting(_))));
     server.pass(Duration::from_secs(10));

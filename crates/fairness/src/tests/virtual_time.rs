@@ -169,6 +169,8 @@ impl Simulation {
 
     fn send(&mut self, now: Moment, id: usize, plan: Plan) {
         let arrival = Arrival {
+            user: Arc::default(),
+            info: Arc::default(),
             schema: "schema".into(),
             stats: self.stats.clone(),
             distinguisher: "".into(),
@@ -178,7 +180,6 @@ impl Simulation {
             is_watch: false,
             is_write: plan.width.final_seats > 0,
             is_again: false,
-            about: None,
         };
         match self.level.start(arrival) {
             Admitted::Seat(seat) => {

@@ -2,10 +2,10 @@
 
 use super::path::Path;
 use pintle_object::stability::by_stability;
-use pintle_object::{GroupVersionKind, Value};
+use pintle_object::{GroupVersionKind, Value, Verb, Verbs};
 use pintle_schema::custom::Custom as Schema;
 use pintle_schema::resource::Selectable;
-use pintle_schema::{Builtin, Column as Heading, Life, Resource, Str, Subresource, Verb, Verbs};
+use pintle_schema::{Builtin, Column as Heading, Life, Resource, Str, Subresource};
 use std::sync::Arc;
 
 /// A version of a definition as the tables hold resources; objects are stored in the version of that name.

@@ -14,7 +14,7 @@ use crate::response::{Body, Response};
 use crate::stages::{Audit, AuditRecord, End, NotStored};
 use bytes::Bytes;
 use pintle_access::User;
-use pintle_audit::{AuditAttributes, AuditEvent, Backend, Record, source_ips, user_agent};
+use pintle_audit::{AuditEvent, Backend, Record, source_ips, user_agent};
 use pintle_object::audit::AuditContext;
 use pintle_schema::Builtin;
 use response::{ResponseFormat, is_negotiated, recorded, status_of};
@@ -38,20 +38,8 @@ impl Auditor {
 
     /// The record of a request of this user; none when the policy wants none.
     fn record(&self, request: &Request, user: Option<&Arc<User>>, is_long_running: bool) -> Option<Record> {
-        let asked = request.attributes();
-        let attributes = AuditAttributes {
-            user: user.map(AsRef::as_ref),
-            verb: asked.verb,
-            is_resource: asked.is_resource,
-            path: asked.path,
-            group: asked.group,
-            version: asked.version,
-            resource: asked.resource,
-            subresource: asked.subresource,
-            namespace: asked.namespace,
-            name: asked.name,
-        };
-        Record::begin(&self.backend, &attributes, is_long_running, &request.audit, || AuditEvent {
+        let (asks, info) = (user.map(AsRef::as_ref), &request.info);
+        Record::begin(&self.backend, asks, info, is_long_running, &request.audit, || AuditEvent {
             audit_id: request.audit_id.clone(),
             request_uri: request.uri.clone(),
             user: user.cloned(),

@@ -15,11 +15,10 @@ use pintle_access::authorization_webhook::AuthorizationWebhook;
 use pintle_access::authorize::{AlwaysAllow, AlwaysDeny, Union, Waiting};
 use pintle_access::rbac::Rule;
 use pintle_access::{
-    Attributes, Authorizer, Decision, Impersonation, Permissions, PrivilegedGroup, Rules, User, authorize,
-    impersonate,
+    Authorizer, Decision, Impersonation, Permissions, PrivilegedGroup, Rules, User, authorize, impersonate,
 };
 use pintle_engine::Engine;
-use pintle_object::Status;
+use pintle_object::{RequestInfo, Status};
 use rbac::Rbac;
 use std::sync::Arc;
 
@@ -81,25 +80,25 @@ pub struct Access {
 struct Current(ArcSwap<Union>);
 
 impl Authorizer for Current {
-    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        self.0.load().authorize(user, attributes)
+    fn authorize(&self, user: &User, info: &RequestInfo) -> Decision {
+        self.0.load().authorize(user, info)
     }
 
-    fn at_hand(&self, user: &User, attributes: &Attributes<'_>) -> Option<Decision> {
-        self.0.load().at_hand(user, attributes)
+    fn at_hand(&self, user: &User, info: &RequestInfo) -> Option<Decision> {
+        self.0.load().at_hand(user, info)
     }
 
     fn waits(&self) -> bool {
         self.0.load().waits()
     }
 
-    fn wait<'a>(&'a self, user: &'a User, attributes: &'a Attributes<'a>) -> Option<Waiting<'a>> {
+    fn wait<'a>(&'a self, user: &'a User, info: &'a RequestInfo) -> Option<Waiting<'a>> {
         let union = self.0.load_full();
         union.waits().then(|| -> Waiting<'a> {
             Box::pin(async move {
-                match union.wait(user, attributes) {
+                match union.wait(user, info) {
                     Some(waiting) => waiting.await,
-                    None => union.authorize(user, attributes),
+                    None => union.authorize(user, info),
                 }
             })
         })
@@ -151,8 +150,8 @@ impl Access {
     }
 
     /// What is decided about a request.
-    pub async fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        authorize(self.authorizer.as_ref(), user, attributes).await
+    pub async fn authorize(&self, user: &User, info: &RequestInfo) -> Decision {
+        authorize(self.authorizer.as_ref(), user, info).await
     }
 
     /// Follows the roles and bindings of an engine's store from now on.
@@ -180,7 +179,6 @@ impl Access {
     ) -> Result<Option<(User, String)>, Status> {
         let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let Some(wanted) = impersonate::wanted(headers)? else { return Ok(None) };
-        let attributes = request.attributes();
-        self.impersonation.impersonate(&self.authorizer, user, &wanted, &attributes).await.map(Some)
+        self.impersonation.impersonate(&self.authorizer, user, &wanted, &request.info).await.map(Some)
     }
 }

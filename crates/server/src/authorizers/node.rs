@@ -3,9 +3,9 @@
 use super::informer::{Informer, Lagged};
 use pintle_access::node::{Graph, NodeSource, POD_FIELDS, authorize, identity};
 use pintle_access::rbac::Rule;
-use pintle_access::{Attributes, Authorizer, Decision, Rules, User};
+use pintle_access::{Authorizer, Decision, Rules, User};
 use pintle_engine::Engine;
-use pintle_object::Value;
+use pintle_object::{RequestInfo, Value};
 use pintle_store::Object;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
@@ -99,13 +99,13 @@ fn set(graph: &mut Graph, what: NodeSource, object: &Object, tree: Option<&Value
 }
 
 impl Authorizer for NodeAuthorizer {
-    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
+    fn authorize(&self, user: &User, info: &RequestInfo) -> Decision {
         if identity(user).is_none() {
             return Decision::NoOpinion(String::new());
         }
         self.advance();
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        authorize(&state.graph, &self.rules, user, attributes)
+        authorize(&state.graph, &self.rules, user, info)
     }
 
     fn list_rules(&self, user: &User, _: &str, found: &mut Rules) {

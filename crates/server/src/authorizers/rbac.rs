@@ -2,9 +2,9 @@
 
 use super::informer::{Informer, Lagged};
 use pintle_access::rbac::{Index, confirm, is_exempt};
-use pintle_access::{Attributes, Authorizer, Decision, Grants, Rules, User};
+use pintle_access::{Authorizer, Decision, Grants, Rules, User};
 use pintle_engine::Engine;
-use pintle_object::{Status, Value};
+use pintle_object::{RequestInfo, Status, Value};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
@@ -95,8 +95,8 @@ impl IndexState {
 }
 
 impl Authorizer for Rbac {
-    fn authorize(&self, user: &User, attributes: &Attributes<'_>) -> Decision {
-        self.with(|index| index.authorize(user, attributes))
+    fn authorize(&self, user: &User, info: &RequestInfo) -> Decision {
+        self.with(|index| index.authorize(user, info))
     }
 
     fn list_rules(&self, user: &User, namespace: &str, found: &mut Rules) {
@@ -109,14 +109,14 @@ impl Grants for Rbac {
         &self,
         authorizer: &dyn Authorizer,
         user: &User,
-        attributes: &Attributes<'_>,
+        info: &RequestInfo,
         new: &Value,
         old: &Value,
     ) -> Result<(), Status> {
         // Asked apart: the authorizer looks at the index, too.
-        if is_exempt(authorizer, user, attributes, new, old) {
+        if is_exempt(authorizer, user, info, new, old) {
             return Ok(());
         }
-        self.with(|index| confirm(index, user, attributes, new, old))
+        self.with(|index| confirm(index, user, info, new, old))
     }
 }

@@ -1,9 +1,9 @@
 //! What a request's width is estimated from: its options, the objects that it is about, and who watches them.
 
 use crate::request::Request;
-use crate::route::RequestInfo;
 use pintle_engine::Engine;
 use pintle_fairness::{Facts, Fairness, ListShape, ObjectStats};
+use pintle_object::RequestInfo;
 
 /// Objects whose sizes stand for those of all.
 const SAMPLE_OBJECTS: usize = 16;

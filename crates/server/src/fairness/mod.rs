@@ -12,15 +12,10 @@ pub use metrics::show;
 
 use crate::metrics::Watermark;
 use crate::request::{Request, is_long_running};
-use crate::route::RequestInfo;
 use facts::StoredFacts;
 use pintle_engine::Engine;
-use pintle_fairness::{
-    Admitted, Classified, Describe, Description, Fairness, FlowAttributes, Schema, Seat, WatchCount,
-};
-use pintle_object::Text;
-use pintle_object::user::User;
-use pintle_schema::Verb;
+use pintle_fairness::{Admitted, Classified, Fairness, Schema, Seat, WatchCount};
+use pintle_object::{RequestInfo, Verb};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,20 +47,6 @@ pub enum Turn {
     Reject { retry_after_seconds: u64, headers: Headers },
 }
 
-/// A request's description, for dumps.
-#[derive(Debug)]
-struct About {
-    user: Arc<User>,
-    verb: Text,
-    path: Text,
-    namespace: Text,
-    name: Text,
-    group: Text,
-    version: Text,
-    resource: Text,
-    subresource: Text,
-}
-
 impl Turns {
     pub fn new(fairness: Arc<Fairness>, clock: Arc<TokioClock>, engine: Arc<Engine>) -> Turns {
         Turns { fairness, clock, engine }
@@ -85,8 +66,7 @@ impl Turns {
             return Turn::Go { seat: None, watch: None, headers: Headers::new() };
         }
         let facts = StoredFacts { engine: &self.engine, fairness: &self.fairness, request };
-        let about = || -> Option<Arc<dyn Describe>> { Some(Arc::new(About::of(request))) };
-        let started = self.fairness.start(&attributes(request), &facts, is_again, about);
+        let started = self.fairness.start(&request.user, info, &facts, is_again);
         let Some(Classified { schema, admitted }) = started else {
             return Turn::Go { seat: None, watch: None, headers: Headers::new() };
         };
@@ -113,56 +93,6 @@ impl Turns {
             return None;
         }
         Some(self.fairness.watches().register(&info.group, &info.resource, &info.namespace, &info.name))
-    }
-}
-
-impl About {
-    /// Most texts are short enough to need no memory of their own.
-    fn of(request: &Request) -> About {
-        let info = &request.info;
-        About {
-            user: request.user.clone(),
-            verb: info.verb_name().into(),
-            path: info.path.as_str().into(),
-            namespace: info.namespace.as_str().into(),
-            name: info.name.as_str().into(),
-            group: info.group.as_str().into(),
-            version: info.version.as_str().into(),
-            resource: info.resource.as_str().into(),
-            subresource: info.subresource.as_str().into(),
-        }
-    }
-}
-
-impl Describe for About {
-    fn describe(&self) -> Description<'_> {
-        Description {
-            user: &self.user.name,
-            verb: &self.verb,
-            path: &self.path,
-            namespace: &self.namespace,
-            name: &self.name,
-            group: &self.group,
-            version: &self.version,
-            resource: &self.resource,
-            subresource: &self.subresource,
-        }
-    }
-}
-
-fn attributes(request: &Request) -> FlowAttributes<'_> {
-    let info = &request.info;
-    FlowAttributes {
-        user: &request.user.name,
-        groups: &request.user.groups,
-        verb: info.verb_name(),
-        is_resource: info.is_resource,
-        group: &info.group,
-        resource: &info.resource,
-        subresource: &info.subresource,
-        namespace: &info.namespace,
-        name: &info.name,
-        path: &info.path,
     }
 }
 

@@ -3,8 +3,7 @@
 
 use crate::request::Request;
 use crate::resolve::CONNECTING;
-use crate::route::RequestInfo;
-use pintle_schema::Verb;
+use pintle_object::{RequestInfo, Verb};
 
 const APPLY: &str = "application/apply-patch+yaml";
 
@@ -26,7 +25,7 @@ impl Labels<'_> {
 
     /// Those of a request that resolved.
     pub fn of(request: &Request) -> Labels<'_> {
-        let RequestInfo { group, version, resource, subresource, .. } = &request.info;
+        let RequestInfo { group, version, resource, subresource, .. } = request.info.as_ref();
         Labels { group, resource, scope: scope(&request.info), subresource, verb: verb(request), version }
     }
 }
@@ -53,7 +52,7 @@ fn verb(request: &Request) -> &'static str {
         Verb::Patch => "PATCH",
         Verb::Update => "PUT",
         Verb::Watch => "WATCH",
-        Verb::Proxy | Verb::Other => "OTHER",
+        Verb::Proxy | Verb::Other(_) => "OTHER",
     }
 }
 

@@ -5,7 +5,7 @@ use super::{COMPONENT, Labels, Metrics, labels};
 use crate::request::{Request, is_long_running};
 use crate::response::Response;
 use pintle_metrics::Gauge;
-use pintle_schema::Verb;
+use pintle_object::Verb;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 

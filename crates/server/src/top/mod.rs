@@ -94,7 +94,7 @@ impl RequestKind {
         RequestKind {
             user: shortened(&request.user.name),
             agent: shortened(&request.user_agent()),
-            verb: shortened(info.verb_name()),
+            verb: shortened(info.verb.as_str()),
             group: shortened(&info.group),
             resource: shortened(&info.resource),
         }

@@ -8,11 +8,11 @@ use crate::request::Request;
 use crate::resolve::Route;
 use crate::response::Response;
 use crate::spans;
-use pintle_access::{Attributes, Decision};
+use pintle_access::Decision;
 use pintle_engine::delete::{self, Deleted};
 use pintle_engine::options::{DeleteOptions, ListOptions};
 use pintle_engine::{ObjectRef, Selection, WriteContext, body};
-use pintle_object::Status;
+use pintle_object::{Status, Verb};
 
 pub async fn delete(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let accept = negotiate::resource(request, &target)?;
@@ -94,8 +94,8 @@ fn options(app: &App, request: &Request) -> Result<DeleteOptions, Status> {
 async fn authorize_unread(app: &App, request: &Request, target: &ObjectRef<'_>) -> Result<(), Status> {
     let verb = "unsafe-delete-ignore-read-errors";
     request.audit.annotate("apiserver.k8s.io/unsafe-delete-ignore-read-error", "");
-    let attributes = Attributes { verb, ..request.attributes() };
-    let why = match app.access.authorize(&request.user, &attributes).await {
+    let info = request.info.with_verb(Verb::named(verb));
+    let why = match app.access.authorize(&request.user, &info).await {
         Decision::Allow(_) => return Ok(()),
         Decision::Deny(reason) | Decision::NoOpinion(reason) => {
             format!("not permitted to do {verb:?}, reason: {reason}")

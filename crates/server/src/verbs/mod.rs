@@ -25,8 +25,7 @@ use crate::response::Response;
 use crate::verbs::list::listed;
 use pintle_engine::ObjectRef;
 use pintle_kinds::deprecation;
-use pintle_object::Status;
-use pintle_schema::Verb;
+use pintle_object::{Status, Verb};
 
 /// To look through an object for a list is as much work as to read so many bytes: lists of more than some thousand
 /// objects are large.
@@ -58,7 +57,7 @@ pub async fn dispatch(app: &App, request: &Request, route: &Route) -> Result<Res
             deprecation.map(String::from)
         }
         Some(custom) if request.info.verb == Verb::Create && custom.is_terminating() => {
-            let refused = Status::method_not_supported(&served.group_resource(), request.info.verb_name());
+            let refused = Status::method_not_supported(&served.group_resource(), request.info.verb.as_str());
             let message = "create not allowed while custom resource definition is terminating";
             return Err(Status { message: message.into(), ..refused });
         }
@@ -119,7 +118,7 @@ async fn collection(
         Verb::Watch => watch::watch(app, request, target, route).await,
         Verb::Create => Box::pin(create::create(app, request, target)).await,
         Verb::DeleteCollection => Box::pin(delete::delete_collection(app, request, target, route)).await,
-        Verb::Get | Verb::Update | Verb::Patch | Verb::Delete | Verb::Proxy | Verb::Other => {
+        Verb::Get | Verb::Update | Verb::Patch | Verb::Delete | Verb::Proxy | Verb::Other(_) => {
             Err(not_supported(request, target))
         }
     }
@@ -139,7 +138,7 @@ async fn object(
         Verb::Update => Box::pin(update::update(app, request, target)).await,
         Verb::Patch => Box::pin(patch::patch(app, request, target)).await,
         Verb::Delete => Box::pin(delete::delete(app, request, target)).await,
-        Verb::List | Verb::Create | Verb::DeleteCollection | Verb::Proxy | Verb::Other => {
+        Verb::List | Verb::Create | Verb::DeleteCollection | Verb::Proxy | Verb::Other(_) => {
             Err(not_supported(request, target))
         }
     }
@@ -150,5 +149,5 @@ fn target<'a>(request: &'a Request, route: &'a Route) -> ObjectRef<'a> {
     let (info, served) = (&request.info, route.served.as_ref());
     // A namespace is not in itself.
     let namespace = if served.resource.namespaced { info.namespace.as_str() } else { "" };
-    ObjectRef { served, subresource: &info.subresource, namespace, name: info.path_name() }
+    ObjectRef { served, subresource: &info.subresource, namespace, name: request.resource_path.name() }
 }

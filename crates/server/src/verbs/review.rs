@@ -9,11 +9,11 @@ use crate::response::Response;
 use pintle_access::authenticate::Bearer;
 use pintle_access::authorize::aggregated;
 use pintle_access::rbac::Rule;
-use pintle_access::{Attributes, Decision, Rules, User};
+use pintle_access::{Decision, Rules, User};
 use pintle_engine::{ObjectRef, WriteContext};
 use pintle_kinds::access_review;
 use pintle_object::meta;
-use pintle_object::{FieldErrors, GroupKind, Map, Status, Text, Value};
+use pintle_object::{FieldErrors, GroupKind, Map, RequestInfo, Status, Text, Value, Verb};
 use rustls_pki_types::UnixTime;
 
 /// Answers a review: the body with its status filled in.
@@ -119,23 +119,24 @@ fn subject(object: &Value) -> User {
 async fn access(app: &App, user: &User, spec: Option<&Value>) -> Value {
     let text = |path: &[&str]| spec.map_or("", |spec| spec.str_at(path));
     let is_resource = spec.is_some_and(|spec| spec.get("resourceAttributes").is_some());
-    let part = |field| text(&["resourceAttributes", field]);
+    let part = |field| Text::from(text(&["resourceAttributes", field]));
+    let verb = if is_resource { "resourceAttributes" } else { "nonResourceAttributes" };
     let (fields, labels, ignored) =
         review_selector::read(spec.and_then(|spec| spec.get("resourceAttributes")));
-    let attributes = Attributes {
-        verb: if is_resource { part("verb") } else { text(&["nonResourceAttributes", "verb"]) },
+    let info = RequestInfo {
+        verb: Verb::named(text(&[verb, "verb"])),
         is_resource,
-        path: text(&["nonResourceAttributes", "path"]),
+        path: text(&["nonResourceAttributes", "path"]).into(),
         group: part("group"),
         version: part("version"),
         resource: part("resource"),
         subresource: part("subresource"),
         namespace: part("namespace"),
         name: part("name"),
-        field_selector: &fields,
-        label_selector: &labels,
+        field_selector: fields.into(),
+        label_selector: labels.into(),
     };
-    let decision = app.access.authorize(user, &attributes).await;
+    let decision = app.access.authorize(user, &info).await;
     let mut status = Value::map();
     status.set(&["allowed"], matches!(decision, Decision::Allow(_)));
     if matches!(decision, Decision::Deny(_) | Decision::Error { is_denial: true, .. }) {
@@ -168,12 +169,16 @@ fn rules(app: &App, user: &User, namespace: &str) -> Result<Value, Status> {
     for rule in &found.rules {
         let Rule { verbs, groups, resources: of, names, urls } = rule;
         if !of.is_empty() {
-            let fields: [(_, &[Text]); 4] =
-                [("verbs", verbs), ("apiGroups", groups), ("resources", of), ("resourceNames", names)];
+            let fields: [(_, &[Text]); 4] = [
+                ("verbs", verbs.names()),
+                ("apiGroups", groups),
+                ("resources", of),
+                ("resourceNames", names),
+            ];
             resources.push(shown(&fields));
         }
         if !urls.is_empty() {
-            paths.push(shown(&[("verbs", verbs), ("nonResourceURLs", urls)]));
+            paths.push(shown(&[("verbs", verbs.names()), ("nonResourceURLs", urls)]));
         }
     }
     let mut status = Value::map();

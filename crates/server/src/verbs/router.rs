@@ -4,13 +4,12 @@ use super::patch;
 use crate::negotiate;
 use crate::request::Request;
 use crate::resolve::{Place, Route};
-use pintle_object::Status;
-use pintle_schema::Verb;
+use pintle_object::{Status, Verb};
 
 /// Routes that lead through to others take and give anything; of all others it is known.
 pub fn check(request: &Request, route: &Route) -> Result<(), Status> {
     let info = &request.info;
-    let produced = match (route.place, info.verb) {
+    let produced = match (route.place, &info.verb) {
         (Place::Connect, _) if info.subresource == "log" => negotiate::LOG,
         (Place::Connect, _) => return Ok(()),
         (Place::Collection | Place::Object, Verb::List | Verb::Watch) => negotiate::EVENTS,

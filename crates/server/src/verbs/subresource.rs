@@ -8,8 +8,7 @@ use crate::response::Response;
 use crate::{negotiate, representation};
 use pintle_engine::options::WriteOptions;
 use pintle_engine::{ObjectRef, ScaleSource, WriteContext};
-use pintle_object::Status;
-use pintle_schema::Verb;
+use pintle_object::{Status, Verb};
 
 pub async fn answer(app: &App, request: &Request, target: ObjectRef<'_>) -> Result<Response, Status> {
     let is_scale = target.subresource == "scale";
@@ -20,7 +19,7 @@ pub async fn answer(app: &App, request: &Request, target: ObjectRef<'_>) -> Resu
         Verb::Update => update::update(app, request, target).await,
         Verb::Patch => patch::patch(app, request, target).await,
         Verb::Create => create::create(app, request, target).await,
-        Verb::List | Verb::Watch | Verb::Delete | Verb::DeleteCollection | Verb::Proxy | Verb::Other => {
+        Verb::List | Verb::Watch | Verb::Delete | Verb::DeleteCollection | Verb::Proxy | Verb::Other(_) => {
             Err(not_supported(request, target))
         }
     }

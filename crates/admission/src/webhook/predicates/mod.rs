@@ -7,6 +7,7 @@ mod selector;
 
 use crate::request::Request;
 use pintle_engine::ServedResource;
+use pintle_engine::admission::Attributes;
 use pintle_object::{GroupVersionKind, Status, Value};
 use rules::{Matcher, RuleWithOperations};
 use std::sync::Arc;
@@ -70,35 +71,36 @@ pub fn matched(
     rules: &[RuleWithOperations],
     is_equivalent: bool,
 ) -> Option<Matched> {
-    let attributes = request.resource_attributes(name);
-    let is_match =
-        |rule: &RuleWithOperations, attributes| Matcher { rule, attributes }.matches() && rule.has_name(name);
-    if rules.iter().any(|rule| is_match(rule, attributes)) {
+    let (own, subresource) = (request.attributes.target.served, request.subresource());
+    let of_own = |rule| matcher(request, name, rule, own);
+    if rules.iter().any(|rule| of_own(rule).matches() && rule.has_name(name)) {
         return Some(Matched::Requested);
     }
     // Most rules are about other resources, whatever their versions are.
-    let may_match = |rule| Matcher { rule, attributes }.may_match_equivalent();
-    if !is_equivalent || !rules.iter().any(may_match) {
+    if !is_equivalent || !rules.iter().any(|rule| of_own(rule).may_match_equivalent()) {
         return None;
     }
-    let subresource = attributes.subresource;
     let equivalents: Vec<Arc<ServedResource>> = request
         .view
-        .equivalents(request.attributes.target.served)
+        .equivalents(own)
         .into_iter()
         .filter(|other| subresource.is_empty() || other.resource.subresource(subresource).is_some())
         .collect();
     let found = rules.iter().find_map(|rule| {
-        equivalents.iter().find(|other| {
-            let resource = &other.resource;
-            let attributes = rules::RuleAttributes {
-                group: &resource.group,
-                version: &resource.version,
-                resource: &resource.plural,
-                ..attributes
-            };
-            is_match(rule, attributes)
-        })
+        let mut others = equivalents.iter();
+        others.find(|other| matcher(request, name, rule, other).matches() && rule.has_name(name))
     });
     found.map(|served| Matched::Equivalent(Arc::clone(served)))
+}
+
+/// A rule beside the request as another resource shows it.
+fn matcher<'a>(
+    request: &Request<'a>,
+    name: &'a str,
+    rule: &'a RuleWithOperations,
+    served: &'a ServedResource,
+) -> Matcher<'a> {
+    let Attributes { operation, target, .. } = request.attributes;
+    let namespace = if request.is_resource("", "namespaces") { name } else { target.namespace };
+    Matcher { rule, operation, resource: &served.resource, subresource: target.subresource, namespace }
 }

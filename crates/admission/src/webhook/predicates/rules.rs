@@ -2,18 +2,7 @@
 
 use pintle_engine::admission::Operation;
 use pintle_object::Value;
-
-/// What rules are held against.
-#[derive(Clone, Copy)]
-pub struct RuleAttributes<'a> {
-    pub operation: Operation,
-    pub group: &'a str,
-    pub version: &'a str,
-    pub resource: &'a str,
-    pub subresource: &'a str,
-    /// That of a request for a namespace is the namespace itself.
-    pub namespace: &'a str,
-}
+use pintle_schema::Resource;
 
 /// A `RuleWithOperations`, or a `NamedRuleWithOperations` of a policy.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,34 +60,37 @@ impl RuleWithOperations {
     }
 }
 
-/// Whether a rule is about a request.
+/// Whether a rule is about an operation on a resource, that of the request or another that shows the same objects.
 pub struct Matcher<'a> {
     pub rule: &'a RuleWithOperations,
-    pub attributes: RuleAttributes<'a>,
+    pub operation: Operation,
+    pub resource: &'a Resource,
+    pub subresource: &'a str,
+    /// That of a request for a namespace is the namespace itself.
+    pub namespace: &'a str,
 }
 
 impl Matcher<'_> {
     pub fn matches(&self) -> bool {
-        let RuleAttributes { operation, group, version, .. } = self.attributes;
         self.is_in_scope()
-            && exact_or_wildcard(&self.rule.operations, operation.as_str())
-            && exact_or_wildcard(&self.rule.api_groups, group)
-            && exact_or_wildcard(&self.rule.api_versions, version)
+            && exact_or_wildcard(&self.rule.operations, self.operation.as_str())
+            && exact_or_wildcard(&self.rule.api_groups, &self.resource.group)
+            && exact_or_wildcard(&self.rule.api_versions, &self.resource.version)
             && self.has_resource()
     }
 
     /// Whether the rule may be about another resource that shows the same objects, which has the same name.
     pub fn may_match_equivalent(&self) -> bool {
         self.has_resource()
-            && exact_or_wildcard(&self.rule.operations, self.attributes.operation.as_str())
+            && exact_or_wildcard(&self.rule.operations, self.operation.as_str())
             && self.is_in_scope()
     }
 
     /// Namespaces are objects of the cluster, though requests for them are in them.
     fn is_in_scope(&self) -> bool {
-        let RuleAttributes { group, version, resource, namespace, .. } = self.attributes;
-        let is_namespace = group.is_empty() && version == "v1" && resource == "namespaces";
-        let is_of_cluster = is_namespace || namespace.is_empty();
+        let Resource { group, version, plural, .. } = self.resource;
+        let is_namespace = group.is_empty() && version == "v1" && plural == "namespaces";
+        let is_of_cluster = is_namespace || self.namespace.is_empty();
         match self.rule.scope {
             RuleScope::All => true,
             RuleScope::Namespaced => !is_of_cluster,
@@ -108,9 +100,9 @@ impl Matcher<'_> {
     }
 
     fn has_resource(&self) -> bool {
-        let RuleAttributes { resource, subresource, .. } = self.attributes;
         let is_it = |rule: &str, asked: &str| rule == "*" || rule == asked;
-        self.rule.resources.iter().any(|(one, sub)| is_it(one, resource) && is_it(sub, subresource))
+        let mut resources = self.rule.resources.iter();
+        resources.any(|(one, sub)| is_it(one, &self.resource.plural) && is_it(sub, self.subresource))
     }
 }
 
@@ -123,20 +115,22 @@ mod tests {
     use super::*;
     use pintle_object::json;
 
-    const PODS: RuleAttributes<'static> = RuleAttributes {
-        operation: Operation::Create,
-        group: "",
-        version: "v1",
-        resource: "pods",
-        subresource: "",
-        namespace: "default",
-    };
-
-    fn check(rule: &str, attributes: RuleAttributes<'_>, expected: bool) {
-        let value = json::parse(rule.as_bytes()).expect("test data is JSON");
-        let matcher = Matcher { rule: &RuleWithOperations::from_value(&value), attributes };
-        assert_eq!(matcher.matches(), expected, "{rule}");
+    /// A resource as rules see it, in the version `v1` of the core group.
+    fn resource(plural: &'static str) -> Resource {
+        let api = pintle_schema::builtin();
+        let pods = api.resources.get("", "v1", "pods").expect("there are pods").clone();
+        Resource { plural: plural.into(), ..pods }
     }
+
+    fn check(rule: &str, (operation, resource, subresource, namespace): Asked<'_>, expected: bool) {
+        let value = json::parse(rule.as_bytes()).expect("test data is JSON");
+        let rule = RuleWithOperations::from_value(&value);
+        let matcher = Matcher { rule: &rule, operation, resource, subresource, namespace };
+        assert_eq!(matcher.matches(), expected, "{value:?}");
+    }
+
+    /// An operation on a resource, or on a subresource of it, in a namespace.
+    type Asked<'a> = (Operation, &'a Resource, &'a str, &'a str);
 
     fn rule(resources: &str, scope: &str) -> String {
         format!(
@@ -146,7 +140,7 @@ mod tests {
 
     #[test]
     fn rules_match_resources_and_subresources() {
-        let status = RuleAttributes { subresource: "status", ..PODS };
+        let pods = resource("pods");
         for (resources, of_pods, of_status) in [
             (r#""pods""#, true, false),
             (r#""*""#, true, false),
@@ -157,34 +151,35 @@ mod tests {
             (r#""services","pods""#, true, false),
             ("", false, false),
         ] {
-            check(&rule(resources, "*"), PODS, of_pods);
-            check(&rule(resources, "*"), status, of_status);
+            check(&rule(resources, "*"), (Operation::Create, &pods, "", "default"), of_pods);
+            check(&rule(resources, "*"), (Operation::Create, &pods, "status", "default"), of_status);
         }
     }
 
     #[test]
     fn rules_match_scopes_groups_versions_and_operations() {
-        let namespace = RuleAttributes { resource: "namespaces", namespace: "a", ..PODS };
-        let node = RuleAttributes { resource: "nodes", namespace: "", ..PODS };
-        for (scope, attributes, expected) in [
-            ("Namespaced", PODS, true),
-            ("Cluster", PODS, false),
+        let [pods, namespaces, nodes] = ["pods", "namespaces", "nodes"].map(resource);
+        let pod: Asked<'_> = (Operation::Create, &pods, "", "default");
+        let namespace: Asked<'_> = (Operation::Create, &namespaces, "", "a");
+        let node: Asked<'_> = (Operation::Create, &nodes, "", "");
+        for (scope, asked, expected) in [
+            ("Namespaced", pod, true),
+            ("Cluster", pod, false),
             ("Namespaced", namespace, false),
             ("Cluster", namespace, true),
             ("Cluster", node, true),
             ("Namespaced", node, false),
-            ("Odd", PODS, false),
+            ("Odd", pod, false),
         ] {
-            check(&rule(r#""*""#, scope), attributes, expected);
+            check(&rule(r#""*""#, scope), asked, expected);
         }
-        check(&rule(r#""*""#, "*"), RuleAttributes { group: "apps", ..PODS }, false);
-        check(&rule(r#""*""#, "*"), RuleAttributes { version: "v2", ..PODS }, false);
-        check(&rule(r#""*""#, "*"), RuleAttributes { operation: Operation::Delete, ..PODS }, false);
+        let apps = Resource { group: "apps".into(), ..pods.clone() };
+        check(&rule(r#""*""#, "*"), (Operation::Create, &apps, "", "default"), false);
+        let later = Resource { version: "v2".into(), ..pods.clone() };
+        check(&rule(r#""*""#, "*"), (Operation::Create, &later, "", "default"), false);
+        check(&rule(r#""*""#, "*"), (Operation::Delete, &pods, "", "default"), false);
         let all = r#"{"operations":["*"],"apiGroups":["*"],"apiVersions":["*"],"resources":["*"]}"#;
-        check(
-            all,
-            RuleAttributes { operation: Operation::Delete, group: "apps", version: "v2", ..PODS },
-            true,
-        );
+        let later_apps = Resource { version: "v2".into(), ..apps };
+        check(all, (Operation::Delete, &later_apps, "", "default"), true);
     }
 }

@@ -17,7 +17,7 @@ use crate::response::Response;
 use options::ConnectOptions;
 use pintle_access::Decision;
 use pintle_engine::ObjectRef;
-use pintle_object::Status;
+use pintle_object::{GroupResource, Status, Verb};
 use pintle_proxy::plain;
 
 /// Everything but `log`. What the client sends is in the exchange.
@@ -56,16 +56,15 @@ async fn admitted(
 
 /// Refuses who opens a stream with GET and may not create one: a GET from a browser is no less than a POST.
 async fn may_create(app: &App, request: &Request) -> Result<(), Status> {
-    let attributes = request.attributes();
-    if !app.backends.gates.asks_create || attributes.verb == "create" {
+    if !app.backends.gates.asks_create || request.info.verb == Verb::Create {
         return Ok(());
     }
-    let attributes = pintle_access::Attributes { verb: "create", ..attributes };
-    match app.access.authorize(&request.user, &attributes).await {
+    let info = request.info.with_verb(Verb::Create);
+    match app.access.authorize(&request.user, &info).await {
         Decision::Allow(_) => Ok(()),
         Decision::Deny(reason) | Decision::NoOpinion(reason) => {
-            let resource = pintle_object::GroupResource::new(attributes.group, attributes.resource);
-            Err(Status::forbidden(&resource, attributes.name, &reason))
+            let resource = GroupResource::new(info.group.as_str(), info.resource.as_str());
+            Err(Status::forbidden(&resource, &info.name, &reason))
         }
         Decision::Error { why, .. } => Err(plain(why)),
     }

@@ -146,10 +146,9 @@ fn port(text: &str) -> Result<i32, String> {
 
 /// What follows the subresource in the path.
 fn rest_of_path(request: &Request) -> String {
-    let info = &request.info;
-    let rest = info.parts.get(3..).unwrap_or_default().join("/");
+    let rest = request.resource_path.parts.get(3..).unwrap_or_default().join("/");
     let mut path = if rest.is_empty() || rest.starts_with('/') { rest } else { format!("/{rest}") };
-    if info.path.ends_with('/') && !path.ends_with('/') {
+    if request.path().ends_with('/') && !path.ends_with('/') {
         path.push('/');
     }
     path
