@@ -24,7 +24,7 @@ const PART_BYTES: usize = 64 << 10;
 
 /// The longest body whose length Go's servers tell before it: what they keep until their handler is done.
 /// Longer ones come in chunks over HTTP/1.1.
-const TOLD_BYTES_MAX: usize = 2 << 10;
+pub const TOLD_BYTES_MAX: usize = 2 << 10;
 const TOLD_BYTES_MAX_HTTP2: usize = 4 << 10;
 
 /// An answer as hyper takes it, its headers sorted as Go's servers send them.
@@ -158,9 +158,7 @@ impl hyper::body::Body for HttpBody {
             (Some(stream), _) => {
                 stream.total_bytes().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
             }
-            (None, Some(list)) => {
-                list.total_bytes().map_or_else(SizeHint::default, |len| SizeHint::with_exact(len as u64))
-            }
+            (None, Some(_)) => SizeHint::default(),
             (None, None) => {
                 let len: usize = self.chunks.iter().map(Bytes::len).sum();
                 let is_told = len <= self.told_bytes_max;

@@ -8,6 +8,7 @@ pub mod aggregation;
 mod answer;
 mod answers;
 pub mod app;
+mod as_go;
 pub mod audit;
 mod authentication;
 pub mod authorizers;

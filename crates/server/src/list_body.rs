@@ -7,6 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use pintle_engine::{ListStream, PIECE_BYTES};
 use pintle_object::json::Pretty;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,8 +31,8 @@ pub struct ListBody {
 }
 
 struct ListSource {
-    /// The first piece, which was made to see whether there is another.
-    first: Option<Bytes>,
+    /// The first piece in parts, which was made to see whether there is another.
+    firsts: VecDeque<Bytes>,
     pieces: ListStream,
     pretty: Option<Pretty>,
     gzip: Option<GzEncoder<Vec<u8>>>,
@@ -68,10 +69,9 @@ impl fmt::Debug for ListBody {
 
 impl ListBody {
     /// The rest of a list whose first piece is there already.
-    pub fn new(first: Bytes, pieces: ListStream, is_pretty: bool) -> ListBody {
-        let pretty = is_pretty.then(Pretty::default);
-        let source =
-            ListSource { first: Some(first), pieces, pretty, gzip: None, permits: Vec::new(), tap: None };
+    pub fn new(firsts: Vec<Bytes>, pieces: ListStream, is_pretty: bool) -> ListBody {
+        let (firsts, pretty) = (firsts.into(), is_pretty.then(Pretty::default));
+        let source = ListSource { firsts, pieces, pretty, gzip: None, permits: Vec::new(), tap: None };
         ListBody { source: Arc::new(Mutex::new(Some(source))), taken: Arc::default(), guard: None }
     }
 
@@ -142,7 +142,7 @@ impl ListSource {
     fn next(&mut self) -> Option<Result<Bytes, Cut>> {
         // A compressed piece may be nothing yet.
         loop {
-            let piece = match self.first.take() {
+            let piece = match self.firsts.pop_front() {
                 Some(first) => first,
                 None => match self.pieces.next() {
                     Some(Ok(piece)) => piece,

@@ -1,12 +1,14 @@
 //! Answers in the form that the client asked for: objects, tables, partial metadata; JSON, YAML, protobuf.
 
 use crate::app::App;
+use crate::http_body::TOLD_BYTES_MAX;
 use crate::list_body::ListBody;
 use crate::negotiate::{Accept, AcceptedView, Format};
 use crate::request::Request;
 use crate::response::{Body, Response};
 use crate::spans;
 use bytes::Bytes;
+use hyper::Version;
 use pintle_engine::{
     Answer, Include, ListForm, ListView, Listing, ObjectRef, ServedResource, TableStyle, UNSTRUCTURED,
 };
@@ -134,15 +136,30 @@ pub async fn list(
     let first = pieces.next().transpose()?.unwrap_or_default();
     let is_pretty = accept.pretty && form.format == Format::Json;
     let media_type = form.format.media_type();
+    let firsts = if is_pretty { vec![first] } else { as_written(request, &form, first) };
     if !pieces.is_done() {
-        let body = Body::List(ListBody::new(first, pieces, is_pretty));
+        let body = Body::List(ListBody::new(firsts, pieces, is_pretty));
         return spans::serialized(
             span,
             Ok(Response { body, ..Response::new(200, media_type, Bytes::new()) }),
         );
     }
-    let whole = if is_pretty { json::pretty(&first).into() } else { first };
-    spans::serialized(span, Ok(Response::new(200, media_type, whole)))
+    let body = match firsts.as_slice() {
+        [whole] if is_pretty => Body::Bytes(json::pretty(whole).into()),
+        [whole] => Body::Bytes(whole.clone()),
+        _ => Body::Chunks(firsts),
+    };
+    spans::serialized(span, Ok(Response { body, ..Response::new(200, media_type, Bytes::new()) }))
+}
+
+/// The beginning of a list as Go's servers send it over HTTP/1.1. Upstream writes lists bit by bit, and what is kept of it
+/// before the first chunk goes out is that chunk.
+fn as_written(request: &Request, form: &ListForm, mut first: Bytes) -> Vec<Bytes> {
+    let is_bit_by_bit = form.format != Format::Yaml && !matches!(form.view, ListView::Table(_));
+    if !is_bit_by_bit || request.version >= Version::HTTP_2 || first.len() <= TOLD_BYTES_MAX {
+        return vec![first];
+    }
+    vec![first.split_to(TOLD_BYTES_MAX), first]
 }
 
 fn list_form(request: &Request, accept: Accept, served: &ServedResource) -> Result<ListForm, Status> {

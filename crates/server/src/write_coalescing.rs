@@ -3,6 +3,7 @@
 //! HTTP/2 flushes after every frame of data. With hundreds of watches on a connection each event would be a TLS record
 //! and a system call of its own; so a flush is only noted while the connection is worked on, and done when it rests.
 
+use crate::as_go;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -143,8 +144,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Coalesced<S> {
         if !ready!(state.poll_room(context, len))? {
             return Pin::new(&mut state.stream).poll_write_vectored(context, slices);
         }
-        let pieces = slices.iter().flat_map(|slice| slice.chunks(PIECE));
-        pieces.for_each(|piece| state.bytes.extend_from_slice(piece));
+        if let Some(refusal) = slices.first().and_then(|first| as_go::refusal(first)) {
+            state.bytes.extend_from_slice(refusal.as_bytes());
+            return Poll::Ready(Ok(len));
+        }
+        for (place, slice) in slices.iter().enumerate() {
+            match as_go::chunk_size(slices, place) {
+                Some(size) => state.bytes.extend_from_slice(&size),
+                None => slice.chunks(PIECE).for_each(|piece| state.bytes.extend_from_slice(piece)),
+            }
+        }
         Poll::Ready(Ok(len))
     }
 
