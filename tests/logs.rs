@@ -89,7 +89,7 @@ fn no_verbosity_tells_secrets() {
 fn what_runs_and_with_which_flags_is_told_to_those_who_may_ask() {
     let server = Server::with_flags(&["-v=1"]);
     let admin = server.admin();
-    assert!(admin.get("/statusz").text().starts_with("\nkube-apiserver statusz\nWarning: "));
+    assert!(admin.get("/statusz").text().starts_with("\napiserver statusz\nWarning: "));
     let accept = "application/json;v=v1beta1;g=config.k8s.io;as=Flagz";
     let flags = admin.send("GET", "/flagz", &[("accept", accept)], Bytes::new());
     assert_eq!((flags.status, &flags.json()["flags"]["v"]), (200, &json!("1")));

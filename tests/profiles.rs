@@ -1,5 +1,6 @@
 //! `/debug/pprof/`: profiles for those who may see them.
 
+use bytes::Bytes;
 use pintle_testkit::Server;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,17 @@ fn profiles_are_made_for_those_who_may_see_them() {
     let (admin, alice) = (server.admin(), server.alice());
     let index = admin.get("/debug/pprof/");
     assert_eq!((index.status, index.header("content-type")), (200, Some("text/html; charset=utf-8")));
-    assert_eq!(admin.get("/debug/pprof").status, 302);
+    assert!(
+        index.text().starts_with("<html>\n<head>\n<title>/debug/pprof/</title>\n<style>\n"),
+        "{}",
+        index.text()
+    );
+    let moved = admin.get("/debug/pprof");
+    assert_eq!((moved.status, moved.header("location")), (302, Some("/debug/pprof/")));
+    assert_eq!(moved.header("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(moved.text(), "<a href=\"/debug/pprof/\">Found</a>.\n\n");
+    let posted = admin.send("POST", "/debug/pprof", &[], Bytes::new());
+    assert_eq!((posted.status, posted.header("content-type"), posted.body.len()), (302, None, 0));
     assert_eq!(alice.get("/debug/pprof/").status, 403);
     assert_eq!(alice.get("/debug/pprof/profile?seconds=1").status, 403);
     let begun = Instant::now();

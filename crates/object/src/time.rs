@@ -14,6 +14,11 @@ const RFC3339: &str = "2006-01-02T15:04:05Z07:00";
 /// The layout of MicroTime.
 const RFC3339_MICRO: &str = "2006-01-02T15:04:05.000000Z07:00";
 
+/// From the day on that times are counted from.
+const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 impl Time {
     /// Reads RFC 3339 with an optional fraction; the error is Go's.
     pub fn parse(text: &str) -> Result<Time, String> {
@@ -43,6 +48,16 @@ impl Time {
         self.write_date_time(&mut digits);
         write_digits(&mut digits, 20, 26, i64::from(self.nanos / 1000));
         digits
+    }
+
+    /// The day of the week and the month by their names in dates for people: `Tue`, `Mar`.
+    pub fn day_and_month(self) -> (&'static str, &'static str) {
+        let days = self.seconds.div_euclid(86_400);
+        let (_, month, _) = civil(days);
+        let named = |names: &[&'static str], place: i64| {
+            usize::try_from(place).ok().and_then(|place| names.get(place).copied()).unwrap_or_default()
+        };
+        (named(&DAYS, days.rem_euclid(7)), named(&MONTHS, month - 1))
     }
 
     fn write_date_time(self, digits: &mut [u8]) {

@@ -88,14 +88,9 @@ pub(crate) fn group(app: &App, request: &Request, path: &str) -> Response {
 
 /// `Sat, 21 Nov 2026 07:21:37 GMT`
 fn http_date(seconds: i64) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let text = pintle_object::time::Time { seconds, nanos: 0 }.to_seconds_text();
+    let time = pintle_object::time::Time { seconds, nanos: 0 };
+    let (text, (day, month)) = (time.to_seconds_text(), time.day_and_month());
     let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or("");
-    let day = usize::try_from(seconds.div_euclid(86_400).rem_euclid(7)).unwrap_or(0);
-    let month = part(5..7).parse::<usize>().unwrap_or(1).saturating_sub(1);
-    let (day, month) = (DAYS.get(day).unwrap_or(&""), MONTHS.get(month).unwrap_or(&""));
     format!("{day}, {} {month} {} {} GMT", part(8..10), part(0..4), part(11..19))
 }
 

@@ -7,6 +7,7 @@ use pintle_object::field::quote;
 use std::time::Duration;
 
 const PREFIX: &str = "/debug/pprof/";
+const HTML: &str = "text/html; charset=utf-8";
 const SECONDS_DEFAULT: u64 = 30;
 /// A longer profile is refused: its samples are kept until it ends.
 const SECONDS_MAX: u64 = 300;
@@ -20,23 +21,31 @@ const ABSENT: [(&str, &str); 5] = [
     ("trace", "executions are not recorded; requests are traced by --tracing-config-file"),
 ];
 
-const INDEX: &str = "<html>\n<head>\n<title>/debug/pprof/</title>\n</head>\n<body>\n/debug/pprof/\n<p>Types of profiles \
-                     available:</p>\n<ul>\n<li><a href='profile?seconds=30'>profile</a>: where CPU time goes, for so \
-                     many seconds</li>\n<li><a href='goroutine?debug=1'>goroutine</a>: tasks that have not \
-                     ended</li>\n<li><a href='threadcreate?debug=1'>threadcreate</a>: threads by name</li>\n<li><a \
-                     href='cmdline'>cmdline</a>: the command line</li>\n</ul>\n</body>\n</html>\n";
+/// Profiles that are made: their names, how to ask for one that people can read or soon have, and what each tells.
+const PRESENT: [(&str, &str, &str); 4] = [
+    ("cmdline", "", "The command line of the server, with a zero byte between its arguments."),
+    ("goroutine", "?debug=1", "Tasks that have not ended. Without debug it is a file for pprof."),
+    (
+        "profile",
+        "?seconds=30",
+        "Where CPU time goes, for as many seconds as are asked for; a file for pprof.",
+    ),
+    ("threadcreate", "?debug=1", "Threads by name. Without debug it is a file for pprof."),
+];
+
+const STYLE: &str = ".profile-name{\n\tdisplay:inline-block;\n\twidth:6rem;\n}\n";
 
 /// The answer, when the path is one of these.
 pub async fn answer(request: &Request) -> Option<Response> {
     if request.path() == "/debug/pprof" {
-        return Some(Response::empty(302).with("location", PREFIX));
+        return Some(moved(request));
     }
     let name = request.path().strip_prefix(PREFIX)?;
     if let Some((name, why)) = ABSENT.iter().find(|(known, _)| *known == name) {
         return Some(refusal(501, &format!("there is no profile {}: {why}", quote(name))));
     }
     Some(match name {
-        "" => Response::new(200, "text/html; charset=utf-8", INDEX).with("x-content-type-options", "nosniff"),
+        "" => Response::new(200, HTML, index()).with("x-content-type-options", "nosniff"),
         "profile" => profile(request).await,
         "cmdline" => text(std::env::args().collect::<Vec<_>>().join("\0")),
         // Profiles name their functions themselves.
@@ -45,6 +54,35 @@ pub async fn answer(request: &Request) -> Option<Response> {
         "threadcreate" => counted(request, name, pintle_profiles::threads()),
         _ => refusal(404, "Unknown profile"),
     })
+}
+
+/// The way to the index, as Go's `http.Redirect` tells it: with a page for those who read one.
+fn moved(request: &Request) -> Response {
+    let response = match request.method {
+        Method::GET | Method::HEAD => {
+            Response::new(302, HTML, format!("<a href=\"{PREFIX}\">Found</a>.\n\n"))
+        }
+        _ => Response::empty(302),
+    };
+    response.with("location", PREFIX)
+}
+
+/// A page of all profiles, with those that are not made here and why.
+fn index() -> String {
+    let link =
+        |(name, query, _): &(&str, &str, &str)| format!("<li><a href='{name}{query}'>{name}</a></li>\n");
+    let present = |(name, _, what): &(&str, &str, &str)| entry(name, what);
+    let absent = |(name, why): &(&str, &str)| entry(name, &format!("Not made: {why}."));
+    let links: String = PRESENT.iter().map(link).collect();
+    let entries: String = PRESENT.iter().map(present).chain(ABSENT.iter().map(absent)).collect();
+    format!(
+        "<html>\n<head>\n<title>{PREFIX}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n{PREFIX}\n<br>\n<p>Types of \
+         profiles available:</p>\n<ul>\n{links}</ul>\n<p>Profile descriptions:</p>\n<ul>\n{entries}</ul>\n</body>\n</html>\n"
+    )
+}
+
+fn entry(name: &str, what: &str) -> String {
+    format!("<li><div class=profile-name>{name}: </div> {what}</li>\n")
 }
 
 async fn profile(request: &Request) -> Response {

@@ -8,16 +8,19 @@ use crate::paths::discovery;
 use crate::request::Request;
 use crate::response::Response;
 use crate::version_parts;
-use pintle_object::time::Time;
+use pintle_object::time::{Time, civil};
 use pintle_object::{Map, Reason, Status, Value, json, yaml};
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 
-const COMPONENT: &str = "kube-apiserver";
+/// What upstream's generic server calls itself here, whichever component it is part of.
+const COMPONENT: &str = "apiserver";
 const GROUP: &str = "config.k8s.io";
 /// The newest version first; the others are deprecated.
 const VERSIONS: [&str; 2] = ["v1beta1", "v1alpha1"];
 const WARNING: &str = "Warning: This endpoint is not meant to be machine parseable, has no formatting compatibility \
                        guarantees and is for debugging purposes only.";
+const DELIMITERS: [&str; 4] = [":", ": ", "=", " "];
 /// Folders that do not help anybody who looks for a fault.
 const NOT_FOR_DEBUGGING: [&str; 5] = ["/apis", "/api", "/openid", "/openapi", "/.well-known"];
 
@@ -43,7 +46,7 @@ pub fn answer(app: &App, request: &Request) -> Result<Option<Response>, Status> 
     };
     let (text, media_type, version) = match form {
         ZpageForm::Text => {
-            let lines = if kind == "Statusz" { status_text(&body) } else { flags_text(app) };
+            let lines = if kind == "Statusz" { status_text(app, &body) } else { flags_text(app) };
             let text = format!("\n{COMPONENT} {page}\n{WARNING}\n{lines}");
             return Ok(Some(Response::new(200, "text/plain; charset=utf-8", text)));
         }
@@ -113,7 +116,13 @@ fn folders(paths: Vec<String>) -> BTreeSet<String> {
     first.map(|part| format!("/{part}")).filter(|path| !NOT_FOR_DEBUGGING.contains(&path.as_str())).collect()
 }
 
-fn status_text(status: &Map) -> String {
+/// The delimiter of a page, by chance: upstream's way to keep programs from reading pages that are for people.
+fn delimiter(chance: u64) -> &'static str {
+    let place = usize::try_from(chance % DELIMITERS.len() as u64).unwrap_or_default();
+    DELIMITERS.get(place).copied().unwrap_or(" ")
+}
+
+fn status_text(app: &App, status: &Map) -> String {
     let text = |name: &str| status.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
     let up = status.get("uptimeSeconds").and_then(Value::as_i64).unwrap_or(0);
     let paths: Vec<&str> = status
@@ -123,26 +132,36 @@ fn status_text(status: &Map) -> String {
         .iter()
         .filter_map(Value::as_str)
         .collect();
-    format!(
-        "\nStarted: {}\nUp: {} hr {:02} min {:02} sec\nGo version: {}\nBinary version: {}\nEmulation version: {}\n\
-         Paths: {}\n",
-        text("startTime"),
-        up / 3600,
-        up / 60 % 60,
-        up % 60,
-        text("goVersion"),
-        text("binaryVersion"),
-        text("emulationVersion"),
-        paths.join(" "),
-    )
+    let lines = [
+        ("Started", unix_date(app.started)),
+        ("Up", format!("{} hr {:02} min {:02} sec", up / 3600, up / 60 % 60, up % 60)),
+        ("Go version", text("goVersion")),
+        ("Binary version", text("binaryVersion")),
+        ("Emulation version", text("emulationVersion")),
+        ("Paths", paths.join(" ")),
+    ];
+    let delimiter = delimiter(RandomState::new().hash_one(()));
+    let lines: String = lines.iter().map(|(name, value)| format!("{name}{delimiter} {value}\n")).collect();
+    format!("\n{lines}")
+}
+
+/// A time as Go's `time.UnixDate` writes it: `Tue Mar  5 06:07:08 UTC 2024`.
+fn unix_date(time: Time) -> String {
+    let (days, second) = (time.seconds.div_euclid(86_400), time.seconds.rem_euclid(86_400));
+    let (year, _, date) = civil(days);
+    let (day, month) = time.day_and_month();
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{day} {month} {date:>2} {hour:02}:{minute:02}:{second:02} UTC {year}")
 }
 
 fn flags(app: &App) -> Map {
     app.options.flags.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str()))).collect()
 }
 
+/// Upstream keeps the text that it made first, and with it the delimiter.
 fn flags_text(app: &App) -> String {
-    app.options.flags.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+    let delimiter = delimiter(u64::from(app.started.nanos / 1000));
+    app.options.flags.iter().map(|(name, value)| format!("{name}{delimiter}{value}\n")).collect()
 }
 
 #[cfg(test)]
@@ -163,6 +182,15 @@ mod tests {
         check("application/json;v=v1;g=config.k8s.io;as=Flagz", None);
         check("application/json;v=v1beta1;g=config.k8s.io;as=Statusz", None);
         check("application/json;v=v1;g=config.k8s.io;as=Flagz,text/plain", Some(ZpageForm::Text));
+    }
+
+    #[test]
+    fn times_of_pages_are_for_people() {
+        let check = |text: &str, expected: &str| assert_eq!(unix_date(Time::parse(text).unwrap()), expected);
+        check("2024-03-05T06:07:08Z", "Tue Mar  5 06:07:08 UTC 2024");
+        check("1970-01-01T00:00:00Z", "Thu Jan  1 00:00:00 UTC 1970");
+        check("1969-12-31T23:59:59Z", "Wed Dec 31 23:59:59 UTC 1969");
+        assert_eq!([0, 1, 2, 3, 4].map(delimiter), [":", ": ", "=", " ", ":"]);
     }
 
     #[test]
