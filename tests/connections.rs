@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use pintle_testkit::certificates::Authority;
 use pintle_testkit::{HTTP2_BEGIN, Raw, Server, tls};
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// More than the server bears with a connection that asks nothing, for slow machines.
@@ -181,6 +182,20 @@ fn heads_look_as_go_writes_them() {
         raw_answer(&server, "GET /openapi/v3/api/v1", &format!("{ADMIN}accept-encoding: gzip\r\n"), "{");
     assert!(document.contains("Content-Length: ") && !document.contains("Content-Encoding"), "{document}");
 
+    // Sizes of chunks have small letters; a list's first chunk is what Go's servers keep before they send.
+    let apps = raw_answer(&server, "GET /apis/apps/v1", ADMIN, "APIResourceList");
+    assert!(apps.contains("\r\n\r\n8ce\r\n{"), "{apps}");
+    let map = json!({"metadata": {"name": "long"}, "data": {"k": "v".repeat(5000)}});
+    let maps = "/api/v1/namespaces/default/configmaps";
+    assert_eq!(server.admin().post(maps, &map).status, 201);
+    let list = raw_answer(&server, &format!("GET {maps}"), ADMIN, "ConfigMapList");
+    assert!(list.contains("chunked\r\n\r\n800\r\n{"), "{list}");
+
+    // A head that cannot be read is refused in words.
+    let lengths = "content-length: 2\r\ncontent-length: 3\r\n";
+    let refused = raw_answer(&server, "POST /api/v1/namespaces", lengths, "\r\n\r\n400 Bad Request");
+    assert!(refused.starts_with("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain"), "{refused}");
+
     // A client that waits to be told to send, and is refused, is told that the connection ends.
     let expect = "content-type: application/json\r\ncontent-length: 2\r\nexpect: 100-continue\r\n";
     let refused = raw_answer(&server, "POST /api/v1/namespaces", expect, "Status");
@@ -197,6 +212,15 @@ fn pages_of_health_and_metrics_have_their_headers() {
     assert_eq!(get("/readyz/ping", "").header("x-content-type-options"), None);
     assert_eq!(get("/readyz", "").header("x-content-type-options"), Some("nosniff"));
     let indicators = get("/metrics/slis", "").text();
+    let described: Vec<&str> = indicators.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    assert_eq!(
+        described,
+        [
+            "kubernetes_healthcheck gauge",
+            "kubernetes_healthchecks_total counter",
+            "process_start_time_seconds gauge",
+        ]
+    );
     assert!(indicators.contains("kubernetes_healthcheck{name=\"ping\",type=\"readyz\"} 1"), "{indicators}");
     assert!(
         indicators

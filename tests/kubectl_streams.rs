@@ -114,6 +114,13 @@ fn processes_are_run_and_fed() {
     }
     let version = |path: &str| kubelet.asked().iter().filter(|asked| asked.contains(path)).count();
     assert_eq!((version("POST /exec/"), version("POST /attach/")), (6, 2));
+    // Those over WebSocket were translated; a process that fails is none that could not be.
+    let counts = server.admin().get("/metrics").text();
+    let has = |line: &str| assert!(counts.lines().any(|one| one == line), "{line}");
+    has("apiserver_stream_translator_requests_total{code=\"200\"} 4");
+    let routed = "apiserver_websocket_streaming_requests_total{proxy_type=\"translated_at_apiserver\"";
+    has(&format!("{routed},subresource=\"exec\"}} 6"));
+    has(&format!("{routed},subresource=\"attach\"}} 2"));
 }
 
 #[test]
@@ -155,7 +162,11 @@ fn ports_are_forwarded_byte_by_byte() {
     let kubelet = Kubelet::start();
     let server = cluster(&kubelet);
     let there = echo();
-    for kubectl in Kubectl::both(&server) {
+    let both = Kubectl::both(&server);
+    if both.is_empty() {
+        return;
+    }
+    for kubectl in both {
         let here = pintle_testkit::free_port();
         let mut command = kubectl.command(&["port-forward", "p", &format!("{here}:{there}")]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("kubectl starts");
@@ -178,4 +189,7 @@ fn ports_are_forwarded_byte_by_byte() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+    let counts = server.admin().get("/metrics").text();
+    let tunnelled = "apiserver_stream_tunnel_requests_total{code=\"101\"} 1";
+    assert!(counts.lines().any(|line| line == tunnelled), "{counts}");
 }

@@ -39,6 +39,7 @@ fn requests_users_and_objects_are_counted() {
     check("apiserver_watch_cache_initializations_total", &["resource=\"configmaps\""], 1.0);
     check("kubernetes_feature_enabled", &["name=\"WatchList\""], 1.0);
     check("kubernetes_build_info", &["minor=\"36\""], 1.0);
+    assert!(value(&text, "process_resident_memory_bytes", &[]).is_some_and(|bytes| bytes > 1e6));
     check("kube_apiserver_nodeport_allocator_available_ports", &[], 2768.0);
     assert!(
         value(&text, "workqueue_adds_total", &["name=\"autoregister\""]).is_some_and(|count| count > 0.0)

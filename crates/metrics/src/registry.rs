@@ -31,6 +31,7 @@ struct Inner {
 const DISABLED: &str = "disabled_metrics_total";
 const HIDDEN: &str = "hidden_metrics_total";
 const REGISTERED: &str = "registered_metrics_total";
+const STARTED: &str = "process_start_time_seconds";
 const UNEXPECTED: &str = "cardinality_enforcement_unexpected_categorizations_total";
 
 impl fmt::Debug for Registry {
@@ -46,12 +47,9 @@ impl Default for Registry {
 }
 
 impl Registry {
+    /// The families of `/metrics`, with those that tell of the registry itself.
     pub fn new(options: MetricsOptions) -> Registry {
-        let families = families::all().into_iter().map(|family| (family.name, (family, OnceLock::new())));
-        let families = families.collect();
-        let unexpected = Counter::default();
-        let registry =
-            Registry(Arc::new(Inner { families, options, unexpected, collectors: Mutex::default() }));
+        let registry = Registry::empty(options, families::all());
         let own = registry.counters(UNEXPECTED);
         registry.counter(HIDDEN);
         let disabled = registry.counter(DISABLED);
@@ -63,6 +61,23 @@ impl Registry {
         registry
     }
 
+    /// The families of `/metrics/slis`, under the same options. Of the process upstream tells there itself when it began,
+    /// and not by Prometheus' collector.
+    pub fn indicators(&self) -> Registry {
+        let mut families = families::all();
+        families
+            .iter_mut()
+            .filter(|family| family.name == STARTED)
+            .for_each(|family| family.stability = "ALPHA");
+        Registry::empty(self.0.options.clone(), families)
+    }
+
+    fn empty(options: MetricsOptions, families: Vec<Family>) -> Registry {
+        let families = families.into_iter().map(|family| (family.name, (family, OnceLock::new()))).collect();
+        let (unexpected, collectors) = (Counter::default(), Mutex::default());
+        Registry(Arc::new(Inner { families, options, unexpected, collectors }))
+    }
+
     /// The counter of a family without labels.
     pub fn counter(&self, name: &str) -> Counter {
         self.counters(name).with(&[])
@@ -72,6 +87,14 @@ impl Registry {
         match self.served(name, Kind::Counter) {
             SeriesOf::Counters(series) => series,
             _ => unreachable!("the kind was compared"),
+        }
+    }
+
+    /// The counters of a family whose numbers have fractions, and are known somewhere else.
+    pub fn totals(&self, name: &str) -> Gauges {
+        match self.served_as(name, Kind::Counter, Kind::Gauge) {
+            SeriesOf::Gauges(series) => series,
+            _ => unreachable!("nobody asked for it as another kind"),
         }
     }
 
@@ -136,7 +159,11 @@ impl Registry {
         self.0.options.disabled.iter().any(|disabled| disabled == name)
     }
 
+    /// Counts the families by stability, where those counts are served.
     fn count_registered(&self) {
+        if self.0.families.get(REGISTERED).is_none_or(|(_, served)| served.get().is_none()) {
+            return;
+        }
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         let is_served = |family: &Family| !family.stability.is_empty() && !self.is_disabled(family.name);
         let all =
@@ -148,15 +175,20 @@ impl Registry {
 
     /// A family by its name. One that is not in the table, or is something else there, is a mistake of ours.
     fn served(&self, name: &str, kind: Kind) -> SeriesOf {
-        let found = self.0.families.get(name).filter(|(family, _)| family.kind == kind);
-        let (family, served) = found.unwrap_or_else(|| panic!("the table has no {} {name}", kind.name()));
-        served.get_or_init(|| self.make(family)).clone()
+        self.served_as(name, kind, kind)
     }
 
-    fn make(&self, family: &Family) -> SeriesOf {
+    /// A family whose numbers are kept as those of another kind.
+    fn served_as(&self, name: &str, kind: Kind, kept: Kind) -> SeriesOf {
+        let found = self.0.families.get(name).filter(|(family, _)| family.kind == kind);
+        let (family, served) = found.unwrap_or_else(|| panic!("the table has no {} {name}", kind.name()));
+        served.get_or_init(|| self.make(family, kept)).clone()
+    }
+
+    fn make(&self, family: &Family, kept: Kind) -> SeriesOf {
         let allowed = self.allowed(family);
         let unexpected = self.0.unexpected.clone();
-        match family.kind {
+        match kept {
             Kind::Counter => SeriesOf::Counters(Series::new(Counter::default, allowed, unexpected)),
             Kind::Gauge => SeriesOf::Gauges(Series::new(Gauge::default, allowed, unexpected)),
             Kind::Summary => SeriesOf::Summaries(Series::new(Summary::default, allowed, unexpected)),

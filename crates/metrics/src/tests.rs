@@ -105,3 +105,31 @@ fn what_is_disabled_is_not_served_and_labels_are_kept_to_what_is_allowed() {
 fn a_family_of_another_kind_is_a_mistake() {
     Registry::default().gauge("apiserver_audit_event_total");
 }
+
+#[test]
+fn indicators_are_a_page_of_their_own() {
+    let registry = Registry::new(MetricsOptions {
+        disabled: vec!["kubernetes_healthcheck".into()],
+        ..Default::default()
+    });
+    let indicators = registry.indicators();
+    assert_eq!(indicators.text(), "");
+    indicators.gauges("kubernetes_healthcheck").with(&["ping", "livez"]).set(1.0);
+    indicators.gauge("process_start_time_seconds").set(1.5e9);
+    registry.gauge("process_start_time_seconds").set(1.5e9);
+    let described = |stability: &str| {
+        let help = "Start time of the process since unix epoch in seconds.";
+        let name = "process_start_time_seconds";
+        format!("# HELP {name} {stability}{help}\n# TYPE {name} gauge\n{name} 1.5e+09\n")
+    };
+    assert_eq!(indicators.text(), described("[ALPHA] "));
+    assert!(registry.text().contains(&described("")));
+}
+
+#[test]
+fn totals_have_fractions() {
+    let registry = Registry::default();
+    registry.totals("process_cpu_seconds_total").with(&[]).set(1.25);
+    assert_eq!(lines(&registry.text(), "process_cpu_seconds_total")[1], "process_cpu_seconds_total 1.25");
+    assert!(registry.text().contains("# TYPE process_cpu_seconds_total counter\n"));
+}

@@ -23,6 +23,7 @@ mod peer_flags;
 pub mod peers;
 pub mod pki;
 mod priority;
+mod process;
 pub mod proxying;
 mod reload;
 pub mod run;

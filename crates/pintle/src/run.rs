@@ -6,8 +6,8 @@ use crate::encryption::Opened;
 use crate::outward::{StoredServices, outward};
 use crate::pki::{self, Administrator, Names, Pki};
 use crate::{
-    authenticators, kubeconfig, memory, metrics, open_files, peer_flags, peers, priority, reload, serving,
-    signals, systemd, traces, trusted,
+    authenticators, kubeconfig, memory, metrics, open_files, peer_flags, peers, priority, process, reload,
+    serving, signals, systemd, traces, trusted,
 };
 use pintle_access::{Impersonation, Permissions};
 use pintle_admission::{Chain, Outward};
@@ -365,6 +365,8 @@ fn app(
     let authenticators = authenticators::authenticators(config, pki, keys.clone(), objects, &registry)?;
     let server_address = SocketAddr::new(config.address(), config.secure_port).to_string();
     let stages = stages(config, &engine, &registry, outward)?;
+    let metrics = Metrics::new(registry);
+    process::show(metrics.registry(), metrics.indicators());
     Ok(App {
         discovery: Discovery::new(&server_address, config.compatibility.is_on("StorageVersionHash")),
         openapi: OpenApi::new(&engine.api.resources, config.compatibility.is_on("OpenAPIEnums")),
@@ -375,7 +377,7 @@ fn app(
         limits: config.limits.enforced(),
         stages,
         engine,
-        metrics: Metrics::new(registry),
+        metrics,
         verbosity,
         started: own::now(),
         aggregator: Aggregator::new(remotes.services.clone()),

@@ -6,6 +6,9 @@ use pintle_object::{Value, json};
 pub const VERSIONS: [&str; 5] =
     ["v5.channel.k8s.io", "v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io"];
 
+/// The reason of a Status that tells the code of a process.
+pub const NON_ZERO_EXIT: &str = "NonZeroExitCode";
+
 /// How a version tells errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelVersion {
@@ -65,7 +68,7 @@ fn of_status(said: &[u8]) -> Result<(), StreamEnded> {
         "Failure" => {}
         _ => return Err(wrong("unknown error")),
     }
-    if status.str_at(&["reason"]) != "NonZeroExitCode" {
+    if status.str_at(&["reason"]) != NON_ZERO_EXIT {
         return Err(StreamEnded::Failed(status.str_at(&["message"]).to_string()));
     }
     let Some(details) = status.get("details").filter(|details| !details.is_null()) else {

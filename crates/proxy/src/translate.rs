@@ -1,7 +1,7 @@
 //! Processes in containers for clients that speak WebSocket, of kubelets that speak SPDY:
 //! `apiserver/pkg/util/proxy/streamtranslator.go` upstream.
 
-use crate::error_stream::{ChannelVersion, VERSIONS, internal};
+use crate::error_stream::{ChannelVersion, NON_ZERO_EXIT, VERSIONS, internal};
 use crate::kubelet::Kubelets;
 use crate::location::Location;
 use crate::pod::Streams;
@@ -21,6 +21,8 @@ const PROTOCOL: &str = "v5.channel.k8s.io";
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
 /// How long a client may take to read how its process ended.
 const STATUS_MAX: Duration = Duration::from_secs(10);
+/// The code of what could not be translated to its end.
+const FAILED: u16 = 500;
 const STREAM_VERSION: &str = "x-stream-protocol-version";
 
 /// Whether a request asks for what is translated.
@@ -33,8 +35,13 @@ pub fn accept(method: &Method, headers: &HeaderMap) -> Result<HeaderMap, Box<hyp
     websocket::accept(method, headers, Some(PROTOCOL))
 }
 
-/// Serves a client until its process or its connection ends.
-pub async fn serve(client: Box<dyn Stream>, kubelets: Arc<Kubelets>, location: Location, streams: Streams) {
+/// Serves a client until its process or its connection ends, and returns the code that this counts as.
+pub async fn serve(
+    client: Box<dyn Stream>,
+    kubelets: Arc<Kubelets>,
+    location: Location,
+    streams: Streams,
+) -> u16 {
     let (from, to) = tokio::io::split(client);
     let mut to = websocket::FrameWriter::new(to);
     // The first message tells that the connection is there.
@@ -44,19 +51,32 @@ pub async fn serve(client: Box<dyn Stream>, kubelets: Arc<Kubelets>, location: L
         _ => 3,
     };
     if to.write(FrameKind::Binary, &[first], &[]).await.is_err() {
-        return;
+        return FAILED;
     }
     let (stream, version) = match connect(&kubelets.transport, &location).await {
         Ok(connected) => connected,
-        Err(why) => return tell(&mut to, &internal(&why)).await,
+        Err(why) => {
+            tell(&mut to, &internal(&why)).await;
+            return FAILED;
+        }
     };
     let process = Process { streams, version };
     let running = Session::run(process, websocket::FrameReader::new(from), to, stream);
-    if let Some(mut ended) = running.await {
-        let status = std::mem::take(&mut ended.status);
-        tell(&mut ended.client, &status).await;
-        ended.drain().await;
+    let Some(mut ended) = running.await else { return FAILED };
+    let status = std::mem::take(&mut ended.status);
+    tell(&mut ended.client, &status).await;
+    ended.drain().await;
+    code(&status)
+}
+
+/// The code of a process that ended with a Status. That it failed by itself is no failure to translate.
+fn code(status: &str) -> u16 {
+    let status = json::parse(status.as_bytes()).unwrap_or(Value::Null);
+    if status.str_at(&["status"]) == "Success" || status.str_at(&["reason"]) == NON_ZERO_EXIT {
+        return 200;
     }
+    let code = status.int_at(&["code"]).and_then(|code| u16::try_from(code).ok());
+    code.filter(|code| *code > 0).unwrap_or(FAILED)
 }
 
 /// Says how a process ended, and ends the connection.

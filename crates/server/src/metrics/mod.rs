@@ -4,12 +4,14 @@ mod known;
 mod labels;
 mod page;
 mod request;
+mod streams;
 mod watch_cache;
 mod watermark;
 
 pub use labels::Labels;
 pub use page::{PATH, answer, is_page};
 pub use request::Observation;
+pub use streams::{StreamMetrics, observe_code};
 pub use watch_cache::Lists;
 pub use watermark::{Counted, Watermark};
 
@@ -68,6 +70,7 @@ pub struct Metrics {
     storage: Gauges,
     watch_cache: WatchCache,
     pub lists: Lists,
+    pub streams: StreamMetrics,
     /// Requests under way: those that read, and those that write.
     pub in_flight: [Watermark; 2],
     /// Requests that wait for their turn.
@@ -106,7 +109,7 @@ impl WatchEvents {
 impl Metrics {
     /// The families of a server in a registry that others count in, too.
     pub fn new(registry: Registry) -> Metrics {
-        let indicators = Registry::default();
+        let indicators = registry.indicators();
         let both = |name: &str| {
             let gauges = registry.gauges(name);
             ["readOnly", "mutating"].map(|kind| Watermark::new(gauges.with(&[kind])))
@@ -150,6 +153,7 @@ impl Metrics {
             storage: registry.gauges("apiserver_storage_size_bytes"),
             watch_cache: WatchCache::new(&registry),
             lists: Lists::new(&registry),
+            streams: StreamMetrics::new(&registry),
             in_flight: both("apiserver_current_inflight_requests"),
             in_queue: both("apiserver_current_inqueue_requests"),
             tls_errors: registry.counter("apiserver_tls_handshake_errors_total"),
@@ -170,6 +174,11 @@ impl Metrics {
     /// The registry that everybody counts in.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// The registry of `/metrics/slis`.
+    pub fn indicators(&self) -> &Registry {
+        &self.indicators
     }
 
     /// Counts a check of health that was made for one of the paths of all checks.
@@ -289,9 +298,5 @@ impl Metrics {
             self.object_bytes.with(&[group, plural]).set(facts.live_bytes as f64);
             self.watch_cache.show(group, plural, facts, snapshot.revision.0);
         }
-    }
-
-    fn indicators(&self) -> String {
-        self.indicators.text()
     }
 }

@@ -4,6 +4,7 @@ use super::options::ConnectOptions;
 use super::reply;
 use crate::app::App;
 use crate::exchange::Exchange;
+use crate::metrics::observe_code;
 use crate::request::Request;
 use crate::response::Response;
 use crate::verbs::connect::objects::{node, object};
@@ -41,8 +42,17 @@ pub async fn open(
         ConnectOptions::PortForward { ports } => (pod::port_forward(&kubelet, &found, ports), None),
         ConnectOptions::Proxy { .. } => return Err(Status::internal("a proxy is no stream")),
     };
+    count(app, target.subresource, streams.is_some(), &kubelet);
     let reply = connect(app, incoming, &kubelet, location, streams).await?;
     reply::answer(reply, exchange)
+}
+
+/// Counts a request by who speaks WebSocket with the client. Upstream counts only where the server may do it itself.
+fn count(app: &App, subresource: &str, has_streams: bool, kubelet: &Kubelet) {
+    let gates = app.backends.gates;
+    if if has_streams { gates.translates } else { gates.tunnels } {
+        app.metrics.streams.observe_route(subresource, gates.extends && kubelet.speaks_websocket);
+    }
 }
 
 /// Translates or carries what the kubelet does not speak, and passes on what it does.
@@ -62,23 +72,34 @@ async fn connect(
         && gates.translates
         && translate::is_wanted(&incoming.headers)
     {
+        let translated = app.metrics.streams.translated.clone();
         return Ok(match translate::accept(&incoming.method, &incoming.headers) {
             Ok(head) => {
                 let kubelets = kubelets.clone();
-                Reply::Upgrade(
-                    head,
-                    Box::new(move |client| Box::pin(translate::serve(client, kubelets, location, streams))),
+                let served = move |client| async move {
+                    let code = translate::serve(client, kubelets, location, streams).await;
+                    observe_code(&translated, code);
+                };
+                Reply::Upgrade(head, Box::new(move |client| Box::pin(served(client))))
+            }
+            Err(refusal) => {
+                observe_code(&translated, 400);
+                Reply::Answer(
+                    refusal.map(|text| Full::from(text).map_err(|never| match never {}).boxed_unsync()),
                 )
             }
-            Err(refusal) => Reply::Answer(
-                refusal.map(|text| Full::from(text).map_err(|never| match never {}).boxed_unsync()),
-            ),
         });
     }
     let forward = Forward { transport: &kubelets.transport, location, rewrites: false, must_upgrade: true };
     match tunnel::wanted(&incoming.headers) {
         Some(protocols) if streams.is_none() && can_change && gates.tunnels => {
-            tunnel::open(forward, incoming, &protocols).await
+            let reply = tunnel::open(forward, incoming, &protocols).await?;
+            let code = match &reply {
+                Reply::Upgrade(..) => 101,
+                Reply::Answer(answer) => answer.status().as_u16(),
+            };
+            observe_code(&app.metrics.streams.tunnelled, code);
+            Ok(reply)
         }
         _ => forward.send(incoming).await,
     }
