@@ -1,7 +1,9 @@
 //! `--tracing-config-file`: spans as a collector gets them, and the way of a trace through the server.
 
 use bytes::Bytes;
-use pintle_testkit::{Client, Collected, Collector, Etcd, Https, Server, WITHIN, eventually, hook};
+use pintle_testkit::{
+    Client, Collected, Collector, Etcd, GrpcProxy, Headers, Https, Server, WITHIN, eventually, hook,
+};
 use serde_json::{Value, json};
 use std::time::Instant;
 use tempfile::TempDir;
@@ -349,6 +351,28 @@ fn calls_to_etcd_are_spans() {
     let grpc: &[(&str, &str)] = &[("rpc.system.name", "grpc"), ("rpc.response.status_code", "OK")];
     check(&collector, &trace(1), &[("etcdserverpb.KV/Txn", grpc, &["message", "message"])]);
     check(&collector, &trace(2), &[("etcdserverpb.KV/Range", grpc, &["message"])]);
+}
+
+/// The traces and parents that calls were told.
+fn parents(seen: &[Headers]) -> Vec<(String, String)> {
+    let told = seen.iter().flat_map(|headers| headers.values("traceparent"));
+    told.filter_map(|told| parent_in(&format!("traceparent: {told}"))).collect()
+}
+
+#[test]
+fn etcd_is_told_the_span_that_it_is_called_in() {
+    let Some(etcd) = Etcd::start() else { return };
+    let proxy = GrpcProxy::start(&etcd.url());
+    let collector = Collector::start();
+    let file = File::new(&format!("endpoint: {}", collector.endpoint()));
+    let server = Server::with_flags(&[&format!("--etcd-servers={}", proxy.url()), &file.flag()]);
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}});
+    assert_eq!(send(&server.admin(), TRACE, "POST", NODES, "application/json", &node), 201);
+    check(&collector, TRACE, &[("etcdserverpb.KV/Txn", &[], &[])]);
+    let spans = collector.trace(TRACE);
+    let called = spans.iter().find(|span| span.name == "etcdserverpb.KV/Txn").expect("it was just there");
+    let told = parents(&proxy.seen("/etcdserverpb.KV/Txn"));
+    assert!(told.contains(&(TRACE.into(), called.id.clone())), "{told:?} {called:?}");
 }
 
 #[test]

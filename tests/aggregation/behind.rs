@@ -2,7 +2,7 @@
 
 use super::{Front, SERVICES, flunder};
 use bytes::Bytes;
-use pintle_testkit::{Client, ECHO, Raw, WITHIN, eventually};
+use pintle_testkit::{Client, Collector, ECHO, Raw, WITHIN, eventually};
 use serde_json::{Value, json};
 
 const FLUNDERS: &str = "/apis/one.example.com/v1/namespaces/default/flunders";
@@ -34,6 +34,30 @@ fn others_learn_who_asks_and_nothing_of_what_clients_claim() {
     assert_eq!(headers.values("x-kept"), ["yes"]);
     assert_eq!(headers.values("x-forwarded-for"), ["192.0.2.1, 127.0.0.1"]);
     assert!(headers.values("authorization").is_empty(), "a token was passed on");
+}
+
+#[test]
+fn others_are_told_the_trace_and_the_span_that_they_are_called_in() {
+    let (trace, own) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let (collector, dir) = (Collector::start(), tempfile::tempdir().expect("the test's own"));
+    let file = dir.path().join("tracing.yaml");
+    let configuration = format!(
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: TracingConfiguration\nendpoint: {}\n",
+        collector.endpoint()
+    );
+    std::fs::write(&file, configuration).expect("the test's own");
+    let front = Front::with_flags(&[&format!("--tracing-config-file={}", file.display())]);
+    let one = front.add("one");
+    let (path, parent) = (format!("{FLUNDERS}/traced"), format!("00-{trace}-{own}-01"));
+    let headers = [("traceparent", parent.as_str())];
+    assert_eq!(front.server.admin().send("GET", &path, &headers, Bytes::new()).status, 404);
+    let seen = one.seen(&path);
+    let told: Vec<&str> = seen.iter().flat_map(|headers| headers.values("traceparent")).collect();
+    let [told] = told[..] else { panic!("{told:?}") };
+    let span = told.strip_prefix(&format!("00-{trace}-")).and_then(|rest| rest.strip_suffix("-01"));
+    let span = span.unwrap_or_else(|| panic!("another trace, or not sampled: {told}"));
+    assert_ne!(span, own, "the parent is the server's own span");
+    eventually("the span is sent", WITHIN, || collector.trace(trace).iter().any(|one| one.id == span));
 }
 
 #[test]

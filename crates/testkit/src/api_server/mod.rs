@@ -125,6 +125,12 @@ impl ApiServer {
 #[derive(Debug)]
 pub struct Headers(HeaderMap);
 
+impl From<HeaderMap> for Headers {
+    fn from(headers: HeaderMap) -> Headers {
+        Headers(headers)
+    }
+}
+
 impl Headers {
     /// All values of a header. What is not UTF-8 fails the test.
     pub fn values(&self, name: &str) -> Vec<&str> {
