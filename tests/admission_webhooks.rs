@@ -220,6 +220,27 @@ fn bad_answers_are_refused_in_clear_words_and_bounded_time() {
 }
 
 #[test]
+fn a_webhook_has_no_more_time_than_its_request() {
+    let hook = Https::start(|asked| {
+        let review: Value = serde_json::from_str(&asked.body).unwrap_or_default();
+        let response = json!({"uid": review["request"]["uid"], "allowed": true});
+        let answer =
+            json!({"apiVersion": review["apiVersion"], "kind": review["kind"], "response": response});
+        (200, answer.to_string())
+    });
+    let server = Server::start();
+    let admin = server.admin();
+    let mut webhook = entry("x.example.com", &format!("{}/x", hook.url()), &hook.pem, &maps());
+    webhook["timeoutSeconds"] = json!(20);
+    configure(&admin, MUTATING, "m", &[webhook.clone()]);
+    configure(&admin, VALIDATING, "v", &[webhook]);
+    assert_eq!(admin.post(&format!("{MAPS}?timeout=7s"), &map("short")).status, 201);
+    assert_eq!(admin.post(MAPS, &map("long")).status, 201);
+    let paths: Vec<String> = hook.asked().into_iter().map(|asked| asked.path).collect();
+    assert_eq!(paths, ["/x?timeout=7s", "/x?timeout=7s", "/x?timeout=20s", "/x?timeout=20s"]);
+}
+
+#[test]
 fn a_webhook_that_hangs_costs_nobody_else_anything() {
     let hanging = Https::start_raw(|_, _| {
         std::thread::sleep(Duration::from_secs(20));

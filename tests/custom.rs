@@ -146,6 +146,32 @@ fn objects_are_pruned_defaulted_and_checked() {
     assert_eq!(strategic.status, 415);
 }
 
+/// A few bytes of a body can ask for defaults that no store takes: 100 MB here.
+#[test]
+fn defaults_of_many_items_are_refused_before_they_fill_memory() {
+    let server = Server::start();
+    let admin = server.admin();
+    let item =
+        json!({"type": "object", "properties": {"a": {"type": "string", "default": "x".repeat(1000)}}});
+    let spec = json!({"type": "object", "properties": {"items": {"type": "array", "items": item}}});
+    let schema = json!({"type": "object", "properties": {"spec": spec}});
+    install(&admin, &definition("widgets", "Widget", "example.org", &schema));
+    let of = |name: &str, items: usize| widget(name, json!({"items": vec![json!({}); items]}));
+    let made = wait(|| Some(admin.post(WIDGETS, &of("a", 1000))).filter(|made| made.status != 404));
+    assert_eq!(made.status, 201, "{}", made.text());
+    let refused = admin.post(WIDGETS, &of("b", 100_000));
+    assert_eq!(
+        (refused.status, &refused.json()["message"]),
+        (500, &json!("etcdserver: request is too large"))
+    );
+    let patch = json!({"spec": {"items": vec![json!({}); 100_000]}});
+    let refused = admin.patch("merge", &format!("{WIDGETS}/a"), &patch);
+    assert_eq!(
+        (refused.status, &refused.json()["message"]),
+        (500, &json!("etcdserver: request is too large"))
+    );
+}
+
 #[test]
 fn status_scale_table_and_selectors_work() {
     let server = Server::start();

@@ -76,3 +76,35 @@ fn gates_of_documents_and_impersonation_can_be_turned_off() {
     assert!(server.admin().get("/api/v1").text().contains("storageVersionHash"));
     assert!(server.admin().get("/openapi/v3/api/v1").text().contains("\"enum\":"));
 }
+
+#[test]
+fn rules_of_addresses_and_names_of_services_follow_their_gates() {
+    let create = |server: &Server, path: &str, kind: &str, name: &str, spec: &Value| {
+        server.admin().post(path, &json!({"kind": kind, "metadata": {"name": name}, "spec": spec})).status
+    };
+    let (services, ingresses) =
+        ("/api/v1/namespaces/default/services", "/apis/networking.k8s.io/v1/namespaces/default/ingresses");
+    let external = json!({"ports": [{"port": 80}], "externalIPs": ["010.1.2.3"]});
+    let plain = json!({"ports": [{"port": 80}]});
+    let ingress = json!({"defaultBackend": {"service": {"name": "1-digit", "port": {"number": 80}}}});
+    let statuses = |server: &Server| {
+        [
+            create(server, services, "Service", "zeros", &external),
+            create(server, services, "Service", "1-digit", &plain),
+            create(server, ingresses, "Ingress", "digit", &ingress),
+        ]
+    };
+    let mut server = Server::start();
+    assert_eq!(statuses(&server), [422, 201, 201]);
+    server.stop();
+    server.set_flags(&["--feature-gates=StrictIPCIDRValidation=false,RelaxedServiceNameValidation=false"]);
+    server.spawn();
+    assert!(!server.log().contains("changes nothing"), "{}", server.log());
+    assert_eq!(server.admin().delete(&format!("{services}/1-digit")).status, 200);
+    // An Ingress that has such a name keeps it.
+    let path = format!("{ingresses}/digit");
+    let labelled = json!({"metadata": {"labels": {"a": "b"}}});
+    assert_eq!(server.admin().patch("merge", &path, &labelled).status, 200);
+    assert_eq!(server.admin().delete(&path).status, 200);
+    assert_eq!(statuses(&server), [201, 422, 422]);
+}

@@ -11,7 +11,7 @@ use crate::custom::metrics::ConversionMetrics;
 use crate::resource_table::Table;
 use arc_swap::ArcSwap;
 use pintle_metrics::Registry;
-use pintle_object::{GroupKind, Status, Value};
+use pintle_object::{GatedRules, GroupKind, Status, Value};
 use pintle_outbound::Hooks;
 use pintle_schema::Builtin;
 use pintle_store::Store;
@@ -38,6 +38,7 @@ pub struct Engine {
     conversions: OnceLock<ConversionMetrics>,
     /// The fields that each kind loses with the feature gates that are off.
     gated: HashMap<GroupKind, GatedFields>,
+    pub(crate) rules: GatedRules,
     /// The registry of metrics of the engine and its helpers.
     metrics: Registry,
     /// Whether what cannot be read may be deleted (AllowUnsafeMalformedObjectDeletion).
@@ -61,6 +62,7 @@ impl Engine {
             hooks: OnceLock::new(),
             conversions: OnceLock::new(),
             gated: HashMap::new(),
+            rules: GatedRules::default(),
             metrics: Registry::default(),
             deletes_unreadable: false,
         }
@@ -107,7 +109,8 @@ impl Engine {
         &self.metrics
     }
 
-    /// Lets writes drop the fields of feature gates that are off; until then, all are on.
+    /// Lets writes drop the fields of feature gates that are off, and be judged by the rules of those that are on; until
+    /// then, all are on. Comes before the pools.
     pub fn set_gates(&mut self, is_on: &dyn Fn(&str) -> bool) {
         let kinds = self.api.resources.all.iter().map(|resource| {
             let kind = GroupKind::new(resource.storage_group.as_ref(), resource.kind.as_ref());
@@ -115,6 +118,10 @@ impl Engine {
         });
         self.deletes_unreadable = is_on("AllowUnsafeMalformedObjectDeletion");
         self.gated = kinds.collect();
+        self.rules = GatedRules {
+            has_strict_addresses: is_on("StrictIPCIDRValidation"),
+            has_relaxed_service_names: is_on("RelaxedServiceNameValidation"),
+        };
     }
 
     /// Drops what belongs to features that are off and that the old object does not use.

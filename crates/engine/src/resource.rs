@@ -82,7 +82,8 @@ pub(crate) trait Codec: Send + Sync {
     fn read_applied(&self, ty: TypeId, tree: Value) -> Result<Value, String>;
 
     /// Fills in the defaults of an object in the version of the request: those of its schema, then those of its kind.
-    fn default(&self, served: &ServedResource, tree: &mut Value);
+    /// Those of a definition may be more than an object can hold.
+    fn default(&self, served: &ServedResource, tree: &mut Value) -> Result<(), Status>;
 
     /// Drops what the schema does not know. Types do that when they are decoded.
     fn prune(&self, tree: &mut Value);

@@ -65,6 +65,7 @@ impl World {
         WriteContext {
             user: &self.user,
             now,
+            deadline: None,
             manager: "test".into(),
             dry_run,
             options: None,

@@ -219,13 +219,17 @@ fn address(text: &str, address_type: &str, index: usize, list: &Path<'_>, errors
     let path = list.index(index);
     match address_type {
         "IPv4" | "IPv6" => {
-            let messages = net::ip_messages(text);
+            let messages = match address_type {
+                "IPv4" => net::legacy_ip_messages(text, errors.rules()),
+                _ => net::ip_messages(text),
+            };
             let is_ipv4 = net::parse_ip_sloppy(text).is_some_and(|ip| ip.is_ipv4());
             if !messages.is_empty() {
                 check::invalid_all(messages, text, &path, errors);
-            } else if is_ipv4 != (address_type == "IPv4") {
-                errors.invalid(list, text, &format!("must be an {address_type} address"));
             } else {
+                if is_ipv4 != (address_type == "IPv4") {
+                    errors.invalid(list, text, &format!("must be an {address_type} address"));
+                }
                 ip::non_special_ip(text, &path, errors);
             }
         }

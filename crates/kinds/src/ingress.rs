@@ -21,14 +21,14 @@ impl Strategy for Ingress {
 
     fn validate(&self, object: &Value, errors: &mut FieldErrors) {
         meta::validate_strict(object, NameRule::Subdomain, errors);
-        ingress::spec(object, errors);
+        ingress::spec(object, None, errors);
         ingress::class_annotation(object, errors);
     }
 
     fn validate_update(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {
         meta::validate_update_strict(new, old, errors);
         meta::validate_strict(new, NameRule::Subdomain, errors);
-        ingress::spec(new, errors);
+        ingress::spec(new, Some(old), errors);
     }
 
     fn validate_status(&self, new: &Value, old: &Value, errors: &mut FieldErrors) {

@@ -158,9 +158,26 @@ pub const ERRORS_MAX: usize = 1000;
 /// The text of all errors in one answer. Each is told twice, escaped twice, and may show the whole object.
 const ERRORS_BYTES_MAX: usize = 256 * 1024;
 
+/// Which rules hold of those that feature gates switch. Checks ask whoever collects what they find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GatedRules {
+    /// `StrictIPCIDRValidation`: fields of old take no address that programs read differently.
+    pub has_strict_addresses: bool,
+    /// `RelaxedServiceNameValidation`: names of Services may begin with a digit.
+    pub has_relaxed_service_names: bool,
+}
+
+impl Default for GatedRules {
+    /// As the gates are by themselves.
+    fn default() -> GatedRules {
+        GatedRules { has_strict_addresses: true, has_relaxed_service_names: true }
+    }
+}
+
 /// The field errors of one object, in the order found; those past the bounds are only counted.
 #[derive(Clone, Debug, Default)]
 pub struct FieldErrors {
+    rules: GatedRules,
     errors: Vec<FieldError>,
     /// Bytes in `errors`.
     bytes: usize,
@@ -172,6 +189,16 @@ pub struct FieldErrors {
 impl FieldErrors {
     pub fn new() -> FieldErrors {
         FieldErrors::default()
+    }
+
+    /// Collects what breaks the rules that hold.
+    pub fn by(rules: GatedRules) -> FieldErrors {
+        FieldErrors { rules, ..FieldErrors::default() }
+    }
+
+    /// The rules that hold.
+    pub fn rules(&self) -> GatedRules {
+        self.rules
     }
 
     pub fn is_empty(&self) -> bool {

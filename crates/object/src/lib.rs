@@ -29,7 +29,7 @@ pub mod wire;
 pub mod yaml;
 
 pub use audit::AuditContext;
-pub use field::{ErrorKind, FieldError, FieldErrors, Path};
+pub use field::{ErrorKind, FieldError, FieldErrors, GatedRules, Path};
 pub use format::Format;
 pub use map::Map;
 pub use names::{GroupKind, GroupResource, GroupVersion, GroupVersionKind};

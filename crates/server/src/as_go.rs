@@ -1,5 +1,5 @@
-//! What hyper writes of itself on HTTP/1.1, as Go's servers write it: refusals of heads that cannot be read, and sizes of
-//! chunks.
+//! Bytes that hyper writes of itself on HTTP/1.1, as Go's servers write them: refusals of heads that cannot be read, and
+//! sizes of chunks.
 
 use std::io::IoSlice;
 
@@ -10,7 +10,7 @@ const LAST_END: &[u8] = b"\r\n0\r\n\r\n";
 /// A size of a chunk has no more digits.
 const SIZE_DIGITS_MAX: usize = 16;
 
-/// How hyper's refusals begin.
+/// The beginnings of hyper's refusals.
 const HEADS: [&[u8]; 3] = [b"HTTP/1.1 400 ", b"HTTP/1.1 414 ", b"HTTP/1.1 431 "];
 
 /// Go's refusal of a head that cannot be read, in the place of hyper's, which has no body. Nothing else that is sent has

@@ -172,6 +172,7 @@ mod tests {
             info: info.into(),
             resource_path,
             received: Time { seconds: 0, nanos: 0 },
+            deadline: None,
             peer: SocketAddr::from(([127, 0, 0, 1], 1)),
             audit_id: String::new(),
             audit: Arc::default(),

@@ -177,6 +177,7 @@ fn request(
         info: info.into(),
         resource_path,
         received: own::now(),
+        deadline: None,
         peer: client.address,
         audit: Arc::new(AuditContext::new(level)),
     };
@@ -217,6 +218,7 @@ async fn in_time(
         Ok(time) => time,
         Err(status) => return unaudited(app, request, &status).await,
     };
+    request.deadline = Instant::now().checked_add(time);
     let outcome = {
         let stages = pin!(stages(app, request, route, way));
         caught(pin!(tokio::time::timeout(time, stages))).await

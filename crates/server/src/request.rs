@@ -11,6 +11,7 @@ use pintle_object::{AuditContext, Query, RequestInfo, Verb};
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -32,6 +33,8 @@ pub struct Request {
     pub resource_path: ResourcePath,
     /// When the request's head was there.
     pub received: Time,
+    /// When it has to be answered; never, where it may last.
+    pub deadline: Option<Instant>,
     /// The client's end of the connection.
     pub peer: SocketAddr,
     /// The client's own id where it gave a usable one.

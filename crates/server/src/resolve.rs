@@ -252,6 +252,7 @@ mod tests {
             is_read: false,
             user: Arc::new(User::anonymous()),
             received: pintle_object::time::Time { seconds: 0, nanos: 0 },
+            deadline: None,
             peer: std::net::SocketAddr::from(([127, 0, 0, 1], 1)),
             audit_id: String::new(),
             audit: Arc::default(),

@@ -25,6 +25,7 @@ pub use attrs::{AttrReader, Attrs};
 pub use backend::{BackendError as OpenError, DurableLog};
 pub use object::{CollectionId, Key, Object, Revision};
 pub use options::Options;
+pub use request_size::TOO_LARGE;
 pub use retention::Retention;
 pub use store::{HistoricalReadError, Store, WriteKind};
 pub use watch_cache::encoding_cache::ENCODINGS_MAX;

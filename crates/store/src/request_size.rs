@@ -5,7 +5,7 @@ use crate::write::{Precondition, StagedWrite};
 /// Bytes that etcd takes in one request unless it is set up otherwise.
 pub(crate) const REQUEST_BYTES_MAX: usize = 1536 * 1024;
 /// etcd's words for a request that is larger.
-pub(crate) const TOO_LARGE: &str = "etcdserver: request is too large";
+pub const TOO_LARGE: &str = "etcdserver: request is too large";
 
 /// Bytes that etcd adds to a transaction before it measures it: the header with the request's number.
 const ENVELOPE_BYTES: usize = 14;

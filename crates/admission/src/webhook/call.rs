@@ -13,7 +13,7 @@ use pintle_object::{Reason, Status, Value};
 use pintle_outbound::{HookClient, Hooks};
 use pintle_traces::{Entered, enter, event};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Why a webhook did not let a request through.
 pub enum CallError {
@@ -98,7 +98,8 @@ impl PreparedCall {
         let notes = request.notes;
         let failed = |code, why: String| calling(code, format!("failed to call webhook: {why}"));
         let uncalled = |why| failed(503, why);
-        let answer = self.client.post(self.body, Some(self.timeout), self.timeout, &[]).await;
+        let (said, within) = time_left(self.timeout, request.attributes.deadline, Instant::now());
+        let answer = self.client.post(self.body, said, within, &[]).await;
         let answer = answer.map_err(|failure| uncalled(failure.to_string()))?;
         if !(200..=206).contains(&answer.code) {
             let said = said_by_status(&answer.body);
@@ -140,6 +141,14 @@ impl PreparedCall {
             attributes.text("UID", &self.uid);
         })
     }
+}
+
+/// The time that a webhook is told of, in whole seconds, and the one it has: its own, or the rest of the request's.
+fn time_left(timeout: Duration, deadline: Option<Instant>, now: Instant) -> (Option<Duration>, Duration) {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+    let within = left.map_or(timeout, |left| left.min(timeout));
+    let seconds = within.as_secs() + u64::from(within.subsec_nanos() > 0);
+    ((seconds > 0).then(|| Duration::from_secs(seconds)), within)
 }
 
 /// A rehearsal is shown only to webhooks that promise to have no effects.
@@ -248,4 +257,24 @@ fn known(of: &Value, fields: &[&str]) -> Value {
 /// The 500 of a webhook that failed and whose failure counts.
 pub fn failed(webhook: &str, why: &str) -> Status {
     Status::internal(format!("failed calling webhook {webhook:?}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_ends_sooner_leaves_a_webhook_less_time() {
+        let now = Instant::now();
+        let (seconds, millis) = (Duration::from_secs, Duration::from_millis);
+        let check = |left: Option<Duration>, said: Option<Duration>, within: Duration| {
+            let deadline = left.map(|left| now + left);
+            assert_eq!(time_left(seconds(10), deadline, now), (said, within), "{left:?}");
+        };
+        check(None, Some(seconds(10)), seconds(10));
+        check(Some(seconds(60)), Some(seconds(10)), seconds(10));
+        check(Some(millis(2_300)), Some(seconds(3)), millis(2_300));
+        check(Some(seconds(2)), Some(seconds(2)), seconds(2));
+        check(Some(Duration::ZERO), None, Duration::ZERO);
+    }
 }

@@ -3,6 +3,7 @@
 use crate::generate::Generator;
 use pintle_kinds::allocator::{Allocations, Allocator, IpError, IpPool, PortError, PortMap, PortPool};
 use pintle_metrics::{Counters, Histograms, Registry};
+use pintle_object::GatedRules;
 use pintle_store::Snapshot;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -24,6 +25,7 @@ pub struct Allocators {
     /// One change of the map of ports at a time: the writes of one server need not overtake each other.
     pub(crate) recording: tokio::sync::Mutex<()>,
     counted: Option<(Counters, Histograms)>,
+    rules: GatedRules,
 }
 
 /// Addresses and ports that are taken as the store has it.
@@ -50,7 +52,13 @@ impl Allocators {
             leaked: Mutex::default(),
             recording: tokio::sync::Mutex::default(),
             counted: None,
+            rules: GatedRules::default(),
         }
+    }
+
+    /// The same, with rules that hold of addresses.
+    pub fn by(self, rules: GatedRules) -> Allocators {
+        Allocators { rules, ..self }
     }
 
     /// The same, counted: how many addresses are handed out, and how long that takes.
@@ -129,6 +137,10 @@ impl AllocationTx<'_> {
 impl Allocator for AllocationTx<'_> {
     fn families(&self) -> Vec<bool> {
         self.allocators.ips().iter().map(IpPool::is_v6).collect()
+    }
+
+    fn rules(&self) -> GatedRules {
+        self.allocators.rules
     }
 
     fn take_ip(&mut self, ip: IpAddr) -> Result<(), IpError> {

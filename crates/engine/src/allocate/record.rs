@@ -37,7 +37,7 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 impl Engine {
     /// Hands out addresses of these pools, the default family's first, and node ports of this range.
     pub fn set_pools(&mut self, ips: Vec<IpPool>, ports: RangeInclusive<u16>) {
-        self.allocators = Allocators::new(ips, ports).counted(self.metrics());
+        self.allocators = Allocators::new(ips, ports).by(self.rules).counted(self.metrics());
     }
 
     /// Begins to take from the pools for one write.

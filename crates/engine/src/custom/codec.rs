@@ -7,14 +7,16 @@ use crate::request::options::FieldValidation;
 use crate::resource::{Codec, Expected, ServedResource};
 use crate::storage::attrs;
 use crate::storage::unreadable::{check_envelope, unreadable};
+use crate::write::failure::store_failed;
 use bytes::Bytes;
 use pintle_kinds::custom_resource::Scale;
 use pintle_kinds::{OwnedFields, owned_fields_of_custom};
 use pintle_object::field::quote;
 use pintle_object::{FieldErrors, Path, Reason, Status, Value, json};
+use pintle_schema::custom::DefaultsTooLarge;
 use pintle_schema::decode::{self, DecodeError, Decoded, Empty};
 use pintle_schema::{Builtin, Schema, TypeId, custom};
-use pintle_store::{Attrs, Object};
+use pintle_store::{Attrs, CommitError, Object, TOO_LARGE};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -101,8 +103,8 @@ impl Codec for CustomCodec {
         self.canonical(tree).map(|(tree, _)| tree).map_err(|error| error.0)
     }
 
-    fn default(&self, _: &ServedResource, tree: &mut Value) {
-        self.schema.default(tree);
+    fn default(&self, _: &ServedResource, tree: &mut Value) -> Result<(), Status> {
+        self.schema.default(tree).map_err(too_large)
     }
 
     fn prune(&self, tree: &mut Value) {
@@ -220,7 +222,7 @@ impl Codec for CustomCodec {
         schema.prune(&mut tree);
         schema.drop_nulls(&mut tree);
         canonicalize_embedded(&self.api, schema, &mut tree, Malformed::Dropped).map_err(Status::internal)?;
-        schema.default(&mut tree);
+        schema.default(&mut tree).map_err(too_large)?;
         Ok(tree)
     }
 
@@ -247,6 +249,11 @@ impl CustomCodec {
         strict.extend(embedded);
         Ok((tree, strict))
     }
+}
+
+/// The refusal of an object with more defaults than the store takes of a whole one, in the store's words.
+fn too_large(_: DefaultsTooLarge) -> Status {
+    store_failed(CommitError::TooLarge(TOO_LARGE.into()))
 }
 
 /// The beginning of an object that a webhook has converted: it is JSON in the version of its served resource, in memory

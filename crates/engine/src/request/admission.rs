@@ -5,6 +5,7 @@ use crate::resource::ObjectRef;
 use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{AuditContext, Value};
+use std::time::Instant;
 
 /// The operation of a request on an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Attributes<'a> {
     pub dry_run: bool,
     pub user: &'a User,
     pub now: Time,
+    /// When the request has to be answered, where it has to be.
+    pub deadline: Option<Instant>,
     /// Collects facts for the audit of the request; absent for writes of the server's own.
     pub audit: Option<&'a AuditContext>,
 }

@@ -42,7 +42,8 @@ impl Engine {
             let served = target.served;
             let codec = self.codec(served, target.subresource);
             if ty == served.resource.ty {
-                context.default(served, &mut object);
+                // An object that cannot be filled in is refused right after, and shows here as far as it came.
+                let _ = context.default(served, &mut object);
             } else {
                 defaults::apply(&self.api.schema, ty, &mut object);
             }

@@ -9,7 +9,7 @@ use pintle_object::audit::STORAGE;
 use pintle_object::meta;
 use pintle_object::time::Time;
 use pintle_object::user::User;
-use pintle_object::{AuditContext, FieldErrors, Status, Value};
+use pintle_object::{AuditContext, FieldErrors, GatedRules, Status, Value};
 use pintle_schema::decode::Empty;
 use pintle_store::Object;
 use std::sync::Arc;
@@ -19,6 +19,8 @@ use std::time::Instant;
 pub struct WriteContext<'a> {
     pub user: &'a User,
     pub now: Time,
+    /// When the request has to be answered, where it has to be.
+    pub deadline: Option<Instant>,
     /// The field manager that changes are accounted to.
     pub manager: String,
     pub dry_run: bool,
@@ -77,6 +79,7 @@ impl<'a> WriteContext<'a> {
         WriteContext {
             user,
             now,
+            deadline: None,
             manager,
             dry_run: false,
             options: None,
@@ -97,22 +100,28 @@ impl<'a> WriteContext<'a> {
     }
 
     /// Gives a body its defaults. What it gives empty is given, and gets none.
-    pub(crate) fn default(&self, served: &ServedResource, body: &mut Value) {
+    pub(crate) fn default(&self, served: &ServedResource, body: &mut Value) -> Result<(), Status> {
         let given: Vec<&Empty> = self.empties.iter().filter(|empty| empty.put_in(body)).collect();
-        served.codec.default(served, body);
+        served.codec.default(served, body)?;
         given.into_iter().for_each(|empty| empty.take_out(body));
+        Ok(())
     }
 
     /// The errors of a new version, in which what was given empty shows as such.
-    pub(crate) fn errors(&self, new: &Value, check: impl Fn(&Value, &mut FieldErrors)) -> FieldErrors {
-        let mut errors = FieldErrors::new();
+    pub(crate) fn errors(
+        &self,
+        rules: GatedRules,
+        new: &Value,
+        check: impl Fn(&Value, &mut FieldErrors),
+    ) -> FieldErrors {
+        let mut errors = FieldErrors::by(rules);
         check(new, &mut errors);
         if errors.is_empty() || self.empties.is_empty() {
             return errors;
         }
         let mut given = new.clone();
         self.empties.iter().for_each(|empty| empty.put_back(&mut given));
-        let mut shown = FieldErrors::new();
+        let mut shown = FieldErrors::by(rules);
         check(&given, &mut shown);
         if shown.len() == errors.len() { shown } else { errors }
     }
@@ -140,6 +149,7 @@ impl<'a> WriteContext<'a> {
             dry_run: self.dry_run,
             user: self.user,
             now: self.now,
+            deadline: self.deadline,
             audit: self.audit,
         }
     }

@@ -53,13 +53,14 @@ impl Codec for BuiltinCodec {
         decoded.map(|decoded| decoded.value).map_err(|error| error.0)
     }
 
-    fn default(&self, served: &ServedResource, tree: &mut Value) {
+    fn default(&self, served: &ServedResource, tree: &mut Value) -> Result<(), Status> {
         defaults::apply(&self.api.schema, served.resource.ty, tree);
         if !served.is_converted() {
             served.strategy.default(tree);
         } else if !served.strategy.field_annotations().is_empty() {
             self.default_by_storage(served, tree);
         }
+        Ok(())
     }
 
     fn prune(&self, _: &mut Value) {}

@@ -96,7 +96,7 @@ impl Engine {
         if own.is_some_and(|sub| sub.kind != served.resource.kind) {
             return Ok(shown);
         }
-        served.codec.default(served, &mut shown);
+        served.codec.default(served, &mut shown)?;
         served.codec.to_storage(served, shown)
     }
 

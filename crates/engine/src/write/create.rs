@@ -45,7 +45,7 @@ impl Engine {
         refuse(served, &object)?;
         let origin =
             CreateSource { has_labels: meta::has_labels(&object), is_update: false, is_apply: false };
-        context.default(served, &mut object);
+        context.default(served, &mut object)?;
         meta::wipe_system_fields(&mut object);
         meta::ensure_namespace(&mut object, target.namespace)?;
         context.dedup_owners(&mut object, false);
@@ -149,7 +149,7 @@ impl Engine {
         self.canonicalize(served, draft);
 
         let labels = || self.labels_of_namespace(target.namespace);
-        let mut errors = context.errors(draft, |draft, errors| {
+        let mut errors = context.errors(self.rules, draft, |draft, errors| {
             served.strategy.validate_in_namespace(draft, &labels, errors);
             served.strategy.validate_as(&served.gvk(), draft, errors);
         });

@@ -58,7 +58,7 @@ impl Engine {
         context: &mut WriteContext<'_>,
     ) -> Result<WriteResult, Status> {
         refuse(target.served, &body)?;
-        context.default(target.served, &mut body);
+        context.default(target.served, &mut body)?;
         meta::ensure_namespace(&mut body, target.namespace)?;
         check_name(&target, &body)?;
         context.dedup_owners(&mut body, false);
@@ -118,7 +118,7 @@ impl Engine {
         keep_system_fields(new, old);
 
         self.canonicalize(served, new);
-        let mut errors = context.errors(new, |new, errors| {
+        let mut errors = context.errors(self.rules, new, |new, errors| {
             validation::meta::validate_common_update(new, old, errors);
             match target.subresource {
                 "" | "scale" => served.strategy.validate_update_as(&served.gvk(), new, old, errors),
@@ -300,7 +300,7 @@ impl Replace<'_, '_> {
             Source::Patch(patch) | Source::Apply(patch) => {
                 event("About to apply patch", |_| ());
                 let mut proposed = patch(Some(current), &mut self.context.warnings)?;
-                target.served.codec.default(target.served, &mut proposed);
+                target.served.codec.default(target.served, &mut proposed)?;
                 if matches!(self.source, Source::Patch(_)) {
                     engine.track(target, Some(current), &mut proposed, self.context);
                 }
@@ -325,7 +325,7 @@ impl Replace<'_, '_> {
         let attributes = Attributes { has_own_form: true, ..attributes };
         engine.admission().mutate(engine, attributes, &mut next, &mut context.warnings).await?;
         let mut object = scaling.rescale(current, &next)?;
-        target.served.codec.default(target.served, &mut object);
+        target.served.codec.default(target.served, &mut object)?;
         meta::ensure_namespace(&mut object, target.namespace)?;
         check_name(&target, &object)?;
         Ok(object)
@@ -352,7 +352,7 @@ impl Replace<'_, '_> {
         }
         let origin = CreateSource { has_labels: meta::has_labels(&proposed), is_update: true, is_apply };
         if is_apply {
-            served.codec.default(served, &mut proposed);
+            served.codec.default(served, &mut proposed)?;
             meta::ensure_namespace(&mut proposed, target.namespace)?;
             check_name(&target, &proposed)?;
         } else {

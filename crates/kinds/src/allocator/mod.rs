@@ -10,6 +10,7 @@ pub use ip::IpPool;
 pub use port::PortPool;
 pub use ports_map::PortMap;
 
+use pintle_object::GatedRules;
 use std::net::IpAddr;
 
 /// The addresses and ports of the pools that one object holds.
@@ -33,6 +34,8 @@ impl Allocations {
 pub trait Allocator {
     /// Whether each pool is one of IPv6, the default family first.
     fn families(&self) -> Vec<bool>;
+    /// The rules that hold of addresses.
+    fn rules(&self) -> GatedRules;
     /// Takes the address that a user chose.
     fn take_ip(&mut self, ip: IpAddr) -> Result<(), IpError>;
     /// Takes a free address of a family.

@@ -3,9 +3,9 @@
 use super::families;
 use crate::allocator::{Allocations, Allocator, IpError};
 use crate::service::facts::{invalid, is_headless, kind};
+use crate::validation::ip;
 use pintle_object::{FieldErrors, Path, Reason, Seen, Status, Value};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 const CLUSTER_IPS: Path<'static> = Path::root("spec.clusterIPs");
 const PORTS: Path<'static> = Path::root("spec.ports");
@@ -13,7 +13,7 @@ const PORTS: Path<'static> = Path::root("spec.ports");
 /// Completes a Service that is created.
 pub fn create(service: &mut Value, allocator: &mut dyn Allocator) -> Result<(), Status> {
     normalise_cluster_ips(service, None);
-    families::settle(service, None, &allocator.families())?;
+    families::settle(service, None, &allocator.families(), allocator.rules())?;
     take_cluster_ips(service, allocator)?;
     if needs_node_ports(service) {
         take_node_ports(service, allocator)?;
@@ -25,7 +25,7 @@ pub fn create(service: &mut Value, allocator: &mut dyn Allocator) -> Result<(), 
 pub fn update(new: &mut Value, old: &Value, allocator: &mut dyn Allocator) -> Result<(), Status> {
     keep_allocated(new, old);
     normalise_cluster_ips(new, Some(old));
-    families::settle(new, Some(old), &allocator.families())?;
+    families::settle(new, Some(old), &allocator.families(), allocator.rules())?;
     if kind(old) == "ExternalName" && kind(new) != "ExternalName" {
         take_cluster_ips(new, allocator)?;
     } else if is_upgraded(new, old) {
@@ -44,7 +44,7 @@ pub fn update(new: &mut Value, old: &Value, allocator: &mut dyn Allocator) -> Re
 pub fn allocations(service: &Value) -> Allocations {
     let has_ips = kind(service) != "ExternalName" && !is_headless(service);
     let ips = if has_ips { service.list_at(&["spec", "clusterIPs"]) } else { &[] };
-    let ips = ips.iter().filter_map(|ip| ip.as_str()?.parse().ok()).collect();
+    let ips = ips.iter().filter_map(|ip| ip::parse(ip.as_str()?)).collect();
     let mut numbers = node_ports(service);
     if needs_health_port(service) {
         numbers.push(service.int_at(&["spec", "healthCheckNodePort"]).unwrap_or(0));
@@ -199,7 +199,7 @@ fn take_ip(
             .map(|ip| ip.to_string())
             .map_err(|error| Status::internal(format!("failed to allocate a serviceIP: {error}")));
     }
-    let Ok(ip) = wanted.parse::<IpAddr>() else { return Ok(wanted.to_string()) };
+    let Some(ip) = ip::parse(wanted) else { return Ok(wanted.to_string()) };
     allocator.take_ip(ip).map(|()| wanted.to_string()).map_err(|error| {
         let why = match error {
             IpError::OutOfRange { .. } => {

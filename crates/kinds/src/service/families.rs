@@ -2,7 +2,7 @@
 
 use crate::service::facts::{invalid, is_headless, kind};
 use crate::validation::net;
-use pintle_object::{FieldErrors, Path, Seen, Status, Value, repeats};
+use pintle_object::{FieldErrors, GatedRules, Path, Seen, Status, Value, repeats};
 
 const IPS: Path<'static> = Path::root("spec.clusterIPs");
 const FAMILIES: Path<'static> = Path::root("spec.ipFamilies");
@@ -14,12 +14,17 @@ const REQUIRE: &str = "RequireDualStack";
 const POLICIES: [&str; 3] = ["PreferDualStack", REQUIRE, SINGLE];
 
 /// Sets policy and families where the client leaves them open; `cluster` says of each range whether it is IPv6.
-pub fn settle(service: &mut Value, old: Option<&Value>, cluster: &[bool]) -> Result<(), Status> {
+pub fn settle(
+    service: &mut Value,
+    old: Option<&Value>,
+    cluster: &[bool],
+    rules: GatedRules,
+) -> Result<(), Status> {
     if kind(service) == "ExternalName" || old.is_some_and(|old| is_settled(service, old)) {
         return Ok(());
     }
     choose_policy(service, old);
-    let mut errors = FieldErrors::new();
+    let mut errors = FieldErrors::by(rules);
     validate(service, old, &mut errors);
     bail(service, errors)?;
 
@@ -134,7 +139,7 @@ pub fn validate(service: &Value, old: Option<&Value>, errors: &mut FieldErrors) 
         if known.contains(&ip) {
             continue;
         }
-        for message in net::legacy_ip_messages(ip) {
+        for message in net::legacy_ip_messages(ip, errors.rules()) {
             errors.invalid(&IPS.index(place), ip, &message);
         }
     }

@@ -21,7 +21,9 @@ const ONCE: &str = "may not change once set";
 /// All errors of a Service by itself; addresses that the old version had are taken as they are.
 pub fn whole(service: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     if old.is_none() {
-        meta::validate_strict(service, NameRule::Label, errors);
+        let is_relaxed = errors.rules().has_relaxed_service_names;
+        let rule = if is_relaxed { NameRule::Label } else { NameRule::Dns1035 };
+        meta::validate_strict(service, rule, errors);
     }
     topology(service, errors);
     if service.list_at(&["spec", "ports"]).is_empty()
@@ -95,7 +97,7 @@ pub fn status(new: &Value, old: &Value, errors: &mut FieldErrors) {
 fn one_ingress(ingress: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let (ip, hostname) = (ingress.str_at(&["ip"]), ingress.str_at(&["hostname"]));
     if !ip.is_empty() {
-        check::invalid_all(net::legacy_ip_messages(ip), ip, &path.child("ip"), errors);
+        check::invalid_all(net::legacy_ip_messages(ip, errors.rules()), ip, &path.child("ip"), errors);
     }
     match ingress.at(&["ipMode"]).and_then(Value::as_str) {
         None if !ip.is_empty() => {

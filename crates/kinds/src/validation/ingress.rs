@@ -1,7 +1,7 @@
 //! Specs and statuses of Ingress.
 
 use super::{check, net};
-use pintle_object::{FieldErrors, Path, Value, content};
+use pintle_object::{FieldErrors, GatedRules, Path, Value, content};
 
 const SPEC: Path<'static> = Path::root("spec");
 pub const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
@@ -20,7 +20,29 @@ pub fn class_annotation(object: &Value, errors: &mut FieldErrors) {
     }
 }
 
-pub fn spec(object: &Value, errors: &mut FieldErrors) {
+/// Checks a spec. Names of Services that the old object has may go on to begin with a digit.
+pub fn spec(object: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    let rules = errors.rules();
+    let has_relaxed_service_names =
+        rules.has_relaxed_service_names || old.is_some_and(has_relaxed_service_names);
+    let mut found = FieldErrors::by(GatedRules { has_relaxed_service_names, ..rules });
+    checked_spec(object, &mut found);
+    errors.extend(found);
+}
+
+/// Whether an object names Services that only relaxed rules allow.
+fn has_relaxed_service_names(object: &Value) -> bool {
+    let is_relaxed = |backend: &Value| {
+        let name = backend.str_at(&["service", "name"]);
+        content::dns1123_label(name).is_empty() && !content::dns1035_label(name).is_empty()
+    };
+    let rules = object.list_at(&["spec", "rules"]).iter();
+    let paths = rules.flat_map(|rule| rule.list_at(&["http", "paths"]));
+    let backends = paths.filter_map(|path| path.get("backend"));
+    object.at(&["spec", "defaultBackend"]).into_iter().chain(backends).any(is_relaxed)
+}
+
+fn checked_spec(object: &Value, errors: &mut FieldErrors) {
     let Some(spec) = object.get("spec") else { return };
     let rules = spec.list_at(&["rules"]);
     let default_backend = check::present(spec, &["defaultBackend"]);
@@ -51,7 +73,7 @@ pub fn load_balancer(object: &Value, errors: &mut FieldErrors) {
         let path = path.index(index);
         let ip = ingress.str_at(&["ip"]);
         if !ip.is_empty() {
-            check::invalid_all(net::legacy_ip_messages(ip), ip, &path.child("ip"), errors);
+            check::invalid_all(net::legacy_ip_messages(ip, errors.rules()), ip, &path.child("ip"), errors);
         }
         let host = ingress.str_at(&["hostname"]);
         if !host.is_empty() {
@@ -157,7 +179,9 @@ fn service_backend(service: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     if name.is_empty() {
         errors.required(&service_path.child("name"), "");
     } else {
-        check::invalid_all(content::dns1123_label(name), name, &service_path.child("name"), errors);
+        let is_relaxed = errors.rules().has_relaxed_service_names;
+        let rule = if is_relaxed { content::dns1123_label } else { content::dns1035_label };
+        check::invalid_all(rule(name), name, &service_path.child("name"), errors);
     }
     let port_path = service_path.child("port");
     let port_name = service.str_at(&["port", "name"]);

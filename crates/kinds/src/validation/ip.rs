@@ -40,10 +40,13 @@ pub fn is_ipv6(text: &str) -> bool {
     parse(text).is_some_and(|address| address.is_ipv6())
 }
 
-/// Checks a field that takes any spelling of an address, but none that programs read differently.
+/// Checks a field that takes any spelling of an address, but, as the rules are, none that programs read differently.
 pub fn legacy_ip(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     if parse(text).is_none() {
         return errors.invalid(path, text, NOT_IP);
+    }
+    if !errors.rules().has_strict_addresses {
+        return;
     }
     match text.parse::<IpAddr>() {
         Err(_) => errors.invalid(path, text, "must not have leading 0s"),
@@ -54,11 +57,14 @@ pub fn legacy_ip(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// Checks a field that takes any spelling of a network, but none that programs read differently.
+/// Checks a field that takes any spelling of a network, but, as the rules are, none that programs read differently.
 pub fn legacy_cidr(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     let Some((_, length)) = parse_cidr(text) else {
         return errors.invalid(path, text, NOT_CIDR);
     };
+    if !errors.rules().has_strict_addresses {
+        return;
+    }
     let (address, digits) = text.split_once('/').unwrap_or((text, ""));
     let has_zeros = digits.len() > 1 && digits.starts_with('0');
     match address.parse::<IpAddr>() {

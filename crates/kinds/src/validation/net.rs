@@ -1,7 +1,7 @@
 //! IP addresses and CIDRs: what fields take that were strict from the start, and what older ones take.
 
 use pintle_object::field::quote;
-use pintle_object::{FieldErrors, Path};
+use pintle_object::{FieldErrors, GatedRules, Path};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const NOT_IP: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
@@ -61,7 +61,7 @@ pub fn ip(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
 
 /// Faults of an address that must be in its one canonical spelling.
 pub fn ip_messages(text: &str) -> Vec<String> {
-    let mut messages = legacy_ip_messages(text);
+    let mut messages = legacy_ip_messages(text, GatedRules::default());
     if messages.is_empty()
         && let Some(ip) = parse_ip_sloppy(text)
         && ip.to_string() != text
@@ -118,9 +118,12 @@ pub fn warn_cidr(text: &str, path: &Path<'_>, out: &mut Vec<String>) {
     }
 }
 
-/// Faults of an address in a field that takes any spelling without ambiguity.
-pub fn legacy_ip_messages(text: &str) -> Vec<String> {
+/// Faults of an address in a field that takes any spelling; as the rules are, one without ambiguity.
+pub fn legacy_ip_messages(text: &str, rules: GatedRules) -> Vec<String> {
     let Some(ip) = parse_ip_sloppy(text) else { return vec![NOT_IP.to_string()] };
+    if !rules.has_strict_addresses {
+        return Vec::new();
+    }
     if text.parse::<IpAddr>().is_err() {
         return vec![String::from("must not have leading 0s")];
     }
@@ -142,12 +145,15 @@ pub fn cidr(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// A network in a field that takes any spelling without ambiguity.
+/// A network in a field that takes any spelling; as the rules are, one without ambiguity.
 pub fn legacy_cidr(text: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     let Some(cidr) = parse_cidr_sloppy(text) else {
         errors.invalid(path, text, NOT_CIDR);
         return;
     };
+    if !errors.rules().has_strict_addresses {
+        return;
+    }
     let (address, prefix) = text.split_once('/').unwrap_or((text, ""));
     let has_leading_zero = prefix.len() > 1 && prefix.starts_with('0');
     let strict = address.parse::<IpAddr>().ok();

@@ -21,16 +21,25 @@ const OF_RESOURCES: [&str; 9] = [
 ];
 
 /// Gates that decide how the server behaves, besides those of fields.
-const OF_BEHAVIOUR: [&str; 10] = [
+const OF_BEHAVIOUR: [&str; 19] = [
     "APIServerIdentity",
+    "APIServerTracing",
+    "AllowUnsafeMalformedObjectDeletion",
+    "AuthorizePodWebsocketUpgradeCreatePermission",
     "ComponentFlagz",
     "ComponentStatusz",
     "ConstrainedImpersonation",
+    "ExtendWebSocketsToKubelet",
     "LoggingAlphaOptions",
     "LoggingBetaOptions",
     "OpenAPIEnums",
+    "PortForwardWebsockets",
+    "RelaxedServiceNameValidation",
     "StorageVersionHash",
+    "StrictIPCIDRValidation",
+    "TranslateStreamCloseWebsocketRequests",
     "UnauthenticatedHTTP2DOSMitigation",
+    "UnknownVersionInteroperabilityProxy",
     "WatchList",
 ];
 

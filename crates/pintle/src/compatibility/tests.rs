@@ -139,6 +139,18 @@ fn gates_without_effect_are_warned_about() {
     check("--feature-gates=EventedPLEG=false,ClusterTrustBundle=true", 0);
     check("--feature-gates=KMSv1=true", 2);
     check("--emulated-version=1.35", 1);
+    check("--feature-gates=AllowUnsafeMalformedObjectDeletion=true", 0);
+    for name in [
+        "AuthorizePodWebsocketUpgradeCreatePermission",
+        "ExtendWebSocketsToKubelet",
+        "PortForwardWebsockets",
+        "RelaxedServiceNameValidation",
+        "StrictIPCIDRValidation",
+        "TranslateStreamCloseWebsocketRequests",
+        "UnknownVersionInteroperabilityProxy",
+    ] {
+        check(&format!("--feature-gates={name}=false"), 0);
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ impl Node {
             format,
             nullable: props.bool_at(&["nullable"]),
             default: props.get("default").map(untyped),
+            default_bytes: props.get("default").map_or(0, |default| json::to_string(default).len()),
             one_of_values: props.list_at(&["enum"]).iter().map(untyped).collect(),
             properties: properties(props, patterns),
             additional: additional(props, patterns),

@@ -23,12 +23,27 @@ pub(super) fn drop_nulls(node: Option<&Node>, value: &mut Value) {
     }
 }
 
-pub(super) fn fill(node: &Node, value: &mut Value) {
+/// Bytes of JSON that defaults may add to an object: twice what the store takes of a whole one. Each item of a list may
+/// get all defaults of its schema, so that what a few bytes ask for could be larger than memory.
+const DEFAULT_BYTES_MAX: usize = 3 << 20;
+
+/// Why an object was not filled in to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DefaultsTooLarge;
+
+/// Fills in what a schema says of absent fields. When it fails, some of them are filled in.
+pub(super) fn fill(node: &Node, value: &mut Value) -> Result<(), DefaultsTooLarge> {
+    let mut left = DEFAULT_BYTES_MAX;
+    fill_within(&mut left, node, value)
+}
+
+fn fill_within(left: &mut usize, node: &Node, value: &mut Value) -> Result<(), DefaultsTooLarge> {
     match value {
         Value::Map(map) => {
             for (name, property) in &node.properties {
                 let Some(default) = &property.default else { continue };
                 if map.get(name).is_none_or(|value| is_refused_null(property, value)) {
+                    take(left, name.len() + property.default_bytes)?;
                     map.insert(name.clone(), default.clone());
                 }
             }
@@ -36,22 +51,30 @@ pub(super) fn fill(node: &Node, value: &mut Value) {
                 let is_additional = node.property(key).is_none();
                 let Some(below) = node.field(key) else { continue };
                 if is_additional && is_refused_null(below, value) {
+                    take(left, below.default_bytes)?;
                     *value = below.default.clone().unwrap_or_default();
                 }
-                fill(below, value);
+                fill_within(left, below, value)?;
             }
         }
         Value::List(items) => {
-            let Some(below) = node.items.as_deref() else { return };
+            let Some(below) = node.items.as_deref() else { return Ok(()) };
             for item in items {
                 if is_refused_null(below, item) {
+                    take(left, below.default_bytes)?;
                     *item = below.default.clone().unwrap_or_default();
                 }
-                fill(below, item);
+                fill_within(left, below, item)?;
             }
         }
         _ => {}
     }
+    Ok(())
+}
+
+fn take(left: &mut usize, bytes: usize) -> Result<(), DefaultsTooLarge> {
+    *left = left.checked_sub(bytes).ok_or(DefaultsTooLarge)?;
+    Ok(())
 }
 
 fn is_refused_null(node: &Node, value: &Value) -> bool {

@@ -23,6 +23,7 @@ mod tests;
 use crate::custom::definition::visit;
 use crate::custom::node::Node;
 
+pub use default::DefaultsTooLarge;
 pub use types::types;
 
 use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Value};
@@ -61,8 +62,8 @@ impl Custom {
     }
 
     /// Fills in defaults, also in the place of nulls that are not allowed.
-    pub fn default(&self, object: &mut Value) {
-        default::fill(&self.root, object);
+    pub fn default(&self, object: &mut Value) -> Result<(), DefaultsTooLarge> {
+        default::fill(&self.root, object)
     }
 
     /// Checks an object against the schema, then its embedded resources, then the uniqueness of items in lists

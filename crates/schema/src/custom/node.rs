@@ -15,6 +15,8 @@ pub(crate) struct Node {
     pub(super) format_pattern: Option<Regexp>,
     pub(super) nullable: bool,
     pub(super) default: Option<Value>,
+    /// The default's length as JSON.
+    pub(super) default_bytes: usize,
     pub(super) one_of_values: Vec<Value>,
 
     /// Sorted by name.

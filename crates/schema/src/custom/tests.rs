@@ -197,12 +197,26 @@ fn defaults_fill_what_is_absent() {
     ];
     for (x, expected) in cases {
         let mut tree = object(x);
-        compile(&format!(r#"{{"type":"object",{inner}}}"#)).default(&mut tree);
+        compile(&format!(r#"{{"type":"object",{inner}}}"#)).default(&mut tree).unwrap();
         assert_eq!(json::to_string(tree.at(&["spec", "x"]).unwrap()), expected, "{x}");
     }
     let mut tree = object("null");
     compile(r#"{"type":"string"}"#).drop_nulls(&mut tree);
     assert_eq!(tree.at(&["spec", "x"]), None);
+}
+
+#[test]
+fn defaults_that_would_fill_memory_are_refused_before_they_do() {
+    let inner = r#""properties":{"l":{"type":"array","items":{"type":"object","default":{},"properties":{"a":{"type":"string","default":"LONG"}}}}}"#;
+    let schema = compile(&format!(r#"{{"type":"object",{inner}}}"#).replace("LONG", &"x".repeat(1 << 10)));
+    let filled = |items: usize, item: &str| {
+        let mut tree = object(&format!(r#"{{"l":[{}]}}"#, vec![item; items].join(",")));
+        schema.default(&mut tree)
+    };
+    for item in ["{}", "null"] {
+        assert_eq!(filled(2900, item), Ok(()));
+        assert_eq!(filled(3100, item), Err(DefaultsTooLarge));
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use hyper::Version;
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 pub const PATH: &str = "/metrics";
 const INDICATORS: &str = "/metrics/slis";
-/// What begins a family.
+/// The beginning of a family.
 const FAMILY: &str = "# HELP ";
 /// Bytes of one family that Prometheus' handler writes at once, at most.
 const WRITTEN_BYTES_MAX: usize = 4096;
@@ -46,7 +46,7 @@ fn chunks(text: &str) -> Vec<(usize, usize)> {
         while written < end {
             let to = end.min(written + WRITTEN_BYTES_MAX);
             while to - sent > TOLD_BYTES_MAX {
-                // What is kept goes out when it is full; without anything kept, a write that is longer goes out whole.
+                // The buffer goes out when it is full; without anything in it, a write that is longer goes out whole.
                 let next = if sent == written { to } else { sent + TOLD_BYTES_MAX };
                 chunks.push((sent, next));
                 sent = next;

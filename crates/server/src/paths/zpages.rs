@@ -13,7 +13,7 @@ use pintle_object::{Map, Reason, Status, Value, json, yaml};
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 
-/// What upstream's generic server calls itself here, whichever component it is part of.
+/// The name that upstream's generic server has here, whichever component it is part of.
 const COMPONENT: &str = "apiserver";
 const GROUP: &str = "config.k8s.io";
 /// The newest version first; the others are deprecated.

@@ -17,6 +17,7 @@ pub fn begin<'a>(request: &'a Request, manager: &str, dry_run: bool) -> WriteCon
     WriteContext {
         user: &request.user,
         now: Time { nanos: 0, ..request.received },
+        deadline: request.deadline,
         manager: manager_or_agent(manager, &request.user_agent()),
         dry_run,
         options: None,
