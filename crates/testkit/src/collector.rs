@@ -1,6 +1,7 @@
 //! `Collector`: takes spans over OTLP, as clusters run one beside the server. It reads them by the messages of the crate
 //! `opentelemetry-proto`, and shares no code with the server.
 
+use crate::background::serve_until;
 use crate::grpc::{self, Reply, UNAVAILABLE};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -62,20 +63,13 @@ impl Collector {
         let (listening, address) = std::sync::mpsc::channel();
         let state = Arc::<Mutex<CollectorState>>::default();
         let own = state.clone();
-        let serve = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.expect("a runtime can be made");
-            runtime.block_on(async move {
-                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-                let address = listener.local_addr().expect("the listener has an address");
-                listening.send(address).expect("the test waits for the address");
-                tokio::select! {
-                    () = accept(listener, own) => {}
-                    _ = stopped => {}
-                }
-            });
+        let serving = async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+            let address = listener.local_addr().expect("the listener has an address");
+            listening.send(address).expect("the test waits for the address");
+            accept(listener, own).await;
         };
-        let thread = Some(std::thread::spawn(serve));
+        let thread = Some(serve_until(stopped, serving));
         let address = address.recv().expect("the collector listens");
         Collector { address, state, stop: Some(stop), thread }
     }

@@ -2,13 +2,13 @@
 //! of calls.
 
 use crate::api_server::Headers;
+use crate::background::serve_until;
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Calls so far: the path of the method, and the headers.
@@ -31,17 +31,7 @@ impl GrpcProxy {
         let to = String::from(to.strip_prefix("http://").expect("a server without TLS"));
         let (calls, (stop, stopped)) = (Calls::default(), tokio::sync::oneshot::channel());
         let serving = serve(listener, to, calls.clone());
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.expect("a runtime can be made");
-            runtime.block_on(async {
-                tokio::select! {
-                    () = serving => {}
-                    _ = stopped => {}
-                }
-            });
-            runtime.shutdown_timeout(Duration::ZERO);
-        });
+        serve_until(stopped, serving);
         GrpcProxy { port, calls, _stop: stop }
     }
 

@@ -2,6 +2,7 @@
 //! definition alone and shares no code with the server. What it encrypts it keeps to itself and hands out a handle, as
 //! a hardware module would.
 
+use crate::background::serve_until;
 use crate::grpc::{self, INVALID_ARGUMENT, Reply, UNAVAILABLE, UNIMPLEMENTED};
 use bytes::Bytes;
 use prost::Message;
@@ -99,19 +100,12 @@ impl KmsPlugin {
         let (stop, stopped) = oneshot::channel();
         let (state, path) = (self.state.clone(), self.path());
         let (listening, is_listening) = std::sync::mpsc::channel();
-        let serve = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.expect("a runtime can be made");
-            runtime.block_on(async move {
-                let listener = UnixListener::bind(path).expect("the socket can be made");
-                listening.send(()).expect("the test waits for the socket");
-                tokio::select! {
-                    () = accept(listener, state) => {}
-                    _ = stopped => {}
-                }
-            });
+        let serving = async move {
+            let listener = UnixListener::bind(path).expect("the socket can be made");
+            listening.send(()).expect("the test waits for the socket");
+            accept(listener, state).await;
         };
-        self.thread = Some(std::thread::spawn(serve));
+        self.thread = Some(serve_until(stopped, serving));
         self.stop = Some(stop);
         is_listening.recv().expect("the plugin listens");
     }

@@ -3,6 +3,7 @@
 //! A test talks to loopback only, on a free port, and ends only the process that it started.
 
 mod api_server;
+mod background;
 pub mod certificates;
 mod client;
 mod collector;

@@ -6,6 +6,7 @@ mod documents;
 mod objects;
 
 use crate::api_server::body::{Body, full, status};
+use crate::background::serve_until;
 use crate::certificates::{Authority, Pair};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
@@ -18,7 +19,6 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::io::copy;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -78,17 +78,7 @@ impl ApiServer {
         let acceptor = TlsAcceptor::from(Arc::new(config(front, own)));
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let serving = serve(listener, acceptor, shared.clone());
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.expect("a runtime can be made");
-            runtime.block_on(async {
-                tokio::select! {
-                    () = serving => {}
-                    _ = stopped => {}
-                }
-            });
-            runtime.shutdown_timeout(Duration::ZERO);
-        });
+        let thread = serve_until(stopped, serving);
         ApiServer { port, shared, stop: Some(stop), thread: Some(thread) }
     }
 
