@@ -120,11 +120,11 @@ async fn access(app: &App, user: &User, spec: Option<&Value>) -> Value {
     let text = |path: &[&str]| spec.map_or("", |spec| spec.str_at(path));
     let is_resource = spec.is_some_and(|spec| spec.get("resourceAttributes").is_some());
     let part = |field| Text::from(text(&["resourceAttributes", field]));
-    let verb = if is_resource { "resourceAttributes" } else { "nonResourceAttributes" };
+    let section = if is_resource { "resourceAttributes" } else { "nonResourceAttributes" };
     let (fields, labels, ignored) =
         review_selector::read(spec.and_then(|spec| spec.get("resourceAttributes")));
     let info = RequestInfo {
-        verb: Verb::named(text(&[verb, "verb"])),
+        verb: Verb::named(text(&[section, "verb"])),
         is_resource,
         path: text(&["nonResourceAttributes", "path"]).into(),
         group: part("group"),
