@@ -1,4 +1,4 @@
-//! `Backend`: the policy, and where events go: each sink cuts what is too large, and writes at once or in batches.
+//! `Backend`: the policy and its sinks. Each sink cuts events that are too large, and writes at once or in batches.
 
 use crate::batch::{Batching, Buffer, Delegate};
 use crate::counters::{BackendName, Counters};
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 const DETACHED_MAX: usize = 4096;
 /// A log and a webhook.
 const SINKS_MAX: usize = 2;
-/// How long the end of the server waits for events that are on their way.
+/// The longest time that the end of the server waits for events in flight.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(30);
 /// The annotation of an event that lost its bodies.
 const TRUNCATED: &str = "audit.k8s.io/truncated";
@@ -42,7 +42,7 @@ enum Delivery {
     Buffered(Buffer),
 }
 
-/// All of auditing but for the requests.
+/// Audit without the part that reads requests: policy, sinks, counters.
 pub struct Backend {
     policy: AuditPolicy,
     sinks: Vec<Sink>,
@@ -50,12 +50,11 @@ pub struct Backend {
     detached: Arc<Semaphore>,
 }
 
-/// The lines of an event for each sink; none for one that cannot have it.
+/// The lines of one event, one for each sink; none for a sink that cannot have the event.
 pub struct Lines([Option<Line>; SINKS_MAX]);
 
 impl Backend {
-    /// Reads the policy, and opens what events are written to. None when nothing is to be recorded. Must be called
-    /// within a runtime.
+    /// Reads the policy and opens the sinks. None when nothing is to be recorded. Must be called within a runtime.
     pub fn start(options: &AuditOptions, counters: &Arc<Counters>) -> Result<Option<Arc<Backend>>, String> {
         let policy = match &options.policy_file {
             Some(path) => {
@@ -104,7 +103,7 @@ impl Backend {
         Ok(Some(Arc::new(Backend { policy, sinks, counters: counters.clone(), detached })))
     }
 
-    /// How a request is recorded; counted.
+    /// The policy's decision for a request: the level and the omitted stages. Counts the level.
     pub fn evaluate(&self, user: Option<&User>, info: &RequestInfo) -> RequestConfig {
         let config = self.policy.evaluate(user, info);
         self.counters.observe_level(config.level);
@@ -168,7 +167,7 @@ impl Backend {
                     is_stored &= delegate.process_line(line).await || !sink.is_strict;
                 }
                 (Delivery::Buffered(_), None) => {}
-                // What cannot be cut short enough fails no request.
+                // An event that is too large even without its bodies fails no request.
                 (Delivery::AtOnce(_), None) => is_stored &= sink.max_event_bytes.is_some() || !sink.is_strict,
             }
         }

@@ -25,7 +25,7 @@ const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const TOGETHER_MAX: usize = 1024;
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// How events are gathered.
+/// The settings of a batching buffer: its size, and the size and rate of its batches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batching {
     pub buffer_size: usize,
@@ -166,7 +166,7 @@ impl Worker {
         let delegate = self.delegate.clone();
         let process = async move {
             let lines = batch.iter().map(|held| held.line.clone()).collect();
-            // What went wrong is counted and logged there.
+            // The delegate counts and logs its own failures.
             delegate.process(lines).await;
             drop(batch);
         };
@@ -181,7 +181,7 @@ impl Worker {
     }
 }
 
-/// Where lines go in the end.
+/// The backend behind a buffer: the log or the webhook.
 pub enum Delegate {
     Log(LogBackend),
     Webhook(Box<WebhookBackend>),

@@ -1,4 +1,4 @@
-//! What is counted of auditing, for `apiserver_audit_*`, and the log's words for events that are lost.
+//! The counters of `apiserver_audit_*`, and the log messages for events that are lost.
 
 use crate::line::Line;
 use crate::policy::Level;
@@ -61,7 +61,7 @@ impl Counters {
         self.rejected.inc();
     }
 
-    /// Counts lost events, and says in the log of the server which they were.
+    /// Counts lost events, and writes their legacy forms to the server's log.
     pub(crate) fn failed(&self, plugin: BackendName, why: &str, impacted: &[Line]) {
         let count = impacted.len();
         self.errors.with(&[plugin.as_str()]).add(count as u64);
@@ -74,7 +74,7 @@ impl Counters {
     }
 }
 
-/// What tests look at.
+/// Counts, for tests.
 #[cfg(test)]
 impl Counters {
     pub fn events(&self) -> u64 {

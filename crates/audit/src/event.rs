@@ -35,10 +35,10 @@ pub struct AuditEvent {
     pub request_object: Option<Bytes>,
     /// JSON; none where the level is lower than `RequestResponse`.
     pub response_object: Option<Bytes>,
-    /// When the request came.
+    /// The time at which the request arrived.
     pub received: Option<Time>,
     pub annotations: Annotations,
-    /// Why the event cannot be written, in upstream's words.
+    /// The reason why the event cannot be encoded, in upstream's words.
     pub undecodable: Option<String>,
     /// Written once.
     pub unchanging: OnceCell<Unchanging>,
@@ -92,7 +92,7 @@ pub struct ObjectReference {
     pub subresource: Text,
 }
 
-/// What became of a request: the code, and the bounded fields of a Status.
+/// The outcome of a request: the status code, and the bounded fields of a Status.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResponseStatus {
     /// `Success`, `Failure`, or empty when the response is another object.
@@ -125,7 +125,7 @@ pub fn user_agent(header: &str) -> String {
     format!("{}{USER_AGENT_CUT}", header.get(..end.unwrap_or_default()).unwrap_or_default())
 }
 
-/// What is the same at each stage seldom takes more.
+/// The usual size of the fields that are the same at each stage.
 const UNCHANGING_BYTES: usize = 512;
 
 /// Types come first where an event stands alone, and not at all in a list.

@@ -13,7 +13,7 @@ pub struct Line {
     is_legacy: bool,
 }
 
-/// What most events at the level `Metadata` take.
+/// The usual size of an event at the level `Metadata`.
 const USUAL_BYTES: usize = 1024;
 
 impl Line {

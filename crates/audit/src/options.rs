@@ -1,4 +1,4 @@
-//! What the `--audit-*` flags say, checked with upstream's errors (package k8s.io/apiserver/pkg/server/options).
+//! The `--audit-*` flags, checked with upstream's errors (package k8s.io/apiserver/pkg/server/options).
 
 use crate::batch::Batching;
 use std::path::PathBuf;
@@ -53,15 +53,15 @@ pub enum Format {
     Legacy,
 }
 
-/// What a request waits for.
+/// The part of a write that a request waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Until its events are stored, be it in vain.
+    /// Until its events are stored or lost.
     #[default]
     Blocking,
-    /// The same, and it fails when its first event cannot be stored.
+    /// As `Blocking`, but the request fails when its first event cannot be stored.
     BlockingStrict,
-    /// Nothing.
+    /// Nothing: events are buffered and written in batches.
     Batch(Batching),
 }
 

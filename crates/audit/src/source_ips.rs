@@ -1,4 +1,4 @@
-//! Where a request came from: the addresses that proxies name, and that of the connection.
+//! The source addresses of a request: those that proxies name, and that of the connection.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 pub struct Throttle {
     interval: Duration,
     burst: u32,
-    /// When the bucket would be, or was, empty but for what was taken.
+    /// The time at which the bucket is empty, counting every token taken so far; in the past while tokens are left.
     paid_until: Option<Instant>,
 }
 

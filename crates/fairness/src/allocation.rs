@@ -1,4 +1,4 @@
-//! How the server's seats are divided among levels that borrow from each other: in proportion to what each aims at,
+//! The division of the server's seats among levels that borrow from each other: in proportion to their targets,
 //! within each one's bounds (upstream's `util/flowcontrol/conc_alloc.go`).
 
 /// The least that a level counts as aiming at, so that proportions are finite.

@@ -19,7 +19,7 @@ pub struct SchemaSpec {
     pub rules: Vec<Rule>,
 }
 
-/// How flows of a schema are told apart.
+/// The attribute that tells the flows of a schema apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distinguisher {
     None,

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How often seats are lent anew.
+/// The time between two adjustments of what levels lend and borrow.
 pub const ADJUSTMENT_INTERVAL: Duration = Duration::from_secs(10);
 /// Figures of flow schemas that are kept, those of schemas that are gone among them.
 const FLOWS_MAX: usize = 1024;
@@ -33,7 +33,7 @@ pub struct Schema {
     pub level_uid: Text,
     pub stats: Arc<FlowStats>,
     name: Arc<str>,
-    /// How many queues its flows are spread over.
+    /// The number of queues that its flows are spread over.
     queues: u32,
 }
 

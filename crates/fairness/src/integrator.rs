@@ -55,7 +55,7 @@ impl Integrator {
     }
 }
 
-/// How long a ratio was in each of some ranges.
+/// The time that a ratio spent in each of some ranges.
 #[derive(Clone, Debug)]
 pub struct TimedRatio {
     bounds: &'static [f64],

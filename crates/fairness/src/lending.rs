@@ -1,5 +1,4 @@
-//! What each level has of the server's seats: its own by its shares, and what it lends and borrows by what it wanted
-//! lately.
+//! The seats of each level: its nominal ones by its shares, and those that it lends and borrows by its recent demand.
 
 use crate::allocation::{Claim, divide};
 use crate::clock::Clock;
@@ -13,7 +12,7 @@ use pintle_object::Text;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How much of the smoothed demand stays from one adjustment to the next.
+/// The part of the smoothed demand that is kept from one adjustment to the next.
 const SMOOTHING: f64 = 0.977;
 /// The part of a level's seats that one request may have.
 const REQUEST_SEATS_PART: f64 = 0.15;

@@ -37,7 +37,7 @@ pub struct Waiting {
     key: Option<usize>,
 }
 
-/// What became of a request at its level.
+/// The decision about a request at its level.
 #[derive(Debug)]
 pub enum Admitted {
     Seat(Seat),

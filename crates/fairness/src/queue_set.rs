@@ -42,7 +42,7 @@ pub struct Arrival {
     pub is_again: bool,
 }
 
-/// What became of a request that came: its key while it is here.
+/// The decision about a request that arrived, with its key while it is in the queue set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Executing(usize),
@@ -86,7 +86,7 @@ pub struct QueueSet {
     sequence: u64,
     /// Ends of what lingers, and whose.
     lingering: BinaryHeap<Reverse<(Moment, usize)>>,
-    /// When [`QueueSet::tick`] will be called.
+    /// The next call of [`QueueSet::tick`].
     alarm_at: Option<Moment>,
     pub(crate) totals: Totals,
     pub(crate) gauges: Gauges,
@@ -190,7 +190,7 @@ impl QueueSet {
             self.bound_next_dispatch(queue);
             self.forget_if_idle(queue);
         }
-        // Who waited behind it may be narrower.
+        // The requests behind it may need fewer seats.
         self.dispatch_all(now);
         self.gauges.observe(now, &self.totals);
     }

@@ -1,6 +1,6 @@
-//! Ways of levels with requests that find no seat.
+//! `Queuing`: the ways in which levels treat requests that find no seat.
 
-/// What a level does with requests that find no seat.
+/// The treatment of requests that find no seat at their level (`limitResponse` of a PriorityLevelConfiguration).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queuing {
     /// There is always a seat.

@@ -1,4 +1,4 @@
-//! When those who were refused shall come back: later, the more there were (upstream's
+//! The `Retry-After` of refusals: it grows with their number (upstream's
 //! `util/flowcontrol/dropped_requests_tracker.go`).
 
 use std::collections::VecDeque;

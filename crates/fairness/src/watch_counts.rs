@@ -1,4 +1,4 @@
-//! How many watchers hear of a write, by what they watch (upstream's `util/flowcontrol/watch_tracker.go`).
+//! The number of watchers that a write is sent to, by what they watch (upstream's `util/flowcontrol/watch_tracker.go`).
 
 use pintle_object::Text;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! How wide a request is: the seats that it takes, and for how long some stay taken after it (upstream's
+//! The width of a request: the seats that it takes, and the time for which some stay taken after it (upstream's
 //! `util/flowcontrol/request`).
 
 use crate::seat_seconds::SeatSeconds;

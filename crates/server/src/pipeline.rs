@@ -43,11 +43,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// What a client hears whose token does not count.
+/// The warning to a client whose bearer token is ignored for the space before it.
 const EXTRA_SPACE: &str = "299 - \"the provided Authorization header contains extra space before the bearer token, \
                            and is ignored\"";
 
-/// What the audit of an answer may take, however little time is left of the request's.
+/// The time that the audit of an answer always gets, even when the request's own time is over.
 const AUDIT_MIN: Duration = Duration::from_secs(1);
 
 /// Answers one request. Never fails: every error is an answer, and a panic too.
@@ -118,7 +118,7 @@ async fn answer(app: &Arc<App>, incoming: hyper::Request<Incoming>, client: &Con
     {
         response.held.push(Box::new(line));
     }
-    // What nobody in particular asks for, and is refused, makes no series.
+    // Refused anonymous requests are not counted: anybody could make series of metrics without bound.
     let is_refused = request.user.name == ANONYMOUS && matches!(response.status, 401 | 403);
     let is_counted = is_served && !is_refused;
     if let Some(observation) = app.metrics.observe(&request, is_counted, &response, started, way.waited)
@@ -161,7 +161,7 @@ fn request(
     let parsed = route::parse(parts.method.as_str(), path, &query);
     let unresolved = parsed.as_ref().err().copied();
     let (info, resource_path) = parsed.unwrap_or_default();
-    // What comes before the policy is asked is kept until it has answered.
+    // Annotations made before the policy is evaluated are kept until then.
     let level = if app.stages.audit.is_some() { Level::Metadata } else { Level::None };
     let request = Request {
         method: parts.method,
@@ -193,17 +193,17 @@ fn audit_id(app: &App, headers: &hyper::HeaderMap) -> String {
     }
 }
 
-/// What a request has on its way beside itself.
+/// The state of a request in the pipeline, beside the request itself.
 struct Way<'a> {
     exchange: Exchange,
     client: &'a ConnectionClient,
     record: Option<Arc<dyn AuditRecord>>,
     span: Span,
-    /// What the answer tells of the request's turn, whatever becomes of it.
+    /// Headers that name the request's flow schema and priority level, for its answer or refusal.
     turn_headers: Headers,
-    /// Whether something of this server answers the request.
+    /// Whether a resource of this server answers the request.
     is_served: bool,
-    /// How long it waited for its turn.
+    /// The time that the request waited for its turn.
     waited: Duration,
 }
 
@@ -241,7 +241,7 @@ async fn in_time(
     }
 }
 
-/// What answers a request about a resource, in the table of now.
+/// The served resource for a request, in the current table.
 fn find(app: &App, request: &Request) -> Result<Route, Unserved> {
     resolve(&app.engine.table(), request, is_built_in(app, request.path()))
 }
@@ -352,7 +352,7 @@ async fn unaudited(app: &App, request: &Request, status: &Status) -> Response {
 /// The refusal of a request that its user may not make.
 async fn authorize(app: &App, request: &Request) -> Option<Response> {
     let info = match request.path() {
-        // Who may read metrics may see this too.
+        // Users who may read metrics may read these figures too.
         top::PATH => Cow::Owned(RequestInfo { path: metrics::PATH.into(), ..request.info.as_ref().clone() }),
         _ => Cow::Borrowed(request.info.as_ref()),
     };

@@ -4,7 +4,7 @@ use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long one write may take before the log of the server says that it hangs, and how often it says so again.
+/// A write that takes longer is logged as hanging, and again each time as much time has passed.
 const HANGS_AFTER: Duration = Duration::from_secs(10);
 /// From here on a write is slow: what small requests take of a thread, several times over.
 const SLOW_MICROS: u64 = 10_000;
@@ -16,7 +16,7 @@ const IDLE: u64 = u64::MAX;
 #[derive(Debug)]
 pub struct WriteClock {
     start: Instant,
-    /// When the write that goes on began; `IDLE` when none does.
+    /// The start of the write in progress; `IDLE` when there is none.
     since: AtomicU64,
     slow_until: AtomicU64,
 }

@@ -87,7 +87,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// How many of the lines fit into the open file.
+    /// The number of lines that fit into the open file.
     fn fitting(&self, lines: &[&[u8]]) -> usize {
         let max = self.max_bytes.unwrap_or(u64::MAX);
         let mut bytes = self.open.as_ref().map_or(0, |open| open.bytes);
@@ -239,7 +239,7 @@ impl Open {
     }
 }
 
-/// How many bytes were written, and why no more were.
+/// Writes as much as the file takes: the number of bytes written, and the error that stopped it.
 fn write_some(file: &mut File, bytes: &[u8]) -> (usize, Option<io::Error>) {
     let mut written = 0;
     while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {

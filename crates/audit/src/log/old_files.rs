@@ -162,7 +162,7 @@ fn write_compressed(from: &Path, to: &Path) -> io::Result<()> {
     encoder.finish()?.sync_all()
 }
 
-/// When files are rotated, and how long old ones are kept; zero for no limit.
+/// The limits of rotation: the size of a file, and the age and number of old ones; zero for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rotation {
     pub max_megabytes: u64,

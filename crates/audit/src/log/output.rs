@@ -1,11 +1,11 @@
-//! `Output`: where lines go.
+//! `Output`: the file or standard output that lines are written to.
 
 use super::file::LogFile;
 use super::old_files::Rotation;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Where lines go.
+/// The destination of the log.
 pub enum Output {
     File(LogFile),
     Stdout { is_torn: bool },

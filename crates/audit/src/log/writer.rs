@@ -6,7 +6,7 @@ use crate::line::Line;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-/// How often, and how many bytes at a time, threads of the runtime write of what was left.
+/// The number of rounds, and the bytes of each, in which a thread of the runtime writes waiting lines.
 const ROUNDS_MAX: u32 = 4;
 const BYTES_MAX: usize = 256 << 10;
 
@@ -28,7 +28,7 @@ impl Job {
     }
 }
 
-/// What is left to whoever has the output.
+/// Lines that wait for the thread that has the output.
 #[derive(Default)]
 struct LeftLines {
     jobs: Vec<Job>,
@@ -124,7 +124,7 @@ impl LineWriter {
         for job in jobs {
             let own = results.by_ref().take(1 + job.others.len()).enumerate();
             let failures = own.filter_map(|(index, result)| Some((index, result.err()?))).collect();
-            // Whoever no longer waits for the answer does not need it.
+            // A request that stopped waiting has dropped its receiver.
             let _ = job.answer.send(failures);
         }
     }
@@ -154,7 +154,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What tests look at.
+/// Views of the writer's state, for tests.
 #[cfg(test)]
 impl LineWriter {
     /// The output, as a write that hangs has it; what was left is written when it is dropped.

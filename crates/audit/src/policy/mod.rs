@@ -10,16 +10,16 @@ pub use pintle_object::audit::Level;
 use pintle_object::user::User;
 use pintle_object::{RequestInfo, VerbNames};
 
-/// When an event of a request is recorded.
+/// The moment in a request's life at which an event is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditStage {
     /// Before the request is worked on.
     RequestReceived,
-    /// When the head of a long-running response is sent.
+    /// The head of a long-running response is sent.
     ResponseStarted,
-    /// When no more bytes are sent.
+    /// The response is sent whole.
     ResponseComplete,
-    /// When the request panicked.
+    /// The request panicked.
     Panic,
 }
 

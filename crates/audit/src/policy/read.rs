@@ -44,7 +44,7 @@ impl AuditPolicy {
     }
 }
 
-/// What is told of a text in the log.
+/// The unknown and repeated fields of a policy, as they are logged.
 #[cfg(test)]
 pub(super) fn strict_errors(text: &str) -> Vec<String> {
     decode(text.as_bytes()).map(|decoded| decoded.strict).unwrap_or_default()
@@ -108,7 +108,7 @@ fn type_field<'a>(document: &'a Value, name: &str) -> Result<&'a str, String> {
     }
 }
 
-/// What a field holds, with the name of its type in Go.
+/// The type of a field, with its name in Go for error messages.
 enum PolicyShape {
     Any,
     Bool,

@@ -1,4 +1,5 @@
-//! What holds whatever comes: seats are never exceeded nor left free, everybody gets on, and shares are fair.
+//! Properties that hold for every sequence of requests: seats are never exceeded nor left free, everybody gets on, and
+//! shares are fair.
 
 use super::model::plans;
 use super::virtual_time::{End, Plan, Simulation};
@@ -47,7 +48,7 @@ proptest! {
                 End::Refused => prop_assert!(false, "queues are long enough"),
             }
         }
-        // What lingers is released when its time is over, though nobody looks.
+        // Lingering seats are released when their time is over, without any further request.
         level.clock.set(level.clock.now().plus(Duration::from_secs(1)));
         level.level.tick();
         level.level.with(|requests, _| {

@@ -64,7 +64,7 @@ pub struct Plan {
     pub patience: Duration,
 }
 
-/// What became of a planned request.
+/// The outcome of a planned request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Ran { from: Moment, to: Moment },
