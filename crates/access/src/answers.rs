@@ -1,10 +1,10 @@
-//! `Answers`: what others said before, for as long as it holds; of too many, those go that were not asked for longest.
+//! `Answers`: a bounded cache of answers with an expiry each; the least recently used are evicted.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A bounded memory of answers by what was asked.
+/// A bounded cache of answers by question.
 pub struct Answers<T> {
     state: Mutex<AnswersState<T>>,
     len_max: usize,
@@ -12,7 +12,7 @@ pub struct Answers<T> {
 
 struct AnswersState<T> {
     known: HashMap<Arc<str>, Known<T>>,
-    /// What was asked, by when it was asked last.
+    /// The questions by the tick of their last use, the oldest first.
     order: BTreeMap<u64, Arc<str>>,
     clock: u64,
 }

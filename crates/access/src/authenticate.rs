@@ -1,4 +1,4 @@
-//! From credentials to a user: a front proxy's word, a certificate, a bearer token, then nobody in particular.
+//! From credentials to a user: by a front proxy's headers, a client certificate, a bearer token, else anonymous.
 
 use crate::cache::Cache;
 use crate::certificate::ClientAuthorities;
@@ -15,13 +15,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const INVALID: &str = "invalid bearer token";
-/// How long a token that somebody else knows is not asked about again: upstream's time.
+/// The time for which the answer of a remote authenticator about a token is kept: upstream's.
 const REMOTE_HOLDS: Duration = Duration::from_secs(10);
 /// Tokens that others are asked about at a time: their requests wait before anybody knows whose they are, and so before
 /// they have a seat.
 const WAITING_MAX: usize = 1024;
 
-/// What a request brings to prove who sends it.
+/// The proof of identity in a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Credentials<'a> {
     /// The client's certificate chain, unverified, the client's own first.
@@ -33,12 +33,12 @@ pub struct Credentials<'a> {
     /// The `Sec-WebSocket-Protocol` headers of a request that opens a web socket.
     pub protocols: &'a [&'a str],
     pub path: &'a str,
-    /// Where the audit of the request is told of its token.
+    /// The audit context of the request, which gets the annotations of its token.
     pub audit: Option<&'a AuditContext>,
 }
 
 impl Credentials<'_> {
-    /// The user of a token that counts.
+    /// The user of an accepted token, whose annotations go to the audit.
     fn user(&self, known: Known) -> User {
         if let Some(audit) = self.audit {
             known.annotations.into_iter().for_each(|(key, value)| {
@@ -49,16 +49,16 @@ impl Credentials<'_> {
     }
 }
 
-/// Every way to prove who one is that this server was started with.
+/// The authenticators that this server was started with.
 #[derive(Default)]
 pub struct Authenticators {
     pub front_proxy: Option<FrontProxy>,
     pub authorities: ClientAuthorities,
-    /// Asked in order.
+    /// Tried in order.
     pub tokens: Vec<Box<dyn TokenAuthenticator>>,
-    /// Asked in order after those, and kept in mind for a while.
+    /// Tried in order after `tokens`; their answers are cached.
     pub remote: Remote,
-    /// Where anonymous users may ask, as `system:anonymous`.
+    /// The paths on which requests without credentials are allowed, as `system:anonymous`.
     pub anonymous: Anonymous,
 }
 
@@ -108,7 +108,7 @@ impl Authenticators {
         if is_nobody { Ok(User::anonymous().into()) } else { Err(Status::unauthorized()) }
     }
 
-    /// Whose a token is; the error is for the eyes of those who may review tokens.
+    /// The user of a token. The error is shown only to users who may create TokenReviews.
     pub async fn token(
         &self,
         token: &str,
@@ -134,7 +134,7 @@ impl Authenticators {
     }
 }
 
-/// Those who may have to ask somebody else, and what they said lately.
+/// Authenticators that may have to ask another server, and their cached answers.
 #[derive(Default)]
 pub struct Remote {
     /// Issuers of JSON web tokens, which a changed file may replace, and then others.
@@ -144,7 +144,7 @@ pub struct Remote {
     waiting: AtomicUsize,
 }
 
-/// One of the tokens that others are asked about.
+/// One of the tokens that remote authenticators are being asked about.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Waiting<'_> {
@@ -162,7 +162,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Remote {
-    /// Replaces the issuers; what former ones said no longer counts.
+    /// Replaces the issuers, and forgets what the former ones answered.
     pub fn replace_issuers(&self, issuers: Vec<Arc<JwtAuthenticator>>) {
         self.issuers.store(Arc::new(issuers));
         self.known.clear();
@@ -203,17 +203,17 @@ impl Remote {
     }
 }
 
-/// What the `Authorization` header holds.
+/// The content of the `Authorization` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bearer<'a> {
     Token(&'a str),
-    /// A space too many stands before the token, which therefore does not count; clients are told.
+    /// A superfluous space before the token. The token is ignored, and the client gets a warning.
     ExtraSpace,
     None,
 }
 
 impl Bearer<'_> {
-    /// Reads `Bearer <token>`; what follows the token does not count.
+    /// Reads `Bearer <token>`; anything after the token is ignored.
     pub fn parse(header: &str) -> Bearer<'_> {
         let mut parts = header.trim().splitn(3, ' ');
         let scheme = parts.next().unwrap_or("");
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
     use crate::token_file::TokenFile;
 
-    /// What does not wait is answered at once.
+    /// The output of a future that is ready at its first poll.
     fn now<T>(answer: impl Future<Output = T>) -> T {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         match std::pin::pin!(answer).poll(&mut context) {

@@ -1,4 +1,4 @@
-//! A server elsewhere that is asked what users may do, with SubjectAccessReviews.
+//! `AuthorizationWebhook`: another server that is asked for decisions, with SubjectAccessReviews.
 
 use crate::answers::Answers;
 use crate::authorize::{Authorizer, Decision, Rules, Waiting};
@@ -10,27 +10,27 @@ use pintle_object::{FieldErrors, Map, RequestInfo, Value, Verb, json};
 use pintle_outbound::Webhook;
 use std::time::{Duration, Instant};
 
-/// How many answers are remembered, and how large a question may be whose answer is: upstream's numbers.
+/// The number of answers in the cache, and the largest question whose answer is cached: upstream's numbers.
 const ANSWERS_MAX: usize = 8192;
 const CACHED_BYTES_MAX: usize = 10_000;
 /// The verbs whose selectors narrow what is asked for.
 const SELECTING: [Verb; 3] = [Verb::List, Verb::Watch, Verb::DeleteCollection];
 
-/// What is known of the server, besides where it is.
+/// The settings of an authorization webhook, apart from its kubeconfig.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `v1` or `v1beta1`.
     pub version: String,
-    /// How long its answers hold; zero for those that are not kept.
+    /// The time for which answers are cached; zero for not at all.
     pub authorized_ttl: Duration,
     pub unauthorized_ttl: Duration,
-    /// What it is asked about: expressions that are all true.
+    /// CEL expressions; only requests for which all are true are sent to the webhook.
     pub match_conditions: Vec<String>,
-    /// Whether nobody may do anything while it does not answer; if not, the next authorizer is asked.
+    /// Whether requests are denied when the webhook fails; otherwise the next authorizer is asked.
     pub denies_on_error: bool,
 }
 
-/// Asks the server, unless it has answered the same before.
+/// The client of an authorization webhook, with a cache of its answers.
 pub struct AuthorizationWebhook {
     server: Webhook,
     settings: Settings,
@@ -103,7 +103,7 @@ impl AuthorizationWebhook {
 }
 
 impl Authorizer for AuthorizationWebhook {
-    /// For those who do not wait: what is at hand, and else a denial.
+    /// For callers that cannot wait: the cached decision, else a denial.
     fn authorize(&self, user: &User, info: &RequestInfo) -> Decision {
         self.at_hand(user, info).unwrap_or_else(|| Decision::Error {
             is_denial: true,
@@ -153,7 +153,7 @@ impl ReviewStatus {
     }
 }
 
-/// What the client decides of a question's size.
+/// The size of those parts of a question that the client controls.
 fn controlled_bytes(info: &RequestInfo) -> usize {
     let RequestInfo { verb, path, group, version, resource, subresource, namespace, name, .. } = info;
     let texts = [path, group, version, resource, subresource, namespace, name];

@@ -1,4 +1,4 @@
-//! May this user do this? The question, the answer, and the chain of those who are asked.
+//! `Authorizer`: the trait, its decisions, and the chain of authorizers of `--authorization-mode`.
 
 use crate::rbac::Rule;
 use pintle_object::field::quote;
@@ -11,11 +11,11 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     Allow(String),
-    /// Nobody else is asked.
+    /// The request is refused; no other authorizer is asked.
     Deny(String),
     /// The next authorizer is asked; when none is left, the request is refused.
     NoOpinion(String),
-    /// Whoever was to decide could not: with a denial nobody else is asked, without one the next is.
+    /// The authorizer failed. A denial ends the request; otherwise the next authorizer is asked.
     Error {
         is_denial: bool,
         reason: String,
@@ -26,7 +26,7 @@ pub enum Decision {
 /// A decision that takes its time.
 pub type Waiting<'a> = Pin<Box<dyn Future<Output = Decision> + Send + 'a>>;
 
-/// What a user may do in a namespace, as far as it can be listed.
+/// The rules that apply to a user in a namespace, as far as they can be listed (SelfSubjectRulesReview).
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     pub rules: Vec<Rule>,
@@ -54,13 +54,13 @@ pub trait Authorizer: Send + Sync {
         None
     }
 
-    /// Adds what the user may do in a namespace and outside of all.
+    /// Adds the rules for a user in a namespace, and those that apply outside of all namespaces.
     fn list_rules(&self, user: &User, namespace: &str, found: &mut Rules) {
         let _ = (user, namespace, found);
     }
 }
 
-/// Knows who holds which rights, so that nobody hands out others.
+/// Checks that nobody writes a role or binding that grants rights which they do not hold.
 pub trait Grants: Send + Sync {
     /// Whether a user may write a role or binding as it is; `old` is null on create.
     fn confirm(
@@ -73,14 +73,14 @@ pub trait Grants: Send + Sync {
     ) -> Result<(), Status>;
 }
 
-/// What admission asks about the rights of users.
+/// The authorizer and the RBAC rules, for admission plugins that check the rights of users.
 #[derive(Clone)]
 pub struct Permissions {
     pub authorizer: Arc<dyn Authorizer>,
     pub grants: Arc<dyn Grants>,
 }
 
-/// The group `system:masters` may do all, whatever the modes are.
+/// Allows everything to the group `system:masters`, whatever the modes are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PrivilegedGroup;
 
@@ -174,7 +174,7 @@ impl Authorizer for Union {
     }
 }
 
-/// What those said who were asked and did not decide.
+/// The reasons and errors of authorizers that did not decide.
 #[derive(Default)]
 struct Undecided {
     reasons: Vec<String>,

@@ -24,7 +24,7 @@ const ANY_PURPOSE: [u8; 4] = [0x55, 0x1d, 0x25, 0x00];
 const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 /// The attribute of a subject that is the user's uid.
 const UID_OID: &str = "1.3.6.1.4.1.57683.2";
-/// How long a chain that was verified is kept in mind.
+/// The time for which a verified chain is cached.
 const KNOWN_HOLDS: Duration = Duration::from_secs(300);
 
 /// The authorities whose certificates say who a client is. Copies are the same authorities, also when they change.
@@ -72,7 +72,7 @@ impl ClientAuthorities {
         Ok(Some(user).filter(|user| !user.name.is_empty()))
     }
 
-    /// Who a verified chain was issued to, be it without a name.
+    /// The user that a verified chain was issued to, even when its subject has no name.
     pub fn bearer(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<Arc<User>, String> {
         let (leaf, intermediates) = chain.split_first().ok_or("no certificate")?;
         let now_seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
@@ -91,7 +91,7 @@ impl ClientAuthorities {
     }
 }
 
-/// What certificates may be for when they say so: clients, or any purpose.
+/// The extended key usages that are accepted: client authentication, or any.
 struct ClientsOrAny;
 
 impl ExtendedKeyUsageValidator for ClientsOrAny {
@@ -125,7 +125,7 @@ fn verify(
     verified.map(|_| ()).map_err(|error| error.to_string())
 }
 
-/// When a certificate expires, in seconds since 1970.
+/// The end of a certificate's validity, in seconds since 1970.
 pub fn expiry(certificate: &CertificateDer<'_>) -> Option<i64> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     Some(certificate.validity().not_after.timestamp())

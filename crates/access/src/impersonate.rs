@@ -41,7 +41,7 @@ const MODES: &[ImpersonationMode] = &[
     ImpersonationMode::Legacy,
 ];
 
-/// Answers who a request acts as. Remembers which mode a user was last successful in, and tries it first.
+/// The impersonation stage. Remembers the mode in which a user last succeeded, and tries it first.
 #[derive(Debug)]
 pub struct Impersonation {
     modes: &'static [ImpersonationMode],
@@ -268,7 +268,7 @@ impl Attempt<'_> {
         let mut about = self.about(self.group(), "users", &wanted.name);
         if let (true, Some(node)) = (self.is_constrained(), node_name(&wanted.name)) {
             about.resource = "nodes".into();
-            // What one of a daemon's pods may, all of them may.
+            // A permission for the pods of a daemon on their own node names no node.
             about.name = if self.mode == ImpersonationMode::AssociatedNode { "*" } else { node }.into();
             user.groups = vec![String::from("system:nodes")];
         }
@@ -358,7 +358,7 @@ impl Attempt<'_> {
     }
 }
 
-/// What is wrong with a pair of extra values, in the constrained modes.
+/// The error in a pair of extra values, in the constrained modes.
 fn bad_extra(key: &str, values: &[String]) -> Option<String> {
     if key.is_empty() {
         return Some("impersonating the empty string key in extra is not allowed".into());

@@ -1,4 +1,4 @@
-//! Who asks, and what they may do.
+//! Authentication, impersonation and authorization.
 
 pub mod abac;
 pub mod answers;

@@ -1,14 +1,14 @@
-//! Conditions on what a webhook is asked about: expressions over the question, all of which must be true.
+//! Match conditions of authorization webhooks: CEL expressions over the request, all of which must be true.
 
 use crate::authorize::aggregated;
 use pintle_cel::{ANY, Bound, Compiled, Evaluated, Program, Scope, Type, program, refusal};
 use pintle_object::field::Path;
 use pintle_object::{FieldErrors, Map, Value};
 
-/// Upstream's numbers: conditions of one webhook, and what evaluating one may cost.
+/// Upstream's limits: the number of conditions of one webhook, and the cost of evaluating one.
 const COUNT_MAX: usize = 64;
 const COST_MAX: u64 = 1_000_000;
-/// What is there even if empty.
+/// The attributes of a resource request that are always set, even if empty.
 const ATTRIBUTES: [&str; 7] = ["namespace", "verb", "group", "version", "resource", "subresource", "name"];
 
 /// Compiled conditions.
@@ -16,7 +16,7 @@ const ATTRIBUTES: [&str; 7] = ["namespace", "verb", "group", "version", "resourc
 pub struct MatchConditions(Vec<(String, Program)>);
 
 impl MatchConditions {
-    /// Compiles expressions; what is wrong with them is told of the paths of their fields.
+    /// Compiles expressions; errors name the path of the expression.
     pub fn compile(expressions: &[String], path: &Path<'_>, errors: &mut FieldErrors) -> MatchConditions {
         if expressions.len() > COUNT_MAX {
             errors.too_many(path, expressions.len(), COUNT_MAX);
@@ -47,7 +47,7 @@ impl MatchConditions {
         self.0.is_empty()
     }
 
-    /// Whether a SubjectAccessReview's spec fits all conditions. One that is false decides, whatever others are.
+    /// Whether all conditions are true of a SubjectAccessReview's spec. A false one decides, even if others fail.
     pub fn fit(&self, spec: &Value) -> Result<bool, String> {
         let request = shown(spec);
         let mut errors = Vec::new();
@@ -67,7 +67,7 @@ impl MatchConditions {
     }
 }
 
-/// A spec as expressions see it, with what JSON leaves out when empty.
+/// A spec as expressions see it: fields that JSON omits when they are empty are set.
 fn shown(spec: &Value) -> Value {
     let mut request = spec.clone();
     // The first version of the kind had a field of another name.

@@ -1,16 +1,16 @@
-//! Bearer tokens: who may know whose a token is.
+//! Token authenticators: the traits, and the verdict of each about a token.
 
 use pintle_object::Value;
 use pintle_object::user::User;
 use std::pin::Pin;
 
-/// The user of a token, and for whom the token is.
+/// The user of a token, and the audiences that it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     pub user: User,
     /// Of the wanted audiences, those that the token is for.
     pub audiences: Vec<String>,
-    /// What the audit of the request is told of the token.
+    /// Annotations about the token for the audit of the request.
     pub annotations: Vec<(&'static str, String)>,
 }
 
@@ -21,13 +21,13 @@ impl Known {
     }
 }
 
-/// What one authenticator says of a token.
+/// The answer of one authenticator about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Known(Box<Known>),
-    /// The token is of another sort; others are asked.
+    /// The token is of another kind; the next authenticator is asked.
     Unknown,
-    /// The token is of this sort and not to be believed.
+    /// The token is of this kind, but not valid.
     Refused(String),
 }
 
@@ -39,7 +39,7 @@ pub trait TokenAuthenticator: Send + Sync {
 /// A verdict that may take its time.
 pub type PendingVerdict<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;
 
-/// Who may have to ask somebody else whose a token is.
+/// An authenticator that may have to ask another server about a token.
 pub trait RemoteAuthenticator: Send + Sync {
     /// As `TokenAuthenticator::authenticate`.
     fn ask<'a>(
@@ -50,11 +50,11 @@ pub trait RemoteAuthenticator: Send + Sync {
     ) -> PendingVerdict<'a>;
 }
 
-/// Stored objects of the core group that tokens rest on.
+/// Lookup of the core group's objects that tokens depend on.
 pub trait Objects: Send + Sync {
     fn stored(&self, plural: &str, namespace: &str, name: &str) -> Option<Value>;
 
-    /// Notes at a Secret the day on which the token that it holds was last used. Nobody waits for it.
+    /// Notes on a Secret the day on which its token was last used, without waiting for the write.
     fn note_use(&self, namespace: &str, secret: &str, day: &str) {
         let _ = (namespace, secret, day);
     }
@@ -77,7 +77,7 @@ pub fn for_server(user: User, own: &[String], wanted: Option<&[String]>) -> Verd
     Verdict::Known(Box::new(Known { user, audiences, annotations: Vec::new() }))
 }
 
-/// Whether two texts are the same, in a time that does not tell where they differ.
+/// Compares two texts in constant time.
 pub(crate) fn is_same(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
 }

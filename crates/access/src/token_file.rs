@@ -82,7 +82,7 @@ fn csv(text: &str) -> Result<Vec<Vec<String>>, String> {
     Ok(records)
 }
 
-/// What is left of a text, and where it begins.
+/// The rest of a text to read, and its position.
 struct Csv<'a> {
     rest: &'a str,
     line: usize,

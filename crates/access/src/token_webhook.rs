@@ -1,4 +1,4 @@
-//! `TokenWebhook`: a server that knows whose tokens are, asked by TokenReview.
+//! `TokenWebhook`: a server that authenticates tokens, asked with TokenReviews.
 
 use crate::cache::{Cache, Fingerprint};
 use crate::token::{Known, PendingVerdict, RemoteAuthenticator, Verdict, intersect};
@@ -20,12 +20,12 @@ pub struct TokenWebhook {
     pub webhook: Webhook,
     /// One of `VERSIONS`.
     pub version: String,
-    /// For whom tokens are when the other server does not say.
+    /// The audiences of a token when the webhook does not name any.
     pub api_audiences: Vec<String>,
-    /// How long an answer holds.
+    /// The time for which an answer is cached.
     pub holds: Duration,
     answers: Cache<Verdict>,
-    /// Questions under way: whoever brings the same token meanwhile waits for the same answer.
+    /// Reviews in flight: requests with the same token wait for the same answer.
     asking: Mutex<HashMap<Fingerprint, Arc<OnceCell<Verdict>>>>,
 }
 
@@ -42,7 +42,7 @@ impl TokenWebhook {
     }
 
     async fn verdict(&self, token: &str, wanted: Option<&[String]>) -> Verdict {
-        // Requests are for this server.
+        // A request's token must be for this server.
         let wanted = wanted.unwrap_or(&self.api_audiences);
         let parts = std::iter::once(token).chain(wanted.iter().map(String::as_str));
         let fingerprint = self.answers.fingerprint(parts.map(str::as_bytes));
@@ -52,7 +52,7 @@ impl TokenWebhook {
         let cell = self.asking().entry(fingerprint).or_default().clone();
         let waiting = WaitingReview { webhook: self, fingerprint, cell };
         let verdict = waiting.cell.get_or_init(|| self.ask_now(token, wanted)).await.clone();
-        // An outage is not kept in mind, nor what the other server calls an error.
+        // Failures of the webhook are not cached, nor answers with `error`.
         if !matches!(verdict, Verdict::Refused(_)) {
             self.answers.set(fingerprint, verdict.clone(), self.holds);
         }

@@ -1,4 +1,4 @@
-//! Tokens of web sockets: browsers cannot set headers, and name the token as one of the protocols that they speak.
+//! Bearer tokens of WebSockets: browsers cannot set headers, so they send the token as one of the subprotocols.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Clocks may differ by this much where tokens say since when they hold.
 const LEEWAY_SECONDS: i64 = 60;
-/// What an issuer calls itself in its older tokens, and how it is known.
+/// The issuer in Google's older tokens, and the issuer that configurations name.
 const GOOGLE_OLD: &str = "accounts.google.com";
 const GOOGLE: &str = "https://accounts.google.com";
 
@@ -73,7 +73,7 @@ impl JwtAuthenticator {
         }
     }
 
-    /// For whom, how long, and by whom: in the order of upstream's library.
+    /// Checks audiences, lifetime and signature, in the order of upstream's library.
     async fn verify(&self, unproven: &Unproven<'_>, now_seconds: i64) -> Result<(), String> {
         let own = &self.jwt.issuer.audiences;
         let named = audiences(&unproven.claims);

@@ -1,4 +1,4 @@
-//! `Unproven`: a token in compact form, before anything of it is believed.
+//! `Unproven`: a token in compact form whose signature has not been verified.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,7 +6,7 @@ use pintle_object::{Value, json};
 
 /// `header.claims.signature`, each in base64.
 pub struct Unproven<'a> {
-    /// What is signed.
+    /// The signed part: header and claims, as they were sent.
     pub message: &'a str,
     pub signature: Vec<u8>,
     /// Names the key; may be empty.

@@ -5,7 +5,7 @@ use pintle_cel::{ANY, Bound, Evaluated, Fault, NoTexts, Program, Scope, Type};
 use pintle_object::user::User;
 use pintle_object::{Map, Value};
 
-/// What one evaluation may cost: upstream's limit of a call.
+/// The cost limit of one evaluation: upstream's limit of a call.
 const COST_MAX: u64 = 1_000_000;
 const CLAIMS: &str = "claims";
 const USER: &str = "user";
@@ -132,12 +132,12 @@ fn shown(user: &User) -> Value {
     shown
 }
 
-/// Why an expression over claims cannot be used.
+/// Checks that an expression over claims compiles.
 pub fn refuse_over_claims(text: &str, is_rule: bool) -> Result<(), String> {
     compile(text, &claims_scope(), is_rule).map(|_| ())
 }
 
-/// Why a rule over users cannot be used.
+/// Checks that a rule over users compiles.
 pub fn refuse_over_user(text: &str) -> Result<(), String> {
     compile(text, &user_scope(), true).map(|_| ())
 }

@@ -1,4 +1,4 @@
-//! `Provider`: where an issuer's keys are, as it says itself, and the keys, fetched again when they change.
+//! `Provider`: an issuer's public keys, found by OIDC discovery and fetched again when they change.
 
 use super::compact::Unproven;
 use super::keys::KeySet;
@@ -8,9 +8,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
-/// How long one request to an issuer may take.
+/// The timeout of one request to an issuer.
 const FETCH_MAX: Duration = Duration::from_secs(30);
-/// How often an issuer that could not be asked is asked again.
+/// The time between two tries to reach an issuer that could not be reached.
 const DISCOVER_EVERY: Duration = Duration::from_secs(10);
 /// Keys are thought to have expired this much earlier than their issuer says.
 const EXPIRY_SKEW: Duration = Duration::from_secs(30);
@@ -20,7 +20,7 @@ const FETCH_AGAIN: Duration = Duration::from_secs(10);
 
 pub struct Provider {
     issuer: String,
-    /// Where the discovery document is.
+    /// The URL of the discovery document.
     discovery: String,
     tls: Tls,
     jwks_uri: OnceLock<String>,
@@ -97,7 +97,7 @@ impl Provider {
             return failed();
         }
         let mut allowance = self.fetching.lock().await;
-        // Whoever waited may find that the keys were fetched meanwhile.
+        // Another request may have fetched the keys while this one waited for the lock.
         let meanwhile = self.fetched();
         let is_newer = !Arc::ptr_eq(&known, &meanwhile);
         if is_newer && meanwhile.keys.has_signed(token) {
@@ -149,7 +149,7 @@ fn parse(answer: &Answer) -> Result<Value, String> {
     json::parse(&answer.body).map_err(|_| String::from("the answer is no JSON"))
 }
 
-/// How long an answer may be kept; nothing when it may not be, or does not say.
+/// The time for which a response may be cached; none when it may not be, or does not say.
 fn max_age(cache_control: &str) -> Option<Duration> {
     let mut directives = cache_control.split(',').map(str::trim);
     if directives.clone().any(|one| ["no-cache", "no-store"].contains(&one.to_ascii_lowercase().as_str())) {

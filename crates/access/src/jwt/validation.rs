@@ -1,4 +1,4 @@
-//! What an AuthenticationConfiguration must be like: upstream's rules and words.
+//! Validation of an AuthenticationConfiguration: upstream's rules and words.
 
 use super::configuration::{ClaimMappings, ClaimRule, Configuration, Issuer, Jwt, Mapping};
 use super::expressions::{reads_claim, refuse_over_claims, refuse_over_user};
@@ -212,7 +212,7 @@ fn over_claims(expression: &str, is_rule: bool, path: &Path<'_>, errors: &mut Fi
     }
 }
 
-/// Who is named by an address must look whether the address is theirs.
+/// A username made from the claim `email` requires a check of `email_verified`.
 fn email(jwt: &Jwt, path: &Path<'_>, errors: &mut FieldErrors) {
     let username = &jwt.mappings.username.expression;
     let others = jwt.mappings.extra.iter().map(|(_, expression)| expression);

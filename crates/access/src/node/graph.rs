@@ -1,4 +1,4 @@
-//! `Graph`: which objects which nodes have to do with, kept up to date object by object.
+//! `Graph`: the objects that each node may read, because of its pods; updated object by object.
 
 use super::references::{self, References};
 use crate::node::source::NodeSource;
@@ -16,11 +16,11 @@ type Key = (Text, Text);
 #[derive(Debug, Default)]
 pub struct Graph {
     pods: HashMap<Key, Pod>,
-    /// How many pods of a node refer to an object.
+    /// The number of pods of each node that refer to an object.
     users: HashMap<(NodeSource, Key), HashMap<Text, usize>>,
     volumes: HashMap<Text, Volume>,
     volumes_of_secrets: HashMap<Key, HashSet<Text>>,
-    /// The node that an object is of.
+    /// The node that an object belongs to.
     owners: HashMap<(NodeSource, Key), Text>,
     /// Whether nodes ask for certificates of pods at all.
     pub has_pod_certificates: bool,
@@ -39,7 +39,7 @@ struct Volume {
 }
 
 impl Graph {
-    /// The pod as it is there now.
+    /// Sets or removes a pod and its edges.
     pub fn set_pod(&mut self, namespace: &str, name: &str, pod: Option<&Value>) {
         let key = (Text::from(namespace), Text::from(name));
         if let Some(old) = self.pods.remove(&key) {
@@ -78,7 +78,7 @@ impl Graph {
         self.volumes.insert(name.into(), Volume { claim, secrets });
     }
 
-    /// The node of an object that is of one; empty for none.
+    /// Sets the node that an object belongs to; empty for none.
     pub fn set_owner(&mut self, what: NodeSource, namespace: &str, name: &str, node: &str) {
         let key = (what, (namespace.into(), name.into()));
         if node.is_empty() {
@@ -88,7 +88,7 @@ impl Graph {
         }
     }
 
-    /// Whether a node has to do with an object.
+    /// Whether an object is connected with a node.
     pub fn relates(&self, node: &str, what: NodeSource, namespace: &str, name: &str) -> bool {
         let key = (Text::from(namespace), Text::from(name));
         match what {

@@ -1,4 +1,4 @@
-//! `Binding`: a role and those who have it.
+//! `Binding`: a role and the subjects that it is bound to.
 
 use pintle_object::field::quote;
 use pintle_object::user::User;
@@ -29,7 +29,7 @@ pub(super) struct Subject {
     pub who: SubjectKey,
 }
 
-/// Whom a subject means; a service account is a user by its user name.
+/// The user or group that a subject names; a service account is a user by its user name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SubjectKey {
     User(Text),
@@ -57,7 +57,7 @@ impl Binding {
         }
     }
 
-    /// Why a user has the role: `RoleBinding "b/ns" of Role "r" to User "alice"`.
+    /// The reason of an authorization by this binding: `RoleBinding "b/ns" of Role "r" to User "alice"`.
     pub(super) fn describe(&self, user: &User) -> String {
         let subject = self.subjects.iter().find(|subject| subject.applies_to(user));
         let subject = subject.map_or(String::new(), |subject| subject.describe(&self.namespace));

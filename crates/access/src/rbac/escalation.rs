@@ -1,4 +1,5 @@
-//! Nobody grants what they do not have, unless they may `escalate` roles or `bind` this one.
+//! Prevention of privilege escalation: nobody grants rules that they do not hold, unless they may `escalate` roles or
+//! `bind` this one.
 
 use super::binding::RoleRef;
 use super::index::{GROUP, Index, joined};
@@ -44,7 +45,7 @@ pub fn confirm(
     }
 }
 
-/// The garbage collector may let go of an object that its user could not make.
+/// Whether a write changes only owner references and finalizers, as the garbage collector must be able to.
 pub fn changes_only_owners(new: &Value, old: &Value) -> bool {
     let bare = |object: &Value| {
         let mut object = object.clone();
@@ -109,7 +110,7 @@ fn refusal(info: &RequestInfo, new: &Value, why: &str) -> Status {
     Status::forbidden(&resource, new.str_at(&["metadata", "name"]), why)
 }
 
-/// What of the wanted rules a user does not hold, as the text of a refusal.
+/// The refusal that lists those of the wanted rules that a user does not hold; none when they hold all.
 fn missing(index: &Index, user: &User, namespace: &str, wanted: &[Rule]) -> Option<String> {
     let (held, errors) = index.held(user, namespace);
     let atoms = wanted.iter().flat_map(Rule::atoms);

@@ -35,7 +35,7 @@ impl Rule {
         role.list_at(&["rules"]).iter().map(Rule::read).collect()
     }
 
-    /// What a cluster's administrator may do.
+    /// The rules of a cluster's administrator: every verb on everything.
     pub fn everything() -> [Rule; 2] {
         let all = || Box::from([Text::from(ALL)]);
         let verbs = || [ALL].into_iter().collect();

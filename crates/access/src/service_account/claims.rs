@@ -1,4 +1,4 @@
-//! What a token says: whose it is, for whom, how long, and what it is bound to.
+//! The claims of a service account's token: its subject, audiences, lifetime, and the objects that it is bound to.
 
 use crate::jwt::{audiences, number};
 use pintle_object::user::User;
@@ -22,13 +22,13 @@ pub struct Grant {
     pub node: Option<Bound>,
     pub audiences: Vec<String>,
     pub issuer: String,
-    /// Names this one token.
+    /// The id of this token (`jti`).
     pub id: String,
     /// Seconds since 1970, as all times here.
     pub issued: i64,
     pub not_before: i64,
     pub expires: i64,
-    /// From when on its use is noted: the token should have been renewed.
+    /// The time after which its use is noted as stale: the client should have read a renewed token.
     pub warn_after: Option<i64>,
 }
 
@@ -63,7 +63,7 @@ impl Grant {
         pintle_object::json::to_string(&Value::Map(claims))
     }
 
-    /// Reads the claims of a token whose signature holds.
+    /// Reads the claims of a token whose signature is valid.
     pub fn read(claims: &Value) -> Grant {
         let own = |field| read_reference(claims.at(&["kubernetes.io", field]));
         let time = |field| number(claims.get(field));

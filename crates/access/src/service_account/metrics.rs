@@ -1,4 +1,4 @@
-//! What is counted of tokens of service accounts. (`k8s.io/kubernetes/pkg/serviceaccount`, `token/cache`.)
+//! The metrics of service accounts' tokens. (`k8s.io/kubernetes/pkg/serviceaccount`, `token/cache`.)
 
 use pintle_metrics::{Counter, Gauge, Histogram, Registry};
 use std::time::Instant;
@@ -50,13 +50,13 @@ impl TokenMetrics {
         }
     }
 
-    /// A token that was known.
+    /// Counts a token that was in the cache.
     pub(super) fn hit(&self, began: Instant) {
         self.hits.count.inc();
         self.hits.duration.observe(began.elapsed().as_secs_f64());
     }
 
-    /// Looks at a token that was not known.
+    /// Counts a token that was not in the cache, and the outcome of its verification.
     pub(super) fn miss<T, E>(&self, began: Instant, look: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         self.fetching.inc();
         let result = look();

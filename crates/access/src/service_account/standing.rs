@@ -1,4 +1,4 @@
-//! What must still stand for a token to be good.
+//! The objects that must still exist for a token to be valid.
 
 use pintle_object::Value;
 

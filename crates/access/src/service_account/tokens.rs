@@ -1,4 +1,4 @@
-//! `ServiceAccountTokens`: from a signed token to its user, if all that it rests on still stands.
+//! `ServiceAccountTokens`: from a signed token to its user, if the objects that it is bound to still exist.
 
 use super::claims::{Bound, Grant};
 use super::keys::{SigningKey, VerifyingKey};
@@ -13,10 +13,10 @@ use pintle_object::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a token whose signature was found good is kept in mind. What it rests on is looked at each time.
+/// The time for which a verified signature is cached. The objects that a token depends on are checked each time.
 const PROVEN_HOLDS: Duration = Duration::from_secs(600);
 
-/// Where keys come from; they may be made when they are first needed.
+/// The source of keys for tokens; it may make them when they are first needed.
 pub trait KeySource: Send + Sync {
     fn signing(&self) -> Result<Arc<SigningKey>, String>;
 
@@ -24,14 +24,14 @@ pub trait KeySource: Send + Sync {
     fn verifying(&self) -> Vec<Arc<VerifyingKey>>;
 }
 
-/// Checks tokens of service accounts.
+/// The authenticator of service accounts' tokens.
 pub struct ServiceAccountTokens {
-    /// Tokens of any of these are believed; new ones are of the first.
+    /// The accepted issuers; new tokens are issued by the first.
     pub issuers: Vec<String>,
     pub api_audiences: Vec<String>,
     pub keys: Arc<dyn KeySource>,
     pub objects: Arc<dyn Objects>,
-    /// Claims of tokens that one of the keys has signed.
+    /// The claims of tokens whose signature was verified.
     pub proven: Cache<Arc<Value>>,
     pub metrics: TokenMetrics,
 }
@@ -83,7 +83,7 @@ impl ServiceAccountTokens {
         issuer == legacy::ISSUER || self.issuers.iter().any(|own| own == issuer)
     }
 
-    /// The signature is good: is the token for whom it is shown to, and does what it rests on stand?
+    /// Checks audience, lifetime and bound objects of a token whose signature is valid.
     fn check(
         &self,
         token: &str,
@@ -157,14 +157,14 @@ fn check_times(grant: &Grant, now_seconds: i64) -> Result<(), String> {
     Ok(())
 }
 
-/// The annotation of a token that is used after its holder should have read a new one.
+/// The audit annotation of a token that is used after its client should have read a renewed one.
 fn stale(grant: &Grant, now_seconds: i64) -> Option<(&'static str, String)> {
     let seconds = now_seconds - grant.warn_after.filter(|after| *after != 0)?;
     let words = || format!("subject: {}, seconds after warning threshold: {seconds}", grant.subject());
     (seconds > 0).then(|| ("authentication.k8s.io/stale-token", words()))
 }
 
-/// The account and what else the token is bound to must be there, and be the same objects.
+/// Checks that the account and the other objects that a token is bound to exist with the same uids.
 fn check_standing(objects: &dyn Objects, grant: &Grant, now_seconds: i64) -> Result<(), String> {
     let (namespace, account) = (&grant.namespace, &grant.account);
     let stored = objects
@@ -183,7 +183,7 @@ fn check_standing(objects: &dyn Objects, grant: &Grant, now_seconds: i64) -> Res
     };
     check("secrets", namespace, "secret", &grant.secret)?;
     check("pods", namespace, "pod", &grant.pod)?;
-    // Where a pod is is only told; a token may be bound to a node, too.
+    // Beside a pod, the node is information only; a token bound to a node itself must name one that exists.
     if grant.pod.is_none() {
         check("nodes", "", "node", &grant.node)?;
     }
