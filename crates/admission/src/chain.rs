@@ -27,7 +27,7 @@ pub struct Chain {
     metrics: AdmissionMetrics,
 }
 
-/// A plugin that is on, and what is counted of it.
+/// A plugin that is on, and its series of metrics.
 struct Link {
     name: &'static str,
     plugin: Box<dyn Plugin>,
@@ -48,12 +48,13 @@ impl Chain {
         Ok(Chain { plugins: enabled(settings, outward)?, permissions, metrics })
     }
 
-    /// The refusal of settings that no chain can be made of.
+    /// Checks that a chain can be made of the settings.
     pub fn check(settings: &AdmissionSettings) -> Result<(), String> {
         enabled(settings, &Outward::nowhere()).map(drop)
     }
 
-    /// What plugins ask where authorizers have to be waited for: those that decide at once run again with each answer.
+    /// The permissions for plugins where an authorizer has to be waited for: plugins that decide at once run again with each
+    /// of its answers.
     fn asking(&self) -> Option<(Permissions, Arc<Asking>)> {
         let Permissions { authorizer, grants } = &self.permissions;
         if !authorizer.waits() {

@@ -62,7 +62,7 @@ impl StatusWrite<'_> {
         }
     }
 
-    /// Who allocates or reserves may do so for all claims.
+    /// Changes of allocations or reservations need a permission for all claims (`resourceclaims/binding`).
     fn binding(&self, errors: &mut FieldErrors) {
         let field = |claim: &Value, name: &str| -> Option<Value> {
             claim.at(&["status", name]).filter(|value| !value.is_null()).cloned()
@@ -87,7 +87,7 @@ impl StatusWrite<'_> {
         }
     }
 
-    /// Who reports on devices may do so for their drivers, on the claim's node or everywhere.
+    /// Changes of device statuses need a permission for each driver, on the claim's node or on all.
     fn devices(&self, errors: &mut FieldErrors) {
         if self.new.map_at(&["status", "allocation"]).is_none() {
             return;

@@ -99,7 +99,7 @@ fn of_plugin(
     checked.map(Some).map_err(failed)
 }
 
-/// What the kind that fits says; the last one's refusal when none does.
+/// The first kind that decodes; the error of the last one when none does.
 fn one_of<T>(kinds: &[Kind], decode: impl Fn(&Kind) -> Result<T, String>) -> Result<T, String> {
     let mut last = Err(String::from("no kind"));
     for kind in kinds {

@@ -1,12 +1,12 @@
-//! What a write needs permission for besides itself: roles and bindings are written only by those who hold what
-//! they grant, and an update creates only for those who may create.
+//! Permissions that a write needs besides its own: roles and bindings may only be written by users who hold the rules
+//! that they grant, and an update that creates the object needs the verb `create`.
 
 use crate::request::Request;
 use pintle_access::authorize::check;
 use pintle_engine::admission::Operation;
 use pintle_object::{RequestInfo, Status, Value, Verb};
 
-/// The refusal of an update that would create, by someone who may not.
+/// The refusal of an update that would create, by a user who may not create.
 pub fn may_create(request: &Request<'_>) -> Result<(), Status> {
     if !request.attributes.is_by_update {
         return Ok(());

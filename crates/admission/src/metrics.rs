@@ -1,4 +1,4 @@
-//! What admission counts: steps, plugins, webhooks, match conditions and policies, in upstream's families.
+//! The metrics of admission: steps, plugins, webhooks, match conditions and policies, in upstream's families.
 
 use pintle_engine::admission::Operation;
 use pintle_metrics::{Counters, Histogram, Histograms, Registry, Summaries, Summary};
@@ -58,7 +58,7 @@ const CODE_MAX: u16 = 600;
 #[derive(Default)]
 pub struct PluginSeries([OnceLock<Histogram>; 8]);
 
-/// What match conditions belong to.
+/// The webhook or policy that match conditions belong to.
 #[derive(Clone, Debug)]
 pub struct Owner {
     /// `webhook` or `policy`.

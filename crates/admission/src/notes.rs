@@ -62,13 +62,13 @@ impl Notes {
         lists.annotations.push(annotation);
     }
 
-    /// Where the notes stand now.
+    /// The current position in the notes, to reset to.
     pub fn mark(&self) -> NoteMark {
         let lists = self.lock();
         NoteMark { warnings: lists.warnings.len(), annotations: lists.annotations.len() }
     }
 
-    /// Forgets what came after a mark.
+    /// Drops the notes made since a mark.
     pub fn reset(&self, mark: NoteMark) {
         let mut lists = self.lock();
         lists.warnings.truncate(mark.warnings);

@@ -8,7 +8,7 @@ use pintle_outbound::{
 use std::path::Path;
 use std::sync::Arc;
 
-/// How webhooks are reached, whoever they are.
+/// The ways to reach webhooks: dialers, proxies, and the resolver of Services.
 #[derive(Clone)]
 pub struct Outward {
     pub services: Arc<ServiceResolver>,

@@ -1,4 +1,4 @@
-//! What a plugin sees of a request: the attributes, and the stored objects around it.
+//! `Request`: the view of a request that plugins get: its attributes, and the stored objects around it.
 
 use crate::metrics::AdmissionMetrics;
 use crate::notes::Notes;
@@ -23,7 +23,7 @@ pub struct Request<'a> {
     pub permissions: &'a Permissions,
     /// The answers of authorizers that have to be waited for.
     pub asking: Option<&'a Asking>,
-    /// What webhooks made of the objects in other versions.
+    /// Objects that conversion webhooks converted to other versions.
     pub conversions: &'a Conversions,
     pub notes: &'a Notes,
     pub metrics: &'a AdmissionMetrics,
@@ -85,7 +85,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Who asks.
+    /// The user of the request.
     pub fn user(&self) -> &'a User {
         self.attributes.user
     }
@@ -121,7 +121,7 @@ impl<'a> Request<'a> {
         self.attributes.target.namespace
     }
 
-    /// What an authorizer is asked about a request of this verb for the same object.
+    /// The attributes for authorizing a request of this verb for the same object.
     pub fn asked(&self, verb: Verb) -> RequestInfo {
         let target = self.attributes.target;
         let resource = &target.served.resource;

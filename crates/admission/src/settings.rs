@@ -13,7 +13,7 @@ pub struct AdmissionSettings {
     pub disabled: Vec<String>,
     /// The names of all plugins that are on, where they are listed whole (`--admission-control`).
     pub only: Option<Vec<String>>,
-    /// How long pods stay on nodes that are not ready, or unreachable.
+    /// The default tolerations of pods for nodes that are not ready, or unreachable, in seconds.
     pub not_ready_seconds: i64,
     pub unreachable_seconds: i64,
     /// The sections of the configuration file, in the forms of their plugins.
@@ -22,7 +22,7 @@ pub struct AdmissionSettings {
 
 impl Eq for AdmissionSettings {}
 
-/// What a plugin is made from.
+/// The input for making a plugin.
 pub struct Setup<'a> {
     pub settings: &'a AdmissionSettings,
     /// Its section of the configuration file; null without one.
@@ -50,7 +50,7 @@ impl AdmissionSettings {
         (is_default || named(&self.enabled)) && !named(&self.disabled)
     }
 
-    /// What a plugin of a name is made from.
+    /// The input for making the plugin of a name.
     pub(crate) fn setup<'a>(&'a self, name: &str, outward: &'a Outward) -> Setup<'a> {
         Setup { settings: self, section: self.sections.get(name).unwrap_or(&Value::Null), outward }
     }

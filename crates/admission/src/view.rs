@@ -121,7 +121,7 @@ impl<'a> View<'a> {
         self.0.shown_as(served, draft)
     }
 
-    /// What `shown_as` has shown, changed, as a draft.
+    /// The draft of a tree that `shown_as` made and that was changed since.
     pub fn read_shown(
         &self,
         served: &ServedResource,
@@ -136,7 +136,7 @@ impl<'a> View<'a> {
         self.0.scale(served, object)
     }
 
-    /// What `shown_as` has shown, with an apply configuration merged into it.
+    /// A tree of `shown_as` with an apply configuration merged into it.
     pub fn configured(
         &self,
         served: &ServedResource,
@@ -185,7 +185,7 @@ impl<'a> View<'a> {
         self.0.write_shown(served, subresource, shown, out);
     }
 
-    /// What `shown_as` has shown, patched by a webhook: as it reads, and as a draft.
+    /// A tree of `shown_as` that a webhook has patched: as decoded, and as a draft.
     pub fn read_patched(
         &self,
         served: &ServedResource,

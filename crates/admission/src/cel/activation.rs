@@ -1,5 +1,5 @@
-//! What expressions may look at: the object before and after, the request, its namespace, parameters, and what the
-//! user may do.
+//! The variables of expressions: the object before and after, the request, its namespace, parameters, and an authorizer
+//! for the user.
 
 use super::Variables;
 use crate::request::Request;

@@ -15,7 +15,7 @@ struct Expression {
     program: Result<Program, String>,
 }
 
-/// What came of one expression.
+/// The result of one expression.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Evaluation {
     Value(Evaluated),
@@ -101,8 +101,7 @@ impl Condition {
     /// The value of the only expression as a tree.
     ///
     /// # Errors
-    /// Why there is none: it does not compile, which is said without the words for conditions, fails, or costs too
-    /// much.
+    /// The expression does not compile (the text has no words about conditions then), fails, or exceeds the budget.
     pub fn tree_for_input(
         &self,
         bound: &[(&str, Bound<'_>)],

@@ -8,7 +8,7 @@ pub use activation::{Activation, namespace_object, options};
 pub use condition::{Condition, Evaluation, Variables};
 pub use failure::EvaluationFailure;
 
-/// What the expressions of one policy may cost for one request and one object of parameters.
+/// The cost limit of all expressions of one policy, for one request and one parameter object.
 pub const COST_SUM_MAX: u64 = 10_000_000;
-/// What one expression may cost.
+/// The cost limit of one expression.
 pub const COST_MAX: u64 = 1_000_000;

@@ -11,12 +11,12 @@ use pintle_x509::{CertificateRequest, Malformed};
 const GROUP: &str = "certificates.k8s.io";
 const REQUESTS: &str = "certificatesigningrequests";
 const POD_REQUESTS: &str = "podcertificaterequests";
-/// How far the clock of a signer may be from this server's.
+/// The greatest clock difference between a signer and this server, in seconds.
 const CLOCK_SKEW_SECONDS: i64 = 5 * 60;
 const CLIENT_SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 const MASTERS: &str = "system:masters";
 
-/// Requests are approved by those who may approve for the signer.
+/// Requires the verb `approve` on the signer for approvals of its requests.
 pub struct CertificateApproval;
 
 impl Plugin for CertificateApproval {

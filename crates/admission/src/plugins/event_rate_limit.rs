@@ -98,7 +98,7 @@ impl LimitKind {
         }
     }
 
-    /// What an event is counted under.
+    /// The key of the bucket that an event is counted in.
     fn key(self, request: &Request<'_>, event: &Value) -> String {
         match self {
             LimitKind::Server => String::new(),

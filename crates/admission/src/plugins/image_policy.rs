@@ -13,11 +13,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 const API_VERSION: &str = "imagepolicy.k8s.io/v1alpha1";
-/// Annotations of pods that the server is told of have this in their keys.
+/// The part of a pod's annotation keys that marks those sent to the webhook.
 const ANNOTATION: &str = ".image-policy.k8s.io/";
-/// What keys of audit annotations begin with.
+/// The prefix of the keys of audit annotations.
 const AUDIT_PREFIX: &str = "imagepolicywebhook.image-policy.k8s.io/";
-/// Upstream's number of answers that are remembered.
+/// The number of answers in the cache: upstream's.
 const ANSWERS_MAX: usize = 1024;
 const TTL_MAX: Duration = Duration::from_secs(30 * 60);
 const PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
@@ -36,11 +36,11 @@ const FIELDS: Fields = &[
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImagePolicyConfiguration {
     kubeconfig: PathBuf,
-    /// How long answers hold.
+    /// The times for which answers are cached.
     allow_ttl: Duration,
     deny_ttl: Duration,
     pause: Duration,
-    /// What holds when the server cannot be asked.
+    /// Whether pods are allowed when the webhook fails.
     default_allow: bool,
 }
 
@@ -88,7 +88,7 @@ fn duration(
     Ok(given)
 }
 
-/// What the server said of one set of images, and until when it holds.
+/// The webhook's answer for one set of images, and its expiry.
 #[derive(Clone)]
 struct CachedAnswer {
     is_allowed: bool,
@@ -193,7 +193,7 @@ impl ImagePolicyWebhook {
     }
 }
 
-/// What the server is told: images, and the annotations that are meant for it.
+/// The spec of an ImageReview: the images, and the annotations for the webhook.
 fn spec(request: &Request<'_>, pod: &Value) -> Value {
     let lists: &[&str] = match request.subresource() {
         "" => &["containers", "initContainers"],

@@ -173,8 +173,8 @@ fn claim_errors(claim: &Value, range: &Value) -> Vec<String> {
     errors
 }
 
-/// What the pod as a whole asks for: the sum of the containers that run together, or, if that is more, an init
-/// container with the sidecars before it. CPU and memory of the pod itself go before both.
+/// The requests or limits of a whole pod: the sum of the containers that run together, or, if that is more, an init
+/// container with the sidecars before it. CPU and memory of the pod's own `resources` take precedence over both.
 fn pod_amounts(pod: &Value, field: &str) -> Amounts {
     let (mut total, mut sidecars, mut greatest) = (Amounts::new(), Amounts::new(), Amounts::new());
     for container in pod.list_at(&["spec", "containers"]) {

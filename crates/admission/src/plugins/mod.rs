@@ -46,7 +46,7 @@ pub struct PluginRow {
     how: How,
 }
 
-/// How a plugin comes to be.
+/// The way to make a plugin.
 enum How {
     Plain(fn() -> Box<dyn Plugin>),
     SetUp(fn(&Setup<'_>) -> Result<Box<dyn Plugin>, String>),

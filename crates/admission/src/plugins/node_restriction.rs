@@ -146,7 +146,7 @@ impl Write<'_> {
         stored.ok_or_else(|| not_found("", "pod", name))
     }
 
-    /// What a kubelet shows of the pods that it runs from files.
+    /// Checks a mirror pod: the API object of a static pod that the kubelet runs.
     fn mirror_pod(&self) -> Result<(), Status> {
         let (pod, node) = (self.object, quote(self.node));
         if pod.at(&["metadata", "annotations", MIRROR]).is_none() {

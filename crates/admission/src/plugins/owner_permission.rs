@@ -22,7 +22,7 @@ impl Plugin for OwnerReferencesPermissionEnforcement {
         if !is_write || is_exempt || new == old {
             return Ok(());
         }
-        // Who makes an object need not have made it.
+        // A user who creates an object may set its owners without the right to delete it.
         if !request.is_create() {
             may_delete(request, object)?;
         }
@@ -33,7 +33,7 @@ impl Plugin for OwnerReferencesPermissionEnforcement {
     }
 }
 
-/// Whoever may do this need not be asked about each owner.
+/// The permission on the finalizers of all objects, which makes checks of single owners needless.
 fn finalize_anything() -> RequestInfo {
     RequestInfo {
         verb: Verb::Update,

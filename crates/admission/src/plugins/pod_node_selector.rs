@@ -73,7 +73,7 @@ impl Plugin for PodNodeSelector {
 }
 
 impl PodNodeSelector {
-    /// What the namespace's annotation says, or else the configuration's default.
+    /// The selector in the namespace's annotation, or else the configuration's default.
     fn of_namespace(&self, request: &Request<'_>) -> Result<BTreeMap<String, String>, Status> {
         let name = request.namespace();
         let namespace = request.view.get("", "namespaces", "", name);

@@ -1,4 +1,4 @@
-//! What a pod refers to: the Secrets by their places, and whether there is anything of the API at all.
+//! The references of a pod: the Secrets with their field paths, and whether it refers to any object of the API.
 
 use pintle_access::node::{NodeSource, pod_references};
 use pintle_object::Value;

@@ -9,11 +9,11 @@ use pintle_object::quantity::Quantity;
 use pintle_object::{Cause, Map, Status, Value};
 
 const OS: &str = "kubernetes.io/os";
-/// What nodes declare that change the CPU of pods with guaranteed amounts, and amounts of whole pods.
+/// The declared features of nodes that allow resizing guaranteed CPU, and pod-level resources.
 const GUARANTEED_CPU: &str = "GuaranteedQoSPodCPUResize";
 const POD_LEVEL: &str = "InPlacePodLevelResourcesVerticalScaling";
 
-/// New sizes fit onto the node, which runs Linux.
+/// Refuses a resize that does not fit onto the pod's node, or whose node is not Linux.
 pub struct PodResizeValidator;
 
 impl Plugin for PodResizeValidator {
@@ -84,7 +84,7 @@ fn node_of(request: &Request<'_>, pod: &Value) -> Result<Value, Status> {
     node.ok_or_else(|| request.forbidden(pod, format!("node {} not found", quote(name))))
 }
 
-/// What the pod would ask for beyond what the node has.
+/// The error when the pod's requests exceed the node's allocatable resources.
 fn excess(pod: &Value, node: &Value) -> Option<String> {
     let requests = pod_requests(pod);
     let of_pod = |name: &str| requests.get(name).copied().unwrap_or(Quantity::ZERO);
@@ -101,7 +101,7 @@ fn excess(pod: &Value, node: &Value) -> Option<String> {
     (!over.is_empty()).then(|| format!("node didn't have enough allocatable resources: {}", over.join("; ")))
 }
 
-/// What a node must declare for an update, by name.
+/// The features that a node must declare for a resize.
 fn features(new: &Value, old: &Value) -> Vec<&'static str> {
     let mut wanted = Vec::new();
     if old.str_at(&["status", "qosClass"]) == "Guaranteed" && cpus(new) != cpus(old) {

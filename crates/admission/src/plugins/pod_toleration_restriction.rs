@@ -25,7 +25,7 @@ const DEFAULTS: &str = "scheduler.alpha.kubernetes.io/defaultTolerations";
 const ALLOWED: &str = "scheduler.alpha.kubernetes.io/tolerationsWhitelist";
 const TOLERATIONS: [&str; 2] = ["spec", "tolerations"];
 
-/// What holds for namespaces that say nothing.
+/// The tolerations for namespaces without annotations.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TolerationLists {
     defaults: Vec<Value>,
@@ -89,7 +89,7 @@ fn is_meant(request: &Request<'_>) -> bool {
     request.is_object("", "pods") && (request.is_create() || request.is_update())
 }
 
-/// What an annotation of the namespace says; `None` when there is no such annotation.
+/// The tolerations in an annotation of the namespace; `None` without the annotation.
 fn of_namespace(request: &Request<'_>, annotation: &str) -> Result<Option<Vec<Value>>, Status> {
     let name = request.namespace();
     let namespace = request.view.get("", "namespaces", "", name);
@@ -104,7 +104,7 @@ fn of_namespace(request: &Request<'_>, annotation: &str) -> Result<Option<Vec<Va
                 Value::List(list) if list.iter().all(|toleration| toleration.as_map().is_some()) => {
                     Ok(Some(list))
                 }
-                // What cannot be read must not count as a list that allows everything.
+                // An unreadable list must not count as one that allows everything.
                 _ => Err(plain("json: cannot unmarshal value into Go value of type []v1.Toleration")),
             }
         }

@@ -1,4 +1,4 @@
-//! Who writes a policy or a binding may read the parameters that it refers to: what they hold comes back in refusals.
+//! Writers of a policy or a binding must be allowed to read its parameters: refusals may show their content.
 
 use super::params;
 use crate::request::Request;
@@ -35,7 +35,7 @@ pub fn params(request: &Request<'_>, object: &Value) -> Result<(), Status> {
     Err(Status::invalid(&request.attributes.target.served.group_kind(), name, errors))
 }
 
-/// What `paramKind` stands for, as far as it can be told: what cannot is every resource.
+/// The resource of a `paramKind`; a part that cannot be resolved is a star.
 struct Wanted<'a> {
     group: &'a str,
     version: &'a str,

@@ -32,7 +32,7 @@ struct Invocation<'a> {
     matched: Matched,
 }
 
-/// What a policy could not do.
+/// A failure of a policy.
 struct PolicyError {
     message: String,
     reason: Option<Reason>,
@@ -74,7 +74,7 @@ impl MutatingAdmissionPolicy {
         object: &mut Value,
         reinvocation: &mut Reinvocation,
     ) -> Result<(), Status> {
-        // What has no object cannot be changed.
+        // Without an object there is nothing to mutate.
         if is_exempt(request) || object.is_null() {
             return Ok(());
         }
@@ -145,7 +145,7 @@ fn collect<'a>(
     }
 }
 
-/// What a policy's failing means for the request: nothing, if it is lenient.
+/// The error of a request for a policy that failed; none when its failure policy is `Ignore`.
 fn failed(
     policy: &Policy<Mutator>,
     binding: Option<&Binding>,
@@ -253,7 +253,7 @@ impl Round<'_> {
 }
 
 impl Invocation<'_> {
-    /// What tells it from others.
+    /// Identifies the invocation.
     fn key(&self) -> [String; 4] {
         let text = |field: &str| self.params.str_at(&["metadata", field]).to_owned();
         [self.hook.policy.name.clone(), self.binding.name.clone(), text("namespace"), text("name")]

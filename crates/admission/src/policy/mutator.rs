@@ -26,9 +26,9 @@ pub struct Mutation {
     expression: Condition,
 }
 
-/// Why a change was not made.
+/// The reason why a mutation was not made.
 pub enum MutationError {
-    /// The policy failed, and its failure policy says what that means.
+    /// The policy failed; its failure policy decides about the request.
     Policy(EvaluationFailure),
     /// The request fails.
     Status(Status),
@@ -156,7 +156,7 @@ fn json_patched(versioned: &VersionedAttributes, operations: &Value) -> Result<O
     if operations.len() > json_patch::OPERATIONS_MAX {
         return Err("JSON Patch: there are too many operations".to_owned());
     }
-    // What an operation does not say is empty.
+    // Fields that an operation omits count as empty.
     let said = |operation: &Value| {
         let mut operation = operation.clone();
         for field in

@@ -1,5 +1,5 @@
-//! What is kept between the two times that plugins are asked about one object: once more when one of those that may
-//! be asked again has changed it, or others have after it.
+//! `Reinvocation`: the state between the two passes of mutating policies and webhooks over one object. The second pass
+//! takes place when one of them with `reinvocationPolicy: IfNeeded` may see changes that others made after it.
 
 use pintle_object::Value;
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! Policies and their bindings as they are stored, read once for each revision of them.
 //!
-//! What is compiled of a policy lives as long as the policy is stored in that revision and bound: the next state
-//! takes over what has not changed and lets go of the rest.
+//! A compiled policy is kept as long as that revision of the policy is stored and bound: the next state takes over
+//! unchanged policies and drops the others.
 
 use super::matching::MatchResources;
 use crate::metrics::AdmissionMetrics;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-/// How many policies keep what is compiled of them; more are compiled for each request that they match. Programs take
+/// The number of policies that are kept compiled; others are compiled for each request that they match. Programs take
 /// some ten times the memory of their text.
 const COMPILED_MAX: usize = 2_000;
 
@@ -44,7 +44,7 @@ pub struct Binding {
 }
 
 impl<E> Hook<E> {
-    /// What is compiled of the policy.
+    /// The compiled policy.
     pub fn evaluator(&self, compile: fn(&Value) -> E, metrics: &AdmissionMetrics) -> Arc<E> {
         let compile = || {
             let begin = Instant::now();
@@ -97,7 +97,7 @@ impl<E> PolicySource<E> {
             return Arc::default();
         };
         if bindings.snapshot.is_empty() || policies.snapshot.is_empty() {
-            // What was compiled goes with the last policy.
+            // Without policies or bindings no compiled policy is kept.
             let mut state = self.lock();
             if state.of.is_some() {
                 *state = Arc::default();

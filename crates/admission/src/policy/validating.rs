@@ -31,7 +31,7 @@ const ANNOTATION_BYTES_MAX: usize = 10 * 1024;
 /// The values of a policy's annotations, by key.
 type Annotations = BTreeMap<String, Vec<String>>;
 
-/// Why a request is refused, and by whom.
+/// A refusal by a policy and its binding.
 struct Denial {
     policy: String,
     binding: Option<String>,
@@ -155,7 +155,7 @@ impl Round<'_> {
             for (key, value) in result.annotations {
                 let values = annotations.entry(key).or_default();
                 let value = cut(value);
-                // What several bindings say is said once.
+                // Equal annotations of several bindings are listed once.
                 if !values.contains(&value) {
                     values.push(value);
                 }

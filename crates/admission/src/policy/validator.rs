@@ -36,15 +36,15 @@ pub struct ValidatorDecision {
     pub index: usize,
     pub message: String,
     pub reason: Reason,
-    /// What metrics call the error that it comes from; `no_error` for a validation that does not hold.
+    /// The metrics' label of the error; `no_error` for a validation that is false.
     pub error: &'static str,
 }
 
-/// What a policy says of a request with one object of parameters.
+/// The result of a policy for a request and one parameter object.
 #[derive(Debug, Default)]
 pub struct ValidateResult {
     pub decisions: Vec<ValidatorDecision>,
-    /// Why annotations have no value, each a refusal whatever the binding does about validations.
+    /// Failures of audit annotations; each refuses the request, whatever the binding does about validations.
     pub annotation_errors: Vec<String>,
     /// Keys and values for the audit event.
     pub annotations: Vec<(String, String)>,
@@ -85,7 +85,7 @@ impl Validator {
         }
     }
 
-    /// What the policy says of a request in the version that matched.
+    /// Evaluates the policy for a request in the version that matched.
     pub fn validate(
         &self,
         (request, object): (&Request<'_>, &Value),
@@ -192,7 +192,7 @@ impl Validation {
         }
     }
 
-    /// What is told of a failure: what the expression for it gives, if that is a short line.
+    /// The message of a failed validation: that of its message expression, if it is one short line, else a default.
     fn message(&self, given: Option<&Evaluation>) -> String {
         if let Some(Evaluation::Value(Evaluated::Text(text))) = given {
             let text = text.trim();

@@ -14,16 +14,16 @@ use pintle_outbound::{HookAddress, HookTarget};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// How long a webhook may take that says nothing about it.
+/// The timeout of a webhook that does not set one.
 const TIMEOUT_SECONDS: i64 = 10;
 
-/// How a webhook treats requests that are rehearsals.
+/// The `sideEffects` of a webhook, which decide about dry runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SideEffects {
-    /// It does not say.
+    /// The field is not set.
     Unset,
     None,
-    /// Some, or nobody knows.
+    /// `Some` or `Unknown`: the webhook must not be called for a dry run.
     Some,
 }
 
@@ -32,7 +32,7 @@ pub struct Webhook {
     pub step: AdmissionStep,
     pub configuration: String,
     pub name: String,
-    /// What tells it from all others: configuration, name, and its place among those of the same name.
+    /// Identifies the webhook: its configuration, its name, and its index among those of the same name.
     pub uid: String,
     /// Whether what fails is let through.
     pub is_lenient: bool,
@@ -41,7 +41,7 @@ pub struct Webhook {
     pub side_effects: SideEffects,
     /// The version of reviews that both sides speak, if there is one.
     pub version: Option<ReviewVersion>,
-    /// Where it is called; an error in upstream's words for a configuration that names no place.
+    /// The Service or URL to call; an error in upstream's words for a configuration without one.
     pub target: Result<HookTarget, String>,
     pub timeout: Duration,
     rules: Vec<RuleWithOperations>,

@@ -15,9 +15,9 @@ use pintle_traces::{Entered, enter, event};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Why a webhook did not let a request through.
+/// The error of a call to a webhook.
 pub enum CallError {
-    /// It could not be asked, or its answer is none: its failure policy says what that means.
+    /// The call failed, or its answer is invalid: the failure policy decides.
     Calling { why: String, code: u16 },
     /// The webhook refuses the request.
     Refused(Status),

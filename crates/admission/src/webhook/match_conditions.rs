@@ -9,10 +9,10 @@ use pintle_cel::{Evaluated, Scope};
 use pintle_object::Value;
 use std::time::Instant;
 
-/// What all conditions of one webhook or policy may cost together: a quarter of what validations may.
+/// The cost limit of all conditions of one webhook or policy together: a quarter of that of validations.
 const COST_SUM_MAX: u64 = crate::cel::COST_SUM_MAX / 4;
 
-/// The compiled conditions, and what their failing means.
+/// The compiled conditions, and the failure policy that applies to their errors.
 pub struct Matcher {
     condition: Condition,
     is_lenient: bool,

@@ -7,7 +7,7 @@ use pintle_engine::ServedResource;
 use pintle_object::{GroupVersion, GroupVersionKind, Status, Value, json};
 use pintle_patch::json_patch;
 
-/// Where upstream's scheme of built-in kinds is made.
+/// The name of the scheme of built-in kinds in upstream's errors: the place of its code.
 pub const SCHEME: &str = "pkg/api/legacyscheme/scheme.go:30";
 
 /// The draft after a patch of the object in the matched version, and whether the patch itself changed anything.

@@ -3,7 +3,7 @@
 use super::review::ReviewVersion;
 use pintle_object::{Map, Value, bytes, json, yaml};
 
-/// What a webhook says of a request.
+/// The answer of a webhook to a review.
 #[derive(Debug, Default, PartialEq)]
 pub struct AdmissionResponse {
     pub is_allowed: bool,
@@ -137,7 +137,7 @@ pub fn decode(body: &[u8], version: ReviewVersion) -> Result<Value, String> {
     Ok(document)
 }
 
-/// What is registered where the answer is read: reviews in two versions, and the options and Status of all servers.
+/// Checks that a kind is one of upstream's scheme for answers: the reviews, and the options and Status of every API.
 fn check_kind(api_version: &str, kind: &str, version: ReviewVersion) -> Result<(), String> {
     let (group, own) = api_version.split_once('/').unwrap_or(("", api_version));
     if api_version.matches('/').count() > 1 {
@@ -167,7 +167,7 @@ fn check_kind(api_version: &str, kind: &str, version: ReviewVersion) -> Result<(
     ))
 }
 
-/// Where upstream's scheme is made.
+/// The name of the scheme in upstream's errors: the place of its code.
 const SCHEME: &str = "pkg/util/webhook/client.go:71";
 const META_KINDS: [&str; 7] = [
     "WatchEvent",
@@ -297,10 +297,10 @@ fn each<'v>(
     }
 }
 
-/// What a decoded answer says, if it is one to the review of a uid.
+/// Reads a decoded answer to the review of a uid.
 ///
 /// # Errors
-/// Upstream's words for what an answer may not be.
+/// Upstream's texts for invalid answers.
 pub fn verify(
     document: &Value,
     version: ReviewVersion,

@@ -92,7 +92,7 @@ impl ValidatingAdmissionWebhook {
     }
 }
 
-/// What the result of a call means for the request.
+/// The effect of a call's result on the request.
 fn decide(
     webhook: &Webhook,
     index: usize,

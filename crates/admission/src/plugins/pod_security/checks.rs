@@ -1,5 +1,5 @@
-//! What the levels ask of pods, check by check. A check changes with versions of Kubernetes, and some of the
-//! restricted level take the place of their counterparts in the baseline.
+//! The checks of the Pod Security Standards. A check changes with versions of Kubernetes, and some of the restricted
+//! level replace their counterparts in the baseline.
 
 use super::policy::{LevelVersion, PodSecurityLevel, Version};
 use pintle_object::field::quote;
@@ -227,7 +227,7 @@ fn context<'a>(container: &'a Value, field: &str) -> Option<&'a Value> {
     container.at(&["securityContext", field]).filter(|value| !value.is_null())
 }
 
-/// Who set something: `pod and container "c"`.
+/// The pod and containers that set a field: `pod and container "c"`.
 fn setters(by_pod: bool, names: &[&str]) -> String {
     let containers = (!names.is_empty()).then(|| named(names));
     by_pod.then(|| String::from("pod")).into_iter().chain(containers).collect::<Vec<_>>().join(" and ")

@@ -24,7 +24,7 @@ const EXISTING_PODS_MAX: usize = 3000;
 /// Subresources of pods that say nothing about how a pod runs.
 const IGNORED: [&str; 8] = ["exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status"];
 
-/// What pods are made from, and where the template of the pod stands in it.
+/// The resources with a pod template, and the path of the template in them.
 const TEMPLATES: [(&str, &str, &[&str]); 8] = [
     ("", "podtemplates", &["template"]),
     ("", "replicationcontrollers", &["spec", "template"]),
@@ -93,8 +93,8 @@ impl PodSecurity {
         vec![format!("would violate PodSecurity {asked}: {}", details(&found))]
     }
 
-    /// What the audit is told of a pod, or of a template of pods: why it is exempt, or which policy it was held to and
-    /// what it violates of the one that is only noted.
+    /// The audit annotations of a pod or a pod template: its exemption, or else the enforced policy and the violations of
+    /// the audit policy.
     fn annotations(&self, request: &Request<'_>, object: &Value) -> Vec<(&'static str, String)> {
         let is_pod = request.is_resource("", "pods");
         let pod = match is_pod {
@@ -145,7 +145,7 @@ impl PodSecurity {
         self.exemption(request, pod).is_some()
     }
 
-    /// What exempts a pod, as the audit names it.
+    /// The exemption of a pod, as the audit names it.
     fn exemption(&self, request: &Request<'_>, pod: &CheckedPod<'_>) -> Option<&'static str> {
         let exemptions = &self.0.exemptions;
         let has = |list: &[String], text: &str| !text.is_empty() && list.iter().any(|entry| entry == text);
@@ -191,7 +191,7 @@ impl PodSecurity {
         Err(Status::invalid(&kind, meta::name(namespace), errors))
     }
 
-    /// What pods of a namespace would not be let in any more under its new labels, or that those have no effect.
+    /// Warnings about existing pods of a namespace that its new labels forbid, or that the labels have no effect.
     fn warn_of_labels(&self, request: &Request<'_>, namespace: &Value) -> Vec<String> {
         let name = meta::name(namespace);
         let policy = self.policy(namespace, &mut FieldErrors::new());
@@ -220,7 +220,7 @@ impl PodSecurity {
     }
 }
 
-/// What to say about labels of a namespace that is left alone.
+/// The warning about labels of a namespace that is exempt.
 fn ignored(
     name: &str,
     policy: &PodSecurityPolicy,

@@ -25,7 +25,7 @@ pub struct LevelVersion {
     pub version: Version,
 }
 
-/// What is refused, noted in the audit log, and warned about.
+/// The levels of a namespace: `enforce` refuses pods, `audit` annotates the audit event, `warn` warns the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PodSecurityPolicy {
     pub enforce: LevelVersion,
@@ -77,7 +77,7 @@ impl PodSecurityPolicy {
         policy.warn.level = warn.unwrap_or(policy.warn.level);
         let version = read_version(label("warn-version"), "warn-version", errors);
         policy.warn.version = version.unwrap_or(policy.warn.version);
-        // What is refused in pods is warned about in what makes pods.
+        // The enforced level only refuses pods; templates of pods get a warning instead.
         let is_level = label("enforce").is_some_and(|text| read_level_text(text).is_ok());
         if warn.is_none() && is_level && policy.enforce.level > policy.warn.level {
             policy.warn.level = policy.enforce.level;

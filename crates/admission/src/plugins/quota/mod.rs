@@ -15,14 +15,14 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use tokio::sync::Mutex;
 
-/// Namespaces share so many turns.
+/// The number of locks that namespaces share.
 const TURNS: usize = 64;
-/// How often a charge is tried again after somebody else wrote the quota; upstream's number.
+/// The number of retries of a charge after the quota was changed meanwhile; upstream's.
 const RETRIES_MAX: usize = 3;
 
-/// Charges the quotas of a namespace one request at a time, so that requests do not get into each other's way. That
-/// two never share the last free unit, on other servers too, is the store's doing: a charge is for the quota as it
-/// was judged.
+/// Charges the quotas of a namespace one request at a time, so that requests do not conflict with each other. It is the
+/// store that ensures that two requests never share the last free unit, on other servers too: a charge is written only
+/// if the quota is still at the revision that was read.
 pub struct ResourceQuota {
     turns: [Mutex<()>; TURNS],
 }
@@ -127,7 +127,7 @@ fn judge(request: &Request<'_>, object: &Value, quotas: &[Value]) -> Result<Vec<
     Ok(charges)
 }
 
-/// What the request adds: all of a new object, the growth of an existing one.
+/// The usage that the request adds: all of a new object, the growth of an existing one.
 fn added(request: &Request<'_>, quota: &Value, asked: &Amounts) -> Amounts {
     let before = match request.attributes.old {
         Some(old) if scope::applies(request, quota, old) => usage::of(request, old),

@@ -1,4 +1,4 @@
-//! What one object counts against quotas.
+//! The usage of one object, as quotas count it.
 
 use super::amounts;
 use crate::plugins::quota::amounts::Amounts;
@@ -56,7 +56,7 @@ pub fn counts(request: &Request<'_>, name: &str) -> bool {
     }
 }
 
-/// What an object counts, by the names that quotas use.
+/// The usage of an object, by the resource names of quotas.
 pub fn of(request: &Request<'_>, object: &Value) -> Amounts {
     let one = Quantity::from_int(1);
     let mut used = Amounts::from([(format!("count/{}", request.resource()), one)]);
@@ -149,8 +149,8 @@ pub fn pod_requests(pod: &Value) -> Amounts {
     pod_total(pod, "requests")
 }
 
-/// What a whole pod asks for. Containers add up, with the init containers that stay; an init container that ends
-/// counts where it needs more than that, with those that stay and were started before it; overhead comes on top.
+/// The requests or limits of a whole pod. Containers add up, with the sidecars; an ordinary init container counts where
+/// it needs more than that, together with the sidecars that were started before it; overhead is added to both.
 fn pod_total(pod: &Value, field: &str) -> Amounts {
     let of = |container: &Value| amounts(container, &["resources", field]);
     let mut total = Amounts::new();

@@ -21,7 +21,7 @@ enum RuleScope {
     All,
     Namespaced,
     Cluster,
-    /// What validation lets nobody write.
+    /// An invalid scope, which validation refuses.
     Other,
 }
 
