@@ -53,8 +53,8 @@ impl Chain {
         enabled(settings, &Outward::nowhere()).map(drop)
     }
 
-    /// The permissions for plugins where an authorizer has to be waited for: plugins that decide at once run again with each
-    /// of its answers.
+    /// The permissions for plugins where an authorizer has to be waited for: plugins that decide at once run again with
+    /// each of its answers.
     fn asking(&self) -> Option<(Permissions, Arc<Asking>)> {
         let Permissions { authorizer, grants } = &self.permissions;
         if !authorizer.waits() {

@@ -9,7 +9,7 @@ use pintle_proxy::{ApiServices, Ways};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What the command line says of other API servers.
+/// The flags for aggregated API servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aggregation {
     /// Files of the certificate and key that they know this server by.
@@ -45,7 +45,7 @@ impl Aggregation {
     /// The table of other servers, which has none yet. Files are read again when they change.
     pub fn open(&self, outward: &Outward, registry: &Registry) -> Result<Remotes, String> {
         let identity = self.identity();
-        // What cannot be used is said at the start.
+        // A bad certificate is an error at the start, not with the first request.
         let shown = Tls { is_insecure: true, identity: identity.clone(), ..Tls::default() };
         shown.config().map_err(|error| format!("--proxy-client-cert-file: {error}"))?;
         let availability = AvailabilityMetrics::new(registry);

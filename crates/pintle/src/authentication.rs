@@ -12,14 +12,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Who is believed to be whom.
+/// The flags for authentication, and the file of `--authentication-config`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authentication {
-    /// What the flag says; a configuration file may say more.
+    /// The flag `--anonymous-auth`; a configuration file may override it.
     anonymous: bool,
     /// Issuers of JSON web tokens, and anonymous paths.
     pub configuration: Configuration,
-    /// Where that was read from, if from a file.
+    /// The file of the configuration, if there is one.
     pub configuration_file: Option<PathBuf>,
     /// Algorithms that JSON web tokens may be signed with.
     jwt_algorithms: Vec<String>,
@@ -50,7 +50,7 @@ pub(crate) struct WebhookFlags {
     pub(crate) holds: Duration,
 }
 
-/// What upstream allows as the longest life of tokens.
+/// Upstream's bounds of `--service-account-max-token-expiration`.
 const HOUR_SECONDS: u64 = 60 * 60;
 const TOKEN_SECONDS_MAX: u64 = 1 << 32;
 
@@ -100,13 +100,13 @@ impl Authentication {
         })
     }
 
-    /// What tokens are for when they are for this server: the issuers, if nothing else is said.
+    /// The audiences of tokens for this server: by default the service account issuers.
     pub fn api_audiences(&self) -> Vec<String> {
         let given = &self.api_audiences;
         if given.is_empty() { self.service_account_issuers.clone() } else { given.clone() }
     }
 
-    /// Where anonymous users may ask. Where everyone may do all, a flag does not let them in.
+    /// The paths for anonymous requests. The flag allows none when `AlwaysAllow` would give them every right.
     pub fn anonymous(&self, is_all_allowed: bool) -> Anonymous {
         let by_flag = Anonymous { enabled: self.anonymous && !is_all_allowed, paths: Vec::new() };
         self.configuration.anonymous.clone().unwrap_or(by_flag)
@@ -121,7 +121,7 @@ impl Authentication {
         issuers.iter().map(start).collect()
     }
 
-    /// What aggregated servers need to trust the same front proxies; nothing without any.
+    /// The data of the ConfigMap by which aggregated servers trust the same front proxies; empty without front proxies.
     pub fn front_proxy_data(&self) -> Result<Vec<(&'static str, String)>, String> {
         let Some(path) = &self.requestheader_client_ca_file else { return Ok(Vec::new()) };
         let list = |texts: &[String]| {

@@ -1,4 +1,4 @@
-//! What the command line says, as values that fit together.
+//! `Config`: the flags as checked values that fit together.
 
 use crate::aggregation::Aggregation;
 use crate::audit;
@@ -50,7 +50,7 @@ pub struct Config {
     pub service_account_jwks_uri: String,
     pub authorization: Authorization,
     pub admission: Admission,
-    /// What is recorded of requests, and where.
+    /// The settings of auditing.
     pub audit: pintle_audit::AuditOptions,
     /// None: values are stored as they are.
     pub encryption: Option<EncryptionFile>,
@@ -73,13 +73,13 @@ pub struct Config {
     pub hostname: String,
     /// None: objects are kept in the data directory.
     pub etcd: Option<Etcd>,
-    /// How often the past of either store is compacted; zero for never.
+    /// The time between two compactions of the store; zero for never.
     pub compaction_interval: Duration,
     pub logging: Logging,
     /// The flags, by name, with their values.
     pub flags: Vec<(String, String)>,
     pub has_profiling: bool,
-    /// What was asked for and has no effect, in words for the log.
+    /// Warnings about flags without effect.
     pub warnings: Vec<String>,
 }
 
@@ -95,10 +95,10 @@ pub struct Pair {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Etcd {
     pub store: pintle_store::etcd::EtcdOptions,
-    /// How long it may take to answer checks of health, and of readiness.
+    /// The timeouts of checks of health, and of readiness.
     pub health_max: Duration,
     pub ready_max: Duration,
-    /// How often its size is asked for; zero for never.
+    /// The time between two queries of its size; zero for never.
     pub size_interval: Duration,
 }
 
@@ -179,7 +179,7 @@ impl Config {
         }
     }
 
-    /// Where certificates that the server makes itself are kept.
+    /// The directory of certificates and keys that the server makes itself.
     pub fn pki_dir(&self) -> PathBuf {
         self.cert_dir.clone().unwrap_or_else(|| self.data_dir.join("pki"))
     }
@@ -254,7 +254,7 @@ fn storage(given: &FlagValues) -> Result<(), String> {
     Ok(())
 }
 
-/// Where etcd is; nothing when it is not asked for.
+/// The settings of etcd; none without `--etcd-servers`.
 fn etcd(given: &FlagValues) -> Result<Option<Etcd>, String> {
     let (cert_file, key_file) = (given.path("etcd-certfile"), given.path("etcd-keyfile"));
     if cert_file.is_some() != key_file.is_some() {

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often values are tried again that could not be decrypted.
+/// The time between two tries to decrypt values that could not be decrypted.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
 
-/// Where the configuration is, and whether it is read again when it changes.
+/// The path of the configuration, and whether changes are reloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncryptionFile {
     path: PathBuf,
@@ -51,7 +51,7 @@ impl EncryptionFile {
 }
 
 impl Opened {
-    /// What the store encrypts and decrypts with.
+    /// The transformer of stored values.
     pub fn transformer(&self) -> Arc<dyn Transformer> {
         self.encryption.clone()
     }

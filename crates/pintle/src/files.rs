@@ -5,7 +5,7 @@ use rustls_pki_types::pem::PemObject;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// How often files are looked at; what changes is taken over this soon.
+/// The time between two looks at watched files, and so the longest delay of a change.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub struct Watched {

@@ -1,4 +1,4 @@
-//! What the command line says about how many requests are served at a time, for how long, and how the server stops.
+//! The flags for requests in flight, timeouts and shutdown.
 
 use crate::flags::FlagValues;
 use crate::memory;
@@ -12,17 +12,17 @@ pub struct LimitFlags {
     /// Whether all requests share their places and wait for them.
     is_shared: bool,
     request_max: Duration,
-    /// How long a watch lasts at least that does not say when it ends.
+    /// The minimum duration of watches without `timeoutSeconds`.
     pub watch_min: Duration,
-    /// Bytes of memory that the server may take; zero for any number.
+    /// The memory budget of the server in bytes; zero for none.
     pub memory_bytes_max: u64,
-    /// How long a stopping server still serves.
+    /// The time for which a stopping server still serves.
     pub stop_delay: Duration,
-    /// Within which time watches end, one after the other; zero for at once.
+    /// The time over which the ends of watches are spread at a stop; zero for all at once.
     pub watch_drain: Duration,
-    /// Whether clients of a stopping server are told to come back, instead of finding nobody.
+    /// Whether requests that arrive during a stop are answered with `429` and `Retry-After`.
     pub sends_retry_after: bool,
-    /// Of so many in a million requests the client is told to connect anew.
+    /// The number of HTTP/2 requests in a million after which the client is told (GOAWAY) to connect anew.
     pub goaway_per_million: u32,
     /// The value of `Strict-Transport-Security`.
     pub strict_transport_security: String,

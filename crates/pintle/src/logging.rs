@@ -1,4 +1,4 @@
-//! What the command line says about the log, with upstream's refusals. (`k8s.io/component-base/logs/api/v1`.)
+//! The flags for the log, with upstream's refusals. (`k8s.io/component-base/logs/api/v1`.)
 
 use crate::flags::FlagValues;
 use pintle_logs::{LogFormat, LogSettings, Module};

@@ -1,4 +1,4 @@
-//! How much memory the server may take, and how much it takes.
+//! The memory budget of the process, and the measurement of its memory.
 
 use pintle_object::quantity::Quantity;
 use pintle_server::app::App;
@@ -12,7 +12,7 @@ use std::time::Duration;
 const LIMIT_PERCENT: u64 = 90;
 /// Limits from here on are none.
 const UNLIMITED_BYTES: u64 = 1 << 60;
-/// How often it is looked how much is taken.
+/// The time between two measurements.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// The budget that the command line gives in bytes, `0` for none; without a word, that of the control group.

@@ -1,4 +1,4 @@
-//! What the command line says about metrics, and the families that tell what this server is.
+//! The flags for metrics, and the families about this server: its build and its feature gates.
 
 use crate::config::Config;
 use pintle_metrics::Registry;

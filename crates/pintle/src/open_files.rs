@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is taken where there is no limit.
+/// The limit that is assumed where there is none.
 const UNLIMITED: u64 = 1 << 20;
 
 /// Raises the limit as far as the process may, as Go does for every program, and returns it.

@@ -5,12 +5,12 @@ use crate::flags::FlagValues;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-/// What the command line says of other servers.
+/// The `--peer-*` flags: other servers on the same store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerFlags {
     /// Authorities of their certificates; without any no request is passed on.
     pub(crate) authorities: Option<PathBuf>,
-    /// Where they reach this server, if not at its own address.
+    /// The address at which peers reach this server, if not its own.
     pub(crate) advertised: Option<SocketAddr>,
 }
 
@@ -35,7 +35,7 @@ impl PeerFlags {
         Ok(PeerFlags { authorities, advertised: advertised(given)? })
     }
 
-    /// What is said in the log of flags that have no effect.
+    /// The warning about flags without effect.
     pub fn warning(&self, has_etcd: bool) -> Option<String> {
         let is_moot = !has_etcd && *self != PeerFlags::default();
         is_moot.then(|| String::from("--peer-*: no other server shares the embedded store"))

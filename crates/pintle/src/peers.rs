@@ -19,7 +19,7 @@ pub struct OpenPeers {
     pub leases: Option<Arc<PeerLeases>>,
 }
 
-/// What this server is known by.
+/// The identity of this server among its peers, made from its hostname.
 pub fn identity(config: &Config) -> Identity {
     Identity::of_host(&config.hostname)
 }
@@ -47,7 +47,7 @@ pub fn open(
     Ok(OpenPeers { peers: Some(peers), leases: Some(leases) })
 }
 
-/// What others are told of this server.
+/// The data of this server that its peers and clients find in the store: address, identity, lease.
 pub fn told(config: &Config, open: &OpenPeers) -> ServerIdentity {
     let own = SocketAddr::new(config.address(), config.secure_port);
     let has_peers = config.compatibility.is_on(GATE);

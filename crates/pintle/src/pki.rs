@@ -19,7 +19,7 @@ use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificat
 /// Upstream's defaults: ten years for an authority, one for what it signs.
 const CA_DAYS: i64 = 3650;
 const LEAF_DAYS: i64 = 365;
-/// What has less time left than this is made anew at start.
+/// The remaining validity below which a certificate is renewed at start.
 const RENEW_DAYS: i64 = 30;
 
 /// A certificate and its key, in PEM.
@@ -33,7 +33,7 @@ pub struct PemPair {
 const SERVING: &str = "apiserver";
 const AUTHORITY: &str = "pintle-ca";
 
-/// What the server has to speak TLS and to let its administrator in, where others do not see to that.
+/// The certificates that the server makes itself, where none are given: for serving, and for its administrator.
 #[derive(Clone, Debug, Default)]
 pub struct Pki {
     pub serving: Option<PemPair>,
@@ -64,7 +64,7 @@ pub fn open(dir: &Path, names: Option<&Names>, has_administrator: bool) -> Resul
 
 fn serving(dir: &Path, names: &Names, now: OffsetDateTime) -> Result<PemPair, String> {
     match read_pair(dir, SERVING)? {
-        // Who put a certificate here knows what it is for.
+        // A certificate that somebody else put here is used as it is.
         Some(pair) if !is_own(&pair) => Ok(pair),
         Some(pair) if is_usable(&pair, now) && covers(&pair, names) => Ok(pair),
         _ => write_pair(dir, SERVING, new_leaf(&authority(dir, now)?, serving_params(names), now)?),

@@ -1,7 +1,7 @@
 //! Priorities of threads.
 
-/// How much the threads of large requests give way to those of all others: on Linux, to a tenth of the time where
-/// there is not enough for both.
+/// The niceness of threads that work on large requests. On Linux they get about a tenth of the time of other threads
+/// when the processors are busy.
 const NICENESS: i32 = 10;
 
 /// Lets the calling thread give way to others. On Linux the kernel has a niceness for each thread; elsewhere it is

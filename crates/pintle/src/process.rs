@@ -75,7 +75,7 @@ fn spent() -> [Option<f64>; TOTALS.len()] {
     ]
 }
 
-/// When the process began, in seconds since 1970.
+/// The start of the process, in seconds since 1970.
 fn started() -> Option<f64> {
     let ticks = number(stat().get(START_TICKS)?)?;
     let system = read_to_string("/proc/stat").ok()?;

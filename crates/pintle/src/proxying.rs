@@ -1,4 +1,4 @@
-//! What the command line says about kubelets, and about requests that lead through to others.
+//! The flags for kubelets, and for requests that are proxied to pods, services and nodes.
 
 use crate::compatibility::Compatibility;
 use crate::flags::FlagValues;

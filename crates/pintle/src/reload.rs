@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long new issuers have to say where their keys are before the change is put off.
+/// The time within which new issuers must be discovered; otherwise the change is put off.
 const READY_MAX: Duration = Duration::from_secs(60);
 const READY_EVERY: Duration = Duration::from_millis(100);
 
@@ -103,7 +103,7 @@ async fn issuers(app: &App, config: &Config) {
     }
 }
 
-/// Who may ask without a name cannot be changed while the server runs.
+/// Checks a changed configuration. Its `anonymous` cannot change while the server runs.
 fn checked(new: Configuration, config: &Config) -> Result<Configuration, String> {
     let flags = &config.authentication;
     validate(&new, &flags.service_account_issuers)?;

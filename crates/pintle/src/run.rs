@@ -49,12 +49,12 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 
-/// What walks of the deepest trees that are read need, with room to spare. It costs memory only where it is used.
+/// The stack for walks of the deepest accepted trees, with room to spare. Only the part in use takes memory.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// Connections that the kernel has accepted and the server has not: as many as systems usually allow.
 const BACKLOG: u32 = 1024;
-/// What a stop may take beyond the time for requests under way, before the process is ended all the same.
+/// The time for a stop, after requests under way have ended, until the process is ended by force.
 const END_MAX: Duration = Duration::from_secs(5);
 
 /// Starts, serves, and returns after a clean stop.
@@ -240,7 +240,7 @@ async fn leave(app: &App, config: &Config, stopper: &watch::Sender<bool>) {
     stopper.send_replace(true);
 }
 
-/// How long a stop takes at most.
+/// The maximum duration of a stop.
 fn stop_max(config: &Config) -> Duration {
     let limits = &config.limits;
     let turning_away = if limits.sends_retry_after { conn::DRAIN_MAX } else { Duration::ZERO };
@@ -340,7 +340,7 @@ fn own_certificates(config: &Config) -> Result<Pki, String> {
     pki::open(&config.pki_dir(), names, config.client_ca_file.is_none())
 }
 
-/// What is around a server: what it counts in and logs by, the ways to others, and what its values are encrypted with.
+/// The surroundings of the server: metrics, log, clients for other servers, and encryption at rest.
 struct Around<'a> {
     registry: Registry,
     verbosity: Verbosity,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The server's own key lies in its PKI directory, unless files are given.
 pub struct Keys {
-    /// Where the signing key is, and whether it may be made.
+    /// The file of the signing key.
     signing_path: PathBuf,
     is_own: bool,
     /// Keys that tokens are checked with besides the signing key's.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// What the process ends with that did not stop by itself: upstream's code.
+/// The exit code of a forced end: upstream's.
 const FORCED: i32 = 1;
 
 /// Told when the first signal comes. It is followed on a thread of its own, so that a server whose threads are all

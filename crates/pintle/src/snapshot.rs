@@ -23,12 +23,12 @@ written is read again and compared. Encrypted values stay encrypted as they are;
 are encrypted anew, by the first provider of their resource.
 ";
 
-/// How often it is said on stderr how far it is: on a terminal, where one line is written over, and elsewhere.
+/// The time between two progress reports on stderr: on a terminal, which redraws one line, and elsewhere.
 const DRAW_INTERVAL: Duration = Duration::from_millis(100);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const BAR_WIDTH: usize = 30;
 
-/// What to copy, and from where to where.
+/// The arguments of a copy: source, destination, and encryption.
 #[derive(Debug)]
 struct Copy {
     from: StorePlace,
@@ -100,7 +100,7 @@ fn read(args: &[String]) -> Result<Copy, Stop> {
     })
 }
 
-/// Where a server with these flags keeps its objects.
+/// The store of a server with these flags.
 fn place(config: &Config) -> StorePlace {
     etcd(config).unwrap_or_else(|_| embedded(config))
 }

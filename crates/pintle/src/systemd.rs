@@ -1,4 +1,4 @@
-//! What a service manager that started the server is told of it (`sd_notify`).
+//! Notifications to the service manager that started the server (`sd_notify`).
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};

@@ -1,4 +1,4 @@
-//! Who is asked what users may do: `--authorization-mode` with its flags, or the file of `--authorization-config`.
+//! The chain of authorizers: `--authorization-mode` with its flags, or the file of `--authorization-config`.
 
 mod authorizer;
 mod file;
@@ -16,9 +16,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the file is looked at.
+/// The time between two checks whether the file has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// Flags that say what the file says.
+/// Flags that cannot be combined with the file.
 const REPLACED: [&str; 5] = [
     "authorization-mode",
     "authorization-webhook-config-file",
@@ -27,13 +27,13 @@ const REPLACED: [&str; 5] = [
     "authorization-webhook-cache-unauthorized-ttl",
 ];
 
-/// Who is asked, in this order; the group `system:masters` is asked for before all.
+/// The authorizers in order; the group `system:masters` is allowed before all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorization {
     pub authorizers: Vec<ConfiguredMode>,
     /// The policies of the mode ABAC.
     pub abac: Abac,
-    /// Where `authorizers` were read, if not from flags.
+    /// The path and content of the file that `authorizers` were read from, if not from flags.
     file: Option<(PathBuf, String)>,
 }
 

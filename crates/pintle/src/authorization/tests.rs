@@ -1,4 +1,4 @@
-//! What is read from flags and files, and what is refused.
+//! Reading of flags and files, and refusals.
 
 use super::{Authorization, file, may_follow};
 use crate::flags::FlagValues;

@@ -16,7 +16,7 @@ const STAGES: [(&str, Option<Stage>); 4] = [
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Enablement {
-    /// What was said of stages, by their keys.
+    /// The values of `api/all`, `api/ga`, `api/beta` and `api/alpha`.
     stages: BTreeMap<&'static str, bool>,
     /// Keys are `group/version`, and `group/version/resource`.
     versions: BTreeMap<String, bool>,

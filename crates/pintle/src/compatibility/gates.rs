@@ -51,7 +51,7 @@ enum GateStage {
     Deprecated,
 }
 
-/// What a gate is in one version.
+/// The state of a gate in one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Spec {
     stage: GateStage,
@@ -132,7 +132,7 @@ impl Gates {
         })
     }
 
-    /// What is said of gates that were set.
+    /// Warnings about gates that were set and are stable or deprecated, or have no effect.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (name, is_on) in &self.given {
@@ -201,7 +201,7 @@ fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
     TEXT.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '))
 }
 
-/// What a history says of a minor version; nothing before it begins.
+/// The state of a gate at a minor version, from its history; none before it begins.
 fn at(history: &str, minor: u16) -> Option<Spec> {
     let reached = |change: &&str| change.get(..2).and_then(|text| text.parse().ok()) <= Some(minor);
     let facts = history.split(' ').rfind(reached)?.get(2..)?;

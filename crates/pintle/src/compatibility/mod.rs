@@ -12,7 +12,7 @@ use gates::Gates;
 use pintle_schema::Resources;
 use std::collections::BTreeMap;
 
-/// What the command line says about versions, gates and APIs.
+/// The flags for versions, feature gates and APIs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compatibility {
     /// The minor version that is emulated.
@@ -21,7 +21,7 @@ pub struct Compatibility {
     pub oldest: u16,
     gates: Gates,
     enablement: Enablement,
-    /// What was asked for and has no effect, in words for the log.
+    /// Warnings about settings without effect.
     pub warnings: Vec<String>,
 }
 

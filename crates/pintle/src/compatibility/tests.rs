@@ -1,4 +1,4 @@
-//! What is served and refused by versions, gates and APIs that are asked for.
+//! APIs that are served or refused, by version, gates and `--runtime-config`.
 
 use super::{Compatibility, gates};
 use crate::flags::FlagValues;
@@ -22,7 +22,7 @@ fn read(line: &str) -> Result<Compatibility, String> {
     Compatibility::read(&FlagValues::new(String::from("pintle"), values)?)
 }
 
-/// How many resources of a version are served.
+/// The number of served resources of a version.
 fn served(line: &str, version: &str) -> usize {
     let known = pintle_schema::known().resources;
     let all = read(line).unwrap().served(known).unwrap().all;

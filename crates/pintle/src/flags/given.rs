@@ -8,13 +8,13 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a command line says. Names that the table lacks are mistakes in this program and read as nothing.
+/// The values of a command line. A name that the table lacks is a bug of this program; it reads as empty.
 pub struct FlagValues {
     /// The program as it was called.
     pub program: String,
     values: BTreeMap<&'static str, Vec<String>>,
     defaults: BTreeMap<&'static str, &'static str>,
-    /// What was asked for and has no effect, in words for the log.
+    /// Warnings about flags without effect.
     pub warnings: Vec<String>,
 }
 

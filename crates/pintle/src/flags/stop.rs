@@ -1,6 +1,6 @@
 //! Reasons why a command line gives no configuration.
 
-/// Why there is no configuration.
+/// The reason why a command line gives no configuration.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stop {
     Help(String),

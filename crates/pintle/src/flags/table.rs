@@ -2,7 +2,7 @@
 
 const TEXT: &str = include_str!("table.txt");
 
-/// How a flag's value is written.
+/// The syntax of a flag's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlagKind {
     Text,
@@ -29,13 +29,13 @@ pub enum FlagKind {
     Pairs,
 }
 
-/// What the server does with a flag.
+/// The degree to which the server supports a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Support {
     Full,
-    /// Accepted, since what it asks for has no meaning here.
+    /// Accepted: the thing that it controls does not exist here.
     NoEffect,
-    /// Accepted, but without effect: said at start.
+    /// Accepted without effect, with a warning at start.
     Warned(&'static str),
     /// Refused when it asks for anything but the default.
     Refused(&'static str),
@@ -73,7 +73,7 @@ const SHOWN: [&str; 2] = ["admission-control", "enable-logs-handler"];
 const UNNAMED: &str = "insecure-port";
 
 impl Flag {
-    /// What is said to those who give the flag, if it is deprecated.
+    /// The warning of a deprecated flag.
     pub fn deprecation(&self) -> Option<String> {
         let (name, words) = DEPRECATED.iter().find(|(name, _)| *name == self.name)?;
         Some(format!("Flag --{name} has been deprecated, {words}"))

@@ -93,8 +93,8 @@ impl PodSecurity {
         vec![format!("would violate PodSecurity {asked}: {}", details(&found))]
     }
 
-    /// The audit annotations of a pod or a pod template: its exemption, or else the enforced policy and the violations of
-    /// the audit policy.
+    /// The audit annotations of a pod or a pod template: its exemption, or else the enforced policy and the violations
+    /// of the audit policy.
     fn annotations(&self, request: &Request<'_>, object: &Value) -> Vec<(&'static str, String)> {
         let is_pod = request.is_resource("", "pods");
         let pod = match is_pod {
