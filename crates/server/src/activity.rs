@@ -1,4 +1,4 @@
-//! What a connection is doing, and how long it may go on doing nothing.
+//! `Activity`: the state of a connection, and its timeouts.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -13,13 +13,13 @@ use tokio::time::Instant;
 pub const FIRST_REQUEST_MAX: Duration = Duration::from_secs(32);
 /// From the first byte of a later request to its whole head, on HTTP/1.1.
 pub const HEADER_MAX: Duration = Duration::from_secs(32);
-/// How long a connection stays open between requests: upstream's `IdleTimeout`.
+/// The idle timeout between requests: upstream's `IdleTimeout`.
 pub const IDLE_MAX: Duration = Duration::from_secs(90);
-/// How long one stays open that is asked to leave and has nothing more to finish.
+/// The idle timeout of a connection that was asked to leave.
 pub const LEAVE_MAX: Duration = Duration::from_secs(5);
-/// A client that takes nothing of an answer for so long loses it: it keeps memory from others.
+/// The time after which an answer is cut whose client takes nothing of it, since it keeps memory from others.
 pub const STALL_MAX: Duration = Duration::from_secs(30);
-/// How often a connection with requests under way is looked at.
+/// The time between two looks at a connection with requests under way.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Answers that a connection lists before it forgets those that have ended.
 const ANSWERS_MIN: usize = 16;
@@ -33,11 +33,11 @@ pub struct Activity {
     has_served: AtomicBool,
     is_http2: AtomicBool,
     is_leaving: AtomicBool,
-    /// When the last request ended.
+    /// The end of the last request.
     rests_since: AtomicU64,
-    /// When the first byte came since then.
+    /// The arrival of the first byte after `rests_since`.
     heard_at: AtomicU64,
-    /// Since when the client takes nothing of what is written.
+    /// The time since which the client has taken nothing of the output.
     blocked_since: AtomicU64,
     answers: Mutex<Vec<Arc<StreamAnswer>>>,
     closed: Notify,
@@ -45,12 +45,12 @@ pub struct Activity {
     pending: Arc<AtomicUsize>,
 }
 
-/// What is to be done with a connection.
+/// The decision about a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum StreamVerdict {
-    /// Nothing, and it is looked at again then.
+    /// Keep it, and judge again at this time.
     LookAgain(Instant),
-    /// It may say goodbye first.
+    /// End it gracefully: its idle time is over.
     Idle,
     Close(&'static str),
 }
@@ -167,7 +167,7 @@ impl Activity {
         self.closed.notified().await;
     }
 
-    /// What is to be done with the connection now.
+    /// Decides whether the connection stays open.
     pub fn judge(&self) -> StreamVerdict {
         let now = Instant::now();
         let blocked = self.blocked_since.load(Ordering::Relaxed);
@@ -190,7 +190,7 @@ impl Activity {
         StreamVerdict::LookAgain(end.min(blocked_end.unwrap_or(end)).min(now + LOOK_EVERY))
     }
 
-    /// When a rest ends, and how.
+    /// The end of a rest, and the verdict then.
     fn rest_end(&self) -> (Instant, StreamVerdict) {
         if self.is_pending() {
             return (self.began + FIRST_REQUEST_MAX, StreamVerdict::Close("no request came in time"));
@@ -263,7 +263,7 @@ mod tests {
         (Arc::new(Activity::new(Ipv4Addr::LOCALHOST.into(), Arc::clone(&pending))), pending)
     }
 
-    /// How long it takes until the connection is to be ended, and how.
+    /// The time until the connection is ended, in seconds, and the verdict.
     async fn end(activity: &Activity) -> (u64, StreamVerdict) {
         let began = Instant::now();
         loop {

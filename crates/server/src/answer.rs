@@ -1,4 +1,4 @@
-//! What makes an answer out of what was found: the form that the client asked for, and what every answer has.
+//! Encoding of answers in the format that the client accepts, and the headers of every answer.
 
 use crate::app::App;
 use crate::encoding::GZIP_BYTES_MIN;

@@ -1,4 +1,4 @@
-//! What answers may take in memory together, from when they are made until their clients have taken them.
+//! The memory that all answers may hold together, from their making until their clients have taken them.
 
 use crate::permits::{Permit, Pool, Requester};
 use bytes::Bytes;
@@ -6,16 +6,16 @@ use pintle_object::Status;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What answers under way may take together: a hundred lists, of a hundred thousand objects each or of few. Their
-/// objects are those of the cache and take nothing.
+/// The kilobytes of all answers under way together: enough for a hundred lists of any length, since their objects are
+/// those of the cache and take nothing.
 const ANSWERS_KB_MAX: usize = 64 << 10;
 /// Of that, one user's part.
 const ANSWERS_USER_PART: usize = 4;
 /// Answers and parts of them that are not counted: as many as may be under way together take little.
 const FREE_BYTES: usize = 4 << 10;
-/// How long an answer waits for others to end before its client is told to come back.
+/// The time that an answer waits for room before its client is told to come back.
 const WAIT_MAX: Duration = Duration::from_secs(5);
-/// What a client is told who has waited in vain.
+/// The `Retry-After` of answers that found no room in time.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// Shares of the memory that answers under way may take together. Clones share the same.
@@ -149,7 +149,7 @@ mod tests {
         let answers = Answers { wait_max: Duration::from_millis(5), ..Answers::default() };
         let dev = Requester::Other("dev");
         let size = ANSWERS_KB_MAX / ANSWERS_USER_PART * 1024;
-        // What is reserved counts, and what is more is given back.
+        // A reservation covers the answer up to its size; the rest of it is returned.
         let mut permits = vec![answers.permit(dev, size / 2).await.unwrap()];
         assert!(answers.try_cover(dev, &mut permits, size) && permits.len() == 2);
         let mut bytes = hold(vec![1; size - 1024].into(), permits);

@@ -32,9 +32,9 @@ pub struct App {
     pub discovery: Discovery,
     pub openapi: OpenApi,
     pub metrics: Metrics,
-    /// How much is logged.
+    /// The verbosity of the log.
     pub verbosity: Verbosity,
-    /// When the process began.
+    /// The start of the process.
     pub started: Time,
     pub limits: Limits,
     pub stages: Stages,
@@ -45,7 +45,7 @@ pub struct App {
     pub heavy: Heavy,
     pub leaving: Arc<Leaving>,
     pub memory: Memory,
-    /// Who costs most.
+    /// The heaviest users, agents, verbs and resources (`/debug/pintle/top`).
     pub top: Arc<Top>,
     /// None: values are stored as they are.
     pub encryption: Option<Arc<Encryption>>,

@@ -1,4 +1,4 @@
-//! Who a request is from: its credentials, as the authenticators take them.
+//! Authentication of a request: its credentials, and the authenticators.
 
 use crate::app::App;
 use crate::client::ConnectionClient;
@@ -66,8 +66,8 @@ async fn prove(
     Ok(user)
 }
 
-/// Who comes by the port that asks for nothing. A page from elsewhere that a browser on this machine shows must not come
-/// that way: it says where it is from, or asks for a host of another name.
+/// The administrator, for requests on the insecure port. Requests that a web page from elsewhere made through a browser
+/// on this machine are refused: by their `Origin`, or by a `Host` that is not this machine.
 fn unsecured(request: &Request) -> Result<User, Status> {
     let origin = request.header("origin");
     let origin = origin.split_once("://").map_or(origin.as_ref(), |(_, host)| host);

@@ -14,7 +14,7 @@ pub struct Backends {
 /// Feature gates about streams.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gates {
-    /// Whoever opens a stream with GET needs the right to create too (AuthorizePodWebsocketUpgradeCreatePermission).
+    /// Opening a stream with GET also needs the verb `create` (AuthorizePodWebsocketUpgradeCreatePermission).
     pub asks_create: bool,
     /// Kubelets that say that they speak WebSocket get it as it is (ExtendWebSocketsToKubelet).
     pub extends: bool,

@@ -35,7 +35,8 @@ use tokio::task::JoinSet;
 const STREAMS_MAX: u32 = 100;
 /// Upstream's frames, and its window of a stream.
 const WINDOW_BYTES: u32 = 256 << 10;
-/// What a connection may send of bodies that are not read yet: some streams' windows. Upstream has one for each
+/// The HTTP/2 window of a connection, which bounds bodies that are not read yet: some streams' windows. Upstream has
+/// one for each
 /// stream, which lets a connection keep 25 MB in memory.
 const CONNECTION_WINDOW_BYTES: u32 = 4 * WINDOW_BYTES;
 /// Headers of one HTTP/1.1 request, which are parsed into one table. Upstream has no such limit; a user with more
@@ -43,17 +44,17 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 * WINDOW_BYTES;
 const HEADERS_MAX: usize = 2048;
 /// A client that does not finish its handshake in this time is dropped.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-/// How long a stop waits for requests under way.
+/// The time that a stop waits for requests under way.
 pub const DRAIN_MAX: Duration = Duration::from_secs(10);
-/// How long nothing is accepted after it failed, at first and at most: as Go's servers do.
+/// The pause after a failed accept, at first and at most: as in Go's servers.
 const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(5);
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// What connections of a listener begin with.
+/// The way in which connections of a listener begin.
 #[derive(Clone)]
 pub enum Door {
     Tls(Arc<Listener>),
-    /// Nothing: whoever can connect is an administrator (`--insecure-port`). On loopback only.
+    /// Without TLS and without authentication: every client is an administrator (`--insecure-port`). On loopback only.
     Plain,
 }
 

@@ -123,7 +123,7 @@ fn evict(open: &mut HashMap<u64, Arc<Activity>>, is_meant: impl Fn(&Activity) ->
     }
 }
 
-/// Who has one address of IPv6 usually has all of its network.
+/// The /64 network of an IPv6 address, since its owner usually has all of it; an IPv4 address itself.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

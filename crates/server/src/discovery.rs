@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-/// What stands after the media type of aggregated discovery.
+/// The media type parameters of aggregated discovery.
 pub(crate) const AGGREGATED: &str = ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 const AGGREGATED_KIND: &str = "k8s.io.api.apidiscovery.v2.APIGroupDiscoveryList";
 
@@ -187,7 +187,7 @@ impl Aggregated {
 /// The release of Kubernetes whose behaviour this server has.
 pub const KUBERNETES: &str = "v1.36.2";
 
-/// What there is to know of a version, by the names that clients know.
+/// The parts of the version in the document `/version`.
 pub fn version_parts(reported: &str) -> Vec<(&'static str, String)> {
     [
         ("major", "1"),

@@ -11,7 +11,7 @@ use hyper::{HeaderMap, Version, http};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinHandle;
 
-/// What a request has beside its head, for those who pass it on.
+/// The body and the upgrade of a request that has not been read.
 #[derive(Default)]
 pub struct Exchange {
     /// Not read yet; whoever takes it reads it, with back pressure to the client.

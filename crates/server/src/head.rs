@@ -16,7 +16,7 @@ pub fn answer(parts: &Parts) -> Option<Response> {
 }
 
 fn refusal(parts: &Parts) -> Option<Response> {
-    // What reads heads looks at their size before they are whole, and may have read on.
+    // The HTTP parser checks the size before the head is whole, and may have read beyond it.
     let bytes: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if bytes > HEADER_BYTES_MAX as usize {
         let words = "431 Request Header Fields Too Large";

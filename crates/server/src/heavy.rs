@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 /// Bodies and objects from this size on are large: what is smaller takes a millisecond or two.
 pub const LARGE_BYTES_MIN: usize = 16 << 10;
-/// What may be worked on at a time, in kilobytes of bodies and objects. In trees it is many times as large.
+/// The kilobytes of bodies and objects that may be worked on at a time. Their trees are many times as large.
 const WORK_KB_MAX: usize = 8 << 10;
 /// Of that, one user's part: a body of the largest size leaves room for others.
 const WORK_USER_PART: usize = 3;

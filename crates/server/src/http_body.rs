@@ -127,7 +127,7 @@ impl hyper::body::Body for HttpBody {
         let next = catch_unwind(AssertUnwindSafe(|| self.next(context))).unwrap_or_else(|payload| {
             let why = panics::words(payload.as_ref());
             tracing::error!(why, "a request panicked while its answer was sent");
-            // What is left of the answer is of no use.
+            // The rest of the answer cannot be sent.
             (self.stream, self.list) = (None, None);
             self.chunks.clear();
             Poll::Ready(Some(Err(Cut::new("a panic"))))

@@ -21,8 +21,8 @@ const PLACES_MAX: usize = 256 << 10;
 /// Of them, one user's may be this part, which rests in 100 MB: the agents of all nodes may be one user.
 const PLACES_USER_PART: usize = 8;
 
-/// How many requests may be under way where nothing decides about turns: reads and writes apart, and who finds no seat
-/// is sent away; none for no limit.
+/// The number of requests that may be under way without API Priority and Fairness: reads and writes apart, and requests
+/// beyond it are refused; none for no limit.
 pub struct Seats {
     reads: Option<Pool>,
     writes: Option<Pool>,
@@ -53,7 +53,7 @@ impl Limits {
         Limits { seats, places: Pool::new(PLACES_MAX, PLACES_USER_PART), request_max }
     }
 
-    /// How long a request may take: what its query asks for, up to the limit. Those that last may take for ever.
+    /// The time that a request may take: its `timeout`, up to the limit; without end for long-running requests.
     pub fn time(&self, request: &Request) -> Result<Duration, Status> {
         if is_long_running(&request.info) {
             return Ok(Duration::MAX);
@@ -118,14 +118,14 @@ impl Limits {
     }
 }
 
-/// What a client hears that is to come back in some seconds.
+/// The 429 of upstream's filter for requests in flight.
 pub fn too_many(retry_after_seconds: u64) -> Response {
     Response::text(429, "Too many requests, please try again later.\n")
         .with("x-content-type-options", "nosniff")
         .with("retry-after", retry_after_seconds.to_string())
 }
 
-/// What a client hears whose request took too long.
+/// The 504 of a request that took too long.
 pub fn timed_out() -> Response {
     let words = "Timeout: request did not complete within the allotted timeout";
     Response::new(
@@ -237,7 +237,7 @@ mod tests {
         assert!(limits.place(&request(Method::GET, "/api/v1/pods", "dev")).is_some());
         assert!(limits.place(&request(Method::GET, "/api/v1/pods?watch=1", MASTERS)).is_some());
         drop(both);
-        // Who is answered at once keeps nothing.
+        // A request that is answered at once keeps no place.
         for _ in 0..PLACES_USER_PART {
             assert!(limits.place(&watch).is_some_and(|place| place.kept_by(Response::empty(403)).is_empty()));
         }

@@ -1,5 +1,5 @@
-//! How a server leaves: who comes late is sent elsewhere (upstream's `filters/with_retry_after.go`), and watches end
-//! one after the other (its `filters/watch_termination.go`), so that not all clients come back at once.
+//! Graceful shutdown: late requests are sent elsewhere (upstream's `filters/with_retry_after.go`), and watches end one
+//! after the other (its `filters/watch_termination.go`), so that not all clients come back at once.
 
 use crate::response::Response;
 use std::sync::Arc;
@@ -9,17 +9,17 @@ use tokio::time::Instant;
 
 /// Paths that are answered to the end.
 const ANSWERED: [&str; 4] = ["/readyz", "/livez", "/healthz", "/metrics"];
-/// What the names of API servers begin with, which ask each other and themselves.
+/// The prefix of API servers' user agents, whose requests to each other and themselves are still answered.
 const API_SERVERS: &str = "kube-apiserver/";
 const RETRY_AFTER_SECONDS: &str = "5";
-/// How often it is looked whether anything is still under way.
+/// The time between two checks whether anything is still under way.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Where a server is in leaving, and what is still under way.
+/// The stage of a shutdown, and the requests still under way.
 #[derive(Debug, Default)]
 pub struct Leaving {
     turns_away: AtomicBool,
-    /// In how many nanoseconds watches end; zero while they may go on.
+    /// The time over which the ends of watches are spread, in nanoseconds; zero while they may go on.
     watches_end_nanos: AtomicU64,
     requests: AtomicUsize,
     watches: AtomicUsize,

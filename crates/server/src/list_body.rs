@@ -15,12 +15,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::AbortHandle;
 
-/// What may be encoded of one answer and not yet sent: that much waits in a stream of HTTP/2.
+/// The bytes of one answer that may be encoded and not yet sent: the send buffer of an HTTP/2 stream.
 pub const SEND_BYTES: u32 = 256 << 10;
 /// Upstream ends every list after this time. Here it is prolonged as pieces are taken, so that slow lines can have
 /// large lists, but not without end: replaced objects stay in memory for a list that still has to send them.
 const TIME_MIN: Duration = Duration::from_secs(60);
-/// Each second that it goes on beyond has to be earned by this many bytes.
+/// The rate at which a client must take the answer for each second beyond `TIME_MIN`.
 const BYTES_PER_SECOND_MIN: u64 = 1 << 20;
 
 /// An answer of many pieces.
@@ -43,7 +43,7 @@ struct ListSource {
 /// Sees each piece before it is laid out and compressed, and whether it is the last.
 pub type Tap = Box<dyn FnMut(&[u8], bool) + Send>;
 
-/// Why an answer ends before its end; clients see a broken stream.
+/// The reason why an answer was cut off; clients see a broken stream.
 #[derive(Debug)]
 pub struct Cut(String);
 
@@ -75,7 +75,7 @@ impl ListBody {
         ListBody { source: Arc::new(Mutex::new(Some(source))), taken: Arc::default(), guard: None }
     }
 
-    /// What the answer takes in memory while it is sent.
+    /// The memory that the answer takes while it is sent, in bytes.
     pub fn weight(&self) -> usize {
         let held = lock(&self.source).as_ref().map_or(0, |source| source.pieces.held_bytes());
         held + SEND_BYTES as usize + 2 * PIECE_BYTES

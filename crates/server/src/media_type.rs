@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// What separates tokens.
+/// The characters that separate tokens.
 const SEPARATORS: &str = "()<>@,;:\\\"/[]?=";
 
 /// The media type in lower case; none when the header is not well formed, parameters included.

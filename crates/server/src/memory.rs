@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// How full memory is, in parts of a hundred, when it is strained, short, and as good as gone.
+/// The parts of the budget in use, in percent, from which memory is strained, short, and as good as gone.
 const STRAINED_PERCENT: u64 = 75;
 const SHORT_PERCENT: u64 = 85;
 const GONE_PERCENT: u64 = 95;
@@ -22,7 +22,7 @@ pub struct Memory {
     heavy: Mutex<BTreeSet<String>>,
 }
 
-/// How full memory is.
+/// The degree to which memory is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pressure {
     None,
@@ -31,7 +31,7 @@ pub enum Pressure {
     Gone,
 }
 
-/// What a request may take.
+/// The size class of a request's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Weight {
     Small,

@@ -32,5 +32,5 @@ pub(crate) fn is_large(app: &App, request: &Request) -> bool {
 /// Lists of more than this are large.
 pub(crate) const LARGE_BYTES_MIN: u64 = 1 << 20;
 
-/// When those who were refused shall come back.
+/// The `Retry-After` of refusals for memory.
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 5;

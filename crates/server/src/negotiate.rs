@@ -6,7 +6,7 @@ use pintle_engine::ObjectRef;
 pub use pintle_object::Format;
 use pintle_object::{Details, Reason, Status};
 
-/// What of an object is shown.
+/// The representation of an object that a client asks for: whole, as a table, or its metadata only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptedView {
     Object,
@@ -36,7 +36,7 @@ impl Accept {
     }
 }
 
-/// What an endpoint has besides JSON and YAML of what it answers.
+/// The representations that an endpoint offers besides JSON and YAML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// Its objects in protobuf. Without it, protobuf of their metadata may still be asked for.
@@ -64,7 +64,7 @@ const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
-/// What routes are said to produce: it decides which requests they take, and is told to those that they do not.
+/// The media types that routes produce: they decide which requests a route takes, and are listed in its 406.
 pub const OBJECTS: &[&str] = &[JSON, YAML, PROTOBUF];
 pub const EVENTS: &[&str] = &[
     JSON,
@@ -221,7 +221,7 @@ mod tests {
     const CUSTOM: Offer = Offer { protobuf: false, ..BUILT_IN };
     const REVIEW: Offer = Offer { table: false, ..BUILT_IN };
 
-    /// What each kind of endpoint answers in: built-in, custom, one without a table, one of a Status.
+    /// Checks the answer of each kind of endpoint: built-in, custom, without a table, and of a Status.
     fn check(header: &str, expected: [&str; 4]) {
         let shown = |offer| {
             let found = clauses(header).iter().find_map(|clause| accept(clause, offer));

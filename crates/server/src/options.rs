@@ -1,22 +1,22 @@
-//! What the command line says and requests see.
+//! `Options`: the settings from the command line that the handling of requests depends on.
 
 use std::time::Duration;
 
 pub(crate) const STATUSZ: &str = "/statusz";
 pub(crate) const FLAGZ: &str = "/flagz";
 
-/// What the command line says and requests see.
+/// The settings from the command line that the handling of requests depends on.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// `host:port` that clients outside reach the server at.
     pub server_address: String,
-    /// What `/version` says that the server is.
+    /// The version that `/version` reports.
     pub reported_version: String,
     /// The first is the issuer of new tokens.
     pub service_account_issuers: Vec<String>,
-    /// Where the issuer's keys are published.
+    /// The URI at which the issuer's keys are published.
     pub service_account_jwks_uri: String,
-    /// What tokens are for when they are for this server.
+    /// The audiences of tokens for this server.
     pub api_audiences: Vec<String>,
     /// The longest that a token may be asked for; zero for any time.
     pub token_expiration_seconds_max: i64,
@@ -34,12 +34,12 @@ pub struct Options {
     pub has_statusz: bool,
     /// Whether pages for those who look into the process are served (`--profiling`).
     pub has_profiling: bool,
-    /// How long the store may take to answer checks of health, and of readiness.
+    /// The timeouts of the store's checks of health, and of readiness.
     pub health_max: Duration,
     pub ready_max: Duration,
     /// A watch without a timeout of its own lasts at least this long, and less than twice as long; zero for ever.
     pub watch_min: Duration,
-    /// Of so many in a million requests over HTTP/2 the client is told to connect anew.
+    /// The number of HTTP/2 requests in a million after which the client is told (GOAWAY) to connect anew.
     pub goaway_per_million: u32,
     /// Whether HTTP/2 connections of anonymous clients end with their first answer
     /// (UnauthenticatedHTTP2DOSMitigation).

@@ -123,7 +123,7 @@ impl Pool {
         Permit { of_user, of_others, of_all: take(self.all.clone()).await }
     }
 
-    /// What is missing of `units` for who has `held` of them already, of what it may have at all.
+    /// The units that a requester lacks of `units`, given those that it has `held` and the most that it may have.
     pub fn missing(&self, who: Requester<'_>, held: usize, units: usize) -> usize {
         units.min(self.max(who)).saturating_sub(held)
     }
@@ -140,7 +140,7 @@ impl Pool {
         u32::try_from(units.min(self.max(who))).unwrap_or(u32::MAX)
     }
 
-    /// What a user still may have.
+    /// The semaphore of one user's part.
     fn user(&self, who: Requester<'_>) -> Option<Arc<Semaphore>> {
         let (Requester::System(name) | Requester::Other(name)) = who else { return None };
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,7 +6,7 @@ use pintle_engine::ObjectRef;
 use pintle_object::field::quote;
 use pintle_object::{Details, Reason, Status};
 
-/// What upstream says when it could not find out whether a request is allowed.
+/// Upstream's 500 of a request whose authorization failed.
 pub fn internal_error(request: &Request, why: &str) -> Response {
     let words = format!("Internal Server Error: {}: {why}", quote(&request.uri));
     // Nothing in it reads as HTML.
@@ -15,7 +15,7 @@ pub fn internal_error(request: &Request, why: &str) -> Response {
         .with("x-content-type-options", "nosniff")
 }
 
-/// What the router says to a method that a path does not take.
+/// The router's 405 for a method that a path does not take.
 pub fn method_not_allowed() -> Status {
     Status::new(
         405,
@@ -25,7 +25,7 @@ pub fn method_not_allowed() -> Status {
     .with_details(Details::default())
 }
 
-/// What the router says to a path under a known group and version that is no resource.
+/// The router's 404 for a path under a known group and version that is no resource.
 pub fn no_such_resource() -> Status {
     Status::new(404, Reason::NotFound, "the server could not find the requested resource")
         .with_details(Details::default())

@@ -39,7 +39,7 @@ pub fn stored(
     }
 }
 
-/// What a write is answered with.
+/// The answer to a write: the stored object.
 pub fn written(
     app: &App,
     request: &Request,

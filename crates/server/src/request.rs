@@ -31,15 +31,15 @@ pub struct Request {
     pub user: Arc<User>,
     pub info: Arc<RequestInfo>,
     pub resource_path: ResourcePath,
-    /// When the request's head was there.
+    /// The time at which the request's head arrived.
     pub received: Time,
-    /// When it has to be answered; never, where it may last.
+    /// The time by which it must be answered; none for long-running requests.
     pub deadline: Option<Instant>,
     /// The client's end of the connection.
     pub peer: SocketAddr,
     /// The client's own id where it gave a usable one.
     pub audit_id: String,
-    /// What the stages leave for the audit.
+    /// Annotations and latencies that the stages collect for the audit event.
     pub audit: Arc<AuditContext>,
 }
 

@@ -11,22 +11,22 @@ use std::time::Duration;
 
 /// The most that a body may hold: upstream's limit for requests that write.
 pub const BODY_BYTES_MAX: usize = 3 << 20;
-/// How far a body that is too large is read before its connection is given up.
+/// The bytes that are read of a body that is too large before its connection is closed.
 const DRAINED_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
-/// What all bodies may take together that are read, wait for their turn, or are worked on.
+/// The kilobytes of all bodies together that are read, wait for their turn, or are worked on.
 const BODIES_KB_MAX: usize = 32 << 10;
 /// Of that, one user's part: two of the largest.
 const BODIES_USER_PART: usize = 4;
 /// A body may take this much before it has a permit that is for all of it: most are smaller.
 const FREE_BYTES: usize = 16 << 10;
-/// How long a client may take to send a body. Other requests do not wait for it: it has no seat yet.
+/// The time that a client may take to send a body. Other requests do not wait for it: it has no seat yet.
 const READ_MAX: Duration = Duration::from_secs(30);
-/// How long a body waits for room until its client is told to come back.
+/// The time that a body waits for room before its client is told to come back.
 const ROOM_WAIT_MAX: Duration = Duration::from_secs(5);
-/// What a client is told whose body found no room.
+/// The `Retry-After` of bodies that found no room in time.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// What bodies of requests may take in memory.
+/// The memory for the bodies of all requests.
 pub struct Bodies(Pool);
 
 /// A body, and its permit of what all may take.
@@ -36,7 +36,7 @@ pub struct ReadBody {
     pub permit: Option<Permit>,
 }
 
-/// Why there is no body.
+/// The reason why a body was not read.
 pub enum Unread {
     Refused(Status),
     TooSlow,

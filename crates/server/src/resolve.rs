@@ -14,25 +14,25 @@ pub const CONNECTING: [&str; 5] = ["attach", "exec", "log", "portforward", "prox
 /// Methods besides those of verbs that a proxy passes on.
 const PROXIED: [Method; 2] = [Method::HEAD, Method::OPTIONS];
 
-/// What answers a request. The verb is that of its meaning.
+/// The served resource of a request, and the part of it that the path names.
 #[derive(Clone)]
 pub struct Route {
     pub served: Arc<ServedResource>,
     pub place: Place,
 }
 
-/// What a path under a resource names.
+/// The part of a resource that a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Objects of a namespace, or of all, or those of a cluster-wide resource.
     Collection,
     Object,
     Subresource,
-    /// A subresource that leads through to somebody else.
+    /// A subresource whose requests are proxied to another server.
     Connect,
 }
 
-/// Why nothing answers a request.
+/// The reason why a request resolves to nothing.
 #[derive(Debug)]
 pub enum Unserved {
     /// The path is under no group and version of ours.
@@ -41,7 +41,7 @@ pub enum Unserved {
     Resource,
     /// The resource does not take the method there.
     Method,
-    /// What is said instead.
+    /// Another refusal.
     Because(Box<Status>),
 }
 
@@ -59,7 +59,7 @@ impl Route {
     }
 }
 
-/// What answers a request about a resource. `is_built_in`: whether its group has a router of its own.
+/// Resolves a request about a resource. `is_built_in`: whether its group has a router of its own.
 pub fn resolve(table: &Table, request: &Request, is_built_in: bool) -> Result<Route, Unserved> {
     let info = &request.info;
     let missing = || if is_built_in { Unserved::Resource } else { Unserved::Path };
@@ -273,7 +273,7 @@ mod tests {
         all
     }
 
-    /// What a request that resolved does, told from method and route alone, is what authorization was asked.
+    /// Checks that the action of a resolved request, by its method and route alone, is the one that was authorized.
     fn check(request: &Request, route: &Route) {
         let (info, path, served) = (&request.info, &request.resource_path, &route.served);
         let shown = format!("{} {} {:?}", request.method, info.path, request.query.pairs());

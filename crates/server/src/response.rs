@@ -23,11 +23,12 @@ pub struct Response {
     pub body: Body,
     /// Whether who asked did not prove who they are.
     pub is_to_nobody: bool,
-    /// What the status line of HTTP/1.1 says, where it is not what it always says.
+    /// The reason in the status line of HTTP/1.1, where it is not the usual one.
     pub reason: Option<&'static str>,
-    /// What it has of the memory that answers may take together.
+    /// Its permits of the memory that all answers share.
     pub permits: Vec<Permit>,
-    /// Where it was made from; released when it is made, of a list when it is sent, of a stream when it first rests.
+    /// The request's seat: released when the answer is made, of a list when it is sent, of a stream when it first
+    /// rests.
     pub seat: Option<Seat>,
     /// Measures what is left of the request to be made and sent.
     pub meter: Option<Meter>,
@@ -54,12 +55,12 @@ pub trait Parts: Send {
     /// The next part; none at the end.
     fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>>;
 
-    /// What they take in memory beside what others have in memory too.
+    /// The memory of the remaining parts, without bytes that are shared, in bytes.
     fn held_bytes(&self) -> usize {
         0
     }
 
-    /// How long all of them are together, where it is known.
+    /// The length of all parts together, where it is known.
     fn total_bytes(&self) -> Option<usize> {
         None
     }
@@ -116,25 +117,25 @@ impl Response {
         Response::new(status, "text/plain; charset=utf-8", body)
     }
 
-    /// What Go's ServeMux answers for a path that nobody serves.
+    /// The 404 of Go's ServeMux, for a path that nothing serves.
     pub fn not_found_page() -> Response {
         Response::text(404, "404 page not found\n").with("x-content-type-options", "nosniff")
     }
 
-    /// What Go's server says to a request that it cannot read, before anybody looks at it; the connection ends.
+    /// The 400 of Go's HTTP server, for a request that cannot be parsed; the connection ends.
     pub fn malformed(reason: Option<&'static str>) -> Response {
         let words = format!("400 {}", reason.unwrap_or("Bad Request"));
         let response = Response::new(400, "text/plain; charset=utf-8", words).with("connection", "close");
         Response { reason, ..response }
     }
 
-    /// What is said of a request whose answer was not made to its end.
+    /// The 500 of a request that panicked.
     pub fn panicked() -> Response {
         Response::text(500, "This request caused apiserver to panic. Look in the logs for details.\n")
             .with("x-content-type-options", "nosniff")
     }
 
-    /// What is said for a server behind this one that cannot be reached.
+    /// The 503 for an aggregated server that cannot be reached.
     pub fn unavailable() -> Response {
         Response::text(503, "service unavailable\n").with("x-content-type-options", "nosniff")
     }
@@ -164,7 +165,7 @@ impl Response {
         matches!(self.body, Body::Bytes(_) | Body::Chunks(_))
     }
 
-    /// What it takes in memory until it is sent.
+    /// The memory that the answer takes until it is sent, in bytes.
     pub fn weight(&self) -> usize {
         match &self.body {
             Body::Bytes(bytes) => bytes.len(),

@@ -1,5 +1,5 @@
-//! What a path, a method and a query ask for, by the rules of upstream's RequestInfo: the one reading of a request that
-//! authorization, limits, metrics and dispatch go by.
+//! From path, method and query to a `RequestInfo`, by upstream's rules: authorization, limits, metrics and dispatch all
+//! use this one reading of a request.
 
 use pintle_object::query::decode;
 use pintle_object::selector::{FieldSelector, LabelSelector};
@@ -81,7 +81,7 @@ impl ResourcePath {
 fn read_parts(info: &mut RequestInfo, parts: &[&str]) {
     let part = |index: usize| parts.get(index).copied().map(Text::from).unwrap_or_default();
     (info.resource, info.name) = (part(0), part(1));
-    // What is behind a proxy of the old way is its own business.
+    // The path behind a proxy in the old form belongs to the proxied server, and names no subresource.
     if info.verb != Verb::Proxy {
         info.subresource = part(2);
     }

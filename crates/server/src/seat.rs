@@ -8,6 +8,6 @@ use crate::permits::Permit;
 pub struct Seat {
     pub(crate) _permit: Option<Permit>,
     pub(crate) _turn: Option<pintle_fairness::Seat>,
-    /// What stays until the answer has ended.
+    /// Kept until the answer has ended.
     pub held: Option<Guard>,
 }

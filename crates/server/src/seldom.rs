@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long nothing is logged of the same kind after a line.
+/// The time after a line in which no other of the same kind is logged.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Counts what happens, and says when to log it.
@@ -18,7 +18,7 @@ struct SeldomState {
 }
 
 impl Seldom {
-    /// How often it has happened since the last line, this time included, when there is to be a line now.
+    /// The number of occurrences since the last line, this one included, when a line is due.
     pub fn count(&self) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.count += 1;

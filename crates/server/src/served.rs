@@ -1,4 +1,4 @@
-//! What is served here, and what elsewhere.
+//! Paths and APIs that this server serves itself, and those of other servers.
 
 use crate::app::App;
 use crate::exchange::Exchange;

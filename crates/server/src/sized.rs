@@ -14,14 +14,15 @@ use crate::verbs;
 use pintle_object::Status;
 use std::sync::Arc;
 
-/// What answers to writes may take of the bytes that they are made of: defaults and managers of fields are added.
+/// The reserved size of a write's answer, as a multiple of the bytes that it is made of: defaults and managers are
+/// added.
 const WRITTEN_RATIO: usize = 2;
 
 /// Does what a request asks: on the threads for what is large when its body or object is.
 pub async fn sized(app: &Arc<App>, request: &Request, route: Route) -> Result<Response, Status> {
     let who = Requester::of(&request.user);
     let bytes = verbs::bytes(app, request, &route);
-    // What is seldom is boxed, so that the others need not make room for it.
+    // Rare cases are boxed, so that the futures of others stay small.
     if bytes >= LARGE_BYTES_MIN {
         return Box::pin(large(app, request, route, bytes)).await;
     }

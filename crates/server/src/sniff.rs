@@ -1,4 +1,4 @@
-//! What a body is, told by its first bytes as Go's `net/http.DetectContentType` tells it.
+//! The media type of a body by its first bytes, as Go's `net/http.DetectContentType` finds it.
 
 /// The bytes that are looked at.
 const LOOK_BYTES: usize = 512;
@@ -28,7 +28,7 @@ const TAGS: [&[u8]; 17] = [
     b"<!--",
 ];
 
-/// What the first bytes of a body alone say.
+/// The media types of exact prefixes.
 const BEGINNINGS: [(&[u8], &str); 24] = [
     (b"%PDF-", "application/pdf"),
     (b"%!PS-Adobe-", "application/postscript"),

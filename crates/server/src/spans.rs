@@ -48,7 +48,7 @@ pub fn request(app: &App, request: &Request, client: &ConnectionClient) -> Span 
     tracer.request(start, header, |attributes| described(attributes, request, client))
 }
 
-/// When a request's head was there.
+/// The time at which the request's head arrived.
 fn received(request: &Request) -> SystemTime {
     let seconds = u64::try_from(request.received.seconds).unwrap_or(0);
     UNIX_EPOCH + Duration::new(seconds, request.received.nanos)

@@ -4,7 +4,7 @@
 //! panics > authentication > audit > impersonation > fairness > authorization > the request > the answer
 //! ```
 //!
-//! Where requests are traced, each stage is a span with all that comes after it (`spans.rs`).
+//! With tracing on, each stage is a span that includes all later stages (`spans.rs`).
 //!
 //! A stage that nobody fills costs a comparison. What has to live until an answer is sent to its end goes into
 //! `Response::held` (dropped then, or when the client is gone); a seat of fairness goes into `Seat`.
@@ -21,9 +21,9 @@ use std::sync::Arc;
 #[derive(Default)]
 pub struct Stages {
     pub audit: Option<Arc<dyn Audit>>,
-    /// What traces requests.
+    /// The tracer of requests.
     pub tracer: Option<Arc<Tracer>>,
-    /// Which request may go on, and when; without it there are limits on reads and on writes.
+    /// API Priority and Fairness; without it there are limits on reads and on writes.
     pub fairness: Option<Turns>,
 }
 
@@ -65,7 +65,7 @@ pub trait AuditRecord: Send + Sync {
     fn end(self: Arc<Self>, end: End) -> Waiting<'static, ()>;
 }
 
-/// How a request ended.
+/// The end of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     Complete,

@@ -25,7 +25,7 @@ where
     }
 }
 
-/// What ends the stream whose task this is; nothing on HTTP/1.1, where a connection is its own task.
+/// The handle that aborts the stream of the current task; none on HTTP/1.1, where a connection is its own task.
 pub fn current() -> Option<Arc<OnceLock<AbortHandle>>> {
     STREAM.try_with(Arc::clone).ok()
 }

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{
     DigitallySignedStruct, Error, ServerConfig, SignatureScheme, SupportedCipherSuite,
 };
 
-/// What the command line says of TLS and HTTP/2.
+/// The flags for TLS and HTTP/2.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsSettings {
     /// Names of suites of TLS 1.2, the preferred first; all that are safe when there are none.
@@ -69,7 +69,7 @@ pub fn authority_names(subjects: &[Vec<u8>]) -> Vec<DistinguishedName> {
     names
 }
 
-/// What connections of a listener begin with. It changes with the authorities of clients.
+/// The TLS configuration of a listener's connections. It changes with the authorities of clients.
 pub struct Listener {
     settings: TlsSettings,
     certificates: Arc<Certificates>,

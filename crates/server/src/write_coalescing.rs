@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What is held at most; more is written at once. Four TLS records.
+/// The bytes that are held back; more is written at once. Four TLS records.
 const HELD_MAX: usize = 64 << 10;
 /// Bytes are copied, by us and by TLS, in pieces: many processors copy large misaligned ones with an instruction that
 /// takes several times as long.
 const PIECE: usize = 4 << 10;
-/// What most answers fit into.
+/// The initial capacity, which most answers fit into.
 const HELD_MIN: usize = 4 << 10;
 
 /// A stream and what is to be written to it. Clones are the same.
@@ -24,7 +24,7 @@ pub struct Coalesced<S>(Arc<Mutex<CoalescerState<S>>>);
 struct CoalescerState<S> {
     stream: S,
     bytes: Vec<u8>,
-    /// How much of `bytes` is written.
+    /// The number of bytes of `bytes` that are written.
     written: usize,
     /// While a connection is worked on, flushes wait.
     is_driven: bool,

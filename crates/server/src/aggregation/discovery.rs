@@ -16,7 +16,7 @@ pub fn is_aggregated(content_type: &str) -> bool {
     is_json && is_list && (has("v=v2") || has("v=v2beta1"))
 }
 
-/// What an aggregated document says of a version of a group.
+/// The entry of a version in an aggregated discovery document.
 pub fn entry(list: &Value, group: &str, version: &str) -> Option<Value> {
     let mut groups = list.list_at(&["items"]).iter();
     let found = groups.find(|item| item.str_at(&["metadata", "name"]) == group)?;
@@ -132,7 +132,7 @@ pub struct Merged {
 /// Groups and their versions, in order.
 pub type Groups = Vec<(String, Vec<String>)>;
 
-/// How groups of the same priority stand.
+/// The order of groups with the same priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ties {
     /// By the name of an APIService, in plain discovery.

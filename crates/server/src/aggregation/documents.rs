@@ -9,7 +9,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What one API of another server says of itself. Absent is what was never read.
+/// The discovery and OpenAPI documents of one API of another server. Documents that were never read are absent.
 #[derive(Clone, Default)]
 pub struct RemoteDocuments {
     /// That of its APIService.
@@ -35,7 +35,7 @@ pub struct OwnDocument {
 }
 
 impl RemoteDocuments {
-    /// Where the document of the API is, of version 3.
+    /// The path of the API's OpenAPI v3 document.
     pub fn path(&self) -> String {
         match self.group.as_str() {
             "" => format!("api/{}", self.version),
@@ -43,7 +43,7 @@ impl RemoteDocuments {
         }
     }
 
-    /// What stands for the document of version 3 of a server that has one of version 2 only.
+    /// The entry for an OpenAPI v3 document that is made here, for a server that has only v2.
     pub fn converted(&self) -> Option<OwnDocument> {
         let known = self.v2.as_ref().filter(|_| self.is_without_v3)?;
         Some(OwnDocument { name: self.name.clone(), hash: hex(format!("v3 {}", known.etag).as_bytes()) })
@@ -59,7 +59,7 @@ impl RemoteDocuments {
 /// An OpenAPI document of version 2: what it says of the API alone.
 #[derive(Clone)]
 pub struct Version2 {
-    /// What the server named the content by, or its digest.
+    /// The server's ETag, or a digest of the content.
     pub etag: String,
     pub is_own_etag: bool,
     /// Compressed JSON.

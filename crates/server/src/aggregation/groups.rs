@@ -4,7 +4,7 @@ use pintle_engine::Engine;
 use pintle_object::Value;
 use std::cmp::Ordering;
 
-/// What an APIService says of where its API stands.
+/// The position of an API in discovery, from its APIService.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiOrder {
     pub name: String,

@@ -15,19 +15,19 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// How often documents are read again; as upstream.
+/// The time between two reads of documents; upstream's.
 const REFRESH: Duration = Duration::from_secs(60);
 /// The waits after failures of discovery: from the first to `REFRESH`, twice as long each time.
 const RETRY_MIN: Duration = Duration::from_millis(500);
 /// The longest wait after failures of OpenAPI documents, of which the first is `REFRESH`.
 const OPENAPI_RETRY_MAX: Duration = Duration::from_secs(3600);
-/// When OpenAPI documents are read again after a change.
+/// The delay of a second read of OpenAPI documents after a change.
 const AFTER_CHANGE: Duration = Duration::from_secs(1);
-/// How long discovery, and an OpenAPI document, may take to come.
+/// The timeouts of reading discovery, and an OpenAPI document.
 const DISCOVERY_MAX: Duration = Duration::from_secs(5);
 const OPENAPI_MAX: Duration = Duration::from_secs(60);
 
-/// Who reads discovery, and who reads OpenAPI documents.
+/// The users that read discovery, and OpenAPI documents, from other servers.
 const DISCOVERER: &str = "system:kube-aggregator";
 const READER: &str = "system:aggregator";
 const MASTERS: &str = "system:masters";
@@ -123,7 +123,7 @@ impl DocumentReader {
             retry = if is_read { REFRESH } else { (retry * 2).min(OPENAPI_RETRY_MAX) };
             if is_woken(wake, pause).await {
                 retry = REFRESH;
-                // What was written by then may not be all that the change brings.
+                // The other server's document may follow the change a little later, so it is read once more.
                 let Some(remote) = self.remote() else { return };
                 self.read_openapi(&remote).await;
                 tokio::time::sleep(AFTER_CHANGE).await;
@@ -135,7 +135,7 @@ impl DocumentReader {
         self.app.aggregator.services.get(&self.group, &self.version)
     }
 
-    /// What is known; the basis of what will be.
+    /// The documents read so far, to be updated.
     fn known(&self, remote: &Remote) -> RemoteDocuments {
         let known = self.app.aggregator.documents.get(&remote.name);
         known.map_or_else(

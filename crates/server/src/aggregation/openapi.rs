@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 const DEFINITION: &str = "#/definitions/";
-/// How many definitions of one name with different contents are told apart.
+/// The number of different definitions under one name that can be renamed apart.
 const RENAMES_MAX: usize = 1000;
 
 /// Takes from a document of version 2 what it says of an API. Definitions that only other paths use are left out.

@@ -101,7 +101,7 @@ struct Recorded {
     answer: Mutex<AuditedAnswer>,
 }
 
-/// What is known of the answer.
+/// The facts about the answer that are recorded.
 #[derive(Default)]
 struct AuditedAnswer {
     code: u16,

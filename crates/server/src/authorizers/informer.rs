@@ -1,7 +1,7 @@
-//! `Informer`: hears of every change of one resource when it is asked, not before.
+//! `Informer`: follows the changes of one resource, and applies them when it is asked.
 //!
-//! Whoever decides from stored objects catches up first. So a decision is never older than the last answered write,
-//! and nothing runs in between.
+//! Decisions from stored objects apply all changes first. So a decision is never older than the last answered write,
+//! and no task runs in between.
 
 use pintle_engine::{Engine, ServedResource};
 use pintle_object::Value;

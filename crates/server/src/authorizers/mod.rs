@@ -66,7 +66,7 @@ impl Mode {
     }
 }
 
-/// Who may do what, as far as it is not asked of a single request.
+/// The authorizers and impersonation of the server, with the stored objects that they follow.
 pub struct Access {
     authorizer: Arc<dyn Authorizer>,
     current: Arc<Current>,
@@ -149,7 +149,7 @@ impl Access {
         self.current.0.store(Arc::new(Union::new(authorizers)));
     }
 
-    /// What is decided about a request.
+    /// Authorizes a request.
     pub async fn authorize(&self, user: &User, info: &RequestInfo) -> Decision {
         authorize(self.authorizer.as_ref(), user, info).await
     }
@@ -164,14 +164,13 @@ impl Access {
         self.authorizer.as_ref()
     }
 
-    /// What admission asks.
+    /// The permissions for admission plugins.
     pub fn permissions(&self) -> Permissions {
         Permissions { authorizer: self.authorizer.clone(), grants: self.rbac.clone() }
     }
 
     /// The user that a request acts as, when it asks for another than its own, and the verb of the mode that allows it
-    /// (empty for the old permission). A header of such a wish that cannot be
-    /// read is none that may be passed over.
+    /// (empty for the old permission). An impersonation header that cannot be read is an error.
     pub async fn impersonate(
         &self,
         user: &User,

@@ -1,4 +1,4 @@
-//! What a request's width is estimated from: its options, the objects that it is about, and who watches them.
+//! The input for estimating a request's width: its options, the objects that it is about, and their watchers.
 
 use crate::request::Request;
 use pintle_engine::Engine;

@@ -1,4 +1,4 @@
-//! What requests are told apart by: labels of a known few values each, by upstream's rules.
+//! Labels of requests in metrics: a few known values each, by upstream's rules.
 //! (`k8s.io/apiserver/pkg/endpoints/metrics`.)
 
 use crate::request::Request;
@@ -66,7 +66,7 @@ pub fn dry_run(request: &Request) -> &'static str {
     }
 }
 
-/// What is done about unknown fields; what is said wrong is all the same.
+/// The `fieldValidation` of a request; all invalid values are one label.
 pub fn field_validation(request: &Request) -> &'static str {
     let mut asked = request.query.all("fieldValidation");
     match (asked.next(), asked.next()) {

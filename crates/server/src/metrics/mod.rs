@@ -1,4 +1,4 @@
-//! What the server counts about requests, connections and what is stored, in upstream's families.
+//! The metrics of requests, connections and stored objects, in upstream's families.
 
 mod known;
 mod labels;
@@ -251,7 +251,7 @@ impl Metrics {
         WatchEvents { count: self.watch_events.with(&labels), sizes: self.watch_event_sizes.with(&labels) }
     }
 
-    /// How long it takes until a watch has told what there is.
+    /// The time until a watch has sent its initial events.
     pub fn watch_list(&self, request: &Request) -> Histogram {
         let Labels { group, resource, scope, version, .. } = Labels::of(request);
         self.watch_lists.with(&[group, resource, scope, version])
@@ -283,7 +283,7 @@ impl Metrics {
         self.registry.text()
     }
 
-    /// How many objects there are of each resource, and an estimate of their size.
+    /// Sets the gauges of the number of objects of each resource, and of their estimated size.
     fn look_at_objects(&self, engine: &Engine) {
         [&self.objects, &self.objects_by_key, &self.object_bytes].into_iter().for_each(Gauges::clear);
         for served in engine.table().served() {

@@ -9,10 +9,10 @@ use pintle_object::Verb;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// What is counted when an answer has ended: when it is dropped.
+/// The figures of one answer, which are observed when it is dropped at its end.
 pub struct Observation {
     started: Instant,
-    /// What others took of the latency.
+    /// The part of the latency that was spent waiting for a turn and for webhooks.
     waited: Duration,
     series: Arc<OnceLock<RequestSeries>>,
     open: Option<Gauge>,

@@ -1,4 +1,4 @@
-//! What is counted of the watch cache, by resource. (`k8s.io/apiserver/pkg/storage/cacher/metrics`.)
+//! The metrics of the watch cache, by resource. (`k8s.io/apiserver/pkg/storage/cacher/metrics`.)
 
 use pintle_metrics::{Counters, Gauges, Registry};
 use pintle_store::EventFacts;
@@ -6,7 +6,7 @@ use pintle_store::EventFacts;
 /// The lowest digits of a revision that are shown: what a number with a point tells exactly.
 const REVISION_MAX: u64 = 1_000_000_000_000_000;
 
-/// What is known of each resource when it is asked for.
+/// The families of the watch cache; gauges are set when the page is read.
 pub struct WatchCache {
     received: Counters,
     dispatched: Counters,

@@ -1,4 +1,4 @@
-//! How many of something there were at most in the last second.
+//! `Watermark`: the highest value of a count in the last second.
 
 use pintle_metrics::Gauge;
 use std::sync::Arc;

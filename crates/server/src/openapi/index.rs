@@ -18,7 +18,7 @@ pub struct Index {
     pub owners: HashMap<String, GroupOwner>,
 }
 
-/// Who has a document.
+/// The server that a document comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupOwner {
     /// Another server, by group and version of its API.

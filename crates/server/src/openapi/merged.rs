@@ -1,4 +1,4 @@
-//! What the document of version 2 of everything was made of, as far as it is of other servers.
+//! The OpenAPI v2 document of all APIs, and the versions of other servers' documents that it was made of.
 
 use super::page::Page;
 use crate::aggregation::RemoteDocuments;
@@ -8,16 +8,16 @@ use std::sync::Arc;
 /// The document of the resources and servers of a moment.
 pub struct Merged {
     pub page: Arc<Page>,
-    /// What the content of other servers' documents is named by, by the names of their APIServices.
+    /// The ETags of other servers' documents, by the names of their APIServices.
     pub others: BTreeMap<String, String>,
 }
 
-/// What the content of documents is named by.
+/// The ETags of documents, by the names of their APIServices.
 pub fn etags<'a>(all: impl Iterator<Item = &'a RemoteDocuments>) -> BTreeMap<String, String> {
     all.filter_map(|one| Some((one.name.clone(), one.v2.as_ref()?.etag.clone()))).collect()
 }
 
-/// By whom the document has to be made, and why.
+/// The APIServices for which the document has to be made anew, each with `add`, `update` or `delete`.
 pub fn causes<'a>(
     before: &'a BTreeMap<String, String>,
     now: &'a BTreeMap<String, String>,

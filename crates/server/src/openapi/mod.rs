@@ -114,7 +114,7 @@ impl OpenApi {
         groups.values().for_each(|group| hash.update(&group.hash));
         etags.values().for_each(|etag| hash.update(etag));
         let hash = hex(hash);
-        // Whoever comes while it is made waits for it.
+        // Other requests wait under this lock while the document is made.
         let mut kept = self.merged_v2.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(merged) = kept.as_ref().filter(|merged| merged.page.hash == hash) {
             return merged.page.clone();

@@ -13,9 +13,9 @@ use std::sync::OnceLock;
 use std::task::{Context, Poll};
 
 const JSON: &str = "application/json";
-/// What is unpacked of a page at a time.
+/// The number of bytes that a page is unpacked by at a time.
 const UNPACKED_BYTES: usize = 32 << 10;
-/// What unpacking takes besides, until the page is sent: the last bytes, which others may refer to, and tables.
+/// The memory of the decompressor until the page is sent: its window and its tables.
 const UNPACKING_BYTES: usize = 48 << 10;
 
 /// A JSON document, compressed, and the hash that stands for its content.

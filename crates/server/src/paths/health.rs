@@ -144,13 +144,13 @@ pub async fn answer(app: &App, request: &Request) -> Option<Response> {
     })
 }
 
-/// Why the store cannot be asked, when it cannot.
+/// The error of the store's health check.
 async fn outage(app: &App, root: &str) -> Option<String> {
     let Options { health_max, ready_max, .. } = app.options;
     app.engine.store.check(if root == "readyz" { ready_max } else { health_max }).await.err()
 }
 
-/// What is wrong with plugins of encryption, when something is.
+/// The errors of encryption plugins.
 async fn unwell_plugins(app: &App) -> Option<String> {
     app.encryption.as_ref()?.check().await.err()
 }

@@ -1,4 +1,4 @@
-//! What other systems need to check service account tokens: the issuer's configuration and its public keys.
+//! OIDC discovery for service account tokens: the issuer's configuration and its public keys.
 
 use crate::app::App;
 use crate::negotiate;

@@ -43,7 +43,7 @@ pub fn merged_order<'a>(lists: &[Vec<&'a str>]) -> Vec<&'a str> {
 /// A name in the graph of what stands before what.
 #[derive(Default)]
 struct OrderNode<'a> {
-    /// How many names must stand before it.
+    /// The number of names that must come before it and are not placed yet.
     before: usize,
     after: BTreeSet<&'a str>,
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often what a long answer takes is told.
+/// The time between two reports of a long answer's figures.
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A request under way. What it took is told from time to time and when it is dropped.

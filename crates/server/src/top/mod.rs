@@ -1,4 +1,4 @@
-//! Who costs the server most: requests, time, bytes, errors and watches by user, agent, verb and resource.
+//! The heaviest users of the server: requests, time, bytes, errors and watches by user, agent, verb and resource.
 
 mod meter;
 mod page;

@@ -39,7 +39,7 @@ fn seconds(duration: Duration) -> i64 {
 }
 
 impl Top {
-    /// What each of the heaviest users costs lately.
+    /// The recent cost of each of the heaviest users.
     pub fn costs(&self) -> Vec<(String, f64)> {
         let now = self.now();
         let of = |shard: MutexGuard<'_, Shard>| {

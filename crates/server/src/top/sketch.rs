@@ -10,7 +10,7 @@ use std::time::Duration;
 pub const SHORT: Duration = Duration::from_secs(10);
 pub const LONG: Duration = Duration::from_secs(300);
 
-/// What requests took, or what they took in a time.
+/// The figures of requests, in sum or over a window of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Figures {
     pub requests: f64,
@@ -35,7 +35,7 @@ const REQUEST_SECONDS: f64 = 20e-6;
 const BYTES_PER_SECOND: f64 = 1e9;
 
 impl Figures {
-    /// What it all costs, in seconds of a core.
+    /// The cost in seconds of a core.
     pub fn cost(&self) -> f64 {
         self.cpu_seconds + self.requests * REQUEST_SECONDS + self.bytes / BYTES_PER_SECOND
     }
@@ -101,7 +101,7 @@ impl<K: Clone + Eq + Hash> Sketch<K> {
         Q: Eq + Hash + ?Sized,
     {
         if !self.entries.contains_key(key) {
-            // Who only closes a watch has lost its place meanwhile.
+            // The end of a watch whose entry was evicted meanwhile.
             if watches < 0 {
                 return;
             }

@@ -48,7 +48,7 @@ async fn run(
             Ok(representation::typed(app, accept.of_status(), app.engine.meta_type("Status"), 200, &status))
         }
         Deleted::Object { answer, is_gone } => {
-            // Whoever asked for its dependents to go too is told that this takes a while.
+            // With `orphanDependents: false` the dependents are deleted later: 202 Accepted.
             let status = if !is_gone && options.orphan_dependents == Some(false) { 202 } else { 200 };
             representation::written(app, request, accept, &target, status, &answer)
         }

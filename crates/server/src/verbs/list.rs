@@ -32,14 +32,14 @@ pub async fn list(
     representation::list(app, request, accept, &route.served, listing).await
 }
 
-/// How many objects a list looks through, at most.
+/// The number of objects that a list looks through, at most.
 pub(crate) fn listed(app: &App, request: &Request, route: &Route) -> usize {
     let query = &request.query;
     let stored = app.engine.stored_count(&route.served);
     if !query.text("labelSelector").is_empty() || !query.text("fieldSelector").is_empty() {
         return stored;
     }
-    // What follows a page is only counted.
+    // Objects behind the page are counted, but not read.
     match query.text("limit").parse() {
         Ok(limit) if limit > 0 && query.text("resourceVersion") != "0" => stored.min(limit),
         _ => stored,

@@ -31,7 +31,8 @@ use pintle_object::{Status, Verb};
 /// objects are large.
 const LISTED_BYTES: usize = 4;
 
-/// How much there is to work on: the body, and the object that is read or changed, or all that are looked through.
+/// The size of the work: bytes of the body, and of the object that is read or changed, or of all that are looked
+/// through.
 pub fn bytes(app: &App, request: &Request, route: &Route) -> usize {
     let stored = match request.info.verb {
         Verb::Watch | Verb::DeleteCollection => 0,
@@ -144,7 +145,7 @@ async fn object(
     }
 }
 
-/// What a request is about: the names of its path, and nothing that only its query says.
+/// The object that a request's path names; the query does not matter.
 fn target<'a>(request: &'a Request, route: &'a Route) -> ObjectRef<'a> {
     let (info, served) = (&request.info, route.served.as_ref());
     // A namespace is not in itself.

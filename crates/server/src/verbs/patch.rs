@@ -54,7 +54,7 @@ pub const BUILT_IN: &[&str] = &[
 const CUSTOM: &[&str] =
     &["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
 
-/// What kind of patch the body is, by its content type, which is compared as it is written.
+/// The kind of patch, by the content type, which is compared as it is written.
 fn kind(request: &Request, target: &ObjectRef<'_>) -> Result<PatchKind, Status> {
     let taken = if target.served.is_typed() { BUILT_IN } else { CUSTOM };
     let header = request.header("content-type");

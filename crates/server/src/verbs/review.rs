@@ -158,7 +158,7 @@ async fn access(app: &App, user: &User, spec: Option<&Value>) -> Value {
     status
 }
 
-/// What a user may do in a namespace, as far as it can be listed.
+/// The rules for a user in a namespace, as far as they can be listed.
 fn rules(app: &App, user: &User, namespace: &str) -> Result<Value, Status> {
     if namespace.is_empty() {
         return Err(Status::bad_request("no namespace on request"));

@@ -3,7 +3,7 @@
 use pintle_object::Value;
 use pintle_object::selector::{FieldSelector, LabelSelector, Operator, Requirement};
 
-/// How much of a selector could be read.
+/// The extent to which a selector could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Read {
     All,

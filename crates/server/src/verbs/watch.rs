@@ -27,16 +27,16 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
-/// How often a watch that asked for bookmarks gets one.
+/// The time between two bookmarks of a watch that asked for them.
 const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
 /// The last bookmark comes this long before the end of a watch.
 const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
-/// How often a watch looks for room for its events, and for how long.
+/// The time between two tries to find room for a watch's events, and the longest wait for it.
 const ROOM_EVERY: Duration = Duration::from_millis(50);
 const ROOM_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Room for so much is there before a part of the initial state is encoded: about as long as parts are.
 const INITIAL_PART_BYTES: usize = 64 << 10;
-/// How long a watch lasts that has no end.
+/// The duration of a watch without an end.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub async fn watch(
@@ -134,13 +134,13 @@ struct Frames {
     is_leaving: bool,
     room: Room,
     events: WatchEvents,
-    /// When the watch began, and the measure of how long it takes to tell what there is.
+    /// The start of the watch, and the histogram of the time until its initial events are sent.
     initial: (Instant, Histogram),
-    /// The spans of what it tells at first, until that is told.
+    /// The spans of the initial events, until those are sent.
     spans: Option<Box<InitialSpans>>,
 }
 
-/// What of a watch's events waits for room among all answers.
+/// The room for a watch's events in the memory of all answers.
 struct Room {
     answers: Answers,
     user: Arc<User>,

@@ -1,4 +1,4 @@
-//! What all writes have in common: who calls, in which encoding, and what was warned about.
+//! The context of a write, the encoding of its body, and its warnings.
 
 use crate::answer;
 use crate::app::App;
@@ -56,7 +56,7 @@ pub fn with_warnings(
     }
     let mut response = result.unwrap_or_else(|status| answer::refuse(app, request, &status));
     for text in shown(&warnings).map(|warning| format!("299 - {}", quoted(warning))) {
-        // What was said once, here or on the way, is not said again.
+        // A warning that is already there is not repeated.
         if !response.headers.iter().any(|(name, value)| *name == "warning" && *value == text) {
             response = response.with("warning", text);
         }
@@ -66,11 +66,11 @@ pub fn with_warnings(
 
 /// The warnings of one answer hold so many characters; past that each is cut.
 const WARNINGS_CHARS_MAX: usize = 4 * 1024;
-/// What is left of a warning that is cut, in characters.
+/// The length that a long warning is cut to, in characters.
 const WARNING_CHARS_MAX: usize = 256;
 
-/// What is shown of warnings: each once, within upstream's limits. Headers cannot hold control characters, and
-/// upstream leaves out a warning that has one.
+/// The warnings to send: each once, within upstream's limits. Headers cannot hold control characters, and upstream
+/// leaves out a warning that has one.
 fn shown(warnings: &[String]) -> impl Iterator<Item = &str> {
     let mut seen = HashSet::new();
     let fits = |warning: &&str| !warning.is_empty() && !warning.contains(char::is_control);

@@ -18,7 +18,7 @@ use pintle_proxy::{AnswerBody, Reply, log as logs, pod, socket, websocket};
 use std::pin::Pin;
 use std::task::Poll;
 
-/// What a client wants of a log.
+/// The options of a request for a log.
 struct LogOptions {
     container: String,
     is_unchecked: bool,
@@ -42,7 +42,7 @@ pub async fn log(
         "" => None,
         name => Some(kubelets.of(&node(app, &target, name).await?)?),
     };
-    // What is said is no object, of which there is metadata.
+    // A log is no object, and has no metadata to show.
     match accept.view {
         AcceptedView::Object | AcceptedView::Table => {}
         AcceptedView::Partial => {

@@ -144,7 +144,7 @@ fn port(text: &str) -> Result<i32, String> {
     Ok(port.into())
 }
 
-/// What follows the subresource in the path.
+/// The path after the subresource, with its leading slash.
 fn rest_of_path(request: &Request) -> String {
     let rest = request.resource_path.parts.get(3..).unwrap_or_default().join("/");
     let mut path = if rest.is_empty() || rest.starts_with('/') { rest } else { format!("/{rest}") };
