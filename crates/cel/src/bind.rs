@@ -27,8 +27,8 @@ pub enum Bound<'a> {
     Broken(&'a str),
 }
 
-/// How deep steps of programs may stand in each other when variables of a policy name each other: what the stack of
-/// an evaluation holds, with room to spare.
+/// The depth of nested steps across variables of a policy that name each other: what the stack of an evaluation holds,
+/// with room to spare.
 const NESTED_DEPTH_MAX: usize = 2_000;
 
 /// All variables while programs run, with what was found of other programs.

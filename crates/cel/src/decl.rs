@@ -110,7 +110,7 @@ impl Decl {
         }
     }
 
-    /// How often such data can stand in one request at most.
+    /// The greatest number of such values in one request.
     #[must_use]
     pub fn cardinality_max(&self) -> u64 {
         REQUEST_BYTES_MAX / (self.size_min + 1)

@@ -1,4 +1,4 @@
-//! How large the data of a device may be, which expressions of selectors look at: bounds of resource.k8s.io.
+//! Bounds of the data of a device, which expressions of selectors look at: those of resource.k8s.io.
 
 use crate::decl::{Decl, Keys, Property, Shape};
 

@@ -54,7 +54,7 @@ pub fn cost(expression: &Expr, checked: &Checked, root: Option<&Decl>) -> Range 
     estimator.cost(expression)
 }
 
-/// Where data comes from: what is declared there, if anything is.
+/// The origin of data: the declaration at its path, if there is one.
 #[derive(Clone, Copy)]
 enum SizePath<'a> {
     None,

@@ -427,7 +427,7 @@ impl<'a> Machine<'_, 'a> {
     }
 }
 
-/// Why a step that is known before anything runs has no value.
+/// The error of a constant step, which is known before anything runs.
 pub fn constant_error(step: &ProgramStep) -> Option<String> {
     struct Nothing;
     impl<'a> Variables<'a> for Nothing {

@@ -1,6 +1,6 @@
 //! Faults: the reasons why an expression has no program.
 
-/// Why there is no program of an expression.
+/// The reason why an expression has no program.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The message of a compiler, with the lines meant.

@@ -82,7 +82,7 @@ pub fn compile(text: &str, scope: &Scope) -> Result<Type, String> {
 /// A program of an expression. Sizes are estimated from the declaration of its data, if there is one.
 ///
 /// # Errors
-/// Why there is none.
+/// The fault of the expression.
 pub fn program(text: &str, scope: &Scope, decl: Option<&Decl>) -> Result<Compiled, Fault> {
     checked(text, scope, |tree, checked| {
         let program = plan::plan(&tree.root, checked, &scope.patterns)?;
@@ -123,7 +123,7 @@ fn checked<T>(
 
 const LENGTH_MAX: usize = 100_000;
 
-/// Why an expression is not one that gives one of these types.
+/// The type of an expression, and its error if that is none of the wanted types.
 #[must_use]
 pub fn refusal(text: &str, scope: &Scope, wanted: &[Type]) -> (Type, Option<String>) {
     let found = match program(text, scope, None) {
@@ -142,7 +142,7 @@ pub fn refusal(text: &str, scope: &Scope, wanted: &[Type]) -> (Type, Option<Stri
     }
 }
 
-/// Why a type is none of those that are wanted, if any are.
+/// The error of a type that is none of the wanted ones; an empty list wants any.
 #[must_use]
 pub fn unwanted(found: &Type, wanted: &[Type]) -> Option<String> {
     let fits = wanted.is_empty() || found.is_unknown() || wanted.iter().any(|of| of.is_same(found));
@@ -177,7 +177,7 @@ impl Program {
         })
     }
 
-    /// How deep its steps stand in each other.
+    /// The depth of its nested steps.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.depth
@@ -201,7 +201,7 @@ impl<'a> EvaluationSession<'_, 'a> {
     /// The value of a program as a tree, and what it cost without the variables that it asked for.
     ///
     /// # Errors
-    /// Why there is no value, or none that JSON stands for.
+    /// The evaluation failed, or no JSON stands for its value.
     pub fn tree(&self, program: &'a Program) -> (Result<pintle_object::Value, Error>, u64) {
         let (found, cost) = eval::run(program, self.bindings, self.limit);
         (tree::tree(&found), cost)

@@ -9,7 +9,7 @@ use pintle_regexp::Regexp;
 #[derive(Debug)]
 pub struct Program {
     pub(crate) root: ProgramStep,
-    /// How deep steps stand in each other.
+    /// The depth of nested steps.
     pub(crate) depth: usize,
 }
 

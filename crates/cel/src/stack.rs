@@ -1,6 +1,6 @@
 //! Stacks for expressions that go deep.
 
-/// How many signs an expression may have before it is looked at on a stack of its own.
+/// The length in characters, or the depth of steps, from which an expression is handled on a stack of its own.
 pub const DEEP: usize = 100;
 const STACK_BYTES: usize = 64 << 20;
 

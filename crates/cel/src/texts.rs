@@ -7,7 +7,7 @@ use crate::program::Program;
 use crate::stack::{DEEP, on_stack};
 use crate::value::{Error, List, Value};
 
-/// Why there are no names.
+/// The reason why an evaluation gave no names.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NoTexts {
     /// The evaluation failed.
@@ -20,7 +20,7 @@ impl Program {
     /// Evaluates; a text counts as a list of one, and null as an empty list. Empty texts are none.
     ///
     /// # Errors
-    /// Why there are none.
+    /// The evaluation failed, or gave something else.
     pub fn texts(&self, bound: &[(&str, Bound<'_>)], limit: u64) -> Result<Vec<String>, NoTexts> {
         let found = on_stack(self.depth > DEEP, || {
             let bindings = Bindings::new(bound, limit);

@@ -4,10 +4,10 @@ use crate::value::as_text;
 use crate::value::{Error, Key, Outcome, Value};
 use pintle_object::{Map, Text, Value as Tree, bytes};
 
-/// How deep lists and maps may stand in each other: as deep as objects may.
+/// The depth of nested lists and maps: that of objects.
 const DEPTH_MAX: usize = 512;
-/// How many values a tree may have: more than any object that can be stored, and what a few shared parts would grow to
-/// is not made.
+/// The number of values in a tree: more than any object that can be stored. It stops values whose few shared parts
+/// would grow into a huge tree.
 const VALUES_MAX: usize = 1_000_000;
 
 /// A value as the JSON that stands for it.

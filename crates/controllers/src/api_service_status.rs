@@ -21,7 +21,7 @@ const AVAILABLE: &str = "Available";
 /// The label that names the Service of an EndpointSlice.
 const SERVICE: &str = "kubernetes.io/service-name";
 
-/// How often a server that answers is asked again.
+/// The time between two checks of a server that answers.
 const CHECK_EVERY: Duration = Duration::from_secs(30);
 /// The waits after failures: from the first to the longest, twice as long each time.
 const RETRY_MIN: Duration = Duration::from_millis(5);

@@ -6,7 +6,7 @@ use pintle_object::{GroupVersionKind, Status, Value};
 use pintle_store::{Change, CollectionId, CommitError, Key, Precondition, Write};
 use std::sync::Arc;
 
-/// How long a lease lives without being renewed (`DefaultEndpointReconcilerTTL`, `DefaultPeerEndpointReconcilerTTL`).
+/// The time to live of a lease (`DefaultEndpointReconcilerTTL`, `DefaultPeerEndpointReconcilerTTL`).
 const TTL_SECONDS: u64 = 15;
 
 pub struct EndpointLeases {

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How often the lease is renewed and the endpoints are looked at (`DefaultEndpointReconcilerInterval`).
+/// The time between two renewals of the lease and checks of the endpoints (`DefaultEndpointReconcilerInterval`).
 pub const INTERVAL: Duration = Duration::from_secs(10);
-/// How long a stopping server tries to take its address back.
+/// The time for which a stopping server tries to remove its address.
 const LEAVE_MAX: Duration = Duration::from_secs(20);
 
 pub struct KubernetesEndpoints {

@@ -14,7 +14,7 @@ const GROUP: &str = "flowcontrol.apiserver.k8s.io";
 /// The wait after objects were taken over, in times of what that took: changes that come until then are taken over
 /// together, so that no flood of changes has more than a part of the server.
 const REST_FACTOR: u32 = 1;
-/// How often it is looked how many requests there are.
+/// The time between two samples of the number of requests.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 /// The place of priority levels among the sources; the other source is of flow schemas.
 const LEVELS: usize = 0;

@@ -26,13 +26,13 @@ const LEASE_SECONDS: i64 = 3600;
 const SHARED_INTERVAL: Duration = Duration::from_secs(10);
 /// A server alone on its store has nobody to tell in a hurry, and disks wear out.
 const ALONE_INTERVAL: Duration = Duration::from_secs(600);
-/// How often leases of servers that are gone are looked for (`IdentityLeaseGCPeriod`).
+/// The time between two searches for leases of servers that are gone (`IdentityLeaseGCPeriod`).
 pub const COLLECT_INTERVAL: Duration = Duration::from_secs(3600);
 
 pub struct IdentityLease {
     engine: Arc<Engine>,
     identity: Identity,
-    /// Where other servers may pass requests on to; absent where none does.
+    /// The address that other servers proxy requests to; absent without such proxying.
     address: Option<SocketAddr>,
     /// Whether the server leaves. Held while the lease is written.
     is_leaving: Mutex<bool>,

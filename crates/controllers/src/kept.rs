@@ -11,11 +11,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the records of addresses and ports are looked through, as upstream does it.
+/// The time between two repairs of the records of addresses and ports; upstream's.
 const REPAIR_INTERVAL: Duration = Duration::from_secs(180);
-/// How long a stopping server tries to take its leases back.
+/// The time for which a stopping server tries to remove its leases.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
-/// How often namespaces, flow control and the like are looked at (`systemnamespaces`, `storage_flowcontrol.go`).
+/// The time between two checks of namespaces, flow control and the like (`systemnamespaces`, `storage_flowcontrol.go`).
 const SYSTEM_INTERVAL: Duration = Duration::from_secs(60);
 
 pub struct KeptObjects {
@@ -34,8 +34,8 @@ pub struct ServerIdentity {
     pub keeps_endpoints: bool,
     /// Its identity; absent where it has no lease (without the gate APIServerIdentity).
     pub identity: Option<Identity>,
-    /// Where requests may be passed on to, and the leases that tell it; absent without the gate
-    /// UnknownVersionInteroperabilityProxy. On a store of its own nobody reads leases.
+    /// The address that peers proxy requests to, and the leases that publish it; absent without the gate
+    /// UnknownVersionInteroperabilityProxy. On the embedded store nobody reads leases.
     pub peer: Option<(SocketAddr, Option<Arc<PeerLeases>>)>,
 }
 

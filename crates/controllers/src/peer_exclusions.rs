@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a version is left out after it went: by then all servers have heard of it
+/// The time for which a version that is gone is excluded; by then all servers have heard of that
 /// (`defaultExclusionGracePeriod`).
 const GRACE: Duration = Duration::from_secs(5 * 60);
 
@@ -15,7 +15,7 @@ const GRACE: Duration = Duration::from_secs(5 * 60);
 pub struct Excluded {
     /// The versions that each object stands for, by its source and name.
     objects: HashMap<(usize, Text), Vec<GroupVersion>>,
-    /// How many objects stand for a version.
+    /// The number of objects that stand for a version.
     counts: HashMap<GroupVersion, usize>,
     /// The versions that no object stands for any more, and since when.
     gone: HashMap<GroupVersion, Instant>,
@@ -55,7 +55,7 @@ impl Excluded {
         is_more
     }
 
-    /// When the next version is looked for again.
+    /// The end of the next exclusion.
     pub fn next_end(&self) -> Option<Instant> {
         self.gone.values().min().map(|since| *since + GRACE)
     }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a lease is renewed (`DefaultPeerEndpointReconcileInterval`).
+/// The time between two renewals of a lease (`DefaultPeerEndpointReconcileInterval`).
 pub const INTERVAL: Duration = Duration::from_secs(10);
 const PREFIX: &str = "/registry/peerserverleases/";
 /// The label of a lease that names its server.

@@ -71,7 +71,7 @@ fn flow_control(current: &Value, wanted: &Value) -> Option<Value> {
     if is_mandatory {
         next.set(&["metadata", "annotations", AUTOUPDATE_SPEC], "true");
     }
-    // How much of the server the exempt level lends is its users' to say.
+    // The seats that the exempt level lends are for users to set.
     let is_exempt_level = wanted.at(&["spec", "exempt"]).is_some();
     if !is_exempt_level || current.str_at(&["spec", "type"]) != wanted.str_at(&["spec", "type"]) {
         next.set(&["spec"], wanted.get("spec").cloned().unwrap_or_default());

@@ -94,7 +94,7 @@ struct Retry {
     wait: Duration,
 }
 
-/// How a watch of the sources ended.
+/// The reason why a watch of the sources ended.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     Lagged,

@@ -55,7 +55,7 @@ impl WorkQueue {
         self.retries.inc();
     }
 
-    /// How many things wait.
+    /// Sets the number of waiting items.
     pub fn set_depth(&self, count: usize) {
         self.depth.set(count as f64);
     }

@@ -71,7 +71,7 @@ impl fmt::Debug for NamedKey {
     }
 }
 
-/// Where a plugin listens.
+/// The settings of a KMS plugin: its endpoint, name and API version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KmsSettings {
     pub api_version: String,

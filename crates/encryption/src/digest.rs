@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// How a key's name is shown: logs and metrics have its digest alone.
+/// The digest of a key's id, which is all that logs and metrics show of it.
 pub(crate) fn key_hash(key_id: &str) -> String {
     if key_id.is_empty() {
         return String::new();

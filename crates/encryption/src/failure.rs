@@ -1,4 +1,4 @@
-//! Why a value could not be encrypted or decrypted.
+//! `Failure`: the reason why a value could not be encrypted or decrypted.
 
 use std::fmt;
 

@@ -9,12 +9,12 @@ use tokio::time::Instant;
 /// The name of the hook that upstream starts this from, one of the checks of health.
 pub const RELOAD_HOOK: &str = "poststarthook/start-encryption-provider-config-automatic-reload";
 
-/// How often the file is looked at.
+/// The time between two looks at the file.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// The waits after failures: from the first to the longest, twice as long each time.
 const RETRY_MIN: Duration = Duration::from_millis(5);
 const RETRY_MAX: Duration = Duration::from_secs(1000);
-/// How often new plugins are asked before they are used, and for how long at least.
+/// The time between two checks of new plugins before they are used, and the least time of such checks.
 const HEALTH_INTERVAL: Duration = Duration::from_millis(100);
 const HEALTH_MIN: Duration = Duration::from_secs(10);
 

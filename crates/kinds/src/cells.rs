@@ -89,7 +89,7 @@ pub fn shortened(items: &[String], none: &str) -> String {
     }
 }
 
-/// How long ago a time was; `<unknown>` for a time that was never set.
+/// The age of a time; `<unknown>` for a time that was never set.
 pub fn since(time: &str, now_seconds: i64) -> String {
     match seconds(time) {
         Some(then) => human_duration(now_seconds - then),

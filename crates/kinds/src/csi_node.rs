@@ -72,7 +72,7 @@ fn topology_keys(driver: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// How upstream shows a driver in an error.
+/// The fields of a driver, in the order of upstream's error texts.
 const DRIVER: Shape = &[
     ("Name", "name", Form::Text),
     ("NodeID", "nodeID", Form::Text),

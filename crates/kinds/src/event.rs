@@ -49,7 +49,7 @@ impl Strategy for Event {
     }
 }
 
-/// How long ago the event was seen first and last, and how often.
+/// The ages of the first and the last occurrence, and the number of occurrences.
 fn times(object: &Value, now_seconds: i64) -> (String, String, i64) {
     let since = |path: &[&str]| cells::since(object.str_at(path), now_seconds);
     let first = match object.str_at(&["firstTimestamp"]) {

@@ -119,7 +119,7 @@ pub fn deprecation(resource: &Resource) -> Option<Cow<'static, str>> {
     }
 }
 
-/// Why a field label cannot be selected by, in the words of the kind's conversion upstream.
+/// The error of a field label that cannot be selected by, in the words of the kind's conversion upstream.
 pub fn unknown_label(gvk: &GroupVersionKind, has_labels: bool, label: &str) -> String {
     let quoted = pintle_object::field::quote(label);
     match (gvk.group.as_str(), gvk.kind.as_str()) {

@@ -3,7 +3,7 @@
 use pintle_object::{Map, Value};
 
 const TEXT: &str = include_str!("gated_fields.txt");
-/// Where kinds keep the spec of a pod.
+/// The kinds with the spec of a pod, and its path.
 const POD_SPECS: [(&str, &str); 9] = [
     ("Pod", "spec"),
     ("PodTemplate", "template.spec"),
@@ -46,7 +46,7 @@ enum FieldStep {
     Each,
 }
 
-/// When the last field counts.
+/// The condition under which the last field of a path is gated.
 #[derive(Clone, Copy, Debug)]
 enum Only {
     Always,

@@ -11,7 +11,7 @@ pub struct IPAddress;
 
 const PARENT: Path<'static> = Path::root("spec.parentRef");
 
-/// How upstream shows a parent in an error.
+/// The fields of a parent, in the order of upstream's error texts.
 const PARENT_SHAPE: Shape = &[
     ("Group", "group", Form::Text),
     ("Resource", "resource", Form::Text),

@@ -241,8 +241,8 @@ pub trait Strategy: Send + Sync {
         None
     }
 
-    /// Where rows of a list's table stand: by this number, and then by their names. `None` for the kinds whose
-    /// tables are in the order of their lists.
+    /// The sort key of a row in a list's table, before the name. `None` for kinds whose tables are in the order of
+    /// their lists.
     fn row_order(&self, object: &Value) -> Option<i64> {
         let _ = object;
         None
@@ -259,7 +259,7 @@ pub trait Strategy: Send + Sync {
         &[]
     }
 
-    /// Why a decoded body is no object of this kind, though its type allows it.
+    /// Refuses a decoded body that its type allows and the kind does not.
     fn refuse(&self, object: &Value) -> Result<(), String> {
         let _ = object;
         Ok(())
@@ -293,14 +293,14 @@ pub trait Strategy: Send + Sync {
         Vec::new()
     }
 
-    /// How many seconds an object lives on after it was deleted, of which `requested` is the client's wish;
-    /// `None` for the kinds that go at once.
+    /// The grace period of a deletion in seconds, of which `requested` is the client's wish; `None` for kinds that are
+    /// deleted at once.
     fn grace_seconds(&self, object: &Value, requested: Option<i64>) -> Option<i64> {
         let _ = (object, requested);
         None
     }
 
-    /// Why the object of this name cannot be deleted.
+    /// The reason why the object of this name cannot be deleted.
     fn undeletable(&self, name: &str) -> Option<&'static str> {
         let _ = name;
         None

@@ -53,7 +53,7 @@ fn overhead(object: &Value, errors: &mut FieldErrors) {
     pod_spec::requirements(&requirements, resources::container_resource_name, &[], &path, errors);
 }
 
-/// Where pods of the class go: a toleration is said once.
+/// Checks the scheduling of pods of the class: its node selector, and that no toleration is repeated.
 fn scheduling(object: &Value, errors: &mut FieldErrors) {
     if let Some(selector) = object.map_at(&["scheduling", "nodeSelector"]) {
         content::labels(selector, &Path::root("scheduling.nodeSelector"), errors);

@@ -8,7 +8,7 @@ use pintle_object::{FieldErrors, Map, Path, Value, content};
 pub struct VolumeAttachment;
 
 const SPEC: Path<'static> = Path::root("spec");
-/// How upstream shows a spec in an error.
+/// The fields of a spec, in the order of upstream's error texts.
 const ATTACHMENT: Shape = &[
     ("Attacher", "attacher", Form::Text),
     (

@@ -140,7 +140,7 @@ impl Object {
         }
     }
 
-    /// Why the stored value could not be decrypted; `value` is then as it was found, and there are no attributes.
+    /// The error of decrypting the stored value. `value` is then as it is stored, and there are no attributes.
     pub fn read_error(&self) -> Option<&TransformError> {
         match self.stored_as.as_deref() {
             Some(StoredAs::Unreadable(error)) => Some(error),

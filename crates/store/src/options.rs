@@ -15,6 +15,6 @@ pub struct Options {
     pub retention: Retention,
     /// None to store all values as they are.
     pub transformer: Option<Arc<dyn Transformer>>,
-    /// Where calls to etcd are counted.
+    /// The registry that counts calls to etcd.
     pub metrics: Registry,
 }

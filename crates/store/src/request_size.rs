@@ -1,4 +1,4 @@
-//! How large a write may be: as large as one request to etcd, on every store, so that objects can always move.
+//! The size limit of a write: that of one request to etcd, on every store, so that objects can always move.
 
 use crate::write::{Precondition, StagedWrite};
 

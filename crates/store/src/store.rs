@@ -30,7 +30,7 @@ use tokio::sync::{oneshot, watch};
 /// Stack of the writer and of recovery, which read attributes of values as deep as any that are stored.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// Why a collection cannot be read as it was at a revision.
+/// The reason why a collection cannot be read as it was at a revision.
 #[derive(Clone, Debug)]
 pub enum HistoricalReadError {
     Gone(Gone),
@@ -84,7 +84,7 @@ enum Backend {
 struct EmbeddedStore {
     /// None once it is closed.
     requests: Mutex<Option<mpsc::Sender<WriterRequest>>>,
-    /// Why nothing is written any more.
+    /// The failure that ended all writing, once there is one.
     failure: Arc<OnceLock<String>>,
 }
 
@@ -455,7 +455,7 @@ impl Store {
         let _ = self.observer.set(Box::new(observer));
     }
 
-    /// How often etcd reported how far it is; never on the embedded store.
+    /// The number of progress notifications from etcd; zero on the embedded store.
     pub fn bookmarks(&self) -> u64 {
         self.bookmarks.load(Ordering::Relaxed)
     }

@@ -17,7 +17,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-/// Where a value stands.
+/// The location of a value, which encryption binds it to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValueContext<'a> {
     /// The key in the store, which says what resource the value is of: `/registry/secrets/default/a`.
@@ -42,7 +42,7 @@ pub struct Transformed {
     pub tag: KeyTag,
 }
 
-/// Why a value could not be transformed, in upstream's words: `no matching prefix found`.
+/// The error of a transformation, in upstream's words: `no matching prefix found`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransformError(pub String);
 

@@ -31,7 +31,7 @@ pub struct Write {
     pub ttl_seconds: Option<u64>,
 }
 
-/// Why a write did not happen.
+/// The reason why a write did not happen.
 #[derive(Clone, Debug)]
 pub enum CommitError {
     /// The key is there already.

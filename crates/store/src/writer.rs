@@ -49,7 +49,7 @@ pub(crate) struct Writer {
     pub superseded: CompactionQueue,
     /// Objects with an end of life: the time, the collection, the key, and the revision.
     pub expiring: BTreeSet<(u64, usize, Key, Revision)>,
-    /// Why nothing is written any more, once it is so.
+    /// The failure that ended all writing, once there is one.
     pub failure: Arc<OnceLock<String>>,
     pub turns: Turns,
 }

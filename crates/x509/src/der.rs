@@ -48,7 +48,7 @@ struct Header {
     tag: u32,
     is_compound: bool,
     len: usize,
-    /// Where the content begins.
+    /// The offset of the content.
     offset: usize,
 }
 

@@ -52,7 +52,7 @@ pub fn decode(text: &[u8]) -> Option<(PemBlock, &[u8])> {
     }
 }
 
-/// Where the last line that begins a block begins.
+/// The start of the last line that begins a block.
 fn begin(before_end: &[u8]) -> Option<usize> {
     let at = before_end.windows(BEGIN.len()).rposition(|window| window == BEGIN)?;
     let is_at_line_start = at == 0 || before_end.get(at - 1) == Some(&b'\n');

@@ -51,7 +51,7 @@ pub const FUNCTIONS: &[Function] = &[
     function("format.datetime", "=NamedFormat", |_| Ok(Value::Format("datetime"))),
 ];
 
-/// How long the pattern of a format counts.
+/// The length of a format's pattern, for cost estimates.
 pub fn pattern_len(name: &str) -> u64 {
     FORMATS.iter().find(|(known, ..)| *known == name).map_or(0, |(_, len, _)| *len)
 }

@@ -54,7 +54,7 @@ fn overload(text: &str) -> Overload {
     Overload { is_member, takes: found, gives, params, cost: Cost::named(cost) }
 }
 
-/// How many parameters there are at least, since they are numbered.
+/// The number of type parameters, which are numbered from zero.
 fn params(of: &Type) -> usize {
     match of {
         Type::Param(number) => number + 1,

@@ -96,7 +96,7 @@ fn index<'a>(given: &[Value<'a>], from_end: bool) -> Outcome<'a> {
     Ok(Value::Int(before.map_or(-1, |before| before.chars().count() as i64)))
 }
 
-/// Where a character begins; the end if there are not so many.
+/// The byte offset of a character; the end of the text if it has fewer.
 fn byte_at(text: &str, place: i64) -> usize {
     let place = usize::try_from(place).unwrap_or(0);
     text.char_indices().nth(place).map_or(text.len(), |(byte, _)| byte)

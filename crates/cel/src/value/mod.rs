@@ -214,7 +214,7 @@ impl<'a> Value<'a> {
         runtime_type(self)
     }
 
-    /// How large this is, for what calls cost: characters, bytes, items, entries; 1 for the rest.
+    /// The size of this value for the cost of calls: characters, bytes, items, entries; 1 for the rest.
     pub fn size(&self) -> u64 {
         match self {
             Value::Text(text) => text.chars().count() as u64,
@@ -304,7 +304,7 @@ impl<'a> List<'a> {
         }
     }
 
-    /// How items are told apart, if the order of the list means nothing.
+    /// The list type that tells items apart (`set` or `map`), if their order means nothing.
     pub fn kind(&self) -> Option<&'a ListKind> {
         match self {
             List::Tree(_, Decl { shape: Shape::List(kind, _), .. }) => Some(kind),

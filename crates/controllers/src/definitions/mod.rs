@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// How long objects with finalizers of their own are given before they are looked at again.
+/// The time after which objects that wait for their finalizers are looked at again.
 const RETRY: Duration = Duration::from_millis(250);
 
 /// Installs the resources of all stored definitions, and begins to follow their changes until the store closes.
@@ -272,8 +272,8 @@ impl Controller {
         }
     }
 
-    /// How many objects are left: those that finalizers hold, and those of the next round. Deletions of one round
-    /// run at once, so that they share syncs.
+    /// Deletes a round of objects, and counts those that are left: held by finalizers, or for the next round. Deletions
+    /// of one round run at once, so that they share syncs.
     async fn delete_objects(&mut self, name: &str) -> usize {
         let Some(stored) = self.installed.get(name).map(|installed| &installed.versions.stored) else {
             return 0;

@@ -17,12 +17,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Mutex;
 
-/// How often a plugin that is well is asked, and one that is not.
+/// The time between two status checks of a healthy plugin, and of an unhealthy one.
 const POSITIVE_INTERVAL: Duration = Duration::from_secs(60);
 const NEGATIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// How long values are still written with a seed after the plugin was last well.
+/// The time after the last successful check for which values are still written with the current seed.
 const WRITE_MAX: Duration = Duration::from_secs(180);
-/// How long an answer holds for those who ask for the plugin's health.
+/// The time for which the result of a health check is reused.
 const POSITIVE_TTL: Duration = Duration::from_secs(20);
 const NEGATIVE_TTL: Duration = Duration::from_secs(3);
 

@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Service {
     channel: Channel,
     timeout: Duration,
-    /// Where the plugin listens; a leading `@` names an abstract socket.
+    /// The socket of the plugin; a leading `@` names an abstract socket.
     address: String,
     name: String,
     metrics: Arc<Metrics>,
@@ -141,7 +141,7 @@ fn address(endpoint: &str) -> Result<String, String> {
     Ok(String::from(path.strip_prefix("/@").map_or(path, |_| path.strip_prefix('/').unwrap_or(path))))
 }
 
-/// Why a call was never sent, when it was not.
+/// The connection error of a call that was never sent.
 fn never_sent(status: &Status) -> Option<String> {
     let causes = || std::iter::successors(status.source(), |cause| (*cause).source());
     causes().any(|cause| cause.is::<ConnectError>()).then(|| {

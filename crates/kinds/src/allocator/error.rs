@@ -1,10 +1,10 @@
-//! Why an address or a port cannot be had.
+//! The errors of allocating an address or a port.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-/// Why an address cannot be had.
+/// The reason why an address cannot be allocated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IpError {
     OutOfRange { ip: IpAddr, cidr: String },
@@ -12,7 +12,7 @@ pub enum IpError {
     Full,
 }
 
-/// Why a port cannot be had.
+/// The reason why a port cannot be allocated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortError {
     OutOfRange(RangeInclusive<u16>),

@@ -53,7 +53,7 @@ impl IpPool {
         &self.cidr
     }
 
-    /// How many addresses there are.
+    /// The number of addresses.
     pub fn size(&self) -> u128 {
         self.size
     }
@@ -110,7 +110,7 @@ impl IpPool {
     }
 }
 
-/// How many of the lowest addresses free picks avoid: a sixteenth of the range, at least 16, at most 256.
+/// The number of lowest addresses that automatic picks avoid: a sixteenth of the range, at least 16, at most 256.
 fn reserved_len(size: u128) -> u128 {
     let reserved = (size / 16).clamp(16, 256);
     if reserved >= size { 0 } else { reserved }

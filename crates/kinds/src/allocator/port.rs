@@ -61,7 +61,7 @@ impl PortPool {
     }
 }
 
-/// How many of the lowest ports free picks avoid: a thirty-second of the range, at least 16, at most 128.
+/// The number of lowest ports that automatic picks avoid: a thirty-second of the range, at least 16, at most 128.
 fn reserved_len(len: u64) -> u64 {
     let reserved = (len / 32).clamp(16, 128);
     if reserved >= len { 0 } else { reserved }

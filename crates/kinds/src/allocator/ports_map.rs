@@ -28,7 +28,7 @@ impl PortMap {
         }
     }
 
-    /// How many ports there are.
+    /// The number of ports.
     pub fn size(&self) -> usize {
         self.range.len()
     }

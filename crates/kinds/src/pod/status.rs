@@ -104,7 +104,7 @@ fn transitions(new: &Value, old: &Value, list: &str, errors: &mut FieldErrors) {
         return;
     }
     let path = STATUS.child(list);
-    // How often each name is reported without an end.
+    // The number of statuses of each name that are not terminated.
     let mut running: BTreeMap<&str, usize> = BTreeMap::new();
     for new in new.list_at(&["status", list]) {
         if present(new, &["state", "terminated"]).is_none() {

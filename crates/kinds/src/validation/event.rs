@@ -9,7 +9,7 @@ const TEXT_LEN_MAX: usize = 128;
 const NOTE_LEN_MAX: usize = 1024;
 const NOT_SAME_NAMESPACE: &str = "does not match event.namespace";
 
-/// How upstream shows a reference in an error.
+/// The fields of a reference, in the order of upstream's error texts.
 const REFERENCE: Shape = &[
     ("Kind", "kind", Form::Text),
     ("Namespace", "namespace", Form::Text),

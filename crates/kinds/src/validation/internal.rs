@@ -11,7 +11,7 @@ use pintle_object::json::{write_string, write_value};
 /// Fields in the order of Go's type: its name there, its name in JSON, and what it shows when absent.
 pub type Shape = &'static [(&'static str, &'static str, Form)];
 
-/// How the value of a field is shown.
+/// The Go syntax of a field's value.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
     Text,

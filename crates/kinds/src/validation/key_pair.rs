@@ -12,7 +12,7 @@ struct KeyBlock<'a> {
     der: Vec<u8>,
 }
 
-/// Why the first certificate and the first key are no pair.
+/// The error when the first certificate and the first key do not match.
 pub fn mismatch(certificate: &[u8], key: &[u8]) -> Option<String> {
     pair(&String::from_utf8_lossy(certificate), &String::from_utf8_lossy(key)).err()
 }

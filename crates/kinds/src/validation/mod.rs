@@ -30,7 +30,7 @@ pub mod volume_source;
 pub mod webhook;
 pub mod workload;
 
-/// How a kind's name is checked.
+/// The rule for names of a kind's objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameRule {
     Subdomain,

@@ -82,7 +82,7 @@ fn runs(old: &[&str], new: &[&str]) -> Vec<DiffRun> {
     joined
 }
 
-/// Where each line of a text stands, without lines that are frequent in a long text.
+/// The places of each line in a text, without lines that are frequent in a long text.
 fn places<'a>(text: &[&'a str]) -> HashMap<&'a str, Vec<usize>> {
     let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
     for (place, line) in text.iter().enumerate() {

@@ -38,7 +38,7 @@ impl fmt::Display for BackendError {
 
 impl std::error::Error for BackendError {}
 
-/// Why a batch was not appended.
+/// The reason why a batch was not appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppendError {
     /// There is no space for it. The log is as it was before, and smaller batches or later ones may fit.

@@ -36,7 +36,7 @@ const KEEP_LAST: &str = "
     UPDATE state SET number = MAX(number, COALESCE((SELECT MAX(revision) FROM log), 0)) WHERE name = 'last'
 ";
 
-/// How long a reader waits for the writer, who may be about to start a new write-ahead log.
+/// The time that a reader waits for the writer, which may be about to start a new write-ahead log.
 const READ_WAIT: Duration = Duration::from_secs(10);
 
 pub struct Sqlite {
@@ -196,7 +196,7 @@ impl Sqlite {
         last.map(revision).map_err(|error| failed(&error))
     }
 
-    /// How many objects there are now.
+    /// The number of objects that exist now.
     pub fn count(&self) -> Result<u64, BackendError> {
         let sql = "SELECT COUNT(*) FROM log \
                    WHERE revision IN (SELECT MAX(revision) FROM log GROUP BY key) AND value IS NOT NULL";

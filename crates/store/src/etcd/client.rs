@@ -28,7 +28,7 @@ const CALL_MAX: Duration = Duration::from_secs(20);
 /// A broken connection is noticed by an unanswered ping.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_MAX: Duration = Duration::from_secs(10);
-/// How often the endpoints are gone through before a call fails.
+/// The number of times that the endpoints are gone through before a call fails.
 const ROUNDS_MAX: usize = 2;
 const ROUND_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes that may be on the way: a page of a list, and all of several.

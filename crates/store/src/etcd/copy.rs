@@ -60,7 +60,7 @@ async fn send(
     Ok(())
 }
 
-/// When a lease ends, in seconds since 1970.
+/// The end of a lease, in seconds since 1970.
 async fn end_of(client: &EtcdClient, lease: i64, ends: &mut HashMap<i64, u64>) -> Result<u64, EtcdFailure> {
     if let Some(end) = ends.get(&lease) {
         return Ok(*end);

@@ -15,7 +15,7 @@ const REUSE_DIVISOR: u64 = 20;
 
 pub(crate) struct Leases {
     reuse: Duration,
-    /// How many objects leases had when they were given to no more.
+    /// The number of objects of each lease, counted when it is given to no more.
     objects: Histogram,
     /// The latest by the seconds that objects live: of events, and of the servers' addresses.
     latest: Mutex<BTreeMap<u64, EtcdLease>>,

@@ -114,7 +114,7 @@ impl Loader<'_> {
     }
 }
 
-/// How many keys the next page should have, from the size of those in this one.
+/// The number of keys to ask for in the next page, from the size of those in this one.
 fn limit_after(kvs: &[KeyValue]) -> usize {
     let bytes: usize = kvs.iter().map(|kv| kv.key.len() + kv.value.len()).sum();
     let average = bytes / kvs.len().max(1);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where etcd is, and how it is used.
+/// The members of an etcd cluster, and the settings of its use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EtcdOptions {
     /// URLs of the members; the first that answers is used.
@@ -13,7 +13,7 @@ pub struct EtcdOptions {
     pub ca_file: Option<PathBuf>,
     pub cert_file: Option<PathBuf>,
     pub key_file: Option<PathBuf>,
-    /// How often the past is compacted away, and how much of it stays; zero for never.
+    /// The time between two compactions, and the time of history that is kept; zero for never.
     pub compaction_interval: Duration,
     /// For how long a lease is given to further objects with the same time to live.
     pub lease_reuse: Duration,

@@ -36,7 +36,7 @@ pub(crate) struct Started {
     pub published: Arc<AtomicU64>,
     pub visible: watch::Receiver<u64>,
     pub compacted: Compacted,
-    /// How often etcd reported its progress.
+    /// The number of progress notifications from etcd.
     pub bookmarks: Arc<AtomicU64>,
 }
 

@@ -57,11 +57,11 @@ pub(crate) struct EtcdWatch {
     /// The revision that a read waits for.
     pub wanted: watch::Receiver<u64>,
     pub commands: mpsc::UnboundedReceiver<FeedCommand>,
-    /// How often etcd reported its progress.
+    /// The number of progress notifications from etcd.
     pub bookmarks: Arc<AtomicU64>,
 }
 
-/// Why a watch is followed no longer.
+/// The reason why a watch ended.
 enum Ended {
     Closed,
     /// etcd no longer has the events after the last revision.
@@ -183,7 +183,7 @@ impl EtcdWatch {
 
     fn ask_progress(&self, watch: &WatchStream) {
         if watch.tells_progress && *self.wanted.borrow() > self.applied.0 {
-            // Where there is no room, a question is on its way.
+            // A full channel holds such a question already.
             if watch.asks.try_send(WatchRequest { ask: Some(WatchAsk::Progress(Nothing {})) }).is_ok() {
                 watch.calls.sent();
             }

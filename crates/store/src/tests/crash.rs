@@ -96,7 +96,7 @@ struct Ack {
     revision: Revision,
 }
 
-/// When a writer is killed.
+/// The moment at which a writer is killed.
 enum Kill {
     Never,
     /// After a time, in which it may not have begun to write.

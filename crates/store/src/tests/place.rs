@@ -1,4 +1,4 @@
-//! Where a store under test keeps its objects: the same contract holds everywhere.
+//! The place of a store under test: the same contract holds for all of them.
 
 use super::*;
 use pintle_testkit::Etcd;

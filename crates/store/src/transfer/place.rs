@@ -4,7 +4,7 @@ use crate::etcd;
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-/// Where a copy comes from, or goes to.
+/// The source or destination of a copy.
 #[derive(Clone, Debug)]
 pub enum StorePlace {
     /// The file of an embedded store; a server may have it open where it is only read.

@@ -25,7 +25,7 @@ pub enum TransferStage {
 }
 
 impl TransferStage {
-    /// How much of a stage is done, of a hundred.
+    /// The part of a stage that is done, in percent.
     pub fn percent(&self) -> Option<u64> {
         match self {
             TransferStage::Copying(tally, all) | TransferStage::Verifying(tally, all) => {

@@ -1,4 +1,4 @@
-//! Where a copy goes to. Files are made under another name, and get their own when they were verified.
+//! The destination of a copy. Files are made under another name, and get their own after verification.
 
 use super::file;
 use super::place::StorePlace;
@@ -72,7 +72,7 @@ impl Sink {
         }
     }
 
-    /// Where the copy can be read.
+    /// The place at which the copy can be read.
     pub fn written(&self) -> StorePlace {
         match &self.to {
             StorePlace::Embedded(_) => StorePlace::Embedded(self.made.clone()),

@@ -1,4 +1,4 @@
-//! Where a copy comes from: rows in batches, a few of them ahead of who takes them.
+//! The source of a copy: rows in batches, a few of them ahead of the reader.
 
 use super::file;
 use super::place::StorePlace;
@@ -17,7 +17,7 @@ type Batches = mpsc::Sender<Result<Vec<Row>, BackendError>>;
 
 pub(super) struct TransferSource {
     pub revision: Revision,
-    /// How many there are to come; of snapshots only their end says it.
+    /// The number of objects to come; zero for snapshots, which tell it only at their end.
     pub objects: u64,
     batches: mpsc::Receiver<Result<Vec<Row>, BackendError>>,
 }

@@ -298,7 +298,7 @@ fn taint(taint: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-/// Where one device is, in slices that leave this to their devices.
+/// Checks the node of one device, in slices that leave it to their devices.
 fn device_nodes(device: &Value, is_per_device: bool, path: &Path<'_>, errors: &mut FieldErrors) {
     const WAYS: &str = "exactly one of `nodeName`, `nodeSelector`, or `allNodes` is required when `perDeviceNodeSelection` is set to true in the ResourceSlice spec";
     if !is_per_device {

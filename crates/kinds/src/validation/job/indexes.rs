@@ -3,7 +3,7 @@
 use pintle_object::Value;
 use pintle_object::field::quote;
 
-/// How many indexes a text names, or what is wrong with it.
+/// The number of indexes that a text names, or the error in it.
 pub fn count(text: &str, completions: i64) -> Result<i64, String> {
     if text.is_empty() {
         return Ok(0);

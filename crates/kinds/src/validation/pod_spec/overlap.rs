@@ -96,7 +96,7 @@ fn collide(entries: Vec<PathEntry>, what: &str, out: &mut Vec<String>) {
     }
 }
 
-/// How many pairs of overlapping paths of one volume are told.
+/// The number of pairs of overlapping paths of one volume that are reported.
 const PAIRS_MAX: usize = 100;
 
 /// Each entry with those before it that overlap it, in order.

@@ -1,4 +1,4 @@
-//! Where pods go: gates, spreading, tolerations, claims of resources.
+//! Placement of pods: scheduling gates, topology spread, tolerations, resource claims.
 
 use crate::validation::check::{invalid_all, present};
 use crate::validation::pod_spec::values::optional_one_of;

@@ -280,7 +280,7 @@ fn hidden_variables(container: &Value, path: &Path<'_>, out: &mut Vec<String>) {
     }
 }
 
-/// How many ports that are the same are told of each other.
+/// The number of equal ports that are warned about.
 const SAME_PORTS_MAX: usize = 100;
 /// Past as many warnings none is added about ports: an answer carries a few KiB of them.
 const PORT_WARNINGS_MAX: usize = 1000;
