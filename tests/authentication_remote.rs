@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 const SELF: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
-/// How long changes may take to be seen, on loaded machines.
+/// The time until changes must be seen, on loaded machines.
 const SEEN_MAX: Duration = Duration::from_secs(30);
 
 /// An issuer whose keys can be changed.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 const PODS: &str = "/api/v1/namespaces/default/pods";
-/// How long a changed file may take to be seen, on loaded machines.
+/// The time until a changed file must be seen, on loaded machines.
 const SEEN_MAX: Duration = Duration::from_secs(60);
 
 /// Says yes to lists, and an explicit no to deletions.

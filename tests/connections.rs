@@ -14,7 +14,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be made")
 }
 
-/// How long the server keeps a connection that begins with some bytes and goes on with others.
+/// The time for which the server keeps a connection that begins with some bytes and goes on with others.
 async fn kept(port: u16, protocol: &[u8], begin: &[u8], drip: &[u8]) -> Option<Duration> {
     let mut raw = Raw::connect(port, &[protocol]).await.expect("the server speaks TLS");
     raw.send(begin).await.expect("the server hears");

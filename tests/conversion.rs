@@ -34,7 +34,7 @@ impl World {
         world
     }
 
-    /// How many reviews were asked for so far, and how many objects were in the largest.
+    /// The number of reviews so far, and of the objects in the largest.
     fn reviews(&self) -> (usize, usize) {
         let asked = self.webhook.asked();
         let objects = asked.iter().map(|one| {

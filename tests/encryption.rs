@@ -161,7 +161,7 @@ fn values_of_a_missing_key_are_refused_and_may_be_deleted_by_who_may_do_just_tha
     assert_eq!(admin.get("/readyz").status, 500);
     assert!(server.log().contains("/registry/secrets/default/lost"));
 
-    // Where the feature is off the option means nothing.
+    // Without the feature gate the option has no effect.
     let option = json!({"apiVersion": "v1", "kind": "DeleteOptions",
         "ignoreStoreReadErrorWithClusterBreakingPotential": true});
     let delete = |client: &Client, path: &str| {

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// How long the flood lasts; `PINTLE_FLOOD_SECONDS` changes it.
+/// The duration of the flood; `PINTLE_FLOOD_SECONDS` changes it.
 const SECONDS: u64 = 10;
 /// Connections of the tenant.
 const CONNECTIONS: usize = 50;
 /// Requests at a time on each that has several.
 const STREAMS: usize = 100;
-/// How often health is asked and the lease renewed.
+/// The time between two checks of health and renewals of the lease.
 const PROBE_EVERY: Duration = Duration::from_millis(25);
 /// The time for 99 of 100 probes; a build without optimisation shares its cores with a flood as slow as itself.
 const P99_MAX: Duration = Duration::from_millis(if cfg!(debug_assertions) { 3000 } else { 500 });

@@ -13,7 +13,7 @@ const PATH: &str = "/api/v1/namespaces/default/configmaps";
 const KEYS: u64 = 4;
 const CLIENTS: usize = 6;
 const TOKEN: &str = "admin-token";
-/// How long a watch may lag behind.
+/// The time by which a watch may lag behind.
 const LAG_MAX: Duration = Duration::from_secs(30);
 
 /// The part that all clients share: a clock that never stands, and their calls.

@@ -1,4 +1,4 @@
-//! How a server leaves: watches end one after the other, and who comes late is told to come back.
+//! Graceful shutdown: watches end one after the other, and late requests are told to come back.
 
 use pintle_testkit::{Server, WITHIN, eventually};
 use std::time::{Duration, Instant};

@@ -27,7 +27,7 @@ pub struct Ask {
     pub method: &'static str,
     pub path: String,
     pub accept: &'static str,
-    /// How the answer may be compressed.
+    /// The accepted encodings of the answer.
     pub encoding: &'static str,
     pub content_type: &'static str,
     pub body: Bytes,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How many requests are under way.
+/// The number of requests under way.
 #[derive(Clone, Copy, Debug)]
 pub struct LoadShape {
     pub connections: usize,

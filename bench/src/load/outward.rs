@@ -17,7 +17,7 @@ const GETS: LoadShape = LoadShape { connections: 20, streams: 5 };
 const GROUPS: usize = 30;
 const HANGING: usize = 5;
 const DEFINITIONS: usize = 500;
-/// How long others may take to be known, and a change to be seen.
+/// The time that others may take to be known, and a change to be seen.
 const KNOWN_MAX: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 

@@ -1,4 +1,4 @@
-//! How long a server takes, and what it costs it, to be ready on a store that holds much.
+//! The time and the cost of starting a server on a large store.
 
 use super::measure::{Figures, cpu_seconds, peak_memory, resident_memory};
 use super::options::{LoadOptions, TargetServer};

@@ -48,7 +48,7 @@ fn line(figures: &Figures) -> String {
     )
 }
 
-/// How many times the first server is better than the second.
+/// The figures of the first server in relation to those of the second.
 fn ratios(first: &Figures, second: &Figures) -> String {
     let mut parts = vec![format!("rate {:.1}", first.rate() / second.rate().max(1e-9))];
     if let (Some(own), Some(other)) = (first.cpu, second.cpu) {

@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 const CREATES: u64 = 10_000;
 const CREATORS: u64 = 4;
 const CREATES_UNDER_WAY: u64 = 100;
-/// How often each of the two that are to be served asks.
+/// The time between two requests of each of the two well-behaved clients.
 const ASK_INTERVAL: Duration = Duration::from_millis(20);
-/// How long memory may take to fall back, and from what part over the one before it has.
+/// The time in which memory must fall back, and the part over the one before at which it has.
 const FALL_MAX: Duration = Duration::from_secs(60);
 const FALLEN_PART: f64 = 1.25;
 /// An answer that takes longer is counted as lost.
@@ -265,7 +265,7 @@ fn of(name: &str, served: &ServedLoad) -> String {
     format!("\n  {name:<12} {count} writes, p50 {half:.2} ms, p99 {most:.2} ms, {lost} lost")
 }
 
-/// How memory falls back after the flood.
+/// The course of memory after the flood.
 async fn fallen(target: &TargetServer, before: Option<u64>) -> String {
     let (Some(pid), Some(before)) = (target.pid, before) else { return String::new() };
     let begin = Instant::now();

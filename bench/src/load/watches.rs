@@ -17,7 +17,7 @@ const NAMESPACES: u64 = 100;
 /// Updates that are under way at most.
 const WRITERS: usize = 40;
 const WRITERS_PER_CONNECTION: usize = 10;
-/// How long deliveries may lag behind the last update.
+/// The time by which deliveries may lag behind the last update.
 const LAG_MAX: Duration = Duration::from_secs(60);
 
 /// The objects that each watcher asks for.
@@ -31,7 +31,7 @@ pub enum Scope {
     Node,
 }
 
-/// Where the objects are, and who watches them.
+/// The objects of a run, by their namespaces and nodes, and the parts of them that are watched.
 struct WatchField {
     scope: Scope,
     /// Begins the names of namespaces and nodes.
@@ -120,7 +120,7 @@ impl WatchField {
             client.fetch(&post("/api/v1/namespaces", body)).await?;
             if self.scope == Scope::Node {
                 let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
-                // Where controllers run they have made it already.
+                // A controller may have made it already.
                 client.drain(&post(&path, named("ServiceAccount", "default"))).await?;
             }
         }
@@ -172,7 +172,7 @@ impl WatchField {
         format!("{}-{}", self.name, n % self.nodes())
     }
 
-    /// Where object number n is.
+    /// The collection of object number n.
     fn collection(&self, n: u64) -> String {
         let plural = if self.scope == Scope::Node { "pods" } else { "configmaps" };
         format!("/api/v1/namespaces/{}/{plural}", self.namespace(n))
@@ -188,7 +188,7 @@ impl WatchField {
         }
     }
 
-    /// How many of so many updates, which go to the objects by turns, a watcher is told of.
+    /// The number of updates that a watcher receives, of so many that go to the objects by turns.
     fn expected(&self, watcher: u64, updates: u64) -> u64 {
         let parts = match self.scope {
             Scope::Everything => return updates,

@@ -25,7 +25,7 @@ pub struct LogSettings {
     pub is_split: bool,
     /// Bytes of what goes to standard output that may wait.
     pub buffer_bytes: usize,
-    /// How long they may.
+    /// The longest time that they may wait.
     pub flush_every: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Where lines go: all to standard error, or errors there and the others to standard output.
+//! The streams of the log: all lines to standard error, or errors there and the others to standard output.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::{Mutex, PoisonError};

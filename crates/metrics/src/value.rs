@@ -13,7 +13,7 @@ pub struct Counter(Arc<AtomicU64>);
 #[derive(Clone, Debug, Default)]
 pub struct Gauge(Arc<Float>);
 
-/// How many observations are in each of some buckets, and their sum.
+/// The number of observations in each of some buckets, and their sum.
 #[derive(Clone, Debug)]
 pub struct Histogram(Arc<Buckets>);
 
@@ -25,7 +25,7 @@ pub struct Summary(Arc<Mutex<Observed>>);
 pub const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
 /// Observations that quantiles are taken of, at most.
 const OBSERVED_MAX: usize = 1024;
-/// How long an observation counts for the quantiles: upstream's `MaxAge` of the summaries there are.
+/// The age up to which an observation counts for the quantiles: upstream's `MaxAge` of its summaries.
 const OBSERVED_AGE_MAX: Duration = Duration::from_secs(5 * 3600);
 
 #[derive(Debug, Default)]
@@ -126,7 +126,7 @@ impl Histogram {
         self.0.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// How many observations are at most each bound, and all of them.
+    /// The number of observations up to each bound, and of all.
     pub(crate) fn cumulative(&self) -> Vec<u64> {
         let mut sum = 0;
         let counts = self.0.counts.iter().map(|count| {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How much of a request its event tells.
+/// The amount of a request that its event records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Nothing.
@@ -63,11 +63,11 @@ pub struct Kept {
     pub reference: RequestReference,
     /// The request's object as JSON.
     pub request_object: Option<Vec<u8>>,
-    /// Why the event cannot be written, in upstream's words.
+    /// The reason why the event cannot be encoded, in upstream's words.
     pub undecodable: Option<String>,
     /// Annotations of the last event alone.
     pub last_annotations: Annotations,
-    /// How long parts of the server took, by upstream's names.
+    /// The time that parts of the server took, by upstream's names.
     pub latencies: Vec<(&'static str, Duration)>,
 }
 

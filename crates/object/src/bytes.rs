@@ -27,7 +27,7 @@ pub fn encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Where Go's decoder stops: at the first byte that fits no quantum of four.
+/// The place where Go's decoder stops: the first byte that fits no quantum of four.
 fn bad_byte(text: &[u8]) -> usize {
     let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
     let mut digits = 0;

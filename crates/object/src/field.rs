@@ -210,7 +210,7 @@ impl FieldErrors {
         self.errors.len() + self.omitted
     }
 
-    /// How many were found and are not kept.
+    /// The number of errors that were found and not kept.
     pub fn omitted(&self) -> usize {
         self.omitted
     }

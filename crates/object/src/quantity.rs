@@ -20,7 +20,7 @@ enum QuantityFormat {
     DecimalExponent,
 }
 
-/// Why a text is no quantity; prints upstream's words.
+/// The error of a text that is no quantity; prints upstream's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuantityError {
     Format,

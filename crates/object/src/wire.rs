@@ -3,7 +3,7 @@
 use crate::quantity;
 use std::fmt;
 
-/// Why bytes are no protobuf message; prints the words of Go's generated code.
+/// The error of bytes that are no protobuf message; prints the words of Go's generated code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WireError {
     UnexpectedEnd,

@@ -77,7 +77,7 @@ fn unescape(text: &str) -> String {
     out
 }
 
-/// Where prose comes from: descriptions of types and fields by their OpenAPI names.
+/// The source of prose: descriptions of types and fields by their OpenAPI names.
 pub trait Descriptions {
     /// `io.k8s.api.core.v1.Pod`
     fn of_type(&self, name: &str) -> Option<&str>;

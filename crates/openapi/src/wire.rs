@@ -5,7 +5,7 @@
 
 use pintle_object::{Value, json, wire};
 
-/// How a value becomes a field.
+/// The way in which a value becomes a field.
 enum WireKind {
     Text,
     Texts,

@@ -7,7 +7,7 @@ use crate::kubeconfig::{Users, parse_users};
 use crate::tls::Pem;
 use std::path::Path;
 
-/// How a client is known to a server.
+/// The credentials by which a server knows a client.
 #[derive(Clone, Debug, Default)]
 pub struct AuthInfo {
     pub credential: Credential,

@@ -3,7 +3,7 @@
 use aws_lc_rs::rand;
 use std::time::Duration;
 
-/// How often something is tried, and how long to wait in between.
+/// The number of tries, and the pauses between them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backoff {
     pub first: Duration,

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How much of a compressed body is unpacked at once: a thousandfold of it is the most that it can become.
+/// The part of a compressed body that is unpacked at once: it becomes a thousandfold of that at most.
 pub(crate) const UNPACK_BYTES: usize = 512;
 
 /// The body of a request.

@@ -34,7 +34,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// How many seconds the server wants to be left alone, where it says so.
+    /// The seconds to wait before the next request (`Retry-After`), where the server says so.
     pub fn retry_after(&self) -> Option<u32> {
         let after = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
         after.trim().parse().ok().filter(|_| self.code == 429 || self.code >= 500)

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
-/// How long a handshake of TLS, or of a proxy, may take: upstream's.
+/// The timeout of a handshake with TLS, or with a proxy: upstream's.
 pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// The most that a proxy may answer to CONNECT.
 const TUNNEL_ANSWER_BYTES_MAX: usize = 8 << 10;
@@ -26,7 +26,7 @@ const HTTP1_BUFFER_BYTES: usize = 64 << 10;
 /// The most that is under way on one stream of HTTP/2, and on a connection whose streams all stand still.
 const STREAM_WINDOW_BYTES: u32 = 128 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * 128;
-/// How long a silent connection of HTTP/2 is believed, and how long it may take to answer a ping: upstream's.
+/// The silence after which a connection of HTTP/2 is pinged, and the timeout of the answer: upstream's.
 const PING_AFTER: Duration = Duration::from_secs(30);
 const PING_MAX: Duration = Duration::from_secs(15);
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long the token of a file holds before the file is read anew.
+/// The time for which the token of a file is used before the file is read anew.
 const TOKEN_FILE_AGE_MAX: Duration = Duration::from_secs(60);
 
 /// The client's `Authorization` header.

@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// How long one address may take to accept a connection: upstream's.
+/// The timeout of connecting to one address: upstream's.
 const CONNECT_MAX: Duration = Duration::from_secs(30);
-/// How long the addresses of the other family wait for those of the first: Go's.
+/// The delay of the addresses of the other family (RFC 6555): Go's.
 const FALLBACK_DELAY: Duration = Duration::from_millis(300);
-/// How often an idle peer is asked whether it is still there.
+/// The time between two keepalive probes of an idle connection.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// TCP, or TLS over it.

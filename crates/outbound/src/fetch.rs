@@ -8,7 +8,7 @@ use crate::url::Url;
 use hyper::Method;
 use std::time::Duration;
 
-/// How often a server may say that the document is elsewhere.
+/// The number of redirects that are followed.
 const REDIRECTS_MAX: usize = 10;
 
 /// Gets a document that anyone may have; its address may have a query.

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 /// Clients that are kept; the longest unused goes first. Upstream's number.
 const CLIENTS_MAX: usize = 200;
-/// How often a webhook that asks for a delay is asked again: client-go's number.
+/// The number of retries of a webhook that answers with `Retry-After`: client-go's.
 const RETRIES_MAX: u32 = 10;
 /// Redirects that one call follows: Go's number.
 const REDIRECTS_MAX: usize = 10;
@@ -28,7 +28,7 @@ const REDIRECTS_MAX: usize = 10;
 const USER_AGENT: &str = "kube-apiserver-admission";
 const PORT: u16 = 443;
 
-/// Where a webhook is, and whom to believe that it is there.
+/// The address of a webhook, and the authorities of its certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HookTarget {
     pub address: HookAddress,
@@ -49,7 +49,7 @@ pub enum HookAddress {
     },
 }
 
-/// How this server is reached by itself, for webhooks that name the Service `kubernetes`.
+/// The way to this server itself, for webhooks that name the Service `kubernetes`.
 #[derive(Clone, Debug)]
 pub struct Loopback {
     pub tls: Tls,

@@ -239,7 +239,7 @@ fn auth_info(user: &Value, files: &Files<'_>) -> Result<AuthInfo, String> {
     Ok(AuthInfo { credential: secret(user, files), identity: identity(user, files)?, impersonation })
 }
 
-/// Where relative names of files begin.
+/// The directory that relative names of files begin at.
 struct Files<'a> {
     dir: &'a Path,
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many unused connections to one server are kept, and for how long: upstream's numbers.
+/// The number of unused connections to one server that are kept, and the time for which they are: upstream's.
 const IDLE_MAX: usize = 25;
 const IDLE_AGE_MAX: Duration = Duration::from_secs(90);
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ const STREAMS_MAX: usize = 100;
 /// Servers that are remembered without a connection to them before they are forgotten.
 const TARGETS_MAX: usize = 1024;
 
-/// How many requests to one server are under way, and how many wait for one of these to end.
+/// The number of requests to one server that are under way, and of those that wait for one of them to end.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub at_once_max: usize,
@@ -64,7 +64,7 @@ struct Shared {
     last_used: Arc<Mutex<Instant>>,
 }
 
-/// Where a connection leads, for errors and the form of requests.
+/// The other end of a connection, for errors and for the form of requests.
 #[derive(Clone)]
 pub(crate) struct ConnectionOrigin {
     pub ends: Ends,

@@ -28,7 +28,7 @@ pub struct ServiceResolver {
     source: Arc<dyn ServiceSource>,
     /// `--enable-aggregator-routing`: endpoints rather than cluster IPs.
     uses_endpoints: bool,
-    /// Where this server itself answers for `kubernetes.default.svc`.
+    /// The address at which this server itself answers for `kubernetes.default.svc`.
     own_address: Option<HostPort>,
 }
 

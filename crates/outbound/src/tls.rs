@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 
-/// Where systems keep the authorities that they trust; the first that is there counts.
+/// The usual files of the system's trusted authorities; the first that exists is read.
 const SYSTEM_AUTHORITIES: [&str; 6] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",

@@ -166,7 +166,7 @@ fn check_validity(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(),
     )))
 }
 
-/// Why a certificate is not one for a name.
+/// The error of a certificate that is not valid for a name.
 fn wrong_name(certificate: &CertificateDer<'_>, name: &str) -> Error {
     let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
         return refused("x509: malformed certificate".into());
@@ -196,7 +196,7 @@ fn wrong_name(certificate: &CertificateDer<'_>, name: &str) -> Error {
     })
 }
 
-/// Why the signature of a certificate counts for nothing, whoever made it.
+/// The error of a certificate whose signature algorithm is insecure.
 fn insecure(certificate: &CertificateDer<'_>) -> Option<Error> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     let name = match parsed.signature_algorithm.algorithm.to_id_string().as_str() {

@@ -26,7 +26,7 @@ const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
 /// The paths of the conflicts that one answer tells.
 const CONFLICTS_BYTES_MAX: usize = 128 * 1024;
 
-/// Why a configuration cannot be applied.
+/// The reason why a configuration cannot be applied.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ApplyError {
     /// 400: the configuration is not one.
@@ -261,7 +261,7 @@ impl Apply<'_> {
         last: Option<&Entry>,
     ) -> Result<Value, String> {
         let Some(last) = last.filter(|last| !last.fields.is_empty()) else { return Ok(merged.clone()) };
-        // Where nothing is given up, nothing goes.
+        // Without a field that is given up, nothing is removed.
         if last.api_version == own.api_version && last.fields.difference(&own.fields).is_empty() {
             return Ok(merged.clone());
         }
@@ -380,7 +380,7 @@ fn is_same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// How messages name an object: `namespace/name; apps/v1, Kind=Deployment`.
+/// The name of an object in messages: `namespace/name; apps/v1, Kind=Deployment`.
 pub fn about(object: &Value) -> String {
     let (namespace, name) = (object.str_at(&["metadata", "namespace"]), object.str_at(&["metadata", "name"]));
     format!("{namespace}/{name}; {}", gvk(object))

@@ -14,7 +14,7 @@ const MEMBERS: [&str; 4] = ["op", "path", "from", "value"];
 
 /// The operations of a JSON patch.
 ///
-/// Where fields are validated, upstream first reads the patch strictly into a type of its own, whose name and fields
+/// With field validation, upstream first reads the patch strictly into a type of its own, whose name and fields
 /// show in the messages.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ pub const COPIED_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// the front of a list of as many items cost most of it.
 const WORK_MAX: usize = 60_000_000;
 
-/// Why a JSON patch does not apply; clients see none of it, only a 422.
+/// The reason why a JSON patch does not apply; clients see none of it, only a 422.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatchError(pub String);
 

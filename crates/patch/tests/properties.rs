@@ -39,7 +39,7 @@ proptest! {
     fn what_is_not_applied_again_goes(first in pod(), second in pod()) {
         let both = applied("a", 2, Some(&applied("a", 1, None, &first, false)), &second, false);
         let mut only = applied("a", 2, None, &second, false);
-        // Where nothing changes, the time of the first apply stays.
+        // An apply that changes nothing keeps the time of the first one.
         pods::forget_times(&mut only);
         let mut both = both;
         pods::forget_times(&mut both);

@@ -1,4 +1,4 @@
-//! Where the process spends its time: its threads are looked at as often as they have used a hundredth of a second.
+//! Profiles of processor time: a thread is sampled whenever it has used another hundredth of a second.
 
 use crate::profile::{Builder, Symbol};
 use pprof::{Error, ProfilerGuardBuilder, Report};
@@ -6,13 +6,13 @@ use std::fmt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, SystemTime};
 
-/// How often a second, as Go's profiles.
+/// Samples a second, as in Go's profiles.
 const FREQUENCY: i32 = 100;
 const PERIOD_NANOS: i64 = 1_000_000_000 / FREQUENCY as i64;
-/// Where threads are not looked at: what unwinds stacks takes locks that these hold.
+/// Libraries in which threads are not sampled: unwinding a stack takes locks that these hold.
 const LEFT_OUT: [&str; 4] = ["libc", "libgcc", "pthread", "vdso"];
 
-/// Why there is no profile.
+/// The reason why there is no profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProfileFailure {
     /// Another one is being made: there is one at a time.

@@ -17,14 +17,14 @@ fn named() -> BTreeMap<String, i64> {
     names
 }
 
-/// How many threads there are, and the profile of them: one sample for each name.
+/// The number of threads, and their profile: one sample for each name.
 pub fn threads() -> (usize, Vec<u8>) {
     let names = named();
     let count: i64 = names.values().sum();
     (usize::try_from(count).unwrap_or(0), counted("threadcreate", &names))
 }
 
-/// How many tasks the runtime has that have not ended, and the profile of them. Tasks have no stacks to tell.
+/// The number of the runtime's tasks that have not ended, and their profile. Tasks have no stacks to show.
 pub fn tasks() -> (usize, Vec<u8>) {
     let count = Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks());
     let names = BTreeMap::from([("task".to_owned(), i64::try_from(count).unwrap_or(i64::MAX))]);

@@ -23,10 +23,10 @@ const PORT_DEFAULT: u16 = 443;
 /// The user that looks whether a server is there.
 const PROBER: &str = "system:kube-aggregator";
 const MASTERS: &str = "system:masters";
-/// How long such a look may take.
+/// The timeout of a probe.
 const PROBE_MAX: Duration = Duration::from_secs(5);
 
-/// How other API servers are reached.
+/// The ways to other API servers: Services, dialer, proxies.
 pub struct Ways {
     pub services: Arc<ServiceResolver>,
     pub dialer: Arc<dyn Dialer>,

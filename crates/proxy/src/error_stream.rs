@@ -9,7 +9,7 @@ pub const VERSIONS: [&str; 5] =
 /// The reason of a Status that tells the code of a process.
 pub const NON_ZERO_EXIT: &str = "NonZeroExitCode";
 
-/// How a version tells errors.
+/// The form of errors in a version of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelVersion {
     pub is_status: bool,

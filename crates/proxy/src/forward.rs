@@ -60,7 +60,7 @@ impl Incoming {
     }
 }
 
-/// Where a request is passed on to, and by which rules.
+/// The destination of a request that is passed on, and the rules for it.
 pub struct Forward<'a> {
     pub transport: &'a Transport,
     pub location: Location,
@@ -178,7 +178,7 @@ impl Forward<'_> {
 /// A connection that was upgraded, or why it was not.
 pub(crate) type Upgrading = Result<(HeaderMap, Upgraded), Response<AnswerBody>>;
 
-/// Where the links of a page count from needs a slash at the end.
+/// The redirect to the same path with a slash at the end, from which relative links of a page are resolved.
 fn to_root(incoming: &Incoming) -> Result<Response<AnswerBody>, Status> {
     let query = if incoming.query.is_empty() { String::new() } else { format!("?{}", incoming.query) };
     let location = HeaderValue::try_from(format!("{}/{query}", incoming.path)).map_err(Status::internal)?;

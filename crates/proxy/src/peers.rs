@@ -28,10 +28,10 @@ const FORMS: HeaderValue = HeaderValue::from_static(
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList;profile=nopeer,\
      application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json",
 );
-/// How long one of the documents may take to come.
+/// The timeout of reading one of the documents.
 const DOCUMENT_MAX: Duration = Duration::from_secs(10);
 
-/// Where other servers are, by their identities.
+/// The addresses of other servers, by their identities.
 pub trait Addresses: Send + Sync {
     /// Host and port; an error where the server has told nobody, or is gone.
     fn address(&self, identity: &str) -> Result<String, String>;
@@ -100,7 +100,7 @@ impl PeerApis {
     }
 }
 
-/// How other servers are reached.
+/// The ways to other servers: authorities, identity, addresses.
 pub struct PeerWays {
     /// The authorities of their certificates (`--peer-ca-file`).
     pub authorities: PathBuf,

@@ -1,4 +1,4 @@
-//! Where a Pod's containers and ports are reached: `pkg/registry/core/pod/strategy.go` upstream.
+//! Locations of a Pod's containers and ports: `pkg/registry/core/pod/strategy.go` upstream.
 
 use crate::kubelet::{Kubelet, is_global_unicast};
 use crate::location::{Location, encode_query, split_scheme_name_port};
@@ -61,12 +61,12 @@ fn path(of: &str, pod: &Value, container: &str) -> String {
     format!("/{of}/{namespace}/{name}{container}")
 }
 
-/// Where a container's log is.
+/// The location of a container's log.
 pub fn log(kubelet: &Kubelet, pod: &Value, container: &str, options: &[(&str, String)]) -> Location {
     kubelet.location().with_path(path("containerLogs", pod, container)).with_query(encode_query(options))
 }
 
-/// Where a command is run in a container.
+/// The location for running a command in a container.
 pub fn exec(
     kubelet: &Kubelet,
     pod: &Value,
@@ -79,12 +79,12 @@ pub fn exec(
     kubelet.location().with_path(path("exec", pod, container)).with_query(encode_query(&pairs))
 }
 
-/// Where a container's process is attached to.
+/// The location for attaching to a container's process.
 pub fn attach(kubelet: &Kubelet, pod: &Value, container: &str, streams: Streams) -> Location {
     kubelet.location().with_path(path("attach", pod, container)).with_query(encode_query(&streams.pairs()))
 }
 
-/// Where ports of a Pod are forwarded from.
+/// The location for forwarding ports of a Pod.
 pub fn port_forward(kubelet: &Kubelet, pod: &Value, ports: &[i32]) -> Location {
     let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
     let pairs = if ports.is_empty() { Vec::new() } else { vec![("port", ports.join(","))] };
@@ -97,7 +97,7 @@ pub fn proxied_name(id: &str) -> Result<(&str, &str, &str), Status> {
     split_scheme_name_port(id).ok_or_else(bad)
 }
 
-/// Where a port of a Pod is; its first one when none is named.
+/// The location of a Pod's port; of its first one when none is named.
 pub fn proxied(pod: &Value, scheme: &str, port: &str) -> Result<Location, Status> {
     let mut ports =
         pod.list_at(&["spec", "containers"]).iter().map(|container| container.list_at(&["ports"]));

@@ -20,10 +20,10 @@ pub type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// The longest page that comes with its length.
 const TOLD_BYTES_MAX: usize = 2 << 10;
-/// How much of a packed page is unpacked at once.
+/// The part of a compressed page that is unpacked at once.
 const UNPACK_BYTES: usize = 512;
 
-/// Where links lead now, and where they are to lead.
+/// The prefix and the hosts that links are rewritten by.
 #[derive(Clone, Debug)]
 pub struct Rewriting {
     /// The path under which the client sees the other server.
@@ -142,7 +142,7 @@ impl Body for Begun {
     }
 }
 
-/// How a page is packed, on its way in and out.
+/// The compression of a page, on its way in and out.
 enum Packing {
     None,
     Gzip { unpack: GzDecoder<Vec<u8>>, pack: GzEncoder<Vec<u8>> },

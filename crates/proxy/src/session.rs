@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio::sync::Mutex;
 
-/// How often the kubelet hears of a connection that is silent.
+/// The time between two pings of the kubelet on a silent connection.
 const PING_EVERY: Duration = Duration::from_secs(5);
-/// How long a silent client is waited for: kubelets' number.
+/// The idle timeout of a client: that of kubelets.
 const IDLE_MAX: Duration = Duration::from_secs(4 * 60 * 60);
-/// How long a kubelet may take to accept a stream.
+/// The time that a kubelet may take to accept a stream.
 const REPLY_MAX: Duration = Duration::from_secs(30);
-/// How long the end of a connection to a kubelet may take.
+/// The time that the end of a connection to a kubelet may take.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
 /// The most that a kubelet says of errors, and sends before it has all streams.
 const ERROR_BYTES_MAX: usize = 1 << 20;
@@ -91,7 +91,7 @@ struct Early {
     is_last: bool,
 }
 
-/// How far the kubelet's side has ended.
+/// The streams of the kubelet that have not ended, and its error so far.
 struct Progress {
     waits_for: Vec<u32>,
     said: Vec<u8>,

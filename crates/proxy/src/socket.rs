@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 /// The largest message.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
-/// How bytes become messages.
+/// The way in which bytes become messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// Binary messages of any part of them.
@@ -103,7 +103,7 @@ async fn send(to: &To, framing: Framing, has_greeting: bool, mut next: Next) -> 
     Ok(())
 }
 
-/// Where the first message of some bytes begins and ends, if it is there whole.
+/// The start and end of the first message in some bytes, if it is complete.
 fn message(framing: Framing, bytes: &[u8]) -> Option<(usize, usize)> {
     if framing == Framing::Lines {
         return bytes.iter().position(|byte| *byte == b'\n').map(|at| (0, at + 1));

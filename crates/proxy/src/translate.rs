@@ -19,7 +19,7 @@ use std::time::Duration;
 const PROTOCOL: &str = "v5.channel.k8s.io";
 /// The most of a kubelet's refusal that is repeated.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
-/// How long a client may take to read how its process ended.
+/// The time that a client may take to read the status of its process.
 const STATUS_MAX: Duration = Duration::from_secs(10);
 /// The code of what could not be translated to its end.
 const FAILED: u16 = 500;

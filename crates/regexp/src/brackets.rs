@@ -6,7 +6,7 @@ use crate::names;
 use crate::text::{read_part, split_first};
 use std::collections::HashMap;
 
-/// How many runs all classes of a pattern may have together. Go's limit is sixteen times that, and its memory too.
+/// The number of ranges in all classes of a pattern together. Go's limit is sixteen times that, and its memory too.
 const RANGES_MAX: usize = 1 << 20;
 
 /// Reads classes, and knows those with names that it has read before.
@@ -23,7 +23,7 @@ pub struct Brackets {
 #[derive(Default)]
 struct Draft {
     ranges: Vec<Range>,
-    /// How many runs there were when they were last cleaned.
+    /// The number of ranges when they were last cleaned.
     cleaned: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Why a pattern is none, in Go's words.
+//! The syntax errors of patterns, in Go's words.
 
 use std::fmt;
 

@@ -25,7 +25,7 @@ use regex_automata::Input;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// How much the engines of patterns that belong together may hold.
+/// The memory that the engines of a group of patterns may hold, in bytes.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<AtomicUsize>);
 
@@ -159,7 +159,7 @@ fn each(text: &str, count_max: usize, find: impl Fn(usize) -> Option<(usize, usi
     found
 }
 
-/// Why a text is no pattern.
+/// The syntax error of a text that is no pattern.
 #[must_use]
 pub fn fault(source: &str) -> Option<Fault> {
     parse::parse(source).err()

@@ -58,7 +58,7 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn run(&mut self) -> Result<TreeNode, Fault> {
-        // Where the repetition before this place began, if there is one.
+        // The start of the repetition right before this place, if there is one.
         let mut last_repeat: Option<&'a str> = None;
         while let Some((c, after)) = split_first(self.rest) {
             let start = self.rest;

@@ -21,7 +21,7 @@ pub struct Program {
     classes: Vec<Set>,
 }
 
-/// How many instructions one search may run before it counts as without a match: about a second's worth.
+/// The number of instructions in one search before it counts as without a match: about a second's worth.
 const STEPS_MAX: u64 = 1 << 28;
 
 impl Program {

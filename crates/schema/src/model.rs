@@ -72,8 +72,8 @@ pub struct Struct {
     pub keys: Vec<Text>,
     /// Indices into `fields` of those in protobuf, sorted by their numbers: the order of protobuf output.
     pub by_tag: Vec<u16>,
-    /// Where the fields of protobuf messages lead, by message and field number. The first message is the
-    /// struct's own, the others are those embedded in it.
+    /// The destinations of protobuf fields, by message and field number. The first message is the struct's own, the
+    /// others are those embedded in it.
     pub routes: Vec<Box<[Route]>>,
     /// Indices into `fields` by hash of the name.
     by_hash: Box<[u16]>,
@@ -87,7 +87,7 @@ pub struct Struct {
     pub open: bool,
 }
 
-/// Where a field of a protobuf message leads.
+/// The destination of a field of a protobuf message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Route {
     /// The schema has no such field.
@@ -123,7 +123,7 @@ pub struct Field {
     pub granular: bool,
 }
 
-/// When Go's JSON encoder writes a field.
+/// The condition under which Go's JSON encoder writes a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// Always: no `omitempty`, or a plain struct (which `omitempty` never omits).
@@ -247,7 +247,7 @@ impl Struct {
         }
     }
 
-    /// Where a field number leads in one of the messages of `routes`.
+    /// The destination of a field number in one of the messages of `routes`.
     pub fn route(&self, message: u16, number: u32) -> Route {
         let routes = self.routes.get(usize::from(message)).and_then(|routes| routes.get(number as usize));
         routes.copied().unwrap_or_default()

@@ -60,7 +60,7 @@ pub struct Resource {
     /// The object's type and its list's type in the built-in schema.
     pub ty: TypeId,
     pub list_ty: Option<TypeId>,
-    /// Where upstream keeps it under `/registry`: `pods`, `services/specs`, `minions`, `apps/...`.
+    /// The key under upstream's `/registry`: `pods`, `services/specs`, `minions`, `apps/...`.
     pub key_prefix: Str,
     /// The group and version that objects of this kind are stored in.
     pub storage_group: Str,
@@ -72,7 +72,7 @@ pub struct Resource {
     pub life: Life,
 }
 
-/// When a resource came and when it goes, by minor versions of Kubernetes 1; zero where that is not known.
+/// The minor versions of Kubernetes 1 in which a resource came, was deprecated and goes; zero where that is not known.
 #[derive(Clone, Debug, Default)]
 pub struct Life {
     pub since: u16,
@@ -84,7 +84,7 @@ pub struct Life {
     pub gate: Str,
 }
 
-/// How far a version has come, by its name.
+/// The maturity of a version, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     Alpha,

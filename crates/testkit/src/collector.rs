@@ -84,7 +84,7 @@ impl Collector {
         self.state().refuses = refuses;
     }
 
-    /// How often it was asked to take spans.
+    /// The number of requests with spans.
     pub fn requests(&self) -> usize {
         self.state().requests
     }

@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at.
+/// The time between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long a condition may take that nothing else bounds.
+/// The time for conditions without a bound of their own.
 pub const WITHIN: Duration = Duration::from_secs(30);
 
 /// Waits until a condition holds.
 ///
 /// # Panics
 ///
-/// When it does not hold within the time.
+/// The condition does not hold within the time.
 pub fn eventually(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often the node looks at its pods.
+/// The time between two looks of the node at its pods.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How often it renews its lease; a kubelet does it every 10 seconds.
+/// The time between two renewals of its lease; a kubelet's is 10 seconds.
 const LEASE: Duration = Duration::from_secs(5);
 /// Pods with this label end successfully as soon as they run.
 const ENDS: &str = "ends";

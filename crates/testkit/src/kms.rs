@@ -147,7 +147,7 @@ impl KmsPlugin {
         self.state().fails = fails;
     }
 
-    /// How often `Status`, `Encrypt` or `Decrypt` was called.
+    /// The number of calls of `Status`, `Encrypt` or `Decrypt`.
     pub fn calls(&self, method: &str) -> usize {
         self.state().calls.get(method).copied().unwrap_or(0)
     }

@@ -39,7 +39,7 @@ impl Raw {
         String::from_utf8_lossy(&all).into_owned()
     }
 
-    /// How long it takes until the server closes, with `drip` sent every `every`; none when it does not within `max`.
+    /// The time until the server closes, with `drip` sent every `every`; none when it does not within `max`.
     pub async fn closed_after(&mut self, drip: &[u8], every: Duration, max: Duration) -> Option<Duration> {
         let began = Instant::now();
         let mut part = [0; 4096];

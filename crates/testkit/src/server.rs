@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long a start may take before a test gives up; generous, for loaded machines.
+/// The time for a start before a test gives up; generous, for loaded machines.
 pub(crate) const START_MAX: Duration = Duration::from_secs(30);
 
 /// Users of the token file that every test server starts with: token, user, uid, groups.

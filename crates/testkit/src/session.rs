@@ -19,7 +19,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug)]
 pub enum Lost {
     /// There was nobody to send the request to.

@@ -13,7 +13,7 @@ const BATCH_WAIT: Duration = Duration::from_secs(5);
 
 /// The time for the last batches when the server ends.
 pub(crate) const FLUSH_MAX: Duration = Duration::from_secs(5);
-/// How often losses are told.
+/// The time between two log lines about lost spans.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// ExportLog when everything that had ended has been sent.

@@ -29,7 +29,7 @@ const PORT_OF_NAMES: u16 = 443;
 /// Upstream's name of the server among services.
 const SERVICE: &str = "apiserver";
 
-/// How long one try may take, and all tries of one batch: those of OpenTelemetry's exporter.
+/// The timeout of one try, and of all tries of one batch: those of OpenTelemetry's exporter.
 const TRY_MAX: Duration = Duration::from_secs(10);
 pub(crate) const TRIES_MAX: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Sen
 /// Connects to a host, which is a name or an address without brackets, and a port.
 pub type Connect = Arc<dyn Fn(String, u16) -> Connecting + Send + Sync>;
 
-/// Where the collector is.
+/// The address of the collector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Tcp { host: String, port: u16 },

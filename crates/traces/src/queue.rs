@@ -16,19 +16,19 @@ pub(crate) struct EndedSpan {
     pub span: wire::Span,
 }
 
-/// Where spans go when they end. Never waits: what finds no place is counted and lost.
+/// The queue of ended spans. Never waits: spans that find no place are counted and lost.
 #[derive(Clone, Debug)]
 pub(crate) struct SpanSink {
     queue: mpsc::Sender<EndedSpan>,
     pub lost: Lost,
 }
 
-/// How many spans found no place.
+/// The number of spans that found no place.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lost(Arc<AtomicU64>);
 
 impl Lost {
-    /// How many there were since this was last asked.
+    /// The number since the last call.
     pub fn take(&self) -> u64 {
         self.0.swap(0, Ordering::Relaxed)
     }

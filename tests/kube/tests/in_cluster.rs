@@ -14,7 +14,7 @@ use serde_json::json;
 use std::process::Command;
 use std::time::Duration;
 
-/// How long the controller may take before the test fails.
+/// The time that the controller may take before the test fails.
 const WORK_MAX: Duration = Duration::from_secs(60);
 /// Set in the run that plays the pod.
 const INSIDE: &str = "PINTLE_TEST_IN_POD";

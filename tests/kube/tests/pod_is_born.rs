@@ -10,7 +10,7 @@ use pintle_testkit::Server;
 use serde_json::json;
 use std::time::Duration;
 
-/// How long any one step may take before the test fails.
+/// The time that any one step may take before the test fails.
 const STEP_MAX: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

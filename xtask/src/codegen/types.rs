@@ -184,7 +184,7 @@ impl Block<'_> {
         if let Some(inline) = inline {
             let _ = write!(line, " in={}", inline.names);
         }
-        // Where the documents know the field, newer Go has no say in whether it has a strategy.
+        // A field of the documents has a strategy only if they say so, whatever newer Go has.
         let has_strategy = schema.is_none_or(|schema| schema.get("x-kubernetes-patch-strategy").is_some());
         if let Some(go) = go.filter(|go| has_strategy && !go.patch_strategy.is_empty()) {
             let _ = write!(line, " patch={}", go.patch_strategy);
@@ -256,7 +256,7 @@ fn differ(a: &str, b: &str) -> bool {
     parts(a) != parts(b)
 }
 
-/// When Go writes the field, and whether it is a pointer.
+/// The condition under which Go writes the field, and whether it is a pointer.
 fn presence(ty: &str, go: Option<&GoField>, required: bool) -> Vec<&'static str> {
     let is_collection = ty.starts_with("[]") || ty.starts_with("map[") || ty == "bytes";
     let is_scalar = matches!(ty, "string" | "bool" | "int32" | "int64" | "double");

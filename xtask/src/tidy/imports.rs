@@ -8,7 +8,7 @@ type Module = Vec<String>;
 type Names = Vec<String>;
 type Sources = BTreeMap<Module, SourceFile>;
 
-/// How many `use` declarations may lead from one to the next.
+/// The number of `use` declarations that may lead from one to the next.
 const DEPTH_MAX: usize = 16;
 
 /// The names that one file takes from others.

@@ -4,7 +4,7 @@ use crate::tidy::files::read;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Where kinds may be named, and why.
+/// The files that may name kinds, each with its reason.
 const ALLOWED: [(&str, &str); 17] = [
     ("crates/access/src/authorization_webhook.rs", "the review that is sent"),
     ("crates/access/src/rbac", "roles, bindings and their subjects"),

@@ -12,7 +12,7 @@ pub const DEPTH_MAX: usize = 10_000;
 /// No Kubernetes type nests deeper, save schemas of schemas.
 pub const TREE_DEPTH_MAX: usize = 500;
 
-/// Why a document is not JSON, in the words of Go's encoding/json.
+/// A syntax error of a JSON document, in the words of Go's encoding/json.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     pub message: String,

@@ -13,7 +13,7 @@ pub use validate::label_selector as validate_label_selector;
 
 use std::fmt;
 
-/// Why a selector cannot be read, in upstream's words; requests answer 400 with it.
+/// A syntax error of a selector, in upstream's words; requests answer 400 with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelectorError(pub String);
 

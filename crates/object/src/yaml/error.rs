@@ -1,8 +1,8 @@
-//! Why a text is not YAML, in go-yaml's words: its scanner and parser are those of libyaml.
+//! The errors of YAML, in go-yaml's words: its scanner and parser are those of libyaml.
 
 use std::fmt;
 
-/// Why a text is not YAML: `yaml: line 2: did not find expected key`.
+/// A syntax error of a YAML document: `yaml: line 2: did not find expected key`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct YamlError(pub String);
 

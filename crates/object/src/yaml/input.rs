@@ -44,7 +44,7 @@ fn utf8(bytes: &[u8]) -> (Cow<'_, str>, Option<&'static str>) {
     }
 }
 
-/// Why the bytes do not begin with a character.
+/// The error of bytes that do not begin with a character.
 fn octet_fault(bytes: &[u8]) -> &'static str {
     let lead = bytes.first().copied().unwrap_or(0);
     let width = match lead {

@@ -43,7 +43,7 @@ pub(super) enum TokenKind {
 #[derive(Clone, Debug)]
 pub(super) struct Token {
     pub kind: TokenKind,
-    /// Where it starts, counted from zero.
+    /// The line of its start, counted from zero.
     pub line: usize,
 }
 

@@ -3,7 +3,7 @@
 use super::error::YamlError;
 use super::scan::{Scanner, Style, TokenKind};
 
-/// How the line breaks at the end of a block are kept.
+/// The treatment of line breaks at the end of a block scalar.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Chomping {
     Strip,

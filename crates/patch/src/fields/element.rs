@@ -17,7 +17,7 @@ pub enum Element {
     Index(i64),
 }
 
-/// Why a text is no path element.
+/// The error of a text that is no path element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ElementError {
     /// A kind of element that this version does not know; readers skip it.

@@ -9,7 +9,7 @@ use super::set::FieldSet;
 use pintle_object::json::{self, JsonKind, JsonReader};
 use std::fmt;
 
-/// Why a document is not a field set.
+/// The error of a document that is no field set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldsError(pub String);
 

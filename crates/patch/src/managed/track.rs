@@ -111,7 +111,7 @@ fn is_settled(tracking: &Tracking<'_>, old: &Value, new: &Value) -> bool {
     !entries.is_empty() && entries.iter().all(is_own_version) && old == new
 }
 
-/// Why fields of two objects cannot be told apart.
+/// The error when the fields of two objects cannot be compared.
 pub(crate) fn misfit(tracking: &Tracking<'_>, old: &Value, new: &Value) -> Option<String> {
     let (schema, ty) = (tracking.schema, tracking.ty);
     check(schema, ty, new, true).or_else(|| check_unlike(schema, ty, old, new))

@@ -1,4 +1,4 @@
-//! Why a strategic merge patch does not apply, in upstream's words.
+//! The errors of strategic merge patches, in upstream's words.
 
 use crate::go;
 use crate::strategic::kind::ValueKind;

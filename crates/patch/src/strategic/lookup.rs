@@ -1,4 +1,4 @@
-//! How the fields of a type are patched.
+//! `Lookup`: the type and patch rule of each field, found on the way down.
 
 use super::error::StrategicError;
 use pintle_object::field::quote;

@@ -80,7 +80,7 @@ fn identity<'v>(item: &'v Value, merge_key: &str) -> Result<&'v Value, Strategic
     map.get(merge_key).ok_or_else(|| no_merge_key(map, merge_key))
 }
 
-/// Where each item stands, the first of those that are told alike.
+/// The index of each item; of items with equal keys, the first.
 fn places<'v>(order: &'v [Value], merge_key: &str) -> BTreeMap<ByValue<'v>, usize> {
     let mut places = BTreeMap::new();
     for (place, item) in order.iter().enumerate() {

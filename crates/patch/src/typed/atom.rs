@@ -1,4 +1,4 @@
-//! How a type is merged: as one leaf, as a list with or without identity, or field by field.
+//! `Atom`: the way in which a type is merged: as one leaf, as a list with or without identity, or field by field.
 
 use crate::fields::Element;
 use pintle_object::{Map, Text, Value};
@@ -14,7 +14,7 @@ pub(crate) enum Ty {
     Deduced,
 }
 
-/// How values of a type are merged.
+/// The way in which values of a type are merged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Atom<'a> {
     Scalar,

@@ -10,7 +10,7 @@ use pintle_schema::model::{Schema, TypeId};
 /// would be lost by accident.
 ///
 /// # Errors
-/// Why the configuration cannot be merged.
+/// The configuration cannot be merged.
 pub fn merge_configuration(
     schema: &Schema,
     ty: TypeId,

@@ -10,7 +10,7 @@ const CONTROL_BYTES_MAX: usize = 64 << 10;
 const PIECE_BYTES: usize = 16 << 10;
 const VERSION: u16 = 3;
 const FIN: u8 = 1;
-/// Why a stream is reset that nobody wants any more.
+/// The code of a reset for a stream that is no longer wanted.
 const CANCEL: u32 = 5;
 
 /// A frame, or a piece of one that holds data.

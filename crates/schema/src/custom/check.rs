@@ -136,7 +136,7 @@ fn check_combinations(node: &Node, path: &Spot<'_>, value: &Value, old: Option<&
     verdict
 }
 
-/// How many alternatives are valid, and the outcome to show: the first valid one, or the best of the failures.
+/// The number of valid alternatives, and the outcome to show: the first valid one, or the best of the failures.
 fn alternatives(
     nodes: &[Node],
     path: &Spot<'_>,

@@ -27,7 +27,7 @@ pub(super) fn drop_nulls(node: Option<&Node>, value: &mut Value) {
 /// get all defaults of its schema, so that what a few bytes ask for could be larger than memory.
 const DEFAULT_BYTES_MAX: usize = 3 << 20;
 
-/// Why an object was not filled in to its end.
+/// The error of an object that was not filled in to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DefaultsTooLarge;
 

@@ -39,7 +39,7 @@ struct CompiledRule {
     message: String,
     message_expression: String,
     reason: String,
-    /// Where below the data the error is.
+    /// The path of the error, below the data.
     field_path: String,
     /// Whether the old data may be missing.
     is_optional: bool,

@@ -1,4 +1,4 @@
-//! Where a check is in an object, as upstream's validator of JSON schemas calls it.
+//! `Spot`: the place of a check in an object, as upstream's validator of JSON schemas calls it.
 
 use pintle_object::Path;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Where a decoder stands in a document: the places and types that Go's errors name.
+//! The place of a decoder in a document: the paths and types that Go's errors name.
 
 use crate::model::{Field, Schema, Shape, TypeId};
 use pintle_object::Text;
@@ -104,7 +104,7 @@ impl<'p> At<'p> {
         steps
     }
 
-    /// How Go prints the type of the value here: the field's own type, or what is left of it for an item.
+    /// Go's name for the type of the value here: the field's own type, or what is left of it for an item.
     pub(super) fn go_type(&self, schema: &Schema, ty: TypeId) -> String {
         let mut items = 0_usize;
         for at in self.outward() {
@@ -138,7 +138,7 @@ fn item_type(go: &str, depth: usize) -> Option<String> {
     Some(String::from(go))
 }
 
-/// How Go's errors print a type: `v1.PodSpec`, `[]v1.Container`, `map[string]string`.
+/// The name of a type in Go's errors: `v1.PodSpec`, `[]v1.Container`, `map[string]string`.
 fn go_name(schema: &Schema, ty: TypeId) -> String {
     let name = schema.ty(ty).name.as_ref();
     match schema.shape(ty) {

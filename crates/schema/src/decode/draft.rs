@@ -82,7 +82,7 @@ impl<'a> Draft<'a> {
         Value::Map(map)
     }
 
-    /// Where a field is or goes among `entries`, and its bit in `present`.
+    /// The index of a field among `entries`, present or not, and its bit in `present`.
     fn place(&self, index: u16) -> Option<(usize, u128)> {
         let rank = self.inner.ranks.get(usize::from(index)).copied().unwrap_or(0);
         let bit = 1_u128.checked_shl(rank.into())?;

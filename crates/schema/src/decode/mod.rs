@@ -26,7 +26,7 @@ pub struct Decoded {
     pub empties: Vec<Empty>,
 }
 
-/// Why a document is not an object of its type; prints upstream's words.
+/// The error of a document that is not an object of its type; prints upstream's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError(pub String);
 

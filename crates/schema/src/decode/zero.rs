@@ -3,7 +3,7 @@
 use crate::model::{Presence, Schema, Shape, Struct, TypeId};
 use pintle_object::{Map, Text, Value};
 
-/// How a field of this type shows its zero value, when it is not a pointer.
+/// The zero value of a type as JSON shows it in a field that is not a pointer.
 pub fn zero(schema: &Schema, ty: TypeId) -> Value {
     match schema.shape(ty) {
         Shape::Struct(inner) => {

@@ -61,7 +61,7 @@ impl<'a> Spliced<'a> {
     }
 }
 
-/// Where the pieces of an object stand in its stored document: found once, and then copied from there.
+/// The places of an object's pieces in its stored document: found once, and then copied from there.
 #[derive(Clone, Copy, Debug)]
 pub struct Places {
     /// ObjectMeta's fields before resourceVersion, and those after it.
@@ -114,19 +114,19 @@ impl Places {
     }
 }
 
-/// How much of an object is wanted.
+/// The part of an object that is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Whole,
     Metadata,
 }
 
-/// Where a part of a document ends in it.
+/// The end of a part of a document in it.
 fn range_end(document: &[u8], part: &[u8]) -> usize {
     (part.as_ptr() as usize).saturating_sub(document.as_ptr() as usize) + part.len()
 }
 
-/// How many digits a version has.
+/// The number of digits of a version.
 pub fn digits(version: u64) -> usize {
     version.checked_ilog10().map_or(1, |log| log as usize + 1)
 }

@@ -58,7 +58,7 @@ struct Transcoder<'a> {
     version: &'a str,
 }
 
-/// Why a message is not transcoded.
+/// The reason why a message is not transcoded.
 enum Stop {
     Wire(WireError),
     /// Maps out of order and the like, which upstream's encoder never writes.
@@ -71,7 +71,7 @@ impl From<WireError> for Stop {
     }
 }
 
-/// Where a struct stands, for the sake of the resourceVersion.
+/// The place of a struct, for the sake of the resourceVersion.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TranscodePlace {
     Object,
@@ -111,7 +111,7 @@ struct TranscodedPart<'a> {
 }
 
 impl TranscodedPart<'_> {
-    /// Where a reader of this part stands in the struct's message.
+    /// The offset of a reader of this part in the struct's message.
     fn offset(&self, reader: &WireReader<'_>) -> usize {
         self.end - reader.rest().len()
     }

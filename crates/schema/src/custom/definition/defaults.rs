@@ -24,14 +24,14 @@ struct DefaultsWalk<'a> {
     in_meta: bool,
     /// The cost that rules may still come to, over all defaults.
     cost_left: u64,
-    /// How much of schemas was compiled to check defaults, in values.
+    /// The size of schemas compiled so far to check defaults, in values.
     compiled: usize,
     /// The resource, compiled when a default in its metadata is met.
     custom: OnceCell<Custom>,
 }
 
-/// How much of schemas is compiled to check the defaults of one, in values: each default asks for all that is below
-/// it, and defaults nest.
+/// The size of schemas that may be compiled to check the defaults of one, in values: each default asks for all that is
+/// below it, and defaults nest.
 const COMPILED_VALUES_MAX: usize = 2_000_000;
 
 pub(super) fn check(props: &Value, needs_pruned: bool, path: &Path<'_>, errors: &mut FieldErrors) {

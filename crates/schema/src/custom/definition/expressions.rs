@@ -9,7 +9,7 @@ use pintle_object::{ErrorKind, FieldError, FieldErrors, Path, Value};
 const COST_MAX: u64 = 10_000_000;
 /// The most that all rules of a schema may cost together.
 const COST_SUM_MAX: u64 = 100_000_000;
-/// How many of the most expensive rules are named.
+/// The number of the most expensive rules that are named.
 const NAMED_MAX: usize = 4;
 
 /// Findings about the rules of one schema.
@@ -22,10 +22,10 @@ pub(super) struct Expressions {
     expensive: Vec<(u64, String)>,
 }
 
-/// Where in a schema rules stand.
+/// The place of rules in a schema.
 #[derive(Clone, Copy)]
 pub(super) struct Site<'a> {
-    /// How often this part may be there; None if nothing limits that.
+    /// The number of times that this part may occur; None if nothing limits that.
     pub cardinality: Option<u64>,
     /// The nearest part above whose items cannot be told from one version of an object to the next.
     pub uncorrelated: Option<&'a Path<'a>>,
@@ -34,7 +34,7 @@ pub(super) struct Site<'a> {
 impl Site<'_> {
     pub const ROOT: Site<'static> = Site { cardinality: Some(1), uncorrelated: None };
 
-    /// How often parts below a schema may be there.
+    /// The number of times that parts below a schema may occur.
     pub fn cardinality_below(self, props: &Value) -> Option<u64> {
         let limit = |name: &str| props.int_at(&[name]).map(|limit| u64::try_from(limit).unwrap_or(0));
         let times = match props.str_at(&["type"]) {

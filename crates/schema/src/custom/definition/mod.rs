@@ -55,7 +55,7 @@ pub fn validate(
     }
 }
 
-/// Why a schema is not structural, sorted; `path` leads to the schema.
+/// The errors of a schema that is not structural, sorted; `path` leads to the schema.
 pub fn structural_errors(props: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     match structure::unfit(props) {
         Some(why) => errors.invalid(path, "", &why),

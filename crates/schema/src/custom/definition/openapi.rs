@@ -11,15 +11,15 @@ const META_FIELDS: [(&str, &str); 3] = [
     ("apiVersion", "must not be set in top-level apiVersion"),
 ];
 
-/// Where in a schema a check stands.
+/// The place of a check in a schema.
 #[derive(Clone, Copy)]
 struct SchemaPlace<'a> {
     is_root: bool,
     /// Inside the metadata (or kind, or apiVersion) of a resource.
     in_meta: bool,
-    /// Why there must be no default.
+    /// The error of a default in this place, if none is allowed.
     no_default: Option<&'static str>,
-    /// Where expressions stand; None where there are none to be compiled.
+    /// The place of expressions; None where there are none to be compiled.
     site: Option<Site<'a>>,
 }
 
