@@ -17,11 +17,11 @@ use std::collections::HashSet;
 /// Items of the shorter and of the longer of two objects.
 const FEW: usize = 500;
 const MANY: usize = 8 * FEW;
-/// How much longer the longer one may take: eight times, and as much again for what grows a little faster.
+/// The allowed ratio of the two times: eight for the size, and as much again for what grows a little faster.
 const RATIO_MAX: u64 = 24;
 /// Shorter times are not judged: a clock's tick and a cache's miss weigh too much.
 const NANOS_MIN: u64 = 100_000_000;
-/// How often both are measured before one is called slow; the least counts.
+/// The number of measurements before one is called slow; the least time counts.
 const TRIES: usize = 3;
 /// One place of so many is tried, beginning with the one that the variable names: all take minutes. A variable that is
 /// no number stands for all places.

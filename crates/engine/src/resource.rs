@@ -75,7 +75,7 @@ pub(crate) trait Codec: Send + Sync {
     /// Reads what a patch made of an object. `text` is its JSON; none where a strategic merge made it.
     ///
     /// # Errors
-    /// Why it is no object of the kind.
+    /// It is no object of the kind.
     fn read_patched(&self, expected: &Expected, tree: Value, text: Option<&str>) -> Result<Decoded, String>;
 
     /// Reads what an apply made of an object.

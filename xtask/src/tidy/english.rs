@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Words that such clauses begin with.
-const CLAUSES: [&str; 4] = ["What", "Who", "Whoever", "Whatever"];
+const CLAUSES: [&str; 6] = ["What", "Who", "Whoever", "Whatever", "How", "Why"];
 
 /// The complaints about comments that begin with a clause.
 pub fn check(sources: &[(PathBuf, String)]) -> Vec<String> {
@@ -34,7 +34,7 @@ mod tests {
         for (line, expected) in [
             ("/// What a node holds.", 1),
             ("    // Whoever asks is told.", 1),
-            ("//! Who asks.", 1),
+            ("//! How it asks.", 1),
             ("/// The bytes of a node.", 0),
             ("let what = 1; // Whole", 0),
             ("/// Whole numbers.", 0),

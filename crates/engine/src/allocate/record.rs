@@ -21,7 +21,7 @@ use std::future::Future;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 
-/// Where upstream keeps the map of node ports.
+/// Upstream's key of the map of node ports, and its prefix.
 const PORTS_PREFIX: &str = "/registry/ranges/";
 const PORTS_KEY: &str = "/registry/ranges/servicenodeports";
 

@@ -12,7 +12,7 @@ use pintle_outbound::{Answer, HookTarget, Hooks};
 use pintle_traces::{enter, event};
 use std::time::Duration;
 
-/// How long one review may take: upstream's client has no other time.
+/// The timeout of one review, as upstream's.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Objects and bytes that are sent in one review. More are sent in several, one after the other.
 pub(crate) const BATCH_OBJECTS_MAX: usize = 500;
@@ -168,7 +168,7 @@ async fn post(hooks: &Hooks, target: &HookTarget, body: Bytes, version: &str) ->
     Ok(document)
 }
 
-/// Why an answer with a code of failure is none: the message of its Status, or the code's own words.
+/// The error of an answer with a code of failure: the message of its Status, or the code's own words.
 fn refusal(answer: &Answer) -> String {
     let document = json::parse(&answer.body).unwrap_or_default();
     let is_status = document.str_at(&["kind"]) == "Status"

@@ -3,7 +3,7 @@
 use pintle_metrics::{Counters, Histograms, Registry};
 use std::time::Duration;
 
-/// How long conversions take, and how they end.
+/// The metrics of conversions: their results and durations.
 pub(crate) struct ConversionMetrics {
     /// By definition and versions.
     conversions: Histograms,
@@ -11,7 +11,7 @@ pub(crate) struct ConversionMetrics {
     durations: Histograms,
 }
 
-/// Why a webhook did not convert, as the label says it.
+/// The label of a webhook's failure to convert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FailureType {
     Call,

@@ -51,7 +51,7 @@ impl ConversionWebhook {
     }
 }
 
-/// Where the webhook is.
+/// The URL or Service of a webhook, and its authorities.
 fn target(client: &Value) -> HookTarget {
     let address = match client.str_at(&["url"]) {
         "" => {

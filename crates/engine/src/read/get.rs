@@ -12,10 +12,10 @@ use pintle_traces::is_recorded;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a read waits for a revision that has not been reached yet.
+/// The time that a read waits for a revision that has not been reached yet.
 const REACH_MAX: Duration = Duration::from_secs(3);
 
-/// When a client asks again for what it has waited for in vain.
+/// The `Retry-After` of such a read that waited in vain.
 pub(crate) const READ_AGAIN_SECONDS: u32 = 1;
 
 impl Engine {
@@ -35,7 +35,7 @@ impl Engine {
         }
     }
 
-    /// How large the object is in the store, as far as it is visible now; nothing when there is none.
+    /// The size of the stored object in bytes, as it is visible now; zero when there is none.
     pub fn stored_bytes(&self, served: &ServedResource, namespace: &str, name: &str) -> usize {
         let object = served
             .collection()
@@ -43,7 +43,7 @@ impl Engine {
         object.map_or(0, |object| object.value.len())
     }
 
-    /// How many objects of a resource are stored, in all namespaces.
+    /// The number of stored objects of a resource, in all namespaces.
     pub fn stored_count(&self, served: &ServedResource) -> usize {
         served.collection().map_or(0, |collection| self.store.snapshot(collection).len())
     }

@@ -23,7 +23,7 @@ pub struct Listing {
     pub revision: u64,
     /// Empty on the last page.
     pub continue_token: String,
-    /// How many objects follow this page; unknown when selectors choose.
+    /// The number of objects after this page (`remainingItemCount`); unknown when selectors choose.
     pub remaining: Option<i64>,
 }
 

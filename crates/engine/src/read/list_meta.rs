@@ -10,7 +10,7 @@ use pintle_schema::encode::splice;
 use pintle_schema::{TypeId, encode};
 use pintle_store::Object;
 
-/// Where PartialObjectMetadata, its list and Table belong.
+/// The group and version of PartialObjectMetadata, its list and Table.
 pub const META_VERSION: &str = "meta.k8s.io/v1";
 
 impl Engine {

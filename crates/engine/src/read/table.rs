@@ -11,7 +11,7 @@ use pintle_object::{Status, Value};
 use pintle_schema::Column;
 use pintle_schema::encode;
 
-/// How much of each object a row carries.
+/// The part of each object that a row carries (`includeObject`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Include {
     Metadata,
@@ -37,7 +37,7 @@ impl Include {
     }
 }
 
-/// How a table is rendered.
+/// The options of rendering a table.
 #[derive(Clone, Copy, Debug)]
 pub struct TableStyle {
     pub include: Include,

@@ -48,7 +48,7 @@ pub struct Attributes<'a> {
     pub dry_run: bool,
     pub user: &'a User,
     pub now: Time,
-    /// When the request has to be answered, where it has to be.
+    /// The time by which the request has to be answered, if there is one.
     pub deadline: Option<Instant>,
     /// Collects facts for the audit of the request; absent for writes of the server's own.
     pub audit: Option<&'a AuditContext>,

@@ -62,7 +62,7 @@ pub fn decode(
     Ok(value)
 }
 
-/// Why a kind is not one that the expected kind's objects can be read from.
+/// Checks that objects of the expected kind can be read from another kind.
 fn check_convertible(
     api: &Builtin,
     own: &GroupVersionKind,

@@ -19,7 +19,7 @@ use std::time::Instant;
 pub struct WriteContext<'a> {
     pub user: &'a User,
     pub now: Time,
-    /// When the request has to be answered, where it has to be.
+    /// The time by which the request has to be answered, if there is one.
     pub deadline: Option<Instant>,
     /// The field manager that changes are accounted to.
     pub manager: String,

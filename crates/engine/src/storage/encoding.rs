@@ -177,8 +177,7 @@ impl Engine {
         Ok(out)
     }
 
-    /// Where the message of a list's item stands in the stored bytes, and its length; no place where it is stored
-    /// otherwise.
+    /// The places of a list item's message in the stored bytes, and its length; no places where it is stored otherwise.
     pub(crate) fn protobuf_places(
         &self,
         served: &ServedResource,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Values that cannot be read which a list tells of.
 const CAUSES_MAX: usize = 100;
 const NO_METADATA: &str = "the stored value has no metadata";
-/// When a client comes back whose list or watch needs what cannot be read.
+/// The `Retry-After` of lists and watches that need an object which cannot be read.
 const RETRY_AFTER_SECONDS: u32 = 2;
 
 /// The error of a value that cannot be read where it may be deleted all the same: upstream's of its store.
@@ -31,7 +31,7 @@ fn corrupt(object: &Object, key: &str, why: &Status) -> String {
 }
 
 impl Engine {
-    /// Why an object cannot be shown; nothing when the store could read it.
+    /// Refuses an object that cannot be shown because its stored value cannot be read.
     pub(crate) fn check_readable(&self, served: &ServedResource, object: &Object) -> Result<(), Status> {
         if !is_undecodable(object) {
             return Ok(());

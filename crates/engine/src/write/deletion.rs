@@ -13,7 +13,7 @@ use pintle_object::Value;
 use pintle_object::meta::{self, FOREGROUND, ORPHAN};
 use pintle_object::time::Time;
 
-/// How far the deletion of an object has come.
+/// The next step of a deletion.
 pub(crate) enum Step {
     /// A new state is to be stored; the object goes after that when `then_go`.
     Mark { object: Value, then_go: bool },

@@ -19,7 +19,7 @@ use pintle_schema::TypeId;
 pub(crate) const API_VERSION: &str = "autoscaling/v1";
 const REPLICAS: [&str; 2] = ["spec", "replicas"];
 
-/// Where the next scale comes from.
+/// The source of the next scale.
 pub enum ScaleSource<'a> {
     Body(Value),
     /// Computes the next scale from the current one.
@@ -93,7 +93,7 @@ struct ScaleWrite<'a> {
     engine: &'a Engine,
     target: ObjectRef<'a>,
     source: ScaleSource<'a>,
-    /// Where the object says how many replicas it wants.
+    /// The path of the wanted number of replicas in the object.
     replicas: Vec<&'a str>,
     api_version: String,
     manager: String,

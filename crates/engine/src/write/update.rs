@@ -46,7 +46,8 @@ pub trait Scaling: Sync {
     fn rescale(&self, current: &Value, next: &Value) -> Result<Value, Status>;
 }
 
-/// How often a proposal is made again with what conversions have answered: once for each version that managers wrote in.
+/// The number of times that a proposal is made again with answers of conversions: once for each version that managers
+/// wrote in.
 const CONVERSIONS_MAX: usize = 32;
 
 impl Engine {

@@ -15,7 +15,7 @@ pub enum FieldValidation {
     Strict,
 }
 
-/// How the body of a PATCH is to be understood.
+/// The patch format of a PATCH's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatchKind {
     Json,
