@@ -45,33 +45,32 @@ const PARTS: &[(&str, &str, &str)] = &[
     ("AlwaysDeny", "av", "cudx"),
 ];
 
-/// The part of a plugin.
+/// The letters of steps and operations, in the order in which their types have them.
+const STEPS: &str = "av";
+const OPERATIONS: &str = "cudx";
+
+/// The part of a plugin: a bit for each step and each operation.
 #[derive(Clone, Copy)]
 pub struct CountedPart {
-    steps: &'static str,
-    operations: &'static str,
+    steps: u8,
+    operations: u8,
 }
 
 impl CountedPart {
     pub fn of(plugin: &str) -> CountedPart {
         let row = PARTS.iter().find(|(name, ..)| *name == plugin);
-        let (steps, operations) = row.map_or(("", ""), |(_, steps, operations)| (*steps, *operations));
-        CountedPart { steps, operations }
+        let (_, steps, operations) = row.copied().unwrap_or_default();
+        CountedPart { steps: bits(steps, STEPS), operations: bits(operations, OPERATIONS) }
     }
 
     pub fn has(self, step: AdmissionStep, operation: Operation) -> bool {
-        let step = match step {
-            AdmissionStep::Admit => 'a',
-            AdmissionStep::Validate => 'v',
-        };
-        let operation = match operation {
-            Operation::Create => 'c',
-            Operation::Update => 'u',
-            Operation::Delete => 'd',
-            Operation::Connect => 'x',
-        };
-        self.steps.contains(step) && self.operations.contains(operation)
+        self.steps >> step as u8 & self.operations >> operation as u8 & 1 == 1
     }
+}
+
+/// A bit for each of all letters that is among these.
+fn bits(letters: &str, all: &str) -> u8 {
+    all.chars().rev().fold(0, |bits, letter| bits << 1 | u8::from(letters.contains(letter)))
 }
 
 #[cfg(test)]
@@ -84,5 +83,17 @@ mod tests {
         let named: Vec<&str> = PARTS.iter().map(|(name, ..)| *name).collect();
         let plugins = PLUGINS.iter().filter(|entry| !entry.is_idle()).map(|entry| entry.name);
         assert_eq!(plugins.collect::<Vec<_>>(), named);
+    }
+
+    #[test]
+    fn a_part_is_what_its_row_says() {
+        let part = CountedPart::of("PersistentVolumeClaimResize");
+        assert!(part.has(AdmissionStep::Validate, Operation::Update));
+        assert!(!part.has(AdmissionStep::Admit, Operation::Update));
+        assert!(!part.has(AdmissionStep::Validate, Operation::Create));
+        let part = CountedPart::of("MutatingAdmissionWebhook");
+        let all = [Operation::Create, Operation::Update, Operation::Delete, Operation::Connect];
+        assert!(all.into_iter().all(|operation| part.has(AdmissionStep::Admit, operation)));
+        assert!(!CountedPart::of("").has(AdmissionStep::Admit, Operation::Create));
     }
 }

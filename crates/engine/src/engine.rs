@@ -10,7 +10,7 @@ use pintle_kinds::gated_fields::GatedFields;
 use crate::custom::metrics::ConversionMetrics;
 use crate::resource_table::Table;
 use arc_swap::ArcSwap;
-use pintle_metrics::Registry;
+use pintle_metrics::{Histogram, Registry};
 use pintle_object::{GatedRules, GroupKind, Status, Value};
 use pintle_outbound::Hooks;
 use pintle_schema::Builtin;
@@ -36,6 +36,8 @@ pub struct Engine {
     /// The clients of conversion webhooks, and what is counted of their calls.
     hooks: OnceLock<Arc<Hooks>>,
     conversions: OnceLock<ConversionMetrics>,
+    /// How long it takes to find out whether an update changes anything, by what is found: each from the first one on.
+    pub(crate) comparisons: [OnceLock<Histogram>; 3],
     /// The fields that each kind loses with the feature gates that are off.
     gated: HashMap<GroupKind, GatedFields>,
     pub(crate) rules: GatedRules,
@@ -61,6 +63,7 @@ impl Engine {
             expiry_seconds: None,
             hooks: OnceLock::new(),
             conversions: OnceLock::new(),
+            comparisons: Default::default(),
             gated: HashMap::new(),
             rules: GatedRules::default(),
             metrics: Registry::default(),

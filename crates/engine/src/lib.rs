@@ -17,6 +17,7 @@ mod storage;
 mod write;
 
 pub use engine::{Admission, Engine, Verdict};
+pub use pintle_patch::manager_name;
 pub use read::continue_token;
 pub use read::list::Listing;
 pub use read::list_meta::META_VERSION;

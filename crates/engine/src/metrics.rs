@@ -35,13 +35,14 @@ impl Engine {
     /// Keeps the times of managers where an update changes nothing else, and measures how long it took to find out.
     pub(crate) fn keep_times(&self, old: &Value, new: &mut Value) {
         let began = Instant::now();
-        let path = match pintle_patch::keep_times_of_noop(old, new) {
-            NoopCheck::UnequalFast => "unequal_objects_fast",
-            NoopCheck::UnequalSlow => "unequal_objects_slow",
-            NoopCheck::Equal => "equal_objects",
+        let [equal, slow, fast] = &self.comparisons;
+        let (series, path) = match pintle_patch::keep_times_of_noop(old, new) {
+            NoopCheck::Equal => (equal, "equal_objects"),
+            NoopCheck::UnequalSlow => (slow, "unequal_objects_slow"),
+            NoopCheck::UnequalFast => (fast, "unequal_objects_fast"),
         };
-        let times = self.metrics().histograms("apiserver_request_timestamp_comparison_time");
-        times.with(&[path]).observe(began.elapsed().as_secs_f64());
+        let times = || self.metrics().histograms("apiserver_request_timestamp_comparison_time");
+        series.get_or_init(|| times().with(&[path])).observe(began.elapsed().as_secs_f64());
     }
 
     /// A repair of the map of node ports failed.

@@ -174,9 +174,20 @@ impl Default for GatedRules {
     }
 }
 
+/// The parts of an object in which a check has found nothing, so that no other has to look for the same again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sound {
+    /// Its metadata, but for names.
+    pub metadata: bool,
+    /// The changes of its metadata.
+    pub metadata_update: bool,
+}
+
 /// The field errors of one object, in the order found; those past the bounds are only counted.
 #[derive(Clone, Debug, Default)]
 pub struct FieldErrors {
+    /// What is known of the object already.
+    pub sound: Sound,
     rules: GatedRules,
     errors: Vec<FieldError>,
     /// Bytes in `errors`.
@@ -433,9 +444,12 @@ pub fn quote(text: &str) -> String {
     out
 }
 
-/// An approximation of Go's `unicode.IsPrint` for what is not ASCII: controls, separators other than the
+/// Go's `unicode.IsPrint`, and an approximation of it for what is not ASCII: controls, separators other than the
 /// space, and formatting marks are not printable.
-fn is_printable(c: char) -> bool {
+pub fn is_printable(c: char) -> bool {
+    if c.is_ascii() {
+        return matches!(c, ' '..='~');
+    }
     !(c.is_control()
         || (c != ' ' && c.is_whitespace())
         || matches!(c as u32, 0xad | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xe000..=0xf8ff | 0xfff9..=0xfffb))

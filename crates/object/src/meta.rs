@@ -98,6 +98,24 @@ pub fn keep(new: &mut Value, old: &Value, field: &'static str) {
     }
 }
 
+/// Restores the fields that no update changes, whatever it says.
+pub fn keep_system_fields(new: &mut Value, old: &Value) {
+    let Some(old) = old.get("metadata") else { return };
+    let (has_uid, has_grace) = (!uid(new).is_empty(), grace_seconds(new).is_some());
+    let new = new.make_map(&["metadata"]);
+    new.remove("selfLink");
+    for (field, is_given) in [
+        ("uid", has_uid),
+        ("creationTimestamp", false),
+        ("deletionTimestamp", false),
+        ("deletionGracePeriodSeconds", has_grace),
+    ] {
+        if let Some(value) = old.get(field).filter(|_| !is_given) {
+            new.insert(field, value.clone());
+        }
+    }
+}
+
 /// The namespace of the request goes into the object; another one in it is an error.
 pub fn ensure_namespace(object: &mut Value, request: &str) -> Result<(), Status> {
     let own = namespace(object);

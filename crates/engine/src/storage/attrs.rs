@@ -8,8 +8,9 @@ use pintle_store::Attrs;
 
 /// The attributes of a tree in the version that is stored.
 pub(crate) fn of_tree(schema: &Schema, served: &ServedResource, tree: &Value) -> Attrs {
-    let text = |field| Text::from(tree.str_at(&["metadata", field]));
-    let labels = tree.map_at(&["metadata", "labels"]).into_iter().flat_map(|labels| labels.iter());
+    let metadata = tree.get("metadata").unwrap_or(&Value::Null);
+    let text = |field| Text::from(metadata.str_at(&[field]));
+    let labels = metadata.map_at(&["labels"]).into_iter().flat_map(|labels| labels.iter());
     Attrs {
         namespace: text("namespace"),
         name: text("name"),

@@ -1,4 +1,4 @@
-//! Preconditions of an update on the object that it replaces, and fields that no update changes.
+//! Preconditions of an update on the object that it replaces.
 
 use crate::resource::{ObjectRef, ServedResource};
 use pintle_object::meta;
@@ -77,23 +77,6 @@ pub(crate) fn check_version(
         return Err(Status::stale(&served.group_resource(), target.name));
     }
     Ok(())
-}
-
-/// Restores the fields that no update changes, whatever it says.
-pub(crate) fn keep_system_fields(new: &mut Value, old: &Value) {
-    new.remove(&["metadata", "selfLink"]);
-    if meta::uid(new).is_empty() {
-        meta::keep(new, old, "uid");
-    }
-    if old.at(&["metadata", "creationTimestamp"]).is_some() {
-        meta::keep(new, old, "creationTimestamp");
-    }
-    if meta::is_deleting(old) {
-        meta::keep(new, old, "deletionTimestamp");
-    }
-    if meta::grace_seconds(old).is_some() && meta::grace_seconds(new).is_none() {
-        meta::keep(new, old, "deletionGracePeriodSeconds");
-    }
 }
 
 /// An update that takes the last finalizer from a deleted object lets it go.

@@ -8,9 +8,7 @@ use crate::resource::ObjectRef;
 use crate::spans;
 use crate::write::create::{CreateSource, refuse};
 use crate::write::guaranteed_update::{Next, UpdateFn};
-use crate::write::preconditions::{
-    check_name, check_uid, check_version, goes_with_update, keep_system_fields, uid_conflict,
-};
+use crate::write::preconditions::{check_name, check_uid, check_version, goes_with_update, uid_conflict};
 use bytes::Bytes;
 use pintle_kinds::validation;
 use pintle_object::meta;
@@ -116,7 +114,7 @@ impl Engine {
         if is_wanted && served.strategy.has_generation() && served.strategy.raises_generation(new, old) {
             meta::set_generation(new, meta::generation(old) + 1);
         }
-        keep_system_fields(new, old);
+        meta::keep_system_fields(new, old);
 
         self.canonicalize(served, new);
         let mut errors = context.errors(self.rules, new, |new, errors| {

@@ -15,14 +15,26 @@ const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
 
 const METADATA: Path<'static> = Path::root("metadata");
 
-/// All errors of a new object's metadata.
+/// All errors of a new object's metadata. What was found sound before, by another check of the same object, is not looked
+/// at again, but for names: each check has its own rule.
 pub fn validate(object: &Value, rule: NameRule, errors: &mut FieldErrors) {
-    validate_at(object, rule, &METADATA, errors);
+    names(object, rule, &METADATA, errors);
+    if !errors.sound.metadata {
+        let before = errors.len();
+        all_but_names(object, &METADATA, errors);
+        errors.sound.metadata = errors.len() == before;
+    }
 }
 
 /// All errors of metadata at a path; `object` is what holds it.
 pub fn validate_at(object: &Value, rule: NameRule, path: &Path<'_>, errors: &mut FieldErrors) {
-    let generate_name = object.str_at(&["metadata", "generateName"]);
+    names(object, rule, path, errors);
+    all_but_names(object, path, errors);
+}
+
+fn names(object: &Value, rule: NameRule, path: &Path<'_>, errors: &mut FieldErrors) {
+    let metadata = metadata(object);
+    let generate_name = metadata.str_at(&["generateName"]);
     if !generate_name.is_empty() {
         let base = match rule {
             NameRule::Ip => generate_name.to_string(),
@@ -32,7 +44,7 @@ pub fn validate_at(object: &Value, rule: NameRule, path: &Path<'_>, errors: &mut
             errors.invalid(&path.child("generateName"), generate_name, &message);
         }
     }
-    let name = object.str_at(&["metadata", "name"]);
+    let name = metadata.str_at(&["name"]);
     if name.is_empty() {
         errors.required(&path.child("name"), "name or generateName is required");
     } else {
@@ -40,16 +52,20 @@ pub fn validate_at(object: &Value, rule: NameRule, path: &Path<'_>, errors: &mut
             errors.invalid(&path.child("name"), name, &message);
         }
     }
-    let namespace = object.str_at(&["metadata", "namespace"]);
+}
+
+fn all_but_names(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let metadata = metadata(object);
+    let namespace = metadata.str_at(&["namespace"]);
     if !namespace.is_empty() {
         for message in content::dns1123_label(namespace) {
             errors.invalid(&path.child("namespace"), namespace, &message);
         }
     }
-    generation(object.int_at(&["metadata", "generation"]).unwrap_or(0), path, errors);
-    labels_and_owners(object, path, errors);
-    finalizers(object, path, errors);
-    managed_fields(object, path, errors);
+    generation(metadata.int_at(&["generation"]).unwrap_or(0), path, errors);
+    labels_and_owners(metadata, path, errors);
+    finalizers(metadata, path, errors);
+    managed_fields(metadata, path, errors);
 }
 
 /// Checks of every update of every kind, before the kind's own rules, which repeat most of them.
@@ -58,20 +74,23 @@ pub fn validate_common_update(new: &Value, old: &Value, errors: &mut FieldErrors
     validate_update(new, old, errors);
 }
 
-/// Refuses changes of metadata that no update may make, and checks the others.
+/// Refuses changes of metadata that no update may make, and checks the others. As in `validate`, what was found sound
+/// before is not looked at again.
 pub fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    let path = &METADATA;
-    // Each update is checked so several times: the metadata is looked up once.
-    let [new_meta, old_meta] = [new, old].map(|object| object.get("metadata").unwrap_or(&Value::Null));
+    if errors.sound.metadata_update {
+        return;
+    }
+    let (path, before) = (&METADATA, errors.len());
+    let [new_meta, old_meta] = [new, old].map(metadata);
     if old_meta.get("deletionTimestamp").is_some_and(|time| !time.is_null()) {
-        no_new_finalizers(new, old, path, errors);
+        no_new_finalizers(new_meta, old_meta, path, errors);
     }
     if new_meta.str_at(&["resourceVersion"]).is_empty() {
         errors.invalid(&path.child("resourceVersion"), "", "must be specified for an update");
     }
-    let [raised, before] = [new_meta, old_meta].map(|meta| meta.int_at(&["generation"]).unwrap_or(0));
+    let [raised, previous] = [new_meta, old_meta].map(|meta| meta.int_at(&["generation"]).unwrap_or(0));
     generation(raised, path, errors);
-    if raised < before {
+    if raised < previous {
         errors.invalid(&path.child("generation"), raised, "must not be decremented");
     }
     for field in ["name", "namespace", "uid"] {
@@ -86,8 +105,16 @@ pub fn validate_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
             errors.invalid(&path.child(field), value, IMMUTABLE);
         }
     }
-    labels_and_owners(new, path, errors);
-    managed_fields(new, path, errors);
+    if !errors.sound.metadata {
+        labels_and_owners(new_meta, path, errors);
+        managed_fields(new_meta, path, errors);
+    }
+    errors.sound.metadata_update = errors.len() == before;
+}
+
+/// The metadata of an object, or null.
+fn metadata(object: &Value) -> &Value {
+    object.get("metadata").unwrap_or(&Value::Null)
 }
 
 /// All errors of a new object's metadata in the kinds that know Kubernetes' own finalizers: all but Lease, the
@@ -170,13 +197,21 @@ pub fn template(template: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
 
 /// Errors of labels and annotations at a path, for templates as for objects.
 pub fn labels(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    if let Some(labels) = object.map_at(&["metadata", "labels"]) {
+    labels_of(metadata(object), path, errors);
+}
+
+pub fn annotations(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    annotations_of(metadata(object), path, errors);
+}
+
+fn labels_of(metadata: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    if let Some(labels) = metadata.map_at(&["labels"]) {
         content::labels(labels, &path.child("labels"), errors);
     }
 }
 
-pub fn annotations(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    let Some(annotations) = object.map_at(&["metadata", "annotations"]) else { return };
+fn annotations_of(metadata: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let Some(annotations) = metadata.map_at(&["annotations"]) else { return };
     let path = path.child("annotations");
     let mut bytes = 0;
     for (key, value) in annotations.iter() {
@@ -208,14 +243,14 @@ fn generation(generation: i64, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-fn labels_and_owners(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    labels(object, path, errors);
-    annotations(object, path, errors);
-    owners(object, path, errors);
+fn labels_and_owners(metadata: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    labels_of(metadata, path, errors);
+    annotations_of(metadata, path, errors);
+    owners(metadata, path, errors);
 }
 
-fn owners(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    let owners = object.list_at(&["metadata", "ownerReferences"]);
+fn owners(metadata: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let owners = metadata.list_at(&["ownerReferences"]);
     let path = path.child("ownerReferences");
     let mut controller: Option<String> = None;
     for owner in owners {
@@ -252,8 +287,8 @@ fn owner_reference(owner: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-fn finalizers(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    let finalizers = object.list_at(&["metadata", "finalizers"]);
+fn finalizers(metadata: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+    let finalizers = metadata.list_at(&["finalizers"]);
     let path = path.child("finalizers");
     for finalizer in finalizers.iter().map(|finalizer| finalizer.as_str().unwrap_or("")) {
         for message in content::label_key(finalizer) {
@@ -268,9 +303,9 @@ fn finalizers(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
 }
 
 fn no_new_finalizers(new: &Value, old: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
-    let before = old.list_at(&["metadata", "finalizers"]);
+    let before = old.list_at(&["finalizers"]);
     let mut extra: Vec<&str> = new
-        .list_at(&["metadata", "finalizers"])
+        .list_at(&["finalizers"])
         .iter()
         .filter(|finalizer| !before.contains(finalizer))
         .filter_map(Value::as_str)
@@ -287,9 +322,9 @@ fn no_new_finalizers(new: &Value, old: &Value, path: &Path<'_>, errors: &mut Fie
     }
 }
 
-fn managed_fields(object: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
+fn managed_fields(metadata: &Value, path: &Path<'_>, errors: &mut FieldErrors) {
     let list = path.child("managedFields");
-    for (index, entry) in object.list_at(&["metadata", "managedFields"]).iter().enumerate() {
+    for (index, entry) in metadata.list_at(&["managedFields"]).iter().enumerate() {
         let path = list.index(index);
         match entry.str_at(&["operation"]) {
             "" => errors.required(&path.child("operation"), "must not be empty"),
@@ -342,6 +377,31 @@ mod tests {
         ];
         for (json, expected) in cases {
             assert_eq!(messages(json, NameRule::Subdomain), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_second_check_tells_what_is_wrong_again_and_names_by_its_own_rule() {
+        let parse = |json: &str| pintle_object::json::parse(json.as_bytes()).expect("test data is JSON");
+        let name = |name: &str| format!(r#"{{"metadata":{{"name":"{name}","resourceVersion":"1"}}}}"#);
+        let label = |value: &str| {
+            format!(r#"{{"metadata":{{"name":"a","resourceVersion":"1","labels":{{"k":"{value}"}}}}}}"#)
+        };
+        let cases: [(String, String, &[&str]); 4] = [
+            (label("a"), label("b"), &[]),
+            (name("a"), name("b"), &["name", "name"]),
+            (name("A"), name("A"), &["name"]),
+            (label("-"), label("a"), &["labels", "labels", "labels", "labels"]),
+        ];
+        for (new, old, expected) in cases {
+            let (new, old) = (parse(&new), parse(&old));
+            let mut errors = FieldErrors::new();
+            validate_common_update(&new, &old, &mut errors);
+            validate_update_strict(&new, &old, &mut errors);
+            validate_strict(&new, NameRule::Label, &mut errors);
+            let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+            let expected: Vec<String> = expected.iter().map(|field| format!("metadata.{field}")).collect();
+            assert_eq!(fields, expected, "{new:?}");
         }
     }
 

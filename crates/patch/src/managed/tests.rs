@@ -187,6 +187,7 @@ fn managers_are_named_by_the_request() {
         ("m", "kubectl/v1", "m"),
         ("", "kubectl/v1.36.0 (linux/amd64) kubernetes/abc", "kubectl"),
         ("", "Go-http-client", "Go-http-client"),
+        ("", "bad\nname\u{200b}/1", "badname"),
         ("", "", ""),
     ];
     for (field_manager, user_agent, expected) in cases {

@@ -5,6 +5,7 @@ use super::entries::{Entry, Managed, ManagedOperation};
 use super::filter::Filter;
 use crate::fields::FieldSet;
 use crate::typed::{Comparison, check, check_unlike, compare, reconcile};
+use pintle_object::field::is_printable;
 use pintle_object::time::Time;
 use pintle_object::{Text, Value};
 use pintle_schema::decode::zero;
@@ -44,15 +45,15 @@ impl Versions for () {
 
 /// The manager of a request: its `fieldManager`, or else the product that its User-Agent names first.
 ///
-/// `kubectl/v1.36.0 (linux/amd64)` is `kubectl`; unprintable text counts as none, and 128 bytes is the most.
+/// `kubectl/v1.36.0 (linux/amd64)` is `kubectl`; what cannot be printed is left out, and 128 bytes is the most.
 pub fn manager_name(field_manager: &str, user_agent: &str) -> String {
     const LEN_MAX: usize = 128;
     if !field_manager.is_empty() {
         return field_manager.into();
     }
     let product = user_agent.split('/').next().unwrap_or("");
-    let mut name = String::new();
-    for letter in product.chars().filter(|letter| !letter.is_control()) {
+    let mut name = String::with_capacity(product.len().min(LEN_MAX));
+    for letter in product.chars().filter(|letter| is_printable(*letter)) {
         if name.len() + letter.len_utf8() > LEN_MAX {
             break;
         }

@@ -6,9 +6,8 @@ use crate::media_type;
 use crate::negotiate;
 use crate::request::Request;
 use crate::response::Response;
-use pintle_engine::WriteContext;
 use pintle_engine::body::Body;
-use pintle_engine::options::manager_or_agent;
+use pintle_engine::{WriteContext, manager_name};
 use pintle_object::time::Time;
 use pintle_object::{Format, Reason, Status};
 use std::collections::HashSet;
@@ -18,7 +17,7 @@ pub fn begin<'a>(request: &'a Request, manager: &str, dry_run: bool) -> WriteCon
         user: &request.user,
         now: Time { nanos: 0, ..request.received },
         deadline: request.deadline,
-        manager: manager_or_agent(manager, &request.user_agent()),
+        manager: manager_name(manager, &request.user_agent()),
         dry_run,
         options: None,
         audit: Some(&request.audit),

@@ -7,4 +7,4 @@ mod write;
 
 pub use delete::{DeleteOptions, Preconditions, Propagation};
 pub use list::{ListOptions, VersionMatch};
-pub use write::{FieldValidation, PatchKind, WriteOptions, manager_or_agent};
+pub use write::{FieldValidation, PatchKind, WriteOptions};

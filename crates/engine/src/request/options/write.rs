@@ -1,7 +1,7 @@
 //! Options of create, update and patch.
 
 use super::refusal::{refuse, validate_dry_run};
-use pintle_object::field::BadValue;
+use pintle_object::field::is_printable;
 use pintle_object::{FieldErrors, Path, Query, Status};
 
 /// Longest name of a field manager, in bytes.
@@ -96,31 +96,6 @@ pub fn validate_manager(manager: &str, path: &Path<'_>, errors: &mut FieldErrors
     }
 }
 
-/// Go's `unicode.IsPrint`: what `%q` does not escape.
-fn is_printable(c: char) -> bool {
-    matches!(c, '"' | '\\') || {
-        let mut buffer = [0; 4];
-        let text: &str = c.encode_utf8(&mut buffer);
-        !text.show().contains('\\')
-    }
-}
-
-/// The manager that a write is accounted to: the given one, or the user agent up to its first slash.
-pub fn manager_or_agent(manager: &str, user_agent: &str) -> String {
-    if !manager.is_empty() {
-        return manager.to_string();
-    }
-    let name = user_agent.split('/').next().unwrap_or("");
-    let mut out = String::new();
-    for c in name.chars().filter(|c| is_printable(*c)) {
-        if out.len() + c.len_utf8() > MANAGER_MAX {
-            break;
-        }
-        out.push(c);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,12 +123,5 @@ mod tests {
             &[("fieldManager", &"m".repeat(129))],
             "CreateOptions.meta.k8s.io \"\" is invalid: fieldManager: Too long: may not be more than 128 bytes",
         );
-    }
-
-    #[test]
-    fn the_user_agent_names_the_manager() {
-        assert_eq!(manager_or_agent("", "kubectl/v1.36 (linux)"), "kubectl");
-        assert_eq!(manager_or_agent("me", "kubectl/v1.36"), "me");
-        assert_eq!(manager_or_agent("", "bad\nname/1"), "badname");
     }
 }
