@@ -1,6 +1,6 @@
 //! `View`: as much of the stored objects as plugins may see and write.
 
-use pintle_engine::update::Source;
+use pintle_engine::UpdateSource;
 use pintle_engine::{Conversions, Engine, ObjectRef, ServedResource, own};
 use pintle_object::selector::LabelSelector;
 use pintle_object::time::Time;
@@ -236,7 +236,7 @@ impl<'a> View<'a> {
             Ok(object)
         };
         let mut context = self.0.own_call(&system, now);
-        self.0.replace(target, Source::Patch(&next), false, &mut context).await.map(drop)
+        self.0.replace(target, UpdateSource::Patch(&next), false, &mut context).await.map(drop)
     }
 }
 

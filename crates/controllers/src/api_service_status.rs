@@ -4,7 +4,7 @@
 
 use crate::availability_metrics::AvailabilityMetrics;
 use crate::runner::{self, EventSource, Reconciler};
-use pintle_engine::update::Source as UpdateSource;
+use pintle_engine::UpdateSource;
 use pintle_engine::{Engine, ObjectRef, ServedResource, own};
 use pintle_kinds::api_service;
 use pintle_object::field::quote;

@@ -1,7 +1,7 @@
 //! Objects that the server itself writes: through the engine, as everybody's, under its own name.
 
+use pintle_engine::UpdateSource;
 use pintle_engine::options::DeleteOptions;
-use pintle_engine::update::Source;
 use pintle_engine::{Engine, ObjectRef, ServedResource, WriteContext, own};
 use pintle_object::meta;
 use pintle_object::time::Time;
@@ -107,7 +107,7 @@ async fn overwrite(
         let current = current.cloned().unwrap_or_default();
         Ok(change(&current).unwrap_or(current))
     };
-    engine.replace(target, Source::Patch(&next), false, context).await.map(|_| ())
+    engine.replace(target, UpdateSource::Patch(&next), false, context).await.map(|_| ())
 }
 
 /// Conditions hold from now on.

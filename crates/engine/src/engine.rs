@@ -36,7 +36,7 @@ pub struct Engine {
     /// The clients of conversion webhooks, and what is counted of their calls.
     hooks: OnceLock<Arc<Hooks>>,
     conversions: OnceLock<ConversionMetrics>,
-    /// How long it takes to find out whether an update changes anything, by what is found: each from the first one on.
+    /// The time that finding out takes whether an update changes anything, by the finding: each from the first one on.
     pub(crate) comparisons: [OnceLock<Histogram>; 3],
     /// The fields that each kind loses with the feature gates that are off.
     gated: HashMap<GroupKind, GatedFields>,

@@ -44,6 +44,7 @@ mod mutating_admission_policy;
 mod namespace;
 mod network_policy;
 mod node;
+mod own_strategy;
 mod owned_fields;
 mod persistent_volume;
 mod persistent_volume_claim;
@@ -83,6 +84,7 @@ pub use allocation_record::AllocationRecord;
 pub use allocator::{Allocations, Allocator};
 pub use convert::{from_storage, to_storage};
 pub use facts::{Dependents, KindFacts, deprecation, facts, stored_label, unknown_label};
+pub use own_strategy::OwnStrategy;
 pub use owned_fields::{OwnedFields, owned_fields, owned_fields_of_custom};
 pub use table::strategy;
 

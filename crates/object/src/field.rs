@@ -186,7 +186,7 @@ pub struct Sound {
 /// The field errors of one object, in the order found; those past the bounds are only counted.
 #[derive(Clone, Debug, Default)]
 pub struct FieldErrors {
-    /// What is known of the object already.
+    /// The parts of the object that need no further look.
     pub sound: Sound,
     rules: GatedRules,
     errors: Vec<FieldError>,

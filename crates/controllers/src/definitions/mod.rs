@@ -5,11 +5,11 @@ mod names;
 
 use crate::runner::{self, EventSource, Place, Reconciler};
 use names::Taken;
+use pintle_engine::UpdateSource;
 use pintle_engine::custom::converter::Converter;
 use pintle_engine::custom::install::{self, Versions};
 use pintle_engine::options::DeleteOptions;
 use pintle_engine::own::{self, now};
-use pintle_engine::update::Source as UpdateSource;
 use pintle_engine::{Engine, ObjectRef, ServedResource};
 use pintle_kinds::conditions::{is_true, set_condition};
 use pintle_kinds::custom_resource_definition::CLEANUP;

@@ -1,8 +1,7 @@
 //! The codec of custom resources, whose objects are JSON by the schemas of their definition.
 
-use super::metadata::{Malformed, canonicalize_embedded, canonicalize_metadata};
 use super::webhook::ConversionWebhook;
-use crate::request::body::{Body, Document, unrecognized};
+use crate::request::body::{Body, unrecognized};
 use crate::request::options::FieldValidation;
 use crate::resource::{Codec, Expected, ServedResource};
 use crate::storage::attrs;
@@ -14,7 +13,8 @@ use pintle_kinds::{OwnedFields, owned_fields_of_custom};
 use pintle_object::field::quote;
 use pintle_object::{FieldErrors, Path, Reason, Status, Value, json};
 use pintle_schema::custom::DefaultsTooLarge;
-use pintle_schema::decode::{self, DecodeError, Decoded, Empty};
+use pintle_schema::custom::metadata::{Malformed, canonicalize_embedded, canonicalize_metadata};
+use pintle_schema::decode::{self, DecodeError, Decoded, Document, Empty};
 use pintle_schema::{Builtin, Schema, TypeId, custom};
 use pintle_store::{Attrs, CommitError, Object, TOO_LARGE};
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ impl Codec for CustomCodec {
     ) -> Result<Value, Status> {
         let expected = &expected.kind;
         let unknown = |why: &str| unrecognized(expected, why, body.bytes);
-        let document = Document::read(body).map_err(|why| unknown(&why))?;
+        let document = body.read().map_err(|error| unknown(&error.0))?;
         let Document::Json { json, api_version, kind, mut strict } = document else {
             return Err(unknown("protobuf is not an encoding of custom resources"));
         };

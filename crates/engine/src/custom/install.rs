@@ -4,11 +4,11 @@ use super::codec::CustomCodec;
 use super::facts::CustomFacts;
 use super::webhook::ConversionWebhook;
 use crate::engine::Engine;
-use crate::resource::{Backing, OwnStrategy, ServedResource};
-use pintle_kinds::KindFacts;
+use crate::resource::{Backing, ServedResource};
 use pintle_kinds::custom_resource::{
     CustomResource, Scale, deprecation, document, resource, schema, selectable,
 };
+use pintle_kinds::{KindFacts, OwnStrategy};
 use pintle_object::meta;
 use pintle_object::{GroupVersionKind, Value};
 use pintle_schema::custom::{Custom as Schema, types};

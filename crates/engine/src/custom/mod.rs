@@ -9,6 +9,5 @@ mod converted;
 pub mod converter;
 pub(crate) mod facts;
 pub mod install;
-mod metadata;
 pub(crate) mod metrics;
 pub(crate) mod webhook;

@@ -6,14 +6,15 @@
 
 use crate::engine::Engine;
 use crate::read::list::Listing;
-use crate::read::list_meta::{self, META_VERSION};
+use crate::read::list_form::{ListForm, ListView};
+use crate::read::list_meta;
 use crate::read::table::TableStyle;
 use crate::resource::ServedResource;
 use bytes::Bytes;
 use pintle_object::Format;
 use pintle_object::{Map, Status, Value, json, yaml};
 use pintle_schema::encode::list;
-use pintle_schema::encode::splice::{Part, Places};
+use pintle_schema::encode::splice::Places;
 use pintle_store::Object;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -26,23 +27,6 @@ const WHOLE_BYTES_MAX: usize = 256 << 10;
 /// Lists of objects that take more than this leave no encoded forms behind: they would push out those of objects
 /// that are asked for often, and not be there themselves for the next such list.
 const KEPT_BYTES_MAX: usize = 16 << 20;
-
-/// The view of the objects.
-#[derive(Clone, Copy, Debug)]
-pub enum ListView {
-    Object,
-    Table(TableStyle),
-    Partial,
-}
-
-/// The form of a list.
-#[derive(Clone, Copy, Debug)]
-pub struct ListForm {
-    pub format: Format,
-    pub view: ListView,
-    /// `v1` or `v1beta1` of meta.k8s.io, for a view that is not the object.
-    pub version: &'static str,
-}
 
 /// The pieces of a list, in order.
 pub struct ListStream {
@@ -166,7 +150,7 @@ impl ListStream {
             self.tail.extend_from_slice(b"}\n");
             return;
         }
-        let (api_version, kind) = self.list_kind();
+        let (api_version, kind) = self.form.list_kind(&self.served);
         let version = list_meta::version_text(listing.revision);
         list::json_head(&api_version, &kind, &list_meta::meta(listing, &version), &mut self.head);
         self.tail = b"]}\n".to_vec();
@@ -180,7 +164,7 @@ impl ListStream {
     /// The keys of YAML are sorted: the items stand in the middle.
     fn frame_yaml(&mut self, listing: &Listing) {
         let is_partial = matches!(self.form.view, ListView::Partial);
-        let (api_version, kind) = self.list_kind();
+        let (api_version, kind) = self.form.list_kind(&self.served);
         let is_custom = !self.served.is_typed() && !is_partial;
         let metadata =
             if is_custom { list_meta::untyped_metadata(listing) } else { list_meta::list_metadata(listing) };
@@ -198,12 +182,12 @@ impl ListStream {
     fn frame_protobuf(&mut self, listing: &Listing) -> Result<(), Status> {
         let (mut len, mut places) = (0, Vec::with_capacity(listing.items.len()));
         for object in &listing.items {
-            let (found, item_len) = self.engine.protobuf_places(&self.served, object, self.part())?;
+            let (found, item_len) = self.engine.protobuf_places(&self.served, object, self.form.part())?;
             places.push(found);
             len += list::item_len(item_len);
         }
         self.places = places.into_iter();
-        let (api_version, kind) = self.list_kind();
+        let (api_version, kind) = self.form.list_kind(&self.served);
         let version = list_meta::version_text(listing.revision);
         self.head = list::protobuf_head(&api_version, &kind, &list_meta::meta(listing, &version), len);
         self.tail = list::protobuf_tail();
@@ -215,7 +199,7 @@ impl ListStream {
         let mut head = Vec::with_capacity(1024);
         let metadata = list_meta::list_metadata(listing);
         self.engine.begin_table(&self.served.resource.columns, &metadata, style, &mut head);
-        let mut head = self.in_version(head);
+        let mut head = self.form.in_version(head);
         if format != Format::Yaml {
             (self.head, self.tail) = (head, b"]}\n".to_vec());
             return;
@@ -246,7 +230,7 @@ impl ListStream {
         }
         match self.form.view {
             ListView::Object => engine.append_json_item(served, object, self.keeps, out),
-            ListView::Partial => engine.append_partial_json(served, object, &self.meta_version(), out),
+            ListView::Partial => engine.append_partial_json(served, object, &self.form.meta_version(), out),
             ListView::Table(style) => {
                 out.extend_from_slice(&self.row(object, style)?);
                 Ok(())
@@ -262,14 +246,10 @@ impl ListStream {
                 list::append_spliced(&places, &object.value, &self.version, out);
             }
             None => {
-                list::append_item(&self.engine.item_message(&self.served, object, self.part())?, out);
+                list::append_item(&self.engine.item_message(&self.served, object, self.form.part())?, out);
             }
         }
         Ok(())
-    }
-
-    fn part(&self) -> Part {
-        if matches!(self.form.view, ListView::Partial) { Part::Metadata } else { Part::Whole }
     }
 
     /// An item as a tree, for forms that are rendered from trees.
@@ -281,7 +261,7 @@ impl ListStream {
         };
         if matches!(self.form.view, ListView::Partial) {
             tree = self.engine.partial(served, &tree);
-            tree.set(&["apiVersion"], self.meta_version());
+            tree.set(&["apiVersion"], self.form.meta_version());
         } else if served.is_typed() {
             tree.remove(&["kind"]);
             tree.remove(&["apiVersion"]);
@@ -292,29 +272,6 @@ impl ListStream {
     fn row(&self, object: &Object, style: TableStyle) -> Result<Vec<u8>, Status> {
         let mut out = Vec::with_capacity(1024);
         self.engine.write_row(&self.served, &self.engine.tree(&self.served, object)?, style, &mut out);
-        Ok(self.in_version(out))
-    }
-
-    /// apiVersion and kind of the list.
-    fn list_kind(&self) -> (String, String) {
-        if matches!(self.form.view, ListView::Partial) {
-            return (self.meta_version(), String::from("PartialObjectMetadataList"));
-        }
-        (self.served.api_version(), self.served.resource.list_kind.to_string())
-    }
-
-    fn meta_version(&self) -> String {
-        format!("meta.k8s.io/{}", self.form.version)
-    }
-
-    /// Kinds of meta in the version that was asked for: `v1beta1` differs from `v1` in its name alone.
-    fn in_version(&self, document: Vec<u8>) -> Vec<u8> {
-        let version = self.meta_version();
-        if version == META_VERSION {
-            return document;
-        }
-        let named = |version: &str| format!("\"apiVersion\":\"{version}\"");
-        let text = String::from_utf8_lossy(&document);
-        text.replace(&named(META_VERSION), &named(&version)).into_bytes()
+        Ok(self.form.in_version(out))
     }
 }

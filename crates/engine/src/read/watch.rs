@@ -3,26 +3,18 @@
 use crate::engine::Engine;
 use crate::read::get::read_version;
 use crate::read::selection::Selection;
+use crate::read::watch_event::{WatchEvent, written};
 use crate::request::options::ListOptions;
 use crate::resource::ServedResource;
 use crate::spans;
 use bytes::Bytes;
 use pintle_object::{Status, Text};
-use pintle_store::{self as store, Event, EventKind, Object, Revision, WatchFrom, Watcher};
+use pintle_store::{self as store, Event, Object, Revision, WatchFrom, Watcher};
 use pintle_traces::event;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-
-/// An event of a watch: what happened to an object.
-#[derive(Clone, Debug)]
-pub enum WatchEvent {
-    Added(Arc<Object>),
-    Modified(Arc<Object>),
-    /// The last state, at the revision at which the object went or left the selection.
-    Deleted(Arc<Object>),
-}
 
 /// The next item of a watch.
 #[derive(Clone, Debug)]
@@ -36,9 +28,6 @@ pub enum WatchItem {
     /// The server is stopping.
     Closed,
 }
-
-/// Bytes that an event takes besides its object, about.
-const EVENT_BYTES: usize = 128;
 
 /// A running watch.
 pub struct Watch {
@@ -185,11 +174,11 @@ impl Watch {
             match std::task::ready!(next) {
                 store::WatchItem::Event(event) => {
                     let mut batch: Vec<WatchEvent> =
-                        as_watch_event(&event, &self.selection).into_iter().collect();
+                        WatchEvent::seen(&event, &self.selection).into_iter().collect();
                     while batch.len() < BATCH_EVENTS_MAX {
                         match watcher.poll_next(context) {
                             Poll::Ready(store::WatchItem::Event(event)) => {
-                                batch.extend(as_watch_event(&event, &self.selection));
+                                batch.extend(WatchEvent::seen(&event, &self.selection));
                             }
                             Poll::Ready(other) => {
                                 conversion.next = Some(other);
@@ -243,62 +232,4 @@ impl Conversion {
             Ok(batch.into_iter().zip(objects).map(|(watch_event, object)| watch_event.with(object)).collect())
         }));
     }
-}
-
-impl WatchEvent {
-    fn object(&self) -> &Arc<Object> {
-        match self {
-            WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object) => object,
-        }
-    }
-
-    /// The same of another form of the object.
-    fn with(self, object: Arc<Object>) -> WatchEvent {
-        match self {
-            WatchEvent::Added(_) => WatchEvent::Added(object),
-            WatchEvent::Modified(_) => WatchEvent::Modified(object),
-            WatchEvent::Deleted(_) => WatchEvent::Deleted(object),
-        }
-    }
-}
-
-fn written(
-    events: &[Arc<Event>],
-    selection: &Selection,
-    write: &mut dyn FnMut(&WatchEvent, &mut Vec<u8>),
-) -> Bytes {
-    let bytes: usize = events.iter().map(|event| event.object.value.len() * 2 + EVENT_BYTES).sum();
-    let mut out = Vec::with_capacity(bytes);
-    for watch_event in events.iter().filter_map(|event| as_watch_event(event, selection)) {
-        write(&watch_event, &mut out);
-    }
-    Bytes::from(out)
-}
-
-/// An event as this selection sees it: a change may bring an object in, or take it out.
-fn as_watch_event(event: &Event, selection: &Selection) -> Option<WatchEvent> {
-    let object = &event.object;
-    let is_in = selection.matches(object);
-    let was_in = event.previous.as_ref().filter(|previous| selection.matches(previous));
-    match (event.kind, is_in, was_in) {
-        (EventKind::Deleted, true, _) => Some(WatchEvent::Deleted(object.clone())),
-        (EventKind::Deleted, false, _) => None,
-        (EventKind::Added | EventKind::Modified, true, Some(_)) => Some(WatchEvent::Modified(object.clone())),
-        (EventKind::Added | EventKind::Modified, true, None) => Some(WatchEvent::Added(object.clone())),
-        (EventKind::Added | EventKind::Modified, false, Some(previous)) => {
-            Some(WatchEvent::Deleted(Arc::new(at_revision(previous, event.revision))))
-        }
-        (EventKind::Added | EventKind::Modified, false, None) => None,
-    }
-}
-
-/// The state of an object as if it were of a later revision.
-fn at_revision(object: &Object, revision: Revision) -> Object {
-    Object::new(
-        object.key.clone(),
-        object.create_revision,
-        revision,
-        object.value.clone(),
-        object.attrs.clone(),
-    )
 }

@@ -1,6 +1,6 @@
 //! The built-in resources as they are served: which of them share a collection, and the codec of each.
 
-use crate::resource::{Backing, OwnStrategy, ServedResource};
+use crate::resource::{Backing, ServedResource};
 use crate::storage::builtin::BuiltinCodec;
 use pintle_object::{GroupVersionKind, Verb};
 use pintle_schema::Builtin;
@@ -28,7 +28,10 @@ pub(crate) fn layout(api: &Arc<Builtin>) -> Vec<ServedResource> {
             selected: Pick::new(&api.schema, storage_ty, fields.iter().map(|field| field.path.as_slice())),
             fields,
             form,
-            strategy: OwnStrategy::Builtin(pintle_kinds::strategy(&storage.group, &storage.kind)),
+            strategy: pintle_kinds::OwnStrategy::Builtin(pintle_kinds::strategy(
+                &storage.group,
+                &storage.kind,
+            )),
             codec: Box::new(BuiltinCodec { api: api.clone() }),
             custom: None,
             facts: pintle_kinds::facts(&storage.group, &storage.kind),

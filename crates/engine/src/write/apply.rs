@@ -6,7 +6,7 @@ use crate::request::write_context::{WriteContext, WriteResult};
 use crate::resource::{Codec, ObjectRef};
 use crate::write::patch::Patch;
 use crate::write::scale::ScaleSource;
-use crate::write::update::Source;
+use crate::write::source::UpdateSource;
 use pintle_object::{Details, GroupVersionKind, Reason, Status, Value, yaml};
 use pintle_patch::{ApplyError, apply};
 
@@ -41,7 +41,7 @@ impl Engine {
             check_duplicates(&config.duplicates, patch.validation, warnings)?;
             Ok(object)
         };
-        self.replace(target, Source::Apply(&next), target.subresource.is_empty(), context).await
+        self.replace(target, UpdateSource::Apply(&next), target.subresource.is_empty(), context).await
     }
 
     async fn apply_scale(

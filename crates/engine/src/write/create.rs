@@ -8,13 +8,11 @@ use crate::resource::{ObjectRef, ServedResource};
 use crate::spans;
 use crate::write::failure::store_failed;
 use crate::write::guaranteed_update::{Next, Swap, UpdateFn};
+use crate::write::source::CreateSource;
 use bytes::Bytes;
-use pintle_kinds::Context;
-use pintle_kinds::validation::{self, NameRule};
+use pintle_kinds::validation::NameRule;
 use pintle_object::field::quote;
-use pintle_object::meta;
-use pintle_object::parse_uint;
-use pintle_object::{Details, FieldErrors, Map, Path, Reason, Status, Value};
+use pintle_object::{Details, Reason, Status, Value, meta, parse_uint};
 use pintle_store::{Attrs, CollectionId, CommitError, Object};
 use pintle_traces::{Entered, event};
 use std::sync::Arc;
@@ -22,16 +20,6 @@ use std::time::Instant;
 
 /// Names that are generated for one object: a collision of eight random names means that the base has a million objects.
 const NAMES_MAX: usize = 8;
-
-/// The source of an object that is to be created.
-#[derive(Clone, Copy)]
-pub(crate) struct CreateSource {
-    /// Whether the body had labels, before defaults.
-    pub has_labels: bool,
-    /// Whether it was an update or a patch, of an object that is not there.
-    pub is_update: bool,
-    pub is_apply: bool,
-}
 
 impl Engine {
     /// Creates the object of a decoded body; `target.name` may be empty.
@@ -125,61 +113,6 @@ impl Engine {
             }
         }
         draft.set(&["metadata", "name"], name);
-    }
-
-    /// Everything between admission's two halves: names, uid, the kind's own rules, validation.
-    fn prepare_create(
-        &self,
-        target: &ObjectRef<'_>,
-        draft: &mut Value,
-        has_labels: bool,
-        context: &mut WriteContext<'_>,
-    ) -> Result<(), Status> {
-        let served = target.served;
-        draft.set(&["metadata", "creationTimestamp"], context.now.to_seconds_text());
-        draft.set(&["metadata", "uid"], self.generator.uid());
-        let namespace = if served.resource.namespaced { target.namespace } else { "" };
-        meta::ensure_namespace(draft, namespace)?;
-        if served.strategy.has_generation() {
-            meta::set_generation(draft, 1);
-        }
-        served.strategy.prepare_warnings(draft, &mut context.warnings);
-        self.drop_gated(served, draft, None);
-        served.strategy.prepare_create(draft, &Context { has_labels, ..context.for_strategy(target) });
-        self.canonicalize(served, draft);
-
-        let labels = || self.labels_of_namespace(target.namespace);
-        let mut errors = context.errors(self.rules, draft, |draft, errors| {
-            served.strategy.validate_in_namespace(draft, &labels, errors);
-            served.strategy.validate_as(&served.gvk(), draft, errors);
-        });
-        if errors.is_empty() {
-            validation::meta::validate(draft, NameRule::PathSegment, &mut errors);
-        }
-        if served.resource.namespaced && namespace.is_empty() {
-            let mut first = FieldErrors::new();
-            first.required(&Path::root("metadata").child("namespace"), "");
-            first.extend(errors);
-            errors = first;
-        }
-        if !errors.is_empty() {
-            return Err(Status::invalid(&served.storage.group_kind(), meta::name(draft), errors));
-        }
-        served.strategy.warnings(draft, None, &mut context.warnings);
-        served.strategy.complete(draft);
-        Ok(())
-    }
-
-    /// Shows again what the JSON of the stored type always shows, and rules or patches took away.
-    pub(crate) fn canonicalize(&self, served: &ServedResource, draft: &mut Value) {
-        pintle_schema::decode::canonicalize(&self.api.schema, served.storage_ty, draft);
-    }
-
-    fn labels_of_namespace(&self, name: &str) -> Option<Map> {
-        let namespaces = self.find("", "v1", "namespaces")?;
-        let stored = self.store.get(namespaces.collection()?, &namespaces.key("", name))?;
-        let namespace = self.storage_tree(&namespaces, &stored).ok()?;
-        namespace.map_at(&["metadata", "labels"]).cloned()
     }
 
     /// The answer to a create of a name that is taken.

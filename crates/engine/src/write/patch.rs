@@ -5,7 +5,7 @@ use crate::request::options::{FieldValidation, PatchKind};
 use crate::request::write_context::{WriteContext, WriteResult};
 use crate::resource::{Codec, Expected, ObjectRef};
 use crate::write::scale::ScaleSource;
-use crate::write::update::Source;
+use crate::write::source::UpdateSource;
 use pintle_object::{Details, FieldErrors, GroupKind, GroupVersionKind, Path, Reason, Status, Value};
 use pintle_patch::strategic::{StrategicError, StrategicFault, mismatch, strategic_merge};
 use pintle_patch::{document, go, json_patch, merge_patch, untyped};
@@ -47,7 +47,7 @@ impl Engine {
             let current = current.ok_or_else(|| target.missing())?;
             self.patched(served.codec.as_ref(), &expected, current, patch, warnings)
         };
-        self.replace(target, Source::Patch(&next), false, context).await
+        self.replace(target, UpdateSource::Patch(&next), false, context).await
     }
 
     async fn patch_scale(

@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::request::write_context::{Answer, WriteContext, WriteResult};
 use crate::resource::{ObjectRef, ServedResource};
 use crate::write::preconditions;
-use crate::write::update::{Scaling, Source};
+use crate::write::source::{Scaling, UpdateSource};
 use pintle_kinds::custom_resource::{Scale, at};
 use pintle_kinds::validation::{self, NameRule, check};
 use pintle_object::meta;
@@ -82,7 +82,7 @@ impl Engine {
         let (manager, now) = (context.manager.clone(), context.now);
         let api_version = served.api_version();
         let write = ScaleWrite { engine: self, target, source, replicas, api_version, manager, now };
-        let written = self.replace(target, Source::Scale(&write), false, context).await?;
+        let written = self.replace(target, UpdateSource::Scale(&write), false, context).await?;
         let object = written.into_tree(served)?;
         Ok(WriteResult { answer: Answer::Tree(self.scale(served, &object)), created: false })
     }

@@ -10,6 +10,7 @@ mod embedded;
 mod format;
 mod former;
 mod lists;
+pub mod metadata;
 mod node;
 mod prune;
 mod rules;

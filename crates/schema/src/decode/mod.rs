@@ -2,6 +2,7 @@
 
 mod canonicalize;
 mod context;
+mod document;
 mod draft;
 mod empties;
 pub mod json;
@@ -10,6 +11,7 @@ pub mod protobuf;
 mod zero;
 
 pub use canonicalize::canonicalize;
+pub use document::{Document, YAML_PREFIX};
 pub use empties::Empty;
 pub use pick::Pick;
 pub use zero::{fill, is_zero, zero};

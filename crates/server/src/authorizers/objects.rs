@@ -2,7 +2,7 @@
 
 use pintle_access::service_account::LAST_USED;
 use pintle_access::token::Objects;
-use pintle_engine::update::Source;
+use pintle_engine::UpdateSource;
 use pintle_engine::{Engine, ObjectRef, WriteContext, own};
 use pintle_object::{Status, Value};
 use std::sync::{Arc, OnceLock, Weak};
@@ -58,5 +58,5 @@ async fn label(engine: &Engine, namespace: &str, name: &str, day: &str) -> Resul
         Ok(next)
     };
     let mut context = WriteContext::new(&user, now, &engine.manager);
-    engine.replace(target, Source::Patch(&labelled), false, &mut context).await.map(|_| ())
+    engine.replace(target, UpdateSource::Patch(&labelled), false, &mut context).await.map(|_| ())
 }

@@ -1,22 +1,24 @@
 //! Metadata in objects that have no type: of the object itself, and of resources inside it.
 
+use crate::builtin::Builtin;
+use crate::custom::Custom;
+use crate::decode::{self, DecodeError};
+use crate::model::TypeId;
 use pintle_object::strict::STRICT_ERRORS_MAX;
 use pintle_object::{Map, Path, Value, json};
-use pintle_schema::decode::{self, DecodeError};
-use pintle_schema::{Builtin, TypeId, custom};
 
 const OBJECT_META: &str = "k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 /// The treatment of metadata that does not fit its type.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Malformed {
+pub enum Malformed {
     Refused,
     /// Field by field: old objects must stay readable.
     Dropped,
 }
 
 /// Brings the metadata of an object into canonical form; the result names what was dropped.
-pub(super) fn canonicalize_metadata(api: &Builtin, tree: &mut Value) -> Result<Vec<String>, DecodeError> {
+pub fn canonicalize_metadata(api: &Builtin, tree: &mut Value) -> Result<Vec<String>, DecodeError> {
     let document = tree.get("metadata").map_or(String::from("{}"), json::to_string);
     let decoded = decode::json::decode(&api.schema, metadata_type(api), document.as_bytes())?;
     let mut metadata = decoded.value;
@@ -31,9 +33,9 @@ pub(super) fn canonicalize_metadata(api: &Builtin, tree: &mut Value) -> Result<V
 }
 
 /// Types the kinds and metadata of resources inside the object; the result names what was dropped.
-pub(super) fn canonicalize_embedded(
+pub fn canonicalize_embedded(
     api: &Builtin,
-    schema: &custom::Custom,
+    schema: &Custom,
     tree: &mut Value,
     malformed: Malformed,
 ) -> Result<Vec<String>, DecodeError> {

@@ -1,4 +1,4 @@
-//! A resource as it is served, the codec of its objects, and a reference to one of them.
+//! A resource as it is served, and the codec of its objects.
 
 use crate::custom::facts::CustomFacts;
 use crate::custom::webhook::ConversionWebhook;
@@ -7,14 +7,13 @@ use crate::request::options::FieldValidation;
 use crate::storage::unreadable;
 use bytes::Bytes;
 use pintle_kinds::custom_resource::Scale;
-use pintle_kinds::{KindFacts, OwnedFields, Strategy};
+use pintle_kinds::{KindFacts, OwnStrategy, OwnedFields};
 use pintle_object::{GroupKind, GroupResource, GroupVersionKind, Status, Value, Verb, meta};
 use pintle_schema::decode::{Decoded, Empty, Pick};
 use pintle_schema::resource::Selectable;
 use pintle_schema::{Resource, Schema, TypeId};
 use pintle_store::{Attrs, CollectionId, Object};
 use std::collections::BTreeMap;
-use std::ops::Deref;
 
 /// Every key of upstream's store begins with this.
 const REGISTRY: &str = "/registry";
@@ -153,33 +152,6 @@ pub(crate) trait Codec: Send + Sync {
     }
 }
 
-/// The strategy of a kind: those of built-in kinds are part of the program.
-pub enum OwnStrategy {
-    Builtin(&'static dyn Strategy),
-    Custom(Box<dyn Strategy>),
-}
-
-impl Deref for OwnStrategy {
-    type Target = dyn Strategy;
-
-    fn deref(&self) -> &(dyn Strategy + 'static) {
-        match self {
-            OwnStrategy::Builtin(strategy) => *strategy,
-            OwnStrategy::Custom(strategy) => strategy.as_ref(),
-        }
-    }
-}
-
-/// The object or collection that a request is about.
-#[derive(Clone, Copy)]
-pub struct ObjectRef<'a> {
-    pub served: &'a ServedResource,
-    /// `status`, `scale`, ...; empty for the object itself.
-    pub subresource: &'a str,
-    pub namespace: &'a str,
-    pub name: &'a str,
-}
-
 impl ServedResource {
     pub fn group_resource(&self) -> GroupResource {
         GroupResource::new(self.resource.group.as_ref(), self.resource.plural.as_ref())
@@ -301,41 +273,5 @@ impl ServedResource {
 
     pub fn has(&self, verb: &Verb) -> bool {
         self.resource.verbs.has(verb)
-    }
-}
-
-impl ObjectRef<'_> {
-    /// A name of a path must be one segment of a key.
-    pub fn check_name(&self) -> Result<(), Status> {
-        let why = match self.name {
-            "." => "may not be '.'",
-            ".." => "may not be '..'",
-            name if name.contains('/') => "may not contain '/'",
-            name if name.contains('%') => "may not contain '%'",
-            _ => return Ok(()),
-        };
-        let quoted = pintle_object::field::quote(self.name);
-        Err(Status::bad_request(format!("Name parameter invalid: {quoted}: {why}")))
-    }
-
-    pub fn key(&self) -> String {
-        self.served.key(self.namespace, self.name)
-    }
-
-    /// The kind of the bodies of requests, and its type.
-    pub fn body_kind(&self) -> (TypeId, GroupVersionKind) {
-        let resource = &self.served.resource;
-        match resource.subresource(self.subresource) {
-            Some(sub) => {
-                let kind = GroupVersionKind::new(sub.group.as_ref(), sub.version.as_ref(), sub.kind.as_ref());
-                (sub.ty.unwrap_or(resource.ty), kind)
-            }
-            None => (resource.ty, self.served.gvk()),
-        }
-    }
-
-    /// 404 about the object.
-    pub fn missing(&self) -> Status {
-        Status::not_found(&self.served.group_resource(), self.name)
     }
 }
