@@ -174,11 +174,11 @@ impl Backend {
         is_stored
     }
 
-    /// The same where nobody can wait: for a request whose client went away.
-    pub fn process_detached(self: &Arc<Backend>, lines: Lines) {
+    /// The same of events in their order where nobody can wait: for a request whose client went away.
+    pub fn process_detached(self: &Arc<Backend>, events: Vec<Lines>) {
         let (turn, runtime) = (self.detached.clone().try_acquire_owned(), Handle::try_current());
         let (Ok(turn), Ok(runtime)) = (turn, runtime) else {
-            for (sink, line) in self.sinks.iter().zip(lines.0) {
+            for (sink, line) in events.into_iter().flat_map(|lines| self.sinks.iter().zip(lines.0)) {
                 let why = "too many events of requests that ended early are on their way";
                 self.counters.failed(sink.plugin, why, line.as_slice());
             }
@@ -186,7 +186,9 @@ impl Backend {
         };
         let backend = self.clone();
         runtime.spawn(async move {
-            backend.process(lines).await;
+            for lines in events {
+                backend.process(lines).await;
+            }
             drop(turn);
         });
     }

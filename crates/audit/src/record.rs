@@ -1,7 +1,7 @@
 //! `Record`: the audit of one request, from its beginning to its last stage, filled by the parts of the server on the
 //! way.
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Lines};
 use crate::event::{AuditEvent, ObjectReference, ResponseStatus};
 use crate::policy::{AuditStage, Level, RequestConfig};
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Latencies are annotated when a request takes longer than this.
 const SLOW: Duration = Duration::from_millis(500);
 const SUCCESS: u16 = 200;
+const WATCH: &str = "watch";
 
 /// The audit of one request. Dropped before its last stage, it is completed: its client went away.
 pub struct Record {
@@ -188,11 +189,13 @@ impl Drop for Record {
                 stages.insert(0, AuditStage::ResponseStarted);
             }
         }
-        for stage in stages.into_iter().filter(|stage| !self.config.omit_stages.contains(*stage)) {
+        stages.retain(|stage| !self.config.omit_stages.contains(*stage));
+        let prepare = |stage| {
             take(&self.context, &mut state.event, stage);
-            let lines = self.backend.prepare(&mut state.event, stage, now());
-            self.backend.process_detached(lines);
-        }
+            self.backend.prepare(&mut state.event, stage, now())
+        };
+        let lines: Vec<Lines> = stages.into_iter().map(prepare).collect();
+        self.backend.process_detached(lines);
     }
 }
 
@@ -227,11 +230,12 @@ fn complete(field: &mut Text, value: &mut Text) {
     }
 }
 
-/// Adds how long parts of the request took, and the whole, where the whole is long enough to be worth it.
+/// Adds how long parts of the request took, and the whole, where the whole is long enough to be worth it. Watches last as
+/// long as their clients want.
 fn latencies(event: &mut AuditEvent, parts: &[(&'static str, Duration)]) {
     let total = event.received.map(since).unwrap_or_default();
     let mut parts = parts.iter().filter(|(_, part)| !part.is_zero()).peekable();
-    if total <= SLOW || parts.peek().is_none() {
+    if event.verb == WATCH || total <= SLOW || parts.peek().is_none() {
         return;
     }
     for (part, latency) in parts {

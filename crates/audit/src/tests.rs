@@ -4,6 +4,7 @@ use crate::batch::Batching;
 use crate::*;
 use bytes::Bytes;
 use pintle_object::audit::AuditContext;
+use pintle_object::time::Time;
 use pintle_object::user::User;
 use pintle_object::{RequestInfo, Value, Verb, json};
 use std::path::{Path, PathBuf};
@@ -163,9 +164,7 @@ async fn a_request_whose_client_goes_away_is_completed() {
     drop(record(&backend, "watch", true).unwrap());
     eventually("both stages", || place.lines().len() == 2).await;
     let lines = place.lines();
-    let mut found = stages(&lines);
-    found.sort_unstable();
-    assert_eq!(found, ["ResponseComplete", "ResponseStarted"]);
+    assert_eq!(stages(&lines), ["ResponseStarted", "ResponseComplete"]);
     let status = lines.last().unwrap().get("responseStatus").unwrap();
     assert_eq!(
         json::to_string(status),
@@ -176,6 +175,26 @@ async fn a_request_whose_client_goes_away_is_completed() {
     drop(request);
     eventually("its code", || place.lines().len() == 3).await;
     assert_eq!(place.lines().last().unwrap().int_at(&["responseStatus", "code"]), Some(404));
+}
+
+#[tokio::test]
+async fn slow_requests_tell_their_latencies_and_watches_do_not() {
+    let place = Place::new();
+    let backend = place.start(place.log(Mode::Blocking), WebhookSettings::default());
+    for (verb, is_told) in [("get", true), ("watch", false)] {
+        let context: Arc<AuditContext> = Arc::default();
+        let info = RequestInfo { verb: Verb::named(verb), is_resource: true, ..RequestInfo::default() };
+        let long_ago = Time { seconds: record::now().seconds - 2, nanos: 0 };
+        let event = || AuditEvent { received: Some(long_ago), ..AuditEvent::default() };
+        let request = Record::begin(&backend, None, &info, false, &context, event).unwrap();
+        context.add_latency("etcd", Duration::from_millis(3));
+        request.complete().await;
+        let lines = place.lines();
+        let annotations = lines.last().and_then(|line| line.get("annotations")).cloned().unwrap_or_default();
+        let told = annotations.get("apiserver.latency.k8s.io/etcd").and_then(Value::as_str);
+        assert_eq!(told, is_told.then_some("3ms"), "{verb}");
+        assert_eq!(annotations.get("apiserver.latency.k8s.io/total").is_some(), is_told, "{verb}");
+    }
 }
 
 #[tokio::test]

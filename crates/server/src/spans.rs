@@ -4,7 +4,7 @@
 use crate::app::App;
 use crate::client::ConnectionClient;
 use crate::metrics::Labels;
-use crate::negotiate::Accept;
+use crate::negotiate::{Accept, AcceptedView};
 use crate::request::{Request, text};
 use crate::response::Response;
 use hyper::{Method, Version};
@@ -203,6 +203,8 @@ pub fn acted(verb: Entered, request: &Request, response: &mut Response) {
 /// An answer that is being encoded.
 pub struct Serializing<'a> {
     span: Entered,
+    /// The part of the server that it counts as.
+    part: &'static str,
     began: Instant,
     audit: &'a AuditContext,
 }
@@ -214,7 +216,13 @@ pub fn serialize(request: &Request, accept: Accept) -> Serializing<'_> {
         encoded(attributes, request, accept.format.media_type());
         attributes.text("encoder", &encoder(accept, &request.info.version));
     });
-    Serializing { span, began: Instant::now(), audit: &request.audit }
+    let part = match accept.view {
+        AcceptedView::Object => "serialize-response-object",
+        AcceptedView::Table | AcceptedView::Partial | AcceptedView::PartialList => {
+            "transform-response-object"
+        }
+    };
+    Serializing { span, part, began: Instant::now(), audit: &request.audit }
 }
 
 /// Notes that a write begins.
@@ -261,10 +269,10 @@ fn encoder(accept: Accept, version: &str) -> String {
 
 /// Ends the span in which an answer was encoded, now or when it has been sent.
 pub fn serialized(
-    Serializing { span, began, audit }: Serializing<'_>,
+    Serializing { span, part, began, audit }: Serializing<'_>,
     result: Result<Response, Status>,
 ) -> Result<Response, Status> {
-    audit.add_latency("serialize-response-object", began.elapsed());
+    audit.add_latency(part, began.elapsed());
     let mut response = result?;
     if span.span().is_recorded() {
         let size = response.len().unwrap_or_default();

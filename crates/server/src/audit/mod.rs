@@ -19,6 +19,7 @@ use pintle_object::audit::AuditContext;
 use pintle_schema::Builtin;
 use response::{ResponseFormat, is_negotiated, recorded, status_of};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// The most of a list that is recorded; of longer ones it is only told that there was one.
 const LIST_BYTES_MAX: usize = 64 << 20;
@@ -106,6 +107,8 @@ struct Recorded {
 struct AuditedAnswer {
     code: u16,
     list: Option<Arc<Mutex<AuditedList>>>,
+    /// When it began to be sent, where it is not there whole.
+    began: Option<Instant>,
 }
 
 /// A list, as far as it was sent.
@@ -181,7 +184,11 @@ impl AuditRecord for Recorded {
 
     fn answered(&self, request: &Request, response: &mut Response) {
         self.note(request, response);
-        lock(&self.answer).code = response.status;
+        let mut answer = lock(&self.answer);
+        answer.code = response.status;
+        answer.began =
+            (!response.is_whole() && !matches!(response.body, Body::Upgrade(_))).then(Instant::now);
+        drop(answer);
         self.record.response_code(response.status);
     }
 
@@ -195,6 +202,9 @@ impl AuditRecord for Recorded {
             match end {
                 End::Complete => {
                     self.note_list();
+                    if let Some(began) = lock(&self.answer).began {
+                        self.context.add_latency("response-write", began.elapsed());
+                    }
                     self.record.complete().await;
                 }
                 End::Panic(why) => self.record.panicked(&why).await,
