@@ -169,6 +169,6 @@ fn what_is_no_snapshot_is_refused() {
     let file = dir.path().join("file");
     std::fs::write(&file, "not a snapshot").unwrap();
     let (done, said) = snapshot(&["restore", file.to_str().unwrap()], dir.path());
-    assert!(!done && said.contains("is no snapshot"), "{said}");
+    assert!(!done && said.contains("not a snapshot"), "{said}");
     assert!(!dir.path().join("store.db").exists());
 }

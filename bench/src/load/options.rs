@@ -170,7 +170,7 @@ impl LoadOptions {
         value: String,
         [first, second]: &mut [TargetServer; 2],
     ) -> Result<(), String> {
-        let number = || value.parse::<u64>().map_err(|_| format!("--{name}: {value:?} is no number"));
+        let number = || value.parse::<u64>().map_err(|_| format!("--{name}: {value:?} is not a number"));
         let process = || u32::try_from(number()?).map_err(|_| format!("--{name} is too large"));
         let count = || Ok::<usize, String>(usize::try_from(number()?).unwrap_or(1));
         match name {

@@ -42,7 +42,7 @@ impl Abac {
 impl Policy {
     fn read(value: &Value) -> Result<Policy, String> {
         if value.str_at(&["apiVersion"]) != VERSION || value.str_at(&["kind"]) != "Policy" {
-            return Err(format!("this is no Policy of {VERSION}"));
+            return Err(format!("not a Policy of {VERSION}"));
         }
         let text = |field: &str| value.str_at(&["spec", field]).to_string();
         Ok(Policy {

@@ -75,7 +75,7 @@ impl Authenticators {
                 Ok(Some(user)) => return Ok(user.authenticated().into()),
                 Ok(None) => {}
                 Err(why) => {
-                    tracing::debug!(why, "a front proxy's headers cannot be read");
+                    tracing::debug!(why, "invalid headers of a front proxy");
                     return Err(Status::unauthorized());
                 }
             }

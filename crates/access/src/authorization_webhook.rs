@@ -89,7 +89,7 @@ impl AuthorizationWebhook {
         let status = match self.server.call(&review).await {
             Ok(answer) => ReviewStatus::read(&answer),
             Err(failure) => {
-                tracing::error!(%failure, "the authorization webhook could not be asked");
+                tracing::error!(%failure, "the authorization webhook failed");
                 return self.failed(failure.to_string());
             }
         };

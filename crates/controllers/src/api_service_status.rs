@@ -163,7 +163,7 @@ impl AvailabilityChecker {
                     CHECK_EVERY
                 }
                 Err(why) => {
-                    tracing::debug!(name, "an API of another server is not available: {why}");
+                    tracing::debug!(name, "an aggregated API is not available: {why}");
                     let pause = retry;
                     retry = (retry * 2).min(RETRY_MAX);
                     pause

@@ -72,7 +72,7 @@ impl KubernetesEndpoints {
             Ok(Err(status)) => status.message,
             Err(_) => String::from("it took too long"),
         };
-        tracing::warn!("the endpoints of the Service kubernetes still name this server: {why}");
+        tracing::warn!("cannot remove this server from the endpoints of the Service kubernetes: {why}");
     }
 
     /// Writes Endpoints and EndpointSlice; objects that are missing are made if `makes` says so.

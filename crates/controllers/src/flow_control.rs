@@ -108,13 +108,13 @@ impl FlowControl {
     fn read(&mut self, source: usize, name: &str) {
         let (Some(served), Some(of)) = (self.served.get(source), self.sources.get(source)) else { return };
         let object = of.read(&self.engine, served, "", name).unwrap_or_else(|status| {
-            tracing::warn!(name, "cannot be read: {}", status.message);
+            tracing::warn!(name, "cannot read an object of flow control: {}", status.message);
             None
         });
         if source == LEVELS {
             let level = object.as_ref().and_then(LevelSpec::read);
             if object.is_some() && level.is_none() {
-                tracing::warn!(name, "ignores a PriorityLevelConfiguration whose spec contradicts itself");
+                tracing::warn!(name, "ignored a PriorityLevelConfiguration whose spec contradicts itself");
             }
             put(&mut self.levels, name, level);
         } else {

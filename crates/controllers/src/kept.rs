@@ -136,6 +136,6 @@ impl KeptObjects {
             Ok(Err(status)) => status.message,
             Err(_) => String::from("it took too long"),
         };
-        tracing::warn!("leases still name this server: {why}");
+        tracing::warn!("cannot remove the leases of this server: {why}");
     }
 }

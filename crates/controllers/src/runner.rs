@@ -119,7 +119,7 @@ pub async fn run<R: Reconciler>(engine: Arc<Engine>, mut reconciler: R) {
         {
             return;
         }
-        tracing::info!(controller = R::NAME, "could not keep up with changes; lists everything anew");
+        tracing::info!(controller = R::NAME, "fell behind the changes; listing everything again");
         tokio::time::sleep(RELIST).await;
     }
 }
@@ -186,7 +186,7 @@ async fn look<R: Reconciler>(
     };
     let wait = retries.get(&place).map_or(RETRY_MIN, |retry| RETRY_MAX.min(retry.wait * 2));
     let message = status.internal.as_deref().unwrap_or(&status.message);
-    tracing::warn!(controller = R::NAME, %namespace, %name, ?wait, "failed, and is tried again: {message}");
+    tracing::warn!(controller = R::NAME, %namespace, %name, ?wait, "failed and will be retried: {message}");
     queue.note_retry();
     retries.insert(place, Retry { at: Instant::now() + wait, wait });
 }
@@ -213,7 +213,7 @@ pub async fn periodic<F: Future<Output = Result<(), Status>>>(
     loop {
         if let Err(status) = work().await {
             let message = status.internal.as_deref().unwrap_or(&status.message);
-            tracing::warn!(controller = name, "failed, and is tried again in {interval:?}: {message}");
+            tracing::warn!(controller = name, "failed and will be retried in {interval:?}: {message}");
         }
         tokio::time::sleep(interval).await;
     }

@@ -38,7 +38,7 @@ impl Encryption {
                 Ok(Some(hash)) => {
                     self.metrics.reloaded(true);
                     self.metrics.applied(&hash);
-                    tracing::info!("the encryption configuration was read again");
+                    tracing::info!("reloaded the encryption configuration");
                     (applied, retry, pause) = (hash, None, RETRY_MIN);
                 }
                 Err(error) => {

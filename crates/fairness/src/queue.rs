@@ -52,7 +52,7 @@ impl Queue {
 
     pub fn remove(&mut self, sequence: u64, sums: Sums) {
         let removed = self.waiting.remove(&sequence);
-        debug_assert!(removed.is_some(), "who leaves a queue waited in it");
+        debug_assert!(removed.is_some(), "a request that leaves a queue waited in it");
         self.sums.initial_seats -= sums.initial_seats;
         self.sums.max_seats -= sums.max_seats;
         self.sums.work -= sums.work;

@@ -199,7 +199,7 @@ impl QueueSet {
     pub fn finish(&mut self, now: Moment, key: usize) {
         self.sync(now);
         let Some(request) = self.requests.get_mut(key).filter(|one| one.phase == Phase::Executing) else {
-            return debug_assert!(false, "who finishes has a seat");
+            return debug_assert!(false, "a request that finishes has a seat");
         };
         request.phase = Phase::Lingering;
         let took = now.since(request.started_at.unwrap_or(now));

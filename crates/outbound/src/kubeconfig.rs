@@ -253,7 +253,7 @@ impl Files<'_> {
             ("", file) => Ok(Some(Pem::File(self.dir.join(file)))),
             (data, _) => {
                 let bytes = STANDARD.decode(data.split_whitespace().collect::<String>());
-                bytes.map(|bytes| Some(Pem::Inline(bytes))).map_err(|_| format!("{inline} is no base64"))
+                bytes.map(|bytes| Some(Pem::Inline(bytes))).map_err(|_| format!("{inline} is not base64"))
             }
         }
     }

@@ -132,7 +132,7 @@ impl Fresh {
         if changed != made.0 {
             match Made::new(&self.tls) {
                 Ok(new) => *made = (changed, new),
-                Err(error) => tracing::warn!("changed certificates of a client are not used: {error}"),
+                Err(error) => tracing::warn!("cannot reload a client certificate: {error}"),
             }
         }
         if is_http2_allowed { made.1.http2.clone() } else { made.1.http1.clone() }

@@ -17,7 +17,7 @@ pub struct Url {
 
 impl Url {
     pub fn parse(text: &str) -> Result<Url, String> {
-        let bad = |why: &str| format!("{text:?} is no address of a server: {why}");
+        let bad = |why: &str| format!("{text:?} is not a server address: {why}");
         let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("it has no scheme"))?;
         let is_tls = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
@@ -37,7 +37,7 @@ impl Url {
         }
         let given = match port {
             "" => None,
-            port => Some(port.parse::<u16>().map_err(|_| bad("its port is no number"))?),
+            port => Some(port.parse::<u16>().map_err(|_| bad("its port is not a number"))?),
         };
         let port = given.unwrap_or(if is_tls { 443 } else { 80 });
         Ok(Url { is_tls, host: host.into(), port, path: path.into(), has_port: given.is_some() })

@@ -81,6 +81,6 @@ impl Webhook {
         json::parse(&answer.body)
             .ok()
             .filter(|value| value.as_map().is_some())
-            .ok_or_else(|| Failure::Nonsense("the answer is no JSON object".into()))
+            .ok_or_else(|| Failure::Nonsense("the answer is not a JSON object".into()))
     }
 }

@@ -48,7 +48,7 @@ fn batch(given: &FlagValues, plugin: &str) -> Result<BatchOptions, String> {
         throttle_enable: given.bool(&name("batch-throttle-enable")),
         throttle_qps: qps
             .parse()
-            .map_err(|_| format!("--{}: {qps:?} is no number", name("batch-throttle-qps")))?,
+            .map_err(|_| format!("--{}: {qps:?} is not a number", name("batch-throttle-qps")))?,
         throttle_burst: int(given, &name("batch-throttle-burst"))?,
     })
 }

@@ -106,7 +106,7 @@ impl Config {
     pub fn read(given: FlagValues) -> Result<Config, String> {
         let ranges = given.list("service-cluster-ip-range");
         if let Some(range) = ranges.iter().find(|range| IpPool::parse(range).is_none()) {
-            return Err(format!("--service-cluster-ip-range: {range:?} is no range of addresses"));
+            return Err(format!("--service-cluster-ip-range: {range:?} is not a valid CIDR"));
         }
         storage(&given)?;
         let compatibility = Compatibility::read(&given)?;
@@ -246,7 +246,7 @@ fn host_address() -> Option<IpAddr> {
 fn storage(given: &FlagValues) -> Result<(), String> {
     const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
     if !matches!(given.text("storage-backend"), "" | "etcd3") {
-        return Err(String::from("--storage-backend: must be etcd3, or nothing"));
+        return Err(String::from("--storage-backend: must be etcd3 or empty"));
     }
     if !matches!(given.text("storage-media-type"), "" | PROTOBUF) {
         return Err(format!("--storage-media-type: must be {PROTOBUF}"));
@@ -286,7 +286,7 @@ fn tls(given: &FlagValues) -> Result<Tls, String> {
         other => return Err(format!("--tls-min-version: unknown tls version {other:?}")),
     };
     let curve = |text: &String| {
-        text.parse::<u16>().map_err(|_| format!("--tls-curve-preferences: {text:?} is no number of a curve"))
+        text.parse::<u16>().map_err(|_| format!("--tls-curve-preferences: unknown curve {text:?}"))
     };
     Ok(Tls {
         cipher_suites: given.list("tls-cipher-suites"),

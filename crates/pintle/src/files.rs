@@ -52,5 +52,5 @@ pub fn read(path: &Path) -> Result<String, String> {
 pub fn parse_certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     let found = found.map_err(|error| error.to_string())?;
-    if found.is_empty() { Err(String::from("there is no certificate in it")) } else { Ok(found) }
+    if found.is_empty() { Err(String::from("contains no certificate")) } else { Ok(found) }
 }

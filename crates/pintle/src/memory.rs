@@ -20,7 +20,7 @@ pub fn budget(text: &str) -> Result<u64, String> {
     if text.is_empty() {
         return Ok(limit().map_or(0, |limit| limit / 100 * LIMIT_PERCENT));
     }
-    let invalid = || format!("--memory-budget: {text:?} is not an amount of bytes, as 512Mi or 2G");
+    let invalid = || format!("--memory-budget: {text:?} is not a number of bytes, such as 512Mi or 2G");
     let bytes = Quantity::parse(text).map_err(|_| invalid())?.value();
     u64::try_from(bytes).map_err(|_| invalid())
 }
@@ -34,7 +34,7 @@ pub async fn follow(app: Arc<App>) {
         match resident_bytes() {
             Ok(used) => app.memory.observe(used, heavy(&app.top.costs())),
             Err(error) => {
-                tracing::warn!("memory has no budget, since it cannot be read what is taken: {error}");
+                tracing::warn!("the memory budget is off, since the used memory cannot be read: {error}");
                 return;
             }
         }

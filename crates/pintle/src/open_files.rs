@@ -12,7 +12,7 @@ pub fn raise_limit() -> usize {
     let current = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(error) => {
-            tracing::warn!(%error, "the limit on open files cannot be raised");
+            tracing::warn!(%error, "cannot raise the limit on open files");
             limit.current
         }
     };

@@ -228,7 +228,7 @@ pub fn write(path: &Path, text: &str, mode: u32) -> Result<(), String> {
 }
 
 fn failed(error: rcgen::Error) -> String {
-    format!("a certificate could not be made: {error}")
+    format!("cannot make a certificate: {error}")
 }
 
 #[cfg(test)]

@@ -10,6 +10,6 @@ pub fn lower() {
     if cfg!(target_os = "linux")
         && let Err(error) = rustix::process::setpriority_process(None, NICENESS)
     {
-        tracing::debug!(%error, "a thread's priority cannot be lowered");
+        tracing::debug!(%error, "cannot lower the priority of a thread");
     }
 }

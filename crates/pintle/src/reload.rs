@@ -54,15 +54,15 @@ impl ReloadFollower<'_> {
                 .and_then(|pem| parse_certificates(&pem))
                 .and_then(|certificates| authorities.replace(&certificates));
             if let Err(error) = replaced {
-                tracing::warn!("changed authorities of {name} are not used: {error}");
+                tracing::warn!("cannot reload the authorities of {name}: {error}");
                 continue;
             }
-            tracing::info!("the authorities of {name} were read again");
+            tracing::info!("reloaded the authorities of {name}");
             if let Err(error) = self.tls.name_authorities(named_authorities(&self.app.authenticators)) {
-                tracing::warn!("changed authorities are not named in handshakes: {error}");
+                tracing::warn!("cannot announce changed authorities in TLS handshakes: {error}");
             }
             if let Err(error) = self.trust.publish().await {
-                tracing::warn!("changed authorities could not be published: {}", error.message);
+                tracing::warn!("cannot publish changed authorities: {}", error.message);
             }
         }
     }

@@ -64,7 +64,7 @@ pub fn run(config: &Config) -> Result<(), String> {
         .enable_all()
         .thread_stack_size(STACK_BYTES)
         .build()
-        .map_err(|error| format!("the runtime cannot start: {error}"))?;
+        .map_err(|error| format!("cannot start the async runtime: {error}"))?;
     let result = runtime.block_on(serve(config, verbosity));
     flush();
     result
@@ -101,7 +101,7 @@ async fn serve(config: &Config, verbosity: Verbosity) -> Result<(), String> {
     tasks.push(tokio::spawn(async move { kept.run().await }).abort_handle());
     announce(config, kubeconfig.as_deref());
     systemd::notify("READY=1\n");
-    told.await.map_err(|_| String::from("signals cannot be followed"))?;
+    told.await.map_err(|_| String::from("cannot handle signals"))?;
     tracing::info!("stopping");
     systemd::notify("STOPPING=1\n");
     tasks.iter().for_each(AbortHandle::abort);

@@ -44,9 +44,9 @@ pub async fn keep_fresh(config: Config, pki: Pki, served: Arc<Certificates>) {
         match certificates(&config, &pki) {
             Ok(all) => {
                 served.replace(all);
-                tracing::info!("serving certificates were read again");
+                tracing::info!("reloaded the serving certificates");
             }
-            Err(error) => tracing::warn!("changed serving certificates are not used: {error}"),
+            Err(error) => tracing::warn!("cannot reload the serving certificates: {error}"),
         }
     }
 }

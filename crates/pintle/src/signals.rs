@@ -14,9 +14,9 @@ const FORCED: i32 = 1;
 pub fn follow(stop_max: Duration) -> Result<oneshot::Receiver<()>, String> {
     let (teller, told) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("signals cannot be followed: {error}"))?;
+    let runtime = runtime.map_err(|error| format!("cannot handle signals: {error}"))?;
     let guard = runtime.enter();
-    let failed = |error: std::io::Error| format!("signals cannot be followed: {error}");
+    let failed = |error: std::io::Error| format!("cannot handle signals: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     drop(guard);
@@ -31,11 +31,11 @@ pub fn follow(stop_max: Duration) -> Result<oneshot::Receiver<()>, String> {
         // The server may have ended by itself meanwhile.
         let _ = teller.send(());
         match tokio::time::timeout(stop_max, next()).await {
-            Ok(()) => tracing::warn!("a second signal: the process ends at once"),
-            Err(_) => tracing::error!("the server did not stop in time: the process ends"),
+            Ok(()) => tracing::warn!("second signal: exiting at once"),
+            Err(_) => tracing::error!("the server did not stop in time: exiting"),
         }
         exit(FORCED);
     };
     let thread = thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(follow));
-    thread.map(|_| told).map_err(|error| format!("signals cannot be followed: {error}"))
+    thread.map(|_| told).map_err(|error| format!("cannot handle signals: {error}"))
 }

@@ -110,7 +110,7 @@ fn embedded(config: &Config) -> StorePlace {
 }
 
 fn etcd(config: &Config) -> Result<StorePlace, Stop> {
-    let missing = || Stop::Refused(String::from("pintle: --etcd-servers says which etcd, and is missing"));
+    let missing = || Stop::Refused(String::from("pintle: --etcd-servers is required for etcd"));
     config.etcd.as_ref().map(|etcd| StorePlace::Etcd(etcd.store.clone())).ok_or_else(missing)
 }
 

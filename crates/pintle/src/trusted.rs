@@ -33,7 +33,7 @@ pub fn read(path: &Path) -> Result<Option<String>, String> {
     let opened = file.metadata().map_err(failed)?;
     // Nobody who may not write the directory can have changed what stands there; but it costs nothing to look.
     if (opened.dev(), opened.ino()) != (found.dev(), found.ino()) {
-        return Err(format!("{}: is another file than a moment ago", path.display()));
+        return Err(format!("{}: was replaced while it was read", path.display()));
     }
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(failed)?;
@@ -51,12 +51,12 @@ fn find(path: &Path) -> Result<Option<Metadata>, String> {
 fn check(path: &Path, found: &Metadata) -> Result<(), String> {
     let shown = path.display();
     if found.is_symlink() {
-        return Err(format!("{shown}: is a link, which is not followed here"));
+        return Err(format!("{shown}: is a symbolic link, which is not followed"));
     }
     let (mode, owner) = (found.mode() & 0o7777, found.uid());
     if mode & WRITABLE_BY_OTHERS != 0 {
         return Err(format!(
-            "{shown}: can be written by others (mode {mode:04o}); nothing in it can be believed: chmod go-w"
+            "{shown}: is writable by other users (mode {mode:04o}) and cannot be trusted; run chmod go-w"
         ));
     }
     if owner != ROOT && own_id().is_some_and(|own| own != owner) {
@@ -89,12 +89,12 @@ mod tests {
         assert_eq!(read(&file), Ok(Some("x".into())));
         for mode in [0o620, 0o602, 0o666] {
             chmod(&file, mode);
-            assert!(read(&file).unwrap_err().contains("can be written by others"), "{mode:o}");
+            assert!(read(&file).unwrap_err().contains("writable by other users"), "{mode:o}");
         }
         chmod(&file, 0o644);
         for mode in [0o770, 0o777, 0o1777] {
             chmod(dir.path(), mode);
-            assert!(read(&file).unwrap_err().contains("can be written by others"), "{mode:o}");
+            assert!(read(&file).unwrap_err().contains("writable by other users"), "{mode:o}");
             assert!(check_dir(dir.path()).is_err());
         }
         chmod(dir.path(), 0o755);
@@ -107,7 +107,7 @@ mod tests {
         let (file, link) = (dir.path().join("file"), dir.path().join("link"));
         fs::write(&file, "x").unwrap();
         symlink(&file, &link).unwrap();
-        assert!(read(&link).unwrap_err().contains("is a link"));
+        assert!(read(&link).unwrap_err().contains("is a symbolic link"));
         assert!(check_file(&link).is_err());
         let linked_dir = dir.path().join("dir");
         symlink(dir.path(), &linked_dir).unwrap();

@@ -174,7 +174,7 @@ impl Peers {
         let address = |identity: &String| match self.addresses.address(identity) {
             Ok(address) => Some(address),
             Err(why) => {
-                tracing::error!(identity, "the address of another server is not known: {why}");
+                tracing::error!(identity, "unknown address of a peer: {why}");
                 None
             }
         };

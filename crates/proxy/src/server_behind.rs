@@ -73,7 +73,7 @@ pub async fn pass_on(
 pub async fn document(path: &str, reply: Result<Reply, Refused>) -> Result<RemoteDocument, String> {
     let answer = match reply {
         Ok(Reply::Answer(answer)) => answer,
-        Ok(Reply::Upgrade(..)) => return Err(String::from("an upgrade nobody asked for")),
+        Ok(Reply::Upgrade(..)) => return Err(String::from("an upgrade that was not requested")),
         Err(Refused { code, text }) => {
             return Ok(RemoteDocument { status: code, headers: HeaderMap::new(), body: text.into() });
         }

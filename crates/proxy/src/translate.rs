@@ -87,7 +87,7 @@ async fn tell<W: tokio::io::AsyncWrite + Unpin>(to: &mut websocket::FrameWriter<
     };
     match tokio::time::timeout(STATUS_MAX, telling).await {
         Ok(Ok(())) => {}
-        Ok(Err(_)) | Err(_) => tracing::debug!("a client did not read how its process ended"),
+        Ok(Err(_)) | Err(_) => tracing::debug!("a client did not read the status of its process"),
     }
 }
 

@@ -218,7 +218,7 @@ impl Activity {
                 && self.at(handed) + STALL_MAX <= now
                 && let Some(stream) = stream
             {
-                tracing::info!("an answer was cut off: its client does not take it");
+                tracing::info!("response aborted: its client does not read it");
                 stream.abort();
             }
         }

@@ -87,7 +87,7 @@ pub async fn serve(
                 }
                 Err(error) => {
                     if let Some(count) = failed.count() {
-                        tracing::warn!(%error, count, "connections could not be accepted");
+                        tracing::warn!(%error, count, "cannot accept connections");
                     }
                     open.make_room();
                     tokio::time::sleep(pause).await;
@@ -102,7 +102,7 @@ pub async fn serve(
     app.is_stopping.store(true, Ordering::Relaxed);
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(drain_max, drained).await.is_err() {
-        tracing::warn!("requests were still under way when the time to stop was over");
+        tracing::warn!("the time to stop is over, and requests are still in flight");
     }
 }
 
@@ -139,7 +139,7 @@ async fn connection(
         }
         Err(_) => {
             app.metrics.tls_errors.inc();
-            tracing::debug!("TLS handshake was too slow");
+            tracing::debug!("TLS handshake timed out");
         }
     }
 }

@@ -123,7 +123,7 @@ impl ListBody {
         let next = open.next();
         match &next {
             Some(Ok(bytes)) => drop(self.taken.fetch_add(bytes.len() as u64, Ordering::Relaxed)),
-            Some(Err(cut)) => tracing::warn!(%cut, "a list could not be sent to its end"),
+            Some(Err(cut)) => tracing::warn!(%cut, "list response aborted"),
             None => {}
         }
         next
@@ -185,7 +185,7 @@ async fn guard<T>(source: Arc<Mutex<Option<T>>>, taken: Arc<AtomicU64>, stall_ma
         let now = taken.load(Ordering::Relaxed);
         let allowed = TIME_MIN + Duration::from_secs(now / BYTES_PER_SECOND_MIN);
         if now == before || begin.elapsed() > allowed {
-            tracing::info!(sent = now, "an answer was cut off: its client does not take it");
+            tracing::info!(sent = now, "response aborted: its client does not read it");
             lock(&source).take();
             return;
         }

@@ -63,7 +63,7 @@ pub fn authority_names(subjects: &[Vec<u8>]) -> Vec<DistinguishedName> {
     names.dedup_by(|a, b| a.as_ref() == b.as_ref());
     let len: usize = names.iter().map(|name| name.as_ref().len() + 2).sum();
     if len > AUTHORITIES_BYTES_MAX {
-        tracing::warn!("there are too many authorities of clients to name them in handshakes");
+        tracing::warn!("too many client authorities to announce in TLS handshakes");
         names.clear();
     }
     names
@@ -135,7 +135,7 @@ fn provider(names: &[String]) -> Result<CryptoProvider, String> {
             Some(suite) => provider.cipher_suites.push(*suite),
             None if provider.cipher_suites.iter().any(|suite| iana(suite) == full) => {}
             None if UNSAFE_SUITES.contains(&name.as_str()) => {
-                tracing::warn!("--tls-cipher-suites: {name} is not safe any more, and not offered");
+                tracing::warn!("--tls-cipher-suites: {name} is insecure, and not offered");
             }
             None => return Err(format!("Cipher suite {name} not supported or doesn't exist")),
         }

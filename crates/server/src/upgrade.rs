@@ -37,7 +37,7 @@ impl Upgrade {
                         Err(error) => tracing::debug!(%error, "a client left before its upgrade"),
                     }
                 }
-                Err(error) => tracing::debug!(%error, "a connection could not be upgraded"),
+                Err(error) => tracing::debug!(%error, "cannot upgrade a connection"),
             }
             drop((held, in_flight));
         })

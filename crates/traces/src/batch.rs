@@ -87,13 +87,13 @@ async fn flush_all(exporter: &Exporter, mut batch: Vec<EndedSpan>, ended: &mut m
                 return;
             }
             if let Err(why) = exporter.export_once(std::mem::take(&mut batch)).await {
-                tracing::warn!(why, "the last traces could not be sent");
+                tracing::warn!(why, "cannot export the last traces");
                 return;
             }
         }
     };
     if tokio::time::timeout(FLUSH_MAX, send).await.is_err() {
-        tracing::warn!("the last traces could not be sent in time");
+        tracing::warn!("exporting the last traces timed out");
     }
 }
 
@@ -109,8 +109,8 @@ impl ExportLog {
     fn result(&mut self, result: Result<(), String>) {
         let was_failing = std::mem::replace(&mut self.is_failing, result.is_err());
         match result {
-            Err(why) if !was_failing => tracing::warn!(why, "traces cannot be sent"),
-            Ok(()) if was_failing => tracing::info!("traces can be sent again"),
+            Err(why) if !was_failing => tracing::warn!(why, "cannot export traces"),
+            Ok(()) if was_failing => tracing::info!("traces are exported again"),
             _ => {}
         }
     }
@@ -120,7 +120,7 @@ impl ExportLog {
             let count = lost.take();
             if count > 0 {
                 self.losses_at = Some(Instant::now());
-                tracing::warn!(count, "spans were lost: they ended faster than the collector takes them");
+                tracing::warn!(count, "spans were dropped: the collector is too slow");
             }
         }
     }

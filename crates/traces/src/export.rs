@@ -143,9 +143,9 @@ impl Exporter {
                 }
             }
         };
-        tokio::time::timeout(TRIES_MAX, tries).await.unwrap_or_else(|_| {
-            Err(String::from("the collector could not be reached, or did not take them, in time"))
-        })
+        tokio::time::timeout(TRIES_MAX, tries)
+            .await
+            .unwrap_or_else(|_| Err(String::from("the collector did not answer in time")))
     }
 
     /// Sends a batch, in one try.

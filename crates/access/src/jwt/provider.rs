@@ -146,7 +146,7 @@ impl Allowance {
 }
 
 fn parse(answer: &Answer) -> Result<Value, String> {
-    json::parse(&answer.body).map_err(|_| String::from("the answer is no JSON"))
+    json::parse(&answer.body).map_err(|_| String::from("the answer is not JSON"))
 }
 
 /// The time for which a response may be cached; none when it may not be, or does not say.

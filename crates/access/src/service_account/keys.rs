@@ -74,7 +74,7 @@ impl Algorithm {
     }
 }
 
-const NO_KEY: &str = "there is no RSA or EC key in it";
+const NO_KEY: &str = "contains no RSA or EC key";
 
 impl SigningKey {
     /// Reads a private key in PEM: PKCS#8, PKCS#1 or SEC 1.

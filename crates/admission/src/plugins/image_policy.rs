@@ -134,7 +134,10 @@ impl ImagePolicyWebhook {
             None => match self.ask(spec).await {
                 Ok(status) => self.remember(key, &status, now),
                 Err(why) if self.configuration.default_allow => {
-                    tracing::debug!(why, "an image policy was not asked, and the pod is let through");
+                    tracing::debug!(
+                        why,
+                        "the image policy webhook failed, and the pod is allowed by default"
+                    );
                     request.notes.annotate(format!("{AUDIT_PREFIX}failed-open"), "true".into());
                     return Ok(());
                 }

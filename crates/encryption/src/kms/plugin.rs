@@ -179,7 +179,7 @@ impl Plugin {
             Ok((seed, object)) if object.key_id == key_id => {
                 let cache_key = cache_key(&object);
                 self.state.store(Some(Arc::new(SeedState { seed, object, cache_key, expires })));
-                tracing::debug!(name = self.name, uid, key = key_hash(key_id), "a new seed is used");
+                tracing::debug!(name = self.name, uid, key = key_hash(key_id), "using a new seed");
                 return Ok(());
             }
             Ok((_, object)) => (object.key_id, None),

@@ -52,7 +52,7 @@ impl Engine {
         for port in ports {
             if let Err(status) = self.record_ports(&[*port], is_taken).await {
                 self.count_failed_repair();
-                tracing::warn!("the map of node ports could not be mended: {}", status.message);
+                tracing::warn!("cannot repair the map of node ports: {}", status.message);
             }
         }
     }
@@ -66,7 +66,7 @@ impl Engine {
             if served.collection().is_some_and(is_missing)
                 && let Err(status) = self.add_record(record, now).await
             {
-                tracing::warn!("a missing record could not be made: {}", status.message);
+                tracing::warn!("cannot create a missing allocation record: {}", status.message);
             }
         }
         for unused in self.unused_addresses(needed, now) {

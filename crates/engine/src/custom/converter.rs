@@ -74,6 +74,6 @@ async fn convert(engine: &Engine, served: &ServedResource, batch: &[Arc<Object>]
         many => engine.converted_all(served, many.to_vec()).await.map(drop),
     };
     if let Err(status) = result {
-        tracing::debug!(resource = %served.group_resource(), status.message, "objects were not converted");
+        tracing::debug!(resource = %served.group_resource(), status.message, "cannot convert objects");
     }
 }

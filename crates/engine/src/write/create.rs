@@ -92,9 +92,7 @@ impl Engine {
         let (reserved, span) = (Reserved::default(), Entered::default());
         let mut create = Create { target, draft, origin, context, warned, reserved, span };
         let written = self.compare_and_swap(&swap, &mut create).await?;
-        written.ok_or_else(|| {
-            Status::internal("what was drawn from the pools was taken by others again and again")
-        })
+        written.ok_or_else(|| Status::internal("other requests took the allocated addresses again and again"))
     }
 
     /// Gives a draft without a name one that is free, if its name is to be generated.

@@ -12,7 +12,7 @@ pub fn store_failed(error: CommitError) -> Status {
         CommitError::NotEncrypted(error) => Status::internal(&error.0),
         CommitError::TooLarge(why) | CommitError::Refused(why) => Status::new(500, Reason::Unknown, why),
         CommitError::ReadOnly(why) => unavailable("the store does not take writes", why),
-        CommitError::Unavailable(why) => unavailable("the store cannot be reached", why),
+        CommitError::Unavailable(why) => unavailable("cannot reach the store", why),
         CommitError::Exists(_) | CommitError::Missing | CommitError::Stale(_) => {
             Status::internal("a write did not find what it expected")
         }

@@ -98,9 +98,9 @@ impl Authorization {
             match renewed {
                 Ok(authorizers) => {
                     current = authorizers;
-                    tracing::info!("the authorization configuration was read again");
+                    tracing::info!("reloaded the authorization configuration");
                 }
-                Err(error) => tracing::error!("a changed authorization configuration is not used: {error}"),
+                Err(error) => tracing::error!("cannot reload the authorization configuration: {error}"),
             }
             seen = text;
         }

@@ -154,7 +154,7 @@ impl Gates {
                 || *is_on == spec.is_on;
             if !has_effect {
                 warnings.push(format!(
-                    "--feature-gates: {name}={is_on} changes nothing here: this server behaves as with {name}={}",
+                    "--feature-gates: {name}={is_on} has no effect: this server always behaves as with {name}={}",
                     spec.is_on
                 ));
             }

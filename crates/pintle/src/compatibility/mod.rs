@@ -55,8 +55,8 @@ impl Compatibility {
         let mut warnings = gates.warnings();
         if emulated != BINARY {
             warnings.push(format!(
-                "--emulated-version: feature gates, served APIs and /version are those of 1.{emulated}; what else \
-                 changed since then is as in 1.{BINARY}"
+                "--emulated-version: feature gates, served APIs and /version are those of 1.{emulated}; other \
+                 behaviour is that of 1.{BINARY}"
             ));
         }
         let compatibility = Compatibility { emulated, oldest, gates, enablement, warnings };

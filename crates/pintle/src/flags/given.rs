@@ -36,10 +36,10 @@ impl FlagValues {
         match flag.kind {
             FlagKind::Ip => ip(value).map(|_| ()),
             FlagKind::Int => {
-                value.parse::<i64>().map(|_| ()).map_err(|_| format!("{value:?} is no whole number"))
+                value.parse::<i64>().map(|_| ()).map_err(|_| format!("{value:?} is not an integer"))
             }
             FlagKind::Float => {
-                value.parse::<f64>().map(|_| ()).map_err(|_| format!("{value:?} is no number"))
+                value.parse::<f64>().map(|_| ()).map_err(|_| format!("{value:?} is not a number"))
             }
             FlagKind::Bool => bool(value).map(|_| ()),
             FlagKind::Duration => duration(value).map(|_| ()),
@@ -129,13 +129,13 @@ impl FlagValues {
         let text = self.text(name);
         let number = text.parse().ok().filter(|number| bounds.contains(number));
         number.ok_or_else(|| {
-            format!("--{name}: {text:?} is no number from {} to {}", bounds.start(), bounds.end())
+            format!("--{name}: {text:?} is not a number from {} to {}", bounds.start(), bounds.end())
         })
     }
 }
 
 fn ip(text: &str) -> Result<IpAddr, String> {
-    text.parse().map_err(|_| format!("{text:?} is no IP address"))
+    text.parse().map_err(|_| format!("{text:?} is not an IP address"))
 }
 
 /// Go's spellings of true and false.
@@ -153,7 +153,7 @@ fn duration(text: &str) -> Result<i64, String> {
 
 fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     let range = text.split_once('-').and_then(|(from, to)| Some(from.parse().ok()?..=to.parse().ok()?));
-    range.filter(|range| range.start() <= range.end()).ok_or_else(|| format!("{text:?} is no range of ports"))
+    range.filter(|range| range.start() <= range.end()).ok_or_else(|| format!("{text:?} is not a port range"))
 }
 
 fn pairs(parts: &[String]) -> Result<(), String> {

@@ -59,7 +59,7 @@ fn version_entry(version: &str, resources: Vec<Value>) -> Value {
 /// The entry of a version, made from the plain list of its resources.
 pub fn of_list(list: &Value, version: &str) -> Result<Value, String> {
     if list.str_at(&["kind"]) != "APIResourceList" {
-        return Err(format!("{:?} is no list of resources", list.str_at(&["kind"])));
+        return Err(format!("{:?} is not a list of resources", list.str_at(&["kind"])));
     }
     let mut resources: Vec<Value> = Vec::new();
     let mut subresources: Vec<(String, bool, Value)> = Vec::new();

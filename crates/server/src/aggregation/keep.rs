@@ -163,7 +163,7 @@ impl DocumentReader {
         let discovery = match result {
             Ok(discovery) => discovery.map(Arc::new),
             Err(why) => {
-                tracing::debug!(name = remote.name, "no discovery of an API of another server: {why}");
+                tracing::debug!(name = remote.name, "cannot read the discovery of an aggregated API: {why}");
                 None
             }
         };
@@ -218,7 +218,10 @@ impl DocumentReader {
             Ok(None) => {
                 is_changed |= documents.v2.take().is_some();
             }
-            Err(why) => tracing::debug!(name = remote.name, "no OpenAPI document of version 2: {why}"),
+            Err(why) => tracing::debug!(
+                name = remote.name,
+                "cannot read the OpenAPI v2 document of an aggregated API: {why}"
+            ),
         }
         match &v3 {
             Ok(read) => {
@@ -226,7 +229,10 @@ impl DocumentReader {
                 is_changed |= documents.v3 != read || documents.is_without_v3 != is_without;
                 (documents.v3, documents.is_without_v3) = (read, is_without);
             }
-            Err(why) => tracing::debug!(name = remote.name, "no OpenAPI document of version 3: {why}"),
+            Err(why) => tracing::debug!(
+                name = remote.name,
+                "cannot read the OpenAPI v3 document of an aggregated API: {why}"
+            ),
         }
         if is_changed {
             self.keep_known(remote, documents);

@@ -38,7 +38,7 @@ impl Objects for StoredObjects {
         tokio::spawn(async move {
             if let Err(status) = label(&engine, &namespace, &secret, &day).await {
                 tracing::warn!(
-                    "the use of the token in {namespace}/{secret} was not noted: {}",
+                    "cannot record the use of the token in {namespace}/{secret}: {}",
                     status.message
                 );
             }

@@ -149,7 +149,7 @@ impl OpenApi {
         self.with_documents(&engine.api, |documents| documents.add_custom(&mut document, &customs));
         for (name, other) in remote.iter().filter_map(|(name, remote)| Some((name, remote.v2.as_ref()?))) {
             if let Err(why) = merge(&mut document, other) {
-                tracing::warn!(name, "an OpenAPI document of another server is left out: {why}");
+                tracing::warn!(name, "cannot merge an aggregated server's OpenAPI document: {why}");
             }
         }
         document

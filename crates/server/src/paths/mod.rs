@@ -63,7 +63,7 @@ pub async fn answer(app: &Arc<App>, request: &Request, exchange: &mut Exchange) 
         Some(response) => Ok(response),
         None if is_built_in(app, path) => Err(no_such_resource()),
         None => {
-            tracing::debug!(path, "nothing is served here");
+            tracing::debug!(path, "no handler for this path");
             let response = elsewhere(app, request, exchange).await?;
             Ok(response.unwrap_or_else(Response::not_found_page))
         }

@@ -70,7 +70,7 @@ pub(crate) enum EtcdFailure {
 impl fmt::Display for EtcdFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            EtcdFailure::Unreachable(why) => write!(f, "etcd cannot be reached: {why}"),
+            EtcdFailure::Unreachable(why) => write!(f, "cannot reach etcd: {why}"),
             EtcdFailure::TimedOut => f.write_str("etcd did not answer in time"),
             EtcdFailure::Compacted => f.write_str("etcd has compacted the revision"),
             EtcdFailure::NoLeader(why) | EtcdFailure::TooLarge(why) | EtcdFailure::Refused(why) => {
@@ -95,7 +95,7 @@ impl EtcdClient {
             options.servers.iter().map(|server| Ok((server.clone(), channel(server, &tls)?))).collect();
         let endpoints = endpoints?;
         if endpoints.is_empty() {
-            return Err(OpenError(String::from("there is no etcd endpoint")));
+            return Err(OpenError(String::from("no etcd endpoint")));
         }
         let calls = CallCounters::new(metrics);
         Ok(EtcdClient { endpoints: endpoints.into(), current: Arc::default(), calls })
@@ -275,7 +275,7 @@ fn channel(server: &str, tls: &Option<ClientTlsConfig>) -> Result<Channel, OpenE
         .initial_connection_window_size(CONNECTION_WINDOW)
         .tcp_nodelay(true);
     if url.starts_with("https://") {
-        let tls = tls.clone().ok_or_else(|| invalid(&"there is no authority to trust"))?;
+        let tls = tls.clone().ok_or_else(|| invalid(&"no trusted authorities"))?;
         endpoint = endpoint.tls_config(tls).map_err(|error| invalid(&innermost_of(&error)))?;
     }
     Ok(endpoint.connect_lazy())

@@ -30,7 +30,7 @@ pub(crate) async fn run(client: EtcdClient, interval: Duration, compacted: Compa
         tokio::time::sleep(interval).await;
         match turn.take(&client).await {
             Ok(()) | Err(EtcdFailure::Compacted) => {}
-            Err(failure) => tracing::warn!("etcd's past was not compacted: {failure}"),
+            Err(failure) => tracing::warn!("cannot compact etcd: {failure}"),
         }
     }
 }

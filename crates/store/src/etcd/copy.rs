@@ -110,7 +110,7 @@ impl Import {
                 if answer.succeeded {
                     return Ok(());
                 }
-                Err(EtcdFailure::Refused(String::from("somebody else writes to etcd at the same time")))
+                Err(EtcdFailure::Refused(String::from("another process writes to etcd at the same time")))
             });
         }
         while !writes.is_empty() {

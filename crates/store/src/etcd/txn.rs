@@ -157,7 +157,7 @@ impl EtcdStore {
     /// Waits for a write of our own: its event is on the way.
     async fn seen(&self, revision: Revision) {
         if !self.wait(revision, SEEN_MAX).await {
-            tracing::warn!("etcd's watch does not show a write at revision {revision}");
+            tracing::warn!("etcd's watch has not delivered the write at revision {revision}");
         }
     }
 

@@ -105,7 +105,7 @@ impl EtcdWatch {
             if began.elapsed() > GOOD {
                 pause = PAUSE_MIN;
             }
-            tracing::warn!("the watch of etcd ended and is begun again: {why}");
+            tracing::warn!("the etcd watch ended and will be restarted: {why}");
             self.reader.client.leave_current();
             if self.pause(pause).await.is_err() {
                 return;
@@ -327,10 +327,7 @@ impl EtcdWatch {
         }
         self.applied = loader.revision;
         self.cache.advance(self.applied);
-        tracing::warn!(
-            "etcd had compacted the events in between; everything was read again at {}",
-            self.applied
-        );
+        tracing::warn!("etcd had compacted missing events; reloaded everything at revision {}", self.applied);
         Ok(())
     }
 }

@@ -89,7 +89,7 @@ impl Reader {
         let mut reader = Reader { path: path.into(), input, hash, objects: 0, revision: Revision(0) };
         let mut magic = [0; MAGIC.len()];
         if reader.take(&mut magic).is_err() || magic != MAGIC {
-            return Err(BackendError(format!("{}: is no snapshot that this version reads", path.display())));
+            return Err(BackendError(format!("{}: not a snapshot of a known version", path.display())));
         }
         reader.revision = Revision(reader.number()?);
         Ok(reader)

@@ -41,7 +41,7 @@ impl TransferSource {
 
 fn embedded(path: &Path, batches: Batches) -> Result<(Revision, u64), BackendError> {
     if !path.exists() {
-        return Err(BackendError(format!("{}: there is no such store", path.display())));
+        return Err(BackendError(format!("{}: no such store", path.display())));
     }
     let sqlite = Sqlite::open_to_read(path)?;
     let found = (sqlite.last()?, sqlite.count()?);
